@@ -1,0 +1,96 @@
+"""
+Make a Redis client from a URL, and say in our words when Redis is away.
+
+    unix:///path/redis.sock            a server on this machine, such as the private one
+    redis://… rediss://…               one server; Heroku's certificates need ?ssl_cert_reqs=none
+    redis+sentinel://h1,h2:port/name/0 the master that the sentinels name
+    redis+cluster://host:port          a cluster; every pool is in one slot
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import redis
+from redis.backoff import ExponentialBackoff
+from redis.cluster import RedisCluster
+from redis.exceptions import RedisClusterException, RedisError
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+from app.errors import StoreUnavailable
+
+MAX_CONNECTIONS = 200  # per process: scripts take well under a millisecond, so few are ever busy at once
+RECONNECTS = 2  # a restarted server is reached at once; a dead one costs 15 ms of waiting, no more
+
+
+def make_client(url: str, timeout_seconds: float) -> Any:
+    """Return a client for *url*; it connects at the first command, not here."""
+    options: dict[str, Any] = {
+        "socket_timeout": timeout_seconds,
+        "socket_connect_timeout": timeout_seconds,
+        "retry": Retry(ExponentialBackoff(cap=0.01, base=0.005), RECONNECTS, (redis.ConnectionError,)),
+        "protocol": 2,  # RESP3 costs a HELLO per connection and buys nothing here
+        "driver_info": None,  # or every new connection makes two more round trips
+        "decode_responses": True,
+    }
+    parts = urlsplit(url)
+    if parts.scheme == "redis+cluster":
+        options["retry"] = Retry(ExponentialBackoff(cap=0.05, base=0.01), RECONNECTS)
+        return _ClusterAtFirstUse(
+            lambda: RedisCluster.from_url(url.replace("redis+cluster", "redis", 1), **options)
+        )
+    if parts.scheme == "redis+sentinel":
+        return _from_sentinels(parts.netloc, parts.path, dict(parse_qsl(parts.query)), options)
+    pool = redis.BlockingConnectionPool.from_url(
+        url, max_connections=MAX_CONNECTIONS, timeout=timeout_seconds, **options
+    )
+    return redis.Redis(connection_pool=pool)
+
+
+class _ClusterAtFirstUse:
+    """redis-py's client asks a cluster for its slots when it is made; ours must start without one."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._client: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._client is None:
+            self._client = self._make()
+        return getattr(self._client, name)
+
+
+def _from_sentinels(netloc: str, path: str, query: dict[str, str], options: dict[str, Any]) -> Any:
+    credentials, _, hosts = netloc.rpartition("@")
+    addresses = [_host_and_port(host) for host in hosts.split(",")]
+    service, _, database = path.strip("/").partition("/")
+    username, _, password = credentials.partition(":")
+    sentinel: Any = Sentinel(addresses, sentinel_kwargs={"socket_timeout": options["socket_timeout"]})  # type: ignore[no-untyped-call]
+    return sentinel.master_for(
+        service,
+        db=int(database or 0),
+        username=username or None,
+        password=password or None,
+        **{**options, **query},
+    )
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    host, _, port = text.partition(":")
+    return host, int(port or 26379)
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Turn whatever Redis fails with into StoreUnavailable. Limits fail closed."""
+    try:
+        yield
+    except (RedisError, RedisClusterException) as error:  # the latter is not one of the former
+        raise StoreUnavailable(
+            "The gateway's store is not answering; no request can be admitted just now",
+            retry_after_seconds=1,
+        ) from error

@@ -1,0 +1,104 @@
+"""
+The spelling of every key.
+
+All keys of a pool carry the hash tag `{pool}`, so one script sees all of them and a Redis
+Cluster spreads pools, not the keys of one pool, over its nodes. Scripts are given the root
+(`KEYS[1]`) and spell what they can only know while running (the account they picked, the
+lease they sweep) with the same suffixes: `lua/keys.lua` is this page's twin.
+"""
+
+from __future__ import annotations
+
+import re
+
+POOLS = "pg:pools"  # set of pool names; not on any request's path
+JOBS = "pg:job:"  # + job name: string, the worker that took its current period; expires with it
+POOL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+
+
+def root(pool: str) -> str:
+    """Return the prefix of every key of *pool*, which is also the slot of all of them."""
+    return f"pg:{{{pool}}}:"
+
+
+def pool(name: str) -> str:
+    """
+    Hash: zone, policy, settings (JSON), limits (JSON), prices (how often they changed), v (the
+    virtual time of the last pick).
+    """
+    return root(name) + "pool"
+
+
+def account_names(name: str) -> str:
+    """Hash: account name -> account id."""
+    return root(name) + "accounts"
+
+
+def account(name: str, account_id: str) -> str:
+    """Hash: what an account is (kind, base_url, …) and how it does (state, in_flight, …)."""
+    return f"{root(name)}a:{account_id}"
+
+
+def look(name: str, job: str, account_id: str) -> str:
+    """String: there as long as *job* need not look at this account again."""
+    return f"{root(name)}look:{job}:{account_id}"
+
+
+def key_names(name: str) -> str:
+    """Hash: API key name -> key id."""
+    return root(name) + "keys"
+
+
+def api_key(name: str, key_id: str) -> str:
+    """Hash: an API key's record; never its secret."""
+    return f"{root(name)}k:{key_id}"
+
+
+def secret(name: str, digest: str) -> str:
+    """String: SHA-256 (hex) of an API key -> key id."""
+    return f"{root(name)}s:{digest}"
+
+
+def limit(name: str, limit_id: str) -> str:
+    """Hash: the counters of one limit."""
+    return f"{root(name)}lim:{limit_id}"
+
+
+def used(name: str, key_id: str) -> str:
+    """Hash: figure -> what an API key used, ever."""
+    return f"{root(name)}used:{key_id}"
+
+
+def prices(name: str) -> str:
+    """Hash: model -> its price row (JSON), over those that are shipped."""
+    return root(name) + "prices"
+
+
+def leases(name: str) -> str:
+    """Sorted set: open request id -> deadline, Unix ms on the Redis clock."""
+    return root(name) + "leases"
+
+
+def request(name: str, request_id: str) -> str:
+    """Hash: an open request: its account, attempt and holds."""
+    return f"{root(name)}r:{request_id}"
+
+
+def settled(name: str, request_id: str) -> str:
+    """String: a settled request's ledger entry id, kept while a second settlement may come."""
+    return f"{root(name)}done:{request_id}"
+
+
+def answer(name: str, digest: str) -> str:
+    """String: a sealed answer, there as long as its caller wanted it kept."""
+    return f"{root(name)}ans:{digest}"
+
+
+def ledger(name: str) -> str:
+    """Stream: one entry per settled request."""
+    return root(name) + "ledger"
+
+
+def rollup(name: str, span: str, start_seconds: int) -> str:
+    """Hash: totals of one hour (`h`) or day (`d`): `key|account|model|figure` -> integer."""
+    return f"{root(name)}roll:{span}:{start_seconds}"

@@ -1,0 +1,13 @@
+-- Keep the tokens that an exchange brought, before anybody uses them.
+-- KEYS[1]  root of the pool
+-- ARGV[1]  JSON {account, fence, rotation, sign_in, expires_ms}; fence and rotation are the lease's
+-- Returns  the account's new version, or 0: the lease was not the last one, or its refresh token is
+--          no longer the current one.
+-- Safe to repeat: the same tokens are kept once.
+local ask, now = cjson.decode(ARGV[1]), clock()
+local v = redis.call('HMGET', account_key(ask.account), 'refresh_fence', 'rotation', 'refresh_held', 'version')
+if tonumber(v[1]) ~= ask.fence then return 0 end
+if tonumber(v[2]) == ask.rotation + 1 and v[3] == '0' then return tonumber(v[4]) end
+if tonumber(v[2]) ~= ask.rotation then return 0 end
+redis.call('HSET', account_key(ask.account), 'refresh_held', '0')
+return put_tokens(ask, RENEWABLE, now)

@@ -1,0 +1,27 @@
+-- The twin of app/stores/keys.py, for keys whose names are only known while a script runs.
+-- Every one of them lies in the slot of KEYS[1], the root of the pool.
+local root = KEYS[1]
+local POOL = root .. 'pool'
+local OUT = root .. 'out' -- zset: account id -> when it is due to come back, Unix ms
+local OUT_TOLD = root .. 'out-told' -- JSON: who is out, as decisions note it; made anew after a change
+local SOFT = root .. 'soft' -- set: accounts kept out by our suspicion alone, and those being tested
+local OVERLOADED = root .. 'overloaded' -- zset: "account|model" -> until, Unix ms
+local LEASES = root .. 'leases'
+local LEDGER = root .. 'ledger'
+local NAMES = root .. 'accounts'
+local KEY_NAMES = root .. 'keys'
+
+local function account_key(id) return root .. 'a:' .. id end
+local function api_key_key(id) return root .. 'k:' .. id end
+local function secret_key(digest) return root .. 's:' .. digest end
+local function ready_key(offer) return root .. 'ready:' .. offer end
+local function offering_key(model) return root .. 'offering:' .. model end
+local function members_key(offer) return root .. 'members:' .. offer end
+local function models_key(offer) return root .. 'models:' .. offer end
+local function request_key(id) return root .. 'r:' .. id end
+local function settled_key(id) return root .. 'done:' .. id end
+local function limit_key(id) return root .. 'lim:' .. id end
+local function used_key(id) return root .. 'used:' .. id end
+local function rollup_key(span, start_ms) return string.format('%sroll:%s:%.0f', root, span, start_ms / 1000) end
+local function owner_key(hash) return root .. 'own:' .. hash end
+local function affinity_key(hash) return root .. 'aff:' .. hash end

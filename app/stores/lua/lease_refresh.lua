@@ -1,0 +1,44 @@
+-- Ask for the right to exchange an account's refresh token.
+-- KEYS[1]  root of the pool
+-- ARGV[1]  JSON {account, rotation, refused, ttl_ms}: rotation is that of the tokens found wanting,
+--          refused says that the upstream already refuses them
+-- Returns  JSON {verdict, …}, verdict being
+--   leased      {fence, rotation, sign_in}: nobody else will exchange this token before ttl_ms are over
+--   renewed     {version}: somebody has replaced those tokens
+--   held        somebody is exchanging it
+--   cooling     an exchange failed a moment ago
+--   unanswered  an exchange was sent and its answer lost, so the token may be used up. A second use
+--               would end the sign-in: it is the last resort, for when the access token is of no use
+--   dead        only a new sign-in helps
+--   gone        there is no such sign-in
+-- Invariant: of one rotation at most one exchange is under way.
+-- Safe to repeat: a lease whose reply was lost is waited out.
+local ask, now = cjson.decode(ARGV[1]), clock()
+local key = account_key(ask.account)
+local v = redis.call('HMGET', key, 'sign_in', 'rotation', 'expires_ms', 'refresh_until_ms', 'refresh_unanswered',
+  'refresh_dead', 'version')
+local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
+local rotation, expires, busy_until = tonumber(v[2]), tonumber(v[3]), tonumber(v[4]) or 0
+
+local function verdict(name) return cjson.encode({ verdict = name }) end
+
+if not v[1] then return verdict('gone') end
+if rotation > ask.rotation then return cjson.encode({ verdict = 'renewed', version = tonumber(v[7]) }) end
+if v[6] then
+  apply_mark(ask.account, { state = 'credential_dead', reason = v[6], wait_ms = 0, retest_wait_ms = 0 }, now, policy)
+  return verdict('dead')
+end
+if busy_until > now then
+  if redis.call('HGET', key, 'refresh_held') == '1' then return verdict('held') end
+  if ask.refused then
+    apply_mark(ask.account, { state = 'credential_expired', reason = 'its renewal failed a moment ago',
+      wait_ms = busy_until - now, retest_wait_ms = busy_until - now }, now, policy)
+  end
+  return verdict('cooling')
+end
+local usable = not ask.refused and (expires == 0 or expires > now)
+if v[5] == '1' and usable then return verdict('unanswered') end
+
+local fence = redis.call('HINCRBY', key, 'refresh_fence', 1)
+redis.call('HSET', key, 'refresh_held', '1', 'refresh_until_ms', now + ask.ttl_ms, 'refresh_unanswered', '1')
+return cjson.encode({ verdict = 'leased', fence = fence, rotation = rotation, sign_in = v[1] })

@@ -1,0 +1,20 @@
+-- Add an account, or change what one is; how it does (in flight, windows) is kept.
+-- KEYS[1]  root of the pool
+-- ARGV     account id, its name, JSON {field: value} of what it is, JSON list of its models
+-- Returns  its new version, or -1 when another account has that name.
+local id, name, fields, models, now = ARGV[1], ARGV[2], cjson.decode(ARGV[3]), cjson.decode(ARGV[4]), clock()
+local owner = redis.call('HGET', NAMES, name)
+if owner and owner ~= id then return -1 end
+local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
+leave_offer(id)
+local former = redis.call('HGET', account_key(id), 'name')
+if former and former ~= name then redis.call('HDEL', NAMES, former) end
+for field, value in pairs(fields) do redis.call('HSET', account_key(id), field, value) end
+redis.call('HSETNX', account_key(id), 'state', 'active')
+redis.call('HSETNX', account_key(id), 'since_ms', now)
+redis.call('HSETNX', account_key(id), 'created_ms', now)
+redis.call('HSETNX', account_key(id), 'in_flight', 0)
+redis.call('HSET', NAMES, name, id)
+join_offer(id, models)
+rejoin(read_account(id, now), policy)
+return redis.call('HINCRBY', account_key(id), 'version', 1)

@@ -1,0 +1,17 @@
+-- Renew the leases of one worker, and take back some that nobody renewed.
+-- KEYS[1]  root of the pool
+-- ARGV     time to live (ms), then request ids
+-- Returns  the ids whose lease is gone.
+local now = clock()
+local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
+local lost = {}
+for i = 2, #ARGV do
+  if redis.call('ZSCORE', LEASES, ARGV[i]) then
+    redis.call('ZADD', LEASES, now + ARGV[1], ARGV[i])
+  else
+    lost[#lost + 1] = ARGV[i]
+  end
+end
+sweep(now, policy, 100)
+wake_due(now, policy)
+return lost

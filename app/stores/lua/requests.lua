@@ -1,0 +1,136 @@
+-- Open requests: what one holds, and how it gives it back.
+--
+-- r:<id> is a hash {key, account, attempt, model, endpoint, affinity, started_ms, day_ms, bounds, holds, why,
+-- choice, expired}; `leases` has its deadline. A lease that ran out gives its slots back at once and is charged
+-- its bounds, until a late settlement corrects that.
+
+local OWNED_MS = 2592000000 -- how long an account is remembered as the owner of a conversation: 30 days
+local LATE_MS = 86400000 -- how long a late settlement is still understood: a day
+local SWEEP = 4 -- overdue leases one call takes back
+local MOST_OUT = 16 -- accounts that a decision remembers as out
+
+local HOUR_MS = 3600000
+
+-- The figures of a ledger row that roll-ups add up; `requests` and `errors` are counted.
+local FIGURES = { 'input_tokens', 'output_tokens', 'cached_tokens', 'reasoning_tokens', 'cost', 'waste_cost',
+  'first_ms', 'total_ms' }
+
+-- Adds a row to the totals in a hash. A correction is not another request.
+local function tally(key, prefix, row)
+  if row.source ~= 'corrected' then
+    redis.call('HINCRBY', key, prefix .. 'requests', 1)
+    if row.status >= 400 then redis.call('HINCRBY', key, prefix .. 'errors', 1) end
+  end
+  for _, figure in ipairs(FIGURES) do
+    local n = row[figure]
+    if type(n) == 'number' and n ~= 0 then redis.call('HINCRBY', key, prefix .. figure, string.format('%.0f', n)) end
+  end
+end
+
+-- Writes one ledger row and adds it to its hour, its day and what its key used ever.
+local function book(row, why)
+  if row.attempts and #row.attempts == 0 then row.attempts = nil end -- cjson would make it an object
+  local id = redis.call('XADD', LEDGER, '*', 'row', cjson.encode(row), 'why', why or '')
+  local who = row.key .. '|' .. row.account .. '|' .. row.model .. '|'
+  tally(rollup_key('h', row.at_ms - row.at_ms % HOUR_MS), who, row)
+  tally(rollup_key('d', row.day_ms), who, row)
+  tally(used_key(row.key), '', row)
+  return id
+end
+
+-- What a row's usage comes to under a limit on *what*: the row has fields of the limits' names.
+local function used(row, what)
+  if what == 'requests' then return 1 end
+  if what == 'total_tokens' then return (row.input_tokens or 0) + (row.output_tokens or 0) end
+  if what == 'cost' then return row.cost or row.ceiling_cost or 0 end -- without a price it is not free
+  return row[what] or 0
+end
+
+local function settle_holds(holds, row, now, charged)
+  for _, hold in ipairs(holds) do
+    settle_hold(hold, used(row, hold[3]), now, charged and hold[2])
+  end
+end
+
+-- The limits of a key and of the pool that count requests for *model*.
+local function limits_for(key_limits, pool_limits, model)
+  local found = {}
+  for _, list in ipairs({ key_limits or '[]', pool_limits or '[]' }) do
+    for _, limit in ipairs(cjson.decode(list)) do
+      if applies(limit, model) then found[#found + 1] = limit end
+    end
+  end
+  return found
+end
+
+-- Charges a request of which nothing is known, because a failover lost its admission: under the
+-- limits its key has now, in the window of now, or of its admission where now is off the calendar.
+local function charge_unheld(row, calendar, now)
+  local key_limits = redis.call('HGET', api_key_key(row.key), 'limits')
+  local pool_limits = redis.call('HGET', POOL, 'limits')
+  for _, limit in ipairs(limits_for(key_limits, pool_limits, row.model)) do
+    local g = gauge(limit, now, calendar) or gauge(limit, row.at_ms, calendar)
+    if g and limit.what ~= 'parallel_requests' then take(limit, used(row, limit.what), g, now, true) end
+  end
+end
+
+-- The row of a request whose worker never came back: charged at what it held.
+local function expired_row(id, r)
+  local bound = cjson.decode(r.bounds)
+  return { id = id, at_ms = tonumber(r.started_ms), day_ms = tonumber(r.day_ms), key = r.key, account = r.account,
+    model = r.model, endpoint = r.endpoint, status = 599, source = 'estimated', error = 'lease_expired',
+    input_tokens = bound.input_tokens, output_tokens = bound.output_tokens, cost = bound.cost }
+end
+
+local function read_request(id)
+  local flat, r = redis.call('HGETALL', request_key(id)), {}
+  for i = 1, #flat, 2 do r[flat[i]] = flat[i + 1] end
+  return r.key and r or nil
+end
+
+local function expire_lease(id, now, policy)
+  redis.call('ZREM', LEASES, id)
+  local r = read_request(id)
+  if not r or r.expired then return end
+  if r.account ~= '' then free_slot(r.account, policy, now) end
+  for _, hold in ipairs(cjson.decode(r.holds)) do settle_hold(hold, hold[2], now) end
+  local row = expired_row(id, r)
+  row.ended_ms = now -- the entry's own time may be later: other leases end in the same call
+  book(row, '[' .. r.why .. ']')
+  redis.call('HSET', request_key(id), 'expired', now)
+  redis.call('PEXPIRE', request_key(id), LATE_MS)
+end
+
+local function sweep(now, policy, most)
+  local overdue = redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, most)
+  for _, id in ipairs(overdue) do expire_lease(id, now, policy) end
+  return #overdue
+end
+
+-- Who is out, as JSON: [[id, state, reason, until ms], …], those first that are due first.
+local function out_told()
+  local told = redis.call('GET', OUT_TOLD)
+  if told then return told end
+  local out = {}
+  for i, id in ipairs(redis.call('ZRANGE', OUT, 0, MOST_OUT - 1)) do
+    local v = redis.call('HMGET', account_key(id), 'state', 'reason', 'until_ms')
+    out[i] = { id, v[1], v[2], tonumber(v[3]) or 0 }
+  end
+  told = #out > 0 and cjson.encode(out) or '[]'
+  redis.call('SET', OUT_TOLD, told)
+  return told
+end
+
+-- The JSON of a decision, which explains later why the request went where it went.
+local function noted(decision)
+  return string.sub(cjson.encode(decision), 1, -2) .. ',"out":' .. out_told() .. '}'
+end
+
+-- What the gateway needs of a pick, and beside it the decision as it is noted.
+local function choice(id, by, attempt, seen, now, policy)
+  local a = read_account(id, now)
+  take_slot(a, policy)
+  return { account = id, version = a.version, attempt = attempt, by = by, now = now, probe = a.probe },
+    noted({ attempt = attempt, chosen = id, by = by, policy = policy, now = now, in_flight = a.in_flight,
+      cap = a.cap, spare = a.spare, seen = seen })
+end

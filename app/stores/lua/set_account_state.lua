@@ -1,0 +1,18 @@
+-- Pause an account, or bring one back: a person's wish, which beats every belief of ours.
+-- KEYS[1]  root of the pool
+-- ARGV     account id, active | paused, reason
+-- Returns  1 done, 0 unknown.
+local id, wanted, now = ARGV[1], ARGV[2], clock()
+local a = read_account(id, now)
+if not a then return 0 end
+local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
+redis.call('SREM', SOFT, id)
+if wanted == 'paused' then
+  put_out(a, policy, { state = 'paused', reason = ARGV[3], until_ms = 0, retest_ms = 0 }, now)
+else
+  redis.call('ZREM', OUT, id)
+  redis.call('HSET', account_key(id), 'errors', 0, 'probe', '0')
+  set_state(a, 'active', '', 0, now)
+  rejoin(read_account(id, now), policy)
+end
+return 1

@@ -1,0 +1,71 @@
+-- Store the limits of a key, or of the pool, and keep their counters in step.
+-- KEYS[1]  root of the pool
+-- ARGV[1]  JSON {key: its id, or '' for the pool, was, list: the limits as JSON texts, before and
+--          after, added: limit or absent, removed: id or absent, days: [start of a roll-up, ms],
+--          calendar}
+-- Returns  JSON: {done}, or {refused: changed | calendar, now}: another hand has changed *was*, or
+--          the calendar is of another time.
+-- A limit that is added counts what its window has seen so far, as the roll-ups tell it, and holds
+-- what open requests may still use. One that is removed forgets; one that only changes goes on.
+local ask, now = cjson.decode(ARGV[1]), clock()
+local owner = ask.key ~= '' and api_key_key(ask.key) or POOL
+if (redis.call('HGET', owner, 'limits') or '[]') ~= ask.was then return cjson.encode({ refused = 'changed', now = now }) end
+
+local function total(key, figure, limit)
+  local pattern, cursor, sum, seen = (ask.key ~= '' and ask.key or '*') .. '|*|' .. figure, '0', 0, {}
+  repeat
+    local page = redis.call('HSCAN', key, cursor, 'MATCH', pattern, 'COUNT', 1000)
+    cursor = page[1]
+    for i = 1, #page[2], 2 do
+      local who = page[2][i]
+      local model = string.match(who, '^[^|]*|[^|]*|(.*)|[^|]*$')
+      if not seen[who] and applies(limit, model) then sum = sum + tonumber(page[2][i + 1]) end
+      seen[who] = true -- a scan may tell a field twice
+    end
+  until cursor == '0'
+  return sum
+end
+
+local function settled_since(limit, start)
+  local figures = limit.what == 'total_tokens' and { 'input_tokens', 'output_tokens' } or { limit.what }
+  local sum = 0
+  for _, figure in ipairs(figures) do
+    if limit.per == 'hour' then
+      sum = sum + total(rollup_key('h', start), figure, limit)
+    else
+      for _, day in ipairs(ask.days) do
+        if day >= start then sum = sum + total(rollup_key('d', day), figure, limit) end
+      end
+    end
+  end
+  return math.max(0, sum)
+end
+
+local function hold_open_requests(limit, g)
+  for _, id in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do
+    local r = read_request(id)
+    if r and (ask.key == '' or r.key == ask.key) and applies(limit, r.model) then
+      local known = limit.what == 'requests'
+      local amount = limit.what == 'parallel_requests' and 1 or used(cjson.decode(r.bounds), limit.what)
+      local hold = take(limit, amount, g, now, known)
+      if hold then
+        local holds = cjson.decode(r.holds)
+        holds[#holds + 1] = hold
+        redis.call('HSET', request_key(id), 'holds', cjson.encode(holds))
+      end
+    end
+  end
+end
+
+if ask.added then
+  local g = gauge(ask.added, now, ask.calendar)
+  if not g then return cjson.encode({ refused = 'calendar', now = now }) end
+  if g.start then
+    g.settled = settled_since(ask.added, g.start)
+    redis.call('HSET', limit_key(ask.added.id), 'b', g.start, 's', string.format('%.0f', g.settled))
+  end
+  hold_open_requests(ask.added, g)
+end
+if ask.removed then redis.call('DEL', limit_key(ask.removed)) end
+redis.call('HSET', owner, 'limits', ask.list)
+return cjson.encode({ done = true, now = now })

@@ -1,0 +1,40 @@
+-- Settle one request: real usage replaces what was held, its lease ends, the books are written.
+-- KEYS[1]  root of the pool
+-- ARGV[1]  JSON {id, mark, row, calendar, ownership}; row is the ledger row: {id, at_ms, key, account,
+--          model, endpoint, status, source, input_tokens, output_tokens, cost, …}; calendar as for
+--          admit; what ownership names, if anything, belongs to this account from now on
+-- Returns  the ledger entry's id, or '' when this request was settled before.
+-- A request whose lease expired was charged its bound; the difference is booked as `corrected`.
+-- A request that is not known here, because a failover lost its admission, is charged all the
+-- same; its row is marked `unheld`.
+local ask, now = cjson.decode(ARGV[1]), clock()
+if redis.call('EXISTS', settled_key(ask.id)) == 1 then return '' end
+local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
+local row, r = ask.row, read_request(ask.id)
+local calendar = ask.calendar or {}
+row.day_ms = r and tonumber(r.day_ms) or calendar_window('day', row.at_ms, calendar) or row.at_ms - row.at_ms % 86400000
+
+if r and r.account ~= '' and ask.mark then apply_mark(r.account, ask.mark, now, policy) end
+if r and r.expired then
+  local charged = expired_row(ask.id, r)
+  settle_holds(cjson.decode(r.holds), row, now, true)
+  for _, figure in ipairs({ 'input_tokens', 'output_tokens', 'cost' }) do
+    row[figure] = (row[figure] or 0) - (charged[figure] or 0)
+  end
+  row.source = 'corrected'
+elseif r then
+  if r.account ~= '' then free_slot(r.account, policy, now) end
+  settle_holds(cjson.decode(r.holds), row, now)
+elseif row.source ~= 'cache' then -- an answer given again held nothing, and uses nothing
+  charge_unheld(row, calendar, now)
+  row.unheld = true
+end
+if r and r.affinity ~= '' then row.affinity = r.affinity end
+local entry = book(row, r and '[' .. r.why .. ']' or '[]')
+if ask.ownership and ask.ownership ~= '' and row.status < 400 and row.account ~= '' then
+  redis.call('SET', owner_key(ask.ownership), row.account, 'PX', OWNED_MS, 'NX')
+end
+redis.call('DEL', request_key(ask.id))
+redis.call('ZREM', LEASES, ask.id)
+redis.call('SET', settled_key(ask.id), entry, 'PX', LATE_MS)
+return entry

@@ -1,0 +1,24 @@
+-- Sign-ins: tokens that expire, and the one exchange that renews them.
+--
+-- An account with a sign-in has, beside what accounts.lua knows:
+--   sign_in             its tokens, sealed          expires_ms   when the access token expires; 0 unknown
+--   rotation            how often its tokens were replaced
+--   refresh_fence       how often the right to exchange was given: only the last holder may write
+--   refresh_until_ms    until then nobody else may exchange: a holder is at it, or one just failed
+--   refresh_unanswered  '1' from the moment an exchange may be on its way until its answer is known
+--   refresh_dead        why the issuer will never exchange this token again
+
+local RENEWABLE = { credential_expired = true }
+local SIGNED_IN_ANEW = { credential_expired = true, credential_dead = true }
+
+-- Replaces the tokens; the account is back if it was out for one of the states in *ends*.
+local function put_tokens(ask, ends, now)
+  local key = account_key(ask.account)
+  redis.call('HSET', key, 'sign_in', ask.sign_in, 'expires_ms', ask.expires_ms, 'credential', '',
+    'refresh_until_ms', 0, 'refresh_unanswered', '0')
+  redis.call('HDEL', key, 'refresh_dead')
+  redis.call('HINCRBY', key, 'rotation', 1)
+  local a = read_account(ask.account, now)
+  if ends[a.state] then bring_back(a, redis.call('HGET', POOL, 'policy') or 'balanced', now) end
+  return redis.call('HINCRBY', key, 'version', 1)
+end

@@ -1,0 +1,130 @@
+-- Limits: what is settled, what is held, whether an amount more fits.
+--
+-- A limit is {id, what, per, max, mode, model?, scope}. Its counters are a hash:
+--   m  the maximum the counters were last used with     h  held by open requests
+--   second, minute: GCRA as a leaky bucket in whole numbers
+--     t  when q was last drained, ms      q  units * period not yet drained; drains m per ms
+--   hour, day, week, month, ever: one window of the calendar and the one before it
+--     b, s  start of the window, settled in it      pb, ps, ph  the same of the last one
+-- Invariant: settled + held <= max, at every admission, in every window, though the clock go back.
+
+local PERIOD_MS = { second = 1000, minute = 60000 }
+
+-- Amounts are whole numbers below this: sums of them stay exact in a double, and cjson writes
+-- 14 digits. A request that may use more has no bound.
+local MOST = 1e13
+
+local function applies(limit, model)
+  if not limit.model or limit.model == '*' then return true end
+  local pattern = string.gsub(limit.model, '[%^%$%(%)%%%.%[%]%+%-%?]', '%%%0')
+  return string.match(model, '^' .. string.gsub(pattern, '%*', '.*') .. '$') ~= nil
+end
+
+-- Returns start and end (ms) of the calendar window of *per* that holds *now*, or nothing where
+-- the caller's calendar ({per = {start, end, end of the next}}) does not know it.
+local function calendar_window(per, now, calendar)
+  if per == 'ever' then return 0, 0 end
+  local w = calendar[per]
+  if not w or now < w[1] or now >= w[3] then return nil end
+  if now >= w[2] then return w[2], w[3] end
+  return w[1], w[2]
+end
+
+-- What is left of q at *now*. A clock that went back, as after a failover, drains nothing.
+local function drained(q, t, rate, now)
+  return math.max(0, (tonumber(q) or 0) - math.max(0, now - (tonumber(t) or now)) * (tonumber(rate) or 0))
+end
+
+local function store_bucket(key, q, rate, now)
+  redis.call('HSET', key, 't', now, 'q', string.format('%.0f', q), 'm', rate)
+end
+
+-- Reads a limit's counters as they stand at *now*: {settled, held, start, reset, q}. Rolls the
+-- window over when it has ended, and lets an edited limit drain at its new rate from now on.
+local function gauge(limit, now, calendar)
+  local c = redis.call('HMGET', limit_key(limit.id), 'h', 't', 'q', 'm', 'b', 's')
+  local held = tonumber(c[1]) or 0
+  if limit.what == 'parallel_requests' then return { settled = 0, held = held, reset = 0 } end
+  local period = PERIOD_MS[limit.per]
+  if period then
+    local q = drained(c[3], c[2], c[4], now)
+    if c[4] and tonumber(c[4]) ~= limit.max then store_bucket(limit_key(limit.id), q, limit.max, now) end
+    return { settled = math.ceil(q / period), held = held, q = q, reset = now + math.ceil(q / limit.max) }
+  end
+  local start, reset = calendar_window(limit.per, now, calendar)
+  if not start then return nil end
+  local known = tonumber(c[5]) or 0
+  if known < start then
+    redis.call('HSET', limit_key(limit.id), 'pb', known, 'ps', tonumber(c[6]) or 0, 'ph', held,
+      'b', start, 's', 0, 'h', 0)
+    return { settled = 0, held = 0, start = start, reset = reset }
+  end
+  return { settled = tonumber(c[6]) or 0, held = held, start = known, reset = reset }
+end
+
+-- Says why *amount* does not fit: {why = never | spent | held, wait_ms}, or nothing if it does.
+local function obstacle(limit, amount, g, now)
+  if amount > limit.max then return { why = 'never', wait_ms = 0 } end
+  local period = PERIOD_MS[limit.per]
+  if period and g.q then
+    local excess = g.q + (g.held + amount - limit.max) * period
+    if excess <= 0 then return nil end
+    local without_holds = g.q + (amount - limit.max) * period
+    if without_holds <= 0 then return { why = 'held', wait_ms = 0 } end
+    return { why = 'spent', wait_ms = math.ceil(without_holds / limit.max) }
+  end
+  if g.settled + g.held + amount <= limit.max then return nil end
+  if g.settled + amount <= limit.max then return { why = 'held', wait_ms = 0 } end
+  return { why = 'spent', wait_ms = g.reset > 0 and g.reset - now or 0 }
+end
+
+-- Adds *amount* as settled, where it is known at once, or as held, to the counters and to their
+-- reading *g*; returns the hold.
+local function take(limit, amount, g, now, known)
+  local key = limit_key(limit.id)
+  if not known then
+    g.held = g.held + amount
+  else
+    g.settled = g.settled + amount
+    if g.q then g.q = g.q + amount * PERIOD_MS[limit.per] end
+  end
+  if g.q then
+    redis.call('HSET', key, 't', now, 'q', string.format('%.0f', g.q), 'm', limit.max, 'h', g.held)
+  elseif g.start then
+    redis.call('HSET', key, 'b', g.start, 'm', limit.max, 's', g.settled, 'h', g.held)
+  else
+    redis.call('HSET', key, 'h', g.held)
+  end
+  if known then return nil end
+  return { limit.id, amount, limit.what, limit.per, g.start or 0 }
+end
+
+-- Turns a hold into what was really used; *charged* is what an expired lease was charged before.
+local function settle_hold(hold, actual, now, charged)
+  local id, amount, what, per, start = hold[1], hold[2], hold[3], hold[4], hold[5]
+  local key = limit_key(id)
+  if redis.call('EXISTS', key) == 0 then return end
+  local release = charged and 0 or amount
+  if what == 'parallel_requests' then
+    if release > 0 then redis.call('HINCRBY', key, 'h', -release) end
+    return
+  end
+  local more = actual - (charged or 0)
+  local period = PERIOD_MS[per]
+  if period then
+    -- What has drained since cannot be given back: a late correction here only ever adds.
+    if charged and actual < charged then return end
+    local c = redis.call('HMGET', key, 'q', 't', 'm')
+    store_bucket(key, drained(c[1], c[2], c[3], now) + more * period, c[3], now)
+    if release > 0 then redis.call('HINCRBY', key, 'h', -release) end
+    return
+  end
+  local b = redis.call('HMGET', key, 'b', 'pb')
+  local settled, held = 's', 'h'
+  if tonumber(b[1]) ~= start then
+    if tonumber(b[2]) ~= start then return end -- an older window: the ledger alone remembers it
+    settled, held = 'ps', 'ph'
+  end
+  redis.call('HINCRBY', key, settled, more)
+  if release > 0 then redis.call('HINCRBY', key, held, -release) end
+end

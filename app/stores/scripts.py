@@ -1,0 +1,92 @@
+"""
+Load and run the Lua scripts: one file per operation, put together from the parts it names.
+
+Every script is given the root of its pool as KEYS[1] and is safe to repeat, because a reply
+can be lost on the wire after the script has run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import resources
+from typing import Any
+
+import orjson
+from redis.exceptions import NoScriptError
+
+from app.stores import keys
+from app.stores.client import store_errors
+
+_BASE = ("clock", "keys")
+_ACCOUNTS = (*_BASE, "policy", "accounts")
+_SIGN_INS = (*_ACCOUNTS, "back", "sign_ins")
+_REQUESTS = (*_BASE, "policy", "windows", "accounts", "requests")
+
+PARTS: dict[str, tuple[str, ...]] = {
+    "ensure_pool": _BASE,
+    "set_pool": _ACCOUNTS,
+    "authenticate": _BASE,
+    "create_key": _BASE,
+    "admit": _REQUESTS,
+    "report": _REQUESTS,
+    "settle": _REQUESTS,
+    "renew": _REQUESTS,
+    "set_limits": _REQUESTS,
+    "standing": (*_BASE, "windows"),
+    "put_account": (*_ACCOUNTS, "offers"),
+    "remove_account": (*_BASE, "offers"),
+    "set_account_state": _ACCOUNTS,
+    "observe_account": (*_ACCOUNTS, "back"),
+    "lease_refresh": _ACCOUNTS,
+    "fail_refresh": _ACCOUNTS,
+    "keep_tokens": _SIGN_INS,
+    "replace_tokens": _SIGN_INS,
+}
+
+
+def source(operation: str, clock: str | None = None) -> str:
+    """Return the Lua text of *operation*, its parts first; *clock* stands in for the part of that name."""
+    folder = resources.files("app.stores") / "lua"
+    parts = {name: (folder / f"{name}.lua").read_text() for name in (*PARTS[operation], operation)}
+    return "\n".join((parts | {"clock": clock} if clock else parts).values())
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha1(text.encode()).hexdigest()  # what EVALSHA calls a script by
+
+
+class Scripts:
+    """The operations on one Redis. Every call is one round trip."""
+
+    def __init__(self, client: Any, *, clock: str | None = None) -> None:
+        """*clock* is Lua that defines `clock()`, for scripts that are to run at another time than Redis's."""
+        self.client = client
+        self._sources = {name: source(name, clock) for name in PARTS}
+        self._digests = {
+            name: hashlib.sha1(text.encode()).hexdigest() for name, text in self._sources.items()
+        }
+
+    def run(self, operation: str, pool: str, *args: Any) -> Any:
+        """
+        Run *operation* on *pool* and return its reply as Redis gave it.
+
+        Raises StoreUnavailable when Redis does not answer in time.
+        """
+        # While a cluster moves the pool's slot, the new node would run a script on one key that is
+        # nowhere, and find an empty pool. Of two keys it wants both, and refuses until all have moved.
+        root = (2, keys.root(pool), keys.pool(pool))
+        with store_errors():
+            try:
+                return self.client.evalsha(self._digests[operation], *root, *args)
+            except NoScriptError:  # a restarted or failed-over server has an empty script cache
+                return self.client.eval(self._sources[operation], *root, *args)
+
+    def run_raw(self, operation: str, pool: str, ask: dict[str, Any]) -> str:
+        """Run an operation that takes one JSON argument; its reply as it came."""
+        reply: str = self.run(operation, pool, orjson.dumps(ask))
+        return reply
+
+    def run_json(self, operation: str, pool: str, ask: dict[str, Any]) -> dict[str, Any]:
+        """Run an operation that takes one JSON argument and answers with JSON."""
+        reply: dict[str, Any] = orjson.loads(self.run_raw(operation, pool, ask))
+        return reply

@@ -1,0 +1,58 @@
+"""
+Secrets at rest: upstream keys and tokens are stored as Fernet tokens.
+
+The first key encrypts, all of them decrypt, so that keys can be rotated. They come from the
+environment, or from a 0600 file that the first start makes.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+
+class UnreadableSecret(Exception):
+    """A stored secret was encrypted with a key that is not among ours."""
+
+
+class Vault:
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
+
+    def seal(self, secret: str) -> str:
+        return self._fernet.encrypt(secret.encode()).decode()
+
+    def open(self, sealed: str) -> str:
+        """Return the secret in *sealed*; '' stays ''. Raises UnreadableSecret."""
+        if not sealed:
+            return ""
+        try:
+            return self._fernet.decrypt(sealed.encode()).decode()
+        except InvalidToken:
+            raise UnreadableSecret(
+                "a stored credential was encrypted with another POOLGATE_SECRET_KEYS; "
+                "put that key back into the list, or add the account again"
+            ) from None
+
+
+def keys_in_file(path: Path) -> tuple[str, ...]:
+    """
+    Return the keys in *path*, newest first; make the file with one new key if there is none.
+
+    Two processes may start at once: the file is linked into place, so the first one wins.
+    """
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mine = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(Fernet.generate_key() + b"\n")
+        try:
+            os.link(mine, path)
+        except FileExistsError:
+            pass
+        finally:
+            mine.unlink()
+    return tuple(line for line in path.read_text().splitlines() if line)

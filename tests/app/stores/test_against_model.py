@@ -1,0 +1,313 @@
+"""Whatever is asked of the store in whatever order, it does what the model does."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+from app.stores import keys
+from app.stores.client import make_client
+from tests.support.model import Account, Model
+from tests.support.store import START_MS, TTL_MS, StoreOfTest, limit
+
+HOUR_MS = 3_600_000
+KEYS = {
+    "k": [
+        limit("k-requests", "requests", "minute", 12),
+        limit("k-burst", "output_tokens", "second", 150),
+        limit("k-tokens", "total_tokens", "minute", 400),
+        limit("k-hour", "output_tokens", "hour", 500),
+        limit("k-parallel", "parallel_requests", "none", 4),
+        limit("k-likely", "cost", "day", 300, mode="balanced"),
+    ],
+    "j": [
+        limit("j-requests", "requests", "day", 15),
+        limit("j-model", "input_tokens", "week", 600, model="m*"),
+    ],
+}
+POOL_LIMITS = [limit("p-cost", "cost", "month", 1500), limit("p-ever", "total_tokens", "ever", 3000)]
+LIMITS = {each["id"]: each for each in (*KEYS["k"], *KEYS["j"], *POOL_LIMITS)}
+ACCOUNTS = {"a": 2, "b": 1, "c": 3, "d": 2}  # and their caps
+MODELS = ("m", "n")
+FIGURES = ("input_tokens", "output_tokens", "cost")
+AMOUNTS = st.sampled_from([0, 1, 7, 50, 120])
+SHARES = st.sampled_from([0, 0.1, 0.5, 1])
+MARKS = st.sampled_from(
+    [
+        {},
+        {"ok": True},
+        {"soft": True, "reason": "cut", "base_ms": 1000, "most_ms": 20_000},
+        {"state": "burst_limited", "reason": "429", "wait_ms": 2000, "retest_wait_ms": 2000},
+        {"state": "window_spent", "reason": "429", "wait_ms": 600_000, "retest_wait_ms": 30_000},
+        {"state": "credential_dead", "reason": "401", "wait_ms": 0, "retest_wait_ms": 0},
+        {"model": "m", "wait_ms": 5000},
+    ]
+)
+
+
+class StoreMachine(RuleBasedStateMachine):
+    url = ""  # of the server, see below
+    running = Bundle("running")
+    ended = Bundle("ended")
+
+    def __init__(self) -> None:
+        super().__init__()
+        client = make_client(self.url, 5.0)
+        client.flushall()
+        self.store = StoreOfTest(client)
+        self.model = Model(
+            START_MS, {key: list(limits) for key, limits in KEYS.items()} | {"": POOL_LIMITS[:]}
+        )
+        self.ceilings = {limit_id: each["max"] for limit_id, each in LIMITS.items()}
+        self.highest = dict(self.ceilings)  # that each limit ever had
+        self.asked: dict[str, dict[str, Any]] = {}
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.cleared = False
+
+    @initialize(policy=st.sampled_from(["balanced", "round_robin", "least_loaded", "ordered"]))
+    def begin(self, policy: str) -> None:
+        self.store.policy(policy)
+        for name, cap in ACCOUNTS.items():
+            self.store.account(name, cap=cap)
+            self.model.accounts[name] = Account(cap)
+        self.write_limits()
+
+    def write_limits(self) -> None:
+        for key in KEYS:
+            self.store.key(key, *self.model.limits[key])
+        self.store.pool_limits(*self.model.limits[""])
+
+    # requests
+
+    @rule(
+        target=running,
+        key=st.sampled_from(list(KEYS)),
+        model=st.sampled_from(MODELS),
+        tokens=st.tuples(AMOUNTS, AMOUNTS),
+        cost=AMOUNTS,
+        likely=SHARES,
+        affinity=st.sampled_from(["", "x", "y"]),
+    )
+    def admit(
+        self, key: str, model: str, tokens: tuple[int, int], cost: int, likely: float, affinity: str
+    ) -> Any:
+        ask = self.store.ask(None, key, model=model, affinity=affinity)
+        ask["bounds"] = {"input_tokens": tokens[0], "output_tokens": tokens[1], "cost": cost}
+        ask["estimates"] = {name: int(amount * likely) for name, amount in ask["bounds"].items()}
+        reply = self.store.scripts.run_json("admit", self.store.pool, ask)
+        self.model.admit(ask, reply)
+        if "refused" in reply:
+            return multiple()
+        self.asked[ask["id"]] = ask | {"affinity": ""}
+        return ask["id"]
+
+    @rule(request_id=running)
+    def admit_again(self, request_id: str) -> None:
+        """The reply was lost."""
+        ask = self.asked[request_id]
+        self.model.admit(ask, self.store.scripts.run_json("admit", self.store.pool, ask))
+
+    @rule(request_id=running, mark=MARKS, again=st.booleans(), stale=st.booleans())
+    def report(self, request_id: str, mark: dict[str, Any], again: bool, stale: bool) -> None:
+        request = self.model.requests[request_id]
+        ask = self.asked[request_id]
+        if request.account and not stale:
+            ask["tried"] = [*ask["tried"], request.account]
+        attempt = request.attempt - 1 if stale and request.attempt > 1 else request.attempt
+        ask = ask | {"attempt": attempt, "mark": mark, "never": [] if again else ask["tried"]}
+        for _ in range(2 if stale else 1):
+            self.model.report(ask, self.store.scripts.run_json("report", self.store.pool, ask))
+
+    @rule(request_ids=st.lists(st.one_of(running, ended), unique=True, max_size=4))
+    def renew(self, request_ids: list[str]) -> None:
+        self.model.renew(request_ids, TTL_MS, self.store.renew(*request_ids))
+
+    @rule(target=ended, request_id=consumes(running), share=SHARES, mark=MARKS)
+    def settle(self, request_id: str, share: float, mark: dict[str, Any]) -> str:
+        """Also late: a request whose lease has expired still runs."""
+        request = self.model.requests[request_id]
+        used = {name: int(amount * share) for name, amount in request.bounds.items()}
+        row = self.store.row(
+            request_id, key=request.key, account=request.account, model=request.model, **used
+        )
+        self.rows[request_id] = row
+        self._settle(request_id, row, mark)
+        return request_id
+
+    @rule(request_id=ended, mark=MARKS)
+    def settle_again(self, request_id: str, mark: dict[str, Any]) -> None:
+        self._settle(request_id, self.rows[request_id], mark)
+        self.model.admit(
+            self.asked[request_id],
+            self.store.scripts.run_json("admit", self.store.pool, self.asked[request_id]),
+        )
+
+    def _settle(self, request_id: str, row: dict[str, Any], mark: dict[str, Any]) -> None:
+        settlement = {"id": request_id, "mark": mark, "row": row, "calendar": self.store.calendar()}
+        before = request_id in self.model.settled
+        assert (self.store.scripts.run_raw("settle", self.store.pool, settlement) == "") is before
+        self.model.settle(request_id, mark, row)
+
+    # time
+
+    @rule(by_ms=st.sampled_from([1, 300, 1000, 7000, TTL_MS, 31 * TTL_MS, -1, -5000]))
+    def wait(self, by_ms: int) -> None:
+        self.store.advance(by_ms)
+        self.model.now = self.store.now
+
+    @rule(span=st.sampled_from(["hour", "day", "week", "month"]), off_ms=st.sampled_from([-1, 0, 1]))
+    def wait_for_boundary(self, span: str, off_ms: int) -> None:
+        self.store.set_clock(self.store.calendar()[span][1] + off_ms)
+        self.model.now = self.store.now
+
+    # administrators
+
+    @rule(limit_id=st.sampled_from(list(LIMITS)), most=st.sampled_from([1, 50, 400, 2000]))
+    def edit_limit(self, limit_id: str, most: int) -> None:
+        for limits in self.model.limits.values():
+            for place, each in enumerate(limits):
+                if each["id"] == limit_id:
+                    limits[place] = each | {"max": most}
+                    level = self.model.counter(each).level(each, self.model.now)
+                    self.ceilings[limit_id] = max(most, level)
+                    self.highest[limit_id] = max(most, self.highest[limit_id])
+        self.write_limits()
+
+    @rule(name=st.sampled_from(list(ACCOUNTS)), wanted=st.sampled_from(["paused", "active"]))
+    def set_account_state(self, name: str, wanted: str) -> None:
+        known = name in self.model.accounts
+        assert self.store.set_state(name, wanted) == known
+        if known:
+            (self.model.pause if wanted == "paused" else self.model.resume)(name)
+
+    @rule(name=st.sampled_from(list(ACCOUNTS)), cap=st.sampled_from([1, 2, 4]))
+    def put_account(self, name: str, cap: int) -> None:
+        if name not in self.model.accounts:
+            return  # an account that was removed comes back as another one
+        self.store.account(name, cap=cap)
+        self.model.accounts[name].cap = cap
+
+    @rule(name=st.sampled_from(["c", "d"]), new=st.sampled_from(["e", "f"]))
+    def replace_account(self, name: str, new: str) -> None:
+        self.store.remove(name)
+        self.model.accounts.pop(name, None)
+        if new not in self.model.accounts:
+            self.store.account(new, cap=1)
+            self.model.accounts[new] = Account(1)
+
+    # what always holds
+
+    @invariant()
+    def limits_hold(self) -> None:
+        for each in chain(*self.model.limits.values()):
+            counter, ceiling = self.model.counter(each), self.ceilings[each["id"]]
+            if each["mode"] == "strict":
+                assert counter.level(each, self.model.now) <= ceiling
+                assert counter.ps + counter.ph <= self.highest[each["id"]]
+
+    @invariant()
+    def counters_are_those_of_the_model(self) -> None:
+        for limit_id in LIMITS:
+            stored, counter = self.store.counters(limit_id), self.model.counters.get(limit_id)
+            for name, value in stored.items():
+                assert (limit_id, name, value) == (limit_id, name, getattr(counter, name))
+            if not stored and counter:
+                assert (counter.h, counter.q, counter.s) == (0, 0, 0)
+
+    @invariant()
+    def slots_are_open_leases(self) -> None:
+        open_requests = {
+            name: self.store.open_request(name.removeprefix("r:")) for name in self.store.names("r:*")
+        }
+        running = Tally(each["account"] for each in open_requests.values() if "expired" not in each)
+        for name, account in self.model.accounts.items():
+            assert self.store.in_flight(name) == running[name] == account.in_flight
+        assert self.store.leases() == {
+            id: request.deadline for id, request in self.model.requests.items() if not request.expired
+        }
+        assert {name.removeprefix("r:") for name in open_requests} == set(self.model.requests)
+
+    @invariant()
+    def accounts_are_those_of_the_model(self) -> None:
+        ready = set(self.store.client.zrange(keys.root(self.store.pool) + "ready:cr:openai:any", 0, -1))
+        assert ready == {name for name, account in self.model.accounts.items() if account.is_ready}
+        for name, account in self.model.accounts.items():
+            stored = self.store.state(name)
+            assert (stored["state"], stored.get("probe", "0")) == (account.state, str(int(account.probe)))
+            assert int(stored.get("errors", 0)) == account.errors
+
+    @invariant()
+    def books_balance(self) -> None:
+        rows = self.store.rows()
+        told = [(row["id"], row["source"], *(row[name] for name in FIGURES)) for row in rows]
+        assert told == self.model.rows
+        corrected = sum(row["source"] == "corrected" for row in rows)
+        expired = sum(request.expired for request in self.model.requests.values())
+        assert len(rows) == len(self.model.settled) + expired + corrected
+        for span, start in (
+            ("h", lambda row: row["at_ms"] - row["at_ms"] % HOUR_MS),
+            ("d", lambda row: row["day_ms"]),
+        ):
+            whose = ((start(row) // 1000, f"{row['key']}|{row['account']}|{row['model']}|") for row in rows)
+            assert nonzero(self.store.rolled_up(span)) == sums(rows, whose)
+        used = {(key, name): n for key in KEYS for name, n in self.store.used(key).items()}
+        assert nonzero(used) == sums(rows, ((row["key"], "") for row in rows))
+
+    def teardown(self) -> None:
+        """When all have settled nothing is left of them."""
+        for request_id, request in list(self.model.requests.items()):
+            row = self.store.row(request_id, key=request.key, account=request.account, model=request.model)
+            self._settle(request_id, row | dict.fromkeys(("input_tokens", "output_tokens", "cost"), 1), {})
+        assert (self.store.leases(), self.store.names("r:*")) == ({}, set())
+        for limit_id in LIMITS:
+            stored = self.store.counters(limit_id)
+            assert (limit_id, stored.get("h", 0), stored.get("ph", 0)) == (limit_id, 0, 0)
+        for name in self.model.accounts:
+            assert self.store.in_flight(name) == 0
+        self.store.client.close()
+
+
+def sums(rows: list[dict[str, Any]], whose: Iterable[tuple[Any, str]]) -> dict[tuple[Any, str], int]:
+    """What the rows of each of *whose* add up to, by figure."""
+    totals: Tally[tuple[Any, str]] = Tally()
+    for row, (where, who) in zip(rows, whose, strict=True):
+        totals.update({(where, who + name): row[name] for name in FIGURES})
+        if row["source"] != "corrected":
+            totals.update({(where, who + "requests"): 1, (where, who + "errors"): row["status"] >= 400})
+    return nonzero(totals)
+
+
+def nonzero(totals: Mapping[tuple[Any, str], int]) -> dict[tuple[Any, str], int]:
+    return {name: total for name, total in totals.items() if total}
+
+
+@pytest.mark.timeout(120)
+def test_store_does_what_the_model_does(redis_url: str) -> None:
+    class Machine(StoreMachine):
+        url = redis_url
+
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=50,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+        ),
+    )

@@ -1,0 +1,50 @@
+"""What an admission costs Redis, counted in commands: the same in a small pool and in a large one."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.store import StoreOfTest, limit
+
+POLICIES = ("balanced", "round_robin", "least_loaded", "ordered", "use_before_reset")
+
+
+def commands(store: StoreOfTest) -> int:
+    """How many commands Redis has run, those inside scripts included."""
+    stats = store.client.info("commandstats")
+    return sum(each["calls"] for name, each in stats.items() if name != "cmdstat_info")
+
+
+def cost(store: StoreOfTest, requests: int = 20) -> int:
+    before = commands(store)
+    for _ in range(requests):
+        store.settle(store.admit(affinity="x", output_tokens=5)["id"], {"ok": True})
+    return commands(store) - before
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_does_not_grow_with_the_pool(store: StoreOfTest, policy: str) -> None:
+    store.policy(policy)
+    store.key("k", *(limit(f"l{n}", "output_tokens", "day", 10**9) for n in range(3)))
+    for number in range(10):
+        store.account(f"a{number}")
+    small = cost(store)
+    for number in range(10, 1000):
+        store.account(f"a{number}")
+
+    assert cost(store) <= small * 1.2
+
+
+def test_refusal_does_not_grow_with_the_pool(store: StoreOfTest) -> None:
+    """Where all are full, so that it is asked again and again."""
+    costs = []
+    for size in (10, 300):
+        for number in range(size):
+            store.account(f"a{number}", cap=1)
+        while "account" in store.admit():
+            pass
+        before = commands(store)
+        assert store.admit()["total"] == size
+        costs.append(commands(store) - before)
+
+    assert costs[1] <= costs[0] * 1.2

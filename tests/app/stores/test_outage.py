@@ -1,0 +1,84 @@
+"""Redis is away when a request ends: its settlement arrives later, and counts once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.quotas.books import Books
+from app.quotas.spool import Spool
+from app.stores.client import make_client
+from tests.support.redis import short_folder
+from tests.support.redis_server import RedisServer
+from tests.support.store import TTL_MS, StoreOfTest, limit
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    with short_folder() as folder:
+        server = RedisServer(folder)
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def store(server: RedisServer) -> StoreOfTest:
+    store = StoreOfTest(make_client(server.url, 0.5))
+    store.account("a")
+    store.key("k", limit("l", "output_tokens", "day", 1000))
+    return store
+
+
+@pytest.fixture
+def books(store: StoreOfTest, tmp_path: Path) -> Books:
+    return Books(store.scripts, Spool(tmp_path))
+
+
+def settlement(store: StoreOfTest, request_id: str) -> dict[str, Any]:
+    row = store.row(request_id, output_tokens=7)
+    return {"id": request_id, "mark": {}, "row": row, "calendar": store.calendar()}
+
+
+def test_restarted(store: StoreOfTest, server: RedisServer, books: Books) -> None:
+    """What was held before is still held, and is settled when the settlements arrive."""
+    held = [store.admit(output_tokens=50)["id"] for _ in range(3)]
+    server.stop()
+    for request_id in held:
+        books.settle(store.pool, settlement(store, request_id))
+    assert len(books) == 3
+
+    server.start()
+    assert store.counters("l")["h"] == 150
+    assert books.flush() == 0
+    assert sorted(row["id"] for row in store.rows()) == held
+    assert store.counters("l") | {"s": 21, "h": 0} == store.counters("l")
+
+
+def test_lease_expires_meanwhile(store: StoreOfTest, server: RedisServer, books: Books) -> None:
+    """The bound that was charged is corrected."""
+    held = store.admit(output_tokens=50)["id"]
+    server.stop()
+    books.settle(store.pool, settlement(store, held))
+    server.start()
+    store.advance(TTL_MS)
+    store.renew()
+    assert store.counters("l")["s"] == 50
+
+    books.flush()
+    assert store.counters("l")["s"] == 7
+    assert [row["source"] for row in store.rows()] == ["estimated", "corrected"]
+
+
+def test_only_the_reply_was_lost(store: StoreOfTest, server: RedisServer, books: Books) -> None:
+    """What Redis did before it fell silent it does not do again."""
+    held = store.admit(output_tokens=50)["id"]
+    store.scripts.run_raw("settle", store.pool, settlement(store, held))
+    server.stop()
+    books.settle(store.pool, settlement(store, held))
+    server.start()
+
+    assert books.flush() == 0
+    assert (len(store.rows()), store.counters("l")["s"]) == (1, 7)

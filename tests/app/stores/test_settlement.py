@@ -1,0 +1,235 @@
+"""What was held becomes what was used, once; whoever never comes back is charged what it held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from app.stores import keys
+from tests.support.store import START_MS, TTL_MS, StoreOfTest, limit
+
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture
+def store(store: StoreOfTest) -> StoreOfTest:
+    store.account("a")
+    store.key("k", limit("o", "output_tokens", "day", 1000), limit("p", "parallel_requests", "none", 2))
+    return store
+
+
+@contextmanager
+def forgotten(store: StoreOfTest) -> Iterator[None]:
+    """A failover to a replica that had seen nothing of what happens inside."""
+    before = {key: store.client.dump(key) for key in store.client.scan_iter()}
+    yield
+    store.client.flushall()
+    for key, value in before.items():
+        store.client.restore(key, 0, value)
+
+
+class TestSettle:
+    def test_real_usage_replaces_what_was_held(self, store: StoreOfTest) -> None:
+        held = store.admit(output_tokens=400)
+        assert store.counters("o")["h"] == 400
+
+        store.settle(held["id"], input_tokens=7, output_tokens=60, cost=3)
+
+        assert store.counters("o") | {"s": 60, "h": 0} == store.counters("o")
+        assert store.counters("p") == {"h": 0}
+        assert store.in_flight("a") == 0
+        assert store.leases() == {}
+
+    def test_second_time(self, store: StoreOfTest) -> None:
+        """The worker that lost the reply asks again; the books have one row."""
+        held = store.admit(output_tokens=400)
+        first = store.settle(held["id"], output_tokens=60)
+        counters = store.counters("o")
+
+        assert first
+        assert store.settle(held["id"], output_tokens=60) == ""
+        assert (len(store.rows()), store.counters("o"), store.in_flight("a")) == (1, counters, 0)
+
+    def test_leaves_nothing_open(self, store: StoreOfTest) -> None:
+        held = store.admit(output_tokens=1)
+        store.settle(held["id"])
+
+        assert store.names("r:*") == set()
+        assert store.client.pttl(keys.settled(store.pool, held["id"])) > 0
+
+    def test_admission_that_comes_after_it(self, store: StoreOfTest) -> None:
+        """A command that was stuck in a socket while its worker gave up takes nothing any more."""
+        held = store.admit(output_tokens=1)
+        store.settle(held["id"])
+
+        assert store.admit(held["id"], output_tokens=1)["refused"] == "settled"
+        assert store.leases() == {}
+
+    def test_admission_that_nobody_waits_for(self, store: StoreOfTest) -> None:
+        """A command that a stalled server runs later holds nothing, so nothing expires and is charged."""
+        asked_until = store.now + 250
+        store.advance(251)
+        assert store.admit("q", output_tokens=400, by_ms=asked_until)["refused"] == "late"
+        assert store.counters("o") == {}
+
+        store.advance(-1)
+        held = store.admit("q", output_tokens=400, by_ms=asked_until)
+        store.advance(1000)
+        assert store.admit("q", output_tokens=400, by_ms=asked_until) == held  # its reply was lost
+
+    def test_more_than_was_held(self, store: StoreOfTest) -> None:
+        """An upstream that bills past the bound is booked as it bills."""
+        held = store.admit(output_tokens=10)
+        store.settle(held["id"], output_tokens=25)
+
+        assert store.counters("o")["s"] == 25
+
+    def test_nothing_is_told_twice_over(self, store: StoreOfTest) -> None:
+        """Figures that are null or not there count as none, and no list turns into an object."""
+        held = store.admit()
+        store.settle(held["id"], cached_tokens=None, attempts=[], cost=4)
+
+        assert "attempts" not in store.rows()[0]
+        assert {name.rpartition("|")[2] for _, name in store.rolled_up("h")} == {"requests", "cost"}
+
+    def test_day_of_the_pool(self, store: StoreOfTest) -> None:
+        """A request is booked on the day it began, as the pool's zone counts days."""
+        held = store.admit()
+        store.advance(30 * HOUR_MS)
+        store.settle(held["id"], at_ms=START_MS, output_tokens=1)
+
+        assert {start for start, _ in store.rolled_up("d")} == {START_MS // 1000 - 3600}
+        assert {start for start, _ in store.rolled_up("h")} == {START_MS // 1000}
+
+
+class TestExpiredLease:
+    @pytest.fixture
+    def expired(self, store: StoreOfTest) -> str:
+        request_id: str = store.admit(input_tokens=30, output_tokens=400, cost=9)["id"]
+        store.advance(TTL_MS)
+        store.renew()
+        return request_id
+
+    def test_is_charged_what_it_held(self, store: StoreOfTest, expired: str) -> None:
+        """Its slots are free at once, its tokens count as used, and its row says whose guess that is."""
+        assert store.counters("o") | {"s": 400, "h": 0} == store.counters("o")
+        assert store.counters("p") == {"h": 0}
+        assert store.in_flight("a") == 0
+        (row,) = store.rows()
+        assert row | {"source": "estimated", "error": "lease_expired", "status": 599} == row
+        assert (row["input_tokens"], row["output_tokens"], row["cost"]) == (30, 400, 9)
+
+    def test_is_corrected_late(self, store: StoreOfTest, expired: str) -> None:
+        """The difference is booked, so that the sum of both rows is what was used."""
+        store.settle(expired, input_tokens=31, output_tokens=60, cost=2, cached_tokens=5)
+
+        assert store.counters("o")["s"] == 60
+        assert store.counters("p") == {"h": 0}
+        _, row = store.rows()
+        assert row["source"] == "corrected"
+        assert (row["input_tokens"], row["output_tokens"], row["cost"]) == (1, -340, -7)
+        sums = {name.rpartition("|")[2]: total for (_, name), total in store.rolled_up("d").items()}
+        assert sums == {
+            "requests": 1,
+            "errors": 1,
+            "input_tokens": 31,
+            "output_tokens": 60,
+            "cost": 2,
+            "cached_tokens": 5,
+        }
+
+    def test_is_corrected_once(self, store: StoreOfTest, expired: str) -> None:
+        store.settle(expired, output_tokens=60)
+
+        assert store.settle(expired, output_tokens=60) == ""
+        assert len(store.rows()) == 2
+
+    def test_moves_to_no_other_account(self, store: StoreOfTest, expired: str) -> None:
+        assert store.report(expired, 1)["refused"] == "lease"
+        assert store.in_flight("a") == 0
+
+    def test_cannot_be_renewed(self, store: StoreOfTest, expired: str) -> None:
+        assert store.renew(expired) == [expired]
+
+    def test_is_swept_by_whoever_is_admitted(self, store: StoreOfTest) -> None:
+        """No leader is needed; a few at a time, so that nobody waits for a long list."""
+        store.key("k")
+        for _ in range(6):
+            store.admit()
+        store.advance(TTL_MS)
+
+        left = []
+        for _ in range(2):
+            store.admit()
+            left.append(sum(deadline <= store.now for deadline in store.leases().values()))
+        assert left == [2, 0]
+
+
+class TestUnheld:
+    """Redis failed over and lost the admission, but the request has run."""
+
+    def settle_forgotten(self, store: StoreOfTest, *limits: Any, **row: Any) -> None:
+        store.key("k", *limits)
+        with forgotten(store):
+            held = store.admit(input_tokens=10, output_tokens=400)
+        store.settle(held["id"], **row)
+
+    @pytest.mark.parametrize("per", ["second", "minute", "hour", "day", "week", "month", "ever"])
+    def test_is_charged(self, store: StoreOfTest, per: str) -> None:
+        """Under every limit its key has now."""
+        tokens, requests = limit("t", "total_tokens", per, 1000), limit("n", "requests", per, 10)
+        self.settle_forgotten(store, tokens, requests, input_tokens=7, output_tokens=60)
+
+        assert store.admit(input_tokens=0, output_tokens=1000)["settled"] == 67
+        refused = store.admit(key=self.with_one_request_less(store, requests))
+        assert refused["settled"] == 1
+
+    def with_one_request_less(self, store: StoreOfTest, requests: Any) -> str:
+        store.key("k2", requests | {"max": 1})
+        return "k2"
+
+    def test_row(self, store: StoreOfTest) -> None:
+        self.settle_forgotten(store, source="estimated", output_tokens=60)
+
+        (row,) = store.rows()
+        assert (row["source"], row["unheld"], row["output_tokens"]) == ("estimated", True, 60)
+        assert {start for start, _ in store.rolled_up("d")} == {START_MS // 1000 - 3600}
+
+    def test_once(self, store: StoreOfTest) -> None:
+        self.settle_forgotten(store, limit("t", "output_tokens", "day", 1000), output_tokens=60)
+        store.settle("q1", output_tokens=60)
+
+        assert store.counters("t")["s"] == 60
+
+    def test_of_the_pool_and_of_other_models(self, store: StoreOfTest) -> None:
+        store.pool_limits(limit("pool", "output_tokens", "day", 1000, scope="pool"))
+        self.settle_forgotten(store, limit("other", "output_tokens", "day", 9, model="n"), output_tokens=60)
+
+        assert store.counters("pool")["s"] == 60
+        assert store.counters("other") == {}
+
+    def test_nothing_is_held(self, store: StoreOfTest) -> None:
+        self.settle_forgotten(store, limit("p", "parallel_requests", "none", 2), output_tokens=60)
+
+        assert store.counters("p") == {}
+        assert store.in_flight("a") == 0
+
+    @pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
+    def test_delivered_in_a_later_window(self, store: StoreOfTest, busy: bool) -> None:
+        """It never counts in a window that is over, if its key has begun another."""
+        store.key("k", limit("t", "output_tokens", "hour", 1000))
+        calendar = store.calendar()
+        with forgotten(store):
+            held = store.admit(output_tokens=400)
+        store.advance(5 * HOUR_MS)
+        if busy:
+            store.admit(output_tokens=1)
+        row = store.row(held["id"], at_ms=START_MS, output_tokens=60)
+        settlement = {"id": held["id"], "mark": {}, "row": row, "calendar": calendar}
+        store.scripts.run_raw("settle", store.pool, settlement)
+
+        window = {"b": store.now, "s": 60, "h": 1} if busy else {"b": START_MS, "s": 60, "h": 0}
+        assert store.counters("t") | window == store.counters("t")
