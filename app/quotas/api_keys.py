@@ -1,0 +1,182 @@
+"""
+API keys: `sk-pg-<pool>-<secret>`, of which only a SHA-256 is stored.
+
+The secret has 256 bits of chance, so a fast hash is the right one; the key is told once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from app.errors import InvalidApiKey, InvalidRequest, NotFound
+from app.stores import keys
+from app.stores.client import store_errors
+from app.stores.scripts import Scripts
+
+PREFIX = "sk-pg-"
+_PUBLIC = (
+    *("id", "name", "pool", "models", "accounts", "limits", "expires_at", "state"),
+    *("raw", "on_cut", "output_tokens"),
+)
+_SHAPE = re.compile(rf"{PREFIX}({keys.POOL_NAME.pattern})-([0-9A-Za-z]{{43}})")
+_LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A caller's key as one request needs it, with what its pool says for all keys."""
+
+    id: str
+    name: str
+    pool: str
+    models: tuple[str, ...] = ()  # empty: all
+    accounts: tuple[str, ...] = ()  # account ids; empty: all
+    limits: tuple[dict[str, Any], ...] = ()  # its own, then its pool's
+    expires_at: float | None = None
+    state: str = "active"
+    on_cut: str = "fail"  # what to do when a stream is cut after its first event: fail or restart
+    output_tokens: int = 0  # the most output of a request that names no limit; 0: the model's own
+    raw: bool = False  # whether answers may carry what the upstream was sent and said
+    zone: str = "UTC"  # the pool's: where its days begin
+    settings: str = ""  # the pool's, as stored: see app.pool.settings
+    prices: str = "0"  # which version of its pool's own prices holds; 0: it has none
+    now: float = 0.0  # when it was looked up, on the store's clock
+    looked_up_at: float = 0.0  # the same moment on this process's monotonic clock
+
+    def may_use(self, model: str) -> bool:
+        return not self.models or model in self.models
+
+    def public(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _PUBLIC}
+
+
+class KeyBook:
+    """API keys in Redis."""
+
+    def __init__(self, scripts: Scripts) -> None:
+        self._scripts = scripts
+
+    def authenticate(self, presented: str) -> ApiKey:
+        """
+        Return the key that *presented* is. One round trip.
+
+        Raises InvalidApiKey, with a message of its own for unknown, disabled and expired.
+        """
+        shape = _SHAPE.fullmatch(presented)
+        if shape is None:
+            raise InvalidApiKey("This is not an API key of this gateway: they begin with sk-pg-")
+        pool = shape[1]
+        now_ms, key_id, flat, (settings, zone, pool_limits, prices) = self._scripts.run(
+            "authenticate", pool, _digest(presented)
+        )
+        if not key_id:
+            raise InvalidApiKey("This API key is not known here")
+        fields = dict(zip(flat[::2], flat[1::2], strict=True))
+        key = _key_from(
+            fields,
+            pool,
+            pool_limits or "[]",
+            now=now_ms / 1000,
+            looked_up_at=time.monotonic(),
+            zone=zone or "UTC",
+            prices=prices or "0",
+            settings=settings or "",
+        )
+        if key.state != "active":
+            raise InvalidApiKey("This API key has been disabled")
+        if key.expires_at is not None and key.expires_at <= key.now:
+            raise InvalidApiKey("This API key has expired")
+        return key
+
+    def create(
+        self,
+        pool: str,
+        name: str,
+        *,
+        models: tuple[str, ...] = (),
+        accounts: tuple[str, ...] = (),
+        limits: tuple[dict[str, Any], ...] = (),
+        expires_at: float | None = None,
+        output_tokens: int = 0,
+        raw: bool = False,
+        on_cut: str = "fail",
+    ) -> tuple[ApiKey, str]:
+        """
+        Store a new key and return it with its secret, which nobody can read again.
+
+        *accounts* are ids. Raises InvalidRequest when the name is taken.
+        """
+        key_id = f"key_{secrets.token_hex(6)}"
+        secret = f"{PREFIX}{pool}-{''.join(secrets.choice(_LETTERS) for _ in range(43))}"
+        record = {
+            "id": key_id,
+            "name": name,
+            "models": orjson.dumps(models).decode(),
+            "accounts": orjson.dumps(accounts).decode(),
+            "limits": orjson.dumps(limits).decode(),
+            "expires_ms": int(expires_at * 1000) if expires_at else 0,
+            "state": "active",
+            "output_tokens": output_tokens,
+            "raw": int(raw),
+            "on_cut": on_cut,
+        }
+        digest = _digest(secret)
+        if self._scripts.run("create_key", pool, key_id, name, digest, orjson.dumps(record)) == 0:
+            raise InvalidRequest(f"A key named '{name}' exists in pool '{pool}'", param="name")
+        return self.find(pool, name), secret
+
+    def find(self, pool: str, name: str) -> ApiKey:
+        """Return the key called *name*. Raises NotFound when there is none."""
+        client = self._scripts.client
+        with store_errors():
+            key_id = client.hget(keys.key_names(pool), name)
+            fields = client.hgetall(keys.api_key(pool, key_id)) if key_id else None
+        if not fields:
+            raise NotFound(f"There is no key named '{name}' in pool '{pool}'", param="name")
+        return _key_from(fields, pool)
+
+    def all(self, pool: str) -> list[ApiKey]:
+        """Return every key by name."""
+        client = self._scripts.client
+        with store_errors():
+            names = client.hgetall(keys.key_names(pool))
+            pipeline = client.pipeline(transaction=False)
+            for _, key_id in sorted(names.items()):
+                pipeline.hgetall(keys.api_key(pool, key_id))
+            records = pipeline.execute()
+        return [_key_from(fields, pool) for fields in records if fields]
+
+    def disable(self, pool: str, name: str) -> None:
+        """Refuse this key from now on, in every worker; requests it has running end by themselves."""
+        key_id = self.find(pool, name).id
+        with store_errors():
+            self._scripts.client.hset(keys.api_key(pool, key_id), "state", "disabled")
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _key_from(fields: dict[str, str], pool: str, pool_limits: str = "[]", **of_pool: Any) -> ApiKey:
+    expires_ms = int(fields.get("expires_ms") or 0)
+    return ApiKey(
+        id=fields["id"],
+        name=fields["name"],
+        pool=pool,
+        models=tuple(orjson.loads(fields.get("models") or "[]")),
+        accounts=tuple(orjson.loads(fields.get("accounts") or "[]")),
+        limits=(*orjson.loads(fields.get("limits") or "[]"), *orjson.loads(pool_limits)),
+        expires_at=expires_ms / 1000 if expires_ms else None,
+        state=fields.get("state", "active"),
+        on_cut=fields.get("on_cut", "fail"),
+        output_tokens=int(fields.get("output_tokens") or 0),
+        raw=fields.get("raw") == "1",
+        **of_pool,
+    )

@@ -1,0 +1,51 @@
+"""
+Calendar windows in a pool's time zone: when this hour, day, week and month began and end.
+
+Redis knows the time but no zones; we know zones but must not trust our clock. So the store
+is given this window and the next, and picks the one its own clock is in.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+SPANS = ("hour", "day", "week", "month")
+
+
+class Calendar:
+    """Windows are computed once per zone and hour."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[str, list[int]]] = {}
+
+    def windows(self, zone: str, now: float) -> dict[str, list[int]]:
+        """Return {span: [start, end, end of the next]}, Unix ms, around *now* (Unix seconds)."""
+        known = self._known.get(zone)
+        if known is None or not known["hour"][0] <= now * 1000 < known["hour"][1]:
+            known = self._known[zone] = _windows(ZoneInfo(zone), now)
+        return known
+
+
+def _windows(zone: ZoneInfo, now: float) -> dict[str, list[int]]:
+    local = datetime.fromtimestamp(now, zone)
+    day = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    month = day.replace(day=1)
+    next_month = _first_of_next_month(month)
+    week = day - timedelta(days=day.weekday())
+    hour_start = now - now % 3600  # an hour is an hour, also where clocks are put back
+    return {
+        "hour": [int(hour_start + 3600 * n) * 1000 for n in range(3)],
+        "day": [_ms(day + timedelta(days=n)) for n in range(3)],
+        "week": [_ms(week + timedelta(days=7 * n)) for n in range(3)],
+        "month": [_ms(month), _ms(next_month), _ms(_first_of_next_month(next_month))],
+    }
+
+
+def _first_of_next_month(first: datetime) -> datetime:
+    return (first + timedelta(days=32)).replace(day=1)
+
+
+def _ms(moment: datetime) -> int:
+    """Aware arithmetic stays on the wall clock, so midnight is midnight on either side of a change."""
+    return int(moment.timestamp() * 1000)

@@ -1,0 +1,147 @@
+"""
+Do the books balance? Adds up the ledger's rows and compares every total that is kept of them.
+
+Exact while requests are being settled: each total is read together with the newest row's id,
+and compared with the rows up to that one. Totals from before the oldest row that is left are
+not judged, because their rows may be gone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import orjson
+
+from app.quotas import rollups
+from app.stores import keys
+from app.stores.client import store_errors
+
+PAGE = 1000  # rows read at a time
+HOUR_MS = 3_600_000
+EVER = "ever"
+FIGURES = (  # as in app/stores/lua/requests.lua
+    *("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"),
+    *("cost", "waste_cost", "first_ms", "total_ms"),
+)
+
+
+class Total(NamedTuple):
+    """One hash of totals: an hour or a day (`start` in Unix seconds), or what a key used ever."""
+
+    span: str  # h | d | ever
+    start: int = 0
+    key_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    total: Total
+    figure: str  # `key|account|model|name`, or the name alone
+    booked: int
+    recomputed: int
+
+
+class Verification:
+    """One look at the books of one pool; after `differences` the counts say what was looked at."""
+
+    def __init__(self, client: Any, pool: str) -> None:
+        self._client = client
+        self._pool = pool
+        self._sums: dict[Total, Counter[str]] = defaultdict(Counter)
+        self._last_id = "-"
+        self._complete_from_ms = 0
+        self.rows = 0
+        self.totals = 0
+        self.skipped = 0
+
+    def differences(self) -> list[Difference]:
+        """Return every figure that is not the sum of its rows; none: the books balance."""
+        self._note_what_is_left()
+        self._read_rows("+")
+        found: list[Difference] = []
+        done: set[Total] = set()
+        while pending := (set(self._kept()) | set(self._sums)) - done:
+            for total in sorted(pending):
+                if self._is_complete(total):
+                    found += self._compare(total)
+                    self.totals += 1
+                else:
+                    self.skipped += 1
+            done |= pending
+        return found
+
+    def _note_what_is_left(self) -> None:
+        """Where rows have been removed, only what began after the oldest one left is known whole."""
+        with store_errors():
+            oldest = self._client.xrange(keys.ledger(self._pool), count=1)
+            if oldest:
+                told = self._client.xinfo_stream(keys.ledger(self._pool))
+                if told.get("entries-added") != told["length"]:  # Redis 6 does not say: then perhaps
+                    self._complete_from_ms = int(oldest[0][0].partition("-")[0])
+
+    def _kept(self) -> Iterator[Total]:
+        for span in (rollups.HOUR, rollups.DAY):
+            for start in rollups.starts(self._client, self._pool, span):
+                yield Total(span, start)
+        prefix = keys.used(self._pool, "")
+        with store_errors():
+            for name in self._client.scan_iter(match=prefix + "*", count=1000):
+                yield Total(EVER, key_id=name[len(prefix) :])
+
+    def _is_complete(self, total: Total) -> bool:
+        return total.start * 1000 >= self._complete_from_ms
+
+    def _name(self, total: Total) -> str:
+        if total.span == EVER:
+            return keys.used(self._pool, total.key_id)
+        return keys.rollup(self._pool, total.span, total.start)
+
+    def _compare(self, total: Total) -> list[Difference]:
+        with store_errors():
+            pipeline = self._client.pipeline(transaction=True)
+            pipeline.hgetall(self._name(total))
+            pipeline.xrevrange(keys.ledger(self._pool), count=1)
+            stored, newest = pipeline.execute()
+        if newest:
+            self._read_rows(newest[0][0])
+        booked = {figure: int(amount) for figure, amount in stored.items()}
+        summed = self._sums[total]
+        return [
+            Difference(total, figure, booked.get(figure, 0), summed[figure])
+            for figure in sorted(booked.keys() | summed.keys())
+            if booked.get(figure, 0) != summed[figure]
+        ]
+
+    def _read_rows(self, upto: str) -> None:
+        """Add up the rows after the last one that was read, *upto* included."""
+        while True:
+            after = self._last_id if self._last_id == "-" else f"({self._last_id}"
+            with store_errors():
+                entries = self._client.xrange(keys.ledger(self._pool), after, upto, count=PAGE)
+            for entry_id, fields in entries:
+                self._add(orjson.loads(fields["row"]))
+                self._last_id = entry_id
+            self.rows += len(entries)
+            if len(entries) < PAGE:
+                return
+
+    def _add(self, row: dict[str, Any]) -> None:
+        counted = Counter(
+            {name: int(row[name]) for name in FIGURES if isinstance(row.get(name), int | float)}
+        )
+        if row["source"] != "corrected":
+            counted["requests"] = 1
+            counted["errors"] = int(row["status"] >= 400)
+        hour = int(row["at_ms"] - row["at_ms"] % HOUR_MS) // 1000
+        who = f"{row['key']}|{row['account']}|{row['model']}|"
+        for total, prefix in (
+            (Total(rollups.HOUR, hour), who),
+            (Total(rollups.DAY, int(row["day_ms"]) // 1000), who),
+            (Total(EVER, key_id=row["key"]), ""),
+        ):
+            sums = self._sums[total]
+            for name, amount in counted.items():
+                sums[prefix + name] += amount

@@ -1,0 +1,104 @@
+"""A settlement reaches the store once, whenever the store is there and whichever process is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+
+from app.errors import StoreUnavailable
+from app.quotas import books as books_module
+from app.quotas.books import Books
+from app.quotas.spool import Spool
+
+
+class Store:
+    """Takes settlements while it is up, except for those in `refused`."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.refused: set[str] = set()
+        self.taken: list[tuple[str, str]] = []
+
+    def run_raw(self, operation: str, pool: str, settlement: dict[str, Any]) -> str:
+        assert operation == "settle"
+        gevent.sleep(0)  # as a real one does: others run meanwhile
+        if not self.up or settlement["id"] in self.refused:
+            raise StoreUnavailable("away")
+        self.taken.append((pool, settlement["id"]))
+        return ""
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def books(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Books:
+    monkeypatch.setattr(books_module, "RETRY_SECONDS", 0.01)
+    return Books(store, Spool(tmp_path))  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_delivered_is_kept_and_delivered_later(books: Books, store: Store) -> None:
+    store.up = False
+    for number in range(3):
+        books.settle("p", {"id": f"req_{number}"})
+    assert len(books) == 3
+
+    store.up = True
+    gevent.sleep(0.1)
+
+    assert len(books) == 0
+    assert store.taken == [("p", f"req_{number}") for number in range(3)]
+
+
+def test_two_who_deliver_at_once_lose_nothing(books: Books, store: Store) -> None:
+    store.up = False
+    for number in range(20):
+        books.settle("p", {"id": f"req_{number}"})
+    store.up = True
+
+    gevent.joinall([gevent.spawn(books.flush) for _ in range(3)], raise_error=True)
+
+    assert {request_id for _, request_id in store.taken} == {f"req_{number}" for number in range(20)}
+
+
+def test_one_that_is_never_taken_does_not_hold_up_the_others(books: Books, store: Store) -> None:
+    store.refused = {"req_0"}
+    store.up = False
+    for number in range(3):
+        books.settle("p", {"id": f"req_{number}"})
+    store.up = True
+
+    assert books.flush() == 3
+    assert books.flush() == 1
+
+    assert [request_id for _, request_id in store.taken] == ["req_1", "req_2"]
+
+
+def test_what_one_process_puts_away_another_takes_up(books: Books, store: Store, tmp_path: Path) -> None:
+    store.up = False
+    books.settle("p", {"id": "req_1"})
+    books.put_away()
+    assert len(books) == 0
+    (file,) = tmp_path.iterdir()
+
+    next_one = Books(store, Spool(tmp_path))  # type: ignore[arg-type]
+    taking_up = gevent.spawn(next_one.take_up)
+    gevent.sleep(0.05)
+    assert file.exists()  # as long as it is not delivered
+    store.up = True
+    taking_up.join(5)
+
+    assert store.taken == [("p", "req_1")]
+    assert not file.exists()
+
+
+def test_nothing_is_written_where_all_was_delivered(books: Books, store: Store, tmp_path: Path) -> None:
+    books.settle("p", {"id": "req_1"})
+    books.put_away()
+
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.quotas.price_book import PriceBook
+from app.stores import keys
+from app.stores.scripts import Scripts
+from app.streaming.usage import Usage
+
+LLAMA = {"standard": {"input": 1_000_000, "output": 2_000_000}, "context": 8192}
+USED = Usage(3, 4, 7)
+
+
+@pytest.fixture
+def prices(redis_client: Any) -> PriceBook:
+    return PriceBook(Scripts(redis_client))
+
+
+def version(client: Any) -> str:
+    return client.hget(keys.pool("p"), "prices") or "0"
+
+
+class TestPriceBook:
+    def test_own_price(self, prices: PriceBook, redis_client: Any) -> None:
+        """A pool's row holds for it alone, and names the change it came with."""
+        prices.put("p", "llama", LLAMA)
+        table = prices.table("p", version(redis_client))
+
+        assert table.cost_of(USED, "llama") == 11
+        assert table.rows()["llama"]["version"] == "pool-1"
+        assert prices.table("other", "0").cost_of(USED, "llama") is None
+
+    def test_read_once_per_change(self, prices: PriceBook, redis_client: Any) -> None:
+        """A version that is known costs no round trip; a newer one costs one."""
+        prices.put("p", "llama", LLAMA)
+        first = prices.table("p", "1")
+        prices.put("p", "llama", {**LLAMA, "standard": {"input": 0, "output": 0}})
+
+        assert prices.table("p", "1") is first
+        assert prices.table("p", "2").cost_of(USED, "llama") == 0
+
+    def test_remove(self, prices: PriceBook, redis_client: Any) -> None:
+        prices.put("p", "gpt-4o", LLAMA)
+
+        assert prices.remove("p", "gpt-4o")
+        assert not prices.remove("p", "gpt-4o")
+        assert prices.current("p").cost_of(USED, "gpt-4o") == 48
+        assert prices.table("p", version(redis_client)).cost_of(USED, "gpt-4o") == 48
