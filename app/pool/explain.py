@@ -1,0 +1,150 @@
+"""
+Why a request went where it went: what the scripts noted at each choice, with names for ids.
+
+A choice is explained by the numbers that were compared when it was made, not by those of now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from app.errors import NotFound
+from app.stores import keys
+from app.stores.client import store_errors
+
+PAGE = 500  # ledger entries read at a time
+
+Json = dict[str, Any]
+
+
+def explain(client: Any, pool: str, request_id: str) -> Json:
+    """
+    Return why *request_id*, open or settled, went where it went.
+
+    {id, state: open | expired | settled, at (Unix seconds), key, model, endpoint, status, error, choices},
+    of which a choice is {attempt, at, by: policy | affinity | asked again | None, policy, account (None:
+    there was nobody), in_flight, cap, spare, candidates: [{account, score, why}], out: [{account, state,
+    reason, until}], tries: [{wire, failure, error, action, …}]}. An account is {id, name}; its name is
+    None once it is removed. Raises NotFound.
+    """
+    found = _open(client, pool, request_id) or _settled(client, pool, request_id)
+    if found is None:
+        raise NotFound(
+            f"There is no request '{request_id[:64]}' in pool '{pool}': those refused at once are not kept",
+            param="id",
+        )
+    row, notes = found
+    with store_errors():
+        ids = client.hgetall(keys.account_names(pool))
+        key_name = client.hget(keys.api_key(pool, row["key"]), "name")
+    names = {account_id: name for name, account_id in ids.items()}
+    tries = row.pop("attempts", [])
+    return {
+        **row,
+        "key": {"id": row["key"], "name": key_name},
+        "choices": [
+            _choice(note, mine, names) for note, mine in zip(notes, _shared_out(notes, tries), strict=True)
+        ],
+    }
+
+
+def _open(client: Any, pool: str, request_id: str) -> tuple[Json, list[Json]] | None:
+    with store_errors():
+        stored = client.hgetall(keys.request(pool, request_id))
+    if not stored:
+        return None
+    row = {
+        "id": request_id,
+        "state": "expired" if "expired" in stored else "open",
+        "at": int(stored["started_ms"]) / 1000,
+        **{name: stored[name] for name in ("key", "model", "endpoint")},
+        "status": None,
+        "error": None,
+    }
+    return row, orjson.loads(f"[{stored['why']}]")
+
+
+def _settled(client: Any, pool: str, request_id: str) -> tuple[Json, list[Json]] | None:
+    for entry in _entries(client, pool, request_id):
+        told = orjson.loads(entry["row"])
+        if told["id"] == request_id:
+            row = {
+                "id": request_id,
+                "state": "settled",
+                "at": told["at_ms"] / 1000,
+                **{name: told[name] for name in ("key", "model", "endpoint", "status")},
+                "error": told.get("error"),
+                "attempts": told.get("attempts", []),
+            }
+            return row, orjson.loads(entry["why"])
+    return None
+
+
+def _entries(client: Any, pool: str, request_id: str) -> Iterator[dict[str, str]]:
+    """The ledger entry of *request_id*, while the store remembers which one it is; else all, newest first."""
+    with store_errors():
+        known = client.get(keys.settled(pool, request_id))
+        if known and (entries := client.xrange(keys.ledger(pool), known, known)):
+            yield entries[0][1]
+            return
+    last = "+"
+    while True:
+        with store_errors():
+            entries = client.xrevrange(keys.ledger(pool), last, count=PAGE)
+        yield from (fields for _, fields in entries if request_id in fields["row"])
+        if len(entries) < PAGE:
+            return
+        last = f"({entries[-1][0]}"
+
+
+def _shared_out(notes: list[Json], tries: list[Json]) -> Iterator[list[Json]]:
+    """
+    Yield what was tried for each choice, in order.
+
+    A choice is tried once, or twice where its refused credential was renewed in between.
+    """
+    left = list(tries)
+    for note in notes:
+        mine: list[Json] = []
+        while left and left[0]["account"] == note["chosen"] and (not mine or _renewed(mine[-1])):
+            mine.append(left.pop(0))
+        yield mine
+
+
+def _renewed(tried: Json) -> bool:
+    return tried.get("failure") == "credential"
+
+
+def _choice(note: Json, tries: list[Json], names: dict[str, str]) -> Json:
+    def account(account_id: str) -> Json:
+        return {"id": account_id, "name": names.get(account_id)}
+
+    return {
+        "attempt": note["attempt"],
+        "at": note["now"] / 1000,
+        "by": note.get("by"),
+        "policy": note.get("policy"),
+        "account": account(note["chosen"]) if note["chosen"] else None,
+        **{name: note.get(name) for name in ("in_flight", "cap", "spare")},
+        "candidates": [
+            {"account": account(one), "score": score, "why": _verdict(one == note["chosen"], why)}
+            for one, score, why in note["seen"] or ()
+        ],
+        "out": [
+            {
+                "account": account(one),
+                "state": state or "removed",
+                "reason": reason or "",
+                "until": until_ms / 1000 if until_ms else None,
+            }
+            for one, state, reason, until_ms in note.get("out") or ()
+        ],
+        "tries": [{name: value for name, value in one.items() if name != "account"} for one in tries],
+    }
+
+
+def _verdict(chosen: bool, why_not: str) -> str:
+    return why_not or ("chosen" if chosen else "higher score")

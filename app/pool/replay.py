@@ -1,0 +1,198 @@
+"""
+Traffic on a virtual clock: which accounts a policy would have chosen, and what came of it.
+
+The scripts are those that serve, run on a clock of their own, so a replay decides as the gateway
+does. Every account starts even, nothing fails, and a request takes as long as it was recorded to.
+An account may have a usage window that resets at fixed times; it is told of as an upstream tells.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+import orjson
+
+from app.stores import keys
+from app.stores.scripts import Scripts
+
+POOL = "replay"
+KEY = "k"
+STICKY_MS = 1_800_000
+CLOCK = "local function clock() return tonumber(redis.call('GET', KEYS[1] .. 'virtual-clock')) end"
+END, RESET, BEGIN = range(3)  # what comes first of what happens in the same millisecond
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    at_ms: int
+    end_ms: int
+    model: str = "m"
+    tokens: int = 0
+    affinity: str = ""
+    account: str = ""  # that served it, where it was recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """So many tokens until each reset; the first reset is *first_ms* after the replay begins."""
+
+    tokens: int
+    length_ms: int
+    first_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An account as it takes part: what it is, without its credential."""
+
+    id: str
+    name: str
+    kind: str = "openai"
+    offer: str = "cr:openai:any"
+    models: tuple[str, ...] = ()
+    weight: int = 1
+    cap: int = 100
+    group: int = 0
+    window: Window | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    policy: str
+    chosen: list[str] = field(default_factory=list)  # account id by request in order; "" was refused
+    turns: int = 0  # requests of a conversation that an account already had
+    kept: int = 0  # of them, those the same account got
+    lapsed_tokens: int = 0  # left in windows when they were reset
+    offered_tokens: int = 0  # that those windows had
+
+    @property
+    def refused(self) -> int:
+        return self.chosen.count("")
+
+    def spread(self) -> dict[str, float]:
+        """Return each account's share of what was served, by id."""
+        served = Counter(filter(None, self.chosen))
+        return {account: count / served.total() for account, count in served.items()}
+
+
+class Replay:
+    """One run of one policy, in an empty pool of a server that nobody else uses."""
+
+    def __init__(self, client: Any, members: Sequence[Member], policy: str) -> None:
+        self._client = client
+        self._scripts = Scripts(client, clock=CLOCK)
+        self._members = members
+        self._windows = {member.id: member.window for member in members if member.window}
+        self._used = dict.fromkeys(self._windows, 0)
+        self._resets_at: dict[str, int] = {}
+        self._home: dict[str, str] = {}
+        self._outcome = Outcome(policy)
+
+    def run(self, requests: Sequence[Request]) -> Outcome:
+        """Play *requests*, which are in order of time, and return what came of them."""
+        began = requests[0].at_ms
+        self._set_up(began)
+        due: list[tuple[int, int, int | str]] = [(one.at_ms, BEGIN, n) for n, one in enumerate(requests)]
+        due += [(began + window.first_ms, RESET, account) for account, window in self._windows.items()]
+        heapify(due)
+        last = requests[-1].at_ms
+        while due and due[0][0] <= last:
+            now, what, which = heappop(due)
+            self._client.set(keys.root(POOL) + "virtual-clock", now)
+            if isinstance(which, str):
+                heappush(due, (self._reset(which, now), RESET, which))
+            elif what == END:
+                self._end(which, requests[which], now)
+            elif self._begin(which, requests[which]):
+                heappush(due, (max(now, requests[which].end_ms), END, which))
+        return self._outcome
+
+    def _set_up(self, now: int) -> None:
+        self._client.flushall()
+        self._client.set(keys.root(POOL) + "virtual-clock", now)
+        self._client.hset(keys.pool(POOL), "policy", self._outcome.policy)
+        self._client.hset(keys.api_key(POOL, KEY), mapping={"id": KEY, "state": "active", "limits": "[]"})
+        for member in self._members:
+            models = orjson.dumps(member.models).decode()
+            record: Json = {"id": member.id, "name": member.name, "kind": member.kind, "offer": member.offer}
+            record |= {"weight": member.weight, "cap": member.cap, "group": member.group, "models": models}
+            self._scripts.run("put_account", POOL, member.id, member.name, orjson.dumps(record), models)
+        for account, window in self._windows.items():
+            self._tell(account, now + window.first_ms)
+
+    def _begin(self, number: int, request: Request) -> bool:
+        ask: Json = {
+            "id": str(number),
+            "key": KEY,
+            "model": request.model,
+            "endpoint": "",
+            "wire": "",
+            "pin": "",
+        }
+        ask |= {"demo": True, "affinity": request.affinity, "sticky_ms": STICKY_MS, "calendar": {}}
+        ask |= {"ttl_ms": request.end_ms - request.at_ms + 1, "bounds": {}, "estimates": {}}
+        account = self._scripts.run_json("admit", POOL, ask).get("account", "")
+        self._outcome.chosen.append(account)
+        if account and request.affinity:
+            if home := self._home.get(request.affinity):
+                self._outcome.turns += 1
+                self._outcome.kept += home == account
+            self._home[request.affinity] = account
+        return bool(account)
+
+    def _end(self, number: int, request: Request, now: int) -> None:
+        account = self._outcome.chosen[number]
+        row: Json = {"id": str(number), "at_ms": request.at_ms, "key": KEY, "account": account}
+        row |= {"model": request.model, "endpoint": "", "status": 200, "source": "upstream"}
+        mark = self._mark(account, request.tokens, now)
+        self._scripts.run_raw("settle", POOL, {"id": str(number), "mark": mark, "row": row})
+
+    def _mark(self, account: str, tokens: int, now: int) -> Json:
+        window = self._windows.get(account)
+        if window is None:
+            return {"ok": True}
+        self._used[account] = min(window.tokens, self._used[account] + tokens)
+        reset = self._resets_at[account]
+        told = {"windows": [[100 * self._used[account] / window.tokens, reset]]}
+        if self._used[account] < window.tokens:
+            return {"ok": True} | told
+        wait = {"wait_ms": reset - now, "retest_wait_ms": reset - now}
+        return {"state": "window_spent", "reason": "usage_limit_reached"} | wait | told
+
+    def _reset(self, account: str, now: int) -> int:
+        """The window of *account* begins anew; return when it will the next time."""
+        window = self._windows[account]
+        self._outcome.lapsed_tokens += window.tokens - self._used[account]
+        self._outcome.offered_tokens += window.tokens
+        self._used[account] = 0
+        self._tell(account, now + window.length_ms)
+        return now + window.length_ms
+
+    def _tell(self, account: str, reset_ms: int) -> None:
+        """As the usage endpoint would: nothing is used, there is room."""
+        self._resets_at[account] = reset_ms
+        ask = {"account": account, "room": True, "mark": {"ok": True, "windows": [[0, reset_ms]]}}
+        self._scripts.run_raw("observe_account", POOL, ask)
+
+
+def recorded(rows: Iterator[Mapping[str, Any]]) -> list[Request]:
+    """Return the requests of exported ledger *rows*, in order of time; corrections are none."""
+    found = [
+        Request(
+            at_ms=row["at_ms"],
+            end_ms=row["settled_ms"],
+            model=row["model"],
+            tokens=int(row.get("input_tokens", 0) + row.get("output_tokens", 0)),
+            affinity=row.get("affinity", ""),
+            account=row["account"],
+        )
+        for row in rows
+        if row["source"] != "corrected" and row["account"]
+    ]
+    return sorted(found, key=lambda request: request.at_ms)

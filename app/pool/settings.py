@@ -1,0 +1,83 @@
+"""What a pool's owner can set for all requests of the pool, read once per version of its text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from app.config import ConfigError, TimeLimits
+from app.errors import InvalidRequest
+
+TIME_LIMITS = tuple(limit.name for limit in fields(TimeLimits))
+EVERY_MODEL = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """`time_limits` are overrides in seconds by model pattern, the more special pattern later."""
+
+    time_limits: tuple[tuple[str, Mapping[str, float]], ...] = ()
+    names_accounts: bool = True  # whether answers say which account gave them
+    tells_windows: bool = True  # whether answers say how much of its upstream windows the pool has used
+
+    def limits_for(self, model: str, base: TimeLimits) -> TimeLimits:
+        """Return *base* with what this pool says for *model*."""
+        for pattern, overrides in self.time_limits:
+            if fnmatchcase(model, pattern):
+                base = replace(base, **overrides)
+        return base
+
+
+DEFAULTS = PoolSettings()
+
+
+@lru_cache(maxsize=256)
+def settings_from(text: str) -> PoolSettings:
+    """Return the settings that a pool's stored JSON describes; '' means the defaults."""
+    if not text:
+        return DEFAULTS
+    stored: dict[str, Any] = orjson.loads(text)
+    limits = stored.get("time_limits", {})
+    return PoolSettings(
+        time_limits=tuple((pattern, limits[pattern]) for pattern in sorted(limits, key=_how_special)),
+        names_accounts=stored.get("names_accounts", True),
+        tells_windows=stored.get("tells_windows", True),
+    )
+
+
+def _how_special(pattern: str) -> tuple[bool, int, str]:
+    return pattern != EVERY_MODEL, len(pattern), pattern
+
+
+def with_time_limit(text: str, pattern: str, name: str, seconds: float | None) -> str:
+    """
+    Return stored settings *text* with one time limit set, or taken back where *seconds* is None.
+
+    Raises InvalidRequest for a limit that does not exist, or does not fit with the others.
+    """
+    if name not in TIME_LIMITS:
+        raise InvalidRequest(
+            f"'{name[:40]}' is no time limit; there are {', '.join(TIME_LIMITS)}", param="time_limit"
+        )
+    stored: dict[str, Any] = orjson.loads(text or "{}")
+    overrides = stored.setdefault("time_limits", {}).setdefault(pattern, {})
+    if seconds is None:
+        overrides.pop(name, None)
+    else:
+        overrides[name] = seconds
+    changed = orjson.dumps(stored).decode()
+    try:
+        settings_from(changed).limits_for(pattern.replace("*", "x"), TimeLimits())
+    except ConfigError as error:
+        raise InvalidRequest(str(error), param="time_limit") from None
+    return changed
+
+
+def with_accounts_named(text: str, named: bool) -> str:
+    """Return stored settings *text* with answers that say which account gave them, or do not."""
+    return orjson.dumps({**orjson.loads(text or "{}"), "names_accounts": named}).decode()

@@ -1,0 +1,149 @@
+"""
+The tokens of one ChatGPT sign-in: what they say of themselves, and the two forms they are kept in.
+
+In the store they are one sealed JSON; outside they are the `auth.json` that Codex keeps. Claims
+are read without checking signatures: the tokens came from their issuer over TLS, and a claim
+decides no more than when to renew them and which account id goes into a header.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import jwt
+import orjson
+
+from app.errors import InvalidRequest, UpstreamProtocolError
+from app.streaming.waits import number
+
+AUTH_CLAIM = "https://api.openai.com/auth"
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)  # good for one exchange
+    id_token: str = field(repr=False)
+    expires_at: int  # of the access token, Unix seconds; 0: not told
+    refreshed_at: int  # Unix seconds
+    account_id: str
+    plan: str = ""
+    email: str = ""
+
+    def dumps(self) -> str:
+        return orjson.dumps(asdict(self)).decode()
+
+    def auth_json(self) -> bytes:
+        """Return the file in which Codex keeps a sign-in."""
+        refreshed = datetime.fromtimestamp(self.refreshed_at, UTC).isoformat().replace("+00:00", "Z")
+        names = ("id_token", "access_token", "refresh_token", "account_id")
+        tokens = {name: getattr(self, name) for name in names}
+        file = {"auth_mode": "chatgpt", "OPENAI_API_KEY": None, "tokens": tokens, "last_refresh": refreshed}
+        return orjson.dumps(file, option=orjson.OPT_INDENT_2)
+
+
+def tokens_from(text: str) -> Tokens:
+    """Return what `Tokens.dumps` wrote."""
+    return Tokens(**orjson.loads(text))
+
+
+def tokens_from_answer(answer: Mapping[str, Any], now: float, former: Tokens | None = None) -> Tokens:
+    """
+    Return the tokens in a token endpoint's *answer*; what it leaves out is still as in *former*.
+
+    Raises UpstreamProtocolError when there is no usable access token, or nothing to renew it with.
+    Source: https://www.rfc-editor.org/rfc/rfc6749#section-5.1
+    """
+    access_token = _text(answer, "access_token")
+    refresh_token = _text(answer, "refresh_token") or (former.refresh_token if former else "")
+    if not _fits_header(access_token) or not refresh_token:
+        raise UpstreamProtocolError("The sign-in service answered without the tokens that were asked for")
+    id_token = _text(answer, "id_token") or (former.id_token if former else "")
+    lifetime = number(answer.get("expires_in"))
+    return _described(
+        access_token,
+        refresh_token,
+        id_token,
+        expires_at=0 if lifetime is None else int(now + lifetime),
+        refreshed_at=int(now),
+        account_id=former.account_id if former else "",  # the account is whose it was, whatever a claim says
+    )
+
+
+def tokens_from_auth_json(data: bytes) -> Tokens:
+    """Return the tokens in Codex's *auth.json*. Raises InvalidRequest, which quotes none of it."""
+    try:
+        file = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        raise InvalidRequest("That is not JSON, so not Codex's auth.json") from None
+    held = file.get("tokens") if isinstance(file, dict) else None
+    if not isinstance(held, dict):
+        raise InvalidRequest("There is no ChatGPT sign-in in it; account add openai takes an API key")
+    access_token, refresh_token = _text(held, "access_token"), _text(held, "refresh_token")
+    if not _fits_header(access_token) or not refresh_token:
+        raise InvalidRequest(
+            "It lacks an access token or a refresh token; account add chatgpt takes an access token alone"
+        )
+    return _described(
+        access_token,
+        refresh_token,
+        _text(held, "id_token"),
+        expires_at=0,
+        refreshed_at=_moment(file.get("last_refresh")),
+        account_id=_text(held, "account_id"),
+    )
+
+
+def _described(
+    access_token: str,
+    refresh_token: str,
+    id_token: str,
+    *,
+    expires_at: int,
+    refreshed_at: int,
+    account_id: str,
+) -> Tokens:
+    access, identity = _claims(access_token), _claims(id_token)
+    about = {**_auth(access), **_auth(identity)}
+    return Tokens(
+        access_token,
+        refresh_token,
+        id_token,
+        expires_at=int(number(access.get("exp")) or expires_at),
+        refreshed_at=refreshed_at,
+        account_id=account_id or _text(about, "chatgpt_account_id"),
+        plan=_text(about, "chatgpt_plan_type"),
+        email=_text(identity, "email"),
+    )
+
+
+def _claims(token: str) -> dict[str, Any]:
+    try:
+        claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    except jwt.InvalidTokenError:
+        return {}  # an opaque token is as good a credential
+    return claims
+
+
+def _auth(claims: Mapping[str, Any]) -> dict[str, Any]:
+    auth = claims.get(AUTH_CLAIM)
+    return auth if isinstance(auth, dict) else {}
+
+
+def _text(values: Mapping[str, Any], name: str) -> str:
+    value = values.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _fits_header(token: str) -> bool:
+    return bool(token) and token.isascii() and token.isprintable() and " " not in token
+
+
+def _moment(text: object) -> int:
+    try:
+        return int(datetime.fromisoformat(text).timestamp()) if isinstance(text, str) else 0
+    except (ValueError, OverflowError):
+        return 0

@@ -1,0 +1,127 @@
+"""
+What upstreams tell of an account's usage windows, as the store keeps it.
+
+A window is [used percent, reset in Unix ms], with its length in seconds where that is told; the
+store reads them as the `windows` of a mark.
+Sources: the `x-codex-*` headers, the `codex.rate_limits` event and the usage endpoint of the
+ChatGPT backend; https://platform.openai.com/docs/guides/rate-limits for `x-ratelimit-*`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from app.pool.failures import RETEST_MOST_SECONDS, RETEST_SHARE
+from app.streaming.waits import number
+
+Windows = list[list[float]]
+
+LEAST_RESET_SECONDS = 1.0  # what is full again before the next request is not worth keeping
+UNKNOWN_RESET_SECONDS = 600.0  # of a spent account whose upstream names no end
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
+_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def windows_from_headers(headers: Mapping[str, str], now: float) -> Windows | None:
+    """
+    Return the windows that an answer's *headers* tell of, or None, which is nearly free.
+
+    *headers* ignore case, or are in lower case. *now* is in Unix seconds.
+    """
+    get = headers.get
+    if get("x-codex-primary-used-percent") or get("x-codex-secondary-used-percent"):
+        return _windows([_codex_headers(headers, name) for name in ("primary", "secondary")], now)
+    if get("x-ratelimit-limit-requests") or get("x-ratelimit-limit-tokens"):
+        return _windows([_rate_headers(headers, name) for name in ("requests", "tokens")], now)
+    return None
+
+
+def windows_from_event(payload: Mapping[str, Any], now: float) -> Windows | None:
+    """Return the windows of a `codex.rate_limits` event."""
+    limits = _object(payload.get("rate_limits"))
+    return _windows([_object(limits.get(name)) for name in ("primary", "secondary")], now)
+
+
+def windows_from_usage(payload: Mapping[str, Any], now: float) -> Windows | None:
+    """Return the windows in the usage endpoint's answer."""
+    limits = _object(payload.get("rate_limit"))
+    return _windows([_object(limits.get(name)) for name in ("primary_window", "secondary_window")], now)
+
+
+def has_room(payload: Mapping[str, Any]) -> bool | None:
+    """Whether the usage endpoint would let a request through; None when it does not say."""
+    limits = _object(payload.get("rate_limit"))
+    allowed, reached = limits.get("allowed"), limits.get("limit_reached")
+    if allowed is False or reached is True:
+        return False
+    return True if allowed is True or reached is False else None
+
+
+def mark_from_usage(payload: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """Return the mark that the usage endpoint's answer leaves: windows, and a spent one as that."""
+    windows = windows_from_usage(payload, now)
+    mark: dict[str, Any] = {"windows": windows} if windows else {}
+    if has_room(payload) is not False:
+        return mark
+    full = [reset_ms for used, reset_ms, *_ in windows or [] if used >= 100]
+    wait_ms = int(max(full) - now * 1000) if full else int(UNKNOWN_RESET_SECONDS * 1000)
+    retest_ms = max(1000, min(int(RETEST_MOST_SECONDS * 1000), int(RETEST_SHARE * wait_ms)))
+    reason = "usage_limit_reached"
+    return mark | {"state": "window_spent", "reason": reason, "wait_ms": wait_ms, "retest_wait_ms": retest_ms}
+
+
+def _windows(told: list[Mapping[str, Any]], now: float) -> Windows | None:
+    """Return those windows whose use and end are told; which is which does not matter to the store."""
+    windows = []
+    for window in told:
+        used, seconds = number(window.get("used_percent")), _seconds_left(window, now)
+        if used is not None and seconds is not None and seconds >= LEAST_RESET_SECONDS:
+            length = _length(window)
+            windows.append([min(used, 100.0), int((now + seconds) * 1000), *([length] if length else [])])
+    return windows or None
+
+
+def _length(window: Mapping[str, Any]) -> int:
+    """Return the length in seconds, 0 where it is not told."""
+    seconds = number(window.get("limit_window_seconds")) or 60 * (number(window.get("window_minutes")) or 0)
+    return int(seconds)
+
+
+def _seconds_left(window: Mapping[str, Any], now: float) -> float | None:
+    """How far away the reset is; where only the window's length is told, that is the most it can be."""
+    if (resets_at := number(window.get("reset_at"))) is not None:
+        return resets_at - now
+    if (seconds := number(window.get("reset_after_seconds"))) is not None:
+        return seconds
+    if (seconds := number(window.get("limit_window_seconds"))) is not None:
+        return seconds
+    minutes = number(window.get("window_minutes"))
+    return None if minutes is None else minutes * 60
+
+
+def _codex_headers(headers: Mapping[str, str], name: str) -> dict[str, str | None]:
+    fields = ("used_percent", "reset_at", "reset_after_seconds", "window_minutes")
+    return {field: headers.get(f"x-codex-{name}-{field.replace('_', '-')}") for field in fields}
+
+
+def _rate_headers(headers: Mapping[str, str], name: str) -> dict[str, float]:
+    """Return the window of *name*, requests or tokens, as the others are written."""
+    limit, left = (number(headers.get(f"x-ratelimit-{part}-{name}")) for part in ("limit", "remaining"))
+    seconds = _duration(headers.get(f"x-ratelimit-reset-{name}"))
+    if not limit or left is None or seconds is None:
+        return {}
+    return {"used_percent": max(0.0, 100 * (1 - left / limit)), "reset_after_seconds": seconds}
+
+
+def _duration(text: str | None) -> float | None:
+    """Return the seconds in `6m0s`, `1.5s`, `20ms` or a bare number of them."""
+    if (seconds := number(text)) is not None:
+        return seconds
+    parts = _DURATION.findall(text or "")
+    return sum(float(count) * _UNIT_SECONDS[unit] for count, unit in parts) if parts else None
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

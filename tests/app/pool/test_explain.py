@@ -1,0 +1,151 @@
+"""Why a request went where it went, from what the scripts noted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.errors import NotFound
+from app.pool.explain import explain
+from app.stores import keys
+from tests.support.store import START_MS, StoreOfTest
+
+SPENT = {
+    "state": "window_spent",
+    "reason": "usage_limit_reached",
+    "wait_ms": 3_600_000,
+    "retest_wait_ms": 60_000,
+}
+FAILED = {"soft": True, "reason": "server_error", "base_ms": 1000, "most_ms": 20_000}
+
+
+@pytest.fixture
+def store(redis_client: Any) -> StoreOfTest:
+    store = StoreOfTest(redis_client)
+    store.key("k")
+    for name in ("a", "b", "c"):
+        store.account(name)
+    return store
+
+
+def told(store: StoreOfTest, request_id: str) -> dict[str, Any]:
+    return explain(store.client, store.pool, request_id)
+
+
+def named(name: str | None, account_id: str | None = None) -> dict[str, Any]:
+    return {"id": account_id or name, "name": name}
+
+
+def test_settled(store: StoreOfTest) -> None:
+    """The policy, whoever was looked at, and the numbers of the account that was chosen."""
+    store.admit("r1", model="m")
+    store.settle("r1", {"ok": True}, status=200, attempts=[{"account": "a", "wire": "chat"}])
+
+    request = told(store, "r1")
+
+    assert (request["state"], request["status"], request["at"]) == ("settled", 200, START_MS / 1000)
+    assert request["key"]["id"] == "k"
+    (choice,) = request["choices"]
+    assert (choice["account"], choice["by"], choice["policy"]) == (named("a"), "policy", "balanced")
+    assert (choice["in_flight"], choice["cap"], choice["spare"]) == (1, 100, 1)
+    assert choice["candidates"] == [{"account": named("a"), "score": 0, "why": "chosen"}]
+    assert (choice["out"], choice["tries"]) == ([], [{"wire": "chat"}])
+
+
+def test_accounts_that_were_out(store: StoreOfTest) -> None:
+    """As they were when it was decided, not as they are now; those that are due first come first."""
+    store.admit("x", pin="b")
+    store.report("x", 1, SPENT, tried=["b"])
+    store.set_state("c", "paused")
+    store.admit("r1")
+    store.set_state("c", "active")
+
+    (choice,) = told(store, "r1")["choices"]
+
+    until = START_MS / 1000 + 3600
+    assert choice["out"] == [
+        {"account": named("b"), "state": "window_spent", "reason": "usage_limit_reached", "until": until},
+        {"account": named("c"), "state": "paused", "reason": "by a test", "until": None},
+    ]
+
+
+def test_no_more_than_sixteen_of_them(store: StoreOfTest) -> None:
+    for number in range(20):
+        store.account(f"out{number}")
+        store.set_state(f"out{number}", "paused")
+    store.admit("r1")
+
+    assert len(told(store, "r1")["choices"][0]["out"]) == 16
+
+
+def test_every_attempt_with_what_became_of_it(store: StoreOfTest) -> None:
+    """A refused credential that was renewed is the same choice tried twice."""
+    first = store.admit("r1")["account"]
+    second = store.report("r1", 1, FAILED, tried=[first])["account"]
+    refused = {"wire": "chat", "error": "expired", "failure": "credential", "action": "other_only"}
+    failed = {"wire": "chat", "error": None, "failure": "server_error", "action": "other"}
+    tries = [{"account": first, **refused}, {"account": first, **failed}, {"account": second, "wire": "chat"}]
+    store.settle("r1", account=second, attempts=tries)
+
+    before, after = told(store, "r1")["choices"]
+
+    assert before["tries"] == [refused, failed]
+    assert after["tries"] == [{"wire": "chat"}]
+    assert [one["account"]["name"] for one in after["out"]] == [first]
+    assert after["out"][0]["state"] == "suspected"
+
+
+def test_affinity(store: StoreOfTest) -> None:
+    home = store.admit(affinity="talk")["account"]
+    store.admit("r1", affinity="talk")
+
+    (choice,) = told(store, "r1")["choices"]
+
+    assert (choice["by"], choice["account"]) == ("affinity", named(home))
+
+
+def test_nobody_left(store: StoreOfTest) -> None:
+    for name in ("b", "c"):
+        store.set_state(name, "paused")
+    store.admit("r1")
+    store.report("r1", 1, {}, tried=["a"])
+
+    request = told(store, "r1")
+
+    assert request["state"] == "open"
+    assert request["choices"][1]["account"] is None
+    assert request["choices"][1]["candidates"][0]["why"] == "tried"
+
+
+def test_worker_that_never_came_back(store: StoreOfTest) -> None:
+    store.admit("r1")
+    store.advance(60_000)
+    store.admit()
+
+    assert told(store, "r1")["state"] == "expired"
+    store.client.delete(keys.request(store.pool, "r1"))
+    assert len(told(store, "r1")["choices"]) == 1
+
+
+def test_found_long_after(store: StoreOfTest) -> None:
+    """When the store no longer remembers where the row is, the ledger is searched."""
+    for number in range(1200):
+        store.client.xadd(keys.ledger(store.pool), {"row": f'{{"id":"other{number}"}}', "why": "[]"})
+        if number == 100:
+            store.settle(store.admit("r1")["id"])
+    store.client.delete(keys.settled(store.pool, "r1"))
+
+    assert told(store, "r1")["id"] == "r1"
+
+
+def test_removed_account(store: StoreOfTest) -> None:
+    chosen = store.admit("r1")["account"]
+    store.remove(chosen)
+
+    assert told(store, "r1")["choices"][0]["account"] == named(None, chosen)
+
+
+def test_unknown(store: StoreOfTest) -> None:
+    with pytest.raises(NotFound, match="no request 'nope'"):
+        told(store, "nope")

@@ -1,0 +1,111 @@
+"""Policies on recorded and on made-up traffic, by the scripts that serve."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from app.pool.pools import POLICIES
+from app.pool.replay import Member, Outcome, Replay, Request, Window, recorded
+from tests.support.store import START_MS, StoreOfTest
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+ACCOUNTS = {
+    "a": {"weight": 1, "cap": 3},
+    "b": {"weight": 2, "cap": 2, "group": 1},
+    "c": {"weight": 3, "cap": 9},
+}
+
+
+def live(store: StoreOfTest, policy: str, chance: random.Random) -> list[dict[str, Any]]:
+    """Return the ledger of overlapping requests that a pool really served."""
+    store.policy(policy)
+    store.key("k")
+    for name, more in ACCOUNTS.items():
+        store.account(name, **more)
+    due: list[tuple[int, str]] = []
+    settled: dict[str, int] = {}
+    for number in range(150):
+        store.advance(chance.randint(1, 900))
+        for end, request_id in sorted(one for one in due if one[0] <= store.now):
+            now, request = store.now, store.open_request(request_id)
+            store.set_clock(end)
+            started = int(request["started_ms"])
+            store.settle(request_id, {"ok": True}, at_ms=started, account=request["account"])
+            settled[request_id] = end
+            store.set_clock(now)
+        due = [one for one in due if one[0] > store.now]
+        affinity = chance.choice(["", "", "x", "y", "z"])
+        reply = store.admit(f"r{number}", affinity=affinity, ttl_ms=HOUR_MS)
+        if "account" in reply:
+            due.append((store.now + chance.randint(1, 4000), f"r{number}"))
+    return [row | {"settled_ms": settled[row["id"]]} for row in store.rows()]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_recorded_decisions_are_made_again(redis_client: Any, policy: str) -> None:
+    """Account by account: weights, caps, groups and conversations decide as they did."""
+    requests = recorded(iter(live(StoreOfTest(redis_client), policy, random.Random(7))))
+    # what was still open at the end took slots too, but nobody was chosen after that
+    members = [Member(name, name, **more) for name, more in ACCOUNTS.items()]
+
+    outcome = Replay(redis_client, members, policy).run(requests)
+
+    assert len(requests) > 100
+    assert outcome.chosen == [request.account for request in requests]
+
+
+def made_up(seed: int) -> tuple[list[Member], list[Request]]:
+    """Four accounts whose windows reset one after another, under a load that comes in waves."""
+    chance, strain = random.Random(seed), (1, 1.5, 2.5)[seed % 3]
+    members = [
+        Member(name, name, window=Window(chance.randint(80, 120) * 1000, 5 * HOUR_MS, n * 75 * MINUTE_MS))
+        for n, name in enumerate("abcd", start=1)
+    ]
+    requests, now = [], START_MS
+    while now < START_MS + 20 * HOUR_MS:
+        busy = (now // HOUR_MS) % 5 == seed % 5
+        now += int(chance.expovariate(1) * (40_000 if busy else 150_000) / strain)
+        tokens = chance.randint(200, 1800)
+        requests.append(Request(now, now + chance.randint(500, 20_000), tokens=tokens))
+    return members, requests
+
+
+def run(client: Any, seed: int, policy: str) -> Outcome:
+    return Replay(client, made_up(seed)[0], policy).run(made_up(seed)[1])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_quota_is_used_before_it_lapses(redis_client: Any, seed: int) -> None:
+    """`use_before_reset` refuses no more than taking turns does, and leaves less to lapse."""
+    turns = run(redis_client, seed, "round_robin")
+    before_reset = run(redis_client, seed, "use_before_reset")
+
+    print(
+        f"seed {seed}: lapsed {turns.lapsed_tokens} -> {before_reset.lapsed_tokens} of "
+        f"{turns.offered_tokens}; refused {turns.refused} -> {before_reset.refused}"
+    )
+    assert before_reset.refused <= turns.refused
+    assert before_reset.lapsed_tokens < turns.lapsed_tokens
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_conversations_are_served_without_a_refusal(redis_client: Any, policy: str) -> None:
+    """A thousand of them in ten minutes, four at a time, each on one account as long as it lasts."""
+    chance = random.Random(3)
+    requests = []
+    for number in range(1000):
+        now = START_MS + number * 600
+        for turn in range(3):
+            at = now + turn * 700
+            requests.append(Request(at, at + chance.randint(300, 690), affinity=f"c{number}"))
+    requests.sort(key=lambda request: request.at_ms)
+    members = [Member(name, name, cap=4) for name in "abc"]
+
+    outcome = Replay(redis_client, members, policy).run(requests)
+
+    assert outcome.refused == 0
+    assert (outcome.turns, outcome.kept) == (2000, 2000)
