@@ -1,0 +1,137 @@
+"""
+What the chunks of a chat stream mean.
+
+Source: https://platform.openai.com/docs/api-reference/chat-streaming
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.errors import UpstreamRejected
+from app.streaming.events import DONE, Event
+from app.streaming.failures import rejection_from_event
+from app.streaming.stages import Stage
+from app.streaming.usage import Usage, usage_from_chat
+
+_TEXTS = frozenset(("content", "refusal", "reasoning_content", "reasoning"))
+_CALLS = ("function", "custom")
+
+
+class ChatReader:
+    """
+    Watches one chat stream go by.
+
+    The answer is complete at `[DONE]`, or at the usage chunk once every choice seen has its
+    finish_reason: some upstreams never send the sentinel. `finish` is the first choice's.
+    `output_bytes` counts UTF-8 bytes of text, refusal, reasoning and tool arguments, `deltas` the
+    pieces they came in.
+    """
+
+    def __init__(self, choices: int = 1) -> None:
+        """*choices* is how many were asked for; an upstream that gives fewer has to say `[DONE]`."""
+        self._choices = choices
+        self.usage: Usage | None = None
+        self.model: str | None = None
+        self.response_id: str | None = None
+        self.service_tier: str | None = None  # what it is billed as, which may not be what was asked
+        self.error: UpstreamRejected | None = None
+        self.finish: str | None = None
+        self.output_bytes = 0
+        self.deltas = 0
+        self._reasons: dict[int, str | None] = {}  # of the choices seen
+        self._ended = False
+
+    def observe(self, event: Event) -> Stage:
+        """Take in one event; nothing after a terminal one counts."""
+        payload = event.payload
+        if self._ended or event is DONE or _is_error(payload):
+            return self._end(payload)
+        if self.response_id is None:
+            self.response_id = _text(payload.get("id"))
+            self.model = _text(payload.get("model"))
+            self.service_tier = _text(payload.get("service_tier"))
+        if usage := payload.get("usage"):
+            self.usage = usage_from_chat(usage) or self.usage
+            self.service_tier = _text(payload.get("service_tier")) or self.service_tier
+        choices = payload.get("choices")
+        if not isinstance(choices, list) or not choices:
+            return self._end(payload) if usage and self.can_end() else Stage.QUIET
+        produced = False
+        for choice in choices:
+            if isinstance(choice, dict):
+                produced |= self._observe_choice(choice)
+        return Stage.PROGRESS if produced else Stage.QUIET
+
+    def can_end(self) -> bool:
+        """Whether the stream may end here without being cut: no choice lacks its finish_reason."""
+        finished = sum(reason is not None for reason in self._reasons.values())
+        return self._ended or finished >= max(self._choices, len(self._reasons))
+
+    def _end(self, payload: dict[str, Any]) -> Stage:
+        if not self._ended and _is_error(payload):
+            self.error = rejection_from_event(payload)
+        self._ended = True
+        return Stage.TERMINAL
+
+    def _observe_choice(self, choice: dict[str, Any]) -> bool:
+        """Return whether the choice produced anything."""
+        index, reason, delta = choice.get("index"), choice.get("finish_reason"), choice.get("delta")
+        if type(index) is not int:
+            index = 0
+        if isinstance(reason, str):
+            self._reasons[index] = reason
+            if index == 0 or self.finish is None:
+                self.finish = reason
+        elif index not in self._reasons:
+            self._reasons[index] = None
+        produced = False
+        if isinstance(delta, dict):
+            for key, value in delta.items():
+                if value and key != "role":
+                    produced = True
+                    self.output_bytes += _bytes_of(key, value)
+        self.deltas += produced
+        return produced
+
+
+def is_opening(payload: dict[str, Any]) -> bool:
+    """Whether a user would see nothing of this chunk, so that another account may still answer."""
+    choices = payload.get("choices")
+    if _is_error(payload) or not isinstance(choices, list):
+        return False
+    if not choices:
+        return not payload.get("usage")
+    return not any(_shows(choice) for choice in choices if isinstance(choice, dict))
+
+
+def _shows(choice: dict[str, Any]) -> bool:
+    delta = choice.get("delta")
+    produced = isinstance(delta, dict) and any(value and key != "role" for key, value in delta.items())
+    return produced or bool(choice.get("finish_reason"))
+
+
+def _is_error(payload: dict[str, Any]) -> bool:
+    if payload.get("error"):
+        return True
+    return "choices" not in payload and "error" in (payload.get("type"), payload.get("object"))
+
+
+def _bytes_of(key: str, value: Any) -> int:
+    if key in _TEXTS:
+        return len(value.encode()) if isinstance(value, str) else 0
+    if key == "tool_calls" and isinstance(value, list):
+        return sum(
+            _argument_bytes(call.get(kind)) for call in value if isinstance(call, dict) for kind in _CALLS
+        )
+    return _argument_bytes(value) if key == "function_call" else 0
+
+
+def _argument_bytes(call: Any) -> int:
+    """Count what a `function` or `custom` object carries."""
+    text = (call.get("arguments") or call.get("input")) if isinstance(call, dict) else None
+    return len(text.encode()) if isinstance(text, str) else 0
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,99 @@
+"""
+HTTP/1.1 chunked framing undone, fed by hand.
+
+Source: https://www.rfc-editor.org/rfc/rfc9112#name-chunked-transfer-coding
+"""
+
+from __future__ import annotations
+
+import re
+
+from app.errors import UpstreamProtocolError
+
+MAX_LINE_BYTES = 8192  # a chunk size with its extensions, or one trailer
+MAX_TRAILERS_BYTES = 65536
+
+# Sixteen digits count to 2^64. The line end after a chunk is read with the size that follows it.
+_FIRST_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*+(?:;[^\r\n]*+)?+\r\n")
+_NEXT_SIZE = re.compile(rb"\r\n" + _FIRST_SIZE.pattern)
+
+
+class ChunkedDecoder:
+    """
+    Decodes one body, however its bytes are cut.
+
+    `done` tells that the last chunk and its trailers have been read; `rest` is what came
+    after them. Extensions and trailers are read over.
+    """
+
+    def __init__(self) -> None:
+        self.done = False
+        self.rest = b""
+        self._size = _FIRST_SIZE
+        self._left = 0  # bytes of the chunk under way
+        self._line = b""  # the beginning of a size or trailer
+        self._in_trailers = False
+        self._trailers_bytes = 0
+
+    def feed(self, data: bytes) -> bytes:
+        """Return the content in *data*. Raises UpstreamProtocolError when this is no chunked framing."""
+        if self.done:
+            self.rest += data
+            return b""
+        if self._left > len(data):  # the inside of a large chunk
+            self._left -= len(data)
+            return data
+        data, self._line = self._line + data, b""
+        pieces: list[bytes] = []
+        at = 0 if self._in_trailers else self._read_chunks(data, pieces)
+        if self._in_trailers:
+            self._read_trailers(data[at:])
+        return b"".join(pieces)
+
+    def _read_chunks(self, data: bytes, pieces: list[bytes]) -> int:
+        """Collect the content of chunks, and return where in *data* they end."""
+        at = 0
+        while True:
+            piece = data[at : at + self._left]
+            pieces.append(piece)
+            at += len(piece)
+            self._left -= len(piece)
+            if self._left:
+                return at
+            match = self._size.match(data, at)
+            if match is None:
+                self._keep_size(data[at:])
+                return len(data)
+            self._check_length(match.end() - at, MAX_LINE_BYTES)
+            self._size = _NEXT_SIZE
+            self._left = int(match[1], 16)
+            at = match.end()
+            if self._left == 0:
+                self._in_trailers = True
+                return at
+
+    def _keep_size(self, line: bytes) -> None:
+        if self._size is _NEXT_SIZE:
+            start, number = line[:2], line[2:]
+            if not b"\r\n".startswith(start):
+                raise UpstreamProtocolError("A chunk of the upstream's answer is longer than it says")
+        else:
+            number = line
+        if b"\r\n" in number:
+            raise UpstreamProtocolError("The upstream sent a chunk without a proper size")
+        self._check_length(len(line), MAX_LINE_BYTES)
+        self._line = line
+
+    def _read_trailers(self, data: bytes) -> None:
+        *lines, self._line = data.split(b"\r\n")
+        for number, line in enumerate(lines):
+            if not line:
+                self.done = True
+                self.rest, self._line = b"\r\n".join((*lines[number + 1 :], self._line)), b""
+                return
+            self._trailers_bytes += len(line)
+        self._check_length(self._trailers_bytes + len(self._line), MAX_TRAILERS_BYTES)
+
+    def _check_length(self, length: int, most: int) -> None:
+        if length > most:
+            raise UpstreamProtocolError("The upstream's chunked framing has no end")

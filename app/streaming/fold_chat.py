@@ -1,0 +1,89 @@
+"""
+The chunks of a chat stream folded into one `chat.completion`.
+
+Source: https://platform.openai.com/docs/api-reference/chat/object
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.streaming.merging import finished, merge
+
+_FIRST = frozenset(("id", "created", "model"))  # the same in all chunks, or told in one only
+_OF_CHUNKS = frozenset(("choices", "object", "type", "obfuscation"))  # padding, and what answers have anew
+
+
+class ChatFold:
+    """Folds one stream. Keys it does not know are kept: the last value that is not null."""
+
+    def __init__(self) -> None:
+        self._answer: dict[str, Any] = {}
+        self._choices: dict[int, _Choice] = {}
+
+    def add(self, payload: dict[str, Any]) -> None:
+        """Take in one chunk, which is not changed."""
+        for key, value in payload.items():
+            if value is not None and key not in _OF_CHUNKS:
+                self._answer[key] = (self._answer.get(key) or value) if key in _FIRST else value
+        choices = payload.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, dict):
+                index = choice.get("index")
+                self._choices.setdefault(index if type(index) is int else 0, _Choice()).add(choice)
+
+    def result(self) -> dict[str, Any]:
+        """Return the `chat.completion`, of as much as has been seen."""
+        choices = [{"index": index, **self._choices[index].result()} for index in sorted(self._choices)]
+        return {"object": "chat.completion", **self._answer, "choices": choices}
+
+
+class _Choice:
+    def __init__(self) -> None:
+        self._message: dict[str, Any] = {}
+        self._logprobs: dict[str, Any] = {}
+        self._snapshot: dict[str, Any] = {}
+        self._rest: dict[str, Any] = {}
+
+    def add(self, choice: dict[str, Any]) -> None:
+        for key, value in choice.items():
+            if key == "delta" and isinstance(value, dict):
+                merge(self._message, value)
+            elif key == "logprobs" and isinstance(value, dict):
+                merge(self._logprobs, value)
+            elif key == "message" and isinstance(value, dict):
+                self._snapshot = value
+            elif value is not None:
+                self._rest[key] = value
+
+    def result(self) -> dict[str, Any]:
+        message = finished(self._message)
+        for key, value in self._snapshot.items():  # serves where no delta came
+            message[key] = message.get(key) or value
+        return {
+            **self._rest,
+            "message": _message(message),
+            "logprobs": finished(self._logprobs) or None,
+            "finish_reason": self._rest.get("finish_reason"),
+        }
+
+
+def _message(told: dict[str, Any]) -> dict[str, Any]:
+    """Return the message with `content` and `refusal` always there, and calls only if there are any."""
+    message = {key: value for key, value in told.items() if value is not None and key != "tool_calls"}
+    calls = [_call(call) for call in told.get("tool_calls") or () if isinstance(call, dict)]
+    if calls:
+        message["tool_calls"] = calls
+    refusal = message.get("refusal") or None
+    instead = calls or refusal or message.get("function_call") or message.get("audio")
+    content = message.get("content") or (None if instead else "")
+    return {**message, "role": "assistant", "content": content, "refusal": refusal}
+
+
+def _call(call: dict[str, Any]) -> dict[str, Any]:
+    """Return a call as answers have it: no index, and arguments that are a string even if empty."""
+    call = {key: value for key, value in call.items() if key != "index"}
+    if isinstance(call.get("function"), dict):
+        call["function"] = {**call["function"], "arguments": call["function"].get("arguments") or ""}
+        call["type"] = call.get("type") or "function"
+    return call

@@ -1,0 +1,65 @@
+"""
+The events of a Responses stream folded into one `response`.
+
+Source: https://platform.openai.com/docs/api-reference/responses/object
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.errors import StreamIncomplete
+from app.streaming.open_items import CONTENT_EVENTS, OpenItem
+from app.streaming.responses_wire import FINISHES, event_type
+
+
+class ResponsesFold:
+    """
+    Folds one stream: its terminal event holds the answer.
+
+    The ChatGPT backend leaves the output out of it. Then the finished items are the output,
+    in the order of their `output_index`, and what was begun in the place of what was not.
+    """
+
+    def __init__(self) -> None:
+        self._finished: dict[int, dict[str, Any]] = {}
+        self._open: dict[int, OpenItem] = {}
+        self._response: dict[str, Any] | None = None
+
+    def add(self, payload: dict[str, Any]) -> None:
+        """Take in one event, which is not changed."""
+        kind = event_type(payload)
+        if kind in FINISHES and self._response is None:
+            response = payload.get("response")
+            self._response = response if isinstance(response, dict) else {}
+            return
+        index, item = payload.get("output_index"), payload.get("item")
+        if type(index) is not int:
+            index = len(self._finished)  # a backend that does not number sends one after the other
+        if kind == "response.output_item.done" and isinstance(item, dict):
+            self._finished[index] = item
+        elif kind == "response.output_item.added" and isinstance(item, dict):
+            self._open[index] = OpenItem(item)
+        elif kind in CONTENT_EVENTS:
+            if index not in self._open and "content_index" in payload:  # a message nobody announced
+                self._open[index] = OpenItem(
+                    {"type": "message", "role": "assistant", "id": payload.get("item_id")}
+                )
+            if index in self._open:
+                self._open[index].add(kind, payload)
+
+    def result(self) -> dict[str, Any]:
+        """Return the `response`. Raises StreamIncomplete if the stream had no terminal event."""
+        if self._response is None:
+            raise StreamIncomplete("The upstream's stream ended before its answer was complete")
+        return {
+            "object": "response",
+            "usage": None,
+            "error": None,
+            **self._response,
+            "output": self._response.get("output") or self._streamed(),
+        }
+
+    def _streamed(self) -> list[dict[str, Any]]:
+        items = {index: item.result() for index, item in self._open.items()} | self._finished
+        return [item for _, item in sorted(items.items()) if item is not None]

@@ -1,0 +1,79 @@
+"""
+Deltas added up, whatever their keys.
+
+Strings grow, objects are merged, lists of indexed elements are merged element by element,
+other lists grow, and of anything else the last value that is not null counts. The rules are
+those of OpenAI's SDKs, except that words which some upstreams repeat do not grow.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_WHOLE = frozenset(("id", "type", "role", "name", "format"))  # told once, or repeated; never continued
+_APPENDED = frozenset(("annotations",))  # their `index`, if any, is not a place in the list
+
+
+class _Text(list[str]):
+    """A string that still grows; joined once, at the end."""
+
+
+def merge(into: dict[str, Any], delta: dict[str, Any]) -> None:
+    """Add *delta* to *into*, which shares nothing with it afterwards that may grow."""
+    for key, new in delta.items():
+        old = into.get(key)
+        if new is None:
+            into.setdefault(key, None)
+        elif isinstance(new, str) and key not in _WHOLE:
+            if not isinstance(old, _Text):
+                old = into[key] = _Text()
+            old.append(new)
+        elif isinstance(new, dict):
+            if not isinstance(old, dict):
+                old = into[key] = {}
+            merge(old, new)
+        elif isinstance(new, list):
+            if type(old) is not list:
+                old = into[key] = []
+            for element in new:
+                _add(old, key, element)
+        elif key not in _WHOLE or not old:
+            into[key] = new
+
+
+def finished(value: Any) -> Any:
+    """Return a copy of *value* with every grown string in one piece."""
+    if isinstance(value, _Text):
+        return "".join(value)
+    if isinstance(value, dict):
+        return {key: finished(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [finished(inner) for inner in value]
+    return value
+
+
+def _add(items: list[Any], key: str, element: Any) -> None:
+    if not isinstance(element, dict) or key in _APPENDED or not ("index" in element or key == "tool_calls"):
+        items.append(element)
+        return
+    item = next((item for item in reversed(items) if _continues(item, element)), None)
+    if item is None:
+        items.append(item := {})
+    merge(item, element)
+
+
+def _continues(item: Any, element: dict[str, Any]) -> bool:
+    """
+    Whether *element* goes on with *item*: the same index, and nothing that begins another.
+
+    Gemini numbers all parallel calls 0, some servers number none: a name with a new id, or
+    without an index, begins a call. OpenRouter gives one index to reasoning of two types.
+    """
+    if not isinstance(item, dict) or element.get("index") != item.get("index"):
+        return False
+    if len({item.get("type"), element.get("type")} - {None}) > 1:
+        return False
+    call = element.get("function") or element.get("custom")
+    if isinstance(call, dict) and call.get("name"):
+        return bool(element["id"] == item.get("id") if element.get("id") else "index" in element)
+    return True

@@ -1,0 +1,54 @@
+"""
+Output items that were begun and not finished: what their deltas and snapshots have told.
+
+An answer that is cut short, or comes from a backend that sends no `output_item.done`, still
+has what was produced of it.
+
+Source: https://platform.openai.com/docs/api-reference/responses-streaming
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Event without its `.delta` or `.done` -> (type of the content part, None for the item itself; its field)
+_FIELDS: dict[str, tuple[str | None, str]] = {
+    "response.output_text": ("output_text", "text"),
+    "response.refusal": ("refusal", "refusal"),
+    "response.function_call_arguments": (None, "arguments"),
+    "response.custom_tool_call_input": (None, "input"),
+}
+CONTENT_EVENTS = frozenset(f"{name}.{step}" for name in _FIELDS for step in ("delta", "done"))
+
+
+class OpenItem:
+    """One item under way; *item* is what `output_item.added` told."""
+
+    def __init__(self, item: dict[str, Any]) -> None:
+        self._item = item
+        self._texts: dict[tuple[int, str | None, str], list[str]] = {}
+
+    def add(self, kind: str, payload: dict[str, Any]) -> None:
+        """Take in one of `CONTENT_EVENTS`; a snapshot takes the place of the deltas before it."""
+        name, _, step = kind.rpartition(".")
+        part, field = _FIELDS[name]
+        text = payload.get("delta" if step == "delta" else field)
+        if isinstance(text, str):
+            index = payload.get("content_index")
+            texts = self._texts.setdefault((index if type(index) is int else 0, part, field), [])
+            if step == "done":
+                texts.clear()
+            texts.append(text)
+
+    def result(self) -> dict[str, Any] | None:
+        """Return the item, None if nothing was produced of it."""
+        if not self._texts:
+            return None
+        item = {**self._item, "status": "incomplete"}
+        content = []
+        for (_, part, field), texts in sorted(self._texts.items(), key=lambda entry: entry[0][0]):
+            if part is None:
+                item[field] = "".join(texts)
+            else:
+                content.append({"type": part, field: "".join(texts)})
+        return {**item, "content": content} if content else item

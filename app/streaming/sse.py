@@ -1,0 +1,165 @@
+"""
+Bytes of a `text/event-stream` -> events.
+
+Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+with what the APIs make of it: every event carries one JSON object, or is `[DONE]`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+
+from app.errors import StreamEventTooLarge, UpstreamError, UpstreamProtocolError
+from app.streaming.events import DONE, Event
+
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+_BOM = b"\xef\xbb\xbf"
+
+# What the APIs send all day: at most a name, one line of data, a blank line.
+_PLAIN = re.compile(rb"(?:(?:event: .*+\n)?+data: .*+\n\n)++")
+_GARBAGE = re.compile(rb"[^\t -~]")  # in the name of a field, where an unknown one would be ignored
+_PLAIN_DATA = re.compile(rb"(?:event: .*+\n)?+data: (.*+)\n\n")
+
+
+class EventDecoder:
+    """
+    Decodes one stream, however its bytes are cut.
+
+    `fault` is set when the stream cannot be read on: an event is too large, or is not a
+    JSON object in UTF-8. The events before it have been returned; nothing comes after it.
+    """
+
+    def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self.fault: UpstreamError | None = None
+        self._max_event_bytes = max_event_bytes
+        self._begun = False
+        self._after_cr = False
+        self._pending: list[bytes] = []  # the event under way, joined once however many reads it takes
+        self._pending_bytes = 0
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Return the events *data* completes, in order; keep the rest for later."""
+        if self.fault is not None:
+            return []
+        text = self._completed(self._with_newlines(data))
+        events = self._decode(text) if text else []
+        if (
+            self._pending_bytes > self._max_event_bytes + 1 and self.fault is None
+        ):  # 1: may be half a blank line
+            self.fault = self._too_large()
+        return events
+
+    def flush(self) -> list[Event]:
+        """
+        Return the last event, if the end of the stream took the place of its blank line.
+
+        One that cannot be decoded was cut off. That is no fault of its own: whether the
+        stream may end here is for its reader to say.
+        """
+        before = self.fault
+        events = self.feed(b"\n\n\n")  # one more: the first may belong to a CR
+        if isinstance(self.fault, UpstreamProtocolError):
+            self.fault = before
+        return events
+
+    def _with_newlines(self, data: bytes) -> bytes:
+        """Return *data* with every line end as one LF, CR LF cut in two included."""
+        if self._after_cr and data:
+            data = data.removeprefix(b"\n")
+            self._after_cr = False
+        if b"\r" in data:
+            self._after_cr = data.endswith(b"\r")
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return data
+
+    def _completed(self, data: bytes) -> bytes:
+        """Return all text up to the last blank line, b"" if there is none yet; keep what follows it."""
+        head, blank, rest = data.rpartition(b"\n\n")
+        if not blank and self._pending and self._pending[-1].endswith(b"\n") and data.startswith(b"\n"):
+            blank, rest = b"\n", data[1:]  # a blank line cut in two
+        text = b""
+        if blank:
+            text = b"".join((*self._pending, head, blank))
+            self._pending, self._pending_bytes = [], 0
+            if not self._begun:
+                self._begun = True
+                text = text.removeprefix(_BOM)
+        if rest:
+            self._pending.append(rest)
+            self._pending_bytes += len(rest)
+        return text
+
+    def _decode(self, text: bytes) -> list[Event]:
+        if len(text) <= self._max_event_bytes:
+            events = _decode_plain(text)
+            if events is not None:
+                return events
+        events = []
+        try:
+            for block in text.split(b"\n\n"):
+                if len(block) > self._max_event_bytes:
+                    raise self._too_large()
+                event = _decode_block(block)
+                if event is not None:
+                    events.append(event)
+        except UpstreamError as fault:
+            self.fault = fault
+        return events
+
+    def _too_large(self) -> StreamEventTooLarge:
+        return StreamEventTooLarge(f"The upstream sent an event of more than {self._max_event_bytes} bytes")
+
+
+def _decode_plain(text: bytes) -> list[Event] | None:
+    """Decode a whole read in a few calls; None if anything in it is out of the ordinary."""
+    if not _PLAIN.fullmatch(text):
+        return None
+    lines: list[bytes] = _PLAIN_DATA.findall(text)
+    done = lines[-1] == b"[DONE]"
+    if done:
+        del lines[-1]
+    try:
+        payloads = orjson.loads(b"[%b]" % b",".join(lines))
+    except orjson.JSONDecodeError:
+        return None
+    if len(payloads) != len(lines) or set(map(type, payloads)) - {dict}:
+        return None
+    if b"event: " in text and not all("type" in payload for payload in payloads):
+        return None
+    events = list(map(Event, payloads, lines))
+    if done:
+        events.append(DONE)
+    return events
+
+
+def _decode_block(block: bytes) -> Event | None:
+    """Return the event of the lines between two blank ones, None if it carries nothing."""
+    name, lines = b"", []
+    for line in block.split(b"\n"):
+        field, _, value = line.partition(b":")  # a comment is a field without a name
+        if field == b"data":
+            lines.append(value.removeprefix(b" "))
+        elif field == b"event":
+            name = value.strip()
+        elif _GARBAGE.search(field):  # who knows which event it swallowed
+            raise UpstreamProtocolError("The upstream sent bytes that are no stream of events")
+    data = b"\n".join(lines)
+    if data.strip() in (b"", b"[DONE]"):
+        return DONE if data.strip() else None
+    payload = _object(data)
+    if "type" not in payload and name not in (b"", b"message"):  # `message` is the name of the nameless
+        return Event({"type": name.decode("utf-8", "replace"), **payload})
+    return Event(payload, data if len(lines) == 1 else None)
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        payload = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        raise UpstreamProtocolError("The upstream sent an event that is not JSON") from None
+    if not isinstance(payload, dict):
+        raise UpstreamProtocolError("The upstream sent an event that is not a JSON object")
+    return payload

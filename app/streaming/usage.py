@@ -1,0 +1,75 @@
+"""
+The tokens one answer cost, read from either wire.
+
+Source: https://platform.openai.com/docs/api-reference/chat/object and
+https://platform.openai.com/docs/api-reference/responses/object
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """
+    All in tokens. The details are parts of the totals, never additions to them.
+
+    None says that the upstream did not tell; a zero is never invented.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    audio_input_tokens: int | None = None
+    audio_output_tokens: int | None = None
+
+
+def usage_from_chat(usage: Any) -> Usage | None:
+    """Return what a chat `usage` object says, None if it names no tokens."""
+    return _usage(usage, "prompt_tokens", "completion_tokens")
+
+
+def usage_from_responses(usage: Any) -> Usage | None:
+    """Return what a Responses `usage` object says, None if it names no tokens."""
+    return _usage(usage, "input_tokens", "output_tokens")
+
+
+def _usage(usage: Any, input_key: str, output_key: str) -> Usage | None:
+    if not isinstance(usage, dict):
+        return None
+    total = _count(usage, "total_tokens")
+    sides = _sides(_count(usage, input_key), _count(usage, output_key), total)
+    if sides is None:
+        return None
+    into, out = usage.get(f"{input_key}_details"), usage.get(f"{output_key}_details")
+    return Usage(
+        *sides,
+        total_tokens=sum(sides) if total is None else total,
+        cached_tokens=_count(into, "cached_tokens"),
+        cache_write_tokens=_count(into, "cache_write_tokens"),
+        reasoning_tokens=_count(out, "reasoning_tokens"),
+        audio_input_tokens=_count(into, "audio_tokens"),
+        audio_output_tokens=_count(out, "audio_tokens"),
+    )
+
+
+def _sides(tokens_in: int | None, tokens_out: int | None, total: int | None) -> tuple[int, int] | None:
+    """Return (input, output); a side left out is what the total leaves for it, else 0."""
+    if tokens_in is None and tokens_out is None:
+        return None
+    if tokens_in is None:
+        tokens_in = max((total or 0) - (tokens_out or 0), 0)
+    if tokens_out is None:
+        tokens_out = max((total or 0) - tokens_in, 0)
+    return tokens_in, tokens_out
+
+
+def _count(holder: Any, key: str) -> int | None:
+    """Return a count that can be believed: an integer, not a bool, not below zero."""
+    value = holder.get(key) if isinstance(holder, dict) else None
+    return value if type(value) is int and value >= 0 else None

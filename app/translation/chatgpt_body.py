@@ -1,0 +1,60 @@
+"""
+A Responses request as the ChatGPT backend takes it.
+
+The backend answers 400 to fields it does not know, wants `instructions` even when empty,
+and keeps nothing: `store` is always false.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Body = dict[str, Any]
+
+CHATGPT_FIELDS = (
+    "model",
+    "instructions",
+    "input",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "reasoning",
+    "text",
+    "include",
+    "prompt_cache_key",
+    "service_tier",
+    "stream_options",
+    "client_metadata",
+    "conversation",
+)
+
+
+def chatgpt_body(body: Body) -> Body:
+    """Return the Responses request *body* with what the backend takes, and what it insists on."""
+    out = {name: body[name] for name in CHATGPT_FIELDS if body.get(name) is not None}
+    out.setdefault("instructions", "")
+    out["input"] = [_plain_item(item) for item in body["input"]]
+    if out.get("service_tier") == "fast":
+        out["service_tier"] = "priority"
+    obfuscation = out.pop("stream_options", {}).get("include_obfuscation")
+    if obfuscation is not None:
+        out["stream_options"] = {"include_obfuscation": obfuscation}
+    return {**out, "store": False, "stream": True}
+
+
+def _plain_item(item: Body) -> Body:
+    """Return a message without refusal parts and cache hints, anything else as it is."""
+    content = item.get("content")
+    if not isinstance(content, list) or not any(_is_odd(part) for part in content):
+        return item
+    return {**item, "content": [_plain_part(part) if _is_odd(part) else part for part in content]}
+
+
+def _is_odd(part: Any) -> bool:
+    return isinstance(part, dict) and (part.get("type") == "refusal" or "prompt_cache_breakpoint" in part)
+
+
+def _plain_part(part: Body) -> Body:
+    if part.get("type") == "refusal":
+        return {"type": "output_text", "text": part.get("refusal", "")}
+    return {key: value for key, value in part.items() if key != "prompt_cache_breakpoint"}

@@ -1,0 +1,89 @@
+"""
+A chat answer that ends where it was asked to, though its upstream took no limit.
+
+For answers of one choice: more than one needs an account that takes limits itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.streaming.events import Event
+from app.translation.output_gate import OutputGate
+
+Payload = dict[str, Any]
+
+OTHER_TEXTS = ("refusal", "reasoning_content", "reasoning")
+
+
+class ChatCut:
+    """Chunks of the client's stream in, the same out; after the cut, its end and nothing more."""
+
+    def __init__(self, max_bytes: int | None, stops: tuple[str, ...] = ()) -> None:
+        self._gate = OutputGate(max_bytes, stops)
+        self._out: list[Event] = []
+
+    @property
+    def cut(self) -> str | None:
+        """The finish_reason that ended the answer here: None, "length" or "stop"."""
+        return self._gate.cut
+
+    def feed(self, events: list[Event]) -> list[Event]:
+        for event in events:
+            if self.cut is None:
+                self._take(event)
+        out, self._out = self._out, []
+        return out
+
+    def _take(self, event: Event) -> None:
+        choices = event.payload.get("choices")
+        if not choices:
+            self._out.append(event)
+            return
+        choice = choices[0]
+        delta = choice.get("delta") or {}
+        if choice.get("finish_reason") or delta.get("tool_calls"):
+            self._say_held(event.payload, choice)
+        if self.cut is None:
+            allowed = self._allowed(delta)
+            if allowed == delta:
+                self._out.append(event)
+            elif any(allowed.values()):
+                self._out.append(Event(_chunk(event.payload, choice, allowed)))
+        if self.cut is not None:
+            self._finish(event.payload, choice)
+
+    def _say_held(self, payload: Payload, choice: Payload) -> None:
+        if held := self._gate.held():
+            self._out.append(Event(_chunk(payload, choice, {"content": held})))
+
+    def _allowed(self, delta: Payload) -> Payload:
+        """Return *delta* as far as it may be shown."""
+        allowed = dict(delta)
+        if isinstance(content := delta.get("content"), str):
+            allowed["content"] = self._gate.text(content)
+        for name in OTHER_TEXTS:
+            if isinstance(text := delta.get(name), str):
+                allowed[name] = self._gate.other(text)
+        if calls := delta.get("tool_calls"):
+            allowed["tool_calls"] = [self._allowed_call(call) for call in calls]
+        return allowed
+
+    def _allowed_call(self, call: Payload) -> Payload:
+        function = call.get("function")
+        if not isinstance(function, dict) or not isinstance(function.get("arguments"), str):
+            return call
+        return {**call, "function": {**function, "arguments": self._gate.other(function["arguments"])}}
+
+    def _finish(self, payload: Payload, choice: Payload) -> None:
+        self._out.append(Event(_chunk(payload, choice, {}, self.cut)))
+        if "usage" in payload:  # it was asked for, and the upstream will not tell it any more
+            self._out.append(Event({**payload, "choices": [], "usage": None}))
+
+
+def _chunk(payload: Payload, choice: Payload, delta: Payload, finish_reason: str | None = None) -> Payload:
+    """Return a chunk like *payload*; its logprobs would be of another text."""
+    changed = {**choice, "delta": delta, "finish_reason": finish_reason}
+    if "logprobs" in choice:
+        changed["logprobs"] = None
+    return {**payload, "choices": [changed]}

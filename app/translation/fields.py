@@ -1,0 +1,259 @@
+"""
+What becomes of every request field, as one table.
+
+A row names a field and its fate in three cases:
+- the account speaks the caller's wire itself,
+- it speaks the other wire, so the request is translated,
+- it is a ChatGPT sign-in, whose backend takes the few Responses fields of `CHATGPT_FIELDS`;
+and, where that differs from the first, in a fourth: it is the OpenAI API itself.
+
+A field without a row reaches accounts of the first kind as it is, and no other.
+Source: https://platform.openai.com/docs/api-reference/chat/create and
+https://platform.openai.com/docs/api-reference/responses/create
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from enum import Enum
+from typing import Any, NamedTuple
+
+from app.translation.contents import has_audio, has_hosted_tools, has_references
+
+Body = dict[str, Any]
+Surface = str  # "chat" or "responses"
+
+
+class Fate(Enum):
+    SENT = "sent as it is"
+    TRANSLATED = "said in the other wire's words"
+    HONOURED = "done by the gateway itself"
+    IGNORED = "accepted, without effect; the caller is told"
+    NATIVE = "would change the answer: needs an account that takes it itself"
+    REFUSED = "no account takes it"
+
+
+class Row(NamedTuple):
+    native: Fate
+    translated: Fate
+    chatgpt: Fate
+    openai: Fate | None = None
+
+
+SENT, TRANSLATED, HONOURED = Fate.SENT, Fate.TRANSLATED, Fate.HONOURED
+IGNORED, NATIVE, REFUSED = Fate.IGNORED, Fate.NATIVE, Fate.REFUSED
+
+SAID = Row(SENT, TRANSLATED, TRANSLATED)  # both wires have a word for it
+UNSAID = Row(SENT, IGNORED, IGNORED)  # the other wire has none
+OPEN_ONLY = Row(SENT, TRANSLATED, IGNORED)  # the ChatGPT backend answers 400 to it
+ALIKE = Row(SENT, TRANSLATED, SENT)
+GATEWAYS = Row(HONOURED, HONOURED, HONOURED)
+FORBIDDEN = Row(REFUSED, REFUSED, REFUSED)
+NATIVE_ONLY = Row(SENT, NATIVE, NATIVE)
+
+CHAT: dict[str, Row] = {
+    "model": SAID,
+    "messages": SAID,
+    "tools": SAID,
+    "tool_choice": SAID,
+    "parallel_tool_calls": SAID,
+    "functions": SAID,
+    "function_call": SAID,
+    "stream": SAID,
+    "stream_options": SAID,
+    "temperature": OPEN_ONLY,
+    "top_p": OPEN_ONLY,
+    "max_completion_tokens": Row(SENT, TRANSLATED, HONOURED),
+    "max_tokens": Row(SENT, TRANSLATED, HONOURED),
+    "n": NATIVE_ONLY,
+    "stop": Row(SENT, HONOURED, HONOURED),
+    "presence_penalty": UNSAID,
+    "frequency_penalty": UNSAID,
+    "logit_bias": UNSAID,
+    "logprobs": Row(SENT, TRANSLATED, NATIVE),
+    "top_logprobs": Row(SENT, TRANSLATED, NATIVE),
+    "seed": UNSAID,
+    "response_format": SAID,
+    "reasoning_effort": SAID,
+    "verbosity": SAID,
+    "modalities": NATIVE_ONLY,
+    "audio": NATIVE_ONLY,
+    "prediction": UNSAID,
+    "web_search_options": SAID,
+    "metadata": OPEN_ONLY,
+    "store": UNSAID,
+    "service_tier": SAID,
+    "prompt_cache_key": SAID,
+    "prompt_cache_options": OPEN_ONLY,
+    "prompt_cache_retention": OPEN_ONLY,
+    "safety_identifier": OPEN_ONLY,
+    "user": OPEN_ONLY,
+    "moderation": Row(SENT, TRANSLATED, NATIVE),
+    "client_metadata": SAID,
+    "instructions": SAID,
+    "include": SAID,
+    "text": SAID,
+    # the names that other gateways and editors gave to reasoning
+    "reasoning": Row(SENT, TRANSLATED, TRANSLATED, openai=TRANSLATED),
+    "reasoningEffort": SAID,
+    "reasoningSummary": SAID,
+    "textVerbosity": SAID,
+    "thinking": SAID,
+    "enable_thinking": SAID,
+    "promptCacheKey": SAID,
+    # other gateways' own
+    "cache_control": Row(SENT, IGNORED, IGNORED, openai=IGNORED),
+    "fallbacks": GATEWAYS,
+}
+
+RESPONSES: dict[str, Row] = {
+    "model": ALIKE,
+    "input": ALIKE,
+    "messages": Row(TRANSLATED, TRANSLATED, TRANSLATED),
+    "instructions": ALIKE,
+    "previous_response_id": FORBIDDEN,
+    "conversation": Row(SENT, NATIVE, SENT),
+    "store": ALIKE,
+    "stream": ALIKE,
+    "stream_options": ALIKE,
+    "tools": ALIKE,
+    "tool_choice": ALIKE,
+    "parallel_tool_calls": ALIKE,
+    "max_tool_calls": UNSAID,
+    "reasoning": ALIKE,
+    "text": ALIKE,
+    "include": Row(SENT, IGNORED, SENT),
+    "max_output_tokens": Row(SENT, TRANSLATED, HONOURED),
+    "temperature": OPEN_ONLY,
+    "top_p": OPEN_ONLY,
+    "top_logprobs": Row(SENT, TRANSLATED, NATIVE),
+    "metadata": OPEN_ONLY,
+    "service_tier": ALIKE,
+    "prompt_cache_key": ALIKE,
+    "prompt_cache_options": OPEN_ONLY,
+    "prompt_cache_retention": OPEN_ONLY,
+    "prompt_cache_breakpoint": UNSAID,
+    "safety_identifier": OPEN_ONLY,
+    "user": OPEN_ONLY,
+    "moderation": Row(SENT, TRANSLATED, NATIVE),
+    "truncation": FORBIDDEN,
+    "background": NATIVE_ONLY,
+    "prompt": NATIVE_ONLY,
+    "context_management": UNSAID,
+    "image": NATIVE_ONLY,
+    "access_programs": UNSAID,
+    "client_metadata": Row(SENT, IGNORED, SENT),
+    "reasoningEffort": ALIKE,
+    "reasoningSummary": ALIKE,
+    "textVerbosity": ALIKE,
+    "verbosity": ALIKE,
+    "thinking": ALIKE,
+    "enable_thinking": ALIKE,
+    "promptCacheKey": ALIKE,
+    "fallbacks": GATEWAYS,
+}
+
+TABLES: dict[Surface, dict[str, Row]] = {"chat": CHAT, "responses": RESPONSES}
+UNKNOWN = UNSAID
+
+# What asks for nothing, so that leaving it out changes nothing.
+NEUTRAL: dict[str, Any] = {
+    "n": 1,
+    "logprobs": False,
+    "top_logprobs": 0,
+    "presence_penalty": 0,
+    "frequency_penalty": 0,
+    "logit_bias": {},
+    "metadata": {},
+    "modalities": ["text"],
+    "store": False,
+    "background": False,
+    "enable_thinking": False,
+    "include": [],
+}
+
+# What of `reasoning` the other wire, and the OpenAI API itself, have no word for.
+UNSAID_REASONING = {"chat": "max_tokens", "responses": "summary"}
+
+# The wires of a kind, where the account itself does not say.
+WIRES: dict[str, frozenset[str]] = {
+    "openai": frozenset({"chat", "responses"}),
+    "compatible": frozenset({"chat"}),
+    "chatgpt": frozenset({"responses"}),
+    "demo": frozenset({"chat", "responses"}),
+}
+
+MAX_NAMED = 32  # fields in the header that names what was ignored
+
+
+def fate(surface: Surface, field: str, kind: str, wires: Collection[str] | None = None) -> Fate:
+    """Return what becomes of *field* with an account of *kind* that speaks *wires*."""
+    row = TABLES[surface].get(field, UNKNOWN)
+    if kind == "chatgpt":
+        return row.chatgpt
+    if kind == "openai" and row.openai is not None and surface in (wires or (surface,)):
+        return row.openai
+    return row.native if surface in (WIRES[kind] if wires is None else wires) else row.translated
+
+
+def asked(field: str, value: Any) -> bool:
+    """Return whether *value* asks for anything at all."""
+    return value is not None and (field not in NEUTRAL or value != NEUTRAL[field])
+
+
+def ignored(surface: Surface, kind: str, body: Body, wires: Collection[str] | None = None) -> list[str]:
+    """
+    Return the fields of *body* that such an account cannot honour, in the caller's order.
+
+    Names that would not fit into a response header are left out.
+    """
+    names = [
+        field
+        for field, value in body.items()
+        if _loses(surface, field, value, fate(surface, field, kind, wires)) and _is_nameable(field)
+    ]
+    return names[:MAX_NAMED]
+
+
+def _loses(surface: Surface, field: str, value: Any, becomes: Fate) -> bool:
+    if becomes is TRANSLATED and field == "reasoning":
+        return isinstance(value, dict) and value.get(UNSAID_REASONING[surface]) is not None
+    return becomes is IGNORED and asked(field, value)
+
+
+def _is_nameable(field: str) -> bool:
+    return field.isascii() and field.isidentifier() and len(field) <= 64
+
+
+def needs_native(surface: Surface, body: Body, kind: str, wires: Collection[str] | None = None) -> str | None:
+    """Return the first field of *body* that an account of *kind* cannot take itself, else None."""
+    speaks = surface in (WIRES[kind] if wires is None else wires)
+    for field, value in body.items():
+        if not asked(field, value):
+            continue
+        inside = None if speaks else _INSIDE[surface].get(field)
+        if fate(surface, field, kind, wires) is NATIVE or (inside is not None and inside(value)):
+            return field
+    return None
+
+
+class Fit(NamedTuple):
+    """Whom a request rules out. `field` is one that does, None where any account may serve it."""
+
+    field: str | None = None
+    wire: Surface | None = None  # only accounts that speak it
+    unfit_kinds: tuple[str, ...] = ()
+
+
+def fit_of(surface: Surface, body: Body) -> Fit:
+    """Return which accounts can honour all of *body*."""
+    other = "responses" if surface == "chat" else "chat"
+    translated = needs_native(surface, body, "compatible", {other})
+    chatgpt = needs_native(surface, body, "chatgpt")
+    return Fit(translated or chatgpt, surface if translated else None, ("chatgpt",) if chatgpt else ())
+
+
+_INSIDE: dict[Surface, dict[str, Callable[[Any], bool]]] = {
+    "chat": {"messages": has_audio},
+    "responses": {"tools": has_hosted_tools, "input": has_references},
+}

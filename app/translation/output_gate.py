@@ -1,0 +1,64 @@
+"""
+Where an answer has to end: the most bytes it may have, and the texts that stop it.
+
+For upstreams that take no such limits; bytes, because nobody here can count a model's tokens.
+"""
+
+from __future__ import annotations
+
+LENGTH, STOP = "length", "stop"
+
+
+class OutputGate:
+    """
+    Lets an answer through until it has to end; then `cut` says why.
+
+    What may be the beginning of a stop text is held back until the next piece shows what it
+    was. The end is between two characters, never within one.
+    """
+
+    def __init__(self, max_bytes: int | None = None, stops: tuple[str, ...] = ()) -> None:
+        self.cut: str | None = None
+        self._left = max_bytes
+        self._stops = tuple(stop for stop in stops if stop)
+        self._held = ""
+
+    def text(self, piece: str) -> str:
+        """Return what may be shown now that the answer's text has gone on by *piece*."""
+        if not self._stops:
+            return self.other(piece)
+        text, self._held = self._held + piece, ""
+        found = [at for stop in self._stops if (at := text.find(stop)) >= 0]
+        if found:
+            shown = self.other(text[: min(found)])
+            self.cut = self.cut or STOP
+            return shown
+        keep = len(text) - max(_beginning_at_the_end(text, stop) for stop in self._stops)
+        shown = self.other(text[:keep])
+        if self.cut is None:
+            self._held = text[keep:]
+        return shown
+
+    def other(self, piece: str) -> str:
+        """Return what may be shown of *piece*, which counts but which no stop text can end."""
+        if self._left is None:
+            return piece
+        encoded = piece.encode()
+        if len(encoded) <= self._left:
+            self._left -= len(encoded)
+            return piece
+        self.cut = LENGTH
+        return encoded[: self._left].decode(errors="ignore")
+
+    def held(self) -> str:
+        """Return, and let go of, what was held back: no stop text came of it."""
+        text, self._held = self._held, ""
+        return self.other(text)
+
+
+def _beginning_at_the_end(text: str, stop: str) -> int:
+    """Return how many of the last characters of *text* are the first of *stop*."""
+    for length in range(min(len(stop) - 1, len(text)), 0, -1):
+        if text.endswith(stop[:length]):
+            return length
+    return 0

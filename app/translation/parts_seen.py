@@ -1,0 +1,40 @@
+"""Which parts of an answer have been given already."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class PartsSeen:
+    """
+    Remembers parts by where an event says they are.
+
+    Events name a part's item by `output_index`, by `item_id`, or by neither; snapshots of
+    the same part may name it otherwise. One match is enough, and a part without a place
+    stands for all of them: text shown twice is worse than text from a second source lost.
+    """
+
+    def __init__(self) -> None:
+        self._places: set[tuple[Any, Any]] = set()
+        self._anywhere = False
+        self._last: tuple[Any, Any, Any] | None = None  # deltas come in long runs of the same part
+
+    def add(self, event: dict[str, Any]) -> None:
+        get = event.get
+        place = get("item_id"), get("output_index"), get("content_index", 0)
+        if place == self._last:
+            return
+        self._last = place
+        item_id, output_index, content_index = place
+        anchors = {item_id, output_index} - {None}
+        self._places.update((anchor, content_index) for anchor in anchors)
+        self._anywhere = self._anywhere or not anchors
+
+    def __contains__(self, event: dict[str, Any]) -> bool:
+        content_index = event.get("content_index", 0)
+        places = ((event.get("item_id"), content_index), (event.get("output_index"), content_index))
+        return self._anywhere or not self._places.isdisjoint(places)
+
+    def __bool__(self) -> bool:
+        """Return whether anything was given at all."""
+        return self._anywhere or bool(self._places)

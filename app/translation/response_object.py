@@ -1,0 +1,46 @@
+"""The response object, as it is before anything was produced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# The settings that a response repeats, and what they are when the request left them out.
+# Source: https://platform.openai.com/docs/api-reference/responses/object
+SETTINGS: dict[str, Any] = {
+    "instructions": None,
+    "max_output_tokens": None,
+    "max_tool_calls": None,
+    "metadata": {},
+    "parallel_tool_calls": True,
+    "previous_response_id": None,
+    "prompt_cache_key": None,
+    "reasoning": {"effort": None, "summary": None},
+    "safety_identifier": None,
+    "service_tier": None,
+    "temperature": None,
+    "text": {"format": {"type": "text"}},
+    "tool_choice": "auto",
+    "tools": [],
+    "top_logprobs": None,
+    "top_p": None,
+    "truncation": "disabled",
+    "user": None,
+}
+
+
+def response_object(response_id: str, created_at: int, request: dict[str, Any]) -> dict[str, Any]:
+    """Return the response to *request* as it begins. *created_at* in Unix seconds."""
+    return {
+        "id": response_id,
+        "object": "response",
+        "created_at": created_at,
+        "status": "in_progress",
+        "error": None,
+        "incomplete_details": None,
+        "model": request.get("model"),
+        "output": [],
+        "usage": None,
+        "background": False,
+        "store": False,
+        **{name: request.get(name, default) for name, default in SETTINGS.items()},
+    }

@@ -1,0 +1,104 @@
+"""
+How hard to think and in what form to answer, under every name that clients use.
+
+Both wires can say it: chat with `reasoning_effort`, `verbosity` and `response_format`,
+Responses with the objects `reasoning` and `text`. Some clients spell them in camel case,
+or say `thinking`.
+
+Source: https://platform.openai.com/docs/api-reference/responses/create (reasoning, text)
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from app.errors import InvalidRequest
+
+Settings = dict[str, Any]
+
+EFFORT_ALIASES = ("reasoning_effort", "reasoningEffort")
+VERBOSITY_ALIASES = ("verbosity", "textVerbosity")
+ALIASES = (
+    *EFFORT_ALIASES,
+    *VERBOSITY_ALIASES,
+    "reasoningSummary",
+    "thinking",
+    "enable_thinking",
+    "promptCacheKey",
+)
+REASONING_FIELDS = ("effort", "summary", "generate_summary", "context", "mode")
+SCHEMA_FIELDS = ("name", "description", "schema", "strict")
+SCHEMA_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def given(fields: Settings) -> Settings:
+    """Return *fields* without the nulls: null is the same as absent."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def first_of(body: Settings, names: tuple[str, ...]) -> Any:
+    return next((body[name] for name in names if body.get(name)), None)
+
+
+def reasoning_settings(body: Settings) -> Settings:
+    """Return the `reasoning` object that *body* asks for; what it says itself beats every alias."""
+    asked = body.get("reasoning")
+    reasoning = given(asked) if isinstance(asked, dict) else {}
+    effort = first_of(body, EFFORT_ALIASES) or _thinking_effort(body)
+    if effort:
+        reasoning.setdefault("effort", effort)
+    if body.get("reasoningSummary"):
+        reasoning.setdefault("summary", body["reasoningSummary"])
+    return reasoning
+
+
+def _thinking_effort(body: Settings) -> str | None:
+    thinking = body.get("thinking")
+    if isinstance(thinking, str) and thinking not in ("enabled", "disabled"):
+        return thinking
+    if isinstance(thinking, dict):
+        thinking = thinking.get("type")
+    enabled = thinking is True or thinking == "enabled"
+    return "medium" if enabled or body.get("enable_thinking") is True else None
+
+
+def text_settings(body: Settings) -> Settings:
+    """Return the `text` object that *body* asks for, its `format` left as it is."""
+    asked = body.get("text")
+    text = given(asked) if isinstance(asked, dict) else {}
+    verbosity = first_of(body, VERBOSITY_ALIASES)
+    if verbosity:
+        text.setdefault("verbosity", verbosity)
+    return text
+
+
+def text_format(response_format: Any) -> Settings:
+    """Return a chat `response_format` as a Responses `text.format`; raises InvalidRequest."""
+    kind = response_format.get("type") if isinstance(response_format, dict) else response_format
+    if kind in ("text", "json_object"):
+        return {"type": kind}
+    schema = response_format.get("json_schema") if isinstance(response_format, dict) else None
+    if kind != "json_schema" or not isinstance(schema, dict):
+        raise InvalidRequest(
+            "'response_format' must be text, json_object, or json_schema with a 'json_schema' object",
+            param="response_format",
+        )
+    name = schema.get("name")
+    if not isinstance(name, str) or not SCHEMA_NAME.fullmatch(name):
+        raise InvalidRequest(
+            "'response_format.json_schema.name' must be 1 to 64 letters, digits, '_' or '-'",
+            param="response_format.json_schema.name",
+        )
+    return {"type": "json_schema", **_schema_fields(schema)}
+
+
+def _schema_fields(schema: Settings) -> Settings:
+    return {key: schema[key] for key in SCHEMA_FIELDS if schema.get(key) is not None}
+
+
+def response_format(text_format: Settings) -> Settings:
+    """Return a Responses `text.format` as a chat `response_format`."""
+    if text_format.get("type") != "json_schema":
+        return {"type": text_format.get("type")}
+    return {"type": "json_schema", "json_schema": _schema_fields(text_format)}

@@ -1,0 +1,72 @@
+"""
+Usage and log probabilities as each wire writes them.
+
+Source: https://platform.openai.com/docs/api-reference/chat/object and
+https://platform.openai.com/docs/api-reference/responses/object
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.streaming.usage import Usage
+
+Shape = dict[str, Any]
+
+
+def chat_usage(usage: Usage | None) -> Shape | None:
+    """Return the `usage` of a chat answer; what the upstream did not tell is left out."""
+    if usage is None:
+        return None
+    shape: Shape = {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+    }
+    into, out = _details(usage)
+    if into:
+        shape["prompt_tokens_details"] = into
+    if out:
+        shape["completion_tokens_details"] = out
+    return shape
+
+
+def responses_usage(usage: Usage | None) -> Shape | None:
+    """Return the `usage` of a response; details the upstream did not tell are null."""
+    if usage is None:
+        return None
+    into, out = _details(usage)
+    return {
+        "input_tokens": usage.input_tokens,
+        "input_tokens_details": into or None,
+        "output_tokens": usage.output_tokens,
+        "output_tokens_details": out or None,
+        "total_tokens": usage.total_tokens,
+    }
+
+
+def _details(usage: Usage) -> tuple[Shape, Shape]:
+    into = {
+        "cached_tokens": usage.cached_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "audio_tokens": usage.audio_input_tokens,
+    }
+    out = {"reasoning_tokens": usage.reasoning_tokens, "audio_tokens": usage.audio_output_tokens}
+    return _known(into), _known(out)
+
+
+def _known(details: Shape) -> Shape:
+    return {name: count for name, count in details.items() if count is not None}
+
+
+def chat_logprobs(tokens: list[Shape]) -> list[Shape]:
+    """Return an event's logprobs with the `bytes` that chat has and events lack."""
+    return [
+        {**_with_bytes(token), "top_logprobs": [_with_bytes(top) for top in token.get("top_logprobs") or ()]}
+        for token in tokens
+    ]
+
+
+def _with_bytes(token: Shape) -> Shape:
+    text = token.get("token", "")
+    return {"token": text, "logprob": token.get("logprob"), "bytes": list(text.encode("utf-8", "replace"))}

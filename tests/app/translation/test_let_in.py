@@ -1,0 +1,58 @@
+"""What the schemas let in can be asked of every kind of account, or is refused by a field's name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from marshmallow import ValidationError
+
+from app.errors import InvalidRequest
+from app.translation.fields import TABLES
+from app.translation.for_account import upstream_body
+from app.translation.responses_input import normal_input
+from schemas.chat import CHAT_REQUEST
+from schemas.responses import RESPONSES_REQUEST
+from tests.app.translation.test_odd_requests import ANYTHING
+
+LEAST: dict[str, dict[str, Any]] = {
+    "chat": {"model": "m", "messages": [{"role": "user", "content": "Hello"}]},
+    "responses": {"model": "m", "input": "Hello"},
+}
+ACCOUNTS = [
+    ("openai", ("chat", "responses")),
+    ("compatible", ("chat",)),
+    ("compatible", ("responses",)),
+    ("chatgpt", ("responses",)),
+]
+
+
+def let_in(surface: str, body: dict[str, Any]) -> dict[str, Any] | None:
+    schema = CHAT_REQUEST if surface == "chat" else RESPONSES_REQUEST
+    try:
+        return schema.load(body)
+    except ValidationError:
+        return None
+
+
+def refused_field(surface: str, body: dict[str, Any], kind: str, wires: tuple[str, ...]) -> str | None:
+    """Return the field by which such an account's request is refused, None when it can be sent."""
+    try:
+        asked = normal_input(body) if surface == "responses" else body
+        orjson.dumps(upstream_body(surface, asked, kind, wires).body)
+    except InvalidRequest as error:
+        return (error.param or "nothing").replace("[", ".").split(".")[0]
+    return None
+
+
+@pytest.mark.parametrize(
+    ("surface", "field"), [(surface, field) for surface, table in TABLES.items() for field in table]
+)
+@given(value=ANYTHING)
+@settings(max_examples=25, deadline=None)
+def test_any_value_of_a_field(surface: str, field: str, value: Any) -> None:
+    body = let_in(surface, {**LEAST[surface], field: value})
+    if body is not None:
+        assert {refused_field(surface, body, *account) for account in ACCOUNTS} <= {None, *body}

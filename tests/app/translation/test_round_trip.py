@@ -1,0 +1,157 @@
+"""
+Chat -> Responses -> chat keeps what was said.
+
+What it loses, and `normal` therefore takes away before comparing:
+- where system and developer messages stood, which they were, and how their text was cut:
+  one system message comes first;
+- names of messages, and messages that say nothing;
+- how an assistant's text or refusal, and a tool's output, were cut into parts;
+- a lone text part of a user, which comes back as a string;
+- that two messages of an assistant followed each other, the first with its refusal after
+  its text and the second with calls only: such calls join the message before them.
+"""
+
+from __future__ import annotations
+
+import copy
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.translation.chat_request import chat_to_responses
+from app.translation.responses_input import normal_input
+from app.translation.responses_request import responses_to_chat
+
+TEXT = st.text(min_size=1, max_size=12)
+TEXT_PART = st.builds(lambda text: {"type": "text", "text": text}, TEXT)
+IMAGE_PART = st.builds(
+    lambda detail: {"type": "image_url", "image_url": {"url": "https://x/y.png", **detail}},
+    st.sampled_from([{}, {"detail": "low"}, {"detail": "original"}]),
+)
+FILE_PART = st.builds(
+    lambda name: {"type": "file", "file": {"file_data": "data:text/plain;base64,QQ==", "filename": name}},
+    TEXT,
+)
+SYSTEM = st.builds(
+    lambda role, content: {"role": role, "content": content},
+    st.sampled_from(["system", "developer"]),
+    TEXT | st.lists(TEXT_PART, max_size=3),
+)
+USER = st.builds(
+    lambda content: {"role": "user", "content": content},
+    TEXT | st.lists(TEXT_PART | IMAGE_PART | FILE_PART, min_size=1, max_size=3),
+)
+SAID = st.builds(
+    lambda content, refusal: {"role": "assistant", "content": content, **refusal},
+    TEXT | st.lists(TEXT_PART, min_size=1, max_size=3) | st.none(),
+    st.builds(lambda text: {"refusal": text}, TEXT) | st.just({}),
+)
+
+
+@st.composite
+def rounds(draw) -> list[dict]:
+    """A message with calls, functions' and custom ones, and the answers to all of them in any order."""
+    kinds = draw(st.lists(st.sampled_from(["function", "custom"]), min_size=1, max_size=3))
+    calls = []
+    for kind in kinds:
+        call = {"id": f"call_{draw(st.integers(0, 10**9))}_{len(calls)}", "type": kind}
+        payload = "arguments" if kind == "function" else "input"
+        calls.append({**call, kind: {"name": draw(TEXT), payload: draw(st.text(max_size=12))}})
+    outputs = st.text(max_size=12) | st.lists(TEXT_PART, max_size=3)
+    answers = [{"role": "tool", "tool_call_id": call["id"], "content": draw(outputs)} for call in calls]
+    return [{**draw(SAID), "tool_calls": calls}, *draw(st.permutations(answers))]
+
+
+TURNS = st.one_of(
+    USER.map(lambda one: [one]), SYSTEM.map(lambda one: [one]), SAID.map(lambda one: [one]), rounds()
+)
+CONVERSATIONS = st.lists(TURNS, max_size=6).map(lambda turns: [message for turn in turns for message in turn])
+
+
+def texts(content) -> list[str]:
+    if content is None:
+        return []
+    return [content] if isinstance(content, str) else [part["text"] for part in content]
+
+
+def normal(messages: list[dict]) -> list[dict]:
+    """Return *messages* without the differences that the module names."""
+    system = [
+        text for one in messages if one["role"] in ("system", "developer") for text in texts(one["content"])
+    ]
+    out = [{"role": "system", "content": "\n".join(filter(None, system))}] if any(system) else []
+    for message in messages:
+        if message["role"] == "user":
+            out.append({"role": "user", "content": normal_content(message["content"])})
+        elif message["role"] == "tool":
+            out.append({**message, "content": "".join(texts(message["content"]))})
+        elif message["role"] == "assistant":
+            add_assistant(out, message)
+    return out
+
+
+def normal_content(content):
+    lone = isinstance(content, list) and len(content) == 1 and content[0]["type"] == "text"
+    return content[0]["text"] if lone else content
+
+
+def add_assistant(out: list[dict], message: dict) -> None:
+    said = "".join(texts(message.get("content"))) or None
+    refusal = message.get("refusal") or None
+    calls = message.get("tool_calls") or []
+    if not said and not refusal:
+        if calls and out and out[-1]["role"] == "assistant":
+            out[-1].setdefault("tool_calls", []).extend(calls)
+            return
+        if not calls:
+            return
+    out.append({"role": "assistant", "content": said})
+    out[-1].update({"refusal": refusal} if refusal else {})
+    out[-1].update({"tool_calls": list(calls)} if calls else {})
+
+
+@settings(max_examples=150, deadline=None)
+@given(CONVERSATIONS)
+def test_messages(messages):
+    """Text, calls, answers, refusals, images and files come back, in order."""
+    body = {"model": "m", "messages": messages}
+    before = copy.deepcopy(body)
+    back = responses_to_chat(chat_to_responses(body))
+
+    assert normal(back["messages"]) == normal(messages)
+    assert body == before
+
+
+@settings(max_examples=100, deadline=None)
+@given(CONVERSATIONS)
+def test_the_form_in_between_is_the_normal_one(messages):
+    """What a chat request becomes is what the same messages become on the other surface."""
+    translated = chat_to_responses({"model": "m", "messages": messages})
+
+    assert normal_input({"model": "m", "input": translated["input"]})["input"] == translated["input"]
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "temperature": st.floats(0, 2),
+            "top_p": st.floats(0, 1),
+            "max_completion_tokens": st.integers(16, 10**6),
+            "reasoning_effort": st.sampled_from(["none", "low", "xhigh"]),
+            "verbosity": st.sampled_from(["low", "high"]),
+            "metadata": st.dictionaries(TEXT, TEXT, max_size=2),
+            "service_tier": st.sampled_from(["auto", "flex"]),
+            "user": TEXT,
+            "response_format": st.sampled_from(
+                [{"type": "json_object"}, {"type": "json_schema", "json_schema": {"name": "n", "schema": {}}}]
+            ),
+        },
+    )
+)
+def test_settings(fields):
+    """Settings that both wires know come back as they were."""
+    back = responses_to_chat(chat_to_responses({"model": "m", "messages": [], **fields}))
+
+    assert {name: back.get(name) for name in fields} == fields
