@@ -1,0 +1,136 @@
+"""
+Read an answer's body as it arrives: what one `recv` brought, no more and no later.
+
+`iter_lines` and `iter_content` either wait for more or cost a call per line; here one read
+brings as many events as the upstream sent together. The HTTP/1.1 framing is undone by
+`streaming.chunked`, so the socket stays readable after a time-out, which http.client's
+buffered file would not.
+"""
+
+from __future__ import annotations
+
+import socket
+import zlib
+from contextlib import suppress
+from typing import Any
+
+import requests
+
+from app.errors import StreamEventTooLarge, StreamIncomplete, UpstreamError, UpstreamProtocolError
+from app.streaming.chunked import ChunkedDecoder
+
+READ_BYTES = 65536
+INFLATED_BYTES = 8 * 1024 * 1024  # of one read: more than 100 times what it brought is no text
+FINISHING_READS = 4  # for `[DONE]` and the framing; an upstream that goes on after its end is hung up on
+
+
+class Body:
+    """The body of a streamed `requests` answer. `complete` once its framing says so."""
+
+    def __init__(self, response: requests.Response) -> None:
+        self._raw: Any = response.raw
+        http: Any = self._raw._original_response  # http.client's: it has read the headers and no more
+        self._http = http
+        self._keep_alive = not http.will_close
+        self._chunks = ChunkedDecoder() if http.chunked else None
+        self._left: int | None = None if http.chunked else http.length
+        self._inflate = _decompressor(response.headers.get("Content-Encoding", ""))
+        self._bomb = False
+        self.complete = self._left == 0
+        self._socket: Any = None if http.fp is None else http.fp.raw._sock
+        self._early = b"" if http.fp is None else self._buffered(http.fp)
+
+    def _buffered(self, file: Any) -> bytes:
+        """Take over what http.client had already read past the headers."""
+        self._socket.settimeout(0)
+        data: bytes | None = file.read1(READ_BYTES)
+        return data or b""
+
+    def read(self, timeout_seconds: float) -> bytes | None:
+        """
+        Return what arrived, `b""` at the end of the body, or None after *timeout_seconds* of silence.
+
+        Raises StreamIncomplete when the connection ends before the body does,
+        UpstreamProtocolError when framing or compression make no sense, and StreamEventTooLarge
+        when a little data would become too much.
+        """
+        while not self.complete or self._bomb:
+            if self._bomb:  # what came before has been handed over
+                raise StreamEventTooLarge("The upstream's answer is compressed beyond belief")
+            data = self._early or self._receive(timeout_seconds)
+            self._early = b""
+            if data is None:
+                return None
+            if content := self._unframe(data):
+                return content
+        return b""
+
+    def _receive(self, timeout_seconds: float) -> bytes | None:
+        self._socket.settimeout(max(timeout_seconds, 0.001))
+        try:
+            data: bytes = self._socket.recv(READ_BYTES)
+            return data
+        except TimeoutError:
+            return None
+        except OSError as error:
+            raise StreamIncomplete("The connection to the upstream broke") from error
+
+    def _unframe(self, data: bytes) -> bytes:
+        if not data:
+            if self._chunks is None and self._left is None:
+                self.complete = True  # this body ends with its connection
+                return b""
+            raise StreamIncomplete("The upstream closed the connection in the middle of its answer")
+        if self._chunks is not None:
+            data = self._chunks.feed(data)
+            self.complete = self._chunks.done
+        elif self._left is not None:
+            data = data[: self._left]
+            self._left -= len(data)
+            self.complete = self._left == 0
+        return data if self._inflate is None else self._inflated(data)
+
+    def _inflated(self, data: bytes) -> bytes:
+        try:
+            out: bytes = self._inflate.decompress(data, INFLATED_BYTES)
+        except zlib.error as error:
+            raise UpstreamProtocolError("The upstream's answer could not be decompressed") from error
+        self._bomb = bool(self._inflate.unconsumed_tail)
+        return out
+
+    def interrupt(self) -> None:
+        """Wake a waiting `read`, which then fails. Safe from the hub; does not wait."""
+        with suppress(OSError, AttributeError):  # already closed, which is what was wanted
+            getattr(self._socket, "_sock", self._socket).shutdown(socket.SHUT_RDWR)
+
+    def finish(self, grace_seconds: float) -> None:
+        """
+        Keep the connection for the next request if the rest of the body is only its framing.
+
+        After its terminal event an upstream has nothing to say but `[DONE]` and the last chunk.
+        """
+        with suppress(UpstreamError):
+            reads = FINISHING_READS if self._keep_alive else 0
+            while reads and not self.complete and self.read(grace_seconds) is not None:
+                reads -= 1
+        if self._keep_alive and self.complete:
+            self._http.close()
+            self._raw.release_conn()
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Close the connection, so that the upstream stops producing."""
+        self._raw.close()
+
+
+def _decompressor(encoding: str) -> Any:
+    """Return a decompressor, None for none. We ask for `identity`; some upstreams compress all the same."""
+    match encoding.strip().lower():
+        case "" | "identity":
+            return None
+        case "gzip" | "x-gzip":
+            return zlib.decompressobj(16 + zlib.MAX_WBITS)
+        case "deflate":
+            return zlib.decompressobj()
+    raise UpstreamProtocolError(f"The upstream answered with the unknown encoding '{encoding[:40]}'")

@@ -1,0 +1,207 @@
+"""
+Send one request to one account.
+
+A prepared request goes straight to requests' adapter: no cookie jar, no environment look-up,
+no hooks, which is half of the cost of `session.post`. Sending runs in a greenlet of its own,
+so that the caller can go on telling its client that it is alive, or leave.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import gevent
+import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+from urllib3.connection import HTTPConnection
+
+from app.errors import UpstreamError
+from app.pool.account import RESPONSES, Account
+from app.streaming.failures import rejection_from_body
+from app.upstream.body import Body
+from app.upstream.cancellation import Cancellation
+from app.upstream.errors import from_exception
+
+CONNECTION_POOLS = 64  # upstream hosts kept warm
+CONNECTIONS_PER_HOST = 1000  # idle ones kept; a worker has at most 2,000 streams
+RECEIVE_BUFFER_BYTES = 256 * 1024  # an upstream is slowed soon after its client is
+ERROR_BODY_BYTES = 65536  # of an error answer: enough for any envelope
+ERROR_BODY_SECONDS = 2.0
+
+_PATHS = {"chat": "/chat/completions", "responses": "/responses"}
+
+
+class Answer:
+    """An upstream's answer below 400: its headers are here, its body is arriving."""
+
+    def __init__(self, response: requests.Response) -> None:
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        self.body = Body(response)
+
+
+class Sending:
+    """A request on its way. `wait` until it is answered."""
+
+    def __init__(self, send: Callable[[], Answer | UpstreamError], cancellation: Cancellation) -> None:
+        self._cancellation = cancellation
+        self._greenlet = gevent.spawn(send)
+
+    def wait(self, seconds: float) -> Answer | None:
+        """
+        Return the answer, or None when there is none after *seconds*.
+
+        Raises UpstreamError, and the cancellation's reason as soon as there is one.
+        """
+        with self._cancellation.interrupting(lambda: self._greenlet.kill(block=False)):
+            self._greenlet.join(max(seconds, 0))
+        self._cancellation.check()
+        if not self._greenlet.dead:
+            return None
+        result = self._greenlet.value
+        if isinstance(result, Exception):
+            raise result
+        answer: Answer = result
+        return answer
+
+    def abandon(self) -> None:
+        """Close the connection if there is no answer yet, or one that nobody took."""
+        self._greenlet.kill(block=False)
+        if isinstance(self._greenlet.value, Answer):
+            self._greenlet.value.body.close()
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        receive_buffer = (socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        options["socket_options"] = [*HTTPConnection.default_socket_options, receive_buffer]
+        super().init_poolmanager(*args, **options)
+
+
+class UpstreamClient:
+    """One per process; its connections are made after the fork, by first use."""
+
+    def __init__(self, *, connect_timeout_seconds: float, originator: str, user_agent: str) -> None:
+        self._connect_timeout_seconds = connect_timeout_seconds
+        self._originator = originator
+        self._user_agent = user_agent
+        self._adapter = _Adapter(
+            pool_connections=CONNECTION_POOLS, pool_maxsize=CONNECTIONS_PER_HOST, max_retries=0
+        )
+        self._headers: dict[str, tuple[int, dict[str, str]]] = {}
+        self._proxies: dict[str, dict[str, str]] = {}
+
+    def post(
+        self,
+        account: Account,
+        wire: str,
+        body: bytes,
+        *,
+        headers: Mapping[str, str],
+        content_type: str = "",
+        headers_timeout_seconds: float,
+        cancellation: Cancellation,
+    ) -> Sending:
+        """
+        Begin to send *body* to *account*; *headers* are the client's that may pass to the ChatGPT backend.
+        With *content_type* any answer is welcome, else a stream of events is.
+
+        The waiting and the failures are in the returned `Sending`.
+        """
+        request = requests.PreparedRequest()
+        request.method = "POST"
+        request.url = url_of(account, wire)
+        request.headers = requests.structures.CaseInsensitiveDict(self._headers_of(account))
+        if account.kind == "chatgpt":
+            request.headers.update(headers)
+        if content_type:
+            request.headers.update({"Content-Type": content_type, "Accept": "*/*"})
+        request.headers["Content-Length"] = str(len(body))
+        request.body = body
+        timeout = (self._connect_timeout_seconds, headers_timeout_seconds)
+        return Sending(lambda: self._send(request, timeout), cancellation)
+
+    def _send(
+        self, request: requests.PreparedRequest, timeout: tuple[float, float]
+    ) -> Answer | UpstreamError:
+        try:
+            response = self._adapter.send(
+                request, stream=True, timeout=timeout, proxies=self._proxies_of(request.url or "")
+            )
+            answer = Answer(response)
+            return answer if answer.status < 400 else _rejection(answer)
+        except UpstreamError as error:
+            return error
+        except Exception as error:  # requests, urllib3, sockets and TLS have no common root
+            return from_exception(error)
+
+    def get_json(
+        self, account: Account, path: str, timeout_seconds: float = 10.0, *, token: str = ""
+    ) -> object:
+        """
+        Return the JSON of a small GET, such as a list of models. Raises UpstreamError.
+
+        *token* stands in for the account's own credential.
+        """
+        own = {"Authorization": f"Bearer {token}"} if token else {}
+        try:
+            response = requests.get(
+                account.base_url + path,
+                headers=self._headers_of(account) | {"Accept": "application/json"} | own,
+                timeout=timeout_seconds,
+            )
+            if response.status_code >= 400:
+                raise rejection_from_body(response.status_code, response.content, response.headers)
+            payload: object = response.json()
+            return payload
+        except (requests.RequestException, ValueError) as error:
+            raise from_exception(error) from error
+
+    def _headers_of(self, account: Account) -> dict[str, str]:
+        version, headers = self._headers.get(account.id, (-1, {}))
+        if version != account.version:
+            headers = {
+                "Accept": "text/event-stream",
+                "Accept-Encoding": "identity",
+                "Content-Type": "application/json",
+                "User-Agent": self._user_agent,
+            }
+            if account.credential:
+                headers["Authorization"] = f"Bearer {account.credential}"
+            if account.kind == "chatgpt":
+                headers["originator"] = self._originator
+                if not account.chatgpt_account_id.startswith(("email_", "local_")):
+                    headers["chatgpt-account-id"] = account.chatgpt_account_id
+            self._headers[account.id] = (account.version, headers)
+        return headers
+
+    def _proxies_of(self, url: str) -> dict[str, str]:
+        host = url.split("/", 3)[2]
+        if host not in self._proxies:
+            self._proxies[host] = get_environ_proxies(url, no_proxy=None)
+        return self._proxies[host]
+
+
+def url_of(account: Account, wire: str) -> str:
+    """Return the address of *account*'s endpoint for *wire*, or of one that is called as its path.
+
+    Source: the ChatGPT backend, OpenAI's API."""
+    if account.kind == "chatgpt" and wire == RESPONSES:
+        return account.base_url + "/codex/responses"
+    return account.base_url + _PATHS.get(wire, f"/{wire}")
+
+
+def _rejection(answer: Answer) -> UpstreamError:
+    """Read an error answer, as far as an envelope reaches, and say what it means."""
+    data = b""
+    with suppress(UpstreamError):  # the status alone says enough
+        while len(data) < ERROR_BODY_BYTES and (more := answer.body.read(ERROR_BODY_SECONDS)):
+            data += more
+    answer.body.finish(0)
+    rejection = rejection_from_body(answer.status, data[:ERROR_BODY_BYTES], answer.headers)
+    rejection.headers = answer.headers
+    return rejection

@@ -1,0 +1,180 @@
+"""
+Speak with the sign-in service of ChatGPT accounts: the only OAuth requests there are.
+
+Sources: https://www.rfc-editor.org/rfc/rfc6749 (tokens), https://www.rfc-editor.org/rfc/rfc7636
+(PKCE); the device endpoints, the client id and the extra parameters are those of the open source
+Codex CLI, https://github.com/openai/codex.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import requests
+
+from app.errors import UpstreamProtocolError, UpstreamRejected
+from app.streaming.waits import number
+from app.upstream.errors import from_exception
+
+CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann"  # public: the one that ChatGPT sign-ins are issued to
+SCOPE = "openid profile email offline_access"
+ANSWER_SECONDS = 8.0
+DEVICE_SECONDS = 900.0  # how long a user code is good for
+_PENDING = (403, 404)  # of a device poll: nobody has entered the code yet
+_CODE = re.compile(r"[A-Za-z0-9_.-]{1,80}")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceCode:
+    """What a person enters on `page`, and how often to ask whether they did."""
+
+    id: str
+    user_code: str
+    page: str
+    interval_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A code to be exchanged for tokens, once."""
+
+    code: str
+    verifier: str
+    redirect_uri: str
+
+
+def new_verifier() -> str:
+    """Return a PKCE code verifier, which is also unguessable enough for a `state`."""
+    return secrets.token_urlsafe(48)
+
+
+def challenge_of(verifier: str) -> str:
+    """Return the S256 challenge. Source: https://www.rfc-editor.org/rfc/rfc7636#section-4.2"""
+    digest = hashlib.sha256(verifier.encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+class OAuth:
+    """
+    Every call raises UpstreamRejected for what the service refused, its code as it was told;
+    UpstreamUnreachable or StreamIdleTimeout when there was no answer; UpstreamProtocolError when
+    the answer makes no sense. No error repeats what was sent or received but the code.
+    """
+
+    def __init__(
+        self, issuer: str, *, connect_timeout_seconds: float, originator: str, user_agent: str
+    ) -> None:
+        self._issuer = issuer
+        self._timeout = (connect_timeout_seconds, ANSWER_SECONDS)
+        self._originator = originator
+        self._headers = {"User-Agent": user_agent, "Accept": "application/json"}
+
+    def authorize_url(self, redirect_uri: str, verifier: str, state: str) -> str:
+        """Return the page on which a person signs in; it leads to *redirect_uri* with a code."""
+        query = {
+            "response_type": "code",
+            "client_id": CLIENT_ID,
+            "redirect_uri": redirect_uri,
+            "scope": SCOPE,
+            "code_challenge": challenge_of(verifier),
+            "code_challenge_method": "S256",
+            "state": state,
+            "id_token_add_organizations": "true",
+            "codex_cli_simplified_flow": "true",
+            "originator": self._originator,
+        }
+        return f"{self._issuer}/oauth/authorize?{urlencode(query)}"
+
+    def exchange(self, grant: Grant) -> dict[str, Any]:
+        """Return the tokens for *grant*."""
+        form = {
+            "grant_type": "authorization_code",
+            "client_id": CLIENT_ID,
+            "code": grant.code,
+            "redirect_uri": grant.redirect_uri,
+            "code_verifier": grant.verifier,
+        }
+        return self._object(self._post("/oauth/token", data=form))
+
+    def refresh(self, refresh_token: str, reason: str) -> dict[str, Any]:
+        """Return new tokens for *refresh_token*, which must not be sent a second time."""
+        body = {
+            "client_id": CLIENT_ID,
+            "grant_type": "refresh_token",
+            "refresh_token": refresh_token,
+            "refresh_reason": reason,
+        }
+        return self._object(self._post("/oauth/token", json=body))
+
+    def start_device(self) -> DeviceCode:
+        answer = self._object(self._post("/api/accounts/deviceauth/usercode", json={"client_id": CLIENT_ID}))
+        return DeviceCode(
+            id=_text(answer, "device_auth_id"),
+            user_code=_text(answer, "user_code"),
+            page=f"{self._issuer}/codex/device",
+            interval_seconds=number(answer.get("interval")) or 5.0,
+        )
+
+    def poll_device(self, device: DeviceCode) -> Grant | None:
+        """Return the grant once a person has entered the code, None until then."""
+        body = {"device_auth_id": device.id, "user_code": device.user_code}
+        response = self._post("/api/accounts/deviceauth/token", json=body)
+        if response.status_code in _PENDING:
+            return None
+        answer = self._object(response)
+        redirect_uri = f"{self._issuer}/deviceauth/callback"
+        return Grant(_text(answer, "authorization_code"), _text(answer, "code_verifier"), redirect_uri)
+
+    def _post(self, path: str, **body: Any) -> requests.Response:
+        try:
+            return requests.post(
+                self._issuer + path,
+                headers=self._headers,
+                timeout=self._timeout,
+                allow_redirects=False,  # what is posted here is for nobody else
+                **body,
+            )
+        except requests.RequestException as error:
+            raise from_exception(error) from None  # its text may show the address with what was asked
+
+    def _object(self, response: requests.Response) -> dict[str, Any]:
+        try:
+            answer = response.json()
+        except requests.JSONDecodeError:
+            answer = None
+        if response.status_code >= 400:
+            raise _refusal(response.status_code, answer)
+        if response.status_code != 200 or not isinstance(answer, dict):
+            raise UpstreamProtocolError("The sign-in service's answer is not what was asked for")
+        return answer
+
+
+def _refusal(status: int, answer: Any) -> UpstreamRejected:
+    code = _code(answer) or f"status_{status}"
+    return UpstreamRejected(
+        f"The sign-in service refused: {code}",
+        status=status,
+        type="server_error" if status >= 500 else "authentication_error",
+        code=code,
+        upstream_status=status,
+    )
+
+
+def _code(answer: Any) -> str | None:
+    """Return the word for a refusal, from `{"error": word}` or `{"error": {"code": word}}`."""
+    error = answer.get("error") if isinstance(answer, dict) else None
+    words = (error.get("code"), error.get("type")) if isinstance(error, dict) else (error,)
+    return next((word for word in words if isinstance(word, str) and _CODE.fullmatch(word)), None)
+
+
+def _text(answer: dict[str, Any], name: str) -> str:
+    value = answer.get(name)
+    if not isinstance(value, str) or not value:
+        raise UpstreamProtocolError(f"The sign-in service's answer has no {name}")
+    return value

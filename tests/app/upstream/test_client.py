@@ -1,0 +1,227 @@
+"""
+Sending to a real server, and reading what arrives when it arrives.
+
+Leaving while waiting needs cooperative sockets, so it is tested on the running service.
+"""
+
+from __future__ import annotations
+
+import gzip
+from base64 import b64encode
+from typing import Any
+
+import pytest
+
+from app.errors import (
+    StreamEventTooLarge,
+    StreamIncomplete,
+    UpstreamProtocolError,
+    UpstreamRejected,
+    UpstreamUnreachable,
+)
+from app.pool.account import Account
+from app.upstream.cancellation import Cancellation
+from app.upstream.client import Answer, Sending, UpstreamClient
+from tests.support.ports import free_port
+from tests.support.upstream_client import ScriptedUpstream
+
+pytest_plugins = ["tests.support.upstream_fixtures"]
+
+SSE = {"content-type": "text/event-stream"}
+BODY = (
+    b'{"model":"m","stream":true,"store":false,"instructions":"",'
+    b'"input":[],"messages":[{"role":"user","content":"hi"}]}'
+)
+
+
+@pytest.fixture
+def client() -> UpstreamClient:
+    return UpstreamClient(connect_timeout_seconds=2, originator="poolgate", user_agent="poolgate/test")
+
+
+@pytest.fixture
+def cancellation() -> Cancellation:
+    return Cancellation()
+
+
+def account(base_url: str, kind: str = "openai", **more: Any) -> Account:
+    return Account("acct_1", "a", kind, base_url, credential="sk-upstream", version=1, **more)
+
+
+def post(client: UpstreamClient, to: Account, cancellation: Cancellation, **more: Any) -> Sending:
+    given = {"headers": {}, "headers_timeout_seconds": 5.0} | more
+    return client.post(to, "chat", BODY, cancellation=cancellation, **given)
+
+
+def read_all(answer: Answer) -> bytes:
+    data = b""
+    while more := answer.body.read(5):
+        data += more
+    return data
+
+
+def answered(sending: Sending, seconds: float = 5) -> Answer:
+    answer = sending.wait(seconds)
+    assert answer is not None
+    return answer
+
+
+@pytest.mark.parametrize("framing", ["chunked", "length", "close"])
+def test_a_body_is_read_to_its_end_however_it_is_framed(
+    client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation, framing: str
+) -> None:
+    upstream.script({"status": 200, "headers": SSE, "framing": framing, "steps": [{"send": "data: {}\n\n"}]})
+
+    answer = answered(post(client, account(upstream.base_url()), cancellation))
+
+    assert read_all(answer) == b"data: {}\n\n"
+    assert answer.body.complete
+
+
+def test_events_are_handed_over_as_they_arrive(
+    client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
+) -> None:
+    upstream.script(
+        {"status": 200, "headers": SSE, "steps": [{"send": "one"}, {"gate": "go"}, {"send": "two"}]}
+    )
+    body = answered(post(client, account(upstream.base_url()), cancellation)).body
+
+    assert body.read(5) == b"one"
+    assert body.read(0.01) is None
+    upstream.release("go")
+    assert body.read(5) == b"two"
+
+
+def test_a_finished_connection_serves_the_next_request(
+    client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
+) -> None:
+    for _ in range(2):
+        answer = answered(post(client, account(upstream.base_url()), cancellation))
+        read_all(answer)
+        answer.body.finish(1)
+
+    first, second = upstream.wait_for(2)
+    assert first.connection == second.connection
+
+
+def test_a_body_cut_short_is_not_an_end(
+    client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
+) -> None:
+    upstream.script({"status": 200, "headers": SSE, "steps": [{"send": "half"}, {"reset": True}]})
+    answer = answered(post(client, account(upstream.base_url()), cancellation))
+
+    with pytest.raises(StreamIncomplete):
+        read_all(answer)
+
+
+def test_compression_nobody_asked_for_is_undone(
+    client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
+) -> None:
+    packed = b64encode(gzip.compress(b"data: {}\n\n")).decode()
+    upstream.script(
+        {"status": 200, "headers": {**SSE, "content-encoding": "gzip"}, "steps": [{"send_b64": packed}]}
+    )
+
+    answer = answered(post(client, account(upstream.base_url()), cancellation))
+
+    assert read_all(answer) == b"data: {}\n\n"
+
+
+def test_compression_that_fails_is_said(
+    client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
+) -> None:
+    upstream.script(
+        {"status": 200, "headers": {**SSE, "content-encoding": "gzip"}, "steps": [{"send": "not gzip"}]}
+    )
+    answer = answered(post(client, account(upstream.base_url()), cancellation))
+
+    with pytest.raises(UpstreamProtocolError):
+        read_all(answer)
+
+
+def test_an_answer_compressed_beyond_belief_is_refused(
+    client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
+) -> None:
+    """A few bytes must not become a gigabyte in here."""
+    packed = b64encode(gzip.compress(b" " * 50_000_000)).decode()
+    upstream.script(
+        {"status": 200, "headers": {**SSE, "content-encoding": "gzip"}, "steps": [{"send_b64": packed}]}
+    )
+    answer = answered(post(client, account(upstream.base_url()), cancellation))
+
+    with pytest.raises(StreamEventTooLarge):
+        read_all(answer)
+
+
+def test_an_upstream_that_goes_on_after_its_end_is_hung_up_on(
+    client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
+) -> None:
+    pieces = [{"send": "data: {}\n\n"}, {"gate": "on"}] + [{"send": ": more\n\n"}, {"sleep": 0.01}] * 500
+    upstream.script({"status": 200, "headers": SSE, "steps": pieces})
+    body = answered(post(client, account(upstream.base_url()), cancellation)).body
+    assert body.read(5)
+    upstream.release("on")
+
+    body.finish(0.05)
+
+    (seen,) = upstream.wait_for(1, end="any")
+    assert seen.end in ("client_closed", "reset")
+
+
+def test_an_error_answer_becomes_its_envelope(
+    client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
+) -> None:
+    body = {"error": {"message": "Too many", "type": "requests", "code": "rate_limit_exceeded"}}
+    upstream.script({"play": "http_error", "status": 429, "body": body, "headers": {"retry-after": "7"}})
+
+    with pytest.raises(UpstreamRejected) as raised:
+        post(client, account(upstream.base_url()), cancellation).wait(5)
+
+    assert raised.value.upstream_status == 429
+    assert raised.value.retry_after_seconds == 7
+
+
+def test_a_closed_port_is_told_apart_from_a_broken_answer(
+    client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
+) -> None:
+    """What was never sent can be sent again; what may have arrived may be billed twice."""
+    with pytest.raises(UpstreamUnreachable) as closed:
+        post(client, account(f"http://127.0.0.1:{free_port()}/v1"), cancellation).wait(5)
+    upstream.script({"before": [{"reset": True}]})
+    with pytest.raises(UpstreamUnreachable) as broken:
+        post(client, account(upstream.base_url()), cancellation).wait(5)
+
+    assert (closed.value.sent, broken.value.sent) == (False, True)
+
+
+def test_what_is_sent_names_us_and_carries_our_credential(
+    client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
+) -> None:
+    answered(post(client, account(upstream.base_url()), cancellation, headers={"x-codex-turn": "1"}))
+
+    (seen,) = upstream.wait_for(1)
+    assert seen.headers["authorization"] == "Bearer sk-upstream"
+    assert seen.headers["user-agent"] == "poolgate/test"
+    assert "x-codex-turn" not in seen.headers
+
+
+def test_a_chatgpt_account_is_called_as_its_backend_wants(
+    client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
+) -> None:
+    to = account(upstream.root_url() + "/backend-api", "chatgpt", chatgpt_account_id="u-1")
+    answered(
+        client.post(
+            to,
+            "responses",
+            BODY,
+            headers={"session_id": "s"},
+            headers_timeout_seconds=5,
+            cancellation=cancellation,
+        )
+    )
+
+    (seen,) = upstream.wait_for(1)
+    assert seen.path == "/backend-api/codex/responses"
+    assert seen.headers["chatgpt-account-id"] == "u-1"
+    assert seen.headers["originator"] == "poolgate"
+    assert seen.headers["session_id"] == "s"
