@@ -1,0 +1,84 @@
+"""One request to one account: sent, awaited and closed, whatever its answer is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from typing import Any
+
+from app.errors import UpstreamRejected
+from app.pool.account import Account
+from app.relay.call import Call
+from app.relay.patience import Patience
+from app.translation.for_account import Prepared
+from app.upstream.client import Answer, Sending, UpstreamClient
+
+KEEP_ALIVE_GRACE_SECONDS = 0.05  # for the rest of the framing, or the connection is not worth keeping
+
+Ticks = Generator[list[Any] | None, None, None]
+
+
+class Asking:
+    """What is left to say is how the request is sent, and what its answer becomes."""
+
+    def __init__(
+        self, call: Call, account: Account, prepared: Prepared, patience: Patience, upstream: UpstreamClient
+    ) -> None:
+        self.call = call
+        self.account = account
+        self.prepared = prepared
+        self.headers: Mapping[str, str] = {}  # of the answer, once it is there
+        self.raw: list[dict[str, Any]] = []  # what the upstream said, where the caller is told
+        self._patience = patience
+        self._upstream = upstream
+
+    def events(self) -> Ticks:
+        """
+        Yield what the client gets as it arrives, and None when it wants a sign of life.
+
+        Raises UpstreamError for every end that is not an honest one.
+        """
+        sending = self._send()
+        try:
+            answer = yield from self._await(sending)
+        except UpstreamRejected as error:
+            self.headers = error.headers
+            raise
+        except BaseException:
+            sending.abandon()
+            raise
+        self.headers = answer.headers
+        try:
+            with self.call.cancellation.interrupting(answer.body.interrupt):
+                yield from self._answered(answer)
+        except BaseException:
+            answer.body.close()
+            raise
+        if self._was_cut:
+            answer.body.close()  # the upstream would go on producing, and billing, what nobody gets
+        else:
+            answer.body.finish(KEEP_ALIVE_GRACE_SECONDS)
+
+    def _send(self) -> Sending:
+        raise NotImplementedError
+
+    def _answered(self, answer: Answer) -> Ticks:
+        raise NotImplementedError
+
+    @property
+    def _was_cut(self) -> bool:
+        """Whether the answer was ended by us, before its upstream did."""
+        return False
+
+    def _await(self, sending: Sending) -> Generator[None, None, Answer]:
+        while True:
+            answer = sending.wait(self._patience.seconds())
+            if answer is not None:
+                self._patience.answered()
+                return answer
+            self._patience.enough()
+            yield from self._sign_of_life()
+
+    def _sign_of_life(self) -> Iterator[None]:
+        if self._patience.client_waits():
+            self._patience.told_client()
+            yield None

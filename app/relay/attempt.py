@@ -1,0 +1,153 @@
+"""One attempt at one account: send, read, translate, and say honestly how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import orjson
+
+from app.errors import StreamIncomplete, UpstreamProtocolError
+from app.pool.account import Account
+from app.relay.asking import Asking, Ticks
+from app.relay.call import Call
+from app.relay.cutting import cut_for
+from app.relay.patience import Patience
+from app.relay.wires import WIRES, translator_for
+from app.streaming.events import Event
+from app.streaming.sse import EventDecoder
+from app.streaming.stages import Stage
+from app.translation.for_account import Prepared
+from app.translation.resume import Resumed
+from app.upstream.body import Body
+from app.upstream.client import Answer, Sending, UpstreamClient
+
+
+class Attempt(Asking):
+    """`reader` has seen what the upstream produced, whatever became of it."""
+
+    def __init__(
+        self,
+        call: Call,
+        account: Account,
+        prepared: Prepared,
+        patience: Patience,
+        upstream: UpstreamClient,
+        resumed: Resumed | None = None,
+    ) -> None:
+        super().__init__(call, account, prepared, patience, upstream)
+        self.reader = WIRES[prepared.wire].reader(prepared.body)
+        self._terminal = False
+        self._decoder = EventDecoder()
+        self._translator = translator_for(call, prepared.wire)
+        self._is_opening = WIRES[call.surface].is_opening
+        self._cut = cut_for(call, account, prepared.wire)
+        self._resumed = resumed
+        # until the first event that a user could see; None: it is past
+        self._held: list[Event] | None = [] if resumed is None else None
+
+    @property
+    def committed(self) -> bool:
+        """Whether the client has been given something of this answer."""
+        return self._held is None
+
+    def _send(self) -> Sending:
+        return self._upstream.post(
+            self.account,
+            self.prepared.wire,
+            orjson.dumps(self.prepared.body),
+            headers=self.call.headers,
+            headers_timeout_seconds=self._patience.seconds_for_headers(),
+            cancellation=self.call.cancellation,
+        )
+
+    def _answered(self, answer: Answer) -> Ticks:
+        _require_event_stream(answer)
+        yield from self._stream(answer.body)
+
+    def _stream(self, body: Body) -> Ticks:
+        ended = False
+        while not ended:
+            data = self._read(body)
+            if data is None:
+                ended = self._patience.enough()
+            else:
+                yield from self._consume(data)
+                ended = self._ended(at_end_of_body=not data)
+            yield from self._sign_of_life()
+        if events := self._release(self._shown(self._translator.end()), at_end=True):
+            yield events
+
+    def _consume(self, data: bytes) -> Iterator[list[Event]]:
+        """Yield what one read brought; whatever follows a terminal event is nobody's."""
+        events = self._decoder.feed(data) if data else self._decoder.flush()
+        stage = Stage.QUIET
+        for index, event in enumerate(events):
+            stage = max(stage, self.reader.observe(event))
+            if stage is Stage.TERMINAL:
+                self._terminal = True
+                del events[index + (self.reader.error is None) :]
+                break
+        if self.call.keeps_raw:
+            self.raw += [event.payload for event in events if event.payload]
+        if stage is not Stage.QUIET:
+            self._patience.progressed()
+        if events and (out := self._release(self._shown(self._translator.feed(events)))):
+            self._patience.told_client()
+            yield out
+
+    def _ended(self, *, at_end_of_body: bool) -> bool:
+        """Whether the answer is over, honestly. Raises what made it end otherwise."""
+        if self.reader.error is not None:
+            raise self.reader.error
+        if self._was_cut:
+            return True
+        if self._terminal:
+            if self.reader.finish is None:
+                raise StreamIncomplete("The upstream ended its stream without finishing its answer")
+            return True
+        if self._decoder.fault is not None:
+            raise self._decoder.fault
+        if self.reader.can_end():
+            self._patience.completed()
+            return at_end_of_body
+        if at_end_of_body:
+            raise StreamIncomplete("The upstream's stream ended before its answer was complete")
+        return False
+
+    @property
+    def _was_cut(self) -> bool:
+        return self._cut is not None and self._cut.cut is not None
+
+    def _shown(self, events: list[Event]) -> list[Event]:
+        """Return *events* up to where the answer has to end."""
+        return events if self._cut is None else self._cut.feed(events)
+
+    def _release(self, events: list[Event], *, at_end: bool = False) -> list[Event]:
+        """Hold events back until a user could see something of them, so that failover stays possible."""
+        if self._resumed is not None:
+            return self._resumed.feed(events)
+        if self._held is None:
+            return events
+        self._held += events
+        unseen = not self.call.stream or all(self._is_opening(event.payload) for event in events)
+        if unseen and not at_end:
+            return []
+        events, self._held = self._held, None
+        return events
+
+    def _read(self, body: Body) -> bytes | None:
+        try:
+            data = body.read(self._patience.seconds())
+        except StreamIncomplete:
+            self.call.cancellation.check()  # the break was ours: somebody left
+            if not self.reader.can_end():
+                raise
+            data = b""  # the answer is whole; what broke off was the formal end of its stream
+        self.call.cancellation.check()
+        return data
+
+
+def _require_event_stream(answer: Answer) -> None:
+    kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind not in ("text/event-stream", ""):
+        raise UpstreamProtocolError(f"The upstream answered with {kind[:60]} instead of a stream of events")

@@ -1,0 +1,70 @@
+"""
+Answers given again to exactly the same request, where its caller asked for that.
+
+An answer belongs to one API key. Only a whole one is kept, as the events that it came in, so
+that it can be streamed again; giving it again uses no account, no tokens and no money.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import orjson
+
+from app.errors import StoreUnavailable
+from app.quotas.books import Books
+from app.relay.call import Call
+from app.relay.record import Record
+from app.stores.answers import AnswerStore
+from app.streaming.events import Event
+
+Ticks = Iterator[list[Event] | None]
+
+MOST_BYTES = 1_048_576  # of one answer; a longer one is not kept
+DELIVERY = ("stream", "stream_options")  # how an answer comes, not what it says
+
+
+class AnswerCache:
+    def __init__(self, store: AnswerStore, books: Books) -> None:
+        self._store = store
+        self._books = books
+
+    def stream(self, call: Call, record: Record, fresh: Callable[[Call, Record], Ticks]) -> Ticks:
+        """Yield the events kept of an earlier answer to *call*, else those of *fresh*, and keep them."""
+        assert call.caching is not None
+        digest = record.cache_id = digest_of(call)
+        if (kept := self._kept(call, digest)) is not None:
+            record.cache_hit = True
+            record.first_ms = 0
+            self._books.settle(call.key.pool, record.settlement(call, 0.0))
+            yield kept
+            return
+        given: list[Event] = []
+        for events in fresh(call, record):
+            given += events or ()
+            yield events
+        if call.caching.keeps:
+            self._keep(call, digest, given)
+
+    def _kept(self, call: Call, digest: str) -> list[Event] | None:
+        with suppress(StoreUnavailable):
+            text = self._store.get(call.key.pool, digest)
+            return [Event(payload) for payload in orjson.loads(text)] if text else None
+        return None
+
+    def _keep(self, call: Call, digest: str, events: list[Event]) -> None:
+        assert call.caching is not None
+        text = orjson.dumps([event.payload for event in events])
+        if len(text) <= MOST_BYTES:
+            with suppress(StoreUnavailable):
+                self._store.put(call.key.pool, digest, text.decode(), call.caching.seconds)
+
+
+def digest_of(call: Call) -> str:
+    """Return the name of the answers to *call*: what was asked, of whom, by whom, and under which key."""
+    assert call.caching is not None
+    asked = {name: value for name, value in call.body.items() if name not in DELIVERY}
+    whole = [call.key.id, call.caching.key, call.surface, call.kinds, call.pin, call.include_usage, asked]
+    return hashlib.blake2b(orjson.dumps(whole, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()

@@ -1,0 +1,54 @@
+"""Where the gateway itself has to end an answer, because the upstream takes no such limit."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from app.pool.account import Account
+from app.quotas.tokens import bytes_for
+from app.relay.call import Call
+from app.streaming.events import Event
+from app.translation.cut_chat import ChatCut
+from app.translation.cut_responses import ResponsesCut
+from app.translation.fields import Fate, asked, fate
+
+COUNTING = ("output_tokens", "total_tokens", "cost")  # the limits that an answer's length counts under
+LENGTH_FIELDS = {"chat": ("max_completion_tokens", "max_tokens"), "responses": ("max_output_tokens",)}
+
+
+class Cut(Protocol):
+    @property
+    def cut(self) -> str | None:
+        """Why the answer ended here; None while it goes on."""
+        ...
+
+    def feed(self, events: list[Event]) -> list[Event]: ...
+
+
+def cut_for(call: Call, account: Account, wire: str) -> Cut | None:
+    """Return what ends *call*'s answer on *wire* of *account*; None where the upstream does."""
+
+    def honoured(field: str) -> Any:
+        value = call.body.get(field)
+        ours = asked(field, value) and fate(call.surface, field, account.kind, {wire}) is Fate.HONOURED
+        return value if ours else None
+
+    tokens = next((n for name in LENGTH_FIELDS[call.surface] if (n := honoured(name)) is not None), None)
+    most = _most_bytes(call, max(tokens, 0)) if isinstance(tokens, int) else None
+    if call.surface == "responses":
+        return ResponsesCut(most) if most is not None else None
+    stops = honoured("stop") or ()
+    if most is None and not stops:
+        return None
+    return ChatCut(most, (stops,) if isinstance(stops, str) else tuple(stops))
+
+
+def _most_bytes(call: Call, tokens: int) -> int:
+    """
+    Return after how many bytes an answer of *tokens* ends.
+
+    A token has one byte at least. That bound holds where a strict limit rests on it; elsewhere
+    an ordinary token is a better measure of what the caller meant.
+    """
+    rests_on_it = any(limit["mode"] == "strict" and limit["what"] in COUNTING for limit in call.key.limits)
+    return tokens if rests_on_it else bytes_for(tokens)

@@ -1,0 +1,77 @@
+"""
+What to do about a failure: one table, error class × stage, as data.
+
+Before the first visible event another account may answer. After it another one may go on, but
+only where the caller chose so and its answer begins with exactly what was delivered.
+"""
+
+from __future__ import annotations
+
+import random
+from enum import StrEnum
+
+from app.errors import UpstreamError, UpstreamRejected
+from app.pool.failures import Failure
+
+
+class Stage(StrEnum):
+    BEFORE = "before"  # nothing the client could see has been sent
+    AFTER = "after"
+
+
+class Action(StrEnum):
+    OTHER = "other"  # another account; one of those that failed again, after a pause, if there is no other
+    OTHER_ONLY = "other_only"  # another account or nobody: this one would say the same
+    RESTART = "restart"  # another account, to go on with what was delivered, if the caller wants that
+    TELL = "tell"  # stop and tell the client
+
+
+TABLE: dict[Failure, tuple[Action, Action]] = {
+    # failure                before             after
+    Failure.UNREACHABLE: (Action.OTHER, Action.RESTART),
+    Failure.RESET: (Action.OTHER, Action.RESTART),
+    Failure.SLOW: (Action.OTHER_ONLY, Action.RESTART),
+    Failure.BURST_LIMITED: (Action.OTHER, Action.RESTART),
+    Failure.WINDOW_SPENT: (Action.OTHER_ONLY, Action.RESTART),
+    Failure.CREDENTIAL: (Action.OTHER_ONLY, Action.RESTART),
+    Failure.OVERLOADED: (Action.OTHER, Action.RESTART),
+    Failure.MODEL_MISSING: (Action.OTHER_ONLY, Action.RESTART),
+    Failure.ENDPOINT_MISSING: (Action.OTHER_ONLY, Action.RESTART),
+    Failure.SERVER_ERROR: (Action.OTHER, Action.RESTART),
+    Failure.CUT: (Action.OTHER, Action.RESTART),
+    Failure.DIFFERS: (Action.TELL, Action.TELL),
+    Failure.GARBLED: (Action.OTHER_ONLY, Action.RESTART),
+    Failure.CALLER: (Action.TELL, Action.TELL),
+    Failure.DEADLINE: (Action.TELL, Action.TELL),
+}
+
+MOST_TRIES = 6  # upstream attempts for one request
+MOST_TRIES_AT_FIRST = 4  # of them in the first FIRST_SECONDS, so that a storm is not answered by a storm
+FIRST_SECONDS = 3.0
+MOST_WAIT_SECONDS = 10.0  # for an account to come back; a longer wait is the client's to decide on
+REPEATS_FLOOR = 3  # requests of a process that may ask an account again which has just failed them
+REPEATS_SHARE = 0.2  # … or this part of those it has open: retries never multiply an outage
+PAUSE_BASE_SECONDS = 0.2  # before the same account is asked again: full jitter, doubling
+PAUSE_MOST_SECONDS = 4.0
+
+
+def decide(failure: Failure, stage: Stage) -> Action:
+    return TABLE[failure][0 if stage is Stage.BEFORE else 1]
+
+
+def pause_seconds(attempt: int, error: UpstreamError, chance: random.Random) -> float:
+    """How long to wait before the same account is asked again; what it asked for, if it did."""
+    if error.retry_after_seconds is not None:
+        return error.retry_after_seconds
+    return chance.uniform(0, min(PAUSE_MOST_SECONDS, PAUSE_BASE_SECONDS * 2 ** (attempt - 1)))
+
+
+def for_client(error: UpstreamError) -> UpstreamError:
+    """
+    Return *error* as the client may see it.
+
+    A 401 or 403 of one of our accounts is not the client's: its key is fine.
+    """
+    if isinstance(error, UpstreamRejected) and error.status in (401, 402, 403):
+        return UpstreamError("The upstream refused the gateway's own account for this request")
+    return error

@@ -1,0 +1,117 @@
+"""
+How a call is put to accounts, by what it is: one table.
+
+A manner says which accounts are fit, what the request may use, and how one account is asked.
+Choosing, repeating, reporting and settling are the same for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+
+import orjson
+
+from app.config import TimeLimits
+from app.errors import GatewayError, ModelNotFound, NotSupported
+from app.pool.account import Account
+from app.quotas.bounds import Bounds, bounds_of, plain_bounds_of
+from app.quotas.prices import Price
+from app.relay.attempt import Attempt
+from app.relay.call import Call
+from app.relay.patience import Patience
+from app.relay.plain import CompactAttempt, PlainAttempt
+from app.translation.fields import Fit, fit_of
+from app.translation.for_account import upstream_body
+from app.translation.resume import Resumed
+from app.upstream.client import UpstreamClient
+
+ANSWER_SECONDS = 180.0  # for an upstream that says nothing before its answer is whole
+
+OneAttempt = Attempt | PlainAttempt
+Begin = Callable[[Call, Account, Patience, UpstreamClient, Resumed | None], OneAttempt]
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    fit: Callable[[Call], Fit]
+    bounds: Callable[[Call, Price | None], Bounds]
+    begin: Begin
+    whole: bool = False  # whether upstreams answer all at once, after a long silence
+    # what to say where no account could ever serve it, given the kinds that there are
+    absent: Callable[[Call, Collection[str]], GatewayError | None] = lambda call, kinds: None
+
+    def patient(self, limits: TimeLimits) -> TimeLimits:
+        """Return *limits* as they are for such an answer."""
+        if not self.whole:
+            return limits
+        longer = {name: max(ANSWER_SECONDS, getattr(limits, name)) for name in _SILENCES}
+        return replace(limits, **longer)
+
+
+_SILENCES = ("headers", "first_progress", "first_progress_reasoning", "idle", "idle_reasoning")
+
+
+def _ask_model(
+    call: Call, account: Account, patience: Patience, upstream: UpstreamClient, resumed: Resumed | None
+) -> OneAttempt:
+    prepared = upstream_body(call.surface, call.body, account.kind, account.wires)
+    return Attempt(call, account, prepared, patience, upstream, resumed)
+
+
+def _ask_plainly(
+    call: Call, account: Account, patience: Patience, upstream: UpstreamClient, resumed: Resumed | None
+) -> OneAttempt:
+    return PlainAttempt(call, account, patience, upstream)
+
+
+def _ask_to_compact(
+    call: Call, account: Account, patience: Patience, upstream: UpstreamClient, resumed: Resumed | None
+) -> OneAttempt:
+    """The ChatGPT backend compacts where a trigger ends an ordinary request, the OpenAI API at an address."""
+    if account.kind != "chatgpt":
+        return CompactAttempt(replace(call, raw=orjson.dumps(call.body)), account, patience, upstream)
+    body = {**call.body, "input": [*call.body["input"], {"type": "compaction_trigger"}]}
+    asked = replace(call, surface="responses", body=body)
+    return _ask_model(asked, account, patience, upstream, None)
+
+
+UNFIT_TO_COMPACT = Fit(wire="responses", unfit_kinds=("compatible", "demo"))
+UNFIT_TO_PASS_ON = Fit(unfit_kinds=("chatgpt", "demo"))
+
+
+def _nobody_passes_on(call: Call, kinds: Collection[str]) -> GatewayError:
+    if set(kinds) <= set(UNFIT_TO_PASS_ON.unfit_kinds):
+        return NotSupported(f"No account of this pool offers {call.endpoint}")
+    return ModelNotFound(f"No account of this pool offers the model '{call.model}'", param="model")
+
+
+def _nobody_compacts(call: Call, kinds: Collection[str]) -> GatewayError:
+    return NotSupported("No account of this pool compacts conversations; clients can do so themselves")
+
+
+MODEL = Manner(
+    fit=lambda call: fit_of(call.surface, call.body),
+    bounds=lambda call, price: bounds_of(call.surface, call.body, call.body_bytes, price),
+    begin=_ask_model,
+)
+COMPACT = Manner(
+    fit=lambda call: UNFIT_TO_COMPACT,
+    bounds=lambda call, price: bounds_of("responses", call.body, call.body_bytes, price),
+    begin=_ask_to_compact,
+    whole=True,
+    absent=_nobody_compacts,
+)
+PLAIN = Manner(
+    fit=lambda call: UNFIT_TO_PASS_ON,
+    bounds=lambda call, price: plain_bounds_of(call.surface, call.body, call.body_bytes, price),
+    begin=_ask_plainly,
+    whole=True,
+    absent=_nobody_passes_on,
+)
+MANNERS = {"chat": MODEL, "responses": MODEL, "responses/compact": COMPACT}
+
+
+def manner_of(call: Call) -> Manner:
+    """Return how *call* is put to accounts; what is not in the table passes through."""
+    return MANNERS.get(call.surface, PLAIN)

@@ -1,0 +1,174 @@
+"""
+One request from admission to settlement, over as many accounts as it takes.
+
+The lease lives in the generator that `stream` returns: closing it, however it ends, settles.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from app.config import Settings
+from app.errors import GatewayError
+from app.pool.accounts import AccountBook
+from app.pool.refresh import TokenRefresher
+from app.pool.settings import settings_from
+from app.quotas.books import Books
+from app.quotas.bounds import Bounds
+from app.quotas.calendar import Calendar
+from app.quotas.calibration import Calibration
+from app.quotas.price_book import PriceBook
+from app.relay.active import ActiveCalls
+from app.relay.call import Call
+from app.relay.manners import Manner, OneAttempt, manner_of
+from app.relay.patience import Patience
+from app.relay.record import Record
+from app.relay.refusals import refusal
+from app.relay.repeats import Repeats
+from app.relay.route import Route
+from app.stores.scripts import Scripts
+from app.streaming.events import Event
+from app.translation.fields import Fit
+from app.translation.resume import Resumed
+from app.upstream.client import UpstreamClient
+
+STICKY_SECONDS = 1800.0  # how long a conversation is kept on its account after its last turn
+
+
+class Relay:
+    def __init__(
+        self,
+        settings: Settings,
+        scripts: Scripts,
+        accounts: AccountBook,
+        upstream: UpstreamClient,
+        active: ActiveCalls,
+        books: Books,
+        prices: PriceBook,
+        refresher: TokenRefresher,
+        *,
+        demo: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        chance: random.Random | None = None,
+    ) -> None:
+        self._settings = settings
+        self._scripts = scripts
+        self._accounts = accounts
+        self._upstream = upstream
+        self._active = active
+        self._books = books
+        self._prices = prices
+        self._refresher = refresher
+        self._demo = demo
+        self._clock = clock
+        self._chance = chance or random.Random()
+        self._calendar = Calendar()
+        self._calibration = Calibration()
+        self._repeats = Repeats(active)
+
+    def stream(self, call: Call, record: Record) -> Iterator[list[Event] | None]:
+        """
+        Yield the client's events as they arrive together, and None as a tick in silence.
+
+        *record* is filled on the way with what headers and books want to know. Raises
+        GatewayError; before the first list it can still be an HTTP status.
+        """
+        manner = manner_of(call)
+        fit = manner.fit(call)
+        record.price = self._prices.table(call.key.pool, call.key.prices).find(call.model)
+        record.bounds = manner.bounds(call, record.price)
+        record.input_ratio = self._calibration.ratio(call.model)
+        ask = self._ask(call, record.bounds, fit)
+        started = self._clock()
+        choice = self._admit(call, ask, manner, fit)
+        record.admitted(choice)
+        try:
+            with self._active.entered(call):
+                yield from self._route(call, record, ask, manner).events(choice)
+            record.finished()
+        except GeneratorExit:
+            record.client_left()
+            raise
+        except GatewayError as error:
+            record.failed(error)
+            raise
+        except BaseException:
+            record.broke()
+            raise
+        finally:
+            settlement = record.settlement(call, self._clock() - started)
+            self._calibrate(call, record, settlement["row"])
+            self._books.settle(
+                call.key.pool, settlement | {"calendar": ask["calendar"], "ownership": call.ownership}
+            )
+
+    def _calibrate(self, call: Call, record: Record, row: dict[str, Any]) -> None:
+        if row["source"] == "upstream":
+            self._calibration.learn(
+                call.model, record.bounds.likely.get("input_tokens", 0), row["input_tokens"]
+            )
+
+    def _admit(self, call: Call, ask: dict[str, Any], manner: Manner, fit: Fit) -> dict[str, Any]:
+        reply = self._scripts.run_json("admit", call.key.pool, ask)
+        if reply.get("refused") == "calendar":  # our clock and the store's disagree about the day
+            ask["calendar"] = self._calendar.windows(call.key.zone, reply["now"] / 1000)
+            reply = self._scripts.run_json("admit", call.key.pool, ask)
+        if "refused" in reply:
+            raise self._nobody_ever(call, manner, reply) or refusal(reply, native_field=fit.field)
+        return reply
+
+    def _nobody_ever(self, call: Call, manner: Manner, reply: dict[str, Any]) -> GatewayError | None:
+        """Return what to say where no account could serve *call*, however long one waited."""
+        if reply["refused"] != "no_accounts" or reply["offered"]:
+            return None
+        return manner.absent(call, {account.kind for account in self._accounts.all(call.key.pool)})
+
+    def _route(self, call: Call, record: Record, ask: dict[str, Any], manner: Manner) -> Route:
+        limits = settings_from(call.key.settings).limits_for(call.model, self._settings.limits)
+        limits = manner.patient(limits)
+        deadline = self._clock() + limits.total
+
+        def begin(choice: dict[str, Any], resumed: Resumed | None) -> OneAttempt:
+            account = self._accounts.get(call.key.pool, choice["account"], choice["version"])
+            patience = Patience(limits, reasons=call.reasons, deadline=deadline, clock=self._clock)
+            return manner.begin(call, account, patience, self._upstream, resumed)
+
+        return Route(
+            call,
+            record,
+            begin=begin,
+            report=lambda told: self._scripts.run_json("report", call.key.pool, ask | told),
+            renew=lambda account: self._refresher.refresh_after_401(call.key.pool, account),
+            repeats=self._repeats,
+            limits=limits,
+            clock=self._clock,
+            chance=self._chance,
+        )
+
+    def _store_now(self, call: Call) -> float:
+        """Return what the store's clock shows, as far as we know: Unix seconds."""
+        return call.key.now + time.monotonic() - call.key.looked_up_at
+
+    def _ask(self, call: Call, bounds: Bounds, fit: Fit) -> dict[str, Any]:
+        return {
+            "id": call.request_id,
+            "key": call.key.id,
+            "model": call.model,
+            "endpoint": call.endpoint,
+            "wire": fit.wire[0] if fit.wire else "",
+            "unfit_kinds": fit.unfit_kinds,
+            "demo": self._demo,
+            "affinity": call.affinity,
+            "pin": call.pin,
+            "ownership": call.ownership,
+            **({"kinds": call.kinds} if call.kinds else {}),
+            "by_ms": int((self._store_now(call) + self._settings.store_timeout_seconds) * 1000),
+            "ttl_ms": int(self._settings.lease_ttl_seconds * 1000),
+            "sticky_ms": int(STICKY_SECONDS * 1000),
+            "calendar": self._calendar.windows(call.key.zone, call.key.now),
+            "bounds": bounds.most,
+            "estimates": bounds.likely,
+        }

@@ -1,0 +1,57 @@
+"""Which conversation a request belongs to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.relay.affinity import affinity_of, ownership_of
+
+TURN_1 = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hello"}]
+TURN_2 = [*TURN_1, {"role": "assistant", "content": "Hi"}, {"role": "user", "content": "And now?"}]
+
+
+def of(body: dict[str, Any], headers: dict[str, str] | None = None, key: str = "key_1") -> str:
+    return affinity_of(key, {"model": "m", **body}, headers or {})
+
+
+def test_later_turns_share_the_start_of_their_conversation() -> None:
+    assert of({"messages": TURN_1}) == of({"messages": TURN_2})
+
+
+def test_other_conversations_do_not() -> None:
+    assert of({"messages": TURN_1}) != of({"messages": [{"role": "user", "content": "Hello"}]})
+
+
+def test_a_cache_key_beats_the_text() -> None:
+    assert of({"messages": TURN_1, "prompt_cache_key": "c"}) == of({"input": "x", "prompt_cache_key": "c"})
+
+
+def test_a_cache_key_beats_a_session_header() -> None:
+    with_header = of({"input": "x", "prompt_cache_key": "c"}, {"session_id": "s"})
+
+    assert with_header == of({"input": "x", "prompt_cache_key": "c"})
+
+
+def test_a_session_header_beats_the_text() -> None:
+    assert of({"input": "x"}, {"session_id": "s"}) == of({"input": "y"}, {"session_id": "s"})
+
+
+def test_a_conversation_id_beats_the_text() -> None:
+    assert of({"input": "x", "conversation": "c"}) == of({"input": "y", "conversation": "c"})
+
+
+def test_keys_do_not_meet() -> None:
+    """Or one caller could learn from the account another one's cache key leads to."""
+    assert of({"prompt_cache_key": "c"}) != of({"prompt_cache_key": "c"}, key="key_2")
+
+
+def test_no_text_of_the_conversation_is_in_it() -> None:
+    assert of({"input": "secret"}).isalnum()
+    assert len(of({"input": "secret"})) == 24
+
+
+def test_only_a_conversation_is_owned() -> None:
+    first, later = {"conversation": "c"}, {"conversation": "c", "input": "x"}
+
+    assert ownership_of("key_1", first) == ownership_of("key_1", later) != ""
+    assert ownership_of("key_1", {"prompt_cache_key": "c"}) == ""

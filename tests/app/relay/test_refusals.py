@@ -1,0 +1,163 @@
+"""A refusal says whose limit it was, how it stands, and what to do: wait, ask for less, or call somebody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.errors import (
+    GatewayError,
+    InvalidApiKey,
+    InvalidRequest,
+    NoAccounts,
+    QuotaExceeded,
+    StoreUnavailable,
+)
+from app.relay.refusals import HELD_RETRY_SECONDS, refusal
+from tests.support.store import START_MS, StoreOfTest, limit
+
+HOUR_MS = 3_600_000
+
+
+def refused(reply: dict[str, Any], native_field: str | None = None) -> GatewayError:
+    assert "refused" in reply
+    return refusal(reply, native_field=native_field)
+
+
+@pytest.fixture
+def store(redis_client: Any) -> StoreOfTest:
+    store = StoreOfTest(redis_client)
+    store.account("a", cap=2)
+    store.key("k")
+    return store
+
+
+class TestLimits:
+    def test_spent(self, store: StoreOfTest) -> None:
+        """The client may come back when the window has ended, to the second."""
+        store.key("k", limit("l", "requests", "hour", 1, model="m*"))
+        store.admit()
+
+        error = refused(store.admit())
+        assert isinstance(error, QuotaExceeded)
+        assert error.message == (
+            "This API key's limit of 1 requests per hour for m* is spent "
+            "(1 used, 0 held by running requests, 1 asked for); there is room in 3600 s"
+        )
+        assert (error.retry_after_seconds, error.resets_at) == (3600, (START_MS + HOUR_MS) / 1000)
+
+    def test_spent_for_good(self, store: StoreOfTest) -> None:
+        """A limit without a window has no time to come back at."""
+        store.key("k", limit("l", "requests", "ever", 1))
+        store.admit()
+
+        error = refused(store.admit())
+        assert error.message.endswith("and does not reset")
+        assert (error.retry_after_seconds, error.resets_at) == (None, None)
+
+    def test_held(self, store: StoreOfTest) -> None:
+        store.pool_limits(limit("l", "total_tokens", "day", 100, scope="pool"))
+        store.admit(input_tokens=30, output_tokens=40)
+
+        error = refused(store.admit(output_tokens=50))
+        assert error.message.startswith("The pool's limit of 100 tokens per day is held by other requests")
+        assert "0 used, 70 held by running requests, 50 asked for" in error.message
+        assert error.retry_after_seconds == HELD_RETRY_SECONDS
+
+    def test_never(self, store: StoreOfTest) -> None:
+        """No time to come back at either: the request has to ask for less."""
+        store.key("k", limit("l", "output_tokens", "minute", 10))
+
+        error = refused(store.admit(output_tokens=11))
+        assert "can never fit this request, which may use up to 11" in error.message
+        assert error.retry_after_seconds is None
+
+    def test_unbounded(self, store: StoreOfTest) -> None:
+        store.key("k", limit("l", "output_tokens", "day", 10))
+
+        error = refused(store.admit(bounds={"input_tokens": 3}))
+        assert "set max_output_tokens (chat: max_completion_tokens)" in error.message
+
+
+class TestKeys:
+    @pytest.mark.parametrize(
+        ("record", "why"), [({"state": "disabled"}, "disabled"), ({"expires_ms": START_MS}, "expired")]
+    )
+    def test_not_usable(self, store: StoreOfTest, record: dict[str, Any], why: str) -> None:
+        """It was fine when the request came in, and is not any more."""
+        store.key("k", **record)
+
+        error = refused(store.admit())
+        assert isinstance(error, InvalidApiKey)
+        assert error.message == f"This API key is {why}"
+
+    def test_unknown(self, store: StoreOfTest) -> None:
+        assert refused(store.admit(key="gone")).message == "This API key is unknown"
+
+
+class TestAccounts:
+    def told(self, store: StoreOfTest, **more: Any) -> GatewayError:
+        error = refused(store.admit(), **more)
+        assert isinstance(error, (NoAccounts, InvalidRequest))
+        return error
+
+    def test_none(self, store: StoreOfTest) -> None:
+        store.remove("a")
+
+        assert self.told(store).message == "No upstream accounts are configured in this pool"
+
+    def test_all_paused(self, store: StoreOfTest) -> None:
+        store.set_state("a", "paused")
+
+        error = self.told(store)
+        assert (error.message, error.retry_after_seconds) == ("All upstream accounts are paused", None)
+
+    def test_all_dead(self, store: StoreOfTest) -> None:
+        dead = {"state": "credential_dead", "reason": "401", "wait_ms": 0, "retest_wait_ms": 0}
+        store.settle(store.admit()["id"], dead)
+
+        assert self.told(store).message == "All upstream accounts need a new sign-in or key"
+
+    def test_all_full(self, store: StoreOfTest) -> None:
+        store.admit()
+        store.admit()
+
+        error = self.told(store)
+        assert error.message == "No upstream account has room for this model just now"
+        assert error.retry_after_seconds == HELD_RETRY_SECONDS
+
+    def test_overloaded_everywhere(self, store: StoreOfTest) -> None:
+        """The model is, and for how long is known."""
+        store.settle(store.admit()["id"], {"model": "m", "wait_ms": 7000})
+
+        error = self.told(store)
+        assert error.message == "This model is overloaded at every upstream account"
+        assert error.retry_after_seconds == 7
+
+    def test_out_for_a_while(self, store: StoreOfTest) -> None:
+        """The first account to come back says when to ask again."""
+        store.account("b")
+        store.set_state("b", "paused")
+        burst = {"state": "burst_limited", "reason": "429", "wait_ms": 4000, "retest_wait_ms": 4000}
+        store.settle(store.admit()["id"], burst)
+
+        error = self.told(store)
+        assert error.message == "No upstream account is available: 1 burst limited, 1 paused"
+        assert (error.retry_after_seconds, error.resets_at) == (4, START_MS / 1000 + 4)
+
+    def test_field_that_nobody_honours(self, store: StoreOfTest) -> None:
+        """There are accounts, but none that speaks the wire on which this field exists."""
+        store.account("a", wires="r")
+        error = refused(store.admit(wire="c"), native_field="logprobs")
+
+        assert isinstance(error, InvalidRequest)
+        assert error.param == "logprobs"
+
+
+def test_clocks_apart(store: StoreOfTest) -> None:
+    """A calendar that stays wrong is the gateway's fault, not the key's."""
+    store.key("k", limit("l", "requests", "hour", 1))
+    error = refused(store.admit(calendar={}))
+
+    assert isinstance(error, StoreUnavailable)

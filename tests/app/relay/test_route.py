@@ -1,0 +1,98 @@
+"""The way over the accounts: what time has to do with it. The rest is tested on a running service."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.config import TimeLimits
+from app.errors import GatewayError, StreamIdleTimeout, UpstreamRejected
+from app.relay.repeats import Repeats
+from app.relay.route import Route
+from app.streaming.events import Event
+
+ANSWER = [Event({"choices": []})]
+
+
+class Clock:
+    """Time passes only in attempts and pauses."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Attempt:
+    def __init__(self, clock: Clock, account: str, seconds: float, error: GatewayError | None) -> None:
+        self.account = SimpleNamespace(id=account, signed_in=False)
+        self.committed, self.headers = False, {}
+        self._clock, self._seconds, self._error = clock, seconds, error
+
+    def events(self) -> Iterator[Any]:
+        self._clock.now += self._seconds
+        if self._error is not None:
+            raise self._error
+        yield ANSWER
+
+
+def choice(account: str, attempt: int) -> dict[str, Any]:
+    return {"account": account, "attempt": attempt, "version": 1}
+
+
+def events_of(clock: Clock, attempts: list[Attempt], replies: list[dict[str, Any]]) -> list[Any]:
+    """Return what a route yields whose attempts and reports go as given."""
+    begun, told = iter(attempts), iter(replies)
+    record: Any = SimpleNamespace(attempts=[], mark={}, first_event=lambda seconds: None)
+    record.attempt, record.attempt_failed = record.attempts.append, lambda error: None
+    call: Any = SimpleNamespace(surface="chat", stream=True, on_cut="fail", model="m", cancellation=clock)
+    route = Route(
+        call,
+        record,
+        begin=lambda choice, resumed: next(begun),  # type: ignore[arg-type,return-value]
+        report=lambda ask: next(told),
+        renew=lambda account: None,
+        repeats=Repeats([]),
+        limits=TimeLimits(),
+        clock=clock,
+        chance=random.Random(1),
+    )
+    return list(route.events(choice("a", 1)))
+
+
+class TestRoute:
+    def test_patience_with_one_account_costs_no_other_its_turn(self) -> None:
+        """However long the first was silent, the second is asked: nobody has to wait for it."""
+        clock = Clock()
+        silent = [Attempt(clock, name, 60.0, StreamIdleTimeout("Silent")) for name in "ab"]
+
+        events = events_of(clock, [*silent, Attempt(clock, "c", 1.0, None)], [choice("b", 2), choice("c", 3)])
+
+        assert events == [ANSWER]
+
+    @pytest.mark.parametrize(("seconds", "answered"), [(9.0, True), (11.0, False)])
+    def test_an_account_that_comes_back_is_waited_for_only_so_long(
+        self, seconds: float, answered: bool
+    ) -> None:
+        clock = Clock()
+        limited = UpstreamRejected(
+            "Slow down", status=429, type="rate_limit_error", code="rate_limit_exceeded"
+        )
+        attempts = [Attempt(clock, "a", 0.0, limited), Attempt(clock, "a", 0.0, None)]
+        replies = [{"refused": "no_accounts", "wait_ms": seconds * 1000}, choice("a", 2)]
+
+        if answered:
+            assert ANSWER in events_of(clock, attempts, replies)
+            assert clock.now >= seconds
+        else:
+            with pytest.raises(UpstreamRejected):
+                events_of(clock, attempts, replies)
+            assert clock.now == 0
