@@ -1,0 +1,211 @@
+"""
+One answer from one stream of events: as server-sent events, or folded into one object.
+
+Until the first event a failure is an HTTP status. After it, it is an event, and the stream
+never looks finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response, g, request
+
+from app.api.hangup import Hangup
+from app.api.json import json_response
+from app.api.ratelimit import ratelimit_headers
+from app.api.services import services
+from app.errors import ClientGone, GatewayError
+from app.pool.settings import settings_from
+from app.relay.answering import Answering
+from app.relay.call import Call
+from app.streaming import frames
+from app.streaming.events import Event
+from app.streaming.fold_chat import ChatFold
+from app.streaming.fold_responses import ResponsesFold
+
+SSE_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",  # nginx would hold events back
+}
+
+Events = Iterator[list[Event] | None]
+
+
+class ChatSurface:
+    """How the chat wire is framed."""
+
+    fold = ChatFold
+
+    def frames(self, events: list[Event]) -> bytes:
+        return frames.chat_frames(events)
+
+    def keepalive(self) -> bytes:
+        return frames.COMMENT
+
+    def end(self) -> bytes:
+        return frames.CHAT_DONE
+
+    def error(self, envelope: dict[str, Any], call: Call) -> bytes:
+        return frames.chat_error(envelope)
+
+
+class ResponsesSurface:
+    """How the Responses wire is framed. A failure takes the next number; a keep-alive repeats the last."""
+
+    fold = ResponsesFold
+
+    def __init__(self) -> None:
+        self._response_id: str | None = None
+        self._sequence_number = 0
+
+    def frames(self, events: list[Event]) -> bytes:
+        last = events[-1].payload
+        self._sequence_number = last.get("sequence_number", self._sequence_number)
+        if self._response_id is None:
+            self._response_id = events[0].payload.get("response", {}).get("id", "")
+        return frames.responses_frames(events)
+
+    def keepalive(self) -> bytes:
+        if self._response_id is None:
+            return frames.COMMENT
+        return frames.responses_keepalive(self._sequence_number)
+
+    def end(self) -> bytes:
+        return b""
+
+    def error(self, envelope: dict[str, Any], call: Call) -> bytes:
+        return frames.responses_failed(
+            envelope,
+            response_id=self._response_id or call.request_id,
+            created_at=int(call.key.now),
+            sequence_number=self._sequence_number + 1,
+        )
+
+
+class CodexSurface(ResponsesSurface):
+    """The Responses wire as the ChatGPT backend's own clients are used to it."""
+
+    def keepalive(self) -> bytes:
+        return frames.COMMENT if self._response_id is None else frames.CODEX_KEEPALIVE
+
+    def end(self) -> bytes:
+        return frames.CHAT_DONE
+
+    def error(self, envelope: dict[str, Any], call: Call) -> bytes:
+        return super().error(envelope, call) + frames.CHAT_DONE
+
+
+SURFACES: dict[str, Callable[[], ChatSurface | ResponsesSurface]] = {
+    "chat": ChatSurface,
+    "responses": ResponsesSurface,
+    "responses/compact": ResponsesSurface,
+}
+
+
+def surface_of(call: Call) -> ChatSurface | ResponsesSurface:
+    return CodexSurface() if call.keep_codex_events else SURFACES[call.surface]()
+
+
+class Shape:
+    """What an endpoint makes of an answer; this one leaves it as it is."""
+
+    def events(self, events: list[Event], answering: Answering) -> list[Event]:
+        return events
+
+    def whole(self, body: dict[str, Any], answering: Answering) -> dict[str, Any]:
+        return body
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A call, the events it brings, and the client's socket that is watched meanwhile."""
+
+    answering: Answering
+    events: Events
+    shape: Shape
+    hangup: Hangup | None
+
+    def close(self) -> None:
+        """Settle, whatever state the exchange is in. May be called more than once."""
+        if self.hangup is not None:
+            self.hangup.stop()
+            self.hangup = None
+        self.events.close()  # type: ignore[attr-defined]
+
+
+def answer(call: Call, shape: Shape | None = None) -> Response:
+    """Send *call* through the relay and return its answer, as *shape* has it."""
+    exchange = begun(call, shape)
+    try:
+        response = _streamed(exchange) if call.stream else _whole(exchange)
+    except BaseException:
+        exchange.close()
+        raise
+    response.headers.update(told(exchange.answering))
+    return response
+
+
+def begun(call: Call, shape: Shape | None = None) -> Exchange:
+    """Return the exchange that *call* begins; whoever asks for it closes it."""
+    sock = request.environ.get("gunicorn.socket")
+    g.visit.answering = answering = services().answering(call)
+    return Exchange(
+        answering,
+        answering.events(),
+        shape or Shape(),
+        Hangup(sock, call.cancellation.client_gone) if sock is not None else None,
+    )
+
+
+def _whole(exchange: Exchange) -> Response:
+    fold = surface_of(exchange.answering.call).fold()
+    for events in exchange.events:
+        for event in events or ():
+            fold.add(event.payload)
+    exchange.close()
+    return json_response(exchange.shape.whole(fold.result(), exchange.answering))
+
+
+def _streamed(exchange: Exchange) -> Response:
+    first = next(exchange.events, [])  # a failure up to here is still an HTTP status
+    surface = surface_of(exchange.answering.call)
+    response = Response(_frames(surface, exchange, first), headers=SSE_HEADERS)
+    response.call_on_close(exchange.close)
+    return response
+
+
+def _frames(
+    surface: ChatSurface | ResponsesSurface, exchange: Exchange, first: list[Event] | None
+) -> Iterator[bytes]:
+    def framed(events: list[Event] | None) -> bytes:
+        if not events:
+            return surface.keepalive()
+        return surface.frames(exchange.shape.events(events, exchange.answering))
+
+    try:
+        yield framed(first)
+        for events in exchange.events:
+            yield framed(events)
+    except ClientGone:
+        return
+    except GatewayError as error:
+        yield surface.error(error.envelope(), exchange.answering.call)
+    else:
+        if end := surface.end():
+            yield end
+
+
+def told(answering: Answering) -> dict[str, str]:
+    """What headers say of how the request was served."""
+    told, call, record = {}, answering.call, answering.record
+    if record.account_name and settings_from(call.key.settings).names_accounts:
+        told["x-poolgate-account"] = record.account_name
+    if record.limits:
+        told |= ratelimit_headers(record.limits, record.admitted_ms / 1000)
+    if record.ignored:
+        told["x-poolgate-ignored"] = ", ".join(record.ignored)
+    return told

@@ -1,0 +1,56 @@
+"""Who is calling: every proxy blueprint asks this before it looks at the body."""
+
+from __future__ import annotations
+
+from flask import g, request
+
+from app.api.services import services
+from app.errors import InvalidApiKey
+from app.quotas.api_keys import PREFIX, ApiKey
+
+KEY_HEADERS = ("x-api-key", "x-bf-vk")  # other gateways' names for it
+
+
+def authenticate() -> None:
+    """Put the key of a Bearer token into `g.api_key`. Raises InvalidApiKey."""
+    scheme, presented = _authorization()
+    if not presented:
+        raise InvalidApiKey("No API key was given: send it as 'Authorization: Bearer sk-pg-…'")
+    if scheme != "bearer":
+        raise InvalidApiKey("The Authorization header must carry the API key as a Bearer token")
+    _enter(presented)
+
+
+def authenticate_basic() -> None:
+    """
+    Put the key of a Basic user name or password into `g.api_key`. Raises InvalidApiKey.
+
+    Source: https://www.rfc-editor.org/rfc/rfc7617
+    """
+    given = request.authorization
+    if given is None or given.type != "basic":
+        raise InvalidApiKey("Send the API key by HTTP Basic, as password or as user name")
+    halves = (given.password or "", given.username or "")
+    _enter(next((half for half in halves if half.startswith(PREFIX)), halves[0]))
+
+
+def authenticate_anyhow() -> None:
+    """Put the key into `g.api_key`, whichever way it came: Bearer, Basic, or a header of its own."""
+    for header in KEY_HEADERS:
+        if presented := request.headers.get(header):
+            return _enter(presented)
+    return authenticate_basic() if _authorization()[0] == "basic" else authenticate()
+
+
+def caller() -> ApiKey:
+    key: ApiKey = g.api_key
+    return key
+
+
+def _authorization() -> tuple[str, str]:
+    scheme, _, presented = request.headers.get("Authorization", "").strip().partition(" ")
+    return scheme.lower(), presented
+
+
+def _enter(presented: str) -> None:
+    g.api_key = services().api_keys.authenticate(presented.strip())

@@ -1,0 +1,162 @@
+"""
+A request's body: within its limits, unpacked, parsed.
+
+Sizes are checked before the key is, contents after it: a caller without a key costs nothing.
+"""
+
+from __future__ import annotations
+
+import socket
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import gevent
+import orjson
+import zstandard
+from flask import request
+from gunicorn.http.errors import ParseException
+
+from app.errors import BodyTimeout, InvalidRequest, NotJson, PayloadTooLarge
+
+LEAST_BYTES_PER_SECOND = 256 * 1024  # of a body, on top of what every client is given
+MOST_LEVELS = 200  # orjson writes 254, and a translation may wrap what it was given
+
+
+def check_size(limit_bytes: int) -> None:
+    """Refuse what is known to be too large, or encoded in a way we do not know, before reading it."""
+    if (request.content_length or 0) > limit_bytes:
+        raise _too_large(limit_bytes)
+    for encoding in _encodings():
+        if encoding not in _UNPACK:
+            raise InvalidRequest(
+                f"Content-Encoding '{encoding[:40]}' is not supported; use zstd, gzip or deflate"
+            )
+
+
+def read_json(limit_bytes: int) -> tuple[dict[str, Any], int]:
+    """
+    Return the body as a JSON object, and its size in bytes once unpacked.
+
+    Raises InvalidRequest or PayloadTooLarge.
+    """
+    data = read_bytes(limit_bytes)
+    try:
+        body = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise NotJson(error.msg, position=error.pos) from None
+    if not isinstance(body, dict):
+        raise InvalidRequest("The request body must be a JSON object")
+    _check_depth(body)
+    return body, len(data)
+
+
+def read_bytes(limit_bytes: int) -> bytes:
+    """Return the body, unpacked. Raises InvalidRequest or PayloadTooLarge."""
+    data = _received(limit_bytes)
+    for encoding in reversed(_encodings()):
+        data = _UNPACK[encoding](data, limit_bytes)
+    return data
+
+
+def _received(limit_bytes: int) -> bytes:
+    slow = BodyTimeout("The request body came too slowly")
+    sock: Any = request.environ.get("gunicorn.socket")
+    try:
+        with gevent.Timeout(_patience_seconds(sock), slow):
+            data = request.stream.read(limit_bytes + 1)
+    except (TimeoutError, BodyTimeout):
+        with suppress(OSError):
+            sock.shutdown(socket.SHUT_RD)  # or the server would wait for the rest before it lets go
+        raise slow from None
+    except (OSError, ParseException):
+        raise InvalidRequest("The request body did not arrive as its headers say") from None
+    if len(data) > limit_bytes:
+        raise _too_large(limit_bytes)
+    if len(data) < (request.content_length or 0):
+        raise InvalidRequest("The request body is shorter than its Content-Length says")
+    return data
+
+
+def _patience_seconds(sock: Any) -> float | None:
+    """How long the whole body may take: as long as silence on its socket, and more for a large one."""
+    silence: float | None = sock.gettimeout() if sock is not None else None
+    if silence is None:
+        return None
+    return silence + (request.content_length or 0) / LEAST_BYTES_PER_SECOND
+
+
+def _check_depth(body: dict[str, Any]) -> None:
+    """Refuse what could be read but not be written again."""
+    level: list[Any] = [body]
+    for _ in range(MOST_LEVELS):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) in (dict, list)
+        ]
+        if not level:
+            return
+    raise InvalidRequest(f"The request body is nested more than {MOST_LEVELS} levels deep")
+
+
+def _encodings() -> list[str]:
+    header = request.headers.get("Content-Encoding", "")
+    return [name for part in header.split(",") if (name := part.strip().lower())]
+
+
+def _too_large(limit_bytes: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"The request body is larger than {limit_bytes // (1024 * 1024)} MiB")
+
+
+def _inflate(wbits: int) -> Callable[[bytes, int], bytes]:
+    def unpack(data: bytes, limit_bytes: int) -> bytes:
+        inflater = zlib.decompressobj(wbits)
+        try:
+            out = inflater.decompress(data, limit_bytes + 1)
+        except zlib.error:
+            raise _broken() from None
+        if len(out) > limit_bytes:
+            raise _too_large(limit_bytes)
+        if not inflater.eof or inflater.unused_data:  # one member: many small ones cost seconds
+            raise _broken()
+        return out
+
+    return unpack
+
+
+def _deflate(data: bytes, limit_bytes: int) -> bytes:
+    """`deflate` means zlib's format; some clients send the bare one."""
+    try:
+        return _inflate(zlib.MAX_WBITS)(data, limit_bytes)
+    except PayloadTooLarge:
+        raise
+    except InvalidRequest:
+        return _inflate(-zlib.MAX_WBITS)(data, limit_bytes)
+
+
+def _unzstd(data: bytes, limit_bytes: int) -> bytes:
+    try:
+        decompressor = zstandard.ZstdDecompressor(max_window_size=2**27)
+        with decompressor.stream_reader(data, read_across_frames=True) as reader:
+            out = reader.read(limit_bytes + 1)
+    except zstandard.ZstdError:
+        raise _broken() from None
+    if len(out) > limit_bytes:
+        raise _too_large(limit_bytes)
+    return out
+
+
+def _broken() -> InvalidRequest:
+    return InvalidRequest("The request body could not be decompressed as its Content-Encoding says")
+
+
+_UNPACK: dict[str, Callable[[bytes, int], bytes]] = {
+    "gzip": _inflate(16 + zlib.MAX_WBITS),
+    "x-gzip": _inflate(16 + zlib.MAX_WBITS),
+    "deflate": _deflate,
+    "zstd": _unzstd,
+    "identity": lambda data, _: data,
+}

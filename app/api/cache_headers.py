@@ -1,0 +1,44 @@
+"""
+The headers by which a caller has answers kept: `x-bf-cache-key`, `-ttl`, `-no-store`, `-type`.
+
+Source: https://docs.getbifrost.ai (semantic caching); only exact repeats are answered here.
+"""
+
+from __future__ import annotations
+
+import re
+
+from flask import request
+
+from app.errors import InvalidRequest
+from app.relay.call import Caching
+
+DEFAULT_SECONDS = 300.0
+MOST_SECONDS = 86_400.0
+UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "": 1}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smh])")
+
+
+def caching_wish() -> Caching | None:
+    """Return how this request's answer may be kept, None where it may not. Raises InvalidRequest."""
+    key = request.headers.get("x-bf-cache-key")
+    if not key:
+        return None
+    if request.headers.get("x-bf-cache-type", "direct").lower() != "direct":
+        raise InvalidRequest(
+            "This gateway keeps answers for exact repeats only: x-bf-cache-type must be direct",
+            param="x-bf-cache-type",
+        )
+    keeps = request.headers.get("x-bf-cache-no-store", "").lower() != "true"
+    return Caching(key, _seconds(request.headers.get("x-bf-cache-ttl", "").strip()), keeps)
+
+
+def _seconds(text: str) -> float:
+    """Return a time to live: `300`, `30s`, `1h30m`, as Go writes durations."""
+    if not text:
+        return DEFAULT_SECONDS
+    parts = [(text, "")] if text.isdecimal() else _DURATION.findall(text)
+    seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
+    if "".join(number + unit for number, unit in parts) != text or not 0 < seconds <= MOST_SECONDS:
+        raise InvalidRequest("x-bf-cache-ttl must be a duration of at most 24h", param="x-bf-cache-ttl")
+    return seconds

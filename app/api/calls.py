@@ -1,0 +1,117 @@
+"""From a validated body to a `Call`: what every model endpoint does before the relay."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from flask import g, request
+
+from app.api.auth import caller
+from app.errors import InvalidRequest, ModelNotAllowed
+from app.relay.affinity import affinity_of, ownership_of
+from app.relay.call import Call
+from app.relay.cutting import LENGTH_FIELDS
+from app.upstream.cancellation import Cancellation
+
+_CODEX_HEADERS = frozenset(
+    ["session_id", "session-id", "thread-id", "x-client-request-id", "originator", "version", "openai-beta"]
+)
+ON_CUT = ("fail", "restart")
+_CODEX_AGENTS = ("codex", "openai-codex")
+
+
+class Target(NamedTuple):
+    """The model that a name means, and who may serve it: see `Call`."""
+
+    model: str
+    kinds: str = ""
+    pin: str = ""
+
+
+def make_call(
+    surface: str,
+    body: dict[str, Any],
+    body_bytes: int,
+    *,
+    target: Callable[[str], Target] = Target,
+    **more: Any,
+) -> Call:
+    """
+    Return the call of a validated *body*, with those of its `fallbacks`, which no upstream is told.
+
+    *target* reads the name of a model. Raises ModelNotAllowed when the key may not use one.
+    """
+    request_id = f"req_{secrets.token_hex(12)}"
+    g.poolgate_request_id = request_id
+    key, cancellation, headers = caller(), Cancellation(), _passing_headers()
+    on_cut = _on_cut(key.on_cut)
+    asked = body["model"]
+    bare = {name: value for name, value in body.items() if name != "fallbacks"}
+    if key.output_tokens and surface in LENGTH_FIELDS and not any(map(bare.get, LENGTH_FIELDS[surface])):
+        bare[LENGTH_FIELDS[surface][0]] = key.output_tokens
+
+    def call(name: str, number: int) -> Call:
+        model, kinds, pin = target(name)
+        if not key.may_use(model):
+            raise ModelNotAllowed(model)
+        own = {**bare, "model": model}
+        return Call(
+            request_id=f"{request_id}-{number}" if number else request_id,
+            surface=surface,
+            endpoint=request.path.rstrip("/"),
+            model=model,
+            body=own,
+            key=key,
+            cancellation=cancellation,
+            on_cut=on_cut,
+            body_bytes=body_bytes,
+            headers=headers,
+            affinity=affinity_of(key.id, own, request.headers),
+            ownership=ownership_of(key.id, own),
+            asked="" if asked == model else asked,
+            kinds=kinds,
+            pin=pin,
+            **more,
+        )
+
+    first = call(asked, 0)
+    first.fallbacks = tuple(call(name, n) for n, name in enumerate(body.get("fallbacks", ()), 1))
+    return first
+
+
+def chat_call(body: dict[str, Any], body_bytes: int, *, tells_usage: bool = False, **more: Any) -> Call:
+    """
+    Return the call of a chat *body*.
+
+    A whole answer tells its usage always; a stream where it is asked to, or unless it is asked
+    not to where *tells_usage*.
+    """
+    stream = body["stream"]
+    asked = (body.get("stream_options") or {}).get("include_usage", tells_usage)
+    return make_call("chat", body, body_bytes, stream=stream, include_usage=not stream or asked, **more)
+
+
+def _on_cut(default: str) -> str:
+    wanted = request.headers.get("x-poolgate-on-cut", default).strip().lower()
+    if wanted not in ON_CUT:
+        raise InvalidRequest(
+            f"x-poolgate-on-cut must be one of {', '.join(ON_CUT)}", param="x-poolgate-on-cut"
+        )
+    return wanted
+
+
+def _passing_headers() -> dict[str, str]:
+    """The client's headers that mean something to a ChatGPT account; never cookies, never its key."""
+    passing = {
+        name: value
+        for name, value in request.headers.items()
+        if name.lower() in _CODEX_HEADERS or name.lower().startswith("x-codex-")
+    }
+    agent = request.headers.get("User-Agent", "")
+    if agent.lower().startswith(_CODEX_AGENTS):
+        passing["User-Agent"] = agent
+    else:
+        passing.pop("Originator", None)
+    return passing

@@ -1,0 +1,28 @@
+"""POST /v1/chat/completions"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from app.api.answer import answer
+from app.api.auth import authenticate
+from app.api.body import check_size, read_json
+from app.api.calls import chat_call
+from app.api.codex_headers import add_windows
+from app.api.services import services
+from schemas.chat import CHAT_REQUEST
+
+bp = Blueprint("chat", __name__)
+bp.after_request(add_windows)
+
+
+@bp.before_request
+def admit_caller() -> None:
+    check_size(services().settings.max_body_bytes)
+    authenticate()
+
+
+@bp.post("/chat/completions", strict_slashes=False)
+def create() -> Response:
+    payload, size = read_json(services().settings.max_body_bytes)
+    return answer(chat_call(CHAT_REQUEST.load(payload), size))

@@ -1,0 +1,33 @@
+"""/backend-api/codex: the ChatGPT backend's addresses, which the Codex CLI may be pointed at."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from app.api import responses
+from app.api.answer import answer
+from app.api.body import read_json
+from app.api.calls import make_call
+from app.api.codex_headers import add_windows
+from app.api.compact import compact
+from app.api.models import catalogue
+from app.api.services import services
+from app.translation.responses_input import normal_input
+from schemas.codex import CODEX_REQUEST
+
+bp = Blueprint("codex", __name__)
+bp.after_request(add_windows)
+bp.before_request(responses.admit_caller)
+
+
+@bp.post("/responses", strict_slashes=False)
+def create() -> Response:
+    """Codex is always answered with a stream, whatever `stream` says, and told of its limits in it."""
+    payload, size = read_json(services().settings.max_responses_body_bytes)
+    body = normal_input(CODEX_REQUEST.load(payload)) | {"stream": True}
+    return answer(make_call("responses", body, size, stream=True, keep_codex_events=True))
+
+
+bp.add_url_rule("/responses/compact", view_func=compact, methods=["POST"], strict_slashes=False)
+bp.add_url_rule("/responses", view_func=responses.upgrade, strict_slashes=False, websocket=True)
+bp.add_url_rule("/models", view_func=catalogue, strict_slashes=False)

@@ -1,0 +1,57 @@
+"""
+The x-codex-* headers: how much of its ChatGPT accounts' usage windows a pool has used, on average.
+
+Only what is known is told, and only where the pool's settings allow it.
+Source: https://github.com/openai/codex (codex-rs/codex-api, rate limits in headers)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from flask import Response, g
+
+from app.api.services import services
+from app.errors import StoreUnavailable
+from app.pool.settings import settings_from
+from app.quotas.usage_book import UpstreamWindow
+
+NAMES = ("primary", "secondary")
+KEPT_SECONDS = 10.0
+
+_kept: dict[str, tuple[float, dict[str, str]]] = {}  # by pool; a process has few
+
+
+def add_windows(response: Response) -> Response:
+    """Add the headers to an answer for whoever has shown a key."""
+    if "api_key" in g and settings_from(g.api_key.settings).tells_windows:
+        response.headers.update(_headers_of(g.api_key.pool))
+    return response
+
+
+def _headers_of(pool: str) -> dict[str, str]:
+    told_at, headers = _kept.get(pool, (-KEPT_SECONDS, {}))
+    if time.monotonic() - told_at >= KEPT_SECONDS:
+        try:
+            headers = window_headers(services().usage.windows(pool)[0])
+        except StoreUnavailable:
+            return {}
+        _kept[pool] = time.monotonic(), headers
+    return headers
+
+
+def window_headers(windows: Sequence[UpstreamWindow | None]) -> dict[str, str]:
+    """Return what *windows*, primary and secondary, say as headers."""
+    headers: dict[str, str] = {}
+    for name, window in zip(NAMES, windows, strict=True):
+        if window is not None:
+            told = {
+                "used-percent": window.used_percent,
+                "window-minutes": window.seconds and window.seconds // 60,
+                "reset-at": window.resets_at,
+            }
+            headers |= {
+                f"x-codex-{name}-{what}": str(value) for what, value in told.items() if value is not None
+            }
+    return headers

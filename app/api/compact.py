@@ -1,0 +1,38 @@
+"""POST /v1/responses/compact: a conversation made short, where an account can do that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+
+from app.api.answer import Shape, answer
+from app.api.body import read_json
+from app.api.calls import make_call
+from app.api.services import services
+from app.errors import UpstreamError
+from app.relay.answering import Answering
+from app.translation.responses_input import normal_input
+from schemas.compact import COMPACT_REQUEST
+
+OBJECT = "response.compaction"
+ITEMS = ("compaction", "compaction_summary")
+
+
+def compact() -> Response:
+    payload, size = read_json(services().settings.max_responses_body_bytes)
+    body = normal_input(COMPACT_REQUEST.load(payload))
+    return answer(make_call("responses/compact", body, size, stream=False), Compacted())
+
+
+class Compacted(Shape):
+    """Of an ordinary response, which the ChatGPT backend gives, only the compaction is kept."""
+
+    def whole(self, body: dict[str, Any], answering: Answering) -> dict[str, Any]:
+        output = body["output"]
+        if body["object"] != OBJECT:
+            output = [item for item in output if item.get("type") in ITEMS]
+        if not output:
+            raise UpstreamError("The upstream answered without compacting the conversation")
+        made = {"object": OBJECT, "output": output, "usage": body["usage"]}
+        return {name: body[name] for name in ("id", "created_at") if name in body} | made

@@ -1,0 +1,60 @@
+"""The one place that turns failures into HTTP answers: always the envelope, never HTML."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g
+from marshmallow import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from app.api.json import json_response
+from app.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound, PayloadTooLarge
+from schemas.faults import first_fault
+
+log = structlog.get_logger()
+
+RETRY_AFTER_MOST_SECONDS = 60  # some SDKs wait any length: a far reset goes into the body instead
+
+
+def register(app: Flask) -> None:
+    app.register_error_handler(GatewayError, error_response)
+    app.register_error_handler(ValidationError, lambda error: error_response(invalid(error)))
+    app.register_error_handler(HTTPException, lambda error: error_response(_from_werkzeug(error)))
+    app.register_error_handler(Exception, _unhandled)
+
+
+def invalid(error: ValidationError) -> InvalidRequest:
+    """Return what a schema found, naming the field."""
+    param, message = first_fault(error)
+    return InvalidRequest(message, param=param)
+
+
+def error_response(error: GatewayError, status: int | None = None, **beside: Any) -> Response:
+    """Return *error* in its envelope, with what else the body of this endpoint says *beside* it."""
+    response = json_response(beside | error.envelope(), status or error.status)
+    if not error.retryable:
+        response.headers["x-should-retry"] = "false"
+    elif error.retry_after_seconds is not None and error.retry_after_seconds <= RETRY_AFTER_MOST_SECONDS:
+        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
+    return response
+
+
+def _from_werkzeug(error: HTTPException) -> GatewayError:
+    match error.code:
+        case 404:
+            return NotFound("There is nothing at this address")
+        case 405:
+            return MethodNotAllowed("This address does not take this method")
+        case 413:
+            return PayloadTooLarge("The request body is too large")
+    if error.code is not None and error.code < 500:
+        return InvalidRequest(error.description or "The request could not be understood")
+    return GatewayError("The gateway failed to handle this request")
+
+
+def _unhandled(error: Exception) -> Response:
+    log.exception("unhandled_error", request_id=g.get("request_id"), kind=type(error).__name__)
+    return error_response(GatewayError("The gateway failed to handle this request"))

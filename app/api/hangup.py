@@ -1,0 +1,57 @@
+"""
+Notice a client that left while we wait for its upstream.
+
+WSGI learns of it only when it writes, and even the first write after a FIN succeeds. So the
+client's socket is watched by the event loop itself: no greenlet, no byte eaten.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent.monkey import get_original
+
+_HUNG_UP = select.POLLRDHUP | select.POLLHUP | select.POLLERR | select.POLLNVAL
+_LOOK_AGAIN_SECONDS = 0.25  # while a pipelined request keeps the socket readable
+
+_poll: Any = get_original("select", "poll")
+
+
+class Hangup:
+    """
+    Calls *on_gone* once, from the event loop, when the other side of *sock* closes.
+
+    `stop` must be called before the server gets the socket back: it closes the descriptor,
+    and numbers are used again.
+    """
+
+    def __init__(self, sock: Any, on_gone: Callable[[], None]) -> None:
+        self._on_gone = on_gone
+        self._descriptor: int = sock.fileno()
+        loop = gevent.get_hub().loop
+        self._readable: Any = loop.io(self._descriptor, 1)
+        self._again: Any = loop.timer(_LOOK_AGAIN_SECONDS, _LOOK_AGAIN_SECONDS)
+        self._readable.start(self._look)
+
+    def _look(self) -> None:
+        if self._gone():
+            self.stop()
+            self._on_gone()
+        elif self._readable.active:
+            self._readable.stop()  # bytes of a later request lie there: readable for ever
+            self._again.start(self._look)
+
+    def _gone(self) -> bool:
+        poll = _poll()
+        poll.register(self._descriptor, _HUNG_UP)
+        return bool(poll.poll(0))
+
+    def stop(self) -> None:
+        """Stop watching; may be called more than once."""
+        self._readable.stop()
+        self._again.stop()
+        self._readable.close()
+        self._again.close()

@@ -1,0 +1,88 @@
+"""
+GET /metrics, for Prometheus: the sums over all web processes of this service.
+
+Labels take few values whatever happens: routes, statuses and the words below, never a key,
+an account or a model. Who used what is in the ledger.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from flask import Blueprint, Response, request
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import generate_latest as exposition
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from app.api.services import services
+from app.errors import InvalidApiKey
+
+bp = Blueprint("metrics", __name__)
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's name; `gunicorn_settings` makes the folder
+SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
+TOKENS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
+# How an attempt failed, in words of our own; an upstream's are as many as it likes.
+FAILURES = frozenset(
+    [
+        "upstream_error",
+        "upstream_unavailable",
+        "upstream_request_timeout",
+        "stream_idle_timeout",
+        "stream_incomplete",
+        "stream_event_too_large",
+        "upstream_protocol_error",
+    ]
+)
+
+
+def _histogram(name: str, text: str) -> Histogram:
+    return Histogram(name, text, ["endpoint"], buckets=SECONDS)
+
+
+OPEN = Gauge("poolgate_requests_open", "Requests under way.", multiprocess_mode="livesum")
+# `labels` costs as much as counting does, so what it returns is kept; its arguments take few values
+_ended = cache(Counter("poolgate_requests", "Requests that ended.", ["endpoint", "status"]).labels)
+_seconds = cache(_histogram("poolgate_request_seconds", "From head to last byte.").labels)
+_first = cache(_histogram("poolgate_first_event_seconds", "From request to first event.").labels)
+_attempts = cache(Counter("poolgate_upstream_attempts", "Attempts at accounts.", ["outcome"]).labels)
+_tokens = cache(Counter("poolgate_tokens", "Tokens that requests used.", ["what"]).labels)
+
+
+def observe(endpoint: str, status: int, seconds: float, row: Mapping[str, Any]) -> None:
+    """Count one request that ended; *row* is its ledger row, or empty where nothing was admitted."""
+    _ended(endpoint, status).inc()
+    _seconds(endpoint).observe(seconds)
+    if "first_ms" in row:
+        _first(endpoint).observe(row["first_ms"] / 1000)
+    for attempt in row.get("attempts", ()):
+        _attempts(outcome_of(attempt.get("error"))).inc()
+    for what in TOKENS:
+        if count := row.get(what):
+            _tokens(what).inc(count)
+
+
+def outcome_of(error: str | None) -> str:
+    if error is None:
+        return "ok"
+    return error if error in FAILURES else "rejected"
+
+
+@bp.get("/metrics")
+def metrics() -> Response:
+    _check_token(services().settings.metrics_token)
+    registry = REGISTRY
+    if FOLDER in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return Response(exposition(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def _check_token(token: str) -> None:
+    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    if token and not hmac.compare_digest(given.encode(), token.encode()):
+        raise InvalidApiKey("Metrics are for whoever knows POOLGATE_METRICS_TOKEN; send it as Bearer token")

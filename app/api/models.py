@@ -1,0 +1,52 @@
+"""GET /v1/models and GET /v1/models/{id}: what the pool's accounts really offer to this key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from app.api.auth import authenticate, caller
+from app.api.codex_catalogue import catalogue_of
+from app.api.json import json_response
+from app.api.services import services
+from app.errors import ModelNotFound
+
+bp = Blueprint("models", __name__)
+bp.before_request(authenticate)
+
+
+@bp.get("/models", strict_slashes=False)
+def index() -> Response:
+    if "client_version" in request.args:  # the Codex CLI says so, and reads another list
+        return catalogue()
+    return json_response({"object": "list", "data": _offered()})
+
+
+@bp.get("/models/<path:model>")
+def show(model: str) -> Response:
+    for offered in _offered():
+        if offered["id"] == model:
+            return json_response(offered)
+    raise ModelNotFound(f"The model '{model}' does not exist or this API key may not use it", param="model")
+
+
+def catalogue() -> Response:
+    return json_response(catalogue_of(_offered()))
+
+
+def _offered() -> list[dict[str, Any]]:
+    """Models by name; the first account that has one says who owns it."""
+    key = caller()
+    found: dict[str, dict[str, Any]] = {}
+    for account in services().accounts.all(key.pool):
+        if account.kind == "demo" and not services().demo:
+            continue
+        if key.accounts and account.id not in key.accounts:
+            continue
+        for model in filter(key.may_use, account.models or account.listed):
+            entry = {"object": "model", "created": account.created_at, "owned_by": account.owned_by}
+            if model in account.metadata:
+                entry["metadata"] = account.metadata[model]
+            found.setdefault(model, {"id": model, **entry})
+    return [found[model] for model in sorted(found)]

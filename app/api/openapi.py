@@ -1,0 +1,163 @@
+"""GET /openapi.json and /docs: what this service takes, written from the schemas that check it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Blueprint, Response, current_app, render_template
+from marshmallow import Schema
+from werkzeug.routing import Rule
+
+from app.api.json import json_response
+from app.api.json_schema import schema_of
+from schemas.chat import CHAT_REQUEST, LEGACY_CHAT_REQUEST
+from schemas.codex import CODEX_REQUEST
+from schemas.compact import COMPACT_REQUEST
+from schemas.extended_chat import EXTENDED_CHAT_REQUEST
+from schemas.plain import FORM_REQUESTS, JSON_REQUESTS
+from schemas.responses import RESPONSES_REQUEST
+
+bp = Blueprint("openapi", __name__, template_folder="templates")
+
+METHODS = ("GET", "POST")
+OPEN = ("health", "metrics", "openapi")  # blueprints that ask for no key
+ALIAS = "codex_v1_"
+BODIES: dict[str, Schema] = {
+    "basic_chat.create": LEGACY_CHAT_REQUEST,
+    "chat.create": CHAT_REQUEST,
+    "codex.compact": COMPACT_REQUEST,
+    "codex.create": CODEX_REQUEST,
+    "extended_chat.create": EXTENDED_CHAT_REQUEST,
+    "responses.compact": COMPACT_REQUEST,
+    "responses.create": RESPONSES_REQUEST,
+    **{f"plain.{path.replace('/', '_')}": schema for path, schema in JSON_REQUESTS.items()},
+    **{f"plain.{path.replace('/', '_')}": schema for path, schema in FORM_REQUESTS.items()},
+}
+FORMS = tuple(f"plain.{path.replace('/', '_')}" for path in FORM_REQUESTS)
+KINDS = {  # of answers that are not JSON
+    "codex.create": "text/event-stream",
+    "metrics.metrics": "text/plain",
+    "openapi.page": "text/html",
+}
+SUMMARIES = {
+    "basic_chat.create": "Chat, with the key as HTTP Basic",
+    "chat.create": "Chat",
+    "codex.catalogue": "Models, as the Codex CLI reads them",
+    "codex.compact": "Make a conversation short",
+    "codex.create": "A response for the Codex CLI, always as a stream",
+    "codex_usage.show": "How much of the pool's upstream windows is used",
+    "extended_chat.create": "Chat, with provider/model names",
+    "health.live": "Whether this process answers",
+    "health.ready": "Whether requests can be served",
+    "metrics.metrics": "Sums over all web processes, for Prometheus",
+    "models.index": "Models that this key may use",
+    "models.show": "One model",
+    "openapi.document": "This document",
+    "openapi.page": "This document, to be read",
+    "plain.audio_speech": "Sound from text",
+    "plain.audio_transcriptions": "Text from sound",
+    "plain.completions": "Text that goes on with a text",
+    "plain.embeddings": "Vectors from text",
+    "plain.images_edits": "A changed picture",
+    "plain.images_generations": "A picture from text",
+    "plain.moderations": "Whether a text is harmful",
+    "responses.compact": "Make a conversation short",
+    "responses.create": "A response",
+    "usage.show": "What this key has used, and its limits",
+}
+ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "code"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "code": {"type": ["string", "null"]},
+                "param": {"type": "string"},
+                "resets_at": {"type": "integer"},
+            },
+        }
+    },
+}
+
+
+@bp.get("/openapi.json")
+def document() -> Response:
+    return json_response(made())
+
+
+@bp.get("/docs")
+def page() -> str:
+    return render_template("docs.html", document=made())
+
+
+def made() -> dict[str, Any]:
+    """Return the OpenAPI document of the application at hand. Source: https://spec.openapis.org/oas/v3.1.0"""
+    paths: dict[str, dict[str, Any]] = {}
+    for rule in routes():
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+        for method in METHODS:
+            if method in (rule.methods or ()):
+                paths.setdefault(path, {})[method.lower()] = _operation(rule, method)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Poolgate", "version": "1"},
+        "paths": paths,
+        "components": {
+            "schemas": {"Error": ERROR},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer"},
+                "basic": {"type": "http", "scheme": "basic"},
+            },
+        },
+    }
+
+
+def routes() -> Iterator[Rule]:
+    """Yield the routes that are to be described; handshakes have no place in the document."""
+    rules = (rule for rule in current_app.url_map.iter_rules() if not rule.websocket)
+    return iter(sorted(rules, key=lambda rule: rule.rule))
+
+
+def _operation(rule: Rule, method: str) -> dict[str, Any]:
+    endpoint = rule.endpoint.removeprefix(ALIAS)
+    blueprint = endpoint.partition(".")[0]
+    operation: dict[str, Any] = {
+        "summary": SUMMARIES.get(endpoint) or _first_line(current_app.view_functions[rule.endpoint].__doc__),
+        "operationId": f"{rule.endpoint}_{rule.rule.strip('/').replace('/', '_')}",
+        "responses": {"200": _answer(endpoint), "default": _json({"$ref": "#/components/schemas/Error"})},
+    }
+    if blueprint not in OPEN:
+        operation["security"] = [{"basic": []} if blueprint == "basic_chat" else {"key": []}]
+    if endpoint in BODIES:
+        kind = "multipart/form-data" if endpoint in FORMS else "application/json"
+        content = {kind: {"schema": schema_of(BODIES[endpoint])}}
+        operation["requestBody"] = {"required": True, "content": content}
+    if rule.arguments:
+        operation["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+            for name in sorted(rule.arguments)
+        ]
+    return operation
+
+
+def _answer(endpoint: str) -> dict[str, Any]:
+    if endpoint in KINDS:
+        return {"description": "", "content": {KINDS[endpoint]: {"schema": {"type": "string"}}}}
+    answer = _json({"type": "object"})
+    if endpoint in BODIES:
+        answer["content"]["text/event-stream"] = {"schema": {"type": "string"}}
+    return answer
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().partition("\n")[0]
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": "", "content": {"application/json": {"schema": schema}}}

@@ -1,0 +1,105 @@
+"""POST /v1/embeddings, /v1/audio/speech and others: what passes to an account, and back, as it is."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from functools import partial
+from itertools import chain
+from typing import Any, cast
+
+import orjson
+from flask import Blueprint, Response, request
+
+from app.api.answer import Exchange, begun, told
+from app.api.auth import authenticate
+from app.api.body import check_size, read_json
+from app.api.calls import make_call
+from app.api.codex_headers import add_windows
+from app.api.form import read_form
+from app.api.services import services
+from app.errors import ClientGone, GatewayError, UpstreamProtocolError
+from app.relay.call import Call
+from app.streaming.frames import chat_error
+from schemas.plain import FORM_REQUESTS, JSON_REQUESTS
+
+bp = Blueprint("plain", __name__)
+bp.after_request(add_windows)
+
+EVENTS = "text/event-stream"
+
+
+@bp.before_request
+def admit_caller() -> None:
+    check_size(services().settings.max_body_bytes)
+    authenticate()
+
+
+def create(endpoint: str) -> Response:
+    payload, size = read_json(services().settings.max_body_bytes)
+    body = JSON_REQUESTS[endpoint].load(payload)
+    body.pop("fallbacks", None)
+    return pass_on(_call(endpoint, body, size, orjson.dumps(body), "application/json"))
+
+
+def upload(endpoint: str) -> Response:
+    fields, data = read_form(services().settings.max_body_bytes)
+    body = {name: value for name, value in fields.items() if name != "fallbacks"}
+    body = FORM_REQUESTS[endpoint].load(body)
+    return pass_on(_call(endpoint, body, len(data), data, request.headers["Content-Type"]))
+
+
+for _view, _endpoints in ((create, JSON_REQUESTS), (upload, FORM_REQUESTS)):
+    for _endpoint in _endpoints:
+        bp.add_url_rule(
+            f"/{_endpoint}",
+            _endpoint.replace("/", "_"),
+            partial(_view, _endpoint),
+            methods=["POST"],
+            strict_slashes=False,
+        )
+
+
+def _call(endpoint: str, body: dict[str, Any], size: int, raw: bytes, content_type: str) -> Call:
+    call = make_call(endpoint, body, size, stream=False, raw=raw, content_type=content_type)
+    call.affinity = ""  # nothing of it is cached upstream
+    return call
+
+
+def pass_on(call: Call) -> Response:
+    """Send *call* through the relay and return its answer as it comes: JSON whole, all else in pieces."""
+    exchange = begun(call)
+    try:
+        response = _answered(exchange)
+    except BaseException:
+        exchange.close()
+        raise
+    response.headers.update(told(exchange.answering))
+    return response
+
+
+def _answered(exchange: Exchange) -> Response:
+    arriving = cast(Iterator[list[bytes] | None], exchange.events)  # and None as a tick in silence
+    first = b"".join(next(filter(None, arriving), []))
+    last = exchange.answering.record.last
+    if last is None:
+        raise UpstreamProtocolError("Nobody answered")
+    kind = last.headers.get("Content-Type", "application/octet-stream")
+    if kind.startswith("application/json"):
+        exchange.close()
+        return Response(first, content_type=kind)
+    response = Response(_pieces(exchange, first, kind.startswith(EVENTS)), content_type=kind)
+    response.call_on_close(exchange.close)
+    return response
+
+
+def _pieces(exchange: Exchange, first: bytes, is_events: bool) -> Iterator[bytes]:
+    try:
+        yield first
+        yield from chain.from_iterable(filter(None, cast(Iterator[list[bytes] | None], exchange.events)))
+    except ClientGone:
+        return
+    except GatewayError as error:
+        if not is_events:  # breaking the connection is all that tells that a sound is not whole
+            raise ConnectionResetError(errno.ECONNRESET, error.message) from error
+        yield chat_error(error.envelope())

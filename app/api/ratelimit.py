@@ -1,0 +1,53 @@
+"""
+The x-ratelimit-* headers: where the caller stands after this request, as OpenAI tells it.
+
+Of several limits of one kind the tightest is told: the one with the least left.
+
+Source: https://platform.openai.com/docs/guides/rate-limits (rate limits in headers)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+KINDS = {
+    "requests": "requests",
+    "input_tokens": "tokens",
+    "output_tokens": "tokens",
+    "total_tokens": "tokens",
+}
+
+
+def ratelimit_headers(standings: Iterable[Sequence[Any]], now: float) -> dict[str, str]:
+    """
+    Return the headers for *standings*, each [id, what, per, max, remaining, reset (Unix ms), scope].
+
+    *now* is in Unix seconds, on the store's clock. What never resets has no reset header.
+    """
+    tightest: dict[str, tuple[int, int, int]] = {}
+    for _, what, _, most, remaining, reset_ms, *_ in standings:
+        kind = KINDS.get(what)
+        standing = (max(0, int(remaining)), int(most), int(reset_ms))
+        if kind and (kind not in tightest or standing < tightest[kind]):
+            tightest[kind] = standing
+    headers = {}
+    for kind, (remaining, most, reset_ms) in tightest.items():
+        headers[f"x-ratelimit-limit-{kind}"] = str(most)
+        headers[f"x-ratelimit-remaining-{kind}"] = str(remaining)
+        if reset_ms:
+            headers[f"x-ratelimit-reset-{kind}"] = duration(reset_ms / 1000 - now)
+    return headers
+
+
+def duration(seconds: float) -> str:
+    """Return `1h0m5s`, `6m0s`, `2s` or `120ms`: as Go writes durations, which is what clients read."""
+    milliseconds = max(0, math.ceil(round(seconds * 1000, 3)))
+    if milliseconds < 1000:
+        return f"{milliseconds}ms"
+    minutes, rest = divmod(math.ceil(milliseconds / 1000), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes}m{rest}s"
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

@@ -1,0 +1,27 @@
+"""`x-request-id`: echoed where a client sends one, made where it does not; on every answer."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+from flask import Flask, Response, g, request
+
+_ACCEPTABLE = re.compile(r"[\x21-\x7e]{1,128}")  # printable, and short enough for a log line
+
+
+def register(app: Flask) -> None:
+    app.before_request(_receive)
+    app.after_request(_send)
+
+
+def _receive() -> None:
+    given = request.headers.get("x-request-id") or request.headers.get("request-id") or ""
+    g.request_id = given if _ACCEPTABLE.fullmatch(given) else str(uuid.uuid4())
+
+
+def _send(response: Response) -> Response:
+    response.headers["x-request-id"] = g.get("request_id") or str(uuid.uuid4())
+    if "poolgate_request_id" in g:
+        response.headers["x-poolgate-request-id"] = g.poolgate_request_id
+    return response

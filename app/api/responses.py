@@ -1,0 +1,42 @@
+"""POST /v1/responses"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from app.api.answer import answer
+from app.api.auth import authenticate
+from app.api.body import check_size, read_json
+from app.api.calls import make_call
+from app.api.codex_headers import add_windows
+from app.api.compact import compact
+from app.api.services import services
+from app.errors import UpgradeRefused
+from app.translation.responses_input import normal_input
+from schemas.responses import RESPONSES_REQUEST
+
+bp = Blueprint("responses", __name__)
+bp.after_request(add_windows)
+
+
+@bp.before_request
+def admit_caller() -> None:
+    check_size(services().settings.max_responses_body_bytes)
+    authenticate()
+
+
+@bp.post("/responses", strict_slashes=False)
+def create() -> Response:
+    payload, size = read_json(services().settings.max_responses_body_bytes)
+    body = RESPONSES_REQUEST.load(payload)
+    call = make_call("responses", normal_input(body), size, stream=body["stream"])
+    return answer(call)
+
+
+@bp.get("/responses", strict_slashes=False, websocket=True)
+def upgrade() -> Response:
+    """A WebSocket handshake is told at once to use HTTP, which clients then do silently."""
+    raise UpgradeRefused("This gateway does not speak WebSocket; send POST requests")
+
+
+bp.add_url_rule("/responses/compact", view_func=compact, methods=["POST"], strict_slashes=False)

@@ -1,0 +1,102 @@
+"""
+What surrounds a request: room for it, patience with its client, and one line in the log at its end.
+
+Its end is when the last byte is out, or when nobody is left to take it. The line tells ids,
+numbers and constant words; never what was asked or answered.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, request
+
+from app.api import metrics
+from app.api.room import Room
+from app.api.services import services
+from app.relay.answering import Answering
+
+log = structlog.get_logger()
+
+SEND_BUFFER_BYTES = 256 * 1024  # the kernel doubles it; a client that does not read holds this, no more
+UNCOUNTED = frozenset(["health", "metrics"])  # blueprints that answer however full it is, and are not logged
+
+
+class Visit:
+    """One request from its head to its last byte. `answering` is set by whoever sends it to an account."""
+
+    __slots__ = ("_entered", "_names", "_room", "_size", "_socket", "_started", "_status", "answering")
+
+    def __init__(self, room: Room, slow_client_seconds: float) -> None:
+        self.answering: Answering | None = None
+        self._room = room
+        self._started = time.perf_counter()
+        self._size = request.content_length or 0
+        self._entered = False
+        self._status = 0
+        self._names: dict[str, Any] = {}
+        self._socket = request.environ.get("gunicorn.socket")
+        if self._socket is not None:
+            self._socket.settimeout(slow_client_seconds)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+
+    def enter(self) -> None:
+        """Raises Overloaded."""
+        self._room.enter(self._size)
+        self._entered = True
+        metrics.OPEN.inc()
+
+    def answered(self, response: Response) -> None:
+        """Note what can be told only while Flask still knows of the request."""
+        self._status = response.status_code
+        self._names = {
+            "request_id": g.get("request_id"),
+            "method": request.method,
+            "endpoint": request.url_rule.rule if request.url_rule else "unknown",
+        }
+        if "api_key" in g:
+            self._names["key"] = g.api_key.id
+        if request.blueprint not in UNCOUNTED:
+            response.call_on_close(self.tell)
+        response.call_on_close(self.leave)
+
+    def leave(self) -> None:
+        """Give the room back, and the connection to whoever waits for its next request."""
+        if self._entered:
+            self._entered = False
+            self._room.leave(self._size)
+            metrics.OPEN.dec()
+        if self._socket is not None:
+            with suppress(OSError):  # closed already
+                self._socket.settimeout(None)
+
+    def tell(self) -> None:
+        seconds = time.perf_counter() - self._started
+        row = self.answering.record.row if self.answering is not None else {}
+        metrics.observe(self._names["endpoint"], self._status, seconds, row)
+        told = self._names | row | {"status": self._status, "total_ms": round(seconds * 1000)}
+        if row:
+            told |= {"outcome": row["status"], "attempts": len(row["attempts"])}
+            told["poolgate_request_id"] = told.pop("id")
+        log.info("request_ended", **told)
+
+
+def register(app: Flask) -> None:
+    room = Room()
+
+    def arrive() -> None:
+        g.visit = visit = Visit(room, services().settings.slow_client_seconds)
+        if request.blueprint not in UNCOUNTED:
+            visit.enter()
+
+    def depart(response: Response) -> Response:
+        if "visit" in g:
+            g.visit.answered(response)
+        return response
+
+    app.before_request(arrive)
+    app.after_request(depart)

@@ -1,0 +1,88 @@
+"""What an administrator says of an account."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from marshmallow import ValidationError, validates_schema
+from marshmallow.validate import Length, OneOf
+
+from schemas.faults import fault
+from schemas.names import AdminSchema, Name, Names
+from schemas.wire import Text, Texts, Whole
+
+KINDS = ("openai", "chatgpt", "compatible")  # `demo` accounts are never added by hand
+WIRES = ("chat", "responses")
+
+
+METADATA_NAMES = frozenset(["metadata", "metadata.google.internal", "instance-data"])
+METADATA_ADDRESSES = frozenset(["100.100.100.200", "fd00:ec2::254"])  # others are link-local
+
+
+class BaseUrl(Text):
+    """An http or https URL to which paths are appended; returned without slashes at its end."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
+        text: str = super()._deserialize(value, attr, data)
+        if not text.isascii() or not text.isprintable() or " " in text:
+            raise fault("must be an ASCII URL without spaces")
+        try:
+            url = urlsplit(text)
+            host, _port = url.hostname, url.port
+        except ValueError:
+            raise fault("must be a URL with a host and a port that exist") from None
+        if url.scheme not in ("http", "https") or not host:
+            raise fault("must be an http or https URL with a host")
+        if _gives_credentials(host):
+            raise fault("must not be a link-local address or a cloud's metadata service")
+        if "@" in url.netloc:
+            raise fault("must not hold credentials")
+        if "?" in text or "#" in text:
+            raise fault("must not have a query or a fragment")
+        return text.rstrip("/")
+
+
+def _gives_credentials(host: str) -> bool:
+    """
+    Whether *host* is where a cloud hands its machine's credentials to whoever asks.
+
+    Other private addresses are where self-hosted models live. Names are not looked up.
+    """
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        try:
+            address = ip_address(socket.inet_aton(host))  # 0xa9fea9fe, 169.254.43518 and the like
+        except OSError:
+            return host.rstrip(".") in METADATA_NAMES
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return mapped.is_link_local or str(mapped) in METADATA_ADDRESSES
+
+
+class AccountInput(AdminSchema):
+    """
+    Only what was said: what is left out has the default of its kind.
+
+    Load with `partial=True` to change an account.
+    """
+
+    name = Name(required=True)
+    kind = Text(required=True, validate=OneOf(KINDS, error=f"must be {' or '.join(KINDS)}"))
+    base_url = BaseUrl()
+    models = Names()  # none: any
+    weight = Whole(1, 1000)
+    cap = Whole(1, 100_000)  # parallel requests
+    group = Whole(0, 99)
+    wires = Texts(WIRES, validate=Length(min=1, error="must not be empty"))
+
+    @validates_schema
+    def check_together(self, account: dict[str, Any], **_: Any) -> None:
+        kind = account.get("kind")
+        if kind == "compatible" and "base_url" not in account:
+            raise ValidationError("is required for a compatible account", "base_url")
+        if kind == "chatgpt" and "chat" in account.get("wires", ()):
+            raise ValidationError("must be responses alone for a chatgpt account", "wires")

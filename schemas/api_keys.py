@@ -1,0 +1,46 @@
+"""What an administrator says of a caller's API key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from marshmallow.validate import OneOf
+
+from schemas.faults import fault
+from schemas.names import AdminSchema, Name, Names
+from schemas.wire import Flag, Text, Whole
+
+MOST_OUTPUT_TOKENS = 10_000_000  # more than any model gives; a slip of the finger is refused
+
+
+class Expiry(Text):
+    """
+    An ISO 8601 date or date with time, returned as Unix seconds.
+
+    A date is its first moment; a time without an offset is UTC.
+    """
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> float:
+        try:
+            moment = datetime.fromisoformat(super()._deserialize(value, attr, data))
+        except ValueError:
+            raise fault("must be a date like 2027-01-31 or 2027-01-31T18:00:00Z") from None
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        if seconds <= 0:
+            raise fault("must be after 1970")
+        return seconds
+
+
+class KeyInput(AdminSchema):
+    """`limits` stay as they are written, like `1000000 total_tokens/day`; quotas read them."""
+
+    name = Name(required=True)
+    models = Names()  # none: all
+    accounts = Names()  # names; none: all
+    expires_at = Expiry(data_key="expires")
+    limits = Names()
+    raw = Flag()
+    output_tokens = Whole(1, MOST_OUTPUT_TOKENS)
+    on_cut = Text(validate=OneOf(("fail", "restart"), error="must be fail or restart"))

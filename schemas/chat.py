@@ -1,0 +1,70 @@
+"""
+The body of POST /v1/chat/completions.
+
+No number has a range of its own, `n` aside: the upstream knows what its models take.
+
+Source: https://platform.openai.com/docs/api-reference/chat/create
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import ValidationError, validates_schema
+from marshmallow.fields import Nested
+from marshmallow.validate import Length
+
+from schemas.formats import ResponseFormat, TextOptions
+from schemas.messages import Messages
+from schemas.tools import ChatToolChoice, ChatTools, FunctionCall, Functions
+from schemas.wire import Fallbacks, Flag, Number, Object, Text, TextOrTexts, Texts, Whole, WireSchema
+
+
+class StreamOptions(WireSchema):
+    include_usage = Flag()
+    include_obfuscation = Flag()
+
+
+class ChatRequest(WireSchema):
+    model = Text(required=True, validate=Length(min=1, error="must not be empty"))
+    messages = Messages(required=True)
+    tools = ChatTools()
+    tool_choice = ChatToolChoice()
+    functions = Functions()
+    function_call = FunctionCall()
+    parallel_tool_calls = Flag()
+    stream = Flag(load_default=False)
+    stream_options = Nested(StreamOptions)
+    temperature = Number()
+    top_p = Number()
+    max_tokens = Whole()
+    max_completion_tokens = Whole()
+    response_format = ResponseFormat()
+    stop = TextOrTexts()
+    presence_penalty = Number()
+    frequency_penalty = Number()
+    logprobs = Flag()
+    top_logprobs = Whole()
+    seed = Whole()
+    n = Whole(1, 128)  # above 1, only some accounts will do
+    store = Flag()
+    reasoning_effort = Text()
+    text = Nested(TextOptions)
+    include = Texts()
+    web_search_options = Object()
+    fallbacks = Fallbacks()
+
+    @validates_schema
+    def check_together(self, body: dict[str, Any], **_: Any) -> None:
+        if "top_logprobs" in body and body.get("logprobs") is not True:
+            raise ValidationError("needs logprobs to be true", "top_logprobs")
+        if "response_format" in body and "format" in body.get("text", {}):
+            raise ValidationError("must not be given together with text.format", "response_format")
+
+
+class LegacyChatRequest(ChatRequest):
+    messages = Messages(required=True, functions=True)
+
+
+CHAT_REQUEST = ChatRequest()  # building one costs more than many loads
+LEGACY_CHAT_REQUEST = LegacyChatRequest()  # with the deprecated role `function`

@@ -1,0 +1,30 @@
+"""
+The body of POST /v1/responses/compact: a conversation. What else a client sends is left out.
+
+Source: https://platform.openai.com/docs/api-reference/responses/compact
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import post_load, pre_load
+
+from schemas.responses import ResponsesRequest
+
+KEPT = ("model", "input", "messages", "instructions", "prompt_cache_key", "service_tier")
+
+
+class CompactRequest(ResponsesRequest):
+    @pre_load
+    def without_nulls(self, data: Any, **more: Any) -> Any:
+        if isinstance(data, dict):
+            data = {name: data[name] for name in KEPT if name in data}
+        return super().without_nulls(data, **more)
+
+    @post_load
+    def without_defaults(self, body: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {name: body[name] for name in KEPT if name in body}
+
+
+COMPACT_REQUEST = CompactRequest()

@@ -1,0 +1,59 @@
+"""
+The body of POST /openai/v1/chat/completions: a chat body with ranges, and `reasoning`.
+
+Source: https://docs.getbifrost.ai (chat completions, OpenAI format)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import ValidationError, post_load, validates_schema
+from marshmallow.fields import Nested
+from marshmallow.validate import OneOf, Range
+
+from schemas.chat import ChatRequest
+from schemas.wire import Number, Object, Text, Whole, WireSchema
+
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+
+def _between(least: int, most: int) -> Range:
+    return Range(least, most, error=f"must be from {least} to {most}")
+
+
+def _effort() -> Text:
+    return Text(validate=OneOf(EFFORTS, error=f"must be one of {', '.join(EFFORTS)}"))
+
+
+class Reasoning(WireSchema):
+    effort = _effort()
+    max_tokens = Whole(0)
+
+
+class ExtendedChatRequest(ChatRequest):
+    temperature = Number(validate=_between(0, 2))
+    presence_penalty = Number(validate=_between(-2, 2))
+    frequency_penalty = Number(validate=_between(-2, 2))
+    logit_bias = Object()
+    user = Text()
+    service_tier = Text()
+    reasoning = Nested(Reasoning)
+    reasoning_effort = _effort()
+    cache_control = Object()
+
+    @validates_schema
+    def check_efforts(self, body: dict[str, Any], **_: Any) -> None:
+        if "reasoning_effort" in body and "effort" in body.get("reasoning", {}):
+            raise ValidationError("must not be given together with reasoning.effort", "reasoning_effort")
+
+    @post_load
+    def say_effort_once(self, body: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Say the effort where the API has a field for it; what else `reasoning` has stays there."""
+        reasoning = dict(body.pop("reasoning", {}))
+        if "effort" in reasoning:
+            body["reasoning_effort"] = reasoning.pop("effort")
+        return body | ({"reasoning": reasoning} if reasoning else {})
+
+
+EXTENDED_CHAT_REQUEST = ExtendedChatRequest()

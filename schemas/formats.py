@@ -1,0 +1,76 @@
+"""
+The format an answer must have: chat's `response_format`, Responses' `text.format`.
+
+Chat nests what Responses keeps flat: `{type: json_schema, json_schema: {name, schema}}`
+against `{type: json_schema, name, schema}`. A strict schema is the upstream's to judge.
+
+Source: https://platform.openai.com/docs/guides/structured-outputs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import ValidationError
+from marshmallow.validate import Regexp
+
+from schemas.faults import fault
+from schemas.wire import Flag, Json, Object, Text, WireSchema
+
+PLAIN = ("text", "json_object")
+TYPES = (*PLAIN, "json_schema")
+
+
+class NamedSchema(WireSchema):
+    name = Text(
+        required=True,
+        validate=Regexp(r"[A-Za-z0-9_-]{1,64}\Z", error="must be 1 to 64 letters, digits, _ or -"),
+    )
+    schema = Object()
+    strict = Flag()
+    description = Text()
+
+
+_NAMED_SCHEMA = NamedSchema()
+
+
+class TextFormat(Json):
+    """`{type}` or `{type: json_schema, name, schema}`."""
+
+    types, wanted = (dict,), "an object"
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        named = _type_of(super()._deserialize(value, attr, data)) == "json_schema"
+        return _NAMED_SCHEMA.load(value) if named else value
+
+
+class TextOptions(WireSchema):
+    verbosity = Text()
+    format = TextFormat()
+
+
+class ResponseFormat(Json):
+    """`{type}`, `{type: json_schema, json_schema: {name, schema}}`, or a bare type, returned as `{type}`."""
+
+    types, wanted = (dict, str), "an object"
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        form = super()._deserialize(value, attr, data)
+        if type(form) is str:
+            form = {"type": form}
+        if _type_of(form) != "json_schema":
+            return form
+        if type(form.get("json_schema")) is not dict:
+            raise fault("must have an object json_schema beside its type json_schema")
+        try:
+            return {**form, "json_schema": _NAMED_SCHEMA.load(form["json_schema"])}
+        except ValidationError as error:
+            raise ValidationError({"json_schema": error.messages}) from None
+
+
+def _type_of(form: dict[str, Any]) -> str:
+    kind = form.get("type")
+    if type(kind) is not str or kind not in TYPES:
+        raise fault(f"must have the type {' or '.join(TYPES)}")
+    return kind

@@ -1,0 +1,54 @@
+"""
+The `input` of a Responses request: a string, or items.
+
+Source: https://platform.openai.com/docs/api-reference/responses/create (`input`)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from schemas.faults import fault
+from schemas.messages import call_id_of
+from schemas.parts import file_id_of
+from schemas.wire import Json
+
+
+class Input(Json):
+    """
+    A string, or an array of items, maybe empty.
+
+    Of an item we ask only what no upstream could make good: that it is an object, holds no
+    file that lies elsewhere, and, as the answer of a tool, names the call.
+    """
+
+    types, wanted = (str, list), "a string or an array of items"
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        if type(super()._deserialize(value, attr, data)) is list:
+            for index, item in enumerate(value):
+                _check_item(item, index, last=index == len(value) - 1)
+        return value
+
+
+def _check_item(item: Any, index: int, *, last: bool) -> None:
+    if type(item) is not dict:
+        raise fault("must be an object", index)
+    if item.get("role") == "tool" and call_id_of(item) is None:
+        raise fault("must be a non-empty string", index, "tool_call_id")
+    if item.get("type") == "compaction_trigger" and not last:
+        raise fault("must be the last item, and the only compaction_trigger", index)
+    for part in _with_parts(item):
+        if part.get("type") == "input_file" and file_id_of(part) is not None:
+            raise fault("has a file_id, which is not supported: send file_data or file_url", index)
+
+
+def _with_parts(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield *item* and every object in its content, or in the output of a tool."""
+    yield item
+    for name in ("content", "output"):
+        held = item.get(name)
+        for part in held if type(held) is list else (held,):
+            if type(part) is dict:
+                yield part

@@ -1,0 +1,74 @@
+"""
+Bodies of the endpoints whose requests pass through as they are: only what we act on is checked.
+
+Source: https://platform.openai.com/docs/api-reference (embeddings, moderations, completions,
+audio, images)
+"""
+
+from __future__ import annotations
+
+from marshmallow.validate import Length
+
+from schemas.wire import Flag, Json, Text, Whole, WireSchema
+
+_FILLED = Length(min=1, error="must not be empty")
+
+
+class TextOrArray(Json):
+    types, wanted = (str, list), "a string or an array"
+
+
+class PlainRequest(WireSchema):
+    model = Text(required=True, validate=_FILLED)
+    stream = Flag()
+
+
+class EmbeddingsRequest(PlainRequest):
+    input = TextOrArray(required=True, validate=_FILLED)
+
+
+class ModerationsRequest(PlainRequest):
+    model = Text(load_default="omni-moderation-latest", validate=_FILLED)
+    input = TextOrArray(required=True)
+
+
+class CompletionsRequest(PlainRequest):
+    prompt = TextOrArray()
+    max_tokens = Whole(0)
+    n = Whole(1)
+    best_of = Whole(1)
+
+
+class SpeechRequest(PlainRequest):
+    input = Text(required=True)
+
+
+class ImagesRequest(PlainRequest):
+    prompt = Text(required=True)
+
+
+class FormRequest(WireSchema):
+    """The fields of a form, which are all texts; its files are named beside them."""
+
+    model = Text(required=True, validate=_FILLED)
+
+
+class TranscriptionsRequest(FormRequest):
+    file = Text(required=True)
+
+
+class ImageEditsRequest(FormRequest):
+    prompt = Text(required=True)
+
+
+JSON_REQUESTS: dict[str, PlainRequest] = {
+    "audio/speech": SpeechRequest(),
+    "completions": CompletionsRequest(),
+    "embeddings": EmbeddingsRequest(),
+    "images/generations": ImagesRequest(),
+    "moderations": ModerationsRequest(),
+}
+FORM_REQUESTS: dict[str, FormRequest] = {
+    "audio/transcriptions": TranscriptionsRequest(),
+    "images/edits": ImageEditsRequest(),
+}

@@ -1,0 +1,81 @@
+"""
+The body of POST /v1/responses.
+
+`messages`, in the shape of chat, may stand in for `input`. What this gateway cannot keep
+is refused (`store`, `previous_response_id`) rather than forgotten in silence.
+
+Source: https://platform.openai.com/docs/api-reference/responses/create
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import ValidationError, pre_load, validates_schema
+from marshmallow.fields import Nested
+from marshmallow.validate import Equal, Length
+
+from schemas.formats import TextOptions
+from schemas.input_items import Input
+from schemas.messages import Messages
+from schemas.tools import ResponsesToolChoice, ResponsesTools
+from schemas.wire import Fallbacks, Flag, Json, Object, Text, Texts, WireSchema
+
+INCLUDES = (
+    "code_interpreter_call.outputs",
+    "computer_call_output.output.image_url",
+    "file_search_call.results",
+    "message.input_image.image_url",
+    "message.output_text.logprobs",
+    "reasoning.encrypted_content",
+    "web_search_call.action.sources",
+)
+
+
+class ReasoningOptions(WireSchema):
+    effort = Text()
+    summary = Text()
+
+
+class Unsupported(Json):
+    types, wanted = (), "null or absent: it is not supported"
+
+
+class ResponsesRequest(WireSchema):
+    model = Text(required=True, validate=Length(min=1, error="must not be empty"))
+    input = Input()
+    messages = Messages(continues="conversation")
+    instructions = Text()
+    tools = ResponsesTools()
+    tool_choice = ResponsesToolChoice()
+    parallel_tool_calls = Flag()
+    reasoning = Nested(ReasoningOptions)
+    text = Nested(TextOptions)
+    stream = Flag(load_default=False)
+    stream_options = Object()
+    include = Texts(INCLUDES)
+    conversation = Text()
+    previous_response_id = Unsupported()
+    store = Flag(validate=Equal(False, error="must be false: answers are not stored"))
+    truncation = Unsupported()
+    prompt_cache_key = Text()
+    service_tier = Text()
+    fallbacks = Fallbacks()
+
+    @pre_load
+    def without_nulls(self, data: Any, **more: Any) -> Any:
+        """Take an empty `input` beside `messages` for none at all."""
+        body = super().without_nulls(data, **more)
+        if isinstance(body, dict) and "messages" in body and body.get("input") == []:
+            del body["input"]
+        return body
+
+    @validates_schema
+    def check_together(self, body: dict[str, Any], **_: Any) -> None:
+        if "input" in body and "messages" in body:
+            raise ValidationError("must not be given together with input", "messages")
+        if "input" not in body and "messages" not in body:
+            raise ValidationError("is required, or messages in its place", "input")
+
+
+RESPONSES_REQUEST = ResponsesRequest()  # building one costs more than many loads

@@ -1,0 +1,125 @@
+"""
+Tools and the choice among them, on both wires.
+
+Chat nests what a tool is called, `{type: function, function: {name}}`; Responses does not,
+`{type: function, name}`. A tool we cannot read is refused: without it the model would
+behave otherwise and nobody would know why.
+
+Source: https://platform.openai.com/docs/api-reference/chat/create (`tools`, `tool_choice`)
+and https://platform.openai.com/docs/api-reference/responses/create
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from marshmallow import ValidationError
+
+from schemas.faults import fault
+from schemas.wire import Json, is_name
+
+BUILT_IN = ("file_search", "code_interpreter", "computer_use", "computer_use_preview", "image_generation")
+NAMED = ("function", "custom")
+NAMELESS = ("web_search", "web_search_preview", *BUILT_IN)
+CHOICES = ("none", "auto", "required")
+
+
+class ResponsesTools(Json):
+    """An array of flat tools. Functions and custom tools need a name; the others are the upstream's."""
+
+    types, wanted = (list,), "an array of tools"
+    refused: ClassVar[tuple[str, ...]] = BUILT_IN
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        for index, tool in enumerate(super()._deserialize(value, attr, data)):
+            try:
+                self._check(tool, _kind(tool))
+            except ValidationError as error:
+                raise ValidationError({index: error.messages}) from None
+        self._refuse_built_in(value)
+        return value
+
+    def _refuse_built_in(self, tools: list[dict[str, Any]]) -> None:
+        """Say it of the whole list: nothing is wrong with the tool, only with having it here."""
+        for tool in tools:
+            if tool.get("type") in self.refused:
+                raise fault(f"must not have {tool['type']}: this built-in tool is not supported")
+
+    def _check(self, tool: dict[str, Any], kind: str) -> None:
+        if kind in NAMED and not is_name(tool.get("name")):
+            raise fault("must be a non-empty string", "name")
+
+
+class ChatTools(ResponsesTools):
+    """An array of tools, nested or flat. All but web search need a name."""
+
+    def _check(self, tool: dict[str, Any], kind: str) -> None:
+        nested, *place = _nested(tool, kind)
+        if kind not in NAMELESS and not is_name(nested.get("name")):
+            raise fault("must be a non-empty string", *place, "name")
+
+
+class ResponsesToolChoice(Json):
+    """What the model may or must call: a word, or an object; one that forces a tool names it."""
+
+    types, wanted = (str, dict), "a string or an object"
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        choice = super()._deserialize(value, attr, data)
+        if type(choice) is str and choice not in CHOICES:
+            raise fault(f"must be {' or '.join(CHOICES)}, or an object")
+        if type(choice) is dict and choice.get("type") in NAMED and not is_name(self._name(choice)):
+            raise fault(f"must name the {choice['type']} tool that it forces")
+        return choice
+
+    def _name(self, choice: dict[str, Any]) -> Any:
+        return choice.get("name")
+
+
+class ChatToolChoice(ResponsesToolChoice):
+    def _name(self, choice: dict[str, Any]) -> Any:
+        return _nested(choice, choice["type"])[0].get("name")
+
+
+class Functions(Json):
+    """The deprecated form of chat's `tools`: an array of functions."""
+
+    types, wanted = (list,), "an array of functions"
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        for index, function in enumerate(super()._deserialize(value, attr, data)):
+            if type(function) is not dict:
+                raise fault("must be an object", index)
+            if not is_name(function.get("name")):
+                raise fault("must be a non-empty string", index, "name")
+        return value
+
+
+class FunctionCall(Json):
+    """The deprecated form of chat's `tool_choice`."""
+
+    types, wanted = (str, dict), "a string or an object"
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        choice = super()._deserialize(value, attr, data)
+        if type(choice) is str and choice not in ("none", "auto"):
+            raise fault("must be none or auto, or an object")
+        if type(choice) is dict and not is_name(choice.get("name")):
+            raise fault("must name the function that it forces")
+        return choice
+
+
+def _kind(tool: Any) -> str:
+    if type(tool) is not dict:
+        raise fault("must be an object")
+    kind = tool.get("type")
+    if not isinstance(kind, str | None):
+        raise fault("must be a string", "type")
+    return "function" if kind is None else kind
+
+
+def _nested(holder: dict[str, Any], kind: str) -> tuple[Any, ...]:
+    """Return the object that has the name of a tool or choice on the chat wire, and its key if it has one."""
+    nest = "custom" if kind == "custom" else "function"
+    return (holder[nest], nest) if type(holder.get(nest)) is dict else (holder,)

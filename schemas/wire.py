@@ -1,0 +1,121 @@
+"""
+Strict JSON types, and the schema of an object that clients send.
+
+`true` is no number and `"1"` no integer, but 1.0 is: JSON does not tell the two apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar, TypeGuard
+
+from marshmallow import INCLUDE, Schema, pre_load
+from marshmallow.fields import Field
+
+from schemas.faults import fault
+
+INTEGERS = range(-(2**63), 2**64)  # what can be written as a JSON integer again
+
+
+def is_name(value: Any) -> TypeGuard[str]:
+    return type(value) is str and value != ""
+
+
+class WireSchema(Schema):
+    """An object in which null says the same as absence."""
+
+    class Meta:
+        unknown = INCLUDE  # fields we do not act on reach the upstream untouched
+
+    error_messages = {"type": "must be an object"}
+
+    @pre_load
+    def without_nulls(self, data: Any, **_: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {name: value for name, value in data.items() if value is not None}
+
+
+class Json(Field[Any]):
+    """A field that takes one JSON type and nothing like it."""
+
+    default_error_messages = {"required": "is required", "null": "must not be null"}
+
+    types: ClassVar[tuple[type, ...]] = ()
+    wanted: ClassVar[str] = ""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        if type(value) not in self.types:
+            raise fault(f"must be {self.wanted}")
+        return value
+
+
+class Text(Json):
+    types, wanted = (str,), "a string"
+
+
+class Flag(Json):
+    types, wanted = (bool,), "true or false"
+
+
+class Number(Json):
+    types, wanted = (int, float), "a number"
+
+
+class Object(Json):
+    types, wanted = (dict,), "an object"
+
+
+class Whole(Json):
+    """An integer, from *least* to *most*."""
+
+    def __init__(self, least: int = INTEGERS[0], most: int = INTEGERS[-1], **more: Any) -> None:
+        super().__init__(**more)
+        self.allowed = range(least, most + 1)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> int:
+        if type(value) is float and value.is_integer():
+            value = int(value)
+        if type(value) is int and value in self.allowed:
+            return value
+        bounds = "" if self.allowed == INTEGERS else f" from {self.allowed[0]} to {self.allowed[-1]}"
+        raise fault(f"must be an integer{bounds}")
+
+
+class Texts(Json):
+    """An array of strings, each one of *choices* when they are given."""
+
+    types, wanted = (list,), "an array of strings"
+
+    def __init__(self, choices: Collection[str] = (), **more: Any) -> None:
+        super().__init__(**more)
+        self.choices = choices
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        for index, text in enumerate(super()._deserialize(value, attr, data)):
+            if type(text) is not str:
+                raise fault("must be a string", index)
+            if self.choices and text not in self.choices:
+                raise fault(f"must be one of {', '.join(self.choices)}", index)
+        return value
+
+
+class TextOrTexts(Texts):
+    wanted = "a string or an array of strings"
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        return value if type(value) is str else super()._deserialize(value, attr, data)
+
+
+class Fallbacks(Texts):
+    """The names of models to go on with, where the one that is asked for fails."""
+
+    most: ClassVar[int] = 16  # each is a request of its own
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        names = super()._deserialize(value, attr, data)
+        if len(names) > self.most:
+            raise fault(f"must have at most {self.most} names")
+        if "" in names:
+            raise fault("must not be empty", names.index(""))
+        return names

@@ -1,0 +1,114 @@
+"""Bodies are read within their limits, whatever they are packed in."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from io import BytesIO
+from typing import Any
+
+import pytest
+import zstandard
+from flask import Flask
+
+from app.api.body import MOST_LEVELS, check_size, read_json
+from app.errors import InvalidRequest, PayloadTooLarge
+
+app = Flask(__name__)
+LIMIT = 1000
+BODY = b'{"model": "m"}'
+
+
+def encoding_of(value: Any) -> str:
+    """Name a case; what packers write holds the time of day, which test processes do not share."""
+    return value if isinstance(value, str) else "data"
+
+
+def read(data: bytes, encoding: str = "") -> Any:
+    headers = {"Content-Encoding": encoding} if encoding else {}
+    with app.test_request_context(method="POST", data=data, headers=headers):
+        check_size(LIMIT)
+        return read_json(LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data"),
+    [
+        ("", BODY),
+        ("identity", BODY),
+        ("gzip", gzip.compress(BODY, mtime=0)),
+        (" GZIP ,", gzip.compress(BODY, mtime=0)),
+        ("deflate", zlib.compress(BODY)),
+        ("zstd", zstandard.compress(BODY)),
+        ("zstd", zstandard.compress(BODY[:5]) + zstandard.compress(BODY[5:])),
+        ("gzip, zstd", zstandard.compress(gzip.compress(BODY, mtime=0))),
+    ],
+    ids=encoding_of,
+)
+def test_what_is_packed_is_unpacked(encoding: str, data: bytes) -> None:
+    assert read(data, encoding) == ({"model": "m"}, len(BODY))
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, zstandard.compress])
+def test_what_unpacks_to_more_than_the_limit(pack: Any) -> None:
+    encoding = {gzip.compress: "gzip", zlib.compress: "deflate"}.get(pack, "zstd")
+
+    assert read(pack(BODY + b" " * (LIMIT - len(BODY))), encoding)[1] == LIMIT
+    with pytest.raises(PayloadTooLarge):
+        read(pack(BODY + b" " * LIMIT), encoding)
+
+
+@pytest.mark.parametrize("data", [b" " * (LIMIT + 1), BODY.ljust(LIMIT + 1)])
+def test_what_comes_too_large(data: bytes) -> None:
+    with pytest.raises(PayloadTooLarge):
+        read(data)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data"),
+    [
+        ("gzip", BODY),
+        ("gzip", gzip.compress(BODY, mtime=0)[:-3]),
+        ("gzip", gzip.compress(BODY, mtime=0) + b"more"),
+        ("gzip", gzip.compress(BODY, mtime=0) + gzip.compress(b" ", mtime=0)),
+        ("deflate", zlib.compress(BODY)[:-6]),
+        ("zstd", BODY),
+        ("zstd", zstandard.compress(BODY)[:-3]),
+        ("zstd", zstandard.compress(BODY) + b"more"),
+        ("zstd, gzip", zstandard.compress(gzip.compress(BODY, mtime=0))),
+        ("br", BODY),
+    ],
+    ids=encoding_of,
+)
+def test_what_is_not_packed_as_it_says(encoding: str, data: bytes) -> None:
+    with pytest.raises(InvalidRequest) as told:
+        read(data, encoding)
+
+    assert told.value.status == 400
+    assert told.value.param is None
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"1", b"null", b'"{}"', b"{", b'{"a": NaN}', b"\xff", b'{"a": "\\ud800"}']
+)
+def test_what_is_no_json_object(data: bytes) -> None:
+    with pytest.raises(InvalidRequest):
+        read(data)
+
+
+def nested(levels: int) -> bytes:
+    return b'{"a":' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}"
+
+
+def test_what_is_nested_too_deeply() -> None:
+    assert read(nested(MOST_LEVELS))
+    with pytest.raises(InvalidRequest, match="200 levels"):
+        read(nested(MOST_LEVELS + 1))
+
+
+def test_what_breaks_off() -> None:
+    environ = {"wsgi.input_terminated": True, "CONTENT_LENGTH": "500"}  # as under gunicorn
+    arriving = app.test_request_context(method="POST", input_stream=BytesIO(BODY), environ_overrides=environ)
+
+    with arriving, pytest.raises(InvalidRequest, match="shorter"):
+        read_json(LIMIT)

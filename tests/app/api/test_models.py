@@ -1,0 +1,39 @@
+"""The list of models, as far as what upstreams tell of them goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import create_app
+from app.config import Settings
+from app.pool.account import Account
+from app.wiring import Services, build
+
+POOL = "default"
+
+
+@pytest.fixture
+def services(redis_client: Any, redis_url: str, tmp_path: Path) -> Services:
+    services = build(Settings(home=tmp_path, redis_url=redis_url, store_timeout_seconds=5))
+    services.pools.ensure(POOL)
+    return services
+
+
+def test_metadata_is_what_the_upstream_told(services: Services) -> None:
+    """A model of which nothing was told has none."""
+    _, secret = services.api_keys.create(POOL, "k")
+    account = services.accounts.add(
+        POOL, Account("", "a", "openai", "http://127.0.0.1:1/v1", credential="sk")
+    )
+    services.accounts.list_models(POOL, account.id, ["m1", "m2"], {"m1": {"context_window": 272000}})
+
+    answer = (
+        create_app(services).test_client().get("/v1/models", headers={"Authorization": f"Bearer {secret}"})
+    )
+
+    first, second = answer.get_json()["data"]
+    assert (first["id"], first["metadata"]) == ("m1", {"context_window": 272000})
+    assert (second["id"], "metadata" in second) == ("m2", False)

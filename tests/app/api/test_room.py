@@ -1,0 +1,41 @@
+"""A process says no before its memory does."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.api.room import Room
+from app.errors import Overloaded
+
+
+def test_so_many_requests_and_no_more() -> None:
+    room = Room(most_requests=2, most_bytes=100)
+    room.enter(0)
+    room.enter(0)
+
+    with pytest.raises(Overloaded) as refused:
+        room.enter(0)
+    assert (refused.value.status, refused.value.retry_after_seconds) == (429, 1)
+
+    room.leave(0)
+    room.enter(0)
+
+
+def test_so_many_bytes_and_no_more() -> None:
+    room = Room(most_requests=10, most_bytes=100)
+    room.enter(60)
+
+    with pytest.raises(Overloaded):
+        room.enter(41)
+    room.enter(40)
+
+    assert (room.requests, room.bytes) == (2, 100)
+
+
+def test_whoever_comes_alone_fits() -> None:
+    """A limit on bodies that is set higher than this one must still mean something."""
+    room = Room(most_requests=1, most_bytes=100)
+    room.enter(1000)
+
+    with pytest.raises(Overloaded):
+        room.enter(0)

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from typing import Any
+
+from app.api.usage import told
+from app.quotas.usage_book import Gauge, Standing, UpstreamWindow
+
+COST = {"id": "c", "what": "cost", "per": "month", "max": 5_000_000, "mode": "strict", "scope": "pool"}
+TOKENS = {"id": "t", "what": "total_tokens", "per": "day", "max": 100, "mode": "strict", "model": "gpt-5*"}
+
+
+def standing(**more: Any) -> Standing:
+    return Standing(**{"used": {}, "gauges": [], "windows": [None, None]} | more)
+
+
+class TestBody:
+    def test_nothing_yet(self) -> None:
+        assert told(standing()) == {
+            "request_count": 0,
+            "total_tokens": 0,
+            "cached_input_tokens": 0,
+            "total_cost_usd": 0.0,
+            "limits": [],
+            "upstream_limits": [],
+            "account_pool_usage": None,
+        }
+
+    def test_used(self) -> None:
+        used = {"requests": 2, "input_tokens": 5, "output_tokens": 7, "cached_tokens": 3, "cost": 1_250_000}
+        body = told(standing(used=used))
+
+        assert (body["request_count"], body["total_tokens"], body["cached_input_tokens"]) == (2, 12, 3)
+        assert body["total_cost_usd"] == 1.25
+
+    def test_limits(self) -> None:
+        """Money is in dollars; what runs is not remaining; what is overdrawn leaves nothing."""
+        cost, tokens = told(
+            standing(gauges=[Gauge(COST, 1_000_000, 500_000, 99), Gauge(TOKENS, 120, 0, None)])
+        )["limits"]
+
+        assert cost == {
+            "limit_type": "cost_usd",
+            "limit_window": "monthly",
+            "max_value": 5.0,
+            "current_value": 1.0,
+            "remaining_value": 3.5,
+            "held_value": 0.5,
+            "model_filter": None,
+            "reset_at": 99,
+            "source": "pool",
+        }
+        assert (tokens["limit_window"], tokens["model_filter"], tokens["source"]) == (
+            "daily",
+            "gpt-5*",
+            "api_key",
+        )
+        assert (tokens["current_value"], tokens["remaining_value"], tokens["reset_at"]) == (120, 0, None)
+
+    def test_upstream_windows(self) -> None:
+        body = told(standing(windows=[UpstreamWindow(40.5, 77), None]))
+
+        assert body["account_pool_usage"] == {
+            "primary": {"used_percent": 40.5, "reset_at": 77},
+            "secondary": None,
+        }
+        (window,) = body["upstream_limits"]
+        assert (window["limit_window"], window["remaining_value"], window["reset_at"]) == (
+            "primary",
+            59.5,
+            77,
+        )

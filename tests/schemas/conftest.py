@@ -1,0 +1,25 @@
+"""What every schema's tests ask: what does it make of this, and what does it say against that?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from marshmallow import Schema, ValidationError
+
+from schemas.faults import first_fault
+
+Refusal = Callable[[Schema, Any], tuple[str | None, str]]
+
+
+@pytest.fixture
+def refusal() -> Refusal:
+    """Load a body that must not load; return its first fault."""
+
+    def load(schema: Schema, body: Any) -> tuple[str | None, str]:
+        with pytest.raises(ValidationError) as caught:
+            schema.load(body)
+        return first_fault(caught.value)
+
+    return load

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import pytest
+
+from schemas.wire import Flag, Number, Object, Text, TextOrTexts, Texts, Whole, WireSchema
+
+
+class Body(WireSchema):
+    text = Text()
+    flag = Flag()
+    number = Number()
+    whole = Whole()
+    few = Whole(1, 3)
+    thing = Object()
+    texts = Texts()
+    colours = Texts(("red", "blue"))
+    one_or_more = TextOrTexts()
+    given = Text(required=True)
+
+
+BODY = Body()
+
+
+def load(**fields):
+    return BODY.load({"given": "", **fields})
+
+
+class TestTypes:
+    @pytest.mark.parametrize(
+        ("field", "values"),
+        [
+            ("text", ["", "a", "1"]),
+            ("flag", [True, False]),
+            ("number", [0, -1, 0.5, 1e300]),
+            ("whole", [0, -1, 2**63, 2**64 - 1, -(2**63)]),
+            ("few", [1, 3]),
+            ("thing", [{}, {"a": None}]),
+            ("texts", [[], ["", "a"]]),
+            ("colours", [[], ["blue", "red", "red"]]),
+            ("one_or_more", ["", "a", [], ["a"]]),
+        ],
+    )
+    def test_the_right_type(self, field, values):
+        for value in values:
+            assert load(**{field: value})[field] is value
+
+    @pytest.mark.parametrize(
+        ("field", "values", "message"),
+        [
+            ("text", [1, True, [], {}, ["a"]], "must be a string"),
+            ("flag", [0, 1, "true", "", []], "must be true or false"),
+            ("number", [True, False, "0.5", [], {}], "must be a number"),
+            ("whole", [True, "1", 1.5, [], float("inf"), float("nan")], "must be an integer"),
+            ("whole", [2.0**64, -(2.0**64), 1e300, 2**64], "must be an integer"),
+            ("few", [0, 4, True, "1", 2.5, 123], "must be an integer from 1 to 3"),
+            ("thing", ["", [], 1, True], "must be an object"),
+            ("texts", ["a", {}, 1], "must be an array of strings"),
+            ("one_or_more", [{}, 1, True], "must be a string or an array of strings"),
+        ],
+    )
+    def test_anything_else(self, refusal, field, values, message):
+        for value in values:
+            assert refusal(BODY, {"given": "", field: value}) == (field, f"{field} {message}")
+
+    @pytest.mark.parametrize("field", ["texts", "colours", "one_or_more"])
+    @pytest.mark.parametrize("element", [1, None, True, [], {}])
+    def test_an_element_of_another_type(self, refusal, field, element):
+        found = refusal(BODY, {"given": "", field: ["red", element]})
+
+        assert found == (field, f"{field}[1] must be a string")
+
+    def test_an_element_that_is_no_choice(self, refusal):
+        found = refusal(BODY, {"given": "", "colours": ["green"]})
+
+        assert found == ("colours", "colours[0] must be one of red, blue")
+
+    @pytest.mark.parametrize("field", ["whole", "few"])
+    def test_an_integer_written_as_a_float(self, field):
+        """JSON has one kind of number; what leaves here is an int."""
+        value = load(**{field: 2.0})[field]
+
+        assert value == 2
+        assert type(value) is int
+
+    def test_null_is_absence(self, refusal):
+        nothing = dict.fromkeys(BODY.fields)
+
+        assert load(**{**nothing, "given": "", "unknown": None}) == {"given": ""}
+        assert refusal(BODY, nothing) == ("given", "given is required")
+
+
+class TestUnknownFields:
+    def test_they_are_carried(self):
+        value = {"deep": [1, {"a": None}]}
+
+        assert load(other=value, **{"a.b": 1}) == {"given": "", "other": value, "a.b": 1}
+        assert load(other=value)["other"] is value
+
+
+class TestNoObject:
+    @pytest.mark.parametrize("body", [None, [], [{}], "text", 5, True, 1.5])
+    def test_it_is_refused(self, refusal, body):
+        assert refusal(BODY, body) == (None, "The request body must be an object")
