@@ -1,0 +1,55 @@
+"""The command line: `poolgate`, for people and scripts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from app.cli.account import account_group
+from app.cli.doctor import doctor
+from app.cli.key import key_group
+from app.cli.ledger import ledger_group
+from app.cli.limit import limit_group
+from app.cli.login import export_account, import_account, login
+from app.cli.pool import pool_group
+from app.cli.price import price_group
+from app.cli.replay import replay
+from app.cli.request import request_group
+from app.cli.up import up
+from app.cli.usage import usage
+from app.config import ConfigError
+from app.errors import GatewayError
+from app.stores.embedded import EmbeddedServerError
+
+
+class Told(click.Group):
+    """Commands whose foreseen failures are one line on stderr and status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (ConfigError, EmbeddedServerError, GatewayError) as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=Told)
+@click.version_option(package_name="poolgate")
+def main() -> None:
+    """One OpenAI-compatible endpoint in front of a pool of upstream accounts."""
+
+
+main.add_command(up)
+main.add_command(account_group)
+main.add_command(key_group)
+main.add_command(pool_group)
+main.add_command(price_group)
+main.add_command(doctor)
+main.add_command(request_group)
+main.add_command(replay)
+main.add_command(usage)
+main.add_command(ledger_group)
+key_group.add_command(limit_group("key"))
+pool_group.add_command(limit_group("pool"))
+for command in (login, import_account, export_account):
+    account_group.add_command(command)

@@ -1,0 +1,224 @@
+"""`poolgate account`: the upstream identities a pool owns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+from app.cli.common import Decorator, Group, example, in_pool, names_option, read_secret, with_store
+from app.cli.output import moment, show_json, show_list, table
+from app.pool.account import Account
+from app.pool.new_account import changed_account, new_account
+from app.wiring import Services
+from schemas.accounts import AccountInput
+
+HEADS = ("NAME", "KIND", "STATE", "IN FLIGHT", "CAP", "WEIGHT", "GROUP", "MODELS", "BASE URL")
+
+
+@click.group("account", cls=Group)
+def account_group() -> None:
+    """Accounts: the upstream identities a pool owns. What is changed here holds at once, everywhere."""
+
+
+@account_group.group("add")
+def add_group() -> None:
+    """Add an account. Its key or token comes from a variable or standard input, never from an argument."""
+
+
+# What may be changed of an account later; `set` tells a wish from silence by None.
+NUMBERS: list[Decorator] = [
+    click.option("--cap", type=int, help="The most requests at a time; 100 when never said."),
+    click.option("--weight", type=int, help="Its share of the load; 1 when never said."),
+    click.option("--group", type=int, help="For the policy `ordered`: lower groups go first."),
+]
+
+
+def account_options(secret: str, *, required: bool = True) -> Decorator:
+    """
+    Give a command the options of every account, and call it with services, credential and what was said.
+
+    *secret* is how the options of its credential begin.
+    """
+    options: list[Decorator] = [
+        click.option("--name", required=True, help="1 to 64 letters, digits, '.', '_' or '-'."),
+        click.option("--base-url", metavar="URL", help="Where its API lies, such as https://host/v1."),
+        click.option(f"--{secret}-env", "variable", metavar="VAR", help="The variable that holds it."),
+        click.option(f"--{secret}-stdin", "from_stdin", is_flag=True, help="Read it from standard input."),
+        names_option("--models", "The models it may serve; all when left out."),
+        *NUMBERS,
+        in_pool,
+    ]
+
+    def decorate(run: Callable[..., None]) -> Callable[..., None]:
+        run = with_store(run)
+
+        @wraps(run)
+        def with_secret(variable: str | None, from_stdin: bool, **rest: Any) -> None:
+            run(credential=read_secret(secret, variable, from_stdin, required=required), **rest)
+
+        command: Callable[..., None] = with_secret
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+@add_group.command(
+    "openai",
+    epilog=example("poolgate account add openai --name main --api-key-env OPENAI_API_KEY --cap 50"),
+)
+@account_options("api-key")
+def add_openai(services: Services, **said: Any) -> None:
+    """Add an API key of OpenAI, or of a service that speaks both of its APIs."""
+    _add(services, "openai", **said)
+
+
+@add_group.command(
+    "compatible",
+    epilog=example("poolgate account add compatible --name gpu1 --base-url http://10.0.0.5:8000/v1"),
+)
+@names_option("--wires", "What it speaks: chat (the default), responses, or both.")
+@account_options("api-key", required=False)
+def add_compatible(services: Services, **said: Any) -> None:
+    """Add another server that speaks OpenAI's chat API, such as vLLM or Ollama. It may need no key."""
+    _add(services, "compatible", **said)
+
+
+@add_group.command(
+    "chatgpt",
+    epilog=example("poolgate account add chatgpt --name ann --account-id 8f2e… --access-token-stdin < token"),
+)
+@click.option("--account-id", "chatgpt_account_id", required=True, help="The ChatGPT account's id.")
+@account_options("access-token")
+def add_chatgpt(services: Services, **said: Any) -> None:
+    """Add a ChatGPT sign-in by its access token."""
+    _add(services, "chatgpt", **said)
+
+
+def _add(
+    services: Services,
+    kind: str,
+    *,
+    credential: str,
+    pool: str,
+    as_json: bool,
+    chatgpt_account_id: str = "",
+    **said: Any,
+) -> None:
+    said = {name: value for name, value in said.items() if value is not None}
+    account = new_account(
+        AccountInput().load({"kind": kind, **said}),
+        services.settings,
+        credential=credential,
+        chatgpt_account_id=chatgpt_account_id,
+    )
+    services.pools.ensure(pool)
+    added = services.accounts.add(pool, account)
+    if as_json:
+        show_json(added.public())
+    else:
+        click.echo(f"Added {kind} account '{added.name}' ({added.id}) to pool '{pool}'.")
+
+
+@account_group.command("list", epilog=example("poolgate account list", "poolgate account list --json"))
+@in_pool
+@with_store
+def list_accounts(services: Services, as_json: bool, pool: str) -> None:
+    """List accounts: what they are, and how they do."""
+    services.pools.check(pool)
+    accounts = services.accounts.all(pool)
+    if as_json:
+        show_list([account.public() for account in accounts])
+    elif accounts:
+        click.echo(table(HEADS, [_row(account) for account in accounts]))
+    else:
+        click.echo(f"No accounts in pool '{pool}' yet: see poolgate account add --help", err=True)
+
+
+def _row(account: Account) -> tuple[object, ...]:
+    models = ",".join(account.models) or "all"
+    load = (account.in_flight, account.cap, account.weight, account.group)
+    return account.name, account.kind, _state(account), *load, models, account.base_url
+
+
+def _state(account: Account) -> str:
+    until = f" until {moment(account.until_ms / 1000)}" if account.until_ms else ""
+    reason = f" ({account.reason})" if account.reason else ""
+    return account.state + until + reason
+
+
+def numbers_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(NUMBERS):
+        command = option(command)
+    return command
+
+
+@account_group.command("set", epilog=example("poolgate account set main --cap 20 --weight 3"))
+@click.argument("name")
+@names_option("--models", "The models it may serve from now on.")
+@click.option("--all-models", is_flag=True, help="It may serve every model again.")
+@numbers_options
+@in_pool
+@with_store
+def set_account(
+    services: Services, as_json: bool, pool: str, name: str, all_models: bool, **said: Any
+) -> None:
+    """Change what the account NAME may do; requests it is serving go on."""
+    if all_models and said["models"] is not None:
+        raise click.UsageError("Give one of --models and --all-models")
+    said = {field: value for field, value in said.items() if value is not None}
+    said |= {"models": []} if all_models else {}
+    if not said:
+        raise click.UsageError("Say what is to change")
+    wish = AccountInput().load(said, partial=True)
+    changed = changed_account(services.accounts.find(pool, name), wish)
+    services.accounts.change(pool, changed)
+    if as_json:
+        show_json(services.accounts.find(pool, name).public())
+    else:
+        click.echo(f"Changed account '{name}' in pool '{pool}': {', '.join(wish)}.")
+
+
+@account_group.command("pause", epilog=example("poolgate account pause main"))
+@click.argument("name")
+@in_pool
+@with_store
+def pause_account(services: Services, as_json: bool, pool: str, name: str) -> None:
+    """Give the account NAME no new requests; those it is serving go on."""
+    services.accounts.pause(pool, name)
+    _tell_state(services, as_json, pool, name, "Paused")
+
+
+@account_group.command("resume", epilog=example("poolgate account resume main"))
+@click.argument("name")
+@in_pool
+@with_store
+def resume_account(services: Services, as_json: bool, pool: str, name: str) -> None:
+    """Bring the account NAME back, whatever it was out for."""
+    services.accounts.resume(pool, name)
+    _tell_state(services, as_json, pool, name, "Resumed")
+
+
+def _tell_state(services: Services, as_json: bool, pool: str, name: str, done: str) -> None:
+    if as_json:
+        show_json(services.accounts.find(pool, name).public())
+    else:
+        click.echo(f"{done} account '{name}' in pool '{pool}'.")
+
+
+@account_group.command("remove", epilog=example("poolgate account remove main"))
+@click.argument("name")
+@click.option("--force", is_flag=True, help="Even if keys are bound to it; they keep what else they have.")
+@in_pool
+@with_store
+def remove_account(services: Services, as_json: bool, pool: str, name: str, force: bool) -> None:
+    """Remove the account NAME and its credential; requests it is serving go on."""
+    services.accounts.remove(pool, name, although_bound=force)
+    if as_json:
+        show_json({"name": name, "deleted": True})
+    else:
+        click.echo(f"Removed account '{name}' from pool '{pool}'.")

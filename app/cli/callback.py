@@ -1,0 +1,108 @@
+"""
+Where a browser brings the code of a sign-in: a page on loopback, or its address pasted by hand.
+
+Source: https://www.rfc-editor.org/rfc/rfc8252#section-7.3 (loopback redirection).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from secrets import compare_digest
+from threading import Thread
+from typing import Self
+from urllib.parse import parse_qs, urlsplit
+
+from app.errors import InvalidRequest
+
+PATH = "/auth/callback"
+MOST_BYTES = 65536
+_DONE = b"<!doctype html><title>Poolgate</title><p>Signed in. You can close this page."
+_NOT_OURS = b"<!doctype html><title>Poolgate</title><p>This page belongs to no sign-in that waits here."
+
+
+class Callback:
+    """Listens while the block runs. *state* is what tells our sign-in from anybody else's."""
+
+    def __init__(self, port: int, state: str, stdin: int | None) -> None:
+        self._state = state
+        self._stdin = stdin
+        self._arrived, self._bring = os.pipe()  # a line per address that the browser came to
+        self._server: ThreadingHTTPServer | None = None
+        with suppress(OSError):  # taken: the address can still be pasted
+            self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
+        self.listening = self._server is not None
+        self.redirect_uri = f"http://127.0.0.1:{self._server.server_port if self._server else port}{PATH}"
+
+    def __enter__(self) -> Self:
+        if self._server is not None:
+            Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+        os.close(self._arrived)
+        os.close(self._bring)
+
+    def wait(self, seconds: float, tell: Callable[[str], object]) -> str:
+        """
+        Return the code, whichever way it comes.
+
+        Raises InvalidRequest when the sign-in was refused, or does not end in time.
+        """
+        deadline = time.monotonic() + seconds
+        sources = [self._arrived] + ([] if self._stdin is None else [self._stdin])
+        while (left := deadline - time.monotonic()) > 0:
+            for source in select.select(sources, [], [], left)[0]:
+                address = os.read(source, MOST_BYTES).decode(errors="replace").strip()
+                if code := self._code_in(address):
+                    return code
+                if not address:
+                    sources.remove(source)  # the end of standard input, or an empty line
+                else:
+                    tell("That address belongs to no sign-in that waits here.")
+        raise InvalidRequest("Nobody signed in in time; please start again")
+
+    def _code_in(self, address: str) -> str | None:
+        """Return the code that *address* carries, None when it is not of this sign-in."""
+        query = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+        if not compare_digest(query.get("state", "").encode(), self._state.encode()):
+            return None
+        if "error" in query:
+            word = query["error"] if query["error"].replace("_", "").isalnum() else "error"
+            raise InvalidRequest(f"The sign-in was refused: {word[:80]}")
+        return query.get("code")
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        callback = self
+
+        class Handler(BaseHTTPRequestHandler):
+            timeout = 10  # a browser may connect ahead and say nothing
+
+            def do_GET(self) -> None:
+                ours = self.path.startswith(PATH) and callback._is_ours(self.path)
+                page = _DONE if ours else _NOT_OURS
+                self.send_response(200 if ours else 404)
+                self.send_header("Content-Type", "text/html; charset=utf-8")
+                self.send_header("Content-Length", str(len(page)))
+                self.end_headers()
+                self.wfile.write(page)
+                if ours:
+                    os.write(callback._bring, self.path.encode() + b"\n")
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Say nothing: the address holds the code."""
+
+        return Handler
+
+    def _is_ours(self, address: str) -> bool:
+        try:
+            return self._code_in(address) is not None
+        except InvalidRequest:
+            return True  # refused, but ours: `wait` says so

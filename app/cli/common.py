@@ -1,0 +1,164 @@
+"""What commands share: their options, how they reach the store, how they take secrets."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import wraps
+from typing import Any, TypeVar
+
+import click
+
+from app.cli.output import failures_told
+from app.config import Settings
+from app.errors import InvalidRequest
+from app.pool.pools import DEFAULT, checked_name
+from app.stores import embedded
+from app.wiring import Services, build
+
+AS_JSON = "poolgate.as_json"  # in click's meta, because a failure may come before options are parsed
+MOST_SECRET_BYTES = 65536
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+T = TypeVar("T")
+Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+
+
+class _Told(click.Command):
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        as_json = "--json" in args
+        with failures_told(as_json=as_json):
+            context = super().make_context(info_name, args, parent, **extra)
+        context.meta[AS_JSON] = as_json
+        return context
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with failures_told(as_json=ctx.meta[AS_JSON]):
+            return super().invoke(ctx)
+
+
+class Command(_Told):
+    """A command whose foreseen failures are one line on stderr, or with --json the error envelope."""
+
+    allow_extra_args = True
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not all(arg.isprintable() for arg in args):
+            raise click.UsageError("an argument has characters that cannot be printed", ctx)
+        rest = super().parse_args(ctx, args)
+        if rest:  # click would repeat them, and one may be a key that was pasted here
+            raise click.UsageError(
+                f"{len(rest)} more than the arguments there are; secrets are never arguments", ctx
+            )
+        return rest
+
+
+class Group(_Told, click.Group):
+    """Commands like that."""
+
+    command_class = Command
+    group_class = type  # its own class
+
+
+def checked(read: Callable[[str], T]) -> Callable[[str], T]:
+    """Return *read* as the type of an option: where it raises InvalidRequest, the usage is wrong."""
+
+    def convert(text: str) -> T:
+        try:
+            return read(text)
+        except InvalidRequest as error:
+            raise click.BadParameter(error.message) from None
+
+    return convert
+
+
+def names(text: str) -> list[str]:
+    """Read `a,b` as ["a", "b"]. Naming nothing is refused: an empty variable must not mean `all`."""
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    if not found:
+        raise click.BadParameter("it names nothing")
+    return found
+
+
+def names_option(option: str, help_text: str) -> Decorator:
+    return click.option(option, type=names, metavar="A,B", help=help_text)
+
+
+pool_name = checked(checked_name)
+in_pool = click.option(
+    "--pool", default=DEFAULT, show_default=True, type=pool_name, metavar="POOL", help="The pool it is in."
+)
+
+
+def example(*lines: str) -> str:
+    """Return the end of a help text: *lines* as they are to be typed."""
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+redis_url_option = click.option(
+    "--redis-url",
+    metavar="URL",
+    help="The service's Redis; else $REDIS_URL (a URL with a password belongs there), "
+    "else the private server under $POOLGATE_HOME.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Answer, and fail, in JSON.")
+
+
+def with_store(run: Callable[..., None]) -> Callable[..., None]:
+    """Give a command --redis-url and --json, and call it with services, as_json and its own options."""
+
+    @redis_url_option
+    @json_option
+    @wraps(run)
+    def command(redis_url: str | None, **options: Any) -> None:
+        run(connect(redis_url, os.environ), **options)
+
+    return command
+
+
+def connect(redis_url: str | None, environ: Mapping[str, str]) -> Services:
+    """
+    Return services on the Redis that *redis_url* or *environ* names, else on the private server.
+
+    Raises ConfigError, EmbeddedServerError, or click.UsageError for a URL or a key that is malformed.
+    """
+    named = {"REDIS_URL": redis_url} if redis_url else {}
+    settings = Settings.from_environment({**environ, **named})
+    settings = replace(settings, redis_url=embedded.redis_url(settings))
+    try:
+        return build(settings)
+    except ValueError:  # the error's own words could repeat a password
+        raise click.UsageError(f"The Redis URL, or {settings.home}/secret.key, is malformed") from None
+
+
+def read_secret(what: str, variable: str | None, from_stdin: bool, *, required: bool = True) -> str:
+    """
+    Return the secret in the environment's *variable*, or on standard input; '' when it may be left out.
+
+    *what* is how its options begin. Messages never repeat *variable*: it may be the key itself.
+    """
+    if bool(variable) + from_stdin > 1 or (required and not variable and not from_stdin):
+        raise click.UsageError(f"Give one of --{what}-env and --{what}-stdin")
+    if variable:
+        if _VARIABLE.fullmatch(variable) is None:
+            raise click.UsageError(f"--{what}-env takes the name of an environment variable")
+        secret, source = os.environ.get(variable, ""), f"The variable that --{what}-env names"
+    elif from_stdin:
+        secret, source = _from_stdin(what), "Standard input"
+    else:
+        return ""
+    if not secret.strip():
+        raise click.UsageError(f"{source} is empty")
+    return secret.strip()
+
+
+def _from_stdin(what: str) -> str:
+    if sys.stdin.isatty():
+        typed: str = click.prompt(what, hide_input=True, err=True)
+        return typed
+    return sys.stdin.buffer.read(MOST_SECRET_BYTES).decode(errors="replace")

@@ -1,0 +1,52 @@
+"""`poolgate doctor`: what is wrong, how to mend it, and by which rules the gateway works."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+
+import click
+
+from app.cli.checkup import WRONG, checkup
+from app.cli.common import Command, connect, example, json_option, pool_name, redis_url_option
+from app.cli.output import REFUSED, show_json, show_list, table
+from app.cli.rules import RULES
+
+
+@click.command("doctor", cls=Command, epilog=example("poolgate doctor", "poolgate doctor retries"))
+@click.argument("rules", type=click.Choice(list(RULES)), required=False, metavar="[RULES]")
+@click.option("--pool", type=pool_name, metavar="POOL", help="Look at this pool alone.")
+@redis_url_option
+@json_option
+def doctor(rules: str | None, pool: str | None, redis_url: str | None, as_json: bool) -> None:
+    """
+    Tell what is wrong, and how to mend it. Status 1 when something is.
+
+    With RULES it prints those that the gateway works by instead: `retries`, what is done about a
+    failure; `states`, what it does to its account; `fields`, what becomes of request fields.
+    """
+    if rules:
+        _show_rules(rules, as_json)
+        return
+    found = checkup(connect(redis_url, os.environ), pool)
+    if as_json:
+        show_list([asdict(one) for one in found])
+    elif found:
+        rows = [(one.level, one.where, one.what, one.mend) for one in found]
+        click.echo(table(("", "WHERE", "WHAT", "TO MEND IT"), rows))
+    else:
+        click.echo("All is well.")
+    if any(one.level == WRONG for one in found):
+        raise click.exceptions.Exit(REFUSED)
+
+
+def _show_rules(name: str, as_json: bool) -> None:
+    told = RULES[name]()
+    if as_json:
+        names = [head.lower().replace(" ", "_") for head in told.heads]
+        rows = [dict(zip(names, row, strict=True)) for row in told.rows]
+        show_json({"rules": name, "data": rows, "numbers": told.numbers})
+        return
+    click.echo(table(told.heads, told.rows))
+    for what, number in told.numbers.items():
+        click.echo(f"{number:>6g}  {what}")

@@ -1,0 +1,64 @@
+"""What `poolgate up` puts into the store, each once: an account to try, a key to call with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from app.demo.server import MODELS
+from app.errors import NotFound
+from app.pool.account import Account
+from app.pool.accounts import AccountBook
+from app.pool.pools import DEFAULT
+from app.wiring import Services
+
+
+@dataclass(frozen=True, slots=True)
+class DemoUpstream:
+    """Where this start's simulated upstream listens, and the key it wants."""
+
+    port: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a caller can start with; `key` is the secret if it was made now, and never known again."""
+
+    key_name: str
+    key: str | None
+    has_accounts: bool
+
+
+def prepare(services: Services, demo: DemoUpstream | None, openai_api_key: str) -> Prepared:
+    """Make the accounts and the API key that are wanted and missing."""
+    accounts, keys = services.accounts, services.api_keys
+    services.pools.ensure(DEFAULT)
+    if demo is not None:
+        _put_demo_account(accounts, demo)
+    if openai_api_key and _find(accounts, "openai") is None:
+        base_url = services.settings.openai_base_url
+        account = Account(id="", name="openai", kind="openai", base_url=base_url, credential=openai_api_key)
+        accounts.add(DEFAULT, account)
+    name = "demo" if demo is not None else "first"
+    exists = any(key.name == name for key in keys.all(DEFAULT))
+    return Prepared(
+        key_name=name,
+        key=None if exists else keys.create(DEFAULT, name)[1],
+        has_accounts=any(demo or account.kind != "demo" for account in accounts.all(DEFAULT)),
+    )
+
+
+def _put_demo_account(accounts: AccountBook, demo: DemoUpstream) -> None:
+    """Point the account `demo` at this start's upstream, whose port and key are new each time."""
+    known = _find(accounts, "demo")
+    account = known or Account(id="", name="demo", kind="demo", base_url="")
+    account = replace(account, base_url=f"http://127.0.0.1:{demo.port}/v1", credential=demo.key)
+    stored = accounts.add(DEFAULT, account) if known is None else accounts.change(DEFAULT, account)
+    accounts.list_models(DEFAULT, stored.id, list(MODELS))  # the worker would ask, but a while from now
+
+
+def _find(accounts: AccountBook, name: str) -> Account | None:
+    try:
+        return accounts.find(DEFAULT, name)
+    except NotFound:
+        return None

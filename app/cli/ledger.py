@@ -1,0 +1,69 @@
+"""`poolgate ledger`: the books."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+import orjson
+
+from app.cli.common import Group, example, in_pool, with_store
+from app.cli.output import REFUSED, show_json, table
+from app.cli.replay import exported
+from app.quotas.ledger import EVER, Difference, Total, Verification
+from app.quotas.rollups import HOUR
+from app.wiring import Services
+
+HEADS = ("TOTAL", "FIGURE", "BOOKED", "RECOMPUTED")
+
+
+@click.group("ledger", cls=Group)
+def ledger_group() -> None:
+    """The ledger: one row for every request that ended."""
+
+
+@ledger_group.command("verify", epilog=example("poolgate ledger verify", "poolgate ledger verify --json"))
+@in_pool
+@with_store
+def verify(services: Services, as_json: bool, pool: str) -> None:
+    """Add up the rows and compare every total that is kept. Status 1 when one differs."""
+    services.pools.check(pool)
+    books = Verification(services.scripts.client, pool)
+    found = books.differences()
+    if as_json:
+        looked_at = {"rows": books.rows, "totals": books.totals, "skipped": books.skipped}
+        show_json({"balanced": not found, **looked_at, "differences": [_public(one) for one in found]})
+    else:
+        if found:
+            click.echo(table(HEADS, [tuple(_public(one).values()) for one in found]))
+        skipped = f"; {books.skipped} totals are older than the oldest row" if books.skipped else ""
+        told = f"{len(found)} differences" if found else "The books balance"
+        click.echo(f"{told}: {books.rows} rows, {books.totals} totals{skipped}.", err=bool(found))
+    if found:
+        raise click.exceptions.Exit(REFUSED)
+
+
+@ledger_group.command("export", epilog=example("poolgate ledger export > traffic.jsonl"))
+@in_pool
+@with_store
+def export(services: Services, as_json: bool, pool: str) -> None:
+    """Print the pool's accounts, without credentials, and every row, as JSON lines; see poolgate replay."""
+    services.pools.check(pool)
+    for line in exported(services, pool):
+        click.echo(orjson.dumps(line))
+
+
+def _public(one: Difference) -> dict[str, object]:
+    return {
+        "total": _said(one.total),
+        "figure": one.figure,
+        "booked": one.booked,
+        "recomputed": one.recomputed,
+    }
+
+
+def _said(total: Total) -> str:
+    if total.span == EVER:
+        return f"ever {total.key_id}"
+    began = datetime.fromtimestamp(total.start, UTC).strftime("%Y-%m-%d %H:%MZ")
+    return f"{'hour' if total.span == HOUR else 'day'} {began}"

@@ -1,0 +1,107 @@
+"""`poolgate key limit` and `poolgate pool limit`: how much may be used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import click
+
+from app.cli.common import Decorator, Group, checked, example, in_pool, with_store
+from app.cli.output import show_json, show_list, table
+from app.quotas.limit_book import FOR_POOL
+from app.quotas.limits import MODES, describe, parse_limit
+from app.wiring import Services
+
+WHOSE = {"key": "the API key KEY", "pool": "a pool, which all of its keys share"}
+HEADS = ("ID", "LIMIT")
+
+limit_argument = click.argument("text", metavar="LIMIT")
+id_argument = click.argument("limit_id", metavar="ID")
+model_option = click.option(
+    "--model", metavar="MODEL", help="For this model alone, or for those like 'gpt-5*'."
+)
+mode_option = click.option(
+    "--mode",
+    type=click.Choice(MODES),
+    default=MODES[0],
+    show_default=True,
+    help="strict refuses what cannot be proved to fit; balanced goes by a likely amount.",
+)
+
+
+def limit_group(owner: str) -> click.Group:
+    """Return the commands for the limits of a `key`, which is their first argument, or of the `pool`."""
+    group = Group("limit", help=f"Limits of {WHOSE[owner]}. What is changed here holds at once, everywhere.")
+
+    def command(name: str, said: str, *options: Decorator) -> Decorator:
+        """Make a command of a function that takes services, as_json, pool, key_id and its own options."""
+        shown = f"poolgate {owner} limit {name}{' ann' if owner == 'key' else ''} {said}"
+
+        def decorate(run: Callable[..., None]) -> Callable[..., None]:
+            def owned(services: Services, pool: str, key: str | None = None, **said: Any) -> None:
+                services.pools.check(pool)
+                key_id = FOR_POOL if key is None else services.api_keys.find(pool, key).id
+                run(services, pool=pool, key_id=key_id, **said)
+
+            owned.__doc__ = run.__doc__
+            made = in_pool(with_store(owned))
+            for option in reversed(options):
+                made = option(made)
+            made = click.argument("key", metavar="KEY")(made) if owner == "key" else made
+            group.command(name, epilog=example(shown.strip()))(made)
+            return run
+
+        return decorate
+
+    @command("add", "'1000000 total_tokens/day'", limit_argument, model_option, mode_option)
+    def add(services: Services, as_json: bool, pool: str, key_id: str, **said: Any) -> None:
+        """
+        Add a LIMIT, said like '5 usd/month', '10 requests/minute for gpt-5*' or '20 parallel_requests'.
+
+        What was used in its window before counts already.
+        """
+        _tell("Added", services.limits.add(pool, _read(**said), key_id), as_json)
+
+    @command("list", "")
+    def list_limits(services: Services, as_json: bool, pool: str, key_id: str) -> None:
+        """List limits and their ids."""
+        limits = services.limits.all(pool, key_id)
+        if as_json:
+            show_list(limits)
+        elif limits:
+            click.echo(table(HEADS, [(limit["id"], describe(limit)) for limit in limits]))
+        else:
+            click.echo("No limits.", err=True)
+
+    @command(
+        "set", "lim_1a2b3c '2000000 total_tokens/day'", id_argument, limit_argument, model_option, mode_option
+    )
+    def set_limit(
+        services: Services, as_json: bool, pool: str, key_id: str, limit_id: str, **said: Any
+    ) -> None:
+        """Give the limit ID another number or mode; what it has counted stays."""
+        _tell("Set", services.limits.edit(pool, limit_id, _read(**said), key_id), as_json)
+
+    @command("remove", "lim_1a2b3c", id_argument)
+    def remove(services: Services, as_json: bool, pool: str, key_id: str, limit_id: str) -> None:
+        """Remove the limit ID, and forget what it has counted."""
+        services.limits.remove(pool, limit_id, key_id)
+        if as_json:
+            show_json({"id": limit_id, "removed": True})
+        else:
+            click.echo(f"Removed {limit_id}.")
+
+    return group
+
+
+def _read(text: str, model: str | None, mode: str) -> dict[str, Any]:
+    return checked(partial(parse_limit, model=model, mode=mode))(text)
+
+
+def _tell(done: str, limit: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        show_json(limit)
+    else:
+        click.echo(f"{done} {limit['id']}: {describe(limit)}")

@@ -1,0 +1,92 @@
+"""What commands print: tables for people, JSON for scripts, and how a failure is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+import click
+import orjson
+from marshmallow import ValidationError
+
+from app.config import ConfigError
+from app.errors import GatewayError, InvalidRequest, StoreUnavailable
+from app.stores.embedded import EmbeddedServerError
+from app.stores.secrets import UnreadableSecret
+from schemas.faults import first_fault
+
+REFUSED, USAGE, STORE_UNAVAILABLE = 1, 2, 3  # exit codes
+GAP = "  "
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return *rows* under *heads* in aligned columns; columns of numbers are aligned to the right."""
+    cells = [[_printable(cell) for cell in row] for row in (heads, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    right = [all(isinstance(cell, int) for cell in column) for column in zip(*rows, strict=True)]
+    lines = (
+        GAP.join(
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(line, widths, right, strict=True)
+        )
+        for line in cells
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _printable(cell: object) -> str:
+    # a reason may quote an upstream, and a terminal obeys control characters
+    return "".join(letter if letter.isprintable() else "?" for letter in str(cell)) or "-"
+
+
+def moment(unix_seconds: float) -> str:
+    """Return a point in time as `2027-01-31 18:00Z`."""
+    return datetime.fromtimestamp(unix_seconds, UTC).strftime("%Y-%m-%d %H:%MZ")
+
+
+def show_json(value: Any) -> None:
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+
+
+def show_list(records: Sequence[dict[str, Any]]) -> None:
+    show_json({"object": "list", "data": records})
+
+
+@contextmanager
+def failures_told(*, as_json: bool) -> Iterator[None]:
+    """End the program with an exit code and one line on stderr when something foreseen goes wrong."""
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise  # click answers a bare `poolgate account` with its help
+    except click.UsageError as error:
+        _fail(InvalidRequest(_with_hint(error)), USAGE, as_json)
+    except ValidationError as error:
+        param, message = first_fault(error)
+        _fail(InvalidRequest(message, param=param), USAGE, as_json)
+    except ConfigError as error:
+        _fail(InvalidRequest(str(error)), USAGE, as_json)
+    except EmbeddedServerError as error:
+        _fail(StoreUnavailable(str(error)), STORE_UNAVAILABLE, as_json)
+    except StoreUnavailable as error:
+        _fail(error, STORE_UNAVAILABLE, as_json)
+    except UnreadableSecret as error:
+        _fail(GatewayError(str(error)), REFUSED, as_json)
+    except OSError as error:
+        if error.filename is None:
+            raise  # not a file: click ends quietly when nobody reads our output
+        _fail(GatewayError(f"{error.filename}: {error.strerror}"), REFUSED, as_json)
+    except GatewayError as error:
+        _fail(error, REFUSED, as_json)
+
+
+def _with_hint(error: click.UsageError) -> str:
+    path = error.ctx.command_path if error.ctx else "poolgate"
+    return f"{error.format_message().rstrip('.')} (see {path} --help)"
+
+
+def _fail(error: GatewayError, exit_code: int, as_json: bool) -> NoReturn:
+    click.echo(orjson.dumps(error.envelope()) if as_json else f"Error: {error.message}", err=True)
+    raise click.exceptions.Exit(exit_code)

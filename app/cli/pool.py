@@ -1,0 +1,129 @@
+"""`poolgate pool`: the pools there are."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial, reduce
+
+import click
+import orjson
+
+from app.cli.common import Group, checked, example, in_pool, pool_name, with_store
+from app.cli.output import show_json, show_list, table
+from app.pool.pools import POLICIES, checked_zone
+from app.pool.settings import EVERY_MODEL, TIME_LIMITS, with_accounts_named, with_time_limit
+from app.wiring import Services
+
+
+@click.group("pool", cls=Group)
+def pool_group() -> None:
+    """Pools: each has accounts, keys and limits of its own. One is made by naming it."""
+
+
+@pool_group.command("list", epilog=example("poolgate pool list"))
+@click.option("--pool", type=pool_name, metavar="POOL", help="This one alone.")
+@with_store
+def list_pools(services: Services, as_json: bool, pool: str | None) -> None:
+    """List pools, with how many accounts and keys each has."""
+    pools = services.pools.all()
+    if pool is not None:
+        services.pools.check(pool)
+        pools = [one for one in pools if one.name == pool]
+    if as_json:
+        show_list([one.public() for one in pools])
+    elif pools:
+        rows = [(one.name, one.accounts, one.keys, one.policy, one.zone) for one in pools]
+        click.echo(table(("NAME", "ACCOUNTS", "KEYS", "POLICY", "TIME ZONE"), rows))
+    else:
+        click.echo("No pools yet: `poolgate account add` makes the first.", err=True)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimit:
+    """`[MODEL:]name=seconds` as it was said; `seconds` is None where the default is wanted back."""
+
+    pattern: str
+    name: str
+    seconds: float | None
+
+    def into(self, settings: str) -> str:
+        return with_time_limit(settings, self.pattern, self.name, self.seconds)
+
+
+def time_limit(text: str) -> TimeLimit:
+    """Read `idle=30`, `gpt-5*:idle=default`. Raises click.BadParameter."""
+    what, _, value = text.rpartition("=")
+    pattern, _, name = what.rpartition(":")
+    try:
+        seconds = None if value == "default" else float(value)
+    except ValueError:
+        raise click.BadParameter("it is not like idle=30 or gpt-5*:idle=default") from None
+    if seconds is not None and not math.isfinite(seconds):
+        raise click.BadParameter("its seconds are not a number")
+    wish = TimeLimit(pattern or EVERY_MODEL, name, seconds)
+    checked(wish.into)("")
+    return wish
+
+
+@pool_group.command(
+    "set",
+    epilog=example(
+        "poolgate pool set --zone Europe/Berlin --policy use_before_reset",
+        "poolgate pool set --time-limit idle=30 --time-limit 'o3*:first_progress_reasoning=900'",
+    ),
+)
+@click.option("--policy", type=click.Choice(POLICIES), help="Which account is next.")
+@click.option(
+    "--zone",
+    type=checked(checked_zone),
+    metavar="ZONE",
+    help="Where its days, weeks and months begin: an IANA name, such as Asia/Tokyo.",
+)
+@click.option(
+    "--time-limit",
+    "time_limits",
+    type=time_limit,
+    metavar="[MODEL:]NAME=SECONDS",
+    multiple=True,
+    help=f"Or `default` for SECONDS; may be repeated. NAME is one of {', '.join(TIME_LIMITS)}.",
+)
+@click.option(
+    "--show-accounts/--hide-accounts",
+    "named",
+    default=None,
+    help="Whether answers tell in a header which account gave them.",
+)
+@in_pool
+@with_store
+def set_pool(
+    services: Services,
+    as_json: bool,
+    pool: str,
+    policy: str | None,
+    zone: str | None,
+    time_limits: tuple[TimeLimit, ...],
+    named: bool | None,
+) -> None:
+    """Change a pool; it holds from the next request on."""
+    if policy is None and zone is None and not time_limits and named is None:
+        raise click.UsageError("Say what is to change")
+    steps = [one.into for one in time_limits]
+    steps += [] if named is None else [partial(with_accounts_named, named=named)]
+    services.pools.ensure(pool)
+    services.pools.change(
+        pool,
+        policy=policy,
+        zone=zone,
+        settings=(lambda text: reduce(lambda before, step: step(before), steps, text)) if steps else None,
+    )
+    changed = next(one for one in services.pools.all() if one.name == pool).public()
+    if as_json:
+        show_json(changed)
+    else:
+        told = {"policy": changed["policy"], "days begin in": changed["zone"], **changed["settings"]}
+        click.echo(f"Pool '{pool}': " + "; ".join(f"{name} {_said(value)}" for name, value in told.items()))
+
+
+def _said(value: object) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()

@@ -1,0 +1,123 @@
+"""`poolgate price`: what models cost, and what they can take in and give."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import click
+
+from app.cli.common import Decorator, Group, example, in_pool, with_store
+from app.cli.output import show_json, show_list, table
+from app.quotas.prices import MILLION, STANDARD
+from app.wiring import Services
+
+HEADS = ("MODEL", "INPUT", "CACHED", "OUTPUT", "CONTEXT", "MAX OUTPUT", "SINCE", "LIST")
+MOST_DOLLARS = 100_000  # for a million tokens
+
+
+def dollars(text: str) -> int:
+    """Read US dollars for a million tokens as micro-dollars."""
+    try:
+        micro_dollars = Decimal(text) * MILLION
+        fits = 0 <= micro_dollars <= MOST_DOLLARS * MILLION  # raises for a NaN
+    except InvalidOperation:
+        raise click.BadParameter("a price is a number of US dollars, such as 1.25") from None
+    if not fits or micro_dollars != int(micro_dollars):
+        raise click.BadParameter(f"a price is between 0 and {MOST_DOLLARS} and ends at the sixth decimal")
+    return int(micro_dollars)
+
+
+def price_option(name: str, what: str, *, required: bool = False) -> Decorator:
+    return click.option(
+        name, type=dollars, metavar="USD", required=required, help=f"{what}; US dollars per million tokens."
+    )
+
+
+def tokens_option(name: str, what: str) -> Decorator:
+    return click.option(name, type=click.IntRange(1), metavar="TOKENS", help=what)
+
+
+@click.group("price", cls=Group)
+def price_group() -> None:
+    """Prices: the public list, and over it what a pool says. A strict cost limit refuses a model without."""
+
+
+@price_group.command(
+    "list", epilog=example("poolgate price list", "poolgate price list --model gpt-5 --json")
+)
+@click.option("--model", metavar="MODEL", help="Of those whose names begin so.")
+@in_pool
+@with_store
+def list_prices(services: Services, as_json: bool, pool: str, model: str | None) -> None:
+    """List prices in US dollars per million tokens."""
+    services.pools.check(pool)
+    rows = services.prices.current(pool).rows()
+    if model is not None:
+        rows = {name: row for name, row in rows.items() if name.startswith(model)}
+    if as_json:
+        show_list([{"model": name, **row} for name, row in sorted(rows.items())])
+    elif rows:
+        click.echo(table(HEADS, [_row(name, row) for name, row in sorted(rows.items())]))
+    else:
+        click.echo("No such model has a price: see poolgate price set --help", err=True)
+
+
+def _row(model: str, row: dict[str, Any]) -> tuple[object, ...]:
+    rates = row[STANDARD]
+    cached = rates.get("cached_input", rates["input"])
+    told = [f"{rate / MILLION:g}" for rate in (rates["input"], cached, rates["output"])]
+    bounds = [row.get(name) or "-" for name in ("context", "max_output")]
+    return model, *told, *bounds, row.get("date", "-"), row["version"]
+
+
+@price_group.command(
+    "set",
+    epilog=example(
+        "poolgate price set llama-4 --input 0 --output 0 --context 131072 --max-output 8192",
+        "poolgate price set gpt-5 --input 1.10 --cached-input 0.11 --output 9",
+    ),
+)
+@click.argument("model")
+@price_option("--input", "Input", required=True)
+@price_option("--output", "Output, reasoning with it", required=True)
+@price_option("--cached-input", "Input that was in the prompt cache")
+@tokens_option("--context", "The most it takes in, as far as is known.")
+@tokens_option("--max-output", "The most it gives, as far as is known.")
+@tokens_option("--image", "The most that one image may count for.")
+@in_pool
+@with_store
+def set_price(services: Services, as_json: bool, pool: str, model: str, **said: Any) -> None:
+    """
+    Say what MODEL costs in this pool, in every service tier, from the next request on.
+
+    What is left out stays as listed.
+    """
+    services.pools.ensure(pool)
+    known = services.prices.current(pool).rows().get(model, {})
+    standard = {"input": said["input"], "output": said["output"]}
+    if said["cached_input"] is not None:
+        standard["cached_input"] = said["cached_input"]
+    row: dict[str, Any] = {name: known[name] for name in ("context", "max_output", "image") if name in known}
+    row |= {name: said[name] for name in ("context", "max_output") if said[name] is not None}
+    if said["image"] is not None:
+        row["image"] = [said["image"]] * 3
+    services.prices.put(pool, model, {STANDARD: standard, **row})
+    if as_json:
+        show_json({"model": model, **services.prices.current(pool).rows()[model]})
+    else:
+        click.echo(f"'{model}' has its own price in pool '{pool}'.")
+
+
+@price_group.command("remove", epilog=example("poolgate price remove gpt-5"))
+@click.argument("model")
+@in_pool
+@with_store
+def remove_price(services: Services, as_json: bool, pool: str, model: str) -> None:
+    """Forget what this pool says of MODEL; the public list holds again."""
+    services.pools.check(pool)
+    removed = services.prices.remove(pool, model)
+    if as_json:
+        show_json({"model": model, "removed": removed})
+    else:
+        click.echo(f"'{model}' is priced as listed{'' if removed else ' already'}.")

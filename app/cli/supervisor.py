@@ -1,0 +1,175 @@
+"""
+Processes that are kept running: who dies is started again, and all end together.
+
+A child ends with the supervisor even when that is killed: Linux sends it SIGTERM, and its
+standard input, which the supervisor holds, closes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+import structlog
+
+log = structlog.get_logger()
+
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 30.0  # before a dead child is started again
+STEADY_SECONDS = 30.0  # a child that ran this long had not failed at its start
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+class ChildFailed(Exception):
+    """A child died before everything was ready: starting it again would not help."""
+
+
+class Stopped(Exception):
+    """A signal asks everything to end."""
+
+
+@dataclass(slots=True, eq=False)
+class Child:
+    """A command to keep running, in folder *cwd*."""
+
+    name: str
+    command: Sequence[str]
+    environ: Mapping[str, str]
+    cwd: Path
+    process: subprocess.Popen[bytes] = field(init=False)
+    started_at: float = field(init=False)
+    wait_seconds: float = FIRST_WAIT_SECONDS
+
+    def start(self) -> None:
+        supervisor = os.getpid()
+        self.started_at = time.monotonic()
+        self.process = subprocess.Popen(
+            self.command,
+            env=self.environ,
+            cwd=self.cwd,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            process_group=0,  # Ctrl-C is for the supervisor, which lets streams finish
+            preexec_fn=lambda: _end_with(supervisor),
+        )
+
+    def restart_at(self) -> float | None:
+        """Return when to start this dead child again, or None while it lives."""
+        if self.process.poll() is None:
+            return None
+        if time.monotonic() - self.started_at > STEADY_SECONDS:
+            self.wait_seconds = FIRST_WAIT_SECONDS
+        return self.started_at + self.wait_seconds
+
+    def restart(self) -> None:
+        log.warning("child_restarted", child=self.name, status=self.process.returncode)
+        self.close()
+        self.wait_seconds = min(self.wait_seconds * 2, LONGEST_WAIT_SECONDS)
+        self.start()
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+
+class Supervisor:
+    """
+    Keeps *stages* of children running inside its `with` block.
+
+    They start in order; at the end the last stage has *stop_seconds* to finish before the
+    one it depends on is stopped.
+    """
+
+    def __init__(self, stages: Sequence[Sequence[Child]], stop_seconds: float) -> None:
+        self.stages, self.stop_seconds = stages, stop_seconds
+        self.children = [child for stage in stages for child in stage]
+        self.started: list[Child] = []
+
+    def __enter__(self) -> Supervisor:
+        self.signals = _signals()
+        for child in self.children:
+            child.start()
+            self.started.append(child)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for stage in reversed(self.stages):
+            self._stop([child for child in stage if child in self.started])
+
+    def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
+        """Return once *ready* says so. Raises ChildFailed, Stopped."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            self._pause(0.05)
+            for child in self.children:
+                if child.process.poll() is not None:
+                    raise ChildFailed(
+                        f"{child.name} ended with status {child.process.returncode} while starting"
+                    )
+            if time.monotonic() > deadline:
+                raise ChildFailed(f"not ready after {seconds:g} seconds")
+
+    def run(self) -> None:
+        """Keep all running. Raises Stopped when a signal says so; does not return."""
+        while True:
+            due = {child: at for child in self.children if (at := child.restart_at()) is not None}
+            now = time.monotonic()
+            for child, at in due.items():
+                if at <= now:
+                    child.restart()
+            waits = [at - now for at in due.values() if at > now]
+            self._pause(min(waits, default=None))
+
+    def _pause(self, seconds: float | None) -> None:
+        """Wait for a signal, at most *seconds*; one of a child's death only ends the wait."""
+        if select.select([self.signals], [], [], seconds)[0] and set(os.read(self.signals, 64)) != {
+            signal.SIGCHLD
+        }:
+            raise Stopped
+
+    def _stop(self, children: Sequence[Child]) -> None:
+        """Let *children* finish; a second signal, or the end of patience, kills them."""
+        for child in children:
+            if child.process.poll() is None:
+                child.process.terminate()
+            child.close()
+        deadline = time.monotonic() + self.stop_seconds
+        try:
+            while any(child.process.poll() is None for child in children) and time.monotonic() < deadline:
+                self._pause(deadline - time.monotonic())
+        except Stopped:
+            pass
+        for child in children:
+            if child.process.poll() is None:
+                os.killpg(child.process.pid, signal.SIGKILL)  # its own children too
+                child.process.wait()
+
+
+def _signals() -> int:
+    """Return a descriptor from which the numbers of the signals that came can be read."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+        signal.signal(number, lambda *_: None)  # only a handled signal reaches the descriptor
+    signal.set_wakeup_fd(write)
+    return read
+
+
+def _end_with(supervisor: int) -> None:
+    """Run in the child: ask for a SIGTERM at the supervisor's death."""
+    if _libc is not None:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != supervisor:  # it died before we could ask
+            os._exit(1)

@@ -1,0 +1,150 @@
+"""`poolgate up`: everything one machine needs, in one command."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import orjson
+
+from app import log
+from app.cli.first_start import DemoUpstream, Prepared, prepare
+from app.cli.supervisor import Child, ChildFailed, Stopped, Supervisor
+from app.config import NAMES, Settings
+from app.stores import embedded
+from app.wiring import build
+
+ROOT = Path(__file__).parents[2]  # where `app` and `workers` are found, whatever folder this is run from
+READY_SECONDS = 60.0  # a large append-only file takes its time
+STOP_MARGIN_SECONDS = 5.0  # after gunicorn's own graceful_timeout
+DEMO_KEY = "POOLGATE_DEMO_KEY"  # for the simulated upstream; tells the web process that it may be used
+
+
+@click.command()
+@click.option("--demo", is_flag=True, help="Add a simulated upstream, to try things without an account.")
+@click.option("--host", help=f"Address to listen on [{NAMES['bind']}, 127.0.0.1].")
+@click.option("--port", help=f"Port to listen on [{NAMES['port']}, 8000].")
+@click.option("--workers", help=f"Web processes [{NAMES['web_concurrency']}, 2].")
+@click.option("--openai-api-key", envvar="OPENAI_API_KEY", default="", hidden=True)
+def up(demo: bool, host: str | None, port: str | None, workers: str | None, openai_api_key: str) -> None:
+    """
+    Run the gateway on this machine until Ctrl-C.
+
+    Without REDIS_URL it keeps its data in a private server under POOLGATE_HOME. With
+    OPENAI_API_KEY set, the account `openai` is added once.
+    """
+    # asked before --port is put beside it: a PORT that came from outside opens every address
+    given = {
+        "bind": host or Settings.from_environment(os.environ).bind,
+        "port": port,
+        "web_concurrency": workers,
+    }
+    environ = os.environ | {NAMES[name]: value for name, value in given.items() if value is not None}
+    settings = Settings.from_environment(environ)
+    log.configure(settings.log_level)
+    _refuse_used_port(settings)
+    embedded.redis_url(settings)
+    upstream = DemoUpstream(_free_port(), secrets.token_urlsafe(32)) if demo else None
+    supervisor = Supervisor(
+        _stages(_children_environ(environ, settings), upstream),
+        settings.graceful_timeout_seconds + STOP_MARGIN_SECONDS,
+    )
+    try:
+        with supervisor:
+            patient = replace(settings, store_timeout_seconds=5.0)  # everything starts at once just now
+            prepared = prepare(build(patient), upstream, openai_api_key)
+            supervisor.wait_until(lambda: _is_ready(settings, upstream), READY_SECONDS)
+            click.echo(_greeting(settings, prepared, model="demo" if demo else "gpt-5.2"))
+            supervisor.run()
+    except Stopped:
+        click.echo("Stopped.")
+    except ChildFailed as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _children_environ(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """Return *environ* with what was decided here spelled out, and without what only we need."""
+    decided = {
+        NAMES["home"]: str(settings.home),
+        NAMES["bind"]: settings.bind,
+        NAMES["port"]: str(settings.port),
+    }
+    return {name: value for name, value in environ.items() if name != "OPENAI_API_KEY"} | decided
+
+
+def _stages(environ: dict[str, str], demo: DemoUpstream | None) -> list[list[Child]]:
+    if demo is not None:
+        environ = environ | {DEMO_KEY: demo.key}
+
+    def child(name: str, *arguments: str) -> Child:
+        return Child(name, [sys.executable, "-m", *arguments], environ, ROOT)
+
+    serving = [child("web", "gunicorn", "-c", "python:app.gunicorn_settings"), child("worker", "workers")]
+    if demo is None:
+        return [serving]
+    return [[child("demo", "app.demo", "--port", str(demo.port), "--until-stdin-closes")], serving]
+
+
+def _refuse_used_port(settings: Settings) -> None:
+    """gunicorn would try for five seconds, and whoever has the port would look ready meanwhile."""
+    family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.bind, settings.port))
+        except OSError as error:
+            raise click.ClickException(
+                f"cannot listen on {settings.bind} port {settings.port} ({error.strerror}): see --port"
+            ) from None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _is_ready(settings: Settings, demo: DemoUpstream | None) -> bool:
+    try:
+        if demo is not None:
+            socket.create_connection(("127.0.0.1", demo.port), timeout=1.0).close()
+        connection = http.client.HTTPConnection(_reachable(settings.bind), settings.port, timeout=5.0)
+        connection.request("GET", "/health/ready")
+        status = connection.getresponse().status
+        connection.close()
+    except OSError:
+        return False
+    return status == 200
+
+
+def _reachable(bind: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)
+
+
+def _greeting(settings: Settings, prepared: Prepared, model: str) -> str:
+    """Return what to show once everything answers; the curl line can be pasted as it is."""
+    host = _reachable(settings.bind)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/v1"
+    key, bearer = f"{prepared.key}  (shown this once)", f"'Authorization: Bearer {prepared.key}'"
+    if prepared.key is None:
+        key = f"'{prepared.key_name}' was shown when it was made; another: poolgate key create --name NAME"
+        bearer = '"Authorization: Bearer $POOLGATE_KEY"'
+    question = {"model": model, "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
+    lines = [
+        "Poolgate is ready.",
+        "",
+        f"  url  {url}",
+        f"  key  {key}",
+        *([] if prepared.has_accounts else ["  next add an account: poolgate account add --help"]),
+        "",
+        f"curl -sSN {url}/chat/completions -H {bearer} -H 'Content-Type: application/json'"
+        f" -d '{orjson.dumps(question).decode()}'",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,67 @@
+"""`poolgate usage`: who used what."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import click
+
+from app.cli.common import Command, example, in_pool, with_store
+from app.cli.output import show_list, table
+from app.quotas.limits import MICRO_DOLLARS
+from app.quotas.usage_book import BY
+from app.wiring import Services
+
+FIGURES = ("requests", "errors", "input_tokens", "cached_tokens", "output_tokens", "cost")
+HEADS = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "USD")
+
+
+def day(text: str) -> date:
+    """Read `2026-11-01` as an option's value."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter("a day is written like 2026-11-01") from None
+
+
+@click.command(
+    "usage", cls=Command, epilog=example("poolgate usage", "poolgate usage --by model --since 2026-11-01")
+)
+@click.option("--key", metavar="NAME", help="Of this API key alone.")
+@click.option(
+    "--since", type=day, metavar="DATE", help="From this day on; from this month's first, if left out."
+)
+@click.option("--by", type=click.Choice(BY), default=BY[0], show_default=True, help="Whose lines there are.")
+@in_pool
+@with_store
+def usage(services: Services, as_json: bool, pool: str, key: str | None, since: date | None, by: str) -> None:
+    """Tell what was used: requests, tokens and cost. Days are those of the pool's time zone."""
+    services.pools.check(pool)
+    key_id = services.api_keys.find(pool, key).id if key is not None else None
+    used = services.usage.since(pool, since, by, key_id)
+    names = _names(services, pool, by)
+    lines = sorted((names.get(who, who), who, figures) for who, figures in used.items())
+    if as_json:
+        show_list(
+            [
+                {by: name, "id": who, **{figure: figures.get(figure, 0) for figure in FIGURES}}
+                for name, who, figures in lines
+            ]
+        )
+    elif lines:
+        click.echo(table((by.upper(), *HEADS), [_row(name, figures) for name, _, figures in lines]))
+    else:
+        click.echo("Nothing was used.", err=True)
+
+
+def _names(services: Services, pool: str, by: str) -> dict[str, str]:
+    if by == "key":
+        return {key.id: key.name for key in services.api_keys.all(pool)}
+    if by == "account":
+        return {account.id: account.name for account in services.accounts.all(pool)}
+    return {}
+
+
+def _row(name: str, figures: dict[str, int]) -> tuple[object, ...]:
+    counts = [figures.get(figure, 0) for figure in FIGURES[:-1]]
+    return name, *counts, f"{figures.get('cost', 0) / MICRO_DOLLARS:.4f}"

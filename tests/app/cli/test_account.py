@@ -1,0 +1,308 @@
+"""`poolgate account`, on a real store, with the service's view beside it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from app.pool.account import Account
+from tests.support.stored import everything_in
+
+SECRET = "sk-upstream-0123456789"
+
+
+def add(poolgate, name="main", *args):
+    return poolgate("account add openai --name", name, "--api-key-env", "KEY", *args, KEY=SECRET)
+
+
+class TestAddOpenai:
+    def test_the_service_has_it_at_once(self, poolgate, services):
+        result = add(poolgate)
+
+        account = services.accounts.find("default", "main")
+        assert result.stdout == f"Added openai account 'main' ({account.id}) to pool 'default'.\n"
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert (account.kind, account.base_url) == ("openai", "https://api.openai.com/v1")
+        assert (account.credential, account.wires) == (SECRET, ("chat", "responses"))
+        assert services.pools.names() == ["default"]
+
+    def test_all_that_can_be_said(self, poolgate, services):
+        result = add(
+            poolgate,
+            "eu.1",
+            *("--base-url", "https://eu.api.openai.com/v1/", "--models", "gpt-5, o4-mini,gpt-5"),
+            *("--cap", "7", "--weight", "3", "--group", "2", "--pool", "team-b"),
+        )
+
+        assert result.exit_code == 0
+        account = services.accounts.find("team-b", "eu.1")
+        assert account.base_url == "https://eu.api.openai.com/v1"
+        assert account.models == ("gpt-5", "o4-mini")
+        assert (account.cap, account.weight, account.group) == (7, 3, 2)
+        assert services.pools.names() == ["team-b"]
+
+    def test_the_default_base_url_is_a_setting(self, poolgate, services):
+        poolgate(
+            "account add openai --name main --api-key-env KEY", KEY=SECRET, OPENAI_BASE_URL="http://up.test"
+        )
+
+        assert services.accounts.find("default", "main").base_url == "http://up.test"
+
+    def test_json(self, poolgate, services):
+        result = add(poolgate, "main", "--json")
+
+        added = json.loads(result.stdout)
+        account = services.accounts.find("default", "main")
+        assert added == json.loads(json.dumps(account.public()))
+
+    def test_key_from_standard_input(self, poolgate, services):
+        """A newline at its end, as `echo` and editors write it, is not part of it."""
+        result = poolgate("account add openai --name main --api-key-stdin", stdin=f"{SECRET}\r\n")
+
+        assert result.exit_code == 0
+        assert services.accounts.find("default", "main").credential == SECRET
+
+    def test_the_key_is_nowhere(self, poolgate, redis_client):
+        """Neither printed nor stored in clear, whatever is asked."""
+        printed = add(poolgate).output + add(poolgate).output + add(poolgate, "b", "--json").output
+        printed += poolgate("account list").output + poolgate("account list --json").output
+
+        assert SECRET not in printed
+        assert SECRET not in everything_in(redis_client)
+
+    def test_a_taken_name(self, poolgate):
+        add(poolgate)
+
+        result = add(poolgate)
+
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr == "Error: An account named 'main' exists in pool 'default'\n"
+
+    def test_a_taken_name_in_json(self, poolgate):
+        add(poolgate)
+
+        result = add(poolgate, "main", "--json")
+
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert json.loads(result.stderr) == {
+            "error": {
+                "message": "An account named 'main' exists in pool 'default'",
+                "type": "invalid_request_error",
+                "code": "invalid_request_error",
+                "param": "name",
+            }
+        }
+
+    @pytest.mark.parametrize(
+        ("args", "told"),
+        [
+            (("--name", "a b"), "name must be 1 to 64"),
+            (("--name", "a/b"), "name must be 1 to 64"),
+            (("--name", "x" * 65), "name must be 1 to 64"),
+            (("--base-url", "ftp://up.test"), "base_url must be an http or https URL"),
+            (("--base-url", "https://user:pw@up.test"), "base_url must not hold credentials"),
+            (("--cap", "0"), "cap must be an integer from 1"),
+            (("--cap", "many"), "not a valid integer"),
+            (("--weight", "-1"), "weight must be an integer from 1"),
+            (("--models", " , "), "it names nothing"),
+            (("--pool", "Team B"), "cannot name a pool"),
+        ],
+    )
+    def test_wrong_usage(self, poolgate, services, args, told):
+        """It is one line that says what is wrong, and nothing is made."""
+        result = add(poolgate, "main", *args)
+
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr.count("\n") == 1
+        assert told in result.stderr
+        assert services.pools.names() == []
+
+    def test_a_key_that_fits_no_header(self, poolgate):
+        result = poolgate("account add openai --name a --api-key-stdin", stdin="sk-1\nsk-2\n")
+
+        assert result.exit_code == 1
+        assert result.stderr == "Error: credential must be one line of printable ASCII without spaces\n"
+
+
+class TestAddCompatible:
+    def test_without_a_key(self, poolgate, services):
+        result = poolgate("account add compatible --name gpu --base-url http://10.0.0.5:8000/v1")
+
+        assert result.exit_code == 0
+        account = services.accounts.find("default", "gpu")
+        assert (account.kind, account.credential, account.wires) == ("compatible", "", ("chat",))
+
+    def test_both_wires_and_a_key(self, poolgate, services):
+        poolgate(
+            "account add compatible --name gpu --base-url http://gpu/v1 --wires chat,responses",
+            *("--api-key-env", "K"),
+            K=SECRET,
+        )
+
+        account = services.accounts.find("default", "gpu")
+        assert (account.credential, account.wires) == (SECRET, ("chat", "responses"))
+
+    def test_a_base_url_is_needed(self, poolgate):
+        result = poolgate("account add compatible --name gpu")
+
+        assert result.exit_code == 2
+        assert result.stderr == "Error: base_url is required for a compatible account\n"
+
+    def test_an_unknown_wire(self, poolgate):
+        result = poolgate("account add compatible --name gpu --base-url http://gpu/v1 --wires telepathy")
+
+        assert result.exit_code == 2
+        assert "wires[0] must be one of chat, responses" in result.stderr
+
+
+class TestAddChatgpt:
+    def test_by_its_access_token(self, poolgate, services):
+        result = poolgate(
+            "account add chatgpt --name ann --account-id user-1 --access-token-env T",
+            T="eyJ.token",
+            POOLGATE_CHATGPT_BASE_URL="https://chatgpt.test/api",
+        )
+
+        assert result.exit_code == 0
+        account = services.accounts.find("default", "ann")
+        assert (account.kind, account.base_url) == ("chatgpt", "https://chatgpt.test/api")
+        assert (account.chatgpt_account_id, account.credential) == ("user-1", "eyJ.token")
+        assert account.wires == ("responses",)
+
+    def test_an_account_id_is_needed(self, poolgate):
+        result = poolgate("account add chatgpt --name ann --access-token-stdin", stdin="t")
+
+        assert result.exit_code == 2
+        assert "Missing option '--account-id'" in result.stderr
+
+
+class TestList:
+    def test_for_people(self, poolgate, services):
+        add(poolgate, "a", "--models", "gpt-5")
+        add(poolgate, "longer-name", "--cap", "5")
+        services.accounts.pause("default", "a")
+
+        assert poolgate("account list").stdout.splitlines() == [
+            "NAME         KIND    STATE                                "
+            "IN FLIGHT  CAP  WEIGHT  GROUP  MODELS  BASE URL",
+            "a            openai  paused (paused by an administrator)  "
+            "        0  100       1      0  gpt-5   https://api.openai.com/v1",
+            "longer-name  openai  active                               "
+            "        0    5       1      0  all     https://api.openai.com/v1",
+        ]
+
+    def test_when_an_account_is_back(self, poolgate, services, redis_client):
+        account = services.accounts.add("default", Account("", "a", "openai", "http://up.test"))
+        redis_client.hset(
+            f"pg:{{default}}:a:{account.id}",
+            mapping={"state": "window_spent", "reason": "", "until_ms": "1801000000000"},
+        )
+
+        assert "window_spent until 2027-01-26 21:46Z" in poolgate("account list").stdout
+
+    def test_for_scripts(self, poolgate, services):
+        add(poolgate, "b")
+        add(poolgate, "a")
+
+        listed = json.loads(poolgate("account list --json").stdout)
+
+        assert listed["object"] == "list"
+        assert [(one["name"], one["state"]) for one in listed["data"]] == [("a", "active"), ("b", "active")]
+
+    def test_none(self, poolgate):
+        """Nothing is printed but advice, which is for people and so on standard error."""
+        result = poolgate("account list")
+
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert "poolgate account add --help" in result.stderr
+        assert json.loads(poolgate("account list --json").stdout) == {"object": "list", "data": []}
+
+    def test_no_such_pool(self, poolgate, services):
+        result = poolgate("account list --pool typo")
+
+        assert (result.exit_code, result.stderr) == (1, "Error: There is no pool named 'typo'\n")
+        assert services.pools.names() == []
+
+
+class TestPauseAndResume:
+    def test_round_trip(self, poolgate, services):
+        add(poolgate)
+
+        assert poolgate("account pause main").stdout == "Paused account 'main' in pool 'default'.\n"
+        assert services.accounts.find("default", "main").state == "paused"
+        assert poolgate("account resume main").stdout == "Resumed account 'main' in pool 'default'.\n"
+        assert services.accounts.find("default", "main").state == "active"
+
+    def test_json(self, poolgate):
+        add(poolgate)
+
+        assert json.loads(poolgate("account pause main --json").stdout)["state"] == "paused"
+        assert json.loads(poolgate("account resume main --json").stdout)["state"] == "active"
+
+    @pytest.mark.parametrize("command", ["pause", "resume", "remove"])
+    def test_an_unknown_name(self, poolgate, command):
+        result = poolgate(f"account {command} nobody")
+
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr == "Error: There is no account named 'nobody' in pool 'default'\n"
+
+    @pytest.mark.parametrize("command", ["pause", "resume", "remove"])
+    def test_an_unknown_name_in_json(self, poolgate, command):
+        error = json.loads(poolgate(f"account {command} nobody --json").stderr)["error"]
+
+        assert (error["code"], error["param"]) == ("not_found", "name")
+
+
+class TestSet:
+    def test_holds_at_once(self, poolgate, services):
+        """What is not named stays, its credential too."""
+        add(poolgate, "main", "--weight", "3", "--models", "gpt-5")
+
+        result = poolgate("account set main --cap 20 --group 2 --models o3,o3,gpt-5")
+
+        account = services.accounts.find("default", "main")
+        assert result.stdout == "Changed account 'main' in pool 'default': models, cap, group.\n"
+        assert (account.cap, account.weight, account.group) == (20, 3, 2)
+        assert (account.models, account.credential) == (("o3", "gpt-5"), SECRET)
+
+    def test_every_model_again(self, poolgate, services):
+        add(poolgate, "main", "--models", "gpt-5")
+
+        told = json.loads(poolgate("account set main --all-models --json").stdout)
+
+        assert (told["models"], services.accounts.find("default", "main").models) == ([], ())
+
+    @pytest.mark.parametrize("wrong", ["", "--cap 0", "--weight x", "--models ,", "--models a --all-models"])
+    def test_what_cannot_be_set(self, poolgate, wrong):
+        add(poolgate)
+
+        assert poolgate(f"account set main {wrong}").exit_code == 2
+
+
+class TestRemove:
+    def test_it_is_gone(self, poolgate, services):
+        add(poolgate)
+
+        result = poolgate("account remove main")
+
+        assert result.stdout == "Removed account 'main' from pool 'default'.\n"
+        assert services.accounts.all("default") == []
+
+    def test_json(self, poolgate):
+        add(poolgate)
+
+        assert json.loads(poolgate("account remove main --json").stdout) == {"name": "main", "deleted": True}
+
+    def test_bound_keys(self, poolgate, services):
+        """It stays, and the keys are named, until it is forced."""
+        add(poolgate)
+        poolgate("key create --name ann --accounts main")
+
+        refused = poolgate("account remove main")
+
+        assert refused.exit_code == 1
+        assert refused.stderr.startswith("Error: Account 'main' stays, keys are bound to it: 'ann'")
+        assert [account.name for account in services.accounts.all("default")] == ["main"]
+        assert poolgate("account remove main --force").exit_code == 0
+        assert services.accounts.all("default") == []

@@ -1,0 +1,104 @@
+"""`poolgate doctor`, on a real store."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from app.pool.account import Account
+from app.pool.failures import Failure
+from app.stores import keys
+from app.wiring import Services
+from tests.app.cli.conftest import Run
+
+
+@pytest.fixture
+def healthy(services: Services, redis_client: Any) -> Account:
+    """A pool with an account and a key, and a worker that runs."""
+    services.pools.ensure("default")
+    services.api_keys.create("default", "ann")
+    redis_client.set(keys.JOBS + "usage", "1", px=60_000)
+    return services.accounts.add("default", Account("", "main", "openai", "http://x", credential="sk-1"))
+
+
+def found(poolgate: Run, **variables: str) -> list[tuple[str, str]]:
+    told = json.loads(poolgate("doctor --json", **variables).stdout)["data"]
+    return [(one["level"], one["what"]) for one in told]
+
+
+def test_well(poolgate: Run, healthy: Account) -> None:
+    result = poolgate("doctor")
+
+    assert (result.exit_code, result.stdout) == (0, "All is well.\n")
+
+
+def test_nothing_there(poolgate: Run) -> None:
+    result = poolgate("doctor")
+
+    assert result.exit_code == 1
+    assert "no worker runs" in result.stdout
+    assert "poolgate account add --help" in result.stdout
+
+
+def test_redis_away(poolgate: Run) -> None:
+    result = poolgate("doctor", REDIS_URL="redis://127.0.0.1:1/0")
+
+    assert result.exit_code == 1
+    assert "it does not answer" in result.stdout
+
+
+def test_redis_that_may_forget(poolgate: Run, healthy: Account, redis_client: Any) -> None:
+    redis_client.config_set("maxmemory", "100mb")
+    redis_client.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        ((level, what),) = found(poolgate)
+    finally:
+        redis_client.config_set("maxmemory", "0")
+        redis_client.config_set("maxmemory-policy", "noeviction")
+
+    assert (level, what[:36]) == ("wrong", "maxmemory-policy is allkeys-lru: it ")
+
+
+def test_accounts_that_are_out(poolgate: Run, healthy: Account, services: Services) -> None:
+    """A refused credential is for a person; a spent window ends by itself."""
+    dead = {"state": "credential_dead", "reason": "invalid_api_key", "wait_ms": 0, "retest_wait_ms": 0}
+    services.accounts.observe("default", healthy.id, {}, mark=dead)
+    other = services.accounts.add("default", Account("", "b", "openai", "http://x", credential="sk-2"))
+    spent = {"state": "window_spent", "reason": "spent", "wait_ms": 3_600_000, "retest_wait_ms": 60_000}
+    services.accounts.observe("default", other.id, {}, mark=spent)
+
+    told = found(poolgate)
+
+    assert ("wrong", "every account is out, so all requests are refused") in told
+    assert ("wrong", "its credential is refused (invalid_api_key)") in told
+    assert [level for level, what in told if what.startswith("window_spent until ")] == ["note"]
+
+
+def test_another_secret_key(poolgate: Run, healthy: Account) -> None:
+    told = found(poolgate, POOLGATE_SECRET_KEYS=Fernet.generate_key().decode())
+
+    assert told == [("wrong", "its credential was encrypted with another key")]
+
+
+def test_what_jobs_found(poolgate: Run, healthy: Account, services: Services) -> None:
+    look = json.dumps({"at": 1_774_742_400, "result": "upstream_unreachable"})
+    services.accounts.observe("default", healthy.id, {"look_models": look})
+
+    assert found(poolgate) == [
+        ("note", "the job `models` found upstream_unreachable at 2026-03-29 00:00Z"),
+    ]
+
+
+@pytest.mark.parametrize("rules", ["retries", "fields", "states"])
+def test_rules(poolgate: Run, rules: str) -> None:
+    """They need no store; every failure, or every field, is in them."""
+    told = poolgate(f"doctor {rules}", REDIS_URL="redis://127.0.0.1:1/0")
+    as_json = json.loads(poolgate(f"doctor {rules} --json").stdout)
+
+    assert told.exit_code == 0
+    assert len(told.stdout.splitlines()) == 1 + len(as_json["data"]) + len(as_json["numbers"])
+    if rules != "fields":
+        assert [row["failure"] for row in as_json["data"]] == list(Failure)

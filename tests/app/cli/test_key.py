@@ -1,0 +1,173 @@
+"""`poolgate key`, on a real store, with the service's view beside it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from app.errors import InvalidApiKey
+from app.pool.account import Account
+from tests.support.stored import everything_in
+
+SECRET = re.compile(r"sk-pg-[a-z0-9_-]+-[0-9A-Za-z]{43}")
+
+
+class TestCreate:
+    def test_the_key_stands_alone_on_standard_output(self, poolgate, services):
+        """So that `KEY=$(poolgate key create --name ann)` holds it and nothing more."""
+        result = poolgate("key create --name ann")
+
+        assert SECRET.fullmatch(result.stdout.rstrip("\n"))
+        assert result.stderr == "Key 'ann' of pool 'default', shown this once:\n"
+        key = services.api_keys.authenticate(result.stdout.strip())
+        assert (key.name, key.models, key.accounts, key.limits) == ("ann", (), (), ())
+        assert services.pools.names() == ["default"]
+
+    def test_all_that_can_be_said(self, poolgate, services):
+        services.pools.ensure("team-b")
+        x, y = (
+            services.accounts.add("team-b", Account("", name, "openai", "http://up.test")) for name in "xy"
+        )
+
+        result = poolgate(
+            "key create --pool team-b --name ann --models gpt-5,o4-mini --accounts y,x --expires 2027-01-01",
+            *("--limit", "1000000 total_tokens/day", "--limit", "20 parallel_requests"),
+        )
+
+        assert result.exit_code == 0
+        key = services.api_keys.authenticate(result.stdout.strip())
+        assert (key.pool, key.models, key.accounts) == ("team-b", ("gpt-5", "o4-mini"), (y.id, x.id))
+        assert key.expires_at == 1798761600  # its first moment, UTC
+        assert [(one["what"], one["per"], one["max"]) for one in key.limits] == [
+            ("total_tokens", "day", 1_000_000),
+            ("parallel_requests", "none", 20),
+        ]
+
+    @pytest.mark.parametrize(("option", "raw"), [("", False), ("--raw", True)])
+    def test_who_may_see_what_upstreams_said(self, poolgate, services, option, raw):
+        secret = poolgate(f"key create --name ann {option}").stdout.strip()
+
+        assert services.api_keys.authenticate(secret).raw is raw
+
+    def test_json(self, poolgate, services):
+        result = poolgate("key create --name ann --json")
+
+        told = json.loads(result.stdout)
+        assert result.stderr == ""
+        assert services.api_keys.authenticate(told["key"]).id == told["id"]
+        assert told["name"] == "ann"
+
+    def test_what_to_do_about_a_cut(self, poolgate, services):
+        restarting = poolgate("key create --name ann --on-cut restart").stdout.strip()
+        failing = poolgate("key create --name bob").stdout.strip()
+
+        assert services.api_keys.authenticate(restarting).on_cut == "restart"
+        assert services.api_keys.authenticate(failing).on_cut == "fail"
+        assert poolgate("key create --name eve --on-cut guess").exit_code == 2
+
+    def test_it_is_shown_once(self, poolgate, redis_client):
+        secret = poolgate("key create --name ann").stdout.strip()
+
+        later = poolgate("key list").output + poolgate("key list --json").output
+        later += poolgate("key disable ann --json").output
+        assert secret not in later
+        assert secret not in everything_in(redis_client)
+
+    def test_a_taken_name(self, poolgate):
+        poolgate("key create --name ann")
+
+        result = poolgate("key create --name ann")
+
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr == "Error: A key named 'ann' exists in pool 'default'\n"
+
+    def test_unknown_accounts_are_named(self, poolgate, services):
+        services.accounts.add("default", Account("", "x", "openai", "http://up.test"))
+
+        result = poolgate("key create --name ann --accounts x,nope,nada")
+
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr == "Error: There is no account named 'nope', 'nada' in pool 'default'\n"
+        assert services.api_keys.all("default") == []
+
+    @pytest.mark.parametrize(
+        ("args", "told"),
+        [
+            (("--name", "a b"), "name must be 1 to 64"),
+            (("--name", "ann", "--limit", "lots"), "'lots' is not a limit"),
+            (("--name", "ann", "--limit", "5 cows/day"), "'cows' cannot be limited"),
+            (("--name", "ann", "--expires", "soon"), "expires must be a date like 2027-01-31"),
+            (("--name", "ann", "--models", ""), "it names nothing"),
+            (("--name", "ann", "--accounts", ","), "it names nothing"),
+            ((), "Missing option '--name'"),
+        ],
+    )
+    def test_wrong_usage(self, poolgate, services, args, told):
+        """An empty list is refused, because it would mean `all`."""
+        result = poolgate("key create", *args)
+
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr.count("\n") == 1
+        assert told in result.stderr
+        assert services.api_keys.all("default") == []
+
+
+class TestList:
+    def test_for_people(self, poolgate, services):
+        account = services.accounts.add("default", Account("", "x", "openai", "http://up.test"))
+        poolgate(
+            "key create --name ann --models gpt-5 --accounts x --expires 2027-01-01T18:30Z",
+            *("--limit", "1000 total_tokens/day", "--limit", "5 usd/month"),
+        )
+        poolgate("key create --name bob")
+        poolgate("key disable bob")
+
+        assert poolgate("key list").stdout.splitlines() == [
+            "NAME  STATE     EXPIRES            MODELS  ACCOUNTS  LIMITS",
+            "ann   active    2027-01-01 18:30Z  gpt-5   x         1000 total_tokens/day; 5 usd/month",
+            "bob   disabled  never              all     all       none",
+        ]
+        poolgate("account remove x --force")
+        assert f"{account.id} (removed)" in poolgate("key list").stdout
+
+    def test_for_scripts(self, poolgate):
+        poolgate("key create --name ann")
+
+        listed = json.loads(poolgate("key list --json").stdout)
+
+        assert [(one["name"], one["pool"], one["state"]) for one in listed["data"]] == [
+            ("ann", "default", "active")
+        ]
+
+    def test_none(self, poolgate):
+        result = poolgate("key list")
+
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert "poolgate key create --help" in result.stderr
+
+    def test_no_such_pool(self, poolgate):
+        assert poolgate("key list --pool typo").stderr == "Error: There is no pool named 'typo'\n"
+
+
+class TestDisable:
+    def test_it_is_refused_at_once(self, poolgate, services):
+        secret = poolgate("key create --name ann").stdout.strip()
+
+        result = poolgate("key disable ann")
+
+        assert result.stdout == "Disabled key 'ann' of pool 'default'.\n"
+        with pytest.raises(InvalidApiKey, match="has been disabled"):
+            services.api_keys.authenticate(secret)
+
+    def test_json(self, poolgate):
+        poolgate("key create --name ann")
+
+        assert json.loads(poolgate("key disable ann --json").stdout)["state"] == "disabled"
+
+    def test_an_unknown_name(self, poolgate):
+        result = poolgate("key disable nobody")
+
+        assert result.exit_code == 1
+        assert result.stderr == "Error: There is no key named 'nobody' in pool 'default'\n"

@@ -1,0 +1,83 @@
+"""`poolgate key limit` and `poolgate pool limit`, on a real store."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def ann(poolgate):
+    poolgate("key create --name ann")
+
+
+def added(poolgate, command: str, *args: str) -> str:
+    return json.loads(poolgate(command, *args, "--json").stdout)["id"]
+
+
+class TestKeyLimit:
+    def test_add_and_list(self, poolgate):
+        told = poolgate(
+            "key limit add ann", "5.50 usd/month", "--model", "gpt-5*", "--mode", "balanced"
+        ).stdout
+        first = told.split()[1].rstrip(":")
+        second = added(poolgate, "key limit add ann", "20 parallel_requests")
+
+        assert told == f"Added {first}: 5.5 usd/month for gpt-5* balanced\n"
+        assert poolgate("key limit list ann").stdout.splitlines() == [
+            "ID                LIMIT",
+            f"{first}  5.5 usd/month for gpt-5* balanced",
+            f"{second}  20 parallel_requests",
+        ]
+        assert "20 parallel_requests" in poolgate("key list").stdout
+
+    def test_for_scripts(self, poolgate):
+        limit_id = added(poolgate, "key limit add ann", "10 requests/day")
+
+        assert json.loads(poolgate("key limit list ann --json").stdout)["data"] == [
+            {
+                "id": limit_id,
+                "what": "requests",
+                "per": "day",
+                "max": 10,
+                "mode": "strict",
+                "scope": "key",
+            }
+        ]
+
+    def test_set(self, poolgate):
+        limit_id = added(poolgate, "key limit add ann", "10 requests/day")
+
+        assert poolgate(f"key limit set ann {limit_id}", "20 requests/day").stdout.endswith(
+            ": 20 requests/day\n"
+        )
+        refused = poolgate(f"key limit set ann {limit_id}", "20 requests/week")
+        assert (refused.exit_code, "remove it and add one" in refused.stderr) == (1, True)
+
+    def test_remove(self, poolgate):
+        limit_id = added(poolgate, "key limit add ann", "10 requests/day")
+
+        assert poolgate(f"key limit remove ann {limit_id}").stdout == f"Removed {limit_id}.\n"
+        assert poolgate(f"key limit remove ann {limit_id}").exit_code == 1
+        assert poolgate("key limit list ann").stderr == "No limits.\n"
+
+    def test_what_is_no_limit(self, poolgate):
+        """A limit that cannot be read is a wrong use of the command, and says why."""
+        result = poolgate("key limit add ann", "1.5 requests/day")
+
+        assert (result.exit_code, "whole numbers" in result.stderr) == (2, True)
+
+    @pytest.mark.parametrize("command", ["key limit list bob", "key limit list ann --pool typo"])
+    def test_what_is_not_there(self, poolgate, command):
+        assert poolgate(command).exit_code == 1
+
+
+class TestPoolLimit:
+    def test_shared_by_its_keys(self, poolgate):
+        limit_id = added(poolgate, "pool limit add", "100 requests/minute")
+
+        assert limit_id in poolgate("pool limit list").stdout
+        assert poolgate("key limit list ann").stdout == ""
+        poolgate(f"pool limit remove {limit_id}")
+        assert poolgate("pool limit list").stdout == ""

@@ -1,0 +1,85 @@
+"""`poolgate pool`, on a real store."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+def test_for_people(poolgate, services):
+    services.pools.ensure("team-b")
+    poolgate("key create --name ann")
+
+    assert poolgate("pool list").stdout.splitlines() == [
+        "NAME     ACCOUNTS  KEYS  POLICY    TIME ZONE",
+        "default         0     1  balanced  UTC",
+        "team-b          0     0  balanced  UTC",
+    ]
+
+
+def test_for_scripts(poolgate, services):
+    services.pools.ensure("team-b")
+
+    assert json.loads(poolgate("pool list --json").stdout) == {
+        "object": "list",
+        "data": [
+            {"name": "team-b", "policy": "balanced", "zone": "UTC", "accounts": 0, "keys": 0, "settings": {}}
+        ],
+    }
+
+
+def test_one_alone(poolgate, services):
+    services.pools.ensure("a")
+    services.pools.ensure("b")
+
+    listed = json.loads(poolgate("pool list --pool b --json").stdout)
+
+    assert [one["name"] for one in listed["data"]] == ["b"]
+
+
+def test_one_that_is_not_there(poolgate):
+    result = poolgate("pool list --pool typo")
+
+    assert (result.exit_code, result.stderr) == (1, "Error: There is no pool named 'typo'\n")
+
+
+def test_none(poolgate):
+    result = poolgate("pool list")
+
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "No pools yet" in result.stderr
+
+
+def test_set(poolgate):
+    """All of it at once; what is not named stays."""
+    told = poolgate("pool set --zone Europe/Berlin --policy ordered").stdout
+    assert told == "Pool 'default': policy ordered; days begin in Europe/Berlin\n"
+
+    poolgate("pool set --time-limit idle=30 --time-limit o3*:total=1800 --hide-accounts")
+    changed = json.loads(poolgate("pool set --time-limit idle=default --policy balanced --json").stdout)
+
+    assert (changed["zone"], changed["policy"]) == ("Europe/Berlin", "balanced")
+    assert changed["settings"] == {
+        "time_limits": {"*": {}, "o3*": {"total": 1800}},
+        "names_accounts": False,
+    }
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "",
+        "--policy best",
+        "--zone Middle/Earth",
+        "--time-limit idle",
+        "--time-limit idle=nan",
+        "--time-limit idle=-1",
+        "--time-limit patience=5",
+        "--time-limit idle=999",
+    ],
+)
+def test_what_cannot_be_set(poolgate, wrong):
+    """Nothing of it is done."""
+    assert poolgate(f"pool set {wrong}").exit_code == 2
+    assert poolgate("pool list").stdout == ""

@@ -1,0 +1,65 @@
+"""`poolgate request`, on a real store."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from app.pool.account import Account
+from app.wiring import Services
+from tests.app.cli.conftest import Run
+
+ATTEMPTS = [
+    {"wire": "chat", "error": "bad_gateway", "failure": "server_error", "action": "other"},
+    {"wire": "chat"},
+]
+BOUNDS = {"input_tokens": 1, "output_tokens": 1, "cost": 1}
+
+
+@pytest.fixture
+def settled(services: Services) -> str:
+    """A request whose first account failed."""
+    services.pools.ensure("default")
+    for name in ("east", "west"):
+        services.accounts.add("default", Account("", name, "openai", "http://x", credential="sk"))
+    services.accounts.add("default", Account("", "spare", "openai", "http://x", credential="sk"))
+    services.accounts.pause("default", "spare", "on holiday")
+    key = services.api_keys.create("default", "ann")[0]
+    ask: dict[str, Any] = {"id": "r1", "key": key.id, "model": "m", "endpoint": "/v1/responses", "wire": ""}
+    ask |= {"demo": False, "affinity": "", "pin": "", "ttl_ms": 30_000, "sticky_ms": 1, "calendar": {}}
+    ask |= {"bounds": BOUNDS, "estimates": BOUNDS}
+    first = services.scripts.run_json("admit", "default", ask)["account"]
+    failed = {"attempt": 1, "mark": {}, "tried": [first], "never": []}
+    second = services.scripts.run_json("report", "default", ask | failed)["account"]
+    row = {"id": "r1", "at_ms": 1_774_742_400_000, "key": key.id, "account": second, "model": "m"}
+    row |= {"endpoint": "/v1/responses", "status": 200, "source": "upstream"}
+    row["attempts"] = [{"account": one, **told} for one, told in zip((first, second), ATTEMPTS, strict=True)]
+    services.books.settle("default", {"id": "r1", "mark": {}, "row": row, "calendar": {}})
+    return "r1"
+
+
+def test_for_people(poolgate: Run, settled: str) -> None:
+    told = poolgate(f"request explain {settled}").stdout
+
+    assert told.startswith("/v1/responses for m, key 'ann', 2026-03-29 00:00Z: status 200\n")
+    assert "by policy balanced; 1 of 100 in flight, 100% of its window left" in told
+    assert "spare  paused  on holiday  a person brings it back" in told
+    assert "It failed: server_error (bad_gateway); next: another account, or the same after a pause" in told
+    assert told.count("chosen") == 2
+    assert "acct_" not in told
+
+
+def test_for_scripts(poolgate: Run, settled: str) -> None:
+    told = json.loads(poolgate(f"request explain {settled} --json").stdout)
+
+    assert [choice["attempt"] for choice in told["choices"]] == [1, 2]
+    assert told["choices"][1]["candidates"][0]["why"] in ("tried", "chosen")
+
+
+def test_unknown(poolgate: Run) -> None:
+    result = poolgate("request explain nope")
+
+    assert result.exit_code == 1
+    assert "There is no request 'nope'" in result.stderr

@@ -1,0 +1,157 @@
+"""`poolgate up --demo`, whole: real gunicorn, worker, private server and simulated upstream."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from click.testing import CliRunner
+
+from app.cli import main
+from tests.support.ports import free_port
+from tests.support.processes import eventually, is_alive, with_argument
+from tests.support.redis import short_folder
+
+RUN = "from app.cli import main; main()"
+ROOT = Path(__file__).parents[3]
+
+
+class Up:
+    """A start of `poolgate up --demo`, from a folder of the user's own, up to its last printed line."""
+
+    def __init__(self, home: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", RUN, "up", "--demo", "--port", str(free_port()), "--workers", "1"],
+            cwd=home,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "POOLGATE_HOME": str(home)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.lines: list[str] = []
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip())
+            if line.startswith("curl "):
+                break
+
+    @property
+    def key(self) -> str:
+        (line,) = (line for line in self.lines if line.startswith("  key "))
+        return line.removeprefix("  key  ")
+
+    def call(self, key: str) -> str:
+        """Do what the printed curl line does, and return what it would show."""
+        _, _, url, *options = shlex.split(self.lines[-1].replace("$POOLGATE_KEY", key))
+        given = list(zip(options[::2], options[1::2], strict=True))
+        headers = dict(value.split(": ", 1) for option, value in given if option == "-H")
+        (body,) = (value for option, value in given if option == "-d")
+        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+        connection.request("POST", urlsplit(url).path, body, headers)
+        answer = connection.getresponse().read().decode()
+        connection.close()
+        return answer
+
+    def children(self) -> dict[str, int]:
+        """Child name -> pid, by what each was started as."""
+        found = {}
+        task = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
+        for pid in Path(task).read_text().split():
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+            if command[1:2] == ["-m"]:  # neither dead nor still on its way to exec
+                found[command[2]] = int(pid)
+        return found
+
+
+@pytest.fixture
+def up() -> Iterator[Callable[[], Up]]:
+    started: list[Up] = []
+    with short_folder() as home:
+
+        def up() -> Up:
+            started.append(Up(home))
+            return started[-1]
+
+        yield up
+        for one in started:
+            one.process.kill()
+            one.process.communicate()
+        assert eventually(lambda: not with_argument(home)), "the private server outlived its owners"
+
+
+def spoken(stream: str) -> str:
+    chunks = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: {")]
+    return "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
+
+
+def test_the_first_start_prints_a_line_that_works_and_the_next_does_not_repeat_the_key(up):
+    first = up()
+    key = re.match(r"sk-pg-default-\w{43}", first.key)[0]
+    answer = first.call("unused: the line has the key")
+    assert 'You wrote: "Hello"' in spoken(answer)
+    assert answer.endswith("data: [DONE]\n\n")
+    first.process.send_signal(signal.SIGINT)
+    assert first.process.wait(30) == 0
+
+    second = up()
+
+    assert "'demo' was shown when it was made" in second.key
+    assert key not in "\n".join(second.lines)
+    assert 'You wrote: "Hello"' in spoken(second.call(key))
+
+
+def test_what_dies_comes_back_and_nothing_outlives_it(up):
+    started = up()
+    before = started.children()
+    assert len(before) == 3
+
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
+    assert eventually(
+        lambda: len(started.children()) == 3 and not set(before.values()) & set(started.children().values())
+    )
+    key = started.key.split()[0]
+    assert eventually(lambda: answers(started, key))
+
+    children = started.children().values()
+    started.process.kill()
+    assert eventually(lambda: not any(is_alive(pid) for pid in children))
+
+
+def answers(started: Up, key: str) -> bool:
+    try:
+        return started.call(key).endswith("data: [DONE]\n\n")
+    except OSError:
+        return False
+
+
+class TestRefusals:
+    def test_a_port_that_is_taken(self, monkeypatch):
+        """And --port, unlike a PORT from outside, leaves other machines out."""
+        monkeypatch.delenv("PORT", raising=False)
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            result = CliRunner().invoke(main, ["up", "--port", str(port)])
+
+        assert result.exit_code == 1
+        assert (
+            result.stderr
+            == f"Error: cannot listen on 127.0.0.1 port {port} (Address already in use): see --port\n"
+        )
+
+    def test_a_setting_that_cannot_work(self):
+        result = CliRunner().invoke(main, ["up", "--workers", "none"])
+
+        assert result.exit_code == 1
+        assert result.stderr == "Error: WEB_CONCURRENCY='none' does not work: a whole number from 1 to 256\n"

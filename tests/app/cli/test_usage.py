@@ -1,0 +1,62 @@
+"""`poolgate usage`, on a real store."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from app.stores import keys
+
+TODAY = int(time.time()) // 86400 * 86400
+
+
+@pytest.fixture
+def used(poolgate, services):
+    """Ann's key and Bob's used two models today."""
+    ids = []
+    for name in ("ann", "bob"):
+        poolgate(f"key create --name {name}")
+        ids.append(services.api_keys.find("default", name).id)
+    figures = {
+        f"{ids[0]}|acct|gpt-5|requests": 2,
+        f"{ids[0]}|acct|gpt-5|input_tokens": 100,
+        f"{ids[0]}|acct|gpt-5|cost": 1_234_567,
+        f"{ids[1]}|acct|o3|requests": 1,
+        f"{ids[1]}|acct|o3|errors": 1,
+    }
+    services.scripts.client.hset(keys.rollup("default", "d", TODAY), mapping=figures)
+
+
+def test_by_key(poolgate, used):
+    assert poolgate("usage").stdout.splitlines() == [
+        "KEY  REQUESTS  ERRORS  INPUT  CACHED  OUTPUT  USD",
+        "ann         2       0    100       0       0  1.2346",
+        "bob         1       1      0       0       0  0.0000",
+    ]
+
+
+def test_by_model_of_one_key(poolgate, used):
+    (line,) = json.loads(poolgate("usage --by model --key ann --json").stdout)["data"]
+
+    assert (line["model"], line["requests"], line["input_tokens"], line["cost"]) == (
+        "gpt-5",
+        2,
+        100,
+        1_234_567,
+    )
+
+
+def test_an_account_that_is_gone(poolgate, used):
+    """Whoever has no name any more is told by id."""
+    assert poolgate("usage --by account").stdout.splitlines()[1].startswith("acct  ")
+
+
+def test_since(poolgate, used):
+    assert poolgate("usage --since 2999-01-01").stderr == "Nothing was used.\n"
+    assert poolgate("usage --since yesterday").exit_code == 2
+
+
+def test_unknown_key(poolgate):
+    assert poolgate("usage --key nobody").exit_code == 1
