@@ -1,0 +1,80 @@
+"""What accounts say they have is what `/v1/models` is made of."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from app.errors import UpstreamProtocolError
+from tests.workers.conftest import POOL
+from workers import models
+
+CODEX = "/backend-api/codex/models"
+
+
+def play(body: object, status: int = 200) -> dict[str, object]:
+    return {"play": "json", "status": status, "body": body}
+
+
+@pytest.mark.parametrize("kind", ["openai", "compatible", "demo"])
+def test_a_list_of_models(built, upstream, add, told, kind):
+    account = add("a", kind)
+    upstream.script(
+        play({"object": "list", "data": [{"id": "m2"}, {"id": "m1"}]}), account="a", path="/models"
+    )
+
+    models.run(built, time.time())
+
+    assert built.accounts.find(POOL, "a").listed == ("m1", "m2")
+    assert told(account, "models")["result"] == "ok"
+
+
+def test_the_chatgpt_backend_tells_more_of_each(built, upstream, add):
+    """The part that `/v1/models` shows is kept; models it does not serve to API clients are not listed."""
+    add("ann", "chatgpt", chatgpt_account_id="acc-1")
+    shown = {"display_name": "GPT", "context_window": 272000, "supported_in_api": True, "priority": 1}
+    listed = [
+        {"slug": "gpt-5.2", "base_instructions": "long", "description": None, **shown},
+        {"slug": "internal", "supported_in_api": False},
+        {"display_name": "nameless"},
+    ]
+    upstream.script(play({"models": listed}), account="ann", path=CODEX)
+
+    models.run(built, time.time())
+
+    account = built.accounts.find(POOL, "ann")
+    assert account.listed == ("gpt-5.2",)
+    assert account.metadata == {"gpt-5.2": shown}
+    assert upstream.log("ann")[0].query == f"client_version={models.CLIENT_VERSION}"
+
+
+def test_a_failure_leaves_the_last_list(built, upstream, add, told, next_period):
+    account = add("a")
+    upstream.script(play({"data": [{"id": "m"}]}), play({}, 500), account="a", path="/models")
+    models.run(built, time.time())
+    next_period()
+
+    models.run(built, time.time())
+
+    assert built.accounts.find(POOL, "a").listed == ("m",)
+    assert told(account, "models")["result"] == "upstream_error"
+
+
+def test_accounts_a_person_has_to_see_to_are_not_asked(built, upstream, add):
+    add("a")
+    built.accounts.pause(POOL, "a")
+
+    models.run(built, time.time())
+
+    assert upstream.log() == []
+
+
+@pytest.mark.parametrize("payload", [{}, {"data": None}, {"data": {}}])
+def test_what_is_no_list(payload):
+    with pytest.raises(UpstreamProtocolError):
+        models.listed_models(payload)
+
+
+def test_odd_entries_are_passed_over():
+    assert models.listed_models({"data": [7, {}, {"id": 7}, {"id": "m"}, {"id": "m"}]}) == ["m"]

@@ -1,0 +1,123 @@
+"""When jobs run, over a real Redis."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import gevent
+import pytest
+import structlog
+from gevent.event import Event
+
+from app.errors import StoreUnavailable
+from app.stores.client import make_client
+from app.wiring import Services
+from workers.runner import Job, run_if_due, run_until
+
+
+@pytest.fixture
+def services(redis_client: Any) -> Services:
+    return cast(Services, SimpleNamespace(scripts=SimpleNamespace(client=redis_client)))
+
+
+def job(run: Callable[..., None], every_seconds: float = 3600.0) -> Job:
+    return Job("sweep", every_seconds, run)
+
+
+class TestOneRun:
+    def test_is_given_the_services_and_the_time(self, services):
+        seen = []
+
+        run_if_due(job(lambda *given: seen.append(given)), services)
+
+        ((given, now),) = seen
+        assert given is services
+        assert abs(now - time.time()) < 60
+
+    def test_comes_once_a_period_over_all_processes(self, services):
+        runs = []
+
+        for _ in range(3):
+            run_if_due(job(lambda *_: runs.append(1)), services)
+
+        assert runs == [1]
+
+    def test_the_claim_ends_with_the_period_whatever_became_of_its_taker(self, services, redis_client):
+        run_if_due(job(lambda *_: None, every_seconds=60.0), services)
+
+        assert 59_000 < redis_client.pttl("pg:job:sweep") <= 60_000
+
+    def test_that_fails_is_logged_without_its_message(self, services):
+        def fail(*_: object) -> None:
+            raise ValueError("sk-secret")
+
+        with structlog.testing.capture_logs() as lines:
+            run_if_due(job(fail), services)
+
+        assert [(line["event"], line["job"]) for line in lines] == [("job_failed", "sweep")]
+
+    def test_waits_for_a_store_that_is_away(self):
+        away = SimpleNamespace(scripts=SimpleNamespace(client=make_client("unix:///tmp/nobody.sock", 0.1)))
+
+        with structlog.testing.capture_logs() as lines:
+            run_if_due(job(lambda *_: pytest.fail("ran without a claim")), cast(Services, away))
+
+        assert [line["event"] for line in lines] == ["job_postponed"]
+
+    def test_so_does_one_that_loses_it_midway(self, services):
+        def lose(*_: object) -> None:
+            raise StoreUnavailable("gone")
+
+        with structlog.testing.capture_logs() as lines:
+            run_if_due(job(lose), services)
+
+        assert [line["event"] for line in lines] == ["job_postponed"]
+
+
+class TestRunning:
+    def test_one_job_does_not_wait_for_another(self, services):
+        stopping, quick_ran = Event(), Event()
+        slow = Job("slow", 60.0, lambda *_: stopping.wait(30) and None)
+        quick = Job("quick", 60.0, lambda *_: quick_ran.set())
+
+        running = gevent.spawn(run_until, stopping, [slow, quick], services, 30.0)
+
+        assert quick_ran.wait(30)
+        stopping.set()
+        running.join(30)
+        assert running.successful()
+
+    def test_a_job_comes_again_after_its_period(self, services):
+        stopping, runs = Event(), []
+
+        def run(*_: object) -> None:
+            runs.append(1)
+            if len(runs) == 3:
+                stopping.set()
+
+        run_until(stopping, [job(run, every_seconds=0.02)], services, 30.0)
+
+        assert len(runs) == 3
+
+    def test_a_job_under_way_is_finished(self, services):
+        stopping, finished = Event(), []
+
+        def run(*_: object) -> None:
+            stopping.set()
+            gevent.sleep(0.05)
+            finished.append(1)
+
+        run_until(stopping, [job(run)], services, 30.0)
+
+        assert finished == [1]
+
+    def test_but_not_waited_for_for_ever(self, services):
+        stopping, never = Event(), Event()
+        begun = time.monotonic()
+
+        run_until(stopping, [job(lambda *_: (stopping.set(), never.wait())[0])], services, 0.05)
+
+        assert time.monotonic() - begun < 30

@@ -1,0 +1,117 @@
+"""Usage windows are asked for, and what they say of an account holds."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from app.errors import UpstreamRejected
+from app.pool.failures import mark_for
+from tests.support.issuer_client import signed_in
+from tests.workers.conftest import POOL
+from workers import usage
+
+PATH = "/backend-api/wham/usage"
+
+
+def answer(*used: float, reached: bool = False) -> dict[str, object]:
+    windows = [
+        {"used_percent": part, "reset_after_seconds": 3600, "limit_window_seconds": 18000} for part in used
+    ]
+    limit = {"allowed": not reached, "limit_reached": reached}
+    body = {"rate_limit": limit | dict(zip(("primary_window", "secondary_window"), windows, strict=False))}
+    return {"play": "json", "status": 200, "body": body}
+
+
+@pytest.fixture
+def ann(add):
+    return add("ann", "chatgpt", chatgpt_account_id="acc-1")
+
+
+def now(built):
+    return built.accounts.find(POOL, "ann")
+
+
+def test_windows_are_kept(built, upstream, ann, told):
+    upstream.script(answer(12.5, 80), account="ann", path=PATH)
+
+    usage.run(built, time.time())
+
+    assert now(built).used == (12.5, 80)
+    (seen,) = upstream.log("ann")
+    assert seen.headers["authorization"] == "Bearer sk-ann"
+    assert seen.headers["chatgpt-account-id"] == "acc-1"
+    assert told(ann, "usage")["result"] == "ok"
+
+
+def test_a_spent_window_is_known_before_a_request_meets_it(built, upstream, ann):
+    upstream.script(answer(10, 100, reached=True), account="ann", path=PATH)
+
+    usage.run(built, time.time())
+
+    account = now(built)
+    assert (account.state, account.reason) == ("window_spent", "usage_limit_reached")
+    assert account.until_ms / 1000 == pytest.approx(time.time() + 3600, abs=30)
+
+
+def test_room_again_brings_it_back(built, upstream, ann, next_period):
+    upstream.script(answer(100, reached=True), answer(0), account="ann", path=PATH)
+    usage.run(built, time.time())
+    next_period()
+
+    usage.run(built, time.time())
+
+    assert (now(built).state, now(built).until_ms) == ("active", 0)
+
+
+def test_room_does_not_end_other_states(built, upstream, ann):
+    error = UpstreamRejected("", status=429, type="", code="rate_limit_exceeded", upstream_status=429)
+    built.accounts.observe(POOL, ann.id, {}, mark=mark_for(error, "m", time.time()))
+    upstream.script(answer(0), account="ann", path=PATH)
+
+    usage.run(built, time.time())
+
+    assert now(built).state == "burst_limited"
+
+
+def test_a_refused_token_is_renewed_first(built, upstream, issuer, told):
+    login, account = signed_in(built, issuer)
+    refused = {"play": "json", "status": 401, "body": {"error": {"code": "token_expired"}}}
+    upstream.script(refused, answer(5), account="ann", path=PATH)
+
+    usage.run(built, time.time())
+
+    assert now(built).used[0] == 5
+    assert now(built).rotation == 2
+    assert [seen.headers["authorization"] for seen in upstream.log("ann")] == [
+        f"Bearer {account.credential}",
+        f"Bearer {now(built).credential}",
+    ]
+    assert issuer.told(login)["exchanges"] == 1
+
+
+@pytest.mark.parametrize(
+    ("play", "result"),
+    [
+        ({"play": "json", "status": 200, "body": []}, "upstream_protocol_error"),
+        ({"play": "json", "status": 401, "body": {"error": {"code": "token_expired"}}}, "token_expired"),
+        ({"play": "json", "status": 503, "body": {}}, "upstream_error"),
+    ],
+)
+def test_failures_change_nothing_but_what_is_told(built, upstream, ann, told, play, result):
+    upstream.script(play, account="ann", path=PATH)
+
+    usage.run(built, time.time())
+
+    assert told(ann, "usage")["result"] == result
+    assert (now(built).state, now(built).used) == ("active", (None, None))
+
+
+def test_other_kinds_and_paused_accounts_are_not_asked(built, upstream, add, ann):
+    add("key")
+    built.accounts.pause(POOL, "ann")
+
+    usage.run(built, time.time())
+
+    assert upstream.log() == []

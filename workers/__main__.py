@@ -1,0 +1,44 @@
+"""`python -m workers`: the background jobs of the gateway; any number of processes may run them."""
+
+# ruff: noqa: E402  the patch comes before any import that would load ssl
+from gevent import monkey
+
+monkey.patch_all()
+
+import os
+import signal
+import sys
+
+import gevent
+from gevent.event import Event
+
+from app import log
+from app.config import ConfigError, Settings
+from app.stores import embedded
+from app.wiring import build
+from workers import leases, models, refresh, usage
+from workers.runner import Job, run_until
+
+JOBS = (
+    Job("leases", leases.EVERY_SECONDS, leases.run),
+    Job("refresh", refresh.EVERY_SECONDS, refresh.run),
+    Job("usage", usage.EVERY_SECONDS, usage.run),
+    Job("models", models.EVERY_SECONDS, models.run),
+)
+
+
+def main() -> None:
+    settings = Settings.from_environment(os.environ)
+    log.configure(settings.log_level)
+    stopping = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, stopping.set)
+    embedded.redis_url(settings)
+    run_until(stopping, JOBS, build(settings), settings.graceful_timeout_seconds)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ConfigError, embedded.EmbeddedServerError) as error:
+        sys.exit(str(error))

@@ -1,0 +1,33 @@
+"""Renew sign-ins before their access tokens expire, so that no request has to wait for it."""
+
+from __future__ import annotations
+
+import zlib
+
+from app.pool.account import Account
+from app.wiring import Services
+from workers.each_account import Look, look_at_each
+
+EVERY_SECONDS = 60.0
+AHEAD_SECONDS = 300.0
+SPREAD_SECONDS = 60.0  # accounts signed in together are not renewed together
+
+
+def run(services: Services, now: float) -> None:
+    """Renew every sign-in that expires within five minutes of *now*."""
+    look_at_each(services, now, _LOOK)
+
+
+def _is_due(account: Account, now: float) -> bool:
+    """Whether it is time, which is up to a minute later for some accounts than for others."""
+    ahead = AHEAD_SECONDS - zlib.crc32(account.id.encode()) % SPREAD_SECONDS
+    due = bool(account.expires_at) and account.expires_at - now <= ahead
+    return account.signed_in and due and account.state != "credential_dead"
+
+
+def _refresh(services: Services, pool: str, account: Account, now: float) -> str:
+    found = services.refresher.refresh_expiring(pool, account)
+    return "ok" if found == "renewed" else found
+
+
+_LOOK = Look("refresh", EVERY_SECONDS, _is_due, _refresh)
