@@ -1,0 +1,54 @@
+"""Poolgate: one OpenAI-compatible endpoint in front of a pool of upstream accounts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from app.wiring import Services
+
+
+def create_app(services: Services) -> Flask:
+    """Return the WSGI application: registers blueprints, no more."""
+    from flask import Flask
+
+    from app.api import (
+        basic_chat,
+        chat,
+        codex,
+        codex_usage,
+        errors,
+        extended_chat,
+        health,
+        metrics,
+        models,
+        openapi,
+        plain,
+        request_ids,
+        responses,
+        usage,
+        visits,
+    )
+    from app.api.services import EXTENSION
+
+    app = Flask("poolgate", static_folder=None)
+    app.url_map.merge_slashes = False  # an address that is not there is an error, not a redirection
+    app.extensions[EXTENSION] = services
+    errors.register(app)
+    request_ids.register(app)
+    visits.register(app)
+    app.register_blueprint(health.bp)
+    app.register_blueprint(openapi.bp)
+    app.register_blueprint(metrics.bp)
+    for blueprint in (chat.bp, responses.bp, models.bp, usage.bp, plain.bp):
+        app.register_blueprint(blueprint, url_prefix="/v1")
+        app.register_blueprint(
+            blueprint, url_prefix="/backend-api/codex/v1", name=f"codex_v1_{blueprint.name}"
+        )
+    app.register_blueprint(codex.bp, url_prefix="/backend-api/codex")
+    app.register_blueprint(codex_usage.bp, url_prefix="/api/codex")
+    app.register_blueprint(basic_chat.bp, url_prefix="/api/v1/openai")
+    app.register_blueprint(extended_chat.bp, url_prefix="/openai")
+    return app

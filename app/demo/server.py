@@ -1,0 +1,132 @@
+"""One connection after another: who asks, what for, and the bytes that answer."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gevent
+import orjson
+
+from app.demo import chat_wire, responses_wire
+from app.demo.answering import Answer, answer
+from app.demo.asking import Asked, asked_on_chat, asked_on_responses
+from app.demo.http import LAST_CHUNK, HttpError, Request, chunk, head, json_answer, read_request
+
+Json = dict[str, Any]
+
+PAUSE_SECONDS = 0.2  # between deltas, when "slow" is asked for
+MODELS = ("demo", "gpt-4.1", "gpt-5.2")  # any other name is answered as well
+LISTED_SINCE = 1767225600  # Unix seconds; a model's `created`
+STREAM = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-cache",
+    "transfer-encoding": "chunked",
+}
+
+
+def connection_handler(key: str) -> Callable[[Any, Any], None]:
+    """Return what a StreamServer calls with (socket, address) for each connection."""
+    routes: dict[str, dict[str, Callable[[Any, Request], None]]] = {
+        "/v1/models": {"GET": _models},
+        "/v1/chat/completions": {"POST": _chat},
+        "/v1/responses": {"POST": _responses},
+    }
+
+    def serve_one(sock: Any, request: Request) -> None:
+        try:
+            if request.headers.get("authorization") != f"Bearer {key}":
+                raise HttpError(401, "Incorrect API key provided.", code="invalid_api_key")
+            methods = routes.get(request.path)
+            if methods is None:
+                raise HttpError(404, f"Invalid URL ({request.method} {request.path})")
+            if request.method not in methods:
+                raise HttpError(405, f"Not allowed to {request.method} on {request.path}")
+            methods[request.method](sock, request)
+        except HttpError as error:
+            sock.sendall(json_answer(error.status, error.envelope, _named()))
+
+    def serve(sock: Any, address: Any) -> None:
+        reader = sock.makefile("rb")
+        try:
+            while (request := read_request(reader, sock)) is not None:
+                serve_one(sock, request)
+                if not request.keep_alive:
+                    return
+        except HttpError as error:
+            sock.sendall(json_answer(error.status, error.envelope, {**_named(), "connection": "close"}))
+        except OSError:
+            return  # the client left; there is nothing to undo
+        finally:
+            reader.close()
+
+    return serve
+
+
+def _models(sock: Any, request: Request) -> None:
+    data = [
+        {"id": name, "object": "model", "created": LISTED_SINCE, "owned_by": "poolgate-demo"}
+        for name in MODELS
+    ]
+    sock.sendall(json_answer(200, {"object": "list", "data": data}, _named()))
+
+
+def _chat(sock: Any, request: Request) -> None:
+    body = request.json()
+    asked = asked_on_chat(body)
+    said = answer(asked)
+    about: Json = {**_about(asked), "choices": asked.choices}
+    if body.get("stream") is not True:
+        _send_whole(sock, asked, said, chat_wire.completion(said, **about))
+        return
+    options = body.get("stream_options")
+    include_usage = isinstance(options, dict) and options.get("include_usage") is True
+    frames = (
+        b"data: %b\n\n" % orjson.dumps(each)
+        for each in chat_wire.chunks(said, **about, include_usage=include_usage)
+    )
+    _send_stream(sock, asked, frames, last=b"data: [DONE]\n\n")
+
+
+def _responses(sock: Any, request: Request) -> None:
+    body = request.json()
+    asked = asked_on_responses(body)
+    said = answer(asked)
+    opened = responses_wire.opened(body, **_about(asked))
+    events = responses_wire.events(opened, said, new_id=_new_id)
+    if body.get("stream") is not True:
+        *_, last = events
+        _send_whole(sock, asked, said, last["response"])
+        return
+    frames = (b"event: %b\ndata: %b\n\n" % (each["type"].encode(), orjson.dumps(each)) for each in events)
+    _send_stream(sock, asked, frames)
+
+
+def _send_whole(sock: Any, asked: Asked, said: Answer, payload: Json) -> None:
+    if asked.slow:
+        gevent.sleep(PAUSE_SECONDS * said.usage.output_tokens)
+    sock.sendall(json_answer(200, payload, _named()))
+
+
+def _send_stream(sock: Any, asked: Asked, frames: Iterator[bytes], last: bytes = b"") -> None:
+    """Send each frame as a chunk of its own, the moment it exists."""
+    sock.sendall(head(200, {**STREAM, **_named()}))
+    for frame in frames:
+        sock.sendall(chunk(frame))
+        if asked.slow and b'"delta"' in frame:
+            gevent.sleep(PAUSE_SECONDS)
+    sock.sendall((chunk(last) if last else b"") + LAST_CHUNK)
+
+
+def _about(asked: Asked) -> Json:
+    return {"model": f"demo/{asked.model}", "created_at": int(time.time()), "new_id": _new_id}
+
+
+def _named() -> dict[str, str]:
+    return {"server": "poolgate-demo", "x-request-id": _new_id("req_")}
+
+
+def _new_id(prefix: str) -> str:
+    return prefix + os.urandom(12).hex()

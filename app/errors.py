@@ -1,0 +1,250 @@
+"""
+Every failure that a caller can be told about.
+
+    GatewayError
+    ├── InvalidRequest             400  the request is wrong; `param` names the field
+    │   ├── NotJson
+    │   ├── PayloadTooLarge        413
+    │   └── BodyTimeout            408  the body came too slowly
+    ├── InvalidApiKey              401
+    ├── ModelNotAllowed            403
+    ├── NotFound                   404
+    ├── MethodNotAllowed           405
+    ├── UpgradeRefused             426  WebSocket handshakes
+    ├── QuotaExceeded              429  the caller's own limit; see `retry_after_seconds`
+    │   └── NeverFits              429  more than the limit ever allows
+    ├── Overloaded                 429  this gateway has no room
+    ├── NotSupported               501
+    ├── NoAccounts                 503  nothing selectable
+    ├── StoreUnavailable           503  Redis is away
+    ├── WorkerStopping             503
+    ├── ClientGone                  –   nobody is left to be told
+    └── UpstreamError              502  the upstream failed with no better code
+        ├── UpstreamRejected        *   it answered with a status and an envelope of its own
+        ├── EndpointMissing        404  its server does not have what was asked for
+        ├── UpstreamUnreachable    502  connect, TLS, reset
+        ├── UpstreamTimeout        502  our deadline over all
+        ├── StreamIdleTimeout      502  silence, or no first progress
+        ├── StreamIncomplete       502  the end came without a terminal event
+        │   └── AnswersDiffer      502  … and no other account could go on with it
+        ├── StreamEventTooLarge    502
+        └── UpstreamProtocolError  502  bytes that are not the protocol
+
+`app.api.errors` alone turns one of these into an HTTP answer; in a stream the same
+fields become the error event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class GatewayError(Exception):
+    """
+    A failure with everything the OpenAI envelope wants.
+
+    `retry_after_seconds` becomes the header when it is at most a minute away;
+    `resets_at` (Unix seconds) goes into the body whatever its distance.
+    """
+
+    status: int = 500
+    type: str = "server_error"
+    code: str | None = "server_error"
+    retryable: ClassVar[bool] = True  # false: SDKs are told not to try again
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after_seconds: float | None = None,
+        resets_at: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after_seconds = retry_after_seconds
+        self.resets_at = resets_at
+
+    def envelope(self) -> dict[str, Any]:
+        """Return `{"error": {...}}` with `param` only when it is known."""
+        error: dict[str, Any] = {"message": self.message, "type": self.type, "code": self.code}
+        if self.param is not None:
+            error["param"] = self.param
+        if self.resets_at is not None:
+            error["resets_at"] = int(self.resets_at)
+        return {"error": error}
+
+
+class InvalidRequest(GatewayError):
+    status, type, code = 400, "invalid_request_error", "invalid_request_error"
+    retryable = False
+
+
+class NotJson(InvalidRequest):
+    """The body cannot be parsed: *fault* says why, `position` where, in characters."""
+
+    def __init__(self, fault: str, *, position: int) -> None:
+        super().__init__(f"The request body is not valid JSON: {fault}")
+        self.fault, self.position = fault, position
+
+
+class PayloadTooLarge(InvalidRequest):
+    status, code = 413, "payload_too_large"
+
+
+class BodyTimeout(InvalidRequest):
+    status, code = 408, "request_timeout"
+    retryable = True
+
+
+class InvalidApiKey(GatewayError):
+    status, type, code = 401, "authentication_error", "invalid_api_key"
+    retryable = False
+
+
+class ModelNotAllowed(GatewayError):
+    status, type, code = 403, "invalid_request_error", "model_not_allowed"
+    retryable = False
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"This API key does not have access to model '{model}'")
+
+
+class NotFound(GatewayError):
+    status, type, code = 404, "invalid_request_error", "not_found"
+    retryable = False
+
+
+class ModelNotFound(NotFound):
+    code = "model_not_found"
+
+
+class MethodNotAllowed(GatewayError):
+    status, type, code = 405, "invalid_request_error", "method_not_allowed"
+    retryable = False
+
+
+class UpgradeRefused(GatewayError):
+    status, type, code = 426, "invalid_request_error", "upgrade_refused"
+    retryable = False
+
+
+class QuotaExceeded(GatewayError):
+    """The caller's window is spent; see `retry_after_seconds`."""
+
+    status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
+
+
+class NeverFits(QuotaExceeded):
+    """The request asks for more than its limit ever allows: waiting is of no use."""
+
+    retryable = False
+
+
+class Overloaded(GatewayError):
+    status, type, code = 429, "rate_limit_error", "proxy_overloaded"
+
+
+class NotSupported(GatewayError):
+    status, type, code = 501, "server_error", "not_implemented"
+    retryable = False
+
+
+class NoAccounts(GatewayError):
+    status, type, code = 503, "server_error", "no_accounts"
+
+
+class StoreUnavailable(GatewayError):
+    status, type, code = 503, "server_error", "store_unavailable"
+
+
+class WorkerStopping(GatewayError):
+    status, type, code = 503, "server_error", "worker_stopping"
+
+
+class ClientGone(GatewayError):
+    status, code = 499, "client_gone"
+    retryable = False
+
+
+class UpstreamError(GatewayError):
+    status, type = 502, "server_error"
+    code: str | None = "upstream_error"
+
+
+class UpstreamRejected(UpstreamError):
+    """
+    The upstream answered with a failure of its own.
+
+    `status`, `type` and `code` are what the client may see; `upstream_status` is what
+    the account answered, or None when the failure came inside a stream.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        type: str,
+        code: str | None,
+        upstream_status: int | None = None,
+        extra: dict[str, Any] | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(message, **more)
+        self.status, self.type, self.code = status, type, code
+        self.upstream_status = upstream_status
+        self.headers: Mapping[str, str] = {}  # of the answer; they may tell of usage windows
+        self.extra = extra or {}  # plan_type, resets_in_seconds: passed on as they came
+
+    def envelope(self) -> dict[str, Any]:
+        body = super().envelope()
+        body["error"].update(self.extra)
+        return body
+
+
+class EndpointMissing(UpstreamError):
+    """This account's server does not have the endpoint, or not for this model."""
+
+    status, type = 404, "invalid_request_error"
+    code = "model_not_found"
+    retryable = False
+
+    def __init__(self, endpoint: str, model: str) -> None:
+        super().__init__(f"No account of this pool offers {endpoint} with the model '{model}'", param="model")
+
+
+class UpstreamUnreachable(UpstreamError):
+    """`sent` tells whether the request may have reached the upstream."""
+
+    code = "upstream_unavailable"
+
+    def __init__(self, message: str, *, sent: bool = False) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+class UpstreamTimeout(UpstreamError):
+    code = "upstream_request_timeout"
+
+
+class StreamIdleTimeout(UpstreamError):
+    code = "stream_idle_timeout"
+
+
+class StreamIncomplete(UpstreamError):
+    code = "stream_incomplete"
+
+
+class AnswersDiffer(StreamIncomplete):
+    """A stream was cut, and the answer that should have gone on with it began otherwise."""
+
+
+class StreamEventTooLarge(UpstreamError):
+    code = "stream_event_too_large"
+
+
+class UpstreamProtocolError(UpstreamError):
+    code = "upstream_protocol_error"

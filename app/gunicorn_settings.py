@@ -1,0 +1,127 @@
+"""
+How gunicorn serves `app.wsgi`: read by ./gunicorn.conf.py and by `poolgate up` alike.
+
+A worker that is told to stop finishes what it has. Shortly before gunicorn would kill it,
+the streams that are left are ended honestly and settled.
+"""
+
+# ruff: noqa: E402  the patch comes before any import that would load ssl
+from gevent import monkey
+
+monkey.patch_all()
+
+import gc
+import os
+import shutil
+import sys
+import time
+from typing import Any
+
+import gevent
+
+from app.config import ConfigError, Settings
+from app.log import library_config
+from app.stores import embedded
+
+try:
+    settings = Settings.from_environment(os.environ)
+except ConfigError as error:
+    sys.exit(str(error))
+
+# Each process counts in files of its own; this folder must be there before the first counter is made.
+_counts = settings.home / "metrics" / str(settings.port)
+shutil.rmtree(_counts, ignore_errors=True)
+_counts.mkdir(mode=0o700, parents=True)
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_counts)
+
+wsgi_app = "app.wsgi:app"
+bind = f"[{settings.bind}]:{settings.port}" if ":" in settings.bind else f"{settings.bind}:{settings.port}"
+workers = settings.web_concurrency
+worker_class = "app.gunicorn_worker.Worker"  # gevent
+worker_connections = 2000  # per worker: an open stream costs some 60 kB
+preload_app = True  # workers share the code's memory, and start in half the time
+keepalive = 75  # seconds; longer than nginx keeps its side (60), so that it never uses one we just closed
+timeout = 60  # seconds without a heartbeat: only a worker whose event loop hangs
+graceful_timeout = settings.graceful_timeout_seconds
+max_requests = 0  # a recycled worker is replaced only when its last stream has ended
+control_socket_disable = True  # one fixed path per user: two gateways would meet on it
+forwarder_headers = ""  # no proxy may say under which path we lie
+limit_request_line = 8190  # gunicorn's most; list queries carry filters and cursors
+limit_request_fields = 100
+limit_request_field_size = 16380  # coding agents put a turn's metadata into one header
+logger_class = "app.gunicorn_worker.Log"  # no access log: the gateway logs each request itself
+logconfig_dict = library_config(settings.log_level)
+# forwarded_allow_ips stays unset: gunicorn then takes FORWARDED_ALLOW_IPS, else this machine alone
+
+COLLECT_AFTER_OBJECTS = 20_000  # a prompt of 200 kB is some thousands, none of them garbage before its end
+DRAIN_SECONDS = 1.5  # for the settlements of streams that had to be ended
+MARGIN_SECONDS = 1.0  # before gunicorn's SIGKILL, which nothing survives
+# gunicorn listens on for up to a second after it was told to stop; then a request needs to be read
+LAST_REQUESTS_SECONDS = 1.5
+
+_open_requests = 0  # of this worker process
+
+
+def on_starting(server: Any) -> None:
+    """Start or join the private server if no Redis was named; workers inherit our part in it."""
+    embedded.redis_url(settings)
+
+
+def when_ready(server: Any) -> None:
+    """
+    Leave what was loaded out of all garbage collections: workers inherit it, and it stays.
+
+    Without it a collection walks through 60 MiB of code, and gives each worker a copy of them.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER_OBJECTS, 10, 10)
+
+
+def pre_request(worker: Any, request: Any) -> None:
+    global _open_requests
+    _open_requests += 1
+
+
+def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None:
+    global _open_requests
+    _open_requests -= 1
+
+
+def post_worker_init(worker: Any) -> None:
+    gevent.spawn(_exit_in_time, worker)
+    gevent.spawn(worker.wsgi.extensions["poolgate"].books.take_up)
+
+
+def _exit_in_time(worker: Any) -> None:
+    """
+    Leave as soon as the last request has, or before the SIGKILL.
+
+    gunicorn alone would wait its whole graceful_timeout for connections that are idle.
+    """
+    while worker.alive:
+        gevent.sleep(0.25)
+    stopped_at = time.monotonic()
+    gevent.sleep(LAST_REQUESTS_SECONDS)
+    latest = stopped_at + graceful_timeout - DRAIN_SECONDS - MARGIN_SECONDS
+    while _open_requests and time.monotonic() < latest:
+        gevent.sleep(0.05)
+    sys.exit(0)  # raised in the main greenlet, so that worker_exit comes next
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """What a dead worker had open is open no more; what it counted stays."""
+    from prometheus_client import multiprocess  # which looks for the folder when it is first imported
+
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Also after SIGINT, SIGQUIT, and the death of the arbiter."""
+    services = worker.wsgi.extensions["poolgate"]
+    latest = time.monotonic() + DRAIN_SECONDS
+    if _open_requests:
+        services.active.drain(DRAIN_SECONDS)
+    while _open_requests and time.monotonic() < latest:
+        gevent.sleep(0.01)  # their last words, the error event, are still being written
+    services.books.put_away()

@@ -1,0 +1,103 @@
+"""The one place that constructs: web, worker and command line all start here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.config import Settings
+from app.pool.accounts import AccountBook
+from app.pool.known_accounts import KnownAccounts
+from app.pool.pools import PoolBook
+from app.pool.refresh import TokenRefresher
+from app.pool.sign_ins import SignInBook
+from app.quotas.api_keys import KeyBook
+from app.quotas.books import Books
+from app.quotas.limit_book import LimitBook
+from app.quotas.price_book import PriceBook
+from app.quotas.spool import Spool
+from app.quotas.usage_book import UsageBook
+from app.relay.active import ActiveCalls
+from app.relay.answering import Answering
+from app.relay.cache import AnswerCache
+from app.relay.call import Call
+from app.relay.relay import Relay
+from app.stores import embedded
+from app.stores.answers import AnswerStore
+from app.stores.client import make_client
+from app.stores.scripts import Scripts
+from app.stores.secrets import Vault, keys_in_file
+from app.upstream.client import UpstreamClient
+from app.upstream.oauth import OAuth
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    settings: Settings
+    scripts: Scripts
+    pools: PoolBook
+    accounts: AccountBook
+    sign_ins: SignInBook
+    api_keys: KeyBook
+    upstream: UpstreamClient
+    oauth: OAuth
+    refresher: TokenRefresher
+    active: ActiveCalls
+    books: Books
+    prices: PriceBook
+    limits: LimitBook
+    usage: UsageBook
+    known_accounts: KnownAccounts
+    relay: Relay
+    cache: AnswerCache
+    demo: bool  # whether demo accounts answer: only under `poolgate up --demo`
+
+    def answering(self, call: Call) -> Answering:
+        return Answering(call, self.relay.stream, self.cache)
+
+
+def build(settings: Settings, *, demo: bool = False) -> Services:
+    """Construct everything from *settings*; nothing connects yet."""
+    url = settings.redis_url or embedded.url(settings.home)
+    scripts = Scripts(make_client(url, settings.store_timeout_seconds))
+    vault = Vault(settings.secret_keys or keys_in_file(settings.home / "secret.key"))
+    pools, accounts = PoolBook(scripts), AccountBook(scripts, vault)
+    upstream = UpstreamClient(
+        connect_timeout_seconds=settings.limits.connect,
+        originator=settings.originator,
+        user_agent=settings.user_agent,
+    )
+    oauth = OAuth(
+        settings.oauth_issuer,
+        connect_timeout_seconds=settings.limits.connect,
+        originator=settings.originator,
+        user_agent=settings.user_agent,
+    )
+    sign_ins = SignInBook(scripts, accounts)
+    active = ActiveCalls(
+        scripts, ttl_seconds=settings.lease_ttl_seconds, renew_seconds=settings.lease_renew_seconds
+    )
+    books = Books(scripts, Spool(settings.home / "spool"))
+    prices = PriceBook(scripts)
+    refresher = TokenRefresher(sign_ins, accounts, oauth.refresh)
+    return Services(
+        settings=settings,
+        scripts=scripts,
+        pools=pools,
+        accounts=accounts,
+        sign_ins=sign_ins,
+        api_keys=KeyBook(scripts),
+        upstream=upstream,
+        oauth=oauth,
+        refresher=refresher,
+        active=active,
+        books=books,
+        prices=prices,
+        limits=LimitBook(scripts),
+        usage=UsageBook(scripts),
+        known_accounts=KnownAccounts(
+            pools, accounts, lambda account, token: upstream.get_json(account, "/wham/usage", token=token)
+        ),
+        relay=Relay(settings, scripts, accounts, upstream, active, books, prices, refresher, demo=demo),
+        cache=AnswerCache(AnswerStore(scripts, vault), books),
+        demo=demo,
+    )

@@ -1,0 +1,113 @@
+"""Log lines are JSON, and hold no content."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+import structlog
+
+from app import log
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+    root.handlers[:], root.level = before
+
+
+@pytest.fixture
+def lines(capfd):
+    """Return what was logged since the last call."""
+    return lambda: [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+
+
+def fail(secret: str) -> None:
+    raise ValueError(f"cannot use {secret}")
+
+
+class TestOurs:
+    def test_a_line_is_an_event_with_fields(self, lines):
+        log.configure("info")
+
+        structlog.get_logger().info("request_settled", request_id="req_1", status=200)
+
+        (line,) = lines()
+        assert datetime.fromisoformat(line.pop("timestamp")).tzinfo is not None
+        assert line == {"event": "request_settled", "request_id": "req_1", "status": 200, "level": "info"}
+
+    def test_what_is_below_the_level_is_left_out(self, lines):
+        log.configure("warning")
+
+        structlog.get_logger().info("quiet")
+        structlog.get_logger().warning("loud")
+
+        assert [line["event"] for line in lines()] == ["loud"]
+
+    def test_bound_context_rides_along(self, lines):
+        log.configure("info")
+        structlog.contextvars.bind_contextvars(request_id="req_2")
+
+        structlog.get_logger().info("tried")
+
+        assert lines()[0]["request_id"] == "req_2"
+
+    def test_of_an_exception_the_type_and_place_are_told_not_the_message(self, lines, capfd):
+        log.configure("info")
+
+        try:
+            fail("sk-secret")
+        except ValueError:
+            structlog.get_logger().exception("job_failed")
+
+        (line,) = lines()
+        assert line["error"] == "ValueError"
+        assert line["at"][-1].startswith("tests/app/test_log.py:")
+        assert line["at"][-1].endswith(" fail")
+        assert "sk-secret" not in json.dumps(line)
+
+    def test_a_value_that_json_cannot_say_is_named_by_its_type(self, lines):
+        log.configure("info")
+
+        structlog.get_logger().info("odd", value=object())
+
+        assert lines()[0]["value"] == "object"
+
+
+class TestLibraries:
+    def test_warnings_of_libraries_are_lines_too(self, lines):
+        log.configure("debug")
+
+        logging.getLogger("urllib3.pool").warning("pool of %s is full", "host")
+        logging.getLogger("urllib3.pool").info("nobody asked")
+
+        (line,) = lines()
+        del line["timestamp"]
+        assert line == {"event": "urllib3.pool", "message": "pool of host is full", "level": "warning"}
+
+    def test_gunicorn_speaks_from_the_level_up(self, lines):
+        log.configure("info")
+
+        logging.getLogger("gunicorn.error").info("Listening at: %s", "http://127.0.0.1:8000")
+        logging.getLogger("gunicorn.error").debug("nobody asked")
+
+        assert [line["message"] for line in lines()] == ["Listening at: http://127.0.0.1:8000"]
+
+    def test_their_exceptions_are_told_like_ours(self, lines):
+        log.configure("info")
+
+        try:
+            fail("sk-secret")
+        except ValueError:
+            logging.getLogger("gunicorn.error").exception("Error handling request /v1/models")
+
+        (line,) = lines()
+        assert line["error"] == "ValueError"
+        assert "sk-secret" not in json.dumps(line)

@@ -1,0 +1,61 @@
+"""What the bench's clients are told to do, and the process in which they do it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Load:
+    """So many clients, each asking again as soon as it has its answer, *requests* in all."""
+
+    port: int
+    path: str
+    key: str
+    body: dict[str, Any]
+    wire: str  # chat | responses: what the answer is to be
+    deltas: int
+    clients: int = 1
+    requests: int = 1
+    window_seconds: float = 0.0  # for paced streams: watch so long from when all are open
+
+
+class Running:
+    """Clients at work; `moments` are what they say on the way."""
+
+    def __init__(self, load: Load) -> None:
+        command = [sys.executable, "-m", "tests.bench.clients"]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._process.stdin is not None
+        self._process.stdin.write(orjson.dumps(asdict(load)))
+        self._process.stdin.close()
+
+    def until(self, moment: str) -> dict[str, Any]:
+        """Return what was seen at *moment*. Raises AssertionError for an answer that is not whole."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            said: dict[str, Any] = orjson.loads(line)
+            assert not said["bad"], said["why"]
+            if said["moment"] == moment:
+                if moment == "done":
+                    self._end()
+                return said
+        raise AssertionError(f"the clients ended with {self._process.wait()}, before they were {moment}")
+
+    def stop(self) -> None:
+        """Leave in the middle."""
+        self._process.kill()
+        self._end()
+
+    def _end(self) -> None:
+        self._process.wait(20)
+        assert self._process.stdout is not None
+        self._process.stdout.close()

@@ -1,0 +1,69 @@
+"""The figures as a table a person reads, beside what we aim for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Row(NamedTuple):
+    words: str
+    scenario: str  # without the server's name, or a group that only the gateway has
+    figure: str
+    target: str = ""
+
+
+ROWS = (
+    Row("CPU ms / request, small, 1 client", "small_1", "cpu_ms", "1.4"),
+    Row("CPU ms / request, small, 32 clients", "small_32", "cpu_ms", "1.4"),
+    Row("   of Redis, 32 clients", "small_32", "redis_ms"),
+    Row("CPU ms / request, 200 kB prompt", "large", "cpu_ms", "2.5"),
+    Row("CPU us / event, burst of 200, chat", "burst_chat", "more_us", "10"),
+    Row("   with its share of the request", "burst_chat", "event_us"),
+    Row("CPU us / event, burst, responses to chat", "burst_translated", "more_us", "15"),
+    Row("   with its share of the request", "burst_translated", "event_us"),
+    Row("CPU us / event, burst, responses", "burst_responses", "more_us", "10"),
+    Row("   with its share of the request", "burst_responses", "event_us"),
+    Row("CPU us / event, slow streams", "slow", "event_us", "85"),
+    Row("event lag p50 ms, slow streams", "slow", "lag_p50_ms"),
+    Row("event lag p99 ms, slow streams", "slow", "lag_p99_ms", "10"),
+    Row("   % of the time others had its CPU", "slow", "starved_percent"),
+    Row("first byte p99 ms of others meanwhile", "slow", "others_first_p99_ms", "20"),
+    Row("p50 ms, small, 1 client", "small_1", "p50_ms"),
+    Row("p99 ms, small, 1 client", "small_1", "p99_ms"),
+    Row("requests / s, 32 clients", "small_32", "per_second"),
+)
+SERVERS = {"w1": "gateway", "nginx": "nginx", "direct": "direct"}
+
+
+def table(figures: Mapping[str, Any]) -> str:
+    lines = [_line("", *SERVERS.values(), "target")]
+    for row in ROWS:
+        cells = (_cell(figures.get(f"{row.scenario} {server}", {}).get(row.figure)) for server in SERVERS)
+        lines.append(_line(row.words, *cells, row.target))
+    for quantile in ("p50_ms", "p99_ms"):
+        added = figures["small_1 w1"][quantile] - figures["small_1 direct"][quantile]
+        lines.append(_line(f"added {quantile[:3]} ms, small, 1 client", _cell(added), "", "", ""))
+    lines += [
+        _line("requests / s, two workers", _cell(figures["small_32 w2"]["per_second"]), "", "", ""),
+        _line("idle worker MiB", _cell(figures["memory"]["idle_worker_mib"]), "", "", "80"),
+        _line("MiB per 1,000 open streams", _cell(figures["memory"]["mib_per_1000_streams"]), "", "", "80"),
+        _line("Redis round trips / request", _cell(figures["store"]["round_trips"]), "", "", "3"),
+    ]
+    for name, scripts in figures["store"].items():
+        if name.startswith("script_us_"):
+            told = ", ".join(f"{script} {us:g}" for script, us in scripts.items())
+            lines.append(f"Redis us / call, {name.removeprefix('script_us_')} accounts: {told}")
+    machine = figures.get("machine", {})
+    lines.append(", ".join(f"{name} {value}" for name, value in machine.items()))
+    return "\n".join(lines)
+
+
+def _cell(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
+
+
+def _line(words: str, *cells: str) -> str:
+    return f"{words:42}" + "".join(f"{cell:>10}" for cell in cells)

@@ -1,0 +1,181 @@
+"""What a bench run stands on: a cheap upstream, nginx in front of it, Redis, and the gateway."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app.pool.account import Account
+from app.quotas.limits import parse_limit
+from tests.bench.answers import CHAT, MODEL
+from tests.bench.load import Load
+from tests.bench.processes import cpu_seconds, tree
+from tests.support.gateway import ROOT, Gateway, running_gateway
+from tests.support.ports import free_port, wait_for
+from tests.support.redis import private_redis, short_folder
+
+LIMITS = (
+    "1000000 requests/minute",
+    "1000000000 total_tokens/day",
+    "100000 usd/month",
+    "5000 parallel_requests",
+)
+# logs as in service; patience with a machine that others use too
+ENVIRONMENT = {"POOLGATE_LOG_LEVEL": "info", "POOLGATE_STORE_TIMEOUT_MS": "5000"}
+PATHS = {CHAT: "/v1/chat/completions", "responses": "/v1/responses"}
+
+NGINX = shutil.which("nginx", path=":".join([*os.get_exec_path(), "/usr/sbin"])) or ""
+NGINX_CONFIG = """
+daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/log crit;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  client_max_body_size 64m; client_body_buffer_size 1m; keepalive_requests 1000000;
+  upstream backend {{ server 127.0.0.1:{upstream}; keepalive 64; }}
+  server {{ listen 127.0.0.1:{port}; location / {{
+    proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection "";
+    proxy_buffering off; proxy_read_timeout 300s;
+  }} }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a scenario asks for: of the caller's wire, and of the accounts behind it."""
+
+    wire: str = CHAT
+    deltas: int = 1
+    stream: bool = True
+    pace_ms: int = 0
+    account_wires: tuple[str, ...] = (CHAT,)
+    prompt_bytes: int = 20
+    accounts: int = 10
+
+    def body(self) -> dict[str, Any]:
+        count = max(1, self.prompt_bytes // 2000)
+        text = "What is the answer? " * (self.prompt_bytes // count // 20)
+        turns = [{"role": ("user", "assistant")[n % 2], "content": text} for n in range(count)]
+        if self.wire == CHAT:
+            return {"model": MODEL, "messages": turns, "max_tokens": 1000, "stream": self.stream}
+        return {"model": MODEL, "input": turns, "max_output_tokens": 1000, "stream": self.stream}
+
+
+@dataclass
+class Server:
+    """Somebody who can be asked. *gateway* is None for the upstream itself and for nginx."""
+
+    name: str
+    port: int
+    pid: int
+    gateway: Gateway | None = None
+    upstream_port: int = 0
+    home: Path = Path()
+    _keys: dict[str, str] = field(default_factory=dict)
+
+    def load(self, asked: Asked, **more: Any) -> Load:
+        path, key = f"/{asked.deltas}/{asked.pace_ms}{PATHS[asked.wire]}", ""
+        if self.gateway is not None:
+            path, key = PATHS[asked.wire], self._key(self.gateway, asked)
+        return Load(self.port, path, key, asked.body(), asked.wire, asked.deltas, **more)
+
+    def _key(self, gateway: Gateway, asked: Asked) -> str:
+        """Return a key, with limits, of a pool whose accounts answer what is *asked*; made once."""
+        wires = "-".join(asked.account_wires)
+        name = f"{self.name}-{asked.deltas}-{asked.pace_ms}-{wires}-{asked.accounts}".lower()
+        if name not in self._keys:
+            services = gateway.services
+            services.pools.ensure(name)
+            base_url = f"http://127.0.0.1:{self.upstream_port}/{asked.deltas}/{asked.pace_ms}/v1"
+            for number in range(asked.accounts):
+                account = Account(
+                    "",
+                    f"a{number}",
+                    "openai",
+                    base_url,
+                    wires=asked.account_wires,
+                    cap=5000,
+                    credential="sk-bench",
+                )
+                services.accounts.add(name, account)
+            limits = tuple(map(parse_limit, LIMITS))
+            self._keys[name] = services.api_keys.create(name, "bench", limits=limits)[1]
+        return self._keys[name]
+
+    def cpu_seconds(self) -> float:
+        return cpu_seconds(self.pid)
+
+    def workers(self) -> list[int]:
+        return tree(self.pid)[1:]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Everybody who can be asked: the gateway with one worker and with two, and the yardsticks."""
+
+    one: Server
+    two: Server
+    nginx: Server | None  # where it is installed
+    direct: Server
+    redis_pid: int
+
+    def everybody(self) -> list[Server]:
+        """Those whose rounds are interleaved."""
+        return [server for server in (self.direct, self.nginx, self.one) if server is not None]
+
+    def redis_seconds(self) -> float:
+        return cpu_seconds(self.redis_pid)
+
+
+@contextmanager
+def stage(**env: str) -> Iterator[Stage]:
+    """Start everything, with *env* for the gateway, and end it."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(short_folder())
+        upstream = stack.enter_context(_process([sys.executable, "-m", "tests.bench.upstream"]))
+        assert upstream.stdout is not None
+        upstream_port = int(upstream.stdout.readline())
+        redis_url = stack.enter_context(private_redis())
+        log = stack.enter_context((folder / "gateway.log").open("wb"))
+
+        def gateway(workers: int) -> Server:
+            home = folder / f"home{workers}"
+            running = stack.enter_context(
+                running_gateway(redis_url, home, workers=workers, stderr=log, **(ENVIRONMENT | env))
+            )
+            port = int(running.url.rpartition(":")[2])
+            return Server(f"w{workers}", port, running.process.pid, running, upstream_port, home)
+
+        one, two = gateway(1), gateway(2)
+        assert one.gateway is not None
+        redis_pid = one.gateway.services.scripts.client.info("server")["process_id"]
+        nginx = stack.enter_context(_nginx(folder, upstream_port)) if NGINX else None
+        yield Stage(one, two, nginx, Server("direct", upstream_port, upstream.pid), redis_pid)
+
+
+@contextmanager
+def _nginx(folder: Path, upstream_port: int) -> Iterator[Server]:
+    """A plain reverse proxy: what no gateway can be cheaper than."""
+    port = free_port()
+    config = folder / "nginx.conf"
+    config.write_text(NGINX_CONFIG.format(folder=folder, port=port, upstream=upstream_port))
+    with _process([NGINX, "-p", str(folder), "-c", str(config)]) as process:
+        wait_for(port, "/")
+        yield Server("nginx", port, process.pid)
+
+
+@contextmanager
+def _process(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()

@@ -1,0 +1,69 @@
+"""
+How often a request asks Redis, and what each script costs the server.
+
+The calls of one real request are watched (`MONITOR`), then repeated under new ids while Redis
+counts its own microseconds (`INFO commandstats`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import orjson
+
+from app.stores.scripts import PARTS, source
+from tests.bench.load import Running
+from tests.bench.stage import Asked, Server
+
+SCRIPTS = {hashlib.sha1(source(name).encode()).hexdigest(): name for name in PARTS}
+WITH_ID = ("admit", "settle")  # each call is about another request
+
+
+class Called(NamedTuple):
+    script: str
+    words: list[str]  # of the command: EVALSHA, digest, 2, key, key, argument
+
+
+def figures(server: Server, accounts: tuple[int, ...], calls: int) -> dict[str, Any]:
+    """Return the round trips of a request, and each script's microseconds for pools of so many *accounts*."""
+    assert server.gateway is not None
+    client: Any = server.gateway.services.scripts.client
+    told: dict[str, Any] = {}
+    for number in accounts:
+        asked = Asked(stream=False, accounts=number)
+        Running(server.load(asked, requests=2)).until("done")
+        commands = _commands_of_one(server, client, replace(asked))
+        told["round_trips"] = len(commands)
+        called = [Called(SCRIPTS[words[1]], words) for words in commands if words[1] in SCRIPTS]
+        told[f"script_us_{number}"] = {one.script: _microseconds(client, one, calls) for one in called}
+    return told
+
+
+def _commands_of_one(server: Server, client: Any, asked: Asked) -> list[list[str]]:
+    """Return what the gateway sends to Redis for one request, the periodical renewal aside."""
+    load, commands = server.load(asked), []
+    with client.monitor() as monitor:
+        running = Running(load)
+        for entry in monitor.listen():
+            words = entry["command"].split(" ")
+            if entry["client_type"] == "lua" or SCRIPTS.get(words[1]) == "renew":
+                continue
+            commands.append(words)
+            if SCRIPTS.get(words[1]) == "settle":
+                break
+        running.until("done")
+    return commands
+
+
+def _microseconds(client: Any, called: Called, calls: int) -> float:
+    client.config_resetstat()
+    for number in range(calls):
+        words = list(called.words)
+        if called.script in WITH_ID:
+            ask = orjson.loads(words[-1])
+            ask["id"] = f"req_again{number}"
+            words[-1] = orjson.dumps(ask).decode()
+        client.execute_command(*words)
+    return float(client.info("commandstats")["cmdstat_evalsha"]["usec_per_call"])

@@ -1,0 +1,34 @@
+"""The bench itself: that it runs and tells every figure. What the figures are is nobody's business here."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.bench import profiling
+from tests.bench.report import ROWS, table
+from tests.bench.scenarios import TINY, everything
+from tests.bench.stage import stage
+
+
+@pytest.mark.timeout(180)
+def test_every_figure_is_there():
+    """A run of a few requests has whole answers only, and a number in every row of the table."""
+    with stage() as standing:
+        figures = everything(standing, TINY)
+
+    told = table(figures)
+
+    for row in ROWS:
+        assert figures[f"{row.scenario} w1"][row.figure] is not None, row.words
+        assert row.words in told
+    assert figures["store"]["round_trips"] == 3
+    assert figures["memory"]["idle_worker_mib"] > 0
+
+
+def test_a_profile_ranks_functions_by_what_they_cost():
+    """Samples of a function count once, however often it is on the stack."""
+    summary = profiling.summary("work  a.py;run  b.py;run  b.py 3\nrun  b.py 1")
+
+    assert "4 samples" in summary
+    assert "75.0%" in next(line for line in summary.splitlines() if line.endswith("work  a.py"))
+    assert "25.0%              100.0%  run  b.py" in summary

@@ -1,0 +1,149 @@
+"""The Codex CLI works through the gateway: it asks, runs the command it is told to, and is answered."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients.node_packages import node_modules
+from tests.support.gateway import PoolOfTest
+from tests.support.upstream_client import ScriptedUpstream
+
+pytestmark = [pytest.mark.codex, pytest.mark.timeout(400)]  # the first run installs
+
+CONFIG = """
+model = "gpt-5.2"
+model_provider = "poolgate"
+
+[model_providers.poolgate]
+name = "Poolgate"
+base_url = "{base_url}"
+env_key = "POOLGATE_KEY"
+wire_api = "responses"
+request_max_retries = 0
+stream_max_retries = 0
+"""
+COMMAND = "echo 42 > answer.txt && cat answer.txt"
+
+
+class Codex:
+    """`codex exec` with a home and a repository of its own."""
+
+    def __init__(self, folder: Path, base_url: str, key: str) -> None:
+        self.repository = folder / "repository"
+        subprocess.run(["git", "init", "-q", self.repository], check=True)
+        home = folder / "home"
+        (home / ".codex").mkdir(parents=True)
+        (home / ".codex" / "config.toml").write_text(CONFIG.format(base_url=base_url))
+        dead_end = "http://127.0.0.1:9"  # for whatever it wants of the Internet
+        self._program = node_modules() / ".bin" / "codex"
+        self._environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "POOLGATE_KEY": key,
+            "HTTPS_PROXY": dead_end,
+            "HTTP_PROXY": dead_end,
+            "NO_PROXY": "127.0.0.1",
+        }
+
+    def ask(self, prompt: str, *options: str) -> tuple[int, list[dict[str, Any]]]:
+        """Return the exit status, and the events that it tells."""
+        how = ["--json", "-s", "danger-full-access", "-C", self.repository, *options]
+        done = subprocess.run(
+            [self._program, "exec", *how, prompt],
+            env=self._environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=90,
+        )
+        return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def said(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    done = [event["item"] for event in events if event["type"] == "item.completed"]
+    return [item for item in done if item["type"] == kind]
+
+
+def shell_call(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the play that calls whichever shell tool this version of Codex offers in *body*."""
+    for tool in body["tools"]:
+        tool = tool.get("function", tool)
+        properties = tool.get("parameters", {}).get("properties", {})
+        for argument in {"cmd", "command"} & properties.keys():
+            words: Any = COMMAND if properties[argument]["type"] == "string" else ["bash", "-lc", COMMAND]
+            return {"play": "tool_call", "name": tool["name"], "arguments": {argument: words}}
+    raise AssertionError(f"no shell tool among {[tool.get('name') for tool in body['tools']]}")
+
+
+@pytest.fixture(params=["/v1", "/backend-api/codex"])
+def codex(pool: PoolOfTest, tmp_path: Path, request: pytest.FixtureRequest) -> Codex:
+    return Codex(tmp_path, pool.gateway.url + request.param, pool.key())
+
+
+@pytest.fixture(params=["openai", "chat only", "chatgpt"])
+def behind(pool: PoolOfTest, upstream: ScriptedUpstream, request: pytest.FixtureRequest) -> str:
+    if request.param == "chatgpt":
+        base_url = f"{upstream.root_url()}/backend-api"
+        pool.account("a", base_url, kind="chatgpt", chatgpt_account_id="acc-1")
+    elif request.param == "chat only":
+        pool.account("a", upstream.base_url(), kind="compatible", wires=("chat",))
+    else:
+        pool.account("a", upstream.base_url())
+    return str(request.param)
+
+
+def test_turns_with_and_without_a_command(
+    codex: Codex, behind: str, pool: PoolOfTest, upstream: ScriptedUpstream
+) -> None:
+    # the hosted search that Codex offers its model is nothing that a chat server has
+    options = ["-c", 'web_search="disabled"'] if behind == "chat only" else []
+    upstream.script({"play": "text", "text": "Hello there."})
+
+    status, events = codex.ask("Say hello", *options)
+
+    assert status == 0, events
+    assert [item["text"] for item in said(events, "agent_message")] == ["Hello there."]
+    (seen,) = upstream.log()
+    assert seen.body is not None
+    upstream.script(shell_call(seen.body), {"play": "text", "text": "It is 42."})
+
+    status, events = codex.ask("Find the answer", *options)
+
+    assert status == 0, events
+    (command,) = said(events, "command_execution")
+    assert (command["exit_code"], command["aggregated_output"]) == (0, "42\n")
+    assert (codex.repository / "answer.txt").read_text() == "42\n"
+    assert [item["text"] for item in said(events, "agent_message")] == ["It is 42."]
+    assert events[-1]["type"] == "turn.completed"
+    rows = pool.wait_for_rows(3)
+    assert [row["status"] for row in rows] == [200, 200, 200]
+    used = events[-1]["usage"]
+    assert used["input_tokens"] == sum(row["input_tokens"] for row in rows[1:])
+    assert used["output_tokens"] == sum(row["output_tokens"] for row in rows[1:])
+    assert pool.open_leases() == 0
+
+
+def test_a_failure_is_told_in_our_words(codex: Codex) -> None:
+    status, events = codex.ask("Say hello")
+
+    assert status != 0
+    assert events[-1]["type"] == "turn.failed"
+    assert "No upstream accounts are configured in this pool" in events[-1]["error"]["message"]
+
+
+def test_a_cut_stream_is_not_a_finished_turn(
+    codex: Codex, pool: PoolOfTest, upstream: ScriptedUpstream
+) -> None:
+    pool.account("a", upstream.base_url())
+    upstream.script({"play": "text", "text": "Half of it", "deltas": 4, "at": {"2": [{"reset": True}]}})
+
+    status, events = codex.ask("Say it all")
+
+    assert status != 0
+    assert events[-1]["type"] == "turn.failed"

@@ -1,0 +1,108 @@
+"""The official `openai` package for Node, pointed at the gateway. `sdk.mjs` does the talking."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients.conftest import ACCOUNTS, DEMO_KEY, MODELS
+from tests.clients.node_packages import node_modules
+from tests.support.gateway import Gateway
+
+pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]  # the first run installs
+
+SCRIPT = Path(__file__).with_name("sdk.mjs")
+HELLO = 'This is poolgate-demo, a simulated model. You wrote: "Hello"'
+TOLD = 'poolgate-demo called for help and was told: "18 degrees"'
+
+
+@pytest.fixture(scope="module", params=ACCOUNTS)
+def said(gateway: Gateway, demo_url: str, request: pytest.FixtureRequest) -> Any:
+    """What the SDK made of each scenario."""
+    pool = gateway.pool()
+    pool.account("a", demo_url, credential=DEMO_KEY, models=MODELS, **ACCOUNTS[request.param])
+    environ = {
+        "PATH": os.environ["PATH"],
+        "NODE_PATH": str(node_modules()),
+        "BASE_URL": f"{gateway.url}/v1",
+        "API_KEY": pool.key(),
+        "LIMITED_KEY": pool.key("limited", models=("gpt-4.1",)),
+        "EMPTY_KEY": gateway.pool().key(),
+    }
+    done = subprocess.run(["node", SCRIPT], env=environ, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_chat(said: Any) -> None:
+    (choice,) = said["chat"]["choices"]
+
+    assert choice["message"]["content"] == HELLO
+    assert choice["finish_reason"] == "stop"
+    assert said["chat"]["usage"]["total_tokens"] > 0
+
+
+def test_a_chat_stream(said: Any) -> None:
+    *chunks, usage = said["chat_stream"]
+
+    assert "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks) == HELLO
+    assert usage["usage"]["total_tokens"] == said["chat"]["usage"]["total_tokens"]
+
+
+@pytest.mark.parametrize("name", ["chat_helper", "responses_helper"])
+def test_stream_helpers(said: Any, name: str) -> None:
+    assert said[name]["final"] == "".join(said[name]["deltas"]) == HELLO
+
+
+def test_the_tool_runner(said: Any) -> None:
+    (arguments,) = said["chat_tools"]["given"]
+
+    assert set(arguments) == {"location"}
+    assert said["chat_tools"]["final"] == TOLD
+
+
+def test_responses(said: Any) -> None:
+    answer = said["responses"]
+
+    assert (answer["status"], answer["output_text"]) == ("completed", HELLO)
+    assert answer["request_id"]
+
+
+def test_a_responses_stream(said: Any) -> None:
+    events = said["responses_stream"]
+
+    assert events[0]["type"] == "response.created"
+    assert events[-1]["type"] == "response.completed"
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+
+
+def test_a_tool_on_responses(said: Any) -> None:
+    assert said["responses_tools"]["call"]["name"] == "get_weather"
+    assert said["responses_tools"]["final"] == TOLD
+
+
+def test_models(said: Any) -> None:
+    assert [model["id"] for model in said["models"]["list"]] == list(MODELS)
+    assert said["models"]["one"]["id"] == "gpt-4.1"
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "code"),
+    [
+        ("400", "BadRequestError", "invalid_request_error"),
+        ("401", "AuthenticationError", "invalid_api_key"),
+        ("403", "PermissionDeniedError", "model_not_allowed"),
+        ("404", "NotFoundError", "model_not_found"),
+        ("503", "InternalServerError", "no_accounts"),
+    ],
+)
+def test_errors(said: Any, status: str, name: str, code: str) -> None:
+    error = said["errors"][status]
+
+    assert (error["class"], error["status"], error["code"]) == (name, int(status), code)
+    assert error["request_id"]

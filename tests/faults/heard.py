@@ -1,0 +1,189 @@
+"""
+What one client heard, read strictly and without the gateway's own code.
+
+`ask` brings the bytes, `understood` says what they mean to whoever believes the wire.
+Sources: https://platform.openai.com/docs/api-reference/chat-streaming and
+https://platform.openai.com/docs/api-reference/responses-streaming
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.faults.plays import PATHS, Json
+
+DELTAS = {
+    "response.output_text.delta": "text",
+    "response.refusal.delta": "text",
+    "response.function_call_arguments.delta": "calls",
+    "response.reasoning_summary_text.delta": "thoughts",
+    "response.reasoning_text.delta": "thoughts",
+}
+ENDS = ("response.completed", "response.incomplete", "response.failed", "error")
+
+
+@dataclass(slots=True)
+class Heard:
+    """The bytes of one answer. Times are Unix seconds; `whole` says that the framing came to its end."""
+
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    whole: bool = False
+    asked_at: float = 0.0
+    ended_at: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return self.ended_at - self.asked_at
+
+
+@dataclass(slots=True)
+class Meaning:
+    """`faults` are breaches of the wire itself, which no upstream excuses."""
+
+    text: str = ""
+    calls: str = ""
+    thoughts: str = ""
+    finished: bool = False  # it says that this is the complete answer
+    error: str | None = None  # the code it failed with
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def said(self) -> tuple[str, str, str]:
+        return self.text, self.calls, self.thoughts
+
+
+def ask(url: str, surface: str, body: Json, key: str, timeout_seconds: float) -> Heard:
+    """Send one request and read its answer to whatever end it has."""
+    heard = Heard(asked_at=time.time())
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=timeout_seconds)
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    try:
+        connection.request("POST", PATHS[surface], json.dumps(body), headers)
+        answer = connection.getresponse()
+        heard.status = answer.status
+        heard.headers = {name.lower(): value for name, value in answer.getheaders()}
+        while data := answer.read1(65536):
+            heard.body += data
+        heard.whole = True
+    except http.client.IncompleteRead as error:
+        heard.body += error.partial
+    except (OSError, http.client.HTTPException):
+        pass  # `whole` stays false
+    finally:
+        connection.close()
+        heard.ended_at = time.time()
+    return heard
+
+
+def understood(surface: str, heard: Heard) -> Meaning:
+    meaning = Meaning()
+    if not heard.whole:
+        meaning.faults.append("the connection broke" if heard.status else "no answer")
+    if heard.headers.get("content-type", "").startswith("text/event-stream"):
+        read = {"chat": _chat_stream, "responses": _responses_stream}[surface]
+        read(_events(heard.body, meaning), meaning)
+    elif heard.body:
+        _object(surface, heard, meaning)
+    if meaning.finished == (meaning.error is not None):
+        meaning.faults.append("finished and failed" if meaning.finished else "neither finished nor failed")
+    return meaning
+
+
+def _events(body: bytes, meaning: Meaning) -> list[Any]:
+    """Return the data of every event, `[DONE]` as None."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        meaning.faults.append("not UTF-8")
+        return []
+    *blocks, rest = text.split("\n\n")
+    if rest:
+        meaning.faults.append("cut inside an event")
+    lines = [line for block in blocks for line in block.split("\n")]
+    datas = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
+    return [None if data == "[DONE]" else json.loads(data) for data in datas]
+
+
+def _chat_stream(events: list[Any], meaning: Meaning) -> None:
+    if not events or events[-1] is not None or events.count(None) != 1:
+        meaning.faults.append("[DONE] is not its one last event")
+    for event in filter(None, events):
+        if meaning.error:
+            meaning.faults.append("events after its error")
+        if "error" in event:
+            meaning.error = str(event["error"]["code"])
+        for choice in event.get("choices", ()):
+            _choice(choice["delta"], meaning)
+            if choice["finish_reason"]:
+                meaning.finished = True
+
+
+def _choice(delta: Json, meaning: Meaning) -> None:
+    if meaning.finished and any(value for key, value in delta.items() if key != "role"):
+        meaning.faults.append("said more after it had finished")
+    meaning.text += (delta.get("content") or "") + (delta.get("refusal") or "")
+    meaning.thoughts += delta.get("reasoning_content") or delta.get("reasoning") or ""
+    for call in delta.get("tool_calls") or ():
+        meaning.calls += call.get("function", {}).get("arguments") or ""
+
+
+def _responses_stream(events: list[Any], meaning: Meaning) -> None:
+    ends = [event for event in events if event is None or event["type"] in ENDS]
+    if len(ends) != 1 or ends[0] is not events[-1] or ends[0] is None:
+        meaning.faults.append("its one terminal event is not the last")
+    counted = [event for event in events if event and event["type"] != "keepalive"]  # it repeats the last one
+    numbers = [event["sequence_number"] for event in counted if "sequence_number" in event]
+    if numbers != sorted(set(numbers)):
+        meaning.faults.append("sequence numbers do not rise")
+    for event in filter(None, events):
+        if name := DELTAS.get(event["type"]):
+            setattr(meaning, name, getattr(meaning, name) + event["delta"])
+        elif event["type"] in ENDS:
+            _response_ended(event, meaning)
+
+
+def _response_ended(event: Json, meaning: Meaning) -> None:
+    response = event.get("response", event)
+    if event["type"] in ("response.failed", "error"):
+        meaning.error = str((response.get("error") or {}).get("code"))
+        return
+    meaning.finished = True
+    told = Meaning()
+    _output(response, told)
+    if told.said != meaning.said:
+        meaning.faults.append("the response is not what its deltas said")
+
+
+def _object(surface: str, heard: Heard, meaning: Meaning) -> None:
+    body = json.loads(heard.body)
+    if heard.status != 200:
+        error = body["error"]
+        meaning.error = str(error["code"])
+        if not (error["message"] and error["type"]):
+            meaning.faults.append("an error without message or type")
+    elif surface == "chat":
+        (choice,) = body["choices"]
+        message = choice["message"]
+        meaning.finished = bool(choice["finish_reason"])
+        _choice({**message, "role": ""}, told := Meaning())
+        meaning.text, meaning.calls, meaning.thoughts = told.said
+    else:
+        meaning.finished = body["status"] in ("completed", "incomplete")
+        _output(body, meaning)
+
+
+def _output(response: Json, meaning: Meaning) -> None:
+    for item in response["output"]:
+        said = "".join(part.get("text") or part.get("refusal") or "" for part in item.get("content") or ())
+        if item["type"] == "reasoning":
+            meaning.thoughts += said + "".join(part["text"] for part in item.get("summary") or ())
+        else:
+            meaning.text += said
+        meaning.calls += item.get("arguments") or ""

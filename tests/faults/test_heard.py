@@ -1,0 +1,85 @@
+"""Whoever judges must be able to tell: each of these answers breaks the wire, or keeps it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.faults.heard import Heard, understood
+from tests.faults.plays import (
+    SSE,
+    Frames,
+    frames_of,
+    said_twice,
+    saying,
+    until_finish,
+    without_done,
+    without_finish,
+)
+
+SURFACES = ("chat", "responses")
+ERROR: dict[str, Any] = {"message": "Not now.", "type": "server_error", "code": "stream_incomplete"}
+
+
+def faults_of(surface: str, frames: Frames, *, whole: bool = True) -> list[str]:
+    return understood(surface, Heard(200, SSE, "".join(frames).encode(), whole)).faults
+
+
+def failure(surface: str) -> str:
+    if surface == "chat":
+        return f"data: {json.dumps({'error': ERROR})}\n\n"
+    return f"data: {json.dumps({'type': 'response.failed', 'response': {'error': ERROR}})}\n\n"
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+class TestStreams:
+    def test_complete(self, surface: str) -> None:
+        meaning = understood(
+            surface, Heard(200, SSE, "".join(frames_of(surface, saying("bad"))).encode(), True)
+        )
+
+        assert (meaning.finished, meaning.text, meaning.faults) == (True, saying("bad")["text"], [])
+
+    def test_cut(self, surface: str) -> None:
+        frames = frames_of(surface, saying("bad"))
+
+        for place in range(len(frames)):
+            assert faults_of(surface, frames[:place])
+        assert faults_of(surface, frames, whole=False) == ["the connection broke"]
+
+    def test_failed_honestly(self, surface: str) -> None:
+        done = ["data: [DONE]\n\n"] if surface == "chat" else []
+        half = frames_of(surface, saying("bad"))[:5]
+
+        assert faults_of(surface, [*half, failure(surface), *done]) == []
+
+    def test_failed_after_it_had_finished(self, surface: str) -> None:
+        frames = without_done(frames_of(surface, saying("bad")))
+
+        assert "finished and failed" in faults_of(surface, [*frames, failure(surface)])
+
+    def test_said_twice(self, surface: str) -> None:
+        assert faults_of(surface, said_twice(frames_of(surface, saying("bad"))))
+
+
+def test_a_chat_without_its_sentinel() -> None:
+    assert faults_of("chat", until_finish(frames_of("chat", saying("bad")))) == [
+        "[DONE] is not its one last event"
+    ]
+
+
+def test_a_chat_without_a_finish() -> None:
+    assert faults_of("chat", without_finish(frames_of("chat", saying("bad")))) == [
+        "neither finished nor failed"
+    ]
+
+
+def test_a_response_that_is_not_what_its_deltas_said() -> None:
+    frames = frames_of("responses", saying("bad"))
+    lost = next(place for place, frame in enumerate(frames) if "output_text.delta" in frame)
+
+    assert faults_of("responses", frames[:lost] + frames[lost + 1 :]) == [
+        "the response is not what its deltas said"
+    ]

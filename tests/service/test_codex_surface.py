@@ -1,0 +1,151 @@
+"""The ChatGPT backend's addresses, as the Codex CLI uses them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+
+from tests.service.test_answers import CHAT, events_of
+from tests.service.test_common_rules import HANDSHAKE, error_of
+from tests.support.gateway import PoolOfTest
+from tests.support.upstream_client import ScriptedUpstream
+
+PATH = "/backend-api/codex/responses"
+USER = {"role": "user", "content": [{"type": "input_text", "text": "Hello"}]}
+CODEX: dict[str, Any] = {"model": "m", "instructions": "Be brief.", "input": [USER], "store": False}
+LIMITS = {"type": "codex.rate_limits", "rate_limits": {"primary": {"used_percent": 5.0}}}
+
+
+def finished(text: str) -> list[dict[str, Any]]:
+    item = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text}]}
+    response = {"id": "resp_1", "object": "response", "output": [item], "status": "completed"}
+    return [
+        {"type": "response.created", "response": {"id": "resp_1", "output": []}, "sequence_number": 0},
+        {"type": "response.output_text.delta", "delta": text, "output_index": 0, "content_index": 0},
+        {"type": "response.completed", "response": response},
+    ]
+
+
+@pytest.fixture
+def chatgpt(pool: PoolOfTest, upstream: ScriptedUpstream) -> PoolOfTest:
+    base_url = f"{upstream.root_url()}/backend-api"
+    pool.account("a", base_url, kind="chatgpt", chatgpt_account_id="acc-1")
+    return pool
+
+
+class TestResponses:
+    @pytest.mark.parametrize("stream", [True, False, None])
+    @pytest.mark.parametrize("slash", ["", "/"])
+    def test_always_a_stream(
+        self, chatgpt: PoolOfTest, upstream: ScriptedUpstream, stream: bool | None, slash: str
+    ) -> None:
+        answer = chatgpt.post(PATH + slash, {**CODEX, "stream": stream}, chatgpt.key())
+
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        events = events_of(answer.text)
+        assert (events[-2]["type"], events[-1]) == ("response.completed", "[DONE]")
+        (seen,) = upstream.log()
+        assert seen.body is not None
+        assert (seen.body["stream"], seen.body["store"]) == (True, False)
+
+    def test_its_own_events_are_kept(self, chatgpt: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        """On /v1 they are left out: no SDK knows them."""
+        upstream.script({"play": "events", "events": [LIMITS, *finished("Hi")]})
+        key = chatgpt.key()
+
+        codex = events_of(chatgpt.post(PATH, CODEX, key).text)
+        openai = events_of(chatgpt.post("/v1/responses", {**CODEX, "stream": True}, key).text)
+
+        assert LIMITS in codex
+        assert LIMITS not in openai
+
+    def test_a_failure_is_told_and_the_stream_ended(
+        self, chatgpt: PoolOfTest, upstream: ScriptedUpstream
+    ) -> None:
+        upstream.script({"play": "text", "text": "Half", "deltas": 2, "at": {"1": [{"close": True}]}})
+
+        events = events_of(chatgpt.post(PATH, CODEX, chatgpt.key()).text)
+
+        assert (events[-2]["type"], events[-1]) == ("response.failed", "[DONE]")
+
+    @pytest.mark.parametrize("tool", ["image_generation", "file_search", "code_interpreter", "web_search"])
+    def test_tools_that_the_service_runs(
+        self, chatgpt: PoolOfTest, upstream: ScriptedUpstream, tool: str
+    ) -> None:
+        answer = chatgpt.post(PATH, {**CODEX, "tools": [{"type": tool}]}, chatgpt.key())
+
+        assert answer.status_code == 200
+        (seen,) = upstream.log()
+        assert seen.body is not None
+        assert seen.body["tools"] == [{"type": tool}]
+
+    @pytest.mark.parametrize(
+        ("change", "status"),
+        [
+            ({}, 400),
+            ({"input": "Hello"}, 200),
+            ({"input": [{"role": "developer", "content": "Be brief."}, USER]}, 200),
+            ({"input": [{"type": "additional_tools", "tools": []}, USER]}, 200),
+            ({"input": None, "messages": CHAT["messages"]}, 200),
+        ],
+    )
+    def test_instructions(self, chatgpt: PoolOfTest, change: dict[str, Any], status: int) -> None:
+        """They are required of a body that is Codex's and brings none in its input."""
+        body = {name: value for name, value in CODEX.items() if name != "instructions"}
+
+        answer = chatgpt.post(PATH, body | change, chatgpt.key())
+
+        assert answer.status_code == status, answer.text
+        if status == 400:
+            assert error_of(answer)["param"] == "instructions"
+
+
+def test_a_handshake_is_told_to_use_http(pool: PoolOfTest) -> None:
+    headers = {"Authorization": f"Bearer {pool.key()}", **HANDSHAKE}
+
+    answer = requests.get(pool.gateway.url + PATH, headers=headers, timeout=10)
+
+    assert (answer.status_code, answer.headers["x-should-retry"]) == (426, "false")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/backend-api/nothing", 404, "not_found"),
+        ("GET", "/backend-api/codex/nothing", 404, "not_found"),
+        ("PUT", PATH, 405, "method_not_allowed"),
+        ("GET", "/backend-api/codex/v1/chat/completions", 405, "method_not_allowed"),
+    ],
+)
+def test_wrong_addresses(pool: PoolOfTest, method: str, path: str, status: int, code: str) -> None:
+    answer = requests.request(method, pool.gateway.url + path, timeout=10)
+
+    assert (answer.status_code, error_of(answer)["code"]) == (status, code)
+
+
+def test_v1_has_an_alias(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.account("a", upstream.base_url())
+    key = pool.key()
+
+    assert pool.post("/backend-api/codex/v1/chat/completions", CHAT, key).json()["choices"]
+    assert pool.post("/backend-api/codex/v1/responses", {"model": "m", "input": "Hi"}, key).json()["output"]
+    assert pool.get("/backend-api/codex/v1/models", key).json()["object"] == "list"
+
+
+class TestCatalogue:
+    @pytest.mark.parametrize("path", ["/backend-api/codex/models", "/v1/models?client_version=0.169.0"])
+    def test_each_model_is_what_codex_can_read(self, chatgpt: PoolOfTest, path: str) -> None:
+        """It knows of the upstream's word on a model, and what Codex requires beside it."""
+        books = chatgpt.gateway.services.accounts
+        account = books.find(chatgpt.name, "a")
+        books.list_models(chatgpt.name, account.id, ["m", "n"], {"m": {"display_name": "Em", "priority": 1}})
+
+        answer = chatgpt.get(path, chatgpt.key(models=("m",))).json()
+
+        (model,) = answer["models"]
+        assert (model["slug"], model["display_name"], model["priority"]) == ("m", "Em", 1)
+        assert [entry["id"] for entry in answer["data"]] == ["m"]
+        required = {"shell_type", "visibility", "base_instructions", "truncation_policy"}
+        assert required <= model.keys()

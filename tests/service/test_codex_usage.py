@@ -1,0 +1,126 @@
+"""How much of a pool's upstream windows is used: the endpoint that Codex asks, and headers of answers."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+import requests
+
+from tests.service.test_answers import CHAT, PATHS
+from tests.service.test_common_rules import error_of
+from tests.support.gateway import PoolOfTest
+from tests.support.upstream_client import ScriptedUpstream
+
+PATH = "/api/codex/usage"
+WHAM = {"plan_type": "plus", "credits": {"has_credits": False, "unlimited": False, "balance": None}}
+
+
+@pytest.fixture
+def resets_at() -> int:
+    return int(time.time()) + 3600
+
+
+@pytest.fixture
+def pool(pool: PoolOfTest, upstream: ScriptedUpstream, resets_at: int) -> PoolOfTest:
+    """Two ChatGPT accounts, a fifth and two fifths of whose first window are used."""
+    books = pool.gateway.services.accounts
+    for name, used in (("a", 20), ("b", 40)):
+        base_url = f"{upstream.root_url(name)}/backend-api"
+        account_id = f"acc-{pool.name}-{name}"
+        account = pool.account(name, base_url, kind="chatgpt", chatgpt_account_id=account_id)
+        window = [used, resets_at * 1000, 18_000]
+        books.observe(pool.name, account.id, {}, mark={"windows": [window]})
+    return pool
+
+
+def ask(pool: PoolOfTest, token: str, account_id: str) -> requests.Response:
+    headers = {"Authorization": f"Bearer {token}", "chatgpt-account-id": account_id}
+    return requests.get(pool.gateway.url + PATH, headers=headers, timeout=10)
+
+
+def ask_as_a(pool: PoolOfTest, token: str) -> requests.Response:
+    """A new account is known within a second."""
+    until = time.monotonic() + 5
+    while "not known here" in (answer := ask(pool, token, f"acc-{pool.name}-a")).text:
+        assert time.monotonic() < until
+    return answer
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_a_key_is_told_of_the_pool(pool: PoolOfTest, resets_at: int, slash: str) -> None:
+    body = pool.get(PATH + slash, pool.key()).json()
+
+    window = body["rate_limit"].pop("primary_window")
+    assert 3500 < window.pop("reset_after_seconds") <= 3600
+    assert window == {"used_percent": 30, "limit_window_seconds": 18_000, "reset_at": resets_at}
+    assert body["rate_limit"] == {"allowed": True, "limit_reached": False, "secondary_window": None}
+    assert (body["plan_type"], body["credits"]) == ("unknown", None)
+
+
+def test_a_pool_that_is_spent(pool: PoolOfTest) -> None:
+    for name in ("a", "b"):
+        pool.gateway.services.accounts.pause(pool.name, name)
+
+    limits = pool.get(PATH, pool.key()).json()["rate_limit"]
+
+    assert (limits["allowed"], limits["limit_reached"]) == (False, True)
+
+
+class TestSignIn:
+    def test_of_an_account_here(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        """It is the backend that says whether the token is that account's."""
+        upstream.script({"play": "json", "body": WHAM}, path="/wham/usage")
+
+        answer = ask_as_a(pool, "its-token")
+
+        assert answer.status_code == 200, answer.text
+        assert (answer.json()["plan_type"], answer.json()["credits"]) == ("plus", WHAM["credits"])
+        assert answer.json()["rate_limit"]["primary_window"]["used_percent"] == 30
+        (seen,) = upstream.log()
+        assert seen.headers["authorization"] == "Bearer its-token"
+        assert seen.headers["chatgpt-account-id"] == f"acc-{pool.name}-a"
+
+    @pytest.mark.parametrize(("refusal", "status"), [(401, 401), (403, 401), (429, 429), (500, 500)])
+    def test_that_the_backend_refuses(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, refusal: int, status: int
+    ) -> None:
+        upstream.script({"play": "http_error", "status": refusal}, path="/wham/usage")
+
+        answer = ask_as_a(pool, "another")
+
+        assert answer.status_code == status
+
+    def test_of_a_stranger(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        answer = ask(pool, "its-token", "acc-stranger")
+
+        assert (answer.status_code, error_of(answer)["code"]) == (401, "invalid_api_key")
+        assert upstream.log() == []
+
+
+class TestHeaders:
+    @pytest.mark.parametrize("body", [CHAT, {"model": "m"}])
+    def test_answers_tell(self, pool: PoolOfTest, resets_at: int, body: dict[str, Any]) -> None:
+        """Refusals too, once the key is known; and only what is known."""
+        answer = pool.post(PATHS["chat"], body, pool.key())
+
+        told = {name: value for name, value in answer.headers.items() if name.startswith("x-codex-")}
+        assert told == {
+            "x-codex-primary-used-percent": "30.0",
+            "x-codex-primary-window-minutes": "300",
+            "x-codex-primary-reset-at": str(resets_at),
+        }
+
+    def test_a_pool_may_keep_it_to_itself(self, pool: PoolOfTest) -> None:
+        pool.set(settings=json.dumps({"tells_windows": False}))
+
+        answer = pool.post(PATHS["chat"], CHAT, pool.key())
+
+        assert not [name for name in answer.headers if name.startswith("x-codex-")]
+
+    def test_nobody_without_a_key_is_told(self, pool: PoolOfTest) -> None:
+        answer = pool.post(PATHS["chat"], CHAT)
+
+        assert not [name for name in answer.headers if name.startswith("x-codex-")]

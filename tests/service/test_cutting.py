@@ -1,0 +1,114 @@
+"""Limits that an upstream does not take are kept by the gateway."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.quotas.limits import parse_limit
+from tests.service.test_answers import BODIES, PATHS, events_of, streamed_text, text_of
+from tests.support.gateway import PoolOfTest
+from tests.support.upstream_client import ScriptedUpstream
+
+TEXT = "one two three four five six seven eight nine ten"
+ENDLESS = {"play": "text", "text": TEXT, "deltas": 10, "at": {"6": [{"stall": True}]}}
+
+
+@pytest.fixture
+def chatgpt(pool: PoolOfTest, upstream: ScriptedUpstream) -> PoolOfTest:
+    """An account whose backend takes neither a length nor stop texts."""
+    pool.account("a", upstream.root_url() + "/backend-api", kind="chatgpt", chatgpt_account_id="u")
+    upstream.script(ENDLESS)
+    return pool
+
+
+def limited(surface: str, tokens: int) -> dict[str, Any]:
+    return {"max_completion_tokens" if surface == "chat" else "max_output_tokens": tokens}
+
+
+@pytest.mark.parametrize("surface", ["chat", "responses"])
+def test_an_answer_ends_at_its_length(chatgpt: PoolOfTest, upstream: ScriptedUpstream, surface: str) -> None:
+    body = {**BODIES[surface], **limited(surface, 4)}
+
+    answer = chatgpt.post(PATHS[surface], body, chatgpt.key()).json()
+
+    assert text_of(surface, answer) == TEXT[:16]
+    if surface == "chat":
+        assert answer["choices"][0]["finish_reason"] == "length"
+    else:
+        assert (answer["status"], answer["incomplete_details"]) == (
+            "incomplete",
+            {"reason": "max_output_tokens"},
+        )
+    (seen,) = upstream.wait_for(1, end="any", timeout_seconds=2)
+    assert seen.end in ("client_closed", "reset")
+    (row,) = chatgpt.wait_for_rows(1)
+    assert (row["status"], row["source"]) == (200, "estimated")
+    assert chatgpt.states() == {"a": "active"}
+
+
+@pytest.mark.parametrize("surface", ["chat", "responses"])
+def test_so_does_a_stream(chatgpt: PoolOfTest, surface: str) -> None:
+    body = {**BODIES[surface], **limited(surface, 4), "stream": True}
+
+    events = events_of(chatgpt.post(PATHS[surface], body, chatgpt.key()).text)
+
+    assert streamed_text(surface, events) == TEXT[:16]
+    last = events[-2]["choices"][0]["finish_reason"] if surface == "chat" else events[-1]["type"]
+    assert last == ("length" if surface == "chat" else "response.incomplete")
+
+
+def test_a_stop_text_ends_a_chat_and_is_not_shown(chatgpt: PoolOfTest) -> None:
+    answer = chatgpt.post(PATHS["chat"], {**BODIES["chat"], "stop": ["ee fo"]}, chatgpt.key()).json()
+
+    assert text_of("chat", answer) == "one two thr"
+    assert answer["choices"][0]["finish_reason"] == "stop"
+
+
+def test_an_upstream_that_takes_limits_is_given_them(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.account("a", upstream.base_url())
+
+    pool.post(PATHS["chat"], {**BODIES["chat"], "max_tokens": 4, "stop": "x"}, pool.key())
+
+    (seen,) = upstream.wait_for(1)
+    assert seen.body is not None
+    assert (seen.body["max_tokens"], seen.body["stop"]) == (4, "x")
+
+
+@pytest.mark.parametrize("surface", ["chat", "responses"])
+def test_a_key_has_a_length_for_requests_that_name_none(
+    pool: PoolOfTest, upstream: ScriptedUpstream, surface: str
+) -> None:
+    """And a strict limit then holds no more than that for one."""
+    pool.account("a", upstream.base_url())
+    limit = parse_limit("1000 output_tokens/day")
+    key = pool.key(output_tokens=40, limits=(limit,))
+
+    answer = pool.post(PATHS[surface], BODIES[surface], key)
+
+    (seen,) = upstream.wait_for(1)
+    assert seen.body is not None
+    assert next(iter(limited(surface, 40).items())) in seen.body.items()
+    assert answer.headers["x-ratelimit-remaining-tokens"] == "960"
+
+
+def test_a_request_that_names_a_length_keeps_it(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.account("a", upstream.base_url())
+
+    pool.post(PATHS["chat"], {**BODIES["chat"], "max_tokens": 7}, pool.key(output_tokens=40))
+
+    (seen,) = upstream.wait_for(1)
+    assert seen.body is not None
+    assert (seen.body["max_tokens"], "max_completion_tokens" in seen.body) == (7, False)
+
+
+def test_under_a_strict_limit_a_byte_may_be_a_token(chatgpt: PoolOfTest) -> None:
+    """Nobody here can count the model's tokens, and the limit must not be overshot."""
+    key = chatgpt.key(limits=(parse_limit("1000 output_tokens/day"),))
+
+    answer = chatgpt.post(PATHS["chat"], {**BODIES["chat"], **limited("chat", 7)}, key).json()
+
+    assert text_of("chat", answer) == TEXT[:7]
+    (row,) = chatgpt.wait_for_rows(1)
+    assert row["output_tokens"] <= 7

@@ -1,0 +1,296 @@
+"""POST /openai/v1/chat/completions: whom a name means, what answers tell, and answers given again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.service.test_answers import CHAT, events_of
+from tests.service.test_basic_chat import basic
+from tests.support.gateway import PoolOfTest
+from tests.support.upstream_client import ScriptedUpstream
+
+PATHS = ["/openai/v1/chat/completions", "/openai/chat/completions"]
+PATH = PATHS[0]
+GPT: dict[str, Any] = {**CHAT, "model": "gpt-4.1"}
+Json = dict[str, Any]
+
+
+def chunks_of(text: str) -> list[Json]:
+    return [event for event in events_of(text) if event != "[DONE]"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("carrier", ["bearer", "basic", "x-api-key", "x-bf-vk"])
+def test_the_key_may_come_any_way(
+    pool: PoolOfTest, upstream: ScriptedUpstream, path: str, carrier: str
+) -> None:
+    pool.account("a", upstream.base_url())
+    key = pool.key()
+    headers = {
+        "bearer": {"Authorization": f"Bearer {key}"},
+        "basic": basic("", key),
+        "x-api-key": {"x-api-key": key, "Authorization": "Bearer unused"},
+        "x-bf-vk": {"x-bf-vk": key},
+    }[carrier]
+
+    assert pool.post(path, GPT, headers=headers).status_code == 200
+
+
+class TestNames:
+    @pytest.fixture
+    def ask(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> Any:
+        for name, kind in (("east", "openai"), ("gpu", "compatible")):
+            pool.account(name, upstream.base_url(name), kind=kind, wires=("chat",))
+        key = pool.key(models=("m", "meta/m", "openai/gpt"))
+
+        def ask(model: str) -> tuple[str, str]:
+            answer = pool.post(PATH, {**CHAT, "model": model}, key)
+            assert answer.status_code == 200, answer.text
+            seen = upstream.log()[-1]
+            return seen.account, (seen.body or {})["model"]
+
+        return ask
+
+    @pytest.mark.parametrize(
+        ("model", "served"),
+        [
+            ("openai/m", ("east", "m")),
+            ("compatible/m", ("gpu", "m")),
+            ("gpu/m", ("gpu", "m")),
+            ("east/m", ("east", "m")),
+            ("gpu/openai/gpt", ("gpu", "openai/gpt")),
+        ],
+    )
+    def test_a_provider_is_a_kind_or_an_account(self, ask: Any, model: str, served: tuple[str, str]) -> None:
+        assert {ask(model) for _ in range(3)} == {served}
+
+    def test_a_name_alone_is_for_anybody(self, ask: Any) -> None:
+        assert {ask("m")[0] for _ in range(4)} <= {"east", "gpu"}
+
+    def test_what_names_nobody_is_part_of_the_model(self, ask: Any) -> None:
+        assert ask("meta/m")[1] == "meta/m"
+
+    def test_a_provider_that_is_not_there(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        pool.account("gpu", upstream.base_url(), kind="compatible")
+
+        assert pool.post(PATH, {**CHAT, "model": "openai/m"}, pool.key()).status_code == 503
+
+    def test_fallbacks_are_named_alike(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        pool.account("east", upstream.base_url("east"))
+        pool.account("gpu", upstream.base_url("gpu"), kind="compatible")
+        upstream.script({"play": "http_error", "status": 500}, account="east")
+
+        body = {**CHAT, "model": "east/m", "fallbacks": ["gpu/n"]}
+        answer = pool.post(PATH, body, pool.key()).json()
+
+        assert (answer["extra_fields"]["model_requested"], answer["model"]) == ("east/m", "n")
+        assert pool.wait_for_rows(2)[1]["asked"] == "east/m"
+
+
+class TestBodies:
+    @pytest.mark.parametrize(
+        ("change", "param"),
+        [
+            ({"temperature": 2.1}, "temperature"),
+            ({"temperature": -0.1}, "temperature"),
+            ({"presence_penalty": -2.1}, "presence_penalty"),
+            ({"frequency_penalty": 3}, "frequency_penalty"),
+            ({"reasoning_effort": "extreme"}, "reasoning_effort"),
+            ({"reasoning": {"effort": "extreme"}}, "reasoning.effort"),
+            ({"reasoning": {"max_tokens": -1}}, "reasoning.max_tokens"),
+            ({"reasoning": {"effort": "low"}, "reasoning_effort": "low"}, "reasoning_effort"),
+            ({"logit_bias": []}, "logit_bias"),
+            ({"cache_control": "ephemeral"}, "cache_control"),
+        ],
+    )
+    def test_what_is_refused(self, pool: PoolOfTest, change: Json, param: str) -> None:
+        answer = pool.post(PATH, {**GPT, **change}, pool.key())
+
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+
+    @pytest.mark.parametrize("wire", ["chat", "responses"])
+    def test_reasoning_is_said_as_the_account_wants_it(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, wire: str
+    ) -> None:
+        pool.account("a", upstream.base_url(), wires=(wire,))
+
+        answer = pool.post(PATH, {**GPT, "reasoning": {"effort": "high", "max_tokens": 9}}, pool.key())
+
+        body = upstream.wait_for(1)[0].body or {}
+        if wire == "chat":
+            assert (body["reasoning_effort"], "reasoning" in body) == ("high", False)
+        else:
+            assert body["reasoning"] == {"effort": "high"}
+        assert answer.headers["x-poolgate-ignored"] == "reasoning"
+
+    def test_a_compatible_account_is_told_all_of_it(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream
+    ) -> None:
+        pool.account("a", upstream.base_url(), kind="compatible")
+
+        pool.post(PATH, {**GPT, "reasoning": {"effort": "high", "max_tokens": 9}}, pool.key())
+
+        body = upstream.wait_for(1)[0].body or {}
+        assert (body["reasoning_effort"], body["reasoning"]) == ("high", {"max_tokens": 9})
+
+
+class TestAnswers:
+    def test_a_whole_answer_says_who_gave_it_and_what_it_cost(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream
+    ) -> None:
+        pool.account("a", upstream.base_url())
+        upstream.script({"play": "text", "usage": {"input_tokens": 1000, "output_tokens": 100}})
+
+        answer = pool.post(PATH, {**GPT, "model": "openai/gpt-4.1"}, pool.key()).json()
+
+        cost = answer["usage"]["cost"]
+        assert cost["total_cost"] == cost["input_tokens_cost"] + cost["output_tokens_cost"] > 0
+        assert cost["request_cost"] == 0
+        assert round(cost["total_cost"] * 1e6) == pool.wait_for_rows(1)[0]["cost"]
+        told = answer["extra_fields"]
+        assert (told["request_type"], told["provider"]) == ("chat_completion", "openai")
+        assert (told["model_requested"], told["model_deployment"]) == ("openai/gpt-4.1", "gpt-4.1")
+        assert told["latency"] >= 0
+        assert {"raw_request", "raw_response", "cache_debug", "chunk_index"}.isdisjoint(told)
+
+    def test_a_stream_tells_usage_unless_asked_not_to(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream
+    ) -> None:
+        pool.account("a", upstream.base_url())
+        key = pool.key()
+
+        told = chunks_of(pool.post(PATH, {**GPT, "stream": True}, key).text)
+        options = {"stream_options": {"include_usage": False}}
+        untold = pool.post(PATH, {**GPT, "stream": True, **options}, key).text
+
+        assert [chunk["extra_fields"]["chunk_index"] for chunk in told] == list(range(len(told)))
+        assert {chunk["extra_fields"]["request_type"] for chunk in told} == {"chat_completion_stream"}
+        assert told[-1]["usage"]["cost"]["total_cost"] > 0
+        assert '"usage"' not in untold
+
+    def test_a_model_without_a_price_has_no_cost(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        pool.account("a", upstream.base_url())
+
+        assert "cost" not in pool.post(PATH, CHAT, pool.key()).json()["usage"]
+
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_the_thoughts_of_a_responses_account(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, stream: bool
+    ) -> None:
+        pool.account("a", upstream.base_url(), wires=("responses",))
+        upstream.script({"play": "reasoning", "summary": "Hm.", "text": "Yes."})
+
+        answer = pool.post(PATH, {**GPT, "stream": stream}, pool.key())
+
+        if stream:
+            deltas = [chunk["choices"][0]["delta"] for chunk in chunks_of(answer.text) if chunk["choices"]]
+            thoughts = "".join(delta.get("reasoning", "") for delta in deltas)
+            details = [detail for delta in deltas for detail in delta.get("reasoning_details", ())]
+        else:
+            message = answer.json()["choices"][0]["message"]
+            thoughts, details = message["reasoning"], message["reasoning_details"]
+        assert thoughts == "Hm."
+        assert "".join(detail.get("summary", "") for detail in details) == "Hm."
+        assert details[0]["type"] == "reasoning.summary"
+
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_raw_is_for_keys_that_may_ask(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, stream: bool
+    ) -> None:
+        pool.account("a", upstream.base_url())
+        headers = {"x-bf-send-back-raw-request": "true", "x-bf-send-back-raw-response": "true"}
+        body = {**GPT, "stream": stream}
+
+        refused = pool.post(PATH, body, pool.key(), headers=headers)
+        answer = pool.post(PATH, body, pool.key("raw", raw=True), headers=headers)
+
+        assert refused.status_code == 400
+        told = [chunk["extra_fields"] for chunk in (chunks_of(answer.text) if stream else [answer.json()])]
+        assert all(one["raw_request"] == upstream.log()[-1].body for one in told)
+        said = [event for one in told for event in one["raw_response"]["events"]]
+        assert {event["object"] for event in said} == {"chat.completion.chunk"}
+
+
+class TestAnswersGivenAgain:
+    KEY = {"x-bf-cache-key": "s"}
+
+    @pytest.fixture
+    def ask(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> Any:
+        pool.account("a", upstream.base_url())
+        upstream.script(*({"play": "text", "text": f"Answer {n}."} for n in range(9)))
+        key = pool.key()
+
+        def ask(headers: Json, key: str = key, **change: Any) -> tuple[str, Json]:
+            answer = pool.post(PATH, {**GPT, **change}, key, headers=headers)
+            assert answer.status_code == 200, answer.text
+            if not change.get("stream"):
+                body = answer.json()
+                return body["choices"][0]["message"]["content"], body["extra_fields"]
+            chunks = chunks_of(answer.text)
+            assert answer.text.endswith("data: [DONE]\n\n")
+            text = "".join(c["choices"][0]["delta"].get("content") or "" for c in chunks if c["choices"])
+            return text, chunks[-1]["extra_fields"]
+
+        return ask
+
+    def test_off_unless_asked_for(self, ask: Any) -> None:
+        assert [ask({})[0] for _ in range(2)] == ["Answer 0.", "Answer 1."]
+
+    @pytest.mark.parametrize("first", [False, True])
+    @pytest.mark.parametrize("second", [False, True])
+    def test_whole_or_streamed_it_is_the_same(
+        self, ask: Any, pool: PoolOfTest, upstream: ScriptedUpstream, first: bool, second: bool
+    ) -> None:
+        one = ask(self.KEY, stream=first)
+        two = ask(self.KEY, stream=second)
+
+        assert one[0] == two[0] == "Answer 0."
+        missed, hit = one[1]["cache_debug"], two[1]["cache_debug"]
+        assert (missed["cache_hit"], "hit_type" in missed) == (False, False)
+        assert hit == {"cache_hit": True, "cache_id": missed["cache_id"], "hit_type": "direct"}
+        assert len(upstream.log()) == 1
+        row = pool.wait_for_rows(2)[1]
+        assert (row["source"], row["cost"], row["input_tokens"], row["output_tokens"]) == ("cache", 0, 0, 0)
+        assert "unheld" not in row
+
+    def test_it_is_the_keys_own(self, ask: Any, pool: PoolOfTest) -> None:
+        ask(self.KEY)
+
+        assert ask(self.KEY, key=pool.key("other"))[0] == "Answer 1."
+        assert ask({"x-bf-cache-key": "t"})[0] == "Answer 2."
+        assert ask(self.KEY, temperature=0.5)[0] == "Answer 3."
+        assert ask(self.KEY)[0] == "Answer 0."
+
+    def test_what_is_kept_is_sealed_and_ends(self, ask: Any, pool: PoolOfTest) -> None:
+        ask({**self.KEY, "x-bf-cache-ttl": "1h"})
+
+        client = pool.gateway.services.scripts.client
+        (kept,) = client.scan_iter(f"pg:{{{pool.name}}}:ans:*")
+        assert "Answer" not in client.get(kept)
+        assert 3500 < client.ttl(kept) <= 3600
+
+    def test_nothing_is_kept_where_not_wanted(self, ask: Any) -> None:
+        ask({**self.KEY, "x-bf-cache-no-store": "true"})
+
+        assert ask(self.KEY)[0] == "Answer 1."
+
+    def test_an_answer_that_failed_is_not_kept(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        pool.account("a", upstream.base_url())
+        cut = {"play": "error_in_stream", "text": "Half", "after": 1, "deltas": 2}
+        upstream.script(cut, {"play": "text", "text": "Whole"})
+        key = pool.key()
+
+        pool.post(PATH, {**GPT, "stream": True}, key, headers=self.KEY)
+        answer = pool.post(PATH, GPT, key, headers=self.KEY).json()
+
+        assert answer["choices"][0]["message"]["content"] == "Whole"
+
+    @pytest.mark.parametrize(
+        "header", [{"x-bf-cache-ttl": "soon"}, {"x-bf-cache-ttl": "25h"}, {"x-bf-cache-type": "semantic"}]
+    )
+    def test_wishes_that_cannot_be_met(self, pool: PoolOfTest, header: dict[str, str]) -> None:
+        answer = pool.post(PATH, GPT, pool.key(), headers={**self.KEY, **header})
+
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, next(iter(header)))

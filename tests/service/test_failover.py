@@ -1,0 +1,147 @@
+"""When an account fails, another one answers; when all do, the client hears the truth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.service.test_answers import BODIES, CHAT, PATHS, events_of, text_of
+from tests.support.gateway import PoolOfTest
+from tests.support.upstream_client import ScriptedUpstream
+
+RATE_LIMITED = {
+    "play": "http_error",
+    "status": 429,
+    "body": {"error": {"message": "Slow down", "type": "requests", "code": "rate_limit_exceeded"}},
+}
+FAILURES: dict[str, dict[str, Any]] = {
+    "a server error": {"play": "http_error", "status": 500},
+    "a burst limit": RATE_LIMITED,
+    "a refused credential": {"play": "http_error", "status": 401},
+    "a connection reset before headers": {"before": [{"reset": True}]},
+    "a failure as first event": {"play": "error_in_stream", "at": {"start": []}},
+    "an empty stream": {"status": 200, "headers": {"content-type": "text/event-stream"}, "steps": []},
+    "a web page": {"status": 200, "headers": {"content-type": "text/html"}, "steps": [{"send": "<html>"}]},
+    "garbage": {
+        "status": 200,
+        "headers": {"content-type": "text/event-stream"},
+        "steps": [{"send": "data: {not json\n\n"}],
+    },
+}
+
+
+@pytest.fixture
+def two(pool: PoolOfTest, upstream: ScriptedUpstream) -> PoolOfTest:
+    """`bad` is asked first, `good` answers."""
+    pool.account("bad", upstream.base_url("bad"), weight=100)
+    pool.account("good", upstream.base_url("good"))
+    return pool
+
+
+def ask_bad_first(pool: PoolOfTest) -> None:
+    services = pool.gateway.services
+    services.scripts.client.hset(f"pg:{{{pool.name}}}:pool", "policy", "ordered")
+    for account in services.accounts.all(pool.name):
+        services.scripts.client.zadd(
+            f"pg:{{{pool.name}}}:ready:{account.offer}", {account.id: 0 if account.name == "bad" else 1}
+        )
+
+
+@pytest.mark.parametrize("name", FAILURES)
+@pytest.mark.parametrize("surface", ["chat", "responses"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_another_account_answers(
+    two: PoolOfTest, upstream: ScriptedUpstream, name: str, surface: str, stream: bool
+) -> None:
+    ask_bad_first(two)
+    upstream.script(FAILURES[name], account="bad")
+    upstream.script({"play": "text", "text": "Here."}, account="good")
+
+    answer = two.post(PATHS[surface], {**BODIES[surface], "stream": stream}, two.key())
+
+    assert answer.status_code == 200
+    assert answer.headers["x-poolgate-account"] == "good"
+    assert "Here" in answer.text
+    assert "error" not in [event for event in events_of(answer.text) if event != "[DONE]"]
+    (row,) = two.wait_for_rows(1)
+    assert [attempt["account"] for attempt in row["attempts"]] != []
+    assert len(row["attempts"]) == 2
+    assert (two.open_leases(), two.in_flight()) == (0, 0)
+
+
+def test_the_callers_own_mistake_is_told_at_once(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    body = {
+        "error": {"message": "Too long", "type": "invalid_request_error", "code": "context_length_exceeded"}
+    }
+    upstream.script({"play": "http_error", "status": 400, "body": body})
+
+    answer = two.post(PATHS["chat"], CHAT, two.key())
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "context_length_exceeded")
+    assert len(upstream.log()) == 1
+    assert set(two.states().values()) == {"active"}
+
+
+def test_when_all_fail_the_last_upstreams_words_are_told(
+    pool: PoolOfTest, upstream: ScriptedUpstream
+) -> None:
+    pool.account("a", upstream.base_url("a"))
+    body = {"error": {"message": "Spent", "type": "usage_limit_reached", "resets_in_seconds": 7200}}
+    upstream.script({"play": "http_error", "status": 429, "body": body})
+
+    answer = pool.post(PATHS["chat"], CHAT, pool.key())
+
+    assert answer.status_code == 429
+    assert answer.json()["error"]["message"] == "Spent"
+    assert "Retry-After" not in answer.headers
+    assert pool.states() == {"a": "window_spent"}
+
+
+def test_a_dead_credential_of_ours_is_not_the_callers(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.account("a", upstream.base_url("a"))
+    upstream.script({"play": "http_error", "status": 401})
+
+    answer = pool.post(PATHS["chat"], CHAT, pool.key())
+
+    assert answer.status_code == 502
+    assert pool.states() == {"a": "credential_dead"}
+
+
+def test_an_empty_pool_says_so(pool: PoolOfTest) -> None:
+    answer = pool.post(PATHS["chat"], CHAT, pool.key())
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "no_accounts")
+
+
+@pytest.mark.parametrize("surface", ["chat", "responses"])
+def test_a_cut_after_the_first_event_is_never_a_finish(
+    two: PoolOfTest, upstream: ScriptedUpstream, surface: str
+) -> None:
+    ask_bad_first(two)
+    upstream.script({"play": "text", "text": "Half of it", "deltas": 4, "at": {"2": [{"reset": True}]}})
+
+    events = events_of(two.post(PATHS[surface], {**BODIES[surface], "stream": True}, two.key()).text)
+
+    if surface == "chat":
+        assert events[-2]["error"]["code"] == "stream_incomplete"
+        assert events[-1] == "[DONE]"
+        assert not any(event["choices"][0]["finish_reason"] for event in events[:-2])
+    else:
+        assert events[-1]["type"] == "response.failed"
+        assert events[-1]["response"]["error"]["code"] == "stream_incomplete"
+    (row,) = two.wait_for_rows(1)
+    assert (row["status"], row["error"]) == (502, "stream_incomplete")
+
+
+def test_a_whole_answer_that_was_cut_is_asked_for_again(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    """Nobody has seen any of it, so nothing is lost by starting anew."""
+    ask_bad_first(two)
+    upstream.script(
+        {"play": "text", "text": "Half of it", "deltas": 4, "at": {"2": [{"reset": True}]}}, account="bad"
+    )
+    upstream.script({"play": "text", "text": "All of it"}, account="good")
+
+    answer = two.post(PATHS["chat"], CHAT, two.key())
+
+    assert text_of("chat", answer.json()) == "All of it"

@@ -1,0 +1,136 @@
+"""Another model answers where the first cannot: each with its own admission and its own row in the books."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.quotas.limits import parse_limit
+from tests.service.test_answers import BODIES, CHAT, PATHS, events_of, text_of
+from tests.support.gateway import PoolOfTest
+from tests.support.upstream_client import ScriptedUpstream
+
+REFUSED = {"play": "http_error", "status": 500}
+TOO_LONG = {
+    "play": "http_error",
+    "status": 400,
+    "body": {
+        "error": {
+            "message": "This model's maximum context length is 8 tokens",
+            "type": "invalid_request_error",
+            "code": "context_length_exceeded",
+            "param": "messages",
+        }
+    },
+}
+WRONG = {
+    "play": "http_error",
+    "status": 400,
+    "body": {"error": {"message": "No such tool", "type": "invalid_request_error", "code": None}},
+}
+
+
+def body_of(surface: str, *fallbacks: str, **more: Any) -> dict[str, Any]:
+    return {**BODIES[surface], "fallbacks": list(fallbacks), **more}
+
+
+@pytest.mark.parametrize("surface", PATHS)
+@pytest.mark.parametrize("failure", [REFUSED, TOO_LONG], ids=["a failure", "too long for the model"])
+def test_the_next_model_answers(
+    pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, failure: dict[str, Any]
+) -> None:
+    pool.account("a", upstream.base_url())
+    upstream.script(failure, model="m")
+    upstream.script({"play": "text", "text": "From n."}, model="n")
+
+    answer = pool.post(PATHS[surface], body_of(surface, "n", "o"), pool.key())
+
+    assert text_of(surface, answer.json()) == "From n."
+    assert all("fallbacks" not in (seen.body or {}) for seen in upstream.log())
+    failed, served = pool.wait_for_rows(2)
+    assert (failed["model"], failed["status"] >= 400, "asked" in failed) == ("m", True, False)
+    assert (served["model"], served["asked"], served["status"]) == ("n", "m", 200)
+    assert served["id"] == f"{failed['id']}-1"
+    assert (pool.open_leases(), pool.in_flight()) == (0, 0)
+
+
+def test_a_stream_too(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.account("a", upstream.base_url())
+    upstream.script(TOO_LONG, model="m")
+    upstream.script({"play": "text", "text": "From n."}, model="n")
+
+    answer = pool.post(PATHS["chat"], body_of("chat", "n", stream=True), pool.key())
+
+    assert '"From n."' in answer.text or "From" in answer.text
+    assert "error" not in answer.text
+    assert events_of(answer.text)[-1] == "[DONE]"
+
+
+def test_every_model_has_the_whole_budget_of_tries(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.account("a", upstream.base_url("a"))
+    pool.account("b", upstream.base_url("b"))
+    upstream.script({"play": "http_error", "status": 404, "body": {"error": {"code": "model_not_found"}}})
+    upstream.script({"play": "text"}, account="b", model="n")
+
+    answer = pool.post(PATHS["chat"], body_of("chat", "n"), pool.key())
+
+    assert answer.status_code == 200
+    asked = [(seen.body or {})["model"] for seen in upstream.log()]
+    assert asked.count("m") == 2
+    assert 1 <= asked.count("n") <= 2
+
+
+def test_if_none_can_the_first_ones_failure_is_told(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.account("a", upstream.base_url())
+    upstream.script(TOO_LONG, model="m")
+    upstream.script(REFUSED, model="n")
+
+    answer = pool.post(PATHS["chat"], body_of("chat", "n"), pool.key())
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "context_length_exceeded")
+
+
+def test_what_is_wrong_with_the_request_itself_is_told_at_once(
+    pool: PoolOfTest, upstream: ScriptedUpstream
+) -> None:
+    pool.account("a", upstream.base_url())
+    upstream.script(WRONG, model="m")
+
+    answer = pool.post(PATHS["chat"], body_of("chat", "n"), pool.key())
+
+    assert answer.status_code == 400
+    assert len(upstream.log()) == 1
+
+
+def test_after_the_first_event_nobody_goes_on(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.account("a", upstream.base_url())
+    upstream.script({"play": "error_in_stream", "text": "Half", "after": 1, "deltas": 2}, model="m")
+    upstream.script({"play": "text", "text": "Whole"}, model="n")
+
+    answer = pool.post(PATHS["chat"], body_of("chat", "n", stream=True), pool.key())
+
+    assert "error" in events_of(answer.text)[-2]
+    assert [(seen.body or {})["model"] for seen in upstream.log()] == ["m"]
+
+
+def test_a_spent_limit_of_one_model_leaves_the_others(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.account("a", upstream.base_url())
+    key = pool.key(limits=(parse_limit("1 requests/day for m"),))
+
+    served = [pool.post(PATHS["chat"], body_of("chat", "n"), key).json()["model"] for _ in range(2)]
+
+    assert served == ["m", "n"]
+
+
+def test_a_key_may_not_fall_back_to_a_model_it_may_not_use(pool: PoolOfTest) -> None:
+    answer = pool.post(PATHS["chat"], body_of("chat", "n"), pool.key(models=("m",)))
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "model_not_allowed")
+
+
+@pytest.mark.parametrize("fallbacks", ["n", [1], [""], {}, ["n"] * 17])
+def test_fallbacks_are_names(pool: PoolOfTest, fallbacks: Any) -> None:
+    answer = pool.post(PATHS["chat"], {**CHAT, "fallbacks": fallbacks}, pool.key())
+
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "fallbacks")

@@ -1,0 +1,101 @@
+"""Limits, costs and usage, as a running service keeps them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.quotas.ledger import Verification
+from app.quotas.limits import parse_limit
+from tests.support.gateway import PoolOfTest
+from tests.support.upstream_client import ScriptedUpstream
+
+CHAT = {"model": "gpt-4.1", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 20}
+PATH = "/v1/chat/completions"
+
+
+def services(pool: PoolOfTest) -> Any:
+    return pool.gateway.services
+
+
+@pytest.fixture
+def key(pool: PoolOfTest, upstream: ScriptedUpstream) -> str:
+    pool.account("a", upstream.base_url())
+    return pool.key()
+
+
+def limit(pool: PoolOfTest, text: str) -> None:
+    key_id = services(pool).api_keys.find(pool.name, "k").id
+    services(pool).limits.add(pool.name, parse_limit(text), key_id)
+
+
+class TestCost:
+    def test_of_the_price_list(self, pool: PoolOfTest, key: str) -> None:
+        pool.post(PATH, CHAT, key)
+
+        (row,) = pool.wait_for_rows(1)
+        price = services(pool).prices.current(pool.name).rows()["gpt-4.1"]
+        assert row["cost"] == row["input_tokens"] * 2 + row["output_tokens"] * 8
+        assert row["price"] == price["version"]
+
+    def test_of_the_pools_own(self, pool: PoolOfTest, key: str) -> None:
+        """A price holds from the next request on, in every worker."""
+        pool.post(PATH, CHAT, key)
+        services(pool).prices.put(
+            pool.name, "gpt-4.1", {"standard": {"input": 7_000_000, "output": 1_000_000}}
+        )
+        for _ in range(4):
+            pool.post(PATH, CHAT, key)
+
+        rows = pool.wait_for_rows(5)
+        assert {row["price"] for row in rows[1:]} == {"pool-1"}
+        assert rows[1]["cost"] == rows[1]["input_tokens"] * 7 + rows[1]["output_tokens"]
+
+    def test_strict_limit_and_a_model_without_a_price(self, pool: PoolOfTest, key: str) -> None:
+        limit(pool, "5 usd/day")
+
+        answer = pool.post(PATH, {**CHAT, "model": "llama"}, key)
+
+        assert answer.status_code == 429
+        assert "has no bound" in answer.json()["error"]["message"]
+
+    def test_balanced_limit_and_a_model_without_a_price(self, pool: PoolOfTest, key: str) -> None:
+        """It is admitted by a guess at the ceiling price, and charged at it."""
+        limit(pool, "5 usd/day balanced")
+
+        assert pool.post(PATH, {**CHAT, "model": "llama"}, key).status_code == 200
+
+        (row,) = pool.wait_for_rows(1)
+        assert "cost" not in row
+        charged = pool.get("/v1/usage", key).json()["limits"][0]["current_value"]
+        assert charged == row["ceiling_cost"] / 1e6 > 0
+
+
+class TestUsage:
+    def test_what_was_used_and_what_is_left(self, pool: PoolOfTest, key: str) -> None:
+        limit(pool, "1000 total_tokens/day")
+        pool.post(PATH, CHAT, key)
+        (row,) = pool.wait_for_rows(1)
+
+        body = pool.get("/v1/usage", key).json()
+
+        tokens = row["input_tokens"] + row["output_tokens"]
+        assert (body["request_count"], body["total_tokens"]) == (1, tokens)
+        assert body["total_cost_usd"] == row["cost"] / 1e6
+        (told,) = body["limits"]
+        assert (told["current_value"], told["remaining_value"], told["held_value"]) == (
+            tokens,
+            1000 - tokens,
+            0,
+        )
+
+    def test_needs_a_key(self, pool: PoolOfTest) -> None:
+        assert pool.get("/v1/usage").status_code == 401
+
+    def test_the_books_balance(self, pool: PoolOfTest, key: str) -> None:
+        for _ in range(3):
+            pool.post(PATH, CHAT, key)
+        pool.wait_for_rows(3)
+
+        assert Verification(services(pool).scripts.client, pool.name).differences() == []

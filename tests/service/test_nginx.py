@@ -1,0 +1,137 @@
+"""The README's nginx in front of a running service."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.service.test_answers import BODIES, PATHS, events_of
+from tests.support.gateway import Gateway, PoolOfTest, running_gateway
+from tests.support.ports import free_port, wait_for
+from tests.support.upstream_client import ScriptedUpstream
+
+PROGRAM = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin")
+README = Path(__file__).parents[2] / "README.md"
+STREAM = {**BODIES["chat"], "stream": True}
+MIB = 1024 * 1024
+
+pytestmark = [pytest.mark.nginx, pytest.mark.skipif(PROGRAM is None, reason="nginx is not installed")]
+
+AROUND = """
+{user}
+daemon off;
+worker_processes 1;
+pid {folder}/pid;
+error_log {folder}/error.log;
+events {{}}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  gzip on;
+  gzip_types text/event-stream;
+{snippet}
+}}
+"""
+
+
+def snippet(gateway_port: str, port: int) -> str:
+    """What the README shows, on ports of the test's."""
+    (found,) = re.findall(r"```nginx\n(.*?)```", README.read_text(), re.S)
+    assert "127.0.0.1:8000" in found
+    found = found.replace("127.0.0.1:8000", f"127.0.0.1:{gateway_port}")
+    return found.replace("server {\n", f"server {{\n  listen 127.0.0.1:{port};\n", 1)
+
+
+@pytest.fixture(scope="module")
+def direct(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    with running_gateway(redis_url, tmp_path_factory.mktemp("home"), workers=1) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def gateway(direct: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """The same service, by way of nginx."""
+    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
+    config = folder / "nginx.conf"
+    user = "user root;" if os.getuid() == 0 else ""  # or its workers may not write into our folder
+    shown = snippet(direct.url.rpartition(":")[2], port)
+    config.write_text(AROUND.format(user=user, folder=folder, snippet=shown))
+    with subprocess.Popen([str(PROGRAM), "-p", str(folder), "-c", str(config)]) as process:
+        wait_for(port)
+        yield Gateway(f"http://127.0.0.1:{port}", direct.services, direct.process)
+        process.terminate()
+
+
+@pytest.fixture
+def pool(gateway: Gateway, upstream: ScriptedUpstream) -> PoolOfTest:
+    pool = gateway.pool()
+    pool.account("a", upstream.base_url())
+    return pool
+
+
+def test_the_first_event_arrives_while_the_next_is_not_there_yet(
+    pool: PoolOfTest, upstream: ScriptedUpstream
+) -> None:
+    upstream.script({"play": "text", "text": "one two", "deltas": 2, "at": {"1": [{"gate": "go"}]}})
+    with pool.post(PATHS["chat"], STREAM, pool.key(), stream=True) as answer:
+        lines = answer.iter_lines(chunk_size=1)
+        assert any(b"one" in line for line in lines)
+
+        upstream.release("go")
+
+        assert b"data: [DONE]" in list(lines)
+
+
+def test_a_client_that_leaves_reaches_the_service(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    upstream.script({"play": "text", "text": "one two", "deltas": 2, "at": {"1": [{"stall": True}]}})
+    with pool.post(PATHS["chat"], STREAM, pool.key(), stream=True) as answer:
+        assert next(answer.iter_lines(chunk_size=1))
+
+    upstream.wait_for(1, end="client_closed", timeout_seconds=5)
+    (row,) = pool.wait_for_rows(1)
+    assert row["error"] == "client_gone"
+
+
+def test_a_stream_that_is_silent_for_long_lives(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    """Longer than the ten seconds after which the service says that it is alive."""
+    upstream.script({"play": "text", "text": "one two", "deltas": 2, "at": {"1": [{"sleep": 12}]}})
+    begun = time.monotonic()
+
+    answer = pool.post(PATHS["chat"], STREAM, pool.key())
+
+    assert time.monotonic() - begun > 12
+    assert ": keepalive" in answer.text
+    assert events_of(answer.text)[-1] == "[DONE]"
+
+
+def test_a_large_body_is_passed_on(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    answer = pool.post(PATHS["responses"], {**BODIES["responses"], "input": "x" * 100 * MIB}, pool.key())
+
+    assert answer.status_code == 200, answer.text[:300]
+    (seen,) = upstream.log()
+    assert seen.body_bytes > 100 * MIB
+
+
+def test_one_over_the_limit_is_not(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    with requests.Session() as session:
+        answer = session.post(
+            pool.gateway.url + PATHS["responses"],
+            data=b"x" * 129 * MIB,
+            headers={"Authorization": f"Bearer {pool.key()}"},
+            timeout=60,
+        )
+
+    assert answer.status_code == 413
+    assert upstream.log() == []

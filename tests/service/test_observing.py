@@ -1,0 +1,167 @@
+"""What an operator sees: counters over all processes, and one line in the log for each request."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.service.test_answers import BODIES, CHAT, PATHS
+from tests.support.gateway import Gateway, PoolOfTest, running_gateway
+from tests.support.processes import eventually
+from tests.support.upstream_client import ScriptedUpstream
+
+TOKEN = "whoever-knows-this"
+SECRET_WORDS = "a-word-from-a-prompt"
+WORKERS = 2
+
+
+@pytest.fixture(scope="module")
+def log_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("log") / "stderr"
+
+
+@pytest.fixture(scope="module")
+def gateway(redis_url: str, tmp_path_factory: pytest.TempPathFactory, log_file: Path) -> Iterator[Gateway]:
+    home = tmp_path_factory.mktemp("home")
+    env = {"POOLGATE_METRICS_TOKEN": TOKEN, "POOLGATE_LOG_LEVEL": "info"}
+    with (
+        log_file.open("wb") as stderr,
+        running_gateway(redis_url, home, workers=WORKERS, stderr=stderr, **env) as running,
+    ):
+        yield running
+
+
+@pytest.fixture
+def pool(gateway: Gateway) -> PoolOfTest:
+    return gateway.pool()
+
+
+def metrics(gateway: Gateway) -> dict[str, float]:
+    """Every sample by its name and labels."""
+    answer = requests.get(gateway.url + "/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
+    assert answer.status_code == 200
+    return {
+        sample.name + "".join(f" {value}" for value in sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def lines(log_file: Path) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in log_file.read_bytes().splitlines() if b"request_ended" in line]
+
+
+def line_of(log_file: Path, request_id: str) -> dict[str, Any]:
+    assert eventually(lambda: any(each["request_id"] == request_id for each in lines(log_file)), 5)
+    (line,) = [each for each in lines(log_file) if each["request_id"] == request_id]
+    return line
+
+
+def test_counters_are_sums_over_all_processes(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.account("bad", upstream.base_url("bad"))
+    pool.account("good", upstream.base_url("good"))
+    upstream.script({"play": "http_error", "status": 503}, account="bad")
+    upstream.script({"play": "text", "usage": {"input_tokens": 10, "output_tokens": 2}}, account="good")
+    key = pool.key()
+    route = PATHS["chat"]
+    before = metrics(pool.gateway)
+
+    for _ in range(8):
+        assert pool.post(route, BODIES["chat"], key).status_code == 200
+    assert pool.post(route, {}, key).status_code == 400
+
+    def grown(name: str) -> float:
+        return metrics(pool.gateway).get(name, 0) - before.get(name, 0)
+
+    assert eventually(lambda: grown(f"poolgate_requests_total {route} 200") == 8, 5)
+    assert grown(f"poolgate_requests_total {route} 400") == 1
+    assert grown("poolgate_tokens_total input_tokens") == 80
+    assert grown("poolgate_tokens_total output_tokens") == 16
+    assert grown("poolgate_upstream_attempts_total ok") == 8
+    assert grown(f"poolgate_request_seconds_count {route}") == 9
+    assert grown(f"poolgate_first_event_seconds_count {route}") == 8
+    assert metrics(pool.gateway)["poolgate_requests_open"] == 0
+
+
+def test_a_dead_process_has_nothing_open_and_what_it_counted_stays(
+    pool: PoolOfTest, upstream: ScriptedUpstream
+) -> None:
+    pool.account("a", upstream.base_url())
+    upstream.script({"play": "text", "text": "one two", "deltas": 2, "at": {"1": [{"gate": "go"}]}})
+    ended = f"poolgate_requests_total {PATHS['chat']} 200"
+    before = metrics(pool.gateway).get(ended, 0)
+    with pool.post(PATHS["chat"], {**CHAT, "stream": True}, pool.key(), stream=True):
+        upstream.wait_for(gate="go")
+        assert metrics(pool.gateway)["poolgate_requests_open"] == 1
+        for worker in pool.gateway.children():
+            os.kill(worker, signal.SIGKILL)
+
+        assert eventually(lambda: metrics(pool.gateway)["poolgate_requests_open"] == 0)
+    assert metrics(pool.gateway).get(ended, 0) == before
+
+
+def test_names_of_others_become_no_labels(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.account("an-account", upstream.base_url())
+    error = {"error": {"code": "any_word_of_theirs", "message": "no", "type": "t"}}
+    upstream.script({"play": "http_error", "status": 400, "body": error})
+
+    pool.post(PATHS["chat"], {**CHAT, "model": "any-model"}, pool.key("a-key"))
+    pool.get("/v1/nowhere/at-all")
+
+    found = " ".join(metrics(pool.gateway))
+    for word in ("any_word_of_theirs", "an-account", "any-model", "a-key", "nowhere"):
+        assert word not in found
+
+
+@pytest.mark.parametrize("token", ["", "Bearer ", "Bearer wrong"])
+def test_metrics_are_for_whoever_knows_the_token(gateway: Gateway, token: str) -> None:
+    answer = requests.get(gateway.url + "/metrics", headers={"Authorization": token}, timeout=10)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_request_is_one_line(
+    pool: PoolOfTest, upstream: ScriptedUpstream, log_file: Path, stream: bool
+) -> None:
+    account = pool.account("a", upstream.base_url())
+    upstream.script({"play": "text", "usage": {"input_tokens": 10, "output_tokens": 2}})
+    messages = [{"role": "user", "content": SECRET_WORDS}]
+    key = pool.key()
+    answer = pool.post(PATHS["chat"], {**CHAT, "messages": messages, "stream": stream}, key)
+
+    line = line_of(log_file, answer.headers["x-request-id"])
+
+    assert line["poolgate_request_id"] == answer.headers["x-poolgate-request-id"]
+    assert (line["account"], line["model"], line["endpoint"]) == (account.id, CHAT["model"], PATHS["chat"])
+    assert (line["status"], line["outcome"], line["attempts"]) == (200, 200, 1)
+    assert (line["input_tokens"], line["output_tokens"]) == (10, 2)
+    assert 0 <= line["first_ms"] <= line["total_ms"]
+    written = log_file.read_text()
+    assert SECRET_WORDS not in written
+    assert key not in written
+
+
+def test_a_refusal_is_one_too(pool: PoolOfTest, log_file: Path) -> None:
+    refused = pool.post(PATHS["chat"], CHAT, "sk-pg-default-nonsense")
+
+    line = line_of(log_file, refused.headers["x-request-id"])
+
+    assert (line["status"], line["method"], line["endpoint"]) == (401, "POST", PATHS["chat"])
+    assert "account" not in line
+
+
+def test_probes_are_not_worth_a_line(gateway: Gateway, log_file: Path) -> None:
+    before = len(lines(log_file))
+    requests.get(gateway.url + "/health/ready", timeout=10)
+    metrics(gateway)
+
+    assert len(lines(log_file)) == before

@@ -1,0 +1,183 @@
+"""What upstreams say of themselves is believed as long as it is true, and no longer."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from app.pool.account import Account
+from app.pool.explain import explain
+from tests.service.test_answers import CHAT, PATHS
+from tests.support.gateway import PoolOfTest
+from tests.support.upstream_client import ScriptedUpstream
+from workers import usage
+
+WELL = {"play": "text", "text": "Here."}
+USAGE = "/backend-api/wham/usage"
+BURST_ENDS_SECONDS = 10.0
+
+
+def rejected(status: int, code: str, **more: Any) -> dict[str, Any]:
+    return {
+        "play": "http_error",
+        "status": status,
+        "body": {"error": {"message": "No.", "code": code, **more}},
+    }
+
+
+def windows(used: float, *, spent: bool) -> dict[str, Any]:
+    window = {"used_percent": used, "reset_after_seconds": 3600, "limit_window_seconds": 18_000}
+    limit = {"allowed": not spent, "limit_reached": spent, "primary_window": window}
+    return {"play": "json", "status": 200, "body": {"rate_limit": limit}}
+
+
+@pytest.fixture
+def two(pool: PoolOfTest, upstream: ScriptedUpstream) -> PoolOfTest:
+    """`bad` goes first, because its group does; both are well until a test says otherwise."""
+    pool.set(policy="ordered")
+    pool.account("bad", upstream.base_url("bad"), group=0)
+    pool.account("good", upstream.base_url("good"), group=1)
+    upstream.script(WELL)
+    return pool
+
+
+def ask(pool: PoolOfTest, key: str, model: str = "gpt-4.1", **more: Any) -> Any:
+    # each question is a conversation of its own, unless a test says otherwise
+    body = {**CHAT, "model": model, "prompt_cache_key": str(time.monotonic_ns()), **more}
+    return pool.post(PATHS["chat"], body, key)
+
+
+def asked(upstream: ScriptedUpstream, account: str) -> int:
+    return len([seen for seen in upstream.log(account) if seen.method == "POST"])
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [rejected(401, "invalid_api_key"), rejected(403, "account_suspended"), rejected(401, "token_expired")],
+)
+def test_dead_credential(two: PoolOfTest, upstream: ScriptedUpstream, refusal: dict[str, Any]) -> None:
+    """It is asked once, never again, and nobody notices."""
+    upstream.script(refusal, account="bad")
+    key = two.key()
+
+    answers = [ask(two, key) for _ in range(6)]
+
+    assert {answer.headers["x-poolgate-account"] for answer in answers} == {"good"}
+    assert asked(upstream, "bad") == 1
+    assert two.states()["bad"] == "credential_dead"
+
+
+def test_paused_account(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    two.gateway.services.accounts.pause(two.name, "bad")
+    key = two.key()
+
+    assert {ask(two, key).headers["x-poolgate-account"] for _ in range(6)} == {"good"}
+    assert asked(upstream, "bad") == 0
+
+
+def test_burst_without_a_time(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    """Nobody is refused meanwhile, and the account is in use again soon after the burst is over."""
+    upstream.script(rejected(429, "rate_limit_exceeded"), WELL, account="bad")
+    key = two.key()
+    assert ask(two, key).headers["x-poolgate-account"] == "good"
+
+    until = time.monotonic() + BURST_ENDS_SECONDS
+    served = ""
+    while served != "bad" and time.monotonic() < until:
+        answer = ask(two, key)
+        assert answer.status_code == 200
+        served = answer.headers["x-poolgate-account"]
+
+    assert served == "bad"
+
+
+def test_overloaded_model(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    """The account's other models go on; and the decision says what stood against this one."""
+    upstream.script(rejected(503, "server_is_overloaded"), account="bad", model="gpt-4.1")
+    key = two.key()
+
+    assert [ask(two, key).headers["x-poolgate-account"] for _ in range(2)] == ["good", "good"]
+    assert ask(two, key, "gpt-5.2").headers["x-poolgate-account"] == "bad"
+    assert two.states() == {"bad": "active", "good": "active"}
+    assert asked(upstream, "bad") == 2
+    second = two.wait_for_rows(3)[1]
+    client: Any = two.gateway.services.scripts.client
+    candidates = explain(client, two.name, second["id"])["choices"][0]["candidates"]
+    assert (candidates[0]["account"]["name"], candidates[0]["why"]) == ("bad", "overloaded")
+
+
+def test_early_reset(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    """An account that says there is room again is used after the next look, an hour before its time."""
+    ann: Account = pool.account(
+        "ann", f"{upstream.root_url('ann')}/backend-api", kind="chatgpt", chatgpt_account_id="acc"
+    )
+    upstream.script(WELL)
+    upstream.script(
+        rejected(429, "usage_limit_reached", type="usage_limit_reached", resets_in_seconds=3600),
+        WELL,
+        account="ann",
+        path="/responses",
+    )
+    upstream.script(windows(3, spent=False), account="ann", path=USAGE)
+    services, key = pool.gateway.services, pool.key()
+    assert ask(pool, key).status_code == 429
+    assert pool.states() == {"ann": "window_spent"}
+
+    # the worker's look, at this account alone
+    usage._ask(services, pool.name, services.accounts.read(pool.name, ann.id), time.time())
+
+    assert pool.states() == {"ann": "active"}
+    assert ask(pool, key).status_code == 200
+
+
+def test_overlapping_turns_of_one_conversation(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    for name in "abc":
+        pool.account(name, upstream.base_url(name))
+    upstream.script({**WELL, "before": [{"gate": "open"}]})
+    key = pool.key()
+
+    with ThreadPoolExecutor(5) as clients:
+        asking = [clients.submit(ask, pool, key, prompt_cache_key="talk") for _ in range(5)]
+        upstream.wait_for(5)
+        upstream.release("open")
+        served = {each.result().headers["x-poolgate-account"] for each in asking}
+
+    assert len(served) == 1
+
+
+def test_full_account_spills_over(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    """A conversation's account that is full is no reason to wait, while another is idle."""
+    pool.account("small", upstream.base_url("small"), cap=1)
+    pool.account("large", upstream.base_url("large"), cap=9)
+    upstream.script({**WELL, "before": [{"gate": "open"}]})
+    key = pool.key()
+
+    with ThreadPoolExecutor(6) as clients:
+        asking = [clients.submit(ask, pool, key, prompt_cache_key=f"t{n % 2}") for n in range(6)]
+        upstream.wait_for(6)
+        upstream.release("open")
+        answers = [each.result() for each in asking]
+
+    assert {answer.status_code for answer in answers} == {200}
+    served = [answer.headers["x-poolgate-account"] for answer in answers]
+    assert served.count("small") <= 1
+
+
+def test_drifting_windows(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    """Shares follow what the headers of answers tell, down and up again."""
+    for name in "ab":
+        pool.account(name, upstream.base_url(name))
+    told = {"x-codex-primary-used-percent": "95", "x-codex-primary-reset-after-seconds": "3600"}
+    upstream.script({**WELL, "headers": told}, account="a")
+    upstream.script(WELL, account="b")
+    key = pool.key()
+
+    before = [ask(pool, key).headers["x-poolgate-account"] for _ in range(24)].count("a")
+    upstream.script({**WELL, "headers": {**told, "x-codex-primary-used-percent": "0"}}, account="a")
+    after = [ask(pool, key).headers["x-poolgate-account"] for _ in range(60)].count("a")
+
+    assert 1 <= before <= 4
+    assert after > 10

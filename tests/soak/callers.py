@@ -1,0 +1,118 @@
+"""One process's worth of callers, who ask, use, fail, hang and settle at random until they are killed."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections import deque
+from typing import Any
+
+from app.errors import StoreUnavailable
+from app.quotas.calendar import Calendar
+from app.stores.client import make_client
+from app.stores.scripts import Scripts
+
+Json = dict[str, Any]
+
+POOL = "soak"
+TTL_MS = 700  # so that leases of the killed run out while the others go on
+OPEN_AT_ONCE = 12  # requests of one process
+TIMEOUT_SECONDS = 0.25
+ASKED = "pg:{soak}:asked"  # how often admission was asked for, over all processes
+
+
+class Callers:
+    def __init__(self, url: str, number: int) -> None:
+        self.scripts = Scripts(make_client(url, TIMEOUT_SECONDS))
+        self.chance = random.Random(number)
+        self.calendar = Calendar()
+        self.open: deque[tuple[Json, Json]] = deque()
+        self.unsettled: deque[Json] = deque()
+        self.count = 0
+        self.renewed_at = 0.0
+
+    def run(self, most: int) -> None:
+        """Go on until admission was asked for *most* times, and settle what is open; an orphan stops."""
+        parent = os.getppid()
+        while os.getppid() == parent and int(self.told(self.scripts.client.incr, ASKED) or 0) <= most:
+            self.step()
+        while (self.open or self.unsettled) and os.getppid() == parent:
+            self.step(ending=True)
+
+    def step(self, *, ending: bool = False) -> None:
+        if time.monotonic() > self.renewed_at + TTL_MS / 3000:
+            self.renewed_at = time.monotonic()
+            ids = [ask["id"] for ask, _ in self.open]
+            self.told(self.scripts.run, "renew", POOL, TTL_MS, *ids)
+        if not ending and len(self.open) < OPEN_AT_ONCE:
+            self.admit()
+        if self.open and (ending or len(self.open) == OPEN_AT_ONCE or self.chance.random() < 0.4):
+            self.end(*self.open.popleft())
+        for settlement in [self.unsettled.popleft() for _ in range(len(self.unsettled))]:
+            if self.told(self.scripts.run_raw, "settle", POOL, settlement) is None:
+                self.unsettled.append(settlement)
+
+    def told(self, call: Any, *args: Any) -> Any:
+        """The reply, or None when Redis is away."""
+        try:
+            return call(*args)
+        except (StoreUnavailable, OSError):
+            return None
+        except Exception as error:
+            if type(error).__module__.startswith("redis"):
+                return None
+            raise
+
+    def admit(self) -> None:
+        self.count += 1
+        tokens, cost = self.chance.randint(1, 400), self.chance.randint(0, 90)
+        bounds = {"input_tokens": self.chance.randint(1, 200), "output_tokens": tokens, "cost": cost}
+        ask = {
+            "id": f"{os.getpid()}-{self.count}",
+            "key": self.chance.choice(["k", "j"]),
+            "model": self.chance.choice(["m", "n"]),
+            "endpoint": "/v1/responses",
+            "wire": "",
+            "demo": False,
+            "affinity": self.chance.choice(["", "", "x", "y"]),
+            "pin": "",
+            "tried": [],
+            "ttl_ms": TTL_MS,
+            "sticky_ms": 1000,
+            "calendar": self.calendar.windows("UTC", time.time()),
+            "bounds": bounds,
+            "estimates": bounds,
+        }
+        reply = self.told(self.scripts.run_json, "admit", POOL, ask)
+        if reply is None and self.chance.random() < 0.8:
+            reply = self.told(self.scripts.run_json, "admit", POOL, ask)
+        if reply and "account" in reply:
+            self.open.append((ask, reply))
+
+    def end(self, ask: Json, reply: Json) -> None:
+        """Perhaps fail over first; use all, some or nothing of what was held; at times hang too long."""
+        fate = self.chance.random()
+        if fate < 0.15:
+            told = {"attempt": reply["attempt"], "mark": {}, "tried": [reply["account"]], "never": []}
+            self.told(self.scripts.run_json, "report", POOL, ask | told)
+        if fate > 0.995:
+            time.sleep(TTL_MS * 1.5 / 1000)
+        row = {
+            "id": ask["id"],
+            "at_ms": reply["now"],
+            "key": ask["key"],
+            "account": reply["account"],
+            "model": ask["model"],
+            "endpoint": ask["endpoint"],
+            "status": 200,
+            "source": "upstream",
+            **{name: self.chance.randint(0, most) for name, most in ask["bounds"].items()},
+        }
+        self.unsettled.append({"id": ask["id"], "mark": {}, "row": row, "calendar": ask["calendar"]})
+
+
+def run_until_killed(url: str, number: int, most: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Callers(url, number).run(most)

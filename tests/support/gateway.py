@@ -1,0 +1,150 @@
+"""
+The whole service as a test meets it: real gunicorn workers, a real Redis, a pool per test.
+
+A test sets up its own pool through the same functions the command line uses, so tests that
+share one running service do not meet.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+import requests
+from cryptography.fernet import Fernet
+
+from app.config import Settings
+from app.pool.account import WIRES, Account
+from app.stores import keys
+from app.wiring import Services, build
+from tests.support.ports import free_port
+
+ROOT = Path(__file__).parents[2]
+_numbers = count(1)
+
+
+class Gateway:
+    """One running service. `pool()` gives a test its own corner of it."""
+
+    def __init__(self, url: str, services: Services, process: subprocess.Popen[bytes]) -> None:
+        self.url = url
+        self.services = services
+        self.process = process
+
+    def pool(self) -> PoolOfTest:
+        pool = PoolOfTest(self, f"t{os.getpid()}-{next(_numbers)}")
+        self.services.pools.ensure(pool.name)
+        return pool
+
+    def children(self) -> list[int]:
+        """Process ids of the web workers."""
+        listing = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(pid) for pid in listing.split()]
+
+
+class PoolOfTest:
+    def __init__(self, gateway: Gateway, name: str) -> None:
+        self.gateway = gateway
+        self.name = name
+        self._services = gateway.services
+        self._client: Any = gateway.services.scripts.client
+
+    def set(self, **fields: str) -> None:
+        """Write fields of the pool's record: policy, settings, …"""
+        self._client.hset(keys.pool(self.name), mapping=fields)
+
+    def account(self, name: str, base_url: str, *, kind: str = "openai", **more: Any) -> Account:
+        account = Account(
+            "", name, kind, base_url, **({"wires": WIRES[kind], "credential": f"sk-{name}"} | more)
+        )
+        return self._services.accounts.add(self.name, account)
+
+    def key(self, name: str = "k", **more: Any) -> str:
+        return self._services.api_keys.create(self.name, name, **more)[1]
+
+    def post(
+        self, path: str, body: Any, key: str | None = None, *, stream: bool = False, **more: Any
+    ) -> requests.Response:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        headers |= more.pop("headers", {})
+        return requests.post(
+            self.gateway.url + path, json=body, headers=headers, stream=stream, timeout=60, **more
+        )
+
+    def get(self, path: str, key: str | None = None) -> requests.Response:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return requests.get(self.gateway.url + path, headers=headers, timeout=30)
+
+    def states(self) -> dict[str, str]:
+        return {account.name: account.state for account in self._services.accounts.all(self.name)}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The ledger, oldest first."""
+        entries = self._client.xrange(keys.ledger(self.name))
+        return [orjson.loads(fields["row"]) for _, fields in entries]
+
+    def wait_for_rows(self, number: int, seconds: float = 10) -> list[dict[str, Any]]:
+        """Return the ledger once it has *number* rows: the last byte may precede its settlement."""
+        deadline = time.monotonic() + seconds
+        while len(rows := self.rows()) < number and time.monotonic() < deadline:
+            self._client.xread({keys.ledger(self.name): "$"}, block=100)
+        assert len(rows) >= number, rows
+        return rows
+
+    def open_leases(self) -> int:
+        leases: int = self._client.zcard(keys.leases(self.name))
+        return leases
+
+    def open_requests(self) -> int:
+        return sum(1 for _ in self._client.scan_iter(keys.request(self.name, "*")))
+
+    def in_flight(self) -> int:
+        return sum(account.in_flight for account in self._services.accounts.all(self.name))
+
+
+@contextmanager
+def running_gateway(
+    redis_url: str, home: Path, *, workers: int = 2, stderr: IO[bytes] | None = None, **env: str
+) -> Iterator[Gateway]:
+    """Start the service with *env*, wait until it is ready, and stop it."""
+    secret_key = Fernet.generate_key().decode()
+    port = free_port()
+    environ = {
+        "PATH": os.environ["PATH"],
+        "POOLGATE_HOME": str(home),
+        "REDIS_URL": redis_url,
+        "POOLGATE_SECRET_KEYS": secret_key,
+        "POOLGATE_BIND": "127.0.0.1",
+        "PORT": str(port),
+        "WEB_CONCURRENCY": str(workers),
+        "POOLGATE_LOG_LEVEL": "warning",
+        **env,
+    }
+    services = build(Settings.from_environment({**environ, "POOLGATE_STORE_TIMEOUT_MS": "5000"}))
+    process = subprocess.Popen([sys.executable, "-m", "gunicorn"], cwd=ROOT, env=environ, stderr=stderr)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _await_ready(url, process)
+        yield Gateway(url, services, process)
+    finally:
+        process.terminate()
+        process.wait(40)
+
+
+def _await_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if requests.get(f"{url}/health/ready", timeout=2).ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.05)
+    raise RuntimeError(f"the gateway did not become ready; exit code {process.poll()}")

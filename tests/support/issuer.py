@@ -1,0 +1,216 @@
+"""
+A sign-in service for tests: a real HTTP process that rotates refresh tokens and forgives nothing.
+
+    python -m tests.support.issuer      prints {"port": N}, ends when its stdin closes
+
+A second use of a refresh token is answered with `refresh_token_reused` and ends that login.
+The control calls, which `Issuer` in `issuer_client` makes:
+
+    POST /_login    {seconds, account_id, email, plan}   a new login; returns its tokens
+    POST /_approve  {user_code}                 the person enters a device code
+    POST /_stage    {name, plays}               how the next exchanges of that login go, in order:
+                    {status, body}  an answer, without an exchange      {}  as always
+                    {hold: "before" | "after"}  stand still before the exchange, or after it
+                    {lose: true}    exchange, and hang up without an answer
+    POST /_release  {name}                      let that login's held exchange go on
+    GET  /_login    ?name=                      {exchanges, reused, alive, held, reasons}
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import socket
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+import gevent.socket
+import jwt
+import orjson
+from gevent.event import Event
+from gevent.server import StreamServer
+
+from app.demo.http import HttpError, Request, head, json_answer, read_request
+
+Json = dict[str, Any]
+KEY = "a signature that nobody checks, but of a decent length"
+
+
+@dataclass
+class Login:
+    name: str
+    about: Json
+    exchanges: int = 0
+    reused: int = 0
+    alive: bool = True
+    held: str = ""
+    reasons: list[str] = field(default_factory=list)
+    plays: list[Json] = field(default_factory=list)
+    gate: Event = field(default_factory=Event)
+
+    def tokens(self) -> Json:
+        """Tokens of the current rotation: `<name>.<rotation>` is what a refresh token looks like."""
+        auth = {"chatgpt_account_id": self.about["account_id"], "chatgpt_plan_type": self.about["plan"]}
+        claims: Json = {"https://api.openai.com/auth": auth, "jti": f"{self.name}.{self.exchanges}"}
+        expiry = {"exp": int(time.time() + self.about["seconds"])}
+        return {
+            "access_token": jwt.encode({**claims, **expiry}, KEY),
+            "id_token": jwt.encode({**claims, "email": self.about["email"]}, KEY),
+            "refresh_token": f"{self.name}.{self.exchanges}",
+        }
+
+
+class Lost(Exception):
+    """The answer is not to be sent."""
+
+
+class Service:
+    def __init__(self) -> None:
+        self._logins: dict[str, Login] = {}
+        self._numbers = itertools.count(1)
+        self._codes: dict[str, Json] = {}  # authorization codes, with what they were asked with
+        self._devices: dict[str, Json] = {}
+
+    def serve(self, sock: Any, address: Any) -> None:
+        reader = sock.makefile("rb")
+        try:
+            while (request := read_request(reader, sock)) is not None:
+                sock.sendall(self._answer(request))
+        except (OSError, Lost, HttpError):
+            return
+        finally:
+            reader.close()
+
+    def _answer(self, request: Request) -> bytes:
+        query = {name: values[-1] for name, values in parse_qs(request.query).items()}
+        match request.method, request.path:
+            case "POST", "/oauth/token":
+                return self._token(request)
+            case "GET", "/oauth/authorize":
+                return self._authorize(query)
+            case "POST", "/api/accounts/deviceauth/usercode":
+                return self._device_start(request.json())
+            case "POST", "/api/accounts/deviceauth/token":
+                return self._device_poll(request.json())
+            case "GET", "/_login":
+                return json_answer(200, self._told(self._logins[query["name"]]), {})
+            case "POST", path if path.startswith("/_"):
+                return json_answer(200, getattr(self, path[1:])(**request.json()), {})
+        return json_answer(404, {}, {})
+
+    def _login(self, seconds: int = 3600, **about: Any) -> Json:
+        login = self._new_login(seconds=seconds, **about)
+        return {"name": login.name, **login.tokens()}
+
+    def _new_login(self, **about: Any) -> Login:
+        name = f"login{next(self._numbers)}"
+        made = {"seconds": 3600, "account_id": f"acc-{name}", "email": f"{name}@example.com", "plan": "plus"}
+        self._logins[name] = Login(name, made | about)
+        return self._logins[name]
+
+    def _approve(self, user_code: str) -> Json:
+        self._devices[user_code]["approved"] = True
+        return {}
+
+    def _stage(self, name: str, plays: list[Json]) -> Json:
+        self._logins[name].plays = plays
+        return {}
+
+    def _release(self, name: str) -> Json:
+        self._logins[name].gate.set()
+        return {}
+
+    def _told(self, login: Login) -> Json:
+        names = ("exchanges", "reused", "alive", "held", "reasons")
+        return {name: getattr(login, name) for name in names}
+
+    def _token(self, request: Request) -> bytes:
+        if request.headers["content-type"] == "application/x-www-form-urlencoded":
+            form = {name: values[-1] for name, values in parse_qs(request.body.decode()).items()}
+            return self._redeem(form)
+        body = request.json()
+        login = self._logins.get(body["refresh_token"].rpartition(".")[0])
+        if login is None or body["grant_type"] != "refresh_token":
+            return json_answer(400, {"error": "invalid_grant"}, {})
+        play = login.plays.pop(0) if login.plays else {}
+        if "status" in play:
+            return json_answer(play["status"], play.get("body", {}), {})
+        self._hold(login, play, "before")
+        answer = self._exchange(login, body)
+        self._hold(login, play, "after")
+        if play.get("lose"):
+            raise Lost
+        return answer
+
+    def _hold(self, login: Login, play: Json, where: str) -> None:
+        if play.get("hold") == where:
+            login.gate.clear()
+            login.held = where
+            login.gate.wait()
+            login.held = ""
+
+    def _exchange(self, login: Login, body: Json) -> bytes:
+        if not login.alive:
+            return json_answer(401, {"error": {"code": "refresh_token_invalidated"}}, {})
+        if body["refresh_token"] != f"{login.name}.{login.exchanges}":
+            login.reused += 1
+            login.alive = False
+            return json_answer(401, {"error": {"code": "refresh_token_reused"}}, {})
+        login.exchanges += 1
+        login.reasons.append(body["refresh_reason"])
+        return json_answer(200, login.tokens(), {})
+
+    def _authorize(self, query: Json) -> bytes:
+        """Sign in at once, as a person who says yes."""
+        assert query["response_type"] == "code"
+        assert query["code_challenge_method"] == "S256"
+        code = f"code{next(self._numbers)}"
+        self._codes[code] = query
+        where = f"{query['redirect_uri']}?{urlencode({'code': code, 'state': query['state']})}"
+        return head(302, {"location": where, "content-length": "0"})
+
+    def _redeem(self, form: Json) -> bytes:
+        asked = self._codes.pop(form["code"], {})
+        digest = hashlib.sha256(form["code_verifier"].encode()).digest()
+        challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        if asked.get("code_challenge") != challenge or asked.get("redirect_uri") != form["redirect_uri"]:
+            return json_answer(400, {"error": "invalid_grant", "error_description": "no such code"}, {})
+        return json_answer(200, self._new_login().tokens(), {})
+
+    def _device_start(self, body: Json) -> bytes:
+        user_code = f"CODE-{next(self._numbers)}"
+        self._devices[user_code] = {"id": f"device-{user_code}", "approved": False}
+        told = {"device_auth_id": f"device-{user_code}", "user_code": user_code, "interval": "0.01"}
+        return json_answer(200, told, {})
+
+    def _device_poll(self, body: Json) -> bytes:
+        device = self._devices[body["user_code"]]
+        if not device["approved"] or device["id"] != body["device_auth_id"]:
+            return json_answer(403, {"error": {"code": "deviceauth_authorization_unknown"}}, {})
+        verifier, code = f"verifier-{body['user_code']}", f"code{next(self._numbers)}"
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        port = listener.getsockname()[1]
+        redirect_uri = f"http://127.0.0.1:{port}/deviceauth/callback"
+        self._codes[code] = {"code_challenge": challenge, "redirect_uri": redirect_uri}
+        answer = {"authorization_code": code, "code_challenge": challenge, "code_verifier": verifier}
+        return json_answer(200, answer, {})
+
+
+listener = gevent.socket.socket()
+
+
+def main() -> None:
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(256)
+    StreamServer(listener, Service().serve).start()
+    print(orjson.dumps({"port": listener.getsockname()[1]}).decode(), flush=True)
+    gevent.socket.wait_read(sys.stdin.fileno())
+
+
+if __name__ == "__main__":
+    main()

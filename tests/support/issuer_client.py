@@ -1,0 +1,84 @@
+"""The sign-in service from a test's side, and accounts that are signed in there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import requests
+
+from app.pool.account import Account
+from app.pool.tokens import Tokens, tokens_from_answer
+from app.wiring import Services
+
+ROOT = Path(__file__).parents[2]
+
+Json = dict[str, Any]
+
+
+class Issuer:
+    """A handle on one process. It ends by `stop`, or with the process that started it."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.issuer"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        self.url = f"http://127.0.0.1:{json.loads(self._process.stdout.readline())['port']}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._process as process:
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait(10)
+
+    def login(self, seconds: float = 3600, **about: Any) -> tuple[str, Tokens]:
+        """Return the name of a new login and its tokens; the access token lasts *seconds*."""
+        answer = self._post("/_login", {"seconds": seconds, **about})
+        return answer["name"], tokens_from_answer(answer, time.time())
+
+    def approve(self, user_code: str) -> None:
+        self._post("/_approve", {"user_code": user_code})
+
+    def stage(self, name: str, *plays: Json) -> None:
+        """Say how the next exchanges of login *name* go."""
+        self._post("/_stage", {"name": name, "plays": plays})
+
+    def release(self, name: str) -> None:
+        self._post("/_release", {"name": name})
+
+    def told(self, name: str) -> Json:
+        """Return {exchanges, reused, alive, held, reasons} of login *name*."""
+        answer: Json = requests.get(f"{self.url}/_login", {"name": name}, timeout=10).json()
+        return answer
+
+    def _post(self, call: str, body: Json) -> Json:
+        answer: Json = requests.post(self.url + call, json=body, timeout=10).json()
+        return answer
+
+
+def signed_in(
+    services: Services, issuer: Issuer, *, pool: str = "default", name: str = "ann", **about: Any
+) -> tuple[str, Account]:
+    """Return the name of a new login and the account in *pool* that has it."""
+    login, tokens = issuer.login(**about)
+    services.pools.ensure(pool)
+    account = Account(
+        id="",
+        name=name,
+        kind="chatgpt",
+        base_url=services.settings.chatgpt_base_url,
+        wires=("responses",),
+        chatgpt_account_id=tokens.account_id,
+    )
+    return login, services.accounts.add(pool, account, tokens)

@@ -1,0 +1,55 @@
+"""A WSGI app with one slow stream, to see how gunicorn serves and stops."""
+
+from __future__ import annotations
+
+import gc
+import select
+import socket
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+from flask import Flask, Response
+from gevent.event import Event
+
+stopping, ended = Event(), Event()
+
+
+def drain(seconds: float) -> None:
+    """Stands in for ActiveCalls.drain: tell the stream to end, wait for that."""
+    stopping.set()
+    ended.wait(seconds)
+
+
+app = Flask("placeholder")
+app.extensions["poolgate"] = SimpleNamespace(
+    active=SimpleNamespace(drain=drain),
+    books=SimpleNamespace(take_up=lambda: None, put_away=lambda: None),
+)
+
+
+@app.get("/health/ready")
+def ready() -> str:
+    return "ready"
+
+
+@app.get("/process")
+def process() -> dict[str, Any]:
+    """What a worker is like inside."""
+    return {
+        "frozen": gc.get_freeze_count(),
+        "poll": select.poll.__module__,
+        "socket": socket.socket.__module__,
+    }
+
+
+@app.get("/stream/<float:seconds>")
+def stream(seconds: float) -> Response:
+    """Say `begun`, and after *seconds* `done`, or `cut` when told to stop before."""
+
+    def parts() -> Iterator[str]:
+        yield "begun\n"
+        yield "cut\n" if stopping.wait(seconds) else "done\n"
+        ended.set()
+
+    return Response(parts(), mimetype="text/plain")

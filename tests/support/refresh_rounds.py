@@ -1,0 +1,93 @@
+"""
+Many processes that renew the same tokens, over and over.
+
+    python -m tests.support.refresh_rounds 10000     a long run, by hand
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from app.config import Settings
+from app.wiring import build
+from tests.support.issuer_client import Issuer, signed_in
+from tests.support.redis import private_redis, short_folder
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def refreshing(environ: dict[str, str], **asked: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of `tests.support.refreshing` that waits to be sent off."""
+    asked = {"pool": "default", "name": "ann", "refreshers": 1, "rotation": 2, "die_at": "", **asked}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.refreshing", json.dumps(asked)],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environ},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def send_off(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.write(b"go\n")
+    process.stdin.flush()
+
+
+def renew_together(
+    environ: dict[str, str],
+    processes: int,
+    *,
+    while_they_run: Callable[[], object] = lambda: None,
+    **asked: Any,
+) -> tuple[list[int], int]:
+    """Return the rotations at which all refreshers of all processes arrived, and how often one had none."""
+    rotations: list[int] = []
+    without = 0
+    runs = [refreshing(environ, **asked) for _ in range(processes)]
+    running = [run.__enter__() for run in runs]
+    try:
+        for process in running:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+        for process in running:
+            send_off(process)
+        while_they_run()
+        for process in running:
+            assert process.stdout is not None
+            told = json.loads(process.stdout.readline())
+            rotations += told["rotations"]
+            without += told["without"]
+    finally:
+        for run in runs:
+            run.__exit__(None, None, None)
+    return rotations, without
+
+
+def main(rounds: int) -> None:
+    with private_redis() as url, short_folder() as home, Issuer() as issuer:
+        environ = {"REDIS_URL": url, "POOLGATE_OAUTH_ISSUER": issuer.url, "POOLGATE_HOME": str(home)}
+        environ["POOLGATE_STORE_TIMEOUT_MS"] = "5000"
+        login, _ = signed_in(build(Settings.from_environment(environ)), issuer)
+        started = time.monotonic()
+        renew_together(environ, 8, refreshers=2, rotation=rounds + 1)
+        seconds, told = time.monotonic() - started, issuer.told(login)
+        print(f"{told['exchanges']} exchanges in {seconds:.0f} s, {told['reused']} of a used token")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,94 @@
+"""
+A process that renews tokens as a web worker does: for tests of many at once, and of one that dies.
+
+    python -m tests.support.refreshing '{"pool", "name", "refreshers", "rotation", "die_at"}'
+
+prints `ready`, waits for a line on its standard input, then has each of its refreshers (of which
+a real process has one) renew the account's tokens until they have that rotation, and prints
+{"rotations": […], "without": n}: where each arrived, and how often one came back without tokens.
+`die_at` is the step after which it kills itself: leased, answered or kept.
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: E402  the patch comes before any import that would load ssl
+from gevent import monkey
+
+monkey.patch_all()
+
+import os
+import signal
+import sys
+from typing import Any
+
+import gevent
+import orjson
+
+from app import log
+from app.config import Settings
+from app.pool.account import Account
+from app.pool.refresh import TokenRefresher
+from app.wiring import Services, build
+
+POLL_SECONDS = 0.005
+LEASE_SECONDS = 0.5  # so that a survivor is not kept waiting
+
+
+def refresher_of(services: Services, die_at: str = "") -> TokenRefresher:
+    def exchange(refresh_token: str, reason: str) -> dict[str, Any]:
+        _die("leased", die_at)
+        answer = services.oauth.refresh(refresh_token, reason)
+        _die("answered", die_at)
+        return answer
+
+    refresher = TokenRefresher(
+        services.sign_ins,
+        services.accounts,
+        exchange,
+        lease_seconds=LEASE_SECONDS if die_at else 30,
+        patience_seconds=60,
+        poll_seconds=POLL_SECONDS,
+    )
+    keep = refresher._keep
+
+    def kept(*args: Any) -> Any:
+        result = keep(*args)
+        _die("kept", die_at)
+        return result
+
+    refresher._keep = kept  # type: ignore[method-assign]
+    return refresher
+
+
+def _die(step: str, die_at: str) -> None:
+    if step == die_at:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _renew_until(rotation: int, refresher: TokenRefresher, pool: str, account: Account) -> tuple[int, int]:
+    without = 0
+    while account.rotation < rotation and without < 10:
+        found = refresher.refresh_after_401(pool, account)
+        without += found is None
+        account = found or account
+    return account.rotation, without
+
+
+def main() -> None:
+    log.configure("error")
+    asked = orjson.loads(sys.argv[1])
+    services = build(Settings.from_environment(os.environ))
+    account = services.accounts.find(asked["pool"], asked["name"])
+    refreshers = [refresher_of(services, asked["die_at"]) for _ in range(asked["refreshers"])]
+    print("ready", flush=True)
+    sys.stdin.readline()
+    runs = [
+        gevent.spawn(_renew_until, asked["rotation"], each, asked["pool"], account) for each in refreshers
+    ]
+    gevent.joinall(runs, raise_error=True)
+    rotations, without = zip(*(run.value for run in runs), strict=True)
+    print(orjson.dumps({"rotations": rotations, "without": sum(without)}).decode(), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,16 @@
+"""What a store holds, to look for what it must not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def everything_in(client: Any) -> str:
+    """Every key and value of the store, as text."""
+    read = {
+        "hash": client.hgetall,
+        "set": client.smembers,
+        "string": client.get,
+        "zset": lambda key: client.zrange(key, 0, -1),
+    }
+    return "\n".join(f"{key} {read[client.type(key)](key)}" for key in client.scan_iter())

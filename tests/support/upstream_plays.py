@@ -1,0 +1,181 @@
+"""
+Plays with a name, spelled out for the request at hand.
+
+    answer          what `app.demo` would say; the play of an upstream that nobody scripted
+    text            text
+    tool_call       name, arguments; or calls: [{name, arguments}, …]; text
+    reasoning       summary, text
+    refusal         text
+    incomplete      text: cut by the token limit
+    error_in_stream text, error, after (so many deltas), form: failed | error | nested
+    events          events: [payload, …] sent as they are; done: whether [DONE] follows
+    http_error      status, body
+    json            status, body
+
+A text not given is "Hello from <account>.". All but the last three also take what
+`upstream_stream` knows: `deltas`, `usage` and `at`.
+`chat_text`, `responses_text` and so on force the wire; otherwise the path decides.
+`headers`, `framing`, `before` and `afterwards` pass through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import orjson
+
+from app.demo.answering import Answer, Call, Pieces, Usage, answer, pieces
+from app.demo.asking import Asked, asked_on_chat, asked_on_responses
+from app.demo.http import HttpError
+from tests.support import upstream_stream as stream
+from tests.support.upstream_log import Seen
+
+Json = dict[str, Any]
+
+PASSED_ON = ("before", "framing", "afterwards")
+MODELS = ("gpt-4.1", "gpt-5.2")
+# What the ChatGPT backend insists on and what it refuses; tests of that account kind meet it here.
+CODEX_WANTS = (
+    ("stream", True, "Stream must be set to true"),
+    ("store", False, "Store must be set to false"),
+)
+CODEX_REFUSES = (
+    "max_output_tokens",
+    "metadata",
+    "previous_response_id",
+    "safety_identifier",
+    "temperature",
+    "top_p",
+    "truncation",
+    "user",
+)
+
+
+def checked(play: Json) -> Json:
+    """Return *play*. Raises HttpError 400 when its name is unknown."""
+    name = _split(play, "")[1]
+    if "play" in play and name not in (*SAYS, *PLAIN):
+        raise HttpError(400, f"no play is called {play['play']!r}")
+    return play
+
+
+def expanded(play: Json, seen: Seen) -> Json:
+    """Return *play* spelled out as status, headers and steps, if it has but a name."""
+    if "play" not in play:
+        return play
+    wire, name = _split(play, _wire(seen.path))
+    try:
+        made = PLAIN[name](play, wire) if name in PLAIN else _model_call(name, wire, play, seen)
+    except HttpError as error:
+        made = json_play(error.status, error.envelope)
+    passed_on = {key: play[key] for key in PASSED_ON if key in play}
+    return {**made, **passed_on, "headers": {**made["headers"], **play.get("headers", {})}}
+
+
+def json_play(status: int, body: Any) -> Json:
+    """Return the play of a whole body: an object, or text as it is."""
+    text = body if isinstance(body, str) else orjson.dumps(body).decode()
+    headers = {"content-type": "application/json"}
+    return {"status": status, "headers": headers, "framing": "length", "steps": [{"send": text}]}
+
+
+def _model_call(name: str, wire: str, play: Json, seen: Seen) -> Json:
+    if not wire:
+        return _unscripted(seen)
+    body = seen.body or {}
+    if seen.path.endswith("/codex/responses") and (fault := _codex_fault(body)):
+        return json_play(400, {"detail": fault})
+    asked = asked_on_chat(body) if wire == "chat" else asked_on_responses(body)
+    text = _cut(play.get("text", f"Hello from {seen.account.rpartition('.')[2]}."), play)
+    said = SAYS[name](play, asked, text)
+    if name != "answer" or play.get("usage"):
+        said = replace(said, usage=_usage(said, asked, play.get("usage") or {}))
+    if body.get("stream") is True:
+        return stream.play(wire, body, said, play)
+    if name == "error_in_stream":
+        return json_play(500, {"error": stream.error(play)})
+    made = json_play(200, stream.whole(wire, body, said, play))
+    made["steps"][0]["bill"] = stream.bill(said.usage)
+    return made
+
+
+def _unscripted(seen: Seen) -> Json:
+    if seen.method == "GET" and seen.path.endswith("/models"):
+        data = [{"id": name, "object": "model", "created": 0, "owned_by": seen.account} for name in MODELS]
+        return json_play(200, {"object": "list", "data": data})
+    raise HttpError(404, f"Invalid URL ({seen.method} {seen.path})")
+
+
+def _codex_fault(body: Json) -> str | None:
+    for name, wanted, fault in CODEX_WANTS:
+        if body.get(name) is not wanted:
+            return fault
+    if not isinstance(body.get("instructions"), str):
+        return "Instructions are required"
+    refused = [name for name in CODEX_REFUSES if name in body]
+    return f"Unsupported parameter: {refused[0]}" if refused else None
+
+
+def _usage(said: Answer, asked: Asked, given: Json) -> Usage:
+    thought = len(said.reasoning)
+    produced = len(said.text) + len(said.refusal) + sum(len(call.arguments) for call in said.calls)
+    counted = {
+        "input_tokens": asked.input_tokens,
+        "output_tokens": (thought + produced) * asked.choices,
+        "reasoning_tokens": thought * asked.choices,
+    }
+    return Usage(**{**counted, **given})
+
+
+def _call(call: Json, play: Json) -> Call:
+    arguments = call.get("arguments", {})
+    text = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+    return Call(call.get("name", "get_weather"), _cut(text, play))
+
+
+def _cut(text: str, play: Json) -> Pieces:
+    """Cut *text* into as many deltas as the play wants, else as `app.demo` does."""
+    count = play.get("deltas")
+    if count is None:
+        return pieces(text)
+    places = [len(text) * number // count for number in range(count + 1)]
+    return tuple(text[start:end] for start, end in pairwise(places))
+
+
+def _split(play: Json, wire: str) -> tuple[str, str]:
+    """Return (wire, name) of a play: `chat_text` is text on the chat wire."""
+    prefix, _, name = play.get("play", "").partition("_")
+    return (prefix, name) if prefix in ("chat", "responses") else (wire, play.get("play", ""))
+
+
+def _wire(path: str) -> str:
+    if path.endswith("/chat/completions"):
+        return "chat"
+    return "responses" if path.endswith("/responses") else ""
+
+
+SAYS: dict[str, Callable[[Json, Asked, Pieces], Answer]] = {
+    "answer": lambda play, asked, text: answer(asked),
+    "text": lambda play, asked, text: Answer(Usage(0, 0), text=text),
+    "error_in_stream": lambda play, asked, text: Answer(Usage(0, 0), text=text),
+    "refusal": lambda play, asked, text: Answer(Usage(0, 0), refusal=text),
+    "incomplete": lambda play, asked, text: Answer(Usage(0, 0), text=text, cut=True),
+    "reasoning": lambda play, asked, text: Answer(
+        Usage(0, 0), reasoning=pieces(play.get("summary", "I thought about it.")), text=text
+    ),
+    "tool_call": lambda play, asked, text: Answer(
+        Usage(0, 0),
+        text=text if "text" in play else (),
+        calls=tuple(_call(call, play) for call in play.get("calls", [play])),
+    ),
+}
+PLAIN: dict[str, Callable[[Json, str], Json]] = {
+    "events": lambda play, wire: stream.events_play(wire, play["events"], play.get("done", wire == "chat")),
+    "http_error": lambda play, wire: json_play(
+        play.get("status", 500), play.get("body", {"error": stream.error(play)})
+    ),
+    "json": lambda play, wire: json_play(play.get("status", 200), play["body"]),
+}

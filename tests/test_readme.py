@@ -1,0 +1,30 @@
+"""What the README says about settings is what `app.config` does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from app.config import NAMES, Settings
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+ROWS = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", README, re.M))
+
+
+def test_every_variable_has_a_row_and_no_other_does():
+    assert set(ROWS) == set(NAMES.values())
+
+
+def test_the_defaults_are_the_real_ones():
+    settings = Settings.from_environment({})
+    units = {
+        "max_body_bytes": 1024 * 1024,
+        "max_responses_body_bytes": 1024 * 1024,
+        "store_timeout_seconds": 0.001,
+    }
+    in_words = {"redis_url", "redis_server", "home", "secret_keys", "user_agent", "metrics_token"}
+    for field in set(NAMES) - in_words:
+        value = getattr(settings.limits if field == "total" else settings, field)
+        if field in units:
+            value /= units[field]
+        assert ROWS[NAMES[field]] == (f"{value:g}" if isinstance(value, int | float) else value), field
