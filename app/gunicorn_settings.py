@@ -90,7 +90,7 @@ def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None
 
 def post_worker_init(worker: Any) -> None:
     gevent.spawn(_exit_in_time, worker)
-    gevent.spawn(worker.wsgi.extensions["poolgate"].books.take_up)
+    gevent.spawn(worker.wsgi.services.books.take_up)
 
 
 def _exit_in_time(worker: Any) -> None:
@@ -118,7 +118,7 @@ def child_exit(server: Any, worker: Any) -> None:
 
 def worker_exit(server: Any, worker: Any) -> None:
     """Also after SIGINT, SIGQUIT, and the death of the arbiter."""
-    services = worker.wsgi.extensions["poolgate"]
+    services = worker.wsgi.services
     latest = time.monotonic() + DRAIN_SECONDS
     if _open_requests:
         services.active.drain(DRAIN_SECONDS)

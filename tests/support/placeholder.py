@@ -22,7 +22,7 @@ def drain(seconds: float) -> None:
 
 
 app = Flask("placeholder")
-app.extensions["poolgate"] = SimpleNamespace(
+app.services = SimpleNamespace(  # type: ignore[attr-defined]
     active=SimpleNamespace(drain=drain),
     books=SimpleNamespace(take_up=lambda: None, put_away=lambda: None),
 )
