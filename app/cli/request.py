@@ -73,7 +73,8 @@ def _headline(choice: Json) -> str:
 
 
 def _candidate(one: Json) -> tuple[object, ...]:
-    return _name(one["account"]), f"{one['score']:.6g}", one["why"]
+    score = "-" if one["score"] is None else f"{one['score']:.6g}"
+    return _name(one["account"]), score, one["why"]
 
 
 def _out(one: Json) -> tuple[object, ...]:

@@ -28,7 +28,7 @@ def explain(client: Any, pool: str, request_id: str) -> Json:
     of which a choice is {attempt, at, by: policy | affinity | asked again | None, policy, account (None:
     there was nobody), in_flight, cap, spare, candidates: [{account, score, why}], out: [{account, state,
     reason, until}], tries: [{wire, failure, error, action, …}]}. An account is {id, name}; its name is
-    None once it is removed. Raises NotFound.
+    None once it is removed; its score is None where it was not compared. Raises NotFound.
     """
     found = _open(client, pool, request_id) or _settled(client, pool, request_id)
     if found is None:
@@ -130,7 +130,11 @@ def _choice(note: Json, tries: list[Json], names: dict[str, str]) -> Json:
         "account": account(note["chosen"]) if note["chosen"] else None,
         **{name: note.get(name) for name in ("in_flight", "cap", "spare")},
         "candidates": [
-            {"account": account(one), "score": score, "why": _verdict(one == note["chosen"], why)}
+            {
+                "account": account(one),
+                "score": None if score is False else score,
+                "why": _verdict(one == note["chosen"], why),
+            }
             for one, score, why in note["seen"] or ()
         ],
         "out": [

@@ -100,5 +100,5 @@ def _nobody(reply: dict[str, Any], native_field: str | None) -> GatewayError:
 
 
 def _all_overloaded(reply: dict[str, Any]) -> bool:
-    looked_at = [why for _, _, why in reply.get("seen") or ()]
+    looked_at = [why for _, score, why in reply.get("seen") or () if score is not False]
     return bool(looked_at) and set(looked_at) == {"overloaded"}

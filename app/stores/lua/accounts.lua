@@ -226,8 +226,19 @@ local function pinned_to(ask)
   return owner and redis.call('EXISTS', account_key(owner)) == 1 and owner or ''
 end
 
+-- Why *id*, where a conversation has been, is not even looked at for its next turn.
+local function why_not_home(id, allowed)
+  local state, in_flight, cap, probe = unpack(redis.call('HMGET', account_key(id), 'state', 'in_flight', 'cap', 'probe'))
+  if not state then return 'removed' end
+  if allowed and not allowed[id] then return 'not for this key' end
+  if state ~= 'active' then return state end
+  if tonumber(in_flight or 0) >= (probe == '1' and 1 or tonumber(cap)) then return probe == '1' and 'being tested' or 'full' end
+  return 'does not fit'
+end
+
 -- Picks the account with the lowest score. ask = {model, wire, unfit_kinds, demo, allowed (set or nil),
--- tried (list), affinity, pin}; seen collects {id, score, why not} of whoever was looked at.
+-- tried (list), affinity, pin}; seen collects {id, score, why not} of whoever was looked at, the score
+-- false of an account that could have been by affinity alone.
 local function pick(ask, now, policy, seen)
   local pin = pinned_to(ask)
   local offers, tried = offers_for(ask), {}
@@ -241,9 +252,13 @@ local function pick(ask, now, policy, seen)
   end
 
   local home = pin ~= '' and pin or (ask.affinity ~= '' and redis.call('GET', affinity_key(ask.affinity)))
-  if home and (not ask.allowed or ask.allowed[home]) then
-    local s = ready_score(home, offers)
-    if s and consider(home, s) then return home, 'affinity' end
+  if home then
+    local s = (not ask.allowed or ask.allowed[home]) and ready_score(home, offers)
+    if not s then
+      seen[#seen + 1] = { home, false, 'its conversation, but ' .. why_not_home(home, ask.allowed) }
+    elseif consider(home, s) then
+      return home, 'affinity'
+    end
   end
   if pin ~= '' then return nil end
 

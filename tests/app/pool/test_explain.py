@@ -149,3 +149,27 @@ def test_removed_account(store: StoreOfTest) -> None:
 def test_unknown(store: StoreOfTest) -> None:
     with pytest.raises(NotFound, match="no request 'nope'"):
         told(store, "nope")
+
+
+@pytest.mark.parametrize(
+    ("happened", "why"),
+    [
+        (lambda store: [store.admit(pin="a") for _ in range(100)], "full"),
+        (lambda store: store.set_state("a", "paused"), "paused"),
+        (lambda store: store.remove("a"), "removed"),
+        (lambda store: store.key("k", accounts=("b", "c")), "not for this key"),
+        (lambda store: store.account("a", models=("other",)), "does not fit"),
+    ],
+)
+def test_conversation_that_moved(store: StoreOfTest, happened: Any, why: str) -> None:
+    """Why the account that had it did not get its next turn."""
+    store.admit("first", pin="a", affinity="talk")
+    happened(store)
+
+    store.admit("next", affinity="talk")
+
+    (choice,) = told(store, "next")["choices"]
+    assert choice["account"] != named("a")
+    home = choice["candidates"][0]
+    assert (home["account"]["id"], home["score"]) == ("a", None)
+    assert home["why"] == f"its conversation, but {why}"
