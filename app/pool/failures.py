@@ -148,7 +148,7 @@ OK: dict[str, Any] = {"ok": True}
 
 
 def mark_for(
-    error: UpstreamError, model: str, now: float, windows: list[list[float]] | None = None
+    error: UpstreamError, model: str, now: float, windows: list[list[float] | None] | None = None
 ) -> dict[str, Any]:
     """Return the mark that *error* leaves on its account, as the store's `apply_mark` reads it."""
     failure = classify(error)

@@ -1,8 +1,8 @@
 """
 What upstreams tell of an account's usage windows, as the store keeps it.
 
-A window is [used percent, reset in Unix ms], with its length in seconds where that is told; the
-store reads them as the `windows` of a mark.
+A window is [used percent, reset in Unix ms], with its length in seconds where that is told. The
+store reads them, primary and secondary, as the `windows` of a mark; None was not told of.
 Sources: the `x-codex-*` headers, the `codex.rate_limits` event and the usage endpoint of the
 ChatGPT backend; https://platform.openai.com/docs/guides/rate-limits for `x-ratelimit-*`.
 """
@@ -16,7 +16,7 @@ from typing import Any
 from app.pool.failures import RETEST_MOST_SECONDS, RETEST_SHARE
 from app.streaming.waits import number
 
-Windows = list[list[float]]
+Windows = list[list[float] | None]
 
 LEAST_RESET_SECONDS = 1.0  # what is full again before the next request is not worth keeping
 UNKNOWN_RESET_SECONDS = 600.0  # of a spent account whose upstream names no end
@@ -65,7 +65,7 @@ def mark_from_usage(payload: Mapping[str, Any], now: float) -> dict[str, Any]:
     mark: dict[str, Any] = {"windows": windows} if windows else {}
     if has_room(payload) is not False:
         return mark
-    full = [reset_ms for used, reset_ms, *_ in windows or [] if used >= 100]
+    full = [window[1] for window in windows or [] if window and window[0] >= 100]
     wait_ms = int(max(full) - now * 1000) if full else int(UNKNOWN_RESET_SECONDS * 1000)
     retest_ms = max(1000, min(int(RETEST_MOST_SECONDS * 1000), int(RETEST_SHARE * wait_ms)))
     reason = "usage_limit_reached"
@@ -73,14 +73,19 @@ def mark_from_usage(payload: Mapping[str, Any], now: float) -> dict[str, Any]:
 
 
 def _windows(told: list[Mapping[str, Any]], now: float) -> Windows | None:
-    """Return those windows whose use and end are told; which is which does not matter to the store."""
-    windows = []
-    for window in told:
-        used, seconds = number(window.get("used_percent")), _seconds_left(window, now)
-        if used is not None and seconds is not None and seconds >= LEAST_RESET_SECONDS:
-            length = _length(window)
-            windows.append([min(used, 100.0), int((now + seconds) * 1000), *([length] if length else [])])
+    """Return the windows in their places, None for one whose use or end is not told."""
+    windows = [_window(one, now) for one in told]
+    while windows and windows[-1] is None:
+        windows.pop()
     return windows or None
+
+
+def _window(told: Mapping[str, Any], now: float) -> list[float] | None:
+    used, seconds = number(told.get("used_percent")), _seconds_left(told, now)
+    if used is None or seconds is None or seconds < LEAST_RESET_SECONDS:
+        return None
+    length = _length(told)
+    return [min(used, 100.0), int((now + seconds) * 1000), *([length] if length else [])]
 
 
 def _length(window: Mapping[str, Any]) -> int:

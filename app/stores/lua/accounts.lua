@@ -117,13 +117,16 @@ end
 --   {state, reason, wait_ms, retest_wait_ms}    the upstream said so; no retest: a person is needed
 --   {soft, reason, base_ms, most_ms}            our suspicion: out for base * 2^(streak-1), most at most
 --   {model, wait_ms}                            this model is overloaded there; the account is well
--- and may carry windows = {{used percent, reset ms[, seconds]}, …}, what the upstream says of its usage windows.
+-- and may carry windows = {{used percent, reset ms[, seconds]}, …}, what the upstream says of its usage
+-- windows, primary and secondary; null: nothing.
 local function apply_mark(id, mark, now, policy)
   local a = read_account(id, now)
   if not a then return end
   for i, w in ipairs(mark.windows or {}) do
-    redis.call('HSET', account_key(id), 'used_' .. i, w[1], 'reset_' .. i, w[2])
-    if w[3] then redis.call('HSET', account_key(id), 'length_' .. i, w[3]) end
+    if w ~= cjson.null then
+      redis.call('HSET', account_key(id), 'used_' .. i, w[1], 'reset_' .. i, w[2])
+      if w[3] then redis.call('HSET', account_key(id), 'length_' .. i, w[3]) end
+    end
   end
   if mark.ok then
     if a.errors > 0 or a.probe then

@@ -38,10 +38,12 @@ class TestCodexHeaders:
             [80, NOW_MS + 7_200_000],
         ]
 
-    def test_one_window_alone(self):
-        told = headers(x_codex_secondary_used_percent="1", x_codex_secondary_reset_at="1800003600")
+    @pytest.mark.parametrize(("name", "place"), [("primary", []), ("secondary", [None])])
+    def test_one_window_alone(self, name, place):
+        """It keeps its place: nothing is said of the other."""
+        told = headers(**{f"x_codex_{name}_used_percent": "1", f"x_codex_{name}_reset_at": "1800003600"})
 
-        assert windows_from_headers(told, NOW) == [[1, NOW_MS + 3_600_000]]
+        assert windows_from_headers(told, NOW) == [*place, [1, NOW_MS + 3_600_000]]
 
     def test_a_windows_length_bounds_its_reset(self):
         told = headers(x_codex_primary_used_percent="1", x_codex_primary_window_minutes="300")

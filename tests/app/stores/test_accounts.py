@@ -282,3 +282,19 @@ class TestAbsence:
             store.remove(f"a{number}")
 
         assert store.admit()["total"] == 0
+
+
+def test_a_window_that_is_not_told_of_stays(store: StoreOfTest) -> None:
+    """An answer that names the secondary window alone says nothing of the primary one."""
+    hour, day = store.now + 3_600_000, store.now + 86_400_000
+    serve(store, "a0", {"ok": True, "windows": [[90, hour], [10, day]]})
+
+    serve(store, "a0", {"ok": True, "windows": [None, [12, day]]})
+
+    kept = store.state("a0")
+    assert [kept[name] for name in ("used_1", "reset_1", "used_2", "reset_2")] == [
+        "90",
+        str(hour),
+        "12",
+        str(day),
+    ]
