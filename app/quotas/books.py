@@ -1,10 +1,11 @@
 """
-The books: what a request used is settled exactly once, even if Redis is away when it ends.
+The books: what a request used is settled exactly once, even if Redis is away or fails over then.
 
 A settlement that cannot be delivered is kept here and offered again until it can; the store
 ignores one that it has seen. Meanwhile the lease may expire and be charged its bound, which
 the late settlement then corrects. A worker that ends before Redis is back leaves its
-settlements in the spool, and whoever starts next delivers them.
+settlements in the spool, and whoever starts next delivers them. One that the store took and
+then forgot is offered again (`recent`).
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ from collections import OrderedDict
 from typing import Any
 
 import gevent
+import orjson
 import structlog
 
 from app.errors import StoreUnavailable
+from app.quotas.recent import Recent
 from app.quotas.spool import Spool
 from app.stores.scripts import Scripts
 
 log = structlog.get_logger()
 
 RETRY_SECONDS = 0.5
+LOOK_SECONDS = 5.0  # a settlement is looked for 5 to 10 s after it was taken
 MOST_KEPT = 100_000  # about 100 MiB; past it the oldest is written to the log, which is the last resort
 
 
@@ -30,7 +34,9 @@ class Books:
         self._scripts = scripts
         self._spool = spool
         self._kept: OrderedDict[str, tuple[str, dict[str, Any]]] = OrderedDict()  # by request id
+        self._recent = Recent(scripts)
         self._deliverer: gevent.Greenlet | None = None
+        self._looker: gevent.Greenlet | None = None
 
     def __len__(self) -> int:
         """How many settlements wait for Redis."""
@@ -39,9 +45,28 @@ class Books:
     def settle(self, pool: str, settlement: dict[str, Any]) -> None:
         """Write *settlement* ({id, mark, row}, see settle.lua), or keep it and deliver it later."""
         try:
-            self._scripts.run_raw("settle", pool, settlement)
+            self._offer(pool, settlement)
         except StoreUnavailable:
             self._keep(pool, settlement)
+
+    def _offer(self, pool: str, settlement: dict[str, Any]) -> None:
+        data = orjson.dumps(settlement)
+        self._scripts.run("settle", pool, data)
+        self._recent.add(pool, settlement["id"], data)
+        if not self._looker:
+            self._looker = gevent.spawn(self._look)
+
+    def _look(self) -> None:
+        while self._recent:
+            gevent.sleep(LOOK_SECONDS)
+            self.look()
+
+    def look(self) -> None:
+        """Keep, to deliver it anew, what the store took some seconds ago and has forgotten since."""
+        if forgotten := self._recent.forgotten():
+            log.warning("settlements_forgotten", count=len(forgotten))
+        for pool, data in forgotten:
+            self._keep(pool, orjson.loads(data))
 
     def _keep(self, pool: str, settlement: dict[str, Any]) -> None:
         if len(self._kept) >= MOST_KEPT:
@@ -62,7 +87,7 @@ class Books:
             if request_id not in self._kept:
                 continue  # somebody else delivered it while we waited for Redis
             try:
-                self._scripts.run_raw("settle", *self._kept[request_id])
+                self._offer(*self._kept[request_id])
             except StoreUnavailable:
                 if request_id in self._kept:
                     self._kept.move_to_end(request_id)  # or one that is never taken would hold up the rest

@@ -30,6 +30,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "admit": _REQUESTS,
     "report": _REQUESTS,
     "settle": _REQUESTS,
+    "missing": _BASE,
     "renew": _REQUESTS,
     "set_limits": _REQUESTS,
     "standing": (*_BASE, "windows"),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+import orjson
 import pytest
 
 from app.errors import StoreUnavailable
@@ -22,12 +23,17 @@ class Store:
         self.refused: set[str] = set()
         self.taken: list[tuple[str, str]] = []
 
-    def run_raw(self, operation: str, pool: str, settlement: dict[str, Any]) -> str:
-        assert operation == "settle"
+    def run(self, operation: str, pool: str, *args: Any) -> Any:
         gevent.sleep(0)  # as a real one does: others run meanwhile
-        if not self.up or settlement["id"] in self.refused:
+        if not self.up:
             raise StoreUnavailable("away")
-        self.taken.append((pool, settlement["id"]))
+        if operation == "missing":
+            return [request_id for request_id in args if (pool, request_id) not in self.taken]
+        assert operation == "settle"
+        request_id = orjson.loads(args[0])["id"]
+        if request_id in self.refused:
+            raise StoreUnavailable("away")
+        self.taken.append((pool, request_id))
         return ""
 
 
@@ -102,3 +108,44 @@ def test_nothing_is_written_where_all_was_delivered(books: Books, store: Store, 
     books.put_away()
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_store_forgot_is_delivered_again(books: Books, store: Store) -> None:
+    for number in range(3):
+        books.settle("p", {"id": f"req_{number}"})
+    books.look()  # too early to say: replicas may be late
+    assert len(books) == 0
+    store.taken.remove(("p", "req_1"))
+
+    books.look()
+    assert len(books) == 1
+    assert books.flush() == 0
+
+    assert sorted(store.taken) == [("p", f"req_{number}") for number in range(3)]
+
+
+def test_what_was_forgotten_while_the_store_was_away_is_found_when_it_is_back(
+    books: Books, store: Store
+) -> None:
+    books.settle("p", {"id": "req_1"})
+    books.look()
+    store.up = False
+    store.taken.clear()
+    books.look()
+    store.up = True
+
+    books.look()
+    books.flush()
+
+    assert store.taken == [("p", "req_1")]
+
+
+def test_what_was_found_is_looked_for_no_more(books: Books, store: Store) -> None:
+    books.settle("p", {"id": "req_1"})
+    books.look()
+    books.look()
+    store.taken.clear()  # it may expire there
+
+    books.look()
+
+    assert len(books) == 0

@@ -53,6 +53,15 @@ class TestSettle:
         assert store.settle(held["id"], output_tokens=60) == ""
         assert (len(store.rows()), store.counters("o"), store.in_flight("a")) == (1, counters, 0)
 
+    def test_a_failover_forgets_the_last_ones(self, store: StoreOfTest) -> None:
+        """Which ones is told, so that whoever settled them can do it again."""
+        kept, lost = store.admit(output_tokens=1)["id"], store.admit(output_tokens=1)["id"]
+        store.settle(kept, output_tokens=1)
+        with forgotten(store):
+            store.settle(lost, output_tokens=1)
+
+        assert store.scripts.run("missing", store.pool, kept, lost) == [lost]
+
     def test_leaves_nothing_open(self, store: StoreOfTest) -> None:
         held = store.admit(output_tokens=1)
         store.settle(held["id"])
