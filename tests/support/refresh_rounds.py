@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 @contextmanager
 def refreshing(environ: dict[str, str], **asked: Any) -> Iterator[subprocess.Popen[bytes]]:
     """A process of `tests.support.refreshing` that waits to be sent off."""
-    asked = {"pool": "default", "name": "ann", "refreshers": 1, "rotation": 2, "die_at": "", **asked}
+    asked = {"pool": "default", "name": "ann", "forks": 1, "refreshers": 1, "rotation": 2, "die_at": "", **asked}
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.refreshing", json.dumps(asked)],
         cwd=ROOT,
@@ -69,9 +69,10 @@ def renew_together(
         while_they_run()
         for process in running:
             assert process.stdout is not None
-            told = json.loads(process.stdout.readline())
-            rotations += told["rotations"]
-            without += told["without"]
+            for _ in range(asked.get("forks", 1)):
+                told = json.loads(process.stdout.readline())
+                rotations += told["rotations"]
+                without += told["without"]
     finally:
         for run in runs:
             run.__exit__(None, None, None)

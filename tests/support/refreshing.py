@@ -1,12 +1,13 @@
 """
 A process that renews tokens as a web worker does: for tests of many at once, and of one that dies.
 
-    python -m tests.support.refreshing '{"pool", "name", "refreshers", "rotation", "die_at"}'
+    python -m tests.support.refreshing '{"pool", "name", "forks", "refreshers", "rotation", "die_at"}'
 
-prints `ready`, waits for a line on its standard input, then has each of its refreshers (of which
-a real process has one) renew the account's tokens until they have that rotation, and prints
-{"rotations": […], "without": n}: where each arrived, and how often one came back without tokens.
-`die_at` is the step after which it kills itself: leased, answered or kept.
+prints `ready`, waits for a line on its standard input, then has each refresher of each of its
+forks (a real process has one refresher) renew the account's tokens until they have that rotation,
+and prints a line for each fork, {"rotations": […], "without": n}: where each refresher arrived, and
+how often one came back without tokens. `die_at` is the step after which a process kills itself:
+leased, answered or kept.
 """
 
 from __future__ import annotations
@@ -74,20 +75,34 @@ def _renew_until(rotation: int, refresher: TokenRefresher, pool: str, account: A
     return account.rotation, without
 
 
-def main() -> None:
-    log.configure("error")
-    asked = orjson.loads(sys.argv[1])
+def _run(asked: dict[str, Any]) -> str:
     services = build(Settings.from_environment(os.environ))
     account = services.accounts.find(asked["pool"], asked["name"])
     refreshers = [refresher_of(services, asked["die_at"]) for _ in range(asked["refreshers"])]
-    print("ready", flush=True)
-    sys.stdin.readline()
     runs = [
         gevent.spawn(_renew_until, asked["rotation"], each, asked["pool"], account) for each in refreshers
     ]
     gevent.joinall(runs, raise_error=True)
     rotations, without = zip(*(run.value for run in runs), strict=True)
-    print(orjson.dumps({"rotations": rotations, "without": sum(without)}).decode(), flush=True)
+    return orjson.dumps({"rotations": rotations, "without": sum(without)}).decode()
+
+
+def main() -> None:
+    """Each process builds its own services once it is sent off, as a web worker does after its fork."""
+    log.configure("error")
+    asked = orjson.loads(sys.argv[1])
+    print("ready", flush=True)
+    sys.stdin.readline()
+    children: list[int] = []
+    for _ in range(asked["forks"] - 1):
+        if not (child := os.fork()):
+            children.clear()  # its siblings are not its own
+            break
+        children.append(child)
+    told = _run(asked)
+    os.write(sys.stdout.fileno(), told.encode() + b"\n")  # one write: lines of many processes stay whole
+    for child in children:
+        os.waitpid(child, 0)
 
 
 if __name__ == "__main__":

@@ -94,16 +94,15 @@ def test_quota_is_used_before_it_lapses(redis_client: Any, seed: int) -> None:
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_conversations_are_served_without_a_refusal(redis_client: Any, policy: str) -> None:
-    """A thousand of them in ten minutes, four at a time, each on one account as long as it lasts."""
-    chance = random.Random(3)
-    requests = []
-    for number in range(1000):
-        now = START_MS + number * 600
-        for turn in range(3):
-            at = now + turn * 700
-            requests.append(Request(at, at + chance.randint(300, 690), affinity=f"c{number}"))
-    requests.sort(key=lambda request: request.at_ms)
-    members = [Member(name, name, cap=4) for name in "abc"]
+    """A thousand of them in ten minutes, four at any time, each on one account as long as it lasts."""
+    turns_of = [(conversation, turn) for conversation in range(250) for turn in range(3)]
+    requests = [
+        Request(START_MS + n * 800, START_MS + (n + 1) * 800 - 1, affinity=f"{lane}-{conversation}")
+        for n, (conversation, _) in enumerate(turns_of)
+        for lane in range(4)
+    ]
+    assert requests[-1].end_ms - START_MS < 10 * MINUTE_MS
+    members = [Member(name, name, cap=2) for name in "abc"]
 
     outcome = Replay(redis_client, members, policy).run(requests)
 
