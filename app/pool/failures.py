@@ -60,8 +60,6 @@ _DEAD_CODES = {
     "app_session_terminated",
     "authentication_error",
 }
-RETEST_SHARE = 0.05
-RETEST_MOST_SECONDS = 600.0
 LONG_RESET_SECONDS = 90.0  # a 429 that ends later than this is a spent window, not a burst
 
 
@@ -166,12 +164,14 @@ def mark_for(
     wait = _told_wait(error, now) or consequence.default_seconds
     if consequence.state == "overloaded":
         return mark | {"model": model, "wait_ms": int(wait * 1000)}
-    return mark | {
+    wait_ms = 0 if consequence.person_needed else int(wait * 1000)
+    mark |= {
         "state": consequence.state,
         "reason": f"{error.code or failure.value}"[:80],
-        "wait_ms": 0 if consequence.person_needed else int(wait * 1000),
-        "retest_wait_ms": 0 if consequence.person_needed else int(_retest_seconds(wait, consequence) * 1000),
+        "wait_ms": wait_ms,
     }
+    # when a spent window is tested again is the store's to say; a burst is over when it is over
+    return mark if failure is Failure.WINDOW_SPENT else mark | {"retest_wait_ms": wait_ms}
 
 
 def _told_wait(error: UpstreamError, now: float) -> float:
@@ -179,10 +179,3 @@ def _told_wait(error: UpstreamError, now: float) -> float:
     if error.retry_after_seconds is not None:
         return error.retry_after_seconds
     return max(0.0, error.resets_at - now) if error.resets_at is not None else 0.0
-
-
-def _retest_seconds(wait: float, belief: Belief) -> float:
-    """A burst is over when it is over; a long belief is tested by one request after 5 % of its wait."""
-    if belief.state == "burst_limited":
-        return wait
-    return max(1.0, min(RETEST_MOST_SECONDS, RETEST_SHARE * wait))

@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from app.pool.failures import RETEST_MOST_SECONDS, RETEST_SHARE
 from app.streaming.waits import number
 
 Windows = list[list[float] | None]
@@ -67,9 +66,7 @@ def mark_from_usage(payload: Mapping[str, Any], now: float) -> dict[str, Any]:
         return mark
     full = [window[1] for window in windows or [] if window and window[0] >= 100]
     wait_ms = int(max(full) - now * 1000) if full else int(UNKNOWN_RESET_SECONDS * 1000)
-    retest_ms = max(1000, min(int(RETEST_MOST_SECONDS * 1000), int(RETEST_SHARE * wait_ms)))
-    reason = "usage_limit_reached"
-    return mark | {"state": "window_spent", "reason": reason, "wait_ms": wait_ms, "retest_wait_ms": retest_ms}
+    return mark | {"state": "window_spent", "reason": "usage_limit_reached", "wait_ms": wait_ms}
 
 
 def _windows(told: list[Mapping[str, Any]], now: float) -> Windows | None:

@@ -107,8 +107,13 @@ class Account:
     in_flight: int = 0
     state: str = "active"
     errors: int = 0
-    probe: bool = False
+    tested: str = ""  # the state that one ordinary request is to disprove
+    since: int = 0  # in its state, tests that failed not counted
     due: float = NEVER  # when it is looked at again; only while it is out
+
+    @property
+    def probe(self) -> bool:
+        return bool(self.tested)
 
     @property
     def is_ready(self) -> bool:
@@ -284,25 +289,43 @@ class Model:
         due = sorted((a.due, name) for name, a in self.accounts.items() if a.due <= self.now)
         for _, name in due[:WOKEN_AT_ONCE]:
             account = self.accounts[name]
-            account.probe = account.state != "burst_limited"
-            account.state, account.due = "active", NEVER
+            account.due = NEVER
+            if account.state == "burst_limited":
+                self._enter(account, "active")
+            else:
+                account.state, account.tested = "active", account.state
+
+    def _enter(self, account: Account, state: str, due: float = NEVER) -> None:
+        if (account.tested or account.state) != state:
+            account.since = self.now
+        account.state, account.tested, account.due = state, "", due
 
     def mark(self, name: str, mark: Json) -> None:
         account = self.accounts.get(name)
         if account is None:
             return
         if mark.get("ok"):
-            account.errors, account.probe = 0, False
+            account.errors = 0
+            if account.tested:
+                self._enter(account, "active")
         elif "model" in mark:
             self.overloaded[name, mark["model"]] = self.now + mark["wait_ms"]
         elif mark.get("soft"):
             account.errors += 1
             if account.state == "active" and self._may_suspect(name):
                 wait = min(mark["most_ms"], mark["base_ms"] * 2 ** (account.errors - 1))
-                account.state, account.due, account.probe = "suspected", self.now + wait, False
+                self._enter(account, "suspected", self.now + wait)
         elif "state" in mark and not self._outranked(account.state, mark["state"]):
-            account.state, account.probe = mark["state"], False
-            account.due = self.now + mark["retest_wait_ms"] if mark["retest_wait_ms"] else NEVER
+            self._enter(account, mark["state"], self._retest_at(account, mark))
+
+    def _retest_at(self, account: Account, mark: Json) -> float:
+        if "retest_wait_ms" in mark:
+            return self.now + mark["retest_wait_ms"] if mark["retest_wait_ms"] else NEVER
+        ends = self.now + mark["wait_ms"]
+        same = (account.tested or account.state) == mark["state"]
+        whole = ends - account.since if same else mark["wait_ms"]
+        planned = account.due if account.state == mark["state"] else NEVER
+        return min(self.now + max(1000, min(600_000, 0.05 * whole)), ends, planned)
 
     def _outranked(self, held: str, state: str) -> bool:
         return held in ("paused", "credential_dead") or (held, state) == ("window_spent", "burst_limited")
@@ -314,12 +337,11 @@ class Model:
         return soft < max(1, len(self.accounts) // 4) and firm > 0
 
     def pause(self, name: str) -> None:
-        account = self.accounts[name]
-        account.state, account.due, account.probe = "paused", NEVER, False
+        self._enter(self.accounts[name], "paused")
 
     def resume(self, name: str) -> None:
-        account = self.accounts[name]
-        account.state, account.due, account.probe, account.errors = "active", NEVER, False, 0
+        self._enter(self.accounts[name], "active")
+        self.accounts[name].errors = 0
 
 
 def _used(amounts: Json, what: str) -> int:

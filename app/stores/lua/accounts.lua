@@ -6,16 +6,19 @@
 -- chosen is in `out` with the time at which it is due again (+inf: a person is needed).
 
 local FIELDS = { 'offer', 'weight', 'cap', 'in_flight', 'pass', 'group', 'used_1', 'used_2', 'reset_1',
-  'reset_2', 'version', 'probe', 'state', 'errors' }
+  'reset_2', 'version', 'probe', 'state', 'errors', 'since_ms' }
 local STEP = 4 -- heads read at a time
 local MOST_SEEN = 32 -- and told at most, where many are overloaded
+local RETEST_SHARE, RETEST_LEAST_MS, RETEST_MOST_MS = 0.05, 1000, 600000 -- of a wait that the upstream told
 
 local function read_account(id, now)
   local v = redis.call('HMGET', account_key(id), unpack(FIELDS))
   if not v[1] then return nil end
   local a = { id = id, offer = v[1], weight = tonumber(v[2]), cap = tonumber(v[3]), in_flight = tonumber(v[4]) or 0,
     pass = tonumber(v[5]) or 0, group = tonumber(v[6]) or 0, version = tonumber(v[11]),
-    probe = v[12] == '1', state = v[13], errors = tonumber(v[14]) or 0, spare = 1, reset_ms = 0 }
+    tested = v[12] and v[12] ~= '0' and v[12] or nil, state = v[13], errors = tonumber(v[14]) or 0,
+    since = tonumber(v[15]) or now, spare = 1, reset_ms = 0 }
+  a.probe = a.tested ~= nil
   for window = 1, 2 do
     local used, reset = tonumber(v[6 + window]), tonumber(v[8 + window])
     if used and reset and reset > now then
@@ -59,26 +62,36 @@ local function rejoin(a, policy)
   index_account(a, policy)
 end
 
+-- A test that fails shows that nothing has changed since.
 local function set_state(a, state, reason, until_ms, now)
-  if a.state ~= state then redis.call('HSET', account_key(a.id), 'since_ms', now) end
+  if (a.tested or a.state) ~= state then redis.call('HSET', account_key(a.id), 'since_ms', now) end
   a.state = state
   redis.call('HSET', account_key(a.id), 'state', state, 'reason', reason or '', 'until_ms', until_ms or 0)
   redis.call('DEL', OUT_TOLD)
 end
 
--- Gives accounts whose time has come one ordinary request to prove themselves; a burst limit is
--- simply over.
+-- Has an account serve one ordinary request, which shows whether it is still what it was out for.
+local function begin_test(a)
+  a.tested, a.probe, a.cap = a.state, true, 1
+  a.state = 'active'
+  redis.call('SADD', SOFT, a.id)
+  redis.call('HSET', account_key(a.id), 'probe', a.tested, 'state', 'active', 'reason', 'being tested again', 'until_ms', 0)
+  redis.call('DEL', OUT_TOLD)
+end
+
+-- Tests accounts whose time has come; a burst limit is simply over.
 local function wake_due(now, policy)
   local due = redis.call('ZRANGEBYSCORE', OUT, '-inf', now, 'LIMIT', 0, 4)
   for _, id in ipairs(due) do
     redis.call('ZREM', OUT, id)
     local a = read_account(id, now)
-    if a then
-      a.probe = a.state ~= 'burst_limited'
-      redis.call(a.probe and 'SADD' or 'SREM', SOFT, id)
-      if a.probe then a.cap = 1 end
-      redis.call('HSET', account_key(id), 'probe', a.probe and '1' or '0')
-      set_state(a, 'active', a.probe and 'being tested again' or '', 0, now)
+    if a and a.state == 'burst_limited' then
+      redis.call('SREM', SOFT, id)
+      redis.call('HSET', account_key(id), 'probe', '0')
+      set_state(a, 'active', '', 0, now)
+      rejoin(a, policy)
+    elseif a then
+      begin_test(a)
       rejoin(a, policy)
     end
   end
@@ -112,9 +125,20 @@ local function outranks(held, state)
   return held == 'paused' or held == 'credential_dead' or state == 'burst_limited' and not PASSING[held]
 end
 
+-- When to test whether a spent window has room after all: after a twentieth of the whole wait, and no
+-- later than was planned, however often we are told in between that it has none.
+local function retest_of_spent(a, mark, now)
+  local ends, whole = now + mark.wait_ms, mark.wait_ms
+  if (a.tested or a.state) == mark.state then whole = ends - a.since end
+  local wait = math.max(RETEST_LEAST_MS, math.min(RETEST_MOST_MS, RETEST_SHARE * whole))
+  local planned = a.state == mark.state and tonumber(redis.call('ZSCORE', OUT, a.id) or nil) or math.huge
+  return math.min(now + wait, ends, planned)
+end
+
 -- What an answer did to an account. mark is one of
 --   {ok}                                        it answered: clear what was held against it
---   {state, reason, wait_ms, retest_wait_ms}    the upstream said so; no retest: a person is needed
+--   {state, reason, wait_ms, retest_wait_ms}    the upstream said so; a retest of 0: a person is needed,
+--                                               of a spent window left out: as is best
 --   {soft, reason, base_ms, most_ms}            our suspicion: out for base * 2^(streak-1), most at most
 --   {model, wait_ms}                            this model is overloaded there; the account is well
 -- and may carry windows = {{used percent, reset ms[, seconds]}, …}, what the upstream says of its usage
@@ -151,9 +175,10 @@ local function apply_mark(id, mark, now, policy)
     end
   elseif mark.state and not outranks(a.state, mark.state) then
     redis.call('SREM', SOFT, id)
+    local retest = mark.retest_wait_ms
     put_out(a, policy, { state = mark.state, reason = mark.reason,
       until_ms = mark.wait_ms > 0 and now + mark.wait_ms or 0,
-      retest_ms = mark.retest_wait_ms > 0 and now + mark.retest_wait_ms or 0 }, now)
+      retest_ms = not retest and retest_of_spent(a, mark, now) or retest > 0 and now + retest or 0 }, now)
   end
 end
 

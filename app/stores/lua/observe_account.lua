@@ -9,7 +9,7 @@ local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
 for field, value in pairs(ask.fields or {}) do redis.call('HSET', account_key(ask.account), field, value) end
 if ask.mark then apply_mark(ask.account, ask.mark, now, policy) end
 local a = read_account(ask.account, now)
-if ask.room and a.state == 'window_spent' then
+if ask.room and (a.tested or a.state) == 'window_spent' then
   bring_back(a, policy, now)
 elseif a.state == 'active' then
   index_account(a, policy) -- its windows are part of its score

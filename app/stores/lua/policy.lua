@@ -25,6 +25,8 @@ local SCORES = {
   end,
 }
 
+-- An account that is being tested goes first in its group: the next request tells whether it is well.
 local function score(policy, a)
+  if a.probe then return (policy == 'ordered' and a.group * 1e12 or 0) - 1e11 end
   return (SCORES[policy] or SCORES.balanced)(a, effective_weight(policy, a))
 end

@@ -67,7 +67,7 @@ def test_accounts_that_are_out(poolgate: Run, healthy: Account, services: Servic
     dead = {"state": "credential_dead", "reason": "invalid_api_key", "wait_ms": 0, "retest_wait_ms": 0}
     services.accounts.observe("default", healthy.id, {}, mark=dead)
     other = services.accounts.add("default", Account("", "b", "openai", "http://x", credential="sk-2"))
-    spent = {"state": "window_spent", "reason": "spent", "wait_ms": 3_600_000, "retest_wait_ms": 60_000}
+    spent = {"state": "window_spent", "reason": "spent", "wait_ms": 3_600_000}
     services.accounts.observe("default", other.id, {}, mark=spent)
 
     told = found(poolgate)

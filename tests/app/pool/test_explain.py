@@ -15,7 +15,6 @@ SPENT = {
     "state": "window_spent",
     "reason": "usage_limit_reached",
     "wait_ms": 3_600_000,
-    "retest_wait_ms": 60_000,
 }
 FAILED = {"soft": True, "reason": "server_error", "base_ms": 1000, "most_ms": 20_000}
 

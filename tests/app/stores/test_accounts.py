@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.pool.pools import POLICIES
 from app.stores import keys
 from tests.support.store import StoreOfTest
 
@@ -15,7 +16,6 @@ SPENT = {
     "state": "window_spent",
     "reason": "usage_limit_reached",
     "wait_ms": 600_000,
-    "retest_wait_ms": 30_000,
 }
 DEAD = {"state": "credential_dead", "reason": "invalid_api_key", "wait_ms": 0, "retest_wait_ms": 0}
 OK = {"ok": True}
@@ -28,6 +28,15 @@ def state(store: StoreOfTest, account: str) -> str:
 def serve(store: StoreOfTest, account: str, mark: dict[str, Any]) -> None:
     """Let *account* serve a request that ends with *mark*."""
     store.settle(store.admit(pin=account)["id"], mark)
+
+
+def observe(store: StoreOfTest, account: str, mark: dict[str, Any], *, room: bool = False) -> None:
+    """Tell of *account* what a look at its usage endpoint found."""
+    store.scripts.run_raw("observe_account", store.pool, {"account": account, "mark": mark, "room": room})
+
+
+def retest_at(store: StoreOfTest, account: str) -> int:
+    return int(store.client.zscore(keys.root(store.pool) + "out", account))
 
 
 def ready(store: StoreOfTest) -> set[str]:
@@ -73,6 +82,71 @@ class TestBelief:
         serve(store, "a0", SPENT)
 
         assert (state(store, "a0"), "a0" in ready(store)) == ("window_spent", False)
+
+    @pytest.mark.parametrize("wait_seconds", [5 * 3600, 3600, 600, 100])
+    def test_spent_window_is_tested_after_a_twentieth_of_its_wait(
+        self, store: StoreOfTest, wait_seconds: int
+    ) -> None:
+        """So that one which is reset early is found within ten minutes; the last test is at its end."""
+        began, ends = store.now, store.now + wait_seconds * 1000
+        every = min(600_000, wait_seconds * 1000 // 20)
+        told = []
+        while store.now < ends:
+            serve(store, "a0", {**SPENT, "wait_ms": ends - store.now})
+            store.set_clock(retest_at(store, "a0"))
+            told.append(store.now)
+
+        assert told == [min(began + n * every, ends) for n in range(1, len(told) + 1)]
+        assert len(told) <= wait_seconds * 1000 // every + 1
+
+    def test_being_told_again_does_not_put_off_the_test(self, store: StoreOfTest) -> None:
+        serve(store, "a0", SPENT)
+        planned = retest_at(store, "a0")
+        store.advance(20_000)
+        observe(store, "a0", SPENT)
+
+        assert retest_at(store, "a0") == planned
+
+    def test_since_the_first_evidence(self, store: StoreOfTest) -> None:
+        """A test that fails does not make it a new story; one that succeeds ends it."""
+        serve(store, "a0", SPENT)
+        began = store.now
+        store.advance(30_000)
+        serve(store, "a0", SPENT)
+        assert store.state("a0")["since_ms"] == str(began)
+
+        store.advance(60_000)
+        serve(store, "a0", OK)
+        assert (state(store, "a0"), store.state("a0")["since_ms"]) == ("active", str(store.now))
+
+    def test_room_ends_a_test_as_well(self, store: StoreOfTest) -> None:
+        """Who is told that there is room need not wait for a request to come by."""
+        serve(store, "a0", SPENT)
+        store.advance(30_000)
+        store.renew()
+        assert store.state("a0")["probe"] == "window_spent"
+
+        observe(store, "a0", {}, room=True)
+
+        assert [store.admit(pin="a0").get("account") for _ in range(5)] == ["a0"] * 5
+
+    @pytest.mark.parametrize("policy", POLICIES)
+    def test_next_request_is_the_test(self, store: StoreOfTest, policy: str) -> None:
+        """Even of an account that nobody would choose for what it says of its windows."""
+        store.policy(policy)
+        serve(store, "a0", SPENT | {"windows": [[100, store.now + 3_600_000]]})
+        store.advance(30_000)
+
+        assert [store.admit()["account"] == "a0" for _ in range(3)] == [True, False, False]
+
+    def test_test_of_a_later_group_waits_for_its_turn(self, store: StoreOfTest) -> None:
+        """Under `ordered` an account of last resort is not asked for the sake of asking."""
+        store.policy("ordered")
+        store.account("last", group=1)
+        serve(store, "last", SPENT)
+        store.advance(30_000)
+
+        assert {store.admit()["account"] for _ in range(20)}.isdisjoint({"last"})
 
     def test_test_that_told_nothing(self, store: StoreOfTest) -> None:
         """The next request is the test then."""
