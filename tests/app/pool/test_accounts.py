@@ -297,3 +297,12 @@ class TestReading:
         accounts.list_models(POOL, added.id, ["gpt-5", "o4-mini"])
 
         assert accounts.read(POOL, added.id).listed == ("gpt-5", "o4-mini")
+
+    def test_windows(self, accounts):
+        """How far the usage windows are used, when they end and how long they are."""
+        added = accounts.add(POOL, account())
+        accounts.observe(POOL, added.id, {}, mark={"windows": [[40.5, 9_000_000_000_000, 18_000], None]})
+
+        read = accounts.find(POOL, "main")
+        assert read.used == (40.5, None)
+        assert (read.resets_ms, read.window_seconds) == ((9_000_000_000_000, 0), (18_000, 0))
