@@ -19,7 +19,7 @@ from redis.backoff import ExponentialBackoff
 from redis.cluster import RedisCluster
 from redis.exceptions import RedisClusterException, RedisError
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 
 from app.errors import StoreUnavailable
 
@@ -64,17 +64,34 @@ class _ClusterAtFirstUse:
         return getattr(self._client, name)
 
 
+class _Connection(SentinelManagedConnection):
+    """
+    Hangs up when a reply does not come in time, as other connections of redis-py do by themselves.
+
+    Else it is used again, and the late reply is taken for that to the next command: one caller's
+    key for another's.
+    """
+
+    def read_response(self, *args: Any, **options: Any) -> Any:
+        return super().read_response(*args, **({"disconnect_on_error": True} | options))
+
+
+class _TlsConnection(_Connection, SentinelManagedSSLConnection):
+    pass
+
+
 def _from_sentinels(netloc: str, path: str, query: dict[str, str], options: dict[str, Any]) -> Any:
     credentials, _, hosts = netloc.rpartition("@")
     addresses = [_host_and_port(host) for host in hosts.split(",")]
     service, _, database = path.strip("/").partition("/")
     username, _, password = credentials.partition(":")
-    sentinel: Any = Sentinel(addresses, sentinel_kwargs={"socket_timeout": options["socket_timeout"]})  # type: ignore[no-untyped-call]
+    sentinel: Any = Sentinel(addresses, sentinel_kwargs={"socket_timeout": options["socket_timeout"]})
     return sentinel.master_for(
         service,
         db=int(database or 0),
         username=username or None,
         password=password or None,
+        connection_class=_TlsConnection if query.pop("ssl", "") else _Connection,
         **{**options, **query},
     )
 

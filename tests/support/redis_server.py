@@ -32,10 +32,14 @@ class RedisServer:
     `everysec` would not do: while a sync is under way it keeps writes to itself for up to two seconds.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *arguments: str, port: int = 0) -> None:
+        """*arguments* come first, as a file of settings must; *port* 0 is none beside the socket."""
+        folder.mkdir(exist_ok=True)
+        self.port = port
         self.socket = folder / "socket"
         self.url = f"unix://{self.socket}"
-        self._command = [program(), "--port", "0", "--unixsocket", str(self.socket), "--dir", str(folder)]
+        self._command = [program(), *arguments, "--port", str(port), "--bind", "127.0.0.1"]
+        self._command += ["--unixsocket", str(self.socket), "--dir", str(folder)]
         self._command += [
             "--appendonly",
             "yes",
@@ -48,8 +52,8 @@ class RedisServer:
         ]
         self.start()
 
-    def start(self) -> None:
-        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+    def start(self, *more: str) -> None:
+        self._process = subprocess.Popen([*self._command, *more], stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + START_SECONDS
         client = redis.Redis(unix_socket_path=str(self.socket))
         while True:

@@ -1,0 +1,98 @@
+"""A master, its replica, and a sentinel that watches them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from tests.support.ports import free_port
+from tests.support.processes import eventually
+from tests.support.redis_server import RedisServer
+
+DOWN_AFTER_MS = 2000  # a shorter pause is no failover
+FAILOVER_SECONDS = 60.0
+
+
+class Replicated:
+    """`url` is what the gateway is given; it is the master that is paused, killed and restarted."""
+
+    def __init__(self, folder: Path) -> None:
+        first, second, watching = free_port(), free_port(), free_port()
+        self._nodes = [RedisServer(folder / "1", port=first)]
+        self._nodes.append(RedisServer(folder / "2", port=second))
+        self._nodes[1].client().execute_command("REPLICAOF", "127.0.0.1", first)
+        settings = folder / "sentinel.conf"
+        settings.write_text(
+            f"sentinel monitor pg 127.0.0.1 {first} 1\n"
+            f"sentinel down-after-milliseconds pg {DOWN_AFTER_MS}\nsentinel failover-timeout pg 5000\n"
+        )
+        self._sentinel = RedisServer(folder / "s", str(settings), "--sentinel", port=watching)
+        self.url = f"redis+sentinel://127.0.0.1:{watching}/pg"
+        self.await_replica()
+
+    def master_port(self) -> int:
+        told: Any = self._sentinel.client().execute_command("SENTINEL GET-MASTER-ADDR-BY-NAME", "pg")
+        return int(told[1])
+
+    def master(self) -> RedisServer:
+        port = self.master_port()
+        return next(node for node in self._nodes if node.port == port)
+
+    def await_replica(self) -> None:
+        """Wait until the replica follows, and the sentinel knows of it."""
+        assert eventually(self._has_replica, FAILOVER_SECONDS), "the replica does not follow"
+
+    def _has_replica(self) -> bool:
+        told: Any = self._sentinel.client().execute_command("SENTINEL REPLICAS", "pg")
+        linked = [each for each in told if _field(each, "master-link-status") == "ok"]
+        return bool(linked) and self._following()
+
+    def _following(self) -> bool:
+        master = self.master()
+        (other,) = [node for node in self._nodes if node is not master]
+        try:
+            told: Any = other.client().info("replication")
+        except redis.RedisError:
+            return False
+        return told["role"] == "slave" and told["master_link_status"] == "up"
+
+    def pause(self, seconds: float) -> None:
+        self.master().pause(seconds)
+
+    def restart(self) -> None:
+        self.master().restart()
+
+    def fail_over(self) -> None:
+        """Kill the master, wait for its successor, and bring the dead one back as its replica."""
+        old = self._replace(RedisServer.stop)
+        old.start("--replicaof", f"127.0.0.1 {self.master_port()}")
+
+    def cut_off(self) -> None:
+        """Let the master stand still until it is replaced; then it wakes, and does not know."""
+        self._replace(RedisServer.freeze).thaw()
+
+    def _replace(self, fell: Callable[[RedisServer], None]) -> RedisServer:
+        self.await_replica()
+        old = self.master()
+        fell(old)
+        assert eventually(lambda: self.master_port() != old.port, FAILOVER_SECONDS), "no failover"
+        new = self.master()
+        assert eventually(lambda: _is_master(new), FAILOVER_SECONDS)
+        return old
+
+    def stop(self) -> None:
+        for server in (self._sentinel, *self._nodes):
+            server.stop()
+
+
+def _is_master(node: RedisServer) -> bool:
+    told: Any = node.client().info("replication")
+    return bool(told["role"] == "master")
+
+
+def _field(told: Any, name: str) -> str:
+    pairs = told if isinstance(told, dict) else dict(zip(told[::2], told[1::2], strict=True))
+    return str(pairs.get(name))
