@@ -32,6 +32,7 @@ end
 
 -- Puts an account where its numbers say: into ready, or out of it while it is full or not active.
 local function index_account(a, policy)
+  if a.reset_ms > 0 then redis.call('ZADD', RESETS, a.reset_ms, a.id) end
   if a.state == 'active' and a.in_flight < a.cap then
     redis.call('ZADD', ready_key(a.offer), string.format('%.17g', score(policy, a)), a.id)
   else
@@ -39,7 +40,7 @@ local function index_account(a, policy)
   end
 end
 
--- The least virtual time of those that are ready to serve a model of *offer*.
+-- The least virtual time of those that are ready to serve a model of *offer*; nil: there is nobody.
 local function least_pass(offer)
   local least
   for _, model in ipairs(redis.call('SMEMBERS', models_key(offer))) do
@@ -49,13 +50,14 @@ local function least_pass(offer)
       if head and (not least or pass < least) then least = pass end
     end
   end
-  return least or 0
+  return least
 end
 
--- Brings an account back among the ready. It does not get what it missed while it was away.
+-- Brings an account back among the ready, level with them: it neither gets what it missed while it
+-- was away, nor has to make up for what it had.
 local function rejoin(a, policy)
   local least = least_pass(a.offer)
-  if a.pass < least then
+  if least and a.pass ~= least then
     a.pass = least
     redis.call('HSET', account_key(a.id), 'pass', string.format('%.17g', least))
   end
@@ -79,7 +81,7 @@ local function begin_test(a)
   redis.call('DEL', OUT_TOLD)
 end
 
--- Tests accounts whose time has come; a burst limit is simply over.
+-- Tests accounts whose time has come; a burst limit is simply over, and a window that was reset is unspent.
 local function wake_due(now, policy)
   local due = redis.call('ZRANGEBYSCORE', OUT, '-inf', now, 'LIMIT', 0, 4)
   for _, id in ipairs(due) do
@@ -94,6 +96,11 @@ local function wake_due(now, policy)
       begin_test(a)
       rejoin(a, policy)
     end
+  end
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', RESETS, '-inf', now, 'LIMIT', 0, 4)) do
+    redis.call('ZREM', RESETS, id)
+    local a = read_account(id, now)
+    if a then index_account(a, policy) end
   end
 end
 

@@ -4,6 +4,7 @@ local root = KEYS[1]
 local POOL = root .. 'pool'
 local OUT = root .. 'out' -- zset: account id -> when it is due to come back, Unix ms
 local OUT_TOLD = root .. 'out-told' -- JSON: who is out, as decisions note it; made anew after a change
+local RESETS = root .. 'resets' -- zset: account id -> when its next usage window resets, Unix ms
 local SOFT = root .. 'soft' -- set: accounts kept out by our suspicion alone, and those being tested
 local OVERLOADED = root .. 'overloaded' -- zset: "account|model" -> until, Unix ms
 local LEASES = root .. 'leases'

@@ -1,8 +1,9 @@
 -- Routing policies: pure functions of one account's numbers. The lowest score is chosen.
 --
--- a.pass is the account's virtual time: each pick moves it on by 1 / weight, so that whoever
--- has had the least for its weight is next. a.spare is the unspent part of its tightest
--- usage window, 0..1 (1 where it has none), a.reset_ms that window's end.
+-- a.pass is the account's virtual time: each pick moves it on by 1 / weight, and whoever would be
+-- earliest after that is next. So what a pick costs is reckoned by the weight of now: an account
+-- that was nearly spent has its full share as soon as it has not. a.spare is the unspent part of its
+-- tightest usage window, 0..1 (1 where it has none), a.reset_ms the end of the window that ends first.
 
 local LEAST_SPARE = 0.02 -- a nearly spent account still gets a fiftieth of its share
 
@@ -14,10 +15,10 @@ local function effective_weight(policy, a)
 end
 
 local SCORES = {
-  balanced = function(a, weight) return a.pass + a.in_flight / weight end,
-  round_robin = function(a, _) return a.pass end,
-  least_loaded = function(a, weight) return a.in_flight / weight * 1e9 + a.pass end,
-  ordered = function(a, weight) return a.group * 1e12 + a.pass + a.in_flight / weight end,
+  balanced = function(a, weight) return a.pass + (1 + a.in_flight) / weight end,
+  round_robin = function(a, weight) return a.pass + 1 / weight end,
+  least_loaded = function(a, weight) return a.in_flight / weight * 1e9 + a.pass + 1 / weight end,
+  ordered = function(a, weight) return a.group * 1e12 + a.pass + (1 + a.in_flight) / weight end,
   use_before_reset = function(a, _)
     local reset_ms = a.reset_ms > 0 and a.reset_ms or 1e14 -- no window: nothing that would go to waste
     if a.spare <= 0 then reset_ms = 2e14 end

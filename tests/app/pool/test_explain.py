@@ -48,7 +48,7 @@ def test_settled(store: StoreOfTest) -> None:
     (choice,) = request["choices"]
     assert (choice["account"], choice["by"], choice["policy"]) == (named("a"), "policy", "balanced")
     assert (choice["in_flight"], choice["cap"], choice["spare"]) == (1, 100, 1)
-    assert choice["candidates"] == [{"account": named("a"), "score": 0, "why": "chosen"}]
+    assert choice["candidates"] == [{"account": named("a"), "score": 1, "why": "chosen"}]
     assert (choice["out"], choice["tries"]) == ([], [{"wire": "chat"}])
 
 
