@@ -4,7 +4,9 @@ What was used: where one key stands now, and what a pool used since a day, by wh
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -53,19 +55,28 @@ class UsageBook:
 
     def standing(self, key: ApiKey) -> Standing:
         """Return where *key* stands under its own limits and its pool's. One round trip."""
-        ask = {"key": key.id, "limits": key.limits, "calendar": self._calendar.windows(key.zone, key.now)}
-        reply = self._scripts.run_json("standing", key.pool, ask)
-        if "refused" in reply:  # the day has just changed, or our calendar is of another one
-            ask["calendar"] = self._calendar.windows(key.zone, reply["now"] / 1000)
-            reply = self._scripts.run_json("standing", key.pool, ask)
+        reply = self._ask(key.pool, key.zone, key.now, key.limits, key.id)
         return Standing(
             used={name: int(amount) for name, amount in reply["used"].items()},
-            gauges=[
-                Gauge(limit, int(settled), int(held), _seconds(reset_ms))
-                for limit, (settled, held, reset_ms) in zip(key.limits, reply["limits"], strict=True)
-            ],
+            gauges=_gauges(key.limits, reply),
             windows=_windows(reply),
         )
+
+    def gauges(self, pool: str, limits: Sequence[dict[str, Any]]) -> list[Gauge]:
+        """Return where each of *limits* stands, whosever they are. Two round trips for any number."""
+        with store_errors():
+            zone = self._scripts.client.hget(keys.pool(pool), "zone")
+        return _gauges(limits, self._ask(pool, zone or "UTC", time.time(), limits))
+
+    def _ask(
+        self, pool: str, zone: str, now: float, limits: Sequence[dict[str, Any]], key_id: str = ""
+    ) -> dict[str, Any]:
+        ask = {"key": key_id, "limits": limits, "calendar": self._calendar.windows(zone, now)}
+        reply = self._scripts.run_json("standing", pool, ask)
+        if "refused" in reply:  # the day has just changed, or our calendar is of another one
+            ask["calendar"] = self._calendar.windows(zone, reply["now"] / 1000)
+            reply = self._scripts.run_json("standing", pool, ask)
+        return reply
 
     def windows(self, pool: str) -> tuple[list[UpstreamWindow | None], float]:
         """Return the windows of *pool*, as in `Standing`, and the store's time in Unix seconds."""
@@ -92,6 +103,13 @@ class UsageBook:
             if key_id in (None, figure.key):
                 used[getattr(figure, by)][figure.name] += figure.amount
         return {who: dict(figures) for who, figures in used.items()}
+
+
+def _gauges(limits: Sequence[dict[str, Any]], reply: dict[str, Any]) -> list[Gauge]:
+    return [
+        Gauge(limit, int(settled), int(held), _seconds(reset_ms))
+        for limit, (settled, held, reset_ms) in zip(limits, reply["limits"], strict=True)
+    ]
 
 
 def _windows(reply: dict[str, Any]) -> list[UpstreamWindow | None]:

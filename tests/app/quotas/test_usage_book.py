@@ -79,6 +79,22 @@ class TestStanding:
         assert windows == [UpstreamWindow(40.3, (START_MS + 5000) // 1000), None]
 
 
+class TestGauges:
+    def test_of_many_keys_at_once(self, store: StoreOfTest, book: UsageBook) -> None:
+        """Limits stand where they stand, whosever they are; the calendar is told by the store's clock."""
+        mine, other = limit("t", "output_tokens", "day", 100), limit("u", "requests", "ever", 5)
+        store.key("k", mine)
+        store.settle(store.admit(output_tokens=30)["id"], output_tokens=7)
+
+        gauges = book.gauges(POOL, [mine, other])
+
+        assert [(gauge.limit["id"], gauge.settled, gauge.held) for gauge in gauges] == [
+            ("t", 7, 0),
+            ("u", 0, 0),
+        ]
+        assert gauges[0].resets_at == store.calendar()["day"][1] // 1000
+
+
 class TestSince:
     @pytest.fixture(autouse=True)
     def used(self, store: StoreOfTest) -> None:
