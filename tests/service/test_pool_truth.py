@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.pool.account import Account
 from app.pool.explain import explain
 from tests.service.test_answers import CHAT, PATHS
-from tests.support.gateway import PoolOfTest
+from tests.support.gateway import ROOT, Gateway, PoolOfTest, running_gateway
+from tests.support.processes import eventually
+from tests.support.redis import private_redis
 from tests.support.upstream_client import ScriptedUpstream
-from workers import usage
 
 WELL = {"play": "text", "text": "Here."}
 USAGE = "/backend-api/wham/usage"
 BURST_ENDS_SECONDS = 10.0
+LOOK_SECONDS = 60.0
 
 
 def rejected(status: int, code: str, **more: Any) -> dict[str, Any]:
@@ -109,28 +116,45 @@ def test_overloaded_model(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
     assert (candidates[0]["account"]["name"], candidates[0]["why"]) == ("bad", "overloaded")
 
 
-def test_early_reset(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
-    """An account that says there is room again is used after the next look, an hour before its time."""
-    ann: Account = pool.account(
-        "ann", f"{upstream.root_url('ann')}/backend-api", kind="chatgpt", chatgpt_account_id="acc"
-    )
-    upstream.script(WELL)
-    upstream.script(
-        rejected(429, "usage_limit_reached", type="usage_limit_reached", resets_in_seconds=3600),
-        WELL,
-        account="ann",
-        path="/responses",
-    )
-    upstream.script(windows(3, spent=False), account="ann", path=USAGE)
-    services, key = pool.gateway.services, pool.key()
-    assert ask(pool, key).status_code == 429
-    assert pool.states() == {"ann": "window_spent"}
+def test_early_reset(tmp_path: Path, upstream: ScriptedUpstream) -> None:
+    """An account that says there is room again is used after the worker's next look, an hour early."""
+    with private_redis() as url, running_gateway(url, tmp_path, workers=1) as gateway:
+        pool = gateway.pool()
+        home = f"{upstream.root_url('ann')}/backend-api"
+        pool.account("ann", home, kind="chatgpt", chatgpt_account_id="acc")
+        upstream.script(
+            rejected(429, "usage_limit_reached", type="usage_limit_reached", resets_in_seconds=3600),
+            WELL,
+            account="ann",
+            path="/responses",
+        )
+        upstream.script(windows(3, spent=False), account="ann", path=USAGE)
+        key = pool.key()
+        assert ask(pool, key).status_code == 429
+        assert pool.states() == {"ann": "window_spent"}
 
-    # the worker's look, at this account alone
-    usage._ask(services, pool.name, services.accounts.read(pool.name, ann.id), time.time())
+        with background_worker(gateway):
+            assert eventually(lambda: pool.states() == {"ann": "active"}, seconds=LOOK_SECONDS)
 
-    assert pool.states() == {"ann": "active"}
-    assert ask(pool, key).status_code == 200
+        assert ask(pool, key).status_code == 200
+
+
+@contextmanager
+def background_worker(gateway: Gateway) -> Iterator[None]:
+    """`python -m workers` beside *gateway*."""
+    settings = gateway.services.settings
+    environ = {
+        "PATH": os.environ["PATH"],
+        "POOLGATE_HOME": str(settings.home),
+        "REDIS_URL": settings.redis_url,
+        "POOLGATE_SECRET_KEYS": ",".join(settings.secret_keys),
+    }
+    process = subprocess.Popen([sys.executable, "-m", "workers"], cwd=ROOT, env=environ)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def test_overlapping_turns_of_one_conversation(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.pool.pools import POLICIES
-from app.pool.replay import Member, Outcome, Replay, Request, Window, recorded
+from app.pool.replay import Member, Replay, Request, Window, recorded
 from tests.support.store import START_MS, StoreOfTest
 
 MINUTE_MS = 60_000
@@ -20,28 +20,40 @@ ACCOUNTS = {
 }
 
 
-def live(store: StoreOfTest, policy: str, chance: random.Random) -> list[dict[str, Any]]:
-    """Return the ledger of overlapping requests that a pool really served."""
+def live(
+    store: StoreOfTest,
+    policy: str,
+    chance: random.Random,
+    *,
+    number: int = 150,
+    gap_ms: int = 900,
+    takes_ms: int = 4000,
+) -> list[dict[str, Any]]:
+    """Return the ledger of *number* overlapping requests that a pool really served."""
     store.policy(policy)
     store.key("k")
     for name, more in ACCOUNTS.items():
         store.account(name, **more)
     due: list[tuple[int, str]] = []
     settled: dict[str, int] = {}
-    for number in range(150):
-        store.advance(chance.randint(1, 900))
-        for end, request_id in sorted(one for one in due if one[0] <= store.now):
-            now, request = store.now, store.open_request(request_id)
+
+    def settle_until(now: int) -> None:
+        for end, request_id in sorted(one for one in due if one[0] <= now):
+            request = store.open_request(request_id)
             store.set_clock(end)
-            started = int(request["started_ms"])
-            store.settle(request_id, {"ok": True}, at_ms=started, account=request["account"])
+            row = {"at_ms": int(request["started_ms"]), "account": request["account"]}
+            store.settle(request_id, {"ok": True}, output_tokens=chance.randint(200, 1800), **row)
             settled[request_id] = end
-            store.set_clock(now)
-        due = [one for one in due if one[0] > store.now]
+        due[:] = [one for one in due if one[0] > now]
+        store.set_clock(now)
+
+    for n in range(number):
+        settle_until(store.now + chance.randint(1, gap_ms))
         affinity = chance.choice(["", "", "x", "y", "z"])
-        reply = store.admit(f"r{number}", affinity=affinity, ttl_ms=HOUR_MS)
+        reply = store.admit(f"r{n}", affinity=affinity, ttl_ms=HOUR_MS)
         if "account" in reply:
-            due.append((store.now + chance.randint(1, 4000), f"r{number}"))
+            due.append((store.now + chance.randint(1, takes_ms), f"r{n}"))
+    settle_until(store.now + takes_ms)
     return [row | {"settled_ms": settled[row["id"]]} for row in store.rows()]
 
 
@@ -49,7 +61,6 @@ def live(store: StoreOfTest, policy: str, chance: random.Random) -> list[dict[st
 def test_recorded_decisions_are_made_again(redis_client: Any, policy: str) -> None:
     """Account by account: weights, caps, groups and conversations decide as they did."""
     requests = recorded(iter(live(StoreOfTest(redis_client), policy, random.Random(7))))
-    # what was still open at the end took slots too, but nobody was chosen after that
     members = [Member(name, name, **more) for name, more in ACCOUNTS.items()]
 
     outcome = Replay(redis_client, members, policy).run(requests)
@@ -58,7 +69,7 @@ def test_recorded_decisions_are_made_again(redis_client: Any, policy: str) -> No
     assert outcome.chosen == [request.account for request in requests]
 
 
-def made_up(seed: int) -> tuple[list[Member], list[Request]]:
+def made_up(_client: Any, seed: int) -> tuple[list[Member], list[Request]]:
     """Four accounts whose windows reset one after another, under a load that comes in waves."""
     chance, strain = random.Random(seed), (1, 1.5, 2.5)[seed % 3]
     members = [
@@ -74,18 +85,30 @@ def made_up(seed: int) -> tuple[list[Member], list[Request]]:
     return members, requests
 
 
-def run(client: Any, seed: int, policy: str) -> Outcome:
-    return Replay(client, made_up(seed)[0], policy).run(made_up(seed)[1])
+def as_recorded(client: Any, seed: int) -> tuple[list[Member], list[Request]]:
+    """What a pool really served in a day, had its accounts had windows of five hours."""
+    ledger = live(
+        StoreOfTest(client), "balanced", random.Random(seed), number=700, gap_ms=240_000, takes_ms=20_000
+    )
+    members = [
+        Member(name, name, window=Window(80_000, 5 * HOUR_MS, n * 100 * MINUTE_MS), **more)
+        for n, (name, more) in enumerate(ACCOUNTS.items(), start=1)
+    ]
+    return members, recorded(iter(ledger))
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_quota_is_used_before_it_lapses(redis_client: Any, seed: int) -> None:
+@pytest.mark.parametrize("load", [made_up, as_recorded])
+def test_quota_is_used_before_it_lapses(redis_client: Any, load: Any, seed: int) -> None:
     """`use_before_reset` refuses no more than taking turns does, and leaves less to lapse."""
-    turns = run(redis_client, seed, "round_robin")
-    before_reset = run(redis_client, seed, "use_before_reset")
+    members, requests = load(redis_client, seed)
+
+    turns, before_reset = (
+        Replay(redis_client, members, policy).run(requests) for policy in ("round_robin", "use_before_reset")
+    )
 
     print(
-        f"seed {seed}: lapsed {turns.lapsed_tokens} -> {before_reset.lapsed_tokens} of "
+        f"{load.__name__} {seed}: lapsed {turns.lapsed_tokens} -> {before_reset.lapsed_tokens} of "
         f"{turns.offered_tokens}; refused {turns.refused} -> {before_reset.refused}"
     )
     assert before_reset.refused <= turns.refused
