@@ -20,8 +20,8 @@ import orjson
 from app.stores import keys
 from app.stores.client import make_client
 from app.stores.scripts import Scripts
-from tests.soak.audit import audit
 from tests.soak.callers import ASKED, POOL, TTL_MS, run_until_killed
+from tests.support.audit import audit
 from tests.support.redis import short_folder
 from tests.support.redis_server import RedisServer
 from tests.support.store import limit
@@ -62,7 +62,7 @@ def run(server: RedisServer, admissions: int, kill_every: float, chance: random.
     took = time.monotonic() - began
     wait_for_leases(client)
     print(f"{admissions} admissions asked for in {took:.1f} s, {killed} processes killed")
-    faults = audit(client, limits, list(ACCOUNTS))
+    faults = audit(client, POOL, limits, list(ACCOUNTS))
     for fault in faults:
         print("FAULT:", fault)
     return 1 if faults else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tests.support.redis_server import RedisServer
 
 DOWN_AFTER_MS = 2000  # a shorter pause is no failover
 FAILOVER_SECONDS = 60.0
+NOBODYS_PORT = 1
 
 
 class Replicated:
@@ -65,21 +67,28 @@ class Replicated:
     def restart(self) -> None:
         self.master().restart()
 
-    def fail_over(self) -> None:
-        """Kill the master, wait for its successor, and bring the dead one back as its replica."""
-        old = self._replace(RedisServer.stop)
+    def fail_over(self, behind_seconds: float = 0.0) -> None:
+        """
+        Kill the master, wait for its successor, and bring the dead one back as its replica.
+
+        The successor knows nothing of the last *behind_seconds*.
+        """
+        old = self._replace(RedisServer.stop, behind_seconds)
         old.start("--replicaof", f"127.0.0.1 {self.master_port()}")
 
-    def cut_off(self) -> None:
+    def cut_off(self, behind_seconds: float = 0.0) -> None:
         """Let the master stand still until it is replaced; then it wakes, and does not know."""
-        self._replace(RedisServer.freeze).thaw()
+        self._replace(RedisServer.freeze, behind_seconds).thaw()
 
-    def _replace(self, fell: Callable[[RedisServer], None]) -> RedisServer:
+    def _replace(self, fell: Callable[[RedisServer], None], behind_seconds: float) -> RedisServer:
         self.await_replica()
         old = self.master()
+        (new,) = [node for node in self._nodes if node is not old]
+        if behind_seconds:  # to stop it would not do: what was sent to it waits in its socket
+            new.client().execute_command("REPLICAOF", "127.0.0.1", NOBODYS_PORT)
+            time.sleep(behind_seconds)
         fell(old)
-        assert eventually(lambda: self.master_port() != old.port, FAILOVER_SECONDS), "no failover"
-        new = self.master()
+        assert eventually(lambda: self.master() is new, FAILOVER_SECONDS), "no failover"
         assert eventually(lambda: _is_master(new), FAILOVER_SECONDS)
         return old
 

@@ -11,6 +11,7 @@ a script it answers as `app.demo` does. The control calls, which `ScriptedUpstre
     POST /_release  {gate}          lets every play past that gate, now and later
     POST /_reset    {account}       forgets scripts, gates and log; hangs up on what still plays
     GET  /_log      ?account=       every request seen, as `upstream_log.Seen`
+    POST /_take     {account}       the same of those that ended, which it then forgets
     GET  /_wait     ?account=&path=&end=&gate=&count=&timeout=   the same, once there are *count*
     GET  /_billed   ?account=       tokens billed, by account
 
@@ -90,6 +91,8 @@ class Upstream:
             enough, entries = self._log.wait(**query)
             return json_answer(200 if enough else 408, entries, {})
         body = request.json()
+        if request.path == "/_take":
+            return json_answer(200, self._log.take(body.get("account", "*")), {})
         if request.path == "/_script":
             self._scripts.add(**{**body, "plays": [checked(play) for play in body["plays"]]})
         elif request.path == "/_release":

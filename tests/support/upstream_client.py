@@ -104,6 +104,10 @@ class ScriptedUpstream:
         """Return every request seen so far, in order."""
         return self._seen(self._get("/_log", account=self._scope + account)[1])
 
+    def take(self, account: str = "*") -> list[Seen]:
+        """Return every request that ended since it was asked last."""
+        return self._seen(self._post("/_take", {"account": self._scope + account}))
+
     def wait_for(
         self,
         count: int = 1,
@@ -147,8 +151,8 @@ class ScriptedUpstream:
         patience_seconds = 10 + float(query.get("timeout", 0))
         return self._call("GET", f"{call}?{urlencode(query)}", None, patience_seconds)
 
-    def _post(self, call: str, body: Json) -> None:
-        self._call("POST", call, json.dumps(body), 10)
+    def _post(self, call: str, body: Json) -> Any:
+        return self._call("POST", call, json.dumps(body), 10)[1]
 
     def _call(self, method: str, path: str, body: str | None, timeout_seconds: float) -> tuple[int, Any]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_seconds)

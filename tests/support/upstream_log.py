@@ -119,5 +119,12 @@ class Log:
                     total[name] += seen.billed[name]
         return sums
 
+    def take(self, account: str) -> list[Seen]:
+        """Return what ended, and forget it."""
+        taken = [seen for seen in self._entries if seen.belongs_to(account) and seen.end is not None]
+        ids = {seen.id for seen in taken}
+        self._entries = [seen for seen in self._entries if seen.id not in ids]
+        return taken
+
     def forget(self, account: str) -> None:
         self._entries = [seen for seen in self._entries if not seen.belongs_to(account)]

@@ -1,7 +1,7 @@
 """
 The gateway's own gunicorn settings, and workers that count their greenlets when told to.
 
-For `GUNICORN_CMD_ARGS=--config=tests/soak/counting.py`. After SIGNAL a worker writes the
+For `GUNICORN_CMD_ARGS=--config=tests/chaos/counting.py`. After SIGNAL a worker writes the
 number into `$COUNTING_FOLDER/<its pid>`.
 """
 

@@ -14,9 +14,9 @@ from typing import Any
 import orjson
 
 from app.stores import keys
-from tests.soak.callers import POOL
 
 Json = dict[str, Any]
+Limits = dict[str, list[Json]]  # by key id; those of the pool by ""
 
 PERIOD_MS = {"second": 1000, "minute": 60_000}
 SPAN_MS = {"hour": 3_600_000, "day": 86_400_000}
@@ -24,23 +24,31 @@ SLACK_MS = 2  # between the clock a script reads and that of the entry it writes
 FIGURES = ("input_tokens", "output_tokens", "cost")
 
 
-def audit(client: Any, limits: dict[str, list[Json]], accounts: list[str]) -> list[str]:
+def audit(client: Any, pool: str, limits: Limits, accounts: list[str]) -> list[str]:
     """Return what is wrong, in words; print what was found."""
-    rows = list(ledger(client))
+    rows = list(ledger(client, pool))
     sources = Counter(row["source"] for row in rows)
     print(f"{len(rows)} rows: {dict(sources)}")
     unheld = sum("unheld" in row for row in rows)
     faults = [f"Redis forgot {unheld} admissions that it had answered"] if unheld else []
-    faults += [
+    return faults + overshots(limits, rows) + unbalanced(rows) + books(client, pool, limits, accounts, rows)
+
+
+def overshots(limits: Limits, rows: list[Json]) -> list[str]:
+    return [
         fault for key, each in limits.items() for limit in each for fault in overshot(limit, of(rows, key))
     ]
-    faults += unbalanced(rows) + rolled_up_wrong(client, rows) + left_over(client, limits, accounts)
-    return faults + wrong_budgets(client, limits, rows)
 
 
-def ledger(client: Any) -> Iterator[Json]:
+def books(client: Any, pool: str, limits: Limits, accounts: list[str], rows: list[Json]) -> list[str]:
+    """Return where counters and totals are not what *rows* say, and what is held for nobody."""
+    wrong = rolled_up_wrong(client, pool, rows) + left_over(client, pool, limits, accounts)
+    return wrong + wrong_budgets(client, pool, limits, rows)
+
+
+def ledger(client: Any, pool: str) -> Iterator[Json]:
     last = "-"
-    while entries := client.xrange(keys.ledger(POOL), min=last, count=10_000):
+    while entries := client.xrange(keys.ledger(pool), min=last, count=10_000):
         for entry_id, fields in entries:
             yield {"ended_ms": int(entry_id.partition("-")[0])} | orjson.loads(fields["row"])
         last = "(" + entries[-1][0]
@@ -116,16 +124,16 @@ def unbalanced(rows: list[Json]) -> list[str]:
     return [f"{id}: rows {found}" for id, found in sources.items() if found not in allowed]
 
 
-def rolled_up_wrong(client: Any, rows: list[Json]) -> list[str]:
+def rolled_up_wrong(client: Any, pool: str, rows: list[Json]) -> list[str]:
     sums: Counter[tuple[int, str]] = Counter()
     for row in rows:
         who = f"{row['key']}|{row['account']}|{row['model']}|"
         for figure in FIGURES:
-            sums[row["day_ms"] // 1000, who + figure] += row[figure]
+            sums[row["day_ms"] // 1000, who + figure] += row.get(figure, 0)
         sums[row["day_ms"] // 1000, who + "requests"] += row["source"] != "corrected"
     stored: Counter[tuple[int, str]] = Counter()
     for start in {start for start, _ in sums}:
-        for field, value in client.hgetall(keys.rollup(POOL, "d", start)).items():
+        for field, value in client.hgetall(keys.rollup(pool, "d", start)).items():
             if not field.endswith("|errors"):
                 stored[start, field] += int(value)
     return [
@@ -135,26 +143,26 @@ def rolled_up_wrong(client: Any, rows: list[Json]) -> list[str]:
     ]
 
 
-def left_over(client: Any, limits: dict[str, list[Json]], accounts: list[str]) -> list[str]:
+def left_over(client: Any, pool: str, limits: Limits, accounts: list[str]) -> list[str]:
     faults = [
         f"{limit['id']}: {held} still held"
         for each in limits.values()
         for limit in each
-        if (held := int(client.hget(keys.limit(POOL, limit["id"]), "h") or 0))
+        if (held := int(client.hget(keys.limit(pool, limit["id"]), "h") or 0))
     ]
     for name in accounts:
-        if in_flight := int(client.hget(keys.account(POOL, name), "in_flight")):
+        if in_flight := int(client.hget(keys.account(pool, name), "in_flight")):
             faults.append(f"account {name}: {in_flight} slots still taken")
     return faults
 
 
-def wrong_budgets(client: Any, limits: dict[str, list[Json]], rows: list[Json]) -> list[str]:
+def wrong_budgets(client: Any, pool: str, limits: Limits, rows: list[Json]) -> list[str]:
     """A budget that never rolls over has settled exactly what the rows add up to."""
     return [
         f"{limit['id']}: {settled} settled, rows say {booked}"
         for key, each in limits.items()
         for limit in each
         if limit["per"] == "ever"
-        and (settled := int(client.hget(keys.limit(POOL, limit["id"]), "s") or 0))
+        and (settled := int(client.hget(keys.limit(pool, limit["id"]), "s") or 0))
         != (booked := sum(amount(row, limit["what"]) for row in of(rows, key)))
     ]

@@ -1,0 +1,91 @@
+"""Clients who ask without end, by one of several keys, on either surface; some leave before they hear."""
+
+from __future__ import annotations
+
+import random
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from itertools import count
+from typing import Any
+
+from tests.chaos.history import Recorder
+from tests.faults.heard import Meaning, ask, understood
+from tests.faults.leaving import visit
+from tests.faults.plays import BODIES, SAYS, Json, rejected, saying
+from tests.support.gateway import PoolOfTest
+
+TEXT = SAYS["bad"]
+STREAM_SECONDS = 1.5
+LEAVING = 0.2
+STREAMED = 0.8
+PAUSE_SECONDS = 0.3  # between two requests of one client: refusals come at once
+MODELS = 20  # rows and what upstreams saw are compared by model where no client heard an id
+TIMEOUT_SECONDS = 90
+SLOWLY = saying("bad", at={str(place): [{"sleep": STREAM_SECONDS / 6}] for place in range(6)})
+FAULTS: tuple[Json, ...] = (
+    rejected(503),
+    rejected(429, "rate_limit_exceeded", headers={"retry-after": "1"}),
+    {"before": [{"reset": True}]},
+    saying("bad", at={"2": [{"sleep": 0.5}, {"reset": True}]}),
+    saying("bad", at={"4": [{"sleep": 0.5}, {"close": True}]}),
+)
+PLAYS = tuple(play for fault in FAULTS for play in (*[SLOWLY] * 9, fault))
+
+
+class Clients:
+    def __init__(self, pool: PoolOfTest, keys: dict[str, str], history: Recorder, seed: int) -> None:
+        """*keys* are secrets by their ids."""
+        self._pool = pool
+        self._keys = keys
+        self._history = history
+        self._seed = seed
+        self._numbers = count()
+
+    def start(self, threads: ThreadPoolExecutor, clients: int, until: float) -> list[Future[None]]:
+        return [threads.submit(self._stay, number, until) for number in range(clients)]
+
+    def _stay(self, client: int, until: float) -> None:
+        chance = random.Random(f"{self._seed} {client}")
+        while time.monotonic() < until:
+            self.one(chance)
+            time.sleep(chance.random() * PAUSE_SECONDS)
+
+    def one(self, chance: random.Random) -> None:
+        number, surface = next(self._numbers), chance.choice(("chat", "responses"))
+        body = {**asking(surface, number), "stream": chance.random() < STREAMED}
+        body["prompt_cache_key"] = f"conversation {chance.randrange(200)}"
+        key = chance.choice(list(self._keys))
+        self._history.note(
+            "sent", number=number, key=key, model=body["model"], surface=surface, stream=body["stream"]
+        )
+        if chance.random() < LEAVING:
+            stay_seconds, politely = chance.random() * STREAM_SECONDS, chance.random() < 0.5
+            with suppress(OSError):  # its worker was killed
+                visit(self._pool, self._keys[key], surface, body, stay_seconds, politely=politely)
+            self._history.note("left", number=number)
+        else:
+            self._history.note("heard", number=number, **self._hear(surface, body, self._keys[key]))
+
+    def _hear(self, surface: str, body: Json, secret: str) -> dict[str, Any]:
+        heard = ask(self._pool.gateway.url, surface, body, secret, TIMEOUT_SECONDS)
+        try:
+            meaning = understood(surface, heard)
+        except Exception as error:  # the judge is strict, and says so in many ways
+            meaning = Meaning(faults=[f"not as the wire has it: {error!r}"])
+        return {
+            "id": heard.headers.get("x-poolgate-request-id"),
+            "status": heard.status,
+            "finished": meaning.finished,
+            "error": meaning.error,
+            "text": meaning.text,
+            "whole": heard.whole,
+            "faults": meaning.faults,
+        }
+
+
+def asking(surface: str, number: int) -> Json:
+    """A body that says its number, by which the upstream's log tells it from the others."""
+    text, most = f"request {number};", {"chat": "max_tokens", "responses": "max_output_tokens"}
+    said = {"chat": {"messages": [{"role": "user", "content": text}]}, "responses": {"input": text}}
+    return {**BODIES[surface], **said[surface], most[surface]: 60, "model": f"m{number % MODELS}"}
