@@ -125,3 +125,5 @@ def worker_exit(server: Any, worker: Any) -> None:
     while _open_requests and time.monotonic() < latest:
         gevent.sleep(0.01)  # their last words, the error event, are still being written
     services.books.put_away()
+    if services.tracing is not None:
+        services.tracing.close()

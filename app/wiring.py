@@ -26,6 +26,7 @@ from app.stores.answers import AnswerStore
 from app.stores.client import make_client
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault, keys_in_file
+from app.tracing import Tracing
 from app.upstream.client import UpstreamClient
 from app.upstream.oauth import OAuth
 
@@ -49,13 +50,14 @@ class Services:
     known_accounts: KnownAccounts
     relay: Relay
     cache: AnswerCache
+    tracing: Tracing | None
     demo: bool  # whether demo accounts answer: only under `poolgate up --demo`
 
     def answering(self, call: Call) -> Answering:
         return Answering(call, self.relay.stream, self.cache)
 
 
-def build(settings: Settings, *, demo: bool = False) -> Services:
+def build(settings: Settings, *, demo: bool = False, tracing: Tracing | None = None) -> Services:
     """Construct everything from *settings*; nothing connects yet."""
     url = settings.redis_url or embedded.url(settings.home)
     scripts = Scripts(make_client(url, settings.store_timeout_seconds))
@@ -99,5 +101,6 @@ def build(settings: Settings, *, demo: bool = False) -> Services:
         ),
         relay=Relay(settings, scripts, accounts, upstream, active, books, prices, refresher, demo=demo),
         cache=AnswerCache(AnswerStore(scripts, vault), books),
+        tracing=tracing,
         demo=demo,
     )

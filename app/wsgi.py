@@ -9,9 +9,14 @@ from app.admin import create_admin_app
 from app.config import Settings
 from app.front import Front
 from app.log import configure
+from app.tracing import tracing_for
 from app.wiring import build
 
 settings = Settings.from_environment(os.environ)
 configure(settings.log_level)
-services = build(settings, demo="POOLGATE_DEMO_KEY" in os.environ)
+services = build(
+    settings,
+    demo="POOLGATE_DEMO_KEY" in os.environ,
+    tracing=tracing_for(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")),
+)
 app = Front(services, create_app(services), create_admin_app(services))

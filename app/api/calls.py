@@ -73,6 +73,7 @@ def make_call(
             asked="" if asked == model else asked,
             kinds=kinds,
             pin=pin,
+            trace=g.visit.trace,
             **more,
         )
 

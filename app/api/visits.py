@@ -19,20 +19,33 @@ from app.api import metrics
 from app.api.room import Room
 from app.api.services import services
 from app.relay.answering import Answering
+from app.tracing import Trace, Tracing
 
 log = structlog.get_logger()
 
 SEND_BUFFER_BYTES = 256 * 1024  # the kernel doubles it; a client that does not read holds this, no more
 UNCOUNTED = frozenset(["health", "metrics"])  # blueprints that answer however full it is, and are not logged
+SPAN_TELLS = (
+    *("request_id", "outcome", "account", "model"),
+    *("attempts", "input_tokens", "output_tokens"),
+)
 
 
 class Visit:
-    """One request from its head to its last byte. `answering` is set by whoever sends it to an account."""
+    """
+    One request from its head to its last byte.
 
-    __slots__ = ("_entered", "_names", "_room", "_size", "_socket", "_started", "_status", "answering")
+    `answering` is set by whoever sends it to an account; `trace` is None where nobody wants spans.
+    """
+
+    __slots__ = (
+        *("_entered", "_names", "_room", "_size", "_socket", "_started", "_status"),
+        *("answering", "trace"),
+    )
 
     def __init__(self, room: Room, slow_client_seconds: float) -> None:
         self.answering: Answering | None = None
+        self.trace: Trace | None = None
         self._room = room
         self._started = time.perf_counter()
         self._size = request.content_length or 0
@@ -44,8 +57,10 @@ class Visit:
             self._socket.settimeout(slow_client_seconds)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
-    def enter(self) -> None:
+    def enter(self, tracing: Tracing | None) -> None:
         """Raises Overloaded."""
+        if tracing is not None:
+            self.trace = tracing.begin(request.headers)
         self._room.enter(self._size)
         self._entered = True
         metrics.OPEN.inc()
@@ -83,6 +98,14 @@ class Visit:
             told |= {"outcome": row["status"], "attempts": len(row["attempts"])}
             told["poolgate_request_id"] = told.pop("id")
         log.info("request_ended", **told)
+        if self.trace is not None:
+            self.trace.end(
+                self._names["method"],
+                self._names["endpoint"],
+                self._status,
+                id=told.get("poolgate_request_id"),
+                **{name: told.get(name) for name in SPAN_TELLS},
+            )
 
 
 def register(app: Flask) -> None:
@@ -91,7 +114,7 @@ def register(app: Flask) -> None:
     def arrive() -> None:
         g.visit = visit = Visit(room, services().settings.slow_client_seconds)
         if request.blueprint not in UNCOUNTED:
-            visit.enter()
+            visit.enter(services().tracing)
 
     def depart(response: Response) -> Response:
         if "visit" in g:

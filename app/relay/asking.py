@@ -9,6 +9,7 @@ from app.errors import UpstreamRejected
 from app.pool.account import Account
 from app.relay.call import Call
 from app.relay.patience import Patience
+from app.tracing import Trace
 from app.translation.for_account import Prepared
 from app.upstream.client import Answer, Sending, UpstreamClient
 
@@ -28,6 +29,7 @@ class Asking:
         self.prepared = prepared
         self.headers: Mapping[str, str] = {}  # of the answer, once it is there
         self.raw: list[dict[str, Any]] = []  # what the upstream said, where the caller is told
+        self.trace_headers: Mapping[str, str] = {}  # that tell the upstream of our span
         self._patience = patience
         self._upstream = upstream
 
@@ -37,6 +39,15 @@ class Asking:
 
         Raises UpstreamError for every end that is not an honest one.
         """
+        return self._events() if self.call.trace is None else self._traced(self.call.trace)
+
+    def _traced(self, trace: Trace) -> Ticks:
+        account = self.account
+        told = {"account": account.id, "kind": account.kind, "wire": self.prepared.wire}
+        with trace.attempt(**told, model=self.call.model) as self.trace_headers:
+            yield from self._events()
+
+    def _events(self) -> Ticks:
         sending = self._send()
         try:
             answer = yield from self._await(sending)

@@ -56,6 +56,7 @@ class Attempt(Asking):
             self.prepared.wire,
             orjson.dumps(self.prepared.body),
             headers=self.call.headers,
+            trace_headers=self.trace_headers,
             headers_timeout_seconds=self._patience.seconds_for_headers(),
             cancellation=self.call.cancellation,
         )

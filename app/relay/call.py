@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.quotas.api_keys import ApiKey
+from app.tracing import Trace
 from app.upstream.cancellation import Cancellation
 
 
@@ -44,6 +45,7 @@ class Call:
     caching: Caching | None = None
     tells_reasoning: bool = False  # chat: thoughts of accounts that speak Responses are told, too
     keeps_raw: bool = False  # the client is told what the upstream was sent, or what it said
+    trace: Trace | None = None  # None: nobody wants spans
     fallbacks: tuple[Call, ...] = ()  # the same request to other models, should this one fail
 
     @property

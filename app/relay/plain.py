@@ -74,6 +74,7 @@ class PlainAttempt(Asking):
             self.call.surface,
             self.call.raw,
             headers=self.call.headers,
+            trace_headers=self.trace_headers,
             content_type=self.call.content_type,
             headers_timeout_seconds=self._patience.seconds_for_headers(),
             cancellation=self.call.cancellation,

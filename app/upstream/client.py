@@ -102,13 +102,15 @@ class UpstreamClient:
         body: bytes,
         *,
         headers: Mapping[str, str],
+        trace_headers: Mapping[str, str] | None = None,
         content_type: str = "",
         headers_timeout_seconds: float,
         cancellation: Cancellation,
     ) -> Sending:
         """
-        Begin to send *body* to *account*; *headers* are the client's that may pass to the ChatGPT backend.
-        With *content_type* any answer is welcome, else a stream of events is.
+        Begin to send *body* to *account*; *headers* are the client's that may pass to the ChatGPT backend,
+        *trace_headers* those that name our span. With *content_type* any answer is welcome, else a
+        stream of events is.
 
         The waiting and the failures are in the returned `Sending`.
         """
@@ -118,6 +120,8 @@ class UpstreamClient:
         request.headers = requests.structures.CaseInsensitiveDict(self._headers_of(account))
         if account.kind == "chatgpt":
             request.headers.update(headers)
+        if trace_headers:
+            request.headers.update(trace_headers)
         if content_type:
             request.headers.update({"Content-Type": content_type, "Accept": "*/*"})
         request.headers["Content-Length"] = str(len(body))

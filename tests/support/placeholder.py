@@ -24,6 +24,7 @@ def drain(seconds: float) -> None:
 app = Flask("placeholder")
 app.services = SimpleNamespace(  # type: ignore[attr-defined]
     active=SimpleNamespace(drain=drain),
+    tracing=None,
     books=SimpleNamespace(take_up=lambda: None, put_away=lambda: None),
 )
 

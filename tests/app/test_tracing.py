@@ -1,0 +1,19 @@
+"""Traces are for those who want them; how spans look a collector says (tests/service/test_traces.py)."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from app.tracing import tracing_for
+
+
+def test_nobody_asked() -> None:
+    assert tracing_for("") is None
+
+
+def test_asked_and_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter", None)
+
+    assert tracing_for("http://127.0.0.1:4318") is None
