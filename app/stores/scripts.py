@@ -16,6 +16,7 @@ from redis.exceptions import NoScriptError
 
 from app.stores import keys
 from app.stores.client import store_errors
+from app.stores.direct import for_scripts
 
 _BASE = ("clock", "keys")
 _ACCOUNTS = (*_BASE, "policy", "accounts")
@@ -27,6 +28,10 @@ PARTS: dict[str, tuple[str, ...]] = {
     "set_pool": _ACCOUNTS,
     "authenticate": _BASE,
     "create_key": _BASE,
+    "rotate_key": _BASE,
+    "change_key": _BASE,
+    "remove_key": _BASE,
+    "close_audit": _BASE,
     "admit": _REQUESTS,
     "report": _REQUESTS,
     "settle": _REQUESTS,
@@ -62,6 +67,7 @@ class Scripts:
     def __init__(self, client: Any, *, clock: str | None = None) -> None:
         """*clock* is Lua that defines `clock()`, for scripts that are to run at another time than Redis's."""
         self.client = client
+        self._direct = for_scripts(client)
         self._sources = {name: source(name, clock) for name in PARTS}
         self._digests = {
             name: hashlib.sha1(text.encode()).hexdigest() for name, text in self._sources.items()
@@ -78,7 +84,7 @@ class Scripts:
         root = (2, keys.root(pool), keys.pool(pool))
         with store_errors():
             try:
-                return self.client.evalsha(self._digests[operation], *root, *args)
+                return self._direct.evalsha(self._digests[operation], *root, *args)
             except NoScriptError:  # a restarted or failed-over server has an empty script cache
                 return self.client.eval(self._sources[operation], *root, *args)
 
