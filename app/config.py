@@ -193,8 +193,9 @@ class _Reader:
         value = self.text(field_name, default).rstrip("/")
         if value and not _is_url(value, schemes):
             shown = value.rsplit("@", 1)[-1]  # a password may stand before the @
+            starts = ", ".join(f"{scheme}://" for scheme in schemes)
             raise ConfigError(
-                NAMES[field_name], shown, "a URL that starts with " + ", ".join(f"{s}://" for s in schemes)
+                NAMES[field_name], shown, f"a URL that starts with {starts}; a port in it is a number"
             )
         return value
 
@@ -219,6 +220,8 @@ class _Reader:
 def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
     try:
         parts = urlsplit(value)
+        for host in parts.netloc.rpartition("@")[2].split(","):  # sentinels are several
+            _ = urlsplit(f"//{host}").port  # one that is none raises only when it is asked for
         return parts.scheme in schemes and bool(parts.netloc or (parts.scheme == "unix" and parts.path))
     except ValueError:
         return False

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from app import create_app
 from app.admin import create_admin_app
-from app.config import Settings
+from app.config import ConfigError, Settings
 from app.front import Front
 from app.log import configure
 from app.tracing import tracing_for
@@ -14,9 +15,12 @@ from app.wiring import build
 
 settings = Settings.from_environment(os.environ)
 configure(settings.log_level)
-services = build(
-    settings,
-    demo="POOLGATE_DEMO_KEY" in os.environ,
-    tracing=tracing_for(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")),
-)
+try:
+    services = build(
+        settings,
+        demo="POOLGATE_DEMO_KEY" in os.environ,
+        tracing=tracing_for(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")),
+    )
+except ConfigError as error:
+    sys.exit(str(error))
 app = Front(services, create_app(services), create_admin_app(services))

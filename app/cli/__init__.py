@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from app.cli.account import account_group
+from app.cli.common import Group
 from app.cli.doctor import doctor
 from app.cli.key import key_group
 from app.cli.ledger import ledger_group
@@ -18,22 +17,9 @@ from app.cli.replay import replay
 from app.cli.request import request_group
 from app.cli.up import up
 from app.cli.usage import usage
-from app.config import ConfigError
-from app.errors import GatewayError
-from app.stores.embedded import EmbeddedServerError
 
 
-class Told(click.Group):
-    """Commands whose foreseen failures are one line on stderr and status 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except (ConfigError, EmbeddedServerError, GatewayError) as error:
-            raise click.ClickException(str(error)) from None
-
-
-@click.group(cls=Told)
+@click.group(cls=Group)
 @click.version_option(package_name="poolgate")
 def main() -> None:
     """One OpenAI-compatible endpoint in front of a pool of upstream accounts."""

@@ -21,6 +21,7 @@ from redis.exceptions import RedisClusterException, RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 
+from app.config import NAMES, ConfigError
 from app.errors import StoreUnavailable
 
 MAX_CONNECTIONS = 200  # per process: scripts take well under a millisecond, so few are ever busy at once
@@ -28,7 +29,19 @@ RECONNECTS = 2  # a restarted server is reached at once; a dead one costs 15 ms 
 
 
 def make_client(url: str, timeout_seconds: float) -> Any:
-    """Return a client for *url*; it connects at the first command, not here."""
+    """
+    Return a client for *url*; it connects at the first command, not here.
+
+    Raises ConfigError for an option in its query whose value is of the wrong kind.
+    """
+    try:
+        return _client_for(url, timeout_seconds)
+    except ValueError:  # its words could repeat a password
+        accepted = "options after its `?` with values of their kind"
+        raise ConfigError(NAMES["redis_url"], url.rsplit("@", 1)[-1].split("?")[0] + "?…", accepted) from None
+
+
+def _client_for(url: str, timeout_seconds: float) -> Any:
     options: dict[str, Any] = {
         "socket_timeout": timeout_seconds,
         "socket_connect_timeout": timeout_seconds,

@@ -26,6 +26,8 @@ KEY, OLDER = (base64.urlsafe_b64encode(letter * 32).decode() for letter in (b"a"
         ("REDIS_URL", "unix:///run/redis.sock", "redis_url", "unix:///run/redis.sock"),
         ("REDIS_URL", "redis+sentinel://a,b/mymaster/0", "redis_url", "redis+sentinel://a,b/mymaster/0"),
         ("REDIS_URL", "redis+cluster://a:7000", "redis_url", "redis+cluster://a:7000"),
+        ("REDIS_URL", "redis+sentinel://u:p@a:1,b:2/m", "redis_url", "redis+sentinel://u:p@a:1,b:2/m"),
+        ("REDIS_URL", "redis://:pw@[::1]:6379/0", "redis_url", "redis://:pw@[::1]:6379/0"),
         ("POOLGATE_SLOW_CLIENT_SECONDS", "5", "slow_client_seconds", 5.0),
         ("POOLGATE_METRICS_TOKEN", "t", "metrics_token", "t"),
         ("POOLGATE_HOME", "/srv/pool", "home", Path("/srv/pool")),
@@ -83,6 +85,9 @@ def test_unset_and_empty_both_mean_the_default(environ):
     [
         ("REDIS_URL", "localhost:6379", "redis://"),
         ("REDIS_URL", "redis://", "redis://"),
+        ("REDIS_URL", "redis://h:notaport", "a port in it is a number"),
+        ("REDIS_URL", "redis://:pass@h:99999/0", "a port in it is a number"),
+        ("REDIS_URL", "redis+sentinel://a:26379,b:x/mymaster", "a port in it is a number"),
         ("PORT", "http", "from 1 to 65535"),
         ("PORT", "70000", "from 1 to 65535"),
         ("WEB_CONCURRENCY", "0", "from 1 to 256"),

@@ -83,6 +83,20 @@ class TestFailures:
         assert result.stderr.count("\n") == 1
         assert "No such command 'explode'" in result.stderr
 
+    @pytest.mark.parametrize(
+        ("command", "told"),
+        [
+            ("bogus", "Error: No such command 'bogus' (see main --help)\n"),
+            ("doctr", "Error: No such command 'doctr'. Did you mean 'doctor'? (see main --help)\n"),
+            ("--hlp", "Error: No such option '--hlp'. Did you mean '--help'? (see main --help)\n"),
+            ("key lst", "Error: No such command 'lst'. Did you mean 'list'? (see main key --help)\n"),
+        ],
+    )
+    def test_what_may_have_been_meant(self, poolgate, command, told):
+        result = poolgate(command)
+
+        assert (result.exit_code, result.stdout, result.stderr) == (2, "", told)
+
     @pytest.mark.parametrize("command", ["account list --what --json", "key create --json", "key zap --json"])
     def test_wrong_usage_in_json(self, poolgate, command):
         """Even where the failure comes before --json is read."""
@@ -122,7 +136,13 @@ class TestFailures:
         assert result.exit_code == 1
         assert result.stderr == "Error: /dev/null/pg: Not a directory\n"
 
-    @pytest.mark.parametrize("url", ["http://h", "redis://:hunter2@h:port/0", "redis://:hun/ter2@h", "h"])
+    @pytest.mark.parametrize(
+        "url",
+        [
+            *("http://h", "redis://:hunter2@h:port/0", "redis://:hun/ter2@h", "h"),
+            *("redis://:hunter2@h/0?socket_timeout=x", "redis+sentinel://:hunter2@h:x/m"),
+        ],
+    )
     def test_a_redis_url_that_is_none(self, poolgate, url):
         """The password in it is not repeated."""
         result = poolgate("key list --redis-url", url)
@@ -205,6 +225,25 @@ def run(home: Path, *args: str, stdin: str = "", **variables: str) -> subprocess
 
 
 class TestProcesses:
+    @pytest.mark.parametrize("module", ["gunicorn", "workers"])
+    @pytest.mark.parametrize("url", ["redis://h:notaport", "redis://h/0?socket_timeout=x"])
+    def test_a_redis_url_that_is_none(self, module, url):
+        """The services say it in one line, as commands do."""
+        with short_folder() as home:
+            ended = subprocess.run(
+                [sys.executable, "-m", module],
+                cwd=ROOT,
+                env={"PATH": os.environ["PATH"], "POOLGATE_HOME": str(home), "REDIS_URL": url},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+
+        assert ended.returncode != 0
+        assert ended.stderr.startswith(f"REDIS_URL='{url[:9]}")
+        assert ended.stderr.count("\n") == 1
+
     def test_a_fresh_machine(self):
         """Without a Redis each command starts the private server; what it did outlives it."""
         with short_folder() as home:
