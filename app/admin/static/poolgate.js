@@ -37,3 +37,57 @@ document.addEventListener("DOMContentLoaded", () => {
   localTimes(document);
   copyButtons(document);
 });
+
+// Live parts: the server sends the same pieces of HTML that the page was made of.
+function watch(box) {
+  const mark = document.getElementById("live-state");
+  const say = (word, shape) => { if (mark) { mark.textContent = word; mark.className = `state ${shape}`; } };
+  const source = new EventSource(box.dataset.live);
+  source.addEventListener("open", () => say("live", "ok"));
+  source.addEventListener("error", () => {
+    if (source.readyState === EventSource.CLOSED) { say("not live", "off"); setTimeout(() => watch(box), 15000); }
+  });
+  source.addEventListener("accounts", (event) => {
+    for (const [id, html] of Object.entries(JSON.parse(event.data))) {
+      const place = document.querySelector(`[data-live-id="${CSS.escape(id)}"]`);
+      if (!place || place.dataset.drawn === html) continue;
+      place.dataset.drawn = html;
+      place.innerHTML = html;
+      localTimes(place);
+    }
+  });
+  if ("liveRows" in box.dataset) source.addEventListener("requests", (event) => addRows(box, JSON.parse(event.data)));
+  window.addEventListener("pagehide", () => source.close(), { once: true });
+}
+
+const MOST_ROWS = 200;
+
+function addRows(table, rows) {
+  const body = table.tBodies[0];
+  for (const row of rows) {
+    if (document.getElementById(`row-${row.id}`)) continue;
+    const piece = document.createElement("template");
+    piece.innerHTML = row.html;
+    const made = piece.content.firstElementChild;
+    made.id = `row-${row.id}`;
+    made.classList.add("fresh");
+    localTimes(made);
+    body.prepend(made);
+  }
+  while (body.rows.length > MOST_ROWS) body.rows[body.rows.length - 1].remove();
+  for (const empty of document.querySelectorAll("[data-empty]")) empty.remove();
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  const box = document.querySelector("[data-live]");
+  if (box && "EventSource" in window) watch(box);
+});
+
+// One menu at a time, and Escape closes it.
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.switch[open]")) if (!menu.contains(event.target)) menu.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll("details.switch[open]")) { menu.open = false; menu.querySelector("summary").focus(); }
+});

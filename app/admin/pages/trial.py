@@ -1,0 +1,50 @@
+"""One ordinary request to this gateway, as a client would send it."""
+
+from __future__ import annotations
+
+import http.client
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+PATIENCE_SECONDS = 60.0
+MOST_SAID = 400
+LISTENS_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    ok: bool
+    said: str
+    ms: float | None = None
+
+
+def question(model: str) -> dict[str, Any]:
+    return {"model": model, "messages": [{"role": "user", "content": "Hello"}], "max_completion_tokens": 200}
+
+
+def ask(bind: str, port: int, key: str, model: str) -> Told:
+    """Return what the gateway that listens on *bind* and *port* answers to *key*; nothing is raised."""
+    connection = http.client.HTTPConnection(
+        LISTENS_EVERYWHERE.get(bind, bind), port, timeout=PATIENCE_SECONDS
+    )
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    try:
+        connection.request("POST", "/v1/chat/completions", orjson.dumps(question(model)), headers)
+        answer = connection.getresponse()
+        body = orjson.loads(answer.read())
+    except (OSError, ValueError, http.client.HTTPException):
+        return Told(False, "the gateway gave no answer in time")
+    finally:
+        connection.close()
+    return _told(answer.status, body)
+
+
+def _told(status: int, body: Any) -> Told:
+    try:
+        if status == 200:
+            return Told(True, str(body["choices"][0]["message"]["content"] or "with no words")[:MOST_SAID])
+        return Told(False, f"status {status}: {body['error']['message']}"[:MOST_SAID])
+    except (KeyError, IndexError, TypeError):
+        return Told(False, f"status {status}, and nothing that can be read")
