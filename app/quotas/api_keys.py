@@ -10,6 +10,7 @@ import hashlib
 import re
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ from app.stores.scripts import Scripts
 PREFIX = "sk-pg-"
 _PUBLIC = (
     *("id", "name", "pool", "models", "accounts", "limits", "expires_at", "state"),
-    *("raw", "on_cut", "output_tokens"),
+    *("raw", "on_cut", "output_tokens", "created_at", "former_until"),
 )
 _SHAPE = re.compile(rf"{PREFIX}({keys.POOL_NAME.pattern})-([0-9A-Za-z]{{43}})")
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -44,6 +45,8 @@ class ApiKey:
     on_cut: str = "fail"  # what to do when a stream is cut after its first event: fail or restart
     output_tokens: int = 0  # the most output of a request that names no limit; 0: the model's own
     raw: bool = False  # whether answers may carry what the upstream was sent and said
+    created_at: float = 0.0  # Unix seconds
+    former_until: float | None = None  # until then the secret before the last rotation is good as well
     zone: str = "UTC"  # the pool's: where its days begin
     settings: str = ""  # the pool's, as stored: see app.pool.settings
     prices: str = "0"  # which version of its pool's own prices holds; 0: it has none
@@ -73,12 +76,13 @@ class KeyBook:
         if shape is None:
             raise InvalidApiKey("This is not an API key of this gateway: they begin with sk-pg-")
         pool = shape[1]
-        now_ms, key_id, flat, (settings, zone, pool_limits, prices) = self._scripts.run(
-            "authenticate", pool, _digest(presented)
+        digest = _digest(presented)
+        now_ms, _, flat, (settings, zone, pool_limits, prices) = self._scripts.run(
+            "authenticate", pool, digest
         )
-        if not key_id:
-            raise InvalidApiKey("This API key is not known here")
         fields = dict(zip(flat[::2], flat[1::2], strict=True))
+        if not fields or digest not in (fields.get("digest", digest), fields.get("former")):
+            raise InvalidApiKey("This API key is not known here")
         key = _key_from(
             fields,
             pool,
@@ -113,14 +117,13 @@ class KeyBook:
 
         *accounts* are ids. Raises InvalidRequest when the name is taken.
         """
-        key_id = f"key_{secrets.token_hex(6)}"
-        secret = f"{PREFIX}{pool}-{''.join(secrets.choice(_LETTERS) for _ in range(43))}"
+        key_id, secret = f"key_{secrets.token_hex(6)}", _new_secret(pool)
         record = {
             "id": key_id,
             "name": name,
-            "models": orjson.dumps(models).decode(),
-            "accounts": orjson.dumps(accounts).decode(),
-            "limits": orjson.dumps(limits).decode(),
+            "models": _list(models),
+            "accounts": _list(accounts),
+            "limits": _list(limits),
             "expires_ms": int(expires_at * 1000) if expires_at else 0,
             "state": "active",
             "output_tokens": output_tokens,
@@ -139,7 +142,7 @@ class KeyBook:
             key_id = client.hget(keys.key_names(pool), name)
             fields = client.hgetall(keys.api_key(pool, key_id)) if key_id else None
         if not fields:
-            raise NotFound(f"There is no key named '{name}' in pool '{pool}'", param="name")
+            raise _no_key(pool, name)
         return _key_from(fields, pool)
 
     def all(self, pool: str) -> list[ApiKey]:
@@ -155,9 +158,62 @@ class KeyBook:
 
     def disable(self, pool: str, name: str) -> None:
         """Refuse this key from now on, in every worker; requests it has running end by themselves."""
-        key_id = self.find(pool, name).id
-        with store_errors():
-            self._scripts.client.hset(keys.api_key(pool, key_id), "state", "disabled")
+        self.change(pool, name, state="disabled")
+
+    def enable(self, pool: str, name: str) -> None:
+        """Take a disabled key again."""
+        self.change(pool, name, state="active")
+
+    def change(self, pool: str, name: str, **fields: Any) -> ApiKey:
+        """
+        Give the key *name* other values of `create`'s fields, or another `state`, and return it.
+
+        Its secret, its limits and what they have counted stay. Raises NotFound.
+        """
+        record = {field: _STORED.get(field, str)(value) for field, value in fields.items()}
+        if "expires_at" in record:
+            record["expires_ms"] = record.pop("expires_at")
+        if not self._scripts.run("change_key", pool, self.find(pool, name).id, orjson.dumps(record)):
+            raise _no_key(pool, name)
+        return self.find(pool, name)
+
+    def rotate(self, pool: str, name: str, overlap_seconds: float = 0) -> tuple[ApiKey, str]:
+        """
+        Give the key *name* a new secret and return both; the one it had stays good for *overlap_seconds*.
+
+        Limits and books belong to the key and go on. Raises NotFound.
+        """
+        secret = _new_secret(pool)
+        key_id, overlap_ms = self.find(pool, name).id, int(overlap_seconds * 1000)
+        if not self._scripts.run("rotate_key", pool, key_id, _digest(secret), overlap_ms)[0]:
+            raise _no_key(pool, name)
+        return self.find(pool, name), secret
+
+    def remove(self, pool: str, name: str) -> None:
+        """Forget the key *name* and its limits; what it used stays in the books. Raises NotFound."""
+        if not self._scripts.run("remove_key", pool, self.find(pool, name).id):
+            raise _no_key(pool, name)
+
+
+def _list(values: Any) -> str:
+    return orjson.dumps(values).decode()
+
+
+_STORED: dict[str, Callable[[Any], Any]] = {
+    "models": _list,
+    "accounts": _list,
+    "expires_at": lambda seconds: int(seconds * 1000) if seconds else 0,
+    "raw": int,
+    "output_tokens": int,
+}
+
+
+def _new_secret(pool: str) -> str:
+    return f"{PREFIX}{pool}-{''.join(secrets.choice(_LETTERS) for _ in range(43))}"
+
+
+def _no_key(pool: str, name: str) -> NotFound:
+    return NotFound(f"There is no key named '{name}' in pool '{pool}'", param="name")
 
 
 def _digest(secret: str) -> str:
@@ -178,5 +234,7 @@ def _key_from(fields: dict[str, str], pool: str, pool_limits: str = "[]", **of_p
         on_cut=fields.get("on_cut", "fail"),
         output_tokens=int(fields.get("output_tokens") or 0),
         raw=fields.get("raw") == "1",
+        created_at=int(fields.get("created_ms") or 0) / 1000,
+        former_until=int(fields.get("former_until_ms") or 0) / 1000 or None,
         **of_pool,
     )

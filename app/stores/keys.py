@@ -13,6 +13,7 @@ import re
 
 POOLS = "pg:pools"  # set of pool names; not on any request's path
 JOBS = "pg:job:"  # + job name: string, the worker that took its current period; expires with it
+OFFICE = ".office"  # stands where a pool's name does, and can be none: the slot of what is nobody's pool
 POOL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
@@ -102,3 +103,13 @@ def ledger(name: str) -> str:
 def rollup(name: str, span: str, start_seconds: int) -> str:
     """Hash: totals of one hour (`h`) or day (`d`): `key|account|model|figure` -> integer."""
     return f"{root(name)}roll:{span}:{start_seconds}"
+
+
+def audit() -> str:
+    """Stream: one entry per change that a person made."""
+    return root(OFFICE) + "audit"
+
+
+def audit_open() -> str:
+    """Hash: changes under way: id -> the entry as it is known so far (JSON)."""
+    return root(OFFICE) + "audit-open"

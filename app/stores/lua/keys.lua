@@ -11,6 +11,8 @@ local LEASES = root .. 'leases'
 local LEDGER = root .. 'ledger'
 local NAMES = root .. 'accounts'
 local KEY_NAMES = root .. 'keys'
+local AUDIT = root .. 'audit' -- of the office alone
+local AUDIT_OPEN = root .. 'audit-open'
 
 local function account_key(id) return root .. 'a:' .. id end
 local function api_key_key(id) return root .. 'k:' .. id end

@@ -1,0 +1,8 @@
+-- Change fields of an API key's record; its secret, its limits and its books stay.
+-- KEYS[1]  root of the pool
+-- ARGV     key id, JSON {field: value}
+-- Returns  1 changed, 0 when there is no such key.
+local key = api_key_key(ARGV[1])
+if redis.call('EXISTS', key) == 0 then return 0 end
+for field, value in pairs(cjson.decode(ARGV[2])) do redis.call('HSET', key, field, value) end
+return 1

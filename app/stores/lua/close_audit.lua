@@ -1,0 +1,8 @@
+-- Close an open entry of the audit book, and write it unless what it announced was refused.
+-- KEYS[1]  root of the office
+-- ARGV     id of the open entry, its outcome (done | refused | unknown), JSON of the entry
+-- Returns  1 closed, 0 when it was closed before, so an entry is written once.
+local MOST = 100000
+if redis.call('HDEL', AUDIT_OPEN, ARGV[1]) == 0 then return 0 end
+if ARGV[2] ~= 'refused' then redis.call('XADD', AUDIT, 'MAXLEN', '~', MOST, '*', 'entry', ARGV[3]) end
+return 1

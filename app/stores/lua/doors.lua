@@ -1,0 +1,24 @@
+-- Who may come in: operators, their sessions, and how often somebody tried. All of it is the office's.
+local START = root .. 'start' -- string: SHA-256 (hex) of the token that makes the first operator; expires
+local OPERATORS = root .. 'operators' -- set: names
+
+local function operator_key(name) return root .. 'op:' .. name end
+local function session_key(digest) return root .. 'ses:' .. digest end
+local function sessions_key(operator) return root .. 'op-ses:' .. operator end -- zset: digest -> end, Unix ms
+local function tries_key(what) return root .. 'try:' .. what end
+
+-- End the sessions of an operator for which `which(digest, id)` is true; returns how many there were.
+local function end_sessions(operator, which)
+  local ended = 0
+  for _, digest in ipairs(redis.call('ZRANGE', sessions_key(operator), 0, -1)) do
+    local id = redis.call('HGET', session_key(digest), 'id')
+    if not id then
+      redis.call('ZREM', sessions_key(operator), digest)
+    elseif which(digest, id) then
+      redis.call('DEL', session_key(digest))
+      redis.call('ZREM', sessions_key(operator), digest)
+      ended = ended + 1
+    end
+  end
+  return ended
+end

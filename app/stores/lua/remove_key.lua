@@ -1,0 +1,16 @@
+-- Remove an API key, its secrets and the counters of its limits. What it used stays in the books.
+-- KEYS[1]  root of the pool
+-- ARGV     key id
+-- Returns  1 removed, 0 when there is no such key.
+-- Requests of it that are open settle as ever: a limit that is gone holds nothing back.
+local id = ARGV[1]
+local key = api_key_key(id)
+local v = redis.call('HMGET', key, 'name', 'limits', 'digest', 'former')
+if not v[1] then return 0 end
+for _, limit in ipairs(cjson.decode(v[2] or '[]')) do redis.call('DEL', limit_key(limit.id)) end
+for i = 3, 4 do
+  if v[i] then redis.call('DEL', secret_key(v[i])) end
+end
+redis.call('HDEL', KEY_NAMES, v[1])
+redis.call('DEL', key)
+return 1

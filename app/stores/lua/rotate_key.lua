@@ -1,0 +1,24 @@
+-- Give an API key a new secret; the one it had is good for a while longer, or for no moment more.
+-- KEYS[1]  root of the pool
+-- ARGV     key id, SHA-256 of the new secret (hex), how long the former one stays valid (ms)
+-- Returns  {1, until when the former secret is valid (ms; 0: no more)}, or {0} when there is no such key.
+-- At most two secrets of a key are valid: one that was rotated out before ends now.
+local id, digest, overlap, now = ARGV[1], ARGV[2], tonumber(ARGV[3]), clock()
+local key = api_key_key(id)
+if redis.call('EXISTS', key) == 0 then return { 0 } end
+local v = redis.call('HMGET', key, 'digest', 'former', 'former_until_ms')
+local current, former = v[1], v[2]
+if current == digest then return { 1, tonumber(v[3]) or 0 } end -- asked again: the reply was lost
+if former then redis.call('DEL', secret_key(former)) end
+local ends = 0
+if current and overlap > 0 then
+  ends = now + overlap
+  redis.call('PEXPIRE', secret_key(current), overlap)
+  redis.call('HSET', key, 'former', current)
+else
+  if current then redis.call('DEL', secret_key(current)) end
+  redis.call('HDEL', key, 'former')
+end
+redis.call('SET', secret_key(digest), id)
+redis.call('HSET', key, 'digest', digest, 'former_until_ms', ends, 'rotated_ms', now)
+return { 1, ends }
