@@ -12,7 +12,13 @@ import orjson
 from app.cli.common import Group, checked, example, in_pool, pool_name, with_store
 from app.cli.output import show_json, show_list, table
 from app.pool.pools import POLICIES, checked_zone
-from app.pool.settings import EVERY_MODEL, TIME_LIMITS, with_accounts_named, with_time_limit
+from app.pool.settings import (
+    EVERY_MODEL,
+    TIME_LIMITS,
+    with_accounts_named,
+    with_time_limit,
+    with_windows_told,
+)
 from app.wiring import Services
 
 
@@ -94,6 +100,12 @@ def time_limit(text: str) -> TimeLimit:
     default=None,
     help="Whether answers tell in a header which account gave them.",
 )
+@click.option(
+    "--show-windows/--hide-windows",
+    "told",
+    default=None,
+    help="Whether answers tell in headers how much of its upstream windows the pool has used.",
+)
 @in_pool
 @with_store
 def set_pool(
@@ -104,12 +116,14 @@ def set_pool(
     zone: str | None,
     time_limits: tuple[TimeLimit, ...],
     named: bool | None,
+    told: bool | None,
 ) -> None:
     """Change a pool; it holds from the next request on."""
-    if policy is None and zone is None and not time_limits and named is None:
+    if (policy, zone, named, told) == (None,) * 4 and not time_limits:
         raise click.UsageError("Say what is to change")
     steps = [one.into for one in time_limits]
     steps += [] if named is None else [partial(with_accounts_named, named=named)]
+    steps += [] if told is None else [partial(with_windows_told, told=told)]
     services.pools.ensure(pool)
     services.pools.change(
         pool,
@@ -121,8 +135,8 @@ def set_pool(
     if as_json:
         show_json(changed)
     else:
-        told = {"policy": changed["policy"], "days begin in": changed["zone"], **changed["settings"]}
-        click.echo(f"Pool '{pool}': " + "; ".join(f"{name} {_said(value)}" for name, value in told.items()))
+        now = {"policy": changed["policy"], "days begin in": changed["zone"], **changed["settings"]}
+        click.echo(f"Pool '{pool}': " + "; ".join(f"{name} {_said(value)}" for name, value in now.items()))
 
 
 def _said(value: object) -> str:

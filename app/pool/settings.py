@@ -81,3 +81,8 @@ def with_time_limit(text: str, pattern: str, name: str, seconds: float | None) -
 def with_accounts_named(text: str, named: bool) -> str:
     """Return stored settings *text* with answers that say which account gave them, or do not."""
     return orjson.dumps({**orjson.loads(text or "{}"), "names_accounts": named}).decode()
+
+
+def with_windows_told(text: str, told: bool) -> str:
+    """Return stored settings *text* with answers that say how much of its windows is used, or do not."""
+    return orjson.dumps({**orjson.loads(text or "{}"), "tells_windows": told}).decode()

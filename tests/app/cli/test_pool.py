@@ -66,6 +66,13 @@ def test_set(poolgate):
     }
 
 
+def test_what_answers_tell(poolgate):
+    poolgate("pool set --hide-windows --hide-accounts")
+    changed = json.loads(poolgate("pool set --show-accounts --json").stdout)
+
+    assert changed["settings"] == {"tells_windows": False, "names_accounts": True}
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
