@@ -58,6 +58,12 @@ class Worker(GeventWorker):  # type: ignore[misc]
         super().patch()
         select.poll = get_original("select", "poll")  # type: ignore[misc]
 
+    def init_process(self) -> None:
+        """Have gunicorn's settings at hand: it searches for each of some thirty in every request."""
+        settings = self.cfg.settings.items()
+        vars(self.cfg).update({name: setting.get() for name, setting in settings})
+        super().init_process()
+
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         try:
             super().handle_request(listener_name, req, sock, addr)
