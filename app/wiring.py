@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.config import Settings
+from app.office.actor import Actor
+from app.office.audit import AuditBook
+from app.office.desk import Desk
+from app.office.flows import FlowBook
+from app.office.parts import Parts
 from app.pool.accounts import AccountBook
 from app.pool.known_accounts import KnownAccounts
 from app.pool.pools import PoolBook
@@ -50,11 +55,17 @@ class Services:
     known_accounts: KnownAccounts
     relay: Relay
     cache: AnswerCache
+    audit: AuditBook
+    office: Parts
     tracing: Tracing | None
     demo: bool  # whether demo accounts answer: only under `poolgate up --demo`
 
     def answering(self, call: Call) -> Answering:
         return Answering(call, self.relay.stream, self.cache)
+
+    def desk(self, actor: Actor) -> Desk:
+        """Return what *actor* may change things through."""
+        return Desk(self.office, actor)
 
 
 def build(settings: Settings, *, demo: bool = False, tracing: Tracing | None = None) -> Services:
@@ -81,26 +92,43 @@ def build(settings: Settings, *, demo: bool = False, tracing: Tracing | None = N
     books = Books(scripts, Spool(settings.home / "spool"))
     prices = PriceBook(scripts)
     refresher = TokenRefresher(sign_ins, accounts, oauth.refresh)
+    api_keys, limits, audit = KeyBook(scripts), LimitBook(scripts), AuditBook(scripts)
+    office = Parts(
+        settings=settings,
+        pools=pools,
+        accounts=accounts,
+        sign_ins=sign_ins,
+        api_keys=api_keys,
+        limits=limits,
+        prices=prices,
+        refresher=refresher,
+        upstream=upstream,
+        oauth=oauth,
+        flows=FlowBook(scripts, vault),
+        audit=audit,
+    )
     return Services(
         settings=settings,
         scripts=scripts,
         pools=pools,
         accounts=accounts,
         sign_ins=sign_ins,
-        api_keys=KeyBook(scripts),
+        api_keys=api_keys,
         upstream=upstream,
         oauth=oauth,
         refresher=refresher,
         active=active,
         books=books,
         prices=prices,
-        limits=LimitBook(scripts),
+        limits=limits,
         usage=UsageBook(scripts),
         known_accounts=KnownAccounts(
             pools, accounts, lambda account, token: upstream.get_json(account, "/wham/usage", token=token)
         ),
         relay=Relay(settings, scripts, accounts, upstream, active, books, prices, refresher, demo=demo),
         cache=AnswerCache(AnswerStore(scripts, vault), books),
+        audit=audit,
+        office=office,
         tracing=tracing,
         demo=demo,
     )

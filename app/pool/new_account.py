@@ -47,6 +47,11 @@ def changed_account(account: Account, said: Mapping[str, Any]) -> Account:
     return replace(account, **fields)
 
 
+def checked_credential(credential: str) -> str:
+    """Return *credential* when it can stand in a header. Raises InvalidRequest, which never repeats it."""
+    return _for_header(credential, "credential")
+
+
 def _for_header(value: str, param: str) -> str:
     """Return *value* when it can stand in a header; the error never repeats it."""
     if not (value.isascii() and value.isprintable()) or " " in value:

@@ -90,6 +90,11 @@ def settled(name: str, request_id: str) -> str:
     return f"{root(name)}done:{request_id}"
 
 
+def flow(name: str, flow_id: str) -> str:
+    """String: a sealed sign-in that a person has begun; `:asked` behind it paces the asking."""
+    return f"{root(name)}flow:{flow_id}"
+
+
 def answer(name: str, digest: str) -> str:
     """String: a sealed answer, there as long as its caller wanted it kept."""
     return f"{root(name)}ans:{digest}"
@@ -113,3 +118,43 @@ def audit() -> str:
 def audit_open() -> str:
     """Hash: changes under way: id -> the entry as it is known so far (JSON)."""
     return root(OFFICE) + "audit-open"
+
+
+def operators() -> str:
+    """Set: names of those who may sign in to the admin pages."""
+    return root(OFFICE) + "operators"
+
+
+def operator(name: str) -> str:
+    """Hash: password (Argon2), second factor (sealed), recovery codes (SHA-256)."""
+    return f"{root(OFFICE)}op:{name}"
+
+
+def start_token() -> str:
+    """String: SHA-256 (hex) of the token that lets the first operator in; expires."""
+    return root(OFFICE) + "start"
+
+
+def session(digest: str) -> str:
+    """Hash: an operator's session, by the SHA-256 (hex) of its secret id; expires."""
+    return f"{root(OFFICE)}ses:{digest}"
+
+
+def sessions(operator_name: str) -> str:
+    """Sorted set: session digest -> when it ends at the latest, Unix ms."""
+    return f"{root(OFFICE)}op-ses:{operator_name}"
+
+
+def admin_token(digest: str) -> str:
+    """Hash: an admin token, by the SHA-256 (hex) of its secret; expires when it does."""
+    return f"{root(OFFICE)}adm:{digest}"
+
+
+def admin_tokens() -> str:
+    """Hash: admin token name -> digest."""
+    return root(OFFICE) + "admin-tokens"
+
+
+def tries(what: str) -> str:
+    """Sorted set: a try to sign in -> when, Unix ms; *what* says of whom and from where."""
+    return f"{root(OFFICE)}try:{what}"

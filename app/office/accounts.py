@@ -1,0 +1,159 @@
+"""What operators do with accounts. What is changed holds at once, in every process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from app.errors import InvalidRequest, NotFound
+from app.office.base import Noun
+from app.office.trial import Trial, trial
+from app.pool.account import Account
+from app.pool.new_account import changed_account, checked_credential, new_account
+from app.pool.tokens import Tokens, tokens_from_auth_json
+
+
+class Accounts(Noun):
+    def add_account(
+        self, pool: str, wish: Mapping[str, Any], *, credential: str = "", chatgpt_account_id: str = ""
+    ) -> Account:
+        """
+        Add the account that *wish*, the fields of a valid AccountInput, describes.
+
+        Raises InvalidRequest where the name is taken, or a credential is missing or malformed.
+        """
+        account = new_account(
+            wish, self._parts.settings, credential=credential, chatgpt_account_id=chatgpt_account_id
+        )
+        return self._put(pool, "account.add", account)
+
+    def put_account(self, pool: str, account: Account) -> Account:
+        """Add *account*, or change the one it is, as a whole."""
+        return self._put(pool, "account.change" if account.id else "account.add", account)
+
+    def change_account(
+        self, pool: str, name: str, wish: Mapping[str, Any], *, credential: str = ""
+    ) -> Account:
+        """
+        Change the account *name*; *wish* holds fields of an AccountInput loaded with `partial=True`.
+
+        An empty list of models allows all. A *credential* takes the place of the API key or token
+        it has. Raises NotFound; InvalidRequest for a credential where a sign-in is.
+        """
+        account = changed_account(self._parts.accounts.find(pool, name), wish)
+        if credential:
+            if account.signed_in:
+                raise InvalidRequest(
+                    f"Account '{name}' has a sign-in, which renews itself; sign it in anew instead",
+                    param="credential",
+                )
+            account = replace(account, credential=checked_credential(credential))
+        return self._put(pool, "account.change", account, credential="replaced" if credential else "")
+
+    def _put(
+        self, pool: str, action: str, account: Account, tokens: Tokens | None = None, **beside: str
+    ) -> Account:
+        self._ensure(pool)
+        before = self._parts.accounts.read(pool, account.id) if account.id else None
+        with self._change(action, pool, account.name) as change:
+            if before is None:
+                stored = self._parts.accounts.add(pool, account, tokens)
+            else:
+                stored = self._parts.accounts.change(pool, account)
+                change.before = _told(before)
+            change.after = _told(stored)
+            change.beside = {name: value for name, value in beside.items() if value}
+        return stored
+
+    def pause_account(self, pool: str, name: str) -> Account:
+        """Give the account *name* no new requests; those it is serving go on."""
+        return self._on_account("account.pause", pool, name, self._parts.accounts.pause)
+
+    def resume_account(self, pool: str, name: str) -> Account:
+        """Bring the account *name* back, whatever it was out for."""
+        return self._on_account("account.resume", pool, name, self._parts.accounts.resume)
+
+    def remove_account(self, pool: str, name: str, *, although_bound: bool = False) -> None:
+        """Remove an account and its credential. Raises InvalidRequest while keys are bound to it."""
+        before = self._parts.accounts.find(pool, name)
+        with self._change("account.remove", pool, name) as change:
+            change.before = _told(before)
+            change.beside = {"forced": True} if although_bound else {}
+            self._parts.accounts.remove(pool, name, although_bound=although_bound)
+
+    def _on_account(self, action: str, pool: str, name: str, do: Callable[[str, str], object]) -> Account:
+        before = self._parts.accounts.find(pool, name)
+        with self._change(action, pool, name) as change:
+            do(pool, name)
+            after = self._parts.accounts.find(pool, name)
+            change.before, change.after = _states(before), _states(after)
+        return after
+
+    def check_sign_in(self, pool: str, name: str) -> Account | None:
+        """
+        Return the account that a sign-in as *name* would renew, None where it would make one.
+
+        To be asked before anybody signs in. Raises InvalidRequest for an account that has no sign-ins.
+        """
+        try:
+            known = self._parts.accounts.find(pool, name)
+        except NotFound:
+            return None
+        if known.kind != "chatgpt":
+            raise InvalidRequest(
+                f"Account '{name}' is of kind {known.kind}, which has no sign-in", param="name"
+            )
+        return known
+
+    def sign_in(self, pool: str, name: str, tokens: Tokens, *, way: str) -> Account:
+        """
+        Keep *tokens*, which came by *way*, as the sign-in of the account *name*, new or known.
+
+        Raises InvalidRequest where they are another ChatGPT account's than the one of that name.
+        """
+        known = self.check_sign_in(pool, name)
+        if known is None:
+            account = new_account(
+                {"kind": "chatgpt", "name": name},
+                self._parts.settings,
+                credential=tokens.access_token,
+                chatgpt_account_id=tokens.account_id,
+            )
+            return self._put(pool, "account.sign_in", account, tokens, way=way)
+        if known.chatgpt_account_id != tokens.account_id:
+            raise InvalidRequest(
+                f"That is not the ChatGPT account of '{name}'; give it a name of its own", param="name"
+            )
+        with self._change("account.sign_in", pool, name) as change:
+            stored = self._parts.sign_ins.replace(pool, known, tokens)
+            change.before, change.after, change.beside = _told(known), _told(stored), {"way": way}
+        return stored
+
+    def import_account(self, pool: str, name: str, auth_json: bytes) -> Account:
+        """Take over the sign-in in Codex's *auth_json*. Raises InvalidRequest, which quotes none of it."""
+        return self.sign_in(pool, name, tokens_from_auth_json(auth_json), way="import")
+
+    def export_account(self, pool: str, name: str) -> bytes:
+        """Return the sign-in of the account *name* as Codex's auth.json: a secret."""
+        tokens = self._parts.sign_ins.read(pool, self._parts.accounts.find(pool, name))
+        self._parts.audit.note(self._actor, "account.export", pool, name)
+        return tokens.auth_json()
+
+    def test_account(self, pool: str, name: str, model: str = "") -> Trial:
+        """
+        Ask the account *name*, whatever its state, for one word, and tell how that went. It is not booked.
+
+        Raises InvalidRequest where no *model* is named and none is known.
+        """
+        account = self._parts.accounts.find(pool, name)
+        return trial(self._parts, pool, account, model)
+
+
+def _told(account: Account) -> dict[str, Any]:
+    public = account.public()
+    return {name: value for name, value in public.items() if name not in ("in_flight", "since_ms")}
+
+
+def _states(account: Account) -> dict[str, Any]:
+    return {name: getattr(account, name) for name in ("state", "reason", "until_ms")}
