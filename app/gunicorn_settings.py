@@ -90,7 +90,11 @@ def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None
 
 def post_worker_init(worker: Any) -> None:
     gevent.spawn(_exit_in_time, worker)
-    gevent.spawn(worker.wsgi.services.books.take_up)
+    books = worker.wsgi.services.books
+    gevent.spawn(books.take_up)
+    from app.api.pulse import beat_forever  # prometheus_client looks for its folder when it is first imported
+
+    gevent.spawn(beat_forever, books)
 
 
 def _exit_in_time(worker: Any) -> None:

@@ -10,6 +10,7 @@ from flask import Flask, Response, g
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
+from app.api import metrics
 from app.api.json import json_response
 from app.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound, PayloadTooLarge
 from schemas.faults import first_fault
@@ -34,6 +35,7 @@ def invalid(error: ValidationError) -> InvalidRequest:
 
 def error_response(error: GatewayError, status: int | None = None, **beside: Any) -> Response:
     """Return *error* in its envelope, with what else the body of this endpoint says *beside* it."""
+    metrics.refused(error)
     response = json_response(beside | error.envelope(), status or error.status)
     if not error.retryable:
         response.headers["x-should-retry"] = "false"

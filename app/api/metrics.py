@@ -18,8 +18,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client import generate_latest as exposition
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from app.api.at_scrape import AtScrape
 from app.api.services import services
-from app.errors import InvalidApiKey
+from app.errors import GatewayError, InvalidApiKey, UpstreamRejected
 
 bp = Blueprint("metrics", __name__)
 
@@ -50,6 +51,7 @@ _ended = cache(Counter("poolgate_requests", "Requests that ended.", ["endpoint",
 _seconds = cache(_histogram("poolgate_request_seconds", "From head to last byte.").labels)
 _first = cache(_histogram("poolgate_first_event_seconds", "From request to first event.").labels)
 _attempts = cache(Counter("poolgate_upstream_attempts", "Attempts at accounts.", ["outcome"]).labels)
+_refused = cache(Counter("poolgate_refusals", "Errors told by a status.", ["code"]).labels)
 _tokens = cache(Counter("poolgate_tokens", "Tokens that requests used.", ["what"]).labels)
 
 
@@ -66,6 +68,11 @@ def observe(endpoint: str, status: int, seconds: float, row: Mapping[str, Any]) 
             _tokens(what).inc(count)
 
 
+def refused(error: GatewayError) -> None:
+    """Count an error that is told as an HTTP answer; what an upstream said has one word for all."""
+    _refused("of_upstream" if isinstance(error, UpstreamRejected) else error.code).inc()
+
+
 def outcome_of(error: str | None) -> str:
     if error is None:
         return "ok"
@@ -79,7 +86,10 @@ def metrics() -> Response:
     if FOLDER in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return Response(exposition(registry), content_type=CONTENT_TYPE_LATEST)
+    found = exposition(registry)
+    now = CollectorRegistry()
+    now.register(AtScrape(services()))
+    return Response(found + exposition(now), content_type=CONTENT_TYPE_LATEST)
 
 
 def _check_token(token: str) -> None:

@@ -11,6 +11,7 @@ from app.cli.key import key_group
 from app.cli.ledger import ledger_group
 from app.cli.limit import limit_group
 from app.cli.login import export_account, import_account, login
+from app.cli.ops import ops
 from app.cli.pool import pool_group
 from app.cli.price import price_group
 from app.cli.replay import replay
@@ -35,6 +36,7 @@ main.add_command(request_group)
 main.add_command(replay)
 main.add_command(usage)
 main.add_command(ledger_group)
+main.add_command(ops)
 key_group.add_command(limit_group("key"))
 pool_group.add_command(limit_group("pool"))
 for command in (login, import_account, export_account):

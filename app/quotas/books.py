@@ -42,6 +42,10 @@ class Books:
         """How many settlements wait for Redis."""
         return len(self._kept)
 
+    def spooled(self) -> int:
+        """How many files of settlements lie in the spool."""
+        return len(self._spool.files())
+
     def settle(self, pool: str, settlement: dict[str, Any]) -> None:
         """Write *settlement* ({id, mark, row}, see settle.lua), or keep it and deliver it later."""
         try:

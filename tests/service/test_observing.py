@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,16 +12,20 @@ from typing import Any
 import orjson
 import pytest
 import requests
+from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.service.test_answers import BODIES, CHAT, PATHS
-from tests.support.gateway import Gateway, PoolOfTest, running_gateway
+from tests.support.gateway import ROOT, Gateway, PoolOfTest, running_gateway
 from tests.support.processes import eventually
 from tests.support.upstream_client import ScriptedUpstream
 
 TOKEN = "whoever-knows-this"
 SECRET_WORDS = "a-word-from-a-prompt"
 WORKERS = 2
+README_ROWS = dict(
+    re.findall(r"^\| `(poolgate_[a-z_]+)` \| (.*?) \|", (ROOT / "README.md").read_text(), re.M)
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +49,17 @@ def pool(gateway: Gateway) -> PoolOfTest:
     return gateway.pool()
 
 
-def metrics(gateway: Gateway) -> dict[str, float]:
-    """Every sample by its name and labels."""
+def families(gateway: Gateway) -> list[Metric]:
     answer = requests.get(gateway.url + "/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=10)
     assert answer.status_code == 200
+    return list(text_string_to_metric_families(answer.text))
+
+
+def metrics(gateway: Gateway) -> dict[str, float]:
+    """Every sample by its name and labels."""
     return {
         sample.name + "".join(f" {value}" for value in sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(answer.text)
+        for family in families(gateway)
         for sample in family.samples
     }
 
@@ -89,6 +98,44 @@ def test_counters_are_sums_over_all_processes(pool: PoolOfTest, upstream: Script
     assert grown(f"poolgate_request_seconds_count {route}") == 9
     assert grown(f"poolgate_first_event_seconds_count {route}") == 8
     assert metrics(pool.gateway)["poolgate_requests_open"] == 0
+
+
+def test_the_readme_names_every_metric_and_label(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.account("a", upstream.base_url())
+    pool.post(PATHS["chat"], {**CHAT, "stream": True}, pool.key())
+    pool.post(PATHS["chat"], CHAT, "nobody's")
+
+    def found() -> dict[str, set[str]]:
+        names: dict[str, set[str]] = {}
+        for family in families(pool.gateway):
+            name = family.name + "_total" * (family.type == "counter")
+            labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+            names.setdefault(name, set()).update(labels)
+        return names
+
+    told = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in README_ROWS.items()}
+    assert eventually(lambda: found() == told, 10), (found(), told)
+
+
+def test_accounts_are_counted_by_state_and_leases_while_they_are_held(
+    pool: PoolOfTest, upstream: ScriptedUpstream
+) -> None:
+    before = metrics(pool.gateway)
+    pool.account("a", upstream.base_url())
+    dead = pool.account("b", upstream.base_url("b"))
+    pool.gateway.services.accounts.pause(pool.name, dead.name)
+    upstream.script({"play": "text", "text": "one two", "deltas": 2, "at": {"1": [{"gate": "go"}]}})
+    with pool.post(PATHS["chat"], {**CHAT, "stream": True}, pool.key(), stream=True) as answer:
+        upstream.wait_for(gate="go")
+        now = metrics(pool.gateway)
+        upstream.release("go")
+        assert answer.text
+
+    assert now["poolgate_accounts active"] - before["poolgate_accounts active"] == 1
+    assert now["poolgate_accounts paused"] - before["poolgate_accounts paused"] == 1
+    assert now["poolgate_leases_open"] - before["poolgate_leases_open"] == 1
+    assert now["poolgate_store_up"] == 1
+    assert now["poolgate_settlements_waiting"] == now["poolgate_spool_files"] == 0
 
 
 def test_a_dead_process_has_nothing_open_and_what_it_counted_stays(

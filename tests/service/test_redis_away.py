@@ -108,6 +108,7 @@ def test_requests_are_refused_at_once_until_it_is_back(
         took = time.monotonic() - begun
         assert eventually(lambda: not is_ready(pool.gateway), RED_SECONDS)
         assert requests.get(pool.gateway.url + "/health/live", timeout=AT_ONCE_SECONDS).ok
+        assert "poolgate_store_up 0.0" in requests.get(pool.gateway.url + "/metrics", timeout=30).text
     finally:
         give_back()
 

@@ -21,11 +21,22 @@ def drain(seconds: float) -> None:
     ended.wait(seconds)
 
 
+class NoBooks:
+    def __len__(self) -> int:
+        return 0
+
+    def take_up(self) -> None:
+        pass
+
+    def put_away(self) -> None:
+        pass
+
+
 app = Flask("placeholder")
 app.services = SimpleNamespace(  # type: ignore[attr-defined]
     active=SimpleNamespace(drain=drain),
     tracing=None,
-    books=SimpleNamespace(take_up=lambda: None, put_away=lambda: None),
+    books=NoBooks(),
 )
 
 

@@ -1,0 +1,34 @@
+"""What is counted when somebody looks: of the store, and of this machine's spool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from app.errors import StoreUnavailable
+from app.pool.census import census
+from app.wiring import Services
+
+
+class AtScrape(Collector):
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            self._services.pools.ensure("default")  # as readiness does: a store that only reads is none
+            found = census(self._services.scripts)
+        except StoreUnavailable:
+            found = None
+        up = found is not None
+        yield GaugeMetricFamily("poolgate_store_up", "Whether Redis takes requests.", float(up))
+        if found is not None:
+            accounts = GaugeMetricFamily("poolgate_accounts", "Accounts of all pools.", labels=["state"])
+            for state, count in found.accounts.items():
+                accounts.add_metric([state], count)
+            yield accounts
+            yield GaugeMetricFamily("poolgate_leases_open", "Requests that hold a lease.", found.leases)
+        files = self._services.books.spooled()
+        yield GaugeMetricFamily("poolgate_spool_files", "Files of settlements nobody took up yet.", files)

@@ -1,0 +1,29 @@
+"""Accounts by state and open leases, of all pools at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.pool.census import STATES, Census, census
+from app.stores import keys
+from app.stores.scripts import Scripts
+from tests.support.store import StoreOfTest
+
+
+def test_an_empty_store(redis_client: Any) -> None:
+    assert census(Scripts(redis_client)) == Census(dict.fromkeys(STATES, 0), 0)
+
+
+def test_all_pools_are_counted(redis_client: Any) -> None:
+    for pool in ("one", "two"):
+        store = StoreOfTest(redis_client, pool=pool)
+        store.account("a")
+        store.key("k")
+        store.admit(output_tokens=1)
+        redis_client.sadd(keys.POOLS, pool)
+        redis_client.hset(keys.account_names(pool), "a", "a")
+    redis_client.hset(keys.account("two", "a"), "state", "paused")
+
+    found = census(Scripts(redis_client))
+
+    assert found == Census({**dict.fromkeys(STATES, 0), "active": 1, "paused": 1}, 2)
