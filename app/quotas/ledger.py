@@ -9,7 +9,7 @@ not judged, because their rows may be gone.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -44,26 +44,92 @@ class Difference:
     recomputed: int
 
 
+class RowSums:
+    """What the rows after *after* come to, in every total they belong to, as far as they have been read."""
+
+    def __init__(self, client: Any, pool: str, after: str = "") -> None:
+        self._client = client
+        self._ledger = keys.ledger(pool)
+        self._last_id = after
+        self.of: dict[Total, Counter[str]] = defaultdict(Counter)
+        self.rows = 0
+
+    def read(self, upto: str, told: Callable[[int], None] = lambda _: None) -> None:
+        """Add up the rows after the last that was read, *upto* included; *told* hears how many, by page."""
+        while True:
+            after = f"({self._last_id}" if self._last_id else "-"
+            with store_errors():
+                entries = self._client.xrange(self._ledger, after, upto, count=PAGE)
+            for entry_id, fields in entries:
+                self._add(orjson.loads(fields["row"]))
+                self._last_id = entry_id
+            self.rows += len(entries)
+            told(len(entries))
+            if len(entries) < PAGE:
+                return
+
+    def _add(self, row: dict[str, Any]) -> None:
+        counted = Counter(
+            {name: int(row[name]) for name in FIGURES if isinstance(row.get(name), int | float)}
+        )
+        if row["source"] != "corrected":
+            counted["requests"] = 1
+            counted["errors"] = int(row["status"] >= 400)
+        hour = int(row["at_ms"] - row["at_ms"] % HOUR_MS) // 1000
+        who = f"{row['key']}|{row['account']}|{row['model']}|"
+        for total, prefix in (
+            (Total(rollups.HOUR, hour), who),
+            (Total(rollups.DAY, int(row["day_ms"]) // 1000), who),
+            (Total(EVER, key_id=row["key"]), ""),
+        ):
+            sums = self.of[total]
+            for name, amount in counted.items():
+                sums[prefix + name] += amount
+
+
+def stored_name(pool: str, total: Total) -> str:
+    """Return the key of the hash that *total* is."""
+    if total.span == EVER:
+        return keys.used(pool, total.key_id)
+    return keys.rollup(pool, total.span, total.start)
+
+
+def read_total(client: Any, pool: str, total: Total) -> tuple[dict[str, int], str]:
+    """Return the figures of *total*, and the id of the newest row that is in them; '' where there is none."""
+    with store_errors():
+        pipeline = client.pipeline(transaction=True)
+        pipeline.hgetall(stored_name(pool, total))
+        pipeline.xrevrange(keys.ledger(pool), count=1)
+        stored, newest = pipeline.execute()
+    return {figure: int(amount) for figure, amount in stored.items()}, newest[0][0] if newest else ""
+
+
 class Verification:
     """One look at the books of one pool; after `differences` the counts say what was looked at."""
 
     def __init__(self, client: Any, pool: str) -> None:
         self._client = client
         self._pool = pool
-        self._sums: dict[Total, Counter[str]] = defaultdict(Counter)
-        self._last_id = "-"
+        self._sums = RowSums(client, pool)
         self._complete_from_ms = 0
-        self.rows = 0
         self.totals = 0
         self.skipped = 0
 
-    def differences(self) -> list[Difference]:
-        """Return every figure that is not the sum of its rows; none: the books balance."""
+    @property
+    def rows(self) -> int:
+        return self._sums.rows
+
+    def differences(self, told: Callable[[int], None] = lambda _: None) -> list[Difference]:
+        """
+        Return every figure that is not the sum of its rows; none: the books balance.
+
+        *told* hears how many rows were read, page by page.
+        """
         self._note_what_is_left()
-        self._read_rows("+")
+        self._sums.read("+", told)
         found: list[Difference] = []
         done: set[Total] = set()
-        while pending := (set(self._kept()) | set(self._sums)) - done:
+        while pending := (set(self._kept()) | set(self._sums.of)) - done:
             for total in sorted(pending):
                 if self._is_complete(total):
                     found += self._compare(total)
@@ -94,54 +160,13 @@ class Verification:
     def _is_complete(self, total: Total) -> bool:
         return total.start * 1000 >= self._complete_from_ms
 
-    def _name(self, total: Total) -> str:
-        if total.span == EVER:
-            return keys.used(self._pool, total.key_id)
-        return keys.rollup(self._pool, total.span, total.start)
-
     def _compare(self, total: Total) -> list[Difference]:
-        with store_errors():
-            pipeline = self._client.pipeline(transaction=True)
-            pipeline.hgetall(self._name(total))
-            pipeline.xrevrange(keys.ledger(self._pool), count=1)
-            stored, newest = pipeline.execute()
+        booked, newest = read_total(self._client, self._pool, total)
         if newest:
-            self._read_rows(newest[0][0])
-        booked = {figure: int(amount) for figure, amount in stored.items()}
-        summed = self._sums[total]
+            self._sums.read(newest)
+        summed = self._sums.of[total]
         return [
             Difference(total, figure, booked.get(figure, 0), summed[figure])
             for figure in sorted(booked.keys() | summed.keys())
             if booked.get(figure, 0) != summed[figure]
         ]
-
-    def _read_rows(self, upto: str) -> None:
-        """Add up the rows after the last one that was read, *upto* included."""
-        while True:
-            after = self._last_id if self._last_id == "-" else f"({self._last_id}"
-            with store_errors():
-                entries = self._client.xrange(keys.ledger(self._pool), after, upto, count=PAGE)
-            for entry_id, fields in entries:
-                self._add(orjson.loads(fields["row"]))
-                self._last_id = entry_id
-            self.rows += len(entries)
-            if len(entries) < PAGE:
-                return
-
-    def _add(self, row: dict[str, Any]) -> None:
-        counted = Counter(
-            {name: int(row[name]) for name in FIGURES if isinstance(row.get(name), int | float)}
-        )
-        if row["source"] != "corrected":
-            counted["requests"] = 1
-            counted["errors"] = int(row["status"] >= 400)
-        hour = int(row["at_ms"] - row["at_ms"] % HOUR_MS) // 1000
-        who = f"{row['key']}|{row['account']}|{row['model']}|"
-        for total, prefix in (
-            (Total(rollups.HOUR, hour), who),
-            (Total(rollups.DAY, int(row["day_ms"]) // 1000), who),
-            (Total(EVER, key_id=row["key"]), ""),
-        ):
-            sums = self._sums[total]
-            for name, amount in counted.items():
-                sums[prefix + name] += amount
