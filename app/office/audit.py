@@ -96,18 +96,20 @@ class AuditBook:
 
     def _open(self, entry_id: str, actor: Actor, change: Change) -> None:
         with store_errors():
-            client = self._scripts.client
-            seconds, micros = client.time()
-            opened = {"opened_ms": seconds * 1000 + micros // 1000, **_by(actor), **change.told()}
-            client.hset(keys.audit_open(), entry_id, orjson.dumps(opened))
+            opened = {"opened_ms": self._now_ms(), **_by(actor), **change.told()}
+            self._scripts.client.hset(keys.audit_open(), entry_id, orjson.dumps(opened))
 
     def _close(self, entry_id: str, outcome: str, entry: Json) -> None:
         told = orjson.dumps({**entry, "outcome": outcome}, default=str)
         self._scripts.run("close_audit", keys.OFFICE, entry_id, outcome, told)
 
+    def _now_ms(self) -> int:
+        seconds, micros = self._scripts.client.time()
+        return int(seconds) * 1000 + int(micros) // 1000
+
     def _close_stale(self) -> None:
         with store_errors():
-            now_ms = self._scripts.client.time()[0] * 1000
+            now_ms = self._now_ms()
             opened = self._scripts.client.hgetall(keys.audit_open())
         for entry_id, text in opened.items():
             entry = orjson.loads(text)

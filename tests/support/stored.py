@@ -9,6 +9,7 @@ def everything_in(client: Any) -> str:
     """Every key and value of the store, as text."""
     read = {
         "hash": client.hgetall,
+        "stream": client.xrange,
         "set": client.smembers,
         "string": client.get,
         "zset": lambda key: client.zrange(key, 0, -1),

@@ -1,0 +1,128 @@
+"""Accounts at the desk: each change is made and told, secrets never."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from app.errors import InvalidRequest, NotFound
+from app.stores import keys
+
+POOL = "team"
+OPENAI = {"kind": "openai", "name": "main", "models": ["gpt-5"]}
+
+
+def everything_audited(services):
+    return orjson.dumps(services.audit.page().entries).decode()
+
+
+class TestAdd:
+    def test_an_account(self, desk, services, audited):
+        added = desk.add_account(POOL, OPENAI, credential="sk-secret")
+
+        assert services.accounts.find(POOL, "main").credential == "sk-secret"
+        made, told = audited()
+        assert made[:2] == ("pool.create", POOL)
+        assert told[:3] == ("account.add", "main", None)
+        assert (told[3]["id"], told[3]["models"]) == (added.id, ["gpt-5"])
+        assert "sk-secret" not in everything_audited(services)
+
+    def test_a_taken_name_is_refused_and_not_told(self, desk, audited):
+        desk.add_account(POOL, OPENAI, credential="sk-1")
+        with pytest.raises(InvalidRequest, match="exists"):
+            desk.add_account(POOL, OPENAI, credential="sk-2")
+
+        assert [one[0] for one in audited()] == ["pool.create", "account.add"]
+
+
+class TestChange:
+    @pytest.fixture(autouse=True)
+    def account(self, desk):
+        return desk.add_account(POOL, OPENAI, credential="sk-1")
+
+    def test_fields(self, desk, audited):
+        changed = desk.change_account(POOL, "main", {"cap": 7, "models": []})
+
+        assert (changed.cap, changed.models) == (7, ())
+        assert audited()[-1] == (
+            "account.change",
+            "main",
+            {"cap": 100, "models": ["gpt-5"]},
+            {"cap": 7, "models": []},
+        )
+
+    def test_a_new_credential(self, desk, services):
+        desk.change_account(POOL, "main", {}, credential="sk-2")
+
+        assert services.accounts.find(POOL, "main").credential == "sk-2"
+        entry = services.audit.page().entries[0]
+        assert (entry["credential"], entry["before"], entry["after"]) == ("replaced", {}, {})
+        with pytest.raises(InvalidRequest, match="printable"):
+            desk.change_account(POOL, "main", {}, credential="a\nb")
+
+    def test_pause_and_resume(self, desk, audited):
+        assert desk.pause_account(POOL, "main").state == "paused"
+        assert desk.resume_account(POOL, "main").state == "active"
+
+        paused, resumed = audited()[-2:]
+        assert (paused[0], paused[3]["state"], resumed[0]) == ("account.pause", "paused", "account.resume")
+
+    def test_remove(self, desk, services, audited):
+        desk.create_key(POOL, {"name": "ann", "accounts": ["main"]})
+        with pytest.raises(InvalidRequest, match="bound"):
+            desk.remove_account(POOL, "main")
+        desk.remove_account(POOL, "main", although_bound=True)
+
+        assert services.accounts.all(POOL) == []
+        assert audited()[-1][:2] == ("account.remove", "main")
+        assert audited()[-2][0] == "key.create"
+
+    @pytest.mark.parametrize("change", ["pause_account", "resume_account", "remove_account"])
+    def test_none_of_that_name(self, desk, change):
+        with pytest.raises(NotFound):
+            getattr(desk, change)(POOL, "nobody")
+
+
+class TestFiles:
+    def test_there_and_back(self, desk, services, issuer, audited):
+        _, tokens = issuer.login()
+        desk.import_account(POOL, "ann", tokens.auth_json())
+
+        assert (
+            orjson.loads(desk.export_account(POOL, "ann"))["tokens"]["refresh_token"] == tokens.refresh_token
+        )
+        assert [one[0] for one in audited()][-2:] == ["account.sign_in", "account.export"]
+        told = everything_audited(services)
+        assert not any(one in told for one in (tokens.access_token, tokens.refresh_token, tokens.id_token))
+
+    def test_another_account(self, desk, issuer):
+        for wanted in (None, "not the ChatGPT account"):
+            _, tokens = issuer.login()
+            if wanted is None:
+                desk.import_account(POOL, "ann", tokens.auth_json())
+            else:
+                with pytest.raises(InvalidRequest, match=wanted):
+                    desk.import_account(POOL, "ann", tokens.auth_json())
+
+    def test_a_sign_in_takes_no_credential(self, desk, issuer):
+        _, tokens = issuer.login()
+        desk.import_account(POOL, "ann", tokens.auth_json())
+
+        with pytest.raises(InvalidRequest, match="sign it in anew"):
+            desk.change_account(POOL, "ann", {}, credential="sk-1")
+
+
+def test_an_outage_between_leaves_a_trace(desk, services, redis_client, monkeypatch):
+    """The pool is away as the change is made: nobody knows, and the book says so when it is back."""
+    from app.errors import StoreUnavailable
+
+    desk.add_account(POOL, OPENAI, credential="sk-1")
+
+    def away(*_: object) -> None:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(type(services.accounts), "pause", away)
+    with pytest.raises(StoreUnavailable):
+        desk.pause_account(POOL, "main")
+
+    assert redis_client.hlen(keys.audit_open()) == 1
