@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -112,9 +112,20 @@ class PoolOfTest:
 
 @contextmanager
 def running_gateway(
-    redis_url: str, home: Path, *, workers: int = 2, stderr: IO[bytes] | None = None, **env: str
+    redis_url: str,
+    home: Path,
+    *,
+    workers: int = 2,
+    stderr: IO[bytes] | None = None,
+    host: str = "127.0.0.1",
+    inside: Sequence[str] = (),
+    **env: str,
 ) -> Iterator[Gateway]:
-    """Start the service with *env*, wait until it is ready, and stop it."""
+    """
+    Start the service with *env*, wait until it is ready, and stop it.
+
+    *inside* is a command that runs it somewhere else, where *host* is its address.
+    """
     secret_key = Fernet.generate_key().decode()
     port = free_port()
     environ = {
@@ -122,16 +133,17 @@ def running_gateway(
         "POOLGATE_HOME": str(home),
         "REDIS_URL": redis_url,
         "POOLGATE_SECRET_KEYS": secret_key,
-        "POOLGATE_BIND": "127.0.0.1",
+        "POOLGATE_BIND": host,
         "PORT": str(port),
         "WEB_CONCURRENCY": str(workers),
         "POOLGATE_LOG_LEVEL": "warning",
         **env,
     }
     services = build(Settings.from_environment({**environ, "POOLGATE_STORE_TIMEOUT_MS": "5000"}))
-    process = subprocess.Popen([sys.executable, "-m", "gunicorn"], cwd=ROOT, env=environ, stderr=stderr)
+    command = [*inside, sys.executable, "-m", "gunicorn"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environ, stderr=stderr)
     try:
-        url = f"http://127.0.0.1:{port}"
+        url = f"http://{host}:{port}"
         _await_ready(url, process)
         yield Gateway(url, services, process)
     finally:

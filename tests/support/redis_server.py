@@ -32,13 +32,13 @@ class RedisServer:
     `everysec` would not do: while a sync is under way it keeps writes to itself for up to two seconds.
     """
 
-    def __init__(self, folder: Path, *arguments: str, port: int = 0) -> None:
+    def __init__(self, folder: Path, *arguments: str, port: int = 0, bind: str = "127.0.0.1") -> None:
         """*arguments* come first, as a file of settings must; *port* 0 is none beside the socket."""
         folder.mkdir(exist_ok=True)
         self.port = port
         self.socket = folder / "socket"
         self.url = f"unix://{self.socket}"
-        self._command = [program(), *arguments, "--port", str(port), "--bind", "127.0.0.1"]
+        self._command = [program(), *arguments, "--port", str(port), "--bind", bind]
         self._command += ["--unixsocket", str(self.socket), "--dir", str(folder)]
         self._command += [
             "--appendonly",

@@ -1,7 +1,7 @@
 """
 A scripted upstream: a real HTTP process that does what a test tells it, byte by byte.
 
-    python -m tests.support.upstream      prints {"port": N}, ends when its stdin closes
+    python -m tests.support.upstream [ADDRESS]    prints {"port": N}, ends when its stdin closes
 
 The first step of a path is the account: `http://127.0.0.1:N/<account>/v1` is a base URL, and
 whatever follows the account is free (`/backend-api/codex/responses`, `/oauth/token`). Without
@@ -122,7 +122,7 @@ def _json(body: bytes) -> Json | None:
 def main() -> None:
     listener = gevent.socket.socket()
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
-    listener.bind(("127.0.0.1", 0))
+    listener.bind((sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1", 0))
     listener.listen(1024)
     server = StreamServer(listener, Upstream().serve)
     server.start()

@@ -52,10 +52,10 @@ class ScriptedUpstream:
         self._scope = scope
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> Self:
-        """Start the process. It ends by `stop`, or with the process that started it."""
+    def start(self, address: str = "127.0.0.1") -> Self:
+        """Start the process, to listen at *address*. It ends by `stop`, or with whoever started it."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.upstream"],
+            [sys.executable, "-m", "tests.support.upstream", address],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
