@@ -127,4 +127,4 @@ def store_time(client: Any) -> float:
     """Return the time on the store's clock, Unix seconds: the one that windows and states go by."""
     with store_errors():
         seconds, micros = client.time()
-    return float(seconds) + micros / 1e6
+    return float(seconds + micros / 1e6)

@@ -49,12 +49,14 @@ def _snippets(base_url: str, model: str, secret: str) -> Iterator[Snippet]:
         "openai from npm",
         'import OpenAI from "openai";\n\n'
         f'const client = new OpenAI({{ baseURL: "{base_url}", apiKey: process.env.{VARIABLE} }});\n'
-        f'console.log((await client.responses.create({{ model: {_text(model)}, input: "Hello" }})).output_text);',
+        f'const answer = await client.responses.create({{ model: {_text(model)}, input: "Hello" }});\n'
+        "console.log(answer.output_text);",
     )
     yield Snippet(
         "Codex CLI",
         "~/.codex/config.toml",
-        f'model = {_text(model)}\nmodel_provider = "poolgate"\n\n[model_providers.poolgate]\nname = "Poolgate"\n'
+        f'model = {_text(model)}\nmodel_provider = "poolgate"\n\n'
+        '[model_providers.poolgate]\nname = "Poolgate"\n'
         f'base_url = "{base_url}"\nenv_key = "{VARIABLE}"\nwire_api = "responses"',
     )
     provider = {

@@ -91,7 +91,7 @@ def millis(ms: float | None) -> str:
 
 def span(seconds: float) -> str:
     """Return a length of time in its largest unit or two: 5 h, 2 d 3 h."""
-    left, parts = int(seconds), []
+    left, parts = int(seconds), list[str]()
     for unit, name in _SPANS:
         if left >= unit and len(parts) < 2:
             parts.append(f"{left // unit}\u202f{name}")

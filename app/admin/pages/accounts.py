@@ -1,0 +1,147 @@
+"""Accounts: how each does, and what may be done about it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from flask import g, render_template, request, url_for
+
+from app.admin.pages import figures
+from app.admin.pages.doing import desk
+from app.admin.pages.forms import Form
+from app.admin.pages.rows import RowView, names_of
+from app.admin.pages.seen import account_view, store_time
+from app.admin.pages.shell import done, page_blueprint
+from app.admin.services import services
+from app.pool.account import WIRES
+from app.pool.glance import glance
+from app.quotas import tail
+from schemas.accounts import AccountInput
+
+NEWEST = 300  # ledger rows looked through for errors
+ERRORS_SHOWN = 3
+NUMBERS = ("cap", "weight", "group")
+
+bp = page_blueprint("accounts", "/accounts")
+
+
+@bp.get("")
+def show() -> Any:
+    client = services().scripts.client
+    now = store_time(client)
+    views = [account_view(account, now) for account in glance(client, g.pool)]
+    errors = {one: rows[:ERRORS_SHOWN] for one, rows in _errors().items()}
+    return render_template(
+        "accounts/show.html", place="accounts.show", views=views, errors=defaultdict(list, errors)
+    )
+
+
+@bp.get("/<name>")
+def one(name: str) -> Any:
+    found, span = services(), figures.span_of(request.args)
+    account = found.accounts.find(g.pool, name)
+    return render_template(
+        "accounts/one.html",
+        place="accounts.show",
+        view=account_view(account, store_time(found.scripts.client)),
+        span=span,
+        spans=figures.SPANS,
+        charts=figures.used(found, g.pool, span, account_id=account.id).charts(),
+        errors=_errors().get(account.id, [])[:10],
+    )
+
+
+def _errors() -> dict[str, list[RowView]]:
+    """Return the failed requests among the newest, by account, newest first."""
+    client = services().scripts.client
+    names = names_of(client, g.pool)
+    found: dict[str, list[RowView]] = defaultdict(list)
+    for _, row in reversed(tail.after(client, g.pool, "", NEWEST)):
+        if row["status"] >= 400 and row["status"] != 499:
+            found[row["account"]].append(RowView(row, names))
+    return found
+
+
+@bp.route("/add", methods=["GET", "POST"])
+def add() -> Any:
+    fields = ("kind", "name", "credential", "base_url", "models", *NUMBERS)
+    form = Form(request.form or {"kind": "openai"}, *fields)
+    if request.method == "POST":
+        said = form.said("kind", "name", "base_url") | {n: form.whole(n) for n in form.said(*NUMBERS)}
+        said |= {"models": form.lines("models")} if form["models"].strip() else {}
+        wires = [wire for wire in WIRES["openai"] if form[f"wire_{wire}"]]
+        said |= {"wires": wires} if wires else {}
+        with form.checked():
+            added = desk().add_account(
+                g.pool, AccountInput().load(said), credential=form["credential"].strip()
+            )
+            return done(f"Account {added.name} is added.", "accounts.one", name=added.name)
+    return render_template("accounts/add.html", place="accounts.show", form=form), form.status
+
+
+@bp.route("/<name>/edit", methods=["GET", "POST"])
+def edit(name: str) -> Any:
+    account = services().accounts.find(g.pool, name)
+    now = {field: str(getattr(account, field)) for field in NUMBERS} | {"models": ", ".join(account.models)}
+    form = Form(request.form or now, "models", "credential", *NUMBERS)
+    if request.method == "POST":
+        said: dict[str, Any] = {field: form.whole(field) for field in NUMBERS}
+        with form.checked():
+            wish = AccountInput().load(said | {"models": form.lines("models")}, partial=True)
+            desk().change_account(g.pool, name, wish, credential=form["credential"].strip())
+            return done(f"Account {name} is changed.", "accounts.one", name=name)
+    return render_template(
+        "accounts/edit.html", place="accounts.show", account=account, form=form, models=account.listed
+    ), form.status
+
+
+@bp.post("/<name>/pause")
+def pause(name: str) -> Any:
+    desk().pause_account(g.pool, name)
+    return done(
+        f"Account {name} is paused: it gets no new requests, and those it serves go on.",
+        "accounts.one",
+        name=name,
+    )
+
+
+@bp.post("/<name>/resume")
+def resume(name: str) -> Any:
+    desk().resume_account(g.pool, name)
+    return done(f"Account {name} is back.", "accounts.one", name=name)
+
+
+@bp.route("/<name>/remove", methods=["GET", "POST"])
+def remove(name: str) -> Any:
+    services().accounts.find(g.pool, name)
+    form = Form(request.form, "force")
+    if request.method == "POST":
+        with form.checked():
+            desk().remove_account(g.pool, name, although_bound=bool(form["force"]))
+            return done(f"Account {name} is removed.", "accounts.show")
+    return render_template(
+        "confirm.html",
+        place="accounts.show",
+        form=form,
+        question=f"Remove account {name}?",
+        told=["Its credential is forgotten. Requests it is serving go on; what it used stays in the books."],
+        checks=[("force", "Even if keys are bound to it")],
+        yes="Remove it",
+        danger=True,
+        back=url_for("accounts.one", name=name),
+    ), form.status
+
+
+@bp.route("/<name>/test", methods=["GET", "POST"])
+def test(name: str) -> Any:
+    account = services().accounts.find(g.pool, name)
+    models = (*account.models, *account.listed)
+    form = Form(request.form, "model")
+    told = None
+    if request.method == "POST":
+        with form.checked():
+            told = desk().test_account(g.pool, name, form["model"].strip())
+    return render_template(
+        "accounts/test.html", place="accounts.show", name=name, form=form, models=models, told=told
+    ), form.status

@@ -1,0 +1,259 @@
+"""API keys: who may use what, how near each is to its limits, and how clients are pointed at it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import g, make_response, render_template, request, url_for
+
+from app.admin.pages import figures
+from app.admin.pages.doing import desk
+from app.admin.pages.forms import Form
+from app.admin.pages.rows import names_of
+from app.admin.pages.seen import GaugeView, store_time
+from app.admin.pages.shell import done, page_blueprint
+from app.admin.pages.snippets import snippets
+from app.admin.services import services
+from app.quotas.api_keys import ApiKey
+from app.quotas.limits import parse_limit
+from schemas.api_keys import KeyInput
+
+PAGE = 50  # keys on one page
+FIELDS = ("name", "limits", "models", "accounts", "expires", "output_tokens", "on_cut", "raw")
+
+MOST_OVERLAP_HOURS = 24 * 30
+
+bp = page_blueprint("api_keys", "/keys")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyView:
+    key: ApiKey
+    accounts: Sequence[str]
+    gauges: Sequence[GaugeView]
+    now: float
+
+    @property
+    def state(self) -> str:
+        over = self.key.expires_at is not None and self.key.expires_at <= self.now
+        return "expired" if over and self.key.state == "active" else self.key.state
+
+    @property
+    def nearest(self) -> GaugeView | None:
+        return max(self.gauges, key=lambda gauge: gauge.share, default=None)
+
+
+@bp.get("")
+def show() -> Any:
+    q, at = request.args.get("q", "").strip(), max(request.args.get("at", 1, int), 1)
+    found = [key for key in services().api_keys.all(g.pool) if q.lower() in key.name.lower()]
+    pages = max(1, math.ceil(len(found) / PAGE))
+    at = min(at, pages)
+    views = _views(found[(at - 1) * PAGE : at * PAGE])
+    return render_template(
+        "keys/show.html", place="api_keys.show", views=views, q=q, at=at, pages=pages, total=len(found)
+    )
+
+
+def _views(api_keys: Sequence[ApiKey], limits_of_pool: Sequence[dict[str, Any]] = ()) -> list[KeyView]:
+    found = services()
+    names = names_of(found.scripts.client, g.pool).accounts
+    owned = [[*key.limits, *limits_of_pool] for key in api_keys]
+    asked = [limit for limits in owned for limit in limits]
+    gauges = iter(found.usage.gauges(g.pool, asked) if asked else [])
+    now = store_time(found.scripts.client)
+    return [
+        KeyView(
+            key,
+            [names.get(one, f"{one} (removed)") for one in key.accounts],
+            [GaugeView(next(gauges)) for _ in limits],
+            now,
+        )
+        for key, limits in zip(api_keys, owned, strict=True)
+    ]
+
+
+@bp.get("/<name>")
+def one(name: str) -> Any:
+    found, span = services(), figures.span_of(request.args)
+    key = found.api_keys.find(g.pool, name)
+    used = figures.used(found, g.pool, span, key_id=key.id)
+    return render_template(
+        "keys/one.html",
+        place="api_keys.show",
+        view=_views([key], found.limits.all(g.pool))[0],
+        span=span,
+        spans=figures.SPANS,
+        totals=used.totals(),
+        charts=used.charts(),
+        clients=snippets(_base_url(), _model(key)),
+    )
+
+
+def _base_url() -> str:
+    return f"{request.host_url}v1"
+
+
+def _model(key: ApiKey) -> str:
+    """Return a model for examples: one that this key may use, and an account has."""
+    listed = [
+        model for account in services().accounts.all(g.pool) for model in (*account.models, *account.listed)
+    ]
+    may = [model for model in listed if key.may_use(model)]
+    return next(iter(key.models), may[0] if may else "gpt-5.2")
+
+
+@bp.route("/create", methods=["GET", "POST"])
+def create() -> Any:
+    guided = "guided" in request.args
+    form = Form(request.form or {"on_cut": "fail"}, *FIELDS)
+    if request.method == "POST":
+        with form.checked():
+            wish = KeyInput().load(_said(form) | form.said("name"))
+        limits = _limits(form)
+        if not form.faults:
+            with form.checked():
+                key, secret = desk().create_key(g.pool, wish, limits)
+                return _made(key, secret, guided=guided)
+    return _key_form(form)
+
+
+def _limits(form: Form) -> tuple[dict[str, Any], ...]:
+    form.move("limit", "limits")
+    with form.checked():
+        return tuple(parse_limit(line) for line in form["limits"].splitlines() if line.strip())
+    return ()
+
+
+def _said(form: Form) -> dict[str, Any]:
+    said: dict[str, Any] = form.said("expires", "on_cut")
+    if form["output_tokens"].strip():
+        said["output_tokens"] = form.whole("output_tokens")
+    return said | {
+        "models": form.lines("models"),
+        "accounts": form.lines("accounts"),
+        "raw": bool(form["raw"]),
+    }
+
+
+def _key_form(form: Form, name: str = "") -> Any:
+    found = services()
+    accounts = found.accounts.all(g.pool)
+    models = sorted({model for account in accounts for model in (*account.models, *account.listed)})
+    return render_template(
+        "keys/form.html",
+        place="api_keys.show",
+        form=form,
+        name=name,
+        models=models[:200],
+        accounts=[account.name for account in accounts],
+    ), form.status
+
+
+def _made(key: ApiKey, secret: str, beside: str = "", *, guided: bool = False) -> Any:
+    page = render_template(
+        "keys/made.html",
+        place="api_keys.show",
+        name=key.name,
+        secret=secret,
+        beside=beside,
+        guided=guided,
+        clients=snippets(_base_url(), _model(key), secret),
+    )
+    response = make_response(page)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@bp.route("/<name>/edit", methods=["GET", "POST"])
+def edit(name: str) -> Any:
+    key = services().api_keys.find(g.pool, name)
+    form = Form(request.form if request.method == "POST" else _typed(key), *FIELDS)
+    if request.method == "POST":
+        with form.checked():
+            desk().change_key(g.pool, name, KeyInput().load(_said(form), partial=True))
+            return done(f"Key {name} is changed.", "api_keys.one", name=name)
+    return _key_form(form, name)
+
+
+def _typed(key: ApiKey) -> dict[str, str]:
+    """Return what the form holds before anybody typed: what *key* is now."""
+    expires = (
+        datetime.fromtimestamp(key.expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if key.expires_at else ""
+    )
+    return {
+        "models": ", ".join(key.models),
+        "accounts": ", ".join(_views([key])[0].accounts),
+        "expires": expires,
+        "output_tokens": str(key.output_tokens or ""),
+        "on_cut": key.on_cut,
+        "raw": "yes" if key.raw else "",
+    }
+
+
+@bp.route("/<name>/rotate", methods=["GET", "POST"])
+def rotate(name: str) -> Any:
+    services().api_keys.find(g.pool, name)
+    form = Form(request.form or {"hours": "24"}, "hours")
+    if request.method == "POST":
+        hours = form.whole("hours")
+        if not isinstance(hours, int) or hours > MOST_OVERLAP_HOURS:
+            form.fault("hours", f"is a whole number of hours, from 0 to {MOST_OVERLAP_HOURS}")
+        else:
+            with form.checked():
+                key, secret = desk().rotate_key(g.pool, name, overlap_seconds=hours * 3600)
+                beside = (
+                    f"The former key is good for {hours} more hours."
+                    if hours
+                    else "The former key is refused from now on."
+                )
+                return _made(key, secret, beside)
+    return render_template("keys/rotate.html", place="api_keys.show", form=form, name=name), form.status
+
+
+@bp.post("/<name>/enable")
+def enable(name: str) -> Any:
+    desk().enable_key(g.pool, name)
+    return done(f"Key {name} is enabled again.", "api_keys.one", name=name)
+
+
+@bp.route("/<name>/disable", methods=["GET", "POST"])
+def disable(name: str) -> Any:
+    services().api_keys.find(g.pool, name)
+    form = Form(request.form)
+    if request.method == "POST":
+        with form.checked():
+            desk().disable_key(g.pool, name)
+            return done(f"Key {name} is disabled.", "api_keys.one", name=name)
+    told = ["It is refused from now on. Requests it has running go on; what it used stays in the books."]
+    return _confirmed(form, name, f"Disable key {name}?", told, "Disable it")
+
+
+@bp.route("/<name>/remove", methods=["GET", "POST"])
+def remove(name: str) -> Any:
+    services().api_keys.find(g.pool, name)
+    form = Form(request.form)
+    if request.method == "POST":
+        with form.checked():
+            desk().remove_key(g.pool, name)
+            return done(f"Key {name} is removed.", "api_keys.show")
+    told = ["It is refused from now on, and its limits are forgotten. What it used stays in the books."]
+    return _confirmed(form, name, f"Remove key {name}?", told, "Remove it")
+
+
+def _confirmed(form: Form, name: str, question: str, told: list[str], yes: str) -> Any:
+    return render_template(
+        "confirm.html",
+        place="api_keys.show",
+        form=form,
+        question=question,
+        told=told,
+        checks=[],
+        yes=yes,
+        danger=True,
+        back=url_for("api_keys.one", name=name),
+    ), form.status

@@ -1,0 +1,11 @@
+"""How a view changes something: through the desk, in the name of whoever is signed in."""
+
+from __future__ import annotations
+
+from app.admin.guard import actor
+from app.admin.services import services
+from app.office.desk import Desk
+
+
+def desk() -> Desk:
+    return services().desk(actor())

@@ -1,0 +1,61 @@
+"""The limits of a key, or of the pool: where they stand, and changing them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import g, render_template, request, url_for
+
+from app.admin.pages.doing import desk
+from app.admin.pages.forms import Form
+from app.admin.pages.seen import GaugeView
+from app.admin.pages.shell import done, page_blueprint
+from app.admin.services import services
+from app.quotas.limit_book import FOR_POOL
+from app.quotas.limits import describe, parse_limit
+
+bp = page_blueprint("limits", "/limits")
+
+
+@bp.route("/of-key/<name>", methods=["GET", "POST"])
+def of_key(name: str) -> Any:
+    services().api_keys.find(g.pool, name)
+    return _page(f"key {name}", name, url_for("api_keys.one", name=name))
+
+
+@bp.route("/of-pool", methods=["GET", "POST"])
+def of_pool() -> Any:
+    return _page(f"pool {g.pool}", FOR_POOL, url_for("settings.show"))
+
+
+def _page(whose: str, key_name: str, back: str) -> Any:
+    form = Form(request.form or {"mode": "strict"}, "limit", "mode", "changed")
+    if request.method == "POST":
+        with form.checked():
+            said = _change(form, key_name)
+            return done(said, str(request.endpoint), **(request.view_args or {}))
+    key_id = services().api_keys.find(g.pool, key_name).id if key_name else FOR_POOL
+    limits = services().limits.all(g.pool, key_id)
+    gauges = services().usage.gauges(g.pool, limits) if limits else []
+    return render_template(
+        "limits.html",
+        place="api_keys.show" if key_name else "settings.show",
+        whose=whose,
+        back=back,
+        form=form,
+        gauges=[GaugeView(gauge) for gauge in gauges],
+    ), form.status
+
+
+def _change(form: Form, key_name: str) -> str:
+    """Make the change that *form* asks for, and return what to say of it."""
+    do, limit_id = form["do"], form["id"]
+    if do == "remove":
+        desk().remove_limit(g.pool, limit_id, key=key_name or None)
+        return "The limit is removed, and what it counted is forgotten."
+    if do == "set":
+        form.move("limit", "changed")
+        edited = desk().edit_limit(g.pool, limit_id, parse_limit(form["changed"]), key=key_name or None)
+        return f"Saved: {describe(edited)}."
+    added = desk().add_limit(g.pool, parse_limit(form["limit"], mode=form["mode"]), key=key_name or None)
+    return f"Added: {describe(added)}."

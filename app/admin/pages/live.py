@@ -1,0 +1,94 @@
+"""The live parts of pages, as server-sent events: accounts as they change, and requests as they end."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+from urllib.parse import quote
+
+import orjson
+from flask import Response, current_app, g, request, url_for
+from gevent.queue import Empty
+
+from app.admin.pages.feed import Feed, Feeds, News
+from app.admin.pages.rows import Names, RowView, names_of
+from app.admin.pages.shell import page_blueprint
+from app.admin.services import services
+
+LIFE_SECONDS = 60.0  # then the browser comes anew, if its sign-in still holds
+BEAT_SECONDS = 5.0  # a comment after so long of silence: a browser that left is noticed by it
+RETRY_MS = 2000
+FEEDS = "poolgate.feeds"  # in the extensions of the application
+_ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}")
+
+bp = page_blueprint("live", "/live")
+
+
+@bp.get("")
+def stream() -> Response:
+    """Tell what changes, from the ledger entry that the browser saw last; `after` names that of the page."""
+    seen = request.headers.get("Last-Event-ID") or request.args.get("after", "")
+    after = seen if _ENTRY_ID.fullmatch(seen) else ""
+    feed = cast(Feeds, current_app.extensions[FEEDS]).of(g.pool)
+    pool, client = g.pool, services().scripts.client
+    draw = _Drawing(
+        current_app.jinja_env,
+        lambda: names_of(client, pool),
+        url_for("requests.one", request_id="ID"),
+    )
+    events = _events(feed, draw, after, time.monotonic() + LIFE_SECONDS)
+    return Response(
+        events,
+        mimetype="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+class _Drawing:
+    """Turns news into the same pieces of HTML that the pages are made of."""
+
+    def __init__(self, templates: Any, names: Callable[[], Names], address: str) -> None:
+        self._account = templates.get_template("parts/account.html")
+        self._row = templates.get_template("parts/request_row.html")
+        self._names = names
+        self._address = address
+
+    def frames(self, news: News) -> Iterator[bytes]:
+        if news.accounts:
+            drawn = {view.account.id: self._account.render(view=view) for view in news.accounts}
+            yield _frame("accounts", drawn)
+        if news.entries:
+            names = self._names()
+            rows = [RowView(row, names) for _, row in news.entries]
+            drawn_rows = [
+                {
+                    "html": self._row.render(
+                        row=one, href=self._address.replace("ID", quote(one.id, safe=""))
+                    ),
+                    **one.searched,
+                }
+                for one in rows
+            ]
+            yield _frame("requests", drawn_rows, news.entries[-1][0])
+
+
+def _events(feed: Feed, draw: _Drawing, after: str, until: float) -> Iterator[bytes]:
+    with feed.watched() as queue:
+        yield b"retry: %d\n\n" % RETRY_MS
+        yield from draw.frames(feed.now(after))
+        while (left := until - time.monotonic()) > 0:
+            try:
+                news = queue.get(timeout=min(BEAT_SECONDS, left))
+            except Empty:
+                yield b": \n\n"
+                continue
+            if news is None:
+                return
+            yield from draw.frames(news)
+
+
+def _frame(event: str, data: Any, event_id: str = "") -> bytes:
+    head = f"id: {event_id}\n" if event_id else ""
+    return f"{head}event: {event}\ndata: ".encode() + orjson.dumps(data) + b"\n\n"

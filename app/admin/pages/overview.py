@@ -1,0 +1,49 @@
+"""The first page: what is used, how the accounts do, and what needs a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, g, redirect, render_template, request, url_for
+
+from app.admin.pages import figures
+from app.admin.pages.attention import findings
+from app.admin.pages.seen import account_view, store_time
+from app.admin.pages.shell import page_blueprint
+from app.admin.services import services
+from app.pool.glance import glance
+
+bp = page_blueprint("overview")
+
+
+@bp.get("/")
+def show() -> Any:
+    found, pool, span = services(), g.pool, figures.span_of(request.args)
+    accounts, api_keys = glance(found.scripts.client, pool), found.api_keys.all(pool)
+    now = store_time(found.scripts.client)
+    used = figures.used(found, pool, span)
+    return render_template(
+        "overview.html",
+        place="overview.show",
+        span=span,
+        spans=figures.SPANS,
+        unfinished=not accounts or not api_keys,
+        findings=findings(found, pool, accounts, api_keys, now),
+        totals=used.totals(),
+        charts=used.charts(),
+        accounts=[account_view(account, now) for account in accounts],
+    )
+
+
+def front() -> Any:
+    """Lead to the pool that there is, or to the first steps where it cannot answer yet."""
+    found = services()
+    names = found.pools.names()
+    pool = names[0] if len(names) == 1 else "default"
+    client = found.scripts.client
+    ready = bool(glance(client, pool)) and bool(found.api_keys.all(pool))
+    return redirect(url_for("overview.show" if ready else "start.show", pool=pool))
+
+
+front_bp = Blueprint("front", __name__, url_prefix="/admin")
+front_bp.get("/")(front)

@@ -1,0 +1,113 @@
+"""What models cost in a pool: the public list, and over it the pool's own rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from flask import g, render_template, request
+
+from app.admin.pages.doing import desk
+from app.admin.pages.forms import Form
+from app.admin.pages.shell import done, page_blueprint
+from app.admin.services import services
+from app.errors import InvalidRequest
+from app.quotas.prices import MILLION, STANDARD
+
+MOST_ROWS = 100  # on one page
+MONEY = ("input", "cached_input", "output")
+REQUIRED = ("input", "output")
+SIZES = ("context", "max_output")
+MOST_NAME = 200
+MOST_DOLLARS = 100_000  # for a million tokens
+MOST_TOKENS = 100_000_000
+
+bp = page_blueprint("prices", "/settings/prices")
+
+
+@bp.route("", methods=["GET", "POST"])
+def show() -> Any:
+    rows = services().prices.current(g.pool).rows()
+    model, q = request.args.get("model", ""), request.args.get("q", "").strip()
+    form = Form(
+        request.form if request.method == "POST" else _typed(model, rows.get(model)), "model", *MONEY, *SIZES
+    )
+    if request.method == "POST":
+        with form.checked():
+            said = _change(form)
+            return done(said, "prices.show", q=q or None)
+    found = [_row(name, row) for name, row in sorted(rows.items(), key=_own_first) if name.startswith(q)]
+    return render_template(
+        "settings/prices.html",
+        place="settings.show",
+        form=form,
+        q=q,
+        rows=found[:MOST_ROWS],
+        cut=len(found) > MOST_ROWS,
+    ), form.status
+
+
+def is_own(row: Mapping[str, Any]) -> bool:
+    return str(row["version"]).startswith("pool-")
+
+
+def _own_first(named: tuple[str, Mapping[str, Any]]) -> tuple[bool, str]:
+    return not is_own(named[1]), named[0]
+
+
+def _typed(model: str, row: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return what the form holds before anybody typed: the price that *model* has now."""
+    if not row:
+        return {"model": model}
+    money = {name: f"{row[STANDARD][name] / MILLION:g}" for name in MONEY if name in row[STANDARD]}
+    return {"model": model} | money | {name: str(row[name]) for name in SIZES if row.get(name)}
+
+
+def _row(model: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    rates = row[STANDARD]
+    return {
+        "model": model,
+        "input": f"{rates['input'] / MILLION:g}",
+        "cached": f"{rates.get('cached_input', rates['input']) / MILLION:g}",
+        "output": f"{rates['output'] / MILLION:g}",
+        "context": row.get("context"),
+        "max_output": row.get("max_output"),
+        "version": row["version"],
+        "own": is_own(row),
+    }
+
+
+def _change(form: Form) -> str:
+    """Make the change that *form* asks for, and return what to say of it."""
+    model = form["model"].strip()
+    if form["do"] == "remove":
+        desk().remove_price(g.pool, model)
+        return f"{model} is priced as listed."
+    if not model or len(model) > MOST_NAME:
+        raise InvalidRequest(f"is a name of 1 to {MOST_NAME} letters", param="model")
+    wish = {name: micro_dollars(form[name], name) for name in MONEY if form[name].strip() or name in REQUIRED}
+    known = services().prices.current(g.pool).rows().get(model, {})
+    sizes = {name: known[name] for name in (*SIZES, "image") if known.get(name)}
+    sizes |= {name: _tokens(form, name) for name in SIZES if form[name].strip()}
+    desk().set_price(g.pool, model, {STANDARD: wish, **sizes})
+    return f"{model} has its own price in this pool, from the next request on."
+
+
+def _tokens(form: Form, name: str) -> int:
+    number = form.whole(name)
+    if not isinstance(number, int) or not 0 < number <= MOST_TOKENS:
+        raise InvalidRequest("is a whole number of tokens", param=name)
+    return number
+
+
+def micro_dollars(text: str, param: str) -> int:
+    """Return US dollars for a million tokens as micro-dollars. Raises InvalidRequest."""
+    try:
+        amount = Decimal(text.strip()) * MILLION
+        fits = 0 <= amount <= MOST_DOLLARS * MILLION and amount == int(amount)  # raises for a NaN
+    except (InvalidOperation, ValueError):
+        fits = False
+    if not fits:
+        raise InvalidRequest(f"is a number of US dollars from 0 to {MOST_DOLLARS}, such as 1.25", param=param)
+    return int(amount)

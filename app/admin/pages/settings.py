@@ -1,0 +1,143 @@
+"""What holds for a whole pool: routing and time limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+from zoneinfo import available_timezones
+
+import orjson
+from flask import g, render_template, request
+
+from app.admin.pages.doing import desk
+from app.admin.pages.forms import Form
+from app.admin.pages.prices import is_own
+from app.admin.pages.seen import GaugeView
+from app.admin.pages.shell import done, page_blueprint
+from app.admin.services import services
+from app.config import TimeLimits
+from app.pool.pools import DEFAULT, POLICIES, Pool
+from app.pool.settings import (
+    EVERY_MODEL,
+    TIME_LIMITS,
+    settings_from,
+    with_accounts_named,
+    with_time_limit,
+    with_windows_told,
+)
+
+POLICY_WORDS = {
+    "balanced": "the least used of those with room",
+    "round_robin": "each in its turn, by weight",
+    "least_loaded": "the one with the fewest requests in flight",
+    "ordered": "the lowest group that has room",
+    "use_before_reset": "what would lapse first is spent first",
+}
+
+DAY = 86400.0  # the longest time limit, in seconds
+
+bp = page_blueprint("settings", "/settings")
+
+
+@bp.get("")
+def show() -> Any:
+    found, pool = services(), _pool()
+    told = settings_from(_text(pool))
+    own = dict(told.time_limits).get(EVERY_MODEL, {})
+    limits = found.limits.all(g.pool)
+    gauges = found.usage.gauges(g.pool, limits) if limits else []
+    rows = found.prices.current(g.pool).rows()
+    return render_template(
+        "settings/show.html",
+        place="settings.show",
+        settings=pool,
+        told=told,
+        policies=POLICY_WORDS,
+        times=[(name, own.get(name, getattr(TimeLimits(), name)), name in own) for name in TIME_LIMITS],
+        patterns=[pattern for pattern, limits in told.time_limits if pattern != EVERY_MODEL and limits],
+        gauges=[GaugeView(gauge) for gauge in gauges],
+        priced=sum(1 for row in rows.values() if is_own(row)),
+    )
+
+
+def _pool() -> Pool:
+    found = services().pools
+    return next((one for one in found.all() if one.name == g.pool), Pool(DEFAULT, POLICIES[0], "UTC", 0, 0))
+
+
+def _text(pool: Pool) -> str:
+    return orjson.dumps(pool.settings).decode() if pool.settings else ""
+
+
+@bp.route("/routing", methods=["GET", "POST"])
+def routing() -> Any:
+    pool = _pool()
+    told = settings_from(_text(pool))
+    now = {"policy": pool.policy, "zone": pool.zone}
+    now |= {name: "yes" if getattr(told, name) else "" for name in ("names_accounts", "tells_windows")}
+    form = Form(request.form if request.method == "POST" else now, *now)
+    if request.method == "POST":
+        with form.checked():
+            desk().change_pool(
+                g.pool,
+                policy=form["policy"],
+                zone=form["zone"].strip(),
+                steps=[
+                    partial(with_accounts_named, named=bool(form["names_accounts"])),
+                    partial(with_windows_told, told=bool(form["tells_windows"])),
+                ],
+            )
+            return done("Saved. It holds from the next request on.", "settings.show")
+    return render_template(
+        "settings/routing.html",
+        place="settings.show",
+        form=form,
+        policies=[(one, f"{one.replace('_', ' ')}: {POLICY_WORDS[one]}") for one in POLICIES],
+        zones=sorted(available_timezones()),
+    ), form.status
+
+
+@bp.route("/time-limits", methods=["GET", "POST"])
+def time_limits() -> Any:
+    set_here = dict(settings_from(_text(_pool())).time_limits)
+    of = (request.form.get("of") or request.args.get("of") or EVERY_MODEL).strip()
+    was = set_here.get(of, {})
+    now = {"of": of} | {name: f"{seconds:g}" for name, seconds in was.items()}
+    form = Form(request.form if request.method == "POST" else now, "of", *TIME_LIMITS)
+    if request.method == "POST":
+        steps = list(_steps(form, of, was))
+        if not form.faults:
+            with form.checked():
+                desk().change_pool(g.pool, steps=steps)
+                return done("Saved. It holds from the next request on.", "settings.time_limits", of=of)
+    return render_template(
+        "settings/time_limits.html",
+        place="settings.show",
+        form=form,
+        of=of,
+        patterns=sorted({EVERY_MODEL, *(one for one, limits in set_here.items() if limits)}),
+        limits=[(name, getattr(TimeLimits(), name)) for name in TIME_LIMITS],
+    ), form.status
+
+
+def _steps(form: Form, of: str, was: Mapping[str, float]) -> Iterator[Callable[[str], str]]:
+    """Yield what changes the stored settings to what *form* says; what is wrong is noted there."""
+    if not of or len(of) > 100:
+        form.fault("of", "is a name or a pattern of up to 100 letters")
+    for name in TIME_LIMITS:
+        text = form[name].strip()
+        seconds = _seconds(text)
+        if text and seconds is None:
+            form.fault(name, "is a number of seconds, more than 0 and at most a day")
+        elif seconds != was.get(name):
+            yield partial(with_time_limit, pattern=of, name=name, seconds=seconds)
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and 0 < seconds <= DAY else None

@@ -1,0 +1,95 @@
+"""What every page of a pool shares: its address, the frame around it, and how its failures look."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote, unquote
+
+from flask import Blueprint, Flask, Response, g, redirect, request, url_for
+from markupsafe import Markup
+
+from app.admin.pages import words
+from app.admin.services import services
+from app.errors import NotFound
+from app.pool.pools import DEFAULT
+
+PREFIX = "/admin/p/<pool>"
+SAID = "poolgate_said"
+MOST_SAID = 300
+PLACES = (
+    ("overview.show", "Overview"),
+    ("accounts.show", "Accounts"),
+    ("api_keys.show", "Keys"),
+    ("requests.show", "Requests"),
+    ("settings.show", "Settings"),
+)
+_of_pools: set[str] = set()  # names of the blueprints whose addresses name a pool
+
+
+def page_blueprint(name: str, under: str = "") -> Blueprint:
+    """Return a blueprint for pages of one pool, whose name their views find in `g.pool`."""
+    blueprint = Blueprint(name, __name__, url_prefix=PREFIX + under)
+    _of_pools.add(name)
+    blueprint.url_value_preprocessor(_take_pool)
+    blueprint.before_request(_find_pool)
+    return blueprint
+
+
+def dress(app: Flask) -> None:
+    """Give the templates of *app* what they share."""
+    app.context_processor(_frame)
+    app.url_defaults(_same_pool)
+    app.after_request(_forget_said)
+    app.jinja_env.globals["said"] = _said
+    app.jinja_env.globals["csrf_field"] = lambda: _csrf_field(app)
+    app.jinja_env.filters.update(words.FILTERS)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+
+
+def done(message: str, endpoint: str, **values: Any) -> Any:
+    """Lead to another page, which says *message* once: until then a cookie holds it."""
+    response = redirect(url_for(endpoint, **values), 303)
+    response.set_cookie(SAID, quote(message), max_age=60, **_cookie())
+    return response
+
+
+def _cookie() -> dict[str, Any]:
+    return {"path": "/admin", "httponly": True, "samesite": "Lax", "secure": request.is_secure}
+
+
+def _said() -> str:
+    if SAID in request.cookies:
+        g.said = True
+    return unquote(request.cookies.get(SAID, ""))[:MOST_SAID]
+
+
+def _forget_said(response: Response) -> Response:
+    if g.get("said") and SAID not in response.headers.get("Set-Cookie", ""):
+        response.delete_cookie(SAID, **_cookie())
+    return response
+
+
+def _take_pool(endpoint: str | None, values: dict[str, Any] | None) -> None:
+    g.pool = (values or {}).pop("pool", DEFAULT)
+
+
+def _find_pool() -> None:
+    g.pools = services().pools.names() or [DEFAULT]
+    if g.pool not in (*g.pools, DEFAULT):
+        name, g.pool = g.pool, DEFAULT
+        raise NotFound(f"There is no pool named '{name[:40]}'")
+
+
+def _same_pool(endpoint: str, values: dict[str, Any]) -> None:
+    """Links stay in the pool they are on."""
+    if endpoint.partition(".")[0] in _of_pools:
+        values.setdefault("pool", g.get("pool", DEFAULT))
+
+
+def _frame() -> dict[str, Any]:
+    return {"pool": g.get("pool", DEFAULT), "pools": g.get("pools", [DEFAULT]), "places": PLACES}
+
+
+def _csrf_field(app: Flask) -> Markup:
+    token = app.jinja_env.globals["csrf_token"]
+    return Markup('<input type="hidden" name="csrf_token" value="{}">').format(token())  # type: ignore[operator]

@@ -1,0 +1,78 @@
+"""Signing in to ChatGPT accounts: by a code, by a browser, or by the file that Codex has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import g, render_template, request
+
+from app.admin.pages.doing import desk
+from app.admin.pages.forms import Form
+from app.admin.pages.shell import done, page_blueprint
+from app.admin.services import services
+from app.office.flows import Flow
+from app.office.sign_ins import BROWSER, DEVICE
+from schemas.accounts import AccountInput
+
+MOST_FILE_BYTES = 1024 * 1024
+
+bp = page_blueprint("sign_ins", "/sign-ins")
+
+
+@bp.route("/device", methods=["GET", "POST"])
+def device() -> Any:
+    form, flow, waiting = Form(request.values, "name"), None, False
+    if form["do"] == "poll":
+        with form.checked():
+            flow = _flow(form, DEVICE)
+            account = desk().poll_device(g.pool, flow.id)
+            if account is not None:
+                return _signed_in(account.name)
+            waiting = True
+    elif request.method == "POST":
+        with form.checked():
+            flow = desk().begin_device(g.pool, _name(form))
+    return render_template(
+        "accounts/device.html", place="accounts.show", form=form, flow=flow, waiting=waiting
+    ), form.status
+
+
+@bp.route("/browser", methods=["GET", "POST"])
+def browser() -> Any:
+    form, flow = Form(request.values, "name", "address"), None
+    if form["do"] == "finish":
+        with form.checked():
+            flow = _flow(form, BROWSER)
+            return _signed_in(desk().complete_browser(g.pool, flow.id, form["address"]).name)
+    elif request.method == "POST":
+        with form.checked():
+            flow = desk().begin_browser(g.pool, _name(form))
+    return render_template("accounts/browser.html", place="accounts.show", form=form, flow=flow), form.status
+
+
+@bp.route("/file", methods=["GET", "POST"])
+def file() -> Any:
+    form = Form(request.values, "name", "file")
+    if request.method == "POST":
+        form.move("", "file")  # what is wrong with it is told of nothing in particular
+        with form.checked():
+            name, sent = _name(form), request.files.get("file")
+            data = sent.read(MOST_FILE_BYTES) if sent else b""
+            return _signed_in(desk().import_account(g.pool, name, data).name)
+    return render_template("accounts/file.html", place="accounts.show", form=form), form.status
+
+
+def _name(form: Form) -> str:
+    """Return the name that was typed. Raises ValidationError when it cannot name an account."""
+    wish: dict[str, str] = AccountInput().load({"kind": "chatgpt", "name": form["name"].strip()})
+    return wish["name"]
+
+
+def _flow(form: Form, way: str) -> Flow:
+    return services().office.flows.find(g.pool, form["flow"], way)
+
+
+def _signed_in(name: str) -> Any:
+    return done(
+        f"Account {name} is signed in. Its tokens are renewed by themselves.", "accounts.one", name=name
+    )

@@ -1,0 +1,66 @@
+"""The first steps, after the password: add an account, make a key, send a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import g, render_template, request
+
+from app.admin.pages import trial
+from app.admin.pages.forms import Form
+from app.admin.pages.shell import page_blueprint
+from app.admin.pages.snippets import snippets
+from app.admin.services import services
+from app.pool.account import Account
+from app.quotas import tail
+
+bp = page_blueprint("start", "/start")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    label: str
+    done: bool
+    now: bool = False
+
+
+@bp.route("", methods=["GET", "POST"])
+def show() -> Any:
+    found = services()
+    accounts = found.accounts.all(g.pool)
+    has_key = bool(found.api_keys.all(g.pool))
+    step = "account" if not accounts else "key" if not has_key else "test"
+    models = _models(accounts)
+    form = Form(request.form or {"model": models[0] if models else "gpt-5.2"}, "key", "model")
+    told = _tried(form) if request.method == "POST" and step == "test" else None
+    asked = (told is not None and told.ok) or tail.newest(found.scripts.client, g.pool) != "0"
+    steps = [
+        Step("Add an account", bool(accounts), step == "account"),
+        Step("Make a key", has_key, step == "key"),
+        Step("Send a request", asked, step == "test"),
+    ]
+    return render_template(
+        "start/show.html",
+        place="overview.show",
+        form=form,
+        step=step,
+        steps=steps,
+        told=told,
+        models=models,
+        line=snippets(f"{request.host_url}v1", form["model"])[1].text,
+    ), form.status
+
+
+def _tried(form: Form) -> trial.Told | None:
+    key, model = form["key"].strip(), form["model"].strip()
+    if not (key.isascii() and key.isprintable() and key):
+        form.fault("key", "is the key that was shown when it was made: it begins with sk-pg-")
+    if not model:
+        form.fault("model", "is missing")
+    settings = services().settings
+    return None if form.faults else trial.ask(settings.bind, settings.port, key, model)
+
+
+def _models(accounts: list[Account]) -> list[str]:
+    return sorted({model for account in accounts for model in (*account.models, *account.listed)})[:200]

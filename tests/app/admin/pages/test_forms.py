@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from app.admin.pages.forms import Form
+from app.errors import InvalidRequest, UpstreamUnreachable
+from app.quotas.limits import parse_limit
+from schemas.accounts import AccountInput
+
+
+class TestFaults:
+    def test_a_schema_names_the_field(self) -> None:
+        form = Form({"name": "!", "kind": "openai", "cap": "x"}, "name", "cap")
+
+        with form.checked():
+            AccountInput().load({"name": form["name"], "kind": form["kind"], "cap": form.whole("cap")})
+
+        assert set(form.faults) == {"name", "cap"}
+        assert form.status == 400
+        assert form["name"] == "!"
+
+    def test_an_error_names_the_field(self) -> None:
+        form = Form({}, "name")
+
+        with form.checked():
+            raise InvalidRequest("It is taken", param="name")
+
+        assert form.faults == {"name": "It is taken"}
+
+    def test_of_what_the_page_has_no_field_for(self) -> None:
+        """It is told above the form, with its name."""
+        form = Form({}, "name")
+
+        with form.checked():
+            raise InvalidRequest("is odd", param="wires")
+
+        assert form.faults == {"": "wires: is odd"}
+
+    def test_under_another_name(self) -> None:
+        form = Form({"limits": "much"}, "limits")
+        form.move("limit", "limits")
+
+        with form.checked():
+            parse_limit(form["limits"])
+
+        assert list(form.faults) == ["limits"]
+
+    def test_of_nobody_in_particular(self) -> None:
+        form = Form({}, "name")
+
+        with form.checked():
+            raise UpstreamUnreachable("The upstream could not be reached")
+
+        assert form.faults == {"": "The upstream could not be reached"}
+
+    def test_none(self) -> None:
+        form = Form({"name": "a"}, "name")
+
+        with form.checked():
+            pass
+
+        assert (form.faults, form.status) == ({}, 200)
+
+
+class TestReading:
+    def test_only_what_was_filled_in(self) -> None:
+        assert Form({"a": " x ", "b": "  "}).said("a", "b", "c") == {"a": "x"}
+
+    def test_lists(self) -> None:
+        assert Form({"models": " a, b\nc,,\n"}).lines("models") == ["a", "b", "c"]
+
+    def test_numbers(self) -> None:
+        """What is no whole number stays text, for a schema to refuse."""
+        form = Form({"a": " 12 ", "b": "1.5", "c": "-3", "d": "9" * 40, "e": "²"})
+
+        assert [form.whole(name) for name in "abcde"] == [12, "1.5", "-3", "9" * 40, "²"]

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import shlex
+import tomllib
+
+import orjson
+
+from app.admin.pages.snippets import snippets
+
+BASE_URL = "http://127.0.0.1:8000/v1"
+ODD = 'it\'s "odd" $(x)'
+
+
+def by_name(model: str, secret: str = "") -> dict[str, str]:
+    return {one.name: one.text for one in snippets(BASE_URL, model, secret)}
+
+
+def test_the_secret_stands_in_one_line_alone() -> None:
+    told = by_name("gpt-5", "sk-pg-default-x")
+
+    assert told.pop("Environment") == "export POOLGATE_KEY='sk-pg-default-x'"
+    assert all("sk-pg-" not in text for text in told.values())
+
+
+def test_files_can_be_read_back() -> None:
+    told = by_name(ODD)
+
+    codex = tomllib.loads(told["Codex CLI"])
+    assert (codex["model"], codex["model_providers"]["poolgate"]["base_url"]) == (ODD, BASE_URL)
+    assert ODD in orjson.loads(told["OpenCode"])["provider"]["poolgate"]["models"]
+    compile(told["Python"], "snippet", "exec")
+
+
+def test_a_shell_reads_the_question_as_one_word() -> None:
+    words = shlex.split(by_name(ODD)["curl"])
+
+    assert orjson.loads(words[words.index("-d") + 1])["model"] == ODD
