@@ -7,6 +7,9 @@ Every failure that a caller can be told about.
     │   ├── PayloadTooLarge        413
     │   └── BodyTimeout            408  the body came too slowly
     ├── InvalidApiKey              401
+    ├── NotSignedIn                401  the admin pages and their API want a session or an admin token
+    ├── ForgedRequest              403  it did not come from a page of ours
+    ├── TooManyAttempts            429  sign-ins; see `retry_after_seconds`
     ├── ModelNotAllowed            403
     ├── NotFound                   404
     ├── MethodNotAllowed           405
@@ -102,6 +105,20 @@ class BodyTimeout(InvalidRequest):
 class InvalidApiKey(GatewayError):
     status, type, code = 401, "authentication_error", "invalid_api_key"
     retryable = False
+
+
+class NotSignedIn(GatewayError):
+    status, type, code = 401, "authentication_error", "not_signed_in"
+    retryable = False
+
+
+class ForgedRequest(GatewayError):
+    status, type, code = 403, "invalid_request_error", "forged_request"
+    retryable = False
+
+
+class TooManyAttempts(GatewayError):
+    status, type, code = 429, "rate_limit_error", "too_many_attempts"
 
 
 class ModelNotAllowed(GatewayError):

@@ -8,6 +8,7 @@ from app.config import Settings
 from app.office.actor import Actor
 from app.office.audit import AuditBook
 from app.office.desk import Desk
+from app.office.doors import Doors, doors_of
 from app.office.flows import FlowBook
 from app.office.parts import Parts
 from app.pool.accounts import AccountBook
@@ -40,6 +41,7 @@ from app.upstream.oauth import OAuth
 class Services:
     settings: Settings
     scripts: Scripts
+    vault: Vault
     pools: PoolBook
     accounts: AccountBook
     sign_ins: SignInBook
@@ -56,6 +58,7 @@ class Services:
     relay: Relay
     cache: AnswerCache
     audit: AuditBook
+    doors: Doors
     office: Parts
     tracing: Tracing | None
     demo: bool  # whether demo accounts answer: only under `poolgate up --demo`
@@ -110,6 +113,7 @@ def build(settings: Settings, *, demo: bool = False, tracing: Tracing | None = N
     return Services(
         settings=settings,
         scripts=scripts,
+        vault=vault,
         pools=pools,
         accounts=accounts,
         sign_ins=sign_ins,
@@ -128,6 +132,7 @@ def build(settings: Settings, *, demo: bool = False, tracing: Tracing | None = N
         relay=Relay(settings, scripts, accounts, upstream, active, books, prices, refresher, demo=demo),
         cache=AnswerCache(AnswerStore(scripts, vault), books),
         audit=audit,
+        doors=doors_of(scripts, vault),
         office=office,
         tracing=tracing,
         demo=demo,

@@ -14,8 +14,18 @@ def create_admin_app(services: Services) -> Flask:
     """Return the WSGI application that answers under `/admin`: registers blueprints, no more."""
     from flask import Flask
 
+    from app.admin import errors, guard, headers, security, sessions, sign_in
     from app.admin.services import EXTENSION
 
-    app = Flask("poolgate.admin", static_folder=None)
+    app = Flask("app.admin", static_url_path="/admin/static")
+    app.url_map.merge_slashes = app.url_map.strict_slashes = False  # no redirect that we did not write
     app.extensions[EXTENSION] = services
+    app.config["MAX_CONTENT_LENGTH"] = services.settings.max_body_bytes
+    sessions.prepare(app, services.doors.cookie_keys)
+    guard.prepare(app)
+    headers.register(app)
+    errors.register(app)
+    app.register_blueprint(sign_in.bp)
+    guard.protect(security.bp)
+    app.register_blueprint(security.bp)
     return app

@@ -105,6 +105,26 @@ def ledger(name: str) -> str:
     return root(name) + "ledger"
 
 
+def staged(name: str, run: str, suffix: str) -> str:
+    """What a restore will put to the pool's root, as *suffix*, once it is all there."""
+    return f"{root(name)}restore:{run}:{suffix}"
+
+
+def staged_names(name: str, run: str) -> str:
+    """Set: the suffixes of what is staged."""
+    return f"{root(name)}restore:{run}"
+
+
+def replaced_names(name: str, run: str) -> str:
+    """Set: the suffixes of what goes when what is staged comes."""
+    return f"{root(name)}restore-old:{run}"
+
+
+def restore_by(name: str) -> str:
+    """String: the newest restore's run."""
+    return root(name) + "restore-by"
+
+
 def rollup(name: str, span: str, start_seconds: int) -> str:
     """Hash: totals of one hour (`h`) or day (`d`): `key|account|model|figure` -> integer."""
     return f"{root(name)}roll:{span}:{start_seconds}"

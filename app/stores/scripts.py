@@ -22,6 +22,7 @@ _BASE = ("clock", "keys")
 _ACCOUNTS = (*_BASE, "policy", "accounts")
 _SIGN_INS = (*_ACCOUNTS, "back", "sign_ins")
 _REQUESTS = (*_BASE, "policy", "windows", "accounts", "requests")
+_DOORS = (*_BASE, "doors")
 
 PARTS: dict[str, tuple[str, ...]] = {
     "ensure_pool": _BASE,
@@ -38,6 +39,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "missing": _BASE,
     "renew": _REQUESTS,
     "set_limits": _REQUESTS,
+    "snapshot": _BASE,
+    "put_back": (*_REQUESTS, "offers"),
     "standing": (*_BASE, "windows"),
     "put_account": (*_ACCOUNTS, "offers"),
     "remove_account": (*_BASE, "offers"),
@@ -47,6 +50,15 @@ PARTS: dict[str, tuple[str, ...]] = {
     "fail_refresh": _ACCOUNTS,
     "keep_tokens": _SIGN_INS,
     "replace_tokens": _SIGN_INS,
+    "open_session": _DOORS,
+    "see_session": _DOORS,
+    "end_sessions": _DOORS,
+    "put_operator": _DOORS,
+    "set_operator": _DOORS,
+    "remove_operator": _DOORS,
+    "spend_code": _DOORS,
+    "put_admin_token": _DOORS,
+    "try_sign_in": _DOORS,
 }
 
 

@@ -7,6 +7,7 @@ environment, or from a 0600 file that the first start makes.
 
 from __future__ import annotations
 
+import hmac
 import os
 from pathlib import Path
 
@@ -19,7 +20,12 @@ class UnreadableSecret(Exception):
 
 class Vault:
     def __init__(self, keys: tuple[str, ...]) -> None:
+        self._keys = keys
         self._fernet = MultiFernet([Fernet(key) for key in keys])
+
+    def derived(self, purpose: str) -> tuple[str, ...]:
+        """Return a key for *purpose* (hex, 256 bits) from each of ours, newest first."""
+        return tuple(hmac.digest(key.encode(), purpose.encode(), "sha256").hex() for key in self._keys)
 
     def seal(self, secret: str) -> str:
         return self._fernet.encrypt(secret.encode()).decode()

@@ -1,0 +1,69 @@
+"""How failures of the admin application look: the envelope under `/admin/api`, a page elsewhere."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import orjson
+import structlog
+from flask import Flask, Response, make_response, render_template, request
+from marshmallow import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from app.admin.guard import API_ROOT
+from app.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound, PayloadTooLarge
+from app.stores.secrets import UnreadableSecret
+from schemas.faults import first_fault
+
+log = structlog.get_logger()
+
+
+def register(app: Flask) -> None:
+    app.register_error_handler(GatewayError, answer)
+    app.register_error_handler(ValidationError, lambda error: answer(_invalid(error)))
+    app.register_error_handler(HTTPException, lambda error: answer(_from_werkzeug(error)))
+    app.register_error_handler(UnreadableSecret, lambda error: answer(GatewayError(str(error))))
+    app.register_error_handler(Exception, _unhandled)
+
+
+def answer(error: GatewayError) -> Response:
+    """Return *error* as whoever asked can read it."""
+    response = envelope(error) if request.path.startswith(f"{API_ROOT}/") else _page(error)
+    response.status_code = error.status
+    if error.retryable and error.retry_after_seconds is not None:
+        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
+    return response
+
+
+def envelope(error: GatewayError) -> Response:
+    return Response(orjson.dumps(error.envelope()), error.status, mimetype="application/json")
+
+
+def _page(error: GatewayError) -> Response:
+    return make_response(render_template("fault.html", error=error))
+
+
+def _invalid(error: ValidationError) -> InvalidRequest:
+    param, message = first_fault(error)
+    return InvalidRequest(message, param=param)
+
+
+def _from_werkzeug(error: HTTPException) -> Any:
+    match error.code:
+        case 404:
+            return NotFound("There is nothing at this address")
+        case 405:
+            return MethodNotAllowed("This address does not take this method")
+        case 413:
+            return PayloadTooLarge("The request body is too large")
+    if error.code is not None and error.code < 400:
+        return NotFound("There is nothing at this address")  # werkzeug's redirects repeat the Host header
+    if error.code is not None and error.code < 500:
+        return InvalidRequest(error.description or "The request could not be understood")
+    return GatewayError("The gateway failed to handle this request")
+
+
+def _unhandled(error: Exception) -> Response:
+    log.exception("unhandled_error", path=request.path, kind=type(error).__name__)
+    return answer(GatewayError("The gateway failed to handle this request"))

@@ -1,0 +1,131 @@
+"""The doors: sign in, sign out, and the first start. The only views that a stranger gets an answer from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from flask import Blueprint, Response, make_response, redirect, render_template, request
+
+from app.admin import sessions
+from app.admin.guard import HOME, SIGN_IN, check_form, local_path
+from app.admin.pages.forms import Form
+from app.admin.services import services
+from app.errors import GatewayError, InvalidRequest, NotFound, Overloaded
+from app.office.actor import PAGE, START, Actor
+from app.office.attempts import Locked, Try
+from app.office.operators import normal
+
+FIRST_START = "/admin/first-start"
+WRONG = "The name, the password or the code is not right."
+
+bp = Blueprint("sign_in", __name__)
+log = structlog.get_logger()
+
+
+@bp.route(SIGN_IN, methods=["GET", "POST"])
+def sign_in() -> Any:
+    """Ask for name, password and, if it is on, a code of the second factor."""
+    check_form()
+    if not services().doors.operators.exist():
+        return redirect(FIRST_START, 303)
+    wanted = local_path(request.values.get("next"))
+    if request.method == "GET":
+        return redirect(wanted, 303) if sessions.current() else _sign_in_page({}, wanted)
+    name = normal(request.form.get("name", ""))
+    try:
+        if _try(name):
+            return redirect(wanted, 303)
+    except (Locked, Overloaded) as error:
+        return _sign_in_page(request.form, wanted, error)
+    return _sign_in_page(request.form, wanted, InvalidRequest(WRONG), 401)
+
+
+@bp.post("/admin/sign-out")
+def sign_out() -> Any:
+    """End this session, here and in the store."""
+    check_form()
+    found = sessions.current()
+    if found is not None:
+        actor = Actor(found.operator, PAGE, sessions.address())
+        services().audit.note(actor, "session.close", "", found.operator)
+    sessions.leave()
+    return redirect(SIGN_IN, 303)
+
+
+@bp.route(FIRST_START, methods=["GET", "POST"])
+def first_start() -> Any:
+    """Make the first operator, for whoever has the token that was printed. Then this page is gone."""
+    check_form()
+    if services().doors.operators.exist():
+        raise NotFound("There is nothing at this address")
+    form = Form(request.form or request.args, "token", "name", "password", "password_again")
+    if request.method == "GET":
+        return render_template("first_start.html", form=form)
+    try:
+        begun = services().doors.attempts.begin("", sessions.address())
+    except Locked as error:
+        return _told(make_response(render_template("first_start.html", form=form, said=error.message)), error)
+    operator = _make_first(form)
+    if operator is None:
+        return render_template("first_start.html", form=form), form.status
+    services().doors.attempts.forgive(begun)
+    sessions.enter(operator)
+    return redirect(HOME, 303)
+
+
+def _make_first(form: Form) -> str | None:
+    name, password = normal(form["name"]), form["password"]
+    if password != form["password_again"]:
+        form.fault("password_again", "is not the same as the password")
+    if not form["token"].strip():
+        form.fault("token", "is missing: it was printed when poolgate started")
+    with form.checked():
+        services().doors.operators.check_rules(name, password)
+    if form.faults:
+        return None
+    with form.checked():
+        actor = Actor(name, START, sessions.address())
+        with services().audit.change(actor, "operator.create", "", name) as change:
+            change.after = services().doors.operators.start(form["token"], name, password).public()
+    return None if form.faults else name
+
+
+def _try(name: str) -> bool:
+    """Sign in who has given the right answers, and write down how it went. Raises Locked, Overloaded."""
+    doors, address = services().doors, sessions.address()
+    try:
+        begun: Try = doors.attempts.begin(name, address)
+    except Locked as error:
+        log.warning("sign_in_locked", address=address)
+        if error.first:
+            _note("session.lock", name)
+        raise
+    password, code = request.form.get("password", ""), request.form.get("code", "")
+    if not doors.operators.may_enter(name, password, code):
+        log.warning("sign_in_refused", address=address)
+        _note("session.refuse", name)
+        return False
+    doors.attempts.forgive(begun)
+    sessions.enter(name)
+    _note("session.open", name)
+    return True
+
+
+def _note(action: str, name: str) -> None:
+    """A name that nobody has is not written down: it may be a password in the wrong field."""
+    known = name if services().doors.operators.knows(name) else ""
+    services().audit.note(Actor(known, PAGE, sessions.address()), action, "", known)
+
+
+def _sign_in_page(typed: Any, wanted: str, error: GatewayError | None = None, status: int = 200) -> Response:
+    form = Form(typed, "name", "password", "code")
+    said = error.message if error else ""
+    page = make_response(render_template("sign_in.html", form=form, next=wanted, said=said), status)
+    return page if error is None or error.retry_after_seconds is None else _told(page, error)
+
+
+def _told(page: Response, error: GatewayError) -> Response:
+    page.status_code = error.status
+    page.headers["Retry-After"] = str(max(1, round(error.retry_after_seconds or 1)))
+    return page

@@ -1,0 +1,96 @@
+"""
+How often somebody may try to sign in. A try counts before it is judged, so many at once are no way round.
+
+One name is tried a few times from one address, and more often from many, so that a stranger does not
+lock its owner out easily. What a success had counted is given back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import math
+import secrets
+from dataclasses import dataclass
+
+import orjson
+
+from app.errors import TooManyAttempts
+from app.stores import keys
+from app.stores.client import store_errors
+from app.stores.scripts import Scripts
+
+WINDOW_SECONDS = 15 * 60
+NAME_AND_ADDRESS, ADDRESS, NAME = 5, 20, 50  # tries in one window
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One try, counted under each of *places*."""
+
+    id: str
+    places: tuple[str, ...]
+
+
+class Locked(TooManyAttempts):
+    """`first`: nobody was refused for this reason before, so this one is worth a line in the audit book."""
+
+    def __init__(self, seconds: float, *, first: bool) -> None:
+        minutes = math.ceil(seconds / 60)
+        super().__init__(
+            f"Too many attempts to sign in. Try again in {minutes} minute{'s' * (minutes > 1)}.",
+            retry_after_seconds=seconds,
+        )
+        self.first = first
+
+
+class Attempts:
+    def __init__(self, scripts: Scripts) -> None:
+        self._scripts = scripts
+
+    def begin(self, name: str, address: str) -> Try:
+        """Count a try for *name* from *address*. Raises Locked."""
+        where, who = _digest(network(address)), _digest(name)
+        most = {f"both:{who}:{where}": NAME_AND_ADDRESS, f"from:{where}": ADDRESS, f"name:{who}": NAME}
+        limits = [
+            {"what": what, "most": number, "window_ms": WINDOW_SECONDS * 1000}
+            for what, number in most.items()
+        ]
+        one = Try(secrets.token_hex(8), tuple(most))
+        ask = orjson.dumps({"id": one.id, "limits": limits})
+        wait_ms, *first = self._scripts.run("try_sign_in", keys.OFFICE, ask)
+        if wait_ms:
+            raise Locked(wait_ms / 1000, first=first == [1])
+        return one
+
+    def forgive(self, one: Try) -> None:
+        """Give back what a try counted that was a success, and the failures of this name from here."""
+        both, *others = one.places
+        with store_errors():
+            pipeline = self._scripts.client.pipeline(transaction=False)
+            pipeline.delete(keys.tries(both))
+            for place in others:
+                pipeline.zrem(keys.tries(place), one.id)
+            pipeline.execute()
+
+    def forget(self, name: str) -> None:
+        """Let *name* be tried anew: somebody at the machine says so."""
+        with store_errors():
+            self._scripts.client.delete(keys.tries(f"name:{_digest(name)}"))
+
+
+def network(address: str) -> str:
+    """Return who *address* stands for: of IPv6 the /64, which one customer has whole."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if ip.version == 4:
+        return str(ip)
+    mapped = ip.ipv4_mapped
+    return str(mapped or ipaddress.ip_network((ip, 64), strict=False).network_address)
+
+
+def _digest(text: str) -> str:
+    """Names are as long as somebody likes, and may be a password typed into the wrong field."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

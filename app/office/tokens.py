@@ -1,0 +1,111 @@
+"""
+Admin tokens: `pgadm-<secret>`, with which scripts call the admin API.
+
+The secret has 256 bits of chance; only its SHA-256 is kept, and a token is found by that hash, so
+nothing is compared letter by letter. It is told once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from app.errors import InvalidRequest, NotFound
+from app.office.operators import checked_name
+from app.stores import keys
+from app.stores.client import store_errors
+from app.stores.scripts import Scripts
+
+PREFIX = "pgadm-"
+_SHAPE = re.compile(rf"{PREFIX}[0-9A-Za-z_-]{{43}}")
+
+
+@dataclass(frozen=True, slots=True)
+class AdminToken:
+    """Times are Unix seconds; `expires_at` is None where it never does."""
+
+    name: str
+    created_by: str
+    created_at: float
+    expires_at: float | None
+
+    def public(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+class TokenBook:
+    def __init__(self, scripts: Scripts) -> None:
+        self._scripts = scripts
+
+    def create(self, name: str, *, by: str, expires_at: float | None = None) -> tuple[AdminToken, str]:
+        """
+        Store a new token and return it with its secret, which nobody can read again.
+
+        Raises InvalidRequest when the name is taken or cannot be one, or the end has passed.
+        """
+        name, secret = checked_name(name), PREFIX + secrets.token_urlsafe(32)
+        ask = {
+            "name": name,
+            "digest": _digest(secret),
+            "by": by,
+            "expires_ms": int(expires_at * 1000) if expires_at else 0,
+        }
+        outcome = self._scripts.run_raw("put_admin_token", keys.OFFICE, ask)
+        if outcome == "taken":
+            raise InvalidRequest(f"An admin token named '{name}' exists", param="name")
+        if outcome == "past":
+            raise InvalidRequest("The token would have expired already", param="expires_at")
+        return self.find(name), secret
+
+    def authenticate(self, presented: str) -> AdminToken | None:
+        """Return the token that *presented* is, or None when it is none, has expired or was revoked."""
+        if _SHAPE.fullmatch(presented) is None:
+            return None
+        with store_errors():
+            return _token_from(self._scripts.client.hgetall(keys.admin_token(_digest(presented))))
+
+    def all(self) -> list[AdminToken]:
+        """Return the tokens that work, by name."""
+        with store_errors():
+            names = self._scripts.client.hgetall(keys.admin_tokens())
+            pipeline = self._scripts.client.pipeline(transaction=False)
+            for _, digest in sorted(names.items()):
+                pipeline.hgetall(keys.admin_token(digest))
+            found = [_token_from(fields) for fields in pipeline.execute()]
+        return [token for token in found if token is not None]
+
+    def find(self, name: str) -> AdminToken:
+        """Return the token called *name*. Raises NotFound."""
+        found = next((token for token in self.all() if token.name == name), None)
+        if found is None:
+            raise NotFound(f"There is no admin token named '{name[:40]}'", param="name")
+        return found
+
+    def revoke(self, name: str) -> None:
+        """Refuse the token called *name* from now on. Raises NotFound."""
+        with store_errors():
+            client = self._scripts.client
+            digest = client.hget(keys.admin_tokens(), name)
+            if digest is None:
+                raise NotFound(f"There is no admin token named '{name[:40]}'", param="name")
+            client.delete(keys.admin_token(digest))  # first what opens, then what lists
+            client.hdel(keys.admin_tokens(), name)
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _token_from(fields: dict[str, str]) -> AdminToken | None:
+    if not fields:
+        return None
+    expires_ms = int(fields["expires_ms"])
+    return AdminToken(
+        name=fields["name"],
+        created_by=fields["by"],
+        created_at=int(fields["created_ms"]) / 1000,
+        expires_at=expires_ms / 1000 if expires_ms else None,
+    )

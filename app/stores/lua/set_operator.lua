@@ -1,0 +1,12 @@
+-- Change fields of an operator that is there; an empty value takes a field away.
+-- KEYS[1]  root of the office
+-- ARGV[1]  JSON {name, fields: {field: text}}
+-- Returns  1 changed, 0 when there is no such operator.
+local ask = cjson.decode(ARGV[1])
+local key = operator_key(ask.name)
+if redis.call('EXISTS', key) == 0 then return 0 end
+for field, text in pairs(ask.fields) do
+  if text == '' then redis.call('HDEL', key, field) else redis.call('HSET', key, field, text) end
+end
+if ask.fields.password then redis.call('HSET', key, 'password_ms', clock()) end
+return 1

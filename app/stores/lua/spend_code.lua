@@ -1,0 +1,16 @@
+-- Use a code of an operator's second factor, once.
+-- KEYS[1]  root of the office
+-- ARGV     name, time step of the code or '' , SHA-256 (hex) of a recovery code or ''
+-- Returns  1 when it counts, 0 when it, or a later one, was used before.
+local key, step, recovery = operator_key(ARGV[1]), ARGV[2], ARGV[3]
+if step ~= '' then
+  if tonumber(redis.call('HGET', key, 'totp_step') or '-1') >= tonumber(step) then return 0 end
+  redis.call('HSET', key, 'totp_step', step)
+  return 1
+end
+local kept, found = {}, 0
+for digest in string.gmatch(redis.call('HGET', key, 'recovery') or '', '%x+') do
+  if digest == recovery then found = 1 else kept[#kept + 1] = digest end
+end
+if found == 1 then redis.call('HSET', key, 'recovery', table.concat(kept, ' ')) end
+return found

@@ -1,0 +1,24 @@
+-- Count one try to sign in against every limit on it, unless one of them is spent.
+-- KEYS[1]  root of the office
+-- ARGV[1]  JSON {id, limits: [{what, most, window_ms}]}
+-- Returns  {0} counted; else, and then nothing is counted, {for how many ms it would be refused, whether
+--          this is the first refusal of those (1 or 0)}.
+local ask, now = cjson.decode(ARGV[1]), clock()
+local wait, spent = 0, nil
+for _, limit in ipairs(ask.limits) do
+  local key = tries_key(limit.what)
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now - limit.window_ms)
+  if redis.call('ZCARD', key) >= limit.most and not redis.call('ZSCORE', key, ask.id) then
+    local first = redis.call('ZRANGE', key, -limit.most, -limit.most, 'WITHSCORES')
+    local its_wait = tonumber(first[2]) + limit.window_ms - now
+    if its_wait > wait then wait, spent = its_wait, key end
+  end
+end
+if wait > 0 then
+  return {wait, redis.call('SET', spent .. ':told', '1', 'NX', 'PX', wait) and 1 or 0}
+end
+for _, limit in ipairs(ask.limits) do
+  redis.call('ZADD', tries_key(limit.what), now, ask.id)
+  redis.call('PEXPIRE', tries_key(limit.what), limit.window_ms)
+end
+return {0}

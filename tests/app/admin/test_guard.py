@@ -1,0 +1,159 @@
+"""Who gets past the guard, and where everybody else is led."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from app.admin.guard import HOME, local_path
+from tests.support.admin import Visitor
+
+DOORS = {"static", "sign_in.sign_in", "sign_in.first_start", "sign_in.sign_out"}
+
+
+class TestEveryView:
+    def test_none_answers_a_stranger_but_the_doors(self, app, ann):
+        """Every page leads to the sign-in, every call of the API is refused: all of the url_map is asked."""
+        visitor = Visitor(app)
+        asked = 0
+        for rule in app.url_map.iter_rules():
+            if rule.endpoint in DOORS:
+                continue
+            values = dict.fromkeys(rule.arguments, "1")
+            path = app.url_map.bind("gate.test").build(rule.endpoint, values, force_external=False)
+            for method in rule.methods - {"HEAD"}:
+                answer = visitor.client.open(path, method=method)
+                asked += 1
+                if path.startswith("/admin/api/"):
+                    assert answer.status_code == 401, (method, path)
+                    assert answer.json["error"]["code"] == "not_signed_in"
+                else:
+                    assert answer.status_code == 303, (method, path)
+                    assert urlsplit(answer.location).path == "/admin/sign-in"
+        assert asked > 5
+
+
+class TestPages:
+    def test_a_stranger_is_led_to_the_sign_in_and_back(self, visitor, ann):
+        answer = visitor.get("/admin/a-page?pool=b&x=ä")
+
+        where = urlsplit(answer.location)
+        assert (answer.status_code, where.netloc, where.path) == (303, "", "/admin/sign-in")
+        wanted = parse_qs(where.query)["next"][0]
+        back = visitor.sign_in(next=wanted)
+        assert (back.status_code, urlsplit(back.location).path) == (303, "/admin/a-page")
+        assert visitor.get(back.location).status_code == 200
+
+    def test_who_is_signed_in_is_the_actor(self, inside):
+        assert inside.get("/admin/a-page").json == {"name": "ann", "via": "page", "address": "192.0.2.2"}
+
+    def test_an_admin_token_opens_no_page(self, visitor, services, ann):
+        _, secret = services.doors.tokens.create("ci", by="ann")
+
+        answer = visitor.get("/admin/a-page", headers={"Authorization": f"Bearer {secret}"})
+
+        assert answer.status_code == 303
+
+
+class TestCalls:
+    def test_a_stranger(self, visitor):
+        answer = visitor.get("/admin/api/a-call")
+
+        assert answer.status_code == 401
+        assert answer.json["error"]["type"] == "authentication_error"
+
+    def test_a_session(self, inside):
+        assert inside.get("/admin/api/a-call").json["via"] == "api"
+
+    def test_a_token_needs_no_csrf_token(self, visitor, services):
+        _, secret = services.doors.tokens.create("ci", by="ann")
+
+        answer = visitor.post("/admin/api/a-call", headers={"Authorization": f"Bearer {secret}"})
+
+        assert answer.json == {"name": "token:ci", "via": "api", "address": "192.0.2.1"}
+
+    @pytest.mark.parametrize(
+        "header",
+        ["Bearer pgadm-nothing", "Bearer ", "", "Basic YTpi", "Bearer sk-pg-a-x", "Bearer a b"],
+    )
+    def test_what_is_no_token_is_refused_even_with_a_session(self, inside, header):
+        assert inside.get("/admin/api/a-call", headers={"Authorization": header}).status_code == 401
+
+    def test_a_revoked_token(self, visitor, services):
+        _, secret = services.doors.tokens.create("ci", by="ann")
+        services.doors.tokens.revoke("ci")
+
+        answer = visitor.get("/admin/api/a-call", headers={"Authorization": f"Bearer {secret}"})
+
+        assert answer.status_code == 401
+
+
+class TestForgery:
+    """What a session changes must come from a page of ours."""
+
+    @pytest.mark.parametrize("path", ["/admin/a-page", "/admin/api/a-call"])
+    def test_without_a_token(self, inside, path):
+        assert inside.post(path, {"x": "1"}).status_code == 403
+
+    @pytest.mark.parametrize("path", ["/admin/a-page", "/admin/api/a-call"])
+    def test_with_the_token_of_somebody_else(self, app, inside, path):
+        foreign = Visitor(app).csrf_token("/admin/sign-in")
+
+        assert inside.post(path, {"csrf_token": foreign}).status_code == 403
+        assert inside.post(path, headers={"X-CSRFToken": foreign}).status_code == 403
+
+    @pytest.mark.parametrize("path", ["/admin/a-page", "/admin/api/a-call"])
+    def test_with_its_own(self, inside, path):
+        mine = inside.csrf_token("/admin/security")
+
+        assert inside.post(path, {"csrf_token": mine}).status_code == 200
+        assert inside.post(path, headers={"X-CSRFToken": mine}).status_code == 200
+
+    @pytest.mark.parametrize("site", ["cross-site", "same-site"])
+    def test_from_another_site_with_a_token_that_fits(self, inside, site):
+        mine = inside.csrf_token("/admin/security")
+
+        answer = inside.post("/admin/a-page", {"csrf_token": mine}, headers={"Sec-Fetch-Site": site})
+
+        assert answer.status_code == 403
+
+    def test_a_token_from_before_the_sign_in(self, visitor, ann):
+        before = visitor.csrf_token("/admin/sign-in")
+        visitor.sign_in()
+
+        assert visitor.post("/admin/a-page", {"csrf_token": before}).status_code == 403
+
+
+class TestLocalPath:
+    @pytest.mark.parametrize("path", ["/admin/", "/admin/keys", "/admin/p/b/requests?key=a%20b&status=error"])
+    def test_ours(self, path):
+        assert local_path(path) == path
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            None,
+            "",
+            "https://evil.test/admin/",
+            "//evil.test/admin/",
+            "/\\evil.test",
+            "/admin/\\evil.test",
+            "/admin//evil.test",
+            "/admin/../../evil",
+            "/admin/%2e%2e/v1",
+            "/admin/%2f%2fevil.test",
+            "/admin.evil.test",
+            "/administration",
+            "/admin/\r\nX: y",
+            "/admin/%0d%0aX: y",
+            "javascript:alert(1)",
+            "admin/",
+            " /admin/",
+            "/admin/sign-in?next=/admin/sign-in",
+            "/admin/api/keys",
+            "/admin/" + "x" * 3000,
+        ],
+    )
+    def test_anything_else_is_the_first_page(self, path):
+        assert local_path(path) == HOME

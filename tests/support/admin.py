@@ -1,0 +1,97 @@
+"""The admin application as a browser meets it, in this process, over a real Redis."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet
+from flask import Blueprint, Flask
+from werkzeug.test import TestResponse
+
+from app.admin import create_admin_app
+from app.admin.guard import actor, protect
+from app.config import Settings
+from app.stores import keys
+from app.wiring import Services, build
+
+PASSWORD = "correct horse battery"
+_TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+
+
+def services_on(redis_url: str, home: Path) -> Services:
+    key = Fernet.generate_key().decode()
+    return build(Settings(redis_url=redis_url, home=home, secret_keys=(key,), store_timeout_seconds=5.0))
+
+
+def admin_app(services: Services) -> Flask:
+    """Return the application with two views of its own beside what it has: a page and an API call."""
+    app = create_admin_app(services)
+    for name, path, json in (("a_page", "/admin/a-page", False), ("a_call", "/admin/api/a-call", True)):
+        blueprint = Blueprint(name, __name__)
+        blueprint.add_url_rule(path, "show", _tell, methods=["GET", "POST"])
+        protect(blueprint, json=json)
+        app.register_blueprint(blueprint)
+    return app
+
+
+def _tell() -> dict[str, str]:
+    who = actor()
+    return {"name": who.name, "via": who.via, "address": who.address}
+
+
+class Visitor:
+    """A browser with cookies of its own, at an address of its own."""
+
+    def __init__(self, app: Flask, address: str = "192.0.2.1", *, https: bool = False) -> None:
+        self.client = app.test_client()
+        self._where = {
+            "environ_base": {"REMOTE_ADDR": address},
+            "base_url": "https://gate.test" if https else "http://gate.test",
+        }
+
+    def get(self, path: str, **more: Any) -> TestResponse:
+        return self.client.get(path, **self._where, **more)  # type: ignore[arg-type]
+
+    def post(self, path: str, form: dict[str, str] | None = None, **more: Any) -> TestResponse:
+        """Send *form* as it is: without a CSRF token unless it has one."""
+        return self.client.post(path, data=form, **self._where, **more)  # type: ignore[arg-type]
+
+    def send(self, path: str, form: dict[str, str], *, shown_at: str | None = None) -> TestResponse:
+        """Send *form* as the page at *shown_at* (else *path*) would."""
+        return self.post(path, {"csrf_token": self.csrf_token(shown_at or path), **form})
+
+    def csrf_token(self, path: str) -> str:
+        found = _TOKEN.search(self.get(path).text)
+        assert found, f"no form at {path}"
+        return found[1]
+
+    def sign_in(
+        self, name: str = "ann", password: str = PASSWORD, code: str = "", **more: str
+    ) -> TestResponse:
+        return self.send("/admin/sign-in", {"name": name, "password": password, "code": code, **more})
+
+    def is_signed_in(self) -> bool:
+        return self.get("/admin/a-page").status_code == 200
+
+
+def audited(services: Services) -> list[dict[str, Any]]:
+    """Return what the audit book has, oldest first."""
+    return services.audit.page().entries[::-1]
+
+
+def everything_stored(client: Any) -> str:
+    """Return all that the office keeps, as text."""
+    kinds = {"string": "get", "hash": "hgetall", "set": "smembers"}
+    told = []
+    for key in client.scan_iter(keys.root(keys.OFFICE) + "*"):
+        kind = client.type(key)
+        if kind == "stream":
+            told.append(str(client.xrange(key)))
+        elif kind == "zset":
+            told.append(str(client.zrange(key, 0, -1)))
+        else:
+            told.append(str(getattr(client, kinds[kind])(key)))
+        told.append(key)
+    return "\n".join(told)
