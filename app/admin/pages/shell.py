@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote, unquote
 
-from flask import Blueprint, Flask, Response, g, redirect, request, url_for
+from flask import Blueprint, Flask, flash, g, redirect, url_for
 from markupsafe import Markup
 
 from app.admin.pages import words
@@ -14,8 +13,6 @@ from app.errors import NotFound
 from app.pool.pools import DEFAULT
 
 PREFIX = "/admin/p/<pool>"
-SAID = "poolgate_said"
-MOST_SAID = 300
 PLACES = (
     ("overview.show", "Overview"),
     ("accounts.show", "Accounts"),
@@ -39,34 +36,15 @@ def dress(app: Flask) -> None:
     """Give the templates of *app* what they share."""
     app.context_processor(_frame)
     app.url_defaults(_same_pool)
-    app.after_request(_forget_said)
-    app.jinja_env.globals["said"] = _said
     app.jinja_env.globals["csrf_field"] = lambda: _csrf_field(app)
     app.jinja_env.filters.update(words.FILTERS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
 
 def done(message: str, endpoint: str, **values: Any) -> Any:
-    """Lead to another page, which says *message* once: until then a cookie holds it."""
-    response = redirect(url_for(endpoint, **values), 303)
-    response.set_cookie(SAID, quote(message), max_age=60, **_cookie())
-    return response
-
-
-def _cookie() -> dict[str, Any]:
-    return {"path": "/admin", "httponly": True, "samesite": "Lax", "secure": request.is_secure}
-
-
-def _said() -> str:
-    if SAID in request.cookies:
-        g.said = True
-    return unquote(request.cookies.get(SAID, ""))[:MOST_SAID]
-
-
-def _forget_said(response: Response) -> Response:
-    if g.get("said") and SAID not in response.headers.get("Set-Cookie", ""):
-        response.delete_cookie(SAID, **_cookie())
-    return response
+    """Lead to another page, which says *message* once."""
+    flash(message)
+    return redirect(url_for(endpoint, **values), 303)
 
 
 def _take_pool(endpoint: str | None, values: dict[str, Any] | None) -> None:
