@@ -44,3 +44,12 @@ class KeyInput(AdminSchema):
     raw = Flag()
     output_tokens = Whole(1, MOST_OUTPUT_TOKENS)
     on_cut = Text(validate=OneOf(("fail", "restart"), error="must be fail or restart"))
+
+
+class KeyChange(KeyInput):
+    """What may be changed of a key: what is left out stays. Its limits are changed one by one."""
+
+    class Meta(KeyInput.Meta):
+        exclude = ("name", "limits")
+
+    expires_at = Expiry(data_key="expires", allow_none=True)  # null: never

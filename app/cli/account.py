@@ -8,10 +8,9 @@ from typing import Any
 
 import click
 
-from app.cli.common import Decorator, Group, example, in_pool, names_option, read_secret, with_store
-from app.cli.output import moment, show_json, show_list, table
+from app.cli.common import Decorator, Group, desk, example, in_pool, names_option, read_secret, with_store
+from app.cli.output import REFUSED, moment, show_json, show_list, table
 from app.pool.account import Account
-from app.pool.new_account import changed_account, new_account
 from app.wiring import Services
 from schemas.accounts import AccountInput
 
@@ -110,14 +109,10 @@ def _add(
     **said: Any,
 ) -> None:
     said = {name: value for name, value in said.items() if value is not None}
-    account = new_account(
-        AccountInput().load({"kind": kind, **said}),
-        services.settings,
-        credential=credential,
-        chatgpt_account_id=chatgpt_account_id,
+    wish = AccountInput().load({"kind": kind, **said})
+    added = desk(services).add_account(
+        pool, wish, credential=credential, chatgpt_account_id=chatgpt_account_id
     )
-    services.pools.ensure(pool)
-    added = services.accounts.add(pool, account)
     if as_json:
         show_json(added.public())
     else:
@@ -175,10 +170,9 @@ def set_account(
     if not said:
         raise click.UsageError("Say what is to change")
     wish = AccountInput().load(said, partial=True)
-    changed = changed_account(services.accounts.find(pool, name), wish)
-    services.accounts.change(pool, changed)
+    changed = desk(services).change_account(pool, name, wish)
     if as_json:
-        show_json(services.accounts.find(pool, name).public())
+        show_json(changed.public())
     else:
         click.echo(f"Changed account '{name}' in pool '{pool}': {', '.join(wish)}.")
 
@@ -189,8 +183,7 @@ def set_account(
 @with_store
 def pause_account(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Give the account NAME no new requests; those it is serving go on."""
-    services.accounts.pause(pool, name)
-    _tell_state(services, as_json, pool, name, "Paused")
+    _tell_state(as_json, pool, desk(services).pause_account(pool, name), "Paused")
 
 
 @account_group.command("resume", epilog=example("poolgate account resume main"))
@@ -199,15 +192,14 @@ def pause_account(services: Services, as_json: bool, pool: str, name: str) -> No
 @with_store
 def resume_account(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Bring the account NAME back, whatever it was out for."""
-    services.accounts.resume(pool, name)
-    _tell_state(services, as_json, pool, name, "Resumed")
+    _tell_state(as_json, pool, desk(services).resume_account(pool, name), "Resumed")
 
 
-def _tell_state(services: Services, as_json: bool, pool: str, name: str, done: str) -> None:
+def _tell_state(as_json: bool, pool: str, account: Account, done: str) -> None:
     if as_json:
-        show_json(services.accounts.find(pool, name).public())
+        show_json(account.public())
     else:
-        click.echo(f"{done} account '{name}' in pool '{pool}'.")
+        click.echo(f"{done} account '{account.name}' in pool '{pool}'.")
 
 
 @account_group.command("remove", epilog=example("poolgate account remove main"))
@@ -217,8 +209,33 @@ def _tell_state(services: Services, as_json: bool, pool: str, name: str, done: s
 @with_store
 def remove_account(services: Services, as_json: bool, pool: str, name: str, force: bool) -> None:
     """Remove the account NAME and its credential; requests it is serving go on."""
-    services.accounts.remove(pool, name, although_bound=force)
+    desk(services).remove_account(pool, name, although_bound=force)
     if as_json:
         show_json({"name": name, "deleted": True})
     else:
         click.echo(f"Removed account '{name}' from pool '{pool}'.")
+
+
+@account_group.command(
+    "test", epilog=example("poolgate account test main", "poolgate account test gpu1 --model llama-4")
+)
+@click.argument("name")
+@click.option(
+    "--model", default="", metavar="MODEL", help="The one to ask; else the likely cheapest that it has."
+)
+@in_pool
+@with_store
+def test_account(services: Services, as_json: bool, pool: str, name: str, model: str) -> None:
+    """Ask the account NAME for one word, whatever its state, and tell how that went. Status 1 if badly."""
+    told = desk(services).test_account(pool, name, model)
+    if as_json:
+        show_json(told.public())
+    elif told.error is None:
+        click.echo(
+            f"Account '{name}' answers for {told.model}: head in {told.first_ms} ms, end in {told.total_ms} ms"
+        )
+    else:
+        said = f"status {told.status}" if told.status else "no answer"
+        click.echo(f"Account '{name}' fails for {told.model}: {said}, {told.error['message']}", err=True)
+    if not told.ok:
+        raise click.exceptions.Exit(REFUSED)

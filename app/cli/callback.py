@@ -12,12 +12,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from secrets import compare_digest
 from threading import Thread
 from typing import Self
-from urllib.parse import parse_qs, urlsplit
 
 from app.errors import InvalidRequest
+from app.office.sign_ins import code_in
 
 PATH = "/auth/callback"
 MOST_BYTES = 65536
@@ -71,13 +70,7 @@ class Callback:
 
     def _code_in(self, address: str) -> str | None:
         """Return the code that *address* carries, None when it is not of this sign-in."""
-        query = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
-        if not compare_digest(query.get("state", "").encode(), self._state.encode()):
-            return None
-        if "error" in query:
-            word = query["error"] if query["error"].replace("_", "").isalnum() else "error"
-            raise InvalidRequest(f"The sign-in was refused: {word[:80]}")
-        return query.get("code")
+        return code_in(address, self._state)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         callback = self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
 import sys
@@ -15,6 +16,8 @@ import click
 from app.cli.output import failures_told
 from app.config import Settings
 from app.errors import InvalidRequest
+from app.office.actor import CLI, Actor
+from app.office.desk import Desk
 from app.pool.pools import DEFAULT, checked_name
 from app.stores import embedded
 from app.wiring import Services, build
@@ -134,6 +137,18 @@ def connect(redis_url: str | None, environ: Mapping[str, str]) -> Services:
         return build(settings)
     except ValueError:  # the error's own words could repeat a password
         raise click.UsageError(f"The Redis URL, or {settings.home}/secret.key, is malformed") from None
+
+
+def desk(services: Services, via: str = CLI) -> Desk:
+    """Return what whoever runs this command changes things through."""
+    return services.desk(Actor(_user(), via))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"uid {os.getuid()}"
 
 
 def read_secret(what: str, variable: str | None, from_stdin: bool, *, required: bool = True) -> str:

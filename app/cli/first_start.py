@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from app.cli.common import desk
 from app.demo.server import MODELS
 from app.errors import NotFound
+from app.office.actor import START
+from app.office.desk import Desk
 from app.pool.account import Account
 from app.pool.accounts import AccountBook
 from app.pool.pools import DEFAULT
@@ -31,29 +34,29 @@ class Prepared:
 
 def prepare(services: Services, demo: DemoUpstream | None, openai_api_key: str) -> Prepared:
     """Make the accounts and the API key that are wanted and missing."""
-    accounts, keys = services.accounts, services.api_keys
+    accounts, at_desk = services.accounts, desk(services, START)
     services.pools.ensure(DEFAULT)
     if demo is not None:
-        _put_demo_account(accounts, demo)
+        _put_demo_account(accounts, at_desk, demo)
     if openai_api_key and _find(accounts, "openai") is None:
         base_url = services.settings.openai_base_url
         account = Account(id="", name="openai", kind="openai", base_url=base_url, credential=openai_api_key)
-        accounts.add(DEFAULT, account)
+        at_desk.put_account(DEFAULT, account)
     name = "demo" if demo is not None else "first"
-    exists = any(key.name == name for key in keys.all(DEFAULT))
+    exists = any(key.name == name for key in services.api_keys.all(DEFAULT))
     return Prepared(
         key_name=name,
-        key=None if exists else keys.create(DEFAULT, name)[1],
+        key=None if exists else at_desk.create_key(DEFAULT, {"name": name})[1],
         has_accounts=any(demo or account.kind != "demo" for account in accounts.all(DEFAULT)),
     )
 
 
-def _put_demo_account(accounts: AccountBook, demo: DemoUpstream) -> None:
+def _put_demo_account(accounts: AccountBook, at_desk: Desk, demo: DemoUpstream) -> None:
     """Point the account `demo` at this start's upstream, whose port and key are new each time."""
     known = _find(accounts, "demo")
     account = known or Account(id="", name="demo", kind="demo", base_url="")
     account = replace(account, base_url=f"http://127.0.0.1:{demo.port}/v1", credential=demo.key)
-    stored = accounts.add(DEFAULT, account) if known is None else accounts.change(DEFAULT, account)
+    stored = at_desk.put_account(DEFAULT, account)
     accounts.list_models(DEFAULT, stored.id, list(MODELS))  # the worker would ask, but a while from now
 
 

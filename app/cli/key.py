@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
 
-from app.cli.common import Group, checked, example, in_pool, names_option, with_store
+from app.cli.common import Group, checked, desk, example, in_pool, names_option, with_store
 from app.cli.output import moment, show_json, show_list, table
 from app.quotas.api_keys import ApiKey
 from app.quotas.limits import describe, parse_limit
 from app.wiring import Services
-from schemas.api_keys import KeyInput
+from schemas.api_keys import KeyChange, KeyInput
 
 HEADS = ("NAME", "STATE", "EXPIRES", "MODELS", "ACCOUNTS", "LIMITS")
 
@@ -63,22 +64,15 @@ def create_key(
     The key stands alone on standard output, all else goes to standard error.
     """
     wish = KeyInput().load({name: value for name, value in said.items() if value is not None})
-    services.pools.ensure(pool)
-    key, secret = services.api_keys.create(
-        pool,
-        wish["name"],
-        models=tuple(wish.get("models", ())),
-        accounts=services.accounts.ids(pool, wish.get("accounts", ())),
-        limits=limits,
-        expires_at=wish.get("expires_at"),
-        raw=wish.get("raw", False),
-        output_tokens=wish.get("output_tokens", 0),
-        on_cut=wish.get("on_cut", "fail"),
-    )
+    key, secret = desk(services).create_key(pool, wish, limits)
+    _show_secret(as_json, key, secret, f"Key '{key.name}' of pool '{pool}', shown this once:")
+
+
+def _show_secret(as_json: bool, key: ApiKey, secret: str, told: str) -> None:
     if as_json:
         show_json({"key": secret, **key.public()})
     else:
-        click.echo(f"Key '{key.name}' of pool '{pool}', shown this once:", err=True)
+        click.echo(told, err=True)
         click.echo(secret)
 
 
@@ -105,14 +99,121 @@ def _row(key: ApiKey, account_names: dict[str, str]) -> tuple[object, ...]:
     return key.name, key.state, expires, ",".join(key.models) or "all", accounts or "all", limits or "none"
 
 
+@key_group.command(
+    "set",
+    epilog=example(
+        "poolgate key set ann --models gpt-5,gpt-5-mini --expires 2027-01-01",
+        "poolgate key set ann --all-models --expires never --on-cut restart",
+    ),
+)
+@click.argument("name")
+@names_option("--models", "The models it may use from now on.")
+@click.option("--all-models", is_flag=True, help="It may use every model again.")
+@names_option("--accounts", "The accounts it may use from now on, by name.")
+@click.option("--all-accounts", is_flag=True, help="It may use every account again.")
+@click.option("--on-cut", type=click.Choice(("fail", "restart")), help="What to do when a stream breaks off.")
+@click.option(
+    "--output-tokens", type=int, metavar="N", help="The most output of a request that names no limit itself."
+)
+@click.option("--raw/--no-raw", default=None, help="Whether answers may carry what the upstream said.")
+@click.option("--expires", metavar="DATE", help="2027-01-01, or with a time; or `never`.")
+@in_pool
+@with_store
+def set_key(
+    services: Services,
+    as_json: bool,
+    pool: str,
+    name: str,
+    all_models: bool,
+    all_accounts: bool,
+    expires: str | None,
+    **said: Any,
+) -> None:
+    """Change what the key NAME may do; its limits are changed by `poolgate key limit`."""
+    for field, every in (("models", all_models), ("accounts", all_accounts)):
+        if every and said[field] is not None:
+            raise click.UsageError(f"Give one of --{field} and --all-{field}")
+        said[field] = [] if every else said[field]
+    said = {field: value for field, value in said.items() if value is not None}
+    if expires is not None:
+        said["expires"] = None if expires == "never" else expires
+    if not said:
+        raise click.UsageError("Say what is to change")
+    key = desk(services).change_key(pool, name, KeyChange().load(said))
+    if as_json:
+        show_json(key.public())
+    else:
+        click.echo(f"Changed key '{name}' of pool '{pool}': {', '.join(said)}.")
+
+
+def overlap(text: str) -> float:
+    """Read `24h`, `30m`, `7d` or `90s` as seconds."""
+    shape = _SPAN.fullmatch(text.strip())
+    if shape is None:
+        raise click.BadParameter("a time is written like 24h, 30m or 7d")
+    return int(shape[1]) * _UNITS[shape[2]]
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SPAN = re.compile(r"(\d{1,9})([smhd])", re.ASCII)
+
+
+@key_group.command("rotate", epilog=example("poolgate key rotate ann --overlap 24h"))
+@click.argument("name")
+@click.option(
+    "--overlap",
+    type=overlap,
+    default="0s",
+    metavar="TIME",
+    help="How long the former one stays good, as well.",
+)
+@in_pool
+@with_store
+def rotate_key(services: Services, as_json: bool, pool: str, name: str, overlap: float) -> None:
+    """
+    Give the key NAME a new secret and print it. Limits, and what was used, go on.
+
+    The former secret ends at once, or after TIME: 24h, 30m, 7d. At most two are good at a time.
+    """
+    key, secret = desk(services).rotate_key(pool, name, overlap)
+    former = f"is good until {moment(key.former_until)}" if key.former_until else "is refused from now on"
+    told = f"Key '{name}' of pool '{pool}', shown this once; the former one {former}:"
+    _show_secret(as_json, key, secret, told)
+
+
 @key_group.command("disable", epilog=example("poolgate key disable ann"))
 @click.argument("name")
 @in_pool
 @with_store
 def disable_key(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Refuse the key NAME from now on; requests it has running go on."""
-    services.api_keys.disable(pool, name)
+    _tell(as_json, desk(services).disable_key(pool, name), "Disabled")
+
+
+@key_group.command("enable", epilog=example("poolgate key enable ann"))
+@click.argument("name")
+@in_pool
+@with_store
+def enable_key(services: Services, as_json: bool, pool: str, name: str) -> None:
+    """Take the key NAME again, after it was disabled."""
+    _tell(as_json, desk(services).enable_key(pool, name), "Enabled")
+
+
+def _tell(as_json: bool, key: ApiKey, done: str) -> None:
     if as_json:
-        show_json(services.api_keys.find(pool, name).public())
+        show_json(key.public())
     else:
-        click.echo(f"Disabled key '{name}' of pool '{pool}'.")
+        click.echo(f"{done} key '{key.name}' of pool '{key.pool}'.")
+
+
+@key_group.command("remove", epilog=example("poolgate key remove ann"))
+@click.argument("name")
+@in_pool
+@with_store
+def remove_key(services: Services, as_json: bool, pool: str, name: str) -> None:
+    """Forget the key NAME and its limits; what it used stays in the books, under its id."""
+    desk(services).remove_key(pool, name)
+    if as_json:
+        show_json({"name": name, "deleted": True})
+    else:
+        click.echo(f"Removed key '{name}' from pool '{pool}'.")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from app.cli.common import Decorator, Group, checked, example, in_pool, with_store
+from app.cli.common import Decorator, Group, checked, desk, example, in_pool, with_store
 from app.cli.output import show_json, show_list, table
 from app.quotas.limit_book import FOR_POOL
 from app.quotas.limits import MODES, describe, parse_limit
@@ -36,14 +36,13 @@ def limit_group(owner: str) -> click.Group:
     group = Group("limit", help=f"Limits of {WHOSE[owner]}. What is changed here holds at once, everywhere.")
 
     def command(name: str, said: str, *options: Decorator) -> Decorator:
-        """Make a command of a function that takes services, as_json, pool, key_id and its own options."""
+        """Make a command of a function that takes services, as_json, pool, key and its own options."""
         shown = f"poolgate {owner} limit {name}{' ann' if owner == 'key' else ''} {said}"
 
         def decorate(run: Callable[..., None]) -> Callable[..., None]:
             def owned(services: Services, pool: str, key: str | None = None, **said: Any) -> None:
                 services.pools.check(pool)
-                key_id = FOR_POOL if key is None else services.api_keys.find(pool, key).id
-                run(services, pool=pool, key_id=key_id, **said)
+                run(services, pool=pool, key=key, **said)
 
             owned.__doc__ = run.__doc__
             made = in_pool(with_store(owned))
@@ -56,17 +55,18 @@ def limit_group(owner: str) -> click.Group:
         return decorate
 
     @command("add", "'1000000 total_tokens/day'", limit_argument, model_option, mode_option)
-    def add(services: Services, as_json: bool, pool: str, key_id: str, **said: Any) -> None:
+    def add(services: Services, as_json: bool, pool: str, key: str | None, **said: Any) -> None:
         """
         Add a LIMIT, said like '5 usd/month', '10 requests/minute for gpt-5*' or '20 parallel_requests'.
 
         What was used in its window before counts already.
         """
-        _tell("Added", services.limits.add(pool, _read(**said), key_id), as_json)
+        _tell("Added", desk(services).add_limit(pool, _read(**said), key), as_json)
 
     @command("list", "")
-    def list_limits(services: Services, as_json: bool, pool: str, key_id: str) -> None:
+    def list_limits(services: Services, as_json: bool, pool: str, key: str | None) -> None:
         """List limits and their ids."""
+        key_id = FOR_POOL if key is None else services.api_keys.find(pool, key).id
         limits = services.limits.all(pool, key_id)
         if as_json:
             show_list(limits)
@@ -79,15 +79,15 @@ def limit_group(owner: str) -> click.Group:
         "set", "lim_1a2b3c '2000000 total_tokens/day'", id_argument, limit_argument, model_option, mode_option
     )
     def set_limit(
-        services: Services, as_json: bool, pool: str, key_id: str, limit_id: str, **said: Any
+        services: Services, as_json: bool, pool: str, key: str | None, limit_id: str, **said: Any
     ) -> None:
         """Give the limit ID another number or mode; what it has counted stays."""
-        _tell("Set", services.limits.edit(pool, limit_id, _read(**said), key_id), as_json)
+        _tell("Set", desk(services).edit_limit(pool, limit_id, _read(**said), key), as_json)
 
     @command("remove", "lim_1a2b3c", id_argument)
-    def remove(services: Services, as_json: bool, pool: str, key_id: str, limit_id: str) -> None:
+    def remove(services: Services, as_json: bool, pool: str, key: str | None, limit_id: str) -> None:
         """Remove the limit ID, and forget what it has counted."""
-        services.limits.remove(pool, limit_id, key_id)
+        desk(services).remove_limit(pool, limit_id, key)
         if as_json:
             show_json({"id": limit_id, "removed": True})
         else:

@@ -6,12 +6,9 @@ from typing import BinaryIO
 
 import click
 
-from app.cli.common import Command, example, in_pool, with_store
+from app.cli.common import Command, desk, example, in_pool, with_store
 from app.cli.output import show_json
 from app.cli.sign_in import by_browser, by_device
-from app.errors import InvalidRequest, NotFound
-from app.pool.account import Account
-from app.pool.new_account import new_account
 from app.pool.tokens import Tokens, tokens_from_auth_json
 from app.wiring import Services
 from schemas.accounts import AccountInput
@@ -39,10 +36,10 @@ its_name = click.option(
 @with_store
 def login(services: Services, as_json: bool, pool: str, name: str, how: str) -> None:
     """Sign in to a ChatGPT account. Its tokens are stored encrypted, and renewed before they expire."""
-    known = _known(services, pool, name)
+    _check(services, pool, name)
     sign_in = by_browser if how == "browser" else by_device
     tokens = sign_in(services.oauth, lambda line: click.echo(line, err=True))
-    _store(services, as_json, pool, name, known, tokens)
+    _store(services, as_json, pool, name, tokens, how)
 
 
 @click.command("import", cls=Command, epilog=example("poolgate account import ~/.codex/auth.json --name ann"))
@@ -52,9 +49,9 @@ def login(services: Services, as_json: bool, pool: str, name: str, how: str) -> 
 @with_store
 def import_account(services: Services, as_json: bool, pool: str, name: str, file: BinaryIO) -> None:
     """Take over the ChatGPT sign-in in FILE, Codex's auth.json; - reads standard input."""
-    known = _known(services, pool, name)
+    _check(services, pool, name)
     tokens = tokens_from_auth_json(file.read(MOST_FILE_BYTES))
-    _store(services, as_json, pool, name, known, tokens)
+    _store(services, as_json, pool, name, tokens, "import")
     click.echo(ONE_USER_ONLY, err=True)
 
 
@@ -64,39 +61,18 @@ def import_account(services: Services, as_json: bool, pool: str, name: str, file
 @with_store
 def export_account(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Write the sign-in of the account NAME as Codex's auth.json. It holds secrets."""
-    tokens = services.sign_ins.read(pool, services.accounts.find(pool, name))
-    click.echo(tokens.auth_json())
+    click.echo(desk(services).export_account(pool, name))
     click.echo(ONE_USER_ONLY, err=True)
 
 
-def _known(services: Services, pool: str, name: str) -> Account | None:
-    """Return the account that is to be signed in anew, None for a new one, before anybody signs in."""
+def _check(services: Services, pool: str, name: str) -> None:
+    """Refuse what could not be kept, before anybody signs in."""
     AccountInput().load({"kind": "chatgpt", "name": name})
-    try:
-        known = services.accounts.find(pool, name)
-    except NotFound:
-        return None
-    if known.kind != "chatgpt":
-        raise InvalidRequest(f"Account '{name}' is of kind {known.kind}, which has no sign-in", param="name")
-    return known
+    desk(services).check_sign_in(pool, name)
 
 
-def _store(
-    services: Services, as_json: bool, pool: str, name: str, known: Account | None, tokens: Tokens
-) -> None:
-    if known is None:
-        account = new_account(
-            AccountInput().load({"kind": "chatgpt", "name": name}),
-            services.settings,
-            credential=tokens.access_token,
-            chatgpt_account_id=tokens.account_id,
-        )
-        services.pools.ensure(pool)
-        stored = services.accounts.add(pool, account, tokens)
-    elif known.chatgpt_account_id != tokens.account_id:
-        raise InvalidRequest(f"That is not the ChatGPT account of '{name}'; give it a name of its own")
-    else:
-        stored = services.sign_ins.replace(pool, known, tokens)
+def _store(services: Services, as_json: bool, pool: str, name: str, tokens: Tokens, way: str) -> None:
+    stored = desk(services).sign_in(pool, name, tokens, way=way)
     if as_json:
         show_json(stored.public())
     else:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import partial
 
 import click
 import orjson
 
-from app.cli.common import Group, checked, example, in_pool, pool_name, with_store
+from app.cli.common import Group, checked, desk, example, in_pool, pool_name, with_store
 from app.cli.output import show_json, show_list, table
 from app.pool.pools import POLICIES, checked_zone
 from app.pool.settings import (
@@ -124,14 +124,7 @@ def set_pool(
     steps = [one.into for one in time_limits]
     steps += [] if named is None else [partial(with_accounts_named, named=named)]
     steps += [] if told is None else [partial(with_windows_told, told=told)]
-    services.pools.ensure(pool)
-    services.pools.change(
-        pool,
-        policy=policy,
-        zone=zone,
-        settings=(lambda text: reduce(lambda before, step: step(before), steps, text)) if steps else None,
-    )
-    changed = next(one for one in services.pools.all() if one.name == pool).public()
+    changed = desk(services).change_pool(pool, policy=policy, zone=zone, steps=steps).public()
     if as_json:
         show_json(changed)
     else:

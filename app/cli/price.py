@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from app.cli.common import Decorator, Group, example, in_pool, with_store
+from app.cli.common import Decorator, Group, desk, example, in_pool, with_store
 from app.cli.output import show_json, show_list, table
 from app.quotas.prices import MILLION, STANDARD
 from app.wiring import Services
@@ -93,7 +93,6 @@ def set_price(services: Services, as_json: bool, pool: str, model: str, **said: 
 
     What is left out stays as listed.
     """
-    services.pools.ensure(pool)
     known = services.prices.current(pool).rows().get(model, {})
     standard = {"input": said["input"], "output": said["output"]}
     if said["cached_input"] is not None:
@@ -102,9 +101,9 @@ def set_price(services: Services, as_json: bool, pool: str, model: str, **said: 
     row |= {name: said[name] for name in ("context", "max_output") if said[name] is not None}
     if said["image"] is not None:
         row["image"] = [said["image"]] * 3
-    services.prices.put(pool, model, {STANDARD: standard, **row})
+    stored = desk(services).set_price(pool, model, {STANDARD: standard, **row})
     if as_json:
-        show_json({"model": model, **services.prices.current(pool).rows()[model]})
+        show_json({"model": model, **stored})
     else:
         click.echo(f"'{model}' has its own price in pool '{pool}'.")
 
@@ -116,7 +115,7 @@ def set_price(services: Services, as_json: bool, pool: str, model: str, **said: 
 def remove_price(services: Services, as_json: bool, pool: str, model: str) -> None:
     """Forget what this pool says of MODEL; the public list holds again."""
     services.pools.check(pool)
-    removed = services.prices.remove(pool, model)
+    removed = desk(services).remove_price(pool, model)
     if as_json:
         show_json({"model": model, "removed": removed})
     else:

@@ -306,3 +306,26 @@ class TestRemove:
         assert [account.name for account in services.accounts.all("default")] == ["main"]
         assert poolgate("account remove main --force").exit_code == 0
         assert services.accounts.all("default") == []
+
+
+class TestTest:
+    def test_it_answers(self, poolgate, upstream):
+        poolgate(
+            "account add openai --name main --models gpt-5 --api-key-env K --base-url",
+            upstream.base_url("a"),
+            K="sk-1",
+        )
+
+        result = poolgate("account test main")
+
+        assert result.exit_code == 0, result.output
+        assert result.stdout.startswith("Account 'main' answers for gpt-5: head in ")
+        assert json.loads(poolgate("account test main --json").stdout)["ok"] is True
+
+    def test_it_fails(self, poolgate):
+        poolgate("account add compatible --name gpu --base-url http://127.0.0.1:1/v1")
+
+        assert poolgate("account test gpu").exit_code == 1
+        result = poolgate("account test gpu --model x")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "Account 'gpu' fails for x: no answer" in result.stderr

@@ -89,7 +89,7 @@ class TestFailures:
             ("bogus", "Error: No such command 'bogus' (see main --help)\n"),
             ("doctr", "Error: No such command 'doctr'. Did you mean 'doctor'? (see main --help)\n"),
             ("--hlp", "Error: No such option '--hlp'. Did you mean '--help'? (see main --help)\n"),
-            ("key lst", "Error: No such command 'lst'. Did you mean 'list'? (see main key --help)\n"),
+            ("key creat", "Error: No such command 'creat'. Did you mean 'create'? (see main key --help)\n"),
         ],
     )
     def test_what_may_have_been_meant(self, poolgate, command, told):

@@ -171,3 +171,67 @@ class TestDisable:
 
         assert result.exit_code == 1
         assert result.stderr == "Error: There is no key named 'nobody' in pool 'default'\n"
+
+
+class TestSet:
+    def test_fields(self, poolgate, services):
+        secret = poolgate("key create --name ann --models a").stdout.strip()
+
+        result = poolgate(
+            "key set ann --models b,c --on-cut restart --raw --expires 2030-01-01 --output-tokens 9"
+        )
+
+        assert result.exit_code == 0, result.output
+        key = services.api_keys.authenticate(secret)
+        assert (key.models, key.on_cut, key.raw, key.output_tokens) == (("b", "c"), "restart", True, 9)
+        poolgate("key set ann --all-models --no-raw --expires never")
+        key = services.api_keys.authenticate(secret)
+        assert (key.models, key.raw, key.expires_at) == ((), False, None)
+
+    @pytest.mark.parametrize("said", ["", "--models a --all-models", "--output-tokens 0", "--expires soon"])
+    def test_what_cannot_be(self, poolgate, said):
+        poolgate("key create --name ann")
+
+        assert poolgate(f"key set ann {said}").exit_code == 2
+
+
+class TestRotate:
+    def test_with_an_overlap(self, poolgate, services):
+        old = poolgate("key create --name ann").stdout.strip()
+        result = poolgate("key rotate ann --overlap 24h")
+
+        assert "the former one is good until" in result.stderr
+        new = result.stdout.strip()
+        assert services.api_keys.authenticate(old).id == services.api_keys.authenticate(new).id
+
+    def test_at_once(self, poolgate, services):
+        old = poolgate("key create --name ann").stdout.strip()
+        told = json.loads(poolgate("key rotate ann --json").stdout)
+
+        assert services.api_keys.authenticate(told["key"]).name == "ann"
+        with pytest.raises(InvalidApiKey):
+            services.api_keys.authenticate(old)
+
+    @pytest.mark.parametrize("overlap", ["24", "soon", "91d", "-1h"])
+    def test_no_such_time(self, poolgate, overlap):
+        poolgate("key create --name ann")
+
+        assert poolgate("key rotate ann --overlap", overlap).exit_code in (1, 2)
+
+
+def test_enable_and_remove(poolgate, services):
+    secret = poolgate("key create --name ann").stdout.strip()
+    poolgate("key disable ann")
+    assert poolgate("key enable ann").stdout == "Enabled key 'ann' of pool 'default'.\n"
+    assert services.api_keys.authenticate(secret).name == "ann"
+
+    assert poolgate("key remove ann").stdout == "Removed key 'ann' from pool 'default'.\n"
+    assert poolgate("key remove ann").exit_code == 1
+
+
+def test_who_did_it_is_audited(poolgate, services):
+    poolgate("key create --name ann")
+
+    entry = services.audit.page().entries[0]
+    assert (entry["action"], entry["via"], entry["outcome"]) == ("key.create", "cli", "done")
+    assert entry["who"]
