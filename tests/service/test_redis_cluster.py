@@ -1,15 +1,12 @@
-"""The service on Redis Cluster and behind Sentinel, made of Debian's redis-server."""
+"""The service on Redis Cluster and behind Sentinel, made of Debian's redis-server where it is installed."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-import redis
 from redis.crc import key_slot
 
 from app.config import Settings
@@ -17,70 +14,21 @@ from app.errors import StoreUnavailable
 from app.stores import keys
 from app.wiring import build
 from tests.service.test_answers import BODIES, PATHS
+from tests.support.cluster import node_of, running_cluster, server
 from tests.support.gateway import PoolOfTest, running_gateway
 from tests.support.ports import free_port
 from tests.support.processes import eventually
 from tests.support.upstream_client import ScriptedUpstream
 
-PROGRAM = shutil.which("redis-server")
-SLOTS = 16384
 FAILOVER_SECONDS = 30
 
-pytestmark = [
-    pytest.mark.cluster,
-    pytest.mark.skipif(PROGRAM is None, reason="redis-server is not installed"),
-]
-
-
-def node_of(port: int) -> redis.Redis:
-    return redis.Redis(port=port, decode_responses=True, socket_timeout=5)
-
-
-@contextmanager
-def server(folder: Path, port: int, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    folder.mkdir()
-    command = [str(PROGRAM), *arguments, "--port", str(port), "--dir", str(folder), "--save", ""]
-    command += ["--bind", "127.0.0.1", "--logfile", str(folder / "log")]
-    with subprocess.Popen(command) as process:
-        assert eventually(lambda: is_up(port))
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def is_up(port: int) -> bool:
-    try:
-        return bool(node_of(port).ping())
-    except redis.RedisError:
-        return False
-
-
-def low_port() -> int:
-    """A node's bus is 10,000 ports above it."""
-    while (port := free_port()) > 55_000:
-        pass
-    return port
+pytestmark = pytest.mark.cluster
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[int]]:
-    """The ports of three nodes that share the slots."""
-    folder, ports = tmp_path_factory.mktemp("cluster"), [low_port() for _ in range(3)]
-    with ExitStack() as running:
-        for port in ports:
-            running.enter_context(server(folder / str(port), port, "--cluster-enabled", "yes"))
-        for number, port in enumerate(ports):
-            first, last = number * SLOTS // 3, (number + 1) * SLOTS // 3 - 1
-            node_of(port).execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
-            node_of(port).execute_command("CLUSTER", "MEET", "127.0.0.1", ports[0])
-        assert eventually(lambda: all(is_whole(port) for port in ports), 30)
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as ports:
         yield ports
-
-
-def is_whole(port: int) -> bool:
-    told = node_of(port).execute_command("CLUSTER INFO")
-    return bool(told["cluster_state"] == "ok" and told["cluster_known_nodes"] == "3")
 
 
 def ask(pool: PoolOfTest, key: str) -> str:
