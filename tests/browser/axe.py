@@ -1,0 +1,50 @@
+"""axe-core, which looks for what keeps people from using a page."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.chromium import Browser
+
+GRAVE = ("serious", "critical")
+CACHE = Path(tempfile.gettempdir()) / "poolgate-axe"
+
+
+@cache
+def source() -> str:
+    """Return its script: of NODE_PATH if that is set, else installed once and kept."""
+    if given := os.environ.get("NODE_PATH"):
+        return (Path(given) / "axe-core" / "axe.min.js").read_text()
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed")
+    CACHE.mkdir(exist_ok=True)
+    script = CACHE / "node_modules" / "axe-core" / "axe.min.js"
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another test process may be installing
+        if not script.exists():
+            command = ["npm", "install", "--prefix", str(CACHE), "--no-audit", "--no-fund", "axe-core"]
+            subprocess.run(command, check=True, capture_output=True, timeout=300)
+    return script.read_text()
+
+
+def grave_faults(browser: Browser) -> list[str]:
+    """Return what is seriously wrong with the page that is open."""
+    browser.run(source())
+    found: list[dict[str, Any]] = browser.driver.execute_async_script(  # type: ignore[no-untyped-call]
+        "const done = arguments[0]; axe.run().then((told) => done(told.violations))"
+    )
+    return [
+        f"{one['impact']}: {one['help']}: {node['html'][:200]}"
+        for one in found
+        if one["impact"] in GRAVE
+        for node in one["nodes"][:3]
+    ]

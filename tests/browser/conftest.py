@@ -1,0 +1,49 @@
+"""One service and one Chromium for a test process. Each test finds an empty store and no sign-in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.chromium import Browser, chromium
+from tests.support.gateway import Gateway, PoolOfTest, running_gateway
+from tests.support.issuer_client import Issuer
+
+NAME, PASSWORD = "ann", "correct horse battery"
+
+
+@pytest.fixture(scope="session")
+def gateway(redis_url: str, tmp_path_factory: pytest.TempPathFactory, issuer: Issuer) -> Iterator[Gateway]:
+    home: Path = tmp_path_factory.mktemp("home")
+    with running_gateway(redis_url, home, POOLGATE_OAUTH_ISSUER=issuer.url) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def chromium_of_session(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with chromium(tmp_path_factory.mktemp("profile")) as driver:
+        yield Browser(driver, gateway)
+
+
+@pytest.fixture
+def browser(chromium_of_session: Browser, redis_client: Any) -> Browser:
+    """Nobody has signed in, and nothing is set up."""
+    chromium_of_session.start_anew()
+    chromium_of_session.gateway.services.pools.ensure("default")
+    return chromium_of_session
+
+
+@pytest.fixture
+def inside(browser: Browser) -> Browser:
+    """Somebody who has signed in."""
+    browser.gateway.services.doors.operators.create(NAME, PASSWORD)
+    browser.sign_in(NAME, PASSWORD)
+    return browser
+
+
+@pytest.fixture
+def pool(browser: Browser) -> PoolOfTest:
+    return PoolOfTest(browser.gateway, "default")

@@ -1,0 +1,57 @@
+"""Every page there is, with something on it."""
+
+from __future__ import annotations
+
+from app.quotas.limits import parse_limit
+from tests.browser.chromium import Browser
+from tests.support.gateway import PoolOfTest
+from tests.support.upstream_client import ScriptedUpstream
+
+PAGES = {
+    "overview": "/",
+    "overview of an hour": "/?span=1h",
+    "accounts": "/accounts",
+    "an account": "/accounts/main",
+    "add an account": "/accounts/add",
+    "edit an account": "/accounts/main/edit",
+    "test an account": "/accounts/main/test",
+    "remove an account": "/accounts/main/remove",
+    "sign in by a code": "/sign-ins/device",
+    "sign in by a browser": "/sign-ins/browser",
+    "sign in by a file": "/sign-ins/file",
+    "keys": "/keys",
+    "a key": "/keys/ann",
+    "make a key": "/keys/create",
+    "edit a key": "/keys/ann/edit",
+    "rotate a key": "/keys/ann/rotate",
+    "disable a key": "/keys/ann/disable",
+    "limits of a key": "/limits/of-key/ann",
+    "limits of the pool": "/limits/of-pool",
+    "requests": "/requests",
+    "a search": "/requests?status=failed",
+    "a request": "/requests/ID",
+    "settings": "/settings",
+    "routing": "/settings/routing",
+    "time limits": "/settings/time-limits",
+    "prices": "/settings/prices",
+    "audit log": "/settings/audit",
+    "first steps": "/start",
+    "not there": "/accounts/nobody",
+    "security": "/admin/security",
+}
+
+
+def furnish(browser: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> str:
+    """Put something on every page; return the id of a request that was made."""
+    services = browser.gateway.services
+    pool.account("main", upstream.base_url(), kind="compatible")
+    spare = pool.account("spare", upstream.base_url("b"), kind="openai")
+    services.accounts.pause(pool.name, "spare")
+    services.accounts.observe(pool.name, spare.id, {}, mark={"windows": [[62, 9_000_000_000_000, 18_000]]})
+    key = pool.key("ann", limits=(parse_limit("2 requests/day"), parse_limit("5 usd/month balanced")))
+    pool.key("<script>", expires_at=9_000_000_000)
+    body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+    answer = pool.post("/v1/chat/completions", body, key)
+    assert answer.status_code == 200
+    pool.wait_for_rows(1, 30)
+    return answer.headers["x-poolgate-request-id"]

@@ -1,0 +1,77 @@
+"""axe-core finds nothing serious on any page, light or dark, wide or on a phone; and nothing sticks out."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser.axe import grave_faults
+from tests.browser.chromium import PHONE, WIDE, Browser
+from tests.browser.pages import PAGES, furnish
+from tests.support.gateway import PoolOfTest
+from tests.support.upstream_client import ScriptedUpstream
+
+pytestmark = pytest.mark.browser
+LOOKS = {
+    "wide, light": (WIDE, False),
+    "wide, dark": (WIDE, True),
+    "phone, light": (PHONE, False),
+    "phone, dark": (PHONE, True),
+}
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_page(look: str, inside: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    request_id = furnish(inside, pool, upstream)
+    size, dark = LOOKS[look]
+    inside.look(size, dark=dark)
+    faults = []
+    for name, path in PAGES.items():
+        inside.open(path.replace("ID", request_id))
+        faults += [f"{name}: {fault}" for fault in grave_faults(inside)]
+        if inside.run("return document.documentElement.scrollWidth") > size[0]:
+            faults.append(f"{name}: it is wider than the screen")
+
+    assert faults == []
+
+
+@pytest.mark.parametrize("path", ["/admin/sign-in", "/admin/first-start"])
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_doors(look: str, path: str, browser: Browser) -> None:
+    if path == "/admin/sign-in":
+        browser.gateway.services.doors.operators.create("ann", "correct horse battery")
+    size, dark = LOOKS[look]
+    browser.look(size, dark=dark)
+    browser.open(path)
+
+    assert browser.path == path
+    assert grave_faults(browser) == []
+
+
+def test_a_form_with_faults(inside: Browser) -> None:
+    """The message is beside its field, and read with it; what was typed is still there."""
+    inside.open("/keys/create")
+    inside.fill(name="ann", limits="much", models="gpt-5")
+    inside.press("Make it")
+
+    fault = inside.find("#limits-fault")
+    assert "is not a limit" in fault.text
+    assert inside.find("#limits").get_attribute("aria-invalid") == "true"
+    assert "limits-fault" in (inside.find("#limits").get_attribute("aria-describedby") or "")
+    assert inside.find("#models").get_attribute("value") == "gpt-5"
+    assert inside.gateway.services.api_keys.all("default") == []
+    assert grave_faults(inside) == []
+
+
+def test_the_keyboard_alone(inside: Browser) -> None:
+    """The first stop leads past the navigation, and the focus can be seen."""
+    inside.open("/accounts")
+    inside.find("body").send_keys("\ue004")
+    skip = inside.driver.switch_to.active_element
+
+    assert skip.get_attribute("class") == "skip"
+    assert inside.run("return getComputedStyle(arguments[0]).outlineStyle", skip) == "solid"
+    skip.send_keys("\ue007")
+    inside.until(
+        lambda: inside.driver.switch_to.active_element.get_attribute("id") == "main", "the focus in main"
+    )

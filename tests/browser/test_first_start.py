@@ -1,0 +1,58 @@
+"""From the printed token to the first answer, by pages alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser.chromium import Browser
+from tests.support.upstream_client import ScriptedUpstream
+
+pytestmark = pytest.mark.browser
+
+
+def test_from_the_token_to_an_answer(browser: Browser, upstream: ScriptedUpstream) -> None:
+    upstream.script({"play": "text", "text": "Good morning."})
+    token = browser.gateway.services.doors.operators.start_token()
+    assert token
+
+    browser.open("/admin/")
+    browser.fill(
+        token=token, name="ann", password="correct horse battery", password_again="correct horse battery"
+    )
+    browser.press("Start")
+
+    browser.shows("First steps")
+    browser.press("Add an account")
+    browser.fill(kind="compatible", name="gpu1", base_url=upstream.base_url())
+    browser.press("Add it")
+    browser.shows("Account gpu1 is added.")
+
+    browser.open("/admin/p/default/start")
+    browser.press("Make a key")
+    browser.fill(name="ann", limits="100 requests/day")
+    browser.press("Make it")
+    secret = browser.find("#secret").text
+    assert secret.startswith("sk-pg-default-")
+    browser.press("Go on")
+
+    browser.fill(key=secret, model="m")
+    browser.press("Send it")
+    browser.shows("Good morning.")
+    assert [one.get_attribute("class") for one in browser.all(".path li")] == ["done"] * 3
+
+    browser.open("/keys/ann")
+    assert secret not in browser.driver.page_source
+
+
+def test_a_wrong_token(browser: Browser) -> None:
+    """What was typed stays but for passwords, and nobody can sign in yet."""
+    browser.gateway.services.doors.operators.start_token()
+    browser.open("/admin/first-start")
+    browser.fill(
+        token="wrong", name="ann", password="correct horse battery", password_again="correct horse battery"
+    )
+    browser.press("Start")
+
+    browser.shows("Nothing was saved")
+    assert browser.find("#name").get_attribute("value") == "ann"
+    assert not browser.gateway.services.doors.operators.exist()

@@ -1,0 +1,108 @@
+"""What changes is seen without a reload."""
+
+from __future__ import annotations
+
+import pytest
+from selenium.webdriver.common.by import By
+
+from tests.browser.chromium import Browser
+from tests.support.gateway import PoolOfTest
+from tests.support.upstream_client import ScriptedUpstream
+
+pytestmark = pytest.mark.browser
+MARKUP = "<script>document.title='taken'</script>"
+
+
+def ask(pool: PoolOfTest, key: str, model: str = "m") -> int:
+    body = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
+    return pool.post("/v1/chat/completions", body, key).status_code
+
+
+def live(browser: Browser) -> None:
+    browser.until(lambda: browser.find("#live-state").text == "live", "a live page")
+
+
+class TestRequests:
+    def test_one_appears_and_is_explained(
+        self, inside: Browser, pool: PoolOfTest, upstream: ScriptedUpstream
+    ) -> None:
+        pool.account("main", upstream.base_url(), kind="compatible")
+        pool.account("spare", upstream.base_url("b"), kind="compatible")
+        inside.gateway.services.accounts.pause(pool.name, "spare")
+        inside.open("/requests")
+        live(inside)
+        inside.shows("There is none yet.")
+
+        assert ask(pool, pool.key("ann")) == 200
+
+        row = inside.until(lambda: inside.find("#requests tbody tr"), "a row")
+        assert "ann" in row.text
+        assert "200" in row.text
+        assert "There is none yet." not in inside.text
+        row.find_element(By.TAG_NAME, "a").click()
+        inside.shows("Why this account")
+        inside.shows("Attempt 1: main")
+        assert "spare" in inside.text
+        assert "paused" in inside.text
+
+    def test_stored_markup_stays_text(
+        self, inside: Browser, pool: PoolOfTest, upstream: ScriptedUpstream
+    ) -> None:
+        """Also in what a script puts into the page."""
+        pool.account("main", upstream.base_url(), kind="compatible")
+        inside.open("/requests")
+        live(inside)
+
+        ask(pool, pool.key("ann"), MARKUP)
+
+        inside.shows(MARKUP)
+        inside.open("/requests")
+        inside.shows(MARKUP)
+        inside.find("#requests tbody a").click()
+        inside.shows(MARKUP)
+        assert inside.driver.title.startswith("Request")
+
+
+class TestAccounts:
+    def test_in_flight_and_state(self, inside: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        pool.account("main", upstream.base_url(), kind="compatible", cap=5)
+        inside.open("/accounts")
+        inside.shows("0 of 5 in flight")
+
+        inside.gateway.services.accounts.pause(pool.name, "main", "on <b>holiday</b>")
+
+        inside.shows("on <b>holiday</b>")
+        assert "paused" in inside.text
+
+    def test_paused_and_resumed_by_hand(
+        self, inside: Browser, pool: PoolOfTest, upstream: ScriptedUpstream
+    ) -> None:
+        pool.account("main", upstream.base_url(), kind="compatible")
+        inside.open("/accounts")
+
+        inside.press("Pause")
+        inside.shows("Account main is paused")
+        assert pool.states() == {"main": "paused"}
+
+        inside.press("Resume")
+        inside.shows("Account main is back")
+        assert pool.states() == {"main": "active"}
+
+
+class TestLimits:
+    def test_one_is_hit(self, inside: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        """The bar is full, and the overview says that somebody should know."""
+        pool.account("main", upstream.base_url(), kind="compatible")
+        inside.open("/keys/create")
+        inside.fill(name="ann", limits="2 requests/day")
+        inside.press("Make it")
+        secret = inside.find("#secret").text
+
+        assert [ask(pool, secret) for _ in range(3)] == [200, 200, 429]
+        pool.wait_for_rows(2, 30)
+
+        inside.open("/keys/ann")
+        inside.shows("2 settled")
+        assert inside.find(".bar .full").get_attribute("width") == "100.00"
+        inside.open("/")
+        inside.shows("has reached its limit 2 requests/day")

@@ -1,0 +1,49 @@
+"""Everything but what is live works in a browser that runs no scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.browser.chromium import Browser, chromium
+from tests.browser.conftest import NAME, PASSWORD
+from tests.support.gateway import PoolOfTest
+from tests.support.upstream_client import ScriptedUpstream
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def plain(browser: Browser, tmp_path: Path) -> Iterator[Browser]:
+    browser.gateway.services.doors.operators.create(NAME, PASSWORD)
+    with chromium(tmp_path, scripts=False) as driver:
+        made = Browser(driver, browser.gateway)
+        made.sign_in(NAME, PASSWORD)
+        yield made
+
+
+def test_an_account_a_key_and_out(plain: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    plain.open("/accounts/add")
+    plain.fill(kind="compatible", name="gpu1", base_url=upstream.base_url())
+    plain.press("Add it")
+    plain.shows("Account gpu1 is added.")
+
+    plain.open("/keys/create")
+    plain.fill(name="ci")
+    plain.press("Make it")
+    secret = plain.find("#secret").text
+    body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+    assert pool.post("/v1/chat/completions", body, secret).status_code == 200
+    pool.wait_for_rows(1, 30)
+
+    plain.open("/requests")
+    plain.shows("not live")
+    assert "UTC" in plain.find("#requests tbody time").text
+    plain.open("/")
+    plain.find(".chart details summary").click()
+    plain.shows("Requests, newest first")
+    plain.find(".who summary").click()
+    plain.press("Sign out", within=".who")
+    assert plain.path == "/admin/sign-in"
