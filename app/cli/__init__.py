@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from app.cli.account import account_group
+from app.cli.backup import backup, restore
 from app.cli.common import Group
 from app.cli.doctor import doctor
 from app.cli.key import key_group
@@ -27,6 +28,8 @@ def main() -> None:
 
 
 main.add_command(up)
+main.add_command(backup)
+main.add_command(restore)
 main.add_command(account_group)
 main.add_command(key_group)
 main.add_command(pool_group)

@@ -1,0 +1,219 @@
+"""`poolgate backup` and `poolgate restore`: all of an installation, in one file that a passphrase opens."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import IO
+
+import click
+
+from app.cli.common import Command, example, pool_name, read_secret, with_store
+from app.cli.output import REFUSED, show_json, table
+from app.cli.progress import progress
+from app.errors import InvalidRequest, NotFound
+from app.office.backup import Backup
+from app.office.restore import BackupFile, Contents, Restore, Restored
+from app.office.sealed_file import SealedWriter
+from app.stores import keys
+from app.stores.client import make_client, store_errors
+from app.stores.scripts import Scripts
+from app.wiring import Services
+
+PATIENCE_SECONDS = 60.0  # one step of a large pool takes seconds
+LEAST_PASSPHRASE = 12
+OFFICE_SAID = "operators and audit book"
+HEADS = ("POOL", "ACCOUNTS", "KEYS", "LEDGER ROWS", "OPEN REQUESTS")
+COUNTS = ("accounts", "keys", "rows", "open")
+
+file_argument = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+passphrase_option = click.option(
+    "--passphrase-env",
+    "variable",
+    metavar="VARIABLE",
+    help="The environment variable that holds the passphrase; else it is asked for.",
+)
+pool_option = click.option("--pool", type=pool_name, metavar="POOL", help="This pool alone; else everything.")
+
+
+@click.command(
+    "backup",
+    cls=Command,
+    epilog=example("poolgate backup poolgate-monday.pgb --passphrase-env BACKUP_PASSPHRASE"),
+)
+@file_argument
+@passphrase_option
+@pool_option
+@with_store
+def backup(services: Services, as_json: bool, file: Path, variable: str | None, pool: str | None) -> None:
+    """
+    Write accounts, keys, settings, prices, limits, operators and the books to the new FILE.
+
+    It can be made while requests run. Whoever has FILE and its passphrase has every credential in it.
+    """
+    if file.exists():
+        raise click.UsageError(f"'{file}' is there already")
+    scripts = _patient(services)
+    pools = [*services.pools.names(), keys.OFFICE]
+    if pool is not None:
+        services.pools.check(pool)
+        pools = [pool]
+    passphrase = _new_passphrase(variable)
+    with store_errors():
+        rows = sum(scripts.client.xlen(keys.ledger(name)) for name in pools)
+    with progress("Backing up", rows) as told, _new_file(file) as out:
+        sealed = SealedWriter(out, passphrase)
+        made = Backup(scripts, services.vault, secrets.token_hex(8), told)
+        for line in made.lines(pools, f"poolgate {_version()}"):
+            sealed.write(line)
+        sealed.close()
+    size = file.stat().st_size
+    if as_json:
+        show_json(
+            {"file": str(file), "bytes": size, "pools": _public(made.pools), "unreadable": made.unreadable}
+        )
+    else:
+        click.echo(table(HEADS, _rows(made.pools)))
+        click.echo(f"Wrote {file}, {size / 1e6:.1f} MB.", err=True)
+    for name in made.unreadable:
+        click.echo(f"The credential of {name} was sealed with another key, and stays so.", err=True)
+
+
+@click.command(
+    "restore",
+    cls=Command,
+    epilog=example("poolgate restore poolgate-monday.pgb --passphrase-env BACKUP_PASSPHRASE"),
+)
+@file_argument
+@passphrase_option
+@pool_option
+@click.option("--replace", is_flag=True, help="Also where there is something: it goes.")
+@click.option("--yes", is_flag=True, help="Do not ask before something goes.")
+@with_store
+def restore(
+    services: Services,
+    as_json: bool,
+    file: Path,
+    variable: str | None,
+    pool: str | None,
+    replace: bool,
+    yes: bool,
+) -> None:
+    """
+    Put what is in FILE in place, and verify the books. One that broke off is simply run again.
+
+    Requests that were open are charged what they held. A sign-in that was renewed since the backup
+    may have to be signed in anew.
+    """
+    with file.open("rb"):  # before the passphrase is asked for
+        pass
+    whole = BackupFile(file, _passphrase(variable))
+    with progress("Checking", whole.size()) as told:
+        contents = whole.contents(told)
+    pools = _wanted(contents, pool)
+    work = Restore(_patient(services), services.vault)
+    lost = work.would_lose(contents, pools, replace=replace)
+    if lost and not replace:
+        raise InvalidRequest(f"{_said(lost)}; --replace puts the backup in its place", param="file")
+    if lost and not yes:
+        click.confirm(f"{_said(lost)}. Replace it?", abort=True, err=True)
+    with progress("Restoring", whole.size()) as told:
+        done = work.run(whole, contents, pools, replace=replace, told=told)
+    _tell(contents, done, as_json)
+    if any(one.differences for one in done):
+        raise click.exceptions.Exit(REFUSED)
+
+
+def _tell(contents: Contents, done: Sequence[Restored], as_json: bool) -> None:
+    if as_json:
+        show_json(
+            {
+                "pools": _public({one.name: contents.pools[one.name] for one in done}),
+                "again": [_shown(one.name) for one in done if one.again],
+                "balanced": not any(one.differences for one in done),
+            }
+        )
+        return
+    click.echo(table(HEADS, _rows({one.name: contents.pools[one.name] for one in done})))
+    for one in done:
+        if one.again:
+            click.echo(f"{_shown(one.name)}: was in place already, and stays as it is.", err=True)
+        elif one.differences:
+            pool = "" if one.name == "default" else f" --pool {one.name}"
+            told = f"{len(one.differences)} totals differ: see poolgate ledger verify{pool}"
+            click.echo(f"{one.name}: {told}.", err=True)
+        elif one.name != keys.OFFICE:
+            click.echo(f"{one.name}: the books balance.", err=True)
+
+
+def _wanted(contents: Contents, pool: str | None) -> list[str]:
+    if pool is not None and pool not in contents.pools:
+        raise NotFound(f"There is no pool '{pool}' in this backup", param="pool")
+    return [pool] if pool is not None else list(contents.pools)
+
+
+def _said(lost: dict[str, dict[str, int]]) -> str:
+    told = [
+        f"{_shown(pool)} ({', '.join(f'{count} {name}' for name, count in counts.items())})"
+        for pool, counts in lost.items()
+    ]
+    return f"Not empty: {', '.join(told)}"
+
+
+def _shown(pool: str) -> str:
+    return OFFICE_SAID if pool == keys.OFFICE else pool
+
+
+def _rows(pools: dict[str, dict[str, int]]) -> list[tuple[object, ...]]:
+    return [(name, *(counts[one] for one in COUNTS)) for name, counts in pools.items() if name != keys.OFFICE]
+
+
+def _public(pools: dict[str, dict[str, int]]) -> list[dict[str, object]]:
+    return [{"name": name, **counts} for name, counts in pools.items() if name != keys.OFFICE]
+
+
+def _patient(services: Services) -> Scripts:
+    return Scripts(make_client(services.settings.redis_url, PATIENCE_SECONDS))
+
+
+def _new_passphrase(variable: str | None) -> str:
+    passphrase = _passphrase(variable, twice=True)
+    if len(passphrase) < LEAST_PASSPHRASE:
+        raise click.UsageError(f"A passphrase has {LEAST_PASSPHRASE} characters or more")
+    return passphrase
+
+
+def _passphrase(variable: str | None, *, twice: bool = False) -> str:
+    if variable is None and sys.stdin.isatty():
+        typed: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=twice, err=True)
+        return typed
+    if variable is None:
+        raise click.UsageError("Give --passphrase-env: there is no terminal to ask for the passphrase")
+    return read_secret("passphrase", variable, False)
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file that gets its name once it is whole, and that its owner alone may read."""
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "wb") as out:
+            yield out
+            out.flush()
+            os.fsync(descriptor)
+        unfinished.rename(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _version() -> str:
+    try:
+        return version("poolgate")
+    except PackageNotFoundError:  # run from a checkout
+        return "dev"

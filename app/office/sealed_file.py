@@ -1,0 +1,186 @@
+"""
+A file that only a passphrase opens, written and read as a stream.
+
+    {"format": "poolgate backup", "version": 1, "kdf": {…}}\\n     in clear
+    length (4 bytes, big-endian), AES-256-GCM of that many bytes   any number of times
+
+The key is made of the passphrase by Argon2id, with a salt of the file's own, so no two files share
+one. A chunk's nonce is its position, and whether it is the last: chunks that were changed, moved,
+repeated or taken away, also at the end, do not open. The line in clear is bound to every chunk.
+The first chunk holds a known word, which tells a wrong passphrase from a damaged file. What the
+others hold is compressed (zstandard) together.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterator
+from typing import IO, Any
+
+import orjson
+import zstandard
+from argon2.low_level import Type, hash_secret_raw
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from app.errors import InvalidRequest
+
+FORMAT, VERSION = "poolgate backup", 1
+CHUNK_BYTES = 256 * 1024
+MOST_CHUNK_BYTES = 16 * 1024 * 1024
+MOST_HEADER_BYTES = 1024
+TAG_BYTES = 16
+KNOWN = b"poolgate"
+# RFC 9106, its second recommendation: 64 MiB, so that each guess costs a tenth of a second anywhere
+KDF = {"name": "argon2id", "passes": 3, "memory_kib": 65536, "lanes": 4}
+MOST_PASSES, MOST_MEMORY_KIB, MOST_LANES = 16, 1024 * 1024, 16  # a file must not ask for any amount
+
+
+class UnreadableFile(InvalidRequest):
+    """A file that is no backup, is damaged or cut off, or that another passphrase opens."""
+
+    def __init__(self, message: str, param: str = "file") -> None:
+        super().__init__(message, param=param)
+
+
+class SealedWriter:
+    """`write` any bytes, then `close`, which alone makes the file whole."""
+
+    def __init__(self, file: IO[bytes], passphrase: str) -> None:
+        salt = base64.b64encode(os.urandom(16)).decode()
+        self._header = (
+            orjson.dumps({"format": FORMAT, "version": VERSION, "kdf": KDF | {"salt": salt}}) + b"\n"
+        )
+        self._cipher = _cipher(passphrase, KDF | {"salt": salt})
+        self._file = file
+        self._position = 0
+        self._compressor = zstandard.ZstdCompressor(level=3).compressobj()
+        self._waiting = bytearray()
+        file.write(self._header)
+        self._seal(KNOWN, last=False)
+
+    def write(self, data: bytes) -> None:
+        self._waiting += self._compressor.compress(data)
+        while len(self._waiting) >= CHUNK_BYTES:
+            self._seal(bytes(self._waiting[:CHUNK_BYTES]), last=False)
+            del self._waiting[:CHUNK_BYTES]
+
+    def close(self) -> None:
+        self._seal(bytes(self._waiting) + self._compressor.flush(), last=True)
+
+    def _seal(self, data: bytes, *, last: bool) -> None:
+        sealed = self._cipher.encrypt(_nonce(self._position, last=last), data, self._header)
+        self._file.write(len(sealed).to_bytes(4, "big") + sealed)
+        self._position += 1
+
+
+class SealedReader:
+    """Checks the beginning of *file*; `lines` then yields what was written, line by line."""
+
+    def __init__(self, file: IO[bytes], passphrase: str) -> None:
+        """Raises UnreadableFile."""
+        self._file = file
+        self._header = file.readline(MOST_HEADER_BYTES)
+        self._cipher = _cipher(passphrase, _kdf_in(self._header))
+        self._position = 0
+        sealed = self._next()
+        try:
+            known = self._cipher.decrypt(_nonce(0, last=False), sealed, self._header)
+        except InvalidTag:
+            known = b""
+        if known != KNOWN:
+            raise UnreadableFile(
+                "The passphrase is not the one of this file, or the file's beginning is damaged", "passphrase"
+            )
+        self._position = 1
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield every line, without its end. Raises UnreadableFile where it is not as it was written."""
+        decompressor = zstandard.ZstdDecompressor().decompressobj()
+        rest = b""
+        for chunk in self._chunks():
+            try:
+                *whole, rest = (rest + decompressor.decompress(chunk)).split(b"\n")
+            except zstandard.ZstdError:
+                raise UnreadableFile("The file is damaged: what is in it does not unpack") from None
+            yield from whole
+
+    def _chunks(self) -> Iterator[bytes]:
+        sealed = self._next()
+        if not sealed:
+            raise _cut_off()
+        while sealed:
+            following = self._next()
+            yield self._open(sealed, last=not following)
+            self._position += 1
+            sealed = following
+
+    def _open(self, sealed: bytes, *, last: bool) -> bytes:
+        try:
+            return self._cipher.decrypt(_nonce(self._position, last=last), sealed, self._header)
+        except InvalidTag:
+            pass
+        if last:
+            try:
+                self._cipher.decrypt(_nonce(self._position, last=False), sealed, self._header)
+            except InvalidTag:
+                pass
+            else:
+                raise _cut_off()
+        raise UnreadableFile(f"The file is damaged (at part {self._position})")
+
+    def _next(self) -> bytes:
+        """Return the next chunk, still sealed; nothing at the end of the file."""
+        head = self._file.read(4)
+        if not head and self._position:
+            return b""
+        length = int.from_bytes(head, "big")
+        if len(head) < 4:
+            raise _cut_off()
+        if not TAG_BYTES <= length <= MOST_CHUNK_BYTES:
+            raise UnreadableFile(f"The file is damaged (at part {self._position})")
+        sealed = self._file.read(length)
+        if len(sealed) < length:
+            raise _cut_off()
+        return sealed
+
+
+def _cut_off() -> UnreadableFile:
+    return UnreadableFile("The file is cut off: its end is missing")
+
+
+def _nonce(position: int, *, last: bool) -> bytes:
+    return position.to_bytes(11, "big") + bytes([last])
+
+
+def _kdf_in(header: bytes) -> dict[str, Any]:
+    try:
+        told = orjson.loads(header)
+        is_ours = told["format"] == FORMAT
+        version, kdf = int(told["version"]), dict(told["kdf"])
+    except (orjson.JSONDecodeError, TypeError, KeyError, ValueError):
+        is_ours = False
+    if not is_ours:
+        raise UnreadableFile("The file is not a backup that poolgate made")
+    if version > VERSION:
+        raise UnreadableFile("The file was made by a newer Poolgate: restore it with that one")
+    return kdf
+
+
+def _cipher(passphrase: str, kdf: dict[str, Any]) -> AESGCM:
+    try:
+        passes, memory_kib, lanes = (int(kdf[name]) for name in ("passes", "memory_kib", "lanes"))
+        salt = base64.b64decode(kdf["salt"], validate=True)
+    except (KeyError, TypeError, ValueError):
+        passes = memory_kib = lanes = 0
+        salt = b""
+    bounded = (
+        0 < passes <= MOST_PASSES and 0 < lanes <= MOST_LANES and 8 * lanes <= memory_kib <= MOST_MEMORY_KIB
+    )
+    if not bounded or len(salt) != 16 or kdf.get("name") != KDF["name"]:
+        raise UnreadableFile("The file's first line is damaged")
+    key = hash_secret_raw(
+        passphrase.encode(), salt, passes, memory_kib, parallelism=lanes, hash_len=32, type=Type.ID
+    )
+    return AESGCM(key)

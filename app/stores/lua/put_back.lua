@@ -1,0 +1,69 @@
+-- Put a staged copy of a pool where the pool is, all at once.
+-- KEYS[1]  root of the pool
+-- ARGV[1]  JSON {run, backup, last_id, replace}: the run that staged it under restore:<run>:, with the
+--          names in restore:<run> and the names of what goes in restore-old:<run>; which backup it is;
+--          the ledger's last id when the latter was looked up; whether a pool that is not empty may go
+-- Returns  'done'; 'occupied': there is something, and it may not go; 'taken': another run has begun since.
+-- Requests that were open in the copy have no worker here. Each is treated as one whose lease ran out:
+-- charged what it held, until a settlement that comes late after all corrects that. Versions become
+-- the time of now, so that no process takes what it remembers of the former pool for news.
+local ask, now = cjson.decode(ARGV[1]), clock()
+local staged, old = root .. 'restore:' .. ask.run, root .. 'restore-old:' .. ask.run
+if redis.call('HGET', POOL, 'restored_by') == ask.run then return 'done' end -- the reply was lost
+if redis.call('GET', root .. 'restore-by') ~= ask.run then return 'taken' end
+
+local function is_occupied()
+  return redis.call('HLEN', NAMES) + redis.call('HLEN', KEY_NAMES) + redis.call('XLEN', LEDGER)
+    + redis.call('SCARD', root .. 'operators') + redis.call('HLEN', root .. 'admin-tokens') > 0
+end
+
+-- What was made after the names were looked up: totals of newer rows, and what has an index.
+local function drop_newest()
+  for _, entry in ipairs(redis.call('XRANGE', LEDGER, '(' .. ask.last_id, '+')) do
+    local row = cjson.decode(entry[2][2])
+    redis.call('DEL', rollup_key('h', row.at_ms - row.at_ms % HOUR_MS), rollup_key('d', row.day_ms), used_key(row.key))
+  end
+  for _, id in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do redis.call('DEL', request_key(id)) end
+  for _, id in ipairs(redis.call('HVALS', NAMES)) do
+    leave_offer(id)
+    redis.call('DEL', account_key(id))
+  end
+  for _, id in ipairs(redis.call('HVALS', KEY_NAMES)) do
+    for _, digest in ipairs(redis.call('HMGET', api_key_key(id), 'digest', 'former')) do
+      if digest then redis.call('DEL', secret_key(digest)) end
+    end
+    redis.call('DEL', api_key_key(id))
+  end
+end
+
+local function renew_account(id, policy)
+  local key = account_key(id)
+  redis.call('HSET', key, 'in_flight', 0, 'probe', '0', 'refresh_until_ms', 0, 'version', now)
+  join_offer(id, cjson.decode(redis.call('HGET', key, 'models') or '[]'))
+  local a = read_account(id, now)
+  if a.state == 'suspected' then -- that was ours to say, and may be over
+    redis.call('HSET', key, 'errors', 0)
+    set_state(a, 'active', '', 0, now)
+  end
+  if a.state == 'active' then
+    redis.call('ZREM', OUT, id)
+  elseif not redis.call('ZSCORE', OUT, id) then
+    redis.call('ZADD', OUT, '+inf', id)
+  end
+  index_account(a, policy)
+end
+
+if is_occupied() and not ask.replace then return 'occupied' end
+drop_newest()
+for _, name in ipairs(redis.call('SMEMBERS', old)) do redis.call('DEL', root .. name) end
+for _, name in ipairs(redis.call('SMEMBERS', staged)) do
+  local key = staged .. ':' .. name
+  if redis.call('EXISTS', key) == 1 then redis.call('RENAME', key, root .. name) end -- or its time is over
+end
+local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
+for _, id in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do expire_lease(id, now, policy) end
+for _, id in ipairs(redis.call('HVALS', NAMES)) do renew_account(id, policy) end
+if (redis.call('HGET', POOL, 'prices') or '0') ~= '0' then redis.call('HSET', POOL, 'prices', now) end
+redis.call('HSET', POOL, 'restored', ask.backup, 'restored_by', ask.run)
+redis.call('DEL', staged, old, root .. 'restore-by', OUT_TOLD)
+return 'done'
