@@ -8,9 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from app.stores.client import make_client
 from tests.support.redis import private_redis
+
+# how long an example takes says something of the machine, and nothing of the code
+settings.register_profile("poolgate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("poolgate")
 
 pytest_plugins = ["tests.support.issuer_fixtures", "tests.support.upstream_fixtures"]
 

@@ -72,14 +72,14 @@ def answer(schema: Schema, body: Any) -> dict[str, Any] | None:
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 @given(value=values)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_one_field(schema, field, value):
     answer(schema, {**LEAST[schema], field: value})
 
 
 @pytest.mark.parametrize("schema", [CHAT_REQUEST, RESPONSES_REQUEST])
 @given(extra=st.dictionaries(words, values, max_size=4))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_unknown_fields_pass(schema, extra):
     """Whatever loads can be sent on as JSON, and no field of it is null."""
     extra = {name: value for name, value in extra.items() if name not in fields_of(schema)}
@@ -93,13 +93,13 @@ def test_unknown_fields_pass(schema, extra):
 
 @pytest.mark.parametrize("schema", [CHAT_REQUEST, RESPONSES_REQUEST])
 @given(messages=messages)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_messages(schema, messages):
     answer(schema, {"model": "gpt", "messages": messages})
 
 
 @given(body=values)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_whole_bodies(body):
     for schema in (CHAT_REQUEST, RESPONSES_REQUEST):
         answer(schema, body)

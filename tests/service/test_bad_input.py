@@ -27,7 +27,6 @@ from tests.support.upstream_client import ScriptedUpstream
 MIB = 1024 * 1024
 surfaces = pytest.mark.parametrize("surface", PATHS)
 thrown = settings(
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     print_blob=True,
 )

@@ -20,9 +20,7 @@ from tests.support.upstream_client import ScriptedUpstream
 
 CONFORMANCE = [content_type_conformance, response_schema_conformance, status_code_conformance]
 NOT_SERVED = (501, 502)  # what the accounts of a pool cannot do is no failure of the gateway
-EXAMPLES = settings(
-    max_examples=4, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
+EXAMPLES = settings(max_examples=4, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture

@@ -27,7 +27,8 @@ ROOT = Path(__file__).parents[2]
 @contextmanager
 def refreshing(environ: dict[str, str], **asked: Any) -> Iterator[subprocess.Popen[bytes]]:
     """A process of `tests.support.refreshing` that waits to be sent off."""
-    asked = {"pool": "default", "name": "ann", "forks": 1, "refreshers": 1, "rotation": 2, "die_at": "", **asked}
+    default = {"pool": "default", "name": "ann", "forks": 1, "refreshers": 1, "rotation": 2, "die_at": ""}
+    asked = default | asked
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.refreshing", json.dumps(asked)],
         cwd=ROOT,

@@ -53,7 +53,7 @@ class TestWindows:
     def test_ends_of_months(self, moment: str, end: str) -> None:
         assert windows("UTC", moment)["month"][1] == f"{end} 00:00"
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     @given(
         zone=st.sampled_from(ZONES),
         now=st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1)).map(

@@ -307,7 +307,6 @@ def test_store_does_what_the_model_does(redis_url: str) -> None:
         settings=settings(
             max_examples=50,
             stateful_step_count=40,
-            deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
         ),
     )

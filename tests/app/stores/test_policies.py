@@ -207,7 +207,7 @@ NAMES = st.sampled_from("abcdef")
 
 
 class TestEligibility:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(
         policy=st.sampled_from(POLICIES),
         models=st.lists(st.sampled_from([(), ("m",), ("n",), ("m", "n")]), min_size=6, max_size=6),

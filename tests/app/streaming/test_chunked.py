@@ -53,7 +53,7 @@ class TestCuts:
     def test_every_cut(self):
         assert all(decode(BODY[:i], BODY[i:]) == decode(BODY) for i in range(len(BODY)))
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(
         st.lists(st.binary(min_size=1, max_size=40), max_size=8),
         st.sampled_from([b"", b";a=b", b" \t;x"]),

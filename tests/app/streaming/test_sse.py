@@ -280,7 +280,7 @@ class TestCuts:
 
         assert all(decode(stream[:i], stream[i:]) == whole for i in range(len(stream)))
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(STREAMS | st.binary(max_size=60), st.lists(st.integers(0, 5000), max_size=6), st.integers(8, 60))
     def test_any_cuts_of_any_stream(self, stream, marks, limit):
         """The reads never show: not in the events, not in the fault, not in what is too large."""
@@ -288,7 +288,7 @@ class TestCuts:
 
 
 class TestOracle:
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(
         st.lists(
             st.tuples(

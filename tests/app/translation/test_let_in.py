@@ -51,7 +51,7 @@ def refused_field(surface: str, body: dict[str, Any], kind: str, wires: tuple[st
     ("surface", "field"), [(surface, field) for surface, table in TABLES.items() for field in table]
 )
 @given(value=ANYTHING)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_any_value_of_a_field(surface: str, field: str, value: Any) -> None:
     body = let_in(surface, {**LEAST[surface], field: value})
     if body is not None:

@@ -31,14 +31,14 @@ ANYTHING = st.recursive(
 OBJECTS = st.dictionaries(KEYS, ANYTHING, max_size=5)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(OBJECTS, max_size=3), st.lists(OBJECTS, max_size=2))
 def test_chat(messages, tools):
     with contextlib.suppress(InvalidRequest):
         upstream_body("chat", {"model": "m", "messages": messages, "tools": tools}, "chatgpt", {"responses"})
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(ANYTHING, st.lists(OBJECTS, max_size=2))
 def test_responses(items, tools):
     with contextlib.suppress(InvalidRequest):

@@ -110,7 +110,7 @@ def add_assistant(out: list[dict], message: dict) -> None:
     out[-1].update({"tool_calls": list(calls)} if calls else {})
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(CONVERSATIONS)
 def test_messages(messages):
     """Text, calls, answers, refusals, images and files come back, in order."""
@@ -122,7 +122,7 @@ def test_messages(messages):
     assert body == before
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(CONVERSATIONS)
 def test_the_form_in_between_is_the_normal_one(messages):
     """What a chat request becomes is what the same messages become on the other surface."""
@@ -131,7 +131,7 @@ def test_the_form_in_between_is_the_normal_one(messages):
     assert normal_input({"model": "m", "input": translated["input"]})["input"] == translated["input"]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.fixed_dictionaries(
         {},
