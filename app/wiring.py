@@ -20,6 +20,7 @@ from app.quotas.api_keys import KeyBook
 from app.quotas.books import Books
 from app.quotas.limit_book import LimitBook
 from app.quotas.price_book import PriceBook
+from app.quotas.series import SeriesBook
 from app.quotas.spool import Spool
 from app.quotas.usage_book import UsageBook
 from app.relay.active import ActiveCalls
@@ -54,6 +55,7 @@ class Services:
     prices: PriceBook
     limits: LimitBook
     usage: UsageBook
+    series: SeriesBook
     known_accounts: KnownAccounts
     relay: Relay
     cache: AnswerCache
@@ -126,6 +128,7 @@ def build(settings: Settings, *, demo: bool = False, tracing: Tracing | None = N
         prices=prices,
         limits=limits,
         usage=UsageBook(scripts),
+        series=SeriesBook(scripts),
         known_accounts=KnownAccounts(
             pools, accounts, lambda account, token: upstream.get_json(account, "/wham/usage", token=token)
         ),

@@ -13,6 +13,7 @@ from app.stores import keys
 from app.stores.client import store_errors
 
 HOUR, DAY = "h", "d"
+WHOLE = "whole"  # first among the noted beginnings, once none is missing
 
 
 class Figure(NamedTuple):
@@ -26,10 +27,25 @@ class Figure(NamedTuple):
 
 
 def starts(client: Any, pool: str, span: str) -> list[int]:
-    """Return the beginnings (Unix seconds) of the hours or days that have a roll-up. Scans the store."""
-    prefix = keys.rollup(pool, span, 0).removesuffix("0")
+    """
+    Return the beginnings (Unix seconds) of the hours or days that have a roll-up.
+
+    They are noted as roll-ups begin; what began before that was so is looked for once.
+    """
     with store_errors():
-        return sorted(int(key[len(prefix) :]) for key in client.scan_iter(match=prefix + "*", count=1000))
+        noted = client.zrange(keys.rollup_starts(pool, span), 0, -1)
+    if noted[:1] != [WHOLE]:
+        noted = [WHOLE, *_note(client, pool, span)]
+    return [int(start) for start in noted[1:]]
+
+
+def _note(client: Any, pool: str, span: str) -> list[str]:
+    prefix, index = keys.rollup(pool, span, 0).removesuffix("0"), keys.rollup_starts(pool, span)
+    with store_errors():
+        found = {key[len(prefix) :]: 0.0 for key in client.scan_iter(match=prefix + "*", count=1000)}
+        client.zadd(index, {WHOLE: -1} | {start: int(start) for start in found})
+        noted: list[str] = client.zrange(index, 1, -1)
+    return noted
 
 
 def read(client: Any, pool: str, span: str, began: Iterable[int]) -> Iterator[Figure]:

@@ -130,6 +130,16 @@ def rollup(name: str, span: str, start_seconds: int) -> str:
     return f"{root(name)}roll:{span}:{start_seconds}"
 
 
+def rollup_starts(name: str, span: str) -> str:
+    """Sorted set: start of each hour or day that has a roll-up -> the same."""
+    return f"{root(name)}rolls:{span}"
+
+
+def summary(name: str, span: str, start_seconds: int) -> str:
+    """Hash: what a minute (`m`), hour or day that is over comes to, by key, account, model, and in all."""
+    return f"{root(name)}sum:{span}:{start_seconds}"
+
+
 def audit() -> str:
     """Stream: one entry per change that a person made."""
     return root(OFFICE) + "audit"

@@ -41,6 +41,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "set_limits": _REQUESTS,
     "snapshot": _BASE,
     "put_back": (*_REQUESTS, "offers"),
+    "keep_summary": _BASE,
     "standing": (*_BASE, "windows"),
     "put_account": (*_ACCOUNTS, "offers"),
     "remove_account": (*_BASE, "offers"),

@@ -10,21 +10,35 @@ local SWEEP = 4 -- overdue leases one call takes back
 local MOST_OUT = 16 -- accounts that a decision remembers as out
 
 local HOUR_MS = 3600000
+local SHORTEST_DAY_MS = 23 * HOUR_MS -- that on which clocks go forward
 
 -- The figures of a ledger row that roll-ups add up; `requests` and `errors` are counted.
 local FIGURES = { 'input_tokens', 'output_tokens', 'cached_tokens', 'reasoning_tokens', 'cost', 'waste_cost',
   'first_ms', 'total_ms' }
 
--- Adds a row to the totals in a hash. A correction is not another request.
+-- Adds a row to the totals in a hash; says whether it is the first of its kind there. A correction is
+-- not another request.
 local function tally(key, prefix, row)
+  local first = false
   if row.source ~= 'corrected' then
-    redis.call('HINCRBY', key, prefix .. 'requests', 1)
+    first = redis.call('HINCRBY', key, prefix .. 'requests', 1) == 1
     if row.status >= 400 then redis.call('HINCRBY', key, prefix .. 'errors', 1) end
   end
   for _, figure in ipairs(FIGURES) do
     local n = row[figure]
     if type(n) == 'number' and n ~= 0 then redis.call('HINCRBY', key, prefix .. figure, string.format('%.0f', n)) end
   end
+  return first
+end
+
+-- Adds a row to the roll-up of its hour or day. Its beginning is noted, so that nobody has to look for
+-- it; where it is over, its summary is made anew.
+local function roll(span, start_ms, length_ms, who, row, now)
+  if tally(rollup_key(span, start_ms), who, row) then
+    local start = string.format('%.0f', start_ms / 1000)
+    redis.call('ZADD', rollup_starts_key(span), start, start)
+  end
+  if now - start_ms >= length_ms then redis.call('DEL', summary_key(span, start_ms)) end
 end
 
 -- Writes one ledger row and adds it to its hour, its day and what its key used ever.
@@ -32,8 +46,9 @@ local function book(row, why)
   if row.attempts and #row.attempts == 0 then row.attempts = nil end -- cjson would make it an object
   local id = redis.call('XADD', LEDGER, '*', 'row', cjson.encode(row), 'why', why or '')
   local who = row.key .. '|' .. row.account .. '|' .. row.model .. '|'
-  tally(rollup_key('h', row.at_ms - row.at_ms % HOUR_MS), who, row)
-  tally(rollup_key('d', row.day_ms), who, row)
+  local now = tonumber(string.match(id, '^%d+'))
+  roll('h', row.at_ms - row.at_ms % HOUR_MS, HOUR_MS, who, row, now)
+  roll('d', row.day_ms, SHORTEST_DAY_MS, who, row, now)
   tally(used_key(row.key), '', row)
   return id
 end

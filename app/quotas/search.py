@@ -1,0 +1,107 @@
+"""
+Search the ledger, newest first, with bounded work per call: what is rare takes more than one.
+
+Time here is when a request ended, which is the order of the ledger.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from app.errors import InvalidRequest
+from app.stores import keys
+from app.stores.client import store_errors
+
+AT_ONCE = 500
+MOST_READ = 5000  # rows that one call looks through: some 50 ms
+_STATUS = re.compile(r"ok|failed|[1-5]xx|[1-5]\d\d")
+_PLAIN = re.compile(r"[\w.-]+", re.ASCII)
+_CURSOR = re.compile(r"\d{1,15}-\d{1,15}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """
+    What rows are looked for; '' and None: any. *key* and *account* are ids.
+
+    *status* is `ok` (below 400), `failed`, a class such as `5xx`, or a number; *since* and *until*
+    are Unix seconds.
+    """
+
+    key: str = ""
+    account: str = ""
+    model: str = ""
+    status: str = ""
+    since: float | None = None
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`rows` are (entry id, row), newest first; `cursor` is where to go on, None at the end."""
+
+    rows: list[tuple[str, dict[str, Any]]]
+    cursor: str | None
+    looked_at: int
+
+
+def search(client: Any, pool: str, wanted: Wanted, cursor: str | None = None, most: int = 50) -> Found:
+    """Return what is *wanted* of the newest rows before *cursor*. Raises InvalidRequest."""
+    newest, oldest = _bounds(wanted, cursor)
+    fits = _test(wanted)
+    rows: list[tuple[str, dict[str, Any]]] = []
+    looked_at = 0
+    while looked_at < MOST_READ:
+        with store_errors():
+            entries = client.xrevrange(keys.ledger(pool), newest, oldest, count=AT_ONCE)
+        for entry_id, fields in entries:
+            looked_at += 1
+            newest = f"({entry_id}"
+            if (row := fits(fields["row"])) is not None:
+                rows.append((entry_id, row))
+                if len(rows) == most:
+                    return Found(rows, entry_id, looked_at)
+        if len(entries) < AT_ONCE:
+            return Found(rows, None, looked_at)
+    return Found(rows, newest.removeprefix("("), looked_at)
+
+
+def _bounds(wanted: Wanted, cursor: str | None) -> tuple[str, str]:
+    if cursor is not None and _CURSOR.fullmatch(cursor) is None:
+        raise InvalidRequest("This is not a cursor that an earlier answer gave", param="cursor")
+    until = "+" if wanted.until is None else f"{int(wanted.until * 1000)}"
+    oldest = "-" if wanted.since is None else f"{int(wanted.since * 1000)}"
+    return f"({cursor}" if cursor else until, oldest
+
+
+def _test(wanted: Wanted) -> Callable[[str], dict[str, Any] | None]:
+    """Return what reads a row where it fits, else None: a look is cheaper than a parse."""
+    fields = {name: getattr(wanted, name) for name in ("key", "account", "model") if getattr(wanted, name)}
+    looks = [f'"{value}"' for value in fields.values() if _PLAIN.fullmatch(value)]  # others may be escaped
+    if wanted.status and _STATUS.fullmatch(wanted.status) is None:
+        raise InvalidRequest("A status is ok, failed, a class like 5xx, or a number", param="status")
+
+    def fits(text: str) -> dict[str, Any] | None:
+        if any(look not in text for look in looks):
+            return None
+        row: dict[str, Any] = orjson.loads(text)
+        same = all(row.get(name) == value for name, value in fields.items())
+        return row if same and _is(int(row["status"]), wanted.status) else None
+
+    return fits
+
+
+def _is(status: int, wanted: str) -> bool:
+    match wanted:
+        case "":
+            return True
+        case "ok":
+            return status < 400
+        case "failed":
+            return status >= 400
+    return str(status)[0] == wanted[0] if wanted.endswith("xx") else str(status) == wanted

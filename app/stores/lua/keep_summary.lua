@@ -1,0 +1,11 @@
+-- Keep the summary of an hour or a day, unless rows have come to it since it was begun.
+-- KEYS[1]  root of the pool
+-- ARGV     h | d, start (seconds), the token that was written when it was begun, JSON {by: text}
+-- Returns  1 kept, 0 not.
+local KEPT_MS = { h = 9 * 86400000, d = 40 * 86400000 } -- past them nobody asks any more
+local key = summary_key(ARGV[1], tonumber(ARGV[2]) * 1000)
+if redis.call('HGET', key, 'begun') ~= ARGV[3] then return 0 end
+for by, text in pairs(cjson.decode(ARGV[4])) do redis.call('HSET', key, by, text) end
+redis.call('HDEL', key, 'begun')
+redis.call('PEXPIRE', key, KEPT_MS[ARGV[1]])
+return 1

@@ -1,0 +1,33 @@
+"""Ledger rows as `settle` books them, for whatever moment a test wants."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+import orjson
+
+from app.stores.scripts import Scripts
+
+_numbers = count(1)
+
+
+def book(scripts: Scripts, pool: str, at: float, **more: Any) -> dict[str, Any]:
+    """Book a request that began *at* (Unix seconds) and ends now; return its row."""
+    row = {
+        "id": f"req_{next(_numbers)}",
+        "at_ms": int(at * 1000),
+        "key": "key_1",
+        "account": "acct_1",
+        "model": "gpt-5",
+        "endpoint": "/v1/responses",
+        "status": 200,
+        "source": "upstream",
+        "input_tokens": 10,
+        "output_tokens": 2,
+        "cost": 5,
+        "first_ms": 100,
+        "total_ms": 300,
+    } | more
+    scripts.run("settle", pool, orjson.dumps({"id": row["id"], "mark": {}, "calendar": {}, "row": row}))
+    return row

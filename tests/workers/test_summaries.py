@@ -1,0 +1,25 @@
+"""What is over is added up before anybody asks."""
+
+from __future__ import annotations
+
+import time
+
+from app.stores import keys
+from app.wiring import Services
+from tests.support.booked import book
+from tests.workers.conftest import POOL
+from workers import summaries
+
+
+def test_hours_and_days_that_are_over(built: Services) -> None:
+    now = time.time()
+    for back in (0, 3, 50):
+        book(built.scripts, POOL, now - back * 3600)
+
+    summaries.run(built, now)
+
+    kept = {
+        span: list(built.scripts.client.scan_iter(keys.summary(POOL, span, 0)[:-1] + "*")) for span in "hd"
+    }
+    assert len(kept["h"]) == 2
+    assert len(kept["d"]) in (1, 2)  # three hours ago may have been yesterday
