@@ -51,6 +51,7 @@ class ChatRequest(WireSchema):
     reasoning_effort = Text()
     text = Nested(TextOptions)
     include = Texts()
+    instructions = Text()
     web_search_options = Object()
     fallbacks = Fallbacks()
 

@@ -2,7 +2,7 @@
 What becomes of every request field, as one table.
 
 A row names a field and its fate in three cases:
-- the account speaks the caller's wire itself,
+- the account speaks the caller's wire itself, and takes what its servers usually take,
 - it speaks the other wire, so the request is translated,
 - it is a ChatGPT sign-in, whose backend takes the few Responses fields of `CHATGPT_FIELDS`;
 and, where that differs from the first, in a fourth: it is the OpenAI API itself.
@@ -19,6 +19,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from app.translation.contents import has_audio, has_hosted_tools, has_references
+from app.translation.settings import REASONING_FIELDS
 
 Body = dict[str, Any]
 Surface = str  # "chat" or "responses"
@@ -50,6 +51,9 @@ ALIKE = Row(SENT, TRANSLATED, SENT)
 GATEWAYS = Row(HONOURED, HONOURED, HONOURED)
 FORBIDDEN = Row(REFUSED, REFUSED, REFUSED)
 NATIVE_ONLY = Row(SENT, NATIVE, NATIVE)
+OTHER_WORD = Row(TRANSLATED, TRANSLATED, TRANSLATED)  # of some client: no wire has it
+OTHER_WIRES = Row(IGNORED, TRANSLATED, TRANSLATED)  # a word of Responses that chat has none for
+EDITORS = Row(SENT, TRANSLATED, TRANSLATED, openai=TRANSLATED)  # many servers know it, OpenAI's do not
 
 CHAT: dict[str, Row] = {
     "model": SAID,
@@ -89,18 +93,19 @@ CHAT: dict[str, Row] = {
     "safety_identifier": OPEN_ONLY,
     "user": OPEN_ONLY,
     "moderation": Row(SENT, TRANSLATED, NATIVE),
-    "client_metadata": SAID,
-    "instructions": SAID,
-    "include": SAID,
-    "text": SAID,
+    # Responses' own, which some clients send to chat
+    "client_metadata": OTHER_WIRES,
+    "instructions": OTHER_WORD,
+    "include": OTHER_WIRES,
+    "text": OTHER_WORD,
     # the names that other gateways and editors gave to reasoning
-    "reasoning": Row(SENT, TRANSLATED, TRANSLATED, openai=TRANSLATED),
-    "reasoningEffort": SAID,
-    "reasoningSummary": SAID,
-    "textVerbosity": SAID,
-    "thinking": SAID,
-    "enable_thinking": SAID,
-    "promptCacheKey": SAID,
+    "reasoning": EDITORS,
+    "reasoningEffort": OTHER_WORD,
+    "reasoningSummary": OTHER_WIRES,
+    "textVerbosity": OTHER_WORD,
+    "thinking": EDITORS,
+    "enable_thinking": EDITORS,
+    "promptCacheKey": OTHER_WORD,
     # other gateways' own
     "cache_control": Row(SENT, IGNORED, IGNORED, openai=IGNORED),
     "fallbacks": GATEWAYS,
@@ -109,7 +114,7 @@ CHAT: dict[str, Row] = {
 RESPONSES: dict[str, Row] = {
     "model": ALIKE,
     "input": ALIKE,
-    "messages": Row(TRANSLATED, TRANSLATED, TRANSLATED),
+    "messages": OTHER_WORD,
     "instructions": ALIKE,
     "previous_response_id": FORBIDDEN,
     "conversation": Row(SENT, NATIVE, SENT),
@@ -132,7 +137,7 @@ RESPONSES: dict[str, Row] = {
     "prompt_cache_key": ALIKE,
     "prompt_cache_options": OPEN_ONLY,
     "prompt_cache_retention": OPEN_ONLY,
-    "prompt_cache_breakpoint": UNSAID,
+    "prompt_cache_breakpoint": Row(SENT, IGNORED, IGNORED, openai=IGNORED),  # it marks parts
     "safety_identifier": OPEN_ONLY,
     "user": OPEN_ONLY,
     "moderation": Row(SENT, TRANSLATED, NATIVE),
@@ -143,13 +148,15 @@ RESPONSES: dict[str, Row] = {
     "image": NATIVE_ONLY,
     "access_programs": UNSAID,
     "client_metadata": Row(SENT, IGNORED, SENT),
-    "reasoningEffort": ALIKE,
-    "reasoningSummary": ALIKE,
-    "textVerbosity": ALIKE,
-    "verbosity": ALIKE,
-    "thinking": ALIKE,
-    "enable_thinking": ALIKE,
-    "promptCacheKey": ALIKE,
+    # what other clients call them, said as `reasoning`, `text` and `prompt_cache_key`
+    "reasoning_effort": OTHER_WORD,
+    "reasoningEffort": OTHER_WORD,
+    "reasoningSummary": OTHER_WORD,
+    "textVerbosity": OTHER_WORD,
+    "verbosity": OTHER_WORD,
+    "thinking": OTHER_WORD,
+    "enable_thinking": OTHER_WORD,
+    "promptCacheKey": OTHER_WORD,
     "fallbacks": GATEWAYS,
 }
 
@@ -172,8 +179,11 @@ NEUTRAL: dict[str, Any] = {
     "include": [],
 }
 
-# What of `reasoning` the other wire, and the OpenAI API itself, have no word for.
-UNSAID_REASONING = {"chat": "max_tokens", "responses": "summary"}
+# What each wire has a word for of the objects that are translated into it.
+SAID_INSIDE: dict[Surface, dict[str, tuple[str, ...]]] = {
+    "chat": {"reasoning": ("effort",), "text": ("verbosity", "format"), "thinking": ("type",)},
+    "responses": {"reasoning": REASONING_FIELDS, "thinking": ("type",)},
+}
 
 # The wires of a kind, where the account itself does not say.
 WIRES: dict[str, frozenset[str]] = {
@@ -207,17 +217,20 @@ def ignored(surface: Surface, kind: str, body: Body, wires: Collection[str] | No
 
     Names that would not fit into a response header are left out.
     """
+    wire = surface if surface in (WIRES[kind] if wires is None else wires) else _OTHER[surface]
     names = [
         field
         for field, value in body.items()
-        if _loses(surface, field, value, fate(surface, field, kind, wires)) and _is_nameable(field)
+        if _loses(wire, field, value, fate(surface, field, kind, wires)) and _is_nameable(field)
     ]
     return names[:MAX_NAMED]
 
 
-def _loses(surface: Surface, field: str, value: Any, becomes: Fate) -> bool:
-    if becomes is TRANSLATED and field == "reasoning":
-        return isinstance(value, dict) and value.get(UNSAID_REASONING[surface]) is not None
+def _loses(wire: Surface, field: str, value: Any, becomes: Fate) -> bool:
+    """Return whether something of *field* does not get through to an account asked on *wire*."""
+    if becomes is TRANSLATED and isinstance(value, dict) and field in SAID_INSIDE[wire]:
+        said = SAID_INSIDE[wire][field]
+        return any(one is not None and name not in said for name, one in value.items())
     return becomes is IGNORED and asked(field, value)
 
 
@@ -247,12 +260,12 @@ class Fit(NamedTuple):
 
 def fit_of(surface: Surface, body: Body) -> Fit:
     """Return which accounts can honour all of *body*."""
-    other = "responses" if surface == "chat" else "chat"
-    translated = needs_native(surface, body, "compatible", {other})
+    translated = needs_native(surface, body, "compatible", {_OTHER[surface]})
     chatgpt = needs_native(surface, body, "chatgpt")
     return Fit(translated or chatgpt, surface if translated else None, ("chatgpt",) if chatgpt else ())
 
 
+_OTHER: dict[Surface, Surface] = {"chat": "responses", "responses": "chat"}
 _INSIDE: dict[Surface, dict[str, Callable[[Any], bool]]] = {
     "chat": {"messages": has_audio},
     "responses": {"tools": has_hosted_tools, "input": has_references},

@@ -7,16 +7,14 @@ from typing import Any, NamedTuple
 
 from app.errors import InvalidRequest
 from app.translation.chat_request import chat_to_responses
+from app.translation.chat_words import in_chat_words
 from app.translation.chatgpt_body import chatgpt_body
 from app.translation.contents import hints_caching, searches_the_web
-from app.translation.fields import HONOURED, IGNORED, Surface, fate, ignored, needs_native
+from app.translation.fields import SENT, TRANSLATED, Surface, fate, ignored, needs_native
 from app.translation.parts import as_list, text_of
 from app.translation.responses_request import responses_to_chat
-from app.translation.settings import reasoning_settings
 
 Body = dict[str, Any]
-
-KEPT_HERE = (IGNORED, HONOURED)
 
 
 class Prepared(NamedTuple):
@@ -41,7 +39,11 @@ def upstream_body(surface: Surface, body: Body, kind: str, wires: Collection[str
     if unfit is not None:
         raise InvalidRequest(f"'{unfit}' asks for what no available account can do", param=unfit)
     if wire == surface:
-        out = {name: body[name] for name in body if fate(surface, name, kind, spoken) not in KEPT_HERE}
+        fates = {name: fate(surface, name, kind, spoken) for name in body}
+        out = {name: body[name] for name, becomes in fates.items() if becomes is SENT}
+        translated = {name: body[name] for name, becomes in fates.items() if becomes is TRANSLATED}
+        if translated and surface == "chat":  # of a Responses request `normal_input` has done it
+            out = in_chat_words(out, translated)
     else:
         out = chat_to_responses(body) if surface == "chat" else responses_to_chat(body)
     finish = _chat if wire == "chat" else _responses
@@ -68,17 +70,13 @@ def _chat(body: Body, kind: str) -> Body:
 
 
 def _as_openai_says(body: Body) -> Body:
-    """Return *body* without what other services have beside the API, which answers it with 400."""
-    out = {key: value for key, value in body.items() if key not in ("cache_control", "reasoning")}
-    if effort := reasoning_settings({"reasoning": body.get("reasoning")}).get("effort"):
-        out.setdefault("reasoning_effort", effort)
-    out["messages"] = [
+    """Return *body* without other services' cache hints, which the API answers with 400."""
+    messages = [
         {**one, "content": _unmarked(content)} if isinstance(content := one.get("content"), list) else one
         for one in body["messages"]
     ]
-    if body.get("tools"):
-        out["tools"] = _unmarked(body["tools"])
-    return out
+    tools = {"tools": _unmarked(body["tools"])} if body.get("tools") else {}
+    return {**body, "messages": messages, **tools}
 
 
 def _unmarked(marked: list[Any]) -> list[Any]:

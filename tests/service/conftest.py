@@ -14,7 +14,9 @@ from tests.support.issuer_client import Issuer
 @pytest.fixture(scope="session")
 def gateway(redis_url: str, tmp_path_factory: pytest.TempPathFactory, issuer: Issuer) -> Iterator[Gateway]:
     home: Path = tmp_path_factory.mktemp("home")
-    with running_gateway(redis_url, home, POOLGATE_OAUTH_ISSUER=issuer.url) as running:
+    with running_gateway(
+        redis_url, home, POOLGATE_OAUTH_ISSUER=issuer.url, POOLGATE_DEMO_KEY="demo"
+    ) as running:
         yield running
 
 

@@ -59,6 +59,58 @@ class TestChatOnChat:
         assert prepared.ignored == ["reasoning"]
         assert upstream_body("chat", body, "compatible", BOTH).body["reasoning"] == body["reasoning"]
 
+    @pytest.mark.parametrize("kind", ["openai", "compatible"])
+    @pytest.mark.parametrize(
+        ("asked", "sent"),
+        [
+            ({"reasoningEffort": "low"}, {"reasoning_effort": "low"}),
+            ({"reasoningEffort": "low", "reasoning_effort": "high"}, {"reasoning_effort": "high"}),
+            ({"textVerbosity": "low"}, {"verbosity": "low"}),
+            ({"promptCacheKey": "p"}, {"prompt_cache_key": "p"}),
+            ({"promptCacheKey": "p", "prompt_cache_key": "k"}, {"prompt_cache_key": "k"}),
+            (
+                {"text": {"verbosity": "low", "format": {"type": "json_object"}}},
+                {"verbosity": "low", "response_format": {"type": "json_object"}},
+            ),
+            (
+                {"instructions": "Be brief."},
+                {"messages": [{"role": "system", "content": "Be brief."}, *CHAT["messages"]]},
+            ),
+        ],
+    )
+    def test_other_clients_words(self, kind, asked, sent):
+        """They are said in words that chat servers know: OpenAI's answers 400 to any other."""
+        prepared = upstream_body("chat", {**CHAT, **asked}, kind, {"chat"})
+
+        least = upstream_body("chat", CHAT, kind, {"chat"}).body
+        assert (prepared.body, prepared.ignored) == ({**least, **sent}, [])
+
+    @pytest.mark.parametrize(
+        ("field", "value", "effort", "lost"),
+        [
+            ("thinking", True, "medium", False),
+            ("thinking", {"type": "enabled", "budget_tokens": 9}, "medium", True),
+            ("thinking", "high", "high", False),
+            ("enable_thinking", True, "medium", False),
+            ("reasoning", {"effort": "low", "summary": "auto"}, "low", True),
+            ("reasoningSummary", "auto", None, True),
+            ("include", ["reasoning.encrypted_content"], None, True),
+            ("client_metadata", {"a": "b"}, None, True),
+        ],
+    )
+    def test_what_openai_takes_in_part(self, field, value, effort, lost):
+        prepared = upstream_body("chat", {**CHAT, field: value}, "openai", {"chat"})
+
+        assert field not in prepared.body
+        assert prepared.body.get("reasoning_effort") == effort
+        assert prepared.ignored == ([field] if lost else [])
+
+    @pytest.mark.parametrize(
+        ("field", "value"), [("thinking", {"type": "enabled"}), ("enable_thinking", True)]
+    )
+    def test_what_other_servers_know(self, field, value):
+        assert upstream_body("chat", {**CHAT, field: value}, "compatible", {"chat"}).body[field] == value
+
     def test_cache_control(self):
         """OpenAI does not know other services' cache hints; who knows what a compatible server knows."""
         part = {"type": "text", "text": "hi"}
