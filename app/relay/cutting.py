@@ -8,6 +8,7 @@ from app.pool.account import Account
 from app.quotas.tokens import bytes_for
 from app.relay.call import Call
 from app.streaming.events import Event
+from app.translation.chat_request import MIN_OUTPUT_TOKENS
 from app.translation.cut_chat import ChatCut
 from app.translation.cut_responses import ResponsesCut
 from app.translation.fields import Fate, asked, fate
@@ -30,8 +31,11 @@ def cut_for(call: Call, account: Account, wire: str) -> Cut | None:
 
     def honoured(field: str) -> Any:
         value = call.body.get(field)
-        ours = asked(field, value) and fate(call.surface, field, account.kind, {wire}) is Fate.HONOURED
-        return value if ours else None
+        if not asked(field, value):
+            return None
+        becomes = fate(call.surface, field, account.kind, {wire})
+        raised = becomes is Fate.TRANSLATED and isinstance(value, int) and value < MIN_OUTPUT_TOKENS
+        return value if becomes is Fate.HONOURED or (raised and wire == "responses") else None
 
     tokens = next((n for name in LENGTH_FIELDS[call.surface] if (n := honoured(name)) is not None), None)
     most = _most_bytes(call, max(tokens, 0)) if isinstance(tokens, int) else None

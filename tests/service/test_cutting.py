@@ -76,6 +76,28 @@ def test_an_upstream_that_takes_limits_is_given_them(pool: PoolOfTest, upstream:
     assert (seen.body["max_tokens"], seen.body["stop"]) == (4, "x")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_length_that_its_wire_refuses_as_too_short_is_kept(
+    pool: PoolOfTest, upstream: ScriptedUpstream, stream: bool
+) -> None:
+    """The Responses API takes 16 tokens or more: the upstream is asked for 16, the client gets 4."""
+    pool.account("a", upstream.base_url(), kind="compatible", wires=("responses",))
+    upstream.script(ENDLESS)
+
+    body = {**BODIES["chat"], "max_tokens": 4, "stream": stream}
+    answer = pool.post(PATHS["chat"], body, pool.key())
+
+    if stream:
+        events = events_of(answer.text)
+        text, last = streamed_text("chat", events), events[-2]["choices"][0]["finish_reason"]
+    else:
+        text, last = text_of("chat", answer.json()), answer.json()["choices"][0]["finish_reason"]
+    assert (text, last) == (TEXT[:16], "length")
+    (seen,) = upstream.wait_for(1)
+    assert seen.body is not None
+    assert seen.body["max_output_tokens"] == 16
+
+
 @pytest.mark.parametrize("surface", ["chat", "responses"])
 def test_a_key_has_a_length_for_requests_that_name_none(
     pool: PoolOfTest, upstream: ScriptedUpstream, surface: str
