@@ -1,14 +1,15 @@
 """
 The headers by which a caller has answers kept: `x-bf-cache-key`, `-ttl`, `-no-store`, `-type`.
 
-Source: https://docs.getbifrost.ai (semantic caching); only exact repeats are answered here.
+Source: https://docs.getbifrost.ai (semantic caching); only exact repeats are answered here, so
+`x-bf-cache-threshold` is without effect.
 """
 
 from __future__ import annotations
 
 import re
 
-from flask import request
+from flask import Response, request
 
 from app.errors import InvalidRequest
 from app.relay.call import Caching
@@ -16,6 +17,7 @@ from app.relay.call import Caching
 DEFAULT_SECONDS = 300.0
 MOST_SECONDS = 86_400.0
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "": 1}
+THRESHOLD = "x-bf-cache-threshold"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smh])")
 
 
@@ -31,6 +33,13 @@ def caching_wish() -> Caching | None:
         )
     keeps = request.headers.get("x-bf-cache-no-store", "").lower() != "true"
     return Caching(key, _seconds(request.headers.get("x-bf-cache-ttl", "").strip()), keeps)
+
+
+def name_ignored(response: Response) -> None:
+    """Tell the caller which of these headers did nothing."""
+    if THRESHOLD in request.headers:
+        named = response.headers.get("x-poolgate-ignored")
+        response.headers["x-poolgate-ignored"] = f"{named}, {THRESHOLD}" if named else THRESHOLD
 
 
 def _seconds(text: str) -> float:

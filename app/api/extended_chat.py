@@ -14,7 +14,7 @@ from flask import Blueprint, Response, request
 from app.api.answer import Shape, answer
 from app.api.auth import authenticate_anyhow, caller
 from app.api.body import check_size, read_json
-from app.api.cache_headers import caching_wish
+from app.api.cache_headers import caching_wish, name_ignored
 from app.api.calls import Target, chat_call
 from app.api.services import services
 from app.errors import InvalidRequest, NotFound
@@ -58,7 +58,9 @@ def create() -> Response:
         tells_reasoning=True,
         keeps_raw=bool(raw),
     )
-    return answer(call, Extended(raw))
+    response = answer(call, Extended(raw))
+    name_ignored(response)
+    return response
 
 
 def _target(name: str) -> Target:

@@ -287,6 +287,16 @@ class TestAnswersGivenAgain:
 
         assert answer["choices"][0]["message"]["content"] == "Whole"
 
+    def test_a_threshold_is_for_answers_to_similar_questions(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream
+    ) -> None:
+        pool.account("a", upstream.base_url(), kind="compatible", wires=("responses",))
+        headers = {**self.KEY, "x-bf-cache-threshold": "0.8"}
+
+        answer = pool.post(PATH, {**GPT, "seed": 1}, pool.key(), headers=headers)
+
+        assert answer.headers["x-poolgate-ignored"] == "seed, x-bf-cache-threshold"
+
     @pytest.mark.parametrize(
         "header", [{"x-bf-cache-ttl": "soon"}, {"x-bf-cache-ttl": "25h"}, {"x-bf-cache-type": "semantic"}]
     )
