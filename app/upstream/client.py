@@ -22,6 +22,7 @@ from urllib3.connection import HTTPConnection
 from app.errors import UpstreamError
 from app.pool.account import RESPONSES, Account
 from app.streaming.failures import rejection_from_body
+from app.upstream import addresses
 from app.upstream.body import Body
 from app.upstream.cancellation import Cancellation
 from app.upstream.errors import from_exception
@@ -32,6 +33,7 @@ RECEIVE_BUFFER_BYTES = 256 * 1024  # an upstream is slowed soon after its client
 ERROR_BODY_BYTES = 65536  # of an error answer: enough for any envelope
 ERROR_BODY_SECONDS = 2.0
 
+OF_ONES_OWN = ("compatible", "demo")  # kinds of account whose server may have a private address
 _PATHS = {"chat": "/chat/completions", "responses": "/responses"}
 
 
@@ -76,10 +78,16 @@ class Sending:
 
 
 class _Adapter(HTTPAdapter):
+    def __init__(self, pools: dict[str, Any]) -> None:
+        """*pools* say by scheme how connections are made, and where they may lead."""
+        self._pools = pools
+        super().__init__(CONNECTION_POOLS, CONNECTIONS_PER_HOST, max_retries=0)
+
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         receive_buffer = (socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         options["socket_options"] = [*HTTPConnection.default_socket_options, receive_buffer]
         super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = self._pools
 
 
 class UpstreamClient:
@@ -89,9 +97,7 @@ class UpstreamClient:
         self._connect_timeout_seconds = connect_timeout_seconds
         self._originator = originator
         self._user_agent = user_agent
-        self._adapter = _Adapter(
-            pool_connections=CONNECTION_POOLS, pool_maxsize=CONNECTIONS_PER_HOST, max_retries=0
-        )
+        self._public, self._anywhere = _Adapter(addresses.PUBLIC), _Adapter(addresses.ANYWHERE)
         self._headers: dict[str, tuple[int, dict[str, str]]] = {}
         self._proxies: dict[str, dict[str, str]] = {}
 
@@ -127,13 +133,17 @@ class UpstreamClient:
         request.headers["Content-Length"] = str(len(body))
         request.body = body
         timeout = (self._connect_timeout_seconds, headers_timeout_seconds)
-        return Sending(lambda: self._send(request, timeout), cancellation)
+        adapter = self._adapter_of(account)
+        return Sending(lambda: self._send(adapter, request, timeout), cancellation)
+
+    def _adapter_of(self, account: Account) -> _Adapter:
+        return self._anywhere if account.kind in OF_ONES_OWN else self._public
 
     def _send(
-        self, request: requests.PreparedRequest, timeout: tuple[float, float]
+        self, adapter: _Adapter, request: requests.PreparedRequest, timeout: tuple[float, float]
     ) -> Answer | UpstreamError:
         try:
-            response = self._adapter.send(
+            response = adapter.send(
                 request, stream=True, timeout=timeout, proxies=self._proxies_of(request.url or "")
             )
             answer = Answer(response)
@@ -153,11 +163,10 @@ class UpstreamClient:
         """
         own = {"Authorization": f"Bearer {token}"} if token else {}
         try:
-            response = requests.get(
-                account.base_url + path,
-                headers=self._headers_of(account) | {"Accept": "application/json"} | own,
-                timeout=timeout_seconds,
-            )
+            headers = self._headers_of(account) | {"Accept": "application/json"} | own
+            request = requests.Request("GET", account.base_url + path, headers).prepare()
+            proxies = self._proxies_of(account.base_url)
+            response = self._adapter_of(account).send(request, timeout=timeout_seconds, proxies=proxies)
             if response.status_code >= 400:
                 raise rejection_from_body(response.status_code, response.content, response.headers)
             payload: object = response.json()

@@ -8,6 +8,7 @@ import requests
 from urllib3.exceptions import NewConnectionError
 
 from app.errors import StreamIdleTimeout, UpstreamError, UpstreamUnreachable
+from app.upstream.addresses import ForbiddenAddress
 
 # First match wins. `sent` tells whether the upstream may have seen the request: if it may,
 # sending it again can be billed twice.
@@ -36,9 +37,18 @@ def from_exception(error: Exception) -> UpstreamError:
     for kind, make in _TABLE:
         if isinstance(error, kind):
             return make()
+    if _forbidden(error):
+        return UpstreamUnreachable(
+            "The upstream's name leads to an address that is not public; only a compatible account's may"
+        )
     if _never_connected(error):
         return UpstreamUnreachable("The upstream could not be reached")
     return UpstreamUnreachable("The connection to the upstream broke before it answered", sent=True)
+
+
+def _forbidden(error: Exception) -> bool:
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(reason, ForbiddenAddress)
 
 
 def _never_connected(error: Exception) -> bool:

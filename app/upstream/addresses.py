@@ -1,0 +1,96 @@
+"""
+Where a connection to an account may lead, judged by the address that it did lead to.
+
+    an IP, or a name without a dot     anywhere: it can only mean something of one's own
+    a name, account `compatible`       anywhere: a server of one's own has one
+    a name, any other account          public addresses alone, whatever the name resolves to today
+    any of them                        never where a cloud hands out its machine's credentials
+
+What an administrator may write is checked before (schemas/accounts.py); a name can be made to
+lead elsewhere after that, so it is asked of each new connection, before a byte is sent.
+"""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import NewConnectionError
+
+METADATA = frozenset(["100.100.100.200", "fd00:ec2::254"])  # others are link-local
+
+
+class ForbiddenAddress(NewConnectionError):
+    """The name of an account's server leads where this account must not go."""
+
+
+def check(connection: HTTPConnection, sock: socket.socket, *, names_may_be_private: bool) -> socket.socket:
+    """Return *sock*, or close it and raise ForbiddenAddress. A proxy is the operator's own choice."""
+    if connection.proxy is not None or sock.family == socket.AF_UNIX:
+        return sock
+    address = _plain(sock.getpeername()[0])
+    may_be_private = names_may_be_private or _is_ones_own(connection.host)
+    if _gives_credentials(address) or not (may_be_private or address.is_global):
+        sock.close()
+        raise ForbiddenAddress(connection, "a name that leads to an address it must not lead to")
+    return sock
+
+
+def _plain(text: str) -> IPv4Address | IPv6Address:
+    address = ip_address(text.partition("%")[0])
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _is_ones_own(host: str) -> bool:
+    if "." not in host:  # IPv6, or a name that no public server can have
+        return True
+    with suppress(ValueError):
+        return bool(ip_address(host.strip("[]").partition("%")[0]))
+    return False
+
+
+def _gives_credentials(address: IPv4Address | IPv6Address) -> bool:
+    return address.is_link_local or str(address) in METADATA
+
+
+class _Anywhere(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        return check(self, super()._new_conn(), names_may_be_private=True)
+
+
+class _AnywhereByTls(HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        return check(self, super()._new_conn(), names_may_be_private=True)
+
+
+class _Public(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        return check(self, super()._new_conn(), names_may_be_private=False)
+
+
+class _PublicByTls(HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        return check(self, super()._new_conn(), names_may_be_private=False)
+
+
+class _AnywherePool(HTTPConnectionPool):
+    ConnectionCls = _Anywhere
+
+
+class _AnywhereTlsPool(HTTPSConnectionPool):
+    ConnectionCls = _AnywhereByTls
+
+
+class _PublicPool(HTTPConnectionPool):
+    ConnectionCls = _Public
+
+
+class _PublicTlsPool(HTTPSConnectionPool):
+    ConnectionCls = _PublicByTls
+
+
+ANYWHERE = {"http": _AnywherePool, "https": _AnywhereTlsPool}
+PUBLIC = {"http": _PublicPool, "https": _PublicTlsPool}
