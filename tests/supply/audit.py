@@ -20,7 +20,7 @@ def verdict(report: dict[str, Any]) -> tuple[int, str]:
     """Return the status, and what to say, of a *report* in pip-audit's JSON."""
     packages = [each for each in report["dependencies"] if each["name"] != OUR_OWN]
     holes = [
-        f"{each['name']} {each['version']}: {hole['id']}, mended in {' '.join(hole['fix_versions']) or 'none'}"
+        f"{each['name']} {each['version']}: {hole['id']}, fixed in {' '.join(hole['fix_versions']) or 'none'}"
         for each in packages
         for hole in each.get("vulns", ())
     ]

@@ -15,7 +15,7 @@ HOLE = {"name": "jinja2", "version": "2.10", "vulns": [{"id": "PYSEC-2019-217", 
 def test_a_hole() -> None:
     assert verdict({"dependencies": [SOUND, UNKNOWN, HOLE]}) == (
         1,
-        "jinja2 2.10: PYSEC-2019-217, mended in 2.10.1",
+        "jinja2 2.10: PYSEC-2019-217, fixed in 2.10.1",
     )
 
 
