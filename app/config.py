@@ -7,6 +7,7 @@ What an operator can set, read once from the environment and handed down.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from importlib.metadata import PackageNotFoundError, version
@@ -16,8 +17,13 @@ from urllib.parse import urlsplit
 from cryptography.fernet import Fernet
 
 MIB = 1024 * 1024
+RESPONSES_BODY_TIMES = 4
+LOOPBACK = "127.0.0.1"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
+
+
+_IPV6 = re.compile(r"\[[0-9a-f:.]+\]")
 
 
 class ConfigError(Exception):
@@ -78,7 +84,7 @@ class Settings:
     user_agent: str = "poolgate"
     log_level: str = "info"
     max_body_bytes: int = 32 * MIB
-    max_responses_body_bytes: int = 128 * MIB  # /v1/responses carries images and whole histories
+    admin: str = "on"  # on; off; or host:port, where alone the admin pages then are
     slow_client_seconds: float = 60.0  # a client that takes or sends nothing for so long is let go
     metrics_token: str = field(default="", repr=False)  # empty: /metrics is open
     store_timeout_seconds: float = 0.25  # a refusal because Redis is away comes within this
@@ -97,6 +103,18 @@ class Settings:
             raise ConfigError(
                 "store_timeout_seconds", self.store_timeout_seconds, f"less than {renew:g}, a renewal"
             )
+        if self.admin_port == self.port:
+            raise ConfigError(NAMES["admin"], self.admin, f"a port other than {NAMES['port']}, or `on`")
+
+    @property
+    def max_responses_body_bytes(self) -> int:
+        """`/v1/responses` carries images and whole histories."""
+        return RESPONSES_BODY_TIMES * self.max_body_bytes
+
+    @property
+    def admin_port(self) -> int | None:
+        """The port that the admin pages have to themselves, if they do."""
+        return int(self.admin.rpartition(":")[2]) if ":" in self.admin else None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
@@ -126,7 +144,7 @@ class Settings:
             user_agent=reader.header("user_agent", f"poolgate/{_version()}"),
             log_level=reader.choice("log_level", default.log_level, LOG_LEVELS),
             max_body_bytes=reader.whole("max_body_bytes", 32, 1, 1024) * MIB,
-            max_responses_body_bytes=reader.whole("max_responses_body_bytes", 128, 1, 1024) * MIB,
+            admin=reader.switch_or_address("admin", default.admin),
             slow_client_seconds=reader.number("slow_client_seconds", default.slow_client_seconds, 1, 3600),
             metrics_token=reader.header("metrics_token", ""),
             store_timeout_seconds=reader.whole("store_timeout_seconds", 250, 10, 5000) / 1000,
@@ -150,7 +168,7 @@ NAMES = {
     "user_agent": "POOLGATE_USER_AGENT",
     "log_level": "POOLGATE_LOG_LEVEL",
     "max_body_bytes": "POOLGATE_MAX_BODY_MIB",
-    "max_responses_body_bytes": "POOLGATE_MAX_RESPONSES_BODY_MIB",
+    "admin": "POOLGATE_ADMIN",
     "slow_client_seconds": "POOLGATE_SLOW_CLIENT_SECONDS",
     "metrics_token": "POOLGATE_METRICS_TOKEN",
     "store_timeout_seconds": "POOLGATE_STORE_TIMEOUT_MS",
@@ -172,6 +190,16 @@ class _Reader:
         if value not in accepted:
             raise ConfigError(NAMES[field_name], value, "one of " + ", ".join(accepted))
         return value
+
+    def switch_or_address(self, field_name: str, default: str) -> str:
+        """Return `on`, `off`, or `host:port`; a port alone is one of this machine's own."""
+        value = self.text(field_name, default).lower()
+        if value in ("on", "off"):
+            return value
+        host, _, port = value.rpartition(":")
+        if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535) or not _is_host(host):
+            raise ConfigError(NAMES[field_name], value, "on, off, PORT or HOST:PORT")
+        return f"{host or LOOPBACK}:{int(port)}"
 
     def whole(self, field_name: str, default: int, least: int, most: int) -> int:
         value = self.text(field_name, str(default))
@@ -215,6 +243,13 @@ class _Reader:
                 accepted = "Fernet keys (32 bytes, URL-safe base64), newest first, separated by commas"
                 raise ConfigError(NAMES[field_name], f"key {position} of {len(keys)}", accepted) from None
         return keys
+
+
+def _is_host(text: str) -> bool:
+    """Tell whether *text* is empty, a name, an IPv4 address, or an IPv6 address in brackets."""
+    if text.startswith("["):
+        return _IPV6.fullmatch(text) is not None
+    return text.isascii() and all(letter.isalnum() or letter in ".-_" for letter in text)
 
 
 def _is_url(value: str, schemes: tuple[str, ...]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from app.admin.address import ADDRESS, Proxies
 from app.wiring import Services
 
 Application = Callable[..., Iterable[bytes]]
@@ -12,13 +13,32 @@ ADMIN = "/admin"
 
 
 class Front:
-    def __init__(self, services: Services, gateway: Application, admin: Application) -> None:
+    """
+    With a port of its own the admin application has all of that, and nothing else; without one it
+    has what is under `/admin`, and when it is None the gateway answers there as anywhere unknown.
+    """
+
+    def __init__(self, services: Services, gateway: Application, admin: Application | None) -> None:
         self.services = services
         self._gateway = gateway
         self._admin = admin
+        port = services.settings.admin_port
+        self._admin_port = None if port is None else str(port)
+        self._proxies = Proxies(())
+
+    def trust(self, proxies: Iterable[str]) -> None:
+        """Believe *proxies*, addresses and networks as gunicorn takes them, whom they have forwarded."""
+        self._proxies = Proxies(proxies)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        admin = self._admin
+        if admin is None or not self._is_for_admin(environ):
+            return self._gateway(environ, start_response)
+        environ[ADDRESS] = self._proxies.client_of(environ)
+        return admin(environ, start_response)
+
+    def _is_for_admin(self, environ: dict[str, Any]) -> bool:
+        if self._admin_port is not None:
+            return bool(environ["SERVER_PORT"] == self._admin_port)  # of our socket, not of the Host header
         path: str = environ["PATH_INFO"]
-        if path.startswith(ADMIN) and path[len(ADMIN) :][:1] in ("", "/"):
-            return self._admin(environ, start_response)
-        return self._gateway(environ, start_response)
+        return path.startswith(ADMIN) and path[len(ADMIN) :][:1] in ("", "/")

@@ -35,7 +35,9 @@ _counts.mkdir(mode=0o700, parents=True)
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_counts)
 
 wsgi_app = "app.wsgi:app"
-bind = f"[{settings.bind}]:{settings.port}" if ":" in settings.bind else f"{settings.bind}:{settings.port}"
+bind = [f"[{settings.bind}]:{settings.port}" if ":" in settings.bind else f"{settings.bind}:{settings.port}"]
+if settings.admin_port is not None:
+    bind.append(settings.admin)
 workers = settings.web_concurrency
 worker_class = "app.gunicorn_worker.Worker"  # gevent
 worker_connections = 2000  # per worker: an open stream costs some 60 kB
@@ -89,6 +91,7 @@ def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None
 
 
 def post_worker_init(worker: Any) -> None:
+    worker.wsgi.trust(worker.cfg.forwarded_allow_ips)
     gevent.spawn(_exit_in_time, worker)
     books = worker.wsgi.services.books
     gevent.spawn(books.take_up)

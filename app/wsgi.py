@@ -23,4 +23,4 @@ try:
     )
 except ConfigError as error:
     sys.exit(str(error))
-app = Front(services, create_app(services), create_admin_app(services))
+app = Front(services, create_app(services), None if settings.admin == "off" else create_admin_app(services))

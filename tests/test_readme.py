@@ -19,7 +19,6 @@ def test_the_defaults_are_the_real_ones():
     settings = Settings.from_environment({})
     units = {
         "max_body_bytes": 1024 * 1024,
-        "max_responses_body_bytes": 1024 * 1024,
         "store_timeout_seconds": 0.001,
     }
     in_words = {"redis_url", "redis_server", "home", "secret_keys", "user_agent", "metrics_token"}

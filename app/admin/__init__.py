@@ -15,6 +15,7 @@ def create_admin_app(services: Services) -> Flask:
     from flask import Flask
 
     from app.admin import errors, guard, headers, security, sessions, sign_in
+    from app.admin.pages import site
     from app.admin.services import EXTENSION
 
     app = Flask("app.admin", static_url_path="/admin/static")
@@ -28,4 +29,5 @@ def create_admin_app(services: Services) -> Flask:
     app.register_blueprint(sign_in.bp)
     guard.protect(security.bp)
     app.register_blueprint(security.bp)
+    site.register(app)
     return app

@@ -43,7 +43,9 @@ def prepare(app: Flask) -> None:
 def protect(blueprint: Blueprint, *, json: bool = False) -> None:
     """Let nobody into the views of *blueprint* who is not signed in, before anything else is asked."""
     first: Callable[[], Any] = _admit_caller if json else _admit_visitor
-    blueprint.before_request_funcs.setdefault(None, []).insert(0, first)
+    asked = blueprint.before_request_funcs.setdefault(None, [])
+    if first not in asked:
+        asked.insert(0, first)
 
 
 def actor() -> Actor:

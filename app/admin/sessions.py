@@ -13,12 +13,12 @@ from typing import cast
 from flask import Flask, request, session
 from flask.sessions import SecureCookieSessionInterface
 
+from app.admin.address import ADDRESS
 from app.admin.services import services
 from app.office.sessions import LIFE_SECONDS, Session
 
 COOKIE, SECURE_COOKIE = "poolgate", "__Secure-poolgate"
 SECRET = "sid"
-ADDRESS = "poolgate.address"  # in the WSGI environ: who asks, as far as trusted proxies tell
 
 
 class _Cookie(SecureCookieSessionInterface):

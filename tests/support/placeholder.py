@@ -38,6 +38,7 @@ app.services = SimpleNamespace(  # type: ignore[attr-defined]
     tracing=None,
     books=NoBooks(),
 )
+app.trust = lambda proxies: None  # type: ignore[attr-defined]
 
 
 @app.get("/health/ready")
