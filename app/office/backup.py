@@ -59,7 +59,7 @@ class Backup:
         yield _line("end")
 
     def _pool(self, pool: str) -> Iterator[bytes]:
-        found = list(copying.names(self._client, pool))
+        found = list(copying.names(self._client, pool, but=copying.LEFT_OUT))
         also = [name for name in found if copying.is_one_of(name, (copying.OPEN, copying.SECRETS))]
         taken = copying.snapshot(self._scripts, pool, also)
         yield _line(
@@ -73,8 +73,7 @@ class Backup:
         others = (
             name
             for name in found
-            if name != copying.LEDGER
-            and not copying.is_one_of(name, copying.IN_SNAPSHOT + copying.TOTALS + copying.LEFT_OUT)
+            if name != copying.LEDGER and not copying.is_one_of(name, copying.IN_SNAPSHOT + copying.TOTALS)
         )
         for record in copying.records(self._client, pool, others):
             yield self._key(pool, record)

@@ -19,10 +19,12 @@ from app.stores.scripts import Scripts
 PAGE = 500
 LEDGER, OPEN, SECRETS = "ledger", "r:", "s:"
 TOTALS = ("roll:", "used:")
+# what is only asked for by its own name: which request was settled, whose account a conversation is
+MARKS = ("done:", "own:")
 IN_SNAPSHOT = ("pool", "accounts", "a:", "keys", "k:", SECRETS, "prices", "lim:", "leases", OPEN, "out")
 LEFT_OUT = (  # indexes, claims, caches, who is signed in, and what a restore that broke off left
     *("ready:", "offering:", "members:", "models:", "out-told", "resets", "soft", "overloaded"),
-    *("look:", "aff:", "ans:", "done:", "ses:", "op-ses:", "try:", "start", "audit-open"),
+    *("look:", "aff:", "ans:", "done:", "ses:", "op-ses:", "try:", "start", "audit-open", "flow:"),
     *("restore:", "restore-old:", "restore-by"),
 )
 
@@ -54,15 +56,16 @@ def is_one_of(name: str, families: Iterable[str]) -> bool:
     return any(name.startswith(one) if one.endswith(":") else name == one for one in families)
 
 
-def names(client: Any, pool: str) -> Iterator[str]:
-    """Yield the name of every key of *pool*, once. Scans the store."""
+def names(client: Any, pool: str, but: Iterable[str] = ()) -> Iterator[str]:
+    """Yield the name of every key of *pool* once, without the families in *but*. Scans the store."""
     root = keys.root(pool)
     seen = set()
     with store_errors():
         for key in client.scan_iter(match=root + "*", count=1000):
-            if key not in seen:  # a scan may tell a key twice
-                seen.add(key)
-                yield key[len(root) :]
+            name = key[len(root) :]
+            if name not in seen and not is_one_of(name, but):  # a scan may tell a key twice
+                seen.add(name)
+                yield name
 
 
 def snapshot(scripts: Scripts, pool: str, also: Iterable[str]) -> Snapshot:

@@ -3,7 +3,9 @@ Put a copy of a pool in place: first beside the pool, then, in one step, where i
 
 What is staged lies under names that nobody reads, so a run that breaks off changes nothing, and
 the next one throws it away. The step itself is one script (`put_back`), so a pool is either what
-it was or all of the copy; Redis runs a script to its end or, when it dies in it, not at all.
+it was or all of the copy; Redis runs a script to its end or, when it dies in it, not at all. Marks
+alone (`copying.MARKS`), of which there may be a million, are put where they belong beforehand: they
+are true wherever they stand, expire, and are asked for only by requests that the copy knows.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ class Staging:
         self._last_id = newest[0][0] if newest else "0-0"
         root = keys.root(self._pool)
         pipeline = self._client.pipeline(transaction=False)
-        for name in list(copying.names(self._client, self._pool)):
+        for name in list(copying.names(self._client, self._pool, but=copying.MARKS)):
             if copying.is_one_of(name, ("restore:", "restore-old:")):
                 pipeline.unlink(root + name)
             elif name != "restore-by":
@@ -94,13 +96,16 @@ class Staging:
         """Throw away what was staged."""
         root = keys.root(self._pool)
         pipeline = self._client.pipeline(transaction=False)
-        for name in list(copying.names(self._client, self._pool)):
+        for name in list(copying.names(self._client, self._pool, but=copying.MARKS)):
             if name.startswith((f"restore:{self._run}", f"restore-old:{self._run}")):
                 pipeline.unlink(root + name)
             self._send(pipeline, AT_ONCE)
         self._send(pipeline)
 
     def _add(self, pipeline: Any, record: Record) -> None:
+        if record.expires_ms and copying.is_one_of(record.name, copying.MARKS):
+            pipeline.set(keys.root(self._pool) + record.name, record.value, nx=True, pxat=record.expires_ms)
+            return
         key = keys.staged(self._pool, self._run, record.name)
         if record.kind == "string":
             pipeline.set(key, record.value)

@@ -34,6 +34,7 @@ local function drop_newest()
     end
     redis.call('DEL', api_key_key(id))
   end
+  redis.call('DEL', POOL, NAMES, KEY_NAMES, LEASES, LEDGER, OUT, SOFT, RESETS, OVERLOADED, root .. 'prices')
 end
 
 local function renew_account(id, policy)
@@ -59,6 +60,8 @@ for _, name in ipairs(redis.call('SMEMBERS', old)) do redis.call('DEL', root .. 
 for _, name in ipairs(redis.call('SMEMBERS', staged)) do
   local key = staged .. ':' .. name
   if redis.call('EXISTS', key) == 1 then redis.call('RENAME', key, root .. name) end -- or its time is over
+  local open = string.match(name, '^r:(.*)$')
+  if open then redis.call('DEL', settled_key(open)) end -- by what is in place now, it is not settled
 end
 local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
 for _, id in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do expire_lease(id, now, policy) end
