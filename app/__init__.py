@@ -24,6 +24,7 @@ def create_app(services: Services) -> Flask:
         health,
         metrics,
         models,
+        not_served,
         openapi,
         plain,
         request_ids,
@@ -47,6 +48,7 @@ def create_app(services: Services) -> Flask:
         app.register_blueprint(
             blueprint, url_prefix="/backend-api/codex/v1", name=f"codex_v1_{blueprint.name}"
         )
+    app.register_blueprint(not_served.bp)
     app.register_blueprint(codex.bp, url_prefix="/backend-api/codex")
     app.register_blueprint(codex_usage.bp, url_prefix="/api/codex")
     app.register_blueprint(basic_chat.bp, url_prefix="/api/v1/openai")

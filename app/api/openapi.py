@@ -119,8 +119,12 @@ def made() -> dict[str, Any]:
 
 
 def routes() -> Iterator[Rule]:
-    """Yield the routes that are to be described; handshakes have no place in the document."""
-    rules = (rule for rule in current_app.url_map.iter_rules() if not rule.websocket)
+    """Yield the routes that are to be described: neither handshakes nor what is not served."""
+    rules = (
+        rule
+        for rule in current_app.url_map.iter_rules()
+        if not rule.websocket and not rule.endpoint.startswith("not_served.")
+    )
     return iter(sorted(rules, key=lambda rule: rule.rule))
 
 

@@ -125,6 +125,25 @@ def test_wrong_addresses(pool: PoolOfTest, method: str, path: str, status: int, 
     assert (answer.status_code, error_of(answer)["code"]) == (status, code)
 
 
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/v1/images/variations", 404, "not_found"),
+        ("/backend-api/codex/v1/images/variations", 404, "not_found"),
+        ("/backend-api/transcribe", 501, "not_implemented"),
+        ("/backend-api/files", 501, "not_implemented"),
+        ("/backend-api/files/file_1/uploaded", 501, "not_implemented"),
+    ],
+)
+def test_addresses_that_are_known_but_not_served(pool: PoolOfTest, path: str, status: int, code: str) -> None:
+    """Clients are told once, and not to try again; without a key they learn nothing."""
+    answer = pool.post(path, {}, pool.key())
+
+    assert (answer.status_code, error_of(answer)["code"]) == (status, code)
+    assert answer.headers["x-should-retry"] == "false"
+    assert pool.post(path, {}).status_code == 401
+
+
 def test_v1_has_an_alias(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     pool.account("a", upstream.base_url())
     key = pool.key()
