@@ -17,7 +17,7 @@ from app.api.body import check_size, read_json
 from app.api.calls import chat_call
 from app.api.errors import error_response
 from app.api.services import services
-from app.errors import GatewayError, InvalidApiKey, InvalidRequest, NotJson
+from app.errors import InvalidApiKey, InvalidRequest, NotJson
 from schemas.chat import LEGACY_CHAT_REQUEST
 from schemas.findings import Finding, detail, details
 from schemas.typed_chat import TYPED_CHAT_REQUEST
@@ -50,11 +50,10 @@ def not_json(error: NotJson) -> Response:
     return _unprocessable([detail(Finding("json_invalid", error=error.fault), (error.position,), {})])
 
 
-@bp.errorhandler(GatewayError)
-def failed(error: GatewayError) -> Response:
-    response = error_response(error, detail=error.message)
-    if isinstance(error, InvalidApiKey):
-        response.headers["WWW-Authenticate"] = 'Basic realm="poolgate", charset="UTF-8"'
+@bp.errorhandler(InvalidApiKey)
+def unknown_caller(error: InvalidApiKey) -> Response:
+    response = error_response(error)
+    response.headers["WWW-Authenticate"] = 'Basic realm="poolgate", charset="UTF-8"'
     return response
 
 

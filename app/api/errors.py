@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import structlog
-from flask import Flask, Response, g
+from flask import Flask, Response, g, request
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
@@ -17,6 +17,7 @@ from schemas.faults import first_fault
 
 log = structlog.get_logger()
 
+DETAILED = "/api/v1/openai/"  # whose clients read `detail`, so that each failure there has it
 RETRY_AFTER_MOST_SECONDS = 60  # some SDKs wait any length: a far reset goes into the body instead
 
 
@@ -36,6 +37,8 @@ def invalid(error: ValidationError) -> InvalidRequest:
 def error_response(error: GatewayError, status: int | None = None, **beside: Any) -> Response:
     """Return *error* in its envelope, with what else the body of this endpoint says *beside* it."""
     metrics.refused(error)
+    if request.path.startswith(DETAILED):
+        beside = {"detail": error.message} | beside
     response = json_response(beside | error.envelope(), status or error.status)
     if not error.retryable:
         response.headers["x-should-retry"] = "false"

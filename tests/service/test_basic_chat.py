@@ -179,3 +179,29 @@ def test_other_failures_are_a_text_and_an_envelope(pool: PoolOfTest) -> None:
     assert answer.status_code == 503
     assert answer.json()["detail"] == "No upstream accounts are configured in this pool"
     assert answer.json()["error"]["code"] == "no_accounts"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", PATH, 405, "method_not_allowed"),
+        ("DELETE", PATH, 405, "method_not_allowed"),
+        ("POST", "/api/v1/openai/nothing", 404, "not_found"),
+        ("GET", "/api/v1/openai/", 404, "not_found"),
+    ],
+)
+def test_wrong_addresses(pool: PoolOfTest, method: str, path: str, status: int, code: str) -> None:
+    """Both kinds of client can read every failure."""
+    answer = requests.request(method, pool.gateway.url + path, timeout=30)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert answer.json()["detail"] == answer.json()["error"]["message"]
+
+
+def test_a_body_in_an_unknown_encoding(pool: PoolOfTest) -> None:
+    headers = basic("", pool.key()) | {"Content-Encoding": "rot13"}
+
+    answer = requests.post(pool.gateway.url + PATH, data=b"{}", headers=headers, timeout=30)
+
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == answer.json()["error"]["message"]

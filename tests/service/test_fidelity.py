@@ -118,48 +118,17 @@ WITH: dict[str, Json] = {
     "stream_options": {"stream": True},
 }
 # All that the OpenAI API knows; it answers 400 to the rest.
-CHAT_API = set(
-    [
-        "model",
-        "messages",
-        "tools",
-        "tool_choice",
-        "parallel_tool_calls",
-        "functions",
-        "function_call",
-        "stream",
-        "stream_options",
-        "temperature",
-        "top_p",
-        "max_completion_tokens",
-        "max_tokens",
-        "n",
-        "stop",
-        "presence_penalty",
-        "frequency_penalty",
-        "logit_bias",
-        "logprobs",
-        "top_logprobs",
-        "seed",
-        "response_format",
-        "reasoning_effort",
-        "verbosity",
-        "modalities",
-        "audio",
-        "prediction",
-        "web_search_options",
-        "metadata",
-        "store",
-        "service_tier",
-        "prompt_cache_key",
-        "prompt_cache_options",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "user",
-        "moderation",
-    ]
-)
-RESPONSES_API = set(RESPONSES_VALUES) - {*ALIASES, "verbosity", "messages", "prompt_cache_breakpoint"}
+CHAT_API = set(CHAT_VALUES) - {
+    *("reasoning", "cache_control", "fallbacks", "instructions", "text", "include", "client_metadata"),
+    *(name for name in ALIASES if name != "reasoning_effort"),
+}
+RESPONSES_API = set(RESPONSES_VALUES) - {
+    *ALIASES,
+    "verbosity",
+    "messages",
+    "prompt_cache_breakpoint",
+    "fallbacks",
+}
 DELIVERY = ("stream", "stream_options")  # upstreams are always asked for a stream, and for usage
 # Of fields that exclude one another, or say the same, those that are left out where all are sent.
 NOT_WITH_OTHERS = {
