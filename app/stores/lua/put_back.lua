@@ -34,6 +34,13 @@ local function drop_newest()
     end
     redis.call('DEL', api_key_key(id))
   end
+  for _, span in ipairs({ 'h', 'd' }) do
+    for _, start in ipairs(redis.call('ZRANGE', rollup_starts_key(span), 0, -1)) do
+      if tonumber(start) then redis.call('DEL', summary_key(span, start * 1000)) end
+    end
+    redis.call('DEL', rollup_starts_key(span))
+  end
+  for back = 0, 180 do redis.call('DEL', summary_key('m', now - now % 60000 - back * 60000)) end -- kept for two hours
   redis.call('DEL', POOL, NAMES, KEY_NAMES, LEASES, LEDGER, OUT, SOFT, RESETS, OVERLOADED, root .. 'prices')
 end
 

@@ -95,6 +95,8 @@ def test_what_comes_while_it_is_staged_goes_with_the_rest(scripts: Scripts, redi
     for request_id in ("ended", "open"):
         store.admit(request_id)
     store.settle("ended", input_tokens=5)
+    hour = store.now // 3_600_000 * 3600
+    redis_client.hset(keys.summary(POOL, "h", hour), "all", "[]")
 
     assert staging.finish("b", replace=True) == "done"
 
