@@ -7,10 +7,10 @@ from dataclasses import asdict
 
 import click
 
-from app.cli.checkup import WRONG, checkup
 from app.cli.common import Command, connect, example, json_option, pool_name, redis_url_option
 from app.cli.output import REFUSED, show_json, show_list, table
 from app.cli.rules import RULES
+from app.office.checkup import WRONG, checkup
 
 
 @click.command("doctor", cls=Command, epilog=example("poolgate doctor", "poolgate doctor retries"))

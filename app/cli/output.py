@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import click
@@ -13,6 +12,7 @@ from marshmallow import ValidationError
 
 from app.config import ConfigError
 from app.errors import GatewayError, InvalidRequest, StoreUnavailable
+from app.office.words import moment as moment  # for the commands
 from app.stores.embedded import EmbeddedServerError
 from app.stores.secrets import UnreadableSecret
 from schemas.faults import first_fault
@@ -39,11 +39,6 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 def _printable(cell: object) -> str:
     # a reason may quote an upstream, and a terminal obeys control characters
     return "".join(letter if letter.isprintable() else "?" for letter in str(cell)) or "-"
-
-
-def moment(unix_seconds: float) -> str:
-    """Return a point in time as `2027-01-31 18:00Z`."""
-    return datetime.fromtimestamp(unix_seconds, UTC).strftime("%Y-%m-%d %H:%MZ")
 
 
 def show_json(value: Any) -> None:

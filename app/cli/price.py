@@ -9,23 +9,22 @@ import click
 
 from app.cli.common import Decorator, Group, desk, example, in_pool, with_store
 from app.cli.output import show_json, show_list, table
+from app.errors import InvalidRequest
+from app.office.prices import micro_dollars, price_row
 from app.quotas.prices import MILLION, STANDARD
 from app.wiring import Services
 
 HEADS = ("MODEL", "INPUT", "CACHED", "OUTPUT", "CONTEXT", "MAX OUTPUT", "SINCE", "LIST")
-MOST_DOLLARS = 100_000  # for a million tokens
 
 
 def dollars(text: str) -> int:
     """Read US dollars for a million tokens as micro-dollars."""
     try:
-        micro_dollars = Decimal(text) * MILLION
-        fits = 0 <= micro_dollars <= MOST_DOLLARS * MILLION  # raises for a NaN
+        return micro_dollars(Decimal(text))
     except InvalidOperation:
         raise click.BadParameter("a price is a number of US dollars, such as 1.25") from None
-    if not fits or micro_dollars != int(micro_dollars):
-        raise click.BadParameter(f"a price is between 0 and {MOST_DOLLARS} and ends at the sixth decimal")
-    return int(micro_dollars)
+    except InvalidRequest as error:
+        raise click.BadParameter(error.message) from None
 
 
 def price_option(name: str, what: str, *, required: bool = False) -> Decorator:
@@ -94,14 +93,7 @@ def set_price(services: Services, as_json: bool, pool: str, model: str, **said: 
     What is left out stays as listed.
     """
     known = services.prices.current(pool).rows().get(model, {})
-    standard = {"input": said["input"], "output": said["output"]}
-    if said["cached_input"] is not None:
-        standard["cached_input"] = said["cached_input"]
-    row: dict[str, Any] = {name: known[name] for name in ("context", "max_output", "image") if name in known}
-    row |= {name: said[name] for name in ("context", "max_output") if said[name] is not None}
-    if said["image"] is not None:
-        row["image"] = [said["image"]] * 3
-    stored = desk(services).set_price(pool, model, {STANDARD: standard, **row})
+    stored = desk(services).set_price(pool, model, price_row(known, said))
     if as_json:
         show_json({"model": model, **stored})
     else:

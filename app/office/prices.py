@@ -2,9 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
+from app.errors import InvalidRequest
 from app.office.base import Noun
+from app.quotas.prices import MILLION, STANDARD
+
+MOST_DOLLARS = 100_000  # for a million tokens
+RATES = ("input", "output", "cached_input")
+
+
+def micro_dollars(dollars: Decimal, param: str | None = None) -> int:
+    """Return US dollars for a million tokens in millionths. Raises InvalidRequest."""
+    amount = dollars * MILLION
+    if not 0 <= amount <= MOST_DOLLARS * MILLION or amount != int(amount):
+        raise InvalidRequest(
+            f"A price is between 0 and {MOST_DOLLARS} and ends at the sixth decimal", param=param
+        )
+    return int(amount)
+
+
+def price_row(known: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return a row for prices.json of what was *said*: RATES in micro-dollars, `context`, `max_output`, `image`.
+
+    Of its bounds, those that were not said stay as *known*.
+    """
+    row: dict[str, Any] = {name: known[name] for name in ("context", "max_output", "image") if name in known}
+    row |= {name: said[name] for name in ("context", "max_output") if said.get(name) is not None}
+    if said.get("image") is not None:
+        row["image"] = [said["image"]] * 3
+    return {STANDARD: {name: said[name] for name in RATES if said.get(name) is not None}, **row}
 
 
 class Prices(Noun):

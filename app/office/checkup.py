@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from app.cli.output import moment
 from app.errors import StoreUnavailable
+from app.office.words import moment
 from app.pool.account import Account
 from app.quotas.spool import Spool
 from app.stores import keys
 from app.stores.client import store_errors
 from app.stores.secrets import UnreadableSecret
-from app.wiring import Services
+
+if TYPE_CHECKING:
+    from app.wiring import Services
 
 LEAST_VERSION = (6, 2)
 MOST_CLOCK_SECONDS = 2.0

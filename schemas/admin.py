@@ -1,0 +1,176 @@
+"""What the admin API takes: bodies, and the parameters behind an address."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow.validate import Length, OneOf, Range
+
+from schemas.accounts import AccountInput
+from schemas.api_keys import Expiry
+from schemas.faults import fault
+from schemas.names import AdminSchema, Name
+from schemas.wire import Flag, Number, Object, Text, Whole
+
+MOST_OVERLAP_SECONDS = 90 * 86400
+MOST_DOLLARS = 100_000  # for a million tokens
+SPANS = ("1h", "24h", "7d", "30d")
+BY = ("all", "key", "account", "model")
+_NOT_EMPTY = Length(min=1, error="must not be empty")
+
+
+class Digits(Text):
+    """A whole number in an address, from *least* to *most*."""
+
+    def __init__(self, least: int, most: int, **more: Any) -> None:
+        super().__init__(**more)
+        self.allowed = range(least, most + 1)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        text = super()._deserialize(value, attr, data)
+        if text.isascii() and text.isdigit() and len(text) < 16 and int(text) in self.allowed:
+            return int(text)
+        raise fault(f"must be a whole number from {self.allowed[0]} to {self.allowed[-1]}")
+
+
+class PoolQuery(AdminSchema):
+    pool = Text(load_default="default")
+
+
+class RemoveAccountQuery(PoolQuery):
+    force = Text(validate=OneOf(("true", "false"), error="must be true or false"))
+
+
+class PricesQuery(PoolQuery):
+    model = Text()  # of those whose names begin so
+
+
+class SeriesQuery(PoolQuery):
+    span = Text(load_default="24h", validate=OneOf(SPANS, error=f"must be one of {', '.join(SPANS)}"))
+    by = Text(load_default="all", validate=OneOf(BY, error=f"must be one of {', '.join(BY)}"))
+    top = Digits(1, 1000, load_default=20)  # lines, those with the most requests
+
+
+class RequestsQuery(PoolQuery):
+    key = Text()
+    account = Text()
+    model = Text()
+    status = Text()
+    since = Expiry()
+    until = Expiry()
+    cursor = Text()
+    limit = Digits(1, 200, load_default=50)
+
+
+class RequestQuery(PoolQuery):
+    entry = Text()
+
+
+class AuditQuery(AdminSchema):
+    who = Text()
+    action = Text()
+    pool = Text()
+    cursor = Text()
+    limit = Digits(1, 200, load_default=50)
+
+
+class HealthQuery(AdminSchema):
+    pool = Text()
+
+
+class NoQuery(AdminSchema):
+    pass
+
+
+class PoolInput(AdminSchema):
+    name = Text(required=True)
+    policy = Text()
+    zone = Text()
+
+
+class TimeLimits(Object):
+    """`{model pattern: {name: seconds, or null for the default}}`."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        for pattern, limits in super()._deserialize(value, attr, data).items():
+            if not pattern or type(limits) is not dict:
+                raise fault("must be an object of time limits under a model's name", pattern)
+            for name, seconds in limits.items():
+                known = seconds is None or type(seconds) in (int, float)
+                if not known or (seconds is not None and not math.isfinite(seconds)):
+                    raise fault("must be a number of seconds, or null", pattern, name)
+        return value
+
+
+class PoolChange(AdminSchema):
+    policy = Text()
+    zone = Text()
+    names_accounts = Flag()
+    tells_windows = Flag()
+    time_limits = TimeLimits()
+
+
+class NewAccount(AccountInput):
+    credential = Text()
+    chatgpt_account_id = Text()
+
+
+class AccountChange(AccountInput):
+    class Meta(AccountInput.Meta):
+        fields = ("models", "weight", "cap", "group", "credential")
+
+    credential = Text(validate=_NOT_EMPTY)
+
+
+class AuthJson(AdminSchema):
+    """`auth_json` is the file's contents, as an object."""
+
+    name = Name(required=True)
+    auth_json = Object(required=True)
+
+
+class SignInInput(AdminSchema):
+    name = Name(required=True)
+
+
+class Address(AdminSchema):
+    address = Text(required=True)
+
+
+class TrialInput(AdminSchema):
+    model = Text()
+
+
+class Rotation(AdminSchema):
+    overlap_seconds = Whole(0, MOST_OVERLAP_SECONDS)
+
+
+class LimitInput(AdminSchema):
+    """`limit` as it is said: `1000000 total_tokens/day`."""
+
+    limit = Text(required=True)
+    model = Text(validate=_NOT_EMPTY)
+    mode = Text(validate=OneOf(("strict", "balanced"), error="must be strict or balanced"))
+
+
+class Dollars(Number):
+    """US dollars for a million tokens."""
+
+    def __init__(self, **more: Any) -> None:
+        text = f"must be from 0 to {MOST_DOLLARS}"
+        super().__init__(validate=Range(0, MOST_DOLLARS, error=text), **more)
+
+
+class PriceInput(AdminSchema):
+    input = Dollars(required=True)
+    output = Dollars(required=True)
+    cached_input = Dollars()
+    context = Whole(1, 100_000_000)
+    max_output = Whole(1, 100_000_000)
+    image = Whole(1, 100_000_000)  # the most tokens that one may count for
+
+
+class Nothing(AdminSchema):
+    """A body that says nothing, or none at all."""
