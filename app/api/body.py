@@ -15,12 +15,13 @@ from typing import Any
 import gevent
 import orjson
 import zstandard
-from flask import request
+from flask import g, request
 from gunicorn.http.errors import ParseException
 
 from app.errors import BodyTimeout, InvalidRequest, NotJson, PayloadTooLarge
 
 LEAST_BYTES_PER_SECOND = 256 * 1024  # of a body, on top of what every client is given
+PIECE_BYTES = 256 * 1024  # of a body that does not tell its length
 MOST_LEVELS = 200  # orjson writes 254, and a translation may wrap what it was given
 
 
@@ -56,7 +57,8 @@ def read_bytes(limit_bytes: int) -> bytes:
     """Return the body, unpacked. Raises InvalidRequest or PayloadTooLarge."""
     data = _received(limit_bytes)
     for encoding in reversed(_encodings()):
-        data = _UNPACK[encoding](data, limit_bytes)
+        packed, data = len(data), _UNPACK[encoding](data, limit_bytes)
+        g.visit.grow(max(0, len(data) - packed))
     return data
 
 
@@ -65,7 +67,7 @@ def _received(limit_bytes: int) -> bytes:
     sock: Any = request.environ.get("gunicorn.socket")
     try:
         with gevent.Timeout(_patience_seconds(sock), slow):
-            data = request.stream.read(limit_bytes + 1)
+            data = _read_all(limit_bytes)
     except (TimeoutError, BodyTimeout):
         with suppress(OSError):
             sock.shutdown(socket.SHUT_RD)  # or the server would wait for the rest before it lets go
@@ -77,6 +79,18 @@ def _received(limit_bytes: int) -> bytes:
     if len(data) < (request.content_length or 0):
         raise InvalidRequest("The request body is shorter than its Content-Length says")
     return data
+
+
+def _read_all(limit_bytes: int) -> bytes:
+    """Return the body, up to one byte past its limit. One of unknown length takes room as it arrives."""
+    if request.content_length is not None:
+        return request.stream.read(limit_bytes + 1)
+    pieces, left = [], limit_bytes + 1
+    while left > 0 and (piece := request.stream.read(min(left, PIECE_BYTES))):
+        g.visit.grow(len(piece))
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
 
 
 def _patience_seconds(sock: Any) -> float | None:

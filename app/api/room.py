@@ -24,13 +24,27 @@ class Room:
         """
         full = self.requests >= self._most_requests or self.bytes + size > self._most_bytes
         if full and self.requests:
-            raise Overloaded(
-                "This gateway process has too many requests open; please send the request again",
-                retry_after_seconds=RETRY_AFTER_SECONDS,
-            )
+            raise _full()
         self.requests += 1
+        self.bytes += size
+
+    def grow(self, size: int) -> None:
+        """
+        Take *size* bytes more for a request that is in: its body had not said how large it is.
+
+        Raises Overloaded; whoever is alone always fits.
+        """
+        if self.bytes + size > self._most_bytes and self.requests > 1:
+            raise _full()
         self.bytes += size
 
     def leave(self, size: int) -> None:
         self.requests -= 1
         self.bytes -= size
+
+
+def _full() -> Overloaded:
+    return Overloaded(
+        "This gateway process has too many requests open; please send the request again",
+        retry_after_seconds=RETRY_AFTER_SECONDS,
+    )

@@ -65,6 +65,11 @@ class Visit:
         self._entered = True
         metrics.OPEN.inc()
 
+    def grow(self, size: int) -> None:
+        """Count *size* bytes more of the body than its head told. Raises Overloaded."""
+        self._room.grow(size)
+        self._size += size
+
     def answered(self, response: Response) -> None:
         """Note what can be told only while Flask still knows of the request."""
         self._status = response.status_code

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import zstandard
-from flask import Flask
+from flask import Flask, g
 
-from app.api.body import MOST_LEVELS, check_size, read_json
+from app.api.body import MOST_LEVELS, check_size, read_bytes, read_json
 from app.errors import InvalidRequest, PayloadTooLarge
 
 app = Flask(__name__)
@@ -24,9 +24,20 @@ def encoding_of(value: Any) -> str:
     return value if isinstance(value, str) else "data"
 
 
+class Grown:
+    """Stands in for the visit, which takes room for what the head had not told."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def grow(self, size: int) -> None:
+        self.sizes.append(size)
+
+
 def read(data: bytes, encoding: str = "") -> Any:
     headers = {"Content-Encoding": encoding} if encoding else {}
     with app.test_request_context(method="POST", data=data, headers=headers):
+        g.visit = Grown()
         check_size(LIMIT)
         return read_json(LIMIT)
 
@@ -112,3 +123,20 @@ def test_what_breaks_off() -> None:
 
     with arriving, pytest.raises(InvalidRequest, match="shorter"):
         read_json(LIMIT)
+
+
+def test_room_for_what_the_head_does_not_tell() -> None:
+    """A body in chunks takes it as it arrives, a packed one for what it becomes."""
+    packed = gzip.compress(BODY * 20 + b" ", mtime=0)
+    environ = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+    headers = {"Content-Encoding": "gzip"}
+    arriving = app.test_request_context(
+        method="POST", input_stream=BytesIO(packed), environ_overrides=environ, headers=headers
+    )
+
+    with arriving:
+        g.visit = Grown()
+        assert len(read_bytes(LIMIT)) == len(BODY) * 20 + 1
+
+        assert sum(g.visit.sizes) == len(BODY) * 20 + 1
+        assert g.visit.sizes[0] == len(packed)
