@@ -9,9 +9,12 @@ import orjson
 
 from app.cli.common import Group, example, in_pool, with_store
 from app.cli.output import REFUSED, show_json, table
+from app.cli.progress import progress
 from app.cli.replay import exported
 from app.quotas.ledger import EVER, Difference, Total, Verification
 from app.quotas.rollups import HOUR
+from app.stores import keys
+from app.stores.client import store_errors
 from app.wiring import Services
 
 HEADS = ("TOTAL", "FIGURE", "BOOKED", "RECOMPUTED")
@@ -29,7 +32,8 @@ def verify(services: Services, as_json: bool, pool: str) -> None:
     """Add up the rows and compare every total that is kept. Status 1 when one differs."""
     services.pools.check(pool)
     books = Verification(services.scripts.client, pool)
-    found = books.differences()
+    with progress("Verifying", _rows(services, pool)) as told:
+        found = books.differences(told)
     if as_json:
         looked_at = {"rows": books.rows, "totals": books.totals, "skipped": books.skipped}
         show_json({"balanced": not found, **looked_at, "differences": [_public(one) for one in found]})
@@ -37,8 +41,8 @@ def verify(services: Services, as_json: bool, pool: str) -> None:
         if found:
             click.echo(table(HEADS, [tuple(_public(one).values()) for one in found]))
         skipped = f"; {books.skipped} totals are older than the oldest row" if books.skipped else ""
-        told = f"{len(found)} differences" if found else "The books balance"
-        click.echo(f"{told}: {books.rows} rows, {books.totals} totals{skipped}.", err=bool(found))
+        outcome = f"{len(found)} differences" if found else "The books balance"
+        click.echo(f"{outcome}: {books.rows} rows, {books.totals} totals{skipped}.", err=bool(found))
     if found:
         raise click.exceptions.Exit(REFUSED)
 
@@ -49,8 +53,15 @@ def verify(services: Services, as_json: bool, pool: str) -> None:
 def export(services: Services, as_json: bool, pool: str) -> None:
     """Print the pool's accounts, without credentials, and every row, as JSON lines; see poolgate replay."""
     services.pools.check(pool)
-    for line in exported(services, pool):
-        click.echo(orjson.dumps(line))
+    with progress("Exporting", _rows(services, pool), prints=True) as told:
+        for line in exported(services, pool):
+            click.echo(orjson.dumps(line))
+            told(1)
+
+
+def _rows(services: Services, pool: str) -> int:
+    with store_errors():
+        return int(services.scripts.client.xlen(keys.ledger(pool)))
 
 
 def _public(one: Difference) -> dict[str, object]:

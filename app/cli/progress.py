@@ -10,9 +10,13 @@ import click
 
 
 @contextmanager
-def progress(label: str, length: int) -> Iterator[Callable[[int], None]]:
-    """Yield what is to be called with each amount done, of *length*."""
-    if not sys.stderr.isatty():
+def progress(label: str, length: int, *, prints: bool = False) -> Iterator[Callable[[int], None]]:
+    """
+    Yield what is to be called with each amount done, of *length*.
+
+    Where the work *prints* meanwhile, and to a terminal, there is no bar: it would be written over.
+    """
+    if not sys.stderr.isatty() or (prints and sys.stdout.isatty()):
         yield lambda _: None
         return
     with click.progressbar(length=length, label=label, file=sys.stderr) as bar:

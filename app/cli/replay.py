@@ -16,6 +16,7 @@ import orjson
 
 from app.cli.common import Command, example, in_pool, with_store
 from app.cli.output import show_list, table
+from app.cli.progress import progress
 from app.pool.account import Account
 from app.pool.picture import picture
 from app.pool.pools import POLICIES
@@ -107,8 +108,9 @@ def replay(
         raise click.UsageError("It is not what poolgate ledger export prints") from None
     if not requests:
         raise click.UsageError("There is no request in it")
-    with _private_server() as client:
-        outcomes = [Replay(client, members, policy).run(requests) for policy in policies or POLICIES]
+    policies = policies or POLICIES
+    with _private_server() as client, progress("Replaying", len(requests) * len(policies)) as told:
+        outcomes = [Replay(client, members, policy).run(requests, told) for policy in policies]
     names = {member.id: member.name for member in members}
     if as_json:
         show_list([_public(one, names) for one in outcomes])

@@ -9,7 +9,7 @@ An account may have a usage window that resets at fixed times; it is told of as 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from typing import Any
@@ -94,8 +94,12 @@ class Replay:
         self._home: dict[str, str] = {}
         self._outcome = Outcome(policy)
 
-    def run(self, requests: Sequence[Request]) -> Outcome:
-        """Play *requests*, which are in order of time, and return what came of them."""
+    def run(self, requests: Sequence[Request], told: Callable[[int], None] = lambda _: None) -> Outcome:
+        """
+        Play *requests*, which are in order of time, and return what came of them.
+
+        *told* hears of each that has begun.
+        """
         began = requests[0].at_ms
         self._set_up(began)
         due: list[tuple[int, int, int | str]] = [(one.at_ms, BEGIN, n) for n, one in enumerate(requests)]
@@ -109,8 +113,10 @@ class Replay:
                 heappush(due, (self._reset(which, now), RESET, which))
             elif what == END:
                 self._end(which, requests[which], now)
-            elif self._begin(which, requests[which]):
-                heappush(due, (max(now, requests[which].end_ms), END, which))
+            else:
+                told(1)
+                if self._begin(which, requests[which]):
+                    heappush(due, (max(now, requests[which].end_ms), END, which))
         return self._outcome
 
     def _set_up(self, now: int) -> None:

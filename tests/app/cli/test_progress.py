@@ -1,0 +1,88 @@
+"""Bars where somebody looks at them, and nowhere else: real processes, on a terminal and without."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.wiring import Services
+
+ROOT = Path(__file__).parents[3]
+RUN = "from app.cli import main; main(prog_name='poolgate')"
+ROW = {
+    **{"id": "r", "at_ms": 1_774_742_400_000, "key": "k", "account": "a", "model": "m", "status": 200},
+    **{"endpoint": "/v1/responses", "source": "upstream", "input_tokens": 5, "output_tokens": 1},
+}
+
+
+@pytest.fixture
+def booked(services: Services) -> None:
+    services.pools.ensure("default")
+    for number in range(3):
+        row = ROW | {"id": f"r{number}"}
+        services.books.settle("default", {"id": row["id"], "mark": {}, "row": row, "calendar": {}})
+
+
+def run(environ: dict[str, str], *args: str, terminal: bool) -> tuple[str, str]:
+    """Return standard output and standard error, which is a terminal if *terminal*."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", RUN, *args],
+        cwd=ROOT,
+        env={**os.environ, **environ, "TERM": "xterm", "SECRET": "correct horse battery"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=theirs if terminal else subprocess.PIPE,
+    ) as process:
+        os.close(theirs)
+        told, _ = process.communicate(timeout=60) if terminal else (process.stdout.read(), None)
+        error = _everything(ours) if terminal else process.stderr.read()
+    os.close(ours)
+    return told.decode(), error.decode()
+
+
+def _everything(descriptor: int) -> bytes:
+    found = b""
+    while True:
+        try:
+            data = os.read(descriptor, 65536)
+        except OSError:  # nobody has the other end any more
+            return found
+        if not data:
+            return found
+        found += data
+
+
+@pytest.mark.parametrize(
+    ("args", "label"),
+    [
+        (("ledger", "verify"), "Verifying"),
+        (("ledger", "export"), "Exporting"),
+        (("replay", "-", "--policy", "balanced"), "Replaying"),
+        (("backup", "FILE", "--passphrase-env", "SECRET"), "Backing up"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value[0],
+)
+def test_a_bar_on_a_terminal_alone(
+    environ: dict[str, str],
+    services: Services,
+    booked: None,
+    tmp_path: Path,
+    args: tuple[str, ...],
+    label: str,
+) -> None:
+    """Standard output is the same."""
+    seen, unseen = (
+        run(environ, *(str(tmp_path / str(here)) if arg == "FILE" else arg for arg in args), terminal=here)
+        for here in (True, False)
+    )
+
+    assert f"{label}  [" in seen[1]
+    assert "100%" in seen[1]
+    assert label not in unseen[1]
+    assert seen[0] == unseen[0] != ""
