@@ -16,21 +16,29 @@ from app.stores import keys
 from app.stores.client import store_errors
 
 PAGE = 500  # ledger entries read at a time
+FIGURES = (
+    *("source", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"),
+    *("cost", "waste_cost", "first_ms", "total_ms"),
+)
 
 Json = dict[str, Any]
 
 
-def explain(client: Any, pool: str, request_id: str) -> Json:
+def explain(client: Any, pool: str, request_id: str, *, entry_id: str = "", most: int | None = None) -> Json:
     """
     Return why *request_id*, open or settled, went where it went.
 
-    {id, state: open | expired | settled, at (Unix seconds), key, model, endpoint, status, error, choices},
-    of which a choice is {attempt, at, by: policy | affinity | asked again | None, policy, account (None:
-    there was nobody), in_flight, cap, spare, candidates: [{account, score, why}], out: [{account, state,
-    reason, until}], tries: [{wire, failure, error, action, …}]}. An account is {id, name}; its name is
-    None once it is removed; its score is None where it was not compared. Raises NotFound.
+    {id, state: open | expired | settled, at (Unix seconds), key, model, endpoint, status, error, usage,
+    choices}, where usage has the figures of the ledger, none while it is open, and a choice is {attempt,
+    at, by: policy | affinity | asked again | None, policy, account (None: there was nobody), in_flight,
+    cap, spare, candidates: [{account, score, why}], out: [{account, state, reason, until}], tries:
+    [{wire, failure, error, action, …}]}. An account is {id, name}; its name is None once it is removed;
+    its score is None where it was not compared.
+
+    *entry_id* is its place in the ledger, where that is known; *most* is how many entries are looked
+    through, from the newest, where it is not. Raises NotFound.
     """
-    found = _open(client, pool, request_id) or _settled(client, pool, request_id)
+    found = _open(client, pool, request_id) or _settled(client, pool, request_id, entry_id, most)
     if found is None:
         raise NotFound(
             f"There is no request '{request_id[:64]}' in pool '{pool}': those refused at once are not kept",
@@ -63,12 +71,15 @@ def _open(client: Any, pool: str, request_id: str) -> tuple[Json, list[Json]] | 
         **{name: stored[name] for name in ("key", "model", "endpoint")},
         "status": None,
         "error": None,
+        "usage": {},
     }
     return row, orjson.loads(f"[{stored['why']}]")
 
 
-def _settled(client: Any, pool: str, request_id: str) -> tuple[Json, list[Json]] | None:
-    for entry in _entries(client, pool, request_id):
+def _settled(
+    client: Any, pool: str, request_id: str, entry_id: str, most: int | None
+) -> tuple[Json, list[Json]] | None:
+    for entry in _entries(client, pool, request_id, entry_id, most):
         told = orjson.loads(entry["row"])
         if told["id"] == request_id:
             row = {
@@ -77,26 +88,30 @@ def _settled(client: Any, pool: str, request_id: str) -> tuple[Json, list[Json]]
                 "at": told["at_ms"] / 1000,
                 **{name: told[name] for name in ("key", "model", "endpoint", "status")},
                 "error": told.get("error"),
+                "usage": {name: told[name] for name in FIGURES if name in told},
                 "attempts": told.get("attempts", []),
             }
             return row, orjson.loads(entry["why"])
     return None
 
 
-def _entries(client: Any, pool: str, request_id: str) -> Iterator[dict[str, str]]:
-    """The ledger entry of *request_id*, while the store remembers which one it is; else all, newest first."""
+def _entries(
+    client: Any, pool: str, request_id: str, entry_id: str, most: int | None
+) -> Iterator[dict[str, str]]:
+    """The ledger entry of *request_id*, if it is known which one it is; else *most* or all, newest first."""
     with store_errors():
-        known = client.get(keys.settled(pool, request_id))
+        known = entry_id or client.get(keys.settled(pool, request_id))
         if known and (entries := client.xrange(keys.ledger(pool), known, known)):
             yield entries[0][1]
             return
-    last = "+"
-    while True:
+    last, read = "+", 0
+    while most is None or read < most:
         with store_errors():
             entries = client.xrevrange(keys.ledger(pool), last, count=PAGE)
         yield from (fields for _, fields in entries if request_id in fields["row"])
         if len(entries) < PAGE:
             return
+        read += PAGE
         last = f"({entries[-1][0]}"
 
 

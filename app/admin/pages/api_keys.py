@@ -175,7 +175,8 @@ def edit(name: str) -> Any:
     form = Form(request.form if request.method == "POST" else _typed(key), *FIELDS)
     if request.method == "POST":
         with form.checked():
-            desk().change_key(g.pool, name, KeyInput().load(_said(form), partial=True))
+            wish = {"expires_at": None, "output_tokens": 0} | KeyInput().load(_said(form), partial=True)
+            desk().change_key(g.pool, name, wish)
             return done(f"Key {name} is changed.", "api_keys.one", name=name)
     return _key_form(form, name)
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.admin.pages import words
 from app.admin.pages.charts import Chart, Series
-from app.admin.pages.seen import store_time
-from app.quotas import rollups
 from app.wiring import Services
 
 SPANS = (("1h", "1 h"), ("24h", "24 h"), ("7d", "7 d"), ("30d", "30 d"))
@@ -92,15 +89,6 @@ def span_of(asked: Mapping[str, str]) -> str:
 
 def used(services: Services, pool: str, span: str, *, key_id: str = "", account_id: str = "") -> Used:
     """Return what was used in *span*, by one key or account where it is named."""
-    seconds, length = (86400, 30) if span == "30d" else (3600, 24)
-    now = int(store_time(services.scripts.client))
-    last = now - now % seconds
-    starts = [last - seconds * n for n in reversed(range(length))]
-    points: list[dict[str, int]] = []
-    for start in starts:
-        totals: dict[str, int] = defaultdict(int)
-        for figure in rollups.read(services.scripts.client, pool, rollups.HOUR, [start]):
-            if key_id in ("", figure.key) and account_id in ("", figure.account):
-                totals[figure.name] += figure.amount
-        points.append(totals)
-    return Used(starts, points, last + seconds)
+    by = "key" if key_id else "account" if account_id else "all"
+    found = services.series.series(pool, span, by)
+    return Used(found.starts, found.points(key_id or account_id), found.until)

@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import ValidationError
 from marshmallow.exceptions import SCHEMA
 
-from app.errors import GatewayError, InvalidRequest
+from app.errors import GatewayError, InvalidRequest, NotFound
 
 
 class Form:
@@ -68,7 +68,8 @@ class Form:
             for name, said in _told(error.messages):
                 self.fault(name, said)
         except GatewayError as error:
-            self.fault(error.param or "" if isinstance(error, InvalidRequest) else "", error.message)
+            named = isinstance(error, InvalidRequest | NotFound)
+            self.fault(error.param or "" if named else "", error.message)
 
 
 def _told(messages: Any, name: str = "") -> Iterator[tuple[str, str]]:

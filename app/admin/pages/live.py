@@ -61,17 +61,14 @@ class _Drawing:
             yield _frame("accounts", drawn)
         if news.entries:
             names = self._names()
-            rows = [RowView(row, names) for _, row in news.entries]
+            rows = [RowView(row, names, entry_id) for entry_id, row in news.entries]
             drawn_rows = [
-                {
-                    "html": self._row.render(
-                        row=one, href=self._address.replace("ID", quote(one.id, safe=""))
-                    ),
-                    **one.searched,
-                }
-                for one in rows
+                {"id": one.id, "html": self._row.render(row=one, href=self._href(one))} for one in rows
             ]
             yield _frame("requests", drawn_rows, news.entries[-1][0])
+
+    def _href(self, row: RowView) -> str:
+        return self._address.replace("ID", quote(row.id, safe="")) + f"?entry={row.entry_id}"
 
 
 def _events(feed: Feed, draw: _Drawing, after: str, until: float) -> Iterator[bytes]:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from flask import g, redirect, render_template, request, url_for
 
 from app.admin.pages.forms import Form
-from app.admin.pages.rows import RowView, names_of
+from app.admin.pages.rows import Names, RowView, names_of
 from app.admin.pages.shell import page_blueprint
 from app.admin.services import services
+from app.errors import InvalidRequest
 from app.pool.explain import explain
+from app.quotas import tail
+from app.quotas.search import Found, Wanted, search
+from app.stores import keys
+from app.stores.client import store_errors
 
 SEARCHED = ("key", "account", "model", "status", "since", "until")
 STATUSES = (
     ("", "any"),
     ("ok", "answered"),
     ("failed", "failed"),
-    ("429", "429 limited"),
-    ("499", "499 left"),
+    ("429", "429: limited"),
+    ("499", "499: the caller left"),
     ("5xx", "500 and above"),
 )
 NEXT = {
@@ -31,8 +39,74 @@ WAYS = {
     "affinity": "By affinity: it has this conversation",
     "asked again": "Asked again, for there is no other",
 }
+MOST_LOOKED = 10_000  # newest entries, for an id that the store does not remember the place of
+_ENTRY_ID = re.compile(r"\d{1,15}-\d{1,15}")
 
 bp = page_blueprint("requests", "/requests")
+
+
+@bp.get("")
+def show() -> Any:
+    client = services().scripts.client
+    form, names, zone = Form(request.args, *SEARCHED), names_of(client, g.pool), _zone(client)
+    cursor, found = request.args.get("cursor"), Found([], None, 0)
+    newest = tail.newest(client, g.pool)
+    with form.checked():
+        found = search(client, g.pool, _wanted(form, names, zone), cursor)
+    asked = form.said(*SEARCHED)
+    return render_template(
+        "requests/show.html",
+        place="requests.show",
+        form=form,
+        rows=[RowView(row, names, entry_id) for entry_id, row in found.rows],
+        searched=bool(asked),
+        live=not asked and not cursor,
+        newest=newest,
+        statuses=STATUSES,
+        zone=zone,
+        key_names=sorted(names.keys.values())[:200],
+        account_names=sorted(names.accounts.values())[:200],
+        looked_at=found.looked_at,
+        older=url_for("requests.show", cursor=found.cursor, **asked) if found.cursor else "",
+        start=url_for("requests.show", **asked) if cursor else "",
+    ), form.status
+
+
+def _zone(client: Any) -> str:
+    with store_errors():
+        return client.hget(keys.pool(g.pool), "zone") or "UTC"
+
+
+def _wanted(form: Form, names: Names, zone: str) -> Wanted:
+    """Return what *form* asks for. Raises InvalidRequest, which names the field."""
+    return Wanted(
+        key=_id(form, "key", names.keys),
+        account=_id(form, "account", names.accounts),
+        model=form["model"].strip(),
+        status=form["status"].strip(),
+        since=_moment(form, "since", zone),
+        until=_moment(form, "until", zone),
+    )
+
+
+def _id(form: Form, field: str, names: Any) -> str:
+    """Return the id of what a field names; the id of what has been removed is its own name."""
+    name = form[field].strip()
+    ids = [one for one, known in names.items() if known == name]
+    if name and not ids and not name.startswith(("key_", "acct_")):
+        raise InvalidRequest(f"is no {field} of this pool", param=field)
+    return ids[0] if ids else name
+
+
+def _moment(form: Form, field: str, zone: str) -> float | None:
+    text = form[field].strip()
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))).timestamp()
+    except (ValueError, OverflowError):
+        raise InvalidRequest("is a date and time like 2026-11-21 18:00", param=field) from None
 
 
 @bp.get("/find")
@@ -43,38 +117,16 @@ def find() -> Any:
 
 @bp.get("/<request_id>")
 def one(request_id: str) -> Any:
-    client = services().scripts.client
-    told = explain(client, g.pool, request_id)
-    return render_template(
-        "requests/one.html", place="requests.show", told=told, ways=_way, next_steps=NEXT, row=None
+    client, entry_id = services().scripts.client, request.args.get("entry", "")
+    told = explain(
+        client,
+        g.pool,
+        request_id,
+        entry_id=entry_id if _ENTRY_ID.fullmatch(entry_id) else "",
+        most=MOST_LOOKED,
     )
+    return render_template("requests/one.html", place="requests.show", told=told, ways=_way, next_steps=NEXT)
 
 
 def _way(choice: dict[str, Any]) -> str:
     return WAYS.get(choice["by"]) or f"By the policy “{str(choice['policy']).replace('_', ' ')}”"
-
-
-@bp.get("")
-def show() -> Any:
-    found = services()
-    client = found.scripts.client
-    names = names_of(client, g.pool)
-    form = Form(request.args, *SEARCHED)
-    from app.quotas import tail
-
-    entries = tail.after(client, g.pool, "", 50)
-    return render_template(
-        "requests/show.html",
-        place="requests.show",
-        form=form,
-        rows=[RowView(row, names) for _, row in reversed(entries)],
-        searched=False,
-        live=True,
-        newest=entries[-1][0] if entries else "0",
-        statuses=STATUSES,
-        key_names=[],
-        account_names=[],
-        looked="",
-        older="",
-        cursor="",
-    )

@@ -35,6 +35,7 @@ def names_of(client: Any, pool: str) -> Names:
 class RowView:
     row: Mapping[str, Any]
     names: Names
+    entry_id: str = ""  # its place in the ledger
 
     @property
     def id(self) -> str:
@@ -71,11 +72,6 @@ class RowView:
     def number(self, name: str) -> float | None:
         value = self.row.get(name)
         return value if isinstance(value, int | float) else None
-
-    @property
-    def searched(self) -> dict[str, Any]:
-        """What the search of the page goes by, so that a live row can be held against it."""
-        return {name: self.row[name] for name in ("id", "key", "account", "model", "status")}
 
 
 def _named(one: str, names: Mapping[str, str]) -> str:

@@ -41,8 +41,13 @@ DAY = 86400.0  # the longest time limit, in seconds
 bp = page_blueprint("settings", "/settings")
 
 
-@bp.get("")
+@bp.route("", methods=["GET", "POST"])
 def show() -> Any:
+    form = Form(request.form, "name", under={"pool": "name"})
+    if request.method == "POST":
+        with form.checked():
+            made = desk().create_pool(form["name"].strip())
+            return done(f"Pool {made.name} is made.", "start.show", pool=made.name)
     found, pool = services(), _pool()
     told = settings_from(_text(pool))
     own = dict(told.time_limits).get(EVERY_MODEL, {})
@@ -52,6 +57,7 @@ def show() -> Any:
     return render_template(
         "settings/show.html",
         place="settings.show",
+        form=form,
         settings=pool,
         told=told,
         policies=POLICY_WORDS,
@@ -59,7 +65,7 @@ def show() -> Any:
         patterns=[pattern for pattern, limits in told.time_limits if pattern != EVERY_MODEL and limits],
         gauges=[GaugeView(gauge) for gauge in gauges],
         priced=sum(1 for row in rows.values() if is_own(row)),
-    )
+    ), form.status
 
 
 def _pool() -> Pool:

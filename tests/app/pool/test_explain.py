@@ -52,6 +52,35 @@ def test_settled(store: StoreOfTest) -> None:
     assert (choice["out"], choice["tries"]) == ([], [{"wire": "chat"}])
 
 
+def test_what_it_used(store: StoreOfTest) -> None:
+    store.admit("r1")
+    assert told(store, "r1")["usage"] == {}
+    store.settle("r1", status=200, input_tokens=5, output_tokens=7, cost=11)
+
+    assert told(store, "r1")["usage"] == {
+        "source": "upstream",
+        "input_tokens": 5,
+        "output_tokens": 7,
+        "cost": 11,
+    }
+
+
+def test_its_place_is_known(store: StoreOfTest) -> None:
+    """Then nothing else is looked through; without it no more than is wanted."""
+    for name in ("r1", "r2"):
+        store.admit(name)
+        store.settle(name, status=200)
+        store.client.delete(keys.settled(store.pool, name))
+    (first, _), _ = store.client.xrange(keys.ledger(store.pool))
+
+    assert explain(store.client, store.pool, "r1", entry_id=first, most=0)["state"] == "settled"
+    with pytest.raises(NotFound):
+        explain(store.client, store.pool, "r2", entry_id=first, most=0)
+    with pytest.raises(NotFound):
+        explain(store.client, store.pool, "r1", most=0)
+    assert explain(store.client, store.pool, "r1", most=10)["state"] == "settled"
+
+
 def test_accounts_that_were_out(store: StoreOfTest) -> None:
     """As they were when it was decided, not as they are now; those that are due first come first."""
     store.admit("x", pin="b")

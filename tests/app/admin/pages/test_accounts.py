@@ -1,0 +1,143 @@
+"""The pages of accounts."""
+
+from __future__ import annotations
+
+from app.admin.pages.seen import account_view
+from app.wiring import Services
+from tests.app.admin.pages.conftest import POOL, Furnished
+from tests.support.admin import Visitor, audited
+
+HOME = f"/admin/p/{POOL}/accounts"
+
+
+class TestAdding:
+    def test_by_key(self, inside: Visitor, services: Services) -> None:
+        form = {
+            "kind": "openai",
+            "name": "main",
+            "credential": "sk-secret",
+            "cap": "7",
+            "models": "gpt-5, o3",
+        }
+
+        answer = inside.send(f"{HOME}/add", form)
+
+        assert (answer.status_code, answer.location) == (303, f"{HOME}/main")
+        added = services.accounts.find(POOL, "main")
+        assert (added.cap, added.models, added.credential) == (7, ("gpt-5", "o3"), "sk-secret")
+        assert "Account main is added." in inside.get(answer.location).text
+        assert "Account main is added." not in inside.get(answer.location).text
+
+    def test_what_is_wrong_stands_beside_its_field(self, inside: Visitor, services: Services) -> None:
+        """All of it at once; what was typed is kept, but for the credential."""
+        form = {"kind": "compatible", "name": "my server", "cap": "many", "credential": "sk-secret"}
+
+        answer = inside.send(f"{HOME}/add", form)
+
+        assert answer.status_code == 400
+        for field in ("name", "cap"):
+            assert f'id="{field}-fault"' in answer.text
+        assert 'value="my server"' in answer.text
+        assert "sk-secret" not in answer.text
+        assert services.accounts.all(POOL) == []
+        assert audited(services)[-1]["action"] == "session.open"
+
+    def test_a_taken_name(self, inside: Visitor, pool: Furnished) -> None:
+        pool.account("main")
+
+        answer = inside.send(f"{HOME}/add", {"kind": "openai", "name": "main", "credential": "sk-x"})
+
+        assert answer.status_code == 400
+        assert "An account named" in answer.text
+
+    def test_a_credential_that_could_not_be_sent(self, inside: Visitor, services: Services) -> None:
+        answer = inside.send(f"{HOME}/add", {"kind": "openai", "name": "main", "credential": "sk x"})
+
+        assert answer.status_code == 400
+        assert 'id="credential-fault"' in answer.text
+        assert services.accounts.all(POOL) == []
+
+
+class TestChanging:
+    def test_edit(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        pool.account("main", models=("gpt-5",))
+
+        page = inside.get(f"{HOME}/main/edit").text
+        assert 'value="gpt-5"' in page
+        assert 'value="100"' in page
+        answer = inside.send(f"{HOME}/main/edit", {"cap": "5", "weight": "2", "group": "0", "models": ""})
+
+        assert answer.status_code == 303
+        changed = services.accounts.find(POOL, "main")
+        assert (changed.cap, changed.weight, changed.models, changed.credential) == (5, 2, (), "sk-main")
+
+    def test_another_credential(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        pool.account("main")
+        form = {"cap": "5", "weight": "2", "group": "0", "credential": "sk-new"}
+
+        inside.send(f"{HOME}/main/edit", form)
+
+        assert services.accounts.find(POOL, "main").credential == "sk-new"
+
+    def test_out_of_bounds(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        pool.account("main")
+
+        answer = inside.send(f"{HOME}/main/edit", {"cap": "0", "weight": "2", "group": "0"})
+
+        assert answer.status_code == 400
+        assert 'id="cap-fault"' in answer.text
+        assert services.accounts.find(POOL, "main").weight == 1
+
+    def test_pause_and_resume(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        pool.account("main")
+
+        inside.send(f"{HOME}/main/pause", {}, shown_at=HOME)
+        assert services.accounts.find(POOL, "main").state == "paused"
+        inside.send(f"{HOME}/main/resume", {}, shown_at=HOME)
+        assert services.accounts.find(POOL, "main").state == "active"
+        assert [one["action"] for one in audited(services)][-2:] == ["account.pause", "account.resume"]
+
+    def test_remove(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        """A key that is bound to it is named first."""
+        bound = pool.account("main")
+        pool.key("ann", accounts=(bound.id,))
+
+        assert inside.get(f"{HOME}/main/remove").status_code == 200
+        refused = inside.send(f"{HOME}/main/remove", {})
+        assert refused.status_code == 400
+        assert "keys are bound to it" in refused.text
+        assert inside.send(f"{HOME}/main/remove", {"force": "yes"}).status_code == 303
+        assert services.accounts.all(POOL) == []
+
+
+class TestShowing:
+    def test_states_windows_and_markup(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        one = pool.account("main", cap=9, models=("<script>",))
+        services.accounts.observe(POOL, one.id, {}, mark={"windows": [[62.5, 9_000_000_000_000, 18_000]]})
+        services.accounts.pause(POOL, "main", "<b>because</b>")
+
+        for path in (HOME, f"{HOME}/main", f"/admin/p/{POOL}/"):
+            page = inside.get(path).text
+            assert "0 of 9 in flight" in page
+            assert "&lt;b&gt;because&lt;/b&gt;" in page
+            assert "<b>because" not in page
+            assert "5\u202fh window" in page
+        assert "<script>" not in inside.get(f"{HOME}/main").text.partition("<main")[2]
+
+    def test_a_window_that_is_over_is_not_used(self, pool: Furnished, services: Services) -> None:
+        one = pool.account("main", kind="chatgpt")
+        services.accounts.observe(POOL, one.id, {}, mark={"windows": [[62.5, 1000, 18_000]]})
+
+        (window,) = account_view(services.accounts.find(POOL, "main"), 2.0).windows
+
+        assert (window.used, window.over) == (0, True)
+
+    def test_nobody_of_that_name(self, inside: Visitor) -> None:
+        for path in ("nobody", "nobody/edit", "nobody/remove", "nobody/test"):
+            assert inside.get(f"{HOME}/{path}").status_code == 404
+
+    def test_no_credential_on_any_page(self, inside: Visitor, pool: Furnished) -> None:
+        pool.account("main")
+
+        for path in ("", "/main", "/main/edit", "/main/test", "/main/remove"):
+            assert "sk-main" not in inside.get(HOME + path).text

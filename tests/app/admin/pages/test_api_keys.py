@@ -1,0 +1,141 @@
+"""The pages of keys."""
+
+from __future__ import annotations
+
+import re
+
+from app.quotas.limits import parse_limit
+from app.wiring import Services
+from tests.app.admin.pages.conftest import POOL, Furnished
+from tests.support.admin import Visitor
+
+HOME = f"/admin/p/{POOL}/keys"
+
+
+def secret_on(page: str) -> str:
+    found = re.search(r'id="secret">(sk-pg-[\w-]+)<', page)
+    assert found
+    return found[1]
+
+
+class TestMaking:
+    def test_it_is_shown_once(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        form = {
+            "name": "ann",
+            "limits": "5 usd/month\n\n10 requests/minute",
+            "models": "gpt-5",
+            "on_cut": "restart",
+        }
+
+        answer = inside.send(f"{HOME}/create", form)
+
+        assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+        secret = secret_on(answer.text)
+        key = services.api_keys.authenticate(secret)
+        assert (key.name, key.models, key.on_cut) == ("ann", ("gpt-5",), "restart")
+        assert [limit["what"] for limit in key.limits] == ["cost", "requests"]
+        for path in ("", "/ann", "/ann/edit", "/ann/rotate"):
+            assert secret not in inside.get(HOME + path).text
+
+    def test_what_is_wrong_stands_beside_its_field(self, inside: Visitor, services: Services) -> None:
+        form = {
+            "name": "ann smith",
+            "limits": "much",
+            "expires": "soon",
+            "output_tokens": "-1",
+            "models": "gpt-5",
+        }
+
+        answer = inside.send(f"{HOME}/create", form)
+
+        assert answer.status_code == 400
+        for field in ("name", "limits", "expires", "output_tokens"):
+            assert f'id="{field}-fault"' in answer.text
+        assert 'value="ann smith"' in answer.text
+        assert ">much</textarea>" in answer.text
+        assert services.api_keys.all(POOL) == []
+
+    def test_an_account_that_is_not_there(self, inside: Visitor, services: Services) -> None:
+        answer = inside.send(f"{HOME}/create", {"name": "ann", "accounts": "nobody", "on_cut": "fail"})
+
+        assert answer.status_code == 400
+        assert 'id="accounts-fault"' in answer.text
+        assert services.api_keys.all(POOL) == []
+
+
+class TestChanging:
+    def test_edit(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        pool.account("main")
+        pool.key("ann", models=("gpt-5",), expires_at=1_900_000_000)
+        assert 'value="2030-03-17T17:46:40Z"' in inside.get(f"{HOME}/ann/edit").text
+
+        form = {"models": "", "accounts": "main", "expires": "2031-01-01", "on_cut": "fail", "raw": "yes"}
+        assert inside.send(f"{HOME}/ann/edit", form).status_code == 303
+
+        key = services.api_keys.find(POOL, "ann")
+        assert (key.models, len(key.accounts), key.raw, key.expires_at) == ((), 1, True, 1_924_992_000)
+
+    def test_what_was_emptied_is_taken_back(
+        self, inside: Visitor, services: Services, pool: Furnished
+    ) -> None:
+        pool.key("ann", expires_at=1_900_000_000, output_tokens=50)
+
+        inside.send(f"{HOME}/ann/edit", {"expires": "", "output_tokens": "", "on_cut": "fail"})
+
+        key = services.api_keys.find(POOL, "ann")
+        assert (key.expires_at, key.output_tokens) == (None, 0)
+
+    def test_rotate(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        former = pool.key("ann")
+
+        answer = inside.send(f"{HOME}/ann/rotate", {"hours": "1"})
+
+        for secret in (former, secret_on(answer.text)):
+            assert services.api_keys.authenticate(secret).name == "ann"
+        assert "1 more hour" in answer.text
+
+    def test_rotate_for_ever(self, inside: Visitor, pool: Furnished) -> None:
+        pool.key("ann")
+
+        for hours in ("99999", "-1", "one", ""):
+            answer = inside.send(f"{HOME}/ann/rotate", {"hours": hours})
+            assert answer.status_code == 400
+            assert 'id="hours-fault"' in answer.text
+
+    def test_disable_enable_remove(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        pool.key("ann")
+
+        inside.send(f"{HOME}/ann/disable", {})
+        assert services.api_keys.find(POOL, "ann").state == "disabled"
+        inside.send(f"{HOME}/ann/enable", {}, shown_at=f"{HOME}/ann")
+        assert services.api_keys.find(POOL, "ann").state == "active"
+        inside.send(f"{HOME}/ann/remove", {})
+        assert services.api_keys.all(POOL) == []
+
+
+class TestShowing:
+    def test_many(self, inside: Visitor, pool: Furnished) -> None:
+        for number in range(53):
+            pool.key(f"key{number:02}", limits=(parse_limit("5 requests/day"),))
+
+        first, last = inside.get(HOME).text, inside.get(f"{HOME}?at=2").text
+
+        assert ("key00" in first, "key52" in first) == (True, False)
+        assert ("key00" in last, "key52" in last) == (False, True)
+        assert "key17" in inside.get(f"{HOME}?q=Y17").text
+        assert inside.get(f"{HOME}?at=99").status_code == 200
+        assert inside.get(f"{HOME}?at=x&q=%00").status_code == 200
+
+    def test_snippets_name_this_gateway(self, inside: Visitor, pool: Furnished) -> None:
+        pool.key("ann", models=("gpt-5-mini",))
+
+        page = inside.get(f"{HOME}/ann").text
+
+        assert "http://gate.test/v1" in page
+        assert "gpt-5-mini" in page
+
+    def test_usage_of_every_span(self, inside: Visitor, pool: Furnished) -> None:
+        pool.key("ann")
+
+        for span in ("1h", "24h", "7d", "30d", "x"):
+            assert inside.get(f"{HOME}/ann?span={span}").status_code == 200

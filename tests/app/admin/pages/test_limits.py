@@ -1,0 +1,71 @@
+"""The page on which limits are changed."""
+
+from __future__ import annotations
+
+from app.quotas.limits import describe, parse_limit
+from app.wiring import Services
+from tests.app.admin.pages.conftest import POOL, Furnished
+from tests.support.admin import Visitor
+
+OF_KEY = f"/admin/p/{POOL}/limits/of-key/ann"
+OF_POOL = f"/admin/p/{POOL}/limits/of-pool"
+
+
+def limits(services: Services) -> list[str]:
+    key_id = services.api_keys.find(POOL, "ann").id
+    return [describe(limit) for limit in services.limits.all(POOL, key_id)]
+
+
+class TestOfAKey:
+    def test_add_change_remove(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        pool.key("ann")
+
+        inside.send(OF_KEY, {"do": "add", "limit": "5 usd/month", "mode": "balanced"})
+        assert limits(services) == ["5 usd/month balanced"]
+
+        limit_id = services.api_keys.find(POOL, "ann").limits[0]["id"]
+        inside.send(OF_KEY, {"do": "set", "id": limit_id, "changed": "7.5 usd/month"})
+        assert limits(services) == ["7.5 usd/month"]
+
+        inside.send(OF_KEY, {"do": "remove", "id": limit_id, "changed": "7.5 usd/month"})
+        assert limits(services) == []
+
+    def test_what_is_no_limit(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        pool.key("ann")
+
+        answer = inside.send(OF_KEY, {"do": "add", "limit": "a <b>lot", "mode": "strict"})
+
+        assert answer.status_code == 400
+        assert 'id="limit-fault"' in answer.text
+        assert 'value="a &lt;b&gt;lot"' in answer.text
+        assert limits(services) == []
+
+    def test_another_kind_is_another_limit(
+        self, inside: Visitor, services: Services, pool: Furnished
+    ) -> None:
+        """The message stands beside the limit that was to be changed."""
+        pool.key("ann", limits=(parse_limit("5 usd/month"), parse_limit("9 requests/day")))
+        limit_id = services.api_keys.find(POOL, "ann").limits[1]["id"]
+
+        answer = inside.send(OF_KEY, {"do": "set", "id": limit_id, "changed": "9 usd/day"})
+
+        assert answer.status_code == 400
+        assert answer.text.count('id="changed-fault"') == 1
+        assert 'value="9 usd/day"' in answer.text
+        assert limits(services) == ["5 usd/month", "9 requests/day"]
+
+    def test_one_that_is_gone(self, inside: Visitor, pool: Furnished) -> None:
+        pool.key("ann")
+
+        assert inside.send(OF_KEY, {"do": "remove", "id": "lim_x"}).status_code == 400
+
+    def test_nobodys(self, inside: Visitor) -> None:
+        assert inside.get(OF_KEY).status_code == 404
+
+
+def test_of_the_pool(inside: Visitor, services: Services, pool: Furnished) -> None:
+    inside.send(OF_POOL, {"do": "add", "limit": "100 parallel_requests", "mode": "strict"})
+
+    assert [describe(limit) for limit in services.limits.all(POOL)] == ["100 parallel_requests"]
+    pool.key("ann")
+    assert "100 parallel_requests" in inside.get(f"/admin/p/{POOL}/keys/ann").text

@@ -1,0 +1,89 @@
+"""The first page: what needs a person comes first."""
+
+from __future__ import annotations
+
+from app.admin.pages import attention
+from app.quotas.limits import parse_limit
+from app.stores import keys
+from app.wiring import Services
+from tests.app.admin.pages.conftest import POOL, Furnished
+from tests.support.admin import Visitor
+
+HOME = f"/admin/p/{POOL}/"
+
+
+class TestFront:
+    def test_first_steps_where_nothing_is_set_up(self, inside: Visitor) -> None:
+        assert inside.get("/admin/").location == f"/admin/p/{POOL}/start"
+
+    def test_the_overview_where_it_can_answer(self, inside: Visitor, pool: Furnished) -> None:
+        pool.account("main")
+        pool.key("ann")
+
+        assert inside.get("/admin/").location == HOME
+
+
+class TestFindings:
+    def test_all_is_well(self, inside: Visitor, pool: Furnished) -> None:
+        pool.account("main")
+        pool.key("ann")
+
+        assert "All is well" in inside.get(HOME).text
+
+    def test_what_needs_a_person(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        """The worst first, each with where to mend it."""
+        dead, stale = pool.account("dead"), pool.account("stale", kind="chatgpt")
+        client = services.scripts.client
+        client.hset(
+            keys.account(POOL, dead.id), mapping={"state": "credential_dead", "reason": "invalid_api_key"}
+        )
+        client.hset(keys.account(POOL, stale.id), "expires_ms", 1000)
+        pool.account("held")
+        services.accounts.pause(POOL, "held")
+        full = parse_limit("5 requests/ever")
+        pool.key("ann", limits=(full,), expires_at=client.time()[0] + 3600)
+        client.hset(keys.limit(POOL, full["id"]), mapping={"b": 0, "s": 5})
+
+        page = inside.get(HOME).text
+        section = page.partition('id="needs"')[2].partition("</section>")[0]
+
+        for said in (
+            "its credential is refused (invalid api key)",
+            "its sign-in is over and was not renewed",
+            "somebody paused it",
+            "has reached its limit 5 requests/ever",
+            "expires in",
+        ):
+            assert said in section
+        assert section.index("credential is refused") < section.index("somebody paused it")
+        assert f"/admin/p/{POOL}/accounts/dead" in section
+        assert f"/admin/p/{POOL}/limits/of-key/ann" in section
+
+    def test_a_pool_that_answers_nobody(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        pool.account("main")
+        services.accounts.pause(POOL, "main")
+
+        assert "answers nobody" in inside.get(HOME).text
+
+    def test_no_more_than_can_be_read(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        for number in range(attention.MOST + 5):
+            services.accounts.pause(POOL, pool.account(f"a{number}").name)
+
+        section = inside.get(HOME).text.partition('id="needs"')[2].partition("</section>")[0]
+
+        assert section.count("<li>") == attention.MOST
+
+
+def test_every_span(inside: Visitor, pool: Furnished) -> None:
+    for span in ("1h", "24h", "7d", "30d", "<script>"):
+        answer = inside.get(f"{HOME}?span={span}")
+        assert answer.status_code == 200
+        assert "<script>" not in answer.text.partition("<main")[2]
+
+
+def test_a_switcher_where_there_are_more_pools(inside: Visitor, services: Services, pool: Furnished) -> None:
+    assert "/admin/p/team-b/" not in inside.get(HOME).text
+
+    services.pools.ensure("team-b")
+
+    assert "/admin/p/team-b/" in inside.get(HOME).text

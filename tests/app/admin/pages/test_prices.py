@@ -1,0 +1,59 @@
+"""The page of prices."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.wiring import Services
+from tests.app.admin.pages.conftest import POOL, Furnished
+from tests.support.admin import Visitor
+
+HOME = f"/admin/p/{POOL}/settings/prices"
+
+
+class TestSetting:
+    def test_own_price_and_back(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        form = {"model": "gpt-5", "input": "1.5", "output": "9", "cached_input": "0.15", "context": "1000"}
+        assert inside.send(HOME, form).status_code == 303
+
+        row = services.prices.current(POOL).rows()["gpt-5"]
+        assert row["standard"] == {"input": 1_500_000, "output": 9_000_000, "cached_input": 150_000}
+        assert row["context"] == 1000
+        assert "Back to the list" in inside.get(HOME).text
+
+        inside.send(HOME, {"do": "remove", "model": "gpt-5"})
+        assert "Back to the list" not in inside.get(HOME).text
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("input", "cheap"),
+            ("output", ""),
+            ("input", "-1"),
+            ("input", "0.0000001"),
+            ("context", "0"),
+            ("model", " "),
+        ],
+    )
+    def test_what_is_no_price(
+        self, inside: Visitor, services: Services, pool: Furnished, field: str, value: str
+    ) -> None:
+        form = {"model": "llama", "input": "1", "output": "2", field: value}
+
+        answer = inside.send(HOME, form)
+
+        assert answer.status_code == 400
+        assert f'id="{field}-fault"' in answer.text
+        assert "llama" not in services.prices.current(POOL).rows()
+
+
+def test_found_by_their_beginning(inside: Visitor, pool: Furnished) -> None:
+    page = inside.get(f"{HOME}?q=gpt-5-mini").text
+
+    assert "gpt-5-mini" in page
+    assert "o3-pro" not in page
+
+
+def test_the_form_begins_with_the_price_of_now(inside: Visitor, pool: Furnished) -> None:
+    assert 'value="gpt-5"' in inside.get(f"{HOME}?model=gpt-5").text
+    assert 'value="&lt;x&gt;"' in inside.get(f"{HOME}?model=<x>").text

@@ -1,0 +1,151 @@
+"""Searching requests, and explaining one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+
+from app.stores import keys
+from app.wiring import Services
+from tests.app.admin.pages.conftest import POOL, Furnished
+from tests.support.admin import Visitor
+
+HOME = f"/admin/p/{POOL}/requests"
+MARKUP = "<script>alert(1)</script>"
+
+
+class Booked:
+    """Ledger rows of two keys at two accounts."""
+
+    def __init__(self, services: Services, pool: Furnished) -> None:
+        self._client = services.scripts.client
+        self.accounts = {name: pool.account(name).id for name in ("main", "spare")}
+        for name in ("ann", "bob"):
+            pool.key(name)
+        self.keys = {name: services.api_keys.find(POOL, name).id for name in ("ann", "bob")}
+
+    def row(self, request_id: str, *, at: float = 1_795_000_000, **more: Any) -> str:
+        row = {
+            "id": request_id,
+            "at_ms": int(at * 1000),
+            "key": self.keys["ann"],
+            "account": self.accounts["main"],
+            "model": "gpt-5",
+            "endpoint": "/v1/responses",
+            "status": 200,
+            "source": "upstream",
+            **more,
+        }
+        entry_id: str = self._client.xadd(
+            keys.ledger(POOL), {"row": orjson.dumps(row), "why": "[]"}, id=f"{int(at * 1000)}-*"
+        )
+        return entry_id
+
+
+@pytest.fixture
+def booked(services: Services, pool: Furnished) -> Booked:
+    return Booked(services, pool)
+
+
+def found(page: str) -> list[str]:
+    return [part.partition('"')[0] for part in page.split('<tr id="row-')[1:]]
+
+
+class TestSearch:
+    def test_newest_first(self, inside: Visitor, booked: Booked) -> None:
+        for number in range(3):
+            booked.row(f"r{number}", at=1_795_000_000 + number)
+
+        page = inside.get(HOME).text
+
+        assert found(page) == ["r2", "r1", "r0"]
+        assert "data-live-rows" in page
+
+    def test_by_each_field(self, inside: Visitor, booked: Booked) -> None:
+        booked.row("r0")
+        booked.row("r1", key=booked.keys["bob"], status=502, error="upstream_error")
+        booked.row("r2", account=booked.accounts["spare"], model="o3", status=429)
+
+        for query, ids in {
+            "key=bob": ["r1"],
+            "account=spare": ["r2"],
+            "model=o3": ["r2"],
+            "status=failed": ["r2", "r1"],
+            "status=5xx": ["r1"],
+            "status=ok&key=ann": ["r0"],
+            "model=o3&key=bob": [],
+        }.items():
+            page = inside.get(f"{HOME}?{query}").text
+            assert found(page) == ids, query
+            assert "data-live-rows" not in page
+
+    def test_by_time_in_the_pools_zone(self, inside: Visitor, services: Services, booked: Booked) -> None:
+        services.pools.change(POOL, zone="Asia/Tokyo")
+        for hour in (1, 2, 3):
+            booked.row(f"r{hour}", at=datetime(2026, 11, 1, hour, 30, tzinfo=UTC).timestamp())
+
+        page = inside.get(f"{HOME}?since=2026-11-01T11:00&until=2026-11-01T12:00").text
+
+        assert found(page) == ["r2"]
+        assert "Asia/Tokyo" in page
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("key", "nobody"), ("account", "<x>"), ("since", "soon"), ("status", "7"), ("until", "9999")],
+    )
+    def test_what_cannot_be_searched_for(
+        self, inside: Visitor, booked: Booked, field: str, value: str
+    ) -> None:
+        answer = inside.get(f"{HOME}?{field}={value}")
+
+        assert answer.status_code == 400
+        assert f'id="{field}-fault"' in answer.text
+        assert found(answer.text) == []
+
+    def test_a_broken_cursor(self, inside: Visitor, booked: Booked) -> None:
+        assert inside.get(f"{HOME}?cursor=x").status_code == 400
+
+    def test_page_by_page(self, inside: Visitor, booked: Booked) -> None:
+        for number in range(60):
+            booked.row(f"r{number}", at=1_795_000_000 + number)
+
+        first = inside.get(HOME).text
+        older = first.partition(">Older")[0].rpartition('href="')[2].partition('"')[0].replace("&amp;", "&")
+        second = inside.get(older).text
+
+        assert found(first) + found(second) == [f"r{number}" for number in reversed(range(60))]
+
+    def test_stored_markup_stays_text(self, inside: Visitor, booked: Booked) -> None:
+        booked.row("r0", model=MARKUP, error=MARKUP, status=502)
+
+        for path in (HOME, f"{HOME}/r0", f"/admin/p/{POOL}/accounts", f"/admin/p/{POOL}/accounts/main"):
+            page = inside.get(path).text
+            assert MARKUP not in page
+            assert "&lt;script&gt;alert(1)" in page or path.endswith("accounts")
+
+
+class TestOne:
+    def test_where_its_place_is_told(self, inside: Visitor, booked: Booked) -> None:
+        entry_id = booked.row("r0", input_tokens=1234, output_tokens=5, cost=1_500_000, first_ms=300)
+
+        page = inside.get(f"{HOME}/r0?entry={entry_id}").text
+
+        assert "1\u202f234 in" in page
+        assert "$1.50" in page
+        assert inside.get(f"{HOME}/r1?entry={entry_id}").status_code == 404
+
+    def test_found_by_its_id(self, inside: Visitor, booked: Booked) -> None:
+        booked.row("r0")
+
+        assert inside.get(f"{HOME}/find?id=+r0+").location == f"{HOME}/r0"
+        assert inside.get(f"{HOME}/r0").status_code == 200
+        assert inside.get(f"{HOME}/find?id=").status_code == 302
+
+    def test_nothing_of_that_id(self, inside: Visitor, booked: Booked) -> None:
+        answer = inside.get(f"{HOME}/{MARKUP.replace('/', '')}")
+
+        assert answer.status_code == 404
+        assert "<script>alert" not in answer.text

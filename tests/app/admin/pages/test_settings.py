@@ -1,0 +1,95 @@
+"""What holds for a whole pool."""
+
+from __future__ import annotations
+
+from app.config import TimeLimits
+from app.pool.settings import settings_from
+from app.stores import keys
+from app.wiring import Services
+from tests.app.admin.pages.conftest import POOL, Furnished
+from tests.support.admin import Visitor
+
+HOME = f"/admin/p/{POOL}/settings"
+
+
+def stored(services: Services) -> str:
+    return services.scripts.client.hget(keys.pool(POOL), "settings") or ""
+
+
+class TestRouting:
+    def test_saved(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        form = {"policy": "ordered", "zone": "Asia/Tokyo", "tells_windows": "yes"}
+
+        assert inside.send(f"{HOME}/routing", form).status_code == 303
+
+        (one,) = services.pools.all()
+        assert (one.policy, one.zone) == ("ordered", "Asia/Tokyo")
+        told = settings_from(stored(services))
+        assert (told.names_accounts, told.tells_windows) == (False, True)
+        assert "ordered" in inside.get(HOME).text
+
+    def test_nothing_of_it_is_saved_where_a_part_is_wrong(
+        self, inside: Visitor, services: Services, pool: Furnished
+    ) -> None:
+        answer = inside.send(f"{HOME}/routing", {"policy": "ordered", "zone": "Nowhere"})
+
+        assert answer.status_code == 400
+        assert 'id="zone-fault"' in answer.text
+        assert 'value="Nowhere"' in answer.text
+        assert services.pools.all()[0].policy == "balanced"
+
+
+class TestTimeLimits:
+    def test_saved_and_taken_back(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        inside.send(f"{HOME}/time-limits", {"of": "*", "idle": "33", "total": "700.5"})
+        limits = settings_from(stored(services)).limits_for("gpt-5", TimeLimits())
+        assert (limits.idle, limits.total) == (33, 700.5)
+        assert 'value="700.5"' in inside.get(f"{HOME}/time-limits").text
+
+        inside.send(f"{HOME}/time-limits", {"of": "*", "idle": "33"})
+        assert settings_from(stored(services)).limits_for("gpt-5", TimeLimits()).total == TimeLimits().total
+
+    def test_of_some_models(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        inside.send(f"{HOME}/time-limits", {"of": "o3*", "total": "900"})
+
+        told = settings_from(stored(services))
+        assert told.limits_for("o3-mini", TimeLimits()).total == 900
+        assert told.limits_for("gpt-5", TimeLimits()).total == TimeLimits().total
+        assert "o3*" in inside.get(HOME).text
+
+    def test_no_numbers(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        answer = inside.send(f"{HOME}/time-limits", {"of": "*", "idle": "nan", "total": "-3", "connect": "x"})
+
+        assert answer.status_code == 400
+        for field in ("idle", "total", "connect"):
+            assert f'id="{field}-fault"' in answer.text
+        assert stored(services) == ""
+
+    def test_numbers_that_do_not_fit_together(
+        self, inside: Visitor, services: Services, pool: Furnished
+    ) -> None:
+        answer = inside.send(f"{HOME}/time-limits", {"of": "*", "idle": "500"})
+
+        assert answer.status_code == 400
+        assert "idle_reasoning" in answer.text
+        assert stored(services) == ""
+
+
+class TestPools:
+    def test_another(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        answer = inside.send(HOME, {"name": "team-b"})
+
+        assert answer.location == "/admin/p/team-b/start"
+        assert "team-b" in services.pools.names()
+        assert "/admin/p/team-b/" in inside.get(HOME).text
+
+    def test_a_name_that_none_can_have(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        answer = inside.send(HOME, {"name": "Team B"})
+
+        assert answer.status_code == 400
+        assert 'value="Team B"' in answer.text
+        assert services.pools.names() == [POOL]
+
+    def test_one_that_is_not_there(self, inside: Visitor) -> None:
+        assert inside.get("/admin/p/nowhere/").status_code == 404
+        assert inside.get("/admin/p/<script>/keys").status_code == 404
