@@ -10,6 +10,7 @@ from app.office.audit import AuditBook
 from app.office.desk import Desk
 from app.office.doors import Doors, doors_of
 from app.office.flows import FlowBook
+from app.office.keeper import Keeper
 from app.office.parts import Parts
 from app.pool.accounts import AccountBook
 from app.pool.known_accounts import KnownAccounts
@@ -71,6 +72,10 @@ class Services:
     def desk(self, actor: Actor) -> Desk:
         """Return what *actor* may change things through."""
         return Desk(self.office, actor)
+
+    def keeper(self, actor: Actor) -> Keeper:
+        """Return what *actor* may change who comes in through."""
+        return Keeper(self.doors, self.audit, actor)
 
 
 def build(settings: Settings, *, demo: bool = False, tracing: Tracing | None = None) -> Services:

@@ -85,9 +85,8 @@ def _make_first(form: Form) -> str | None:
     if form.faults:
         return None
     with form.checked():
-        actor = Actor(name, START, sessions.address())
-        with services().audit.change(actor, "operator.create", "", name) as change:
-            change.after = services().doors.operators.start(form["token"], name, password).public()
+        keeper = services().keeper(Actor(name, START, sessions.address()))
+        keeper.start(form["token"], name, password)
     return None if form.faults else name
 
 

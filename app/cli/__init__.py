@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from app.cli.account import account_group
+from app.cli.admin import admin_group
 from app.cli.backup import backup, restore
 from app.cli.common import Group
 from app.cli.doctor import doctor
@@ -31,6 +32,7 @@ main.add_command(up)
 main.add_command(backup)
 main.add_command(restore)
 main.add_command(account_group)
+main.add_command(admin_group)
 main.add_command(key_group)
 main.add_command(pool_group)
 main.add_command(price_group)

@@ -141,7 +141,12 @@ def connect(redis_url: str | None, environ: Mapping[str, str]) -> Services:
 
 def desk(services: Services, via: str = CLI) -> Desk:
     """Return what whoever runs this command changes things through."""
-    return services.desk(Actor(_user(), via))
+    return services.desk(actor(via))
+
+
+def actor(via: str = CLI) -> Actor:
+    """Return whoever runs this command, for the audit book."""
+    return Actor(_user(), via)
 
 
 def _user() -> str:

@@ -30,6 +30,7 @@ class Prepared:
     key_name: str
     key: str | None
     has_accounts: bool
+    start_token: str | None  # lets the first person in to the admin pages; None when somebody was
 
 
 def prepare(services: Services, demo: DemoUpstream | None, openai_api_key: str) -> Prepared:
@@ -48,6 +49,7 @@ def prepare(services: Services, demo: DemoUpstream | None, openai_api_key: str) 
         key_name=name,
         key=None if exists else at_desk.create_key(DEFAULT, {"name": name})[1],
         has_accounts=any(demo or account.kind != "demo" for account in accounts.all(DEFAULT)),
+        start_token=None if services.settings.admin == "off" else services.doors.operators.start_token(),
     )
 
 

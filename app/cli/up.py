@@ -49,7 +49,9 @@ def up(demo: bool, host: str | None, port: str | None, workers: str | None, open
     environ = os.environ | {NAMES[name]: value for name, value in given.items() if value is not None}
     settings = Settings.from_environment(environ)
     log.configure(settings.log_level)
-    _refuse_used_port(settings)
+    _refuse_used_port(settings.bind, settings.port)
+    if settings.admin_port is not None:
+        _refuse_used_port(settings.admin.rpartition(":")[0].strip("[]"), settings.admin_port)
     embedded.redis_url(settings)
     upstream = DemoUpstream(_free_port(), secrets.token_urlsafe(32)) if demo else None
     supervisor = Supervisor(
@@ -92,16 +94,16 @@ def _stages(environ: dict[str, str], demo: DemoUpstream | None) -> list[list[Chi
     return [[child("demo", "app.demo", "--port", str(demo.port), "--until-stdin-closes")], serving]
 
 
-def _refuse_used_port(settings: Settings) -> None:
+def _refuse_used_port(host: str, port: int) -> None:
     """gunicorn would try for five seconds, and whoever has the port would look ready meanwhile."""
-    family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((settings.bind, settings.port))
+            probe.bind((host, port))
         except OSError as error:
             raise click.ClickException(
-                f"cannot listen on {settings.bind} port {settings.port} ({error.strerror}): see --port"
+                f"cannot listen on {host} port {port} ({error.strerror}): see --port"
             ) from None
 
 
@@ -130,8 +132,7 @@ def _reachable(bind: str) -> str:
 
 def _greeting(settings: Settings, prepared: Prepared, model: str) -> str:
     """Return what to show once everything answers; the curl line can be pasted as it is."""
-    host = _reachable(settings.bind)
-    url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/v1"
+    url = f"{_origin(settings.bind, settings.port)}/v1"
     key, bearer = f"{prepared.key}  (shown this once)", f"'Authorization: Bearer {prepared.key}'"
     if prepared.key is None:
         key = f"'{prepared.key_name}' was shown when it was made; another: poolgate key create --name NAME"
@@ -142,9 +143,28 @@ def _greeting(settings: Settings, prepared: Prepared, model: str) -> str:
         "",
         f"  url  {url}",
         f"  key  {key}",
+        *_doors(settings, prepared.start_token),
         *([] if prepared.has_accounts else ["  next add an account: poolgate account add --help"]),
         "",
         f"curl -sSN {url}/chat/completions -H {bearer} -H 'Content-Type: application/json'"
         f" -d '{orjson.dumps(question).decode()}'",
     ]
     return "\n".join(lines)
+
+
+def _doors(settings: Settings, start_token: str | None) -> list[str]:
+    """Say where the admin pages are, and at the first start how to come in."""
+    if settings.admin == "off":
+        return []
+    host, port = settings.bind, settings.port
+    if settings.admin_port is not None:
+        host, port = settings.admin.rpartition(":")[0].strip("[]"), settings.admin_port
+    origin = _origin(host, port)
+    if start_token is None:
+        return [f"  web  {origin}/admin/"]
+    return [f"  web  {origin}/admin/first-start?token={start_token}  (opens once, within a day)"]
+
+
+def _origin(host: str, port: int) -> str:
+    host = _reachable(host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

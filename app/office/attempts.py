@@ -76,7 +76,12 @@ class Attempts:
     def forget(self, name: str) -> None:
         """Let *name* be tried anew: somebody at the machine says so."""
         with store_errors():
-            self._scripts.client.delete(keys.tries(f"name:{_digest(name)}"))
+            client, who = self._scripts.client, _digest(name)
+            for key in [
+                keys.tries(f"name:{who}"),
+                *client.scan_iter(keys.tries(f"both:{who}:*"), count=1000),
+            ]:
+                client.delete(key)
 
 
 def network(address: str) -> str:

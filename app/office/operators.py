@@ -91,7 +91,7 @@ class OperatorBook:
         if self._make(name, password, _digest(token.strip())) != "made":
             raise InvalidRequest(
                 "is not the one that was printed, has been used, or is too old: "
-                "`poolgate admin token start` prints another",
+                "`poolgate admin invite` prints another",
                 param="token",
             )
         return self.find(checked_name(name))

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pyotp
 from cryptography.fernet import Fernet
 from flask import Blueprint, Flask
 from werkzeug.test import TestResponse
@@ -95,3 +96,9 @@ def everything_stored(client: Any) -> str:
             told.append(str(getattr(client, kinds[kind])(key)))
         told.append(key)
     return "\n".join(told)
+
+
+def turn_on_second_factor(services: Services, name: str) -> tuple[pyotp.TOTP, list[str]]:
+    """Return the authenticator app of *name*, whose present code is spent, and the recovery codes."""
+    app = pyotp.TOTP(services.doors.operators.begin_second_factor(name))
+    return app, services.doors.operators.confirm_second_factor(name, app.now())
