@@ -19,16 +19,22 @@ class PartsSeen:
         self._anywhere = False
         self._last: tuple[Any, Any, Any] | None = None  # deltas come in long runs of the same part
 
-    def add(self, event: dict[str, Any]) -> None:
+    def add(self, event: dict[str, Any]) -> bool:
+        """Return whether *event* is of another part than the one before it."""
         get = event.get
         place = get("item_id"), get("output_index"), get("content_index", 0)
         if place == self._last:
-            return
+            return False
         self._last = place
         item_id, output_index, content_index = place
         anchors = {item_id, output_index} - {None}
         self._places.update((anchor, content_index) for anchor in anchors)
         self._anywhere = self._anywhere or not anchors
+        return True
+
+    def forget_place(self) -> None:
+        """Let the next event count as one of another part."""
+        self._last = None
 
     def __contains__(self, event: dict[str, Any]) -> bool:
         content_index = event.get("content_index", 0)

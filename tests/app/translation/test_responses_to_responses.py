@@ -17,6 +17,10 @@ MESSAGE = {
     "content": [{"type": "output_text", "text": "Hello", "annotations": []}],
 }
 CALL = {"id": "fc_1", "type": "function_call", "call_id": "call_a", "name": "f", "arguments": "{}"}
+TOLD = [
+    *("output_item.added", "content_part.added", "output_text.delta"),
+    *("output_text.done", "content_part.done"),
+]
 PLACE = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
 
 
@@ -31,6 +35,10 @@ def created() -> Event:
 def completed(*output: dict, number: int = 9) -> Event:
     response = {"id": "resp_1", "status": "completed", "output": list(output)}
     return event("response.completed", sequence_number=number, response=response)
+
+
+def added() -> Event:
+    return event("response.output_item.added", output_index=0, item={**MESSAGE, "content": []})
 
 
 def fed(*events: Event, **options) -> list[Event]:
@@ -55,6 +63,7 @@ def test_same_events():
     events = [
         created(),
         event("response.output_item.added", output_index=0, item={**MESSAGE, "content": []}),
+        event("response.content_part.added", **PLACE, part={"type": "output_text", "text": ""}),
         event("response.output_text.delta", **PLACE, delta="Hello"),
         event("response.output_text.done", **PLACE, text="Hello"),
         event("response.output_item.done", output_index=0, item=MESSAGE),
@@ -83,12 +92,14 @@ class TestCreated:
         delta = event("response.output_text.delta", **PLACE, delta="Hello")
 
         assert fed(delta) == []
-        assert types(fed(delta, completed(MESSAGE))) == ["created", "output_text.delta", "completed"]
+        assert types(fed(delta, completed(MESSAGE))) == ["created", *TOLD, "output_item.done", "completed"]
 
     def test_waiting_has_an_end(self):
         deltas = [event("response.output_text.delta", **PLACE, delta="x") for _ in range(HELD_EVENTS + 1)]
 
-        assert fed(*deltas) == deltas
+        told = types(fed(*deltas))
+
+        assert told == ["output_item.added", "content_part.added", *(HELD_EVENTS + 1) * ["output_text.delta"]]
 
     def test_nothing_is_lost_at_the_end(self):
         translator = ResponsesPassThrough()
@@ -102,9 +113,10 @@ class TestSnapshots:
     def test_text_only_in_done(self):
         """Text without deltas gets one, just before the event that has it."""
         done = event("response.output_text.done", sequence_number=4, **PLACE, text="Hello")
-        _, delta, passed = fed(created(), done)
+        part = event("response.content_part.added", **PLACE, part={"type": "output_text", "text": ""})
+        *_, delta, passed = fed(created(), added(), part, done)
 
-        assert passed is done
+        assert passed.payload == {**done.payload, "sequence_number": 5}
         assert delta.payload == {
             "type": "response.output_text.delta",
             "sequence_number": 4,
@@ -120,19 +132,14 @@ class TestSnapshots:
 
         assert types(out) == [
             "created",
-            "output_item.added",
-            "content_part.added",
-            "output_text.delta",
-            "output_text.done",
-            "content_part.done",
+            *TOLD,
             "output_item.done",
             "completed",
         ]
 
     def test_message_without_deltas(self):
         """A message that was announced, and then only ended, gets its text."""
-        added = event("response.output_item.added", output_index=0, item={**MESSAGE, "content": []})
-        out = fed(created(), added, event("response.output_item.done", output_index=0, item=MESSAGE))
+        out = fed(created(), added(), event("response.output_item.done", output_index=0, item=MESSAGE))
 
         assert types(out).count("output_item.added") == 1
         assert [one.payload["delta"] for one in out if one.type.endswith(".delta")] == ["Hello"]
@@ -156,6 +163,69 @@ class TestSnapshots:
         out = fed(created(), completed(search))
 
         assert types(out) == ["created", "output_item.added", "output_item.done", "completed"]
+
+
+def delta(text: str, **place) -> Event:
+    return event("response.output_text.delta", **place, delta=text)
+
+
+class TestAnnouncing:
+    """SDKs add deltas to items and parts that they were told of, and fail where there are none."""
+
+    @pytest.mark.parametrize("place", [PLACE, {"output_index": 0, "content_index": 0}, {}])
+    @pytest.mark.parametrize("ended", [True, False])
+    def test_a_message_of_deltas_alone(self, place, ended):
+        dones = [
+            event("response.output_text.done", **place, text="Hello"),
+            event("response.content_part.done", **place, part=MESSAGE["content"][0]),
+            event("response.output_item.done", output_index=0, item=MESSAGE),
+        ]
+        out = fed(
+            created(), delta("Hel", **place), delta("lo", **place), *(dones if ended else ()), completed()
+        )
+
+        told = [*TOLD[:3], *TOLD[2:], "output_item.done"]
+        assert types(out) == ["created", *told, "completed"]
+        (item,) = out[-1].payload["response"]["output"]
+        assert item["content"][0]["text"] == "Hello"
+        assert {one.payload["item_id"] for one in out if "item_id" in one.payload} == {
+            place.get("item_id", "msg_0")
+        }
+
+    def test_a_part(self):
+        out = fed(created(), added(), delta("Hi", **PLACE), delta("!", **PLACE))
+
+        assert types(out)[2:] == ["content_part.added", "output_text.delta", "output_text.delta"]
+
+    def test_what_comes_too_late_is_not_told_twice(self):
+        late = event("response.content_part.added", **PLACE, part={"type": "output_text", "text": ""})
+        out = fed(created(), delta("Hi", **PLACE), added(), late, delta("!", **PLACE), completed())
+
+        assert types(out).count("output_item.added") == types(out).count("content_part.added") == 1
+
+    def test_a_call_that_nobody_heard_of(self):
+        """Its deltas say neither its name nor its id: all of it is told once it is known."""
+        place = {"item_id": "fc_1", "output_index": 0}
+        out = fed(
+            created(),
+            event("response.function_call_arguments.delta", **place, delta="{"),
+            event("response.function_call_arguments.done", **place, arguments="{}"),
+            event("response.output_item.done", output_index=0, item=CALL),
+            completed(),
+        )
+
+        call = ["output_item.added", "function_call_arguments.delta", "function_call_arguments.done"]
+        assert types(out) == ["created", *call, "output_item.done", "completed"]
+
+    def test_numbers_rise_by_one(self):
+        """What was put in takes numbers of its own; those of the upstream move up, in later reads, too."""
+        translator = ResponsesPassThrough()
+        events = [created(), delta("a", **PLACE), delta("b", **PLACE), completed(number=3)]
+        for number, one in enumerate(events):
+            one.payload["sequence_number"] = number
+        out = [told for one in events for told in translator.feed([one])]
+
+        assert [one.payload["sequence_number"] for one in out] == list(range(9))
 
 
 class TestOutput:
@@ -201,7 +271,8 @@ class TestLeftOut:
 
 def test_older_names():
     """Older names of events become today's."""
-    _, delta = fed(created(), event("response.text.delta", **PLACE, delta="Hi"))
+    delta = fed(created(), event("response.text.delta", **PLACE, delta="Hi"))[-1]
+    delta.payload.pop("sequence_number"), delta.payload.pop("logprobs")
 
     assert delta.payload == {"type": "response.output_text.delta", **PLACE, "delta": "Hi"}
 
