@@ -14,7 +14,7 @@ def create_admin_app(services: Services) -> Flask:
     """Return the WSGI application that answers under `/admin`: registers blueprints, no more."""
     from flask import Flask
 
-    from app.admin import errors, guard, headers, security, sessions, sign_in
+    from app.admin import api, errors, guard, headers, security, sessions, sign_in
     from app.admin.pages import site
     from app.admin.services import EXTENSION
 
@@ -29,5 +29,6 @@ def create_admin_app(services: Services) -> Flask:
     app.register_blueprint(sign_in.bp)
     guard.protect(security.bp)
     app.register_blueprint(security.bp)
+    api.register(app)
     site.register(app)
     return app

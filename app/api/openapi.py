@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,11 +10,11 @@ from marshmallow import Schema
 from werkzeug.routing import Rule
 
 from app.api.json import json_response
-from app.api.json_schema import schema_of
 from schemas.chat import CHAT_REQUEST, LEGACY_CHAT_REQUEST
 from schemas.codex import CODEX_REQUEST
 from schemas.compact import COMPACT_REQUEST
 from schemas.extended_chat import EXTENDED_CHAT_REQUEST
+from schemas.openapi import address, body_of, document, failure, first_line, in_path, json_of
 from schemas.plain import FORM_REQUESTS, JSON_REQUESTS
 from schemas.responses import RESPONSES_REQUEST
 
@@ -67,27 +66,10 @@ SUMMARIES = {
     "responses.create": "A response",
     "usage.show": "What this key has used, and its limits",
 }
-ERROR = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["message", "type", "code"],
-            "properties": {
-                "message": {"type": "string"},
-                "type": {"type": "string"},
-                "code": {"type": ["string", "null"]},
-                "param": {"type": "string"},
-                "resets_at": {"type": "integer"},
-            },
-        }
-    },
-}
 
 
-@bp.get("/openapi.json")
-def document() -> Response:
+@bp.get("/openapi.json", endpoint="document")
+def show() -> Response:
     return json_response(made())
 
 
@@ -100,22 +82,12 @@ def made() -> dict[str, Any]:
     """Return the OpenAPI document of the application at hand. Source: https://spec.openapis.org/oas/v3.1.0"""
     paths: dict[str, dict[str, Any]] = {}
     for rule in routes():
-        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+        path = address(rule.rule)
         for method in METHODS:
             if method in (rule.methods or ()):
                 paths.setdefault(path, {})[method.lower()] = _operation(rule, method)
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "Poolgate", "version": "1"},
-        "paths": paths,
-        "components": {
-            "schemas": {"Error": ERROR},
-            "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer"},
-                "basic": {"type": "http", "scheme": "basic"},
-            },
-        },
-    }
+    security = {"key": {"type": "http", "scheme": "bearer"}, "basic": {"type": "http", "scheme": "basic"}}
+    return document("Poolgate", paths, security)
 
 
 def routes() -> Iterator[Rule]:
@@ -132,36 +104,24 @@ def _operation(rule: Rule, method: str) -> dict[str, Any]:
     endpoint = rule.endpoint.removeprefix(ALIAS)
     blueprint = endpoint.partition(".")[0]
     operation: dict[str, Any] = {
-        "summary": SUMMARIES.get(endpoint) or _first_line(current_app.view_functions[rule.endpoint].__doc__),
+        "summary": SUMMARIES.get(endpoint) or first_line(current_app.view_functions[rule.endpoint].__doc__),
         "operationId": f"{rule.endpoint}_{rule.rule.strip('/').replace('/', '_')}",
-        "responses": {"200": _answer(endpoint), "default": _json({"$ref": "#/components/schemas/Error"})},
+        "responses": {"200": _answer(endpoint), "default": failure()},
     }
     if blueprint not in OPEN:
         operation["security"] = [{"basic": []} if blueprint == "basic_chat" else {"key": []}]
     if endpoint in BODIES:
         kind = "multipart/form-data" if endpoint in FORMS else "application/json"
-        content = {kind: {"schema": schema_of(BODIES[endpoint])}}
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = body_of(BODIES[endpoint], kind)
     if rule.arguments:
-        operation["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-            for name in sorted(rule.arguments)
-        ]
+        operation["parameters"] = in_path(rule.arguments)
     return operation
 
 
 def _answer(endpoint: str) -> dict[str, Any]:
     if endpoint in KINDS:
         return {"description": "", "content": {KINDS[endpoint]: {"schema": {"type": "string"}}}}
-    answer = _json({"type": "object"})
+    answer = json_of({"type": "object"})
     if endpoint in BODIES:
         answer["content"]["text/event-stream"] = {"schema": {"type": "string"}}
     return answer
-
-
-def _first_line(text: str | None) -> str:
-    return (text or "").strip().partition("\n")[0]
-
-
-def _json(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": "", "content": {"application/json": {"schema": schema}}}

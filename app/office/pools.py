@@ -7,18 +7,20 @@ from functools import reduce
 
 from app.errors import InvalidRequest
 from app.office.base import Noun
-from app.pool.pools import Pool, checked_name
+from app.pool.pools import POLICIES, Pool, checked_name, checked_policy, checked_zone
 
 Step = Callable[[str], str]
 
 
 class Pools(Noun):
-    def create_pool(self, pool: str) -> Pool:
-        """Make *pool*. Raises InvalidRequest where there is one of that name."""
+    def create_pool(self, pool: str, *, policy: str | None = None, zone: str | None = None) -> Pool:
+        """Make *pool*. Raises InvalidRequest where there is one of that name, and nothing is made."""
+        checked_policy(policy or POLICIES[0])
+        checked_zone(zone or "UTC")
         if checked_name(pool) in self._parts.pools.names():
             raise InvalidRequest(f"A pool named '{pool}' exists", param="name")
         self._ensure(pool)
-        return self.pool(pool)
+        return self.change_pool(pool, policy=policy, zone=zone) if policy or zone else self.pool(pool)
 
     def change_pool(
         self,

@@ -109,6 +109,11 @@ class AccountBook:
             raise NotFound(f"There is no account named {_listed(missing)} in pool '{pool}'", param="accounts")
         return tuple(dict.fromkeys(ids))
 
+    def names_by_id(self, pool: str) -> dict[str, str]:
+        with store_errors():
+            names = self._scripts.client.hgetall(keys.account_names(pool))
+        return {account_id: name for name, account_id in names.items()}
+
     def all(self, pool: str) -> list[Account]:
         """Return every account by name, credentials left sealed."""
         with store_errors():

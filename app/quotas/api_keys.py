@@ -164,6 +164,11 @@ class KeyBook:
         """Take a disabled key again."""
         self.change(pool, name, state="active")
 
+    def names_by_id(self, pool: str) -> dict[str, str]:
+        with store_errors():
+            names = self._scripts.client.hgetall(keys.key_names(pool))
+        return {key_id: name for name, key_id in names.items()}
+
     def change(self, pool: str, name: str, **fields: Any) -> ApiKey:
         """
         Give the key *name* other values of `create`'s fields, or another `state`, and return it.

@@ -71,9 +71,15 @@ def search(client: Any, pool: str, wanted: Wanted, cursor: str | None = None, mo
     return Found(rows, newest.removeprefix("("), looked_at)
 
 
+def checked_entry(text: str, param: str = "entry") -> str:
+    """Return *text* when it is '' or an entry's id, as answers give them. Raises InvalidRequest."""
+    if text and _CURSOR.fullmatch(text) is None:
+        raise InvalidRequest(f"This is no {param} that an earlier answer gave", param=param)
+    return text
+
+
 def _bounds(wanted: Wanted, cursor: str | None) -> tuple[str, str]:
-    if cursor is not None and _CURSOR.fullmatch(cursor) is None:
-        raise InvalidRequest("This is not a cursor that an earlier answer gave", param="cursor")
+    cursor = checked_entry(cursor or "", "cursor")
     until = "+" if wanted.until is None else f"{int(wanted.until * 1000)}"
     oldest = "-" if wanted.since is None else f"{int(wanted.since * 1000)}"
     return f"({cursor}" if cursor else until, oldest

@@ -9,11 +9,11 @@ import pytest
 from flask import Flask
 
 from app import create_app
-from app.api.json_schema import schema_of
 from app.api.openapi import made, routes
 from app.config import Settings
 from app.wiring import build
 from schemas.chat import CHAT_REQUEST
+from schemas.json_schema import schema_of
 from schemas.plain import EmbeddingsRequest
 
 

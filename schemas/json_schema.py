@@ -11,9 +11,10 @@ from typing import Any
 
 from marshmallow import INCLUDE, Schema
 from marshmallow.fields import Field, Nested
-from marshmallow.validate import Equal, Length, OneOf, Range
+from marshmallow.validate import Equal, Length, OneOf, Range, Regexp
 
-from schemas.wire import Json, Texts, Whole
+from schemas.admin import Digits
+from schemas.wire import Json, Texts, Whole, WireSchema
 
 TYPES = {str: "string", bool: "boolean", int: "number", float: "number", list: "array", dict: "object"}
 
@@ -25,16 +26,19 @@ def schema_of(schema: Schema) -> JsonSchema:
     fields = {field.data_key or name: field for name, field in schema.load_fields.items()}
     return {
         "type": "object",
-        "properties": {name: _of(field) for name, field in fields.items()},
+        "properties": {
+            name: _of(field, nulls=isinstance(schema, WireSchema)) for name, field in fields.items()
+        },
         "required": sorted(name for name, field in fields.items() if field.required),
         "additionalProperties": schema.unknown == INCLUDE,
     }
 
 
-def _of(field: Field[Any]) -> JsonSchema:
+def _of(field: Field[Any], *, nulls: bool) -> JsonSchema:
+    """*nulls* says whether null is the same as absence here."""
     if isinstance(field, Nested):
         told = schema_of(field.schema)
-    elif isinstance(field, Whole):
+    elif isinstance(field, Whole | Digits):
         told = {"type": "integer", "minimum": field.allowed[0], "maximum": field.allowed[-1]}
     elif isinstance(field, Json):
         told = {"type": list(dict.fromkeys(TYPES[one] for one in field.types)) or ["null"]}
@@ -44,13 +48,16 @@ def _of(field: Field[Any]) -> JsonSchema:
         told = {}
     for validator in field.validators:
         told |= _bound(validator, told.get("type"))
-    return told if field.required or "type" not in told else _or_null(told)
+    nullable = field.allow_none or (nulls and not field.required)
+    return _or_null(told) if nullable and "type" in told else told
 
 
 def _bound(validator: Any, kinds: Any) -> JsonSchema:
     match validator:
         case Length(min=int(least)):
             return {"minLength": least} | ({"minItems": least} if "array" in kinds else {})
+        case Regexp(regex=regex):
+            return {"pattern": "^" + str(regex.pattern).removesuffix(r"\Z") + "$"}
         case Equal(comparable=value):
             return {"enum": [value]}
         case OneOf(choices=choices):
@@ -62,7 +69,7 @@ def _bound(validator: Any, kinds: Any) -> JsonSchema:
 
 
 def _or_null(told: JsonSchema) -> JsonSchema:
-    """Where a field is not required, null says that it is absent."""
+    """Say that null is welcome, too."""
     kinds = told["type"] if isinstance(told["type"], list) else [told["type"]]
     nullable = told | {"type": [*kinds, *(() if "null" in kinds else ("null",))]}
     if "enum" in told:

@@ -1,0 +1,35 @@
+"""The admin API: JSON under `/admin/api`, for an admin token or whoever is signed in."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask
+
+from app.admin.api import (
+    accounts,
+    api_keys,
+    audit,
+    health,
+    limits,
+    openapi,
+    pools,
+    prices,
+    requests,
+    settings,
+    sign_ins,
+    usage,
+)
+from app.admin.guard import API_ROOT, protect
+
+PARTS = (
+    *(pools.bp, limits.bp, accounts.bp, sign_ins.bp, api_keys.bp, usage.bp),
+    *(requests.bp, prices.bp, settings.bp, audit.bp, health.bp, openapi.bp),
+)
+
+
+def register(app: Flask) -> None:
+    """Give *app* every call of the API, none of them without a sign-in."""
+    api = Blueprint("api", __name__, url_prefix=API_ROOT)
+    protect(api, json=True)
+    for part in PARTS:
+        api.register_blueprint(part)
+    app.register_blueprint(api)

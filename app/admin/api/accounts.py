@@ -1,0 +1,101 @@
+"""Accounts: the upstream identities of a pool."""
+
+from __future__ import annotations
+
+import orjson
+from flask import Blueprint, Response
+
+from app.admin.api import asking
+from app.admin.api.asking import answer, checked_pool, deleted, desk, listed
+from app.admin.api.shapes import account_shape
+from app.admin.services import services
+from schemas.admin import (
+    AccountChange,
+    AuthJson,
+    NewAccount,
+    Nothing,
+    RemoveAccountQuery,
+    TrialInput,
+)
+
+bp = Blueprint("accounts", __name__, url_prefix="/accounts")
+
+NEW_ACCOUNT, ACCOUNT_CHANGE, AUTH_JSON = NewAccount(), AccountChange(), AuthJson()
+TRIAL_INPUT, NOTHING, REMOVE_QUERY = TrialInput(), Nothing(), RemoveAccountQuery()
+
+
+@bp.get("")
+def index() -> Response:
+    """Every account by name: what it is, and how it does."""
+    return listed([account_shape(one) for one in services().accounts.all(asking.pool())])
+
+
+@bp.post("")
+def add() -> Response:
+    """Add an account by its API key or access token; the pool is made where it is not there."""
+    pool, said = asking.pool(must_be=False), asking.body(NEW_ACCOUNT)
+    added = desk().add_account(
+        pool,
+        said,
+        credential=said.pop("credential", ""),
+        chatgpt_account_id=said.pop("chatgpt_account_id", ""),
+    )
+    return answer(account_shape(added), 201)
+
+
+@bp.post("/import")
+def import_file() -> Response:
+    """Take over the ChatGPT sign-in in Codex's auth.json."""
+    pool, said = asking.pool(must_be=False), asking.body(AUTH_JSON)
+    stored = desk().import_account(pool, said["name"], orjson.dumps(said["auth_json"]))
+    return answer(account_shape(stored), 201)
+
+
+@bp.get("/<name>")
+def show(name: str) -> Response:
+    """One account."""
+    return answer(account_shape(services().accounts.find(asking.pool(), name)))
+
+
+@bp.patch("/<name>")
+def change(name: str) -> Response:
+    """Change what is said; the rest stays. No models: any."""
+    said = asking.body(ACCOUNT_CHANGE)
+    credential = said.pop("credential", "")
+    return answer(account_shape(desk().change_account(asking.pool(), name, said, credential=credential)))
+
+
+@bp.delete("/<name>")
+def remove(name: str) -> Response:
+    """Remove an account and its credential; `force=true` even if keys are bound to it."""
+    said = asking.query(REMOVE_QUERY)
+    desk().remove_account(checked_pool(said["pool"]), name, although_bound=said.get("force") == "true")
+    return deleted(name)
+
+
+@bp.post("/<name>/pause")
+def pause(name: str) -> Response:
+    """Give an account no new requests."""
+    asking.body(NOTHING)
+    return answer(account_shape(desk().pause_account(asking.pool(), name)))
+
+
+@bp.post("/<name>/resume")
+def resume(name: str) -> Response:
+    """Bring an account back, whatever it was out for."""
+    asking.body(NOTHING)
+    return answer(account_shape(desk().resume_account(asking.pool(), name)))
+
+
+@bp.post("/<name>/test")
+def test(name: str) -> Response:
+    """Ask an account for one word: a tiny real request, which is not booked."""
+    said = asking.body(TRIAL_INPUT)
+    return answer(desk().test_account(asking.pool(), name, said.get("model", "")).public())
+
+
+@bp.post("/<name>/export")
+def export(name: str) -> Response:
+    """The sign-in of an account as Codex's auth.json: a secret."""
+    asking.body(NOTHING)
+    return Response(desk().export_account(asking.pool(), name), mimetype="application/json")

@@ -1,0 +1,84 @@
+"""API keys: what callers present. A secret is told once, where it is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response
+
+from app.admin.api import asking
+from app.admin.api.asking import answer, deleted, desk, listed
+from app.admin.api.shapes import gauge_shape, key_shape, standing
+from app.admin.services import services
+from app.quotas.api_keys import ApiKey
+from schemas.admin import Nothing, Rotation
+from schemas.api_keys import KeyChange, KeyInput
+
+bp = Blueprint("keys", __name__, url_prefix="/keys")
+
+KEY_INPUT, KEY_CHANGE, ROTATION, NOTHING = KeyInput(), KeyChange(), Rotation(), Nothing()
+
+
+@bp.get("")
+def index() -> Response:
+    """Every key by name, with its limits as they stand."""
+    found, pool = services(), asking.pool()
+    keys, names = found.api_keys.all(pool), found.accounts.names_by_id(pool)
+    gauges = iter(found.usage.gauges(pool, [limit for key in keys for limit in key.limits]))
+    return listed([key_shape(key, names, [gauge_shape(next(gauges)) for _ in key.limits]) for key in keys])
+
+
+@bp.post("")
+def create() -> Response:
+    """Make a key; `key` in the answer is its secret, shown this once."""
+    pool = asking.pool(must_be=False)
+    key, secret = desk().create_key(pool, asking.body(KEY_INPUT))
+    return answer({"key": secret, **_shape(key)}, 201)
+
+
+@bp.get("/<name>")
+def show(name: str) -> Response:
+    """One key, with its limits and its pool's as they stand."""
+    found, pool = services(), asking.pool()
+    key = found.api_keys.find(pool, name)
+    return answer(_shape(key) | {"pool_limits": standing(found, pool, found.limits.all(pool))})
+
+
+@bp.patch("/<name>")
+def change(name: str) -> Response:
+    """Change what is said; the rest stays. No models or accounts: all; `expires` null: never."""
+    return answer(_shape(desk().change_key(asking.pool(), name, asking.body(KEY_CHANGE))))
+
+
+@bp.delete("/<name>")
+def remove(name: str) -> Response:
+    """Forget a key and its limits; what it used stays in the books."""
+    desk().remove_key(asking.pool(), name)
+    return deleted(name)
+
+
+@bp.post("/<name>/rotate")
+def rotate(name: str) -> Response:
+    """Give a key a new secret, shown this once; the former one stays good for `overlap_seconds`."""
+    said = asking.body(ROTATION)
+    key, secret = desk().rotate_key(asking.pool(), name, said.get("overlap_seconds", 0))
+    return answer({"key": secret, **_shape(key)})
+
+
+@bp.post("/<name>/disable")
+def disable(name: str) -> Response:
+    """Refuse a key from now on; requests it has running go on."""
+    asking.body(NOTHING)
+    return answer(_shape(desk().disable_key(asking.pool(), name)))
+
+
+@bp.post("/<name>/enable")
+def enable(name: str) -> Response:
+    """Take a disabled key again."""
+    asking.body(NOTHING)
+    return answer(_shape(desk().enable_key(asking.pool(), name)))
+
+
+def _shape(key: ApiKey) -> dict[str, Any]:
+    found = services()
+    return key_shape(key, found.accounts.names_by_id(key.pool), standing(found, key.pool, key.limits))

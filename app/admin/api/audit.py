@@ -1,0 +1,29 @@
+"""The audit book: who changed what."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from app.admin.api import asking
+from app.admin.api.asking import listed
+from app.admin.services import services
+from app.quotas.search import checked_entry
+from schemas.admin import AuditQuery
+
+bp = Blueprint("audit", __name__, url_prefix="/audit")
+
+AUDIT_QUERY = AuditQuery()
+
+
+@bp.get("")
+def index() -> Response:
+    """Changes, newest first. `action` may be a noun alone, such as `key`."""
+    said = asking.query(AUDIT_QUERY)
+    page = services().audit.page(
+        checked_entry(said.get("cursor", ""), "cursor") or None,
+        most=said["limit"],
+        who=said.get("who", ""),
+        action=said.get("action", ""),
+        pool=said.get("pool", ""),
+    )
+    return listed(page.entries, cursor=page.cursor)

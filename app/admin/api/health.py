@@ -1,0 +1,27 @@
+"""What is wrong, and how to mend it: the checks of `poolgate doctor`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from flask import Blueprint, Response
+
+from app.admin.api import asking
+from app.admin.api.asking import checked_pool, listed
+from app.admin.services import services
+from app.office.checkup import WRONG, checkup
+from schemas.admin import HealthQuery
+
+bp = Blueprint("health", __name__, url_prefix="/health")
+
+HEALTH_QUERY = HealthQuery()
+
+
+@bp.get("")
+def show() -> Response:
+    """Everything found, in `pool` or in all."""
+    pool = asking.query(HEALTH_QUERY).get("pool")
+    if pool is not None:
+        checked_pool(pool)
+    found = checkup(services(), pool)
+    return listed([asdict(one) for one in found], ok=not any(one.level == WRONG for one in found))

@@ -1,0 +1,110 @@
+"""GET /admin/api/openapi.json: what this API takes, written from the schemas that check it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Blueprint, Response, current_app
+from marshmallow import Schema
+from werkzeug.routing import Rule
+
+from app.admin.api import (
+    accounts,
+    api_keys,
+    asking,
+    audit,
+    health,
+    limits,
+    pools,
+    prices,
+    requests,
+    sign_ins,
+    usage,
+)
+from app.admin.api import settings as settings_part
+from app.admin.api.asking import answer
+from schemas.admin import NoQuery
+from schemas.openapi import address, body_of, document, failure, first_line, in_path, in_query, json_of
+
+bp = Blueprint("openapi", __name__)
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+NO_QUERY = NoQuery()
+BODIES: dict[str, Schema] = {
+    "api.pools.create": pools.POOL_INPUT,
+    "api.pools.change": pools.POOL_CHANGE,
+    **{f"api.limits.{name}": limits.LIMIT_INPUT for name in ("add_to_key", "add_to_pool")},
+    **{f"api.limits.{name}": limits.LIMIT_INPUT for name in ("edit_of_key", "edit_of_pool")},
+    "api.accounts.add": accounts.NEW_ACCOUNT,
+    "api.accounts.import_file": accounts.AUTH_JSON,
+    "api.accounts.change": accounts.ACCOUNT_CHANGE,
+    **{f"api.accounts.{name}": accounts.NOTHING for name in ("pause", "resume", "export")},
+    "api.accounts.test": accounts.TRIAL_INPUT,
+    "api.sign_ins.begin_device": sign_ins.SIGN_IN_INPUT,
+    "api.sign_ins.begin_browser": sign_ins.SIGN_IN_INPUT,
+    "api.sign_ins.poll_device": sign_ins.NOTHING,
+    "api.sign_ins.complete_browser": sign_ins.ADDRESS,
+    "api.keys.create": api_keys.KEY_INPUT,
+    "api.keys.change": api_keys.KEY_CHANGE,
+    "api.keys.rotate": api_keys.ROTATION,
+    **{f"api.keys.{name}": api_keys.NOTHING for name in ("disable", "enable")},
+    "api.prices.put": prices.PRICE_INPUT,
+}
+QUERIES: dict[str, Schema] = {  # of all others it is the pool
+    **{f"api.pools.{name}": NO_QUERY for name in ("index", "create", "show", "change")},
+    **{f"api.limits.{name}_pool": NO_QUERY for name in ("of", "add_to", "edit_of", "remove_of")},
+    "api.accounts.remove": accounts.REMOVE_QUERY,
+    "api.usage.series": usage.SERIES_QUERY,
+    "api.requests.index": requests.REQUESTS_QUERY,
+    "api.requests.show": requests.REQUEST_QUERY,
+    "api.prices.index": prices.PRICES_QUERY,
+    "api.settings.show": settings_part.NO_QUERY,
+    "api.audit.index": audit.AUDIT_QUERY,
+    "api.health.show": health.HEALTH_QUERY,
+    "api.openapi.show": NO_QUERY,
+}
+TOKEN = {"type": "http", "scheme": "bearer", "description": "An admin token: pgadm-…"}
+SESSION = {
+    "type": "apiKey",
+    "in": "cookie",
+    "description": "That of the pages; what changes something needs their X-CSRFToken as well.",
+}
+
+
+@bp.get("/openapi.json")
+def show() -> Response:
+    """This document."""
+    asking.query(NO_QUERY)
+    return answer(made())
+
+
+def made() -> dict[str, Any]:
+    """Return the OpenAPI document of the application at hand."""
+    paths: dict[str, dict[str, Any]] = {}
+    for rule in routes():
+        for method in METHODS:
+            if method in (rule.methods or ()):
+                paths.setdefault(address(rule.rule), {})[method.lower()] = _operation(rule)
+    cookie = {"name": str(current_app.config["SESSION_COOKIE_NAME"])}
+    security = {"token": TOKEN, "session": SESSION | cookie}
+    return document("Poolgate, for operators", paths, security)
+
+
+def routes() -> Iterator[Rule]:
+    rules = (rule for rule in current_app.url_map.iter_rules() if rule.endpoint.startswith("api."))
+    return iter(sorted(rules, key=lambda rule: rule.rule))
+
+
+def _operation(rule: Rule) -> dict[str, Any]:
+    lines = current_app.view_functions[rule.endpoint].__doc__
+    operation: dict[str, Any] = {
+        "summary": first_line(lines),
+        "operationId": rule.endpoint.removeprefix("api.").replace(".", "_"),
+        "security": [{"token": []}, {"session": []}],
+        "parameters": in_path(rule.arguments) + in_query(QUERIES.get(rule.endpoint, asking.POOL)),
+        "responses": {"2XX": json_of({"type": "object"}), "default": failure()},
+    }
+    if rule.endpoint in BODIES:
+        operation["requestBody"] = body_of(BODIES[rule.endpoint])
+    return operation

@@ -1,0 +1,67 @@
+"""Pools: what is set for all of their requests, and the limits that all of their keys share."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from flask import Blueprint, Response
+
+from app.admin.api import asking
+from app.admin.api.asking import answer, checked_pool, desk, listed
+from app.admin.api.shapes import standing
+from app.admin.services import services
+from app.pool.settings import with_accounts_named, with_time_limit, with_windows_told
+from schemas.admin import NoQuery, PoolChange, PoolInput
+
+bp = Blueprint("pools", __name__, url_prefix="/pools")
+
+NO_QUERY, POOL_INPUT, POOL_CHANGE = NoQuery(), PoolInput(), PoolChange()
+
+
+@bp.get("")
+def index() -> Response:
+    """Every pool by name."""
+    asking.query(NO_QUERY)
+    return listed([one.public() for one in services().pools.all()])
+
+
+@bp.post("")
+def create() -> Response:
+    """Make a pool."""
+    said = asking.body(POOL_INPUT)
+    name = checked_pool(said.pop("name"), must_be=False)
+    made = desk().create_pool(name, **said)
+    return answer(made.public(), 201)
+
+
+@bp.get("/<pool>")
+def show(pool: str) -> Response:
+    """One pool, and its limits as they stand."""
+    return _told(checked_pool(pool))
+
+
+@bp.patch("/<pool>")
+def change(pool: str) -> Response:
+    """Change what is said; the rest stays."""
+    said = asking.body(POOL_CHANGE)
+    desk().change_pool(
+        checked_pool(pool), policy=said.get("policy"), zone=said.get("zone"), steps=list(_steps(said))
+    )
+    return _told(pool)
+
+
+def _steps(said: dict[str, Any]) -> Any:
+    for pattern, limits in said.get("time_limits", {}).items():
+        for name, seconds in limits.items():
+            yield partial(with_time_limit, pattern=pattern, name=name, seconds=seconds)
+    if "names_accounts" in said:
+        yield partial(with_accounts_named, named=said["names_accounts"])
+    if "tells_windows" in said:
+        yield partial(with_windows_told, told=said["tells_windows"])
+
+
+def _told(pool: str) -> Response:
+    found = services()
+    limits = standing(found, pool, found.limits.all(pool))
+    return answer(desk().pool(pool).public() | {"limits": limits})

@@ -1,0 +1,41 @@
+"""Prices: the public list, and over it what a pool says."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from flask import Blueprint, Response
+
+from app.admin.api import asking
+from app.admin.api.asking import answer, checked_pool, desk, listed
+from app.admin.services import services
+from app.office.prices import RATES, micro_dollars, price_row
+from schemas.admin import PriceInput, PricesQuery
+
+bp = Blueprint("prices", __name__, url_prefix="/prices")
+
+PRICE_INPUT, PRICES_QUERY = PriceInput(), PricesQuery()
+
+
+@bp.get("")
+def index() -> Response:
+    """Prices in micro-dollars for a million tokens; `version` says whose they are."""
+    said = asking.query(PRICES_QUERY)
+    rows = services().prices.current(checked_pool(said["pool"])).rows()
+    begins = said.get("model", "")
+    return listed([{"model": name, **row} for name, row in sorted(rows.items()) if name.startswith(begins)])
+
+
+@bp.put("/<path:model>")
+def put(model: str) -> Response:
+    """Say what a model costs in this pool, in US dollars for a million tokens."""
+    pool, said = asking.pool(must_be=False), asking.body(PRICE_INPUT)
+    said |= {name: micro_dollars(Decimal(str(said[name])), name) for name in RATES if name in said}
+    known = services().prices.current(pool).rows().get(model, {})
+    return answer({"model": model, **desk().set_price(pool, model, price_row(known, said))})
+
+
+@bp.delete("/<path:model>")
+def remove(model: str) -> Response:
+    """Forget what this pool says; the public list holds again."""
+    return answer({"model": model, "deleted": desk().remove_price(asking.pool(), model)})

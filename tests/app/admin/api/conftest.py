@@ -1,0 +1,65 @@
+"""A caller of the admin API with a token, over a real store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app.admin import create_admin_app
+from app.config import Settings
+from app.wiring import Services, build
+
+Call = Callable[..., TestResponse]
+
+
+@pytest.fixture
+def services(redis_client: Any, redis_url: str, issuer: Any, tmp_path: Path) -> Services:
+    environ = {
+        "REDIS_URL": redis_url,
+        "POOLGATE_HOME": str(tmp_path),
+        "POOLGATE_SECRET_KEYS": Fernet.generate_key().decode(),
+        "POOLGATE_STORE_TIMEOUT_MS": "5000",
+        "POOLGATE_OAUTH_ISSUER": issuer.url,
+    }
+    services = build(Settings.from_environment(environ))
+    services.pools.ensure("default")
+    return services
+
+
+@pytest.fixture
+def app(services: Services) -> Flask:
+    return create_admin_app(services)
+
+
+@pytest.fixture
+def call(app: Flask, services: Services) -> Call:
+    """`call("POST", "/keys", {"name": "ann"})`, as the token `ci`."""
+    _, secret = services.doors.tokens.create("ci", by="ann")
+    client = app.test_client()
+
+    def send(method: str, path: str, body: Any = None, **more: Any) -> TestResponse:
+        headers = {"Authorization": f"Bearer {secret}"}
+        said = {} if body is None else {"json": body}
+        return client.open(f"/admin/api{path}", method=method, headers=headers, **said, **more)
+
+    return send
+
+
+@pytest.fixture
+def refused(call: Call) -> Callable[..., tuple[int, str | None]]:
+    """Send what must be refused; return the status and the field that is named."""
+
+    def send(*asked: Any, **more: Any) -> tuple[int, str | None]:
+        answer = call(*asked, **more)
+        error = answer.json["error"]
+        assert error["message"], error
+        assert set(error) <= {"message", "type", "code", "param"}
+        return answer.status_code, error.get("param")
+
+    return send

@@ -1,0 +1,120 @@
+"""Accounts and sign-ins over the API."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+import requests
+
+from tests.support.stored import everything_in
+
+NEW = {"kind": "openai", "name": "main", "credential": "sk-secret", "models": ["gpt-5-mini"]}
+
+
+class TestAccounts:
+    def test_a_life(self, call, services):
+        added = call("POST", "/accounts", NEW)
+        assert (added.status_code, added.json["state"]) == (201, "active")
+        assert "sk-secret" not in added.text
+
+        assert call("PATCH", "/accounts/main", {"cap": 3, "models": []}).json["cap"] == 3
+        call("PATCH", "/accounts/main", {"credential": "sk-newer"})
+        assert services.accounts.find("default", "main").credential == "sk-newer"
+        assert call("POST", "/accounts/main/pause").json["state"] == "paused"
+        assert call("POST", "/accounts/main/resume", {}).json["state"] == "active"
+        [listed] = call("GET", "/accounts").json["data"]
+        assert listed == call("GET", "/accounts/main").json
+        call("POST", "/keys", {"name": "ann", "accounts": ["main"]})
+        assert call("DELETE", "/accounts/main").status_code == 400
+        assert call("DELETE", "/accounts/main?force=true").json["deleted"] is True
+        assert call("GET", "/accounts/main").status_code == 404
+
+    @pytest.mark.parametrize(
+        "new",
+        [
+            {"kind": "compatible", "name": "gpu", "base_url": "http://10.0.0.5:8000/v1"},
+            {"kind": "chatgpt", "name": "ann", "credential": "t", "chatgpt_account_id": "id-1"},
+        ],
+    )
+    def test_other_kinds(self, call, new):
+        assert call("POST", "/accounts", new).json["kind"] == new["kind"]
+
+    @pytest.mark.parametrize(
+        ("body", "param"),
+        [
+            ({**NEW, "kind": "demo"}, "kind"),
+            ({**NEW, "cap": 0}, "cap"),
+            ({**NEW, "credential": "a b"}, "credential"),
+            ({**NEW, "base_url": "http://169.254.169.254/v1"}, "base_url"),
+            ({**NEW, "odd": 1}, "odd"),
+            ({"kind": "openai", "name": "main"}, "credential"),
+            ({"kind": "compatible", "name": "gpu"}, "base_url"),
+            ({"kind": "chatgpt", "name": "ann", "credential": "t"}, "chatgpt_account_id"),
+        ],
+    )
+    def test_what_cannot_be(self, call, refused, body, param):
+        assert refused("POST", "/accounts", body) == (400, param)
+        assert call("GET", "/accounts").json["data"] == []
+
+    @pytest.mark.parametrize("body", [{"name": "x"}, {"kind": "openai"}, {"base_url": "http://x"}])
+    def test_what_is_not_changed(self, call, refused, body):
+        call("POST", "/accounts", NEW)
+
+        assert refused("PATCH", "/accounts/main", body) == (400, next(iter(body)))
+
+    def test_a_test_call(self, call, upstream):
+        call("POST", "/accounts", {**NEW, "base_url": upstream.base_url("a")})
+
+        assert call("POST", "/accounts/main/test").json["ok"] is True
+        upstream.script({"play": "http_error", "status": 503}, account="a")
+        told = call("POST", "/accounts/main/test", {"model": "gpt-5"}).json
+        assert (told["ok"], told["status"], told["model"]) == (False, 503, "gpt-5")
+        assert told["error"]["message"]
+
+
+class TestSignIns:
+    def test_a_file_there_and_back(self, call, refused, issuer, redis_client):
+        _, tokens = issuer.login()
+        file = orjson.loads(tokens.auth_json())
+        made = call("POST", "/accounts/import", {"name": "ann", "auth_json": file})
+        assert (made.status_code, made.json["signed_in"]) == (201, True)
+
+        assert call("POST", "/accounts/ann/export").json["tokens"] == file["tokens"]
+        assert refused("GET", "/accounts/ann/export")[0] == 405
+        seen = everything_in(redis_client) + call("GET", "/audit").text + call("GET", "/accounts").text
+        assert not any(one in seen for one in (tokens.access_token, tokens.refresh_token))
+        assert [one["action"] for one in call("GET", "/audit?action=account.export").json["data"]] == [
+            "account.export"
+        ]
+
+    @pytest.mark.parametrize("file", [{}, {"tokens": {"access_token": "x"}}, {"OPENAI_API_KEY": "sk-1"}])
+    def test_a_file_without_a_sign_in(self, refused, file):
+        assert refused("POST", "/accounts/import", {"name": "ann", "auth_json": file})[0] == 400
+
+    def test_by_device(self, call, issuer, redis_client):
+        flow = call("POST", "/accounts/sign-ins/device", {"name": "ann"})
+        assert flow.status_code == 201
+        place = f"/accounts/sign-ins/device/{flow.json['id']}"
+        assert call("POST", place).json == {"state": "pending", "account": None}
+
+        issuer.approve(flow.json["user_code"])
+        for key in redis_client.scan_iter("*:asked"):
+            redis_client.delete(key)
+        done = call("POST", place).json
+
+        assert (done["state"], done["account"]["name"]) == ("done", "ann")
+        assert call("POST", place).status_code == 404
+
+    def test_by_browser(self, call, refused):
+        flow = call("POST", "/accounts/sign-ins/browser", {"name": "ann"}).json
+        place = f"/accounts/sign-ins/browser/{flow['id']}"
+        assert refused("POST", place, {"address": "http://localhost:1455/?code=x"}) == (400, "address")
+        address = requests.get(flow["page"], allow_redirects=False, timeout=30).headers["Location"]
+
+        assert call("POST", place, {"address": address}).json["account"]["signed_in"] is True
+
+    @pytest.mark.parametrize("way", ["device", "browser"])
+    def test_the_sign_in_service_is_away(self, call, services, way):
+        flow = call("POST", f"/accounts/sign-ins/{way}/flow_0", {"address": "x"} if way == "browser" else {})
+
+        assert flow.status_code == 404

@@ -1,0 +1,126 @@
+"""Keys and limits over the API."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.errors import InvalidApiKey
+from tests.support.stored import everything_in
+
+
+@pytest.fixture
+def account(call):
+    return call("POST", "/accounts", {"kind": "openai", "name": "main", "credential": "sk-x"}).json
+
+
+class TestKeys:
+    def test_a_life(self, call, services, account, redis_client):
+        said = {"name": "ann", "accounts": ["main"], "limits": ["9 requests/day"], "expires": "2099-01-01"}
+        made = call("POST", "/keys", said)
+        assert made.status_code == 201
+        secret = made.json["key"]
+        assert services.api_keys.authenticate(secret).id == made.json["id"]
+        assert (made.json["accounts"], made.json["limits"][0]["remaining"]) == (["main"], 9)
+
+        changed = call("PATCH", "/keys/ann", {"accounts": [], "expires": None, "on_cut": "restart"}).json
+        assert (changed["accounts"], changed["expires_at"], changed["on_cut"]) == ([], None, "restart")
+        newer = call("POST", "/keys/ann/rotate", {"overlap_seconds": 60}).json["key"]
+        assert {services.api_keys.authenticate(one).id for one in (secret, newer)} == {made.json["id"]}
+        assert call("POST", "/keys/ann/disable").json["state"] == "disabled"
+        with pytest.raises(InvalidApiKey):
+            services.api_keys.authenticate(newer)
+        assert call("POST", "/keys/ann/enable").json["state"] == "active"
+
+        told = call("GET", "/keys").text + call("GET", "/keys/ann").text + everything_in(redis_client)
+        assert not any(one in told for one in (secret, newer))
+        assert call("DELETE", "/keys/ann").json == {"name": "ann", "deleted": True}
+        assert call("GET", "/keys").json == {"object": "list", "data": []}
+
+    def test_it_is_audited(self, call, services):
+        call("POST", "/keys", {"name": "ann"})
+
+        entry = services.audit.page().entries[0]
+        assert (entry["who"], entry["via"], entry["action"]) == ("token:ci", "api", "key.create")
+
+    def test_it_makes_its_pool(self, call, services):
+        assert call("POST", "/keys?pool=team", {"name": "ann"}).json["pool"] == "team"
+        assert "team" in services.pools.names()
+
+    @pytest.mark.parametrize(
+        ("body", "param"),
+        [
+            ({}, "name"),
+            ({"name": "a b"}, "name"),
+            ({"name": "ann", "colour": "red"}, "colour"),
+            ({"name": "ann", "limits": ["many"]}, "limit"),
+            ({"name": "ann", "on_cut": "guess"}, "on_cut"),
+            ({"name": "ann", "expires": "soon"}, "expires"),
+            ({"name": "ann", "raw": "yes"}, "raw"),
+            ({"name": "ann", "output_tokens": 0}, "output_tokens"),
+            ([], None),
+            ("x", None),
+        ],
+    )
+    def test_what_cannot_be(self, refused, services, body, param):
+        assert refused("POST", "/keys", body) == (400, param)
+        assert services.api_keys.all("default") == []
+
+    def test_accounts_that_are_not_there(self, refused):
+        assert refused("POST", "/keys", {"name": "ann", "accounts": ["x"]}) == (404, "accounts")
+
+    @pytest.mark.parametrize("body", [{"name": "bob"}, {"limits": []}, {"state": "active"}])
+    def test_what_is_not_changed_here(self, call, refused, body):
+        call("POST", "/keys", {"name": "ann"})
+
+        assert refused("PATCH", "/keys/ann", body) == (400, next(iter(body)))
+
+    @pytest.mark.parametrize("overlap", [-1, 1.5, "1h", 91 * 86400])
+    def test_an_overlap_that_is_none(self, call, refused, overlap):
+        call("POST", "/keys", {"name": "ann"})
+
+        assert refused("POST", "/keys/ann/rotate", {"overlap_seconds": overlap}) == (400, "overlap_seconds")
+
+
+@pytest.mark.parametrize("owner", ["/keys/ann", "/pools/default"])
+class TestLimits:
+    @pytest.fixture(autouse=True)
+    def key(self, call):
+        return call("POST", "/keys", {"name": "ann"})
+
+    def test_a_life(self, call, owner):
+        added = call("POST", f"{owner}/limits", {"limit": "5 usd/month", "model": "gpt-5*"})
+        assert added.status_code == 201
+        one = added.json
+        assert (one["limit"], one["max"], one["settled"], one["held"]) == (
+            "5 usd/month for gpt-5*",
+            5_000_000,
+            0,
+            0,
+        )
+        assert one["resets_at"] > 1_700_000_000
+        place = f"{owner}/limits/{one['id']}"
+        edited = call("PATCH", place, {"limit": "6 usd/month", "model": "gpt-5*", "mode": "balanced"}).json
+        assert (edited["id"], edited["limit"]) == (one["id"], "6 usd/month for gpt-5* balanced")
+        assert call("GET", f"{owner}/limits").json["data"] == [edited]
+        assert call("GET", owner).json["limits"] == [edited]
+        assert call("DELETE", place).json["deleted"] is True
+        assert call("GET", f"{owner}/limits").json["data"] == []
+
+    @pytest.mark.parametrize(
+        ("body", "param"),
+        [({}, "limit"), ({"limit": "x"}, "limit"), ({"limit": "1 requests/day", "mode": "odd"}, "mode")],
+    )
+    def test_what_cannot_be(self, refused, owner, body, param):
+        assert refused("POST", f"{owner}/limits", body) == (400, param)
+
+    @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+    def test_none_of_that_id(self, refused, owner, method):
+        body = {"limit": "1 requests/day"} if method == "PATCH" else None
+        assert refused(method, f"{owner}/limits/lim_0", body) == (404, "limit")
+
+
+def test_the_pools_limits_stand_beside(call):
+    call("POST", "/keys", {"name": "ann"})
+    call("POST", "/pools/default/limits", {"limit": "3 requests/day"})
+
+    assert call("GET", "/keys/ann").json["pool_limits"][0]["limit"] == "3 requests/day"

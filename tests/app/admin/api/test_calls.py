@@ -1,0 +1,236 @@
+"""What all calls of the API have in common, and those that only tell."""
+
+from __future__ import annotations
+
+import time
+
+import orjson
+import pytest
+from marshmallow import ValidationError
+
+from app.admin.api.openapi import BODIES, QUERIES
+from tests.support.booked import book
+
+
+class TestEveryCall:
+    def test_none_without_a_sign_in(self, app):
+        """The whole of the url_map is walked."""
+        client, asked = app.test_client(), 0
+        for rule in app.url_map.iter_rules():
+            if not rule.rule.startswith("/admin/api"):
+                continue
+            path = app.url_map.bind("gate.test").build(rule.endpoint, dict.fromkeys(rule.arguments, "x"))
+            for method in rule.methods:
+                answer = client.open(path, method=method, headers={"Authorization": "Bearer pgadm-no"})
+                assert answer.status_code == 401, (method, path)
+                asked += 1
+        assert asked > 60
+
+    @pytest.mark.parametrize("schema", [*BODIES.values(), *QUERIES.values()])
+    def test_a_field_that_there_is_not(self, schema):
+        """Is named, in every body and behind every address."""
+        with pytest.raises(ValidationError) as refused:
+            schema.load({"odd": 1}, partial=True)
+        assert refused.value.messages == {"odd": ["is not a field of this object"]}
+
+    @pytest.mark.parametrize("body", [b"{", b"\xff", b"[1", b"nul", b'{"a":' * 3000])
+    def test_a_body_that_is_no_json(self, call, body):
+        answer = call("POST", "/keys", data=body, content_type="application/json")
+
+        assert (answer.status_code, answer.json["error"]["type"]) == (400, "invalid_request_error")
+
+    def test_a_body_that_is_too_large(self, refused):
+        assert refused("POST", "/keys", {"name": "x" * 2_000_000})[0] == 400
+
+    def test_nothing_there(self, refused):
+        assert refused("GET", "/nowhere")[0] == 404
+        assert refused("PUT", "/keys")[0] == 405
+
+    @pytest.mark.parametrize("path", ["/accounts", "/keys", "/prices", "/usage/series", "/requests"])
+    def test_pools(self, refused, path):
+        assert refused("GET", f"{path}?pool=nowhere") == (404, "pool")
+        assert refused("GET", f"{path}?pool=../x") == (400, "pool")
+        assert refused("GET", f"{path}?pool=a&pool=b") == (400, "pool")
+
+
+class TestPools:
+    def test_a_life(self, call, refused):
+        assert call("POST", "/pools", {"name": "team", "policy": "ordered"}).status_code == 201
+        assert refused("POST", "/pools", {"name": "team"}) == (400, "name")
+        said = {
+            "zone": "Europe/Berlin",
+            "names_accounts": False,
+            "time_limits": {"*": {"idle": 30}, "o3*": {"idle": 60}},
+        }
+        told = call("PATCH", "/pools/team", said).json
+        assert (told["policy"], told["zone"], told["accounts"], told["limits"]) == (
+            "ordered",
+            "Europe/Berlin",
+            0,
+            [],
+        )
+        assert told["settings"]["time_limits"] == {"*": {"idle": 30}, "o3*": {"idle": 60}}
+        told = call("PATCH", "/pools/team", {"time_limits": {"*": {"idle": None}}}).json
+        assert told["settings"]["time_limits"]["*"] == {}
+        assert [one["name"] for one in call("GET", "/pools").json["data"]] == ["default", "team"]
+
+    @pytest.mark.parametrize(
+        ("body", "param"),
+        [
+            ({"policy": "best"}, "policy"),
+            ({"zone": "Mars"}, "zone"),
+            ({"time_limits": {"*": {"odd": 1}}}, "time_limit"),
+            ({"time_limits": {"*": {"idle": "x"}}}, "time_limits.*.idle"),
+            ({"time_limits": {"*": 5}}, "time_limits.*"),
+            ({"odd": 1}, "odd"),
+        ],
+    )
+    def test_what_cannot_be(self, call, refused, body, param):
+        before = call("GET", "/pools/default").json
+
+        assert refused("PATCH", "/pools/default", body) == (400, param)
+        assert call("GET", "/pools/default").json == before
+
+    def test_a_name_that_is_none(self, refused, services):
+        assert refused("POST", "/pools", {"name": "../x"}) == (400, "pool")
+        assert refused("POST", "/pools", {"name": "x", "zone": "Mars"}) == (400, "zone")
+        assert services.pools.names() == ["default"]
+
+
+class TestBooks:
+    @pytest.fixture
+    def ids(self, call, services):
+        account = call("POST", "/accounts", {"kind": "openai", "name": "main", "credential": "sk-x"}).json
+        key = call("POST", "/keys", {"name": "ann"}).json
+        told = {"account": account["id"], "key": key["id"]}
+        for status in (200, 200, 503):
+            book(services.scripts, "default", time.time() - 1, status=status, **told)
+        book(services.scripts, "default", time.time() - 1, key="key_gone")
+        return told
+
+    def test_series(self, call, ids):
+        told = call("GET", "/usage/series?span=24h&by=key").json
+        assert [(one["name"], one["total"]["requests"]) for one in told["data"]] == [("ann", 3), (None, 1)]
+        requests = told["figures"].index("requests")
+        assert sum(point[requests] for point in told["data"][0]["points"]) == 3
+        assert len(told["starts"]) == 24
+        assert call("GET", "/usage/series?by=account&top=1").json["data"][0]["name"] == "main"
+        assert call("GET", "/usage/series").json["data"][0]["total"]["errors"] == 1
+
+    @pytest.mark.parametrize("query", ["span=2h", "by=who", "top=0", "top=x"])
+    def test_no_such_series(self, refused, query):
+        assert refused("GET", f"/usage/series?{query}") == (400, query.partition("=")[0])
+
+    def test_requests(self, call, ids):
+        told = call("GET", "/requests?limit=3").json
+        assert [one["key"]["name"] for one in told["data"]] == [None, "ann", "ann"]
+        rest = call("GET", f"/requests?cursor={told['cursor']}").json
+        assert (len(rest["data"]), rest["cursor"]) == (1, None)
+        [failed] = call("GET", "/requests?key=ann&account=main&status=failed&model=gpt-5").json["data"]
+        assert (failed["status"], failed["account"]["name"]) == (503, "main")
+        assert len(call("GET", "/requests?key=key_gone").json["data"]) == 1
+        assert call("GET", "/requests?since=2099-01-01").json["data"] == []
+
+    @pytest.mark.parametrize(
+        "query", ["key=x", "account=x", "status=7xx", "since=soon", "limit=0", "cursor=x"]
+    )
+    def test_no_such_requests(self, refused, query):
+        assert refused("GET", f"/requests?{query}") == (400, query.partition("=")[0])
+
+    def test_one_request(self, call, refused, ids):
+        row = call("GET", "/requests?key=ann").json["data"][0]
+
+        for more in ("", f"?entry={row['entry']}"):
+            told = call("GET", f"/requests/{row['id']}{more}").json
+            assert (told["id"], told["state"], told["key"]["name"]) == (row["id"], "settled", "ann")
+        assert refused("GET", "/requests/req_none") == (404, "id")
+        assert refused("GET", "/requests/req_none?entry=x") == (400, "entry")
+
+
+class TestPrices:
+    def test_a_life(self, call):
+        put = call("PUT", "/prices/vendor/llama", {"input": 0.1, "output": 2, "context": 8192})
+        assert put.json["standard"] == {"input": 100_000, "output": 2_000_000}
+        [listed] = call("GET", "/prices?model=vendor/").json["data"]
+        assert listed == put.json
+        assert call("DELETE", "/prices/vendor/llama").json == {"model": "vendor/llama", "deleted": True}
+        assert call("DELETE", "/prices/vendor/llama").json["deleted"] is False
+
+    @pytest.mark.parametrize(
+        ("body", "param"),
+        [
+            ({"input": 1}, "output"),
+            ({"input": -1, "output": 1}, "input"),
+            ({"input": 1, "output": 0.0000001}, "output"),
+            ({"input": True, "output": 1}, "input"),
+            ({"input": 1, "output": 1, "context": 0}, "context"),
+        ],
+    )
+    def test_what_cannot_be(self, refused, body, param):
+        assert refused("PUT", "/prices/llama", body) == (400, param)
+
+
+class TestTold:
+    def test_settings_have_no_secrets(self, call, services):
+        told = call("GET", "/settings")
+
+        assert told.json["settings"]["port"] == 8000
+        assert told.json["time_limits"]["total"] > 0
+        for secret in (*services.settings.secret_keys, services.settings.redis_url):
+            assert secret not in told.text
+
+    def test_audit(self, call, refused):
+        for name in "abc":
+            call("POST", "/keys", {"name": name})
+        told = call("GET", "/audit?who=token:ci&action=key&limit=2").json
+        assert [one["object"] for one in told["data"]] == ["c", "b"]
+        told = call("GET", f"/audit?action=key.create&cursor={told['cursor']}").json
+        assert [one["object"] for one in told["data"]] == ["a"]
+        assert refused("GET", "/audit?cursor=x") == (400, "cursor")
+
+    def test_health(self, call, refused):
+        told = call("GET", "/health").json
+        assert told["ok"] is False
+        assert "default" in [one["where"] for one in told["data"]]
+        assert refused("GET", "/health?pool=nowhere") == (404, "pool")
+
+
+class TestDocument:
+    @pytest.fixture
+    def document(self, call):
+        return call("GET", "/openapi.json").json
+
+    def test_every_route_is_in_it(self, app, document):
+        told = {
+            (path, method.upper()) for path, operations in document["paths"].items() for method in operations
+        }
+        there = {
+            (rule.rule.replace("<path:", "{").replace("<", "{").replace(">", "}"), method)
+            for rule in app.url_map.iter_rules()
+            if rule.endpoint.startswith("api.")
+            for method in rule.methods - {"HEAD", "OPTIONS"}
+        }
+        assert told == there
+
+    def test_every_body_and_what_asks_for_it(self, app, document):
+        operations = [(method, one) for path in document["paths"].values() for method, one in path.items()]
+        for method, one in operations:
+            assert one["summary"], one["operationId"]
+            assert one["security"] == [{"token": []}, {"session": []}]
+            assert ("requestBody" in one) == (method in ("post", "put", "patch")), one["operationId"]
+        assert len({one["operationId"] for _, one in operations}) == len(operations)
+        assert {*BODIES, *QUERIES} <= {rule.endpoint for rule in app.url_map.iter_rules()}
+
+    def test_it_says_what_schemas_check(self, document):
+        body = document["paths"]["/admin/api/keys"]["post"]["requestBody"]
+        schema = body["content"]["application/json"]["schema"]
+        assert (schema["required"], schema["additionalProperties"]) == (["name"], False)
+        assert schema["properties"]["on_cut"]["enum"] == ["fail", "restart"]
+        query = {
+            one["name"]: one for one in document["paths"]["/admin/api/usage/series"]["get"]["parameters"]
+        }
+        assert query["span"]["schema"]["enum"] == ["1h", "24h", "7d", "30d"]
+        assert (
+            "null"
+            in orjson.dumps(document["paths"]["/admin/api/keys/{name}"]["patch"]["requestBody"]).decode()
+        )
