@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import gevent
+import orjson
 import structlog
 from gevent.event import Event
 
@@ -48,11 +49,28 @@ def run_if_due(job: Job, services: Services) -> None:
     """Run *job* unless some process did within its period. A failure is logged; the next run is its retry."""
     try:
         if _claim(job, services):
-            job.run(services, time.time())
+            _note(job, services, ok=_run(job, services))
     except StoreUnavailable:
         log.warning("job_postponed", job=job.name)
+
+
+def _run(job: Job, services: Services) -> bool:
+    try:
+        job.run(services, time.time())
+    except StoreUnavailable:
+        raise
     except Exception:
         log.exception("job_failed", job=job.name)
+        return False
+    return True
+
+
+def _note(job: Job, services: Services, *, ok: bool) -> None:
+    """Leave word for whoever asks whether a worker runs."""
+    with store_errors():
+        client = services.scripts.client
+        run = {"at": client.time()[0], "every_seconds": job.every_seconds, "ok": ok}
+        client.hset(keys.JOB_RUNS, job.name, orjson.dumps(run))
 
 
 def _claim(job: Job, services: Services) -> bool:

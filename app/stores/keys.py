@@ -13,6 +13,7 @@ import re
 
 POOLS = "pg:pools"  # set of pool names; not on any request's path
 JOBS = "pg:job:"  # + job name: string, the worker that took its current period; expires with it
+JOB_RUNS = "pg:jobs"  # hash: job name -> JSON {at (Unix seconds, the store's), every_seconds, ok}
 OFFICE = ".office"  # stands where a pool's name does, and can be none: the slot of what is nobody's pool
 POOL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 

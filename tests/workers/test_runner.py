@@ -8,11 +8,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import gevent
+import orjson
 import pytest
 import structlog
 from gevent.event import Event
 
 from app.errors import StoreUnavailable
+from app.stores import keys
 from app.stores.client import make_client
 from app.wiring import Services
 from workers.runner import Job, run_if_due, run_until
@@ -58,6 +60,14 @@ class TestOneRun:
             run_if_due(job(fail), services)
 
         assert [(line["event"], line["job"]) for line in lines] == [("job_failed", "sweep")]
+
+    @pytest.mark.parametrize("ok", [True, False])
+    def test_leaves_word_of_when_it_was_and_how_it_went(self, services, redis_client, ok):
+        run_if_due(job(lambda *_: None if ok else 1 / 0, every_seconds=60.0), services)
+
+        told = orjson.loads(redis_client.hget(keys.JOB_RUNS, "sweep"))
+        assert (told["every_seconds"], told["ok"]) == (60.0, ok)
+        assert abs(told["at"] - time.time()) < 60
 
     def test_waits_for_a_store_that_is_away(self):
         away = SimpleNamespace(scripts=SimpleNamespace(client=make_client("unix:///tmp/nobody.sock", 0.1)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -20,8 +21,13 @@ def healthy(services: Services, redis_client: Any) -> Account:
     """A pool with an account and a key, and a worker that runs."""
     services.pools.ensure("default")
     services.api_keys.create("default", "ann")
-    redis_client.set(keys.JOBS + "usage", "1", px=60_000)
+    ran(redis_client)
     return services.accounts.add("default", Account("", "main", "openai", "http://x", credential="sk-1"))
+
+
+def ran(redis_client: Any, seconds_ago: float = 0, *, job: str = "usage", ok: bool = True) -> None:
+    run = {"at": int(time.time() - seconds_ago), "every_seconds": 60.0, "ok": ok}
+    redis_client.hset(keys.JOB_RUNS, job, json.dumps(run))
 
 
 def found(poolgate: Run, **variables: str) -> list[tuple[str, str]]:
