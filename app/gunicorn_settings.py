@@ -109,6 +109,7 @@ def _exit_in_time(worker: Any) -> None:
     while worker.alive:
         gevent.sleep(0.25)
     stopped_at = time.monotonic()
+    worker.wsgi.services.feeds.stop()  # pages that watch come again, to whoever is next
     gevent.sleep(LAST_REQUESTS_SECONDS)
     latest = stopped_at + graceful_timeout - DRAIN_SECONDS - MARGIN_SECONDS
     while _open_requests and time.monotonic() < latest:

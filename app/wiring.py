@@ -9,6 +9,7 @@ from app.office.actor import Actor
 from app.office.audit import AuditBook
 from app.office.desk import Desk
 from app.office.doors import Doors, doors_of
+from app.office.feed import Feeds
 from app.office.flows import FlowBook
 from app.office.keeper import Keeper
 from app.office.parts import Parts
@@ -61,6 +62,7 @@ class Services:
     relay: Relay
     cache: AnswerCache
     audit: AuditBook
+    feeds: Feeds
     doors: Doors
     office: Parts
     tracing: Tracing | None
@@ -140,6 +142,7 @@ def build(settings: Settings, *, demo: bool = False, tracing: Tracing | None = N
         relay=Relay(settings, scripts, accounts, upstream, active, books, prices, refresher, demo=demo),
         cache=AnswerCache(AnswerStore(scripts, vault), books),
         audit=audit,
+        feeds=Feeds(scripts.client),
         doors=doors_of(scripts, vault),
         office=office,
         tracing=tracing,

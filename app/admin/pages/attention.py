@@ -1,4 +1,4 @@
-"""What of a pool needs a person: dead credentials, spent windows, reached limits, a store at risk."""
+"""What of a pool needs a person: dead credentials, spent windows and reached limits."""
 
 from __future__ import annotations
 
@@ -45,7 +45,6 @@ def findings(
         *(one for account in accounts for one in _account(account, now)),
         *_limits(services, pool, api_keys),
         *_expiries(api_keys, now),
-        *_store(services),
     ]
     return sorted(found, key=lambda one: _ORDER[one.shape])[:MOST]
 
@@ -121,7 +120,3 @@ def _expiries(api_keys: Sequence[ApiKey], now: float) -> Iterator[Finding]:
                 "See it",
                 link,
             )
-
-
-def _store(services: Services) -> Iterator[Finding]:
-    return iter(())

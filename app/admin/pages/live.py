@@ -5,22 +5,22 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 import orjson
 from flask import Response, current_app, g, request, url_for
 from gevent.queue import Empty
 
-from app.admin.pages.feed import Feed, Feeds, News
 from app.admin.pages.rows import Names, RowView, names_of
+from app.admin.pages.seen import account_view
 from app.admin.pages.shell import page_blueprint
 from app.admin.services import services
+from app.office.feed import Feed, News
 
 LIFE_SECONDS = 60.0  # then the browser comes anew, if its sign-in still holds
 BEAT_SECONDS = 5.0  # a comment after so long of silence: a browser that left is noticed by it
 RETRY_MS = 2000
-FEEDS = "poolgate.feeds"  # in the extensions of the application
 _ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}")
 
 bp = page_blueprint("live", "/live")
@@ -31,7 +31,7 @@ def stream() -> Response:
     """Tell what changes, from the ledger entry that the browser saw last; `after` names that of the page."""
     seen = request.headers.get("Last-Event-ID") or request.args.get("after", "")
     after = seen if _ENTRY_ID.fullmatch(seen) else ""
-    feed = cast(Feeds, current_app.extensions[FEEDS]).of(g.pool)
+    feed = services().feeds.of(g.pool)
     pool, client = g.pool, services().scripts.client
     draw = _Drawing(
         current_app.jinja_env,
@@ -57,7 +57,8 @@ class _Drawing:
 
     def frames(self, news: News) -> Iterator[bytes]:
         if news.accounts:
-            drawn = {view.account.id: self._account.render(view=view) for view in news.accounts}
+            now = time.time()
+            drawn = {one.id: self._account.render(view=account_view(one, now)) for one in news.accounts}
             yield _frame("accounts", drawn)
         if news.entries:
             names = self._names()

@@ -13,6 +13,7 @@ from app.admin.pages.forms import Form
 from app.admin.pages.shell import done, page_blueprint
 from app.admin.services import services
 from app.errors import InvalidRequest
+from app.office.prices import micro_dollars, price_row
 from app.quotas.prices import MILLION, STANDARD
 
 MOST_ROWS = 100  # on one page
@@ -20,7 +21,6 @@ MONEY = ("input", "cached_input", "output")
 REQUIRED = ("input", "output")
 SIZES = ("context", "max_output")
 MOST_NAME = 200
-MOST_DOLLARS = 100_000  # for a million tokens
 MOST_TOKENS = 100_000_000
 
 bp = page_blueprint("prices", "/settings/prices")
@@ -86,12 +86,20 @@ def _change(form: Form) -> str:
         return f"{model} is priced as listed."
     if not model or len(model) > MOST_NAME:
         raise InvalidRequest(f"is a name of 1 to {MOST_NAME} letters", param="model")
-    wish = {name: micro_dollars(form[name], name) for name in MONEY if form[name].strip() or name in REQUIRED}
+    said: dict[str, Any] = {
+        name: _price(form, name) for name in MONEY if form[name].strip() or name in REQUIRED
+    }
+    said |= {name: _tokens(form, name) for name in SIZES if form[name].strip()}
     known = services().prices.current(g.pool).rows().get(model, {})
-    sizes = {name: known[name] for name in (*SIZES, "image") if known.get(name)}
-    sizes |= {name: _tokens(form, name) for name in SIZES if form[name].strip()}
-    desk().set_price(g.pool, model, {STANDARD: wish, **sizes})
+    desk().set_price(g.pool, model, price_row(known, said))
     return f"{model} has its own price in this pool, from the next request on."
+
+
+def _price(form: Form, name: str) -> int:
+    try:
+        return micro_dollars(Decimal(form[name].strip()), name)
+    except (InvalidOperation, ValueError):
+        raise InvalidRequest("is a number of US dollars, such as 1.25", param=name) from None
 
 
 def _tokens(form: Form, name: str) -> int:
@@ -99,15 +107,3 @@ def _tokens(form: Form, name: str) -> int:
     if not isinstance(number, int) or not 0 < number <= MOST_TOKENS:
         raise InvalidRequest("is a whole number of tokens", param=name)
     return number
-
-
-def micro_dollars(text: str, param: str) -> int:
-    """Return US dollars for a million tokens as micro-dollars. Raises InvalidRequest."""
-    try:
-        amount = Decimal(text.strip()) * MILLION
-        fits = 0 <= amount <= MOST_DOLLARS * MILLION and amount == int(amount)  # raises for a NaN
-    except (InvalidOperation, ValueError):
-        fits = False
-    if not fits:
-        raise InvalidRequest(f"is a number of US dollars from 0 to {MOST_DOLLARS}, such as 1.25", param=param)
-    return int(amount)

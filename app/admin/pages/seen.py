@@ -54,12 +54,6 @@ class AccountView:
     def until(self) -> float | None:
         return self.account.until_ms / 1000 or None
 
-    @property
-    def glance(self) -> str:
-        """What `live` compares: an account is sent again when this changes."""
-        one = self.account
-        return f"{one.state}|{one.reason}|{one.until_ms}|{one.in_flight}|{one.cap}|{one.used}|{one.resets_ms}"
-
 
 @dataclass(frozen=True, slots=True)
 class GaugeView:

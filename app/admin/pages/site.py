@@ -18,9 +18,7 @@ from app.admin.pages import (
     sign_ins,
     start,
 )
-from app.admin.pages.feed import Feeds
 from app.admin.pages.shell import dress
-from app.admin.services import EXTENSION
 
 BLUEPRINTS = (
     *(overview.bp, accounts.bp, sign_ins.bp, api_keys.bp, limits.bp),
@@ -31,7 +29,6 @@ BLUEPRINTS = (
 def register(app: Flask) -> None:
     """Give *app* every page of the dashboard, none of them without a sign-in."""
     dress(app)
-    app.extensions[live.FEEDS] = Feeds(app.extensions[EXTENSION].scripts.client)
     for blueprint in (*BLUEPRINTS, overview.front_bp):
         protect(blueprint)
         app.register_blueprint(blueprint)

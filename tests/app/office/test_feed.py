@@ -8,9 +8,9 @@ import orjson
 import pytest
 from cryptography.fernet import Fernet
 
-from app.admin.pages import feed as feeds
-from app.admin.pages.feed import Feed, Feeds, News
 from app.errors import Overloaded
+from app.office import feed as feeds
+from app.office.feed import Feed, Feeds, News
 from app.pool.account import Account
 from app.pool.accounts import AccountBook
 from app.stores import keys
@@ -55,14 +55,14 @@ def next_row(queue: Any) -> str:
 class TestFeed:
     def test_accounts_come_first(self, feed: Feed) -> None:
         """Whoever comes is told how every account does, and then only of those that change."""
-        assert [view.account.name for view in feed.now("").accounts] == ["a"]
+        assert [one.name for one in feed.now("").accounts] == ["a"]
 
     def test_a_change(self, store: StoreOfTest, feed: Feed, account: Account) -> None:
         with feed.watched() as queue:
-            assert queue.get(timeout=PATIENCE).accounts[0].account.state == "active"
+            assert queue.get(timeout=PATIENCE).accounts[0].state == "active"
             store.client.hset(keys.account(POOL, account.id), "state", "paused")
 
-            assert queue.get(timeout=PATIENCE).accounts[0].account.state == "paused"
+            assert queue.get(timeout=PATIENCE).accounts[0].state == "paused"
 
     def test_rows_that_come(self, store: StoreOfTest, feed: Feed) -> None:
         """What was booked before is on the page already."""

@@ -17,11 +17,10 @@ import gevent
 import structlog
 from gevent.queue import Full, Queue
 
-from app.admin.pages.seen import AccountView, account_view
 from app.errors import Overloaded, StoreUnavailable
+from app.pool.account import Account
 from app.pool.glance import glance
 from app.quotas import tail
-from app.stores.client import store_errors
 
 log = structlog.get_logger()
 
@@ -35,7 +34,7 @@ MOST_WAITING = 60  # news that a watcher has not taken
 class News:
     """What changed since the last look: accounts as they are now, and ledger entries, oldest first."""
 
-    accounts: list[AccountView]
+    accounts: list[Account]
     entries: list[tail.Entry]
 
 
@@ -87,9 +86,9 @@ class Feed:
     def _look(self) -> None:
         if not self._last_id:
             self._last_id = tail.newest(self._client, self._pool)
-        changed = [view for view in self._accounts() if self._glances.get(view.account.id) != view.glance]
+        changed = [one for one in self._accounts() if self._glances.get(one.id) != _state_of(one)]
         entries = tail.after(self._client, self._pool, self._last_id, MOST_ROWS)
-        self._glances |= {view.account.id: view.glance for view in changed}
+        self._glances |= {one.id: _state_of(one) for one in changed}
         if entries:
             self._last_id = entries[-1][0]
         if changed or entries:
@@ -108,10 +107,12 @@ class Feed:
             queue.get_nowait()
         queue.put_nowait(None)
 
-    def _accounts(self) -> list[AccountView]:
-        with store_errors():
-            seconds, _ = self._client.time()
-        return [account_view(one, seconds) for one in glance(self._client, self._pool)]
+    def _accounts(self) -> list[Account]:
+        return glance(self._client, self._pool)
+
+
+def _state_of(one: Account) -> str:
+    return f"{one.state}|{one.reason}|{one.until_ms}|{one.in_flight}|{one.cap}|{one.used}|{one.resets_ms}"
 
 
 class Feeds:
