@@ -16,6 +16,9 @@ from app.translation.responses_request import responses_to_chat
 
 Body = dict[str, Any]
 
+THOUGHTS = frozenset({"reasoning", "reasoning_content", "reasoning_details"})  # told beside an answer
+CHUNK_KEYS = ("index",)  # of a call, which clients who join chunks leave in it
+
 
 class Prepared(NamedTuple):
     """`wire` is `chat` or `responses`; `ignored` names the fields without effect there."""
@@ -70,13 +73,24 @@ def _chat(body: Body, kind: str) -> Body:
 
 
 def _as_openai_says(body: Body) -> Body:
-    """Return *body* without other services' cache hints, which the API answers with 400."""
-    messages = [
-        {**one, "content": _unmarked(content)} if isinstance(content := one.get("content"), list) else one
-        for one in body["messages"]
-    ]
+    """Return *body* without what other services' answers and hints left in it, which the API refuses."""
     tools = {"tools": _unmarked(body["tools"])} if body.get("tools") else {}
-    return {**body, "messages": messages, **tools}
+    return {**body, "messages": [_as_openai_told(message) for message in body["messages"]], **tools}
+
+
+def _as_openai_told(message: Body) -> Body:
+    changed: Body = {}
+    if isinstance(content := message.get("content"), list):
+        changed["content"] = _unmarked(content)
+    if calls := message.get("tool_calls"):
+        changed["tool_calls"] = [_without(call, CHUNK_KEYS) for call in calls]
+    if not changed and THOUGHTS.isdisjoint(message):
+        return message
+    return _without(message, THOUGHTS) | changed
+
+
+def _without(one: Body, keys: Collection[str]) -> Body:
+    return {key: value for key, value in one.items() if key not in keys}
 
 
 def _unmarked(marked: list[Any]) -> list[Any]:
