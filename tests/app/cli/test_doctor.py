@@ -89,13 +89,11 @@ def test_another_secret_key(poolgate: Run, healthy: Account) -> None:
     assert told == [("wrong", "its credential was encrypted with another key")]
 
 
-def test_what_jobs_found(poolgate: Run, healthy: Account, services: Services) -> None:
-    look = json.dumps({"at": 1_774_742_400, "result": "upstream_unreachable"})
-    services.accounts.observe("default", healthy.id, {"look_models": look})
+def test_one_pool_alone(poolgate: Run, healthy: Account, services: Services) -> None:
+    services.pools.ensure("team-b")
 
-    assert found(poolgate) == [
-        ("note", "the job `models` found upstream_unreachable at 2026-03-29 00:00Z"),
-    ]
+    assert poolgate("doctor --pool default").exit_code == 0
+    assert poolgate("doctor --pool team-b").exit_code == 1
 
 
 @pytest.mark.parametrize("rules", ["retries", "fields", "states"])

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import orjson
+import pytest
+from cryptography.fernet import Fernet
+
+from app.config import Settings
+from app.office import check_pools
+from app.office.finding import NOTE, WRONG
+from app.pool.account import Account
+from app.pool.tokens import Tokens
+from app.stores import keys
+from app.wiring import Services, build
+
+
+@pytest.fixture
+def services(redis_client: Any, redis_url: str) -> Services:
+    environ = {"REDIS_URL": redis_url, "POOLGATE_SECRET_KEYS": Fernet.generate_key().decode()}
+    services = build(Settings.from_environment({**environ, "POOLGATE_STORE_TIMEOUT_MS": "5000"}))
+    services.pools.ensure("team")
+    return services
+
+
+def account(services: Services, name: str, **more: Any) -> Account:
+    return services.accounts.add("team", Account("", name, "openai", "http://x", credential="sk", **more))
+
+
+def found(services: Services) -> list[tuple[str, str, str, str]]:
+    return [(one.level, one.where, one.what, one.mend) for one in check_pools.pools(services, "team")]
+
+
+class TestKeys:
+    def test_well(self, services: Services) -> None:
+        main = account(services, "main", models=("a",))
+        services.api_keys.create("team", "ann", models=("a",), accounts=(main.id,))
+
+        assert found(services) == []
+
+    def test_bound_to_accounts_that_are_gone(self, services: Services) -> None:
+        account(services, "main")
+        services.api_keys.create("team", "ann", accounts=("acct_gone",))
+
+        assert found(services) == [
+            (
+                *(WRONG, "team/ann", "every account it is bound to has been removed"),
+                "poolgate key set ann --pool team --accounts A,B",
+            )
+        ]
+
+    def test_a_model_that_nobody_offers(self, services: Services) -> None:
+        """Of those it may use: another account's offer is none to it."""
+        main = account(services, "main", models=("a",))
+        account(services, "other", models=("b",))
+        services.api_keys.create("team", "ann", models=("a", "b"), accounts=(main.id,))
+
+        assert [told[:3] for told in found(services)] == [
+            (WRONG, "team/ann", "no account it may use offers b")
+        ]
+
+    def test_a_model_that_no_upstream_lists(self, services: Services) -> None:
+        main = account(services, "main")
+        services.accounts.list_models("team", main.id, ["a"])
+        services.api_keys.create("team", "ann", models=("a", "b"))
+
+        assert [told[:3] for told in found(services)] == [
+            (NOTE, "team/ann", "no upstream of its accounts lists b")
+        ]
+
+    def test_one_that_is_not_used_any_more(self, services: Services) -> None:
+        account(services, "main")
+        services.api_keys.create("team", "ann", accounts=("acct_gone",), expires_at=time.time() - 60)
+
+        assert found(services) == [
+            (NOTE, "team", "it has no usable key", "poolgate key create --name NAME --pool team")
+        ]
+
+
+class TestAccountsForAPerson:
+    @pytest.fixture(autouse=True)
+    def _key(self, services: Services) -> None:
+        services.api_keys.create("team", "ann")
+        account(services, "well")
+
+    def test_a_key_that_is_refused(self, services: Services) -> None:
+        main = account(services, "main")
+        dead = {"state": "credential_dead", "reason": "invalid_api_key", "wait_ms": 0, "retest_wait_ms": 0}
+        services.accounts.observe("team", main.id, {}, mark=dead)
+
+        ((level, where, what, mend),) = found(services)
+
+        assert (level, where, what) == (
+            WRONG,
+            "team/main",
+            "its credential is refused (invalid_api_key)",
+        )
+        assert "poolgate account remove main --pool team --force" in mend
+        assert mend.endswith("poolgate account resume main --pool team")
+
+    def test_a_sign_in_that_is_refused_or_soon_will_be(self, services: Services) -> None:
+        tokens = Tokens("a", "r", "i", 4_000_000_000, 0, "x")
+        ann = services.accounts.add("team", Account("", "ann", "chatgpt", "http://x"), tokens)
+        services.scripts.client.hset(keys.account("team", ann.id), "refresh_dead", "token_reused")
+        soon = found(services)
+        dead = {"state": "credential_dead", "reason": "gone", "wait_ms": 0, "retest_wait_ms": 0}
+        services.accounts.observe("team", ann.id, {}, mark=dead)
+        now = found(services)
+
+        mend = "poolgate account login --name ann --pool team"
+        assert soon == [
+            (WRONG, "team/ann", "its sign-in cannot be renewed (token_reused), and ends by itself", mend)
+        ]
+        assert now == [(WRONG, "team/ann", "its credential is refused (gone)", mend)]
+
+    def test_paused(self, services: Services) -> None:
+        account(services, "main")
+        services.accounts.pause("team", "main", "budget")
+
+        assert found(services) == [
+            (NOTE, "team/main", "paused (budget)", "poolgate account resume main --pool team")
+        ]
+
+    def test_sealed_with_another_key(self, services: Services, redis_client: Any) -> None:
+        main = account(services, "main")
+        other = Fernet(Fernet.generate_key()).encrypt(b"sk").decode()
+        redis_client.hset(keys.account("team", main.id), "credential", other)
+
+        ((level, where, what, _),) = found(services)
+
+        assert (level, where, what) == (WRONG, "team/main", "its credential was encrypted with another key")
+
+    def test_what_a_job_found(self, services: Services) -> None:
+        main = account(services, "main")
+        look = orjson.dumps({"at": 1_774_742_400, "result": "upstream_unreachable"}).decode()
+        services.accounts.observe("team", main.id, {"look_models": look})
+
+        assert [told[:3] for told in found(services)] == [
+            (NOTE, "team/main", "the job `models` found upstream_unreachable at 2026-03-29 00:00Z")
+        ]
+
+
+class TestPools:
+    def test_requests_that_nobody_ends(self, services: Services, redis_client: Any) -> None:
+        account(services, "main")
+        services.api_keys.create("team", "ann")
+        redis_client.zadd(keys.leases("team"), {"r": 1})
+
+        assert [told[:3] for told in found(services)] == [
+            (WRONG, "team", "1 requests are over, but nobody has taken their slots back")
+        ]
+
+    def test_a_restore_that_broke_off(self, services: Services, redis_client: Any) -> None:
+        account(services, "main")
+        services.api_keys.create("team", "ann")
+        redis_client.set(keys.restore_by("team"), "run")
+
+        assert [told[2] for told in found(services)] == ["a restore into it broke off"]
+
+    def test_nothing_in_it(self, services: Services) -> None:
+        assert [told[2] for told in found(services)] == ["it has no account", "it has no usable key"]
