@@ -1,23 +1,182 @@
-"""The page where operators look after their own sign-in."""
+"""How operators look after the doors: their password, second factor, sessions, and who else comes in."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, g, render_template
+from flask import Blueprint, abort, flash, g, redirect, render_template, request
+from markupsafe import Markup
+from marshmallow import Schema
 
-from app.admin.guard import operator
+from app.admin import sessions
+from app.admin.guard import actor, operator
+from app.admin.pages.forms import Form
 from app.admin.services import services
+from app.errors import InvalidRequest
+from app.office import second_factor
+from app.office.doors import Doors
+from app.office.keeper import Keeper
+from app.office.operators import normal
+from schemas.api_keys import Expiry
 
-bp = Blueprint("security", __name__, url_prefix="/admin/security")
+HOME = "/admin/security"
+SETTINGS = "settings.show"  # the place in the navigation that this is part of
+
+bp = Blueprint("security", __name__, url_prefix=HOME)
+_Wish = Schema.from_dict({"expires": Expiry()})
 
 
 @bp.get("")
 def show() -> Any:
-    doors = services().doors
-    return render_template(
-        "security.html",
-        me=doors.operators.find(operator()),
-        sessions=doors.sessions.all(operator()),
+    """List sessions, operators and admin tokens."""
+    doors, name = _doors(), operator()
+    return _page(
+        "show",
+        me=doors.operators.find(name),
+        sessions=doors.sessions.all(name),
         this=g.session.id,
+        operators=doors.operators.all(),
+        tokens=doors.tokens.all(),
     )
+
+
+@bp.route("/password", methods=["GET", "POST"])
+def password() -> Any:
+    """Change one's own password; every other session ends."""
+    form = Form(request.form, "password", "new_password", "new_password_again")
+    if request.method == "GET":
+        return _page("password", form=form)
+    if form["new_password"] != form["new_password_again"]:
+        form.fault("new_password_again", "is not the same as the new password")
+    _check_rules(form, operator())
+    if not form.faults and _knows_password(form):
+        ended = _keeper().set_password(operator(), form["new_password"], but=sessions.secret())
+        return _done(f"The password was changed. {_ended(ended)}")
+    return _page("password", form=form), form.status
+
+
+@bp.route("/second-factor", methods=["GET", "POST"])
+def factor() -> Any:
+    """Turn the second factor on, in two steps, or off."""
+    me, form = _doors().operators.find(operator()), Form(request.form, "password", "code")
+    step = request.form.get("do", "")
+    if step == "confirm" and not me.second_factor:
+        with form.checked():
+            return _page("codes", codes=_keeper().confirm_second_factor(operator(), form["code"]))
+        return _enrolment(form, _doors().operators.pending_second_factor(operator()))
+    if step == "begin" and not me.second_factor and _knows_password(form):
+        return _enrolment(form, _doors().operators.begin_second_factor(operator()))
+    if step == "off" and _knows_password(form):
+        _keeper().drop_second_factor(operator())
+        return _done("The second factor is off: the password alone is enough.")
+    return _page("second_factor", form=form, me=me), form.status
+
+
+@bp.post("/sessions")
+def end_sessions() -> Any:
+    """End one session, or with `all` every one of them, this one as well."""
+    if "all" in request.form:
+        _keeper().end_sessions(operator())
+        sessions.leave()
+        return redirect("/admin/sign-in", 303)
+    ended = _keeper().end_session(operator(), request.form.get("id", "")[:40])
+    return _done(_ended(int(ended)))
+
+
+@bp.route("/operators", methods=["GET", "POST"])
+def add_operator() -> Any:
+    """Let somebody else sign in."""
+    form = Form(request.form, "name", "new_password", "password")
+    if request.method == "POST":
+        name, chosen = normal(form["name"]), form["new_password"]
+        _check_rules(form, name)
+        if not form.faults and _knows_password(form):
+            with form.checked():
+                _keeper().create_operator(name, chosen)
+                return _done(f"{name} may sign in.")
+    return _page("operator", form=form), form.status
+
+
+@bp.route("/operators/<name>/remove", methods=["GET", "POST"])
+def remove_operator(name: str) -> Any:
+    """Let somebody sign in no more."""
+    name, form = normal(name), Form(request.form, "password")
+    _doors().operators.find(name)
+    if request.method == "POST" and _knows_password(form):
+        with form.checked():
+            _keeper().remove_operator(name)
+            return _done(f"{name} may sign in no more.")
+    return _page("remove", form=form, name=name), form.status
+
+
+@bp.route("/tokens", methods=["GET", "POST"])
+def add_token() -> Any:
+    """Make an admin token and show it, once."""
+    form = Form(request.form, "name", "expires", "password")
+    if request.method == "POST":
+        wish: dict[str, Any] = {}
+        with form.checked():
+            wish = _Wish().load(form.said("expires"))
+        if not form.faults and _knows_password(form):
+            form.move("expires_at", "expires")
+            with form.checked():
+                token, secret = _keeper().create_token(form["name"], wish.get("expires"))
+                return _page("token_made", token=token, secret=secret)
+    return _page("token", form=form), form.status
+
+
+@bp.post("/tokens/<name>/revoke")
+def revoke_token(name: str) -> Any:
+    """Refuse an admin token from now on."""
+    _keeper().revoke_token(normal(name))
+    return _done(f"The admin token {normal(name)} was revoked.")
+
+
+def _enrolment(form: Form, secret: str | None) -> Any:
+    if secret is None:
+        return abort(404)
+    picture = Markup(second_factor.picture(second_factor.uri(secret, operator())))  # our own
+    return _page("enrol", form=form, secret=secret, picture=picture), form.status
+
+
+def _check_rules(form: Form, name: str) -> None:
+    """Keep beside its field what is wrong with *name* and the new password."""
+    try:
+        _doors().operators.check_rules(name, form["new_password"])
+    except InvalidRequest as error:
+        form.fault("new_password" if error.param == "password" else "name", error.message)
+
+
+def _knows_password(form: Form) -> bool:
+    """
+    Ask for the password again: a browser left open must not be enough. Faults go beside `password`.
+
+    Raises Locked after too many.
+    """
+    begun = _doors().attempts.begin(operator(), sessions.address())
+    if not _doors().operators.has_password(operator(), form["password"]):
+        form.fault("password", "is not your password")
+        return False
+    _doors().attempts.forgive(begun)
+    return True
+
+
+def _page(template: str, /, **shown: Any) -> str:
+    return render_template(f"security/{template}.html", place=SETTINGS, **shown)
+
+
+def _done(said: str) -> Any:
+    flash(said)
+    return redirect(HOME, 303)
+
+
+def _ended(number: int) -> str:
+    return f"{number} session{'' if number == 1 else 's'} ended."
+
+
+def _doors() -> Doors:
+    return services().doors
+
+
+def _keeper() -> Keeper:
+    return services().keeper(actor())

@@ -53,10 +53,16 @@ def address() -> str:
     return cast(str, environ.get(ADDRESS, environ.get("REMOTE_ADDR", "")))
 
 
+def secret() -> str:
+    """Return the secret id in this request's cookie, or ''."""
+    found = session.get(SECRET)
+    return found if isinstance(found, str) else ""
+
+
 def current() -> Session | None:
     """Return the session of this request, and let it live on."""
-    secret = session.get(SECRET)
-    return services().doors.sessions.see(secret) if isinstance(secret, str) else None
+    mine = secret()
+    return services().doors.sessions.see(mine) if mine else None
 
 
 def enter(operator: str) -> None:
@@ -69,7 +75,7 @@ def enter(operator: str) -> None:
 
 def leave() -> None:
     """End the session of this request and forget everything in its cookie."""
-    secret = session.get(SECRET)
+    mine = secret()
     session.clear()
-    if isinstance(secret, str):
-        services().doors.sessions.end_this(secret)
+    if mine:
+        services().doors.sessions.end_this(mine)

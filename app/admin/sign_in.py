@@ -118,7 +118,7 @@ def _note(action: str, name: str) -> None:
 
 
 def _sign_in_page(typed: Any, wanted: str, error: GatewayError | None = None, status: int = 200) -> Response:
-    form = Form(typed, "name", "password", "code")
+    form = Form({"name": typed.get("name", "")}, "name", "password", "code")  # a code is of no use again
     said = error.message if error else ""
     page = make_response(render_template("sign_in.html", form=form, next=wanted, said=said), status)
     return page if error is None or error.retry_after_seconds is None else _told(page, error)

@@ -26,12 +26,16 @@ def new_secret() -> str:
     return pyotp.random_base32()
 
 
-def step_of(secret: str, code: str, now: float | None = None) -> int | None:
-    """Return the time step that *code* is of, or None when it is not of one near *now* (Unix seconds)."""
+def now() -> float:
+    return time.time()
+
+
+def step_of(secret: str, code: str) -> int | None:
+    """Return the time step that *code* is of, or None when it is not of one near now."""
     code = "".join(code.split())
     if not (len(code) == 6 and code.isascii() and code.isdigit()):
         return None
-    here = int((time.time() if now is None else now) // STEP_SECONDS)
+    here = int(now() // STEP_SECONDS)
     totp = pyotp.TOTP(secret)
     near = range(here - DRIFT_STEPS, here + DRIFT_STEPS + 1)
     fitting = [step for step in near if hmac.compare_digest(totp.generate_otp(step), code)]

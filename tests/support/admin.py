@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from app.admin import create_admin_app
 from app.admin.guard import actor, protect
 from app.config import Settings
+from app.office import second_factor
 from app.stores import keys
 from app.wiring import Services, build
 
@@ -48,6 +49,7 @@ class Visitor:
     def __init__(self, app: Flask, address: str = "192.0.2.1", *, https: bool = False) -> None:
         self.client = app.test_client()
         self._where = {
+            "buffered": True,  # else a file that is sent stays open
             "environ_base": {"REMOTE_ADDR": address},
             "base_url": "https://gate.test" if https else "http://gate.test",
         }
@@ -101,4 +103,4 @@ def everything_stored(client: Any) -> str:
 def turn_on_second_factor(services: Services, name: str) -> tuple[pyotp.TOTP, list[str]]:
     """Return the authenticator app of *name*, whose present code is spent, and the recovery codes."""
     app = pyotp.TOTP(services.doors.operators.begin_second_factor(name))
-    return app, services.doors.operators.confirm_second_factor(name, app.now())
+    return app, services.doors.operators.confirm_second_factor(name, app.at(int(second_factor.now())))

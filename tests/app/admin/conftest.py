@@ -1,13 +1,22 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 
+from app.office import passwords, second_factor
 from app.wiring import Services
 from tests.support.admin import PASSWORD, Visitor, admin_app, services_on
+
+
+@pytest.fixture(autouse=True)
+def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cost of a hash is tried elsewhere; here there are hundreds."""
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
 
 
 @pytest.fixture
@@ -38,3 +47,23 @@ def inside(app: Flask, ann: str) -> Visitor:
     visitor = Visitor(app, "192.0.2.2")
     assert visitor.sign_in().status_code == 303
     return visitor
+
+
+class Later:
+    """A clock that stands still, for the second factor alone, whose steps are half a minute."""
+
+    def __init__(self) -> None:
+        self._now = time.time()
+
+    def __call__(self, seconds: float) -> None:
+        self._now += seconds
+
+    def now(self) -> float:
+        return self._now
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Later:
+    clock = Later()
+    monkeypatch.setattr(second_factor, "now", clock.now)
+    return clock

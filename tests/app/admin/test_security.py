@@ -1,0 +1,219 @@
+"""The pages where operators look after the doors."""
+
+from __future__ import annotations
+
+import re
+
+import pyotp
+import pytest
+
+from app.office.attempts import NAME_AND_ADDRESS
+from tests.support.admin import PASSWORD, Visitor, audited, everything_stored, turn_on_second_factor
+
+NEW = "another long password"
+AT = "/admin/security"
+
+
+@pytest.fixture
+def elsewhere(app, inside) -> Visitor:
+    """Ann in another browser."""
+    visitor = Visitor(app, "192.0.2.3")
+    visitor.sign_in()
+    return visitor
+
+
+class TestSessions:
+    def test_one_is_ended_at_once(self, inside, elsewhere, services):
+        (other,) = (one for one in services.doors.sessions.all("ann") if one.address == "192.0.2.3")
+        assert "192.0.2.3" in inside.get(AT).text
+
+        inside.send(f"{AT}/sessions", {"id": other.id}, shown_at=AT)
+
+        assert not elsewhere.is_signed_in()
+        assert inside.is_signed_in()
+        assert audited(services)[-1]["action"] == "session.end"
+
+    def test_everywhere(self, inside, elsewhere):
+        answer = inside.send(f"{AT}/sessions", {"all": "yes"}, shown_at=AT)
+
+        assert answer.location == "/admin/sign-in"
+        assert not elsewhere.is_signed_in()
+        assert not inside.is_signed_in()
+
+    def test_those_of_another_operator_cannot_be(self, app, inside, services):
+        services.doors.operators.create("bea", PASSWORD)
+        bea = Visitor(app)
+        bea.sign_in("bea")
+        (hers,) = services.doors.sessions.all("bea")
+
+        inside.send(f"{AT}/sessions", {"id": hers.id}, shown_at=AT)
+
+        assert bea.is_signed_in()
+
+    def test_a_browser_that_calls_itself_markup(self, app, ann):
+        visitor = Visitor(app)
+        token = visitor.csrf_token("/admin/sign-in")
+        form = {"csrf_token": token, "name": "ann", "password": PASSWORD}
+        visitor.post("/admin/sign-in", form, headers={"User-Agent": "<script>alert(1)</script>"})
+
+        page = visitor.get(AT).text
+        assert "&lt;script&gt;alert" in page
+        assert "<script>alert" not in page
+
+
+class TestPassword:
+    FORM = {"password": PASSWORD, "new_password": NEW, "new_password_again": NEW}
+
+    def test_it_is_changed_and_other_sessions_end(self, app, inside, elsewhere, services):
+        assert inside.send(f"{AT}/password", self.FORM).status_code == 303
+
+        assert inside.is_signed_in()
+        assert not elsewhere.is_signed_in()
+        assert Visitor(app).sign_in().status_code == 401
+        assert Visitor(app).sign_in(password=NEW).status_code == 303
+        assert [one["action"] for one in audited(services)].count("operator.password") == 1
+
+    @pytest.mark.parametrize(
+        ("change", "field", "said"),
+        [
+            ({"password": "not mine at all"}, "password", "is not your password"),
+            ({"new_password": "short", "new_password_again": "short"}, "new_password", "at least 12"),
+            ({"new_password_again": "something else"}, "new_password_again", "is not the same"),
+        ],
+    )
+    def test_bad_input(self, app, inside, change, field, said):
+        answer = inside.send(f"{AT}/password", self.FORM | change)
+
+        assert answer.status_code == 400
+        assert said in re.search(rf'id="{field}-fault">([^<]*)<', answer.text)[1]
+        assert NEW not in answer.text
+        assert Visitor(app).sign_in().status_code == 303
+
+    def test_guessing_the_old_one_is_throttled(self, inside):
+        wrong = self.FORM | {"password": "not mine at all"}
+        statuses = [inside.send(f"{AT}/password", wrong).status_code for _ in range(NAME_AND_ADDRESS + 1)]
+
+        assert statuses == [400] * NAME_AND_ADDRESS + [429]
+
+
+class TestSecondFactor:
+    def test_on_by_a_code_and_off_by_the_password(self, app, inside, services, later, redis_client):
+        page = inside.send(f"{AT}/second-factor", {"do": "begin", "password": PASSWORD}).text
+        secret = re.search(r'id="secret">([A-Z2-7]{32})<', page)[1]
+        assert "<svg" in page
+        assert " style=" not in page  # which the policy would not let through
+        assert not services.doors.operators.find("ann").second_factor
+
+        wrong = inside.send(f"{AT}/second-factor", {"do": "confirm", "code": "000000"}, shown_at=AT)
+        assert wrong.status_code == 400
+        assert secret in wrong.text
+        assert not services.doors.operators.find("ann").second_factor
+
+        code = pyotp.TOTP(secret).at(later.now())
+        codes = inside.send(f"{AT}/second-factor", {"do": "confirm", "code": code}, shown_at=AT).text
+        recovery = re.findall(r"\b\w{5}-\w{5}-\w{5}\b", codes)
+        assert len(recovery) == 10
+        stored = everything_stored(redis_client)
+        assert secret not in stored
+        assert not any(one in stored for one in recovery)
+        assert secret not in inside.get(AT).text
+        assert Visitor(app).sign_in().status_code == 401
+
+        inside.send(f"{AT}/second-factor", {"do": "off", "password": PASSWORD})
+        assert Visitor(app).sign_in().status_code == 303
+
+    @pytest.mark.parametrize("step", ["begin", "off"])
+    def test_each_step_wants_the_password(self, inside, services, ann, step, later):
+        if step == "off":
+            turn_on_second_factor(services, ann)
+
+        answer = inside.send(f"{AT}/second-factor", {"do": step, "password": "not mine at all"})
+
+        assert answer.status_code == 400
+        assert services.doors.operators.find(ann).second_factor is (step == "off")
+
+    def test_none_is_confirmed_that_was_not_begun(self, inside):
+        answer = inside.send(f"{AT}/second-factor", {"do": "confirm", "code": "000000"}, shown_at=AT)
+
+        assert answer.status_code == 404
+
+
+class TestOthers:
+    def test_somebody_is_let_in_and_removed(self, app, inside, services):
+        form = {"name": "Bea", "new_password": NEW, "password": PASSWORD}
+        assert inside.send(f"{AT}/operators", form).status_code == 303
+        bea = Visitor(app)
+        bea.sign_in("bea", NEW)
+        assert bea.is_signed_in()
+
+        inside.send(f"{AT}/operators/bea/remove", {"password": PASSWORD})
+
+        assert not bea.is_signed_in()
+        assert [one.name for one in services.doors.operators.all()] == ["ann"]
+
+    @pytest.mark.parametrize(
+        ("change", "field"),
+        [
+            ({"name": "a b"}, "name"),
+            ({"name": "ann"}, "name"),
+            ({"new_password": "short"}, "new_password"),
+            ({"password": "not mine at all"}, "password"),
+        ],
+    )
+    def test_bad_input(self, inside, services, change, field):
+        form = {"name": "bea", "new_password": NEW, "password": PASSWORD} | change
+
+        answer = inside.send(f"{AT}/operators", form)
+
+        assert answer.status_code == 400
+        assert f'id="{field}-fault"' in answer.text
+        assert [one.name for one in services.doors.operators.all()] == ["ann"]
+
+    def test_the_last_one_stays(self, inside, services):
+        answer = inside.send(f"{AT}/operators/ann/remove", {"password": PASSWORD})
+
+        assert answer.status_code == 400
+        assert services.doors.operators.exist()
+
+
+class TestTokens:
+    def test_one_is_shown_once_works_and_is_revoked(self, app, inside, redis_client):
+        form = {"name": "ci", "expires": "2127-01-31", "password": PASSWORD}
+        secret = re.search(r"pgadm-[\w-]{43}", inside.send(f"{AT}/tokens", form).text)[0]
+        call = {"headers": {"Authorization": f"Bearer {secret}"}}
+        assert Visitor(app).get("/admin/api/a-call", **call).status_code == 200
+        assert secret not in inside.get(AT).text
+        assert secret not in everything_stored(redis_client)
+
+        inside.send(f"{AT}/tokens/ci/revoke", {}, shown_at=AT)
+
+        assert Visitor(app).get("/admin/api/a-call", **call).status_code == 401
+
+    @pytest.mark.parametrize(
+        ("change", "field"),
+        [
+            ({"name": "a b"}, "name"),
+            ({"expires": "soon"}, "expires"),
+            ({"expires": "2001-01-01"}, "expires"),
+            ({"password": "not mine at all"}, "password"),
+        ],
+    )
+    def test_bad_input(self, inside, services, change, field):
+        form = {"name": "ci", "expires": "", "password": PASSWORD} | change
+
+        answer = inside.send(f"{AT}/tokens", form)
+
+        assert answer.status_code == 400
+        assert f'id="{field}-fault"' in answer.text
+        assert services.doors.tokens.all() == []
+
+
+def test_what_the_audit_book_has_holds_no_secret(inside, services, later):
+    page = inside.send(f"{AT}/tokens", {"name": "ci", "password": PASSWORD}).text
+    secret = re.search(r"pgadm-[\w-]{43}", page)[0]
+    _, codes = turn_on_second_factor(services, "ann")
+
+    told = str(audited(services))
+
+    assert "admin_token.create" in told
+    assert not any(one in told for one in (secret, PASSWORD, "argon2", *codes))
