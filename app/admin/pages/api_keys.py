@@ -15,7 +15,7 @@ from app.admin.pages.doing import desk
 from app.admin.pages.forms import Form
 from app.admin.pages.rows import names_of
 from app.admin.pages.seen import GaugeView, store_time
-from app.admin.pages.shell import done, page_blueprint
+from app.admin.pages.shell import base_url, done, page_blueprint
 from app.admin.pages.snippets import snippets
 from app.admin.services import services
 from app.quotas.api_keys import ApiKey
@@ -90,12 +90,8 @@ def one(name: str) -> Any:
         spans=figures.SPANS,
         totals=used.totals(),
         charts=used.charts(),
-        clients=snippets(_base_url(), _model(key)),
+        clients=snippets(base_url(), _model(key)),
     )
-
-
-def _base_url() -> str:
-    return f"{request.host_url}v1"
 
 
 def _model(key: ApiKey) -> str:
@@ -162,7 +158,7 @@ def _made(key: ApiKey, secret: str, beside: str = "", *, guided: bool = False) -
         secret=secret,
         beside=beside,
         guided=guided,
-        clients=snippets(_base_url(), _model(key), secret),
+        clients=snippets(base_url(), _model(key), secret),
     )
     response = make_response(page)
     response.headers["Cache-Control"] = "no-store"

@@ -1,4 +1,4 @@
-"""What of a pool needs a person: dead credentials, spent windows and reached limits."""
+"""What of a pool needs a person: dead credentials, spent windows, reached limits, a store at risk."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from markupsafe import Markup
 
 from app.admin.pages import words
 from app.admin.pages.seen import GaugeView
+from app.office import check_host, check_redis
+from app.office.finding import WRONG
 from app.pool.account import Account
 from app.quotas.api_keys import ApiKey
 from app.wiring import Services
@@ -45,6 +47,7 @@ def findings(
         *(one for account in accounts for one in _account(account, now)),
         *_limits(services, pool, api_keys),
         *_expiries(api_keys, now),
+        *_installation(services),
     ]
     return sorted(found, key=lambda one: _ORDER[one.shape])[:MOST]
 
@@ -120,3 +123,12 @@ def _expiries(api_keys: Sequence[ApiKey], now: float) -> Iterator[Finding]:
                 "See it",
                 link,
             )
+
+
+def _installation(services: Services) -> Iterator[Finding]:
+    """Yield what `poolgate doctor` finds wrong with the store, or with the jobs of the workers."""
+    client = services.scripts.client
+    told = [*check_redis.redis(client, services.settings.store_timeout_seconds), *check_host.jobs(client)]
+    for one in told:
+        shape, word = ("bad", "wrong") if one.level == WRONG else ("off", "note")
+        yield Finding(shape, word, f"{one.where.capitalize()}:", one.what, one.mend)

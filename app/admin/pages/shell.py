@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Flask, flash, g, redirect, url_for
+from flask import Blueprint, Flask, flash, g, redirect, request, url_for
 from markupsafe import Markup
 
 from app.admin.pages import words
@@ -45,6 +45,14 @@ def done(message: str, endpoint: str, **values: Any) -> Any:
     """Lead to another page, which says *message* once."""
     flash(message)
     return redirect(url_for(endpoint, **values), 303)
+
+
+def base_url() -> str:
+    """Return where clients find the gateway: beside these pages, unless these have a port of their own."""
+    settings = services().settings
+    if settings.admin_port is None:
+        return f"{request.host_url}v1"
+    return f"{request.scheme}://{request.host.rpartition(':')[0] or request.host}:{settings.port}/v1"
 
 
 def _take_pool(endpoint: str | None, values: dict[str, Any] | None) -> None:

@@ -9,7 +9,7 @@ from flask import g, render_template, request
 
 from app.admin.pages import trial
 from app.admin.pages.forms import Form
-from app.admin.pages.shell import page_blueprint
+from app.admin.pages.shell import base_url, page_blueprint
 from app.admin.pages.snippets import snippets
 from app.admin.services import services
 from app.pool.account import Account
@@ -48,7 +48,7 @@ def show() -> Any:
         steps=steps,
         told=told,
         models=models,
-        line=snippets(f"{request.host_url}v1", form["model"])[1].text,
+        line=snippets(base_url(), form["model"])[1].text,
     ), form.status
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import orjson
+
 from app.admin.pages import attention
 from app.quotas.limits import parse_limit
 from app.stores import keys
@@ -24,8 +26,11 @@ class TestFront:
 
 
 class TestFindings:
-    def test_all_is_well(self, inside: Visitor, pool: Furnished) -> None:
+    def test_all_is_well(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         pool.account("main")
+        client = services.scripts.client
+        run = {"at": client.time()[0], "every_seconds": 60, "ok": True}
+        client.hset(keys.JOB_RUNS, "a-job", orjson.dumps(run))
         pool.key("ann")
 
         assert "All is well" in inside.get(HOME).text
@@ -58,6 +63,10 @@ class TestFindings:
         assert section.index("credential is refused") < section.index("somebody paused it")
         assert f"/admin/p/{POOL}/accounts/dead" in section
         assert f"/admin/p/{POOL}/limits/of-key/ann" in section
+
+    def test_no_worker(self, inside: Visitor, pool: Furnished) -> None:
+        """What `poolgate doctor` finds wrong with the installation is told here too."""
+        assert "no worker runs" in inside.get(HOME).text
 
     def test_a_pool_that_answers_nobody(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         pool.account("main")

@@ -1,0 +1,104 @@
+"""The stream of what changes, as a browser that knows server-sent events reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+
+from app.admin.pages import live
+from app.office import feed
+from app.stores import keys
+from app.wiring import Services
+from tests.app.admin.pages.conftest import POOL, Furnished
+from tests.support.admin import Visitor
+
+PATH = f"/admin/p/{POOL}/live"
+MARKUP = "<script>alert(1)</script>"
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(live, "BEAT_SECONDS", 0.2)
+
+
+def events(body: Iterator[bytes]) -> Iterator[tuple[str, Any, str]]:
+    """Yield (event, data, id), and ("", None, "") for a comment."""
+    for block in body:
+        fields = dict(line.split(": ", 1) for line in block.decode().splitlines() if line and ": " in line)
+        if "data" in fields:
+            yield fields["event"], orjson.loads(fields["data"]), fields.get("id", "")
+        elif "retry" not in fields:
+            yield "", None, ""
+
+
+def book(services: Services, request_id: str, model: str = "m") -> str:
+    row = {"id": request_id, "at_ms": 1, "key": "key_x", "account": "", "model": model, "status": 200}
+    entry_id: str = services.scripts.client.xadd(keys.ledger(POOL), {"row": orjson.dumps(row)})
+    return entry_id
+
+
+def test_what_changes(inside: Visitor, services: Services, pool: Furnished) -> None:
+    account = pool.account("main")
+    answer = inside.get(PATH)
+    assert (answer.mimetype, answer.headers["Cache-Control"]) == ("text/event-stream", "no-store")
+    told = events(answer.iter_encoded())
+
+    name, drawn, _ = next(told)
+    assert (name, list(drawn)) == ("accounts", [account.id])
+    next(told)  # the feed's own first look
+
+    services.accounts.pause(POOL, "main", MARKUP)
+    drawn = next(data for name, data, _ in told if name == "accounts")
+    assert "paused" in drawn[account.id]
+    assert MARKUP not in drawn[account.id]
+
+    entry_id = book(services, "r1", MARKUP)
+    _, rows, event_id = next(one for one in told if one[0] == "requests")
+    assert event_id == entry_id
+    assert f"/admin/p/{POOL}/requests/r1?entry={entry_id}" in rows[0]["html"]
+    assert MARKUP not in rows[0]["html"]
+    answer.close()
+
+
+def test_it_goes_on_where_the_browser_was(inside: Visitor, services: Services, pool: Furnished) -> None:
+    first, _ = book(services, "r1"), book(services, "r2")
+
+    for address, headers in ((f"{PATH}?after={first}", {}), (PATH, {"Last-Event-ID": first})):
+        answer = inside.get(address, headers=headers)
+        _, rows, _ = next(one for one in events(answer.iter_encoded()) if one[0] == "requests")
+        assert [row["id"] for row in rows] == ["r2"]
+        answer.close()
+
+
+def test_it_ends_and_whoever_left_is_forgotten(
+    inside: Visitor, services: Services, pool: Furnished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "LIFE_SECONDS", 0.5)
+    pool.account("main")
+
+    told = list(events(inside.get(PATH).iter_encoded()))
+    assert told[-1][0] == ""
+
+    left = inside.get(PATH)
+    next(left.iter_encoded())
+    left.close()
+    assert len(services.feeds.of(POOL)) == 0
+
+
+def test_what_is_no_place_in_the_ledger(inside: Visitor, pool: Furnished) -> None:
+    for after in ("x", "0", "1-1-1", "%00"):
+        answer = inside.get(f"{PATH}?after={after}")
+        assert answer.status_code == 200
+        answer.close()
+
+
+def test_too_many_watch(
+    inside: Visitor, services: Services, pool: Furnished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "MOST_WATCHERS", 0)
+
+    assert inside.get(PATH).status_code == 429
