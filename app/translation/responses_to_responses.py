@@ -40,7 +40,7 @@ class ResponsesPassThrough:
         self._parts: set[tuple[Any, Any]] = set()  # announced: (output index, content index)
         self._unannounced = Unannounced()
         self._repaired = False
-        self._last: Event | None = None
+        self._number: Any = None  # of the last event sent
         self._items: dict[int, Payload] = {}  # finished, by output index
         self._out: list[Event] = []
 
@@ -49,10 +49,10 @@ class ResponsesPassThrough:
             if not self._ended and event is not DONE:
                 self._event(event)
         out, self._out = self._out, []
-        if out:
-            if self._repaired:
-                self._renumber(out)
-            self._last = out[-1]
+        if self._repaired:
+            self._renumber(out)
+        elif out:
+            self._number = out[-1].payload.get("sequence_number")
         return out
 
     def end(self) -> list[Event]:
@@ -60,13 +60,14 @@ class ResponsesPassThrough:
         return held
 
     def _renumber(self, out: list[Event]) -> None:
-        """See that each number is above the one before it."""
-        number = _number(self._last)
+        """See that each number is above the one before it; what its upstream gave none has none."""
         for position, event in enumerate(out):
-            own = _number(event)
-            number = max(own, number + 1)
-            if own != number:
-                out[position] = Event({**event.payload, "sequence_number": number})
+            if "sequence_number" not in event.payload:
+                continue
+            own, least = event.payload["sequence_number"], _number(self._number) + 1
+            self._number = max(_number(own), least)
+            if own != self._number:
+                out[position] = Event({**event.payload, "sequence_number": self._number})
 
     def _put_in(self, *events: Event) -> None:
         self._out += events
@@ -188,9 +189,8 @@ class ResponsesPassThrough:
         return event
 
 
-def _number(event: Event | None) -> int:
-    number = event.payload.get("sequence_number") if event is not None else None
-    return number if isinstance(number, int) else -1
+def _number(told: Any) -> int:
+    return told if isinstance(told, int) else -1
 
 
 _ON: dict[str, Callable[[ResponsesPassThrough, Event], Event | None]] = {
