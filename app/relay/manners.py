@@ -37,6 +37,7 @@ class Manner:
     fit: Callable[[Call], Fit]
     bounds: Callable[[Call, Price | None], Bounds]
     begin: Begin
+    most_accounts: int | None = None  # that are asked in turn; None: as many as the tries last
     whole: bool = False  # whether upstreams answer all at once, after a long silence
     # what to say where no account could ever serve it, given the kinds that there are
     absent: Callable[[Call, Collection[str]], GatewayError | None] = lambda call, kinds: None
@@ -99,6 +100,7 @@ COMPACT = Manner(
     fit=lambda call: UNFIT_TO_COMPACT,
     bounds=lambda call, price: bounds_of("responses", call.body, call.body_bytes, price),
     begin=_ask_to_compact,
+    most_accounts=2,  # the work is long and dear: what two cannot do is told
     whole=True,
     absent=_nobody_compacts,
 )

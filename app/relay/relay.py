@@ -146,6 +146,7 @@ class Relay:
             limits=limits,
             clock=self._clock,
             chance=self._chance,
+            most_accounts=manner.most_accounts,
         )
 
     def _store_now(self, call: Call) -> float:

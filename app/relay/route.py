@@ -55,6 +55,7 @@ class Route:
         limits: TimeLimits,
         clock: Callable[[], float],
         chance: random.Random,
+        most_accounts: int | None = None,
     ) -> None:
         self._call = call
         self._record = record
@@ -64,6 +65,7 @@ class Route:
         self._limits = limits
         self._clock = clock
         self._chance = chance
+        self._most_accounts = most_accounts
         self._started = clock()
         self._waited = 0.0  # seconds between attempts
         self._renew = renew
@@ -126,6 +128,8 @@ class Route:
         if action is Action.TELL or (action is Action.RESTART and not restartable) or self._spent():
             raise for_client(error)
         self._exclude(choice["account"], action)
+        if self._most_accounts is not None and len(set(self._tried)) >= self._most_accounts:
+            raise for_client(error)
         while True:
             reply = self._told(choice, error)
             wait = self._wait_for(reply, choice, failure, error)

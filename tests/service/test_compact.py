@@ -93,6 +93,14 @@ class TestSharedRules:
         assert pool.post(PATHS[0], BODY, pool.key()).json()["output"] == [COMPACTION]
         assert {seen.account for seen in upstream.log()} == {"a", "b"}
 
+    def test_two_accounts_are_asked_and_no_more(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        for name in ("a", "b", "c"):
+            chatgpt(pool, upstream, name)
+        upstream.script({"play": "http_error", "status": 503})
+
+        assert pool.post(PATHS[0], BODY, pool.key()).status_code >= 500
+        assert len({seen.account for seen in upstream.log()}) == 2
+
     def test_an_answer_without_a_compaction_is_a_failure(
         self, pool: PoolOfTest, upstream: ScriptedUpstream
     ) -> None:
