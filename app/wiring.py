@@ -35,6 +35,7 @@ from app.stores.answers import AnswerStore
 from app.stores.client import make_client
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault, keys_in_file
+from app.stores.told import ToldStore
 from app.tracing import Tracing
 from app.upstream.client import UpstreamClient
 from app.upstream.oauth import OAuth
@@ -59,6 +60,7 @@ class Services:
     usage: UsageBook
     series: SeriesBook
     known_accounts: KnownAccounts
+    told: ToldStore
     relay: Relay
     cache: AnswerCache
     audit: AuditBook
@@ -139,6 +141,7 @@ def build(settings: Settings, *, demo: bool = False, tracing: Tracing | None = N
         known_accounts=KnownAccounts(
             pools, accounts, lambda account, token: upstream.get_json(account, "/wham/usage", token=token)
         ),
+        told=ToldStore(scripts),
         relay=Relay(settings, scripts, accounts, upstream, active, books, prices, refresher, demo=demo),
         cache=AnswerCache(AnswerStore(scripts, vault), books),
         audit=audit,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.errors import UpstreamProtocolError
@@ -14,6 +14,17 @@ from workers.usage import get_object
 EVERY_SECONDS = 15.0  # how soon a new account's models are known
 PERIOD_SECONDS = 300.0  # how often one account is asked
 CLIENT_VERSION = "0.169.0"  # the ChatGPT backend leaves out what needs a newer Codex client than this
+
+# What the Codex CLI needs of a model besides; /v1/models does not show it.
+CATALOGUE = (
+    "base_instructions",
+    "shell_type",
+    "visibility",
+    "truncation_policy",
+    "apply_patch_tool_type",
+    "experimental_supported_tools",
+)
+MOST_INSTRUCTIONS = 65_536  # characters of one model's
 
 # What `metadata` of a listed model tells, where the upstream does.
 METADATA = (
@@ -46,7 +57,9 @@ def _is_wanted(account: Account, now: float) -> bool:
 def _ask(services: Services, pool: str, account: Account, now: float) -> str:
     if account.kind == "chatgpt":
         path = f"/codex/models?client_version={CLIENT_VERSION}"
-        metadata = codex_models(get_object(services, pool, account, path))
+        payload = get_object(services, pool, account, path)
+        metadata = codex_models(payload, METADATA)
+        services.told.keep(pool, account.id, "catalogue", codex_models(payload, CATALOGUE))
         services.accounts.list_models(pool, account.id, sorted(metadata), metadata)
     else:
         payload = get_object(services, pool, account, "/models")
@@ -63,13 +76,19 @@ def listed_models(payload: Mapping[str, Any]) -> list[str]:
     return sorted({model["id"] for model in _objects(payload, "data") if isinstance(model.get("id"), str)})
 
 
-def codex_models(payload: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return metadata by name of the models that the ChatGPT backend serves to API clients."""
+def codex_models(payload: Mapping[str, Any], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return what is told under *names* of each model that the ChatGPT backend serves to API clients."""
     return {
-        model["slug"]: {name: model[name] for name in METADATA if model.get(name) is not None}
+        model["slug"]: {name: model[name] for name in names if _is_kept(name, model.get(name))}
         for model in _objects(payload, "models")
         if isinstance(model.get("slug"), str) and model.get("supported_in_api") is not False
     }
+
+
+def _is_kept(name: str, told: Any) -> bool:
+    if name == "base_instructions":
+        return isinstance(told, str) and 0 < len(told) <= MOST_INSTRUCTIONS
+    return told is not None
 
 
 def _objects(payload: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from app.errors import UpstreamProtocolError, UpstreamRejected
@@ -28,7 +29,17 @@ def _ask(services: Services, pool: str, account: Account, now: float) -> str:
     services.accounts.observe(
         pool, account.id, {}, mark=mark_from_usage(usage, now), room=has_room(usage) is True
     )
+    services.told.keep(pool, account.id, "usage", shown(usage))
     return "ok"
+
+
+def shown(usage: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what clients may be shown of *usage* besides the windows that accounts are chosen by."""
+    limits = usage.get("rate_limit")
+    monthly = limits.get("monthly_window") if isinstance(limits, dict) else None
+    told = {"plan_type": usage.get("plan_type"), "credits": usage.get("credits"), "monthly_window": monthly}
+    wanted = {"plan_type": str, "credits": dict, "monthly_window": dict}
+    return {name: value for name, value in told.items() if isinstance(value, wanted[name])}
 
 
 def get_object(services: Services, pool: str, account: Account, path: str) -> dict[str, Any]:

@@ -36,11 +36,22 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-def catalogue_of(offered: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the catalogue of *offered*, entries of /v1/models; these stand in it as well."""
+def catalogue_of(offered: list[dict[str, Any]], told: list[dict[str, Any]]) -> dict[str, Any]:
+    """
+    Return the catalogue of *offered*, entries of /v1/models; these stand in it as well.
+
+    *told* is what each upstream says of its models besides, by name; the first one's word holds.
+    """
+    beside = {name: model for one in reversed(told) for name, model in one.items()}
     return {
         "models": [
-            {"slug": model["id"], "display_name": model["id"], **DEFAULTS, **model.get("metadata", {})}
+            {
+                "slug": model["id"],
+                "display_name": model["id"],
+                **DEFAULTS,
+                **beside.get(model["id"], {}),
+                **model.get("metadata", {}),
+            }
             for model in offered
         ],
         "object": "list",

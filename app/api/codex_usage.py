@@ -38,7 +38,11 @@ UNKNOWN_PLAN = "unknown"
 @bp.get("/usage", strict_slashes=False)
 def show() -> Response:
     windows, now = services().usage.windows(g.pool)
-    return json_response(usage_of(windows, now, g.told, allowed=_may_be_asked(g.pool)))
+    own = {name: g.told[name] for name in ("plan_type", "credits") if g.told.get(name)}
+    accounts = [account for account in services().accounts.all(g.pool) if account.kind == "chatgpt"]
+    allowed = any(account.state == "active" for account in accounts)
+    told = pool_told(services().told.all(g.pool, "usage", [account.id for account in accounts]), now)
+    return json_response(usage_of(windows, now, told | own, allowed=allowed))
 
 
 def usage_of(
@@ -47,23 +51,63 @@ def usage_of(
     """
     Return the answer's body, shaped as the ChatGPT backend's /wham/usage.
 
-    *told* is what that said of the caller's own account; only its plan and credits are used.
+    *told* has `plan_type`, `credits` and `monthly_window`, as far as they are known.
     """
+    monthly = told.get("monthly_window")
     return {
         "plan_type": told.get("plan_type") or UNKNOWN_PLAN,
         "rate_limit": {
             "allowed": allowed,
             "limit_reached": not allowed,
             **{name: _window(window, now) for name, window in zip(NAMES, windows, strict=True)},
+            **({"monthly_window": monthly} if monthly else {}),
         },
         "credits": told.get("credits"),
         "additional_rate_limits": None,
     }
 
 
-def _may_be_asked(pool: str) -> bool:
-    accounts = services().accounts.all(pool)
-    return any(account.kind == "chatgpt" and account.state == "active" for account in accounts)
+def pool_told(told: list[dict[str, Any]], now: float) -> dict[str, Any]:
+    """
+    Return what the accounts of a pool tell of themselves as if it were one.
+
+    Its plan is theirs where they agree, its credits are their sum, and of its month they have used
+    the average; it begins again when the first of theirs does.
+    """
+    plans = {one["plan_type"] for one in told if "plan_type" in one}
+    purses = [one["credits"] for one in told if "credits" in one]
+    months = [one["monthly_window"] for one in told if "monthly_window" in one]
+    return {
+        **({"plan_type": plans.pop()} if len(plans) == 1 else {}),
+        **({"credits": _summed(purses)} if purses else {}),
+        **({"monthly_window": _joined(months, now)} if months else {}),
+    }
+
+
+def _summed(purses: list[dict[str, Any]]) -> dict[str, Any]:
+    balances = [balance for one in purses if (balance := _number(one.get("balance"))) is not None]
+    return {
+        "has_credits": any(one.get("has_credits") is True for one in purses),
+        "unlimited": any(one.get("unlimited") is True for one in purses),
+        "balance": f"{sum(balances):g}" if balances else None,
+    }
+
+
+def _joined(windows: list[dict[str, Any]], now: float) -> dict[str, Any]:
+    used = [percent for one in windows if (percent := _number(one.get("used_percent"))) is not None]
+    lengths = [seconds for one in windows if (seconds := _number(one.get("limit_window_seconds")))]
+    resets = [at for one in windows if (at := _number(one.get("reset_at"))) and at > now]
+    average = sum(used) / len(used) if used else 0.0
+    seconds = int(lengths[0]) if lengths else None
+    return _window(UpstreamWindow(average, int(min(resets)) if resets else None, seconds), now) or {}
+
+
+def _number(value: Any) -> float | None:
+    """Return what upstreams write as a number or as a text."""
+    try:
+        return float(value) if isinstance(value, int | float | str) else None
+    except ValueError:
+        return None
 
 
 def _window(window: UpstreamWindow | None, now: float) -> dict[str, Any] | None:

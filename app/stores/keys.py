@@ -101,6 +101,11 @@ def answer(name: str, digest: str) -> str:
     return f"{root(name)}ans:{digest}"
 
 
+def told(name: str, account_id: str, what: str) -> str:
+    """String: what an upstream told of an account, `catalogue` or `usage`, for a day."""
+    return f"{root(name)}told:{account_id}:{what}"
+
+
 def ledger(name: str) -> str:
     """Stream: one entry per settled request."""
     return root(name) + "ledger"

@@ -165,6 +165,21 @@ class TestCatalogue:
 
         (model,) = answer["models"]
         assert (model["slug"], model["display_name"], model["priority"]) == ("m", "Em", 1)
+        assert model["base_instructions"]
         assert [entry["id"] for entry in answer["data"]] == ["m"]
         required = {"shell_type", "visibility", "base_instructions", "truncation_policy"}
         assert required <= model.keys()
+
+    def test_the_upstreams_instructions_are_kept(self, chatgpt: PoolOfTest) -> None:
+        services = chatgpt.gateway.services
+        account = services.accounts.find(chatgpt.name, "a")
+        services.accounts.list_models(chatgpt.name, account.id, ["m", "n"])
+        services.told.keep(chatgpt.name, account.id, "catalogue", {"m": {"base_instructions": "Its own."}})
+        key = chatgpt.key()
+
+        models = chatgpt.get("/backend-api/codex/models", key).json()["models"]
+
+        first, second = (model["base_instructions"] for model in models)
+        assert first == "Its own."
+        assert second not in ("", first)
+        assert "Its own." not in chatgpt.get("/v1/models", key).text

@@ -60,6 +60,23 @@ def test_a_key_is_told_of_the_pool(pool: PoolOfTest, resets_at: int, slash: str)
     assert (body["plan_type"], body["credits"]) == ("unknown", None)
 
 
+def test_what_accounts_tell_of_themselves(pool: PoolOfTest, resets_at: int) -> None:
+    services = pool.gateway.services
+    for name, used in (("a", 10), ("b", 30)):
+        month = {"used_percent": used, "limit_window_seconds": 2_592_000, "reset_at": resets_at + used}
+        purse = {"has_credits": name == "a", "unlimited": False, "balance": "2.5"}
+        told = {"plan_type": "plus", "credits": purse, "monthly_window": month}
+        services.told.keep(pool.name, services.accounts.find(pool.name, name).id, "usage", told)
+
+    body = pool.get(PATH, pool.key()).json()
+
+    assert body["plan_type"] == "plus"
+    assert body["credits"] == {"has_credits": True, "unlimited": False, "balance": "5"}
+    month = body["rate_limit"]["monthly_window"]
+    assert 3400 < month.pop("reset_after_seconds") <= 3610
+    assert month == {"used_percent": 20, "limit_window_seconds": 2_592_000, "reset_at": resets_at + 10}
+
+
 def test_a_pool_that_is_spent(pool: PoolOfTest) -> None:
     for name in ("a", "b"):
         pool.gateway.services.accounts.pause(pool.name, name)

@@ -46,7 +46,20 @@ def test_the_chatgpt_backend_tells_more_of_each(built, upstream, add):
     account = built.accounts.find(POOL, "ann")
     assert account.listed == ("gpt-5.2",)
     assert account.metadata == {"gpt-5.2": shown}
+    told = built.told.all(POOL, "catalogue", [account.id])
+    assert told == [{"gpt-5.2": {"base_instructions": "long"}}]
     assert upstream.log("ann")[0].query == f"client_version={models.CLIENT_VERSION}"
+
+
+def test_instructions_have_a_bound(built, upstream, add):
+    """Longer ones are not kept: the catalogue then has its own."""
+    account = add("ann", "chatgpt", chatgpt_account_id="acc-1")
+    long = {"slug": "m", "base_instructions": "x" * (models.MOST_INSTRUCTIONS + 1), "shell_type": "local"}
+    upstream.script(play({"models": [long]}), account="ann", path=CODEX)
+
+    models.run(built, time.time())
+
+    assert built.told.all(POOL, "catalogue", [account.id]) == [{"m": {"shell_type": "local"}}]
 
 
 def test_a_failure_leaves_the_last_list(built, upstream, add, told, next_period):

@@ -45,6 +45,20 @@ def test_windows_are_kept(built, upstream, ann, told):
     assert told(ann, "usage")["result"] == "ok"
 
 
+def test_what_clients_are_shown_is_kept_beside(built, upstream, ann):
+    play = answer(5)
+    month = {"used_percent": 3, "reset_at": 2_000_000_000, "limit_window_seconds": 2_592_000}
+    play["body"]["rate_limit"]["monthly_window"] = month
+    purse = {"has_credits": True, "unlimited": False, "balance": "2.5"}
+    play["body"] |= {"plan_type": "plus", "credits": purse, "email": "ann@example.com"}
+    upstream.script(play, account="ann", path=PATH)
+
+    usage.run(built, time.time())
+
+    (told,) = built.told.all(POOL, "usage", [ann.id])
+    assert told == {"plan_type": "plus", "credits": purse, "monthly_window": month}
+
+
 def test_a_spent_window_is_known_before_a_request_meets_it(built, upstream, ann):
     upstream.script(answer(10, 100, reached=True), account="ann", path=PATH)
 
