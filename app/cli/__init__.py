@@ -6,6 +6,7 @@ import click
 
 from app.cli.account import account_group
 from app.cli.admin import admin_group
+from app.cli.audit import audit
 from app.cli.backup import backup, restore
 from app.cli.common import Group
 from app.cli.doctor import doctor
@@ -33,6 +34,7 @@ main.add_command(backup)
 main.add_command(restore)
 main.add_command(account_group)
 main.add_command(admin_group)
+main.add_command(audit)
 main.add_command(key_group)
 main.add_command(pool_group)
 main.add_command(price_group)

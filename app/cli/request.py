@@ -9,10 +9,14 @@ import click
 
 from app.cli.common import Group, example, in_pool, with_store
 from app.cli.output import moment, show_json, table
+from app.office.telling import Names
 from app.pool.explain import explain
+from app.quotas.search import search
 from app.wiring import Services
+from schemas.admin import RequestsQuery
 
 CANDIDATES = ("LOOKED AT", "SCORE", "WHY")
+ROWS = ("ENDED", "KEY", "ACCOUNT", "MODEL", "STATUS", "INPUT", "OUTPUT", "MS", "ID")
 OUT = ("OUT", "STATE", "REASON", "UNTIL")
 NEXT = {
     "other": "another account, or the same after a pause",
@@ -48,6 +52,51 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
     click.echo(f"{told['endpoint']} for {told['model']}, key '{key}', {moment(told['at'])}: {ended}{error}")
     for choice in told["choices"]:
         click.echo("\n" + "\n".join(_lines(choice)))
+
+
+@request_group.command(
+    "list",
+    epilog=example(
+        "poolgate request list --status failed --since 2026-11-20",
+        "poolgate request list --key ann --model gpt-5 --most 200 --json",
+    ),
+)
+@click.option("--key", metavar="NAME", help="Of this API key; or the id of one that was removed.")
+@click.option("--account", metavar="NAME", help="Served by this account; or the id of one.")
+@click.option("--model", metavar="MODEL", help="For this model.")
+@click.option("--status", metavar="STATUS", help="ok, failed, a class such as 5xx, or a number.")
+@click.option("--since", metavar="DATE", help="Ended from then on: 2026-11-20, or with a time.")
+@click.option("--until", metavar="DATE", help="Ended before.")
+@click.option("--most", default=20, show_default=True, type=click.IntRange(1, 10_000), help="Rows.")
+@in_pool
+@with_store
+def list_requests(services: Services, as_json: bool, pool: str, most: int, **said: str | None) -> None:
+    """List requests that ended, newest first."""
+    services.pools.check(pool)
+    names = Names.read(pool, services.api_keys, services.accounts)
+    given = {name: text for name, text in said.items() if text is not None}
+    wanted = names.wanted(RequestsQuery().load(given))
+    rows: list[Json] = []
+    cursor = None
+    while len(rows) < most:
+        page = search(services.scripts.client, pool, wanted, cursor, most - len(rows))
+        rows += [names.row(entry_id, row) for entry_id, row in page.rows]
+        if (cursor := page.cursor) is None:
+            break
+    if as_json:
+        show_json({"object": "list", "data": rows})
+    elif rows:
+        click.echo(table(ROWS, [_request(row) for row in rows]))
+    else:
+        click.echo("There are none.", err=True)
+
+
+def _request(row: Json) -> tuple[object, ...]:
+    who = [row[what]["name"] or row[what]["id"] for what in ("key", "account")]
+    tokens = (row.get("input_tokens", 0), row.get("output_tokens", 0))
+    return (
+        moment(row["ended_at"]), *who, row["model"], row["status"], *tokens, row["total_ms"], row["id"]
+    )  # fmt: skip
 
 
 def _lines(choice: Json) -> Iterator[str]:

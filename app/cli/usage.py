@@ -7,8 +7,10 @@ from datetime import date
 import click
 
 from app.cli.common import Command, example, in_pool, with_store
-from app.cli.output import show_list, table
+from app.cli.output import show_json, show_list, table
+from app.office.telling import busiest, told_series
 from app.quotas.limits import MICRO_DOLLARS
+from app.quotas.series import SPANS
 from app.quotas.usage_book import BY
 from app.wiring import Services
 
@@ -31,12 +33,26 @@ def day(text: str) -> date:
 @click.option(
     "--since", type=day, metavar="DATE", help="From this day on; from this month's first, if left out."
 )
+@click.option("--span", type=click.Choice(SPANS), help="Over this time instead; with --json point by point.")
 @click.option("--by", type=click.Choice(BY), default=BY[0], show_default=True, help="Whose lines there are.")
 @in_pool
 @with_store
-def usage(services: Services, as_json: bool, pool: str, key: str | None, since: date | None, by: str) -> None:
+def usage(
+    services: Services,
+    as_json: bool,
+    pool: str,
+    key: str | None,
+    since: date | None,
+    span: str | None,
+    by: str,
+) -> None:
     """Tell what was used: requests, tokens and cost. Days are those of the pool's time zone."""
     services.pools.check(pool)
+    if span is not None:
+        if key is not None or since is not None:
+            raise click.UsageError("--span goes with neither --key nor --since")
+        _show_series(services, as_json, pool, span, by)
+        return
     key_id = services.api_keys.find(pool, key).id if key is not None else None
     used = services.usage.since(pool, since, by, key_id)
     names = _names(services, pool, by)
@@ -50,6 +66,18 @@ def usage(services: Services, as_json: bool, pool: str, key: str | None, since: 
         )
     elif lines:
         click.echo(table((by.upper(), *HEADS), [_row(name, figures) for name, _, figures in lines]))
+    else:
+        click.echo("Nothing was used.", err=True)
+
+
+def _show_series(services: Services, as_json: bool, pool: str, span: str, by: str) -> None:
+    told, names = services.series.series(pool, span, by), _names(services, pool, by)
+    totals = told.totals()
+    if as_json:
+        show_json(told_series(told, span, by, names, len(totals)))
+    elif totals:
+        lines = [_row(names.get(who, who), totals[who]) for who in busiest(totals, len(totals))]
+        click.echo(table((by.upper(), *HEADS), lines))
     else:
         click.echo("Nothing was used.", err=True)
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, Response
 
 from app.admin.api import asking
 from app.admin.api.asking import answer, checked_pool
 from app.admin.services import services
-from app.quotas.summaries import FIGURES
+from app.office.telling import told_series
 from schemas.admin import SeriesQuery
 
 bp = Blueprint("usage", __name__, url_prefix="/usage")
@@ -28,27 +26,10 @@ def series() -> Response:
     said = asking.query(SERIES_QUERY)
     pool, by = checked_pool(said["pool"]), said["by"]
     told = services().series.series(pool, said["span"], by)
-    totals = told.totals()
-    busiest = sorted(totals, key=lambda who: (-totals[who]["requests"], who))[: said["top"]]
-    names = _names(pool, by)
-    return answer(
-        {
-            "object": "usage.series",
-            "span": said["span"],
-            "by": by,
-            "figures": FIGURES,
-            "starts": told.starts,
-            "until": told.until,
-            "lines": len(totals),
-            "data": [
-                {"id": who, "name": names.get(who), "total": totals[who], "points": told.lines[who]}
-                for who in busiest
-            ],
-        }
-    )
+    return answer(told_series(told, said["span"], by, _names(pool, by), said["top"]))
 
 
-def _names(pool: str, by: str) -> dict[str, Any]:
+def _names(pool: str, by: str) -> dict[str, str]:
     if by == "account":
         return services().accounts.names_by_id(pool)
     return services().api_keys.names_by_id(pool) if by == "key" else {}

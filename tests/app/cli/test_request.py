@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from app.pool.account import Account
 from app.wiring import Services
 from tests.app.cli.conftest import Run
+from tests.support.booked import book
 
 ATTEMPTS = [
     {"wire": "chat", "error": "bad_gateway", "failure": "server_error", "action": "other"},
@@ -63,3 +65,24 @@ def test_unknown(poolgate: Run) -> None:
 
     assert result.exit_code == 1
     assert "There is no request 'nope'" in result.stderr
+
+
+class TestList:
+    def test_newest_first(self, poolgate, services):
+        services.pools.ensure("default")
+        key, _ = services.api_keys.create("default", "ann")
+        fine, failed = (
+            book(services.scripts, "default", time.time(), key=key.id, status=status) for status in (200, 503)
+        )
+
+        lines = poolgate("request list").stdout.splitlines()
+        assert [line.split()[-1] for line in lines] == ["ID", failed["id"], fine["id"]]
+        assert " ann  acct_1   gpt-5 " in lines[1]
+        told = json.loads(poolgate("request list --status failed --key ann --json").stdout)
+        assert [one["id"] for one in told["data"]] == [failed["id"]]
+        assert poolgate("request list --model odd").stderr == "There are none.\n"
+
+    def test_what_cannot_be(self, poolgate, services):
+        services.pools.ensure("default")
+        for said in ("--status odd", "--since soon", "--key nobody"):
+            assert poolgate(f"request list {said}").exit_code in (1, 2), said

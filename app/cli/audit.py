@@ -1,0 +1,58 @@
+"""`poolgate audit`: who changed what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import orjson
+
+from app.cli.common import Command, example, pool_name, with_store
+from app.cli.output import moment, show_json, table
+from app.wiring import Services
+
+HEADS = ("WHEN", "WHO", "BY", "WHAT", "POOL", "OBJECT", "CHANGE")
+MOST_WORDS = 60
+
+
+@click.command(
+    "audit", cls=Command, epilog=example("poolgate audit", "poolgate audit --who ann --action key")
+)
+@click.option("--who", default="", metavar="NAME", help="Of this person, or `token:NAME`.")
+@click.option("--action", default="", metavar="ACTION", help="Such as key.rotate, or a noun: key.")
+@click.option("--pool", type=pool_name, metavar="POOL", help="In this pool alone.")
+@click.option("--most", default=50, show_default=True, type=click.IntRange(1, 1000), help="Entries.")
+@with_store
+def audit(services: Services, as_json: bool, who: str, action: str, pool: str | None, most: int) -> None:
+    """Tell who changed what, newest first. `unknown` is what a crash or an outage left open."""
+    entries: list[dict[str, Any]] = []
+    cursor = None
+    while len(entries) < most:
+        page = services.audit.page(cursor, most=most - len(entries), who=who, action=action, pool=pool or "")
+        entries += page.entries
+        if (cursor := page.cursor) is None:
+            break
+    if as_json:
+        show_json({"object": "list", "data": entries})
+    elif entries:
+        click.echo(table(HEADS, [_row(entry) for entry in entries]))
+    else:
+        click.echo("Nothing was changed.", err=True)
+
+
+def _row(entry: dict[str, Any]) -> tuple[object, ...]:
+    outcome = "" if entry["outcome"] == "done" else f" ({entry['outcome']})"
+    what = entry["who"], entry["via"], entry["action"] + outcome, entry["pool"], entry["object"]
+    return moment(entry["at"]), *what, _change(entry)
+
+
+def _change(entry: dict[str, Any]) -> str:
+    before, after = entry["before"], entry["after"]
+    if before is None or after is None:
+        return ""
+    told = ", ".join(f"{name} {_said(before.get(name))} -> {_said(now)}" for name, now in after.items())
+    return told if len(told) <= MOST_WORDS else told[: MOST_WORDS - 3] + "..."
+
+
+def _said(value: object) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()

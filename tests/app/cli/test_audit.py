@@ -1,0 +1,29 @@
+"""`poolgate audit`."""
+
+from __future__ import annotations
+
+import json
+
+
+def test_who_changed_what(poolgate):
+    poolgate("key create --name ann")
+    poolgate("key set ann --on-cut restart")
+
+    lines = poolgate("audit --action key").stdout.splitlines()
+
+    assert lines[0].split() == ["WHEN", "WHO", "BY", "WHAT", "POOL", "OBJECT", "CHANGE"]
+    assert lines[1].endswith("key.change  default  ann     on_cut fail -> restart")
+    assert " cli  key.create" in lines[2]
+
+
+def test_json(poolgate):
+    poolgate("key create --name ann")
+
+    told = json.loads(poolgate("audit --json --most 1").stdout)
+
+    assert [(one["action"], one["outcome"]) for one in told["data"]] == [("key.create", "done")]
+    assert json.loads(poolgate("audit --json --who nobody").stdout)["data"] == []
+
+
+def test_nothing(poolgate):
+    assert poolgate("audit").stderr == "Nothing was changed.\n"
