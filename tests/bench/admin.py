@@ -17,7 +17,7 @@ import orjson
 
 from app.admin import create_admin_app
 from app.wiring import Services
-from tests.bench.booked import POOL, fill
+from tests.bench.booked import POOL, Known, fill
 from tests.support.admin import PASSWORD, Visitor, services_on
 from tests.support.redis import private_redis, short_folder
 
@@ -38,20 +38,20 @@ def main() -> None:
     with private_redis() as url, short_folder() as home:
         services = services_on(url, home)
         began = time.monotonic()
-        ids = fill(services, rows=options.rows, accounts=options.accounts, api_keys=options.keys)
+        known = fill(services, rows=options.rows, accounts=options.accounts, api_keys=options.keys)
         loaded = time.monotonic()
         made = services.series.make(POOL)
         prepared = {"load_s": loaded - began, "summaries": made, "summaries_s": time.monotonic() - loaded}
-        figures = measured(services, ids)
+        figures = measured(services, known)
     print(table(figures))
     machine = {"cpus": os.cpu_count(), "load": os.getloadavg()}
-    told = orjson.dumps(
-        {"prepared": prepared, "calls": figures, "machine": machine}, option=orjson.OPT_INDENT_2
-    )
-    options.out.write_bytes(told) if options.out else print(orjson.dumps(prepared).decode())
+    told = {"prepared": prepared, "machine": machine}
+    print(orjson.dumps(told).decode())
+    if options.out:
+        options.out.write_bytes(orjson.dumps({**told, "calls": figures}, option=orjson.OPT_INDENT_2))
 
 
-def measured(services: Services, ids: list[str]) -> Figures:
+def measured(services: Services, known: tuple[Known, Known]) -> Figures:
     app = create_admin_app(services)
     services.doors.operators.create("ann", PASSWORD)
     _, secret = services.doors.tokens.create("bench", by="ann")
@@ -59,38 +59,30 @@ def measured(services: Services, ids: list[str]) -> Figures:
     assert visitor.sign_in().status_code == 303
     bearer = {"Authorization": f"Bearer {secret}"}
     figures = {}
-    for path in calls(ids):
+    for path in calls(*known):
         figures[path] = _timed(lambda path=path: client.get(f"/admin/api{path}", headers=bearer))  # type: ignore[misc]
-    for path in pages(ids):
+    for path in pages(*known):
         figures[path] = _timed(lambda path=path: visitor.get(path))  # type: ignore[misc]
     return figures
 
 
-def calls(ids: list[str]) -> Iterator[str]:
+def calls(oldest: Known, newest: Known) -> Iterator[str]:
     yield from ("/pools", "/pools/default", "/accounts", "/accounts/account-1", "/keys", "/keys/key-1")
     for span in SPANS:
         yield from (f"/usage/series?span={span}&by={by}" for by in ("all", "key", "account", "model"))
-    yield from (
-        "/requests",
-        "/requests?status=failed&limit=200",
-        "/requests?key=key-199",
-        "/requests?model=none",
-    )
+    yield from ("/requests", "/requests?status=failed&limit=200")
+    yield from ("/requests?key=key-199", "/requests?model=none")
     yield f"/requests?until={time.strftime('%Y-%m-%d', time.gmtime(time.time() - 20 * 86400))}"
-    yield from (f"/requests/{ids[-1]}", f"/requests/{ids[0]}", "/requests/req_none")
+    yield from (f"/requests/{one}" for one in (newest[0], oldest[0], "?entry=".join(oldest), "req_none"))
     yield from ("/prices", "/settings", "/audit", "/audit?who=nobody", "/health", "/openapi.json")
 
 
-def pages(ids: list[str]) -> Iterator[str]:
+def pages(oldest: Known, newest: Known) -> Iterator[str]:
     pool = f"/admin/p/{POOL}"
     for span in SPANS:
-        yield from (
-            f"{pool}/?span={span}",
-            f"{pool}/keys/key-1?span={span}",
-            f"{pool}/accounts/account-1?span={span}",
-        )
+        yield from (f"{pool}/{place}?span={span}" for place in ("", "keys/key-1", "accounts/account-1"))
     yield from (f"{pool}/accounts", f"{pool}/keys", f"{pool}/requests", f"{pool}/requests?key=key-199")
-    yield from (f"{pool}/requests?model=none", f"{pool}/requests/{ids[-1]}", f"{pool}/requests/{ids[0]}")
+    yield from (f"{pool}/requests?model=none", f"{pool}/requests/{newest[0]}", f"{pool}/requests/{oldest[0]}")
     yield from (f"{pool}/settings", f"{pool}/settings/prices", "/admin/security")
 
 
@@ -115,10 +107,8 @@ def table(figures: Figures) -> str:
     lines = [f"{'':{width}}  status  first ms  median   worst    bytes"]
     for path, one in figures.items():
         mark = "  *" if one["worst_ms"] > TARGET_MS else ""
-        lines.append(
-            f"{path:{width}}  {one['status']:6}  {one['first_ms']:8}  {one['median_ms']:6}  {one['worst_ms']:6}"
-            f"  {one['bytes']:7}{mark}"
-        )
+        times = f"{one['first_ms']:8}  {one['median_ms']:6}  {one['worst_ms']:6}"
+        lines.append(f"{path:{width}}  {one['status']:6}  {times}  {one['bytes']:7}{mark}")
     over = sum(one["worst_ms"] > TARGET_MS for one in figures.values())
     return "\n".join([*lines, f"{over} of {len(figures)} above {TARGET_MS} ms"])
 

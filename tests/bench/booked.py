@@ -25,9 +25,11 @@ AT_ONCE = 2000  # commands in one pipeline
 MODELS = ("gpt-5.2", "gpt-5.2-mini", "gpt-4.1", "o3", "llama-4")
 POOL = "default"
 
+Known = tuple[str, str]  # a request's id, and its entry's
 
-def fill(services: Services, *, rows: int, accounts: int, api_keys: int) -> list[str]:
-    """Make the pool, and *rows* requests evenly over a month; return the ids of some of them."""
+
+def fill(services: Services, *, rows: int, accounts: int, api_keys: int) -> tuple[Known, Known]:
+    """Make the pool, and *rows* requests evenly over a month; return the oldest and the newest."""
     services.pools.ensure(POOL)
     account_ids = [_account(services, number) for number in range(accounts)]
     limits = ("1000000 requests/day", "50 usd/month", "20 parallel_requests")
@@ -49,10 +51,10 @@ def _account(services: Services, number: int) -> str:
 
 def _book(
     client: Any, rows: int, habits: dict[str, list[tuple[str, str]]], chance: random.Random
-) -> list[str]:
+) -> tuple[Known, Known]:
     now_ms = int(time.time() * 1000)
     step_ms = DAYS * 86_400_000 / rows
-    key_ids, ids = list(habits), []
+    key_ids, known = list(habits), []
     sums: dict[str, Counter[str]] = defaultdict(Counter)
     pipeline, ledger = client.pipeline(transaction=False), keys.ledger(POOL)
     for number in range(rows):
@@ -61,17 +63,16 @@ def _book(
         ended_ms = int(now_ms - step_ms * (rows - number))
         row = _row(number, ended_ms, key, account, model, chance)
         why = _why(account, ended_ms)
-        pipeline.xadd(
-            ledger, {"row": orjson.dumps(row).decode(), "why": why}, id=f"{ended_ms}-{number % 1000}"
-        )
+        entry_id = f"{ended_ms}-{number % 1000}"
+        pipeline.xadd(ledger, {"row": orjson.dumps(row).decode(), "why": why}, id=entry_id)
         _add(sums, row)
         if number % AT_ONCE == AT_ONCE - 1:
             pipeline.execute()
-        if number % (rows // 20 or 1) == 0:
-            ids.append(row["id"])
+        if number in (0, rows - 1):
+            known.append((row["id"], entry_id))
     pipeline.execute()
     _write(client, sums)
-    return ids
+    return known[0], known[-1]
 
 
 def _row(
