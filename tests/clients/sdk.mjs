@@ -1,5 +1,5 @@
 // Speaks to the gateway through the `openai` package and prints what came of it as one JSON
-// object. From the environment: BASE_URL, API_KEY, LIMITED_KEY (without the model), EMPTY_KEY
+// object. From the environment: GATEWAY_URL, BASE_URL, API_KEY, LIMITED_KEY (without the model), EMPTY_KEY
 // (of a pool without accounts).
 
 import { createRequire } from "node:module";
@@ -83,6 +83,25 @@ const scenarios = {
   },
   async models() {
     return { list: await collected(client.models.list()), one: await client.models.retrieve("gpt-4.1") };
+  },
+  async surfaces() {
+    const basic = Buffer.from(`:${process.env.API_KEY}`).toString("base64");
+    const at = {
+      basic: ["/api/v1/openai", { Authorization: `Basic ${basic}` }],
+      extended: ["/openai/v1", {}],
+      short: ["/openai", { Authorization: null, "x-bf-vk": process.env.API_KEY }],
+    };
+    const said = {};
+    for (const [name, [path, defaultHeaders]] of Object.entries(at)) {
+      const baseURL = process.env.GATEWAY_URL + path;
+      const there = new OpenAI({ baseURL, apiKey: process.env.API_KEY, defaultHeaders, maxRetries: 0 });
+      said[name] = {
+        whole: await there.chat.completions.create({ model, messages }),
+        streamed: await there.chat.completions.stream({ model, messages }).finalContent(),
+        error: await failure(there.chat.completions.create({ model, messages: [] })),
+      };
+    }
+    return said;
   },
   async errors() {
     const wrong = connect(`${process.env.API_KEY}x`);

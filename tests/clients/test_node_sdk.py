@@ -29,6 +29,7 @@ def said(gateway: Gateway, demo_url: str, request: pytest.FixtureRequest) -> Any
     environ = {
         "PATH": os.environ["PATH"],
         "NODE_PATH": str(node_modules()),
+        "GATEWAY_URL": gateway.url,
         "BASE_URL": f"{gateway.url}/v1",
         "API_KEY": pool.key(),
         "LIMITED_KEY": pool.key("limited", models=("gpt-4.1",)),
@@ -89,6 +90,17 @@ def test_a_tool_on_responses(said: Any) -> None:
 def test_models(said: Any) -> None:
     assert [model["id"] for model in said["models"]["list"]] == list(MODELS)
     assert said["models"]["one"]["id"] == "gpt-4.1"
+
+
+@pytest.mark.parametrize(("surface", "status"), [("basic", 422), ("extended", 400), ("short", 400)])
+def test_other_surfaces(said: Any, surface: str, status: int) -> None:
+    """With the key in a header of their own, which the SDK is given as a default one."""
+    heard = said["surfaces"][surface]
+
+    assert heard["whole"]["choices"][0]["message"]["content"] == heard["streamed"] == HELLO
+    assert (heard["error"]["status"], heard["error"]["param"]) == (status, "messages")
+    if surface != "basic":
+        assert heard["whole"]["extra_fields"]["request_type"] == "chat_completion"
 
 
 @pytest.mark.parametrize(
