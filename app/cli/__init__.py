@@ -9,6 +9,7 @@ from app.cli.admin import admin_group
 from app.cli.audit import audit
 from app.cli.backup import backup, restore
 from app.cli.common import Group
+from app.cli.complete import completion
 from app.cli.doctor import doctor
 from app.cli.key import key_group
 from app.cli.ledger import ledger_group
@@ -39,6 +40,7 @@ main.add_command(key_group)
 main.add_command(pool_group)
 main.add_command(price_group)
 main.add_command(doctor)
+main.add_command(completion)
 main.add_command(request_group)
 main.add_command(replay)
 main.add_command(usage)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from app.cli import complete
 from app.cli.common import Decorator, Group, desk, example, in_pool, names_option, read_secret, with_store
 from app.cli.output import REFUSED, moment, show_json, show_list, table
 from app.pool.account import Account
@@ -153,7 +154,7 @@ def numbers_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @account_group.command("set", epilog=example("poolgate account set main --cap 20 --weight 3"))
-@click.argument("name")
+@click.argument("name", shell_complete=complete.accounts)
 @names_option("--models", "The models it may serve from now on.")
 @click.option("--all-models", is_flag=True, help="It may serve every model again.")
 @numbers_options
@@ -178,7 +179,7 @@ def set_account(
 
 
 @account_group.command("pause", epilog=example("poolgate account pause main"))
-@click.argument("name")
+@click.argument("name", shell_complete=complete.accounts)
 @in_pool
 @with_store
 def pause_account(services: Services, as_json: bool, pool: str, name: str) -> None:
@@ -187,7 +188,7 @@ def pause_account(services: Services, as_json: bool, pool: str, name: str) -> No
 
 
 @account_group.command("resume", epilog=example("poolgate account resume main"))
-@click.argument("name")
+@click.argument("name", shell_complete=complete.accounts)
 @in_pool
 @with_store
 def resume_account(services: Services, as_json: bool, pool: str, name: str) -> None:
@@ -203,7 +204,7 @@ def _tell_state(as_json: bool, pool: str, account: Account, done: str) -> None:
 
 
 @account_group.command("remove", epilog=example("poolgate account remove main"))
-@click.argument("name")
+@click.argument("name", shell_complete=complete.accounts)
 @click.option("--force", is_flag=True, help="Even if keys are bound to it; they keep what else they have.")
 @in_pool
 @with_store
@@ -219,7 +220,7 @@ def remove_account(services: Services, as_json: bool, pool: str, name: str, forc
 @account_group.command(
     "test", epilog=example("poolgate account test main", "poolgate account test gpu1 --model llama-4")
 )
-@click.argument("name")
+@click.argument("name", shell_complete=complete.accounts)
 @click.option(
     "--model", default="", metavar="MODEL", help="The one to ask; else the likely cheapest that it has."
 )

@@ -12,7 +12,9 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
+from app.cli import complete
 from app.cli.output import failures_told
 from app.config import Settings
 from app.errors import InvalidRequest
@@ -27,6 +29,7 @@ MOST_SECRET_BYTES = 65536
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 T = TypeVar("T")
+Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
 
@@ -54,7 +57,9 @@ class Command(_Told):
         if not all(arg.isprintable() for arg in args):
             raise click.UsageError("an argument has characters that cannot be printed", ctx)
         rest = super().parse_args(ctx, args)
-        if rest:  # click would repeat them, and one may be a key that was pasted here
+        if (
+            rest and not ctx.resilient_parsing
+        ):  # click would repeat them, and one may be a key that was pasted here
             raise click.UsageError(
                 f"{len(rest)} more than the arguments there are; secrets are never arguments", ctx
             )
@@ -88,11 +93,23 @@ def names(text: str) -> list[str]:
     return found
 
 
-def names_option(option: str, help_text: str) -> Decorator:
-    return click.option(option, type=names, metavar="A,B", help=help_text)
+def names_option(option: str, help_text: str, shell_complete: Complete | None = None) -> Decorator:
+    return click.option(option, type=names, metavar="A,B", help=help_text, shell_complete=shell_complete)
 
 
-pool_name = checked(checked_name)
+class _PoolName(click.ParamType):
+    name = "pool"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return checked(checked_name)(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return complete.pools(ctx, param, incomplete)
+
+
+pool_name = _PoolName()
 in_pool = click.option(
     "--pool", default=DEFAULT, show_default=True, type=pool_name, metavar="POOL", help="The pool it is in."
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from app.cli import complete
 from app.cli.common import Group, checked, desk, example, in_pool, names_option, with_store
 from app.cli.output import moment, show_json, show_list, table
 from app.quotas.api_keys import ApiKey
@@ -31,7 +32,7 @@ def key_group() -> None:
 )
 @click.option("--name", required=True, help="1 to 64 letters, digits, '.', '_' or '-'.")
 @names_option("--models", "The models it may use; all when left out.")
-@names_option("--accounts", "The accounts it may use, by name; all when left out.")
+@names_option("--accounts", "The accounts it may use, by name; all when left out.", complete.accounts)
 @click.option(
     "--limit",
     "limits",
@@ -106,10 +107,10 @@ def _row(key: ApiKey, account_names: dict[str, str]) -> tuple[object, ...]:
         "poolgate key set ann --all-models --expires never --on-cut restart",
     ),
 )
-@click.argument("name")
+@click.argument("name", shell_complete=complete.api_keys)
 @names_option("--models", "The models it may use from now on.")
 @click.option("--all-models", is_flag=True, help="It may use every model again.")
-@names_option("--accounts", "The accounts it may use from now on, by name.")
+@names_option("--accounts", "The accounts it may use from now on, by name.", complete.accounts)
 @click.option("--all-accounts", is_flag=True, help="It may use every account again.")
 @click.option("--on-cut", type=click.Choice(("fail", "restart")), help="What to do when a stream breaks off.")
 @click.option(
@@ -159,7 +160,7 @@ _SPAN = re.compile(r"(\d{1,9})([smhd])", re.ASCII)
 
 
 @key_group.command("rotate", epilog=example("poolgate key rotate ann --overlap 24h"))
-@click.argument("name")
+@click.argument("name", shell_complete=complete.api_keys)
 @click.option(
     "--overlap",
     type=overlap,
@@ -182,7 +183,7 @@ def rotate_key(services: Services, as_json: bool, pool: str, name: str, overlap:
 
 
 @key_group.command("disable", epilog=example("poolgate key disable ann"))
-@click.argument("name")
+@click.argument("name", shell_complete=complete.api_keys)
 @in_pool
 @with_store
 def disable_key(services: Services, as_json: bool, pool: str, name: str) -> None:
@@ -191,7 +192,7 @@ def disable_key(services: Services, as_json: bool, pool: str, name: str) -> None
 
 
 @key_group.command("enable", epilog=example("poolgate key enable ann"))
-@click.argument("name")
+@click.argument("name", shell_complete=complete.api_keys)
 @in_pool
 @with_store
 def enable_key(services: Services, as_json: bool, pool: str, name: str) -> None:
@@ -207,7 +208,7 @@ def _tell(as_json: bool, key: ApiKey, done: str) -> None:
 
 
 @key_group.command("remove", epilog=example("poolgate key remove ann"))
-@click.argument("name")
+@click.argument("name", shell_complete=complete.api_keys)
 @in_pool
 @with_store
 def remove_key(services: Services, as_json: bool, pool: str, name: str) -> None:

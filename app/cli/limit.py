@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from app.cli import complete
 from app.cli.common import Decorator, Group, checked, desk, example, in_pool, with_store
 from app.cli.output import show_json, show_list, table
 from app.quotas.limit_book import FOR_POOL
@@ -48,7 +49,11 @@ def limit_group(owner: str) -> click.Group:
             made = in_pool(with_store(owned))
             for option in reversed(options):
                 made = option(made)
-            made = click.argument("key", metavar="KEY")(made) if owner == "key" else made
+            made = (
+                click.argument("key", metavar="KEY", shell_complete=complete.api_keys)(made)
+                if owner == "key"
+                else made
+            )
             group.command(name, epilog=example(shown.strip()))(made)
             return run
 

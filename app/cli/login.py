@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 import click
 
+from app.cli import complete
 from app.cli.common import Command, desk, example, in_pool, with_store
 from app.cli.output import show_json
 from app.cli.sign_in import by_browser, by_device
@@ -56,7 +57,7 @@ def import_account(services: Services, as_json: bool, pool: str, name: str, file
 
 
 @click.command("export", cls=Command, epilog=example("poolgate account export ann > auth.json"))
-@click.argument("name")
+@click.argument("name", shell_complete=complete.accounts)
 @in_pool
 @with_store
 def export_account(services: Services, as_json: bool, pool: str, name: str) -> None:

@@ -6,6 +6,7 @@ from datetime import date
 
 import click
 
+from app.cli import complete
 from app.cli.common import Command, example, in_pool, with_store
 from app.cli.output import show_json, show_list, table
 from app.office.telling import busiest, told_series
@@ -29,7 +30,7 @@ def day(text: str) -> date:
 @click.command(
     "usage", cls=Command, epilog=example("poolgate usage", "poolgate usage --by model --since 2026-11-01")
 )
-@click.option("--key", metavar="NAME", help="Of this API key alone.")
+@click.option("--key", metavar="NAME", shell_complete=complete.api_keys, help="Of this API key alone.")
 @click.option(
     "--since", type=day, metavar="DATE", help="From this day on; from this month's first, if left out."
 )

@@ -1,0 +1,71 @@
+"""What a shell may complete: names of pools, accounts and API keys, as the store has them now."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem, get_completion_class
+
+from app.config import ConfigError, Settings
+from app.errors import StoreUnavailable
+from app.pool.pools import DEFAULT
+from app.stores import embedded, keys
+from app.stores.client import make_client, store_errors
+
+SHELLS = ("bash", "zsh", "fish")
+PROGRAM, VARIABLE = "poolgate", "_POOLGATE_COMPLETE"
+PATIENCE_SECONDS = 1.0  # somebody waits at a prompt
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    """
+    Print what makes SHELL complete commands, options and names.
+
+    \b
+    bash  echo 'eval "$(poolgate completion bash)"' >> ~/.bashrc
+    zsh   echo 'eval "$(poolgate completion zsh)"' >> ~/.zshrc
+    fish  poolgate completion fish > ~/.config/fish/completions/poolgate.fish
+    """
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(click.Group(), {}, PROGRAM, VARIABLE).source())
+
+
+def pools(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return _beginning(incomplete, _asked(ctx, lambda client: client.smembers(keys.POOLS)))
+
+
+def accounts(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete a name, or the last of several with commas between them."""
+    names = _asked(ctx, lambda client: client.hkeys(keys.account_names(_pool(ctx))))
+    before, comma, last = incomplete.rpartition(",")
+    return _beginning(incomplete, [before + comma + name for name in names])
+
+
+def api_keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return _beginning(incomplete, _asked(ctx, lambda client: client.hkeys(keys.key_names(_pool(ctx)))))
+
+
+def _beginning(incomplete: str, names: Any) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
+
+
+def _pool(ctx: click.Context) -> str:
+    return ctx.params.get("pool") or DEFAULT
+
+
+def _asked(ctx: click.Context, ask: Callable[[Any], Any]) -> list[str]:
+    """Return what *ask* finds; nothing where there is no store, and none is started for this."""
+    named = ctx.params.get("redis_url")
+    try:
+        settings = Settings.from_environment({**os.environ, **({"REDIS_URL": named} if named else {})})
+        client = make_client(settings.redis_url or embedded.url(settings.home), PATIENCE_SECONDS)
+        with store_errors():
+            return list(ask(client))
+    except (ConfigError, StoreUnavailable):
+        return []

@@ -1,0 +1,111 @@
+"""Completion in a real bash; that of other shells asks the same questions."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.pool.account import Account
+from app.wiring import Services
+from tests.app.cli.conftest import Run
+
+ROOT = Path(__file__).parents[3]
+ASK = """
+eval "$(poolgate completion bash)"
+COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+_poolgate_completion poolgate
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+@pytest.fixture
+def completed(environ: dict[str, str], tmp_path: Path):
+    """What bash offers for the last of some words."""
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("there is no bash")
+    program = tmp_path / "poolgate"
+    program.write_text(f"#!{sys.executable}\nfrom app.cli import main\n\nmain(prog_name='poolgate')\n")
+    program.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+
+    def complete(*words: str, **variables: str) -> list[str]:
+        env = {**os.environ, **environ, "PATH": path, "PYTHONPATH": str(ROOT), **variables}
+        told = subprocess.run(
+            [bash, "--norc", "-c", ASK, "bash", "poolgate", *words],
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (told.returncode, told.stderr) == (0, "")
+        return told.stdout.split()
+
+    return complete
+
+
+@pytest.fixture
+def names(services: Services) -> None:
+    for pool, accounts, key in (
+        ("default", ("main", "main-2", "other"), "ann"),
+        ("team", ("theirs",), "bob"),
+    ):
+        services.pools.ensure(pool)
+        services.api_keys.create(pool, key)
+        for name in accounts:
+            services.accounts.add(pool, Account("", name, "openai", "http://x", credential="sk"))
+
+
+def test_commands_and_options(completed) -> None:
+    assert completed("ledg") == ["ledger"]
+    assert completed("account", "re") == ["resume", "remove"]
+    assert completed("pool", "set", "--policy", "r") == ["round_robin"]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("account", "pause", "ma"), ["main", "main-2"]),
+        (("account", "pause", "--pool", "team", ""), ["theirs"]),
+        (("key", "create", "--accounts", "other,ma"), ["other,main", "other,main-2"]),
+        (("key", "disable", ""), ["ann"]),
+        (("key", "limit", "list", "a"), ["ann"]),
+        (("usage", "--key", "a"), ["ann"]),
+        (("pool", "list", "--pool", ""), ["default", "team"]),
+        (("doctor", "--pool", "t"), ["team"]),
+    ],
+)
+def test_names(completed, names, words: tuple[str, ...], found: list[str]) -> None:
+    assert completed(*words) == found
+
+
+def test_the_store_is_away(completed, tmp_path: Path) -> None:
+    """Nothing is said, and nothing started or made."""
+    assert completed("key", "disable", "", REDIS_URL="redis://127.0.0.1:1") == []
+    assert completed("key", "disable", "", REDIS_URL="nonsense") == []
+    assert completed("key", "disable", "", REDIS_URL="", POOLGATE_HOME=str(tmp_path / "home")) == []
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(
+    ("shell", "begins"),
+    [("bash", "_poolgate_completion()"), ("zsh", "#compdef poolgate"), ("fish", "function _poolgate")],
+)
+def test_a_script_for_each_shell(poolgate: Run, shell: str, begins: str) -> None:
+    told = poolgate("completion", shell)
+
+    assert told.exit_code == 0
+    assert told.stdout.startswith(begins)
+    assert "_POOLGATE_COMPLETE" in told.stdout
+
+
+def test_another_shell(poolgate: Run) -> None:
+    told = poolgate("completion", "tcsh")
+
+    assert (told.exit_code, told.stderr.count("\n")) == (2, 1)
