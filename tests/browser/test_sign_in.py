@@ -44,23 +44,43 @@ def test_locked_out(browser: Browser) -> None:
     browser.shows("Too many attempts to sign in")
 
 
-def test_second_factor(browser: Browser) -> None:
-    operators = browser.gateway.services.doors.operators
-    operators.create(NAME, PASSWORD)
-    totp = pyotp.TOTP(operators.begin_second_factor(NAME))
-    operators.confirm_second_factor(NAME, totp.at(for_time=_now(), counter_offset=-1))
+def test_second_factor(inside: Browser) -> None:
+    """Turned on by a page, it is asked for; each code opens once, and so does a recovery code."""
+    inside.open("/admin/security/second-factor")
+    inside.fill(password=PASSWORD)
+    inside.press("Go on")
+    totp = pyotp.TOTP(inside.find("#secret").text)
+    inside.fill(code="000000")
+    inside.press("Turn it on")
+    inside.shows("is not the code")
+    now = totp.now()
+    inside.fill(code=now)
+    inside.press("Turn it on")
+    recovery = inside.all("main code, main .secret")[0].text.split()[0]
 
-    browser.sign_in(NAME, PASSWORD)
-    browser.shows("is not right")
-    browser.sign_in(NAME, PASSWORD, totp.at(for_time=_now()))
+    inside.start_anew()
+    inside.sign_in(NAME, PASSWORD)
+    inside.shows("is not right")
+    inside.sign_in(NAME, PASSWORD, now)
+    inside.shows("is not right")
+    inside.sign_in(NAME, PASSWORD, recovery)
 
-    assert browser.path == "/admin/p/default/start"
+    assert inside.path == "/admin/p/default/start"
 
 
-def _now() -> int:
-    import time
+def test_out_everywhere(inside: Browser) -> None:
+    """Every other browser is out as well, at its next step."""
+    sessions = inside.gateway.services.doors.sessions
+    other = sessions.open(NAME, address="192.0.2.9", agent="another browser")
+    inside.open("/admin/security")
+    inside.shows("another browser")
 
-    return int(time.time())
+    inside.press("Sign out everywhere")
+
+    assert inside.path == "/admin/sign-in"
+    assert sessions.see(other) is None
+    inside.open("/keys")
+    assert inside.path.startswith("/admin/sign-in")
 
 
 def test_out(inside: Browser) -> None:
