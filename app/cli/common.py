@@ -97,7 +97,7 @@ def names_option(option: str, help_text: str, shell_complete: Complete | None = 
     return click.option(option, type=names, metavar="A,B", help=help_text, shell_complete=shell_complete)
 
 
-class _PoolName(click.ParamType):
+class _PoolName(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5
     name = "pool"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:

@@ -43,8 +43,8 @@ def pools(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[C
 def accounts(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete a name, or the last of several with commas between them."""
     names = _asked(ctx, lambda client: client.hkeys(keys.account_names(_pool(ctx))))
-    before, comma, last = incomplete.rpartition(",")
-    return _beginning(incomplete, [before + comma + name for name in names])
+    before = incomplete[: incomplete.rfind(",") + 1]
+    return _beginning(incomplete, [before + name for name in names])
 
 
 def api_keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
