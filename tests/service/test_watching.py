@@ -1,0 +1,72 @@
+"""Pages that watch a pool: they cost nothing once nobody looks, and hold up no restart."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.support.gateway import Gateway, running_gateway
+
+NAME, PASSWORD = "ann", "correct horse battery"
+PATIENCE_SECONDS = 60.0
+LOOKS = 3.0  # seconds without a look, after which nobody looks any more: one a second is usual
+
+
+@pytest.fixture
+def watched(redis_url: str, redis_client: Any, tmp_path: Path) -> Iterator[Gateway]:
+    with running_gateway(redis_url, tmp_path, workers=1, GRACEFUL_TIMEOUT="300") as gateway:
+        yield gateway
+
+
+def stream(gateway: Gateway) -> requests.Response:
+    """Return what a browser that signed in gets of the live stream."""
+    gateway.services.pools.ensure("default")
+    gateway.services.doors.operators.create(NAME, PASSWORD)
+    browser = requests.Session()
+    page = browser.get(f"{gateway.url}/admin/sign-in", timeout=30).text
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page)
+    assert token
+    form = {"name": NAME, "password": PASSWORD, "csrf_token": token[1]}
+    browser.post(f"{gateway.url}/admin/sign-in", form, timeout=30)
+    answer = browser.get(f"{gateway.url}/admin/p/default/live", stream=True, timeout=30)
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+    assert next(answer.iter_lines()) == b"retry: 2000"
+    return answer
+
+
+def looks(client: Any) -> int:
+    return int(client.info("commandstats").get("cmdstat_xrevrange", {}).get("calls", 0))
+
+
+def test_nobody_looks_once_the_browser_has_left(watched: Gateway, redis_client: Any) -> None:
+    answer = stream(watched)
+    seen, deadline = looks(redis_client), time.monotonic() + PATIENCE_SECONDS
+    while looks(redis_client) == seen:
+        assert time.monotonic() < deadline, "nobody looks"
+        time.sleep(0.1)
+
+    answer.close()
+
+    while time.monotonic() < deadline:
+        seen = looks(redis_client)
+        time.sleep(LOOKS)
+        if looks(redis_client) == seen:
+            return
+    pytest.fail("somebody looks still")
+
+
+def test_a_watching_page_does_not_hold_up_the_end(watched: Gateway) -> None:
+    """The process ends long before its graceful timeout, and the stream with it, as it should."""
+    answer = stream(watched)
+
+    watched.process.terminate()
+
+    for _ in answer.iter_content(1024):
+        pass
+    assert watched.process.wait(PATIENCE_SECONDS) == 0
