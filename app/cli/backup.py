@@ -13,7 +13,7 @@ from typing import IO
 
 import click
 
-from app.cli.common import Command, example, pool_name, read_secret, with_store
+from app.cli.common import Command, actor, example, pool_name, read_secret, with_store
 from app.cli.output import REFUSED, show_json, table
 from app.cli.progress import progress
 from app.errors import InvalidRequest, NotFound
@@ -72,6 +72,7 @@ def backup(services: Services, as_json: bool, file: Path, variable: str | None, 
         for line in made.lines(pools, f"poolgate {_version()}"):
             sealed.write(line)
         sealed.close()
+    services.audit.note(actor(), "backup.write", pool or "", file.name)
     size = file.stat().st_size
     if as_json:
         show_json(
@@ -124,6 +125,10 @@ def restore(
         click.confirm(f"{_said(lost)}. Replace it?", abort=True, err=True)
     with progress("Restoring", whole.size()) as told:
         done = work.run(whole, contents, pools, replace=replace, told=told)
+    for one in done:
+        if not one.again:
+            name = "" if one.name == keys.OFFICE else one.name
+            services.audit.note(actor(), "backup.restore", name, file.name, made_at=contents.at)
     _tell(contents, done, as_json)
     if any(one.differences for one in done):
         raise click.exceptions.Exit(REFUSED)

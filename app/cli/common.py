@@ -57,9 +57,8 @@ class Command(_Told):
         if not all(arg.isprintable() for arg in args):
             raise click.UsageError("an argument has characters that cannot be printed", ctx)
         rest = super().parse_args(ctx, args)
-        if (
-            rest and not ctx.resilient_parsing
-        ):  # click would repeat them, and one may be a key that was pasted here
+        # click would repeat them, and one may be a key that was pasted here
+        if rest and not ctx.resilient_parsing:
             raise click.UsageError(
                 f"{len(rest)} more than the arguments there are; secrets are never arguments", ctx
             )

@@ -18,6 +18,7 @@ from app.wiring import Services
 WHOSE = {"key": "the API key KEY", "pool": "a pool, which all of its keys share"}
 HEADS = ("ID", "LIMIT")
 
+key_argument = click.argument("key", metavar="KEY", shell_complete=complete.api_keys)
 limit_argument = click.argument("text", metavar="LIMIT")
 id_argument = click.argument("limit_id", metavar="ID")
 model_option = click.option(
@@ -49,11 +50,7 @@ def limit_group(owner: str) -> click.Group:
             made = in_pool(with_store(owned))
             for option in reversed(options):
                 made = option(made)
-            made = (
-                click.argument("key", metavar="KEY", shell_complete=complete.api_keys)(made)
-                if owner == "key"
-                else made
-            )
+            made = key_argument(made) if owner == "key" else made
             group.command(name, epilog=example(shown.strip()))(made)
             return run
 

@@ -109,6 +109,16 @@ def test_for_people(poolgate: Run, secret: str, there: Services, tmp_path: Path)
     assert restored.stderr == "default: the books balance.\n"
 
 
+def test_both_are_in_the_audit_book(poolgate: Run, services: Services, there: Services, file: Path) -> None:
+    restore(poolgate, there, file)
+
+    def noted(here: Services) -> list[tuple[str, str, str]]:
+        return [(one["action"], one["pool"], one["object"]) for one in here.audit.page().entries]
+
+    assert noted(services) == [("backup.write", "", file.name)]
+    assert noted(there)[:2] == [("backup.restore", "", file.name), ("backup.restore", "default", file.name)]
+
+
 def test_the_file_is_its_owners_alone(poolgate: Run, file: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
     assert [one.name for one in file.parent.iterdir()] == [file.name]

@@ -223,6 +223,7 @@ class TestWhatComesAlong:
         restore(elsewhere, back_up(store, tmp_path / "f"))
 
         assert {elsewhere.admit(f"n{number}")["account"] for number in range(4)} == {"a", "b"}
+        assert int(elsewhere.state("a")["version"]) > 10**12, "no process may take an older one for this"
 
     def test_accounts_that_are_out_stay_out(self, store, elsewhere, tmp_path) -> None:
         """A person's wish and the upstream's word come along; our own suspicion does not."""
