@@ -36,7 +36,6 @@ class Prepared:
 def prepare(services: Services, demo: DemoUpstream | None, openai_api_key: str) -> Prepared:
     """Make the accounts and the API key that are wanted and missing."""
     accounts, at_desk = services.accounts, desk(services, START)
-    services.pools.ensure(DEFAULT)
     if demo is not None:
         _put_demo_account(accounts, at_desk, demo)
     if openai_api_key and _find(accounts, "openai") is None:

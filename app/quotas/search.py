@@ -21,7 +21,7 @@ AT_ONCE = 500
 MOST_READ = 5000  # rows that one call looks through: some 50 ms
 _STATUS = re.compile(r"ok|failed|[1-5]xx|[1-5]\d\d")
 _PLAIN = re.compile(r"[\w.-]+", re.ASCII)
-_CURSOR = re.compile(r"\d{1,15}-\d{1,15}")
+_CURSOR = re.compile(r"[1-9]\d{0,14}-\d{1,15}", re.ASCII)  # Redis knows no entry 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from app.admin.api import asking
 from app.admin.api.asking import answer, checked_pool, deleted, desk, listed
 from app.admin.api.shapes import account_shape
 from app.admin.services import services
+from app.errors import InvalidRequest
 from schemas.admin import (
     AccountChange,
     AuthJson,
@@ -47,7 +48,11 @@ def add() -> Response:
 def import_file() -> Response:
     """Take over the ChatGPT sign-in in Codex's auth.json."""
     pool, said = asking.pool(must_be=False), asking.body(AUTH_JSON)
-    stored = desk().import_account(pool, said["name"], orjson.dumps(said["auth_json"]))
+    try:
+        file = orjson.dumps(said["auth_json"])
+    except TypeError:  # it reads more levels than it writes
+        raise InvalidRequest("auth_json is nested too deeply", param="auth_json") from None
+    stored = desk().import_account(pool, said["name"], file)
     return answer(account_shape(stored), 201)
 
 
