@@ -10,6 +10,7 @@ from marshmallow import Schema
 from werkzeug.routing import Rule
 
 from app.api.json import json_response
+from schemas import answers
 from schemas.chat import CHAT_REQUEST, LEGACY_CHAT_REQUEST
 from schemas.codex import CODEX_REQUEST
 from schemas.compact import COMPACT_REQUEST
@@ -35,8 +36,25 @@ BODIES: dict[str, Schema] = {
     **{f"plain.{path.replace('/', '_')}": schema for path, schema in FORM_REQUESTS.items()},
 }
 FORMS = tuple(f"plain.{path.replace('/', '_')}" for path in FORM_REQUESTS)
+ANSWERS = {
+    "basic_chat.create": answers.CHAT,
+    "chat.create": answers.CHAT,
+    "codex.catalogue": answers.CATALOGUE,
+    "codex.compact": answers.COMPACTION,
+    "codex_usage.show": answers.CODEX_USAGE,
+    "extended_chat.create": answers.EXTENDED_CHAT,
+    "health.live": answers.HEALTH,
+    "health.ready": answers.HEALTH,
+    "models.index": {"anyOf": [answers.MODELS, answers.CATALOGUE]},
+    "models.show": answers.MODEL,
+    "responses.compact": answers.COMPACTION,
+    "responses.create": answers.RESPONSE,
+    "usage.show": answers.KEY_USAGE,
+}
+BINARY = ("plain.audio_speech", "plain.audio_transcriptions")  # answer with sounds, subtitles and texts, too
+EVENTS = "text/event-stream"
 KINDS = {  # of answers that are not JSON
-    "codex.create": "text/event-stream",
+    "codex.create": EVENTS,
     "metrics.metrics": "text/plain",
     "openapi.page": "text/html",
 }
@@ -106,7 +124,7 @@ def _operation(rule: Rule, method: str) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": SUMMARIES.get(endpoint) or first_line(current_app.view_functions[rule.endpoint].__doc__),
         "operationId": f"{rule.endpoint}_{rule.rule.strip('/').replace('/', '_')}",
-        "responses": {"200": _answer(endpoint), "default": failure()},
+        "responses": {"200": _answer(endpoint), "default": _failure(blueprint)},
     }
     if blueprint not in OPEN:
         operation["security"] = [{"basic": []} if blueprint == "basic_chat" else {"key": []}]
@@ -118,10 +136,18 @@ def _operation(rule: Rule, method: str) -> dict[str, Any]:
     return operation
 
 
+def _failure(blueprint: str) -> dict[str, Any]:
+    """Return what failures look like; the endpoint with HTTP Basic tells each in two ways."""
+    return json_of(answers.DETAILED) if blueprint == "basic_chat" else failure()
+
+
 def _answer(endpoint: str) -> dict[str, Any]:
     if endpoint in KINDS:
-        return {"description": "", "content": {KINDS[endpoint]: {"schema": {"type": "string"}}}}
-    answer = json_of({"type": "object"})
+        schema = answers.EVENT if KINDS[endpoint] == EVENTS else answers.TEXT
+        return {"description": "", "content": {KINDS[endpoint]: {"schema": schema}}}
+    answer = json_of(ANSWERS.get(endpoint, answers.PASSED_ON))
+    if endpoint in BINARY:
+        answer["content"]["*/*"] = {"schema": {}}
     if endpoint in BODIES:
-        answer["content"]["text/event-stream"] = {"schema": {"type": "string"}}
+        answer["content"][EVENTS] = {"schema": answers.EVENT}
     return answer
