@@ -196,7 +196,7 @@ def _new_passphrase(variable: str | None) -> str:
 def _passphrase(variable: str | None, *, twice: bool = False) -> str:
     if variable is None and sys.stdin.isatty():
         typed: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=twice, err=True)
-        return typed
+        return typed.strip()  # as one that comes from a variable
     if variable is None:
         raise click.UsageError("Give --passphrase-env: there is no terminal to ask for the passphrase")
     return read_secret("passphrase", variable, False)

@@ -28,7 +28,7 @@ from app.stores.client import store_errors
 from app.stores.copying import Record, Rows
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
-from app.stores.staging import Staging, backup_in, what_is_there
+from app.stores.staging import Staging, announce, backup_in, what_is_there
 
 LATE_MS = 86_400_000  # how long a settlement is remembered, as in app/stores/lua/requests.lua
 EXPIRED = "lease_expired"
@@ -133,6 +133,7 @@ class Restore:
                 continue
             pool = line[1]["name"]
             if not replace and backup_in(self._client, pool) == contents.id:
+                announce(self._client, pool)  # it may have been killed just before that
                 done.append(Restored(pool, again=True))
                 continue
             self._put_in_place(pool, contents.id, line[1], lines, replace=replace)

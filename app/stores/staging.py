@@ -85,9 +85,8 @@ class Staging:
         """Put what is staged in place; returns `done`, `occupied` or `taken` as put_back.lua says."""
         ask = {"run": self._run, "backup": backup, "last_id": self._last_id, "replace": replace}
         outcome = self._scripts.run_raw("put_back", self._pool, ask)
-        if outcome == "done" and self._pool != keys.OFFICE:
-            with store_errors():
-                self._client.sadd(keys.POOLS, self._pool)
+        if outcome == "done":
+            announce(self._client, self._pool)
         if outcome == "occupied":
             self.give_up()
         return outcome
@@ -128,6 +127,13 @@ class Staging:
         if len(pipeline) >= at_least:
             with store_errors():
                 pipeline.execute()
+
+
+def announce(client: Any, pool: str) -> None:
+    """Put *pool* among those there are: another slot of a cluster, so not part of the one step."""
+    if pool != keys.OFFICE:
+        with store_errors():
+            client.sadd(keys.POOLS, pool)
 
 
 def backup_in(client: Any, pool: str) -> str:

@@ -239,11 +239,13 @@ class TestAgain:
         """So one that broke off between two pools is simply run again."""
         restore(poolgate, there, file)
         there.api_keys.create("default", "made since")
+        there.scripts.client.delete(keys.POOLS)  # as if killed before that
 
         told = json.loads(restore(poolgate, there, file, "--json").stdout)
 
         assert told["again"] == ["default", "operators and audit book"]
         assert len(there.api_keys.all("default")) == 2
+        assert there.pools.names() == ["default"]
 
     def test_after_one_that_was_killed_in_the_middle(
         self, poolgate: Run, there: Services, file: Path
