@@ -111,6 +111,18 @@ def test_the_first_start_prints_a_line_that_works_and_the_next_does_not_repeat_t
     assert 'You wrote: "Hello"' in spoken(second.call(key))
 
 
+def test_the_first_start_prints_how_to_come_in(up):
+    (line,) = (line for line in up().lines if line.startswith("  web  "))
+    way = urlsplit(line.split()[1])
+    connection = http.client.HTTPConnection(way.netloc, timeout=30)
+    connection.request("GET", f"{way.path}?{way.query}")
+    page = connection.getresponse()
+
+    assert page.status == 200
+    assert f'value="{way.query.removeprefix("token=")}"' in page.read().decode()
+    connection.close()
+
+
 def test_what_dies_comes_back_and_nothing_outlives_it(up):
     started = up()
     before = started.children()
