@@ -110,10 +110,12 @@ class Accounts(Noun):
         """
         Keep *tokens*, which came by *way*, as the sign-in of the account *name*, new or known.
 
-        Raises InvalidRequest where they are another ChatGPT account's than the one of that name.
+        Raises InvalidRequest where they are another ChatGPT account's than the one of that name, and
+        where another account has that person's sign-in.
         """
         known = self.check_sign_in(pool, name)
         if known is None:
+            self._check_first(tokens)
             account = new_account(
                 {"kind": "chatgpt", "name": name},
                 self._parts.settings,
@@ -129,6 +131,19 @@ class Accounts(Noun):
             stored = self._parts.sign_ins.replace(pool, known, tokens)
             change.before, change.after, change.beside = _told(known), _told(stored), {"way": way}
         return stored
+
+    def _check_first(self, tokens: Tokens) -> None:
+        """Whoever renews a sign-in second ends it, and its windows would count twice."""
+        for pool in self._parts.pools.names():
+            for account in self._parts.accounts.all(pool):
+                if not account.signed_in or account.chatgpt_account_id != tokens.account_id:
+                    continue
+                if self._parts.sign_ins.read(pool, account).email == tokens.email:
+                    raise InvalidRequest(
+                        f"That sign-in is account '{account.name}' of pool '{pool}' already; "
+                        "to renew it, use that name",
+                        param="name",
+                    )
 
     def import_account(self, pool: str, name: str, auth_json: bytes) -> Account:
         """Take over the sign-in in Codex's *auth_json*. Raises InvalidRequest, which quotes none of it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import orjson
 import pytest
 
@@ -103,6 +105,25 @@ class TestFiles:
             else:
                 with pytest.raises(InvalidRequest, match=wanted):
                     desk.import_account(POOL, "ann", tokens.auth_json())
+
+    @pytest.mark.parametrize("pool", [POOL, "another"])
+    def test_the_same_under_another_name(self, desk, services, issuer, pool):
+        """In any pool: the second to renew it would end it for both."""
+        _, tokens = issuer.login()
+        desk.import_account(POOL, "ann", tokens.auth_json())
+
+        with pytest.raises(InvalidRequest, match=f"is account 'ann' of pool '{POOL}' already"):
+            desk.import_account(pool, "twin", tokens.auth_json())
+
+        assert [account.name for account in services.accounts.all(pool)] == (["ann"] if pool == POOL else [])
+
+    def test_a_colleague_in_the_same_workspace(self, desk, services, issuer):
+        _, tokens = issuer.login()
+        desk.import_account(POOL, "ann", tokens.auth_json())
+
+        desk.sign_in(POOL, "bob", replace(tokens, email="bob@example.org", refresh_token="r"), way="device")
+
+        assert [account.name for account in services.accounts.all(POOL)] == ["ann", "bob"]
 
     def test_a_sign_in_takes_no_credential(self, desk, issuer):
         _, tokens = issuer.login()
