@@ -157,12 +157,14 @@ class Accounts(Noun):
 
     def test_account(self, pool: str, name: str, model: str = "") -> Trial:
         """
-        Ask the account *name*, whatever its state, for one word, and tell how that went. It is not booked.
+        Ask the account *name*, whatever its state, for one word, and tell how that went. It is audited, not booked.
 
         Raises InvalidRequest where no *model* is named and none is known.
         """
         account = self._parts.accounts.find(pool, name)
-        return trial(self._parts, pool, account, model)
+        told = trial(self._parts, pool, account, model)
+        self._parts.audit.note(self._actor, "account.test", pool, name, model=told.model, ok=told.ok)
+        return told
 
 
 def _told(account: Account) -> dict[str, Any]:

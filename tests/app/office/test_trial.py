@@ -24,6 +24,8 @@ def test_it_answers(desk, upstream, wires):
 
     assert (told.ok, told.model, told.status, told.error) == (True, "gpt-5-mini", 200, None)
     assert told.total_ms >= told.first_ms >= 0
+    entry = desk._parts.audit.page().entries[0]
+    assert (entry["action"], entry["model"], entry["ok"]) == ("account.test", "gpt-5-mini", True)
 
 
 def test_it_refuses(desk, upstream):

@@ -1,0 +1,76 @@
+"""The admin API over the real service: what is changed holds for the next request, in every worker."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+import pytest
+import requests
+
+from tests.support.gateway import PoolOfTest
+
+_numbers = count(1)
+QUESTION = {"model": "gpt-5", "messages": [{"role": "user", "content": "Hello"}]}
+
+
+@pytest.fixture
+def admin(pool: PoolOfTest) -> Any:
+    """`admin("POST", "/keys", {…})` in the test's own pool; returns (status, JSON)."""
+    _, secret = pool.gateway.services.doors.tokens.create(f"{pool.name}-{next(_numbers)}", by="test")
+
+    def send(method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        answer = requests.request(
+            method,
+            f"{pool.gateway.url}/admin/api{path}{'&' if '?' in path else '?'}pool={pool.name}",
+            json=body,
+            headers={"Authorization": f"Bearer {secret}"},
+            timeout=60,
+        )
+        return answer.status_code, answer.json()
+
+    return send
+
+
+def ask(pool: PoolOfTest, key: str) -> int:
+    return pool.post("/v1/chat/completions", QUESTION, key).status_code
+
+
+def test_a_key_from_its_making_to_its_end(pool, upstream, admin):
+    new = {"kind": "openai", "name": "main", "base_url": upstream.base_url("a"), "credential": "sk-a"}
+    assert admin("POST", "/accounts", {**new, "models": ["gpt-5"]})[0] == 201
+    status, told = admin("POST", "/accounts/main/test")
+    assert (status, told["ok"], told["status"]) == (200, True, 200)
+
+    status, made = admin("POST", "/keys", {"name": "ann", "limits": ["100 requests/day"]})
+    assert status == 201
+    old = made["key"]
+    assert ask(pool, old) == 200
+    new_secret = admin("POST", "/keys/ann/rotate", {"overlap_seconds": 3600})[1]["key"]
+    assert [ask(pool, old), ask(pool, new_secret)] == [200, 200]
+    pool.wait_for_rows(3, 30)
+    [limit] = admin("GET", "/keys/ann")[1]["limits"]
+    assert (limit["settled"], limit["remaining"]) == (3, 97)
+
+    admin("POST", "/keys/ann/rotate", {})
+    assert [ask(pool, old), ask(pool, new_secret)] == [401, 401]
+    rows = admin("GET", "/requests?key=ann&status=ok")[1]["data"]
+    assert [row["account"]["name"] for row in rows] == ["main"] * 3
+    why = admin("GET", f"/requests/{rows[0]['id']}")[1]
+    assert why["choices"][0]["account"]["name"] == "main"
+    series = admin("GET", "/usage/series?span=1h&by=key")[1]["data"]
+    assert [(one["name"], one["total"]["requests"]) for one in series] == [("ann", 3)]
+    actions = [one["action"] for one in admin("GET", "/audit")[1]["data"]]
+    assert actions == ["key.rotate", "key.rotate", "key.create", "account.test", "account.add"]
+
+
+def test_a_paused_account_gets_nothing(pool, upstream, admin):
+    new = {"kind": "openai", "name": "main", "base_url": upstream.base_url("a"), "credential": "sk-a"}
+    admin("POST", "/accounts", new)
+    key = admin("POST", "/keys", {"name": "ann"})[1]["key"]
+    admin("POST", "/accounts/main/pause")
+    assert ask(pool, key) == 503
+
+    admin("POST", "/accounts/main/resume")
+
+    assert ask(pool, key) == 200
