@@ -7,9 +7,14 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
 
 import pytest
 
+from tests.bench.processes import resident_mib
+from tests.faults.parts import PATIENT
 from tests.service.test_answers import BODIES, PATHS
 from tests.service.test_leaving import ask
 from tests.support import raw_http
@@ -23,6 +28,9 @@ PIECES = 400  # 25 MiB in all
 # ours to the client, ours from the upstream, and the upstream's own, which the kernel sizes
 BUFFERED_BYTES = 8 * 1024 * 1024
 STREAM = {**BODIES["chat"], "stream": True}
+STANDING_STILL = 50
+_numbers = count()
+MOST_MIB_EACH, NOISE_MIB = 1.0, 5.0
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +53,7 @@ def much(upstream: ScriptedUpstream) -> None:
 
 
 def slow_reader(pool: PoolOfTest) -> socket.socket:
-    connection = ask(pool, PATHS["chat"], STREAM, pool.key())
+    connection = ask(pool, PATHS["chat"], STREAM, pool.key(f"k{next(_numbers)}"))
     connection.recv(1)
     return connection
 
@@ -62,6 +70,37 @@ def test_a_client_that_takes_nothing_stops_its_upstream_and_is_let_go(
     (row,) = pool.wait_for_rows(1)
     assert (row["status"], row["error"]) == (499, "client_gone")
     assert (pool.open_leases(), pool.in_flight()) == (0, 0)
+
+
+def test_clients_that_take_nothing_hold_little_of_a_worker(
+    redis_url: str, tmp_path: Path, upstream: ScriptedUpstream
+) -> None:
+    """What the kernel holds for them is limited by the sizes of its buffers; this is about the worker."""
+    much(upstream)
+    with ExitStack() as connections, running_gateway(redis_url, tmp_path, workers=1, **PATIENT) as gateway:
+        pool = gateway.pool()
+        pool.account("a", upstream.base_url(), cap=1000)
+        (worker,) = gateway.children()
+
+        def come(clients: int) -> float:
+            """Return what the worker has, once none of so many more clients is given anything more."""
+            already = len(upstream.log())
+            for _ in range(clients):
+                connections.enter_context(slow_reader(pool))
+            sizes = [0]
+
+            def still() -> bool:
+                sizes.append(sum(seen.bytes_sent for seen in upstream.log()))
+                time.sleep(1.0)
+                return sizes[-1] == sizes[-2]
+
+            upstream.wait_for(already + clients, timeout_seconds=60)
+            assert eventually(still, 60)
+            return resident_mib(worker)
+
+        before = come(5)
+
+        assert come(STANDING_STILL) - before < STANDING_STILL * MOST_MIB_EACH + NOISE_MIB
 
 
 def test_a_client_that_takes_a_little_now_and_then_gets_all_of_it(

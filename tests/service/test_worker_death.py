@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.faults.parts import PATIENT
 from tests.service.test_answers import BODIES, PATHS, events_of
-from tests.support.gateway import Gateway, PoolOfTest, running_gateway
-from tests.support.processes import eventually
+from tests.support.gateway import ROOT, Gateway, PoolOfTest, children_of, running_gateway
+from tests.support.processes import eventually, is_alive
 from tests.support.upstream_client import ScriptedUpstream
 
 STREAM = {**BODIES["chat"], "stream": True}
@@ -29,8 +30,14 @@ STREAMS = 20
 
 
 @pytest.fixture
-def gateway(redis_url: str, tmp_path: Path) -> Iterator[Gateway]:
-    with running_gateway(redis_url, tmp_path, workers=2) as running:
+def env() -> dict[str, str]:
+    return {}
+
+
+@pytest.fixture
+def gateway(redis_url: str, tmp_path: Path, env: dict[str, str]) -> Iterator[Gateway]:
+    with running_gateway(redis_url, tmp_path, workers=2, **PATIENT, **env) as running:
+        assert eventually(lambda: len(running.children()) == 2, 60)  # one is enough to be ready
         yield running
 
 
@@ -62,7 +69,7 @@ def test_every_process_is_told_to_stop_at_once(
     key = pool.key()
     with ThreadPoolExecutor(STREAMS) as clients:
         running = [clients.submit(stream, pool, key) for _ in range(STREAMS)]
-        upstream.wait_for(STREAMS)
+        upstream.wait_for(STREAMS, timeout_seconds=60)
         begun = time.monotonic()
         for _ in range(1 + twice):
             for pid in (gateway.process.pid, *gateway.children()):
@@ -84,7 +91,7 @@ def test_new_workers_take_over_while_old_ones_finish(
     key, before = pool.key(), gateway.children()
     with ThreadPoolExecutor(STREAMS) as clients:
         running = [clients.submit(stream, pool, key) for _ in range(STREAMS // 2)]
-        upstream.wait_for(STREAMS // 2)
+        upstream.wait_for(STREAMS // 2, timeout_seconds=60)
         gateway.process.send_signal(signal.SIGHUP)
         assert eventually(lambda: len(set(gateway.children()) - set(before)) == 2)
         running += [clients.submit(stream, pool, key) for _ in range(STREAMS // 2)]
@@ -95,6 +102,36 @@ def test_new_workers_take_over_while_old_ones_finish(
     assert eventually(lambda: not set(gateway.children()) & set(before))
 
 
+# `python -m gunicorn` begins again as a script among its own modules, one of which is called `http`
+AS_BY_ITS_SCRIPT = {"PYTHONSAFEPATH": "1", "PYTHONPATH": str(ROOT)}
+
+
+@pytest.mark.parametrize("env", [AS_BY_ITS_SCRIPT])
+def test_another_arbiter_takes_over(pool: PoolOfTest, gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    """SIGUSR2 starts it on the same socket, from new code perhaps; then the old one is stopped."""
+    key, before = pool.key(), gateway.children()
+    with ThreadPoolExecutor(STREAMS) as clients:
+        running = [clients.submit(stream, pool, key) for _ in range(STREAMS // 2)]
+        upstream.wait_for(STREAMS // 2, timeout_seconds=60)
+        gateway.process.send_signal(signal.SIGUSR2)
+        assert eventually(lambda: set(gateway.children()) - set(before), 60)
+        (successor,) = set(gateway.children()) - set(before)
+        try:
+            assert eventually(lambda: len(children_of(successor)) == 2, 60)
+            gateway.process.terminate()
+            running += [clients.submit(stream, pool, key) for _ in range(STREAMS // 2)]
+            outcomes = [each.result() for each in running]
+            gateway.process.wait(40)
+            assert stream(pool, key) == "whole"
+        finally:
+            os.kill(successor, signal.SIGTERM)
+            assert eventually(lambda: not is_alive(successor), 60)
+
+    assert outcomes == ["whole"] * STREAMS
+    assert len(pool.wait_for_rows(STREAMS + 1)) == STREAMS + 1
+    assert (pool.open_leases(), pool.in_flight()) == (0, 0)
+
+
 def test_what_a_killed_worker_held_comes_back(
     pool: PoolOfTest, gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
@@ -102,7 +139,7 @@ def test_what_a_killed_worker_held_comes_back(
     key = pool.key()
     with ThreadPoolExecutor(5) as clients:
         running = [clients.submit(stream, pool, key) for _ in range(5)]
-        upstream.wait_for(5)
+        upstream.wait_for(5, timeout_seconds=60)
         for pid in gateway.children():
             os.kill(pid, signal.SIGKILL)
         assert [each.result() for each in running] == ["cut"] * 5

@@ -46,8 +46,11 @@ class Gateway:
 
     def children(self) -> list[int]:
         """Process ids of the web workers."""
-        listing = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return [int(pid) for pid in listing.split()]
+        return children_of(self.process.pid)
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 class PoolOfTest:
