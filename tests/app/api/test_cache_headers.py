@@ -1,0 +1,85 @@
+"""The headers by which a caller has answers kept, as they are read."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask, Response
+
+from app.api.cache_headers import DEFAULT_SECONDS, caching_wish, name_ignored
+from app.errors import InvalidRequest
+from app.relay.call import Caching
+
+APP = Flask(__name__)
+
+
+def wish(**headers: str) -> Caching | None:
+    named = {f"x-bf-cache-{name.replace('_', '-')}": value for name, value in headers.items()}
+    with APP.test_request_context(headers=named):
+        return caching_wish()
+
+
+def test_nothing_is_kept_without_a_key() -> None:
+    assert wish() is None
+    assert wish(ttl="soon", type="semantic") is None
+
+
+def test_what_a_key_alone_asks_for() -> None:
+    assert wish(key="k") == Caching("k", DEFAULT_SECONDS, keeps=True)
+
+
+@pytest.mark.parametrize(
+    ("ttl", "seconds"),
+    [
+        ("300", 300),
+        ("30s", 30),
+        ("5m", 300),
+        ("1h30m", 5400),
+        ("1.5h", 5400),
+        ("250ms", 0.25),
+        ("24h", 86_400),
+        (" 10s ", 10),
+    ],
+)
+def test_durations(ttl: str, seconds: float) -> None:
+    assert wish(key="k", ttl=ttl) == Caching("k", seconds)
+
+
+@pytest.mark.parametrize("ttl", ["0", "0s", "-5s", "24h1s", "soon", "5 m", "5d", "s", "1e3"])
+def test_durations_that_are_none(ttl: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        wish(key="k", ttl=ttl)
+
+    assert refused.value.param == "x-bf-cache-ttl"
+
+
+@pytest.mark.parametrize(("value", "keeps"), [("true", False), ("TRUE", False), ("false", True), ("", True)])
+def test_reading_without_keeping(value: str, keeps: bool) -> None:
+    told = wish(key="k", no_store=value)
+
+    assert told is not None
+    assert told.keeps is keeps
+
+
+def test_only_exact_repeats() -> None:
+    assert wish(key="k", type="Direct") is not None
+    with pytest.raises(InvalidRequest) as refused:
+        wish(key="k", type="semantic")
+
+    assert refused.value.param == "x-bf-cache-type"
+
+
+@pytest.mark.parametrize(
+    ("headers", "named", "told"),
+    [
+        ({}, "", None),
+        ({}, "seed", "seed"),
+        ({"x-bf-cache-threshold": "0.8"}, "", "x-bf-cache-threshold"),
+        ({"x-bf-cache-threshold": "0.8"}, "seed", "seed, x-bf-cache-threshold"),
+    ],
+)
+def test_what_is_without_effect_is_named(headers: dict[str, str], named: str, told: str | None) -> None:
+    response = Response(headers={"x-poolgate-ignored": named} if named else {})
+    with APP.test_request_context(headers=headers):
+        name_ignored(response)
+
+    assert response.headers.get("x-poolgate-ignored") == told
