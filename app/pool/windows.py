@@ -3,8 +3,8 @@ What upstreams tell of an account's usage windows, as the store keeps it.
 
 A window is [used percent, reset in Unix ms], with its length in seconds where that is told. The
 store reads them, primary and secondary, as the `windows` of a mark; None was not told of.
-Sources: the `x-codex-*` headers, the `codex.rate_limits` event and the usage endpoint of the
-ChatGPT backend; https://platform.openai.com/docs/guides/rate-limits for `x-ratelimit-*`.
+Sources: the `x-codex-*` headers and the usage endpoint of the ChatGPT backend;
+https://platform.openai.com/docs/guides/rate-limits for `x-ratelimit-*`.
 """
 
 from __future__ import annotations
@@ -35,12 +35,6 @@ def windows_from_headers(headers: Mapping[str, str], now: float) -> Windows | No
     if get("x-ratelimit-limit-requests") or get("x-ratelimit-limit-tokens"):
         return _windows([_rate_headers(headers, name) for name in ("requests", "tokens")], now)
     return None
-
-
-def windows_from_event(payload: Mapping[str, Any], now: float) -> Windows | None:
-    """Return the windows of a `codex.rate_limits` event."""
-    limits = _object(payload.get("rate_limits"))
-    return _windows([_object(limits.get(name)) for name in ("primary", "secondary")], now)
 
 
 def windows_from_usage(payload: Mapping[str, Any], now: float) -> Windows | None:

@@ -179,11 +179,6 @@ class PriceTable:
         listed = {model: {**row, "version": self._version} for model, row in self._rows.items()}
         return listed | {model: {**row, "version": self._own_version} for model, row in self._own.items()}
 
-    def cost_of(self, usage: Usage, model: str, tier: str | None = None) -> int | None:
-        """Return what *usage* cost in micro-dollars, None where the model has no price."""
-        price = self.find(model)
-        return None if price is None else price.cost(usage, tier)
-
 
 def ceiling_cost(usage: Usage) -> int:
     """Return what *usage* of a model without a price counts for under a balanced limit."""

@@ -10,7 +10,6 @@ from requests.structures import CaseInsensitiveDict
 from app.pool.windows import (
     has_room,
     mark_from_usage,
-    windows_from_event,
     windows_from_headers,
     windows_from_usage,
 )
@@ -114,23 +113,6 @@ class TestRateLimitHeaders:
 
 def test_headers_that_tell_of_none():
     assert windows_from_headers(headers(content_type="text/event-stream"), NOW) is None
-
-
-class TestEvent:
-    def test_windows(self):
-        event = {
-            "type": "codex.rate_limits",
-            "rate_limits": {
-                "primary": {"used_percent": 3, "window_minutes": 300, "reset_at": 1_800_000_060},
-                "secondary": None,
-            },
-        }
-
-        assert windows_from_event(event, NOW) == [[3, NOW_MS + 60_000, 18_000]]
-
-    @pytest.mark.parametrize("limits", [None, [], {"primary": 7}])
-    def test_odd_ones(self, limits):
-        assert windows_from_event({"type": "codex.rate_limits", "rate_limits": limits}, NOW) is None
 
 
 def usage(

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from app.quotas.price_book import PriceBook
+from app.quotas.prices import PriceTable
 from app.stores import keys
 from app.stores.scripts import Scripts
 from app.streaming.usage import Usage
@@ -18,6 +19,11 @@ def prices(redis_client: Any) -> PriceBook:
     return PriceBook(Scripts(redis_client))
 
 
+def cost(table: PriceTable, model: str) -> int | None:
+    price = table.find(model)
+    return None if price is None else price.cost(USED, None)
+
+
 def version(client: Any) -> str:
     return client.hget(keys.pool("p"), "prices") or "0"
 
@@ -28,9 +34,9 @@ class TestPriceBook:
         prices.put("p", "llama", LLAMA)
         table = prices.table("p", version(redis_client))
 
-        assert table.cost_of(USED, "llama") == 11
+        assert cost(table, "llama") == 11
         assert table.rows()["llama"]["version"] == "pool-1"
-        assert prices.table("other", "0").cost_of(USED, "llama") is None
+        assert cost(prices.table("other", "0"), "llama") is None
 
     def test_read_once_per_change(self, prices: PriceBook, redis_client: Any) -> None:
         """A version that is known costs no round trip; a newer one costs one."""
@@ -39,12 +45,12 @@ class TestPriceBook:
         prices.put("p", "llama", {**LLAMA, "standard": {"input": 0, "output": 0}})
 
         assert prices.table("p", "1") is first
-        assert prices.table("p", "2").cost_of(USED, "llama") == 0
+        assert cost(prices.table("p", "2"), "llama") == 0
 
     def test_remove(self, prices: PriceBook, redis_client: Any) -> None:
         prices.put("p", "gpt-4o", LLAMA)
 
         assert prices.remove("p", "gpt-4o")
         assert not prices.remove("p", "gpt-4o")
-        assert prices.current("p").cost_of(USED, "gpt-4o") == 48
-        assert prices.table("p", version(redis_client)).cost_of(USED, "gpt-4o") == 48
+        assert cost(prices.current("p"), "gpt-4o") == 48
+        assert cost(prices.table("p", version(redis_client)), "gpt-4o") == 48

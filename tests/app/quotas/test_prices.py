@@ -16,6 +16,12 @@ def used(tokens_in: int, tokens_out: int, **details: int) -> Usage:
     return Usage(tokens_in, tokens_out, tokens_in + tokens_out, **details)
 
 
+def cost(table: PriceTable, usage: Usage, model: str, tier: str | None = None) -> int:
+    price = table.find(model)
+    assert price is not None
+    return price.cost(usage, tier)
+
+
 class TestCost:
     @pytest.mark.parametrize(
         ("model", "usage", "tier", "micro_dollars"),
@@ -39,7 +45,7 @@ class TestCost:
         ],
     )
     def test_micro_dollars(self, model: str, usage: Usage, tier: str | None, micro_dollars: int) -> None:
-        assert TABLE.cost_of(usage, model, tier) == micro_dollars
+        assert cost(TABLE, usage, model, tier) == micro_dollars
 
     @pytest.mark.parametrize("tier", [None, "priority"])
     def test_its_sides_add_up(self, tier: str | None) -> None:
@@ -54,7 +60,7 @@ class TestCost:
 
     def test_unknown_model(self) -> None:
         """No price is not a price of nothing."""
-        assert TABLE.cost_of(used(10, 10), "llama-9") is None
+        assert TABLE.find("llama-9") is None
         assert ceiling_cost(used(10, 10)) == 600
 
     @given(
@@ -109,8 +115,8 @@ class TestFind:
             "pool-3",
         )
 
-        assert own.cost_of(used(1_000_000, 1_000_000), "gpt-4o-2024-11-20") == 16
-        assert own.cost_of(used(5, 5), "llama") == 0
+        assert cost(own, used(1_000_000, 1_000_000), "gpt-4o-2024-11-20") == 16
+        assert cost(own, used(5, 5), "llama") == 0
         price, untouched = own.find("gpt-4o"), own.find("o3")
         assert price is not None
         assert untouched is not None
