@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from app.pool.account import Account
 from app.quotas.tokens import bytes_for
 from app.relay.call import Call
-from app.streaming.events import Event
 from app.translation.chat_request import MIN_OUTPUT_TOKENS
 from app.translation.cut_chat import ChatCut
 from app.translation.cut_responses import ResponsesCut
 from app.translation.fields import Fate, asked, fate
+from app.translation.output_gate import Gated
 
 COUNTING = ("output_tokens", "total_tokens", "cost")  # the limits that an answer's length counts under
 LENGTH_FIELDS = {"chat": ("max_completion_tokens", "max_tokens"), "responses": ("max_output_tokens",)}
 
 
-class Cut(Protocol):
-    @property
-    def cut(self) -> str | None:
-        """Why the answer ended here; None while it goes on."""
-        ...
-
-    def feed(self, events: list[Event]) -> list[Event]: ...
-
-
-def cut_for(call: Call, account: Account, wire: str) -> Cut | None:
+def cut_for(call: Call, account: Account, wire: str) -> Gated | None:
     """Return what ends *call*'s answer on *wire* of *account*; None where the upstream does."""
 
     def honoured(field: str) -> Any:

@@ -19,6 +19,7 @@ from app.errors import InvalidRequest
 from app.translation.messages import input_from_messages
 from app.translation.settings import (
     REASONING_FIELDS,
+    SAME_NAME,
     first_of,
     given,
     reasoning_settings,
@@ -31,20 +32,7 @@ Body = dict[str, Any]
 
 MIN_OUTPUT_TOKENS = 16  # the Responses API refuses less
 LOGPROBS = "message.output_text.logprobs"
-SAME_NAME = (
-    "parallel_tool_calls",
-    "temperature",
-    "top_p",
-    "metadata",
-    "service_tier",
-    "prompt_cache_key",
-    "prompt_cache_options",
-    "prompt_cache_retention",
-    "safety_identifier",
-    "user",
-    "moderation",
-    "client_metadata",
-)
+KEPT = (*SAME_NAME, "parallel_tool_calls", "client_metadata")
 
 
 def chat_to_responses(body: Body) -> Body:
@@ -60,7 +48,7 @@ def chat_to_responses(body: Body) -> Body:
     out = {"model": body["model"], "instructions": instructions, "input": items}
     if body.get("promptCacheKey"):
         out["prompt_cache_key"] = body["promptCacheKey"]
-    out.update((name, body[name]) for name in SAME_NAME if name in body)
+    out.update((name, body[name]) for name in KEPT if name in body)
     out.update(_tool_fields(body))
     out.update(_answer_fields(body))
     return {**out, "store": False, "stream": True}

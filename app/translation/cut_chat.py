@@ -9,31 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 from app.streaming.events import Event
-from app.translation.output_gate import OutputGate
+from app.translation.output_gate import Gated
 
 Payload = dict[str, Any]
 
 OTHER_TEXTS = ("refusal", "reasoning_content", "reasoning")
 
 
-class ChatCut:
-    """Chunks of the client's stream in, the same out; after the cut, its end and nothing more."""
-
-    def __init__(self, max_bytes: int | None, stops: tuple[str, ...] = ()) -> None:
-        self._gate = OutputGate(max_bytes, stops)
-        self._out: list[Event] = []
-
-    @property
-    def cut(self) -> str | None:
-        """The finish_reason that ended the answer here: None, "length" or "stop"."""
-        return self._gate.cut
-
-    def feed(self, events: list[Event]) -> list[Event]:
-        for event in events:
-            if self.cut is None:
-                self._take(event)
-        out, self._out = self._out, []
-        return out
+class ChatCut(Gated):
+    """A `Gated` stream of chunks; `cut` is its finish_reason."""
 
     def _take(self, event: Event) -> None:
         choices = event.payload.get("choices")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from app.streaming.events import Event
-from app.translation.output_gate import OutputGate
+from app.translation.output_gate import Gated
 
 Payload = dict[str, Any]
 
@@ -65,29 +65,16 @@ class _OpenText:
         return [done, {"type": PART_DONE[self.place.parts], **self.where, "part": part}], part
 
 
-class ResponsesCut:
-    """Events of the client's stream in, the same out; after the cut, its end and nothing more."""
+class ResponsesCut(Gated):
+    """A `Gated` stream of Responses events."""
 
     def __init__(self, max_bytes: int) -> None:
-        self._gate = OutputGate(max_bytes)
-        self._out: list[Event] = []
+        super().__init__(max_bytes)
         self._response: Payload = {}
         self._open: dict[int, Payload] = {}  # items by output index
         self._texts: dict[tuple[int, str, int], _OpenText] = {}  # in the order they began
         self._done: dict[int, Payload] = {}
         self._sequence_number: int | None = None
-
-    @property
-    def cut(self) -> str | None:
-        """None, or "length" once the answer ended here."""
-        return self._gate.cut
-
-    def feed(self, events: list[Event]) -> list[Event]:
-        for event in events:
-            if self.cut is None:
-                self._take(event)
-        out, self._out = self._out, []
-        return out
 
     def _take(self, event: Event) -> None:
         payload, kind = event.payload, event.type

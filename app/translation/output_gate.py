@@ -6,6 +6,8 @@ For upstreams that take no such limits; bytes, because nobody here can count a m
 
 from __future__ import annotations
 
+from app.streaming.events import Event
+
 LENGTH, STOP = "length", "stop"
 
 
@@ -54,6 +56,30 @@ class OutputGate:
         """Return, and let go of, what was held back: no stop text came of it."""
         text, self._held = self._held, ""
         return self.other(text)
+
+
+class Gated:
+    """Events of the client's stream in, the same out; after the cut, its end and nothing more."""
+
+    def __init__(self, max_bytes: int | None, stops: tuple[str, ...] = ()) -> None:
+        self._gate = OutputGate(max_bytes, stops)
+        self._out: list[Event] = []
+
+    @property
+    def cut(self) -> str | None:
+        """Why the answer ended here, "length" or "stop"; None while it goes on."""
+        return self._gate.cut
+
+    def feed(self, events: list[Event]) -> list[Event]:
+        for event in events:
+            if self.cut is None:
+                self._take(event)
+        out, self._out = self._out, []
+        return out
+
+    def _take(self, event: Event) -> None:
+        """Put into `_out` what may be shown of *event*, and the end where that is the cut."""
+        raise NotImplementedError
 
 
 def _beginning_at_the_end(text: str, stop: str) -> int:

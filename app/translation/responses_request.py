@@ -14,23 +14,10 @@ from __future__ import annotations
 from typing import Any
 
 from app.translation.chat_history import added_tools, input_items, messages_from_input
-from app.translation.settings import given, response_format
+from app.translation.settings import SAME_NAME, given, response_format
 from app.translation.tools import nested_choice, nested_tools
 
 Body = dict[str, Any]
-
-SAME_NAME = (
-    "temperature",
-    "top_p",
-    "metadata",
-    "service_tier",
-    "prompt_cache_key",
-    "prompt_cache_options",
-    "prompt_cache_retention",
-    "safety_identifier",
-    "user",
-    "moderation",
-)
 
 
 def responses_to_chat(body: Body) -> Body:

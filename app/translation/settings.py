@@ -1,5 +1,6 @@
 """
-How hard to think and in what form to answer, under every name that clients use.
+What a request sets beside its conversation, and how it is said: how hard to think and in what form
+to answer, under every name that clients use.
 
 Both wires can say it: chat with `reasoning_effort`, `verbosity` and `response_format`,
 Responses with the objects `reasoning` and `text`. Some clients spell them in camel case,
@@ -26,6 +27,19 @@ ALIASES = (
     "thinking",
     "enable_thinking",
     "promptCacheKey",
+)
+# What both wires call by the same name, and mean the same by.
+SAME_NAME = (
+    "temperature",
+    "top_p",
+    "metadata",
+    "service_tier",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "user",
+    "moderation",
 )
 REASONING_FIELDS = ("effort", "summary", "generate_summary", "context", "mode")
 SCHEMA_FIELDS = ("name", "description", "schema", "strict")
