@@ -45,7 +45,8 @@ class ChatReader:
     def observe(self, event: Event) -> Stage:
         """Take in one event; nothing after a terminal one counts."""
         payload = event.payload
-        if self._ended or event is DONE or _is_error(payload):
+        choices = payload.get("choices")
+        if self._ended or event is DONE or payload.get("error") or (choices is None and _is_error(payload)):
             return self._end(payload)
         if self.response_id is None:
             self.response_id = _text(payload.get("id"))
@@ -54,7 +55,6 @@ class ChatReader:
         if usage := payload.get("usage"):
             self.usage = usage_from_chat(usage) or self.usage
             self.service_tier = _text(payload.get("service_tier")) or self.service_tier
-        choices = payload.get("choices")
         if not isinstance(choices, list) or not choices:
             return self._end(payload) if usage and self.can_end() else Stage.QUIET
         produced = False

@@ -21,6 +21,7 @@ _BOM = b"\xef\xbb\xbf"
 # What the APIs send all day: at most a name, one line of data, a blank line.
 _PLAIN = re.compile(rb"(?:(?:event: .*+\n)?+data: .*+\n\n)++")
 _GARBAGE = re.compile(rb"[^\t -~]")  # in the name of a field, where an unknown one would be ignored
+_AROUND_DATA = len(b"data: \n\n")  # nothing but data, if that and the data are all there is
 _PLAIN_DATA = re.compile(rb"(?:event: .*+\n)?+data: (.*+)\n\n")
 
 
@@ -115,9 +116,9 @@ class EventDecoder:
 
 def _decode_plain(text: bytes) -> list[Event] | None:
     """Decode a whole read in a few calls; None if anything in it is out of the ordinary."""
-    if not _PLAIN.fullmatch(text):
-        return None
     lines: list[bytes] = _PLAIN_DATA.findall(text)
+    if sum(map(len, lines)) + _AROUND_DATA * len(lines) != len(text) and not _PLAIN.fullmatch(text):
+        return None
     done = lines[-1] == b"[DONE]"
     if done:
         del lines[-1]
