@@ -20,6 +20,7 @@ from app.cli.pool import pool_group
 from app.cli.price import price_group
 from app.cli.replay import replay
 from app.cli.request import request_group
+from app.cli.settings import settings
 from app.cli.up import up
 from app.cli.usage import usage
 
@@ -42,6 +43,7 @@ main.add_command(price_group)
 main.add_command(doctor)
 main.add_command(completion)
 main.add_command(request_group)
+main.add_command(settings)
 main.add_command(replay)
 main.add_command(usage)
 main.add_command(ledger_group)

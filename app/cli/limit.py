@@ -10,13 +10,14 @@ import click
 
 from app.cli import complete
 from app.cli.common import Decorator, Group, checked, desk, example, in_pool, with_store
-from app.cli.output import show_json, show_list, table
+from app.cli.output import moment, show_json, show_list, table
+from app.office.telling import told_gauge
 from app.quotas.limit_book import FOR_POOL
-from app.quotas.limits import MODES, describe, parse_limit
+from app.quotas.limits import MICRO_DOLLARS, MODES, describe, parse_limit
 from app.wiring import Services
 
 WHOSE = {"key": "the API key KEY", "pool": "a pool, which all of its keys share"}
-HEADS = ("ID", "LIMIT")
+HEADS = ("ID", "LIMIT", "USED", "HELD", "LEFT", "RESETS")
 
 key_argument = click.argument("key", metavar="KEY", shell_complete=complete.api_keys)
 limit_argument = click.argument("text", metavar="LIMIT")
@@ -67,13 +68,14 @@ def limit_group(owner: str) -> click.Group:
 
     @command("list", "")
     def list_limits(services: Services, as_json: bool, pool: str, key: str | None) -> None:
-        """List limits and their ids."""
+        """List limits, their ids, and where they stand: what is used, and held by open requests."""
         key_id = FOR_POOL if key is None else services.api_keys.find(pool, key).id
-        limits = services.limits.all(pool, key_id)
+        gauges = services.usage.gauges(pool, services.limits.all(pool, key_id))
+        limits = [told_gauge(one) for one in gauges]
         if as_json:
             show_list(limits)
         elif limits:
-            click.echo(table(HEADS, [(limit["id"], describe(limit)) for limit in limits]))
+            click.echo(table(HEADS, [_row(limit) for limit in limits]))
         else:
             click.echo("No limits.", err=True)
 
@@ -96,6 +98,17 @@ def limit_group(owner: str) -> click.Group:
             click.echo(f"Removed {limit_id}.")
 
     return group
+
+
+def _row(limit: dict[str, Any]) -> tuple[object, ...]:
+    unit = MICRO_DOLLARS if limit["what"] == "cost" else 1
+    amounts = [f"{limit[name] / unit:.10g}" for name in ("settled", "held", "remaining")]
+    return (
+        limit["id"],
+        limit["limit"],
+        *amounts,
+        moment(limit["resets_at"]) if limit["resets_at"] else "never",
+    )
 
 
 def _read(text: str, model: str | None, mode: str) -> dict[str, Any]:

@@ -157,7 +157,7 @@ class Accounts(Noun):
 
     def test_account(self, pool: str, name: str, model: str = "") -> Trial:
         """
-        Ask the account *name*, whatever its state, for one word, and tell how that went. It is audited, not booked.
+        Ask the account *name*, whatever its state, for one word, and tell how that went. Not booked.
 
         Raises InvalidRequest where no *model* is named and none is known.
         """

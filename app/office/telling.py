@@ -10,8 +10,10 @@ from app.errors import InvalidRequest
 from app.pool.accounts import AccountBook
 from app.quotas import search
 from app.quotas.api_keys import KeyBook
+from app.quotas.limits import describe
 from app.quotas.series import Series
 from app.quotas.summaries import FIGURES
+from app.quotas.usage_book import Gauge
 
 INTERNAL = ("at_ms", "day_ms", "affinity")
 _PREFIXES = {"key": "key_", "account": "acct_"}
@@ -89,3 +91,17 @@ def told_series(told: Series, span: str, by: str, names: Mapping[str, str], top:
 
 def busiest(totals: Mapping[str, Mapping[str, int]], top: int) -> Iterable[str]:
     return sorted(totals, key=lambda who: (-totals[who]["requests"], who))[:top]
+
+
+def told_gauge(gauge: Gauge) -> Json:
+    """Return a limit and where it stands; amounts of cost are micro-dollars."""
+    limit = gauge.limit
+    return {
+        "id": limit["id"],
+        "limit": describe(limit),
+        **{name: limit.get(name) for name in ("what", "per", "max", "mode", "scope", "model")},
+        "settled": gauge.settled,
+        "held": gauge.held,
+        "remaining": max(0, int(limit["max"]) - gauge.settled - gauge.held),
+        "resets_at": gauge.resets_at,
+    }

@@ -8,8 +8,9 @@ from flask import Blueprint, Response
 
 from app.admin.api import asking
 from app.admin.api.asking import answer, deleted, desk, listed
-from app.admin.api.shapes import gauge_shape, key_shape, standing
+from app.admin.api.shapes import key_shape, standing
 from app.admin.services import services
+from app.office.telling import told_gauge
 from app.quotas.api_keys import ApiKey
 from schemas.admin import Nothing, Rotation
 from schemas.api_keys import KeyChange, KeyInput
@@ -25,7 +26,7 @@ def index() -> Response:
     found, pool = services(), asking.pool()
     keys, names = found.api_keys.all(pool), found.accounts.names_by_id(pool)
     gauges = iter(found.usage.gauges(pool, [limit for key in keys for limit in key.limits]))
-    return listed([key_shape(key, names, [gauge_shape(next(gauges)) for _ in key.limits]) for key in keys])
+    return listed([key_shape(key, names, [told_gauge(next(gauges)) for _ in key.limits]) for key in keys])
 
 
 @bp.post("")

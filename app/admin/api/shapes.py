@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from app.office.telling import told_gauge
 from app.pool.account import Account
 from app.quotas.api_keys import ApiKey
-from app.quotas.limits import describe
-from app.quotas.usage_book import Gauge
 from app.wiring import Services
 
 Json = dict[str, Any]
@@ -31,20 +30,7 @@ def key_shape(key: ApiKey, account_names: Mapping[str, str], limits: list[Json])
     return key.public() | {"accounts": names, "limits": limits}
 
 
-def gauge_shape(gauge: Gauge) -> Json:
-    limit = gauge.limit
-    return {
-        "id": limit["id"],
-        "limit": describe(limit),
-        **{name: limit.get(name) for name in ("what", "per", "max", "mode", "scope", "model")},
-        "settled": gauge.settled,
-        "held": gauge.held,
-        "remaining": max(0, int(limit["max"]) - gauge.settled - gauge.held),
-        "resets_at": gauge.resets_at,
-    }
-
-
 def standing(services: Services, pool: str, limits: Iterable[Json]) -> list[Json]:
     """Return *limits* as they stand. Two round trips, however many."""
     asked = list(limits)
-    return [gauge_shape(one) for one in services.usage.gauges(pool, asked)] if asked else []
+    return [told_gauge(one) for one in services.usage.gauges(pool, asked)] if asked else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -25,26 +26,30 @@ class TestKeyLimit:
         second = added(poolgate, "key limit add ann", "20 parallel_requests")
 
         assert told == f"Added {first}: 5.5 usd/month for gpt-5* balanced\n"
-        assert poolgate("key limit list ann").stdout.splitlines() == [
-            "ID                LIMIT",
-            f"{first}  5.5 usd/month for gpt-5* balanced",
-            f"{second}  20 parallel_requests",
-        ]
+        lines = [re.split("  +", line) for line in poolgate("key limit list ann").stdout.splitlines()]
+        assert lines[0] == ["ID", "LIMIT", "USED", "HELD", "LEFT", "RESETS"]
+        assert lines[1][:5] == [first, "5.5 usd/month for gpt-5* balanced", "0", "0", "5.5"]
+        assert lines[2] == [second, "20 parallel_requests", "0", "0", "20", "never"]
         assert "20 parallel_requests" in poolgate("key list").stdout
 
     def test_for_scripts(self, poolgate):
         limit_id = added(poolgate, "key limit add ann", "10 requests/day")
 
-        assert json.loads(poolgate("key limit list ann --json").stdout)["data"] == [
-            {
-                "id": limit_id,
-                "what": "requests",
-                "per": "day",
-                "max": 10,
-                "mode": "strict",
-                "scope": "key",
-            }
-        ]
+        [told] = json.loads(poolgate("key limit list ann --json").stdout)["data"]
+        assert told.pop("resets_at") > 1_700_000_000
+        assert told == {
+            "id": limit_id,
+            "limit": "10 requests/day",
+            "what": "requests",
+            "per": "day",
+            "max": 10,
+            "mode": "strict",
+            "scope": "key",
+            "model": None,
+            "settled": 0,
+            "held": 0,
+            "remaining": 10,
+        }
 
     def test_set(self, poolgate):
         limit_id = added(poolgate, "key limit add ann", "10 requests/day")

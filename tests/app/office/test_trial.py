@@ -17,14 +17,14 @@ def add(desk, url, **more):
 
 
 @pytest.mark.parametrize("wires", [["chat"], ["responses"]])
-def test_it_answers(desk, upstream, wires):
+def test_it_answers(desk, services, upstream, wires):
     add(desk, upstream.base_url("a"), wires=wires)
 
     told = desk.test_account(POOL, "main")
 
     assert (told.ok, told.model, told.status, told.error) == (True, "gpt-5-mini", 200, None)
     assert told.total_ms >= told.first_ms >= 0
-    entry = desk._parts.audit.page().entries[0]
+    entry = services.audit.page().entries[0]
     assert (entry["action"], entry["model"], entry["ok"]) == ("account.test", "gpt-5-mini", True)
 
 

@@ -1,0 +1,38 @@
+"""`poolgate settings`: what is in force."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+import orjson
+
+from app.cli.common import Command, example, in_pool, with_store
+from app.cli.output import show_json, table
+from app.config import NAMES
+from app.office.in_force import in_force
+from app.wiring import Services
+
+HEADS = ("SETTING", "VARIABLE", "VALUE")
+
+
+@click.command("settings", cls=Command, epilog=example("poolgate settings", "poolgate settings --json"))
+@in_pool
+@with_store
+def settings(services: Services, as_json: bool, pool: str) -> None:
+    """Tell which settings this environment asks for, without what is secret, and those of a pool."""
+    services.pools.check(pool)
+    own = next((one.public() for one in services.pools.all() if one.name == pool), {})
+    told = in_force(services.settings)
+    if as_json:
+        show_json({**told, "pool": own})
+        return
+    rows = [(name, NAMES.get(name, ""), str(value)) for name, value in told["settings"].items()]
+    rows += [(f"limits.{name}", "", f"{value:g}") for name, value in asdict(services.settings.limits).items()]
+    rows += [(f"{pool}: {name}", "", own[name]) for name in ("policy", "zone") if name in own]
+    rows += [(f"{pool}: {name}", "", _said(value)) for name, value in own.get("settings", {}).items()]
+    click.echo(table(HEADS, rows))
+
+
+def _said(value: object) -> str:
+    return orjson.dumps(value).decode()
