@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from app.streaming.events import DONE, Event
 
-
 _LAST = b',"usage":null}'  # of the chunk itself, as no other object ends here
 
 
