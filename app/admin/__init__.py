@@ -14,7 +14,7 @@ def create_admin_app(services: Services) -> Flask:
     """Return the WSGI application that answers under `/admin`: registers blueprints, no more."""
     from flask import Flask
 
-    from app.admin import api, errors, guard, headers, security, sessions, sign_in
+    from app.admin import api, errors, guard, headers, patience, security, sessions, sign_in
     from app.admin.pages import site
     from app.admin.services import EXTENSION
 
@@ -25,6 +25,7 @@ def create_admin_app(services: Services) -> Flask:
     sessions.prepare(app, services.doors.cookie_keys)
     guard.prepare(app)
     headers.register(app)
+    patience.register(app, services.settings.slow_client_seconds)
     errors.register(app)
     app.register_blueprint(sign_in.bp)
     guard.protect(security.bp)

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from app.admin import sessions
 from app.admin.guard import HOME, SIGN_IN, check_form, local_path
 from app.admin.pages.forms import Form
+from app.admin.patience import limit_strangers
 from app.admin.services import services
 from app.errors import GatewayError, InvalidRequest, NotFound, Overloaded
 from app.office.actor import PAGE, START, Actor
@@ -20,6 +21,7 @@ FIRST_START = "/admin/first-start"
 WRONG = "The name, the password or the code is not right."
 
 bp = Blueprint("sign_in", __name__)
+limit_strangers(bp)
 log = structlog.get_logger()
 
 

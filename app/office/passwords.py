@@ -48,11 +48,6 @@ def matches(kept: str | None, password: str) -> bool:
     return bool(_beside(_verify, kept or _nobody(), password[:MOST])) and kept is not None
 
 
-def is_outdated(kept: str) -> bool:
-    """Tell whether *kept* was made with a lesser cost than is usual now."""
-    return _hasher.check_needs_rehash(kept)
-
-
 def _verify(kept: str, password: str) -> bool:
     try:
         return _hasher.verify(kept, password)

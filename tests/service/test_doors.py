@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -143,7 +144,9 @@ def test_switched_off_there_is_nothing_there(store: str, tmp_path: Path) -> None
 
 def test_with_a_port_of_its_own_it_answers_there_alone(store: str, tmp_path: Path) -> None:
     port = free_port()
-    with running_gateway(store, tmp_path, workers=1, POOLGATE_ADMIN=str(port)) as gateway:
+    with running_gateway(
+        store, tmp_path, workers=1, POOLGATE_ADMIN=str(port), POOLGATE_SLOW_CLIENT_SECONDS="3"
+    ) as gateway:
         operator(gateway)
         main, admin = Browser(gateway.url), Browser(f"http://127.0.0.1:{port}")
         assert admin.sign_in().headers["Location"] == "/admin/"
@@ -151,6 +154,12 @@ def test_with_a_port_of_its_own_it_answers_there_alone(store: str, tmp_path: Pat
         for path in ("/v1/models", "/health/ready", "/metrics", "/docs"):
             assert admin.see(path).status_code == 404
         assert main.see("/v1/models").status_code == 401
+        with socket.create_connection(("127.0.0.1", port), TIMEOUT) as idle:
+            idle.sendall(
+                b"POST /admin/sign-in HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
+                b"Content-Type: application/x-www-form-urlencoded\r\n\r\na=1"
+            )
+            assert idle.recv(12) == b"HTTP/1.1 400"  # who sends no more is not waited for
         for host in (f"127.0.0.1:{port}", f"x:{port}", "evil.test"):
             answer = main.see("/admin/sign-in", headers={"Host": host, "X-Forwarded-Port": str(port)})
             assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")

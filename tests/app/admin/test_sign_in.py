@@ -6,9 +6,19 @@ import re
 from urllib.parse import quote
 
 import pytest
+from cryptography.fernet import Fernet
 
+from app.config import Settings
 from app.office.attempts import NAME_AND_ADDRESS
-from tests.support.admin import PASSWORD, Visitor, audited, everything_stored, turn_on_second_factor
+from app.wiring import build
+from tests.support.admin import (
+    PASSWORD,
+    Visitor,
+    admin_app,
+    audited,
+    everything_stored,
+    turn_on_second_factor,
+)
 
 WRONG = "is not right"
 
@@ -302,3 +312,20 @@ def _try_from(visitor: Visitor, forwarded: str):
     form = {"csrf_token": visitor.csrf_token("/admin/sign-in"), "name": "ann", "password": "wrong wrong"}
     headers = {"X-Forwarded-For": forwarded, "X-Real-IP": forwarded, "Forwarded": f"for={forwarded}"}
     return visitor.post("/admin/sign-in", form, headers=headers)
+
+
+def test_after_a_change_of_keys_who_is_signed_in_stays(redis_url, redis_client, tmp_path):
+    """As long as the older key is in the list."""
+    older, newer = (Fernet.generate_key().decode() for _ in range(2))
+
+    def app_with(*keys: str):
+        return admin_app(build(Settings(redis_url=redis_url, home=tmp_path, secret_keys=keys)))
+
+    app = app_with(older)
+    app.extensions["poolgate"].doors.operators.create("ann", PASSWORD)
+    visitor = Visitor(app)
+    visitor.sign_in()
+    mine = visitor.client.get_cookie("poolgate", "gate.test", "/admin").value
+
+    assert _with_cookie(app_with(newer, older), mine).is_signed_in()
+    assert not _with_cookie(app_with(newer), mine).is_signed_in()
