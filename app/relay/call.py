@@ -8,6 +8,7 @@ from typing import Any
 
 from app.quotas.api_keys import ApiKey
 from app.tracing import Trace
+from app.translation.settings import reasoning_settings
 from app.upstream.cancellation import Cancellation
 
 
@@ -51,6 +52,4 @@ class Call:
     @property
     def reasons(self) -> bool:
         """Whether the model was asked to think before it answers, which takes longer."""
-        reasoning = self.body.get("reasoning")
-        effort = reasoning.get("effort") if isinstance(reasoning, dict) else self.body.get("reasoning_effort")
-        return effort not in (None, "none")
+        return reasoning_settings(self.body).get("effort") not in (None, "none")
