@@ -19,6 +19,7 @@ import orjson
 
 from app.errors import StoreUnavailable
 from app.office.actor import Actor
+from app.quotas.search import checked_entry
 from app.stores import keys
 from app.stores.client import store_errors
 from app.stores.scripts import Scripts
@@ -124,9 +125,10 @@ class AuditBook:
         pool, object, before, after, outcome}.
 
         *action* may be a noun alone, such as `key`. One call looks through a bounded number of
-        entries, so a page may be short, or empty, and still have a cursor.
+        entries, so a page may be short, or empty, and still have a cursor. Raises InvalidRequest for
+        a *cursor* that no page gave.
         """
-        if cursor is None:
+        if not checked_entry(cursor or "", "cursor"):
             self._close_stale()
         wanted = {name: value for name, value in {"who": who, "pool": pool}.items() if value}
         found: list[Json] = []

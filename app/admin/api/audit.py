@@ -7,7 +7,6 @@ from flask import Blueprint, Response
 from app.admin.api import asking
 from app.admin.api.asking import listed
 from app.admin.services import services
-from app.quotas.search import checked_entry
 from schemas.admin import AuditQuery
 
 bp = Blueprint("audit", __name__, url_prefix="/audit")
@@ -20,7 +19,7 @@ def index() -> Response:
     """Changes, newest first. `action` may be a noun alone, such as `key`."""
     said = asking.query(AUDIT_QUERY)
     page = services().audit.page(
-        checked_entry(said.get("cursor", ""), "cursor") or None,
+        said.get("cursor"),
         most=said["limit"],
         who=said.get("who", ""),
         action=said.get("action", ""),

@@ -119,6 +119,12 @@ class TestPage:
         assert found(pool="q") == ["c"]
         assert found(who="eve") == []
 
+    @pytest.mark.parametrize("cursor", ["x", "1", "0-0", "1-1)", "+"])
+    def test_a_cursor_that_no_page_gave(self, book, cursor):
+        with pytest.raises(InvalidRequest) as refused:
+            book.page(cursor)
+        assert refused.value.param == "cursor"
+
     def test_bounded_work(self, book, monkeypatch):
         """Where what is asked for is rare, a call ends without it and says where to go on."""
         monkeypatch.setattr(audit, "READ_AT_ONCE", 2)
