@@ -47,6 +47,7 @@ end
 local function renew_account(id, policy)
   local key = account_key(id)
   redis.call('HSET', key, 'in_flight', 0, 'probe', '0', 'refresh_until_ms', 0, 'version', now)
+  if redis.call('HEXISTS', key, 'sign_in') == 1 then redis.call('HSET', key, 'refresh_fence', now) end -- ends all leases
   join_offer(id, cjson.decode(redis.call('HGET', key, 'models') or '[]'))
   local a = read_account(id, now)
   if a.state == 'suspected' then -- that was ours to say, and may be over
