@@ -55,7 +55,7 @@ class Visitor:
         }
 
     def get(self, path: str, **more: Any) -> TestResponse:
-        return self.client.get(path, **self._where, **more)  # type: ignore[arg-type]
+        return self.client.get(path, **{**self._where, **more})  # type: ignore[arg-type]
 
     def post(self, path: str, form: dict[str, str] | None = None, **more: Any) -> TestResponse:
         """Send *form* as it is: without a CSRF token unless it has one."""
