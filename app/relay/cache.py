@@ -23,6 +23,7 @@ from app.streaming.events import Event
 Ticks = Iterator[list[Event] | None]
 
 MOST_BYTES = 1_048_576  # of one answer; a longer one is not kept
+FORM = 2  # of what is kept: answers of another one are not found
 DELIVERY = ("stream", "stream_options")  # how an answer comes, not what it says
 
 
@@ -36,27 +37,31 @@ class AnswerCache:
         assert call.caching is not None
         digest = record.cache_id = digest_of(call)
         if (kept := self._kept(call, digest)) is not None:
+            events, record.ignored = kept
             record.cache_hit = True
             record.first_ms = 0
             self._books.settle(call.key.pool, record.settlement(call, 0.0))
-            yield kept
+            yield events
             return
         given: list[Event] = []
         for events in fresh(call, record):
             given += events or ()
             yield events
         if call.caching.keeps:
-            self._keep(call, digest, given)
+            self._keep(call, digest, given, record.ignored)
 
-    def _kept(self, call: Call, digest: str) -> list[Event] | None:
+    def _kept(self, call: Call, digest: str) -> tuple[list[Event], list[str]] | None:
+        """Return (the events, what of the request was without effect), None where nothing is kept."""
         with suppress(StoreUnavailable):
             text = self._store.get(call.key.pool, digest)
-            return [Event(payload) for payload in orjson.loads(text)] if text else None
+            if text:
+                kept = orjson.loads(text)
+                return [Event(payload) for payload in kept["events"]], kept["ignored"]
         return None
 
-    def _keep(self, call: Call, digest: str, events: list[Event]) -> None:
+    def _keep(self, call: Call, digest: str, events: list[Event], ignored: list[str]) -> None:
         assert call.caching is not None
-        text = orjson.dumps([event.payload for event in events])
+        text = orjson.dumps({"events": [event.payload for event in events], "ignored": ignored})
         if len(text) <= MOST_BYTES:
             with suppress(StoreUnavailable):
                 self._store.put(call.key.pool, digest, text.decode(), call.caching.seconds)
@@ -66,5 +71,14 @@ def digest_of(call: Call) -> str:
     """Return the name of the answers to *call*: what was asked, of whom, by whom, and under which key."""
     assert call.caching is not None
     asked = {name: value for name, value in call.body.items() if name not in DELIVERY}
-    whole = [call.key.id, call.caching.key, call.surface, call.kinds, call.pin, call.include_usage, asked]
+    whole = [
+        FORM,
+        call.key.id,
+        call.caching.key,
+        call.surface,
+        call.kinds,
+        call.pin,
+        call.include_usage,
+        asked,
+    ]
     return hashlib.blake2b(orjson.dumps(whole, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()

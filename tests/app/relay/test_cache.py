@@ -96,6 +96,17 @@ class TestGivenAgain:
         (settlement,) = books.settled
         assert (settlement["row"]["source"], settlement["row"]["cost"]) == ("cache", 0)
 
+    def test_what_was_without_effect_still_is(self, cache: AnswerCache) -> None:
+        def upstream(call: Call, record: Record) -> Iterator[list[Event] | None]:
+            record.ignored = ["seed"]
+            yield [Event({"text": "Answer"})]
+
+        records = [Record(), Record()]
+        for record in records:
+            list(cache.stream(call(seed=1), record, upstream))
+
+        assert [record.ignored for record in records] == [["seed"], ["seed"]]
+
     @pytest.mark.parametrize(
         "other",
         [
