@@ -13,7 +13,7 @@ from app.pool.account import Account
 from app.pool.tokens import tokens_from_answer
 from app.upstream.oauth import DeviceCode, Grant, new_verifier
 
-REDIRECT_URI = "http://localhost:1455/auth/callback"  # the sign-in service leads back to no other port
+REDIRECT_URI = "http://127.0.0.1:1455/auth/callback"  # the sign-in service leads back to no other port
 DEVICE, BROWSER = "device", "browser"
 
 

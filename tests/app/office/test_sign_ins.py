@@ -69,7 +69,7 @@ class TestBrowser:
         """It can be pasted again: the sign-in goes on."""
         flow = desk.begin_browser(POOL, "ann")
 
-        for address in ("http://localhost:1455/auth/callback?code=x&state=y", "", "http://[", "x" * 9999):
+        for address in ("http://127.0.0.1:1455/auth/callback?code=x&state=y", "", "http://[", "x" * 9999):
             with pytest.raises(InvalidRequest) as refused:
                 desk.complete_browser(POOL, flow.id, address)
             assert refused.value.param == "address"
@@ -79,7 +79,7 @@ class TestBrowser:
     def test_a_refused_sign_in(self):
         query = urlencode({"state": "s", "error": "access_denied"})
         with pytest.raises(InvalidRequest, match="access_denied"):
-            code_in(f"http://localhost:1455/?{query}", "s")
+            code_in(f"http://127.0.0.1:1455/?{query}", "s")
 
     def test_the_page(self, desk):
         query = parse_qs(urlsplit(desk.begin_browser(POOL, "ann").page).query)

@@ -108,7 +108,7 @@ class TestSignIns:
     def test_by_browser(self, call, refused):
         flow = call("POST", "/accounts/sign-ins/browser", {"name": "ann"}).json
         place = f"/accounts/sign-ins/browser/{flow['id']}"
-        assert refused("POST", place, {"address": "http://localhost:1455/?code=x"}) == (400, "address")
+        assert refused("POST", place, {"address": "http://127.0.0.1:1455/?code=x"}) == (400, "address")
         address = requests.get(flow["page"], allow_redirects=False, timeout=30).headers["Location"]
 
         assert call("POST", place, {"address": address}).json["account"]["signed_in"] is True
