@@ -1,0 +1,73 @@
+"""What must hold for every view there is, and for those that are added: all of the url_map is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from app.pool.account import Account
+from app.wiring import Services
+from tests.support.admin import everything_stored, turn_on_second_factor
+
+DOORS = {"static", "sign_in.sign_in", "sign_in.first_start"}
+UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
+ENDLESS = {"live.stream"}
+CREDENTIAL, TOKEN = "sk-upstream-secret-0123456789", "refresh-secret-0123456789"
+
+
+def views(app: Flask, methods: set[str], **values: str) -> Iterator[tuple[str, str]]:
+    """Yield (method, path) of every view but the doors."""
+    adapter = app.url_map.bind("gate.test")
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint in DOORS | ENDLESS:
+            continue
+        filled = {name: values.get(name, "1") for name in rule.arguments}
+        for method in sorted(rule.methods & methods):
+            yield method, adapter.build(rule.endpoint, filled, method=method)
+
+
+@pytest.fixture
+def secrets(services: Services, ann: str) -> list[str]:
+    """Everything that must not be told, of a service that has one of each."""
+    services.pools.ensure("default")
+    accounts = services.accounts
+    accounts.add("default", Account("", "main", "openai", "http://up.test", credential=CREDENTIAL))
+    accounts.add("default", Account("", "spare", "compatible", "http://up.test", credential=TOKEN))
+    key = services.api_keys.create("default", "main")[1]
+    token = services.doors.tokens.create("main", by=ann)[1]
+    pending = services.doors.operators.begin_second_factor(ann)
+    return [CREDENTIAL, TOKEN, key, token, pending, "$argon2", *services.doors.cookie_keys]
+
+
+def test_nothing_is_changed_without_a_csrf_token(app, inside, redis_client):
+    """A session is not enough: a page of another site could use it."""
+    asked = 0
+    for method, path in views(app, UNSAFE):
+        answer = inside.client.open(path, method=method, base_url="http://gate.test")
+        assert answer.status_code == 403, (method, path)
+        asked += 1
+    assert asked > 40
+    assert inside.is_signed_in()
+
+
+def test_no_secret_is_on_any_page_or_in_any_answer(app, inside, secrets):
+    shown = 0
+    values = {"pool": "default", "name": "main"}
+    for _, path in views(app, {"GET"}, **values):
+        answer = inside.get(path)
+        shown += answer.status_code == 200
+        assert answer.status_code in (200, 302, 303, 404), path
+        told = answer.text + str(answer.headers)
+        assert not [one for one in secrets if one in told], path
+    assert shown > 40
+
+
+def test_a_second_factor_that_is_on_is_told_to_nobody(app, inside, services, later, redis_client):
+    phone, codes = turn_on_second_factor(services, "ann")
+    told = [inside.get(path).text for path in ("/admin/security", "/admin/security/second-factor")]
+
+    assert phone.secret not in "".join(told)
+    assert not any(code in page for code in codes for page in told)
+    assert phone.secret not in everything_stored(redis_client)
