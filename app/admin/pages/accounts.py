@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import g, render_template, request, url_for
 
@@ -99,17 +100,20 @@ def edit(name: str) -> Any:
 @bp.post("/<name>/pause")
 def pause(name: str) -> Any:
     desk().pause_account(g.pool, name)
-    return done(
-        f"Account {name} is paused: it gets no new requests, and those it serves go on.",
-        "accounts.one",
-        name=name,
-    )
+    return _back(name, f"Account {name} is paused: it gets no new requests, and those it serves go on.")
 
 
 @bp.post("/<name>/resume")
 def resume(name: str) -> Any:
     desk().resume_account(g.pool, name)
-    return done(f"Account {name} is back.", "accounts.one", name=name)
+    return _back(name, f"Account {name} is back.")
+
+
+def _back(name: str, message: str) -> Any:
+    """Lead to the page on which the button was."""
+    if urlsplit(request.referrer or "").path == url_for("accounts.show"):
+        return done(message, "accounts.show")
+    return done(message, "accounts.one", name=name)
 
 
 @bp.route("/<name>/remove", methods=["GET", "POST"])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from app.admin.pages.seen import account_view
+from app.pool.account import Account
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor, audited
+from tests.support.upstream_client import ScriptedUpstream
 
 HOME = f"/admin/p/{POOL}/accounts"
 
@@ -108,6 +110,43 @@ class TestChanging:
         assert "keys are bound to it" in refused.text
         assert inside.send(f"{HOME}/main/remove", {"force": "yes"}).status_code == 303
         assert services.accounts.all(POOL) == []
+
+    def test_back_to_where_the_button_was(self, inside: Visitor, pool: Furnished) -> None:
+        pool.account("main")
+
+        for page, back in ((HOME, HOME), (f"{HOME}/main", f"{HOME}/main"), ("/elsewhere", f"{HOME}/main")):
+            token = inside.csrf_token(HOME)
+            referrer = {"Referer": f"http://gate.test{page}"}
+            answer = inside.post(f"{HOME}/main/pause", {"csrf_token": token}, headers=referrer)
+            assert answer.location == back
+
+
+class TestTrying:
+    def test_it_answers(
+        self, inside: Visitor, services: Services, pool: Furnished, upstream: ScriptedUpstream
+    ) -> None:
+        services.accounts.add(POOL, Account("", "main", "compatible", upstream.base_url(), wires=("chat",)))
+
+        assert "It answered</strong> with status 200" in inside.send(f"{HOME}/main/test", {"model": "m"}).text
+
+    def test_it_does_not(
+        self, inside: Visitor, services: Services, pool: Furnished, upstream: ScriptedUpstream
+    ) -> None:
+        upstream.script({"play": "http_error", "status": 401, "message": "<b>no</b>"})
+        services.accounts.add(POOL, Account("", "main", "compatible", upstream.base_url(), wires=("chat",)))
+
+        page = inside.send(f"{HOME}/main/test", {"model": "m"}).text
+
+        assert "It did not answer" in page
+        assert "<b>no</b>" not in page
+
+    def test_no_model_is_known(self, inside: Visitor, pool: Furnished) -> None:
+        pool.account("main")
+
+        answer = inside.send(f"{HOME}/main/test", {"model": ""})
+
+        assert answer.status_code == 400
+        assert 'id="model-fault"' in answer.text
 
 
 class TestShowing:

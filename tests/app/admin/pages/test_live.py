@@ -43,7 +43,7 @@ def book(services: Services, request_id: str, model: str = "m") -> str:
 
 def test_what_changes(inside: Visitor, services: Services, pool: Furnished) -> None:
     account = pool.account("main")
-    answer = inside.get(PATH)
+    answer = inside.get(PATH, buffered=False)
     assert (answer.mimetype, answer.headers["Cache-Control"]) == ("text/event-stream", "no-store")
     told = events(answer.iter_encoded())
 
@@ -68,7 +68,7 @@ def test_it_goes_on_where_the_browser_was(inside: Visitor, services: Services, p
     first, _ = book(services, "r1"), book(services, "r2")
 
     for address, headers in ((f"{PATH}?after={first}", {}), (PATH, {"Last-Event-ID": first})):
-        answer = inside.get(address, headers=headers)
+        answer = inside.get(address, headers=headers, buffered=False)
         _, rows, _ = next(one for one in events(answer.iter_encoded()) if one[0] == "requests")
         assert [row["id"] for row in rows] == ["r2"]
         answer.close()
@@ -80,10 +80,10 @@ def test_it_ends_and_whoever_left_is_forgotten(
     monkeypatch.setattr(live, "LIFE_SECONDS", 0.5)
     pool.account("main")
 
-    told = list(events(inside.get(PATH).iter_encoded()))
+    told = list(events(inside.get(PATH, buffered=False).iter_encoded()))
     assert told[-1][0] == ""
 
-    left = inside.get(PATH)
+    left = inside.get(PATH, buffered=False)
     next(left.iter_encoded())
     left.close()
     assert len(services.feeds.of(POOL)) == 0
@@ -91,7 +91,7 @@ def test_it_ends_and_whoever_left_is_forgotten(
 
 def test_what_is_no_place_in_the_ledger(inside: Visitor, pool: Furnished) -> None:
     for after in ("x", "0", "1-1-1", "%00"):
-        answer = inside.get(f"{PATH}?after={after}")
+        answer = inside.get(f"{PATH}?after={after}", buffered=False)
         assert answer.status_code == 200
         answer.close()
 
