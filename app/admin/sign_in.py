@@ -65,7 +65,8 @@ def first_start() -> Any:
     if request.method == "GET":
         return render_template("first_start.html", form=form)
     try:
-        begun = services().doors.attempts.begin("", sessions.address())
+        # for each address alone: the token cannot be guessed, and no stranger must lock its owner out
+        begun = services().doors.attempts.begin(f"start from {sessions.address()}", sessions.address())
     except Locked as error:
         return _told(make_response(render_template("first_start.html", form=form, said=error.message)), error)
     operator = _make_first(form)

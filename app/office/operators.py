@@ -96,6 +96,10 @@ class OperatorBook:
             )
         return self.find(checked_name(name))
 
+    def _is_start(self, digest: str) -> bool:
+        with store_errors():
+            return bool(self._scripts.client.get(keys.start_token()) == digest)
+
     def create(self, name: str, password: str) -> Operator:
         """Make another operator. Raises InvalidRequest when the name is taken or a rule broken."""
         if self._make(name, password, "") != "made":
@@ -109,6 +113,8 @@ class OperatorBook:
 
     def _make(self, name: str, password: str, token: str) -> str:
         name = checked_name(name)
+        if token and not self._is_start(token):
+            return "closed"  # before it costs a hash; the script asks again
         kept = passwords.hashed(passwords.checked_password(password, name))
         return str(self._scripts.run("put_operator", keys.OFFICE, name, kept, token))
 

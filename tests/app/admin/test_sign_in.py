@@ -287,7 +287,7 @@ class TestFirstStart:
         assert form["password"] not in answer.text
         assert not services.doors.operators.exist()
 
-    def test_guessing_is_throttled(self, visitor, services):
+    def test_guessing_is_throttled(self, app, visitor, services):
         services.doors.operators.start_token()
         statuses = [
             visitor.send("/admin/first-start", {"token": "guessed", **self.FORM}).status_code
@@ -295,6 +295,9 @@ class TestFirstStart:
         ]
 
         assert statuses == [400] * NAME_AND_ADDRESS + [429]
+        token = services.doors.operators.start_token()
+        owner = Visitor(app, "192.0.2.9")
+        assert owner.send("/admin/first-start", {"token": token, **self.FORM}).status_code == 303
 
     def test_without_a_token_of_ours_nobody_gets_in(self, visitor, services):
         """None was printed: no token is the right one, an empty one neither."""
