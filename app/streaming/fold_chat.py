@@ -71,13 +71,20 @@ class _Choice:
 def _message(told: dict[str, Any]) -> dict[str, Any]:
     """Return the message with `content` and `refusal` always there, and calls only if there are any."""
     message = {key: value for key, value in told.items() if value is not None and key != "tool_calls"}
-    calls = [_call(call) for call in told.get("tool_calls") or () if isinstance(call, dict)]
+    told_calls = [call for call in told.get("tool_calls") or () if isinstance(call, dict)]
+    calls = [_call(call) for call in sorted(told_calls, key=_place)]
     if calls:
         message["tool_calls"] = calls
     refusal = message.get("refusal") or None
     instead = calls or refusal or message.get("function_call") or message.get("audio")
     content = message.get("content") or (None if instead else "")
     return {**message, "role": "assistant", "content": content, "refusal": refusal}
+
+
+def _place(call: dict[str, Any]) -> int:
+    """Return where a call stands; one that began later may have been told of first."""
+    index = call.get("index")
+    return index if isinstance(index, int) else 0
 
 
 def _call(call: dict[str, Any]) -> dict[str, Any]:

@@ -41,6 +41,14 @@ class TestFiles:
 
 
 class TestMessage:
+    def test_calls_stand_in_their_order(self):
+        """One that began later may have been told of first."""
+        later = {"index": 1, "id": "b", "function": {"name": "g", "arguments": "{}"}}
+        first = {"index": 0, "id": "a", "type": "custom", "custom": {"name": "f", "input": "x"}}
+        message = fold(delta(tool_calls=[later]), delta(tool_calls=[first]))["choices"][0]["message"]
+
+        assert [call["id"] for call in message["tool_calls"]] == ["a", "b"]
+
     def test_content_is_null_only_beside_something_else(self):
         for instead in (
             {"refusal": "no"},

@@ -1,0 +1,95 @@
+"""
+An answer in chunks -> in Responses events -> in chunks says the same: text, refusal, calls, their
+order, why it ended and what it used.
+
+What is lost: choices other than the first, audio and annotations; which of several chunks told a
+piece; a finish_reason that the calls themselves tell, since Responses has no word for it.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.streaming.events import DONE, Event
+from app.streaming.fold_chat import ChatFold
+from app.translation.chat_to_responses_events import ChatToResponses
+from app.translation.responses_to_chat_events import ResponsesToChat
+
+FRAME = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+PIECES = st.lists(st.text(min_size=1, max_size=6), max_size=4)
+CALLS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "kind": st.sampled_from(["function", "custom"]),
+            "name": st.text(min_size=1, max_size=6),
+            "pieces": PIECES,
+        }
+    ),
+    max_size=3,
+)
+USAGES = st.builds(
+    lambda into, out, cached, thought: {
+        "prompt_tokens": into + cached,
+        "completion_tokens": out + thought,
+        "total_tokens": into + cached + out + thought,
+        "prompt_tokens_details": {"cached_tokens": cached},
+        "completion_tokens_details": {"reasoning_tokens": thought},
+    },
+    *(st.integers(0, 10**6) for _ in range(4)),
+)
+
+
+def chunk(delta: dict, finish: str | None = None) -> Event:
+    return Event({**FRAME, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+
+
+def called(index: int, call: dict) -> list[Event]:
+    """Return a call's chunks: who is called, and then what with, piece by piece."""
+    kind, payload = call["kind"], "arguments" if call["kind"] == "function" else "input"
+    first = {"index": index, "id": f"call_{index}", "type": kind, kind: {"name": call["name"], payload: ""}}
+    rest = [{"index": index, kind: {payload: piece}} for piece in call["pieces"]]
+    return [chunk({"tool_calls": [one]}) for one in (first, *rest)]
+
+
+@st.composite
+def answers(draw) -> list[Event]:
+    calls = draw(CALLS)
+    events = [chunk({"role": "assistant", "content": ""})]
+    events += [chunk({"content": piece}) for piece in draw(PIECES)]
+    events += [chunk({"refusal": piece}) for piece in draw(PIECES)]
+    events += [event for index, call in enumerate(calls) for event in called(index, call)]
+    ends = ["tool_calls"] if calls else ["stop", "length", "content_filter"]
+    events.append(chunk({}, draw(st.sampled_from(ends))))
+    return [*events, Event({**FRAME, "choices": [], "usage": draw(USAGES)}), DONE]
+
+
+def said(events: list[Event]) -> dict:
+    """Return what an answer says, without how it was cut into chunks."""
+    fold = ChatFold()
+    for event in events:
+        if event is not DONE:
+            fold.add(event.payload)
+    whole = fold.result()
+    (choice,) = whole["choices"]
+    message = choice["message"]
+    return {
+        "content": message.get("content") or "",
+        "refusal": message.get("refusal") or "",
+        "calls": message.get("tool_calls") or [],
+        "finish_reason": choice["finish_reason"],
+        "usage": whole["usage"],
+    }
+
+
+@settings(max_examples=150, deadline=None)
+@given(answers(), st.integers(1, 5))
+def test_answers(events, at_a_time):
+    there = ChatToResponses("resp_1", 1, {"model": "m"})
+    back = ResponsesToChat("chatcmpl-2", 1, "m", include_usage=True)
+    out = []
+    for start in range(0, len(events), at_a_time):
+        out += back.feed(there.feed(events[start : start + at_a_time]))
+    out += back.feed(there.end()) + back.end()
+
+    assert said(out) == said(events)
