@@ -1,8 +1,9 @@
 """
 How often somebody may try to sign in. A try counts before it is judged, so many at once are no way round.
 
-One name is tried a few times from one address, and more often from many, so that a stranger does not
-lock its owner out easily. What a success had counted is given back.
+One name may be tried a few times from one address, and more often from many. The latter does not hold
+where somebody has signed in by that name of late: a stranger cannot lock its owner out. What a success
+had counted is given back.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import ipaddress
 import math
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -21,15 +23,17 @@ from app.stores.client import store_errors
 from app.stores.scripts import Scripts
 
 WINDOW_SECONDS = 15 * 60
+KNOWN_SECONDS = 30 * 86400  # an address that a name has signed in from
 NAME_AND_ADDRESS, ADDRESS, NAME = 5, 20, 50  # tries in one window
 
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One try, counted under each of *places*."""
+    """One try, counted under each of *places*; *known* marks that one like it was a success."""
 
     id: str
     places: tuple[str, ...]
+    known: str
 
 
 class Locked(TooManyAttempts):
@@ -52,11 +56,12 @@ class Attempts:
         """Count a try for *name* from *address*. Raises Locked."""
         where, who = _digest(network(address)), _digest(name)
         most = {f"both:{who}:{where}": NAME_AND_ADDRESS, f"from:{where}": ADDRESS, f"name:{who}": NAME}
-        limits = [
+        one = Try(secrets.token_hex(8), tuple(most), f"known:{who}:{where}")
+        limits: list[dict[str, Any]] = [
             {"what": what, "most": number, "window_ms": WINDOW_SECONDS * 1000}
             for what, number in most.items()
         ]
-        one = Try(secrets.token_hex(8), tuple(most))
+        limits[-1]["unless"] = one.known
         ask = orjson.dumps({"id": one.id, "limits": limits})
         wait_ms, *first = self._scripts.run("try_sign_in", keys.OFFICE, ask)
         if wait_ms:
@@ -71,6 +76,7 @@ class Attempts:
             pipeline.delete(keys.tries(both))
             for place in others:
                 pipeline.zrem(keys.tries(place), one.id)
+            pipeline.set(keys.tries(one.known), "1", ex=KNOWN_SECONDS)
             pipeline.execute()
 
     def forget(self, name: str) -> None:

@@ -192,5 +192,5 @@ def admin_tokens() -> str:
 
 
 def tries(what: str) -> str:
-    """Sorted set: a try to sign in -> when, Unix ms; *what* says of whom and from where."""
+    """Sorted set: a try to sign in -> when, Unix ms. *what*: of whom, from where; `known:…` is a string."""
     return f"{root(OFFICE)}try:{what}"

@@ -1,11 +1,14 @@
 -- Count one try to sign in against every limit on it, unless one of them is spent.
 -- KEYS[1]  root of the office
--- ARGV[1]  JSON {id, limits: [{what, most, window_ms}]}
+-- ARGV[1]  JSON {id, limits: [{what, most, window_ms, unless (it does not hold where this is kept)}]}
 -- Returns  {0} counted; else, and then nothing is counted, {for how many ms it would be refused, whether
 --          this is the first refusal of those (1 or 0)}.
 local ask, now = cjson.decode(ARGV[1]), clock()
-local wait, spent = 0, nil
+local wait, spent, holding = 0, nil, {}
 for _, limit in ipairs(ask.limits) do
+  if not limit.unless or redis.call('EXISTS', tries_key(limit.unless)) == 0 then holding[#holding + 1] = limit end
+end
+for _, limit in ipairs(holding) do
   local key = tries_key(limit.what)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now - limit.window_ms)
   if redis.call('ZCARD', key) >= limit.most and not redis.call('ZSCORE', key, ask.id) then
@@ -17,7 +20,7 @@ end
 if wait > 0 then
   return {wait, redis.call('SET', spent .. ':told', '1', 'NX', 'PX', wait) and 1 or 0}
 end
-for _, limit in ipairs(ask.limits) do
+for _, limit in ipairs(holding) do
   redis.call('ZADD', tries_key(limit.what), now, ask.id)
   redis.call('PEXPIRE', tries_key(limit.what), limit.window_ms)
 end

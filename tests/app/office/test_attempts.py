@@ -58,6 +58,18 @@ def test_one_name_from_many_addresses(attempting):
     assert tries == [False] * NAME + [True]
 
 
+def test_strangers_do_not_lock_out_who_has_signed_in_from_here(attempting):
+    attempting.attempts.forgive(attempting.attempts.begin("ann", "192.0.2.200"))
+    for number in range(NAME + 1):
+        attempting.is_locked(address=f"192.0.2.{number}")
+
+    assert attempting.is_locked(address="192.0.2.201")
+    assert not attempting.is_locked(address="192.0.2.200")
+    for _ in range(NAME_AND_ADDRESS - 1):
+        attempting.is_locked(address="192.0.2.200")
+    assert attempting.is_locked(address="192.0.2.200")
+
+
 def test_the_window_moves_and_says_when(attempting):
     for _ in range(NAME_AND_ADDRESS):
         attempting.is_locked()
