@@ -28,11 +28,18 @@ def test_every_page(look: str, inside: Browser, pool: PoolOfTest, upstream: Scri
     faults = []
     for name, path in PAGES.items():
         inside.open(path.replace("ID", request_id))
+        faults += [f"{name}: {line}" for line in refused_by_policy(inside)]
         faults += [f"{name}: {fault}" for fault in grave_faults(inside)]
         if inside.run("return document.documentElement.scrollWidth") > size[0]:
             faults.append(f"{name}: it is wider than the screen")
 
     assert faults == []
+
+
+def refused_by_policy(browser: Browser) -> list[str]:
+    """Return what Chromium did not run or show, because the page's own policy says so."""
+    lines = (entry["message"] for entry in browser.driver.get_log("browser"))  # type: ignore[no-untyped-call]
+    return [line for line in lines if "Content Security Policy" in line]
 
 
 @pytest.mark.parametrize("path", ["/admin/sign-in", "/admin/first-start"])

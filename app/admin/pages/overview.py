@@ -9,9 +9,10 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 from app.admin.pages import figures
 from app.admin.pages.attention import findings
 from app.admin.pages.seen import account_view, store_time
-from app.admin.pages.shell import page_blueprint
+from app.admin.pages.shell import page_blueprint, present_pool
 from app.admin.services import services
 from app.pool.glance import glance
+from app.pool.pools import DEFAULT
 
 bp = page_blueprint("overview")
 
@@ -39,7 +40,9 @@ def front() -> Any:
     """Lead to the pool that there is, or to the first steps where it cannot answer yet."""
     found = services()
     names = found.pools.names()
-    pool = names[0] if len(names) == 1 else "default"
+    pool = present_pool()
+    if pool not in names:
+        pool = names[0] if names else DEFAULT
     client = found.scripts.client
     ready = bool(glance(client, pool)) and bool(found.api_keys.all(pool))
     return redirect(url_for("overview.show" if ready else "start.show", pool=pool))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Flask, flash, g, redirect, request, url_for
+from flask import Blueprint, Flask, flash, g, redirect, request, session, url_for
 from markupsafe import Markup
 
 from app.admin.pages import words
@@ -64,16 +64,24 @@ def _find_pool() -> None:
     if g.pool not in (*g.pools, DEFAULT):
         name, g.pool = g.pool, DEFAULT
         raise NotFound(f"There is no pool named '{name[:40]}'")
+    if session.get("pool") != g.pool:
+        session["pool"] = g.pool
+
+
+def present_pool() -> str:
+    """Return the pool that this page is of; of a page without one, the pool that was looked at last."""
+    pool: str = g.get("pool") or session.get("pool") or DEFAULT
+    return pool
 
 
 def _same_pool(endpoint: str, values: dict[str, Any]) -> None:
     """Links stay in the pool they are on."""
     if endpoint.partition(".")[0] in _of_pools:
-        values.setdefault("pool", g.get("pool", DEFAULT))
+        values.setdefault("pool", present_pool())
 
 
 def _frame() -> dict[str, Any]:
-    return {"pool": g.get("pool", DEFAULT), "pools": g.get("pools", [DEFAULT]), "places": PLACES}
+    return {"pool": present_pool(), "pools": g.get("pools", [DEFAULT]), "places": PLACES}
 
 
 def _csrf_field(app: Flask) -> Markup:

@@ -24,6 +24,18 @@ class TestFront:
 
         assert inside.get("/admin/").location == HOME
 
+    def test_the_pool_that_was_looked_at_last(
+        self, inside: Visitor, services: Services, pool: Furnished
+    ) -> None:
+        """Also from the pages that are of no pool; one that is gone is forgotten."""
+        services.pools.ensure("team-b")
+        inside.get("/admin/p/team-b/keys")
+
+        assert inside.get("/admin/").location == "/admin/p/team-b/start"
+        assert "/admin/p/team-b/keys" in inside.get("/admin/security").text
+        services.scripts.client.srem(keys.POOLS, "team-b")
+        assert inside.get("/admin/").location == f"/admin/p/{POOL}/start"
+
 
 class TestFindings:
     def test_all_is_well(self, inside: Visitor, services: Services, pool: Furnished) -> None:
