@@ -112,6 +112,11 @@ class Settings:
         return RESPONSES_BODY_TIMES * self.max_body_bytes
 
     @property
+    def admin_host(self) -> str:
+        """The address of `admin_port`, without brackets."""
+        return self.admin.rpartition(":")[0].strip("[]")
+
+    @property
     def admin_port(self) -> int | None:
         """The port that the admin pages have to themselves, if they do."""
         return int(self.admin.rpartition(":")[2]) if ":" in self.admin else None

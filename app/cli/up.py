@@ -49,9 +49,9 @@ def up(demo: bool, host: str | None, port: str | None, workers: str | None, open
     environ = os.environ | {NAMES[name]: value for name, value in given.items() if value is not None}
     settings = Settings.from_environment(environ)
     log.configure(settings.log_level)
-    _refuse_used_port(settings.bind, settings.port)
+    _refuse_used_port(settings.bind, settings.port, "--port")
     if settings.admin_port is not None:
-        _refuse_used_port(settings.admin.rpartition(":")[0].strip("[]"), settings.admin_port)
+        _refuse_used_port(settings.admin_host, settings.admin_port, NAMES["admin"])
     embedded.redis_url(settings)
     upstream = DemoUpstream(_free_port(), secrets.token_urlsafe(32)) if demo else None
     supervisor = Supervisor(
@@ -94,7 +94,7 @@ def _stages(environ: dict[str, str], demo: DemoUpstream | None) -> list[list[Chi
     return [[child("demo", "app.demo", "--port", str(demo.port), "--until-stdin-closes")], serving]
 
 
-def _refuse_used_port(host: str, port: int) -> None:
+def _refuse_used_port(host: str, port: int, set_by: str) -> None:
     """gunicorn would try for five seconds, and whoever has the port would look ready meanwhile."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
@@ -103,7 +103,7 @@ def _refuse_used_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise click.ClickException(
-                f"cannot listen on {host} port {port} ({error.strerror}): see --port"
+                f"cannot listen on {host} port {port} ({error.strerror}): see {set_by}"
             ) from None
 
 
@@ -158,7 +158,7 @@ def _doors(settings: Settings, start_token: str | None) -> list[str]:
         return []
     host, port = settings.bind, settings.port
     if settings.admin_port is not None:
-        host, port = settings.admin.rpartition(":")[0].strip("[]"), settings.admin_port
+        host, port = settings.admin_host, settings.admin_port
     origin = _origin(host, port)
     if start_token is None:
         return [f"  web  {origin}/admin/"]

@@ -162,6 +162,15 @@ class TestRefusals:
             == f"Error: cannot listen on 127.0.0.1 port {port} (Address already in use): see --port\n"
         )
 
+    def test_a_port_of_the_admin_pages_that_is_taken(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            environ = {"POOLGATE_ADMIN": str(port)}
+            result = CliRunner().invoke(main, ["up", "--port", str(free_port())], env=environ)
+
+        assert result.exit_code == 1
+        assert result.stderr.endswith(f"port {port} (Address already in use): see POOLGATE_ADMIN\n")
+
     def test_a_setting_that_cannot_work(self):
         result = CliRunner().invoke(main, ["up", "--workers", "none"])
 
