@@ -174,5 +174,5 @@ class TestRefusals:
     def test_a_setting_that_cannot_work(self):
         result = CliRunner().invoke(main, ["up", "--workers", "none"])
 
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert result.stderr == "Error: WEB_CONCURRENCY='none' does not work: a whole number from 1 to 256\n"
