@@ -82,8 +82,10 @@ def _as_openai_told(message: Body) -> Body:
     changed: Body = {}
     if isinstance(content := message.get("content"), list):
         changed["content"] = _unmarked(content)
-    if calls := message.get("tool_calls"):
-        changed["tool_calls"] = [_without(call, CHUNK_KEYS) for call in calls]
+    if isinstance(calls := message.get("tool_calls"), list):
+        changed["tool_calls"] = [
+            _without(call, CHUNK_KEYS) if isinstance(call, dict) else call for call in calls
+        ]
     if not changed and THOUGHTS.isdisjoint(message):
         return message
     return _without(message, THOUGHTS) | changed

@@ -111,6 +111,15 @@ class TestChatOnChat:
     def test_what_other_servers_know(self, field, value):
         assert upstream_body("chat", {**CHAT, field: value}, "compatible", {"chat"}).body[field] == value
 
+    @pytest.mark.parametrize("calls", [[None], 7, "x", {"index": 0}, [[]]])
+    def test_calls_that_are_none(self, calls):
+        """Of a message that has no business with calls; they are the upstream's to judge."""
+        messages = [{"role": "system", "content": "x", "tool_calls": calls}]
+
+        assert (
+            upstream_body("chat", {**CHAT, "messages": messages}, "openai", BOTH).body["messages"] == messages
+        )
+
     def test_cache_control(self):
         """OpenAI does not know other services' cache hints; who knows what a compatible server knows."""
         part = {"type": "text", "text": "hi"}
