@@ -66,7 +66,15 @@ class TestRequests:
 class TestAccounts:
     def test_in_flight_and_state(self, inside: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         pool.account("main", upstream.base_url(), kind="compatible", cap=5)
+        upstream.script({"play": "text", "text": "one two", "deltas": 2, "at": {"1": [{"gate": "go"}]}})
         inside.open("/accounts")
+        inside.shows("0 of 5 in flight")
+
+        body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
+        with pool.post("/v1/chat/completions", body, pool.key("ann"), stream=True) as answer:
+            inside.shows("1 of 5 in flight")
+            upstream.release("go")
+            assert answer.text.endswith("data: [DONE]\n\n")
         inside.shows("0 of 5 in flight")
 
         inside.gateway.services.accounts.pause(pool.name, "main", "on <b>holiday</b>")

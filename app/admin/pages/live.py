@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from app.admin.pages.rows import Names, RowView, names_of
 from app.admin.pages.seen import account_view
 from app.admin.pages.shell import page_blueprint
 from app.admin.services import services
+from app.errors import StoreUnavailable
 from app.office.feed import Feed, News
 
 LIFE_SECONDS = 60.0  # then the browser comes anew, if its sign-in still holds
@@ -73,7 +75,10 @@ class _Drawing:
 
 
 def _events(feed: Feed, draw: _Drawing, after: str, until: float) -> Iterator[bytes]:
-    with feed.watched() as queue:
+    with (
+        suppress(StoreUnavailable),
+        feed.watched() as queue,
+    ):  # the browser comes again, and asks for the rest
         yield b"retry: %d\n\n" % RETRY_MS
         yield from draw.frames(feed.now(after))
         while (left := until - time.monotonic()) > 0:

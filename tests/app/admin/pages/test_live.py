@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from app.admin.pages import live
+from app.errors import StoreUnavailable
 from app.office import feed
 from app.stores import keys
 from app.wiring import Services
@@ -102,3 +103,20 @@ def test_too_many_watch(
     monkeypatch.setattr(feed, "MOST_WATCHERS", 0)
 
     assert inside.get(PATH).status_code == 429
+
+
+def test_a_store_that_goes_away_ends_it(
+    inside: Visitor, services: Services, pool: Furnished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The browser comes again by itself; nothing is logged as a failure of ours."""
+    pool.account("main")
+    told = events(inside.get(PATH, buffered=False).iter_encoded())
+    next(told)
+    book(services, "r1")
+    monkeypatch.setattr(live._Drawing, "frames", _away)
+
+    assert all(name == "" for name, _, _ in told)
+
+
+def _away(*_: object) -> Iterator[bytes]:
+    raise StoreUnavailable("away")
