@@ -57,7 +57,9 @@ def part_added(delta: Payload) -> Event:
     part: Payload = {"type": kind, PARTS[kind][1]: ""}
     if kind == "output_text":
         part.update(annotations=[], logprobs=[])
-    place: Payload = {key: delta[key] for key in ("sequence_number", "item_id", "output_index") if key in delta}
+    place: Payload = {
+        key: delta[key] for key in ("sequence_number", "item_id", "output_index") if key in delta
+    }
     index = delta.get("content_index", 0)
     return Event({"type": "response.content_part.added", **place, "content_index": index, "part": part})
 
