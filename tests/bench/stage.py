@@ -28,7 +28,7 @@ LIMITS = (
     "5000 parallel_requests",
 )
 # logs as in service; patience with a machine that others use too
-ENVIRONMENT = {"POOLGATE_LOG_LEVEL": "info", "POOLGATE_STORE_TIMEOUT_MS": "5000"}
+ENVIRONMENT = {"POOLGATE_LOG_LEVEL": "info"}
 PATHS = {CHAT: "/v1/chat/completions", "responses": "/v1/responses"}
 
 NGINX = shutil.which("nginx", path=":".join([*os.get_exec_path(), "/usr/sbin"])) or ""

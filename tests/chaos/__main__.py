@@ -29,7 +29,7 @@ from tests.chaos.clients import PLAYS, TEXT, Clients
 from tests.chaos.history import Recorder
 from tests.chaos.troubles import Troubles
 from tests.chaos.workers import held, resident_mib
-from tests.support.gateway import ROOT, Gateway, PoolOfTest, running_gateway
+from tests.support.gateway import AS_SHIPPED, ROOT, Gateway, PoolOfTest, running_gateway
 from tests.support.processes import eventually
 from tests.support.redis import short_folder
 from tests.support.replicated import Replicated
@@ -65,7 +65,7 @@ def run(history: Recorder, seconds: float, seed: int, clients: int) -> str:
         with short_folder() as folder, _store(folder) as store:
             counted = folder / "counted"
             counted.mkdir()
-            env = {**secrets, **counting, "COUNTING_FOLDER": str(counted)}
+            env = {**AS_SHIPPED, **secrets, **counting, "COUNTING_FOLDER": str(counted)}
             with running_gateway(store.url, folder / "home", workers=WORKERS, **env) as gateway:
                 pool = gateway.pool()
                 names = _prepare(pool, upstream, history, seed)

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.faults.cases import CASES
-from tests.faults.parts import PATIENT
 from tests.faults.wall import CI_SCALE, Score, Setting, Wall, settings_of
 from tests.support.gateway import Gateway, PoolOfTest, running_gateway
 from tests.support.upstream_client import ScriptedUpstream
@@ -18,7 +17,7 @@ from tests.support.upstream_client import ScriptedUpstream
 @pytest.fixture(scope="session")
 def gateway(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     home: Path = tmp_path_factory.mktemp("home")
-    with running_gateway(redis_url, home, **PATIENT) as running:
+    with running_gateway(redis_url, home) as running:
         yield running
 
 

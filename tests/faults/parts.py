@@ -9,8 +9,6 @@ from tests.support.gateway import Gateway, running_gateway
 from tests.support.redis import private_redis, short_folder
 from tests.support.upstream_client import ScriptedUpstream
 
-PATIENT = {"POOLGATE_STORE_TIMEOUT_MS": "5000"}  # a busy machine is not the fault that is looked for
-
 
 @contextmanager
 def running_parts(**env: str) -> Iterator[tuple[Gateway, ScriptedUpstream]]:
@@ -19,7 +17,7 @@ def running_parts(**env: str) -> Iterator[tuple[Gateway, ScriptedUpstream]]:
         with (
             short_folder() as home,
             private_redis() as url,
-            running_gateway(url, home, **PATIENT, **env) as gateway,
+            running_gateway(url, home, **env) as gateway,
         ):
             yield gateway, upstream
     finally:

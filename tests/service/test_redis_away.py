@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from tests.service.test_answers import BODIES, PATHS, events_of
-from tests.support.gateway import Gateway, PoolOfTest, running_gateway
+from tests.support.gateway import AS_SHIPPED, Gateway, PoolOfTest, running_gateway
 from tests.support.processes import eventually
 from tests.support.redis import short_folder
 from tests.support.redis_server import RedisServer
@@ -39,7 +39,7 @@ def server() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def gateway(server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with running_gateway(server.url, tmp_path_factory.mktemp("home"), workers=1) as running:
+    with running_gateway(server.url, tmp_path_factory.mktemp("home"), workers=1, **AS_SHIPPED) as running:
         yield running
 
 
@@ -193,7 +193,7 @@ def test_what_a_stopped_worker_could_not_settle_the_next_one_does(
     server: RedisServer, tmp_path: Path, upstream: ScriptedUpstream
 ) -> None:
     upstream.script(WITH_A_GATE)
-    with running_gateway(server.url, tmp_path, workers=1) as gateway:
+    with running_gateway(server.url, tmp_path, workers=1, **AS_SHIPPED) as gateway:
         pool = gateway.pool()
         pool.account("a", upstream.base_url())
         with pool.post(PATHS["chat"], STREAM, pool.key(), stream=True) as answer:
@@ -206,7 +206,7 @@ def test_what_a_stopped_worker_could_not_settle_the_next_one_does(
     assert stat.S_IMODE(spooled.stat().st_mode) == 0o600
     assert pool.rows() == []
 
-    with running_gateway(server.url, tmp_path, workers=2):
+    with running_gateway(server.url, tmp_path, workers=2, **AS_SHIPPED):
         (row,) = pool.wait_for_rows(1)
         assert eventually(lambda: not list((tmp_path / "spool").iterdir()))
 

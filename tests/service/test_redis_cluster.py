@@ -15,7 +15,7 @@ from app.stores import keys
 from app.wiring import build
 from tests.service.test_answers import BODIES, PATHS
 from tests.support.cluster import node_of, running_cluster, server
-from tests.support.gateway import PoolOfTest, running_gateway
+from tests.support.gateway import AS_SHIPPED, PoolOfTest, running_gateway
 from tests.support.ports import free_port
 from tests.support.processes import eventually
 from tests.support.upstream_client import ScriptedUpstream
@@ -39,7 +39,8 @@ def ask(pool: PoolOfTest, key: str) -> str:
 def test_pools_spread_over_the_nodes_and_slots_may_move(
     cluster: list[int], tmp_path: Path, upstream: ScriptedUpstream
 ) -> None:
-    with running_gateway(f"redis+cluster://127.0.0.1:{cluster[0]}", tmp_path, workers=1) as gateway:
+    url = f"redis+cluster://127.0.0.1:{cluster[0]}"
+    with running_gateway(url, tmp_path, workers=1, **AS_SHIPPED) as gateway:
         pools = [gateway.pool() for _ in range(9)]
         access = []
         for pool in pools:
@@ -96,7 +97,7 @@ def test_a_failover_is_followed(tmp_path: Path, upstream: ScriptedUpstream) -> N
         assert eventually(lambda: node_of(second).info("replication")["master_link_status"] == "up")
         assert eventually(lambda: len(node_of(watching).execute_command("SENTINEL REPLICAS", "pg")) == 1)
         url = f"redis+sentinel://127.0.0.1:{watching}/pg"
-        gateway = running.enter_context(running_gateway(url, tmp_path / "home", workers=1))
+        gateway = running.enter_context(running_gateway(url, tmp_path / "home", workers=1, **AS_SHIPPED))
         pool = gateway.pool()
         pool.account("a", upstream.base_url())
         key = pool.key()

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from tests.bench.processes import resident_mib
-from tests.faults.parts import PATIENT
 from tests.service.test_answers import BODIES, PATHS
 from tests.service.test_leaving import ask
 from tests.support import raw_http
@@ -77,7 +76,7 @@ def test_clients_that_take_nothing_hold_little_of_a_worker(
 ) -> None:
     """What the kernel holds for them is limited by the sizes of its buffers; this is about the worker."""
     much(upstream)
-    with ExitStack() as connections, running_gateway(redis_url, tmp_path, workers=1, **PATIENT) as gateway:
+    with ExitStack() as connections, running_gateway(redis_url, tmp_path, workers=1) as gateway:
         pool = gateway.pool()
         pool.account("a", upstream.base_url(), cap=1000)
         (worker,) = gateway.children()

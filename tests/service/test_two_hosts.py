@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 
 from tests.service.test_answers import BODIES, PATHS, events_of
 from tests.support.audit import audit
-from tests.support.gateway import Gateway, PoolOfTest, running_gateway
+from tests.support.gateway import AS_SHIPPED, Gateway, PoolOfTest, running_gateway
 from tests.support.hosts import Host, may
 from tests.support.ports import free_port
 from tests.support.processes import eventually
@@ -61,6 +61,7 @@ class Both:
                     workers=1,
                     host=host.address,
                     inside=host.inside,
+                    **AS_SHIPPED,
                     POOLGATE_SECRET_KEYS=secret_key,
                 )
             )

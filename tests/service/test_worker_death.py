@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.faults.parts import PATIENT
 from tests.service.test_answers import BODIES, PATHS, events_of
 from tests.support.gateway import ROOT, Gateway, PoolOfTest, children_of, running_gateway
 from tests.support.processes import eventually, is_alive
@@ -36,7 +35,7 @@ def env() -> dict[str, str]:
 
 @pytest.fixture
 def gateway(redis_url: str, tmp_path: Path, env: dict[str, str]) -> Iterator[Gateway]:
-    with running_gateway(redis_url, tmp_path, workers=2, **PATIENT, **env) as running:
+    with running_gateway(redis_url, tmp_path, workers=2, **env) as running:
         assert eventually(lambda: len(running.children()) == 2, 60)  # one is enough to be ready
         yield running
 
