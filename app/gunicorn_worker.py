@@ -61,7 +61,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
     def init_process(self) -> None:
         """Have gunicorn's settings at hand: it searches for each of some thirty in every request."""
         settings = self.cfg.settings.items()
-        vars(self.cfg).update({name: setting.get() for name, setting in settings})
+        self.cfg.__dict__.update({name: setting.get() for name, setting in settings})
         super().init_process()
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:

@@ -37,11 +37,11 @@ class AnswerCache:
         assert call.caching is not None
         digest = record.cache_id = digest_of(call)
         if (kept := self._kept(call, digest)) is not None:
-            events, record.ignored = kept
+            again, record.ignored = kept
             record.cache_hit = True
             record.first_ms = 0
             self._books.settle(call.key.pool, record.settlement(call, 0.0))
-            yield events
+            yield again
             return
         given: list[Event] = []
         for events in fresh(call, record):
