@@ -205,6 +205,36 @@ class TestChatRequests:
         assert asker.sent({"model": "m", "messages": messages})["messages"] == [USER, told, messages[2]]
 
 
+HINT: Json = {"type": "ephemeral", "ttl": "1h"}
+
+
+@pytest.mark.parametrize("path", ["/openai/v1/chat/completions", "/openai/chat/completions"])
+class TestWholeExtendedRequest:
+    """The block with what only some upstreams know: thoughts, hints, places; and fallbacks."""
+
+    def body(self, **more: Any) -> Json:
+        system, user, assistant, tool = EXTENDED["messages"]
+        (call,) = assistant["tool_calls"]
+        assistant = assistant | {"tool_calls": [{**call, **more.get("call", {})}]} | more.get("message", {})
+        tools = [{**TOOL, **more.get("tool", {})}, EXTENDED["tools"][1]]
+        return EXTENDED | {"messages": [system, user, assistant, tool], "tools": tools}
+
+    @pytest.mark.parametrize("kind", ["openai", "compatible"])
+    def test_sent(self, pool: PoolOfTest, upstream: ScriptedUpstream, path: str, kind: str) -> None:
+        """To other servers as it is; to the OpenAI API what that takes, and the rest is named."""
+        pool.account("a", upstream.base_url(), kind=kind)
+        whole = self.body(call={"index": 0}, message={"reasoning": "Hm."}, tool={"cache_control": HINT})
+
+        answer = pool.post(path, {**whole, "fallbacks": ["gpt-5"]}, pool.key())
+
+        assert answer.status_code == 200, answer.text
+        (seen,) = upstream.log()
+        known = whole if kind == "compatible" else self.body()
+        assert seen.body == upstreams(known)
+        ignored = answer.headers.get("x-poolgate-ignored")
+        assert ignored == (None if kind == "compatible" else "cache_control")
+
+
 ITEM: Json = {"role": "user", "content": [{"type": "input_text", "text": "Hi"}]}
 FLAT: Json = {"type": "function", **FUNCTION}
 RESPONSES: Json = {
