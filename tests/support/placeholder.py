@@ -37,6 +37,7 @@ app.services = SimpleNamespace(  # type: ignore[attr-defined]
     active=SimpleNamespace(drain=drain),
     tracing=None,
     books=NoBooks(),
+    feeds=SimpleNamespace(stop=lambda: None),
 )
 app.trust = lambda proxies: None  # type: ignore[attr-defined]
 
