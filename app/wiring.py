@@ -22,6 +22,7 @@ from app.quotas.api_keys import KeyBook
 from app.quotas.books import Books
 from app.quotas.limit_book import LimitBook
 from app.quotas.price_book import PriceBook
+from app.quotas.retention import Retention
 from app.quotas.series import SeriesBook
 from app.quotas.spool import Spool
 from app.quotas.usage_book import UsageBook
@@ -58,6 +59,7 @@ class Services:
     prices: PriceBook
     limits: LimitBook
     usage: UsageBook
+    retention: Retention
     series: SeriesBook
     known_accounts: KnownAccounts
     told: ToldStore
@@ -137,6 +139,7 @@ def build(settings: Settings, *, demo: bool = False, tracing: Tracing | None = N
         prices=prices,
         limits=limits,
         usage=UsageBook(scripts),
+        retention=Retention(scripts),
         series=SeriesBook(scripts),
         known_accounts=KnownAccounts(
             pools, accounts, lambda account, token: upstream.get_json(account, "/wham/usage", token=token)

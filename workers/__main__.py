@@ -16,7 +16,7 @@ from app import log
 from app.config import ConfigError, Settings
 from app.stores import embedded
 from app.wiring import build
-from workers import leases, models, refresh, summaries, usage
+from workers import leases, models, refresh, retention, summaries, usage
 from workers.runner import Job, run_until
 
 JOBS = (
@@ -25,6 +25,7 @@ JOBS = (
     Job("usage", usage.EVERY_SECONDS, usage.run),
     Job("models", models.EVERY_SECONDS, models.run),
     Job("summaries", summaries.EVERY_SECONDS, summaries.run),
+    Job("retention", retention.EVERY_SECONDS, retention.run),
 )
 
 

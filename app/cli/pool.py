@@ -14,8 +14,10 @@ from app.cli.output import show_json, show_list, table
 from app.pool.pools import POLICIES, checked_zone
 from app.pool.settings import (
     EVERY_MODEL,
+    MOST_KEEP_DAYS,
     TIME_LIMITS,
     with_accounts_named,
+    with_keep_days,
     with_time_limit,
     with_windows_told,
 )
@@ -106,6 +108,12 @@ def time_limit(text: str) -> TimeLimit:
     default=None,
     help="Whether answers tell in headers how much of its upstream windows the pool has used.",
 )
+@click.option(
+    "--keep-days",
+    type=click.IntRange(1, MOST_KEEP_DAYS),
+    metavar="DAYS",
+    help="How long rows of the ledger are kept [30]. What days come to is kept for two years.",
+)
 @in_pool
 @with_store
 def set_pool(
@@ -117,13 +125,15 @@ def set_pool(
     time_limits: tuple[TimeLimit, ...],
     named: bool | None,
     told: bool | None,
+    keep_days: int | None,
 ) -> None:
     """Change a pool; it holds from the next request on."""
-    if (policy, zone, named, told) == (None,) * 4 and not time_limits:
+    if (policy, zone, named, told, keep_days) == (None,) * 5 and not time_limits:
         raise click.UsageError("Say what is to change")
     steps = [one.into for one in time_limits]
     steps += [] if named is None else [partial(with_accounts_named, named=named)]
     steps += [] if told is None else [partial(with_windows_told, told=told)]
+    steps += [] if keep_days is None else [partial(with_keep_days, days=keep_days)]
     changed = desk(services).change_pool(pool, policy=policy, zone=zone, steps=steps).public()
     if as_json:
         show_json(changed)

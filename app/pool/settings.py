@@ -15,6 +15,7 @@ from app.errors import InvalidRequest
 
 TIME_LIMITS = tuple(limit.name for limit in fields(TimeLimits))
 EVERY_MODEL = "*"
+MOST_KEEP_DAYS = 3650
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class PoolSettings:
     time_limits: tuple[tuple[str, Mapping[str, float]], ...] = ()
     names_accounts: bool = True  # whether answers say which account gave them
     tells_windows: bool = True  # whether answers say how much of its upstream windows the pool has used
+    keep_days: int = 30  # of the ledger's rows and the hours' totals: as far back as the charts go
 
     def limits_for(self, model: str, base: TimeLimits) -> TimeLimits:
         """Return *base* with what this pool says for *model*."""
@@ -47,6 +49,7 @@ def settings_from(text: str) -> PoolSettings:
         time_limits=tuple((pattern, limits[pattern]) for pattern in sorted(limits, key=_how_special)),
         names_accounts=stored.get("names_accounts", True),
         tells_windows=stored.get("tells_windows", True),
+        keep_days=stored.get("keep_days", DEFAULTS.keep_days),
     )
 
 
@@ -86,3 +89,10 @@ def with_accounts_named(text: str, named: bool) -> str:
 def with_windows_told(text: str, told: bool) -> str:
     """Return stored settings *text* with answers that say how much of its windows is used, or do not."""
     return orjson.dumps({**orjson.loads(text or "{}"), "tells_windows": told}).decode()
+
+
+def with_keep_days(text: str, days: int | str) -> str:
+    """Return stored settings *text* with books that are kept so many *days*. Raises InvalidRequest."""
+    if not isinstance(days, int) or not 1 <= days <= MOST_KEEP_DAYS:
+        raise InvalidRequest(f"Books are kept 1 to {MOST_KEEP_DAYS} days", param="keep_days")
+    return orjson.dumps({**orjson.loads(text or "{}"), "keep_days": days}).decode()

@@ -24,6 +24,7 @@ from app.pool.settings import (
     TIME_LIMITS,
     settings_from,
     with_accounts_named,
+    with_keep_days,
     with_time_limit,
     with_windows_told,
 )
@@ -81,7 +82,7 @@ def _text(pool: Pool) -> str:
 def routing() -> Any:
     pool = _pool()
     told = settings_from(_text(pool))
-    now = {"policy": pool.policy, "zone": pool.zone}
+    now = {"policy": pool.policy, "zone": pool.zone, "keep_days": str(told.keep_days)}
     now |= {name: "yes" if getattr(told, name) else "" for name in ("names_accounts", "tells_windows")}
     form = Form(request.form if request.method == "POST" else now, *now)
     if request.method == "POST":
@@ -93,6 +94,7 @@ def routing() -> Any:
                 steps=[
                     partial(with_accounts_named, named=bool(form["names_accounts"])),
                     partial(with_windows_told, told=bool(form["tells_windows"])),
+                    partial(with_keep_days, days=form.whole("keep_days")),
                 ],
             )
             return done("Saved. It holds from the next request on.", "settings.show")

@@ -73,10 +73,17 @@ def test_what_answers_tell(poolgate):
     assert changed["settings"] == {"tells_windows": False, "names_accounts": True}
 
 
+def test_how_long_books_are_kept(poolgate):
+    changed = json.loads(poolgate("pool set --keep-days 90 --json").stdout)
+
+    assert changed["settings"] == {"keep_days": 90}
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         "",
+        "--keep-days 0",
         "--policy best",
         "--zone Middle/Earth",
         "--time-limit idle",

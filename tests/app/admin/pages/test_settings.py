@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from app.config import TimeLimits
 from app.pool.settings import settings_from
 from app.stores import keys
@@ -18,14 +20,14 @@ def stored(services: Services) -> str:
 
 class TestRouting:
     def test_saved(self, inside: Visitor, services: Services, pool: Furnished) -> None:
-        form = {"policy": "ordered", "zone": "Asia/Tokyo", "tells_windows": "yes"}
+        form = {"policy": "ordered", "zone": "Asia/Tokyo", "tells_windows": "yes", "keep_days": "90"}
 
         assert inside.send(f"{HOME}/routing", form).status_code == 303
 
         (one,) = services.pools.all()
         assert (one.policy, one.zone) == ("ordered", "Asia/Tokyo")
         told = settings_from(stored(services))
-        assert (told.names_accounts, told.tells_windows) == (False, True)
+        assert (told.names_accounts, told.tells_windows, told.keep_days) == (False, True, 90)
         assert "ordered" in inside.get(HOME).text
 
     def test_nothing_of_it_is_saved_where_a_part_is_wrong(
@@ -37,6 +39,15 @@ class TestRouting:
         assert 'id="zone-fault"' in answer.text
         assert 'value="Nowhere"' in answer.text
         assert services.pools.all()[0].policy == "balanced"
+
+    @pytest.mark.parametrize("days", ["", "0", "soon", "99999"])
+    def test_days_that_cannot_be(
+        self, inside: Visitor, services: Services, pool: Furnished, days: str
+    ) -> None:
+        answer = inside.send(f"{HOME}/routing", {"policy": "ordered", "zone": "UTC", "keep_days": days})
+
+        assert (answer.status_code, 'id="keep_days-fault"' in answer.text) == (400, True)
+        assert stored(services) == ""
 
 
 class TestTimeLimits:

@@ -1,0 +1,33 @@
+"""Every pool's books are trimmed by its own setting."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from app.pool.settings import with_keep_days
+from app.stores import keys
+from app.wiring import Services
+from tests.support.booked import book
+from tests.workers.conftest import POOL
+from workers import retention
+
+DAY_SECONDS = 86400
+
+
+@pytest.mark.parametrize(("keep_days", "left"), [(None, 0), (60, 1)])
+def test_books_of_forty_days_ago(built: Services, keep_days: int | None, left: int) -> None:
+    built.pools.ensure(POOL)
+    if keep_days:
+        built.pools.change(POOL, settings=lambda text: with_keep_days(text, keep_days))
+    now = time.time()
+    book(built.scripts, POOL, now - 40 * DAY_SECONDS)
+
+    retention.run(built, now)
+
+    assert built.scripts.client.exists(keys.rollup(POOL, "h", hour(now - 40 * DAY_SECONDS))) == left
+
+
+def hour(at: float) -> int:
+    return int(at - at % 3600)
