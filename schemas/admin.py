@@ -109,6 +109,7 @@ class PoolChange(AdminSchema):
     zone = Text()
     names_accounts = Flag()
     tells_windows = Flag()
+    affinity_minutes = Whole(0, 7 * 24 * 60)
     keep_days = Whole(1, 3650)
     time_limits = TimeLimits()
 

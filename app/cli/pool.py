@@ -14,10 +14,10 @@ from app.cli.output import show_json, show_list, table
 from app.pool.pools import POLICIES, checked_zone
 from app.pool.settings import (
     EVERY_MODEL,
-    MOST_KEEP_DAYS,
+    NUMBERS,
     TIME_LIMITS,
     with_accounts_named,
-    with_keep_days,
+    with_number,
     with_time_limit,
     with_windows_told,
 )
@@ -110,9 +110,15 @@ def time_limit(text: str) -> TimeLimit:
 )
 @click.option(
     "--keep-days",
-    type=click.IntRange(1, MOST_KEEP_DAYS),
+    type=click.IntRange(*NUMBERS["keep_days"]),
     metavar="DAYS",
     help="How long rows of the ledger are kept [30]. What days come to is kept for two years.",
+)
+@click.option(
+    "--affinity-minutes",
+    type=click.IntRange(*NUMBERS["affinity_minutes"]),
+    metavar="MINUTES",
+    help="How long a conversation is kept on its account after its last turn [30]; 0: not at all.",
 )
 @in_pool
 @with_store
@@ -125,15 +131,16 @@ def set_pool(
     time_limits: tuple[TimeLimit, ...],
     named: bool | None,
     told: bool | None,
-    keep_days: int | None,
+    **numbers: int | None,
 ) -> None:
     """Change a pool; it holds from the next request on."""
-    if (policy, zone, named, told, keep_days) == (None,) * 5 and not time_limits:
+    if (policy, zone, named, told, *numbers.values()) == (None,) * 6 and not time_limits:
         raise click.UsageError("Say what is to change")
     steps = [one.into for one in time_limits]
     steps += [] if named is None else [partial(with_accounts_named, named=named)]
     steps += [] if told is None else [partial(with_windows_told, told=told)]
-    steps += [] if keep_days is None else [partial(with_keep_days, days=keep_days)]
+    said = {name: value for name, value in numbers.items() if value is not None}
+    steps += [partial(with_number, name=name, value=value) for name, value in said.items()]
     changed = desk(services).change_pool(pool, policy=policy, zone=zone, steps=steps).public()
     if as_json:
         show_json(changed)

@@ -15,7 +15,7 @@ from app.errors import InvalidRequest
 
 TIME_LIMITS = tuple(limit.name for limit in fields(TimeLimits))
 EVERY_MODEL = "*"
-MOST_KEEP_DAYS = 3650
+NUMBERS = {"keep_days": (1, 3650), "affinity_minutes": (0, 7 * 24 * 60)}  # the least and the most of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class PoolSettings:
     time_limits: tuple[tuple[str, Mapping[str, float]], ...] = ()
     names_accounts: bool = True  # whether answers say which account gave them
     tells_windows: bool = True  # whether answers say how much of its upstream windows the pool has used
+    affinity_minutes: int = 30  # a conversation is kept on its account, after its last turn; 0: not at all
     keep_days: int = 30  # of the ledger's rows and the hours' totals: as far back as the charts go
 
     def limits_for(self, model: str, base: TimeLimits) -> TimeLimits:
@@ -49,7 +50,7 @@ def settings_from(text: str) -> PoolSettings:
         time_limits=tuple((pattern, limits[pattern]) for pattern in sorted(limits, key=_how_special)),
         names_accounts=stored.get("names_accounts", True),
         tells_windows=stored.get("tells_windows", True),
-        keep_days=stored.get("keep_days", DEFAULTS.keep_days),
+        **{name: stored[name] for name in NUMBERS if name in stored},
     )
 
 
@@ -91,8 +92,9 @@ def with_windows_told(text: str, told: bool) -> str:
     return orjson.dumps({**orjson.loads(text or "{}"), "tells_windows": told}).decode()
 
 
-def with_keep_days(text: str, days: int | str) -> str:
-    """Return stored settings *text* with books that are kept so many *days*. Raises InvalidRequest."""
-    if not isinstance(days, int) or not 1 <= days <= MOST_KEEP_DAYS:
-        raise InvalidRequest(f"Books are kept 1 to {MOST_KEEP_DAYS} days", param="keep_days")
-    return orjson.dumps({**orjson.loads(text or "{}"), "keep_days": days}).decode()
+def with_number(text: str, name: str, value: int | str) -> str:
+    """Return stored settings *text* with *name*, one of NUMBERS, set to *value*. Raises InvalidRequest."""
+    least, most = NUMBERS[name]
+    if not isinstance(value, int) or not least <= value <= most:
+        raise InvalidRequest(f"{name} must be a whole number from {least} to {most}", param=name)
+    return orjson.dumps({**orjson.loads(text or "{}"), name: value}).decode()

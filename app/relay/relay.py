@@ -35,8 +35,6 @@ from app.translation.fields import Fit
 from app.translation.resume import Resumed
 from app.upstream.client import UpstreamClient
 
-STICKY_SECONDS = 1800.0  # how long a conversation is kept on its account after its last turn
-
 
 class Relay:
     def __init__(
@@ -154,6 +152,7 @@ class Relay:
         return call.key.now + time.monotonic() - call.key.looked_up_at
 
     def _ask(self, call: Call, bounds: Bounds, fit: Fit) -> dict[str, Any]:
+        sticky_ms = settings_from(call.key.settings).affinity_minutes * 60_000
         return {
             "id": call.request_id,
             "key": call.key.id,
@@ -162,13 +161,13 @@ class Relay:
             "wire": fit.wire[0] if fit.wire else "",
             "unfit_kinds": fit.unfit_kinds,
             "demo": self._demo,
-            "affinity": call.affinity,
+            "affinity": call.affinity if sticky_ms else "",
             "pin": call.pin,
             "ownership": call.ownership,
             **({"kinds": call.kinds} if call.kinds else {}),
             "by_ms": int((self._store_now(call) + self._settings.store_timeout_seconds) * 1000),
             "ttl_ms": int(self._settings.lease_ttl_seconds * 1000),
-            "sticky_ms": int(STICKY_SECONDS * 1000),
+            "sticky_ms": sticky_ms,
             "calendar": self._calendar.windows(call.key.zone, call.key.now),
             "bounds": bounds.most,
             "estimates": bounds.likely,

@@ -205,3 +205,15 @@ def test_drifting_windows(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
 
     assert 1 <= before <= 4
     assert after > 10
+
+
+def test_conversations_spread_where_affinity_is_off(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    for name in "abc":
+        pool.account(name, upstream.base_url(name))
+    upstream.script(WELL)
+    key = pool.key()
+    pool.set(settings='{"affinity_minutes": 0}')
+
+    served = {ask(pool, key, prompt_cache_key="talk").headers["x-poolgate-account"] for _ in range(6)}
+
+    assert served == {"a", "b", "c"}

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from app.pool.settings import with_keep_days
+from app.pool.settings import with_number
 from app.stores import keys
 from app.wiring import Services
 from tests.support.booked import book
@@ -20,7 +20,7 @@ DAY_SECONDS = 86400
 def test_books_of_forty_days_ago(built: Services, keep_days: int | None, left: int) -> None:
     built.pools.ensure(POOL)
     if keep_days:
-        built.pools.change(POOL, settings=lambda text: with_keep_days(text, keep_days))
+        built.pools.change(POOL, settings=lambda text: with_number(text, "keep_days", keep_days))
     now = time.time()
     book(built.scripts, POOL, now - 40 * DAY_SECONDS)
 

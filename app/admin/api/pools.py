@@ -11,7 +11,7 @@ from app.admin.api import asking
 from app.admin.api.asking import answer, checked_pool, desk, listed
 from app.admin.api.shapes import standing
 from app.admin.services import services
-from app.pool.settings import with_accounts_named, with_keep_days, with_time_limit, with_windows_told
+from app.pool.settings import NUMBERS, with_accounts_named, with_number, with_time_limit, with_windows_told
 from schemas.admin import NoQuery, PoolChange, PoolInput
 
 bp = Blueprint("pools", __name__, url_prefix="/pools")
@@ -59,8 +59,8 @@ def _steps(said: dict[str, Any]) -> Any:
         yield partial(with_accounts_named, named=said["names_accounts"])
     if "tells_windows" in said:
         yield partial(with_windows_told, told=said["tells_windows"])
-    if "keep_days" in said:
-        yield partial(with_keep_days, days=said["keep_days"])
+    for name in NUMBERS.keys() & said.keys():
+        yield partial(with_number, name=name, value=said[name])
 
 
 def _told(pool: str) -> Response:

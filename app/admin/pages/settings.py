@@ -21,10 +21,11 @@ from app.config import TimeLimits
 from app.pool.pools import DEFAULT, POLICIES, Pool
 from app.pool.settings import (
     EVERY_MODEL,
+    NUMBERS,
     TIME_LIMITS,
     settings_from,
     with_accounts_named,
-    with_keep_days,
+    with_number,
     with_time_limit,
     with_windows_told,
 )
@@ -82,7 +83,8 @@ def _text(pool: Pool) -> str:
 def routing() -> Any:
     pool = _pool()
     told = settings_from(_text(pool))
-    now = {"policy": pool.policy, "zone": pool.zone, "keep_days": str(told.keep_days)}
+    now = {"policy": pool.policy, "zone": pool.zone}
+    now |= {name: str(getattr(told, name)) for name in NUMBERS}
     now |= {name: "yes" if getattr(told, name) else "" for name in ("names_accounts", "tells_windows")}
     form = Form(request.form if request.method == "POST" else now, *now)
     if request.method == "POST":
@@ -94,7 +96,7 @@ def routing() -> Any:
                 steps=[
                     partial(with_accounts_named, named=bool(form["names_accounts"])),
                     partial(with_windows_told, told=bool(form["tells_windows"])),
-                    partial(with_keep_days, days=form.whole("keep_days")),
+                    *(partial(with_number, name=name, value=form.whole(name)) for name in NUMBERS),
                 ],
             )
             return done("Saved. It holds from the next request on.", "settings.show")

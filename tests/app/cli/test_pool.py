@@ -74,9 +74,9 @@ def test_what_answers_tell(poolgate):
 
 
 def test_how_long_books_are_kept(poolgate):
-    changed = json.loads(poolgate("pool set --keep-days 90 --json").stdout)
+    changed = json.loads(poolgate("pool set --keep-days 90 --affinity-minutes 0 --json").stdout)
 
-    assert changed["settings"] == {"keep_days": 90}
+    assert changed["settings"] == {"keep_days": 90, "affinity_minutes": 0}
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,7 @@ def test_how_long_books_are_kept(poolgate):
     [
         "",
         "--keep-days 0",
+        "--affinity-minutes -1",
         "--policy best",
         "--zone Middle/Earth",
         "--time-limit idle",

@@ -20,14 +20,21 @@ def stored(services: Services) -> str:
 
 class TestRouting:
     def test_saved(self, inside: Visitor, services: Services, pool: Furnished) -> None:
-        form = {"policy": "ordered", "zone": "Asia/Tokyo", "tells_windows": "yes", "keep_days": "90"}
+        form = {
+            "policy": "ordered",
+            "zone": "Asia/Tokyo",
+            "tells_windows": "yes",
+            "keep_days": "90",
+            "affinity_minutes": "0",
+        }
 
         assert inside.send(f"{HOME}/routing", form).status_code == 303
 
         (one,) = services.pools.all()
         assert (one.policy, one.zone) == ("ordered", "Asia/Tokyo")
         told = settings_from(stored(services))
-        assert (told.names_accounts, told.tells_windows, told.keep_days) == (False, True, 90)
+        assert (told.names_accounts, told.tells_windows) == (False, True)
+        assert (told.keep_days, told.affinity_minutes) == (90, 0)
         assert "ordered" in inside.get(HOME).text
 
     def test_nothing_of_it_is_saved_where_a_part_is_wrong(
