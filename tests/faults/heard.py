@@ -71,7 +71,7 @@ def ask(url: str, surface: str, body: Json, key: str, timeout_seconds: float) ->
         heard.headers = {name.lower(): value for name, value in answer.getheaders()}
         while data := answer.read1(65536):
             heard.body += data
-        heard.whole = True
+        heard.whole = not answer.length  # what is left of the length it told; read1 says nothing of that
     except http.client.IncompleteRead as error:
         heard.body += error.partial
     except (OSError, http.client.HTTPException):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from tests.faults.heard import Heard, understood
+from tests.faults.heard import Heard, ask, understood
 from tests.faults.plays import (
     SSE,
     Frames,
@@ -83,3 +85,27 @@ def test_a_response_that_is_not_what_its_deltas_said() -> None:
     assert faults_of("responses", frames[:lost] + frames[lost + 1 :]) == [
         "the response is not what its deltas said"
     ]
+
+
+@pytest.mark.parametrize(
+    ("head", "whole"),
+    [("Content-Length: 2", True), ("Content-Length: 3", False), ("Transfer-Encoding: chunked", False)],
+)
+def test_an_answer_that_broke_off(head: str, whole: bool) -> None:
+    """A process that is killed between head and body has not answered, whatever the head promised."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(f"HTTP/1.1 503 No\r\n{head}\r\n\r\n{{}}".encode())
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65536):
+                    pass
+
+        with ThreadPoolExecutor(1) as server:
+            server.submit(answer)
+            heard = ask(f"http://127.0.0.1:{listening.getsockname()[1]}", "chat", {}, "k", 30)
+
+    assert (heard.status, heard.whole) == (503, whole)
