@@ -265,3 +265,22 @@ class StreamEventTooLarge(UpstreamError):
 
 class UpstreamProtocolError(UpstreamError):
     code = "upstream_protocol_error"
+
+
+def our_failure() -> GatewayError:
+    """Return what is said of a failure of our own: nothing of it."""
+    return GatewayError("The gateway failed to handle this request")
+
+
+def for_status(status: int | None, said: str | None) -> GatewayError:
+    """Return the error for an HTTP *status* that no view of ours gave; *said* describes it."""
+    match status:
+        case 404:
+            return NotFound("There is nothing at this address")
+        case 405:
+            return MethodNotAllowed("This address does not take this method")
+        case 413:
+            return PayloadTooLarge("The request body is too large")
+    if status is not None and status < 500:
+        return InvalidRequest(said or "The request could not be understood")
+    return our_failure()

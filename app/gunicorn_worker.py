@@ -23,7 +23,7 @@ from gunicorn.glogging import Logger
 from gunicorn.http import errors
 from gunicorn.workers.ggevent import GeventWorker
 
-from app.errors import GatewayError, InvalidRequest, NotSupported
+from app.errors import GatewayError, InvalidRequest, NotSupported, our_failure
 
 log = structlog.get_logger()
 
@@ -37,7 +37,7 @@ _REFUSALS: tuple[tuple[type[Exception], int, GatewayError], ...] = (
     (errors.UnsupportedTransferCoding, 501, NotSupported("The only transfer coding supported is chunked")),
     (errors.ParseException, 400, InvalidRequest("This is not a well-formed HTTP/1.1 request")),
 )
-_FAILURE = GatewayError("The gateway failed to handle this request")
+_FAILURE = our_failure()
 
 
 class Log(Logger):  # type: ignore[misc]

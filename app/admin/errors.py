@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import orjson
 import structlog
@@ -12,7 +11,7 @@ from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from app.admin.guard import API_ROOT
-from app.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound, PayloadTooLarge
+from app.errors import GatewayError, InvalidRequest, NotFound, for_status, our_failure
 from app.stores.secrets import UnreadableSecret
 from schemas.faults import first_fault
 
@@ -49,21 +48,12 @@ def _invalid(error: ValidationError) -> InvalidRequest:
     return InvalidRequest(message, param=param)
 
 
-def _from_werkzeug(error: HTTPException) -> Any:
-    match error.code:
-        case 404:
-            return NotFound("There is nothing at this address")
-        case 405:
-            return MethodNotAllowed("This address does not take this method")
-        case 413:
-            return PayloadTooLarge("The request body is too large")
+def _from_werkzeug(error: HTTPException) -> GatewayError:
     if error.code is not None and error.code < 400:
         return NotFound("There is nothing at this address")  # werkzeug's redirects repeat the Host header
-    if error.code is not None and error.code < 500:
-        return InvalidRequest(error.description or "The request could not be understood")
-    return GatewayError("The gateway failed to handle this request")
+    return for_status(error.code, error.description)
 
 
 def _unhandled(error: Exception) -> Response:
     log.exception("unhandled_error", path=request.path, kind=type(error).__name__)
-    return answer(GatewayError("The gateway failed to handle this request"))
+    return answer(our_failure())

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from app.api import metrics
 from app.api.json import json_response
-from app.errors import GatewayError, InvalidRequest, MethodNotAllowed, NotFound, PayloadTooLarge
+from app.errors import GatewayError, InvalidRequest, for_status, our_failure
 from schemas.faults import first_fault
 
 log = structlog.get_logger()
@@ -24,7 +24,9 @@ RETRY_AFTER_MOST_SECONDS = 60  # some SDKs wait any length: a far reset goes int
 def register(app: Flask) -> None:
     app.register_error_handler(GatewayError, error_response)
     app.register_error_handler(ValidationError, lambda error: error_response(invalid(error)))
-    app.register_error_handler(HTTPException, lambda error: error_response(_from_werkzeug(error)))
+    app.register_error_handler(
+        HTTPException, lambda error: error_response(for_status(error.code, error.description))
+    )
     app.register_error_handler(Exception, _unhandled)
 
 
@@ -47,19 +49,6 @@ def error_response(error: GatewayError, status: int | None = None, **beside: Any
     return response
 
 
-def _from_werkzeug(error: HTTPException) -> GatewayError:
-    match error.code:
-        case 404:
-            return NotFound("There is nothing at this address")
-        case 405:
-            return MethodNotAllowed("This address does not take this method")
-        case 413:
-            return PayloadTooLarge("The request body is too large")
-    if error.code is not None and error.code < 500:
-        return InvalidRequest(error.description or "The request could not be understood")
-    return GatewayError("The gateway failed to handle this request")
-
-
 def _unhandled(error: Exception) -> Response:
     log.exception("unhandled_error", request_id=g.get("request_id"), kind=type(error).__name__)
-    return error_response(GatewayError("The gateway failed to handle this request"))
+    return error_response(our_failure())
