@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import orjson
 import structlog
 
-from app.pool.settings import settings_from
 from app.wiring import Services
 
 log = structlog.get_logger()
@@ -16,6 +14,6 @@ EVERY_SECONDS = 3600.0
 def run(services: Services, now: float) -> None:
     """Trim the books of every pool, as of *now*."""
     for pool in services.pools.all():
-        keep_days = settings_from(orjson.dumps(pool.settings).decode()).keep_days
+        keep_days = pool.effective.keep_days
         if removed := services.retention.trim(pool.name, keep_days, now):
             log.info("ledger_trimmed", pool=pool.name, rows=removed, keep_days=keep_days)

@@ -10,6 +10,7 @@ from zoneinfo import available_timezones
 import orjson
 
 from app.errors import InvalidRequest, NotFound
+from app.pool.settings import PoolSettings, settings_of
 from app.stores import keys
 from app.stores.client import store_errors
 from app.stores.scripts import Scripts
@@ -28,6 +29,10 @@ class Pool:
     accounts: int  # how many
     keys: int
     settings: dict[str, Any] = field(default_factory=dict)  # those that are not the defaults
+
+    @property
+    def effective(self) -> PoolSettings:
+        return settings_of(self.settings)
 
     def public(self) -> dict[str, Any]:
         return asdict(self)

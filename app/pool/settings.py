@@ -42,9 +42,11 @@ DEFAULTS = PoolSettings()
 @lru_cache(maxsize=256)
 def settings_from(text: str) -> PoolSettings:
     """Return the settings that a pool's stored JSON describes; '' means the defaults."""
-    if not text:
-        return DEFAULTS
-    stored: dict[str, Any] = orjson.loads(text)
+    return settings_of(orjson.loads(text)) if text else DEFAULTS
+
+
+def settings_of(stored: Mapping[str, Any]) -> PoolSettings:
+    """Return the settings that a pool's stored object describes; what it leaves out is as by default."""
     limits = stored.get("time_limits", {})
     return PoolSettings(
         time_limits=tuple((pattern, limits[pattern]) for pattern in sorted(limits, key=_how_special)),

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 from zoneinfo import available_timezones
 
-import orjson
 from flask import g, render_template, request
 
 from app.admin.pages.doing import desk
@@ -23,7 +22,6 @@ from app.pool.settings import (
     EVERY_MODEL,
     NUMBERS,
     TIME_LIMITS,
-    settings_from,
     with_accounts_named,
     with_number,
     with_time_limit,
@@ -51,7 +49,7 @@ def show() -> Any:
             made = desk().create_pool(form["name"].strip())
             return done(f"Pool {made.name} is made.", "start.show", pool=made.name)
     found, pool = services(), _pool()
-    told = settings_from(_text(pool))
+    told = pool.effective
     own = dict(told.time_limits).get(EVERY_MODEL, {})
     limits = found.limits.all(g.pool)
     gauges = found.usage.gauges(g.pool, limits) if limits else []
@@ -75,14 +73,10 @@ def _pool() -> Pool:
     return next((one for one in found.all() if one.name == g.pool), Pool(DEFAULT, POLICIES[0], "UTC", 0, 0))
 
 
-def _text(pool: Pool) -> str:
-    return orjson.dumps(pool.settings).decode() if pool.settings else ""
-
-
 @bp.route("/routing", methods=["GET", "POST"])
 def routing() -> Any:
     pool = _pool()
-    told = settings_from(_text(pool))
+    told = pool.effective
     now = {"policy": pool.policy, "zone": pool.zone}
     now |= {name: str(getattr(told, name)) for name in NUMBERS}
     now |= {name: "yes" if getattr(told, name) else "" for name in ("names_accounts", "tells_windows")}
@@ -111,7 +105,7 @@ def routing() -> Any:
 
 @bp.route("/time-limits", methods=["GET", "POST"])
 def time_limits() -> Any:
-    set_here = dict(settings_from(_text(_pool())).time_limits)
+    set_here = dict(_pool().effective.time_limits)
     of = (request.form.get("of") or request.args.get("of") or EVERY_MODEL).strip()
     was = set_here.get(of, {})
     now = {"of": of} | {name: f"{seconds:g}" for name, seconds in was.items()}
