@@ -16,10 +16,9 @@ from app.pool.settings import (
     EVERY_MODEL,
     NUMBERS,
     TIME_LIMITS,
-    with_accounts_named,
+    with_flag,
     with_number,
     with_time_limit,
-    with_windows_told,
 )
 from app.wiring import Services
 
@@ -98,13 +97,13 @@ def time_limit(text: str) -> TimeLimit:
 )
 @click.option(
     "--show-accounts/--hide-accounts",
-    "named",
+    "names_accounts",
     default=None,
     help="Whether answers tell in a header which account gave them.",
 )
 @click.option(
     "--show-windows/--hide-windows",
-    "told",
+    "tells_windows",
     default=None,
     help="Whether answers tell in headers how much of its upstream windows the pool has used.",
 )
@@ -129,18 +128,17 @@ def set_pool(
     policy: str | None,
     zone: str | None,
     time_limits: tuple[TimeLimit, ...],
-    named: bool | None,
-    told: bool | None,
+    names_accounts: bool | None,
+    tells_windows: bool | None,
     **numbers: int | None,
 ) -> None:
     """Change a pool; it holds from the next request on."""
-    if (policy, zone, named, told, *numbers.values()) == (None,) * 6 and not time_limits:
+    flags = {"names_accounts": names_accounts, "tells_windows": tells_windows}
+    if {policy, zone, *flags.values(), *numbers.values()} == {None} and not time_limits:
         raise click.UsageError("Say what is to change")
     steps = [one.into for one in time_limits]
-    steps += [] if named is None else [partial(with_accounts_named, named=named)]
-    steps += [] if told is None else [partial(with_windows_told, told=told)]
-    said = {name: value for name, value in numbers.items() if value is not None}
-    steps += [partial(with_number, name=name, value=value) for name, value in said.items()]
+    steps += [partial(with_flag, name=name, value=flag) for name, flag in flags.items() if flag is not None]
+    steps += [partial(with_number, name=name, value=n) for name, n in numbers.items() if n is not None]
     changed = desk(services).change_pool(pool, policy=policy, zone=zone, steps=steps).public()
     if as_json:
         show_json(changed)

@@ -15,6 +15,7 @@ from app.errors import InvalidRequest
 
 TIME_LIMITS = tuple(limit.name for limit in fields(TimeLimits))
 EVERY_MODEL = "*"
+FLAGS = ("names_accounts", "tells_windows")  # what answers say: see PoolSettings
 NUMBERS = {"keep_days": (1, 3650), "affinity_minutes": (0, 7 * 24 * 60)}  # the least and the most of each
 
 
@@ -50,9 +51,7 @@ def settings_of(stored: Mapping[str, Any]) -> PoolSettings:
     limits = stored.get("time_limits", {})
     return PoolSettings(
         time_limits=tuple((pattern, limits[pattern]) for pattern in sorted(limits, key=_how_special)),
-        names_accounts=stored.get("names_accounts", True),
-        tells_windows=stored.get("tells_windows", True),
-        **{name: stored[name] for name in NUMBERS if name in stored},
+        **{name: stored[name] for name in (*FLAGS, *NUMBERS) if name in stored},
     )
 
 
@@ -84,14 +83,9 @@ def with_time_limit(text: str, pattern: str, name: str, seconds: float | None) -
     return changed
 
 
-def with_accounts_named(text: str, named: bool) -> str:
-    """Return stored settings *text* with answers that say which account gave them, or do not."""
-    return orjson.dumps({**orjson.loads(text or "{}"), "names_accounts": named}).decode()
-
-
-def with_windows_told(text: str, told: bool) -> str:
-    """Return stored settings *text* with answers that say how much of its windows is used, or do not."""
-    return orjson.dumps({**orjson.loads(text or "{}"), "tells_windows": told}).decode()
+def with_flag(text: str, name: str, value: bool) -> str:
+    """Return stored settings *text* with *name*, one of FLAGS, set to *value*."""
+    return _with(text, name, value)
 
 
 def with_number(text: str, name: str, value: int | str) -> str:
@@ -99,4 +93,8 @@ def with_number(text: str, name: str, value: int | str) -> str:
     least, most = NUMBERS[name]
     if not isinstance(value, int) or not least <= value <= most:
         raise InvalidRequest(f"{name} must be a whole number from {least} to {most}", param=name)
+    return _with(text, name, value)
+
+
+def _with(text: str, name: str, value: object) -> str:
     return orjson.dumps({**orjson.loads(text or "{}"), name: value}).decode()

@@ -11,7 +11,7 @@ from app.admin.api import asking
 from app.admin.api.asking import answer, checked_pool, desk, listed
 from app.admin.api.shapes import standing
 from app.admin.services import services
-from app.pool.settings import NUMBERS, with_accounts_named, with_number, with_time_limit, with_windows_told
+from app.pool.settings import FLAGS, NUMBERS, with_flag, with_number, with_time_limit
 from schemas.admin import NoQuery, PoolChange, PoolInput
 
 bp = Blueprint("pools", __name__, url_prefix="/pools")
@@ -55,10 +55,8 @@ def _steps(said: dict[str, Any]) -> Any:
     for pattern, limits in said.get("time_limits", {}).items():
         for name, seconds in limits.items():
             yield partial(with_time_limit, pattern=pattern, name=name, seconds=seconds)
-    if "names_accounts" in said:
-        yield partial(with_accounts_named, named=said["names_accounts"])
-    if "tells_windows" in said:
-        yield partial(with_windows_told, told=said["tells_windows"])
+    for name in said.keys() & set(FLAGS):
+        yield partial(with_flag, name=name, value=said[name])
     for name in NUMBERS.keys() & said.keys():
         yield partial(with_number, name=name, value=said[name])
 

@@ -20,12 +20,12 @@ from app.config import TimeLimits
 from app.pool.pools import DEFAULT, POLICIES, Pool
 from app.pool.settings import (
     EVERY_MODEL,
+    FLAGS,
     NUMBERS,
     TIME_LIMITS,
-    with_accounts_named,
+    with_flag,
     with_number,
     with_time_limit,
-    with_windows_told,
 )
 
 POLICY_WORDS = {
@@ -79,7 +79,7 @@ def routing() -> Any:
     told = pool.effective
     now = {"policy": pool.policy, "zone": pool.zone}
     now |= {name: str(getattr(told, name)) for name in NUMBERS}
-    now |= {name: "yes" if getattr(told, name) else "" for name in ("names_accounts", "tells_windows")}
+    now |= {name: "yes" if getattr(told, name) else "" for name in FLAGS}
     form = Form(request.form if request.method == "POST" else now, *now)
     if request.method == "POST":
         with form.checked():
@@ -88,8 +88,7 @@ def routing() -> Any:
                 policy=form["policy"],
                 zone=form["zone"].strip(),
                 steps=[
-                    partial(with_accounts_named, named=bool(form["names_accounts"])),
-                    partial(with_windows_told, told=bool(form["tells_windows"])),
+                    *(partial(with_flag, name=name, value=bool(form[name])) for name in FLAGS),
                     *(partial(with_number, name=name, value=form.whole(name)) for name in NUMBERS),
                 ],
             )

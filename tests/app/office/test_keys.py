@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from app.errors import InvalidRequest, NotFound
-from app.pool.settings import with_accounts_named
+from app.pool.settings import with_flag
 from app.quotas.limits import parse_limit
 from tests.support.stored import everything_in
 
@@ -73,7 +73,7 @@ class TestPools:
         assert desk.create_pool(POOL).keys == 0
         with pytest.raises(InvalidRequest, match="exists"):
             desk.create_pool(POOL)
-        hidden = partial(with_accounts_named, named=False)
+        hidden = partial(with_flag, name="names_accounts", value=False)
         changed = desk.change_pool(POOL, policy="ordered", zone="Europe/Berlin", steps=[hidden])
 
         assert (changed.policy, changed.zone, changed.settings) == (
