@@ -16,8 +16,7 @@ import socket
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
 METADATA = frozenset(["100.100.100.200", "fd00:ec2::254"])  # others are link-local
@@ -54,43 +53,3 @@ def _is_ones_own(host: str) -> bool:
 
 def _gives_credentials(address: IPv4Address | IPv6Address) -> bool:
     return address.is_link_local or str(address) in METADATA
-
-
-class _Anywhere(HTTPConnection):
-    def _new_conn(self) -> socket.socket:
-        return check(self, super()._new_conn(), names_may_be_private=True)
-
-
-class _AnywhereByTls(HTTPSConnection):
-    def _new_conn(self) -> socket.socket:
-        return check(self, super()._new_conn(), names_may_be_private=True)
-
-
-class _Public(HTTPConnection):
-    def _new_conn(self) -> socket.socket:
-        return check(self, super()._new_conn(), names_may_be_private=False)
-
-
-class _PublicByTls(HTTPSConnection):
-    def _new_conn(self) -> socket.socket:
-        return check(self, super()._new_conn(), names_may_be_private=False)
-
-
-class _AnywherePool(HTTPConnectionPool):
-    ConnectionCls = _Anywhere
-
-
-class _AnywhereTlsPool(HTTPSConnectionPool):
-    ConnectionCls = _AnywhereByTls
-
-
-class _PublicPool(HTTPConnectionPool):
-    ConnectionCls = _Public
-
-
-class _PublicTlsPool(HTTPSConnectionPool):
-    ConnectionCls = _PublicByTls
-
-
-ANYWHERE = {"http": _AnywherePool, "https": _AnywhereTlsPool}
-PUBLIC = {"http": _PublicPool, "https": _PublicTlsPool}

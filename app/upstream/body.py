@@ -14,7 +14,7 @@ import zlib
 from contextlib import suppress
 from typing import Any
 
-import requests
+from urllib3 import BaseHTTPResponse
 
 from app.errors import StreamEventTooLarge, StreamIncomplete, UpstreamError, UpstreamProtocolError
 from app.streaming.chunked import ChunkedDecoder
@@ -25,11 +25,12 @@ FINISHING_READS = 4  # for `[DONE]` and the framing; an upstream that goes on af
 
 
 class Body:
-    """The body of a streamed `requests` answer. `complete` once its framing says so."""
+    """The body of an answer that urllib3 has not read. `complete` once its framing says so."""
 
-    def __init__(self, response: requests.Response) -> None:
-        self._raw: Any = response.raw
-        http: Any = self._raw._original_response  # http.client's: it has read the headers and no more
+    def __init__(self, response: BaseHTTPResponse) -> None:
+        raw: Any = response
+        self._raw = raw
+        http: Any = raw._original_response  # http.client's: it has read the headers and no more
         self._http = http
         self._keep_alive = not http.will_close
         self._chunks = ChunkedDecoder() if http.chunked else None

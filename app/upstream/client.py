@@ -1,9 +1,11 @@
 """
 Send one request to one account.
 
-A prepared request goes straight to requests' adapter: no cookie jar, no environment look-up,
-no hooks, which is half of the cost of `session.post`. Sending runs in a greenlet of its own,
-so that the caller can go on telling its client that it is alive, or leave.
+requests' adapter says once for each address which pool of connections leads there, past which
+proxy and with which certificates; every request then goes to that pool: no session, no cookie
+jar, no environment look-up, no hooks, which is two thirds of the cost of `session.post`. Sending
+runs in a greenlet of its own, so that the caller can go on telling its client that it is alive,
+or leave.
 """
 
 from __future__ import annotations
@@ -11,23 +13,28 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import gevent
+import orjson
 import requests
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
 from urllib3.connection import HTTPConnection
+from urllib3.exceptions import HTTPError
 
 from app.errors import UpstreamError
 from app.pool.account import RESPONSES, Account
 from app.streaming.failures import rejection_from_body
-from app.upstream import addresses
+from app.upstream import connections
 from app.upstream.body import Body
 from app.upstream.cancellation import Cancellation
 from app.upstream.errors import from_exception
 
 CONNECTION_POOLS = 64  # upstream hosts kept warm
+MOST_WAYS = 1000  # addresses whose pools are remembered; an account has one or two
 CONNECTIONS_PER_HOST = 1000  # idle ones kept; a worker has at most 2,000 streams
 RECEIVE_BUFFER_BYTES = 256 * 1024  # an upstream is slowed soon after its client is
 ERROR_BODY_BYTES = 65536  # of an error answer: enough for any envelope
@@ -40,8 +47,8 @@ _PATHS = {"chat": "/chat/completions", "responses": "/responses"}
 class Answer:
     """An upstream's answer below 400: its headers are here, its body is arriving."""
 
-    def __init__(self, response: requests.Response) -> None:
-        self.status = response.status_code
+    def __init__(self, response: BaseHTTPResponse) -> None:
+        self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self.body = Body(response)
 
@@ -77,10 +84,40 @@ class Sending:
             self._greenlet.value.body.close()
 
 
+class _Way(NamedTuple):
+    """Where the requests for one address go."""
+
+    pool: HTTPConnectionPool
+    target: str  # as the request line has it: a path, or the whole address for a proxy
+
+    def post(self, headers: Mapping[str, str], body: bytes, timeout: Timeout) -> BaseHTTPResponse:
+        """Send a request and return the head of its answer, with the body still to come."""
+        return self.pool.urlopen(
+            "POST",
+            self.target,
+            body,
+            headers,
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            timeout=timeout,
+            preload_content=False,
+            decode_content=False,
+        )
+
+    def get(self, headers: Mapping[str, str], seconds: float) -> BaseHTTPResponse:
+        """Return an answer with its body."""
+        timeout = Timeout(connect=seconds, read=seconds)
+        return self.pool.urlopen(
+            "GET", self.target, headers=headers, retries=False, redirect=False, timeout=timeout
+        )
+
+
 class _Adapter(HTTPAdapter):
     def __init__(self, pools: dict[str, Any]) -> None:
         """*pools* say by scheme how connections are made, and where they may lead."""
         self._pools = pools
+        self._ways: dict[str, _Way] = {}
         super().__init__(CONNECTION_POOLS, CONNECTIONS_PER_HOST, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
@@ -88,6 +125,23 @@ class _Adapter(HTTPAdapter):
         options["socket_options"] = [*HTTPConnection.default_socket_options, receive_buffer]
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def way_to(self, url: str) -> _Way:
+        """Return the way to *url*, found once: past the proxy that the environment names, with its TLS."""
+        way = self._ways.get(url)
+        if way is None or way.pool.pool is None:  # closed, because more hosts than are kept warm were used
+            if len(self._ways) >= MOST_WAYS:
+                self._ways.clear()
+            way = self._ways[url] = self._found(url)
+        return way
+
+    def _found(self, url: str) -> _Way:
+        request = requests.PreparedRequest()
+        request.url = url
+        proxies = get_environ_proxies(url, no_proxy=None)
+        pool: Any = self.get_connection_with_tls_context(request, verify=True, proxies=proxies)
+        self.cert_verify(pool, url, verify=True, cert=None)  # type: ignore[no-untyped-call]
+        return _Way(pool, self.request_url(request, proxies))
 
 
 class UpstreamClient:
@@ -97,9 +151,8 @@ class UpstreamClient:
         self._connect_timeout_seconds = connect_timeout_seconds
         self._originator = originator
         self._user_agent = user_agent
-        self._public, self._anywhere = _Adapter(addresses.PUBLIC), _Adapter(addresses.ANYWHERE)
+        self._public, self._anywhere = _Adapter(connections.PUBLIC), _Adapter(connections.ANYWHERE)
         self._headers: dict[str, tuple[int, dict[str, str]]] = {}
-        self._proxies: dict[str, dict[str, str]] = {}
 
     def post(
         self,
@@ -120,38 +173,19 @@ class UpstreamClient:
 
         The waiting and the failures are in the returned `Sending`.
         """
-        request = requests.PreparedRequest()
-        request.method = "POST"
-        request.url = url_of(account, wire)
-        request.headers = requests.structures.CaseInsensitiveDict(self._headers_of(account))
+        sent: Any = self._headers_of(account)
         if account.kind == "chatgpt":
-            request.headers.update(headers)
-        if trace_headers:
-            request.headers.update(trace_headers)
+            sent = CaseInsensitiveDict(sent)
+            sent.update(headers)
+        sent = {**sent, **(trace_headers or {}), "Content-Length": str(len(body))}
         if content_type:
-            request.headers.update({"Content-Type": content_type, "Accept": "*/*"})
-        request.headers["Content-Length"] = str(len(body))
-        request.body = body
-        timeout = (self._connect_timeout_seconds, headers_timeout_seconds)
-        adapter = self._adapter_of(account)
-        return Sending(lambda: self._send(adapter, request, timeout), cancellation)
+            sent |= {"Content-Type": content_type, "Accept": "*/*"}
+        timeout = Timeout(connect=self._connect_timeout_seconds, read=headers_timeout_seconds)
+        adapter, url = self._adapter_of(account), url_of(account, wire)
+        return Sending(lambda: _answer(adapter, url, sent, body, timeout), cancellation)
 
     def _adapter_of(self, account: Account) -> _Adapter:
         return self._anywhere if account.kind in OF_ONES_OWN else self._public
-
-    def _send(
-        self, adapter: _Adapter, request: requests.PreparedRequest, timeout: tuple[float, float]
-    ) -> Answer | UpstreamError:
-        try:
-            response = adapter.send(
-                request, stream=True, timeout=timeout, proxies=self._proxies_of(request.url or "")
-            )
-            answer = Answer(response)
-            return answer if answer.status < 400 else _rejection(answer)
-        except UpstreamError as error:
-            return error
-        except Exception as error:  # requests, urllib3, sockets and TLS have no common root
-            return from_exception(error)
 
     def get_json(
         self, account: Account, path: str, timeout_seconds: float = 10.0, *, token: str = ""
@@ -162,16 +196,14 @@ class UpstreamClient:
         *token* stands in for the account's own credential.
         """
         own = {"Authorization": f"Bearer {token}"} if token else {}
+        headers = self._headers_of(account) | {"Accept": "application/json"} | own
         try:
-            headers = self._headers_of(account) | {"Accept": "application/json"} | own
-            request = requests.Request("GET", account.base_url + path, headers).prepare()
-            proxies = self._proxies_of(account.base_url)
-            response = self._adapter_of(account).send(request, timeout=timeout_seconds, proxies=proxies)
-            if response.status_code >= 400:
-                raise rejection_from_body(response.status_code, response.content, response.headers)
-            payload: object = response.json()
+            response = self._adapter_of(account).way_to(account.base_url + path).get(headers, timeout_seconds)
+            if response.status >= 400:
+                raise rejection_from_body(response.status, response.data, response.headers)
+            payload: object = orjson.loads(response.data)
             return payload
-        except (requests.RequestException, ValueError) as error:
+        except (requests.RequestException, HTTPError, ValueError) as error:
             raise from_exception(error) from error
 
     def _headers_of(self, account: Account) -> dict[str, str]:
@@ -192,12 +224,6 @@ class UpstreamClient:
             self._headers[account.id] = (account.version, headers)
         return headers
 
-    def _proxies_of(self, url: str) -> dict[str, str]:
-        host = url.split("/", 3)[2]
-        if host not in self._proxies:
-            self._proxies[host] = get_environ_proxies(url, no_proxy=None)
-        return self._proxies[host]
-
 
 def url_of(account: Account, wire: str) -> str:
     """Return the address of *account*'s endpoint for *wire*, or of one that is called as its path.
@@ -206,6 +232,18 @@ def url_of(account: Account, wire: str) -> str:
     if account.kind == "chatgpt" and wire == RESPONSES:
         return account.base_url + "/codex/responses"
     return account.base_url + _PATHS.get(wire, f"/{wire}")
+
+
+def _answer(
+    adapter: _Adapter, url: str, headers: Mapping[str, str], body: bytes, timeout: Timeout
+) -> Answer | UpstreamError:
+    try:
+        answer = Answer(adapter.way_to(url).post(headers, body, timeout))
+        return answer if answer.status < 400 else _rejection(answer)
+    except UpstreamError as error:
+        return error
+    except Exception as error:  # requests, urllib3, sockets and TLS have no common root
+        return from_exception(error)
 
 
 def _rejection(answer: Answer) -> UpstreamError:

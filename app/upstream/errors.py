@@ -1,58 +1,58 @@
-"""One table from the exceptions of requests and sockets to ours."""
+"""One table from the exceptions of requests, urllib3 and sockets to ours."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import requests
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    MaxRetryError,
+    NewConnectionError,
+    ProtocolError,
+    ProxyError,
+    ReadTimeoutError,
+    SSLError,
+)
 
 from app.errors import StreamIdleTimeout, UpstreamError, UpstreamUnreachable
 from app.upstream.addresses import ForbiddenAddress
 
 # First match wins. `sent` tells whether the upstream may have seen the request: if it may,
 # sending it again can be billed twice.
-_TABLE: tuple[tuple[type[Exception], Callable[[], UpstreamError]], ...] = (
+_TABLE: tuple[tuple[tuple[type[Exception], ...], Callable[[], UpstreamError]], ...] = (
     (
-        requests.exceptions.ConnectTimeout,
+        (ForbiddenAddress,),
+        lambda: UpstreamUnreachable(
+            "The upstream's name leads to an address that is not public; only a compatible account's may"
+        ),
+    ),
+    ((NewConnectionError,), lambda: UpstreamUnreachable("The upstream could not be reached")),
+    (
+        (ConnectTimeoutError,),
         lambda: UpstreamUnreachable("The upstream did not accept a connection in time"),
     ),
+    ((ReadTimeoutError,), lambda: StreamIdleTimeout("The upstream did not begin to answer in time")),
+    ((SSLError,), lambda: UpstreamUnreachable("The upstream's TLS certificate or handshake failed")),
+    ((ProxyError,), lambda: UpstreamUnreachable("The proxy on the way to the upstream failed")),
     (
-        requests.exceptions.ReadTimeout,
-        lambda: StreamIdleTimeout("The upstream did not begin to answer in time"),
-    ),
-    (
-        requests.exceptions.SSLError,
-        lambda: UpstreamUnreachable("The upstream's TLS certificate or handshake failed"),
-    ),
-    (
-        requests.exceptions.ProxyError,
-        lambda: UpstreamUnreachable("The proxy on the way to the upstream failed"),
+        (ProtocolError, OSError),
+        lambda: UpstreamUnreachable("The connection to the upstream broke before it answered", sent=True),
     ),
 )
 
 
 def from_exception(error: Exception) -> UpstreamError:
     """Return what *error*, raised while a request was being sent, means to us."""
-    for kind, make in _TABLE:
-        if isinstance(error, kind):
+    cause = _cause(error)
+    for kinds, make in _TABLE:
+        if isinstance(cause, kinds):
             return make()
-    if _forbidden(error):
-        return UpstreamUnreachable(
-            "The upstream's name leads to an address that is not public; only a compatible account's may"
-        )
-    if _never_connected(error):
-        return UpstreamUnreachable("The upstream could not be reached")
-    return UpstreamUnreachable("The connection to the upstream broke before it answered", sent=True)
+    return UpstreamUnreachable("The upstream could not be reached")
 
 
-def _forbidden(error: Exception) -> bool:
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(reason, ForbiddenAddress)
-
-
-def _never_connected(error: Exception) -> bool:
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(reason, NewConnectionError) or not isinstance(
-        error, (requests.exceptions.ConnectionError, OSError)
-    )
+def _cause(error: Exception) -> Exception:
+    """Return what urllib3 raised, where requests has put something around it."""
+    inner = error.args[0] if isinstance(error, requests.RequestException) and error.args else error
+    cause = inner.reason if isinstance(inner, MaxRetryError) else inner
+    return cause if isinstance(cause, Exception) else error

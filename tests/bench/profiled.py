@@ -41,8 +41,9 @@ def _sample(_: int, frame: FrameType | None) -> None:
 
 def _write() -> None:
     """Write what was sampled since the last time."""
-    lines = [f"{';'.join(stack)} {count}" for stack, count in _stacks.items()]
-    _stacks.clear()
+    global _stacks
+    stacks, _stacks = _stacks, Counter()  # a sample may be taken while these are written
+    lines = [f"{';'.join(stack)} {count}" for stack, count in stacks.items()]
     target = Path(os.environ["POOLGATE_HOME"]) / "stacks"
     target.with_suffix(".new").write_text("\n".join(lines))
     target.with_suffix(".new").rename(target)

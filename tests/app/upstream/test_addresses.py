@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.errors import UpstreamUnreachable
-from app.upstream import addresses
+from app.upstream import connections
 from app.upstream.addresses import ForbiddenAddress, check
 from app.upstream.cancellation import Cancellation
 from app.upstream.client import UpstreamClient
@@ -89,7 +89,7 @@ class Connected:
 
 
 def came_out_at(address: str, host: str, *, may: bool, proxy: Any = None) -> bool:
-    connection, sock = addresses._Public(host, 443, proxy=proxy), Connected(address)
+    connection, sock = connections._Public(host, 443, proxy=proxy), Connected(address)
     try:
         check(connection, sock, names_may_be_private=may)  # type: ignore[arg-type]
     except ForbiddenAddress:

@@ -1,0 +1,81 @@
+"""
+Connections to upstreams, and pools of them: they lead where `addresses` lets them, and send a
+request's head together with its body, in one packet where both fit.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from app.upstream.addresses import check
+
+JOINED_BYTES = (
+    1024 * 1024
+)  # of a whole request: copying this much costs more than a second call to the kernel
+
+
+class _Together:
+    """Holds back what `request` sends, until all of it is there."""
+
+    _held: list[Any] | None = None
+
+    def request(self, *args: Any, **options: Any) -> None:
+        held: list[Any] = []
+        self._held = held
+        try:
+            super().request(*args, **options)  # type: ignore[misc]
+        finally:
+            self._held = None
+        whole = sum(len(data) for data in held) <= JOINED_BYTES
+        for data in (b"".join(held),) if whole else held:
+            super().send(data)  # type: ignore[misc]
+
+    def send(self, data: Any) -> None:
+        if self._held is None:
+            super().send(data)  # type: ignore[misc]
+        else:
+            self._held.append(data)
+
+
+class _Anywhere(_Together, HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        return check(self, super()._new_conn(), names_may_be_private=True)
+
+
+class _AnywhereByTls(_Together, HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        return check(self, super()._new_conn(), names_may_be_private=True)
+
+
+class _Public(_Together, HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        return check(self, super()._new_conn(), names_may_be_private=False)
+
+
+class _PublicByTls(_Together, HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        return check(self, super()._new_conn(), names_may_be_private=False)
+
+
+class _AnywherePool(HTTPConnectionPool):
+    ConnectionCls = _Anywhere
+
+
+class _AnywhereTlsPool(HTTPSConnectionPool):
+    ConnectionCls = _AnywhereByTls
+
+
+class _PublicPool(HTTPConnectionPool):
+    ConnectionCls = _Public
+
+
+class _PublicTlsPool(HTTPSConnectionPool):
+    ConnectionCls = _PublicByTls
+
+
+ANYWHERE = {"http": _AnywherePool, "https": _AnywhereTlsPool}
+PUBLIC = {"http": _PublicPool, "https": _PublicTlsPool}

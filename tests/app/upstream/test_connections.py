@@ -1,0 +1,97 @@
+"""What goes over the wire at once, and what becomes of pools that were closed meanwhile."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import Any
+
+import pytest
+
+from app.upstream import connections
+from app.upstream.cancellation import Cancellation
+from app.upstream.client import UpstreamClient
+from tests.app.upstream.test_client import account, answered, post
+from tests.support.upstream_client import ScriptedUpstream
+
+pytest_plugins = ["tests.support.upstream_fixtures"]
+
+
+class Written:
+    """A socket that only remembers what it was given, call by call."""
+
+    def __init__(self) -> None:
+        self.calls: list[bytes] = []
+
+    def sendall(self, data: Any) -> None:
+        self.calls.append(bytes(data))
+
+    def settimeout(self, seconds: float | None) -> None: ...
+
+
+def written(body: bytes) -> list[bytes]:
+    connection: Any = connections._Anywhere("127.0.0.1", 1)
+    connection.sock = sock = Written()
+    connection.request("POST", "/v1/x", body, {"Content-Length": str(len(body))})
+    return sock.calls
+
+
+def test_a_request_is_one_write() -> None:
+    (whole,) = written(b"body")
+
+    head, _, body = whole.partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /v1/x HTTP/1.1\r\n")
+    assert b"\r\nContent-Length: 4" in head
+    assert body == b"body"
+
+
+def test_a_large_body_is_not_copied_behind_its_head() -> None:
+    body = b"x" * connections.JOINED_BYTES
+
+    head, after = written(body)
+
+    assert head.endswith(b"\r\n\r\n")
+    assert after == body
+
+
+def test_a_request_that_cannot_be_made_is_not_sent_in_part() -> None:
+    connection: Any = connections._Anywhere("127.0.0.1", 1)
+    connection.sock = sock = Written()
+
+    with pytest.raises(ValueError, match="header"):
+        connection.request("POST", "/v1/x", b"body", {"X-Bad": "a\r\nb"})
+
+    assert sock.calls == []
+
+
+def test_a_pool_that_was_closed_is_found_anew(upstream: ScriptedUpstream) -> None:
+    """As urllib3 does with the one not used for longest, when there are more hosts than it keeps."""
+    client = UpstreamClient(connect_timeout_seconds=2, originator="poolgate", user_agent="poolgate/test")
+    to = account(upstream.base_url())
+    answered(post(client, to, Cancellation())).body.close()
+    client._anywhere.close()
+    client._public.close()
+
+    assert answered(post(client, to, Cancellation())).status == 200
+
+
+def test_a_proxy_of_the_environment_is_asked_for_the_whole_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+
+    def serve(proxy: socket.socket) -> None:
+        client, _ = proxy.accept()
+        with client:
+            asked.append(client.recv(65536))
+            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(5)
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        monkeypatch.setenv("no_proxy", "")
+        client = UpstreamClient(connect_timeout_seconds=2, originator="poolgate", user_agent="poolgate/test")
+        serving = threading.Thread(target=serve, args=(proxy,))
+        serving.start()
+        answered(post(client, account("http://api.example.com/v1"), Cancellation()))
+        serving.join()
+
+    assert asked[0].startswith(b"POST http://api.example.com/v1/chat/completions HTTP/1.1\r\n")
