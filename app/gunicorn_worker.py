@@ -24,6 +24,7 @@ from gunicorn.http import errors
 from gunicorn.workers.ggevent import GeventWorker
 
 from app.errors import GatewayError, InvalidRequest, NotSupported, our_failure
+from app.sockets import ClientSocket
 
 log = structlog.get_logger()
 
@@ -64,11 +65,17 @@ class Worker(GeventWorker):  # type: ignore[misc]
         self.cfg.__dict__.update({name: setting.get() for name, setting in settings})
         super().init_process()
 
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        super().handle(listener, ClientSocket(client), addr)
+
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        sock.begin()
         try:
             super().handle_request(listener_name, req, sock, addr)
         except TimeoutError:  # gunicorn would log a client that takes nothing as a failure of ours
             raise ConnectionResetError(errno.ECONNRESET, "the client was too slow") from None
+        finally:
+            sock.end()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """

@@ -7,7 +7,6 @@ numbers and constant words; never what was asked or answered.
 
 from __future__ import annotations
 
-import socket
 import time
 from contextlib import suppress
 from typing import Any
@@ -23,7 +22,6 @@ from app.tracing import Trace, Tracing
 
 log = structlog.get_logger()
 
-SEND_BUFFER_BYTES = 256 * 1024  # the kernel doubles it; a client that does not read holds this, no more
 UNCOUNTED = frozenset(["health", "metrics"])  # blueprints that answer however full it is, and are not logged
 SPAN_TELLS = (
     *("request_id", "outcome", "account", "model"),
@@ -55,7 +53,6 @@ class Visit:
         self._socket = request.environ.get("gunicorn.socket")
         if self._socket is not None:
             self._socket.settimeout(slow_client_seconds)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     def enter(self, tracing: Tracing | None) -> None:
         """Raises Overloaded."""

@@ -25,6 +25,7 @@ from app.config import NAMES, ConfigError
 from app.errors import StoreUnavailable
 
 MAX_CONNECTIONS = 200  # per process: scripts take well under a millisecond, so few are ever busy at once
+STORE_ERRORS = (RedisError, RedisClusterException)  # the latter is not one of the former
 RECONNECTS = 2  # a restarted server is reached at once; a dead one costs 15 ms of waiting, no more
 
 
@@ -119,8 +120,11 @@ def store_errors() -> Iterator[None]:
     """Turn whatever Redis fails with into StoreUnavailable. Limits fail closed."""
     try:
         yield
-    except (RedisError, RedisClusterException) as error:  # the latter is not one of the former
-        raise StoreUnavailable(
-            "The gateway's store is not answering; no request can be admitted just now",
-            retry_after_seconds=1,
-        ) from error
+    except STORE_ERRORS as error:
+        raise unavailable() from error
+
+
+def unavailable() -> StoreUnavailable:
+    return StoreUnavailable(
+        "The gateway's store is not answering; no request can be admitted just now", retry_after_seconds=1
+    )

@@ -15,7 +15,7 @@ import orjson
 from redis.exceptions import NoScriptError
 
 from app.stores import keys
-from app.stores.client import store_errors
+from app.stores.client import STORE_ERRORS, unavailable
 from app.stores.direct import for_scripts
 
 _BASE = ("clock", "keys")
@@ -95,11 +95,13 @@ class Scripts:
         # While a cluster moves the pool's slot, the new node would run a script on one key that is
         # nowhere, and find an empty pool. Of two keys it wants both, and refuses until all have moved.
         root = (2, keys.root(pool), keys.pool(pool))
-        with store_errors():
+        try:
             try:
                 return self._direct.evalsha(self._digests[operation], *root, *args)
             except NoScriptError:  # a restarted or failed-over server has an empty script cache
                 return self.client.eval(self._sources[operation], *root, *args)
+        except STORE_ERRORS as error:
+            raise unavailable() from error
 
     def run_raw(self, operation: str, pool: str, ask: dict[str, Any]) -> str:
         """Run an operation that takes one JSON argument; its reply as it came."""

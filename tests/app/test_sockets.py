@@ -1,0 +1,101 @@
+"""Head and body in one packet, over a real pair of sockets that keeps packets apart."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from app.sockets import SEND_BUFFER_BYTES, ClientSocket, send_all
+
+Pair = tuple[ClientSocket, socket.socket]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        theirs.setblocking(False)
+        yield ClientSocket(ours), theirs
+
+
+def test_a_head_goes_out_with_the_first_of_its_body(pair: Pair) -> None:
+    ours, theirs = pair
+    ours.begin()
+    ours.sendall(b"head ")
+    with pytest.raises(BlockingIOError):
+        theirs.recv(100)
+
+    ours.sendall(b"first")
+    ours.sendall(b"second")
+    ours.end()
+
+    assert [theirs.recv(100), theirs.recv(100)] == [b"head first", b"second"]
+
+
+def test_a_head_without_a_body_goes_out_at_the_end(pair: Pair) -> None:
+    ours, theirs = pair
+    ours.begin()
+    ours.sendall(b"head")
+    ours.end()
+
+    assert theirs.recv(100) == b"head"
+
+
+def test_nothing_waits_outside_of_an_answer(pair: Pair) -> None:
+    ours, theirs = pair
+    ours.begin()
+    ours.end()
+    ours.sendall(b"refused")
+
+    assert theirs.recv(100) == b"refused"
+
+
+def test_the_next_answer_on_the_connection_begins_anew(pair: Pair) -> None:
+    ours, theirs = pair
+    for _ in range(2):
+        ours.begin()
+        ours.sendall(b"head ")
+        ours.sendall(b"body")
+        ours.end()
+
+    assert [theirs.recv(100), theirs.recv(100)] == [b"head body"] * 2
+
+
+def test_what_is_sent_to_whoever_has_left_is_an_error_but_for_a_head_alone(pair: Pair) -> None:
+    ours, theirs = pair
+    theirs.close()
+    ours.begin()
+    ours.sendall(b"head")
+    ours.end()
+
+    ours.begin()
+    ours.sendall(b"head")
+    with pytest.raises(BrokenPipeError):
+        ours.sendall(b"body")
+
+
+def test_a_kernel_that_takes_a_part_is_given_the_rest() -> None:
+    class Slow:
+        def __init__(self) -> None:
+            self.taken = b""
+
+        def send(self, data: bytes) -> int:
+            self.taken += data[:3]
+            return 3
+
+        def sendall(self, data: memoryview) -> None:
+            self.taken += data
+
+    slow = Slow()
+
+    send_all(slow, b"0123456789")
+
+    assert slow.taken == b"0123456789"
+
+
+def test_the_buffer_of_a_client_that_does_not_read_is_bounded(pair: Pair) -> None:
+    ours, _ = pair
+
+    assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * SEND_BUFFER_BYTES
