@@ -74,10 +74,9 @@ class Direct:
         return _Line(connection, replies)
 
     def _put_back(self, line: _Line) -> None:
-        if len(self._at_hand) < MOST_AT_HAND:
-            self._at_hand.append(line)
-        else:
-            self._pool.release(line.connection)
+        self._at_hand.append(line)
+        if len(self._at_hand) > MOST_AT_HAND:
+            self._pool.release(self._at_hand.pop().connection)
 
     def _drop(self, line: _Line) -> None:
         line.connection.disconnect()  # a reply may be on its way to whoever comes next
