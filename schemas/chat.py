@@ -17,7 +17,18 @@ from marshmallow.validate import Length
 from schemas.formats import ResponseFormat, TextOptions
 from schemas.messages import Messages
 from schemas.tools import ChatToolChoice, ChatTools, FunctionCall, Functions
-from schemas.wire import Fallbacks, Flag, Number, Object, Text, TextOrTexts, Texts, Whole, WireSchema
+from schemas.wire import (
+    Fallbacks,
+    Flag,
+    Number,
+    Object,
+    Text,
+    TextOrTexts,
+    Texts,
+    Whole,
+    WideSchema,
+    WireSchema,
+)
 
 
 class StreamOptions(WireSchema):
@@ -25,7 +36,7 @@ class StreamOptions(WireSchema):
     include_obfuscation = Flag()
 
 
-class ChatRequest(WireSchema):
+class ChatRequest(WideSchema):
     model = Text(required=True, validate=Length(min=1, error="must not be empty"))
     messages = Messages(required=True)
     tools = ChatTools()

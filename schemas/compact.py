@@ -23,7 +23,7 @@ class CompactRequest(ResponsesRequest):
         return super().without_nulls(data, **more)
 
     @post_load
-    def without_defaults(self, body: dict[str, Any], **_: Any) -> dict[str, Any]:
+    def with_defaults(self, body: dict[str, Any], **_: Any) -> dict[str, Any]:
         return {name: body[name] for name in KEPT if name in body}
 
 

@@ -19,7 +19,7 @@ from schemas.formats import TextOptions
 from schemas.input_items import Input
 from schemas.messages import Messages
 from schemas.tools import ResponsesToolChoice, ResponsesTools
-from schemas.wire import Fallbacks, Flag, Json, Object, Text, Texts, WireSchema
+from schemas.wire import Fallbacks, Flag, Json, Object, Text, Texts, WideSchema, WireSchema
 
 INCLUDES = (
     "code_interpreter_call.outputs",
@@ -41,7 +41,7 @@ class Unsupported(Json):
     types, wanted = (), "null or absent: it is not supported"
 
 
-class ResponsesRequest(WireSchema):
+class ResponsesRequest(WideSchema):
     model = Text(required=True, validate=Length(min=1, error="must not be empty"))
     input = Input()
     messages = Messages(continues="conversation")

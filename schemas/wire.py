@@ -7,9 +7,10 @@ Strict JSON types, and the schema of an object that clients send.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from typing import Any, ClassVar, TypeGuard
 
-from marshmallow import INCLUDE, Schema, pre_load
+from marshmallow import INCLUDE, Schema, ValidationError, missing, post_load, pre_load, validates_schema
 from marshmallow.fields import Field
 
 from schemas.faults import fault
@@ -29,11 +30,49 @@ class WireSchema(Schema):
 
     error_messages = {"type": "must be an object"}
 
+    def load(self, data: Any, **options: Any) -> Any:
+        return super().load(data, **(options | {"partial": None}))  # whatever the object around it is asked
+
     @pre_load
     def without_nulls(self, data: Any, **_: Any) -> Any:
         if not isinstance(data, dict):
             return data
         return {name: value for name, value in data.items() if value is not None}
+
+
+class WideSchema(WireSchema):
+    """
+    An object of many fields, of which few are given: thirty and five in a request.
+
+    marshmallow asks each of them what to make of its absence. Here those that are required and
+    those that have defaults are looked at by themselves, and all are asked only where something
+    is wrong, so that it is told in their order.
+    """
+
+    def load(self, data: Any, **options: Any) -> Any:
+        try:
+            return Schema.load(self, data, **(options | {"partial": True}))
+        except ValidationError:
+            return super().load(data, **options)
+
+    @validates_schema
+    def check_required(self, body: dict[str, Any], **_: Any) -> None:
+        for name in self._required:
+            if name not in body:
+                raise ValidationError(self.fields[name].error_messages["required"], name)
+
+    @post_load
+    def with_defaults(self, body: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return self._defaults | body
+
+    @cached_property
+    def _required(self) -> tuple[str, ...]:
+        return tuple(name for name, field in self.fields.items() if field.required)
+
+    @cached_property
+    def _defaults(self) -> dict[str, Any]:
+        defaults = {name: field.load_default for name, field in self.fields.items()}
+        return {name: default for name, default in defaults.items() if default is not missing}
 
 
 class Json(Field[Any]):

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from marshmallow import ValidationError
+from marshmallow.fields import Nested
 
-from schemas.wire import Flag, Number, Object, Text, TextOrTexts, Texts, Whole, WireSchema
+from schemas.wire import Flag, Number, Object, Text, TextOrTexts, Texts, Whole, WideSchema, WireSchema
 
 
 class Body(WireSchema):
@@ -101,3 +105,35 @@ class TestNoObject:
     @pytest.mark.parametrize("body", [None, [], [{}], "text", 5, True, 1.5])
     def test_it_is_refused(self, refusal, body):
         assert refusal(BODY, body) == (None, "The request body must be an object")
+
+
+class Plain(WireSchema):
+    name = Text(required=True)
+    count = Whole(1, 3)
+    flag = Flag(load_default=False)
+    inner = Nested(Body)
+
+
+class Wide(WideSchema, Plain):
+    pass
+
+
+VALUES = st.sampled_from([None, "", "a", 0, 2, True, {}, {"given": "", "few": 2}, {"few": 9}])
+BODIES = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("name", "count", "flag", "inner", "other"), VALUES)
+) | st.fixed_dictionaries(
+    {"name": st.just("a")}, optional={"inner": VALUES, "count": st.just(2), "flag": st.just(True)}
+)
+
+
+class TestWide:
+    @given(BODIES | VALUES)
+    def test_it_takes_and_refuses_what_any_schema_does(self, body):
+        assert outcome(Wide(), body) == outcome(Plain(), body)
+
+
+def outcome(schema, body):
+    try:
+        return schema.load(body)
+    except ValidationError as error:
+        return list(error.messages.items())  # in the same order
