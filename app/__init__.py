@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 def create_app(services: Services) -> Flask:
     """Return the WSGI application: registers blueprints, no more."""
-    from flask import Flask
-
     from app.api import (
         basic_chat,
         chat,
@@ -32,9 +30,10 @@ def create_app(services: Services) -> Flask:
         usage,
         visits,
     )
+    from app.api.gateway import Gateway
     from app.api.services import EXTENSION
 
-    app = Flask("poolgate", static_folder=None)
+    app = Gateway("poolgate", static_folder=None)
     app.url_map.merge_slashes = False  # an address that is not there is an error, not a redirection
     app.extensions[EXTENSION] = services
     errors.register(app)

@@ -10,8 +10,11 @@ from __future__ import annotations
 import errno
 import select
 import socket
+import time
 import uuid
 from contextlib import suppress
+from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -19,6 +22,7 @@ import gevent
 import orjson
 import structlog
 from gevent.monkey import get_original
+from gunicorn import util
 from gunicorn.glogging import Logger
 from gunicorn.http import errors
 from gunicorn.workers.ggevent import GeventWorker
@@ -58,6 +62,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         """
         super().patch()
         select.poll = get_original("select", "poll")  # type: ignore[misc]
+        util.http_date = _date  # gunicorn writes it anew for each answer
 
     def init_process(self) -> None:
         """Have gunicorn's settings at hand: it searches for each of some thirty in every request."""
@@ -94,6 +99,15 @@ class Worker(GeventWorker):  # type: ignore[misc]
             client.shutdown(socket.SHUT_WR)
             while client.recv(65536):
                 pass  # bytes left unread would make the close a reset, which can overtake the answer
+
+
+def _date() -> str:
+    return _date_of(int(time.time()))
+
+
+@lru_cache(1)
+def _date_of(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
 
 
 def _answer(status: int, error: GatewayError) -> bytes:

@@ -151,7 +151,7 @@ def answer(call: Call, shape: Shape | None = None) -> Response:
 
 def begun(call: Call, shape: Shape | None = None) -> Exchange:
     """Return the exchange that *call* begins; whoever asks for it closes it."""
-    sock = request.environ.get("gunicorn.socket")
+    sock: Any = request.environ.get("gunicorn.socket")
     g.visit.answering = answering = services().answering(call)
     return Exchange(
         answering,

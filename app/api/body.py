@@ -15,9 +15,10 @@ from typing import Any
 import gevent
 import orjson
 import zstandard
-from flask import g, request
+from flask import Request, g
 from gunicorn.http.errors import ParseException
 
+from app.api.services import this_request
 from app.errors import BodyTimeout, InvalidRequest, NotJson, PayloadTooLarge
 
 LEAST_BYTES_PER_SECOND = 256 * 1024  # of a body, on top of what every client is given
@@ -27,9 +28,10 @@ MOST_LEVELS = 200  # orjson writes 254, and a translation may wrap what it was g
 
 def check_size(limit_bytes: int) -> None:
     """Refuse what is known to be too large, or encoded in a way we do not know, before reading it."""
-    if (request.content_length or 0) > limit_bytes:
+    asked = this_request()
+    if (asked.content_length or 0) > limit_bytes:
         raise _too_large(limit_bytes)
-    for encoding in _encodings():
+    for encoding in _encodings(asked):
         if encoding not in _UNPACK:
             raise InvalidRequest(
                 f"Content-Encoding '{encoding[:40]}' is not supported; use zstd, gzip or deflate"
@@ -55,19 +57,21 @@ def read_json(limit_bytes: int) -> tuple[dict[str, Any], int]:
 
 def read_bytes(limit_bytes: int) -> bytes:
     """Return the body, unpacked. Raises InvalidRequest or PayloadTooLarge."""
-    data = _received(limit_bytes)
-    for encoding in reversed(_encodings()):
+    asked = this_request()
+    data = _received(asked, limit_bytes)
+    for encoding in reversed(_encodings(asked)):
         packed, data = len(data), _UNPACK[encoding](data, limit_bytes)
         g.visit.grow(max(0, len(data) - packed))
     return data
 
 
-def _received(limit_bytes: int) -> bytes:
+def _received(asked: Request, limit_bytes: int) -> bytes:
     slow = BodyTimeout("The request body came too slowly")
-    sock: Any = request.environ.get("gunicorn.socket")
+    sock: Any = asked.environ.get("gunicorn.socket")
+    size = asked.content_length
     try:
-        with gevent.Timeout(_patience_seconds(sock), slow):
-            data = _read_all(limit_bytes)
+        with gevent.Timeout(_patience_seconds(sock, size or 0), slow):
+            data = _read_all(asked, size, limit_bytes)
     except (TimeoutError, BodyTimeout):
         with suppress(OSError):
             sock.shutdown(socket.SHUT_RD)  # or the server would wait for the rest before it lets go
@@ -76,29 +80,29 @@ def _received(limit_bytes: int) -> bytes:
         raise InvalidRequest("The request body did not arrive as its headers say") from None
     if len(data) > limit_bytes:
         raise _too_large(limit_bytes)
-    if len(data) < (request.content_length or 0):
+    if len(data) < (size or 0):
         raise InvalidRequest("The request body is shorter than its Content-Length says")
     return data
 
 
-def _read_all(limit_bytes: int) -> bytes:
+def _read_all(asked: Request, size: int | None, limit_bytes: int) -> bytes:
     """Return the body, up to one byte past its limit. One of unknown length takes room as it arrives."""
-    if request.content_length is not None:
-        return request.stream.read(limit_bytes + 1)
+    if size is not None:
+        return asked.stream.read(limit_bytes + 1)
     pieces, left = [], limit_bytes + 1
-    while left > 0 and (piece := request.stream.read(min(left, PIECE_BYTES))):
+    while left > 0 and (piece := asked.stream.read(min(left, PIECE_BYTES))):
         g.visit.grow(len(piece))
         pieces.append(piece)
         left -= len(piece)
     return b"".join(pieces)
 
 
-def _patience_seconds(sock: Any) -> float | None:
+def _patience_seconds(sock: Any, size: int) -> float | None:
     """How long the whole body may take: as long as silence on its socket, and more for a large one."""
     silence: float | None = sock.gettimeout() if sock is not None else None
     if silence is None:
         return None
-    return silence + (request.content_length or 0) / LEAST_BYTES_PER_SECOND
+    return silence + size / LEAST_BYTES_PER_SECOND
 
 
 def _check_depth(body: dict[str, Any]) -> None:
@@ -116,8 +120,8 @@ def _check_depth(body: dict[str, Any]) -> None:
     raise InvalidRequest(f"The request body is nested more than {MOST_LEVELS} levels deep")
 
 
-def _encodings() -> list[str]:
-    header = request.headers.get("Content-Encoding", "")
+def _encodings(asked: Request) -> list[str]:
+    header = asked.headers.get("Content-Encoding", "")
     return [name for part in header.split(",") if (name := part.strip().lower())]
 
 

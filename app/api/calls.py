@@ -6,9 +6,11 @@ import secrets
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from flask import g, request
+from flask import Request
 
 from app.api.auth import caller
+from app.api.headers import name_of, variable_of
+from app.api.services import noted, this_request
 from app.errors import InvalidRequest, ModelNotAllowed
 from app.relay.affinity import affinity_of, ownership_of
 from app.relay.call import Call
@@ -16,7 +18,10 @@ from app.relay.cutting import LENGTH_FIELDS
 from app.upstream.cancellation import Cancellation
 
 _CODEX_HEADERS = frozenset(
-    ["session_id", "session-id", "thread-id", "x-client-request-id", "originator", "version", "openai-beta"]
+    map(
+        variable_of,
+        ["session-id", "thread-id", "x-client-request-id", "originator", "version", "openai-beta"],
+    )
 )
 ON_CUT = ("fail", "restart")
 _CODEX_AGENTS = ("codex", "openai-codex")
@@ -44,9 +49,10 @@ def make_call(
     *target* reads the name of a model. Raises ModelNotAllowed when the key may not use one.
     """
     request_id = f"req_{secrets.token_hex(12)}"
-    g.poolgate_request_id = request_id
-    key, cancellation, headers = caller(), Cancellation(), _passing_headers()
-    on_cut = _on_cut(key.on_cut)
+    asks, notes = this_request(), noted()
+    notes.poolgate_request_id = request_id
+    key, cancellation, headers = caller(), Cancellation(), _passing_headers(asks)
+    on_cut = _on_cut(asks, key.on_cut)
     asked = body["model"]
     bare = {name: value for name, value in body.items() if name != "fallbacks"}
     if key.output_tokens and surface in LENGTH_FIELDS and not any(map(bare.get, LENGTH_FIELDS[surface])):
@@ -60,7 +66,7 @@ def make_call(
         return Call(
             request_id=f"{request_id}-{number}" if number else request_id,
             surface=surface,
-            endpoint=request.path.rstrip("/"),
+            endpoint=asks.path.rstrip("/"),
             model=model,
             body=own,
             key=key,
@@ -68,12 +74,12 @@ def make_call(
             on_cut=on_cut,
             body_bytes=body_bytes,
             headers=headers,
-            affinity=affinity_of(key.id, own, request.headers),
+            affinity=affinity_of(key.id, own, asks.headers),
             ownership=ownership_of(key.id, own),
             asked="" if asked == model else asked,
             kinds=kinds,
             pin=pin,
-            trace=g.visit.trace,
+            trace=notes.visit.trace,
             **more,
         )
 
@@ -94,8 +100,8 @@ def chat_call(body: dict[str, Any], body_bytes: int, *, tells_usage: bool = Fals
     return make_call("chat", body, body_bytes, stream=stream, include_usage=not stream or asked, **more)
 
 
-def _on_cut(default: str) -> str:
-    wanted = request.headers.get("x-poolgate-on-cut", default).strip().lower()
+def _on_cut(asks: Request, default: str) -> str:
+    wanted = asks.headers.get("x-poolgate-on-cut", default).strip().lower()
     if wanted not in ON_CUT:
         raise InvalidRequest(
             f"x-poolgate-on-cut must be one of {', '.join(ON_CUT)}", param="x-poolgate-on-cut"
@@ -103,14 +109,14 @@ def _on_cut(default: str) -> str:
     return wanted
 
 
-def _passing_headers() -> dict[str, str]:
+def _passing_headers(asks: Request) -> dict[str, str]:
     """The client's headers that mean something to a ChatGPT account; never cookies, never its key."""
     passing = {
-        name: value
-        for name, value in request.headers.items()
-        if name.lower() in _CODEX_HEADERS or name.lower().startswith("x-codex-")
+        name_of(variable): value
+        for variable, value in asks.environ.items()
+        if variable in _CODEX_HEADERS or variable.startswith("HTTP_X_CODEX_")
     }
-    agent = request.headers.get("User-Agent", "")
+    agent = asks.headers.get("User-Agent", "")
     if agent.lower().startswith(_CODEX_AGENTS):
         passing["User-Agent"] = agent
     else:

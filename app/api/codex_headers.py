@@ -10,9 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from flask import Response, g
+from flask import Response
 
-from app.api.services import services
+from app.api.services import noted, services
 from app.errors import StoreUnavailable
 from app.pool.settings import settings_from
 from app.quotas.usage_book import UpstreamWindow
@@ -25,8 +25,9 @@ _kept: dict[str, tuple[float, dict[str, str]]] = {}  # by pool; a process has fe
 
 def add_windows(response: Response) -> Response:
     """Add the headers to an answer for whoever has shown a key."""
-    if "api_key" in g and settings_from(g.api_key.settings).tells_windows:
-        response.headers.update(_headers_of(g.api_key.pool))
+    key = noted().get("api_key")
+    if key is not None and settings_from(key.settings).tells_windows:
+        response.headers.update(_headers_of(key.pool))
     return response
 
 

@@ -7,6 +7,8 @@ import uuid
 
 from flask import Flask, Response, g, request
 
+from app.api.services import noted
+
 _ACCEPTABLE = re.compile(r"[\x21-\x7e]{1,128}")  # printable, and short enough for a log line
 
 
@@ -16,12 +18,14 @@ def register(app: Flask) -> None:
 
 
 def _receive() -> None:
-    given = request.headers.get("x-request-id") or request.headers.get("request-id") or ""
+    headers = request.headers
+    given = headers.get("x-request-id") or headers.get("request-id") or ""
     g.request_id = given if _ACCEPTABLE.fullmatch(given) else str(uuid.uuid4())
 
 
 def _send(response: Response) -> Response:
-    response.headers["x-request-id"] = g.get("request_id") or str(uuid.uuid4())
-    if "poolgate_request_id" in g:
-        response.headers["x-poolgate-request-id"] = g.poolgate_request_id
+    ids = noted()
+    response.headers["x-request-id"] = ids.get("request_id") or str(uuid.uuid4())
+    if "poolgate_request_id" in ids:
+        response.headers["x-poolgate-request-id"] = ids.poolgate_request_id
     return response

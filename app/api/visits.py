@@ -16,7 +16,7 @@ from flask import Flask, Response, g, request
 
 from app.api import metrics
 from app.api.room import Room
-from app.api.services import services
+from app.api.services import noted, services, this_request
 from app.relay.answering import Answering
 from app.tracing import Trace, Tracing
 
@@ -46,11 +46,12 @@ class Visit:
         self.trace: Trace | None = None
         self._room = room
         self._started = time.perf_counter()
-        self._size = request.content_length or 0
+        asks = this_request()
+        self._size = asks.content_length or 0
         self._entered = False
         self._status = 0
         self._names: dict[str, Any] = {}
-        self._socket = request.environ.get("gunicorn.socket")
+        self._socket = asks.environ.get("gunicorn.socket")
         if self._socket is not None:
             self._socket.settimeout(slow_client_seconds)
 
@@ -70,14 +71,15 @@ class Visit:
     def answered(self, response: Response) -> None:
         """Note what can be told only while Flask still knows of the request."""
         self._status = response.status_code
+        asks, notes = this_request(), noted()
         self._names = {
-            "request_id": g.get("request_id"),
-            "method": request.method,
-            "endpoint": request.url_rule.rule if request.url_rule else "unknown",
+            "request_id": notes.get("request_id"),
+            "method": asks.method,
+            "endpoint": asks.url_rule.rule if asks.url_rule else "unknown",
         }
-        if "api_key" in g:
-            self._names["key"] = g.api_key.id
-        if request.blueprint not in UNCOUNTED:
+        if "api_key" in notes:
+            self._names["key"] = notes.api_key.id
+        if asks.blueprint not in UNCOUNTED:
             response.call_on_close(self.tell)
         response.call_on_close(self.leave)
 
@@ -114,13 +116,15 @@ def register(app: Flask) -> None:
     room = Room()
 
     def arrive() -> None:
-        g.visit = visit = Visit(room, services().settings.slow_client_seconds)
+        ours = services()
+        g.visit = visit = Visit(room, ours.settings.slow_client_seconds)
         if request.blueprint not in UNCOUNTED:
-            visit.enter(services().tracing)
+            visit.enter(ours.tracing)
 
     def depart(response: Response) -> Response:
-        if "visit" in g:
-            g.visit.answered(response)
+        visit = noted().get("visit")
+        if visit is not None:
+            visit.answered(response)
         return response
 
     app.before_request(arrive)

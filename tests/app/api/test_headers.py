@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask, Request
+
+from app.api.headers import GatewayRequest, name_of, variable_of
+
+GIVEN = {"X-Codex-Turn": "1", "Content-Type": "text/plain", "Content-Length": "0", "Session_id": "s"}
+NAMES = ["x-codex-turn", "X-CODEX-TURN", "content-type", "Content-Length", "session-id", "absent", "Host"]
+
+
+def made(kind: type[Request]) -> Request:
+    with Flask("test").test_request_context("/", headers=GIVEN) as context:
+        return kind(context.request.environ)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("more", [(), ("default",), (None, int)])
+def test_what_is_found_is_what_flask_finds(name: str, more: Any) -> None:
+    ours, flasks = made(GatewayRequest), made(Request)
+
+    assert ours.headers.get(name, *more) == flasks.headers.get(name, *more)
+    assert (name in ours.headers) == (name in flasks.headers)
+
+
+def test_the_others_are_as_ever() -> None:
+    assert list(made(GatewayRequest).headers) == list(made(Request).headers)
+
+
+def test_a_variable_has_its_name_back() -> None:
+    assert name_of(variable_of("x-codex-turn-state")) == "X-Codex-Turn-State"
