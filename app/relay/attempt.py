@@ -81,15 +81,18 @@ class Attempt(Asking):
     def _consume(self, data: bytes) -> Iterator[list[Event]]:
         """Yield what one read brought; whatever follows a terminal event is nobody's."""
         events = self._decoder.feed(data) if data else self._decoder.flush()
-        stage = Stage.QUIET
+        stage, observe = Stage.QUIET, self.reader.observe
         for index, event in enumerate(events):
-            stage = max(stage, self.reader.observe(event))
+            reached = observe(event)
+            if reached is Stage.QUIET:
+                continue
+            stage = reached
             if stage is Stage.TERMINAL:
                 self._terminal = True
                 del events[index + (self.reader.error is None) :]
                 break
         if self.call.keeps_raw:
-            self.raw += [event.payload for event in events if event.payload]
+            self.raw += [event.payload.copy() for event in events if event.payload]
         if stage is not Stage.QUIET:
             self._patience.progressed()
         if events and (out := self._release(self._shown(self._translator.feed(events)))):

@@ -90,7 +90,10 @@ class ChatReader:
             for key, value in delta.items():
                 if value and key != "role":
                     produced = True
-                    self.output_bytes += _bytes_of(key, value)
+                    if key == "content" and type(value) is str and value.isascii():
+                        self.output_bytes += len(value)
+                    else:
+                        self.output_bytes += _bytes_of(key, value)
         self.deltas += produced
         return produced
 

@@ -52,23 +52,25 @@ class ChunkedDecoder:
 
     def _read_chunks(self, data: bytes, pieces: list[bytes]) -> int:
         """Collect the content of chunks, and return where in *data* they end."""
-        at = 0
-        while True:
-            piece = data[at : at + self._left]
-            pieces.append(piece)
-            at += len(piece)
-            self._left -= len(piece)
-            if self._left:
-                return at
-            match = self._size.match(data, at)
+        at, left, whole = 0, self._left, len(data)
+        while True:  # once an event, so it asks nobody for what it can know itself
+            end = at + left
+            pieces.append(data[at:end])
+            if end > whole:
+                self._left = end - whole
+                return whole
+            match = self._size.match(data, end)
             if match is None:
-                self._keep_size(data[at:])
-                return len(data)
-            self._check_length(match.end() - at, MAX_LINE_BYTES)
-            self._size = _NEXT_SIZE
-            self._left = int(match[1], 16)
+                self._left = 0
+                self._keep_size(data[end:])
+                return whole
             at = match.end()
-            if self._left == 0:
+            if at - end > MAX_LINE_BYTES:
+                raise _endless()
+            self._size = _NEXT_SIZE
+            left = int(match[1], 16)
+            if not left:
+                self._left = 0
                 self._in_trailers = True
                 return at
 
@@ -96,4 +98,8 @@ class ChunkedDecoder:
 
     def _check_length(self, length: int, most: int) -> None:
         if length > most:
-            raise UpstreamProtocolError("The upstream's chunked framing has no end")
+            raise _endless()
+
+
+def _endless() -> UpstreamProtocolError:
+    return UpstreamProtocolError("The upstream's chunked framing has no end")

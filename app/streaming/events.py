@@ -13,7 +13,8 @@ class Event:
 
     `payload` is the decoded object. `data` is its JSON exactly as it came, on one line,
     so that an event nobody changed is sent on without encoding it again; None for an
-    event made or changed here. Whoever changes a payload makes a new event of it.
+    event made or changed here. Whoever changes a payload makes a new event of it, or cuts the
+    same out of both.
     """
 
     __slots__ = ("data", "payload")

@@ -12,7 +12,7 @@ class ChatPassThrough:
     Passes chunks on. The sentinel is dropped: the edge writes it.
 
     Upstreams are always asked for usage. Where the client did not, the usage chunk is
-    dropped and no chunk has a `usage` key.
+    dropped and no chunk has a `usage` key. The events it is fed are its own, to be changed.
     Source: https://platform.openai.com/docs/api-reference/chat-streaming
     """
 
@@ -34,10 +34,9 @@ def _without_usage(event: Event) -> Event | None:
         return event
     if payload["usage"] is not None and not payload.get("choices"):
         return None
-    data = _cut(event)
-    payload = payload.copy()
+    event.data = _cut(event)
     del payload["usage"]
-    return Event(payload, data)
+    return event
 
 
 def _cut(event: Event) -> bytes | None:
