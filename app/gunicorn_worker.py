@@ -74,13 +74,13 @@ class Worker(GeventWorker):  # type: ignore[misc]
         super().handle(listener, ClientSocket(client), addr)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
-        sock.begin()
+        sock.hold()
         try:
             super().handle_request(listener_name, req, sock, addr)
         except TimeoutError:  # gunicorn would log a client that takes nothing as a failure of ours
             raise ConnectionResetError(errno.ECONNRESET, "the client was too slow") from None
         finally:
-            sock.end()
+            sock.release()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """

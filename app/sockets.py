@@ -18,36 +18,36 @@ def send_all(sock: Any, data: bytes) -> None:
 
 class ClientSocket:
     """
-    A client's connection as gunicorn sees it; the first that is sent after `begin` goes out with the second.
+    A client's connection as gunicorn sees it; the first that is sent after `hold` goes out with the second.
 
-    gunicorn sends a head, then a body: each a system call, a packet, and a client that wakes up.
+    gunicorn sends a head, then a body, and after the last of a stream that it was the last: each
+    a system call, a packet, and a client that wakes up.
     """
 
     def __init__(self, sock: Any) -> None:
         self._sock = sock
-        self._begun = False
-        self._head = b""
+        self._holds = False
+        self._held = b""
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
 
-    def begin(self) -> None:
-        self._begun = True
+    def hold(self) -> None:
+        self._holds = True
 
-    def end(self) -> None:
-        """Send a head that no body followed."""
-        self._begun = False
-        if self._head:
-            head, self._head = self._head, b""
+    def release(self) -> None:
+        """Send what nothing followed."""
+        self._holds = False
+        if self._held:
+            held, self._held = self._held, b""
             with suppress(OSError):  # closed already, and whoever did that has said why
-                send_all(self._sock, head)
+                send_all(self._sock, held)
 
     def sendall(self, data: bytes) -> None:
-        if self._begun:
-            self._begun, self._head = False, data
-        elif self._head:
-            data, self._head = self._head + data, b""
-            send_all(self._sock, data)
+        if self._held:
+            data, self._held = self._held + data, b""
+        if self._holds:
+            self._holds, self._held = False, data
         else:
             send_all(self._sock, data)

@@ -127,7 +127,13 @@ class Exchange:
     answering: Answering
     events: Events
     shape: Shape
+    sock: Any  # the client's, None without one
     hangup: Hangup | None
+
+    def sends_last(self) -> None:
+        """Let what comes now go out with the end of the body."""
+        if hold := getattr(self.sock, "hold", None):
+            hold()
 
     def close(self) -> None:
         """Settle, whatever state the exchange is in. May be called more than once."""
@@ -157,6 +163,7 @@ def begun(call: Call, shape: Shape | None = None) -> Exchange:
         answering,
         answering.events(),
         shape or Shape(),
+        sock,
         Hangup(sock, call.cancellation.client_gone) if sock is not None else None,
     )
 
@@ -193,9 +200,11 @@ def _frames(
     except ClientGone:
         return
     except GatewayError as error:
+        exchange.sends_last()
         yield surface.error(error.envelope(), exchange.answering.call)
     else:
         if end := surface.end():
+            exchange.sends_last()
             yield end
 
 

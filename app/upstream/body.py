@@ -20,6 +20,7 @@ from app.errors import StreamEventTooLarge, StreamIncomplete, UpstreamError, Ups
 from app.streaming.chunked import ChunkedDecoder
 
 READ_BYTES = 65536
+MORE_BYTES = 4096  # with the headers: http.client reads 8,192, so more of a burst lies behind these
 INFLATED_BYTES = 8 * 1024 * 1024  # of one read: more than 100 times what it brought is no text
 FINISHING_READS = 4  # for `[DONE]` and the framing; an upstream that goes on after its end is hung up on
 
@@ -42,10 +43,13 @@ class Body:
         self._early = b"" if http.fp is None else self._buffered(http.fp)
 
     def _buffered(self, file: Any) -> bytes:
-        """Take over what http.client had already read past the headers."""
+        """Take over what http.client had already read past the headers, and what came with it."""
         self._socket.settimeout(0)
-        data: bytes | None = file.read1(READ_BYTES)
-        return data or b""
+        data: bytes = file.read1(READ_BYTES) or b""
+        if len(data) >= MORE_BYTES:
+            with suppress(OSError):  # nothing more yet, or a break that the next read meets again
+                data += self._socket.recv(READ_BYTES)
+        return data
 
     def read(self, timeout_seconds: float) -> bytes | None:
         """

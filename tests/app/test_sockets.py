@@ -22,31 +22,54 @@ def pair() -> Iterator[Pair]:
 
 def test_a_head_goes_out_with_the_first_of_its_body(pair: Pair) -> None:
     ours, theirs = pair
-    ours.begin()
+    ours.hold()
     ours.sendall(b"head ")
     with pytest.raises(BlockingIOError):
         theirs.recv(100)
 
     ours.sendall(b"first")
     ours.sendall(b"second")
-    ours.end()
+    ours.release()
 
     assert [theirs.recv(100), theirs.recv(100)] == [b"head first", b"second"]
 
 
 def test_a_head_without_a_body_goes_out_at_the_end(pair: Pair) -> None:
     ours, theirs = pair
-    ours.begin()
+    ours.hold()
     ours.sendall(b"head")
-    ours.end()
+    ours.release()
 
     assert theirs.recv(100) == b"head"
 
 
+def test_the_last_of_a_stream_goes_out_with_its_end(pair: Pair) -> None:
+    ours, theirs = pair
+    ours.hold()
+    for data in (b"head ", b"first"):
+        ours.sendall(data)
+    ours.hold()
+    for data in (b"last ", b"end"):
+        ours.sendall(data)
+
+    assert [theirs.recv(100), theirs.recv(100)] == [b"head first", b"last end"]
+
+
+def test_a_stream_of_nothing_but_its_end(pair: Pair) -> None:
+    ours, theirs = pair
+    ours.hold()
+    ours.sendall(b"head ")
+    ours.hold()
+    ours.sendall(b"last ")
+    ours.sendall(b"end")
+
+    assert theirs.recv(100) == b"head last end"
+
+
 def test_nothing_waits_outside_of_an_answer(pair: Pair) -> None:
     ours, theirs = pair
-    ours.begin()
-    ours.end()
+    ours.hold()
+    ours.release()
     ours.sendall(b"refused")
 
     assert theirs.recv(100) == b"refused"
@@ -55,10 +78,10 @@ def test_nothing_waits_outside_of_an_answer(pair: Pair) -> None:
 def test_the_next_answer_on_the_connection_begins_anew(pair: Pair) -> None:
     ours, theirs = pair
     for _ in range(2):
-        ours.begin()
+        ours.hold()
         ours.sendall(b"head ")
         ours.sendall(b"body")
-        ours.end()
+        ours.release()
 
     assert [theirs.recv(100), theirs.recv(100)] == [b"head body"] * 2
 
@@ -66,11 +89,11 @@ def test_the_next_answer_on_the_connection_begins_anew(pair: Pair) -> None:
 def test_what_is_sent_to_whoever_has_left_is_an_error_but_for_a_head_alone(pair: Pair) -> None:
     ours, theirs = pair
     theirs.close()
-    ours.begin()
+    ours.hold()
     ours.sendall(b"head")
-    ours.end()
+    ours.release()
 
-    ours.begin()
+    ours.hold()
     ours.sendall(b"head")
     with pytest.raises(BrokenPipeError):
         ours.sendall(b"body")
