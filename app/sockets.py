@@ -28,6 +28,12 @@ class ClientSocket:
         self._sock = sock
         self._holds = False
         self._held = b""
+        self.recv = (
+            sock.recv
+        )  # these are asked for with every request, and `__getattr__` is slow to find them
+        self.settimeout = sock.settimeout
+        self.gettimeout = sock.gettimeout
+        self.fileno = sock.fileno
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     def __getattr__(self, name: str) -> Any:

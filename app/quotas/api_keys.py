@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -22,6 +23,7 @@ from app.stores.client import store_errors
 from app.stores.scripts import Scripts
 
 PREFIX = "sk-pg-"
+MOST_KEYS_READ = 1024  # whose records are at hand, read: some kilobytes each
 _PUBLIC = (
     *("id", "name", "pool", "models", "accounts", "limits", "expires_at", "state"),
     *("raw", "on_cut", "output_tokens", "created_at", "former_until"),
@@ -83,10 +85,8 @@ class KeyBook:
         fields = dict(zip(flat[::2], flat[1::2], strict=True))
         if not fields or digest not in (fields.get("digest", digest), fields.get("former")):
             raise InvalidApiKey("This API key is not known here")
-        key = _key_from(
-            fields,
-            pool,
-            pool_limits or "[]",
+        key = ApiKey(
+            **_stored(tuple(flat), pool, pool_limits or "[]"),
             now=now_ms / 1000,
             looked_up_at=time.monotonic(),
             zone=zone or "UTC",
@@ -225,21 +225,30 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _key_from(fields: dict[str, str], pool: str, pool_limits: str = "[]", **of_pool: Any) -> ApiKey:
+def _key_from(fields: dict[str, str], pool: str) -> ApiKey:
+    return ApiKey(**_read(fields, pool, "[]"))
+
+
+@lru_cache(MOST_KEYS_READ)
+def _stored(flat: tuple[str, ...], pool: str, pool_limits: str) -> dict[str, Any]:
+    """Return what a key's record, [field, value, …] as Redis has it, says: read once while it says the same."""
+    return _read(dict(zip(flat[::2], flat[1::2], strict=True)), pool, pool_limits)
+
+
+def _read(fields: dict[str, str], pool: str, pool_limits: str) -> dict[str, Any]:
     expires_ms = int(fields.get("expires_ms") or 0)
-    return ApiKey(
-        id=fields["id"],
-        name=fields["name"],
-        pool=pool,
-        models=tuple(orjson.loads(fields.get("models") or "[]")),
-        accounts=tuple(orjson.loads(fields.get("accounts") or "[]")),
-        limits=(*orjson.loads(fields.get("limits") or "[]"), *orjson.loads(pool_limits)),
-        expires_at=expires_ms / 1000 if expires_ms else None,
-        state=fields.get("state", "active"),
-        on_cut=fields.get("on_cut", "fail"),
-        output_tokens=int(fields.get("output_tokens") or 0),
-        raw=fields.get("raw") == "1",
-        created_at=int(fields.get("created_ms") or 0) / 1000,
-        former_until=int(fields.get("former_until_ms") or 0) / 1000 or None,
-        **of_pool,
-    )
+    return {
+        "id": fields["id"],
+        "name": fields["name"],
+        "pool": pool,
+        "models": tuple(orjson.loads(fields.get("models") or "[]")),
+        "accounts": tuple(orjson.loads(fields.get("accounts") or "[]")),
+        "limits": (*orjson.loads(fields.get("limits") or "[]"), *orjson.loads(pool_limits)),
+        "expires_at": expires_ms / 1000 if expires_ms else None,
+        "state": fields.get("state", "active"),
+        "on_cut": fields.get("on_cut", "fail"),
+        "output_tokens": int(fields.get("output_tokens") or 0),
+        "raw": fields.get("raw") == "1",
+        "created_at": int(fields.get("created_ms") or 0) / 1000,
+        "former_until": int(fields.get("former_until_ms") or 0) / 1000 or None,
+    }
