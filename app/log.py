@@ -33,6 +33,7 @@ def configure(level: str) -> None:
     """Send our own log lines, and those of the libraries, to stderr from *level* up."""
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _tell_exception,

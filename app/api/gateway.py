@@ -1,8 +1,9 @@
-"""The Flask application, without what Flask does for sites under several names."""
+"""The Flask application, without what Flask does for sites of several names and for visitors who return."""
 
 from __future__ import annotations
 
 from flask import Flask, Request
+from flask.sessions import NullSession, SessionInterface
 from werkzeug.routing import MapAdapter
 
 from app.api.headers import GatewayRequest
@@ -10,11 +11,20 @@ from app.api.headers import GatewayRequest
 HOST = "gateway"  # nothing is routed by host, and no address is built
 
 
+_NO_SESSION = NullSession()
+
+
+class _NoSessions(SessionInterface):
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        return _NO_SESSION
+
+
 class Gateway(Flask):
     request_class = GatewayRequest
+    session_interface = _NoSessions()
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Match paths alone: to find out by which name we were called costs as much as matching."""
-        if request is None:
+        if request is None or "HTTP_UPGRADE" in request.environ:  # a WebSocket has routes of its own
             return super().create_url_adapter(request)
         return self.url_map.bind(HOST, path_info=request.path, default_method=request.method)

@@ -31,9 +31,9 @@ class Hangup:
     def __init__(self, sock: Any, on_gone: Callable[[], None]) -> None:
         self._on_gone = on_gone
         self._descriptor: int = sock.fileno()
-        loop = gevent.get_hub().loop
-        self._readable: Any = loop.io(self._descriptor, 1)
-        self._again: Any = loop.timer(_LOOK_AGAIN_SECONDS, _LOOK_AGAIN_SECONDS)
+        self._loop = gevent.get_hub().loop
+        self._readable: Any = self._loop.io(self._descriptor, 1)
+        self._again: Any = None  # made when there is reason to look again: nearly never
         self._readable.start(self._look)
 
     def _look(self) -> None:
@@ -42,6 +42,7 @@ class Hangup:
             self._on_gone()
         elif self._readable.active:
             self._readable.stop()  # bytes of a later request lie there: readable for ever
+            self._again = self._loop.timer(_LOOK_AGAIN_SECONDS, _LOOK_AGAIN_SECONDS)
             self._again.start(self._look)
 
     def _gone(self) -> bool:
@@ -51,7 +52,7 @@ class Hangup:
 
     def stop(self) -> None:
         """Stop watching; may be called more than once."""
-        self._readable.stop()
-        self._again.stop()
-        self._readable.close()
-        self._again.close()
+        for watcher in (self._readable, self._again):
+            if watcher is not None:
+                watcher.stop()
+                watcher.close()

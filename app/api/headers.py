@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from flask import Request
@@ -30,6 +30,10 @@ class Headers(EnvironHeaders):
 
 
 class GatewayRequest(Request):
+    @cached_property
+    def content_length(self) -> int | None:
+        return super().content_length
+
     def __init__(self, environ: dict[str, Any], *args: Any, **options: Any) -> None:
         super().__init__(environ, *args, **options)
         self.headers = Headers(environ)

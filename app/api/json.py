@@ -9,4 +9,4 @@ from flask import Response
 
 
 def json_response(payload: Any, status: int = 200) -> Response:
-    return Response(orjson.dumps(payload), status, mimetype="application/json")
+    return Response(orjson.dumps(payload), status, content_type="application/json")

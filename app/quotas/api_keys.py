@@ -231,7 +231,7 @@ def _key_from(fields: dict[str, str], pool: str) -> ApiKey:
 
 @lru_cache(MOST_KEYS_READ)
 def _stored(flat: tuple[str, ...], pool: str, pool_limits: str) -> dict[str, Any]:
-    """Return what a key's record ([field, value, …] as Redis has it) says, read once while it says the same."""
+    """Return what a record says, [field, value, …] as Redis has it; read once while it says the same."""
     return _read(dict(zip(flat[::2], flat[1::2], strict=True)), pool, pool_limits)
 
 

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -68,9 +69,10 @@ class Up:
         found = {}
         task = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
         for pid in Path(task).read_text().split():
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-            if command[1:2] == ["-m"]:  # neither dead nor still on its way to exec
-                found[command[2]] = int(pid)
+            with suppress(FileNotFoundError, ProcessLookupError):  # reaped meanwhile
+                command = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+                if command[1:2] == ["-m"]:  # neither dead nor still on its way to exec
+                    found[command[2]] = int(pid)
         return found
 
 
