@@ -21,7 +21,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
-from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Retry, Timeout
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
@@ -37,6 +37,7 @@ CONNECTION_POOLS = 64  # upstream hosts kept warm
 MOST_WAYS = 1000  # addresses whose pools are remembered; an account has one or two
 CONNECTIONS_PER_HOST = 1000  # idle ones kept; a worker has at most 2,000 streams
 RECEIVE_BUFFER_BYTES = 256 * 1024  # an upstream is slowed soon after its client is
+ONCE = Retry(False, redirect=False)  # what failed is raised as it is: to try again is for who knows accounts
 ERROR_BODY_BYTES = 65536  # of an error answer: enough for any envelope
 ERROR_BODY_SECONDS = 2.0
 
@@ -97,7 +98,7 @@ class _Way(NamedTuple):
             self.target,
             body,
             headers,
-            retries=False,
+            retries=ONCE,
             redirect=False,
             assert_same_host=False,
             timeout=timeout,
@@ -109,7 +110,7 @@ class _Way(NamedTuple):
         """Return an answer with its body."""
         timeout = Timeout(connect=seconds, read=seconds)
         return self.pool.urlopen(
-            "GET", self.target, headers=headers, retries=False, redirect=False, timeout=timeout
+            "GET", self.target, headers=headers, retries=ONCE, redirect=False, timeout=timeout
         )
 
 

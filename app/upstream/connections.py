@@ -11,6 +11,7 @@ from typing import Any
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from app.sockets import send_all
 from app.upstream.addresses import check
 
 JOINED_BYTES = (
@@ -21,6 +22,7 @@ JOINED_BYTES = (
 class _Together:
     """Holds back what `request` sends, until all of it is there."""
 
+    sock: Any
     _held: list[Any] | None = None
 
     def request(self, *args: Any, **options: Any) -> None:
@@ -32,7 +34,10 @@ class _Together:
             self._held = None
         whole = sum(len(data) for data in held) <= JOINED_BYTES
         for data in (b"".join(held),) if whole else held:
-            super().send(data)  # type: ignore[misc]
+            if self.sock is None:
+                super().send(data)  # type: ignore[misc]  # connects first
+            else:
+                send_all(self.sock, data)
 
     def send(self, data: Any) -> None:
         if self._held is None:

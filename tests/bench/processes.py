@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-TICKS = os.sysconf("SC_CLK_TCK")
 MIB = 1024 * 1024
 
 
@@ -19,18 +19,21 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU time, user and system, of *pid*, its descendants, and those that have ended."""
-    ticks = 0
-    for process in tree(pid):
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        ticks += sum(map(int, fields[11:15]))  # utime, stime, cutime, cstime
-    return ticks / TICKS
+    """Return the CPU time, user and system, of *pid* and its descendants; of nobody who has ended."""
+    return sum(ran for ran, _ in _schedules(pid)) / 1e9
 
 
 def starved_seconds(pid: int) -> float:
     """Return how long *pid* and its descendants could have run, but others had the machine."""
-    schedules = (Path(f"/proc/{process}/schedstat").read_text().split() for process in tree(pid))
-    return sum(int(waited) for _, waited, _ in schedules) / 1e9
+    return sum(waited for _, waited in _schedules(pid)) / 1e9
+
+
+def _schedules(pid: int) -> Iterator[tuple[int, int]]:
+    """Yield what each thread of *pid* and its descendants ran and waited for the CPU, in nanoseconds."""
+    for process in tree(pid):
+        for schedule in Path(f"/proc/{process}/task").glob("*/schedstat"):
+            ran, waited, _ = schedule.read_text().split()
+            yield int(ran), int(waited)
 
 
 def resident_mib(pid: int) -> float:

@@ -26,7 +26,7 @@ class Size:
     rounds: int = 5
     requests: int = 600
     large: int = 150
-    bursts: int = 80
+    bursts: int = 150
     streams: int = 500
     window_seconds: float = 6.0
     open_streams: int = 1000

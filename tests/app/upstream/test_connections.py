@@ -23,8 +23,9 @@ class Written:
     def __init__(self) -> None:
         self.calls: list[bytes] = []
 
-    def sendall(self, data: Any) -> None:
+    def send(self, data: Any) -> int:
         self.calls.append(bytes(data))
+        return len(data)
 
     def settimeout(self, seconds: float | None) -> None: ...
 
