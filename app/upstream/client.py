@@ -11,11 +11,10 @@ or leave.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-import gevent
 import orjson
 import requests
 from requests.adapters import HTTPAdapter
@@ -31,6 +30,7 @@ from app.streaming.failures import rejection_from_body
 from app.upstream import connections
 from app.upstream.body import Body
 from app.upstream.cancellation import Cancellation
+from app.upstream.errands import Errand, Errands
 from app.upstream.errors import from_exception
 
 CONNECTION_POOLS = 64  # upstream hosts kept warm
@@ -57,9 +57,9 @@ class Answer:
 class Sending:
     """A request on its way. `wait` until it is answered."""
 
-    def __init__(self, send: Callable[[], Answer | UpstreamError], cancellation: Cancellation) -> None:
+    def __init__(self, errand: Errand[Answer | UpstreamError], cancellation: Cancellation) -> None:
         self._cancellation = cancellation
-        self._greenlet = gevent.spawn(send)
+        self._errand = errand
 
     def wait(self, seconds: float) -> Answer | None:
         """
@@ -67,22 +67,19 @@ class Sending:
 
         Raises UpstreamError, and the cancellation's reason as soon as there is one.
         """
-        with self._cancellation.interrupting(lambda: self._greenlet.kill(block=False)):
-            self._greenlet.join(max(seconds, 0))
+        with self._cancellation.interrupting(self._errand.abandon):
+            self._errand.wait(max(seconds, 0))
         self._cancellation.check()
-        if not self._greenlet.dead:
-            return None
-        result = self._greenlet.value
+        result = self._errand.result
         if isinstance(result, Exception):
             raise result
-        answer: Answer = result
-        return answer
+        return result
 
     def abandon(self) -> None:
         """Close the connection if there is no answer yet, or one that nobody took."""
-        self._greenlet.kill(block=False)
-        if isinstance(self._greenlet.value, Answer):
-            self._greenlet.value.body.close()
+        self._errand.abandon()
+        if isinstance(self._errand.result, Answer):
+            self._errand.result.body.close()
 
 
 class _Way(NamedTuple):
@@ -154,6 +151,7 @@ class UpstreamClient:
         self._user_agent = user_agent
         self._public, self._anywhere = _Adapter(connections.PUBLIC), _Adapter(connections.ANYWHERE)
         self._headers: dict[str, tuple[int, dict[str, str]]] = {}
+        self._errands = Errands()
 
     def post(
         self,
@@ -183,7 +181,8 @@ class UpstreamClient:
             sent |= {"Content-Type": content_type, "Accept": "*/*"}
         timeout = Timeout(connect=self._connect_timeout_seconds, read=headers_timeout_seconds)
         adapter, url = self._adapter_of(account), url_of(account, wire)
-        return Sending(lambda: _answer(adapter, url, sent, body, timeout), cancellation)
+        errand = self._errands.start(lambda: _answer(adapter, url, sent, body, timeout))
+        return Sending(errand, cancellation)
 
     def _adapter_of(self, account: Account) -> _Adapter:
         return self._anywhere if account.kind in OF_ONES_OWN else self._public

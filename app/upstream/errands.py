@@ -1,0 +1,82 @@
+"""
+Greenlets that run one errand after the other.
+
+A new greenlet costs a stack for its frames, mapped and given back: more than all else that it
+takes to send a request beside the one who waits for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import gevent
+from gevent.event import Event
+from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
+
+MOST_IDLE = 200  # greenlets that wait for an errand, some 20 kB each
+
+
+Result = TypeVar("Result")
+
+
+class Errand(Generic[Result]):
+    """Something that is being done; `result` when it is, None if it was abandoned before."""
+
+    __slots__ = ("_abandoned", "_done", "_runner", "_what", "result")
+
+    def __init__(self, what: Callable[[], Result]) -> None:
+        self.result: Result | None = None
+        self._what = what
+        self._abandoned = False
+        self._done = Event()
+        self._runner: Any = None
+
+    @property
+    def done(self) -> bool:
+        return bool(self._done.is_set())
+
+    def wait(self, seconds: float) -> None:
+        """Return when it is done or abandoned, or after *seconds*."""
+        self._done.wait(seconds)
+
+    def abandon(self) -> None:
+        """Have it interrupted where it waits. Safe from the hub; does not wait."""
+        if not self.done and not self._abandoned:
+            self._abandoned = True
+            gevent.get_hub().loop.run_callback(self._interrupt)
+
+    def _interrupt(self) -> None:
+        if not self.done:
+            self._runner.throw()
+
+    def run_by(self, runner: greenlet) -> bool:
+        """Do it, and return whether *runner* is good for another."""
+        self._runner = runner
+        try:
+            if not self._abandoned:
+                self.result = self._what()
+        finally:
+            self._done.set()
+        return not self._abandoned
+
+
+class Errands:
+    """Runs what it is given, each thing in a greenlet of its own."""
+
+    def __init__(self) -> None:
+        self._idle: list[Any] = []
+
+    def start(self, what: Callable[[], Result]) -> Errand[Result]:
+        """Begin with *what*, which must raise nothing, as soon as the caller waits for anything."""
+        errand, hub = Errand(what), gevent.get_hub()
+        idle = bool(self._idle) and self._idle[-1].parent is hub  # threads do not share greenlets
+        runner = self._idle.pop() if idle else greenlet(self._run, hub)
+        hub.loop.run_callback(runner.switch, errand)
+        return errand
+
+    def _run(self, errand: Errand[Any]) -> None:
+        runner = getcurrent()
+        while errand.run_by(runner) and len(self._idle) < MOST_IDLE:
+            self._idle.append(runner)
+            errand = gevent.get_hub().switch()
