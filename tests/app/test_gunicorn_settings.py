@@ -9,7 +9,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
@@ -95,8 +97,18 @@ def test_a_worker_is_made_for_many_small_requests(start):
     worker = json.loads(get(start().port, "/process"))
 
     assert worker["frozen"] > 10_000
+    assert worker["collects_after"] == [10_000, 5, 20]  # short pauses: 44 ms at (20_000, 10, 10)
     assert worker["poll"] == "select"
     assert worker["socket"].startswith("gevent")
+
+
+def test_an_answer_tells_when_it_was_given(start):
+    connection = http.client.HTTPConnection("127.0.0.1", start().port, timeout=10)
+    connection.request("GET", "/health/ready")
+    told = parsedate_to_datetime(connection.getresponse().headers["Date"])
+    connection.close()
+
+    assert abs(told.timestamp() - time.time()) < 5
 
 
 def test_a_bad_setting_is_one_clear_line():

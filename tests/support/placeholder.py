@@ -52,6 +52,7 @@ def process() -> dict[str, Any]:
     """What a worker is like inside."""
     return {
         "frozen": gc.get_freeze_count(),
+        "collects_after": gc.get_threshold(),
         "poll": select.poll.__module__,
         "socket": socket.socket.__module__,
     }
