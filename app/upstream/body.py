@@ -10,6 +10,7 @@ buffered file would not.
 from __future__ import annotations
 
 import socket
+import ssl
 import zlib
 from contextlib import suppress
 from typing import Any
@@ -22,6 +23,8 @@ from app.streaming.chunked import ChunkedDecoder
 READ_BYTES = 65536
 MORE_BYTES = 4096  # with the headers: http.client reads 8,192, so more of a burst lies behind these
 INFLATED_BYTES = 8 * 1024 * 1024  # of one read: more than 100 times what it brought is no text
+BROKEN = "The connection to the upstream broke"
+_NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError)
 FINISHING_READS = 4  # for `[DONE]` and the framing; an upstream that goes on after its end is hung up on
 
 
@@ -37,7 +40,7 @@ class Body:
         self._chunks = ChunkedDecoder() if http.chunked else None
         self._left: int | None = None if http.chunked else http.length
         self._inflate = _decompressor(response.headers.get("Content-Encoding", ""))
-        self._bomb = False
+        self._bomb = self._broken = False
         self.complete = self._left == 0
         self._socket: Any = None if http.fp is None else http.fp.raw._sock
         self._early = b"" if http.fp is None else self._buffered(http.fp)
@@ -45,10 +48,15 @@ class Body:
     def _buffered(self, file: Any) -> bytes:
         """Take over what http.client had already read past the headers, and what came with it."""
         self._socket.settimeout(0)
-        data: bytes = file.read1(READ_BYTES) or b""
-        if len(data) >= MORE_BYTES:
-            with suppress(OSError):  # nothing more yet, or a break that the next read meets again
+        data = b""
+        try:
+            data = file.read1(READ_BYTES) or b""  # None: a plain socket has nothing yet
+            if len(data) >= MORE_BYTES:
                 data += self._socket.recv(READ_BYTES)
+        except _NOTHING_YET:
+            pass
+        except OSError:
+            self._broken = True  # the kernel tells it once; an end would come next
         return data
 
     def read(self, timeout_seconds: float) -> bytes | None:
@@ -71,6 +79,8 @@ class Body:
         return b""
 
     def _receive(self, timeout_seconds: float) -> bytes | None:
+        if self._broken:
+            raise StreamIncomplete(BROKEN)
         self._socket.settimeout(max(timeout_seconds, 0.001))
         try:
             data: bytes = self._socket.recv(READ_BYTES)
@@ -78,7 +88,7 @@ class Body:
         except TimeoutError:
             return None
         except OSError as error:
-            raise StreamIncomplete("The connection to the upstream broke") from error
+            raise StreamIncomplete(BROKEN) from error
 
     def _unframe(self, data: bytes) -> bytes:
         if not data:

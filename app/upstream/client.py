@@ -10,6 +10,7 @@ or leave.
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
@@ -41,6 +42,7 @@ ONCE = Retry(False, redirect=False)  # what failed is raised as it is: to try ag
 ERROR_BODY_BYTES = 65536  # of an error answer: enough for any envelope
 ERROR_BODY_SECONDS = 2.0
 
+AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # files of those to trust, by requests' names
 OF_ONES_OWN = ("compatible", "demo")  # kinds of account whose server may have a private address
 _PATHS = {"chat": "/chat/completions", "responses": "/responses"}
 
@@ -125,7 +127,7 @@ class _Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = self._pools
 
     def way_to(self, url: str) -> _Way:
-        """Return the way to *url*, found once: past the proxy that the environment names, with its TLS."""
+        """Return the way to *url*, found once: by the proxy and with the authorities of the environment."""
         way = self._ways.get(url)
         if way is None or way.pool.pool is None:  # closed, because more hosts than are kept warm were used
             if len(self._ways) >= MOST_WAYS:
@@ -137,8 +139,9 @@ class _Adapter(HTTPAdapter):
         request = requests.PreparedRequest()
         request.url = url
         proxies = get_environ_proxies(url, no_proxy=None)
-        pool: Any = self.get_connection_with_tls_context(request, verify=True, proxies=proxies)
-        self.cert_verify(pool, url, verify=True, cert=None)  # type: ignore[no-untyped-call]
+        authorities = next((path for name in AUTHORITIES if (path := os.environ.get(name))), True)
+        pool: Any = self.get_connection_with_tls_context(request, verify=authorities, proxies=proxies)
+        self.cert_verify(pool, url, verify=authorities, cert=None)  # type: ignore[no-untyped-call]
         return _Way(pool, self.request_url(request, proxies))
 
 

