@@ -109,7 +109,13 @@ class _Way(NamedTuple):
         """Return an answer with its body."""
         timeout = Timeout(connect=seconds, read=seconds)
         return self.pool.urlopen(
-            "GET", self.target, headers=headers, retries=ONCE, redirect=False, timeout=timeout
+            "GET",
+            self.target,
+            headers=headers,
+            retries=ONCE,
+            redirect=False,
+            assert_same_host=False,  # or a proxy would be taken for another host
+            timeout=timeout,
         )
 
 

@@ -27,7 +27,7 @@ class Errand(Generic[Result]):
 
     def __init__(self, what: Callable[[], Result]) -> None:
         self.result: Result | None = None
-        self._what = what
+        self._what: Callable[[], Result] | None = what
         self._abandoned = False
         self._done = Event()
         self._runner: Any = None
@@ -53,10 +53,12 @@ class Errand(Generic[Result]):
     def run_by(self, runner: greenlet) -> bool:
         """Do it, and return whether *runner* is good for another."""
         self._runner = runner
+        what, self._what = self._what, None  # whoever waits for the rest of an answer need not keep a prompt
         try:
-            if not self._abandoned:
-                self.result = self._what()
+            if what is not None and not self._abandoned:
+                self.result = what()
         finally:
+            self._runner = None
             self._done.set()
         return not self._abandoned
 
@@ -72,11 +74,12 @@ class Errands:
         errand, hub = Errand(what), gevent.get_hub()
         idle = bool(self._idle) and self._idle[-1].parent is hub  # threads do not share greenlets
         runner = self._idle.pop() if idle else greenlet(self._run, hub)
-        hub.loop.run_callback(runner.switch, errand)
+        hub.loop.run_callback(runner.switch, [errand])
         return errand
 
-    def _run(self, errand: Errand[Any]) -> None:
+    def _run(self, given: list[Errand[Any]]) -> None:
+        """Take each errand out of the list that it is *given* in: greenlets keep what they were begun with."""
         runner = getcurrent()
-        while errand.run_by(runner) and len(self._idle) < MOST_IDLE:
+        while given.pop().run_by(runner) and len(self._idle) < MOST_IDLE:
             self._idle.append(runner)
-            errand = gevent.get_hub().switch()
+            given = gevent.get_hub().switch()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -76,23 +77,36 @@ def test_a_pool_that_was_closed_is_found_anew(upstream: ScriptedUpstream) -> Non
     assert answered(post(client, to, Cancellation())).status == 200
 
 
-def test_a_proxy_of_the_environment_is_asked_for_the_whole_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[bytes] = []
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
+    """What a proxy is asked, of which the environment tells; it answers each with an empty object."""
+    lines: list[bytes] = []
 
     def serve(proxy: socket.socket) -> None:
         client, _ = proxy.accept()
         with client:
-            asked.append(client.recv(65536))
-            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            lines.append(client.recv(65536).partition(b"\r\n")[0])
+            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
     with socket.create_server(("127.0.0.1", 0)) as proxy:
-        proxy.settimeout(5)
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
         monkeypatch.setenv("no_proxy", "")
-        client = UpstreamClient(connect_timeout_seconds=2, originator="poolgate", user_agent="poolgate/test")
         serving = threading.Thread(target=serve, args=(proxy,))
         serving.start()
-        answered(post(client, account("http://api.example.com/v1"), Cancellation()))
-        serving.join()
+        yield lines
+        serving.join(5)
 
-    assert asked[0].startswith(b"POST http://api.example.com/v1/chat/completions HTTP/1.1\r\n")
+
+def test_a_proxy_is_asked_for_the_whole_address(asked: list[bytes]) -> None:
+    client = UpstreamClient(connect_timeout_seconds=2, originator="poolgate", user_agent="poolgate/test")
+
+    answered(post(client, account("http://api.example.com/v1"), Cancellation()))
+
+    assert asked == [b"POST http://api.example.com/v1/chat/completions HTTP/1.1"]
+
+
+def test_a_proxy_is_asked_for_models(asked: list[bytes]) -> None:
+    client = UpstreamClient(connect_timeout_seconds=2, originator="poolgate", user_agent="poolgate/test")
+
+    assert client.get_json(account("http://api.example.com/v1"), "/models") == {}
+    assert asked == [b"GET http://api.example.com/v1/models HTTP/1.1"]

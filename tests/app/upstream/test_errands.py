@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import gevent
@@ -99,6 +101,25 @@ def test_whoever_comes_after_an_abandoned_one_is_not_interrupted() -> None:
 
     assert second.result == "second"
     assert first.done
+
+
+def test_nothing_is_kept_of_an_errand_but_what_it_brought() -> None:
+    """Who waits for the end of a stream holds the errand; the prompt need not live as long."""
+
+    class Thing:
+        pass
+
+    prompt, brought = Thing(), Thing()
+    gone = weakref.ref(prompt), weakref.ref(brought)
+    runs = Errands()
+    errand = runs.start(partial(lambda prompt, brought: brought, prompt, brought))
+    errand.wait(5)
+    del prompt, brought
+    assert (gone[0]() is None, gone[1]() is None) == (True, False)
+
+    del errand
+    assert gone[1]() is None
+    assert len(runs._idle) == 1
 
 
 def test_idle_greenlets_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
