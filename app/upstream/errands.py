@@ -78,7 +78,7 @@ class Errands:
         return errand
 
     def _run(self, given: list[Errand[Any]]) -> None:
-        """Take each errand out of the list that it is *given* in: greenlets keep what they were begun with."""
+        """Take each errand out of the list it is *given* in: a greenlet keeps what it was begun with."""
         runner = getcurrent()
         while given.pop().run_by(runner) and len(self._idle) < MOST_IDLE:
             self._idle.append(runner)
