@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +65,20 @@ def test_a_stream_of_nothing_but_its_end(pair: Pair) -> None:
     ours.sendall(b"end")
 
     assert theirs.recv(100) == b"head last end"
+
+
+def test_a_file_comes_behind_its_head(tmp_path: Path) -> None:
+    """As gunicorn sends one: by the kernel, past `sendall`."""
+    (tmp_path / "file").write_bytes(b"body")
+    ours, theirs = socket.socketpair()
+    with ours, theirs, (tmp_path / "file").open("rb") as file:
+        client = ClientSocket(ours)
+        client.hold()
+        client.sendall(b"head ")
+        client.sendfile(file)
+        client.release()
+
+        assert theirs.recv(9, socket.MSG_WAITALL) == b"head body"
 
 
 def test_nothing_waits_outside_of_an_answer(pair: Pair) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+import app.admin
 from tests.support.gateway import PoolOfTest
 
 _numbers = count(1)
@@ -30,6 +32,16 @@ def admin(pool: PoolOfTest) -> Any:
         return answer.status_code, answer.json()
 
     return send
+
+
+def test_what_pages_are_made_with(pool):
+    """Files are sent by the kernel, not by way of the application."""
+    folder = Path(app.admin.__file__).parent / "static"
+    for file in folder.iterdir():
+        answer = requests.get(f"{pool.gateway.url}/admin/static/{file.name}", timeout=30)
+        assert (answer.status_code, answer.content) == (200, file.read_bytes())
+        head = requests.head(f"{pool.gateway.url}/admin/static/{file.name}", timeout=30)
+        assert (head.status_code, head.headers["content-length"]) == (200, str(file.stat().st_size))
 
 
 def ask(pool: PoolOfTest, key: str) -> int:
