@@ -28,9 +28,8 @@ class ClientSocket:
         self._sock = sock
         self._holds = False
         self._held = b""
-        self.recv = (
-            sock.recv
-        )  # these are asked for with every request, and `__getattr__` is slow to find them
+        # asked for with every request, and `__getattr__` is slow to find them
+        self.recv = sock.recv
         self.settimeout = sock.settimeout
         self.gettimeout = sock.gettimeout
         self.fileno = sock.fileno
@@ -45,16 +44,12 @@ class ClientSocket:
     def release(self) -> None:
         """Send what nothing followed."""
         self._holds = False
-        if self._held:
-            held, self._held = self._held, b""
-            with suppress(OSError):  # closed already, and whoever did that has said why
-                send_all(self._sock, held)
+        with suppress(OSError):  # closed already, and whoever did that has said why
+            self._flush()
 
     def sendfile(self, *args: Any, **options: Any) -> Any:
         """Send a file, which gunicorn has the kernel do; behind its head."""
-        if self._held:
-            held, self._held = self._held, b""
-            send_all(self._sock, held)
+        self._flush()
         return self._sock.sendfile(*args, **options)
 
     def sendall(self, data: bytes) -> None:
@@ -64,3 +59,8 @@ class ClientSocket:
             self._holds, self._held = False, data
         else:
             send_all(self._sock, data)
+
+    def _flush(self) -> None:
+        if self._held:
+            held, self._held = self._held, b""
+            send_all(self._sock, held)

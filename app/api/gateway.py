@@ -9,8 +9,6 @@ from werkzeug.routing import MapAdapter
 from app.api.headers import GatewayRequest
 
 HOST = "gateway"  # nothing is routed by host, and no address is built
-
-
 _NO_SESSION = NullSession()
 
 

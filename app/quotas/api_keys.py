@@ -82,11 +82,8 @@ class KeyBook:
         now_ms, _, flat, (settings, zone, pool_limits, prices) = self._scripts.run(
             "authenticate", pool, digest
         )
-        fields = dict(zip(flat[::2], flat[1::2], strict=True))
-        if not fields or digest not in (fields.get("digest", digest), fields.get("former")):
-            raise InvalidApiKey("This API key is not known here")
         key = ApiKey(
-            **_stored(tuple(flat), pool, pool_limits or "[]"),
+            **_shown(tuple(flat), digest, pool, pool_limits or "[]"),
             now=now_ms / 1000,
             looked_up_at=time.monotonic(),
             zone=zone or "UTC",
@@ -230,9 +227,16 @@ def _key_from(fields: dict[str, str], pool: str) -> ApiKey:
 
 
 @lru_cache(MOST_KEYS_READ)
-def _stored(flat: tuple[str, ...], pool: str, pool_limits: str) -> dict[str, Any]:
-    """Return what a record says, [field, value, …] as Redis has it; read once while it says the same."""
-    return _read(dict(zip(flat[::2], flat[1::2], strict=True)), pool, pool_limits)
+def _shown(flat: tuple[str, ...], digest: str, pool: str, pool_limits: str) -> dict[str, Any]:
+    """
+    Return what a record says, [field, value, …] as Redis has it; read once while it says the same.
+
+    Raises InvalidApiKey when it is not that of the key with *digest*.
+    """
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    if not fields or digest not in (fields.get("digest", digest), fields.get("former")):
+        raise InvalidApiKey("This API key is not known here")
+    return _read(fields, pool, pool_limits)
 
 
 def _read(fields: dict[str, str], pool: str, pool_limits: str) -> dict[str, Any]:

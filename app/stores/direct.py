@@ -3,8 +3,8 @@ Scripts on one plain server, for a third of what redis-py's client costs a call.
 
 Every request waits for Redis three times. The client takes a connection out of its pool, asks the
 kernel whether something lies in it, counts for its telemetry and prepares to try again; here a
-connection that was used before is at hand, with its socket and a reader of replies, and the
-client is left to what goes wrong.
+connection that was used before is at hand, with a reader of replies, and the client is left to
+what goes wrong.
 """
 
 from __future__ import annotations

@@ -82,9 +82,7 @@ class Scripts:
         self.client = client
         self._direct = for_scripts(client)
         self._sources = {name: source(name, clock) for name in PARTS}
-        self._digests = {
-            name: hashlib.sha1(text.encode()).hexdigest() for name, text in self._sources.items()
-        }
+        self._digests = {name: _digest(text) for name, text in self._sources.items()}
 
     def run(self, operation: str, pool: str, *args: Any) -> Any:
         """

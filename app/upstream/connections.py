@@ -14,16 +14,19 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from app.sockets import send_all
 from app.upstream.addresses import check
 
-JOINED_BYTES = (
-    1024 * 1024
-)  # of a whole request: copying this much costs more than a second call to the kernel
+JOINED_BYTES = 1024 * 1024  # of a whole request; to copy more costs more than another system call
 
 
-class _Together:
-    """Holds back what `request` sends, until all of it is there."""
+class _Upstream:
+    """Leads where it may, and holds back what `request` sends until all of it is there."""
 
+    names_may_be_private = True
     sock: Any
     _held: list[Any] | None = None
+
+    def _new_conn(self) -> socket.socket:
+        made: socket.socket = super()._new_conn()  # type: ignore[misc]
+        return check(self, made, names_may_be_private=self.names_may_be_private)  # type: ignore[arg-type]
 
     def request(self, *args: Any, **options: Any) -> None:
         held: list[Any] = []
@@ -34,36 +37,31 @@ class _Together:
             self._held = None
         whole = sum(len(data) for data in held) <= JOINED_BYTES
         for data in (b"".join(held),) if whole else held:
-            if self.sock is None:
-                super().send(data)  # type: ignore[misc]  # connects first
-            else:
-                send_all(self.sock, data)
+            self.send(data)
 
     def send(self, data: Any) -> None:
-        if self._held is None:
-            super().send(data)  # type: ignore[misc]
-        else:
+        if self._held is not None:
             self._held.append(data)
+        elif self.sock is None:
+            super().send(data)  # type: ignore[misc]  # connects first
+        else:
+            send_all(self.sock, data)
 
 
-class _Anywhere(_Together, HTTPConnection):
-    def _new_conn(self) -> socket.socket:
-        return check(self, super()._new_conn(), names_may_be_private=True)
+class _Anywhere(_Upstream, HTTPConnection):
+    pass
 
 
-class _AnywhereByTls(_Together, HTTPSConnection):
-    def _new_conn(self) -> socket.socket:
-        return check(self, super()._new_conn(), names_may_be_private=True)
+class _AnywhereByTls(_Upstream, HTTPSConnection):
+    pass
 
 
-class _Public(_Together, HTTPConnection):
-    def _new_conn(self) -> socket.socket:
-        return check(self, super()._new_conn(), names_may_be_private=False)
+class _Public(_Upstream, HTTPConnection):
+    names_may_be_private = False
 
 
-class _PublicByTls(_Together, HTTPSConnection):
-    def _new_conn(self) -> socket.socket:
-        return check(self, super()._new_conn(), names_may_be_private=False)
+class _PublicByTls(_Upstream, HTTPSConnection):
+    names_may_be_private = False
 
 
 class _AnywherePool(HTTPConnectionPool):

@@ -11,7 +11,6 @@ import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -22,6 +21,7 @@ from tests.support.gateway import Gateway, PoolOfTest, running_gateway
 from tests.support.tls import make_certificate, tls_door
 from tests.support.upstream_client import ScriptedUpstream
 
+STREAMED = BODIES["chat"] | {"stream": True}
 SSE = {"content-type": "text/event-stream"}
 ADDRESS = "127.0.0.1"
 OFTEN = '{"time_limits":{"*":{"keepalive":0.1}}}'  # a sign of life for the client
@@ -66,10 +66,6 @@ def until(connection: socket.socket, words: bytes, times: int = 1) -> bytes:
     return told
 
 
-def asked(stream: bool) -> dict[str, Any]:
-    return BODIES["chat"] | {"stream": stream}
-
-
 def test_a_body_that_no_single_write_takes(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     """It is sent whole, and its connection is used again."""
     key, text = pool.key(), "word " * 600_000
@@ -89,7 +85,7 @@ def test_headers_come_before_the_answer(pool: PoolOfTest, upstream: ScriptedUpst
     last = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
     said = "".join(f"data: {json.dumps(event)}\n\n" for event in (first, last)) + "data: [DONE]\n\n"
     upstream.script({"status": 200, "headers": SSE, "steps": [{"gate": "think"}, {"send": said}]})
-    connection = ask(pool, PATHS["chat"], asked(True), pool.key())
+    connection = ask(pool, PATHS["chat"], STREAMED, pool.key())
     upstream.wait_for(1, gate="think")
     told = until(connection, b": keepalive", 3)  # the headers have long been read
 
@@ -104,7 +100,7 @@ def test_headers_come_before_the_answer(pool: PoolOfTest, upstream: ScriptedUpst
 def test_a_burst_longer_than_a_read(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     upstream.script({"play": "text", "text": "word " * 20_000, "deltas": 2000})
 
-    answer = pool.post(PATHS["chat"], asked(True), pool.key())
+    answer = pool.post(PATHS["chat"], STREAMED, pool.key())
 
     assert answer.text.count('"word') == 2000
     assert answer.text.endswith("data: [DONE]\n\n")
@@ -112,7 +108,7 @@ def test_a_burst_longer_than_a_read(pool: PoolOfTest, upstream: ScriptedUpstream
 
 def test_a_client_that_leaves_stops_its_upstream(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     upstream.script({"play": "text", "text": "one two three", "deltas": 3, "at": {"2": [{"stall": True}]}})
-    connection = ask(pool, PATHS["chat"], asked(True), pool.key())
+    connection = ask(pool, PATHS["chat"], STREAMED, pool.key())
     assert connection.recv(10)
 
     connection.close()
@@ -126,7 +122,7 @@ def test_a_client_that_leaves_stops_its_upstream(pool: PoolOfTest, upstream: Scr
 def test_a_stream_that_breaks_is_not_an_end(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     upstream.script({"play": "text", "text": "one two three", "deltas": 3, "at": {"2": [{"reset": True}]}})
 
-    answer = pool.post(PATHS["chat"], asked(True), pool.key())
+    answer = pool.post(PATHS["chat"], STREAMED, pool.key())
 
     assert '"code":"stream_incomplete"' in answer.text
 
@@ -135,7 +131,7 @@ def test_silence_is_not_a_break(pool: PoolOfTest, upstream: ScriptedUpstream) ->
     """The wait for more ends every now and then, to tell the client that we are alive."""
     pool.set(settings=OFTEN)
     upstream.script({"play": "text", "text": "one two three", "deltas": 3, "at": {"2": [{"gate": "on"}]}})
-    connection = ask(pool, PATHS["chat"], asked(True), pool.key())
+    connection = ask(pool, PATHS["chat"], STREAMED, pool.key())
     until(connection, b": keepalive", 2)
 
     upstream.release("on")

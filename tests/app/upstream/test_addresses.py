@@ -18,11 +18,6 @@ from tests.support.upstream_client import ScriptedUpstream
 NAME = "api.example.com"
 
 
-@pytest.fixture
-def client() -> UpstreamClient:
-    return UpstreamClient(connect_timeout_seconds=2, originator="poolgate", user_agent="poolgate/test")
-
-
 @pytest.fixture(autouse=True)
 def _leads_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let NAME resolve to this machine, as its owner could at any time."""

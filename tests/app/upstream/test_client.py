@@ -35,11 +35,6 @@ BODY = (
 
 
 @pytest.fixture
-def client() -> UpstreamClient:
-    return UpstreamClient(connect_timeout_seconds=2, originator="poolgate", user_agent="poolgate/test")
-
-
-@pytest.fixture
 def cancellation() -> Cancellation:
     return Cancellation()
 

@@ -66,9 +66,8 @@ def test_a_request_that_cannot_be_made_is_not_sent_in_part() -> None:
     assert sock.calls == []
 
 
-def test_a_pool_that_was_closed_is_found_anew(upstream: ScriptedUpstream) -> None:
+def test_a_pool_that_was_closed_is_found_anew(client: UpstreamClient, upstream: ScriptedUpstream) -> None:
     """As urllib3 does with the one not used for longest, when there are more hosts than it keeps."""
-    client = UpstreamClient(connect_timeout_seconds=2, originator="poolgate", user_agent="poolgate/test")
     to = account(upstream.base_url())
     answered(post(client, to, Cancellation())).body.close()
     client._anywhere.close()
@@ -97,16 +96,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
         serving.join(5)
 
 
-def test_a_proxy_is_asked_for_the_whole_address(asked: list[bytes]) -> None:
-    client = UpstreamClient(connect_timeout_seconds=2, originator="poolgate", user_agent="poolgate/test")
-
+def test_a_proxy_is_asked_for_the_whole_address(client: UpstreamClient, asked: list[bytes]) -> None:
     answered(post(client, account("http://api.example.com/v1"), Cancellation()))
 
     assert asked == [b"POST http://api.example.com/v1/chat/completions HTTP/1.1"]
 
 
-def test_a_proxy_is_asked_for_models(asked: list[bytes]) -> None:
-    client = UpstreamClient(connect_timeout_seconds=2, originator="poolgate", user_agent="poolgate/test")
-
+def test_a_proxy_is_asked_for_models(client: UpstreamClient, asked: list[bytes]) -> None:
     assert client.get_json(account("http://api.example.com/v1"), "/models") == {}
     assert asked == [b"GET http://api.example.com/v1/models HTTP/1.1"]
