@@ -31,7 +31,8 @@ Every failure that a caller can be told about.
         ├── StreamIncomplete       502  the end came without a terminal event
         │   └── AnswersDiffer      502  … and no other account could go on with it
         ├── StreamEventTooLarge    502
-        └── UpstreamProtocolError  502  bytes that are not the protocol
+        ├── UpstreamProtocolError  502  bytes that are not the protocol
+        └── UpstreamRedirected     502  a redirect: the account's base URL is wrong
 
 `app.api.errors` alone turns one of these into an HTTP answer; in a stream the same
 fields become the error event.
@@ -265,6 +266,22 @@ class StreamEventTooLarge(UpstreamError):
 
 class UpstreamProtocolError(UpstreamError):
     code = "upstream_protocol_error"
+
+
+class UpstreamRedirected(UpstreamError):
+    """
+    The upstream answered with a redirect, which is never followed: it would send a credential elsewhere.
+
+    The account's base URL has to be corrected, so sending the request again is of no use.
+    """
+
+    code = "upstream_redirected"
+    retryable = False
+
+    def __init__(self, status: int) -> None:
+        super().__init__(
+            f"The upstream redirected to another address (status {status}); check the account's base URL"
+        )
 
 
 def our_failure() -> GatewayError:

@@ -20,6 +20,7 @@ from app.errors import (
     StreamIncomplete,
     UpstreamError,
     UpstreamProtocolError,
+    UpstreamRedirected,
     UpstreamRejected,
     UpstreamTimeout,
     UpstreamUnreachable,
@@ -40,6 +41,7 @@ class Failure(StrEnum):
     CUT = "cut"  # the stream ended in the middle
     DIFFERS = "differs"  # the answer is fine, but does not go on with one that was cut
     GARBLED = "garbled"  # bytes that are not the protocol
+    REDIRECTED = "redirected"  # the base URL of the account is wrong
     CALLER = "caller"  # the request itself is wrong
     DEADLINE = "deadline"  # our deadline over all attempts
 
@@ -74,6 +76,7 @@ def classify(error: UpstreamError) -> Failure:
         (StreamIdleTimeout, Failure.SLOW),
         (StreamEventTooLarge, Failure.GARBLED),
         (UpstreamProtocolError, Failure.GARBLED),
+        (UpstreamRedirected, Failure.REDIRECTED),
         (UpstreamTimeout, Failure.DEADLINE),
     ):
         if isinstance(error, kind):
@@ -138,6 +141,7 @@ CONSEQUENCES: dict[Failure, Belief | Suspicion | None] = {
     Failure.CUT: Suspicion(),
     Failure.DIFFERS: None,
     Failure.GARBLED: Suspicion(),
+    Failure.REDIRECTED: Suspicion(),
     Failure.CALLER: None,
     Failure.DEADLINE: None,
 }

@@ -41,6 +41,7 @@ TABLE: dict[Failure, tuple[Action, Action]] = {
     Failure.CUT: (Action.OTHER, Action.RESTART),
     Failure.DIFFERS: (Action.TELL, Action.TELL),
     Failure.GARBLED: (Action.OTHER_ONLY, Action.RESTART),
+    Failure.REDIRECTED: (Action.OTHER_ONLY, Action.RESTART),
     Failure.CALLER: (Action.TELL, Action.TELL),
     Failure.DEADLINE: (Action.TELL, Action.TELL),
 }

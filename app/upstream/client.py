@@ -25,7 +25,7 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Retry, Timeout
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
-from app.errors import UpstreamError
+from app.errors import UpstreamError, UpstreamProtocolError, UpstreamRedirected
 from app.pool.account import RESPONSES, Account
 from app.streaming.failures import rejection_from_body
 from app.upstream import connections
@@ -48,7 +48,7 @@ _PATHS = {"chat": "/chat/completions", "responses": "/responses"}
 
 
 class Answer:
-    """An upstream's answer below 400: its headers are here, its body is arriving."""
+    """An upstream's 2xx answer: its headers are here, its body is arriving."""
 
     def __init__(self, response: BaseHTTPResponse) -> None:
         self.status = response.status
@@ -210,8 +210,12 @@ class UpstreamClient:
             response = self._adapter_of(account).way_to(account.base_url + path).get(headers, timeout_seconds)
             if response.status >= 400:
                 raise rejection_from_body(response.status, response.data, response.headers)
+            if response.status >= 300:
+                raise UpstreamRedirected(response.status)
             payload: object = orjson.loads(response.data)
             return payload
+        except orjson.JSONDecodeError:
+            raise UpstreamProtocolError("The upstream answered with something that is not JSON") from None
         except (requests.RequestException, HTTPError, ValueError) as error:
             raise from_exception(error) from error
 
@@ -248,7 +252,12 @@ def _answer(
 ) -> Answer | UpstreamError:
     try:
         answer = Answer(adapter.way_to(url).post(headers, body, timeout))
-        return answer if answer.status < 400 else _rejection(answer)
+        if answer.status >= 400:
+            return _rejection(answer)
+        if answer.status >= 300:  # a redirect, or a 304 that answers no condition of ours
+            answer.body.close()
+            return UpstreamRedirected(answer.status)
+        return answer
     except UpstreamError as error:
         return error
     except Exception as error:  # requests, urllib3, sockets and TLS have no common root

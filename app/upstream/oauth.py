@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 
 import requests
 
-from app.errors import UpstreamProtocolError, UpstreamRejected
+from app.errors import UpstreamProtocolError, UpstreamRedirected, UpstreamRejected
 from app.streaming.waits import number
 from app.upstream.errors import from_exception
 
@@ -150,6 +150,8 @@ class OAuth:
             answer = None
         if response.status_code >= 400:
             raise _refusal(response.status_code, answer)
+        if response.status_code >= 300:
+            raise UpstreamRedirected(response.status_code)
         if response.status_code != 200 or not isinstance(answer, dict):
             raise UpstreamProtocolError("The sign-in service's answer is not what was asked for")
         return answer

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.errors import UpstreamUnreachable
+from app.errors import UpstreamRedirected, UpstreamUnreachable
 from app.upstream import connections
 from app.upstream.addresses import ForbiddenAddress, check
 from app.upstream.cancellation import Cancellation
@@ -61,7 +61,7 @@ def test_no_redirection_is_followed(client: UpstreamClient, upstream: ScriptedUp
     elsewhere = {"location": upstream.base_url("b") + "/models"}
     upstream.script({"status": 302, "headers": elsewhere, "framing": "length"}, account="a", path="/models")
 
-    with pytest.raises(UpstreamUnreachable):
+    with pytest.raises(UpstreamRedirected):
         client.get_json(account(upstream.base_url("a")), "/models")
 
     assert [seen.account for seen in upstream.log()] == ["a"]

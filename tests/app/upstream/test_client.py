@@ -16,6 +16,7 @@ from app.errors import (
     StreamEventTooLarge,
     StreamIncomplete,
     UpstreamProtocolError,
+    UpstreamRedirected,
     UpstreamRejected,
     UpstreamUnreachable,
 )
@@ -174,6 +175,25 @@ def test_an_error_answer_becomes_its_envelope(
 
     assert raised.value.upstream_status == 429
     assert raised.value.retry_after_seconds == 7
+
+
+@pytest.mark.parametrize("path", ["/models", "/wham/usage"])
+def test_redirect_of_a_small_request_is_reported(
+    client: UpstreamClient, upstream: ScriptedUpstream, path: str
+) -> None:
+    upstream.script({"status": 302, "framing": "length", "headers": {"location": "/x"}}, path=path)
+
+    with pytest.raises(UpstreamRedirected):
+        client.get_json(account(upstream.base_url()), path)
+
+
+def test_list_that_is_not_json_is_no_broken_connection(
+    client: UpstreamClient, upstream: ScriptedUpstream
+) -> None:
+    upstream.script({"headers": {"content-type": "text/html"}, "steps": [{"send": "<p>"}]}, path="/models")
+
+    with pytest.raises(UpstreamProtocolError):
+        client.get_json(account(upstream.base_url()), "/models")
 
 
 def test_a_closed_port_is_told_apart_from_a_broken_answer(

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from app.errors import UpstreamProtocolError, UpstreamRejected, UpstreamUnreachable
+from app.errors import UpstreamProtocolError, UpstreamRedirected, UpstreamRejected, UpstreamUnreachable
 from app.upstream.oauth import CLIENT_ID, Grant, OAuth, challenge_of, new_verifier
 from tests.support.ports import free_port
 
@@ -122,12 +122,18 @@ class TestRefresh:
         assert refused.value.code == code
         assert "secret" not in str(refused.value)
 
-    @pytest.mark.parametrize("play", [{"status": 200, "body": []}, {"status": 302, "body": {}}])
-    def test_answers_that_make_no_sense(self, oauth, issuer, play):
+    def test_answers_that_make_no_sense(self, oauth, issuer):
         login, tokens = issuer.login()
-        issuer.stage(login, play)
+        issuer.stage(login, {"status": 200, "body": []})
 
         with pytest.raises(UpstreamProtocolError):
+            oauth.refresh(tokens.refresh_token, "proactive_expiry")
+
+    def test_redirect_is_reported_as_such(self, oauth, issuer):
+        login, tokens = issuer.login()
+        issuer.stage(login, {"status": 302, "body": {}})
+
+        with pytest.raises(UpstreamRedirected):
             oauth.refresh(tokens.refresh_token, "proactive_expiry")
 
     def test_an_answer_that_never_came(self, oauth, issuer):
