@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections import deque
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
@@ -20,13 +21,12 @@ from app.api.form import read_form
 from app.api.services import services
 from app.errors import ClientGone, GatewayError, UpstreamProtocolError
 from app.relay.call import Call
+from app.relay.content_types import EVENTS, NO_CONTENT, essence_of, is_json, passing_type
 from app.streaming.frames import chat_error
 from schemas.plain import FORM_REQUESTS, JSON_REQUESTS
 
 bp = Blueprint("plain", __name__)
 bp.after_request(add_windows)
-
-EVENTS = "text/event-stream"
 
 
 @bp.before_request
@@ -83,13 +83,19 @@ def _answered(exchange: Exchange) -> Response:
     first = b"".join(next(filter(None, arriving), []))
     last = exchange.answering.record.last
     if last is None:
-        raise UpstreamProtocolError("Nobody answered")
-    kind = last.headers.get("Content-Type", "application/octet-stream")
-    if kind.startswith("application/json"):
+        raise UpstreamProtocolError("No account answered")
+    kind, essence = passing_type(last.headers), essence_of(last.headers)
+    if is_json(essence) or last.status in NO_CONTENT:
+        deque(arriving, 0)  # to its end, or the books would have it that the caller left
         exchange.close()
-        return Response(first, content_type=kind)
-    response = Response(_pieces(exchange, first, kind.startswith(EVENTS)), content_type=kind)
-    response.call_on_close(exchange.close)
+        response = Response(first, last.status, content_type=kind)
+    else:
+        pieces = _pieces(exchange, first, essence == EVENTS)
+        response = Response(pieces, last.status, content_type=kind)
+        response.call_on_close(exchange.close)
+    if last.status in NO_CONTENT:
+        response.headers.pop("Content-Type", None)
+    response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 

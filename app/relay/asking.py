@@ -28,6 +28,7 @@ class Asking:
         self.account = account
         self.prepared = prepared
         self.headers: Mapping[str, str] = {}  # of the answer, once it is there
+        self.status = 200  # of the answer
         self.raw: list[dict[str, Any]] = []  # what the upstream said, where the caller is told
         self.trace_headers: Mapping[str, str] = {}  # that tell the upstream of our span
         self._patience = patience
@@ -57,7 +58,7 @@ class Asking:
         except BaseException:
             sending.abandon()
             raise
-        self.headers = answer.headers
+        self.headers, self.status = answer.headers, answer.status
         try:
             with self.call.cancellation.interrupting(answer.body.interrupt):
                 yield from self._answered(answer)

@@ -10,6 +10,7 @@ from app.errors import StreamIncomplete, UpstreamProtocolError
 from app.pool.account import Account
 from app.relay.asking import Asking, Ticks
 from app.relay.call import Call
+from app.relay.content_types import NO_CONTENT, essence_of
 from app.relay.cutting import cut_for
 from app.relay.patience import Patience
 from app.relay.wires import WIRES, translator_for
@@ -152,6 +153,10 @@ class Attempt(Asking):
 
 
 def _require_event_stream(answer: Answer) -> None:
-    kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    kind = essence_of(answer.headers)
+    if answer.status in NO_CONTENT:
+        raise UpstreamProtocolError(
+            f"The upstream answered with status {answer.status}, which has no content"
+        )
     if kind not in ("text/event-stream", ""):
         raise UpstreamProtocolError(f"The upstream answered with {kind[:60]} instead of a stream of events")

@@ -16,6 +16,7 @@ from app.errors import EndpointMissing, StreamIncomplete, UpstreamProtocolError,
 from app.pool.account import Account
 from app.relay.asking import Asking, Ticks
 from app.relay.call import Call
+from app.relay.content_types import EVENTS, NO_CONTENT, PAGES, essence_of, is_json
 from app.relay.patience import Patience
 from app.streaming.events import DONE, Event
 from app.streaming.sse import EventDecoder
@@ -58,6 +59,7 @@ class PlainAttempt(Asking):
         self.reader = PlainReader()
         self.committed = False
         self._ended = False  # whether a stream of events has told that it ends
+        self._done = False  # whether nothing more can follow
         self._decoder = EventDecoder()
 
     def events(self) -> Ticks:
@@ -81,13 +83,17 @@ class PlainAttempt(Asking):
         )
 
     def _answered(self, answer: Answer) -> Ticks:
-        match answer.headers.get("Content-Type", "").partition(";")[0].strip().lower():
-            case "application/json":
-                yield from self._whole(answer.body)
-            case "text/event-stream":
-                yield from self._stream(answer.body)
-            case _:
-                yield from self._pieces(answer.body)
+        kind = essence_of(answer.headers)
+        if answer.status in NO_CONTENT:
+            return
+        if kind in PAGES:
+            raise UpstreamProtocolError(f"The upstream answered with a page ({kind}) instead of an answer")
+        if is_json(kind):
+            yield from self._whole(answer.body)
+        elif kind == EVENTS:
+            yield from self._stream(answer.body)
+        else:
+            yield from self._pieces(answer.body)
 
     def _whole(self, body: Body) -> Ticks:
         held, size = [], 0
@@ -112,6 +118,8 @@ class PlainAttempt(Asking):
             for piece in pieces or ():
                 self._observe(self._decoder.feed(piece))
             yield pieces
+            if self._done:
+                return  # what follows the end is part of nothing; a caller may leave now
         self._observe(self._decoder.flush())
         if not self._ended:
             raise StreamIncomplete("The upstream's stream ended before its answer was complete")
@@ -119,7 +127,10 @@ class PlainAttempt(Asking):
     def _observe(self, events: list[Event]) -> None:
         for event in events:
             self.reader.observe(event.payload)
+            self._done |= event is DONE
             self._ended |= event is DONE or event.type.endswith(ENDS)
+        if self._ended:
+            self._patience.completed()
 
     def _pieces(self, body: Body) -> Ticks:
         while data := (yield from self._read(body)):
@@ -131,14 +142,19 @@ class PlainAttempt(Asking):
             try:
                 data = body.read(self._patience.seconds())
             except StreamIncomplete:
-                self.call.cancellation.check()  # the break was ours: somebody left
+                if self._ended:
+                    return b""  # the answer is whole; what broke off was the formal end of its stream
+                self.call.cancellation.check()  # the break was ours: the caller left
                 raise
+            if self._ended and self.call.cancellation.error is not None:
+                return b""  # the caller left with a whole answer
             self.call.cancellation.check()
             if data is not None:
                 self._patience.progressed()
                 self._patience.told_client()
                 return data
-            self._patience.enough()
+            if self._patience.enough():
+                return b""
             yield from self._sign_of_life()
 
 

@@ -1,0 +1,43 @@
+"""
+Which content types of an upstream may pass to a caller, and under which name.
+
+A gateway's own origin must not show an upstream's page or script: HTML is a failure of the
+upstream (a login page, a proxy's error), and what a browser could run becomes a neutral type.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+NEUTRAL = "application/octet-stream"
+EVENTS = "text/event-stream"
+PAGES = frozenset(("text/html", "application/xhtml+xml"))
+NO_CONTENT = (204, 205)  # statuses whose answers have no body
+MAX_HEADER_CHARS = 200  # of a Content-Type that passes as it came; real ones are under 100
+
+_SAFE = re.compile(
+    r"audio/[\w.+-]+|video/[\w.+-]+|image/(?:png|jpeg|webp|gif|avif)"
+    r"|text/(?:plain|vtt|csv|event-stream)|application/(?:json|x-ndjson|jsonl|x-subrip|octet-stream)"
+    r"|application/[\w.-]+\+json",
+    re.ASCII,
+)
+_PRINTABLE = re.compile(r"[\x20-\x7e]*")
+
+
+def essence_of(headers: Mapping[str, str]) -> str:
+    """Return `type/subtype` in lower case, without parameters; `""` where there is none."""
+    return headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def is_json(essence: str) -> bool:
+    return essence == "application/json" or (essence.startswith("application/") and essence.endswith("+json"))
+
+
+def passing_type(headers: Mapping[str, str]) -> str:
+    """Return the Content-Type that a caller is given for an answer with *headers*."""
+    essence = essence_of(headers)
+    if not _SAFE.fullmatch(essence):
+        return NEUTRAL
+    whole = headers.get("Content-Type", "").strip()
+    return whole if len(whole) <= MAX_HEADER_CHARS and _PRINTABLE.fullmatch(whole) else essence
