@@ -18,7 +18,7 @@ from app.api.cache_headers import caching_wish, name_ignored
 from app.api.calls import Target, chat_call
 from app.api.services import services
 from app.errors import InvalidRequest, NotFound
-from app.quotas.limits import MICRO_DOLLARS
+from app.formatting import MICRO_DOLLARS
 from app.relay.answering import Answering
 from app.streaming.events import Event
 from app.streaming.usage import usage_from_chat

@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 from app.api.auth import authenticate, caller
 from app.api.json import json_response
 from app.api.services import services
-from app.quotas.limits import MICRO_DOLLARS
+from app.formatting import MICRO_DOLLARS
 from app.quotas.usage_book import Gauge, Standing, UpstreamWindow
 
 bp = Blueprint("usage", __name__)

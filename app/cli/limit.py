@@ -10,10 +10,11 @@ import click
 
 from app.cli import complete
 from app.cli.common import Decorator, Group, checked, desk, example, in_pool, with_store
-from app.cli.output import moment, show_json, show_list, table
+from app.cli.output import Figure, moment, show_json, show_list, table
+from app.formatting import count, exact_dollars
 from app.office.telling import told_gauge
 from app.quotas.limit_book import FOR_POOL
-from app.quotas.limits import MICRO_DOLLARS, MODES, describe, parse_limit
+from app.quotas.limits import MODES, describe, parse_limit
 from app.wiring import Services
 
 WHOSE = {"key": "the API key KEY", "pool": "a pool, which all of its keys share"}
@@ -101,8 +102,8 @@ def limit_group(owner: str) -> click.Group:
 
 
 def _row(limit: dict[str, Any]) -> tuple[object, ...]:
-    unit = MICRO_DOLLARS if limit["what"] == "cost" else 1
-    amounts = [f"{limit[name] / unit:.10g}" for name in ("settled", "held", "remaining")]
+    write = exact_dollars if limit["what"] == "cost" else count
+    amounts = [Figure(write(limit[name])) for name in ("settled", "held", "remaining")]
     return (
         limit["id"],
         limit["limit"],

@@ -21,11 +21,15 @@ REFUSED, USAGE, STORE_UNAVAILABLE = 1, 2, 3  # exit codes
 GAP = "  "
 
 
+class Figure(str):
+    """A formatted number, which tables align to the right."""
+
+
 def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Return *rows* under *heads* in aligned columns; columns of numbers are aligned to the right."""
     cells = [[_printable(cell) for cell in row] for row in (heads, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    right = [all(isinstance(cell, int) for cell in column) for column in zip(*rows, strict=True)]
+    right = [all(isinstance(cell, int | Figure) for cell in column) for column in zip(*rows, strict=True)]
     lines = (
         GAP.join(
             cell.rjust(width) if to_right else cell.ljust(width)

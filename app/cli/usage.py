@@ -8,15 +8,15 @@ import click
 
 from app.cli import complete
 from app.cli.common import Command, example, in_pool, with_store
-from app.cli.output import show_json, show_list, table
+from app.cli.output import Figure, show_json, show_list, table
+from app.formatting import count, dollars
 from app.office.telling import busiest, told_series
-from app.quotas.limits import MICRO_DOLLARS
 from app.quotas.series import SPANS
 from app.quotas.usage_book import BY
 from app.wiring import Services
 
 FIGURES = ("requests", "errors", "input_tokens", "cached_tokens", "output_tokens", "cost")
-HEADS = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "USD")
+HEADS = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "COST")
 
 
 def day(text: str) -> date:
@@ -92,5 +92,5 @@ def _names(services: Services, pool: str, by: str) -> dict[str, str]:
 
 
 def _row(name: str, figures: dict[str, int]) -> tuple[object, ...]:
-    counts = [figures.get(figure, 0) for figure in FIGURES[:-1]]
-    return name, *counts, f"{figures.get('cost', 0) / MICRO_DOLLARS:.4f}"
+    counts = [Figure(count(figures.get(figure, 0))) for figure in FIGURES[:-1]]
+    return name, *counts, Figure(dollars(figures.get("cost", 0)))

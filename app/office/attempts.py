@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from app.errors import TooManyAttempts
+from app.formatting import duration
 from app.stores import keys
 from app.stores.client import store_errors
 from app.stores.scripts import Scripts
@@ -40,9 +41,8 @@ class Locked(TooManyAttempts):
     """`first`: nobody was refused for this reason before, so this one is worth a line in the audit book."""
 
     def __init__(self, seconds: float, *, first: bool) -> None:
-        minutes = math.ceil(seconds / 60)
         super().__init__(
-            f"Too many attempts to sign in. Try again in {minutes} minute{'s' * (minutes > 1)}.",
+            f"Too many attempts to sign in. Try again in {duration(math.ceil(seconds / 60) * 60)}.",
             retry_after_seconds=seconds,
         )
         self.first = first

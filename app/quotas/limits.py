@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from app.errors import InvalidRequest
+from app.formatting import MICRO_DOLLARS, count, exact_dollars
 
 WHATS = {
     "requests": "requests",
@@ -26,7 +27,6 @@ WHATS = {
 }
 PERS = ("second", "minute", "hour", "day", "week", "month", "ever")
 MODES = ("strict", "balanced")
-MICRO_DOLLARS = 1_000_000  # in a dollar
 
 MOST = 10**13  # the scripts write 14 digits of a number, and what is held comes on top
 MOST_SHORT = 10**11  # per second and minute a unit is counted in thousandths and sixty-thousandths
@@ -109,13 +109,13 @@ def _amount(text: str, what: str, per: str) -> int:
         raise _refused(f"A limit must be above zero, not {text[:40]}")
     most = MOST_SHORT if per in ("second", "minute") else MOST
     if number > most:
-        raise _refused(f"A limit per {per} of more than {most} is not a limit")
+        raise _refused(f"A limit per {per} of more than {count(most)} is not a limit")
     units = number * MICRO_DOLLARS if what == "cost" else number
     if units != int(units):
         finest = "millionths of a dollar" if what == "cost" else "whole numbers"
         raise _refused(f"{what} are counted in {finest}: {text[:40]} is too fine")
     if units > most:
-        raise _refused(f"A limit per {per} of more than {most} micro-dollars is not a limit")
+        raise _refused(f"A limit per {per} of more than {exact_dollars(most)} is not a limit")
     return int(units)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from app.errors import GatewayError, NoAccounts, QuotaExceeded, UpstreamError
+from app.errors import GatewayError, ModelNotFound, NoAccounts, QuotaExceeded, UpstreamError
 from app.pool.failures import Failure, classify
 from app.relay.cache import AnswerCache
 from app.relay.call import Call
@@ -59,7 +59,7 @@ class Answering:
 def another_may(error: GatewayError) -> bool:
     """Whether another model may answer what failed with *error*."""
     if not isinstance(error, UpstreamError):
-        return isinstance(error, NoAccounts | QuotaExceeded)
+        return isinstance(error, NoAccounts | QuotaExceeded | ModelNotFound)
     match classify(error):
         case Failure.CALLER:
             return error.code == TOO_LONG or TOO_LONG_WORDS in error.message.lower()

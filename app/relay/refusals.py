@@ -1,8 +1,7 @@
-"""What admission refused, as an error that says what to do: wait, ask for less, or call somebody."""
+"""Admission refusals as errors that say what happened and what to do about it."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from app.errors import (
@@ -14,16 +13,9 @@ from app.errors import (
     QuotaExceeded,
     StoreUnavailable,
 )
+from app.formatting import count, duration, exact_dollars, limit_name, quantity
 
-HELD_RETRY_SECONDS = 2.0  # others hold it: nobody knows when they end, so ask again soon
-WORDS = {
-    "requests": "requests",
-    "input_tokens": "input tokens",
-    "output_tokens": "output tokens",
-    "total_tokens": "tokens",
-    "cost": "micro-dollars of cost",
-    "parallel_requests": "parallel requests",
-}
+HELD_RETRY_SECONDS = 2.0  # other requests hold it and may end at any time
 
 
 def refusal(reply: dict[str, Any], *, native_field: str | None) -> GatewayError:
@@ -40,37 +32,43 @@ def refusal(reply: dict[str, Any], *, native_field: str | None) -> GatewayError:
 
 def _over_limit(reply: dict[str, Any]) -> QuotaExceeded:
     limit, amount = reply["limit"], reply["amount"]
-    name = f"{limit['max']} {WORDS[limit['what']]}"
-    if limit["per"] not in ("none", "ever"):
-        name += f" per {limit['per']}"
-    if limit.get("model"):
-        name += f" for {limit['model']}"
     owner = "This API key's" if limit.get("scope") != "pool" else "The pool's"
-    standing = f"{reply['settled']} used, {reply['held']} held by running requests, {amount} asked for"
+    name = f"{owner} limit of {limit_name(limit)}"
     match reply["why"]:
         case "never":
             return NeverFits(
-                f"{owner} limit of {name} can never fit this request, which may use up to {amount}; "
-                "ask for less, for instance with a smaller max output"
+                f"{name} can never fit this request, which may use up to {quantity(amount, limit['what'])}; "
+                "ask for less, for example with a smaller maximum output"
             )
         case "unbounded":
-            return NeverFits(
-                f"{owner} limit of {name} is strict and this request has no bound; "
-                "set max_output_tokens (chat: max_completion_tokens) or give the model a price"
-            )
+            return NeverFits(f"{name} is strict and this request has no upper bound; {_how_to_bound(limit)}")
         case "held":
             return QuotaExceeded(
-                f"{owner} limit of {name} is held by other requests just now ({standing}); try again shortly",
+                f"{name} is reserved by other running requests ({_standing(reply)}); try again in "
+                f"{duration(HELD_RETRY_SECONDS)}",
                 retry_after_seconds=HELD_RETRY_SECONDS,
             )
+    spent = "is used up" if reply["settled"] >= limit["max"] else "has no room for this request"
     if not reply["wait_ms"]:
-        return QuotaExceeded(f"{owner} limit of {name} is spent ({standing}) and does not reset")
+        return QuotaExceeded(f"{name} {spent} and does not reset ({_standing(reply)})")
     wait = reply["wait_ms"] / 1000
+    ends = "there is room in" if limit["per"] in ("second", "minute") else "resets in"
     return QuotaExceeded(
-        f"{owner} limit of {name} is spent ({standing}); there is room in {math.ceil(wait)} s",
+        f"{name} {spent}; {ends} {duration(wait)} ({_standing(reply)})",
         retry_after_seconds=wait,
         resets_at=reply["now"] / 1000 + wait,
     )
+
+
+def _standing(reply: dict[str, Any]) -> str:
+    write = exact_dollars if reply["limit"]["what"] == "cost" else count
+    used, reserved, requested = (write(reply[name]) for name in ("settled", "held", "amount"))
+    return f"{used} used, {reserved} reserved by running requests, {requested} requested"
+
+
+def _how_to_bound(limit: dict[str, Any]) -> str:
+    bound = "set max_output_tokens (chat: max_completion_tokens)"
+    return f"{bound}, and a price if the model has none" if limit["what"] == "cost" else bound
 
 
 def _nobody(reply: dict[str, Any], native_field: str | None) -> GatewayError:

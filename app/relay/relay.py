@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from app.config import Settings
-from app.errors import GatewayError
+from app.errors import GatewayError, ModelNotFound
 from app.pool.accounts import AccountBook
+from app.pool.known_models import KnownModels
 from app.pool.refresh import TokenRefresher
 from app.pool.settings import settings_from
 from app.quotas.books import Books
@@ -66,6 +67,7 @@ class Relay:
         self._calendar = Calendar()
         self._calibration = Calibration()
         self._repeats = Repeats(active)
+        self._known_models = KnownModels(scripts.client, demo=demo)
 
     def stream(self, call: Call, record: Record) -> Iterator[list[Event] | None]:
         """
@@ -115,8 +117,21 @@ class Relay:
             ask["calendar"] = self._calendar.windows(call.key.zone, reply["now"] / 1000)
             reply = self._scripts.run_json("admit", call.key.pool, ask)
         if "refused" in reply:
-            raise self._nobody_ever(call, manner, reply) or refusal(reply, native_field=fit.field)
+            raise (
+                self._nobody_ever(call, manner, reply)
+                or self._unknown_model(call, reply)
+                or refusal(reply, native_field=fit.field)
+            )
         return reply
+
+    def _unknown_model(self, call: Call, reply: dict[str, Any]) -> GatewayError | None:
+        """Return ModelNotFound where no account has the model: that comes before any limit."""
+        if reply["refused"] != "limit" and (reply["refused"] != "no_accounts" or reply["offered"]):
+            return None
+        usable = (call.pin,) if call.pin else call.key.accounts
+        if not self._known_models.lacks(call.key.pool, call.model, usable):
+            return None
+        return ModelNotFound(f"No account of this pool offers the model '{call.model}'", param="model")
 
     def _nobody_ever(self, call: Call, manner: Manner, reply: dict[str, Any]) -> GatewayError | None:
         """Return what to say where no account could serve *call*, however long one waited."""

@@ -58,7 +58,24 @@ class TestCost:
         answer = pool.post(PATH, {**CHAT, "model": "llama"}, key)
 
         assert answer.status_code == 429
-        assert "has no bound" in answer.json()["error"]["message"]
+        message = answer.json()["error"]["message"]
+        assert "limit of $5.00 per day is strict and this request has no upper bound" in message
+
+    @pytest.mark.parametrize("text", ["5 usd/day", "1 requests/ever"])
+    def test_unknown_model_is_reported_before_a_limit(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, text: str
+    ) -> None:
+        """A misspelled name is the caller's error, whatever limit it could not be checked against."""
+        account = pool.account("a", upstream.base_url(), models=("gpt-4.1",))
+        services(pool).accounts.list_models(pool.name, account.id, ["gpt-4.1"])
+        key = pool.key()
+        limit(pool, text)
+
+        answer = pool.post(PATH, {**CHAT, "model": "gpt-9"}, key)
+
+        assert answer.status_code == 404
+        assert answer.json()["error"]["code"] == "model_not_found"
+        assert answer.json()["error"]["message"] == "No account of this pool offers the model 'gpt-9'"
 
     def test_balanced_limit_and_a_model_without_a_price(self, pool: PoolOfTest, key: str) -> None:
         """It is admitted by a guess at the ceiling price, and charged at it."""

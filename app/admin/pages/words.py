@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from markupsafe import Markup
 
-from app.quotas.limits import MICRO_DOLLARS
+from app import formatting
 
 _LETTERS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
-_SPANS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +52,8 @@ def status(code: int | None) -> State:
 
 
 def count(number: float | None) -> str:
-    """Return a whole number with its thousands apart: 1 234 567."""
-    return "–" if number is None else f"{number:,.0f}".replace(",", "\u202f")
+    """Return a whole number with thousands separators."""
+    return "–" if number is None else formatting.count(number)
 
 
 def short(number: float | None) -> str:
@@ -68,18 +67,8 @@ def short(number: float | None) -> str:
 
 
 def dollars(micro_dollars: float | None) -> str:
-    """Return money: cents where there is a dollar or more, else as many places as say something."""
-    if micro_dollars is None:
-        return "–"
-    amount = Decimal(int(micro_dollars)) / MICRO_DOLLARS
-    if amount == 0:
-        return "$0"
-    return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4f}" if amount >= Decimal("0.001") else "<$0.001"
-
-
-def exact_dollars(micro_dollars: float) -> str:
-    """Return money to the millionth, for a limit that is what it says."""
-    return f"${Decimal(int(micro_dollars)) / MICRO_DOLLARS:,f}"
+    """Return money: cents from one dollar up, below it as many decimals as matter."""
+    return "–" if micro_dollars is None else formatting.dollars(micro_dollars)
 
 
 def millis(ms: float | None) -> str:
@@ -90,13 +79,8 @@ def millis(ms: float | None) -> str:
 
 
 def span(seconds: float) -> str:
-    """Return a length of time in its largest unit or two: 5 h, 2 d 3 h."""
-    left, parts = int(seconds), list[str]()
-    for unit, name in _SPANS:
-        if left >= unit and len(parts) < 2:
-            parts.append(f"{left // unit}\u202f{name}")
-            left %= unit
-    return " ".join(parts) or "0\u202fs"
+    """Return a length of time in its largest unit or two, which stay on one line: 5 h, 2 d 3 h."""
+    return re.sub(r"(?<=\d) ", "\u202f", formatting.duration(seconds))
 
 
 def percent(share: float | None) -> str:

@@ -32,9 +32,9 @@ def used(poolgate, services):
 
 def test_by_key(poolgate, used):
     assert poolgate("usage").stdout.splitlines() == [
-        "KEY  REQUESTS  ERRORS  INPUT  CACHED  OUTPUT  USD",
-        "ann         2       0    100       0       0  1.2346",
-        "bob         1       1      0       0       0  0.0000",
+        "KEY  REQUESTS  ERRORS  INPUT  CACHED  OUTPUT   COST",
+        "ann         2       0    100       0       0  $1.23",
+        "bob         1       1      0       0       0     $0",
     ]
 
 

@@ -42,8 +42,8 @@ class TestLimits:
         error = refused(store.admit())
         assert isinstance(error, QuotaExceeded)
         assert error.message == (
-            "This API key's limit of 1 requests per hour for m* is spent "
-            "(1 used, 0 held by running requests, 1 asked for); there is room in 3600 s"
+            "This API key's limit of 1 request per hour for m* is used up; resets in 1 h "
+            "(1 used, 0 reserved by running requests, 1 requested)"
         )
         assert (error.retry_after_seconds, error.resets_at) == (3600, (START_MS + HOUR_MS) / 1000)
 
@@ -53,7 +53,7 @@ class TestLimits:
         store.admit()
 
         error = refused(store.admit())
-        assert error.message.endswith("and does not reset")
+        assert "is used up and does not reset" in error.message
         assert (error.retry_after_seconds, error.resets_at) == (None, None)
 
     def test_held(self, store: StoreOfTest) -> None:
@@ -61,8 +61,8 @@ class TestLimits:
         store.admit(input_tokens=30, output_tokens=40)
 
         error = refused(store.admit(output_tokens=50))
-        assert error.message.startswith("The pool's limit of 100 tokens per day is held by other requests")
-        assert "0 used, 70 held by running requests, 50 asked for" in error.message
+        assert error.message.startswith("The pool's limit of 100 tokens per day is reserved by other running")
+        assert "0 used, 70 reserved by running requests, 50 requested" in error.message
         assert error.retry_after_seconds == HELD_RETRY_SECONDS
 
     def test_never(self, store: StoreOfTest) -> None:
@@ -70,8 +70,24 @@ class TestLimits:
         store.key("k", limit("l", "output_tokens", "minute", 10))
 
         error = refused(store.admit(output_tokens=11))
-        assert "can never fit this request, which may use up to 11" in error.message
+        assert "can never fit this request, which may use up to 11 output tokens" in error.message
         assert error.retry_after_seconds is None
+
+    def test_money(self, store: StoreOfTest) -> None:
+        """Amounts of money are dollars, waits are in words; the exact wait is in the fields."""
+        spent = {
+            "refused": "limit",
+            "why": "spent",
+            "limit": {"what": "cost", "per": "month", "max": 5_000_000, "scope": "key"},
+            **{"settled": 4_999_999, "held": 0, "amount": 1_250, "now": START_MS, "wait_ms": 43_687_500},
+        }
+        error = refused(spent)
+        assert error.message == (
+            "This API key's limit of $5.00 per month has no room for this request; resets in 12 h 8 min "
+            "($4.999999 used, $0.00 reserved by running requests, $0.00125 requested)"
+        )
+        assert error.retry_after_seconds == 43_687.5
+        assert "$5.00 per month is used up; resets in" in refused(spent | {"settled": 5_000_000}).message
 
     def test_unbounded(self, store: StoreOfTest) -> None:
         store.key("k", limit("l", "output_tokens", "day", 10))

@@ -133,7 +133,7 @@ class TestOne:
 
         page = inside.get(f"{HOME}/r0?entry={entry_id}").text
 
-        assert "1\u202f234 in" in page
+        assert "1,234 in" in page
         assert "$1.50" in page
         assert inside.get(f"{HOME}/r1?entry={entry_id}").status_code == 404
 

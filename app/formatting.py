@@ -1,0 +1,71 @@
+"""
+Amounts, money and durations in words: one wording for API errors, the command line and the pages.
+
+Pure; imports nothing of ours. What goes over the wire as a number (headers, JSON fields) stays exact.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+MICRO_DOLLARS = 1_000_000  # in a dollar
+
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_NOUNS = {
+    "requests": ("request", "requests"),
+    "input_tokens": ("input token", "input tokens"),
+    "output_tokens": ("output token", "output tokens"),
+    "total_tokens": ("token", "tokens"),
+    "parallel_requests": ("parallel request", "parallel requests"),
+}
+
+
+def count(number: float) -> str:
+    """Return a whole number with thousands separators: `1,234,567`."""
+    return f"{number:,.0f}"
+
+
+def dollars(micro_dollars: float) -> str:
+    """Return money for tables: cents from one dollar up, below it as many decimals as matter."""
+    amount = Decimal(int(micro_dollars)) / MICRO_DOLLARS
+    if amount == 0:
+        return "$0"
+    return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4f}" if amount >= Decimal("0.001") else "<$0.001"
+
+
+def exact_dollars(micro_dollars: float) -> str:
+    """Return money to the millionth of a dollar, and at least to the cent: `$5.00`, `$0.000125`."""
+    text = f"{Decimal(int(micro_dollars)) / MICRO_DOLLARS:,.6f}"
+    whole, _, fraction = text.partition(".")
+    return f"${whole}.{fraction.rstrip('0').ljust(2, '0')}"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in its largest unit or two: `12 h 8 min`, `2 d 3 h`, `4 s`."""
+    left, parts = max(0, math.ceil(seconds)), list[str]()
+    for length, name in _UNITS:
+        if left >= length and len(parts) < 2:
+            parts.append(f"{left // length} {name}")
+            left %= length
+    return " ".join(parts) or "0 s"
+
+
+def quantity(number: float, what: str) -> str:
+    """Return *number* of what a limit counts: `$5.00`, `1,000 output tokens`, `1 request`."""
+    if what == "cost":
+        return exact_dollars(number)
+    singular, plural = _NOUNS[what]
+    return f"{count(number)} {singular if number == 1 else plural}"
+
+
+def limit_name(limit: Mapping[str, Any]) -> str:
+    """Return a stored limit in words: `$5.00 per month`, `10 requests per minute for gpt-5*`."""
+    name = quantity(limit["max"], limit["what"])
+    if limit["per"] == "ever":
+        name += " in total"
+    elif limit["per"] != "none":
+        name += f" per {limit['per']}"
+    return f"{name} for {limit['model']}" if limit.get("model") else name

@@ -1,0 +1,53 @@
+"""Amounts, money and durations read as a person would write them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app import formatting
+
+
+@pytest.mark.parametrize(
+    ("micro_dollars", "text"),
+    [
+        (0, "$0.00"),
+        (5_000_000, "$5.00"),
+        (125, "$0.000125"),
+        (1_234_567_890_000, "$1,234,567.89"),
+        (10, "$0.00001"),
+    ],
+)
+def test_exact_dollars(micro_dollars: int, text: str) -> None:
+    assert formatting.exact_dollars(micro_dollars) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (0.2, "1 s"),
+        (59, "59 s"),
+        (3600, "1 h"),
+        (43_688, "12 h 8 min"),
+        (90_061, "1 d 1 h"),
+        (-3, "0 s"),
+    ],
+)
+def test_duration(seconds: float, text: str) -> None:
+    assert formatting.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("limit", "text"),
+    [
+        ({"what": "cost", "per": "month", "max": 5_000_000}, "$5.00 per month"),
+        ({"what": "requests", "per": "minute", "max": 1}, "1 request per minute"),
+        ({"what": "total_tokens", "per": "ever", "max": 10**6}, "1,000,000 tokens in total"),
+        ({"what": "parallel_requests", "per": "none", "max": 20}, "20 parallel requests"),
+        ({"what": "output_tokens", "per": "day", "max": 9, "model": "m*"}, "9 output tokens per day for m*"),
+    ],
+)
+def test_limit_name(limit: dict[str, Any], text: str) -> None:
+    assert formatting.limit_name(limit) == text
