@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from marshmallow import ValidationError, validates_schema
 from marshmallow.validate import Length, OneOf
 
+from schemas.addresses import gives_credentials
 from schemas.faults import fault
 from schemas.names import AdminSchema, Name, Names
 from schemas.wire import Text, Texts, Whole
@@ -20,7 +21,6 @@ WIRES = ("chat", "responses")
 
 
 METADATA_NAMES = frozenset(["metadata", "metadata.google.internal", "instance-data"])
-METADATA_ADDRESSES = frozenset(["100.100.100.200", "fd00:ec2::254"])  # others are link-local
 
 
 class BaseUrl(Text):
@@ -60,8 +60,7 @@ def _gives_credentials(host: str) -> bool:
             address = ip_address(socket.inet_aton(host))  # 0xa9fea9fe, 169.254.43518 and the like
         except OSError:
             return host.rstrip(".") in METADATA_NAMES
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    return mapped.is_link_local or str(mapped) in METADATA_ADDRESSES
+    return gives_credentials(address)
 
 
 class AccountInput(AdminSchema):

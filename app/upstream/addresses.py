@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
-METADATA = frozenset(["100.100.100.200", "fd00:ec2::254"])  # others are link-local
+from schemas.addresses import gives_credentials, is_public
 
 
 class ForbiddenAddress(NewConnectionError):
@@ -30,17 +30,12 @@ def check(connection: HTTPConnection, sock: socket.socket, *, names_may_be_priva
     """Return *sock*, or close it and raise ForbiddenAddress. A proxy is the operator's own choice."""
     if connection.proxy is not None or sock.family == socket.AF_UNIX:
         return sock
-    address = _plain(sock.getpeername()[0])
+    address = ip_address(sock.getpeername()[0].partition("%")[0])
     may_be_private = names_may_be_private or _is_ones_own(connection.host)
-    if _gives_credentials(address) or not (may_be_private or address.is_global):
+    if gives_credentials(address) or not (may_be_private or is_public(address)):
         sock.close()
         raise ForbiddenAddress(connection, "a name that leads to an address it must not lead to")
     return sock
-
-
-def _plain(text: str) -> IPv4Address | IPv6Address:
-    address = ip_address(text.partition("%")[0])
-    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _is_ones_own(host: str) -> bool:
@@ -49,7 +44,3 @@ def _is_ones_own(host: str) -> bool:
     with suppress(ValueError):
         return bool(ip_address(host.strip("[]").partition("%")[0]))
     return False
-
-
-def _gives_credentials(address: IPv4Address | IPv6Address) -> bool:
-    return address.is_link_local or str(address) in METADATA

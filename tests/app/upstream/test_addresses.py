@@ -97,7 +97,7 @@ def came_out_at(address: str, host: str, *, may: bool, proxy: Any = None) -> boo
     "address",
     [
         *("10.0.0.5", "192.168.1.1", "172.16.0.1", "127.0.0.1", "100.64.0.1", "0.0.0.0"),
-        *("::1", "fd12::1", "::ffff:10.0.0.5"),
+        *("::1", "fd12::1", "::ffff:10.0.0.5", "64:ff9b::10.0.0.5"),
     ],
 )
 def test_private_addresses(address: str) -> None:
@@ -109,14 +109,23 @@ def test_private_addresses(address: str) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["169.254.169.254", "fe80::1%eth0", "100.100.100.200", "fd00:ec2::254", "::ffff:169.254.169.254"],
+    [
+        *("169.254.169.254", "fe80::1%eth0", "::ffff:169.254.169.254"),
+        *("100.100.100.200", "168.63.129.16", "192.0.0.192"),
+        *("fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254"),
+        *("64:ff9b::a9fe:a9fe", "64:ff9b::a83f:8110", "64:ff9b:1::a9fe:a9fe", "64:ff9b:1:a9fe:a9:fe00::"),
+        *("2002:a9fe:a9fe::1", "2002:6464:64c8::", "::ffff:0:169.254.169.254", "::169.254.169.254"),
+        "2001:0:808:808::5601:5601",  # Teredo keeps the client's address inverted
+    ],
 )
 def test_where_credentials_are_handed_out_nobody_may(address: str) -> None:
     assert not came_out_at(address, NAME, may=True)
     assert not came_out_at(address, "localhost", may=True)
 
 
-@pytest.mark.parametrize("address", ["104.18.7.192", "2606:4700::6812:7c0", "::ffff:104.18.7.192"])
+@pytest.mark.parametrize(
+    "address", ["104.18.7.192", "2606:4700::6812:7c0", "::ffff:104.18.7.192", "64:ff9b::104.18.7.192"]
+)
 def test_public_addresses(address: str) -> None:
     assert came_out_at(address, NAME, may=False)
 
