@@ -12,9 +12,9 @@ from app.api.auth import caller
 from app.api.headers import name_of, variable_of
 from app.api.services import noted, this_request
 from app.errors import InvalidRequest, ModelNotAllowed
+from app.quotas.lengths import LENGTH_FIELDS
 from app.relay.affinity import affinity_of, ownership_of
 from app.relay.call import Call
-from app.relay.cutting import LENGTH_FIELDS
 from app.upstream.cancellation import Cancellation
 
 _CODEX_HEADERS = frozenset(
@@ -55,8 +55,9 @@ def make_call(
     on_cut = _on_cut(asks, key.on_cut)
     asked = body["model"]
     bare = {name: value for name, value in body.items() if name != "fallbacks"}
-    if key.output_tokens and surface in LENGTH_FIELDS and not any(map(bare.get, LENGTH_FIELDS[surface])):
-        bare[LENGTH_FIELDS[surface][0]] = key.output_tokens
+    lengths = LENGTH_FIELDS.get(surface, ()) if "raw" not in more else ()
+    if key.output_tokens and lengths and not any(map(bare.get, lengths)):
+        bare[lengths[0]] = key.output_tokens
 
     def call(name: str, number: int) -> Call:
         model, kinds, pin = target(name)

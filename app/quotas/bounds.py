@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from app.quotas.lengths import length_bound
 from app.quotas.prices import Price, ceiling_cost
 from app.quotas.tokens import BYTES_PER_TOKEN
 from app.streaming.usage import Usage
@@ -25,12 +26,10 @@ MESSAGE_OVERHEAD_TOKENS = 8  # role and separators
 TOOL_OVERHEAD_TOKENS = 16
 
 LIKELY_OUTPUT_TOKENS = 1024
-COMPLETION_TOKENS = 16  # what /completions gives to a prompt that names no number
 LIKELY_IMAGE_TOKENS = 1024
 FILE_BYTES_PER_TOKEN = 16  # of base64: pages are compressed and full of fonts
 
 MOST_AMOUNT = 2**53  # more is no bound, and the store's numbers end there
-OUTPUT_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 OWN_TOOLS = (None, "function", "custom", "namespace")  # the caller runs them, not the upstream
 UPLOADS = ("audio/transcriptions", "images/edits")
 WITHOUT_OUTPUT = ("embeddings", "moderations")  # no tokens come out of them
@@ -110,7 +109,7 @@ def bounds_of(surface: str, body: dict[str, Any], body_bytes: int, price: Price 
         most_input = None
     elif not media.bounded or any(body.get(name) for name in STORED):
         most_input = price.context if price else None
-    most_output = _most_output(body, body_bytes, price)
+    most_output = _most_output(surface, body, body_bytes, price)
     likely_input = text_bytes // BYTES_PER_TOKEN + media.likely_tokens + overhead
     likely_output = min(LIKELY_OUTPUT_TOKENS, most_output or LIKELY_OUTPUT_TOKENS)
     tier = body.get("service_tier")
@@ -132,7 +131,7 @@ def plain_bounds_of(endpoint: str, body: dict[str, Any], body_bytes: int, price:
     if endpoint in WITHOUT_OUTPUT:
         most_output: int | None = 0
     elif endpoint == "completions":
-        most_output = _completion_tokens(body)
+        most_output = _completion_tokens(body, price)
     else:
         most_output = price.max_output if price else None
     likely_output = LIKELY_OUTPUT_TOKENS if most_output is None else min(LIKELY_OUTPUT_TOKENS, most_output)
@@ -141,15 +140,20 @@ def plain_bounds_of(endpoint: str, body: dict[str, Any], body_bytes: int, price:
     )
 
 
-def _completion_tokens(body: dict[str, Any]) -> int:
+def _completion_tokens(body: dict[str, Any], price: Price | None) -> int | None:
+    """Without a length OpenAI's API gives 16 tokens, other servers what they like: the model's maximum."""
+    most = length_bound("completions", body) or (price.max_output if price else None)
+    if most is None:
+        return None
     prompt = body.get("prompt")
     several = isinstance(prompt, list) and not all(isinstance(token, int) for token in prompt)
-    prompts = len(prompt) if several and prompt else 1
-    most, *times = (
-        value if isinstance(value := body.get(name), int) and value > 0 else default
-        for name, default in (("max_tokens", COMPLETION_TOKENS), ("n", 1), ("best_of", 1))
-    )
-    return most * prompts * max(times)
+    return most * (len(prompt) if several and prompt else 1) * _choices(body)
+
+
+def _choices(body: dict[str, Any]) -> int:
+    """Return how many answers are produced, whether or not all of them are returned."""
+    counts = (body.get(name) for name in ("n", "best_of"))
+    return max((count for count in counts if type(count) is int and count > 0), default=1)
 
 
 def _runs_tools(body: dict[str, Any], tools: list[Any]) -> bool:
@@ -161,15 +165,14 @@ def _runs_tools(body: dict[str, Any], tools: list[Any]) -> bool:
     )
 
 
-def _most_output(body: dict[str, Any], body_bytes: int, price: Price | None) -> int | None:
-    asked = [body[name] for name in OUTPUT_LIMITS if isinstance(body.get(name), int) and body[name] > 0]
-    limits = [max(asked)] if asked else []
+def _most_output(surface: str, body: dict[str, Any], body_bytes: int, price: Price | None) -> int | None:
+    requested = length_bound(surface, body)
+    limits = [requested] if requested else []
     if price and price.max_output:
         limits.append(price.max_output)
     if not limits:
         return None
-    n = body.get("n")
-    most: int = min(limits) * (n if isinstance(n, int) and n > 0 else 1)
+    most = min(limits) * _choices(body)
     most += body_bytes if body.get("prediction") else 0  # a wrong guess is billed as output
     return min(most, UNBELIEVABLE_TOKENS)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.pool.account import Account
+from app.quotas.lengths import LENGTH_FIELDS
 from app.quotas.tokens import bytes_for
 from app.relay.call import Call
 from app.translation.chat_request import MIN_OUTPUT_TOKENS
@@ -14,7 +15,6 @@ from app.translation.fields import Fate, asked, fate
 from app.translation.output_gate import Gated
 
 COUNTING = ("output_tokens", "total_tokens", "cost")  # the limits that an answer's length counts under
-LENGTH_FIELDS = {"chat": ("max_completion_tokens", "max_tokens"), "responses": ("max_output_tokens",)}
 
 
 def cut_for(call: Call, account: Account, wire: str) -> Gated | None:

@@ -98,7 +98,7 @@ MODEL = Manner(
 )
 COMPACT = Manner(
     fit=lambda call: UNFIT_TO_COMPACT,
-    bounds=lambda call, price: bounds_of("responses", call.body, call.body_bytes, price),
+    bounds=lambda call, price: bounds_of(call.surface, call.body, call.body_bytes, price),
     begin=_ask_to_compact,
     most_accounts=2,  # the work is long and dear: what two cannot do is told
     whole=True,

@@ -13,6 +13,14 @@ from tests.support.upstream_client import ScriptedUpstream
 
 CHAT = {"model": "gpt-4.1", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 20}
 PATH = "/v1/chat/completions"
+ASKED = {"model": "gpt-4.1", "input": "Hello"}
+CODEX = {
+    "model": "gpt-4.1",
+    "instructions": "",
+    "input": [{"role": "user", "content": [{"type": "input_text", "text": "Hello"}]}],
+    "stream": True,
+    "store": False,
+}
 
 
 def services(pool: PoolOfTest) -> Any:
@@ -116,3 +124,27 @@ class TestUsage:
         pool.wait_for_rows(3)
 
         assert Verification(services(pool).scripts.client, pool.name).differences() == []
+
+
+class TestLengthFields:
+    """A strict limit counts a length only by a name that the endpoint honours."""
+
+    @pytest.mark.parametrize(
+        ("path", "body", "foreign"),
+        [
+            (PATH, CHAT, ("max_output_tokens",)),
+            ("/v1/responses", ASKED, ("max_tokens", "max_completion_tokens")),
+            ("/backend-api/codex/responses", CODEX, ("max_tokens", "max_completion_tokens")),
+        ],
+    )
+    def test_that_of_another_endpoint_bounds_nothing(
+        self, pool: PoolOfTest, key: str, path: str, body: dict[str, Any], foreign: tuple[str, ...]
+    ) -> None:
+        limit(pool, "2000 output_tokens/day")
+        asked = {name: value for name, value in body.items() if name != "max_tokens"}
+
+        for name in foreign:
+            answer = pool.post(path, {**asked, name: 1}, key)
+
+            assert (answer.status_code, answer.json()["error"]["type"]) == (429, "rate_limit_error")
+        assert pool.rows() == []

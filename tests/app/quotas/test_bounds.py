@@ -9,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.quotas.bounds import LIKELY_OUTPUT_TOKENS, Bounds, bounds_of
+from app.quotas.lengths import LENGTH_FIELDS
 from app.quotas.prices import shipped
 
 TABLE = shipped()
+EVERY_LENGTH_FIELD = ("max_completion_tokens", "max_tokens", "max_output_tokens", "n_predict")
+SURFACES = ("chat", "responses", "responses/compact")
 PICTURE = "data:image/png;base64," + base64.b64encode(bytes(600_000)).decode()
 SAY = {"role": "user", "content": "hi"}
 
@@ -116,14 +119,27 @@ class TestOutput:
             ({}, 16_384),
             ({"max_tokens": 50}, 50),
             ({"max_completion_tokens": 50, "max_tokens": 70}, 70),
-            ({"max_output_tokens": 10**9}, 16_384),
+            ({"max_completion_tokens": 10**9}, 16_384),
             ({"max_tokens": 50, "n": 3}, 150),
+            ({"max_tokens": 50, "n": 2, "best_of": 3}, 150),
+            ({"max_tokens": True}, 16_384),
             ({"max_tokens": None, "n": None}, 16_384),
         ],
     )
     def test_most(self, more: dict[str, Any], most: int) -> None:
         """The caller's limit, else the model's, for each choice."""
         assert bounds({"messages": [SAY], **more}).most["output_tokens"] == most
+
+    @given(
+        st.dictionaries(st.sampled_from(EVERY_LENGTH_FIELD), st.integers(1, 10**6)), st.sampled_from(SURFACES)
+    )
+    def test_only_names_that_the_endpoint_honours_count(self, lengths: dict[str, int], surface: str) -> None:
+        """Any other is as if it were absent: an upstream drops it, and answers as long as it likes."""
+        honoured = [lengths[name] for name in LENGTH_FIELDS.get(surface, ()) if name in lengths]
+
+        most = bounds_of(surface, {"input": "hi", "messages": [SAY], **lengths}, 100, None).most
+
+        assert most.get("output_tokens") == max(honoured, default=None)
 
     def test_unknown_model(self) -> None:
         told = bounds({"messages": [SAY]}, model="llama")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.quotas.bounds import REQUEST_OVERHEAD_TOKENS, plain_bounds_of
+from app.quotas.prices import shipped
 
 
 def test_a_text_is_bounded_by_its_bytes() -> None:
@@ -24,8 +25,8 @@ def test_an_upload_is_not(endpoint: str) -> None:
 @pytest.mark.parametrize(
     ("body", "most"),
     [
-        ({}, 16),
         ({"max_tokens": 5}, 5),
+        ({"max_tokens": 5, "max_output_tokens": 1, "max_completion_tokens": 1}, 5),
         ({"max_tokens": 5, "n": 3, "best_of": 4}, 20),
         ({"max_tokens": 5, "prompt": ["a", "b"]}, 10),
         ({"max_tokens": 5, "prompt": [1, 2, 3]}, 5),
@@ -35,6 +36,14 @@ def test_an_upload_is_not(endpoint: str) -> None:
 def test_completions(body: dict[str, Any], most: int) -> None:
     """Every prompt is answered so many times; one prompt may be told as its tokens."""
     assert plain_bounds_of("completions", body, 100, None).most["output_tokens"] == most
+
+
+def test_completions_without_a_length() -> None:
+    """OpenAI's API ends them after 16 tokens, other servers when they like: only the model bounds them."""
+    priced = plain_bounds_of("completions", {}, 100, shipped().find("gpt-4o"))
+
+    assert "output_tokens" not in plain_bounds_of("completions", {}, 100, None).most
+    assert priced.most["output_tokens"] == 16_384
 
 
 def test_a_number_without_sense_bounds_nothing() -> None:

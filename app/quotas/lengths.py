@@ -1,0 +1,38 @@
+"""
+Which request fields limit the length of an answer: one table, by endpoint.
+
+Reservations, the gateway's own cutting and the default length of a key all read it. A length
+field of another endpoint limits nothing: upstreams drop it or refuse it, so here it is as if it
+were absent.
+
+Source: https://platform.openai.com/docs/api-reference/chat/create,
+https://platform.openai.com/docs/api-reference/responses/create and
+https://platform.openai.com/docs/api-reference/completions/create
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# The first name is the one that the gateway itself writes.
+LENGTH_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "chat": ("max_completion_tokens", "max_tokens"),
+    "responses": ("max_output_tokens",),
+    "completions": ("max_tokens",),
+}
+
+
+def requested_lengths(surface: str, body: Mapping[str, Any]) -> list[int]:
+    """Return the lengths (tokens) that *body* asks for by names which *surface* honours, first name first."""
+    values = (body.get(name) for name in LENGTH_FIELDS.get(surface, ()))
+    return [value for value in values if type(value) is int and value > 0]
+
+
+def length_bound(surface: str, body: Mapping[str, Any]) -> int | None:
+    """
+    Return the most tokens of one answer that *body* asks for, None where it names no length.
+
+    Which of two names an upstream prefers is not known, so the larger one counts.
+    """
+    return max(requested_lengths(surface, body), default=None)
