@@ -1,7 +1,8 @@
 """
 The body of POST /v1/chat/completions.
 
-No number has a range of its own, `n` aside: the upstream knows what its models take.
+No number has a range of its own, `n` aside: the upstream knows what its models take. Names are
+short (`schemas.bounds`), since they are stored and logged.
 
 Source: https://platform.openai.com/docs/api-reference/chat/create
 """
@@ -12,19 +13,22 @@ from typing import Any
 
 from marshmallow import ValidationError, validates_schema
 from marshmallow.fields import Nested
-from marshmallow.validate import Length
 
+from schemas.bounds import MAX_TIER_CHARS
 from schemas.formats import ResponseFormat, TextOptions
 from schemas.messages import Messages
 from schemas.tools import ChatToolChoice, ChatTools, FunctionCall, Functions
 from schemas.wire import (
     Fallbacks,
     Flag,
+    ModelName,
     Number,
     Object,
+    ShortText,
     Text,
     TextOrTexts,
     Texts,
+    Unread,
     Whole,
     WideSchema,
     WireSchema,
@@ -37,7 +41,7 @@ class StreamOptions(WireSchema):
 
 
 class ChatRequest(WideSchema):
-    model = Text(required=True, validate=Length(min=1, error="must not be empty"))
+    model = ModelName(required=True)
     messages = Messages(required=True)
     tools = ChatTools()
     tool_choice = ChatToolChoice()
@@ -65,6 +69,11 @@ class ChatRequest(WideSchema):
     instructions = Text()
     web_search_options = Object()
     fallbacks = Fallbacks()
+    service_tier = ShortText(MAX_TIER_CHARS)
+    user: Any = Unread()
+    safety_identifier = Unread()
+    prompt_cache_key = Unread()
+    metadata = Unread()
 
     @validates_schema
     def check_together(self, body: dict[str, Any], **_: Any) -> None:

@@ -13,7 +13,7 @@ from marshmallow.fields import Nested
 from marshmallow.validate import OneOf, Range
 
 from schemas.chat import ChatRequest
-from schemas.wire import Number, Object, Text, Whole, WireSchema
+from schemas.wire import Number, Object, ShortText, Text, Whole, WireSchema
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
@@ -36,8 +36,7 @@ class ExtendedChatRequest(ChatRequest):
     presence_penalty = Number(validate=_between(-2, 2))
     frequency_penalty = Number(validate=_between(-2, 2))
     logit_bias = Object()
-    user = Text()
-    service_tier = Text()
+    user: Any = ShortText()
     reasoning = Nested(Reasoning)
     reasoning_effort = _effort()
     cache_control = Object()

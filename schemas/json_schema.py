@@ -54,6 +54,8 @@ def _of(field: Field[Any], *, nulls: bool) -> JsonSchema:
 
 def _bound(validator: Any, kinds: Any) -> JsonSchema:
     match validator:
+        case Length(max=int(most)):
+            return {"maxLength": most}
         case Length(min=int(least)):
             return {"minLength": least} | ({"minItems": least} if "array" in kinds else {})
         case Regexp(regex=regex):

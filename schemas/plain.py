@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from marshmallow.validate import Length
 
-from schemas.wire import Flag, Json, Text, Whole, WireSchema
+from schemas.bounds import MAX_TIER_CHARS
+from schemas.wire import Flag, Json, ModelName, ShortText, Text, Unread, Whole, WireSchema
 
 _FILLED = Length(min=1, error="must not be empty")
 
@@ -19,8 +20,10 @@ class TextOrArray(Json):
 
 
 class PlainRequest(WireSchema):
-    model = Text(required=True, validate=_FILLED)
+    model = ModelName(required=True)
     stream = Flag()
+    service_tier = ShortText(MAX_TIER_CHARS)
+    user = Unread()
 
 
 class EmbeddingsRequest(PlainRequest):
@@ -28,7 +31,7 @@ class EmbeddingsRequest(PlainRequest):
 
 
 class ModerationsRequest(PlainRequest):
-    model = Text(load_default="omni-moderation-latest", validate=_FILLED)
+    model = ModelName(load_default="omni-moderation-latest")
     input = TextOrArray(required=True)
 
 
@@ -50,7 +53,9 @@ class ImagesRequest(PlainRequest):
 class FormRequest(WireSchema):
     """The fields of a form, which are all texts; its files are named beside them."""
 
-    model = Text(required=True, validate=_FILLED)
+    model = ModelName(required=True)
+    service_tier = ShortText(MAX_TIER_CHARS)
+    user = Unread()
 
 
 class TranscriptionsRequest(FormRequest):

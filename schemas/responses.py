@@ -13,13 +13,26 @@ from typing import Any
 
 from marshmallow import ValidationError, pre_load, validates_schema
 from marshmallow.fields import Nested
-from marshmallow.validate import Equal, Length
+from marshmallow.validate import Equal
 
+from schemas.bounds import MAX_TIER_CHARS
 from schemas.formats import TextOptions
 from schemas.input_items import Input
 from schemas.messages import Messages
 from schemas.tools import ResponsesToolChoice, ResponsesTools
-from schemas.wire import Fallbacks, Flag, Json, Object, Text, Texts, WideSchema, WireSchema
+from schemas.wire import (
+    Fallbacks,
+    Flag,
+    Json,
+    ModelName,
+    Object,
+    ShortText,
+    Text,
+    Texts,
+    Unread,
+    WideSchema,
+    WireSchema,
+)
 
 INCLUDES = (
     "code_interpreter_call.outputs",
@@ -42,7 +55,7 @@ class Unsupported(Json):
 
 
 class ResponsesRequest(WideSchema):
-    model = Text(required=True, validate=Length(min=1, error="must not be empty"))
+    model = ModelName(required=True)
     input = Input()
     messages = Messages(continues="conversation")
     instructions = Text()
@@ -54,13 +67,16 @@ class ResponsesRequest(WideSchema):
     stream = Flag(load_default=False)
     stream_options = Object()
     include = Texts(INCLUDES)
-    conversation = Text()
+    conversation = ShortText()
     previous_response_id = Unsupported()
     store = Flag(validate=Equal(False, error="must be false: answers are not stored"))
     truncation = Unsupported()
-    prompt_cache_key = Text()
-    service_tier = Text()
+    prompt_cache_key = ShortText()
+    service_tier = ShortText(MAX_TIER_CHARS)
     fallbacks = Fallbacks()
+    user = Unread()
+    safety_identifier = Unread()
+    metadata = Unread()
 
     @pre_load
     def without_nulls(self, data: Any, **more: Any) -> Any:

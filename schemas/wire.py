@@ -12,7 +12,9 @@ from typing import Any, ClassVar, TypeGuard
 
 from marshmallow import INCLUDE, Schema, ValidationError, missing, post_load, pre_load, validates_schema
 from marshmallow.fields import Field
+from marshmallow.validate import Length
 
+from schemas import bounds
 from schemas.faults import fault
 
 INTEGERS = range(-(2**63), 2**64)  # what can be written as a JSON integer again
@@ -93,6 +95,21 @@ class Text(Json):
     types, wanted = (str,), "a string"
 
 
+class ShortText(Text):
+    """A string of at most *most* characters: what names something, rather than says something."""
+
+    def __init__(self, most: int = bounds.MAX_TEXT_CHARS, least: int = 0, **more: Any) -> None:
+        lengths = [Length(max=most, error=f"must have at most {most} characters")]
+        if least:
+            lengths.append(Length(min=least, error="must not be empty"))
+        super().__init__(validate=lengths, **more)
+
+
+class ModelName(ShortText):
+    def __init__(self, **more: Any) -> None:
+        super().__init__(least=1, **more)
+
+
 class Flag(Json):
     types, wanted = (bool,), "true or false"
 
@@ -155,6 +172,37 @@ class Fallbacks(Texts):
         names = super()._deserialize(value, attr, data)
         if len(names) > self.most:
             raise fault(f"must have at most {self.most} names")
-        if "" in names:
-            raise fault("must not be empty", names.index(""))
+        for index, name in enumerate(names):
+            if not name:
+                raise fault("must not be empty", index)
+            if len(name) > bounds.MAX_TEXT_CHARS:
+                raise fault(f"must have at most {bounds.MAX_TEXT_CHARS} characters", index)
         return names
+
+
+class Unread(Field[Any]):
+    """
+    A field that goes upstream as it is, whatever its type, and is refused only where it is too long.
+
+    Of an object the number of pairs and the length of keys and texts are bounded, as the OpenAI API
+    documents for `metadata`: https://platform.openai.com/docs/api-reference/chat/create
+    """
+
+    default_error_messages = {"null": "must not be null"}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        if type(value) is str and len(value) > bounds.MAX_TEXT_CHARS:
+            raise fault(f"must have at most {bounds.MAX_TEXT_CHARS} characters")
+        if type(value) is dict:
+            _check_pairs(value)
+        return value
+
+
+def _check_pairs(pairs: dict[str, Any]) -> None:
+    if len(pairs) > bounds.MAX_METADATA_PAIRS:
+        raise fault(f"must have at most {bounds.MAX_METADATA_PAIRS} pairs")
+    for name, text in pairs.items():
+        if len(name) > bounds.MAX_METADATA_KEY_CHARS:
+            raise fault(f"must have keys of at most {bounds.MAX_METADATA_KEY_CHARS} characters")
+        if type(text) is str and len(text) > bounds.MAX_METADATA_VALUE_CHARS:
+            raise fault(f"must have values of at most {bounds.MAX_METADATA_VALUE_CHARS} characters")

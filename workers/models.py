@@ -8,6 +8,7 @@ from typing import Any
 from app.errors import UpstreamProtocolError
 from app.pool.account import Account
 from app.wiring import Services
+from schemas.bounds import MAX_TEXT_CHARS
 from workers.each_account import Look, look_at_each
 from workers.usage import get_object
 
@@ -24,6 +25,7 @@ CATALOGUE = (
     "apply_patch_tool_type",
     "experimental_supported_tools",
 )
+MAX_MODELS = 5000  # of one list; the longest known, of an aggregator, has hundreds
 MOST_INSTRUCTIONS = 65_536  # characters of one model's
 
 # What `metadata` of a listed model tells, where the upstream does.
@@ -73,7 +75,7 @@ def listed_models(payload: Mapping[str, Any]) -> list[str]:
 
     Source: https://platform.openai.com/docs/api-reference/models/list
     """
-    return sorted({model["id"] for model in _objects(payload, "data") if isinstance(model.get("id"), str)})
+    return sorted({model["id"] for model in _objects(payload, "data") if _is_name(model.get("id"))})
 
 
 def codex_models(payload: Mapping[str, Any], names: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -81,7 +83,7 @@ def codex_models(payload: Mapping[str, Any], names: Sequence[str]) -> dict[str, 
     return {
         model["slug"]: {name: model[name] for name in names if _is_kept(name, model.get(name))}
         for model in _objects(payload, "models")
-        if isinstance(model.get("slug"), str) and model.get("supported_in_api") is not False
+        if _is_name(model.get("slug")) and model.get("supported_in_api") is not False
     }
 
 
@@ -95,7 +97,11 @@ def _objects(payload: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     found = payload.get(name)
     if not isinstance(found, list):
         raise UpstreamProtocolError(f"The upstream's answer has no list of {name}")
-    return [each for each in found if isinstance(each, dict)]
+    return [each for each in found[:MAX_MODELS] if isinstance(each, dict)]
+
+
+def _is_name(told: Any) -> bool:
+    return isinstance(told, str) and 0 < len(told) <= MAX_TEXT_CHARS
 
 
 _LOOK = Look("models", PERIOD_SECONDS, _is_wanted, _ask)

@@ -13,6 +13,7 @@ from flask import Response, request
 
 from app.errors import InvalidRequest
 from app.relay.call import Caching
+from schemas.bounds import MAX_NUMBER_CHARS
 
 DEFAULT_SECONDS = 300.0
 MOST_SECONDS = 86_400.0
@@ -46,7 +47,7 @@ def _seconds(text: str) -> float:
     """Return a time to live: `300`, `30s`, `1h30m`, as Go writes durations."""
     if not text:
         return DEFAULT_SECONDS
-    parts = [(text, "")] if text.isdecimal() else _DURATION.findall(text)
+    parts = [(text, "")] if text.isdecimal() else _DURATION.findall(text[:MAX_NUMBER_CHARS])
     seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
     if "".join(number + unit for number, unit in parts) != text or not 0 < seconds <= MOST_SECONDS:
         raise InvalidRequest("x-bf-cache-ttl must be a duration of at most 24h", param="x-bf-cache-ttl")

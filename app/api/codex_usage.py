@@ -15,6 +15,7 @@ from app.api.auth import authenticate, caller
 from app.api.json import json_response
 from app.api.services import services
 from app.quotas.usage_book import UpstreamWindow
+from schemas import bounds
 
 bp = Blueprint("codex_usage", __name__)
 
@@ -103,11 +104,9 @@ def _joined(windows: list[dict[str, Any]], now: float) -> dict[str, Any]:
 
 
 def _number(value: Any) -> float | None:
-    """Return what upstreams write as a number or as a text."""
-    try:
-        return float(value) if isinstance(value, int | float | str) else None
-    except ValueError:
-        return None
+    """Return what upstreams write as a number or as a text; nothing larger than the books know."""
+    found = bounds.number(value)
+    return found if found is not None and found <= bounds.MAX_TOKENS else None
 
 
 def _window(window: UpstreamWindow | None, now: float) -> dict[str, Any] | None:

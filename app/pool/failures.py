@@ -25,6 +25,7 @@ from app.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from schemas.bounds import MAX_WAIT_SECONDS
 
 
 class Failure(StrEnum):
@@ -182,4 +183,5 @@ def _told_wait(error: UpstreamError, now: float) -> float:
     """What the upstream asked for, 0 if nothing. *now* in Unix seconds, for one that named the hour."""
     if error.retry_after_seconds is not None:
         return error.retry_after_seconds
-    return max(0.0, error.resets_at - now) if error.resets_at is not None else 0.0
+    wait = max(0.0, error.resets_at - now) if error.resets_at is not None else 0.0
+    return wait if wait <= MAX_WAIT_SECONDS else 0.0

@@ -17,7 +17,7 @@ import jwt
 import orjson
 
 from app.errors import InvalidRequest, UpstreamProtocolError
-from app.streaming.waits import number
+from schemas import bounds
 
 AUTH_CLAIM = "https://api.openai.com/auth"
 
@@ -62,7 +62,7 @@ def tokens_from_answer(answer: Mapping[str, Any], now: float, former: Tokens | N
     if not _fits_header(access_token) or not refresh_token:
         raise UpstreamProtocolError("The sign-in service answered without the tokens that were asked for")
     id_token = _text(answer, "id_token") or (former.id_token if former else "")
-    lifetime = number(answer.get("expires_in"))
+    lifetime = bounds.lifetime_seconds(answer.get("expires_in"))
     return _described(
         access_token,
         refresh_token,
@@ -112,11 +112,11 @@ def _described(
         access_token,
         refresh_token,
         id_token,
-        expires_at=int(number(access.get("exp")) or expires_at),
+        expires_at=int(bounds.moment(access.get("exp")) or expires_at),
         refreshed_at=refreshed_at,
-        account_id=account_id or _text(about, "chatgpt_account_id"),
-        plan=_text(about, "chatgpt_plan_type"),
-        email=_text(identity, "email"),
+        account_id=account_id or _text(about, "chatgpt_account_id")[: bounds.MAX_TEXT_CHARS],
+        plan=_text(about, "chatgpt_plan_type")[: bounds.MAX_TEXT_CHARS],
+        email=_text(identity, "email")[: bounds.MAX_TEXT_CHARS],
     )
 
 
@@ -144,6 +144,7 @@ def _fits_header(token: str) -> bool:
 
 def _moment(text: object) -> int:
     try:
-        return int(datetime.fromisoformat(text).timestamp()) if isinstance(text, str) else 0
+        at = datetime.fromisoformat(text).timestamp() if isinstance(text, str) else 0
+        return int(bounds.moment(at) or 0)
     except (ValueError, OverflowError):
         return 0

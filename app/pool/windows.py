@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from app.streaming.waits import number
+from schemas import bounds
 
 Windows = list[list[float] | None]
 
@@ -72,28 +72,29 @@ def _windows(told: list[Mapping[str, Any]], now: float) -> Windows | None:
 
 
 def _window(told: Mapping[str, Any], now: float) -> list[float] | None:
-    used, seconds = number(told.get("used_percent")), _seconds_left(told, now)
-    if used is None or seconds is None or seconds < LEAST_RESET_SECONDS:
+    used, seconds = bounds.percent(told.get("used_percent")), _seconds_left(told, now)
+    if used is None or seconds is None or not LEAST_RESET_SECONDS <= seconds <= bounds.MAX_WAIT_SECONDS:
         return None
     length = _length(told)
-    return [min(used, 100.0), int((now + seconds) * 1000), *([length] if length else [])]
+    return [used, int((now + seconds) * 1000), *([length] if length else [])]
 
 
 def _length(window: Mapping[str, Any]) -> int:
     """Return the length in seconds, 0 where it is not told."""
-    seconds = number(window.get("limit_window_seconds")) or 60 * (number(window.get("window_minutes")) or 0)
-    return int(seconds)
+    seconds = bounds.number(window.get("limit_window_seconds"))
+    minutes = bounds.number(window.get("window_minutes"))
+    return int(bounds.lifetime_seconds(seconds or 60 * (minutes or 0)) or 0)
 
 
 def _seconds_left(window: Mapping[str, Any], now: float) -> float | None:
     """How far away the reset is; where only the window's length is told, that is the most it can be."""
-    if (resets_at := number(window.get("reset_at"))) is not None:
+    if (resets_at := bounds.moment(window.get("reset_at"))) is not None:
         return resets_at - now
-    if (seconds := number(window.get("reset_after_seconds"))) is not None:
+    if (seconds := bounds.number(window.get("reset_after_seconds"))) is not None:
         return seconds
-    if (seconds := number(window.get("limit_window_seconds"))) is not None:
+    if (seconds := bounds.number(window.get("limit_window_seconds"))) is not None:
         return seconds
-    minutes = number(window.get("window_minutes"))
+    minutes = bounds.number(window.get("window_minutes"))
     return None if minutes is None else minutes * 60
 
 
@@ -104,7 +105,9 @@ def _codex_headers(headers: Mapping[str, str], name: str) -> dict[str, str | Non
 
 def _rate_headers(headers: Mapping[str, str], name: str) -> dict[str, float]:
     """Return the window of *name*, requests or tokens, as the others are written."""
-    limit, left = (number(headers.get(f"x-ratelimit-{part}-{name}")) for part in ("limit", "remaining"))
+    limit, left = (
+        bounds.number(headers.get(f"x-ratelimit-{part}-{name}")) for part in ("limit", "remaining")
+    )
     seconds = _duration(headers.get(f"x-ratelimit-reset-{name}"))
     if not limit or left is None or seconds is None:
         return {}
@@ -113,9 +116,9 @@ def _rate_headers(headers: Mapping[str, str], name: str) -> dict[str, float]:
 
 def _duration(text: str | None) -> float | None:
     """Return the seconds in `6m0s`, `1.5s`, `20ms` or a bare number of them."""
-    if (seconds := number(text)) is not None:
+    if (seconds := bounds.number(text)) is not None:
         return seconds
-    parts = _DURATION.findall(text or "")
+    parts = _DURATION.findall(text[: bounds.MAX_NUMBER_CHARS] if text else "")
     return sum(float(count) * _UNIT_SECONDS[unit] for count, unit in parts) if parts else None
 
 

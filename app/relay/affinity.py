@@ -60,5 +60,35 @@ def _stable_start(body: Mapping[str, Any]) -> bytes:
             (n for n, turn in enumerate(turns) if isinstance(turn, dict) and turn.get("role") == "user"), 0
         )
         turns = turns[: first_user + 1]
-    start = orjson.dumps([body.get("model"), body.get("instructions"), turns], default=str)
-    return start[:START_BYTES]
+    start, _ = _beginning([body.get("model"), body.get("instructions"), turns], START_BYTES)
+    return orjson.dumps(start, default=str)[:START_BYTES]
+
+
+def _beginning(value: Any, room: int) -> tuple[Any, int]:
+    """
+    Return *value* without what comes after its first *room* bytes of JSON, and at least how many those are.
+
+    Only that much is encoded, however long the conversation is.
+    """
+    if isinstance(value, str):
+        return value[:room], len(value[:room])
+    used = 1
+    if isinstance(value, list):
+        items = []
+        for item in value:
+            if used >= room:
+                break
+            part, size = _beginning(item, room - used)
+            items.append(part)
+            used += size
+        return items, used
+    if isinstance(value, dict):
+        fields = {}
+        for name, item in value.items():
+            if used >= room:
+                break
+            used += len(name[:room])
+            fields[name[:room]], size = _beginning(item, max(1, room - used))
+            used += size
+        return fields, used
+    return value, used

@@ -13,6 +13,7 @@ from app.streaming.events import DONE, Event
 from app.streaming.failures import rejection_from_event
 from app.streaming.stages import Stage
 from app.streaming.usage import Usage, usage_from_chat
+from schemas import bounds
 
 _TEXTS = frozenset(("content", "refusal", "reasoning_content", "reasoning"))
 _CALLS = ("function", "custom")
@@ -49,12 +50,12 @@ class ChatReader:
         if self._ended or event is DONE or payload.get("error") or (choices is None and _is_error(payload)):
             return self._end(payload)
         if self.response_id is None:
-            self.response_id = _text(payload.get("id"))
-            self.model = _text(payload.get("model"))
-            self.service_tier = _text(payload.get("service_tier"))
+            self.response_id = bounds.text(payload.get("id"))
+            self.model = bounds.text(payload.get("model"))
+            self.service_tier = bounds.text(payload.get("service_tier"))
         if usage := payload.get("usage"):
             self.usage = usage_from_chat(usage) or self.usage
-            self.service_tier = _text(payload.get("service_tier")) or self.service_tier
+            self.service_tier = bounds.text(payload.get("service_tier")) or self.service_tier
         if not isinstance(choices, list) or not choices:
             return self._end(payload) if usage and self.can_end() else Stage.QUIET
         produced = False
@@ -134,7 +135,3 @@ def _argument_bytes(call: Any) -> int:
     """Count what a `function` or `custom` object carries."""
     text = (call.get("arguments") or call.get("input")) if isinstance(call, dict) else None
     return len(text.encode()) if isinstance(text, str) else 0
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None

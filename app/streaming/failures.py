@@ -15,9 +15,11 @@ from typing import Any
 import orjson
 
 from app.errors import UpstreamRejected
-from app.streaming.waits import number, wait_of
+from app.streaming.waits import wait_of
+from schemas import bounds
 
 MAX_MESSAGE_CHARS = 1000
+MAX_WORD_CHARS = 200  # of a type, a code or a parameter
 
 # The status of a failure told inside a stream, by its code, else by its type. The rest is 502.
 STATUS_BY_CODE = {
@@ -138,13 +140,13 @@ def _extra(error: Mapping[str, Any]) -> dict[str, Any]:
     extra: dict[str, Any] = {}
     if plan := _word(error.get("plan_type")):
         extra["plan_type"] = plan
-    if (seconds := number(error.get("resets_in_seconds"))) is not None:
+    if (seconds := bounds.wait_seconds(error.get("resets_in_seconds"))) is not None:
         extra["resets_in_seconds"] = int(seconds)
     return extra
 
 
 def _word(value: Any) -> str | None:
-    return value[:200] if isinstance(value, str) and value else None
+    return bounds.text(value, MAX_WORD_CHARS)
 
 
 def _key(value: Any) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from app.streaming.events import Event
+from schemas.bounds import MAX_TEXT_CHARS
 
 CHAT_DONE = b"data: [DONE]\n\n"
 COMMENT = b": keepalive\n\n"  # never an event without data: SDKs fail on it
@@ -29,13 +30,20 @@ def chat_frames(events: list[Event]) -> bytes:
 
 def responses_frames(events: list[Event]) -> bytes:
     """Return *events* as Responses frames: the type as name, then the data."""
-    return b"".join([b"%bdata: %b\n\n" % (_name_line(event.type), event.encoded()) for event in events])
+    return b"".join(
+        [b"%bdata: %b\n\n" % (_name_line(_short(event.type)), event.encoded()) for event in events]
+    )
 
 
 @lru_cache(maxsize=256)
 def _name_line(name: str) -> bytes:
     # A name comes from the upstream's JSON: a line end in it would begin a line of its own.
     return b"event: %b\n" % name.encode() if name.isprintable() and name else b""
+
+
+def _short(name: str) -> str:
+    """Return *name*, or nothing for one that no event has and no cache should hold."""
+    return name if len(name) <= MAX_TEXT_CHARS else ""
 
 
 def responses_keepalive(sequence_number: int) -> bytes:

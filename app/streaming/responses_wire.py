@@ -13,6 +13,7 @@ from app.streaming.events import Event
 from app.streaming.failures import rejection_from_event
 from app.streaming.stages import Stage
 from app.streaming.usage import Usage, usage_from_responses
+from schemas import bounds
 
 OPENING = frozenset(("response.created", "response.in_progress", "response.queued"))
 FINISHES = {
@@ -125,9 +126,9 @@ class ResponsesReader:
 
     def _identify(self, response: Any) -> None:
         if isinstance(response, dict):
-            self.response_id = _text(response.get("id")) or self.response_id
-            self.model = _text(response.get("model")) or self.model
-            self.service_tier = _text(response.get("service_tier")) or self.service_tier
+            self.response_id = bounds.text(response.get("id")) or self.response_id
+            self.model = bounds.text(response.get("model")) or self.model
+            self.service_tier = bounds.text(response.get("service_tier")) or self.service_tier
 
 
 def _item_bytes(item: Any) -> int:
@@ -141,7 +142,3 @@ def _item_bytes(item: Any) -> int:
             parts += [part for part in inner if isinstance(part, dict)]
     texts = [part.get(key) for part in parts for key in ("text", "refusal", "arguments", "input")]
     return sum(len(text.encode()) for text in texts if isinstance(text, str))
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from schemas import bounds
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -30,18 +32,20 @@ class Usage:
 
 
 def usage_from_chat(usage: Any) -> Usage | None:
-    """Return what a chat `usage` object says, None if it names no tokens."""
+    """Return what a chat `usage` object says, None if it names no tokens that can be believed."""
     return _usage(usage, "prompt_tokens", "completion_tokens")
 
 
 def usage_from_responses(usage: Any) -> Usage | None:
-    """Return what a Responses `usage` object says, None if it names no tokens."""
+    """Return what a Responses `usage` object says, None if it names no tokens that can be believed."""
     return _usage(usage, "input_tokens", "output_tokens")
 
 
 def _usage(usage: Any, input_key: str, output_key: str) -> Usage | None:
     if not isinstance(usage, dict):
         return None
+    if not _is_believable(usage, input_key) or not _is_believable(usage, output_key):
+        return None  # half of an account of the cost is none: what was not reported is estimated
     total = _count(usage, "total_tokens")
     sides = _sides(_count(usage, input_key), _count(usage, output_key), total)
     if sides is None:
@@ -69,7 +73,13 @@ def _sides(tokens_in: int | None, tokens_out: int | None, total: int | None) -> 
     return tokens_in, tokens_out
 
 
+def _is_believable(usage: dict[str, Any], key: str) -> bool:
+    """Whether a side is either not reported or a count; only a number past the bounds is neither."""
+    value = usage.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return True
+    return value < 0 or bounds.tokens(value) is not None
+
+
 def _count(holder: Any, key: str) -> int | None:
-    """Return a count that can be believed: an integer, not a bool, not below zero."""
-    value = holder.get(key) if isinstance(holder, dict) else None
-    return value if type(value) is int and value >= 0 else None
+    return bounds.tokens(holder.get(key)) if isinstance(holder, dict) else None

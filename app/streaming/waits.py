@@ -7,12 +7,14 @@ and "Please try again in 1m2s"; `resets_at` and `resets_in_seconds` of the ChatG
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from schemas import bounds
+
+MAX_MESSAGE_CHARS = 1000  # of a message that is searched for a wait
 _PART = r"(\d+(?:\.\d+)?)\s*(milli|ms|[dhms])[a-z]*"
 _TRY_AGAIN = re.compile(rf"try again in ((?:{_PART}[\s,]*)+)", re.IGNORECASE)
 _UNIT_SECONDS = {"milli": 0.001, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -23,16 +25,19 @@ def wait_of(error: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[float
     Return (seconds to wait, end of the wait in Unix seconds), each None when not told.
 
     *headers* have lower-case names. An end is turned into seconds by the answer's own
-    `Date`, there being no clock here.
+    `Date`, there being no clock here. A wait or an end that cannot be believed was not told.
     """
-    resets_at = number(error.get("resets_at"))
-    seconds = number(error.get("resets_in_seconds"))
+    resets_at = bounds.moment(error.get("resets_at"))
+    seconds = bounds.wait_seconds(error.get("resets_in_seconds"))
     if seconds is None:
-        seconds = number(headers.get("retry-after-ms"))
-        seconds = number(headers.get("retry-after")) if seconds is None else seconds / 1000
+        milliseconds = bounds.number(headers.get("retry-after-ms"))
+        told = headers.get("retry-after") if milliseconds is None else milliseconds / 1000
+        seconds = bounds.wait_seconds(told)
     if resets_at is None:
-        resets_at = _date(headers.get("retry-after"))
-    sent_at = _date(headers.get("date"))
+        resets_at = bounds.moment(_date(headers.get("retry-after")))
+    sent_at = bounds.moment(_date(headers.get("date")))
+    if resets_at is not None and sent_at is not None and resets_at - sent_at > bounds.MAX_WAIT_SECONDS:
+        resets_at = None
     if seconds is None and resets_at is not None and sent_at is not None:
         seconds = max(resets_at - sent_at, 0.0)
     if seconds is None:
@@ -40,26 +45,16 @@ def wait_of(error: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[float
     return seconds, resets_at
 
 
-def number(value: Any) -> float | None:
-    """Return a finite number that is not negative, also from a string; else None."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        found = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return found if math.isfinite(found) and found >= 0 else None
-
-
 def _date(value: str | None) -> float | None:
     try:
         return parsedate_to_datetime(value).timestamp() if value else None
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, TypeError):
         return None
 
 
 def _told_in_words(message: Any) -> float | None:
-    told = _TRY_AGAIN.search(message) if isinstance(message, str) else None
+    told = _TRY_AGAIN.search(message[:MAX_MESSAGE_CHARS]) if isinstance(message, str) else None
     if told is None:
         return None
-    return sum(float(count) * _UNIT_SECONDS[unit.lower()] for count, unit in re.findall(_PART, told[1], re.I))
+    parts = re.findall(_PART, told[1], re.IGNORECASE)
+    return bounds.wait_seconds(sum(float(count) * _UNIT_SECONDS[unit.lower()] for count, unit in parts))

@@ -42,10 +42,10 @@ class CallSlots:
         index sent for two calls, does not make them one.
         """
         call_id, item_id = item.get("call_id"), item.get("id") or item.get("item_id")
-        known = self._by_name.get(call_id) if call_id else self._found(item_id, output_index)
+        known = self._found(call_id) if call_id else self._found(item_id, output_index)
         slot = known or self._new(item, call_id or item_id)
         for name in (slot.call_id, item_id, output_index):
-            if name is not None:
+            if isinstance(name, str | int):  # an upstream may send a list
                 self._by_name[name] = slot
         return slot
 
@@ -62,6 +62,6 @@ class CallSlots:
 
     def _found(self, *names: Any) -> CallSlot | None:
         for name in names:
-            if name is not None and name in self._by_name:
+            if isinstance(name, str | int) and name in self._by_name:
                 return self._by_name[name]
         return None

@@ -19,13 +19,15 @@ from urllib.parse import urlencode
 import requests
 
 from app.errors import UpstreamProtocolError, UpstreamRedirected, UpstreamRejected
-from app.streaming.waits import number
 from app.upstream.errors import from_exception
+from schemas import bounds
 
 CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann"  # public: the one that ChatGPT sign-ins are issued to
 SCOPE = "openid profile email offline_access"
 ANSWER_SECONDS = 8.0
 DEVICE_SECONDS = 900.0  # how long a user code is good for
+INTERVAL_SECONDS, LONGEST_INTERVAL_SECONDS = 5.0, 60.0  # of polls; a longer one would miss the code
+MAX_TOKEN_CHARS = 16_384  # of one value in an answer: a JWT has two thousand, and headers end at this
 _PENDING = (403, 404)  # of a device poll: nobody has entered the code yet
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 
@@ -118,7 +120,7 @@ class OAuth:
             id=_text(answer, "device_auth_id"),
             user_code=_text(answer, "user_code"),
             page=f"{self._issuer}/codex/device",
-            interval_seconds=number(answer.get("interval")) or 5.0,
+            interval_seconds=_interval(answer.get("interval")),
         )
 
     def poll_device(self, device: DeviceCode) -> Grant | None:
@@ -177,6 +179,10 @@ def _code(answer: Any) -> str | None:
 
 def _text(answer: dict[str, Any], name: str) -> str:
     value = answer.get(name)
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_TOKEN_CHARS:
         raise UpstreamProtocolError(f"The sign-in service's answer has no {name}")
     return value
+
+
+def _interval(value: object) -> float:
+    return min(bounds.number(value) or INTERVAL_SECONDS, LONGEST_INTERVAL_SECONDS)

@@ -91,3 +91,10 @@ def test_what_is_no_list(payload):
 
 def test_odd_entries_are_passed_over():
     assert models.listed_models({"data": [7, {}, {"id": 7}, {"id": "m"}, {"id": "m"}]}) == ["m"]
+
+
+def test_a_list_has_a_bound():
+    """Of names as of their length: they become keys in the store."""
+    assert models.listed_models({"data": [{"id": "x" * 257}, {"id": "x" * 256}, {"id": ""}]}) == ["x" * 256]
+    many = [{"id": str(number)} for number in range(models.MAX_MODELS + 1)]
+    assert len(models.listed_models({"data": many})) == models.MAX_MODELS

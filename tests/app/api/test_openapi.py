@@ -63,7 +63,7 @@ class TestSchemas:
         told = schema_of(EmbeddingsRequest())
 
         assert told["required"] == ["input", "model"]
-        assert told["properties"]["model"] == {"type": ["string"], "minLength": 1}
+        assert told["properties"]["model"] == {"type": ["string"], "minLength": 1, "maxLength": 256}
         assert told["properties"]["stream"] == {"type": ["boolean", "null"]}
 
     def test_every_field_that_is_checked(self) -> None:

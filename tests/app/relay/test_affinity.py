@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.relay import affinity
 from app.relay.affinity import affinity_of, ownership_of
 
 TURN_1 = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hello"}]
@@ -55,3 +60,27 @@ def test_only_a_conversation_is_owned() -> None:
 
     assert ownership_of("key_1", first) == ownership_of("key_1", later) != ""
     assert ownership_of("key_1", {"prompt_cache_key": "c"}) == ""
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-5, 2**60) | st.text(max_size=8) | st.just('"é\n' * 9000),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+        max_leaves=30,
+    ),
+    st.integers(1, 60),
+)
+def test_the_start_is_that_of_the_whole(value: Any, room: int) -> None:
+    """What is left out comes after the bytes that are hashed: fingerprints are as they were."""
+    part, _ = affinity._beginning(value, room)
+
+    assert orjson.dumps(part)[:room] == orjson.dumps(value)[:room]
+
+
+def test_a_long_conversation_is_not_encoded_whole() -> None:
+    turns = [{"role": "system", "content": "x" * 10_000_000}]
+    turns += [{"role": "assistant", "content": "y"}] * 100_000
+
+    part, _ = affinity._beginning(["m", None, turns], affinity.START_BYTES)
+
+    assert affinity.START_BYTES <= len(orjson.dumps(part)) < 2 * affinity.START_BYTES

@@ -82,3 +82,10 @@ def test_frames_decode_to_what_they_were():
     events = [Event({"type": "response.output_text.delta", "delta": "a\n\u2028é\r"}), Event({"x": None})]
     for encode in (frames.chat_frames, frames.responses_frames):
         assert [event.payload for event in EventDecoder().feed(encode(events))] == [e.payload for e in events]
+
+
+def test_a_name_that_no_event_has_is_left_out():
+    """And no cache holds it: an upstream may send a name of many megabytes."""
+    frames.responses_frames([Event({"type": "x" * 257})])
+    assert frames.responses_frames([Event({"type": "x" * 257})]) == b'data: {"type":"%b"}\n\n' % (b"x" * 257)
+    assert frames.responses_frames([Event({"type": "x" * 256})]).startswith(b"event: xxx")

@@ -53,7 +53,7 @@ class TestTolerance:
     def test_nothing_usable(self, usage):
         assert usage_from_chat(usage) is None
 
-    @pytest.mark.parametrize("odd", [-1, True, "5", 5.0, None, [5], {}])
+    @pytest.mark.parametrize("odd", [-1, True, "5", 5.5, None, [5], {}])
     def test_odd_numbers_are_ignored(self, odd):
         usage = {
             "prompt_tokens": 3,
@@ -64,3 +64,25 @@ class TestTolerance:
         }
 
         assert usage_from_chat(usage) == Usage(3, 4, 7)
+
+    def test_a_whole_float_is_a_count(self):
+        """JSON has one kind of number: 5.0 is five."""
+        assert usage_from_chat({"prompt_tokens": 3.0, "completion_tokens": 4.0}) == Usage(3, 4, 7)
+
+    @pytest.mark.parametrize("absurd", [10**12 + 1, 2**63, 2**64 - 1, 1e30, 1e308, 1.5e12])
+    @pytest.mark.parametrize("side", ["prompt_tokens", "completion_tokens"])
+    def test_an_absurd_side_is_no_usage(self, absurd, side):
+        """Nothing is charged by half of a report: the request counts as not reported."""
+        assert usage_from_chat({"prompt_tokens": 3, "completion_tokens": 4, side: absurd}) is None
+
+    @pytest.mark.parametrize("absurd", [10**12 + 1, 2**63, 1e308])
+    def test_an_absurd_detail_is_left_out(self, absurd):
+        usage = {
+            "prompt_tokens": 3,
+            "completion_tokens": 4,
+            "total_tokens": absurd,
+            "prompt_tokens_details": {"cached_tokens": absurd, "audio_tokens": absurd},
+            "completion_tokens_details": {"reasoning_tokens": absurd, "audio_tokens": 2},
+        }
+
+        assert usage_from_chat(usage) == Usage(3, 4, 7, audio_output_tokens=2)

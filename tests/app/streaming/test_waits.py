@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.streaming.waits import number, wait_of
+from app.streaming.waits import wait_of
+from schemas.bounds import number
 
 
 class TestWaitOf:

@@ -46,3 +46,13 @@ def test_without_call_id():
 
 def test_unknown():
     assert CallSlots().find({"call_id": "x", "item_id": None}) is None
+
+
+@pytest.mark.parametrize("odd", [[1], {"a": 1}, [[]]])
+def test_names_that_are_no_names(odd):
+    """An upstream may send anything for one: it is not found by that, and nothing fails."""
+    slots = CallSlots()
+    slot = slots.open({**CALL, "id": odd}, odd)
+
+    assert slots.find({"call_id": odd, "item_id": odd, "output_index": odd}) is None
+    assert slots.find({"call_id": "call_a"}) is slot
