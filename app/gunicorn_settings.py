@@ -101,6 +101,7 @@ def post_worker_init(worker: Any) -> None:
     from app.api.pulse import beat_forever  # prometheus_client looks for its folder when it is first imported
 
     gevent.spawn(beat_forever, books)
+    gevent.spawn(embedded.watch_forever, settings, gevent.sleep)
 
 
 def _exit_in_time(worker: Any) -> None:

@@ -36,6 +36,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stopping.set)
     embedded.redis_url(settings)
+    gevent.spawn(embedded.watch_forever, settings, gevent.sleep)
     run_until(stopping, JOBS, build(settings), settings.graceful_timeout_seconds)
 
 

@@ -121,18 +121,23 @@ class Supervisor:
             if time.monotonic() > deadline:
                 raise ChildFailed(f"not ready after {seconds:g} seconds")
 
-    def run(self) -> None:
-        """Keep all running. Raises Stopped when a signal says so; does not return."""
+    def run(self, watch: Callable[[], object] = lambda: None, watch_seconds: float = 60.0) -> None:
+        """
+        Keep all running, and call *watch* every *watch_seconds*.
+
+        Raises Stopped when a signal says so; does not return.
+        """
         while True:
+            watch()
             due = {child: at for child in self.children if (at := child.restart_at()) is not None}
             now = time.monotonic()
             for child, at in due.items():
                 if at <= now:
                     child.restart()
             waits = [at - now for at in due.values() if at > now]
-            self._pause(min(waits, default=None))
+            self._pause(min([*waits, watch_seconds]))
 
-    def _pause(self, seconds: float | None) -> None:
+    def _pause(self, seconds: float) -> None:
         """Wait for a signal, at most *seconds*; one of a child's death only ends the wait."""
         if select.select([self.signals], [], [], seconds)[0] and set(os.read(self.signals, 64)) != {
             signal.SIGCHLD

@@ -6,6 +6,7 @@ import http.client
 import os
 import secrets
 import socket
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,12 +14,14 @@ from pathlib import Path
 
 import click
 import orjson
+import structlog
 
 from app import log
 from app.cli.first_start import DemoUpstream, Prepared, prepare
 from app.cli.supervisor import Child, ChildFailed, Stopped, Supervisor
-from app.config import NAMES, Settings
+from app.config import NAMES, ConfigError, Settings
 from app.stores import embedded
+from app.stores.embedded import EmbeddedServerError
 from app.wiring import build
 
 ROOT = Path(__file__).parents[2]  # where `app` and `workers` are found, whatever folder this is run from
@@ -64,11 +67,22 @@ def up(demo: bool, host: str | None, port: str | None, workers: str | None, open
             prepared = prepare(build(patient), upstream, openai_api_key)
             supervisor.wait_until(lambda: _is_ready(settings, upstream), READY_SECONDS)
             click.echo(_greeting(settings, prepared, model="demo" if demo else "gpt-5.2"))
-            supervisor.run()
+            supervisor.run(lambda: _watch(settings), embedded.WATCH_SECONDS)
     except Stopped:
         click.echo("Stopped.")
     except ChildFailed as error:
         raise click.ClickException(str(error)) from None
+    finally:
+        _watch(settings)  # a server whose supervisor has just been killed would outlive us
+
+
+def _watch(settings: Settings) -> None:
+    if settings.redis_url:
+        return
+    try:
+        embedded.watch(settings.home, settings.redis_server)
+    except (OSError, subprocess.SubprocessError, ConfigError, EmbeddedServerError) as error:
+        structlog.get_logger().warning("private_server_unwatched", reason=str(error))  # tried again soon
 
 
 def _children_environ(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:

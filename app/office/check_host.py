@@ -12,10 +12,11 @@ import orjson
 from app.office.finding import NOTE, WRONG, Finding
 from app.office.words import moment
 from app.quotas.spool import Spool
-from app.stores import keys
+from app.stores import embedded, keys
 from app.stores.client import store_errors
 
 LEAST_BYTES, FEW_BYTES = 200 * 1024**2, 1024**3  # free, where the private server and the spool write
+REPAIR_SECONDS = 86400
 LATE_PERIODS, LATE_SECONDS = 3, 60  # a job may be as late as this
 GONE_SECONDS = 7 * 86400  # one that did not run for so long, while others did, is of a former version
 
@@ -34,6 +35,17 @@ def secret_file(path: Path) -> Iterator[Finding]:
     """Yield whether others than its owner may read the secret keys in *path*."""
     if path.exists() and path.stat().st_mode & 0o077:
         yield Finding(WRONG, str(path), "others may read the secret keys", f"chmod 600 {path}")
+
+
+def repairs(home: Path, now: float) -> Iterator[Finding]:
+    """Yield what was repaired of the private server under *home* in the last day, by kind."""
+    latest: dict[str, list[float]] = {}
+    for at, what in embedded.events(home, now - REPAIR_SECONDS):
+        latest.setdefault(what, []).append(at)
+    for what, times in latest.items():
+        often = f" ({len(times)} times)" if len(times) > 1 else ""
+        fix = f"nothing to do now; if it happens again, look at {home / 'redis' / 'log'} and for who ended it"
+        yield Finding(NOTE, "redis", f"at {moment(times[-1])} {what}{often}", fix)
 
 
 def spool(folder: Path) -> Iterator[Finding]:

@@ -6,12 +6,14 @@ Each check asks the store a few times; none looks through all of it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from app.errors import StoreUnavailable
 from app.office import check_host, check_pools, check_redis
 from app.office.finding import NOTE, WRONG, Finding
+from app.stores import embedded
 
 if TYPE_CHECKING:
     from app.wiring import Services
@@ -32,6 +34,8 @@ def checkup(services: Services, pool: str | None) -> list[Finding]:
         *check_host.secret_file(settings.home / "secret.key"),
         *check_host.spool(settings.home / "spool"),
     ]
+    if settings.redis_url == embedded.url(settings.home):
+        found += check_host.repairs(settings.home, time.time())
     try:
         found += check_store(services)
         found += check_host.jobs(client)

@@ -1,10 +1,15 @@
 """
-The process that owns the private Redis server: `python embedded_keeper.py FOLDER SERVER`.
+The supervisor of the private Redis server: `python embedded_keeper.py FOLDER SERVER`.
 
-It starts the server, starts it again when it dies, and ends it when nobody needs it any
-more. Who needs it holds the FIFO `owners` open for writing: the kernel closes that for a
-process that was killed, so there is no pid to go stale and no heartbeat. The file `lock`
-orders joining and leaving: both happen only while it is held.
+It starts the server, starts it again when it dies, continues it when it was stopped, and ends
+it when no process needs it any more. A process that needs it holds the FIFO `owners` open for
+writing: the kernel closes that for a process that was killed, so there is no heartbeat. The
+file `lock` orders joining and leaving: both happen only while it is held.
+
+The supervisor may be killed itself: the owners then start another one (see `embedded.watch`),
+which takes over the server that is still running. The file `server` keeps two servers from one
+append-only file: the server inherits a lock on it, which ends with its last process, and its
+process id stands in it. `events` lists what was repaired, for `poolgate doctor`.
 
 Run by its path and without site-packages: it starts in 20 ms and stays small.
 """
@@ -24,9 +29,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.05, 5.0  # before a dead server is started again
+FIRST_WAIT_SECONDS = 0.05  # before a dead server is started again; doubled while it keeps dying
+KILLED_WAIT_SECONDS, FAILED_WAIT_SECONDS = 1.0, 5.0  # the longest, by how it ended
 STEADY_SECONDS = 10.0  # a server that ran this long had not failed at its start
 STOP_SECONDS = 30.0
+CHECK_SECONDS = 0.5  # how soon a stopped server is continued
+MAX_EVENTS_BYTES = 32 * 1024
 
 CONFIG = """
 port 0
@@ -53,57 +61,152 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+class Server:
+    """A running server; *child* is None where another supervisor, which was killed, started it."""
+
+    def __init__(self, folder: Path, pid: int, child: subprocess.Popen[bytes] | None = None) -> None:
+        self.folder, self.pid, self.child = folder, pid, child
+        self.started_at = time.monotonic()
+        self.death: int | None = None  # becomes readable when the process ends
+        if hasattr(os, "pidfd_open"):  # Linux; elsewhere its end is noticed within CHECK_SECONDS
+            with contextlib.suppress(ProcessLookupError):
+                self.death = os.pidfd_open(pid)
+
+    def is_alive(self) -> bool:
+        if self.child is not None:
+            return self.child.poll() is None
+        return pid_of_server(self.folder) == self.pid
+
+    def is_stopped(self) -> bool:
+        """Return whether a signal stopped it. Where there is no /proc: whether it is silent."""
+        try:
+            status = Path(f"/proc/{self.pid}/stat").read_text()
+        except FileNotFoundError:
+            return not Path("/proc/self").exists() and not _answers(self.folder / "socket")
+        return status.rpartition(")")[2].split()[0] == "T"
+
+    def signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def stop(self) -> None:
+        """End it; it writes the rest of its append-only file first."""
+        self.signal(signal.SIGTERM)
+        self.signal(signal.SIGCONT)
+        deadline = time.monotonic() + STOP_SECONDS
+        while self.is_alive():
+            if time.monotonic() > deadline:
+                self.signal(signal.SIGKILL)
+            time.sleep(0.01)
+
+    def close(self) -> str:
+        """Forget a server that is dead, end the processes it left, and return how it ended."""
+        if self.death is not None:
+            os.close(self.death)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)  # one that rewrites the file holds the lock on it
+            while pid_of_server(self.folder) is not None:
+                time.sleep(0.005)
+        if self.child is None:
+            return "ended"
+        code = self.child.returncode
+        return f"was ended by signal {-code}" if code < 0 else f"ended with status {code}"
+
+
 class Keeper:
     """One server over one folder, and the FIFO of those who need it."""
 
     def __init__(self, folder: Path, server: str) -> None:
-        self.folder, self.server, self.starts = folder, server, 0
+        self.folder, self.program = folder, server
         with contextlib.suppress(FileExistsError):
             os.mkfifo(folder / "owners", 0o600)
         self.owners = os.open(folder / "owners", os.O_RDONLY | os.O_NONBLOCK)
+        self.had_owners = self._is_owned()  # the one that starts us opens it later: these had another
+        self.child_died = -1
 
     def run(self) -> None:
         """Keep the server up until the last owner has left."""
-        self._end_forgotten_server()
-        child_died = _wakeups()
-        poll = select.poll()
-        poll.register(self.owners, select.POLLHUP)
-        poll.register(child_died, select.POLLIN)
-        process, started_at, wait = self._start(), time.monotonic(), FIRST_WAIT_SECONDS
-        while not self._left(process):
-            poll.poll(1000)  # either wakes it at once; the second is for an owner that never came
-            with contextlib.suppress(BlockingIOError):
-                os.read(child_died, 64)
-            if process.poll() is None:
+        self.child_died = _wakeups()
+        (self.folder / "keeper").write_text(f"{os.getpid()}\n")
+        server, wait = self._take_over() or self._start(), FIRST_WAIT_SECONDS
+        first = server
+        while not self._left(server):
+            self._sleep(server)
+            if server.is_alive():
+                self._continue(server)
                 continue
-            if process.returncode > 0 and self.starts == 1:
+            how = server.close()
+            failed = server.child is not None and server.child.returncode > 0
+            if failed and server is first:
                 return  # it refuses its data or its place: waiting would not help, its log says why
-            if time.monotonic() - started_at > STEADY_SECONDS:
+            if time.monotonic() - server.started_at > STEADY_SECONDS:
                 wait = FIRST_WAIT_SECONDS
             time.sleep(wait)
-            process, started_at, wait = self._start(), time.monotonic(), min(wait * 2, LONGEST_WAIT_SECONDS)
+            server, wait = (
+                self._start(),
+                min(wait * 2, FAILED_WAIT_SECONDS if failed else KILLED_WAIT_SECONDS),
+            )
+            record(self.folder, f"the private server {how}; started it again")
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _take_over(self) -> Server | None:
+        """Return the server of a supervisor that was killed, None where none runs."""
+        while (pid := pid_of_server(self.folder)) == 0:
+            time.sleep(0.01)  # it is between its fork and the line it writes
+        if pid is not None:
+            record(self.folder, "the supervisor of the private server was not running; started it")
+            return Server(self.folder, pid)
+        if self.had_owners:
+            record(self.folder, "the private server and its supervisor were not running; started both")
+        self._end_server_without_lock()
+        return None
+
+    def _start(self) -> Server:
         names = {"folder": self.folder, "socket": self.folder / "socket"}
         config = CONFIG.format(
             **{name: json.dumps(str(path), ensure_ascii=False) for name, path in names.items()}
         )
-        self.starts += 1
-        process = subprocess.Popen([self.server, "-"], stdin=subprocess.PIPE)
-        assert process.stdin is not None
+        lock = _server_file(self.folder)
+        fcntl.flock(lock, fcntl.LOCK_EX)  # at most another process looks at it just now
+        os.truncate(lock, 0)
+        child = subprocess.Popen(
+            [self.program, "-"],
+            stdin=subprocess.PIPE,
+            pass_fds=(lock,),
+            process_group=0,
+            preexec_fn=lambda: _write_pid(lock),
+        )
+        os.close(lock)
+        assert child.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it died at once, and will be noticed
-            process.stdin.write(config.encode())
-            process.stdin.close()
-        return process
+            child.stdin.write(config.encode())
+            child.stdin.close()
+        return Server(self.folder, child.pid, child)
 
-    def _left(self, process: subprocess.Popen[bytes]) -> bool:
-        """End the server and say so, if nobody owns it; nobody can join meanwhile."""
+    def _sleep(self, server: Server) -> None:
+        """Return when the last owner left, the server died, or CHECK_SECONDS are over."""
+        poll = select.poll()
+        poll.register(self.owners, select.POLLHUP)
+        for descriptor in (self.child_died, server.death):
+            if descriptor is not None:
+                poll.register(descriptor, select.POLLIN)
+        poll.poll(CHECK_SECONDS * 1000)
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.child_died, 64)
+
+    def _continue(self, server: Server) -> None:
+        if server.is_stopped():
+            server.signal(signal.SIGCONT)
+            record(self.folder, "the private server was stopped by a signal; continued it")
+
+    def _left(self, server: Server) -> bool:
+        """End the server and return True, if no process owns it; none can join meanwhile."""
         if self._is_owned():
             return False
         with locked(self.folder):
             if self._is_owned():
                 return False
-            _stop(process)
+            server.stop()
+            (self.folder / "keeper").unlink(missing_ok=True)
             os.close(self.owners)
             return True
 
@@ -113,8 +216,8 @@ class Keeper:
         except BlockingIOError:
             return True
 
-    def _end_forgotten_server(self) -> None:
-        """End the server of a keeper that was killed: two on one append-only file would ruin it."""
+    def _end_server_without_lock(self) -> None:
+        """End the server of a former version, which had no lock: two on one file would ruin it."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(STOP_SECONDS)
             try:
@@ -127,13 +230,49 @@ class Keeper:
                     pass
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()  # the server writes the rest of its append-only file
+def pid_of_server(folder: Path) -> int | None:
+    """Return the process id of the server that has the data of *folder*; 0: not known yet, None: none has."""
+    descriptor = _server_file(folder)
     try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return int(os.pread(descriptor, 32, 0).strip(b"\0\n") or 0)
+    else:
+        os.truncate(descriptor, 0)  # a server that is about to start is not taken for the former one
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def record(folder: Path, what: str) -> None:
+    """Add *what* was repaired, and when, to the events; the oldest half goes when there are many."""
+    path, line = folder / "events", json.dumps({"at": int(time.time()), "what": what}) + "\n"
+    with contextlib.suppress(OSError):  # a full disk does not keep anything from being repaired
+        if path.exists() and path.stat().st_size > MAX_EVENTS_BYTES:
+            lines = path.read_text().splitlines(keepends=True)
+            path.write_text("".join(lines[len(lines) // 2 :]))
+        with open(path, "a", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(line)
+
+
+def _server_file(folder: Path) -> int:
+    return os.open(folder / "server", os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def _write_pid(lock: int) -> None:
+    """Run in the server's process before it is the server: the pid stands there as long as the lock does."""
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(CHECK_SECONDS)
+        try:
+            connection.connect(str(path))
+            connection.sendall(b"PING\r\n")
+            return bool(connection.recv(1))
+        except OSError:
+            return False
 
 
 def _wakeups() -> int:
@@ -156,7 +295,7 @@ def main(folder: Path, server: str) -> None:
     if os.fork():
         return
     os.setsid()
-    log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC, 0o600)
     null = os.open(os.devnull, os.O_RDONLY)
     for descriptor, replacement in ((0, null), (1, log), (2, log)):
         os.dup2(replacement, descriptor)

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 from click.testing import CliRunner
 
 from app.cli import main
+from app.stores.embedded_keeper import pid_of_server
 from tests.support.ports import free_port
 from tests.support.processes import eventually, is_alive, with_argument
 from tests.support.redis import short_folder
@@ -141,6 +143,47 @@ def test_what_dies_comes_back_and_nothing_outlives_it(up):
     children = started.children().values()
     started.process.kill()
     assert eventually(lambda: not any(is_alive(pid) for pid in children))
+
+
+def test_the_private_server_and_its_supervisor_come_back_under_requests(up):
+    """Whichever is killed, in either order; and after Ctrl-C right after a kill nothing is left."""
+    started = up()
+    key = started.key.split()[0]
+    home = Path(os.fsdecode(environ_of(started.process.pid)["POOLGATE_HOME"]))
+    stopping = threading.Event()
+    client = threading.Thread(target=lambda: [answers(started, key) for _ in iter(stopping.is_set, True)])
+    client.start()
+    try:
+        for order in (["server"], ["keeper"], ["keeper", "server"], ["server", "keeper"]):
+            before = private(home)
+            for name in order:
+                os.kill(before[name], signal.SIGKILL)
+            assert eventually(lambda: is_back(home, before, order) and answers(started, key)), order  # noqa: B023
+    finally:
+        stopping.set()
+        client.join()
+
+    os.kill(private(home)["keeper"], signal.SIGKILL)
+    started.process.send_signal(signal.SIGINT)
+    assert started.process.wait(40) == 0
+    assert eventually(lambda: not with_argument(home / "redis"))
+
+
+def environ_of(pid: int) -> dict[str, bytes]:
+    pairs = (pair.partition(b"=") for pair in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"))
+    return {name.decode(): value for name, _, value in pairs}
+
+
+def private(home: Path) -> dict[str, int]:
+    """Return the process ids of the private server and its supervisor, as far as they run."""
+    folder = home / "redis"
+    found = {"server": pid_of_server(folder) or 0, "keeper": int((folder / "keeper").read_text() or 0)}
+    return {name: pid for name, pid in found.items() if pid and is_alive(pid)}
+
+
+def is_back(home: Path, before: dict[str, int], killed: list[str]) -> bool:
+    now = private(home)
+    return len(now) == 2 and all(now[name] != before[name] for name in killed)
 
 
 def answers(started: Up, key: str) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from app.office import check_host
 from app.office.finding import NOTE, WRONG
 from app.quotas.spool import Spool
-from app.stores import keys
+from app.stores import embedded_keeper, keys
 from app.stores.secrets import keys_in_file
 
 
@@ -91,3 +91,18 @@ def test_settlements_that_wait(tmp_path: Path) -> None:
     (one,) = check_host.spool(tmp_path / "spool")
 
     assert one.what == "1 files of settlements wait to be booked"
+
+
+def test_repairs_of_the_private_server(tmp_path: Path) -> None:
+    """Those of the last day, each kind once: what was repaired is not hidden behind "all is well"."""
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    for _ in range(2):
+        embedded_keeper.record(folder, "the private server was ended by signal 9; started it again")
+    embedded_keeper.record(folder, "the supervisor of the private server was not running; started it")
+
+    found = list(check_host.repairs(tmp_path, time.time()))
+
+    assert [one.level for one in found] == [NOTE, NOTE]
+    assert found[0].what.endswith("the private server was ended by signal 9; started it again (2 times)")
+    assert list(check_host.repairs(tmp_path, time.time() + check_host.REPAIR_SECONDS + 60)) == []

@@ -18,15 +18,19 @@ import pytest
 import redis
 
 from app.config import ConfigError, Settings
-from app.stores import embedded
+from app.stores import embedded, embedded_keeper
 from tests.support.processes import eventually, is_alive, with_argument
 from tests.support.redis import short_folder
 
 OWNER = """
-import os, signal, sys
+import os, signal, sys, threading
 from pathlib import Path
+from app.config import Settings
 from app.stores import embedded
 print(embedded.ensure(Path(sys.argv[1]), sys.argv[2]), flush=True)
+if sys.argv[3:] == ["watch"]:
+    settings = Settings(home=Path(sys.argv[1]), redis_server=sys.argv[2])
+    threading.Thread(target=embedded.watch_forever, args=[settings], daemon=True).start()
 if sys.argv[3:] == ["fork"]:
     child = os.fork()
     if not child:
@@ -132,9 +136,11 @@ class TestOneOwner:
         assert stat.S_IMODE((home / "redis").stat().st_mode) == 0o700
         assert modes == {
             "appendonlydir": 0o700,
+            "keeper": 0o600,
             "lock": 0o600,
             "log": 0o600,
             "owners": 0o600,
+            "server": 0o600,
             "socket": 0o600,
         }
 
@@ -237,10 +243,10 @@ class TestDeaths:
         with connect(home) as client:
             assert client.get("kept") == "yes"
 
-    def test_the_server_of_a_killed_keeper_goes_on_until_someone_asks_for_one(self, home, owners):
-        """Then it is ended first: two servers on one append-only file would ruin it."""
+    def test_the_server_of_a_killed_keeper_goes_on_and_is_taken_over(self, home, owners):
+        """It is not started again: a large file takes its time. A second server would ruin the file."""
         url_of(owners.start())
-        forgotten = pid_of_server(home)
+        server = pid_of_server(home)
         with connect(home) as client:
             client.set("kept", "yes")
         kill(pid_of_keeper(home))
@@ -248,8 +254,8 @@ class TestDeaths:
 
         url_of(owners.start())
 
-        assert pid_of_server(home) != forgotten
-        assert forgotten not in processes_of(home)
+        assert pid_of_server(home) == server
+        assert len(processes_of(home)) == 2
         with connect(home) as client:
             assert client.get("kept") == "yes"
 
@@ -262,6 +268,79 @@ class TestDeaths:
 
         assert pid_of_keeper(home) != keeper
         embedded.leave(home)
+
+    def test_every_order_of_killing_supervisor_and_server(self, home, owners):
+        """Service is back, with its data and one server; nothing is left after the owner has gone."""
+        owner = owners.start("watch")
+        url_of(owner)
+        with connect(home) as client:
+            client.set("stored", "0")
+        orders = [("server",), ("keeper",), ("server", "keeper"), ("keeper", "server"), ("stop", "server")]
+        for number, order in enumerate(orders):
+            pids = {"server": pid_of_server(home), "keeper": pid_of_keeper(home)}
+            for name in order:
+                os.kill(
+                    pids["keeper" if name == "stop" else name],
+                    signal.SIGSTOP if name == "stop" else signal.SIGKILL,
+                )
+            assert eventually(lambda: answers(home) and has_one_of_each(home, pids, order), 15.0), order  # noqa: B023
+            with connect(home) as client:
+                assert client.get("stored") == str(number)
+                client.set("stored", str(number + 1))
+                client.bgrewriteaof() if number % 2 else None
+
+        leave(owner)
+        assert eventually(lambda: not processes_of(home))
+
+    def test_two_owners_that_watch_start_one_supervisor(self, home, owners):
+        for owner in (owners.start("watch"), owners.start("watch"), owners.start("watch")):
+            url_of(owner)
+        for _ in range(3):
+            pids = {"server": pid_of_server(home), "keeper": pid_of_keeper(home)}
+            for pid in pids.values():
+                os.kill(pid, signal.SIGKILL)
+            assert eventually(lambda: answers(home) and has_one_of_each(home, pids, ("server", "keeper")))  # noqa: B023
+
+    def test_a_stopped_server_is_continued(self, home, owners):
+        url_of(owners.start())
+        os.kill(pid_of_server(home), signal.SIGSTOP)
+
+        assert eventually(lambda: answers(home))
+        assert [what for _, what in embedded.events(home, 0)] == [
+            "the private server was stopped by a signal; continued it"
+        ]
+
+    def test_what_was_repaired_can_be_read(self, home, owners):
+        url_of(owners.start("watch"))
+        assert embedded.events(home, 0) == []
+        pids = {"server": pid_of_server(home), "keeper": pid_of_keeper(home)}
+
+        os.kill(pids["server"], signal.SIGKILL)
+        assert eventually(lambda: answers(home) and pid_of_server(home) != pids["server"])
+        kill(pid_of_keeper(home))
+        assert eventually(lambda: len(embedded.events(home, 0)) == 2)
+
+        assert [what for _, what in embedded.events(home, 0)] == [
+            "the private server was ended by signal 9; started it again",
+            "the supervisor of the private server was not running; started it",
+        ]
+
+    def test_a_file_of_events_stays_small(self, home):
+        folder = home / "redis"
+        folder.mkdir()
+        for number in range(3000):
+            embedded_keeper.record(folder, f"event {number}")
+
+        assert (folder / "events").stat().st_size < 64 * 1024
+        assert [what for _, what in embedded.events(home, 0)][-1] == "event 2999"
+
+
+def has_one_of_each(home: Path, before: dict[str, int], killed: tuple[str, ...]) -> bool:
+    """Whether one supervisor and one server run, and those that were killed are not among them."""
+    running = set(processes_of(home))
+    gone = {before[name] for name in killed if name in before}
+    settled = {int((home / "redis" / "keeper").read_text() or 0), pid_of_server(home)}
+    return running == settled and not running & gone
 
 
 class TestRefusals:
