@@ -25,8 +25,8 @@ from schemas.wire import (
     Number,
     Object,
     ShortText,
+    Stops,
     Text,
-    TextOrTexts,
     Texts,
     Unread,
     Whole,
@@ -55,7 +55,7 @@ class ChatRequest(WideSchema):
     max_tokens = Whole()
     max_completion_tokens = Whole()
     response_format = ResponseFormat()
-    stop = TextOrTexts()
+    stop = Stops()
     presence_penalty = Number()
     frequency_penalty = Number()
     logprobs = Flag()

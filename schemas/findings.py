@@ -9,15 +9,18 @@ Source: https://docs.pydantic.dev/latest/errors/validation_errors/
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, Self
 
 import orjson
 from marshmallow import ValidationError
 from marshmallow.exceptions import SCHEMA
 
+from schemas.work_bounds import MAX_ECHOED_BYTES, MAX_FINDINGS
+
 Place = tuple[str | int, ...]
 
-MOST_ECHOED_BYTES = 1000  # of what was sent; anything longer is told as null
+MAX_NAME = 256  # characters of a field's name that are reported; clients choose those of metadata
 MESSAGES = {
     "missing": "Field required",
     "string_type": "Input should be a valid string",
@@ -30,6 +33,7 @@ MESSAGES = {
     "bool_type": "Input should be a valid boolean",
     "bool_parsing": "Input should be a valid boolean, unable to interpret input",
     "list_type": "Input should be a valid list",
+    "too_long": "List should have at most {max_length} items after validation, not {actual_length}",
     "too_short": "List should have at least {min_length} item after validation, not {actual_length}",
     "dict_type": "Input should be a valid dictionary",
     "literal_error": "Input should be {expected}",
@@ -68,13 +72,22 @@ def detail(found: str, place: Place, given: Any) -> dict[str, Any]:
     """Return one entry of `detail`; what a schema of ours says in its own words is a `value_error`."""
     if not isinstance(found, Finding):
         found = Finding("value_error", error=found)
-    entry = {"type": found.type, "loc": ["body", *place], "msg": str(found), "input": _echo(given)}
+    steps = [step[:MAX_NAME] if isinstance(step, str) else step for step in place]
+    entry = {"type": found.type, "loc": ["body", *steps], "msg": str(found), "input": _echo(given)}
     return entry | ({"ctx": found.context} if found.context else {})
 
 
 def details(error: ValidationError, body: Any) -> list[dict[str, Any]]:
-    """Return everything that *error* found wrong with *body*."""
-    return [detail(found, place, _at(body, place)) for place, found in _found(error.messages, ())]
+    """Return what *error* found wrong with *body*, the first MAX_FINDINGS of it."""
+    found = islice(_found(error.messages, ()), MAX_FINDINGS)
+    return [detail(sentence, place, _at(body, place)) for place, sentence in found]
+
+
+def count(messages: Any) -> int:
+    """Return how many findings the *messages* of a ValidationError hold."""
+    if isinstance(messages, dict):
+        return sum(map(count, messages.values()))
+    return len(messages)
 
 
 def _found(messages: Any, place: Place) -> Iterator[tuple[Place, str]]:
@@ -96,4 +109,21 @@ def _at(body: Any, place: Place) -> Any:
 
 
 def _echo(given: Any) -> Any:
-    return given if len(orjson.dumps(given)) <= MOST_ECHOED_BYTES else None
+    """Return a short value as it is, and null for a longer one."""
+    if _least_bytes(given, MAX_ECHOED_BYTES) > MAX_ECHOED_BYTES:
+        return None
+    return given if len(orjson.dumps(given)) <= MAX_ECHOED_BYTES else None
+
+
+def _least_bytes(value: Any, enough: int) -> int:
+    """Return a lower bound of the JSON bytes of *value*, without looking further than *enough*."""
+    if isinstance(value, str):
+        return len(value)
+    if not isinstance(value, dict | list):
+        return 1
+    size = len(value)
+    for inner in value.values() if isinstance(value, dict) else value:
+        if size > enough:
+            break
+        size += _least_bytes(inner, enough - size)
+    return size

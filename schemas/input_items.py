@@ -11,8 +11,12 @@ from typing import Any
 
 from schemas.faults import fault
 from schemas.messages import call_id_of
-from schemas.parts import file_id_of
+from schemas.parts import count_parts, file_id_of
 from schemas.wire import Json
+from schemas.work_bounds import MAX_ITEMS, MAX_PARTS
+
+PARTS_IN = ("content", "output")
+COUNTED_IN = (*PARTS_IN, "summary")
 
 
 class Input(Json):
@@ -27,6 +31,10 @@ class Input(Json):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         if type(super()._deserialize(value, attr, data)) is list:
+            if len(value) > MAX_ITEMS:
+                raise fault(f"must have at most {MAX_ITEMS} items")
+            if count_parts(value, COUNTED_IN) > MAX_PARTS:
+                raise fault(f"must have at most {MAX_PARTS} content parts in all")
             for index, item in enumerate(value):
                 _check_item(item, index, last=index == len(value) - 1)
         return value
@@ -47,7 +55,7 @@ def _check_item(item: Any, index: int, *, last: bool) -> None:
 def _with_parts(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield *item* and every object in its content, or in the output of a tool."""
     yield item
-    for name in ("content", "output"):
+    for name in PARTS_IN:
         held = item.get(name)
         for part in held if type(held) is list else (held,):
             if type(part) is dict:

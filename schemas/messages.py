@@ -12,8 +12,9 @@ from typing import Any
 from marshmallow import ValidationError
 
 from schemas.faults import fault
-from schemas.parts import PARTS, check_content
+from schemas.parts import PARTS, check_content, count_parts
 from schemas.wire import Json, is_name
+from schemas.work_bounds import MAX_ITEMS, MAX_PARTS
 
 Message = dict[str, Any]
 
@@ -41,6 +42,10 @@ class Messages(Json):
         messages = super()._deserialize(value, attr, data)
         if not messages:
             raise fault("must have at least one message")
+        if len(messages) > MAX_ITEMS:
+            raise fault(f"must have at most {MAX_ITEMS} messages")
+        if count_parts(messages, ("content",)) > MAX_PARTS:
+            raise fault(f"must have at most {MAX_PARTS} content parts in all")
         return _checked(messages, self.roles, complete=self.continues not in (data or {}))
 
 

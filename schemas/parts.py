@@ -36,6 +36,12 @@ def check_content(role: str, content: Any) -> None:
             raise ValidationError({"content": {index: error.messages}}) from None
 
 
+def count_parts(items: list[Any], names: tuple[str, ...]) -> int:
+    """Return how many parts are in arrays called one of *names*, in all *items* together."""
+    held = (item.get(name) for item in items if type(item) is dict for name in names)
+    return sum(len(parts) for parts in held if type(parts) is list)
+
+
 def file_id_of(file: Any) -> Any:
     """Return the id when *file* is one that lies on some upstream, which no other account can read."""
     file_id = file.get("file_id") if type(file) is dict else None

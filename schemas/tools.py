@@ -18,6 +18,7 @@ from marshmallow import ValidationError
 
 from schemas.faults import fault
 from schemas.wire import Json, is_name
+from schemas.work_bounds import MAX_TOOLS
 
 BUILT_IN = ("file_search", "code_interpreter", "computer_use", "computer_use_preview", "image_generation")
 NAMED = ("function", "custom")
@@ -32,7 +33,9 @@ class ResponsesTools(Json):
     refused: ClassVar[tuple[str, ...]] = BUILT_IN
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
-        for index, tool in enumerate(super()._deserialize(value, attr, data)):
+        if len(super()._deserialize(value, attr, data)) > MAX_TOOLS:
+            raise fault(f"must have at most {MAX_TOOLS} tools")
+        for index, tool in enumerate(value):
             try:
                 self._check(tool, _kind(tool))
             except ValidationError as error:
@@ -88,7 +91,9 @@ class Functions(Json):
     types, wanted = (list,), "an array of functions"
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
-        for index, function in enumerate(super()._deserialize(value, attr, data)):
+        if len(super()._deserialize(value, attr, data)) > MAX_TOOLS:
+            raise fault(f"must have at most {MAX_TOOLS} functions")
+        for index, function in enumerate(value):
             if type(function) is not dict:
                 raise fault("must be an object", index)
             if not is_name(function.get("name")):

@@ -16,14 +16,16 @@ from typing import Any, ClassVar, TypeVar
 from marshmallow import ValidationError, pre_load
 from marshmallow.fields import Field, Nested
 
-from schemas.findings import Finding, finding, one_of
+from schemas.findings import Finding, count, finding, one_of
 from schemas.wire import WireSchema
+from schemas.work_bounds import MAX_FINDINGS, MAX_ITEMS
 
 ROLES = ("developer", "system", "user", "assistant", "tool", "function")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 TIERS = ("auto", "default", "flex", "scale", "priority")
 AUDIO_FORMATS = ("wav", "aac", "mp3", "flac", "opus", "pcm16")
 N = TypeVar("N", int, float)
+MAX_WORD = 400  # characters of a number or a truth value in a string: 1e308 has 309 digits
 TRUE, FALSE = ("1", "true", "t", "yes", "y", "on"), ("0", "false", "f", "no", "n", "off")
 
 
@@ -62,10 +64,12 @@ class Bool(Lax):
     wrong = "bool_type"
 
     def read(self, value: Any) -> bool:
-        word = str(value).lower()
-        if isinstance(value, str | int) and word in (*TRUE, *FALSE):
-            return word in TRUE
-        raise finding("bool_parsing" if isinstance(value, str | int) else self.wrong)
+        if not isinstance(value, str | int):
+            raise finding(self.wrong)
+        word = str(value).lower() if not isinstance(value, str) or len(value) <= MAX_WORD else ""
+        if word not in (*TRUE, *FALSE):
+            raise finding("bool_parsing")
+        return word in TRUE
 
 
 class Float(Lax):
@@ -113,15 +117,17 @@ class Dict(Lax):
 class List(Lax):
     wrong = "list_type"
 
-    def __init__(self, inner: Field[Any], least: int = 0, **more: Any) -> None:
+    def __init__(self, inner: Field[Any], least: int = 0, most: int = MAX_ITEMS, **more: Any) -> None:
         super().__init__(**more)
-        self.inner, self.least = inner, least
+        self.inner, self.least, self.most = inner, least, most
 
     def read(self, value: Any) -> list[Any]:
         if type(value) is not list:
             raise finding(self.wrong)
         if len(value) < self.least:
             raise finding("too_short", min_length=self.least, actual_length=len(value))
+        if len(value) > self.most:
+            raise finding("too_long", max_length=self.most, actual_length=len(value))
         return [read for _, read in _each(enumerate(value), self.inner)]
 
 
@@ -244,6 +250,8 @@ def _whole(value: Any) -> int:
 
 def _parsed(kind: type[N], text: str) -> N:
     """Return *text* as a number that JSON has."""
+    if len(text) > MAX_WORD:  # to read digits takes longer than their number
+        raise finding(f"{kind.__name__}_parsing")
     try:
         number = kind(text)
         if not isfinite(number):
@@ -254,13 +262,18 @@ def _parsed(kind: type[N], text: str) -> N:
 
 
 def _each(items: Any, inner: Field[Any]) -> list[tuple[Any, Any]]:
-    """Read every value of (step, value) *items*; raises all that is wrong, by step."""
-    read, wrong = [], {}
+    """Read every value of (step, value) *items*; raises what is wrong, by step, once that is enough."""
+    read: list[tuple[Any, Any]] = []
+    wrong: dict[Any, Any] = {}
+    found = 0
     for step, value in items:
         try:
             read.append((step, inner.deserialize(value)))
         except ValidationError as error:
             wrong[step] = error.messages
+            found += count(error.messages)
+            if found >= MAX_FINDINGS:
+                break
     if wrong:
         raise ValidationError(wrong)
     return read

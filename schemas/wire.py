@@ -16,6 +16,7 @@ from marshmallow.validate import Length
 
 from schemas import bounds
 from schemas.faults import fault
+from schemas.work_bounds import MAX_FALLBACKS, MAX_STOP_CHARACTERS, MAX_STOPS
 
 INTEGERS = range(-(2**63), 2**64)  # what can be written as a JSON integer again
 
@@ -163,15 +164,25 @@ class TextOrTexts(Texts):
         return value if type(value) is str else super()._deserialize(value, attr, data)
 
 
+class Stops(TextOrTexts):
+    """The texts that end an answer."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        if type(value) is list and len(value) > MAX_STOPS:
+            raise fault(f"must have at most {MAX_STOPS} sequences")
+        stops = super()._deserialize(value, attr, data)
+        if (len(stops) if type(stops) is str else sum(map(len, stops))) > MAX_STOP_CHARACTERS:
+            raise fault(f"must have at most {MAX_STOP_CHARACTERS} characters in all")
+        return stops
+
+
 class Fallbacks(Texts):
     """The names of models to go on with, where the one that is asked for fails."""
 
-    most: ClassVar[int] = 16  # each is a request of its own
-
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         names = super()._deserialize(value, attr, data)
-        if len(names) > self.most:
-            raise fault(f"must have at most {self.most} names")
+        if len(names) > MAX_FALLBACKS:
+            raise fault(f"must have at most {MAX_FALLBACKS} names")
         for index, name in enumerate(names):
             if not name:
                 raise fault("must not be empty", index)

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import socket
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
 import gevent
-import orjson
 import zstandard
 from flask import Request, g
 from gunicorn.http.errors import ParseException
 
+from app.api import json_body
+from app.api.room import BYTES_PER_VALUE, WIDE_COPIES
 from app.api.services import this_request
-from app.errors import BodyTimeout, InvalidRequest, NotJson, PayloadTooLarge
+from app.errors import BodyTimeout, InvalidRequest, PayloadTooLarge
+from app.turns import give_way
+from schemas.work_bounds import MAX_CONVERSATION_VALUES, MAX_ENCODINGS
 
 LEAST_BYTES_PER_SECOND = 256 * 1024  # of a body, on top of what every client is given
-PIECE_BYTES = 256 * 1024  # of a body that does not tell its length
-MOST_LEVELS = 200  # orjson writes 254, and a translation may wrap what it was given
+PIECE_BYTES = 256 * 1024  # read, or decompressed, before others get their turn
 
 
 def check_size(limit_bytes: int) -> None:
@@ -31,27 +33,31 @@ def check_size(limit_bytes: int) -> None:
     asked = this_request()
     if (asked.content_length or 0) > limit_bytes:
         raise _too_large(limit_bytes)
-    for encoding in _encodings(asked):
-        if encoding not in _UNPACK:
+    encodings = _encodings(asked)
+    if len(encodings) > MAX_ENCODINGS:
+        raise InvalidRequest(f"Content-Encoding names more than {MAX_ENCODINGS} encodings")
+    for encoding in encodings:
+        if encoding not in _DECOMPRESSORS:
             raise InvalidRequest(
                 f"Content-Encoding '{encoding[:40]}' is not supported; use zstd, gzip or deflate"
             )
 
 
-def read_json(limit_bytes: int) -> tuple[dict[str, Any], int]:
+def read_json(limit_bytes: int, max_values: int = MAX_CONVERSATION_VALUES) -> tuple[dict[str, Any], int]:
     """
     Return the body as a JSON object, and its size in bytes once unpacked.
 
     Raises InvalidRequest or PayloadTooLarge.
     """
     data = read_bytes(limit_bytes)
-    try:
-        body = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        raise NotJson(error.msg, position=error.pos) from None
+    found = json_body.scan(data, max_values)
+    if found.values:
+        wide = not data.isascii() or b"\\u" in data
+        text_bytes = len(data) - found.opaque_bytes
+        g.visit.hold(found.values * BYTES_PER_VALUE + wide * WIDE_COPIES * text_bytes)
+    body = json_body.parse(data, found)
     if not isinstance(body, dict):
         raise InvalidRequest("The request body must be a JSON object")
-    _check_depth(body)
     return body, len(data)
 
 
@@ -60,8 +66,7 @@ def read_bytes(limit_bytes: int) -> bytes:
     asked = this_request()
     data = _received(asked, limit_bytes)
     for encoding in reversed(_encodings(asked)):
-        packed, data = len(data), _UNPACK[encoding](data, limit_bytes)
-        g.visit.grow(max(0, len(data) - packed))
+        data = _DECOMPRESSORS[encoding](data, limit_bytes)
     return data
 
 
@@ -88,13 +93,15 @@ def _received(asked: Request, limit_bytes: int) -> bytes:
 def _read_all(asked: Request, size: int | None, limit_bytes: int) -> bytes:
     """Return the body, up to one byte past its limit. One of unknown length takes room as it arrives."""
     body = asked.environ["wsgi.input"]  # ends where the body does: gunicorn sees to that
-    if size is not None:
+    if size is not None and size <= PIECE_BYTES:
         return bytes(body.read(limit_bytes + 1))
     pieces, left = [], limit_bytes + 1
     while left > 0 and (piece := body.read(min(left, PIECE_BYTES))):
-        g.visit.grow(len(piece))
+        if size is None:
+            g.visit.grow(len(piece))
         pieces.append(piece)
         left -= len(piece)
+        gevent.sleep(0)  # what has arrived is read without waiting
     return b"".join(pieces)
 
 
@@ -106,21 +113,6 @@ def _patience_seconds(sock: Any, size: int) -> float | None:
     return silence + size / LEAST_BYTES_PER_SECOND
 
 
-def _check_depth(body: dict[str, Any]) -> None:
-    """Refuse what could be read but not be written again."""
-    level: list[Any] = [body]
-    for _ in range(MOST_LEVELS):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if type(outer) is dict else outer)
-            if type(inner) in (dict, list)
-        ]
-        if not level:
-            return
-    raise InvalidRequest(f"The request body is nested more than {MOST_LEVELS} levels deep")
-
-
 def _encodings(asked: Request) -> list[str]:
     header = asked.headers.get("Content-Encoding", "")
     return [name for part in header.split(",") if (name := part.strip().lower())]
@@ -130,49 +122,70 @@ def _too_large(limit_bytes: int) -> PayloadTooLarge:
     return PayloadTooLarge(f"The request body is larger than {limit_bytes // (1024 * 1024)} MiB")
 
 
+def _gathered(pieces: Iterator[bytes], packed_bytes: int, limit_bytes: int) -> bytes:
+    """Return *pieces* joined, taking room for what they have beyond *packed_bytes*."""
+    held, size = [], 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size > limit_bytes:
+            raise _too_large(limit_bytes)
+        if size > packed_bytes:
+            g.visit.grow(min(len(piece), size - packed_bytes))
+        give_way(size)
+    return b"".join(held)
+
+
 def _inflate(wbits: int) -> Callable[[bytes, int], bytes]:
-    def unpack(data: bytes, limit_bytes: int) -> bytes:
+    def pieces(data: bytes) -> Iterator[bytes]:
         inflater = zlib.decompressobj(wbits)
         try:
-            out = inflater.decompress(data, limit_bytes + 1)
+            for start in range(0, len(data), PIECE_BYTES):
+                tail = data[start : start + PIECE_BYTES]
+                while tail and not inflater.eof:
+                    yield inflater.decompress(tail, PIECE_BYTES)
+                    tail = inflater.unconsumed_tail
+                if tail or (inflater.eof and start + PIECE_BYTES < len(data)):
+                    raise _broken()  # one member: many small ones cost seconds
+            while not inflater.eof and (piece := inflater.decompress(b"", PIECE_BYTES)):
+                yield piece
         except zlib.error:
             raise _broken() from None
-        if len(out) > limit_bytes:
-            raise _too_large(limit_bytes)
-        if not inflater.eof or inflater.unused_data:  # one member: many small ones cost seconds
+        if not inflater.eof or inflater.unused_data:
             raise _broken()
-        return out
 
-    return unpack
+    return lambda data, limit_bytes: _gathered(pieces(data), len(data), limit_bytes)
 
 
 def _deflate(data: bytes, limit_bytes: int) -> bytes:
     """`deflate` means zlib's format; some clients send the bare one."""
-    try:
-        return _inflate(zlib.MAX_WBITS)(data, limit_bytes)
-    except PayloadTooLarge:
-        raise
-    except InvalidRequest:
-        return _inflate(-zlib.MAX_WBITS)(data, limit_bytes)
+    wbits = zlib.MAX_WBITS if _has_zlib_header(data) else -zlib.MAX_WBITS
+    return _inflate(wbits)(data, limit_bytes)
+
+
+def _has_zlib_header(data: bytes) -> bool:
+    """Source: https://www.rfc-editor.org/rfc/rfc1950#section-2.2"""
+    return len(data) >= 2 and data[0] & 15 == 8 and (data[0] << 8 | data[1]) % 31 == 0
 
 
 def _unzstd(data: bytes, limit_bytes: int) -> bytes:
-    try:
-        decompressor = zstandard.ZstdDecompressor(max_window_size=2**27)
-        with decompressor.stream_reader(data, read_across_frames=True) as reader:
-            out = reader.read(limit_bytes + 1)
-    except zstandard.ZstdError:
-        raise _broken() from None
-    if len(out) > limit_bytes:
-        raise _too_large(limit_bytes)
-    return out
+    def pieces() -> Iterator[bytes]:
+        try:
+            decompressor = zstandard.ZstdDecompressor(max_window_size=2**27)
+            with decompressor.stream_reader(data, read_across_frames=True) as reader:
+                while piece := reader.read(PIECE_BYTES):
+                    yield piece
+        except zstandard.ZstdError:
+            raise _broken() from None
+
+    return _gathered(pieces(), len(data), limit_bytes)
 
 
 def _broken() -> InvalidRequest:
     return InvalidRequest("The request body could not be decompressed as its Content-Encoding says")
 
 
-_UNPACK: dict[str, Callable[[bytes, int], bytes]] = {
+_DECOMPRESSORS: dict[str, Callable[[bytes, int], bytes]] = {
     "gzip": _inflate(16 + zlib.MAX_WBITS),
     "x-gzip": _inflate(16 + zlib.MAX_WBITS),
     "deflate": _deflate,

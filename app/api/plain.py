@@ -24,6 +24,7 @@ from app.relay.call import Call
 from app.relay.content_types import EVENTS, NO_CONTENT, essence_of, is_json, passing_type
 from app.streaming.frames import chat_error
 from schemas.plain import FORM_REQUESTS, JSON_REQUESTS
+from schemas.work_bounds import MAX_PLAIN_VALUES
 
 bp = Blueprint("plain", __name__)
 bp.after_request(add_windows)
@@ -36,7 +37,7 @@ def admit_caller() -> None:
 
 
 def create(endpoint: str) -> Response:
-    payload, size = read_json(services().settings.max_body_bytes)
+    payload, size = read_json(services().settings.max_body_bytes, MAX_PLAIN_VALUES)
     body = JSON_REQUESTS[endpoint].load(payload)
     body.pop("fallbacks", None)
     return pass_on(_call(endpoint, body, size, orjson.dumps(body), "application/json"))

@@ -5,12 +5,15 @@ from __future__ import annotations
 from app.errors import Overloaded
 
 MOST_REQUESTS = 1900  # of gunicorn's 2,000 connections; the rest is for probes and for saying no
-MOST_BODY_BYTES = 256 * 1024 * 1024  # as they came; a body is held, parsed and encoded, about four times
+MAX_MEMORY_BYTES = 1024 * 1024 * 1024  # that all bodies of this process may take
+COPIES = 4  # of a body: as it came, joined, parsed, and encoded for the upstream
+WIDE_COPIES = 4  # more of text that is not ASCII: one character may make Python take four bytes for each
+BYTES_PER_VALUE = 128  # of parsed JSON, beside its text: measured 110 for objects of one field
 RETRY_AFTER_SECONDS = 1.0
 
 
 class Room:
-    def __init__(self, most_requests: int = MOST_REQUESTS, most_bytes: int = MOST_BODY_BYTES) -> None:
+    def __init__(self, most_requests: int = MOST_REQUESTS, most_bytes: int = MAX_MEMORY_BYTES) -> None:
         self._most_requests = most_requests
         self._most_bytes = most_bytes
         self.requests = 0
@@ -18,7 +21,7 @@ class Room:
 
     def enter(self, size: int) -> None:
         """
-        Take room for a request with a body of *size* bytes; whoever comes alone always fits.
+        Take room for a request that holds *size* bytes of memory; one that comes alone always fits.
 
         Raises Overloaded.
         """
@@ -30,9 +33,9 @@ class Room:
 
     def grow(self, size: int) -> None:
         """
-        Take *size* bytes more for a request that is in: its body had not said how large it is.
+        Take *size* bytes more for a request that is in, as its body arrives, is unpacked, and is parsed.
 
-        Raises Overloaded; whoever is alone always fits.
+        Raises Overloaded; one that is alone always fits.
         """
         if self.bytes + size > self._most_bytes and self.requests > 1:
             raise _full()

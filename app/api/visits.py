@@ -15,7 +15,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from app.api import metrics
-from app.api.room import Room
+from app.api.room import COPIES, Room
 from app.api.services import noted, services, this_request
 from app.relay.answering import Answering
 from app.tracing import Trace, Tracing
@@ -37,7 +37,7 @@ class Visit:
     """
 
     __slots__ = (
-        *("_entered", "_names", "_room", "_size", "_socket", "_started", "_status"),
+        *("_entered", "_names", "_memory", "_room", "_socket", "_started", "_status"),
         *("answering", "trace"),
     )
 
@@ -47,7 +47,7 @@ class Visit:
         self._room = room
         self._started = time.perf_counter()
         asks = this_request()
-        self._size = asks.content_length or 0
+        self._memory = (asks.content_length or 0) * COPIES
         self._entered = False
         self._status = 0
         self._names: dict[str, Any] = {}
@@ -59,14 +59,18 @@ class Visit:
         """Raises Overloaded."""
         if tracing is not None:
             self.trace = tracing.begin(request.headers)
-        self._room.enter(self._size)
+        self._room.enter(self._memory)
         self._entered = True
         metrics.OPEN.inc()
 
     def grow(self, size: int) -> None:
         """Count *size* bytes more of the body than its head told. Raises Overloaded."""
-        self._room.grow(size)
-        self._size += size
+        self.hold(size * COPIES)
+
+    def hold(self, memory_bytes: int) -> None:
+        """Count memory that this request takes until it ends. Raises Overloaded."""
+        self._room.grow(memory_bytes)
+        self._memory += memory_bytes
 
     def answered(self, response: Response) -> None:
         """Note what can be told only while Flask still knows of the request."""
@@ -87,7 +91,7 @@ class Visit:
         """Give the room back, and the connection to whoever waits for its next request."""
         if self._entered:
             self._entered = False
-            self._room.leave(self._size)
+            self._room.leave(self._memory)
             metrics.OPEN.dec()
         if self._socket is not None:
             with suppress(OSError):  # closed already

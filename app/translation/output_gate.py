@@ -83,8 +83,14 @@ class Gated:
 
 
 def _beginning_at_the_end(text: str, stop: str) -> int:
-    """Return how many of the last characters of *text* are the first of *stop*."""
-    for length in range(min(len(stop) - 1, len(text)), 0, -1):
-        if text.endswith(stop[:length]):
-            return length
+    """
+    Return how many of the last characters of *text* are the first of *stop*.
+
+    Only where its first character stands can it begin; the schema bounds how long it is.
+    """
+    at = text.find(stop[0], max(0, len(text) - len(stop) + 1))
+    while at >= 0:
+        if stop.startswith(text[at:]):
+            return len(text) - at
+        at = text.find(stop[0], at + 1)
     return 0

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from marshmallow import ValidationError
 
-from schemas.findings import MESSAGES, MOST_ECHOED_BYTES, Finding, detail, details, one_of
+from schemas.findings import MESSAGES, Finding, detail, details, one_of
+from schemas.work_bounds import MAX_ECHOED_BYTES
 
 KNOWN = {
     "missing",
@@ -61,4 +62,4 @@ class TestDetails:
         assert found["ctx"] == {"error": "must be kind"}
 
     def test_long_input_is_not_repeated(self) -> None:
-        assert detail("x", (), "a" * MOST_ECHOED_BYTES)["input"] is None
+        assert detail("x", (), "a" * MAX_ECHOED_BYTES)["input"] is None

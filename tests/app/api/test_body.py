@@ -10,9 +10,14 @@ from typing import Any
 import pytest
 import zstandard
 from flask import Flask, g
+from hypothesis import given
+from hypothesis import strategies as st
 
-from app.api.body import MOST_LEVELS, check_size, read_bytes, read_json
+from app.api import body
+from app.api.body import check_size, read_bytes, read_json
+from app.api.json_body import MAX_LEVELS as MOST_LEVELS
 from app.errors import InvalidRequest, PayloadTooLarge
+from tests.support.heartbeat import Heartbeat
 
 app = Flask(__name__)
 LIMIT = 1000
@@ -32,6 +37,8 @@ class Grown:
 
     def grow(self, size: int) -> None:
         self.sizes.append(size)
+
+    hold = grow
 
 
 def read(data: bytes, encoding: str = "") -> Any:
@@ -105,6 +112,45 @@ def test_what_is_not_packed_as_it_says(encoding: str, data: bytes) -> None:
 def test_what_is_no_json_object(data: bytes) -> None:
     with pytest.raises(InvalidRequest):
         read(data)
+
+
+@pytest.mark.parametrize(("names", "fine"), [("gzip, gzip", True), ("gzip, gzip, identity", False)])
+def test_two_encodings_and_no_more(names: str, fine: bool) -> None:
+    packed = gzip.compress(gzip.compress(BODY, mtime=0), mtime=0)
+    if fine:
+        assert read(packed, names)[0] == {"model": "m"}
+    else:
+        with pytest.raises(InvalidRequest, match="more than 2 encodings"):
+            read(packed, names)
+
+
+@given(st.binary(max_size=300), st.sampled_from([gzip.compress, zlib.compress, zstandard.compress]))
+def test_in_pieces_of_any_size(data: bytes, pack: Any) -> None:
+    """However little is unpacked at once, all of it comes out."""
+    encoding = {gzip.compress: "gzip", zlib.compress: "deflate"}.get(pack, "zstd")
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        app.test_request_context(method="POST", data=pack(data), headers={"Content-Encoding": encoding}),
+    ):
+        patched.setattr(body, "PIECE_BYTES", 7)
+        g.visit = Grown()
+        assert read_bytes(LIMIT) == data
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, zstandard.compress])
+def test_unpacking_gives_way(pack: Any) -> None:
+    encoding = {gzip.compress: "gzip", zlib.compress: "deflate"}.get(pack, "zstd")
+    many = 32 * 1024 * 1024
+    with (
+        Heartbeat() as heartbeat,
+        app.test_request_context(
+            method="POST", data=pack(bytes(many)), headers={"Content-Encoding": encoding}
+        ),
+    ):
+        g.visit = Grown()
+        assert len(read_bytes(many)) == many
+
+    assert heartbeat.longest_seconds < 0.25
 
 
 def nested(levels: int) -> bytes:

@@ -1,0 +1,212 @@
+"""
+Parse a body of JSON within bounds of values, nesting and uninterrupted work.
+
+The values are counted before they are made, by searches that run in C over slices of the body, so
+that a few bytes never become gigabytes. What of a large body is the inside of a long string (an
+image in base64) is left out when it is parsed and put back in afterwards: other requests get their
+turn in between, and the parser sees text alone.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+import gevent
+import orjson
+
+from app.errors import InvalidRequest, NotJson, PayloadTooLarge
+from app.turns import give_way
+from schemas.work_bounds import MAX_STRING_BYTES, MAX_TEXT_BYTES
+
+MIB = 1024 * 1024
+MAX_LEVELS = 200  # orjson writes 254, and a translation may wrap what it was given
+SLICE_BYTES = 32 * 1024
+SLICES_PER_TURN = 16  # some 3 ms of counting at most
+LEAVE_OUT_FROM_BYTES = 2 * 1024 * 1024  # smaller bodies are parsed in one go
+WALKED_PER_TURN = 20_000  # containers
+
+
+@dataclass(slots=True)
+class Scan:
+    """
+    What a body looks like before it is parsed.
+
+    `values` is an upper bound of the JSON values in it, 0 where it is too small to be counted;
+    `opaque` has (start, end) of the long insides of strings.
+    """
+
+    values: int = 0
+    in_string: bool = False
+    opaque: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def opaque_bytes(self) -> int:
+        return sum(end - start for start, end in self.opaque)
+
+
+def scan(data: bytes, max_values: int) -> Scan:
+    """
+    Count the values of *data*.
+
+    Raises InvalidRequest for more than *max_values*, and PayloadTooLarge for too much text.
+    """
+    if len(data) <= max_values:  # each value has a byte at least
+        return Scan()
+    found = _scanned(data, max_values)
+    if len(data) - found.opaque_bytes > MAX_TEXT_BYTES:
+        raise PayloadTooLarge(
+            f"The request body has more than {MAX_TEXT_BYTES // MIB} MiB of text; the rest of it may be files"
+            " and images in base64"
+        )
+    if any(end - start > MAX_STRING_BYTES for start, end in found.opaque):
+        raise PayloadTooLarge(f"One string of the request body has more than {MAX_STRING_BYTES // MIB} MiB")
+    return found
+
+
+def parse(data: bytes, found: Scan) -> Any:
+    """
+    Return the value that *data* is the JSON of; *found* is what `scan` found.
+
+    Raises NotJson, and InvalidRequest for too many levels.
+    """
+    give_way(len(data))
+    value = _parsed(data, found.opaque)
+    give_way(len(data))
+    _check_levels(value)
+    return value
+
+
+def _scanned(data: bytes, max_values: int) -> Scan:
+    scan = Scan(values=1)
+    at, slices = 0, 0
+    while at < len(data):
+        piece = data[at : at + SLICE_BYTES]
+        if b"\\" in piece:
+            piece = _without_half_escape(piece)
+        _scan_slice(scan, piece, at)
+        if scan.values > max_values:
+            raise InvalidRequest(f"The request body has more than {max_values} JSON values")
+        at += len(piece)
+        slices += 1
+        if slices % SLICES_PER_TURN == 0:
+            gevent.sleep(0)
+    return scan
+
+
+def _without_half_escape(piece: bytes) -> bytes:
+    """Return *piece* without a last backslash whose character comes with the next slice."""
+    run = len(piece) - len(piece.rstrip(b"\\"))
+    return piece[:-1] if run % 2 and len(piece) > 1 else piece
+
+
+def _scan_slice(scan: Scan, piece: bytes, at: int) -> None:
+    """Count what separates and opens outside of strings; *piece* ends no escape half-way."""
+    if scan.in_string and b'"' not in piece:
+        if _is_plain(piece):
+            _add_opaque(scan, at, at + len(piece))
+        return
+    if b"\\" in piece:
+        piece = piece.replace(b"\\\\", b"").replace(b'\\"', b"")
+    inside_and_out = piece.split(b'"')
+    outside = b"".join(inside_and_out[scan.in_string :: 2])
+    scan.in_string ^= len(inside_and_out) % 2 == 0
+    scan.values += outside.count(b",") + outside.count(b"[") + outside.count(b"{")
+
+
+def _add_opaque(scan: Scan, start: int, end: int) -> None:
+    if scan.opaque and scan.opaque[-1][1] == start:
+        start = scan.opaque.pop()[0]
+    scan.opaque.append((start, end))
+
+
+def _loads(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise NotJson(error.msg, position=error.pos) from None
+
+
+def _parsed(data: bytes, opaque: list[tuple[int, int]]) -> Any:
+    """Return the value of *data*, its *opaque* ranges parsed apart from the rest."""
+    if len(data) <= LEAVE_OUT_FROM_BYTES or not opaque:
+        return _loads(data)
+    mark = secrets.token_hex(16)  # which the body cannot know
+    texts: list[str] = []
+    rest: list[bytes] = []
+    at = 0
+    for start, end in (_widened(data, *one) for one in opaque):
+        rest += [data[at:start], f"{mark}{len(texts):08x}".encode()]
+        texts.append(str(memoryview(data)[start:end], "ascii"))
+        at = end
+        gevent.sleep(0)
+    value = _loads(b"".join([*rest, data[at:]]))
+    gevent.sleep(0)
+    return _Restored(mark, texts).put_into(value)
+
+
+def _widened(data: bytes, start: int, end: int) -> tuple[int, int]:
+    """Return the bounds of the whole string around an opaque range where that is as plain: saves a copy."""
+    first, last = data.rfind(b'"', start - SLICE_BYTES, start) + 1, data.find(b'"', end, end + SLICE_BYTES)
+    if first and _is_plain(data[first:start]):
+        start = first
+    if last >= 0 and _is_plain(data[end:last]):
+        end = last
+    return start, end
+
+
+def _is_plain(piece: bytes) -> bool:
+    """Tell whether *piece*, of a string, is ASCII that stands for itself."""
+    return b"\\" not in piece and piece.isascii() and piece.decode().isprintable()
+
+
+class _Restored:
+    """Puts texts back where their mark stands for them in a parsed value."""
+
+    def __init__(self, mark: str, texts: list[str]) -> None:
+        self._mark = mark
+        self._texts = texts
+        self._marks = re.compile(f"{mark}([0-9a-f]{{8}})")
+
+    def put_into(self, value: Any) -> Any:
+        """Return *value* with its texts; arrays and objects are changed in place."""
+        if type(value) is str:
+            return self._whole(value)
+        containers, walked = [value] if type(value) in (dict, list) else [], 0
+        while containers:
+            held = containers.pop()
+            for name, inner in list(held.items() if type(held) is dict else enumerate(held)):
+                if type(name) is str and self._mark in name:
+                    raise InvalidRequest("The request body has a field whose name is too long")
+                if type(inner) is str:
+                    if len(inner) >= len(self._mark) and self._mark in inner:
+                        held[name] = self._whole(inner)
+                elif type(inner) in (dict, list):
+                    containers.append(inner)
+            walked += 1
+            if walked % WALKED_PER_TURN == 0:
+                gevent.sleep(0)
+        return value
+
+    def _whole(self, text: str) -> str:
+        gevent.sleep(0)
+        pieces = self._marks.split(text)
+        pieces[1::2] = [self._texts[int(number, 16)] for number in pieces[1::2]]
+        return "".join(pieces)
+
+
+def _check_levels(body: Any) -> None:
+    """Refuse what could be read but not be written again."""
+    level: list[Any] = [body] if type(body) in (dict, list) else []
+    for _ in range(MAX_LEVELS):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) in (dict, list)
+        ]
+        if not level:
+            return
+    raise InvalidRequest(f"The request body is nested more than {MAX_LEVELS} levels deep")
