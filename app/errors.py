@@ -70,6 +70,7 @@ class GatewayError(Exception):
         self.param = param
         self.retry_after_seconds = retry_after_seconds
         self.resets_at = resets_at
+        self.admission: Mapping[str, Any] = {}  # what the store found when it refused, for the refusal log
 
     def envelope(self) -> dict[str, Any]:
         """Return `{"error": {...}}` with `param` only when it is known."""
@@ -128,6 +129,7 @@ class ModelNotAllowed(GatewayError):
 
     def __init__(self, model: str) -> None:
         super().__init__(f"This API key does not have access to model '{model}'")
+        self.model = model
 
 
 class NotFound(GatewayError):

@@ -137,5 +137,6 @@ def worker_exit(server: Any, worker: Any) -> None:
     while _open_requests and time.monotonic() < latest:
         gevent.sleep(0.01)  # their last words, the error event, are still being written
     services.books.put_away()
+    services.refusal_log.flush()
     if services.tracing is not None:
         services.tracing.close()

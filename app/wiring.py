@@ -22,6 +22,8 @@ from app.quotas.api_keys import KeyBook
 from app.quotas.books import Books
 from app.quotas.limit_book import LimitBook
 from app.quotas.price_book import PriceBook
+from app.quotas.refusal_book import RefusalBook
+from app.quotas.refusal_log import RefusalLog
 from app.quotas.retention import Retention
 from app.quotas.series import SeriesBook
 from app.quotas.spool import Spool
@@ -59,6 +61,8 @@ class Services:
     prices: PriceBook
     limits: LimitBook
     usage: UsageBook
+    refusal_log: RefusalLog
+    refusals: RefusalBook
     retention: Retention
     series: SeriesBook
     known_accounts: KnownAccounts
@@ -139,6 +143,8 @@ def build(settings: Settings, *, demo: bool = False, tracing: Tracing | None = N
         prices=prices,
         limits=limits,
         usage=UsageBook(scripts),
+        refusal_log=RefusalLog(scripts),
+        refusals=RefusalBook(scripts.client),
         retention=Retention(scripts),
         series=SeriesBook(scripts),
         known_accounts=KnownAccounts(

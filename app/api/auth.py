@@ -42,6 +42,19 @@ def authenticate_anyhow() -> None:
     return authenticate_basic() if _authorization()[0] == "basic" else authenticate()
 
 
+def presented_key() -> str:
+    """Return the API key that was sent, whichever way and unchecked; '' where there is none."""
+    for header in KEY_HEADERS:
+        if presented := request.headers.get(header):
+            return presented.strip()
+    scheme, presented = _authorization()
+    if scheme != "basic":
+        return presented if scheme == "bearer" else ""
+    given = request.authorization
+    halves = (given.password or "", given.username or "") if given is not None else ()
+    return next((half for half in halves if half.startswith(PREFIX)), "")
+
+
 def caller() -> ApiKey:
     key: ApiKey = g.api_key
     return key

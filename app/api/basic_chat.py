@@ -15,7 +15,7 @@ from app.api.answer import answer
 from app.api.auth import authenticate_basic
 from app.api.body import check_size, read_json
 from app.api.calls import chat_call
-from app.api.errors import error_response
+from app.api.errors import error_response, note_model
 from app.api.services import services
 from app.errors import InvalidApiKey, InvalidRequest, NotJson
 from schemas.chat import LEGACY_CHAT_REQUEST
@@ -42,6 +42,7 @@ def create() -> Response:
 
 @bp.errorhandler(ValidationError)
 def wrong(error: ValidationError) -> Response:
+    note_model(g.payload)
     return _unprocessable(details(error, g.payload))
 
 

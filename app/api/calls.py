@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,6 +9,7 @@ from flask import Request
 
 from app.api.auth import caller
 from app.api.headers import name_of, variable_of
+from app.api.request_ids import new_request_id
 from app.api.services import noted, this_request
 from app.errors import InvalidRequest, ModelNotAllowed
 from app.quotas.lengths import LENGTH_FIELDS
@@ -48,7 +48,7 @@ def make_call(
 
     *target* reads the name of a model. Raises ModelNotAllowed when the key may not use one.
     """
-    request_id = f"req_{secrets.token_hex(12)}"
+    request_id = new_request_id()
     asks, notes = this_request(), noted()
     notes.poolgate_request_id = request_id
     key, cancellation, headers = caller(), Cancellation(), _passing_headers(asks)

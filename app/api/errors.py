@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from app.api import metrics
 from app.api.json import json_response
+from app.api.services import noted
 from app.errors import GatewayError, InvalidRequest, for_status, our_failure
 from schemas.faults import first_fault
 
@@ -23,7 +24,7 @@ RETRY_AFTER_MOST_SECONDS = 60  # some SDKs wait any length: a far reset goes int
 
 def register(app: Flask) -> None:
     app.register_error_handler(GatewayError, error_response)
-    app.register_error_handler(ValidationError, lambda error: error_response(invalid(error)))
+    app.register_error_handler(ValidationError, _invalid)
     app.register_error_handler(
         HTTPException, lambda error: error_response(for_status(error.code, error.description))
     )
@@ -39,6 +40,8 @@ def invalid(error: ValidationError) -> InvalidRequest:
 def error_response(error: GatewayError, status: int | None = None, **beside: Any) -> Response:
     """Return *error* in its envelope, with what else the body of this endpoint says *beside* it."""
     metrics.refused(error)
+    if (visit := noted().get("visit")) is not None:
+        visit.refused(error, status or error.status)
     if request.path.startswith(DETAILED):
         beside = {"detail": error.message} | beside
     response = json_response(beside | error.envelope(), status or error.status)
@@ -47,6 +50,18 @@ def error_response(error: GatewayError, status: int | None = None, **beside: Any
     elif error.retry_after_seconds is not None and error.retry_after_seconds <= RETRY_AFTER_MOST_SECONDS:
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
     return response
+
+
+def _invalid(error: ValidationError) -> Response:
+    note_model(error.data)
+    return error_response(invalid(error))
+
+
+def note_model(body: Any) -> None:
+    """Remember, for the refusal log, which model an invalid *body* names."""
+    model = body.get("model") if isinstance(body, dict) else None
+    if isinstance(model, str) and (visit := noted().get("visit")) is not None:
+        visit.model = model
 
 
 def _unhandled(error: Exception) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import uuid
 
 from flask import Flask, Response, g, request
@@ -10,6 +11,11 @@ from flask import Flask, Response, g, request
 from app.api.services import noted
 
 _ACCEPTABLE = re.compile(r"[\x21-\x7e]{1,128}")  # printable, and short enough for a log line
+
+
+def new_request_id() -> str:
+    """Return an id of ours, as `x-poolgate-request-id` has it."""
+    return f"req_{secrets.token_hex(12)}"
 
 
 def register(app: Flask) -> None:

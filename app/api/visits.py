@@ -15,14 +15,19 @@ import structlog
 from flask import Flask, Response, g, request
 
 from app.api import metrics
+from app.api.auth import presented_key
+from app.api.request_ids import new_request_id
 from app.api.room import COPIES, Room
 from app.api.services import noted, services, this_request
+from app.errors import GatewayError
+from app.quotas.refusal_log import Refusal, RefusalLog
 from app.relay.answering import Answering
 from app.tracing import Trace, Tracing
 
 log = structlog.get_logger()
 
 UNCOUNTED = frozenset(["health", "metrics"])  # blueprints that answer however full it is, and are not logged
+UNRECORDED = frozenset([401, 499])  # nobody we know, and nobody left to ask about it
 SPAN_TELLS = (
     *("request_id", "outcome", "account", "model"),
     *("attempts", "input_tokens", "output_tokens"),
@@ -37,12 +42,15 @@ class Visit:
     """
 
     __slots__ = (
-        *("_entered", "_names", "_memory", "_room", "_socket", "_started", "_status"),
-        *("answering", "trace"),
+        *("_entered", "_memory", "_names", "_refusal", "_refusals"),
+        *("_room", "_socket", "_started", "_status", "answering", "model", "trace"),
     )
 
-    def __init__(self, room: Room, slow_client_seconds: float) -> None:
+    def __init__(self, room: Room, refusals: RefusalLog, slow_client_seconds: float) -> None:
         self.answering: Answering | None = None
+        self.model = ""  # as an invalid body names it
+        self._refusals = refusals
+        self._refusal: Refusal | None = None
         self.trace: Trace | None = None
         self._room = room
         self._started = time.perf_counter()
@@ -71,6 +79,30 @@ class Visit:
         """Count memory that this request takes until it ends. Raises Overloaded."""
         self._room.grow(memory_bytes)
         self._memory += memory_bytes
+
+    def refused(self, error: GatewayError, status: int) -> None:
+        """Note that *error* is the answer; a request for a model gets an id, by which it is found later."""
+        if status in UNRECORDED or self.answering is not None:
+            return
+        asks, notes = this_request(), noted()
+        if asks.method != "POST" or asks.url_rule is None:
+            return
+        if "poolgate_request_id" not in notes:
+            notes.poolgate_request_id = new_request_id()
+        known = notes.get("api_key")
+        self._refusal = Refusal(
+            id=notes.poolgate_request_id,
+            at_ms=round(time.time() * 1000),
+            model=getattr(error, "model", "") or self.model,
+            endpoint=asks.path.rstrip("/"),
+            status=status,
+            code=error.code or "error",
+            message=error.message,
+            param=error.param,
+            pool=known.pool if known else "",
+            key=known.id if known else "",
+            presented="" if known else presented_key(),
+        )
 
     def answered(self, response: Response) -> None:
         """Note what can be told only while Flask still knows of the request."""
@@ -106,6 +138,8 @@ class Visit:
             told |= {"outcome": row["status"], "attempts": len(row["attempts"])}
             told["poolgate_request_id"] = told.pop("id")
         log.info("request_ended", **told)
+        if refusal := self._refusal or self._refusal_at_admission():
+            self._refusals.add(refusal)
         if self.trace is not None:
             self.trace.end(
                 self._names["method"],
@@ -115,13 +149,33 @@ class Visit:
                 **{name: told.get(name) for name in SPAN_TELLS},
             )
 
+    def _refusal_at_admission(self) -> Refusal | None:
+        if self.answering is None or self.answering.refused is None:
+            return None
+        call, error = self.answering.refused
+        if error.status in UNRECORDED:
+            return None
+        return Refusal(
+            id=call.request_id,
+            at_ms=round(time.time() * 1000),
+            model=call.model,
+            endpoint=call.endpoint,
+            status=error.status,
+            code=error.code or "error",
+            message=error.message,
+            param=error.param,
+            pool=call.key.pool,
+            key=call.key.id,
+            admission=error.admission,
+        )
+
 
 def register(app: Flask) -> None:
     room = Room()
 
     def arrive() -> None:
         ours = services()
-        g.visit = visit = Visit(room, ours.settings.slow_client_seconds)
+        g.visit = visit = Visit(room, ours.refusal_log, ours.settings.slow_client_seconds)
         if request.blueprint not in UNCOUNTED:
             visit.enter(ours.tracing)
 

@@ -62,6 +62,12 @@ class ApiKey:
         return {name: getattr(self, name) for name in _PUBLIC}
 
 
+def pool_of(presented: str) -> str | None:
+    """Return the pool that an API key names, whether or not the key exists; None where it is no key."""
+    shape = _SHAPE.fullmatch(presented)
+    return shape[1] if shape else None
+
+
 class KeyBook:
     """API keys in Redis."""
 

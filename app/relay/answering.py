@@ -30,6 +30,7 @@ class Answering:
     ) -> None:
         self.call = call
         self.record = Record()
+        self.refused: tuple[Call, GatewayError] | None = None  # the answer, where no account was tried for it
         self._stream = stream
         self._cache = cache
 
@@ -40,11 +41,14 @@ class Answering:
             self.call, self.record = call, Record()
             try:
                 yield from self._one()
+                self.refused = None
                 return
             except GatewayError as error:
                 if self.record.first_ms is not None:
                     raise
-                told = told or error
+                if told is None:
+                    told = error
+                    self.refused = None if self.record.row else (call, error)
                 if not another_may(error):
                     break
         assert told is not None

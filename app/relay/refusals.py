@@ -16,10 +16,29 @@ from app.errors import (
 from app.formatting import count, duration, exact_dollars, limit_name, quantity
 
 HELD_RETRY_SECONDS = 2.0  # other requests hold it and may end at any time
+MAX_CANDIDATES = 16  # that a recorded refusal names
 
 
 def refusal(reply: dict[str, Any], *, native_field: str | None) -> GatewayError:
     """Return the error for an admission's *reply*; *native_field* made some accounts unfit."""
+    error = _error(reply, native_field)
+    error.admission = admission_of(reply)
+    return error
+
+
+def admission_of(reply: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a refusing *reply* the refusal log retains: the limit as it stood, or the accounts."""
+    if reply["refused"] == "limit":
+        limit = reply["limit"]
+        found = {name: reply[name] for name in ("why", "settled", "held", "amount", "wait_ms")}
+        return {"limit": {"id": limit["id"], "name": limit_name(limit), "what": limit["what"], **found}}
+    if reply["refused"] == "no_accounts":
+        seen = list(reply.get("seen") or ())[:MAX_CANDIDATES]
+        return {"accounts": {"states": reply["states"] or {}, "total": reply["total"]}, "seen": seen}
+    return {}
+
+
+def _error(reply: dict[str, Any], native_field: str | None) -> GatewayError:
     match reply["refused"]:
         case "limit":
             return _over_limit(reply)

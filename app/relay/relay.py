@@ -27,7 +27,7 @@ from app.relay.call import Call
 from app.relay.manners import Manner, OneAttempt, manner_of
 from app.relay.patience import Patience
 from app.relay.record import Record
-from app.relay.refusals import refusal
+from app.relay.refusals import admission_of, refusal
 from app.relay.repeats import Repeats
 from app.relay.route import Route
 from app.stores.scripts import Scripts
@@ -117,11 +117,11 @@ class Relay:
             ask["calendar"] = self._calendar.windows(call.key.zone, reply["now"] / 1000)
             reply = self._scripts.run_json("admit", call.key.pool, ask)
         if "refused" in reply:
-            raise (
-                self._nobody_ever(call, manner, reply)
-                or self._unknown_model(call, reply)
-                or refusal(reply, native_field=fit.field)
-            )
+            error = self._nobody_ever(call, manner, reply) or self._unknown_model(call, reply)
+            if error is None:
+                raise refusal(reply, native_field=fit.field)
+            error.admission = admission_of(reply)
+            raise error
         return reply
 
     def _unknown_model(self, call: Call, reply: dict[str, Any]) -> GatewayError | None:

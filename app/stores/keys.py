@@ -111,6 +111,16 @@ def ledger(name: str) -> str:
     return root(name) + "ledger"
 
 
+def refusals(name: str) -> str:
+    """Stream: refused requests: key (id), row (JSON), out (JSON: accounts that were unavailable)."""
+    return root(name) + "refusals"
+
+
+def refused(name: str, hour_seconds: int) -> str:
+    """Hash: `key|code` -> how many requests were refused in the hour that began then."""
+    return f"{root(name)}refused:{hour_seconds}"
+
+
 def staged(name: str, run: str, suffix: str) -> str:
     """What a restore will put to the pool's root, as *suffix*, once it is all there."""
     return f"{root(name)}restore:{run}:{suffix}"

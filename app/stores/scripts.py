@@ -37,6 +37,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "report": _REQUESTS,
     "settle": _REQUESTS,
     "missing": _BASE,
+    "record_refusals": _REQUESTS,
     "renew": _REQUESTS,
     "set_limits": _REQUESTS,
     "snapshot": _BASE,

@@ -9,6 +9,7 @@ local SOFT = root .. 'soft' -- set: accounts kept out by our suspicion alone, an
 local OVERLOADED = root .. 'overloaded' -- zset: "account|model" -> until, Unix ms
 local LEASES = root .. 'leases'
 local LEDGER = root .. 'ledger'
+local REFUSALS = root .. 'refusals' -- stream: the newest refused requests
 local NAMES = root .. 'accounts'
 local KEY_NAMES = root .. 'keys'
 local AUDIT = root .. 'audit' -- of the office alone
@@ -30,3 +31,5 @@ local function rollup_starts_key(span) return root .. 'rolls:' .. span end
 local function summary_key(span, start_ms) return string.format('%ssum:%s:%.0f', root, span, start_ms / 1000) end
 local function owner_key(hash) return root .. 'own:' .. hash end
 local function affinity_key(hash) return root .. 'aff:' .. hash end
+local function refused_key(start_ms) return string.format('%srefused:%.0f', root, start_ms / 1000) end
+local function refusal_batch_key(id) return root .. 'refused-batch:' .. id end

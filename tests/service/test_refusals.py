@@ -1,0 +1,151 @@
+"""A refused request is found by the id that its caller got, and counted for its key."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+
+from app.quotas.limits import parse_limit
+from app.quotas.refusal_book import Entry
+from app.stores import keys
+from tests.support.gateway import PoolOfTest
+from tests.support.upstream_client import ScriptedUpstream
+
+CHAT = {"model": "gpt-4.1", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 20}
+PATH = "/v1/chat/completions"
+
+
+def wait_for(look: Callable[[], Any], seconds: float = 10) -> Any:
+    """Return what *look* finds: a worker writes refusals within a second, after the answer."""
+    deadline = time.monotonic() + seconds
+    while (found := look()) is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert found is not None
+    return found
+
+
+def recorded(pool: PoolOfTest, answer: requests.Response) -> Entry:
+    request_id = answer.headers["x-poolgate-request-id"]
+    return wait_for(lambda: pool.gateway.services.refusals.find(pool.name, request_id))
+
+
+@pytest.fixture
+def key(pool: PoolOfTest, upstream: ScriptedUpstream) -> str:
+    pool.account("a", upstream.base_url(), models=("gpt-4.1", "gpt-5.2"))
+    return pool.key(models=("gpt-4.1", "gpt-9"))
+
+
+def limit(pool: PoolOfTest, text: str) -> None:
+    key_id = pool.gateway.services.api_keys.find(pool.name, "k").id
+    pool.gateway.services.limits.add(pool.name, parse_limit(text), key_id)
+
+
+class TestKinds:
+    def check(self, pool: PoolOfTest, answer: requests.Response, status: int, code: str, model: str) -> Entry:
+        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+        entry = recorded(pool, answer)
+        assert {name: entry.row[name] for name in ("status", "error", "model", "endpoint")} == {
+            "status": status,
+            "error": code,
+            "model": model,
+            "endpoint": PATH,
+        }
+        assert entry.row["key"] == pool.gateway.services.api_keys.find(pool.name, "k").id
+        assert entry.row["message"] == answer.json()["error"]["message"][:500]
+        assert not pool.rows()
+        return entry
+
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_limit(self, pool: PoolOfTest, key: str, stream: bool) -> None:
+        """The record has the limit as it stood."""
+        limit(pool, "1 output_tokens/day")
+
+        answer = pool.post(PATH, CHAT | {"stream": stream}, key)
+        entry = self.check(pool, answer, 429, "rate_limit_exceeded", "gpt-4.1")
+        assert entry.row["limit"]["name"] == "1 output token per day"
+        assert {name: entry.row["limit"][name] for name in ("why", "settled", "amount")} == {
+            "why": "never",
+            "settled": 0,
+            "amount": 20,
+        }
+
+    def test_model_not_permitted(self, pool: PoolOfTest, key: str) -> None:
+        answer = pool.post(PATH, CHAT | {"model": "gpt-5.2"}, key)
+        self.check(pool, answer, 403, "model_not_allowed", "gpt-5.2")
+
+    def test_unknown_model(self, pool: PoolOfTest, key: str) -> None:
+        answer = pool.post(PATH, CHAT | {"model": "gpt-9"}, key)
+        self.check(pool, answer, 404, "model_not_found", "gpt-9")
+
+    def test_no_account(self, pool: PoolOfTest, key: str) -> None:
+        """The record has how the accounts were, and which were unavailable."""
+        account = pool.gateway.services.accounts.find(pool.name, "a")
+        pool.gateway.services.accounts.pause(pool.name, "a")
+
+        entry = self.check(pool, pool.post(PATH, CHAT, key), 503, "no_accounts", "gpt-4.1")
+        assert entry.row["accounts"] == {"states": {"paused": 1}, "total": 1}
+        assert [one[:2] for one in entry.out] == [[account.id, "paused"]]
+
+    def test_invalid_body(self, pool: PoolOfTest, key: str) -> None:
+        answer = pool.post(PATH, CHAT | {"temperature": "hot"}, key)
+        entry = self.check(pool, answer, 400, "invalid_request_error", "gpt-4.1")
+        assert entry.row["param"] == "temperature"
+
+    def test_not_json(self, pool: PoolOfTest, key: str) -> None:
+        answer = requests.post(
+            pool.gateway.url + PATH, data=b"{", headers={"Authorization": f"Bearer {key}"}, timeout=30
+        )
+        self.check(pool, answer, 400, "invalid_request_error", "")
+
+    def test_too_large(self, pool: PoolOfTest, key: str) -> None:
+        packed = gzip.compress(bytes(pool.gateway.services.settings.max_body_bytes + 1), 1)
+        headers = {"Authorization": f"Bearer {key}", "Content-Encoding": "gzip"}
+        answer = requests.post(pool.gateway.url + PATH, data=packed, headers=headers, timeout=60)
+        self.check(pool, answer, 413, "payload_too_large", "")
+
+    def test_before_the_key_is_checked(self, pool: PoolOfTest, key: str) -> None:
+        """Sizes and encodings come first; the key is looked up for the record."""
+        headers = {"Authorization": f"Bearer {key}", "Content-Encoding": "lzma"}
+        answer = requests.post(pool.gateway.url + PATH, data=b"x", headers=headers, timeout=30)
+        self.check(pool, answer, 400, "invalid_request_error", "")
+
+
+def test_unknown_callers_cause_no_writes(pool: PoolOfTest, key: str) -> None:
+    """Neither with a wrong key nor with none; the key that is known is recorded after them."""
+    unknown = f"sk-pg-{pool.name}-{'x' * 43}"
+    odd = {"Content-Encoding": "lzma"}
+    for headers in (odd, odd | {"Authorization": f"Bearer {unknown}"}):
+        assert (
+            requests.post(pool.gateway.url + PATH, data=b"x", headers=headers, timeout=30).status_code == 400
+        )
+    assert pool.post(PATH, CHAT, unknown).status_code == 401
+    recorded(pool, pool.post(PATH, {}, key))
+
+    assert len(list(pool.gateway.services.refusals.entries(pool.name))) == 1
+    assert pool.gateway.services.refusals.refused(pool.name, "1h").total == 1
+
+
+def test_a_storm_is_counted_and_bounded(pool: PoolOfTest, key: str) -> None:
+    """Every refusal is counted; of the same one only some are retained in full."""
+    headers = {"Authorization": f"Bearer {key}"}
+    with requests.Session() as session:
+        for _ in range(400):
+            session.post(pool.gateway.url + PATH, json={}, headers=headers, timeout=30)
+
+    refusals = pool.gateway.services.refusals
+    wait_for(lambda: refusals.refused(pool.name, "24h").total == 400 or None)
+    key_id = pool.gateway.services.api_keys.find(pool.name, "k").id
+    assert refusals.refused(pool.name, "24h").by_code(key_id) == [("invalid_request_error", 400)]
+    assert len(list(refusals.entries(pool.name))) < 200
+
+
+def test_a_served_request_leaves_no_refusal(pool: PoolOfTest, key: str) -> None:
+    assert pool.post(PATH, CHAT, key).status_code == 200
+    pool.wait_for_rows(1)
+    client: Any = pool.gateway.services.scripts.client
+    assert not client.exists(keys.refusals(pool.name))
