@@ -19,6 +19,7 @@ from app.relay.call import Call
 from app.relay.content_types import EVENTS, NO_CONTENT, PAGES, essence_of, is_json
 from app.relay.patience import Patience
 from app.streaming.events import DONE, Event
+from app.streaming.lenient_json import loads_and_compare
 from app.streaming.sse import EventDecoder
 from app.streaming.usage import Usage, usage_from_chat, usage_from_responses
 from app.translation.for_account import Prepared
@@ -104,9 +105,11 @@ class PlainAttempt(Asking):
                 raise UpstreamProtocolError("The upstream's answer is too large")
         data = b"".join(held)
         try:
-            payload = orjson.loads(data)
-        except orjson.JSONDecodeError:
+            payload, is_strict = loads_and_compare(data)
+        except ValueError:
             raise UpstreamProtocolError("The upstream's answer is not the JSON it is said to be") from None
+        if not is_strict:  # callers' parsers are strict as well
+            data = orjson.dumps(payload)
         self.reader.observe(payload)
         yield [self._shaped(data, payload)]
 
@@ -162,4 +165,6 @@ class CompactAttempt(PlainAttempt):
     """Compaction as the OpenAI API has it: one object, told here as the event that completes a response."""
 
     def _shaped(self, data: bytes, payload: Any) -> Any:
+        if not isinstance(payload, dict):
+            raise UpstreamProtocolError("The upstream's answer is not a JSON object")
         return Event({"type": "response.completed", "response": payload})

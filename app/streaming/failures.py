@@ -12,9 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from app.errors import UpstreamRejected
+from app.streaming.lenient_json import loads
 from app.streaming.waits import wait_of
 from schemas import bounds
 
@@ -69,8 +68,8 @@ def rejection_from_body(status: int, body: bytes, headers: Mapping[str, str]) ->
     """Return the failure of an HTTP answer; a *status* that is no error's becomes 502."""
     text = body.decode("utf-8", "replace")
     try:
-        error = _error_object(orjson.loads(text))
-    except orjson.JSONDecodeError:
+        error = _error_object(loads(body))
+    except ValueError:
         error = {"message": text}
     return _rejection(
         error,

@@ -2,7 +2,8 @@
 Bytes of a `text/event-stream` -> events.
 
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
-with what the APIs make of it: every event carries one JSON object, or is `[DONE]`.
+with what the APIs make of it: every event carries one JSON object, or is `[DONE]`. Any other
+JSON value (`data: "keepalive"`, `data: []`) says nothing to us and is passed over.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import orjson
 
 from app.errors import StreamEventTooLarge, UpstreamError, UpstreamProtocolError
 from app.streaming.events import DONE, Event
+from app.streaming.lenient_json import LEAST_DEEP_BYTES, is_too_deep, loads_tolerantly
+from app.streaming.surrogates import HalfPairs
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
@@ -29,13 +32,14 @@ class EventDecoder:
     """
     Decodes one stream, however its bytes are cut.
 
-    `fault` is set when the stream cannot be read on: an event is too large, or is not a
-    JSON object in UTF-8. The events before it have been returned; nothing comes after it.
+    `fault` is set when the stream cannot be read on: an event is too large, or is not JSON.
+    The events before it have been returned; nothing comes after it.
     """
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self.fault: UpstreamError | None = None
         self._max_event_bytes = max_event_bytes
+        self._half_pairs = HalfPairs()
         self._begun = False
         self._after_cr = False
         self._pending: list[bytes] = []  # the event under way, joined once however many reads it takes
@@ -51,7 +55,7 @@ class EventDecoder:
             self._pending_bytes > self._max_event_bytes + 1 and self.fault is None
         ):  # 1: may be half a blank line
             self.fault = self._too_large()
-        return events
+        return events if self.fault is None else events + self._half_pairs.release()
 
     def flush(self) -> list[Event]:
         """
@@ -64,7 +68,7 @@ class EventDecoder:
         events = self.feed(b"\n\n\n")  # one more: the first may belong to a CR
         if isinstance(self.fault, UpstreamProtocolError):
             self.fault = before
-        return events
+        return events + self._half_pairs.release()
 
     def _with_newlines(self, data: bytes) -> bytes:
         """Return *data* with every line end as one LF, CR LF cut in two included."""
@@ -97,7 +101,7 @@ class EventDecoder:
         if len(text) <= self._max_event_bytes:
             events = _decode_plain(text)
             if events is not None:
-                return events
+                return self._half_pairs.take(events) if self._half_pairs.waiting else events
         events = []
         try:
             for block in text.split(b"\n\n"):
@@ -105,7 +109,7 @@ class EventDecoder:
                     raise self._too_large()
                 event = _decode_block(block)
                 if event is not None:
-                    events.append(event)
+                    events += self._half_pairs.take([event])
         except UpstreamError as fault:
             self.fault = fault
         return events
@@ -127,6 +131,8 @@ def _decode_plain(text: bytes) -> list[Event] | None:
     except orjson.JSONDecodeError:
         return None
     if len(payloads) != len(lines) or set(map(type, payloads)) - {dict}:
+        return None
+    if max(map(len, lines), default=0) > LEAST_DEEP_BYTES and any(map(is_too_deep, lines, payloads)):
         return None
     if b"event: " in text and not all("type" in payload for payload in payloads):
         return None
@@ -150,17 +156,37 @@ def _decode_block(block: bytes) -> Event | None:
     data = b"\n".join(lines)
     if data.strip() in (b"", b"[DONE]"):
         return DONE if data.strip() else None
-    payload = _object(data)
+    payload, is_exact = _object(data)
+    if payload is None:
+        return None
     if "type" not in payload and name not in (b"", b"message"):  # `message` is the name of the nameless
         return Event({"type": name.decode("utf-8", "replace"), **payload})
-    return Event(payload, data if len(lines) == 1 else None)
+    return Event(payload, data if is_exact and len(lines) == 1 else None)
 
 
-def _object(data: bytes) -> dict[str, Any]:
+def _object(data: bytes) -> tuple[dict[str, Any] | None, bool]:
+    """
+    Return (the object that *data* holds, whether its bytes may pass on as they are).
+
+    The object is None for another JSON value. A list of one failure is that failure: Gemini's
+    compatible endpoint wraps its envelope so.
+    """
+    is_exact = True
     try:
         payload = orjson.loads(data)
     except orjson.JSONDecodeError:
-        raise UpstreamProtocolError("The upstream sent an event that is not JSON") from None
-    if not isinstance(payload, dict):
-        raise UpstreamProtocolError("The upstream sent an event that is not a JSON object")
-    return payload
+        is_exact = False
+        try:
+            payload = loads_tolerantly(data)
+        except ValueError:
+            raise UpstreamProtocolError("The upstream sent an event that is not JSON") from None
+    if is_too_deep(data, payload):
+        raise UpstreamProtocolError("The upstream sent an event that is nested too deeply")
+    if (
+        isinstance(payload, list)
+        and len(payload) == 1
+        and isinstance(payload[0], dict)
+        and "error" in payload[0]
+    ):
+        return payload[0], False
+    return (payload, is_exact) if isinstance(payload, dict) else (None, False)

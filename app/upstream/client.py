@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-import orjson
 import requests
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
@@ -28,6 +27,7 @@ from urllib3.exceptions import HTTPError
 from app.errors import UpstreamError, UpstreamProtocolError, UpstreamRedirected
 from app.pool.account import RESPONSES, Account
 from app.streaming.failures import rejection_from_body
+from app.streaming.lenient_json import loads
 from app.upstream import connections
 from app.upstream.body import Body
 from app.upstream.cancellation import Cancellation
@@ -212,12 +212,13 @@ class UpstreamClient:
                 raise rejection_from_body(response.status, response.data, response.headers)
             if response.status >= 300:
                 raise UpstreamRedirected(response.status)
-            payload: object = orjson.loads(response.data)
-            return payload
-        except orjson.JSONDecodeError:
-            raise UpstreamProtocolError("The upstream answered with something that is not JSON") from None
         except (requests.RequestException, HTTPError, ValueError) as error:
             raise from_exception(error) from error
+        try:
+            payload: object = loads(response.data)
+        except ValueError:
+            raise UpstreamProtocolError("The upstream answered with something that is not JSON") from None
+        return payload
 
     def _headers_of(self, account: Account) -> dict[str, str]:
         version, headers = self._headers.get(account.id, (-1, {}))

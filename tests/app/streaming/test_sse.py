@@ -179,17 +179,13 @@ class TestFault:
         [
             b"oops",
             b'{"a":',
-            b"[1]",
-            b'"text"',
-            b"null",
-            b"7",
-            b'{"a":"\xff"}',
-            b'{"a":NaN}',
             b'{"a":1},{"b":2}',
             b"{}{}",
+            b'{"a":' + b"[" * 300 + b"]" * 300 + b"}",
+            b'{"a":' + b"[" * 100_000,
         ],
     )
-    def test_not_a_json_object(self, data):
+    def test_not_json(self, data):
         """The events before are given, none after; the fault stays."""
         decoder = EventDecoder()
 
@@ -209,6 +205,78 @@ class TestFault:
 
         assert decoder.fault is not None
         assert "secret" not in decoder.fault.message
+
+
+def values(*pieces: bytes) -> tuple[list[dict], type | None]:
+    events, fault = decode(*pieces)
+    return [payload for payload, _ in events], fault
+
+
+class TestTolerance:
+    @pytest.mark.parametrize("data", [b"[1]", b'"text"', b"null", b"7", b"[]", b"NaN", b"[[{}]]"])
+    def test_other_values_say_nothing(self, data):
+        assert values(b'data: {"n":1}\n\ndata: %b\n\ndata: {"n":2}\n\n' % data) == (
+            [{"n": 1}, {"n": 2}],
+            None,
+        )
+
+    def test_failure_in_a_list_is_a_failure(self):
+        assert values(b'data: [{"error":{"message":"no"}}]\n\n') == ([{"error": {"message": "no"}}], None)
+
+    @pytest.mark.parametrize(
+        ("data", "value"),
+        [
+            (b'"\xff"', "\ufffd"),
+            (b"NaN", None),
+            (b"-Infinity", None),
+            (b"1e999", None),
+            (b'"a\tb"', "a\tb"),
+            (b'"\\ud83d"', "\ufffd"),
+            (b'"\\ude00"', "\ufffd"),
+            (b'"\\ud83d\\ude00"', "\U0001f600"),
+            (b'"\\ud83dx"', "\ufffdx"),
+            (b"[NaN," + b"9" * 30 + b"]", [None, float("9" * 30)]),
+            (b"[NaN," + b"9" * 5000 + b"]", [None, None]),
+        ],
+    )
+    def test_what_a_strict_parser_refuses(self, data, value):
+        decoder = EventDecoder()
+        events = decoder.feed(b'data: {"a":%b}\n\n' % data) + decoder.flush()
+
+        assert [event.payload for event in events] == [{"a": value}]
+        assert orjson.loads(events[0].encoded()) == {"a": value}
+
+    def test_halves_in_consecutive_deltas_become_one_character(self):
+        def chunk(text: str) -> bytes:
+            return b'data: {"choices":[{"index":0,"delta":{"content":"%b"}}]}\n\n' % text.encode()
+
+        for pieces in (
+            [chunk("a\\ud83d") + chunk("\\ude00b") + chunk("c")],
+            [chunk("a\\ud83d"), chunk("\\ude00b"), chunk("c")],
+        ):
+            payloads, fault = values(*pieces)
+            assert [one["choices"][0]["delta"]["content"] for one in payloads] == ["a\U0001f600", "b", "c"]
+            assert fault is None
+
+    @pytest.mark.parametrize(
+        ("after", "given"),
+        [
+            (b'data: {"type":"d","delta":"x"}\n\n', ["a\ufffd", "x"]),
+            (b'data: {"type":"other","delta":"\\ude00"}\n\n', ["a\ufffd", "\ufffd"]),
+            (b"", ["a\ufffd"]),
+            (b"data: oops\n\n", ["a\ufffd"]),
+        ],
+    )
+    def test_half_without_its_other(self, after, given):
+        payloads, _ = values(b'data: {"type":"d","delta":"a\\ud83d"}\n\n', after)
+
+        assert [one["delta"] for one in payloads] == given
+
+    def test_end_does_not_pass_what_is_held(self):
+        decoder = EventDecoder()
+        events = decoder.feed(b'data: {"delta":"a\\ud83d"}\n\ndata: [DONE]\n\n')
+
+        assert [event.payload for event in events] == [{"delta": "a\ufffd"}, {}]
 
 
 class TestSize:
