@@ -267,7 +267,10 @@ class StreamEventTooLarge(UpstreamError):
 
 
 class UpstreamProtocolError(UpstreamError):
+    """`place` says where in our code an event made no sense, for the log; it holds no content."""
+
     code = "upstream_protocol_error"
+    place = ""
 
 
 class UpstreamRedirected(UpstreamError):

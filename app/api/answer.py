@@ -22,6 +22,7 @@ from app.pool.settings import settings_from
 from app.relay.answering import Answering
 from app.relay.call import Call
 from app.streaming import frames
+from app.streaming.confusion import CONFUSED, not_understood
 from app.streaming.events import Event
 from app.streaming.fold_chat import ChatFold
 from app.streaming.fold_responses import ResponsesFold
@@ -63,10 +64,13 @@ class ResponsesSurface:
         self._sequence_number = 0
 
     def frames(self, events: list[Event]) -> bytes:
-        last = events[-1].payload
-        self._sequence_number = last.get("sequence_number", self._sequence_number)
+        number = events[-1].payload.get("sequence_number")
+        if type(number) is int:
+            self._sequence_number = number
         if self._response_id is None:
-            self._response_id = events[0].payload.get("response", {}).get("id", "")
+            response = events[0].payload.get("response")
+            found = response.get("id") if isinstance(response, dict) else None
+            self._response_id = found if isinstance(found, str) else ""
         return frames.responses_frames(events)
 
     def keepalive(self) -> bytes:
@@ -170,11 +174,14 @@ def begun(call: Call, shape: Shape | None = None) -> Exchange:
 
 def _whole(exchange: Exchange) -> Response:
     fold = surface_of(exchange.answering.call).fold()
-    for events in exchange.events:
-        for event in events or ():
-            fold.add(event.payload)
+    gathered = [event.payload for events in exchange.events for event in events or ()]
     exchange.close()
-    return json_response(exchange.shape.whole(fold.result(), exchange.answering))
+    try:
+        for payload in gathered:
+            fold.add(payload)
+        return json_response(exchange.shape.whole(fold.result(), exchange.answering))
+    except CONFUSED as error:
+        raise not_understood(error) from error
 
 
 def _streamed(exchange: Exchange) -> Response:
@@ -191,7 +198,10 @@ def _frames(
     def framed(events: list[Event] | None) -> bytes:
         if not events:
             return surface.keepalive()
-        return surface.frames(exchange.shape.events(events, exchange.answering))
+        try:
+            return surface.frames(exchange.shape.events(events, exchange.answering))
+        except CONFUSED as error:
+            raise not_understood(error) from error
 
     try:
         yield framed(first)

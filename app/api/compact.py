@@ -29,9 +29,9 @@ class Compacted(Shape):
     """Of an ordinary response, which the ChatGPT backend gives, only the compaction is kept."""
 
     def whole(self, body: dict[str, Any], answering: Answering) -> dict[str, Any]:
-        output = body["output"]
+        output = body["output"] if isinstance(body["output"], list) else []
         if body["object"] != OBJECT:
-            output = [item for item in output if item.get("type") in ITEMS]
+            output = [item for item in output if isinstance(item, dict) and item.get("type") in ITEMS]
         if not output:
             raise UpstreamError("The upstream answered without compacting the conversation")
         made = {"object": OBJECT, "output": output, "usage": body["usage"]}

@@ -12,6 +12,7 @@ from app.errors import GatewayError, InvalidRequest, StreamIdleTimeout, StreamIn
 from app.office.parts import Parts
 from app.pool.account import Account
 from app.streaming.chat_wire import ChatReader
+from app.streaming.confusion import CONFUSED, not_understood
 from app.streaming.responses_wire import ResponsesReader
 from app.streaming.sse import EventDecoder
 from app.streaming.stages import Stage
@@ -114,7 +115,10 @@ def _read(answer: Answer, prepared: Prepared, deadline: float) -> None:
         data = answer.body.read(deadline - time.monotonic())
         if data is None or time.monotonic() > deadline:
             raise StreamIdleTimeout(f"The upstream did not end its answer within {SECONDS:g} s")
-        stages = [reader.observe(event) for event in (decoder.feed(data) if data else decoder.flush())]
+        try:
+            stages = [reader.observe(event) for event in (decoder.feed(data) if data else decoder.flush())]
+        except CONFUSED as error:
+            raise not_understood(error) from error
         if reader.error is not None:
             raise reader.error
         if Stage.TERMINAL in stages:

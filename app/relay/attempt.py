@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import orjson
+import structlog
 
 from app.errors import StreamIncomplete, UpstreamProtocolError
 from app.pool.account import Account
@@ -14,6 +15,7 @@ from app.relay.content_types import NO_CONTENT, essence_of
 from app.relay.cutting import cut_for
 from app.relay.patience import Patience
 from app.relay.wires import WIRES, translator_for
+from app.streaming.confusion import CONFUSED, not_understood
 from app.streaming.events import Event
 from app.streaming.sse import EventDecoder
 from app.streaming.stages import Stage
@@ -21,6 +23,8 @@ from app.translation.for_account import Prepared
 from app.translation.resume import Resumed
 from app.upstream.body import Body
 from app.upstream.client import Answer, Sending, UpstreamClient
+
+log = structlog.get_logger()
 
 
 class Attempt(Asking):
@@ -76,11 +80,34 @@ class Attempt(Asking):
                 yield from self._consume(data)
                 ended = self._ended(at_end_of_body=not data)
             yield from self._sign_of_life()
-        if events := self._release(self._shown(self._translator.end()), at_end=True):
+        if events := self._understood(self._at_end):
             yield events
 
+    def _at_end(self) -> list[Event]:
+        return self._release(self._shown(self._translator.end()), at_end=True)
+
     def _consume(self, data: bytes) -> Iterator[list[Event]]:
-        """Yield what one read brought; whatever follows a terminal event is nobody's."""
+        """Yield what one read brought."""
+        if out := self._understood(lambda: self._taken(data)):
+            self._patience.told_client()
+            yield out
+
+    def _understood(self, take: Callable[[], list[Event]]) -> list[Event]:
+        """Return what *take* makes of the upstream's events. Raises UpstreamProtocolError."""
+        try:
+            return take()
+        except CONFUSED as error:
+            confused = not_understood(error)
+            log.warning(
+                "upstream_event_not_understood",
+                request_id=self.call.request_id,
+                account=self.account.id,
+                place=confused.place,
+            )
+            raise confused from error
+
+    def _taken(self, data: bytes) -> list[Event]:
+        """Return what the client gets of one read; what follows a terminal event is dropped."""
         events = self._decoder.feed(data) if data else self._decoder.flush()
         stage, observe = Stage.QUIET, self.reader.observe
         for index, event in enumerate(events):
@@ -96,9 +123,7 @@ class Attempt(Asking):
             self.raw += [event.payload.copy() for event in events if event.payload]
         if stage is not Stage.QUIET:
             self._patience.progressed()
-        if events and (out := self._release(self._shown(self._translator.feed(events)))):
-            self._patience.told_client()
-            yield out
+        return self._release(self._shown(self._translator.feed(events))) if events else []
 
     def _ended(self, *, at_end_of_body: bool) -> bool:
         """Whether the answer is over, honestly. Raises what made it end otherwise."""

@@ -57,7 +57,8 @@ def _is_empty(announced: Any) -> bool:
     if not isinstance(announced, dict):
         return False
     told = any(announced.get(key) for key in ("content", "summary", "text", "refusal"))
-    return announced.get("type") in _FILLED and not told
+    kind = announced.get("type")
+    return isinstance(kind, str) and kind in _FILLED and not told
 
 
 def _is_quiet(kind: str) -> bool:

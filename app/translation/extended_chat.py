@@ -28,8 +28,11 @@ OTHER_THAN_TEXT = {
 
 def extended(payload: Payload, *, cost: Payload | None, extra_fields: Payload) -> Payload:
     """Return a chunk or an answer extended; *cost* stands in its usage, if it has one."""
-    out = {**payload, "choices": [_choice(choice) for choice in payload.get("choices") or ()]}
-    if usage := payload.get("usage"):
+    choices = payload.get("choices")
+    told = choices if isinstance(choices, list) else ()
+    out = {**payload, "choices": [_choice(choice) for choice in told if isinstance(choice, dict)]}
+    usage = payload.get("usage")
+    if usage and isinstance(usage, dict):
         out["usage"] = _usage(usage) | ({"cost": cost} if cost else {})
     return {**out, "extra_fields": extra_fields}
 
@@ -49,7 +52,8 @@ def _reasoned(said: Payload) -> Payload:
     details = said.get("reasoning_details")
     text = said.get("reasoning") or said.get("reasoning_content")
     if not text and isinstance(details, list):
-        text = "".join(d.get("text") or d.get("summary") or "" for d in details if isinstance(d, dict))
+        told = [d.get("text") or d.get("summary") for d in details if isinstance(d, dict)]
+        text = "".join(one for one in told if isinstance(one, str))
     if not text:
         return said
     if not details:
@@ -61,9 +65,14 @@ def _usage(usage: Payload) -> Payload:
     """Return *usage* in full: what is not told of tokens counts as none, and the rest is text."""
     out = dict(usage)
     for side, names in DETAILS.items():
-        told = {name: n for name, n in (usage.get(f"{side}_tokens_details") or {}).items() if n is not None}
+        given = usage.get(f"{side}_tokens_details")
+        told = {name: n for name, n in given.items() if n is not None} if isinstance(given, dict) else {}
         details = dict.fromkeys(names, 0) | told
-        other = sum(details[name] for name in OTHER_THAN_TEXT[side])
-        details.setdefault("text_tokens", max(0, usage.get(f"{side}_tokens", 0) - other))
+        other = sum(_count(details[name]) for name in OTHER_THAN_TEXT[side])
+        details.setdefault("text_tokens", max(0, _count(usage.get(f"{side}_tokens")) - other))
         out[f"{side}_tokens_details"] = details
     return out
+
+
+def _count(value: Any) -> int:
+    return value if type(value) is int else 0

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from app.errors import AnswersDiffer
+from app.streaming.confusion import CONFUSED
 from app.streaming.events import Event
 from app.translation.resume_chat import ChatDelivered
 from app.translation.resume_responses import ResponsesDelivered
@@ -31,7 +32,28 @@ class Delivered(Protocol):
 
 
 def delivered_on(surface: str) -> Delivered:
-    return ChatDelivered() if surface == "chat" else ResponsesDelivered()
+    return Guarded(ChatDelivered() if surface == "chat" else ResponsesDelivered())
+
+
+class Guarded:
+    """What was delivered; events that make no sense can be delivered, but not be gone on with."""
+
+    def __init__(self, delivered: Delivered) -> None:
+        self._delivered = delivered
+        self._understood = True
+
+    @property
+    def resumable(self) -> bool:
+        return self._understood and self._delivered.resumable
+
+    def observe(self, events: list[Event]) -> None:
+        try:
+            self._delivered.observe(events)
+        except CONFUSED:
+            self._understood = False
+
+    def resume(self) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
+        return self._delivered.resume()
 
 
 class Resumed:

@@ -1,0 +1,257 @@
+"""
+Whatever an upstream's events are made of, the only failure is the upstream's own.
+
+Valid streams are changed at random places (seeded): a value is replaced, removed or repeated, an
+event is left out, doubled or moved. Each goes along every path: both client protocols, streamed and
+whole, cut and uncut, gone on with after a cut, and every endpoint's shape.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+import pytest
+
+from app.api.answer import CodexSurface, ResponsesSurface, surface_of
+from app.api.compact import Compacted
+from app.api.extended_chat import Extended
+from app.config import TimeLimits
+from app.errors import StreamIncomplete, UpstreamError, UpstreamProtocolError
+from app.pool.account import Account
+from app.quotas.api_keys import ApiKey
+from app.relay.attempt import Attempt
+from app.relay.call import Call
+from app.relay.patience import Patience
+from app.relay.plain import PlainAttempt
+from app.streaming import frames
+from app.streaming.events import Event
+from app.streaming.fold_chat import ChatFold
+from app.streaming.fold_responses import ResponsesFold
+from app.translation.for_account import Prepared
+from app.translation.resume import Resumed, delivered_on
+from app.upstream.cancellation import Cancellation
+
+Json = dict[str, Any]
+
+FIXTURES = Path(__file__).parents[1] / "translation" / "fixtures"
+MUTATIONS = int(os.environ.get("MUTATIONS", "12"))  # of each of some eighty fixtures, on eight paths each
+ODD: tuple[Any, ...] = (
+    *(None, True, False, 0, -1, 7, 2**63, 1e308, 0.5),
+    *("", "x", "response.completed", "\ud83d", "\udc00", "é", "[DONE]"),
+    *([], [None], ["x"], [[]], [{}], [1, {"a": None}], {}, {"a": 1}, {"index": "x"}, {"type": []}),
+    *([{"type": "message", "content": "x"}], {"content": {"a": 1}}, {"tool_calls": {}}),
+)
+
+
+class Arriving:
+    """The body of an answer, in pieces."""
+
+    def __init__(self, data: bytes, chance: random.Random) -> None:
+        self._pieces = []
+        while data:
+            size = chance.randrange(1, 2000)
+            self._pieces.append(data[:size])
+            data = data[size:]
+
+    def read(self, seconds: float) -> bytes:
+        return self._pieces.pop(0) if self._pieces else b""
+
+    def interrupt(self) -> None: ...
+
+    def finish(self, seconds: float) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Upstream:
+    """Answers every request with the same bytes."""
+
+    def __init__(self, data: bytes, chance: random.Random, content_type: str = "text/event-stream") -> None:
+        self._answer = SimpleNamespace(
+            status=200, headers={"Content-Type": content_type}, body=Arriving(data, chance)
+        )
+
+    def post(self, *args: Any, **options: Any) -> Any:
+        return SimpleNamespace(wait=lambda seconds: self._answer, abandon=lambda: None)
+
+
+def the_call(surface: str, *, stream: bool, **more: Any) -> Call:
+    body: Json = {"model": "m", "messages": [{"role": "user", "content": "hi"}], **more}
+    if surface == "responses":
+        body = {"model": "m", "input": [{"role": "user", "content": "hi"}], **more}
+    key = ApiKey(id="key_1", pool="p", name="k", settings="{}")
+    return Call(
+        "req_1", surface, "/v1/x", "m", body, key, Cancellation(), stream=stream, include_usage=not stream
+    )
+
+
+def account(kind: str) -> Account:
+    return Account("acct_1", "a", kind, "http://x/v1", credential="sk", version=1)
+
+
+def patience() -> Patience:
+    return Patience(TimeLimits(), reasons=False, deadline=1e9, clock=lambda: 0.0)
+
+
+def attempts(wire: str, data: bytes, chance: random.Random) -> Iterator[Attempt]:
+    """Yield an attempt for each path that an answer on *wire* can take."""
+    kind = "chatgpt" if wire == "responses" else "openai"
+    for surface in ("chat", "responses"):
+        limits = {"max_output_tokens": 2} if surface == "responses" else {"max_tokens": 2, "stop": ["o"]}
+        for stream, more in ((True, {}), (False, {}), (True, limits)):
+            call = the_call(surface, stream=stream, **more)
+            call.tells_reasoning = stream
+            prepared = Prepared(wire, {"model": "m"}, [])
+            yield Attempt(call, account(kind), prepared, patience(), Upstream(data, chance))  # type: ignore[arg-type]
+        resumed = Resumed(delivered_on(surface))
+        call = the_call(surface, stream=True)
+        yield Attempt(call, account(kind), prepared, patience(), Upstream(data, chance), resumed)  # type: ignore[arg-type]
+
+
+def deliver(attempt: Attempt) -> None:
+    """Do with an attempt's events what the API does. Raises UpstreamError alone, or the test fails."""
+    call = attempt.call
+    record = SimpleNamespace(last=attempt, cache_id="", cache_hit=False, price=None)
+    answering: Any = SimpleNamespace(call=call, record=record)
+    surface, delivered = surface_of(call), delivered_on(call.surface)
+    codex, extended = CodexSurface(), Extended(())
+    gathered = []
+    try:
+        for events in attempt.events():
+            if events:
+                delivered.observe(events)
+                gathered += events
+                surface.frames(events)
+                if call.surface == "chat":
+                    frames.chat_frames(extended.events(events, answering))
+                else:
+                    codex.frames(events)
+    except UpstreamError as error:
+        surface.error(error.envelope(), call)
+        return
+    fold: ChatFold | ResponsesFold = surface.fold()
+    for event in gathered:
+        fold.add(event.payload)
+    try:
+        whole = fold.result()
+    except StreamIncomplete:
+        return
+    orjson.dumps(whole)
+    if call.surface == "chat":
+        orjson.dumps(extended.whole(whole, answering))
+    else:
+        try:
+            Compacted().whole(whole, answering)
+        except UpstreamError:
+            return
+
+
+def payloads_of(path: Path) -> list[Json]:
+    lines = path.read_bytes().split(b"\n")
+    data = [line[6:] for line in lines if line.startswith(b"data: ")]
+    return [orjson.loads(each) for each in data if each != b"[DONE]"]
+
+
+def mutated(payloads: list[Json], chance: random.Random) -> list[Any]:
+    """Return a changed copy: one to three places, or the order of events."""
+    out: list[Any] = copy.deepcopy(payloads)
+    for _ in range(chance.randrange(1, 4)):
+        at = chance.randrange(len(out))
+        match chance.randrange(8):
+            case 0:
+                out.insert(at, copy.deepcopy(chance.choice(out)))
+            case 1 if len(out) > 1:
+                del out[at]
+            case 2:
+                chance.shuffle(out)
+            case _:
+                change(out, at, chance)
+    return out
+
+
+def change(holder: Any, at: Any, chance: random.Random) -> None:
+    """Change something in ``holder[at]``, or itself."""
+    inner = holder[at]
+    if isinstance(inner, dict | list) and inner and chance.random() < 0.8:
+        change(
+            inner,
+            chance.choice(list(inner)) if isinstance(inner, dict) else chance.randrange(len(inner)),
+            chance,
+        )
+    elif isinstance(holder, dict) and chance.random() < 0.2:
+        del holder[at]
+    else:
+        holder[at] = copy.deepcopy(chance.choice(ODD))
+
+
+def encoded(payloads: list[Any]) -> bytes:
+    """Return a stream; as Python writes JSON, so that lone surrogates and huge numbers get through."""
+    return b"".join(b"data: %b\n\n" % json.dumps(one).encode() for one in payloads) + b"data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize(
+    "path", sorted(FIXTURES.rglob("*.sse")), ids=lambda path: f"{path.parent.name}-{path.name}"
+)
+def test_only_the_upstream_is_to_blame(path: Path) -> None:
+    chance = random.Random(path.name)
+    payloads = payloads_of(path)
+    wire = "chat" if path.name.endswith(".chat.sse") else "responses"
+    for _ in range(MUTATIONS if payloads else 0):
+        data = encoded(mutated(payloads, chance))
+        for attempt in attempts(wire, data, chance):
+            deliver(attempt)
+
+
+@pytest.mark.parametrize("path", sorted(FIXTURES.rglob("*.sse"))[::4], ids=lambda path: path.name)
+def test_answers_that_pass_through(path: Path) -> None:
+    chance = random.Random(path.name)
+    payloads = payloads_of(path)
+    for _ in range(MUTATIONS if payloads else 0):
+        changed = mutated(payloads, chance)
+        for content_type, data in (
+            ("text/event-stream", encoded(changed)),
+            ("application/json", encoded(changed[:1])[6:-16]),
+        ):
+            call = the_call("embeddings", stream=False)
+            attempt = PlainAttempt(call, account("openai"), patience(), Upstream(data, chance, content_type))  # type: ignore[arg-type]
+            try:
+                for pieces in attempt.events():
+                    b"".join(pieces or ())
+            except UpstreamError:
+                continue
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        {"choices": [None]},
+        {"choices": [{"index": 0, "delta": "x"}]},
+        {"choices": [{"index": 0, "delta": {"tool_calls": [None]}}]},
+        {"choices": [{"index": 0, "delta": {"tool_calls": [{"function": "f"}]}}]},
+    ],
+)
+def test_senseless_chunk_is_the_upstreams_before_anything_was_given(chunk: Json) -> None:
+    """So another account may answer."""
+    data = encoded([chunk, {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}])
+    call = the_call("responses", stream=True)
+    prepared = Prepared("chat", {"model": "m"}, [])
+    attempt = Attempt(call, account("openai"), prepared, patience(), Upstream(data, random.Random(1)))  # type: ignore[arg-type]
+
+    with pytest.raises(UpstreamProtocolError):
+        list(attempt.events())
+    assert not attempt.committed
+
+
+def test_a_number_that_is_none_does_not_break_the_error_event() -> None:
+    surface = ResponsesSurface()
+    surface.frames([Event({"type": "response.created", "response": "x", "sequence_number": "y"})])
+
+    assert b"response.failed" in surface.error({"error": {}}, the_call("responses", stream=True))
