@@ -41,7 +41,18 @@ fields become the error event.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, ClassVar
+
+
+class BodyShape(StrEnum):
+    """What the body of an upstream's error answer is made of; it says who wrote it."""
+
+    ENVELOPE = "error object"  # of the server that was asked: it has a message, a type or a code
+    JSON = "other JSON"
+    TEXT = "text"
+    HTML = "HTML"  # of something in front of that server
+    EMPTY = "empty"
 
 
 class GatewayError(Exception):
@@ -210,10 +221,14 @@ class UpstreamRejected(UpstreamError):
         type: str,
         code: str | None,
         upstream_status: int | None = None,
+        shape: BodyShape = BodyShape.ENVELOPE,
+        limit_family: str = "",
         extra: dict[str, Any] | None = None,
         **more: Any,
     ) -> None:
         super().__init__(message, **more)
+        self.shape = shape
+        self.limit_family = limit_family  # the limit that was reached, where it is not the main one
         self.status, self.type, self.code = status, type, code
         self.upstream_status = upstream_status
         self.headers: Mapping[str, str] = {}  # of the answer; they may tell of usage windows

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from app.pool.failures import CONSEQUENCES, Belief, Suspicion
+from app.pool.failures import CONSEQUENCES, SUSPECT_BASE_SECONDS, SUSPECT_MAX_SECONDS
+from app.pool.verdicts import RULES as VERDICTS
+from app.pool.verdicts import Rule
 from app.relay import decisions
 from app.translation.fields import TABLES
 
@@ -50,20 +52,51 @@ def fields() -> Rules:
 
 
 def states() -> Rules:
-    """What a failure does to the account it happened at."""
-    rows = [(failure.value, *_consequence(found)) for failure, found in CONSEQUENCES.items()]
-    return Rules(("FAILURE", "ACCOUNT IS", "FOR HOW LONG"), rows, {})
+    """What a failure says about its account: the verdict table, in the order in which its rows are tried."""
+    numbers = {
+        "seconds of a first suspicion; doubling with each failure in a row": SUSPECT_BASE_SECONDS,
+        "seconds of a suspicion, at most": SUSPECT_MAX_SECONDS,
+    }
+    return Rules(
+        (
+            "KIND",
+            "STATUS",
+            "CODE OR WORDS",
+            "BODY",
+            "REPORTED BY",
+            "FAILURE",
+            "SCOPE",
+            "FOR",
+            "CALLER RECEIVES",
+        ),
+        [_verdict(rule) for rule in VERDICTS],
+        numbers,
+    )
 
 
-def _consequence(found: Belief | Suspicion | None) -> tuple[str, str]:
-    if found is None:
-        return "as it was", ""
-    if isinstance(found, Suspicion):
-        return "suspected", f"{found.base_seconds:g} s, doubling to {found.most_seconds:g} s; then one test"
-    state = "overloaded for this model" if found.state == "overloaded" else found.state
-    if found.person_needed:
-        return state, "until a person, or a renewed sign-in, brings it back"
-    return state, f"as the upstream says, else {found.default_seconds:g} s"
+def _verdict(rule: Rule) -> tuple[str, ...]:
+    found = CONSEQUENCES[rule.failure]
+    return (
+        " ".join(sorted(rule.kinds)) or "any",
+        rule.status_text,
+        rule.condition_text,
+        ", ".join(sorted(rule.shapes)) or "any",
+        " ".join(sorted(rule.parts)) or "any",
+        rule.failure.value,
+        found.scope.value,
+        _duration(rule),
+        found.reply.value,
+    )
+
+
+def _duration(rule: Rule) -> str:
+    found = CONSEQUENCES[rule.failure]
+    seconds = found.seconds if rule.seconds is None else rule.seconds
+    if seconds is None:
+        return "until a test or a new credential succeeds"
+    if found.is_suspicion:
+        return f"{seconds:g} s, doubling; then one test"
+    return f"as the upstream says, else {seconds:g} s" if seconds else "-"
 
 
 RULES: dict[str, Callable[[], Rules]] = {"retries": retries, "fields": fields, "states": states}

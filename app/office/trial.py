@@ -8,9 +8,17 @@ from typing import Any
 
 import orjson
 
-from app.errors import GatewayError, InvalidRequest, StreamIdleTimeout, StreamIncomplete, UpstreamRejected
+from app.errors import (
+    GatewayError,
+    InvalidRequest,
+    StreamIdleTimeout,
+    StreamIncomplete,
+    UpstreamError,
+    UpstreamRejected,
+)
 from app.office.parts import Parts
 from app.pool.account import Account
+from app.pool.verdicts import judge
 from app.streaming.chat_wire import ChatReader
 from app.streaming.confusion import CONFUSED, not_understood
 from app.streaming.responses_wire import ResponsesReader
@@ -31,7 +39,12 @@ NOT_FOR_TEXT = (
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """`status` is the upstream's, None where it gave none; `error` is {message, type, code} or None."""
+    """
+    `status` is the upstream's, None where it gave none; `error` is {message, type, code} or None.
+
+    `failure` and `scope` are what the verdict table says about the error, as for any request; None
+    where there is none.
+    """
 
     ok: bool
     model: str
@@ -39,6 +52,8 @@ class Trial:
     first_ms: int | None  # until the answer's head
     total_ms: int
     error: dict[str, Any] | None = None
+    failure: str | None = None
+    scope: str | None = None
 
     def public(self) -> dict[str, Any]:
         return asdict(self)
@@ -65,7 +80,9 @@ def trial(parts: Parts, pool: str, account: Account, model: str) -> Trial:
     except GatewayError as error:
         status = error.upstream_status if isinstance(error, UpstreamRejected) else None
         told = {"message": error.message, "type": error.type, "code": error.code}
-        return Trial(False, model, status, heads[0] if heads else None, since(), told)
+        verdict = judge(error, account.kind, model) if isinstance(error, UpstreamError) else None
+        named = (verdict.failure.value, verdict.consequence.scope.value) if verdict else (None, None)
+        return Trial(False, model, status, heads[0] if heads else None, since(), told, *named)
     return Trial(True, model, answer.status, heads[0], since())
 
 

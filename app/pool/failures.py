@@ -1,31 +1,56 @@
 """
-What went wrong at an account, and what that does to it: one table, as data.
+What can go wrong at an account, and what each of it does to the account: data.
 
-The client's own mistakes, a client that left and our own time-outs of patience never count
-against an account. What the upstream said of itself is believed until its end; what we only
-suspect is soft, and the store lets suspicion keep out a quarter of a pool at most.
+`app.pool.verdicts` says which failure an upstream error is. What the upstream states about itself
+is believed until its end; what we only suspect is soft, and the store lets suspicion keep out a
+quarter of the accounts of a model at most.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from app.errors import (
-    AnswersDiffer,
-    EndpointMissing,
-    StreamEventTooLarge,
-    StreamIdleTimeout,
-    StreamIncomplete,
-    UpstreamError,
-    UpstreamProtocolError,
-    UpstreamRedirected,
-    UpstreamRejected,
-    UpstreamTimeout,
-    UpstreamUnreachable,
-)
-from schemas.bounds import MAX_WAIT_SECONDS
+
+class Scope(StrEnum):
+    """What a failure is about, from the least to the most."""
+
+    REQUEST = "request"  # this request alone: the account is well
+    MODEL = "model at account"  # this model at this account; its other models go on
+    BRIEF = "account, briefly"  # seconds; comes back by itself
+    WINDOW = "account, window"  # until a reset; tested again before it
+    CREDENTIAL = "credential"  # needs attention; tested again at growing intervals
+
+
+class AccountState(StrEnum):
+    """The states of a stored account; the scripts write no other."""
+
+    ACTIVE = "active"
+    SUSPECTED = "suspected"
+    BURST_LIMITED = "burst_limited"
+    WINDOW_SPENT = "window_spent"
+    CREDENTIAL_EXPIRED = "credential_expired"
+    CREDENTIAL_DEAD = "credential_dead"
+    PAUSED = "paused"
+
+
+class ModelState(StrEnum):
+    """Why one model rests at one account; the scripts write no other."""
+
+    MISSING = "missing"
+    OVERLOADED = "overloaded"
+    LIMITED = "limited"
+    SUSPECTED = "suspected"
+
+
+class Reply(StrEnum):
+    """What the caller receives where no other account answers."""
+
+    UPSTREAM = "the upstream's status and message"
+    GATEWAY = "502: a failure of this gateway's accounts"
+    MODEL_NOT_FOUND = "404 model_not_found"
+    SPENT = "429 usage_limit_reached, with the earliest reset"
+    ENDPOINT = "502 in an outage; 404 at an endpoint that accounts may lack"
 
 
 class Failure(StrEnum):
@@ -33,11 +58,14 @@ class Failure(StrEnum):
     RESET = "reset"  # sent, then the connection broke without a status
     SLOW = "slow"  # our patience ended, not the upstream's
     BURST_LIMITED = "burst_limited"  # too many at once: over in seconds
+    MODEL_LIMITED = "model_limited"  # … of this model
     WINDOW_SPENT = "window_spent"  # nothing left until a reset
     CREDENTIAL = "credential"  # the key or token is refused
     OVERLOADED = "overloaded"  # the model is, not this account
-    MODEL_MISSING = "model_missing"  # this account does not have the model
-    ENDPOINT_MISSING = "endpoint_missing"  # its server does not have what was asked for
+    MODEL_MISSING = "model_missing"  # this account does not have the model, or may not use it
+    ENDPOINT_MISSING = "endpoint_missing"  # its server does not have the endpoint
+    UNSUPPORTED = "unsupported"  # this account does not take the request; another one may
+    BLOCKED = "blocked"  # refused without a known reason, for instance by a proxy in front of it
     SERVER_ERROR = "server_error"
     CUT = "cut"  # the stream ended in the middle
     DIFFERS = "differs"  # the answer is fine, but does not go on with one that was cut
@@ -47,141 +75,60 @@ class Failure(StrEnum):
     DEADLINE = "deadline"  # our deadline over all attempts
 
 
-_SPENT_CODES = {"insufficient_quota", "usage_not_included", "quota_exceeded", "usage_limit_reached"}
-_OVERLOAD_CODES = {"server_is_overloaded", "overloaded_error", "slow_down", "model_at_capacity"}
-_DEAD_CODES = {
-    "account_deactivated",
-    "account_suspended",
-    "account_deleted",
-    "refresh_token_expired",
-    "refresh_token_reused",
-    "refresh_token_invalidated",
-    "invalid_api_key",
-    "invalid_authentication",
-    "token_invalidated",
-    "token_expired",
-    "app_session_terminated",
-    "authentication_error",
-}
-LONG_RESET_SECONDS = 90.0  # a 429 that ends later than this is a spent window, not a burst
-
-
-def classify(error: UpstreamError) -> Failure:
-    """Return the class of *error*."""
-    if isinstance(error, UpstreamRejected):
-        return _classify_rejection(error)
-    for kind, failure in (
-        (AnswersDiffer, Failure.DIFFERS),
-        (EndpointMissing, Failure.ENDPOINT_MISSING),
-        (StreamIncomplete, Failure.CUT),
-        (StreamIdleTimeout, Failure.SLOW),
-        (StreamEventTooLarge, Failure.GARBLED),
-        (UpstreamProtocolError, Failure.GARBLED),
-        (UpstreamRedirected, Failure.REDIRECTED),
-        (UpstreamTimeout, Failure.DEADLINE),
-    ):
-        if isinstance(error, kind):
-            return failure
-    if isinstance(error, UpstreamUnreachable):
-        return Failure.RESET if error.sent else Failure.UNREACHABLE
-    return Failure.SERVER_ERROR
-
-
-def _classify_rejection(error: UpstreamRejected) -> Failure:
-    status = error.upstream_status or error.status
-    codes = {error.code, error.type}
-    if codes & _SPENT_CODES:
-        return Failure.WINDOW_SPENT
-    if (
-        status == 401
-        or codes & _DEAD_CODES
-        or (status in (402, 403) and error.code not in ("content_filter",))
-    ):
-        return Failure.CREDENTIAL
-    if codes & _OVERLOAD_CODES or "at capacity" in error.message:
-        return Failure.OVERLOADED
-    if status == 429 or codes & {"rate_limit_exceeded", "rate_limit_error"}:
-        if error.resets_at is not None or (error.retry_after_seconds or 0.0) > LONG_RESET_SECONDS:
-            return Failure.WINDOW_SPENT  # only the end of a window has a date
-        return Failure.BURST_LIMITED
-    if error.code == "model_not_found" or "model is not supported" in error.message:
-        return Failure.MODEL_MISSING
-    if status >= 500:
-        return Failure.SERVER_ERROR
-    return Failure.CALLER
+SUSPECT_BASE_SECONDS = 2.0  # doubling with each failure in a row
+SUSPECT_MAX_SECONDS = 15.0  # so an account that is well again is in use after 15 s at the latest
+MISSING_SECONDS = 300.0  # how long it is remembered that an account lacks a model
 
 
 @dataclass(frozen=True, slots=True)
-class Belief:
-    """What a failure makes us believe of its account; None in the table: nothing."""
+class Consequence:
+    """
+    *state* is the account's, None where it stays active; *model_state* that of the model there.
 
-    state: str
-    default_seconds: float  # when the upstream names no end
-    person_needed: bool = False
+    *seconds* is for an upstream that names no end; None where there is none: it needs attention.
+    """
+
+    scope: Scope
+    reply: Reply = Reply.UPSTREAM
+    state: AccountState | None = None
+    model_state: ModelState | None = None
+    seconds: float | None = 0.0
+
+    @property
+    def is_suspicion(self) -> bool:
+        return self.state is AccountState.SUSPECTED
 
 
-@dataclass(frozen=True, slots=True)
-class Suspicion:
-    """Out for `base · 2^(streak-1)` seconds, `most` at most; then one request is a test."""
-
-    base_seconds: float = 1.0
-    most_seconds: float = 20.0
+_UNHARMED = Consequence(Scope.REQUEST)
+_SUSPECTED = Consequence(Scope.BRIEF, state=AccountState.SUSPECTED, seconds=SUSPECT_BASE_SECONDS)
 
 
-CONSEQUENCES: dict[Failure, Belief | Suspicion | None] = {
-    Failure.UNREACHABLE: Suspicion(),
-    Failure.RESET: Suspicion(),
-    Failure.SLOW: None,
-    Failure.BURST_LIMITED: Belief("burst_limited", default_seconds=2.0),
-    Failure.WINDOW_SPENT: Belief("window_spent", default_seconds=600.0),
-    Failure.CREDENTIAL: Belief("credential_dead", default_seconds=0.0, person_needed=True),
-    Failure.OVERLOADED: Belief("overloaded", default_seconds=5.0),
-    Failure.MODEL_MISSING: Belief("overloaded", default_seconds=300.0),
-    Failure.ENDPOINT_MISSING: None,
-    Failure.SERVER_ERROR: Suspicion(),
-    Failure.CUT: Suspicion(),
-    Failure.DIFFERS: None,
-    Failure.GARBLED: Suspicion(),
-    Failure.REDIRECTED: Suspicion(),
-    Failure.CALLER: None,
-    Failure.DEADLINE: None,
+def _rest(model_state: ModelState, seconds: float, reply: Reply = Reply.UPSTREAM) -> Consequence:
+    return Consequence(Scope.MODEL, reply, model_state=model_state, seconds=seconds)
+
+
+CONSEQUENCES: dict[Failure, Consequence] = {
+    Failure.UNREACHABLE: _SUSPECTED,
+    Failure.RESET: _SUSPECTED,
+    Failure.SLOW: _UNHARMED,
+    Failure.BURST_LIMITED: Consequence(Scope.BRIEF, state=AccountState.BURST_LIMITED, seconds=2.0),
+    Failure.MODEL_LIMITED: _rest(ModelState.LIMITED, 2.0),
+    Failure.WINDOW_SPENT: Consequence(
+        Scope.WINDOW, Reply.SPENT, state=AccountState.WINDOW_SPENT, seconds=600.0
+    ),
+    Failure.CREDENTIAL: Consequence(
+        Scope.CREDENTIAL, Reply.GATEWAY, state=AccountState.CREDENTIAL_DEAD, seconds=None
+    ),
+    Failure.OVERLOADED: _rest(ModelState.OVERLOADED, 5.0),
+    Failure.MODEL_MISSING: _rest(ModelState.MISSING, MISSING_SECONDS, Reply.MODEL_NOT_FOUND),
+    Failure.ENDPOINT_MISSING: Consequence(Scope.REQUEST, Reply.ENDPOINT),
+    Failure.UNSUPPORTED: _UNHARMED,
+    Failure.BLOCKED: _SUSPECTED,
+    Failure.SERVER_ERROR: _SUSPECTED,
+    Failure.CUT: _SUSPECTED,
+    Failure.DIFFERS: _UNHARMED,
+    Failure.GARBLED: _SUSPECTED,
+    Failure.REDIRECTED: _SUSPECTED,
+    Failure.CALLER: _UNHARMED,
+    Failure.DEADLINE: _UNHARMED,
 }
-
-OK: dict[str, Any] = {"ok": True}
-
-
-def mark_for(
-    error: UpstreamError, model: str, now: float, windows: list[list[float] | None] | None = None
-) -> dict[str, Any]:
-    """Return the mark that *error* leaves on its account, as the store's `apply_mark` reads it."""
-    failure = classify(error)
-    consequence = CONSEQUENCES[failure]
-    mark: dict[str, Any] = {"windows": windows} if windows else {}
-    if consequence is None:
-        return mark
-    if isinstance(consequence, Suspicion):
-        return mark | {
-            "soft": True,
-            "reason": failure.value,
-            "base_ms": int(consequence.base_seconds * 1000),
-            "most_ms": int(consequence.most_seconds * 1000),
-        }
-    wait = _told_wait(error, now) or consequence.default_seconds
-    if consequence.state == "overloaded":
-        return mark | {"model": model, "wait_ms": int(wait * 1000)}
-    wait_ms = 0 if consequence.person_needed else int(wait * 1000)
-    mark |= {
-        "state": consequence.state,
-        "reason": f"{error.code or failure.value}"[:80],
-        "wait_ms": wait_ms,
-    }
-    # when a spent window is tested again is the store's to say; a burst is over when it is over
-    return mark if failure is Failure.WINDOW_SPENT else mark | {"retest_wait_ms": wait_ms}
-
-
-def _told_wait(error: UpstreamError, now: float) -> float:
-    """What the upstream asked for, 0 if nothing. *now* in Unix seconds, for one that named the hour."""
-    if error.retry_after_seconds is not None:
-        return error.retry_after_seconds
-    wait = max(0.0, error.resets_at - now) if error.resets_at is not None else 0.0
-    return wait if wait <= MAX_WAIT_SECONDS else 0.0

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from app.errors import GatewayError, ModelNotFound, NoAccounts, QuotaExceeded, UpstreamError
-from app.pool.failures import Failure, classify
+from app.pool.failures import Failure
+from app.pool.verdicts import classify
 from app.relay.cache import AnswerCache
 from app.relay.call import Call
 from app.relay.record import Record

@@ -10,8 +10,9 @@ from __future__ import annotations
 import random
 from enum import StrEnum
 
-from app.errors import UpstreamError, UpstreamRejected
-from app.pool.failures import Failure
+from app.errors import BodyShape, EndpointMissing, UpstreamError, UpstreamRejected
+from app.pool.failures import Failure, Reply
+from app.pool.verdicts import Verdict
 
 
 class Stage(StrEnum):
@@ -21,7 +22,8 @@ class Stage(StrEnum):
 
 class Action(StrEnum):
     OTHER = "other"  # another account; one of those that failed again, after a pause, if there is no other
-    OTHER_ONLY = "other_only"  # another account or nobody: this one would say the same
+    OTHER_ONLY = "other_only"  # another account or none: this one would answer the same again
+    OTHER_ONCE = "other_once"  # one other account; where it agrees, that is the answer
     RESTART = "restart"  # another account, to go on with what was delivered, if the caller wants that
     TELL = "tell"  # stop and tell the client
 
@@ -32,11 +34,14 @@ TABLE: dict[Failure, tuple[Action, Action]] = {
     Failure.RESET: (Action.OTHER, Action.RESTART),
     Failure.SLOW: (Action.OTHER_ONLY, Action.RESTART),
     Failure.BURST_LIMITED: (Action.OTHER, Action.RESTART),
+    Failure.MODEL_LIMITED: (Action.OTHER, Action.RESTART),
     Failure.WINDOW_SPENT: (Action.OTHER_ONLY, Action.RESTART),
     Failure.CREDENTIAL: (Action.OTHER_ONLY, Action.RESTART),
     Failure.OVERLOADED: (Action.OTHER, Action.RESTART),
     Failure.MODEL_MISSING: (Action.OTHER_ONLY, Action.RESTART),
     Failure.ENDPOINT_MISSING: (Action.OTHER_ONLY, Action.RESTART),
+    Failure.UNSUPPORTED: (Action.OTHER_ONCE, Action.TELL),
+    Failure.BLOCKED: (Action.OTHER_ONLY, Action.RESTART),
     Failure.SERVER_ERROR: (Action.OTHER, Action.RESTART),
     Failure.CUT: (Action.OTHER, Action.RESTART),
     Failure.DIFFERS: (Action.TELL, Action.TELL),
@@ -46,6 +51,7 @@ TABLE: dict[Failure, tuple[Action, Action]] = {
     Failure.DEADLINE: (Action.TELL, Action.TELL),
 }
 
+CORE = ("chat", "responses")  # surfaces that every account serves: that they are missing is an outage
 MOST_TRIES = 6  # upstream attempts for one request
 MOST_TRIES_AT_FIRST = 4  # of them in the first FIRST_SECONDS, so that a storm is not answered by a storm
 FIRST_SECONDS = 3.0
@@ -67,12 +73,37 @@ def pause_seconds(attempt: int, error: UpstreamError, chance: random.Random) -> 
     return chance.uniform(0, min(PAUSE_MOST_SECONDS, PAUSE_BASE_SECONDS * 2 ** (attempt - 1)))
 
 
-def for_client(error: UpstreamError) -> UpstreamError:
+def for_client(error: UpstreamError, verdict: Verdict, surface: str, model: str) -> UpstreamError:
     """
-    Return *error* as the client may see it.
+    Return *error*, judged as *verdict*, as a client of *surface* who asked for *model* may see it.
 
-    A 401 or 403 of one of our accounts is not the client's: its key is fine.
+    A refused credential of one of our accounts is not the client's: its key is fine.
     """
-    if isinstance(error, UpstreamRejected) and error.status in (401, 402, 403):
-        return UpstreamError("The upstream refused the gateway's own account for this request")
+    if not isinstance(error, UpstreamRejected):
+        return error
+    reply = verdict.consequence.reply
+    if reply is Reply.ENDPOINT:
+        if surface not in CORE:
+            return EndpointMissing(surface, model)
+        return UpstreamError(f"No account offers {surface} at its base URL just now: {error.message}")
+    if reply is Reply.MODEL_NOT_FOUND:
+        return _model_not_found(error)
+    if reply is Reply.GATEWAY:
+        return UpstreamError(
+            f"The upstream refused the gateway's own account for this request: {error.message}"
+        )
+    if verdict.failure is Failure.BLOCKED and error.shape is not BodyShape.ENVELOPE:
+        return UpstreamError(f"Something in front of the upstream refused the request: {error.message}")
     return error
+
+
+def _model_not_found(error: UpstreamRejected) -> UpstreamRejected:
+    """Whatever status and code servers have for a model that they do not serve, callers receive one."""
+    return UpstreamRejected(
+        error.message,
+        status=404,
+        type="invalid_request_error",
+        code="model_not_found",
+        upstream_status=error.upstream_status,
+        param=error.param or "model",
+    )

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from app.errors import EndpointMissing, StreamIncomplete, UpstreamProtocolError, UpstreamRejected
+from app.errors import StreamIncomplete, UpstreamProtocolError
 from app.pool.account import Account
 from app.relay.asking import Asking, Ticks
 from app.relay.call import Call
@@ -28,7 +28,6 @@ from app.upstream.client import Answer, Sending, UpstreamClient
 
 MOST_WHOLE_BYTES = 128 * 1024 * 1024  # of JSON: ten pictures in base64 fit
 ENDS = (".done", ".completed")  # how the last event of such a stream is called, where it is not `[DONE]`
-MISSING = (404, 405, 501)  # what servers say of an endpoint they do not have
 TEXTS = ("text", "delta", "transcript")
 
 
@@ -62,14 +61,6 @@ class PlainAttempt(Asking):
         self._ended = False  # whether a stream of events has told that it ends
         self._done = False  # whether nothing more can follow
         self._decoder = EventDecoder()
-
-    def events(self) -> Ticks:
-        try:
-            yield from super().events()
-        except UpstreamRejected as error:
-            if error.upstream_status in MISSING and error.code != "model_not_found":
-                raise EndpointMissing(self.call.surface, self.call.model) from error
-            raise
 
     def _send(self) -> Sending:
         return self._upstream.post(

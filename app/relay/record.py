@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.errors import GatewayError, UpstreamError, UpstreamUnreachable
-from app.pool.failures import classify
+from app.pool.verdicts import judge
 from app.quotas.bounds import Bounds
 from app.quotas.prices import Price, ceiling_cost
 from app.quotas.tokens import tokens_of
@@ -57,9 +57,10 @@ class Record:
         if isinstance(error, UpstreamUnreachable) and error.sent:
             told["maybe_billed"] = True  # the upstream may have served a request it did not answer
         attempt = self.last
-        failure = classify(error)
-        action = decide(failure, Stage.AFTER if attempt and attempt.committed else Stage.BEFORE)
-        told |= {"failure": failure.value, "action": action.value}
+        verdict = judge(error, attempt.account.kind, attempt.call.model) if attempt else judge(error)
+        action = decide(verdict.failure, Stage.AFTER if attempt and attempt.committed else Stage.BEFORE)
+        told |= {"failure": verdict.failure.value, "action": action.value}
+        told["scope"] = verdict.consequence.scope.value
         if attempt is not None and (attempt.reader.usage or attempt.reader.output_bytes):
             usage = attempt.reader.usage or self._estimate(attempt)[0]
             told["wasted_tokens"] = usage.total_tokens

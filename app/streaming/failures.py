@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from app.errors import UpstreamRejected
+from app.errors import BodyShape, UpstreamRejected
 from app.streaming.lenient_json import loads
 from app.streaming.waits import wait_of
 from schemas import bounds
@@ -66,17 +66,42 @@ def rejection_from_event(payload: Mapping[str, Any]) -> UpstreamRejected:
 
 def rejection_from_body(status: int, body: bytes, headers: Mapping[str, str]) -> UpstreamRejected:
     """Return the failure of an HTTP answer; a *status* that is no error's becomes 502."""
-    text = body.decode("utf-8", "replace")
-    try:
-        error = _error_object(loads(body))
-    except ValueError:
-        error = {"message": text}
+    error, shape = _error_in(body.strip())
+    lowered = {name.lower(): value for name, value in headers.items()}
     return _rejection(
         error,
-        {name.lower(): value for name, value in headers.items()},
+        lowered,
         status=status if 400 <= status < 600 else 502,
         upstream_status=status,
+        shape=shape,
+        limit_family=_limit_family(lowered),
     )
+
+
+def _error_in(body: bytes) -> tuple[dict[str, Any], BodyShape]:
+    """Return the error object of a body, and what that body is made of."""
+    text = body.decode("utf-8", "replace")
+    if not body:
+        return {}, BodyShape.EMPTY
+    if body.startswith(b"<"):
+        return {"message": text}, BodyShape.HTML
+    try:
+        error = _error_object(loads(body.removeprefix(b"data:").strip()))  # DashScope: one SSE line
+    except ValueError:
+        return {"message": text}, BodyShape.TEXT
+    known = any(isinstance(error.get(name), str) and error[name] for name in ("message", "type", "code"))
+    return error, BodyShape.ENVELOPE if known else BodyShape.JSON
+
+
+def _limit_family(headers: Mapping[str, str]) -> str:
+    """
+    Return the name of the limit that was reached, where it is not the account's main one.
+
+    The ChatGPT backend limits some models by families of their own, in `x-<limit>-primary-…`.
+    """
+    name = headers.get("x-codex-active-limit", "").strip().lower().replace("_", "-")
+    reported = any(f"x-{name}-{window}-used-percent" in headers for window in ("primary", "secondary"))
+    return name[:80] if name and name != "codex" and reported else ""
 
 
 def _error_object(body: Any) -> dict[str, Any]:
@@ -99,7 +124,13 @@ def _error_object(body: Any) -> dict[str, Any]:
 
 
 def _rejection(
-    error: dict[str, Any], headers: Mapping[str, str], *, status: int, upstream_status: int | None
+    error: dict[str, Any],
+    headers: Mapping[str, str],
+    *,
+    status: int,
+    upstream_status: int | None,
+    shape: BodyShape = BodyShape.ENVELOPE,
+    limit_family: str = "",
 ) -> UpstreamRejected:
     default_type, default_code = _NAMES_BY_STATUS.get(status) or (
         _CALLERS_FAULT if status < 500 else _UPSTREAMS_FAULT
@@ -121,6 +152,8 @@ def _rejection(
         type=kind or default_type,
         code=code,
         upstream_status=upstream_status,
+        shape=shape,
+        limit_family=limit_family,
         param=_word(error.get("param")),
         retry_after_seconds=seconds,
         resets_at=resets_at,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.pool.failures import mark_for
+from app.pool.marks import mark_for
 from app.pool.tokens import tokens_from_answer
 from app.pool.windows import mark_from_usage, windows_from_headers
 from app.streaming.failures import rejection_from_body, rejection_from_event

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
 
-from app.pool.failures import OK, mark_for
+from app.pool.marks import OK, mark_for
 from app.pool.windows import has_room, mark_from_usage, windows_from_headers
 from app.stores import keys
 from tests.simulation.upstreams import MINUTE, SECOND, Json, Spell, Upstreams

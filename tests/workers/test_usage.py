@@ -7,7 +7,7 @@ import time
 import pytest
 
 from app.errors import UpstreamRejected
-from app.pool.failures import mark_for
+from app.pool.marks import mark_for
 from tests.support.issuer_client import signed_in
 from tests.workers.conftest import POOL
 from workers import usage

@@ -6,8 +6,9 @@ import random
 
 import pytest
 
-from app.errors import UpstreamError, UpstreamRejected
+from app.errors import BodyShape, EndpointMissing, UpstreamError, UpstreamRejected
 from app.pool.failures import Failure
+from app.pool.verdicts import judge
 from app.relay.decisions import TABLE, Action, Stage, decide, for_client, pause_seconds
 
 
@@ -46,14 +47,57 @@ def test_else_it_is_jittered_and_grows_to_a_bound() -> None:
     assert len(set(pauses)) == len(pauses)
 
 
-@pytest.mark.parametrize("status", [401, 402, 403])
-def test_the_callers_key_is_never_blamed_for_ours(status: int) -> None:
-    told = for_client(rejected(status))
+def received(error: UpstreamError, surface: str = "chat") -> UpstreamError:
+    return for_client(error, judge(error, "openai", "m"), surface, "m")
 
-    assert (told.status, told.code) == (502, "upstream_error")
+
+def answered(status: int, code: str | None = None, message: str = "no", **more: object) -> UpstreamRejected:
+    return UpstreamRejected(message, status=status, type="t", code=code, upstream_status=status, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "error", [answered(401), answered(403, "account_suspended"), answered(403, shape=BodyShape.HTML)]
+)
+def test_the_callers_key_is_never_blamed_for_ours(error: UpstreamRejected) -> None:
+    found = received(error)
+
+    assert (found.status, found.code) == (502, "upstream_error")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [answered(403, message="flagged"), answered(402, message="fewer max_tokens"), answered(403, "odd")],
+)
+def test_what_is_about_the_request_passes_in_the_upstreams_words(error: UpstreamRejected) -> None:
+    assert received(error) is error
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_a_missing_model_is_404_whatever_the_upstream_calls_it(status: int) -> None:
+    found = received(answered(status, "model_not_found", "No such model"))
+
+    assert (found.status, found.code, found.message, found.param) == (
+        404,
+        "model_not_found",
+        "No such model",
+        "model",
+    )
+
+
+@pytest.mark.parametrize("surface", ["chat", "responses"])
+def test_a_missing_endpoint_that_every_account_has_is_an_outage(surface: str) -> None:
+    """At a 404 Codex gives up; at a 502 it tries again."""
+    assert received(answered(404), surface).status == 502
+
+
+def test_a_missing_endpoint_that_accounts_may_lack_is_missing() -> None:
+    found = received(answered(404), "embeddings")
+
+    assert isinstance(found, EndpointMissing)
+    assert found.status == 404
 
 
 def test_other_errors_pass_as_they_are() -> None:
-    error: UpstreamError = rejected(429)
+    error: UpstreamError = answered(429)
 
-    assert for_client(error) is error
+    assert received(error) is error

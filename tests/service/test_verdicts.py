@@ -1,0 +1,172 @@
+"""Accounts are judged by what an answer means: what one request, prompt or model meets harms no other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.service.test_answers import BODIES, CHAT, PATHS
+from tests.support.gateway import PoolOfTest
+from tests.support.upstream_client import ScriptedUpstream
+
+PAGE = "<!DOCTYPE html><html><title>Just a moment...</title></html>"
+WELL = {"play": "text", "text": "Here."}
+
+
+def refused(status: int, message: str = "No.", **error: Any) -> dict[str, Any]:
+    return {"play": "http_error", "status": status, "body": {"error": {"message": message, **error}}}
+
+
+def page(status: int) -> dict[str, Any]:
+    headers = {"content-type": "text/html"}
+    return {"status": status, "headers": headers, "framing": "length", "steps": [{"send": PAGE}]}
+
+
+def ask(pool: PoolOfTest, key: str, model: str = "m", **more: Any) -> Any:
+    return pool.post(PATHS["chat"], {**CHAT, "model": model, **more}, key)
+
+
+def asked(upstream: ScriptedUpstream, account: str = "*") -> int:
+    return len([seen for seen in upstream.log(account) if seen.method == "POST"])
+
+
+def of_accounts(pool: PoolOfTest, upstream: ScriptedUpstream, names: str, **more: Any) -> str:
+    """Give *pool* accounts of one letter each, and return a key for them."""
+    for name in names:
+        pool.account(name, upstream.base_url(name), **more)
+    upstream.script(WELL)
+    return pool.key()
+
+
+NO_ACCESS = refused(403, "Project `p` does not have access to model `m`", code="model_not_found")
+NOT_VERIFIED = refused(403, "Your organization must be verified to use the model `m`.")
+FLAGGED = refused(403, "Your input was flagged by moderation", code=403)
+TOO_DEAR = refused(402, "This request requires more credits, or fewer max_tokens.", code=402)
+
+
+@pytest.mark.parametrize("refusal", [NO_ACCESS, NOT_VERIFIED], ids=["no access", "not verified"])
+def test_a_model_that_no_account_may_use(
+    pool: PoolOfTest, upstream: ScriptedUpstream, refusal: dict[str, Any]
+) -> None:
+    """Three accounts answer one 403 each about it; all of them go on with every other model."""
+    key = of_accounts(pool, upstream, "abc")
+    upstream.script(refusal, model="m")
+
+    answers = [ask(pool, key) for _ in range(1)]
+
+    assert {(each.status_code, each.json()["error"]["code"]) for each in answers} == {
+        (404, "model_not_found")
+    }
+    assert pool.states() == dict.fromkeys("abc", "active")
+    assert {ask(pool, key, "n").headers["x-poolgate-account"] for _ in range(6)} == set("abc")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status"), [(FLAGGED, 403), (TOO_DEAR, 402)], ids=["flagged", "too dear"]
+)
+def test_a_refusal_of_one_request(
+    pool: PoolOfTest, upstream: ScriptedUpstream, refusal: dict[str, Any], status: int
+) -> None:
+    """The caller receives the upstream's words, no other account is tried, none is harmed."""
+    key = of_accounts(pool, upstream, "ab")
+    upstream.script(refusal, model="m")
+
+    answer = ask(pool, key)
+
+    assert (answer.status_code, answer.json()["error"]["message"]) == (
+        status,
+        refusal["body"]["error"]["message"],
+    )
+    assert asked(upstream) == 1
+    assert ask(pool, key, "n").status_code == 200
+    assert pool.states() == {"a": "active", "b": "active"}
+
+
+def test_a_page_of_a_proxy(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    """A 403 with a web page, twice: the accounts answer again at once or within seconds."""
+    key = of_accounts(pool, upstream, "ab")
+    upstream.script(page(403), WELL, account="a")
+    upstream.script(page(403), WELL, account="b")
+
+    answer = ask(pool, key)
+
+    assert answer.status_code == 502
+    assert "credential_dead" not in pool.states().values()
+    assert [ask(pool, key).status_code for _ in range(4)] == [200] * 4
+
+
+def test_one_request_takes_one_account_out(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    """The second that refuses its credential is only suspected, and that is the end of the request."""
+    key = of_accounts(pool, upstream, "abcd")
+    upstream.script(refused(403, "Suspended.", code="account_suspended"), model="m")
+
+    answer = ask(pool, key)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_error")
+    assert "Suspended." in answer.json()["error"]["message"]
+    assert asked(upstream) == 2
+    assert sorted(pool.states().values()) == ["active", "active", "credential_dead", "suspected"]
+    assert ask(pool, key, "n").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        refused(404, "Invalid URL (POST /v1/chat/completions)"),
+        refused(405),
+        refused(413, "Too large"),
+        refused(400, code="unsupported_parameter", param="logit_bias"),
+        refused(400, code="organization_restricted"),
+    ],
+    ids=["404", "405", "413", "parameter", "restricted"],
+)
+def test_what_one_account_does_not_take(
+    pool: PoolOfTest, upstream: ScriptedUpstream, refusal: dict[str, Any]
+) -> None:
+    """Another account is tried, and both stay well."""
+    pool.set(policy="ordered")
+    pool.account("a", upstream.base_url("a"), group=0)
+    pool.account("b", upstream.base_url("b"), group=1)
+    upstream.script(WELL)
+    upstream.script(refusal, account="a")
+
+    answer = ask(pool, pool.key())
+
+    assert (answer.status_code, answer.headers["x-poolgate-account"]) == (200, "b")
+    assert pool.states() == {"a": "active", "b": "active"}
+
+
+def test_what_two_accounts_do_not_take(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    """The caller receives the upstream's words; no third account is tried."""
+    key = of_accounts(pool, upstream, "abc")
+    upstream.script(refused(400, "No logit_bias here", code="unsupported_parameter", param="logit_bias"))
+
+    answer = ask(pool, key)
+
+    assert (answer.status_code, answer.json()["error"]["message"]) == (400, "No logit_bias here")
+    assert answer.json()["error"]["param"] == "logit_bias"
+    assert asked(upstream) == 2
+    assert set(pool.states().values()) == {"active"}
+
+
+def test_a_callers_400_is_not_retried(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    key = of_accounts(pool, upstream, "ab")
+    upstream.script(refused(400, code="decimal_below_min_value", param="temperature"))
+
+    assert ask(pool, key).status_code == 400
+    assert asked(upstream) == 1
+
+
+@pytest.mark.parametrize("surface", ["chat", "responses"])
+@pytest.mark.parametrize("body", [{}, {"detail": "Not Found"}], ids=["empty", "not found"])
+def test_an_outage_of_404(pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, body: Any) -> None:
+    """Every account answers it, none about the model: callers try again, accounts stay well."""
+    key = of_accounts(pool, upstream, "ab")
+    upstream.script({"play": "json", "status": 404, "body": body})
+
+    answer = pool.post(PATHS[surface], BODIES[surface], key)
+
+    assert answer.status_code == 502
+    assert answer.headers.get("x-should-retry") != "false"
+    assert set(pool.states().values()) == {"active"}
