@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -24,7 +25,9 @@ def page(status: int) -> dict[str, Any]:
 
 
 def ask(pool: PoolOfTest, key: str, model: str = "m", **more: Any) -> Any:
-    return pool.post(PATHS["chat"], {**CHAT, "model": model, **more}, key)
+    """Each question is a conversation of its own, unless a test asks for one."""
+    body = {**CHAT, "model": model, "prompt_cache_key": str(time.monotonic_ns()), **more}
+    return pool.post(PATHS["chat"], body, key)
 
 
 def asked(upstream: ScriptedUpstream, account: str = "*") -> int:
