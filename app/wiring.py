@@ -77,7 +77,7 @@ class Services:
     demo: bool  # whether demo accounts answer: only under `poolgate up --demo`
 
     def answering(self, call: Call) -> Answering:
-        return Answering(call, self.relay.stream, self.cache)
+        return Answering(call, self.relay.stream, self.relay.context(call), self.cache)
 
     def desk(self, actor: Actor) -> Desk:
         """Return what *actor* may change things through."""

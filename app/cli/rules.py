@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.pool.failures import CONSEQUENCES, SUSPECT_BASE_SECONDS, SUSPECT_MAX_SECONDS
 from app.pool.verdicts import RULES as VERDICTS
 from app.pool.verdicts import Rule
-from app.relay import decisions
+from app.relay import decisions, retry_budget
 from app.translation.fields import TABLES
 
 
@@ -24,12 +24,14 @@ class Rules:
 def retries() -> Rules:
     """What is done about a failure, before and after the caller has been given something."""
     numbers = {
-        "upstream attempts for one request, at most": decisions.MOST_TRIES,
-        "of them in the first seconds": decisions.MOST_TRIES_AT_FIRST,
+        "upstream attempts for one request, at most, with its fallbacks": decisions.MOST_ATTEMPTS,
+        "of them at one model": decisions.MOST_TRIES,
+        "of those in the first seconds": decisions.MOST_TRIES_AT_FIRST,
         "these first seconds": decisions.FIRST_SECONDS,
         "seconds to wait for an account that comes back, at most": decisions.MOST_WAIT_SECONDS,
-        "requests of a process that may ask an account again, at least": decisions.REPEATS_FLOOR,
-        "or this part of those it has open": decisions.REPEATS_SHARE,
+        "restarts of a cut stream at the same model": decisions.MOST_RESTARTS,
+        "failed retries a minute, per pool and process, at least": retry_budget.RETRY_FLOOR,
+        "or this part of its requests": retry_budget.RETRY_SHARE,
         "seconds before the same account is asked again, first; doubling": decisions.PAUSE_BASE_SECONDS,
         "seconds before the same account is asked again, at most": decisions.PAUSE_MOST_SECONDS,
     }

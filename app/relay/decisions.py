@@ -52,12 +52,15 @@ TABLE: dict[Failure, tuple[Action, Action]] = {
 }
 
 CORE = ("chat", "responses")  # surfaces that every account serves: that they are missing is an outage
-MOST_TRIES = 6  # upstream attempts for one request
-MOST_TRIES_AT_FIRST = 4  # of them in the first FIRST_SECONDS, so that a storm is not answered by a storm
+MOST_ATTEMPTS = 8  # upstream requests for one request, over all its models
+MOST_TRIES = 6  # of them at one model
+MOST_TRIES_AT_FIRST = 4  # of those in the first FIRST_SECONDS, so that a storm is not answered by a storm
 FIRST_SECONDS = 3.0
-MOST_WAIT_SECONDS = 10.0  # for an account to come back; a longer wait is the client's to decide on
-REPEATS_FLOOR = 3  # requests of a process that may ask an account again which has just failed them
-REPEATS_SHARE = 0.2  # … or this part of those it has open: retries never multiply an outage
+KEPT_FOR_FALLBACKS = 2  # of MOST_ATTEMPTS, while so many of the caller's fallbacks may still follow
+MOST_RESTARTS = 1  # at the same model, of a stream that was cut
+MOST_WAIT_SECONDS = 10.0  # for accounts that rest, in all; a longer wait is the caller's to decide on
+WAKE_JITTER = 0.25  # of a wait that many may share: at most so much longer
+PERMIT_POLL_SECONDS = 0.1  # between two looks at the retry budget
 PAUSE_BASE_SECONDS = 0.2  # before the same account is asked again: full jitter, doubling
 PAUSE_MOST_SECONDS = 4.0
 

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from app.config import TimeLimits
 from app.errors import StreamIdleTimeout, UpstreamTimeout
+from app.relay.context import RequestContext
 
 SENTINEL_GRACE_SECONDS = 2.0  # for usage and `[DONE]` once the answer itself is complete
+CONTINUED_SHARE = 1 / 3  # of the silence that is allowed within an answer that continues another
+
+
+def shortened(limits: TimeLimits) -> TimeLimits:
+    """Return *limits* for an answer that continues one whose caller has already waited through a silence."""
+    return replace(
+        limits,
+        idle=limits.idle * CONTINUED_SHARE,
+        idle_reasoning=limits.idle_reasoning * CONTINUED_SHARE,
+    )
 
 
 class Patience:
@@ -19,22 +31,22 @@ class Patience:
     """
 
     def __init__(
-        self, limits: TimeLimits, *, reasons: bool, deadline: float, clock: Callable[[], float]
+        self, limits: TimeLimits, *, reasons: bool, context: RequestContext, clock: Callable[[], float]
     ) -> None:
         self._clock = clock
-        self._deadline = deadline
+        self._context = context
+        self._deadline = context.deadline
         self._keepalive = limits.keepalive
         self._silence = limits.idle_reasoning if reasons else limits.idle
         first_progress = limits.first_progress_reasoning if reasons else limits.first_progress
         started = clock()
         self._first_progress_by = started + first_progress
         self._until = min(self._first_progress_by, started + limits.connect + limits.headers)
-        self._heard_at = started
         self._complete = False
 
     def seconds(self) -> float:
         """Return how long the next wait may be."""
-        return min(self._until, self._deadline, self._heard_at + self._keepalive) - self._clock()
+        return min(self._until, self._deadline, self._context.sent_at + self._keepalive) - self._clock()
 
     def seconds_for_headers(self) -> float:
         """Return the limit of the first wait alone, for whoever cannot tick."""
@@ -55,11 +67,11 @@ class Patience:
             self._until = self._clock() + SENTINEL_GRACE_SECONDS
 
     def told_client(self) -> None:
-        self._heard_at = self._clock()
+        self._context.sent_at = self._clock()
 
     def client_waits(self) -> bool:
         """Whether the client has heard nothing for so long that it wants a sign of life."""
-        return self._clock() >= self._heard_at + self._keepalive
+        return self._clock() >= self._context.sent_at + self._keepalive
 
     def enough(self) -> bool:
         """

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from app.config import Settings
-from app.errors import GatewayError, ModelNotFound
+from app.config import Settings, TimeLimits
+from app.errors import GatewayError, ModelNotFound, UpstreamTimeout
 from app.pool.accounts import AccountBook
 from app.pool.known_models import KnownModels
 from app.pool.refresh import TokenRefresher
@@ -24,11 +24,12 @@ from app.quotas.calibration import Calibration
 from app.quotas.price_book import PriceBook
 from app.relay.active import ActiveCalls
 from app.relay.call import Call
+from app.relay.context import RequestContext, context_of
 from app.relay.manners import Manner, OneAttempt, manner_of
-from app.relay.patience import Patience
+from app.relay.patience import Patience, shortened
 from app.relay.record import Record
 from app.relay.refusals import admission_of, refusal
-from app.relay.repeats import Repeats
+from app.relay.retry_budget import RetryBudgets
 from app.relay.route import Route
 from app.stores.scripts import Scripts
 from app.streaming.events import Event
@@ -66,16 +67,22 @@ class Relay:
         self._chance = chance or random.Random()
         self._calendar = Calendar()
         self._calibration = Calibration()
-        self._repeats = Repeats(active)
+        self._retry_budgets = RetryBudgets(clock)
         self._known_models = KnownModels(scripts.client, demo=demo)
 
-    def stream(self, call: Call, record: Record) -> Iterator[list[Event] | None]:
+    def context(self, call: Call) -> RequestContext:
+        """Return what the attempts of *call* and of its fallbacks will share, from now on."""
+        return context_of(call, self._clock(), self._limits(call).total)
+
+    def stream(self, call: Call, record: Record, context: RequestContext) -> Iterator[list[Event] | None]:
         """
         Yield the client's events as they arrive together, and None as a tick in silence.
 
         *record* is filled on the way with what headers and books want to know. Raises
         GatewayError; before the first list it can still be an HTTP status.
         """
+        if self._clock() >= context.deadline:
+            raise UpstreamTimeout("The request took longer than this gateway allows")
         manner = manner_of(call)
         fit = manner.fit(call)
         record.price = self._prices.table(call.key.pool, call.key.prices).find(call.model)
@@ -87,7 +94,7 @@ class Relay:
         record.admitted(choice)
         try:
             with self._active.entered(call):
-                yield from self._route(call, record, ask, manner).events(choice)
+                yield from self._route(call, record, ask, manner, context).events(choice)
             record.finished()
         except GeneratorExit:
             record.client_left()
@@ -139,14 +146,21 @@ class Relay:
             return None
         return manner.absent(call, {account.kind for account in self._accounts.all(call.key.pool)})
 
-    def _route(self, call: Call, record: Record, ask: dict[str, Any], manner: Manner) -> Route:
-        limits = settings_from(call.key.settings).limits_for(call.model, self._settings.limits)
-        limits = manner.patient(limits)
-        deadline = self._clock() + limits.total
+    def _limits(self, call: Call) -> TimeLimits:
+        return settings_from(call.key.settings).limits_for(call.model, self._settings.limits)
+
+    def _route(
+        self, call: Call, record: Record, ask: dict[str, Any], manner: Manner, context: RequestContext
+    ) -> Route:
+        limits = manner.patient(self._limits(call))
+        budget = self._retry_budgets.of(call.key.pool)
+        if not context.attempts:
+            budget.count_request(call.key.id)
 
         def begin(choice: dict[str, Any], resumed: Resumed | None) -> OneAttempt:
             account = self._accounts.get(call.key.pool, choice["account"], choice["version"])
-            patience = Patience(limits, reasons=call.reasons, deadline=deadline, clock=self._clock)
+            own = limits if resumed is None else shortened(limits)
+            patience = Patience(own, reasons=call.reasons, context=context, clock=self._clock)
             return manner.begin(call, account, patience, self._upstream, resumed)
 
         return Route(
@@ -155,7 +169,8 @@ class Relay:
             begin=begin,
             report=lambda told: self._scripts.run_json("report", call.key.pool, ask | told),
             renew=lambda account: self._refresher.refresh_after_401(call.key.pool, account),
-            repeats=self._repeats,
+            context=context,
+            budget=budget,
             limits=limits,
             clock=self._clock,
             chance=self._chance,

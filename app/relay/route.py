@@ -5,23 +5,29 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing, contextmanager
 from typing import Any
 
 from app.config import TimeLimits
-from app.errors import StoreUnavailable, UpstreamError
+from app.errors import NoAccounts, StoreUnavailable, UpstreamError
 from app.pool.account import Account
 from app.pool.failures import Failure, Scope
 from app.pool.marks import OK, mark_for, suspicion
-from app.pool.verdicts import Verdict, judge
+from app.pool.verdicts import Verdict, classify, judge
 from app.pool.windows import windows_from_headers
 from app.relay.asking import Ticks
 from app.relay.call import Call
+from app.relay.context import RequestContext
 from app.relay.decisions import (
     FIRST_SECONDS,
+    KEPT_FOR_FALLBACKS,
+    MOST_ATTEMPTS,
+    MOST_RESTARTS,
     MOST_TRIES,
     MOST_TRIES_AT_FIRST,
     MOST_WAIT_SECONDS,
+    PERMIT_POLL_SECONDS,
+    WAKE_JITTER,
     Action,
     Stage,
     decide,
@@ -30,8 +36,8 @@ from app.relay.decisions import (
 )
 from app.relay.manners import OneAttempt
 from app.relay.record import Record
-from app.relay.repeats import Repeats
-from app.translation.resume import Resumed, delivered_on
+from app.relay.retry_budget import RetryBudget, Target
+from app.translation.resume import Resumed
 
 LIMITED = frozenset({Failure.BURST_LIMITED, Failure.MODEL_LIMITED})  # the store knows when these are over
 # Suspicions that a request may have brought about by itself, wherever it was sent.
@@ -42,13 +48,20 @@ CAUSED_BY_REQUESTS = frozenset(
 Report = Callable[[dict[str, Any]], dict[str, Any]]
 Begin = Callable[[dict[str, Any], Resumed | None], OneAttempt]
 
+NOT_THE_ACCOUNTS = (
+    Failure.CALLER,
+    Failure.DIFFERS,
+    Failure.DEADLINE,
+)  # the account answered, or was cut off by us
+
 
 class Route:
     """
-    Tries accounts until one answers, or none is left to ask.
+    Tries accounts until one answers, or none is left to try.
 
-    *begin* makes the attempt that a choice of the store asks for, *report* tells the store how
-    one went and brings the next choice, *renew* gets a new token for an account that has sign-in.
+    *begin* makes the attempt that a choice of the store calls for, *report* reports to the store how
+    one went and returns the next choice, *renew* gets a new token for an account that has a sign-in.
+    *context* and *budget* bound what all models and all requests may add up to.
     """
 
     def __init__(
@@ -59,7 +72,8 @@ class Route:
         begin: Begin,
         report: Report,
         renew: Callable[[Account], Account | None],
-        repeats: Repeats,
+        context: RequestContext,
+        budget: RetryBudget,
         limits: TimeLimits,
         clock: Callable[[], float],
         chance: random.Random,
@@ -69,54 +83,93 @@ class Route:
         self._record = record
         self._begin = begin
         self._report = report
-        self._repeats = repeats
+        self._context = context
+        self._budget = budget
         self._limits = limits
         self._clock = clock
         self._chance = chance
         self._most_accounts = most_accounts
         self._started = clock()
-        self._waited = 0.0  # seconds between attempts
         self._renew = renew
         self._renewals: dict[str, Account | None] = {}  # what came of each, by account
+        self._restarts = 0  # of this model, after a cut
+        self._failed: UpstreamError | None = None  # how the last attempt failed, as callers may see it
         self._tried: list[str] = []
-        self._delivered = delivered_on(call.surface) if call.stream and call.on_cut == "restart" else None
         self._never: list[str] = []  # of them, those that would answer the same again
         self._unsupported = False  # whether an account has refused what others may support
         self._harmed: dict[Scope, str] = {}  # the account that this request has taken out, by scope
 
     def events(self, choice: dict[str, Any]) -> Ticks:
         """Yield what `Attempt.events` yields, of the attempts in turn; begin with *choice*."""
-        with ExitStack() as repeating:
-            yield from self._attempts(choice, repeating)
-
-    def _attempts(self, choice: dict[str, Any], repeating: ExitStack) -> Ticks:
-        resumed = None
+        renewed = None
         while True:
-            attempt = self._begin(choice, resumed)
-            self._record.attempt(attempt)
+            if is_retry := renewed is None and self._context.attempts > 0:
+                yield from self._permission(choice["account"])
             try:
-                yield from self._delivering(attempt)
+                with self._counted(choice["account"], is_retry=is_retry):
+                    attempt = self._begin(choice, self._resumed())
+                    self._context.attempts += 1
+                    self._record.attempt(attempt)
+                    yield from self._delivering(attempt)
                 self._record.mark = OK | _windows_told(attempt)
                 return
             except UpstreamError as error:
                 self._record.attempt_failed(error)
                 if renewed := self._renewed(attempt, error):
                     choice = {**choice, "version": renewed.version}
-                    continue
-                choice = yield from self._next(choice, attempt, error)
-                if attempt.committed and self._delivered is not None:
-                    resumed = Resumed(self._delivered)
-                if self._tried.count(choice["account"]) == 1:
-                    repeating.enter_context(self._repeats.one())
+                else:
+                    choice = yield from self._next(choice, attempt, error)
+
+    def _resumed(self) -> Resumed | None:
+        delivered = self._context.delivered
+        return Resumed(delivered) if delivered is not None and self._context.committed else None
+
+    def _target(self, account_id: str) -> Target:
+        return account_id, self._call.model
+
+    def _permission(self, account_id: str) -> Iterator[None]:
+        """
+        Wait until the retry budget has room for an attempt at *account_id*.
+
+        It is worth waiting while somebody else's retry is under way there: if that one is answered, this
+        one is free. Raises the last failure, or NoAccounts where this model was not tried yet.
+        """
+        key, target = self._call.key.id, self._target(account_id)
+        again = len(self._record.attempts) > 1
+        while not self._budget.take(key, target, again=again):
+            wait = PERMIT_POLL_SECONDS * self._chance.uniform(0.5, 1.5)
+            if not self._budget.is_tried(target) or not self._may_wait(wait):
+                raise self._failed or NoAccounts("Too many requests of this pool are being retried already")
+            yield from self._pause(wait)
+
+    @contextmanager
+    def _counted(self, account_id: str, *, is_retry: bool) -> Iterator[None]:
+        """Count an attempt's end, however it comes; a caller who leaves says nothing of the account."""
+        target, failed = self._target(account_id), False
+        try:
+            yield
+        except UpstreamError as error:
+            failed = classify(error) not in NOT_THE_ACCOUNTS
+            raise
+        finally:
+            if is_retry:
+                self._budget.end(self._call.key.id, target, failed=failed)
+            if failed:
+                self._budget.failed(target)
 
     def _delivering(self, attempt: OneAttempt) -> Ticks:
-        """Remember what the client is given, where that may have to be gone on with."""
+        """Note what the caller is given, where that may have to be continued."""
+        context, answered = self._context, False
         with closing(attempt.events()) as arriving:
             for events in arriving:
                 if events:
                     self._record.first_event(self._clock() - self._started)
-                    if self._delivered is not None:
-                        self._delivered.observe(events)
+                    context.committed = True
+                    if context.delivered is not None:
+                        context.delivered.observe(events)
+                    if not answered:
+                        answered = True
+                        self._budget.answered(self._target(attempt.account.id))
                 yield events
 
     def _renewed(self, attempt: OneAttempt, error: UpstreamError) -> Account | None:
@@ -137,20 +190,23 @@ class Route:
         action = decide(verdict.failure, Stage.AFTER if attempt.committed else Stage.BEFORE)
         agreed = self._agrees(verdict, action, attempt.account)
         self._record.mark = self._mark(attempt, error, verdict) | _windows_told(attempt)
-        told = for_client(error, verdict, self._call.surface, self._call.model)
-        restartable = self._delivered is not None and self._delivered.resumable
-        if action is Action.TELL or (action is Action.RESTART and not restartable) or agreed or self._spent():
+        told = self._failed = for_client(error, verdict, self._call.surface, self._call.model)
+        if action is Action.TELL or agreed or self._spent():
             raise told
-        self._exclude(choice["account"], action)
+        if action is Action.RESTART and not self._restarts_after(verdict.failure):
+            raise told
+        self._exclude(choice["account"], action, verdict.failure)
         if self._most_accounts is not None and len(set(self._tried)) >= self._most_accounts:
             raise told
         while True:
             reply = self._told(choice, told)
             wait = self._wait_for(reply, choice, verdict.failure, error)
-            if wait is None:
+            if wait is None or not self._may_wait(wait):
                 raise told
             yield from self._pause(wait)
             if "refused" not in reply:
+                if action is Action.RESTART:
+                    self._context.continuing(verdict.failure)
                 return reply
 
     def _verdict(self, attempt: OneAttempt, error: UpstreamError) -> Verdict:
@@ -184,9 +240,16 @@ class Route:
             return {}
         return mark_for(error, self._call.model, time.time(), kind=account.kind)
 
-    def _exclude(self, account: str, action: Action) -> None:
+    def _restarts_after(self, failure: Failure) -> bool:
+        """Allow one restart at this model, and one after a stall; then it is the fallbacks' turn."""
+        if self._restarts >= MOST_RESTARTS or not self._context.may_continue(failure):
+            return False
+        self._restarts += 1
+        return True
+
+    def _exclude(self, account: str, action: Action, failure: Failure) -> None:
         self._tried.append(account)
-        if action is Action.OTHER_ONLY or not self._repeats.allowed():
+        if action is Action.OTHER_ONLY or failure is Failure.SLOW:
             self._never.append(account)
 
     def _told(self, choice: dict[str, Any], told: UpstreamError) -> dict[str, Any]:
@@ -211,24 +274,45 @@ class Route:
             again = reply["account"] == choice["account"] and failure not in LIMITED
             wait = pause_seconds(choice["attempt"], error, self._chance) if again else 0.0
         elif self._tried and set(self._tried) != set(self._never) and reply.get("wait_ms"):
-            wait = reply["wait_ms"] / 1000  # an account that may be asked again comes back then
+            # an account that may be tried again comes back then; not all who wait for it return at once
+            wait = reply["wait_ms"] / 1000
+            wait = min(wait + self._chance.uniform(0, WAKE_JITTER * wait), max(wait, MOST_WAIT_SECONDS))
         else:
             return None
-        self._waited += wait
-        return wait if self._waited <= MOST_WAIT_SECONDS else None
+        return wait
+
+    def _may_wait(self, seconds: float) -> bool:
+        """Return whether the request may wait *seconds* more, and count them if so."""
+        context = self._context
+        if (
+            context.waited_seconds + seconds > MOST_WAIT_SECONDS
+            or self._clock() + seconds >= context.deadline
+        ):
+            return False
+        context.waited_seconds += seconds
+        return True
 
     def _pause(self, seconds: float) -> Iterator[None]:
-        """Sleep, with a sign of life for the client where it takes long; ends if the client leaves."""
-        until = self._clock() + seconds
-        while (left := until - self._clock()) > self._limits.keepalive:
-            self._call.cancellation.sleep(self._limits.keepalive)
-            yield None
-        if left > 0:
-            self._call.cancellation.sleep(left)
+        return paused(seconds, self._call, self._context, self._limits.keepalive, self._clock)
 
     def _spent(self) -> bool:
+        """Return whether this model has had its attempts: some are left to the caller's fallbacks."""
         early = self._clock() - self._started < FIRST_SECONDS
-        return len(self._record.attempts) >= (MOST_TRIES_AT_FIRST if early else MOST_TRIES)
+        left = MOST_ATTEMPTS - self._context.attempts - min(KEPT_FOR_FALLBACKS, self._context.fallbacks_left)
+        return left <= 0 or len(self._record.attempts) >= (MOST_TRIES_AT_FIRST if early else MOST_TRIES)
+
+
+def paused(
+    seconds: float, call: Call, context: RequestContext, keepalive: float, clock: Callable[[], float]
+) -> Iterator[None]:
+    """Sleep, with a sign of life whenever the caller got none for *keepalive* seconds; ends if it leaves."""
+    until = clock() + seconds
+    while (left := until - clock()) > 0:
+        due = context.sent_at + keepalive - clock()
+        call.cancellation.sleep(min(left, max(due, 0.0)))
+        if clock() >= context.sent_at + keepalive:
+            context.sent_at = clock()
+            yield None
 
 
 def _windows_told(attempt: OneAttempt) -> dict[str, Any]:

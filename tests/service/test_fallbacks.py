@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from typing import Any, ClassVar
 
 import pytest
+import requests
 
 from app.quotas.limits import parse_limit
-from tests.service.test_answers import BODIES, CHAT, PATHS, events_of, text_of
+from app.relay.decisions import MOST_ATTEMPTS
+from tests.service.test_answers import BODIES, CHAT, PATHS, events_of, streamed_text, text_of
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -134,3 +137,104 @@ def test_fallbacks_are_names(pool: PoolOfTest, fallbacks: Any) -> None:
     answer = pool.post(PATHS["chat"], {**CHAT, "fallbacks": fallbacks}, pool.key())
 
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "fallbacks")
+
+
+def test_fallbacks_and_accounts_do_not_multiply(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    """Sixteen fallbacks over six accounts that all fail: few attempts in all, and each model has its turn."""
+    for number in range(6):
+        pool.account(f"a{number}", upstream.base_url(f"a{number}"))
+    upstream.script(REFUSED)
+
+    answer = pool.post(PATHS["chat"], body_of("chat", *(f"n{n}" for n in range(16))), pool.key())
+
+    assert answer.status_code == 500
+    asked = [(seen.body or {})["model"] for seen in upstream.log()]
+    assert len(asked) <= MOST_ATTEMPTS
+    assert "m" in asked
+    assert "n0" in asked
+    assert (pool.open_leases(), pool.in_flight()) == (0, 0)
+
+
+@pytest.mark.parametrize("surface", PATHS)
+def test_one_deadline_spans_all_models(pool: PoolOfTest, upstream: ScriptedUpstream, surface: str) -> None:
+    pool.set(settings='{"time_limits": {"*": {"total": 5.0, "first_progress": 2.0}}}')
+    pool.account("a", upstream.base_url())
+    upstream.script({"before": [{"stall": True}]})
+    began = time.monotonic()
+
+    answer = pool.post(PATHS[surface], body_of(surface, *(f"n{n}" for n in range(16))), pool.key())
+
+    assert answer.status_code == 502
+    assert time.monotonic() - began < 15
+    assert len(upstream.log()) <= 3
+
+
+class TestAfterACut:
+    """With `restart`: the same model once more, then the caller's fallbacks, one answer to the caller."""
+
+    TEXT = "The whole of it, from one end to the other."
+    HEADERS: ClassVar[dict[str, str]] = {"x-poolgate-on-cut": "restart"}
+
+    @pytest.mark.parametrize("surface", PATHS)
+    def test_a_fallback_continues(self, pool: PoolOfTest, upstream: ScriptedUpstream, surface: str) -> None:
+        pool.account("a", upstream.base_url())
+        upstream.script(self._broken({"reset": True}), model="m")
+        upstream.script({"play": "text", "text": self.TEXT, "deltas": 5}, model="n")
+
+        answer = self._ask(pool, surface)
+
+        assert streamed_text(surface, events_of(answer.text)) == self.TEXT
+        assert '"error":{' not in answer.text
+        asked = [(seen.body or {})["model"] for seen in upstream.log()]
+        assert asked == ["m", "m", "n"]
+        cut, served = pool.wait_for_rows(2)
+        assert (cut["error"], served["status"], served["model"]) == ("stream_incomplete", 200, "n")
+        assert (pool.open_leases(), pool.in_flight()) == (0, 0)
+
+    @pytest.mark.parametrize("surface", PATHS)
+    def test_one_that_says_something_else_does_not(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, surface: str
+    ) -> None:
+        pool.account("a", upstream.base_url())
+        upstream.script(self._broken({"reset": True}), model="m")
+        upstream.script({"play": "text", "text": "Another text."}, model="n")
+
+        events = events_of(self._ask(pool, surface).text)
+
+        failed = events[-2]["error"] if surface == "chat" else events[-1]["response"]["error"]
+        assert failed["code"] == "stream_incomplete"
+        assert self.TEXT.startswith(streamed_text(surface, [each for each in events if "error" not in each]))
+
+    def test_a_stall_is_followed_by_one_attempt(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        """Not by one at each account and each fallback, each with a silence of its own."""
+        pool.set(settings='{"time_limits": {"*": {"idle": 2.0}}}')
+        for name in ("a", "b", "c"):
+            pool.account(name, upstream.base_url(name))
+        upstream.script(self._broken({"stall": True}))
+
+        events = events_of(self._ask(pool, "chat").text)
+
+        assert events[-2]["error"]["code"] == "stream_idle_timeout"
+        assert len(upstream.log()) == 2
+
+    def test_a_kept_answer_does_not_continue_one(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        """It would begin from its beginning, and the rest of an answer is not one to keep."""
+        pool.account("a", upstream.base_url())
+        upstream.script({"play": "text", "text": self.TEXT, "deltas": 5}, model="n")
+        key, headers = pool.key(), {**self.HEADERS, "x-bf-cache-key": "c"}
+        body = body_of("chat", "n", stream=True)
+        path = "/openai/v1/chat/completions"
+        upstream.script(self._broken({"reset": True}), model="m")
+
+        texts = [
+            streamed_text("chat", events_of(pool.post(path, body, key, headers=headers).text))
+            for _ in range(2)
+        ]
+
+        assert texts == [self.TEXT] * 2
+
+    def _broken(self, *how: dict[str, Any]) -> dict[str, Any]:
+        return {"play": "text", "text": self.TEXT, "deltas": 9, "at": {"4": list(how)}}
+
+    def _ask(self, pool: PoolOfTest, surface: str) -> requests.Response:
+        return pool.post(PATHS[surface], body_of(surface, "n", stream=True), pool.key(), headers=self.HEADERS)

@@ -29,6 +29,7 @@ from app.pool.account import Account
 from app.quotas.api_keys import ApiKey
 from app.relay.attempt import Attempt
 from app.relay.call import Call
+from app.relay.context import RequestContext
 from app.relay.patience import Patience
 from app.relay.plain import PlainAttempt
 from app.streaming import frames
@@ -98,7 +99,7 @@ def account(kind: str) -> Account:
 
 
 def patience() -> Patience:
-    return Patience(TimeLimits(), reasons=False, deadline=1e9, clock=lambda: 0.0)
+    return Patience(TimeLimits(), reasons=False, context=RequestContext(0.0, 1e9, 0.0), clock=lambda: 0.0)
 
 
 def attempts(wire: str, data: bytes, chance: random.Random) -> Iterator[Attempt]:

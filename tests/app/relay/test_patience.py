@@ -6,6 +6,7 @@ import pytest
 
 from app.config import TimeLimits
 from app.errors import StreamIdleTimeout, UpstreamTimeout
+from app.relay.context import RequestContext
 from app.relay.patience import SENTINEL_GRACE_SECONDS, Patience
 
 LIMITS = TimeLimits(
@@ -26,7 +27,8 @@ def clock() -> Clock:
 
 
 def patience(clock: Clock, *, reasons: bool = False, deadline: float = 2000.0) -> Patience:
-    return Patience(LIMITS, reasons=reasons, deadline=deadline, clock=clock)
+    context = RequestContext(clock.now, deadline, clock.now)
+    return Patience(LIMITS, reasons=reasons, context=context, clock=clock)
 
 
 class TestFirstProgress:

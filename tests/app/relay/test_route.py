@@ -11,7 +11,8 @@ import pytest
 
 from app.config import TimeLimits
 from app.errors import GatewayError, StreamIdleTimeout, UpstreamRejected
-from app.relay.repeats import Repeats
+from app.relay.context import RequestContext
+from app.relay.retry_budget import RetryBudget
 from app.relay.route import Route
 from app.streaming.events import Event
 
@@ -53,14 +54,17 @@ def events_of(clock: Clock, attempts: list[Attempt], replies: list[dict[str, Any
     begun, told = iter(attempts), iter(replies)
     record: Any = SimpleNamespace(attempts=[], mark={}, first_event=lambda seconds: None)
     record.attempt, record.attempt_failed = record.attempts.append, lambda error: None
-    call: Any = SimpleNamespace(surface="chat", stream=True, on_cut="fail", model="m", cancellation=clock)
+    call: Any = SimpleNamespace(
+        surface="chat", stream=True, on_cut="fail", model="m", cancellation=clock, key=SimpleNamespace(id="k")
+    )
     route = Route(
         call,
         record,
         begin=lambda choice, resumed: next(begun),  # type: ignore[arg-type,return-value]
         report=lambda ask: next(told),
         renew=lambda account: None,
-        repeats=Repeats([]),
+        context=RequestContext(0.0, 600.0, 0.0),
+        budget=RetryBudget(clock),
         limits=TimeLimits(),
         clock=clock,
         chance=random.Random(1),

@@ -1,0 +1,137 @@
+"""
+How many upstream requests a process may add to those that its callers made.
+
+In an outage every retry fails too, and makes it worse. So retries that fail are counted, and
+stop at a fifth of the requests of the last minute, with a floor for pools of little traffic. A
+retry that succeeds costs nothing: it moves load to an account that answers. Where the budget is
+spent, a few may still find out about an account that has not failed lately.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+RETRY_SHARE = 0.2  # failed retries per request: 1.2 upstream requests per request in an outage
+RETRY_FLOOR = 10  # failed retries a minute that a pool may always have in one process
+WINDOW_SECONDS = 60.0
+BUCKETS = 6  # parts of the window that expire one by one
+PROVEN_SECONDS = 10.0  # an account that answered is good for a retry for so long
+MOST_TESTS = 3  # retries at once that may find out whether an account answers that has not failed lately
+MOST_TARGETS = 10_000  # accounts and models whose last outcome is known; then the knowledge is dropped
+
+Target = tuple[str, str]  # account id, model
+
+
+@dataclass(slots=True)
+class _Bucket:
+    began_at: float
+    requests: Counter[str] = field(default_factory=Counter)  # by API key
+    failed: Counter[str] = field(default_factory=Counter)  # retries, by API key
+
+
+class RetryBudget:
+    """The budget of one pool in one process. Every retry that is taken must end."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._buckets: deque[_Bucket] = deque([_Bucket(clock())], maxlen=BUCKETS)
+        self._open: Counter[Target] = Counter()  # retries under way that were paid for
+        self._open_by_key: Counter[str] = Counter()
+        self._answered_at: dict[Target, float] = {}
+        self._failed_at: dict[str, float] = {}  # by account
+
+    def count_request(self, key: str) -> None:
+        """Count a request that was admitted: it adds its share to the budget."""
+        self._current().requests[key] += 1
+
+    def take(self, key: str, target: Target, *, again: bool) -> bool:
+        """
+        Return whether a retry may go to *target*; if so, `end` has to follow.
+
+        An account that has just answered others costs nothing. Beyond half of the budget a key
+        gets no more than its share of the requests, and no request its second retry at the
+        same model (*again*).
+        """
+        if not (self.is_proven(target) or self._may_test(target) or self._affords(key, again=again)):
+            return False
+        self._open[target] += 1
+        self._open_by_key[key] += 1
+        return True
+
+    def end(self, key: str, target: Target, *, failed: bool) -> None:
+        """Note how a retry that was taken ended."""
+        _release(self._open, target)
+        _release(self._open_by_key, key)
+        if failed:
+            self._current().failed[key] += 1
+
+    def answered(self, target: Target) -> None:
+        """Note that *target* began to answer a request."""
+        if len(self._answered_at) >= MOST_TARGETS:
+            self._answered_at.clear()
+        self._answered_at[target] = self._clock()
+        self._failed_at.pop(target[0], None)
+
+    def failed(self, target: Target) -> None:
+        """Note that *target* failed a request."""
+        if len(self._failed_at) >= MOST_TARGETS:
+            self._failed_at.clear()
+        self._answered_at.pop(target, None)
+        self._failed_at[target[0]] = self._clock()
+
+    def is_proven(self, target: Target) -> bool:
+        """Return whether the last that was heard of *target* is an answer, and recent."""
+        return self._clock() < self._answered_at.get(target, -PROVEN_SECONDS) + PROVEN_SECONDS
+
+    def is_tried(self, target: Target) -> bool:
+        """Return whether a retry is under way that will show whether *target* answers."""
+        return target in self._open
+
+    def _may_test(self, target: Target) -> bool:
+        failed_at = self._failed_at.get(target[0], -WINDOW_SECONDS)
+        return self._open[target] < MOST_TESTS and self._clock() >= failed_at + WINDOW_SECONDS
+
+    def _affords(self, key: str, *, again: bool) -> bool:
+        self._current()
+        requests = sum(bucket.requests.total() for bucket in self._buckets)
+        spent = sum(bucket.failed.total() for bucket in self._buckets) + self._open.total()
+        allowed = max(RETRY_FLOOR, RETRY_SHARE * requests)
+        if spent < allowed / 2:
+            return True
+        if again or spent >= allowed:
+            return False
+        own = sum(bucket.failed[key] for bucket in self._buckets) + self._open_by_key[key]
+        share = sum(bucket.requests[key] for bucket in self._buckets) / max(requests, 1)
+        return own < allowed * share
+
+    def _current(self) -> _Bucket:
+        """Return the bucket of now; those older than the window are dropped."""
+        now = self._clock()
+        if now >= self._buckets[-1].began_at + WINDOW_SECONDS / BUCKETS:
+            while self._buckets and self._buckets[0].began_at <= now - WINDOW_SECONDS:
+                self._buckets.popleft()
+            self._buckets.append(_Bucket(now))
+        return self._buckets[-1]
+
+
+def _release(counter: Counter[Any], name: Any) -> None:
+    counter[name] -= 1
+    if counter[name] <= 0:
+        del counter[name]
+
+
+class RetryBudgets:
+    """One budget for each pool: an outage of one pool's accounts is not another's."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._by_pool: dict[str, RetryBudget] = {}
+
+    def of(self, pool: str) -> RetryBudget:
+        budget = self._by_pool.get(pool)
+        if budget is None:
+            budget = self._by_pool[pool] = RetryBudget(self._clock)
+        return budget
