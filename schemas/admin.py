@@ -53,11 +53,17 @@ class SeriesQuery(PoolQuery):
     top = Digits(1, 1000, load_default=20)  # lines, those with the most requests
 
 
+class RefusalsQuery(PoolQuery):
+    span = Text(load_default="24h", validate=OneOf(SPANS, error=f"must be one of {', '.join(SPANS)}"))
+    key = Text()
+
+
 class RequestsQuery(PoolQuery):
     key = Text()
     account = Text()
     model = Text()
     status = Text()
+    refused = Text(validate=OneOf(("true", "false"), error="must be true or false"))
     since = Expiry()
     until = Expiry()
     cursor = Text()

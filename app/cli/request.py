@@ -8,22 +8,17 @@ from typing import Any
 import click
 
 from app.cli.common import Group, example, in_pool, with_store
-from app.cli.output import moment, show_json, table
+from app.cli.output import Figure, moment, show_json, table
+from app.formatting import count
 from app.office.telling import Names
 from app.pool.explain import explain
 from app.quotas.search import search
 from app.wiring import Services
 from schemas.admin import RequestsQuery
 
-CANDIDATES = ("LOOKED AT", "SCORE", "WHY")
-ROWS = ("ENDED", "KEY", "ACCOUNT", "MODEL", "STATUS", "INPUT", "OUTPUT", "MS", "ID")
-OUT = ("OUT", "STATE", "REASON", "UNTIL")
-NEXT = {
-    "other": "another account, or the same after a pause",
-    "other_only": "another account, never this one",
-    "restart": "another account went on, if the key wants that",
-    "tell": "the caller was told",
-}
+CANDIDATES = ("CANDIDATE", "SCORE", "RESULT")
+ROWS = ("ENDED", "KEY", "ACCOUNT", "MODEL", "STATUS", "ERROR", "INPUT", "OUTPUT", "MS", "ID")
+OUT = ("UNAVAILABLE", "STATE", "REASON", "UNTIL")
 
 Json = dict[str, Any]
 
@@ -40,24 +35,30 @@ def request_group() -> None:
 @in_pool
 @with_store
 def explain_request(services: Services, as_json: bool, pool: str, request_id: str) -> None:
-    """Tell why the request ID went where it went: every choice, and who else was looked at."""
+    """
+    Explain the request ID: which account was chosen, why others were not, and what the caller received.
+
+    Refused requests are explained, too: the newest few hundred of each pool are retained.
+    """
     services.pools.check(pool)
     told = explain(services.scripts.client, pool, request_id)
     if as_json:
         show_json(told)
         return
-    ended = f"status {told['status']}" if told["status"] else told["state"]
-    error = f" ({told['error']})" if told["error"] else ""
-    key = told["key"]["name"] or told["key"]["id"]
-    click.echo(f"{told['endpoint']} for {told['model']}, key '{key}', {moment(told['at'])}: {ended}{error}")
+    key = told["key"]["name"] or f"{told['key']['id']} (removed)"
+    model = f" for {told['model']}" if told["model"] else ""
+    click.echo(f"{told['endpoint']}{model}, key '{key}', {moment(told['at'])}\n{told['outcome']}")
     for choice in told["choices"]:
         click.echo("\n" + "\n".join(_lines(choice)))
+    if any(choice["candidates"] for choice in told["choices"]):
+        click.echo("\nThe candidate with the lowest score is chosen. Scores are those of that moment.")
 
 
 @request_group.command(
     "list",
     epilog=example(
         "poolgate request list --status failed --since 2026-11-20",
+        "poolgate request list --refused --key ann",
         "poolgate request list --key ann --model gpt-5 --most 200 --json",
     ),
 )
@@ -65,16 +66,20 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
 @click.option("--account", metavar="NAME", help="Served by this account; or the id of one.")
 @click.option("--model", metavar="MODEL", help="For this model.")
 @click.option("--status", metavar="STATUS", help="ok, failed, a class such as 5xx, or a number.")
+@click.option("--refused", is_flag=True, help="Only requests that were refused before an account was tried.")
 @click.option("--since", metavar="DATE", help="Ended from then on: 2026-11-20, or with a time.")
 @click.option("--until", metavar="DATE", help="Ended before.")
 @click.option("--most", default=20, show_default=True, type=click.IntRange(1, 10_000), help="Rows.")
 @in_pool
 @with_store
-def list_requests(services: Services, as_json: bool, pool: str, most: int, **said: str | None) -> None:
-    """List requests that ended, newest first."""
+def list_requests(
+    services: Services, as_json: bool, pool: str, most: int, refused: bool, **said: str | None
+) -> None:
+    """List requests that ended, newest first; the newest refused ones are among them."""
     services.pools.check(pool)
     names = Names.read(pool, services.api_keys, services.accounts)
     given = {name: text for name, text in said.items() if text is not None}
+    given |= {"refused": "true"} if refused else {}
     wanted = names.wanted(RequestsQuery().load(given))
     rows: list[Json] = []
     cursor = None
@@ -88,54 +93,44 @@ def list_requests(services: Services, as_json: bool, pool: str, most: int, **sai
     elif rows:
         click.echo(table(ROWS, [_request(row) for row in rows]))
     else:
-        click.echo("There are none.", err=True)
+        click.echo("No requests found.", err=True)
 
 
 def _request(row: Json) -> tuple[object, ...]:
-    who = [row[what]["name"] or row[what]["id"] for what in ("key", "account")]
-    tokens = (row.get("input_tokens", 0), row.get("output_tokens", 0))
+    account = "refused" if row.get("refused") else row["account"]["name"] or row["account"]["id"]
+    tokens = (Figure(count(row.get(name, 0))) for name in ("input_tokens", "output_tokens"))
     return (
-        moment(row["ended_at"]), *who, row["model"], row["status"], *tokens, row["total_ms"], row["id"]
-    )  # fmt: skip
+        moment(row["ended_at"]),
+        row["key"]["name"] or row["key"]["id"],
+        account,
+        row["model"],
+        row["status"],
+        row.get("error", ""),
+        *tokens,
+        Figure(count(row.get("total_ms", 0))),
+        row["id"],
+    )
 
 
 def _lines(choice: Json) -> Iterator[str]:
-    yield _headline(choice)
+    account = _name(choice["account"]) if choice["account"] else "none"
+    yield f"Attempt {choice['attempt']}: account {account} ({choice['why']})"
     if choice["candidates"]:
         yield table(CANDIDATES, [_candidate(one) for one in choice["candidates"]])
     if choice["out"]:
         yield table(OUT, [_out(one) for one in choice["out"]])
     for tried in choice["tries"]:
-        yield _outcome(tried)
-
-
-def _headline(choice: Json) -> str:
-    if choice["account"] is None:
-        return f"Attempt {choice['attempt']}: nobody was left to ask"
-    load = f"{choice['in_flight']} of {choice['cap']} in flight, {choice['spare']:.0%} of its window left"
-    ways = {
-        "policy": f"by policy {choice['policy']}",
-        "affinity": "by affinity, it has this conversation",
-        "asked again": "asked again, there is no other",
-    }
-    return f"Attempt {choice['attempt']}: {_name(choice['account'])}, {ways[choice['by']]}; {load}"
+        yield tried["outcome"]
 
 
 def _candidate(one: Json) -> tuple[object, ...]:
     score = "-" if one["score"] is None else f"{one['score']:.6g}"
-    return _name(one["account"]), score, one["why"]
+    return _name(one["account"]), Figure(score), one["why"]
 
 
 def _out(one: Json) -> tuple[object, ...]:
-    until = moment(one["until"]) if one["until"] else "a person brings it back"
+    until = moment(one["until"]) if one["until"] else "needs attention"
     return _name(one["account"]), one["state"], one["reason"], until
-
-
-def _outcome(tried: Json) -> str:
-    if "failure" not in tried:
-        return f"It was asked on the {tried['wire']} wire."
-    code = f" ({tried['error']})" if tried.get("error") else ""
-    return f"It failed: {tried['failure']}{code}; next: {NEXT[tried['action']]}"
 
 
 def _name(account: Json) -> str:

@@ -11,6 +11,7 @@ from app.pool.accounts import AccountBook
 from app.quotas import search
 from app.quotas.api_keys import KeyBook
 from app.quotas.limits import describe
+from app.quotas.refusal_book import Refused
 from app.quotas.series import Series
 from app.quotas.summaries import FIGURES
 from app.quotas.usage_book import Gauge
@@ -54,6 +55,7 @@ class Names:
             status=said.get("status", ""),
             since=said.get("since"),
             until=said.get("until"),
+            refused=said.get("refused") == "true",
         )
 
     def row(self, entry_id: str, row: Mapping[str, Any]) -> Json:
@@ -65,6 +67,24 @@ class Names:
             "key": {"id": row["key"], "name": self.key.get(row["key"])},
             "account": {"id": row["account"], "name": self.account.get(row["account"])},
         }
+
+
+def describe_refused(refused: Refused, span: str, names: Mapping[str, str], key_id: str = "") -> Json:
+    """Return how many requests were refused, by key and code, the most frequent first."""
+    lines = sorted(
+        (one for one in refused.counts.items() if not key_id or one[0][0] == key_id),
+        key=lambda one: (-one[1], one[0]),
+    )
+    return {
+        "object": "usage.refusals",
+        "span": span,
+        "since": refused.since,
+        "total": sum(count for _, count in lines),
+        "data": [
+            {"key": {"id": key, "name": names.get(key)}, "code": code, "count": count}
+            for (key, code), count in lines
+        ],
+    }
 
 
 def told_series(told: Series, span: str, by: str, names: Mapping[str, str], top: int) -> Json:

@@ -7,11 +7,13 @@ A choice is explained by the numbers that were compared when it was made, not by
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any
 
 import orjson
 
 from app.errors import NotFound
+from app.pool import sentences
 from app.stores import keys
 from app.stores.client import store_errors
 
@@ -28,22 +30,24 @@ def explain(client: Any, pool: str, request_id: str, *, entry_id: str = "", most
     """
     Return why *request_id*, open or settled, went where it went.
 
-    {id, state: open | expired | settled, at (Unix seconds), key, model, endpoint, status, error, usage,
-    choices}, where usage has the figures of the ledger, none while it is open, and a choice is {attempt,
-    at, by: policy | affinity | asked again | None, policy, account (None: there was nobody), in_flight,
-    cap, spare, candidates: [{account, score, why}], out: [{account, state, reason, until}], tries:
-    [{wire, failure, error, action, …}]}. An account is {id, name}; its name is None once it is removed;
-    its score is None where it was not compared.
+    {id, state: open | expired | settled | refused, at (Unix seconds), key, model, endpoint, status, error,
+    outcome, usage, choices}; a refused one has message, param, limit and accounts as well. outcome is a
+    sentence; usage has the figures of the ledger, none while it is open. A choice is {attempt, at, by:
+    policy | affinity | asked again | None, policy, account (None: none was available), in_flight, cap,
+    spare, why, candidates: [{account, score, why}], out: [{account, state, reason, until}], tries: [{wire,
+    failure, error, action, outcome, …}]}; each why and outcome is a sentence. An account is {id, name}; its
+    name is None once it is removed, its score is None where it was not compared.
 
     *entry_id* is its place in the ledger, where that is known; *most* is how many entries are looked
     through, from the newest, where it is not. Raises NotFound.
     """
-    found = _open(client, pool, request_id) or _settled(client, pool, request_id, entry_id, most)
+    found = (
+        _open(client, pool, request_id)
+        or _refused(client, pool, request_id)
+        or _settled(client, pool, request_id, entry_id, most)
+    )
     if found is None:
-        raise NotFound(
-            f"There is no request '{request_id[:64]}' in pool '{pool}': those refused at once are not kept",
-            param="id",
-        )
+        raise NotFound(f"There is no request '{request_id[:64]}' in pool '{pool}'", param="id")
     row, notes = found
     with store_errors():
         ids = client.hgetall(keys.account_names(pool))
@@ -53,10 +57,33 @@ def explain(client: Any, pool: str, request_id: str, *, entry_id: str = "", most
     return {
         **row,
         "key": {"id": row["key"], "name": key_name},
-        "choices": [
-            _choice(note, mine, names) for note, mine in zip(notes, _shared_out(notes, tries), strict=True)
-        ],
+        "outcome": sentences.outcome(row),
+        "choices": _choices(notes, tries, names),
     }
+
+
+def _refused(client: Any, pool: str, request_id: str) -> tuple[Json, list[Json]] | None:
+    """A refusal that is retained in full; its one choice found no account."""
+    with store_errors():
+        entries = client.xrevrange(keys.refusals(pool))
+    for _, fields in entries:
+        if request_id not in fields["row"]:
+            continue
+        stored = orjson.loads(fields["row"])
+        if stored["id"] == request_id:
+            row = {
+                "id": request_id,
+                "state": "refused",
+                "at": stored["at_ms"] / 1000,
+                "key": fields["key"],
+                **{name: stored[name] for name in ("model", "endpoint", "status", "error", "message")},
+                **{name: stored.get(name) for name in ("param", "limit", "accounts")},
+                "usage": {},
+            }
+            note = {"attempt": 1, "now": stored["at_ms"], "chosen": "", "seen": stored.get("seen")}
+            note["out"] = orjson.loads(fields["out"])
+            return row, [note] if stored.get("accounts") else []
+    return None
 
 
 def _open(client: Any, pool: str, request_id: str) -> tuple[Json, list[Json]] | None:
@@ -133,11 +160,31 @@ def _renewed(tried: Json) -> bool:
     return tried.get("failure") == "credential"
 
 
+def _choices(notes: list[Json], tries: list[Json], names: dict[str, str]) -> list[Json]:
+    choices = [
+        _choice(note, mine, names) for note, mine in zip(notes, _shared_out(notes, tries), strict=True)
+    ]
+    for choice, following in zip_longest(choices, choices[1:]):
+        next_account = _name(following["account"]) if following and following["account"] else ""
+        for tried, more in zip_longest(choice["tries"], choice["tries"][1:]):
+            then = sentences.after_failure(
+                tried, again=more is not None, next_account=next_account, last=following is None
+            )
+            tried["outcome"] = sentences.attempt(tried, _name(choice["account"]), then)
+    return choices
+
+
+def _name(account: Json) -> str:
+    return account["name"] or f"{account['id']} (removed)"
+
+
 def _choice(note: Json, tries: list[Json], names: dict[str, str]) -> Json:
     def account(account_id: str) -> Json:
         return {"id": account_id, "name": names.get(account_id)}
 
-    return {
+    seen = note.get("seen") or ()
+    chosen_score = next((score for one, score, _ in seen if one == note["chosen"]), None)
+    choice = {
         "attempt": note["attempt"],
         "at": note["now"] / 1000,
         "by": note.get("by"),
@@ -148,9 +195,9 @@ def _choice(note: Json, tries: list[Json], names: dict[str, str]) -> Json:
             {
                 "account": account(one),
                 "score": None if score is False else score,
-                "why": _verdict(one == note["chosen"], why),
+                "why": sentences.candidate(one == note["chosen"], why, score or None, chosen_score),
             }
-            for one, score, why in note["seen"] or ()
+            for one, score, why in seen
         ],
         "out": [
             {
@@ -163,7 +210,4 @@ def _choice(note: Json, tries: list[Json], names: dict[str, str]) -> Json:
         ],
         "tries": [{name: value for name, value in one.items() if name != "account"} for one in tries],
     }
-
-
-def _verdict(chosen: bool, why_not: str) -> str:
-    return why_not or ("chosen" if chosen else "higher score")
+    return choice | {"why": sentences.selection(choice) if choice["account"] else "no account was available"}

@@ -1,7 +1,8 @@
 """
-Search the ledger, newest first, with bounded work per call: what is rare takes more than one.
+Search the ledger and the refusal log together, newest first, with bounded work per call: what is rare
+takes more than one.
 
-Time here is when a request ended, which is the order of the ledger.
+Time here is when a request ended, which is the order of both.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import orjson
 
 from app.errors import InvalidRequest
+from app.quotas.refusal_book import RefusalBook
 from app.stores import keys
 from app.stores.client import store_errors
 
@@ -39,6 +41,7 @@ class Wanted:
     status: str = ""
     since: float | None = None
     until: float | None = None
+    refused: bool = False  # only requests that were refused before an account was tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,25 @@ class Found:
 
 
 def search(client: Any, pool: str, wanted: Wanted, cursor: str | None = None, most: int = 50) -> Found:
-    """Return what is *wanted* of the newest rows before *cursor*. Raises InvalidRequest."""
+    """
+    Return what is *wanted* of the newest rows before *cursor*. Raises InvalidRequest.
+
+    Rows of refused requests have `refused` and `message`, and no usage.
+    """
+    booked = Found([], None, 0) if wanted.refused else _search_ledger(client, pool, wanted, cursor, most)
+    refused = _search_refusals(client, pool, wanted, cursor)
+    if booked.cursor is not None:  # older ones belong to a later page
+        refused = [one for one in refused if _place(one[0]) >= _place(booked.cursor)]
+    rows = sorted(booked.rows + refused, key=lambda one: _place(one[0]), reverse=True)
+    if len(rows) <= most:
+        return Found(rows, booked.cursor, booked.looked_at + len(refused))
+    last = rows[most - 1][0]
+    end = next((n for n, (entry_id, _) in enumerate(rows) if _place(entry_id) < _place(last)), len(rows))
+    more = end < len(rows) or booked.cursor is not None
+    return Found(rows[:end], last if more else None, booked.looked_at + len(refused))
+
+
+def _search_ledger(client: Any, pool: str, wanted: Wanted, cursor: str | None, most: int) -> Found:
     newest, oldest = _bounds(wanted, cursor)
     fits = _test(wanted)
     rows: list[tuple[str, dict[str, Any]]] = []
@@ -71,6 +92,30 @@ def search(client: Any, pool: str, wanted: Wanted, cursor: str | None = None, mo
     return Found(rows, newest.removeprefix("("), looked_at)
 
 
+def _search_refusals(
+    client: Any, pool: str, wanted: Wanted, cursor: str | None
+) -> list[tuple[str, dict[str, Any]]]:
+    checked_entry(cursor or "", "cursor")
+    fits = _row_test(wanted)
+    if wanted.account or wanted.status == "ok":
+        return []
+    before = _place(cursor) if cursor else None
+    return [
+        (entry.id, entry.row)
+        for entry in RefusalBook(client).entries(pool)
+        if fits(entry.row)
+        and (before is None or _place(entry.id) < before)
+        and (wanted.since is None or _place(entry.id)[0] >= int(wanted.since * 1000))
+        and (wanted.until is None or _place(entry.id)[0] <= int(wanted.until * 1000))
+    ]
+
+
+def _place(entry_id: str) -> tuple[int, int]:
+    """Return (Unix ms, number) of an entry, by which ledger and refusal log are in one order."""
+    ms, _, number = entry_id.partition("-")
+    return int(ms), int(number)
+
+
 def checked_entry(text: str, param: str = "entry") -> str:
     """Return *text* when it is '' or an entry's id, as answers give them. Raises InvalidRequest."""
     if text and _CURSOR.fullmatch(text) is None:
@@ -87,19 +132,32 @@ def _bounds(wanted: Wanted, cursor: str | None) -> tuple[str, str]:
 
 def _test(wanted: Wanted) -> Callable[[str], dict[str, Any] | None]:
     """Return what reads a row where it fits, else None: a look is cheaper than a parse."""
-    fields = {name: getattr(wanted, name) for name in ("key", "account", "model") if getattr(wanted, name)}
-    looks = [f'"{value}"' for value in fields.values() if _PLAIN.fullmatch(value)]  # others may be escaped
-    if wanted.status and _STATUS.fullmatch(wanted.status) is None:
-        raise InvalidRequest("A status is ok, failed, a class like 5xx, or a number", param="status")
+    looks = [
+        f'"{value}"' for value in _fields(wanted).values() if _PLAIN.fullmatch(value)
+    ]  # others may be escaped
+    fits_row = _row_test(wanted)
 
     def fits(text: str) -> dict[str, Any] | None:
         if any(look not in text for look in looks):
             return None
         row: dict[str, Any] = orjson.loads(text)
-        same = all(row.get(name) == value for name, value in fields.items())
-        return row if same and _is(int(row["status"]), wanted.status) else None
+        return row if fits_row(row) else None
 
     return fits
+
+
+def _row_test(wanted: Wanted) -> Callable[[dict[str, Any]], bool]:
+    fields = _fields(wanted)
+    if wanted.status and _STATUS.fullmatch(wanted.status) is None:
+        raise InvalidRequest("A status is ok, failed, a class like 5xx, or a number", param="status")
+    return lambda row: (
+        all(row.get(name) == value for name, value in fields.items())
+        and _is(int(row["status"]), wanted.status)
+    )
+
+
+def _fields(wanted: Wanted) -> dict[str, str]:
+    return {name: getattr(wanted, name) for name in ("key", "account", "model") if getattr(wanted, name)}
 
 
 def _is(status: int, wanted: str) -> bool:

@@ -149,3 +149,31 @@ def test_a_served_request_leaves_no_refusal(pool: PoolOfTest, key: str) -> None:
     pool.wait_for_rows(1)
     client: Any = pool.gateway.services.scripts.client
     assert not client.exists(keys.refusals(pool.name))
+
+
+def test_found_by_the_admin_api(pool: PoolOfTest, key: str) -> None:
+    """By its id, by its status, among the refused, and counted for its key."""
+    _, token = pool.gateway.services.doors.tokens.create(f"{pool.name}-refusals", by="test")
+    limit(pool, "1 output_tokens/day")
+    answer = pool.post(PATH, CHAT, key)
+    request_id = answer.headers["x-poolgate-request-id"]
+    recorded(pool, answer)
+
+    def get(path: str, **query: str) -> Any:
+        found = requests.get(
+            f"{pool.gateway.url}/admin/api{path}",
+            params={"pool": pool.name} | query,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=30,
+        )
+        assert found.status_code == 200, found.text
+        return found.json()
+
+    for query in ({"status": "429"}, {"refused": "true"}, {"key": "k"}):
+        (row,) = get("/requests", **query)["data"]
+        assert (row["id"], row["status"], row["key"]["name"]) == (request_id, 429, "k")
+    explained = get(f"/requests/{request_id}")
+    assert explained["state"] == "refused"
+    assert answer.json()["error"]["message"] in explained["outcome"]
+    counted = get("/usage/refusals", key="k")
+    assert (counted["total"], counted["data"][0]["code"]) == (1, "rate_limit_exceeded")

@@ -56,6 +56,7 @@ QUERIES: dict[str, Schema] = {  # of all others it is the pool
     **{f"api.limits.{name}_pool": NO_QUERY for name in ("of", "add_to", "edit_of", "remove_of")},
     "api.accounts.remove": accounts.REMOVE_QUERY,
     "api.usage.series": usage.SERIES_QUERY,
+    "api.usage.refusals": usage.REFUSALS_QUERY,
     "api.requests.index": requests.REQUESTS_QUERY,
     "api.requests.show": requests.REQUEST_QUERY,
     "api.prices.index": prices.PRICES_QUERY,

@@ -22,6 +22,8 @@ def index() -> Response:
     """
     Requests that ended, newest first. `key` and `account` are names, or ids of what was removed.
 
+    The newest refused requests are among them, with `refused` and `message`; `refused=true`: only those.
+
     One call looks through a bounded number of rows: a page may be short and still have a `cursor`.
     """
     said = asking.query(REQUESTS_QUERY)

@@ -7,12 +7,12 @@ from flask import Blueprint, Response
 from app.admin.api import asking
 from app.admin.api.asking import answer, checked_pool
 from app.admin.services import services
-from app.office.telling import told_series
-from schemas.admin import SeriesQuery
+from app.office.telling import Names, describe_refused, told_series
+from schemas.admin import RefusalsQuery, SeriesQuery
 
 bp = Blueprint("usage", __name__, url_prefix="/usage")
 
-SERIES_QUERY = SeriesQuery()
+SERIES_QUERY, REFUSALS_QUERY = SeriesQuery(), RefusalsQuery()
 
 
 @bp.get("/series")
@@ -27,6 +27,21 @@ def series() -> Response:
     pool, by = checked_pool(said["pool"]), said["by"]
     told = services().series.series(pool, said["span"], by)
     return answer(told_series(told, said["span"], by, _names(pool, by), said["top"]))
+
+
+@bp.get("/refusals")
+def refusals() -> Response:
+    """
+    How many requests were refused in `span`, by key and error code; `key` is a name, or an id.
+
+    Counted by hours of the clock: `since` is where the first one begins.
+    """
+    said = asking.query(REFUSALS_QUERY)
+    found, pool = services(), checked_pool(said["pool"])
+    names = Names.read(pool, found.api_keys, found.accounts)
+    refused = found.refusals.refused(pool, said["span"])
+    key_id = names.id_of("key", said.get("key", ""))
+    return answer(describe_refused(refused, said["span"], names.key, key_id))
 
 
 def _names(pool: str, by: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from app.wiring import Services
 
 SPANS = (("1h", "1 h"), ("24h", "24 h"), ("7d", "7 d"), ("30d", "30 d"))
 DEFAULT_SPAN = "24h"
+CODES_SHOWN = 3  # of refusals, beside their number
 
 Figures = Mapping[str, int]  # requests, errors, input_tokens, output_tokens, cost, first_ms, …
 
@@ -22,6 +23,7 @@ class Used:
     starts: Sequence[int]  # Unix seconds
     points: Sequence[Figures]
     until: int
+    refused: Sequence[tuple[str, int]] = ()  # (code, count), the most frequent first
 
     def total(self, name: str) -> int:
         return sum(point.get(name, 0) for point in self.points)
@@ -33,6 +35,7 @@ class Used:
         return [
             ("Requests", words.short(requests), ""),
             ("Errors", words.short(errors), words.percent(100 * errors / requests) if requests else ""),
+            ("Refused", words.short(sum(count for _, count in self.refused)), self._refused_by_code()),
             (
                 "Tokens in",
                 words.short(into),
@@ -42,6 +45,11 @@ class Used:
             ("Cost", words.dollars(self.total("cost")), ""),
             ("First token", words.millis(self._mean(self.total("first_ms"), requests, errors)), "on average"),
         ]
+
+    def _refused_by_code(self) -> str:
+        return ", ".join(
+            f"{words.short(count)} {code.replace('_', ' ')}" for code, count in self.refused[:CODES_SHOWN]
+        )
 
     def charts(self) -> list[Chart]:
         fine = [point.get("requests", 0) - point.get("errors", 0) for point in self.points]
@@ -91,4 +99,5 @@ def used(services: Services, pool: str, span: str, *, key_id: str = "", account_
     """Return what was used in *span*, by one key or account where it is named."""
     by = "key" if key_id else "account" if account_id else "all"
     found = services.series.series(pool, span, by)
-    return Used(found.starts, found.points(key_id or account_id), found.until)
+    refused = [] if account_id else services.refusals.refused(pool, span).by_code(key_id or None)
+    return Used(found.starts, found.points(key_id or account_id), found.until, refused)

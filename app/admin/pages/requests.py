@@ -20,7 +20,7 @@ from app.quotas.search import Found, Wanted, search
 from app.stores import keys
 from app.stores.client import store_errors
 
-SEARCHED = ("key", "account", "model", "status", "since", "until")
+SEARCHED = ("key", "account", "model", "status", "refused", "since", "until")
 STATUSES = (
     ("", "any"),
     ("ok", "answered"),
@@ -29,16 +29,7 @@ STATUSES = (
     ("499", "499: the caller left"),
     ("5xx", "500 and above"),
 )
-NEXT = {
-    "other": "another account, or the same after a pause",
-    "other_only": "another account, never this one",
-    "restart": "another account goes on, if the key wants that",
-    "tell": "the caller is told",
-}
-WAYS = {
-    "affinity": "By affinity: it has this conversation",
-    "asked again": "Asked again, for there is no other",
-}
+KINDS = (("", "all"), ("true", "refused before an account was tried"))
 MOST_LOOKED = 10_000  # newest entries, for an id that the store does not remember the place of
 _ENTRY_ID = re.compile(r"\d{1,15}-\d{1,15}")
 
@@ -63,6 +54,7 @@ def show() -> Any:
         live=not asked and not cursor,
         newest=newest,
         statuses=STATUSES,
+        kinds=KINDS,
         zone=zone,
         key_names=sorted(names.keys.values())[:200],
         account_names=sorted(names.accounts.values())[:200],
@@ -86,6 +78,7 @@ def _wanted(form: Form, names: Names, zone: str) -> Wanted:
         status=form["status"].strip(),
         since=_moment(form, "since", zone),
         until=_moment(form, "until", zone),
+        refused=form["refused"] == "true",
     )
 
 
@@ -125,8 +118,4 @@ def one(request_id: str) -> Any:
         entry_id=entry_id if _ENTRY_ID.fullmatch(entry_id) else "",
         most=MOST_LOOKED,
     )
-    return render_template("requests/one.html", place="requests.show", told=told, ways=_way, next_steps=NEXT)
-
-
-def _way(choice: dict[str, Any]) -> str:
-    return WAYS.get(choice["by"]) or f"By the policy “{str(choice['policy']).replace('_', ' ')}”"
+    return render_template("requests/one.html", place="requests.show", told=told)

@@ -51,7 +51,14 @@ class RowView:
 
     @property
     def account(self) -> str:
+        if self.row.get("refused"):
+            return "refused"
         return _named(str(self.row["account"]), self.names.accounts)
+
+    @property
+    def message(self) -> str:
+        """What the caller of a refused request was told."""
+        return str(self.row.get("message") or "")
 
     @property
     def model(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.pool.account import Account
+from app.quotas.refusal_log import Refusal
 from app.wiring import Services
 from tests.app.cli.conftest import Run
 from tests.support.booked import book
@@ -45,11 +46,14 @@ def settled(services: Services) -> str:
 def test_for_people(poolgate: Run, settled: str) -> None:
     told = poolgate(f"request explain {settled}").stdout
 
-    assert told.startswith("/v1/responses for m, key 'ann', 2026-03-29 00:00Z: status 200\n")
-    assert "by policy balanced; 1 of 100 in flight, 100% of its window left" in told
-    assert "spare  paused  on holiday  a person brings it back" in told
-    assert "It failed: server_error (bad_gateway); next: another account, or the same after a pause" in told
-    assert told.count("chosen") == 2
+    assert told.startswith(
+        "/v1/responses for m, key 'ann', 2026-03-29 00:00Z\n"
+        "The caller received the complete answer (status 200).\n"
+    )
+    assert "(lowest score of the policy 'balanced'; 1 of 100 parallel requests)" in told
+    assert "spare        paused  on holiday  needs attention" in told
+    assert "answered with a server error (bad_gateway). The next attempt went to" in told
+    assert told.count("  chosen\n") == 2
     assert "acct_" not in told
 
 
@@ -57,7 +61,7 @@ def test_for_scripts(poolgate: Run, settled: str) -> None:
     told = json.loads(poolgate(f"request explain {settled} --json").stdout)
 
     assert [choice["attempt"] for choice in told["choices"]] == [1, 2]
-    assert told["choices"][1]["candidates"][0]["why"] in ("tried", "chosen")
+    assert told["choices"][1]["candidates"][0]["why"] in ("already tried for this request", "chosen")
 
 
 def test_unknown(poolgate: Run) -> None:
@@ -80,7 +84,35 @@ class TestList:
         assert " ann  acct_1   gpt-5 " in lines[1]
         told = json.loads(poolgate("request list --status failed --key ann --json").stdout)
         assert [one["id"] for one in told["data"]] == [failed["id"]]
-        assert poolgate("request list --model odd").stderr == "There are none.\n"
+        assert poolgate("request list --model odd").stderr == "No requests found.\n"
+
+    def test_refused(self, poolgate: Run, services: Services) -> None:
+        """Found by status, by key and among the refused, and explained by its id."""
+        services.pools.ensure("default")
+        key, _ = services.api_keys.create("default", "ann")
+        served = book(services.scripts, "default", time.time(), key=key.id)
+        refusal = {"id": "req_no", "at_ms": 1_774_742_400_000, "model": "gpt-5", "endpoint": "/v1/responses"}
+        refusal |= {"status": 429, "code": "rate_limit_exceeded", "message": "$5.00 is used up"}
+        services.refusal_log.add(Refusal(**refusal, pool="default", key=key.id))
+        services.refusal_log.flush()
+
+        def ids(options: str) -> list[str]:
+            listed = poolgate(f"request list {options} --json").stdout
+            return [one["id"] for one in json.loads(listed)["data"]]
+
+        assert ids("") == ["req_no", served["id"]]
+        assert [ids(options) for options in ("--refused", "--status 429", "--status failed --key ann")] == [
+            ["req_no"]
+        ] * 3
+        assert ids("--status ok") == [served["id"]]
+        assert poolgate("request list --refused").stdout.splitlines()[1].split()[2:7] == [
+            *("ann", "refused", "gpt-5", "429", "rate_limit_exceeded"),
+        ]
+        assert poolgate("request explain req_no").stdout == (
+            "/v1/responses for gpt-5, key 'ann', 2026-03-29 00:00Z\n"
+            "It was refused; the caller received status 429 (rate_limit_exceeded): $5.00 is used up\n"
+        )
+        assert json.loads(poolgate("request explain req_no --json").stdout)["state"] == "refused"
 
     def test_what_cannot_be(self, poolgate, services):
         services.pools.ensure("default")

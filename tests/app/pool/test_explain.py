@@ -49,7 +49,11 @@ def test_settled(store: StoreOfTest) -> None:
     assert (choice["account"], choice["by"], choice["policy"]) == (named("a"), "policy", "balanced")
     assert (choice["in_flight"], choice["cap"], choice["spare"]) == (1, 100, 1)
     assert choice["candidates"] == [{"account": named("a"), "score": 1, "why": "chosen"}]
-    assert (choice["out"], choice["tries"]) == ([], [{"wire": "chat"}])
+    assert choice["why"] == "lowest score of the policy 'balanced'; 1 of 100 parallel requests"
+    assert (choice["out"], choice["tries"]) == (
+        [],
+        [{"wire": "chat", "outcome": "a answered over its chat API."}],
+    )
 
 
 def test_what_it_used(store: StoreOfTest) -> None:
@@ -118,8 +122,13 @@ def test_every_attempt_with_what_became_of_it(store: StoreOfTest) -> None:
 
     before, after = told(store, "r1")["choices"]
 
+    name = after["account"]["name"]
+    assert [one.pop("outcome") for one in before["tries"]] == [
+        f"{first} refused its credential (expired). Its credential was renewed and it was tried again.",
+        f"{first} answered with a server error. The next attempt went to {name}.",
+    ]
     assert before["tries"] == [refused, failed]
-    assert after["tries"] == [{"wire": "chat"}]
+    assert after["tries"] == [{"wire": "chat", "outcome": f"{name} answered over its chat API."}]
     assert [one["account"]["name"] for one in after["out"]] == [first]
     assert after["out"][0]["state"] == "suspected"
 
@@ -143,7 +152,7 @@ def test_nobody_left(store: StoreOfTest) -> None:
 
     assert request["state"] == "open"
     assert request["choices"][1]["account"] is None
-    assert request["choices"][1]["candidates"][0]["why"] == "tried"
+    assert request["choices"][1]["candidates"][0]["why"] == "already tried for this request"
 
 
 def test_worker_that_never_came_back(store: StoreOfTest) -> None:

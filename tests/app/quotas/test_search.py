@@ -8,7 +8,9 @@ import pytest
 
 from app.errors import InvalidRequest
 from app.quotas import search as searching
+from app.quotas.refusal_log import Refusal, RefusalLog
 from app.quotas.search import Wanted, search
+from app.stores import keys
 from app.stores.scripts import Scripts
 from tests.support.booked import book
 
@@ -104,3 +106,44 @@ def test_what_cannot_be(found, wanted, param):
     with pytest.raises(InvalidRequest) as refused:
         found(**wanted)
     assert refused.value.param == param
+
+
+class TestRefused:
+    @pytest.fixture
+    def refuse(self, redis_client):
+        redis_client.hset(keys.api_key(POOL, "key_1"), "name", "k")
+
+        def do(number, **more):
+            log = RefusalLog(Scripts(redis_client))
+            fields = {"status": 429, "code": "rate_limit_exceeded", "message": "No", "key": "key_1"} | more
+            log.add(Refusal(f"no_{number}", 1, "gpt-5", "/v1/responses", pool=POOL, **fields))
+            log.flush()
+            return f"no_{number}"
+
+        return do
+
+    def test_in_one_order_page_by_page(self, booked, found, refuse):
+        """Nothing twice, nothing left out, however rows and refusals are mixed."""
+        ids = {refuse(number) if number % 3 else booked() for number in range(11)}
+
+        for size in (1, 2, 3, 20):
+            read, cursor = [], None
+            while True:
+                page_ids, page = found(cursor, most=size)
+                read += page_ids
+                assert len(page_ids) <= size + 1
+                if (cursor := page.cursor) is None:
+                    break
+            assert (len(read), set(read)) == (11, ids)
+
+    def test_filters(self, booked, found, refuse):
+        booked(status=429)
+        limited, missing = refuse(1), refuse(2, status=404, code="model_not_found")
+
+        assert found(refused=True)[0] == [missing, limited]
+        assert found(refused=True, status="404")[0] == [missing]
+        assert found(status="ok")[0] == []
+        assert found(refused=True, key="key_2")[0] == []
+        assert found(account="acct_1", refused=True)[0] == []
+        now = time.time()
+        assert found(refused=True, since=now + 60)[0] == found(refused=True, until=now - 60)[0] == []

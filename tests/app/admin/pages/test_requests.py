@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from app.quotas.refusal_log import Refusal
 from app.stores import keys
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
@@ -149,3 +150,47 @@ class TestOne:
 
         assert answer.status_code == 404
         assert "<script>alert" not in answer.text
+
+
+class TestRefused:
+    @pytest.fixture
+    def refused(self, services: Services, booked: Booked) -> str:
+        services.refusal_log.add(
+            Refusal(
+                "req_no",
+                1_795_000_000_000,
+                "gpt-5",
+                "/v1/responses",
+                429,
+                "rate_limit_exceeded",
+                f"No {MARKUP}",
+                pool=POOL,
+                key=booked.keys["ann"],
+            )
+        )
+        services.refusal_log.flush()
+        return "req_no"
+
+    def test_listed(self, inside: Visitor, booked: Booked, refused: str) -> None:
+        """Among all requests, by status, by key, and on their own."""
+        booked.row("r0", status=502)
+
+        assert set(found(inside.get(HOME).text)) == {"r0", refused}
+        for query in ("refused=true", "status=429", "refused=true&key=ann"):
+            page = inside.get(f"{HOME}?{query}").text
+            assert (found(page), MARKUP in page) == ([refused], False)
+        assert found(inside.get(f"{HOME}?refused=true&key=bob").text) == []
+
+    def test_explained(self, inside: Visitor, refused: str) -> None:
+        page = inside.get(f"{HOME}/{refused}").text
+
+        assert "It was refused; the caller received status 429 (rate_limit_exceeded): No" in page
+        assert MARKUP not in page
+
+    def test_counted(self, inside: Visitor, refused: str) -> None:
+        """On the overview and on the page of its key, with a link to them."""
+        for path, query in (("", "refused=true"), ("/keys/ann", "refused=true&amp;key=ann")):
+            page = inside.get(f"/admin/p/{POOL}{path or '/'}").text
+            assert "1 rate limit exceeded" in page
+            assert query in page or "key=ann&amp;refused=true" in page
+        assert "rate limit exceeded" not in inside.get(f"/admin/p/{POOL}/keys/bob").text

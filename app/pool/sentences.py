@@ -1,0 +1,104 @@
+"""Sentences that explain a request to a person: its outcome, each attempt, and each candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Json = Mapping[str, Any]
+
+SELECTED_BY = {
+    "policy": "lowest score of the policy '{policy}'",
+    "affinity": "session affinity: it served this conversation before",
+    "asked again": "tried again, because no other account was left",
+}
+FAILURES = {
+    "unreachable": "could not be reached",
+    "reset": "broke the connection before it answered",
+    "slow": "took too long",
+    "burst_limited": "was rate limited",
+    "model_limited": "was rate limited for this model",
+    "window_spent": "had used up its usage limit",
+    "credential": "refused its credential",
+    "overloaded": "was overloaded for this model",
+    "model_missing": "does not have the model",
+    "endpoint_missing": "does not have the endpoint",
+    "unsupported": "does not support the request",
+    "blocked": "refused the request without a known reason",
+    "server_error": "answered with a server error",
+    "cut": "ended its stream in the middle of the answer",
+    "differs": "answered with another text than was already delivered",
+    "garbled": "sent something that is not the protocol",
+    "redirected": "answered with a redirect",
+    "caller": "rejected the request itself",
+    "deadline": "did not answer before the overall deadline",
+}
+OUTCOMES = {
+    499: "The caller disconnected before the answer was complete.",
+    599: "The process that served it ended; the upper bound of its usage was charged.",
+}
+
+
+def outcome(row: Json) -> str:
+    """Return what the caller received, of a request as `explain` returns it."""
+    if row["state"] == "open":
+        return "It is still running."
+    if row["state"] == "expired":
+        return OUTCOMES[599]
+    status, code = row["status"], f" ({row['error']})" if row["error"] else ""
+    if row["state"] == "refused":
+        return f"It was refused; the caller received status {status}{code}: {row['message']}"
+    if status in OUTCOMES:
+        return OUTCOMES[status]
+    if status < 400:
+        return f"The caller received the complete answer (status {status})."
+    if row["usage"].get("first_ms") is not None:
+        return f"The answer broke off after it had begun; the caller received an error event{code}."
+    return f"The caller received an error: status {status}{code}."
+
+
+def selection(choice: Json) -> str:
+    """Return why an account was chosen and how busy it was; of a choice with an account."""
+    known = SELECTED_BY.get(choice["by"] or "", str(choice["by"] or "")).format(policy=choice["policy"])
+    load = f"{choice['in_flight']} of {choice['cap']} parallel requests"
+    if choice["spare"] is None or choice["spare"] >= 1:
+        return f"{known}; {load}"
+    return f"{known}; {load}, {choice['spare']:.0%} of its usage window left"
+
+
+def candidate(chosen: bool, why_not: str, score: float | None, chosen_score: float | None) -> str:
+    """Return what became of one candidate, by its score and that of the account that was chosen."""
+    if chosen:
+        return "chosen"
+    if why_not and why_not != "higher score":
+        return {"tried": "already tried for this request"}.get(why_not, why_not)
+    if score is not None and score == chosen_score:
+        return "same score; the chosen account came first"
+    return "higher score"
+
+
+def attempt(tried: Json, account: str, following: str) -> str:
+    """Return how one attempt at *account* ended; *following* says what came after a failure."""
+    if "failure" not in tried:
+        return f"{account} answered over its {tried['wire']} API."
+    failed = FAILURES.get(tried["failure"], tried["failure"].replace("_", " "))
+    code = f" ({tried['error']})" if tried.get("error") else ""
+    return f"{account} {failed}{code}. {following}"
+
+
+def after_failure(tried: Json, *, again: bool, next_account: str, last: bool) -> str:
+    """
+    Return what followed a failed attempt.
+
+    *again*: the same choice was tried once more; *next_account* is the account of the next choice, '' where
+    none was left; *last*: there was no next choice.
+    """
+    if again:
+        return "Its credential was renewed and it was tried again."
+    if not last:
+        if next_account:
+            return f"The next attempt went to {next_account}."
+        return "No other account was available."
+    if tried.get("action") == "tell":
+        return "Another account would not have helped, so none was tried."
+    return "No further attempt was made."
