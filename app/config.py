@@ -146,7 +146,7 @@ class Settings:
             oauth_issuer=reader.url("oauth_issuer", default.oauth_issuer),
             openai_base_url=reader.url("openai_base_url", default.openai_base_url),
             originator=reader.header("originator", default.originator),
-            user_agent=reader.header("user_agent", f"poolgate/{_version()}"),
+            user_agent=reader.header("user_agent", f"poolgate/{package_version()}"),
             log_level=reader.choice("log_level", default.log_level, LOG_LEVELS),
             max_body_bytes=reader.whole("max_body_bytes", 32, 1, 1024) * MIB,
             admin=reader.switch_or_address("admin", default.admin),
@@ -267,7 +267,8 @@ def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
         return False
 
 
-def _version() -> str:
+def package_version() -> str:
+    """Return the version that is installed; `dev` where it runs from a checkout."""
     try:
         return version("poolgate")
     except PackageNotFoundError:  # run from a checkout

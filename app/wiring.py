@@ -88,10 +88,20 @@ class Services:
         return Keeper(self.doors, self.audit, actor)
 
 
-def build(settings: Settings, *, demo: bool = False, tracing: Tracing | None = None) -> Services:
-    """Construct everything from *settings*; nothing connects yet."""
+def build(
+    settings: Settings,
+    *,
+    demo: bool = False,
+    tracing: Tracing | None = None,
+    store_timeout_seconds: float | None = None,
+) -> Services:
+    """
+    Construct everything from *settings*; nothing connects yet.
+
+    *store_timeout_seconds* is for one command to the store, where that differs from a request's.
+    """
     url = settings.redis_url or embedded.url(settings.home)
-    scripts = Scripts(make_client(url, settings.store_timeout_seconds))
+    scripts = Scripts(make_client(url, store_timeout_seconds or settings.store_timeout_seconds))
     vault = Vault(settings.secret_keys or keys_in_file(settings.home / "secret.key"))
     pools, accounts = PoolBook(scripts), AccountBook(scripts, vault)
     upstream = UpstreamClient(

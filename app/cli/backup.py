@@ -7,7 +7,6 @@ import secrets
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +15,7 @@ import click
 from app.cli.common import Command, actor, example, pool_name, read_secret, with_store
 from app.cli.output import REFUSED, show_json, table
 from app.cli.progress import progress
+from app.config import package_version
 from app.errors import InvalidRequest, NotFound
 from app.office.backup import Backup
 from app.office.restore import BackupFile, Contents, Restore, Restored
@@ -69,7 +69,7 @@ def backup(services: Services, as_json: bool, file: Path, variable: str | None, 
     with progress("Backing up", rows) as told, _new_file(file) as out:
         sealed = SealedWriter(out, passphrase)
         made = Backup(scripts, services.vault, secrets.token_hex(8), told)
-        for line in made.lines(pools, f"poolgate {_version()}"):
+        for line in made.lines(pools, f"poolgate {package_version()}"):
             sealed.write(line)
         sealed.close()
     services.audit.note(actor(), "backup.write", pool or "", file.name)
@@ -215,10 +215,3 @@ def _new_file(path: Path) -> Iterator[IO[bytes]]:
         unfinished.rename(path)
     finally:
         unfinished.unlink(missing_ok=True)
-
-
-def _version() -> str:
-    try:
-        return version("poolgate")
-    except PackageNotFoundError:  # run from a checkout
-        return "dev"

@@ -15,18 +15,22 @@ import click
 from click.shell_completion import CompletionItem
 
 from app.cli import complete
-from app.cli.output import failures_told
+from app.cli.output import failures_told, name_store
 from app.config import Settings
 from app.errors import InvalidRequest
 from app.office.actor import CLI, Actor
 from app.office.desk import Desk
 from app.pool.pools import DEFAULT, checked_name
-from app.stores import embedded
+from app.stores import causes, embedded
 from app.wiring import Services, build
 
+START_SECONDS = 3.0  # for the store to answer at all, so that every command ends within five seconds
+STORE_TIMEOUT_SECONDS = 2.0  # for one answer; a request of a caller waits less
 AS_JSON = "poolgate.as_json"  # in click's meta, because a failure may come before options are parsed
 MOST_SECRET_BYTES = 65536
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+_NAMED = re.compile(r"[A-Z_][A-Z0-9_]{0,39}")
 
 T = TypeVar("T")
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
@@ -144,15 +148,27 @@ def connect(redis_url: str | None, environ: Mapping[str, str]) -> Services:
     """
     Return services on the Redis that *redis_url* or *environ* names, else on the private server.
 
-    Raises ConfigError, EmbeddedServerError, or click.UsageError for a URL or a key that is malformed.
+    All commands come here, so none waits longer than START_SECONDS for a store that is away or hung,
+    nor longer than STORE_TIMEOUT_SECONDS for each answer of it later.
+    Raises ConfigError, EmbeddedServerError, StoreUnavailable, or click.UsageError for a URL or a key
+    that is malformed.
     """
-    named = {"REDIS_URL": redis_url} if redis_url else {}
-    settings = Settings.from_environment({**environ, **named})
-    settings = replace(settings, redis_url=embedded.redis_url(settings))
+    settings = settings_for(redis_url, environ)
+    settings = replace(settings, redis_url=embedded.redis_url(settings, START_SECONDS))
     try:
-        return build(settings)
+        services = build(settings, store_timeout_seconds=STORE_TIMEOUT_SECONDS)
     except ValueError:  # the error's own words could repeat a password
         raise click.UsageError(f"The Redis URL, or {settings.home}/secret.key, is malformed") from None
+    causes.check(services.scripts.client, START_SECONDS)
+    return services
+
+
+def settings_for(redis_url: str | None, environ: Mapping[str, str]) -> Settings:
+    """Return the settings of a command, and note whose address its failures name. Raises ConfigError."""
+    named = {"REDIS_URL": redis_url} if redis_url else {}
+    settings = Settings.from_environment({**environ, **named})
+    name_store(settings.redis_url or embedded.url(settings.home))
+    return settings
 
 
 def desk(services: Services, via: str = CLI) -> Desk:
@@ -176,14 +192,19 @@ def read_secret(what: str, variable: str | None, from_stdin: bool, *, required: 
     """
     Return the secret in the environment's *variable*, or on standard input; '' when it may be left out.
 
-    *what* is how its options begin. Messages never repeat *variable*: it may be the key itself.
+    *what* is how its options begin. A message repeats *variable* only where it looks like a name: it
+    may be the key itself.
     """
     if bool(variable) + from_stdin > 1 or (required and not variable and not from_stdin):
         raise click.UsageError(f"Give one of --{what}-env and --{what}-stdin")
     if variable:
         if _VARIABLE.fullmatch(variable) is None:
             raise click.UsageError(f"--{what}-env takes the name of an environment variable")
-        secret, source = os.environ.get(variable, ""), f"The variable that --{what}-env names"
+        looks_named = _NAMED.fullmatch(variable) is not None
+        source = f"The environment variable {variable if looks_named else f'that --{what}-env names'}"
+        if variable not in os.environ:
+            raise click.UsageError(f"{source} is not set")
+        secret = os.environ[variable]
     elif from_stdin:
         secret, source = _from_stdin(what), "Standard input"
     else:

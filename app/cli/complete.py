@@ -12,12 +12,12 @@ from click.shell_completion import CompletionItem, get_completion_class
 from app.config import ConfigError, Settings
 from app.errors import StoreUnavailable
 from app.pool.pools import DEFAULT
-from app.stores import embedded, keys
+from app.stores import causes, embedded, keys
 from app.stores.client import make_client, store_errors
 
 SHELLS = ("bash", "zsh", "fish")
 PROGRAM, VARIABLE = "poolgate", "_POOLGATE_COMPLETE"
-PATIENCE_SECONDS = 1.0  # somebody waits at a prompt
+TIMEOUT_SECONDS = 1.0  # a person waits at a prompt
 
 
 @click.command()
@@ -64,8 +64,12 @@ def _asked(ctx: click.Context, ask: Callable[[Any], Any]) -> list[str]:
     named = ctx.params.get("redis_url")
     try:
         settings = Settings.from_environment({**os.environ, **({"REDIS_URL": named} if named else {})})
-        client = make_client(settings.redis_url or embedded.url(settings.home), PATIENCE_SECONDS)
-        with store_errors():
-            return list(ask(client))
+        client = make_client(settings.redis_url or embedded.url(settings.home), TIMEOUT_SECONDS)
+        return causes.within(TIMEOUT_SECONDS, lambda: _names(client, ask))
     except (ConfigError, StoreUnavailable):
         return []
+
+
+def _names(client: Any, ask: Callable[[Any], Any]) -> list[str]:
+    with store_errors():
+        return list(ask(client))

@@ -7,10 +7,20 @@ from dataclasses import asdict
 
 import click
 
-from app.cli.common import Command, connect, example, json_option, pool_name, redis_url_option
-from app.cli.output import REFUSED, show_json, show_list, table
+from app.cli.common import (
+    Command,
+    connect,
+    example,
+    json_option,
+    pool_name,
+    redis_url_option,
+    settings_for,
+)
+from app.cli.output import REFUSED, STORE_UNAVAILABLE, show_json, show_list, store_failure, table
 from app.cli.rules import RULES
-from app.office.checkup import WRONG, checkup
+from app.errors import StoreUnavailable
+from app.office.checkup import STORE_FIX, WRONG, Finding, check_machine, checkup
+from app.stores.embedded import EmbeddedServerError
 
 
 @click.command("doctor", cls=Command, epilog=example("poolgate doctor", "poolgate doctor retries"))
@@ -20,7 +30,7 @@ from app.office.checkup import WRONG, checkup
 @json_option
 def doctor(rules: str | None, pool: str | None, redis_url: str | None, as_json: bool) -> None:
     """
-    Tell what is wrong, and how to mend it. Status 1 when something is.
+    Report what is wrong, and how to fix it. Status 1 when something is, 3 when the store cannot be used.
 
     With RULES it prints those that the gateway works by instead: `retries`, what is done about a
     failure; `states`, what it does to its account; `fields`, what becomes of request fields.
@@ -28,7 +38,7 @@ def doctor(rules: str | None, pool: str | None, redis_url: str | None, as_json: 
     if rules:
         _show_rules(rules, as_json)
         return
-    found = checkup(connect(redis_url, os.environ), pool)
+    found, away = _found(redis_url, pool)
     if as_json:
         show_list([asdict(one) for one in found])
     elif found:
@@ -36,8 +46,22 @@ def doctor(rules: str | None, pool: str | None, redis_url: str | None, as_json: 
         click.echo(table(("", "WHERE", "WHAT", "TO MEND IT"), rows))
     else:
         click.echo("All is well.")
+    if away:
+        raise click.exceptions.Exit(STORE_UNAVAILABLE)
     if any(one.level == WRONG for one in found):
         raise click.exceptions.Exit(REFUSED)
+
+
+def _found(redis_url: str | None, pool: str | None) -> tuple[list[Finding], bool]:
+    """Return what is wrong, and whether the store could not be used (then of this machine alone)."""
+    try:
+        return checkup(connect(redis_url, os.environ), pool), False
+    except EmbeddedServerError as error:
+        what = str(error)
+    except StoreUnavailable as error:
+        what = store_failure(error)
+    settings = settings_for(redis_url, os.environ)
+    return [*check_machine(settings), Finding(WRONG, "redis", what, STORE_FIX)], True
 
 
 def _show_rules(name: str, as_json: bool) -> None:

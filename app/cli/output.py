@@ -13,12 +13,14 @@ from marshmallow import ValidationError
 from app.config import ConfigError
 from app.errors import GatewayError, InvalidRequest, StoreUnavailable
 from app.office.words import moment as moment  # for the commands
+from app.stores import causes
 from app.stores.embedded import EmbeddedServerError
 from app.stores.secrets import UnreadableSecret
 from schemas.faults import first_fault
 
 REFUSED, USAGE, STORE_UNAVAILABLE = 1, 2, 3  # exit codes
 GAP = "  "
+STORE = "poolgate.store"  # in click's meta: the address of the store
 
 
 class Figure(str):
@@ -70,7 +72,7 @@ def failures_told(*, as_json: bool) -> Iterator[None]:
     except EmbeddedServerError as error:
         _fail(StoreUnavailable(str(error)), STORE_UNAVAILABLE, as_json)
     except StoreUnavailable as error:
-        _fail(error, STORE_UNAVAILABLE, as_json)
+        _fail(StoreUnavailable(store_failure(error)), STORE_UNAVAILABLE, as_json)
     except UnreadableSecret as error:
         _fail(GatewayError(str(error)), REFUSED, as_json)
     except OSError as error:
@@ -79,6 +81,20 @@ def failures_told(*, as_json: bool) -> Iterator[None]:
         _fail(GatewayError(f"{error.filename}: {error.strerror}"), REFUSED, as_json)
     except GatewayError as error:
         _fail(error, REFUSED, as_json)
+
+
+def name_store(url: str) -> None:
+    """Note the address that a failure of this command names, without its password."""
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.meta[STORE] = causes.address(url)
+
+
+def store_failure(error: StoreUnavailable) -> str:
+    """Return why the store of this command could not be used, with its address."""
+    context = click.get_current_context(silent=True)
+    address = context.meta.get(STORE) if context is not None else None
+    return f"The store{f' at {address}' if address else ''} {causes.cause(error)}"
 
 
 def _with_hint(error: click.UsageError) -> str:

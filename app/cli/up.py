@@ -17,10 +17,12 @@ import orjson
 import structlog
 
 from app import log
+from app.cli import common
 from app.cli.first_start import DemoUpstream, Prepared, prepare
+from app.cli.output import name_store
 from app.cli.supervisor import Child, ChildFailed, Stopped, Supervisor
 from app.config import NAMES, ConfigError, Settings
-from app.stores import embedded
+from app.stores import causes, embedded
 from app.stores.embedded import EmbeddedServerError
 from app.wiring import build
 
@@ -55,7 +57,8 @@ def up(demo: bool, host: str | None, port: str | None, workers: str | None, open
     _refuse_used_port(settings.bind, settings.port, "--port")
     if settings.admin_port is not None:
         _refuse_used_port(settings.admin_host, settings.admin_port, NAMES["admin"])
-    embedded.redis_url(settings)
+    name_store(settings.redis_url or embedded.url(settings.home))
+    causes.check_writable(embedded.redis_url(settings, common.START_SECONDS), common.START_SECONDS)
     upstream = DemoUpstream(_free_port(), secrets.token_urlsafe(32)) if demo else None
     supervisor = Supervisor(
         _stages(_children_environ(environ, settings), upstream),

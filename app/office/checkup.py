@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from app.errors import StoreUnavailable
+from app.config import Settings
 from app.office import check_host, check_pools, check_redis
 from app.office.finding import NOTE, WRONG, Finding
 from app.stores import embedded
@@ -18,7 +18,9 @@ from app.stores import embedded
 if TYPE_CHECKING:
     from app.wiring import Services
 
-__all__ = ["NOTE", "WRONG", "Finding", "check_store", "checkup"]
+__all__ = ["NOTE", "STORE_FIX", "WRONG", "Finding", "check_machine", "check_store", "checkup"]
+
+STORE_FIX = "start it, or set REDIS_URL to where it is"
 
 
 def check_store(services: Services) -> Iterator[Finding]:
@@ -26,21 +28,20 @@ def check_store(services: Services) -> Iterator[Finding]:
     return check_redis.redis(services.scripts.client, services.settings.store_timeout_seconds)
 
 
+def check_machine(settings: Settings) -> Iterator[Finding]:
+    """Yield what is wrong with this machine, and what was repaired on it; needs no store."""
+    yield from check_host.disk(settings.home)
+    yield from check_host.secret_file(settings.home / "secret.key")
+    yield from check_host.spool(settings.home / "spool")
+    if settings.redis_url in ("", embedded.url(settings.home)):
+        yield from check_host.repairs(settings.home, time.time())
+
+
 def checkup(services: Services, pool: str | None) -> list[Finding]:
-    """Return everything found, in *pool* or in all; nothing: all is well."""
-    settings, client = services.settings, services.scripts.client
-    found = [
-        *check_host.disk(settings.home),
-        *check_host.secret_file(settings.home / "secret.key"),
-        *check_host.spool(settings.home / "spool"),
+    """Return everything found, in *pool* or in all; nothing: all is well. Raises StoreUnavailable."""
+    return [
+        *check_machine(services.settings),
+        *check_store(services),
+        *check_host.jobs(services.scripts.client),
+        *check_pools.pools(services, pool),
     ]
-    if settings.redis_url == embedded.url(settings.home):
-        found += check_host.repairs(settings.home, time.time())
-    try:
-        found += check_store(services)
-        found += check_host.jobs(client)
-        found += check_pools.pools(services, pool)
-    except StoreUnavailable:
-        mend = "start it, or set REDIS_URL to where it is"
-        found.append(Finding(WRONG, check_redis.WHERE, "it does not answer", mend))
-    return found

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import Any
 
-from app.config import Settings
+from app.config import Settings, package_version
 from app.pool.pools import POLICIES
 
 TOLD = (
@@ -23,7 +22,7 @@ def in_force(settings: Settings) -> dict[str, Any]:
     told = {name: getattr(settings, name) for name in TOLD}
     told = {name: _CREDENTIALS.sub("", one) if isinstance(one, str) else one for name, one in told.items()}
     return {
-        "version": version("poolgate"),
+        "version": package_version(),
         "settings": told,
         "time_limits": asdict(settings.limits),
         "policies": POLICIES,

@@ -99,7 +99,9 @@ def _from_sentinels(netloc: str, path: str, query: dict[str, str], options: dict
     addresses = [_host_and_port(host) for host in hosts.split(",")]
     service, _, database = path.strip("/").partition("/")
     username, _, password = credentials.partition(":")
-    sentinel: Any = Sentinel(addresses, sentinel_kwargs={"socket_timeout": options["socket_timeout"]})  # type: ignore[no-untyped-call]
+    sentinel: Any = Sentinel(  # type: ignore[no-untyped-call]
+        addresses, sentinel_kwargs={name: options[name] for name in ("socket_timeout", "retry")}
+    )
     return sentinel.master_for(
         service,
         db=int(database or 0),

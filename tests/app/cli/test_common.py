@@ -112,7 +112,7 @@ class TestFailures:
         result = poolgate(command, REDIS_URL=f"redis://127.0.0.1:{free_port()}")
 
         assert (result.exit_code, result.stdout) == (3, "")
-        assert result.stderr.startswith("Error: The gateway's store is not answering")
+        assert result.stderr.startswith("Error: The store at redis://127.0.0.1:")
         assert result.stderr.count("\n") == 1
 
     def test_the_store_is_away_in_json(self, poolgate):
@@ -186,8 +186,9 @@ class TestSecrets:
         [
             ((), "Give one of --api-key-env and --api-key-stdin"),
             (("--api-key-env", "K", "--api-key-stdin"), "Give one of --api-key-env and --api-key-stdin"),
-            (("--api-key-env", "EMPTY"), "The variable that --api-key-env names is empty"),
-            (("--api-key-env", "UNSET_HERE"), "The variable that --api-key-env names is empty"),
+            (("--api-key-env", "EMPTY"), "The environment variable EMPTY is empty"),
+            (("--api-key-env", "UNSET_HERE"), "The environment variable UNSET_HERE is not set"),
+            (("--api-key-env", "unset_here"), "The environment variable that --api-key-env names is not set"),
             (("--api-key-stdin",), "Standard input is empty"),
         ],
     )

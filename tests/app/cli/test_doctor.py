@@ -58,10 +58,12 @@ def test_nothing_there(poolgate: Run) -> None:
 
 
 def test_redis_away(poolgate: Run) -> None:
-    result = poolgate("doctor", REDIS_URL="redis://127.0.0.1:1/0")
+    """What can be looked at without it is looked at; status 3, as of any command."""
+    result = poolgate("doctor", REDIS_URL="redis://:secret@127.0.0.1:1/0")
 
-    assert result.exit_code == 1
-    assert "it does not answer" in result.stdout
+    assert result.exit_code == 3
+    assert "The store at redis://127.0.0.1:1/0 refuses connections: nothing listens there" in result.stdout
+    assert "secret" not in result.stdout
 
 
 def test_redis_that_may_forget(poolgate: Run, healthy: Account, redis_client: Any) -> None:

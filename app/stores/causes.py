@@ -1,0 +1,125 @@
+"""Why the store could not be used, in one clause for people, and its address without its password."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from redis.exceptions import RedisError
+
+from app.errors import StoreUnavailable
+from app.stores.client import make_client, store_errors, unavailable
+
+T = TypeVar("T")
+
+MAX_WORDS = 200  # of an error that is not in the table
+PROBE, PROBE_MS = "pg:probe", 1000  # a string that says whether something can be written; expires
+
+# What is in the text of an error, of whatever class: redis-py and scripts wrap them differently.
+_BY_TEXT = (
+    (
+        r"\bWRONGPASS\b|\bNOAUTH\b|Authentication required|invalid (?:user|pass)|without any pass",
+        "refuses the password",
+    ),
+    (r"\bNOPERM\b|has no permissions", "does not let this user do that (see its access control list)"),
+    (r"\bMISCONF\b", "takes no writes: it cannot write to its disk (full, or failing)"),
+    (r"\bOOM\b|used memory > 'maxmemory'", "takes no writes: its memory is full (maxmemory)"),
+    (r"\bREADONLY\b|read only replica", "takes no writes: it is a replica"),
+    (r"\bLOADING\b|loading the dataset", "is still loading its data; try again in a while"),
+    (r"CERTIFICATE_VERIFY_FAILED", "has a TLS certificate that is not trusted"),
+    (r"\bSSL\b|\bTLS\b|WRONG_VERSION_NUMBER", "does not complete the TLS handshake (does it speak TLS?)"),
+    (
+        r"Name or service not known|nodename nor servname|No address associated",
+        "has a host name that is unknown",
+    ),
+    (r"Temporary failure in name resolution", "has a host name that could not be resolved"),
+    (r"[Cc]onnection refused", "refuses connections: nothing listens there"),
+    (r"No such file or directory", "is not running: its socket is not there"),
+    (r"No master found", "has no master that its sentinels know"),
+    (r"[Tt]imeout|timed out", "does not answer in time: it is stopped, too busy, or cut off by a firewall"),
+)
+_PASSWORD = re.compile(r"//[^/@\s]*@")
+
+
+def address(url: str) -> str:
+    """Return *url* without its user name, password and options."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def cause(error: BaseException) -> str:
+    """Return what *error*, or what it came from, says of the store: a clause without a subject."""
+    found = list(_chain(error))
+    for one in found:
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return "has a TLS certificate that is not trusted"
+        if isinstance(one, socket.gaierror):
+            return "has a host name that could not be resolved"
+    text = "\n".join(str(one) for one in found if not isinstance(one, StoreUnavailable))
+    for pattern, clause in _BY_TEXT:
+        if re.search(pattern, text):
+            return clause
+    if any(isinstance(one, TimeoutError) for one in found):
+        return "does not answer in time: it is stopped, too busy, or cut off by a firewall"
+    reason = next((str(one) for one in found if isinstance(one, RedisError) and str(one)), "")
+    words = _PASSWORD.sub("//", " ".join(reason.split()))[:MAX_WORDS]
+    return f"does not answer: {words}" if words else "does not answer"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen = 0
+    while error is not None and seen < 10:
+        yield error
+        error, seen = error.__cause__ or error.__context__, seen + 1
+
+
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """
+    Return what *call* returns, or raise what it raises; StoreUnavailable when it takes longer.
+
+    For what has no time limit of its own, such as the resolution of a host name: *call* then goes on
+    in a thread that does not keep the process from ending.
+    """
+    done: list[T] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            done.append(call())
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if failed:
+        raise failed[0]
+    if not done:
+        raise unavailable() from TimeoutError(f"Timeout after {seconds:g} s")
+    return done[0]
+
+
+def check(client: Any, seconds: float) -> None:
+    """Raise StoreUnavailable unless the store of *client* answers within *seconds*; it may be full."""
+
+    def ask() -> None:
+        with store_errors():
+            client.time()  # PING fails where the disk is full, although reads would work
+
+    within(seconds, ask)
+
+
+def check_writable(url: str, seconds: float) -> None:
+    """Raise StoreUnavailable unless something can be written to the store at *url*."""
+    client = make_client(url, seconds)
+
+    def write() -> None:
+        with store_errors():
+            client.set(PROBE, "1", px=PROBE_MS)
+
+    within(seconds, write)
