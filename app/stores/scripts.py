@@ -18,7 +18,7 @@ from app.stores import keys
 from app.stores.client import STORE_ERRORS, unavailable
 from app.stores.direct import for_scripts
 
-_BASE = ("clock", "keys")
+_BASE = ("clock", "keys", "check")
 _ACCOUNTS = (*_BASE, "policy", "accounts")
 _SIGN_INS = (*_ACCOUNTS, "back", "sign_ins")
 _REQUESTS = (*_BASE, "policy", "windows", "accounts", "requests")

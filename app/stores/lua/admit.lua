@@ -9,6 +9,8 @@
 -- All checks come before any charge: a refusal costs nothing. A second call with the same id
 -- returns what the first one got.  Invariant: settled + held <= max for every strict limit.
 local ask, now = cjson.decode(ARGV[1]), clock()
+check_request(ask)
+check_each(ask.tried, 'text', 'tried')
 local p = redis.call('HMGET', POOL, 'policy', 'limits')
 local policy = p[1] or 'balanced'
 

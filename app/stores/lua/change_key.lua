@@ -2,7 +2,10 @@
 -- KEYS[1]  root of the pool
 -- ARGV     key id, JSON {field: value}
 -- Returns  1 changed, 0 when there is no such key.
+local fields = cjson.decode(ARGV[2])
+check(fields, {})
+check_each(fields, 'scalar', 'fields')
 local key = api_key_key(ARGV[1])
 if redis.call('EXISTS', key) == 0 then return 0 end
-for field, value in pairs(cjson.decode(ARGV[2])) do redis.call('HSET', key, field, value) end
+for field, value in pairs(fields) do redis.call('HSET', key, field, stored(value)) end
 return 1

@@ -5,6 +5,8 @@
 --          does not take the access token either
 -- Returns  1, or 0 when the lease was not the last one.
 local ask, now = cjson.decode(ARGV[1]), clock()
+check(ask, { account = 'text', fence = 'count', reason = 'text', dead = '?flag', answered = '?flag', refused = '?flag',
+  cool_ms = 'count' })
 local key = account_key(ask.account)
 local v = redis.call('HMGET', key, 'refresh_fence', 'refresh_held')
 if tonumber(v[1]) ~= ask.fence or v[2] ~= '1' then return 0 end

@@ -5,6 +5,7 @@
 --          no longer the current one.
 -- Safe to repeat: the same tokens are kept once.
 local ask, now = cjson.decode(ARGV[1]), clock()
+check(ask, { account = 'text', fence = 'count', rotation = 'count', sign_in = 'blob', expires_ms = 'count' })
 local v = redis.call('HMGET', account_key(ask.account), 'refresh_fence', 'rotation', 'refresh_held', 'version')
 if tonumber(v[1]) ~= ask.fence then return 0 end
 if tonumber(v[2]) == ask.rotation + 1 and v[3] == '0' then return tonumber(v[4]) end

@@ -14,6 +14,7 @@
 -- Invariant: of one rotation at most one exchange is under way.
 -- Safe to repeat: a lease whose reply was lost is waited out.
 local ask, now = cjson.decode(ARGV[1]), clock()
+check(ask, { account = 'text', rotation = 'count', refused = '?flag', ttl_ms = 'count' })
 local key = account_key(ask.account)
 local v = redis.call('HMGET', key, 'sign_in', 'rotation', 'expires_ms', 'refresh_until_ms', 'refresh_unanswered',
   'refresh_dead', 'version')

@@ -4,9 +4,12 @@
 --          room says that the usage windows have room again, which ends window_spent
 -- Returns  1, or 0 when there is no such account (any more).
 local ask, now = cjson.decode(ARGV[1]), clock()
+check(ask, { account = 'text', fields = '?object', room = '?flag' })
+check_each(ask.fields, 'scalar', 'fields')
+ask.mark = check_mark(ask.mark)
 if not read_account(ask.account, now) then return 0 end
 local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
-for field, value in pairs(ask.fields or {}) do redis.call('HSET', account_key(ask.account), field, value) end
+for field, value in pairs(ask.fields or {}) do redis.call('HSET', account_key(ask.account), field, stored(value)) end
 if ask.mark then apply_mark(ask.account, ask.mark, now, policy) end
 local a = read_account(ask.account, now)
 if ask.room and (a.tested or a.state) == 'window_spent' then

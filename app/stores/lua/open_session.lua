@@ -3,6 +3,8 @@
 -- ARGV[1]  JSON {digest (of the secret id), id (public), operator, address, agent, idle_ms, life_ms, most}
 -- Returns  1 opened, 0 when there is no such operator. Of more than `most` sessions the oldest end.
 local ask, now = cjson.decode(ARGV[1]), clock()
+check(ask, { digest = 'text', id = 'text', operator = 'text', address = 'text', agent = 'text', idle_ms = 'count',
+  life_ms = 'count', most = 'count' })
 if redis.call('EXISTS', operator_key(ask.operator)) == 0 then return 0 end
 local ends = now + ask.life_ms
 redis.call('HSET', session_key(ask.digest), 'id', ask.id, 'operator', ask.operator, 'address', ask.address,

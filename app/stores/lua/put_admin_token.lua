@@ -3,6 +3,7 @@
 -- ARGV[1]  JSON {name, digest (SHA-256 of the secret), by, expires_ms (0: never)}
 -- Returns  'stored', 'taken' when a token that still works has that name, or 'past'.
 local ask, now = cjson.decode(ARGV[1]), clock()
+check(ask, { name = 'text', digest = 'text', by = 'text', expires_ms = 'count' })
 local names = root .. 'admin-tokens' -- hash: name -> digest
 local function token_key(digest) return root .. 'adm:' .. digest end
 if ask.expires_ms > 0 and ask.expires_ms <= now then return 'past' end

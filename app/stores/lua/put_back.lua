@@ -8,6 +8,7 @@
 -- charged what it held, until a settlement that comes late after all corrects that. Versions become
 -- the time of now, so that no process takes what it remembers of the former pool for news.
 local ask, now = cjson.decode(ARGV[1]), clock()
+check(ask, { run = 'text', backup = 'text', last_id = 'text', replace = '?flag' })
 local staged, old = root .. 'restore:' .. ask.run, root .. 'restore-old:' .. ask.run
 if redis.call('HGET', POOL, 'restored_by') == ask.run then return 'done' end -- the reply was lost
 if redis.call('GET', root .. 'restore-by') ~= ask.run then return 'taken' end

@@ -12,6 +12,11 @@ local RETAINED_MS = 31 * 86400000
 local BATCH_MS = 60000
 
 local ask, now = cjson.decode(ARGV[1]), clock()
+check(ask, { batch = 'text', groups = 'list' })
+for _, group in ipairs(ask.groups) do
+  check(group, { key = 'text', digest = 'text', code = 'text', count = 'count', out = '?flag', entries = 'list' })
+  check_each(group.entries, 'blob', 'entries')
+end
 local known = {}
 for _, group in ipairs(ask.groups) do
   local id = group.key ~= '' and group.key or redis.call('GET', secret_key(group.digest))

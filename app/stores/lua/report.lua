@@ -6,6 +6,11 @@
 -- Returns  JSON: {account, …} as admit does, or {refused: no_accounts | lease, …}.
 -- Safe to repeat: a report of an attempt that is no longer the newest returns the newest.
 local ask, now = cjson.decode(ARGV[1]), clock()
+check_request(ask)
+check(ask, { attempt = 'count', tried = 'list', never = 'list' })
+check_each(ask.tried, 'text', 'tried')
+check_each(ask.never, 'text', 'never')
+ask.mark = check_mark(ask.mark) or {}
 local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
 local r = redis.call('HMGET', request_key(ask.id), 'attempt', 'account', 'choice', 'why', 'expired')
 if r[1] and tonumber(r[1]) > ask.attempt then return r[3] end

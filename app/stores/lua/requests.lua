@@ -16,6 +16,20 @@ local SHORTEST_DAY_MS = 23 * HOUR_MS -- that on which clocks go forward
 local FIGURES = { 'input_tokens', 'output_tokens', 'cached_tokens', 'reasoning_tokens', 'cost', 'waste_cost',
   'first_ms', 'total_ms' }
 
+-- Checks what totals and limits are made of; the rest of a row is stored as it is.
+local function check_row(row)
+  check(row, { at_ms = 'count', key = 'text', account = 'text', model = 'text', endpoint = '?text', status = 'count',
+    source = 'text', attempts = '?list', ceiling_cost = '?figure' })
+  for _, figure in ipairs(FIGURES) do
+    local n = row[figure]
+    if n == cjson.null then
+      row[figure] = nil
+    elseif n ~= nil and not IS.figure(n) then
+      refuse(figure)
+    end
+  end
+end
+
 -- Adds a row to the totals in a hash; says whether it is the first of its kind there. A correction is
 -- not another request.
 local function tally(key, prefix, row)

@@ -3,7 +3,7 @@
 -- ARGV     key id, SHA-256 of the new secret (hex), how long the former one stays valid (ms)
 -- Returns  {1, until when the former secret is valid (ms; 0: no more)}, or {0} when there is no such key.
 -- At most two secrets of a key are valid: one that was rotated out before ends now.
-local id, digest, overlap, now = ARGV[1], ARGV[2], tonumber(ARGV[3]), clock()
+local id, digest, overlap, now = ARGV[1], ARGV[2], number_argument(ARGV[3], 'overlap'), clock()
 local key = api_key_key(id)
 if redis.call('EXISTS', key) == 0 then return { 0 } end
 local v = redis.call('HMGET', key, 'digest', 'former', 'former_until_ms')

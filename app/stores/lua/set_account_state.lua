@@ -3,6 +3,7 @@
 -- ARGV     account id, active | paused, reason
 -- Returns  1 done, 0 unknown.
 local id, wanted, now = ARGV[1], ARGV[2], clock()
+check(ARGV, { [1] = 'text', [2] = 'text', [3] = 'text' })
 local a = read_account(id, now)
 if not a then return 0 end
 local policy = redis.call('HGET', POOL, 'policy') or 'balanced'

@@ -8,6 +8,13 @@
 -- A limit that is added counts what its window has seen so far, as the roll-ups tell it, and holds
 -- what open requests may still use. One that is removed forgets; one that only changes goes on.
 local ask, now = cjson.decode(ARGV[1]), clock()
+check(ask, { key = 'text', was = 'blob', list = 'blob', added = '?object', removed = '?text', days = 'list', calendar = 'object' })
+check_each(ask.days, 'count', 'days')
+check_calendar(ask.calendar)
+if ask.added then
+  check(ask.added, { id = 'text', what = 'text', per = 'text', max = 'count', mode = 'text', model = '?text' })
+  if ask.added.max < 1 or not PERIODS[ask.added.per] or not WHATS[ask.added.what] then refuse('added') end
+end
 local owner = ask.key ~= '' and api_key_key(ask.key) or POOL
 if (redis.call('HGET', owner, 'limits') or '[]') ~= ask.was then return cjson.encode({ refused = 'changed', now = now }) end
 

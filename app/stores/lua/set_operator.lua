@@ -2,7 +2,8 @@
 -- KEYS[1]  root of the office
 -- ARGV[1]  JSON {name, fields: {field: text}}
 -- Returns  1 changed, 0 when there is no such operator.
-local ask = cjson.decode(ARGV[1])
+local ask = check(cjson.decode(ARGV[1]), { name = 'text', fields = 'object' })
+check_each(ask.fields, 'blob', 'fields')
 local key = operator_key(ask.name)
 if redis.call('EXISTS', key) == 0 then return 0 end
 for field, text in pairs(ask.fields) do

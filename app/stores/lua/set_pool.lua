@@ -3,6 +3,9 @@
 -- ARGV[1]  JSON {fields: {policy, zone, settings}, each only if it changes; was: the settings that were read}
 -- Returns  1 done, 0 where another hand has changed the settings meanwhile.
 local ask, now = cjson.decode(ARGV[1]), clock()
+check(ask, { fields = 'object', was = '?blob' })
+check(ask.fields, { policy = '?text', zone = '?text', settings = '?blob' })
+check_each(ask.fields, 'scalar', 'fields')
 if ask.fields.settings and (redis.call('HGET', POOL, 'settings') or '') ~= ask.was then return 0 end
 for field, value in pairs(ask.fields) do redis.call('HSET', POOL, field, value) end
 if ask.fields.policy then

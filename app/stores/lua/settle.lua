@@ -8,6 +8,10 @@
 -- A request that is not known here, because a failover lost its admission, is charged all the
 -- same; its row is marked `unheld`.
 local ask, now = cjson.decode(ARGV[1]), clock()
+check(ask, { id = 'text', row = 'object', calendar = '?object', ownership = '?text' })
+ask.mark = check_mark(ask.mark)
+check_calendar(ask.calendar)
+check_row(ask.row)
 if redis.call('EXISTS', settled_key(ask.id)) == 1 then return '' end
 local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
 local row, r = ask.row, read_request(ask.id)

@@ -4,6 +4,11 @@
 -- Returns  {0} counted; else, and then nothing is counted, {for how many ms it would be refused, whether
 --          this is the first refusal of those (1 or 0)}.
 local ask, now = cjson.decode(ARGV[1]), clock()
+check(ask, { id = 'text', limits = 'list' })
+for _, limit in ipairs(ask.limits) do
+  check(limit, { what = 'text', most = 'count', window_ms = 'count', ['unless'] = '?text' })
+  if limit.most < 1 or limit.window_ms < 1 then refuse('limits') end
+end
 local wait, spent, holding = 0, nil, {}
 for _, limit in ipairs(ask.limits) do
   if not limit.unless or redis.call('EXISTS', tries_key(limit.unless)) == 0 then holding[#holding + 1] = limit end

@@ -9,6 +9,9 @@
 -- Invariant: settled + held <= max, at every admission, in every window, though the clock go back.
 
 local PERIOD_MS = { second = 1000, minute = 60000 }
+local PERIODS = { none = true, second = true, minute = true, hour = true, day = true, week = true, month = true, ever = true }
+local WHATS = { requests = true, input_tokens = true, output_tokens = true, total_tokens = true, cost = true,
+  parallel_requests = true }
 
 -- Amounts are whole numbers below this: sums of them stay exact in a double, and cjson writes
 -- 14 digits. A request that may use more has no bound.

@@ -1,0 +1,204 @@
+"""A script that is given nonsense takes it, or refuses and leaves every byte of the store as it was."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import orjson
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.stores import keys
+from app.stores.scripts import PARTS, source
+from tests.support.store import CLOCK, START_MS, StoreOfTest, limit
+
+READING = {"authenticate", "missing", "snapshot", "standing"}
+WITHOUT_ARGUMENTS = {"ensure_pool"}
+NAMES_ALONE = {
+    "remove_key",
+    "remove_operator",
+    "remove_account",
+    "end_sessions",
+    "spend_code",
+    "put_operator",
+}
+MARKS: list[dict[str, Any]] = [
+    {"ok": True, "windows": [[5, START_MS + 60_000, 300], None]},
+    {"state": "window_spent", "reason": "r", "wait_ms": 5000, "windows": [None, [100, START_MS + 5000]]},
+    {"state": "credential_dead", "reason": "r", "wait_ms": 0, "retest_wait_ms": 0},
+    {"soft": True, "reason": "cut", "base_ms": 1000, "most_ms": 20_000},
+    {"model": "m", "wait_ms": 5000},
+]
+FIELDS = {"offer": "c:openai:any", "weight": 1, "cap": 5, "group": 0, "name": "b", "kind": "openai"}
+
+
+def _session(store: StoreOfTest) -> None:
+    store.scripts.run("put_operator", keys.OFFICE, "ann", "hash", "")
+    store.scripts.run_raw("open_session", keys.OFFICE, _OPEN_SESSION)
+
+
+_OPEN_SESSION = {"digest": "d", "id": "s", "operator": "ann", "address": "::1", "agent": "x"}
+_OPEN_SESSION |= {"idle_ms": 5000, "life_ms": 9000, "most": 3}
+
+
+_REFUSALS = {"key": "k", "digest": "", "code": "c", "count": 2, "out": True, "entries": ["{}", "{}"]}
+
+
+def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
+    """What each script takes; an argument that is no string goes as JSON."""
+    ask, mark = store.ask("new", affinity="aff"), MARKS[index % len(MARKS)]
+    row = store.row(
+        "open", output_tokens=5, cost=7, cached_tokens=1, reasoning_tokens=2, total_ms=3, attempts=[]
+    )
+    sign_in = {"account": "a", "sign_in": "sealed", "expires_ms": START_MS + 1000}
+    return {
+        "admit": [ask],
+        "report": [store.ask("open") | {"attempt": 1, "mark": mark, "tried": ["a"], "never": []}],
+        "settle": [
+            {"id": "open", "mark": mark, "row": row, "calendar": store.calendar(), "ownership": "own"}
+        ],
+        "renew": ["30000", "open", "other"],
+        "set_limits": [
+            {"key": "k", "was": store.client.hget(keys.api_key(store.pool, "k"), "limits"), "list": "[]"}
+            | {"added": limit("new", "output_tokens", "day", 50), "removed": "day"}
+            | {"days": [START_MS - 3_600_000], "calendar": store.calendar()}
+        ],
+        "change_key": ["k", {"name": "k", "raw": 1}],
+        "create_key": ["k2", "k2", "digest", {"id": "k2", "limits": "[]"}],
+        "rotate_key": ["k", "new-digest", "5000"],
+        "record_refusals": [{"batch": "b", "groups": [_REFUSALS, _REFUSALS | {"key": "unknown"}]}],
+        "close_audit": ["entry", "done", "{}"],
+        "set_pool": [{"fields": {"policy": "ordered", "zone": "UTC", "settings": "{}"}, "was": ""}],
+        "put_back": [{"run": "run", "backup": "b", "last_id": "0-0", "replace": True}],
+        "keep_summary": ["h", "1774742400", "token", {"all": "{}"}],
+        "put_account": ["b", "b", FIELDS, ["m"]],
+        "set_account_state": ["a", ("active", "paused")[index % 2], "why"],
+        "observe_account": [{"account": "a", "fields": {"plan": "x"}, "mark": mark, "room": index % 2 == 0}],
+        "lease_refresh": [{"account": "s", "rotation": 0, "refused": index % 2 == 0, "ttl_ms": 5000}],
+        "fail_refresh": [
+            {"account": "s", "fence": 1, "reason": "r", "dead": index % 2 == 0, "answered": True}
+            | {"refused": True, "cool_ms": 1000}
+        ],
+        "keep_tokens": [sign_in | {"account": "s", "fence": 1, "rotation": 0}],
+        "replace_tokens": [sign_in],
+        "open_session": [_OPEN_SESSION],
+        "see_session": ["d", "5000"],
+        "set_operator": [{"name": "ann", "fields": {"password": "x", "recovery": ""}}],
+        "put_admin_token": [
+            {"name": "t", "digest": "d", "by": "ann", "expires_ms": index % 2 * (START_MS + 1000)}
+        ],
+        "try_sign_in": [
+            {"id": "x", "limits": [{"what": "name:x", "most": 3, "window_ms": 1000, "unless": "known"}]}
+        ],
+    }
+
+
+OPERATIONS = sorted(set(PARTS) - READING - WITHOUT_ARGUMENTS - NAMES_ALONE)
+OFFICE = {"open_session", "see_session", "set_operator", "put_admin_token", "try_sign_in", "close_audit"}
+
+
+def _filled(client: Any) -> StoreOfTest:
+    """A pool with something of everything."""
+    client.flushall()
+    store = StoreOfTest(client)
+    client.set(keys.root(keys.OFFICE) + "test-clock", START_MS)
+    store.account("a", cap=5)
+    store.account("s", cap=5)
+    client.hset(keys.account(store.pool, "s"), mapping={"sign_in": "x", "rotation": 0, "expires_ms": 0})
+    store.key(
+        "k",
+        limit("minute", "output_tokens", "minute", 1000),
+        limit("day", "cost", "day", 1000),
+        limit("parallel", "parallel_requests", "none", 9),
+    )
+    store.admit("open", output_tokens=10, cost=10, affinity="aff")
+    _session(store)
+    root = keys.root(store.pool)
+    client.hset(keys.root(keys.OFFICE) + "audit-open", "entry", "{}")
+    client.hset(keys.summary(store.pool, "h", 1774742400), "begun", "token")
+    client.set(root + "restore-by", "run")
+    client.sadd(root + "restore:run", "k:zz")
+    client.hset(root + "restore:run:k:zz", "id", "zz")
+    return store
+
+
+def _state(client: Any) -> dict[str, Any]:
+    """Every key with its value in the order in which it is stored, and when it expires."""
+    read = {
+        "string": client.get,
+        "hash": client.hgetall,
+        "zset": lambda name: client.zrange(name, 0, -1, withscores=True),
+        "set": lambda name: sorted(client.smembers(name)),
+        "stream": client.xrange,
+    }
+    names = sorted(client.scan_iter(count=1000))
+    return {name: (read[client.type(name)](name), client.pexpiretime(name)) for name in names}
+
+
+TEXTS = ["", "x", "12", "nan", "inf", "9" * 400, "x" * 5000]
+NUMBERS = [0, -1, 1.5, 2**31, 2**53, 2**53 + 1, 2**63, 2**64 - 1, 1e15, 1e18, 1e30, 1e300, -1e300, 1e308]
+JUNK: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, False, *TEXTS, *NUMBERS, [], {}, [1], [[]], {"a": 1}, [None]]
+)
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    steps: list[Any] = (
+        list(value) if isinstance(value, dict) else list(range(len(value))) if isinstance(value, list) else []
+    )
+    return [path] * bool(path) + [place for step in steps for place in _places(value[step], (*path, step))]
+
+
+def _with(value: Any, place: tuple[Any, ...], junk: Any, *, remove: bool) -> Any:
+    changed = copy.deepcopy(value)
+    holder = changed
+    for step in place[:-1]:
+        holder = holder[step]
+    if remove:
+        del holder[place[-1]]
+    else:
+        holder[place[-1]] = junk
+    return changed
+
+
+def _encoded(argument: Any) -> Any:
+    return argument if isinstance(argument, str) else orjson.dumps(argument)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_all_or_nothing(redis_client: Any, operation: str, data: st.DataObject) -> None:
+    store = _filled(redis_client)
+    arguments = _arguments(store, data.draw(st.integers(0, 9)))[operation]
+    for _ in range(data.draw(st.integers(0, 2))):
+        place = data.draw(st.sampled_from(_places(arguments)))
+        remove = data.draw(st.booleans()) and len(place) > 1
+        arguments = _with(arguments, place, data.draw(JUNK), remove=remove)
+    pool = keys.OFFICE if operation in OFFICE else store.pool
+    before = _state(redis_client)
+    error = _error(redis_client, operation, pool, arguments)
+    if error:
+        assert "user_script" in error
+        assert _state(redis_client) == before, error
+
+
+def _error(client: Any, operation: str, pool: str, arguments: list[Any]) -> str:
+    names = (2, keys.root(pool), keys.pool(pool))
+    try:
+        client.eval(source(operation, CLOCK), *names, *map(_encoded, arguments))
+    except redis.ResponseError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("index", range(10))
+def test_what_is_right_is_taken(redis_client: Any, operation: str, index: int) -> None:
+    """Or the test above would say nothing."""
+    store = _filled(redis_client)
+    pool = keys.OFFICE if operation in OFFICE else store.pool
+    store.scripts.run(operation, pool, *map(_encoded, _arguments(store, index)[operation]))
