@@ -19,7 +19,9 @@ Every failure that a caller can be told about.
     ├── Overloaded                 429  this gateway has no room
     ├── NotSupported               501
     ├── NoAccounts                 503  nothing selectable
-    ├── StoreUnavailable           503  Redis is away
+    ├── StoreError
+    │   ├── StoreUnavailable       503  Redis is away, or cannot be written
+    │   └── StoreRefused           500  a script of ours failed by itself: a defect, never repeated
     ├── WorkerStopping             503
     ├── ClientGone                  –   nobody is left to be told
     └── UpstreamError              502  the upstream failed with no better code
@@ -187,8 +189,22 @@ class NoAccounts(GatewayError):
     status, type, code = 503, "server_error", "no_accounts"
 
 
-class StoreUnavailable(GatewayError):
+class StoreError(GatewayError):
+    """The store did not do what it was called for."""
+
+
+class StoreUnavailable(StoreError):
     status, type, code = 503, "server_error", "store_unavailable"
+
+
+class StoreRefused(StoreError):
+    """A script failed by its own error: the same call fails again. `reason` is for logs, not for callers."""
+
+    retryable = False
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("The gateway failed to handle this request")
+        self.reason = reason
 
 
 class WorkerStopping(GatewayError):

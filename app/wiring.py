@@ -20,6 +20,7 @@ from app.pool.refresh import TokenRefresher
 from app.pool.sign_ins import SignInBook
 from app.quotas.api_keys import KeyBook
 from app.quotas.books import Books
+from app.quotas.dead_letters import DeadLetters
 from app.quotas.limit_book import LimitBook
 from app.quotas.price_book import PriceBook
 from app.quotas.refusal_book import RefusalBook
@@ -119,7 +120,7 @@ def build(
     active = ActiveCalls(
         scripts, ttl_seconds=settings.lease_ttl_seconds, renew_seconds=settings.lease_renew_seconds
     )
-    books = Books(scripts, Spool(settings.home / "spool"))
+    books = Books(scripts, Spool(settings.home / "spool"), DeadLetters(settings.home))
     prices = PriceBook(scripts)
     refresher = TokenRefresher(sign_ins, accounts, oauth.refresh)
     api_keys, limits, audit = KeyBook(scripts), LimitBook(scripts), AuditBook(scripts)

@@ -117,7 +117,16 @@ class Visit:
             self._names["key"] = notes.api_key.id
         if asks.blueprint not in UNCOUNTED:
             response.call_on_close(self.tell)
-        response.call_on_close(self.leave)
+        closing = response.close
+
+        def close() -> None:
+            """Leave whatever fails before: the stream's own end, or the log line."""
+            try:
+                closing()
+            finally:
+                self.leave()
+
+        response.close = close  # type: ignore[method-assign]
 
     def leave(self) -> None:
         """Give the room back, and the connection to whoever waits for its next request."""

@@ -11,6 +11,7 @@ import orjson
 
 from app.office.finding import NOTE, WRONG, Finding
 from app.office.words import moment
+from app.quotas.dead_letters import DeadLetters
 from app.quotas.spool import Spool
 from app.stores import embedded, keys
 from app.stores.client import store_errors
@@ -53,6 +54,17 @@ def spool(folder: Path) -> Iterator[Finding]:
     if files := Spool(folder).files():
         what = f"{len(files)} files of settlements wait to be booked"
         yield Finding(NOTE, "books", what, "the next start of a web process on this machine books them")
+
+
+def dead_letters(home: Path) -> Iterator[Finding]:
+    """Yield whether the store refused settlements, which are in a file under *home*."""
+    letters = DeadLetters(home)
+    if count := letters.count():
+        what = f"the store refused {count} settlements; their requests were charged at their upper bound"
+        remedy = (
+            f"report it with the lines of {letters.path}, which have the real amounts; then remove the file"
+        )
+        yield Finding(WRONG, "books", what, remedy)
 
 
 def jobs(client: Any) -> Iterator[Finding]:

@@ -33,6 +33,7 @@ def check_machine(settings: Settings) -> Iterator[Finding]:
     yield from check_host.disk(settings.home)
     yield from check_host.secret_file(settings.home / "secret.key")
     yield from check_host.spool(settings.home / "spool")
+    yield from check_host.dead_letters(settings.home)
     if settings.redis_url in ("", embedded.url(settings.home)):
         yield from check_host.repairs(settings.home, time.time())
 

@@ -17,8 +17,10 @@ import gevent
 import orjson
 import structlog
 
-from app.errors import StoreUnavailable
+from app.errors import StoreRefused, StoreUnavailable
+from app.quotas.dead_letters import DeadLetters
 from app.quotas.recent import Recent
+from app.quotas.rows import charged_at_bound
 from app.quotas.spool import Spool
 from app.stores.scripts import Scripts
 
@@ -30,9 +32,10 @@ MOST_KEPT = 100_000  # about 100 MiB; past it the oldest is written to the log, 
 
 
 class Books:
-    def __init__(self, scripts: Scripts, spool: Spool) -> None:
+    def __init__(self, scripts: Scripts, spool: Spool, dead_letters: DeadLetters) -> None:
         self._scripts = scripts
         self._spool = spool
+        self._dead_letters = dead_letters
         self._kept: OrderedDict[str, tuple[str, dict[str, Any]]] = OrderedDict()  # by request id
         self._recent = Recent(scripts)
         self._deliverer: gevent.Greenlet | None = None
@@ -47,14 +50,27 @@ class Books:
         return len(self._spool.files())
 
     def settle(self, pool: str, settlement: dict[str, Any]) -> None:
-        """Write *settlement* ({id, mark, row}, see settle.lua), or keep it and deliver it later."""
+        """Write *settlement* ({id, mark, row}, see settle.lua), or store it to deliver later."""
         try:
             self._offer(pool, settlement)
         except StoreUnavailable:
             self._keep(pool, settlement)
 
     def _offer(self, pool: str, settlement: dict[str, Any]) -> None:
-        data = orjson.dumps(settlement)
+        """Deliver *settlement*, or add it to the dead letters if refused. Raises StoreUnavailable."""
+        try:
+            self._send(pool, settlement)
+        except StoreRefused as error:
+            self._dead_letters.add(pool, settlement, error.reason)
+        except (TypeError, ValueError, LookupError) as error:  # it is not what it should be
+            self._dead_letters.add(pool, settlement, f"it cannot be read: {type(error).__name__}")
+
+    def _send(self, pool: str, settlement: dict[str, Any]) -> None:
+        try:
+            data = orjson.dumps(settlement)
+        except TypeError:  # such as an integer past 64 bits: what the request was admitted with is charged
+            log.error("settlement_unreadable", pool=pool, request_id=settlement["id"])
+            data = orjson.dumps(charged_at_bound(settlement))
         self._scripts.run("settle", pool, data)
         self._recent.add(pool, settlement["id"], data)
         if not self._looker:

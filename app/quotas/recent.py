@@ -8,7 +8,7 @@ missing is offered again. What is kept meanwhile is the bytes that were sent.
 
 from __future__ import annotations
 
-from app.errors import StoreUnavailable
+from app.errors import StoreRefused, StoreUnavailable
 from app.stores.scripts import Scripts
 
 MOST = 20_000  # of one period, about 20 MiB; those past it are not looked for
@@ -42,6 +42,9 @@ class Recent:
             try:
                 missing = self._scripts.run("missing", pool, *settlements)
             except StoreUnavailable:
+                continue
+            except StoreRefused:  # logged; looking again would fail again
+                del self._ripe[pool]
                 continue
             found += [(pool, settlements[request_id]) for request_id in missing]
             del self._ripe[pool]

@@ -53,7 +53,10 @@ class Spool:
         for number, line in enumerate(lines, start=1):
             try:
                 entry = orjson.loads(line)
-                kept.append((entry["pool"], entry["settlement"]))
+                pool, settlement = entry["pool"], entry["settlement"]
+                if not isinstance(pool, str) or not isinstance(settlement["id"], str):
+                    raise TypeError
+                kept.append((pool, settlement))
             except (orjson.JSONDecodeError, TypeError, KeyError):
                 log.error("spool_line_unreadable", file=path.name, line=number)
         return kept

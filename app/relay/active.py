@@ -14,7 +14,7 @@ import gevent
 import structlog
 from gevent.event import Event
 
-from app.errors import StoreUnavailable
+from app.errors import StoreError
 from app.relay.call import Call
 from app.stores.scripts import Scripts
 
@@ -76,7 +76,7 @@ class ActiveCalls:
         for pool, request_ids in by_pool.items():
             try:
                 lost = self._scripts.run("renew", pool, self._ttl_ms, *request_ids)
-            except StoreUnavailable:
+            except StoreError:  # of any kind: the renewer serves all other requests, too
                 asked = False
                 log.warning("leases_not_renewed", pool=pool, count=len(request_ids))
             else:

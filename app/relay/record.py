@@ -8,11 +8,13 @@ from app.errors import GatewayError, UpstreamError, UpstreamUnreachable
 from app.pool.verdicts import judge
 from app.quotas.bounds import Bounds
 from app.quotas.prices import Price, ceiling_cost
+from app.quotas.rows import bounded_row
 from app.quotas.tokens import tokens_of
 from app.relay.call import Call
 from app.relay.decisions import Stage, decide
 from app.relay.manners import OneAttempt
 from app.streaming.usage import Usage
+from schemas import bounds
 
 CLIENT_CLOSED = 499  # nginx's number for it: nobody was left to be told
 FIGURES = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
@@ -104,7 +106,7 @@ class Record:
             "waste_cost": self.waste_cost,
         }
         row |= {name: value for name, value in notes.items() if value}
-        self.row = row
+        self.row = row = bounded_row(row)
         return {"id": call.request_id, "mark": self.mark, "row": row}
 
     def _usage(self, call: Call) -> dict[str, Any]:
@@ -127,7 +129,7 @@ class Record:
     def tier(self, call: Call) -> str | None:
         """Return what the answer is billed as: the upstream's word, else what was asked for."""
         told = self.last.reader.service_tier if self.last else None
-        return told or call.body.get("service_tier")
+        return told or bounds.text(call.body.get("service_tier"), bounds.MAX_TIER_CHARS)
 
     def _estimate(self, attempt: OneAttempt) -> tuple[Usage, str]:
         """

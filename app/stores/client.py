@@ -9,6 +9,7 @@ Make a Redis client from a URL, and say in our words when Redis is away.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,7 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 import redis
 from redis.backoff import ExponentialBackoff
 from redis.cluster import RedisCluster
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 
@@ -26,6 +27,11 @@ from app.errors import StoreUnavailable
 
 MAX_CONNECTIONS = 200  # per process: scripts take well under a millisecond, so few are ever busy at once
 STORE_ERRORS = (RedisError, RedisClusterException)  # the latter is not one of the former
+# words of a server that is away, cannot be written, or does not let us: it may take later what it refuses now
+_STATES = re.compile(
+    r"\b(OOM|READONLY|LOADING|MISCONF|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|NOREPLICAS|BUSY|UNKILLABLE|MOVED|ASK"
+    r"|NOAUTH|NOPERM|EXECABORT|NOGOODSLAVE)\b|[Ss]cript killed|No space left|maxmemory"
+)
 RECONNECTS = 2  # a restarted server is reached at once; a dead one costs 15 ms of waiting, no more
 
 
@@ -124,6 +130,18 @@ def store_errors() -> Iterator[None]:
         yield
     except STORE_ERRORS as error:
         raise unavailable() from error
+
+
+def is_of_the_script(error: Exception) -> bool:
+    """
+    Whether a script failed by its own error, so that it fails again, and not because the server cannot.
+
+    Such a message names the script and no state of the server. Redis 6 puts what a command in the
+    script failed with into the middle of it.
+    Source: https://redis.io/docs/latest/develop/interact/programmability/eval-intro/
+    """
+    text = str(error)
+    return isinstance(error, ResponseError) and "user_script" in text and not _STATES.search(text)
 
 
 def unavailable() -> StoreUnavailable:

@@ -12,12 +12,17 @@ from importlib import resources
 from typing import Any
 
 import orjson
+import structlog
 from redis.exceptions import NoScriptError
 
+from app.errors import StoreRefused
 from app.stores import keys
-from app.stores.client import STORE_ERRORS, unavailable
+from app.stores.client import STORE_ERRORS, is_of_the_script, unavailable
 from app.stores.direct import for_scripts
 
+log = structlog.get_logger()
+
+MAX_REASON_CHARS = 300  # of an error message: scripts name fields in it, never values
 _BASE = ("clock", "keys", "check")
 _ACCOUNTS = (*_BASE, "policy", "accounts")
 _SIGN_INS = (*_ACCOUNTS, "back", "sign_ins")
@@ -89,7 +94,8 @@ class Scripts:
         """
         Run *operation* on *pool* and return its reply as Redis gave it.
 
-        Raises StoreUnavailable when Redis does not answer in time.
+        Raises StoreUnavailable when Redis does not answer in time, or cannot be written; StoreRefused
+        when the script failed by its own error.
         """
         # While a cluster moves the pool's slot, the new node would run a script on one key that is
         # nowhere, and find an empty pool. Of two keys it wants both, and refuses until all have moved.
@@ -100,7 +106,11 @@ class Scripts:
             except NoScriptError:  # a restarted or failed-over server has an empty script cache
                 return self.client.eval(self._sources[operation], *root, *args)
         except STORE_ERRORS as error:
-            raise unavailable() from error
+            if not is_of_the_script(error):
+                raise unavailable() from error
+            reason = str(error)[:MAX_REASON_CHARS]
+            log.error("script_refused", script=operation, pool=pool, reason=reason)
+            raise StoreRefused(f"{operation}: {reason}") from error
 
     def run_raw(self, operation: str, pool: str, ask: dict[str, Any]) -> str:
         """Run an operation that takes one JSON argument; its reply as it came."""

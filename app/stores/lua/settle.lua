@@ -2,13 +2,14 @@
 -- KEYS[1]  root of the pool
 -- ARGV[1]  JSON {id, mark, row, calendar, ownership}; row is the ledger row: {id, at_ms, key, account,
 --          model, endpoint, status, source, input_tokens, output_tokens, cost, …}; calendar as for
---          admit; what ownership names, if anything, belongs to this account from now on
+--          admit; what ownership names, if anything, belongs to this account from now on; at_bound says
+--          that the row has no figures, and those of the admission's bounds are charged
 -- Returns  the ledger entry's id, or '' when this request was settled before.
 -- A request whose lease expired was charged its bound; the difference is booked as `corrected`.
 -- A request that is not known here, because a failover lost its admission, is charged all the
 -- same; its row is marked `unheld`.
 local ask, now = cjson.decode(ARGV[1]), clock()
-check(ask, { id = 'text', row = 'object', calendar = '?object', ownership = '?text' })
+check(ask, { id = 'text', row = 'object', calendar = '?object', ownership = '?text', at_bound = '?flag' })
 ask.mark = check_mark(ask.mark)
 check_calendar(ask.calendar)
 check_row(ask.row)
@@ -18,6 +19,9 @@ local row, r = ask.row, read_request(ask.id)
 local calendar = ask.calendar or {}
 row.day_ms = r and tonumber(r.day_ms) or calendar_window('day', row.at_ms, calendar) or row.at_ms - row.at_ms % 86400000
 
+if ask.at_bound and r then
+  for figure, amount in pairs(cjson.decode(r.bounds)) do row[figure] = amount end
+end
 if r and r.account ~= '' and ask.mark then apply_mark(r.account, ask.mark, now, policy) end
 if r and r.expired then
   local charged = expired_row(ask.id, r)

@@ -9,6 +9,7 @@ import pytest
 
 from app.office import check_host
 from app.office.finding import NOTE, WRONG
+from app.quotas.dead_letters import DeadLetters
 from app.quotas.spool import Spool
 from app.stores import embedded_keeper, keys
 from app.stores.secrets import keys_in_file
@@ -106,3 +107,13 @@ def test_repairs_of_the_private_server(tmp_path: Path) -> None:
     assert [one.level for one in found] == [NOTE, NOTE]
     assert found[0].what.endswith("the private server was ended by signal 9; started it again (2 times)")
     assert list(check_host.repairs(tmp_path, time.time() + check_host.REPAIR_SECONDS + 60)) == []
+
+
+def test_settlements_that_were_refused(tmp_path: Path) -> None:
+    assert list(check_host.dead_letters(tmp_path)) == []
+    DeadLetters(tmp_path).add("p", {"id": "x"}, "why")
+
+    (found,) = check_host.dead_letters(tmp_path)
+    assert found.level == WRONG
+    assert "1 settlement" in found.what
+    assert str(DeadLetters(tmp_path).path) in found.mend

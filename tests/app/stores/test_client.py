@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 import redis
 
-from app.stores.client import make_client
+from app.errors import StoreRefused
+from app.stores.client import is_of_the_script, make_client
+from app.stores.scripts import Scripts
 from tests.support.redis import short_folder
 from tests.support.redis_server import RedisServer
 from tests.support.replicated import Replicated
@@ -44,3 +47,56 @@ def test_a_late_reply_is_nobodys(server: RedisServer | Replicated) -> None:
 
         assert replies <= {"2"}
         assert [client.get(name) for name in ("one", "two", "one")] == ["1", "2", "1"]
+
+
+class TestOfTheScript:
+    """A script's own error is a defect; a server that cannot take it now may later."""
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "return redis.call('HINCRBY', KEYS[1], 'n', '9' .. string.rep('9', 30))",
+            "return nil + 1",
+            "error('refused: cost', 0)",
+            "return string.format('%d', 'x')",
+            "return redis.call('LPUSH', KEYS[1])",
+        ],
+    )
+    def test_real_ones(self, redis_client: Any, text: str) -> None:
+        with pytest.raises(redis.ResponseError) as caught:
+            redis_client.eval(text, 1, "k")
+        assert is_of_the_script(caught.value)
+
+    def test_full(self, redis_client: Any) -> None:
+        redis_client.config_set("maxmemory", "1")
+        try:
+            with pytest.raises(redis.ResponseError) as caught:
+                redis_client.eval("return redis.call('SET', KEYS[1], 'x')", 1, "k")
+        finally:
+            redis_client.config_set("maxmemory", "0")
+        assert not is_of_the_script(caught.value)
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            "OOM command not allowed when used memory > 'maxmemory'. script: f, on @user_script:1.",
+            "Error running script (call to f_1): @user_script:1: @user_script: 1: -OOM command not allowed",
+            "MISCONF Redis is configured to save RDB snapshots, script: f, on @user_script:1.",
+            "READONLY You can't write against a read only replica. script: f, on @user_script:1.",
+            "NOREPLICAS Not enough good replicas to write. script: f, on @user_script:1.",
+            "LOADING Redis is loading the dataset in memory",
+            "BUSY Redis is busy running a script",
+            "CLUSTERDOWN Hash slot not served",
+            "TRYAGAIN Multiple keys request during rehashing of slot",
+            "NOPERM this user has no permissions to run the 'eval' command",
+            "Error running script: Script killed by user with SCRIPT KILL. user_script:1",
+        ],
+    )
+    def test_states_of_a_server(self, message: str) -> None:
+        assert not is_of_the_script(redis.ResponseError(message))
+
+    def test_told_apart(self, redis_client: Any) -> None:
+        with pytest.raises(StoreRefused) as caught:
+            Scripts(redis_client).run("settle", "p", '{"id": 5}')
+        assert caught.value.reason.startswith("settle: refused: ")
+        assert "settle" not in str(caught.value.envelope())

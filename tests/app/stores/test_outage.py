@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.quotas.books import Books
+from app.quotas.dead_letters import DeadLetters
 from app.quotas.spool import Spool
 from app.stores.client import make_client
 from tests.support.redis import short_folder
@@ -34,7 +35,7 @@ def store(server: RedisServer) -> StoreOfTest:
 
 @pytest.fixture
 def books(store: StoreOfTest, tmp_path: Path) -> Books:
-    return Books(store.scripts, Spool(tmp_path))
+    return Books(store.scripts, Spool(tmp_path), DeadLetters(tmp_path))
 
 
 def settlement(store: StoreOfTest, request_id: str) -> dict[str, Any]:
