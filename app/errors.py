@@ -9,6 +9,7 @@ Every failure that a caller can be told about.
     ├── InvalidApiKey              401
     ├── NotSignedIn                401  the admin pages and their API want a session or an admin token
     ├── ForgedRequest              403  it did not come from a page of ours
+    ├── ReadOnlyToken              403  an admin token of scope `read`, for more than reading
     ├── TooManyAttempts            429  sign-ins; see `retry_after_seconds`
     ├── ModelNotAllowed            403
     ├── NotFound                   404
@@ -124,6 +125,11 @@ class InvalidApiKey(GatewayError):
 
 class NotSignedIn(GatewayError):
     status, type, code = 401, "authentication_error", "not_signed_in"
+    retryable = False
+
+
+class ReadOnlyToken(GatewayError):
+    status, type, code = 403, "invalid_request_error", "read_only_token"
     retryable = False
 
 

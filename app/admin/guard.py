@@ -4,6 +4,7 @@ Who is asking: every blueprint of the admin application is protected here, or is
     protect(blueprint)             pages: a session; who has none is led to the sign-in
     protect(blueprint, json=True)  the API: a session, or an admin token as Bearer
 
+A token of scope `read` may call what changes nothing: those views return no secret, a test checks each.
 A session is a cookie, so whatever it changes must also carry the CSRF token of its pages.
 """
 
@@ -19,9 +20,10 @@ from markupsafe import Markup
 
 from app.admin import sessions
 from app.admin.services import services
-from app.errors import ForgedRequest, NotSignedIn
+from app.errors import ForgedRequest, NotSignedIn, ReadOnlyToken
 from app.office.actor import API, PAGE, Actor
 from app.office.sessions import Session
+from app.office.tokens import FULL
 
 HOME, SIGN_IN, API_ROOT = "/admin/", "/admin/sign-in", "/admin/api"
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
@@ -120,6 +122,10 @@ def _admit_token() -> None:
     token = services().doors.tokens.authenticate(presented.strip()) if scheme.lower() == "bearer" else None
     if token is None:
         raise NotSignedIn("This is not an admin token that works: they begin with pgadm-")
+    if token.scope != FULL and request.method not in SAFE_METHODS:
+        raise ReadOnlyToken(
+            f"The admin token '{token.name}' may only read: this call changes something, or returns a secret"
+        )
     g.actor = Actor(f"token:{token.name}", API, sessions.address())
 
 

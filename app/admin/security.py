@@ -17,9 +17,11 @@ from app.office import second_factor
 from app.office.doors import Doors
 from app.office.keeper import Keeper
 from app.office.operators import normal
+from app.office.tokens import FULL, READ
 from schemas.api_keys import Expiry
 
 HOME = "/admin/security"
+SCOPE_LABELS = ((FULL, "full: everything you may do"), (READ, "read: nothing is changed, no secret returned"))
 SETTINGS = "settings.show"  # the place in the navigation that this is part of
 
 bp = Blueprint("security", __name__, url_prefix=HOME)
@@ -112,7 +114,7 @@ def remove_operator(name: str) -> Any:
 @bp.route("/tokens", methods=["GET", "POST"])
 def add_token() -> Any:
     """Make an admin token and show it, once."""
-    form = Form(request.form, "name", "expires", "password")
+    form = Form(request.form, "name", "expires", "scope", "password")
     if request.method == "POST":
         wish: dict[str, Any] = {}
         with form.checked():
@@ -120,9 +122,11 @@ def add_token() -> Any:
         if not form.faults and _knows_password(form):
             form.move("expires_at", "expires")
             with form.checked():
-                token, secret = _keeper().create_token(form["name"], wish.get("expires"))
+                token, secret = _keeper().create_token(
+                    form["name"], wish.get("expires"), form["scope"] or FULL
+                )
                 return _page("token_made", token=token, secret=secret)
-    return _page("token", form=form), form.status
+    return _page("token", form=form, scopes=SCOPE_LABELS), form.status
 
 
 @bp.post("/tokens/<name>/revoke")

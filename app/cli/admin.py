@@ -13,6 +13,7 @@ from app.cli.output import moment, show_json, show_list, table
 from app.errors import InvalidRequest
 from app.office.keeper import Keeper
 from app.office.operators import normal
+from app.office.tokens import FULL, SCOPES
 from app.wiring import Services
 from schemas.api_keys import Expiry
 
@@ -118,7 +119,7 @@ def totp_off(services: Services, as_json: bool, name: str) -> None:
 @click.argument("name", type=normal)
 @with_store
 def remove(services: Services, as_json: bool, name: str) -> None:
-    """Let NAME sign in no more, and end their sessions. The last one stays."""
+    """Let NAME sign in no more; their sessions and admin tokens end. The last operator stays."""
     _keeper(services).remove_operator(name)
     _tell(as_json, {"name": name, "removed": True}, f"'{name}' may sign in no more.")
 
@@ -150,18 +151,27 @@ def sign_out(services: Services, as_json: bool, name: str, session_id: str) -> N
     _tell(as_json, {"name": name, "sessions_ended": ended}, f"{ended} sessions of '{name}' were ended.")
 
 
-@token_group.command("create", epilog=example("poolgate admin token create ci --expires 2027-01-01"))
+@token_group.command(
+    "create", epilog=example("poolgate admin token create ci --scope read --expires 2027-01-01")
+)
 @click.argument("name")
+@click.option(
+    "--scope",
+    type=click.Choice(SCOPES),
+    default=FULL,
+    show_default=True,
+    help="read: what changes nothing and reveals no secret; full: everything.",
+)
 @click.option("--expires", metavar="DATE", help="From then on it is refused: 2027-01-01, or with a time.")
 @with_store
-def create_token(services: Services, as_json: bool, name: str, expires: str | None) -> None:
+def create_token(services: Services, as_json: bool, name: str, expires: str | None, scope: str) -> None:
     """
-    Make an admin token and print it. Nobody can read it again: only its SHA-256 is kept.
+    Make an admin token and print it. It cannot be read again: only its SHA-256 is stored.
 
     The token stands alone on standard output, all else goes to standard error.
     """
     wish = _Wish().load({} if expires is None else {"expires": expires})
-    token, secret = _keeper(services).create_token(name, wish.get("expires"))
+    token, secret = _keeper(services).create_token(name, wish.get("expires"), scope)
     if as_json:
         return show_json({"token": secret, **token.public()})
     click.echo(f"Admin token '{token.name}', shown this once:", err=True)
@@ -180,13 +190,14 @@ def list_tokens(services: Services, as_json: bool) -> None:
     rows = [
         (
             one.name,
+            one.scope,
             one.created_by,
             moment(one.created_at),
             moment(one.expires_at) if one.expires_at else "never",
         )
         for one in tokens
     ]
-    return click.echo(table(("NAME", "MADE BY", "MADE", "EXPIRES"), rows))
+    return click.echo(table(("NAME", "SCOPE", "MADE BY", "MADE", "EXPIRES"), rows))
 
 
 @token_group.command("revoke", epilog=example("poolgate admin token revoke ci"))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from app.office.actor import Actor
+from app.office.actor import CLI, Actor
 from app.office.audit import AuditBook, Change
 from app.office.doors import Doors
 from app.office.operators import Operator
-from app.office.tokens import AdminToken
+from app.office.tokens import FULL, AdminToken
 
 
 class Keeper:
@@ -35,7 +35,7 @@ class Keeper:
         return made
 
     def remove_operator(self, name: str) -> None:
-        """Remove an operator and end their sessions. Raises NotFound, or InvalidRequest for the last."""
+        """Remove an operator; sessions and admin tokens end. Raises NotFound, InvalidRequest for the last."""
         with self._change("operator.remove", name) as change:
             change.before = self._doors.operators.find(name).public()
             self._doors.operators.remove(name)
@@ -82,10 +82,19 @@ class Keeper:
             change.beside = {"sessions_ended": ended}
         return ended
 
-    def create_token(self, name: str, expires_at: float | None = None) -> tuple[AdminToken, str]:
-        """Return a new admin token and its secret. Raises InvalidRequest."""
+    def create_token(
+        self, name: str, expires_at: float | None = None, scope: str = FULL
+    ) -> tuple[AdminToken, str]:
+        """
+        Return a new admin token and its secret. Raises InvalidRequest.
+
+        It ends with the operator who makes it; one that is made on the command line ends with none.
+        """
+        operator = "" if self._actor.via == CLI else self._actor.name
         with self._change("admin_token.create", name) as change:
-            token, secret = self._doors.tokens.create(name, by=self._actor.name, expires_at=expires_at)
+            token, secret = self._doors.tokens.create(
+                name, by=self._actor.name, expires_at=expires_at, scope=scope, operator=operator
+            )
             change.object, change.after = token.name, token.public()
         return token, secret
 

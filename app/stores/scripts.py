@@ -65,6 +65,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "remove_operator": _DOORS,
     "spend_code": _DOORS,
     "put_admin_token": _DOORS,
+    "see_admin_token": _DOORS,
     "try_sign_in": _DOORS,
 }
 

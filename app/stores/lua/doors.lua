@@ -6,6 +6,14 @@ local function operator_key(name) return root .. 'op:' .. name end
 local function session_key(digest) return root .. 'ses:' .. digest end
 local function sessions_key(operator) return root .. 'op-ses:' .. operator end -- zset: digest -> end, Unix ms
 local function tries_key(what) return root .. 'try:' .. what end
+local TOKENS = root .. 'admin-tokens' -- hash: name of an admin token -> digest
+local function token_key(digest) return root .. 'adm:' .. digest end
+
+-- Removes the admin token, and its name if that is still its own.
+local function remove_token(name, digest)
+  redis.call('DEL', token_key(digest))
+  if redis.call('HGET', TOKENS, name) == digest then redis.call('HDEL', TOKENS, name) end
+end
 
 -- End the sessions of an operator for which `which(digest, id)` is true; returns how many there were.
 local function end_sessions(operator, which)

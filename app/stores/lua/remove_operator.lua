@@ -1,4 +1,4 @@
--- Remove an operator, and end their sessions.
+-- Remove an operator, and end their sessions and the admin tokens that they made.
 -- KEYS[1]  root of the office
 -- ARGV     name
 -- Returns  'removed', 'unknown', or 'last' when nobody would be left.
@@ -6,6 +6,11 @@ local name = ARGV[1]
 if redis.call('SISMEMBER', OPERATORS, name) == 0 then return 'unknown' end
 if redis.call('SCARD', OPERATORS) == 1 then return 'last' end
 end_sessions(name, function() return true end)
+local tokens = redis.call('HGETALL', TOKENS)
+for i = 1, #tokens, 2 do
+  local v = redis.call('HMGET', token_key(tokens[i + 1]), 'by', 'operator')
+  if v[1] == name or v[2] == name then remove_token(tokens[i], tokens[i + 1]) end
+end
 redis.call('SREM', OPERATORS, name)
 redis.call('DEL', operator_key(name))
 return 'removed'
