@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.pool.failures import CONSEQUENCES, SUSPECT_BASE_SECONDS, SUSPECT_MAX_SECONDS
 from app.pool.verdicts import RULES as VERDICTS
 from app.pool.verdicts import Rule
-from app.relay import decisions, retry_budget
+from app.relay import decisions, retry_budget, waiting
 from app.translation.fields import TABLES
 
 
@@ -29,6 +29,8 @@ def retries() -> Rules:
         "of those in the first seconds": decisions.MOST_TRIES_AT_FIRST,
         "these first seconds": decisions.FIRST_SECONDS,
         "seconds to wait for an account that comes back, at most": decisions.MOST_WAIT_SECONDS,
+        "of a new request that names fallbacks, for its own model": waiting.WITH_FALLBACKS_SECONDS,
+        "new requests that wait in one process, at most": waiting.MOST_WAITING,
         "restarts of a cut stream at the same model": decisions.MOST_RESTARTS,
         "failed retries a minute, per pool and process, at least": retry_budget.RETRY_FLOOR,
         "or this part of its requests": retry_budget.RETRY_SHARE,

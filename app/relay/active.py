@@ -16,6 +16,7 @@ from gevent.event import Event
 
 from app.errors import StoreError
 from app.relay.call import Call
+from app.relay.waiting import WaitingCalls
 from app.stores.scripts import Scripts
 
 log = structlog.get_logger()
@@ -29,6 +30,7 @@ class ActiveCalls:
         self._ttl_ms = int(ttl_seconds * 1000)
         self._renew_seconds = renew_seconds
         self._calls: dict[str, Call] = {}
+        self.waiting = WaitingCalls()  # those that have no lease yet
         self._idle = Event()
         self._idle.set()
         self._renewer: gevent.Greenlet | None = None
@@ -52,6 +54,7 @@ class ActiveCalls:
 
     def drain(self, seconds: float) -> int:
         """End every open stream honestly, wait *seconds* for their settlements; return how many are left."""
+        self.waiting.stop()
         for call in list(self._calls.values()):
             call.cancellation.worker_stopping()
         self._idle.wait(seconds)

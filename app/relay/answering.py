@@ -75,10 +75,10 @@ class Answering:
             return False
         if self.record.first_ms is None and not context.committed:
             return True
-        failure = classify(error) if isinstance(error, UpstreamError) else Failure.OVERLOADED
-        if not context.may_continue(failure):
+        stalled = self.record.last is not None and self.record.last.stalled
+        if not context.may_continue(stalled=stalled):
             return False
-        context.continuing(failure)
+        context.continuing(stalled=stalled)
         return True
 
     def _one(self) -> Ticks:

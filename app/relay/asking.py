@@ -34,6 +34,11 @@ class Asking:
         self._patience = patience
         self._upstream = upstream
 
+    @property
+    def stalled(self) -> bool:
+        """Whether it has been silent for so long that its caller waits no second time for the same."""
+        return self._patience.stalled
+
     def events(self) -> Ticks:
         """
         Yield what the client gets as it arrives, and None when it wants a sign of life.

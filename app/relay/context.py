@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.pool.failures import Failure
 from app.relay.call import Call
 from app.translation.resume import Delivered, delivered_on
 
@@ -23,19 +22,19 @@ class RequestContext:
     fallbacks_left: int = 0  # models that may still follow
     continued_after_stall: bool = False
 
-    def may_continue(self, failure: Failure) -> bool:
+    def may_continue(self, *, stalled: bool) -> bool:
         """
-        Return whether another answer may continue what was delivered, after *failure* ended the last.
+        Return whether another answer may continue what was delivered.
 
-        A stall takes the longest of all, so only one is followed by another attempt.
+        A stall takes the longest of all failures, so only one is followed by another attempt.
         """
         if self.delivered is None or not self.delivered.resumable:
             return False
-        return not (failure is Failure.SLOW and self.continued_after_stall)
+        return not (stalled and self.continued_after_stall)
 
-    def continuing(self, failure: Failure) -> None:
-        """Note that another answer is about to continue after *failure*."""
-        self.continued_after_stall |= failure is Failure.SLOW
+    def continuing(self, *, stalled: bool) -> None:
+        """Note that another answer is about to continue one that broke off, or *stalled*."""
+        self.continued_after_stall |= stalled
 
 
 def context_of(call: Call, now: float, total_seconds: float) -> RequestContext:

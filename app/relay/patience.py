@@ -11,6 +11,7 @@ from app.relay.context import RequestContext
 
 SENTINEL_GRACE_SECONDS = 2.0  # for usage and `[DONE]` once the answer itself is complete
 CONTINUED_SHARE = 1 / 3  # of the silence that is allowed within an answer that continues another
+STALL_SHARE = 0.5  # of the silence that is allowed: from then on it is a stall, even if the upstream hangs up
 
 
 def shortened(limits: TimeLimits) -> TimeLimits:
@@ -43,6 +44,7 @@ class Patience:
         self._first_progress_by = started + first_progress
         self._until = min(self._first_progress_by, started + limits.connect + limits.headers)
         self._complete = False
+        self._progressed_at = started
 
     def seconds(self) -> float:
         """Return how long the next wait may be."""
@@ -58,7 +60,13 @@ class Patience:
 
     def progressed(self) -> None:
         if not self._complete:
-            self._until = self._clock() + self._silence
+            self._progressed_at = self._clock()
+            self._until = self._progressed_at + self._silence
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the upstream has been silent for so long that it makes no difference who ended the wait."""
+        return self._clock() >= self._progressed_at + STALL_SHARE * self._silence
 
     def completed(self) -> None:
         """The answer is whole; what is missing is the formal end of its stream."""

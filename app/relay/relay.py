@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from app.config import Settings, TimeLimits
@@ -30,7 +30,8 @@ from app.relay.patience import Patience, shortened
 from app.relay.record import Record
 from app.relay.refusals import admission_of, refusal
 from app.relay.retry_budget import RetryBudgets
-from app.relay.route import Route
+from app.relay.route import Route, paused
+from app.relay.waiting import wait_seconds
 from app.stores.scripts import Scripts
 from app.streaming.events import Event
 from app.translation.fields import Fit
@@ -67,6 +68,7 @@ class Relay:
         self._chance = chance or random.Random()
         self._calendar = Calendar()
         self._calibration = Calibration()
+        self._waiting = active.waiting
         self._retry_budgets = RetryBudgets(clock)
         self._known_models = KnownModels(scripts.client, demo=demo)
 
@@ -90,7 +92,7 @@ class Relay:
         record.input_ratio = self._calibration.ratio(call.model)
         ask = self._ask(call, record.bounds, fit)
         started = self._clock()
-        choice = self._admit(call, ask, manner, fit)
+        choice = yield from self._admitted(call, ask, manner, fit, context)
         record.admitted(choice)
         try:
             with self._active.entered(call):
@@ -118,18 +120,35 @@ class Relay:
                 call.model, record.bounds.likely.get("input_tokens", 0), row["input_tokens"]
             )
 
-    def _admit(self, call: Call, ask: dict[str, Any], manner: Manner, fit: Fit) -> dict[str, Any]:
+    def _admitted(
+        self, call: Call, ask: dict[str, Any], manner: Manner, fit: Fit, context: RequestContext
+    ) -> Generator[None, None, dict[str, Any]]:
+        """Return the choice of an account, after a short wait where one has room again within seconds."""
+        while True:
+            reply = self._admit(call, ask)
+            if "refused" not in reply:
+                return reply
+            wait = None if self._waiting.full else wait_seconds(reply, context, self._clock(), self._chance)
+            if wait is None:
+                raise self._refusal(call, manner, fit, reply)
+            context.waited_seconds += wait
+            with self._waiting.entered(call):
+                yield from paused(wait, call, context, self._limits(call).keepalive, self._clock)
+            ask["by_ms"] = self._given_up_at_ms(call)
+
+    def _admit(self, call: Call, ask: dict[str, Any]) -> dict[str, Any]:
         reply = self._scripts.run_json("admit", call.key.pool, ask)
         if reply.get("refused") == "calendar":  # our clock and the store's disagree about the day
             ask["calendar"] = self._calendar.windows(call.key.zone, reply["now"] / 1000)
             reply = self._scripts.run_json("admit", call.key.pool, ask)
-        if "refused" in reply:
-            error = self._nobody_ever(call, manner, reply) or self._unknown_model(call, reply)
-            if error is None:
-                raise refusal(reply, native_field=fit.field)
-            error.admission = admission_of(reply)
-            raise error
         return reply
+
+    def _refusal(self, call: Call, manner: Manner, fit: Fit, reply: dict[str, Any]) -> GatewayError:
+        error = self._nobody_ever(call, manner, reply) or self._unknown_model(call, reply)
+        if error is None:
+            return refusal(reply, native_field=fit.field)
+        error.admission = admission_of(reply)
+        return error
 
     def _unknown_model(self, call: Call, reply: dict[str, Any]) -> GatewayError | None:
         """Return ModelNotFound where no account has the model: that comes before any limit."""
@@ -177,6 +196,10 @@ class Relay:
             most_accounts=manner.most_accounts,
         )
 
+    def _given_up_at_ms(self, call: Call) -> int:
+        """Return until when the store may answer an admission that begins now, in its own Unix ms."""
+        return int((self._store_now(call) + self._settings.store_timeout_seconds) * 1000)
+
     def _store_now(self, call: Call) -> float:
         """Return what the store's clock shows, as far as we know: Unix seconds."""
         return call.key.now + time.monotonic() - call.key.looked_up_at
@@ -195,7 +218,7 @@ class Relay:
             "pin": call.pin,
             "ownership": call.ownership,
             **({"kinds": call.kinds} if call.kinds else {}),
-            "by_ms": int((self._store_now(call) + self._settings.store_timeout_seconds) * 1000),
+            "by_ms": self._given_up_at_ms(call),
             "ttl_ms": int(self._settings.lease_ttl_seconds * 1000),
             "sticky_ms": sticky_ms,
             "calendar": self._calendar.windows(call.key.zone, call.key.now),

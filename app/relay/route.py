@@ -48,11 +48,8 @@ CAUSED_BY_REQUESTS = frozenset(
 Report = Callable[[dict[str, Any]], dict[str, Any]]
 Begin = Callable[[dict[str, Any], Resumed | None], OneAttempt]
 
-NOT_THE_ACCOUNTS = (
-    Failure.CALLER,
-    Failure.DIFFERS,
-    Failure.DEADLINE,
-)  # the account answered, or was cut off by us
+# Failures that say nothing of whether an account answers others.
+NOT_THE_ACCOUNTS = (Failure.CALLER, Failure.UNSUPPORTED, Failure.DIFFERS, Failure.DEADLINE)
 
 
 class Route:
@@ -193,9 +190,10 @@ class Route:
         told = self._failed = for_client(error, verdict, self._call.surface, self._call.model)
         if action is Action.TELL or agreed or self._spent():
             raise told
-        if action is Action.RESTART and not self._restarts_after(verdict.failure):
+        stalled = action is Action.RESTART and attempt.stalled
+        if action is Action.RESTART and not self._restarts_after(stalled=stalled):
             raise told
-        self._exclude(choice["account"], action, verdict.failure)
+        self._exclude(choice["account"], action, stalled=stalled)
         if self._most_accounts is not None and len(set(self._tried)) >= self._most_accounts:
             raise told
         while True:
@@ -206,7 +204,7 @@ class Route:
             yield from self._pause(wait)
             if "refused" not in reply:
                 if action is Action.RESTART:
-                    self._context.continuing(verdict.failure)
+                    self._context.continuing(stalled=stalled)
                 return reply
 
     def _verdict(self, attempt: OneAttempt, error: UpstreamError) -> Verdict:
@@ -240,16 +238,16 @@ class Route:
             return {}
         return mark_for(error, self._call.model, time.time(), kind=account.kind)
 
-    def _restarts_after(self, failure: Failure) -> bool:
+    def _restarts_after(self, *, stalled: bool) -> bool:
         """Allow one restart at this model, and one after a stall; then it is the fallbacks' turn."""
-        if self._restarts >= MOST_RESTARTS or not self._context.may_continue(failure):
+        if self._restarts >= MOST_RESTARTS or not self._context.may_continue(stalled=stalled):
             return False
         self._restarts += 1
         return True
 
-    def _exclude(self, account: str, action: Action, failure: Failure) -> None:
+    def _exclude(self, account: str, action: Action, *, stalled: bool) -> None:
         self._tried.append(account)
-        if action is Action.OTHER_ONLY or failure is Failure.SLOW:
+        if action is Action.OTHER_ONLY or stalled:
             self._never.append(account)
 
     def _told(self, choice: dict[str, Any], told: UpstreamError) -> dict[str, Any]:

@@ -38,7 +38,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "change_key": _BASE,
     "remove_key": _BASE,
     "close_audit": _BASE,
-    "admit": _REQUESTS,
+    "admit": (*_REQUESTS, "prospects"),
     "report": _REQUESTS,
     "settle": _REQUESTS,
     "missing": _BASE,

@@ -5,7 +5,8 @@
 --          estimates: {the same}, by_ms}; an amount that cannot be bounded is absent; by_ms, if
 --          there, is when whoever asks has given up
 -- Returns  JSON: {account, version, attempt, by, now, probe, limits} or
---          {refused: key | limit | no_accounts | calendar | settled | late, …}.
+--          {refused: key | limit | no_accounts | calendar | settled | late, …}; where no account is free:
+--          rest_ms until the first that could serve is back (absent: unknown), and how many are busy.
 -- All checks come before any charge: a refusal costs nothing. A second call with the same id
 -- returns what the first one got.  Invariant: settled + held <= max for every strict limit.
 local ask, now = cjson.decode(ARGV[1]), clock()
@@ -65,6 +66,7 @@ local id, by = pick(ask, now, policy, seen)
 if not id then
   local none = absence(ask, now)
   none.seen = seen
+  none.rest_ms, none.busy = prospects(ask, now)
   return cjson.encode(none)
 end
 

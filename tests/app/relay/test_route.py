@@ -35,7 +35,7 @@ class Clock:
 class Attempt:
     def __init__(self, clock: Clock, account: str, seconds: float, error: GatewayError | None) -> None:
         self.account = SimpleNamespace(id=account, signed_in=False, kind="chatgpt")
-        self.committed, self.headers = False, {}
+        self.committed, self.stalled, self.headers = False, False, {}
         self._clock, self._seconds, self._error = clock, seconds, error
 
     def events(self) -> Iterator[Any]:

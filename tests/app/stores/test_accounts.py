@@ -372,3 +372,44 @@ def test_a_window_that_is_not_told_of_stays(store: StoreOfTest) -> None:
         "12",
         str(day),
     ]
+
+
+class TestProspects:
+    """What a refused request is told to hope for within seconds."""
+
+    def test_the_first_rest_to_end(self, store: StoreOfTest) -> None:
+        for number in range(8):
+            serve(store, f"a{number}", BURST | {"wait_ms": 2000 + number, "retest_wait_ms": 2000 + number})
+
+        refused = store.admit()
+        assert (refused["rest_ms"], refused["busy"]) == (2000, 0)
+
+    def test_a_spent_window_is_no_short_rest(self, store: StoreOfTest) -> None:
+        """Nor is the test of one, whenever it is due: it will hardly have room."""
+        for number in range(8):
+            serve(store, f"a{number}", SPENT)
+
+        refused = store.admit()
+        assert (refused.get("rest_ms"), refused["busy"]) == (None, 0)
+
+    def test_busy_ones(self, store: StoreOfTest) -> None:
+        for _ in range(40):
+            assert "account" in store.admit()
+
+        refused = store.admit()
+        assert (refused.get("rest_ms"), refused["busy"]) == (None, 8)
+
+    def test_only_of_those_that_could_serve_it(self, store: StoreOfTest) -> None:
+        for number in range(8):
+            serve(store, f"a{number}", DEAD)
+        store.account("other", models=("n",))
+        store.settle(store.admit(model="n")["id"], BURST)
+
+        refused = store.admit()
+        assert (refused.get("rest_ms"), refused["busy"]) == (None, 0)
+
+    def test_a_resting_model(self, store: StoreOfTest) -> None:
+        for number in range(8):
+            serve(store, f"a{number}", {"model": "m", "wait_ms": 5000})
+
+        assert store.admit()["rest_ms"] == 5000

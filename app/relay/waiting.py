@@ -1,0 +1,83 @@
+"""
+New requests for which no account has room just now, but will have within seconds.
+
+One that waits holds nothing: no lease, no slot, no amount under a limit. It is admitted like any
+other once it is tried again, so whatever changed in between counts.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from app.relay.call import Call
+from app.relay.context import RequestContext
+from app.relay.decisions import MOST_WAIT_SECONDS, WAKE_JITTER
+
+MOST_WAITING = 256  # requests of one process; more are refused at once
+WITH_FALLBACKS_SECONDS = 2.5  # for the model itself, where the caller named others that may answer
+POLL_SECONDS = 0.2  # for a slot, which no one can foresee; growing with the wait to POLL_MAX_SECONDS
+POLL_MAX_SECONDS = 2.0
+WAKE_SPREAD_SECONDS = 0.1  # over which those that wait for the same account are spread at least
+
+
+class WaitingCalls:
+    """The requests of this process that wait for an account; a worker that stops ends their waits."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, Call] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    @property
+    def full(self) -> bool:
+        return len(self._by_id) >= MOST_WAITING
+
+    @contextmanager
+    def entered(self, call: Call) -> Iterator[None]:
+        """Count *call* among those that wait inside this block."""
+        self._by_id[call.request_id] = call
+        try:
+            yield
+        finally:
+            self._by_id.pop(call.request_id, None)
+
+    def stop(self) -> None:
+        """End all waits, honestly: this process is shutting down."""
+        for call in list(self._by_id.values()):
+            call.cancellation.worker_stopping()
+
+
+def wait_seconds(
+    reply: dict[str, Any], context: RequestContext, now: float, chance: random.Random
+) -> float | None:
+    """
+    Return how long to wait before *reply*, a refusal, is worth another try; None where it is not.
+
+    Source of `rest_ms` and `busy`: prospects.lua.
+    """
+    if reply["refused"] != "no_accounts":
+        return None
+    limit = WITH_FALLBACKS_SECONDS if context.fallbacks_left else MOST_WAIT_SECONDS
+    left = min(limit - context.waited_seconds, context.deadline - now)
+    rest = _rest_seconds(reply, left, chance)
+    if context.fallbacks_left or not reply.get("busy"):
+        return rest
+    poll = chance.uniform(0.5, 1.0) * min(POLL_MAX_SECONDS, POLL_SECONDS + context.waited_seconds / 2)
+    poll = min(poll, left)
+    if poll <= 0:
+        return rest
+    return poll if rest is None else min(poll, rest)
+
+
+def _rest_seconds(reply: dict[str, Any], left: float, chance: random.Random) -> float | None:
+    """Return the time until the first account is back and a little more, so that not all wake at once."""
+    if reply.get("rest_ms") is None:
+        return None
+    rest: float = reply["rest_ms"] / 1000
+    if rest >= left:
+        return None
+    return min(rest + chance.uniform(0.0, WAKE_SPREAD_SECONDS + WAKE_JITTER * rest), left)

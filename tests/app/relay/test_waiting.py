@@ -1,0 +1,112 @@
+"""Which refusals are worth a short wait, and how long it is."""
+
+from __future__ import annotations
+
+import random
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.relay.context import RequestContext
+from app.relay.decisions import MOST_WAIT_SECONDS
+from app.relay.waiting import (
+    MOST_WAITING,
+    POLL_MAX_SECONDS,
+    WITH_FALLBACKS_SECONDS,
+    WaitingCalls,
+    wait_seconds,
+)
+from app.upstream.cancellation import Cancellation
+
+
+def refused(rest_ms: float | None = None, busy: int = 0, refused: str = "no_accounts") -> dict[str, Any]:
+    return {"refused": refused, "busy": busy, **({} if rest_ms is None else {"rest_ms": rest_ms})}
+
+
+def waits(
+    reply: dict[str, Any], *, waited: float = 0.0, fallbacks: int = 0, left: float = 600.0
+) -> list[float]:
+    """Return the waits that many requests are given."""
+    context = RequestContext(0.0, left, 0.0, waited_seconds=waited, fallbacks_left=fallbacks)
+    found = [wait_seconds(reply, context, 0.0, random.Random(number)) for number in range(200)]
+    return [wait for wait in found if wait is not None]
+
+
+class TestRest:
+    def test_is_waited_out(self) -> None:
+        assert all(2.0 <= wait <= 3.0 for wait in waits(refused(2000)))
+        assert waits(refused(2000))
+
+    def test_not_all_wake_at_once(self) -> None:
+        found = waits(refused(2000))
+
+        assert max(found) - min(found) > 0.3
+
+    @pytest.mark.parametrize("rest", [10_000, 600_000])
+    def test_a_long_one_is_refused_at_once(self, rest: int) -> None:
+        assert not waits(refused(rest))
+
+    def test_never_longer_than_is_left_of_all_waits(self) -> None:
+        assert all(wait <= MOST_WAIT_SECONDS - 6 for wait in waits(refused(3000), waited=6.0))
+        assert not waits(refused(3000), waited=7.5)
+
+    def test_never_past_the_deadline(self) -> None:
+        assert not waits(refused(3000), left=2.0)
+
+    def test_is_short_where_another_model_may_answer(self) -> None:
+        assert waits(refused(2000), fallbacks=1)
+        assert all(wait <= WITH_FALLBACKS_SECONDS for wait in waits(refused(2400), fallbacks=1))
+        assert not waits(refused(4000), fallbacks=1)
+
+
+class TestBusy:
+    def test_is_tried_again_soon_and_then_less_often(self) -> None:
+        first, later = waits(refused(busy=1)), waits(refused(busy=1), waited=6.0)
+
+        assert max(first) <= 0.2
+        assert max(first) < min(later) <= max(later) <= POLL_MAX_SECONDS
+
+    def test_ends_with_all_waits(self) -> None:
+        assert not waits(refused(busy=1), waited=MOST_WAIT_SECONDS)
+
+    def test_is_no_reason_to_wait_where_another_model_may_answer(self) -> None:
+        assert not waits(refused(busy=1), fallbacks=1)
+
+    def test_whichever_comes_first(self) -> None:
+        assert max(waits(refused(5000, busy=1))) <= 0.2
+
+
+def test_nothing_to_hope_for() -> None:
+    assert not waits(refused())
+
+
+@pytest.mark.parametrize("reason", ["limit", "key", "calendar", "late"])
+def test_other_refusals_are_final(reason: str) -> None:
+    assert not waits(refused(1000, 1, reason))
+
+
+class TestWaitingCalls:
+    def test_are_bounded(self) -> None:
+        waiting = WaitingCalls()
+        contexts = [waiting.entered(call(number)) for number in range(MOST_WAITING)]
+        for context in contexts:
+            assert not waiting.full
+            context.__enter__()
+
+        assert waiting.full
+        contexts[0].__exit__(None, None, None)
+        assert not waiting.full
+
+    def test_end_with_the_process(self) -> None:
+        waiting, waits_here = WaitingCalls(), call(1)
+
+        with waiting.entered(waits_here):
+            waiting.stop()
+
+        assert waits_here.cancellation.error is not None
+        assert len(waiting) == 0
+
+
+def call(number: int) -> Any:
+    return SimpleNamespace(request_id=f"req_{number}", cancellation=Cancellation())

@@ -1,0 +1,144 @@
+"""A new request for which every account rests for a moment waits for it, instead of being refused."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from app.quotas.limits import parse_limit
+from tests.service.test_answers import BODIES, PATHS, events_of, streamed_text
+from tests.support.gateway import PoolOfTest
+from tests.support.upstream_client import ScriptedUpstream
+
+LIMITED = {
+    "play": "http_error",
+    "status": 429,
+    "body": {"error": {"message": "Slow down", "type": "rate_limit_error", "code": "rate_limit_exceeded"}},
+    "headers": {"retry-after": "2"},
+}
+SAYS = {"play": "text", "text": "Here it is."}
+HOLDS = {**SAYS, "at": {"0": [{"gate": "held"}]}}
+
+
+def ask(pool: PoolOfTest, key: str, surface: str = "chat", **more: object) -> requests.Response:
+    return pool.post(PATHS[surface], {**BODIES[surface], "stream": True, **more}, key)
+
+
+def text(answer: requests.Response, surface: str = "chat") -> str:
+    return streamed_text(surface, events_of(answer.text))
+
+
+@pytest.fixture
+def one(pool: PoolOfTest, upstream: ScriptedUpstream) -> PoolOfTest:
+    """A pool of one account that serves one request at a time."""
+    pool.account("a", upstream.base_url(), cap=1)
+    return pool
+
+
+@pytest.mark.parametrize("surface", PATHS)
+def test_a_burst_limit_is_waited_out(pool: PoolOfTest, upstream: ScriptedUpstream, surface: str) -> None:
+    pool.account("a", upstream.base_url())
+    upstream.script(LIMITED, SAYS)
+    key = pool.key()
+    with ThreadPoolExecutor(2) as clients:
+        first = clients.submit(ask, pool, key, surface)
+        upstream.wait_for(1, end="finished")
+        second = clients.submit(ask, pool, key, surface)
+
+        assert [text(each.result(), surface) for each in (first, second)] == ["Here it is."] * 2
+    assert len(upstream.log()) == 3
+    assert (pool.open_leases(), pool.in_flight()) == (0, 0)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_full_account_is_waited_for(one: PoolOfTest, upstream: ScriptedUpstream, stream: bool) -> None:
+    upstream.script(HOLDS, SAYS)
+    key = one.key(limits=(parse_limit("2 parallel_requests"),))
+    with ThreadPoolExecutor(3) as clients:
+        first = clients.submit(ask, one, key)
+        upstream.wait_for(1, gate="held")
+        second = clients.submit(ask, one, key, stream=stream)
+        third = clients.submit(ask, one, key, stream=stream)
+        time.sleep(0.5)
+        assert (one.open_leases(), one.open_requests()) == (1, 1), "one that waits holds nothing"
+        upstream.release("held")
+
+        assert [each.result().status_code for each in (first, second, third)] == [200, 200, 200]
+
+
+def test_a_caller_that_waits_hears_signs_of_life(one: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    one.set(settings='{"time_limits": {"*": {"keepalive": 0.3}}}')
+    upstream.script(HOLDS, SAYS)
+    key = one.key()
+    with ThreadPoolExecutor(2) as clients:
+        clients.submit(ask, one, key)
+        upstream.wait_for(1, gate="held")
+        body = {**BODIES["chat"], "stream": True}
+        waiting = one.post(PATHS["chat"], body, key, stream=True)
+
+        assert waiting.status_code == 200
+        lines = waiting.iter_lines()
+        assert next(lines).startswith(b":")
+        upstream.release("held")
+        assert b"data: [DONE]" in list(lines)
+
+
+def test_a_caller_that_leaves_ends_its_wait(one: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    upstream.script(HOLDS, SAYS)
+    key = one.key()
+    with ThreadPoolExecutor(1) as clients:
+        first = clients.submit(ask, one, key)
+        upstream.wait_for(1, gate="held")
+        with pytest.raises(requests.ReadTimeout):
+            requests.post(
+                one.gateway.url + PATHS["chat"],
+                json=BODIES["chat"],
+                headers={"Authorization": f"Bearer {key}"},
+                timeout=0.5,
+            )
+        upstream.release("held")
+
+        assert first.result().status_code == 200
+        assert text(ask(one, key)) == "Here it is."
+    assert len(upstream.log()) == 2
+    assert len(one.wait_for_rows(2)) == 2
+
+
+def test_what_changed_meanwhile_counts(one: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    """Limits are checked when it is admitted, not when it began to wait."""
+    upstream.script(HOLDS, SAYS)
+    key, limited = one.key(), one.key("limited", limits=(parse_limit("1 requests/day"),))
+    with ThreadPoolExecutor(3) as clients:
+        clients.submit(ask, one, key)
+        upstream.wait_for(1, gate="held")
+        waiting = [clients.submit(ask, one, limited) for _ in range(2)]
+        time.sleep(0.3)
+        upstream.release("held")
+
+        assert sorted(each.result().status_code for each in waiting) == [200, 429]
+
+
+def test_a_long_rest_is_refused_at_once(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.account("a", upstream.base_url())
+    upstream.script({**LIMITED, "headers": {"retry-after": "60"}})
+    key = pool.key()
+    ask(pool, key)
+    began = time.monotonic()
+
+    assert ask(pool, key).status_code in (429, 503)
+    assert time.monotonic() - began < 1.5
+
+
+def test_many_that_wait_are_all_served(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.account("a", upstream.base_url(), cap=8)
+    upstream.script(LIMITED, SAYS)
+    key = pool.key()
+
+    with ThreadPoolExecutor(40) as clients:
+        answers = list(clients.map(lambda _: ask(pool, key).status_code, range(40)))
+
+    assert set(answers) == {200}
+    assert len(upstream.log()) <= 1.2 * len(answers)
