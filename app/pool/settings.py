@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +11,7 @@ import orjson
 
 from app.config import ConfigError, TimeLimits
 from app.errors import InvalidRequest
+from app.patterns import fault_of, matches
 
 TIME_LIMITS = tuple(limit.name for limit in fields(TimeLimits))
 EVERY_MODEL = "*"
@@ -32,7 +32,7 @@ class PoolSettings:
     def limits_for(self, model: str, base: TimeLimits) -> TimeLimits:
         """Return *base* with what this pool says for *model*."""
         for pattern, overrides in self.time_limits:
-            if fnmatchcase(model, pattern):
+            if matches(pattern, model):
                 base = replace(base, **overrides)
         return base
 
@@ -69,6 +69,8 @@ def with_time_limit(text: str, pattern: str, name: str, seconds: float | None) -
         raise InvalidRequest(
             f"'{name[:40]}' is no time limit; there are {', '.join(TIME_LIMITS)}", param="time_limit"
         )
+    if fault := fault_of(pattern):
+        raise InvalidRequest(f"A pattern of models {fault}", param="time_limit")
     stored: dict[str, Any] = orjson.loads(text or "{}")
     overrides = stored.setdefault("time_limits", {}).setdefault(pattern, {})
     if seconds is None:

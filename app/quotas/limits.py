@@ -14,6 +14,7 @@ from typing import Any
 
 from app.errors import InvalidRequest
 from app.formatting import MICRO_DOLLARS, count, exact_dollars
+from app.patterns import fault_of
 
 WHATS = {
     "requests": "requests",
@@ -59,6 +60,8 @@ def parse_limit(text: str, *, model: str | None = None, mode: str = "strict") ->
         "scope": "key",
     }
     if pattern := shape["model"] or model:
+        if fault := fault_of(pattern):
+            raise _refused(f"A pattern of models {fault}")
         limit["model"] = pattern
     return limit
 

@@ -45,11 +45,21 @@ class Counter:
             return -(-self.drained(now) // PERIOD_MS[limit["per"]]) + self.h
         return self.s + self.h
 
-    def turn(self, limit: Json, now: int, start: int) -> None:
+    def drains_from(self, per: str, now: int) -> int:
+        """Since when it drains: a clock that went back by a period at most is waited for."""
+        return self.t if self.t is not None and now < self.t <= now + PERIOD_MS[per] else now
+
+    def turn(self, limit: Json, now: int, start: int, reset: int) -> None:
         """Begin another window, or another rate, where it is time for it."""
         if limit["per"] in PERIOD_MS:
-            if self.m not in (None, limit["max"]):
-                self.q, self.t, self.m = self.drained(now), now, limit["max"]
+            since = self.drains_from(limit["per"], now)
+            jumped = self.t is not None and self.t > now and since == now
+            if jumped or self.m not in (None, limit["max"]):
+                self.q, self.t, self.m = self.drained(now), since, limit["max"]
+        elif 0 < reset < self.b:  # the clock was more than a window ahead
+            here = (self.ps, self.ph) if self.pb == start else (0, 0)
+            self.pb, self.ps, self.ph = self.b, self.s, self.h
+            self.b, self.s, self.h = start, self.s + self.h + here[0], here[1]
         elif self.b < start:
             self.pb, self.ps, self.ph = self.b, self.s, self.h
             self.b, self.s, self.h = start, 0, 0
@@ -57,7 +67,8 @@ class Counter:
     def take(self, limit: Json, amount: int, now: int, *, known: bool) -> None:
         if limit["per"] in PERIOD_MS:
             charged = amount * PERIOD_MS[limit["per"]] if known else 0
-            self.q, self.t, self.m = self.drained(now) + charged, now, limit["max"]
+            since = self.drains_from(limit["per"], now)
+            self.q, self.t, self.m = self.drained(now) + charged, since, limit["max"]
         elif limit["per"] != "none":
             self.m = limit["max"]
             self.s += amount if known else 0
@@ -69,16 +80,17 @@ class Counter:
         per = hold.limit["per"]
         if per in PERIOD_MS:
             if charged is None or more >= 0:
-                self.q, self.t = self.drained(now) + more * PERIOD_MS[per], now
+                since = self.drains_from(per, now)
+                self.q, self.t = self.drained(now) + more * PERIOD_MS[per], since
             self.h -= released
         elif per == "none":
             self.h -= released
         elif hold.start == self.b:
             self.s += more
-            self.h -= released
+            self.h -= min(released, self.h)
         elif hold.start == self.pb:
             self.ps += more
-            self.ph -= released
+            self.ph -= min(released, self.ph)
 
 
 @dataclass
@@ -181,7 +193,8 @@ class Model:
 
     def _obstacle(self, limit: Json, ask: Json) -> str | None:
         counter, amount = self.counter(limit), self._amount(limit, ask)
-        counter.turn(limit, self.now, ask["calendar"].get(limit["per"], [0])[0])
+        start, reset = ask["calendar"].get(limit["per"], [0, 0])[:2]
+        counter.turn(limit, self.now, start, reset)
         if amount > limit["max"]:
             return "never"
         if limit["per"] in PERIOD_MS:

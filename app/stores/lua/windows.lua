@@ -17,10 +17,29 @@ local WHATS = { requests = true, input_tokens = true, output_tokens = true, tota
 -- 14 digits. A request that may use more has no bound.
 local MOST = 1e13
 
+-- Whether all of *name* is like *pattern*, in which `*` stands for any text and everything else for itself.
+-- The twin of app/patterns.py: no part of a name is tried twice.
+local function matches(pattern, name)
+  local star = string.find(pattern, '*', 1, true)
+  if not star then return pattern == name end
+  if string.sub(name, 1, star - 1) ~= string.sub(pattern, 1, star - 1) then return false end
+  local at, from = star, star + 1 -- where the rest of the name and of the pattern begins
+  while true do
+    star = string.find(pattern, '*', from, true)
+    if not star then break end
+    if star > from then
+      local _, last = string.find(name, string.sub(pattern, from, star - 1), at, true)
+      if not last then return false end
+      at = last + 1
+    end
+    from = star + 1
+  end
+  local ending = string.sub(pattern, from)
+  return #name - #ending + 1 >= at and (ending == '' or string.sub(name, -#ending) == ending)
+end
+
 local function applies(limit, model)
-  if not limit.model or limit.model == '*' then return true end
-  local pattern = string.gsub(limit.model, '[%^%$%(%)%%%.%[%]%+%-%?]', '%%%0')
-  return string.match(model, '^' .. string.gsub(pattern, '%*', '.*') .. '$') ~= nil
+  return not limit.model or limit.model == '*' or matches(limit.model, model)
 end
 
 -- Returns start and end (ms) of the calendar window of *per* that holds *now*, or nothing where
@@ -33,13 +52,32 @@ local function calendar_window(per, now, calendar)
   return w[1], w[2]
 end
 
+-- Since when q drains. A clock that went back by a period at most drains nothing until it is where it was;
+-- one that went back further had jumped ahead before, and drains from now on.
+local function drains_from(t, now, period)
+  t = tonumber(t)
+  return t and t > now and t - now <= period and t or now
+end
+
 -- What is left of q at *now*. A clock that went back, as after a failover, drains nothing.
 local function drained(q, t, rate, now)
   return math.max(0, (tonumber(q) or 0) - math.max(0, now - (tonumber(t) or now)) * (tonumber(rate) or 0))
 end
 
-local function store_bucket(key, q, rate, now)
-  redis.call('HSET', key, 't', now, 'q', string.format('%.0f', q), 'm', rate)
+local function store_bucket(key, q, rate, from)
+  redis.call('HSET', key, 't', from, 'q', string.format('%.0f', q), 'm', rate)
+end
+
+-- The clock had jumped ahead by more than a window and is back. What was settled or is held in the window
+-- that is yet to come counts in this one, beside what this one had; the former is released where it is held.
+local function returned(limit, c, start, reset)
+  local key, held, settled = limit_key(limit.id), tonumber(c[1]) or 0, tonumber(c[6]) or 0
+  local last = redis.call('HMGET', key, 'pb', 'ps', 'ph')
+  local known_here = tonumber(last[1]) == start
+  local settled_here = settled + held + (known_here and tonumber(last[2]) or 0)
+  local held_here = known_here and tonumber(last[3]) or 0
+  redis.call('HSET', key, 'pb', c[5], 'ps', settled, 'ph', held, 'b', start, 's', settled_here, 'h', held_here)
+  return { settled = settled_here, held = held_here, start = start, reset = reset }
 end
 
 -- Reads a limit's counters as they stand at *now*: {settled, held, start, reset, q}. Rolls the
@@ -50,13 +88,15 @@ local function gauge(limit, now, calendar)
   if limit.what == 'parallel_requests' then return { settled = 0, held = held, reset = 0 } end
   local period = PERIOD_MS[limit.per]
   if period then
-    local q = drained(c[3], c[2], c[4], now)
-    if c[4] and tonumber(c[4]) ~= limit.max then store_bucket(limit_key(limit.id), q, limit.max, now) end
-    return { settled = math.ceil(q / period), held = held, q = q, reset = now + math.ceil(q / limit.max) }
+    local q, from = drained(c[3], c[2], c[4], now), drains_from(c[2], now, period)
+    local jumped = c[2] and tonumber(c[2]) > now and from == now
+    if jumped or c[4] and tonumber(c[4]) ~= limit.max then store_bucket(limit_key(limit.id), q, limit.max, from) end
+    return { settled = math.ceil(q / period), held = held, q = q, from = from, reset = from + math.ceil(q / limit.max) }
   end
   local start, reset = calendar_window(limit.per, now, calendar)
   if not start then return nil end
   local known = tonumber(c[5]) or 0
+  if known > reset and reset > 0 then return returned(limit, c, start, reset) end
   if known < start then
     redis.call('HSET', limit_key(limit.id), 'pb', known, 'ps', tonumber(c[6]) or 0, 'ph', held,
       'b', start, 's', 0, 'h', 0)
@@ -74,7 +114,7 @@ local function obstacle(limit, amount, g, now)
     if excess <= 0 then return nil end
     local without_holds = g.q + (amount - limit.max) * period
     if without_holds <= 0 then return { why = 'held', wait_ms = 0 } end
-    return { why = 'spent', wait_ms = math.ceil(without_holds / limit.max) }
+    return { why = 'spent', wait_ms = g.from - now + math.ceil(without_holds / limit.max) }
   end
   if g.settled + g.held + amount <= limit.max then return nil end
   if g.settled + amount <= limit.max then return { why = 'held', wait_ms = 0 } end
@@ -92,7 +132,7 @@ local function take(limit, amount, g, now, known)
     if g.q then g.q = g.q + amount * PERIOD_MS[limit.per] end
   end
   if g.q then
-    redis.call('HSET', key, 't', now, 'q', string.format('%.0f', g.q), 'm', limit.max, 'h', g.held)
+    redis.call('HSET', key, 't', g.from, 'q', string.format('%.0f', g.q), 'm', limit.max, 'h', g.held)
   elseif g.start then
     redis.call('HSET', key, 'b', g.start, 'm', limit.max, 's', g.settled, 'h', g.held)
   else
@@ -118,16 +158,17 @@ local function settle_hold(hold, actual, now, charged)
     -- What has drained since cannot be given back: a late correction here only ever adds.
     if charged and actual < charged then return end
     local c = redis.call('HMGET', key, 'q', 't', 'm')
-    store_bucket(key, drained(c[1], c[2], c[3], now) + more * period, c[3], now)
+    store_bucket(key, drained(c[1], c[2], c[3], now) + more * period, c[3], drains_from(c[2], now, period))
     if release > 0 then redis.call('HINCRBY', key, 'h', -release) end
     return
   end
-  local b = redis.call('HMGET', key, 'b', 'pb')
-  local settled, held = 's', 'h'
+  local b = redis.call('HMGET', key, 'b', 'pb', 'h', 'ph')
+  local settled, held, open = 's', 'h', b[3]
   if tonumber(b[1]) ~= start then
     if tonumber(b[2]) ~= start then return end -- an older window: the ledger alone remembers it
-    settled, held = 'ps', 'ph'
+    settled, held, open = 'ps', 'ph', b[4]
   end
   redis.call('HINCRBY', key, settled, more)
+  release = math.min(release, tonumber(open) or 0) -- of a window that was left and entered again
   if release > 0 then redis.call('HINCRBY', key, held, -release) end
 end

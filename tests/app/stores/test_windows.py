@@ -83,8 +83,36 @@ class TestBucket:
 
         refused = store.admit()
         assert (refused["settled"], refused["wait_ms"]) == (2, MINUTE_MS // 2)
-        store.advance(MINUTE_MS // 2)
-        assert store.admit()["refused"] == "limit"  # nothing was written meanwhile: it is still an hour back
+        store.advance(MINUTE_MS // 2 - 1)
+        assert store.admit()["refused"] == "limit"
+        store.advance(1)
+        assert store.admit()["account"] == "a"
+
+    @pytest.mark.parametrize("back_ms", [1, 5000, MINUTE_MS, MINUTE_MS + 1, HOUR_MS, 365 * 24 * HOUR_MS])
+    def test_clock_ahead_and_back(self, store: StoreOfTest, back_ms: int) -> None:
+        """A full limit is open again after a period at most, however far the clock had been ahead."""
+        store.key("k", limit("l", "requests", "minute", 2))
+        store.advance(back_ms)
+        store.admit()
+        store.admit()
+        store.advance(-back_ms)
+
+        refused = store.admit()
+        assert refused["settled"] == 2
+        assert MINUTE_MS // 2 <= refused["wait_ms"] <= MINUTE_MS // 2 + min(back_ms, MINUTE_MS)
+        store.advance(refused["wait_ms"])
+        assert store.admit()["account"] == "a"
+
+    def test_a_clock_that_swings_gives_nothing_away(self, store: StoreOfTest) -> None:
+        """Two servers a few seconds apart, by turns: no more fits than on the one that is ahead."""
+        store.key("k", limit("l", "requests", "minute", 2))
+        store.admit()
+        store.admit()
+        for _ in range(20):
+            store.advance(5000)
+            assert store.admit()["refused"] == "limit"
+            store.advance(-5000)
+            assert store.admit()["refused"] == "limit"
 
     def test_late_settlement_gives_nothing_back(self, store: StoreOfTest) -> None:
         """What an expired lease was charged drains by itself; only more than that is added."""
@@ -113,6 +141,25 @@ class TestCalendar:
         assert store.admit()["refused"] == "limit"
         store.set_clock(refused["reset_ms"])
         assert store.admit()["account"] == "a"
+
+    @pytest.mark.parametrize("per", ["hour", "day", "month"])
+    def test_clock_ahead_and_back(self, store: StoreOfTest, per: str) -> None:
+        """What was used and held counts where the clock is again, and the next window is a new one."""
+        store.key("k", limit("l", "output_tokens", per, 100))
+        before = store.admit(output_tokens=40, ttl_ms=10**12)
+        spend(store, 10)
+        store.advance(400 * 24 * HOUR_MS)
+        ahead = store.admit(output_tokens=30, ttl_ms=10**12)
+        store.advance(-400 * 24 * HOUR_MS)
+
+        refused = store.admit(output_tokens=21)
+        assert (refused["refused"], refused["settled"], refused["held"]) == ("limit", 40, 40)
+        store.settle(before["id"], output_tokens=40)
+        store.settle(ahead["id"], output_tokens=30)
+        assert store.admit(output_tokens=20)["account"] == "a"
+        assert store.counters("l")["h"] == 20
+        store.set_clock(refused["reset_ms"])
+        assert store.admit(output_tokens=100)["account"] == "a"
 
     def test_settles_where_it_was_held(self, store: StoreOfTest) -> None:
         """A request that began yesterday is yesterday's."""
