@@ -27,6 +27,7 @@ from app.stores.scripts import Scripts
 log = structlog.get_logger()
 
 RETRY_SECONDS = 0.5
+TOO_LATE = "late"  # what settle.lua returns for one that is a day old, and not known any more
 LOOK_SECONDS = 5.0  # a settlement is looked for 5 to 10 s after it was taken
 MOST_KEPT = 100_000  # about 100 MiB; past it the oldest is written to the log, which is the last resort
 
@@ -71,7 +72,8 @@ class Books:
         except TypeError:  # such as an integer past 64 bits: what the request was admitted with is charged
             log.error("settlement_unreadable", pool=pool, request_id=settlement["id"])
             data = orjson.dumps(charged_at_bound(settlement))
-        self._scripts.run("settle", pool, data)
+        if self._scripts.run("settle", pool, data) == TOO_LATE:
+            log.warning("settlement_too_late", pool=pool, request_id=settlement["id"])
         self._recent.add(pool, settlement["id"], data)
         if not self._looker:
             self._looker = gevent.spawn(self._look)

@@ -76,7 +76,7 @@ class RowSums:
             counted["requests"] = 1
             counted["errors"] = int(row["status"] >= 400)
         hour = int(row["at_ms"] - row["at_ms"] % HOUR_MS) // 1000
-        who = f"{row['key']}|{row['account']}|{row['model']}|"
+        who = f"{row['key']}|{row['account']}|{row.get('counted_as', row['model'])}|"
         for total, prefix in (
             (Total(rollups.HOUR, hour), who),
             (Total(rollups.DAY, int(row["day_ms"]) // 1000), who),

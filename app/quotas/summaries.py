@@ -115,7 +115,7 @@ class SummaryBook:
 
 
 def _figures_of(row: dict[str, Any]) -> Iterator[rollups.Figure]:
-    who = row["key"], row["account"], row["model"]
+    who = row["key"], row["account"], row.get("counted_as", row["model"])
     if row["source"] != "corrected":
         yield rollups.Figure(*who, "requests", 1)
         if row["status"] >= 400:

@@ -25,7 +25,7 @@ IN_SNAPSHOT = ("pool", "accounts", "a:", "keys", "k:", SECRETS, "prices", "lim:"
 LEFT_OUT = (  # indexes, claims, caches, who is signed in, and what a restore that broke off left
     *("ready:", "offering:", "members:", "models:", "out-told", "resets", "soft", "overloaded"),
     *("look:", "aff:", "ans:", "done:", "ses:", "op-ses:", "try:", "start", "audit-open", "flow:"),
-    *("rolls:", "sum:", "refused-batch:"),
+    *("rolls:", "rollnames:", "sum:", "refused-batch:"),
     *("restore:", "restore-old:", "restore-by"),
 )
 

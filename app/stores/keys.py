@@ -146,6 +146,11 @@ def rollup(name: str, span: str, start_seconds: int) -> str:
     return f"{root(name)}roll:{span}:{start_seconds}"
 
 
+def rollup_names(name: str, day_seconds: int) -> str:
+    """Hash: models that have a name of their own in a day's roll-ups, and how many a key has."""
+    return f"{root(name)}rollnames:{day_seconds}"
+
+
 def rollup_starts(name: str, span: str) -> str:
     """Sorted set: start of each hour or day that has a roll-up -> the same."""
     return f"{root(name)}rolls:{span}"

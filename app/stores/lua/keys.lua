@@ -27,6 +27,7 @@ local function settled_key(id) return root .. 'done:' .. id end
 local function limit_key(id) return root .. 'lim:' .. id end
 local function used_key(id) return root .. 'used:' .. id end
 local function rollup_key(span, start_ms) return string.format('%sroll:%s:%.0f', root, span, start_ms / 1000) end
+local function rollup_names_key(day_ms) return string.format('%srollnames:%.0f', root, day_ms / 1000) end
 local function rollup_starts_key(span) return root .. 'rolls:' .. span end
 local function summary_key(span, start_ms) return string.format('%ssum:%s:%.0f', root, span, start_ms / 1000) end
 local function owner_key(hash) return root .. 'own:' .. hash end

@@ -6,6 +6,10 @@
 
 local OWNED_MS = 2592000000 -- how long an account is remembered as the owner of a conversation: 30 days
 local LATE_MS = 86400000 -- how long a late settlement is still understood: a day
+local CORRECTABLE_MS = 2592000000 -- how long a lease that ran out waits for its settlement: 30 days
+local MAX_MODELS = 100 -- of one key and day that have a name of their own in roll-ups
+local OTHER = '(other)' -- under which the rest are added up: names are the client's to invent
+local NAMES_MS = 3 * 86400000
 local SWEEP = 4 -- overdue leases one call takes back
 local MOST_OUT = 16 -- accounts that a decision remembers as out
 
@@ -55,11 +59,24 @@ local function roll(span, start_ms, length_ms, who, row, now)
   if now - start_ms >= length_ms then redis.call('DEL', summary_key(span, start_ms)) end
 end
 
+-- Returns under which name the roll-ups have a row's model.
+local function counted_model(row)
+  local names, name = rollup_names_key(row.day_ms), row.key .. '|' .. row.model
+  if redis.call('HEXISTS', names, name) == 1 then return row.model end
+  if tonumber(redis.call('HGET', names, row.key) or '0') >= MAX_MODELS then return OTHER end
+  redis.call('HINCRBY', names, row.key, 1)
+  redis.call('HSET', names, name, 1)
+  redis.call('PEXPIRE', names, NAMES_MS)
+  return row.model
+end
+
 -- Writes one ledger row and adds it to its hour, its day and what its key used ever.
 local function book(row, why)
   if row.attempts and #row.attempts == 0 then row.attempts = nil end -- cjson would make it an object
+  local model = counted_model(row)
+  if model ~= row.model then row.counted_as = model end
   local id = redis.call('XADD', LEDGER, '*', 'row', cjson.encode(row), 'why', why or '')
-  local who = row.key .. '|' .. row.account .. '|' .. row.model .. '|'
+  local who = row.key .. '|' .. row.account .. '|' .. model .. '|'
   local now = tonumber(string.match(id, '^%d+'))
   roll('h', row.at_ms - row.at_ms % HOUR_MS, HOUR_MS, who, row, now)
   roll('d', row.day_ms, SHORTEST_DAY_MS, who, row, now)
@@ -98,7 +115,7 @@ local function charge_unheld(row, calendar, now)
   local key_limits = redis.call('HGET', api_key_key(row.key), 'limits')
   local pool_limits = redis.call('HGET', POOL, 'limits')
   for _, limit in ipairs(limits_for(key_limits, pool_limits, row.model)) do
-    local g = gauge(limit, now, calendar) or gauge(limit, row.at_ms, calendar)
+    local g = gauge(limit, now, calendar) or gauge(limit, row.at_ms, calendar, true)
     if g and limit.what ~= 'parallel_requests' then take(limit, used(row, limit.what), g, now, true) end
   end
 end
@@ -127,7 +144,7 @@ local function expire_lease(id, now, policy)
   row.ended_ms = now -- the entry's own time may be later: other leases end in the same call
   book(row, '[' .. r.why .. ']')
   redis.call('HSET', request_key(id), 'expired', now)
-  redis.call('PEXPIRE', request_key(id), LATE_MS)
+  redis.call('PEXPIRE', request_key(id), CORRECTABLE_MS)
 end
 
 local function sweep(now, policy, most)

@@ -4,7 +4,8 @@
 --          model, endpoint, status, source, input_tokens, output_tokens, cost, …}; calendar as for
 --          admit; what ownership names, if anything, belongs to this account from now on; at_bound says
 --          that the row has no figures, and those of the admission's bounds are charged
--- Returns  the ledger entry's id, or '' when this request was settled before.
+-- Returns  the ledger entry's id; '' when this request was settled before; 'late' when it is not known and so old
+--          that it must have been settled, or charged at its bound, and forgotten since: nothing is charged.
 -- A request whose lease expired was charged its bound; the difference is booked as `corrected`.
 -- A request that is not known here, because a failover lost its admission, is charged all the
 -- same; its row is marked `unheld`.
@@ -16,6 +17,7 @@ check_row(ask.row)
 if redis.call('EXISTS', settled_key(ask.id)) == 1 then return '' end
 local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
 local row, r = ask.row, read_request(ask.id)
+if not r and row.at_ms < now - LATE_MS then return 'late' end
 local calendar = ask.calendar or {}
 row.day_ms = r and tonumber(r.day_ms) or calendar_window('day', row.at_ms, calendar) or row.at_ms - row.at_ms % 86400000
 

@@ -81,8 +81,9 @@ local function returned(limit, c, start, reset)
 end
 
 -- Reads a limit's counters as they stand at *now*: {settled, held, start, reset, q}. Rolls the
--- window over when it has ended, and lets an edited limit drain at its new rate from now on.
-local function gauge(limit, now, calendar)
+-- window over when it has ended, and lets an edited limit drain at its new rate from now on. *is_past*: now
+-- is a moment of the past, which says nothing of the clock.
+local function gauge(limit, now, calendar, is_past)
   local c = redis.call('HMGET', limit_key(limit.id), 'h', 't', 'q', 'm', 'b', 's')
   local held = tonumber(c[1]) or 0
   if limit.what == 'parallel_requests' then return { settled = 0, held = held, reset = 0 } end
@@ -96,7 +97,7 @@ local function gauge(limit, now, calendar)
   local start, reset = calendar_window(limit.per, now, calendar)
   if not start then return nil end
   local known = tonumber(c[5]) or 0
-  if known > reset and reset > 0 then return returned(limit, c, start, reset) end
+  if known > reset and reset > 0 and not is_past then return returned(limit, c, start, reset) end
   if known < start then
     redis.call('HSET', limit_key(limit.id), 'pb', known, 'ps', tonumber(c[6]) or 0, 'ph', held,
       'b', start, 's', 0, 'h', 0)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.quotas.ledger import Verification
 from app.stores import keys
 from tests.support.store import START_MS, TTL_MS, StoreOfTest, limit
 
@@ -242,3 +243,52 @@ class TestUnheld:
 
         window = {"b": store.now, "s": 60, "h": 1} if busy else {"b": START_MS, "s": 60, "h": 0}
         assert store.counters("t") | window == store.counters("t")
+
+
+class TestLate:
+    """A host that was down for days delivers what its workers had left: it is in the books once."""
+
+    @pytest.mark.parametrize("after_ms", [0, 23 * HOUR_MS, 25 * HOUR_MS, 20 * 24 * HOUR_MS])
+    def test_settled_before(self, store: StoreOfTest, after_ms: int) -> None:
+        held = store.admit(output_tokens=50)
+        began = store.now
+        store.settle(held["id"], output_tokens=7)
+        if after_ms > 24 * HOUR_MS:
+            store.client.delete(keys.settled(store.pool, held["id"]))  # as its time to live does
+        store.advance(after_ms)
+
+        assert store.settle(held["id"], output_tokens=7, at_ms=began) == (
+            "late" if after_ms > 24 * HOUR_MS else ""
+        )
+        assert [row["output_tokens"] for row in store.rows()] == [7]
+        assert store.used("k")["output_tokens"] == 7
+
+    def test_its_lease_ran_out(self, store: StoreOfTest) -> None:
+        """The difference to its bound is booked, three weeks later as well as a minute later."""
+        held = store.admit(output_tokens=50)
+        began = store.now
+        store.advance(TTL_MS)
+        store.renew()
+        assert store.client.pttl(keys.request(store.pool, held["id"])) > 29 * 24 * HOUR_MS
+        store.advance(21 * 24 * HOUR_MS)
+
+        store.settle(held["id"], output_tokens=7, at_ms=began)
+        assert store.used("k")["output_tokens"] == 7
+        assert [row["source"] for row in store.rows()] == ["estimated", "corrected"]
+
+
+def test_names_in_roll_ups_are_bounded(store: StoreOfTest) -> None:
+    """Of one key and day; further models are added up under one name, and the books balance."""
+    store.key("other")
+    for number in range(130):
+        reply = store.admit(model=f"junk-{number}")
+        store.settle(reply["id"], model=f"junk-{number}", output_tokens=1, day_ms=START_MS)
+    store.settle(store.admit(key="other", model="m")["id"], key="other", model="m", output_tokens=1)
+
+    for span in ("h", "d"):
+        models = {figure.split("|")[2] for (_, figure) in store.rolled_up(span) if figure.startswith("k|")}
+        assert len(models) == 101
+        totals = {figure: n for (_, figure), n in store.rolled_up(span).items()}
+        assert totals["k|a|(other)|output_tokens"] == 30
+        assert totals["other|a|m|output_tokens"] == 1
+    assert Verification(store.client, store.pool).differences() == []
