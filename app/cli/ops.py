@@ -1,20 +1,76 @@
-"""`poolgate ops`: what those who run it put into other programs."""
+"""`poolgate ops`: files for other programs, and what is done to an installation as a whole."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from importlib import resources
 
 import click
 
+from app.cli.common import Group, actor, example, with_store
+from app.cli.output import REFUSED, show_json
+from app.cli.progress import progress
+from app.office.reseal import Counts, Reseal
+from app.wiring import Services
+
 FILES = {"grafana": "grafana.json", "alerts": "alerts.yml", "unit": "poolgate.service"}
+HELP = {
+    "grafana": "Print a dashboard of the metrics for Grafana (JSON, to import).",
+    "alerts": "Print alert rules for Prometheus.",
+    "unit": "Print a unit for systemd.",
+}
 
 
-@click.command()
-@click.argument("what", type=click.Choice(list(FILES)))
-def ops(what: str) -> None:
+@click.group("ops", cls=Group)
+def ops() -> None:
+    """Files for other programs, and the rotation of secret keys."""
+
+
+def _add_printer(name: str, file: str, help_text: str) -> None:
+    @ops.command(name, help=help_text, epilog=example(f"poolgate ops {name} > {file}"))
+    def show() -> None:
+        click.echo((resources.files("app.ops") / file).read_text(), nl=False)
+
+
+for _name, _file in FILES.items():
+    _add_printer(_name, _file, HELP[_name])
+
+
+@ops.command("reseal", epilog=example("poolgate ops reseal"))
+@with_store
+def reseal(services: Services, as_json: bool) -> None:
     """
-    Print a file for another program.
+    Encrypt all stored credentials with the newest of POOLGATE_SECRET_KEYS.
 
-    `grafana` is a dashboard (JSON, to import), `alerts` are rules for Prometheus, `unit` is one of systemd.
+    Requests go on meanwhile. It may be interrupted and run again. Status 1 while an old key is needed.
     """
-    click.echo((resources.files("app.ops") / FILES[what]).read_text(), nl=False)
+    work = Reseal(services.scripts, services.vault, services.pools.names())
+    before = work.count()
+    with progress("Resealing", before.newest + before.older + len(before.unreadable)) as advance:
+        replaced = work.run(advance)
+    services.audit.note(actor(), "ops.reseal", "", "", resealed=replaced)
+    after = work.count()
+    if as_json:
+        show_json({"resealed": replaced, **asdict(after)})
+    else:
+        click.echo(f"Encrypted {replaced} of {before.newest + before.older} credentials with the newest key.")
+        click.echo(_advice(after, services.vault.size), err=True)
+    if after.older or after.unreadable:
+        raise click.exceptions.Exit(REFUSED)
+
+
+def _advice(after: Counts, known_keys: int) -> str:
+    if after.unreadable:
+        names = ", ".join(after.unreadable)
+        return f"No key opens these. Put the key back that encrypted them, or add them again: {names}"
+    if after.older:
+        return (
+            f"{after.older} were encrypted with an old key meanwhile: start every process with the new list"
+            " of POOLGATE_SECRET_KEYS, then run this again."
+        )
+    if known_keys == 1:
+        return "There is one key, and everything is encrypted with it."
+    return (
+        f"The {known_keys - 1} older keys are no longer needed. Remove them from POOLGATE_SECRET_KEYS"
+        " (or secret.key) once every process runs with the new list."
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from app.office.finding import NOTE, WRONG, Finding
+from app.office.reseal import Reseal
 from app.office.words import moment
 from app.pool.account import Account
 from app.pool.pools import DEFAULT
@@ -29,6 +30,16 @@ def pools(services: Services, pool: str | None) -> Iterator[Finding]:
         yield Finding(WRONG, "pools", "there is none", "add an account: poolgate account add --help")
     for name in names:
         yield from _pool(services, name)
+
+
+def old_keys(services: Services) -> Iterator[Finding]:
+    """Yield whether something is still encrypted with a secret key that is not the newest."""
+    if services.vault.size == 1:
+        return
+    counts = Reseal(services.scripts, services.vault, services.pools.names()).count()
+    if counts.older:
+        what = f"{counts.older} credentials are still encrypted with an old key of POOLGATE_SECRET_KEYS"
+        yield Finding(NOTE, "secret keys", what, "poolgate ops reseal")
 
 
 def _pool(services: Services, name: str) -> Iterator[Finding]:

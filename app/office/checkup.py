@@ -45,4 +45,5 @@ def checkup(services: Services, pool: str | None) -> list[Finding]:
         *check_store(services),
         *check_host.jobs(services.scripts.client),
         *check_pools.pools(services, pool),
+        *check_pools.old_keys(services),
     ]

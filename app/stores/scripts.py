@@ -57,6 +57,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "fail_refresh": _ACCOUNTS,
     "keep_tokens": _SIGN_INS,
     "replace_tokens": _SIGN_INS,
+    "reseal": _BASE,
     "open_session": _DOORS,
     "see_session": _DOORS,
     "end_sessions": _DOORS,

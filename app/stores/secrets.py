@@ -27,6 +27,21 @@ class Vault:
         """Return a key for *purpose* (hex, 256 bits) from each of ours, newest first."""
         return tuple(hmac.digest(key.encode(), purpose.encode(), "sha256").hex() for key in self._keys)
 
+    @property
+    def size(self) -> int:
+        """How many keys there are."""
+        return len(self._keys)
+
+    def position(self, sealed: str) -> int | None:
+        """Return which key sealed it: 0 is the newest; None: none of ours."""
+        for position, key in enumerate(self._keys):
+            try:
+                Fernet(key).decrypt(sealed.encode())
+            except InvalidToken:
+                continue
+            return position
+        return None
+
     def seal(self, secret: str) -> str:
         return self._fernet.encrypt(secret.encode()).decode()
 
