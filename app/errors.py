@@ -4,6 +4,7 @@ Every failure that a caller can be told about.
     GatewayError
     ├── InvalidRequest             400  the request is wrong; `param` names the field
     │   ├── NotJson
+    │   ├── NotAnObject
     │   ├── PayloadTooLarge        413
     │   └── BodyTimeout            408  the body came too slowly
     ├── InvalidApiKey              401
@@ -107,6 +108,14 @@ class NotJson(InvalidRequest):
     def __init__(self, fault: str, *, position: int) -> None:
         super().__init__(f"The request body is not valid JSON: {fault}")
         self.fault, self.position = fault, position
+
+
+class NotAnObject(InvalidRequest):
+    """The body is JSON, but another *value* than an object."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__("The request body must be a JSON object")
+        self.value = value
 
 
 class PayloadTooLarge(InvalidRequest):

@@ -40,6 +40,14 @@ class StreamOptions(WireSchema):
     include_obfuscation = Flag()
 
 
+class UserLocation(WireSchema):
+    approximate = Object()
+
+
+class WebSearchOptions(WireSchema):
+    user_location = Nested(UserLocation)
+
+
 class ChatRequest(WideSchema):
     model = ModelName(required=True)
     messages = Messages(required=True)
@@ -67,7 +75,7 @@ class ChatRequest(WideSchema):
     text = Nested(TextOptions)
     include = Texts()
     instructions = Text()
-    web_search_options = Object()
+    web_search_options = Nested(WebSearchOptions)
     fallbacks = Fallbacks()
     service_tier = ShortText(MAX_TIER_CHARS)
     user: Any = Unread()

@@ -17,7 +17,7 @@ from app.api.body import check_size, read_json
 from app.api.calls import chat_call
 from app.api.errors import error_response, note_model
 from app.api.services import services
-from app.errors import InvalidApiKey, InvalidRequest, NotJson
+from app.errors import InvalidApiKey, InvalidRequest, NotAnObject, NotJson
 from schemas.chat import LEGACY_CHAT_REQUEST
 from schemas.findings import Finding, detail, details
 from schemas.typed_chat import TYPED_CHAT_REQUEST
@@ -49,6 +49,11 @@ def wrong(error: ValidationError) -> Response:
 @bp.errorhandler(NotJson)
 def not_json(error: NotJson) -> Response:
     return _unprocessable([detail(Finding("json_invalid", error=error.fault), (error.position,), {})])
+
+
+@bp.errorhandler(NotAnObject)
+def not_an_object(error: NotAnObject) -> Response:
+    return _unprocessable([detail(Finding("dict_type"), (), error.value)])
 
 
 @bp.errorhandler(InvalidApiKey)

@@ -20,7 +20,7 @@ from gunicorn.http.errors import ParseException
 from app.api import json_body
 from app.api.room import BYTES_PER_VALUE, WIDE_COPIES
 from app.api.services import this_request
-from app.errors import BodyTimeout, InvalidRequest, PayloadTooLarge
+from app.errors import BodyTimeout, InvalidRequest, NotAnObject, PayloadTooLarge
 from app.turns import give_way
 from schemas.work_bounds import MAX_CONVERSATION_VALUES, MAX_ENCODINGS
 
@@ -57,7 +57,7 @@ def read_json(limit_bytes: int, max_values: int = MAX_CONVERSATION_VALUES) -> tu
         g.visit.hold(found.values * BYTES_PER_VALUE + wide * WIDE_COPIES * text_bytes)
     body = json_body.parse(data, found)
     if not isinstance(body, dict):
-        raise InvalidRequest("The request body must be a JSON object")
+        raise NotAnObject(body)
     return body, len(data)
 
 

@@ -20,6 +20,7 @@ from app.api.services import services
 from app.errors import InvalidRequest, NotFound
 from app.formatting import MICRO_DOLLARS
 from app.relay.answering import Answering
+from app.relay.call import Call
 from app.streaming.events import Event
 from app.streaming.usage import usage_from_chat
 from app.translation.extended_chat import extended
@@ -64,7 +65,11 @@ def create() -> Response:
 
 
 def _target(name: str) -> Target:
-    """Return what *name* means; where its first part names nobody, it is the model's."""
+    """
+    Return what *name* means; where its first part names no account, it is the model's.
+
+    An account that the key may not use does not exist for it.
+    """
     provider, slash, model = name.partition("/")
     if not slash or not model:
         return Target(name)
@@ -74,7 +79,14 @@ def _target(name: str) -> Target:
         (account,) = services().accounts.ids(caller().pool, (provider,))
     except NotFound:
         return Target(name)
-    return Target(model, pin=account)
+    allowed = caller().accounts
+    return Target(name) if allowed and account not in allowed else Target(model, pin=account)
+
+
+def _provider(call: Call, kind: str) -> str:
+    """Return the provider that *call* named; where it named none, whose models an account of *kind* has."""
+    named = call.asked.partition("/")[0] if call.kinds else ""
+    return named or ("openai" if kind == "chatgpt" else kind)
 
 
 def _raw_wish() -> tuple[str, ...]:
@@ -119,7 +131,10 @@ class Extended(Shape):
             "latency": round((time.monotonic() - self._started) * 1000),
         }
         if attempt := record.last:
-            told["provider"] = attempt.account.kind
+            told |= {
+                "provider": _provider(call, attempt.account.kind),
+                "account_kind": attempt.account.kind,
+            }
             if "raw_request" in self._raw:
                 told["raw_request"] = attempt.prepared.body
             if "raw_response" in self._raw:

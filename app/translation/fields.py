@@ -19,6 +19,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from app.translation.contents import has_audio, has_hosted_tools, has_references
+from app.translation.parts import as_list
 from app.translation.settings import REASONING_FIELDS
 
 Body = dict[str, Any]
@@ -242,12 +243,17 @@ def needs_native(surface: Surface, body: Body, kind: str, wires: Collection[str]
     """Return the first field of *body* that an account of *kind* cannot take itself, else None."""
     speaks = surface in (WIRES[kind] if wires is None else wires)
     for field, value in body.items():
-        if not asked(field, value):
+        if not asked(field, value) or (field == "audio" and not _wants_audio(body)):
             continue
         inside = None if speaks else _INSIDE[surface].get(field)
         if fate(surface, field, kind, wires) is NATIVE or (inside is not None and inside(value)):
             return field
     return None
+
+
+def _wants_audio(body: Body) -> bool:
+    """Return whether *body* asks for sound; without that, `audio` only says how it would be."""
+    return "audio" in as_list(body.get("modalities"))
 
 
 class Fit(NamedTuple):

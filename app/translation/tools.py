@@ -70,7 +70,8 @@ def web_search_tool(options: Tool) -> Tool:
         tool["search_context_size"] = options["search_context_size"]
     location = options.get("user_location")
     if isinstance(location, dict):
-        tool["user_location"] = {"type": "approximate", **(location.get("approximate") or {})}
+        place = location.get("approximate")
+        tool["user_location"] = {"type": "approximate", **(place if isinstance(place, dict) else {})}
     return tool
 
 

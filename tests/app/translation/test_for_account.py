@@ -180,7 +180,7 @@ class TestChatOnResponses:
         assert upstream_body("chat", {**body, "n": 2}, "openai", BOTH).wire == "chat"
         assert upstream_body("chat", body, "compatible", {"chat"}).wire == "chat"
 
-    @pytest.mark.parametrize("field", ["n", "logprobs", "audio"])
+    @pytest.mark.parametrize("field", ["n", "logprobs"])
     def test_unfit(self, field):
         """An account that would answer something else is not asked."""
         with pytest.raises(InvalidRequest) as raised:

@@ -1,0 +1,105 @@
+"""Requests that are odd but can be answered, or refused by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+
+from tests.service.test_answers import PATHS, events_of
+from tests.service.test_common_rules import error_of
+from tests.support.gateway import PoolOfTest
+from tests.support.upstream_client import ScriptedUpstream
+
+CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+BASIC = "/api/v1/openai/chat/completions"
+EXTENDED = "/openai/v1/chat/completions"
+
+
+def chatgpt_account(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.account("signed-in", f"{upstream.root_url()}/backend-api", kind="chatgpt", chatgpt_account_id="acc")
+
+
+@pytest.mark.parametrize("body", [[], "text", 5, None, [CHAT]])
+def test_body_that_is_no_object_has_a_detail(pool: PoolOfTest, body: Any) -> None:
+    answer = requests.post(
+        pool.gateway.url + BASIC,
+        json=body,
+        data="null" if body is None else None,
+        headers={"Content-Type": "application/json"},
+        auth=("u", pool.key()),
+        timeout=20,
+    )
+
+    (found,) = answer.json()["detail"]
+    assert (answer.status_code, found["loc"], found["type"]) == (422, ["body"], "dict_type")
+
+
+@pytest.mark.parametrize("modalities", [{}, {"modalities": ["text"]}])
+def test_audio_without_its_modality_asks_for_nothing(
+    pool: PoolOfTest, upstream: ScriptedUpstream, modalities: dict[str, Any]
+) -> None:
+    """So an account without sound may serve it."""
+    chatgpt_account(pool, upstream)
+    key = pool.key()
+    audio = {"audio": {"format": "wav", "voice": "alloy"}}
+
+    served = pool.post(PATHS["chat"], {**CHAT, **audio, **modalities}, key)
+    refused = pool.post(PATHS["chat"], {**CHAT, **audio, "modalities": ["text", "audio"]}, key)
+
+    assert served.status_code == 200
+    assert "audio" not in (upstream.log()[0].body or {})
+    assert refused.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("options", "param"),
+    [
+        (
+            {"user_location": {"type": "approximate", "approximate": "Berlin"}},
+            "web_search_options.user_location.approximate",
+        ),
+        ({"user_location": "Berlin"}, "web_search_options.user_location"),
+        ("Berlin", "web_search_options"),
+    ],
+)
+def test_search_options_are_checked(pool: PoolOfTest, options: Any, param: str) -> None:
+    answer = pool.post(PATHS["chat"], {**CHAT, "web_search_options": options}, pool.key())
+
+    assert (answer.status_code, error_of(answer)["param"]) == (400, param)
+
+
+@pytest.mark.parametrize(
+    ("model", "provider"),
+    [("openai/m", "openai"), ("m", "openai"), ("chatgpt/m", "chatgpt"), ("signed-in/m", "openai")],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_provider_is_the_one_that_was_named(
+    pool: PoolOfTest, upstream: ScriptedUpstream, model: str, provider: str, stream: bool
+) -> None:
+    """The kind of the account that served it has a field of its own."""
+    chatgpt_account(pool, upstream)
+
+    answer = pool.post(EXTENDED, {**CHAT, "model": model, "stream": stream}, pool.key())
+
+    told = (events_of(answer.text)[0] if stream else answer.json())["extra_fields"]
+    assert (told["provider"], told["account_kind"]) == (provider, "chatgpt")
+
+
+def test_account_that_a_key_may_not_use_does_not_exist_for_it(
+    pool: PoolOfTest, upstream: ScriptedUpstream
+) -> None:
+    mine = pool.account("mine", upstream.base_url("mine"), models=("m",))
+    pool.account("theirs", upstream.base_url("theirs"), models=("m",))
+    key = pool.key(accounts=(mine.id,))
+
+    there, nowhere = (
+        pool.post(EXTENDED, {**CHAT, "model": f"{name}/m"}, key) for name in ("theirs", "nowhere")
+    )
+
+    def told(answer: requests.Response, name: str) -> Any:
+        return answer.status_code, answer.text.replace(name, "NAME")
+
+    assert told(there, "theirs") == told(nowhere, "nowhere")
+    assert pool.post(EXTENDED, {**CHAT, "model": "mine/m"}, key).status_code == 200
