@@ -9,13 +9,15 @@ Source: https://platform.openai.com/docs/api-reference/responses/create
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from marshmallow import ValidationError, pre_load, validates_schema
 from marshmallow.fields import Nested
 from marshmallow.validate import Equal
 
-from schemas.bounds import MAX_TIER_CHARS
+from schemas.bounds import MAX_TEXT_CHARS, MAX_TIER_CHARS
+from schemas.faults import fault
 from schemas.formats import TextOptions
 from schemas.input_items import Input
 from schemas.messages import Messages
@@ -54,6 +56,21 @@ class Unsupported(Json):
     types, wanted = (), "null or absent: it is not supported"
 
 
+class Conversation(Json):
+    """The id of a stored conversation, alone or as `{"id": …}`."""
+
+    types, wanted = (str, dict), "a conversation id or an object with one"
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
+        value = super()._deserialize(value, attr, data)
+        named = value.get("id") if isinstance(value, dict) else value
+        if not isinstance(named, str):
+            raise fault(f"must be {self.wanted}")
+        if len(named) > MAX_TEXT_CHARS:
+            raise fault(f"must have at most {MAX_TEXT_CHARS} characters")
+        return value
+
+
 class ResponsesRequest(WideSchema):
     model = ModelName(required=True)
     input = Input()
@@ -67,7 +84,7 @@ class ResponsesRequest(WideSchema):
     stream = Flag(load_default=False)
     stream_options = Object()
     include = Texts(INCLUDES)
-    conversation = ShortText()
+    conversation = Conversation()
     previous_response_id = Unsupported()
     store = Flag(validate=Equal(False, error="must be false: answers are not stored"))
     truncation = Unsupported()

@@ -13,7 +13,7 @@ from app.api.request_ids import new_request_id
 from app.api.services import noted, this_request
 from app.errors import InvalidRequest, ModelNotAllowed
 from app.quotas.lengths import LENGTH_FIELDS
-from app.relay.affinity import affinity_of, ownership_of
+from app.relay.affinity import affinity_of, conversation_of, ownership_of
 from app.relay.call import Call
 from app.upstream.cancellation import Cancellation
 
@@ -77,6 +77,7 @@ def make_call(
             headers=headers,
             affinity=affinity_of(key.id, own, asks.headers),
             ownership=ownership_of(key.id, own),
+            conversation=conversation_of(own),
             asked="" if asked == model else asked,
             kinds=kinds,
             pin=pin,

@@ -29,7 +29,7 @@ def affinity_of(key_id: str, body: Mapping[str, Any], headers: Headers) -> str:
         (value for name in SESSION_HEADERS if (value := headers.get(name))), None
     )
     if not isinstance(named, str):
-        named = _conversation(body)
+        named = conversation_of(body)
     return _fingerprint(key_id, named.encode() if named else _stable_start(body))
 
 
@@ -39,13 +39,27 @@ def ownership_of(key_id: str, body: Mapping[str, Any]) -> str:
 
     A conversation lives at the account that first served it: elsewhere its id means nothing.
     """
-    conversation = _conversation(body)
+    conversation = conversation_of(body)
     return _fingerprint(key_id, conversation.encode()) if conversation else ""
 
 
-def _conversation(body: Mapping[str, Any]) -> str | None:
+def conversation_of(body: Mapping[str, Any]) -> str:
+    """Return the id of the conversation that *body* goes on with, '' if none: told alone or in an object."""
     conversation = body.get("conversation")
-    return conversation if isinstance(conversation, str) else None
+    if isinstance(conversation, dict):
+        conversation = conversation.get("id")
+    return conversation if isinstance(conversation, str) else ""
+
+
+def holding_of(conversation: str) -> str:
+    """
+    Return the fingerprint under which the key that holds *conversation* is remembered, '' for none.
+
+    It is the same for every key of a pool: the first that goes on with a conversation holds it.
+    """
+    if not conversation:
+        return ""
+    return hashlib.blake2b(conversation.encode(), digest_size=16, person=b"conversation").hexdigest()
 
 
 def _fingerprint(key_id: str, material: bytes) -> str:

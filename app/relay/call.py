@@ -37,6 +37,7 @@ class Call:
     keep_codex_events: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)  # of the client's, those that may pass
     ownership: str = ""  # fingerprint of what one account owns: only that one may serve it
+    conversation: str = ""  # id of the stored one that it goes on with: only its key may
     affinity: str = ""
     raw: bytes = b""  # the body as it passes through, where nothing of it is translated
     content_type: str = "application/json"  # of `raw`

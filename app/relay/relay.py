@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from app.config import Settings, TimeLimits
-from app.errors import GatewayError, ModelNotFound, UpstreamTimeout
+from app.errors import GatewayError, ModelNotFound, NotFound, UpstreamTimeout
 from app.pool.accounts import AccountBook
 from app.pool.known_models import KnownModels
 from app.pool.refresh import TokenRefresher
@@ -23,6 +23,7 @@ from app.quotas.calendar import Calendar
 from app.quotas.calibration import Calibration
 from app.quotas.price_book import PriceBook
 from app.relay.active import ActiveCalls
+from app.relay.affinity import holding_of
 from app.relay.call import Call
 from app.relay.context import RequestContext, context_of
 from app.relay.manners import Manner, OneAttempt, manner_of
@@ -111,7 +112,13 @@ class Relay:
             settlement = record.settlement(call, self._clock() - started)
             self._calibrate(call, record, settlement["row"])
             self._books.settle(
-                call.key.pool, settlement | {"calendar": ask["calendar"], "ownership": call.ownership}
+                call.key.pool,
+                settlement
+                | {
+                    "calendar": ask["calendar"],
+                    "ownership": call.ownership,
+                    "conversation": ask["conversation"],
+                },
             )
 
     def _calibrate(self, call: Call, record: Record, row: dict[str, Any]) -> None:
@@ -144,6 +151,8 @@ class Relay:
         return reply
 
     def _refusal(self, call: Call, manner: Manner, fit: Fit, reply: dict[str, Any]) -> GatewayError:
+        if reply["refused"] == "conversation":
+            return NotFound(f"Conversation with id '{call.conversation}' not found.", param="conversation")
         error = self._nobody_ever(call, manner, reply) or self._unknown_model(call, reply)
         if error is None:
             return refusal(reply, native_field=fit.field)
@@ -216,6 +225,7 @@ class Relay:
             "demo": self._demo,
             "affinity": call.affinity if sticky_ms else "",
             "pin": call.pin,
+            "conversation": holding_of(call.conversation),
             "ownership": call.ownership,
             **({"kinds": call.kinds} if call.kinds else {}),
             "by_ms": self._given_up_at_ms(call),

@@ -1,11 +1,11 @@
 -- Admit one request: check its key and every limit, hold what it may use, pick its account.
 -- KEYS[1]  root of the pool
 -- ARGV[1]  JSON {id, key, model, endpoint, wire, unfit_kinds, demo, affinity, pin, ttl_ms, sticky_ms,
---          calendar: {per: [start, end, next end]}, bounds: {input_tokens, output_tokens, cost},
+--          conversation, calendar: {per: [start, end, next end]}, bounds: {input_tokens, output_tokens, cost},
 --          estimates: {the same}, by_ms}; an amount that cannot be bounded is absent; by_ms, if
 --          there, is when whoever asks has given up
 -- Returns  JSON: {account, version, attempt, by, now, probe, limits} or
---          {refused: key | limit | no_accounts | calendar | settled | late, …}; where no account is free:
+--          {refused: key | limit | no_accounts | conversation | calendar | settled | late, …}; where no account is free:
 --          rest_ms until the first that could serve is back (absent: unknown), and how many are busy.
 -- All checks come before any charge: a refusal costs nothing. A second call with the same id
 -- returns what the first one got.  Invariant: settled + held <= max for every strict limit.
@@ -24,6 +24,11 @@ local k = redis.call('HMGET', api_key_key(ask.key), 'state', 'expires_ms', 'limi
 if not k[1] or k[1] ~= 'active' then return cjson.encode({ refused = 'key', why = k[1] or 'unknown', now = now }) end
 local expires = tonumber(k[2]) or 0
 if expires > 0 and expires <= now then return cjson.encode({ refused = 'key', why = 'expired', now = now }) end
+
+if ask.conversation and ask.conversation ~= '' then
+  local holder = redis.call('GET', holder_key(ask.conversation))
+  if holder and holder ~= ask.key then return cjson.encode({ refused = 'conversation', now = now }) end
+end
 
 sweep(now, policy, SWEEP)
 wake_due(now, policy)

@@ -90,8 +90,8 @@ local AMOUNT_NAMES = { 'input_tokens', 'output_tokens', 'cost' }
 -- Checks what admissions and reports say of a request.
 local function check_request(ask)
   check(ask, { id = 'text', key = 'text', model = 'text', endpoint = 'text', wire = 'text', affinity = 'text',
-    pin = 'text', ownership = '?text', kinds = '?text', unfit_kinds = '?list', demo = '?flag', ttl_ms = 'count',
-    sticky_ms = 'count', calendar = 'object', bounds = 'object', estimates = 'object', by_ms = '?count' })
+    pin = 'text', ownership = '?text', conversation = '?text', kinds = '?text', unfit_kinds = '?list',
+    demo = '?flag', ttl_ms = 'count', sticky_ms = 'count', calendar = 'object', bounds = 'object', estimates = 'object', by_ms = '?count' })
   check_each(ask.unfit_kinds, 'text', 'unfit_kinds')
   check_calendar(ask.calendar)
   for _, amounts in ipairs({ ask.bounds, ask.estimates }) do

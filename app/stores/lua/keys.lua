@@ -31,6 +31,7 @@ local function rollup_names_key(day_ms) return string.format('%srollnames:%.0f',
 local function rollup_starts_key(span) return root .. 'rolls:' .. span end
 local function summary_key(span, start_ms) return string.format('%ssum:%s:%.0f', root, span, start_ms / 1000) end
 local function owner_key(hash) return root .. 'own:' .. hash end
+local function holder_key(hash) return root .. 'conv:' .. hash end
 local function affinity_key(hash) return root .. 'aff:' .. hash end
 local function refused_key(start_ms) return string.format('%srefused:%.0f', root, start_ms / 1000) end
 local function refusal_batch_key(id) return root .. 'refused-batch:' .. id end

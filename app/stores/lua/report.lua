@@ -3,7 +3,7 @@
 -- ARGV[1]  JSON {id, attempt, mark, tried, never, and of the request: model, wire, unfit_kinds, demo,
 --          affinity, pin, ttl_ms, sticky_ms, key}; attempt is the one that ended; tried are the accounts that
 --          failed, asked again only if there is no other; never are those of them never to be asked
--- Returns  JSON: {account, …} as admit does, or {refused: no_accounts | lease, …}.
+-- Returns  JSON: {account, …} as admit does, or {refused: no_accounts | lease | key, …}.
 -- Safe to repeat: a report of an attempt that is no longer the newest returns the newest.
 local ask, now = cjson.decode(ARGV[1]), clock()
 check_request(ask)
@@ -22,8 +22,12 @@ if r[2] ~= '' then
   free_slot(r[2], policy, now)
 end
 wake_due(now, policy)
-local accounts = redis.call('HGET', api_key_key(ask.key), 'accounts')
-ask.allowed = account_set(accounts)
+local k = redis.call('HMGET', api_key_key(ask.key), 'state', 'accounts')
+if not k[1] then -- nor is what it was bound to known any more
+  redis.call('HSET', request_key(ask.id), 'account', '')
+  return cjson.encode({ refused = 'key', why = 'removed', now = now })
+end
+ask.allowed = account_set(k[2])
 local seen = {}
 local id, by = pick(ask, now, policy, seen)
 if not id and #ask.never < #ask.tried then

@@ -6,11 +6,13 @@
 --          that the row has no figures, and those of the admission's bounds are charged
 -- Returns  the ledger entry's id; '' when this request was settled before; 'late' when it is not known and so old
 --          that it must have been settled, or charged at its bound, and forgotten since: nothing is charged.
+-- What conversation names, if anything, belongs to this key for 30 days from now on.
 -- A request whose lease expired was charged its bound; the difference is booked as `corrected`.
 -- A request that is not known here, because a failover lost its admission, is charged all the
 -- same; its row is marked `unheld`.
 local ask, now = cjson.decode(ARGV[1]), clock()
-check(ask, { id = 'text', row = 'object', calendar = '?object', ownership = '?text', at_bound = '?flag' })
+check(ask, { id = 'text', row = 'object', calendar = '?object', ownership = '?text', conversation = '?text',
+  at_bound = '?flag' })
 ask.mark = check_mark(ask.mark)
 check_calendar(ask.calendar)
 check_row(ask.row)
@@ -43,6 +45,12 @@ if r and r.affinity ~= '' then row.affinity = r.affinity end
 local entry = book(row, r and '[' .. r.why .. ']' or '[]')
 if ask.ownership and ask.ownership ~= '' and row.status < 400 and row.account ~= '' then
   redis.call('SET', owner_key(ask.ownership), row.account, 'PX', OWNED_MS, 'NX')
+end
+if ask.conversation and ask.conversation ~= '' and row.status < 400 then
+  local holder = redis.call('GET', holder_key(ask.conversation))
+  if not holder or holder == row.key then
+    redis.call('SET', holder_key(ask.conversation), row.key, 'PX', OWNED_MS)
+  end
 end
 redis.call('DEL', request_key(ask.id))
 redis.call('ZREM', LEASES, ask.id)

@@ -413,3 +413,18 @@ class TestProspects:
             serve(store, f"a{number}", {"model": "m", "wait_ms": 5000})
 
         assert store.admit()["rest_ms"] == 5000
+
+
+def test_key_that_was_removed_meanwhile_gets_no_other_account(store: StoreOfTest) -> None:
+    """What it was bound to went with it."""
+    for name in ("a", "b"):
+        store.account(name)
+    lease = store.admit()
+    store.scripts.client.delete(keys.api_key(store.pool, "k"))
+
+    reply = store.report(lease["id"], 1, tried=[lease["account"]])
+
+    assert reply["refused"] == "key"
+    assert store.in_flight("a") == store.in_flight("b") == 0
+    assert store.settle(lease["id"])
+    assert store.in_flight("a") == store.in_flight("b") == 0
