@@ -1,3 +1,4 @@
-from setuptools import setup
+from setuptools import find_packages, setup
 
-setup()
+packages = find_packages(include=["app*", "schemas*", "workers*"])
+setup(packages=[*packages, "poolgate_launcher"])
