@@ -23,7 +23,9 @@ Every failure that a caller can be told about.
     ├── NoAccounts                 503  nothing selectable
     ├── StoreError
     │   ├── StoreUnavailable       503  Redis is away, or cannot be written
+    │   │   └── StoreOutOfDescriptors  … because this process can open no more connections
     │   └── StoreRefused           500  a script of ours failed by itself: a defect, never repeated
+    ├── OutOfDescriptors           503  so it is with those to clients and upstreams
     ├── WorkerStopping             503
     ├── ClientGone                  –   nobody is left to be told
     └── UpstreamError              502  the upstream failed with no better code
@@ -220,6 +222,27 @@ class StoreRefused(StoreError):
     def __init__(self, reason: str) -> None:
         super().__init__("The gateway failed to handle this request")
         self.reason = reason
+
+
+class OutOfDescriptors(GatewayError):
+    """This process may open no more files and sockets; no upstream or account is at fault."""
+
+    status, type, code = 503, "server_error", "out_of_descriptors"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This gateway process is out of file descriptors; please send the request again",
+            retry_after_seconds=1,
+        )
+
+
+class StoreOutOfDescriptors(StoreUnavailable):
+    """Redis could not be reached because this process may open no more sockets."""
+
+    code = OutOfDescriptors.code
+
+    def __init__(self) -> None:
+        super().__init__(OutOfDescriptors().message, retry_after_seconds=1)
 
 
 class WorkerStopping(GatewayError):

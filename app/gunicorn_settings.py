@@ -19,6 +19,7 @@ from typing import Any
 
 import gevent
 
+from app import descriptors
 from app.config import ConfigError, Settings
 from app.log import library_config
 from app.stores import embedded
@@ -40,7 +41,7 @@ if settings.admin_port is not None:
     bind.append(settings.admin)
 workers = settings.web_concurrency
 worker_class = "app.gunicorn_worker.Worker"  # gevent
-worker_connections = 2000  # per worker: an open stream costs some 60 kB
+worker_connections = descriptors.connections_for(descriptors.raise_limit())  # per worker
 preload_app = True  # workers share the code's memory, and start in half the time
 keepalive = 75  # seconds; longer than nginx keeps its side (60), so that it never uses one we just closed
 timeout = 60  # seconds without a heartbeat: only a worker whose event loop hangs

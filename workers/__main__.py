@@ -12,7 +12,7 @@ import sys
 import gevent
 from gevent.event import Event
 
-from app import log
+from app import descriptors, log
 from app.config import ConfigError, Settings
 from app.stores import embedded
 from app.wiring import build
@@ -32,6 +32,7 @@ JOBS = (
 def main() -> None:
     settings = Settings.from_environment(os.environ)
     log.configure(settings.log_level)
+    descriptors.raise_limit()
     stopping = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stopping.set)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from app.errors import Overloaded
 
-MOST_REQUESTS = 1900  # of gunicorn's 2,000 connections; the rest is for probes and for saying no
 MAX_MEMORY_BYTES = 1024 * 1024 * 1024  # that all bodies of this process may take
 COPIES = 4  # of a body: as it came, joined, parsed, and encoded for the upstream
 WIDE_COPIES = 4  # more of text that is not ASCII: one character may make Python take four bytes for each
@@ -13,7 +12,7 @@ RETRY_AFTER_SECONDS = 1.0
 
 
 class Room:
-    def __init__(self, most_requests: int = MOST_REQUESTS, most_bytes: int = MAX_MEMORY_BYTES) -> None:
+    def __init__(self, most_requests: int, most_bytes: int = MAX_MEMORY_BYTES) -> None:
         self._most_requests = most_requests
         self._most_bytes = most_bytes
         self.requests = 0

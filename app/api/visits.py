@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from flask import Flask, Response, g, request
 
+from app import descriptors
 from app.api import metrics
 from app.api.auth import presented_key
 from app.api.request_ids import new_request_id
@@ -180,7 +181,7 @@ class Visit:
 
 
 def register(app: Flask) -> None:
-    room = Room()
+    room = Room(most_requests=descriptors.max_requests())
 
     def arrive() -> None:
         ours = services()

@@ -16,7 +16,7 @@ import click
 import orjson
 import structlog
 
-from app import log
+from app import descriptors, log
 from app.cli import common
 from app.cli.first_start import DemoUpstream, Prepared, prepare
 from app.cli.output import name_store
@@ -54,6 +54,7 @@ def up(demo: bool, host: str | None, port: str | None, workers: str | None, open
     environ = os.environ | {NAMES[name]: value for name, value in given.items() if value is not None}
     settings = Settings.from_environment(environ)
     log.configure(settings.log_level)
+    descriptors.raise_limit()
     _refuse_used_port(settings.bind, settings.port, "--port")
     if settings.admin_port is not None:
         _refuse_used_port(settings.admin_host, settings.admin_port, NAMES["admin"])

@@ -100,7 +100,8 @@ def within(seconds: float, call: Callable[[], T]) -> T:
     if failed:
         raise failed[0]
     if not done:
-        raise unavailable() from TimeoutError(f"Timeout after {seconds:g} s")
+        late = TimeoutError(f"Timeout after {seconds:g} s")
+        raise unavailable(late) from late
     return done[0]
 
 

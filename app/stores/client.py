@@ -22,8 +22,9 @@ from redis.exceptions import RedisClusterException, RedisError, ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 
+from app import descriptors
 from app.config import NAMES, ConfigError
-from app.errors import StoreUnavailable
+from app.errors import StoreOutOfDescriptors, StoreUnavailable
 
 MAX_CONNECTIONS = 200  # per process: scripts take well under a millisecond, so few are ever busy at once
 STORE_ERRORS = (RedisError, RedisClusterException)  # the latter is not one of the former
@@ -129,7 +130,7 @@ def store_errors() -> Iterator[None]:
     try:
         yield
     except STORE_ERRORS as error:
-        raise unavailable() from error
+        raise unavailable(error) from error
 
 
 def is_of_the_script(error: Exception) -> bool:
@@ -144,7 +145,10 @@ def is_of_the_script(error: Exception) -> bool:
     return isinstance(error, ResponseError) and "user_script" in text and not _STATES.search(text)
 
 
-def unavailable() -> StoreUnavailable:
+def unavailable(error: Exception) -> StoreUnavailable:
+    """Return what *error*, of the Redis client, means to callers."""
+    if descriptors.caused(error):
+        return StoreOutOfDescriptors()
     return StoreUnavailable(
         "The gateway's store is not answering; no request can be admitted just now", retry_after_seconds=1
     )

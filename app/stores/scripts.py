@@ -109,7 +109,7 @@ class Scripts:
                 return self.client.eval(self._sources[operation], *root, *args)
         except STORE_ERRORS as error:
             if not is_of_the_script(error):
-                raise unavailable() from error
+                raise unavailable(error) from error
             reason = str(error)[:MAX_REASON_CHARS]
             log.error("script_refused", script=operation, pool=pool, reason=reason)
             raise StoreRefused(f"{operation}: {reason}") from error

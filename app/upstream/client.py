@@ -24,7 +24,7 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Retry, Timeout
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
-from app.errors import UpstreamError, UpstreamProtocolError, UpstreamRedirected
+from app.errors import GatewayError, UpstreamError, UpstreamProtocolError, UpstreamRedirected
 from app.pool.account import RESPONSES, Account
 from app.streaming.failures import rejection_from_body
 from app.streaming.lenient_json import loads
@@ -59,7 +59,7 @@ class Answer:
 class Sending:
     """A request on its way. `wait` until it is answered."""
 
-    def __init__(self, errand: Errand[Answer | UpstreamError], cancellation: Cancellation) -> None:
+    def __init__(self, errand: Errand[Answer | GatewayError], cancellation: Cancellation) -> None:
         self._cancellation = cancellation
         self._errand = errand
 
@@ -250,7 +250,7 @@ def url_of(account: Account, wire: str) -> str:
 
 def _answer(
     adapter: _Adapter, url: str, headers: Mapping[str, str], body: bytes, timeout: Timeout
-) -> Answer | UpstreamError:
+) -> Answer | GatewayError:
     try:
         answer = Answer(adapter.way_to(url).post(headers, body, timeout))
         if answer.status >= 400:

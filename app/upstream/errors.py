@@ -15,7 +15,8 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from app.errors import StreamIdleTimeout, UpstreamError, UpstreamUnreachable
+from app import descriptors
+from app.errors import OutOfDescriptors, StreamIdleTimeout, UpstreamError, UpstreamUnreachable
 from app.upstream.addresses import ForbiddenAddress
 
 # First match wins. `sent` tells whether the upstream may have seen the request: if it may,
@@ -42,8 +43,10 @@ _TABLE: tuple[tuple[tuple[type[Exception], ...], Callable[[], UpstreamError]], .
 )
 
 
-def from_exception(error: Exception) -> UpstreamError:
+def from_exception(error: Exception) -> UpstreamError | OutOfDescriptors:
     """Return what *error*, raised while a request was being sent, means to us."""
+    if descriptors.caused(error):
+        return OutOfDescriptors()
     cause = _cause(error)
     for kinds, make in _TABLE:
         if isinstance(cause, kinds):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gc
+import os
 import select
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from gevent.event import Event
 
 stopping, ended = Event(), Event()
@@ -38,6 +40,7 @@ app.services = SimpleNamespace(  # type: ignore[attr-defined]
     tracing=None,
     books=NoBooks(),
     feeds=SimpleNamespace(stop=lambda: None),
+    refusal_log=SimpleNamespace(flush=lambda: None),
 )
 app.trust = lambda proxies: None  # type: ignore[attr-defined]
 
@@ -45,6 +48,32 @@ app.trust = lambda proxies: None  # type: ignore[attr-defined]
 @app.get("/health/ready")
 def ready() -> str:
     return "ready"
+
+
+@app.post("/v1/echo")
+def echo() -> bytes:
+    """Return the body."""
+    return request.get_data()
+
+
+@app.get("/bad-header")
+def bad_header() -> Response:
+    """Return what no server may send."""
+    return Response("x", headers={"x-name": "\u540d"})
+
+
+hoarded: list[int] = []
+
+
+@app.get("/hoard")
+def hoard() -> str:
+    """Open all files that this process may open but a few."""
+    with suppress(OSError):
+        while True:
+            hoarded.append(os.open(os.devnull, os.O_RDONLY))
+    for descriptor in hoarded[:8]:
+        os.close(descriptor)
+    return "full"
 
 
 @app.get("/process")

@@ -1,0 +1,27 @@
+"""An HTTP answer in the envelope, as bytes, for what is refused before there is a request."""
+
+from __future__ import annotations
+
+import uuid
+from http import HTTPStatus
+
+import orjson
+
+from app.errors import GatewayError
+
+
+def answer_bytes(error: GatewayError, status: int | None = None) -> bytes:
+    """Return *error* as a whole HTTP/1.1 answer, after which the connection is closed."""
+    status = status or error.status
+    body = orjson.dumps(error.envelope())
+    headers = {
+        "Connection": "close",
+        "Content-Type": "application/json",
+        "Content-Length": len(body),
+        "x-request-id": uuid.uuid4(),
+        **({} if error.retryable else {"x-should-retry": "false"}),
+    }
+    if error.retryable and error.retry_after_seconds is not None:
+        headers["Retry-After"] = max(1, round(error.retry_after_seconds))
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{k}: {v}" for k, v in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body
