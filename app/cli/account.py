@@ -9,8 +9,21 @@ from typing import Any
 import click
 
 from app.cli import complete
-from app.cli.common import Decorator, Group, desk, example, in_pool, names_option, read_secret, with_store
+from app.cli.common import (
+    Decorator,
+    Group,
+    confirm,
+    desk,
+    example,
+    in_pool,
+    names_option,
+    read_secret,
+    with_store,
+    yes_option,
+)
 from app.cli.output import REFUSED, moment, show_json, show_list, table
+from app.cli.progress import waiting
+from app.office.trial import SECONDS as TRIAL_SECONDS
 from app.pool.account import Account
 from app.wiring import Services
 from schemas.accounts import AccountInput
@@ -153,29 +166,46 @@ def numbers_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@account_group.command("set", epilog=example("poolgate account set main --cap 20 --weight 3"))
+@account_group.command(
+    "set",
+    epilog=example(
+        "poolgate account set main --cap 20 --weight 3",
+        "poolgate account set main --api-key-env NEW_KEY",
+    ),
+)
 @click.argument("name", shell_complete=complete.accounts)
+@click.option("--api-key-env", "variable", metavar="VAR", help="The variable that holds another API key.")
+@click.option("--api-key-stdin", "from_stdin", is_flag=True, help="Read another API key from standard input.")
 @names_option("--models", "The models it may serve from now on.")
 @click.option("--all-models", is_flag=True, help="It may serve every model again.")
 @numbers_options
 @in_pool
 @with_store
 def set_account(
-    services: Services, as_json: bool, pool: str, name: str, all_models: bool, **said: Any
+    services: Services,
+    as_json: bool,
+    pool: str,
+    name: str,
+    all_models: bool,
+    variable: str | None,
+    from_stdin: bool,
+    **said: Any,
 ) -> None:
     """Change what the account NAME may do; requests it is serving go on."""
     if all_models and said["models"] is not None:
         raise click.UsageError("Give one of --models and --all-models")
     said = {field: value for field, value in said.items() if value is not None}
     said |= {"models": []} if all_models else {}
-    if not said:
-        raise click.UsageError("Say what is to change")
+    credential = read_secret("api-key", variable, from_stdin, required=False)
+    if not said and not credential:
+        raise click.UsageError("Name what to change")
     wish = AccountInput().load(said, partial=True)
-    changed = desk(services).change_account(pool, name, wish)
+    changed = desk(services).change_account(pool, name, wish, credential=credential)
     if as_json:
         show_json(changed.public())
     else:
-        click.echo(f"Changed account '{name}' in pool '{pool}': {', '.join(wish)}.")
+        fields = [*wish, *(["API key"] if credential else [])]
+        click.echo(f"Changed account '{name}' in pool '{pool}': {', '.join(fields)}.")
 
 
 @account_group.command("pause", epilog=example("poolgate account pause main"))
@@ -206,10 +236,13 @@ def _tell_state(as_json: bool, pool: str, account: Account, done: str) -> None:
 @account_group.command("remove", epilog=example("poolgate account remove main"))
 @click.argument("name", shell_complete=complete.accounts)
 @click.option("--force", is_flag=True, help="Even if keys are bound to it; they keep what else they have.")
+@yes_option
 @in_pool
 @with_store
-def remove_account(services: Services, as_json: bool, pool: str, name: str, force: bool) -> None:
+def remove_account(services: Services, as_json: bool, pool: str, name: str, force: bool, yes: bool) -> None:
     """Remove the account NAME and its credential; requests it is serving go on."""
+    services.accounts.find(pool, name)
+    confirm(f"Remove account '{name}' and its credential from pool '{pool}'?", yes)
     desk(services).remove_account(pool, name, although_bound=force)
     if as_json:
         show_json({"name": name, "deleted": True})
@@ -227,8 +260,9 @@ def remove_account(services: Services, as_json: bool, pool: str, name: str, forc
 @in_pool
 @with_store
 def test_account(services: Services, as_json: bool, pool: str, name: str, model: str) -> None:
-    """Ask the account NAME for one word, whatever its state, and tell how that went. Status 1 if badly."""
-    told = desk(services).test_account(pool, name, model)
+    """Send a tiny request to the account NAME, whatever its state; a minute at most. Status 1 if it fails."""
+    with waiting("Waiting for the upstream's answer", TRIAL_SECONDS):
+        told = desk(services).test_account(pool, name, model)
     if as_json:
         show_json(told.public())
     elif told.error is None:

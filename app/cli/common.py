@@ -132,6 +132,19 @@ redis_url_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer, and fail, in JSON.")
 
 
+yes_option = click.option("--yes", is_flag=True, help="Do not ask first. Without a terminal it never asks.")
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask *question* on a terminal; end the command unless it is answered with yes. Scripts are not asked."""
+    if not yes and is_terminal():
+        click.confirm(question, abort=True, err=True)
+
+
+def is_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
 def with_store(run: Callable[..., None]) -> Callable[..., None]:
     """Give a command --redis-url and --json, and call it with services, as_json and its own options."""
 

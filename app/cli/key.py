@@ -8,7 +8,17 @@ from typing import Any
 import click
 
 from app.cli import complete
-from app.cli.common import Group, checked, desk, example, in_pool, names_option, with_store
+from app.cli.common import (
+    Group,
+    checked,
+    confirm,
+    desk,
+    example,
+    in_pool,
+    names_option,
+    with_store,
+    yes_option,
+)
 from app.cli.output import moment, show_json, show_list, table
 from app.quotas.api_keys import ApiKey
 from app.quotas.limits import describe, parse_limit
@@ -209,10 +219,13 @@ def _tell(as_json: bool, key: ApiKey, done: str) -> None:
 
 @key_group.command("remove", epilog=example("poolgate key remove ann"))
 @click.argument("name", shell_complete=complete.api_keys)
+@yes_option
 @in_pool
 @with_store
-def remove_key(services: Services, as_json: bool, pool: str, name: str) -> None:
-    """Forget the key NAME and its limits; what it used stays in the books, under its id."""
+def remove_key(services: Services, as_json: bool, pool: str, name: str, yes: bool) -> None:
+    """Remove the key NAME and its limits; what it used stays in the ledger, under its id."""
+    services.api_keys.find(pool, name)
+    confirm(f"Remove key '{name}' from pool '{pool}'? Its secret cannot come back.", yes)
     desk(services).remove_key(pool, name)
     if as_json:
         show_json({"name": name, "deleted": True})

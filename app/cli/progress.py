@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -21,3 +22,26 @@ def progress(label: str, length: int, *, prints: bool = False) -> Iterator[Calla
         return
     with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
         yield bar.update
+
+
+FIRST_SECONDS, EVERY_SECONDS = 2.0, 5.0
+
+
+@contextmanager
+def waiting(label: str, most_seconds: float) -> Iterator[None]:
+    """Print *label* to standard error while the block waits, with how long it has and how long it may."""
+    done = threading.Event()
+
+    def report() -> None:
+        waited = FIRST_SECONDS
+        while not done.wait(FIRST_SECONDS if waited == FIRST_SECONDS else EVERY_SECONDS):
+            click.echo(f"{label}: {waited:.0f} of at most {most_seconds:.0f} s", err=True)
+            waited += EVERY_SECONDS
+
+    thread = threading.Thread(target=report, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

@@ -107,7 +107,7 @@ def _sign_in_anew(pool: str, account: Account) -> str:
 def _add_anew(pool: str, account: Account) -> str:
     named = f"{account.name}{_in(pool)}"
     return (
-        f"poolgate account remove {named} --force, then poolgate account add {account.kind} --name {named}"
+        f"poolgate account set {named} --api-key-stdin"
         f"; or, if it is good after all, poolgate account resume {named}"
     )
 

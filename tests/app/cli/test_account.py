@@ -279,8 +279,34 @@ class TestSet:
 
         assert poolgate(f"account set main {wrong}").exit_code == 2
 
+    def test_another_api_key(self, poolgate, services):
+        """Its id, history and bound keys stay."""
+        add(poolgate)
+        before = services.accounts.find("default", "main")
+
+        result = poolgate("account set main --api-key-env OTHER", OTHER="sk-another")
+
+        after = services.accounts.find("default", "main")
+        assert result.stdout == "Changed account 'main' in pool 'default': API key.\n"
+        assert (after.id, after.credential) == (before.id, "sk-another")
+        assert "sk-another" not in poolgate("audit --json").stdout
+
 
 class TestRemove:
+    @pytest.mark.parametrize(("command", "question"), [("account", "Remove account"), ("key", "Remove key")])
+    def test_a_terminal_is_asked(self, poolgate, services, monkeypatch, command, question):
+        """Without a yes nothing is removed; --yes does not ask."""
+        add(poolgate)
+        poolgate("key create --name main")
+        monkeypatch.setattr("app.cli.common.is_terminal", lambda: True)
+
+        refused = poolgate(f"{command} remove main", stdin="n\n")
+
+        assert (refused.exit_code, question in refused.stderr) == (1, True)
+        assert services.accounts.find("default", "main")
+        assert services.api_keys.find("default", "main")
+        assert poolgate(f"{command} remove main --yes").exit_code == 0
+
     def test_it_is_gone(self, poolgate, services):
         add(poolgate)
 

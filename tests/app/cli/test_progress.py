@@ -6,10 +6,12 @@ import os
 import pty
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from app.cli import progress as progress_module
 from app.wiring import Services
 
 ROOT = Path(__file__).parents[3]
@@ -86,3 +88,13 @@ def test_a_bar_on_a_terminal_alone(
     assert "100%" in seen[1]
     assert label not in unseen[1]
     assert seen[0] == unseen[0] != ""
+
+
+def test_waiting_is_reported_and_ends(monkeypatch, capsys):
+    monkeypatch.setattr(progress_module, "FIRST_SECONDS", 0.01)
+    printed = threading.Event()
+    monkeypatch.setattr(progress_module.click, "echo", lambda line, err: (print(line), printed.set()))
+    with progress_module.waiting("Waiting for the upstream's answer", 60.0):
+        assert printed.wait(20)
+
+    assert "Waiting for the upstream's answer: 0 of at most 60 s" in capsys.readouterr().out

@@ -96,7 +96,7 @@ class TestAccountsForAPerson:
             "team/main",
             "its credential is refused (invalid_api_key)",
         )
-        assert "poolgate account remove main --pool team --force" in mend
+        assert "poolgate account set main --pool team --api-key-stdin" in mend
         assert mend.endswith("poolgate account resume main --pool team")
 
     def test_a_sign_in_that_is_refused_or_soon_will_be(self, services: Services) -> None:
