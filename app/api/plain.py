@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any, cast
 
 import orjson
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from app.api.answer import Exchange, begun, told
 from app.api.auth import authenticate
@@ -44,10 +44,10 @@ def create(endpoint: str) -> Response:
 
 
 def upload(endpoint: str) -> Response:
-    fields, data = read_form(services().settings.max_body_bytes)
-    body = {name: value for name, value in fields.items() if name != "fallbacks"}
-    body = FORM_REQUESTS[endpoint].load(body)
-    return pass_on(_call(endpoint, body, len(data), data, request.headers["Content-Type"]))
+    form = read_form(services().settings.max_body_bytes)
+    fields = {name: value for name, value in form.fields.items() if name != "fallbacks"}
+    body = FORM_REQUESTS[endpoint].load(fields)
+    return pass_on(_call(endpoint, body, len(form.body), form.body, form.content_type))
 
 
 for _view, _endpoints in ((create, JSON_REQUESTS), (upload, FORM_REQUESTS)):
@@ -61,7 +61,7 @@ for _view, _endpoints in ((create, JSON_REQUESTS), (upload, FORM_REQUESTS)):
         )
 
 
-def _call(endpoint: str, body: dict[str, Any], size: int, raw: bytes, content_type: str) -> Call:
+def _call(endpoint: str, body: dict[str, Any], size: int, raw: bytes | bytearray, content_type: str) -> Call:
     call = make_call(endpoint, body, size, stream=False, raw=raw, content_type=content_type)
     call.affinity = ""  # nothing of it is cached upstream
     return call

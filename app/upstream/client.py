@@ -14,7 +14,7 @@ import os
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -90,12 +90,12 @@ class _Way(NamedTuple):
     pool: HTTPConnectionPool
     target: str  # as the request line has it: a path, or the whole address for a proxy
 
-    def post(self, headers: Mapping[str, str], body: bytes, timeout: Timeout) -> BaseHTTPResponse:
+    def post(self, headers: Mapping[str, str], body: bytes | bytearray, timeout: Timeout) -> BaseHTTPResponse:
         """Send a request and return the head of its answer, with the body still to come."""
         return self.pool.urlopen(
             "POST",
             self.target,
-            body,
+            cast(bytes, body),  # a bytearray does as well: it is sent as it is
             headers,
             retries=ONCE,
             redirect=False,
@@ -166,7 +166,7 @@ class UpstreamClient:
         self,
         account: Account,
         wire: str,
-        body: bytes,
+        body: bytes | bytearray,
         *,
         headers: Mapping[str, str],
         trace_headers: Mapping[str, str] | None = None,
@@ -249,7 +249,7 @@ def url_of(account: Account, wire: str) -> str:
 
 
 def _answer(
-    adapter: _Adapter, url: str, headers: Mapping[str, str], body: bytes, timeout: Timeout
+    adapter: _Adapter, url: str, headers: Mapping[str, str], body: bytes | bytearray, timeout: Timeout
 ) -> Answer | GatewayError:
     try:
         answer = Answer(adapter.way_to(url).post(headers, body, timeout))
