@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from flask import Response, g, request
 
@@ -218,11 +219,16 @@ def _frames(
             yield end
 
 
+def header_value(name: str) -> str:
+    """Return *name* as a header can carry it: percent-encoded UTF-8 where it is not ASCII."""
+    return name if name.isascii() else quote(name, safe="@+")
+
+
 def told(answering: Answering) -> dict[str, str]:
     """What headers say of how the request was served."""
     told, call, record = {}, answering.call, answering.record
     if record.account_name and settings_from(call.key.settings).names_accounts:
-        told["x-poolgate-account"] = record.account_name
+        told["x-poolgate-account"] = header_value(record.account_name)
     if record.limits:
         told |= ratelimit_headers(record.limits, record.admitted_ms / 1000)
     if record.ignored:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from flask import Blueprint, Response, current_app, render_template
 from marshmallow import Schema
@@ -18,6 +18,8 @@ from schemas.extended_chat import EXTENDED_CHAT_REQUEST
 from schemas.openapi import address, body_of, document, failure, first_line, in_path, json_of
 from schemas.plain import FORM_REQUESTS, JSON_REQUESTS
 from schemas.responses import RESPONSES_REQUEST
+
+T = TypeVar("T")
 
 bp = Blueprint("openapi", __name__, template_folder="templates")
 
@@ -88,12 +90,21 @@ SUMMARIES = {
 
 @bp.get("/openapi.json", endpoint="document")
 def show() -> Response:
-    return json_response(made())
+    return json_response(_once("openapi.document", made))
 
 
 @bp.get("/docs")
 def page() -> str:
-    return render_template("docs.html", document=made())
+    return _once("openapi.page", lambda: render_template("docs.html", document=made()))
+
+
+def _once(name: str, make: Callable[[], T]) -> T:
+    """Return what *make* makes, made once per application: nobody needs a key to request it."""
+    held: dict[str, Any] = current_app.extensions
+    if name not in held:
+        held[name] = make()
+    made_once: T = held[name]
+    return made_once
 
 
 def made() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple, cast
@@ -24,7 +25,13 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Retry, Timeout
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
-from app.errors import GatewayError, UpstreamError, UpstreamProtocolError, UpstreamRedirected
+from app.errors import (
+    GatewayError,
+    StreamIdleTimeout,
+    UpstreamError,
+    UpstreamProtocolError,
+    UpstreamRedirected,
+)
 from app.pool.account import RESPONSES, Account
 from app.streaming.failures import rejection_from_body
 from app.streaming.lenient_json import loads
@@ -40,6 +47,7 @@ CONNECTIONS_PER_HOST = 1000  # idle ones kept; a worker has at most 2,000 stream
 RECEIVE_BUFFER_BYTES = 256 * 1024  # an upstream is slowed soon after its client is
 ONCE = Retry(False, redirect=False)  # what failed is raised as it is: to try again is for who knows accounts
 ERROR_BODY_BYTES = 65536  # of an error answer: enough for any envelope
+MAX_JSON_BYTES = 4 * 1024 * 1024  # of a list of models or a report of usage; long lists have 1 MiB
 ERROR_BODY_SECONDS = 2.0
 
 AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # files of those to trust, by requests' names
@@ -106,7 +114,7 @@ class _Way(NamedTuple):
         )
 
     def get(self, headers: Mapping[str, str], seconds: float) -> BaseHTTPResponse:
-        """Return an answer with its body."""
+        """Return the head of an answer, with the body still to come."""
         timeout = Timeout(connect=seconds, read=seconds)
         return self.pool.urlopen(
             "GET",
@@ -116,6 +124,8 @@ class _Way(NamedTuple):
             redirect=False,
             assert_same_host=False,  # or a proxy would be taken for another host
             timeout=timeout,
+            preload_content=False,
+            decode_content=False,
         )
 
 
@@ -207,15 +217,18 @@ class UpstreamClient:
         own = {"Authorization": f"Bearer {token}"} if token else {}
         headers = self._headers_of(account) | {"Accept": "application/json"} | own
         try:
-            response = self._adapter_of(account).way_to(account.base_url + path).get(headers, timeout_seconds)
-            if response.status >= 400:
-                raise rejection_from_body(response.status, response.data, response.headers)
-            if response.status >= 300:
-                raise UpstreamRedirected(response.status)
+            way = self._adapter_of(account).way_to(account.base_url + path)
+            answer = Answer(way.get(headers, timeout_seconds))
+            if answer.status >= 400:
+                raise _rejection(answer)
+            if answer.status >= 300:
+                answer.body.close()
+                raise UpstreamRedirected(answer.status)
+            data = _whole_body(answer.body, timeout_seconds)
         except (requests.RequestException, HTTPError, ValueError) as error:
             raise from_exception(error) from error
         try:
-            payload: object = loads(response.data)
+            payload: object = loads(data)
         except ValueError:
             raise UpstreamProtocolError("The upstream answered with something that is not JSON") from None
         return payload
@@ -263,6 +276,25 @@ def _answer(
         return error
     except Exception as error:  # requests, urllib3, sockets and TLS have no common root
         return from_exception(error)
+
+
+def _whole_body(body: Body, seconds: float) -> bytes:
+    """Return a body of at most MAX_JSON_BYTES, decompressed. Raises UpstreamError."""
+    data, until = b"", time.monotonic() + seconds
+    try:
+        while len(data) <= MAX_JSON_BYTES:
+            piece = body.read(until - time.monotonic())
+            if piece is None:
+                raise StreamIdleTimeout("The upstream did not answer in time")
+            if not piece:
+                body.finish(0)
+                return data
+            data += piece
+    except BaseException:
+        body.close()
+        raise
+    body.close()
+    raise UpstreamProtocolError(f"The upstream's answer has more than {MAX_JSON_BYTES // 2**20} MiB")
 
 
 def _rejection(answer: Answer) -> UpstreamError:

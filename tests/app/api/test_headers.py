@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from flask import Flask, Request
 
+from app.api.answer import header_value
 from app.api.headers import GatewayRequest, name_of, variable_of
 
 GIVEN = {"X-Codex-Turn": "1", "Content-Type": "text/plain", "Content-Length": "0", "Session_id": "s"}
@@ -31,3 +32,8 @@ def test_the_others_are_as_ever() -> None:
 
 def test_a_variable_has_its_name_back() -> None:
     assert name_of(variable_of("x-codex-turn-state")) == "X-Codex-Turn-State"
+
+
+def test_a_name_as_a_header_can_carry_it() -> None:
+    assert header_value("ann.work@home+1") == "ann.work@home+1"
+    assert header_value("名前@a") == "%E5%90%8D%E5%89%8D@a"
