@@ -11,7 +11,7 @@
 -- returns what the first one got.  Invariant: settled + held <= max for every strict limit.
 local ask, now = cjson.decode(ARGV[1]), clock()
 check_request(ask)
-check_each(ask.tried, 'text', 'tried')
+if ask.tried ~= nil then check_texts(ask.tried, 'tried') end
 local p = redis.call('HMGET', POOL, 'policy', 'limits')
 local policy = p[1] or 'balanced'
 

@@ -60,17 +60,26 @@ local function number_argument(text, name)
   return n
 end
 
+-- What follows runs with every request, so it is written out instead of described by shapes.
+
+local function is_count(v) return type(v) == 'number' and v >= 0 and v <= MAX_NUMBER and v % 1 == 0 end
+local function may_be(v, kind) return v == nil or type(v) == kind end
+
 -- Checks what `apply_mark` reads. Each field of a mark is named here.
 local function check_mark(mark)
   if mark == nil or mark == cjson.null then return nil end
-  check(mark, { ok = '?flag', soft = '?flag', state = '?text', reason = '?text', model = '?text', wait_ms = '?count',
-    retest_wait_ms = '?count', base_ms = '?count', most_ms = '?count', windows = '?list' })
-  if mark.soft and not (mark.base_ms and mark.most_ms) then refuse('base_ms') end
-  if (mark.state or mark.model) and not mark.ok and not mark.soft and not mark.wait_ms then refuse('wait_ms') end
-  for i = 1, mark.windows and #mark.windows or 0 do
-    local w = mark.windows[i]
+  if type(mark) ~= 'table' or not (may_be(mark.ok, 'boolean') and may_be(mark.soft, 'boolean')
+    and may_be(mark.state, 'string') and may_be(mark.reason, 'string') and may_be(mark.model, 'string')) then refuse('mark') end
+  if not mark.ok then
+    if mark.soft and not (is_count(mark.base_ms) and is_count(mark.most_ms)) then refuse('base_ms') end
+    if (mark.state or mark.model) and not mark.soft and not is_count(mark.wait_ms) then refuse('wait_ms') end
+    if mark.retest_wait_ms ~= nil and not is_count(mark.retest_wait_ms) then refuse('retest_wait_ms') end
+  end
+  if mark.windows == nil then return mark end
+  if type(mark.windows) ~= 'table' then refuse('windows') end
+  for i, w in ipairs(mark.windows) do
     if w ~= cjson.null then
-      if i > 2 or not IS.list(w) or #w < 2 or #w > 3 then refuse('windows') end
+      if i > 2 or type(w) ~= 'table' or #w < 2 or #w > 3 then refuse('windows') end
       check_each(w, 'number', 'windows')
     end
   end
@@ -79,28 +88,43 @@ end
 
 -- Checks {per = {start, end, end of the next}}.
 local function check_calendar(calendar)
-  for _, window in pairs(calendar or {}) do
-    if not IS.list(window) or #window ~= 3 then refuse('calendar') end
-    check_each(window, 'count', 'calendar')
+  if calendar == nil then return end
+  if type(calendar) ~= 'table' then refuse('calendar') end
+  for _, w in pairs(calendar) do
+    if type(w) ~= 'table' or not (is_count(w[1]) and is_count(w[2]) and is_count(w[3])) then refuse('calendar') end
   end
 end
 
-local AMOUNT_NAMES = { 'input_tokens', 'output_tokens', 'cost' }
+local function check_amounts(amounts)
+  if type(amounts) ~= 'table' then refuse('bounds') end
+  for _, v in pairs(amounts) do
+    if type(v) ~= 'number' or v ~= v then refuse('bounds') end
+  end
+end
+
+local function check_texts(list, name)
+  if type(list) ~= 'table' then refuse(name) end
+  for _, v in pairs(list) do
+    if type(v) ~= 'string' then refuse(name) end
+  end
+end
 
 -- Checks what admissions and reports say of a request.
 local function check_request(ask)
-  check(ask, { id = 'text', key = 'text', model = 'text', endpoint = 'text', wire = 'text', affinity = 'text',
-    pin = 'text', ownership = '?text', conversation = '?text', kinds = '?text', unfit_kinds = '?list',
-    demo = '?flag', ttl_ms = 'count', sticky_ms = 'count', calendar = 'object', bounds = 'object', estimates = 'object', by_ms = '?count' })
-  check_each(ask.unfit_kinds, 'text', 'unfit_kinds')
-  check_calendar(ask.calendar)
-  for _, amounts in ipairs({ ask.bounds, ask.estimates }) do
-    for _, name in ipairs(AMOUNT_NAMES) do
-      local v = amounts[name]
-      if v ~= nil and not (type(v) == 'number' and v == v) then refuse(name) end
-    end
-  end
+  if type(ask) ~= 'table' or type(ask.id) ~= 'string' or type(ask.key) ~= 'string' or type(ask.model) ~= 'string'
+    or type(ask.endpoint) ~= 'string' or type(ask.wire) ~= 'string' or type(ask.affinity) ~= 'string'
+    or type(ask.pin) ~= 'string' or not (may_be(ask.ownership, 'string') and may_be(ask.kinds, 'string')
+    and may_be(ask.conversation, 'string')
+    and may_be(ask.demo, 'boolean')) then refuse('a text of the request') end
+  if #ask.id + #ask.key + #ask.model + #ask.endpoint > MAX_TEXT then refuse('a text of the request') end
+  if not is_count(ask.ttl_ms) or not is_count(ask.sticky_ms) then refuse('ttl_ms') end
   if ask.affinity ~= '' and ask.sticky_ms < 1 then refuse('sticky_ms') end
+  if ask.by_ms ~= nil and not is_count(ask.by_ms) then refuse('by_ms') end
+  if ask.unfit_kinds ~= nil then check_texts(ask.unfit_kinds, 'unfit_kinds') end
+  if ask.calendar == nil then refuse('calendar') end
+  check_calendar(ask.calendar)
+  check_amounts(ask.bounds)
+  check_amounts(ask.estimates)
 end
 
 -- How a scalar is stored: commands take no booleans.

@@ -20,15 +20,21 @@ local SHORTEST_DAY_MS = 23 * HOUR_MS -- that on which clocks go forward
 local FIGURES = { 'input_tokens', 'output_tokens', 'cached_tokens', 'reasoning_tokens', 'cost', 'waste_cost',
   'first_ms', 'total_ms' }
 
+local MAX_FIGURE = 2 ^ 53 -- as far as doubles are exact
+
 -- Checks what totals and limits are made of; the rest of a row is stored as it is.
 local function check_row(row)
-  check(row, { at_ms = 'count', key = 'text', account = 'text', model = 'text', endpoint = '?text', status = 'count',
-    source = 'text', attempts = '?list', ceiling_cost = '?figure' })
+  if type(row) ~= 'table' or type(row.key) ~= 'string' or type(row.account) ~= 'string' or type(row.model) ~= 'string'
+    or type(row.source) ~= 'string' or #row.key + #row.account + #row.model > MAX_TEXT then refuse('row') end
+  if not is_count(row.at_ms) or not is_count(row.status) then refuse('at_ms') end
+  if row.attempts ~= nil and type(row.attempts) ~= 'table' then refuse('attempts') end
+  local n = row.ceiling_cost
+  if n ~= nil and not (type(n) == 'number' and n >= -MAX_FIGURE and n <= MAX_FIGURE) then refuse('ceiling_cost') end
   for _, figure in ipairs(FIGURES) do
-    local n = row[figure]
+    n = row[figure]
     if n == cjson.null then
       row[figure] = nil
-    elseif n ~= nil and not IS.figure(n) then
+    elseif n ~= nil and not (type(n) == 'number' and n >= -MAX_FIGURE and n <= MAX_FIGURE and n % 1 == 0) then
       refuse(figure)
     end
   end

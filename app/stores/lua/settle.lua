@@ -11,8 +11,8 @@
 -- A request that is not known here, because a failover lost its admission, is charged all the
 -- same; its row is marked `unheld`.
 local ask, now = cjson.decode(ARGV[1]), clock()
-check(ask, { id = 'text', row = 'object', calendar = '?object', ownership = '?text', conversation = '?text',
-  at_bound = '?flag' })
+if type(ask) ~= 'table' or type(ask.id) ~= 'string' or #ask.id > MAX_TEXT or not may_be(ask.ownership, 'string')
+  or not may_be(ask.conversation, 'string') then refuse('id') end
 ask.mark = check_mark(ask.mark)
 check_calendar(ask.calendar)
 check_row(ask.row)

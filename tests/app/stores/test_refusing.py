@@ -89,7 +89,10 @@ def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
         "set_operator": [{"name": "ann", "fields": {"password": "x", "recovery": ""}}],
         "put_admin_token": [
             {"name": "t", "digest": "d", "by": "ann", "expires_ms": index % 2 * (START_MS + 1000)}
+            | {"scope": "read", "operator": "ann"}
         ],
+        "see_admin_token": ["d"],
+        "reseal": [{"name": "a:s", "field": "sign_in", "old": "x", "new": "y" * 9000}],
         "try_sign_in": [
             {"id": "x", "limits": [{"what": "name:x", "most": 3, "window_ms": 1000, "unless": "known"}]}
         ],
@@ -97,7 +100,15 @@ def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
 
 
 OPERATIONS = sorted(set(PARTS) - READING - WITHOUT_ARGUMENTS - NAMES_ALONE)
-OFFICE = {"open_session", "see_session", "set_operator", "put_admin_token", "try_sign_in", "close_audit"}
+OFFICE = {
+    "see_admin_token",
+    "open_session",
+    "see_session",
+    "set_operator",
+    "put_admin_token",
+    "try_sign_in",
+    "close_audit",
+}
 
 
 def _filled(client: Any) -> StoreOfTest:
