@@ -10,6 +10,7 @@ from app.api.body import check_size, read_json
 from app.api.calls import chat_call
 from app.api.codex_headers import add_windows
 from app.api.services import services
+from app.turns import give_way
 from schemas.chat import CHAT_REQUEST
 
 bp = Blueprint("chat", __name__)
@@ -25,4 +26,6 @@ def admit_caller() -> None:
 @bp.post("/chat/completions", strict_slashes=False)
 def create() -> Response:
     payload, size = read_json(services().settings.max_body_bytes)
-    return answer(chat_call(CHAT_REQUEST.load(payload), size))
+    body = CHAT_REQUEST.load(payload)
+    give_way(size)
+    return answer(chat_call(body, size))

@@ -21,6 +21,7 @@ from app.streaming.sse import EventDecoder
 from app.streaming.stages import Stage
 from app.translation.for_account import Prepared
 from app.translation.resume import Resumed
+from app.turns import give_way
 from app.upstream.body import Body
 from app.upstream.client import Answer, Sending, UpstreamClient
 
@@ -56,6 +57,7 @@ class Attempt(Asking):
         return self._held is None
 
     def _send(self) -> Sending:
+        give_way(self.call.body_bytes)  # it has just been translated
         return self._upstream.post(
             self.account,
             self.prepared.wire,
