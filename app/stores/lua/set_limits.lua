@@ -33,6 +33,17 @@ local function total(key, figure, limit)
   return sum
 end
 
+-- The days were listed before this runs: one that has begun since is in the calendar.
+local function listed_days()
+  local days, listed = {}, {}
+  for _, day in ipairs(ask.days) do days[#days + 1], listed[day] = day, true end
+  for i = 1, 2 do
+    local day = ask.calendar.day and ask.calendar.day[i]
+    if day and not listed[day] then days[#days + 1] = day end
+  end
+  return days
+end
+
 local function settled_since(limit, start)
   local figures = limit.what == 'total_tokens' and { 'input_tokens', 'output_tokens' } or { limit.what }
   local sum = 0
@@ -40,7 +51,7 @@ local function settled_since(limit, start)
     if limit.per == 'hour' then
       sum = sum + total(rollup_key('h', start), figure, limit)
     else
-      for _, day in ipairs(ask.days) do
+      for _, day in ipairs(listed_days()) do
         if day >= start then sum = sum + total(rollup_key('d', day), figure, limit) end
       end
     end

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.errors import InvalidRequest, NotFound
+from app.quotas import limit_book
 from app.quotas.limit_book import LimitBook
 from app.quotas.limits import parse_limit
 from app.stores import keys
@@ -71,6 +72,16 @@ class TestAdd:
         added = book.add(POOL, parse_limit(f"1000 total_tokens/{per}"), "k")
 
         assert store.counters(added["id"])["s"] == settled
+
+    def test_a_day_that_began_meanwhile(
+        self, store: StoreOfTest, book: LimitBook, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The list of days was read before the new day's first row was written."""
+        use(store, 30)
+        monkeypatch.setattr(limit_book.rollups, "starts", lambda *_: [])
+
+        added = book.add(store.pool, parse_limit("100 input_tokens/day"), "k")
+        assert store.counters(added["id"])["s"] == 30
 
     def test_counts_its_own_model(self, store: StoreOfTest, book: LimitBook) -> None:
         for model in ("gpt-5", "gpt-5-mini", "o3", "gpt|5"):
