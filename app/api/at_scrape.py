@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from app.errors import StoreUnavailable
-from app.pool.census import census
+from app.pool.census import Census, census
 from app.wiring import Services
 
 
@@ -29,6 +29,27 @@ class AtScrape(Collector):
             for state, count in found.accounts.items():
                 accounts.add_metric([state], count)
             yield accounts
+            yield from _attempts(found)
             yield GaugeMetricFamily("poolgate_leases_open", "Requests that hold a lease.", found.leases)
         files = self._services.books.spooled()
         yield GaugeMetricFamily("poolgate_spool_files", "Files of settlements nobody took up yet.", files)
+
+
+def _attempts(found: Census) -> Iterator[Metric]:
+    """Yield what is counted by account: as many series as there are accounts, times the ways to fail."""
+    attempts = CounterMetricFamily(
+        "poolgate_account_attempts",
+        "Requests sent to an account, by how they ended.",
+        labels=["pool", "account", "outcome"],
+    )
+    for labels, count in found.attempts.items():
+        attempts.add_metric(labels, count)
+    yield attempts
+    rescues = CounterMetricFamily(
+        "poolgate_account_rescues",
+        "Failed attempts after which another account answered.",
+        labels=["pool", "account"],
+    )
+    for names, count in found.rescues.items():
+        rescues.add_metric(names, count)
+    yield rescues

@@ -1,8 +1,8 @@
 """
 GET /metrics, for Prometheus: the sums over all web processes of this service.
 
-Labels take few values whatever happens: routes, statuses and the words below, never a key,
-an account or a model. Who used what is in the ledger.
+Labels take few values whatever happens: routes, statuses and the words below, never a key or a
+model; only attempts and rescues have an account's name. Who used what is in the ledger.
 """
 
 from __future__ import annotations

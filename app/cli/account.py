@@ -21,14 +21,18 @@ from app.cli.common import (
     with_store,
     yes_option,
 )
-from app.cli.output import REFUSED, moment, show_json, show_list, table
+from app.cli.output import REFUSED, Figure, moment, show_json, show_list, table
 from app.cli.progress import waiting
+from app.formatting import count
 from app.office.trial import SECONDS as TRIAL_SECONDS
 from app.pool.account import Account
 from app.wiring import Services
 from schemas.accounts import AccountInput
 
-HEADS = ("NAME", "KIND", "STATE", "IN FLIGHT", "CAP", "WEIGHT", "GROUP", "MODELS", "BASE URL")
+HEADS = (
+    *("NAME", "KIND", "STATE", "IN FLIGHT", "CAP", "WEIGHT", "GROUP"),
+    *("ATTEMPTS", "FAILED", "RESCUED", "MODELS", "BASE URL"),
+)
 
 
 @click.group("account", cls=Group)
@@ -137,7 +141,11 @@ def _add(
 @in_pool
 @with_store
 def list_accounts(services: Services, as_json: bool, pool: str) -> None:
-    """List accounts: what they are, and how they do."""
+    """
+    List accounts: what they are, and how they do.
+
+    FAILED counts attempts that the account is to blame for, RESCUED those after which another one answered.
+    """
     services.pools.check(pool)
     accounts = services.accounts.all(pool)
     if as_json:
@@ -151,7 +159,8 @@ def list_accounts(services: Services, as_json: bool, pool: str) -> None:
 def _row(account: Account) -> tuple[object, ...]:
     models = ",".join(account.models) or "all"
     load = (account.in_flight, account.cap, account.weight, account.group)
-    return account.name, account.kind, _state(account), *load, models, account.base_url
+    attempts = map(Figure, map(count, (account.attempts, account.failed_attempts, account.rescues)))
+    return account.name, account.kind, _state(account), *load, *attempts, models, account.base_url
 
 
 def _state(account: Account) -> str:

@@ -17,6 +17,7 @@ from app.wiring import Services
 
 FIGURES = ("requests", "errors", "input_tokens", "cached_tokens", "output_tokens", "cost")
 HEADS = ("REQUESTS", "ERRORS", "INPUT", "CACHED", "OUTPUT", "COST")
+OF_ACCOUNTS = {"attempts": "ATTEMPTS", "failed_attempts": "FAILED", "rescues": "RESCUED"}
 
 
 def day(text: str) -> date:
@@ -61,12 +62,12 @@ def usage(
     if as_json:
         show_list(
             [
-                {by: name, "id": who, **{figure: figures.get(figure, 0) for figure in FIGURES}}
+                {by: name, "id": who, **{figure: figures.get(figure, 0) for figure in (*FIGURES, *_more(by))}}
                 for name, who, figures in lines
             ]
         )
     elif lines:
-        click.echo(table((by.upper(), *HEADS), [_row(name, figures) for name, _, figures in lines]))
+        click.echo(table(_heads(by), [_row(name, figures, by) for name, _, figures in lines]))
     else:
         click.echo("Nothing was used.", err=True)
 
@@ -77,8 +78,8 @@ def _show_series(services: Services, as_json: bool, pool: str, span: str, by: st
     if as_json:
         show_json(told_series(told, span, by, names, len(totals)))
     elif totals:
-        lines = [_row(names.get(who, who), totals[who]) for who in busiest(totals, len(totals))]
-        click.echo(table((by.upper(), *HEADS), lines))
+        lines = [_row(names.get(who, who), totals[who], by) for who in busiest(totals, len(totals))]
+        click.echo(table(_heads(by), lines))
     else:
         click.echo("Nothing was used.", err=True)
 
@@ -91,6 +92,16 @@ def _names(services: Services, pool: str, by: str) -> dict[str, str]:
     return {}
 
 
-def _row(name: str, figures: dict[str, int]) -> tuple[object, ...]:
+def _more(by: str) -> tuple[str, ...]:
+    """Return the figures that only accounts have: an attempt that another one rescued is no one else's."""
+    return tuple(OF_ACCOUNTS) if by == "account" else ()
+
+
+def _heads(by: str) -> tuple[str, ...]:
+    return by.upper(), *HEADS, *(OF_ACCOUNTS[figure] for figure in _more(by))
+
+
+def _row(name: str, figures: dict[str, int], by: str) -> tuple[object, ...]:
     counts = [Figure(count(figures.get(figure, 0))) for figure in FIGURES[:-1]]
-    return name, *counts, Figure(dollars(figures.get("cost", 0)))
+    more = [Figure(count(figures.get(figure, 0))) for figure in _more(by)]
+    return name, *counts, Figure(dollars(figures.get("cost", 0))), *more

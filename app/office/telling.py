@@ -16,7 +16,7 @@ from app.quotas.series import Series
 from app.quotas.summaries import FIGURES
 from app.quotas.usage_book import Gauge
 
-INTERNAL = ("at_ms", "day_ms", "affinity")
+INTERNAL = ("at_ms", "day_ms", "affinity", "attempts_counted")
 _PREFIXES = {"key": "key_", "account": "acct_"}
 
 Json = dict[str, Any]

@@ -23,7 +23,9 @@ WIRES: dict[str, tuple[str, ...]] = {
 _PUBLIC = (
     *("id", "name", "kind", "base_url", "wires", "models", "weight", "cap", "group"),
     *("state", "reason", "since_ms", "until_ms", "in_flight"),
+    *("attempts", "failed_attempts", "rescues", "failures"),
 )
+_FAILED = "failed:"  # + a failure: how often, in a stored account
 _LETTERS = {CHAT: "c", RESPONSES: "r"}
 
 
@@ -57,6 +59,10 @@ class Account:
     used: tuple[float | None, float | None] = (None, None)  # percent of the two usage windows
     resets_ms: tuple[int, int] = (0, 0)  # when they end, Unix ms; 0: not told
     window_seconds: tuple[int, int] = (0, 0)  # how long they are; 0: not told
+    attempts: int = 0  # requests sent to it, ever
+    failed_attempts: int = 0  # of them, those that it is to blame for
+    rescues: int = 0  # of those, the ones after which another account answered
+    failures: dict[str, int] = field(default_factory=dict)  # by `Failure`, the request's own too
 
     @property
     def owned_by(self) -> str:
@@ -112,4 +118,8 @@ def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Acc
         used=(percent("used_1"), percent("used_2")),
         resets_ms=(whole("reset_1"), whole("reset_2")),
         window_seconds=(whole("length_1"), whole("length_2")),
+        attempts=whole("attempts"),
+        failed_attempts=whole("failed_attempts"),
+        rescues=whole("rescues"),
+        failures={name.removeprefix(_FAILED): whole(name) for name in fields if name.startswith(_FAILED)},
     )

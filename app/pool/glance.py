@@ -11,6 +11,7 @@ from app.stores.client import store_errors
 FIELDS = (
     *("id", "name", "kind", "base_url", "wires", "weight", "cap", "group", "created_ms", "expires_ms"),
     *("state", "reason", "since_ms", "until_ms", "in_flight"),
+    *("attempts", "failed_attempts", "rescues"),
     *("used_1", "used_2", "reset_1", "reset_2", "length_1", "length_2"),
 )
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from app.quotas import rollups
+from app.quotas.attempts import attempt_figures
 from app.stores import keys
 from app.stores.client import store_errors
 
@@ -76,7 +77,8 @@ class RowSums:
             counted["requests"] = 1
             counted["errors"] = int(row["status"] >= 400)
         hour = int(row["at_ms"] - row["at_ms"] % HOUR_MS) // 1000
-        who = f"{row['key']}|{row['account']}|{row.get('counted_as', row['model'])}|"
+        model = row.get("counted_as", row["model"])
+        who = f"{row['key']}|{row['account']}|{model}|"
         for total, prefix in (
             (Total(rollups.HOUR, hour), who),
             (Total(rollups.DAY, int(row["day_ms"]) // 1000), who),
@@ -85,6 +87,10 @@ class RowSums:
             sums = self.of[total]
             for name, amount in counted.items():
                 sums[prefix + name] += amount
+        for account, figures in attempt_figures(row).items():
+            for total in (Total(rollups.HOUR, hour), Total(rollups.DAY, int(row["day_ms"]) // 1000)):
+                for name, amount in figures.items():
+                    self.of[total][f"{row['key']}|{account}|{model}|{name}"] += amount
 
 
 def stored_name(pool: str, total: Total) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from app.quotas import ledger, rollups
+from app.quotas.attempts import EXTRA, FAILED, RESCUES, attempt_figures
 from app.stores import keys
 from app.stores.client import store_errors
 from app.stores.scripts import Scripts
@@ -29,8 +30,11 @@ FIELDS_AT_ONCE = 2000  # of a roll-up, so that nobody else waits long for the st
 ROWS_AT_ONCE = 1000
 ALL = "all"
 BY = (ALL, "key", "account", "model")
-FIGURES = ("requests", "errors", *ledger.FIGURES)
-_PLACE = {name: place for place, name in enumerate(FIGURES)}
+ATTEMPTS = ("attempts", FAILED, RESCUES)
+FIGURES = ("requests", "errors", *ledger.FIGURES, *ATTEMPTS)
+_PLACES: dict[str, tuple[int, ...]] = {name: (place,) for place, name in enumerate(FIGURES)}
+_PLACES["requests"] += _PLACES["attempts"]
+_PLACES[EXTRA] = _PLACES["attempts"]
 
 Amounts = list[int]  # in the order of FIGURES
 Sums = dict[str, Amounts]  # id (or model; '' for all) -> amounts
@@ -49,7 +53,7 @@ class SummaryBook:
         """
         kept = self._kept(pool, span, starts, by)
         return [
-            orjson.loads(text) if text else self._made(pool, span, start, keep=start < over)[by]
+            _read(text) if text else self._made(pool, span, start, keep=start < over)[by]
             for start, text in zip(starts, kept, strict=True)
         ]
 
@@ -124,14 +128,25 @@ def _figures_of(row: dict[str, Any]) -> Iterator[rollups.Figure]:
         amount = row.get(name)
         if isinstance(amount, int | float) and amount:
             yield rollups.Figure(*who, name, int(amount))
+    for account, figures in attempt_figures(row).items():
+        for name, amount in figures.items():
+            yield rollups.Figure(who[0], account, who[2], name, amount)
+
+
+def _read(text: str) -> Sums:
+    """Read a stored summary; one from before attempts were counted has one for each request."""
+    sums: Sums = orjson.loads(text)
+    for amounts in sums.values():
+        if len(amounts) < len(FIGURES):
+            amounts += [amounts[0], 0, 0]
+    return sums
 
 
 def summed(figures: Iterable[rollups.Figure]) -> Summary:
     summary: Summary = {by: defaultdict(lambda: [0] * len(FIGURES)) for by in BY}
     of_all, by_key, by_account, by_model = (summary[by] for by in BY)
     for key, account, model, name, amount in figures:
-        place = _PLACE.get(name)
-        if place is not None:
+        for place in _PLACES.get(name, ()):
             of_all[""][place] += amount
             by_key[key][place] += amount
             by_account[account][place] += amount

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from app.quotas import rollups
 from app.quotas.api_keys import ApiKey
+from app.quotas.attempts import EXTRA
 from app.quotas.calendar import Calendar
 from app.stores import keys
 from app.stores.client import store_errors
@@ -102,7 +103,10 @@ class UsageBook:
         for figure in rollups.read(client, pool, rollups.DAY, began):
             if key_id in (None, figure.key):
                 used[getattr(figure, by)][figure.name] += figure.amount
-        return {who: dict(figures) for who, figures in used.items()}
+        return {
+            who: {"attempts": figures.get("requests", 0) + figures.get(EXTRA, 0), **figures}
+            for who, figures in used.items()
+        }
 
 
 def _gauges(limits: Sequence[dict[str, Any]], reply: dict[str, Any]) -> list[Gauge]:

@@ -26,7 +26,7 @@ MAX_REASON_CHARS = 300  # of an error message: scripts name fields in it, never 
 _BASE = ("clock", "keys", "check")
 _ACCOUNTS = (*_BASE, "policy", "accounts")
 _SIGN_INS = (*_ACCOUNTS, "back", "sign_ins")
-_REQUESTS = (*_BASE, "policy", "windows", "accounts", "requests")
+_REQUESTS = (*_BASE, "policy", "windows", "accounts", "attempts", "requests")
 _DOORS = (*_BASE, "doors")
 
 PARTS: dict[str, tuple[str, ...]] = {

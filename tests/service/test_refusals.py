@@ -177,3 +177,29 @@ def test_found_by_the_admin_api(pool: PoolOfTest, key: str) -> None:
     assert answer.json()["error"]["message"] in explained["outcome"]
     counted = get("/usage/refusals", key="k")
     assert (counted["total"], counted["data"][0]["code"]) == (1, "rate_limit_exceeded")
+
+
+def test_attempts_are_counted_at_the_account_that_failed(
+    pool: PoolOfTest, upstream: ScriptedUpstream
+) -> None:
+    """Also when another account answered; in the admin API and in the metrics."""
+    pool.account("bad", upstream.base_url("bad"))
+    pool.account("good", upstream.base_url("good"))
+    upstream.script({"play": "http_error", "status": 500}, account="bad")
+    upstream.script({"play": "text", "text": "Here."}, account="good")
+    key = pool.key()
+    for number in range(4):  # conversations of their own, so that both accounts are tried first
+        question = [{"role": "user", "content": f"Question {number}"}]
+        assert pool.post(PATH, CHAT | {"messages": question}, key).status_code == 200
+    pool.wait_for_rows(4)
+
+    by_name = {account.name: account for account in pool.gateway.services.accounts.all(pool.name)}
+    bad, good = by_name["bad"], by_name["good"]
+    assert (good.attempts, good.failed_attempts, good.failures) == (4, 0, {})
+    assert 1 <= bad.attempts == bad.failed_attempts == bad.rescues
+    assert bad.failures == {"server_error": bad.attempts}
+    text = requests.get(f"{pool.gateway.url}/metrics", timeout=30).text
+    labels = f'account="bad",outcome="server_error",pool="{pool.name}"'
+    assert f"poolgate_account_attempts_total{{{labels}}} {bad.attempts}.0" in text
+    rescued = f'poolgate_account_rescues_total{{account="bad",pool="{pool.name}"}} {bad.rescues}.0'
+    assert rescued in text

@@ -42,25 +42,39 @@ def show() -> Any:
 def one(name: str) -> Any:
     found, span = services(), figures.span_of(request.args)
     account = found.accounts.find(g.pool, name)
+    used = figures.used(found, g.pool, span, account_id=account.id)
     return render_template(
         "accounts/one.html",
         place="accounts.show",
         view=account_view(account, store_time(found.scripts.client)),
         span=span,
         spans=figures.SPANS,
-        charts=figures.used(found, g.pool, span, account_id=account.id).charts(),
+        totals=used.of_account(),
+        charts=used.charts(),
+        failures=sorted(account.failures.items(), key=lambda one: (-one[1], one[0])),
         errors=_errors().get(account.id, [])[:10],
     )
 
 
 def _errors() -> dict[str, list[RowView]]:
-    """Return the failed requests among the newest, by account, newest first."""
+    """
+    Return the failed attempts among the newest requests, by account, newest first.
+
+    Also those that another account rescued. Several of one request at one account are one.
+    """
     client = services().scripts.client
     names = names_of(client, g.pool)
     found: dict[str, list[RowView]] = defaultdict(list)
     for _, row in reversed(tail.after(client, g.pool, "", NEWEST)):
+        failed = {
+            attempt["account"]: attempt
+            for attempt in row.get("attempts", ())
+            if "failure" in attempt and attempt.get("scope") != "request"
+        }
         if row["status"] >= 400 and row["status"] != 499:
-            found[row["account"]].append(RowView(row, names))
+            failed.setdefault(row["account"], {})
+        for account_id, attempt in failed.items():
+            found[account_id].append(RowView(row, names, attempt=attempt))
     return found
 
 

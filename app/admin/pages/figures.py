@@ -46,6 +46,19 @@ class Used:
             ("First token", words.millis(self._mean(self.total("first_ms"), requests, errors)), "on average"),
         ]
 
+    def of_account(self) -> list[tuple[str, str, str]]:
+        """Return the totals of an account: its attempts instead of refusals, which no account sees."""
+        attempts, failed = self.total("attempts"), self.total("failed_attempts")
+        share = words.percent(100 * failed / attempts) if attempts and failed else ""
+        others = [one for one in self.totals() if one[0] not in ("Errors", "Refused")]
+        return [
+            others[0],
+            ("Attempts", words.short(attempts), ""),
+            ("Failed attempts", words.short(failed), share),
+            ("Rescued", words.short(self.total("rescues")), "by another account"),
+            *others[1:],
+        ]
+
     def _refused_by_code(self) -> str:
         return ", ".join(
             f"{words.short(count)} {code.replace('_', ' ')}" for code, count in self.refused[:CODES_SHOWN]

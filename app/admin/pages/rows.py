@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from markupsafe import Markup
@@ -36,6 +36,7 @@ class RowView:
     row: Mapping[str, Any]
     names: Names
     entry_id: str = ""  # its place in the ledger
+    attempt: Mapping[str, Any] = field(default_factory=dict)  # that this row is about, on an account's page
 
     @property
     def id(self) -> str:
@@ -71,6 +72,12 @@ class RowView:
     @property
     def error(self) -> str:
         return str(self.row.get("error") or "")
+
+    @property
+    def failure(self) -> str:
+        """What went wrong, and whether another account answered after it."""
+        what = str(self.attempt.get("error") or self.attempt.get("failure") or self.error)
+        return f"{what}, rescued by another account" if self.row["status"] < 400 else what
 
     @property
     def tries(self) -> int:

@@ -189,12 +189,14 @@ local function apply_mark(id, mark, now, policy)
   end
 end
 
+-- Returns whether there is such an account.
 local function free_slot(id, policy, now)
-  if redis.call('EXISTS', account_key(id)) == 0 then return end
-  local n = redis.call('HINCRBY', account_key(id), 'in_flight', -1)
-  if n < 0 then redis.call('HSET', account_key(id), 'in_flight', 0) end
   local a = read_account(id, now)
+  if not a then return false end
+  a.in_flight = math.max(0, a.in_flight - 1)
+  redis.call('HSET', account_key(id), 'in_flight', a.in_flight)
   if a.state == 'active' then index_account(a, policy) end
+  return true
 end
 
 local function take_slot(a, policy)

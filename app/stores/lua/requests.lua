@@ -30,6 +30,7 @@ local function check_row(row)
   if row.attempts ~= nil and type(row.attempts) ~= 'table' then refuse('attempts') end
   local n = row.ceiling_cost
   if n ~= nil and not (type(n) == 'number' and n >= -MAX_FIGURE and n <= MAX_FIGURE) then refuse('ceiling_cost') end
+  check_attempts(row.attempts)
   for _, figure in ipairs(FIGURES) do
     n = row[figure]
     if n == cjson.null then
@@ -57,11 +58,12 @@ end
 
 -- Adds a row to the roll-up of its hour or day. Its beginning is noted, so that nobody has to look for
 -- it; where it is over, its summary is made anew.
-local function roll(span, start_ms, length_ms, who, row, now)
+local function roll(span, start_ms, length_ms, who, row, now, by_account)
   if tally(rollup_key(span, start_ms), who, row) then
     local start = string.format('%.0f', start_ms / 1000)
     redis.call('ZADD', rollup_starts_key(span), start, start)
   end
+  if by_account then roll_attempts(rollup_key(span, start_ms), row, by_account) end
   if now - start_ms >= length_ms then redis.call('DEL', summary_key(span, start_ms)) end
 end
 
@@ -76,17 +78,22 @@ local function counted_model(row)
   return row.model
 end
 
--- Writes one ledger row and adds it to its hour, its day and what its key used ever.
-local function book(row, why)
+-- Writes one ledger row and adds it to its hour, its day and what its key used ever. *present* is an
+-- account that is known to exist.
+local function book(row, why, present)
+  local by_account = attempts_by_account(row)
+  local rolled = not is_plain(row) and by_account or nil
+  row.attempts_counted = rolled and true or nil
   if row.attempts and #row.attempts == 0 then row.attempts = nil end -- cjson would make it an object
   local model = counted_model(row)
   if model ~= row.model then row.counted_as = model end
   local id = redis.call('XADD', LEDGER, '*', 'row', cjson.encode(row), 'why', why or '')
   local who = row.key .. '|' .. row.account .. '|' .. model .. '|'
   local now = tonumber(string.match(id, '^%d+'))
-  roll('h', row.at_ms - row.at_ms % HOUR_MS, HOUR_MS, who, row, now)
-  roll('d', row.day_ms, SHORTEST_DAY_MS, who, row, now)
+  roll('h', row.at_ms - row.at_ms % HOUR_MS, HOUR_MS, who, row, now, rolled)
+  roll('d', row.day_ms, SHORTEST_DAY_MS, who, row, now, rolled)
   tally(used_key(row.key), '', row)
+  count_attempts(by_account, present)
   return id
 end
 

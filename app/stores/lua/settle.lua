@@ -20,7 +20,7 @@ if redis.call('EXISTS', settled_key(ask.id)) == 1 then return '' end
 local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
 local row, r = ask.row, read_request(ask.id)
 if not r and row.at_ms < now - LATE_MS then return 'late' end
-local calendar = ask.calendar or {}
+local calendar, present = ask.calendar or {}, nil
 row.day_ms = r and tonumber(r.day_ms) or calendar_window('day', row.at_ms, calendar) or row.at_ms - row.at_ms % 86400000
 
 if ask.at_bound and r then
@@ -35,14 +35,14 @@ if r and r.expired then
   end
   row.source = 'corrected'
 elseif r then
-  if r.account ~= '' then free_slot(r.account, policy, now) end
+  if r.account ~= '' and free_slot(r.account, policy, now) then present = r.account end
   settle_holds(cjson.decode(r.holds), row, now)
 elseif row.source ~= 'cache' then -- an answer given again held nothing, and uses nothing
   charge_unheld(row, calendar, now)
   row.unheld = true
 end
 if r and r.affinity ~= '' then row.affinity = r.affinity end
-local entry = book(row, r and '[' .. r.why .. ']' or '[]')
+local entry = book(row, r and '[' .. r.why .. ']' or '[]', present)
 if ask.ownership and ask.ownership ~= '' and row.status < 400 and row.account ~= '' then
   redis.call('SET', owner_key(ask.ownership), row.account, 'PX', OWNED_MS, 'NX')
 end

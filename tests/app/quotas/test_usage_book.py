@@ -108,8 +108,8 @@ class TestSince:
         since = date(2026, 3, 29)
 
         assert book.since(POOL, since, "key") == {
-            "k": {"requests": 2, "input_tokens": 21, "cost": 2},
-            "other": {"requests": 1, "input_tokens": 12, "cost": 1},
+            "k": {"requests": 2, "attempts": 2, "input_tokens": 21, "cost": 2},
+            "other": {"requests": 1, "attempts": 1, "input_tokens": 12, "cost": 1},
         }
         assert book.since(POOL, since, "model")["o3"]["input_tokens"] == 23
         assert book.since(POOL, since, "account")["a"]["requests"] == 3

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 from app.admin.pages.seen import account_view
 from app.pool.account import Account
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor, audited
+from tests.support.booked import book
 from tests.support.upstream_client import ScriptedUpstream
 
 HOME = f"/admin/p/{POOL}/accounts"
@@ -180,3 +183,24 @@ class TestShowing:
 
         for path in ("", "/main", "/main/edit", "/main/test", "/main/remove"):
             assert "sk-main" not in inside.get(HOME + path).text
+
+
+class TestFailures:
+    def test_rescued(self, inside: Visitor, pool: Furnished, services: Services) -> None:
+        """What another account saved is counted and shown at the account that failed."""
+        bad, good = pool.account("bad").id, pool.account("good").id
+        failed = {"account": bad, "wire": "chat", "error": "bad_gateway", "failure": "server_error"}
+        book(
+            services.scripts,
+            POOL,
+            time.time(),
+            account=good,
+            attempts=[failed | {"scope": "account, briefly"}, {"account": good, "wire": "chat"}],
+        )
+
+        page = inside.get(f"{HOME}/bad").text
+        assert "bad_gateway, rescued by another account" in page
+        assert "1 attempts, 1 failed (100\u202f%), 1 rescued by another account" in page
+        assert "1 server error" in page
+        assert "bad_gateway" in inside.get(HOME).text
+        assert "rescued" not in inside.get(f"{HOME}/good").text.partition("Recent errors")[2]

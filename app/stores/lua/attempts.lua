@@ -1,0 +1,67 @@
+-- Attempts: how often each account was tried, how that failed, and how often another account answered then.
+--
+-- A roll-up counts a request once, at the account that was tried last. Where that is not the whole story,
+-- it has under each account as well: extra_attempts (attempts less requests counted there),
+-- failed_attempts, rescues (of them, those after which another account answered) and failed:<failure>.
+-- The fields attempts, failed_attempts, rescues and failed:<failure> of an account are its totals.
+-- A failure that is the request's own fault has its failed:<failure>, and is no failed attempt.
+-- A row whose attempts are in the roll-ups is marked `attempts_counted`. See app/quotas/attempts.py.
+
+local function check_attempts(attempts)
+  for _, attempt in ipairs(attempts or {}) do
+    local failure = type(attempt) == 'table' and attempt.failure
+    if type(attempt) ~= 'table' or type(attempt.account) ~= 'string' or failure and type(failure) ~= 'string' then
+      refuse('attempts')
+    end
+  end
+end
+
+local function is_failed(attempt) return attempt.failure and attempt.scope ~= 'request' end
+
+-- Returns {account id -> {figure -> amount}}, with `attempts`, of a row.
+local function attempts_by_account(row)
+  local found, attempts = {}, row.attempts or {}
+  local last = attempts[#attempts]
+  local answered = last and not last.failure and row.status < 400
+  for _, attempt in ipairs(attempts) do
+    local figures = found[attempt.account] or { attempts = 0 }
+    found[attempt.account] = figures
+    figures.attempts = figures.attempts + 1
+    if attempt.failure then
+      local failed = 'failed:' .. attempt.failure
+      figures[failed] = (figures[failed] or 0) + 1
+    end
+    if is_failed(attempt) then
+      figures.failed_attempts = (figures.failed_attempts or 0) + 1
+      if answered and attempt.account ~= last.account then figures.rescues = (figures.rescues or 0) + 1 end
+    end
+  end
+  return found
+end
+
+-- Adds a row's attempts to the totals of their accounts. *present* is one that is known to exist.
+local function count_attempts(by_account, present)
+  for id, figures in pairs(by_account) do
+    if id == present or redis.call('EXISTS', account_key(id)) == 1 then
+      for figure, amount in pairs(figures) do redis.call('HINCRBY', account_key(id), figure, amount) end
+    end
+  end
+end
+
+-- Whether a row's attempts are one that succeeded at the account of the row: it is counted as a request.
+local function is_plain(row)
+  local attempts = row.attempts or {}
+  return #attempts == 0 or #attempts == 1 and not attempts[1].failure and attempts[1].account == row.account
+end
+
+-- Adds what is not counted as requests to one roll-up.
+local function roll_attempts(key, row, by_account)
+  for id, figures in pairs(by_account) do
+    local who = row.key .. '|' .. id .. '|' .. (row.counted_as or row.model) .. '|'
+    local extra = figures.attempts - (id == row.account and 1 or 0)
+    if extra ~= 0 then redis.call('HINCRBY', key, who .. 'extra_attempts', extra) end
+    for figure, amount in pairs(figures) do
+      if figure ~= 'attempts' then redis.call('HINCRBY', key, who .. figure, amount) end
+    end
+  end
+end
