@@ -110,7 +110,10 @@ class Attempt(Asking):
 
     def _taken(self, data: bytes) -> list[Event]:
         """Return what the client gets of one read; what follows a terminal event is dropped."""
+        comments = self._decoder.comments
         events = self._decoder.feed(data) if data else self._decoder.flush()
+        if self._decoder.comments != comments:
+            self._patience.commented()
         stage, observe = Stage.QUIET, self.reader.observe
         for index, event in enumerate(events):
             reached = observe(event)

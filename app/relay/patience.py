@@ -23,16 +23,35 @@ def shortened(limits: TimeLimits) -> TimeLimits:
     )
 
 
+READING_TOKENS_PER_SECOND = {"compatible": 400.0}  # a local server may read a prompt on a CPU
+HOSTED_TOKENS_PER_SECOND = 2000.0
+LOOK_AROUND_SECONDS = 5.0  # between two looks for an account that could serve instead
+
+
+def reading_seconds(kind: str, input_tokens: int) -> float:
+    """Return how long an account of *kind* may take to read a prompt of about *input_tokens*."""
+    return input_tokens / READING_TOKENS_PER_SECOND.get(kind, HOSTED_TOKENS_PER_SECOND)
+
+
 class Patience:
     """
     One limit is in force at a time: first progress, then silence, then the sentinel.
 
-    Beside it stand the deadline over all attempts, and the client, who wants a sign of life
-    every `keepalive` seconds. Nobody sleeps longer than to the next of the three.
+    Time limits exist to try elsewhere: the first is longer by *reading_seconds*, begins again with every
+    comment of the upstream, and holds only while *has_alternative*: where no one else could serve, an
+    answer may begin until the deadline over all attempts. The caller gets a sign of life every
+    `keepalive` seconds. No wait is longer than to the next of these moments.
     """
 
     def __init__(
-        self, limits: TimeLimits, *, reasons: bool, context: RequestContext, clock: Callable[[], float]
+        self,
+        limits: TimeLimits,
+        *,
+        reasons: bool,
+        context: RequestContext,
+        clock: Callable[[], float],
+        reading_seconds: float = 0.0,
+        has_alternative: Callable[[], bool] = lambda: True,
     ) -> None:
         self._clock = clock
         self._context = context
@@ -40,10 +59,13 @@ class Patience:
         self._keepalive = limits.keepalive
         self._silence = limits.idle_reasoning if reasons else limits.idle
         first_progress = limits.first_progress_reasoning if reasons else limits.first_progress
+        self._first_progress = first_progress + reading_seconds
+        self._has_alternative = has_alternative
         started = clock()
-        self._first_progress_by = started + first_progress
-        self._until = min(self._first_progress_by, started + limits.connect + limits.headers)
-        self._complete = False
+        self._first_progress_by = started + self._first_progress
+        headers_by = started + limits.connect + limits.headers + reading_seconds
+        self._until = min(self._first_progress_by, headers_by)
+        self._complete = self._begun = False
         self._progressed_at = started
 
     def seconds(self) -> float:
@@ -51,14 +73,20 @@ class Patience:
         return min(self._until, self._deadline, self._context.sent_at + self._keepalive) - self._clock()
 
     def seconds_for_headers(self) -> float:
-        """Return the limit of the first wait alone, for whoever cannot tick."""
-        return max(self._until - self._clock(), 0.001)
+        """Return how long a connection may wait for headers: `enough` ends the wait before."""
+        return max(self._deadline - self._clock(), 0.001)
 
     def answered(self) -> None:
         """Headers are here: now something must follow."""
         self._until = self._first_progress_by
 
+    def commented(self) -> None:
+        """The upstream sent a comment: it is at work, though nothing of its answer is here."""
+        if not self._begun:
+            self._until = self._first_progress_by = self._clock() + self._first_progress
+
     def progressed(self) -> None:
+        self._begun = True
         if not self._complete:
             self._progressed_at = self._clock()
             self._until = self._progressed_at + self._silence
@@ -94,4 +122,7 @@ class Patience:
             return True
         if now >= self._deadline:
             raise UpstreamTimeout("The request took longer than this gateway allows")
+        if not self._begun and not self._has_alternative():
+            self._until = self._first_progress_by = now + LOOK_AROUND_SECONDS
+            return False
         raise StreamIdleTimeout("The upstream was silent for too long")

@@ -11,7 +11,7 @@ from app.quotas.prices import Price, ceiling_cost
 from app.quotas.rows import bounded_row
 from app.quotas.tokens import tokens_of
 from app.relay.call import Call
-from app.relay.decisions import Stage, decide
+from app.relay.decisions import Action, Stage, decide
 from app.relay.manners import OneAttempt
 from app.streaming.usage import Usage
 from schemas import bounds
@@ -67,6 +67,10 @@ class Record:
             usage = attempt.reader.usage or self._estimate(attempt)[0]
             told["wasted_tokens"] = usage.total_tokens
             self.waste_cost += self._cost(attempt, usage, None).get("cost", 0)
+
+    def excluded_accounts(self) -> set[str]:
+        """Return the ids of the accounts that failed in a way that they would repeat."""
+        return {each["account"] for each in self.attempts if each.get("action") == Action.OTHER_ONLY}
 
     def first_event(self, seconds: float) -> None:
         """Note when the client was first given something, counted from the request."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from app.config import Settings, TimeLimits
 from app.errors import GatewayError, ModelNotFound, NotFound, UpstreamTimeout
+from app.pool.account import Account
 from app.pool.accounts import AccountBook
 from app.pool.known_models import KnownModels
 from app.pool.refresh import TokenRefresher
@@ -24,10 +25,11 @@ from app.quotas.calibration import Calibration
 from app.quotas.price_book import PriceBook
 from app.relay.active import ActiveCalls
 from app.relay.affinity import holding_of
+from app.relay.alternatives import Alternatives
 from app.relay.call import Call
 from app.relay.context import RequestContext, context_of
 from app.relay.manners import Manner, OneAttempt, manner_of
-from app.relay.patience import Patience, shortened
+from app.relay.patience import Patience, reading_seconds, shortened
 from app.relay.record import Record
 from app.relay.refusals import admission_of, refusal
 from app.relay.retry_budget import RetryBudgets
@@ -70,6 +72,7 @@ class Relay:
         self._calendar = Calendar()
         self._calibration = Calibration()
         self._waiting = active.waiting
+        self._alternatives = Alternatives(accounts, clock, demo=demo)
         self._retry_budgets = RetryBudgets(clock)
         self._known_models = KnownModels(scripts.client, demo=demo)
 
@@ -97,7 +100,7 @@ class Relay:
         record.admitted(choice)
         try:
             with self._active.entered(call):
-                yield from self._route(call, record, ask, manner, context).events(choice)
+                yield from self._route(call, record, ask, manner, fit, context).events(choice)
             record.finished()
         except GeneratorExit:
             record.client_left()
@@ -178,7 +181,13 @@ class Relay:
         return settings_from(call.key.settings).limits_for(call.model, self._settings.limits)
 
     def _route(
-        self, call: Call, record: Record, ask: dict[str, Any], manner: Manner, context: RequestContext
+        self,
+        call: Call,
+        record: Record,
+        ask: dict[str, Any],
+        manner: Manner,
+        fit: Fit,
+        context: RequestContext,
     ) -> Route:
         limits = manner.patient(self._limits(call))
         budget = self._retry_budgets.of(call.key.pool)
@@ -188,7 +197,7 @@ class Relay:
         def begin(choice: dict[str, Any], resumed: Resumed | None) -> OneAttempt:
             account = self._accounts.get(call.key.pool, choice["account"], choice["version"])
             own = limits if resumed is None else shortened(limits)
-            patience = Patience(own, reasons=call.reasons, context=context, clock=self._clock)
+            patience = self._patience(call, fit, record, account, own, context)
             return manner.begin(call, account, patience, self._upstream, resumed)
 
         return Route(
@@ -203,6 +212,28 @@ class Relay:
             clock=self._clock,
             chance=self._chance,
             most_accounts=manner.most_accounts,
+        )
+
+    def _patience(
+        self,
+        call: Call,
+        fit: Fit,
+        record: Record,
+        account: Account,
+        limits: TimeLimits,
+        context: RequestContext,
+    ) -> Patience:
+        def has_alternative() -> bool:
+            excluded = {account.id, *record.excluded_accounts()}
+            return context.fallbacks_left > 0 or self._alternatives.exist(call, fit, excluded)
+
+        return Patience(
+            limits,
+            reasons=call.reasons,
+            context=context,
+            clock=self._clock,
+            reading_seconds=reading_seconds(account.kind, record.bounds.likely.get("input_tokens", 0)),
+            has_alternative=has_alternative,
         )
 
     def _given_up_at_ms(self, call: Call) -> int:

@@ -38,6 +38,7 @@ class EventDecoder:
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self.fault: UpstreamError | None = None
+        self.comments = 0  # blocks that begin with one
         self._max_event_bytes = max_event_bytes
         self._half_pairs = HalfPairs()
         self._begun = False
@@ -107,6 +108,7 @@ class EventDecoder:
             for block in text.split(b"\n\n"):
                 if len(block) > self._max_event_bytes:
                     raise self._too_large()
+                self.comments += block.startswith(b":")
                 event = _decode_block(block)
                 if event is not None:
                     events += self._half_pairs.take([event])

@@ -31,6 +31,7 @@ FEW = 3  # requests of a process that may be repeated at once, whatever else it 
 MOST_ASKED = 6  # of all accounts together
 MOST_ASKED_AT_FIRST, FIRST_SECONDS = 4, 3.0  # of one account
 SETTLED_SECONDS = 3.0
+TOTAL_SECONDS = 200.0  # of one request, before scaling: longer than any wait that is looked at
 
 
 class Setting(NamedTuple):
@@ -80,7 +81,8 @@ class Evidence:
 def patience(scale: float) -> str:
     """Return the settings of a pool that waits *scale* of what others do for everything but connections."""
     limits = asdict(TimeLimits())
-    del limits["connect"], limits["total"]
+    del limits["connect"]
+    limits["total"] = TOTAL_SECONDS
     return orjson.dumps(
         {"time_limits": {"*": {name: value * scale for name, value in limits.items()}}}
     ).decode()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from app.config import TimeLimits
 from app.errors import StreamIdleTimeout, UpstreamTimeout
 from app.relay.context import RequestContext
-from app.relay.patience import SENTINEL_GRACE_SECONDS, Patience
+from app.relay.patience import SENTINEL_GRACE_SECONDS, Patience, reading_seconds
 
 LIMITS = TimeLimits(
     connect=5, headers=15, first_progress=12, first_progress_reasoning=60, idle=30, idle_reasoning=120
@@ -26,9 +28,9 @@ def clock() -> Clock:
     return Clock()
 
 
-def patience(clock: Clock, *, reasons: bool = False, deadline: float = 2000.0) -> Patience:
+def patience(clock: Clock, *, reasons: bool = False, deadline: float = 2000.0, **more: Any) -> Patience:
     context = RequestContext(clock.now, deadline, clock.now)
-    return Patience(LIMITS, reasons=reasons, context=context, clock=clock)
+    return Patience(LIMITS, reasons=reasons, context=context, clock=clock, **more)
 
 
 class TestFirstProgress:
@@ -57,8 +59,62 @@ class TestFirstProgress:
         with pytest.raises(StreamIdleTimeout):
             waiting.enough()
 
+    def test_is_longer_for_a_long_prompt(self, clock: Clock) -> None:
+        waiting = patience(clock, reading_seconds=reading_seconds("compatible", 30_000))
+
+        clock.now += 12 + 74
+        assert not waiting.enough()
+
+        clock.now += 2
+        with pytest.raises(StreamIdleTimeout):
+            waiting.enough()
+
+    def test_begins_again_with_a_comment(self, clock: Clock) -> None:
+        waiting = patience(clock)
+        for _ in range(50):
+            clock.now += 11
+            assert not waiting.enough()
+            waiting.commented()
+
+        clock.now += 12
+        with pytest.raises(StreamIdleTimeout):
+            waiting.enough()
+
+    def test_is_all_there_is_where_nobody_else_could_serve(self, clock: Clock) -> None:
+        waiting = patience(clock, has_alternative=lambda: False)
+        while clock.now < 1999:
+            assert not waiting.enough()
+            clock.now += 1
+
+        clock.now += 1
+        with pytest.raises(UpstreamTimeout):
+            waiting.enough()
+
+    def test_ends_soon_once_somebody_else_could(self, clock: Clock) -> None:
+        others: list[str] = []
+        waiting = patience(clock, has_alternative=lambda: bool(others))
+        clock.now += 100
+        assert not waiting.enough()
+
+        others.append("another account")
+        clock.now += 5
+
+        with pytest.raises(StreamIdleTimeout):
+            waiting.enough()
+
 
 class TestSilence:
+    def test_is_not_prolonged_by_comments(self, clock: Clock) -> None:
+        waiting = patience(clock, has_alternative=lambda: False)
+        waiting.progressed()
+        clock.now += 29
+        waiting.commented()
+        assert waiting.stalled
+
+        clock.now += 1
+        with pytest.raises(StreamIdleTimeout):
+            waiting.enough()
+
     def test_counts_from_the_last_progress(self, clock: Clock) -> None:
         waiting = patience(clock)
         clock.now += 11

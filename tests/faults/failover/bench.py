@@ -12,10 +12,19 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 
 from tests.faults.failover.client import Json, Result, call
 from tests.faults.failover.facts import Facts
-from tests.faults.failover.scenarios import ALIVE_SECONDS, ANSWER, HEALTHY, Pace, Scenario, answering
+from tests.faults.failover.scenarios import (
+    ALIVE_SECONDS,
+    ANSWER,
+    BACK_SECONDS,
+    HEALTHY,
+    Pace,
+    Scenario,
+    answering,
+)
 from tests.faults.failover.topologies import TOPOLOGIES, Topology
 from tests.faults.wall import patience
 from tests.support.gateway import Gateway, PoolOfTest
@@ -90,6 +99,7 @@ class _Run:
         self._setup = setup
         self._key = key
         self._pace = pace
+        self._outage_seconds = 0.0  # how long it lasted
 
     def verdict(self, scenario: Scenario) -> Verdict:
         before = len(self._upstream.log())
@@ -107,17 +117,29 @@ class _Run:
         """Return (when it was sent in seconds from the beginning, what came) of each request."""
         began = time.monotonic()
         ends = began + self._pace.seconds(scenario.outage_seconds) if scenario.outage_seconds else None
-        results = []
-        for number in range(scenario.requests):
+        results: list[tuple[float, Result]] = []
+        for number in count():
             due = began + number * self._pace.seconds(scenario.interval_seconds)
-            if ends is not None and due >= ends:
+            if ends is not None and max(due, time.monotonic()) >= ends:
                 _sleep_until(ends)
                 self._upstream.script(answering(self._pace), model=scenario.model, account="p*")
+                self._outage_seconds = time.monotonic() - began
                 ends = None
+            if number >= scenario.requests and not self._goes_on(scenario, time.monotonic() - began):
+                return results
             _sleep_until(due)
             sent = time.monotonic() - began
             results.append((sent, call(self._url, self._key, self._body(scenario), scenario.hang_seconds)))
         return results
+
+    def _goes_on(self, scenario: Scenario, seconds: float) -> bool:
+        """Return whether a shortened sequence has to go on, because rests of accounts are not shortened."""
+        if not scenario.outage_seconds or self._pace.scale == 1.0:
+            return False
+        if seconds > self._outage_seconds + BACK_SECONDS:
+            return False
+        newest = [seen for seen in self._upstream.log() if self._is_primary(seen, scenario)][-1:]
+        return not any(seen.status == 200 for seen in newest)
 
     def _body(self, scenario: Scenario) -> Json:
         body: Json = {"model": scenario.model, "messages": [{"role": "user", "content": PROMPT}]}
@@ -135,7 +157,7 @@ class _Run:
         scenario: Scenario,
         began: float,
     ) -> None:
-        outage = self._pace.seconds(scenario.outage_seconds)
+        outage = self._outage_seconds
         during = [result for sent, result in results if sent < outage]
         facts.served_during_outage = all(result.outcome == "success" for result in during)
         back = [
