@@ -20,7 +20,9 @@ Every failure that a caller can be told about.
     │   └── NeverFits              429  more than the limit ever allows
     ├── Overloaded                 429  this gateway has no room
     ├── NotSupported               501
-    ├── NoAccounts                 503  nothing selectable
+    ├── NoAccounts                 503  no account is available
+    │   ├── PoolLimited            429  … because all are full or rate-limited
+    │   └── PoolSpent              429  … because all have used up their limits
     ├── StoreError
     │   ├── StoreUnavailable       503  Redis is away, or cannot be written
     │   │   └── StoreOutOfDescriptors  … because this process can open no more connections
@@ -46,9 +48,12 @@ fields become the error event.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, ClassVar
+
+from app.formatting import duration
 
 
 class BodyShape(StrEnum):
@@ -204,6 +209,38 @@ class NotSupported(GatewayError):
 
 class NoAccounts(GatewayError):
     status, type, code = 503, "server_error", "no_accounts"
+
+
+class PoolLimited(NoAccounts):
+    """Every account that could serve the request is full, or limited for some seconds."""
+
+    status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
+
+
+class PoolSpent(NoAccounts):
+    """
+    Every account that could serve the request has used up its limit; the first is reset at `resets_at`.
+
+    Its type and fields are those that Codex shows as its own usage message, and stops at.
+    """
+
+    status, type, code = 429, "usage_limit_reached", "usage_limit_reached"
+
+    def __init__(
+        self, seconds: float | None, resets_at: float | None, extra: Mapping[str, Any] | None = None
+    ) -> None:
+        """*seconds* until the reset and its time in Unix seconds; None where no upstream named one."""
+        when = "" if seconds is None else f"; the first is reset in {duration(seconds)}"
+        message = f"The usage limit of every account that could serve this request is reached{when}"
+        super().__init__(message, retry_after_seconds=seconds, resets_at=resets_at)
+        self.extra = dict(extra or {})
+        if seconds is not None:
+            self.extra["resets_in_seconds"] = math.ceil(seconds)
+
+    def envelope(self) -> dict[str, Any]:
+        body = super().envelope()
+        body["error"].update(self.extra)
+        return body
 
 
 class StoreError(GatewayError):

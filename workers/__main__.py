@@ -16,13 +16,14 @@ from app import descriptors, log
 from app.config import ConfigError, Settings
 from app.stores import embedded
 from app.wiring import build
-from workers import leases, models, refresh, retention, summaries, usage
+from workers import leases, models, refresh, retention, retest, summaries, usage
 from workers.runner import Job, run_until
 
 JOBS = (
     Job("leases", leases.EVERY_SECONDS, leases.run),
     Job("refresh", refresh.EVERY_SECONDS, refresh.run),
     Job("usage", usage.EVERY_SECONDS, usage.run),
+    Job("retest", retest.EVERY_SECONDS, retest.run),
     Job("models", models.EVERY_SECONDS, models.run),
     Job("summaries", summaries.EVERY_SECONDS, summaries.run),
     Job("retention", retention.EVERY_SECONDS, retention.run),

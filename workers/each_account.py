@@ -12,8 +12,10 @@ import orjson
 import structlog
 from gevent.pool import Pool as Crew
 
-from app.errors import GatewayError, StoreUnavailable
+from app.errors import GatewayError, StoreUnavailable, UpstreamError
 from app.pool.account import Account
+from app.pool.marks import mark_for
+from app.pool.verdicts import is_closed
 from app.stores import keys
 from app.stores.client import store_errors
 from app.wiring import Services
@@ -38,6 +40,8 @@ class Look:
     every_seconds: float
     wanted: Callable[[Account, float], bool]
     look: Callable[[Services, str, Account, float], str]
+    # where looks are not evenly spaced: what names the time until the next one, and its seconds
+    term: Callable[[Account, float], tuple[str, float]] | None = None
 
 
 def look_at_each(services: Services, now: float, look: Look) -> None:
@@ -54,7 +58,7 @@ def look_at_each(services: Services, now: float, look: Look) -> None:
 def _look_in_turn(services: Services, pool: str, account: Account, now: float, look: Look) -> None:
     """Look at *account* unless some process has; what came of it is kept, and told if it is not `ok`."""
     with suppress(StoreUnavailable):  # the next run is the retry
-        if not _claim(services, pool, account, look):
+        if not _claim(services, pool, account, now, look):
             return
         gevent.sleep(random.uniform(0, JITTER_SECONDS))
         result = _look(services, pool, account, now, look)
@@ -64,10 +68,11 @@ def _look_in_turn(services: Services, pool: str, account: Account, now: float, l
         services.accounts.observe(pool, account.id, {f"look_{look.name}": told})
 
 
-def _claim(services: Services, pool: str, account: Account, look: Look) -> bool:
+def _claim(services: Services, pool: str, account: Account, now: float, look: Look) -> bool:
     """Take this account's period. It ends a little early, so that the next run finds it over."""
+    name, seconds = look.term(account, now) if look.term else ("", look.every_seconds)
     with store_errors():
-        key, period_ms = keys.look(pool, look.name, account.id), int(look.every_seconds * 900)
+        key, period_ms = keys.look(pool, look.name + name, account.id), int(seconds * 900)
         return bool(services.scripts.client.set(key, "1", nx=True, px=period_ms))
 
 
@@ -78,6 +83,8 @@ def _look(services: Services, pool: str, account: Account, now: float, look: Loo
     except StoreUnavailable:
         raise
     except GatewayError as error:
+        if isinstance(error, UpstreamError) and is_closed(error):
+            services.accounts.observe(pool, account.id, {}, mark=mark_for(error, "", now, kind=account.kind))
         return error.code or "failed"
     except Exception:
         log.exception("look_failed", job=look.name, pool=pool, account=account.id)

@@ -11,6 +11,7 @@ from app.api.codex_catalogue import catalogue_of
 from app.api.json import json_response
 from app.api.services import services
 from app.errors import ModelNotFound
+from app.pool.account import demo_serves
 
 bp = Blueprint("models", __name__)
 bp.before_request(authenticate)
@@ -41,8 +42,10 @@ def _offered() -> list[dict[str, Any]]:
     """Models by name; the first account that has one says who owns it."""
     key = caller()
     found: dict[str, dict[str, Any]] = {}
-    for account in services().accounts.all(key.pool):
-        if account.kind == "demo" and not services().demo:
+    accounts = services().accounts.all(key.pool)
+    demo = services().demo and demo_serves(accounts)
+    for account in accounts:
+        if account.kind == "demo" and not demo:
             continue
         if key.accounts and account.id not in key.accounts:
             continue

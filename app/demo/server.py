@@ -18,7 +18,7 @@ from app.demo.http import LAST_CHUNK, HttpError, Request, chunk, head, json_answ
 Json = dict[str, Any]
 
 PAUSE_SECONDS = 0.2  # between deltas, when "slow" is asked for
-MODELS = ("demo", "gpt-4.1", "gpt-5.2")  # any other name is answered as well
+MODELS = ("demo",)  # any other name is answered as well
 LISTED_SINCE = 1767225600  # Unix seconds; a model's `created`
 STREAM = {
     "content-type": "text/event-stream; charset=utf-8",

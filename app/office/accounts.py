@@ -163,6 +163,8 @@ class Accounts(Noun):
         """
         account = self._parts.accounts.find(pool, name)
         told = trial(self._parts, pool, account, model)
+        if told.ok:  # it may be out for its credential
+            self._parts.accounts.observe(pool, account.id, {}, accepted=True)
         self._parts.audit.note(self._actor, "account.test", pool, name, model=told.model, ok=told.ok)
         return told
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
+from app.pool.failures import AccountState
 from app.pool.tokens import tokens_from
 
 CHAT, RESPONSES = "chat", "responses"
@@ -79,6 +80,12 @@ class Account:
     def public(self) -> dict[str, Any]:
         """Return what a person may see of it: everything but the credential."""
         return {name: getattr(self, name) for name in _PUBLIC}
+
+
+def demo_serves(accounts: Iterable[Account]) -> bool:
+    """Return whether a demo account among *accounts* serves: only while no other one is in use."""
+    unused = (AccountState.PAUSED, AccountState.CREDENTIAL_DEAD)
+    return all(account.kind == "demo" or account.state in unused for account in accounts)
 
 
 def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Account:

@@ -162,14 +162,20 @@ class AccountBook:
         *,
         mark: Mapping[str, Any] | None = None,
         room: bool = False,
-    ) -> None:
+        accepted: bool = False,
+    ) -> bool:
         """
-        Keep what a look at the upstream told of an account, if it is still there.
+        Store what a query to the upstream reported about an account, if it is still there.
 
-        *mark* is as in `app.pool.failures`; *room* says that its usage windows have room again.
+        *mark* is as in `app.pool.marks`; *room* says that its usage windows have room again, *accepted*
+        that its credential is taken again. Returns whether an account that was out for its credential is
+        in use again: one ordinary request tests it then.
         """
-        ask = {"account": account_id, "fields": fields, "room": room}
-        self._scripts.run("observe_account", pool, orjson.dumps(ask | ({"mark": mark} if mark else {})))
+        ask = {"account": account_id, "fields": fields, "room": room, "accepted": accepted}
+        reply = self._scripts.run(
+            "observe_account", pool, orjson.dumps(ask | ({"mark": mark} if mark else {}))
+        )
+        return bool(reply == 2)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -7,13 +7,12 @@ from typing import Any
 from app.errors import (
     GatewayError,
     InvalidApiKey,
-    InvalidRequest,
     NeverFits,
-    NoAccounts,
     QuotaExceeded,
     StoreUnavailable,
 )
 from app.formatting import count, duration, exact_dollars, limit_name, quantity
+from app.relay.absence import absence
 
 HELD_RETRY_SECONDS = 2.0  # other requests hold it and may end at any time
 MAX_CANDIDATES = 16  # that a recorded refusal names
@@ -43,7 +42,7 @@ def _error(reply: dict[str, Any], native_field: str | None) -> GatewayError:
         case "limit":
             return _over_limit(reply)
         case "no_accounts":
-            return _nobody(reply, native_field)
+            return absence(reply, native_field)
         case "key":
             return InvalidApiKey(f"This API key is {reply['why']}")
     return StoreUnavailable("The gateway and its store do not agree on the time", retry_after_seconds=1)
@@ -88,34 +87,3 @@ def _standing(reply: dict[str, Any]) -> str:
 def _how_to_bound(limit: dict[str, Any]) -> str:
     bound = "set max_output_tokens (chat: max_completion_tokens)"
     return f"{bound}, and a price if the model has none" if limit["what"] == "cost" else bound
-
-
-def _nobody(reply: dict[str, Any], native_field: str | None) -> GatewayError:
-    states: dict[str, int] = reply["states"] or {}
-    total = reply["total"]
-    wait = reply["wait_ms"] / 1000
-    if total == 0:
-        return NoAccounts("No upstream accounts are configured in this pool")
-    if native_field and not reply["offered"]:
-        return InvalidRequest(f"No account of this pool can honour '{native_field}'", param=native_field)
-    if states.get("paused") == total:
-        return NoAccounts("All upstream accounts are paused")
-    if states.get("credential_dead") == total:
-        return NoAccounts("All upstream accounts need a new sign-in or key")
-    if states.get("active") and wait and _all_overloaded(reply):
-        return NoAccounts("This model is overloaded at every upstream account", retry_after_seconds=wait)
-    if states.get("active"):
-        return NoAccounts(
-            "No upstream account has room for this model just now", retry_after_seconds=HELD_RETRY_SECONDS
-        )
-    told = ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in sorted(states.items()))
-    return NoAccounts(
-        f"No upstream account is available: {told}",
-        retry_after_seconds=wait or None,
-        resets_at=(reply["now"] / 1000 + wait) if wait else None,
-    )
-
-
-def _all_overloaded(reply: dict[str, Any]) -> bool:
-    looked_at = [why for _, score, why in reply.get("seen") or () if score is not False]
-    return bool(looked_at) and set(looked_at) == {"overloaded"}

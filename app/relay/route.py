@@ -9,12 +9,13 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 from app.config import TimeLimits
-from app.errors import NoAccounts, StoreUnavailable, UpstreamError
+from app.errors import GatewayError, NoAccounts, StoreUnavailable, UpstreamError, UpstreamRejected
 from app.pool.account import Account
-from app.pool.failures import Failure, Scope
+from app.pool.failures import Failure, Reply, Scope
 from app.pool.marks import OK, mark_for, suspicion
 from app.pool.verdicts import Verdict, classify, judge
 from app.pool.windows import windows_from_headers
+from app.relay.absence import pool_spent
 from app.relay.asking import Ticks
 from app.relay.call import Call
 from app.relay.context import RequestContext
@@ -200,7 +201,7 @@ class Route:
             reply = self._told(choice, told)
             wait = self._wait_for(reply, choice, verdict.failure, error)
             if wait is None or not self._may_wait(wait):
-                raise told
+                raise _of_pool(reply, verdict, error) or told
             yield from self._pause(wait)
             if "refused" not in reply:
                 if action is Action.RESTART:
@@ -231,11 +232,9 @@ class Route:
         account, scope = attempt.account, verdict.consequence.scope
         if account.signed_in and self._renewals.get(account.id, account) is None:
             return {}  # its sign-in could not be renewed, and the refresher has reported it already
-        first = self._harmed.setdefault(scope, account.id)
-        if first != account.id and scope is Scope.CREDENTIAL:
-            return suspicion(verdict.failure, self._call.model)
-        if first != account.id and verdict.failure in CAUSED_BY_REQUESTS:
-            return {}
+        counts = scope is Scope.CREDENTIAL or verdict.failure in CAUSED_BY_REQUESTS
+        if counts and self._harmed.setdefault(scope, account.id) != account.id:
+            return suspicion(verdict.failure, self._call.model) if scope is Scope.CREDENTIAL else {}
         return mark_for(error, self._call.model, time.time(), kind=account.kind)
 
     def _restarts_after(self, *, stalled: bool) -> bool:
@@ -311,6 +310,14 @@ def paused(
         if clock() >= context.sent_at + keepalive:
             context.sent_at = clock()
             yield None
+
+
+def _of_pool(reply: dict[str, Any], verdict: Verdict, error: UpstreamError) -> GatewayError | None:
+    """Return what callers of a pool receive whose limits are all used up, with the earliest reset of all."""
+    if "refused" not in reply or verdict.consequence.reply is not Reply.SPENT:
+        return None
+    plan = error.extra.get("plan_type") if isinstance(error, UpstreamRejected) else None
+    return pool_spent(reply, {"plan_type": plan} if plan else None)
 
 
 def _windows_told(attempt: OneAttempt) -> dict[str, Any]:

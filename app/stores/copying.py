@@ -23,7 +23,19 @@ TOTALS = ("roll:", "used:")
 MARKS = ("done:", "own:")
 IN_SNAPSHOT = ("pool", "accounts", "a:", "keys", "k:", SECRETS, "prices", "lim:", "leases", OPEN, "out")
 LEFT_OUT = (  # indexes, claims, caches, who is signed in, and what a restore that broke off left
-    *("ready:", "offering:", "members:", "models:", "out-told", "resets", "soft", "overloaded"),
+    *(
+        "ready:",
+        "offering:",
+        "members:",
+        "models:",
+        "out-told",
+        "resets",
+        "soft",
+        "rested",
+        "rest:",
+        "lacks:",
+    ),
+    "overloaded",  # of earlier versions
     *("look:", "aff:", "ans:", "done:", "ses:", "op-ses:", "try:", "start", "audit-open", "flow:"),
     *("rolls:", "rollnames:", "sum:", "refused-batch:"),
     *("restore:", "restore-old:", "restore-by"),

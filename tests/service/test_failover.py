@@ -83,19 +83,32 @@ def test_the_callers_own_mistake_is_told_at_once(two: PoolOfTest, upstream: Scri
     assert set(two.states().values()) == {"active"}
 
 
-def test_when_all_fail_the_last_upstreams_words_are_told(
+def test_a_spent_pool_tells_every_caller_when_the_first_account_is_reset(
     pool: PoolOfTest, upstream: ScriptedUpstream
 ) -> None:
-    pool.account("a", upstream.base_url("a"))
-    body = {"error": {"message": "Spent", "type": "usage_limit_reached", "resets_in_seconds": 7200}}
-    upstream.script({"play": "http_error", "status": 429, "body": body})
+    """Also the caller whose request found out, and also for accounts that were known to be spent."""
+    for name, seconds in (("a", 9000), ("b", 7200)):
+        pool.account(name, upstream.base_url(name))
+        error = {
+            "message": "Spent",
+            "type": "usage_limit_reached",
+            "plan_type": "plus",
+            "resets_in_seconds": seconds,
+        }
+        upstream.script({"play": "http_error", "status": 429, "body": {"error": error}}, account=name)
+    key = pool.key()
 
-    answer = pool.post(PATHS["chat"], CHAT, pool.key())
+    answers = [pool.post(PATHS["chat"], CHAT, key) for _ in range(3)]
 
-    assert answer.status_code == 429
-    assert answer.json()["error"]["message"] == "Spent"
-    assert "Retry-After" not in answer.headers
-    assert pool.states() == {"a": "window_spent"}
+    for answer in answers:
+        error = answer.json()["error"]
+        assert (answer.status_code, error["type"], error["code"]) == (429, *["usage_limit_reached"] * 2)
+        assert 7100 < error["resets_in_seconds"] <= 7200
+        assert error["message"].endswith(("reset in 2 h", "reset in 1 h 59 min"))
+        assert "Retry-After" not in answer.headers
+    assert answers[0].json()["error"]["plan_type"] == "plus"
+    assert len(upstream.log()) == 2
+    assert pool.states() == {"a": "window_spent", "b": "window_spent"}
 
 
 def test_a_dead_credential_of_ours_is_not_the_callers(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:

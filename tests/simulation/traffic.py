@@ -154,7 +154,7 @@ class Traffic:
 
     def _in_use(self, account: str, now: int) -> bool:
         """Whether it gets its share of all models: it is neither out nor merely being tested."""
-        overloaded = self._store.client.zscore(keys.root(self._store.pool) + "overloaded", f"{account}|big")
+        overloaded = self._store.client.zscore(f"{keys.root(self._store.pool)}rest:{account}", "big")
         state = self._store.state(account)
         well = state["state"] == "active" and state.get("probe", "0") == "0"
         return well and (overloaded is None or overloaded <= now)

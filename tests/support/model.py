@@ -119,6 +119,7 @@ class Account:
     in_flight: int = 0
     state: str = "active"
     errors: int = 0
+    limited: tuple[str, int] = ("", 0)  # the model that was limited last, and when
     tested: str = ""  # the state that one ordinary request is to disprove
     since: int = 0  # in its state, tests that failed not counted
     due: float = NEVER  # when it is looked at again; only while it is out
@@ -323,9 +324,11 @@ class Model:
                 self._enter(account, "active")
         elif "model" in mark:
             self.overloaded[name, mark["model"]] = self.now + mark["wait_ms"]
+            if mark.get("why") == "limited":
+                self._limit_second(account, mark)
         elif mark.get("soft"):
             account.errors += 1
-            if account.state == "active" and self._may_suspect(name):
+            if account.state == "active" and self._may_suspect(name, mark["asked"]):
                 wait = min(mark["most_ms"], mark["base_ms"] * 2 ** (account.errors - 1))
                 self._enter(account, "suspected", self.now + wait)
         elif "state" in mark and not self._outranked(account.state, mark["state"]):
@@ -343,11 +346,23 @@ class Model:
     def _outranked(self, held: str, state: str) -> bool:
         return held in ("paused", "credential_dead") or (held, state) == ("window_spent", "burst_limited")
 
-    def _may_suspect(self, name: str) -> bool:
-        others = [account for other, account in self.accounts.items() if other != name]
-        soft = sum(account.probe or account.state == "suspected" for account in others)
-        firm = sum(account.state == "active" and not account.probe for account in others)
+    def _limit_second(self, account: Account, mark: Json) -> None:
+        model, at = account.limited
+        account.limited = mark["model"], self.now
+        if account.state == "active" and model not in ("", mark["model"]) and self.now - at < 60_000:
+            self._enter(account, "burst_limited", self.now + min(mark["wait_ms"], 60_000))
+
+    def _may_suspect(self, name: str, model: str) -> bool:
+        others = {other: account for other, account in self.accounts.items() if other != name}
+        soft = sum(account.probe or account.state == "suspected" for account in others.values())
+        firm = sum(
+            account.is_ready and not account.probe and not self._rests(other, model)
+            for other, account in others.items()
+        )
         return soft < max(1, len(self.accounts) // 4) and firm > 0
+
+    def _rests(self, name: str, model: str) -> bool:
+        return self.overloaded.get((name, model), 0) > self.now
 
     def pause(self, name: str) -> None:
         self._enter(self.accounts[name], "paused")

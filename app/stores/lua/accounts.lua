@@ -8,13 +8,17 @@
 local FIELDS = { 'offer', 'weight', 'cap', 'in_flight', 'pass', 'group', 'used_1', 'used_2', 'reset_1',
   'reset_2', 'version', 'probe', 'state', 'errors', 'since_ms' }
 local STEP = 4 -- heads read at a time
-local MOST_SEEN = 32 -- and told at most, where many are overloaded
+local MOST_SEEN = 32 -- and reported at most, where many are overloaded
+local MAX_RESTING = 64 -- models remembered for each account: as resting, and as many again as missing
+local MAX_COMPARED = 64 -- accounts, or models of an account, that one suspicion or return looks at
+local SAME_TIME_MS = 60000 -- two models limited within it: the account is
+local RECENT_MS = 600000 -- an account chosen within it takes part in the balance
 local RETEST_SHARE, RETEST_LEAST_MS, RETEST_MOST_MS = 0.05, 1000, 600000 -- of a wait that the upstream told
 
 local function read_account(id, now)
   local v = redis.call('HMGET', account_key(id), unpack(FIELDS))
   if not v[1] then return nil end
-  local a = { id = id, offer = v[1], weight = tonumber(v[2]), cap = tonumber(v[3]), in_flight = tonumber(v[4]) or 0,
+  local a = { id = id, now = now, offer = v[1], weight = tonumber(v[2]), cap = tonumber(v[3]), in_flight = tonumber(v[4]) or 0,
     pass = tonumber(v[5]) or 0, group = tonumber(v[6]) or 0, version = tonumber(v[11]),
     tested = v[12] and v[12] ~= '0' and v[12] or nil, state = v[13], errors = tonumber(v[14]) or 0,
     since = tonumber(v[15]) or now, spare = 1, reset_ms = 0 }
@@ -40,26 +44,77 @@ local function index_account(a, policy)
   end
 end
 
--- The least virtual time of those that are ready to serve a model of *offer*; nil: there is nobody.
-local function least_pass(offer)
-  local least
-  for _, model in ipairs(redis.call('SMEMBERS', models_key(offer))) do
-    for _, rival in ipairs(redis.call('SMEMBERS', offering_key(model))) do
-      local head = redis.call('ZRANGE', ready_key(rival), 0, 0)[1]
-      local pass = head and tonumber(redis.call('HGET', account_key(head), 'pass')) or 0
-      if head and (not least or pass < least) then least = pass end
+local function is_demo(offer) return string.match(offer, '^%a+:(%a+):') == 'demo' end
+
+-- The offers that serve *model*, as a set: its own and those of any model. The simulated upstream takes
+-- part in no comparison.
+local function offers_of(model)
+  local found = {}
+  for _, of in ipairs(model == '*' and { '*' } or { model, '*' }) do
+    for _, offer in ipairs(redis.call('SMEMBERS', offering_key(of))) do
+      if not is_demo(offer) then found[offer] = true end
     end
   end
-  return least
+  return found
+end
+
+-- The sets of offers that compete with *offer*: one for each group of its models that is served alike.
+local function rivals_of(offer)
+  local found, known = {}, {}
+  local models = redis.call('SMEMBERS', models_key(offer))
+  for n = 1, math.min(#models, MAX_COMPARED) do
+    local offers, names = offers_of(models[n]), {}
+    for name in pairs(offers) do names[#names + 1] = name end
+    table.sort(names)
+    local signature = table.concat(names, ' ')
+    if not known[signature] then
+      known[signature] = true
+      found[#found + 1] = offers
+    end
+  end
+  return found
+end
+
+-- Accounts of *offer* that serve requests just now: those that would be next, else some that are full.
+local function serving(offer)
+  local ids = redis.call('ZRANGE', ready_key(offer), 0, 7)
+  if #ids > 0 then return ids end
+  return redis.call('SRANDMEMBER', members_key(offer), 16)
+end
+
+-- The virtual time of those that *a* shares requests with; nil: it has no rival. Under `ordered` only its
+-- own group shares with it; and where some were chosen lately, those that were not do not count: they
+-- serve something else.
+local function level_of(a, policy)
+  local least, least_recent, looked_at = nil, nil, {}
+  local function compare(id)
+    if id == a.id or looked_at[id] then return end
+    looked_at[id] = true
+    local v = redis.call('HMGET', account_key(id), 'pass', 'group', 'picked_ms', 'state', 'offer')
+    if v[4] ~= 'active' or is_demo(v[5] or '') or (policy == 'ordered' and (tonumber(v[2]) or 0) ~= a.group) then return end
+    local pass = tonumber(v[1]) or 0
+    if not least or pass < least then least = pass end
+    if a.now - (tonumber(v[3]) or 0) < RECENT_MS and (not least_recent or pass < least_recent) then least_recent = pass end
+  end
+  for _, offers in ipairs(rivals_of(a.offer)) do
+    for offer in pairs(offers) do
+      for _, id in ipairs(serving(offer)) do compare(id) end
+    end
+  end
+  if not least then -- who takes any model shares with those that take some
+    local ids = redis.call('HVALS', NAMES)
+    for n = 1, math.min(#ids, MAX_COMPARED) do compare(ids[n]) end
+  end
+  return least_recent or least
 end
 
 -- Brings an account back among the ready, level with them: it neither gets what it missed while it
 -- was away, nor has to make up for what it had.
 local function rejoin(a, policy)
-  local least = least_pass(a.offer)
-  if least and a.pass ~= least then
-    a.pass = least
-    redis.call('HSET', account_key(a.id), 'pass', string.format('%.17g', least))
+  local level = not is_demo(a.offer) and level_of(a, policy)
+  if level and a.pass ~= level then
+    a.pass = level
+    redis.call('HSET', account_key(a.id), 'pass', string.format('%.17g', level))
   end
   index_account(a, policy)
 end
@@ -104,17 +159,67 @@ local function wake_due(now, policy)
   end
 end
 
--- Our suspicion may keep out a quarter of the pool, one account at least, and never the last. An account
--- that is being tested serves one request at a time: nobody can count on it.
-local function may_suspect(id)
-  local accounts, soft, out = redis.call('HLEN', NAMES), 0, redis.call('ZCARD', OUT)
-  for _, other in ipairs(redis.call('SMEMBERS', SOFT)) do
-    if other ~= id then
-      soft = soft + 1
-      if not redis.call('ZSCORE', OUT, other) then out = out + 1 end
+-- Why a model rests at an account. The score in rest:<account> is the time until when, and this after
+-- the decimal point, so that one look finds both.
+local REASONS = { overloaded = 0.25, limited = 0.5, suspected = 0.75 }
+local NAMED = { [0.25] = 'overloaded', [0.5] = 'limited', [0.75] = 'suspected' }
+
+-- Why *model* rests at *id*, and until when (ms); nothing: it does not.
+local function model_rest(id, model, now)
+  local lacks = tonumber(redis.call('ZSCORE', lacks_key(id), model) or nil)
+  if lacks and lacks > now then return 'missing', lacks end
+  local score = tonumber(redis.call('ZSCORE', rest_key(id), model) or nil)
+  if score and score > now then return NAMED[score % 1] or 'overloaded', math.floor(score) end
+end
+
+-- Rests one model at one account. Bounded: of too many, those are forgotten that are back first.
+local function rest_model(id, model, why, wait_ms, now)
+  local key = why == 'missing' and lacks_key(id) or rest_key(id)
+  local until_ms = now + math.max(1, math.floor(wait_ms))
+  redis.call('ZADD', key, string.format('%.2f', until_ms + (REASONS[why] or 0)), model)
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
+  local excess = redis.call('ZCARD', key) - MAX_RESTING
+  if excess > 0 then redis.call('ZREMRANGEBYRANK', key, 0, excess - 1) end
+  local latest = math.max(until_ms, tonumber(redis.call('ZSCORE', RESTED, id) or 0))
+  redis.call('ZADD', RESTED, string.format('%.0f', latest), id)
+  redis.call('PEXPIRE', rest_key(id), string.format('%.0f', latest - now + 1))
+  redis.call('PEXPIRE', lacks_key(id), string.format('%.0f', latest - now + 1))
+end
+
+-- What an account does not have is asked of it again: its list of models has changed.
+local function forget_missing(id) redis.call('DEL', lacks_key(id)) end
+
+-- Whether an account other than *id* is ready for *model* at *offers*, and not merely being tested.
+local function firm_other(id, offers, model, now)
+  for offer in pairs(offers) do
+    for _, other in ipairs(redis.call('ZRANGE', ready_key(offer), 0, 15)) do
+      if other ~= id and redis.call('SISMEMBER', SOFT, other) == 0 and not model_rest(other, model, now) then return true end
     end
   end
-  return soft < math.max(1, math.floor(accounts / 4)) and out < accounts - 1
+  return false
+end
+
+-- Our suspicion may keep out a quarter of the accounts that can serve a model, one at least, and never the
+-- last. An account that is being tested serves one request at a time: it cannot be counted on.
+local function may_suspect(id, model, now)
+  local offers, total, soft = offers_of(model), 0, 0
+  for offer in pairs(offers) do total = total + redis.call('SCARD', members_key(offer)) end
+  for _, other in ipairs(redis.call('SMEMBERS', SOFT)) do
+    if other ~= id and offers[redis.call('HGET', account_key(other), 'offer') or ''] then soft = soft + 1 end
+  end
+  for _, other in ipairs(redis.call('ZRANGE', RESTED, 0, MAX_COMPARED - 1)) do
+    local why = other ~= id and model_rest(other, model, now)
+    if why == 'missing' then total = total - 1 elseif why == 'suspected' then soft = soft + 1 end
+  end
+  return soft < math.max(1, math.floor(total / 4)) and firm_other(id, offers, model, now)
+end
+
+-- Whether *a* is the last that serves some other model: then it is not taken from that model as well.
+local function is_last_elsewhere(a, now)
+  for _, offers in ipairs(rivals_of(a.offer)) do
+    if not firm_other(a.id, offers, '', now) then return true end
+  end
+  return false
 end
 
 local function put_out(a, policy, mark, now)
@@ -142,12 +247,25 @@ local function retest_of_spent(a, mark, now)
   return math.min(now + wait, ends, planned)
 end
 
+-- A second model that is limited at an account within a minute shows that the account is.
+local function limit_second(a, mark, policy, now)
+  local v = redis.call('HMGET', account_key(a.id), 'limited_model', 'limited_ms')
+  local limited_ms = tonumber(v[2]) or 0
+  redis.call('HSET', account_key(a.id), 'limited_model', mark.model, 'limited_ms', now)
+  if not v[1] or v[1] == mark.model or now - limited_ms >= SAME_TIME_MS or a.state ~= 'active' then return end
+  local back = now + math.min(mark.wait_ms, SAME_TIME_MS)
+  redis.call('SREM', SOFT, a.id)
+  put_out(a, policy, { state = 'burst_limited', reason = 'several models are limited', until_ms = back, retest_ms = back }, now)
+end
+
 -- What an answer did to an account. mark is one of
 --   {ok}                                        it answered: clear what was held against it
 --   {state, reason, wait_ms, retest_wait_ms}    the upstream said so; a retest of 0: a person is needed,
 --                                               of a spent window left out: as is best
---   {soft, reason, base_ms, most_ms}            our suspicion: out for base * 2^(streak-1), most at most
---   {model, wait_ms}                            this model is overloaded there; the account is well
+--   {soft, asked, reason, base_ms, most_ms}     our suspicion: out for base * 2^(streak-1), most at most;
+--                                               asked is the model of the request
+--   {model, why, wait_ms}                       this model rests there: it is missing, overloaded or limited;
+--                                               the account is well
 -- and may carry windows = {{used percent, reset ms[, seconds]}, …}, what the upstream says of its usage
 -- windows, primary and secondary; null: nothing.
 local function apply_mark(id, mark, now, policy)
@@ -162,7 +280,7 @@ local function apply_mark(id, mark, now, policy)
   if mark.ok then
     if a.errors > 0 or a.probe then
       redis.call('HSET', account_key(id), 'errors', 0, 'probe', '0')
-      if a.state == 'active' then
+      if a.state == 'active' and a.probe then
         redis.call('SREM', SOFT, id)
         set_state(a, 'active', '', 0, now)
         a = read_account(id, now)
@@ -172,11 +290,16 @@ local function apply_mark(id, mark, now, policy)
       index_account(read_account(id, now), policy)
     end
   elseif mark.model then
-    redis.call('ZADD', OVERLOADED, now + mark.wait_ms, id .. '|' .. mark.model)
+    rest_model(id, mark.model, mark.why or 'overloaded', mark.wait_ms, now)
+    if mark.why == 'limited' then limit_second(a, mark, policy, now) end
   elseif mark.soft then
     local streak = redis.call('HINCRBY', account_key(id), 'errors', 1)
-    if a.state == 'active' and may_suspect(id) then
-      local wait = math.min(mark.most_ms, mark.base_ms * 2 ^ math.min(streak - 1, 20))
+    local asked = mark.asked or '*'
+    local wait = math.min(mark.most_ms, mark.base_ms * 2 ^ math.min(streak - 1, 20))
+    if a.state ~= 'active' or not may_suspect(id, asked, now) then return end
+    if is_last_elsewhere(a, now) then
+      rest_model(id, asked, 'suspected', wait, now)
+    else
       redis.call('SADD', SOFT, id)
       put_out(a, policy, { state = 'suspected', reason = mark.reason, until_ms = now + wait, retest_ms = now + wait }, now)
     end
@@ -202,7 +325,7 @@ end
 local function take_slot(a, policy)
   a.pass = a.pass + 1 / effective_weight(policy, a)
   a.in_flight = a.in_flight + 1
-  redis.call('HSET', account_key(a.id), 'in_flight', a.in_flight, 'pass', string.format('%.17g', a.pass))
+  redis.call('HSET', account_key(a.id), 'in_flight', a.in_flight, 'pass', string.format('%.17g', a.pass), 'picked_ms', a.now)
   index_account(a, policy)
 end
 
@@ -214,16 +337,27 @@ local function account_set(list)
   return set
 end
 
+-- Whether the simulated upstream serves *model*: one of its own, in a pool without an account in use.
+local function demo_serves(model)
+  if string.sub(model, 1, 4) ~= 'demo' then return false end
+  for _, id in ipairs(redis.call('HVALS', NAMES)) do
+    local v = redis.call('HMGET', account_key(id), 'offer', 'state')
+    if v[1] and not is_demo(v[1]) and v[2] ~= 'paused' and v[2] ~= 'credential_dead' then return false end
+  end
+  return true
+end
+
 -- The offers that can serve this request: those of the model and those of any model.
 local function offers_for(ask)
-  local found, unfit_kinds = {}, {}
+  local found, unfit_kinds, demo = {}, {}, nil
   for _, kind in ipairs(ask.unfit_kinds or {}) do unfit_kinds[kind] = true end
   for _, of in ipairs({ ask.model, '*' }) do
     for _, offer in ipairs(redis.call('SMEMBERS', offering_key(of))) do
       local wires, kind = string.match(offer, '^(%a+):(%a+):')
-      if (ask.wire == '' or string.find(wires, ask.wire, 1, true)) and (kind ~= 'demo' or ask.demo)
+      if (ask.wire == '' or string.find(wires, ask.wire, 1, true))
         and (not ask.kinds or string.find(ask.kinds, kind, 1, true)) and not unfit_kinds[kind] then
-        found[offer] = true
+        if kind == 'demo' and demo == nil then demo = ask.demo and demo_serves(ask.model) or false end
+        if kind ~= 'demo' or demo then found[offer] = true end
       end
     end
   end
@@ -231,29 +365,15 @@ local function offers_for(ask)
 end
 
 -- Says why *id* may not serve this request although it is ready, or nothing if it may.
-local function unfit(id, ask, tried, any_overloaded, now)
+local function unfit(id, ask, tried, any_rested, now)
   if tried[id] then return 'tried' end
-  if any_overloaded then
-    local over = redis.call('ZSCORE', OVERLOADED, id .. '|' .. ask.model)
-    if over and tonumber(over) > now then return 'overloaded' end
-  end
-  return nil
+  return any_rested and model_rest(id, ask.model, now) or nil
 end
 
 -- One account by name, if it is ready and fit: for affinity, and for keys with a list of accounts.
 local function ready_score(id, offers)
   local offer = redis.call('HGET', account_key(id), 'offer')
   return offer and offers[offer] and tonumber(redis.call('ZSCORE', ready_key(offer), id))
-end
-
--- Whether any account could serve this request, if only it were ready.
-local function offered(ask)
-  local offers = offers_for(ask)
-  if not ask.allowed then return next(offers) ~= nil end
-  for id in pairs(ask.allowed) do
-    if offers[redis.call('HGET', account_key(id), 'offer') or ''] then return true end
-  end
-  return false
 end
 
 -- The only account that may serve a request: the one it names, or the owner of what it speaks of.
@@ -273,6 +393,9 @@ local function why_not_home(id, allowed)
   return 'does not fit'
 end
 
+-- The group of an account with this score under `ordered`; one that is being tested is a little below it.
+local function group_of(s) return math.floor((s + 2e11) / 1e12) end
+
 -- Picks the account with the lowest score. ask = {model, wire, unfit_kinds, demo, allowed (set or nil),
 -- tried (list), affinity, pin}; seen collects {id, score, why not} of whoever was looked at, the score
 -- false of an account that could have been by affinity alone.
@@ -280,10 +403,12 @@ local function pick(ask, now, policy, seen)
   local pin = pinned_to(ask)
   local offers, tried = offers_for(ask), {}
   for _, id in ipairs(ask.tried or {}) do tried[id] = true end
-  redis.call('ZREMRANGEBYSCORE', OVERLOADED, '-inf', now)
-  local any_overloaded = redis.call('ZCARD', OVERLOADED) > 0
+  redis.call('ZREMRANGEBYSCORE', RESTED, '-inf', now)
+  local any_rested = redis.call('ZCARD', RESTED) > 0
+  local at_home, home_score
   local function consider(id, s)
-    local why = unfit(id, ask, tried, any_overloaded, now)
+    if id == at_home then return true end
+    local why = unfit(id, ask, tried, any_rested, now)
     if #seen < MOST_SEEN or not why then seen[#seen + 1] = { id, s, why or '' } end
     return not why
   end
@@ -294,18 +419,24 @@ local function pick(ask, now, policy, seen)
     if not s then
       seen[#seen + 1] = { home, false, 'its conversation, but ' .. why_not_home(home, ask.allowed) }
     elseif consider(home, s) then
-      return home, 'affinity'
+      if pin ~= '' or policy ~= 'ordered' or group_of(s) <= 0 then return home, 'affinity' end
+      at_home, home_score = home, s
     end
   end
   if pin ~= '' then return nil end
 
+  -- a conversation leaves its account for a better group as soon as that is well
   local best, best_score
+  local function chosen()
+    if at_home and not (best and group_of(best_score) < group_of(home_score)) then return at_home, 'affinity' end
+    return best, 'policy'
+  end
   if ask.allowed then
     for id in pairs(ask.allowed) do
-      local s = ready_score(id, offers)
+      local s = id ~= at_home and ready_score(id, offers)
       if s and consider(id, s) and (not best or s < best_score) then best, best_score = id, s end
     end
-    return best, 'policy'
+    return chosen()
   end
   for offer in pairs(offers) do
     local first, found = 0, false
@@ -326,27 +457,64 @@ local function pick(ask, now, policy, seen)
       first = first + STEP
     until found or #heads < STEP * 2
   end
-  return best, 'policy'
+  return chosen()
 end
 
--- Why nobody could be picked: how many are in which state, when the first is due again, and whether
--- the request is one for this pool at all.
-local function absence(ask, now)
-  local out, total = redis.call('ZRANGE', OUT, 0, -1, 'WITHSCORES'), redis.call('HLEN', NAMES)
-  local active = total - #out / 2
-  local states = { active = active > 0 and active or nil }
-  for i = 1, #out, 2 do
-    local state = redis.call('HGET', account_key(out[i]), 'state')
+-- How many accounts of the pool are in which state.
+local function states_of_pool(total)
+  local out = redis.call('ZRANGE', OUT, 0, -1)
+  local states = { active = total > #out and total - #out or nil }
+  for _, id in ipairs(out) do
+    local state = redis.call('HGET', account_key(id), 'state') or 'removed'
     states[state] = (states[state] or 0) + 1
   end
-  local due = tonumber(out[2] ~= 'inf' and out[2] or nil)
-  local overloaded, suffix = redis.call('ZRANGE', OVERLOADED, 0, -1, 'WITHSCORES'), '|' .. ask.model
-  for i = 1, #overloaded, 2 do
-    if string.sub(overloaded[i], -#suffix) == suffix then
-      due = math.min(due or math.huge, tonumber(overloaded[i + 1]))
-      break
+  return states
+end
+
+-- The accounts that would fit this request, whatever state they are in.
+local function fitting(ask, offers)
+  local ids, pin = {}, pinned_to(ask)
+  if pin ~= '' or ask.allowed then
+    for id in pairs(pin ~= '' and { [pin] = true } or ask.allowed) do
+      if offers[redis.call('HGET', account_key(id), 'offer') or ''] then ids[#ids + 1] = id end
+    end
+    return ids
+  end
+  for offer in pairs(offers) do
+    for _, id in ipairs(redis.call('SMEMBERS', members_key(offer))) do ids[#ids + 1] = id end
+  end
+  return ids
+end
+
+-- What keeps an account from serving *model*, and when that ends (ms, nil: unknown).
+local OBSTACLES = { paused = 'paused', credential_dead = 'dead', window_spent = 'spent', burst_limited = 'limited',
+  suspected = 'failing', credential_expired = 'failing' }
+
+local function obstacle_at(id, model, now)
+  local why, back = model_rest(id, model, now)
+  if why == 'missing' then return 'missing' end
+  local v = redis.call('HMGET', account_key(id), 'state', 'until_ms')
+  local what = OBSTACLES[v[1]]
+  if what == 'spent' or what == 'paused' or what == 'dead' then return what, tonumber(v[2]) end
+  local due = tonumber(redis.call('ZSCORE', OUT, id) or nil)
+  if what then return what, math.max(due or now, back or 0) end
+  if why == 'limited' then return 'limited', back end
+  return why and 'failing' or 'busy', back
+end
+
+-- Why no account could be picked: how many are in which state, what stands against those that would fit
+-- (able = {what: how many}), when the first of them is due, and when the first spent one is reset.
+local function absence(ask, now)
+  local total, offers = redis.call('HLEN', NAMES), offers_for(ask)
+  local able, due, resets, fit = {}, nil, nil, fitting(ask, offers)
+  for _, id in ipairs(fit) do
+    local what, back = obstacle_at(id, ask.model, now)
+    able[what] = (able[what] or 0) + 1
+    if back and back > now then
+      if what == 'spent' then resets = math.min(resets or back, back) else due = math.min(due or back, back) end
     end
   end
-  return { refused = 'no_accounts', states = states, total = total, offered = offered(ask),
-    wait_ms = due and math.max(0, due - now) or 0, now = now }
+  return { refused = 'no_accounts', states = states_of_pool(total), total = total, offered = #fit > 0,
+    known = next(offers_of(ask.model)) ~= nil, able = able, model = ask.model, resets_ms = resets or 0,
+    wait_ms = math.max(0, (due or resets or now) - now), now = now }
 end

@@ -6,7 +6,7 @@ local OUT = root .. 'out' -- zset: account id -> when it is due to come back, Un
 local OUT_TOLD = root .. 'out-told' -- JSON: who is out, as decisions note it; made anew after a change
 local RESETS = root .. 'resets' -- zset: account id -> when its next usage window resets, Unix ms
 local SOFT = root .. 'soft' -- set: accounts kept out by our suspicion alone, and those being tested
-local OVERLOADED = root .. 'overloaded' -- zset: "account|model" -> until, Unix ms
+local RESTED = root .. 'rested' -- zset: account id -> when the last of its resting models is back, Unix ms
 local LEASES = root .. 'leases'
 local LEDGER = root .. 'ledger'
 local REFUSALS = root .. 'refusals' -- stream: the newest refused requests
@@ -22,6 +22,8 @@ local function ready_key(offer) return root .. 'ready:' .. offer end
 local function offering_key(model) return root .. 'offering:' .. model end
 local function members_key(offer) return root .. 'members:' .. offer end
 local function models_key(offer) return root .. 'models:' .. offer end
+local function rest_key(id) return root .. 'rest:' .. id end -- zset: model -> until, see accounts.lua
+local function lacks_key(id) return root .. 'lacks:' .. id end -- zset: model that it does not have -> until
 local function request_key(id) return root .. 'r:' .. id end
 local function settled_key(id) return root .. 'done:' .. id end
 local function limit_key(id) return root .. 'lim:' .. id end

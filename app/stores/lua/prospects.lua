@@ -18,11 +18,12 @@ local function prospects(ask, now)
     local id = ids[i]
     local offer, state, probe = unpack(redis.call('HMGET', account_key(id), 'offer', 'state', 'probe'))
     if offer and offers[offer] and (not ask.allowed or ask.allowed[id]) then
-      if BRIEF[state] then
+      local why, over = model_rest(id, ask.model, now)
+      if why == 'missing' then -- no wait gives it the model
+      elseif BRIEF[state] then
         rests_until(redis.call('ZSCORE', OUT, id))
       elseif state == 'active' then
-        local over = tonumber(redis.call('ZSCORE', OVERLOADED, id .. '|' .. ask.model) or nil)
-        if over and over > now then
+        if why then
           rests_until(over)
         elseif not probe or probe == '0' or BRIEF[probe] then
           busy = busy + 1

@@ -42,7 +42,7 @@ local function drop_newest()
     redis.call('DEL', rollup_starts_key(span))
   end
   for back = 0, 180 do redis.call('DEL', summary_key('m', now - now % 60000 - back * 60000)) end -- kept for two hours
-  redis.call('DEL', POOL, NAMES, KEY_NAMES, LEASES, LEDGER, OUT, SOFT, RESETS, OVERLOADED, root .. 'prices')
+  redis.call('DEL', POOL, NAMES, KEY_NAMES, LEASES, LEDGER, OUT, SOFT, RESETS, RESTED, root .. 'prices')
 end
 
 local function renew_account(id, policy)

@@ -141,6 +141,7 @@ class TestAccounts:
 
         error = self.told(store)
         assert error.message == "No upstream account has room for this model just now"
+        assert error.status == 429
         assert error.retry_after_seconds == HELD_RETRY_SECONDS
 
     def test_overloaded_everywhere(self, store: StoreOfTest) -> None:
@@ -148,7 +149,9 @@ class TestAccounts:
         store.settle(store.admit()["id"], {"model": "m", "wait_ms": 7000})
 
         error = self.told(store)
-        assert error.message == "This model is overloaded at every upstream account"
+        assert error.message == (
+            "This model is overloaded or failing at every upstream account; try again in 7 s"
+        )
         assert error.retry_after_seconds == 7
 
     def test_out_for_a_while(self, store: StoreOfTest) -> None:
@@ -159,8 +162,8 @@ class TestAccounts:
         store.settle(store.admit()["id"], burst)
 
         error = self.told(store)
-        assert error.message == "No upstream account is available: 1 burst limited, 1 paused"
-        assert (error.retry_after_seconds, error.resets_at) == (4, START_MS / 1000 + 4)
+        assert error.message == "Every upstream account is at its rate limit for this model; try again in 4 s"
+        assert (error.status, error.code, error.retry_after_seconds) == (429, "rate_limit_exceeded", 4)
 
     def test_field_that_nobody_honours(self, store: StoreOfTest) -> None:
         """There are accounts, but none that speaks the wire on which this field exists."""

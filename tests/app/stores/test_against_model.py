@@ -52,11 +52,14 @@ MARKS = st.sampled_from(
     [
         {},
         {"ok": True},
-        {"soft": True, "reason": "cut", "base_ms": 1000, "most_ms": 20_000},
+        {"soft": True, "asked": "m", "reason": "cut", "base_ms": 1000, "most_ms": 20_000},
+        {"soft": True, "asked": "n", "reason": "cut", "base_ms": 1000, "most_ms": 20_000},
         {"state": "burst_limited", "reason": "429", "wait_ms": 2000, "retest_wait_ms": 2000},
         {"state": "window_spent", "reason": "429", "wait_ms": 600_000},
         {"state": "credential_dead", "reason": "401", "wait_ms": 0, "retest_wait_ms": 0},
-        {"model": "m", "wait_ms": 5000},
+        {"model": "m", "why": "overloaded", "wait_ms": 5000},
+        {"model": "m", "why": "limited", "wait_ms": 2000},
+        {"model": "n", "why": "limited", "wait_ms": 90_000},
     ]
 )
 

@@ -272,7 +272,18 @@ class TestEligibility:
         store.account("d", kind="demo")
 
         assert store.admit()["refused"] == "no_accounts"
-        assert store.admit(demo=True)["account"] == "d"
+        assert store.admit(demo=True)["refused"] == "no_accounts"
+        assert store.admit(demo=True, model="demo-large")["account"] == "d"
+        assert store.admit(model="demo-large")["refused"] == "no_accounts"
+
+    def test_a_pool_in_use_has_no_demo(self, store: StoreOfTest) -> None:
+        """It is there for pools that have no account yet, or none in use."""
+        store.account("d", kind="demo")
+        store.account("real", models=("m",))
+        assert store.admit(demo=True, model="demo")["refused"] == "no_accounts"
+
+        store.set_state("real", "paused")
+        assert store.admit(demo=True, model="demo")["account"] == "d"
 
     def test_kinds_that_are_unfit(self, store: StoreOfTest) -> None:
         """They are passed over; and a refusal tells whether waiting could ever help."""

@@ -1,0 +1,54 @@
+"""Test refused credentials again with a cheap query: 10 minutes after the refusal, then ever more rarely."""
+
+from __future__ import annotations
+
+from app.errors import UpstreamRejected
+from app.office.actor import WORKER, Actor
+from app.pool.account import Account
+from app.pool.failures import AccountState
+from app.wiring import Services
+from workers.each_account import Look, look_at_each
+from workers.models import CLIENT_VERSION
+from workers.usage import get_object
+
+EVERY_SECONDS = 60.0
+FIRST_SECONDS = 600.0
+MAX_SECONDS = 6 * 3600.0
+NO_SUCH_LIST = (404, 405, 501)  # the server got as far as not having the endpoint: the credential passed
+
+
+def run(services: Services, now: float) -> None:
+    """Test every account that is out for its credential and whose time has come."""
+    look_at_each(services, now, _LOOK)
+
+
+def _is_due(account: Account, now: float) -> bool:
+    return account.state == AccountState.CREDENTIAL_DEAD and _elapsed(account, now) >= FIRST_SECONDS
+
+
+def _elapsed(account: Account, now: float) -> float:
+    return now - account.since_ms / 1000
+
+
+def _term(account: Account, now: float) -> tuple[str, float]:
+    """Until the next test as much time passes as since the refusal; each refusal begins anew."""
+    return f":{account.since_ms}", min(max(_elapsed(account, now), FIRST_SECONDS), MAX_SECONDS)
+
+
+def _test(services: Services, pool: str, account: Account, now: float) -> str:
+    try:
+        get_object(services, pool, account, _path(account))
+    except UpstreamRejected as error:
+        if error.upstream_status not in NO_SUCH_LIST:
+            raise
+    if services.accounts.observe(pool, account.id, {}, accepted=True):
+        actor = Actor("background worker", WORKER)
+        services.audit.note(actor, "account.retest", pool, account.name, result="credential accepted again")
+    return "ok"
+
+
+def _path(account: Account) -> str:
+    return f"/codex/models?client_version={CLIENT_VERSION}" if account.kind == "chatgpt" else "/models"
+
+
+_LOOK = Look("retest", FIRST_SECONDS, _is_due, _test, _term)
