@@ -43,14 +43,13 @@ def there(other_url: str, environ: dict[str, str]) -> Services:
 
 @pytest.fixture
 def secret(services: Services) -> str:
-    """A pool with an account, some rows and a key, which is returned."""
+    """A pool with an account, rows that are months old and a key, which is returned."""
     services.pools.ensure("default")
     services.accounts.add("default", Account("", "main", "openai", "http://x", credential="sk-upstream"))
     store = StoreOfTest(services.scripts.client, pool="default")
-    services.scripts.client.delete(keys.root("default") + "test-clock")
     for number in range(3):
-        store.scripts = services.scripts
         store.settle(f"r{number}", input_tokens=5)
+    services.scripts.client.delete(keys.root("default") + "test-clock")
     return services.api_keys.create("default", "ann")[1]
 
 

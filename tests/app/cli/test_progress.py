@@ -7,6 +7,7 @@ import pty
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from app.wiring import Services
 ROOT = Path(__file__).parents[3]
 RUN = "from app.cli import main; main(prog_name='poolgate')"
 ROW = {
-    **{"id": "r", "at_ms": 1_774_742_400_000, "key": "k", "account": "a", "model": "m", "status": 200},
+    **{"id": "r", "at_ms": int(time.time() * 1000), "key": "k", "account": "a", "model": "m", "status": 200},
     **{"endpoint": "/v1/responses", "source": "upstream", "input_tokens": 5, "output_tokens": 1},
 }
 

@@ -85,7 +85,8 @@ def test_bounded(scripts: Scripts, book: RefusalBook, redis_client: Any) -> None
 
 def test_a_batch_counts_once(scripts: Scripts, book: RefusalBook) -> None:
     """A reply may be lost after the script has run; then it runs again."""
-    ask = {"batch": "b1", "groups": [{"key": "key_1", "code": "c", "count": 2, "out": False, "entries": []}]}
+    group = {"key": "key_1", "digest": "", "code": "c", "count": 2, "out": False, "entries": []}
+    ask = {"batch": "b1", "groups": [group]}
     assert scripts.run("record_refusals", POOL, orjson.dumps(ask)) == 2
     assert scripts.run("record_refusals", POOL, orjson.dumps(ask)) == 0
     assert book.refused(POOL, "1h").total == 2
