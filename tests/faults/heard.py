@@ -135,17 +135,17 @@ def _choice(delta: Json, meaning: Meaning) -> None:
 
 
 def _responses_stream(events: list[Any], meaning: Meaning) -> None:
-    ends = [event for event in events if event is None or event["type"] in ENDS]
+    ends = [event for event in events if event is None or event.get("type") in ENDS]
     if len(ends) != 1 or ends[0] is not events[-1] or ends[0] is None:
         meaning.faults.append("its one terminal event is not the last")
-    counted = [event for event in events if event and event["type"] != "keepalive"]  # it repeats the last one
+    counted = [event for event in events if event and event.get("type") != "keepalive"]  # it repeats the last one
     numbers = [event["sequence_number"] for event in counted if "sequence_number" in event]
     if numbers != sorted(set(numbers)):
         meaning.faults.append("sequence numbers do not rise")
     for event in filter(None, events):
-        if name := DELTAS.get(event["type"]):
+        if name := DELTAS.get(event.get("type")):
             setattr(meaning, name, getattr(meaning, name) + event["delta"])
-        elif event["type"] in ENDS:
+        elif event.get("type") in ENDS:
             _response_ended(event, meaning)
 
 
