@@ -191,7 +191,7 @@ class Route:
         told = self._failed = for_client(error, verdict, self._call.surface, self._call.model)
         if action is Action.TELL or agreed or self._spent():
             raise told
-        stalled = action is Action.RESTART and attempt.stalled
+        stalled = attempt.stalled
         if action is Action.RESTART and not self._restarts_after(stalled=stalled):
             raise told
         self._exclude(choice["account"], action, stalled=stalled)

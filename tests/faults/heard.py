@@ -138,7 +138,9 @@ def _responses_stream(events: list[Any], meaning: Meaning) -> None:
     ends = [event for event in events if event is None or event.get("type") in ENDS]
     if len(ends) != 1 or ends[0] is not events[-1] or ends[0] is None:
         meaning.faults.append("its one terminal event is not the last")
-    counted = [event for event in events if event and event.get("type") != "keepalive"]  # it repeats the last one
+    counted = [
+        event for event in events if event and event.get("type") != "keepalive"
+    ]  # it repeats the last one
     numbers = [event["sequence_number"] for event in counted if "sequence_number" in event]
     if numbers != sorted(set(numbers)):
         meaning.faults.append("sequence numbers do not rise")

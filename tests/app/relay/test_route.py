@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.config import TimeLimits
-from app.errors import GatewayError, StreamIdleTimeout, UpstreamRejected
+from app.errors import GatewayError, StreamIdleTimeout, StreamIncomplete, UpstreamRejected
 from app.relay.context import RequestContext
 from app.relay.retry_budget import RetryBudget
 from app.relay.route import Route
@@ -49,19 +49,30 @@ def choice(account: str, attempt: int) -> dict[str, Any]:
     return {"account": account, "attempt": attempt, "version": 1}
 
 
-def events_of(clock: Clock, attempts: list[Attempt], replies: list[dict[str, Any]]) -> list[Any]:
-    """Return what a route yields whose attempts and reports go as given."""
+def events_of(
+    clock: Clock,
+    attempts: list[Attempt],
+    replies: list[dict[str, Any]],
+    asked: list[dict[str, Any]] | None = None,
+) -> list[Any]:
+    """Return what a route yields whose attempts and reports go as given; *asked* collects the reports."""
     begun, told = iter(attempts), iter(replies)
     record: Any = SimpleNamespace(attempts=[], mark={}, first_event=lambda seconds: None)
     record.attempt, record.attempt_failed = record.attempts.append, lambda error: None
     call: Any = SimpleNamespace(
         surface="chat", stream=True, on_cut="fail", model="m", cancellation=clock, key=SimpleNamespace(id="k")
     )
+
+    def report(ask: dict[str, Any]) -> dict[str, Any]:
+        if asked is not None:
+            asked.append(ask)
+        return next(told)
+
     route = Route(
         call,
         record,
         begin=lambda choice, resumed: next(begun),  # type: ignore[arg-type,return-value]
-        report=lambda ask: next(told),
+        report=report,
         renew=lambda account: None,
         context=RequestContext(0.0, 600.0, 0.0),
         budget=RetryBudget(clock),
@@ -100,3 +111,15 @@ class TestRoute:
             with pytest.raises(UpstreamRejected):
                 events_of(clock, attempts, replies)
             assert clock.now == 0
+
+    def test_an_account_that_stalled_is_not_tried_again(self) -> None:
+        """However its silence ended: to wait a second time for the same only multiplies the wait."""
+        clock = Clock()
+        cut = Attempt(clock, "a", 30.0, StreamIncomplete("Closed after a long silence"))
+        cut.stalled = True
+        asked: list[dict[str, Any]] = []
+
+        with pytest.raises(StreamIncomplete):
+            events_of(clock, [cut], [{"refused": "no_accounts", "wait_ms": 1000}], asked)
+
+        assert asked[0]["never"] == ["a"]
