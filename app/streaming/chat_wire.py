@@ -9,14 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from app.errors import UpstreamRejected
+from app.streaming.counting import delta_bytes, text_bytes
 from app.streaming.events import DONE, Event
 from app.streaming.failures import rejection_from_event
 from app.streaming.stages import Stage
 from app.streaming.usage import Usage, usage_from_chat
 from schemas import bounds
-
-_TEXTS = frozenset(("content", "refusal", "reasoning_content", "reasoning"))
-_CALLS = ("function", "custom")
 
 
 class ChatReader:
@@ -25,8 +23,8 @@ class ChatReader:
 
     The answer is complete at `[DONE]`, or at the usage chunk once every choice seen has its
     finish_reason: some upstreams never send the sentinel. `finish` is the first choice's.
-    `output_bytes` counts UTF-8 bytes of text, refusal, reasoning and tool arguments, `deltas` the
-    pieces they came in.
+    `output_bytes` counts UTF-8 bytes of everything that the model wrote, `deltas` the pieces it came
+    in. `usage` is the newest that was reported, which some servers do with every chunk.
     """
 
     def __init__(self, choices: int = 1) -> None:
@@ -40,8 +38,10 @@ class ChatReader:
         self.finish: str | None = None
         self.output_bytes = 0
         self.deltas = 0
+        self.calls = False  # whether a tool was called
         self._reasons: dict[int, str | None] = {}  # of the choices seen
         self._ended = False
+        self._usage_is_whole = False
 
     def observe(self, event: Event) -> Stage:
         """Take in one event; nothing after a terminal one counts."""
@@ -57,12 +57,22 @@ class ChatReader:
             self.usage = usage_from_chat(usage) or self.usage
             self.service_tier = bounds.text(payload.get("service_tier")) or self.service_tier
         if not isinstance(choices, list) or not choices:
-            return self._end(payload) if usage and self.can_end() else Stage.QUIET
+            if usage and self.can_end():
+                self._usage_is_whole = True
+                return self._end(payload)
+            return Stage.QUIET
         produced = False
         for choice in choices:
             if isinstance(choice, dict):
                 produced |= self._observe_choice(choice)
+        if usage and self.can_end():
+            self._usage_is_whole = True
         return Stage.PROGRESS if produced else Stage.QUIET
+
+    @property
+    def reported(self) -> Usage | None:
+        """The usage of the whole answer, None where none was reported at or after its end."""
+        return self.usage if self._usage_is_whole else None
 
     def can_end(self) -> bool:
         """Whether the stream may end here without being cut: no choice lacks its finish_reason."""
@@ -70,14 +80,21 @@ class ChatReader:
         return self._ended or finished >= max(self._choices, len(self._reasons))
 
     def _end(self, payload: dict[str, Any]) -> Stage:
-        if not self._ended and _is_error(payload):
-            self.error = rejection_from_event(payload)
+        if not self._ended:
+            if _is_error(payload):
+                self.error = rejection_from_event(payload)
+                told = usage_from_chat(payload.get("usage"))
+                self.usage, self._usage_is_whole = told or self.usage, told is not None
+            else:
+                self._usage_is_whole = self.usage is not None
         self._ended = True
         return Stage.TERMINAL
 
     def _observe_choice(self, choice: dict[str, Any]) -> bool:
         """Return whether the choice produced anything."""
         index, reason, delta = choice.get("index"), choice.get("finish_reason"), choice.get("delta")
+        if not isinstance(delta, dict):
+            delta = choice.get("message")  # some servers send a whole message in one chunk
         if type(index) is not int:
             index = 0
         if isinstance(reason, str):
@@ -88,15 +105,24 @@ class ChatReader:
             self._reasons[index] = None
         produced = False
         if isinstance(delta, dict):
+            odd = False
             for key, value in delta.items():
                 if value and key != "role":
                     produced = True
-                    if key == "content" and type(value) is str and value.isascii():
-                        self.output_bytes += len(value)
+                    if key == "content" and type(value) is str:
+                        self.output_bytes += text_bytes(value)
                     else:
-                        self.output_bytes += _bytes_of(key, value)
+                        odd = True
+            if odd:
+                self._count_other(delta)
         self.deltas += produced
         return produced
+
+    def _count_other(self, delta: dict[str, Any]) -> None:
+        content = delta.get("content")
+        counted = text_bytes(content) if type(content) is str else 0
+        self.output_bytes += delta_bytes(delta) - counted
+        self.calls |= bool(delta.get("tool_calls") or delta.get("function_call"))
 
 
 def is_opening(payload: dict[str, Any]) -> bool:
@@ -119,19 +145,3 @@ def _is_error(payload: dict[str, Any]) -> bool:
     if payload.get("error"):
         return True
     return "choices" not in payload and "error" in (payload.get("type"), payload.get("object"))
-
-
-def _bytes_of(key: str, value: Any) -> int:
-    if key in _TEXTS:
-        return len(value.encode()) if isinstance(value, str) else 0
-    if key == "tool_calls" and isinstance(value, list):
-        return sum(
-            _argument_bytes(call.get(kind)) for call in value if isinstance(call, dict) for kind in _CALLS
-        )
-    return _argument_bytes(value) if key == "function_call" else 0
-
-
-def _argument_bytes(call: Any) -> int:
-    """Count what a `function` or `custom` object carries."""
-    text = (call.get("arguments") or call.get("input")) if isinstance(call, dict) else None
-    return len(text.encode()) if isinstance(text, str) else 0

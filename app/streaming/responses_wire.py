@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.errors import UpstreamRejected
+from app.streaming.counting import text_bytes, written_bytes
 from app.streaming.events import Event
 from app.streaming.failures import rejection_from_event
 from app.streaming.stages import Stage
@@ -69,8 +70,8 @@ class ResponsesReader:
     """
     Watches one Responses stream go by. `finish` is "completed", "incomplete" or "failed".
 
-    `output_bytes` counts UTF-8 bytes of text, refusal, reasoning and tool arguments: those of
-    the deltas, or those of the finished items where no deltas came; `deltas` counts those.
+    `output_bytes` counts UTF-8 bytes of everything that the model wrote: those of the deltas, and
+    those of snapshots (`*.done`) of items for which no deltas came; `deltas` counts the first.
     """
 
     def __init__(self) -> None:
@@ -81,12 +82,27 @@ class ResponsesReader:
         self.error: UpstreamRejected | None = None
         self.finish: str | None = None
         self.deltas = 0
+        self.calls = False  # whether a tool was called
         self._delta_bytes = 0
-        self._item_bytes = 0
+        self._place: Any = self  # the output index of the newest delta
+        self._streamed: set[Any] = set()  # output indexes that had deltas
+        self._parts: dict[Any, int] = {}  # of others: bytes of the texts that ended, by output index
+        self._items: dict[Any, int] = {}  # and of the finished items
+        self._output_bytes = 0  # in the terminal event
 
     @property
     def output_bytes(self) -> int:
-        return max(self._delta_bytes, self._item_bytes)
+        snapshots = sum(
+            max(self._parts.get(place, 0), self._items.get(place, 0))
+            for place in self._parts.keys() | self._items.keys()
+            if place not in self._streamed
+        )
+        return max(self._delta_bytes + snapshots, self._output_bytes)
+
+    @property
+    def reported(self) -> Usage | None:
+        """The usage of the whole answer: it comes with the terminal event or not at all."""
+        return self.usage
 
     def observe(self, event: Event) -> Stage:
         """Take in one event; nothing after a terminal one counts."""
@@ -97,16 +113,29 @@ class ResponsesReader:
         delta = payload.get("arguments" if kind == "response.function_call.delta" else "delta")
         if isinstance(delta, str):
             if kind != "response.output_audio.delta":  # Base64 says nothing of tokens
-                self._delta_bytes += len(delta.encode())
+                self._delta_bytes += text_bytes(delta)
                 self.deltas += bool(delta)
+                place = payload.get("output_index")
+                if place != self._place:
+                    self._place = place
+                    self._streamed.add(_index(place))
             return Stage.PROGRESS if delta else Stage.QUIET
         if kind in FINISHES:
             return self._end(kind, payload)
         if kind in OPENING:
             self._identify(payload.get("response"))
-        elif kind == "response.output_item.done":
-            self._item_bytes += _item_bytes(payload.get("item"))
+        elif kind.endswith(".done"):
+            self._snapshot(kind, payload)
         return Stage.QUIET if _is_quiet(kind) else Stage.PROGRESS
+
+    def _snapshot(self, kind: str, payload: dict[str, Any]) -> None:
+        place = _index(payload.get("output_index"))
+        if kind == "response.output_item.done":
+            item = payload.get("item")
+            self._items[place] = self._items.get(place, 0) + written_bytes(item)
+            self.calls |= isinstance(item, dict) and str(item.get("type")).endswith("_call")
+        elif not isinstance(payload.get("part"), dict):  # a part repeats the text before it
+            self._parts[place] = self._parts.get(place, 0) + written_bytes(payload)
 
     def can_end(self) -> bool:
         """Whether the stream may end here without being cut: its terminal event came."""
@@ -120,7 +149,7 @@ class ResponsesReader:
             self.usage = usage_from_responses(response.get("usage"))
             output = response.get("output")
             if isinstance(output, list):
-                self._item_bytes = max(self._item_bytes, sum(map(_item_bytes, output)))
+                self._output_bytes = written_bytes(output)
         if self.finish == "failed":
             self.error = rejection_from_event(payload)
         return Stage.TERMINAL
@@ -132,14 +161,5 @@ class ResponsesReader:
             self.service_tier = bounds.text(response.get("service_tier")) or self.service_tier
 
 
-def _item_bytes(item: Any) -> int:
-    """Count the text of a message or reasoning item, or the arguments of a call."""
-    if not isinstance(item, dict):
-        return 0
-    parts = [item]
-    for key in ("content", "summary"):
-        inner = item.get(key)
-        if isinstance(inner, list):
-            parts += [part for part in inner if isinstance(part, dict)]
-    texts = [part.get(key) for part in parts for key in ("text", "refusal", "arguments", "input")]
-    return sum(len(text.encode()) for text in texts if isinstance(text, str))
+def _index(place: Any) -> int | None:
+    return place if isinstance(place, int) else None

@@ -37,7 +37,11 @@ VISIBLE = [
     ({"refusal": "no"}, 2),
     ({"reasoning_content": "hm"}, 2),
     ({"reasoning": "hm"}, 2),
-    ({"reasoning_details": [{"text": "hm"}]}, 0),
+    ({"reasoning_details": [{"text": "hm"}]}, 2),
+    ({"reasoning": "hm", "reasoning_content": "hm", "reasoning_details": [{"summary": "hm"}]}, 2),
+    ({"reasoning_details": [{"type": "reasoning.encrypted", "data": "AAAA"}]}, 0),
+    ({"content": [{"type": "text", "text": "hm"}]}, 2),
+    ({"content": "a", "reasoning": "b", "custom": "c"}, 2),
     ({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": ""}}]}, 0),
     ({"tool_calls": [{"index": 0, "function": {"arguments": '{"a'}}]}, 3),
     (
@@ -245,3 +249,39 @@ class TestIsOpening:
     )
     def test_something_to_see(self, payload):
         assert not is_opening(payload)
+
+
+class TestReported:
+    """A usage is that of the whole answer only at or after its end."""
+
+    USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+
+    def test_with_every_chunk(self):
+        reader, _ = read(chunk({"content": "a"}, usage=self.USAGE))
+
+        assert (reader.reported, reader.usage) == (None, Usage(3, 4, 7))
+
+    @pytest.mark.parametrize(
+        "end",
+        [
+            [chunk({}, "stop", usage=USAGE)],
+            [chunk({}, "stop"), {"choices": [], "usage": USAGE}],
+            [chunk({}, "stop"), chunk({}, usage=USAGE)],
+        ],
+    )
+    def test_at_the_end(self, end):
+        assert read(chunk({"content": "a"}), *end)[0].reported == Usage(3, 4, 7)
+
+    def test_sentinel_after_the_newest(self):
+        reader, _ = read(chunk({"content": "a"}, usage=self.USAGE), chunk({}, "stop"))
+        assert reader.reported is None
+
+        reader.observe(DONE)
+        assert reader.reported == Usage(3, 4, 7)
+
+    def test_failure(self):
+        """What an error brings is of all that was billed; what came before it is not."""
+        before = chunk({"content": "a"}, usage=self.USAGE)
+
+        assert read(before, {"error": {"message": "no"}})[0].reported is None
+        assert read({"error": {"message": "no"}, "usage": self.USAGE})[0].reported == Usage(3, 4, 7)

@@ -41,9 +41,9 @@ PROGRESS = [
     ({"type": "response.output_item.added", "output_index": 0, "item": {"type": "reasoning"}}, 0),
     ({"type": "response.content_part.added", "part": {"type": "output_text", "text": ""}}, 0),
     ({"type": "response.reasoning_summary_part.added", "part": {"text": ""}}, 0),
-    ({"type": "response.output_text.done", "text": "hé"}, 0),
+    ({"type": "response.output_text.done", "text": "hé"}, 3),
     ({"type": "response.output_text.annotation.added", "annotation": {}}, 0),
-    ({"type": "response.function_call_arguments.done", "arguments": "{}"}, 0),
+    ({"type": "response.function_call_arguments.done", "arguments": "{}"}, 2),
     ({"type": "response.web_search_call.searching", "item_id": "ws"}, 0),
     ({"type": "response.image_generation_call.partial_image", "partial_image_b64": "AA"}, 0),
     ({"type": "response.shell_call_command.delta", "command_index": 0, "delta": "ls"}, 2),
@@ -145,6 +145,27 @@ class TestOutputBytes:
         )
 
         assert reader.output_bytes == 4
+
+    @pytest.mark.parametrize(
+        "kind",
+        ["mcp_call_arguments", "code_interpreter_call_code", "custom_tool_call_input", "something_new"],
+    )
+    def test_deltas_of_every_type(self, kind):
+        assert (
+            read({"type": f"response.{kind}.delta", "delta": "abc", "output_index": 0})[0].output_bytes == 3
+        )
+
+    def test_one_item_streams_and_another_does_not(self):
+        """A snapshot counts where no deltas came; an item repeats its parts."""
+        call = {"type": "function_call", "arguments": "12345"}
+        reader, _ = read(
+            {"type": "response.output_text.delta", "delta": "hé", "output_index": 0},
+            {"type": "response.output_item.done", "item": MESSAGE, "output_index": 0},
+            {"type": "response.function_call_arguments.done", "arguments": "12345", "output_index": 1},
+            {"type": "response.output_item.done", "item": call, "output_index": 1},
+        )
+
+        assert (reader.output_bytes, reader.calls) == (3 + 5, True)
 
     @pytest.mark.parametrize(
         ("item", "size"),
