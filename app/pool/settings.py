@@ -16,7 +16,12 @@ from app.patterns import fault_of, matches
 TIME_LIMITS = tuple(limit.name for limit in fields(TimeLimits))
 EVERY_MODEL = "*"
 FLAGS = ("names_accounts", "tells_windows")  # what answers say: see PoolSettings
-NUMBERS = {"keep_days": (1, 3650), "affinity_minutes": (0, 7 * 24 * 60)}  # the least and the most of each
+NUMBERS = {  # the least and the most of each
+    "keep_days": (1, 3650),
+    "affinity_minutes": (0, 7 * 24 * 60),
+    "assumed_output_tokens": (0, 10_000_000),
+    "assumed_context_tokens": (0, 100_000_000),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,10 @@ class PoolSettings:
     tells_windows: bool = True  # whether answers say how much of its upstream windows the pool has used
     affinity_minutes: int = 30  # a conversation is kept on its account, after its last turn; 0: not at all
     keep_days: int = 30  # of the ledger's rows and the hours' totals: as far back as the charts go
+    # What strict token limits take of a model whose size is in no price list. The output is sent to the
+    # upstream as the length of an answer that names none; servers with a small context refuse a large one.
+    assumed_output_tokens: int = 8192  # 0: such a request has no bound, and is refused
+    assumed_context_tokens: int = 131_072  # of files and images, whose tokens cannot be counted here
 
     def limits_for(self, model: str, base: TimeLimits) -> TimeLimits:
         """Return *base* with what this pool says for *model*."""

@@ -12,10 +12,12 @@ Source: https://developers.openai.com/api/docs/guides/images-vision (image token
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from app.quotas.lengths import length_bound
+import orjson
+
+from app.quotas.lengths import LEAST_RESPONSES_LENGTH, LENGTH_FIELDS, length_bound
 from app.quotas.prices import Price, ceiling_cost
 from app.quotas.tokens import BYTES_PER_TOKEN
 from app.streaming.usage import Usage
@@ -40,6 +42,7 @@ TEXT_ITEMS = (
     *(None, "message", "reasoning", "compaction", "function_call", "function_call_output"),
     *("custom_tool_call", "custom_tool_call_output", "local_shell_call", "local_shell_call_output"),
 )
+INSTRUCTING = ("system", "developer")  # roles whose messages become `instructions`
 DATA_FIELDS = ("file_data", "data")
 DETAILS = {"low": 0, "high": 1}  # column of `Price.image`; any other may become the dearest
 DEAREST_DETAIL = 2
@@ -47,10 +50,36 @@ DEAREST_DETAIL = 2
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Amounts by limit name; one that cannot be bounded is absent from `most`."""
+    """
+    Amounts by limit name; one that cannot be bounded is absent.
+
+    `most` holds where an account keeps the length that the request names, `unenforced` where what
+    it bills may exceed that: there the model's maximum is the bound of its output.
+    """
 
     most: dict[str, int]
     likely: dict[str, int]
+    unenforced: dict[str, int] = field(default_factory=dict)
+    sent_length: int = 0  # tokens; the upstream has to be sent this length, or `most` would not hold
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSize:
+    """How many tokens a model takes in and gives out at most; None is not known."""
+
+    context: int | None = None
+    max_output: int | None = None
+    assumed_output: int | None = None  # of the pool's settings, where the maximum is not known
+
+    @classmethod
+    def of(cls, price: Price | None, context: int | None = None, output: int | None = None) -> ModelSize:
+        """Return what *price* says of its model; *context* and *output* are assumed where it says nothing."""
+        known = price.max_output if price else None
+        return cls(
+            context=(price.context if price else None) or context,
+            max_output=known,
+            assumed_output=None if known else output,
+        )
 
 
 class _Media:
@@ -88,19 +117,26 @@ class _Media:
         self.bounded &= ceiling is not None
 
 
-def bounds_of(surface: str, body: dict[str, Any], body_bytes: int, price: Price | None = None) -> Bounds:
+def bounds_of(
+    surface: str,
+    body: dict[str, Any],
+    body_bytes: int,
+    price: Price | None = None,
+    size: ModelSize | None = None,
+) -> Bounds:
     """
     Return the bounds of one request whose JSON had *body_bytes* bytes.
 
-    *price* is what is known of its model; without it a strict limit on cost, or on output that
-    the request does not limit itself, finds no bound.
+    *price* is what is known of its model; without it a strict limit on cost finds no bound. *size*
+    is as in the price, where it is not given.
     """
+    size = size or ModelSize.of(price)
     turns = body.get("messages") if surface == "chat" else body.get("input") or body.get("messages")
     items = turns if isinstance(turns, list) else []
     tools = body.get("tools") or []
     media = _Media(price)
     media.scan(items)
-    text_bytes = body_bytes - media.bytes
+    text_bytes = body_bytes - media.bytes + _repeated_bytes(body)
     overhead = (
         REQUEST_OVERHEAD_TOKENS + MESSAGE_OVERHEAD_TOKENS * len(items) + TOOL_OVERHEAD_TOKENS * len(tools)
     )
@@ -108,17 +144,27 @@ def bounds_of(surface: str, body: dict[str, Any], body_bytes: int, price: Price 
     if _runs_tools(body, tools):
         most_input = None
     elif not media.bounded or any(body.get(name) for name in STORED):
-        most_input = price.context if price else None
-    most_output = _most_output(surface, body, body_bytes, price)
+        most_input = size.context
+    most_output, unenforced_output, sent_length = _most_output(surface, body, body_bytes, size)
     likely_input = text_bytes // BYTES_PER_TOKEN + media.likely_tokens + overhead
-    likely_output = min(LIKELY_OUTPUT_TOKENS, most_output or LIKELY_OUTPUT_TOKENS)
+    requested = (length_bound(surface, body) or LIKELY_OUTPUT_TOKENS) * _choices(body)
+    likely_output = min(LIKELY_OUTPUT_TOKENS, requested, most_output or LIKELY_OUTPUT_TOKENS)
     tier = body.get("service_tier")
     return Bounds(
-        _most(most_input, most_output, tier, price), _likely(likely_input, likely_output, tier, price)
+        _most(most_input, most_output, tier, price),
+        _likely(likely_input, likely_output, tier, price),
+        _most(most_input, unenforced_output, tier, price),
+        sent_length,
     )
 
 
-def plain_bounds_of(endpoint: str, body: dict[str, Any], body_bytes: int, price: Price | None) -> Bounds:
+def plain_bounds_of(
+    endpoint: str,
+    body: dict[str, Any],
+    body_bytes: int,
+    price: Price | None,
+    size: ModelSize | None = None,
+) -> Bounds:
     """
     Return the bounds of a request that passes through to *endpoint* as it is.
 
@@ -126,23 +172,29 @@ def plain_bounds_of(endpoint: str, body: dict[str, Any], body_bytes: int, price:
     many tokens a sound or a picture is made of.
     """
     uploads = endpoint in UPLOADS
-    most_input = (price.context if price else None) if uploads else body_bytes + REQUEST_OVERHEAD_TOKENS
+    size = size or ModelSize.of(price)
+    most_input = size.context if uploads else body_bytes + REQUEST_OVERHEAD_TOKENS
     likely_input = body_bytes // (FILE_BYTES_PER_TOKEN if uploads else BYTES_PER_TOKEN)
+    most_output = unenforced_output = size.max_output
     if endpoint in WITHOUT_OUTPUT:
-        most_output: int | None = 0
+        most_output = unenforced_output = 0
     elif endpoint == "completions":
-        most_output = _completion_tokens(body, price)
-    else:
-        most_output = price.max_output if price else None
+        most_output = _completion_tokens(body, length_bound(endpoint, body) or size.max_output)
+        unenforced_output = _completion_tokens(body, size.max_output)
     likely_output = LIKELY_OUTPUT_TOKENS if most_output is None else min(LIKELY_OUTPUT_TOKENS, most_output)
     return Bounds(
-        _most(most_input, most_output, None, price), _likely(likely_input, likely_output, None, price)
+        _most(most_input, most_output, None, price),
+        _likely(likely_input, likely_output, None, price),
+        _most(most_input, unenforced_output, None, price),
     )
 
 
-def _completion_tokens(body: dict[str, Any], price: Price | None) -> int | None:
-    """Without a length OpenAI's API gives 16 tokens, other servers what they like: the model's maximum."""
-    most = length_bound("completions", body) or (price.max_output if price else None)
+def _completion_tokens(body: dict[str, Any], most: int | None) -> int | None:
+    """
+    Return how many tokens come of *most* for each answer.
+
+    Without a length OpenAI's API gives 16 tokens, other servers what they like: the model's maximum.
+    """
     if most is None:
         return None
     prompt = body.get("prompt")
@@ -165,16 +217,48 @@ def _runs_tools(body: dict[str, Any], tools: list[Any]) -> bool:
     )
 
 
-def _most_output(surface: str, body: dict[str, Any], body_bytes: int, price: Price | None) -> int | None:
-    requested = length_bound(surface, body)
-    limits = [requested] if requested else []
-    if price and price.max_output:
-        limits.append(price.max_output)
-    if not limits:
-        return None
-    most = min(limits) * _choices(body)
-    most += body_bytes if body.get("prediction") else 0  # a wrong guess is billed as output
-    return min(most, UNBELIEVABLE_TOKENS)
+def _most_output(
+    surface: str, body: dict[str, Any], body_bytes: int, size: ModelSize
+) -> tuple[int | None, int | None, int]:
+    """
+    Return the bounds of the output, enforced and not, and the length that has to be sent for the first.
+
+    A length below what the Responses API takes is raised for accounts that speak only that.
+    """
+    requested, sent_length = length_bound(surface, body), 0
+    enforced: int | None
+    if requested is not None:
+        longest = max(requested, LEAST_RESPONSES_LENGTH) if surface == "chat" else requested
+        enforced = min(longest, size.max_output or longest)
+    elif size.max_output is None and size.assumed_output and surface in LENGTH_FIELDS:
+        enforced = sent_length = size.assumed_output
+    else:
+        enforced = size.max_output
+    wrong_guess = body_bytes if body.get("prediction") else 0  # it is billed as output
+
+    def of_all(tokens: int | None) -> int | None:
+        return None if tokens is None else min(tokens * _choices(body) + wrong_guess, UNBELIEVABLE_TOKENS)
+
+    return of_all(enforced), of_all(size.max_output), sent_length
+
+
+def _repeated_bytes(body: dict[str, Any]) -> int:
+    """
+    Return how many bytes may be sent twice: in JSON mode instructions are repeated in the input.
+
+    See `for_account`; on chat they are the system and developer messages.
+    """
+    text = body.get("text")
+    form = body.get("response_format") or (text.get("format") if isinstance(text, dict) else None)
+    if not isinstance(form, dict) or form.get("type") != "json_object":
+        return 0
+    turns = body.get("messages") or body.get("input")
+    told = [
+        turn
+        for turn in (turns if isinstance(turns, list) else ())
+        if isinstance(turn, dict) and turn.get("role") in INSTRUCTING
+    ]
+    return len(orjson.dumps([body.get("instructions"), told]))
 
 
 def _most(

@@ -27,6 +27,10 @@ FIGURES = (  # as in app/stores/lua/requests.lua
     *("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"),
     *("cost", "waste_cost", "first_ms", "total_ms"),
 )
+CHARGED = ("input_tokens", "output_tokens", "cost")  # what limits count
+# What may have been billed beyond the estimates in the figures above, where the upstream reported no
+# usage: strict limits are charged both.
+UNREPORTED = tuple(f"unreported_{name}" for name in CHARGED)
 
 
 class Total(NamedTuple):
@@ -70,27 +74,46 @@ class RowSums:
                 return
 
     def _add(self, row: dict[str, Any]) -> None:
-        counted = Counter(
-            {name: int(row[name]) for name in FIGURES if isinstance(row.get(name), int | float)}
-        )
-        if row["source"] != "corrected":
-            counted["requests"] = 1
-            counted["errors"] = int(row["status"] >= 400)
         hour = int(row["at_ms"] - row["at_ms"] % HOUR_MS) // 1000
         model = row.get("counted_as", row["model"])
-        who = f"{row['key']}|{row['account']}|{model}|"
-        for total, prefix in (
-            (Total(rollups.HOUR, hour), who),
-            (Total(rollups.DAY, int(row["day_ms"]) // 1000), who),
-            (Total(EVER, key_id=row["key"]), ""),
-        ):
-            sums = self.of[total]
-            for name, amount in counted.items():
-                sums[prefix + name] += amount
+        for account, counted in shares(row):
+            who = f"{row['key']}|{account}|{model}|"
+            for total, prefix in (
+                (Total(rollups.HOUR, hour), who),
+                (Total(rollups.DAY, int(row["day_ms"]) // 1000), who),
+                (Total(EVER, key_id=row["key"]), ""),
+            ):
+                sums = self.of[total]
+                for name, amount in counted.items():
+                    sums[prefix + name] += amount
         for account, figures in attempt_figures(row).items():
             for total in (Total(rollups.HOUR, hour), Total(rollups.DAY, int(row["day_ms"]) // 1000)):
                 for name, amount in figures.items():
                     self.of[total][f"{row['key']}|{account}|{model}|{name}"] += amount
+
+
+def shares(row: dict[str, Any]) -> list[tuple[str, Counter[str]]]:
+    """
+    Return what *row* counts for each account, as app/stores/lua/requests.lua books it.
+
+    A failed attempt that may have been billed counts for its own account, as no request.
+    """
+    own = Counter({name: int(row[name]) for name in (*FIGURES, *UNREPORTED) if _is_number(row.get(name))})
+    found = [(str(row["account"]), own)]
+    if row["source"] == "corrected":
+        return found  # of the last attempt alone
+    own["requests"] = 1
+    own["errors"] = int(row["status"] >= 400)
+    for attempt in row.get("charges") or row.get("attempts") or ():
+        if "input_tokens" in attempt:
+            figures = {name: int(attempt[name]) for name in (*CHARGED, *UNREPORTED) if name in attempt}
+            own.subtract(figures)
+            found.append((attempt["account"], Counter(figures)))
+    return found
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
 
 
 def stored_name(pool: str, total: Total) -> str:

@@ -22,6 +22,8 @@ LENGTH_FIELDS: Mapping[str, tuple[str, ...]] = {
     "completions": ("max_tokens",),
 }
 
+LEAST_RESPONSES_LENGTH = 16  # tokens; the Responses API refuses less, so less is raised for it
+
 
 def requested_lengths(surface: str, body: Mapping[str, Any]) -> list[int]:
     """Return the lengths (tokens) that *body* asks for by names which *surface* honours, first name first."""
@@ -36,3 +38,11 @@ def length_bound(surface: str, body: Mapping[str, Any]) -> int | None:
     Which of two names an upstream prefers is not known, so the larger one counts.
     """
     return max(requested_lengths(surface, body), default=None)
+
+
+def with_length(surface: str, body: dict[str, Any], kind: str, tokens: int) -> dict[str, Any]:
+    """Return *body*, which names no length, with one of *tokens* by the name that *kind* knows best."""
+    if kind == "chatgpt":
+        return body  # its backend takes none
+    name = "max_tokens" if surface == "chat" and kind == "compatible" else LENGTH_FIELDS[surface][0]
+    return {**body, name: tokens}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -28,6 +29,7 @@ WHATS = {
 }
 PERS = ("second", "minute", "hour", "day", "week", "month", "ever")
 MODES = ("strict", "balanced")
+COUNTING = ("output_tokens", "total_tokens", "cost")  # the limits that an answer's length counts under
 
 MOST = 10**13  # the scripts write 14 digits of a number, and what is held comes on top
 MOST_SHORT = 10**11  # per second and minute a unit is counted in thousandths and sixty-thousandths
@@ -64,6 +66,11 @@ def parse_limit(text: str, *, model: str | None = None, mode: str = "strict") ->
             raise _refused(f"A pattern of models {fault}")
         limit["model"] = pattern
     return limit
+
+
+def is_counted_strictly(limits: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a strict limit counts how long an answer is."""
+    return any(limit["mode"] == "strict" and limit["what"] in COUNTING for limit in limits)
 
 
 def describe(limit: dict[str, Any]) -> str:

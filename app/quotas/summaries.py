@@ -119,18 +119,14 @@ class SummaryBook:
 
 
 def _figures_of(row: dict[str, Any]) -> Iterator[rollups.Figure]:
-    who = row["key"], row["account"], row.get("counted_as", row["model"])
-    if row["source"] != "corrected":
-        yield rollups.Figure(*who, "requests", 1)
-        if row["status"] >= 400:
-            yield rollups.Figure(*who, "errors", 1)
-    for name in ledger.FIGURES:
-        amount = row.get(name)
-        if isinstance(amount, int | float) and amount:
-            yield rollups.Figure(*who, name, int(amount))
+    model = row.get("counted_as", row["model"])
+    for account, figures in ledger.shares(row):
+        for name, amount in figures.items():
+            if amount and name in FIGURES:
+                yield rollups.Figure(row["key"], account, model, name, amount)
     for account, figures in attempt_figures(row).items():
         for name, amount in figures.items():
-            yield rollups.Figure(who[0], account, who[2], name, amount)
+            yield rollups.Figure(row["key"], account, model, name, amount)
 
 
 def _read(text: str) -> Sums:

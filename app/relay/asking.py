@@ -11,6 +11,7 @@ from app.relay.call import Call
 from app.relay.patience import Patience
 from app.tracing import Trace
 from app.translation.for_account import Prepared
+from app.upstream.body import Body
 from app.upstream.client import Answer, Sending, UpstreamClient
 
 KEEP_ALIVE_GRACE_SECONDS = 0.05  # for the rest of the framing, or the connection is not worth keeping
@@ -65,12 +66,12 @@ class Asking:
             raise
         self.headers, self.status = answer.headers, answer.status
         try:
-            with self.call.cancellation.interrupting(answer.body.interrupt):
+            with self.call.cancellation.interrupting(lambda: self._interrupt(answer.body)):
                 yield from self._answered(answer)
         except BaseException:
             answer.body.close()
             raise
-        if self._was_cut:
+        if self.was_cut:
             answer.body.close()  # the upstream would go on producing, and billing, what nobody gets
         else:
             answer.body.finish(KEEP_ALIVE_GRACE_SECONDS)
@@ -81,9 +82,17 @@ class Asking:
     def _answered(self, answer: Answer) -> Ticks:
         raise NotImplementedError
 
+    def _interrupt(self, body: Body) -> None:
+        """End a wait for *body*: the request is cancelled. Must not wait for anything."""
+        body.interrupt()
+
     @property
-    def _was_cut(self) -> bool:
+    def was_cut(self) -> bool:
         """Whether the answer was ended by us, before its upstream did."""
+        return False
+
+    def exceeds(self, tokens: int) -> bool:
+        """Whether what was seen of the answer proves that it has more than *tokens*."""
         return False
 
     def _await(self, sending: Sending) -> Generator[None, None, Answer]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import orjson
 import structlog
 
-from app.errors import StreamIncomplete, UpstreamProtocolError
+from app.errors import ClientGone, StreamIncomplete, UpstreamError, UpstreamProtocolError
 from app.pool.account import Account
 from app.relay.asking import Asking, Ticks
 from app.relay.call import Call
 from app.relay.content_types import NO_CONTENT, essence_of
-from app.relay.cutting import cut_for
+from app.relay.cutting import cut_for, has_more_than
 from app.relay.patience import Patience
 from app.relay.wires import WIRES, translator_for
 from app.streaming.confusion import CONFUSED, not_understood
@@ -70,7 +71,11 @@ class Attempt(Asking):
 
     def _answered(self, answer: Answer) -> Ticks:
         _require_event_stream(answer)
-        yield from self._stream(answer.body)
+        try:
+            yield from self._stream(answer.body)
+        except (ClientGone, GeneratorExit):
+            self._read_usage(answer.body)
+            raise
 
     def _stream(self, body: Body) -> Ticks:
         ended = False
@@ -84,6 +89,26 @@ class Attempt(Asking):
             yield from self._sign_of_life()
         if events := self._understood(self._at_end):
             yield events
+
+    def _interrupt(self, body: Body) -> None:
+        if not (self._awaits_usage and isinstance(self.call.cancellation.error, ClientGone)):
+            super()._interrupt(body)
+
+    @property
+    def _awaits_usage(self) -> bool:
+        """Whether the answer is complete but for its usage."""
+        reader = self.reader
+        return not self._terminal and reader.error is None and reader.reported is None and reader.can_end()
+
+    def _read_usage(self, body: Body) -> None:
+        """Read on for the usage of a complete answer, although its client has left."""
+        self._patience.completed()
+        with suppress(UpstreamError, *CONFUSED):
+            while self._awaits_usage and (left := self._patience.grace_seconds()) > 0:
+                data = body.read(left)
+                if not data:
+                    return
+                self._observed(data)
 
     def _at_end(self) -> list[Event]:
         return self._release(self._shown(self._translator.end()), at_end=True)
@@ -110,6 +135,15 @@ class Attempt(Asking):
 
     def _taken(self, data: bytes) -> list[Event]:
         """Return what the client gets of one read; what follows a terminal event is dropped."""
+        events, stage = self._observed(data)
+        if self.call.keeps_raw:
+            self.raw += [event.payload.copy() for event in events if event.payload]
+        if stage is not Stage.QUIET:
+            self._patience.progressed()
+        return self._release(self._shown(self._translator.feed(events))) if events else []
+
+    def _observed(self, data: bytes) -> tuple[list[Event], Stage]:
+        """Return the events of one read, up to a terminal one, and how far the answer has come."""
         comments = self._decoder.comments
         events = self._decoder.feed(data) if data else self._decoder.flush()
         if self._decoder.comments != comments:
@@ -124,17 +158,13 @@ class Attempt(Asking):
                 self._terminal = True
                 del events[index + (self.reader.error is None) :]
                 break
-        if self.call.keeps_raw:
-            self.raw += [event.payload.copy() for event in events if event.payload]
-        if stage is not Stage.QUIET:
-            self._patience.progressed()
-        return self._release(self._shown(self._translator.feed(events))) if events else []
+        return events, stage
 
     def _ended(self, *, at_end_of_body: bool) -> bool:
         """Whether the answer is over, honestly. Raises what made it end otherwise."""
         if self.reader.error is not None:
             raise self.reader.error
-        if self._was_cut:
+        if self.was_cut:
             return True
         if self._terminal:
             if self.reader.finish is None:
@@ -150,12 +180,15 @@ class Attempt(Asking):
         return False
 
     @property
-    def _was_cut(self) -> bool:
-        return self._cut is not None and self._cut.cut is not None
+    def was_cut(self) -> bool:
+        return self._cut is not None and self._cut.was_made
+
+    def exceeds(self, tokens: int) -> bool:
+        return has_more_than(self.reader, tokens)
 
     def _shown(self, events: list[Event]) -> list[Event]:
         """Return *events* up to where the answer has to end."""
-        return events if self._cut is None else self._cut.feed(events)
+        return events if self._cut is None else self._cut.shown(events, self.reader)
 
     def _release(self, events: list[Event], *, at_end: bool = False) -> list[Event]:
         """Hold events back until a user could see something of them, so that failover stays possible."""
@@ -178,6 +211,9 @@ class Attempt(Asking):
             if not self.reader.can_end():
                 raise
             data = b""  # the answer is whole; what broke off was the formal end of its stream
+        if data and self.call.cancellation.error is not None:
+            with suppress(*CONFUSED):
+                self._observed(data)  # its usage may have come just now
         self.call.cancellation.check()
         return data
 

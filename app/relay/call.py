@@ -32,6 +32,8 @@ class Call:
     cancellation: Cancellation
     stream: bool = True  # false: the client gets one object, so until its end any account may give it
     on_cut: str = "fail"  # or "restart": what to do about a stream that is cut after its first event
+    sent_length: int = 0  # tokens; the length that upstreams are sent, where the caller names none
+    most_output: int | None = None  # tokens; where set, an answer that provably has more is cut
     body_bytes: int = 0  # size of the request as it came: no token has fewer than one byte
     include_usage: bool = False  # chat: the client asked for the usage chunk
     keep_codex_events: bool = False

@@ -15,7 +15,8 @@ import orjson
 from app.config import TimeLimits
 from app.errors import GatewayError, ModelNotFound, NotSupported
 from app.pool.account import Account
-from app.quotas.bounds import Bounds, bounds_of, plain_bounds_of
+from app.quotas.bounds import Bounds, ModelSize, bounds_of, plain_bounds_of
+from app.quotas.lengths import with_length
 from app.quotas.prices import Price
 from app.relay.attempt import Attempt
 from app.relay.call import Call
@@ -35,7 +36,7 @@ Begin = Callable[[Call, Account, Patience, UpstreamClient, Resumed | None], OneA
 @dataclass(frozen=True, slots=True)
 class Manner:
     fit: Callable[[Call], Fit]
-    bounds: Callable[[Call, Price | None], Bounds]
+    bounds: Callable[[Call, Price | None, ModelSize], Bounds]
     begin: Begin
     most_accounts: int | None = None  # that are asked in turn; None: as many as the tries last
     whole: bool = False  # whether upstreams answer all at once, after a long silence
@@ -56,7 +57,12 @@ _SILENCES = ("headers", "first_progress", "first_progress_reasoning", "idle", "i
 def _ask_model(
     call: Call, account: Account, patience: Patience, upstream: UpstreamClient, resumed: Resumed | None
 ) -> OneAttempt:
-    prepared = upstream_body(call.surface, call.body, account.kind, account.wires)
+    body = (
+        with_length(call.surface, call.body, account.kind, call.sent_length)
+        if call.sent_length
+        else call.body
+    )
+    prepared = upstream_body(call.surface, body, account.kind, account.wires)
     return Attempt(call, account, prepared, patience, upstream, resumed)
 
 
@@ -93,12 +99,12 @@ def _nobody_compacts(call: Call, kinds: Collection[str]) -> GatewayError:
 
 MODEL = Manner(
     fit=lambda call: fit_of(call.surface, call.body),
-    bounds=lambda call, price: bounds_of(call.surface, call.body, call.body_bytes, price),
+    bounds=lambda call, price, size: bounds_of(call.surface, call.body, call.body_bytes, price, size),
     begin=_ask_model,
 )
 COMPACT = Manner(
     fit=lambda call: UNFIT_TO_COMPACT,
-    bounds=lambda call, price: bounds_of(call.surface, call.body, call.body_bytes, price),
+    bounds=lambda call, price, size: bounds_of(call.surface, call.body, call.body_bytes, price, size),
     begin=_ask_to_compact,
     most_accounts=2,  # the work is long and dear: what two cannot do is told
     whole=True,
@@ -106,7 +112,7 @@ COMPACT = Manner(
 )
 PLAIN = Manner(
     fit=lambda call: UNFIT_TO_PASS_ON,
-    bounds=lambda call, price: plain_bounds_of(call.surface, call.body, call.body_bytes, price),
+    bounds=lambda call, price, size: plain_bounds_of(call.surface, call.body, call.body_bytes, price, size),
     begin=_ask_plainly,
     whole=True,
     absent=_nobody_passes_on,

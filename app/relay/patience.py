@@ -102,6 +102,10 @@ class Patience:
             self._complete = True
             self._until = self._clock() + SENTINEL_GRACE_SECONDS
 
+    def grace_seconds(self) -> float:
+        """Return how much longer a complete answer waits for its formal end."""
+        return min(self._until, self._deadline) - self._clock()
+
     def told_client(self) -> None:
         self._context.sent_at = self._clock()
 

@@ -36,9 +36,20 @@ class PlainReader:
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
+        self.ended = False  # whether the answer is whole
+        self.finish: str | None = None
+        self.calls = False
         self.service_tier: str | None = None
         self.output_bytes = 0  # UTF-8 bytes of the text in it
         self.deltas = 0
+
+    @property
+    def reported(self) -> Usage | None:
+        """The usage of the whole answer, None where none was reported."""
+        return self.usage if self.ended else None
+
+    def can_end(self) -> bool:
+        return self.ended
 
     def observe(self, payload: Any) -> None:
         if not isinstance(payload, dict):
@@ -102,6 +113,7 @@ class PlainAttempt(Asking):
         if not is_strict:  # callers' parsers are strict as well
             data = orjson.dumps(payload)
         self.reader.observe(payload)
+        self.reader.ended = True
         yield [self._shaped(data, payload)]
 
     def _shaped(self, data: bytes, payload: Any) -> Any:
@@ -123,6 +135,7 @@ class PlainAttempt(Asking):
             self.reader.observe(event.payload)
             self._done |= event is DONE
             self._ended |= event is DONE or event.type.endswith(ENDS)
+            self.reader.ended = self._ended
         if self._ended:
             self._patience.completed()
 

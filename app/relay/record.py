@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from app.errors import GatewayError, UpstreamError, UpstreamUnreachable
 from app.pool.verdicts import judge
 from app.quotas.bounds import Bounds
+from app.quotas.ledger import CHARGED, UNREPORTED
 from app.quotas.prices import Price, ceiling_cost
 from app.quotas.rows import bounded_row
-from app.quotas.tokens import tokens_of
+from app.quotas.tokens import BY_BYTES
 from app.relay.call import Call
+from app.relay.charging import Charge, charge_of, exceeded, may_have_billed
 from app.relay.decisions import Action, Stage, decide
 from app.relay.manners import OneAttempt
 from app.streaming.usage import Usage
 from schemas import bounds
 
 CLIENT_CLOSED = 499  # nginx's number for it: nobody was left to be told
+COUNTED = (*CHARGED, "ceiling_cost", *UNREPORTED)  # what limits count, of an attempt and of a row
 FIGURES = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
 
 
@@ -30,6 +34,7 @@ class Record:
         self.mark: dict[str, Any] = {}
         self.input_ratio = 1.0  # of what upstreams count to what we guess
         self.bounds = Bounds({}, {"input_tokens": 0})
+        self.unenforced = False  # whether the running attempt's account may bill more than the length
         self.price: Price | None = None  # of the model that was asked for
         self.status = 200
         self.row: dict[str, Any] = {}  # of the ledger, once it is settled
@@ -40,14 +45,23 @@ class Record:
         self.cache_id = ""  # of a caller who wants answers kept
         self.cache_hit = False
         self.last: OneAttempt | None = None
+        self.charge: dict[str, Any] | None = None  # of the attempt that failed last, if it may be billed
+        self._running = False  # whether the last attempt has not ended yet
+
+    @property
+    def held(self) -> dict[str, int]:
+        """What is reserved for the running attempt, by limit name."""
+        return self.bounds.unenforced if self.unenforced else self.bounds.most
 
     def admitted(self, choice: dict[str, Any]) -> None:
         self.limits = choice.get("limits") or []
         self.admitted_ms = choice["now"]
         self.account = choice["account"]
 
-    def attempt(self, attempt: OneAttempt) -> None:
-        self.last = attempt
+    def attempt(self, attempt: OneAttempt, choice: Mapping[str, Any]) -> None:
+        """Begin *attempt*, for which *choice* of the store has reserved."""
+        self.unenforced = bool(choice.get("unenforced"))
+        self.last, self.charge, self._running = attempt, None, True
         self.account, self.account_name = attempt.account.id, attempt.account.name
         self.ignored = attempt.prepared.ignored
         self.attempts.append({"account": attempt.account.id, "wire": attempt.prepared.wire})
@@ -58,15 +72,22 @@ class Record:
         told["error"] = error.code
         if isinstance(error, UpstreamUnreachable) and error.sent:
             told["maybe_billed"] = True  # the upstream may have served a request it did not answer
-        attempt = self.last
+        attempt, self._running = self.last, False
         verdict = judge(error, attempt.account.kind, attempt.call.model) if attempt else judge(error)
         action = decide(verdict.failure, Stage.AFTER if attempt and attempt.committed else Stage.BEFORE)
         told |= {"failure": verdict.failure.value, "action": action.value}
         told["scope"] = verdict.consequence.scope.value
-        if attempt is not None and (attempt.reader.usage or attempt.reader.output_bytes):
-            usage = attempt.reader.usage or self._estimate(attempt)[0]
-            told["wasted_tokens"] = usage.total_tokens
-            self.waste_cost += self._cost(attempt, usage, None).get("cost", 0)
+        if attempt is not None and may_have_billed(error, attempt, verdict.failure):
+            self._charge_failed(attempt, told)
+
+    def _charge_failed(self, attempt: OneAttempt, told: dict[str, Any]) -> None:
+        figures = self._figures(attempt, self._charge_of(attempt, failed=True))
+        charged = {name: figures[name] for name in COUNTED if name in figures}
+        self.charge = {"account": attempt.account.id, **charged}
+        told |= charged | ({"counted_by": figures["counted_by"]} if "counted_by" in figures else {})
+        if wasted := charged["input_tokens"] + charged["output_tokens"]:
+            told["wasted_tokens"] = wasted
+        self.waste_cost += charged.get("cost", 0)
 
     def excluded_accounts(self) -> set[str]:
         """Return the ids of the accounts that failed in a way that they would repeat."""
@@ -91,6 +112,7 @@ class Record:
 
     def settlement(self, call: Call, total_seconds: float) -> dict[str, Any]:
         """Return what settle.lua takes: the mark on the last account, and the ledger row."""
+        mark = self.mark | (self.exceeded() if self._running else {})
         row: dict[str, Any] = {
             "id": call.request_id,
             "at_ms": self.admitted_ms or round(call.key.now * 1000),
@@ -111,40 +133,69 @@ class Record:
         }
         row |= {name: value for name, value in notes.items() if value}
         self.row = row = bounded_row(row)
-        return {"id": call.request_id, "mark": self.mark, "row": row}
+        return {"id": call.request_id, "mark": mark, "row": row}
+
+    def exceeded(self) -> dict[str, Any]:
+        """Return what a mark says where the last attempt was billed more than the length it had."""
+        told = exceeded(self.last, self.held) if self.last and not self.unenforced else None
+        return {"exceeded": told} if told else {}
 
     def _usage(self, call: Call) -> dict[str, Any]:
-        """Usage as the upstream told it, else an estimate of what it produced; and what it cost."""
-        attempt = self.last
-        if self.cache_hit:
-            return {"source": "cache", "input_tokens": 0, "output_tokens": 0, "cost": 0}
-        if attempt is None:
-            return {"source": "estimated", "input_tokens": 0, "output_tokens": 0, "cost": 0}
-        usage, told = attempt.reader.usage, {"source": "upstream"}
-        if usage is None:
-            usage, counted_by = self._estimate(attempt)
-            told = {"source": "estimated", "counted_by": counted_by}
-        if tier := self.tier(call):
-            told["tier"] = tier
-        figures = {name: getattr(usage, name) for name in FIGURES}
-        counted = {name: value for name, value in figures.items() if value is not None}
-        return told | counted | self._cost(attempt, usage, tier)
+        """Return what all attempts used, as far as it was reported, else estimated; and what it cost."""
+        nothing = {"input_tokens": 0, "output_tokens": 0, "cost": 0}
+        if self.cache_hit or self.last is None:
+            return {"source": "cache" if self.cache_hit else "estimated", **nothing}
+        failed = [attempt for attempt in self.attempts if "input_tokens" in attempt]
+        charge = self._charge_of(self.last) if self._running else Charge(Usage(0, 0, 0))
+        own = self._figures(self.last, charge)
+        if self._running and charge.most is not None:
+            own["unreported"] = self._reason(self.last)
+        for attempt in failed:
+            if "counted_by" in attempt:
+                own = {"counted_by": attempt["counted_by"], "unreported": "failed"} | own
+        reported = "counted_by" not in own and (self._running or failed)
+        told = {"source": "upstream"} if reported else {"source": "estimated", "counted_by": BY_BYTES}
+        return told | own | _summed([own, *failed])
+
+    def _reason(self, attempt: OneAttempt) -> str:
+        """Return why the usage of an attempt that did not fail is not known."""
+        if attempt.was_cut:
+            return "cut"
+        if self.status == CLIENT_CLOSED:
+            return "client_left"
+        return "not_reported" if self.status == 200 else "failed"
 
     def tier(self, call: Call) -> str | None:
         """Return what the answer is billed as: the upstream's word, else what was asked for."""
         told = self.last.reader.service_tier if self.last else None
         return told or bounds.text(call.body.get("service_tier"), bounds.MAX_TIER_CHARS)
 
-    def _estimate(self, attempt: OneAttempt) -> tuple[Usage, str]:
+    def _charge_of(self, attempt: OneAttempt, *, failed: bool = False) -> Charge:
         """
-        Return what *attempt* probably used, and how that was counted; never more than it was allowed.
+        Return what *attempt* is charged.
 
-        One that failed before it produced anything has not read anything either.
+        Of one that failed before it produced anything the estimate is that nothing was read either.
         """
-        produced, counted_by = tokens_of(attempt.reader.output_bytes, attempt.reader.deltas)
-        produced = min(produced, self.bounds.most.get("output_tokens", produced))
-        read = self._read() if produced or self.status in (200, CLIENT_CLOSED) else 0
-        return Usage(read, produced, read + produced), counted_by
+        produced = attempt.reader.output_bytes
+        reads = produced or (not failed and self.status in (200, CLIENT_CLOSED))
+        return charge_of(attempt, self.held, self._read() if reads else 0)
+
+    def _figures(self, attempt: OneAttempt, charge: Charge) -> dict[str, Any]:
+        """Return the figures of a ledger row that *charge* comes to."""
+        tier = attempt.reader.service_tier or attempt.call.body.get("service_tier")
+        figures = {name: getattr(charge.usage, name) for name in FIGURES}
+        told = {name: value for name, value in figures.items() if value is not None}
+        told |= {"tier": tier} if tier else {}
+        told |= self._cost(attempt, charge.usage, tier)
+        if charge.most is None:
+            return told
+        most_input, most_output = charge.most
+        most = {"input_tokens": most_input, "output_tokens": most_output}
+        if self.price is not None and attempt.account.kind != "demo" and None not in charge.most:
+            requested = attempt.call.body.get("service_tier")
+            most["cost"] = self.price.most(most_input or 0, most_output or 0, requested)
+        beyond = {f"unreported_{name}": (amount or 0) - told.get(name, 0) for name, amount in most.items()}
+        return told | {"counted_by": charge.counted_by} | {name: n for name, n in beyond.items() if n > 0}
 
     def _read(self) -> int:
         """The likely input, as this model's upstreams have been counting it; some of something."""
@@ -159,3 +210,12 @@ class Record:
         if self.price is None:
             return {"ceiling_cost": ceiling_cost(usage), "price": "none"}
         return {"cost": self.price.cost(usage, tier), "price": self.price.version}
+
+
+def _summed(parts: list[dict[str, Any]]) -> dict[str, int]:
+    """Return what limits count of all *parts*; a row of a model without a price has no cost."""
+    return {
+        name: sum(part.get(name, 0) for part in parts)
+        for name in COUNTED
+        if any(name in part for part in parts)
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 from app.errors import (
@@ -10,6 +11,7 @@ from app.errors import (
     NeverFits,
     QuotaExceeded,
     StoreUnavailable,
+    UpstreamError,
 )
 from app.formatting import count, duration, exact_dollars, limit_name, quantity
 from app.relay.absence import absence
@@ -17,12 +19,24 @@ from app.relay.absence import absence
 HELD_RETRY_SECONDS = 2.0  # other requests hold it and may end at any time
 MAX_CANDIDATES = 16  # that a recorded refusal names
 
+RAISE_OR_ADD = (
+    "raise the limit, make it balanced, or add an account that keeps lengths, such as an OpenAI API key"
+)
+ADD_SIZE = "set the model's maximum output (poolgate price set), or " + RAISE_OR_ADD
+
 
 def refusal(reply: dict[str, Any], *, native_field: str | None) -> GatewayError:
     """Return the error for an admission's *reply*; *native_field* made some accounts unfit."""
     error = _error(reply, native_field)
     error.admission = admission_of(reply)
     return error
+
+
+def not_tried_again(error: UpstreamError, reply: dict[str, Any]) -> UpstreamError:
+    """Return *error*, what the last attempt met, with the limit in *reply* that had no room for another."""
+    told = copy(error)
+    told.message = f"{error.message}. It was not tried again: {_over_limit(reply).message}"
+    return told
 
 
 def admission_of(reply: dict[str, Any]) -> dict[str, Any]:
@@ -52,14 +66,17 @@ def _over_limit(reply: dict[str, Any]) -> QuotaExceeded:
     limit, amount = reply["limit"], reply["amount"]
     owner = "This API key's" if limit.get("scope") != "pool" else "The pool's"
     name = f"{owner} limit of {limit_name(limit)}"
+    unenforced = bool(reply.get("unenforced"))
+    if unenforced:
+        name = f"Only accounts that may bill more than the requested length are available. {name}"
     match reply["why"]:
         case "never":
-            return NeverFits(
-                f"{name} can never fit this request, which may use up to {quantity(amount, limit['what'])}; "
-                "ask for less, for example with a smaller maximum output"
-            )
+            most = quantity(amount, limit["what"])
+            remedy = RAISE_OR_ADD if unenforced else "ask for less, for example with a smaller maximum output"
+            return NeverFits(f"{name} can never fit this request, which may use up to {most}; {remedy}")
         case "unbounded":
-            return NeverFits(f"{name} is strict and this request has no upper bound; {_how_to_bound(limit)}")
+            remedy = ADD_SIZE if unenforced else _how_to_bound(limit)
+            return NeverFits(f"{name} is strict and this request has no upper bound; {remedy}")
         case "held":
             return QuotaExceeded(
                 f"{name} is reserved by other running requests ({_standing(reply)}); try again in "

@@ -19,10 +19,12 @@ from app.pool.known_models import KnownModels
 from app.pool.refresh import TokenRefresher
 from app.pool.settings import settings_from
 from app.quotas.books import Books
-from app.quotas.bounds import Bounds
+from app.quotas.bounds import Bounds, ModelSize
 from app.quotas.calendar import Calendar
 from app.quotas.calibration import Calibration
+from app.quotas.limits import is_counted_strictly
 from app.quotas.price_book import PriceBook
+from app.quotas.prices import Price
 from app.relay.active import ActiveCalls
 from app.relay.affinity import holding_of
 from app.relay.alternatives import Alternatives
@@ -92,7 +94,9 @@ class Relay:
         manner = manner_of(call)
         fit = manner.fit(call)
         record.price = self._prices.table(call.key.pool, call.key.prices).find(call.model)
-        record.bounds = manner.bounds(call, record.price)
+        strict = is_counted_strictly(call.key.limits)
+        record.bounds = manner.bounds(call, record.price, self._size(call, record.price, strict=strict))
+        call.sent_length = record.bounds.sent_length
         record.input_ratio = self._calibration.ratio(call.model)
         ask = self._ask(call, record.bounds, fit)
         started = self._clock()
@@ -126,9 +130,10 @@ class Relay:
 
     def _calibrate(self, call: Call, record: Record, row: dict[str, Any]) -> None:
         if row["source"] == "upstream":
-            self._calibration.learn(
-                call.model, record.bounds.likely.get("input_tokens", 0), row["input_tokens"]
-            )
+            usage = record.last.reader.reported if record.last else None
+            if usage is not None:
+                guessed = record.bounds.likely.get("input_tokens", 0)
+                self._calibration.learn(call.model, guessed, usage.input_tokens)
 
     def _admitted(
         self, call: Call, ask: dict[str, Any], manner: Manner, fit: Fit, context: RequestContext
@@ -196,6 +201,8 @@ class Relay:
 
         def begin(choice: dict[str, Any], resumed: Resumed | None) -> OneAttempt:
             account = self._accounts.get(call.key.pool, choice["account"], choice["version"])
+            bounded = not choice.get("unenforced") and is_counted_strictly(call.key.limits)
+            call.most_output = record.bounds.most.get("output_tokens") if bounded else None
             own = limits if resumed is None else shortened(limits)
             patience = self._patience(call, fit, record, account, own, context)
             return manner.begin(call, account, patience, self._upstream, resumed)
@@ -204,7 +211,7 @@ class Relay:
             call,
             record,
             begin=begin,
-            report=lambda told: self._scripts.run_json("report", call.key.pool, ask | told),
+            report=lambda told: self._report(call, ask | told),
             renew=lambda account: self._refresher.refresh_after_401(call.key.pool, account),
             context=context,
             budget=budget,
@@ -240,6 +247,17 @@ class Relay:
         """Return until when the store may answer an admission that begins now, in its own Unix ms."""
         return int((self._store_now(call) + self._settings.store_timeout_seconds) * 1000)
 
+    def _report(self, call: Call, ask: dict[str, Any]) -> dict[str, Any]:
+        """Report an attempt by the calendar of now: its request may be older than a window."""
+        calendar = self._calendar.windows(call.key.zone, self._store_now(call))
+        return self._scripts.run_json("report", call.key.pool, ask | {"calendar": calendar})
+
+    def _size(self, call: Call, price: Price | None, *, strict: bool) -> ModelSize:
+        """Return how large the model is; where no strict limit counts, nothing has to be assumed."""
+        settings = settings_from(call.key.settings)
+        assumed = (settings.assumed_context_tokens, settings.assumed_output_tokens) if strict else ()
+        return ModelSize.of(price, *assumed)
+
     def _store_now(self, call: Call) -> float:
         """Return what the store's clock shows, as far as we know: Unix seconds."""
         return call.key.now + time.monotonic() - call.key.looked_up_at
@@ -264,5 +282,6 @@ class Relay:
             "sticky_ms": sticky_ms,
             "calendar": self._calendar.windows(call.key.zone, call.key.now),
             "bounds": bounds.most,
+            **({"unenforced_bounds": bounds.unenforced} if bounds.unenforced != bounds.most else {}),
             "estimates": bounds.likely,
         }

@@ -37,6 +37,7 @@ from app.relay.decisions import (
 )
 from app.relay.manners import OneAttempt
 from app.relay.record import Record
+from app.relay.refusals import not_tried_again
 from app.relay.retry_budget import RetryBudget, Target
 from app.translation.resume import Resumed
 
@@ -107,7 +108,7 @@ class Route:
                 with self._counted(choice["account"], is_retry=is_retry):
                     attempt = self._begin(choice, self._resumed())
                     self._context.attempts += 1
-                    self._record.attempt(attempt)
+                    self._record.attempt(attempt, choice)
                     yield from self._delivering(attempt)
                 self._record.mark = OK | _windows_told(attempt)
                 return
@@ -188,6 +189,7 @@ class Route:
         action = decide(verdict.failure, Stage.AFTER if attempt.committed else Stage.BEFORE)
         agreed = self._agrees(verdict, action, attempt.account)
         self._record.mark = self._mark(attempt, error, verdict) | _windows_told(attempt)
+        self._record.mark |= self._record.exceeded()
         told = self._failed = for_client(error, verdict, self._call.surface, self._call.model)
         if action is Action.TELL or agreed or self._spent():
             raise told
@@ -199,6 +201,8 @@ class Route:
             raise told
         while True:
             reply = self._told(choice, told)
+            if reply.get("refused") == "limit":
+                raise not_tried_again(told, reply)
             wait = self._wait_for(reply, choice, verdict.failure, error)
             if wait is None or not self._may_wait(wait):
                 raise _of_pool(reply, verdict, error) or told
@@ -253,6 +257,7 @@ class Route:
         ask = {
             "attempt": choice["attempt"],
             "mark": self._record.mark,
+            **({"charge": self._record.charge} if self._record.charge else {}),
             "tried": self._tried,
             "never": self._never,
         }

@@ -27,6 +27,7 @@ _BASE = ("clock", "keys", "check")
 _ACCOUNTS = (*_BASE, "policy", "accounts")
 _SIGN_INS = (*_ACCOUNTS, "back", "sign_ins")
 _REQUESTS = (*_BASE, "policy", "windows", "accounts", "attempts", "requests")
+_RESERVING = (*_REQUESTS, "reserving")
 _DOORS = (*_BASE, "doors")
 
 PARTS: dict[str, tuple[str, ...]] = {
@@ -38,8 +39,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "change_key": _BASE,
     "remove_key": _BASE,
     "close_audit": _BASE,
-    "admit": (*_REQUESTS, "prospects"),
-    "report": _REQUESTS,
+    "admit": (*_RESERVING, "prospects"),
+    "report": _RESERVING,
     "settle": _REQUESTS,
     "missing": _BASE,
     "record_refusals": _REQUESTS,

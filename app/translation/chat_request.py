@@ -30,7 +30,7 @@ from app.translation.tools import flat_choice, flat_tools, web_search_tool
 
 Body = dict[str, Any]
 
-MIN_OUTPUT_TOKENS = 16  # the Responses API refuses less
+MIN_OUTPUT_TOKENS = 16  # the Responses API refuses less; as app.quotas.lengths has it
 LOGPROBS = "message.output_text.logprobs"
 KEPT = (*SAME_NAME, "parallel_tool_calls", "client_metadata")
 

@@ -32,6 +32,8 @@ PLACES = {
     "response.reasoning_summary_text": Place("text", "summary", "summary_index", "summary_text"),
     "response.function_call_arguments": Place("arguments"),
     "response.custom_tool_call_input": Place("input"),
+    "response.mcp_call_arguments": Place("arguments"),
+    "response.code_interpreter_call_code": Place("code"),
 }
 PART_DONE = {"content": "response.content_part.done", "summary": "response.reasoning_summary_part.done"}
 INCOMPLETE = {"reason": "max_output_tokens"}
@@ -68,7 +70,7 @@ class _OpenText:
 class ResponsesCut(Gated):
     """A `Gated` stream of Responses events."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int | None) -> None:
         super().__init__(max_bytes)
         self._response: Payload = {}
         self._open: dict[int, Payload] = {}  # items by output index
@@ -88,12 +90,19 @@ class ResponsesCut(Gated):
         if kind.endswith(".done"):
             self._note_done(kind, payload)
         if kind in ("response.created", "response.in_progress"):
-            self._response = payload["response"]
-        elif kind == "response.output_item.added":
-            self._open[payload["output_index"]] = payload["item"]
+            response = payload.get("response")
+            self._response = response if isinstance(response, dict) else self._response
+        elif kind.startswith("response.output_item."):
+            self._note_item(kind, payload.get("output_index", 0), payload.get("item"))
+
+    def _note_item(self, kind: str, place: Any, item: Any) -> None:
+        if not isinstance(place, int) or not isinstance(item, dict):
+            return  # nothing that could be closed
+        if kind == "response.output_item.added":
+            self._open[place] = item
         elif kind == "response.output_item.done":
-            self._open.pop(payload["output_index"], None)
-            self._done[payload["output_index"]] = payload["item"]
+            self._open.pop(place, None)
+            self._done[place] = item
 
     def _note_done(self, kind: str, payload: Payload) -> None:
         """Remember what is closed already, as the upstream told it."""
@@ -102,8 +111,8 @@ class ResponsesCut(Gated):
             if at != payload.get("output_index") or index != payload.get(place.position, 0):
                 continue
             if parts and kind == PART_DONE[parts]:
-                text.whole = payload["part"]
-            elif not parts and kind == text.stem + ".done":
+                text.whole = payload.get("part")
+            elif not parts and kind == text.stem + ".done" and place.key in payload:
                 text.whole = {place.key: payload[place.key]}
 
     def _delta(self, event: Event, stem: str) -> None:
@@ -120,6 +129,9 @@ class ResponsesCut(Gated):
             self._out.append(Event({**payload, "delta": shown, **logprobs}))
         elif self._sequence_number is not None:
             self._sequence_number -= 1  # this event is not sent
+        self._finish()
+
+    def _end(self) -> None:
         self._finish()
 
     def _finish(self) -> None:
@@ -144,7 +156,7 @@ class ResponsesCut(Gated):
             if at == index:
                 events, closed = text.closed()
                 if parts:
-                    item[parts] = [*item.get(parts, ()), closed]
+                    item[parts] = [*(item.get(parts) or ()), closed]
                 else:
                     item.update(closed)
                 for event in events:

@@ -21,6 +21,7 @@ class OutputGate:
 
     def __init__(self, max_bytes: int | None = None, stops: tuple[str, ...] = ()) -> None:
         self.cut: str | None = None
+        self.passes_all = max_bytes is None and not any(stops)
         self._left = max_bytes
         self._stops = tuple(stop for stop in stops if stop)
         self._held = ""
@@ -76,6 +77,17 @@ class Gated:
                 self._take(event)
         out, self._out = self._out, []
         return out
+
+    def end(self) -> list[Event]:
+        """Return the end of an answer that is too long, though what the client was given is not."""
+        self._gate.cut = LENGTH
+        self._end()
+        out, self._out = self._out, []
+        return out
+
+    def _end(self) -> None:
+        """Put into `_out` the end of the answer as far as it came."""
+        raise NotImplementedError
 
     def _take(self, event: Event) -> None:
         """Put into `_out` what may be shown of *event*, and the end where that is the cut."""

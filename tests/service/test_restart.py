@@ -33,7 +33,10 @@ def test_the_same_answer_is_gone_on_with(two: PoolOfTest, upstream: ScriptedUpst
     assert streamed_text(surface, events) == TEXT
     assert not any("error" in event for event in events if surface == "chat" and event != "[DONE]")
     (row,) = two.wait_for_rows(1)
-    assert (row["status"], len(row["attempts"]), row["source"]) == (200, 2, "upstream")
+    assert (row["status"], len(row["attempts"]), row["source"]) == (200, 2, "estimated")
+    cut = row["attempts"][0]
+    assert cut["output_tokens"] > 0
+    assert row["unreported"] == "failed"
     assert two.open_leases() == 0
 
 

@@ -6,7 +6,7 @@
 -- chosen is in `out` with the time at which it is due again (+inf: a person is needed).
 
 local FIELDS = { 'offer', 'weight', 'cap', 'in_flight', 'pass', 'group', 'used_1', 'used_2', 'reset_1',
-  'reset_2', 'version', 'probe', 'state', 'errors', 'since_ms' }
+  'reset_2', 'version', 'probe', 'state', 'errors', 'since_ms', 'exceeded' }
 local STEP = 4 -- heads read at a time
 local MOST_SEEN = 32 -- and reported at most, where many are overloaded
 local MAX_RESTING = 64 -- models remembered for each account: as resting, and as many again as missing
@@ -21,7 +21,7 @@ local function read_account(id, now)
   local a = { id = id, now = now, offer = v[1], weight = tonumber(v[2]), cap = tonumber(v[3]), in_flight = tonumber(v[4]) or 0,
     pass = tonumber(v[5]) or 0, group = tonumber(v[6]) or 0, version = tonumber(v[11]),
     tested = v[12] and v[12] ~= '0' and v[12] or nil, state = v[13], errors = tonumber(v[14]) or 0,
-    since = tonumber(v[15]) or now, spare = 1, reset_ms = 0 }
+    since = tonumber(v[15]) or now, exceeded = v[16], spare = 1, reset_ms = 0 }
   a.probe = a.tested ~= nil
   for window = 1, 2 do
     local used, reset = tonumber(v[6 + window]), tonumber(v[8 + window])
@@ -258,6 +258,12 @@ local function limit_second(a, mark, policy, now)
   put_out(a, policy, { state = 'burst_limited', reason = 'several models are limited', until_ms = back, retest_ms = back }, now)
 end
 
+-- Whether what an account bills never exceeds the length that a request names. The ChatGPT backend takes no
+-- length and may reason unseen; any other account is taken at its word until it has billed more.
+local function enforces(a)
+  return not a.exceeded and string.match(a.offer, '^%a+:(%a+):') ~= 'chatgpt'
+end
+
 -- What an answer did to an account. mark is one of
 --   {ok}                                        it answered: clear what was held against it
 --   {state, reason, wait_ms, retest_wait_ms}    the upstream said so; a retest of 0: a person is needed,
@@ -267,7 +273,8 @@ end
 --   {model, why, wait_ms}                       this model rests there: it is missing, overloaded or limited;
 --                                               the account is well
 -- and may carry windows = {{used percent, reset ms[, seconds]}, …}, what the upstream says of its usage
--- windows, primary and secondary; null: nothing.
+-- windows, primary and secondary; null: nothing. It may carry exceeded = JSON of an answer that was billed with
+-- more output than its request allowed; the first is remembered, until an operator removes it.
 local function apply_mark(id, mark, now, policy)
   local a = read_account(id, now)
   if not a then return end
@@ -277,6 +284,7 @@ local function apply_mark(id, mark, now, policy)
       if w[3] then redis.call('HSET', account_key(id), 'length_' .. i, w[3]) end
     end
   end
+  if mark.exceeded then redis.call('HSETNX', account_key(id), 'exceeded', mark.exceeded) end
   if mark.ok then
     if a.errors > 0 or a.probe then
       redis.call('HSET', account_key(id), 'errors', 0, 'probe', '0')
@@ -355,7 +363,8 @@ local function offers_for(ask)
     for _, offer in ipairs(redis.call('SMEMBERS', offering_key(of))) do
       local wires, kind = string.match(offer, '^(%a+):(%a+):')
       if (ask.wire == '' or string.find(wires, ask.wire, 1, true))
-        and (not ask.kinds or string.find(ask.kinds, kind, 1, true)) and not unfit_kinds[kind] then
+        and (not ask.kinds or string.find(ask.kinds, kind, 1, true)) and not unfit_kinds[kind]
+        and not (ask.enforcing_only and kind == 'chatgpt') then
         if kind == 'demo' and demo == nil then demo = ask.demo and demo_serves(ask.model) or false end
         if kind ~= 'demo' or demo then found[offer] = true end
       end
@@ -367,6 +376,7 @@ end
 -- Says why *id* may not serve this request although it is ready, or nothing if it may.
 local function unfit(id, ask, tried, any_rested, now)
   if tried[id] then return 'tried' end
+  if ask.enforcing_only and redis.call('HEXISTS', account_key(id), 'exceeded') == 1 then return 'may exceed its length' end
   return any_rested and model_rest(id, ask.model, now) or nil
 end
 
@@ -397,7 +407,7 @@ end
 local function group_of(s) return math.floor((s + 2e11) / 1e12) end
 
 -- Picks the account with the lowest score. ask = {model, wire, unfit_kinds, demo, allowed (set or nil),
--- tried (list), affinity, pin}; seen collects {id, score, why not} of whoever was looked at, the score
+-- tried (list), affinity, pin, enforcing_only (only accounts that `enforces` is true of)}; seen collects {id, score, why not} of whoever was looked at, the score
 -- false of an account that could have been by affinity alone.
 local function pick(ask, now, policy, seen)
   local pin = pinned_to(ask)

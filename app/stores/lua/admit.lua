@@ -2,11 +2,12 @@
 -- KEYS[1]  root of the pool
 -- ARGV[1]  JSON {id, key, model, endpoint, wire, unfit_kinds, demo, affinity, pin, ttl_ms, sticky_ms,
 --          conversation, calendar: {per: [start, end, next end]}, bounds: {input_tokens, output_tokens, cost},
---          estimates: {the same}, by_ms}; an amount that cannot be bounded is absent; by_ms, if
---          there, is when whoever asks has given up
--- Returns  JSON: {account, version, attempt, by, now, probe, limits} or
+--          estimates: {the same}, unenforced_bounds: {the same} where they differ by account, by_ms};
+--          see reserving.lua; by_ms, if there, is when the client has given up
+-- Returns  JSON: {account, version, attempt, by, now, probe, unenforced, limits} or
 --          {refused: key | limit | no_accounts | conversation | calendar | settled | late, …}; where no account is free:
---          rest_ms until the first that could serve is back (absent: unknown), and how many are busy.
+--          rest_ms until the first that could serve is back (absent: unknown), and how many are busy. unenforced says
+--          which of the two bounds is held, or, of a limit, which does not fit: accounts that take the smaller are away.
 -- All checks come before any charge: a refusal costs nothing. A second call with the same id
 -- returns what the first one got.  Invariant: settled + held <= max for every strict limit.
 local ask, now = cjson.decode(ARGV[1]), clock()
@@ -33,61 +34,41 @@ end
 sweep(now, policy, SWEEP)
 wake_due(now, policy)
 
-local function amount_of(limit)
-  if limit.what == 'requests' or limit.what == 'parallel_requests' then return 1 end
-  local amounts = limit.mode == 'balanced' and ask.estimates or ask.bounds
-  if limit.what == 'total_tokens' then
-    return amounts.input_tokens and amounts.output_tokens and amounts.input_tokens + amounts.output_tokens
-  end
-  return amounts[limit.what]
-end
-for _, amounts in ipairs({ ask.bounds, ask.estimates }) do
-  for what, amount in pairs(amounts) do amounts[what] = amount < MOST and math.max(0, math.ceil(amount)) or nil end
-end
-
-local takes, refusal = {}, nil
-local function refuse(limit, why, wait_ms, g, amount)
-  local worse = { never = 3, unbounded = 2, spent = 1, held = 0 }
-  if refusal and (worse[refusal.why] > worse[why] or (refusal.why == why and refusal.wait_ms >= wait_ms)) then return end
-  refusal = { refused = 'limit', why = why, wait_ms = wait_ms, limit = limit, amount = amount, now = now,
-    settled = g and g.settled or 0, held = g and g.held or 0, reset_ms = g and g.reset or 0 }
-end
-for _, limit in ipairs(limits_for(k[3], p[2], ask.model)) do
-  local amount, g = amount_of(limit), gauge(limit, now, ask.calendar)
-  if not g then return cjson.encode({ refused = 'calendar', now = now }) end
-  if not amount then
-    refuse(limit, 'unbounded', 0, g, 0)
-  else
-    local o = obstacle(limit, amount, g, now)
-    if o then refuse(limit, o.why, o.wait_ms, g, amount) end
-    takes[#takes + 1] = { limit, amount, g }
-  end
-end
+round_amounts(ask)
+local limits = limits_for(k[3], p[2], ask.model)
+local gauges = read_gauges(limits, now, ask.calendar)
+if not gauges then return cjson.encode({ refused = 'calendar', now = now }) end
+local refusal = refusal_of(limits, gauges, ask, nil, now)
 if refusal then return cjson.encode(refusal) end
+local larger = ask.unenforced_bounds and refusal_of(limits, gauges, ask, true, now)
 
 ask.allowed = account_set(k[4])
+ask.enforcing_only = larger and true
 local seen = {}
 local id, by = pick(ask, now, policy, seen)
 if not id then
+  if larger then
+    ask.enforcing_only = nil
+    if pick(ask, now, policy, {}) then return cjson.encode(larger) end
+  end
   local none = absence(ask, now)
   none.seen = seen
   none.rest_ms, none.busy = prospects(ask, now)
   return cjson.encode(none)
 end
 
-local holds, standing = {}, {}
-for _, t in ipairs(takes) do
-  local limit, amount, g = t[1], t[2], t[3]
-  holds[#holds + 1] = take(limit, amount, g, now, limit.what == 'requests')
-  standing[#standing + 1] = { limit.id, limit.what, limit.per, limit.max,
-    limit.max - g.settled - g.held, g.reset, limit.scope }
-end
 local chosen, why = choice(id, by, 1, seen, now, policy)
+local holds, standing = reserve(limits, gauges, ask, chosen.unenforced, now), {}
+for i, limit in ipairs(limits) do
+  local g = gauges[i]
+  standing[i] = { limit.id, limit.what, limit.per, limit.max, limit.max - g.settled - g.held, g.reset, limit.scope }
+end
 chosen.limits = standing
 local reply = cjson.encode(chosen)
 redis.call('HSET', request_key(ask.id), 'key', ask.key, 'account', id, 'attempt', 1, 'model', ask.model,
   'endpoint', ask.endpoint, 'affinity', ask.affinity, 'started_ms', now,
-  'day_ms', calendar_window('day', now, ask.calendar) or now - now % 86400000, 'bounds', cjson.encode(ask.bounds), 'holds', cjson.encode(holds), 'why', why, 'choice', reply)
+  'day_ms', calendar_window('day', now, ask.calendar) or now - now % 86400000, 'bounds', cjson.encode(chosen.unenforced and ask.unenforced_bounds or ask.bounds),
+  'unenforced', chosen.unenforced and '1' or '', 'holds', cjson.encode(holds), 'why', why, 'choice', reply)
 redis.call('ZADD', LEASES, now + ask.ttl_ms, ask.id)
 if ask.affinity ~= '' then redis.call('SET', affinity_key(ask.affinity), id, 'PX', ask.sticky_ms) end
 return reply

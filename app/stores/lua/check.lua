@@ -70,7 +70,7 @@ local function check_mark(mark)
   if mark == nil or mark == cjson.null then return nil end
   if type(mark) ~= 'table' or not (may_be(mark.ok, 'boolean') and may_be(mark.soft, 'boolean')
     and may_be(mark.state, 'string') and may_be(mark.reason, 'string') and may_be(mark.model, 'string')
-    and may_be(mark.why, 'string') and may_be(mark.asked, 'string')) then refuse('mark') end
+    and may_be(mark.why, 'string') and may_be(mark.asked, 'string') and may_be(mark.exceeded, 'string')) then refuse('mark') end
   if not mark.ok then
     if mark.soft and not (is_count(mark.base_ms) and is_count(mark.most_ms)) then refuse('base_ms') end
     if (mark.state or mark.model) and not mark.soft and not is_count(mark.wait_ms) then refuse('wait_ms') end
@@ -126,6 +126,7 @@ local function check_request(ask)
   check_calendar(ask.calendar)
   check_amounts(ask.bounds)
   check_amounts(ask.estimates)
+  if ask.unenforced_bounds ~= nil then check_amounts(ask.unenforced_bounds) end
 end
 
 -- How a scalar is stored: commands take no booleans.

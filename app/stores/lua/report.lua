@@ -1,48 +1,123 @@
--- Report how an attempt went and, where another may follow, pick its account.
+-- Report how an attempt went, charge what it may have been billed and, where another may follow, reserve for that
+-- and pick its account.
 -- KEYS[1]  root of the pool
--- ARGV[1]  JSON {id, attempt, mark, tried, never, and of the request: model, wire, unfit_kinds, demo,
---          affinity, pin, ttl_ms, sticky_ms, key}; attempt is the one that ended; tried are the accounts that
---          failed, asked again only if there is no other; never are those of them never to be asked
--- Returns  JSON: {account, …} as admit does, or {refused: no_accounts | lease | key, …}.
--- Safe to repeat: a report of an attempt that is no longer the newest returns the newest.
+-- ARGV[1]  JSON {id, attempt, mark, charge, tried, never, and of the request what admit was given}; attempt is the
+--          one that ended; charge, absent where it was billed nothing, is {account, input_tokens, output_tokens,
+--          cost, …}, figures as in a ledger row; tried are the accounts that failed, asked again only if there is
+--          no other; never are those of them never to be asked
+-- Returns  JSON: {account, …} as admit does, or {refused: no_accounts | limit | calendar | lease | key, …}.
+-- Safe to repeat: a report of an attempt that is no longer the newest returns the newest, and an attempt that has
+-- ended is charged once.  Invariant: as for admit, settled + held <= max for every strict limit.
 local ask, now = cjson.decode(ARGV[1]), clock()
 check_request(ask)
-check(ask, { attempt = 'count', tried = 'list', never = 'list' })
+check(ask, { attempt = 'count', tried = 'list', never = 'list', charge = '?object' })
 check_each(ask.tried, 'text', 'tried')
 check_each(ask.never, 'text', 'never')
+if ask.charge then check_charge(ask.charge) end
 ask.mark = check_mark(ask.mark) or {}
-local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
-local r = redis.call('HMGET', request_key(ask.id), 'attempt', 'account', 'choice', 'why', 'expired')
-if r[1] and tonumber(r[1]) > ask.attempt then return r[3] end
+local pool = redis.call('HMGET', POOL, 'policy', 'limits')
+local policy = pool[1] or 'balanced'
+local r = read_request(ask.id)
+if r and tonumber(r.attempt) > ask.attempt then return r.choice end
+if not r or r.expired then return cjson.encode({ refused = 'lease', now = now }) end
 
-if not r[1] or r[5] then return cjson.encode({ refused = 'lease', now = now }) end
-
-if r[2] ~= '' then
-  apply_mark(r[2], ask.mark, now, policy)
-  free_slot(r[2], policy, now)
+round_amounts(ask)
+local holds, charges = cjson.decode(r.holds), charges_of(r)
+-- Parallel requests go on; what is counted of an attempt ends with it.
+local function release(charge)
+  local kept = {}
+  for _, hold in ipairs(holds) do
+    if hold[3] == 'parallel_requests' then
+      kept[#kept + 1] = hold
+    else
+      settle_hold(hold, charge and used(charge, hold[3], hold[6]) or 0, now)
+    end
+  end
+  holds, r.bounds, r.unenforced = kept, '', ''
+end
+if r.account ~= '' then
+  apply_mark(r.account, ask.mark, now, policy)
+  free_slot(r.account, policy, now)
+  if ask.charge then
+    release(ask.charge)
+    charges[#charges + 1] = ask.charge
+  end
 end
 wake_due(now, policy)
-local k = redis.call('HMGET', api_key_key(ask.key), 'state', 'accounts')
-if not k[1] then -- nor is what it was bound to known any more
-  redis.call('HSET', request_key(ask.id), 'account', '')
-  return cjson.encode({ refused = 'key', why = 'removed', now = now })
+local k = redis.call('HMGET', api_key_key(ask.key), 'state', 'accounts', 'limits')
+local limits = {}
+for _, limit in ipairs(limits_for(k[3], pool[2], r.model)) do
+  if limit.what ~= 'requests' and limit.what ~= 'parallel_requests' then limits[#limits + 1] = limit end
 end
+
+local function store(account, attempt, why, choice_text)
+  redis.call('HSET', request_key(ask.id), 'account', account, 'attempt', attempt, 'why', r.why .. ',' .. why,
+    'choice', choice_text, 'holds', cjson.encode(holds), 'bounds', r.bounds, 'unenforced', r.unenforced or '',
+    'charges', #charges > 0 and cjson.encode(charges) or '[]')
+end
+local function refused(reply, seen)
+  store('', r.attempt, noted({ attempt = ask.attempt + 1, chosen = '', policy = policy, seen = seen, now = now }), r.choice)
+  return cjson.encode(reply)
+end
+if not k[1] then return refused({ refused = 'key', why = 'removed', now = now }, {}) end -- nor what it was bound to
+
+-- What this request still holds is its own to use again.
+local function without_own(gauges)
+  for i, limit in ipairs(limits) do
+    for _, hold in ipairs(holds) do
+      local same = hold[1] == limit.id and (gauges[i].q or hold[5] == gauges[i].start)
+      if same then gauges[i].held = math.max(0, gauges[i].held - hold[2]) end
+    end
+  end
+  return gauges
+end
+
+local reserved, larger = r.bounds ~= '', nil
+if not reserved or ask.unenforced_bounds then
+  local gauges = read_gauges(limits, now, ask.calendar)
+  if not gauges then return refused({ refused = 'calendar', now = now }, {}) end
+  gauges = without_own(gauges)
+  if not reserved or r.unenforced == '1' then
+    local refusal = refusal_of(limits, gauges, ask, nil, now)
+    if refusal then return refused(refusal, {}) end
+  end
+  larger = r.unenforced ~= '1' and ask.unenforced_bounds and refusal_of(limits, gauges, ask, true, now)
+end
+
+local function choose(seen)
+  local tried = ask.tried
+  local id, by = pick(ask, now, policy, seen)
+  if not id and #ask.never < #ask.tried then
+    ask.tried = ask.never
+    id, by = pick(ask, now, policy, seen), 'asked again'
+    ask.tried = tried
+  end
+  return id, by
+end
+
 ask.allowed = account_set(k[2])
+ask.enforcing_only = larger and true
 local seen = {}
-local id, by = pick(ask, now, policy, seen)
-if not id and #ask.never < #ask.tried then
-  ask.tried = ask.never
-  id, by = pick(ask, now, policy, seen), 'asked again'
-end
+local id, by = choose(seen)
 if not id then
-  local none = absence(ask, now)
-  redis.call('HSET', request_key(ask.id), 'account', '', 'why', r[4] .. ',' .. noted({ attempt = ask.attempt + 1,
-    chosen = '', policy = policy, seen = seen, now = now }))
-  return cjson.encode(none)
+  if larger then
+    ask.enforcing_only = nil
+    if choose({}) then return refused(larger, seen) end
+  end
+  return refused(absence(ask, now), seen)
 end
+
 local chosen, why = choice(id, by, ask.attempt + 1, seen, now, policy)
+if not reserved or (ask.unenforced_bounds and (r.unenforced == '1') ~= (chosen.unenforced == true)) then
+  release()
+  for _, hold in ipairs(reserve(limits, read_gauges(limits, now, ask.calendar), ask, chosen.unenforced, now)) do
+    holds[#holds + 1] = hold
+  end
+  r.bounds = cjson.encode(chosen.unenforced and ask.unenforced_bounds or ask.bounds)
+end
+r.unenforced = chosen.unenforced and '1' or ''
 local reply = cjson.encode(chosen)
-redis.call('HSET', request_key(ask.id), 'account', id, 'attempt', ask.attempt + 1, 'choice', reply, 'why', r[4] .. ',' .. why)
+store(id, ask.attempt + 1, why, reply)
 redis.call('ZADD', LEASES, now + ask.ttl_ms, ask.id)
 if ask.affinity ~= '' then redis.call('SET', affinity_key(ask.affinity), id, 'PX', ask.sticky_ms) end
 return reply

@@ -1,7 +1,8 @@
 -- Open requests: what one holds, and how it gives it back.
 --
--- r:<id> is a hash {key, account, attempt, model, endpoint, affinity, started_ms, day_ms, bounds, holds, why,
--- choice, expired}; `leases` has its deadline. A lease that ran out gives its slots back at once and is charged
+-- r:<id> is a hash {key, account, attempt, model, endpoint, affinity, started_ms, day_ms, bounds, unenforced,
+-- holds, charges, why, choice, expired}; `leases` has its deadline. bounds and holds are those of the attempt that
+-- runs ('' and none but parallel requests where none does), charges what earlier ones were charged when they ended. A lease that ran out gives its slots back at once and is charged
 -- its bounds, until a late settlement corrects that.
 
 local OWNED_MS = 2592000000 -- how long an account is remembered as the owner of a conversation: 30 days
@@ -18,7 +19,19 @@ local SHORTEST_DAY_MS = 23 * HOUR_MS -- that on which clocks go forward
 
 -- The figures of a ledger row that roll-ups add up; `requests` and `errors` are counted.
 local FIGURES = { 'input_tokens', 'output_tokens', 'cached_tokens', 'reasoning_tokens', 'cost', 'waste_cost',
-  'first_ms', 'total_ms' }
+  'first_ms', 'total_ms', 'unreported_input_tokens', 'unreported_output_tokens', 'unreported_cost' }
+
+-- The figures that limits count. The unreported ones are what an upstream that reported no usage can have billed
+-- beyond the estimate in the others: strict limits are charged both, balanced ones the estimate.
+local CHARGED = { 'input_tokens', 'output_tokens', 'cost', 'ceiling_cost', 'unreported_input_tokens',
+  'unreported_output_tokens', 'unreported_cost' }
+
+-- Checks what one attempt of a request is charged.
+local function check_charge(charge)
+  check(charge, { account = 'text', input_tokens = 'figure', output_tokens = 'figure', cost = '?figure',
+    ceiling_cost = '?figure', unreported_input_tokens = '?figure', unreported_output_tokens = '?figure',
+    unreported_cost = '?figure' })
+end
 
 local MAX_FIGURE = 2 ^ 53 -- as far as doubles are exact
 
@@ -31,6 +44,9 @@ local function check_row(row)
   local n = row.ceiling_cost
   if n ~= nil and not (type(n) == 'number' and n >= -MAX_FIGURE and n <= MAX_FIGURE) then refuse('ceiling_cost') end
   check_attempts(row.attempts)
+  for _, attempt in ipairs(row.attempts or {}) do
+    if attempt.input_tokens ~= nil then check_charge(attempt) end
+  end
   for _, figure in ipairs(FIGURES) do
     n = row[figure]
     if n == cjson.null then
@@ -78,6 +94,29 @@ local function counted_model(row)
   return row.model
 end
 
+-- The figures of a row by account: a failed attempt counts for the account that billed it, as no request. A
+-- correction is of the last attempt alone.
+local function shares(row)
+  local found, own = {}, row
+  if row.source == 'corrected' then return { row } end
+  for _, attempt in ipairs(row.charges or row.attempts or {}) do
+    if attempt.input_tokens then
+      if own == row then
+        own = {}
+        for name, value in pairs(row) do own[name] = value end
+      end
+      local share = { account = attempt.account, source = 'corrected' }
+      for _, figure in ipairs(CHARGED) do
+        share[figure] = attempt[figure]
+        if attempt[figure] then own[figure] = (own[figure] or 0) - attempt[figure] end
+      end
+      found[#found + 1] = share
+    end
+  end
+  table.insert(found, 1, own)
+  return found
+end
+
 -- Writes one ledger row and adds it to its hour, its day and what its key used ever. *present* is an
 -- account that is known to exist.
 local function book(row, why, present)
@@ -88,26 +127,33 @@ local function book(row, why, present)
   local model = counted_model(row)
   if model ~= row.model then row.counted_as = model end
   local id = redis.call('XADD', LEDGER, '*', 'row', cjson.encode(row), 'why', why or '')
-  local who = row.key .. '|' .. row.account .. '|' .. model .. '|'
   local now = tonumber(string.match(id, '^%d+'))
-  roll('h', row.at_ms - row.at_ms % HOUR_MS, HOUR_MS, who, row, now, rolled)
-  roll('d', row.day_ms, SHORTEST_DAY_MS, who, row, now, rolled)
+  for _, share in ipairs(shares(row)) do
+    local who, counted = row.key .. '|' .. share.account .. '|' .. model .. '|', share.source == row.source and rolled
+    roll('h', row.at_ms - row.at_ms % HOUR_MS, HOUR_MS, who, share, now, counted)
+    roll('d', row.day_ms, SHORTEST_DAY_MS, who, share, now, counted)
+  end
   tally(used_key(row.key), '', row)
   count_attempts(by_account, present)
   return id
 end
 
--- What a row's usage comes to under a limit on *what*: the row has fields of the limits' names.
-local function used(row, what)
+-- What a row's usage comes to under a limit on *what*: the row has fields of the limits' names. A strict limit
+-- counts what may have been billed, a balanced one what probably was.
+local function used(row, what, balanced)
   if what == 'requests' then return 1 end
-  if what == 'total_tokens' then return (row.input_tokens or 0) + (row.output_tokens or 0) end
-  if what == 'cost' then return row.cost or row.ceiling_cost or 0 end -- without a price it is not free
-  return row[what] or 0
+  if what == 'total_tokens' then return used(row, 'input_tokens', balanced) + used(row, 'output_tokens', balanced) end
+  local amount = row[what] or (what == 'cost' and row.ceiling_cost) or 0 -- without a price it is not free
+  return amount + (not balanced and row['unreported_' .. what] or 0)
 end
 
-local function settle_holds(holds, row, now, charged)
+-- Turns holds into what *row* used, without what was charged when earlier attempts ended.
+local function settle_holds(holds, row, charges, now, charged)
   for _, hold in ipairs(holds) do
-    settle_hold(hold, used(row, hold[3]), now, charged and hold[2])
+    local what, balanced = hold[3], hold[6]
+    local actual = used(row, what, balanced)
+    for _, charge in ipairs(charges) do actual = actual - used(charge, what, balanced) end
+    settle_hold(hold, actual, now, charged and hold[2])
   end
 end
 
@@ -129,16 +175,30 @@ local function charge_unheld(row, calendar, now)
   local pool_limits = redis.call('HGET', POOL, 'limits')
   for _, limit in ipairs(limits_for(key_limits, pool_limits, row.model)) do
     local g = gauge(limit, now, calendar) or gauge(limit, row.at_ms, calendar, true)
-    if g and limit.what ~= 'parallel_requests' then take(limit, used(row, limit.what), g, now, true) end
+    if g and limit.what ~= 'parallel_requests' then
+      take(limit, used(row, limit.what, limit.mode == 'balanced'), g, now, true)
+    end
   end
 end
 
--- The row of a request whose worker never came back: charged at what it held.
+-- What the earlier attempts of an open request were charged: a list of figures with their account.
+local function charges_of(r)
+  return r.charges and cjson.decode(r.charges) or {}
+end
+
+-- The row of a request whose worker never came back: charged at what it held, after what earlier attempts used.
 local function expired_row(id, r)
-  local bound = cjson.decode(r.bounds)
-  return { id = id, at_ms = tonumber(r.started_ms), day_ms = tonumber(r.day_ms), key = r.key, account = r.account,
+  local bound, charges = r.bounds ~= '' and cjson.decode(r.bounds) or {}, charges_of(r)
+  local row = { id = id, at_ms = tonumber(r.started_ms), day_ms = tonumber(r.day_ms), key = r.key, account = r.account,
     model = r.model, endpoint = r.endpoint, status = 599, source = 'estimated', error = 'lease_expired',
     input_tokens = bound.input_tokens, output_tokens = bound.output_tokens, cost = bound.cost }
+  for _, charge in ipairs(charges) do
+    for _, figure in ipairs(CHARGED) do
+      if charge[figure] then row[figure] = (row[figure] or 0) + charge[figure] end
+    end
+  end
+  if #charges > 0 then row.charges = charges end
+  return row
 end
 
 local function read_request(id)
@@ -189,7 +249,8 @@ end
 local function choice(id, by, attempt, seen, now, policy)
   local a = read_account(id, now)
   take_slot(a, policy)
-  return { account = id, version = a.version, attempt = attempt, by = by, now = now, probe = a.probe },
+  return { account = id, version = a.version, attempt = attempt, by = by, now = now, probe = a.probe,
+      unenforced = not enforces(a) or nil },
     noted({ attempt = attempt, chosen = id, by = by, policy = policy, now = now, in_flight = a.in_flight,
       cap = a.cap, spare = a.spare, seen = seen })
 end

@@ -46,6 +46,9 @@ end
 
 local function settled_since(limit, start)
   local figures = limit.what == 'total_tokens' and { 'input_tokens', 'output_tokens' } or { limit.what }
+  if limit.mode ~= 'balanced' then
+    for i = 1, #figures do figures[#figures + 1] = 'unreported_' .. figures[i] end
+  end
   local sum = 0
   for _, figure in ipairs(figures) do
     if limit.per == 'hour' then
@@ -64,7 +67,12 @@ local function hold_open_requests(limit, g)
     local r = read_request(id)
     if r and (ask.key == '' or r.key == ask.key) and applies(limit, r.model) then
       local known = limit.what == 'requests'
-      local amount = limit.what == 'parallel_requests' and 1 or used(cjson.decode(r.bounds), limit.what)
+      local balanced = limit.mode == 'balanced'
+      for _, charge in ipairs(known and {} or charges_of(r)) do
+        take(limit, used(charge, limit.what, balanced), g, now, true)
+      end
+      local bounds = r.bounds ~= '' and cjson.decode(r.bounds) or {}
+      local amount = limit.what == 'parallel_requests' and 1 or used(bounds, limit.what, balanced)
       local hold = take(limit, amount, g, now, known)
       if hold then
         local holds = cjson.decode(r.holds)

@@ -2,8 +2,9 @@
 -- KEYS[1]  root of the pool
 -- ARGV[1]  JSON {id, mark, row, calendar, ownership}; row is the ledger row: {id, at_ms, key, account,
 --          model, endpoint, status, source, input_tokens, output_tokens, cost, …}; calendar as for
---          admit; what ownership names, if anything, belongs to this account from now on; at_bound says
---          that the row has no figures, and those of the admission's bounds are charged
+--          admit; its figures are those of all attempts, and an entry of row.attempts has its own of one that
+--          failed but may have been billed; what ownership names, if anything, belongs to this account from now on;
+--          at_bound says that the row has no figures, and those of the bounds that are held are charged
 -- Returns  the ledger entry's id; '' when this request was settled before; 'late' when it is not known and so old
 --          that it must have been settled, or charged at its bound, and forgotten since: nothing is charged.
 -- What conversation names, if anything, belongs to this key for 30 days from now on.
@@ -24,19 +25,21 @@ local calendar, present = ask.calendar or {}, nil
 row.day_ms = r and tonumber(r.day_ms) or calendar_window('day', row.at_ms, calendar) or row.at_ms - row.at_ms % 86400000
 
 if ask.at_bound and r then
-  for figure, amount in pairs(cjson.decode(r.bounds)) do row[figure] = amount end
+  local bound = expired_row(ask.id, r)
+  for _, figure in ipairs(CHARGED) do row[figure] = bound[figure] end
+  row.charges = bound.charges
 end
 if r and r.account ~= '' and ask.mark then apply_mark(r.account, ask.mark, now, policy) end
 if r and r.expired then
   local charged = expired_row(ask.id, r)
-  settle_holds(cjson.decode(r.holds), row, now, true)
-  for _, figure in ipairs({ 'input_tokens', 'output_tokens', 'cost' }) do
-    row[figure] = (row[figure] or 0) - (charged[figure] or 0)
+  settle_holds(cjson.decode(r.holds), row, charges_of(r), now, true)
+  for _, figure in ipairs(CHARGED) do
+    if row[figure] or charged[figure] then row[figure] = (row[figure] or 0) - (charged[figure] or 0) end
   end
   row.source = 'corrected'
 elseif r then
   if r.account ~= '' and free_slot(r.account, policy, now) then present = r.account end
-  settle_holds(cjson.decode(r.holds), row, now)
+  settle_holds(cjson.decode(r.holds), row, charges_of(r), now)
 elseif row.source ~= 'cache' then -- an answer given again held nothing, and uses nothing
   charge_unheld(row, calendar, now)
   row.unheld = true

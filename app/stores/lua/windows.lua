@@ -140,7 +140,7 @@ local function take(limit, amount, g, now, known)
     redis.call('HSET', key, 'h', g.held)
   end
   if known then return nil end
-  return { limit.id, amount, limit.what, limit.per, g.start or 0 }
+  return { limit.id, amount, limit.what, limit.per, g.start or 0, limit.mode == 'balanced' and 1 or nil }
 end
 
 -- Turns a hold into what was really used; *charged* is what an expired lease was charged before.

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.quotas.bounds import LIKELY_OUTPUT_TOKENS, Bounds, bounds_of
-from app.quotas.lengths import LENGTH_FIELDS
+from app.quotas.bounds import LIKELY_OUTPUT_TOKENS, Bounds, ModelSize, bounds_of
+from app.quotas.lengths import LEAST_RESPONSES_LENGTH, LENGTH_FIELDS
 from app.quotas.prices import shipped
 
 TABLE = shipped()
+JSON_MODE = {"type": "json_object"}
 EVERY_LENGTH_FIELD = ("max_completion_tokens", "max_tokens", "max_output_tokens", "n_predict")
 SURFACES = ("chat", "responses", "responses/compact")
 PICTURE = "data:image/png;base64," + base64.b64encode(bytes(600_000)).decode()
@@ -38,6 +39,19 @@ class TestInput:
         body = {"messages": [{"role": "system", "content": instructed}, {"role": "user", "content": said}]}
 
         assert bounds(body).most["input_tokens"] >= len((said + instructed).encode()) + 2 * 8
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"messages": [{"role": "system", "content": "JSON " * 200}, SAY], "response_format": JSON_MODE},
+            {"instructions": "JSON " * 200, "input": "hi", "text": {"format": JSON_MODE}},
+        ],
+    )
+    def test_instructions_in_json_mode(self, body: dict[str, Any]) -> None:
+        """They may be sent twice, so they count twice."""
+        surface = "chat" if "messages" in body else "responses"
+
+        assert bounds(body, surface).most["input_tokens"] >= 2 * 1000
 
     @given(st.lists(st.sampled_from(["low", "high", "auto", None]), max_size=4), st.text(max_size=50))
     def test_images(self, details: list[str | None], said: str) -> None:
@@ -139,7 +153,35 @@ class TestOutput:
 
         most = bounds_of(surface, {"input": "hi", "messages": [SAY], **lengths}, 100, None).most
 
-        assert most.get("output_tokens") == max(honoured, default=None)
+        shortest = LEAST_RESPONSES_LENGTH if surface == "chat" else 0  # on another wire it is raised to that
+        assert most.get("output_tokens") == max((*honoured, shortest) if honoured else (), default=None)
+
+    @pytest.mark.parametrize(
+        ("more", "model", "unenforced"),
+        [
+            ({"max_tokens": 50, "n": 2}, "gpt-4o", 2 * 16_384),
+            ({}, "gpt-4o", 16_384),
+            ({"max_tokens": 5}, "llama", None),
+        ],
+    )
+    def test_where_the_length_is_not_kept(
+        self, more: dict[str, Any], model: str, unenforced: int | None
+    ) -> None:
+        """Only the model's own maximum is a bound there, and only if it is known."""
+        assert bounds({"messages": [SAY], **more}, model=model).unenforced.get("output_tokens") == unenforced
+
+    def test_what_a_pool_assumes_of_an_unknown_model(self) -> None:
+        """It bounds a request that names no length, whose upstream is then sent it, and nothing else."""
+        assumed = ModelSize.of(None, context=5000, output=800)
+        unnamed = bounds_of("chat", {"messages": [SAY], "n": 2}, 100, None, assumed)
+        named = bounds_of("responses", {"input": "hi", "max_output_tokens": 900}, 100, None, assumed)
+        compacting = bounds_of("responses/compact", {"input": "hi"}, 100, None, assumed)
+
+        assert (unnamed.most["output_tokens"], unnamed.sent_length) == (1600, 800)
+        assert (named.most["output_tokens"], named.sent_length) == (900, 0)
+        assert "output_tokens" not in unnamed.unenforced
+        assert ("output_tokens" in compacting.most, compacting.sent_length) == (False, 0)
+        assert bounds_of("chat", shown(image()), 10**6, None, assumed).most["input_tokens"] == 5000
 
     def test_unknown_model(self) -> None:
         told = bounds({"messages": [SAY]}, model="llama")

@@ -58,7 +58,8 @@ def events_of(
     """Return what a route yields whose attempts and reports go as given; *asked* collects the reports."""
     begun, told = iter(attempts), iter(replies)
     record: Any = SimpleNamespace(attempts=[], mark={}, first_event=lambda seconds: None)
-    record.attempt, record.attempt_failed = record.attempts.append, lambda error: None
+    record.attempt, record.attempt_failed = lambda attempt, _: record.attempts.append(attempt), lambda _: None
+    record.charge, record.exceeded = None, dict
     call: Any = SimpleNamespace(
         surface="chat", stream=True, on_cut="fail", model="m", cancellation=clock, key=SimpleNamespace(id="k")
     )

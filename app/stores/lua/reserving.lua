@@ -1,0 +1,68 @@
+-- Reservations: what one attempt may use under each limit, by the account that serves it.
+--
+-- ask.bounds are upper bounds where the account keeps the length that the request names;
+-- ask.unenforced_bounds where what it bills may exceed that length (see `enforces` in accounts.lua). Without the
+-- latter both are the same. ask.estimates are what balanced limits hold. An amount that cannot be bounded is absent.
+
+local WORSE = { never = 3, unbounded = 2, spent = 1, held = 0 }
+
+-- Makes amounts whole and drops those that are no bound.
+local function round_amounts(ask)
+  for _, amounts in ipairs({ ask.bounds, ask.estimates, ask.unenforced_bounds }) do
+    for what, amount in pairs(amounts) do amounts[what] = amount < MOST and math.max(0, math.ceil(amount)) or nil end
+  end
+end
+
+local function amount_of(limit, ask, unenforced)
+  if limit.what == 'requests' or limit.what == 'parallel_requests' then return 1 end
+  local amounts = ask.bounds
+  if limit.mode == 'balanced' then
+    amounts = ask.estimates
+  elseif unenforced and ask.unenforced_bounds then
+    amounts = ask.unenforced_bounds
+  end
+  if limit.what == 'total_tokens' then
+    return amounts.input_tokens and amounts.output_tokens and amounts.input_tokens + amounts.output_tokens
+  end
+  return amounts[limit.what]
+end
+
+-- Reads the counters of *limits*; nothing where the calendar does not know a window of now.
+local function read_gauges(limits, now, calendar)
+  local gauges = {}
+  for i, limit in ipairs(limits) do
+    gauges[i] = gauge(limit, now, calendar)
+    if not gauges[i] then return nil end
+  end
+  return gauges
+end
+
+-- Returns what to answer where a reservation does not fit: the limit that refuses it for longest. *unenforced*
+-- says for which accounts it is made.
+local function refusal_of(limits, gauges, ask, unenforced, now)
+  local refusal
+  local function refuse(limit, why, wait_ms, g, amount)
+    if refusal and (WORSE[refusal.why] > WORSE[why] or (refusal.why == why and refusal.wait_ms >= wait_ms)) then return end
+    refusal = { refused = 'limit', why = why, wait_ms = wait_ms, limit = limit, amount = amount, now = now,
+      settled = g.settled, held = g.held, reset_ms = g.reset or 0, unenforced = unenforced }
+  end
+  for i, limit in ipairs(limits) do
+    local amount, g = amount_of(limit, ask, unenforced), gauges[i]
+    if not amount then
+      refuse(limit, 'unbounded', 0, { settled = 0, held = 0 }, 0)
+    else
+      local o = obstacle(limit, amount, g, now)
+      if o then refuse(limit, o.why, o.wait_ms, g, amount) end
+    end
+  end
+  return refusal
+end
+
+-- Takes a reservation that fits; returns its holds. Requests are counted at once.
+local function reserve(limits, gauges, ask, unenforced, now)
+  local holds = {}
+  for i, limit in ipairs(limits) do
+    holds[#holds + 1] = take(limit, amount_of(limit, ask, unenforced), gauges[i], now, limit.what == 'requests')
+  end
+  return holds
+end
