@@ -31,7 +31,7 @@ class Action(StrEnum):
 TABLE: dict[Failure, tuple[Action, Action]] = {
     # failure                before             after
     Failure.UNREACHABLE: (Action.OTHER, Action.RESTART),
-    Failure.RESET: (Action.OTHER, Action.RESTART),
+    Failure.RESET: (Action.OTHER_ONLY, Action.RESTART),  # this one may have begun it, and bill it
     Failure.SLOW: (Action.OTHER_ONLY, Action.RESTART),
     Failure.BURST_LIMITED: (Action.OTHER, Action.RESTART),
     Failure.MODEL_LIMITED: (Action.OTHER, Action.RESTART),

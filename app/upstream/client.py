@@ -38,6 +38,7 @@ from app.streaming.lenient_json import loads
 from app.upstream import connections
 from app.upstream.body import Body
 from app.upstream.cancellation import Cancellation
+from app.upstream.connections import on_live_connection
 from app.upstream.errands import Errand, Errands
 from app.upstream.errors import from_exception
 
@@ -100,32 +101,36 @@ class _Way(NamedTuple):
 
     def post(self, headers: Mapping[str, str], body: bytes | bytearray, timeout: Timeout) -> BaseHTTPResponse:
         """Send a request and return the head of its answer, with the body still to come."""
-        return self.pool.urlopen(
-            "POST",
-            self.target,
-            cast(bytes, body),  # a bytearray does as well: it is sent as it is
-            headers,
-            retries=ONCE,
-            redirect=False,
-            assert_same_host=False,
-            timeout=timeout,
-            preload_content=False,
-            decode_content=False,
+        return on_live_connection(
+            lambda: self.pool.urlopen(
+                "POST",
+                self.target,
+                cast(bytes, body),  # a bytearray does as well: it is sent as it is
+                headers,
+                retries=ONCE,
+                redirect=False,
+                assert_same_host=False,
+                timeout=timeout,
+                preload_content=False,
+                decode_content=False,
+            )
         )
 
     def get(self, headers: Mapping[str, str], seconds: float) -> BaseHTTPResponse:
         """Return the head of an answer, with the body still to come."""
         timeout = Timeout(connect=seconds, read=seconds)
-        return self.pool.urlopen(
-            "GET",
-            self.target,
-            headers=headers,
-            retries=ONCE,
-            redirect=False,
-            assert_same_host=False,  # or a proxy would be taken for another host
-            timeout=timeout,
-            preload_content=False,
-            decode_content=False,
+        return on_live_connection(
+            lambda: self.pool.urlopen(
+                "GET",
+                self.target,
+                headers=headers,
+                retries=ONCE,
+                redirect=False,
+                assert_same_host=False,  # or a proxy would be taken for another host
+                timeout=timeout,
+                preload_content=False,
+                decode_content=False,
+            )
         )
 
 

@@ -1,20 +1,58 @@
 """
 Connections to upstreams, and pools of them: they lead where `addresses` lets them, and send a
 request's head together with its body, in one packet where both fit.
+
+A POST that an upstream may have begun is not sent to it twice. What a failure proves:
+
+    nothing was written             not begun: the peer of a kept connection closed it before
+    written in part                 not begun: each request states its length, and a body shorter than that
+                                    is an incomplete message (RFC 9112, section 8), and no whole JSON or form
+    written, then closed by a peer  not begun: what it sent last was sent before anything of the request
+    that acknowledged no byte       had arrived
+    written, then anything else     maybe begun, and maybe billed
+
+On a connection that was kept from an earlier request, what was surely not begun is sent once more over
+another connection. All else is reported, and the relay decides; the same account is not sent it again
+where it is maybe begun.
 """
 
 from __future__ import annotations
 
 import socket
-from typing import Any
+from collections.abc import Callable
+from http.client import HTTPException, RemoteDisconnected
+from typing import Any, TypeVar
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ProtocolError
 
 from app.sockets import send_all
 from app.upstream.addresses import check
+from app.upstream.socket_state import TcpState, is_readable, tcp_state
+
+T = TypeVar("T")
 
 JOINED_BYTES = 1024 * 1024  # of a whole request; to copy more costs more than another system call
+MAX_KEPT_TRIES = 3  # kept connections that turn out to be closed; after them the upstream is unreachable
+
+
+class NotBegun(ProtocolError):
+    """The upstream cannot have begun the request: not all of it, or nothing, reached it."""
+
+
+class StaleConnection(NotBegun):
+    """So it was on a connection that was kept from an earlier request."""
+
+
+def on_live_connection(send: Callable[[], T]) -> T:
+    """Return what *send* returns, called again where the connection that it was given was closed already."""
+    for _ in range(MAX_KEPT_TRIES - 1):
+        try:
+            return send()
+        except StaleConnection:
+            continue
+    return send()
 
 
 class _Upstream:
@@ -23,8 +61,19 @@ class _Upstream:
     names_may_be_private = True
     sock: Any
     _held: list[Any] | None = None
+    _kept = False  # whether it has answered a request already
+    _written = False  # whether all of the newest request was
+    _before: TcpState | None = None  # the newest request was written, where the connection was kept
+    _after: TcpState | None = None
+    _is_tls = False
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a kept connection can be used again. urllib3 asks when it takes one from a pool."""
+        return self.sock is not None and not is_readable(self.sock)
 
     def _new_conn(self) -> socket.socket:
+        self._kept = False
         made: socket.socket = super()._new_conn()  # type: ignore[misc]
         return check(self, made, names_may_be_private=self.names_may_be_private)  # type: ignore[arg-type]
 
@@ -35,9 +84,60 @@ class _Upstream:
             super().request(*args, **options)  # type: ignore[misc]
         finally:
             self._held = None
+        self._written, self._before, self._after = False, None, None
+        if self._kept:
+            if is_readable(self.sock):
+                raise StaleConnection("The connection was closed before the request was sent")
+            self._before = tcp_state(self.sock)
+        self._write(held)
+        self._written = True
+
+    def _write(self, held: list[Any]) -> None:
         whole = sum(len(data) for data in held) <= JOINED_BYTES
-        for data in (b"".join(held),) if whole else held:
-            self.send(data)
+        try:
+            for data in (b"".join(held),) if whole else held:
+                self.send(data)
+        except (BrokenPipeError, ConnectionResetError):
+            raise  # urllib3 looks whether an answer lies there, such as that the body is too large
+        except OSError as error:
+            raise self._not_begun() from error
+
+    def getresponse(self) -> Any:
+        try:
+            response = super().getresponse()  # type: ignore[misc]
+            self._kept = True
+            return response
+        except TimeoutError:
+            if self._written:
+                raise
+            raise self._not_begun() from None
+        except (HTTPException, OSError) as error:
+            if not self._written or self._is_proof(error):
+                raise self._not_begun() from error
+            raise ProtocolError("The connection broke after the request was sent", error) from error
+
+    def _not_begun(self) -> NotBegun:
+        kind = StaleConnection if self._kept else NotBegun
+        return kind("The connection was closed before all of the request was sent")
+
+    def _is_proof(self, error: Exception) -> bool:
+        """
+        Return whether *error* shows that the peer closed before anything of the request reached it.
+
+        The last segment of a peer that closes acknowledges all that its system has received; a reset
+        need not. Only without TLS is the one told from the other by the error.
+        """
+        before, after = self._before, self._after
+        if before is None or after is None or after.acknowledged_bytes != before.acknowledged_bytes:
+            return False
+        by_error = not self._is_tls and isinstance(error, (RemoteDisconnected, BrokenPipeError))
+        return after.closed_by_peer or by_error
+
+    def close(self) -> None:
+        """Close the connection; http.client does so before it raises what went wrong."""
+        if self.sock is not None and self._before is not None:
+            self._after = tcp_state(self.sock)
+        super().close()  # type: ignore[misc]
 
     def send(self, data: Any) -> None:
         if self._held is not None:
@@ -53,7 +153,7 @@ class _Anywhere(_Upstream, HTTPConnection):
 
 
 class _AnywhereByTls(_Upstream, HTTPSConnection):
-    pass
+    _is_tls = True
 
 
 class _Public(_Upstream, HTTPConnection):
@@ -61,6 +161,7 @@ class _Public(_Upstream, HTTPConnection):
 
 
 class _PublicByTls(_Upstream, HTTPSConnection):
+    _is_tls = True
     names_may_be_private = False
 
 

@@ -18,9 +18,10 @@ from urllib3.exceptions import (
 from app import descriptors
 from app.errors import OutOfDescriptors, StreamIdleTimeout, UpstreamError, UpstreamUnreachable
 from app.upstream.addresses import ForbiddenAddress
+from app.upstream.connections import NotBegun
 
-# First match wins. `sent` tells whether the upstream may have seen the request: if it may,
-# sending it again can be billed twice.
+# First match wins. `sent` tells whether the upstream may have begun the request: if it may,
+# sending it again can be billed twice. What proves that it has not: app/upstream/connections.py.
 _TABLE: tuple[tuple[tuple[type[Exception], ...], Callable[[], UpstreamError]], ...] = (
     (
         (ForbiddenAddress,),
@@ -36,6 +37,10 @@ _TABLE: tuple[tuple[tuple[type[Exception], ...], Callable[[], UpstreamError]], .
     ((ReadTimeoutError,), lambda: StreamIdleTimeout("The upstream did not begin to answer in time")),
     ((SSLError,), lambda: UpstreamUnreachable("The upstream's TLS certificate or handshake failed")),
     ((ProxyError,), lambda: UpstreamUnreachable("The proxy on the way to the upstream failed")),
+    (
+        (NotBegun,),
+        lambda: UpstreamUnreachable("The upstream closed the connection before it had the request"),
+    ),
     (
         (ProtocolError, OSError),
         lambda: UpstreamUnreachable("The connection to the upstream broke before it answered", sent=True),
