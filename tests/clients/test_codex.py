@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 from tests.clients.node_packages import node_modules
 from tests.support.gateway import PoolOfTest
+from tests.support.processes import eventually
 from tests.support.upstream_client import ScriptedUpstream
 
 pytestmark = [pytest.mark.codex, pytest.mark.timeout(400)]  # the first run installs
@@ -147,3 +150,42 @@ def test_a_cut_stream_is_not_a_finished_turn(
 
     assert status != 0
     assert events[-1]["type"] == "turn.failed"
+
+
+@pytest.mark.parametrize("run", ["first", "second"])
+def test_a_spent_pool_stops_it(
+    pool: PoolOfTest, upstream: ScriptedUpstream, tmp_path: Path, run: str
+) -> None:
+    """With its own retries: it shows its usage message and stops, also when the pool is known to be spent."""
+    pool.account("a", upstream.base_url())
+    error = {
+        "message": "Spent",
+        "type": "usage_limit_reached",
+        "plan_type": "plus",
+        "resets_in_seconds": 43_680,
+    }
+    upstream.script({"play": "http_error", "status": 429, "body": {"error": error}})
+    key = pool.key()
+    if run == "second":
+        assert pool.post("/v1/responses", {"model": "gpt-5.2", "input": "x"}, key).status_code == 429
+    codex = Codex(tmp_path, pool.gateway.url + "/v1", key)
+    config = tmp_path / "home" / ".codex" / "config.toml"
+    config.write_text(re.sub(r"(request|stream)_max_retries = 0\n", "", config.read_text()))
+    before = received(pool)
+
+    began = time.monotonic()
+    status, events = codex.ask("Say hello")
+
+    assert status != 0
+    assert "usage limit" in events[-1]["error"]["message"], events
+    assert time.monotonic() - began < 60  # with a program that takes seconds to start
+    assert eventually(lambda: received(pool) > before, seconds=10)  # refusals are recorded once a second
+    assert received(pool) - before <= 2
+    assert len(upstream.log()) == 1
+
+
+def received(pool: PoolOfTest) -> int:
+    """How many requests the gateway has recorded: served ones, and refused ones."""
+    client: Any = pool.gateway.services.scripts.client
+    hours = client.scan_iter(f"pg:{{{pool.name}}}:refused:*")
+    return len(pool.rows()) + sum(int(count) for hour in hours for count in client.hvals(hour))
