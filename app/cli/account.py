@@ -235,6 +235,15 @@ def resume_account(services: Services, as_json: bool, pool: str, name: str) -> N
     _tell_state(as_json, pool, desk(services).resume_account(pool, name), "Resumed")
 
 
+@account_group.command("trust-lengths", epilog=example("poolgate account trust-lengths gpu1"))
+@click.argument("name", shell_complete=complete.accounts)
+@in_pool
+@with_store
+def trust_lengths(services: Services, as_json: bool, pool: str, name: str) -> None:
+    """Forget that the account NAME once billed more output than its request allowed."""
+    _tell_state(as_json, pool, desk(services).trust_lengths(pool, name), "Trusting the lengths of")
+
+
 def _tell_state(as_json: bool, pool: str, account: Account, done: str) -> None:
     if as_json:
         show_json(account.public())

@@ -119,6 +119,18 @@ def time_limit(text: str) -> TimeLimit:
     metavar="MINUTES",
     help="How long a conversation is kept on its account after its last turn [30]; 0: not at all.",
 )
+@click.option(
+    "--assumed-output-tokens",
+    type=click.IntRange(*NUMBERS["assumed_output_tokens"]),
+    metavar="TOKENS",
+    help="Under strict limits, the length sent for a model without a known maximum [8192]; 0: refuse it.",
+)
+@click.option(
+    "--assumed-context-tokens",
+    type=click.IntRange(*NUMBERS["assumed_context_tokens"]),
+    metavar="TOKENS",
+    help="Under strict limits, the context window of a model that has no price [131072].",
+)
 @in_pool
 @with_store
 def set_pool(

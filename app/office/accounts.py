@@ -74,6 +74,10 @@ class Accounts(Noun):
         """Bring the account *name* back, whatever it was out for."""
         return self._on_account("account.resume", pool, name, self._parts.accounts.resume)
 
+    def trust_lengths(self, pool: str, name: str) -> Account:
+        """Trust the account *name* again to keep the lengths that requests name."""
+        return self._on_account("account.trust_lengths", pool, name, self._parts.accounts.forget_exceeded)
+
     def remove_account(self, pool: str, name: str, *, although_bound: bool = False) -> None:
         """Remove an account and its credential. Raises InvalidRequest while keys are bound to it."""
         before = self._parts.accounts.find(pool, name)

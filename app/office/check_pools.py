@@ -77,6 +77,11 @@ def _account(services: Services, pool: str, account: Account) -> Iterator[Findin
     except UnreadableSecret:
         mend = "put the former key back into POOLGATE_SECRET_KEYS, or add the account again"
         yield Finding(WRONG, where, "its credential was encrypted with another key", mend)
+    if account.exceeded:
+        what = f"it billed more output than a request allowed ({account.exceeded[:200]}); strict limits now "
+        what += "reserve the maximum of its models"
+        remedy = f"if it keeps lengths now: poolgate account trust-lengths {account.name}{_in(pool)}"
+        yield Finding(NOTE, where, what, remedy)
     if account.state != "active":
         yield _out(where, pool, account)
     elif "refresh_dead" in stored:

@@ -57,6 +57,7 @@ class Account:
     since_ms: int = 0
     until_ms: int = 0
     in_flight: int = 0
+    exceeded: str = ""  # JSON of an answer that was billed more output than its request allowed
     used: tuple[float | None, float | None] = (None, None)  # percent of the two usage windows
     resets_ms: tuple[int, int] = (0, 0)  # when they end, Unix ms; 0: not told
     window_seconds: tuple[int, int] = (0, 0)  # how long they are; 0: not told
@@ -122,6 +123,7 @@ def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Acc
         since_ms=whole("since_ms"),
         until_ms=whole("until_ms"),
         in_flight=whole("in_flight"),
+        exceeded=fields.get("exceeded", ""),
         used=(percent("used_1"), percent("used_2")),
         resets_ms=(whole("reset_1"), whole("reset_2")),
         window_seconds=(whole("length_1"), whole("length_2")),

@@ -131,6 +131,11 @@ class AccountBook:
         """Bring an account back, whatever it was out for."""
         self._scripts.run("set_account_state", pool, self.find(pool, name).id, "active", "")
 
+    def forget_exceeded(self, pool: str, name: str) -> None:
+        """Trust the account *name* again to keep the lengths that requests name."""
+        with store_errors():
+            self._scripts.client.hdel(keys.account(pool, self.find(pool, name).id), "exceeded")
+
     def remove(self, pool: str, name: str, *, although_bound: bool = False) -> None:
         """
         Remove an account and its credential; requests it is serving end by themselves.

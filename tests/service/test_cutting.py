@@ -165,3 +165,27 @@ class TestHiddenOutput:
         assert row["output_tokens"] + row["unreported_output_tokens"] == 32_768
         (told,) = chatgpt.get("/v1/usage", key).json()["limits"]
         assert (told["current_value"], told["held_value"]) == (32_768, 0)
+
+
+class TestExceeded:
+    """A server that ignores lengths is remembered: from then on the model's maximum is reserved there."""
+
+    BODY = {**BODIES["chat"], "model": "llama", "max_tokens": 20}
+
+    @pytest.fixture
+    def key(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> str:
+        pool.account("local", upstream.base_url(), kind="compatible")
+        upstream.script({"play": "text", "text": "word " * 30, "usage": {"output_tokens": 30}})
+        return pool.key(limits=(parse_limit("1000 output_tokens/day"),))
+
+    def test_is_refused_until_an_operator_trusts_it_again(self, pool: PoolOfTest, key: str) -> None:
+        assert pool.post(PATHS["chat"], self.BODY, key).status_code == 200
+        pool.wait_for_rows(1)
+
+        refused = pool.post(PATHS["chat"], self.BODY, key)
+
+        assert (refused.status_code, "price set" in refused.json()["error"]["message"]) == (429, True)
+        accounts = pool.gateway.services.accounts
+        assert '"output_tokens":30' in accounts.find(pool.name, "local").exceeded
+        accounts.forget_exceeded(pool.name, "local")
+        assert pool.post(PATHS["chat"], self.BODY, key).status_code == 200
