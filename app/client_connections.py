@@ -17,6 +17,7 @@ from typing import Any
 import gevent
 
 from app.sockets import ClientSocket
+from app.turns import end_turn
 
 HEAD_SECONDS = 10.0  # for a request's head, which is a packet or two
 SILENT_SECONDS = 1.0  # who has connected and sent nothing by then is the first to be closed
@@ -153,4 +154,4 @@ def linger(sock: Any, seconds: float = LINGER_SECONDS) -> None:
         sock.shutdown(socket.SHUT_WR)
         while left > 0 and (data := sock.recv(LINGER_READ_BYTES)):
             left -= len(data)
-            gevent.sleep(0)  # what has arrived is read without waiting: not even the time limit would end it
+            end_turn()  # what has arrived is read without waiting: not even the time limit would end it

@@ -15,6 +15,7 @@ from app.errors import InvalidRequest, ModelNotAllowed
 from app.quotas.lengths import LENGTH_FIELDS
 from app.relay.affinity import affinity_of, conversation_of, ownership_of
 from app.relay.call import Call
+from app.turns import give_way
 from app.upstream.cancellation import Cancellation
 
 _CODEX_HEADERS = frozenset(
@@ -48,6 +49,7 @@ def make_call(
 
     *target* reads the name of a model. Raises ModelNotAllowed when the key may not use one.
     """
+    give_way(body_bytes)  # it has just been checked
     request_id = new_request_id()
     asks, notes = this_request(), noted()
     notes.poolgate_request_id = request_id

@@ -10,7 +10,6 @@ from app.api.body import check_size, read_json
 from app.api.calls import chat_call
 from app.api.codex_headers import add_windows
 from app.api.services import services
-from app.turns import give_way
 from schemas.chat import CHAT_REQUEST
 
 bp = Blueprint("chat", __name__)
@@ -27,5 +26,4 @@ def admit_caller() -> None:
 def create() -> Response:
     payload, size = read_json(services().settings.max_body_bytes)
     body = CHAT_REQUEST.load(payload)
-    give_way(size)
     return answer(chat_call(body, size))

@@ -15,13 +15,13 @@ import re
 import secrets
 from dataclasses import dataclass
 
-import gevent
 from flask import request
 from werkzeug.exceptions import HTTPException
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
 from app.api.body import read_bytes
 from app.errors import InvalidRequest
+from app.turns import end_turn
 
 MAX_FIELD_BYTES = 1024 * 1024  # of all fields that are not files
 MAX_PARTS = 100
@@ -76,7 +76,7 @@ class _Writer:
         for start in range(0, len(data), PIECE_BYTES):
             decoder.receive_data(bytes(view[start : start + PIECE_BYTES]))
             self._take(decoder)
-            gevent.sleep(0)
+            end_turn()
         decoder.receive_data(None)
         self._take(decoder)
         self._body += b"--%b--\r\n" % self._boundary

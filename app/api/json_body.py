@@ -14,11 +14,10 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-import gevent
 import orjson
 
 from app.errors import InvalidRequest, NotJson, PayloadTooLarge
-from app.turns import give_way
+from app.turns import end_turn, give_way
 from schemas.work_bounds import MAX_STRING_BYTES, MAX_TEXT_BYTES
 
 MIB = 1024 * 1024
@@ -92,7 +91,7 @@ def _scanned(data: bytes, max_values: int) -> Scan:
         at += len(piece)
         slices += 1
         if slices % SLICES_PER_TURN == 0:
-            gevent.sleep(0)
+            end_turn()
     return scan
 
 
@@ -141,9 +140,9 @@ def _parsed(data: bytes, opaque: list[tuple[int, int]]) -> Any:
         rest += [data[at:start], f"{mark}{len(texts):08x}".encode()]
         texts.append(str(memoryview(data)[start:end], "ascii"))
         at = end
-        gevent.sleep(0)
+        end_turn()
     value = _loads(b"".join([*rest, data[at:]]))
-    gevent.sleep(0)
+    end_turn()
     return _Restored(mark, texts).put_into(value)
 
 
@@ -187,11 +186,11 @@ class _Restored:
                     containers.append(inner)
             walked += 1
             if walked % WALKED_PER_TURN == 0:
-                gevent.sleep(0)
+                end_turn()
         return value
 
     def _whole(self, text: str) -> str:
-        gevent.sleep(0)
+        end_turn()
         pieces = self._marks.split(text)
         pieces[1::2] = [self._texts[int(number, 16)] for number in pieces[1::2]]
         return "".join(pieces)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any, cast
 
-import orjson
 from flask import Blueprint, Response
 
 from app.api.answer import Exchange, begun, told
@@ -20,6 +19,7 @@ from app.api.codex_headers import add_windows
 from app.api.form import read_form
 from app.api.services import services
 from app.errors import ClientGone, GatewayError, UpstreamProtocolError
+from app.json_pieces import write_json
 from app.relay.call import Call
 from app.relay.content_types import EVENTS, NO_CONTENT, essence_of, is_json, passing_type
 from app.streaming.frames import chat_error
@@ -40,14 +40,14 @@ def create(endpoint: str) -> Response:
     payload, size = read_json(services().settings.max_body_bytes, MAX_PLAIN_VALUES)
     body = JSON_REQUESTS[endpoint].load(payload)
     body.pop("fallbacks", None)
-    return pass_on(_call(endpoint, body, size, orjson.dumps(body), "application/json"))
+    return pass_on(_call(endpoint, body, size, write_json(body, size), "application/json"))
 
 
 def upload(endpoint: str) -> Response:
     form = read_form(services().settings.max_body_bytes)
     fields = {name: value for name, value in form.fields.items() if name != "fallbacks"}
     body = FORM_REQUESTS[endpoint].load(fields)
-    return pass_on(_call(endpoint, body, len(form.body), form.body, form.content_type))
+    return pass_on(_call(endpoint, body, len(form.body), [form.body], form.content_type))
 
 
 for _view, _endpoints in ((create, JSON_REQUESTS), (upload, FORM_REQUESTS)):
@@ -61,7 +61,9 @@ for _view, _endpoints in ((create, JSON_REQUESTS), (upload, FORM_REQUESTS)):
         )
 
 
-def _call(endpoint: str, body: dict[str, Any], size: int, raw: bytes | bytearray, content_type: str) -> Call:
+def _call(
+    endpoint: str, body: dict[str, Any], size: int, raw: Sequence[bytes | bytearray], content_type: str
+) -> Call:
     call = make_call(endpoint, body, size, stream=False, raw=raw, content_type=content_type)
     call.affinity = ""  # nothing of it is cached upstream
     return call

@@ -13,7 +13,6 @@ from app.api.compact import compact
 from app.api.services import services
 from app.errors import UpgradeRefused
 from app.translation.responses_input import normal_input
-from app.turns import give_way
 from schemas.responses import RESPONSES_REQUEST
 
 bp = Blueprint("responses", __name__)
@@ -30,7 +29,6 @@ def admit_caller() -> None:
 def create() -> Response:
     payload, size = read_json(services().settings.max_responses_body_bytes)
     body = RESPONSES_REQUEST.load(payload)
-    give_way(size)
     call = make_call("responses", normal_input(body), size, stream=body["stream"])
     return answer(call)
 

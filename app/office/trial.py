@@ -112,7 +112,7 @@ def _ask(parts: Parts, account: Account, prepared: Prepared) -> Answer:
     sending = parts.upstream.post(
         account,
         prepared.wire,
-        orjson.dumps(prepared.body),
+        [orjson.dumps(prepared.body)],
         headers={},
         headers_timeout_seconds=SECONDS,
         cancellation=Cancellation(),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-import orjson
 import structlog
 
 from app.errors import ClientGone, StreamIncomplete, UpstreamError, UpstreamProtocolError
+from app.json_pieces import write_json
 from app.pool.account import Account
 from app.relay.asking import Asking, Ticks
 from app.relay.call import Call
@@ -62,7 +62,7 @@ class Attempt(Asking):
         return self._upstream.post(
             self.account,
             self.prepared.wire,
-            orjson.dumps(self.prepared.body),
+            write_json(self.prepared.body, self.call.body_bytes),
             headers=self.call.headers,
             trace_headers=self.trace_headers,
             headers_timeout_seconds=self._patience.seconds_for_headers(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +41,7 @@ class Call:
     ownership: str = ""  # fingerprint of what one account owns: only that one may serve it
     conversation: str = ""  # id of the stored one that it goes on with: only its key may
     affinity: str = ""
-    raw: bytes | bytearray = b""  # the body as it passes through, where nothing of it is translated
+    raw: Sequence[bytes | bytearray] = ()  # pieces of the body, where it passes through untranslated
     content_type: str = "application/json"  # of `raw`
     asked: str = ""  # the model as the client named it, where that is not `model`
     kinds: str = ""  # of account that may serve it, separated by blanks; empty: all

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-import orjson
-
 from app.config import TimeLimits
 from app.errors import GatewayError, ModelNotFound, NotSupported
+from app.json_pieces import write_json
 from app.pool.account import Account
 from app.quotas.bounds import Bounds, ModelSize, bounds_of, plain_bounds_of
 from app.quotas.lengths import with_length
@@ -77,7 +76,9 @@ def _ask_to_compact(
 ) -> OneAttempt:
     """The ChatGPT backend compacts where a trigger ends an ordinary request, the OpenAI API at an address."""
     if account.kind != "chatgpt":
-        return CompactAttempt(replace(call, raw=orjson.dumps(call.body)), account, patience, upstream)
+        return CompactAttempt(
+            replace(call, raw=write_json(call.body, call.body_bytes)), account, patience, upstream
+        )
     body = {**call.body, "input": [*call.body["input"], {"type": "compaction_trigger"}]}
     asked = replace(call, surface="responses", body=body)
     return _ask_model(asked, account, patience, upstream, None)

@@ -13,9 +13,9 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -46,6 +46,7 @@ CONNECTION_POOLS = 64  # upstream hosts kept warm
 MOST_WAYS = 1000  # addresses whose pools are remembered; an account has one or two
 CONNECTIONS_PER_HOST = 1000  # idle ones kept; a worker has at most 2,000 streams
 RECEIVE_BUFFER_BYTES = 256 * 1024  # an upstream is slowed soon after its client is
+SLICE_BYTES = 1024 * 1024  # of a body that are written, and encrypted, before other greenlets run
 ONCE = Retry(False, redirect=False)  # what failed is raised as it is: to try again is for who knows accounts
 ERROR_BODY_BYTES = 65536  # of an error answer: enough for any envelope
 MAX_JSON_BYTES = 4 * 1024 * 1024  # of a list of models or a report of usage; long lists have 1 MiB
@@ -54,6 +55,8 @@ ERROR_BODY_SECONDS = 2.0
 AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # files of those to trust, by requests' names
 OF_ONES_OWN = ("compatible", "demo")  # kinds of account whose server may have a private address
 _PATHS = {"chat": "/chat/completions", "responses": "/responses"}
+
+RequestBody = Sequence[bytes | bytearray]  # pieces
 
 
 class Answer:
@@ -99,13 +102,13 @@ class _Way(NamedTuple):
     pool: HTTPConnectionPool
     target: str  # as the request line has it: a path, or the whole address for a proxy
 
-    def post(self, headers: Mapping[str, str], body: bytes | bytearray, timeout: Timeout) -> BaseHTTPResponse:
+    def post(self, headers: Mapping[str, str], body: RequestBody, timeout: Timeout) -> BaseHTTPResponse:
         """Send a request and return the head of its answer, with the body still to come."""
         return on_live_connection(
             lambda: self.pool.urlopen(
                 "POST",
                 self.target,
-                cast(bytes, body),  # a bytearray does as well: it is sent as it is
+                _to_send(body),
                 headers,
                 retries=ONCE,
                 redirect=False,
@@ -132,6 +135,17 @@ class _Way(NamedTuple):
                 decode_content=False,
             )
         )
+
+
+def _to_send(body: RequestBody) -> Any:
+    """Return *body* as urllib3 sends it, in slices where it is large; its length is in the headers."""
+    if len(body) == 1 and len(body[0]) <= SLICE_BYTES:
+        return body[0]
+    return [
+        memoryview(piece)[start : start + SLICE_BYTES]
+        for piece in body
+        for start in range(0, len(piece), SLICE_BYTES)
+    ]
 
 
 class _Adapter(HTTPAdapter):
@@ -181,7 +195,7 @@ class UpstreamClient:
         self,
         account: Account,
         wire: str,
-        body: bytes | bytearray,
+        body: RequestBody,
         *,
         headers: Mapping[str, str],
         trace_headers: Mapping[str, str] | None = None,
@@ -190,9 +204,10 @@ class UpstreamClient:
         cancellation: Cancellation,
     ) -> Sending:
         """
-        Begin to send *body* to *account*; *headers* are the client's that may pass to the ChatGPT backend,
-        *trace_headers* those that name our span. With *content_type* any answer is welcome, else a
-        stream of events is.
+        Begin to send the pieces of *body* to *account*.
+
+        *headers* are the client's that may pass to the ChatGPT backend, *trace_headers* those that
+        name our span. With *content_type* any answer is welcome, else a stream of events is.
 
         The waiting and the failures are in the returned `Sending`.
         """
@@ -200,7 +215,7 @@ class UpstreamClient:
         if account.kind == "chatgpt":
             sent = CaseInsensitiveDict(sent)
             sent.update(headers)
-        sent = {**sent, **(trace_headers or {}), "Content-Length": str(len(body))}
+        sent = {**sent, **(trace_headers or {}), "Content-Length": str(sum(map(len, body)))}
         if content_type:
             sent |= {"Content-Type": content_type, "Accept": "*/*"}
         timeout = Timeout(connect=self._connect_timeout_seconds, read=headers_timeout_seconds)
@@ -267,7 +282,7 @@ def url_of(account: Account, wire: str) -> str:
 
 
 def _answer(
-    adapter: _Adapter, url: str, headers: Mapping[str, str], body: bytes | bytearray, timeout: Timeout
+    adapter: _Adapter, url: str, headers: Mapping[str, str], body: RequestBody, timeout: Timeout
 ) -> Answer | GatewayError:
     try:
         answer = Answer(adapter.way_to(url).post(headers, body, timeout))

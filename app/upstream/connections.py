@@ -28,6 +28,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ProtocolError
 
 from app.sockets import send_all
+from app.turns import give_way
 from app.upstream.addresses import check
 from app.upstream.socket_state import TcpState, is_readable, tcp_state
 
@@ -97,6 +98,7 @@ class _Upstream:
         try:
             for data in (b"".join(held),) if whole else held:
                 self.send(data)
+                give_way(len(data))
         except (BrokenPipeError, ConnectionResetError):
             raise  # urllib3 looks whether an answer lies there, such as that the body is too large
         except OSError as error:

@@ -117,7 +117,8 @@ def test_a_stream_that_is_silent_for_long_lives(pool: PoolOfTest, upstream: Scri
 
 
 def test_a_large_body_is_passed_on(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
-    answer = pool.post(PATHS["responses"], {**BODIES["responses"], "input": "x" * 100 * MIB}, pool.key())
+    messages = 2 * [{"role": "user", "content": "x" * 50 * MIB}]
+    answer = pool.post(PATHS["responses"], {**BODIES["responses"], "input": messages}, pool.key())
 
     assert answer.status_code == 200, answer.text[:300]
     (seen,) = upstream.log()

@@ -124,12 +124,14 @@ def running_gateway(
     stderr: IO[bytes] | None = None,
     host: str = "127.0.0.1",
     inside: Sequence[str] = (),
+    app: str = "app.wsgi:app",
     **env: str,
 ) -> Iterator[Gateway]:
     """
     Start the service with *env*, wait until it is ready, and stop it.
 
-    *inside* is a command that runs it somewhere else, where *host* is its address.
+    *inside* is a command that runs it somewhere else, where *host* is its address; *app* is what
+    gunicorn serves.
     """
     secret_key = Fernet.generate_key().decode()
     port = free_port()
@@ -146,7 +148,7 @@ def running_gateway(
         **env,
     }
     services = build(Settings.from_environment(environ | PATIENT))
-    command = [*inside, sys.executable, "-m", "gunicorn"]
+    command = [*inside, sys.executable, "-m", "gunicorn", app]
     process = subprocess.Popen(command, cwd=ROOT, env=environ, stderr=stderr)
     try:
         url = f"http://{host}:{port}"
@@ -163,6 +165,6 @@ def _await_ready(url: str, process: subprocess.Popen[bytes]) -> None:
         try:
             if requests.get(f"{url}/health/ready", timeout=2).ok:
                 return
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             time.sleep(0.05)
     raise RuntimeError(f"the gateway did not become ready; exit code {process.poll()}")

@@ -30,8 +30,8 @@ pytest_plugins = ["tests.support.upstream_fixtures"]
 
 SSE = {"content-type": "text/event-stream"}
 BODY = (
-    b'{"model":"m","stream":true,"store":false,"instructions":"",'
-    b'"input":[],"messages":[{"role":"user","content":"hi"}]}'
+    b'{"model":"m","stream":true,"store":false,"instructions":"",',
+    b'"input":[],"messages":[{"role":"user","content":"hi"}]}',
 )
 
 

@@ -133,7 +133,7 @@ def send(client: UpstreamClient, upstream: Upstream) -> Callable[..., UpstreamUn
 
     def sent(body: bytes = b"{}") -> UpstreamUnreachable | None:
         sending = client.post(
-            to, "chat", body, headers={}, headers_timeout_seconds=5.0, cancellation=Cancellation()
+            to, "chat", [body], headers={}, headers_timeout_seconds=5.0, cancellation=Cancellation()
         )
         try:
             answered = sending.wait(10)
