@@ -124,6 +124,7 @@ def build(
     prices = PriceBook(scripts)
     refresher = TokenRefresher(sign_ins, accounts, oauth.refresh)
     api_keys, limits, audit = KeyBook(scripts), LimitBook(scripts), AuditBook(scripts)
+    told = ToldStore(scripts)
     office = Parts(
         settings=settings,
         pools=pools,
@@ -137,6 +138,7 @@ def build(
         oauth=oauth,
         flows=FlowBook(scripts, vault),
         audit=audit,
+        told=told,
     )
     return Services(
         settings=settings,
@@ -161,7 +163,7 @@ def build(
         known_accounts=KnownAccounts(
             pools, accounts, lambda account, token: upstream.get_json(account, "/wham/usage", token=token)
         ),
-        told=ToldStore(scripts),
+        told=told,
         relay=Relay(settings, scripts, accounts, upstream, active, books, prices, refresher, demo=demo),
         cache=AnswerCache(AnswerStore(scripts, vault), books),
         audit=audit,

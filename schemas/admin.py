@@ -123,6 +123,7 @@ class PoolChange(AdminSchema):
 class NewAccount(AccountInput):
     credential = Text()
     chatgpt_account_id = Text()
+    must_answer = Flag()  # add it only if its server lists its models
 
 
 class AccountChange(AccountInput):

@@ -39,7 +39,12 @@ def redis_client(redis_url: str) -> Iterator[Any]:
 @pytest.fixture(autouse=True)
 def _only_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let sockets connect to loopback and Unix paths alone: tests neither need nor touch the Internet."""
-    connect = socket.socket.connect
+    connect, resolve = socket.socket.connect, socket.getaddrinfo
+
+    def resolved(host: Any, *args: Any, **more: Any) -> Any:
+        if host and not _is_address(host) and host != "localhost":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return resolve(host, *args, **more)
 
     def guarded(self: socket.socket, address: Any) -> None:
         if self.family != socket.AF_UNIX and not _is_loopback(address[0]):
@@ -47,6 +52,15 @@ def _only_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+
+
+def _is_address(host: Any) -> bool:
+    try:
+        ipaddress.ip_address(host if isinstance(host, str) else host.decode())
+    except ValueError:
+        return False
+    return True
 
 
 def _is_loopback(host: str) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from app.errors import UpstreamRejected
 from app.office.actor import WORKER, Actor
+from app.office.upstream_lists import models_path
 from app.pool.account import Account
 from app.pool.failures import AccountState
 from app.wiring import Services
 from workers.each_account import Look, look_at_each
-from workers.models import CLIENT_VERSION
 from workers.usage import get_object
 
 EVERY_SECONDS = 60.0
@@ -37,7 +37,7 @@ def _term(account: Account, now: float) -> tuple[str, float]:
 
 def _test(services: Services, pool: str, account: Account, now: float) -> str:
     try:
-        get_object(services, pool, account, _path(account))
+        get_object(services, pool, account, models_path(account))
     except UpstreamRejected as error:
         if error.upstream_status not in NO_SUCH_LIST:
             raise
@@ -45,10 +45,6 @@ def _test(services: Services, pool: str, account: Account, now: float) -> str:
         actor = Actor("background worker", WORKER)
         services.audit.note(actor, "account.retest", pool, account.name, result="credential accepted again")
     return "ok"
-
-
-def _path(account: Account) -> str:
-    return f"/codex/models?client_version={CLIENT_VERSION}" if account.kind == "chatgpt" else "/models"
 
 
 _LOOK = Look("retest", FIRST_SECONDS, _is_due, _test, _term)

@@ -24,6 +24,7 @@ from app.cli.common import (
 from app.cli.output import REFUSED, Figure, moment, show_json, show_list, table
 from app.cli.progress import waiting
 from app.formatting import count
+from app.office.first_look import FirstLook
 from app.office.trial import SECONDS as TRIAL_SECONDS
 from app.pool.account import Account
 from app.wiring import Services
@@ -66,6 +67,7 @@ def account_options(secret: str, *, required: bool = True) -> Decorator:
         click.option(f"--{secret}-stdin", "from_stdin", is_flag=True, help="Read it from standard input."),
         names_option("--models", "The models it may serve; all when left out."),
         *NUMBERS,
+        click.option("--must-answer", is_flag=True, help="Add it only if its server lists its models now."),
         in_pool,
     ]
 
@@ -123,18 +125,34 @@ def _add(
     credential: str,
     pool: str,
     as_json: bool,
+    must_answer: bool,
     chatgpt_account_id: str = "",
     **said: Any,
 ) -> None:
     said = {name: value for name, value in said.items() if value is not None}
     wish = AccountInput().load({"kind": kind, **said})
-    added = desk(services).add_account(
-        pool, wish, credential=credential, chatgpt_account_id=chatgpt_account_id
-    )
+    at_desk, secret = desk(services), {"credential": credential, "chatgpt_account_id": chatgpt_account_id}
+    if must_answer:
+        added, found = at_desk.add_reachable_account(pool, wish, **secret)
+    else:
+        added = at_desk.add_account(pool, wish, **secret)
+        found = at_desk.look_at_account(pool, added)
     if as_json:
-        show_json(added.public())
+        show_json(added.public() | {"first_look": found.public()})
     else:
         click.echo(f"Added {kind} account '{added.name}' ({added.id}) to pool '{pool}'.")
+        show_first_look(added.name, found)
+
+
+def show_first_look(name: str, found: FirstLook) -> None:
+    """Print how the server of the account *name* answered; what went wrong goes to standard error."""
+    if found.ok:
+        click.echo(f"Account '{name}' is {found.sentence()}.")
+        return
+    click.echo(f"Warning: account '{name}' does not answer yet: {found.sentence()}", err=True)
+    click.echo(
+        f"It stays in the pool and is tried again by itself; see poolgate account test {name}.", err=True
+    )
 
 
 @account_group.command("list", epilog=example("poolgate account list", "poolgate account list --json"))

@@ -41,7 +41,7 @@ def prepare(services: Services, demo: DemoUpstream | None, openai_api_key: str) 
     if openai_api_key and _find(accounts, "openai") is None:
         base_url = services.settings.openai_base_url
         account = Account(id="", name="openai", kind="openai", base_url=base_url, credential=openai_api_key)
-        at_desk.put_account(DEFAULT, account)
+        at_desk.look_at_account(DEFAULT, at_desk.put_account(DEFAULT, account))
     name = "demo" if demo is not None else "first"
     exists = any(key.name == name for key in services.api_keys.all(DEFAULT))
     return Prepared(

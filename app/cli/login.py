@@ -7,6 +7,7 @@ from typing import BinaryIO
 import click
 
 from app.cli import complete
+from app.cli.account import show_first_look
 from app.cli.common import Command, desk, example, in_pool, with_store
 from app.cli.output import show_json
 from app.cli.sign_in import by_browser, by_device
@@ -73,9 +74,12 @@ def _check(services: Services, pool: str, name: str) -> None:
 
 
 def _store(services: Services, as_json: bool, pool: str, name: str, tokens: Tokens, way: str) -> None:
-    stored = desk(services).sign_in(pool, name, tokens, way=way)
+    at_desk = desk(services)
+    stored = at_desk.sign_in(pool, name, tokens, way=way)
+    found = at_desk.look_at_account(pool, stored)
     if as_json:
-        show_json(stored.public())
+        show_json(stored.public() | {"first_look": found.public()})
     else:
         whose = ", ".join(filter(None, (tokens.email, tokens.plan)))
         click.echo(f"Signed in account '{name}' ({whose or stored.id}) in pool '{pool}'.")
+        show_first_look(name, found)

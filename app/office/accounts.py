@@ -8,7 +8,8 @@ from typing import Any
 
 from app.errors import InvalidRequest, NotFound
 from app.office.base import Noun
-from app.office.trial import Trial, trial
+from app.office.first_look import FirstLook, first_look
+from app.office.trial import Trial, knows_model, trial
 from app.pool.account import Account
 from app.pool.new_account import changed_account, checked_credential, new_account
 from app.pool.tokens import Tokens, tokens_from_auth_json
@@ -27,6 +28,29 @@ class Accounts(Noun):
             wish, self._parts.settings, credential=credential, chatgpt_account_id=chatgpt_account_id
         )
         return self._put(pool, "account.add", account)
+
+    def look_at_account(self, pool: str, account: Account) -> FirstLook:
+        """
+        List the models and the usage of *account*, which was just added or signed in; within 5 s.
+
+        Returns what was found, or what went wrong; the account stays either way.
+        """
+        return first_look(self._parts, pool, self._parts.accounts.read(pool, account.id))
+
+    def add_reachable_account(
+        self, pool: str, wish: Mapping[str, Any], *, credential: str = "", chatgpt_account_id: str = ""
+    ) -> tuple[Account, FirstLook]:
+        """
+        Add an account as `add_account` does, unless its server does not answer or refuses it.
+
+        Raises InvalidRequest, with what went wrong, when it was not added for that.
+        """
+        added = self.add_account(pool, wish, credential=credential, chatgpt_account_id=chatgpt_account_id)
+        found = self.look_at_account(pool, added)
+        if not found.ok:
+            self.remove_account(pool, added.name, although_bound=True)
+            raise InvalidRequest(f"The account was not added: {found.sentence()}", param="base_url")
+        return added, found
 
     def put_account(self, pool: str, account: Account) -> Account:
         """Add *account*, or change the one it is, as a whole."""
@@ -161,11 +185,21 @@ class Accounts(Noun):
 
     def test_account(self, pool: str, name: str, model: str = "") -> Trial:
         """
-        Ask the account *name*, whatever its state, for one word, and tell how that went. Not booked.
+        Send a tiny request to the account *name*, whatever its state; return how that went. Not booked.
 
-        Raises InvalidRequest where no *model* is named and none is known.
+        Where no model is named and none is known, its models are listed first. Raises InvalidRequest,
+        with what went wrong, when that brings none.
         """
         account = self._parts.accounts.find(pool, name)
+        if not model and not knows_model(account):
+            found = first_look(self._parts, pool, account)
+            account = self._parts.accounts.find(pool, name)
+            if not knows_model(account):
+                raise InvalidRequest(
+                    f"Account '{name}' has listed no models: {found.sentence()}. "
+                    "Name a model to test it with all the same",
+                    param="model",
+                )
         told = trial(self._parts, pool, account, model)
         if told.ok:  # it may be out for its credential
             self._parts.accounts.observe(pool, account.id, {}, accepted=True)

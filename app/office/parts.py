@@ -14,6 +14,7 @@ from app.pool.sign_ins import SignInBook
 from app.quotas.api_keys import KeyBook
 from app.quotas.limit_book import LimitBook
 from app.quotas.price_book import PriceBook
+from app.stores.told import ToldStore
 from app.upstream.client import UpstreamClient
 from app.upstream.oauth import OAuth
 
@@ -32,3 +33,4 @@ class Parts:
     oauth: OAuth
     flows: FlowBook
     audit: AuditBook
+    told: ToldStore

@@ -86,12 +86,21 @@ def trial(parts: Parts, pool: str, account: Account, model: str) -> Trial:
     return Trial(True, model, answer.status, heads[0], since())
 
 
+def knows_model(account: Account) -> bool:
+    """Return whether any model is known that *account* can be tested with."""
+    return bool(_known_models(account))
+
+
+def _known_models(account: Account) -> list[str]:
+    return [name for name in account.models if "*" not in name] or list(account.listed)
+
+
 def model_for(account: Account) -> str:
     """Return a model to try *account* with. Raises InvalidRequest when none is known."""
-    known = [name for name in account.models if "*" not in name] or list(account.listed)
+    known = _known_models(account)
     texts = [name for name in known if not any(word in name for word in NOT_FOR_TEXT)] or known
     if not texts:
-        raise InvalidRequest("Say which model to test with: this account has told none yet", param="model")
+        raise InvalidRequest("Name a model to test with: this account has listed none yet", param="model")
     cheap = [name for name in texts if any(word in name for word in CHEAP)]
     return min(cheap or texts, key=lambda name: (len(name), name))
 

@@ -8,6 +8,7 @@ import requests
 from urllib3.exceptions import (
     ConnectTimeoutError,
     MaxRetryError,
+    NameResolutionError,
     NewConnectionError,
     ProtocolError,
     ProxyError,
@@ -29,6 +30,8 @@ _TABLE: tuple[tuple[tuple[type[Exception], ...], Callable[[], UpstreamError]], .
             "The upstream's name leads to an address that is not public; only a compatible account's may"
         ),
     ),
+    ((NameResolutionError,), lambda: UpstreamUnreachable("The upstream's host name could not be resolved")),
+    ((ConnectionRefusedError,), lambda: UpstreamUnreachable("The upstream refused the connection")),
     ((NewConnectionError,), lambda: UpstreamUnreachable("The upstream could not be reached")),
     (
         (ConnectTimeoutError,),
@@ -63,4 +66,6 @@ def _cause(error: Exception) -> Exception:
     """Return what urllib3 raised, where requests has put something around it."""
     inner = error.args[0] if isinstance(error, requests.RequestException) and error.args else error
     cause = inner.reason if isinstance(inner, MaxRetryError) else inner
+    if isinstance(cause, NewConnectionError) and isinstance(cause.__cause__, ConnectionRefusedError):
+        return cause.__cause__
     return cause if isinstance(cause, Exception) else error

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from app.errors import UpstreamProtocolError
+from app.office import upstream_lists
 from tests.workers.conftest import POOL
 from workers import models
 
@@ -48,13 +49,17 @@ def test_the_chatgpt_backend_tells_more_of_each(built, upstream, add):
     assert account.metadata == {"gpt-5.2": shown}
     told = built.told.all(POOL, "catalogue", [account.id])
     assert told == [{"gpt-5.2": {"base_instructions": "long"}}]
-    assert upstream.log("ann")[0].query == f"client_version={models.CLIENT_VERSION}"
+    assert upstream.log("ann")[0].query == f"client_version={upstream_lists.CLIENT_VERSION}"
 
 
 def test_instructions_have_a_bound(built, upstream, add):
     """Longer ones are not kept: the catalogue then has its own."""
     account = add("ann", "chatgpt", chatgpt_account_id="acc-1")
-    long = {"slug": "m", "base_instructions": "x" * (models.MOST_INSTRUCTIONS + 1), "shell_type": "local"}
+    long = {
+        "slug": "m",
+        "base_instructions": "x" * (upstream_lists.MOST_INSTRUCTIONS + 1),
+        "shell_type": "local",
+    }
     upstream.script(play({"models": [long]}), account="ann", path=CODEX)
 
     models.run(built, time.time())
@@ -86,15 +91,17 @@ def test_accounts_a_person_has_to_see_to_are_not_asked(built, upstream, add):
 @pytest.mark.parametrize("payload", [{}, {"data": None}, {"data": {}}])
 def test_what_is_no_list(payload):
     with pytest.raises(UpstreamProtocolError):
-        models.listed_models(payload)
+        upstream_lists.listed_models(payload)
 
 
 def test_odd_entries_are_passed_over():
-    assert models.listed_models({"data": [7, {}, {"id": 7}, {"id": "m"}, {"id": "m"}]}) == ["m"]
+    assert upstream_lists.listed_models({"data": [7, {}, {"id": 7}, {"id": "m"}, {"id": "m"}]}) == ["m"]
 
 
 def test_a_list_has_a_bound():
     """Of names as of their length: they become keys in the store."""
-    assert models.listed_models({"data": [{"id": "x" * 257}, {"id": "x" * 256}, {"id": ""}]}) == ["x" * 256]
-    many = [{"id": str(number)} for number in range(models.MAX_MODELS + 1)]
-    assert len(models.listed_models({"data": many})) == models.MAX_MODELS
+    assert upstream_lists.listed_models({"data": [{"id": "x" * 257}, {"id": "x" * 256}, {"id": ""}]}) == [
+        "x" * 256
+    ]
+    many = [{"id": str(number)} for number in range(upstream_lists.MAX_MODELS + 1)]
+    assert len(upstream_lists.listed_models({"data": many})) == upstream_lists.MAX_MODELS

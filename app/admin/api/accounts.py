@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 from flask import Blueprint, Response
 
@@ -10,6 +12,8 @@ from app.admin.api.asking import answer, checked_pool, deleted, desk, listed
 from app.admin.api.shapes import account_shape
 from app.admin.services import services
 from app.errors import InvalidRequest
+from app.office.first_look import FirstLook
+from app.pool.account import Account
 from schemas.admin import (
     AccountChange,
     AuthJson,
@@ -33,27 +37,38 @@ def index() -> Response:
 
 @bp.post("")
 def add() -> Response:
-    """Add an account by its API key or access token; the pool is made where it is not there."""
+    """
+    Add an account by its API key or access token, and list its models; a pool is made where there is none.
+
+    `first_look` says how its server answered; with `must_answer` the account is added only if it did.
+    """
     pool, said = asking.pool(must_be=False), asking.body(NEW_ACCOUNT)
-    added = desk().add_account(
-        pool,
-        said,
-        credential=said.pop("credential", ""),
-        chatgpt_account_id=said.pop("chatgpt_account_id", ""),
-    )
-    return answer(account_shape(added), 201)
+    secret = {name: said.pop(name, "") for name in ("credential", "chatgpt_account_id")}
+    at_desk = desk()
+    if said.pop("must_answer", False):
+        added, found = at_desk.add_reachable_account(pool, said, **secret)
+    else:
+        added = at_desk.add_account(pool, said, **secret)
+        found = at_desk.look_at_account(pool, added)
+    return answer(looked_at_shape(pool, added, found), 201)
 
 
 @bp.post("/import")
 def import_file() -> Response:
-    """Take over the ChatGPT sign-in in Codex's auth.json."""
+    """Take over the ChatGPT sign-in in Codex's auth.json, and list its models."""
     pool, said = asking.pool(must_be=False), asking.body(AUTH_JSON)
     try:
         file = orjson.dumps(said["auth_json"])
     except TypeError:  # it reads more levels than it writes
         raise InvalidRequest("auth_json is nested too deeply", param="auth_json") from None
-    stored = desk().import_account(pool, said["name"], file)
-    return answer(account_shape(stored), 201)
+    at_desk = desk()
+    stored = at_desk.import_account(pool, said["name"], file)
+    return answer(looked_at_shape(pool, stored, at_desk.look_at_account(pool, stored)), 201)
+
+
+def looked_at_shape(pool: str, account: Account, found: FirstLook) -> dict[str, Any]:
+    """Return an account that was just added as it is now, with how its server answered."""
+    return account_shape(services().accounts.find(pool, account.name)) | {"first_look": found.public()}
 
 
 @bp.get("/<name>")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, Response
 
 from app.admin.api import asking
+from app.admin.api.accounts import looked_at_shape
 from app.admin.api.asking import answer, desk
-from app.admin.api.shapes import account_shape
 from app.pool.account import Account
 from schemas.admin import Address, Nothing, SignInInput
 
@@ -28,7 +26,8 @@ def begin_device() -> Response:
 def poll_device(flow: str) -> Response:
     """Ask whether the code was entered: `pending`, or `done` and the account."""
     asking.body(NOTHING)
-    return _told(desk().poll_device(asking.pool(must_be=False), flow))
+    pool = asking.pool(must_be=False)
+    return _progress(pool, desk().poll_device(pool, flow))
 
 
 @bp.post("/browser")
@@ -42,11 +41,12 @@ def begin_browser() -> Response:
 def complete_browser(flow: str) -> Response:
     """End a sign-in with the address that the browser ended at."""
     said = asking.body(ADDRESS)
-    return _told(desk().complete_browser(asking.pool(must_be=False), flow, said["address"]))
+    pool = asking.pool(must_be=False)
+    return _progress(pool, desk().complete_browser(pool, flow, said["address"]))
 
 
-def _told(account: Account | None) -> Response:
-    told: dict[str, Any] = {"state": "pending" if account is None else "done", "account": None}
-    if account is not None:
-        told["account"] = account_shape(account)
-    return answer(told)
+def _progress(pool: str, account: Account | None) -> Response:
+    if account is None:
+        return answer({"state": "pending", "account": None})
+    found = desk().look_at_account(pool, account)
+    return answer({"state": "done", "account": looked_at_shape(pool, account, found)})

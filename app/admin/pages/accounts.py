@@ -15,6 +15,7 @@ from app.admin.pages.rows import RowView, names_of
 from app.admin.pages.seen import account_view, store_time
 from app.admin.pages.shell import done, page_blueprint
 from app.admin.services import services
+from app.office.first_look import FirstLook
 from app.pool.account import WIRES
 from app.pool.glance import glance
 from app.quotas import tail
@@ -88,11 +89,19 @@ def add() -> Any:
         wires = [wire for wire in WIRES["openai"] if form[f"wire_{wire}"]]
         said |= {"wires": wires} if wires else {}
         with form.checked():
-            added = desk().add_account(
+            at_desk = desk()
+            added = at_desk.add_account(
                 g.pool, AccountInput().load(said), credential=form["credential"].strip()
             )
-            return done(f"Account {added.name} is added.", "accounts.one", name=added.name)
+            found = at_desk.look_at_account(g.pool, added)
+            message = first_look_message(f"Account {added.name} is added", found)
+            return done(message, "accounts.one", name=added.name)
     return render_template("accounts/add.html", place="accounts.show", form=form), form.status
+
+
+def first_look_message(done_text: str, found: FirstLook) -> str:
+    """Return what a page says after an account was added or signed in: what was done, and how it answers."""
+    return f"{done_text}: {found.sentence()}." if found.ok else f"{done_text}, but: {found.sentence()}"
 
 
 @bp.route("/<name>/edit", methods=["GET", "POST"])

@@ -6,12 +6,14 @@ from typing import Any
 
 from flask import g, render_template, request
 
+from app.admin.pages.accounts import first_look_message
 from app.admin.pages.doing import desk
 from app.admin.pages.forms import Form
 from app.admin.pages.shell import done, page_blueprint
 from app.admin.services import services
 from app.office.flows import Flow
 from app.office.sign_ins import BROWSER, DEVICE
+from app.pool.account import Account
 from schemas.accounts import AccountInput
 
 MOST_FILE_BYTES = 1024 * 1024
@@ -27,7 +29,7 @@ def device() -> Any:
             flow = _flow(form, DEVICE)
             account = desk().poll_device(g.pool, flow.id)
             if account is not None:
-                return _signed_in(account.name)
+                return _signed_in(account)
             waiting = True
     elif request.method == "POST":
         with form.checked():
@@ -43,7 +45,7 @@ def browser() -> Any:
     if form["do"] == "finish":
         with form.checked():
             flow = _flow(form, BROWSER)
-            return _signed_in(desk().complete_browser(g.pool, flow.id, form["address"]).name)
+            return _signed_in(desk().complete_browser(g.pool, flow.id, form["address"]))
     elif request.method == "POST":
         with form.checked():
             flow = desk().begin_browser(g.pool, _name(form))
@@ -58,7 +60,7 @@ def file() -> Any:
         with form.checked():
             name, sent = _name(form), request.files.get("file")
             data = sent.read(MOST_FILE_BYTES) if sent else b""
-            return _signed_in(desk().import_account(g.pool, name, data).name)
+            return _signed_in(desk().import_account(g.pool, name, data))
     return render_template("accounts/file.html", place="accounts.show", form=form), form.status
 
 
@@ -72,7 +74,7 @@ def _flow(form: Form, way: str) -> Flow:
     return services().office.flows.find(g.pool, form["flow"], way)
 
 
-def _signed_in(name: str) -> Any:
-    return done(
-        f"Account {name} is signed in. Its tokens are renewed by themselves.", "accounts.one", name=name
-    )
+def _signed_in(account: Account) -> Any:
+    found = desk().look_at_account(g.pool, account)
+    message = first_look_message(f"Account {account.name} is signed in and renews itself", found)
+    return done(message, "accounts.one", name=account.name)

@@ -22,7 +22,8 @@ class TestAddOpenai:
 
         account = services.accounts.find("default", "main")
         assert result.stdout == f"Added openai account 'main' ({account.id}) to pool 'default'.\n"
-        assert (result.exit_code, result.stderr) == (0, "")
+        assert result.exit_code == 0
+        assert "does not answer yet: The upstream's host name could not be resolved" in result.stderr
         assert (account.kind, account.base_url) == ("openai", "https://api.openai.com/v1")
         assert (account.credential, account.wires) == (SECRET, ("chat", "responses"))
         assert services.pools.names() == ["default"]
@@ -54,6 +55,7 @@ class TestAddOpenai:
 
         added = json.loads(result.stdout)
         account = services.accounts.find("default", "main")
+        assert added.pop("first_look")["ok"] is False
         assert added == json.loads(json.dumps(account.public()))
 
     def test_key_from_standard_input(self, poolgate, services):
@@ -127,11 +129,25 @@ class TestAddOpenai:
 
 class TestAddCompatible:
     def test_without_a_key(self, poolgate, services):
-        result = poolgate("account add compatible --name gpu --base-url http://10.0.0.5:8000/v1")
+        result = poolgate("account add compatible --name gpu --base-url http://127.0.0.1:1/v1")
 
         assert result.exit_code == 0
         account = services.accounts.find("default", "gpu")
         assert (account.kind, account.credential, account.wires) == ("compatible", "", ("chat",))
+
+    def test_its_models_are_listed_at_once(self, poolgate, services, upstream):
+        result = poolgate("account add compatible --name gpu --base-url", upstream.base_url("a"))
+
+        listed = services.accounts.find("default", "gpu").listed
+        assert len(listed) > 1
+        assert f"Account 'gpu' is reachable, {len(listed)} models.\n" in result.stdout
+
+    def test_only_if_it_answers(self, poolgate, services):
+        result = poolgate("account add compatible --name gpu --base-url http://127.0.0.1:1/v1 --must-answer")
+
+        assert result.exit_code == 1
+        assert "The account was not added: The upstream refused the connection" in result.stderr
+        assert services.accounts.all("default") == []
 
     def test_both_wires_and_a_key(self, poolgate, services):
         poolgate(

@@ -32,12 +32,27 @@ class TestAccounts:
     @pytest.mark.parametrize(
         "new",
         [
-            {"kind": "compatible", "name": "gpu", "base_url": "http://10.0.0.5:8000/v1"},
+            {"kind": "compatible", "name": "gpu", "base_url": "http://127.0.0.1:1/v1"},
             {"kind": "chatgpt", "name": "ann", "credential": "t", "chatgpt_account_id": "id-1"},
         ],
     )
     def test_other_kinds(self, call, new):
         assert call("POST", "/accounts", new).json["kind"] == new["kind"]
+
+    def test_its_models_are_listed_at_once(self, call, upstream):
+        new = {"kind": "compatible", "name": "gpu", "base_url": upstream.base_url("a")}
+
+        added = call("POST", "/accounts", new).json
+
+        assert added["first_look"]["ok"]
+        assert len(added["listed_models"]) == added["first_look"]["models"] > 0
+
+    def test_only_if_it_answers(self, call, refused):
+        new = {"kind": "compatible", "name": "gpu", "base_url": "http://127.0.0.1:1/v1"}
+
+        assert call("POST", "/accounts", new).json["first_look"]["code"] == "upstream_unavailable"
+        assert refused("POST", "/accounts", new | {"name": "b", "must_answer": True}) == (400, "base_url")
+        assert [one["name"] for one in call("GET", "/accounts").json["data"]] == ["gpu"]
 
     @pytest.mark.parametrize(
         ("body", "param"),

@@ -30,7 +30,7 @@ class TestAdding:
         assert (answer.status_code, answer.location) == (303, f"{HOME}/main")
         added = services.accounts.find(POOL, "main")
         assert (added.cap, added.models, added.credential) == (7, ("gpt-5", "o3"), "sk-secret")
-        assert "Account main is added." in inside.get(answer.location).text
+        assert "Account main is added, but: " in inside.get(answer.location).text
         assert "Account main is added." not in inside.get(answer.location).text
 
     def test_what_is_wrong_stands_beside_its_field(self, inside: Visitor, services: Services) -> None:
