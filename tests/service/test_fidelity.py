@@ -191,7 +191,7 @@ class Asker:
     def least(self, *fields: str) -> Json:
         said = "messages" if self.surface == "chat" or "messages" in fields else "input"
         value = "Hi" if said == "input" else [{"role": "user", "content": "Hi"}]
-        return {"model": "gpt-4.1", said: value}
+        return {"model": "demo" if self.kind == "demo" else "gpt-4.1", said: value}
 
     def ask(self, body: Json) -> tuple[int, Json, list[str], Json]:
         """Return status, the error if any, what the answer says was ignored, and what the upstream saw."""
