@@ -56,7 +56,7 @@ COMMON: Json = {
     **ALIASES,
 }
 CHAT_VALUES: Json = COMMON | {
-    "model": "gpt-4.1",
+    "model": "demo",
     "messages": [{"role": "user", "content": PARTS}],
     "stream": True,
     "stream_options": {"include_usage": True, "include_obfuscation": False},
@@ -85,7 +85,7 @@ CHAT_VALUES: Json = COMMON | {
     "cache_control": {"type": "ephemeral"},
 }
 RESPONSES_VALUES: Json = COMMON | {
-    "model": "gpt-4.1",
+    "model": "demo",
     "input": [{"role": "user", "content": [{"type": "input_text", "text": "Hi"}]}],
     "messages": [{"role": "user", "content": "Hi"}],
     "instructions": "Be brief.",
