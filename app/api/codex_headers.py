@@ -1,5 +1,6 @@
 """
-The x-codex-* headers: how much of its ChatGPT accounts' usage windows a pool has used, on average.
+The x-codex-* headers: how much of its ChatGPT accounts' usage windows a pool has used, on average;
+for a key that is bound to accounts, of those alone.
 
 Only what is known is told, and only where the pool's settings allow it.
 Source: https://github.com/openai/codex (codex-rs/codex-api, rate limits in headers)
@@ -19,26 +20,29 @@ from app.quotas.usage_book import UpstreamWindow
 
 NAMES = ("primary", "secondary")
 KEPT_SECONDS = 10.0
+MAX_KEPT = 1000  # pools, and sets of accounts that keys are bound to
 
-_kept: dict[str, tuple[float, dict[str, str]]] = {}  # by pool; a process has few
+_kept: dict[tuple[str, tuple[str, ...]], tuple[float, dict[str, str]]] = {}  # by pool and account ids
 
 
 def add_windows(response: Response) -> Response:
     """Add the headers to an answer for whoever has shown a key."""
     key = noted().get("api_key")
     if key is not None and settings_from(key.settings).tells_windows:
-        response.headers.update(_headers_of(key.pool))
+        response.headers.update(_headers_of(key.pool, key.accounts))
     return response
 
 
-def _headers_of(pool: str) -> dict[str, str]:
-    told_at, headers = _kept.get(pool, (-KEPT_SECONDS, {}))
+def _headers_of(pool: str, accounts: tuple[str, ...]) -> dict[str, str]:
+    told_at, headers = _kept.get((pool, accounts), (-KEPT_SECONDS, {}))
     if time.monotonic() - told_at >= KEPT_SECONDS:
         try:
-            headers = window_headers(services().usage.windows(pool)[0])
+            headers = window_headers(services().usage.windows(pool, accounts)[0])
         except StoreUnavailable:
             return {}
-        _kept[pool] = time.monotonic(), headers
+        if len(_kept) >= MAX_KEPT:
+            _kept.clear()
+        _kept[pool, accounts] = time.monotonic(), headers
     return headers
 
 

@@ -1,7 +1,9 @@
 """
 GET /api/codex/usage: what the Codex CLI shows under /status, here of the whole pool.
 
-It is asked with an API key, or with the token of a ChatGPT sign-in that is an account here.
+It is requested with an API key, or with the token of a ChatGPT sign-in that is an account here. A key that is
+bound to accounts sees those alone. Where the pool hides its windows, a sign-in sees its own plan and credits,
+and a key whether any account can serve.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from flask import Blueprint, Response, g, request
 from app.api.auth import authenticate, caller
 from app.api.json import json_response
 from app.api.services import services
+from app.pool.settings import settings_from
 from app.quotas.usage_book import UpstreamWindow
 from schemas import bounds
 
@@ -27,9 +30,13 @@ def identify() -> None:
     scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
     if account_id and scheme.lower() == "bearer" and not token.strip().startswith("sk-"):
         g.pool, g.told = services().known_accounts.identify(token.strip(), account_id)
+        g.accounts, settings = (), services().pools.settings(g.pool)
     else:
         authenticate()
-        g.pool, g.told = caller().pool, {}
+        key = caller()
+        g.pool, g.told, g.accounts = key.pool, {}, key.accounts
+        settings = settings_from(key.settings)
+    g.shows_windows = settings.tells_windows
 
 
 NAMES = ("primary_window", "secondary_window")
@@ -38,10 +45,16 @@ UNKNOWN_PLAN = "unknown"
 
 @bp.get("/usage", strict_slashes=False)
 def show() -> Response:
-    windows, now = services().usage.windows(g.pool)
+    windows, now = services().usage.windows(g.pool, g.accounts)
     own = {name: g.told[name] for name in ("plan_type", "credits") if g.told.get(name)}
-    accounts = [account for account in services().accounts.all(g.pool) if account.kind == "chatgpt"]
+    accounts = [
+        account
+        for account in services().accounts.all(g.pool)
+        if account.kind == "chatgpt" and (not g.accounts or account.id in g.accounts)
+    ]
     allowed = any(account.state == "active" for account in accounts)
+    if not g.shows_windows:
+        return json_response(usage_of([None, None], now, own, allowed=allowed))
     told = pool_told(services().told.all(g.pool, "usage", [account.id for account in accounts]), now)
     return json_response(usage_of(windows, now, told | own, allowed=allowed))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response
@@ -10,6 +11,7 @@ from app.api.auth import authenticate, caller
 from app.api.json import json_response
 from app.api.services import services
 from app.formatting import MICRO_DOLLARS
+from app.pool.settings import settings_from
 from app.quotas.usage_book import Gauge, Standing, UpstreamWindow
 
 bp = Blueprint("usage", __name__)
@@ -22,7 +24,11 @@ SOURCES = {"key": "api_key", "pool": "pool"}
 
 @bp.get("/usage", strict_slashes=False)
 def show() -> Response:
-    return json_response(told(services().usage.standing(caller())))
+    key = caller()
+    standing = services().usage.standing(key)
+    if not settings_from(key.settings).tells_windows:
+        standing = replace(standing, windows=[None, None])
+    return json_response(told(standing))
 
 
 def told(standing: Standing) -> dict[str, Any]:

@@ -105,7 +105,8 @@ def time_limit(text: str) -> TimeLimit:
     "--show-windows/--hide-windows",
     "tells_windows",
     default=None,
-    help="Whether answers tell in headers how much of its upstream windows the pool has used.",
+    help="Whether callers see how much of its upstream windows the pool has used: in headers, in "
+    "codex.rate_limits events, at /v1/usage and at /api/codex/usage.",
 )
 @click.option(
     "--keep-days",

@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 import orjson
 
 from app.errors import InvalidRequest, NotFound
-from app.pool.settings import PoolSettings, settings_of
+from app.pool.settings import PoolSettings, settings_from, settings_of
 from app.stores import keys
 from app.stores.client import store_errors
 from app.stores.scripts import Scripts
@@ -80,6 +80,11 @@ class PoolBook:
     def names(self) -> list[str]:
         with store_errors():
             return sorted(self._scripts.client.smembers(keys.POOLS))
+
+    def settings(self, pool: str) -> PoolSettings:
+        """Return the settings of *pool*. One round trip."""
+        with store_errors():
+            return settings_from(self._scripts.client.hget(keys.pool(pool), "settings") or "")
 
     def all(self) -> list[Pool]:
         """Return every pool by name."""

@@ -30,7 +30,7 @@ class PoolSettings:
 
     time_limits: tuple[tuple[str, Mapping[str, float]], ...] = ()
     names_accounts: bool = True  # whether answers say which account gave them
-    tells_windows: bool = True  # whether answers say how much of its upstream windows the pool has used
+    tells_windows: bool = True  # whether callers see how much of its upstream windows the pool has used
     affinity_minutes: int = 30  # a conversation is kept on its account, after its last turn; 0: not at all
     keep_days: int = 30  # of the ledger's rows and the hours' totals: as far back as the charts go
     # What strict token limits take of a model whose size is in no price list. The output is sent to the

@@ -55,8 +55,8 @@ class UsageBook:
         self._calendar = Calendar()
 
     def standing(self, key: ApiKey) -> Standing:
-        """Return where *key* stands under its own limits and its pool's. One round trip."""
-        reply = self._ask(key.pool, key.zone, key.now, key.limits, key.id)
+        """Return where *key* stands under its own limits and its pool's, by its accounts. One round trip."""
+        reply = self._ask(key.pool, key.zone, key.now, key.limits, key.id, key.accounts)
         return Standing(
             used={name: int(amount) for name, amount in reply["used"].items()},
             gauges=_gauges(key.limits, reply),
@@ -70,18 +70,34 @@ class UsageBook:
         return _gauges(limits, self._ask(pool, zone or "UTC", time.time(), limits))
 
     def _ask(
-        self, pool: str, zone: str, now: float, limits: Sequence[dict[str, Any]], key_id: str = ""
+        self,
+        pool: str,
+        zone: str,
+        now: float,
+        limits: Sequence[dict[str, Any]],
+        key_id: str = "",
+        accounts: Sequence[str] = (),
     ) -> dict[str, Any]:
-        ask = {"key": key_id, "limits": limits, "calendar": self._calendar.windows(zone, now)}
+        ask = {
+            "key": key_id,
+            "limits": limits,
+            "calendar": self._calendar.windows(zone, now),
+            "accounts": accounts,
+        }
         reply = self._scripts.run_json("standing", pool, ask)
         if "refused" in reply:  # the day has just changed, or our calendar is of another one
             ask["calendar"] = self._calendar.windows(zone, reply["now"] / 1000)
             reply = self._scripts.run_json("standing", pool, ask)
         return reply
 
-    def windows(self, pool: str) -> tuple[list[UpstreamWindow | None], float]:
-        """Return the windows of *pool*, as in `Standing`, and the store's time in Unix seconds."""
-        reply = self._scripts.run_json("standing", pool, {"key": "", "limits": [], "calendar": {}})
+    def windows(self, pool: str, accounts: Sequence[str] = ()) -> tuple[list[UpstreamWindow | None], float]:
+        """
+        Return the windows of *pool*, as in `Standing`, and the store's time in Unix seconds.
+
+        With *accounts* (ids) only theirs.
+        """
+        ask = {"key": "", "limits": [], "calendar": {}, "accounts": accounts}
+        reply = self._scripts.run_json("standing", pool, ask)
         return _windows(reply), reply["now"] / 1000
 
     def since(

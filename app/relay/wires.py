@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from app.pool.settings import settings_from
 from app.relay.call import Call
 from app.streaming import chat_wire, responses_wire
 from app.streaming.events import Event
@@ -50,5 +51,6 @@ def translator_for(call: Call, wire: str) -> Translator:
                 tells_reasoning=call.tells_reasoning,
             )
         case _, "responses":
-            return ResponsesPassThrough(keep_codex_events=call.keep_codex_events)
+            hide_windows = not settings_from(call.key.settings).tells_windows
+            return ResponsesPassThrough(call.keep_codex_events, hide_windows=hide_windows)
     return ChatToResponses(f"resp_{suffix}", created_at, call.body)

@@ -15,6 +15,7 @@ from app.translation.unannounced import KINDS, Unannounced, part_added
 Payload = dict[str, Any]
 
 HELD_EVENTS = 64  # kept back while the stream has not said which response it tells of
+RATE_LIMITS = "codex.rate_limits"  # how much of the account's usage windows is used
 FAILURES = ("response.failed", "error")  # the edge writes them
 
 
@@ -26,13 +27,15 @@ class ResponsesPassThrough:
     - items and parts are announced before their deltas;
     - text that only a snapshot holds gets a delta before it;
     - an empty `output` of the finished response is filled from the items streamed;
-    - the ChatGPT backend's own `codex.*` events stay here unless kept on request.
+    - the ChatGPT backend's own `codex.*` events stay here unless kept on request, and without exception
+      those that say how much of the account's usage windows is used where *hide_windows*.
 
     What is put in takes a number of its own; from there on the upstream's move up.
     """
 
-    def __init__(self, keep_codex_events: bool = False) -> None:
+    def __init__(self, keep_codex_events: bool = False, *, hide_windows: bool = False) -> None:
         self._keep_codex_events = keep_codex_events
+        self._hide_windows = hide_windows
         self._begun = self._ended = False
         self._held: list[Event] = []
         self._seen = PartsSeen()
@@ -78,7 +81,7 @@ class ResponsesPassThrough:
         if kind in ALIASES:
             kind = ALIASES[kind]
             event = Event({**event.payload, "type": kind})
-        if kind in FAILURES or (kind.startswith("codex.") and not self._keep_codex_events):
+        if kind in FAILURES or (kind.startswith("codex.") and not self._keeps(kind)):
             return
         if not self._begun and not self._begin(event):
             return
@@ -86,6 +89,9 @@ class ResponsesPassThrough:
         passed = event if on is None else on(self, event)
         if passed is not None:
             self._out.append(passed)
+
+    def _keeps(self, kind: str) -> bool:
+        return self._keep_codex_events and not (self._hide_windows and kind == RATE_LIMITS)
 
     def _begin(self, event: Event) -> bool:
         """Return whether *event* may go out now; see that `response.created` went before it."""

@@ -61,6 +61,16 @@ class TestResponses:
         assert LIMITS in codex
         assert LIMITS not in openai
 
+    def test_hidden_windows_are_left_out(self, chatgpt: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        other = {"type": "codex.response.metadata", "headers": {}}
+        chatgpt.set(settings='{"tells_windows": false}')
+        upstream.script({"play": "events", "events": [LIMITS, other, *finished("Hi")]})
+
+        events = events_of(chatgpt.post(PATH, CODEX, chatgpt.key()).text)
+
+        assert LIMITS not in events
+        assert other in events
+
     def test_a_failure_is_told_and_the_stream_ended(
         self, chatgpt: PoolOfTest, upstream: ScriptedUpstream
     ) -> None:

@@ -86,6 +86,74 @@ def test_a_pool_that_is_spent(pool: PoolOfTest) -> None:
     assert (limits["allowed"], limits["limit_reached"]) == (False, True)
 
 
+class TestKeyOfOneAccount:
+    @pytest.fixture
+    def key(self, pool: PoolOfTest) -> str:
+        return pool.key("bound", accounts=(pool.gateway.services.accounts.find(pool.name, "b").id,))
+
+    def test_sees_its_windows(self, pool: PoolOfTest, key: str, resets_at: int) -> None:
+        assert pool.get(PATH, key).json()["rate_limit"]["primary_window"]["used_percent"] == 40
+        assert pool.get("/v1/usage", key).json()["account_pool_usage"]["primary"] == {
+            "used_percent": 40.0,
+            "reset_at": resets_at,
+        }
+
+    def test_sees_its_credits(self, pool: PoolOfTest, key: str) -> None:
+        services = pool.gateway.services
+        for name, balance in (("a", "100"), ("b", "2.5")):
+            purse = {"has_credits": True, "unlimited": name == "a", "balance": balance}
+            told = {"plan_type": name, "credits": purse}
+            services.told.keep(pool.name, services.accounts.find(pool.name, name).id, "usage", told)
+
+        body = pool.get(PATH, key).json()
+
+        assert body["credits"] == {"has_credits": True, "unlimited": False, "balance": "2.5"}
+        assert body["plan_type"] == "b"
+
+    def test_is_not_allowed_where_its_account_is_out(self, pool: PoolOfTest, key: str) -> None:
+        pool.gateway.services.accounts.pause(pool.name, "b")
+
+        assert pool.get(PATH, key).json()["rate_limit"]["allowed"] is False
+        assert pool.get(PATH, pool.key("free")).json()["rate_limit"]["allowed"] is True
+
+
+class TestHidden:
+    @pytest.fixture(autouse=True)
+    def hidden(self, pool: PoolOfTest) -> None:
+        services = pool.gateway.services
+        told = {"plan_type": "pro", "credits": {"has_credits": True, "unlimited": False, "balance": "7"}}
+        services.told.keep(pool.name, services.accounts.find(pool.name, "a").id, "usage", told)
+        pool.set(settings=json.dumps({"tells_windows": False}))
+
+    def test_key_sees_whether_it_may_go_on(self, pool: PoolOfTest) -> None:
+        body = pool.get(PATH, pool.key()).json()
+
+        assert body == {
+            "plan_type": "unknown",
+            "rate_limit": {
+                "allowed": True,
+                "limit_reached": False,
+                "primary_window": None,
+                "secondary_window": None,
+            },
+            "credits": None,
+            "additional_rate_limits": None,
+        }
+
+    def test_usage_of_a_key_has_no_windows(self, pool: PoolOfTest) -> None:
+        body = pool.get("/v1/usage", pool.key()).json()
+
+        assert (body["upstream_limits"], body["account_pool_usage"]) == ([], None)
+
+    def test_sign_in_sees_its_own(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        upstream.script({"play": "json", "body": WHAM}, path="/wham/usage")
+
+        body = ask_as_a(pool, "its-token").json()
+
+        assert (body["plan_type"], body["credits"]) == ("plus", WHAM["credits"])
+        assert body["rate_limit"]["primary_window"] is None
+
+
 class TestSignIn:
     def test_of_an_account_here(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         """It is the backend that says whether the token is that account's."""
@@ -136,6 +204,18 @@ class TestHeaders:
         answer = pool.post(PATHS["chat"], CHAT, pool.key())
 
         assert not [name for name in answer.headers if name.startswith("x-codex-")]
+
+    def test_key_of_one_account_sees_its_window(self, pool: PoolOfTest) -> None:
+        """Whichever of two keys came first."""
+        account = pool.gateway.services.accounts.find(pool.name, "b")
+        bound, free = pool.key("bound", accounts=(account.id,)), pool.key("free")
+
+        used = [
+            pool.post(PATHS["chat"], {"model": "m"}, key).headers["x-codex-primary-used-percent"]
+            for key in (free, bound, free)
+        ]
+
+        assert used == ["30.0", "40.0", "30.0"]
 
     def test_nobody_without_a_key_is_told(self, pool: PoolOfTest) -> None:
         answer = pool.post(PATHS["chat"], CHAT)

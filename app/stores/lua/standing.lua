@@ -1,9 +1,10 @@
 -- Tell where a key stands: what it used, each of its limits, and the pool's upstream windows.
 -- KEYS[1]  root of the pool
--- ARGV[1]  JSON {key, limits: [limit, …], calendar}
+-- ARGV[1]  JSON {key, limits: [limit, …], calendar, accounts: [id, …]}; accounts are those whose windows are
+--          returned; none or absent: all
 -- Returns  JSON: {now, used: {figure: n}, limits: [[settled, held, reset ms], …] in the order asked,
 --          windows: [[accounts, sum of used percents, first reset ms,
---          longest window in seconds], …] of the ChatGPT accounts},
+--          longest window in seconds], …] of these ChatGPT accounts},
 --          or {refused: calendar, now}.
 local ask, now = cjson.decode(ARGV[1]), clock()
 local told = { now = now, used = {}, limits = {}, windows = {} }
@@ -17,9 +18,11 @@ for i, limit in ipairs(ask.limits) do
   told.limits[i] = { g.settled, g.held, g.reset }
 end
 
+local ids = redis.call('HVALS', NAMES)
+if ask.accounts and #ask.accounts > 0 then ids = ask.accounts end
 for window = 1, 2 do
   local accounts, sum, first, longest = 0, 0, 0, 0
-  for _, id in ipairs(redis.call('HVALS', NAMES)) do
+  for _, id in ipairs(ids) do
     local v = redis.call('HMGET', account_key(id), 'used_' .. window, 'reset_' .. window, 'length_' .. window)
     local used_percent, reset = tonumber(v[1]), tonumber(v[2])
     if used_percent then
