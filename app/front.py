@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from app.admin.address import ADDRESS, Proxies
+from app.api.codex_usage import CLIENT_OF
 from app.wiring import Services
 
 Application = Callable[..., Iterable[bytes]]
@@ -24,15 +25,17 @@ class Front:
         self._admin = admin
         port = services.settings.admin_port
         self._admin_port = None if port is None else str(port)
-        self._proxies = Proxies(())
+        self.trust(())
 
     def trust(self, proxies: Iterable[str]) -> None:
         """Believe *proxies*, addresses and networks as gunicorn takes them, whom they have forwarded."""
         self._proxies = Proxies(proxies)
+        self._client_of = self._proxies.client_of
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         admin = self._admin
         if admin is None or not self._is_for_admin(environ):
+            environ[CLIENT_OF] = self._client_of
             return self._gateway(environ, start_response)
         environ[ADDRESS] = self._proxies.client_of(environ)
         return admin(environ, start_response)

@@ -8,7 +8,7 @@ and a key whether any account can serve.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Blueprint, Response, g, request
@@ -20,6 +20,8 @@ from app.pool.settings import settings_from
 from app.quotas.usage_book import UpstreamWindow
 from schemas import bounds
 
+CLIENT_OF = "poolgate.client_of"  # in the WSGI environ: a function of it, see app/front.py
+
 bp = Blueprint("codex_usage", __name__)
 
 
@@ -29,7 +31,7 @@ def identify() -> None:
     account_id = request.headers.get("chatgpt-account-id", "")
     scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
     if account_id and scheme.lower() == "bearer" and not token.strip().startswith("sk-"):
-        g.pool, g.told = services().known_accounts.identify(token.strip(), account_id)
+        g.pool, g.told = services().known_accounts.identify(token.strip(), account_id, caller_address())
         g.accounts, settings = (), services().pools.settings(g.pool)
     else:
         authenticate()
@@ -37,6 +39,13 @@ def identify() -> None:
         g.pool, g.told, g.accounts = key.pool, {}, key.accounts
         settings = settings_from(key.settings)
     g.shows_windows = settings.tells_windows
+
+
+def caller_address() -> str:
+    """Return the caller's address; of `X-Forwarded-For` only what trusted proxies have added counts."""
+    environ = request.environ
+    client_of: Callable[[dict[str, Any]], str] | None = environ.get(CLIENT_OF)
+    return client_of(environ) if client_of is not None else environ.get("REMOTE_ADDR", "")
 
 
 NAMES = ("primary_window", "secondary_window")

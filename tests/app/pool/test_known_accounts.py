@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from app.errors import InvalidApiKey, UpstreamRejected
+from app.errors import InvalidApiKey, TooManyAttempts, UpstreamRejected
 from app.pool.account import Account
-from app.pool.known_accounts import AGREED_SECONDS, LISTED_SECONDS, KnownAccounts
+from app.pool.attempt_limit import MAX_NAMES, WINDOW_SECONDS
+from app.pool.known_accounts import (
+    AGREED_SECONDS,
+    LISTED_SECONDS,
+    MAX_REFUSED,
+    REFUSALS_PER_ACCOUNT,
+    REFUSALS_PER_ADDRESS,
+    REFUSED_SECONDS,
+    KnownAccounts,
+)
 
 
 @dataclass
@@ -65,13 +75,94 @@ def test_the_backend_is_asked_once_a_minute_for_a_token(world: World, known: Kno
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_token_that_the_backend_refuses(world: World, known: KnownAccounts, status: int) -> None:
-    """And which it may take a moment later: a refusal is not kept."""
+    """It is not sent again at once; later the backend may accept it."""
     world.refusal = status
-    with pytest.raises(InvalidApiKey):
-        known.identify("t", "acc-a")
+    for _ in range(3):
+        with pytest.raises(InvalidApiKey):
+            known.identify("t", "acc-a")
+    assert len(world.asked) == 1
     world.refusal = None
+    world.now += REFUSED_SECONDS
 
     assert known.identify("t", "acc-a")[0] == "one"
+
+
+class TestMadeUpTokens:
+    def try_many(
+        self, known: KnownAccounts, count: int, address: Callable[[int], str]
+    ) -> list[type[Exception]]:
+        errors: list[type[Exception]] = []
+        for number in range(count):
+            try:
+                known.identify(f"made-up-{number}", "acc-a", address(number))
+            except (InvalidApiKey, TooManyAttempts) as error:
+                errors.append(type(error))
+        return errors
+
+    @pytest.mark.parametrize(
+        "address",
+        [lambda n: "192.0.2.1", lambda n: f"2001:db8::{n:x}", lambda n: "", lambda n: "no address"],
+        ids=["IPv4", "IPv6 network", "none", "odd"],
+    )
+    def test_of_one_address(self, world: World, known: KnownAccounts, address: Callable[[int], str]) -> None:
+        world.refusal = 401
+
+        errors = self.try_many(known, 25, address)
+
+        assert errors == [InvalidApiKey] * REFUSALS_PER_ADDRESS + [TooManyAttempts] * (
+            25 - REFUSALS_PER_ADDRESS
+        )
+        assert len(world.asked) == REFUSALS_PER_ADDRESS
+
+    def test_of_many_addresses(self, world: World, known: KnownAccounts) -> None:
+        world.refusal = 401
+
+        errors = self.try_many(known, 100, lambda n: f"192.0.2.{n}")
+
+        assert errors.count(InvalidApiKey) == len(world.asked) == REFUSALS_PER_ACCOUNT
+
+    def test_backend_in_trouble_is_not_asked_more_often(self, world: World, known: KnownAccounts) -> None:
+        world.refusal = 500
+        for number in range(REFUSALS_PER_ADDRESS):
+            with pytest.raises(UpstreamRejected):
+                known.identify(f"t{number}", "acc-a", "192.0.2.1")
+
+        with pytest.raises(TooManyAttempts) as caught:
+            known.identify("t", "acc-a", "192.0.2.1")
+        assert caught.value.retry_after_seconds == WINDOW_SECONDS
+
+    def test_wait_ends(self, world: World, known: KnownAccounts) -> None:
+        world.refusal = 401
+        self.try_many(known, 25, lambda n: "192.0.2.1")
+        world.refusal = None
+        world.now += WINDOW_SECONDS
+
+        assert known.identify("t", "acc-a", "192.0.2.1")[0] == "one"
+
+    def test_token_that_was_accepted_before_does_not_wait(self, world: World, known: KnownAccounts) -> None:
+        known.identify("own", "acc-a", "192.0.2.1")
+        world.refusal = 401
+        self.try_many(known, 25, lambda n: "192.0.2.1")
+        world.refusal = None
+        world.now += AGREED_SECONDS - 1
+        self.try_many(known, 1, lambda n: "192.0.2.1")
+        world.now += 1
+
+        assert known.identify("own", "acc-a", "192.0.2.1")[0] == "one"
+
+    def test_accepted_tokens_do_not_count(self, known: KnownAccounts) -> None:
+        for number in range(100):
+            known.identify(f"t{number}", "acc-a", "192.0.2.1")
+
+    def test_memory_is_bounded(self, world: World, known: KnownAccounts) -> None:
+        world.refusal = 401
+        for number in range(3 * MAX_REFUSED):
+            world.now += WINDOW_SECONDS / REFUSALS_PER_ACCOUNT
+            with pytest.raises(InvalidApiKey):
+                known.identify(f"t{number}", "acc-a", f"10.0.{number // 250}.{number % 250}")
+
+        assert len(known._refused) <= MAX_REFUSED
+        assert len(known._by_address._attempts) <= MAX_NAMES
 
 
 def test_strangers_cost_the_backend_nothing(world: World, known: KnownAccounts) -> None:

@@ -1,0 +1,44 @@
+"""How often something may fail within a minute, by name, before it has to wait; kept by this process."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from app.errors import TooManyAttempts
+
+WINDOW_SECONDS = 60.0
+MAX_NAMES = 1000  # of which attempts are remembered: some 200 bytes and the attempts themselves each
+
+
+class AttemptLimit:
+    """At most *most* attempts in WINDOW_SECONDS for each name; those that succeed do not count."""
+
+    def __init__(self, most: int, clock: Callable[[], float]) -> None:
+        self._most = most
+        self._clock = clock
+        self._attempts: dict[str, deque[float]] = {}  # the name that began to fail first stands first
+
+    def begin(self, name: str) -> None:
+        """Count an attempt. Raises TooManyAttempts where *name* had too many; that one is not counted."""
+        now, attempts = self._clock(), self._attempts.get(name)
+        if attempts is None:
+            while len(self._attempts) >= MAX_NAMES:
+                del self._attempts[next(iter(self._attempts))]
+            attempts = self._attempts[name] = deque()
+        while attempts and now - attempts[0] >= WINDOW_SECONDS:
+            attempts.popleft()
+        if len(attempts) >= self._most:
+            raise TooManyAttempts(
+                "Too many tokens were refused; try again later",
+                retry_after_seconds=attempts[0] + WINDOW_SECONDS - now,
+            )
+        attempts.append(now)
+
+    def succeeded(self, name: str) -> None:
+        """Take back the newest attempt of *name*."""
+        attempts = self._attempts.get(name)
+        if attempts:
+            attempts.pop()
+        if not attempts:
+            self._attempts.pop(name, None)
