@@ -180,7 +180,7 @@ class Rule:
         if not isinstance(error, UpstreamRejected):
             return True
         return (
-            (error.upstream_status or error.status) in self.statuses
+            _status(error) in self.statuses
             and (not self.codes or bool(self.codes & _names(error)))
             and (not self.shapes or error.shape in self.shapes)
             and (not self.parts or _part(error) in self.parts)
@@ -280,6 +280,12 @@ def is_closed(error: UpstreamError) -> bool:
     outages in which they answered 401 and 403.
     """
     return isinstance(error, UpstreamRejected) and bool(CLOSED & _names(error))
+
+
+def _status(error: UpstreamRejected) -> int:
+    """Return the upstream's status, or what callers get for one that no error has, such as 999."""
+    status = error.upstream_status
+    return status if status is not None and status in _ANY_STATUS else error.status
 
 
 def _names(error: UpstreamRejected) -> set[str]:

@@ -204,7 +204,7 @@ def test_every_answer_has_a_verdict(kind: str, body: bytes) -> None:
     """And none of them takes an account out for good for its status alone, but 401."""
     refused = [
         status
-        for status in range(400, 600)
+        for status in (*range(400, 600), 600, 999)  # some servers invent one
         if judge(answered(status, body), kind, "m").consequence.scope is Scope.CREDENTIAL
     ]
 
