@@ -11,6 +11,7 @@ Plays with a name, spelled out for the request at hand.
     events          events: [payload, …] sent as they are; done: whether [DONE] follows
     http_error      status, body
     json            status, body
+    fitting         plays: {chat | responses | "": {whole: play, streamed: play}}, by wire and `stream`
 
 A text not given is "Hello from <account>.". All but the last three also take what
 `upstream_stream` knows: `deltas`, `usage` and `at`.
@@ -57,7 +58,7 @@ CODEX_REFUSES = (
 def checked(play: Json) -> Json:
     """Return *play*. Raises HttpError 400 when its name is unknown."""
     name = _split(play, "")[1]
-    if "play" in play and name not in (*SAYS, *PLAIN):
+    if "play" in play and name not in (*SAYS, *PLAIN, "fitting"):
         raise HttpError(400, f"no play is called {play['play']!r}")
     return play
 
@@ -67,6 +68,9 @@ def expanded(play: Json, seen: Seen) -> Json:
     if "play" not in play:
         return play
     wire, name = _split(play, _wire(seen.path))
+    if name == "fitting":
+        streamed = (seen.body or {}).get("stream") is True
+        return expanded(play["plays"][wire]["streamed" if streamed else "whole"], seen)
     try:
         made = PLAIN[name](play, wire) if name in PLAIN else _model_call(name, wire, play, seen)
     except HttpError as error:

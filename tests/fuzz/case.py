@@ -1,0 +1,57 @@
+"""One case: a pool, the calls that are made to it one after another, and what its upstream plays to each."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """*leaves*: the client goes away after the head of the answer. *surface*: what an answer is read as."""
+
+    method: str
+    path: str
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    leaves: bool = False
+    surface: str = ""  # chat, responses, or empty: neither
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """*honest*: a complete answer with a usage that can be believed, and is what it bills."""
+
+    steps: Json
+    honest: bool = False
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """*kinds* of accounts: openai, chatgpt, chat or responses. *plays* are of the first one, in turn."""
+
+    name: str
+    kinds: tuple[str, ...]
+    key: str  # none, strict or balanced: its limits
+    calls: tuple[Call, ...]
+    plays: tuple[Play, ...]
+    budget: int = 0  # of total tokens, where the key has limits
+    nonsense: bool = True  # nothing that the upstream answers means that a person is needed
+
+    def shown(self) -> str:
+        """Return it as indented JSON, with bodies as text where they are."""
+
+        def plain(value: Any) -> Any:
+            if isinstance(value, bytes):
+                try:
+                    return value.decode()
+                except UnicodeDecodeError:
+                    return {"base64": base64.b64encode(value).decode()}
+            return repr(value)
+
+        return json.dumps(asdict(self), default=plain, indent=1)

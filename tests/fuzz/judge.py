@@ -1,0 +1,177 @@
+"""What must hold after a case, and after a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from app.quotas.ledger import Verification
+from app.stores import keys
+from tests.fuzz.case import Json
+from tests.fuzz.stage import Heard, Outcome
+from tests.support.audit import amount, unbalanced
+
+LONGEST_TURN_SECONDS = 0.25
+MOST_BYTES_OF_A_CASE = 128 * 1024  # in Redis: rows, roll-ups, refusals, accounts, a key and its limits
+ATTENTION = ("credential_dead", "paused")
+OURS = "server_error"  # no scripted upstream says that
+ENDS = ("response.completed", "response.incomplete", "response.failed", "error")
+
+
+def faults(outcome: Outcome) -> list[str]:
+    """Return what must not have been, in words."""
+    return [
+        *(f"call {number}: {fault}" for number, heard in enumerate(outcome.heard) for fault in answer(heard)),
+        *logged(outcome.log),
+        *late(outcome.turns),
+        *left_over(outcome),
+        *books(outcome),
+        *limits(outcome),
+        *attention(outcome),
+        *memory(outcome),
+    ]
+
+
+def answer(heard: Heard) -> Iterator[str]:
+    """No failure of ours; what the upstream failed with is in the envelope, and a stream ends."""
+    if heard.call.leaves:
+        return
+    if heard.broken or not heard.status:
+        yield f"the answer broke: {heard.status} {heard.broken}"
+        return
+    if heard.status >= 400:
+        yield from envelope(heard)
+    elif heard.headers.get("content-type", "").startswith("text/event-stream"):
+        yield from stream(heard)
+    elif heard.call.method == "POST" and heard.call.surface:
+        try:
+            body = orjson.loads(heard.body)
+        except ValueError:
+            yield f"{heard.status} with a body that is not JSON: {heard.body[:200]!r}"
+            return
+        if not isinstance(body, dict):
+            yield f"{heard.status} with {body!r}"
+
+
+def envelope(heard: Heard) -> Iterator[str]:
+    try:
+        body = orjson.loads(heard.body)
+        error = body["error"]
+        well = isinstance(error["message"], str) and isinstance(error["type"], str) and "code" in error
+    except (ValueError, KeyError, TypeError):
+        well = False
+    if not well:
+        yield f"{heard.status} outside the envelope: {heard.body[:200]!r}"
+    elif error["code"] == OURS:
+        yield f"a failure of ours: {heard.status} {error['message'][:200]}"
+
+
+def stream(heard: Heard) -> Iterator[str]:
+    try:
+        text = heard.body.decode()
+    except UnicodeDecodeError:
+        yield f"a stream that is not UTF-8: {heard.body[-200:]!r}"
+        return
+    if f'"code":"{OURS}"' in text:
+        yield f"a failure of ours: {text[-300:]!r}"
+    if text and not text.endswith("\n\n"):
+        yield f"a stream that ends inside an event: {text[-200:]!r}"
+    events: list[Any] = []
+    for line in text.split("\n"):
+        if line.startswith("data: ") and line != "data: [DONE]":
+            try:
+                events.append(orjson.loads(line[6:]))
+            except ValueError:
+                yield f"an event that is not JSON: {line[:200]!r}"
+                return
+    if not heard.call.surface:
+        return
+    if heard.call.surface == "chat":
+        failed = any(isinstance(each, dict) and "error" in each for each in events)
+        if "data: [DONE]" not in text and not failed:
+            yield f"a stream without an end: {text[-200:]!r}"
+    elif not any(isinstance(each, dict) and each.get("type") in ENDS for each in events):
+        yield f"a stream without an end: {text[-200:]!r}"
+
+
+def logged(log: list[Json]) -> Iterator[str]:
+    """No error and no traceback. (Other cases' lines may be among these: see `tests.fuzz.run`.)"""
+    for line in log:
+        if line.get("level") in ("error", "critical") or "Traceback" in line.get("text", ""):
+            yield f"in the log: {orjson.dumps(line).decode()[:1500]}"
+
+
+def late(turns: list[Json]) -> Iterator[str]:
+    longest = max((turn["seconds"] for turn in turns), default=0.0)
+    if longest > LONGEST_TURN_SECONDS:
+        yield f"a turn of the event loop of {longest:.3f} s"
+
+
+def left_over(outcome: Outcome) -> Iterator[str]:
+    pool, client = outcome.pool, outcome.pool._client
+    if not outcome.settled:
+        yield f"{pool.open_leases()} leases and {pool.open_requests()} requests left"
+    if in_flight := pool.in_flight():
+        yield f"{in_flight} slots taken"
+    for limit in outcome.limits:
+        if held := int(client.hget(keys.limit(pool.name, limit["id"]), "h") or 0):
+            yield f"{limit['what']}: {held} held"
+
+
+def books(outcome: Outcome) -> Iterator[str]:
+    """One row for each request that reached an upstream; totals are what the rows come to."""
+    pool = outcome.pool
+    rows = pool.rows()
+    yield from unbalanced(rows)
+    answered = {heard.headers.get("x-poolgate-request-id") for heard in outcome.heard}
+    for heard in outcome.heard:
+        asked = heard.call.method == "POST" and heard.status == 200
+        if asked and heard.headers.get("x-poolgate-request-id") not in {row["id"] for row in rows}:
+            yield f"no row for an answer with {heard.status}"
+    for row in rows:
+        if row["id"] not in answered:
+            yield f"a row for no answer: {row}"
+    if outcome.seen and not rows:
+        yield f"{len(outcome.seen)} requests reached the upstream, and there is no row"
+    for difference in Verification(pool._client, pool.name).differences():
+        yield f"the ledger does not balance: {difference}"
+    yield from billed(outcome, rows)
+
+
+def billed(outcome: Outcome, rows: list[Json]) -> Iterator[str]:
+    """Where every answer was complete and honest, the rows are the bill, token for token."""
+    if not all(play.honest for play in outcome.case.plays) or any(call.leaves for call in outcome.case.calls):
+        return
+    for figure in ("input_tokens", "output_tokens"):
+        bill, booked = sum(each.billed[figure] for each in outcome.seen), sum(row[figure] for row in rows)
+        if bill != booked:
+            yield f"{figure}: {bill} billed, {booked} in the rows {rows}"
+
+
+def limits(outcome: Outcome) -> Iterator[str]:
+    """No strict limit is exceeded by a token, and its counter is what the rows come to."""
+    rows, client = outcome.pool.rows(), outcome.pool._client
+    for limit in outcome.limits:
+        if limit["per"] != "ever":
+            continue
+        settled = int(client.hget(keys.limit(outcome.pool.name, limit["id"]), "s") or 0)
+        booked = sum(amount(row, limit["what"]) for row in rows)
+        if settled != booked:
+            yield f"{limit['what']}: {settled} settled, {booked} in the rows"
+
+
+def attention(outcome: Outcome) -> Iterator[str]:
+    if outcome.case.nonsense:
+        for name, state in outcome.pool.states().items():
+            if state in ATTENTION:
+                yield f"account {name} is {state}"
+
+
+def memory(outcome: Outcome) -> Iterator[str]:
+    client = outcome.pool._client
+    names = list(client.scan_iter(keys.root(outcome.pool.name) + "*", count=10_000))
+    used = sum(client.memory_usage(name) or 0 for name in names)
+    if used > MOST_BYTES_OF_A_CASE:
+        yield f"{used // 1024} KiB in Redis"

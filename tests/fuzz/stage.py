@@ -1,0 +1,186 @@
+"""
+Where a case is played: a real gateway, a scripted upstream, and a pool for each case.
+
+Two cases share nothing but the processes, so each can be judged alone while others run.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+import requests
+
+from app.quotas.dead_letters import FILE_NAME
+from app.quotas.limits import parse_limit
+from app.stores import keys
+from tests.fuzz.calls import authorization
+from tests.fuzz.case import Call, Case, Json
+from tests.fuzz.ordinary import HONEST
+from tests.support.gateway import Gateway, PoolOfTest, running_gateway
+from tests.support.upstream_client import ScriptedUpstream, Seen
+
+TIMEOUT_SECONDS = 40
+TOTAL_SECONDS = 10.0
+SETTLED_SECONDS = 30.0  # for what is under way when the client has its answer
+PATIENCE = dict.fromkeys(
+    ("headers", "first_progress", "first_progress_reasoning", "idle", "idle_reasoning"), 1.5
+)
+ACCOUNTS = "ab"
+
+
+@dataclass(slots=True)
+class Heard:
+    """What a client received; *broken*: why its answer did not come to its end, if it did not."""
+
+    call: Call
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    broken: str = ""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """A case when it is over, and everything that is known of it."""
+
+    case: Case
+    pool: PoolOfTest
+    heard: list[Heard]
+    limits: list[Json]
+    seen: list[Seen]
+    log: list[Json]
+    turns: list[Json]
+    settled: bool
+
+
+class Stage:
+    def __init__(self, gateway: Gateway, upstream: ScriptedUpstream, folder: Path) -> None:
+        self.gateway = gateway
+        self.upstream = upstream
+        self._home = folder / "home"
+        self._log, self._turns = folder / "log", folder / "turns"
+        self.client: Any = gateway.services.scripts.client
+
+    def document(self) -> Json:
+        answer = requests.get(f"{self.gateway.url}/openapi.json", timeout=TIMEOUT_SECONDS)
+        document: Json = answer.json()
+        return document
+
+    def play(self, case: Case) -> Outcome:
+        log_from, turns_from = _size(self._log), _size(self._turns)
+        pool = self.gateway.pool()
+        upstream = self.upstream.scoped(pool.name)
+        limits = _limits(case)
+        self._prepare(case, pool, upstream)
+        secret = pool.key(limits=tuple(limits))
+        heard = [_heard(self.gateway.url, call, secret) for call in case.calls]
+        settled = self._settled(pool)
+        seen = upstream.log()
+        upstream.reset()
+        log = list(_lines(self._log, log_from))
+        return Outcome(case, pool, heard, limits, seen, log, list(_lines(self._turns, turns_from)), settled)
+
+    def dead_letters(self) -> list[str]:
+        """Return the settlements that the store refused: there must be none."""
+        path = self._home / FILE_NAME
+        return [f"a dead letter: {line}" for line in path.read_text().splitlines()] if path.exists() else []
+
+    def forget(self, pool: PoolOfTest) -> None:
+        """Remove a pool and all that it has."""
+        names = list(self.client.scan_iter(keys.root(pool.name) + "*", count=10_000))
+        if names:
+            self.client.delete(*names)
+        self.client.srem(keys.POOLS, pool.name)
+
+    def _prepare(self, case: Case, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        settings = {"time_limits": {"*": {**PATIENCE, "total": TOTAL_SECONDS}}}
+        pool.set(policy="ordered", settings=orjson.dumps(settings).decode())
+        for group, (name, kind) in enumerate(zip(ACCOUNTS, case.kinds, strict=False)):
+            more: Json = {"group": group}
+            base_url = upstream.base_url(name)
+            if kind == "chatgpt":
+                base_url, more["chatgpt_account_id"] = f"{upstream.root_url(name)}/backend-api", "acc-1"
+            elif kind != "openai":
+                kind, more["wires"] = "compatible", (kind,)
+            pool.account(name, base_url, kind=kind, **more)
+        upstream.script(*(play.steps for play in case.plays), account="a", path="")
+        upstream.script(HONEST, account="b", path="")
+
+    def _settled(self, pool: PoolOfTest) -> bool:
+        """Wait until the pool has nothing open; return whether that came about."""
+        deadline = time.monotonic() + SETTLED_SECONDS
+        while pool.open_leases() or pool.open_requests():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        return True
+
+
+@contextmanager
+def running_stage(redis_url: str, folder: Path, *, workers: int = 1) -> Iterator[Stage]:
+    environ = {"GUNICORN_CMD_ARGS": "--config=tests/fuzz/turns.py", "FUZZ_TURNS": str(folder / "turns")}
+    upstream = ScriptedUpstream().start()
+    try:
+        with (
+            (folder / "log").open("wb") as log,
+            running_gateway(redis_url, folder / "home", workers=workers, stderr=log, **environ) as gateway,
+        ):
+            yield Stage(gateway, upstream, folder)
+    finally:
+        upstream.stop()
+
+
+def _limits(case: Case) -> list[Json]:
+    if case.key == "none":
+        return []
+    words = (f"{case.budget} total_tokens/ever", "100 usd/month", "1000 requests/day", "3 parallel_requests")
+    return [parse_limit(each, mode=case.key) for each in words]
+
+
+def _heard(url: str, call: Call, secret: str) -> Heard:
+    heard = Heard(call)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=TIMEOUT_SECONDS)
+    headers = {"Authorization": authorization(call.path, secret), **call.headers}
+    try:
+        connection.request(call.method, call.path, call.body or None, headers)
+        answer = connection.getresponse()
+        heard.status = answer.status
+        heard.headers = {name.lower(): value for name, value in answer.getheaders()}
+        if not call.leaves:
+            heard.body = answer.read()
+    except http.client.IncompleteRead as error:
+        heard.body, heard.broken = error.partial, "IncompleteRead"
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        heard.broken = f"{type(error).__name__}: {error}"
+    finally:
+        connection.close()
+    return heard
+
+
+def _size(path: Path) -> int:
+    with suppress(FileNotFoundError):
+        return os.stat(path).st_size
+    return 0
+
+
+def _lines(path: Path, start: int) -> Iterator[Json]:
+    """Yield the lines of JSON from *start*; one that is none is the `text` of an entry."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        file.seek(start)
+        for line in file:
+            try:
+                found = orjson.loads(line)
+            except ValueError:
+                found = None
+            yield found if isinstance(found, dict) else {"text": line.decode(errors="replace").rstrip()}
