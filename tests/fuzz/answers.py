@@ -12,12 +12,14 @@ from typing import Any
 from tests.fuzz.calls import surface_of
 from tests.fuzz.case import Call, Case, Json, Play
 from tests.fuzz.ordinary import (
-    BILL,
     CHAT_EVENTS,
     CHAT_WHOLE,
     EVENTS,
     HONEST,
+    INPUT_BILL,
     JSON,
+    LARGE_BILL,
+    LENGTH,
     OTHER,
     PRICED,
     SSE,
@@ -124,18 +126,18 @@ def answer_case(name: str, chance: Random) -> Case:
     key = chance.choice(("none", "strict", "strict", "balanced"))
     nonsense = not any(play.title == "401" for play in plays)
     return Case(
-        name, kinds, key, tuple(asked), plays, budget=chance.choice((150, 400, 5000)), nonsense=nonsense
+        name, kinds, key, tuple(asked), plays, budget=chance.choice((300, 600, 5000)), nonsense=nonsense
     )
 
 
 def _call(chance: Random, path: str) -> Call:
     surface, model = surface_of(path), chance.choice(("m", "m2", *PRICED))
     if surface == "chat":
-        body: Json = {"messages": [{"role": "user", "content": "Hello there"}], "max_tokens": 40}
+        body: Json = {"messages": [{"role": "user", "content": "Hello there"}], "max_tokens": LENGTH}
     elif surface:
-        body = {"input": [{"role": "user", "content": "Hello there"}], "max_output_tokens": 40}
+        body = {"input": [{"role": "user", "content": "Hello there"}], "max_output_tokens": LENGTH}
     else:
-        body = {"input": "Hello there", "prompt": "Hello there", "max_tokens": 40}
+        body = {"input": "Hello there", "prompt": "Hello there", "max_tokens": LENGTH}
     if path.startswith("/backend-api"):
         del body["max_output_tokens"]
         body |= {"instructions": "", "store": False, "stream": True}
@@ -150,7 +152,7 @@ def _call(chance: Random, path: str) -> Call:
 def _play(chance: Random, kind: str, call: Call) -> Play:
     """Return what the first account plays to *call*: honest, or with up to three things wrong with it."""
     if chance.random() < 0.15:
-        return Play(HONEST, honest=True, title="honest")
+        return Play(HONEST, "honest")
     wire = _wire(kind, call)
     stream = bool(json.loads(call.body).get("stream")) or kind == "chatgpt"
     if chance.random() < 0.3:
@@ -160,7 +162,7 @@ def _play(chance: Random, kind: str, call: Call) -> Play:
     play = _streamed(chance, wire) if stream and wire else _whole(chance, wire)
     for _ in range(chance.choice((0, 0, 1, 1, 2))):
         chance.choice(HTTP_CHANGES)(chance, play)
-    return Play(play, title="odd")
+    return Play(play, "odd")
 
 
 def _wire(kind: str, call: Call) -> str:
@@ -192,16 +194,17 @@ def _rejected(chance: Random) -> Play:
         _odd_header(chance, play)
     if chance.random() < 0.2:
         chance.choice(HTTP_CHANGES)(chance, play)
-    return Play(play, title=str(status))
+    return Play(play, str(status))
 
 
 def _whole(chance: Random, wire: str) -> Json:
     body = {"chat": CHAT_WHOLE, "responses": WHOLE, "": OTHER}[wire]
-    kind = chance.randrange(5)
+    kind, bill = chance.randrange(5), LARGE_BILL if wire else INPUT_BILL
     if kind == 0:
         text = written(_with_odd_usage(body, chance), chance, 0)
     elif kind == 1:
         text = written({**body, "error": {"message": "Odd.", "code": chance.choice(CODES)}}, chance, 1)
+        bill = {}
     elif kind == 2:
         text = odd(chance)
     else:
@@ -210,7 +213,7 @@ def _whole(chance: Random, wire: str) -> Json:
         "status": 200,
         "headers": dict(JSON),
         "framing": "length",
-        "steps": [{**_send(text), "bill": BILL}],
+        "steps": [{**_send(text), "bill": bill}],
     }
 
 
@@ -241,7 +244,7 @@ def _value(chance: Random) -> Any:
 
 def _streamed(chance: Random, wire: str) -> Json:
     events: list[Any] = list(CHAT_EVENTS if wire == "chat" else EVENTS)
-    texts = [frame(event) for event in events]
+    texts, bill = [frame(event) for event in events], LARGE_BILL
     for _ in range(chance.randrange(3)):
         place = chance.randrange(len(texts))
         event = events[min(place, len(events) - 1)]
@@ -253,7 +256,7 @@ def _streamed(chance: Random, wire: str) -> Json:
         elif kind == 3:
             texts[place:place] = [f"data: {odd(chance)}\n\n"]
         elif kind == 4:
-            texts[place:place] = [_error_event(chance, wire)]
+            texts[place:place], bill = [_error_event(chance)], {}  # what was refused at once costs nothing
         elif kind == 5:
             del texts[place]
         elif kind == 6:
@@ -263,13 +266,13 @@ def _streamed(chance: Random, wire: str) -> Json:
     play = streamed(events)
     play["headers"] = dict(SSE)
     play["steps"] = [_send(text) for text in texts] or [_send("")]
-    play["steps"][0]["bill"] = BILL
+    play["steps"][0]["bill"] = bill
     if chance.random() < 0.3:
         _interrupt(chance, play["steps"])
     return play
 
 
-def _error_event(chance: Random, wire: str) -> str:
+def _error_event(chance: Random) -> str:
     error = {"message": chance.choice(MESSAGES), "type": "odd", "code": chance.choice(CODES)}
     events = [
         {"error": error},
@@ -341,7 +344,8 @@ def _packed(chance: Random, play: Json) -> None:
     if chance.random() < 0.4:
         packed = packed[: chance.randrange(len(packed))]
     play["headers"]["content-encoding"] = "gzip"
-    play["steps"] = [{"send_b64": base64.b64encode(packed).decode(), "bill": BILL}]
+    bill = play["steps"][0].get("bill", {}) if play["steps"] else {}
+    play["steps"] = [{"send_b64": base64.b64encode(packed).decode(), "bill": bill}]
 
 
 def _misframed(chance: Random, play: Json) -> None:

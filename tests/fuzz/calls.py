@@ -83,7 +83,7 @@ def request_case(name: str, chance: Random, known: list[Operation]) -> Case:
     posts = [each for each in known if each.method == "POST"]
     calls = [_call(chance, chance.choice(posts if chance.random() < 0.95 else known)) for _ in range(2)]
     budget = chance.choice(BUDGETS)
-    return Case(name, (kind,), chance.choice(KEYS), tuple(calls), (Play(HONEST, honest=True),), budget)
+    return Case(name, (kind,), chance.choice(KEYS), tuple(calls), (Play(HONEST, "honest"),), budget)
 
 
 def _call(chance: Random, operation: Operation) -> Call:

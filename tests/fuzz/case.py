@@ -24,11 +24,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """*honest*: a complete answer with a usage that can be believed, and is what it bills."""
+    """*title*: what is odd about it, a status for an error answer."""
 
     steps: Json
-    honest: bool = False
-    title: str = ""
+    title: str
 
 
 @dataclass(frozen=True, slots=True)

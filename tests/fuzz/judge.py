@@ -10,11 +10,13 @@ import orjson
 from app.quotas.ledger import Verification
 from app.stores import keys
 from tests.fuzz.case import Json
+from tests.fuzz.ordinary import HONEST
 from tests.fuzz.stage import Heard, Outcome
 from tests.support.audit import amount, unbalanced
 
 LONGEST_TURN_SECONDS = 0.25
 MOST_BYTES_OF_A_CASE = 128 * 1024  # in Redis: rows, roll-ups, refusals, accounts, a key and its limits
+BILLED = ("input_tokens", "output_tokens")
 ATTENTION = ("credential_dead", "paused")
 OURS = "server_error"  # no scripted upstream says that
 ENDS = ("response.completed", "response.incomplete", "response.failed", "error")
@@ -125,41 +127,53 @@ def books(outcome: Outcome) -> Iterator[str]:
     pool = outcome.pool
     rows = pool.rows()
     yield from unbalanced(rows)
-    answered = {heard.headers.get("x-poolgate-request-id") for heard in outcome.heard}
-    for heard in outcome.heard:
-        asked = heard.call.method == "POST" and heard.status == 200
-        if asked and heard.headers.get("x-poolgate-request-id") not in {row["id"] for row in rows}:
-            yield f"no row for an answer with {heard.status}"
-    for row in rows:
-        if row["id"] not in answered:
-            yield f"a row for no answer: {row}"
-    if outcome.seen and not rows:
-        yield f"{len(outcome.seen)} requests reached the upstream, and there is no row"
+    by_id = {row["id"]: row for row in rows}
+    for number, heard in enumerate(outcome.heard):
+        row = by_id.pop(heard.request_id or "", None)
+        if row is not None:
+            yield from (f"call {number}: {fault}" for fault in billed(outcome, heard, row))
+        elif heard.seen or (heard.call.method == "POST" and heard.status == 200):
+            yield f"call {number}: no row for {heard.request_id}, which {len(heard.seen)} upstreams served"
+    for row in by_id.values():
+        yield f"a row for no answer: {row}"
     for difference in Verification(pool._client, pool.name).differences():
         yield f"the ledger does not balance: {difference}"
-    yield from billed(outcome, rows)
 
 
-def billed(outcome: Outcome, rows: list[Json]) -> Iterator[str]:
-    """Where every answer was complete and honest, the rows are the bill, token for token."""
-    if not all(play.honest for play in outcome.case.plays) or any(call.leaves for call in outcome.case.calls):
-        return
+def billed(outcome: Outcome, heard: Heard, row: Json) -> Iterator[str]:
+    """
+    What an upstream reported at the end of an honest answer is booked token for token.
+
+    What was billed without a report is within what strict limits are charged.
+    """
+    honest = not heard.call.leaves and all(each.play == HONEST["play"] for each in heard.seen)
     for figure in ("input_tokens", "output_tokens"):
-        bill, booked = sum(each.billed[figure] for each in outcome.seen), sum(row[figure] for row in rows)
-        if bill != booked:
-            yield f"{figure}: {bill} billed, {booked} in the rows {rows}"
+        bill, booked = sum(each.billed[figure] for each in heard.seen), amount(row, figure)
+        if honest and heard.status == 200 and bill != row[figure]:
+            yield f"{figure}: {bill} billed, booked {row}"
+        if outcome.case.key == "strict" and _unreported(row) and booked < bill:
+            yield f"{figure}: {bill} billed, at most {booked} charged: {row}"
+
+
+def _unreported(row: Json) -> bool:
+    """Whether no attempt of *row* reported what it used."""
+    answered_after_failures = row.get("unreported") == "failed" and "failure" not in row["attempts"][-1]
+    return "unreported" in row and not answered_after_failures
 
 
 def limits(outcome: Outcome) -> Iterator[str]:
-    """No strict limit is exceeded by a token, and its counter is what the rows come to."""
+    """A limit's counter is what the rows come to; no strict one is exceeded by a token of the bill."""
     rows, client = outcome.pool.rows(), outcome.pool._client
+    bill = sum(each.billed[name] for heard in outcome.heard for each in heard.seen for name in BILLED)
     for limit in outcome.limits:
         if limit["per"] != "ever":
             continue
         settled = int(client.hget(keys.limit(outcome.pool.name, limit["id"]), "s") or 0)
-        booked = sum(amount(row, limit["what"]) for row in rows)
+        booked = sum(amount(row, limit["what"], limit["mode"]) for row in rows)
         if settled != booked:
-            yield f"{limit['what']}: {settled} settled, {booked} in the rows"
+            yield f"{limit['what']}: {settled} settled, {booked} in the rows {rows}"
+        if limit["mode"] == "strict" and limit["what"] == "total_tokens" and bill > limit["max"]:
+            yield f"{bill} tokens billed under {limit['max']}: {rows}"
 
 
 def attention(outcome: Outcome) -> Iterator[str]:

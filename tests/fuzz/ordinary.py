@@ -9,6 +9,7 @@ Json = dict[str, Any]
 
 PRICED = ("gpt-4o", "gpt-5.2")
 INPUT_TOKENS, OUTPUT_TOKENS = 5, 2  # fewer than the bytes of any prompt here, as with a real tokenizer
+LENGTH = 40  # of an answer, in tokens: what a request allows, and what hidden reasoning may use up
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 IMAGE = "data:image/png;base64,iVBORw0KGgo="
 CHAT_TOOL = {"type": "function", "function": {"name": "weather", "parameters": PARAMETERS, "strict": True}}
@@ -17,7 +18,7 @@ CALLED = {"id": "call_1", "type": "function", "function": {"name": "weather", "a
 SHAPE = {"name": "answer", "schema": PARAMETERS, "strict": True}
 USER = {"role": "user", "content": "Hello there"}
 CHATS: tuple[Json, ...] = (
-    {"model": "m", "messages": [USER], "max_tokens": 40},
+    {"model": "m", "messages": [USER], "max_tokens": LENGTH},
     {
         "model": "m",
         "messages": [
@@ -41,7 +42,7 @@ CHATS: tuple[Json, ...] = (
         "temperature": 0.5,
         "stream_options": {"include_usage": True},
         "response_format": {"type": "json_schema", "json_schema": SHAPE},
-        "max_completion_tokens": 40,
+        "max_completion_tokens": LENGTH,
         "metadata": {"a": "b"},
         "reasoning_effort": "low",
         "service_tier": "default",
@@ -49,7 +50,7 @@ CHATS: tuple[Json, ...] = (
     },
 )
 RESPONSES: tuple[Json, ...] = (
-    {"model": "m", "input": "Hello there", "max_output_tokens": 40},
+    {"model": "m", "input": "Hello there", "max_output_tokens": LENGTH},
     {
         "model": "m",
         "instructions": "Be short.",
@@ -86,7 +87,7 @@ RESPONSES: tuple[Json, ...] = (
         "include": ["reasoning.encrypted_content"],
         "store": False,
         "prompt_cache_key": "c1",
-        "max_output_tokens": 40,
+        "max_output_tokens": LENGTH,
         "metadata": {"a": "b"},
         "temperature": 0.5,
         "top_logprobs": 2,
@@ -96,7 +97,7 @@ ORDINARY: dict[str, tuple[Json, ...]] = {  # by how the address ends
     "chat/completions": CHATS,
     "responses": RESPONSES,
     "responses/compact": ({"model": "m", "input": "Hello there"},),
-    "v1/completions": ({"model": "m", "prompt": "Hello there", "max_tokens": 40},),
+    "v1/completions": ({"model": "m", "prompt": "Hello there", "max_tokens": LENGTH},),
     "embeddings": ({"model": "m", "input": ["Hello there"]},),
     "moderations": ({"model": "m", "input": "Hello there"},),
     "audio/speech": ({"model": "m", "input": "Hello there", "voice": "alloy"},),
@@ -119,6 +120,12 @@ USAGE = {
     "output_tokens_details": {"reasoning_tokens": 1},
 }
 BILL = {"input_tokens": INPUT_TOKENS, "cached_tokens": 1, "output_tokens": OUTPUT_TOKENS}
+INPUT_BILL = {"input_tokens": INPUT_TOKENS}  # of vectors and moderations
+LARGE_BILL = {
+    **BILL,
+    "input_tokens": 11,
+    "output_tokens": LENGTH,
+}  # with hidden reasoning, up to all that may be
 CHUNK = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
 MESSAGE = {"role": "assistant", "content": "Hi you"}
 CHAT_WHOLE: Json = {
@@ -195,7 +202,7 @@ def streamed(events: list[Any]) -> Json:
 
 
 def whole(body: Json) -> Json:
-    bill = BILL if body is not OTHER else {"input_tokens": INPUT_TOKENS}
+    bill = BILL if body is not OTHER else INPUT_BILL
     return {
         "status": 200,
         "headers": JSON,

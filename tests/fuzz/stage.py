@@ -39,13 +39,22 @@ ACCOUNTS = "ab"
 
 @dataclass(slots=True)
 class Heard:
-    """What a client received; *broken*: why its answer did not come to its end, if it did not."""
+    """
+    What a client received; *broken*: why its answer did not come to its end, if it did not.
+
+    *seen*: the requests that its upstreams received for it.
+    """
 
     call: Call
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     broken: str = ""
+    seen: list[Seen] = field(default_factory=list)
+
+    @property
+    def request_id(self) -> str | None:
+        return self.headers.get("x-poolgate-request-id")
 
 
 @dataclass(slots=True)
@@ -56,7 +65,6 @@ class Outcome:
     pool: PoolOfTest
     heard: list[Heard]
     limits: list[Json]
-    seen: list[Seen]
     log: list[Json]
     turns: list[Json]
     settled: bool
@@ -82,12 +90,18 @@ class Stage:
         limits = _limits(case)
         self._prepare(case, pool, upstream)
         secret = pool.key(limits=tuple(limits))
-        heard = [_heard(self.gateway.url, call, secret) for call in case.calls]
-        settled = self._settled(pool)
+        heard: list[Heard] = []
+        settled, begun = True, [time.time()]
+        for call in case.calls:
+            heard.append(_heard(self.gateway.url, call, secret))
+            settled &= self._settled(pool)
+            begun.append(time.time())
         seen = upstream.log()
+        for each, began, ended in zip(heard, begun[:-1], begun[1:], strict=True):
+            each.seen = [one for one in seen if began <= one.at < ended]
         upstream.reset()
         log = list(_lines(self._log, log_from))
-        return Outcome(case, pool, heard, limits, seen, log, list(_lines(self._turns, turns_from)), settled)
+        return Outcome(case, pool, heard, limits, log, list(_lines(self._turns, turns_from)), settled)
 
     def dead_letters(self) -> list[str]:
         """Return the settlements that the store refused: there must be none."""

@@ -21,7 +21,8 @@ Limits = dict[str, list[Json]]  # by key id; those of the pool by ""
 PERIOD_MS = {"second": 1000, "minute": 60_000}
 SPAN_MS = {"hour": 3_600_000, "day": 86_400_000}
 SLACK_MS = 2  # between the clock a script reads and that of the entry it writes
-FIGURES = ("input_tokens", "output_tokens", "cost")
+CHARGED = ("input_tokens", "output_tokens", "cost")
+FIGURES = (*CHARGED, *(f"unreported_{name}" for name in CHARGED))
 
 
 def audit(client: Any, pool: str, limits: Limits, accounts: list[str]) -> list[str]:
@@ -58,12 +59,19 @@ def of(rows: list[Json], key: str) -> list[Json]:
     return [row for row in rows if not key or row["key"] == key]
 
 
-def amount(row: Json, what: str) -> int:
+def amount(row: Json, what: str, mode: str = "strict") -> int:
+    """What *row* comes to under a limit: a strict one also counts what was not reported."""
     if what in ("requests", "parallel_requests"):
         return int(row["source"] != "corrected")
     if what == "total_tokens":
-        return int(row["input_tokens"] + row["output_tokens"])
-    return int(row[what])
+        return amount(row, "input_tokens", mode) + amount(row, "output_tokens", mode)
+    used = row.get(what, row.get("ceiling_cost", 0) if what == "cost" else 0)
+    return int(used) + (int(row.get(f"unreported_{what}", 0)) if mode == "strict" else 0)
+
+
+def charged_attempts(row: Json) -> list[Json]:
+    """Return the failed attempts of a request that were charged: each ended before the request did."""
+    return [each for each in row.get("charges") or row.get("attempts") or () if "input_tokens" in each]
 
 
 def overshot(limit: Json, rows: list[Json]) -> Iterator[str]:
@@ -71,12 +79,12 @@ def overshot(limit: Json, rows: list[Json]) -> Iterator[str]:
     if limit["per"] == "none":
         yield from too_many_at_once(name, most, rows)
     elif limit["per"] in PERIOD_MS:
-        yield from overflown(name, most, PERIOD_MS[limit["per"]], charges(what, rows))
+        yield from overflown(name, most, PERIOD_MS[limit["per"]], charges(what, rows, limit["mode"]))
     else:
         span = SPAN_MS.get(limit["per"], 10**15)
         sums: Counter[int] = Counter()
         for row in rows:
-            sums[row["at_ms"] // span] += amount(row, what)
+            sums[row["at_ms"] // span] += amount(row, what, limit["mode"])
             if sums[row["at_ms"] // span] > most:
                 yield f"{name}: {sums[row['at_ms'] // span]} of {most}"
                 return
@@ -96,11 +104,20 @@ def too_many_at_once(name: str, most: int, rows: list[Json]) -> Iterator[str]:
         yield f"{name}: {peak} at once, {most} allowed"
 
 
-def charges(what: str, rows: list[Json]) -> list[tuple[int, int]]:
-    """When how much was settled: requests when they are admitted, the rest when they end."""
+def charges(what: str, rows: list[Json], mode: str) -> list[tuple[int, int]]:
+    """
+    When how much was settled: requests when they are admitted, the rest when they end.
+
+    When a failed attempt ended its row does not say: not before its request was admitted.
+    """
+    booked = [row for row in rows if row["source"] != "corrected"]
     if what == "requests":
-        return sorted((row["at_ms"], 1) for row in rows if row["source"] != "corrected")
-    return sorted((row["ended_ms"], amount(row, what)) for row in rows if row["source"] != "corrected")
+        return sorted((row["at_ms"], 1) for row in booked)
+    found = []
+    for row in booked:
+        early = sum(amount(each, what, mode) for each in charged_attempts(row))
+        found += [(row["at_ms"], early), (row["ended_ms"], amount(row, what, mode) - early)]
+    return sorted(found)
 
 
 def overflown(name: str, most: int, period_ms: int, charged: list[tuple[int, int]]) -> Iterator[str]:
@@ -127,20 +144,29 @@ def unbalanced(rows: list[Json]) -> list[str]:
 def rolled_up_wrong(client: Any, pool: str, rows: list[Json]) -> list[str]:
     sums: Counter[tuple[int, str]] = Counter()
     for row in rows:
-        who = f"{row['key']}|{row['account']}|{row['model']}|"
-        for figure in FIGURES:
-            sums[row["day_ms"] // 1000, who + figure] += row.get(figure, 0)
-        sums[row["day_ms"] // 1000, who + "requests"] += row["source"] != "corrected"
+        day = row["day_ms"] // 1000
+        for account, figures in by_account(row):
+            for figure in FIGURES:
+                sums[day, f"{row['key']}|{account}|{row['model']}|{figure}"] += figures.get(figure, 0)
+        sums[day, f"{row['key']}|{row['account']}|{row['model']}|requests"] += row["source"] != "corrected"
     stored: Counter[tuple[int, str]] = Counter()
     for start in {start for start, _ in sums}:
         for field, value in client.hgetall(keys.rollup(pool, "d", start)).items():
-            if not field.endswith("|errors"):
-                stored[start, field] += int(value)
+            stored[start, field] += int(value)
     return [
         f"roll-up {name}: {stored[name]}, rows say {sums[name]}"
         for name in sums
         if sums[name] != stored[name]
     ]
+
+
+def by_account(row: Json) -> Iterator[tuple[str, Json]]:
+    """Yield what *row* counts for each account: a failed attempt that was charged counts for its own."""
+    rest = dict(row)
+    for each in () if row["source"] == "corrected" else charged_attempts(row):
+        yield each["account"], each
+        rest |= {name: rest.get(name, 0) - each.get(name, 0) for name in FIGURES}
+    yield row["account"], rest
 
 
 def left_over(client: Any, pool: str, limits: Limits, accounts: list[str]) -> list[str]:
@@ -164,5 +190,5 @@ def wrong_budgets(client: Any, pool: str, limits: Limits, rows: list[Json]) -> l
         for limit in each
         if limit["per"] == "ever"
         and (settled := int(client.hget(keys.limit(pool, limit["id"]), "s") or 0))
-        != (booked := sum(amount(row, limit["what"]) for row in of(rows, key)))
+        != (booked := sum(amount(row, limit["what"], limit["mode"]) for row in of(rows, key)))
     ]
