@@ -19,6 +19,8 @@ WOKEN_AT_ONCE = 4
 SWEPT_BY_RENEWAL = 100
 WORST_FIRST = ("never", "unbounded", "spent", "held")
 NEVER = float("inf")
+CHARGED = ("input_tokens", "output_tokens", "cost")
+FIGURES = (*CHARGED, *(f"unreported_{name}" for name in CHARGED))
 
 
 @dataclass
@@ -99,23 +101,38 @@ class Hold:
     amount: int
     start: int
 
+    @property
+    def ends_with_attempt(self) -> bool:
+        return bool(self.limit["what"] != "parallel_requests")
+
 
 @dataclass
 class Request:
+    """`bounds` are those of the attempt that runs, None where none is reserved for."""
+
     key: str
     account: str
     model: str
-    bounds: dict[str, int]
+    bounds: dict[str, int] | None
     holds: list[Hold]
     deadline: int
     reply: Json
+    unenforced: bool = False  # which of the two bounds is reserved
+    charges: list[Json] = field(default_factory=list)  # what earlier attempts were charged
     attempt: int = 1
     expired: bool = False
+
+    def expired_figures(self) -> dict[str, int]:
+        """Return what its row has where its lease runs out."""
+        parts = [self.bounds or {}, *self.charges]
+        return {name: sum(part.get(name, 0) for part in parts) for name in FIGURES}
 
 
 @dataclass
 class Account:
     cap: int
+    kind: str = "openai"
+    exceeded: bool = False  # whether it once billed more than it was allowed
     in_flight: int = 0
     state: str = "active"
     errors: int = 0
@@ -127,6 +144,10 @@ class Account:
     @property
     def probe(self) -> bool:
         return bool(self.tested)
+
+    @property
+    def enforces(self) -> bool:
+        return self.kind != "chatgpt" and not self.exceeded
 
     @property
     def is_ready(self) -> bool:
@@ -141,7 +162,7 @@ class Model:
     counters: dict[str, Counter] = field(default_factory=dict)
     requests: dict[str, Request] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
-    rows: list[tuple[str, str, int, int, int]] = field(default_factory=list)
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
     overloaded: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def limits_for(self, key: str, model: str) -> list[Json]:
@@ -167,58 +188,98 @@ class Model:
         self.sweep(SWEPT_BY_ADMISSION)
         self.wake()
         limits = self.limits_for(ask["key"], ask["model"])
-        if obstacles := [why for limit in limits if (why := self._obstacle(limit, ask))]:
-            assert (reply.get("refused"), reply.get("why")) == (
-                "limit",
-                min(obstacles, key=WORST_FIRST.index),
-            )
-        elif eligible := self.eligible(ask["model"], ask["tried"]):
+        if refusal := self._refusal(limits, ask, unenforced=False):
+            assert (reply.get("refused"), reply.get("why")) == ("limit", refusal)
+            return
+        larger = self._larger_refusal(limits, ask)
+        if eligible := self.eligible(ask["model"], ask["tried"], enforcing=bool(larger)):
             assert reply.get("account") in eligible, reply
-            self._hold(ask, reply, limits)
+            self._admitted(ask, reply, limits)
+        elif larger and self.eligible(ask["model"], ask["tried"]):
+            assert (reply.get("refused"), reply.get("why"), reply.get("unenforced")) == (
+                "limit",
+                larger,
+                True,
+            )
         else:
             assert reply.get("refused") == "no_accounts"
             assert reply.get("states") == self._states()
 
-    def eligible(self, model: str, tried: list[str]) -> set[str]:
+    def eligible(self, model: str, tried: list[str], *, enforcing: bool = False) -> set[str]:
         return {
             name
             for name, account in self.accounts.items()
-            if account.is_ready and name not in tried and self.overloaded.get((name, model), 0) <= self.now
+            if account.is_ready
+            and name not in tried
+            and self.overloaded.get((name, model), 0) <= self.now
+            and (account.enforces or not enforcing)
         }
 
-    def _amount(self, limit: Json, ask: Json) -> int:
+    def _refusal(
+        self, limits: list[Json], ask: Json, *, unenforced: bool, own: list[Hold] | None = None
+    ) -> str | None:
+        """Return the worst reason why a reservation does not fit once *own* are released; None: it fits."""
+        found = [self._obstacle(limit, ask, unenforced, own or []) for limit in limits]
+        return min((why for why in found if why), key=WORST_FIRST.index, default=None)
+
+    def _larger_refusal(self, limits: list[Json], ask: Json, own: list[Hold] | None = None) -> str | None:
+        if "unenforced_bounds" not in ask:
+            return None
+        return self._refusal(limits, ask, unenforced=True, own=own)
+
+    def _amount(self, limit: Json, ask: Json, unenforced: bool) -> int:
         if limit["what"] in ("requests", "parallel_requests"):
             return 1
-        amounts = ask["estimates" if limit["mode"] == "balanced" else "bounds"]
-        return _used(amounts, limit["what"])
+        amounts = ask["bounds"]
+        if limit["mode"] == "balanced":
+            amounts = ask["estimates"]
+        elif unenforced:
+            amounts = ask.get("unenforced_bounds", amounts)
+        return _used(amounts, limit)
 
-    def _obstacle(self, limit: Json, ask: Json) -> str | None:
-        counter, amount = self.counter(limit), self._amount(limit, ask)
+    def _obstacle(self, limit: Json, ask: Json, unenforced: bool, own: list[Hold]) -> str | None:
+        counter, amount = self.counter(limit), self._amount(limit, ask, unenforced)
         start, reset = ask["calendar"].get(limit["per"], [0, 0])[:2]
         counter.turn(limit, self.now, start, reset)
+        held = counter.h
+        for hold in own:
+            if hold.limit["id"] == limit["id"] and (limit["per"] in PERIOD_MS or hold.start == counter.b):
+                held = max(0, held - hold.amount)
         if amount > limit["max"]:
             return "never"
         if limit["per"] in PERIOD_MS:
             period = PERIOD_MS[limit["per"]]
             room = limit["max"] * period - counter.drained(self.now) - amount * period
-            return "spent" if room < 0 else "held" if room < counter.h * period else None
+            return "spent" if room < 0 else "held" if room < held * period else None
         room = limit["max"] - counter.s - amount
-        return "spent" if room < 0 and limit["per"] != "none" else "held" if room < counter.h else None
+        return "spent" if room < 0 and limit["per"] != "none" else "held" if room < held else None
 
-    def _hold(self, ask: Json, reply: Json, limits: list[Json]) -> None:
+    def _reserve(self, limits: list[Json], ask: Json, unenforced: bool) -> list[Hold]:
         holds = []
         for limit in limits:
-            counter, amount, known = (
-                self.counter(limit),
-                self._amount(limit, ask),
-                limit["what"] == "requests",
-            )
+            counter, known = self.counter(limit), limit["what"] == "requests"
+            amount = self._amount(limit, ask, unenforced)
             counter.take(limit, amount, self.now, known=known)
             if not known:
                 holds.append(Hold(limit, amount, counter.b))
-        self.accounts[reply["account"]].in_flight += 1
+        return holds
+
+    def _admitted(self, ask: Json, reply: Json, limits: list[Json]) -> None:
+        account = self.accounts[reply["account"]]
+        unenforced = not account.enforces
+        assert reply.get("unenforced", False) is unenforced
+        holds = self._reserve(limits, ask, unenforced)
+        account.in_flight += 1
+        bounds = _bounds(ask, unenforced)
         self.requests[ask["id"]] = Request(
-            ask["key"], reply["account"], ask["model"], ask["bounds"], holds, self.now + ask["ttl_ms"], reply
+            ask["key"],
+            reply["account"],
+            ask["model"],
+            bounds,
+            holds,
+            self.now + ask["ttl_ms"],
+            reply,
+            unenforced,
         )
 
     def _states(self) -> dict[str, int]:
@@ -239,20 +300,61 @@ class Model:
         if last:
             self.mark(last, ask["mark"])
             self.free(last)
+            if "charge" in ask:
+                self._release(request, ask["charge"])
+                request.charges.append(ask["charge"])
+                request.bounds, request.unenforced = None, False
         self.wake()
-        eligible = self.eligible(request.model, ask["tried"])
-        if not eligible and len(ask["never"]) < len(ask["tried"]):
-            eligible = self.eligible(request.model, ask["never"])
+        request.account = ""
+        limits = [
+            limit
+            for limit in self.limits_for(ask["key"], request.model)
+            if limit["what"] not in ("requests", "parallel_requests")
+        ]
+        larger = None
+        if request.bounds is None or "unenforced_bounds" in ask:
+            own = [hold for hold in request.holds if hold.ends_with_attempt]
+            smaller = self._refusal(limits, ask, unenforced=False, own=own)
+            if smaller and (request.bounds is None or request.unenforced):
+                assert (reply.get("refused"), reply.get("why")) == ("limit", smaller)
+                return
+            larger = None if request.unenforced else self._larger_refusal(limits, ask, own)
+        eligible = self._next(request, ask, enforcing=bool(larger))
         if not eligible:
-            assert reply.get("refused") == "no_accounts"
-            request.account = ""
+            if larger and self._next(request, ask, enforcing=False):
+                assert (reply.get("refused"), reply.get("why")) == ("limit", larger)
+            else:
+                assert reply.get("refused") == "no_accounts"
             return
         assert reply.get("account") in eligible
+        account = self.accounts[reply["account"]]
+        unenforced = not account.enforces
+        assert reply.get("unenforced", False) is unenforced
+        differs = "unenforced_bounds" in ask and request.unenforced != unenforced
+        if request.bounds is None or differs:
+            self._release(request, None)
+            request.holds += self._reserve(limits, ask, unenforced)
+            request.bounds = _bounds(ask, unenforced)
+        request.unenforced = unenforced
         request.account = reply["account"]
         request.attempt += 1
         request.reply = reply
         request.deadline = self.now + ask["ttl_ms"]
-        self.accounts[reply["account"]].in_flight += 1
+        account.in_flight += 1
+
+    def _next(self, request: Request, ask: Json, *, enforcing: bool) -> set[str]:
+        eligible = self.eligible(request.model, ask["tried"], enforcing=enforcing)
+        if not eligible and len(ask["never"]) < len(ask["tried"]):
+            eligible = self.eligible(request.model, ask["never"], enforcing=enforcing)
+        return eligible
+
+    def _release(self, request: Request, charge: Json | None) -> None:
+        """End what is held for an attempt; *charge* is settled of it."""
+        for hold in request.holds:
+            if hold.ends_with_attempt:
+                actual = _used(charge, hold.limit) if charge else 0
+                self.counter(hold.limit).settle(hold, actual, self.now, None)
+        request.holds = [hold for hold in request.holds if not hold.ends_with_attempt]
 
     def renew(self, ids: list[str], ttl_ms: int, lost: list[str]) -> None:
         running = [id for id in ids if id in self.requests and not self.requests[id].expired]
@@ -264,22 +366,26 @@ class Model:
 
     # the end
 
-    def settle(self, id: str, mark: Json, row: Json) -> None:
+    def settle(self, id: str, mark: Json, row: Json, *, at_bound: bool = False) -> None:
         if id in self.settled:
             return
         self.settled.add(id)
         request = self.requests.pop(id)
+        figures = {name: row.get(name, 0) for name in FIGURES}
+        if at_bound:
+            figures = request.expired_figures()
         if request.account:
             self.mark(request.account, mark)
         for hold in request.holds:
             charged = hold.amount if request.expired else None
-            self.counter(hold.limit).settle(hold, _used(row, hold.limit["what"]), self.now, charged)
+            actual = _used(figures, hold.limit) - sum(_used(each, hold.limit) for each in request.charges)
+            self.counter(hold.limit).settle(hold, actual, self.now, charged)
         if request.expired:
-            figures = [row[name] - request.bounds[name] for name in ("input_tokens", "output_tokens", "cost")]
-            self.rows.append((id, "corrected", *figures))
+            expired = request.expired_figures()
+            figures = {name: amount - expired[name] for name, amount in figures.items()}
         else:
             self.free(request.account)
-            self.rows.append((id, "upstream", row["input_tokens"], row["output_tokens"], row["cost"]))
+        self.rows.append((id, "corrected" if request.expired else "upstream", *figures.values()))
 
     def sweep(self, most: int) -> None:
         running = [(r.deadline, id) for id, r in self.requests.items() if not r.expired]
@@ -290,8 +396,7 @@ class Model:
             self.free(request.account)
             for hold in request.holds:
                 self.counter(hold.limit).settle(hold, hold.amount, self.now, None)
-            figures = [request.bounds[name] for name in ("input_tokens", "output_tokens", "cost")]
-            self.rows.append((id, "estimated", *figures))
+            self.rows.append((id, "estimated", *request.expired_figures().values()))
 
     # accounts
 
@@ -318,6 +423,7 @@ class Model:
         account = self.accounts.get(name)
         if account is None:
             return
+        account.exceeded |= "exceeded" in mark
         if mark.get("ok"):
             account.errors = 0
             if account.tested:
@@ -372,7 +478,15 @@ class Model:
         self.accounts[name].errors = 0
 
 
-def _used(amounts: Json, what: str) -> int:
-    if what == "total_tokens":
-        return int(amounts["input_tokens"] + amounts["output_tokens"])
-    return int(amounts.get(what, 0))
+def _bounds(ask: Json, unenforced: bool) -> dict[str, int]:
+    bounds: dict[str, int] = ask.get("unenforced_bounds", ask["bounds"]) if unenforced else ask["bounds"]
+    return bounds
+
+
+def _used(amounts: Json, limit: Json) -> int:
+    """What *limit* counts: a strict one also what was not reported."""
+    what = limit["what"]
+    names = CHARGED[:2] if what == "total_tokens" else (what,)
+    if limit["mode"] == "strict":
+        names = (*names, *(f"unreported_{name}" for name in names))
+    return sum(int(amounts.get(name, 0)) for name in names)

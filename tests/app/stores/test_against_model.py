@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Any
 
@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 
 from app.stores import keys
 from app.stores.client import make_client
-from tests.support.model import Account, Model
+from tests.support.model import CHARGED, FIGURES, Account, Model
 from tests.support.store import START_MS, TTL_MS, StoreOfTest, limit
 
 HOUR_MS = 3_600_000
@@ -44,14 +44,17 @@ KEYS = {
 POOL_LIMITS = [limit("p-cost", "cost", "month", 1500), limit("p-ever", "total_tokens", "ever", 3000)]
 LIMITS = {each["id"]: each for each in (*KEYS["k"], *KEYS["j"], *POOL_LIMITS)}
 ACCOUNTS = {"a": 2, "b": 1, "c": 3, "d": 2}  # and their caps
+KINDS = {"d": "chatgpt"}  # others are of the kind openai
 MODELS = ("m", "n")
-FIGURES = ("input_tokens", "output_tokens", "cost")
+COUNTED = (*FIGURES, "requests", "errors")
 AMOUNTS = st.sampled_from([0, 1, 7, 50, 120])
 SHARES = st.sampled_from([0, 0.1, 0.5, 1])
 MARKS = st.sampled_from(
     [
         {},
         {"ok": True},
+        {"ok": True, "exceeded": "{}"},
+        {"soft": True, "asked": "m", "reason": "cut", "base_ms": 1000, "most_ms": 20_000, "exceeded": "{}"},
         {"soft": True, "asked": "m", "reason": "cut", "base_ms": 1000, "most_ms": 20_000},
         {"soft": True, "asked": "n", "reason": "cut", "base_ms": 1000, "most_ms": 20_000},
         {"state": "burst_limited", "reason": "429", "wait_ms": 2000, "retest_wait_ms": 2000},
@@ -87,8 +90,8 @@ class StoreMachine(RuleBasedStateMachine):
     def begin(self, policy: str) -> None:
         self.store.policy(policy)
         for name, cap in ACCOUNTS.items():
-            self.store.account(name, cap=cap)
-            self.model.accounts[name] = Account(cap)
+            self.store.account(name, cap=cap, kind=KINDS.get(name, "openai"))
+            self.model.accounts[name] = Account(cap, KINDS.get(name, "openai"))
         self.write_limits()
 
     def write_limits(self) -> None:
@@ -105,14 +108,26 @@ class StoreMachine(RuleBasedStateMachine):
         tokens=st.tuples(AMOUNTS, AMOUNTS),
         cost=AMOUNTS,
         likely=SHARES,
+        unenforced=st.sampled_from([0, 0, 1, 3]),
         affinity=st.sampled_from(["", "x", "y"]),
     )
     def admit(
-        self, key: str, model: str, tokens: tuple[int, int], cost: int, likely: float, affinity: str
+        self,
+        key: str,
+        model: str,
+        tokens: tuple[int, int],
+        cost: int,
+        likely: float,
+        unenforced: int,
+        affinity: str,
     ) -> Any:
+        """*unenforced* is by how much more may be billed where lengths are not kept; 0: no more."""
         ask = self.store.ask(None, key, model=model, affinity=affinity)
         ask["bounds"] = {"input_tokens": tokens[0], "output_tokens": tokens[1], "cost": cost}
         ask["estimates"] = {name: int(amount * likely) for name, amount in ask["bounds"].items()}
+        if unenforced:
+            larger = {name: amount * unenforced for name, amount in ask["bounds"].items()}
+            ask["unenforced_bounds"] = larger | {"input_tokens": tokens[0]}
         reply = self.store.scripts.run_json("admit", self.store.pool, ask)
         self.model.admit(ask, reply)
         if "refused" in reply:
@@ -126,14 +141,31 @@ class StoreMachine(RuleBasedStateMachine):
         ask = self.asked[request_id]
         self.model.admit(ask, self.store.scripts.run_json("admit", self.store.pool, ask))
 
-    @rule(request_id=running, mark=MARKS, again=st.booleans(), stale=st.booleans())
-    def report(self, request_id: str, mark: dict[str, Any], again: bool, stale: bool) -> None:
+    @rule(
+        request_id=running,
+        mark=MARKS,
+        again=st.booleans(),
+        stale=st.booleans(),
+        charged=st.one_of(st.none(), st.tuples(SHARES, SHARES)),
+    )
+    def report(
+        self,
+        request_id: str,
+        mark: dict[str, Any],
+        again: bool,
+        stale: bool,
+        charged: tuple[float, float] | None,
+    ) -> None:
+        """*charged* are shares: estimated of what was reserved, and unreported of the rest."""
         request = self.model.requests[request_id]
         ask = self.asked[request_id]
         if request.account and not stale:
             ask["tried"] = [*ask["tried"], request.account]
         attempt = request.attempt - 1 if stale and request.attempt > 1 else request.attempt
         ask = ask | {"attempt": attempt, "mark": mark, "never": [] if again else ask["tried"]}
+        ask["calendar"] = self.store.calendar()
+        if charged:
+            ask["charge"] = {"account": request.account, **shares_of(request.bounds or {}, *charged)}
         for _ in range(2 if stale else 1):
             self.model.report(ask, self.store.scripts.run_json("report", self.store.pool, ask))
 
@@ -141,16 +173,25 @@ class StoreMachine(RuleBasedStateMachine):
     def renew(self, request_ids: list[str]) -> None:
         self.model.renew(request_ids, TTL_MS, self.store.renew(*request_ids))
 
-    @rule(target=ended, request_id=consumes(running), share=SHARES, mark=MARKS)
-    def settle(self, request_id: str, share: float, mark: dict[str, Any]) -> str:
+    @rule(
+        target=ended,
+        request_id=consumes(running),
+        share=SHARES,
+        beyond=SHARES,
+        at_bound=st.booleans(),
+        mark=MARKS,
+    )
+    def settle(
+        self, request_id: str, share: float, beyond: float, at_bound: bool, mark: dict[str, Any]
+    ) -> str:
         """Also late: a request whose lease has expired still runs."""
         request = self.model.requests[request_id]
-        used = {name: int(amount * share) for name, amount in request.bounds.items()}
-        row = self.store.row(
-            request_id, key=request.key, account=request.account, model=request.model, **used
-        )
+        own = shares_of(request.bounds or {}, share, beyond)
+        figures = {name: own[name] + sum(each[name] for each in request.charges) for name in FIGURES}
+        who = {"key": request.key, "account": request.account, "model": request.model}
+        row = self.store.row(request_id, **who, **figures, attempts=request.charges)
         self.rows[request_id] = row
-        self._settle(request_id, row, mark)
+        self._settle(request_id, row, mark, at_bound=at_bound)
         return request_id
 
     @rule(request_id=ended, mark=MARKS)
@@ -161,11 +202,14 @@ class StoreMachine(RuleBasedStateMachine):
             self.store.scripts.run_json("admit", self.store.pool, self.asked[request_id]),
         )
 
-    def _settle(self, request_id: str, row: dict[str, Any], mark: dict[str, Any]) -> None:
+    def _settle(
+        self, request_id: str, row: dict[str, Any], mark: dict[str, Any], *, at_bound: bool = False
+    ) -> None:
         settlement = {"id": request_id, "mark": mark, "row": row, "calendar": self.store.calendar()}
+        settlement |= {"at_bound": True} if at_bound else {}
         before = request_id in self.model.settled
         assert (self.store.scripts.run_raw("settle", self.store.pool, settlement) == "") is before
-        self.model.settle(request_id, mark, row)
+        self.model.settle(request_id, mark, row, at_bound=at_bound)
 
     # time
 
@@ -203,8 +247,14 @@ class StoreMachine(RuleBasedStateMachine):
     def put_account(self, name: str, cap: int) -> None:
         if name not in self.model.accounts:
             return  # an account that was removed comes back as another one
-        self.store.account(name, cap=cap)
+        self.store.account(name, cap=cap, kind=KINDS.get(name, "openai"))
         self.model.accounts[name].cap = cap
+
+    @rule(name=st.sampled_from(list(ACCOUNTS)))
+    def trust_again(self, name: str) -> None:
+        if name in self.model.accounts:
+            self.store.client.hdel(keys.account(self.store.pool, name), "exceeded")
+            self.model.accounts[name].exceeded = False
 
     @rule(name=st.sampled_from(["c", "d"]), new=st.sampled_from(["e", "f"]))
     def replace_account(self, name: str, new: str) -> None:
@@ -248,17 +298,23 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def accounts_are_those_of_the_model(self) -> None:
-        ready = set(self.store.client.zrange(keys.root(self.store.pool) + "ready:cr:openai:any", 0, -1))
+        root = keys.root(self.store.pool)
+        ready = {
+            name
+            for kind in ("openai", "chatgpt")
+            for name in self.store.client.zrange(f"{root}ready:cr:{kind}:any", 0, -1)
+        }
         assert ready == {name for name, account in self.model.accounts.items() if account.is_ready}
         for name, account in self.model.accounts.items():
             stored = self.store.state(name)
             assert (stored["state"], stored.get("probe", "0")) == (account.state, account.tested or "0")
             assert int(stored.get("errors", 0)) == account.errors
+            assert ("exceeded" in stored) is account.exceeded
 
     @invariant()
     def books_balance(self) -> None:
         rows = self.store.rows()
-        told = [(row["id"], row["source"], *(row[name] for name in FIGURES)) for row in rows]
+        told = [(row["id"], row["source"], *(row.get(name, 0) for name in FIGURES)) for row in rows]
         assert told == self.model.rows
         corrected = sum(row["source"] == "corrected" for row in rows)
         expired = sum(request.expired for request in self.model.requests.values())
@@ -267,16 +323,26 @@ class StoreMachine(RuleBasedStateMachine):
             ("h", lambda row: row["at_ms"] - row["at_ms"] % HOUR_MS),
             ("d", lambda row: row["day_ms"]),
         ):
-            whose = ((start(row) // 1000, f"{row['key']}|{row['account']}|{row['model']}|") for row in rows)
-            assert nonzero(self.store.rolled_up(span)) == sums(rows, whose)
+            told = {
+                (where, who): amount
+                for (where, who), amount in self.store.rolled_up(span).items()
+                if who.rpartition("|")[2] in COUNTED
+            }
+            assert nonzero(told) == sums(rows, start)
         used = {(key, name): n for key in KEYS for name, n in self.store.used(key).items()}
-        assert nonzero(used) == sums(rows, ((row["key"], "") for row in rows))
+        totals: Tally[tuple[Any, str]] = Tally()
+        for (_, who), amount in sums(rows, lambda row: 0).items():
+            key, _, _, name = who.split("|")
+            totals[key, name] += amount
+        assert nonzero(used) == nonzero(totals)
 
     def teardown(self) -> None:
         """When all have settled nothing is left of them."""
         for request_id, request in list(self.model.requests.items()):
-            row = self.store.row(request_id, key=request.key, account=request.account, model=request.model)
-            self._settle(request_id, row | dict.fromkeys(("input_tokens", "output_tokens", "cost"), 1), {})
+            who = {"key": request.key, "account": request.account, "model": request.model}
+            row = self.store.row(request_id, **who, attempts=request.charges)
+            figures = {name: 1 + sum(each[name] for each in request.charges) for name in FIGURES}
+            self._settle(request_id, row | figures, {})
         assert (self.store.leases(), self.store.names("r:*")) == ({}, set())
         for limit_id in LIMITS:
             stored = self.store.counters(limit_id)
@@ -286,13 +352,30 @@ class StoreMachine(RuleBasedStateMachine):
         self.store.client.close()
 
 
-def sums(rows: list[dict[str, Any]], whose: Iterable[tuple[Any, str]]) -> dict[tuple[Any, str], int]:
-    """What the rows of each of *whose* add up to, by figure."""
+def shares_of(bounds: Mapping[str, int], estimated: float, beyond: float) -> dict[str, int]:
+    """Return figures of a row, at most *bounds*: estimates, and what may be billed beyond them."""
+    figures = {name: int(bounds.get(name, 0) * estimated) for name in CHARGED}
+    rest = {f"unreported_{name}": int((bounds.get(name, 0) - n) * beyond) for name, n in figures.items()}
+    return figures | rest
+
+
+def sums(rows: list[dict[str, Any]], start: Callable[[dict[str, Any]], int]) -> dict[tuple[Any, str], int]:
+    """What *rows* come to, by when they start and account; a failed attempt counts for its own account."""
     totals: Tally[tuple[Any, str]] = Tally()
-    for row, (where, who) in zip(rows, whose, strict=True):
-        totals.update({(where, who + name): row[name] for name in FIGURES})
-        if row["source"] != "corrected":
-            totals.update({(where, who + "requests"): 1, (where, who + "errors"): row["status"] >= 400})
+    for row in rows:
+        corrects = row["source"] == "corrected"
+        attempts = [] if corrects else row.get("charges") or row.get("attempts") or []
+
+        def add(account: str, name: str, amount: int, row: dict[str, Any] = row) -> None:
+            totals[start(row) // 1000, f"{row['key']}|{account}|{row['model']}|{name}"] += amount
+
+        for name in FIGURES:
+            add(row["account"], name, row.get(name, 0) - sum(each[name] for each in attempts))
+            for each in attempts:
+                add(each["account"], name, each[name])
+        if not corrects:
+            add(row["account"], "requests", 1)
+            add(row["account"], "errors", int(row["status"] >= 400))
     return nonzero(totals)
 
 
