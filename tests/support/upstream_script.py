@@ -15,7 +15,7 @@ REPEATS = ("last", "cycle", "once")
 @dataclass(slots=True)
 class _Script:
     account: str  # a pattern
-    model: str  # or "*"
+    model: str  # a pattern
     path: str | None  # how the path ends; None is any model call
     plays: list[Json]
     repeat: str  # what follows the last play: itself, the first, or no more of this script
@@ -24,7 +24,7 @@ class _Script:
     def fits(self, account: str, model: str | None, path: str) -> bool:
         return (
             fnmatchcase(account, self.account)
-            and self.model in ("*", model)
+            and (self.model in ("*", model) or fnmatchcase(model or "", self.model))
             and path.endswith(MODEL_CALLS if self.path is None else self.path)
             and not (self.repeat == "once" and self.played == len(self.plays))
         )

@@ -6,8 +6,9 @@ A play may want, of any stream:
     deltas   into how many pieces of equal length the text is cut
     usage    {input_tokens, output_tokens, cached_tokens, reasoning_tokens}, each optional;
              None reports none, though it is billed all the same
-    at       steps to be put in between: {"start": […], "2": […], "end": […]} stand before the
-             first event, before the third delta, and before the event that finishes
+    at       steps to be put in between: {"start": […], "2": […], "end": […], "usage": […]} stand
+             before the first event, before the third delta, before the event that finishes, and
+             before the usage, where that comes by itself (chat)
 
 The input is billed with the first event and the output delta by delta, so that the bill of a
 stream that was cut says what had been produced by then.
@@ -137,6 +138,8 @@ def _with_between(steps: list[Json], events: list[Json], wanted: Json) -> list[J
             deltas += 1
         elif _finishes(event):
             result += between.pop("end", ())
+        elif event.get("choices") == []:
+            result += between.get("usage", ())
         result.append(step)
     return result
 
