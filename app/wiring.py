@@ -13,6 +13,7 @@ from app.office.feed import Feeds
 from app.office.flows import FlowBook
 from app.office.keeper import Keeper
 from app.office.parts import Parts
+from app.office.readiness import Readiness
 from app.pool.accounts import AccountBook
 from app.pool.known_accounts import KnownAccounts
 from app.pool.pools import PoolBook
@@ -74,6 +75,7 @@ class Services:
     feeds: Feeds
     doors: Doors
     office: Parts
+    readiness: Readiness
     tracing: Tracing | None
     demo: bool  # whether demo accounts answer: only under `poolgate up --demo`
 
@@ -170,6 +172,7 @@ def build(
         feeds=Feeds(scripts.client),
         doors=doors_of(scripts, vault),
         office=office,
+        readiness=Readiness(pools, scripts.client, vault),
         tracing=tracing,
         demo=demo,
     )

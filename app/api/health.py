@@ -1,5 +1,5 @@
 """
-Probes. Live: this process answers. Ready: the path of a request works, as far as Redis.
+Probes. Live: this process answers. Ready: it can serve, as app/office/readiness.py says.
 
 Liveness never depends on Redis: restarting the gateway would not bring it back.
 """
@@ -25,7 +25,9 @@ def live() -> Response:
 @bp.get("/health/ready")
 def ready() -> Response:
     try:
-        services().pools.ensure("default")
+        reason = services().readiness.reason()
     except StoreUnavailable as error:
-        return json_response({"status": "unavailable", "reason": error.message}, 503)
+        reason = error.message
+    if reason:
+        return json_response({"status": "unavailable", "reason": reason}, 503)
     return json_response({"status": "ready"})

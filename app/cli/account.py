@@ -277,7 +277,7 @@ def _tell_state(as_json: bool, pool: str, account: Account, done: str) -> None:
 @with_store
 def remove_account(services: Services, as_json: bool, pool: str, name: str, force: bool, yes: bool) -> None:
     """Remove the account NAME and its credential; requests it is serving go on."""
-    services.accounts.find(pool, name)
+    services.accounts.described(pool, name)
     confirm(f"Remove account '{name}' and its credential from pool '{pool}'?", yes)
     desk(services).remove_account(pool, name, although_bound=force)
     if as_json:

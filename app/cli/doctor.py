@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
 
 import click
 
@@ -40,10 +39,10 @@ def doctor(rules: str | None, pool: str | None, redis_url: str | None, as_json: 
         return
     found, away = _found(redis_url, pool)
     if as_json:
-        show_list([asdict(one) for one in found])
+        show_list([one.public() for one in found])
     elif found:
         rows = [(one.level, one.where, one.what, one.mend) for one in found]
-        click.echo(table(("", "WHERE", "WHAT", "TO MEND IT"), rows))
+        click.echo(table(("", "WHERE", "WHAT", "FIX"), rows))
     else:
         click.echo("All is well.")
     if away:

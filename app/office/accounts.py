@@ -65,7 +65,8 @@ class Accounts(Noun):
         An empty list of models allows all. A *credential* takes the place of the API key or token
         it has. Raises NotFound; InvalidRequest for a credential where a sign-in is.
         """
-        account = changed_account(self._parts.accounts.find(pool, name), wish)
+        known = self._parts.accounts
+        account = changed_account((known.described if credential else known.find)(pool, name), wish)
         if credential:
             if account.signed_in:
                 raise InvalidRequest(
@@ -79,7 +80,7 @@ class Accounts(Noun):
         self, pool: str, action: str, account: Account, tokens: Tokens | None = None, **beside: str
     ) -> Account:
         self._ensure(pool)
-        before = self._parts.accounts.read(pool, account.id) if account.id else None
+        before = self._parts.accounts.described_by_id(pool, account.id) if account.id else None
         with self._change(action, pool, account.name) as change:
             if before is None:
                 stored = self._parts.accounts.add(pool, account, tokens)
@@ -104,17 +105,17 @@ class Accounts(Noun):
 
     def remove_account(self, pool: str, name: str, *, although_bound: bool = False) -> None:
         """Remove an account and its credential. Raises InvalidRequest while keys are bound to it."""
-        before = self._parts.accounts.find(pool, name)
+        before = self._parts.accounts.described(pool, name)
         with self._change("account.remove", pool, name) as change:
             change.before = _told(before)
             change.beside = {"forced": True} if although_bound else {}
             self._parts.accounts.remove(pool, name, although_bound=although_bound)
 
     def _on_account(self, action: str, pool: str, name: str, do: Callable[[str, str], object]) -> Account:
-        before = self._parts.accounts.find(pool, name)
+        before = self._parts.accounts.described(pool, name)
         with self._change(action, pool, name) as change:
             do(pool, name)
-            after = self._parts.accounts.find(pool, name)
+            after = self._parts.accounts.described(pool, name)
             change.before, change.after = _states(before), _states(after)
         return after
 
@@ -125,7 +126,7 @@ class Accounts(Noun):
         To be asked before anybody signs in. Raises InvalidRequest for an account that has no sign-ins.
         """
         try:
-            known = self._parts.accounts.find(pool, name)
+            known = self._parts.accounts.described(pool, name)
         except NotFound:
             return None
         if known.kind != "chatgpt":

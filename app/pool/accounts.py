@@ -92,11 +92,25 @@ class AccountBook:
 
     def find(self, pool: str, name: str) -> Account:
         """Return the account called *name*. Raises NotFound when there is none."""
+        return self.read(pool, self._id(pool, name))
+
+    def described(self, pool: str, name: str) -> Account:
+        """Return the account called *name* without its credential, readable or not. Raises NotFound."""
+        return self.described_by_id(pool, self._id(pool, name))
+
+    def described_by_id(self, pool: str, account_id: str) -> Account:
         with store_errors():
-            account_id = self._scripts.client.hget(keys.account_names(pool), name)
+            fields = self._scripts.client.hgetall(keys.account(pool, account_id))
+        if not fields:
+            raise NotFound(f"There is no account {account_id} in pool '{pool}'", param="name")
+        return account_from(fields, lambda _: "")
+
+    def _id(self, pool: str, name: str) -> str:
+        with store_errors():
+            account_id: str | None = self._scripts.client.hget(keys.account_names(pool), name)
         if account_id is None:
             raise NotFound(f"There is no account named '{name}' in pool '{pool}'", param="name")
-        return self.read(pool, account_id)
+        return account_id
 
     def ids(self, pool: str, names: Sequence[str]) -> tuple[str, ...]:
         """Return the ids of the accounts called *names*. Raises NotFound that names those there are not."""
@@ -125,16 +139,16 @@ class AccountBook:
         return [account_from(fields, lambda _: "") for fields in records if fields]
 
     def pause(self, pool: str, name: str, reason: str = "paused by an administrator") -> None:
-        self._scripts.run("set_account_state", pool, self.find(pool, name).id, "paused", reason)
+        self._scripts.run("set_account_state", pool, self._id(pool, name), "paused", reason)
 
     def resume(self, pool: str, name: str) -> None:
         """Bring an account back, whatever it was out for."""
-        self._scripts.run("set_account_state", pool, self.find(pool, name).id, "active", "")
+        self._scripts.run("set_account_state", pool, self._id(pool, name), "active", "")
 
     def forget_exceeded(self, pool: str, name: str) -> None:
         """Trust the account *name* again to keep the lengths that requests name."""
         with store_errors():
-            self._scripts.client.hdel(keys.account(pool, self.find(pool, name).id), "exceeded")
+            self._scripts.client.hdel(keys.account(pool, self._id(pool, name)), "exceeded")
 
     def remove(self, pool: str, name: str, *, although_bound: bool = False) -> None:
         """
@@ -143,7 +157,7 @@ class AccountBook:
         A key that may use this account alone is left with none. So as long as usable keys are
         bound to it, InvalidRequest names them, unless *although_bound*.
         """
-        account_id = self.find(pool, name).id
+        account_id = self._id(pool, name)
         bound = self._scripts.run("remove_account", pool, account_id, int(although_bound))
         if bound:
             raise InvalidRequest(

@@ -68,13 +68,13 @@ def import_file() -> Response:
 
 def looked_at_shape(pool: str, account: Account, found: FirstLook) -> dict[str, Any]:
     """Return an account that was just added as it is now, with how its server answered."""
-    return account_shape(services().accounts.find(pool, account.name)) | {"first_look": found.public()}
+    return account_shape(services().accounts.described(pool, account.name)) | {"first_look": found.public()}
 
 
 @bp.get("/<name>")
 def show(name: str) -> Response:
     """One account."""
-    return answer(account_shape(services().accounts.find(asking.pool(), name)))
+    return answer(account_shape(services().accounts.described(asking.pool(), name)))
 
 
 @bp.patch("/<name>")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from flask import Blueprint, Response
 
 from app.admin.api import asking
@@ -24,4 +22,4 @@ def show() -> Response:
     if pool is not None:
         checked_pool(pool)
     found = checkup(services(), pool)
-    return listed([asdict(one) for one in found], ok=not any(one.level == WRONG for one in found))
+    return listed([one.public() for one in found], ok=not any(one.level == WRONG for one in found))

@@ -42,7 +42,7 @@ def show() -> Any:
 @bp.get("/<name>")
 def one(name: str) -> Any:
     found, span = services(), figures.span_of(request.args)
-    account = found.accounts.find(g.pool, name)
+    account = found.accounts.described(g.pool, name)
     used = figures.used(found, g.pool, span, account_id=account.id)
     return render_template(
         "accounts/one.html",
@@ -106,7 +106,7 @@ def first_look_message(done_text: str, found: FirstLook) -> str:
 
 @bp.route("/<name>/edit", methods=["GET", "POST"])
 def edit(name: str) -> Any:
-    account = services().accounts.find(g.pool, name)
+    account = services().accounts.described(g.pool, name)
     now = {field: str(getattr(account, field)) for field in NUMBERS} | {"models": ", ".join(account.models)}
     form = Form(request.form or now, "models", "credential", *NUMBERS)
     if request.method == "POST":
@@ -141,7 +141,7 @@ def _back(name: str, message: str) -> Any:
 
 @bp.route("/<name>/remove", methods=["GET", "POST"])
 def remove(name: str) -> Any:
-    services().accounts.find(g.pool, name)
+    services().accounts.described(g.pool, name)
     form = Form(request.form, "force")
     if request.method == "POST":
         with form.checked():
@@ -162,7 +162,7 @@ def remove(name: str) -> Any:
 
 @bp.route("/<name>/test", methods=["GET", "POST"])
 def test(name: str) -> Any:
-    account = services().accounts.find(g.pool, name)
+    account = services().accounts.described(g.pool, name)
     models = (*account.models, *account.listed)
     form = Form(request.form, "model")
     told = None

@@ -1,4 +1,4 @@
-"""The first page: what is used, how the accounts do, and what needs a person."""
+"""The first page: what is used, how the accounts do, and what needs attention."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def show() -> Any:
         span=span,
         spans=figures.SPANS,
         unfinished=not accounts or not api_keys,
-        findings=findings(found, pool, accounts, api_keys, now),
+        findings=findings(found, pool),
         totals=used.totals(),
         charts=used.charts(),
         accounts=[account_view(account, now) for account in accounts],

@@ -90,13 +90,16 @@ def test_accounts_that_are_out(poolgate: Run, healthy: Account, services: Servic
 
     assert ("wrong", "every account is out, so all requests are refused") in told
     assert ("wrong", "its credential is refused (invalid_api_key)") in told
-    assert [level for level, what in told if what.startswith("window_spent until ")] == ["note"]
+    assert [level for level, what in told if what.startswith("window_spent (spent) until ")] == ["note"]
 
 
 def test_another_secret_key(poolgate: Run, healthy: Account) -> None:
     told = found(poolgate, POOLGATE_SECRET_KEYS=Fernet.generate_key().decode())
 
-    assert told == [("wrong", "its credential was encrypted with another key")]
+    assert told == [
+        ("wrong", "no account in use has a credential that can be read, so all requests fail"),
+        ("wrong", "its credential was encrypted with another key"),
+    ]
 
 
 def test_one_pool_alone(poolgate: Run, healthy: Account, services: Services) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import orjson
 import pytest
+from cryptography.fernet import Fernet
 
 from app.errors import InvalidRequest, NotFound
 from app.stores import keys
@@ -147,3 +148,20 @@ def test_an_outage_between_leaves_a_trace(desk, services, redis_client, monkeypa
         desk.pause_account(POOL, "main")
 
     assert redis_client.hlen(keys.audit_open()) == 1
+
+
+def test_an_account_whose_credential_cannot_be_read(desk, services):
+    """It can be paused, given another credential and removed: what is to be done about it must work."""
+    wish = {"kind": "openai", "name": "main", "base_url": "http://x/v1"}
+    for name in ("main", "other"):
+        added = desk.add_account("default", wish | {"name": name}, credential="sk-1")
+        sealed = Fernet(Fernet.generate_key()).encrypt(b"sk").decode()
+        services.scripts.client.hset(keys.account("default", added.id), "credential", sealed)
+
+    assert desk.pause_account("default", "main").state == "paused"
+    assert desk.resume_account("default", "main").state == "active"
+    desk.change_account("default", "main", {}, credential="sk-2")
+    desk.remove_account("default", "other")
+
+    assert services.accounts.find("default", "main").credential == "sk-2"
+    assert [account.name for account in services.accounts.all("default")] == ["main"]

@@ -122,6 +122,57 @@ class TestAccountsForAPerson:
             (NOTE, "team/main", "paused (budget)", "poolgate account resume main --pool team")
         ]
 
+    def test_many_alike_are_one_line(self, services: Services) -> None:
+        names = [f"a{number:02}" for number in range(25)]
+        for name in names:
+            account(services, name)
+            services.accounts.pause("team", name, "budget")
+
+        (one,) = check_pools.pools(services, "team")
+
+        assert (one.where, one.names) == ("team: 25 accounts", tuple(names))
+        assert one.what == f"paused (budget): {', '.join(names[:10])} and 15 more"
+        assert one.mend == "poolgate account resume NAME --pool team"
+
+    def test_a_sign_in_that_was_not_renewed(self, services: Services) -> None:
+        tokens = Tokens("a", "r", "i", 1000, 0, "x")
+        services.accounts.add("team", Account("", "ann", "chatgpt", "http://x"), tokens)
+
+        assert [told[:3] for told in found(services)] == [
+            (WRONG, "team/ann", "its sign-in has expired and was not renewed")
+        ]
+
+    def test_one_that_never_answered(self, services: Services) -> None:
+        """Other than one whose list of models fails now: that one is a note."""
+        look = orjson.dumps({"at": 1_774_742_400, "result": "upstream_unavailable"}).decode()
+        never, before = account(services, "never"), account(services, "before")
+        services.accounts.list_models("team", before.id, ["a"])
+        for one in (never, before):
+            services.accounts.observe("team", one.id, {"look_models": look})
+
+        assert [told[:3] for told in found(services)] == [
+            (NOTE, "team/before", "the job `models` found upstream_unavailable at 2026-03-29 00:00Z"),
+            (WRONG, "team/never", "it has never answered (upstream_unavailable)"),
+        ]
+
+    def test_one_that_stays_in_use_although_it_fails(self, services: Services) -> None:
+        """Suspicion leaves out a quarter of a pool at most; what stays in for that is reported."""
+        soft = {"soft": True, "asked": "m", "reason": "server_error", "base_ms": 60_000, "most_ms": 60_000}
+        for name in ("one", "two"):
+            main = account(services, name)
+            for _ in range(2):
+                services.accounts.observe("team", main.id, {}, mark=soft)
+
+        told = found(services)
+
+        assert any(what.startswith("suspected") for _, _, what, _ in told)
+        assert (
+            NOTE,
+            "team/two",
+            "its latest attempts failed; it stays in use because too few others could take its place",
+            "poolgate account test two --pool team",
+        ) in told
+
     def test_sealed_with_another_key(self, services: Services, redis_client: Any) -> None:
         main = account(services, "main")
         other = Fernet(Fernet.generate_key()).encrypt(b"sk").decode()
@@ -148,7 +199,7 @@ class TestPools:
         redis_client.zadd(keys.leases("team"), {"r": 1})
 
         assert [told[:3] for told in found(services)] == [
-            (WRONG, "team", "1 requests are over, but nobody has taken their slots back")
+            (WRONG, "team", "1 requests are over, but their slots were not taken back")
         ]
 
     def test_a_restore_that_broke_off(self, services: Services, redis_client: Any) -> None:
@@ -160,3 +211,30 @@ class TestPools:
 
     def test_nothing_in_it(self, services: Services) -> None:
         assert [told[2] for told in found(services)] == ["it has no account", "it has no usable key"]
+
+    def test_no_credential_can_be_read(self, services: Services, redis_client: Any) -> None:
+        services.api_keys.create("team", "ann")
+        other = Fernet(Fernet.generate_key()).encrypt(b"sk").decode()
+        for name in ("a", "b"):
+            redis_client.hset(keys.account("team", account(services, name).id), "credential", other)
+
+        assert [told[:3] for told in found(services)] == [
+            (WRONG, "team", "no account in use has a credential that can be read, so all requests fail"),
+            (WRONG, "team: 2 accounts", "its credential was encrypted with another key: a, b"),
+        ]
+
+    def test_no_server_answers(self, services: Services) -> None:
+        services.api_keys.create("team", "ann")
+        look = orjson.dumps({"at": 1_774_742_400, "result": "upstream_unavailable"}).decode()
+        services.accounts.observe("team", account(services, "main").id, {"look_models": look})
+
+        assert (WRONG, "no account in use answered when it was last asked for its models") in [
+            (level, what) for level, _, what, _ in found(services)
+        ]
+
+    def test_keys_that_expire_soon(self, services: Services) -> None:
+        account(services, "main")
+        services.api_keys.create("team", "ann", expires_at=time.time() + 3600)
+
+        ((level, where, what, _),) = found(services)
+        assert (level, where, what[:10]) == (NOTE, "team/ann", "expires in")

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import html
+
 import orjson
+import pytest
+from cryptography.fernet import Fernet
 
 from app.admin.pages import attention
+from app.office import check_host, check_redis
+from app.office.checkup import checkup
+from app.quotas.dead_letters import DeadLetters
 from app.quotas.limits import parse_limit
 from app.stores import keys
 from app.wiring import Services
@@ -38,8 +45,12 @@ class TestFront:
 
 
 class TestFindings:
-    def test_all_is_well(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+    def test_all_is_well(
+        self, inside: Visitor, services: Services, pool: Furnished, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         pool.account("main")
+        monkeypatch.setattr(check_host, "FEW_BYTES", 0)  # whatever disk and speed this machine has
+        monkeypatch.setattr(check_redis, "SLOW_SECONDS", 60.0)
         client = services.scripts.client
         run = {"at": client.time()[0], "every_seconds": 60, "ok": True}
         client.hset(keys.JOB_RUNS, "a-job", orjson.dumps(run))
@@ -65,16 +76,16 @@ class TestFindings:
         section = page.partition('id="needs"')[2].partition("</section>")[0]
 
         for said in (
-            "its credential is refused (invalid api key)",
-            "its sign-in is over and was not renewed",
-            "somebody paused it",
-            "has reached its limit 5 requests/ever",
+            "its credential is refused (invalid_api_key)",
+            "its sign-in has expired and was not renewed",
+            "paused (paused by an administrator)",
+            "has reached its limit 5 requests in total",
             "expires in",
         ):
             assert said in section
-        assert section.index("credential is refused") < section.index("somebody paused it")
+        assert section.index("credential is refused") < section.index("paused (")
         assert f"/admin/p/{POOL}/accounts/dead" in section
-        assert f"/admin/p/{POOL}/limits/of-key/ann" in section
+        assert f"/admin/p/{POOL}/keys/ann" in section
 
     def test_no_worker(self, inside: Visitor, pool: Furnished) -> None:
         """What `poolgate doctor` finds wrong with the installation is told here too."""
@@ -84,11 +95,34 @@ class TestFindings:
         pool.account("main")
         services.accounts.pause(POOL, "main")
 
-        assert "answers nobody" in inside.get(HOME).text
+        assert "every account is out" in inside.get(HOME).text
+
+    def test_a_pool_without_accounts_is_not_well(self, inside: Visitor, services: Services) -> None:
+        services.pools.ensure(POOL)
+
+        page = inside.get(HOME).text
+
+        assert "it has no account" in page
+        assert "All is well" not in page
+
+    def test_the_same_findings_as_the_doctor(
+        self, inside: Visitor, services: Services, pool: Furnished
+    ) -> None:
+        """Whatever it finds; here settlements that were set aside, and credentials of another key."""
+        client = services.scripts.client
+        other = Fernet(Fernet.generate_key()).encrypt(b"sk").decode()
+        client.hset(keys.account(POOL, pool.account("main").id), "credential", other)
+        DeadLetters(services.settings.home).add(POOL, {"id": "x"}, "why")
+        found = checkup(services, POOL)
+
+        page = html.unescape(inside.get(HOME).text)
+
+        assert {"books", f"{POOL}/main"} <= {one.where for one in found}
+        assert [one.what for one in found if one.what not in page] == []
 
     def test_no_more_than_can_be_read(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         for number in range(attention.MOST + 5):
-            services.accounts.pause(POOL, pool.account(f"a{number}").name)
+            services.accounts.pause(POOL, pool.account(f"a{number}").name, f"reason {number}")
 
         section = inside.get(HOME).text.partition('id="needs"')[2].partition("</section>")[0]
 
