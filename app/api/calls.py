@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from flask import Request
@@ -11,12 +11,14 @@ from app.api.auth import caller
 from app.api.headers import name_of, variable_of
 from app.api.request_ids import new_request_id
 from app.api.services import noted, this_request
-from app.errors import InvalidRequest, ModelNotAllowed
+from app.errors import InvalidRequest, ModelNotAllowed, NotFound
 from app.quotas.lengths import LENGTH_FIELDS
 from app.relay.affinity import affinity_of, conversation_of, ownership_of
 from app.relay.call import Call
+from app.translation.contents import first_reference
 from app.turns import give_way
 from app.upstream.cancellation import Cancellation
+from schemas.bounds import MAX_TEXT_CHARS
 
 _CODEX_HEADERS = frozenset(
     map(
@@ -24,6 +26,7 @@ _CODEX_HEADERS = frozenset(
         ["session-id", "thread-id", "x-client-request-id", "originator", "version", "openai-beta"],
     )
 )
+STORED_ITEMS = ("responses", "responses/compact")  # surfaces whose input can point at stored items
 ON_CUT = ("fail", "restart")
 _CODEX_AGENTS = ("codex", "openai-codex")
 
@@ -47,9 +50,12 @@ def make_call(
     """
     Return the call of a validated *body*, with those of its `fallbacks`, which no upstream is told.
 
-    *target* reads the name of a model. Raises ModelNotAllowed when the key may not use one.
+    *target* reads the name of a model. Raises ModelNotAllowed when the key may not use one, NotFound for a
+    reference to a stored item.
     """
     give_way(body_bytes)  # it has just been checked
+    if surface in STORED_ITEMS:
+        _refuse_references(body)
     request_id = new_request_id()
     asks, notes = this_request(), noted()
     notes.poolgate_request_id = request_id
@@ -102,6 +108,22 @@ def chat_call(body: dict[str, Any], body_bytes: int, *, tells_usage: bool = Fals
     stream = body["stream"]
     asked = (body.get("stream_options") or {}).get("include_usage", tells_usage)
     return make_call("chat", body, body_bytes, stream=stream, include_usage=not stream or asked, **more)
+
+
+def _refuse_references(body: Mapping[str, Any]) -> None:
+    """
+    Raise NotFound for an item that points at a stored one.
+
+    No answer is stored for a key, so that what such an id names was stored by someone else at the account.
+    Source: what the OpenAI API answers where `store` is false.
+    """
+    found = first_reference(body.get("input"))
+    if found is not None:
+        index, item_id = found
+        raise NotFound(
+            f"Item with id '{item_id[:MAX_TEXT_CHARS]}' not found: items are not stored",
+            param=f"input[{index}].id",
+        )
 
 
 def _on_cut(asks: Request, default: str) -> str:

@@ -10,7 +10,8 @@ from app.translation.tools import WEB_SEARCH_TYPES
 Body = dict[str, Any]
 
 TRANSLATABLE_TOOLS = ("function", "custom", "namespace")
-REFERENCES = ("item_reference", "compaction", "compaction_trigger")
+ITEM_REFERENCE = "item_reference"
+REFERENCES = (ITEM_REFERENCE, "compaction", "compaction_trigger")
 
 
 def has_audio(messages: Any) -> bool:
@@ -32,6 +33,23 @@ def has_references(items: Any) -> bool:
         isinstance(item, dict) and (item.get("type") in REFERENCES or _shows_stored_file(item))
         for item in as_list(items)
     )
+
+
+def first_reference(items: Any) -> tuple[int, str] | None:
+    """
+    Return the index and id of the first of *items* that only points at a stored item.
+
+    Its `type` may be absent; a message, which needs none either, has a role.
+    Source: https://platform.openai.com/docs/api-reference/responses/create (input, item reference)
+    """
+    for index, item in enumerate(as_list(items)):
+        if not isinstance(item, dict):
+            continue
+        kind = item.get("type")
+        if kind == ITEM_REFERENCE or (kind is None and "role" not in item and "id" in item):
+            named = item.get("id")
+            return index, named if isinstance(named, str) else ""
+    return None
 
 
 def _shows_stored_file(item: Body) -> bool:

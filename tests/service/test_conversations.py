@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.service.test_answers import PATHS
@@ -77,3 +79,57 @@ def test_id_is_a_short_text(pool: PoolOfTest, conversation: object) -> None:
     answer = pool.post(PATHS["responses"], {**TURN, "conversation": conversation}, pool.key())
 
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "conversation")
+
+
+class TestStoredItems:
+    @pytest.mark.parametrize("reference", [{"type": "item_reference"}, {"type": None}, {}])
+    @pytest.mark.parametrize(
+        "path", [PATHS["responses"], "/v1/responses/compact", "/backend-api/codex/responses"]
+    )
+    def test_references_find_nothing(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, path: str, reference: dict[str, str | None]
+    ) -> None:
+        """Answers are not stored: what an id names was stored by someone else at the account."""
+        pool.account("east", upstream.base_url())
+        said = {"role": "user", "content": "And then?"}
+        body = {"model": "m", "instructions": "", "input": [said, {**reference, "id": "msg_1"}]}
+
+        answer = pool.post(path, body, pool.key())
+
+        error = answer.json()["error"]
+        assert (answer.status_code, error["param"]) == (404, "input[1].id"), error
+        assert error["message"] == "Item with id 'msg_1' not found: items are not stored"
+        assert upstream.log() == []
+
+
+class TestTwoKeysAtOnce:
+    """Of two keys that go on with a conversation no one holds, one gets it."""
+
+    def test_second_does_not_find_it(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        pool.account("east", upstream.base_url())
+        upstream.script({"play": "text", "before": [{"gate": "held"}]})
+        ann, bob = pool.key("ann"), pool.key("bob")
+        with ThreadPoolExecutor(1) as threads:
+            first = threads.submit(pool.post, PATHS["responses"], TURN, ann)
+            upstream.wait_for(1, gate="held")
+
+            second = pool.post(PATHS["responses"], TURN, bob)
+            upstream.release("held")
+
+        assert (first.result().status_code, second.status_code) == (200, 404)
+
+    def test_second_may_have_it_where_the_first_was_refused(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream
+    ) -> None:
+        pool.account("east", upstream.base_url())
+        refused = {"play": "http_error", "status": 400}
+        upstream.script(refused, {"play": "text"}, refused)
+        ann, bob = pool.key("ann"), pool.key("bob")
+
+        assert pool.post(PATHS["responses"], TURN, ann).status_code == 400
+        pool.wait_for_rows(1)
+        assert pool.post(PATHS["responses"], TURN, bob).status_code == 200
+        pool.wait_for_rows(2)
+        assert pool.post(PATHS["responses"], TURN, bob).status_code == 400
+        pool.wait_for_rows(3)
+        assert pool.post(PATHS["responses"], TURN, ann).status_code == 404

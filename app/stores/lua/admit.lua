@@ -8,6 +8,7 @@
 --          {refused: key | limit | no_accounts | conversation | calendar | settled | late, …}; where no account is free:
 --          rest_ms until the first that could serve is back (absent: unknown), and how many are busy. unenforced says
 --          which of the two bounds is held, or, of a limit, which does not fit: accounts that take the smaller are away.
+-- A conversation that no key holds is claimed by this one until its request is settled, an hour at most.
 -- All checks come before any charge: a refusal costs nothing. A second call with the same id
 -- returns what the first one got.  Invariant: settled + held <= max for every strict limit.
 local ask, now = cjson.decode(ARGV[1]), clock()
@@ -70,5 +71,8 @@ redis.call('HSET', request_key(ask.id), 'key', ask.key, 'account', id, 'attempt'
   'day_ms', calendar_window('day', now, ask.calendar) or now - now % 86400000, 'bounds', cjson.encode(chosen.unenforced and ask.unenforced_bounds or ask.bounds),
   'unenforced', chosen.unenforced and '1' or '', 'holds', cjson.encode(holds), 'why', why, 'choice', reply)
 redis.call('ZADD', LEASES, now + ask.ttl_ms, ask.id)
+if ask.conversation and ask.conversation ~= '' then
+  redis.call('SET', holder_key(ask.conversation), ask.key, 'PX', CLAIM_MS, 'NX')
+end
 if ask.affinity ~= '' then redis.call('SET', affinity_key(ask.affinity), id, 'PX', ask.sticky_ms) end
 return reply

@@ -5,6 +5,7 @@
 -- runs ('' and none but parallel requests where none does), charges what earlier ones were charged when they ended. A lease that ran out gives its slots back at once and is charged
 -- its bounds, until a late settlement corrects that.
 
+local CLAIM_MS = 3600000 -- how long a key's claim on a conversation lasts that no answer has confirmed: an hour
 local OWNED_MS = 2592000000 -- how long an account is remembered as the owner of a conversation: 30 days
 local LATE_MS = 86400000 -- how long a late settlement is still understood: a day
 local CORRECTABLE_MS = 2592000000 -- how long a lease that ran out waits for its settlement: 30 days

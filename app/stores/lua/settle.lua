@@ -7,7 +7,7 @@
 --          at_bound says that the row has no figures, and those of the bounds that are held are charged
 -- Returns  the ledger entry's id; '' when this request was settled before; 'late' when it is not known and so old
 --          that it must have been settled, or charged at its bound, and forgotten since: nothing is charged.
--- What conversation names, if anything, belongs to this key for 30 days from now on.
+-- What conversation names, if anything, belongs to this key for 30 days from now on, if it was answered.
 -- A request whose lease expired was charged its bound; the difference is booked as `corrected`.
 -- A request that is not known here, because a failover lost its admission, is charged all the
 -- same; its row is marked `unheld`.
@@ -49,10 +49,13 @@ local entry = book(row, r and '[' .. r.why .. ']' or '[]', present)
 if ask.ownership and ask.ownership ~= '' and row.status < 400 and row.account ~= '' then
   redis.call('SET', owner_key(ask.ownership), row.account, 'PX', OWNED_MS, 'NX')
 end
-if ask.conversation and ask.conversation ~= '' and row.status < 400 then
-  local holder = redis.call('GET', holder_key(ask.conversation))
-  if not holder or holder == row.key then
-    redis.call('SET', holder_key(ask.conversation), row.key, 'PX', OWNED_MS)
+if ask.conversation and ask.conversation ~= '' then
+  local held = holder_key(ask.conversation)
+  local holder = redis.call('GET', held)
+  if row.status < 400 and (not holder or holder == row.key) then
+    redis.call('SET', held, row.key, 'PX', OWNED_MS)
+  elseif holder == row.key and redis.call('PTTL', held) <= CLAIM_MS then
+    redis.call('DEL', held) -- a claim of the admission, which no answer has confirmed
   end
 end
 redis.call('DEL', request_key(ask.id))
