@@ -138,11 +138,12 @@ def is_of_the_script(error: Exception) -> bool:
     Whether a script failed by its own error, so that it fails again, and not because the server cannot.
 
     Such a message names the script and no state of the server. Redis 6 puts what a command in the
-    script failed with into the middle of it.
+    script failed with into the middle of it; the client has a class of its own for some states, and
+    removes their code from the message.
     Source: https://redis.io/docs/latest/develop/interact/programmability/eval-intro/
     """
     text = str(error)
-    return isinstance(error, ResponseError) and "user_script" in text and not _STATES.search(text)
+    return type(error) is ResponseError and "user_script" in text and not _STATES.search(text)
 
 
 def unavailable(error: Exception) -> StoreUnavailable:

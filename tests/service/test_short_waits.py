@@ -137,8 +137,8 @@ def test_many_that_wait_are_all_served(pool: PoolOfTest, upstream: ScriptedUpstr
     upstream.script(LIMITED, SAYS)
     key = pool.key()
 
-    with ThreadPoolExecutor(40) as clients:
-        answers = list(clients.map(lambda _: ask(pool, key).status_code, range(40)))
+    with ThreadPoolExecutor(24) as clients:
+        answers = list(clients.map(lambda _: ask(pool, key).status_code, range(24)))
 
     assert set(answers) == {200}
     assert len(upstream.log()) <= 1.2 * len(answers)

@@ -95,6 +95,20 @@ class TestOfTheScript:
     def test_states_of_a_server(self, message: str) -> None:
         assert not is_of_the_script(redis.ResponseError(message))
 
+    def test_a_replica(self) -> None:
+        """The client has a class of its own for this state, and removes READONLY from the message."""
+        with short_folder() as folder:
+            server = RedisServer(folder)
+            try:
+                with closing(server.client()) as client:
+                    client.execute_command("REPLICAOF", "127.0.0.1", "1")
+                    with pytest.raises(redis.ResponseError) as caught:
+                        client.eval("return redis.call('SET', KEYS[1], 'x')", 1, "k")
+            finally:
+                server.stop()
+        assert "READONLY" not in str(caught.value)
+        assert not is_of_the_script(caught.value)
+
     def test_told_apart(self, redis_client: Any) -> None:
         with pytest.raises(StoreRefused) as caught:
             Scripts(redis_client).run("settle", "p", '{"id": 5}')
