@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import click
@@ -20,6 +21,8 @@ from app.cli.common import (
     yes_option,
 )
 from app.cli.output import moment, show_json, show_list, table
+from app.office.check_pools import is_expired
+from app.office.key_warnings import rotation_warnings
 from app.quotas.api_keys import ApiKey
 from app.quotas.limits import describe, parse_limit
 from app.wiring import Services
@@ -75,8 +78,15 @@ def create_key(
     The key stands alone on standard output, all else goes to standard error.
     """
     wish = KeyInput().load({name: value for name, value in said.items() if value is not None})
-    key, secret = desk(services).create_key(pool, wish, limits)
+    at_desk = desk(services)
+    key, secret = at_desk.create_key(pool, wish, limits)
     _show_secret(as_json, key, secret, f"Key '{key.name}' of pool '{pool}', shown this once:")
+    _warn(key.name, at_desk.key_warnings(pool, key))
+
+
+def _warn(name: str, warnings: list[str]) -> None:
+    for warning in warnings:
+        click.echo(f"Warning: key '{name}': {warning}.", err=True)
 
 
 def _show_secret(as_json: bool, key: ApiKey, secret: str, told: str) -> None:
@@ -98,16 +108,18 @@ def list_keys(services: Services, as_json: bool, pool: str) -> None:
         show_list([key.public() for key in api_keys])
     elif api_keys:
         names = {account.id: account.name for account in services.accounts.all(pool)}
-        click.echo(table(HEADS, [_row(key, names) for key in api_keys]))
+        now = time.time()
+        click.echo(table(HEADS, [_row(key, names, now) for key in api_keys]))
     else:
         click.echo(f"No keys in pool '{pool}' yet: see poolgate key create --help", err=True)
 
 
-def _row(key: ApiKey, account_names: dict[str, str]) -> tuple[object, ...]:
+def _row(key: ApiKey, account_names: dict[str, str], now: float) -> tuple[object, ...]:
     accounts = ",".join(account_names.get(one, f"{one} (removed)") for one in key.accounts)
     expires = moment(key.expires_at) if key.expires_at else "never"
     limits = "; ".join(map(describe, key.limits))
-    return key.name, key.state, expires, ",".join(key.models) or "all", accounts or "all", limits or "none"
+    state = "expired" if key.state == "active" and is_expired(key, now) else key.state
+    return key.name, state, expires, ",".join(key.models) or "all", accounts or "all", limits or "none"
 
 
 @key_group.command(
@@ -150,11 +162,13 @@ def set_key(
         said["expires"] = None if expires == "never" else expires
     if not said:
         raise click.UsageError("Say what is to change")
-    key = desk(services).change_key(pool, name, KeyChange().load(said))
+    at_desk = desk(services)
+    key = at_desk.change_key(pool, name, KeyChange().load(said))
     if as_json:
         show_json(key.public())
     else:
         click.echo(f"Changed key '{name}' of pool '{pool}': {', '.join(said)}.")
+    _warn(name, at_desk.key_warnings(pool, key))
 
 
 def overlap(text: str) -> float:
@@ -186,10 +200,12 @@ def rotate_key(services: Services, as_json: bool, pool: str, name: str, overlap:
 
     The former secret ends at once, or after TIME: 24h, 30m, 7d. At most two are good at a time.
     """
+    before = services.api_keys.find(pool, name)
     key, secret = desk(services).rotate_key(pool, name, overlap)
     former = f"is good until {moment(key.former_until)}" if key.former_until else "is refused from now on"
     told = f"Key '{name}' of pool '{pool}', shown this once; the former one {former}:"
     _show_secret(as_json, key, secret, told)
+    _warn(name, rotation_warnings(before, time.time()))
 
 
 @key_group.command("disable", epilog=example("poolgate key disable ann"))

@@ -12,6 +12,7 @@ from app.cli import complete
 from app.cli.common import Decorator, Group, checked, desk, example, in_pool, with_store
 from app.cli.output import Figure, moment, show_json, show_list, table
 from app.formatting import count, exact_dollars
+from app.office.key_warnings import same_limits
 from app.office.telling import told_gauge
 from app.quotas.limit_book import FOR_POOL
 from app.quotas.limits import MODES, describe, parse_limit
@@ -65,7 +66,11 @@ def limit_group(owner: str) -> click.Group:
 
         What was used in its window before counts already.
         """
-        _tell("Added", desk(services).add_limit(pool, _read(**said), key), as_json)
+        added = desk(services).add_limit(pool, _read(**said), key)
+        _tell("Added", added, as_json)
+        key_id = FOR_POOL if key is None else services.api_keys.find(pool, key).id
+        for warning in same_limits(services.limits.all(pool, key_id), added):
+            click.echo(f"Warning: {warning}.", err=True)
 
     @command("list", "")
     def list_limits(services: Services, as_json: bool, pool: str, key: str | None) -> None:

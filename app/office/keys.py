@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from app.errors import InvalidRequest
 from app.office.base import Noun
+from app.office.key_warnings import key_warnings
 from app.quotas.api_keys import ApiKey
 from app.quotas.limits import parse_limit
 
@@ -52,6 +54,10 @@ class Keys(Noun):
         return self._on_key(
             "key.change", pool, name, lambda: self._parts.api_keys.change(pool, name, **fields)
         )
+
+    def key_warnings(self, pool: str, key: ApiKey) -> list[str]:
+        """Return what is probably not meant about *key*, which was just made or changed."""
+        return key_warnings(key, self._parts.accounts.all(pool), time.time())
 
     def disable_key(self, pool: str, name: str) -> ApiKey:
         """Refuse the key *name* from now on; requests it has running go on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from flask import Blueprint, Response
@@ -10,6 +11,7 @@ from app.admin.api import asking
 from app.admin.api.asking import answer, deleted, desk, listed
 from app.admin.api.shapes import key_shape, standing
 from app.admin.services import services
+from app.office.key_warnings import rotation_warnings
 from app.office.telling import told_gauge
 from app.quotas.api_keys import ApiKey
 from schemas.admin import Nothing, Rotation
@@ -31,10 +33,12 @@ def index() -> Response:
 
 @bp.post("")
 def create() -> Response:
-    """Make a key; `key` in the answer is its secret, shown this once."""
+    """Make a key; `key` in the answer is its secret, shown this once. `warnings` are sentences."""
     pool = asking.pool(must_be=False)
-    key, secret = desk().create_key(pool, asking.body(KEY_INPUT))
-    return answer({"key": secret, **_shape(key)}, 201)
+    at_desk = desk()
+    key, secret = at_desk.create_key(pool, asking.body(KEY_INPUT))
+    warnings = at_desk.key_warnings(pool, key)
+    return answer({"key": secret, **_shape(key), "warnings": warnings}, 201)
 
 
 @bp.get("/<name>")
@@ -47,8 +51,10 @@ def show(name: str) -> Response:
 
 @bp.patch("/<name>")
 def change(name: str) -> Response:
-    """Change what is said; the rest stays. No models or accounts: all; `expires` null: never."""
-    return answer(_shape(desk().change_key(asking.pool(), name, asking.body(KEY_CHANGE))))
+    """Change what is given; the rest stays. No models or accounts: all; `expires` null: never."""
+    at_desk, pool = desk(), asking.pool()
+    key = at_desk.change_key(pool, name, asking.body(KEY_CHANGE))
+    return answer(_shape(key) | {"warnings": at_desk.key_warnings(pool, key)})
 
 
 @bp.delete("/<name>")
@@ -61,9 +67,11 @@ def remove(name: str) -> Response:
 @bp.post("/<name>/rotate")
 def rotate(name: str) -> Response:
     """Give a key a new secret, shown this once; the former one stays good for `overlap_seconds`."""
-    said = asking.body(ROTATION)
-    key, secret = desk().rotate_key(asking.pool(), name, said.get("overlap_seconds", 0))
-    return answer({"key": secret, **_shape(key)})
+    said, pool = asking.body(ROTATION), asking.pool()
+    before = services().api_keys.find(pool, name)
+    key, secret = desk().rotate_key(pool, name, said.get("overlap_seconds", 0))
+    warnings = rotation_warnings(before, time.time())
+    return answer({"key": secret, **_shape(key), "warnings": warnings})
 
 
 @bp.post("/<name>/disable")

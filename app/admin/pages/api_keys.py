@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from app.admin.pages.seen import GaugeView, store_time
 from app.admin.pages.shell import base_url, done, page_blueprint
 from app.admin.pages.snippets import snippets
 from app.admin.services import services
+from app.office.key_warnings import rotation_warnings
 from app.quotas.api_keys import ApiKey
 from app.quotas.limits import parse_limit
 from schemas.api_keys import KeyInput
@@ -113,9 +115,15 @@ def create() -> Any:
         limits = _limits(form)
         if not form.faults:
             with form.checked():
-                key, secret = desk().create_key(g.pool, wish, limits)
-                return _made(key, secret, guided=guided)
+                at_desk = desk()
+                key, secret = at_desk.create_key(g.pool, wish, limits)
+                warnings = _sentences(at_desk.key_warnings(g.pool, key))
+                return _made(key, secret, warnings, guided=guided)
     return _key_form(form)
+
+
+def _sentences(warnings: list[str]) -> str:
+    return " ".join(f"Note: {warning}." for warning in warnings)
 
 
 def _limits(form: Form) -> tuple[dict[str, Any], ...]:
@@ -172,8 +180,9 @@ def edit(name: str) -> Any:
     if request.method == "POST":
         with form.checked():
             wish = {"expires_at": None, "output_tokens": 0} | KeyInput().load(_said(form), partial=True)
-            desk().change_key(g.pool, name, wish)
-            return done(f"Key {name} is changed.", "api_keys.one", name=name)
+            at_desk = desk()
+            warnings = _sentences(at_desk.key_warnings(g.pool, at_desk.change_key(g.pool, name, wish)))
+            return done(f"Key {name} is changed. {warnings}".rstrip(), "api_keys.one", name=name)
     return _key_form(form, name)
 
 
@@ -194,7 +203,7 @@ def _typed(key: ApiKey) -> dict[str, str]:
 
 @bp.route("/<name>/rotate", methods=["GET", "POST"])
 def rotate(name: str) -> Any:
-    services().api_keys.find(g.pool, name)
+    before = services().api_keys.find(g.pool, name)
     form = Form(request.form or {"hours": "24"}, "hours")
     if request.method == "POST":
         hours = form.whole("hours")
@@ -208,6 +217,7 @@ def rotate(name: str) -> Any:
                     if hours
                     else "The former key is refused from now on."
                 )
+                beside = " ".join((beside, _sentences(rotation_warnings(before, time.time())))).rstrip()
                 return _made(key, secret, beside)
     return render_template("keys/rotate.html", place="api_keys.show", form=form, name=name), form.status
 

@@ -235,3 +235,43 @@ def test_who_did_it_is_audited(poolgate, services):
     entry = services.audit.page().entries[0]
     assert (entry["action"], entry["via"], entry["outcome"]) == ("key.create", "cli", "done")
     assert entry["who"]
+
+
+class TestWarnings:
+    """Nothing is refused for them, and they are on standard error: a key goes to standard output alone."""
+
+    def test_of_a_new_key(self, poolgate, services):
+        services.pools.ensure("default")
+        services.accounts.add("default", Account("", "main", "openai", "http://x", models=("m",)))
+
+        result = poolgate(
+            "key create --name ann --expires 2020-01-01 --models nosuchmodel",
+            *("--limit", "5 usd/month", "--limit", "5 usd/month"),
+        )
+
+        assert (result.exit_code, len(result.stdout.splitlines())) == (0, 1)
+        assert "Warning: key 'ann': it has expired already, at 2020-01-01 00:00Z" in result.stderr
+        assert "Warning: key 'ann': no account lists nosuchmodel." in result.stderr
+        assert "these limits count the same" in result.stderr
+        assert "expired" in poolgate("key list").stdout
+
+    def test_of_a_changed_key(self, poolgate):
+        poolgate("key create --name ann")
+
+        assert "it has expired already" in poolgate("key set ann --expires 2020-01-01").stderr
+
+    def test_of_a_limit_that_there_is(self, poolgate):
+        poolgate("key create --name ann")
+
+        first, second = (poolgate("key limit add ann", "5 usd/month").stderr for _ in range(2))
+
+        assert first == ""
+        assert "these limits count the same" in second
+
+    def test_of_a_rotation_that_ends_an_earlier_secret(self, poolgate):
+        poolgate("key create --name ann")
+
+        first, second = (poolgate(f"key rotate ann --overlap {time}").stderr for time in ("24h", "1h"))
+
+        assert "Warning" not in first
+        assert "the secret that an earlier rotation left good until" in second
