@@ -219,9 +219,11 @@ def _frames(
             yield end
 
 
-def header_value(name: str) -> str:
-    """Return *name* as a header can carry it: percent-encoded UTF-8 where it is not ASCII."""
-    return name if name.isascii() else quote(name, safe="@+")
+def header_value(text: str) -> str:
+    """Return *text* as a header can carry it: percent-encoded UTF-8 where it is not printable ASCII."""
+    if text.isascii() and text.isprintable():
+        return text
+    return quote(text, safe="@+,; =", errors="replace")
 
 
 def told(answering: Answering) -> dict[str, str]:
@@ -232,5 +234,5 @@ def told(answering: Answering) -> dict[str, str]:
     if record.limits:
         told |= ratelimit_headers(record.limits, record.admitted_ms / 1000)
     if record.ignored:
-        told["x-poolgate-ignored"] = ", ".join(record.ignored)
+        told["x-poolgate-ignored"] = header_value(", ".join(record.ignored))
     return told

@@ -19,8 +19,8 @@ from app.stores.scripts import Scripts
 PAGE = 500
 LEDGER, OPEN, SECRETS = "ledger", "r:", "s:"
 TOTALS = ("roll:", "used:")
-# what is only asked for by its own name: which request was settled, whose account a conversation is
-MARKS = ("done:", "own:")
+# what is only read by its own name: which request was settled, which account and which key a conversation has
+MARKS = ("done:", "own:", "conv:")
 IN_SNAPSHOT = ("pool", "accounts", "a:", "keys", "k:", SECRETS, "prices", "lim:", "leases", OPEN, "out")
 LEFT_OUT = (  # indexes, claims, caches, who is signed in, and what a restore that broke off left
     *(

@@ -27,10 +27,11 @@ def test_families(name: str, families: tuple[str, ...], found: bool) -> None:
 
 
 def test_names_are_those_of_one_pool(redis_client: Any) -> None:
-    for key in (ROOT + "pool", ROOT + "own:a", ROOT + "done:b", keys.root("other") + "pool", keys.POOLS):
+    own = ("pool", "own:a", "done:b", "conv:c")
+    for key in (*(ROOT + name for name in own), keys.root("other") + "pool", keys.POOLS):
         redis_client.set(key, "1")
 
-    assert set(copying.names(redis_client, POOL)) == {"pool", "own:a", "done:b"}
+    assert set(copying.names(redis_client, POOL)) == set(own)
     assert set(copying.names(redis_client, POOL, but=copying.MARKS)) == {"pool"}
 
 

@@ -1,0 +1,87 @@
+"""Whatever names and numbers an answer is about, its headers are ones that HTTP can carry."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from flask import Flask, Response
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.api import cache_headers, request_ids
+from app.api.answer import header_value, told
+from app.api.codex_headers import window_headers
+from app.api.ratelimit import ratelimit_headers
+from app.quotas.usage_book import UpstreamWindow
+from app.relay.content_types import passing_type
+from app.relay.record import Record
+from app.translation.fields import ignored
+from schemas.bounds import MAX_TOKENS
+
+texts = st.text() | st.text(st.characters(categories=["Cc", "Cs", "Lo", "So"]), max_size=8)
+numbers = st.integers(-MAX_TOKENS, MAX_TOKENS)
+percents = st.floats(0, 1e12, allow_nan=False)
+
+
+def assert_sendable(headers: Any) -> None:
+    for name, value in dict(headers).items():
+        assert value.isascii(), (name, value)
+        assert value.isprintable(), (name, value)
+
+
+@given(texts)
+def test_any_text(text: str) -> None:
+    assert_sendable({"x": header_value(text)})
+
+
+@given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E)))
+def test_printable_text_is_left_as_it_is(text: str) -> None:
+    assert header_value(text) == text
+
+
+@given(account=texts, named=st.lists(texts, max_size=4), standing=st.tuples(numbers, numbers, numbers))
+def test_how_a_request_was_served(account: str, named: list[str], standing: tuple[int, int, int]) -> None:
+    record = Record()
+    record.account_name, record.ignored = account, named
+    record.limits = [["lim", "requests", "day", *standing, "key"]]
+    call = SimpleNamespace(key=SimpleNamespace(settings=""))
+
+    assert_sendable(told(SimpleNamespace(call=call, record=record)))  # type: ignore[arg-type]
+
+
+@given(fields=st.dictionaries(texts, st.integers() | texts), kind=st.sampled_from(["chatgpt", "compatible"]))
+def test_fields_without_effect(fields: dict[str, Any], kind: str) -> None:
+    for surface in ("chat", "responses"):
+        assert_sendable({"x": ", ".join(ignored(surface, kind, fields))})
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["requests", "input_tokens"]), numbers, numbers, numbers), max_size=3)
+)
+def test_limits(standings: list[tuple[str, int, int, int]]) -> None:
+    rows = [["lim", what, "day", *figures, "key"] for what, *figures in standings]
+    assert_sendable(ratelimit_headers(rows, 1.0))
+
+
+@given(st.none() | st.builds(UpstreamWindow, percents, st.none() | numbers, st.none() | numbers))
+def test_windows(window: UpstreamWindow | None) -> None:
+    assert_sendable(window_headers([window, window]))
+
+
+@given(texts)
+def test_content_types_of_upstreams(kind: str) -> None:
+    assert_sendable({"Content-Type": passing_type({"Content-Type": kind})})
+
+
+@given(st.text(st.characters(max_codepoint=0xFF, exclude_characters="\r\n\0")))
+def test_request_ids_and_cache_headers(given_id: str) -> None:
+    """What WSGI can bring is Latin-1."""
+    app = Flask("test")
+    environ = {"HTTP_X_REQUEST_ID": given_id, "HTTP_X_BF_CACHE_THRESHOLD": given_id}
+    with app.test_request_context("/", environ_overrides=environ):
+        request_ids._receive()
+        response = request_ids._send(Response())
+        cache_headers.name_ignored(response)
+
+    assert_sendable(response.headers)
