@@ -8,6 +8,7 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+import python_multipart
 import requests
 from flask import Flask
 from hypothesis import given, settings
@@ -116,6 +117,29 @@ def test_several_files_survive(pool: PoolOfTest, upstream: ScriptedUpstream) -> 
     assert len(large) * 3 < seen.body_bytes < len(large) * 3 + 2000
 
 
+def by_python_multipart(form: forms.Form) -> list[Part]:
+    """Return files behind fields, as the parser of Starlette's servers reads them."""
+    fields: list[Part] = []
+    files: list[Part] = []
+
+    def on_field(field: Any) -> None:
+        fields.append((field.field_name.decode(), None, None, field.value or b""))
+
+    def on_file(file: Any) -> None:
+        file.file_object.seek(0)
+        files.append(
+            (file.field_name.decode(), file.file_name.decode(), file.content_type, file.file_object.read())
+        )
+
+    parser = python_multipart.FormParser(
+        "multipart/form-data", on_field, on_file, boundary=form.content_type.partition("boundary=")[2]
+    )
+    parser.write(bytes(form.body))
+    parser.finalize()
+    parser.close()
+    return fields + files
+
+
 def test_heads_that_parsers_read_differently_are_written_in_one_way() -> None:
     body = encoded(MODEL).replace(b'name="model"', b'name="other"; name="model"; x="; name=third"')
 
@@ -153,6 +177,7 @@ def test_parsers_agree_on_what_was_written(parts: list[Part]) -> None:
 
     expected = [(n, f, k if f is not None else None, d) for n, f, k, d in given_parts]
     assert sorted(by_werkzeug(form), key=repr) == sorted(expected, key=repr)
+    assert sorted(by_python_multipart(form), key=repr) == sorted(expected, key=repr)
     for name, filename, _, data in expected:
         head = f'name="{name}"' + (f'; filename="{filename}"' if filename is not None else "")
         assert head.encode() in form.body
