@@ -167,7 +167,7 @@ def build(
         ),
         told=told,
         relay=Relay(settings, scripts, accounts, upstream, active, books, prices, refresher, demo=demo),
-        cache=AnswerCache(AnswerStore(scripts, vault), books),
+        cache=AnswerCache(AnswerStore(scripts, vault)),
         audit=audit,
         feeds=Feeds(scripts.client),
         doors=doors_of(scripts, vault),

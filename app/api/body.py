@@ -55,7 +55,7 @@ def read_json(limit_bytes: int, max_values: int = MAX_CONVERSATION_VALUES) -> tu
         wide = not data.isascii() or b"\\u" in data
         text_bytes = len(data) - found.opaque_bytes
         g.visit.hold(found.values * BYTES_PER_VALUE + wide * WIDE_COPIES * text_bytes)
-    body = json_body.parse(data, found)
+    body = json_body.parse(data, found, lambda characters: g.visit.hold(WIDE_COPIES * characters))
     if not isinstance(body, dict):
         raise NotAnObject(body)
     return body, len(data)

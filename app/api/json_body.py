@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,14 +66,15 @@ def scan(data: bytes, max_values: int) -> Scan:
     return found
 
 
-def parse(data: bytes, found: Scan) -> Any:
+def parse(data: bytes, found: Scan, hold_wide: Callable[[int], None] = lambda characters: None) -> Any:
     """
     Return the value that *data* is the JSON of; *found* is what `scan` found.
 
-    Raises NotJson, and InvalidRequest for too many levels.
+    *hold_wide* is given how many characters a long string has that is not ASCII, before it is made.
+    Raises NotJson, InvalidRequest for too many levels, and PayloadTooLarge for too many such characters.
     """
     give_way(len(data))
-    value = _parsed(data, found.opaque)
+    value = _parsed(data, found.opaque, hold_wide)
     give_way(len(data))
     _check_levels(value)
     return value
@@ -128,7 +130,7 @@ def _loads(data: bytes) -> Any:
         raise NotJson(error.msg, position=error.pos) from None
 
 
-def _parsed(data: bytes, opaque: list[tuple[int, int]]) -> Any:
+def _parsed(data: bytes, opaque: list[tuple[int, int]], hold_wide: Callable[[int], None]) -> Any:
     """Return the value of *data*, its *opaque* ranges parsed apart from the rest."""
     if len(data) <= LEAVE_OUT_FROM_BYTES or not opaque:
         return _loads(data)
@@ -143,7 +145,7 @@ def _parsed(data: bytes, opaque: list[tuple[int, int]]) -> Any:
         end_turn()
     value = _loads(b"".join([*rest, data[at:]]))
     end_turn()
-    return _Restored(mark, texts).put_into(value)
+    return _Restored(mark, texts, hold_wide).put_into(value)
 
 
 def _widened(data: bytes, start: int, end: int) -> tuple[int, int]:
@@ -164,9 +166,11 @@ def _is_plain(piece: bytes) -> bool:
 class _Restored:
     """Puts texts back where their mark stands for them in a parsed value."""
 
-    def __init__(self, mark: str, texts: list[str]) -> None:
+    def __init__(self, mark: str, texts: list[str], hold_wide: Callable[[int], None]) -> None:
         self._mark = mark
         self._texts = texts
+        self._wide_chars = 0
+        self._hold_wide = hold_wide
         self._marks = re.compile(f"{mark}([0-9a-f]{{8}})")
 
     def put_into(self, value: Any) -> Any:
@@ -192,8 +196,20 @@ class _Restored:
     def _whole(self, text: str) -> str:
         end_turn()
         pieces = self._marks.split(text)
+        if not text.isascii():
+            self._check_wide(text, pieces)
         pieces[1::2] = [self._texts[int(number, 16)] for number in pieces[1::2]]
         return "".join(pieces)
+
+    def _check_wide(self, text: str, pieces: list[str]) -> None:
+        """Refuse too much in strings that are not ASCII: each of their characters takes up to four bytes."""
+        characters = len(text) + sum(len(self._texts[int(number, 16)]) for number in pieces[1::2])
+        self._hold_wide(characters)
+        self._wide_chars += characters
+        if self._wide_chars > MAX_TEXT_BYTES:
+            raise PayloadTooLarge(
+                f"The request body has more than {MAX_TEXT_BYTES // MIB} MiB in strings that are not ASCII"
+            )
 
 
 def _check_levels(body: Any) -> None:

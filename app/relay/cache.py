@@ -2,7 +2,8 @@
 Answers given again to exactly the same request, where its caller asked for that.
 
 An answer belongs to one API key. Only a whole one is kept, as the events that it came in, so
-that it can be streamed again; giving it again uses no account, no tokens and no money.
+that it can be streamed again. Giving it again is a request like any other, under limits on
+requests, which uses no account, no tokens and no money.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from contextlib import suppress
 import orjson
 
 from app.errors import StoreUnavailable
-from app.quotas.books import Books
+from app.json_pieces import write_json
 from app.relay.call import Call
 from app.relay.record import Record
 from app.stores.answers import AnswerStore
 from app.streaming.events import Event
+from app.turns import give_way
 
 Ticks = Iterator[list[Event] | None]
 
@@ -28,20 +30,19 @@ DELIVERY = ("stream", "stream_options")  # how an answer comes, not what it says
 
 
 class AnswerCache:
-    def __init__(self, store: AnswerStore, books: Books) -> None:
+    def __init__(self, store: AnswerStore) -> None:
         self._store = store
-        self._books = books
 
     def stream(self, call: Call, record: Record, fresh: Callable[[Call, Record], Ticks]) -> Ticks:
-        """Yield the events kept of an earlier answer to *call*, else those of *fresh*, and keep them."""
+        """
+        Yield what *fresh* yields, and store it. Where an earlier answer to *call* is stored, *record* has it
+        for *fresh* to yield.
+        """
         assert call.caching is not None
         digest = record.cache_id = digest_of(call)
         if (kept := self._kept(call, digest)) is not None:
-            again, record.ignored = kept
-            record.cache_hit = True
-            record.first_ms = 0
-            self._books.settle(call.key.pool, record.settlement(call, 0.0))
-            yield again
+            record.stored, record.ignored = kept
+            yield from fresh(call, record)
             return
         given: list[Event] = []
         for events in fresh(call, record):
@@ -64,7 +65,7 @@ class AnswerCache:
         text = orjson.dumps({"events": [event.payload for event in events], "ignored": ignored})
         if len(text) <= MOST_BYTES:
             with suppress(StoreUnavailable):
-                self._store.put(call.key.pool, digest, text.decode(), call.caching.seconds)
+                self._store.put(call.key.pool, call.key.id, digest, text.decode(), call.caching.seconds)
 
 
 def digest_of(call: Call) -> str:
@@ -81,4 +82,8 @@ def digest_of(call: Call) -> str:
         call.include_usage,
         asked,
     ]
-    return hashlib.blake2b(orjson.dumps(whole, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
+    digest = hashlib.blake2b(digest_size=16)
+    for piece in write_json(whole, call.body_bytes, sort_keys=True):
+        digest.update(piece)
+        give_way(len(piece))
+    return digest.hexdigest()

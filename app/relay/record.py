@@ -16,6 +16,7 @@ from app.relay.call import Call
 from app.relay.charging import Charge, charge_of, exceeded, may_have_billed
 from app.relay.decisions import Action, Stage, decide
 from app.relay.manners import OneAttempt
+from app.streaming.events import Event
 from app.streaming.usage import Usage
 from schemas import bounds
 
@@ -43,10 +44,15 @@ class Record:
         self.first_ms: int | None = None
         self.waste_cost = 0  # micro-dollars of attempts that came to nothing; the client pays for one
         self.cache_id = ""  # of a caller who wants answers kept
-        self.cache_hit = False
+        self.stored: list[Event] | None = None  # the answer, where an earlier one is given again
         self.last: OneAttempt | None = None
         self.charge: dict[str, Any] | None = None  # of the attempt that failed last, if it may be billed
         self._running = False  # whether the last attempt has not ended yet
+
+    @property
+    def cache_hit(self) -> bool:
+        """Whether an earlier answer is given again, which uses no account, no tokens and no money."""
+        return self.stored is not None
 
     @property
     def held(self) -> dict[str, int]:

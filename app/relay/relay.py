@@ -99,12 +99,19 @@ class Relay:
         call.sent_length = record.bounds.sent_length
         record.input_ratio = self._calibration.ratio(call.model)
         ask = self._ask(call, record.bounds, fit)
+        if record.stored is not None:
+            ask |= {"stored": True, "bounds": {}, "estimates": {}}
+            ask.pop("unenforced_bounds", None)
         started = self._clock()
         choice = yield from self._admitted(call, ask, manner, fit, context)
         record.admitted(choice)
         try:
             with self._active.entered(call):
-                yield from self._route(call, record, ask, manner, fit, context).events(choice)
+                if record.stored is not None:
+                    record.first_ms = 0
+                    yield record.stored
+                else:
+                    yield from self._route(call, record, ask, manner, fit, context).events(choice)
             record.finished()
         except GeneratorExit:
             record.client_left()

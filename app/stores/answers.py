@@ -1,11 +1,20 @@
-"""Answers kept for callers who may ask the same again: what they hold is private, so they are sealed."""
+"""
+Answers stored for API keys that may be given them again: what they hold is private, so they are sealed.
+
+What one key has stored is bounded, because Redis must never be filled by one of them.
+"""
 
 from __future__ import annotations
+
+import orjson
 
 from app.stores import keys
 from app.stores.client import store_errors
 from app.stores.scripts import Scripts
 from app.stores.secrets import UnreadableSecret, Vault
+
+MAX_ANSWERS = 256  # of one key; the oldest is evicted
+MAX_BYTES = 8 * 1024 * 1024  # of one key, sealed: at least five of the longest that are stored
 
 
 class AnswerStore:
@@ -22,9 +31,12 @@ class AnswerStore:
         except UnreadableSecret:
             return None
 
-    def put(self, pool: str, digest: str, text: str, seconds: float) -> None:
-        """Keep *text* for so long. Raises StoreUnavailable."""
-        with store_errors():
-            self._scripts.client.set(
-                keys.answer(pool, digest), self._vault.seal(text), px=max(1, int(seconds * 1000))
-            )
+    def put(self, pool: str, key_id: str, digest: str, text: str, seconds: float) -> None:
+        """
+        Store *text* for that long; the oldest answers of this key make room for it.
+
+        Raises StoreUnavailable.
+        """
+        of = {"key": key_id, "digest": digest, "ttl_ms": max(1, int(seconds * 1000))}
+        bounds = {"max_answers": MAX_ANSWERS, "max_bytes": MAX_BYTES}
+        self._scripts.run("store_answer", pool, orjson.dumps(of | bounds), self._vault.seal(text))

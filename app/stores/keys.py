@@ -101,6 +101,11 @@ def answer(name: str, digest: str) -> str:
     return f"{root(name)}ans:{digest}"
 
 
+def answers(name: str, key_id: str) -> str:
+    """Hash: answers stored for a key: digest -> when it was stored, when it expires (Unix ms), its bytes."""
+    return f"{root(name)}ans:of:{key_id}"
+
+
 def told(name: str, account_id: str, what: str) -> str:
     """String: what an upstream told of an account, `catalogue` or `usage`, for a day."""
     return f"{root(name)}told:{account_id}:{what}"

@@ -42,6 +42,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "admit": (*_RESERVING, "prospects"),
     "report": _RESERVING,
     "settle": _REQUESTS,
+    "store_answer": _BASE,
     "missing": _BASE,
     "record_refusals": _REQUESTS,
     "renew": _REQUESTS,

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from app.quotas.limits import parse_limit
 from tests.service.test_answers import CHAT, events_of
 from tests.service.test_basic_chat import basic
+from tests.service.test_leaving import ask as begun
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -15,6 +17,13 @@ PATHS = ["/openai/v1/chat/completions", "/openai/chat/completions"]
 PATH = PATHS[0]
 GPT: dict[str, Any] = {**CHAT, "model": "gpt-4.1"}
 Json = dict[str, Any]
+
+
+def limit(pool: PoolOfTest, text: str) -> None:
+    """Add a limit to the key named `limited`."""
+    services = pool.gateway.services
+    key_id = services.api_keys.find(pool.name, "limited").id
+    services.limits.add(pool.name, parse_limit(text), key_id)
 
 
 def chunks_of(text: str) -> list[Json]:
@@ -267,9 +276,43 @@ class TestAnswersGivenAgain:
         ask({**self.KEY, "x-bf-cache-ttl": "1h"})
 
         client = pool.gateway.services.scripts.client
-        (kept,) = client.scan_iter(f"pg:{{{pool.name}}}:ans:*")
+        (kept,) = client.scan_iter(f"pg:{{{pool.name}}}:ans:[^o]*")
         assert "Answer" not in client.get(kept)
         assert 3500 < client.ttl(kept) <= 3600
+
+    def test_it_counts_under_limits_on_requests(self, ask: Any, pool: PoolOfTest) -> None:
+        key = pool.key("limited")
+        limit(pool, "3 requests/day")
+        assert [ask(self.KEY, key=key)[0] for _ in range(3)] == 3 * ["Answer 0."]
+
+        refused = pool.post(PATH, GPT, key, headers=self.KEY)
+
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+        assert "requests" in refused.json()["error"]["message"]
+        assert len(pool.wait_for_rows(3)) == 3
+        assert (pool.open_leases(), pool.open_requests()) == (0, 0)
+
+    def test_it_waits_for_no_token_limit(self, ask: Any, pool: PoolOfTest) -> None:
+        """It uses none: one that is spent has room for nothing else."""
+        key = pool.key("limited")
+        assert ask(self.KEY, key=key)[0] == "Answer 0."
+        limit(pool, "1 output_tokens/day balanced")
+        assert pool.post(PATH, GPT, key).status_code == 429
+
+        assert ask(self.KEY, key=key)[0] == "Answer 0."
+
+    def test_it_takes_a_place_of_those_at_once(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        pool.account("a", upstream.base_url())
+        upstream.script({"play": "text", "text": "Answer"}, {"before": [{"stall": True}]})
+        key = pool.key("limited")
+        limit(pool, "1 parallel_requests")
+        assert pool.post(PATH, GPT, key, headers=self.KEY).status_code == 200
+        pool.wait_for_rows(1)
+        with begun(pool, PATH, GPT, key):
+            upstream.wait_for(2)
+            refused = pool.post(PATH, GPT, key, headers=self.KEY)
+
+        assert refused.status_code == 429
 
     def test_nothing_is_kept_where_not_wanted(self, ask: Any) -> None:
         ask({**self.KEY, "x-bf-cache-no-store": "true"})

@@ -3,7 +3,8 @@
 -- ARGV[1]  JSON {id, key, model, endpoint, wire, unfit_kinds, demo, affinity, pin, ttl_ms, sticky_ms,
 --          conversation, calendar: {per: [start, end, next end]}, bounds: {input_tokens, output_tokens, cost},
 --          estimates: {the same}, unenforced_bounds: {the same} where they differ by account, by_ms};
---          see reserving.lua; by_ms, if there, is when the client has given up
+--          see reserving.lua; by_ms, if there, is when the client has given up; stored, if true, says that a stored
+--          answer is given again: it needs no account (account is ''), and only limits on requests apply
 -- Returns  JSON: {account, version, attempt, by, now, probe, unenforced, limits} or
 --          {refused: key | limit | no_accounts | conversation | calendar | settled | late, …}; where no account is free:
 --          rest_ms until the first that could serve is back (absent: unknown), and how many are busy. unenforced says
@@ -36,7 +37,7 @@ sweep(now, policy, SWEEP)
 wake_due(now, policy)
 
 round_amounts(ask)
-local limits = limits_for(k[3], p[2], ask.model)
+local limits = limits_for(k[3], p[2], ask.model, ask.stored)
 local gauges = read_gauges(limits, now, ask.calendar)
 if not gauges then return cjson.encode({ refused = 'calendar', now = now }) end
 local refusal = refusal_of(limits, gauges, ask, nil, now)
@@ -46,7 +47,12 @@ local larger = ask.unenforced_bounds and refusal_of(limits, gauges, ask, true, n
 ask.allowed = account_set(k[4])
 ask.enforcing_only = larger and true
 local seen = {}
-local id, by = pick(ask, now, policy, seen)
+local id, by
+if ask.stored then
+  id, by, ask.affinity = '', 'stored', ''
+else
+  id, by = pick(ask, now, policy, seen)
+end
 if not id then
   if larger then
     ask.enforcing_only = nil
@@ -58,7 +64,8 @@ if not id then
   return cjson.encode(none)
 end
 
-local chosen, why = choice(id, by, 1, seen, now, policy)
+local chosen, why = { account = '', version = 0, attempt = 1, by = by, now = now }, ''
+if not ask.stored then chosen, why = choice(id, by, 1, seen, now, policy) end
 local holds, standing = reserve(limits, gauges, ask, chosen.unenforced, now), {}
 for i, limit in ipairs(limits) do
   local g = gauges[i]

@@ -116,7 +116,7 @@ local function check_request(ask)
     or type(ask.endpoint) ~= 'string' or type(ask.wire) ~= 'string' or type(ask.affinity) ~= 'string'
     or type(ask.pin) ~= 'string' or not (may_be(ask.ownership, 'string') and may_be(ask.kinds, 'string')
     and may_be(ask.conversation, 'string')
-    and may_be(ask.demo, 'boolean')) then refuse('a text of the request') end
+    and may_be(ask.demo, 'boolean') and may_be(ask.stored, 'boolean')) then refuse('a text of the request') end
   if #ask.id + #ask.key + #ask.model + #ask.endpoint > MAX_TEXT then refuse('a text of the request') end
   if not is_count(ask.ttl_ms) or not is_count(ask.sticky_ms) then refuse('ttl_ms') end
   if ask.affinity ~= '' and ask.sticky_ms < 1 then refuse('sticky_ms') end

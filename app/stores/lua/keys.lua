@@ -32,6 +32,8 @@ local function rollup_key(span, start_ms) return string.format('%sroll:%s:%.0f',
 local function rollup_names_key(day_ms) return string.format('%srollnames:%.0f', root, day_ms / 1000) end
 local function rollup_starts_key(span) return root .. 'rolls:' .. span end
 local function summary_key(span, start_ms) return string.format('%ssum:%s:%.0f', root, span, start_ms / 1000) end
+local function answer_key(digest) return root .. 'ans:' .. digest end
+local function answers_key(id) return root .. 'ans:of:' .. id end
 local function owner_key(hash) return root .. 'own:' .. hash end
 local function holder_key(hash) return root .. 'conv:' .. hash end
 local function affinity_key(hash) return root .. 'aff:' .. hash end

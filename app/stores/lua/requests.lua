@@ -158,12 +158,14 @@ local function settle_holds(holds, row, charges, now, charged)
   end
 end
 
--- The limits of a key and of the pool that count requests for *model*.
-local function limits_for(key_limits, pool_limits, model)
+-- The limits of a key and of the pool that count requests for *model*; of a stored answer those alone that count
+-- requests.
+local function limits_for(key_limits, pool_limits, model, stored)
   local found = {}
   for _, list in ipairs({ key_limits or '[]', pool_limits or '[]' }) do
     for _, limit in ipairs(cjson.decode(list)) do
-      if applies(limit, model) then found[#found + 1] = limit end
+      local counts = not stored or limit.what == 'requests' or limit.what == 'parallel_requests'
+      if counts and applies(limit, model) then found[#found + 1] = limit end
     end
   end
   return found

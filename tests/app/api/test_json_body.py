@@ -140,3 +140,24 @@ def test_no_body_takes_a_long_turn(data: bytes) -> None:
         read(data, 200_000)
 
     assert heartbeat.longest_seconds < MAX_TURN_SECONDS
+
+
+class TestLongStringsThatAreNotAscii:
+    """Each character takes up to four bytes, and they are made in one turn."""
+
+    def body(self, *texts: str) -> bytes:
+        return orjson.dumps(list(texts))
+
+    def test_at_the_bound(self) -> None:
+        held: list[int] = []
+        texts = ["\U0001f600" + "A" * (MAX_TEXT_BYTES // 2 - 100) for _ in range(2)]
+        data = self.body(*texts, "A" * MIB)
+
+        assert parse(data, scan(data, MAX), held.append)[:2] == texts
+        assert MAX_TEXT_BYTES - 200 <= sum(held) <= MAX_TEXT_BYTES
+
+    def test_past_it(self) -> None:
+        data = self.body(*["\U0001f600" + "A" * (MAX_TEXT_BYTES // 2)] * 2)
+
+        with pytest.raises(PayloadTooLarge, match="not ASCII"):
+            parse(data, scan(data, MAX))

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
 
-from app.stores import keys
+from app.errors import StoreRefused
+from app.relay.cache import MOST_BYTES
+from app.stores import answers, keys
 from app.stores.answers import AnswerStore
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
@@ -17,7 +20,7 @@ def store(redis_client: Any) -> AnswerStore:
 
 
 def test_what_was_kept_comes_back(store: AnswerStore) -> None:
-    store.put("p", "d", "Grüße", 60)
+    store.put("p", "k", "d", "Grüße", 60)
 
     assert store.get("p", "d") == "Grüße"
     assert store.get("p", "other") is None
@@ -25,14 +28,79 @@ def test_what_was_kept_comes_back(store: AnswerStore) -> None:
 
 
 def test_it_is_sealed_and_ends(store: AnswerStore, redis_client: Any) -> None:
-    store.put("p", "d", "private", 60)
+    store.put("p", "k", "d", "private", 60)
 
     assert "private" not in redis_client.get(keys.answer("p", "d"))
     assert 0 < redis_client.pttl(keys.answer("p", "d")) <= 60_000
 
 
 def test_an_answer_sealed_with_a_key_that_is_gone_is_none(store: AnswerStore, redis_client: Any) -> None:
-    store.put("p", "d", "private", 60)
+    store.put("p", "k", "d", "private", 60)
 
     other = AnswerStore(Scripts(redis_client), Vault((Fernet.generate_key().decode(),)))
     assert other.get("p", "d") is None
+
+
+class TestRoom:
+    """What one key stores is bounded in number and bytes; the oldest makes room."""
+
+    @pytest.fixture(autouse=True)
+    def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(answers, "MAX_ANSWERS", 3)
+        monkeypatch.setattr(answers, "MAX_BYTES", 1000)
+
+    def put(self, store: AnswerStore, *digests: str, key: str = "k", text: str = "text") -> None:
+        for digest in digests:
+            store.put("p", key, digest, text, 60)
+            time.sleep(0.002)  # the store's clock tells which is older
+
+    def stored(self, store: AnswerStore, digests: str) -> str:
+        return "".join(digest for digest in digests if store.get("p", digest) is not None)
+
+    def test_of_number(self, store: AnswerStore) -> None:
+        self.put(store, *"abc")
+        assert self.stored(store, "abcd") == "abc"
+        self.put(store, "d")
+        assert self.stored(store, "abcd") == "bcd"
+
+    def test_of_bytes(self, store: AnswerStore) -> None:
+        """Sealing 200 characters takes some 360 bytes."""
+        self.put(store, *"ab", text="x" * 200)
+        assert self.stored(store, "abc") == "ab"
+        self.put(store, "c", text="x" * 200)
+        assert self.stored(store, "abc") == "bc"
+
+    def test_one_that_is_stored_again_counts_once(self, store: AnswerStore) -> None:
+        self.put(store, *"abcaaa")
+        assert self.stored(store, "abc") == "abc"
+        self.put(store, "d")
+        assert self.stored(store, "abcd") == "acd"
+
+    def test_one_that_has_expired_takes_none(self, store: AnswerStore, redis_client: Any) -> None:
+        self.put(store, *"ab")
+        store.put("p", "k", "c", "text", 0.001)
+        time.sleep(0.01)
+        self.put(store, "d")
+        assert self.stored(store, "abcd") == "abd"
+        assert sorted(redis_client.hkeys(keys.answers("p", "k"))) == ["a", "b", "d"]
+
+    def test_each_key_has_its_own(self, store: AnswerStore) -> None:
+        self.put(store, *"abc")
+        self.put(store, *"defg", key="other")
+        assert self.stored(store, "abcdefg") == "abcefg"
+
+    def test_more_than_all_of_it_is_refused(self, store: AnswerStore, redis_client: Any) -> None:
+        self.put(store, "a")
+        with pytest.raises(StoreRefused):
+            self.put(store, "b", text="x" * 1000)
+        assert self.stored(store, "ab") == "a"
+
+    def test_the_index_ends_with_the_last_of_them(self, store: AnswerStore, redis_client: Any) -> None:
+        store.put("p", "k", "a", "text", 60)
+        store.put("p", "k", "b", "text", 5)
+        assert 5_000 < redis_client.pttl(keys.answers("p", "k")) <= 60_000
+
+
+def test_the_longest_answer_fits_five_times() -> None:
+    sealed = Vault((Fernet.generate_key().decode(),)).seal("x" * MOST_BYTES)
+    assert 5 * len(sealed) <= answers.MAX_BYTES

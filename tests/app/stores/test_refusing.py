@@ -41,7 +41,7 @@ def _session(store: StoreOfTest) -> None:
 
 
 _OPEN_SESSION = {"digest": "d", "id": "s", "operator": "ann", "address": "::1", "agent": "x"}
-_OPEN_SESSION |= {"idle_ms": 5000, "life_ms": 9000, "most": 3}
+_OPEN_SESSION |= {"idle_ms": 3_600_000, "life_ms": 7_200_000, "most": 3}
 
 
 _REFUSALS = {"key": "k", "digest": "", "code": "c", "count": 2, "out": True, "entries": ["{}", "{}"]}
@@ -59,6 +59,10 @@ def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
         "report": [store.ask("open") | {"attempt": 1, "mark": mark, "tried": ["a"], "never": []}],
         "settle": [
             {"id": "open", "mark": mark, "row": row, "calendar": store.calendar(), "ownership": "own"}
+        ],
+        "store_answer": [
+            {"key": "k", "digest": "d", "ttl_ms": 5000, "max_answers": 2, "max_bytes": 100},
+            "sealed",
         ],
         "renew": ["30000", "open", "other"],
         "set_limits": [

@@ -36,7 +36,7 @@ class TestClock:
     @pytest.mark.parametrize("operation", PARTS)
     def test_is_the_only_one(self, operation: str) -> None:
         """No script asks for the time but through `clock()`."""
-        assert "TIME" not in source(operation, "local function clock() end")
+        assert "'TIME'" not in source(operation, "local function clock() end")
 
 
 class TestSource:
