@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hmac
 import os
+import time
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -25,6 +26,7 @@ from app.errors import GatewayError, InvalidApiKey, UpstreamRejected
 bp = Blueprint("metrics", __name__)
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's name; `gunicorn_settings` makes the folder
+FRESH_SECONDS = 1.0  # how long the metrics of a process are returned again where no token is needed
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
 TOKENS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
 # How an attempt failed, in words of our own; an upstream's are as many as it likes.
@@ -54,6 +56,10 @@ _attempts = cache(Counter("poolgate_upstream_attempts", "Attempts at accounts.",
 _refused = cache(Counter("poolgate_refusals", "Errors told by a status.", ["code"]).labels)
 _tokens = cache(Counter("poolgate_tokens", "Tokens that requests used.", ["what"]).labels)
 
+# The first value of a kind opens that kind's file of this process, which may not be possible later.
+_refused("out_of_descriptors")
+_seconds("/v1/chat/completions")
+
 
 def observe(endpoint: str, status: int, seconds: float, row: Mapping[str, Any]) -> None:
     """Count one request that ended; *row* is its ledger row, or empty where nothing was admitted."""
@@ -81,7 +87,19 @@ def outcome_of(error: str | None) -> str:
 
 @bp.get("/metrics")
 def metrics() -> Response:
-    _check_token(services().settings.metrics_token)
+    token = services().settings.metrics_token
+    _check_token(token)
+    found = _current() if token else _recent(int(time.monotonic() / FRESH_SECONDS))
+    return Response(found, content_type=CONTENT_TYPE_LATEST)
+
+
+@lru_cache(1)
+def _recent(period: int) -> bytes:
+    """Return the metrics as they were first in *period*: making them takes milliseconds."""
+    return _current()
+
+
+def _current() -> bytes:
     registry = REGISTRY
     if FOLDER in os.environ:
         registry = CollectorRegistry()
@@ -89,7 +107,7 @@ def metrics() -> Response:
     found = exposition(registry)
     now = CollectorRegistry()
     now.register(AtScrape(services()))
-    return Response(found + exposition(now), content_type=CONTENT_TYPE_LATEST)
+    return found + exposition(now)
 
 
 def _check_token(token: str) -> None:

@@ -15,6 +15,7 @@ import requests
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.api import metrics as exposed
 from tests.service.test_answers import BODIES, CHAT, PATHS
 from tests.support.gateway import ROOT, Gateway, PoolOfTest, running_gateway
 from tests.support.processes import eventually
@@ -214,3 +215,19 @@ def test_probes_are_not_worth_a_line(gateway: Gateway, log_file: Path) -> None:
     metrics(gateway)
 
     assert len(lines(log_file)) == before
+
+
+def test_open_metrics_are_made_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anyone may request them where no token is set, and they take milliseconds."""
+    made: list[int] = []
+
+    def current() -> bytes:
+        made.append(1)
+        return b"poolgate"
+
+    monkeypatch.setattr(exposed, "_current", current)
+    exposed._recent.cache_clear()
+    assert [exposed._recent(period) for period in (1, 1, 1, 2)] == [b"poolgate"] * 4
+    exposed._recent.cache_clear()
+
+    assert len(made) == 2
