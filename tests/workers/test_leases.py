@@ -20,10 +20,12 @@ def test_what_nobody_renews_is_given_back(built: Services) -> None:
     ask = {
         **{"id": "req_1", "key": key.id, "model": "m", "endpoint": "/", "wire": "", "demo": False},
         **{"affinity": "", "pin": "", "sticky_ms": 1, "bounds": {}, "estimates": {}},
-        "ttl_ms": -1,  # overdue as soon as it is taken
+        "ttl_ms": 30_000,
         "calendar": {"day": [day, day + 86_400_000, day + 172_800_000]},
     }
     assert built.scripts.run_json("admit", POOL, ask)["attempt"] == 1
+
+    built.scripts.client.zadd(keys.leases(POOL), {"req_1": 1})  # it is long over
 
     leases.run(built, time.time())
 
