@@ -89,7 +89,11 @@ def routing() -> Any:
                 zone=form["zone"].strip(),
                 steps=[
                     *(partial(with_flag, name=name, value=bool(form[name])) for name in FLAGS),
-                    *(partial(with_number, name=name, value=form.whole(name)) for name in NUMBERS),
+                    *(
+                        partial(with_number, name=name, value=form.whole(name))
+                        for name in NUMBERS
+                        if name in request.form
+                    ),
                 ],
             )
             return done("Saved. It holds from the next request on.", "settings.show")

@@ -26,6 +26,7 @@ class TestRouting:
             "tells_windows": "yes",
             "keep_days": "90",
             "affinity_minutes": "0",
+            "assumed_output_tokens": "4096",
         }
 
         assert inside.send(f"{HOME}/routing", form).status_code == 303
@@ -34,7 +35,7 @@ class TestRouting:
         assert (one.policy, one.zone) == ("ordered", "Asia/Tokyo")
         told = settings_from(stored(services))
         assert (told.names_accounts, told.tells_windows) == (False, True)
-        assert (told.keep_days, told.affinity_minutes) == (90, 0)
+        assert (told.keep_days, told.affinity_minutes, told.assumed_output_tokens) == (90, 0, 4096)
         assert "ordered" in inside.get(HOME).text
 
     def test_nothing_of_it_is_saved_where_a_part_is_wrong(
