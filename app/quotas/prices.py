@@ -158,7 +158,7 @@ class PriceTable:
         return table
 
     def find(self, model: str) -> Price | None:
-        """Return the price of *model*; a dated name without a row of its own has that of its family."""
+        """Return the price of *model*; a dated name without a row of its own has its family's."""
         if model not in self._known:
             if len(self._known) > 1000:  # names are the caller's to invent
                 self._known.clear()
@@ -166,18 +166,29 @@ class PriceTable:
         return self._known[model]
 
     def _find(self, model: str) -> Price | None:
-        dated = _DATED.fullmatch(model)
-        for name in (model, dated[1]) if dated else (model,):
-            if name in self._own:
-                return Price.of(self._own[name], self._own_version)
-            if name in self._rows:
-                return Price.of(self._rows[name], self._version)
+        for name in (model, family_of(model)):
+            for rows, version in ((self._own, self._own_version), (self._rows, self._version)):
+                row = rows.get(name) or _by_folded_name(rows, name)
+                if row:
+                    return Price.of(row, version)
         return None
 
     def rows(self) -> dict[str, dict[str, Any]]:
         """Return every row by model, as data, a pool's own in place of those they cover."""
         listed = {model: {**row, "version": self._version} for model, row in self._rows.items()}
         return listed | {model: {**row, "version": self._own_version} for model, row in self._own.items()}
+
+
+def family_of(model: str) -> str:
+    """Return the name of which *model* is a dated snapshot, *model* itself where it has no date."""
+    dated = _DATED.fullmatch(model)
+    return dated[1] if dated else model
+
+
+def _by_folded_name(rows: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    """Return the row of *name* in other letter case: many upstreams make no difference."""
+    folded = name.lower()
+    return next((row for model, row in rows.items() if model.lower() == folded), None)
 
 
 def ceiling_cost(usage: Usage) -> int:

@@ -38,8 +38,15 @@ local function matches(pattern, name)
   return #name - #ending + 1 >= at and (ending == '' or string.sub(name, -#ending) == ending)
 end
 
+-- Whether *limit* counts requests for *model*. Letter case makes no difference, for upstreams often make none,
+-- and a dated snapshot (gpt-5-2025-08-07) counts under its family's name as well; see `family_of` in
+-- app/quotas/prices.py.
 local function applies(limit, model)
-  return not limit.model or limit.model == '*' or matches(limit.model, model)
+  if not limit.model or limit.model == '*' then return true end
+  local pattern, name = string.lower(limit.model), string.lower(model)
+  if matches(pattern, name) then return true end
+  local family = string.match(name, '^(.+)%-%d%d%d%d%-%d%d%-%d%d$')
+  return family ~= nil and matches(pattern, family)
 end
 
 -- Returns start and end (ms) of the calendar window of *per* that holds *now*, or nothing where

@@ -101,10 +101,17 @@ class TestFind:
         assert TABLE.find("gpt-4o-2024-11-20") == TABLE.find("gpt-4o")
         assert TABLE.find("gpt-4o-2024-05-13") != TABLE.find("gpt-4o")
 
-    @pytest.mark.parametrize("name", ["", "GPT-4o", "ft:gpt-4o-2024-08-06:org::id", "gpt-4o-2024"])
+    @pytest.mark.parametrize("name", ["", "ft:gpt-4o-2024-08-06:org::id", "gpt-4o-2024"])
     def test_near_names(self, name: str) -> None:
         """Nothing else is guessed: a fine-tuned model is dearer than its family."""
         assert TABLE.find(name) is None
+
+    @pytest.mark.parametrize("name", ["GPT-4o", "Gpt-4O-2024-11-20"])
+    def test_other_letter_case(self, name: str) -> None:
+        """Many upstreams make no difference, and bill the same."""
+        assert TABLE.find(name) == TABLE.find("gpt-4o")
+        own = TABLE.over({"GPT-4o": {"standard": {"input": 7, "output": 9}}}, "pool-3")
+        assert cost(own, used(1_000_000, 1_000_000), name) == 16
 
     def test_own_rows_cover(self) -> None:
         own = TABLE.over(

@@ -304,3 +304,27 @@ class TestModels:
         store.admit()
 
         assert (store.counters("l").get("s") == 1) is counts
+
+    @pytest.mark.parametrize(
+        ("pattern", "model", "counts"),
+        [
+            ("gpt-5", "GPT-5", True),
+            ("GPT-5*", "gpt-5-mini", True),
+            ("gpt-5", "gpt-5-2025-08-07", True),
+            ("gpt-5", "Gpt-5-2025-08-07", True),
+            ("*5", "gpt-5-2025-08-07", True),
+            ("gpt-5-2025-08-07", "gpt-5", False),
+            ("gpt-5-2025-08-07", "gpt-5-2025-08-07", True),
+            ("gpt-5", "gpt-5-mini-2025-08-07", False),
+            ("gpt-5", "gpt-5-2025", False),
+            ("gpt-5", "gpt-5-mini", False),
+        ],
+    )
+    def test_other_names_of_the_same_model(
+        self, store: StoreOfTest, pattern: str, model: str, counts: bool
+    ) -> None:
+        """Upstreams take other letter case, and a dated snapshot, for the same model."""
+        store.key("k", limit("l", "requests", "day", 5, model=pattern))
+        store.admit(model=model)
+
+        assert (store.counters("l").get("s") == 1) is counts
