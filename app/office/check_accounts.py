@@ -98,8 +98,8 @@ def _of(record: Record, now: float) -> Iterator[Finding]:
         mend = "put the former key back into POOLGATE_SECRET_KEYS, or add the account again"
         yield _wrong("its credential was encrypted with another key", mend)
     if account.exceeded:
-        what = f"it billed more output than a request allowed ({account.exceeded[:200]}); strict limits now "
-        what += "reserve the maximum of its models"
+        what = f"it billed more than a request allowed ({account.exceeded[:200]}); strict limits now "
+        what += "reserve the maximum output of its models"
         yield _note(what, "if it keeps lengths now: poolgate account trust-lengths NAME")
     if account.state != AccountState.ACTIVE:
         yield _out(account)

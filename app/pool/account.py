@@ -57,7 +57,7 @@ class Account:
     since_ms: int = 0
     until_ms: int = 0
     in_flight: int = 0
-    exceeded: str = ""  # JSON of an answer that was billed more output than its request allowed
+    exceeded: str = ""  # JSON of an answer that was billed more than its request allowed
     used: tuple[float | None, float | None] = (None, None)  # percent of the two usage windows
     resets_ms: tuple[int, int] = (0, 0)  # when they end, Unix ms; 0: not told
     window_seconds: tuple[int, int] = (0, 0)  # how long they are; 0: not told

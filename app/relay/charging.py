@@ -108,13 +108,25 @@ def _choices(attempt: OneAttempt) -> int:
 
 
 def exceeded(attempt: OneAttempt, held: Mapping[str, int]) -> str | None:
-    """Return, as JSON, what an account billed beyond the length that *held* counts on; None: nothing."""
-    allowed, reported, call = held.get("output_tokens"), attempt.reader.reported, attempt.call
-    stated = call.sent_length or length_bound(call.surface, call.body)
-    if allowed is None or not stated or attempt.account.kind not in TRUSTED_KINDS:
+    """
+    Return, as JSON, what an account billed beyond what *held* counts on; None: nothing.
+
+    That is more output than the length that it was sent, or more input than the request has bytes.
+    """
+    if attempt.account.kind not in TRUSTED_KINDS:
         return None
+    found = _exceeded_output(attempt, held.get("output_tokens"))
+    reported, allowed = attempt.reader.reported, held.get("input_tokens")
+    if not found and reported and allowed is not None and reported.input_tokens > allowed:
+        found = {"allowed": allowed, "input_tokens": reported.input_tokens}
+    return orjson.dumps({"model": attempt.call.model, **found}).decode() if found else None
+
+
+def _exceeded_output(attempt: OneAttempt, allowed: int | None) -> dict[str, Any]:
+    call, reported = attempt.call, attempt.reader.reported
+    if allowed is None or not (call.sent_length or length_bound(call.surface, call.body)):
+        return {}
     billed = reported.output_tokens if reported else None
     if (billed is None or billed <= allowed) and not attempt.exceeds(allowed):
-        return None
-    told: dict[str, Any] = {"model": call.model, "allowed": allowed, "output_tokens": billed}
-    return orjson.dumps(told).decode()
+        return {}
+    return {"allowed": allowed, "output_tokens": billed}

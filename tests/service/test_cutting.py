@@ -178,6 +178,18 @@ class TestExceeded:
         upstream.script({"play": "text", "text": "word " * 30, "usage": {"output_tokens": 30}})
         return pool.key(limits=(parse_limit("1000 output_tokens/day"),))
 
+    def test_more_input_than_the_request_has_bytes(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream
+    ) -> None:
+        pool.account("local", upstream.base_url(), kind="compatible")
+        upstream.script({"play": "text", "text": "Hi.", "usage": {"input_tokens": 100_000}})
+
+        assert pool.post(PATHS["chat"], self.BODY, pool.key()).status_code == 200
+        pool.wait_for_rows(1)
+
+        found = pool.gateway.services.accounts.find(pool.name, "local").exceeded
+        assert '"input_tokens":100000' in found
+
     def test_is_refused_until_an_operator_trusts_it_again(self, pool: PoolOfTest, key: str) -> None:
         assert pool.post(PATHS["chat"], self.BODY, key).status_code == 200
         pool.wait_for_rows(1)

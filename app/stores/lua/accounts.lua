@@ -274,7 +274,7 @@ end
 --                                               the account is well
 -- and may carry windows = {{used percent, reset ms[, seconds]}, …}, what the upstream says of its usage
 -- windows, primary and secondary; null: nothing. It may carry exceeded = JSON of an answer that was billed with
--- more output than its request allowed; the first is remembered, until an operator removes it.
+-- more than its request allowed; the first is remembered, until an operator removes it.
 local function apply_mark(id, mark, now, policy)
   local a = read_account(id, now)
   if not a then return end
