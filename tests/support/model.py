@@ -7,6 +7,7 @@ is the policy's affair; the model is told, and says whether that account was eli
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -163,14 +164,11 @@ class Model:
     requests: dict[str, Request] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
     rows: list[tuple[Any, ...]] = field(default_factory=list)
+    expired_charges: dict[str, list[Json]] = field(default_factory=dict)  # in the row of a lease that ran out
     overloaded: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def limits_for(self, key: str, model: str) -> list[Json]:
-        return [
-            limit
-            for limit in self.limits[key] + self.limits[""]
-            if fnmatchcase(model, limit.get("model", "*"))
-        ]
+        return [limit for limit in self.limits[key] + self.limits[""] if applies(limit, model)]
 
     def counter(self, limit: Json) -> Counter:
         return self.counters.setdefault(limit["id"], Counter())
@@ -393,6 +391,7 @@ class Model:
         for _, id in overdue[:most]:
             request = self.requests[id]
             request.expired = True
+            self.expired_charges[id] = request.charges[:]
             self.free(request.account)
             for hold in request.holds:
                 self.counter(hold.limit).settle(hold, hold.amount, self.now, None)
@@ -476,6 +475,12 @@ class Model:
     def resume(self, name: str) -> None:
         self._enter(self.accounts[name], "active")
         self.accounts[name].errors = 0
+
+
+def applies(limit: Json, model: str) -> bool:
+    pattern, name = limit.get("model", "*").lower(), model.lower()
+    dated = re.fullmatch(r"(.+)-\d{4}-\d{2}-\d{2}", name)
+    return any(fnmatchcase(each, pattern) for each in (name, dated[1] if dated else name))
 
 
 def _bounds(ask: Json, unenforced: bool) -> dict[str, int]:
