@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,8 +56,10 @@ POOL_LIMITS = [
 ]
 
 
-def run(history: Recorder, seconds: float, seed: int, clients: int) -> str:
-    """Make a run, check it, and return what the checker says is wrong: nothing, or lines."""
+def run(
+    history: Recorder, seconds: float, seed: int, clients: int, workers: int, kinds: Collection[str]
+) -> str:
+    """Make a run with *kinds* of trouble (all, if empty), check it, and return what is wrong, as lines."""
     upstream = ScriptedUpstream().start()
     secrets = {"POOLGATE_SECRET_KEYS": Fernet.generate_key().decode()}
     counting = {"GUNICORN_CMD_ARGS": "--config=tests/chaos/counting.py"}
@@ -66,7 +68,7 @@ def run(history: Recorder, seconds: float, seed: int, clients: int) -> str:
             counted = folder / "counted"
             counted.mkdir()
             env = {**AS_SHIPPED, **secrets, **counting, "COUNTING_FOLDER": str(counted)}
-            with running_gateway(store.url, folder / "home", workers=WORKERS, **env) as gateway:
+            with running_gateway(store.url, folder / "home", workers=workers, **env) as gateway:
                 pool = gateway.pool()
                 names = _prepare(pool, upstream, history, seed)
                 keys = dict(names.values())
@@ -81,7 +83,7 @@ def run(history: Recorder, seconds: float, seed: int, clients: int) -> str:
 
                 accounts = [f"a{number}" for number in range(ACCOUNTS)]
                 chance = random.Random(seed)
-                troubles = Troubles(gateway, store, upstream, accounts, background, history, chance)
+                troubles = Troubles(gateway, store, upstream, accounts, background, history, chance, kinds)
                 try:
                     with _sampled(troubles.spared, upstream, history):
                         _load(callers, troubles, clients, seconds)
@@ -156,7 +158,12 @@ def _sampled(spared: int, upstream: ScriptedUpstream, history: Recorder) -> Iter
                 number = str(seen.body).partition("request ")[2].partition(";")[0]
                 if number:
                     history.note(
-                        "upstream", number=int(number), account=seen.account, began=seen.at, end=seen.end
+                        "upstream",
+                        number=int(number),
+                        account=seen.account,
+                        began=seen.at,
+                        end=seen.end,
+                        billed=seen.billed,
                     )
 
     thread = threading.Thread(target=sample)
@@ -203,11 +210,15 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--clients", type=int, default=CLIENTS)
+    parser.add_argument("--workers", type=int, default=WORKERS)
+    parser.add_argument("--troubles", default="", help="only these, such as kill_worker,account_down")
     parser.add_argument("--history", type=Path, help="where to write it; else a file under /tmp")
     arguments = parser.parse_args()
     path = arguments.history or Path(tempfile.mkstemp(prefix="chaos-", suffix=".jsonl")[1])
     with Recorder(path) as history:
-        wrong = run(history, arguments.minutes * 60, arguments.seed, arguments.clients)
+        kinds = [each for each in arguments.troubles.split(",") if each]
+        seconds = arguments.minutes * 60
+        wrong = run(history, seconds, arguments.seed, arguments.clients, arguments.workers, kinds)
     print(f"seed {arguments.seed}, history in {path}:", "WRONG" if wrong else "well")
     return int(bool(wrong))
 

@@ -18,7 +18,7 @@ from typing import Any
 from app.stores import keys
 from app.stores.client import make_client
 from tests.chaos.history import History, Json
-from tests.support.audit import books, ledger, overshots, unbalanced
+from tests.support.audit import amount, books, ledger, overshots, unbalanced
 
 BROKEN_SECONDS = 5.0  # within these of its worker's death a connection may break
 LOSS_SECONDS = 2.0  # what a failover may forget, as the README says
@@ -28,6 +28,7 @@ LONG_RUN_SECONDS = 600.0
 WARM_SECONDS = 300.0
 MOST_GROWN = 1.05
 NOISE_MIB = 8.0  # what an allocator may need in a short run
+TOKENS = ("input_tokens", "output_tokens")
 MOST_FAULTS = 40  # shown
 
 
@@ -39,6 +40,8 @@ def faults(history: History, rows: list[Json]) -> list[str]:
         *overshots(history.setup["limits"], [row for row in rows if "unheld" not in row]),
         *unbalanced(rows),
         *unbooked(history, rows),
+        *undercharged(history, rows),
+        *overbilled(history),
         *forgotten(history, rows),
         *memory(history),
         *outlived(history),
@@ -95,6 +98,72 @@ def unbooked(history: History, rows: list[Json]) -> Iterable[str]:
     for model in asked:
         if not needed[model] <= len(by_model[model]) <= asked[model]:
             yield f"{model}: {len(by_model[model])} rows, {asked[model]} sent, {needed[model]} for sure"
+
+
+def undercharged(history: History, rows: list[Json]) -> Iterable[str]:
+    """
+    Strict limits are charged no less than upstreams billed; what these reported is booked to the token.
+
+    A client that left heard no id: its request is among those of its model.
+    """
+    bills = _bills(history)
+    ids = {each["number"]: each["id"] for each in history.of("heard") if each["id"]}
+    booked: dict[str, list[Json]] = defaultdict(list)
+    for row in rows:
+        booked[row["id"]].append(row)
+    for number, bill in bills.items():
+        own = booked.get(ids.get(number, ""), [])
+        for figure in TOKENS if own else ():
+            charged = sum(amount(row, figure) for row in own)
+            reported = all(row["source"] == "upstream" for row in own)
+            if charged < bill[figure] or (reported and charged != bill[figure]):
+                yield f"request {number}: {bill[figure]} {figure} billed, {charged} charged"
+    models = {each["number"]: each["model"] for each in history.of("sent")}
+    sure = _sure(history)
+    for figure in TOKENS:
+        charged_by: Counter[str] = Counter()
+        billed_by: Counter[str] = Counter()
+        for row in rows:
+            charged_by[row["model"]] += amount(row, figure)
+        for number, bill in bills.items():
+            billed_by[models[number]] += bill[figure] * (number in sure)
+        for model, billed in billed_by.items():
+            if billed > charged_by[model]:
+                yield f"{model}: {billed} {figure} billed, {charged_by[model]} charged"
+
+
+def overbilled(history: History) -> Iterable[str]:
+    """No strict budget is exceeded by a token of what upstreams billed, whatever the ledger says."""
+    bills = _bills(history)
+    counted = bills.keys() & _sure(history)
+    for key, limits in history.setup["limits"].items():
+        own = [each["number"] for each in history.of("sent") if not key or each["key"] == key]
+        for limit in limits:
+            if limit["per"] == "ever" and limit["what"].endswith("tokens") and limit["mode"] == "strict":
+                billed = sum(amount(bills[number], limit["what"]) for number in own if number in counted)
+                print(f"{limit['id']}: {billed} of {limit['max']} billed")
+                if billed > limit["max"]:
+                    yield f"{limit['id']}: {billed} of {limit['max']} billed"
+
+
+def _bills(history: History) -> dict[int, Json]:
+    """What all attempts of each request were billed."""
+    bills: dict[int, Json] = {}
+    for each in history.of("upstream"):
+        bill = bills.setdefault(each["number"], dict.fromkeys(TOKENS, 0))
+        for figure in TOKENS:
+            bill[figure] += each["billed"][figure]
+    return bills
+
+
+def _sure(history: History) -> set[int]:
+    """Requests of which no failover can have forgotten anything."""
+    losses = _losses(history)
+    sent = {each["number"]: each["at"] for each in history.of("sent")}
+    unsure = {
+        each["number"] for each in history.of("upstream") if _within(each["began"], losses, LOSS_SECONDS)
+    }
+    return {number for number, at in sent.items() if not _within(at, losses, LOSS_SECONDS)} - unsure
 
 
 def forgotten(history: History, rows: list[Json]) -> Iterable[str]:

@@ -17,7 +17,7 @@ from tests.support.gateway import PoolOfTest
 
 TEXT = SAYS["bad"]
 STREAM_SECONDS = 1.5
-LEAVING = 0.2
+LEAVING = 1 / 3
 STREAMED = 0.8
 PAUSE_SECONDS = 0.3  # between two requests of one client: refusals come at once
 MODELS = 20  # rows and what upstreams saw are compared by model where no client heard an id

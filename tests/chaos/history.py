@@ -5,7 +5,7 @@ What happened in a run, as JSON lines: {"at": Unix seconds, "kind": …, …}.
     sent     number, key, model, surface, stream
     left     number: its client went away
     heard    number, id, status, finished, error, text, whole, faults
-    upstream number, account, began, end
+    upstream number, account, began, end, billed: {input_tokens, output_tokens, …}
     trouble  what, began, and more of it
     memory   of: one worker that is spared, of which run: MiB
     idle, after   what the workers held before the load, and beyond that after it

@@ -13,6 +13,7 @@ from tests.support.store import limit
 TEXT = "All of it."
 AT = 1_800_000_000.0
 REQUESTS = 40
+BILL = {"input_tokens": 1, "output_tokens": 1}
 
 Json = dict[str, Any]
 
@@ -30,14 +31,14 @@ def honest() -> tuple[list[Json], list[Json]]:
     """A history, and its ledger: one request a second, each of half a second."""
     setup = {"pool": "p", "text": TEXT, "seed": 1, "accounts": ["a"]}
     limits = {"k": [limit("n", "requests", "ever", REQUESTS), limit("one", "parallel_requests", "none", 1)]}
+    limits["k"].append(limit("t", "total_tokens", "ever", 3 * REQUESTS))
     entries = [entry("setup", **setup, limits=limits), entry("idle", **{"greenlets": 3, "client sockets": 0})]
     rows = []
     for number in range(REQUESTS):
         sent = {"key": "k", "model": "m", "surface": "chat", "stream": True}
         entries.append(entry("sent", number, number=number, **sent))
-        entries.append(
-            entry("upstream", number + 0.5, number=number, account="a", began=AT + number, end="finished")
-        )
+        served = {"account": "a", "began": AT + number, "end": "finished", "billed": dict(BILL)}
+        entries.append(entry("upstream", number + 0.5, number=number, **served))
         entries.append(heard(number, number + 0.5))
         entries.append(entry("memory", number, of=7, mib=70.0))
         at_ms = int((AT + number) * 1000)
@@ -97,7 +98,7 @@ def test_a_connection_breaks_with_its_worker(run: Doctored) -> None:
 def test_a_lost_row(run: Doctored) -> None:
     del run.rows[5]
 
-    assert run.faults() == ["request 5: no row for req_5", "m: 39 rows, 40 sent, 40 for sure"]
+    assert run.faults()[:2] == ["request 5: no row for req_5", "m: 39 rows, 40 sent, 40 for sure"]
 
 
 def test_a_lost_row_of_a_client_that_left(run: Doctored) -> None:
@@ -105,7 +106,7 @@ def test_a_lost_row_of_a_client_that_left(run: Doctored) -> None:
     run.entries.remove(run.first("heard", 5))
     del run.rows[5]
 
-    assert run.faults() == ["m: 39 rows, 40 sent, 40 for sure"]
+    assert run.faults()[0] == "m: 39 rows, 40 sent, 40 for sure"
 
 
 def test_a_doubled_row(run: Doctored) -> None:
@@ -141,6 +142,44 @@ def test_a_failover_may_forget_what_was_last(run: Doctored, failed_at: float, wr
     run.trouble("fail_over", failed_at, failed_at)
 
     assert bool(run.faults()) == wrong
+
+
+@pytest.mark.parametrize(
+    ("billed", "row", "wrong"),
+    [
+        (2, {}, True),
+        (0, {}, True),  # what was reported is what was billed
+        (2, {"source": "estimated", "unreported_output_tokens": 1}, False),
+        (0, {"source": "estimated", "unreported_output_tokens": 1}, False),
+        (3, {"source": "estimated", "unreported_output_tokens": 1}, True),
+    ],
+)
+def test_a_charge_against_its_bill(run: Doctored, billed: int, row: Json, wrong: bool) -> None:
+    run.first("upstream", 5)["billed"]["output_tokens"] = billed
+    run.rows[5] |= row
+
+    assert bool([fault for fault in run.faults() if "request 5" in fault]) == wrong
+
+
+def test_every_attempt_is_in_the_bill(run: Doctored) -> None:
+    again = dict(run.first("upstream", 5))
+    run.entries.append(again)
+
+    assert "request 5: 2 input_tokens billed, 1 charged" in run.faults()
+
+
+def test_a_bill_of_a_client_that_left(run: Doctored) -> None:
+    """It heard no id, but its model tells of it."""
+    run.entries.remove(run.first("heard", 5))
+    run.first("upstream", 5)["billed"]["input_tokens"] = 2
+
+    assert run.faults() == [f"m: {REQUESTS + 1} input_tokens billed, {REQUESTS} charged"]
+
+
+def test_a_budget_that_was_billed_beyond(run: Doctored) -> None:
+    run.first("upstream", 5)["billed"]["input_tokens"] = 2 * REQUESTS
+
+    assert f"t: {4 * REQUESTS - 1} of {3 * REQUESTS} billed" in run.faults()
 
 
 def test_an_admission_is_not_forgotten_by_itself(run: Doctored) -> None:

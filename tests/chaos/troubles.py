@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from tests.chaos.clients import PLAYS
@@ -43,6 +43,7 @@ class Troubles:
         start_background: Callable[[], subprocess.Popen[bytes]],
         history: Recorder,
         chance: random.Random,
+        only: Collection[str] = (),
     ) -> None:
         self._gateway = gateway
         self._store = store
@@ -64,6 +65,8 @@ class Troubles:
             "account_down": self._account_down,
         }
 
+        self._only = only or list(self._kinds)
+
     def until(self, end: float) -> None:
         """Make trouble until then (monotonic seconds), every kind of it in turn; then mend all."""
         for what in self._order():
@@ -83,7 +86,7 @@ class Troubles:
 
     def _order(self) -> Iterator[str]:
         while True:
-            kinds = [*self._kinds, "account_down", "kill_worker"]
+            kinds = [kind for kind in (*self._kinds, "account_down", "kill_worker") if kind in self._only]
             self._chance.shuffle(kinds)
             yield from kinds
 
