@@ -51,7 +51,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from app.formatting import duration
 
@@ -93,6 +93,12 @@ class GatewayError(Exception):
         self.retry_after_seconds = retry_after_seconds
         self.resets_at = resets_at
         self.admission: Mapping[str, Any] = {}  # what the store found when it refused, for the refusal log
+
+    def reworded(self, message: str) -> Self:
+        """Return the same failure with another *message*. `copy` fails where a constructor has keywords."""
+        other = type(self).__new__(type(self), message)
+        other.__dict__.update(self.__dict__, message=message)
+        return other
 
     def envelope(self) -> dict[str, Any]:
         """Return `{"error": {...}}` with `param` only when it is known."""

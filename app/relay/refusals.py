@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from typing import Any
 
 from app.errors import (
@@ -34,9 +33,7 @@ def refusal(reply: dict[str, Any], *, native_field: str | None) -> GatewayError:
 
 def not_tried_again(error: UpstreamError, reply: dict[str, Any]) -> UpstreamError:
     """Return *error*, what the last attempt met, with the limit in *reply* that had no room for another."""
-    told = copy(error)
-    told.message = f"{error.message}. It was not tried again: {_over_limit(reply).message}"
-    return told
+    return error.reworded(f"{error.message}. It was not tried again: {_over_limit(reply).message}")
 
 
 def admission_of(reply: dict[str, Any]) -> dict[str, Any]:

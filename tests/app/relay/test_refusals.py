@@ -13,8 +13,13 @@ from app.errors import (
     NoAccounts,
     QuotaExceeded,
     StoreUnavailable,
+    StreamIncomplete,
+    UpstreamError,
+    UpstreamRedirected,
+    UpstreamUnreachable,
 )
-from app.relay.refusals import HELD_RETRY_SECONDS, refusal
+from app.relay.refusals import HELD_RETRY_SECONDS, not_tried_again, refusal
+from app.streaming.failures import rejection_from_body
 from tests.support.store import START_MS, StoreOfTest, limit
 
 HOUR_MS = 3_600_000
@@ -31,6 +36,28 @@ def store(redis_client: Any) -> StoreOfTest:
     store.account("a", cap=2)
     store.key("k")
     return store
+
+
+FAILURES = (
+    UpstreamError("Cut"),
+    StreamIncomplete("Cut"),
+    UpstreamRedirected(301),
+    UpstreamUnreachable("Reset", sent=True),
+    rejection_from_body(503, b'{"error":{"message":"Busy","code":"busy"}}', {"retry-after": "3"}),
+)
+
+
+class TestNotTriedAgain:
+    @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
+    def test_any_failure_says_why(self, store: StoreOfTest, failure: UpstreamError) -> None:
+        """It stays what it was but for its message."""
+        store.key("k", limit("l", "output_tokens", "day", 10))
+
+        told = not_tried_again(failure, store.admit(output_tokens=11))
+
+        assert told.message.startswith(f"{failure.message}. It was not tried again: This API key's limit")
+        assert type(told) is type(failure)
+        assert {**vars(told), "message": ""} == {**vars(failure), "message": ""}
 
 
 class TestLimits:
