@@ -29,13 +29,16 @@ class Alternatives:
         """Return whether an account could serve *call*, except those whose ids are *excluded*."""
         if call.pin or call.ownership:
             return False
+        accounts = self._accounts_of(call.key.pool)
+        # admission goes by lists no more than this: a name that no account lists may be served by any
+        is_listed = any(call.model in account.listed for account in accounts)
         return any(
-            account.id not in excluded and self._could_serve(account, call, fit)
-            for account in self._accounts_of(call.key.pool)
+            account.id not in excluded and self._could_serve(account, call, fit, is_listed=is_listed)
+            for account in accounts
         )
 
-    def _could_serve(self, account: Account, call: Call, fit: Fit) -> bool:
-        known = account.models or account.listed
+    def _could_serve(self, account: Account, call: Call, fit: Fit, *, is_listed: bool) -> bool:
+        known = account.models or (account.listed if is_listed else ())
         return (
             account.state in AVAILABLE
             and (account.kind != "demo" or self._demo)

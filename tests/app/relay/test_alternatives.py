@@ -49,7 +49,6 @@ def test_one_that_is_out_could_not(state: str) -> None:
 def test_one_that_does_not_fit_could_not() -> None:
     assert not exist(SERVES, excluded=("a", "b"))
     assert not exist(replace(SERVES, models=("n",)))
-    assert not exist(replace(SERVES, models=(), listed=("n",)))
     assert not exist(replace(SERVES, kind="demo"))
     assert not exist(SERVES, Fit(wire="responses"))
     assert not exist(SERVES, Fit(unfit_kinds=("compatible",)))
@@ -57,6 +56,18 @@ def test_one_that_does_not_fit_could_not() -> None:
     assert not exist(SERVES, accounts=("c",))
     assert not exist(SERVES, pin="a")
     assert not exist(SERVES, ownership="a conversation")
+
+
+def test_lists_say_which_account_has_a_model_that_one_of_them_names() -> None:
+    """A name that none lists, such as an alias, may be served by any."""
+    other = replace(SERVES, models=(), listed=("n",))
+
+    def serves(*listed: str) -> bool:
+        book: Any = Book(replace(SERVES, id="a", models=(), listed=listed), other)
+        return Alternatives(book, lambda: 0.0, demo=False).exist(call(), Fit(), ("a",))
+
+    assert not serves("m")
+    assert serves("n")
 
 
 def test_a_pool_is_read_once_in_a_while() -> None:
