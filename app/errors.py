@@ -49,7 +49,7 @@ fields become the error event.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, ClassVar, Self
 
@@ -329,12 +329,18 @@ class UpstreamRejected(UpstreamError):
         self.status, self.type, self.code = status, type, code
         self.upstream_status = upstream_status
         self.headers: Mapping[str, str] = {}  # of the answer; they may tell of usage windows
+        # Whether the request has these words, too: servers repeat the values that they refuse.
+        self.repeats: Callable[[str], bool] = _never
         self.extra = extra or {}  # plan_type, resets_in_seconds: passed on as they came
 
     def envelope(self) -> dict[str, Any]:
         body = super().envelope()
         body["error"].update(self.extra)
         return body
+
+
+def _never(words: str) -> bool:
+    return False
 
 
 class EndpointMissing(UpstreamError):

@@ -91,7 +91,9 @@ _UNSUPPORTED = frozenset(
 
 _FLAGGED = re.compile(r"flagged|moderation|guardrail|content polic|safety (?:system|polic)", re.I)
 _TOO_DEAR = re.compile(
-    r"fewer max_tokens|can only afford|(?:reduce|lower|decrease) (?:your |the )?max_", re.I
+    r"fewer max_tokens|can only afford|prompt tokens limit exceeded"
+    r"|(?:reduce|lower|decrease) (?:your |the )?max_",
+    re.I,
 )
 _NO_MODEL = re.compile(
     r"model is not supported|model (?:named |called )?[`'\"]?[\w./:@-]{1,120}[`'\"]? "
@@ -100,6 +102,8 @@ _NO_MODEL = re.compile(
     r"|(?:may not|not allowed to) (?:use|access) (?:this |the )?model",
     re.I,
 )
+# Google and xAI refuse a wrong API key with 400.
+_BAD_KEY = re.compile(r"^(?:api key not valid|api key expired|incorrect api key provided)\b", re.I)
 _NO_STREAM = re.compile(r"verified to stream", re.I)
 _NO_SCOPE = re.compile(r"missing scopes?:|insufficient permissions for this operation", re.I)
 _NO_FUNDS = re.compile(
@@ -142,6 +146,7 @@ class Rule:
     wait: Wait | None = None
     names_model: bool = False  # the message contains the model of the request
     of_family: bool = False  # the headers name a limit that is not the account's main one
+    repeated: bool | None = None  # whether the request has the words as well: then they are the caller's
     sent: bool | None = None  # whether the request may have reached the upstream
     error: type[UpstreamError] = UpstreamRejected
     seconds: float | None = None  # in place of the failure's own default
@@ -168,6 +173,7 @@ class Rule:
             "names the model" if self.names_model else "",
         ]
         found += ["a limit of some models" if self.of_family else ""]
+        found += ["" if self.repeated is None else f"words {'' if self.repeated else 'not '}of the request"]
         found += ["" if self.sent is None else ("sent" if self.sent else "not sent")]
         return "; ".join(filter(None, found)) or "any"
 
@@ -187,8 +193,12 @@ class Rule:
             and (self.wait is None or _waits(error, self.wait))
             and (not self.of_family or bool(error.limit_family))
             and (not self.names_model or (bool(model) and model in error.message))
-            and (self.words is None or self.words.search(error.message) is not None)
+            and (self.words is None or self._has_words(self.words, error))
         )
+
+    def _has_words(self, words: re.Pattern[str], error: UpstreamRejected) -> bool:
+        found = words.search(error.message)
+        return found is not None and self.repeated in (None, error.repeats(found.group()))
 
 
 RULES: tuple[Rule, ...] = (
@@ -204,15 +214,19 @@ RULES: tuple[Rule, ...] = (
     Rule(Failure.UNREACHABLE, error=UpstreamUnreachable, sent=False),
     # this prompt, this request
     Rule(Failure.CALLER, codes=_PROMPT),
-    Rule(Failure.CALLER, (402, 403), words=_FLAGGED, shapes=_PLAIN),
-    Rule(Failure.CALLER, (402,), words=_TOO_DEAR, shapes=_PLAIN),
     # for good; a key that lacks a scope is none of it
     Rule(Failure.UNSUPPORTED, (401, 403), words=_NO_SCOPE),
     Rule(Failure.CREDENTIAL, range(400, 500), codes=GONE, shapes=_PLAIN),
+    Rule(Failure.CREDENTIAL, (400,), words=_BAD_KEY, shapes=_PLAIN, repeated=False),
+    # this prompt again, by its words
+    Rule(Failure.CALLER, (402, 403), words=_FLAGGED, shapes=_PLAIN),
+    Rule(Failure.CALLER, (402,), words=_TOO_DEAR, shapes=_PLAIN),
     # this model
     Rule(Failure.UNSUPPORTED, (400, 403), words=_NO_STREAM),
     Rule(Failure.MODEL_MISSING, range(400, 500), codes=_MODEL),
-    Rule(Failure.MODEL_MISSING, (400, 403, 404, 422), words=_NO_MODEL, shapes=_PLAIN),
+    Rule(Failure.MODEL_MISSING, (403,), words=_NO_MODEL, shapes=_PLAIN),
+    Rule(Failure.MODEL_MISSING, (400, 404, 422), words=_NO_MODEL, shapes=_PLAIN, repeated=False),
+    Rule(Failure.UNSUPPORTED, (400, 404, 422), words=_NO_MODEL, shapes=_PLAIN, repeated=True),
     Rule(Failure.UNSUPPORTED, (429,), words=_TOO_LARGE),
     Rule(Failure.MODEL_LIMITED, (429,), of_family=True),
     Rule(Failure.MODEL_LIMITED, (429,), codes=frozenset({"usage_not_included"}), seconds=600.0),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
+import orjson
+
 from app.errors import UpstreamRejected
 from app.pool.account import Account
 from app.relay.call import Call
@@ -60,6 +62,7 @@ class Asking:
             answer = yield from self._await(sending)
         except UpstreamRejected as error:
             self.headers = error.headers
+            error.repeats = self._has_sent
             raise
         except BaseException:
             sending.abandon()
@@ -68,8 +71,10 @@ class Asking:
         try:
             with self.call.cancellation.interrupting(lambda: self._interrupt(answer.body)):
                 yield from self._answered(answer)
-        except BaseException:
+        except BaseException as error:
             answer.body.close()
+            if isinstance(error, UpstreamRejected):
+                error.repeats = self._has_sent
             raise
         if self.was_cut:
             answer.body.close()  # the upstream would go on producing, and billing, what nobody gets
@@ -78,6 +83,12 @@ class Asking:
 
     def _send(self) -> Sending:
         raise NotImplementedError
+
+    def _has_sent(self, words: str) -> bool:
+        """Return whether the request has *words*, in whatever case."""
+        body = self.prepared.body or self.call.body
+        sent = orjson.dumps(body, default=str) if body else b"".join(self.call.raw)
+        return orjson.dumps(words)[1:-1].lower() in sent.lower()
 
     def _answered(self, answer: Answer) -> Ticks:
         raise NotImplementedError

@@ -50,6 +50,7 @@ CAUSED_BY_REQUESTS = frozenset(
 Report = Callable[[dict[str, Any]], dict[str, Any]]
 Begin = Callable[[dict[str, Any], Resumed | None], OneAttempt]
 
+PAYMENT_REQUIRED = 402
 # Failures that say nothing of whether an account answers others.
 NOT_THE_ACCOUNTS = (Failure.CALLER, Failure.UNSUPPORTED, Failure.DIFFERS, Failure.DEADLINE)
 
@@ -236,7 +237,7 @@ class Route:
         account, scope = attempt.account, verdict.consequence.scope
         if account.signed_in and self._renewals.get(account.id, account) is None:
             return {}  # its sign-in could not be renewed, and the refresher has reported it already
-        counts = scope is Scope.CREDENTIAL or verdict.failure in CAUSED_BY_REQUESTS
+        counts = scope is Scope.CREDENTIAL or verdict.failure in CAUSED_BY_REQUESTS or _may_be_price(error)
         if counts and self._harmed.setdefault(scope, account.id) != account.id:
             return suspicion(verdict.failure, self._call.model) if scope is Scope.CREDENTIAL else {}
         return mark_for(error, self._call.model, time.time(), kind=account.kind)
@@ -315,6 +316,16 @@ def paused(
         if clock() >= context.sent_at + keepalive:
             context.sent_at = clock()
             yield None
+
+
+def _may_be_price(error: UpstreamError) -> bool:
+    """Return whether *error* may mean that only this request costs more than what is left."""
+    return (
+        isinstance(error, UpstreamRejected)
+        and error.upstream_status == PAYMENT_REQUIRED
+        and error.retry_after_seconds is None
+        and error.resets_at is None
+    )
 
 
 def _of_pool(reply: dict[str, Any], verdict: Verdict, error: UpstreamError) -> GatewayError | None:

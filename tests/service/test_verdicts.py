@@ -173,3 +173,44 @@ def test_an_outage_of_404(pool: PoolOfTest, upstream: ScriptedUpstream, surface:
     assert answer.status_code == 502
     assert answer.headers.get("x-should-retry") != "false"
     assert set(pool.states().values()) == {"active"}
+
+
+def test_words_of_the_caller_prove_nothing(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    """A server repeats a value that it refuses: what its caller wrote takes no model from others."""
+    key = of_accounts(pool, upstream, "ab")
+    echo = refused(400, "Invalid value: 'access to the Model'.", code="invalid_value", param="metadata")
+    upstream.script(echo, model="m")
+
+    answer = ask(pool, key, metadata={"a": "Access to the model"})
+
+    assert (answer.status_code, answer.json()["error"]["message"]) == (
+        400,
+        "Invalid value: 'access to the Model'.",
+    )
+    assert asked(upstream) == 2
+    upstream.script(WELL, model="m")
+    assert ask(pool, key).status_code == 200
+
+
+def test_one_request_empties_no_second_account(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    """A 402 that names no time may be about the price of this request."""
+    key = of_accounts(pool, upstream, "ab")
+    upstream.script(refused(402, "This costs more than you have."), model="m")
+
+    answer = ask(pool, key)
+
+    assert (answer.status_code, answer.json()["error"]["message"]) == (402, "This costs more than you have.")
+    assert sorted(pool.states().values()) == ["active", "window_spent"]
+
+
+def test_a_resumed_account_is_queried_for_every_model(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    key = of_accounts(pool, upstream, "a")
+    upstream.script(NO_ACCESS, model="m")
+    assert [ask(pool, key).status_code for _ in range(2)] == [404, 404]
+    upstream.script(WELL, model="m")
+    accounts = pool.gateway.services.accounts
+
+    accounts.pause(pool.name, "a")
+    accounts.resume(pool.name, "a")
+
+    assert ask(pool, key).status_code == 200

@@ -189,6 +189,9 @@ end
 -- What an account does not have is asked of it again: its list of models has changed.
 local function forget_missing(id) redis.call('DEL', lacks_key(id)) end
 
+-- All of its models are tried again: an operator has resumed it.
+local function forget_rests(id) redis.call('DEL', lacks_key(id), rest_key(id)) end
+
 -- Whether an account other than *id* is ready for *model* at *offers*, and not merely being tested.
 local function firm_other(id, offers, model, now)
   for offer in pairs(offers) do

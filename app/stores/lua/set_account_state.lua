@@ -12,6 +12,7 @@ if wanted == 'paused' then
   put_out(a, policy, { state = 'paused', reason = ARGV[3], until_ms = 0, retest_ms = 0 }, now)
 else
   redis.call('ZREM', OUT, id)
+  forget_rests(id)
   redis.call('HSET', account_key(id), 'errors', 0, 'probe', '0')
   set_state(a, 'active', '', 0, now)
   rejoin(read_account(id, now), policy)

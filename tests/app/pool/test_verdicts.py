@@ -17,6 +17,7 @@ from app.errors import (
     UpstreamError,
     UpstreamProtocolError,
     UpstreamRedirected,
+    UpstreamRejected,
     UpstreamTimeout,
     UpstreamUnreachable,
 )
@@ -44,6 +45,14 @@ def event(**more: Any) -> UpstreamError:
     return rejection_from_event({"error": {"message": "No.", **more}})
 
 
+def repeated(rejected: UpstreamError) -> UpstreamError:
+    """Return *rejected* as if the request had every word of it."""
+    assert isinstance(rejected, UpstreamRejected)
+    rejected.repeats = lambda words: True
+    return rejected
+
+
+GOOGLE_KEY = "API key not valid. Please pass a valid API key."
 FAMILY = {"x-codex-active-limit": "codex_small", "x-codex-small-primary-used-percent": "100"}
 CASES: list[tuple[str, UpstreamError, Failure]] = [
     # what came of the connection and the stream
@@ -68,6 +77,11 @@ CASES: list[tuple[str, UpstreamError, Failure]] = [
         error(402, "This request requires more credits, or fewer max_tokens. You can only afford 12."),
         Failure.CALLER,
     ),
+    (
+        "prompt too dear",
+        error(402, "Prompt tokens limit exceeded: 64128 > 6964. To increase, upgrade to a paid account"),
+        Failure.CALLER,
+    ),
     ("invalid value", error(400, code="decimal_below_min_value", param="n"), Failure.CALLER),
     ("a field's fault", answered(422, {"detail": [{"msg": "value is not an integer"}]}), Failure.CALLER),
     ("an old response", error(404, "Response with id 'resp_1' not found."), Failure.CALLER),
@@ -78,6 +92,21 @@ CASES: list[tuple[str, UpstreamError, Failure]] = [
     ("workspace", answered(402, {"detail": {"code": "deactivated_workspace"}}), Failure.CREDENTIAL),
     ("wrong key", error(401, code="invalid_api_key"), Failure.CREDENTIAL),
     ("wrong key at 400", error(400, code="invalid_api_key"), Failure.CREDENTIAL),
+    (
+        "wrong key at Google",
+        answered(400, [{"error": {"message": GOOGLE_KEY, "code": 400}}]),
+        Failure.CREDENTIAL,
+    ),
+    (
+        "wrong key at xAI",
+        answered(400, {"code": "Invalid argument", "error": "Incorrect API key provided: xa***ey."}),
+        Failure.CREDENTIAL,
+    ),
+    (
+        "suspended, and flagged",
+        error(403, "Your account was flagged by moderation", code="account_suspended"),
+        Failure.CREDENTIAL,
+    ),
     ("expired token", error(401, code="token_expired"), Failure.CREDENTIAL),
     ("bare 401", answered(401), Failure.CREDENTIAL),
     ("text 401", answered(401, b"Unauthorized"), Failure.CREDENTIAL),
@@ -90,6 +119,12 @@ CASES: list[tuple[str, UpstreamError, Failure]] = [
         error(403, "Your organization must be verified to use the model `gpt-image-1`."),
         Failure.MODEL_MISSING,
     ),
+    (
+        "a model in the caller's words",
+        repeated(error(400, "Unknown: 'access to the model'")),
+        Failure.UNSUPPORTED,
+    ),
+    ("an id in the caller's words", repeated(error(404, "No 'access to the model'")), Failure.UNSUPPORTED),
     (
         "not with ChatGPT",
         answered(400, {"detail": "The 'm' model is not supported when using Codex with a ChatGPT account."}),
