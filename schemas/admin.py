@@ -117,6 +117,8 @@ class PoolChange(AdminSchema):
     tells_windows = Flag()
     affinity_minutes = Whole(0, 7 * 24 * 60)
     keep_days = Whole(1, 3650)
+    assumed_output_tokens = Whole(0, 10_000_000)
+    assumed_context_tokens = Whole(0, 100_000_000)
     time_limits = TimeLimits()
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from app.config import TimeLimits
-from app.pool.settings import settings_from
+from app.pool.settings import NUMBERS, settings_from
 from app.stores import keys
 from app.wiring import Services
+from schemas.admin import PoolChange
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor
 
@@ -112,3 +113,10 @@ class TestPools:
     def test_one_that_is_not_there(self, inside: Visitor) -> None:
         assert inside.get("/admin/p/nowhere/").status_code == 404
         assert inside.get("/admin/p/<script>/keys").status_code == 404
+
+
+def test_every_number_of_a_pool_can_be_set_on_the_page_and_by_the_api(inside: Visitor) -> None:
+    page = inside.get(f"{HOME}/routing").text
+
+    assert all(f'name="{name}"' in page for name in NUMBERS)
+    assert NUMBERS.keys() <= PoolChange().fields.keys()
