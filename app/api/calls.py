@@ -83,7 +83,7 @@ def make_call(
             on_cut=on_cut,
             body_bytes=body_bytes,
             headers=headers,
-            affinity=affinity_of(key.id, own, asks.headers),
+            affinity=affinity_of(key.id, own, asks.headers, body_bytes),
             ownership=ownership_of(key.id, own),
             conversation=conversation_of(own),
             asked="" if asked == model else asked,

@@ -15,6 +15,7 @@ import orjson
 
 SESSION_HEADERS = ("session_id", "session-id", "thread-id", "x-session-id")
 START_BYTES = 16384  # of the first messages: enough to tell conversations apart, cheap to hash
+SMALL_BYTES = START_BYTES - 1024  # of a body that is shorter than that, however its input was given
 
 
 class Headers(Protocol):
@@ -23,14 +24,14 @@ class Headers(Protocol):
     def get(self, name: str, /) -> str | None: ...
 
 
-def affinity_of(key_id: str, body: Mapping[str, Any], headers: Headers) -> str:
-    """Return the conversation's fingerprint; it is scoped to the API key."""
+def affinity_of(key_id: str, body: Mapping[str, Any], headers: Headers, body_bytes: int | None = None) -> str:
+    """Return the fingerprint of the conversation in *body*, of *body_bytes*; it is scoped to the API key."""
     named = body.get("prompt_cache_key") or next(
         (value for name in SESSION_HEADERS if (value := headers.get(name))), None
     )
     if not isinstance(named, str):
         named = conversation_of(body)
-    return _fingerprint(key_id, named.encode() if named else _stable_start(body))
+    return _fingerprint(key_id, named.encode() if named else _stable_start(body, body_bytes))
 
 
 def ownership_of(key_id: str, body: Mapping[str, Any]) -> str:
@@ -66,7 +67,7 @@ def _fingerprint(key_id: str, material: bytes) -> str:
     return hashlib.blake2b(material, key=key_id.encode(), digest_size=12).hexdigest()
 
 
-def _stable_start(body: Mapping[str, Any]) -> bytes:
+def _stable_start(body: Mapping[str, Any], body_bytes: int | None) -> bytes:
     """The instructions and everything up to the first user turn: later turns repeat it unchanged."""
     turns = body.get("messages") or body.get("input") or ""
     if isinstance(turns, list):
@@ -74,7 +75,9 @@ def _stable_start(body: Mapping[str, Any]) -> bytes:
             (n for n, turn in enumerate(turns) if isinstance(turn, dict) and turn.get("role") == "user"), 0
         )
         turns = turns[: first_user + 1]
-    start, _ = _beginning([body.get("model"), body.get("instructions"), turns], START_BYTES)
+    start: Any = [body.get("model"), body.get("instructions"), turns]
+    if body_bytes is None or body_bytes > SMALL_BYTES:
+        start, _ = _beginning(start, START_BYTES)
     return orjson.dumps(start, default=str)[:START_BYTES]
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.relay import affinity
-from app.relay.affinity import affinity_of, ownership_of
+from app.relay.affinity import SMALL_BYTES, affinity_of, ownership_of
 
 TURN_1 = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hello"}]
 TURN_2 = [*TURN_1, {"role": "assistant", "content": "Hi"}, {"role": "user", "content": "And now?"}]
@@ -84,3 +85,17 @@ def test_a_long_conversation_is_not_encoded_whole() -> None:
     part, _ = affinity._beginning(["m", None, turns], affinity.START_BYTES)
 
     assert affinity.START_BYTES <= len(orjson.dumps(part)) < 2 * affinity.START_BYTES
+
+
+@pytest.mark.parametrize("characters", [0, 100, SMALL_BYTES - 300])
+def test_a_small_body_is_the_same_without_being_cut(characters: int) -> None:
+    messages = [
+        {"role": "system", "content": "x" * characters},
+        *TURN_1,
+        {"role": "user", "content": [1, None]},
+    ]
+    body = {"model": "m", "messages": messages}
+    size = len(orjson.dumps(body))
+    assert size <= SMALL_BYTES
+
+    assert affinity_of("k", body, {}, size) == affinity_of("k", body, {})
