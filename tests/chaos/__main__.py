@@ -25,7 +25,7 @@ from pathlib import Path
 import orjson
 from cryptography.fernet import Fernet
 
-from tests.chaos.clients import PLAYS, TEXT, Clients
+from tests.chaos.clients import MODELS, PLAYS, TEXT, Clients
 from tests.chaos.history import Recorder
 from tests.chaos.troubles import Troubles
 from tests.chaos.workers import held, resident_mib
@@ -114,7 +114,8 @@ def _prepare(
     for number in range(ACCOUNTS):
         name = f"a{number}"
         upstream.script(*PLAYS, account=name, repeat="cycle")
-        pool.account(name, upstream.base_url(name), cap=CAP, wires=("chat", "responses"))
+        models = tuple(f"m{each}" for each in range(MODELS))  # else those of its list alone are served
+        pool.account(name, upstream.base_url(name), cap=CAP, wires=("chat", "responses"), models=models)
     pool.set(limits=orjson.dumps(POOL_LIMITS).decode())
     books = pool.gateway.services
     made = {name: books.api_keys.create(pool.name, name, limits=tuple(each)) for name, each in LIMITS.items()}
