@@ -48,6 +48,8 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
     key = told["key"]["name"] or f"{told['key']['id']} (removed)"
     model = f" for {told['model']}" if told["model"] else ""
     click.echo(f"{told['endpoint']}{model}, key '{key}', {moment(told['at'])}\n{told['outcome']}")
+    if told["charged"]:
+        click.echo(told["charged"])
     for choice in told["choices"]:
         click.echo("\n" + "\n".join(_lines(choice)))
     if any(choice["candidates"] for choice in told["choices"]):

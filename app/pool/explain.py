@@ -20,7 +20,8 @@ from app.stores.client import store_errors
 PAGE = 500  # ledger entries read at a time
 FIGURES = (
     *("source", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"),
-    *("cost", "waste_cost", "first_ms", "total_ms"),
+    *("cost", "waste_cost", "first_ms", "total_ms", "counted_by", "unreported"),
+    *("unreported_input_tokens", "unreported_output_tokens", "unreported_cost"),
 )
 
 Json = dict[str, Any]
@@ -31,8 +32,9 @@ def explain(client: Any, pool: str, request_id: str, *, entry_id: str = "", most
     Return why *request_id*, open or settled, went where it went.
 
     {id, state: open | expired | settled | refused, at (Unix seconds), key, model, endpoint, status, error,
-    outcome, usage, choices}; a refused one has message, param, limit and accounts as well. outcome is a
-    sentence; usage has the figures of the ledger, none while it is open. A choice is {attempt, at, by:
+    outcome, charged, usage, choices}; a refused one has message, param, limit and accounts as well. outcome
+    is a sentence; charged one about usage that was not reported, or empty; usage has the figures of the
+    ledger, none while it is open. A choice is {attempt, at, by:
     policy | affinity | asked again | None, policy, account (None: none was available), in_flight, cap,
     spare, why, candidates: [{account, score, why}], out: [{account, state, reason, until}], tries: [{wire,
     failure, error, action, outcome, …}]}; each why and outcome is a sentence. An account is {id, name}; its
@@ -58,6 +60,7 @@ def explain(client: Any, pool: str, request_id: str, *, entry_id: str = "", most
         **row,
         "key": {"id": row["key"], "name": key_name},
         "outcome": sentences.outcome(row),
+        "charged": sentences.charged(row["usage"]),
         "choices": _choices(notes, tries, names),
     }
 

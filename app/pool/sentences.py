@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from app.formatting import count
+
 Json = Mapping[str, Any]
 
 SELECTED_BY = {
@@ -33,6 +35,12 @@ FAILURES = {
     "caller": "rejected the request itself",
     "deadline": "did not answer before the overall deadline",
 }
+UNREPORTED = {
+    "client_left": "the caller disconnected before the usage was reported",
+    "cut": "the gateway ended the answer, so no usage was reported",
+    "failed": "an attempt that may be billed failed before its usage was reported",
+    "not_reported": "the upstream reported no usage",
+}
 OUTCOMES = {
     499: "The caller disconnected before the answer was complete.",
     599: "The process that served it ended; the upper bound of its usage was charged.",
@@ -55,6 +63,19 @@ def outcome(row: Json) -> str:
     if row["usage"].get("first_ms") is not None:
         return f"The answer broke off after it had begun; the caller received an error event{code}."
     return f"The caller received an error: status {status}{code}."
+
+
+def charged(usage: Json) -> str:
+    """Return what strict limits were charged where usage was not reported, and why; '' where it was."""
+    beyond = {name: usage.get(f"unreported_{name}", 0) for name in ("input_tokens", "output_tokens")}
+    if usage.get("source") == "corrected" or not (usage.get("unreported") or any(beyond.values())):
+        return ""
+    reason = UNREPORTED.get(str(usage.get("unreported")), "its usage was not reported")
+    most_input, most_output = (count(usage.get(name, 0) + more) for name, more in beyond.items())
+    return (
+        f"Strict limits were charged the upper bound, {most_input} input and {most_output} output tokens: "
+        f"{reason}. The other figures are an estimate."
+    )
 
 
 def selection(choice: Json) -> str:

@@ -38,6 +38,24 @@ def test_outcome(found: dict[str, Any], text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("usage", "text"),
+    [
+        ({"input_tokens": 5, "output_tokens": 7}, ""),
+        (
+            {
+                **{"input_tokens": 5, "output_tokens": 7, "unreported": "client_left"},
+                **{"unreported_input_tokens": 20, "unreported_output_tokens": 4993},
+            },
+            "Strict limits were charged the upper bound, 25 input and 5,000 output tokens: the caller "
+            "disconnected before the usage was reported. The other figures are an estimate.",
+        ),
+    ],
+)
+def test_charged(usage: dict[str, Any], text: str) -> None:
+    assert sentences.charged(usage) == text
+
+
+@pytest.mark.parametrize(
     ("args", "text"),
     [
         ((True, "", 1.0, 1.0), "chosen"),
