@@ -177,6 +177,8 @@ class Route:
         account = attempt.account
         if account.id in self._renewals or attempt.committed:
             return None
+        if self._record.charge is not None:
+            return None  # it may be billed: another attempt needs a reservation of its own
         if self._verdict(attempt, error).failure is not Failure.CREDENTIAL:
             return None
         renewed = self._renewals[account.id] = self._renew(account)

@@ -54,12 +54,17 @@ def events_of(
     attempts: list[Attempt],
     replies: list[dict[str, Any]],
     asked: list[dict[str, Any]] | None = None,
+    charge: dict[str, Any] | None = None,
 ) -> list[Any]:
-    """Return what a route yields whose attempts and reports go as given; *asked* collects the reports."""
+    """
+    Return what a route yields whose attempts and reports go as given.
+
+    *asked* collects the reports; *charge* is what a failed attempt is charged. Tokens can be renewed.
+    """
     begun, told = iter(attempts), iter(replies)
     record: Any = SimpleNamespace(attempts=[], mark={}, first_event=lambda seconds: None)
     record.attempt, record.attempt_failed = lambda attempt, _: record.attempts.append(attempt), lambda _: None
-    record.charge, record.exceeded = None, dict
+    record.charge, record.exceeded = charge, dict
     call: Any = SimpleNamespace(
         surface="chat", stream=True, on_cut="fail", model="m", cancellation=clock, key=SimpleNamespace(id="k")
     )
@@ -74,7 +79,7 @@ def events_of(
         record,
         begin=lambda choice, resumed: next(begun),  # type: ignore[arg-type,return-value]
         report=report,
-        renew=lambda account: None,
+        renew=lambda account: SimpleNamespace(version=2),  # type: ignore[arg-type,return-value]
         context=RequestContext(0.0, 600.0, 0.0),
         budget=RetryBudget(clock),
         limits=TimeLimits(),
@@ -124,3 +129,18 @@ class TestRoute:
             events_of(clock, [cut], [{"refused": "no_accounts", "wait_ms": 1000}], asked)
 
         assert asked[0]["never"] == ["a"]
+
+    @pytest.mark.parametrize(("charge", "reports"), [(None, 0), ({"account": "a", "output_tokens": 9}, 1)])
+    def test_an_attempt_that_may_be_billed_is_reported_before_another(
+        self, charge: dict[str, Any] | None, reports: int
+    ) -> None:
+        """A renewed token needs no report, unless what was reserved is charged to the attempt that failed."""
+        clock = Clock()
+        expired = UpstreamRejected("Expired", status=401, type="authentication_error", code="token_expired")
+        attempts = [Attempt(clock, "a", 0.0, expired), Attempt(clock, "a", 0.0, None)]
+        asked: list[dict[str, Any]] = []
+
+        events = events_of(clock, attempts, [choice("b", 2)] * reports, asked, charge)
+
+        assert ANSWER in events
+        assert [ask["charge"] for ask in asked] == [charge] * reports
