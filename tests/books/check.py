@@ -16,6 +16,7 @@ from app.quotas.ledger import Verification
 from app.stores import keys
 from tests.books.clients import number_of
 from tests.books.plays import RATES
+from tests.support.audit import charged, is_reported, wrongly_charged
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import Seen
 
@@ -62,19 +63,6 @@ def rows_by_request(rows: Iterable[Json]) -> dict[int, list[Json]]:
     return found
 
 
-def charged(rows: Iterable[Json], figure: str) -> int:
-    """Return what strict limits are charged."""
-    return sum(int(row.get(figure, 0) + row.get(f"unreported_{figure}", 0)) for row in rows)
-
-
-def is_reported(rows: list[Json]) -> bool:
-    """Whether all of what these rows are charged was reported."""
-    (row, *more) = rows
-    attempts = [attempt for attempt in row.get("attempts", ()) if "input_tokens" in attempt]
-    estimated = any("counted_by" in each for each in (row, *attempts))
-    return not more and row["source"] == "upstream" and not estimated
-
-
 def requests_wrong(
     billed: dict[int, Counter[str]], rows: dict[int, list[Json]], counts: Counter[str]
 ) -> Iterator[str]:
@@ -91,11 +79,8 @@ def requests_wrong(
         for figure in FIGURES:
             counts[f"{figure} billed"] += amounts[figure]
             counts[f"{figure} charged"] += charged(own, figure)
-            excess = charged(own, figure) - amounts[figure]
-            if excess < 0:
-                yield f"request {number}: {amounts[figure]} {figure} billed, {-excess} not charged: {own}"
-            elif excess > 0 and reported:
-                yield f"request {number}: {amounts[figure]} {figure} reported, {excess} more charged: {own}"
+        figures = {figure: amounts[figure] for figure in FIGURES}
+        yield from (f"request {number}: {fault}" for fault in wrongly_charged(figures, own))
 
 
 def amount(amounts: Counter[str], what: str) -> int:

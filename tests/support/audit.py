@@ -8,7 +8,7 @@ by its id, when it ended, both on the clock of Redis.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -72,6 +72,28 @@ def amount(row: Json, what: str, mode: str = "strict") -> int:
 def charged_attempts(row: Json) -> list[Json]:
     """Return the failed attempts of a request that were charged: each ended before the request did."""
     return [each for each in row.get("charges") or row.get("attempts") or () if "input_tokens" in each]
+
+
+def charged(rows: Iterable[Json], figure: str) -> int:
+    """Return what strict limits are charged for *rows*."""
+    return sum(int(row.get(figure, 0) + row.get(f"unreported_{figure}", 0)) for row in rows)
+
+
+def is_reported(rows: list[Json]) -> bool:
+    """Whether all that the *rows* of one request are charged was reported."""
+    (row, *more) = rows
+    estimated = any("counted_by" in each for each in (row, *charged_attempts(row)))
+    return not more and row["source"] == "upstream" and not estimated
+
+
+def wrongly_charged(billed: Mapping[str, int], rows: list[Json]) -> Iterator[str]:
+    """Say where less was charged than *billed* (by figure), or not the same although all was reported."""
+    for figure, most in billed.items():
+        excess = charged(rows, figure) - most
+        if excess < 0:
+            yield f"{most} {figure} billed, {-excess} of them not charged: {rows}"
+        elif excess > 0 and is_reported(rows):
+            yield f"{most} {figure} reported, {excess} more charged: {rows}"
 
 
 def overshot(limit: Json, rows: list[Json]) -> Iterator[str]:
