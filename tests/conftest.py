@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from app.stores.client import make_client
-from tests.support.redis import private_redis
+from tests.support.redis import assert_no_gateway_uses, private_redis
 
 # how long an example takes says something of the machine, and nothing of the code
 settings.register_profile("poolgate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -22,14 +22,22 @@ pytest_plugins = ["tests.support.issuer_fixtures", "tests.support.upstream_fixtu
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
-    """A real server of this test process's own (so of each xdist worker's)."""
+    """A real server of this test process's own (so of each xdist worker's), which tests may empty."""
+    with private_redis() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def gateways_redis_url() -> Iterator[str]:
+    """A second one, for gateways that serve many tests: they write at any moment, and no test empties it."""
     with private_redis() as url:
         yield url
 
 
 @pytest.fixture
 def redis_client(redis_url: str) -> Iterator[Any]:
-    """A client of an empty database."""
+    """A client of an empty database. Fails where a gateway that runs uses it."""
+    assert_no_gateway_uses(redis_url)
     client = make_client(redis_url, 5.0)
     client.flushall()
     yield client

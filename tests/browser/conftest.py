@@ -11,8 +11,16 @@ import pytest
 from tests.browser.chromium import Browser, chromium
 from tests.support.gateway import Gateway, PoolOfTest, running_gateway
 from tests.support.issuer_client import Issuer
+from tests.support.redis import private_redis
 
 NAME, PASSWORD = "ann", "correct horse battery"
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A server of these tests' own: each empties it, while the gateway runs."""
+    with private_redis() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -29,8 +37,10 @@ def chromium_of_session(gateway: Gateway, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def browser(chromium_of_session: Browser, redis_client: Any) -> Browser:
+def browser(chromium_of_session: Browser) -> Browser:
     """Nobody has signed in, and nothing is set up."""
+    client: Any = chromium_of_session.gateway.services.scripts.client
+    client.flushall()
     chromium_of_session.start_anew()
     chromium_of_session.gateway.services.pools.ensure("default")
     return chromium_of_session

@@ -15,6 +15,12 @@ from tests.support.upstream_client import ScriptedUpstream
 
 
 @pytest.fixture(scope="session")
+def redis_url(gateways_redis_url: str) -> str:
+    """The server of gateways: other tests empty theirs at any moment."""
+    return gateways_redis_url
+
+
+@pytest.fixture(scope="session")
 def gateway(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     home: Path = tmp_path_factory.mktemp("home")
     with running_gateway(redis_url, home) as running:

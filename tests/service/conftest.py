@@ -12,6 +12,12 @@ from tests.support.issuer_client import Issuer
 
 
 @pytest.fixture(scope="session")
+def redis_url(gateways_redis_url: str) -> str:
+    """The server of gateways: other tests empty theirs at any moment."""
+    return gateways_redis_url
+
+
+@pytest.fixture(scope="session")
 def gateway(redis_url: str, tmp_path_factory: pytest.TempPathFactory, issuer: Issuer) -> Iterator[Gateway]:
     home: Path = tmp_path_factory.mktemp("home")
     with running_gateway(

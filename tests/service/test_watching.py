@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from tests.support.gateway import Gateway, running_gateway
+from tests.support.redis import private_redis
 
 NAME, PASSWORD = "ann", "correct horse battery"
 PATIENCE_SECONDS = 60.0
@@ -19,8 +20,12 @@ LOOKS = 3.0  # seconds without a look, after which nobody looks any more: one a 
 
 
 @pytest.fixture
-def watched(redis_url: str, redis_client: Any, tmp_path: Path) -> Iterator[Gateway]:
-    with running_gateway(redis_url, tmp_path, workers=1, GRACEFUL_TIMEOUT="300") as gateway:
+def watched(tmp_path: Path) -> Iterator[Gateway]:
+    """A gateway with a Redis of its own, which counts the commands of no other."""
+    with (
+        private_redis() as url,
+        running_gateway(url, tmp_path, workers=1, GRACEFUL_TIMEOUT="300") as gateway,
+    ):
         yield gateway
 
 
@@ -44,19 +49,19 @@ def looks(client: Any) -> int:
     return int(client.info("commandstats").get("cmdstat_xrevrange", {}).get("calls", 0))
 
 
-def test_nobody_looks_once_the_browser_has_left(watched: Gateway, redis_client: Any) -> None:
-    answer = stream(watched)
-    seen, deadline = looks(redis_client), time.monotonic() + PATIENCE_SECONDS
-    while looks(redis_client) == seen:
+def test_nobody_looks_once_the_browser_has_left(watched: Gateway) -> None:
+    answer, client = stream(watched), watched.services.scripts.client
+    seen, deadline = looks(client), time.monotonic() + PATIENCE_SECONDS
+    while looks(client) == seen:
         assert time.monotonic() < deadline, "nobody looks"
         time.sleep(0.1)
 
     answer.close()
 
     while time.monotonic() < deadline:
-        seen = looks(redis_client)
+        seen = looks(client)
         time.sleep(LOOKS)
-        if looks(redis_client) == seen:
+        if looks(client) == seen:
             return
     pytest.fail("somebody looks still")
 

@@ -26,6 +26,7 @@ from app.pool.account import WIRES, Account
 from app.stores import keys
 from app.wiring import Services, build
 from tests.support.ports import free_port
+from tests.support.redis import used_by_gateway
 
 ROOT = Path(__file__).parents[2]
 PATIENT = {"POOLGATE_STORE_TIMEOUT_MS": "5000"}  # a busy machine is not the fault that is looked for
@@ -149,14 +150,15 @@ def running_gateway(
     }
     services = build(Settings.from_environment(environ | PATIENT))
     command = [*inside, sys.executable, "-m", "gunicorn", app]
-    process = subprocess.Popen(command, cwd=ROOT, env=environ, stderr=stderr)
-    try:
-        url = f"http://{host}:{port}"
-        _await_ready(url, process)
-        yield Gateway(url, services, process)
-    finally:
-        process.terminate()
-        process.wait(40)
+    with used_by_gateway(redis_url):
+        process = subprocess.Popen(command, cwd=ROOT, env=environ, stderr=stderr)
+        try:
+            url = f"http://{host}:{port}"
+            _await_ready(url, process)
+            yield Gateway(url, services, process)
+        finally:
+            process.terminate()
+            process.wait(40)
 
 
 def _await_ready(url: str, process: subprocess.Popen[bytes]) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from app.stores import embedded
 from tests.support.processes import eventually, with_argument
 
+_used_by_gateways: list[str] = []  # the Redis of each gateway that this test process runs
+
 
 @contextmanager
 def short_folder() -> Iterator[Path]:
@@ -30,3 +32,18 @@ def private_redis() -> Iterator[str]:
     with short_folder() as home:
         yield embedded.ensure(home, os.environ.get("REDIS_SERVER", ""))
         embedded.leave(home)
+
+
+@contextmanager
+def used_by_gateway(redis_url: str) -> Iterator[None]:
+    """Mark a server as one to which a running gateway writes at any moment."""
+    _used_by_gateways.append(redis_url)
+    try:
+        yield
+    finally:
+        _used_by_gateways.remove(redis_url)
+
+
+def assert_no_gateway_uses(redis_url: str) -> None:
+    """Fail if a gateway writes to the server that a test is about to empty and to compare."""
+    assert redis_url not in _used_by_gateways, "a gateway runs on this Redis: see `gateways_redis_url`"
