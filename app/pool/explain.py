@@ -25,6 +25,7 @@ FIGURES = (
 )
 
 Json = dict[str, Any]
+AHEAD_OF_ITS_GROUP, GROUP_WIDTH = 1e11, 1e12  # of scores; see policy.lua
 
 
 def explain(client: Any, pool: str, request_id: str, *, entry_id: str = "", most: int | None = None) -> Json:
@@ -185,8 +186,9 @@ def _choice(note: Json, tries: list[Json], names: dict[str, str]) -> Json:
     def account(account_id: str) -> Json:
         return {"id": account_id, "name": names.get(account_id)}
 
-    seen = note.get("seen") or ()
-    chosen_score = next((score for one, score, _ in seen if one == note["chosen"]), None)
+    seen = [(one, *_shown(score, why, note), score) for one, score, why in note.get("seen") or ()]
+    chosen_score = next((score for one, *_, score in seen if one == note["chosen"]), None)
+    tested = chosen_score is not None and _is_test(chosen_score, note)
     choice = {
         "attempt": note["attempt"],
         "at": note["now"] / 1000,
@@ -197,10 +199,10 @@ def _choice(note: Json, tries: list[Json], names: dict[str, str]) -> Json:
         "candidates": [
             {
                 "account": account(one),
-                "score": None if score is False else score,
+                "score": shown,
                 "why": sentences.candidate(one == note["chosen"], why, score or None, chosen_score),
             }
-            for one, score, why in seen
+            for one, shown, why, score in seen
         ],
         "out": [
             {
@@ -213,4 +215,19 @@ def _choice(note: Json, tries: list[Json], names: dict[str, str]) -> Json:
         ],
         "tries": [{name: value for name, value in one.items() if name != "account"} for one in tries],
     }
-    return choice | {"why": sentences.selection(choice) if choice["account"] else "no account was available"}
+    if not choice["account"]:
+        return choice | {"why": "no account was available"}
+    return choice | {"why": sentences.selection(choice, tested=tested)}
+
+
+def _shown(score: Any, why: str, note: Json) -> tuple[float | None, str]:
+    """Return a candidate's score, None where it was not compared, and why it was not chosen."""
+    if score is False:
+        return None, why
+    return (None, why or "being tested") if _is_test(score, note) else (score, why)
+
+
+def _is_test(score: float, note: Json) -> bool:
+    """Return whether *score* is that of an account whose test was due. Source: `score` in policy.lua."""
+    group = score + AHEAD_OF_ITS_GROUP
+    return group == 0 or (note.get("policy") == "ordered" and group % GROUP_WIDTH == 0)

@@ -12,6 +12,7 @@ Json = Mapping[str, Any]
 SELECTED_BY = {
     "policy": "lowest score of the policy '{policy}'",
     "affinity": "session affinity: it served this conversation before",
+    "test": "it was due to be tested again, and goes first",
     "asked again": "tried again, because no other account was left",
 }
 FAILURES = {
@@ -78,9 +79,10 @@ def charged(usage: Json) -> str:
     )
 
 
-def selection(choice: Json) -> str:
-    """Return why an account was chosen and how busy it was; of a choice with an account."""
-    known = SELECTED_BY.get(choice["by"] or "", str(choice["by"] or "")).format(policy=choice["policy"])
+def selection(choice: Json, *, tested: bool = False) -> str:
+    """Return why an account was chosen and how busy it was; *tested*: its test was due."""
+    by = "test" if tested and choice["by"] == "policy" else choice["by"] or ""
+    known = SELECTED_BY.get(by, str(by)).format(policy=choice["policy"])
     load = f"{choice['in_flight']} of {choice['cap']} parallel requests"
     if choice["spare"] is None or choice["spare"] >= 1:
         return f"{known}; {load}"

@@ -26,9 +26,10 @@ def attempt_figures(row: dict[str, Any]) -> dict[str, Counter[str]]:
         figures[EXTRA] += 1
         if "failure" in attempt:
             figures[OF_FAILURE + attempt["failure"]] += 1
-            if attempt.get("scope") != "request":
+            rescued = answered and attempt["account"] != last["account"]
+            if rescued or attempt.get("scope") != "request":
                 figures[FAILED] += 1
-                figures[RESCUES] += int(answered and attempt["account"] != last["account"])
+                figures[RESCUES] += int(rescued)
     if row["account"] in found:
         found[row["account"]][EXTRA] -= 1
     return found

@@ -26,6 +26,9 @@ def absence(reply: dict[str, Any], native_field: str | None = None) -> GatewayEr
         model = reply.get("model", "")
         message = f"The model '{model}' does not exist, or no account of this pool may use it"
         return ModelNotFound(message, param="model")
+    if not reply["offered"]:  # other accounts have it: not of the kind, or not for the key, that was named
+        message = f"No account that may serve this request offers the model '{reply.get('model', '')}'"
+        return ModelNotFound(message, param="model")
     if spent := pool_spent(reply):
         return spent
     return _unavailable(reply, able)

@@ -84,7 +84,7 @@ class TestNames:
     def test_a_provider_that_is_not_there(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         pool.account("gpu", upstream.base_url(), kind="compatible")
 
-        assert pool.post(PATH, {**CHAT, "model": "openai/m"}, pool.key()).status_code == 503
+        assert pool.post(PATH, {**CHAT, "model": "openai/m"}, pool.key()).status_code == 404
 
     def test_fallbacks_are_named_alike(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         pool.account("east", upstream.base_url("east"))

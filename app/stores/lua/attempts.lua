@@ -4,7 +4,8 @@
 -- it has under each account as well: extra_attempts (attempts less requests counted there),
 -- failed_attempts, rescues (of them, those after which another account answered) and failed:<failure>.
 -- The fields attempts, failed_attempts, rescues and failed:<failure> of an account are its totals.
--- A failure that is the request's own fault has its failed:<failure>, and is no failed attempt.
+-- A failure that is the request's own fault has its failed:<failure>, and is no failed attempt, unless
+-- another account then answered the same request: it was not the request's.
 -- A row whose attempts are in the roll-ups is marked `attempts_counted`. See app/quotas/attempts.py.
 
 local function check_attempts(attempts)
@@ -15,8 +16,6 @@ local function check_attempts(attempts)
     end
   end
 end
-
-local function is_failed(attempt) return attempt.failure and attempt.scope ~= 'request' end
 
 -- Returns {account id -> {figure -> amount}}, with `attempts`, of a row.
 local function attempts_by_account(row)
@@ -31,9 +30,10 @@ local function attempts_by_account(row)
       local failed = 'failed:' .. attempt.failure
       figures[failed] = (figures[failed] or 0) + 1
     end
-    if is_failed(attempt) then
+    local rescued = attempt.failure and answered and attempt.account ~= last.account
+    if rescued or attempt.failure and attempt.scope ~= 'request' then
       figures.failed_attempts = (figures.failed_attempts or 0) + 1
-      if answered and attempt.account ~= last.account then figures.rescues = (figures.rescues or 0) + 1 end
+      if rescued then figures.rescues = (figures.rescues or 0) + 1 end
     end
   end
   return found

@@ -210,3 +210,24 @@ def test_conversation_that_moved(store: StoreOfTest, happened: Any, why: str) ->
     home = choice["candidates"][0]
     assert (home["account"]["id"], home["score"]) == ("a", None)
     assert home["why"] == f"its conversation, but {why}"
+
+
+@pytest.mark.parametrize("policy", ["balanced", "ordered"])
+def test_an_account_whose_test_was_due(store: StoreOfTest, policy: str) -> None:
+    """It goes first in its group, whatever its numbers are: no score is shown for it."""
+    store.account("a", group=1)
+    store.account("b", group=1)
+    store.set_state("c", "paused")
+    store.policy(policy)
+    for name in ("a", "b"):
+        store.settle(
+            store.admit(pin=name)["id"], {"state": "window_spent", "reason": "x", "wait_ms": 600_000}
+        )
+    store.advance(30_000)
+
+    store.admit("r1")
+
+    (choice,) = told(store, "r1")["choices"]
+    assert [each["score"] for each in choice["candidates"]] == [None] * len(choice["candidates"])
+    assert choice["candidates"][0]["why"] in ("chosen", "being tested")
+    assert choice["why"] == "it was due to be tested again, and goes first; 1 of 1 parallel requests"

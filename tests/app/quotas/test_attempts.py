@@ -180,3 +180,13 @@ def test_series_by_account(redis_client: Any) -> None:
         names = ("requests", "attempts", "failed_attempts", "rescues")
         assert [found["a"][name] for name in names] == [0, 2, 2, 2]
         assert [found["b"][name] for name in names] == [1, 1, 0, 0]
+
+
+def test_what_another_account_answered_was_no_fault_of_the_request(store: StoreOfTest) -> None:
+    """An account that lacks the endpoint, a parameter or patience is seen, where another one has it."""
+    settle(store, [failed("a", "endpoint_missing", "request"), failed("a", "slow", "request"), fine("b")])
+
+    figures = totals(store, "a")
+
+    assert (figures["attempts"], figures["failed_attempts"], figures["rescues"]) == (2, 2, 2)
+    assert Verification(store.client, POOL).differences() == []

@@ -124,3 +124,17 @@ class TestModels:
 
         error = error_of(store)
         assert (error.status, error.code, error.retry_after_seconds) == (503, "no_accounts", 4)
+
+
+@pytest.mark.parametrize("more", [{"kinds": "openai"}, {"key": "bound"}])
+def test_a_model_that_only_other_accounts_have(store: StoreOfTest, more: dict[str, Any]) -> None:
+    """Not of the kind that the request names, or not for its key: trying again would not help."""
+    store.account("d", kind="compatible", models=("only-d",))
+    store.key("bound", accounts=("a",))
+    for name in "abc":
+        store.account(name, models=("m",))
+
+    error = error_of(store, model="only-d", **more)
+
+    assert isinstance(error, ModelNotFound)
+    assert error.message == "No account that may serve this request offers the model 'only-d'"
