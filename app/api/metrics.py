@@ -53,7 +53,7 @@ _ended = cache(Counter("poolgate_requests", "Requests that ended.", ["endpoint",
 _seconds = cache(_histogram("poolgate_request_seconds", "From head to last byte.").labels)
 _first = cache(_histogram("poolgate_first_event_seconds", "From request to first event.").labels)
 _attempts = cache(Counter("poolgate_upstream_attempts", "Attempts at accounts.", ["outcome"]).labels)
-_refused = cache(Counter("poolgate_refusals", "Errors told by a status.", ["code"]).labels)
+_refused = cache(Counter("poolgate_refusals", "Error responses by code.", ["code"]).labels)
 _tokens = cache(Counter("poolgate_tokens", "Tokens that requests used.", ["what"]).labels)
 
 # The first value of a kind opens that kind's file of this process, which may not be possible later.
