@@ -29,7 +29,11 @@ if ask.at_bound and r then
   for _, figure in ipairs(CHARGED) do row[figure] = bound[figure] end
   row.charges = bound.charges
 end
-if r and r.account ~= '' and ask.mark then apply_mark(r.account, ask.mark, now, policy) end
+-- A worker that lost the reply to a report does not know of the account that was chosen there: its mark is of the
+-- last account that it tried.
+local tried_last = row.attempts and row.attempts[#row.attempts]
+local marked = not tried_last or (r and tried_last.account == r.account)
+if r and r.account ~= '' and marked and ask.mark then apply_mark(r.account, ask.mark, now, policy) end
 if r and r.expired then
   local charged = expired_row(ask.id, r)
   settle_holds(cjson.decode(r.holds), row, charges_of(r), now, true)

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 
 from app.stores import keys
 from app.stores.client import make_client
-from tests.support.model import CHARGED, FIGURES, Account, Model
+from tests.support.model import CHARGED, FIGURES, Account, Model, Request
 from tests.support.store import START_MS, TTL_MS, StoreOfTest, limit
 
 HOUR_MS = 3_600_000
@@ -198,7 +198,7 @@ class StoreMachine(RuleBasedStateMachine):
         own = shares_of(request.bounds or {}, share, beyond)
         figures = {name: own[name] + sum(each[name] for each in request.charges) for name in FIGURES}
         who = {"key": request.key, "account": request.account, "model": request.model}
-        row = self.store.row(request_id, **who, **figures, attempts=request.charges)
+        row = self.store.row(request_id, **who, **figures, attempts=attempts_of(request))
         self.rows[request_id] = row
         self._settle(request_id, row, mark, at_bound=at_bound)
         return request_id
@@ -352,7 +352,7 @@ class StoreMachine(RuleBasedStateMachine):
         """When all have settled nothing is left of them."""
         for request_id, request in list(self.model.requests.items()):
             who = {"key": request.key, "account": request.account, "model": request.model}
-            row = self.store.row(request_id, **who, attempts=request.charges)
+            row = self.store.row(request_id, **who, attempts=attempts_of(request))
             figures = {name: 1 + sum(each[name] for each in request.charges) for name in FIGURES}
             self._settle(request_id, row | figures, {})
         assert (self.store.leases(), self.store.names("r:*")) == ({}, set())
@@ -362,6 +362,11 @@ class StoreMachine(RuleBasedStateMachine):
         for name in self.model.accounts:
             assert self.store.in_flight(name) == 0
         self.store.client.close()
+
+
+def attempts_of(request: Request) -> list[dict[str, Any]]:
+    """Return the attempts of its row: those that were charged, and the one that runs."""
+    return [*request.charges, *([{"account": request.account}] if request.account else [])]
 
 
 def shares_of(bounds: Mapping[str, int], estimated: float, beyond: float) -> dict[str, int]:
@@ -376,7 +381,8 @@ def sums(rows: list[dict[str, Any]], start: Callable[[dict[str, Any]], int]) -> 
     totals: Tally[tuple[Any, str]] = Tally()
     for row in rows:
         corrects = row["source"] == "corrected"
-        attempts = [] if corrects else row.get("charges") or row.get("attempts") or []
+        found = [] if corrects else row.get("charges") or row.get("attempts") or []
+        attempts = [each for each in found if "input_tokens" in each]
 
         def add(account: str, name: str, amount: int, row: dict[str, Any] = row) -> None:
             totals[start(row) // 1000, f"{row['key']}|{account}|{row['model']}|{name}"] += amount

@@ -22,6 +22,10 @@ def store(store: StoreOfTest) -> StoreOfTest:
     return store
 
 
+def _figures(charge: dict[str, Any]) -> dict[str, int]:
+    return {name: amount for name, amount in charge.items() if name != "account"}
+
+
 @contextmanager
 def forgotten(store: StoreOfTest) -> Iterator[None]:
     """A failover to a replica that had seen nothing of what happens inside."""
@@ -53,6 +57,20 @@ class TestSettle:
         assert first
         assert store.settle(held["id"], output_tokens=60) == ""
         assert (len(store.rows()), store.counters("o"), store.in_flight("a")) == (1, counters, 0)
+
+    def test_after_a_report_whose_reply_was_lost(self, store: StoreOfTest) -> None:
+        """What one account did is no mark on the other, which the worker does not know to be chosen."""
+        store.account("b")
+        held = store.admit(pin="a")
+        dead = {"state": "credential_dead", "reason": "401", "wait_ms": 0, "retest_wait_ms": 0}
+        charge = {"account": "a", "input_tokens": 1, "output_tokens": 5}
+        assert store.report(held["id"], 1, dead, tried=["a"], charge=charge)["account"] == "b"
+
+        store.settle(held["id"], dead, account="a", status=502, attempts=[charge], **_figures(charge))
+
+        assert (store.state("a")["state"], store.state("b")["state"]) == ("credential_dead", "active")
+        assert (store.in_flight("a"), store.in_flight("b")) == (0, 0)
+        assert (store.counters("o")["s"], store.counters("o")["h"]) == (5, 0)
 
     def test_a_failover_forgets_the_last_ones(self, store: StoreOfTest) -> None:
         """Which ones is told, so that whoever settled them can do it again."""
