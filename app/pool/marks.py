@@ -17,6 +17,8 @@ from app.pool.verdicts import Verdict, judge
 from schemas.bounds import MAX_WAIT_SECONDS
 
 OK: dict[str, Any] = {"ok": True}
+# Codes that do not say why an account is out: none, or what stands in for one, or what some put everywhere.
+UNTELLING = (None, "", "invalid_request_error", "upstream_error")
 
 
 def mark_for(error: UpstreamError, model: str, now: float, *, kind: str = "") -> dict[str, Any]:
@@ -41,7 +43,7 @@ def mark_for(error: UpstreamError, model: str, now: float, *, kind: str = "") ->
     assert consequence.state is not None
     if verdict.seconds is None:
         wait_ms = 0
-    reason = f"{error.code or verdict.failure.value}"[:80]
+    reason = verdict.failure.value if error.code in UNTELLING else f"{error.code}"[:80]
     mark = {"state": consequence.state.value, "reason": reason, "wait_ms": wait_ms}
     # when a spent window is tested again is the store's to decide; a burst is over when it is over
     return mark if consequence.scope is Scope.WINDOW else mark | {"retest_wait_ms": wait_ms}

@@ -5,11 +5,13 @@ from __future__ import annotations
 from importlib import resources
 from typing import Any
 
+import orjson
 import pytest
 
 from app.errors import StreamIdleTimeout, UpstreamRejected, UpstreamTimeout
 from app.pool.failures import AccountState, ModelState
 from app.pool.marks import mark_for
+from app.streaming.failures import rejection_from_body
 
 NOW = 1_700_000_000.0
 
@@ -102,3 +104,18 @@ def test_scripts_know_each_state(names: Any) -> None:
     assert {
         name.value for name in names if f"'{name.value}'" not in text and f"{name.value} = " not in text
     } == set()
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "reason"),
+    [
+        (400, {"message": "API key not valid. Please pass a valid API key.", "code": 400}, "credential"),
+        (402, {"message": "Insufficient Balance", "code": "invalid_request_error"}, "window_spent"),
+        (401, {"message": "No.", "code": "token_expired"}, "token_expired"),
+    ],
+)
+def test_reason_says_why(status: int, error: dict[str, Any], reason: str) -> None:
+    """A code that servers put on everything does not tell an operator what is wrong."""
+    refused = rejection_from_body(status, orjson.dumps({"error": error}), {})
+
+    assert mark_for(refused, "m", 0.0)["reason"] == reason
