@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from flask import Response, g, request
+from flask import Response
 
 from app.api.hangup import Hangup
 from app.api.json import json_response
 from app.api.ratelimit import ratelimit_headers
-from app.api.services import services
+from app.api.services import noted, services, this_request
 from app.errors import ClientGone, GatewayError
 from app.pool.settings import settings_from
 from app.relay.answering import Answering
@@ -156,14 +156,14 @@ def answer(call: Call, shape: Shape | None = None) -> Response:
     except BaseException:
         exchange.close()
         raise
-    response.headers.update(told(exchange.answering))
+    response.headers.extend(told(exchange.answering))  # nothing else sets these
     return response
 
 
 def begun(call: Call, shape: Shape | None = None) -> Exchange:
     """Return the exchange that *call* begins; whoever asks for it closes it."""
-    sock: Any = request.environ.get("gunicorn.socket")
-    g.visit.answering = answering = services().answering(call)
+    sock: Any = this_request().environ.get("gunicorn.socket")
+    noted().visit.answering = answering = services().answering(call)
     return Exchange(
         answering,
         answering.events(),

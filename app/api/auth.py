@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from flask import g, request
+from flask import request
 
-from app.api.services import services
+from app.api.services import noted, services, this_request
 from app.errors import InvalidApiKey
 from app.quotas.api_keys import PREFIX, ApiKey
 
@@ -56,14 +56,14 @@ def presented_key() -> str:
 
 
 def caller() -> ApiKey:
-    key: ApiKey = g.api_key
+    key: ApiKey = noted().api_key
     return key
 
 
 def _authorization() -> tuple[str, str]:
-    scheme, _, presented = request.headers.get("Authorization", "").strip().partition(" ")
+    scheme, _, presented = this_request().headers.get("Authorization", "").strip().partition(" ")
     return scheme.lower(), presented
 
 
 def _enter(presented: str) -> None:
-    g.api_key = services().api_keys.authenticate(presented.strip())
+    noted().api_key = services().api_keys.authenticate(presented.strip())

@@ -28,8 +28,9 @@ _kept: dict[tuple[str, tuple[str, ...]], tuple[float, dict[str, str]]] = {}  # b
 def add_windows(response: Response) -> Response:
     """Add the headers to an answer for whoever has shown a key."""
     key = noted().get("api_key")
-    if key is not None and settings_from(key.settings).tells_windows:
-        response.headers.update(_headers_of(key.pool, key.accounts))
+    told = key is not None and settings_from(key.settings).tells_windows
+    if told and (headers := _headers_of(key.pool, key.accounts)):
+        response.headers.update(headers)
     return response
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import Flask, Request
 from flask.sessions import NullSession, SessionInterface
 from werkzeug.routing import MapAdapter
@@ -20,6 +23,10 @@ class _NoSessions(SessionInterface):
 class Gateway(Flask):
     request_class = GatewayRequest
     session_interface = _NoSessions()
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return *func* as it is: none is a coroutine, and Flask would find that out in every request."""
+        return func
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Match paths alone: to find out by which name we were called costs as much as matching."""

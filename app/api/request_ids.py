@@ -6,9 +6,9 @@ import re
 import secrets
 import uuid
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response
 
-from app.api.services import noted
+from app.api.services import noted, this_request
 
 _ACCEPTABLE = re.compile(r"[\x21-\x7e]{1,128}")  # printable, and short enough for a log line
 
@@ -24,9 +24,9 @@ def register(app: Flask) -> None:
 
 
 def _receive() -> None:
-    headers = request.headers
+    headers = this_request().headers
     given = headers.get("x-request-id") or headers.get("request-id") or ""
-    g.request_id = given if _ACCEPTABLE.fullmatch(given) else str(uuid.uuid4())
+    noted().request_id = given if _ACCEPTABLE.fullmatch(given) else str(uuid.uuid4())
 
 
 def _send(response: Response) -> Response:

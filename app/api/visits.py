@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response
 
 from app import descriptors
 from app.api import metrics
@@ -67,7 +67,7 @@ class Visit:
     def enter(self, tracing: Tracing | None) -> None:
         """Raises Overloaded."""
         if tracing is not None:
-            self.trace = tracing.begin(request.headers)
+            self.trace = tracing.begin(this_request().headers)
         self._room.enter(self._memory)
         self._entered = True
         metrics.OPEN.inc()
@@ -185,8 +185,8 @@ def register(app: Flask) -> None:
 
     def arrive() -> None:
         ours = services()
-        g.visit = visit = Visit(room, ours.refusal_log, ours.settings.slow_client_seconds)
-        if request.blueprint not in UNCOUNTED:
+        noted().visit = visit = Visit(room, ours.refusal_log, ours.settings.slow_client_seconds)
+        if this_request().blueprint not in UNCOUNTED:
             visit.enter(ours.tracing)
 
     def depart(response: Response) -> Response:
