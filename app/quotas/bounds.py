@@ -145,10 +145,14 @@ def bounds_of(
         most_input = None
     elif not media.bounded or any(body.get(name) for name in STORED):
         most_input = size.context
-    most_output, unenforced_output, sent_length = _most_output(surface, body, body_bytes, size)
+    requested, choices = length_bound(surface, body), _choices(body)
+    wrong_guess = body_bytes if body.get("prediction") else 0  # it is billed as output
+    enforced, sent_length = _longest_answer(surface, requested, size)
+    most_output = _of_all(enforced, choices, wrong_guess)
+    unenforced_output = _of_all(size.max_output, choices, wrong_guess)
     likely_input = text_bytes // BYTES_PER_TOKEN + media.likely_tokens + overhead
-    requested = (length_bound(surface, body) or LIKELY_OUTPUT_TOKENS) * _choices(body)
-    likely_output = min(LIKELY_OUTPUT_TOKENS, requested, most_output or LIKELY_OUTPUT_TOKENS)
+    likely_output = (requested or LIKELY_OUTPUT_TOKENS) * choices
+    likely_output = min(LIKELY_OUTPUT_TOKENS, likely_output, most_output or LIKELY_OUTPUT_TOKENS)
     tier = body.get("service_tier")
     return Bounds(
         _most(most_input, most_output, tier, price),
@@ -204,8 +208,12 @@ def _completion_tokens(body: dict[str, Any], most: int | None) -> int | None:
 
 def _choices(body: dict[str, Any]) -> int:
     """Return how many answers are produced, whether or not all of them are returned."""
-    counts = (body.get(name) for name in ("n", "best_of"))
-    return max((count for count in counts if type(count) is int and count > 0), default=1)
+    most = 1
+    for name in ("n", "best_of"):
+        count = body.get(name)
+        if type(count) is int and count > most:
+            most = count
+    return most
 
 
 def _runs_tools(body: dict[str, Any], tools: list[Any]) -> bool:
@@ -217,29 +225,23 @@ def _runs_tools(body: dict[str, Any], tools: list[Any]) -> bool:
     )
 
 
-def _most_output(
-    surface: str, body: dict[str, Any], body_bytes: int, size: ModelSize
-) -> tuple[int | None, int | None, int]:
+def _longest_answer(surface: str, requested: int | None, size: ModelSize) -> tuple[int | None, int]:
     """
-    Return the bounds of the output, enforced and not, and the length that has to be sent for the first.
+    Return the bound (tokens) of one answer where it is enforced, and the length that has to be sent for it.
 
     A length below what the Responses API takes is raised for accounts that speak only that.
     """
-    requested, sent_length = length_bound(surface, body), 0
-    enforced: int | None
     if requested is not None:
         longest = max(requested, LEAST_RESPONSES_LENGTH) if surface == "chat" else requested
-        enforced = min(longest, size.max_output or longest)
-    elif size.max_output is None and size.assumed_output and surface in LENGTH_FIELDS:
-        enforced = sent_length = size.assumed_output
-    else:
-        enforced = size.max_output
-    wrong_guess = body_bytes if body.get("prediction") else 0  # it is billed as output
+        return min(longest, size.max_output or longest), 0
+    if size.max_output is None and size.assumed_output and surface in LENGTH_FIELDS:
+        return size.assumed_output, size.assumed_output
+    return size.max_output, 0
 
-    def of_all(tokens: int | None) -> int | None:
-        return None if tokens is None else min(tokens * _choices(body) + wrong_guess, UNBELIEVABLE_TOKENS)
 
-    return of_all(enforced), of_all(size.max_output), sent_length
+def _of_all(tokens: int | None, choices: int, wrong_guess: int) -> int | None:
+    """Return the bound of *choices* answers of at most *tokens*, with a prediction that was of no use."""
+    return None if tokens is None else min(tokens * choices + wrong_guess, UNBELIEVABLE_TOKENS)
 
 
 def _repeated_bytes(body: dict[str, Any]) -> int:
@@ -265,13 +267,15 @@ def _most(
     input_tokens: int | None, output_tokens: int | None, tier: str | None, price: Price | None
 ) -> dict[str, int]:
     most = {}
-    if input_tokens is not None:
+    if input_tokens is not None and input_tokens < MOST_AMOUNT:
         most["input_tokens"] = input_tokens
-    if output_tokens is not None:
+    if output_tokens is not None and output_tokens < MOST_AMOUNT:
         most["output_tokens"] = output_tokens
     if price and input_tokens is not None and output_tokens is not None:
-        most["cost"] = price.most(input_tokens, output_tokens, tier)
-    return {what: amount for what, amount in most.items() if amount < MOST_AMOUNT}
+        cost = price.most(input_tokens, output_tokens, tier)
+        if cost < MOST_AMOUNT:
+            most["cost"] = cost
+    return most
 
 
 def _likely(input_tokens: int, output_tokens: int, tier: str | None, price: Price | None) -> dict[str, int]:

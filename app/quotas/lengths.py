@@ -27,8 +27,12 @@ LEAST_RESPONSES_LENGTH = 16  # tokens; the Responses API refuses less, so less i
 
 def requested_lengths(surface: str, body: Mapping[str, Any]) -> list[int]:
     """Return the lengths (tokens) that *body* asks for by names which *surface* honours, first name first."""
-    values = (body.get(name) for name in LENGTH_FIELDS.get(surface, ()))
-    return [value for value in values if type(value) is int and value > 0]
+    found = []
+    for name in LENGTH_FIELDS.get(surface, ()):
+        value = body.get(name)
+        if type(value) is int and value > 0:
+            found.append(value)
+    return found
 
 
 def length_bound(surface: str, body: Mapping[str, Any]) -> int | None:
@@ -37,7 +41,8 @@ def length_bound(surface: str, body: Mapping[str, Any]) -> int | None:
 
     Which of two names an upstream prefers is not known, so the larger one counts.
     """
-    return max(requested_lengths(surface, body), default=None)
+    lengths = requested_lengths(surface, body)
+    return max(lengths) if lengths else None
 
 
 def with_length(surface: str, body: dict[str, Any], kind: str, tokens: int) -> dict[str, Any]:

@@ -126,12 +126,13 @@ class Price:
         Where a request names no tier its account's settings may choose the dearest one, so only
         `default` and `flex` keep it from being billed as `priority`.
         """
-        kept = tier in ("default", "flex")
-        sold = [self._rates(name, input_tokens) for name in ((STANDARD,) if kept else (STANDARD, PRIORITY))]
-        return _micro_dollars(
-            input_tokens * max(rates.dearest_input for rates in sold)
-            + output_tokens * max(rates.dearest_output for rates in sold)
-        )
+        rates = self._rates(STANDARD, input_tokens)
+        dearest_input, dearest_output = rates.dearest_input, rates.dearest_output
+        if tier not in ("default", "flex") and PRIORITY in self.tiers:
+            rates = self._rates(PRIORITY, input_tokens)
+            dearest_input = max(dearest_input, rates.dearest_input)
+            dearest_output = max(dearest_output, rates.dearest_output)
+        return _micro_dollars(input_tokens * dearest_input + output_tokens * dearest_output)
 
     def _rates(self, tier: str, input_tokens: int) -> Rates:
         """A tier that the model is not sold in is the standard one."""

@@ -16,7 +16,14 @@ MAX_ATTEMPTS = 64  # of one request, in its row
 
 def bounded_row(row: dict[str, Any]) -> dict[str, Any]:
     """Return *row* with every text cut, every number clamped, and without what is neither."""
-    return {name: value for name, given in row.items() if (value := _bounded(given)) is not None}
+    found = {}
+    for name, value in row.items():
+        kind = type(value)
+        if (kind is int and -MAX_COST <= value <= MAX_COST) or (kind is str and len(value) <= MAX_TEXT_CHARS):
+            found[name] = value  # nearly all are
+        elif (bounded := _bounded(value)) is not None:
+            found[name] = bounded
+    return found
 
 
 def charged_at_bound(settlement: dict[str, Any]) -> dict[str, Any]:

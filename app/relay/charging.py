@@ -69,11 +69,13 @@ def may_have_billed(error: UpstreamError, attempt: OneAttempt, failure: Failure)
     return error.upstream_status is None and not refused
 
 
-def charge_of(attempt: OneAttempt, held: Mapping[str, int], read: int) -> Charge:
-    """Return what *attempt*, for which *held* is reserved, is charged; *read* is its estimated input."""
+def estimated_charge(attempt: OneAttempt, held: Mapping[str, int], read: int) -> Charge:
+    """
+    Return what *attempt*, whose usage was not reported, is charged.
+
+    *held* is what is reserved for it, *read* its estimated input.
+    """
     reader = attempt.reader
-    if reader.reported is not None:
-        return Charge(reader.reported)
     produced, counted_by = tokens_of(reader.output_bytes, reader.deltas)
     if reader.usage is not None:  # of the answer as far as it had come
         read, produced = reader.usage.input_tokens, max(produced, reader.usage.output_tokens)
@@ -115,18 +117,20 @@ def exceeded(attempt: OneAttempt, held: Mapping[str, int]) -> str | None:
     """
     if attempt.account.kind not in TRUSTED_KINDS:
         return None
-    found = _exceeded_output(attempt, held.get("output_tokens"))
     reported, allowed = attempt.reader.reported, held.get("input_tokens")
+    found = _exceeded_output(attempt, reported, held.get("output_tokens"))
     if not found and reported and allowed is not None and reported.input_tokens > allowed:
         found = {"allowed": allowed, "input_tokens": reported.input_tokens}
     return orjson.dumps({"model": attempt.call.model, **found}).decode() if found else None
 
 
-def _exceeded_output(attempt: OneAttempt, allowed: int | None) -> dict[str, Any]:
-    call, reported = attempt.call, attempt.reader.reported
-    if allowed is None or not (call.sent_length or length_bound(call.surface, call.body)):
+def _exceeded_output(attempt: OneAttempt, reported: Usage | None, allowed: int | None) -> dict[str, Any]:
+    if allowed is None:
         return {}
     billed = reported.output_tokens if reported else None
     if (billed is None or billed <= allowed) and not attempt.exceeds(allowed):
+        return {}
+    call = attempt.call
+    if not call.sent_length and not length_bound(call.surface, call.body):
         return {}
     return {"allowed": allowed, "output_tokens": billed}

@@ -13,7 +13,7 @@ from app.quotas.prices import Price, ceiling_cost
 from app.quotas.rows import bounded_row
 from app.quotas.tokens import BY_BYTES
 from app.relay.call import Call
-from app.relay.charging import Charge, charge_of, exceeded, may_have_billed
+from app.relay.charging import Charge, estimated_charge, exceeded, may_have_billed
 from app.relay.decisions import Action, Stage, decide
 from app.relay.manners import OneAttempt
 from app.streaming.events import Event
@@ -161,7 +161,7 @@ class Record:
                 own = {"counted_by": attempt["counted_by"], "unreported": "failed"} | own
         reported = "counted_by" not in own and (self._running or failed)
         told = {"source": "upstream"} if reported else {"source": "estimated", "counted_by": BY_BYTES}
-        return told | own | _summed([own, *failed])
+        return told | own | (_summed([own, *failed]) if failed else {})
 
     def _reason(self, attempt: OneAttempt) -> str:
         """Return why the usage of an attempt that did not fail is not known."""
@@ -182,17 +182,20 @@ class Record:
 
         Of one that failed before it produced anything the estimate is that nothing was read either.
         """
+        if (reported := attempt.reader.reported) is not None:
+            return Charge(reported)
         produced = attempt.reader.output_bytes
         reads = produced or (not failed and self.status in (200, CLIENT_CLOSED))
-        return charge_of(attempt, self.held, self._read() if reads else 0)
+        return estimated_charge(attempt, self.held, self._read() if reads else 0)
 
     def _figures(self, attempt: OneAttempt, charge: Charge) -> dict[str, Any]:
         """Return the figures of a ledger row that *charge* comes to."""
         tier = attempt.reader.service_tier or attempt.call.body.get("service_tier")
-        figures = {name: getattr(charge.usage, name) for name in FIGURES}
-        told = {name: value for name, value in figures.items() if value is not None}
-        told |= {"tier": tier} if tier else {}
-        told |= self._cost(attempt, charge.usage, tier)
+        usage = charge.usage
+        told: dict[str, Any] = {name: n for name in FIGURES if (n := getattr(usage, name)) is not None}
+        if tier:
+            told["tier"] = tier
+        told |= self._cost(attempt, usage, tier)
         if charge.most is None:
             return told
         most_input, most_output = charge.most

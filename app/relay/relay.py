@@ -111,7 +111,8 @@ class Relay:
                     record.first_ms = 0
                     yield record.stored
                 else:
-                    yield from self._route(call, record, ask, manner, fit, context).events(choice)
+                    route = self._route(call, record, ask, manner, fit, context, strict=strict)
+                    yield from route.events(choice)
             record.finished()
         except GeneratorExit:
             record.client_left()
@@ -200,6 +201,8 @@ class Relay:
         manner: Manner,
         fit: Fit,
         context: RequestContext,
+        *,
+        strict: bool,
     ) -> Route:
         limits = manner.patient(self._limits(call))
         budget = self._retry_budgets.of(call.key.pool)
@@ -208,7 +211,7 @@ class Relay:
 
         def begin(choice: dict[str, Any], resumed: Resumed | None) -> OneAttempt:
             account = self._accounts.get(call.key.pool, choice["account"], choice["version"])
-            bounded = not choice.get("unenforced") and is_counted_strictly(call.key.limits)
+            bounded = strict and not choice.get("unenforced")
             call.most_output = record.bounds.most.get("output_tokens") if bounded else None
             own = limits if resumed is None else shortened(limits)
             patience = self._patience(call, fit, record, account, own, context)
