@@ -82,6 +82,10 @@ class AccountInput(AdminSchema):
     @validates_schema
     def check_together(self, account: dict[str, Any], **_: Any) -> None:
         kind = account.get("kind")
+        if any("*" in model for model in account.get("models", ())):
+            raise ValidationError(
+                "must be names, not patterns: an upstream has no model of that name", "models"
+            )
         if kind == "compatible" and "base_url" not in account:
             raise ValidationError("is required for a compatible account", "base_url")
         if kind == "chatgpt" and "chat" in account.get("wires", ()):

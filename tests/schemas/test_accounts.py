@@ -36,7 +36,7 @@ class TestFields:
         [
             ("name", ["", "a b", None]),
             ("kind", ["", "demo", "OpenAI", 5, None]),
-            ("models", ["gpt", [5], [""]]),
+            ("models", ["gpt", [5], [""], ["gpt-*"], ["*"]]),
             ("weight", [0, -1, 1001, 1.5, "1", True]),
             ("cap", [0, 100_001, "1", True]),
             ("group", [-1, 100, True]),
