@@ -36,7 +36,7 @@ LEFT_OUT = (  # indexes, claims, caches, who is signed in, and what a restore th
         "lacks:",
     ),
     "overloaded",  # of earlier versions
-    *("look:", "aff:", "ans:", "done:", "ses:", "op-ses:", "try:", "start", "audit-open", "flow:"),
+    *("look:", "aff:", "absent:", "ans:", "done:", "ses:", "op-ses:", "try:", "start", "audit-open", "flow:"),
     *("rolls:", "rollnames:", "sum:", "refused-batch:"),
     *("restore:", "restore-old:", "restore-by"),
 )

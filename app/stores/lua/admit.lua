@@ -58,9 +58,8 @@ if not id then
     ask.enforcing_only = nil
     if pick(ask, now, policy, {}) then return cjson.encode(larger) end
   end
-  local none = absence(ask, now)
+  local none = absence_and_prospects(ask, now)
   none.seen = seen
-  none.rest_ms, none.busy = prospects(ask, now)
   return cjson.encode(none)
 end
 

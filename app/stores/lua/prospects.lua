@@ -1,35 +1,65 @@
 -- What a refused request may hope for within seconds: an account that could serve it comes back, or a
 -- busy one is done with another request.
 
-local MOST_EXAMINED = 200 -- accounts of one pool, so that a refusal stays cheap
-local BRIEF = { burst_limited = true, suspected = true } -- states that end by themselves, at a known time
+local absence_and_prospects
 
--- Returns when the first account that could serve *ask* is over its rest (in ms from now; nil: none is
--- known), and how many that could are active but at their cap or being tested after a brief rest.
-local function prospects(ask, now)
-  local offers, soonest, busy = offers_for(ask), nil, 0
-  local pin = pinned_to(ask)
-  local ids = pin ~= '' and { pin } or redis.call('HVALS', NAMES)
-  local function rests_until(due)
-    due = tonumber(due)
-    if due and due > now and due < math.huge and (not soonest or due < soonest) then soonest = due end
-  end
-  for i = 1, math.min(#ids, MOST_EXAMINED) do
-    local id = ids[i]
-    local offer, state, probe = unpack(redis.call('HMGET', account_key(id), 'offer', 'state', 'probe'))
-    if offer and offers[offer] and (not ask.allowed or ask.allowed[id]) then
-      local why, over = model_rest(id, ask.model, now)
-      if why == 'missing' then -- no wait gives it the model
-      elseif BRIEF[state] then
-        rests_until(redis.call('ZSCORE', OUT, id))
-      elseif state == 'active' then
-        if why then
-          rests_until(over)
-        elseif not probe or probe == '0' or BRIEF[probe] then
-          busy = busy + 1
+do -- Lua takes no more than 200 local names in one script
+  local MOST_EXAMINED = 200 -- accounts of one pool, so that a refusal stays cheap
+  local EXAMINED_EACH_TIME = 32 -- accounts of a pool whose every refusal examines them; larger pools reuse the last result
+  local RESULT_MS = 250 -- for so long
+  local BRIEF = { burst_limited = true, suspected = true } -- states that end by themselves, at a known time
+
+  -- Returns when the first account that could serve *ask* is over its rest (in ms from now; nil: none is
+  -- known), and how many that could are active but at their cap or being tested after a brief rest.
+  local function prospects(ask, now)
+    local offers, soonest, busy = offers_for(ask), nil, 0
+    local pin = pinned_to(ask)
+    local ids = pin ~= '' and { pin } or redis.call('HVALS', NAMES)
+    local function rests_until(due)
+      due = tonumber(due)
+      if due and due > now and due < math.huge and (not soonest or due < soonest) then soonest = due end
+    end
+    for i = 1, math.min(#ids, MOST_EXAMINED) do
+      local id = ids[i]
+      local offer, state, probe = unpack(redis.call('HMGET', account_key(id), 'offer', 'state', 'probe'))
+      if offer and offers[offer] and (not ask.allowed or ask.allowed[id]) then
+        local why, over = model_rest(id, ask.model, now)
+        if why == 'missing' then -- no wait gives it the model
+        elseif BRIEF[state] then
+          rests_until(redis.call('ZSCORE', OUT, id))
+        elseif state == 'active' then
+          if why then
+            rests_until(over)
+          elseif not probe or probe == '0' or BRIEF[probe] then
+            busy = busy + 1
+          end
         end
       end
     end
+    return soonest and soonest - now, busy
   end
-  return soonest and soonest - now, busy
+
+  -- Returns what *absence* and *prospects* say. A refusal of a large pool costs the same however many accounts it has:
+  -- in a storm of them the accounts are examined a few times a second, and the waits are counted down in between.
+  function absence_and_prospects(ask, now)
+    local key
+    if redis.call('HLEN', NAMES) > EXAMINED_EACH_TIME then
+      key = absence_key(redis.sha1hex(cjson.encode({ ask.model, ask.wire, ask.kinds or '', ask.pin, ask.ownership or '',
+        ask.unfit_kinds or {}, ask.demo or false, ask.enforcing_only or false, ask.allowed and ask.key or '' })))
+      local stored = redis.call('GET', key)
+      local none = stored and cjson.decode(stored)
+      if none and now - none.now < RESULT_MS then
+        local passed = math.max(0, now - none.now)
+        for _, wait in ipairs({ 'wait_ms', 'rest_ms' }) do
+          if none[wait] then none[wait] = math.max(0, none[wait] - passed) end
+        end
+        none.now = now
+        return none
+      end
+    end
+    local none = absence(ask, now)
+    none.rest_ms, none.busy = prospects(ask, now)
+    if key then redis.call('SET', key, cjson.encode(none), 'PX', RESULT_MS) end
+    return none
+  end
 end

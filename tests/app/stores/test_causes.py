@@ -16,7 +16,7 @@ from app.stores.client import unavailable
 
 
 def from_(error: Exception) -> StoreUnavailable:
-    failure = unavailable()
+    failure = unavailable(error)
     failure.__cause__ = error
     return failure
 

@@ -163,7 +163,7 @@ def check(world: World) -> None:
     model = world.model
     running = [request for request in model.requests.values() if not request.expired]
     tokens, parallel = model.counters.get("t"), model.counters.get("p")
-    booked = sum(output for _, _, _, output, _ in model.rows)
+    booked = sum(output for _, _, _, output, *_ in model.rows)
     for name, account in model.accounts.items():
         assert account.in_flight == sum(request.account == name for request in running)
     if tokens and parallel:
@@ -179,7 +179,7 @@ def check(world: World) -> None:
 
 def check_books(world: World, id: str, worker: Worker) -> None:
     """One row for each request that is over, and one more where the first was a guess."""
-    booked = {source: output for row, source, _, output, _ in world.model.rows if row == id}
+    booked = {source: output for row, source, _, output, *_ in world.model.rows if row == id}
     assert len(booked) == sum(row == id for row, *_ in world.model.rows)
     assert sum(booked.values()) in (0, USED, BOUND)
     assert booked.keys() in ({}.keys(), {"upstream"}, {"estimated"}, {"estimated", "corrected"})
