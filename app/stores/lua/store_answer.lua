@@ -1,23 +1,53 @@
--- Store an answer that its key may be given again; the key's oldest make room where all take too much.
+-- Store an answer that its key may be given again; the oldest make room where all take too much.
 -- KEYS[1]  root of the pool
--- ARGV[1]  JSON {key, digest, ttl_ms, max_answers, max_bytes}
+-- ARGV[1]  JSON {key, digest, ttl_ms, max_answers, max_bytes, max_pool_bytes}: the first two bounds are of the
+--          key, the third of all keys of the pool
 -- ARGV[2]  the sealed answer, of max_bytes at most
--- Returns  how many answers were evicted.
+-- Returns  how many answers were evicted; where MAX_EVICTIONS of the pool did not make room, none is stored.
 -- ans:of:<key> is a hash: digest -> "<stored at ms> <expires at ms> <bytes>".
--- Invariant: the answers of a key are max_answers at most, and max_bytes together.
+-- Invariant: the answers of a key are max_answers at most, and max_bytes together; those of the pool are
+-- max_pool_bytes together. One that has expired counts for the pool until its key stores another, or it is the
+-- pool's oldest.
+local ANSWERS = root .. 'ans:pool' -- zset: JSON [key, digest, bytes] of a stored answer -> when it was stored, Unix ms
+local ANSWERS_BYTES = root .. 'ans:bytes' -- what those take together, with ANSWER_OVERHEAD for each
+local MAX_EVICTIONS = 1000 -- of one call: some milliseconds
+local ANSWER_OVERHEAD = 512 -- bytes that Redis needs besides an answer's own: names and entries
+
 local ask, now = cjson.decode(ARGV[1]), clock()
-check(ask, { key = 'text', digest = 'text', ttl_ms = 'count', max_answers = 'count', max_bytes = 'count' })
+check(ask, { key = 'text', digest = 'text', ttl_ms = 'count', max_answers = 'count', max_bytes = 'count',
+  max_pool_bytes = 'count' })
 local text = ARGV[2]
-if type(text) ~= 'string' or #text > ask.max_bytes then refuse('the answer') end
+if type(text) ~= 'string' or #text > ask.max_bytes or #text + ANSWER_OVERHEAD > ask.max_pool_bytes then
+  refuse('the answer')
+end
 if ask.ttl_ms < 1 or ask.max_answers < 1 then refuse('ttl_ms') end
 
-local index = answers_key(ask.key)
+local function total_of_pool()
+  local known = tonumber(redis.call('GET', ANSWERS_BYTES) or nil)
+  if known and redis.call('EXISTS', ANSWERS) == 1 then return known end
+  local total = 0
+  for _, member in ipairs(redis.call('ZRANGE', ANSWERS, 0, -1)) do
+    total = total + cjson.decode(member)[3] + ANSWER_OVERHEAD
+  end
+  return total
+end
+
+local index, total = answers_key(ask.key), total_of_pool()
+
+local function forget(key, digest, size)
+  redis.call('HDEL', answers_key(key), digest)
+  redis.call('DEL', answer_key(digest))
+  if redis.call('ZREM', ANSWERS, cjson.encode({ key, digest, size })) == 1 then
+    total = total - size - ANSWER_OVERHEAD
+  end
+end
+
 local flat, present, bytes = redis.call('HGETALL', index), {}, #text
 for i = 1, #flat, 2 do
   local stored, expires, size = string.match(flat[i + 1], '^(%d+) (%d+) (%d+)$')
   stored, expires, size = tonumber(stored) or 0, tonumber(expires) or 0, tonumber(size) or 0
   if flat[i] == ask.digest or expires <= now then
-    redis.call('HDEL', index, flat[i])
+    forget(ask.key, flat[i], size)
   else
     bytes = bytes + size
     present[#present + 1] = { digest = flat[i], stored = stored, bytes = size }
@@ -33,10 +63,24 @@ while #present - evicted >= ask.max_answers or bytes > ask.max_bytes do
   local oldest = present[evicted]
   if not oldest then break end
   bytes = bytes - oldest.bytes
-  redis.call('HDEL', index, oldest.digest)
-  redis.call('DEL', answer_key(oldest.digest))
+  forget(ask.key, oldest.digest, oldest.bytes)
 end
-redis.call('SET', answer_key(ask.digest), text, 'PX', ask.ttl_ms)
-redis.call('HSET', index, ask.digest, string.format('%.0f %.0f %d', now, now + ask.ttl_ms, #text))
-if redis.call('PTTL', index) < ask.ttl_ms then redis.call('PEXPIRE', index, ask.ttl_ms) end
-return evicted
+
+local of_pool, needed = 0, #text + ANSWER_OVERHEAD
+while total + needed > ask.max_pool_bytes and of_pool < MAX_EVICTIONS do
+  local oldest = redis.call('ZRANGE', ANSWERS, 0, 0)[1]
+  if not oldest then break end
+  forget(unpack(cjson.decode(oldest)))
+  of_pool = of_pool + 1
+end
+if total + needed <= ask.max_pool_bytes then
+  redis.call('SET', answer_key(ask.digest), text, 'PX', ask.ttl_ms)
+  redis.call('HSET', index, ask.digest, string.format('%.0f %.0f %d', now, now + ask.ttl_ms, #text))
+  if redis.call('PTTL', index) < ask.ttl_ms then redis.call('PEXPIRE', index, ask.ttl_ms) end
+  redis.call('ZADD', ANSWERS, now, cjson.encode({ ask.key, ask.digest, #text }))
+  if redis.call('PTTL', ANSWERS) < ask.ttl_ms then redis.call('PEXPIRE', ANSWERS, ask.ttl_ms) end
+  total = total + needed
+end
+local left_ms = redis.call('PTTL', ANSWERS)
+if left_ms > 0 then redis.call('SET', ANSWERS_BYTES, string.format('%.0f', total), 'PX', left_ms) end
+return evicted + of_pool

@@ -101,6 +101,66 @@ class TestRoom:
         assert 5_000 < redis_client.pttl(keys.answers("p", "k")) <= 60_000
 
 
+class TestRoomOfAPool:
+    """What all keys of a pool store is bounded in bytes; the oldest of them makes room, whoever has it."""
+
+    @pytest.fixture(autouse=True)
+    def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Sealing 200 characters takes 356 bytes, and each answer counts 512 more: room for three."""
+        monkeypatch.setattr(answers, "MAX_POOL_BYTES", 3 * (356 + 512))
+
+    def put(self, store: AnswerStore, *places: str, seconds: float = 60) -> None:
+        """Store an answer at each place, a key and a digest."""
+        for key, digest in places:
+            store.put("p", key, digest, "x" * 200, seconds)
+            time.sleep(0.002)  # the store's clock tells which is older
+
+    def stored(self, store: AnswerStore, digests: str) -> str:
+        return "".join(digest for digest in digests if store.get("p", digest) is not None)
+
+    def test_at_the_bound_and_past_it(self, store: AnswerStore, redis_client: Any) -> None:
+        self.put(store, "ka", "lb", "mc")
+        assert self.stored(store, "abcd") == "abc"
+        self.put(store, "nd")
+        assert self.stored(store, "abcd") == "bcd"
+        assert redis_client.hkeys(keys.answers("p", "k")) == []
+
+    def test_another_pool_has_its_own(self, store: AnswerStore) -> None:
+        self.put(store, "ka", "lb", "mc")
+        store.put("q", "k", "d", "x" * 200, 60)
+        assert self.stored(store, "abc") == "abc"
+
+    def test_one_that_is_stored_again_counts_once(self, store: AnswerStore) -> None:
+        self.put(store, "ka", "lb", "mc", "mc", "mc", "ka")
+        assert self.stored(store, "abc") == "abc"
+        self.put(store, "nd")
+        assert self.stored(store, "abcd") == "acd"
+
+    def test_one_that_its_key_evicted_takes_none(
+        self, store: AnswerStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(answers, "MAX_ANSWERS", 1)
+        self.put(store, "ka", "kb", "kc", "kd", "le", "mf")
+        assert self.stored(store, "abcdef") == "def"
+
+    def test_the_total_is_counted_again_where_it_is_lost(self, store: AnswerStore, redis_client: Any) -> None:
+        self.put(store, "ka", "lb", "mc")
+        redis_client.delete(keys.root("p") + "ans:bytes")
+        self.put(store, "nd")
+        assert self.stored(store, "abcd") == "bcd"
+
+    def test_nothing_is_left_once_all_have_expired(self, store: AnswerStore, redis_client: Any) -> None:
+        self.put(store, "ka", "lb", seconds=0.001)
+        time.sleep(0.05)
+        assert list(redis_client.scan_iter(keys.root("p") + "ans:*")) == []
+
+    def test_more_than_all_of_it_is_refused(self, store: AnswerStore) -> None:
+        self.put(store, "ka")
+        with pytest.raises(StoreRefused):
+            store.put("p", "k", "b", "x" * 3000, 60)
+        assert self.stored(store, "ab") == "a"
+
+
 def test_the_longest_answer_fits_five_times() -> None:
     sealed = Vault((Fernet.generate_key().decode(),)).seal("x" * MOST_BYTES)
     assert 5 * len(sealed) <= answers.MAX_BYTES
