@@ -35,7 +35,7 @@ def account(scripts: Scripts) -> Account:
     accounts.add("team", Account("", "other", "openai", "http://x", credential="sk-other"))
     scripts.client.hset(keys.account("team", "acct_s"), mapping={"sign_in": vault.seal("{}"), "id": "acct_s"})
     FlowBook(scripts, vault).keep("default", new_flow("device", "ann", "http://page"))
-    AnswerStore(scripts, vault).put("default", "digest", "an answer", 600.0)
+    AnswerStore(scripts, vault).put("default", "k", "digest", "an answer", 600.0)
     operators = OperatorBook(scripts, vault)
     operators.create("ann", PASSWORD)
     operators.begin_second_factor("ann")
