@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
+
+import orjson
 
 from app.errors import UpstreamProtocolError
 from app.office.parts import Parts
 from app.pool.account import Account
 from app.pool.windows import has_room, mark_from_usage
-from schemas.bounds import MAX_TEXT_CHARS
+from schemas.bounds import MAX_LISTED_BYTES, MAX_LISTED_MODELS, MAX_TEXT_CHARS
 
 USAGE_PATH = "/wham/usage"
 CLIENT_VERSION = "0.169.0"  # the ChatGPT backend leaves out what needs a newer Codex client than this
@@ -23,7 +26,6 @@ CATALOGUE = (
     "apply_patch_tool_type",
     "experimental_supported_tools",
 )
-MAX_MODELS = 5000  # of one list; the longest known, of an aggregator, has hundreds
 MOST_INSTRUCTIONS = 65_536  # characters of one model's
 
 # What `metadata` of a listed model tells, where the upstream does.
@@ -64,13 +66,21 @@ def store_models(parts: Parts, pool: str, account: Account, payload: Mapping[str
     Raises UpstreamProtocolError when it is no list of models, StoreUnavailable.
     """
     if account.kind != "chatgpt":
-        listed = listed_models(payload)
+        listed = _that_fit(listed_models(payload))
         parts.accounts.list_models(pool, account.id, listed)
         return len(listed)
     metadata = codex_models(payload, METADATA)
     parts.told.keep(pool, account.id, "catalogue", codex_models(payload, CATALOGUE))
-    parts.accounts.list_models(pool, account.id, sorted(metadata), metadata)
-    return len(metadata)
+    listed = _that_fit(sorted(metadata))
+    is_short = len(orjson.dumps(metadata)) <= MAX_LISTED_BYTES
+    parts.accounts.list_models(pool, account.id, listed, metadata if is_short else {})
+    return len(listed)
+
+
+def _that_fit(names: list[str]) -> list[str]:
+    """Return the first of *names* that take at most MAX_LISTED_BYTES as a JSON list."""
+    sizes = accumulate(len(orjson.dumps(name)) + 1 for name in names)  # with a comma, or the brackets
+    return [name for name, size in zip(names, sizes, strict=True) if size < MAX_LISTED_BYTES]
 
 
 def store_usage(parts: Parts, pool: str, account: Account, usage: Mapping[str, Any], now: float) -> None:
@@ -108,7 +118,7 @@ def _objects(payload: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     found = payload.get(name)
     if not isinstance(found, list):
         raise UpstreamProtocolError(f"The upstream's answer has no list of {name}")
-    return [each for each in found[:MAX_MODELS] if isinstance(each, dict)]
+    return [each for each in found[:MAX_LISTED_MODELS] if isinstance(each, dict)]
 
 
 def _is_name(told: Any) -> bool:

@@ -40,6 +40,7 @@ class Body:
         self._chunks = ChunkedDecoder() if http.chunked else None
         self._left: int | None = None if http.chunked else http.length
         self._inflate = _decompressor(response.headers.get("Content-Encoding", ""))
+        self.inflated_bytes = INFLATED_BYTES  # what one read may become
         self._bomb = self._broken = False
         self.complete = self._left == 0
         self._socket: Any = None if http.fp is None else http.fp.raw._sock
@@ -107,7 +108,7 @@ class Body:
 
     def _inflated(self, data: bytes) -> bytes:
         try:
-            out: bytes = self._inflate.decompress(data, INFLATED_BYTES)
+            out: bytes = self._inflate.decompress(data, self.inflated_bytes)
         except zlib.error as error:
             raise UpstreamProtocolError("The upstream's answer could not be decompressed") from error
         self._bomb = bool(self._inflate.unconsumed_tail)

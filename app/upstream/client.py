@@ -301,6 +301,7 @@ def _answer(
 def _whole_body(body: Body, seconds: float) -> bytes:
     """Return a body of at most MAX_JSON_BYTES, decompressed. Raises UpstreamError."""
     data, until = b"", time.monotonic() + seconds
+    body.inflated_bytes = MAX_JSON_BYTES + 1
     try:
         while len(data) <= MAX_JSON_BYTES:
             piece = body.read(until - time.monotonic())
@@ -320,6 +321,7 @@ def _whole_body(body: Body, seconds: float) -> bytes:
 def _rejection(answer: Answer) -> UpstreamError:
     """Read an error answer, as far as an envelope reaches, and say what it means."""
     data = b""
+    answer.body.inflated_bytes = ERROR_BODY_BYTES
     with suppress(UpstreamError):  # the status alone says enough
         while len(data) < ERROR_BODY_BYTES and (more := answer.body.read(ERROR_BODY_SECONDS)):
             data += more

@@ -12,13 +12,15 @@ import base64
 import hashlib
 import re
 import secrets
+import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 import requests
 
-from app.errors import UpstreamProtocolError, UpstreamRedirected, UpstreamRejected
+from app.errors import StreamIdleTimeout, UpstreamProtocolError, UpstreamRedirected, UpstreamRejected
+from app.streaming.lenient_json import loads
 from app.upstream.errors import from_exception
 from schemas import bounds
 
@@ -27,6 +29,8 @@ SCOPE = "openid profile email offline_access"
 ANSWER_SECONDS = 8.0
 DEVICE_SECONDS = 900.0  # how long a user code is good for
 INTERVAL_SECONDS, LONGEST_INTERVAL_SECONDS = 5.0, 60.0  # of polls; a longer one would miss the code
+MAX_ANSWER_BYTES = 256 * 1024  # decompressed: three tokens of MAX_TOKEN_CHARS, five times over
+PIECE_BYTES = 16 * 1024  # read, and decompressed, at once
 MAX_TOKEN_CHARS = 16_384  # of one value in an answer: a JWT has two thousand, and headers end at this
 _PENDING = (403, 404)  # of a device poll: nobody has entered the code yet
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,80}")
@@ -49,6 +53,12 @@ class Grant:
     code: str
     verifier: str
     redirect_uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    body: bytes
 
 
 def new_verifier() -> str:
@@ -127,36 +137,56 @@ class OAuth:
         """Return the grant once a person has entered the code, None until then."""
         body = {"device_auth_id": device.id, "user_code": device.user_code}
         response = self._post("/api/accounts/deviceauth/token", json=body)
-        if response.status_code in _PENDING:
+        if response.status in _PENDING:
             return None
         answer = self._object(response)
         redirect_uri = f"{self._issuer}/deviceauth/callback"
         return Grant(_text(answer, "authorization_code"), _text(answer, "code_verifier"), redirect_uri)
 
-    def _post(self, path: str, **body: Any) -> requests.Response:
+    def _post(self, path: str, **body: Any) -> _Answer:
         try:
-            return requests.post(
+            with requests.post(
                 self._issuer + path,
                 headers=self._headers,
                 timeout=self._timeout,
                 allow_redirects=False,  # what is posted here is for nobody else
+                stream=True,
                 **body,
-            )
+            ) as response:
+                return _Answer(response.status_code, _bounded(response))
         except requests.RequestException as error:
             raise from_exception(error) from None  # its text may show the address with what was asked
 
-    def _object(self, response: requests.Response) -> dict[str, Any]:
+    def _object(self, response: _Answer) -> dict[str, Any]:
         try:
-            answer = response.json()
-        except requests.JSONDecodeError:
+            answer = loads(response.body)
+        except ValueError:
             answer = None
-        if response.status_code >= 400:
-            raise _refusal(response.status_code, answer)
-        if response.status_code >= 300:
-            raise UpstreamRedirected(response.status_code)
-        if response.status_code != 200 or not isinstance(answer, dict):
+        if response.status >= 400:
+            raise _refusal(response.status, answer)
+        if response.status >= 300:
+            raise UpstreamRedirected(response.status)
+        if response.status != 200 or not isinstance(answer, dict):
             raise UpstreamProtocolError("The sign-in service's answer is not what was asked for")
         return answer
+
+
+def _bounded(response: requests.Response) -> bytes:
+    """
+    Return the body, decompressed, of at most MAX_ANSWER_BYTES; nothing of a longer error: its status will do.
+
+    Raises UpstreamProtocolError, and what requests raises of a body that breaks off.
+    """
+    body, until = b"", time.monotonic() + ANSWER_SECONDS
+    for piece in response.iter_content(PIECE_BYTES):
+        body += piece
+        if len(body) > MAX_ANSWER_BYTES:
+            if response.status_code >= 300:
+                return b""
+            raise UpstreamProtocolError("The sign-in service's answer is too long")
+        if time.monotonic() > until:
+            raise StreamIdleTimeout("The sign-in service did not answer in time")
+    return body
 
 
 def _refusal(status: int, answer: Any) -> UpstreamRejected:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import time
 
+import orjson
 import pytest
 
 from app.errors import UpstreamProtocolError
 from app.office import upstream_lists
+from app.office.upstream_lists import store_models
+from app.stores import keys
+from schemas import bounds
 from tests.workers.conftest import POOL
 from workers import models
 
@@ -103,5 +107,30 @@ def test_a_list_has_a_bound():
     assert upstream_lists.listed_models({"data": [{"id": "x" * 257}, {"id": "x" * 256}, {"id": ""}]}) == [
         "x" * 256
     ]
-    many = [{"id": str(number)} for number in range(upstream_lists.MAX_MODELS + 1)]
-    assert len(upstream_lists.listed_models({"data": many})) == upstream_lists.MAX_MODELS
+    many = [{"id": str(number)} for number in range(bounds.MAX_LISTED_MODELS + 1)]
+    assert len(upstream_lists.listed_models({"data": many})) == bounds.MAX_LISTED_MODELS
+
+
+def test_what_is_stored_of_a_list_has_a_bound(built, upstream, add, redis_client):
+    """The names that fit, as one JSON list: one byte more of the last, and it is left out."""
+    account, name = add("a"), "x" * 249
+    number = (bounds.MAX_LISTED_BYTES - 1) // 257
+    rest = bounds.MAX_LISTED_BYTES - number * 257 - 4
+    for length, fits in ((rest, True), (rest + 1, False)):
+        ids = [f"a{i:04}{name}" for i in range(number)] + ["z" * length]
+        store_models(built.office, POOL, account, {"data": [{"id": one} for one in ids]})
+
+        stored = redis_client.hget(keys.account(POOL, account.id), "listed")
+        assert len(stored) <= bounds.MAX_LISTED_BYTES
+        assert orjson.loads(stored) == (ids if fits else ids[:-1])
+
+
+def test_more_metadata_than_that_is_not_stored(built, add):
+    account = add("ann", "chatgpt", chatgpt_account_id="acc-1")
+    frame = len('{"m":{"description":""}}')
+    for more, stored in ((0, 1), (1, 0)):
+        listed = {"slug": "m", "description": "x" * (bounds.MAX_LISTED_BYTES - frame + more)}
+        store_models(built.office, POOL, account, {"models": [listed]})
+
+        found = built.accounts.find(POOL, "ann")
+        assert (len(found.metadata), found.listed) == (stored, ("m",))

@@ -1,4 +1,4 @@
-"""What is read of an upstream's lists and reports has a bound, also where it comes compressed."""
+"""What is read of lists, reports, tokens and errors has a bound, also where it comes compressed."""
 
 from __future__ import annotations
 
@@ -9,23 +9,37 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from app.errors import UpstreamProtocolError
+from app.errors import BodyShape, UpstreamProtocolError, UpstreamRejected
 from app.pool.account import Account
-from app.upstream.client import MAX_JSON_BYTES, UpstreamClient
+from app.upstream import oauth
+from app.upstream.body import Body
+from app.upstream.client import ERROR_BODY_BYTES, MAX_JSON_BYTES, UpstreamClient
+from app.upstream.oauth import OAuth
+
+BOMB_BYTES = 64 * 1024 * 1024  # of 64 KiB compressed
+BEGIN, END = b'{"error":{"code":"it_is_read"},"refresh_token":"', b'"}'
 
 
 class Handler(BaseHTTPRequestHandler):
+    """Answer with a JSON object: its path says how long, encoded how, with which status."""
+
     def do_GET(self) -> None:
-        _, size, encoding = self.path.split("/")
-        data = b'"' + b"a" * (int(size) - 2) + b'"'
+        _, size, encoding, status, *_ = self.path.split("/")
+        data = BEGIN + b"a" * (int(size) - len(BEGIN) - len(END)) + END
         if encoding == "gzip":
             data = gzip.compress(data)
-        self.send_response(200)
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(int(status))
         self.send_header("Content-Length", str(len(data)))
         if encoding == "gzip":
             self.send_header("Content-Encoding", "gzip")
         self.end_headers()
-        self.wfile.write(data)
+        try:
+            self.wfile.write(data)
+        except OSError:  # who asked has read enough
+            self.close_connection = True
+
+    do_POST = do_GET
 
     def log_message(self, *_: object) -> None:
         pass
@@ -41,13 +55,97 @@ def base_url() -> Iterator[str]:
         thread.join()
 
 
-@pytest.mark.parametrize("encoding", ["identity", "gzip"])
-def test_so_much_and_no_more(base_url: str, encoding: str) -> None:
-    client = UpstreamClient(connect_timeout_seconds=5.0, originator="o", user_agent="u")
-    account = Account("a", "a", "compatible", base_url, wires=("chat",))
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many bytes each read of an answer became."""
+    lengths: list[int] = []
+    read = Body.read
 
-    read = client.get_json(account, f"/{MAX_JSON_BYTES}/{encoding}")
-    assert isinstance(read, str)
-    assert len(read) == MAX_JSON_BYTES - 2
-    with pytest.raises(UpstreamProtocolError, match="more than 4 MiB"):
-        client.get_json(account, f"/{MAX_JSON_BYTES + 1}/{encoding}")
+    def counted(body: Body, timeout_seconds: float) -> bytes | None:
+        data = read(body, timeout_seconds)
+        lengths.append(len(data or b""))
+        return data
+
+    monkeypatch.setattr(Body, "read", counted)
+    return lengths
+
+
+def get(base_url: str, path: str) -> object:
+    client = UpstreamClient(connect_timeout_seconds=5.0, originator="o", user_agent="u")
+    return client.get_json(Account("a", "a", "compatible", base_url, wires=("chat",)), path)
+
+
+ENCODINGS = pytest.mark.parametrize("encoding", ["identity", "gzip"])
+
+
+class TestLists:
+    @ENCODINGS
+    def test_so_much_and_no_more(self, base_url: str, encoding: str) -> None:
+        read = get(base_url, f"/{MAX_JSON_BYTES}/{encoding}/200")
+        assert isinstance(read, dict)
+        assert len(read["refresh_token"]) == MAX_JSON_BYTES - len(BEGIN) - len(END)
+        with pytest.raises(UpstreamProtocolError, match="more than 4 MiB"):
+            get(base_url, f"/{MAX_JSON_BYTES + 1}/{encoding}/200")
+
+    def test_a_bomb_does_not_go_off(self, base_url: str, reads: list[int]) -> None:
+        with pytest.raises(UpstreamProtocolError):
+            get(base_url, f"/{BOMB_BYTES}/gzip/200")
+
+        assert sum(reads) <= 2 * MAX_JSON_BYTES + 1
+
+
+class TestErrors:
+    def rejected(self, base_url: str, size: int, encoding: str) -> UpstreamRejected:
+        with pytest.raises(UpstreamRejected) as raised:
+            get(base_url, f"/{size}/{encoding}/400")
+        return raised.value
+
+    @ENCODINGS
+    def test_so_much_and_no_more(self, base_url: str, encoding: str) -> None:
+        """A longer body is no envelope, and its status says what it means."""
+        assert self.rejected(base_url, ERROR_BODY_BYTES, encoding).code == "it_is_read"
+
+        longer = self.rejected(base_url, ERROR_BODY_BYTES + 1, encoding)
+        assert (longer.status, longer.code, longer.shape) == (400, "invalid_request_error", BodyShape.TEXT)
+
+    def test_a_bomb_does_not_go_off(self, base_url: str, reads: list[int]) -> None:
+        assert self.rejected(base_url, BOMB_BYTES, "gzip").status == 400
+
+        assert sum(reads) <= 2 * ERROR_BODY_BYTES
+
+
+class TestTokens:
+    def refresh(self, base_url: str, size: int, encoding: str, status: int = 200) -> dict[str, str]:
+        issuer = f"{base_url}/{size}/{encoding}/{status}"
+        client = OAuth(issuer, connect_timeout_seconds=5, originator="o", user_agent="u")
+        return client.refresh("token", "a test")
+
+    @ENCODINGS
+    def test_so_much_and_no_more(self, base_url: str, encoding: str) -> None:
+        most = oauth.MAX_ANSWER_BYTES
+        assert len(self.refresh(base_url, most, encoding)["refresh_token"]) == most - len(BEGIN) - len(END)
+        with pytest.raises(UpstreamProtocolError, match="too long"):
+            self.refresh(base_url, most + 1, encoding)
+
+    @pytest.mark.parametrize(("more", "code"), [(0, "it_is_read"), (1, "status_400")])
+    def test_of_a_refusal(self, base_url: str, more: int, code: str) -> None:
+        """One that is too long is still a refusal: its status says so."""
+        with pytest.raises(UpstreamRejected) as raised:
+            self.refresh(base_url, oauth.MAX_ANSWER_BYTES + more, "gzip", 400)
+        assert raised.value.code == code
+
+    def test_a_bomb_does_not_go_off(self, base_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        pieces: list[int] = []
+        read = oauth.requests.Response.iter_content
+
+        def counted(response: oauth.requests.Response, size: int) -> Iterator[bytes]:
+            for piece in read(response, size):
+                pieces.append(len(piece))
+                yield piece
+
+        monkeypatch.setattr(oauth.requests.Response, "iter_content", counted)
+        with pytest.raises(UpstreamProtocolError, match="too long"):
+            self.refresh(base_url, BOMB_BYTES, "gzip")
+
+        assert max(pieces) <= oauth.PIECE_BYTES
+        assert sum(pieces) <= oauth.MAX_ANSWER_BYTES + oauth.PIECE_BYTES
