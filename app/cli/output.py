@@ -11,7 +11,7 @@ import orjson
 from marshmallow import ValidationError
 
 from app.config import ConfigError
-from app.errors import GatewayError, InvalidRequest, StoreUnavailable
+from app.errors import GatewayError, InvalidRequest, StoreRefused, StoreUnavailable
 from app.office.words import moment as moment  # for the commands
 from app.stores import causes
 from app.stores.embedded import EmbeddedServerError
@@ -20,6 +20,9 @@ from schemas.faults import first_fault
 
 REFUSED, USAGE, STORE_UNAVAILABLE = 1, 2, 3  # exit codes
 GAP = "  "
+REFUSED_BY_STORE = (
+    "The store refused a command of ours and changed nothing: this is a defect, please report it ({})"
+)
 STORE = "poolgate.store"  # in click's meta: the address of the store
 
 
@@ -73,6 +76,8 @@ def failures_told(*, as_json: bool) -> Iterator[None]:
         _fail(StoreUnavailable(str(error)), STORE_UNAVAILABLE, as_json)
     except StoreUnavailable as error:
         _fail(StoreUnavailable(store_failure(error)), STORE_UNAVAILABLE, as_json)
+    except StoreRefused as error:
+        _fail(GatewayError(REFUSED_BY_STORE.format(_printable(error.reason))), REFUSED, as_json)
     except UnreadableSecret as error:
         _fail(GatewayError(str(error)), REFUSED, as_json)
     except OSError as error:

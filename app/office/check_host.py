@@ -57,10 +57,10 @@ def spool(folder: Path) -> Iterator[Finding]:
 
 
 def dead_letters(home: Path) -> Iterator[Finding]:
-    """Yield whether the store refused settlements, which are in a file under *home*."""
+    """Yield whether settlements were refused or came too late, which are in a file under *home*."""
     letters = DeadLetters(home)
     if count := letters.count():
-        what = f"the store refused {count} settlements; their requests were charged at their upper bound"
+        what = f"the store did not book {count} settlements; it charged their requests at their upper bound"
         remedy = (
             f"report it with the lines of {letters.path}, which have the real amounts; then remove the file"
         )

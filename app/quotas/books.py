@@ -73,7 +73,8 @@ class Books:
             log.error("settlement_unreadable", pool=pool, request_id=settlement["id"])
             data = orjson.dumps(charged_at_bound(settlement))
         if self._scripts.run("settle", pool, data) == TOO_LATE:
-            log.warning("settlement_too_late", pool=pool, request_id=settlement["id"])
+            self._dead_letters.add(pool, settlement, "it came more than a day late")
+            return  # nor is it looked for: the store does not know it, and would be offered it for ever
         self._recent.add(pool, settlement["id"], data)
         if not self._looker:
             self._looker = gevent.spawn(self._look)

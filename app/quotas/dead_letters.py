@@ -1,8 +1,10 @@
 """
-Settlements that the store refuses, on disk: nothing is lost, and nothing is repeated for ever.
+Settlements that the store refuses, or that come a day late, on disk: nothing is lost, and nothing is
+repeated for ever.
 
 One file per installation, of JSON lines `{at, pool, reason, settlement}`, readable by its owner alone
-and bounded in size. Each is a defect: the lease of its request ran out and was charged its upper bound.
+and bounded in size. A refused one is a defect. The lease of its request ran out and was charged its
+upper bound.
 """
 
 from __future__ import annotations

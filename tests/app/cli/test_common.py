@@ -14,6 +14,7 @@ import pytest
 
 from app.cli import main
 from app.cli.common import Command
+from app.stores import keys
 from tests.support.ports import free_port
 from tests.support.redis import short_folder
 
@@ -302,3 +303,18 @@ class TestProcesses:
             os.close(writer)
 
         assert "Traceback" not in ended.stderr
+
+
+def test_a_script_that_fails_is_a_sentence_without_a_traceback(poolgate, services):
+    """What is stored is of another type than any release wrote."""
+    poolgate("pool create", "default")
+    services.scripts.client.delete(keys.key_names("default"))
+    services.scripts.client.set(keys.key_names("default"), "no hash")
+
+    for options in ((), ("--json",)):
+        result = poolgate("key create", "--name", "ann", *options)
+
+        assert result.exit_code == 1
+        assert "The store refused a command of ours and changed nothing" in result.stderr
+        assert "WRONGTYPE" in result.stderr
+        assert result.stderr.count("\n") == 1

@@ -24,7 +24,9 @@ class Store:
         self.up = True
         self.refused: set[str] = set()
         self.wrong: set[str] = set()
+        self.late: set[str] = set()
         self.taken: list[tuple[str, str]] = []
+        self.offered_late = 0
 
     def run(self, operation: str, pool: str, *args: Any) -> Any:
         gevent.sleep(0)  # as a real one does: others run meanwhile
@@ -38,6 +40,9 @@ class Store:
             raise StoreUnavailable("away")
         if request_id in self.wrong:
             raise StoreRefused("settle: cost")
+        if request_id in self.late:
+            self.offered_late += 1
+            return books_module.TOO_LATE
         self.taken.append((pool, request_id))
         return ""
 
@@ -113,6 +118,19 @@ def test_nothing_is_written_where_all_was_delivered(books: Books, store: Store, 
     books.put_away()
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_comes_too_late_is_put_aside_once(books: Books, store: Store, tmp_path: Path) -> None:
+    """It changes no figure any more, and is for a person to look at; it is not offered again."""
+    store.late = {"req_1"}
+    books.settle("p", {"id": "req_1"})
+    for _ in range(3):
+        books.look()
+        books.flush()
+
+    assert store.offered_late == 1
+    (line,) = (tmp_path / dead_letters.FILE_NAME).read_text().splitlines()
+    assert orjson.loads(line)["reason"] == "it came more than a day late"
 
 
 def test_what_the_store_forgot_is_delivered_again(books: Books, store: Store) -> None:
