@@ -1,5 +1,5 @@
 """
-Load and run the Lua scripts: one file per operation, put together from the parts it names.
+Load and run the Lua scripts: one file per operation, put together with what it uses of its parts.
 
 Every script is given the root of its pool as KEYS[1] and is safe to repeat, because a reply
 can be lost on the wire after the script has run.
@@ -19,6 +19,7 @@ from app.errors import StoreRefused
 from app.stores import keys
 from app.stores.client import STORE_ERRORS, is_of_the_script, unavailable
 from app.stores.direct import for_scripts
+from app.stores.script_source import put_together
 
 log = structlog.get_logger()
 
@@ -74,10 +75,11 @@ PARTS: dict[str, tuple[str, ...]] = {
 
 
 def source(operation: str, clock: str | None = None) -> str:
-    """Return the Lua text of *operation*, its parts first; *clock* stands in for the part of that name."""
+    """Return the Lua text of *operation* and of what it uses; *clock* stands in for the part of that name."""
     folder = resources.files("app.stores") / "lua"
-    parts = {name: (folder / f"{name}.lua").read_text() for name in (*PARTS[operation], operation)}
-    return "\n".join((parts | {"clock": clock} if clock else parts).values())
+    parts = {name: (folder / f"{name}.lua").read_text() for name in PARTS[operation]}
+    own = (folder / f"{operation}.lua").read_text()
+    return put_together((parts | {"clock": clock} if clock else parts).values(), own)
 
 
 def _digest(text: str) -> str:
