@@ -104,7 +104,7 @@ def _try(name: str) -> bool:
             _note("session.lock", name)
         raise
     password, code = request.form.get("password", ""), request.form.get("code", "")
-    if not doors.operators.may_enter(name, password, code):
+    if not doors.operators.may_enter(name, password, code, doors.attempts.turn(begun)):
         log.warning("sign_in_refused", address=address)
         _note("session.refuse", name)
         return False

@@ -19,6 +19,7 @@ import orjson
 
 from app.errors import TooManyAttempts
 from app.formatting import duration
+from app.office.hashing_places import Turn
 from app.stores import keys
 from app.stores.client import store_errors
 from app.stores.scripts import Scripts
@@ -67,6 +68,15 @@ class Attempts:
         if wait_ms:
             raise Locked(wait_ms / 1000, first=first == [1])
         return one
+
+    def turn(self, one: Try) -> Turn:
+        """Return whether a success by this name from here is known, and how often its network has tried."""
+        with store_errors():
+            pipeline = self._scripts.client.pipeline(transaction=False)
+            pipeline.exists(keys.tries(one.known))
+            pipeline.zcard(keys.tries(one.places[1]))
+            known, tries = pipeline.execute()
+        return Turn(bool(known), int(tries))
 
     def forgive(self, one: Try) -> None:
         """Give back what a try counted that was a success, and the failures of this name from here."""

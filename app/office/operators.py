@@ -15,6 +15,7 @@ from typing import Any
 
 from app.errors import InvalidRequest, NotFound
 from app.office import passwords, second_factor
+from app.office.hashing_places import OPERATOR, Turn
 from app.stores import keys
 from app.stores.client import store_errors
 from app.stores.scripts import Scripts
@@ -130,17 +131,17 @@ class OperatorBook:
         """Give *name* another password. Raises InvalidRequest, NotFound."""
         self._set(name, password=passwords.hashed(passwords.checked_password(password, name)))
 
-    def has_password(self, name: str, password: str) -> bool:
+    def has_password(self, name: str, password: str, turn: Turn = OPERATOR) -> bool:
         """Tell whether *password* is that of *name*; takes as long for a name nobody has."""
         if _NAME.fullmatch(name) is None:
-            return passwords.matches(None, password)
+            return passwords.matches(None, password, turn)
         with store_errors():
             kept = self._scripts.client.hget(keys.operator(name), "password")
-        return passwords.matches(kept, password)
+        return passwords.matches(kept, password, turn)
 
-    def may_enter(self, name: str, password: str, code: str) -> bool:
+    def may_enter(self, name: str, password: str, code: str, turn: Turn = OPERATOR) -> bool:
         """Tell whether these are the password and, where it is on, a fresh code of *name*; spend it."""
-        if not self.has_password(name, password):
+        if not self.has_password(name, password, turn):
             return False
         sealed = self._fields(name).get("totp")
         return sealed is None or self._spend(name, self._vault.open(sealed), code)

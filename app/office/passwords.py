@@ -15,16 +15,17 @@ from typing import Any
 import gevent
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from gevent.lock import BoundedSemaphore
 
-from app.errors import InvalidRequest, Overloaded
+from app.errors import InvalidRequest
+from app.office.hashing_places import OPERATOR, HashingPlaces, Turn
 
 LEAST, MOST = 12, 1024  # characters
 AT_ONCE = 2  # per process
+MAX_STRANGERS = 16  # that wait: two seconds of hashing
 PATIENCE_SECONDS = 10.0
 
 _hasher = PasswordHasher()
-_places = BoundedSemaphore(AT_ONCE)
+_places = HashingPlaces(AT_ONCE, MAX_STRANGERS)
 
 
 def checked_password(password: str, name: str) -> str:
@@ -40,12 +41,12 @@ def checked_password(password: str, name: str) -> str:
 
 def hashed(password: str) -> str:
     """Return what to keep of *password*. Raises Overloaded when too many are under way."""
-    return str(_beside(_hasher.hash, password))
+    return str(_beside(OPERATOR, _hasher.hash, password))
 
 
-def matches(kept: str | None, password: str) -> bool:
+def matches(kept: str | None, password: str, turn: Turn = OPERATOR) -> bool:
     """Tell whether *kept* is of *password*; takes as long when nothing is kept. Raises Overloaded."""
-    return bool(_beside(_verify, kept or _nobody(), password[:MOST])) and kept is not None
+    return bool(_beside(turn, _verify, kept or _nobody(), password[:MOST])) and kept is not None
 
 
 def _verify(kept: str, password: str) -> bool:
@@ -60,10 +61,6 @@ def _nobody() -> str:
     return hashed(secrets.token_urlsafe(32))
 
 
-def _beside(function: Callable[..., Any], *arguments: Any) -> Any:
-    if not _places.acquire(timeout=PATIENCE_SECONDS):
-        raise Overloaded("Too many people are signing in just now", retry_after_seconds=5)
-    try:
+def _beside(turn: Turn, function: Callable[..., Any], *arguments: Any) -> Any:
+    with _places.take(turn, PATIENCE_SECONDS):
         return gevent.get_hub().threadpool.apply(function, arguments)
-    finally:
-        _places.release()

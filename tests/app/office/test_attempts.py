@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.office.attempts import ADDRESS, NAME, NAME_AND_ADDRESS, WINDOW_SECONDS, Attempts, Locked, network
+from app.office.hashing_places import Turn
 from app.stores import keys
 from app.stores.scripts import Scripts
 
@@ -144,3 +145,14 @@ def test_what_is_kept_goes_and_names_nobody(attempting, redis_client):
 )
 def test_a_customer_has_a_whole_network_of_ipv6(address, counted_as):
     assert network(address) == counted_as
+
+
+def test_whose_turn_it_is(attempting):
+    """A name that has signed in from an address goes before strangers."""
+    book = attempting.attempts
+    book.forgive(book.begin("ann", "192.0.2.1"))
+
+    assert book.turn(book.begin("ann", "192.0.2.1")).known
+    assert not book.turn(book.begin("ann", "192.0.2.2")).known
+    assert not book.turn(book.begin("bea", "192.0.2.1")).known
+    assert book.turn(book.begin("bea", "192.0.2.2")) == Turn(known=False, tries=2)
