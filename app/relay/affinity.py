@@ -47,6 +47,8 @@ def ownership_of(key_id: str, body: Mapping[str, Any]) -> str:
 def conversation_of(body: Mapping[str, Any]) -> str:
     """Return the id of the conversation that *body* goes on with, '' if none: told alone or in an object."""
     conversation = body.get("conversation")
+    if conversation is None:
+        return ""
     if isinstance(conversation, dict):
         conversation = conversation.get("id")
     return conversation if isinstance(conversation, str) else ""

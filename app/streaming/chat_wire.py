@@ -76,8 +76,10 @@ class ChatReader:
 
     def can_end(self) -> bool:
         """Whether the stream may end here without being cut: no choice lacks its finish_reason."""
-        finished = sum(reason is not None for reason in self._reasons.values())
-        return self._ended or finished >= max(self._choices, len(self._reasons))
+        if self._ended:
+            return True
+        reasons = self._reasons.values()
+        return len(reasons) >= self._choices and None not in reasons
 
     def _end(self, payload: dict[str, Any]) -> Stage:
         if not self._ended:

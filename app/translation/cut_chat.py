@@ -51,10 +51,10 @@ class ChatCut(Gated):
         """Remember the newest chunk of every choice that goes on: it becomes the one that ends it."""
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict) and isinstance(index := choice.get("index", 0), int):
-                if choice.get("finish_reason"):
-                    self._newest.pop(index, None)
-                else:
+                if not choice.get("finish_reason"):
                     self._newest[index] = payload, choice
+                elif index in self._newest:
+                    del self._newest[index]
 
     def _say_held(self, payload: Payload, choice: Payload) -> None:
         if held := self._gate.held():

@@ -72,9 +72,10 @@ class Gated:
         return self._gate.cut
 
     def feed(self, events: list[Event]) -> list[Event]:
+        gate, take = self._gate, self._take
         for event in events:
-            if self.cut is None:
-                self._take(event)
+            if gate.cut is None:
+                take(event)
         out, self._out = self._out, []
         return out
 

@@ -94,7 +94,7 @@ class _Upstream:
         self._written = True
 
     def _write(self, held: list[Any]) -> None:
-        whole = sum(len(data) for data in held) <= JOINED_BYTES
+        whole = sum(map(len, held)) <= JOINED_BYTES
         try:
             for data in (b"".join(held),) if whole else held:
                 self.send(data)
