@@ -156,7 +156,8 @@ def answer(call: Call, shape: Shape | None = None) -> Response:
     except BaseException:
         exchange.close()
         raise
-    response.headers.extend(told(exchange.answering))  # nothing else sets these
+    for name, value in told(exchange.answering).items():
+        response.headers.add(name, value)  # nothing else sets these: no need to search for them
     return response
 
 
