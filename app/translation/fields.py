@@ -197,14 +197,34 @@ WIRES: dict[str, frozenset[str]] = {
 MAX_NAMED = 32  # fields in the header that names what was ignored
 
 
-def fate(surface: Surface, field: str, kind: str, wires: Collection[str] | None = None) -> Fate:
-    """Return what becomes of *field* with an account of *kind* that speaks *wires*."""
-    row = TABLES[surface].get(field, UNKNOWN)
+def _fate(row: Row, kind: str, *, speaks: bool) -> Fate:
     if kind == "chatgpt":
         return row.chatgpt
-    if kind == "openai" and row.openai is not None and surface in (wires or (surface,)):
+    if kind == "openai" and row.openai is not None and speaks:
         return row.openai
-    return row.native if surface in (WIRES[kind] if wires is None else wires) else row.translated
+    return row.native if speaks else row.translated
+
+
+# By endpoint, kind of account, and whether it speaks the endpoint's protocol: a request looks up each of
+# its fields several times.
+_FATES: dict[tuple[Surface, str, bool], dict[str, Fate]] = {
+    (surface, kind, speaks): {field: _fate(row, kind, speaks=speaks) for field, row in table.items()}
+    for surface, table in TABLES.items()
+    for kind in WIRES
+    for speaks in (True, False)
+}
+
+
+def fates_of(surface: Surface, kind: str, wires: Collection[str] | None) -> tuple[dict[str, Fate], Fate]:
+    """Return what becomes of each field of the table, and of any other."""
+    speaks = surface in (WIRES[kind] if wires is None else wires)
+    return _FATES[surface, kind, speaks], _fate(UNKNOWN, kind, speaks=speaks)
+
+
+def fate(surface: Surface, field: str, kind: str, wires: Collection[str] | None = None) -> Fate:
+    """Return what becomes of *field* with an account of *kind* that speaks *wires*."""
+    known, unknown = fates_of(surface, kind, wires)
+    return known.get(field, unknown)
 
 
 def asked(field: str, value: Any) -> bool:
@@ -219,12 +239,18 @@ def ignored(surface: Surface, kind: str, body: Body, wires: Collection[str] | No
     Names that would not fit into a response header are left out.
     """
     wire = surface if surface in (WIRES[kind] if wires is None else wires) else _OTHER[surface]
+    known, unknown = fates_of(surface, kind, wires)
     names = [
         field
         for field, value in body.items()
-        if _loses(wire, field, value, fate(surface, field, kind, wires)) and _is_nameable(field)
+        if (becomes := known.get(field, unknown)) in _LOSING
+        and _loses(wire, field, value, becomes)
+        and _is_nameable(field)
     ]
     return names[:MAX_NAMED]
+
+
+_LOSING = (TRANSLATED, IGNORED)
 
 
 def _loses(wire: Surface, field: str, value: Any, becomes: Fate) -> bool:
@@ -242,11 +268,15 @@ def _is_nameable(field: str) -> bool:
 def needs_native(surface: Surface, body: Body, kind: str, wires: Collection[str] | None = None) -> str | None:
     """Return the first field of *body* that an account of *kind* cannot take itself, else None."""
     speaks = surface in (WIRES[kind] if wires is None else wires)
+    known, unknown = fates_of(surface, kind, wires)
     for field, value in body.items():
-        if not asked(field, value) or (field == "audio" and not _wants_audio(body)):
-            continue
         inside = None if speaks else _INSIDE[surface].get(field)
-        if fate(surface, field, kind, wires) is NATIVE or (inside is not None and inside(value)):
+        native = known.get(field, unknown) is NATIVE
+        if not (native or inside) or not asked(field, value):
+            continue
+        if field == "audio" and not _wants_audio(body):
+            continue
+        if native or (inside is not None and inside(value)):
             return field
     return None
 

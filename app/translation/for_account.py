@@ -10,7 +10,7 @@ from app.translation.chat_request import chat_to_responses
 from app.translation.chat_words import in_chat_words
 from app.translation.chatgpt_body import chatgpt_body
 from app.translation.contents import hints_caching, searches_the_web
-from app.translation.fields import SENT, TRANSLATED, Surface, fate, ignored, needs_native
+from app.translation.fields import SENT, TRANSLATED, Surface, fates_of, ignored, needs_native
 from app.translation.parts import as_list, text_of
 from app.translation.responses_request import responses_to_chat
 
@@ -42,9 +42,9 @@ def upstream_body(surface: Surface, body: Body, kind: str, wires: Collection[str
     if unfit is not None:
         raise InvalidRequest(f"'{unfit}' asks for what no available account can do", param=unfit)
     if wire == surface:
-        fates = {name: fate(surface, name, kind, spoken) for name in body}
-        out = {name: body[name] for name, becomes in fates.items() if becomes is SENT}
-        translated = {name: body[name] for name, becomes in fates.items() if becomes is TRANSLATED}
+        known, unknown = fates_of(surface, kind, spoken)
+        out = {name: value for name, value in body.items() if known.get(name, unknown) is SENT}
+        translated = {name: value for name, value in body.items() if known.get(name, unknown) is TRANSLATED}
         if translated and surface == "chat":  # of a Responses request `normal_input` has done it
             out = in_chat_words(out, translated)
     else:
