@@ -25,7 +25,7 @@ def test_from_the_token_to_an_answer(browser: Browser, upstream: ScriptedUpstrea
     browser.press("Add an account")
     browser.fill(kind="compatible", name="gpu1", base_url=upstream.base_url())
     browser.press("Add it")
-    browser.shows("Account gpu1 is added.")
+    browser.shows("Account gpu1 is added: reachable")
 
     browser.open("/admin/p/default/start")
     browser.press("Make a key")

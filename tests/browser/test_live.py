@@ -113,4 +113,4 @@ class TestLimits:
         inside.shows("2 settled")
         assert inside.find(".bar .full").get_attribute("width") == "100.00"
         inside.open("/")
-        inside.shows("has reached its limit 2 requests/day")
+        inside.shows("has reached its limit 2 requests per day")

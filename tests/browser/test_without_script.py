@@ -28,7 +28,7 @@ def test_an_account_a_key_and_out(plain: Browser, pool: PoolOfTest, upstream: Sc
     plain.open("/accounts/add")
     plain.fill(kind="compatible", name="gpu1", base_url=upstream.base_url())
     plain.press("Add it")
-    plain.shows("Account gpu1 is added.")
+    plain.shows("Account gpu1 is added: reachable")
 
     plain.open("/keys/create")
     plain.fill(name="ci")
