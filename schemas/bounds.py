@@ -13,7 +13,6 @@ from typing import Any
 
 MAX_TOKENS = 10**12  # thousands of times what any model reads; sums of a year stay below 2**53
 MAX_COST = 10**13  # micro-dollars of one request: ten million dollars; Lua and cjson keep 14 digits
-MAX_MILLISECONDS = 10**12  # of one duration: 31 years
 MAX_WAIT_SECONDS = 90 * 86_400  # longer than any usage window: a quarter
 MAX_LIFETIME_SECONDS = 366 * 86_400  # of a credential or a usage window
 MAX_PERCENT = 100.0
