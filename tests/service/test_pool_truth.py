@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +11,7 @@ import pytest
 
 from app.pool.explain import explain
 from tests.service.test_answers import CHAT, PATHS
-from tests.support.gateway import ROOT, Gateway, PoolOfTest, running_gateway
+from tests.support.gateway import PoolOfTest, background_worker, running_gateway
 from tests.support.processes import eventually
 from tests.support.redis import private_redis
 from tests.support.upstream_client import ScriptedUpstream
@@ -137,24 +132,6 @@ def test_early_reset(tmp_path: Path, upstream: ScriptedUpstream) -> None:
             assert eventually(lambda: pool.states() == {"ann": "active"}, seconds=LOOK_SECONDS)
 
         assert ask(pool, key).status_code == 200
-
-
-@contextmanager
-def background_worker(gateway: Gateway) -> Iterator[None]:
-    """`python -m workers` beside *gateway*."""
-    settings = gateway.services.settings
-    environ = {
-        "PATH": os.environ["PATH"],
-        "POOLGATE_HOME": str(settings.home),
-        "REDIS_URL": settings.redis_url,
-        "POOLGATE_SECRET_KEYS": ",".join(settings.secret_keys),
-    }
-    process = subprocess.Popen([sys.executable, "-m", "workers"], cwd=ROOT, env=environ)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def test_overlapping_turns_of_one_conversation(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:

@@ -161,6 +161,25 @@ def running_gateway(
             process.wait(40)
 
 
+@contextmanager
+def background_worker(gateway: Gateway) -> Iterator[None]:
+    """Run `python -m workers` for the accounts of *gateway*."""
+    settings = gateway.services.settings
+    environ = {
+        "PATH": os.environ["PATH"],
+        "POOLGATE_HOME": str(settings.home),
+        "REDIS_URL": settings.redis_url,
+        "POOLGATE_SECRET_KEYS": ",".join(settings.secret_keys),
+        **PATIENT,
+    }
+    process = subprocess.Popen([sys.executable, "-m", "workers"], cwd=ROOT, env=environ)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
 def _await_ready(url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and process.poll() is None:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
 
 from app.errors import UpstreamRejected
 from app.pool.marks import mark_for
+from tests.support import retests
 from tests.workers.conftest import POOL
 from workers import models, retest, usage
+from workers.runner import Job, run_if_due
+
+JOB = Job("retest", retest.EVERY_SECONDS, retest.run)
+# when the worker looks, in minutes after the refusal: every minute for an hour, then every five
+MINUTES = [*range(60), *range(60, 24 * 60, 5)]
 
 REFUSED = {
     "play": "http_error",
@@ -26,6 +33,12 @@ def ann(add, built):
     error = UpstreamRejected("No.", status=401, type="t", code="invalid_api_key", upstream_status=401)
     built.accounts.observe(POOL, account.id, {}, mark=mark_for(error, "m", time.time()))
     return account
+
+
+@pytest.fixture
+def pass_time(redis_client, ann):
+    """Move what is stored of the retest so many seconds into the past."""
+    return lambda seconds: retests.pass_time(redis_client, POOL, ann.id, seconds)
 
 
 def state(built):
@@ -60,21 +73,50 @@ def test_stays_out_while_it_is_refused(built, upstream, ann):
     assert built.audit.page().entries == []
 
 
-def test_ever_more_rarely(built, ann):
-    """After 10, 20, 40 … minutes, and every six hours in the end."""
-    account = built.accounts.find(POOL, "ann")
-    began, claimed_until, minutes = account.since_ms / 1000, 0.0, []
-    for minute in range(48 * 60):
-        now = began + 60 * minute
-        if retest._is_due(account, now) and now >= claimed_until:
-            minutes.append(minute)
-            claimed_until = now + 0.9 * retest._term(account, now)[1]  # as each_account does
+def test_ever_more_rarely(built, upstream, ann, pass_time):
+    """After 10 minutes, then each time after as long as it has been out, every six hours in the end."""
+    upstream.script(REFUSED, account="ann", path="/v1/models")
+    tested = []
+    for minute, following in pairwise(MINUTES):
+        before = len(upstream.log("ann"))
+        run_if_due(JOB, built)
+        if len(upstream.log("ann")) > before:
+            tested.append((minute, following - minute))
+        assert state(built) == "credential_dead"
+        pass_time(60 * (following - minute))
 
-    gaps = [later - earlier for earlier, later in pairwise(minutes)]
-    assert minutes[0] == 10
-    assert gaps == sorted(gaps)
-    assert 320 <= gaps[-1] <= 360
-    assert len(minutes) <= 16
+    assert tested[0][0] == 10
+    for (minute, _), (later, step) in pairwise(tested):
+        planned = 0.9 * min(minute, 360)  # a period ends a little early: see each_account
+        assert planned - 0.1 <= later - minute <= planned + step + 0.1
+    assert later - minute >= 320
+    assert len(tested) <= 10
+    assert built.audit.page().entries == []
+
+    upstream.script(LIST, account="ann", path="/v1/models")
+    pass_time(6 * 3600)
+    run_if_due(JOB, built)
+
+    assert state(built) == "active"
+    assert [entry["action"] for entry in built.audit.page().entries] == ["account.retest"]
+
+
+def test_two_workers_at_once_test_it_once(built, upstream, ann, pass_time):
+    """The second finds the test under way and leaves it alone, even if it runs the job as well."""
+    held = {**LIST, "before": [{"gate": "open"}]}
+    upstream.script(held, account="ann", path="/v1/models")
+    pass_time(601)
+
+    with ThreadPoolExecutor(1) as first:
+        running = first.submit(retest.run, built, time.time())
+        upstream.wait_for(1, account="ann", gate="open")
+        retest.run(built, time.time())
+        upstream.release("open")
+        running.result(30)
+
+    assert len(upstream.log("ann")) == 1
+    assert state(built) == "active"
+    assert len(built.audit.page().entries) == 1
 
 
 def test_a_server_without_a_list(built, upstream, ann):
