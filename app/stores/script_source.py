@@ -23,16 +23,21 @@ def put_together(parts: Iterable[str], operation: str) -> str:
     A part is nothing but definitions: each begins with `local` in the first column, ends where the next
     begins, and uses only what stands before it.
     """
-    definitions = [each for part in parts for each in _BEGINNING.split(f"{part}\n")[1:]]
     wanted, used = _words(operation), [operation]
-    for definition in reversed(definitions):
-        if wanted.intersection(_names(definition)):
+    for definition in reversed([each for part in parts for each in definitions(part)]):
+        if wanted.intersection(names_of(definition)):
             wanted |= _words(definition)
             used.append(definition)
     return "".join(reversed(used))
 
 
-def _names(definition: str) -> list[str]:
+def definitions(part: str) -> list[str]:
+    """Return the definitions that *part* consists of, each with the comment of the next one behind it."""
+    return _BEGINNING.split(f"{part}\n")[1:]
+
+
+def names_of(definition: str) -> list[str]:
+    """Return the local names that *definition* declares at its top level."""
     found = _NAMES.match(definition)
     return found[1].split(", ") if found else []
 

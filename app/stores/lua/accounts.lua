@@ -168,8 +168,8 @@ local NAMED = { [0.25] = 'overloaded', [0.5] = 'limited', [0.75] = 'suspected' }
 local function model_rest(id, model, now)
   local lacks = tonumber(redis.call('ZSCORE', lacks_key(id), model) or nil)
   if lacks and lacks > now then return 'missing', lacks end
-  local score = tonumber(redis.call('ZSCORE', rest_key(id), model) or nil)
-  if score and score > now then return NAMED[score % 1] or 'overloaded', math.floor(score) end
+  local rest = tonumber(redis.call('ZSCORE', rest_key(id), model) or nil)
+  if rest and rest > now then return NAMED[rest % 1] or 'overloaded', math.floor(rest) end
 end
 
 -- Rests one model at one account. Bounded: of too many, those are forgotten that are back first.
@@ -410,8 +410,8 @@ end
 local function group_of(s) return math.floor((s + 2e11) / 1e12) end
 
 -- Picks the account with the lowest score. ask = {model, wire, unfit_kinds, demo, allowed (set or nil),
--- tried (list), affinity, pin, enforcing_only (only accounts that `enforces` is true of)}; seen collects {id, score, why not} of whoever was looked at, the score
--- false of an account that could have been by affinity alone.
+-- tried (list), affinity, pin, enforcing_only (only accounts that `enforces` is true of)}; seen collects {id, score,
+-- why not} of the accounts examined, the score false of an account that could have been by affinity alone.
 local function pick(ask, now, policy, seen)
   local pin = pinned_to(ask)
   local offers, tried = offers_for(ask), {}

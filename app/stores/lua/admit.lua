@@ -65,7 +65,7 @@ end
 
 local chosen, why = { account = '', version = 0, attempt = 1, by = by, now = now }, ''
 if not ask.stored then chosen, why = choice(id, by, 1, seen, now, policy) end
-local holds, standing = reserve(limits, gauges, ask, chosen.unenforced, now), {}
+local holds, standing = reserve(limits, gauges, ask, chosen.unenforced), {}
 for i, limit in ipairs(limits) do
   local g = gauges[i]
   standing[i] = { limit.id, limit.what, limit.per, limit.max, limit.max - g.settled - g.held, g.reset, limit.scope }
@@ -74,7 +74,8 @@ chosen.limits = standing
 local reply = cjson.encode(chosen)
 redis.call('HSET', request_key(ask.id), 'key', ask.key, 'account', id, 'attempt', 1, 'model', ask.model,
   'endpoint', ask.endpoint, 'affinity', ask.affinity, 'started_ms', now,
-  'day_ms', calendar_window('day', now, ask.calendar) or now - now % 86400000, 'bounds', cjson.encode(chosen.unenforced and ask.unenforced_bounds or ask.bounds),
+  'day_ms', calendar_window('day', now, ask.calendar) or now - now % 86400000,
+  'bounds', cjson.encode(chosen.unenforced and ask.unenforced_bounds or ask.bounds),
   'unenforced', chosen.unenforced and '1' or '', 'holds', cjson.encode(holds), 'why', why, 'choice', reply)
 redis.call('ZADD', LEASES, now + ask.ttl_ms, ask.id)
 if ask.conversation and ask.conversation ~= '' then

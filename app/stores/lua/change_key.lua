@@ -7,5 +7,5 @@ check(fields, {})
 check_each(fields, 'scalar', 'fields')
 local key = api_key_key(ARGV[1])
 if redis.call('EXISTS', key) == 0 then return 0 end
-for field, value in pairs(fields) do redis.call('HSET', key, field, stored(value)) end
+for field, value in pairs(fields) do redis.call('HSET', key, field, storable(value)) end
 return 1

@@ -130,4 +130,4 @@ local function check_request(ask)
 end
 
 -- How a scalar is stored: commands take no booleans.
-local function stored(value) return type(value) == 'boolean' and tostring(value) or value end
+local function storable(value) return type(value) == 'boolean' and tostring(value) or value end

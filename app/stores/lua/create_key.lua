@@ -7,7 +7,7 @@ check(fields, {})
 check_each(fields, 'scalar', 'fields')
 local owner = redis.call('HGET', KEY_NAMES, name)
 if owner and owner ~= id then return 0 end
-for field, value in pairs(fields) do redis.call('HSET', api_key_key(id), field, stored(value)) end
+for field, value in pairs(fields) do redis.call('HSET', api_key_key(id), field, storable(value)) end
 redis.call('HSETNX', api_key_key(id), 'created_ms', clock())
 redis.call('HSET', api_key_key(id), 'digest', digest)
 redis.call('SET', secret_key(digest), id)

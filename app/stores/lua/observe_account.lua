@@ -12,7 +12,7 @@ if not read_account(ask.account, now) then return 0 end
 local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
 local listed = (ask.fields or {}).listed
 if listed and listed ~= redis.call('HGET', account_key(ask.account), 'listed') then forget_missing(ask.account) end
-for field, value in pairs(ask.fields or {}) do redis.call('HSET', account_key(ask.account), field, stored(value)) end
+for field, value in pairs(ask.fields or {}) do redis.call('HSET', account_key(ask.account), field, storable(value)) end
 if ask.mark then apply_mark(ask.account, ask.mark, now, policy) end
 local a = read_account(ask.account, now)
 if ask.room and (a.tested or a.state) == 'window_spent' then

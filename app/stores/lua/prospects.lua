@@ -24,10 +24,10 @@ do -- Lua takes no more than 200 local names in one script
       local offer, state, probe = unpack(redis.call('HMGET', account_key(id), 'offer', 'state', 'probe'))
       if offer and offers[offer] and (not ask.allowed or ask.allowed[id]) then
         local why, over = model_rest(id, ask.model, now)
-        if why == 'missing' then -- no wait gives it the model
-        elseif BRIEF[state] then
+        local waits = why ~= 'missing' -- no wait gives it a model that it lacks
+        if waits and BRIEF[state] then
           rests_until(redis.call('ZSCORE', OUT, id))
-        elseif state == 'active' then
+        elseif waits and state == 'active' then
           if why then
             rests_until(over)
           elseif not probe or probe == '0' or BRIEF[probe] then

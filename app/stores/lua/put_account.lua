@@ -16,7 +16,7 @@ local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
 leave_offer(id)
 local former = redis.call('HGET', account_key(id), 'name')
 if former and former ~= name then redis.call('HDEL', NAMES, former) end
-for field, value in pairs(fields) do redis.call('HSET', account_key(id), field, stored(value)) end
+for field, value in pairs(fields) do redis.call('HSET', account_key(id), field, storable(value)) end
 redis.call('HSETNX', account_key(id), 'state', 'active')
 redis.call('HSETNX', account_key(id), 'since_ms', now)
 redis.call('HSETNX', account_key(id), 'created_ms', now)

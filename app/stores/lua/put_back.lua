@@ -22,8 +22,8 @@ end
 local function drop_newest()
   for _, entry in ipairs(redis.call('XRANGE', LEDGER, '(' .. ask.last_id, '+')) do
     local row = cjson.decode(entry[2][2])
-    redis.call('DEL', rollup_key('h', row.at_ms - row.at_ms % HOUR_MS), rollup_key('d', row.day_ms), rollup_names_key(row.day_ms),
-      used_key(row.key))
+    redis.call('DEL', rollup_key('h', row.at_ms - row.at_ms % HOUR_MS), rollup_key('d', row.day_ms),
+      rollup_names_key(row.day_ms), used_key(row.key))
   end
   for _, id in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do redis.call('DEL', request_key(id)) end
   for _, id in ipairs(redis.call('HVALS', NAMES)) do

@@ -110,7 +110,7 @@ end
 local chosen, why = choice(id, by, ask.attempt + 1, seen, now, policy)
 if not reserved or (ask.unenforced_bounds and (r.unenforced == '1') ~= (chosen.unenforced == true)) then
   release()
-  for _, hold in ipairs(reserve(limits, read_gauges(limits, now, ask.calendar), ask, chosen.unenforced, now)) do
+  for _, hold in ipairs(reserve(limits, read_gauges(limits, now, ask.calendar), ask, chosen.unenforced)) do
     holds[#holds + 1] = hold
   end
   r.bounds = cjson.encode(chosen.unenforced and ask.unenforced_bounds or ask.bounds)

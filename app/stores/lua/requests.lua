@@ -2,8 +2,8 @@
 --
 -- r:<id> is a hash {key, account, attempt, model, endpoint, affinity, started_ms, day_ms, bounds, unenforced,
 -- holds, charges, why, choice, expired}; `leases` has its deadline. bounds and holds are those of the attempt that
--- runs ('' and none but parallel requests where none does), charges what earlier ones were charged when they ended. A lease that ran out gives its slots back at once and is charged
--- its bounds, until a late settlement corrects that.
+-- runs ('' and none but parallel requests where none does), charges what earlier ones were charged when they ended.
+-- A lease that ran out gives its slots back at once and is charged its bounds, until a late settlement corrects that.
 
 local CLAIM_MS = 3600000 -- how long a key's claim on a conversation lasts that no answer has confirmed: an hour
 local OWNED_MS = 2592000000 -- how long an account is remembered as the owner of a conversation: 30 days
@@ -179,7 +179,7 @@ local function charge_unheld(row, calendar, now)
   for _, limit in ipairs(limits_for(key_limits, pool_limits, row.model)) do
     local g = gauge(limit, now, calendar) or gauge(limit, row.at_ms, calendar, true)
     if g and limit.what ~= 'parallel_requests' then
-      take(limit, used(row, limit.what, limit.mode == 'balanced'), g, now, true)
+      take(limit, used(row, limit.what, limit.mode == 'balanced'), g, true)
     end
   end
 end

@@ -41,7 +41,7 @@ end
 -- says for which accounts it is made.
 local function refusal_of(limits, gauges, ask, unenforced, now)
   local refusal
-  local function refuse(limit, why, wait_ms, g, amount)
+  local function compare(limit, why, wait_ms, g, amount)
     if refusal and (WORSE[refusal.why] > WORSE[why] or (refusal.why == why and refusal.wait_ms >= wait_ms)) then return end
     refusal = { refused = 'limit', why = why, wait_ms = wait_ms, limit = limit, amount = amount, now = now,
       settled = g.settled, held = g.held, reset_ms = g.reset or 0, unenforced = unenforced }
@@ -49,20 +49,20 @@ local function refusal_of(limits, gauges, ask, unenforced, now)
   for i, limit in ipairs(limits) do
     local amount, g = amount_of(limit, ask, unenforced), gauges[i]
     if not amount then
-      refuse(limit, 'unbounded', 0, { settled = 0, held = 0 }, 0)
+      compare(limit, 'unbounded', 0, { settled = 0, held = 0 }, 0)
     else
       local o = obstacle(limit, amount, g, now)
-      if o then refuse(limit, o.why, o.wait_ms, g, amount) end
+      if o then compare(limit, o.why, o.wait_ms, g, amount) end
     end
   end
   return refusal
 end
 
 -- Takes a reservation that fits; returns its holds. Requests are counted at once.
-local function reserve(limits, gauges, ask, unenforced, now)
+local function reserve(limits, gauges, ask, unenforced)
   local holds = {}
   for i, limit in ipairs(limits) do
-    holds[#holds + 1] = take(limit, amount_of(limit, ask, unenforced), gauges[i], now, limit.what == 'requests')
+    holds[#holds + 1] = take(limit, amount_of(limit, ask, unenforced), gauges[i], limit.what == 'requests')
   end
   return holds
 end

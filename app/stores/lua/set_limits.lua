@@ -8,7 +8,9 @@
 -- A limit that is added counts what its window has seen so far, as the roll-ups tell it, and holds
 -- what open requests may still use. One that is removed forgets; one that only changes goes on.
 local ask, now = cjson.decode(ARGV[1]), clock()
-check(ask, { key = 'text', was = 'blob', list = 'blob', added = '?object', removed = '?text', days = 'list', calendar = 'object' })
+check(ask, {
+  key = 'text', was = 'blob', list = 'blob', added = '?object', removed = '?text', days = 'list', calendar = 'object',
+})
 check_each(ask.days, 'count', 'days')
 check_calendar(ask.calendar)
 if ask.added then
@@ -69,11 +71,11 @@ local function hold_open_requests(limit, g)
       local known = limit.what == 'requests'
       local balanced = limit.mode == 'balanced'
       for _, charge in ipairs(known and {} or charges_of(r)) do
-        take(limit, used(charge, limit.what, balanced), g, now, true)
+        take(limit, used(charge, limit.what, balanced), g, true)
       end
       local bounds = r.bounds ~= '' and cjson.decode(r.bounds) or {}
       local amount = limit.what == 'parallel_requests' and 1 or used(bounds, limit.what, balanced)
-      local hold = take(limit, amount, g, now, known)
+      local hold = take(limit, amount, g, known)
       if hold then
         local holds = cjson.decode(r.holds)
         holds[#holds + 1] = hold

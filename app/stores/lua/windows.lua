@@ -131,7 +131,7 @@ end
 
 -- Adds *amount* as settled, where it is known at once, or as held, to the counters and to their
 -- reading *g*; returns the hold.
-local function take(limit, amount, g, now, known)
+local function take(limit, amount, g, known)
   local key = limit_key(limit.id)
   if not known then
     g.held = g.held + amount
