@@ -45,16 +45,21 @@ def mark_for(error: UpstreamError, model: str, now: float, *, kind: str = "") ->
         wait_ms = 0
     reason = verdict.failure.value if error.code in UNTELLING else f"{error.code}"[:80]
     mark = {"state": consequence.state.value, "reason": reason, "wait_ms": wait_ms}
-    # when a spent window is tested again is the store's to decide; a burst is over when it is over
-    return mark if consequence.scope is Scope.WINDOW else mark | {"retest_wait_ms": wait_ms}
+    if consequence.scope is Scope.WINDOW:
+        return mark  # when a spent window is tested again is the store's to decide
+    mark["retest_wait_ms"] = wait_ms  # a burst is over when it is over
+    # where the upstream refuses several credentials at once, the store makes it a suspicion
+    return mark | _suspected_for(model) if consequence.scope is Scope.CREDENTIAL else mark
 
 
 def suspicion(failure: Failure, model: str) -> dict[str, Any]:
     """Return the mark of an account that is only suspected: it is tested again within seconds."""
+    return {"soft": True, "reason": failure.value, **_suspected_for(model)}
+
+
+def _suspected_for(model: str) -> dict[str, Any]:
     return {
-        "soft": True,
         "asked": model,
-        "reason": failure.value,
         "base_ms": int(SUSPECT_BASE_SECONDS * 1000),
         "most_ms": int(SUSPECT_MAX_SECONDS * 1000),
     }

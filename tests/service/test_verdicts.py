@@ -113,6 +113,23 @@ def test_one_request_takes_one_account_out(pool: PoolOfTest, upstream: ScriptedU
     assert ask(pool, key, "n").status_code == 200
 
 
+def test_requests_in_short_order_take_one_account_out(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    """An upstream whose authentication fails refuses all its accounts; they serve as soon as that is over."""
+    for name in "abcd":
+        pool.account(name, upstream.base_url("one"))
+    key = pool.key()
+    upstream.script(refused(401, "Incorrect API key.", code="invalid_api_key"))
+
+    answers = [ask(pool, key) for _ in range(4)]
+
+    assert {each.status_code for each in answers} <= {502, 503}
+    states = list(pool.states().values())
+    assert states.count("credential_dead") == 1
+    assert set(states) <= {"credential_dead", "suspected", "active"}
+    upstream.script(WELL)
+    assert [ask(pool, key).status_code for _ in range(4)] == [200] * 4
+
+
 @pytest.mark.parametrize(
     "refusal",
     [

@@ -166,6 +166,7 @@ class Model:
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     expired_charges: dict[str, list[Json]] = field(default_factory=dict)  # in the row of a lease that ran out
     overloaded: dict[tuple[str, str], int] = field(default_factory=dict)
+    refused: dict[str, tuple[str, int]] = field(default_factory=dict)  # by kind: whose credential, and when
 
     def limits_for(self, key: str, model: str) -> list[Json]:
         return [limit for limit in self.limits[key] + self.limits[""] if applies(limit, model)]
@@ -431,13 +432,25 @@ class Model:
             self.overloaded[name, mark["model"]] = self.now + mark["wait_ms"]
             if mark.get("why") == "limited":
                 self._limit_second(account, mark)
-        elif mark.get("soft"):
+        elif mark.get("soft") or (mark.get("state") == "credential_dead" and self._is_doubtful(name, mark)):
             account.errors += 1
             if account.state == "active" and self._may_suspect(name, mark["asked"]):
                 wait = min(mark["most_ms"], mark["base_ms"] * 2 ** (account.errors - 1))
                 self._enter(account, "suspected", self.now + wait)
         elif "state" in mark and not self._outranked(account.state, mark["state"]):
             self._enter(account, mark["state"], self._retest_at(account, mark))
+
+    def _is_doubtful(self, name: str, mark: Json) -> bool:
+        """Return whether another account of the same upstream was refused within a minute."""
+        account = self.accounts[name]
+        outranked = self._outranked(account.state, mark["state"])
+        if "base_ms" not in mark or account.tested == mark["state"] or outranked:
+            return False
+        other, at = self.refused.get(account.kind, (name, 0))
+        if other != name and 0 <= self.now - at < 60_000:
+            return True
+        self.refused[account.kind] = name, self.now
+        return False
 
     def _retest_at(self, account: Account, mark: Json) -> float:
         if "retest_wait_ms" in mark:

@@ -11,7 +11,7 @@ local STEP = 4 -- heads read at a time
 local MOST_SEEN = 32 -- and reported at most, where many are overloaded
 local MAX_RESTING = 64 -- models remembered for each account: as resting, and as many again as missing
 local MAX_COMPARED = 64 -- accounts, or models of an account, that one suspicion or return looks at
-local SAME_TIME_MS = 60000 -- two models limited within it: the account is
+local SAME_TIME_MS = 60000 -- two models limited within it: the account is; two credentials refused: the upstream may be at fault
 local RECENT_MS = 600000 -- an account chosen within it takes part in the balance
 local RETEST_SHARE, RETEST_LEAST_MS, RETEST_MOST_MS = 0.05, 1000, 600000 -- of a wait that the upstream told
 
@@ -261,6 +261,33 @@ local function limit_second(a, mark, policy, now)
   put_out(a, policy, { state = 'burst_limited', reason = 'several models are limited', until_ms = back, retest_ms = back }, now)
 end
 
+-- Takes an account out for a while because of our suspicion, or this model of it, as far as that is allowed.
+local function suspect(a, mark, policy, now)
+  local streak = redis.call('HINCRBY', account_key(a.id), 'errors', 1)
+  local asked = mark.asked or '*'
+  local wait = math.min(mark.most_ms, mark.base_ms * 2 ^ math.min(streak - 1, 20))
+  if a.state ~= 'active' or not may_suspect(a.id, asked, now) then return end
+  if is_last_elsewhere(a, now) then
+    rest_model(a.id, asked, 'suspected', wait, now)
+  else
+    redis.call('SADD', SOFT, a.id)
+    put_out(a, policy, { state = 'suspected', reason = mark.reason, until_ms = now + wait, retest_ms = now + wait }, now)
+  end
+end
+
+-- Whether a refused credential is only a reason for suspicion: an upstream whose authentication fails refuses all
+-- of them, so within a minute it takes one account of one upstream (kind and base URL) out. Remembers which it was.
+local function is_doubtful(a, mark, now)
+  if not mark.base_ms or a.tested == mark.state or outranks(a.state, mark.state) then return false end
+  local v = redis.call('HMGET', account_key(a.id), 'kind', 'base_url')
+  local key = refused_upstream_key(redis.sha1hex((v[1] or '') .. ' ' .. (v[2] or '')))
+  local id, at_ms = string.match(redis.call('GET', key) or '', '^(.*) (%d+)$')
+  local passed_ms = now - (tonumber(at_ms) or 0)
+  if id and id ~= a.id and passed_ms >= 0 and passed_ms < SAME_TIME_MS then return true end
+  redis.call('SET', key, string.format('%s %.0f', a.id, now), 'PX', SAME_TIME_MS)
+  return false
+end
+
 -- Whether what an account bills never exceeds the length that a request names. The ChatGPT backend takes no
 -- length and may reason unseen; any other account is taken at its word until it has billed more.
 local function enforces(a)
@@ -270,7 +297,9 @@ end
 -- What an answer did to an account. mark is one of
 --   {ok}                                        it answered: clear what was held against it
 --   {state, reason, wait_ms, retest_wait_ms}    the upstream said so; a retest of 0: a person is needed,
---                                               of a spent window left out: as is best
+--                                               of a spent window left out: as is best; a refused credential
+--                                               with asked, base_ms, most_ms: only suspected where another
+--                                               account of the same upstream was refused a moment ago
 --   {soft, asked, reason, base_ms, most_ms}     our suspicion: out for base * 2^(streak-1), most at most;
 --                                               asked is the model of the request
 --   {model, why, wait_ms}                       this model rests there: it is missing, overloaded or limited;
@@ -303,17 +332,8 @@ local function apply_mark(id, mark, now, policy)
   elseif mark.model then
     rest_model(id, mark.model, mark.why or 'overloaded', mark.wait_ms, now)
     if mark.why == 'limited' then limit_second(a, mark, policy, now) end
-  elseif mark.soft then
-    local streak = redis.call('HINCRBY', account_key(id), 'errors', 1)
-    local asked = mark.asked or '*'
-    local wait = math.min(mark.most_ms, mark.base_ms * 2 ^ math.min(streak - 1, 20))
-    if a.state ~= 'active' or not may_suspect(id, asked, now) then return end
-    if is_last_elsewhere(a, now) then
-      rest_model(id, asked, 'suspected', wait, now)
-    else
-      redis.call('SADD', SOFT, id)
-      put_out(a, policy, { state = 'suspected', reason = mark.reason, until_ms = now + wait, retest_ms = now + wait }, now)
-    end
+  elseif mark.soft or mark.state == 'credential_dead' and is_doubtful(a, mark, now) then
+    suspect(a, mark, policy, now)
   elseif mark.state and not outranks(a.state, mark.state) then
     redis.call('SREM', SOFT, id)
     local retest = mark.retest_wait_ms

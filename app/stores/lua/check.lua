@@ -72,7 +72,8 @@ local function check_mark(mark)
     and may_be(mark.state, 'string') and may_be(mark.reason, 'string') and may_be(mark.model, 'string')
     and may_be(mark.why, 'string') and may_be(mark.asked, 'string') and may_be(mark.exceeded, 'string')) then refuse('mark') end
   if not mark.ok then
-    if mark.soft and not (is_count(mark.base_ms) and is_count(mark.most_ms)) then refuse('base_ms') end
+    local is_suspicion = mark.soft or mark.base_ms ~= nil or mark.most_ms ~= nil
+    if is_suspicion and not (is_count(mark.base_ms) and is_count(mark.most_ms)) then refuse('base_ms') end
     if (mark.state or mark.model) and not mark.soft and not is_count(mark.wait_ms) then refuse('wait_ms') end
     if mark.retest_wait_ms ~= nil and not is_count(mark.retest_wait_ms) then refuse('retest_wait_ms') end
   end

@@ -38,5 +38,6 @@ local function owner_key(hash) return root .. 'own:' .. hash end
 local function holder_key(hash) return root .. 'conv:' .. hash end
 local function absence_key(hash) return root .. 'absent:' .. hash end -- of a moment, see prospects.lua
 local function affinity_key(hash) return root .. 'aff:' .. hash end
+local function refused_upstream_key(hash) return root .. 'refused-at:' .. hash end -- '<account id> <Unix ms>'
 local function refused_key(start_ms) return string.format('%srefused:%.0f', root, start_ms / 1000) end
 local function refusal_batch_key(id) return root .. 'refused-batch:' .. id end

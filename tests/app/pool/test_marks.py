@@ -35,6 +35,16 @@ def test_what_is_not_the_accounts_fault_leaves_no_mark(error: Any) -> None:
     assert mark_for(error, "m", NOW) == {}
 
 
+def test_a_refused_credential_may_turn_out_to_be_a_suspicion() -> None:
+    """The store decides, which knows whether other accounts of the upstream were refused just now."""
+    mark = mark_for(rejected(401, "invalid_api_key"), "m", NOW)
+
+    assert mark == {
+        **{"state": "credential_dead", "reason": "invalid_api_key", "wait_ms": 0, "retest_wait_ms": 0},
+        **{"asked": "m", "base_ms": 2000, "most_ms": 15_000},
+    }
+
+
 def test_a_burst_is_over_when_the_upstream_says() -> None:
     mark = mark_for(rejected(429, "rate_limit_exceeded", retry_after_seconds=7), "m", NOW, kind="chatgpt")
 

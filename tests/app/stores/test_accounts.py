@@ -18,6 +18,7 @@ SPENT = {
     "wait_ms": 600_000,
 }
 DEAD = {"state": "credential_dead", "reason": "invalid_api_key", "wait_ms": 0, "retest_wait_ms": 0}
+REFUSED = DEAD | {"asked": "m", "base_ms": 2000, "most_ms": 15_000}  # as an upstream's answer is reported
 OK = {"ok": True}
 
 
@@ -164,6 +165,62 @@ class TestBelief:
         assert state(store, "a0") == "credential_dead"
         assert store.set_state("a0", "active") == 1
         assert state(store, "a0") == "active"
+
+    def test_an_upstream_that_refuses_every_credential(self, store: StoreOfTest) -> None:
+        """Its authentication may fail: each minute takes one account out, others are suspected."""
+        for number in range(4):
+            serve(store, f"a{number}", REFUSED)
+        found = [state(store, f"a{number}") for number in range(4)]
+        assert found == ["credential_dead", "suspected", "suspected", "active"]  # of eight, a quarter
+
+        store.advance(59_999)
+        serve(store, "a1", REFUSED)  # the test of the suspicion
+        assert state(store, "a1") == "suspected"
+
+        store.advance(15_000)
+        serve(store, "a1", REFUSED)
+        serve(store, "a2", REFUSED)
+        assert [state(store, f"a{number}") for number in range(3)] == [
+            "credential_dead",
+            "credential_dead",
+            "suspected",
+        ]
+
+    def test_suspected_accounts_of_such_an_upstream_come_back(self, store: StoreOfTest) -> None:
+        serve(store, "a0", REFUSED)
+        serve(store, "a1", REFUSED)
+        store.advance(2000)
+        serve(store, "a1", OK)
+
+        assert state(store, "a1") == "active"
+
+    @pytest.mark.parametrize("field", ["kind", "base_url"])
+    def test_another_upstream_is_judged_by_itself(self, store: StoreOfTest, field: str) -> None:
+        store.client.hset(keys.account(store.pool, "a1"), field, "other")
+        serve(store, "a0", REFUSED)
+        serve(store, "a1", REFUSED)
+
+        assert [state(store, each) for each in ("a0", "a1")] == ["credential_dead"] * 2
+
+    def test_a_refused_retest_shows_no_new_refusal(self, store: StoreOfTest) -> None:
+        """The account stays out, and another one may be refused for itself."""
+        serve(store, "a0", REFUSED)
+        since = store.state("a0")["since_ms"]
+        store.advance(600_000)
+        store.scripts.run_raw("observe_account", store.pool, {"account": "a0", "accepted": True})
+        serve(store, "a0", REFUSED)
+        assert (state(store, "a0"), store.state("a0")["since_ms"]) == ("credential_dead", since)
+
+        serve(store, "a1", REFUSED)
+        assert state(store, "a1") == "credential_dead"
+
+    def test_the_same_account_may_be_refused_again(self, store: StoreOfTest) -> None:
+        """An operator has resumed it; that it is refused again says nothing new of the upstream."""
+        serve(store, "a0", REFUSED)
+        store.set_state("a0", "active")
+        serve(store, "a0", REFUSED)
+
+        assert state(store, "a0") == "credential_dead"
 
     @pytest.mark.parametrize("before", ["paused", "credential_dead", "window_spent"])
     def test_stronger_belief_stays(self, store: StoreOfTest, before: str) -> None:

@@ -61,6 +61,10 @@ MARKS = st.sampled_from(
         {"state": "burst_limited", "reason": "429", "wait_ms": 2000, "retest_wait_ms": 2000},
         {"state": "window_spent", "reason": "429", "wait_ms": 600_000},
         {"state": "credential_dead", "reason": "401", "wait_ms": 0, "retest_wait_ms": 0},
+        {
+            **{"state": "credential_dead", "reason": "401", "wait_ms": 0, "retest_wait_ms": 0},
+            **{"asked": "m", "base_ms": 1000, "most_ms": 20_000},
+        },
         {"model": "m", "why": "overloaded", "wait_ms": 5000},
         {"model": "m", "why": "limited", "wait_ms": 2000},
         {"model": "n", "why": "limited", "wait_ms": 90_000},

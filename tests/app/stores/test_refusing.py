@@ -29,6 +29,7 @@ MARKS: list[dict[str, Any]] = [
     {"ok": True, "windows": [[5, START_MS + 60_000, 300], None]},
     {"state": "window_spent", "reason": "r", "wait_ms": 5000, "windows": [None, [100, START_MS + 5000]]},
     {"state": "credential_dead", "reason": "r", "wait_ms": 0, "retest_wait_ms": 0},
+    {"state": "credential_dead", "reason": "r", "wait_ms": 0, "base_ms": 1000, "most_ms": 20_000},
     {"soft": True, "reason": "cut", "base_ms": 1000, "most_ms": 20_000},
     {"model": "m", "wait_ms": 5000},
 ]
