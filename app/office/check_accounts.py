@@ -11,7 +11,7 @@ import orjson
 from app.office.finding import ACCOUNT, NOTE, WRONG, Finding
 from app.office.words import moment
 from app.pool.account import Account, account_from
-from app.pool.failures import AccountState
+from app.pool.failures import AccountState, Failure
 from app.pool.pools import DEFAULT
 from app.stores import keys
 from app.stores.client import store_errors
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from app.wiring import Services
 
 MIN_FAILURES = 2  # in a row; a single one says little
+MIN_STREAK = 5  # failures in a row of an account that no failure takes out, such as a 404
+_STREAKS = {
+    Failure.ENDPOINT_MISSING: "404 or 405: its server does not have the endpoint",
+    Failure.MODEL_MISSING: "its server does not have the models",
+}
 # what a look at the list of models found where the server itself did not answer
 UNREACHABLE = ("upstream_unavailable", "stream_idle_timeout", "upstream_request_timeout")
 _SEALED = ("credential", "sign_in")
@@ -132,6 +137,19 @@ def _failing(record: Record) -> Iterator[Finding]:
     if record.account.state == AccountState.ACTIVE and streak >= MIN_FAILURES and not is_tested:
         what = "its latest attempts failed; it stays in use because too few others could take its place"
         yield _note(what, "poolgate account test NAME")
+    elif record.account.state == AccountState.ACTIVE and (streak := failures_in_a_row(record)) >= MIN_STREAK:
+        how = record.fields.get("streak_of", "")
+        shown = _STREAKS.get(Failure(how), how.replace("_", " ")) if how in set(Failure) else how
+        remedy = "poolgate account test NAME; where its base URL or protocols are wrong, add it again"
+        yield _note(f"its latest attempts failed ({shown})", remedy, f"{streak} times in a row")
+
+
+def failures_in_a_row(record: Record) -> int:
+    """Return how many of its newest attempts failed in a row; lua/attempts.lua says how they are counted."""
+    attempts, unanswered, streak, answered = (
+        int(record.fields.get(name) or 0) for name in ("attempts", "unanswered", "streak", "streak_ok")
+    )
+    return streak if attempts - unanswered == answered else 0
 
 
 def _looks(record: Record) -> Iterator[Finding]:

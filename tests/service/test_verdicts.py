@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.office import check_pools
 from tests.service.test_answers import BODIES, CHAT, PATHS
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
@@ -155,6 +156,36 @@ def test_what_one_account_does_not_take(
 
     assert (answer.status_code, answer.headers["x-poolgate-account"]) == (200, "b")
     assert pool.states() == {"a": "active", "b": "active"}
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_an_endpoint_that_is_missing_for_ever(
+    pool: PoolOfTest, upstream: ScriptedUpstream, status: int
+) -> None:
+    """The account stays active, and the checks report it until it answers."""
+    pool.set(policy="ordered")
+    pool.account("a", upstream.base_url("a"), group=0)
+    pool.account("b", upstream.base_url("b"), group=1)
+    upstream.script(WELL)
+    upstream.script(refused(status), account="a")
+    key = pool.key()
+
+    def reported() -> list[tuple[str, str, str]]:
+        found = check_pools.pools(pool.gateway.services, pool.name)
+        return [(each.level, each.where, each.what) for each in found]
+
+    assert [ask(pool, key).status_code for _ in range(5)] == [200] * 5
+    pool.wait_for_rows(5)
+
+    how = "404 or 405: its server does not have the endpoint"
+    what = f"its latest attempts failed ({how}) 5 times in a row"
+    assert reported() == [("note", f"{pool.name}/a", what)]
+    assert pool.get("/health/ready").status_code == 200
+
+    upstream.script(WELL, account="a")
+    assert ask(pool, key).status_code == 200
+    pool.wait_for_rows(6)
+    assert reported() == []
 
 
 def test_what_two_accounts_do_not_take(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:

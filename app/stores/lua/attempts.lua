@@ -6,6 +6,9 @@
 -- The fields attempts, failed_attempts, rescues and failed:<failure> of an account are its totals.
 -- A failure that is the request's own fault has its failed:<failure>, and is no failed attempt, unless
 -- another account then answered the same request: it was not the request's.
+-- An account also has, for as long as it only fails: streak, how many of its newest attempts failed in a row by no
+-- fault of their requests, and streak_of, how the newest of them did. They count while attempts less unanswered (all
+-- that failed) is what it was at the last failure, which is streak_ok: so a success costs no write.
 -- A row whose attempts are in the roll-ups is marked `attempts_counted`. See app/quotas/attempts.py.
 
 local function check_attempts(attempts)
@@ -44,6 +47,36 @@ local function count_attempts(by_account, present)
   for id, figures in pairs(by_account) do
     if id == present or redis.call('EXISTS', account_key(id)) == 1 then
       for figure, amount in pairs(figures) do redis.call('HINCRBY', account_key(id), figure, amount) end
+    end
+  end
+end
+
+-- Counts failures in a row, of a row that has failed attempts; after count_attempts.
+local function count_streaks(row)
+  local found, last = {}, row.attempts[#row.attempts]
+  for _, attempt in ipairs(row.attempts) do
+    local of = found[attempt.account] or { failed = 0, streak = 0 }
+    found[attempt.account] = of
+    if not attempt.failure then
+      of.answered = true
+    else
+      local rescued = not last.failure and row.status < 400 and attempt.account ~= last.account
+      of.failed = of.failed + 1
+      if rescued or attempt.scope ~= 'request' or attempt.failure == 'endpoint_missing' then
+        of.streak, of.reason = of.streak + 1, attempt.failure
+      end
+    end
+  end
+  for id, of in pairs(found) do
+    local key = account_key(id)
+    if of.failed > 0 and redis.call('EXISTS', key) == 1 then
+      local unanswered = redis.call('HINCRBY', key, 'unanswered', of.failed)
+      local v = redis.call('HMGET', key, 'attempts', 'streak', 'streak_ok')
+      local ok = (tonumber(v[1]) or 0) - unanswered
+      if of.streak > 0 and not of.answered then
+        local streak = tonumber(v[3]) == ok and tonumber(v[2]) or 0
+        redis.call('HSET', key, 'streak', streak + of.streak, 'streak_ok', ok, 'streak_of', of.reason)
+      end
     end
   end
 end

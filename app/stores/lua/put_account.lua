@@ -24,5 +24,6 @@ redis.call('HSETNX', account_key(id), 'in_flight', 0)
 redis.call('HSET', NAMES, name, id)
 join_offer(id, models)
 forget_missing(id)
+redis.call('HDEL', account_key(id), 'streak') -- what it is may have been corrected
 rejoin(read_account(id, now), policy)
 return redis.call('HINCRBY', account_key(id), 'version', 1)

@@ -136,6 +136,7 @@ local function book(row, why, present)
   end
   tally(used_key(row.key), '', row)
   count_attempts(by_account, present)
+  if rolled and row.attempts then count_streaks(row) end
   return id
 end
 

@@ -14,6 +14,7 @@ else
   redis.call('ZREM', OUT, id)
   forget_rests(id)
   redis.call('HSET', account_key(id), 'errors', 0, 'probe', '0')
+  redis.call('HDEL', account_key(id), 'streak')
   set_state(a, 'active', '', 0, now)
   rejoin(read_account(id, now), policy)
 end

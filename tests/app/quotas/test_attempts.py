@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.office.check_accounts import Record, failures_in_a_row
 from app.quotas.attempts import attempt_figures
 from app.quotas.ledger import Verification
 from app.quotas.series import SeriesBook
@@ -85,6 +86,38 @@ def test_not_rescued(store: StoreOfTest) -> None:
 
     assert totals(store, "a") == {"attempts": 3, "failed_attempts": 2, "failed:server_error": 2}
     assert totals(store, "c") == {"attempts": 1, "failed:caller": 1}
+
+
+def streak(store: StoreOfTest, account: str) -> int:
+    """Return how often it has failed in a row, as the checks of accounts read it."""
+    return failures_in_a_row(Record(None, store.state(account), is_readable=True))  # type: ignore[arg-type]
+
+
+def test_failures_in_a_row(store: StoreOfTest) -> None:
+    """Whatever account answered instead; a success ends it, and what a caller did wrong is none of it."""
+    missing = failed("a", "endpoint_missing", "request")
+    settle(store, [missing, fine("b")])
+    settle(store, [missing], status=404)
+    settle(store, [failed("a", "caller", "request")], status=400)
+    settle(store, [failed("a"), failed("a", "cut")], status=502)
+
+    assert (streak(store, "a"), store.state("a")["streak_of"]) == (4, "cut")
+    assert streak(store, "b") == 0
+
+    settle(store, [fine("a")])
+    assert streak(store, "a") == 0
+    settle(store, [failed("a"), fine("a")])
+    assert streak(store, "a") == 0
+    settle(store, [missing], status=404)
+    assert (streak(store, "a"), store.state("a")["streak_of"]) == (1, "endpoint_missing")
+
+
+def test_an_account_that_is_changed_or_resumed_begins_again(store: StoreOfTest) -> None:
+    for change in (lambda: store.account("a"), lambda: store.set_state("a", "active")):
+        settle(store, [failed("a")], status=502)
+        assert streak(store, "a") == 1
+        change()
+        assert streak(store, "a") == 0
 
 
 def test_late_settlement(store: StoreOfTest) -> None:
