@@ -11,7 +11,7 @@ local STEP = 4 -- heads read at a time
 local MOST_SEEN = 32 -- and reported at most, where many are overloaded
 local MAX_RESTING = 64 -- models remembered for each account: as resting, and as many again as missing
 local MAX_COMPARED = 64 -- accounts, or models of an account, that one suspicion or return looks at
-local SAME_TIME_MS = 60000 -- two models limited within it: the account is; two credentials refused: the upstream may be at fault
+local SAME_TIME_MS = 60000 -- two models limited within it: the account is; two credentials refused: perhaps the upstream
 local RECENT_MS = 600000 -- an account chosen within it takes part in the balance
 local RETEST_SHARE, RETEST_LEAST_MS, RETEST_MOST_MS = 0.05, 1000, 600000 -- of a wait that the upstream told
 
