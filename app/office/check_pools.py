@@ -13,7 +13,7 @@ from app.office.check_limits import refusing, used_up
 from app.office.check_requests import missing_models
 from app.office.finding import KEY, NOTE, WRONG, Finding, grouped
 from app.office.reseal import Reseal
-from app.pool.account import Account
+from app.pool.account import Account, demo_serves
 from app.pool.failures import AccountState
 from app.pool.pools import DEFAULT
 from app.quotas.api_keys import ApiKey
@@ -89,9 +89,13 @@ def is_expired(key: ApiKey, now: float) -> bool:
 
 
 def _whether_it_serves(pool: str, records: Sequence[Record]) -> Iterator[Finding]:
-    active = [record for record in records if record.account.state == AccountState.ACTIVE]
+    real = [record for record in records if record.account.kind != "demo"]
+    active = [record for record in real if record.account.state == AccountState.ACTIVE]
     if not records:
         yield Finding(WRONG, pool, "it has no account", "add one: poolgate account add --help")
+    elif _only_demo(records):
+        level, remedy = (WRONG, "see below") if real else (NOTE, "add one: poolgate account add --help")
+        yield Finding(level, pool, "only the demo account serves; real models are not answered", remedy)
     elif not active:
         yield Finding(WRONG, pool, "every account is out, so all requests are refused", "see below")
     elif not any(record.is_readable for record in active):
@@ -100,6 +104,13 @@ def _whether_it_serves(pool: str, records: Sequence[Record]) -> Iterator[Finding
     elif all(record.is_unreachable for record in active):
         what = "no account in use answered when it was last asked for its models"
         yield Finding(WRONG, pool, what, "poolgate account test says what is wrong with one")
+
+
+def _only_demo(records: Sequence[Record]) -> bool:
+    """Return whether the simulated upstream is the only account that serves: it answers demo models alone."""
+    accounts = [record.account for record in records]
+    in_use = any(each.kind == "demo" and each.state == AccountState.ACTIVE for each in accounts)
+    return in_use and demo_serves(accounts)
 
 
 def _expiry(pool: str, key: ApiKey, now: float) -> Iterator[Finding]:

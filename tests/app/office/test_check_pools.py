@@ -212,6 +212,32 @@ class TestPools:
     def test_nothing_in_it(self, services: Services) -> None:
         assert [told[2] for told in found(services)] == ["it has no account", "it has no usable key"]
 
+    @pytest.mark.parametrize("state", ["", "paused", "credential_dead", "window_spent"])
+    def test_only_the_demo_account_serves(self, services: Services, state: str) -> None:
+        """It is left out of everything while a real account is in use, or will be again by itself."""
+        services.api_keys.create("team", "ann")
+        services.accounts.add("team", Account("", "demo", "demo", "http://x", models=("demo",)))
+        if state == "paused":
+            account(services, "main")
+            services.accounts.pause("team", "main")
+        elif state:
+            mark = {"state": state, "reason": "r", "wait_ms": 0, "retest_wait_ms": 0}
+            services.accounts.observe("team", account(services, "main").id, {}, mark=mark)
+
+        level, where, what, _ = found(services)[0]
+
+        expected = "only the demo account serves; real models are not answered"
+        if state == "window_spent":
+            expected = "every account is out, so all requests are refused"
+        assert (level, where, what) == (WRONG if state else NOTE, "team", expected)
+
+    def test_a_real_account_as_well_as_the_demo_account(self, services: Services) -> None:
+        services.api_keys.create("team", "ann")
+        services.accounts.add("team", Account("", "demo", "demo", "http://x", models=("demo",)))
+        account(services, "main")
+
+        assert found(services) == []
+
     def test_no_credential_can_be_read(self, services: Services, redis_client: Any) -> None:
         services.api_keys.create("team", "ann")
         other = Fernet(Fernet.generate_key()).encrypt(b"sk").decode()
