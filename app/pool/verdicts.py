@@ -186,7 +186,7 @@ class Rule:
         if not isinstance(error, UpstreamRejected):
             return True
         return (
-            _status(error) in self.statuses
+            self._has_status(error)
             and (not self.codes or bool(self.codes & _names(error)))
             and (not self.shapes or error.shape in self.shapes)
             and (not self.parts or _part(error) in self.parts)
@@ -195,6 +195,10 @@ class Rule:
             and (not self.names_model or (bool(model) and model in error.message))
             and (self.words is None or self._has_words(self.words, error))
         )
+
+    def _has_status(self, error: UpstreamRejected) -> bool:
+        """An event of a stream has no status of its own: where a row names codes, those decide."""
+        return _status(error) in self.statuses or (bool(self.codes) and _part(error) is Part.STREAM)
 
     def _has_words(self, words: re.Pattern[str], error: UpstreamRejected) -> bool:
         found = words.search(error.message)

@@ -39,6 +39,15 @@ STATUS_BY_CODE = {
     "invalid_request_error": 400,
     "context_length_exceeded": 400,  # the ChatGPT backend leaves out its type
     "invalid_prompt": 400,
+    # the request is at fault, so that callers do not send it again
+    "content_filter": 400,
+    "content_policy_violation": 400,
+    "cyber_policy": 400,
+    "data_inspection_failed": 400,
+    "string_above_max_length": 400,
+    "unsupported_parameter": 400,
+    "unsupported_value": 400,
+    "unknown_parameter": 400,
     "previous_response_not_found": 502,  # whatever its type: it is not the caller's doing
 }
 

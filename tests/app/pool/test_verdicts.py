@@ -206,6 +206,11 @@ CASES: list[tuple[str, UpstreamError, Failure]] = [
     ("502 page", answered(502, PAGE), Failure.SERVER_ERROR),
     ("408", answered(408), Failure.SERVER_ERROR),
     ("in a stream", event(), Failure.SERVER_ERROR),
+    # in a stream, where no status stands before the code
+    ("suspended in a stream", event(code="account_suspended"), Failure.CREDENTIAL),
+    ("model in a stream", event(code="model_not_found"), Failure.MODEL_MISSING),
+    ("parameter in a stream", event(code="unsupported_parameter"), Failure.UNSUPPORTED),
+    ("plan in a stream", event(type="usage_not_included"), Failure.MODEL_LIMITED),
 ]
 
 

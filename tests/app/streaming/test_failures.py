@@ -106,6 +106,14 @@ class TestEventStatus:
             "invalid_request_error": 400,
             "context_length_exceeded": 400,
             "invalid_prompt": 400,
+            "content_filter": 400,
+            "content_policy_violation": 400,
+            "cyber_policy": 400,
+            "data_inspection_failed": 400,
+            "string_above_max_length": 400,
+            "unsupported_parameter": 400,
+            "unsupported_value": 400,
+            "unknown_parameter": 400,
             "previous_response_not_found": 502,
         }
 
