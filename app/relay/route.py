@@ -97,6 +97,9 @@ class Route:
         self._tried: list[str] = []
         self._never: list[str] = []  # of them, those that would answer the same again
         self._unsupported = False  # whether an account has refused what others may support
+        self._failures: dict[
+            str, tuple[Failure, UpstreamError, float]
+        ] = {}  # the last of each account, and when
         self._harmed: dict[Scope, str] = {}  # the account that this request has taken out, by scope
 
     def events(self, choice: dict[str, Any]) -> Ticks:
@@ -199,14 +202,15 @@ class Route:
         stalled = attempt.stalled
         if action is Action.RESTART and not self._restarts_after(stalled=stalled):
             raise told
-        self._exclude(choice["account"], action, stalled=stalled)
+        self._failures[choice["account"]] = verdict.failure, error, self._clock()
+        self._exclude(choice["account"], action, error, stalled=stalled)
         if self._most_accounts is not None and len(set(self._tried)) >= self._most_accounts:
             raise told
         while True:
             reply = self._told(choice, told)
             if reply.get("refused") == "limit":
                 raise not_tried_again(told, reply)
-            wait = self._wait_for(reply, choice, verdict.failure, error)
+            wait = self._wait_for(reply, choice)
             if wait is None or not self._may_wait(wait):
                 raise _of_pool(reply, verdict, error) or told
             yield from self._pause(wait)
@@ -251,9 +255,11 @@ class Route:
         self._restarts += 1
         return True
 
-    def _exclude(self, account: str, action: Action, *, stalled: bool) -> None:
+    def _exclude(self, account: str, action: Action, error: UpstreamError, *, stalled: bool) -> None:
+        """Note that *account* has failed, and whether it may be tried again within this request."""
         self._tried.append(account)
-        if action is Action.OTHER_ONLY or stalled:
+        too_long = (error.retry_after_seconds or 0.0) > MOST_WAIT_SECONDS - self._context.waited_seconds
+        if action is Action.OTHER_ONLY or stalled or too_long:
             self._never.append(account)
 
     def _told(self, choice: dict[str, Any], told: UpstreamError) -> dict[str, Any]:
@@ -271,13 +277,10 @@ class Route:
         self._record.mark = {}  # the store has it now
         return reply
 
-    def _wait_for(
-        self, reply: dict[str, Any], choice: dict[str, Any], failure: Failure, error: UpstreamError
-    ) -> float | None:
+    def _wait_for(self, reply: dict[str, Any], choice: dict[str, Any]) -> float | None:
         """Return how long to wait before acting on *reply*, None where waiting is of no use."""
         if "refused" not in reply:
-            again = reply["account"] == choice["account"] and failure not in LIMITED
-            wait = pause_seconds(choice["attempt"], error, self._chance) if again else 0.0
+            wait = self._pause_before(reply["account"], choice["attempt"])
         elif self._tried and set(self._tried) != set(self._never) and reply.get("wait_ms"):
             # an account that may be tried again comes back then; not all who wait for it return at once
             wait = reply["wait_ms"] / 1000
@@ -285,6 +288,15 @@ class Route:
         else:
             return None
         return wait
+
+    def _pause_before(self, account: str, attempt: int) -> float:
+        """Return how long *account* is left alone first, if it has failed: as long as it asked for."""
+        if account not in self._failures:
+            return 0.0
+        failure, error, failed_at = self._failures[account]
+        if failure in LIMITED:
+            return 0.0  # the store does not choose it before that is over
+        return max(0.0, failed_at + pause_seconds(attempt, error, self._chance) - self._clock())
 
     def _may_wait(self, seconds: float) -> bool:
         """Return whether the request may wait *seconds* more, and count them if so."""

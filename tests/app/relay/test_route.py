@@ -118,6 +118,34 @@ class TestRoute:
                 events_of(clock, attempts, replies)
             assert clock.now == 0
 
+    @pytest.mark.parametrize(("named", "waited"), [(3.0, 3.0), (None, 0.0)])
+    def test_an_account_is_left_alone_as_long_as_it_asked(self, named: float | None, waited: float) -> None:
+        """Also where another account was tried in between."""
+        clock = Clock()
+        failing = UpstreamRejected(
+            "Oops", status=500, type="server_error", code=None, upstream_status=500, retry_after_seconds=named
+        )
+        attempts = [Attempt(clock, name, 0.0, failing) for name in "ab"]
+        replies = [choice("b", 2), choice("a", 3)]
+
+        assert ANSWER in events_of(clock, [*attempts, Attempt(clock, "a", 0.0, None)], replies)
+        assert waited <= clock.now <= 3.0
+
+    @pytest.mark.parametrize(("named", "never"), [(9.0, []), (11.0, ["a"])])
+    def test_an_account_that_asks_for_a_longer_wait_is_not_tried_again(
+        self, named: float, never: list[str]
+    ) -> None:
+        clock = Clock()
+        failing = UpstreamRejected(
+            "Oops", status=500, type="server_error", code=None, upstream_status=500, retry_after_seconds=named
+        )
+        reports: list[dict[str, Any]] = []
+
+        with pytest.raises(UpstreamRejected):
+            events_of(clock, [Attempt(clock, "a", 0.0, failing)], [{"refused": "no_accounts"}], reports)
+
+        assert reports[0]["never"] == never
+
     def test_an_account_that_stalled_is_not_tried_again(self) -> None:
         """However its silence ended: to wait a second time for the same only multiplies the wait."""
         clock = Clock()
