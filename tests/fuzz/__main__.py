@@ -1,5 +1,8 @@
 """
-Fuzzers over requests and over upstreams' answers: `python -m tests.fuzz --minutes 30 [--seed N]`.
+Fuzzers over what callers, operators and upstreams send: `python -m tests.fuzz --minutes 30 [--seed N]`.
+
+`--kinds admin,reports` plays those alone: `requests` and `answers` are of model endpoints, `admin` of the
+admin API, `reports` of lists of models, usage and token renewals.
 
 A failing case is printed whole, with the command that plays it again: `--only "answers 17"`.
 """
@@ -10,7 +13,7 @@ import argparse
 import sys
 import time
 
-from tests.fuzz.run import Run
+from tests.fuzz.run import KINDS, Run
 from tests.fuzz.stage import running_stage
 from tests.support.redis import private_redis, short_folder
 
@@ -24,9 +27,10 @@ def main() -> int:
     parser.add_argument("--at-once", type=int, default=4)
     parser.add_argument("--only", metavar="CASE", help="play this case alone, such as 'answers 17'")
     parser.add_argument("--log", action="store_true", help="show what else is known of that case")
+    parser.add_argument("--kinds", default=",".join(KINDS), help="of cases, separated by commas")
     arguments = parser.parse_args()
     with private_redis() as url, short_folder() as folder, running_stage(url, folder) as stage:
-        run = Run(stage, arguments.seed)
+        run = Run(stage, arguments.seed, arguments.kinds.split(","))
         if arguments.only:
             case = run.case(arguments.only)
             print(case.shown())

@@ -156,7 +156,7 @@ def _play(chance: Random, kind: str, call: Call) -> Play:
     wire = _wire(kind, call)
     stream = bool(json.loads(call.body).get("stream")) or kind == "chatgpt"
     if chance.random() < 0.3:
-        return _rejected(chance)
+        return rejected(chance)
     if chance.random() < 0.1:
         stream = not stream
     play = _streamed(chance, wire) if stream and wire else _whole(chance, wire)
@@ -171,7 +171,8 @@ def _wire(kind: str, call: Call) -> str:
     return {"openai": call.surface, "chatgpt": "responses", "chat": "chat", "responses": "responses"}[kind]
 
 
-def _rejected(chance: Random) -> Play:
+def rejected(chance: Random) -> Play:
+    """Return an error answer."""
     status = chance.choice(STATUSES)
     error: Json = {
         "message": chance.choice(MESSAGES),
@@ -189,7 +190,7 @@ def _rejected(chance: Random) -> Play:
     else:
         body = odd(chance)
     play: Json = {"status": status, "headers": dict(JSON), "framing": "length"}
-    play["steps"] = [_send(body)]
+    play["steps"] = [send(body)]
     for _ in range(chance.randrange(3)):
         _odd_header(chance, play)
     if chance.random() < 0.2:
@@ -213,7 +214,7 @@ def _whole(chance: Random, wire: str) -> Json:
         "status": 200,
         "headers": dict(JSON),
         "framing": "length",
-        "steps": [{**_send(text), "bill": bill}],
+        "steps": [{**send(text), "bill": bill}],
     }
 
 
@@ -265,7 +266,7 @@ def _streamed(chance: Random, wire: str) -> Json:
             texts[place] = _reframed(texts[place], chance)
     play = streamed(events)
     play["headers"] = dict(SSE)
-    play["steps"] = [_send(text) for text in texts] or [_send("")]
+    play["steps"] = [send(text) for text in texts] or [send("")]
     play["steps"][0]["bill"] = bill
     if chance.random() < 0.3:
         _interrupt(chance, play["steps"])
@@ -383,7 +384,8 @@ HTTP_CHANGES: tuple[Change, ...] = (
 )
 
 
-def _send(text: str) -> Json:
+def send(text: str) -> Json:
+    """Return the step that sends *text*."""
     data = text.encode("utf-8", "surrogatepass")
     return {"send_b64": base64.b64encode(data).decode()}
 

@@ -7,6 +7,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from tests.support.gateway import PoolOfTest
+
 Json = dict[str, Any]
 
 
@@ -31,16 +33,10 @@ class Play:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """*kinds* of accounts: openai, chatgpt, chat or responses. *plays* are of the first one, in turn."""
+class Shown:
+    """A case of any kind. *name*: its kind and what its seed is made of, such as `answers 17`."""
 
     name: str
-    kinds: tuple[str, ...]
-    key: str  # none, strict or balanced: its limits
-    calls: tuple[Call, ...]
-    plays: tuple[Play, ...]
-    budget: int = 0  # of total tokens, where the key has limits
-    nonsense: bool = True  # nothing that the upstream answers means that a person is needed
 
     def shown(self) -> str:
         """Return it as indented JSON, with bodies as text where they are."""
@@ -54,3 +50,24 @@ class Case:
             return repr(value)
 
         return json.dumps(asdict(self), default=plain, indent=1)
+
+
+@dataclass(slots=True)
+class Played:
+    """What came of a case. *pool*: where it was played. *faults*: what must not have been, in words."""
+
+    pool: PoolOfTest
+    statuses: list[int]
+    faults: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Case(Shown):
+    """*kinds* of accounts: openai, chatgpt, chat or responses. *plays* are of the first one, in turn."""
+
+    kinds: tuple[str, ...]
+    key: str  # none, strict or balanced: its limits
+    calls: tuple[Call, ...]
+    plays: tuple[Play, ...]
+    budget: int = 0  # of total tokens, where the key has limits
+    nonsense: bool = True  # nothing that the upstream answers means that a person is needed

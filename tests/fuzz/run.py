@@ -7,15 +7,19 @@ import random
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from tests.chaos.workers import resident_mib
+from tests.fuzz.admin import AdminFuzzer
+from tests.fuzz.afterwards import Operator
 from tests.fuzz.answers import answer_case
 from tests.fuzz.calls import operations, request_case
-from tests.fuzz.case import Case
+from tests.fuzz.case import Case, Played, Shown
 from tests.fuzz.judge import faults
+from tests.fuzz.reports import ReportFuzzer
 from tests.fuzz.stage import Stage
 from tests.support.gateway import PoolOfTest
 
@@ -28,7 +32,32 @@ MOST_WORKER_MIB = (
 MOST_STORE_MIB = 8.0  # what is not of a pool that was forgotten
 SHARED = ("in the log:", "a turn of the event loop")  # may be another case's, that ran at the same time
 
-Make = Callable[[str, random.Random], Case]
+RELAY, OPERATORS = ("requests", "answers"), ("admin", "reports")
+KINDS = (*RELAY, *OPERATORS)
+
+
+class Fuzzer(Protocol):
+    """Makes the cases of one kind, and plays them."""
+
+    def case(self, name: str, chance: random.Random) -> Shown: ...
+
+    def play(self, case: Shown) -> Played: ...
+
+
+class RelayFuzzer:
+    """Requests of callers, and what upstreams answer to them."""
+
+    def __init__(self, stage: Stage, make: Callable[[str, random.Random], Case]) -> None:
+        self._stage = stage
+        self._make = make
+
+    def case(self, name: str, chance: random.Random) -> Shown:
+        return self._make(name, chance)
+
+    def play(self, case: Shown) -> Played:
+        assert isinstance(case, Case)
+        outcome = self._stage.play(case)
+        return Played(outcome.pool, [heard.status for heard in outcome.heard], faults(outcome))
 
 
 @dataclass(slots=True)
@@ -37,51 +66,50 @@ class Report:
 
     cases: Counter[str] = field(default_factory=Counter)
     statuses: Counter[int] = field(default_factory=Counter)
-    wrong: list[tuple[Case, list[str]]] = field(default_factory=list)
+    wrong: list[tuple[Shown, list[str]]] = field(default_factory=list)
 
 
 class Run:
-    def __init__(self, stage: Stage, seed: int) -> None:
+    def __init__(self, stage: Stage, seed: int, kinds: Sequence[str] = KINDS) -> None:
         self._stage = stage
         self._seed = seed
-        known = operations(stage.document())
-        self._makes: dict[str, Make] = {
-            "requests": lambda name, chance: request_case(name, chance, known),
-            "answers": answer_case,
-        }
+        self._kinds = fuzzers(stage, kinds)
         self._old: deque[tuple[float, PoolOfTest]] = deque()
         self._lock = threading.Lock()
         self._warm: dict[str, float] = {}
         self.report = Report()
 
-    def case(self, name: str) -> Case:
+    def case(self, name: str) -> Shown:
         """Return the case of this name, as `answers 17`."""
-        return self._makes[name.partition(" ")[0]](name, random.Random(f"{self._seed} {name}"))
+        return self._kinds[name.partition(" ")[0]].case(name, random.Random(f"{self._seed} {name}"))
 
     def until(self, end: float, *, at_once: int = 4, start: int = 0, most: int = 10**9) -> None:
         """Play cases until then (monotonic seconds), then those that seemed wrong again, alone."""
         numbers = itertools.count(start)
-        suspects: list[tuple[Case, list[str]]] = []
+        suspects: list[tuple[Shown, list[str]]] = []
 
         def lane(_: int) -> None:
             while time.monotonic() < end:
                 number = next(numbers)
                 if number >= start + most:
                     return
-                for kind in self._makes:
+                for kind in self._kinds:
                     case = self.case(f"{kind} {number}")
                     if found := self.once(case):
                         suspects.append((case, found))
 
         with ThreadPoolExecutor(at_once) as threads:
-            for number in range(WARM_CASES):  # connections, caches and code that is loaded late
-                self.once(self.case(f"{list(self._makes)[number % len(self._makes)]} warm {number}"))
+            list(threads.map(self._warm_up, range(min(WARM_CASES, most))))
             self._warm = self.memory()
             list(threads.map(lane, range(at_once)))
         for case, found in suspects:
             self.judge(case, found)
 
-    def judge(self, case: Case, found: list[str]) -> None:
+    def _warm_up(self, number: int) -> None:
+        """Play a case that is not judged: connections, caches and code that is loaded late."""
+        self.once(self.case(f"{list(self._kinds)[number % len(self._kinds)]} warm {number}"))
+
+    def judge(self, case: Shown, found: list[str]) -> None:
         """Play *case* again, alone: what others may have caused has to show every time."""
         own = [fault for fault in found if not fault.startswith(SHARED)]
         for _ in range(TRIES):
@@ -91,15 +119,15 @@ class Run:
             found = again or found
         self.report.wrong.append((case, found))
 
-    def once(self, case: Case) -> list[str]:
-        outcome = self._stage.play(case)
-        found = faults(outcome)
+    def once(self, case: Shown) -> list[str]:
+        kind = case.name.partition(" ")[0]
+        played = self._kinds[kind].play(case)
         with self._lock:
-            self.report.cases[case.name.partition(" ")[0]] += 1
-            self.report.statuses.update(heard.status for heard in outcome.heard)
-            self._old.append((time.monotonic(), outcome.pool))
+            self.report.cases[kind] += 1
+            self.report.statuses.update(played.statuses)
+            self._old.append((time.monotonic(), played.pool))
         self._forget()
-        return found
+        return played.faults
 
     def _forget(self) -> None:
         while True:
@@ -125,3 +153,21 @@ class Run:
         info = self._stage.client.info("memory")
         workers = max(map(resident_mib, self._stage.gateway.children()))
         return {"worker": workers, "store": info["used_memory"] / 2**20}
+
+
+def fuzzers(stage: Stage, kinds: Sequence[str]) -> dict[str, Fuzzer]:
+    """Return the fuzzer of each of *kinds*."""
+    found: dict[str, Fuzzer] = {}
+    if "requests" in kinds:
+        known = operations(stage.document())
+        found["requests"] = RelayFuzzer(stage, lambda name, chance: request_case(name, chance, known))
+    if "answers" in kinds:
+        found["answers"] = RelayFuzzer(stage, answer_case)
+    if set(OPERATORS) & set(kinds):
+        operator = Operator(stage)
+        more: dict[str, Fuzzer] = {
+            "admin": AdminFuzzer(stage, operator),
+            "reports": ReportFuzzer(stage, operator),
+        }
+        found |= {kind: more[kind] for kind in kinds if kind in more}
+    return found

@@ -10,7 +10,7 @@ import http.client
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,13 +70,30 @@ class Outcome:
     settled: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What the gateway logs, and which turns of its event loops are long, from a moment on."""
+
+    log_path: Path
+    turns_path: Path
+    log_from: int
+    turns_from: int
+
+    def log(self) -> list[Json]:
+        return list(_lines(self.log_path, self.log_from))
+
+    def turns(self) -> list[Json]:
+        return list(_lines(self.turns_path, self.turns_from))
+
+
 class Stage:
     def __init__(self, gateway: Gateway, upstream: ScriptedUpstream, folder: Path) -> None:
         self.gateway = gateway
         self.upstream = upstream
         self._home = folder / "home"
-        self._log, self._turns = folder / "log", folder / "turns"
+        self.log_path, self._turns = folder / "log", folder / "turns"
         self.client: Any = gateway.services.scripts.client
+        self.closing = ExitStack()  # what a kind of cases has started for itself
 
     def document(self) -> Json:
         answer = requests.get(f"{self.gateway.url}/openapi.json", timeout=TIMEOUT_SECONDS)
@@ -84,7 +101,7 @@ class Stage:
         return document
 
     def play(self, case: Case) -> Outcome:
-        log_from, turns_from = _size(self._log), _size(self._turns)
+        watch = self.watch()
         pool = self.gateway.pool()
         upstream = self.upstream.scoped(pool.name)
         limits = _limits(case)
@@ -93,15 +110,18 @@ class Stage:
         heard: list[Heard] = []
         settled, begun = True, [time.time()]
         for call in case.calls:
-            heard.append(_heard(self.gateway.url, call, secret))
+            heard.append(send(self.gateway.url, call, authorization(call.path, secret)))
             settled &= self._settled(pool)
             begun.append(time.time())
         seen = upstream.log()
         for each, began, ended in zip(heard, begun[:-1], begun[1:], strict=True):
             each.seen = [one for one in seen if began <= one.at < ended]
         upstream.reset()
-        log = list(_lines(self._log, log_from))
-        return Outcome(case, pool, heard, limits, log, list(_lines(self._turns, turns_from)), settled)
+        return Outcome(case, pool, heard, limits, watch.log(), watch.turns(), settled)
+
+    def watch(self) -> Watch:
+        """Return what is written from now on."""
+        return Watch(self.log_path, self._turns, _size(self.log_path), _size(self._turns))
 
     def dead_letters(self) -> list[str]:
         """Return the settlements that the store refused: there must be none."""
@@ -148,7 +168,9 @@ def running_stage(redis_url: str, folder: Path, *, workers: int = 1) -> Iterator
             (folder / "log").open("wb") as log,
             running_gateway(redis_url, folder / "home", workers=workers, stderr=log, **environ) as gateway,
         ):
-            yield Stage(gateway, upstream, folder)
+            stage = Stage(gateway, upstream, folder)
+            with stage.closing:
+                yield stage
     finally:
         upstream.stop()
 
@@ -160,10 +182,11 @@ def _limits(case: Case) -> list[Json]:
     return [parse_limit(each, mode=case.key) for each in words]
 
 
-def _heard(url: str, call: Call, secret: str) -> Heard:
+def send(url: str, call: Call, credential: str) -> Heard:
+    """Make *call*, with *credential* as its Authorization unless that is empty."""
     heard = Heard(call)
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=TIMEOUT_SECONDS)
-    headers = {"Authorization": authorization(call.path, secret), **call.headers}
+    headers = {**({"Authorization": credential} if credential else {}), **call.headers}
     try:
         connection.request(call.method, call.path, call.body or None, headers)
         answer = connection.getresponse()

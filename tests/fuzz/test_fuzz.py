@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.run import Run
+from tests.fuzz.run import OPERATORS, RELAY, Run
 from tests.fuzz.stage import Stage, running_stage
 
 SEED = 1
-CASES = 80  # of each kind
+CASES = {RELAY: 80, OPERATORS: 12}  # of each kind
 MOST_SECONDS = 25.0  # fewer cases then, where the machine is busy
 
 
@@ -23,10 +23,11 @@ def stage(redis_url: str, tmp_path: Path) -> Iterator[Stage]:
 
 
 @pytest.mark.timeout(400)
-def test_nothing_breaks_the_gateway_or_its_books(stage: Stage) -> None:
-    run = Run(stage, SEED)
+@pytest.mark.parametrize("kinds", list(CASES), ids=["relay", "operators"])
+def test_nothing_breaks_the_gateway_or_its_books(stage: Stage, kinds: tuple[str, ...]) -> None:
+    run = Run(stage, SEED, kinds)
 
-    run.until(time.monotonic() + MOST_SECONDS, most=CASES)
+    run.until(time.monotonic() + MOST_SECONDS, most=CASES[kinds])
 
     commands = [f'python -m tests.fuzz --seed {SEED} --only "{case.name}"' for case, _ in run.report.wrong]
     assert not run.report.wrong, [commands, run.report.wrong]
