@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+import gevent
 import requests
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
@@ -50,7 +51,8 @@ SLICE_BYTES = 1024 * 1024  # of a body that are written, and encrypted, before o
 ONCE = Retry(False, redirect=False)  # what failed is raised as it is: to try again is for who knows accounts
 ERROR_BODY_BYTES = 65536  # of an error answer: enough for any envelope
 MAX_JSON_BYTES = 4 * 1024 * 1024  # of a list of models or a report of usage; long lists have 1 MiB
-ERROR_BODY_SECONDS = 2.0
+ERROR_BODY_SECONDS = 2.0  # for all of it, however it arrives
+LATE_SECONDS = 1.0  # after a time limit of connecting or reading, whose error says more than "too late"
 
 AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # files of those to trust, by requests' names
 OF_ONES_OWN = ("compatible", "demo")  # kinds of account whose server may have a private address
@@ -230,21 +232,25 @@ class UpstreamClient:
         self, account: Account, path: str, timeout_seconds: float = 10.0, *, token: str = ""
     ) -> object:
         """
-        Return the JSON of a small GET, such as a list of models. Raises UpstreamError.
+        Return the JSON of a small GET, such as a list of models, within *timeout_seconds*.
 
-        *token* stands in for the account's own credential.
+        *token* stands in for the account's own credential. Raises UpstreamError.
         """
         own = {"Authorization": f"Bearer {token}"} if token else {}
         headers = self._headers_of(account) | {"Accept": "application/json"} | own
+        until = time.monotonic() + timeout_seconds
+        too_late = StreamIdleTimeout("The upstream did not answer in time")
         try:
-            way = self._adapter_of(account).way_to(account.base_url + path)
-            answer = Answer(way.get(headers, timeout_seconds))
-            if answer.status >= 400:
-                raise _rejection(answer)
-            if answer.status >= 300:
-                answer.body.close()
-                raise UpstreamRedirected(answer.status)
-            data = _whole_body(answer.body, timeout_seconds)
+            # http.client has a time limit for each line of a head, none for all of them
+            with gevent.Timeout(timeout_seconds + LATE_SECONDS, too_late):
+                way = self._adapter_of(account).way_to(account.base_url + path)
+                answer = Answer(way.get(headers, timeout_seconds))
+                if answer.status >= 400:
+                    raise _rejection(answer)
+                if answer.status >= 300:
+                    answer.body.close()
+                    raise UpstreamRedirected(answer.status)
+                data = _whole_body(answer.body, until)
         except (requests.RequestException, HTTPError, ValueError) as error:
             raise from_exception(error) from error
         try:
@@ -298,9 +304,9 @@ def _answer(
         return from_exception(error)
 
 
-def _whole_body(body: Body, seconds: float) -> bytes:
-    """Return a body of at most MAX_JSON_BYTES, decompressed. Raises UpstreamError."""
-    data, until = b"", time.monotonic() + seconds
+def _whole_body(body: Body, until: float) -> bytes:
+    """Return a body of at most MAX_JSON_BYTES, decompressed, by *until* (monotonic). Raises UpstreamError."""
+    data = b""
     body.inflated_bytes = MAX_JSON_BYTES + 1
     try:
         while len(data) <= MAX_JSON_BYTES:
@@ -320,10 +326,10 @@ def _whole_body(body: Body, seconds: float) -> bytes:
 
 def _rejection(answer: Answer) -> UpstreamError:
     """Read an error answer, as far as an envelope reaches, and say what it means."""
-    data = b""
+    data, until = b"", time.monotonic() + ERROR_BODY_SECONDS
     answer.body.inflated_bytes = ERROR_BODY_BYTES
     with suppress(UpstreamError):  # the status alone says enough
-        while len(data) < ERROR_BODY_BYTES and (more := answer.body.read(ERROR_BODY_SECONDS)):
+        while len(data) < ERROR_BODY_BYTES and (more := answer.body.read(until - time.monotonic())):
             data += more
     answer.body.finish(0)
     rejection = rejection_from_body(answer.status, data[:ERROR_BODY_BYTES], answer.headers)

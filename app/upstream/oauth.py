@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+import gevent
 import requests
 
 from app.errors import StreamIdleTimeout, UpstreamProtocolError, UpstreamRedirected, UpstreamRejected
@@ -27,6 +28,7 @@ from schemas import bounds
 CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann"  # public: the one that ChatGPT sign-ins are issued to
 SCOPE = "openid profile email offline_access"
 ANSWER_SECONDS = 8.0
+LATE_SECONDS = 1.0  # after the limits of connecting and reading, whose errors say more
 DEVICE_SECONDS = 900.0  # how long a user code is good for
 INTERVAL_SECONDS, LONGEST_INTERVAL_SECONDS = 5.0, 60.0  # of polls; a longer one would miss the code
 MAX_ANSWER_BYTES = 256 * 1024  # decompressed: three tokens of MAX_TOKEN_CHARS, five times over
@@ -144,15 +146,21 @@ class OAuth:
         return Grant(_text(answer, "authorization_code"), _text(answer, "code_verifier"), redirect_uri)
 
     def _post(self, path: str, **body: Any) -> _Answer:
+        # what requests limits is the wait for each piece, of the head as well: not all of an answer
+        too_late = StreamIdleTimeout("The sign-in service did not answer in time")
+        deadline = gevent.Timeout(sum(self._timeout) + LATE_SECONDS, too_late)
         try:
-            with requests.post(
-                self._issuer + path,
-                headers=self._headers,
-                timeout=self._timeout,
-                allow_redirects=False,  # what is posted here is for nobody else
-                stream=True,
-                **body,
-            ) as response:
+            with (
+                deadline,
+                requests.post(
+                    self._issuer + path,
+                    headers=self._headers,
+                    timeout=self._timeout,
+                    allow_redirects=False,  # what is posted here is for nobody else
+                    stream=True,
+                    **body,
+                ) as response,
+            ):
                 return _Answer(response.status_code, _bounded(response))
         except requests.RequestException as error:
             raise from_exception(error) from None  # its text may show the address with what was asked
