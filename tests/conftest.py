@@ -15,6 +15,7 @@ from tests.support.redis import assert_no_gateway_uses, private_redis
 
 # how long an example takes says something of the machine, and nothing of the code
 settings.register_profile("poolgate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("poolgate"), max_examples=20)  # for .ci/quick
 settings.load_profile("poolgate")
 
 pytest_plugins = ["tests.support.issuer_fixtures", "tests.support.upstream_fixtures"]
