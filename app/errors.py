@@ -21,6 +21,7 @@ Every failure that a caller can be told about.
     ├── Overloaded                 429  this gateway has no room
     ├── NotSupported               501
     ├── NoAccounts                 503  no account is available
+    │   ├── CredentialUnreadable   503  … because this process lacks the key of their credentials
     │   ├── PoolLimited            429  … because all are full or rate-limited
     │   └── PoolSpent              429  … because all have used up their limits
     ├── StoreError
@@ -215,6 +216,20 @@ class NotSupported(GatewayError):
 
 class NoAccounts(GatewayError):
     status, type, code = 503, "server_error", "no_accounts"
+
+
+class CredentialUnreadable(NoAccounts):
+    """A stored credential was encrypted with a key that this process does not have."""
+
+    code = "credential_unreadable"
+
+    def __init__(self, account: str = "") -> None:
+        """*account* is a name; '': of every account that could serve."""
+        whose = f"of account '{account}'" if account else "of every account that could serve this request"
+        super().__init__(
+            f"The stored credential {whose} cannot be read: it was encrypted with another secret key. An"
+            " operator has to put that key back into POOLGATE_SECRET_KEYS, or to set the credential again"
+        )
 
 
 class PoolLimited(NoAccounts):

@@ -113,8 +113,9 @@ def _of(record: Record, now: float) -> Iterator[Finding]:
         yield _wrong(what, "poolgate account login --name NAME")
     if 0 < account.expires_at < now and account.state != AccountState.CREDENTIAL_DEAD:
         yield _wrong("its sign-in has expired and was not renewed", "start a worker: python -m workers")
-    yield from _failing(record)
-    yield from _looks(record)
+    if record.is_readable:
+        yield from _failing(record)
+        yield from _looks(record)
 
 
 def _out(account: Account) -> Finding:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
-from app.errors import InvalidRequest, NotFound
+from app.errors import CredentialUnreadable, InvalidRequest, NotFound
 from app.pool.account import Account, account_from
 from app.pool.tokens import Tokens, tokens_from
 from app.stores import keys
 from app.stores.client import store_errors
 from app.stores.scripts import Scripts
-from app.stores.secrets import Vault
+from app.stores.secrets import UnreadableSecret, Vault
+
+UNREADABLE_SECONDS = 15.0  # until an account whose credential could not be read is tried again
+MAX_UNREADABLE = 1000  # of them that one admission leaves out
 
 
 class AccountBook:
@@ -24,6 +28,7 @@ class AccountBook:
         self._scripts = scripts
         self._vault = vault
         self._known: dict[tuple[str, str], Account] = {}
+        self._unreadable: dict[tuple[str, str], float] = {}  # (pool, account): until when it is left out
 
     def add(self, pool: str, account: Account, tokens: Tokens | None = None) -> Account:
         """
@@ -43,8 +48,11 @@ class AccountBook:
         return {"sign_in": self._vault.seal(tokens.dumps()), "expires_ms": tokens.expires_at * 1000}
 
     def opened(self, sign_in: str) -> Tokens:
-        """Return the tokens that `sealed` put away."""
-        return tokens_from(self._vault.open(sign_in))
+        """Return the tokens that `sealed` encrypted. Raises CredentialUnreadable."""
+        try:
+            return tokens_from(self._vault.open(sign_in))
+        except UnreadableSecret:
+            raise CredentialUnreadable from None
 
     def _put(self, pool: str, account: Account, account_id: str, sign_in: Mapping[str, Any]) -> Account:
         bare = "" if account.signed_in or sign_in else account.credential
@@ -79,16 +87,36 @@ class AccountBook:
         """Return the account as of *version*, from memory if this process has seen that version."""
         known = self._known.get((pool, account_id))
         if known is None or known.version != version:
-            known = self.read(pool, account_id)
+            try:
+                known = self.read(pool, account_id)
+            except CredentialUnreadable:
+                self._unreadable[pool, account_id] = time.monotonic() + UNREADABLE_SECONDS
+                raise
             self._known[pool, account_id] = known
         return known
 
+    def unreadable(self, pool: str) -> list[str]:
+        """
+        Return the ids of accounts whose credentials could not be read here a moment ago.
+
+        Other processes may have the key, so nothing is stored of it.
+        """
+        if not self._unreadable:
+            return []
+        now = time.monotonic()
+        self._unreadable = {which: until for which, until in self._unreadable.items() if until > now}
+        return [account_id for of_pool, account_id in self._unreadable if of_pool == pool][:MAX_UNREADABLE]
+
     def read(self, pool: str, account_id: str) -> Account:
+        """Return the account as it is stored. Raises CredentialUnreadable."""
         with store_errors():
             fields = self._scripts.client.hgetall(keys.account(pool, account_id))
         if not fields:
             raise InvalidRequest(f"There is no account {account_id} in pool '{pool}'", param="account")
-        return account_from(fields, self._vault.open)
+        try:
+            return account_from(fields, self._vault.open)
+        except UnreadableSecret:
+            raise CredentialUnreadable(fields["name"]) from None
 
     def find(self, pool: str, name: str) -> Account:
         """Return the account called *name*. Raises NotFound when there is none."""

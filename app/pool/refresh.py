@@ -19,7 +19,14 @@ from typing import Any
 import gevent
 import structlog
 
-from app.errors import GatewayError, StoreUnavailable, UpstreamError, UpstreamRejected, UpstreamUnreachable
+from app.errors import (
+    CredentialUnreadable,
+    GatewayError,
+    StoreUnavailable,
+    UpstreamError,
+    UpstreamRejected,
+    UpstreamUnreachable,
+)
 from app.pool.account import Account
 from app.pool.accounts import AccountBook
 from app.pool.sign_ins import Lease, SignInBook, Verdict
@@ -92,7 +99,12 @@ class TokenRefresher:
         nothing; where there is no sign-in to renew (`signed_in`), it is the caller who knows.
         Waits `patience_seconds` at most. Raises StoreUnavailable.
         """
-        found = self._renewed(pool, account, refused=True) if account.signed_in else None
+        if not account.signed_in:
+            return None
+        try:
+            found = self._renewed(pool, account, refused=True)
+        except CredentialUnreadable:
+            return None  # this process lacks the key: another one may renew them
         return found if isinstance(found, Account) else None
 
     def refresh_expiring(self, pool: str, account: Account) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import orjson
 
-from app.errors import InvalidRequest
+from app.errors import CredentialUnreadable, InvalidRequest
 from app.pool.account import Account
 from app.pool.accounts import AccountBook
 from app.pool.tokens import Tokens
@@ -71,10 +72,21 @@ class SignInBook:
         }
         reply = self._scripts.run_json("lease_refresh", pool, ask)
         if reply["verdict"] == "leased":
-            return Lease(reply["fence"], reply["rotation"], self._accounts.opened(reply["sign_in"]))
+            return self._leased(pool, account, reply)
         if reply["verdict"] == Verdict.RENEWED:
             return self._accounts.get(pool, account.id, reply["version"])
         return Verdict(reply["verdict"])
+
+    def _leased(self, pool: str, account: Account, reply: dict[str, Any]) -> Lease:
+        """Return the lease in *reply*. Raises CredentialUnreadable, and gives the lease back then."""
+        try:
+            tokens = self._accounts.opened(reply["sign_in"])
+        except CredentialUnreadable as error:
+            ask = {"account": account.id, "fence": reply["fence"], "reason": error.code, "answered": True}
+            ask |= {"dead": False, "refused": False, "cool_ms": 0}
+            self._scripts.run("fail_refresh", pool, orjson.dumps(ask))
+            raise
+        return Lease(reply["fence"], reply["rotation"], tokens)
 
     def keep(self, pool: str, account: Account, lease: Lease, tokens: Tokens) -> Account | None:
         """Store what the exchange brought and return the account with it; None when *lease* came too late."""

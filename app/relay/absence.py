@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.errors import GatewayError, InvalidRequest, ModelNotFound, NoAccounts, PoolLimited, PoolSpent
+from app.errors import (
+    CredentialUnreadable,
+    GatewayError,
+    InvalidRequest,
+    ModelNotFound,
+    NoAccounts,
+    PoolLimited,
+    PoolSpent,
+)
 from app.formatting import duration
 
+UNUSABLE = ("missing", "paused", "dead", "unreadable")  # no wait brings these accounts back
 BUSY_RETRY_SECONDS = 2.0  # accounts are full: other requests may end at any time
 
 
@@ -37,7 +46,7 @@ def absence(reply: dict[str, Any], native_field: str | None = None) -> GatewayEr
 def pool_spent(reply: dict[str, Any], extra: dict[str, Any] | None = None) -> PoolSpent | None:
     """Return the error of a pool whose fitting accounts have all used up their limits; else None."""
     able: dict[str, int] = reply.get("able") or {}
-    usable = {what for what in able if what not in ("missing", "paused", "dead")}
+    usable = {what for what in able if what not in UNUSABLE}
     if usable != {"spent"}:
         return None
     now, resets_ms = reply["now"], reply.get("resets_ms") or 0
@@ -47,7 +56,9 @@ def pool_spent(reply: dict[str, Any], extra: dict[str, Any] | None = None) -> Po
 
 def _unavailable(reply: dict[str, Any], able: dict[str, int]) -> GatewayError:
     wait = reply["wait_ms"] / 1000
-    usable = {what: count for what, count in able.items() if what not in ("missing", "paused", "dead")}
+    usable = {what: count for what, count in able.items() if what not in UNUSABLE}
+    if not usable and able.get("unreadable"):
+        return CredentialUnreadable()
     if not usable and able.get("dead"):
         return NoAccounts("All upstream accounts need a new sign-in or key")
     if not usable and able.get("paused"):

@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
+import structlog
+
 from app.config import Settings, TimeLimits
-from app.errors import GatewayError, ModelNotFound, NotFound, UpstreamTimeout
+from app.errors import CredentialUnreadable, GatewayError, ModelNotFound, NotFound, UpstreamTimeout
 from app.pool.account import Account
-from app.pool.accounts import AccountBook
+from app.pool.accounts import MAX_UNREADABLE, AccountBook
 from app.pool.known_models import KnownModels
 from app.pool.refresh import TokenRefresher
 from app.pool.settings import settings_from
@@ -42,6 +44,8 @@ from app.streaming.events import Event
 from app.translation.fields import Fit
 from app.translation.resume import Resumed
 from app.upstream.client import UpstreamClient
+
+log = structlog.get_logger()
 
 
 class Relay:
@@ -111,6 +115,10 @@ class Relay:
                     record.first_ms = 0
                     yield record.stored
                 else:
+                    choice = self._readable(call, ask | {"tried": [], "never": []}, choice)
+                    if "refused" in choice:
+                        raise self._refusal(call, manner, fit, choice)
+                    record.account = choice["account"]
                     route = self._route(call, record, ask, manner, fit, context, strict=strict)
                     yield from route.events(choice)
             record.finished()
@@ -221,7 +229,7 @@ class Relay:
             call,
             record,
             begin=begin,
-            report=lambda told: self._report(call, ask | told),
+            report=lambda told: self._readable(call, ask | told, self._report(call, ask | told)),
             renew=lambda account: self._refresher.refresh_after_401(call.key.pool, account),
             context=context,
             budget=budget,
@@ -257,6 +265,25 @@ class Relay:
         """Return until when the store may answer an admission that begins now, in its own Unix ms."""
         return int((self._store_now(call) + self._settings.store_timeout_seconds) * 1000)
 
+    def _readable(self, call: Call, ask: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
+        """
+        Return *reply*, or the next choice where this process cannot read the credential of the account.
+
+        Such an account is left out of the next choices of this process, and no other.
+        """
+        pool = call.key.pool
+        for _ in range(MAX_UNREADABLE):
+            if "refused" in reply:
+                break
+            try:
+                self._accounts.get(pool, reply["account"], reply["version"])
+                break
+            except CredentialUnreadable as error:
+                log.warning(error.code, request_id=call.request_id, account=reply["account"])
+            failed = {"attempt": reply["attempt"], "mark": {}, "unreadable": self._accounts.unreadable(pool)}
+            reply = self._report(call, {**ask, **failed})
+        return reply
+
     def _report(self, call: Call, ask: dict[str, Any]) -> dict[str, Any]:
         """Report an attempt by the calendar of now: its request may be older than a window."""
         calendar = self._calendar.windows(call.key.zone, self._store_now(call))
@@ -274,6 +301,7 @@ class Relay:
 
     def _ask(self, call: Call, bounds: Bounds, fit: Fit) -> dict[str, Any]:
         sticky_ms = settings_from(call.key.settings).affinity_minutes * 60_000
+        unreadable = self._accounts.unreadable(call.key.pool)
         return {
             "id": call.request_id,
             "key": call.key.id,
@@ -294,4 +322,5 @@ class Relay:
             "bounds": bounds.most,
             **({"unenforced_bounds": bounds.unenforced} if bounds.unenforced != bounds.most else {}),
             "estimates": bounds.likely,
+            **({"unreadable": unreadable} if unreadable else {}),
         }

@@ -6,6 +6,7 @@ import time
 
 import orjson
 import pytest
+from cryptography.fernet import Fernet
 
 from app.errors import UpstreamProtocolError
 from app.office import upstream_lists
@@ -13,13 +14,36 @@ from app.office.upstream_lists import store_models
 from app.stores import keys
 from schemas import bounds
 from tests.workers.conftest import POOL
-from workers import models
+from workers import models, refresh, retest, usage
 
 CODEX = "/backend-api/codex/models"
 
 
 def play(body: object, status: int = 200) -> dict[str, object]:
     return {"play": "json", "status": status, "body": body}
+
+
+@pytest.mark.parametrize("job", [models, usage, refresh, retest])
+def test_a_credential_that_cannot_be_read(built, upstream, add, redis_client, told, capsys, job):
+    """It is a result like any other; the other accounts have their turn, and no one is taken out for it."""
+    bad = add("bad", "chatgpt", chatgpt_account_id="acc-1")
+    add("good")
+    sealed = Fernet(Fernet.generate_key()).encrypt(b"sk").decode()
+    redis_client.hset(
+        keys.account(POOL, bad.id), mapping={"credential": "", "sign_in": sealed, "expires_ms": 1000}
+    )
+    if job is retest:
+        redis_client.hset(keys.account(POOL, bad.id), mapping={"state": "credential_dead", "since_ms": 1000})
+    before = built.accounts.described(POOL, "bad").state
+    upstream.script(play({"object": "list", "data": [{"id": "m"}]}), account="good", path="/models")
+
+    job.run(built, time.time())
+
+    assert told(bad, job.__name__.removeprefix("workers."))["result"] == "credential_unreadable"
+    assert built.accounts.described(POOL, "bad").state == before
+    assert "look_failed" not in capsys.readouterr().out
+    if job is models:
+        assert built.accounts.find(POOL, "good").listed == ("m",)
 
 
 @pytest.mark.parametrize("kind", ["openai", "compatible", "demo"])

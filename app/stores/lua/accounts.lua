@@ -396,9 +396,19 @@ local function offers_for(ask)
   return found
 end
 
+-- Whether the process that sent the request lacks the key of the credential of *id*. Others may have it.
+local function is_unreadable(ask, id)
+  if not ask.unreadable then return false end
+  for _, other in ipairs(ask.unreadable) do
+    if other == id then return true end
+  end
+  return false
+end
+
 -- Says why *id* may not serve this request although it is ready, or nothing if it may.
 local function unfit(id, ask, tried, any_rested, now)
   if tried[id] then return 'tried' end
+  if is_unreadable(ask, id) then return 'credential unreadable' end
   if ask.enforcing_only and redis.call('HEXISTS', account_key(id), 'exceeded') == 1 then return 'may exceed its length' end
   return any_rested and model_rest(id, ask.model, now) or nil
 end
@@ -430,8 +440,8 @@ end
 local function group_of(s) return math.floor((s + 2e11) / 1e12) end
 
 -- Picks the account with the lowest score. ask = {model, wire, unfit_kinds, demo, allowed (set or nil),
--- tried (list), affinity, pin, enforcing_only (only accounts that `enforces` is true of)}; seen collects {id, score,
--- why not} of the accounts examined, the score false of an account that could have been by affinity alone.
+-- tried (list), unreadable (list), affinity, pin, enforcing_only (only accounts that `enforces` is true of)}; seen
+-- collects {id, score, why not} of the accounts examined, the score false of an account that could have been by affinity alone.
 local function pick(ask, now, policy, seen)
   local pin = pinned_to(ask)
   local offers, tried = offers_for(ask), {}
@@ -542,6 +552,7 @@ local function absence(ask, now)
   local able, due, resets, fit = {}, nil, nil, fitting(ask, offers)
   for _, id in ipairs(fit) do
     local what, back = obstacle_at(id, ask.model, now)
+    if what ~= 'missing' and what ~= 'paused' and is_unreadable(ask, id) then what, back = 'unreadable', nil end
     able[what] = (able[what] or 0) + 1
     if back and back > now then
       if what == 'spent' then resets = math.min(resets or back, back) else due = math.min(due or back, back) end

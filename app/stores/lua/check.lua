@@ -122,6 +122,7 @@ local function check_request(ask)
   if not is_count(ask.ttl_ms) or not is_count(ask.sticky_ms) then refuse('ttl_ms') end
   if ask.affinity ~= '' and ask.sticky_ms < 1 then refuse('sticky_ms') end
   if ask.by_ms ~= nil and not is_count(ask.by_ms) then refuse('by_ms') end
+  if ask.unreadable ~= nil then check_texts(ask.unreadable, 'unreadable') end
   if ask.unfit_kinds ~= nil then check_texts(ask.unfit_kinds, 'unfit_kinds') end
   if ask.calendar == nil then refuse('calendar') end
   check_calendar(ask.calendar)

@@ -24,7 +24,7 @@ do -- Lua takes no more than 200 local names in one script
       local offer, state, probe = unpack(redis.call('HMGET', account_key(id), 'offer', 'state', 'probe'))
       if offer and offers[offer] and (not ask.allowed or ask.allowed[id]) then
         local why, over = model_rest(id, ask.model, now)
-        local waits = why ~= 'missing' -- no wait gives it a model that it lacks
+        local waits = why ~= 'missing' and not is_unreadable(ask, id) -- no wait gives it the model, or us its key
         if waits and BRIEF[state] then
           rests_until(redis.call('ZSCORE', OUT, id))
         elseif waits and state == 'active' then
@@ -45,7 +45,8 @@ do -- Lua takes no more than 200 local names in one script
     local key
     if redis.call('HLEN', NAMES) > EXAMINED_EACH_TIME then
       key = absence_key(redis.sha1hex(cjson.encode({ ask.model, ask.wire, ask.kinds or '', ask.pin, ask.ownership or '',
-        ask.unfit_kinds or {}, ask.demo or false, ask.enforcing_only or false, ask.allowed and ask.key or '' })))
+        ask.unfit_kinds or {}, ask.unreadable or {}, ask.demo or false,
+        ask.enforcing_only or false, ask.allowed and ask.key or '' })))
       local stored = redis.call('GET', key)
       local none = stored and cjson.decode(stored)
       if none and now - none.now < RESULT_MS then

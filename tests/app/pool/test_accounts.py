@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
 
-from app.errors import InvalidRequest, NotFound
+from app.errors import CredentialUnreadable, InvalidRequest, NotFound
 from app.pool.account import Account
-from app.pool.accounts import AccountBook
+from app.pool.accounts import UNREADABLE_SECONDS, AccountBook
 from app.quotas.api_keys import KeyBook
 from app.stores import keys
 from app.stores.scripts import Scripts
-from app.stores.secrets import UnreadableSecret, Vault
+from app.stores.secrets import Vault
 from tests.support.stored import everything_in
 
 POOL = "default"
@@ -126,8 +127,23 @@ class TestVersions:
         added = accounts.add(POOL, account())
         stranger = AccountBook(scripts, Vault((Fernet.generate_key().decode(),)))
 
-        with pytest.raises(UnreadableSecret, match="POOLGATE_SECRET_KEYS"):
+        with pytest.raises(CredentialUnreadable, match="POOLGATE_SECRET_KEYS"):
             stranger.read(POOL, added.id)
+
+    def test_an_unreadable_account_is_left_out_for_a_while(self, accounts, scripts, monkeypatch):
+        """Of this process alone: another one may have the key."""
+        added = accounts.add(POOL, account())
+        stranger = AccountBook(scripts, Vault((Fernet.generate_key().decode(),)))
+        assert stranger.unreadable(POOL) == []
+
+        with pytest.raises(CredentialUnreadable):
+            stranger.get(POOL, added.id, added.version)
+
+        assert stranger.unreadable(POOL) == [added.id]
+        assert stranger.unreadable("other") == accounts.unreadable(POOL) == []
+        later = time.monotonic() + UNREADABLE_SECONDS
+        monkeypatch.setattr(time, "monotonic", lambda: later)
+        assert stranger.unreadable(POOL) == []
 
     def test_a_rotated_key_reads(self, accounts, scripts):
         added = accounts.add(POOL, account())

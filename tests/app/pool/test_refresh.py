@@ -15,6 +15,7 @@ from app.config import Settings
 from app.errors import StoreUnavailable, UpstreamRejected, UpstreamUnreachable
 from app.pool.account import Account
 from app.pool.refresh import COOL_SECONDS, TokenRefresher, is_permanent
+from app.stores import keys
 from app.stores.scripts import Scripts
 from app.wiring import Services, build
 from tests.support.issuer_client import Issuer, signed_in
@@ -55,6 +56,19 @@ def at(services: Services, milliseconds: int) -> TokenRefresher:
 
 def now(services: Services) -> Account:
     return services.accounts.find(POOL, "ann")
+
+
+def test_a_process_that_lacks_the_key_renews_nothing(services, issuer, environ):
+    """It gives the lease back, so that another process renews the tokens at once."""
+    _, account = signed_in(services, issuer)
+    other = build(
+        Settings.from_environment(environ | {"POOLGATE_SECRET_KEYS": Fernet.generate_key().decode()})
+    )
+
+    assert other.refresher.refresh_after_401(POOL, account) is None
+
+    stored = services.scripts.client.hgetall(keys.account(POOL, account.id))
+    assert (stored["state"], stored["refresh_held"], stored["refresh_unanswered"]) == ("active", "0", "0")
 
 
 class TestAfter401:

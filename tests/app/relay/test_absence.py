@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.errors import GatewayError, ModelNotFound, NoAccounts, PoolLimited, PoolSpent
+from app.errors import CredentialUnreadable, GatewayError, ModelNotFound, NoAccounts, PoolLimited, PoolSpent
 from app.relay.absence import absence
 from tests.support.store import START_MS, StoreOfTest
 
@@ -35,6 +35,25 @@ def error_of(store: StoreOfTest, **more: Any) -> GatewayError:
     reply = store.admit(**more)
     assert reply["refused"] == "no_accounts"
     return absence(reply)
+
+
+class TestUnreadable:
+    """Credentials that the process which sends the request cannot read; it says which."""
+
+    def test_all_that_could_serve(self, store: StoreOfTest) -> None:
+        store.set_state("c", "paused")
+        reply = store.admit(unreadable=["a", "b"])
+
+        assert isinstance(absence(reply), CredentialUnreadable)
+        assert (reply.get("rest_ms"), reply["busy"]) == (None, 0)  # so that no caller waits for them
+
+    def test_some(self, store: StoreOfTest) -> None:
+        """What is said of the others is what counts, and a process that has the key uses them."""
+        serve(store, "c", SPENT | {"wait_ms": HOUR_MS})
+        assert isinstance(error_of(store, unreadable=["a", "b"]), PoolSpent)
+
+        assert store.admit(unreadable=["a"])["account"] == "b"
+        assert store.admit(pin="a")["account"] == "a"
 
 
 class TestSpent:

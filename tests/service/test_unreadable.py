@@ -1,0 +1,89 @@
+"""A credential that was encrypted with another secret key is a fault of its account, never a 500."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from app.office import check_pools
+from app.stores import keys
+from tests.service.test_answers import BODIES, PATHS
+from tests.service.test_verdicts import WELL
+from tests.support.gateway import PoolOfTest
+from tests.support.upstream_client import ScriptedUpstream
+
+REQUESTS = {name: (PATHS[name], {**BODIES[name], "model": "m"}) for name in ("chat", "responses")}
+REQUESTS["embeddings"] = ("/v1/embeddings", {"model": "m", "input": "Hello"})
+
+
+@pytest.fixture
+def key(pool: PoolOfTest, upstream: ScriptedUpstream) -> str:
+    """A key of a pool whose account `bad` goes first, and `good` serves."""
+    pool.set(policy="ordered")
+    upstream.script(WELL)
+    upstream.script({"play": "json", "body": {"data": [], "usage": {"prompt_tokens": 1}}}, path="/embeddings")
+    pool.account("good", upstream.base_url("good"), group=1)
+    seal(pool, pool.account("bad", upstream.base_url("bad"), group=0).id)
+    return pool.key()
+
+
+def seal(pool: PoolOfTest, account_id: str) -> None:
+    """Encrypt the credential of an account with a key that the gateway does not have."""
+    sealed = Fernet(Fernet.generate_key()).encrypt(b"sk").decode()
+    client: Any = pool.gateway.services.scripts.client
+    client.hset(keys.account(pool.name, account_id), "credential", sealed)
+
+
+def attempted(pool: PoolOfTest) -> list[list[Any]]:
+    return [row.get("attempts", []) for row in pool.rows()]
+
+
+@pytest.mark.parametrize("surface", REQUESTS)
+def test_another_account_serves(pool: PoolOfTest, upstream: ScriptedUpstream, key: str, surface: str) -> None:
+    """It stays active, since other processes may have the key; the checks say what to do."""
+    path, body = REQUESTS[surface]
+
+    answers = [pool.post(path, body, key) for _ in range(6)]
+
+    assert [each.status_code for each in answers] == [200] * 6
+    assert {each.headers["x-poolgate-account"] for each in answers} == {"good"}
+    assert upstream.log("bad") == []
+    pool.wait_for_rows(6)
+    assert (pool.open_leases(), pool.in_flight()) == (0, 0)
+    assert pool.states() == {"bad": "active", "good": "active"}
+    found = check_pools.pools(pool.gateway.services, pool.name)
+    assert "its credential was encrypted with another key" in [each.what for each in found]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("surface", REQUESTS)
+def test_no_other_account_is_left(pool: PoolOfTest, key: str, surface: str, stream: bool) -> None:
+    """The caller learns at once what an operator has to do, the first time and each time after."""
+    services = pool.gateway.services
+    seal(pool, services.accounts.find(pool.name, "good").id)
+    path, body = REQUESTS[surface]
+    body = {**body, "stream": True} if stream and surface != "embeddings" else body
+
+    answers = [pool.post(path, body, key) for _ in range(6)]
+
+    assert [each.status_code for each in answers] == [503] * 6
+    error = answers[0].json()["error"]
+    assert error["code"] == "credential_unreadable"
+    assert "cannot be read" in error["message"]
+    assert "POOLGATE_SECRET_KEYS" in error["message"]
+    assert (pool.open_leases(), pool.open_requests(), pool.in_flight()) == (0, 0, 0)
+
+
+def test_an_account_that_refuses_as_well(pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
+    """A failover meets it: it is passed over, and what the upstream said is the answer."""
+    pool.account("ugly", upstream.base_url("ugly"), group=-1)
+    error = {"error": {"message": "No.", "code": "server_error"}}
+    upstream.script({"play": "http_error", "status": 500, "body": error}, account="ugly")
+    path, body = REQUESTS["chat"]
+
+    answer = pool.post(path, body, key)
+
+    assert (answer.status_code, answer.headers["x-poolgate-account"]) == (200, "good")
+    assert [len(each) for each in attempted(pool)] == [2]
