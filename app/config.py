@@ -268,8 +268,8 @@ def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
 
 
 def package_version() -> str:
-    """Return the version that is installed; `dev` where it runs from a checkout."""
+    """Return the version of the installed package, which is setup.cfg's; `dev` where it is not installed."""
     try:
         return version("poolgate")
-    except PackageNotFoundError:  # run from a checkout
+    except PackageNotFoundError:
         return "dev"

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import gevent
 import structlog
 
+from app.config import package_version
 from app.errors import GatewayError
 
 log = structlog.get_logger()
@@ -118,7 +119,8 @@ class _Sdk:
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
         # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win
-        named = Resource.create({"service.name": "poolgate"}).merge(OTELResourceDetector().detect())
+        named = Resource.create({"service.name": "poolgate", "service.version": package_version()})
+        named = named.merge(OTELResourceDetector().detect())
         self.api: Any = trace
         self.propagator: Any = TraceContextTextMapPropagator()
         self.provider: Any = TracerProvider(resource=named, shutdown_on_exit=False)

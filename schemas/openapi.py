@@ -36,11 +36,12 @@ Operation = dict[str, Any]
 
 
 def document(
-    title: str, paths: dict[str, dict[str, Operation]], security: dict[str, dict[str, str]]
+    title: str, version: str, paths: dict[str, dict[str, Operation]], security: dict[str, dict[str, str]]
 ) -> dict[str, Any]:
+    """Return the OpenAPI document of an API; *version* is that of the product."""
     return {
         "openapi": "3.1.0",
-        "info": {"title": title, "version": "1"},
+        "info": {"title": title, "version": version},
         "paths": paths,
         "components": {"schemas": {"Error": ERROR}, "securitySchemes": security},
     }

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from app.config import package_version
 from app.errors import StoreUnavailable
 from app.pool.census import Census, census
 from app.wiring import Services
@@ -23,6 +24,9 @@ class AtScrape(Collector):
         except StoreUnavailable:
             found = None
         up = found is not None
+        build = GaugeMetricFamily("poolgate_build_info", "Always 1.", labels=["version"])
+        build.add_metric([package_version()], 1)
+        yield build
         yield GaugeMetricFamily("poolgate_store_up", "Whether Redis takes requests.", float(up))
         if found is not None:
             accounts = GaugeMetricFamily("poolgate_accounts", "Accounts of all pools.", labels=["state"])

@@ -10,6 +10,7 @@ from marshmallow import Schema
 from werkzeug.routing import Rule
 
 from app.api.json import json_response
+from app.config import package_version
 from schemas import answers
 from schemas.chat import CHAT_REQUEST, LEGACY_CHAT_REQUEST
 from schemas.codex import CODEX_REQUEST
@@ -116,7 +117,7 @@ def made() -> dict[str, Any]:
             if method in (rule.methods or ()):
                 paths.setdefault(path, {})[method.lower()] = _operation(rule, method)
     security = {"key": {"type": "http", "scheme": "bearer"}, "basic": {"type": "http", "scheme": "basic"}}
-    return document("Poolgate", paths, security)
+    return document("Poolgate", package_version(), paths, security)
 
 
 def routes() -> Iterator[Rule]:

@@ -23,10 +23,11 @@ from app.cli.request import request_group
 from app.cli.settings import settings
 from app.cli.up import up
 from app.cli.usage import usage
+from app.config import package_version
 
 
 @click.group(cls=Group)
-@click.version_option(package_name="poolgate")
+@click.version_option(package_version())
 def main() -> None:
     """One OpenAI-compatible endpoint in front of a pool of upstream accounts."""
 

@@ -24,6 +24,7 @@ from app.admin.api import (
 )
 from app.admin.api import settings as settings_part
 from app.admin.api.asking import answer
+from app.config import package_version
 from schemas.admin import NoQuery
 from schemas.openapi import address, body_of, document, failure, first_line, in_path, in_query, json_of
 
@@ -89,7 +90,7 @@ def made() -> dict[str, Any]:
                 paths.setdefault(address(rule.rule), {})[method.lower()] = _operation(rule)
     cookie = {"name": str(current_app.config["SESSION_COOKIE_NAME"])}
     security = {"token": TOKEN, "session": SESSION | cookie}
-    return document("Poolgate, for operators", paths, security)
+    return document("Poolgate, for operators", package_version(), paths, security)
 
 
 def routes() -> Iterator[Rule]:
