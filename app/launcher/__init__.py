@@ -24,8 +24,11 @@ def main() -> None:
             " Install Poolgate in an environment of its own."
         )
     sys.path.insert(0, str(root))
+    from app import log
     from app.cli import main as command
 
+    # not in the command itself, which tests run in their own process; `poolgate up` sets its own level
+    log.configure("warning")
     command()
 
 
