@@ -33,7 +33,6 @@ from app.stores.secrets import UnreadableSecret, Vault
 
 FERNET_BEGINS = "gAAAAA"  # version 0x80 and the first bytes of a time before the year 4000
 Json = dict[str, Any]
-Line = list[Any]
 
 
 class Backup:

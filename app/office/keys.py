@@ -11,8 +11,7 @@ from app.office.base import Noun
 from app.office.key_warnings import key_warnings
 from app.quotas.api_keys import ApiKey
 from app.quotas.limits import parse_limit
-
-MOST_OVERLAP_SECONDS = 90 * 86400
+from schemas.admin import MOST_OVERLAP_SECONDS
 
 
 class Keys(Noun):

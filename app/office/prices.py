@@ -9,8 +9,8 @@ from typing import Any
 from app.errors import InvalidRequest
 from app.office.base import Noun
 from app.quotas.prices import MILLION, STANDARD
+from schemas.admin import MOST_DOLLARS
 
-MOST_DOLLARS = 100_000  # for a million tokens
 RATES = ("input", "output", "cached_input")
 
 

@@ -22,12 +22,13 @@ from app.admin.services import services
 from app.office.key_warnings import rotation_warnings
 from app.quotas.api_keys import ApiKey
 from app.quotas.limits import parse_limit
+from schemas.admin import MOST_OVERLAP_SECONDS
 from schemas.api_keys import KeyInput
 
 PAGE = 50  # keys on one page
 FIELDS = ("name", "limits", "models", "accounts", "expires", "output_tokens", "on_cut", "raw")
 
-MOST_OVERLAP_HOURS = 24 * 30
+MOST_OVERLAP_HOURS = MOST_OVERLAP_SECONDS // 3600
 
 bp = page_blueprint("api_keys", "/keys")
 

@@ -37,7 +37,6 @@ class Chart:
     starts: Sequence[int]
     series: Sequence[Series]
     say: Callable[[float | None], str] = str  # how its numbers are written
-    headline: str = ""  # what it all comes to
     until: int = 0  # where the last column ends, Unix seconds
 
     @property

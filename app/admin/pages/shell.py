@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, Flask, flash, g, redirect, request, session, url_for
-from markupsafe import Markup
 
 from app.admin.pages import words
 from app.admin.services import services
@@ -36,7 +35,6 @@ def dress(app: Flask) -> None:
     """Give the templates of *app* what they share."""
     app.context_processor(_frame)
     app.url_defaults(_same_pool)
-    app.jinja_env.globals["csrf_field"] = lambda: _csrf_field(app)
     app.jinja_env.filters.update(words.FILTERS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
@@ -82,8 +80,3 @@ def _same_pool(endpoint: str, values: dict[str, Any]) -> None:
 
 def _frame() -> dict[str, Any]:
     return {"pool": present_pool(), "pools": g.get("pools", [DEFAULT]), "places": PLACES}
-
-
-def _csrf_field(app: Flask) -> Markup:
-    token = app.jinja_env.globals["csrf_token"]
-    return Markup('<input type="hidden" name="csrf_token" value="{}">').format(token())  # type: ignore[operator]

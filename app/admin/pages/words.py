@@ -21,15 +21,13 @@ class State:
 
     word: str
     shape: str
-    person: bool = False  # whether it stays until somebody does something
 
 
 STATES = {
     "active": State("active", "ok"),
-    "paused": State("paused", "off", person=True),
-    "credential_dead": State("credential refused", "bad", person=True),
+    "paused": State("paused", "off"),
+    "credential_dead": State("credential refused", "bad"),
     "window_spent": State("window spent", "wait"),
-    "cooling_down": State("cooling down", "wait"),
     "disabled": State("disabled", "off"),
     "expired": State("expired", "off"),
     "open": State("open", "open"),

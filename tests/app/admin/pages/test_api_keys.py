@@ -94,10 +94,16 @@ class TestChanging:
             assert services.api_keys.authenticate(secret).name == "ann"
         assert "1 more hour" in answer.text
 
+    def test_rotate_with_the_longest_overlap(self, inside: Visitor, pool: Furnished) -> None:
+        """90 days, as on the command line and in the API."""
+        pool.key("ann")
+
+        assert inside.send(f"{HOME}/ann/rotate", {"hours": "2160"}).status_code == 200
+
     def test_rotate_for_ever(self, inside: Visitor, pool: Furnished) -> None:
         pool.key("ann")
 
-        for hours in ("99999", "-1", "one", ""):
+        for hours in ("2161", "-1", "one", ""):
             answer = inside.send(f"{HOME}/ann/rotate", {"hours": hours})
             assert answer.status_code == 400
             assert 'id="hours-fault"' in answer.text
