@@ -21,8 +21,9 @@ from app.api.services import services
 from app.errors import ClientGone, GatewayError, UpstreamProtocolError
 from app.json_pieces import write_json
 from app.relay.call import Call
-from app.relay.content_types import EVENTS, NO_CONTENT, essence_of, is_json, passing_type
+from app.relay.content_types import EVENTS, essence_of, is_json, passing_type
 from app.streaming.frames import chat_error
+from app.upstream.client import NO_CONTENT
 from schemas.plain import FORM_REQUESTS, JSON_REQUESTS
 from schemas.work_bounds import MAX_PLAIN_VALUES
 

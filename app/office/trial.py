@@ -26,7 +26,7 @@ from app.streaming.sse import EventDecoder
 from app.streaming.stages import Stage
 from app.translation.for_account import Prepared, upstream_body
 from app.upstream.cancellation import Cancellation
-from app.upstream.client import Answer
+from app.upstream.client import Answer, require_event_stream
 
 SECONDS = 60.0
 QUESTION = "Answer with the one word: ok"
@@ -135,6 +135,7 @@ def _ask(parts: Parts, account: Account, prepared: Prepared) -> Answer:
 
 def _read(answer: Answer, prepared: Prepared, deadline: float) -> None:
     """Read to the end of the answer. Raises what made it end otherwise."""
+    require_event_stream(answer)
     reader: Any = ChatReader() if prepared.wire == "chat" else ResponsesReader()
     decoder = EventDecoder()
     while True:

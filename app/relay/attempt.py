@@ -7,12 +7,11 @@ from contextlib import suppress
 
 import structlog
 
-from app.errors import ClientGone, StreamIncomplete, UpstreamError, UpstreamProtocolError
+from app.errors import ClientGone, StreamIncomplete, UpstreamError
 from app.json_pieces import write_json
 from app.pool.account import Account
 from app.relay.asking import Asking, Ticks
 from app.relay.call import Call
-from app.relay.content_types import NO_CONTENT, essence_of
 from app.relay.cutting import cut_for, has_more_than
 from app.relay.patience import Patience
 from app.relay.wires import WIRES, translator_for
@@ -24,7 +23,7 @@ from app.translation.for_account import Prepared
 from app.translation.resume import Resumed
 from app.turns import give_way
 from app.upstream.body import Body
-from app.upstream.client import Answer, Sending, UpstreamClient
+from app.upstream.client import Answer, Sending, UpstreamClient, require_event_stream
 
 log = structlog.get_logger()
 
@@ -70,7 +69,7 @@ class Attempt(Asking):
         )
 
     def _answered(self, answer: Answer) -> Ticks:
-        _require_event_stream(answer)
+        require_event_stream(answer)
         try:
             yield from self._stream(answer.body)
         except (ClientGone, GeneratorExit):
@@ -216,13 +215,3 @@ class Attempt(Asking):
                 self._observed(data)  # its usage may have come just now
         self.call.cancellation.check()
         return data
-
-
-def _require_event_stream(answer: Answer) -> None:
-    kind = essence_of(answer.headers)
-    if answer.status in NO_CONTENT:
-        raise UpstreamProtocolError(
-            f"The upstream answered with status {answer.status}, which has no content"
-        )
-    if kind not in ("text/event-stream", ""):
-        raise UpstreamProtocolError(f"The upstream answered with {kind[:60]} instead of a stream of events")

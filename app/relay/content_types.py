@@ -13,7 +13,6 @@ from collections.abc import Mapping
 NEUTRAL = "application/octet-stream"
 EVENTS = "text/event-stream"
 PAGES = frozenset(("text/html", "application/xhtml+xml"))
-NO_CONTENT = (204, 205)  # statuses whose answers have no body
 MAX_HEADER_CHARS = 200  # of a Content-Type that passes as it came; real ones are under 100
 
 _SAFE = re.compile(

@@ -16,7 +16,7 @@ from app.errors import StreamIncomplete, UpstreamProtocolError
 from app.pool.account import Account
 from app.relay.asking import Asking, Ticks
 from app.relay.call import Call
-from app.relay.content_types import EVENTS, NO_CONTENT, PAGES, essence_of, is_json
+from app.relay.content_types import EVENTS, PAGES, essence_of, is_json
 from app.relay.patience import Patience
 from app.streaming.events import DONE, Event
 from app.streaming.lenient_json import loads_and_compare
@@ -24,7 +24,7 @@ from app.streaming.sse import EventDecoder
 from app.streaming.usage import Usage, usage_from_chat, usage_from_responses
 from app.translation.for_account import Prepared
 from app.upstream.body import Body
-from app.upstream.client import Answer, Sending, UpstreamClient
+from app.upstream.client import NO_CONTENT, Answer, Sending, UpstreamClient
 
 MOST_WHOLE_BYTES = 128 * 1024 * 1024  # of JSON: ten pictures in base64 fit
 ENDS = (".done", ".completed")  # how the last event of such a stream is called, where it is not `[DONE]`

@@ -53,6 +53,7 @@ ERROR_BODY_BYTES = 65536  # of an error answer: enough for any envelope
 MAX_JSON_BYTES = 4 * 1024 * 1024  # of a list of models or a report of usage; long lists have 1 MiB
 ERROR_BODY_SECONDS = 2.0  # for all of it, however it arrives
 LATE_SECONDS = 1.0  # after a time limit of connecting or reading, whose error says more than "too late"
+NO_CONTENT = (204, 205)  # statuses whose answers have no body
 
 AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # files of those to trust, by requests' names
 OF_ONES_OWN = ("compatible", "demo")  # kinds of account whose server may have a private address
@@ -68,6 +69,17 @@ class Answer:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self.body = Body(response)
+
+
+def require_event_stream(answer: Answer) -> None:
+    """Raise UpstreamProtocolError where *answer* is anything else: a page, JSON, or without content."""
+    if answer.status in NO_CONTENT:
+        raise UpstreamProtocolError(
+            f"The upstream answered with status {answer.status}, which has no content"
+        )
+    kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind not in ("text/event-stream", ""):
+        raise UpstreamProtocolError(f"The upstream answered with {kind[:60]} instead of a stream of events")
 
 
 class Sending:

@@ -37,6 +37,18 @@ def test_it_refuses(desk, upstream):
     assert told.error["message"]
 
 
+def test_a_page_is_no_answer(desk, upstream):
+    """It is judged as for any request: a proxy or a login page answered, and nothing was cut."""
+    add(desk, upstream.base_url("a"))
+    page = {"headers": {"content-type": "text/html"}, "steps": [{"send": "<html>Sign in</html>"}]}
+    upstream.script(page, account="a")
+
+    result = desk.test_account(POOL, "main")
+
+    assert (result.ok, result.failure) == (False, "garbled")
+    assert "text/html" in result.error["message"]
+
+
 def test_nobody_is_there(desk):
     add(desk, "http://127.0.0.1:1/v1")
 
