@@ -7,26 +7,31 @@ answer has to lead to is in `tests.support.verdict_cases`.
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
 import orjson
 import pytest
 import requests
+from click.testing import CliRunner
 
+from app.cli import main
 from app.errors import AnswersDiffer, EndpointMissing, UpstreamError
+from app.office.actor import Actor
 from app.pool.account import Account
 from app.pool.explain import explain
-from app.pool.failures import CONSEQUENCES
+from app.pool.failures import CONSEQUENCES, Scope
 from app.pool.verdicts import RULES
 from app.stores import keys
-from tests.service.test_answers import PATHS
+from tests.service.test_answers import PATHS, events_of, streamed_text
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 from tests.support.verdict_cases import (
     CASES,
     MODEL,
     NAMED_SECONDS,
+    NO_ENDPOINT,
     OTHER_MODEL,
     PLAYED,
     VARIANTS,
@@ -83,7 +88,9 @@ class Bench:
             return f"{self.upstream.root_url(name)}/backend-api"
         return self.upstream.base_url(name)
 
-    def request(self, model: str = MODEL, key: str = "", **more: Any) -> requests.Response:
+    def request(
+        self, model: str = MODEL, key: str = "", *, headers: dict[str, str] | None = None, **more: Any
+    ) -> requests.Response:
         """Send one request of a conversation of its own."""
         body: dict[str, Any] = {"model": model, **more}
         if self.path == EMBEDDINGS:
@@ -91,7 +98,7 @@ class Bench:
         else:
             body |= {"messages": [{"role": "user", "content": self.case.prompt}]}
             body |= {"prompt_cache_key": str(time.monotonic_ns())}
-        return self.pool.post(self.path, body, key or self.key)
+        return self.pool.post(self.path, body, key or self.key, headers=headers or {})
 
     def account(self, name: str) -> Account:
         return self.pool.gateway.services.accounts.find(self.pool.name, name)
@@ -132,11 +139,6 @@ class Bench:
         reasons |= {each["account"]["id"]: each["state"] for each in choice["out"]}
         found: str = reasons.get(account.id, "")
         return found
-
-
-@pytest.fixture(params=[PATHS["chat"]])
-def path(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 def first_of_two(pool: PoolOfTest, upstream: ScriptedUpstream, case: Case, path: str) -> None:
@@ -290,3 +292,130 @@ def test_every_row_has_a_case() -> None:
     assert missing == []
     unplayed = {case.row for case in CASES} - {case.row for case in PLAYED}
     assert {RULES[row].error for row in unplayed} == set(OF_SEVERAL_ANSWERS)
+
+
+IN_STREAMS = tuple(case for case in PLAYED if case.is_event)
+TESTABLE = tuple(case for case in PLAYED if not case.limits and case.prompt == "Hello")
+ONE_PER_SCOPE = tuple(
+    next(
+        case
+        for case in PASSED_ON
+        if case in TESTABLE and CONSEQUENCES[RULES[case.row].failure].scope is scope
+    )
+    for scope in Scope
+)
+
+
+@named(ONE_PER_SCOPE)
+def test_each_of_three_where_requests_pass_through(
+    pool: PoolOfTest, upstream: ScriptedUpstream, case: Case
+) -> None:
+    each_of_three(pool, upstream, case, EMBEDDINGS)
+
+
+def test_an_endpoint_that_no_account_has(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    """Where accounts may lack it, that is no outage: the caller receives what no other attempt changes."""
+    case = next(case for case in PASSED_ON if case.expected is NO_ENDPOINT)
+    bench = Bench(pool, upstream, case, EMBEDDINGS)
+    bench.add("abc", case.play, {})
+
+    answer = bench.request()
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+    assert sum(map(bench.requests_to, "abc")) == 3
+    assert pool.states() == dict.fromkeys("abc", "active")
+
+
+@named(IN_STREAMS)
+def test_after_a_visible_event(pool: PoolOfTest, upstream: ScriptedUpstream, case: Case) -> None:
+    """The account is judged as before it; the caller receives what came, then the failure, and no finish."""
+    assert case.play is not None
+    bench = Bench(pool, upstream, case, PATHS["chat"])
+    bench.add("a", {**case.play, "after": 2}, {})
+    bench.add("b", None, {})
+
+    answer = bench.request(stream=True)
+
+    (row,) = pool.wait_for_rows(1)
+    events = events_of(answer.text)
+    chunks = [event for event in events if event != "[DONE]" and "error" not in event]
+    failed = next(event["error"] for event in events if event != "[DONE]" and "error" in event)
+    given = streamed_text("chat", chunks)
+    assert given
+    assert "One two.".startswith(given)
+    assert not any(choice.get("finish_reason") for chunk in chunks for choice in chunk["choices"])
+    assert case.body["message"] in failed["message"]
+    assert bench.requests_to("b") == 0
+    assert bench.account("a").state == case.expected.state
+    assert bool(bench.model_rests_until_ms("a")) == bool(case.expected.model_state)
+    assert row["attempts"][0]["failure"] == RULES[case.row].failure.value
+    assert bench.request(OTHER_MODEL, bench.other_key).status_code == 200
+
+
+def test_an_answer_that_does_not_continue_another(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    """Its account is well: only the one whose stream was cut is suspected."""
+    cut = {"play": "text", "text": "One two three.", "deltas": 4, "at": {"2": [{"reset": True}]}}
+    bench = Bench(pool, upstream, CASES[0], PATHS["chat"])
+    bench.add("a", cut, {})
+    bench.add("b", {"play": "text", "text": "Something else."}, {})
+
+    answer = bench.request(stream=True, headers={"x-poolgate-on-cut": "restart"})
+
+    (row,) = pool.wait_for_rows(1)
+    assert events_of(answer.text)[-2]["error"]["code"] == "stream_incomplete"
+    assert [attempt["failure"] for attempt in row["attempts"]] == ["cut", "differs"]
+    assert pool.states() == {"a": "suspected", "b": "active"}
+
+
+@pytest.mark.parametrize("status", [404, 401])
+def test_another_model_answers_for_what_no_account_does(
+    pool: PoolOfTest, upstream: ScriptedUpstream, status: int
+) -> None:
+    """What callers receive as a failure of this gateway's accounts is one that a fallback makes up for."""
+    case = next(case for case in PLAYED if case.name == f"bare {status}")
+    bench = Bench(pool, upstream, case, PATHS["chat"])
+    bench.add("ab", case.play, {})
+
+    answer = bench.request(fallbacks=[OTHER_MODEL])
+
+    assert (answer.status_code, answer.json()["model"]) == (200, OTHER_MODEL)
+
+
+@named(TESTABLE)
+def test_operators_see_the_same_verdict(pool: PoolOfTest, upstream: ScriptedUpstream, case: Case) -> None:
+    """A test of one account judges its answer by the same table, and changes no state."""
+    bench = Bench(pool, upstream, case, PATHS["chat"])
+    bench.add("a", case.play, {})
+    desk = pool.gateway.services.desk(Actor("ann", "cli"))
+
+    result = desk.test_account(pool.name, "a", MODEL)
+
+    rule = RULES[case.row]
+    assert (result.ok, result.failure) == (False, rule.failure.value)
+    assert result.scope == CONSEQUENCES[rule.failure].scope.value
+    assert result.error is not None
+    message = case.body.get("message")
+    assert message is None or message in result.error["message"]
+    assert bench.account("a").state == "active"
+    assert bench.model_rests_until_ms("a") == 0
+    assert pool.rows() == []
+
+
+@named(ONE_PER_SCOPE)
+def test_the_command_shows_the_same_verdict(pool: PoolOfTest, upstream: ScriptedUpstream, case: Case) -> None:
+    bench = Bench(pool, upstream, case, PATHS["chat"])
+    bench.add("a", case.play, {})
+    settings = pool.gateway.services.settings
+    environ = {
+        "REDIS_URL": settings.redis_url,
+        "POOLGATE_SECRET_KEYS": ",".join(settings.secret_keys),
+        "POOLGATE_STORE_TIMEOUT_MS": "5000",
+    }
+    command = ["account", "test", "a", "--model", MODEL, "--pool", pool.name, "--json"]
+
+    result = CliRunner().invoke(main, command, env=environ)
+
+    shown = json.loads(result.stdout)
+    failure = RULES[case.row].failure
+    assert result.exit_code == 1
+    assert (shown["failure"], shown["scope"]) == (failure.value, CONSEQUENCES[failure].scope.value)
