@@ -161,8 +161,18 @@ class Stage:
 
 @contextmanager
 def running_stage(redis_url: str, folder: Path, *, workers: int = 1) -> Iterator[Stage]:
-    environ = {"GUNICORN_CMD_ARGS": "--config=tests/fuzz/turns.py", "FUZZ_TURNS": str(folder / "turns")}
     upstream = ScriptedUpstream().start()
+    environ = {
+        "GUNICORN_CMD_ARGS": "--config=tests/fuzz/turns.py",
+        "FUZZ_TURNS": str(folder / "turns"),
+        # nothing that a case adds by default may lead to a real service
+        "OPENAI_BASE_URL": upstream.base_url("openai"),
+        "POOLGATE_CHATGPT_BASE_URL": f"{upstream.root_url('chatgpt')}/backend-api",
+        "POOLGATE_OAUTH_ISSUER": upstream.root_url("issuer"),
+    }
+    device = {"device_auth_id": "d", "user_code": "CODE", "interval": "0.01"}
+    upstream.script({"play": "json", "body": device}, account="issuer", path="/usercode")
+    upstream.script({"play": "json", "status": 403, "body": {}}, account="issuer", path="/deviceauth/token")
     try:
         with (
             (folder / "log").open("wb") as log,
