@@ -12,10 +12,37 @@ from app.errors import UpstreamProtocolError
 from app.office.parts import Parts
 from app.pool.account import Account
 from app.pool.windows import has_room, mark_from_usage
+from schemas import bounds
 from schemas.bounds import MAX_LISTED_BYTES, MAX_LISTED_MODELS, MAX_TEXT_CHARS
 
 USAGE_PATH = "/wham/usage"
 CLIENT_VERSION = "0.169.0"  # the ChatGPT backend leaves out what needs a newer Codex client than this
+
+# Of what type each field of a model is. The Codex CLI reads a catalogue as a whole or not at all, so one
+# field of another type, of one account, would take all models of the pool from it.
+# Source: https://github.com/openai/codex (codex-rs/protocol, `ModelInfo`)
+TYPES: dict[str, type | tuple[type, ...]] = {
+    "display_name": str,
+    "description": str,
+    "context_window": int,
+    "input_modalities": list,
+    "supported_reasoning_levels": list,
+    "default_reasoning_level": str,
+    "supports_reasoning_summaries": bool,
+    "support_verbosity": bool,
+    "default_verbosity": str,
+    "prefer_websockets": bool,
+    "supports_parallel_tool_calls": bool,
+    "supported_in_api": bool,
+    "minimal_client_version": (str, list),
+    "priority": int,
+    "base_instructions": str,
+    "shell_type": str,
+    "visibility": str,
+    "truncation_policy": dict,
+    "apply_patch_tool_type": str,
+    "experimental_supported_tools": list,
+}
 
 # What the Codex CLI needs of a model besides; /v1/models does not show it.
 CATALOGUE = (
@@ -27,24 +54,10 @@ CATALOGUE = (
     "experimental_supported_tools",
 )
 MOST_INSTRUCTIONS = 65_536  # characters of one model's
+MAX_PRIORITY = 2**31 - 1  # what Codex reads
 
 # What `metadata` of a listed model tells, where the upstream does.
-METADATA = (
-    "display_name",
-    "description",
-    "context_window",
-    "input_modalities",
-    "supported_reasoning_levels",
-    "default_reasoning_level",
-    "supports_reasoning_summaries",
-    "support_verbosity",
-    "default_verbosity",
-    "prefer_websockets",
-    "supports_parallel_tool_calls",
-    "supported_in_api",
-    "minimal_client_version",
-    "priority",
-)
+METADATA = tuple(name for name in TYPES if name not in CATALOGUE)
 
 
 def models_path(account: Account) -> str:
@@ -109,9 +122,18 @@ def codex_models(payload: Mapping[str, Any], names: Sequence[str]) -> dict[str, 
 
 
 def _is_kept(name: str, told: Any) -> bool:
+    if not _is_of_type(told, TYPES[name]):
+        return False
     if name == "base_instructions":
-        return isinstance(told, str) and 0 < len(told) <= MOST_INSTRUCTIONS
-    return told is not None
+        return 0 < len(told) <= MOST_INSTRUCTIONS
+    if name == "context_window":
+        return bounds.tokens(told) is not None
+    return name != "priority" or abs(told) <= MAX_PRIORITY
+
+
+def _is_of_type(value: Any, expected: type | tuple[type, ...]) -> bool:
+    """As JSON has types: true is not a number."""
+    return expected is bool if isinstance(value, bool) else isinstance(value, expected)
 
 
 def _objects(payload: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

@@ -158,3 +158,15 @@ def test_more_metadata_than_that_is_not_stored(built, add):
 
         found = built.accounts.find(POOL, "ann")
         assert (len(found.metadata), found.listed) == (stored, ("m",))
+
+
+@pytest.mark.parametrize("name", upstream_lists.TYPES)
+@pytest.mark.parametrize("value", [None, True, 2**63, -1.5, "", "x", [], {}])
+def test_a_field_of_another_type_is_left_out(name, value):
+    """A client that reads the catalogue as a whole or not at all can read it, whatever one upstream sends."""
+    listed = upstream_lists.codex_models({"models": [{"slug": "m", name: value}]}, [name])
+
+    kept = listed.get("m", {}).get(name)
+    expected = upstream_lists.TYPES[name]
+    assert kept is None or type(kept) in (expected if isinstance(expected, tuple) else (expected,))
+    assert type(kept) is not int or abs(kept) < 2**41
