@@ -86,6 +86,8 @@ class _Upstream:
         finally:
             self._held = None
         self._written, self._before, self._after = False, None, None
+        if self.sock is None:  # closed by the pool, which saw its peer's end: sending connects again
+            self._kept = False
         if self._kept:
             if is_readable(self.sock):
                 raise StaleConnection("The connection was closed before the request was sent")

@@ -184,13 +184,20 @@ class TestKeptConnection:
         assert error.sent
         assert (upstream.requests, upstream.connections) == (2, 1)
 
+    @pytest.mark.parametrize("looks_well", [False, True])
     @pytest.mark.parametrize("end", [close, reset])
     def test_one_that_was_closed_before_is_not_written_to(
-        self, upstream: Upstream, send: Send, end: Step, monkeypatch: pytest.MonkeyPatch
+        self,
+        upstream: Upstream,
+        send: Send,
+        end: Step,
+        looks_well: bool,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """Though it looked well when it was taken from the pool."""
+        """The pool sees that when it is asked for a connection, or it is seen when that is written to."""
         upstream.plans = [[read, answer, wait, end], [read, answer]]
-        monkeypatch.setattr(connections._Upstream, "is_connected", True)
+        if looks_well:
+            monkeypatch.setattr(connections._Upstream, "is_connected", True)
         assert send() is None
         upstream.told_to_close.set()
         assert upstream.closed.wait(5)
