@@ -1,3 +1,3 @@
 """What `gunicorn`, started in this folder, reads by itself."""
 
-from app.gunicorn_settings import *  # noqa: F403
+from app.server.gunicorn_settings import *  # noqa: F403

@@ -13,43 +13,43 @@ if TYPE_CHECKING:
 def create_app(services: Services) -> Flask:
     """Return the WSGI application: registers blueprints, no more."""
     from app.api import (
-        basic_chat,
+        basic_auth_chat,
+        bifrost_chat,
         chat,
         codex,
         codex_usage,
         errors,
-        extended_chat,
         health,
         metrics,
         models,
-        not_served,
         openapi,
-        plain,
+        passthrough,
         request_ids,
+        request_lifecycle,
         responses,
+        unsupported,
         usage,
-        visits,
     )
-    from app.api.gateway import Gateway
-    from app.api.services import EXTENSION
+    from app.api.context import EXTENSION
+    from app.api.flask_app import Gateway
 
     app = Gateway("poolgate", static_folder=None)
     app.url_map.merge_slashes = False  # an address that is not there is an error, not a redirection
     app.extensions[EXTENSION] = services
     errors.register(app)
     request_ids.register(app)
-    visits.register(app)
+    request_lifecycle.register(app)
     app.register_blueprint(health.bp)
     app.register_blueprint(openapi.bp)
     app.register_blueprint(metrics.bp)
-    for blueprint in (chat.bp, responses.bp, models.bp, usage.bp, plain.bp):
+    for blueprint in (chat.bp, responses.bp, models.bp, usage.bp, passthrough.bp):
         app.register_blueprint(blueprint, url_prefix="/v1")
         app.register_blueprint(
             blueprint, url_prefix="/backend-api/codex/v1", name=f"codex_v1_{blueprint.name}"
         )
-    app.register_blueprint(not_served.bp)
+    app.register_blueprint(unsupported.bp)
     app.register_blueprint(codex.bp, url_prefix="/backend-api/codex")
     app.register_blueprint(codex_usage.bp, url_prefix="/api/codex")
-    app.register_blueprint(basic_chat.bp, url_prefix="/api/v1/openai")
-    app.register_blueprint(extended_chat.bp, url_prefix="/openai")
+    app.register_blueprint(basic_auth_chat.bp, url_prefix="/api/v1/openai")
+    app.register_blueprint(bifrost_chat.bp, url_prefix="/openai")
     return app

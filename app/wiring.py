@@ -4,43 +4,43 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.accounts.accounts import AccountBook
+from app.accounts.chatgpt_identity import KnownAccounts
+from app.accounts.credentials import SignInBook
+from app.accounts.pools import PoolBook
+from app.accounts.token_refresh import TokenRefresher
 from app.config import Settings
-from app.office.actor import Actor
-from app.office.audit import AuditBook
-from app.office.desk import Desk
-from app.office.doors import Doors, doors_of
-from app.office.feed import Feeds
-from app.office.flows import FlowBook
-from app.office.keeper import Keeper
-from app.office.parts import Parts
-from app.office.readiness import Readiness
-from app.pool.accounts import AccountBook
-from app.pool.known_accounts import KnownAccounts
-from app.pool.pools import PoolBook
-from app.pool.refresh import TokenRefresher
-from app.pool.sign_ins import SignInBook
-from app.quotas.api_keys import KeyBook
-from app.quotas.books import Books
-from app.quotas.dead_letters import DeadLetters
-from app.quotas.limit_book import LimitBook
-from app.quotas.price_book import PriceBook
-from app.quotas.refusal_book import RefusalBook
-from app.quotas.refusal_log import RefusalLog
-from app.quotas.retention import Retention
-from app.quotas.series import SeriesBook
-from app.quotas.spool import Spool
-from app.quotas.usage_book import UsageBook
-from app.relay.active import ActiveCalls
-from app.relay.answering import Answering
-from app.relay.cache import AnswerCache
-from app.relay.call import Call
+from app.ledger.dead_letters import DeadLetters
+from app.ledger.refusal_log import RefusalLog
+from app.ledger.refusals import RefusalBook
+from app.ledger.retention import Retention
+from app.ledger.series import SeriesBook
+from app.ledger.settlements import Books
+from app.ledger.spool import Spool
+from app.ledger.usage import UsageBook
+from app.limits.api_keys import KeyBook
+from app.limits.limits import LimitBook
+from app.limits.price_overrides import PriceBook
+from app.operations.dependencies import Parts
+from app.operations.live_feed import Feeds
+from app.operations.login_flows import FlowBook
+from app.operations.operators import Keeper
+from app.operations.readiness import Readiness
+from app.operations.service import Desk
+from app.operators.actor import Actor
+from app.operators.audit import AuditBook
+from app.operators.stores import Doors, doors_of
+from app.relay.active_requests import ActiveCalls
+from app.relay.context import Call
+from app.relay.fallbacks import Answering
 from app.relay.relay import Relay
-from app.stores import embedded
+from app.relay.response_cache import AnswerCache
+from app.stores import private_server
 from app.stores.answers import AnswerStore
 from app.stores.client import make_client
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault, keys_in_file
-from app.stores.told import ToldStore
+from app.stores.upstream_metadata import ToldStore
 from app.tracing import Tracing
 from app.upstream.client import UpstreamClient
 from app.upstream.oauth import OAuth
@@ -103,7 +103,7 @@ def build(
 
     *store_timeout_seconds* is for one command to the store, where that differs from a request's.
     """
-    url = settings.redis_url or embedded.url(settings.home)
+    url = settings.redis_url or private_server.url(settings.home)
     scripts = Scripts(make_client(url, store_timeout_seconds or settings.store_timeout_seconds))
     vault = Vault(settings.secret_keys or keys_in_file(settings.home / "secret.key"))
     pools, accounts = PoolBook(scripts), AccountBook(scripts, vault)

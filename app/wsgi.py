@@ -8,8 +8,8 @@ import sys
 from app import create_app
 from app.admin import create_admin_app
 from app.config import ConfigError, Settings
-from app.front import Front
 from app.log import configure
+from app.server.dispatch import Front
 from app.tracing import tracing_for
 from app.wiring import build
 

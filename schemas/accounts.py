@@ -51,7 +51,7 @@ def _gives_credentials(host: str) -> bool:
     Whether *host* is where a cloud hands its machine's credentials to whoever asks.
 
     Other private addresses are where self-hosted models live. Names are not looked up here: where one
-    leads to is asked of each connection (app/upstream/addresses.py).
+    leads to is asked of each connection (app/upstream/ssrf_guard.py).
     """
     try:
         address = ip_address(host.partition("%")[0])

@@ -14,7 +14,7 @@ from gevent.event import Event
 
 from app import descriptors, log
 from app.config import ConfigError, Settings
-from app.stores import embedded
+from app.stores import private_server
 from app.wiring import build
 from workers import leases, models, refresh, retention, retest, summaries, usage
 from workers.runner import Job, run_until
@@ -37,13 +37,13 @@ def main() -> None:
     stopping = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stopping.set)
-    embedded.redis_url(settings)
-    gevent.spawn(embedded.watch_forever, settings, gevent.sleep)
+    private_server.redis_url(settings)
+    gevent.spawn(private_server.watch_forever, settings, gevent.sleep)
     run_until(stopping, JOBS, build(settings), settings.graceful_timeout_seconds)
 
 
 if __name__ == "__main__":
     try:
         main()
-    except (ConfigError, embedded.EmbeddedServerError) as error:
+    except (ConfigError, private_server.EmbeddedServerError) as error:
         sys.exit(str(error))

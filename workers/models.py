@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from app.office.upstream_lists import models_path, store_models
-from app.pool.account import Account
+from app.accounts.account import Account
+from app.operations.upstream_lists import models_path, store_models
 from app.wiring import Services
-from workers.each_account import Look, look_at_each
+from workers.account_jobs import Look, look_at_each
 from workers.usage import get_object
 
 EVERY_SECONDS = 15.0  # how soon an account that did not answer when it was added is asked again

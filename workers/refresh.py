@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import zlib
 
-from app.pool.account import Account
+from app.accounts.account import Account
 from app.wiring import Services
-from workers.each_account import Look, look_at_each
+from workers.account_jobs import Look, look_at_each
 
 EVERY_SECONDS = 60.0
 AHEAD_SECONDS = 300.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from app.quotas.retention import DAY_SECONDS
+from app.ledger.retention import DAY_SECONDS
 from app.wiring import Services
 
 log = structlog.get_logger()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from app.accounts.account import Account
+from app.accounts.failures import AccountState
 from app.errors import UpstreamRejected
-from app.office.actor import WORKER, Actor
-from app.office.upstream_lists import models_path
-from app.pool.account import Account
-from app.pool.failures import AccountState
+from app.operations.upstream_lists import models_path
+from app.operators.actor import WORKER, Actor
 from app.wiring import Services
-from workers.each_account import Look, look_at_each
+from workers.account_jobs import Look, look_at_each
 from workers.usage import get_object
 
 EVERY_SECONDS = 60.0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.accounts.account import Account
 from app.errors import UpstreamRejected
-from app.office.upstream_lists import USAGE_PATH, checked_object, store_usage
-from app.pool.account import Account
+from app.operations.upstream_lists import USAGE_PATH, checked_object, store_usage
 from app.wiring import Services
-from workers.each_account import Look, look_at_each
+from workers.account_jobs import Look, look_at_each
 
 EVERY_SECONDS = 60.0
 

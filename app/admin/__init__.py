@@ -14,8 +14,8 @@ def create_admin_app(services: Services) -> Flask:
     """Return the WSGI application that answers under `/admin`: registers blueprints, no more."""
     from flask import Flask
 
-    from app.admin import api, errors, guard, headers, patience, security, sessions, sign_in
-    from app.admin.pages import site
+    from app.admin import api, client_timeouts, errors, guard, headers, security, sessions, sign_in
+    from app.admin.pages import blueprint
     from app.admin.services import EXTENSION
 
     app = Flask("app.admin", static_url_path="/admin/static")
@@ -25,11 +25,11 @@ def create_admin_app(services: Services) -> Flask:
     sessions.prepare(app, services.doors.cookie_keys)
     guard.prepare(app)
     headers.register(app)
-    patience.register(app, services.settings.slow_client_seconds)
+    client_timeouts.register(app, services.settings.slow_client_seconds)
     errors.register(app)
     app.register_blueprint(sign_in.bp)
     guard.protect(security.bp)
     app.register_blueprint(security.bp)
     api.register(app)
-    site.register(app)
+    blueprint.register(app)
     return app

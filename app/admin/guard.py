@@ -21,9 +21,9 @@ from markupsafe import Markup
 from app.admin import sessions
 from app.admin.services import services
 from app.errors import ForgedRequest, NotSignedIn, ReadOnlyToken
-from app.office.actor import API, PAGE, Actor
-from app.office.sessions import Session
-from app.office.tokens import FULL
+from app.operators.actor import API, PAGE, Actor
+from app.operators.admin_tokens import FULL
+from app.operators.sessions import Session
 
 HOME, SIGN_IN, API_ROOT = "/admin/", "/admin/sign-in", "/admin/api"
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))

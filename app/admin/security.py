@@ -13,11 +13,11 @@ from app.admin.guard import actor, operator
 from app.admin.pages.forms import Form
 from app.admin.services import services
 from app.errors import InvalidRequest
-from app.office import second_factor
-from app.office.doors import Doors
-from app.office.keeper import Keeper
-from app.office.operators import normal
-from app.office.tokens import FULL, READ
+from app.operations.operators import Keeper
+from app.operators import totp
+from app.operators.admin_tokens import FULL, READ
+from app.operators.operators import normal
+from app.operators.stores import Doors
 from schemas.api_keys import Expiry
 
 HOME = "/admin/security"
@@ -139,7 +139,7 @@ def revoke_token(name: str) -> Any:
 def _enrolment(form: Form, secret: str | None) -> Any:
     if secret is None:
         return abort(404)
-    picture = Markup(second_factor.picture(second_factor.uri(secret, operator())))  # our own
+    picture = Markup(totp.picture(totp.uri(secret, operator())))  # our own
     return _page("enrol", form=form, secret=secret, picture=picture), form.status
 
 

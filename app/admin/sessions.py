@@ -13,9 +13,9 @@ from typing import cast
 from flask import Flask, request, session
 from flask.sessions import SecureCookieSessionInterface
 
-from app.admin.address import ADDRESS
 from app.admin.services import services
-from app.office.sessions import LIFE_SECONDS, Session
+from app.operators.sessions import LIFE_SECONDS, Session
+from app.server.client_address import ADDRESS
 
 COOKIE, SECURE_COOKIE = "poolgate", "__Secure-poolgate"
 SECRET = "sid"

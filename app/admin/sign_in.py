@@ -8,14 +8,14 @@ import structlog
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 
 from app.admin import sessions
+from app.admin.client_timeouts import limit_strangers
 from app.admin.guard import HOME, SIGN_IN, check_form, local_path
 from app.admin.pages.forms import Form
-from app.admin.patience import limit_strangers
 from app.admin.services import services
 from app.errors import GatewayError, InvalidRequest, NotFound, Overloaded
-from app.office.actor import PAGE, START, Actor
-from app.office.attempts import Locked, Try
-from app.office.operators import normal
+from app.operators.actor import PAGE, START, Actor
+from app.operators.login_throttle import Locked, Try
+from app.operators.operators import normal
 
 FIRST_START = "/admin/first-start"
 WRONG = "The name, the password or the code is not right."

@@ -14,19 +14,19 @@ from urllib.parse import quote
 
 from flask import Response
 
-from app.api.hangup import Hangup
+from app.accounts.settings import settings_from
+from app.api.context import noted, services, this_request
 from app.api.json import json_response
 from app.api.ratelimit import ratelimit_headers
-from app.api.services import noted, services, this_request
 from app.errors import ClientGone, GatewayError
-from app.pool.settings import settings_from
-from app.relay.answering import Answering
-from app.relay.call import Call
+from app.relay.context import Call
+from app.relay.fallbacks import Answering
+from app.server.client_disconnect import Hangup
 from app.streaming import frames
-from app.streaming.confusion import CONFUSED, not_understood
 from app.streaming.events import Event
 from app.streaming.fold_chat import ChatFold
 from app.streaming.fold_responses import ResponsesFold
+from app.streaming.malformed_events import CONFUSED, not_understood
 
 SSE_HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import request
 
-from app.api.services import noted, services, this_request
+from app.api.context import noted, services, this_request
 from app.errors import InvalidApiKey
-from app.quotas.api_keys import PREFIX, ApiKey
+from app.limits.api_keys import PREFIX, ApiKey
 
 KEY_HEADERS = ("x-api-key", "x-bf-vk")  # other gateways' names for it
 

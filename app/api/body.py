@@ -18,10 +18,10 @@ from flask import Request, g
 from gunicorn.http.errors import ParseException
 
 from app.api import json_body
-from app.api.room import BYTES_PER_VALUE, WIDE_COPIES
-from app.api.services import this_request
+from app.api.context import this_request
 from app.errors import BodyTimeout, InvalidRequest, NotAnObject, PayloadTooLarge
-from app.turns import end_turn, give_way
+from app.server.capacity import BYTES_PER_VALUE, WIDE_COPIES
+from app.yielding import end_turn, give_way
 from schemas.work_bounds import MAX_CONVERSATION_VALUES, MAX_ENCODINGS
 
 LEAST_BYTES_PER_SECOND = 256 * 1024  # of a body, on top of what every client is given

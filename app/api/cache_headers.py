@@ -12,7 +12,7 @@ import re
 from flask import Response, request
 
 from app.errors import InvalidRequest
-from app.relay.call import Caching
+from app.relay.context import Caching
 from schemas.bounds import MAX_NUMBER_CHARS
 
 DEFAULT_SECONDS = 300.0

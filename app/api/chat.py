@@ -7,9 +7,9 @@ from flask import Blueprint, Response
 from app.api.answer import answer
 from app.api.auth import authenticate
 from app.api.body import check_size, read_json
-from app.api.calls import chat_call
 from app.api.codex_headers import add_windows
-from app.api.services import services
+from app.api.context import services
+from app.api.request_context import chat_call
 from schemas.chat import CHAT_REQUEST
 
 bp = Blueprint("chat", __name__)

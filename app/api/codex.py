@@ -7,11 +7,11 @@ from flask import Blueprint, Response
 from app.api import responses
 from app.api.answer import answer
 from app.api.body import read_json
-from app.api.calls import make_call
 from app.api.codex_headers import add_windows
 from app.api.compact import compact
+from app.api.context import services
 from app.api.models import catalogue
-from app.api.services import services
+from app.api.request_context import make_call
 from app.translation.responses_input import normal_input
 from schemas.codex import CODEX_REQUEST
 

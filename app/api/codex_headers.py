@@ -13,10 +13,10 @@ from collections.abc import Sequence
 
 from flask import Response
 
-from app.api.services import noted, services
+from app.accounts.settings import settings_from
+from app.api.context import noted, services
 from app.errors import StoreUnavailable
-from app.pool.settings import settings_from
-from app.quotas.usage_book import UpstreamWindow
+from app.ledger.usage import UpstreamWindow
 
 NAMES = ("primary", "secondary")
 KEPT_SECONDS = 10.0

@@ -13,14 +13,14 @@ from typing import Any
 
 from flask import Blueprint, Response, g, request
 
+from app.accounts.settings import settings_from
 from app.api.auth import authenticate, caller
+from app.api.context import services
 from app.api.json import json_response
-from app.api.services import services
-from app.pool.settings import settings_from
-from app.quotas.usage_book import UpstreamWindow
+from app.ledger.usage import UpstreamWindow
 from schemas import bounds
 
-CLIENT_OF = "poolgate.client_of"  # in the WSGI environ: a function of it, see app/front.py
+CLIENT_OF = "poolgate.client_of"  # in the WSGI environ: a function of it, see app/server/dispatch.py
 
 bp = Blueprint("codex_usage", __name__)
 

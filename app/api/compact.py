@@ -8,10 +8,10 @@ from flask import Response
 
 from app.api.answer import Shape, answer
 from app.api.body import read_json
-from app.api.calls import make_call
-from app.api.services import services
+from app.api.context import services
+from app.api.request_context import make_call
 from app.errors import UpstreamError
-from app.relay.answering import Answering
+from app.relay.fallbacks import Answering
 from app.translation.responses_input import normal_input
 from schemas.compact import COMPACT_REQUEST
 

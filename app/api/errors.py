@@ -11,8 +11,8 @@ from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from app.api import metrics
+from app.api.context import noted
 from app.api.json import json_response
-from app.api.services import noted
 from app.errors import GatewayError, InvalidRequest, for_status, our_failure
 from schemas.faults import first_fault
 

@@ -1,5 +1,5 @@
 """
-Probes. Live: this process answers. Ready: it can serve, as app/office/readiness.py says.
+Probes. Live: this process answers. Ready: it can serve, as app/operations/readiness.py says.
 
 Liveness never depends on Redis: restarting the gateway would not bring it back.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
+from app.api.context import services
 from app.api.json import json_response
-from app.api.services import services
 from app.errors import StoreUnavailable
 
 bp = Blueprint("health", __name__)

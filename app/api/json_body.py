@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from app.errors import InvalidRequest, NotJson, PayloadTooLarge
-from app.turns import end_turn, give_way
+from app.yielding import end_turn, give_way
 from schemas.work_bounds import MAX_STRING_BYTES, MAX_TEXT_BYTES
 
 MIB = 1024 * 1024

@@ -19,8 +19,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client import generate_latest as exposition
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from app.api.at_scrape import AtScrape
-from app.api.services import services
+from app.api.context import services
+from app.api.store_metrics import AtScrape
 from app.errors import GatewayError, InvalidApiKey, UpstreamRejected
 
 bp = Blueprint("metrics", __name__)

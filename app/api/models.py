@@ -6,12 +6,12 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from app.accounts.account import demo_serves
 from app.api.auth import authenticate, caller
 from app.api.codex_catalogue import catalogue_of
+from app.api.context import services
 from app.api.json import json_response
-from app.api.services import services
 from app.errors import ModelNotFound
-from app.pool.account import demo_serves
 
 bp = Blueprint("models", __name__)
 bp.before_request(authenticate)

@@ -12,12 +12,12 @@ from werkzeug.routing import Rule
 from app.api.json import json_response
 from app.config import package_version
 from schemas import answers
+from schemas.bifrost_chat import EXTENDED_CHAT_REQUEST
 from schemas.chat import CHAT_REQUEST, LEGACY_CHAT_REQUEST
 from schemas.codex import CODEX_REQUEST
 from schemas.compact import COMPACT_REQUEST
-from schemas.extended_chat import EXTENDED_CHAT_REQUEST
 from schemas.openapi import address, body_of, document, failure, first_line, in_path, json_of
-from schemas.plain import FORM_REQUESTS, JSON_REQUESTS
+from schemas.passthrough import FORM_REQUESTS, JSON_REQUESTS
 from schemas.responses import RESPONSES_REQUEST
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ import uuid
 
 from flask import Flask, Response
 
-from app.api.services import noted, this_request
+from app.api.context import noted, this_request
 
 _ACCEPTABLE = re.compile(r"[\x21-\x7e]{1,128}")  # printable, and short enough for a log line
 

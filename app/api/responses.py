@@ -7,10 +7,10 @@ from flask import Blueprint, Response
 from app.api.answer import answer
 from app.api.auth import authenticate
 from app.api.body import check_size, read_json
-from app.api.calls import make_call
 from app.api.codex_headers import add_windows
 from app.api.compact import compact
-from app.api.services import services
+from app.api.context import services
+from app.api.request_context import make_call
 from app.errors import UpgradeRefused
 from app.translation.responses_input import normal_input
 from schemas.responses import RESPONSES_REQUEST

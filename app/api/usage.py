@@ -7,12 +7,12 @@ from typing import Any
 
 from flask import Blueprint, Response
 
+from app.accounts.settings import settings_from
 from app.api.auth import authenticate, caller
+from app.api.context import services
 from app.api.json import json_response
-from app.api.services import services
 from app.formatting import MICRO_DOLLARS
-from app.pool.settings import settings_from
-from app.quotas.usage_book import Gauge, Standing, UpstreamWindow
+from app.ledger.usage import Gauge, Standing, UpstreamWindow
 
 bp = Blueprint("usage", __name__)
 bp.before_request(authenticate)

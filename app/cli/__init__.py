@@ -8,7 +8,6 @@ from app.cli.account import account_group
 from app.cli.admin import admin_group
 from app.cli.audit import audit
 from app.cli.backup import backup, restore
-from app.cli.common import Group
 from app.cli.complete import completion
 from app.cli.doctor import doctor
 from app.cli.key import key_group
@@ -16,6 +15,7 @@ from app.cli.ledger import ledger_group
 from app.cli.limit import limit_group
 from app.cli.login import export_account, import_account, login
 from app.cli.ops import ops
+from app.cli.options import Group
 from app.cli.pool import pool_group
 from app.cli.price import price_group
 from app.cli.replay import replay

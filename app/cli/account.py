@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from app.accounts.account import Account
 from app.cli import complete
-from app.cli.common import (
+from app.cli.options import (
     Decorator,
     Group,
     confirm,
@@ -24,9 +25,8 @@ from app.cli.common import (
 from app.cli.output import REFUSED, Figure, moment, show_json, show_list, table
 from app.cli.progress import waiting
 from app.formatting import count
-from app.office.first_look import FirstLook
-from app.office.trial import SECONDS as TRIAL_SECONDS
-from app.pool.account import Account
+from app.operations.account_check import SECONDS
+from app.operations.first_listing import FirstLook
 from app.wiring import Services
 from schemas.accounts import AccountInput
 
@@ -297,7 +297,7 @@ def remove_account(services: Services, as_json: bool, pool: str, name: str, forc
 @with_store
 def test_account(services: Services, as_json: bool, pool: str, name: str, model: str) -> None:
     """Send a tiny request to the account NAME, whatever its state; a minute at most. Status 1 if it fails."""
-    with waiting("Waiting for the upstream's answer", TRIAL_SECONDS):
+    with waiting("Waiting for the upstream's answer", SECONDS):
         told = desk(services).test_account(pool, name, model)
     if as_json:
         show_json(told.public())

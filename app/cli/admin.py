@@ -8,12 +8,12 @@ from typing import Any
 import click
 from marshmallow import Schema
 
-from app.cli.common import Group, actor, example, read_secret, with_store
+from app.cli.options import Group, actor, example, read_secret, with_store
 from app.cli.output import moment, show_json, show_list, table
 from app.errors import InvalidRequest
-from app.office.keeper import Keeper
-from app.office.operators import normal
-from app.office.tokens import FULL, SCOPES
+from app.operations.operators import Keeper
+from app.operators.admin_tokens import FULL, SCOPES
+from app.operators.operators import normal
 from app.wiring import Services
 from schemas.api_keys import Expiry
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import orjson
 
-from app.cli.common import Command, example, pool_name, with_store
+from app.cli.options import Command, example, pool_name, with_store
 from app.cli.output import moment, show_json, table
 from app.wiring import Services
 

@@ -12,14 +12,14 @@ from typing import IO
 
 import click
 
-from app.cli.common import Command, actor, example, pool_name, read_secret, with_store
+from app.backup.encrypted_file import SealedWriter
+from app.backup.export import Backup
+from app.backup.restore import BackupFile, Contents, Restore, Restored
+from app.cli.options import Command, actor, example, pool_name, read_secret, with_store
 from app.cli.output import REFUSED, show_json, table
 from app.cli.progress import progress
 from app.config import package_version
 from app.errors import InvalidRequest, NotFound
-from app.office.backup import Backup
-from app.office.restore import BackupFile, Contents, Restore, Restored
-from app.office.sealed_file import SealedWriter
 from app.stores import keys
 from app.stores.client import make_client, store_errors
 from app.stores.scripts import Scripts

@@ -9,10 +9,10 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
+from app.accounts.pools import DEFAULT
 from app.config import ConfigError, Settings
 from app.errors import StoreUnavailable
-from app.pool.pools import DEFAULT
-from app.stores import causes, embedded, keys
+from app.stores import causes, keys, private_server
 from app.stores.client import make_client, store_errors
 
 SHELLS = ("bash", "zsh", "fish")
@@ -64,7 +64,7 @@ def _asked(ctx: click.Context, ask: Callable[[Any], Any]) -> list[str]:
     named = ctx.params.get("redis_url")
     try:
         settings = Settings.from_environment({**os.environ, **({"REDIS_URL": named} if named else {})})
-        client = make_client(settings.redis_url or embedded.url(settings.home), TIMEOUT_SECONDS)
+        client = make_client(settings.redis_url or private_server.url(settings.home), TIMEOUT_SECONDS)
         return causes.within(TIMEOUT_SECONDS, lambda: _names(client, ask))
     except (ConfigError, StoreUnavailable):
         return []

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from app.cli.common import (
+from app.cli.options import (
     Command,
     connect,
     example,
@@ -16,10 +16,10 @@ from app.cli.common import (
     settings_for,
 )
 from app.cli.output import REFUSED, STORE_UNAVAILABLE, show_json, show_list, store_failure, table
-from app.cli.rules import RULES
+from app.cli.policy_tables import RULES
 from app.errors import StoreUnavailable
-from app.office.checkup import STORE_FIX, WRONG, Finding, check_machine, checkup
-from app.stores.embedded import EmbeddedServerError
+from app.operations.doctor import STORE_FIX, WRONG, Finding, check_machine, checkup
+from app.stores.private_server import EmbeddedServerError
 
 
 @click.command("doctor", cls=Command, epilog=example("poolgate doctor", "poolgate doctor retries"))

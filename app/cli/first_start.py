@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from app.cli.common import desk
+from app.accounts.account import Account
+from app.accounts.accounts import AccountBook
+from app.accounts.pools import DEFAULT
+from app.cli.options import desk
 from app.demo.server import MODELS
 from app.errors import NotFound
-from app.office.actor import START
-from app.office.desk import Desk
-from app.pool.account import Account
-from app.pool.accounts import AccountBook
-from app.pool.pools import DEFAULT
+from app.operations.service import Desk
+from app.operators.actor import START
 from app.wiring import Services
 
 

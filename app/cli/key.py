@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from app.cli import complete
-from app.cli.common import (
+from app.cli.options import (
     Group,
     checked,
     confirm,
@@ -21,10 +21,10 @@ from app.cli.common import (
     yes_option,
 )
 from app.cli.output import moment, show_json, show_list, table
-from app.office.check_pools import is_expired
-from app.office.key_warnings import rotation_warnings
-from app.quotas.api_keys import ApiKey
-from app.quotas.limits import describe, parse_limit
+from app.limits.api_keys import ApiKey
+from app.limits.limit import describe, parse_limit
+from app.operations.check_pools import is_expired
+from app.operations.key_warnings import rotation_warnings
 from app.wiring import Services
 from schemas.api_keys import KeyChange, KeyInput
 

@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 import click
 import orjson
 
-from app.cli.common import Group, example, in_pool, with_store
+from app.cli.options import Group, example, in_pool, with_store
 from app.cli.output import REFUSED, show_json, table
 from app.cli.progress import progress
 from app.cli.replay import exported
-from app.quotas.ledger import EVER, Difference, Total, Verification
-from app.quotas.rollups import HOUR
+from app.ledger.verify import EVER, Difference, Total, Verification
 from app.stores import keys
 from app.stores.client import store_errors
+from app.stores.rollups import HOUR
 from app.wiring import Services
 
 HEADS = ("TOTAL", "FIGURE", "BOOKED", "RECOMPUTED")

@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from app.cli import complete
-from app.cli.common import Decorator, Group, checked, desk, example, in_pool, with_store
+from app.cli.options import Decorator, Group, checked, desk, example, in_pool, with_store
 from app.cli.output import Figure, moment, show_json, show_list, table
 from app.formatting import count, exact_dollars
-from app.office.key_warnings import same_limits
-from app.office.telling import told_gauge
-from app.quotas.limit_book import FOR_POOL
-from app.quotas.limits import MODES, describe, parse_limit
+from app.limits.limit import MODES, describe, parse_limit
+from app.limits.limits import FOR_POOL
+from app.operations.key_warnings import same_limits
+from app.operations.serializers import told_gauge
 from app.wiring import Services
 
 WHOSE = {"key": "the API key KEY", "pool": "a pool, which all of its keys share"}

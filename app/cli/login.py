@@ -6,12 +6,12 @@ from typing import BinaryIO
 
 import click
 
+from app.accounts.oauth_tokens import Tokens, tokens_from_auth_json
 from app.cli import complete
 from app.cli.account import show_first_look
-from app.cli.common import Command, desk, example, in_pool, with_store
+from app.cli.options import Command, desk, example, in_pool, with_store
 from app.cli.output import show_json
 from app.cli.sign_in import by_browser, by_device
-from app.pool.tokens import Tokens, tokens_from_auth_json
 from app.wiring import Services
 from schemas.accounts import AccountInput
 

@@ -7,10 +7,10 @@ from importlib import resources
 
 import click
 
-from app.cli.common import Group, actor, example, with_store
+from app.backup.reseal import Counts, Reseal
+from app.cli.options import Group, actor, example, with_store
 from app.cli.output import REFUSED, show_json
 from app.cli.progress import progress
-from app.office.reseal import Counts, Reseal
 from app.wiring import Services
 
 FILES = {"grafana": "grafana.json", "alerts": "alerts.yml", "unit": "poolgate.service"}

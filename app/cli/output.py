@@ -12,9 +12,9 @@ from marshmallow import ValidationError
 
 from app.config import ConfigError
 from app.errors import GatewayError, InvalidRequest, StoreRefused, StoreUnavailable
-from app.office.words import moment as moment  # for the commands
+from app.operations.formatting import moment as moment  # for the commands
 from app.stores import causes
-from app.stores.embedded import EmbeddedServerError
+from app.stores.private_server import EmbeddedServerError
 from app.stores.secrets import UnreadableSecret
 from schemas.faults import first_fault
 

@@ -9,10 +9,8 @@ from functools import partial
 import click
 import orjson
 
-from app.cli.common import Group, checked, desk, example, in_pool, pool_name, with_store
-from app.cli.output import show_json, show_list, table
-from app.pool.pools import POLICIES, checked_zone
-from app.pool.settings import (
+from app.accounts.pools import POLICIES, checked_zone
+from app.accounts.settings import (
     EVERY_MODEL,
     NUMBERS,
     TIME_LIMITS,
@@ -20,6 +18,8 @@ from app.pool.settings import (
     with_number,
     with_time_limit,
 )
+from app.cli.options import Group, checked, desk, example, in_pool, pool_name, with_store
+from app.cli.output import show_json, show_list, table
 from app.wiring import Services
 
 

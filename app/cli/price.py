@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from app.cli.common import Decorator, Group, desk, example, in_pool, with_store
+from app.cli.options import Decorator, Group, desk, example, in_pool, with_store
 from app.cli.output import show_json, show_list, table
 from app.errors import InvalidRequest
-from app.office.prices import micro_dollars, price_row
-from app.quotas.prices import MILLION, STANDARD
+from app.limits.prices import MILLION, STANDARD
+from app.operations.prices import micro_dollars, price_row
 from app.wiring import Services
 
 HEADS = ("MODEL", "INPUT", "CACHED", "OUTPUT", "CONTEXT", "MAX OUTPUT", "SINCE", "LIST")

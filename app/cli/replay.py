@@ -14,14 +14,14 @@ from typing import Any
 import click
 import orjson
 
-from app.cli.common import Command, example, in_pool, with_store
+from app.accounts.account import Account
+from app.accounts.pools import POLICIES
+from app.accounts.replay import Member, Outcome, Replay, Request, Window, recorded
+from app.cli.options import Command, example, in_pool, with_store
 from app.cli.output import show_list, table
 from app.cli.progress import progress
-from app.pool.account import Account
-from app.pool.picture import picture
-from app.pool.pools import POLICIES
-from app.pool.replay import Member, Outcome, Replay, Request, Window, recorded
-from app.stores import embedded, keys
+from app.cli.replay_chart import picture
+from app.stores import keys, private_server
 from app.stores.client import make_client, store_errors
 from app.wiring import Services
 
@@ -137,13 +137,13 @@ def _member(told: Mapping[str, Any], windows: tuple[tuple[str, int, float], ...]
 def _private_server() -> Iterator[Any]:
     with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         client = make_client(
-            embedded.ensure(Path(folder), os.environ.get("REDIS_SERVER", "")), PATIENCE_SECONDS
+            private_server.ensure(Path(folder), os.environ.get("REDIS_SERVER", "")), PATIENCE_SECONDS
         )
         try:
             yield client
         finally:
             client.close()
-            embedded.leave(Path(folder))
+            private_server.leave(Path(folder))
 
 
 def _public(outcome: Outcome, names: Mapping[str, str]) -> Json:

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from app.cli.common import Group, example, in_pool, with_store
+from app.cli.options import Group, example, in_pool, with_store
 from app.cli.output import Figure, moment, show_json, table
 from app.formatting import count
-from app.office.telling import Names
-from app.pool.explain import explain
-from app.quotas.search import search
+from app.ledger.explain import explain
+from app.ledger.search import search
+from app.operations.serializers import Names
 from app.wiring import Services
 from schemas.admin import RequestsQuery
 

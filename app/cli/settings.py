@@ -7,10 +7,10 @@ from dataclasses import asdict
 import click
 import orjson
 
-from app.cli.common import Command, example, in_pool, with_store
+from app.cli.options import Command, example, in_pool, with_store
 from app.cli.output import show_json, table
 from app.config import NAMES
-from app.office.in_force import in_force
+from app.operations.effective_settings import in_force
 from app.wiring import Services
 
 HEADS = ("SETTING", "VARIABLE", "VALUE")

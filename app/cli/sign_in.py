@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from app.accounts.oauth_tokens import Tokens, tokens_from_answer
 from app.cli.callback import Callback
 from app.errors import InvalidRequest
-from app.pool.tokens import Tokens, tokens_from_answer
 from app.upstream.oauth import DEVICE_SECONDS, Grant, OAuth, new_verifier
 
 Tell = Callable[[str], object]

@@ -17,13 +17,13 @@ import orjson
 import structlog
 
 from app import descriptors, log
-from app.cli import common
+from app.cli import options
 from app.cli.first_start import DemoUpstream, Prepared, prepare
 from app.cli.output import name_store
 from app.cli.supervisor import Child, ChildFailed, Stopped, Supervisor
 from app.config import NAMES, ConfigError, Settings
-from app.stores import causes, embedded
-from app.stores.embedded import EmbeddedServerError
+from app.stores import causes, private_server
+from app.stores.private_server import EmbeddedServerError
 from app.wiring import build
 
 ROOT = Path(__file__).parents[2]  # where `app` and `workers` are found, whatever folder this is run from
@@ -58,8 +58,8 @@ def up(demo: bool, host: str | None, port: str | None, workers: str | None, open
     _refuse_used_port(settings.bind, settings.port, "--port")
     if settings.admin_port is not None:
         _refuse_used_port(settings.admin_host, settings.admin_port, NAMES["admin"])
-    name_store(settings.redis_url or embedded.url(settings.home))
-    causes.check_writable(embedded.redis_url(settings, common.START_SECONDS), common.START_SECONDS)
+    name_store(settings.redis_url or private_server.url(settings.home))
+    causes.check_writable(private_server.redis_url(settings, options.START_SECONDS), options.START_SECONDS)
     upstream = DemoUpstream(_free_port(), secrets.token_urlsafe(32)) if demo else None
     supervisor = Supervisor(
         _stages(_children_environ(environ, settings), upstream),
@@ -71,7 +71,7 @@ def up(demo: bool, host: str | None, port: str | None, workers: str | None, open
             prepared = prepare(build(patient), upstream, openai_api_key)
             supervisor.wait_until(lambda: _is_ready(settings, upstream), READY_SECONDS)
             click.echo(_greeting(settings, prepared, model="demo" if demo else "gpt-5.2"))
-            supervisor.run(lambda: _watch(settings), embedded.WATCH_SECONDS)
+            supervisor.run(lambda: _watch(settings), private_server.WATCH_SECONDS)
     except Stopped:
         click.echo("Stopped.")
     except ChildFailed as error:
@@ -84,7 +84,7 @@ def _watch(settings: Settings) -> None:
     if settings.redis_url:
         return
     try:
-        embedded.watch(settings.home, settings.redis_server)
+        private_server.watch(settings.home, settings.redis_server)
     except (OSError, subprocess.SubprocessError, ConfigError, EmbeddedServerError) as error:
         structlog.get_logger().warning("private_server_unwatched", reason=str(error))  # tried again soon
 
@@ -106,7 +106,10 @@ def _stages(environ: dict[str, str], demo: DemoUpstream | None) -> list[list[Chi
     def child(name: str, *arguments: str) -> Child:
         return Child(name, [sys.executable, "-m", *arguments], environ, ROOT)
 
-    serving = [child("web", "gunicorn", "-c", "python:app.gunicorn_settings"), child("worker", "workers")]
+    serving = [
+        child("web", "gunicorn", "-c", "python:app.server.gunicorn_settings"),
+        child("worker", "workers"),
+    ]
     if demo is None:
         return [serving]
     return [[child("demo", "app.demo", "--port", str(demo.port), "--until-stdin-closes")], serving]

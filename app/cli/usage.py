@@ -7,12 +7,12 @@ from datetime import date
 import click
 
 from app.cli import complete
-from app.cli.common import Command, example, in_pool, with_store
+from app.cli.options import Command, example, in_pool, with_store
 from app.cli.output import Figure, show_json, show_list, table
 from app.formatting import count, dollars
-from app.office.telling import busiest, told_series
-from app.quotas.series import SPANS
-from app.quotas.usage_book import BY
+from app.ledger.series import SPANS
+from app.ledger.usage import BY
+from app.operations.serializers import busiest, told_series
 from app.wiring import Services
 
 FIGURES = ("requests", "errors", "input_tokens", "cached_tokens", "output_tokens", "cost")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from app.demo.answering import Answer, Usage
+from app.demo.responder import Answer, Usage
 
 Json = dict[str, Any]
 NewId = Callable[[str], str]  # a prefix -> an id that was never used

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from typing import Any
 
-from app.demo.answering import Answer, Call, Pieces, Usage
+from app.demo.responder import Answer, Call, Pieces, Usage
 
 Json = dict[str, Any]
 NewId = Callable[[str], str]

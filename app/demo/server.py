@@ -11,9 +11,9 @@ import gevent
 import orjson
 
 from app.demo import chat_wire, responses_wire
-from app.demo.answering import Answer, answer
-from app.demo.asking import Asked, asked_on_chat, asked_on_responses
 from app.demo.http import LAST_CHUNK, HttpError, Request, chunk, head, json_answer, read_request
+from app.demo.request import Asked, asked_on_chat, asked_on_responses
+from app.demo.responder import Answer, answer
 
 Json = dict[str, Any]
 

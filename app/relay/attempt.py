@@ -1,217 +1,121 @@
-"""One attempt at one account: send, read, translate, and say honestly how it ended."""
+"""One request to one account: sent, awaited and closed, whatever its answer is made of."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator, Mapping
+from typing import Any
 
-import structlog
+import orjson
 
-from app.errors import ClientGone, StreamIncomplete, UpstreamError
-from app.json_pieces import write_json
-from app.pool.account import Account
-from app.relay.asking import Asking, Ticks
-from app.relay.call import Call
-from app.relay.cutting import cut_for, has_more_than
-from app.relay.patience import Patience
-from app.relay.wires import WIRES, translator_for
-from app.streaming.confusion import CONFUSED, not_understood
-from app.streaming.events import Event
-from app.streaming.sse import EventDecoder
-from app.streaming.stages import Stage
-from app.translation.for_account import Prepared
-from app.translation.resume import Resumed
-from app.turns import give_way
+from app.accounts.account import Account
+from app.errors import UpstreamRejected
+from app.relay.context import Call
+from app.relay.timeouts import Patience
+from app.tracing import Trace
+from app.translation.upstream_request import Prepared
 from app.upstream.body import Body
-from app.upstream.client import Answer, Sending, UpstreamClient, require_event_stream
+from app.upstream.client import Answer, Sending, UpstreamClient
 
-log = structlog.get_logger()
+KEEP_ALIVE_GRACE_SECONDS = 0.05  # for the rest of the framing, or the connection is not worth keeping
+
+Ticks = Generator[list[Any] | None, None, None]
 
 
-class Attempt(Asking):
-    """`reader` has seen what the upstream produced, whatever became of it."""
+class Asking:
+    """What is left to say is how the request is sent, and what its answer becomes."""
 
     def __init__(
-        self,
-        call: Call,
-        account: Account,
-        prepared: Prepared,
-        patience: Patience,
-        upstream: UpstreamClient,
-        resumed: Resumed | None = None,
+        self, call: Call, account: Account, prepared: Prepared, patience: Patience, upstream: UpstreamClient
     ) -> None:
-        super().__init__(call, account, prepared, patience, upstream)
-        self.reader = WIRES[prepared.wire].reader(prepared.body)
-        self._terminal = False
-        self._decoder = EventDecoder()
-        self._translator = translator_for(call, prepared.wire)
-        self._is_opening = WIRES[call.surface].is_opening
-        self._cut = cut_for(call, account, prepared.wire)
-        self._resumed = resumed
-        # until the first event that a user could see; None: it is past
-        self._held: list[Event] | None = [] if resumed is None else None
+        self.call = call
+        self.account = account
+        self.prepared = prepared
+        self.headers: Mapping[str, str] = {}  # of the answer, once it is there
+        self.status = 200  # of the answer
+        self.raw: list[dict[str, Any]] = []  # what the upstream said, where the caller is told
+        self.trace_headers: Mapping[str, str] = {}  # that tell the upstream of our span
+        self._patience = patience
+        self._upstream = upstream
 
     @property
-    def committed(self) -> bool:
-        """Whether the client has been given something of this answer."""
-        return self._held is None
+    def stalled(self) -> bool:
+        """Whether it has been silent for so long that its caller waits no second time for the same."""
+        return self._patience.stalled
+
+    def events(self) -> Ticks:
+        """
+        Yield what the client gets as it arrives, and None when it wants a sign of life.
+
+        Raises UpstreamError for every end that is not an honest one.
+        """
+        return self._events() if self.call.trace is None else self._traced(self.call.trace)
+
+    def _traced(self, trace: Trace) -> Ticks:
+        account = self.account
+        told = {"account": account.id, "kind": account.kind, "wire": self.prepared.wire}
+        with trace.attempt(**told, model=self.call.model) as self.trace_headers:
+            yield from self._events()
+
+    def _events(self) -> Ticks:
+        sending = self._send()
+        try:
+            answer = yield from self._await(sending)
+        except UpstreamRejected as error:
+            self.headers = error.headers
+            error.repeats = self._has_sent
+            raise
+        except BaseException:
+            sending.abandon()
+            raise
+        self.headers, self.status = answer.headers, answer.status
+        try:
+            with self.call.cancellation.interrupting(lambda: self._interrupt(answer.body)):
+                yield from self._answered(answer)
+        except BaseException as error:
+            answer.body.close()
+            if isinstance(error, UpstreamRejected):
+                error.repeats = self._has_sent
+            raise
+        if self.was_cut:
+            answer.body.close()  # the upstream would go on producing, and billing, what nobody gets
+        else:
+            answer.body.finish(KEEP_ALIVE_GRACE_SECONDS)
 
     def _send(self) -> Sending:
-        give_way(self.call.body_bytes)  # it has just been translated
-        return self._upstream.post(
-            self.account,
-            self.prepared.wire,
-            write_json(self.prepared.body, self.call.body_bytes),
-            headers=self.call.headers,
-            trace_headers=self.trace_headers,
-            headers_timeout_seconds=self._patience.seconds_for_headers(),
-            cancellation=self.call.cancellation,
-        )
+        raise NotImplementedError
+
+    def _has_sent(self, words: str) -> bool:
+        """Return whether the request has *words*, in whatever case."""
+        body = self.prepared.body or self.call.body
+        sent = orjson.dumps(body, default=str) if body else b"".join(self.call.raw)
+        return orjson.dumps(words)[1:-1].lower() in sent.lower()
 
     def _answered(self, answer: Answer) -> Ticks:
-        require_event_stream(answer)
-        try:
-            yield from self._stream(answer.body)
-        except (ClientGone, GeneratorExit):
-            self._read_usage(answer.body)
-            raise
-
-    def _stream(self, body: Body) -> Ticks:
-        ended = False
-        while not ended:
-            data = self._read(body)
-            if data is None:
-                ended = self._patience.enough()
-            else:
-                yield from self._consume(data)
-                ended = self._ended(at_end_of_body=not data)
-            yield from self._sign_of_life()
-        if events := self._understood(self._at_end):
-            yield events
+        raise NotImplementedError
 
     def _interrupt(self, body: Body) -> None:
-        if not (self._awaits_usage and isinstance(self.call.cancellation.error, ClientGone)):
-            super()._interrupt(body)
-
-    @property
-    def _awaits_usage(self) -> bool:
-        """Whether the answer is complete but for its usage."""
-        reader = self.reader
-        return not self._terminal and reader.error is None and reader.reported is None and reader.can_end()
-
-    def _read_usage(self, body: Body) -> None:
-        """Read on for the usage of a complete answer, although its client has left."""
-        self._patience.completed()
-        with suppress(UpstreamError, *CONFUSED):
-            while self._awaits_usage and (left := self._patience.grace_seconds()) > 0:
-                data = body.read(left)
-                if not data:
-                    return
-                self._observed(data)
-
-    def _at_end(self) -> list[Event]:
-        return self._release(self._shown(self._translator.end()), at_end=True)
-
-    def _consume(self, data: bytes) -> Iterator[list[Event]]:
-        """Yield what one read brought."""
-        if out := self._understood(lambda: self._taken(data)):
-            self._patience.told_client()
-            yield out
-
-    def _understood(self, take: Callable[[], list[Event]]) -> list[Event]:
-        """Return what *take* makes of the upstream's events. Raises UpstreamProtocolError."""
-        try:
-            return take()
-        except CONFUSED as error:
-            confused = not_understood(error)
-            log.warning(
-                "upstream_event_not_understood",
-                request_id=self.call.request_id,
-                account=self.account.id,
-                place=confused.place,
-            )
-            raise confused from error
-
-    def _taken(self, data: bytes) -> list[Event]:
-        """Return what the client gets of one read; what follows a terminal event is dropped."""
-        events, stage = self._observed(data)
-        if self.call.keeps_raw:
-            self.raw += [event.payload.copy() for event in events if event.payload]
-        if stage is not Stage.QUIET:
-            self._patience.progressed()
-        return self._release(self._shown(self._translator.feed(events))) if events else []
-
-    def _observed(self, data: bytes) -> tuple[list[Event], Stage]:
-        """Return the events of one read, up to a terminal one, and how far the answer has come."""
-        comments = self._decoder.comments
-        events = self._decoder.feed(data) if data else self._decoder.flush()
-        if self._decoder.comments != comments:
-            self._patience.commented()
-        stage, observe = Stage.QUIET, self.reader.observe
-        for index, event in enumerate(events):
-            reached = observe(event)
-            if reached is Stage.QUIET:
-                continue
-            stage = reached
-            if stage is Stage.TERMINAL:
-                self._terminal = True
-                del events[index + (self.reader.error is None) :]
-                break
-        return events, stage
-
-    def _ended(self, *, at_end_of_body: bool) -> bool:
-        """Whether the answer is over, honestly. Raises what made it end otherwise."""
-        if self.reader.error is not None:
-            raise self.reader.error
-        if self.was_cut:
-            return True
-        if self._terminal:
-            if self.reader.finish is None:
-                raise StreamIncomplete("The upstream ended its stream without finishing its answer")
-            return True
-        if self._decoder.fault is not None:
-            raise self._decoder.fault
-        if self.reader.can_end():
-            self._patience.completed()
-            return at_end_of_body
-        if at_end_of_body:
-            raise StreamIncomplete("The upstream's stream ended before its answer was complete")
-        return False
+        """End a wait for *body*: the request is cancelled. Must not wait for anything."""
+        body.interrupt()
 
     @property
     def was_cut(self) -> bool:
-        return self._cut is not None and self._cut.was_made
+        """Whether the answer was ended by us, before its upstream did."""
+        return False
 
     def exceeds(self, tokens: int) -> bool:
-        return has_more_than(self.reader, tokens)
+        """Whether what was seen of the answer proves that it has more than *tokens*."""
+        return False
 
-    def _shown(self, events: list[Event]) -> list[Event]:
-        """Return *events* up to where the answer has to end."""
-        return events if self._cut is None else self._cut.shown(events, self.reader)
+    def _await(self, sending: Sending) -> Generator[None, None, Answer]:
+        while True:
+            answer = sending.wait(self._patience.seconds())
+            if answer is not None:
+                self._patience.answered()
+                return answer
+            self._patience.enough()
+            yield from self._sign_of_life()
 
-    def _release(self, events: list[Event], *, at_end: bool = False) -> list[Event]:
-        """Hold events back until a user could see something of them, so that failover stays possible."""
-        if self._resumed is not None:
-            return self._resumed.feed(events)
-        if self._held is None:
-            return events
-        self._held += events
-        unseen = not self.call.stream or all(self._is_opening(event.payload) for event in events)
-        if unseen and not at_end:
-            return []
-        events, self._held = self._held, None
-        return events
-
-    def _read(self, body: Body) -> bytes | None:
-        try:
-            data = body.read(self._patience.seconds())
-        except StreamIncomplete:
-            self.call.cancellation.check()  # the break was ours: somebody left
-            if not self.reader.can_end():
-                raise
-            data = b""  # the answer is whole; what broke off was the formal end of its stream
-        if data and self.call.cancellation.error is not None:
-            with suppress(*CONFUSED):
-                self._observed(data)  # its usage may have come just now
-        self.call.cancellation.check()
-        return data
+    def _sign_of_life(self) -> Iterator[None]:
+        if self._patience.client_waits():
+            self._patience.told_client()
+            yield None

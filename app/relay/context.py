@@ -1,49 +1,58 @@
-"""What all attempts of one request share, over its accounts and over its fallback models."""
+"""One request of a client, validated, as the relay works on it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from app.relay.call import Call
-from app.translation.resume import Delivered, delivered_on
+from app.limits.api_keys import ApiKey
+from app.tracing import Trace
+from app.translation.reasoning_and_format import reasoning_settings
+from app.upstream.cancellation import Cancellation
+
+
+@dataclass(frozen=True, slots=True)
+class Caching:
+    """A caller's wish to be given the same answer to the same question."""
+
+    key: str  # theirs: answers under different ones do not meet
+    seconds: float
+    keeps: bool = True  # false: what was kept is given, nothing is added
 
 
 @dataclass(slots=True)
-class RequestContext:
-    """Moments are seconds of one monotonic clock. One deadline spans everything, waits included."""
+class Call:
+    request_id: str  # ours, unique; what the client sent as x-request-id is only echoed
+    surface: str  # the wire the client speaks: "chat" or "responses"
+    endpoint: str  # the route, for the books
+    model: str
+    body: dict[str, Any]
+    key: ApiKey
+    cancellation: Cancellation
+    stream: bool = True  # false: the client gets one object, so until its end any account may give it
+    on_cut: str = "fail"  # or "restart": what to do about a stream that is cut after its first event
+    sent_length: int = 0  # tokens; the length that upstreams are sent, where the caller names none
+    most_output: int | None = None  # tokens; where set, an answer that provably has more is cut
+    body_bytes: int = 0  # size of the request as it came: no token has fewer than one byte
+    include_usage: bool = False  # chat: the client asked for the usage chunk
+    keep_codex_events: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)  # of the client's, those that may pass
+    ownership: str = ""  # fingerprint of what one account owns: only that one may serve it
+    conversation: str = ""  # id of the stored one that it goes on with: only its key may
+    affinity: str = ""
+    raw: Sequence[bytes | bytearray] = ()  # pieces of the body, where it passes through untranslated
+    content_type: str = "application/json"  # of `raw`
+    asked: str = ""  # the model as the client named it, where that is not `model`
+    kinds: str = ""  # of account that may serve it, separated by blanks; empty: all
+    pin: str = ""  # id of the only account that may
+    caching: Caching | None = None
+    tells_reasoning: bool = False  # chat: thoughts of accounts that speak Responses are told, too
+    keeps_raw: bool = False  # the client is told what the upstream was sent, or what it said
+    trace: Trace | None = None  # None: nobody wants spans
+    fallbacks: tuple[Call, ...] = ()  # the same request to other models, should this one fail
 
-    started_at: float
-    deadline: float
-    sent_at: float  # when the caller was last sent anything, if only a sign of life
-    delivered: Delivered | None = None  # what the caller got; None: a cut stream is not continued
-    committed: bool = False  # whether the caller got a part of an answer
-    attempts: int = 0  # upstream requests so far
-    waited_seconds: float = 0.0  # for accounts that rest, and between attempts
-    fallbacks_left: int = 0  # models that may still follow
-    continued_after_stall: bool = False
-
-    def may_continue(self, *, stalled: bool) -> bool:
-        """
-        Return whether another answer may continue what was delivered.
-
-        A stall takes the longest of all failures, so only one is followed by another attempt.
-        """
-        if self.delivered is None or not self.delivered.resumable:
-            return False
-        return not (stalled and self.continued_after_stall)
-
-    def continuing(self, *, stalled: bool) -> None:
-        """Note that another answer is about to continue one that broke off, or *stalled*."""
-        self.continued_after_stall |= stalled
-
-
-def context_of(call: Call, now: float, total_seconds: float) -> RequestContext:
-    """Return the context of a new request that may take *total_seconds*, fallbacks included."""
-    restarts = call.stream and call.on_cut == "restart"
-    return RequestContext(
-        now,
-        now + total_seconds,
-        now,
-        delivered_on(call.surface) if restarts else None,
-        fallbacks_left=len(call.fallbacks),
-    )
+    @property
+    def reasons(self) -> bool:
+        """Whether the model was asked to think before it answers, which takes longer."""
+        return reasoning_settings(self.body).get("effort") not in (None, "none")

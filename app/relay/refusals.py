@@ -13,7 +13,7 @@ from app.errors import (
     UpstreamError,
 )
 from app.formatting import count, duration, exact_dollars, limit_name, quantity
-from app.relay.absence import absence
+from app.relay.no_account import absence
 
 HELD_RETRY_SECONDS = 2.0  # other requests hold it and may end at any time
 MAX_CANDIDATES = 16  # that a recorded refusal names

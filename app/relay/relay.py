@@ -13,35 +13,35 @@ from typing import Any
 
 import structlog
 
+from app.accounts.account import Account
+from app.accounts.accounts import MAX_UNREADABLE, AccountBook
+from app.accounts.known_models import KnownModels
+from app.accounts.settings import settings_from
+from app.accounts.token_refresh import TokenRefresher
 from app.config import Settings, TimeLimits
 from app.errors import CredentialUnreadable, GatewayError, ModelNotFound, NotFound, UpstreamTimeout
-from app.pool.account import Account
-from app.pool.accounts import MAX_UNREADABLE, AccountBook
-from app.pool.known_models import KnownModels
-from app.pool.refresh import TokenRefresher
-from app.pool.settings import settings_from
-from app.quotas.books import Books
-from app.quotas.bounds import Bounds, ModelSize
-from app.quotas.calendar import Calendar
-from app.quotas.calibration import Calibration
-from app.quotas.limits import is_counted_strictly
-from app.quotas.price_book import PriceBook
-from app.quotas.prices import Price
-from app.relay.active import ActiveCalls
+from app.ledger.settlements import Books
+from app.limits.bounds import Bounds, ModelSize
+from app.limits.calendar import Calendar
+from app.limits.input_ratio import Calibration
+from app.limits.limit import is_counted_strictly
+from app.limits.price_overrides import PriceBook
+from app.limits.prices import Price
+from app.relay.active_requests import ActiveCalls
 from app.relay.affinity import holding_of
-from app.relay.alternatives import Alternatives
-from app.relay.call import Call
-from app.relay.context import RequestContext, context_of
-from app.relay.manners import Manner, OneAttempt, manner_of
-from app.relay.patience import Patience, reading_seconds, shortened
-from app.relay.record import Record
+from app.relay.context import Call
+from app.relay.endpoint_types import Manner, OneAttempt, manner_of
+from app.relay.failover import Route, paused
+from app.relay.other_accounts import Alternatives
+from app.relay.progress import RequestContext, context_of
 from app.relay.refusals import admission_of, refusal
+from app.relay.request_record import Record
 from app.relay.retry_budget import RetryBudgets
-from app.relay.route import Route, paused
+from app.relay.timeouts import Patience, reading_seconds, shortened
 from app.relay.waiting import wait_seconds
 from app.stores.scripts import Scripts
 from app.streaming.events import Event
-from app.translation.fields import Fit
+from app.translation.field_support import Fit
 from app.translation.resume import Resumed
 from app.upstream.client import UpstreamClient
 

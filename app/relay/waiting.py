@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from app.relay.call import Call
-from app.relay.context import RequestContext
-from app.relay.decisions import MOST_WAIT_SECONDS, WAKE_JITTER
+from app.relay.context import Call
+from app.relay.progress import RequestContext
+from app.relay.retry_policy import MOST_WAIT_SECONDS, WAKE_JITTER
 
 MOST_WAITING = 256  # requests of one process; more are refused at once
 WITH_FALLBACKS_SECONDS = 2.5  # for the model itself, where the caller named others that may answer

@@ -18,7 +18,7 @@ from redis.exceptions import NoScriptError
 from app.errors import StoreRefused
 from app.stores import keys
 from app.stores.client import STORE_ERRORS, is_of_the_script, unavailable
-from app.stores.direct import for_scripts
+from app.stores.fast_evalsha import for_scripts
 from app.stores.script_source import put_together
 
 log = structlog.get_logger()

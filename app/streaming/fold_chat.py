@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.streaming.merging import finished, merge
+from app.streaming.delta_merge import finished, merge
 
 _FIRST = frozenset(("id", "created", "model"))  # the same in all chunks, or told in one only
 _OF_CHUNKS = frozenset(("choices", "object", "type", "obfuscation"))  # padding, and what answers have anew

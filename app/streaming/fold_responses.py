@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from app.errors import StreamIncomplete
-from app.streaming.open_items import CONTENT_EVENTS, OpenItem
-from app.streaming.responses_wire import FINISHES, event_type
+from app.streaming.partial_items import CONTENT_EVENTS, OpenItem
+from app.streaming.responses_protocol import FINISHES, event_type
 
 
 class ResponsesFold:

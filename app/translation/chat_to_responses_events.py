@@ -16,12 +16,12 @@ from typing import Any, TypeGuard
 
 from app.streaming.events import DONE, Event
 from app.streaming.usage import Usage, usage_from_chat
-from app.translation.chat_history import added_tools
+from app.translation.input_to_messages import added_tools
 from app.translation.parts import as_list
 from app.translation.response_items import OpenCall, OpenMessage
 from app.translation.response_object import response_object
-from app.translation.token_shapes import responses_usage
 from app.translation.tools import qualified_names
+from app.translation.usage_shapes import responses_usage
 
 Payload = dict[str, Any]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.streaming.events import Event
-from app.translation.output_gate import Gated
+from app.translation.output_limiter import Gated
 
 Payload = dict[str, Any]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from app.streaming.events import Event
-from app.translation.output_gate import Gated
+from app.translation.output_limiter import Gated
 
 Payload = dict[str, Any]
 

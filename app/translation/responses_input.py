@@ -15,10 +15,10 @@ from typing import Any
 import orjson
 
 from app.errors import InvalidRequest
-from app.translation.chat_history import input_items
-from app.translation.messages import call_id_of, input_from_messages
+from app.translation.input_to_messages import input_items
+from app.translation.messages_to_input import call_id_of, input_from_messages
 from app.translation.parts import TEXT_TYPES, THOUGHT_TYPES, as_list, refused, text_of
-from app.translation.settings import ALIASES, given, reasoning_settings, text_settings
+from app.translation.reasoning_and_format import ALIASES, given, reasoning_settings, text_settings
 from app.translation.tools import WEB_SEARCH_TYPES, unnested
 
 Body = dict[str, Any]

@@ -15,9 +15,9 @@ from typing import Any
 
 from app.streaming.events import Event
 from app.streaming.usage import usage_from_responses
-from app.translation.call_slots import CallSlot, CallSlots
-from app.translation.parts_seen import PartsSeen
-from app.translation.token_shapes import chat_logprobs, chat_usage
+from app.translation.seen_parts import PartsSeen
+from app.translation.tool_calls import CallSlot, CallSlots
+from app.translation.usage_shapes import chat_logprobs, chat_usage
 
 Payload = dict[str, Any]
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from app.streaming.events import DONE, Event
-from app.streaming.responses_wire import ALIASES
-from app.translation.parts_seen import PartsSeen
+from app.streaming.responses_protocol import ALIASES
+from app.translation.implicit_messages import KINDS, Unannounced, part_added
 from app.translation.response_items import CALLS
-from app.translation.responses_gaps import created, delta_for, item_events
-from app.translation.unannounced import KINDS, Unannounced, part_added
+from app.translation.seen_parts import PartsSeen
+from app.translation.synthesized_events import created, delta_for, item_events
 
 Payload = dict[str, Any]
 

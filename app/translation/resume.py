@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from app.errors import AnswersDiffer
-from app.streaming.confusion import CONFUSED
 from app.streaming.events import Event
+from app.streaming.malformed_events import CONFUSED
 from app.translation.resume_chat import ChatDelivered
 from app.translation.resume_responses import ResponsesDelivered
 

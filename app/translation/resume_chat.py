@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.streaming.events import Event
-from app.translation.prefix import Prefix
+from app.translation.prefix_match import Prefix
 
 Chunk = dict[str, Any]
 

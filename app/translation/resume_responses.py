@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from app.streaming.events import Event
-from app.streaming.responses_wire import OPENING, event_type
-from app.translation.prefix import Prefix
+from app.streaming.responses_protocol import OPENING, event_type
+from app.translation.prefix_match import Prefix
 
 Payload = dict[str, Any]
 

@@ -26,6 +26,7 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Retry, Timeout
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
+from app.accounts.account import RESPONSES, Account
 from app.errors import (
     GatewayError,
     StreamIdleTimeout,
@@ -33,15 +34,14 @@ from app.errors import (
     UpstreamProtocolError,
     UpstreamRedirected,
 )
-from app.pool.account import RESPONSES, Account
-from app.streaming.failures import rejection_from_body
 from app.streaming.lenient_json import loads
+from app.streaming.upstream_errors import rejection_from_body
 from app.upstream import connections
 from app.upstream.body import Body
 from app.upstream.cancellation import Cancellation
 from app.upstream.connections import on_live_connection
-from app.upstream.errands import Errand, Errands
 from app.upstream.errors import from_exception
+from app.upstream.greenlet_pool import Errand, Errands
 
 CONNECTION_POOLS = 64  # upstream hosts kept warm
 MOST_WAYS = 1000  # addresses whose pools are remembered; an account has one or two

@@ -28,9 +28,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ProtocolError
 
 from app.sockets import send_all
-from app.turns import give_way
-from app.upstream.addresses import check
 from app.upstream.socket_state import TcpState, is_readable, tcp_state
+from app.upstream.ssrf_guard import check
+from app.yielding import give_way
 
 T = TypeVar("T")
 

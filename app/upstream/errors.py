@@ -18,8 +18,8 @@ from urllib3.exceptions import (
 
 from app import descriptors
 from app.errors import OutOfDescriptors, StreamIdleTimeout, UpstreamError, UpstreamUnreachable
-from app.upstream.addresses import ForbiddenAddress
 from app.upstream.connections import NotBegun
+from app.upstream.ssrf_guard import ForbiddenAddress
 
 # First match wins. `sent` tells whether the upstream may have begun the request: if it may,
 # sending it again can be billed twice. What proves that it has not: app/upstream/connections.py.

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from app.client_connections import DRAIN_BYTES, HEAD_SECONDS
+from app.server.client_connections import DRAIN_BYTES, HEAD_SECONDS
 from tests.support.ports import free_port, wait_for
 from tests.support.redis import short_folder
 

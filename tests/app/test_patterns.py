@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.accounts.settings import with_time_limit
 from app.errors import InvalidRequest
+from app.limits.limit import parse_limit
 from app.patterns import MAX_STARS, fault_of, matches
-from app.pool.settings import with_time_limit
-from app.quotas.limits import parse_limit
 
 WINDOWS = (resources.files("app.stores") / "lua" / "windows.lua").read_text()
 LUA = WINDOWS + "\nreturn matches(ARGV[1], ARGV[2]) and 1 or 0"

@@ -13,10 +13,10 @@ from click.testing import CliRunner
 from app import create_app
 from app.admin.api import openapi as admin_openapi
 from app.api import openapi
-from app.api.at_scrape import AtScrape
+from app.api.store_metrics import AtScrape
 from app.cli import main
 from app.config import Settings, package_version
-from app.office.in_force import in_force
+from app.operations.effective_settings import in_force
 from app.wiring import build
 
 VERSION = "9.8.7"

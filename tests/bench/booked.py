@@ -13,11 +13,10 @@ from typing import Any
 
 import orjson
 
-from app.pool.account import Account
-from app.quotas import rollups
-from app.quotas.ledger import FIGURES
-from app.quotas.limits import parse_limit
-from app.stores import keys
+from app.accounts.account import Account
+from app.ledger.verify import FIGURES
+from app.limits.limit import parse_limit
+from app.stores import keys, rollups
 from app.wiring import Services
 
 DAYS = 30

@@ -6,7 +6,7 @@ sampled. gevent runs every greenlet in one thread, so every sample sees the one 
 """
 
 # ruff: noqa: F403, I001  the patch comes before any import that would load ssl
-from app.gunicorn_settings import *
+from app.server.gunicorn_settings import *
 
 import os
 import signal
@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from app import gunicorn_settings
+from app.server import gunicorn_settings
 
 EVERY_SECONDS = 0.002
 DEEPEST = 60

@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from app.pool.account import Account
-from app.quotas.limits import parse_limit
+from app.accounts.account import Account
+from app.limits.limit import parse_limit
 from tests.bench.load import Load, Running
 from tests.bench.processes import cpu_seconds
 from tests.bench.scenarios import SMALL, requests

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.pool.account import Account
-from app.quotas.limits import parse_limit
+from app.accounts.account import Account
+from app.limits.limit import parse_limit
 from tests.bench.answers import CHAT, MODEL
 from tests.bench.load import Load
 from tests.bench.processes import cpu_seconds, tree

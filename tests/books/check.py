@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.quotas.ledger import Verification
+from app.ledger.verify import Verification
 from app.stores import keys
 from tests.books.clients import number_of
 from tests.books.plays import RATES

@@ -5,7 +5,7 @@ For `GUNICORN_CMD_ARGS=--config=tests/chaos/counting.py`. After SIGNAL a worker 
 number into `$COUNTING_FOLDER/<its pid>`.
 """
 
-from app.gunicorn_settings import *  # noqa: F403  isort: skip
+from app.server.gunicorn_settings import *  # noqa: F403  isort: skip
 
 import gc
 import os
@@ -16,7 +16,7 @@ from typing import Any
 import gevent
 from greenlet import greenlet
 
-from app import gunicorn_settings
+from app.server import gunicorn_settings
 
 SIGNAL = signal.SIGRTMIN
 

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
-from app.quotas.limits import parse_limit
+from app.limits.limit import parse_limit
 from app.stores import keys
 from tests.fuzz.afterwards import Operator
 from tests.fuzz.case import Call, Json, Played, Shown

@@ -12,7 +12,7 @@ import requests
 from click.testing import CliRunner
 
 from app.cli import main
-from app.office.checkup import checkup
+from app.operations.doctor import checkup
 from tests.fuzz.case import Call
 from tests.fuzz.judge import envelope
 from tests.fuzz.stage import Stage, send

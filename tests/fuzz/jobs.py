@@ -26,8 +26,8 @@ import orjson
 from gevent.fileobject import FileObject
 
 from app import log
+from app.accounts.token_refresh import TokenRefresher
 from app.config import Settings
-from app.pool.refresh import TokenRefresher
 from app.upstream.oauth import OAuth
 from app.wiring import Services, build
 from tests.chaos.workers import resident_mib

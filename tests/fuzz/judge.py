@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from app.quotas.ledger import Verification
+from app.ledger.verify import Verification
 from app.stores import keys
 from tests.fuzz.case import Json
 from tests.fuzz.ordinary import HONEST

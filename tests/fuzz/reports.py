@@ -21,8 +21,8 @@ from typing import Any
 
 import orjson
 
-from app.pool.account import WIRES, Account
-from app.pool.tokens import Tokens
+from app.accounts.account import WIRES, Account
+from app.accounts.oauth_tokens import Tokens
 from app.stores import keys
 from tests.fuzz.afterwards import Operator
 from tests.fuzz.answers import HTTP_CHANGES, rejected

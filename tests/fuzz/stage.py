@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 import orjson
 import requests
 
-from app.quotas.dead_letters import FILE_NAME
-from app.quotas.limits import parse_limit
+from app.ledger.dead_letters import FILE_NAME
+from app.limits.limit import parse_limit
 from app.stores import keys
 from tests.fuzz.calls import authorization
 from tests.fuzz.case import Call, Case, Json

@@ -5,7 +5,7 @@ For `GUNICORN_CMD_ARGS=--config=tests/fuzz/turns.py`. A turn is measured in CPU 
 so that a busy machine does not make it longer; `$FUZZ_TURNS` gets a line of JSON for each long one.
 """
 
-from app.gunicorn_settings import *  # noqa: F403  isort: skip
+from app.server.gunicorn_settings import *  # noqa: F403  isort: skip
 
 import os
 import time
@@ -14,7 +14,7 @@ from typing import Any
 import gevent
 import orjson
 
-from app import gunicorn_settings
+from app.server import gunicorn_settings
 
 LONG_SECONDS = 0.1
 

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.pool.marks import mark_for
-from app.pool.tokens import tokens_from_answer
-from app.pool.windows import mark_from_usage, windows_from_headers
-from app.streaming.failures import rejection_from_body, rejection_from_event
+from app.accounts.oauth_tokens import tokens_from_answer
+from app.accounts.outcomes import mark_for
+from app.accounts.usage_windows import mark_from_usage, windows_from_headers
+from app.streaming.upstream_errors import rejection_from_body, rejection_from_event
 from app.streaming.usage import usage_from_chat, usage_from_responses
 from schemas import bounds
 from schemas.chat import CHAT_REQUEST
-from schemas.plain import FORM_REQUESTS, JSON_REQUESTS
+from schemas.passthrough import FORM_REQUESTS, JSON_REQUESTS
 from schemas.responses import RESPONSES_REQUEST
 from tests.schemas.conftest import Refusal
 

@@ -10,8 +10,8 @@ from marshmallow import Schema, ValidationError
 from schemas.chat import CHAT_REQUEST, LEGACY_CHAT_REQUEST
 from schemas.faults import first_fault
 from schemas.findings import MAX_NAME, count, details
+from schemas.openai_sdk_chat import MAX_WORD, TYPED_CHAT_REQUEST
 from schemas.responses import RESPONSES_REQUEST
-from schemas.typed_chat import MAX_WORD, TYPED_CHAT_REQUEST
 from schemas.work_bounds import (
     MAX_FALLBACKS,
     MAX_FINDINGS,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.quotas.ledger import Verification
-from app.quotas.limits import parse_limit
+from app.ledger.verify import Verification
+from app.limits.limit import parse_limit
 from app.stores import keys
 from tests.service.test_answers import CHAT, PATHS
 from tests.service.test_basic_chat import basic

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import requests
 
-from app.quotas.limits import parse_limit
+from app.limits.limit import parse_limit
 from app.stores import keys
 from tests.service.test_answers import BODIES, PATHS
 from tests.support.gateway import PoolOfTest, running_gateway

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from app.office.attempts import NAME_AND_ADDRESS
+from app.operators.login_throttle import NAME_AND_ADDRESS
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.ports import free_port
 from tests.support.redis import private_redis

@@ -16,13 +16,13 @@ import pytest
 import requests
 from click.testing import CliRunner
 
+from app.accounts.account import Account
+from app.accounts.failures import CONSEQUENCES, Scope
+from app.accounts.verdicts import RULES
 from app.cli import main
 from app.errors import AnswersDiffer, EndpointMissing, UpstreamError
-from app.office.actor import Actor
-from app.pool.account import Account
-from app.pool.explain import explain
-from app.pool.failures import CONSEQUENCES, Scope
-from app.pool.verdicts import RULES
+from app.ledger.explain import explain
+from app.operators.actor import Actor
 from app.stores import keys
 from tests.service.test_answers import PATHS, events_of, streamed_text
 from tests.support.gateway import PoolOfTest

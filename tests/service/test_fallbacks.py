@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import pytest
 import requests
 
-from app.quotas.limits import parse_limit
-from app.relay.decisions import MOST_ATTEMPTS
+from app.limits.limit import parse_limit
+from app.relay.retry_policy import MOST_ATTEMPTS
 from tests.service.test_answers import BODIES, CHAT, PATHS, events_of, streamed_text, text_of
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.translation.fields import CHAT, NEUTRAL, RESPONSES, TABLES, Fate, fate
+from app.translation.field_support import CHAT, NEUTRAL, RESPONSES, TABLES, Fate, fate
 from tests.service.test_answers import events_of
 from tests.service.test_basic_chat import basic
 from tests.support.gateway import PoolOfTest

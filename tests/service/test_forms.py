@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from werkzeug.exceptions import HTTPException
 from werkzeug.formparser import MultiPartParser
 
-from app.api import form as forms
+from app.api import multipart as forms
 from app.errors import InvalidRequest
 from tests.service.test_common_rules import error_of
 from tests.support.gateway import PoolOfTest

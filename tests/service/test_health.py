@@ -10,9 +10,9 @@ import pytest
 import requests
 from cryptography.fernet import Fernet
 
-from app.office.readiness import UNREADABLE
-from app.pool.account import Account
-from app.pool.pools import DEFAULT
+from app.accounts.account import Account
+from app.accounts.pools import DEFAULT
+from app.operations.readiness import UNREADABLE
 from app.stores import keys
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.processes import eventually

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.quotas.ledger import Verification
-from app.quotas.limits import parse_limit
+from app.ledger.verify import Verification
+from app.limits.limit import parse_limit
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 

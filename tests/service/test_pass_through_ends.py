@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from app.stores import keys
-from schemas.plain import FORM_REQUESTS, JSON_REQUESTS
+from schemas.passthrough import FORM_REQUESTS, JSON_REQUESTS
 from tests.service.test_common_rules import error_of
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.pool.explain import explain
+from app.ledger.explain import explain
 from tests.service.test_answers import CHAT, PATHS
 from tests.support.gateway import PoolOfTest, background_worker, running_gateway
 from tests.support.processes import eventually

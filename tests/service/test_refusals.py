@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import requests
 
-from app.quotas.limits import parse_limit
-from app.quotas.refusal_book import Entry
+from app.ledger.refusals import Entry
+from app.limits.limit import parse_limit
 from app.stores import keys
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from app.office import check_pools
+from app.operations import check_pools
 from app.stores import keys
 from tests.service.test_answers import BODIES, PATHS
 from tests.service.test_verdicts import WELL

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.office import check_pools
+from app.operations import check_pools
 from tests.service.test_answers import BODIES, CHAT, PATHS
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream

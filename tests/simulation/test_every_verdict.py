@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from app.pool.failures import CONSEQUENCES
-from app.pool.marks import OK, mark_for
-from app.pool.verdicts import RULES
+from app.accounts.failures import CONSEQUENCES
+from app.accounts.outcomes import OK, mark_for
+from app.accounts.verdicts import RULES
 from tests.support.store import StoreOfTest
 from tests.support.verdict_cases import CASES, MODEL, OTHER_MODEL, Case
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
 
-from app.pool.marks import OK, mark_for
-from app.pool.windows import has_room, mark_from_usage, windows_from_headers
+from app.accounts.outcomes import OK, mark_for
+from app.accounts.usage_windows import has_room, mark_from_usage, windows_from_headers
 from app.stores import keys
 from tests.simulation.upstreams import MINUTE, SECOND, Json, Spell, Upstreams
 from tests.support.store import START_MS, StoreOfTest

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from app.errors import UpstreamRejected
-from app.streaming.failures import rejection_from_body
+from app.streaming.upstream_errors import rejection_from_body
 
 SECOND = 1000
 MINUTE = 60 * SECOND

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from app.admin import create_admin_app
 from app.admin.guard import actor, protect
 from app.config import Settings
-from app.office import second_factor
+from app.operators import totp
 from app.stores import keys
 from app.wiring import Services, build
 
@@ -103,4 +103,4 @@ def everything_stored(client: Any) -> str:
 def turn_on_second_factor(services: Services, name: str) -> tuple[pyotp.TOTP, list[str]]:
     """Return the authenticator app of *name*, whose present code is spent, and the recovery codes."""
     app = pyotp.TOTP(services.doors.operators.begin_second_factor(name))
-    return app, services.doors.operators.confirm_second_factor(name, app.at(int(second_factor.now())))
+    return app, services.doors.operators.confirm_second_factor(name, app.at(int(totp.now())))

@@ -21,8 +21,8 @@ import orjson
 import requests
 from cryptography.fernet import Fernet
 
+from app.accounts.account import WIRES, Account
 from app.config import Settings
-from app.pool.account import WIRES, Account
 from app.stores import keys
 from app.wiring import Services, build
 from tests.support.ports import free_port

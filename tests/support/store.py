@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from app.quotas.calendar import Calendar
+from app.limits.calendar import Calendar
 from app.stores import keys
 from app.stores.scripts import Scripts
 

@@ -28,9 +28,9 @@ from typing import Any
 
 import orjson
 
-from app.demo.answering import Answer, Call, Pieces, Usage, answer, pieces
-from app.demo.asking import Asked, asked_on_chat, asked_on_responses
 from app.demo.http import HttpError
+from app.demo.request import Asked, asked_on_chat, asked_on_responses
+from app.demo.responder import Answer, Call, Pieces, Usage, answer, pieces
 from tests.support import upstream_stream as stream
 from tests.support.upstream_log import Seen
 

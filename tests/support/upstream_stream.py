@@ -23,8 +23,8 @@ from typing import Any
 import orjson
 
 from app.demo import chat_wire, responses_wire
-from app.demo.answering import Answer, Usage
-from app.demo.asking import asked_on_chat
+from app.demo.request import asked_on_chat
+from app.demo.responder import Answer, Usage
 
 Json = dict[str, Any]
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from app.accounts.verdicts import RULES, Rule
 from app.errors import (
     AnswersDiffer,
     EndpointMissing,
@@ -28,8 +29,7 @@ from app.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from app.pool.verdicts import RULES, Rule
-from app.streaming.failures import rejection_from_body, rejection_from_event
+from app.streaming.upstream_errors import rejection_from_body, rejection_from_event
 
 Json = dict[str, Any]
 

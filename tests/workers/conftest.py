@@ -9,13 +9,13 @@ from typing import Any
 import orjson
 import pytest
 
+from app.accounts.account import WIRES, Account
 from app.config import Settings
-from app.pool.account import WIRES, Account
 from app.stores import keys
 from app.wiring import Services, build
 from tests.support.issuer_client import Issuer
 from tests.support.upstream_client import ScriptedUpstream
-from workers import each_account
+from workers import account_jobs
 
 POOL = "default"
 
@@ -29,7 +29,7 @@ def built(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Services]:
-    monkeypatch.setattr(each_account, "JITTER_SECONDS", 0)
+    monkeypatch.setattr(account_jobs, "JITTER_SECONDS", 0)
     services = build(
         Settings(
             home=tmp_path,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from app.pool.account import WIRES, Account
+from app.accounts.account import WIRES, Account
 from app.stores import keys
 from app.wiring import Services
 from tests.workers.conftest import POOL

@@ -9,8 +9,8 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app.errors import UpstreamProtocolError
-from app.office import upstream_lists
-from app.office.upstream_lists import store_models
+from app.operations import upstream_lists
+from app.operations.upstream_lists import store_models
 from app.stores import keys
 from schemas import bounds
 from tests.workers.conftest import POOL

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from app.pool.settings import with_number
+from app.accounts.settings import with_number
 from app.stores import keys
 from app.wiring import Services
 from tests.support.booked import book

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import pytest
 
+from app.accounts.outcomes import mark_for
 from app.errors import UpstreamRejected
-from app.pool.marks import mark_for
 from tests.support import retests
 from tests.workers.conftest import POOL
 from workers import models, retest, usage

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from app.accounts.outcomes import mark_for
 from app.errors import UpstreamRejected
-from app.pool.marks import mark_for
 from tests.support.issuer_client import signed_in
 from tests.workers.conftest import POOL
 from workers import usage

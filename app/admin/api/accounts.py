@@ -7,13 +7,13 @@ from typing import Any
 import orjson
 from flask import Blueprint, Response
 
-from app.admin.api import asking
-from app.admin.api.asking import answer, checked_pool, deleted, desk, listed
-from app.admin.api.shapes import account_shape
+from app.accounts.account import Account
+from app.admin.api import inputs
+from app.admin.api.inputs import answer, checked_pool, deleted, desk, listed
+from app.admin.api.serializers import account_shape
 from app.admin.services import services
 from app.errors import InvalidRequest
-from app.office.first_look import FirstLook
-from app.pool.account import Account
+from app.operations.first_listing import FirstLook
 from schemas.admin import (
     AccountChange,
     AuthJson,
@@ -32,7 +32,7 @@ TRIAL_INPUT, NOTHING, REMOVE_QUERY = TrialInput(), Nothing(), RemoveAccountQuery
 @bp.get("")
 def index() -> Response:
     """Every account by name: what it is, and how it does."""
-    return listed([account_shape(one) for one in services().accounts.all(asking.pool())])
+    return listed([account_shape(one) for one in services().accounts.all(inputs.pool())])
 
 
 @bp.post("")
@@ -42,7 +42,7 @@ def add() -> Response:
 
     `first_look` says how its server answered; with `must_answer` the account is added only if it did.
     """
-    pool, said = asking.pool(must_be=False), asking.body(NEW_ACCOUNT)
+    pool, said = inputs.pool(must_be=False), inputs.body(NEW_ACCOUNT)
     secret = {name: said.pop(name, "") for name in ("credential", "chatgpt_account_id")}
     at_desk = desk()
     if said.pop("must_answer", False):
@@ -56,7 +56,7 @@ def add() -> Response:
 @bp.post("/import")
 def import_file() -> Response:
     """Take over the ChatGPT sign-in in Codex's auth.json, and list its models."""
-    pool, said = asking.pool(must_be=False), asking.body(AUTH_JSON)
+    pool, said = inputs.pool(must_be=False), inputs.body(AUTH_JSON)
     try:
         file = orjson.dumps(said["auth_json"])
     except TypeError:  # it reads more levels than it writes
@@ -74,21 +74,21 @@ def looked_at_shape(pool: str, account: Account, found: FirstLook) -> dict[str, 
 @bp.get("/<name>")
 def show(name: str) -> Response:
     """One account."""
-    return answer(account_shape(services().accounts.described(asking.pool(), name)))
+    return answer(account_shape(services().accounts.described(inputs.pool(), name)))
 
 
 @bp.patch("/<name>")
 def change(name: str) -> Response:
     """Change what is said; the rest stays. No models: any."""
-    said = asking.body(ACCOUNT_CHANGE)
+    said = inputs.body(ACCOUNT_CHANGE)
     credential = said.pop("credential", "")
-    return answer(account_shape(desk().change_account(asking.pool(), name, said, credential=credential)))
+    return answer(account_shape(desk().change_account(inputs.pool(), name, said, credential=credential)))
 
 
 @bp.delete("/<name>")
 def remove(name: str) -> Response:
     """Remove an account and its credential; `force=true` even if keys are bound to it."""
-    said = asking.query(REMOVE_QUERY)
+    said = inputs.query(REMOVE_QUERY)
     desk().remove_account(checked_pool(said["pool"]), name, although_bound=said.get("force") == "true")
     return deleted(name)
 
@@ -96,26 +96,26 @@ def remove(name: str) -> Response:
 @bp.post("/<name>/pause")
 def pause(name: str) -> Response:
     """Give an account no new requests."""
-    asking.body(NOTHING)
-    return answer(account_shape(desk().pause_account(asking.pool(), name)))
+    inputs.body(NOTHING)
+    return answer(account_shape(desk().pause_account(inputs.pool(), name)))
 
 
 @bp.post("/<name>/resume")
 def resume(name: str) -> Response:
     """Bring an account back, whatever it was out for."""
-    asking.body(NOTHING)
-    return answer(account_shape(desk().resume_account(asking.pool(), name)))
+    inputs.body(NOTHING)
+    return answer(account_shape(desk().resume_account(inputs.pool(), name)))
 
 
 @bp.post("/<name>/test")
 def test(name: str) -> Response:
     """Ask an account for one word: a tiny real request, which is not booked."""
-    said = asking.body(TRIAL_INPUT)
-    return answer(desk().test_account(asking.pool(), name, said.get("model", "")).public())
+    said = inputs.body(TRIAL_INPUT)
+    return answer(desk().test_account(inputs.pool(), name, said.get("model", "")).public())
 
 
 @bp.post("/<name>/export")
 def export(name: str) -> Response:
     """The sign-in of an account as Codex's auth.json: a secret."""
-    asking.body(NOTHING)
-    return Response(desk().export_account(asking.pool(), name), mimetype="application/json")
+    inputs.body(NOTHING)
+    return Response(desk().export_account(inputs.pool(), name), mimetype="application/json")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from app.admin.api import asking
-from app.admin.api.asking import listed
+from app.admin.api import inputs
+from app.admin.api.inputs import listed
 from app.admin.services import services
 from schemas.admin import AuditQuery
 
@@ -17,7 +17,7 @@ AUDIT_QUERY = AuditQuery()
 @bp.get("")
 def index() -> Response:
     """Changes, newest first. `action` may be a noun alone, such as `key`."""
-    said = asking.query(AUDIT_QUERY)
+    said = inputs.query(AUDIT_QUERY)
     page = services().audit.page(
         said.get("cursor"),
         most=said["limit"],

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from app.admin.api import asking
-from app.admin.api.asking import checked_pool, listed
+from app.admin.api import inputs
+from app.admin.api.inputs import checked_pool, listed
 from app.admin.services import services
-from app.office.checkup import WRONG, checkup
+from app.operations.doctor import WRONG, checkup
 from schemas.admin import HealthQuery
 
 bp = Blueprint("health", __name__, url_prefix="/health")
@@ -18,7 +18,7 @@ HEALTH_QUERY = HealthQuery()
 @bp.get("")
 def show() -> Response:
     """Everything found, in `pool` or in all."""
-    pool = asking.query(HEALTH_QUERY).get("pool")
+    pool = inputs.query(HEALTH_QUERY).get("pool")
     if pool is not None:
         checked_pool(pool)
     found = checkup(services(), pool)

@@ -6,12 +6,12 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from app.admin.api import asking
-from app.admin.api.asking import answer, checked_pool, deleted, desk, listed
-from app.admin.api.shapes import standing
+from app.admin.api import inputs
+from app.admin.api.inputs import answer, checked_pool, deleted, desk, listed
+from app.admin.api.serializers import standing
 from app.admin.services import services
-from app.quotas.limit_book import FOR_POOL, Limit
-from app.quotas.limits import parse_limit
+from app.limits.limit import parse_limit
+from app.limits.limits import FOR_POOL, Limit
 from schemas.admin import LimitInput
 
 bp = Blueprint("limits", __name__)
@@ -22,7 +22,7 @@ LIMIT_INPUT = LimitInput()
 @bp.get("/keys/<name>/limits")
 def of_key(name: str) -> Response:
     """The limits of one key, as they stand."""
-    return _listed(asking.pool(), name)
+    return _listed(inputs.pool(), name)
 
 
 @bp.get("/pools/<pool>/limits")
@@ -34,7 +34,7 @@ def of_pool(pool: str) -> Response:
 @bp.post("/keys/<name>/limits")
 def add_to_key(name: str) -> Response:
     """Give a key one more limit; what its window has seen counts already."""
-    return _added(asking.pool(), name)
+    return _added(inputs.pool(), name)
 
 
 @bp.post("/pools/<pool>/limits")
@@ -46,7 +46,7 @@ def add_to_pool(pool: str) -> Response:
 @bp.patch("/keys/<name>/limits/<limit_id>")
 def edit_of_key(name: str, limit_id: str) -> Response:
     """Give a limit of a key another number or mode; its counter goes on."""
-    return _edited(asking.pool(), name, limit_id)
+    return _edited(inputs.pool(), name, limit_id)
 
 
 @bp.patch("/pools/<pool>/limits/<limit_id>")
@@ -58,7 +58,7 @@ def edit_of_pool(pool: str, limit_id: str) -> Response:
 @bp.delete("/keys/<name>/limits/<limit_id>")
 def remove_of_key(name: str, limit_id: str) -> Response:
     """Remove a limit of a key, and what it has counted."""
-    desk().remove_limit(asking.pool(), limit_id, key=name)
+    desk().remove_limit(inputs.pool(), limit_id, key=name)
     return deleted(limit_id)
 
 
@@ -76,7 +76,7 @@ def _listed(pool: str, key: str | None) -> Response:
 
 
 def _said() -> Limit:
-    said: dict[str, Any] = asking.body(LIMIT_INPUT)
+    said: dict[str, Any] = inputs.body(LIMIT_INPUT)
     return parse_limit(said["limit"], model=said.get("model"), mode=said.get("mode", "strict"))
 
 

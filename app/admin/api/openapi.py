@@ -12,9 +12,9 @@ from werkzeug.routing import Rule
 from app.admin.api import (
     accounts,
     api_keys,
-    asking,
     audit,
     health,
+    inputs,
     limits,
     pools,
     prices,
@@ -23,7 +23,7 @@ from app.admin.api import (
     usage,
 )
 from app.admin.api import settings as settings_part
-from app.admin.api.asking import answer
+from app.admin.api.inputs import answer
 from app.config import package_version
 from schemas.admin import NoQuery
 from schemas.openapi import address, body_of, document, failure, first_line, in_path, in_query, json_of
@@ -77,7 +77,7 @@ SESSION = {
 @bp.get("/openapi.json")
 def show() -> Response:
     """This document."""
-    asking.query(NO_QUERY)
+    inputs.query(NO_QUERY)
     return answer(made())
 
 
@@ -104,7 +104,7 @@ def _operation(rule: Rule) -> dict[str, Any]:
         "summary": first_line(lines),
         "operationId": rule.endpoint.removeprefix("api.").replace(".", "_"),
         "security": [{"token": []}, {"session": []}],
-        "parameters": in_path(rule.arguments) + in_query(QUERIES.get(rule.endpoint, asking.POOL)),
+        "parameters": in_path(rule.arguments) + in_query(QUERIES.get(rule.endpoint, inputs.POOL)),
         "responses": {"2XX": json_of({"type": "object"}), "default": failure()},
     }
     if rule.endpoint in BODIES:

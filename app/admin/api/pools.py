@@ -7,11 +7,11 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from app.admin.api import asking
-from app.admin.api.asking import answer, checked_pool, desk, listed
-from app.admin.api.shapes import standing
+from app.accounts.settings import FLAGS, NUMBERS, with_flag, with_number, with_time_limit
+from app.admin.api import inputs
+from app.admin.api.inputs import answer, checked_pool, desk, listed
+from app.admin.api.serializers import standing
 from app.admin.services import services
-from app.pool.settings import FLAGS, NUMBERS, with_flag, with_number, with_time_limit
 from schemas.admin import NoQuery, PoolChange, PoolInput
 
 bp = Blueprint("pools", __name__, url_prefix="/pools")
@@ -22,14 +22,14 @@ NO_QUERY, POOL_INPUT, POOL_CHANGE = NoQuery(), PoolInput(), PoolChange()
 @bp.get("")
 def index() -> Response:
     """Every pool by name."""
-    asking.query(NO_QUERY)
+    inputs.query(NO_QUERY)
     return listed([one.public() for one in services().pools.all()])
 
 
 @bp.post("")
 def create() -> Response:
     """Make a pool."""
-    said = asking.body(POOL_INPUT)
+    said = inputs.body(POOL_INPUT)
     name = checked_pool(said.pop("name"), must_be=False)
     made = desk().create_pool(name, **said)
     return answer(made.public(), 201)
@@ -44,7 +44,7 @@ def show(pool: str) -> Response:
 @bp.patch("/<pool>")
 def change(pool: str) -> Response:
     """Change what is said; the rest stays."""
-    said = asking.body(POOL_CHANGE)
+    said = inputs.body(POOL_CHANGE)
     desk().change_pool(
         checked_pool(pool), policy=said.get("policy"), zone=said.get("zone"), steps=list(_steps(said))
     )

@@ -6,10 +6,10 @@ from decimal import Decimal
 
 from flask import Blueprint, Response
 
-from app.admin.api import asking
-from app.admin.api.asking import answer, checked_pool, desk, listed
+from app.admin.api import inputs as asking
+from app.admin.api.inputs import answer, checked_pool, desk, listed
 from app.admin.services import services
-from app.office.prices import RATES, micro_dollars, price_row
+from app.operations.prices import RATES, micro_dollars, price_row
 from schemas.admin import PriceInput, PricesQuery
 
 bp = Blueprint("prices", __name__, url_prefix="/prices")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from app.admin.api import asking
-from app.admin.api.asking import answer, checked_pool, listed
+from app.admin.api import inputs
+from app.admin.api.inputs import answer, checked_pool, listed
 from app.admin.services import services
-from app.office.telling import Names
-from app.pool.explain import explain
-from app.quotas import search
+from app.ledger import search
+from app.ledger.explain import explain
+from app.operations.serializers import Names
 from schemas.admin import RequestQuery, RequestsQuery
 
 bp = Blueprint("requests", __name__, url_prefix="/requests")
@@ -26,7 +26,7 @@ def index() -> Response:
 
     One call looks through a bounded number of rows: a page may be short and still have a `cursor`.
     """
-    said = asking.query(REQUESTS_QUERY)
+    said = inputs.query(REQUESTS_QUERY)
     found, pool = services(), checked_pool(said["pool"])
     names = Names.read(pool, found.api_keys, found.accounts)
     page = search.search(found.scripts.client, pool, names.wanted(said), said.get("cursor"), said["limit"])
@@ -41,7 +41,7 @@ def show(request_id: str) -> Response:
 
     Without it, only the newest rows are looked through.
     """
-    said = asking.query(REQUEST_QUERY)
+    said = inputs.query(REQUEST_QUERY)
     pool, client = checked_pool(said["pool"]), services().scripts.client
     entry_id = search.checked_entry(said.get("entry", ""))
     return answer(explain(client, pool, request_id, entry_id=entry_id, most=search.MOST_READ))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from app.admin.api import asking
-from app.admin.api.asking import answer
+from app.admin.api import inputs
+from app.admin.api.inputs import answer
 from app.admin.services import services
-from app.office.in_force import in_force
+from app.operations.effective_settings import in_force
 from schemas.admin import NoQuery
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
@@ -18,5 +18,5 @@ NO_QUERY = NoQuery()
 @bp.get("")
 def show() -> Response:
     """What this process was started with; a pool's own settings are at `/pools/<pool>`."""
-    asking.query(NO_QUERY)
+    inputs.query(NO_QUERY)
     return answer(in_force(services().settings))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from app.admin.api import asking
+from app.accounts.account import Account
+from app.admin.api import inputs
 from app.admin.api.accounts import looked_at_shape
-from app.admin.api.asking import answer, desk
-from app.pool.account import Account
+from app.admin.api.inputs import answer, desk
 from schemas.admin import Address, Nothing, SignInInput
 
 bp = Blueprint("sign_ins", __name__, url_prefix="/accounts/sign-ins")
@@ -18,30 +18,30 @@ SIGN_IN_INPUT, NOTHING, ADDRESS = SignInInput(), Nothing(), Address()
 @bp.post("/device")
 def begin_device() -> Response:
     """Begin a sign-in: a person enters `user_code` at `page`."""
-    pool = asking.pool(must_be=False)
-    return answer(desk().begin_device(pool, asking.body(SIGN_IN_INPUT)["name"]).public(), 201)
+    pool = inputs.pool(must_be=False)
+    return answer(desk().begin_device(pool, inputs.body(SIGN_IN_INPUT)["name"]).public(), 201)
 
 
 @bp.post("/device/<flow>")
 def poll_device(flow: str) -> Response:
     """Ask whether the code was entered: `pending`, or `done` and the account."""
-    asking.body(NOTHING)
-    pool = asking.pool(must_be=False)
+    inputs.body(NOTHING)
+    pool = inputs.pool(must_be=False)
     return _progress(pool, desk().poll_device(pool, flow))
 
 
 @bp.post("/browser")
 def begin_browser() -> Response:
     """Begin a sign-in: a person signs in at `page`, whose last address is the answer."""
-    pool = asking.pool(must_be=False)
-    return answer(desk().begin_browser(pool, asking.body(SIGN_IN_INPUT)["name"]).public(), 201)
+    pool = inputs.pool(must_be=False)
+    return answer(desk().begin_browser(pool, inputs.body(SIGN_IN_INPUT)["name"]).public(), 201)
 
 
 @bp.post("/browser/<flow>")
 def complete_browser(flow: str) -> Response:
     """End a sign-in with the address that the browser ended at."""
-    said = asking.body(ADDRESS)
-    pool = asking.pool(must_be=False)
+    said = inputs.body(ADDRESS)
+    pool = inputs.pool(must_be=False)
     return _progress(pool, desk().complete_browser(pool, flow, said["address"]))
 
 

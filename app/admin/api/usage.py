@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from app.admin.api import asking
-from app.admin.api.asking import answer, checked_pool
+from app.admin.api import inputs
+from app.admin.api.inputs import answer, checked_pool
 from app.admin.services import services
-from app.office.telling import Names, describe_refused, told_series
+from app.operations.serializers import Names, describe_refused, told_series
 from schemas.admin import RefusalsQuery, SeriesQuery
 
 bp = Blueprint("usage", __name__, url_prefix="/usage")
@@ -23,7 +23,7 @@ def series() -> Response:
     `points[n]` is what was used from `starts[n]` on, in the order of `figures`. Of more lines than
     `top` those with the most requests are told, and of how many.
     """
-    said = asking.query(SERIES_QUERY)
+    said = inputs.query(SERIES_QUERY)
     pool, by = checked_pool(said["pool"]), said["by"]
     told = services().series.series(pool, said["span"], by)
     return answer(told_series(told, said["span"], by, _names(pool, by), said["top"]))
@@ -36,7 +36,7 @@ def refusals() -> Response:
 
     Counted by hours of the clock: `since` is where the first one begins.
     """
-    said = asking.query(REFUSALS_QUERY)
+    said = inputs.query(REFUSALS_QUERY)
     found, pool = services(), checked_pool(said["pool"])
     names = Names.read(pool, found.api_keys, found.accounts)
     refused = found.refusals.refused(pool, said["span"])

@@ -8,17 +8,17 @@ from urllib.parse import urlsplit
 
 from flask import g, render_template, request, url_for
 
-from app.admin.pages import figures
+from app.accounts.account import WIRES
+from app.accounts.snapshot import glance
+from app.admin.pages import usage_summary
 from app.admin.pages.doing import desk
 from app.admin.pages.forms import Form
-from app.admin.pages.rows import RowView, names_of
-from app.admin.pages.seen import account_view, store_time
-from app.admin.pages.shell import done, page_blueprint
+from app.admin.pages.layout import done, page_blueprint
+from app.admin.pages.ledger_rows import RowView, names_of
+from app.admin.pages.views import account_view, store_time
 from app.admin.services import services
-from app.office.first_look import FirstLook
-from app.pool.account import WIRES
-from app.pool.glance import glance
-from app.quotas import tail
+from app.ledger import tail
+from app.operations.first_listing import FirstLook
 from schemas.accounts import AccountInput
 
 NEWEST = 300  # ledger rows looked through for errors
@@ -41,15 +41,15 @@ def show() -> Any:
 
 @bp.get("/<name>")
 def one(name: str) -> Any:
-    found, span = services(), figures.span_of(request.args)
+    found, span = services(), usage_summary.span_of(request.args)
     account = found.accounts.described(g.pool, name)
-    used = figures.used(found, g.pool, span, account_id=account.id)
+    used = usage_summary.used(found, g.pool, span, account_id=account.id)
     return render_template(
         "accounts/one.html",
         place="accounts.show",
         view=account_view(account, store_time(found.scripts.client)),
         span=span,
-        spans=figures.SPANS,
+        spans=usage_summary.SPANS,
         totals=used.of_account(),
         charts=used.charts(),
         failures=sorted(account.failures.items(), key=lambda one: (-one[1], one[0])),

@@ -11,17 +11,17 @@ from typing import Any
 
 from flask import g, make_response, render_template, request, url_for
 
-from app.admin.pages import figures
+from app.admin.pages import usage_summary
 from app.admin.pages.doing import desk
 from app.admin.pages.forms import Form
-from app.admin.pages.rows import names_of
-from app.admin.pages.seen import GaugeView, store_time
-from app.admin.pages.shell import base_url, done, page_blueprint
+from app.admin.pages.layout import base_url, done, page_blueprint
+from app.admin.pages.ledger_rows import names_of
 from app.admin.pages.snippets import snippets
+from app.admin.pages.views import GaugeView, store_time
 from app.admin.services import services
-from app.office.key_warnings import rotation_warnings
-from app.quotas.api_keys import ApiKey
-from app.quotas.limits import parse_limit
+from app.limits.api_keys import ApiKey
+from app.limits.limit import parse_limit
+from app.operations.key_warnings import rotation_warnings
 from schemas.admin import MOST_OVERLAP_SECONDS
 from schemas.api_keys import KeyInput
 
@@ -82,15 +82,15 @@ def _views(api_keys: Sequence[ApiKey], limits_of_pool: Sequence[dict[str, Any]] 
 
 @bp.get("/<name>")
 def one(name: str) -> Any:
-    found, span = services(), figures.span_of(request.args)
+    found, span = services(), usage_summary.span_of(request.args)
     key = found.api_keys.find(g.pool, name)
-    used = figures.used(found, g.pool, span, key_id=key.id)
+    used = usage_summary.used(found, g.pool, span, key_id=key.id)
     return render_template(
         "keys/one.html",
         place="api_keys.show",
         view=_views([key], found.limits.all(g.pool))[0],
         span=span,
-        spans=figures.SPANS,
+        spans=usage_summary.SPANS,
         totals=used.totals(),
         charts=used.charts(),
         clients=snippets(base_url(), _model(key)),

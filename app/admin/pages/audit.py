@@ -9,7 +9,7 @@ import orjson
 from flask import g, render_template, request, url_for
 
 from app.admin.pages.forms import Form
-from app.admin.pages.shell import page_blueprint
+from app.admin.pages.layout import page_blueprint
 from app.admin.services import services
 
 bp = page_blueprint("audit", "/settings/audit")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.admin.guard import actor
 from app.admin.services import services
-from app.office.desk import Desk
+from app.operations.service import Desk
 
 
 def desk() -> Desk:

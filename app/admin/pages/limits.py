@@ -8,11 +8,11 @@ from flask import g, render_template, request, url_for
 
 from app.admin.pages.doing import desk
 from app.admin.pages.forms import Form
-from app.admin.pages.seen import GaugeView
-from app.admin.pages.shell import done, page_blueprint
+from app.admin.pages.layout import done, page_blueprint
+from app.admin.pages.views import GaugeView
 from app.admin.services import services
-from app.quotas.limit_book import FOR_POOL
-from app.quotas.limits import describe, parse_limit
+from app.limits.limit import describe, parse_limit
+from app.limits.limits import FOR_POOL
 
 bp = page_blueprint("limits", "/limits")
 

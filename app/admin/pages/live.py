@@ -13,12 +13,12 @@ import orjson
 from flask import Response, current_app, g, request, url_for
 from gevent.queue import Empty
 
-from app.admin.pages.rows import Names, RowView, names_of
-from app.admin.pages.seen import account_view
-from app.admin.pages.shell import page_blueprint
+from app.admin.pages.layout import page_blueprint
+from app.admin.pages.ledger_rows import Names, RowView, names_of
+from app.admin.pages.views import account_view
 from app.admin.services import services
 from app.errors import StoreUnavailable
-from app.office.feed import Feed, News
+from app.operations.live_feed import Feed, News
 
 LIFE_SECONDS = 60.0  # then the browser comes anew, if its sign-in still holds
 BEAT_SECONDS = 5.0  # a comment after so long of silence: a browser that left is noticed by it

@@ -6,28 +6,28 @@ from typing import Any
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
 
-from app.admin.pages import figures
-from app.admin.pages.attention import findings
-from app.admin.pages.seen import account_view, store_time
-from app.admin.pages.shell import page_blueprint, present_pool
+from app.accounts.pools import DEFAULT
+from app.accounts.snapshot import glance
+from app.admin.pages import usage_summary
+from app.admin.pages.alerts import findings
+from app.admin.pages.layout import page_blueprint, present_pool
+from app.admin.pages.views import account_view, store_time
 from app.admin.services import services
-from app.pool.glance import glance
-from app.pool.pools import DEFAULT
 
 bp = page_blueprint("overview")
 
 
 @bp.get("/")
 def show() -> Any:
-    found, pool, span = services(), g.pool, figures.span_of(request.args)
+    found, pool, span = services(), g.pool, usage_summary.span_of(request.args)
     accounts, api_keys = glance(found.scripts.client, pool), found.api_keys.all(pool)
     now = store_time(found.scripts.client)
-    used = figures.used(found, pool, span)
+    used = usage_summary.used(found, pool, span)
     return render_template(
         "overview.html",
         place="overview.show",
         span=span,
-        spans=figures.SPANS,
+        spans=usage_summary.SPANS,
         unfinished=not accounts or not api_keys,
         findings=findings(found, pool),
         totals=used.totals(),

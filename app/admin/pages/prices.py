@@ -10,11 +10,11 @@ from flask import g, render_template, request
 
 from app.admin.pages.doing import desk
 from app.admin.pages.forms import Form
-from app.admin.pages.shell import done, page_blueprint
+from app.admin.pages.layout import done, page_blueprint
 from app.admin.services import services
 from app.errors import InvalidRequest
-from app.office.prices import micro_dollars, price_row
-from app.quotas.prices import MILLION, STANDARD
+from app.limits.prices import MILLION, STANDARD
+from app.operations.prices import micro_dollars, price_row
 
 MOST_ROWS = 100  # on one page
 MONEY = ("input", "cached_input", "output")

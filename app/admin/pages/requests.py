@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 from flask import g, redirect, render_template, request, url_for
 
 from app.admin.pages.forms import Form
-from app.admin.pages.rows import Names, RowView, names_of
-from app.admin.pages.shell import page_blueprint
+from app.admin.pages.layout import page_blueprint
+from app.admin.pages.ledger_rows import Names, RowView, names_of
 from app.admin.services import services
 from app.errors import InvalidRequest
-from app.pool.explain import explain
-from app.quotas import tail
-from app.quotas.search import Found, Wanted, search
+from app.ledger import tail
+from app.ledger.explain import explain
+from app.ledger.search import Found, Wanted, search
 from app.stores import keys
 from app.stores.client import store_errors
 

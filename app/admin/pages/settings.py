@@ -10,15 +10,8 @@ from zoneinfo import available_timezones
 
 from flask import g, render_template, request
 
-from app.admin.pages.doing import desk
-from app.admin.pages.forms import Form
-from app.admin.pages.prices import is_own
-from app.admin.pages.seen import GaugeView
-from app.admin.pages.shell import done, page_blueprint
-from app.admin.services import services
-from app.config import TimeLimits
-from app.pool.pools import DEFAULT, POLICIES, Pool
-from app.pool.settings import (
+from app.accounts.pools import DEFAULT, POLICIES, Pool
+from app.accounts.settings import (
     EVERY_MODEL,
     FLAGS,
     NUMBERS,
@@ -27,6 +20,13 @@ from app.pool.settings import (
     with_number,
     with_time_limit,
 )
+from app.admin.pages.doing import desk
+from app.admin.pages.forms import Form
+from app.admin.pages.layout import done, page_blueprint
+from app.admin.pages.prices import is_own
+from app.admin.pages.views import GaugeView
+from app.admin.services import services
+from app.config import TimeLimits
 
 POLICY_WORDS = {
     "balanced": "the least used of those with room",

@@ -6,14 +6,14 @@ from typing import Any
 
 from flask import g, render_template, request
 
+from app.accounts.account import Account
 from app.admin.pages.accounts import first_look_message
 from app.admin.pages.doing import desk
 from app.admin.pages.forms import Form
-from app.admin.pages.shell import done, page_blueprint
+from app.admin.pages.layout import done, page_blueprint
 from app.admin.services import services
-from app.office.flows import Flow
-from app.office.sign_ins import BROWSER, DEVICE
-from app.pool.account import Account
+from app.operations.login_flows import Flow
+from app.operations.sign_ins import BROWSER, DEVICE
 from schemas.accounts import AccountInput
 
 MOST_FILE_BYTES = 1024 * 1024

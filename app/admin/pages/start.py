@@ -7,13 +7,13 @@ from typing import Any
 
 from flask import g, render_template, request
 
-from app.admin.pages import trial
+from app.accounts.account import Account
+from app.admin.pages import self_test
 from app.admin.pages.forms import Form
-from app.admin.pages.shell import base_url, page_blueprint
+from app.admin.pages.layout import base_url, page_blueprint
 from app.admin.pages.snippets import snippets
 from app.admin.services import services
-from app.pool.account import Account
-from app.quotas import tail
+from app.ledger import tail
 
 bp = page_blueprint("start", "/start")
 
@@ -52,14 +52,14 @@ def show() -> Any:
     ), form.status
 
 
-def _tried(form: Form) -> trial.Told | None:
+def _tried(form: Form) -> self_test.Told | None:
     key, model = form["key"].strip(), form["model"].strip()
     if not (key.isascii() and key.isprintable() and key):
         form.fault("key", "is the key that was shown when it was made: it begins with sk-pg-")
     if not model:
         form.fault("model", "is missing")
     settings = services().settings
-    return None if form.faults else trial.ask(settings.bind, settings.port, key, model)
+    return None if form.faults else self_test.ask(settings.bind, settings.port, key, model)
 
 
 def _models(accounts: list[Account]) -> list[str]:

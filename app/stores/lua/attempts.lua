@@ -9,7 +9,7 @@
 -- An account also has, for as long as it only fails: streak, how many of its newest attempts failed in a row by no
 -- fault of their requests, and streak_of, how the newest of them did. They count while attempts less unanswered (all
 -- that failed) is what it was at the last failure, which is streak_ok: so a success costs no write.
--- A row whose attempts are in the roll-ups is marked `attempts_counted`. See app/quotas/attempts.py.
+-- A row whose attempts are in the roll-ups is marked `attempts_counted`. See app/ledger/attempts.py.
 
 local function check_attempts(attempts)
   for _, attempt in ipairs(attempts or {}) do

@@ -40,7 +40,7 @@ end
 
 -- Whether *limit* counts requests for *model*. Letter case makes no difference, for upstreams often make none,
 -- and a dated snapshot (gpt-5-2025-08-07) counts under its family's name as well; see `family_of` in
--- app/quotas/prices.py.
+-- app/limits/prices.py.
 local function applies(limit, model)
   if not limit.model or limit.model == '*' then return true end
   local pattern, name = string.lower(limit.model), string.lower(model)

@@ -8,7 +8,7 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 
-from app.office import passwords, second_factor
+from app.operators import passwords, totp
 from app.wiring import Services
 from tests.support.admin import PASSWORD, Visitor, admin_app, services_on
 
@@ -65,5 +65,5 @@ class Later:
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> Later:
     clock = Later()
-    monkeypatch.setattr(second_factor, "now", clock.now)
+    monkeypatch.setattr(totp, "now", clock.now)
     return clock

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.office.attempts import NAME_AND_ADDRESS
+from app.operators.login_throttle import NAME_AND_ADDRESS
 from tests.support.admin import PASSWORD, Visitor, admin_app, services_on, turn_on_second_factor
 from tests.support.cluster import running_cluster
 

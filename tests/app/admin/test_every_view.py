@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
-from app.pool.account import Account
+from app.accounts.account import Account
 from app.wiring import Services
 from tests.support.admin import everything_stored, turn_on_second_factor
 

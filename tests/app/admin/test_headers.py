@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.admin import create_admin_app
-from app.admin.patience import STRANGERS_BYTES
+from app.admin.client_timeouts import STRANGERS_BYTES
 from tests.support.admin import Visitor, admin_app, services_on
 from tests.support.ports import free_port
 

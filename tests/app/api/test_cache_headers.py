@@ -7,7 +7,7 @@ from flask import Flask, Response
 
 from app.api.cache_headers import DEFAULT_SECONDS, caching_wish, name_ignored
 from app.errors import InvalidRequest
-from app.relay.call import Caching
+from app.relay.context import Caching
 
 APP = Flask(__name__)
 

@@ -13,10 +13,10 @@ from app.api import cache_headers, request_ids
 from app.api.answer import header_value, told
 from app.api.codex_headers import window_headers
 from app.api.ratelimit import ratelimit_headers
-from app.quotas.usage_book import UpstreamWindow
+from app.ledger.usage import UpstreamWindow
 from app.relay.content_types import passing_type
-from app.relay.record import Record
-from app.translation.fields import ignored
+from app.relay.request_record import Record
+from app.translation.field_support import ignored
 from schemas.bounds import MAX_TOKENS
 
 texts = st.text() | st.text(st.characters(categories=["Cc", "Cs", "Lo", "So"]), max_size=8)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from app import create_app
+from app.accounts.account import Account
 from app.config import Settings
-from app.pool.account import Account
 from app.wiring import Services, build
 
 POOL = "default"

@@ -14,7 +14,7 @@ from app.config import Settings
 from app.wiring import build
 from schemas.chat import CHAT_REQUEST
 from schemas.json_schema import schema_of
-from schemas.plain import EmbeddingsRequest
+from schemas.passthrough import EmbeddingsRequest
 
 
 @pytest.fixture

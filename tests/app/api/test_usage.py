@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.api.usage import told
-from app.quotas.usage_book import Gauge, Standing, UpstreamWindow
+from app.ledger.usage import Gauge, Standing, UpstreamWindow
 
 COST = {"id": "c", "what": "cost", "per": "month", "max": 5_000_000, "mode": "strict", "scope": "pool"}
 TOKENS = {"id": "t", "what": "total_tokens", "per": "day", "max": 100, "mode": "strict", "model": "gpt-5*"}

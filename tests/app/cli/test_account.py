@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from app.pool.account import Account
+from app.accounts.account import Account
 from tests.support.stored import everything_in
 
 SECRET = "sk-upstream-0123456789"
@@ -314,7 +314,7 @@ class TestRemove:
         """Without a yes nothing is removed; --yes does not ask."""
         add(poolgate)
         poolgate("key create --name main")
-        monkeypatch.setattr("app.cli.common.is_terminal", lambda: True)
+        monkeypatch.setattr("app.cli.options.is_terminal", lambda: True)
 
         refused = poolgate(f"{command} remove main", stdin="n\n")
 

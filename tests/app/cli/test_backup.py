@@ -11,8 +11,8 @@ import pytest
 from click.testing import Result
 from cryptography.fernet import Fernet
 
+from app.accounts.account import Account
 from app.config import Settings
-from app.pool.account import Account
 from app.stores import keys
 from app.stores.client import make_client
 from app.wiring import Services, build

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.pool.account import Account
+from app.accounts.account import Account
 from app.wiring import Services
 from tests.app.cli.conftest import Run
 

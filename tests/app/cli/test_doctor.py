@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from app.office import check_host, check_redis
-from app.pool.account import Account
-from app.pool.failures import Failure
+from app.accounts.account import Account
+from app.accounts.failures import Failure
+from app.operations import check_host, check_redis
 from app.stores import keys
 from app.wiring import Services
 from tests.app.cli.conftest import Run

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
+from app.accounts.account import Account
 from app.errors import InvalidApiKey
-from app.pool.account import Account
 from tests.support.stored import everything_in
 
 SECRET = re.compile(r"sk-pg-[a-z0-9_-]+-[0-9A-Za-z]{43}")

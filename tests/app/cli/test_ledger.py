@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from app.office.words import moment
+from app.operations.formatting import moment
 from app.stores import keys
 
 ROW = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from app.pool.tokens import tokens_from_auth_json
+from app.accounts.oauth_tokens import tokens_from_auth_json
 from tests.support.stored import everything_in
 
 

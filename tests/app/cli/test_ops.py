@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cryptography.fernet import Fernet
 
-from app.pool.account import Account
+from app.accounts.account import Account
 from tests.app.cli.conftest import VAULT_KEY
 
 

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from app.pool.account import Account
-from app.pool.pools import POLICIES
+from app.accounts.account import Account
+from app.accounts.pools import POLICIES
 from app.wiring import Services
 from tests.app.cli.conftest import Run
 

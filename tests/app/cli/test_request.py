@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.pool.account import Account
-from app.quotas.refusal_log import Refusal
+from app.accounts.account import Account
+from app.ledger.refusal_log import Refusal
 from app.wiring import Services
 from tests.app.cli.conftest import Run
 from tests.support.booked import book

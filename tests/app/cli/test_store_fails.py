@@ -18,9 +18,9 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography.fernet import Fernet
 
-from app.cli import common, complete, main
-from app.stores import embedded
-from app.stores.embedded_keeper import pid_of_server
+from app.cli import complete, main, options
+from app.stores import private_server
+from app.stores.private_server_supervisor import pid_of_server
 from tests.support.ports import free_port
 from tests.support.redis import short_folder
 from tests.support.redis_server import RedisServer
@@ -88,8 +88,8 @@ COMMANDS = dict(commands())
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     (tmp_path / "FILE").write_text("{}")
-    monkeypatch.setattr(common, "START_SECONDS", 1.0)
-    monkeypatch.setattr(common, "STORE_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(options, "START_SECONDS", 1.0)
+    monkeypatch.setattr(options, "STORE_TIMEOUT_SECONDS", 0.3)
 
     def run(path: str, url: str, *more: str) -> Result:
         named = {"FILE": str(tmp_path / "FILE"), "NEW": str(tmp_path / "NEW")}
@@ -235,7 +235,7 @@ def test_real_times_on_a_hung_store(frozen, path, tmp_path):
 def test_a_private_server_that_is_hung(monkeypatch, tmp_path):
     """With its supervisor stopped as well: else that would continue it."""
     with short_folder() as home:
-        embedded.ensure(home, os.environ.get("REDIS_SERVER", ""))
+        private_server.ensure(home, os.environ.get("REDIS_SERVER", ""))
         pids = [int((home / "redis" / "keeper").read_text()), pid_of_server(home / "redis")]
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)

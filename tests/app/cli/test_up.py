@@ -21,7 +21,7 @@ import pytest
 from click.testing import CliRunner
 
 from app.cli import main
-from app.stores.embedded_keeper import pid_of_server
+from app.stores.private_server_supervisor import pid_of_server
 from tests.support.ports import free_port
 from tests.support.processes import eventually, is_alive, with_argument
 from tests.support.redis import short_folder

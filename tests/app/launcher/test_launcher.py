@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
+from app.accounts.account import Account
 from app.config import Settings
-from app.pool.account import Account
 from app.stores import keys
 from app.wiring import Services, build
 from tests.support.issuer_client import Issuer, signed_in

@@ -20,24 +20,24 @@ from typing import Any
 import orjson
 import pytest
 
+from app.accounts.account import Account
 from app.api.answer import CodexSurface, ResponsesSurface, surface_of
+from app.api.bifrost_chat import Extended
 from app.api.compact import Compacted
-from app.api.extended_chat import Extended
 from app.config import TimeLimits
 from app.errors import StreamIncomplete, UpstreamError, UpstreamProtocolError
-from app.pool.account import Account
-from app.quotas.api_keys import ApiKey
-from app.relay.attempt import Attempt
-from app.relay.call import Call
-from app.relay.context import RequestContext
-from app.relay.patience import Patience
-from app.relay.plain import PlainAttempt
+from app.limits.api_keys import ApiKey
+from app.relay.context import Call
+from app.relay.model_attempt import Attempt
+from app.relay.passthrough import PlainAttempt
+from app.relay.progress import RequestContext
+from app.relay.timeouts import Patience
 from app.streaming import frames
 from app.streaming.events import Event
 from app.streaming.fold_chat import ChatFold
 from app.streaming.fold_responses import ResponsesFold
-from app.translation.for_account import Prepared
 from app.translation.resume import Resumed, delivered_on
+from app.translation.upstream_request import Prepared
 from app.upstream.cancellation import Cancellation
 
 Json = dict[str, Any]

@@ -19,7 +19,7 @@ from app.errors import (
     UpstreamUnreachable,
 )
 from app.relay.refusals import HELD_RETRY_SECONDS, not_tried_again, refusal
-from app.streaming.failures import rejection_from_body
+from app.streaming.upstream_errors import rejection_from_body
 from tests.support.store import START_MS, StoreOfTest, limit
 
 HOUR_MS = 3_600_000

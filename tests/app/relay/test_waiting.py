@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.relay.context import RequestContext
-from app.relay.decisions import MOST_WAIT_SECONDS
+from app.relay.progress import RequestContext
+from app.relay.retry_policy import MOST_WAIT_SECONDS
 from app.relay.waiting import (
     MOST_WAITING,
     POLL_MAX_SECONDS,

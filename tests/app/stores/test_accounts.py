@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.pool.pools import POLICIES
+from app.accounts.pools import POLICIES
 from app.stores import keys
 from tests.support.store import StoreOfTest
 

@@ -7,7 +7,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app.errors import StoreRefused
-from app.relay.cache import MOST_BYTES
+from app.relay.response_cache import MOST_BYTES
 from app.stores import answers, keys
 from app.stores.answers import AnswerStore
 from app.stores.scripts import Scripts

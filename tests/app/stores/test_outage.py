@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from app.quotas.books import Books
-from app.quotas.dead_letters import DeadLetters
-from app.quotas.spool import Spool
+from app.ledger.dead_letters import DeadLetters
+from app.ledger.settlements import Books
+from app.ledger.spool import Spool
 from app.stores.client import make_client
 from tests.support.redis import short_folder
 from tests.support.redis_server import RedisServer

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.quotas.ledger import Verification
+from app.ledger.verify import Verification
 from app.stores import keys
 from tests.support.store import START_MS, TTL_MS, StoreOfTest, limit
 

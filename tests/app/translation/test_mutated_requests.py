@@ -13,13 +13,13 @@ from marshmallow import ValidationError
 from app.errors import GatewayError
 from app.relay.affinity import affinity_of, ownership_of
 from app.streaming.lenient_json import without_surrogates
-from app.translation.fields import fit_of
-from app.translation.for_account import upstream_body
+from app.translation.field_support import fit_of
 from app.translation.responses_input import normal_input
+from app.translation.upstream_request import upstream_body
+from schemas.bifrost_chat import EXTENDED_CHAT_REQUEST
 from schemas.chat import CHAT_REQUEST, LEGACY_CHAT_REQUEST
-from schemas.extended_chat import EXTENDED_CHAT_REQUEST
+from schemas.openai_sdk_chat import TYPED_CHAT_REQUEST
 from schemas.responses import RESPONSES_REQUEST
-from schemas.typed_chat import TYPED_CHAT_REQUEST
 from tests.app.relay.test_odd_events import change
 
 Json = dict[str, Any]

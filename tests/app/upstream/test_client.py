@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from app.accounts.account import Account
 from app.errors import (
     StreamEventTooLarge,
     StreamIncomplete,
@@ -20,7 +21,6 @@ from app.errors import (
     UpstreamRejected,
     UpstreamUnreachable,
 )
-from app.pool.account import Account
 from app.upstream.cancellation import Cancellation
 from app.upstream.client import Answer, Sending, UpstreamClient
 from tests.support.ports import free_port

@@ -16,7 +16,7 @@ import json, sys, time
 import gevent
 from gevent.server import StreamServer
 from app.errors import UpstreamError
-from app.pool.account import Account
+from app.accounts.account import Account
 from app.upstream import client, oauth
 
 OK = b"HTTP/1.1 200 OK\\r\\ncontent-type: application/json\\r\\n"

@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from app.accounts.account import Account
 from app.errors import BodyShape, UpstreamProtocolError, UpstreamRejected
-from app.pool.account import Account
 from app.upstream import oauth
 from app.upstream.body import Body
 from app.upstream.client import ERROR_BODY_BYTES, MAX_JSON_BYTES, UpstreamClient

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.pool.account import Account
+from app.accounts.account import Account
 from app.wiring import Services
 
 SECRET = "sk-upstream-secret-0123456789"

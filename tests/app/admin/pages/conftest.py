@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.pool.account import WIRES, Account
+from app.accounts.account import WIRES, Account
 from app.wiring import Services
 
 POOL = "default"

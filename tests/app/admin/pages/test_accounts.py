@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from app.admin.pages.seen import account_view
-from app.pool.account import Account
+from app.accounts.account import Account
+from app.admin.pages.views import account_view
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor, audited

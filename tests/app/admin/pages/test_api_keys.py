@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from app.quotas.limits import parse_limit
+from app.limits.limit import parse_limit
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor

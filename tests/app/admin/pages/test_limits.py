@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.quotas.limits import describe, parse_limit
+from app.limits.limit import describe, parse_limit
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor

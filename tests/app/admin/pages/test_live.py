@@ -10,7 +10,7 @@ import pytest
 
 from app.admin.pages import live
 from app.errors import StoreUnavailable
-from app.office import feed
+from app.operations import live_feed
 from app.stores import keys
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
@@ -22,7 +22,7 @@ MARKUP = "<script>alert(1)</script>"
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(live_feed, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(live, "BEAT_SECONDS", 0.2)
 
 
@@ -100,7 +100,7 @@ def test_what_is_no_place_in_the_ledger(inside: Visitor, pool: Furnished) -> Non
 def test_too_many_watch(
     inside: Visitor, services: Services, pool: Furnished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "MOST_WATCHERS", 0)
+    monkeypatch.setattr(live_feed, "MOST_WATCHERS", 0)
 
     assert inside.get(PATH).status_code == 429
 

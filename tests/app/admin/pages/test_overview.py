@@ -8,11 +8,11 @@ import orjson
 import pytest
 from cryptography.fernet import Fernet
 
-from app.admin.pages import attention
-from app.office import check_host, check_redis
-from app.office.checkup import checkup
-from app.quotas.dead_letters import DeadLetters
-from app.quotas.limits import parse_limit
+from app.admin.pages import alerts
+from app.ledger.dead_letters import DeadLetters
+from app.limits.limit import parse_limit
+from app.operations import check_host, check_redis
+from app.operations.doctor import checkup
 from app.stores import keys
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
@@ -121,12 +121,12 @@ class TestFindings:
         assert [one.what for one in found if one.what not in page] == []
 
     def test_no_more_than_can_be_read(self, inside: Visitor, services: Services, pool: Furnished) -> None:
-        for number in range(attention.MOST + 5):
+        for number in range(alerts.MOST + 5):
             services.accounts.pause(POOL, pool.account(f"a{number}").name, f"reason {number}")
 
         section = inside.get(HOME).text.partition('id="needs"')[2].partition("</section>")[0]
 
-        assert section.count("<li>") == attention.MOST
+        assert section.count("<li>") == alerts.MOST
 
 
 def test_every_span(inside: Visitor, pool: Furnished) -> None:

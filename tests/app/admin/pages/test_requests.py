@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from app.quotas.refusal_log import Refusal
+from app.ledger.refusal_log import Refusal
 from app.stores import keys
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from app.accounts.settings import NUMBERS, settings_from
 from app.config import TimeLimits
-from app.pool.settings import NUMBERS, settings_from
 from app.stores import keys
 from app.wiring import Services
 from schemas.admin import PoolChange

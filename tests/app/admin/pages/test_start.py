@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.admin.pages import trial
+from app.admin.pages import self_test
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor
 from tests.support.ports import free_port
@@ -39,7 +39,7 @@ class TestSteps:
 
 class TestTrial:
     def test_nobody_listens(self) -> None:
-        assert trial.ask("127.0.0.1", free_port(), "sk-pg-x", "m") == trial.Told(
+        assert self_test.ask("127.0.0.1", free_port(), "sk-pg-x", "m") == self_test.Told(
             False, "the gateway gave no answer in time"
         )
 
@@ -55,4 +55,4 @@ class TestTrial:
         ],
     )
     def test_what_is_told_of_an_answer(self, status: int, body: object, ok: bool) -> None:
-        assert trial._told(status, body).ok is ok
+        assert self_test._told(status, body).ok is ok

@@ -1,0 +1,134 @@
+"""One account, as a record."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from app.accounts.failures import AccountState
+from app.accounts.oauth_tokens import tokens_from
+
+CHAT, RESPONSES = "chat", "responses"
+
+# What each kind speaks unless it is told otherwise, and where it lives.
+WIRES: dict[str, tuple[str, ...]] = {
+    "openai": (CHAT, RESPONSES),
+    "chatgpt": (RESPONSES,),
+    "compatible": (CHAT,),
+    "demo": (CHAT, RESPONSES),
+}
+_PUBLIC = (
+    *("id", "name", "kind", "base_url", "wires", "models", "weight", "cap", "group"),
+    *("state", "reason", "since_ms", "until_ms", "in_flight"),
+    *("attempts", "failed_attempts", "rescues", "failures"),
+)
+_FAILED = "failed:"  # + a failure: how often, in a stored account
+_LETTERS = {CHAT: "c", RESPONSES: "r"}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An upstream identity we own, as a request needs it."""
+
+    id: str
+    name: str
+    kind: str
+    base_url: str
+    version: int = 0  # changes with the credential, so what is derived from it can be kept by version
+    wires: tuple[str, ...] = (CHAT, RESPONSES)
+    models: tuple[str, ...] = ()  # empty: any
+    listed: tuple[str, ...] = ()  # what the upstream said it has; only for /v1/models
+    weight: int = 1
+    cap: int = 100  # parallel requests
+    group: int = 0  # for the policy `ordered`: lower groups first
+    metadata: dict[str, Any] = field(default_factory=dict, repr=False)  # of `listed`, by model
+    chatgpt_account_id: str = ""
+    signed_in: bool = False  # its credential expires, and there is a refresh token to renew it with
+    expires_at: int = 0  # of a sign-in's credential, Unix seconds; 0: not told
+    rotation: int = 0  # how often a sign-in's tokens were replaced
+    credential: str = field(default="", repr=False)  # API key or access token, in clear
+    created_at: int = 0  # Unix seconds
+    state: str = "active"
+    reason: str = ""
+    since_ms: int = 0
+    until_ms: int = 0
+    in_flight: int = 0
+    exceeded: str = ""  # JSON of an answer that was billed more than its request allowed
+    used: tuple[float | None, float | None] = (None, None)  # percent of the two usage windows
+    resets_ms: tuple[int, int] = (0, 0)  # when they end, Unix ms; 0: not told
+    window_seconds: tuple[int, int] = (0, 0)  # how long they are; 0: not told
+    attempts: int = 0  # requests sent to it, ever
+    failed_attempts: int = 0  # of them, those that it is to blame for
+    rescues: int = 0  # of those, the ones after which another account answered
+    failures: dict[str, int] = field(default_factory=dict)  # by `Failure`, the request's own too
+
+    @property
+    def owned_by(self) -> str:
+        """Who a model list says owns this account's models."""
+        return "poolgate-demo" if self.kind == "demo" else self.kind
+
+    @property
+    def offer(self) -> str:
+        """What accounts must share to stand in one index: `<wires>:<kind>:<hash of models>`."""
+        letters = "".join(_LETTERS[wire] for wire in sorted(self.wires))
+        models = hashlib.sha256("\n".join(sorted(self.models)).encode()).hexdigest()[:12]
+        return f"{letters}:{self.kind}:{models if self.models else 'any'}"
+
+    def public(self) -> dict[str, Any]:
+        """Return what a person may see of it: everything but the credential."""
+        return {name: getattr(self, name) for name in _PUBLIC}
+
+
+def demo_serves(accounts: Iterable[Account]) -> bool:
+    """Return whether a demo account among *accounts* serves: only while no other one is in use."""
+    unused = (AccountState.PAUSED, AccountState.CREDENTIAL_DEAD)
+    return all(account.kind == "demo" or account.state in unused for account in accounts)
+
+
+def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Account:
+    """Return the account that a stored hash describes."""
+
+    def whole(name: str, default: int = 0) -> int:
+        return int(float(fields.get(name) or default))
+
+    def percent(name: str) -> float | None:
+        return float(fields[name]) if fields.get(name) else None
+
+    sign_in = unseal(fields.get("sign_in", ""))
+    return Account(
+        id=fields["id"],
+        name=fields["name"],
+        kind=fields["kind"],
+        base_url=fields["base_url"],
+        version=whole("version"),
+        wires=tuple(fields["wires"].split(",")),
+        models=tuple(orjson.loads(fields.get("models") or "[]")),
+        listed=tuple(orjson.loads(fields.get("listed") or "[]")),
+        weight=whole("weight", 1),
+        cap=whole("cap", 100),
+        group=whole("group"),
+        metadata=orjson.loads(fields.get("metadata") or "{}"),
+        chatgpt_account_id=fields.get("chatgpt_account_id", ""),
+        signed_in="sign_in" in fields,
+        expires_at=whole("expires_ms") // 1000,
+        rotation=whole("rotation"),
+        credential=tokens_from(sign_in).access_token if sign_in else unseal(fields.get("credential", "")),
+        created_at=whole("created_ms") // 1000,
+        state=fields.get("state", "active"),
+        reason=fields.get("reason", ""),
+        since_ms=whole("since_ms"),
+        until_ms=whole("until_ms"),
+        in_flight=whole("in_flight"),
+        exceeded=fields.get("exceeded", ""),
+        used=(percent("used_1"), percent("used_2")),
+        resets_ms=(whole("reset_1"), whole("reset_2")),
+        window_seconds=(whole("length_1"), whole("length_2")),
+        attempts=whole("attempts"),
+        failed_attempts=whole("failed_attempts"),
+        rescues=whole("rescues"),
+        failures={name.removeprefix(_FAILED): whole(name) for name in fields if name.startswith(_FAILED)},
+    )

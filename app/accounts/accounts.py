@@ -1,0 +1,229 @@
+"""The accounts of a pool: records, and what an administrator does with them."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from app.accounts.account import Account, account_from
+from app.accounts.oauth_tokens import Tokens, tokens_from
+from app.errors import CredentialUnreadable, InvalidRequest, NotFound
+from app.stores import keys
+from app.stores.client import store_errors
+from app.stores.scripts import Scripts
+from app.stores.secrets import UnreadableSecret, Vault
+
+UNREADABLE_SECONDS = 15.0  # until an account whose credential could not be read is tried again
+MAX_UNREADABLE = 1000  # of them that one admission leaves out
+
+
+class AccountBook:
+    """Accounts in Redis. Reading one costs a round trip, once per version and process."""
+
+    def __init__(self, scripts: Scripts, vault: Vault) -> None:
+        self._scripts = scripts
+        self._vault = vault
+        self._known: dict[tuple[str, str], Account] = {}
+        self._unreadable: dict[tuple[str, str], float] = {}  # (pool, account): until when it is left out
+
+    def add(self, pool: str, account: Account, tokens: Tokens | None = None) -> Account:
+        """
+        Store a new account, with its sign-in if it has one, and return it with its id.
+
+        What is secret is encrypted at rest. Raises InvalidRequest when the name is taken.
+        """
+        sign_in = {**self.sealed(tokens), "rotation": 1} if tokens else {}
+        return self._put(pool, account, f"acct_{secrets.token_hex(6)}", sign_in)
+
+    def change(self, pool: str, account: Account) -> Account:
+        """Store what *account* now is; how it does is kept, and so is its sign-in."""
+        return self._put(pool, account, account.id, {})
+
+    def sealed(self, tokens: Tokens) -> dict[str, Any]:
+        """Return the fields of a stored account that hold *tokens*."""
+        return {"sign_in": self._vault.seal(tokens.dumps()), "expires_ms": tokens.expires_at * 1000}
+
+    def opened(self, sign_in: str) -> Tokens:
+        """Return the tokens that `sealed` encrypted. Raises CredentialUnreadable."""
+        try:
+            return tokens_from(self._vault.open(sign_in))
+        except UnreadableSecret:
+            raise CredentialUnreadable from None
+
+    def _put(self, pool: str, account: Account, account_id: str, sign_in: Mapping[str, Any]) -> Account:
+        bare = "" if account.signed_in or sign_in else account.credential
+        record = {
+            "id": account_id,
+            "name": account.name,
+            "kind": account.kind,
+            "base_url": account.base_url,
+            "wires": ",".join(account.wires),
+            "models": orjson.dumps(account.models).decode(),
+            "weight": account.weight,
+            "cap": account.cap,
+            "group": account.group,
+            "chatgpt_account_id": account.chatgpt_account_id,
+            "credential": self._vault.seal(bare) if bare else "",
+            "offer": account.offer,
+            **sign_in,
+        }
+        version = self._scripts.run(
+            "put_account",
+            pool,
+            account_id,
+            account.name,
+            orjson.dumps(record),
+            orjson.dumps(account.models),
+        )
+        if version == -1:
+            raise InvalidRequest(f"An account named '{account.name}' exists in pool '{pool}'", param="name")
+        return self.get(pool, account_id, version)
+
+    def get(self, pool: str, account_id: str, version: int) -> Account:
+        """Return the account as of *version*, from memory if this process has seen that version."""
+        known = self._known.get((pool, account_id))
+        if known is None or known.version != version:
+            try:
+                known = self.read(pool, account_id)
+            except CredentialUnreadable:
+                self._unreadable[pool, account_id] = time.monotonic() + UNREADABLE_SECONDS
+                raise
+            self._known[pool, account_id] = known
+        return known
+
+    def unreadable(self, pool: str) -> list[str]:
+        """
+        Return the ids of accounts whose credentials could not be read here a moment ago.
+
+        Other processes may have the key, so nothing is stored of it.
+        """
+        if not self._unreadable:
+            return []
+        now = time.monotonic()
+        self._unreadable = {which: until for which, until in self._unreadable.items() if until > now}
+        return [account_id for of_pool, account_id in self._unreadable if of_pool == pool][:MAX_UNREADABLE]
+
+    def read(self, pool: str, account_id: str) -> Account:
+        """Return the account as it is stored. Raises CredentialUnreadable."""
+        with store_errors():
+            fields = self._scripts.client.hgetall(keys.account(pool, account_id))
+        if not fields:
+            raise InvalidRequest(f"There is no account {account_id} in pool '{pool}'", param="account")
+        try:
+            return account_from(fields, self._vault.open)
+        except UnreadableSecret:
+            raise CredentialUnreadable(fields["name"]) from None
+
+    def find(self, pool: str, name: str) -> Account:
+        """Return the account called *name*. Raises NotFound when there is none."""
+        return self.read(pool, self._id(pool, name))
+
+    def described(self, pool: str, name: str) -> Account:
+        """Return the account called *name* without its credential, readable or not. Raises NotFound."""
+        return self.described_by_id(pool, self._id(pool, name))
+
+    def described_by_id(self, pool: str, account_id: str) -> Account:
+        with store_errors():
+            fields = self._scripts.client.hgetall(keys.account(pool, account_id))
+        if not fields:
+            raise NotFound(f"There is no account {account_id} in pool '{pool}'", param="name")
+        return account_from(fields, lambda _: "")
+
+    def _id(self, pool: str, name: str) -> str:
+        with store_errors():
+            account_id: str | None = self._scripts.client.hget(keys.account_names(pool), name)
+        if account_id is None:
+            raise NotFound(f"There is no account named '{name}' in pool '{pool}'", param="name")
+        return account_id
+
+    def ids(self, pool: str, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the ids of the accounts called *names*. Raises NotFound that names those there are not."""
+        if not names:
+            return ()
+        with store_errors():
+            ids = self._scripts.client.hmget(keys.account_names(pool), list(names))
+        missing = [name for name, account_id in zip(names, ids, strict=True) if account_id is None]
+        if missing:
+            raise NotFound(f"There is no account named {_listed(missing)} in pool '{pool}'", param="accounts")
+        return tuple(dict.fromkeys(ids))
+
+    def names_by_id(self, pool: str) -> dict[str, str]:
+        with store_errors():
+            names = self._scripts.client.hgetall(keys.account_names(pool))
+        return {account_id: name for name, account_id in names.items()}
+
+    def all(self, pool: str) -> list[Account]:
+        """Return every account by name, credentials left sealed."""
+        with store_errors():
+            names = self._scripts.client.hgetall(keys.account_names(pool))
+            pipeline = self._scripts.client.pipeline(transaction=False)
+            for _, account_id in sorted(names.items()):
+                pipeline.hgetall(keys.account(pool, account_id))
+            records = pipeline.execute()
+        return [account_from(fields, lambda _: "") for fields in records if fields]
+
+    def pause(self, pool: str, name: str, reason: str = "paused by an administrator") -> None:
+        self._scripts.run("set_account_state", pool, self._id(pool, name), "paused", reason)
+
+    def resume(self, pool: str, name: str) -> None:
+        """Bring an account back, whatever it was out for."""
+        self._scripts.run("set_account_state", pool, self._id(pool, name), "active", "")
+
+    def forget_exceeded(self, pool: str, name: str) -> None:
+        """Trust the account *name* again to keep the lengths that requests name."""
+        with store_errors():
+            self._scripts.client.hdel(keys.account(pool, self._id(pool, name)), "exceeded")
+
+    def remove(self, pool: str, name: str, *, although_bound: bool = False) -> None:
+        """
+        Remove an account and its credential; requests it is serving end by themselves.
+
+        A key that may use this account alone is left with none. So as long as usable keys are
+        bound to it, InvalidRequest names them, unless *although_bound*.
+        """
+        account_id = self._id(pool, name)
+        bound = self._scripts.run("remove_account", pool, account_id, int(although_bound))
+        if bound:
+            raise InvalidRequest(
+                f"Account '{name}' stays, keys are bound to it: {_listed(bound)}. "
+                "Forcing it would leave them without it",
+                param="name",
+            )
+
+    def list_models(
+        self, pool: str, account_id: str, models: list[str], metadata: Mapping[str, Any] | None = None
+    ) -> None:
+        """Remember which models the upstream says *account_id* has, and what it says of each."""
+        told = {"listed": models, "metadata": metadata or {}}
+        self.observe(pool, account_id, {name: orjson.dumps(value).decode() for name, value in told.items()})
+
+    def observe(
+        self,
+        pool: str,
+        account_id: str,
+        fields: Mapping[str, str],
+        *,
+        mark: Mapping[str, Any] | None = None,
+        room: bool = False,
+        accepted: bool = False,
+    ) -> bool:
+        """
+        Store what a query to the upstream reported about an account, if it is still there.
+
+        *mark* is as in `app.accounts.outcomes`; *room* says that its usage windows have room again, *accepted*
+        that its credential is taken again. Returns whether an account that was out for its credential is
+        in use again: one ordinary request tests it then.
+        """
+        ask = {"account": account_id, "fields": fields, "room": room, "accepted": accepted}
+        reply = self._scripts.run(
+            "observe_account", pool, orjson.dumps(ask | ({"mark": mark} if mark else {}))
+        )
+        return bool(reply == 2)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

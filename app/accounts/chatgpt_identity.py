@@ -1,0 +1,133 @@
+"""
+Who a ChatGPT sign-in that calls us is: an account of some pool, if the ChatGPT backend agrees.
+
+The Codex CLI asks for its usage with the token of its own sign-in instead of an API key. Account ids are no
+secret, so a made-up token must not cost the backend a query each time: refusals are remembered, and an
+address or an account with many refused tokens has to wait. A token that was accepted before does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from app.accounts.account import Account
+from app.accounts.accounts import AccountBook
+from app.accounts.attempt_limit import AttemptLimit
+from app.accounts.pools import PoolBook
+from app.errors import InvalidApiKey, UpstreamRejected
+
+AGREED_SECONDS = 60.0  # how long the backend's word is believed
+LISTED_SECONDS = 1.0  # how long a list of accounts is: strangers may ask as often as they like
+MOST_AGREED = 1000
+REFUSED_SECONDS = 30.0  # how long a refusal is remembered; whoever signs in again has another token
+MAX_REFUSED = 1000
+REFUSALS_PER_ADDRESS = 20  # a minute, those under way included: an office may have one address
+REFUSALS_PER_ACCOUNT = 40  # a minute, from all addresses
+IPV6_NETWORK_BITS = 64  # of which one caller has every address
+
+REFUSED = "The ChatGPT backend does not know this token"
+
+Usage = Callable[[Account, str], object]
+
+
+class KnownAccounts:
+    """*usage* asks the backend for the usage of an account, with a bearer token; raises UpstreamError."""
+
+    def __init__(
+        self,
+        pools: PoolBook,
+        accounts: AccountBook,
+        usage: Usage,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._pools = pools
+        self._accounts = accounts
+        self._usage = usage
+        self._clock = clock
+        self._listed_at = -LISTED_SECONDS
+        self._listed: dict[str, tuple[str, Account]] = {}
+        self._agreed: dict[bytes, tuple[float, dict[str, Any]]] = {}
+        self._refused: dict[bytes, float] = {}  # when; the oldest first
+        self._by_address = AttemptLimit(REFUSALS_PER_ADDRESS, clock)
+        self._by_account = AttemptLimit(REFUSALS_PER_ACCOUNT, clock)
+
+    def identify(self, token: str, chatgpt_account_id: str, address: str = "") -> tuple[str, dict[str, Any]]:
+        """
+        Return the pool of the account, and what the backend says of its usage.
+
+        *address* is the caller's. Raises InvalidApiKey for a stranger, TooManyAttempts after many of them,
+        UpstreamError where the backend cannot be asked.
+        """
+        known = self._by_id().get(chatgpt_account_id)
+        if known is None:
+            raise InvalidApiKey("This ChatGPT account is not known here")
+        pool, account = known
+        asked = _digest(token, chatgpt_account_id)
+        agreed_at, told = self._agreed.get(asked, (-AGREED_SECONDS, {}))
+        if self._clock() - agreed_at >= AGREED_SECONDS:
+            if asked in self._agreed:
+                told = self._ask(account, token)
+            else:
+                told = self._try(asked, account, token, network_of(address))
+            if len(self._agreed) >= MOST_AGREED:
+                self._agreed.clear()
+            self._agreed[asked] = self._clock(), told
+        return pool, told
+
+    def _try(self, asked: bytes, account: Account, token: str, network: str) -> dict[str, Any]:
+        """Return what the backend says to a token that it has not accepted before."""
+        refused_at = self._refused.pop(asked, -REFUSED_SECONDS)
+        if self._clock() - refused_at < REFUSED_SECONDS:
+            self._refused[asked] = refused_at
+            raise InvalidApiKey(REFUSED)
+        self._by_address.begin(network)
+        self._by_account.begin(account.chatgpt_account_id)
+        try:
+            told = self._ask(account, token)
+        except InvalidApiKey:
+            while len(self._refused) >= MAX_REFUSED:
+                del self._refused[next(iter(self._refused))]
+            self._refused[asked] = self._clock()
+            raise
+        self._by_address.succeeded(network)
+        self._by_account.succeeded(account.chatgpt_account_id)
+        return told
+
+    def _ask(self, account: Account, token: str) -> dict[str, Any]:
+        try:
+            told = self._usage(account, token)
+        except UpstreamRejected as error:
+            if error.upstream_status in (401, 403):
+                self._agreed.pop(_digest(token, account.chatgpt_account_id), None)
+                raise InvalidApiKey(REFUSED) from None
+            raise
+        return told if isinstance(told, dict) else {}
+
+    def _by_id(self) -> dict[str, tuple[str, Account]]:
+        if self._clock() - self._listed_at >= LISTED_SECONDS:
+            self._listed = {
+                account.chatgpt_account_id: (pool, account)
+                for pool in self._pools.names()
+                for account in self._accounts.all(pool)
+                if account.kind == "chatgpt" and account.chatgpt_account_id
+            }
+            self._listed_at = self._clock()
+        return self._listed
+
+
+def network_of(address: str) -> str:
+    """Return what stands for the caller at *address*: its IPv4 address or IPv6 network, '' if unknown."""
+    with suppress(ValueError):
+        if ip_address(address).version == 6:
+            return str(ip_network(f"{address}/{IPV6_NETWORK_BITS}", strict=False))
+        return address
+    return ""
+
+
+def _digest(token: str, chatgpt_account_id: str) -> bytes:
+    return hashlib.sha256(f"{chatgpt_account_id}\n{token}".encode()).digest()

@@ -1,0 +1,124 @@
+"""The sign-ins of a pool's accounts: their tokens, and the right to exchange them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from app.accounts.account import Account
+from app.accounts.accounts import AccountBook
+from app.accounts.oauth_tokens import Tokens
+from app.errors import CredentialUnreadable, InvalidRequest
+from app.stores import keys
+from app.stores.client import store_errors
+from app.stores.scripts import Scripts
+
+
+class Verdict(StrEnum):
+    """Why there is no right to exchange just now; lua/lease_refresh.lua says more of each."""
+
+    RENEWED = "renewed"
+    HELD = "held"
+    COOLING = "cooling"
+    UNANSWERED = "unanswered"
+    DEAD = "dead"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to exchange `tokens`, as long as nobody is given a newer one."""
+
+    fence: int
+    rotation: int
+    tokens: Tokens
+
+
+class SignInBook:
+    def __init__(self, scripts: Scripts, accounts: AccountBook) -> None:
+        self._scripts = scripts
+        self._accounts = accounts
+
+    def read(self, pool: str, account: Account) -> Tokens:
+        """Return the tokens of *account*. Raises InvalidRequest when it has no sign-in."""
+        with store_errors():
+            sealed = self._scripts.client.hget(keys.account(pool, account.id), "sign_in")
+        if not sealed:
+            raise InvalidRequest(f"Account '{account.name}' has no sign-in", param="name")
+        return self._accounts.opened(sealed)
+
+    def replace(self, pool: str, account: Account, tokens: Tokens) -> Account:
+        """Give *account* the tokens of a new sign-in, and bring it back if its credential was dead."""
+        ask = {"account": account.id, **self._accounts.sealed(tokens)}
+        version = self._scripts.run("replace_tokens", pool, orjson.dumps(ask))
+        return self._accounts.get(pool, account.id, version)
+
+    def lease(
+        self, pool: str, account: Account, *, refused: bool, seconds: float
+    ) -> Lease | Account | Verdict:
+        """
+        Return the right to exchange the refresh token of *account*, or why there is none.
+
+        An account is the answer when its tokens have been replaced: the account as it is now.
+        """
+        ask = {
+            "account": account.id,
+            "rotation": account.rotation,
+            "refused": refused,
+            "ttl_ms": int(seconds * 1000),
+        }
+        reply = self._scripts.run_json("lease_refresh", pool, ask)
+        if reply["verdict"] == "leased":
+            return self._leased(pool, account, reply)
+        if reply["verdict"] == Verdict.RENEWED:
+            return self._accounts.get(pool, account.id, reply["version"])
+        return Verdict(reply["verdict"])
+
+    def _leased(self, pool: str, account: Account, reply: dict[str, Any]) -> Lease:
+        """Return the lease in *reply*. Raises CredentialUnreadable, and gives the lease back then."""
+        try:
+            tokens = self._accounts.opened(reply["sign_in"])
+        except CredentialUnreadable as error:
+            ask = {"account": account.id, "fence": reply["fence"], "reason": error.code, "answered": True}
+            ask |= {"dead": False, "refused": False, "cool_ms": 0}
+            self._scripts.run("fail_refresh", pool, orjson.dumps(ask))
+            raise
+        return Lease(reply["fence"], reply["rotation"], tokens)
+
+    def keep(self, pool: str, account: Account, lease: Lease, tokens: Tokens) -> Account | None:
+        """Store what the exchange brought and return the account with it; None when *lease* came too late."""
+        ask = {
+            "account": account.id,
+            "fence": lease.fence,
+            "rotation": lease.rotation,
+            **self._accounts.sealed(tokens),
+        }
+        version = self._scripts.run("keep_tokens", pool, orjson.dumps(ask))
+        return self._accounts.get(pool, account.id, version) if version else None
+
+    def fail(
+        self,
+        pool: str,
+        account: Account,
+        lease: Lease,
+        *,
+        reason: str,
+        dead: bool,
+        answered: bool,
+        refused: bool,
+        cool_seconds: float,
+    ) -> None:
+        """Give *lease* back after an exchange that failed; lua/fail_refresh.lua says what each word does."""
+        ask = {
+            "account": account.id,
+            "fence": lease.fence,
+            "reason": reason[:80],
+            "dead": dead,
+            "answered": answered,
+            "refused": refused,
+            "cool_ms": int(cool_seconds * 1000),
+        }
+        self._scripts.run("fail_refresh", pool, orjson.dumps(ask))

@@ -1,0 +1,134 @@
+"""
+What can go wrong at an account, and what each of it does to the account: data.
+
+`app.accounts.verdicts` says which failure an upstream error is. What the upstream states about itself
+is believed until its end; what we only suspect is soft, and the store lets suspicion keep out a
+quarter of the accounts of a model at most.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """What a failure is about, from the least to the most."""
+
+    REQUEST = "request"  # this request alone: the account is well
+    MODEL = "model at account"  # this model at this account; its other models go on
+    BRIEF = "account, briefly"  # seconds; comes back by itself
+    WINDOW = "account, window"  # until a reset; tested again before it
+    CREDENTIAL = "credential"  # needs attention; tested again at growing intervals
+
+
+class AccountState(StrEnum):
+    """The states of a stored account; the scripts write no other."""
+
+    ACTIVE = "active"
+    SUSPECTED = "suspected"
+    BURST_LIMITED = "burst_limited"
+    WINDOW_SPENT = "window_spent"
+    CREDENTIAL_EXPIRED = "credential_expired"
+    CREDENTIAL_DEAD = "credential_dead"
+    PAUSED = "paused"
+
+
+class ModelState(StrEnum):
+    """Why one model rests at one account; the scripts write no other."""
+
+    MISSING = "missing"
+    OVERLOADED = "overloaded"
+    LIMITED = "limited"
+    SUSPECTED = "suspected"
+
+
+class Reply(StrEnum):
+    """What the caller receives where no other account answers."""
+
+    UPSTREAM = "the upstream's status and message"
+    GATEWAY = "502: a failure of this gateway's accounts"
+    MODEL_NOT_FOUND = "404 model_not_found"
+    SPENT = "429 usage_limit_reached, with the earliest reset"
+    ENDPOINT = "502 in an outage; 404 at an endpoint that accounts may lack"
+
+
+class Failure(StrEnum):
+    UNREACHABLE = "unreachable"  # no connection: nothing was sent
+    RESET = "reset"  # sent, then the connection broke without a status
+    SLOW = "slow"  # our patience ended, not the upstream's
+    BURST_LIMITED = "burst_limited"  # too many at once: over in seconds
+    MODEL_LIMITED = "model_limited"  # … of this model
+    WINDOW_SPENT = "window_spent"  # nothing left until a reset
+    CREDENTIAL = "credential"  # the key or token is refused
+    OVERLOADED = "overloaded"  # the model is, not this account
+    MODEL_MISSING = "model_missing"  # this account does not have the model, or may not use it
+    ENDPOINT_MISSING = "endpoint_missing"  # its server does not have the endpoint
+    UNSUPPORTED = "unsupported"  # this account does not take the request; another one may
+    BLOCKED = "blocked"  # refused without a known reason, for instance by a proxy in front of it
+    SERVER_ERROR = "server_error"
+    CUT = "cut"  # the stream ended in the middle
+    DIFFERS = "differs"  # the answer is fine, but does not go on with one that was cut
+    GARBLED = "garbled"  # bytes that are not the protocol
+    REDIRECTED = "redirected"  # the base URL of the account is wrong
+    CALLER = "caller"  # the request itself is wrong
+    DEADLINE = "deadline"  # our deadline over all attempts
+
+
+SUSPECT_BASE_SECONDS = 2.0  # doubling with each failure in a row
+SUSPECT_MAX_SECONDS = 15.0  # so an account that is well again is in use after 15 s at the latest
+MISSING_SECONDS = 300.0  # how long it is remembered that an account lacks a model
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """
+    *state* is the account's, None where it stays active; *model_state* that of the model there.
+
+    *seconds* is for an upstream that names no end; None where there is none: it needs attention.
+    """
+
+    scope: Scope
+    reply: Reply = Reply.UPSTREAM
+    state: AccountState | None = None
+    model_state: ModelState | None = None
+    seconds: float | None = 0.0
+
+    @property
+    def is_suspicion(self) -> bool:
+        return self.state is AccountState.SUSPECTED
+
+
+_UNHARMED = Consequence(Scope.REQUEST)
+_SUSPECTED = Consequence(Scope.BRIEF, state=AccountState.SUSPECTED, seconds=SUSPECT_BASE_SECONDS)
+
+
+def _rest(model_state: ModelState, seconds: float, reply: Reply = Reply.UPSTREAM) -> Consequence:
+    return Consequence(Scope.MODEL, reply, model_state=model_state, seconds=seconds)
+
+
+CONSEQUENCES: dict[Failure, Consequence] = {
+    Failure.UNREACHABLE: _SUSPECTED,
+    Failure.RESET: _SUSPECTED,
+    Failure.SLOW: _UNHARMED,
+    Failure.BURST_LIMITED: Consequence(Scope.BRIEF, state=AccountState.BURST_LIMITED, seconds=2.0),
+    Failure.MODEL_LIMITED: _rest(ModelState.LIMITED, 2.0),
+    Failure.WINDOW_SPENT: Consequence(
+        Scope.WINDOW, Reply.SPENT, state=AccountState.WINDOW_SPENT, seconds=600.0
+    ),
+    Failure.CREDENTIAL: Consequence(
+        Scope.CREDENTIAL, Reply.GATEWAY, state=AccountState.CREDENTIAL_DEAD, seconds=None
+    ),
+    Failure.OVERLOADED: _rest(ModelState.OVERLOADED, 5.0),
+    Failure.MODEL_MISSING: _rest(ModelState.MISSING, MISSING_SECONDS, Reply.MODEL_NOT_FOUND),
+    Failure.ENDPOINT_MISSING: Consequence(Scope.REQUEST, Reply.ENDPOINT),
+    Failure.UNSUPPORTED: _UNHARMED,
+    Failure.BLOCKED: _SUSPECTED,
+    Failure.SERVER_ERROR: _SUSPECTED,
+    Failure.CUT: _SUSPECTED,
+    Failure.DIFFERS: _UNHARMED,
+    Failure.GARBLED: _SUSPECTED,
+    Failure.REDIRECTED: _SUSPECTED,
+    Failure.CALLER: _UNHARMED,
+    Failure.DEADLINE: _UNHARMED,
+}

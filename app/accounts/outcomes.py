@@ -1,0 +1,80 @@
+"""Marks: what an answer does to its account, as the store's `apply_mark` reads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.accounts.failures import (
+    CONSEQUENCES,
+    SUSPECT_BASE_SECONDS,
+    SUSPECT_MAX_SECONDS,
+    Failure,
+    ModelState,
+    Scope,
+)
+from app.accounts.verdicts import Verdict, judge
+from app.errors import UpstreamError
+from schemas.bounds import MAX_WAIT_SECONDS
+
+OK: dict[str, Any] = {"ok": True}
+# Codes that do not say why an account is out: none, or what stands in for one, or what some put everywhere.
+UNTELLING = (None, "", "invalid_request_error", "upstream_error")
+
+
+def mark_for(error: UpstreamError, model: str, now: float, *, kind: str = "") -> dict[str, Any]:
+    """
+    Return the mark that *error* leaves on an account of *kind* which was asked for *model*.
+
+    *now* is in Unix seconds, for an upstream that names a date.
+    """
+    verdict = judge(error, kind, model)
+    consequence = verdict.consequence
+    if consequence.scope is Scope.REQUEST:
+        return {}
+    if consequence.is_suspicion:
+        return suspicion(verdict.failure, model)
+    wait_ms = int(1000 * (_named_wait(error, now) or verdict.seconds or 0.0))
+    if consequence.model_state is not None:
+        return {
+            "model": model,
+            "why": consequence.model_state.value,
+            "wait_ms": _model_wait(verdict, wait_ms),
+        }
+    assert consequence.state is not None
+    if verdict.seconds is None:
+        wait_ms = 0
+    reason = verdict.failure.value if error.code in UNTELLING else f"{error.code}"[:80]
+    mark = {"state": consequence.state.value, "reason": reason, "wait_ms": wait_ms}
+    if consequence.scope is Scope.WINDOW:
+        return mark  # when a spent window is tested again is the store's to decide
+    mark["retest_wait_ms"] = wait_ms  # a burst is over when it is over
+    # where the upstream refuses several credentials at once, the store makes it a suspicion
+    return mark | _suspected_for(model) if consequence.scope is Scope.CREDENTIAL else mark
+
+
+def suspicion(failure: Failure, model: str) -> dict[str, Any]:
+    """Return the mark of an account that is only suspected: it is tested again within seconds."""
+    return {"soft": True, "reason": failure.value, **_suspected_for(model)}
+
+
+def _suspected_for(model: str) -> dict[str, Any]:
+    return {
+        "asked": model,
+        "base_ms": int(SUSPECT_BASE_SECONDS * 1000),
+        "most_ms": int(SUSPECT_MAX_SECONDS * 1000),
+    }
+
+
+def _model_wait(verdict: Verdict, wait_ms: int) -> int:
+    """An account that lacks a model is queried again after our own time, whatever it says about waiting."""
+    if verdict.consequence.model_state is ModelState.MISSING:
+        return int(1000 * (CONSEQUENCES[verdict.failure].seconds or 0.0))
+    return wait_ms
+
+
+def _named_wait(error: UpstreamError, now: float) -> float:
+    """Return the seconds that the upstream names, 0 if it names none."""
+    if error.retry_after_seconds is not None:
+        return error.retry_after_seconds
+    wait = max(0.0, error.resets_at - now) if error.resets_at is not None else 0.0
+    return wait if wait <= MAX_WAIT_SECONDS else 0.0

@@ -1,0 +1,190 @@
+"""
+Renew expiring sign-ins: one exchange per expiry, over all processes and machines.
+
+A refresh token is good for one exchange, and a second one ends the sign-in. So whoever wants to
+exchange it takes a fenced lease in the store; the others wait for the tokens it brings. New
+tokens are stored before anybody uses them. When an answer was lost, the old refresh token may
+be used up without our knowing: the access token is then used to its end before it is tried again.
+
+Nothing here is on the path of a request whose token is accepted.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gevent
+import structlog
+
+from app.accounts.account import Account
+from app.accounts.accounts import AccountBook
+from app.accounts.credentials import Lease, SignInBook, Verdict
+from app.accounts.oauth_tokens import Tokens, tokens_from_answer
+from app.errors import (
+    CredentialUnreadable,
+    GatewayError,
+    StoreUnavailable,
+    UpstreamError,
+    UpstreamRejected,
+    UpstreamUnreachable,
+)
+
+log = structlog.get_logger()
+
+LEASE_SECONDS = 30.0  # longer than an exchange can take: 5 to connect, 8 to be answered
+PATIENCE_SECONDS = 10.0  # how long a request waits for an exchange, its own or another's
+POLL_SECONDS = 0.1
+COOL_SECONDS = 5.0  # after an exchange that failed for a while
+STORE_RETRY_SECONDS = 0.5
+
+EXPIRING, REFUSED = "proactive_expiry", "unauthorized_recovery"  # what the issuer is told
+
+# What the issuer says when no exchange will ever work again. Any other 401 means the same.
+NEW_SIGN_IN_NEEDED = frozenset(
+    {
+        "refresh_token_expired",
+        "refresh_token_reused",
+        "refresh_token_invalidated",
+        "invalid_grant",
+        "token_invalidated",
+        "token_expired",
+        "app_session_terminated",
+        "account_session_expired",
+        "account_auth_invalidated",
+        "account_deactivated",
+        "account_suspended",
+        "account_deleted",
+    }
+)
+
+Exchange = Callable[[str, str], Mapping[str, Any]]
+
+
+class TokenRefresher:
+    """
+    One per process. *exchange* sends (refresh token, reason) to the issuer and returns its answer.
+
+    It raises UpstreamRejected for what the issuer refused, and other UpstreamErrors for what
+    went wrong on the way.
+    """
+
+    def __init__(
+        self,
+        sign_ins: SignInBook,
+        accounts: AccountBook,
+        exchange: Exchange,
+        *,
+        clock: Callable[[], float] = time.time,
+        lease_seconds: float = LEASE_SECONDS,
+        patience_seconds: float = PATIENCE_SECONDS,
+        poll_seconds: float = POLL_SECONDS,
+    ) -> None:
+        self._sign_ins = sign_ins
+        self._accounts = accounts
+        self._exchange = exchange
+        self._clock = clock
+        self._lease_seconds = lease_seconds
+        self._patience_seconds = patience_seconds
+        self._poll_seconds = poll_seconds
+        self._renewals: dict[tuple[str, str, int, bool], gevent.Greenlet] = {}
+
+    def refresh_after_401(self, pool: str, account: Account) -> Account | None:
+        """
+        Return the account with tokens that the upstream has not refused yet, or None.
+
+        None means: there are none now. Its state then says why already, so the caller marks
+        nothing; where there is no sign-in to renew (`signed_in`), it is the caller who knows.
+        Waits `patience_seconds` at most. Raises StoreUnavailable.
+        """
+        if not account.signed_in:
+            return None
+        try:
+            found = self._renewed(pool, account, refused=True)
+        except CredentialUnreadable:
+            return None  # this process lacks the key: another one may renew them
+        return found if isinstance(found, Account) else None
+
+    def refresh_expiring(self, pool: str, account: Account) -> str:
+        """Renew tokens that are about to expire; return a word for what came of it."""
+        found = self._renewed(pool, account, refused=False)
+        return "renewed" if isinstance(found, Account) else found
+
+    def _renewed(self, pool: str, account: Account, *, refused: bool) -> Account | Verdict:
+        """Join the renewal of these very tokens. It has its own greenlet, so no caller's end can cut it."""
+        name = (pool, account.id, account.rotation, refused)
+        if (renewal := self._renewals.get(name)) is None:
+            renewal = self._renewals[name] = gevent.spawn(self._outcome, pool, account, refused)
+            renewal.link(lambda _: self._renewals.pop(name, None))
+        renewal.join(self._patience_seconds)
+        if isinstance(renewal.value, GatewayError):
+            raise renewal.value
+        return renewal.value or Verdict.HELD
+
+    def _outcome(self, pool: str, account: Account, refused: bool) -> Account | Verdict | GatewayError:
+        try:
+            return self._renew(pool, account, refused)
+        except GatewayError as error:
+            return error
+
+    def _renew(self, pool: str, account: Account, refused: bool) -> Account | Verdict:
+        while True:
+            found = self._sign_ins.lease(pool, account, refused=refused, seconds=self._lease_seconds)
+            if isinstance(found, Lease):
+                found = self._use(pool, account, found, refused)
+            if found is not Verdict.HELD or not refused:
+                return found
+            gevent.sleep(self._poll_seconds * random.uniform(0.5, 1.5))
+
+    def _use(self, pool: str, account: Account, lease: Lease, refused: bool) -> Account | Verdict:
+        try:
+            answer = self._exchange(lease.tokens.refresh_token, REFUSED if refused else EXPIRING)
+            tokens = tokens_from_answer(answer, self._clock(), lease.tokens)
+        except UpstreamError as error:
+            return self._failed(pool, account, lease, error, refused)
+        log.info("tokens_renewed", pool=pool, account=account.id, rotation=lease.rotation + 1)
+        return self._keep(pool, account, lease, tokens)
+
+    def _keep(self, pool: str, account: Account, lease: Lease, tokens: Tokens) -> Account | Verdict:
+        """Store *tokens*, however long the store is away: there is no second copy of them."""
+        while True:
+            try:
+                kept = self._sign_ins.keep(pool, account, lease, tokens)
+            except StoreUnavailable:
+                log.warning("tokens_wait_for_store", pool=pool, account=account.id)
+                gevent.sleep(STORE_RETRY_SECONDS)
+                continue
+            if kept is None:
+                log.warning("tokens_came_late", pool=pool, account=account.id, fence=lease.fence)
+            return kept or Verdict.HELD
+
+    def _failed(
+        self, pool: str, account: Account, lease: Lease, error: UpstreamError, refused: bool
+    ) -> Verdict:
+        dead = is_permanent(error)
+        log.warning("token_refresh_failed", pool=pool, account=account.id, code=error.code, dead=dead)
+        self._sign_ins.fail(
+            pool,
+            account,
+            lease,
+            reason=error.code or "upstream_error",
+            dead=dead,
+            answered=_is_unused(error),
+            refused=refused,
+            cool_seconds=COOL_SECONDS,
+        )
+        return Verdict.DEAD if dead else Verdict.COOLING
+
+
+def is_permanent(error: UpstreamError) -> bool:
+    """Whether the issuer's answer means that a person has to sign in again."""
+    return isinstance(error, UpstreamRejected) and (
+        error.code in NEW_SIGN_IN_NEEDED or error.upstream_status == 401
+    )
+
+
+def _is_unused(error: UpstreamError) -> bool:
+    """Whether the refresh token was surely not used up: refused, or never sent."""
+    return isinstance(error, UpstreamRejected) or (isinstance(error, UpstreamUnreachable) and not error.sent)

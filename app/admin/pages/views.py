@@ -1,0 +1,125 @@
+"""Accounts and limits as pages show them: plain numbers turned into words, shapes and bars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from app.accounts.account import Account
+from app.admin.pages import charts
+from app.admin.pages import formatting as words
+from app.ledger.usage import Gauge
+from app.limits.limit import describe
+from app.stores.client import store_errors
+
+WINDOWS = {"chatgpt": ("Short window", "Long window")}
+RATES = ("Requests", "Tokens")  # of accounts whose upstream tells its rate limits
+
+REASONS = {
+    "paused by an administrator": "somebody paused it",
+    "usage_limit_reached": "its usage limit is reached",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WindowView:
+    label: str
+    used: float  # percent
+    resets_at: float | None  # Unix seconds
+    over: bool  # it has ended since it was told
+
+    @property
+    def bar(self) -> Markup:
+        return charts.bar(self.used, 0, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    account: Account
+    windows: tuple[WindowView, ...]
+
+    @property
+    def badge(self) -> Markup:
+        return words.badge(words.state(self.account.state))
+
+    @property
+    def why(self) -> str:
+        if self.account.state == "active":
+            return ""
+        return REASONS.get(self.account.reason, self.account.reason.replace("_", " "))
+
+    @property
+    def until(self) -> float | None:
+        return self.account.until_ms / 1000 or None
+
+
+@dataclass(frozen=True, slots=True)
+class GaugeView:
+    gauge: Gauge
+
+    @property
+    def id(self) -> str:
+        return str(self.gauge.limit["id"])
+
+    @property
+    def words(self) -> str:
+        return describe(self.gauge.limit)
+
+    @property
+    def what(self) -> str:
+        return str(self.gauge.limit["what"])
+
+    @property
+    def pool(self) -> bool:
+        return bool(self.gauge.limit.get("scope") == "pool")
+
+    @property
+    def settled(self) -> int:
+        return self.gauge.settled
+
+    @property
+    def held(self) -> int:
+        return self.gauge.held
+
+    @property
+    def resets_at(self) -> int | None:
+        return self.gauge.resets_at
+
+    @property
+    def remaining(self) -> int:
+        return max(0, int(self.gauge.limit["max"]) - self.settled - self.held)
+
+    @property
+    def share(self) -> float:
+        """Percent that is used or held."""
+        return 100 * (self.settled + self.held) / max(int(self.gauge.limit["max"]), 1)
+
+    @property
+    def bar(self) -> Markup:
+        return charts.bar(self.settled, self.held, int(self.gauge.limit["max"]))
+
+
+def account_view(account: Account, now: float) -> AccountView:
+    """Return *account* as it is shown at *now*, Unix seconds."""
+    return AccountView(account, tuple(_windows(account, now)))
+
+
+def _windows(account: Account, now: float) -> Iterable[WindowView]:
+    labels = WINDOWS.get(account.kind, RATES)
+    told = zip(labels, account.used, account.resets_ms, account.window_seconds, strict=True)
+    for label, used, resets_ms, seconds in told:
+        if used is None:
+            continue
+        over = bool(resets_ms) and resets_ms <= now * 1000
+        named = f"{words.span(seconds)} window" if seconds else label
+        yield WindowView(named, 0.0 if over else used, resets_ms / 1000 or None, over)
+
+
+def store_time(client: Any) -> float:
+    """Return the time on the store's clock, Unix seconds: the one that windows and states go by."""
+    with store_errors():
+        seconds, micros = client.time()
+    return float(seconds + micros / 1e6)

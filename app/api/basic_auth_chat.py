@@ -1,0 +1,71 @@
+"""
+POST /api/v1/openai/chat/completions: the key comes by HTTP Basic, faults go as `detail`.
+
+The envelope of every other endpoint stands beside `detail`, because SDKs read only that.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, g
+from marshmallow import ValidationError
+
+from app.api.answer import answer
+from app.api.auth import authenticate_basic
+from app.api.body import check_size, read_json
+from app.api.context import services
+from app.api.errors import error_response, note_model
+from app.api.request_context import chat_call
+from app.errors import InvalidApiKey, InvalidRequest, NotAnObject, NotJson
+from schemas.chat import LEGACY_CHAT_REQUEST
+from schemas.findings import Finding, detail, details
+from schemas.openai_sdk_chat import TYPED_CHAT_REQUEST
+
+bp = Blueprint("basic_chat", __name__)
+
+UNPROCESSABLE = 422
+
+
+@bp.before_request
+def admit_caller() -> None:
+    check_size(services().settings.max_body_bytes)
+    authenticate_basic()
+
+
+@bp.post("/chat/completions", strict_slashes=False)
+def create() -> Response:
+    g.payload, size = read_json(services().settings.max_body_bytes)
+    body = LEGACY_CHAT_REQUEST.load(TYPED_CHAT_REQUEST.load(g.payload))
+    return answer(chat_call(body, size))
+
+
+@bp.errorhandler(ValidationError)
+def wrong(error: ValidationError) -> Response:
+    note_model(g.payload)
+    return _unprocessable(details(error, g.payload))
+
+
+@bp.errorhandler(NotJson)
+def not_json(error: NotJson) -> Response:
+    return _unprocessable([detail(Finding("json_invalid", error=error.fault), (error.position,), {})])
+
+
+@bp.errorhandler(NotAnObject)
+def not_an_object(error: NotAnObject) -> Response:
+    return _unprocessable([detail(Finding("dict_type"), (), error.value)])
+
+
+@bp.errorhandler(InvalidApiKey)
+def unknown_caller(error: InvalidApiKey) -> Response:
+    response = error_response(error)
+    response.headers["WWW-Authenticate"] = 'Basic realm="poolgate", charset="UTF-8"'
+    return response
+
+
+def _unprocessable(found: list[dict[str, Any]]) -> Response:
+    _, *place = found[0]["loc"]
+    field = place[0] if place and isinstance(place[0], str) else None
+    where = ".".join(map(str, place)) if field else "body"
+    first = InvalidRequest(f"{where}: {found[0]['msg']}", param=field)
+    return error_response(first, UNPROCESSABLE, detail=found)

@@ -1,0 +1,1 @@
+"""Export and restore of everything a gateway stores, as one encrypted file."""

@@ -1,0 +1,234 @@
+"""What commands share: their options, how they reach the store, how they take secrets."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import wraps
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from app.accounts.pools import DEFAULT, checked_name
+from app.cli import complete
+from app.cli.output import failures_told, name_store
+from app.config import Settings
+from app.errors import InvalidRequest
+from app.operations.service import Desk
+from app.operators.actor import CLI, Actor
+from app.stores import causes, private_server
+from app.wiring import Services, build
+
+START_SECONDS = 3.0  # for the store to answer at all, so that every command ends within five seconds
+STORE_TIMEOUT_SECONDS = 2.0  # for one answer; a request of a caller waits less
+AS_JSON = "poolgate.as_json"  # in click's meta, because a failure may come before options are parsed
+MOST_SECRET_BYTES = 65536
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+_NAMED = re.compile(r"[A-Z_][A-Z0-9_]{0,39}")
+
+T = TypeVar("T")
+Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+
+
+class _Told(click.Command):
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        as_json = "--json" in args
+        with failures_told(as_json=as_json):
+            context = super().make_context(info_name, args, parent, **extra)
+        context.meta[AS_JSON] = as_json
+        return context
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with failures_told(as_json=ctx.meta[AS_JSON]):
+            return super().invoke(ctx)
+
+
+class Command(_Told):
+    """A command whose foreseen failures are one line on stderr, or with --json the error envelope."""
+
+    allow_extra_args = True
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not all(arg.isprintable() for arg in args):
+            raise click.UsageError("an argument has characters that cannot be printed", ctx)
+        rest = super().parse_args(ctx, args)
+        # click would repeat them, and one may be a key that was pasted here
+        if rest and not ctx.resilient_parsing:
+            raise click.UsageError(
+                f"{len(rest)} more than the arguments there are; secrets are never arguments", ctx
+            )
+        return rest
+
+
+class Group(_Told, click.Group):
+    """Commands like that."""
+
+    command_class = Command
+    group_class = type  # its own class
+
+
+def checked(read: Callable[[str], T]) -> Callable[[str], T]:
+    """Return *read* as the type of an option: where it raises InvalidRequest, the usage is wrong."""
+
+    def convert(text: str) -> T:
+        try:
+            return read(text)
+        except InvalidRequest as error:
+            raise click.BadParameter(error.message) from None
+
+    return convert
+
+
+def names(text: str) -> list[str]:
+    """Read `a,b` as ["a", "b"]. Naming nothing is refused: an empty variable must not mean `all`."""
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    if not found:
+        raise click.BadParameter("it names nothing")
+    return found
+
+
+def names_option(option: str, help_text: str, shell_complete: Complete | None = None) -> Decorator:
+    return click.option(option, type=names, metavar="A,B", help=help_text, shell_complete=shell_complete)
+
+
+class _PoolName(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5
+    name = "pool"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return checked(checked_name)(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return complete.pools(ctx, param, incomplete)
+
+
+pool_name = _PoolName()
+in_pool = click.option(
+    "--pool", default=DEFAULT, show_default=True, type=pool_name, metavar="POOL", help="The pool it is in."
+)
+
+
+def example(*lines: str) -> str:
+    """Return the end of a help text: *lines* as they are to be typed."""
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+redis_url_option = click.option(
+    "--redis-url",
+    metavar="URL",
+    help="The service's Redis; else $REDIS_URL (a URL with a password belongs there), "
+    "else the private server under $POOLGATE_HOME.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Answer, and fail, in JSON.")
+
+
+yes_option = click.option("--yes", is_flag=True, help="Do not ask first. Without a terminal it never asks.")
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask *question* on a terminal; end the command unless it is answered with yes. Scripts are not asked."""
+    if not yes and is_terminal():
+        click.confirm(question, abort=True, err=True)
+
+
+def is_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def with_store(run: Callable[..., None]) -> Callable[..., None]:
+    """Give a command --redis-url and --json, and call it with services, as_json and its own options."""
+
+    @redis_url_option
+    @json_option
+    @wraps(run)
+    def command(redis_url: str | None, **options: Any) -> None:
+        run(connect(redis_url, os.environ), **options)
+
+    return command
+
+
+def connect(redis_url: str | None, environ: Mapping[str, str]) -> Services:
+    """
+    Return services on the Redis that *redis_url* or *environ* names, else on the private server.
+
+    All commands come here, so none waits longer than START_SECONDS for a store that is away or hung,
+    nor longer than STORE_TIMEOUT_SECONDS for each answer of it later.
+    Raises ConfigError, EmbeddedServerError, StoreUnavailable, or click.UsageError for a URL or a key
+    that is malformed.
+    """
+    settings = settings_for(redis_url, environ)
+    settings = replace(settings, redis_url=private_server.redis_url(settings, START_SECONDS))
+    try:
+        services = build(settings, store_timeout_seconds=STORE_TIMEOUT_SECONDS)
+    except ValueError:  # the error's own words could repeat a password
+        raise click.UsageError(f"The Redis URL, or {settings.home}/secret.key, is malformed") from None
+    causes.check(services.scripts.client, START_SECONDS)
+    return services
+
+
+def settings_for(redis_url: str | None, environ: Mapping[str, str]) -> Settings:
+    """Return the settings of a command, and note whose address its failures name. Raises ConfigError."""
+    named = {"REDIS_URL": redis_url} if redis_url else {}
+    settings = Settings.from_environment({**environ, **named})
+    name_store(settings.redis_url or private_server.url(settings.home))
+    return settings
+
+
+def desk(services: Services, via: str = CLI) -> Desk:
+    """Return what whoever runs this command changes things through."""
+    return services.desk(actor(via))
+
+
+def actor(via: str = CLI) -> Actor:
+    """Return whoever runs this command, for the audit book."""
+    return Actor(_user(), via)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"uid {os.getuid()}"
+
+
+def read_secret(what: str, variable: str | None, from_stdin: bool, *, required: bool = True) -> str:
+    """
+    Return the secret in the environment's *variable*, or on standard input; '' when it may be left out.
+
+    *what* is how its options begin. A message repeats *variable* only where it looks like a name: it
+    may be the key itself.
+    """
+    if bool(variable) + from_stdin > 1 or (required and not variable and not from_stdin):
+        raise click.UsageError(f"Give one of --{what}-env and --{what}-stdin")
+    if variable:
+        if _VARIABLE.fullmatch(variable) is None:
+            raise click.UsageError(f"--{what}-env takes the name of an environment variable")
+        looks_named = _NAMED.fullmatch(variable) is not None
+        source = f"The environment variable {variable if looks_named else f'that --{what}-env names'}"
+        if variable not in os.environ:
+            raise click.UsageError(f"{source} is not set")
+        secret = os.environ[variable]
+    elif from_stdin:
+        secret, source = _from_stdin(what), "Standard input"
+    else:
+        return ""
+    if not secret.strip():
+        raise click.UsageError(f"{source} is empty")
+    return secret.strip()
+
+
+def _from_stdin(what: str) -> str:
+    if sys.stdin.isatty():
+        typed: str = click.prompt(what, hide_input=True, err=True)
+        return typed
+    return sys.stdin.buffer.read(MOST_SECRET_BYTES).decode(errors="replace")

@@ -1,0 +1,106 @@
+"""The gateway's rules as `poolgate doctor` prints them: the tables that it works by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from app.accounts.failures import CONSEQUENCES, SUSPECT_BASE_SECONDS, SUSPECT_MAX_SECONDS
+from app.accounts.verdicts import RULES as VERDICTS
+from app.accounts.verdicts import Rule
+from app.relay import retry_budget, retry_policy, waiting
+from app.translation.field_support import TABLES
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """One table, and below it the numbers that go with it, by what they are."""
+
+    heads: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    numbers: dict[str, float]
+
+
+def retries() -> Rules:
+    """What is done about a failure, before and after the caller has been given something."""
+    numbers = {
+        "upstream attempts for one request, at most, with its fallbacks": retry_policy.MOST_ATTEMPTS,
+        "of them at one model": retry_policy.MOST_TRIES,
+        "of those in the first seconds": retry_policy.MOST_TRIES_AT_FIRST,
+        "these first seconds": retry_policy.FIRST_SECONDS,
+        "seconds to wait for an account that comes back, at most": retry_policy.MOST_WAIT_SECONDS,
+        "of a new request that names fallbacks, for its own model": waiting.WITH_FALLBACKS_SECONDS,
+        "new requests that wait in one process, at most": waiting.MOST_WAITING,
+        "restarts of a cut stream at the same model": retry_policy.MOST_RESTARTS,
+        "failed retries a minute, per pool and process, at least": retry_budget.RETRY_FLOOR,
+        "or this part of its requests": retry_budget.RETRY_SHARE,
+        "seconds before the same account is asked again, first; doubling": retry_policy.PAUSE_BASE_SECONDS,
+        "seconds before the same account is asked again, at most": retry_policy.PAUSE_MOST_SECONDS,
+    }
+    rows = [(failure.value, *(action.value for action in row)) for failure, row in retry_policy.TABLE.items()]
+    return Rules(("FAILURE", "BEFORE THE FIRST EVENT", "AFTER IT"), rows, numbers)
+
+
+def fields() -> Rules:
+    """What becomes of every request field, by how the account that serves speaks."""
+    rows = [
+        (
+            surface,
+            field,
+            *(fate.value for fate in (row.native, row.openai or row.native, row.translated, row.chatgpt)),
+        )
+        for surface, table in TABLES.items()
+        for field, row in sorted(table.items())
+    ]
+    return Rules(("SURFACE", "FIELD", "SAME WIRE", "OPENAI ITSELF", "TRANSLATED", "CHATGPT"), rows, {})
+
+
+def states() -> Rules:
+    """What a failure says about its account: the verdict table, in the order in which its rows are tried."""
+    numbers = {
+        "seconds of a first suspicion; doubling with each failure in a row": SUSPECT_BASE_SECONDS,
+        "seconds of a suspicion, at most": SUSPECT_MAX_SECONDS,
+    }
+    return Rules(
+        (
+            "KIND",
+            "STATUS",
+            "CODE OR WORDS",
+            "BODY",
+            "REPORTED BY",
+            "FAILURE",
+            "SCOPE",
+            "FOR",
+            "CALLER RECEIVES",
+        ),
+        [_verdict(rule) for rule in VERDICTS],
+        numbers,
+    )
+
+
+def _verdict(rule: Rule) -> tuple[str, ...]:
+    found = CONSEQUENCES[rule.failure]
+    return (
+        " ".join(sorted(rule.kinds)) or "any",
+        rule.status_text,
+        rule.condition_text,
+        ", ".join(sorted(rule.shapes)) or "any",
+        " ".join(sorted(rule.parts)) or "any",
+        rule.failure.value,
+        found.scope.value,
+        _duration(rule),
+        found.reply.value,
+    )
+
+
+def _duration(rule: Rule) -> str:
+    found = CONSEQUENCES[rule.failure]
+    seconds = found.seconds if rule.seconds is None else rule.seconds
+    if seconds is None:
+        return "until a test or a new credential succeeds"
+    if found.is_suspicion:
+        return f"{seconds:g} s, doubling; then one test"
+    return f"as the upstream says, else {seconds:g} s" if seconds else "-"
+
+
+RULES: dict[str, Callable[[], Rules]] = {"retries": retries, "fields": fields, "states": states}

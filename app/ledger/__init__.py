@@ -1,0 +1,1 @@
+"""The ledger: settlements, roll-ups, usage, search and verification."""

@@ -1,0 +1,207 @@
+"""
+What tokens cost, and what a model can take in and give: data (prices.json) and one formula.
+
+Prices are integers, micro-dollars per million tokens; reasoning is billed as output. Every row
+names its source and the day it was true, in US dollars, for the public list price. A pool may
+put its own rows over them; a model in neither has no price, which is not the same as free.
+
+Sources: https://developers.openai.com/api/docs/pricing,
+https://openai.com/api-priority-processing, and for what an image may cost at each detail
+https://developers.openai.com/api/docs/guides/images-vision
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib import resources
+from typing import Any
+
+import orjson
+
+from app.streaming.usage import Usage
+
+MILLION = 1_000_000
+STANDARD, FLEX, PRIORITY = "standard", "flex", "priority"
+TIERS = {"default": STANDARD, "standard": STANDARD, "flex": FLEX, "priority": PRIORITY, "fast": PRIORITY}
+_DATED = re.compile(r"(.+)-\d{4}-\d{2}-\d{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Micro-dollars per million tokens; what a list does not name costs what ordinary text does."""
+
+    input: int
+    output: int
+    cached_input: int
+    cache_write: int
+    audio_input: int
+    audio_output: int
+
+    @classmethod
+    def of(cls, row: Mapping[str, int]) -> Rates:
+        named = dict.fromkeys(("cached_input", "cache_write", "audio_input"), row["input"])
+        return cls(**{**named, "audio_output": row["output"], **row})
+
+    def times(self, input_percent: int, output_percent: int) -> Rates:
+        """A fraction of a micro-dollar per million tokens is rounded up."""
+        return Rates(
+            **{
+                name: -(-getattr(self, name) * (output_percent if "output" in name else input_percent) // 100)
+                for name in self.__slots__
+            }
+        )
+
+    @property
+    def dearest_input(self) -> int:
+        return max(self.input, self.cached_input, self.cache_write, self.audio_input)
+
+    @property
+    def dearest_output(self) -> int:
+        return max(self.output, self.audio_output)
+
+    def cost(self, usage: Usage) -> int:
+        """Return what *usage* costs, in millionths of a micro-dollar: nothing is rounded yet."""
+        cached, written = usage.cached_tokens or 0, usage.cache_write_tokens or 0
+        heard, said = usage.audio_input_tokens or 0, usage.audio_output_tokens or 0
+        plain_input = max(0, usage.input_tokens - cached - written - heard)
+        plain_output = max(0, usage.output_tokens - said)
+        return (
+            plain_input * self.input
+            + cached * self.cached_input
+            + written * self.cache_write
+            + heard * self.audio_input
+            + plain_output * self.output
+            + said * self.audio_output
+        )
+
+
+# What a model without a price is taken to cost where a balanced limit needs a number: as much
+# as the dearest model of general use. Never used for a strict limit, which refuses instead.
+CEILING = Rates.of({"input": 10_000_000, "output": 50_000_000})
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What is known of one model. A None is a bound that nobody has stated."""
+
+    version: str  # of the list it is from, for the books
+    tiers: Mapping[str, Rates]
+    long_above: int | None = None  # input tokens; past it the whole request is dearer
+    long_input_percent: int = 100
+    long_output_percent: int = 100
+    context: int | None = None  # tokens
+    max_output: int | None = None  # tokens
+    image: tuple[int | None, ...] = (None, None, None)  # tokens at most: low, high, any other detail
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], version: str) -> Price:
+        long = row.get("long", {})
+        return cls(
+            version=version,
+            tiers={tier: Rates.of(row[tier]) for tier in (STANDARD, FLEX, PRIORITY) if tier in row},
+            long_above=long.get("above"),
+            long_input_percent=long.get("input_percent", 100),
+            long_output_percent=long.get("output_percent", 100),
+            context=row.get("context"),
+            max_output=row.get("max_output"),
+            image=tuple(row.get("image", (None, None, None))),
+        )
+
+    def cost(self, usage: Usage, tier: str | None) -> int:
+        """Return micro-dollars, rounded up once."""
+        return _micro_dollars(self._rates(TIERS.get(tier or "", STANDARD), usage.input_tokens).cost(usage))
+
+    def sides(self, usage: Usage, tier: str | None) -> tuple[int, int]:
+        """Return micro-dollars for input and for output, which add up to `cost`."""
+        total = self.cost(usage, tier)
+        into = self.cost(replace(usage, output_tokens=0, audio_output_tokens=None), tier)
+        return into, total - into
+
+    def most(self, input_tokens: int, output_tokens: int, tier: str | None) -> int:
+        """
+        Return a bound in micro-dollars for so many tokens, whatever kinds of tokens they turn out to be.
+
+        Where a request names no tier its account's settings may choose the dearest one, so only
+        `default` and `flex` keep it from being billed as `priority`.
+        """
+        rates = self._rates(STANDARD, input_tokens)
+        dearest_input, dearest_output = rates.dearest_input, rates.dearest_output
+        if tier not in ("default", "flex") and PRIORITY in self.tiers:
+            rates = self._rates(PRIORITY, input_tokens)
+            dearest_input = max(dearest_input, rates.dearest_input)
+            dearest_output = max(dearest_output, rates.dearest_output)
+        return _micro_dollars(input_tokens * dearest_input + output_tokens * dearest_output)
+
+    def _rates(self, tier: str, input_tokens: int) -> Rates:
+        """A tier that the model is not sold in is the standard one."""
+        rates = self.tiers.get(tier, self.tiers[STANDARD])
+        if self.long_above is None or input_tokens <= self.long_above:
+            return rates
+        return rates.times(self.long_input_percent, self.long_output_percent)
+
+
+class PriceTable:
+    """The shipped rows, and over them those of one pool."""
+
+    def __init__(self, rows: Mapping[str, Any], version: str) -> None:
+        self._rows = rows
+        self._version = version
+        self._own: Mapping[str, Any] = {}
+        self._own_version = ""
+        self._known: dict[str, Price | None] = {}
+
+    def over(self, rows: Mapping[str, Any], version: str) -> PriceTable:
+        """Return this table under a pool's own *rows*."""
+        table = PriceTable(self._rows, self._version)
+        table._own, table._own_version = rows, version
+        return table
+
+    def find(self, model: str) -> Price | None:
+        """Return the price of *model*; a dated name without a row of its own has its family's."""
+        if model not in self._known:
+            if len(self._known) > 1000:  # names are the caller's to invent
+                self._known.clear()
+            self._known[model] = self._find(model)
+        return self._known[model]
+
+    def _find(self, model: str) -> Price | None:
+        for name in (model, family_of(model)):
+            for rows, version in ((self._own, self._own_version), (self._rows, self._version)):
+                row = rows.get(name) or _by_folded_name(rows, name)
+                if row:
+                    return Price.of(row, version)
+        return None
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """Return every row by model, as data, a pool's own in place of those they cover."""
+        listed = {model: {**row, "version": self._version} for model, row in self._rows.items()}
+        return listed | {model: {**row, "version": self._own_version} for model, row in self._own.items()}
+
+
+def family_of(model: str) -> str:
+    """Return the name of which *model* is a dated snapshot, *model* itself where it has no date."""
+    dated = _DATED.fullmatch(model)
+    return dated[1] if dated else model
+
+
+def _by_folded_name(rows: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    """Return the row of *name* in other letter case: many upstreams make no difference."""
+    folded = name.lower()
+    return next((row for model, row in rows.items() if model.lower() == folded), None)
+
+
+def ceiling_cost(usage: Usage) -> int:
+    """Return what *usage* of a model without a price counts for under a balanced limit."""
+    return _micro_dollars(CEILING.cost(usage))
+
+
+def shipped() -> PriceTable:
+    """Return the table that comes with this release."""
+    data = orjson.loads((resources.files("app.limits") / "prices.json").read_bytes())
+    return PriceTable(data["models"], data["version"])
+
+
+def _micro_dollars(millionths: int) -> int:
+    return -(-millionths // MILLION)

@@ -1,0 +1,61 @@
+"""What is probably not meant about a key that was just made or changed; nothing is refused for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.accounts.account import Account
+from app.formatting import limit_name
+from app.limits.api_keys import ApiKey
+from app.operations.formatting import moment
+
+
+def key_warnings(key: ApiKey, accounts: Sequence[Account], now: float) -> list[str]:
+    """Return sentences about *key*, one of the pool that has *accounts*; *now* in Unix seconds."""
+    return [*_expiry(key, now), *_models(key, accounts), *same_limits(key.limits)]
+
+
+def rotation_warnings(before: ApiKey, now: float) -> list[str]:
+    """Return what a rotation ends early; *before* is the key as it was before it."""
+    if not before.former_until or before.former_until <= now:
+        return []
+    until = moment(before.former_until)
+    return [
+        f"the secret that an earlier rotation left good until {until} is refused from now on: "
+        "at most two are good at a time"
+    ]
+
+
+def _expiry(key: ApiKey, now: float) -> list[str]:
+    if key.expires_at and key.expires_at <= now:
+        return [f"it has expired already, at {moment(key.expires_at)}: every request is refused"]
+    return []
+
+
+def _models(key: ApiKey, accounts: Sequence[Account]) -> list[str]:
+    allowed = [account for account in accounts if not key.accounts or account.id in key.accounts]
+    missing = [model for model in key.models if not any(_may_have(account, model) for account in allowed)]
+    return [f"no account lists {', '.join(missing)}"] if missing and allowed else []
+
+
+def _may_have(account: Account, model: str) -> bool:
+    """Return whether *account* has *model*, or could turn out to: its models may not be known yet."""
+    return model in account.models or (not account.models and (not account.listed or model in account.listed))
+
+
+def same_limits(limits: Sequence[Mapping[str, Any]], added: Mapping[str, Any] | None = None) -> list[str]:
+    """Return which of *limits* count the same requests and amounts; with *added*, only those like it."""
+    groups: dict[tuple[Any, ...], list[str]] = {}
+    for limit in limits:
+        groups.setdefault(_counted(limit), []).append(limit_name(limit))
+    wanted = groups if added is None else [_counted(added)]
+    return [
+        f"these limits count the same, so that the lowest decides: {'; '.join(groups[counted])}"
+        for counted in wanted
+        if len(groups.get(counted, ())) > 1
+    ]
+
+
+def _counted(limit: Mapping[str, Any]) -> tuple[Any, ...]:
+    return limit["what"], limit["per"], limit.get("model") or "*"

@@ -1,0 +1,1 @@
+"""Operators of the gateway: accounts, sessions, tokens, second factor, login throttling."""

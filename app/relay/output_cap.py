@@ -1,0 +1,101 @@
+"""
+Where the gateway itself ends an answer.
+
+Two cases:
+
+- The upstream takes no such limit (the ChatGPT backend; a length that its wire refuses as too short).
+  The answer then ends after as many bytes as tokens of that number usually have. No strict limit rests
+  on that: the reservation is the model's maximum there.
+- The upstream was sent the length and a strict limit rests on it. An answer that keeps it must never
+  be cut, and one of N tokens has more than N bytes, so it ends only where what was seen proves that it
+  has more than N tokens: each delta that carries text has one token at least, unless somebody on the
+  way cut tokens to pieces, so the average is looked at as well; and no token of any known vocabulary
+  is longer than TOKEN_BYTES_MAX.
+
+What is counted are the upstream's events, in whichever form the client is given them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from app.accounts.account import Account
+from app.limits.output_lengths import LEAST_RESPONSES_LENGTH, LENGTH_FIELDS
+from app.limits.token_estimates import MOST_BYTES_PER_DELTA, bytes_for
+from app.relay.context import Call
+from app.streaming.events import Event
+from app.translation.cut_chat import ChatCut
+from app.translation.cut_responses import ResponsesCut
+from app.translation.field_support import Fate, asked, fate
+from app.translation.output_limiter import Gated
+
+TOKEN_BYTES_MAX = 256  # vocabularies have runs of up to 128 blanks as one token
+
+
+class Reader(Protocol):
+    """What has seen the upstream's events."""
+
+    deltas: int
+
+    @property
+    def output_bytes(self) -> int: ...
+
+    def can_end(self) -> bool: ...
+
+
+class Cut:
+    """*gate* passes the client's events; *most_bytes* and *most_tokens* are of the upstream's output."""
+
+    def __init__(self, gate: Gated, most_bytes: int | None, most_tokens: int | None) -> None:
+        self._gate = gate
+        self._most_bytes = most_bytes
+        self._most_tokens = most_tokens
+
+    @property
+    def was_made(self) -> bool:
+        return self._gate.cut is not None
+
+    def shown(self, events: list[Event], reader: Reader) -> list[Event]:
+        """Return *events* up to where the answer has to end, with its end where that is here."""
+        shown = self._gate.feed(events)
+        if self._gate.cut is None and self._is_over(reader):
+            shown += self._gate.end()
+        return shown
+
+    def _is_over(self, reader: Reader) -> bool:
+        if reader.can_end():
+            return False
+        if self._most_bytes is not None and reader.output_bytes > self._most_bytes:
+            return True
+        return self._most_tokens is not None and has_more_than(reader, self._most_tokens)
+
+
+def has_more_than(reader: Any, tokens: int) -> bool:
+    """Whether what *reader* has seen proves that an answer has more than *tokens*."""
+    if reader.deltas <= tokens and reader.output_bytes <= TOKEN_BYTES_MAX * tokens:
+        return False
+    return bool(reader.output_bytes > MOST_BYTES_PER_DELTA * tokens)
+
+
+def cut_for(call: Call, account: Account, wire: str) -> Cut | None:
+    """Return what ends *call*'s answer on *wire* of *account*; None where only the upstream does."""
+
+    def honoured(field: str) -> Any:
+        value = call.body.get(field)
+        if not asked(field, value):
+            return None
+        becomes = fate(call.surface, field, account.kind, {wire})
+        raised = becomes is Fate.TRANSLATED and isinstance(value, int) and value < LEAST_RESPONSES_LENGTH
+        return value if becomes is Fate.HONOURED or (raised and wire == "responses") else None
+
+    tokens = next((n for name in LENGTH_FIELDS[call.surface] if (n := honoured(name)) is not None), None)
+    most = bytes_for(max(tokens, 0)) if isinstance(tokens, int) else None
+    if call.surface == "responses":
+        gate: Gated = ResponsesCut(most)
+        stops: Any = ()
+    else:
+        stops = honoured("stop") or ()
+        gate = ChatCut(most, (stops,) if isinstance(stops, str) else tuple(stops))
+    if most is None and call.most_output is None and not stops:
+        return None
+    return Cut(gate, most, call.most_output)

@@ -1,0 +1,174 @@
+"""
+An attempt whose answer passes through as it comes: embeddings, sound, pictures.
+
+Nothing is translated. JSON is kept until it is whole, so that another account may still answer;
+what comes in pieces is the client's from its first piece on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import orjson
+
+from app.accounts.account import Account
+from app.errors import StreamIncomplete, UpstreamProtocolError
+from app.relay.attempt import Asking, Ticks
+from app.relay.content_types import EVENTS, PAGES, essence_of, is_json
+from app.relay.context import Call
+from app.relay.timeouts import Patience
+from app.streaming.events import DONE, Event
+from app.streaming.lenient_json import loads_and_compare
+from app.streaming.sse import EventDecoder
+from app.streaming.usage import Usage, usage_from_chat, usage_from_responses
+from app.translation.upstream_request import Prepared
+from app.upstream.body import Body
+from app.upstream.client import NO_CONTENT, Answer, Sending, UpstreamClient
+
+MOST_WHOLE_BYTES = 128 * 1024 * 1024  # of JSON: ten pictures in base64 fit
+ENDS = (".done", ".completed")  # how the last event of such a stream is called, where it is not `[DONE]`
+TEXTS = ("text", "delta", "transcript")
+
+
+class PlainReader:
+    """Reads what an answer tells of its cost, from JSON or from the events of a stream."""
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self.ended = False  # whether the answer is whole
+        self.finish: str | None = None
+        self.calls = False
+        self.service_tier: str | None = None
+        self.output_bytes = 0  # UTF-8 bytes of the text in it
+        self.deltas = 0
+
+    @property
+    def reported(self) -> Usage | None:
+        """The usage of the whole answer, None where none was reported."""
+        return self.usage if self.ended else None
+
+    def can_end(self) -> bool:
+        return self.ended
+
+    def observe(self, payload: Any) -> None:
+        if not isinstance(payload, dict):
+            return
+        told = payload.get("usage")
+        self.usage = usage_from_chat(told) or usage_from_responses(told) or self.usage
+        choices = payload.get("choices")
+        for said in (payload, *(choices if isinstance(choices, list) else ())):
+            texts = [said.get(name) for name in TEXTS] if isinstance(said, dict) else ()
+            self.output_bytes += sum(len(text.encode()) for text in texts if isinstance(text, str))
+
+
+class PlainAttempt(Asking):
+    """`committed` once the client has been given something of this answer."""
+
+    def __init__(self, call: Call, account: Account, patience: Patience, upstream: UpstreamClient) -> None:
+        super().__init__(call, account, Prepared(call.surface, {}, []), patience, upstream)
+        self.reader = PlainReader()
+        self.committed = False
+        self._ended = False  # whether a stream of events has told that it ends
+        self._done = False  # whether nothing more can follow
+        self._decoder = EventDecoder()
+
+    def _send(self) -> Sending:
+        return self._upstream.post(
+            self.account,
+            self.call.surface,
+            self.call.raw,
+            headers=self.call.headers,
+            trace_headers=self.trace_headers,
+            content_type=self.call.content_type,
+            headers_timeout_seconds=self._patience.seconds_for_headers(),
+            cancellation=self.call.cancellation,
+        )
+
+    def _answered(self, answer: Answer) -> Ticks:
+        kind = essence_of(answer.headers)
+        if answer.status in NO_CONTENT:
+            return
+        if kind in PAGES:
+            raise UpstreamProtocolError(f"The upstream answered with a page ({kind}) instead of an answer")
+        if is_json(kind):
+            yield from self._whole(answer.body)
+        elif kind == EVENTS:
+            yield from self._stream(answer.body)
+        else:
+            yield from self._pieces(answer.body)
+
+    def _whole(self, body: Body) -> Ticks:
+        held, size = [], 0
+        while data := (yield from self._read(body)):
+            held.append(data)
+            size += len(data)
+            if size > MOST_WHOLE_BYTES:
+                raise UpstreamProtocolError("The upstream's answer is too large")
+        data = b"".join(held)
+        try:
+            payload, is_strict = loads_and_compare(data)
+        except ValueError:
+            raise UpstreamProtocolError("The upstream's answer is not the JSON it is said to be") from None
+        if not is_strict:  # callers' parsers are strict as well
+            data = orjson.dumps(payload)
+        self.reader.observe(payload)
+        self.reader.ended = True
+        yield [self._shaped(data, payload)]
+
+    def _shaped(self, data: bytes, payload: Any) -> Any:
+        return data
+
+    def _stream(self, body: Body) -> Ticks:
+        for pieces in self._pieces(body):
+            for piece in pieces or ():
+                self._observe(self._decoder.feed(piece))
+            yield pieces
+            if self._done:
+                return  # what follows the end is part of nothing; a caller may leave now
+        self._observe(self._decoder.flush())
+        if not self._ended:
+            raise StreamIncomplete("The upstream's stream ended before its answer was complete")
+
+    def _observe(self, events: list[Event]) -> None:
+        for event in events:
+            self.reader.observe(event.payload)
+            self._done |= event is DONE
+            self._ended |= event is DONE or event.type.endswith(ENDS)
+            self.reader.ended = self._ended
+        if self._ended:
+            self._patience.completed()
+
+    def _pieces(self, body: Body) -> Ticks:
+        while data := (yield from self._read(body)):
+            self.committed = True
+            yield [data]
+
+    def _read(self, body: Body) -> Generator[None, None, bytes]:
+        while True:
+            try:
+                data = body.read(self._patience.seconds())
+            except StreamIncomplete:
+                if self._ended:
+                    return b""  # the answer is whole; what broke off was the formal end of its stream
+                self.call.cancellation.check()  # the break was ours: the caller left
+                raise
+            if self._ended and self.call.cancellation.error is not None:
+                return b""  # the caller left with a whole answer
+            self.call.cancellation.check()
+            if data is not None:
+                self._patience.progressed()
+                self._patience.told_client()
+                return data
+            if self._patience.enough():
+                return b""
+            yield from self._sign_of_life()
+
+
+class CompactAttempt(PlainAttempt):
+    """Compaction as the OpenAI API has it: one object, told here as the event that completes a response."""
+
+    def _shaped(self, data: bytes, payload: Any) -> Any:
+        if not isinstance(payload, dict):
+            raise UpstreamProtocolError("The upstream's answer is not a JSON object")
+        return Event({"type": "response.completed", "response": payload})

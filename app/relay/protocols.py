@@ -1,0 +1,56 @@
+"""The two wires side by side: how each is read, and who translates between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from app.accounts.settings import settings_from
+from app.relay.context import Call
+from app.streaming import chat_protocol, responses_protocol
+from app.streaming.events import Event
+from app.translation.chat_to_chat import ChatPassThrough
+from app.translation.chat_to_responses_events import ChatToResponses
+from app.translation.responses_to_chat_events import ResponsesToChat
+from app.translation.responses_to_responses import ResponsesPassThrough
+
+
+class Translator(Protocol):
+    def feed(self, events: list[Event]) -> list[Event]: ...
+
+    def end(self) -> list[Event]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    reader: Callable[[dict[str, Any]], Any]  # given the body that was sent
+    is_opening: Callable[[dict[str, Any]], bool]
+
+
+WIRES = {
+    "chat": Wire(lambda body: chat_protocol.ChatReader(body.get("n", 1)), chat_protocol.is_opening),
+    "responses": Wire(lambda body: responses_protocol.ResponsesReader(), responses_protocol.is_opening),
+}
+
+
+def translator_for(call: Call, wire: str) -> Translator:
+    """Return what turns events of *wire* into those of the client's surface."""
+    suffix = call.request_id.removeprefix("req_")
+    created_at = int(call.key.now)
+    match call.surface, wire:
+        case "chat", "chat":
+            return ChatPassThrough(include_usage=call.include_usage)
+        case "chat", _:
+            return ResponsesToChat(
+                f"chatcmpl-{suffix}",
+                created_at,
+                call.model,
+                call.include_usage,
+                legacy_functions=bool(call.body.get("functions")),
+                tells_reasoning=call.tells_reasoning,
+            )
+        case _, "responses":
+            hide_windows = not settings_from(call.key.settings).tells_windows
+            return ResponsesPassThrough(call.keep_codex_events, hide_windows=hide_windows)
+    return ChatToResponses(f"resp_{suffix}", created_at, call.body)

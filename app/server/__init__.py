@@ -1,0 +1,1 @@
+"""The HTTP server: gunicorn's settings and worker, WSGI dispatch, sockets, capacity."""

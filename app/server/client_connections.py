@@ -1,0 +1,157 @@
+"""
+The connections of clients, as gunicorn sees them: how long each may wait, and how it ends.
+
+A connection waits for a request's head, or is busy with a request. A head may take ten seconds from
+the first byte, or from the beginning of the connection; one that was used before may be idle for
+longer. Where places or descriptors run short, those that wait are closed first.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+
+import gevent
+
+from app.sockets import ClientSocket
+from app.yielding import end_turn
+
+HEAD_SECONDS = 10.0  # for a request's head, which is a packet or two
+SILENT_SECONDS = 1.0  # who has connected and sent nothing by then is the first to be closed
+LINGER_SECONDS = 2.0  # for a client to take its answer while it still sends a body that nobody reads
+LINGER_BYTES = 64 * 1024 * 1024  # of that body; common clients send 60 MB before they look for an answer
+LINGER_READ_BYTES = 256 * 1024
+DRAIN_BYTES = 64 * 1024  # a rest of a body that is read, so that its connection can be used again
+
+
+class ClientConnection(ClientSocket):
+    """`request` is gunicorn's, of the request at hand; `lingers` tells how the connection is to be closed."""
+
+    def __init__(self, sock: Any, connections: Connections, idle_seconds: float) -> None:
+        super().__init__(sock)
+        self.lingers = False
+        self._connections = connections
+        self._idle_seconds = idle_seconds
+        self._used = False
+        self._wait: HeadWait | None = None
+
+    def waiting(self) -> HeadWait:
+        """Return the context in which the next head is read; it ends silently when that takes too long."""
+        return HeadWait(self, self._connections)
+
+    def begin_wait(self, wait: HeadWait) -> float:
+        """Return how many seconds *wait* may take until bytes arrive."""
+        self._wait = wait
+        self._connections.add(self, used=self._used)
+        if not self._used:
+            return HEAD_SECONDS
+        self.recv = self._recv_first
+        return self._idle_seconds
+
+    def end_wait(self) -> None:
+        self._wait = None
+        self._used = True
+        self.recv = self._sock.recv
+        self._connections.remove(self)
+
+    def _recv_first(self, size: int) -> bytes:
+        data: bytes = self._sock.recv(size)
+        self.recv = self._sock.recv
+        if self._wait is not None and b"\r\n\r\n" not in data:
+            self._wait.restart(HEAD_SECONDS)
+        return data
+
+    def send_now(self, data: bytes) -> None:
+        """Send *data* past what is held back."""
+        self._sock.sendall(data)
+
+    def hang_up(self) -> None:
+        """Wake the greenlet that waits for a head on this connection: it sees the end, and closes."""
+        plain = getattr(self._sock, "_sock", self._sock)  # gevent's own would make the wait fail instead
+        with suppress(OSError):
+            plain.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        if self.lingers:
+            self.lingers = False
+            linger(self._sock)
+        self._sock.close()
+
+
+class HeadWait:
+    """A time limit for a request's head. With the end of the block the connection is busy."""
+
+    def __init__(self, connection: ClientConnection, connections: Connections) -> None:
+        self._connection = connection
+        self._timeout: Any = None
+
+    def restart(self, seconds: float) -> None:
+        if self._timeout is not None:
+            self._timeout.close()
+        self._timeout = gevent.Timeout.start_new(seconds)
+
+    def __enter__(self) -> None:
+        self.restart(self._connection.begin_wait(self))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self._timeout.close()
+        self._connection.end_wait()
+        return error is self._timeout and error is not None
+
+
+class Connections:
+    """Those of this process that wait for a head, in the order in which they began to."""
+
+    def __init__(self) -> None:
+        self._silent: dict[ClientConnection, float] = {}  # since when, on the monotonic clock
+        self._idle: dict[ClientConnection, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._silent) + len(self._idle)
+
+    def add(self, connection: ClientConnection, *, used: bool) -> None:
+        (self._idle if used else self._silent)[connection] = time.monotonic()
+
+    def remove(self, connection: ClientConnection) -> None:
+        self._silent.pop(connection, None)
+        self._idle.pop(connection, None)
+
+    def close_one(self) -> bool:
+        """
+        Close the connection that is missed least, and return whether there was one.
+
+        That is one on which nothing has come for a second; else the one that has been idle longest,
+        whose client opens another; else the oldest that is still new.
+        """
+        connection = self._least_missed()
+        if connection is None:
+            return False
+        self.remove(connection)
+        connection.hang_up()
+        return True
+
+    def _least_missed(self) -> ClientConnection | None:
+        silent, since = next(iter(self._silent.items()), (None, 0.0))
+        if silent is not None and time.monotonic() - since >= SILENT_SECONDS:
+            return silent
+        return next(iter(self._idle), silent)
+
+
+def linger(sock: Any, seconds: float = LINGER_SECONDS) -> None:
+    """
+    End sending on *sock*, and read what still arrives, within bounds.
+
+    Bytes left unread would make the close a reset, which can overtake the answer.
+    Source: https://www.rfc-editor.org/rfc/rfc9112#section-9.6
+    """
+    left = LINGER_BYTES
+    with suppress(OSError), gevent.Timeout(seconds, False):
+        sock.shutdown(socket.SHUT_WR)
+        while left > 0 and (data := sock.recv(LINGER_READ_BYTES)):
+            left -= len(data)
+            end_turn()  # what has arrived is read without waiting: not even the time limit would end it

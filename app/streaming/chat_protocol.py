@@ -1,0 +1,149 @@
+"""
+What the chunks of a chat stream mean.
+
+Source: https://platform.openai.com/docs/api-reference/chat-streaming
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.errors import UpstreamRejected
+from app.streaming.counting import delta_bytes, text_bytes
+from app.streaming.events import DONE, Event
+from app.streaming.progress import Stage
+from app.streaming.upstream_errors import rejection_from_event
+from app.streaming.usage import Usage, usage_from_chat
+from schemas import bounds
+
+
+class ChatReader:
+    """
+    Watches one chat stream go by.
+
+    The answer is complete at `[DONE]`, or at the usage chunk once every choice seen has its
+    finish_reason: some upstreams never send the sentinel. `finish` is the first choice's.
+    `output_bytes` counts UTF-8 bytes of everything that the model wrote, `deltas` the pieces it came
+    in. `usage` is the newest that was reported, which some servers do with every chunk.
+    """
+
+    def __init__(self, choices: int = 1) -> None:
+        """*choices* is how many were asked for; an upstream that gives fewer has to say `[DONE]`."""
+        self._choices = choices
+        self.usage: Usage | None = None
+        self.model: str | None = None
+        self.response_id: str | None = None
+        self.service_tier: str | None = None  # what it is billed as, which may not be what was asked
+        self.error: UpstreamRejected | None = None
+        self.finish: str | None = None
+        self.output_bytes = 0
+        self.deltas = 0
+        self.calls = False  # whether a tool was called
+        self._reasons: dict[int, str | None] = {}  # of the choices seen
+        self._ended = False
+        self._usage_is_whole = False
+
+    def observe(self, event: Event) -> Stage:
+        """Take in one event; nothing after a terminal one counts."""
+        payload = event.payload
+        choices = payload.get("choices")
+        if self._ended or event is DONE or payload.get("error") or (choices is None and _is_error(payload)):
+            return self._end(payload)
+        if self.response_id is None:
+            self.response_id = bounds.text(payload.get("id"))
+            self.model = bounds.text(payload.get("model"))
+            self.service_tier = bounds.text(payload.get("service_tier"))
+        if usage := payload.get("usage"):
+            self.usage = usage_from_chat(usage) or self.usage
+            self.service_tier = bounds.text(payload.get("service_tier")) or self.service_tier
+        if not isinstance(choices, list) or not choices:
+            if usage and self.can_end():
+                self._usage_is_whole = True
+                return self._end(payload)
+            return Stage.QUIET
+        produced = False
+        for choice in choices:
+            if isinstance(choice, dict):
+                produced |= self._observe_choice(choice)
+        if usage and self.can_end():
+            self._usage_is_whole = True
+        return Stage.PROGRESS if produced else Stage.QUIET
+
+    @property
+    def reported(self) -> Usage | None:
+        """The usage of the whole answer, None where none was reported at or after its end."""
+        return self.usage if self._usage_is_whole else None
+
+    def can_end(self) -> bool:
+        """Whether the stream may end here without being cut: no choice lacks its finish_reason."""
+        if self._ended:
+            return True
+        reasons = self._reasons.values()
+        return len(reasons) >= self._choices and None not in reasons
+
+    def _end(self, payload: dict[str, Any]) -> Stage:
+        if not self._ended:
+            if _is_error(payload):
+                self.error = rejection_from_event(payload)
+                told = usage_from_chat(payload.get("usage"))
+                self.usage, self._usage_is_whole = told or self.usage, told is not None
+            else:
+                self._usage_is_whole = self.usage is not None
+        self._ended = True
+        return Stage.TERMINAL
+
+    def _observe_choice(self, choice: dict[str, Any]) -> bool:
+        """Return whether the choice produced anything."""
+        index, reason, delta = choice.get("index"), choice.get("finish_reason"), choice.get("delta")
+        if not isinstance(delta, dict):
+            delta = choice.get("message")  # some servers send a whole message in one chunk
+        if type(index) is not int:
+            index = 0
+        if isinstance(reason, str):
+            self._reasons[index] = reason
+            if index == 0 or self.finish is None:
+                self.finish = reason
+        elif index not in self._reasons:
+            self._reasons[index] = None
+        produced = False
+        if isinstance(delta, dict):
+            odd = False
+            for key, value in delta.items():
+                if value and key != "role":
+                    produced = True
+                    if key == "content" and type(value) is str:
+                        self.output_bytes += text_bytes(value)
+                    else:
+                        odd = True
+            if odd:
+                self._count_other(delta)
+        self.deltas += produced
+        return produced
+
+    def _count_other(self, delta: dict[str, Any]) -> None:
+        content = delta.get("content")
+        counted = text_bytes(content) if type(content) is str else 0
+        self.output_bytes += delta_bytes(delta) - counted
+        self.calls |= bool(delta.get("tool_calls") or delta.get("function_call"))
+
+
+def is_opening(payload: dict[str, Any]) -> bool:
+    """Whether a user would see nothing of this chunk, so that another account may still answer."""
+    choices = payload.get("choices")
+    if _is_error(payload) or not isinstance(choices, list):
+        return False
+    if not choices:
+        return not payload.get("usage")
+    return not any(_shows(choice) for choice in choices if isinstance(choice, dict))
+
+
+def _shows(choice: dict[str, Any]) -> bool:
+    delta = choice.get("delta")
+    produced = isinstance(delta, dict) and any(value and key != "role" for key, value in delta.items())
+    return produced or bool(choice.get("finish_reason"))
+
+
+def _is_error(payload: dict[str, Any]) -> bool:
+    if payload.get("error"):
+        return True
+    return "choices" not in payload and "error" in (payload.get("type"), payload.get("object"))

@@ -1,0 +1,165 @@
+"""
+What the events of a Responses stream mean.
+
+Source: https://platform.openai.com/docs/api-reference/responses-streaming
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.errors import UpstreamRejected
+from app.streaming.counting import text_bytes, written_bytes
+from app.streaming.events import Event
+from app.streaming.progress import Stage
+from app.streaming.upstream_errors import rejection_from_event
+from app.streaming.usage import Usage, usage_from_responses
+from schemas import bounds
+
+OPENING = frozenset(("response.created", "response.in_progress", "response.queued"))
+FINISHES = {
+    "response.completed": "completed",
+    "response.incomplete": "incomplete",
+    "response.failed": "failed",
+    "error": "failed",
+}
+ALIASES = {  # names of earlier previews that some backends still use
+    "response.text.delta": "response.output_text.delta",
+    "response.text.done": "response.output_text.done",
+    "response.audio.delta": "response.output_audio.delta",
+    "response.audio.done": "response.output_audio.done",
+    "response.audio_transcript.delta": "response.output_audio_transcript.delta",
+    "response.audio_transcript.done": "response.output_audio_transcript.done",
+}
+_ANNOUNCED = {  # the event that opens a message, a part or a thought -> where it is
+    "response.output_item.added": "item",
+    "response.content_part.added": "part",
+    "response.reasoning_summary_part.added": "part",
+}
+_FILLED = frozenset(("message", "reasoning", "output_text", "refusal", "reasoning_text", "summary_text"))
+
+
+def event_type(payload: dict[str, Any]) -> str:
+    """Return the type of an event by its present name, `""` if it has none."""
+    kind = payload.get("type")
+    return ALIASES.get(kind, kind) if isinstance(kind, str) else ""
+
+
+def is_opening(payload: dict[str, Any]) -> bool:
+    """Whether a user would see nothing of this event, so that another account may still answer."""
+    kind = event_type(payload)
+    if kind in _ANNOUNCED:
+        return _is_empty(payload.get(_ANNOUNCED[kind]))
+    return _is_quiet(kind)
+
+
+def _is_empty(announced: Any) -> bool:
+    """Whether *announced* is to be filled by what follows; a tool call is seen by its name alone."""
+    if not isinstance(announced, dict):
+        return False
+    told = any(announced.get(key) for key in ("content", "summary", "text", "refusal"))
+    kind = announced.get("type")
+    return isinstance(kind, str) and kind in _FILLED and not told
+
+
+def _is_quiet(kind: str) -> bool:
+    return kind in OPENING or not (kind.startswith("response.") or kind == "error")
+
+
+class ResponsesReader:
+    """
+    Watches one Responses stream go by. `finish` is "completed", "incomplete" or "failed".
+
+    `output_bytes` counts UTF-8 bytes of everything that the model wrote: those of the deltas, and
+    those of snapshots (`*.done`) of items for which no deltas came; `deltas` counts the first.
+    """
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self.model: str | None = None
+        self.response_id: str | None = None
+        self.service_tier: str | None = None  # what it is billed as, which may not be what was asked
+        self.error: UpstreamRejected | None = None
+        self.finish: str | None = None
+        self.deltas = 0
+        self.calls = False  # whether a tool was called
+        self._delta_bytes = 0
+        self._place: Any = self  # the output index of the newest delta
+        self._streamed: set[Any] = set()  # output indexes that had deltas
+        self._parts: dict[Any, int] = {}  # of others: bytes of the texts that ended, by output index
+        self._items: dict[Any, int] = {}  # and of the finished items
+        self._output_bytes = 0  # in the terminal event
+
+    @property
+    def output_bytes(self) -> int:
+        snapshots = sum(
+            max(self._parts.get(place, 0), self._items.get(place, 0))
+            for place in self._parts.keys() | self._items.keys()
+            if place not in self._streamed
+        )
+        return max(self._delta_bytes + snapshots, self._output_bytes)
+
+    @property
+    def reported(self) -> Usage | None:
+        """The usage of the whole answer: it comes with the terminal event or not at all."""
+        return self.usage
+
+    def observe(self, event: Event) -> Stage:
+        """Take in one event; nothing after a terminal one counts."""
+        if self.finish is not None:
+            return Stage.TERMINAL
+        payload = event.payload
+        kind = event_type(payload)
+        delta = payload.get("arguments" if kind == "response.function_call.delta" else "delta")
+        if isinstance(delta, str):
+            if kind != "response.output_audio.delta":  # Base64 says nothing of tokens
+                self._delta_bytes += text_bytes(delta)
+                self.deltas += bool(delta)
+                place = payload.get("output_index")
+                if place != self._place:
+                    self._place = place
+                    self._streamed.add(_index(place))
+            return Stage.PROGRESS if delta else Stage.QUIET
+        if kind in FINISHES:
+            return self._end(kind, payload)
+        if kind in OPENING:
+            self._identify(payload.get("response"))
+        elif kind.endswith(".done"):
+            self._snapshot(kind, payload)
+        return Stage.QUIET if _is_quiet(kind) else Stage.PROGRESS
+
+    def _snapshot(self, kind: str, payload: dict[str, Any]) -> None:
+        place = _index(payload.get("output_index"))
+        if kind == "response.output_item.done":
+            item = payload.get("item")
+            self._items[place] = self._items.get(place, 0) + written_bytes(item)
+            self.calls |= isinstance(item, dict) and str(item.get("type")).endswith("_call")
+        elif not isinstance(payload.get("part"), dict):  # a part repeats the text before it
+            self._parts[place] = self._parts.get(place, 0) + written_bytes(payload)
+
+    def can_end(self) -> bool:
+        """Whether the stream may end here without being cut: its terminal event came."""
+        return self.finish is not None
+
+    def _end(self, kind: str, payload: dict[str, Any]) -> Stage:
+        self.finish = FINISHES[kind]
+        response = payload.get("response")
+        self._identify(response)
+        if isinstance(response, dict):
+            self.usage = usage_from_responses(response.get("usage"))
+            output = response.get("output")
+            if isinstance(output, list):
+                self._output_bytes = written_bytes(output)
+        if self.finish == "failed":
+            self.error = rejection_from_event(payload)
+        return Stage.TERMINAL
+
+    def _identify(self, response: Any) -> None:
+        if isinstance(response, dict):
+            self.response_id = bounds.text(response.get("id")) or self.response_id
+            self.model = bounds.text(response.get("model")) or self.model
+            self.service_tier = bounds.text(response.get("service_tier")) or self.service_tier
+
+
+def _index(place: Any) -> int | None:
+    return place if isinstance(place, int) else None

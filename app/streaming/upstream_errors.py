@@ -1,0 +1,194 @@
+"""
+The failures an upstream tells of, in whatever shape, as `UpstreamRejected`.
+
+Sources: https://platform.openai.com/docs/guides/error-codes and
+https://platform.openai.com/docs/api-reference/responses-streaming/error; the other shapes are
+those of the ChatGPT backend and of servers that are nearly compatible.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from app.errors import BodyShape, UpstreamRejected
+from app.streaming.lenient_json import loads
+from app.streaming.retry_after import wait_of
+from schemas import bounds
+
+MAX_MESSAGE_CHARS = 1000
+MAX_WORD_CHARS = 200  # of a type, a code or a parameter
+
+# The status of a failure told inside a stream, by its code, else by its type. The rest is 502.
+STATUS_BY_CODE = {
+    "no_accounts": 503,
+    "no_plan_support_for_model": 503,
+    "additional_quota_data_unavailable": 503,
+    "quota_exhausted": 503,
+    "no_additional_quota_eligible_accounts": 503,
+    "rate_limit_exceeded": 429,
+    "usage_limit_reached": 429,
+    "usage_not_included": 429,
+    "insufficient_quota": 429,
+    "rate_limit_error": 429,
+    "invalid_api_key": 401,
+    "invalid_authentication": 401,
+    "token_invalidated": 401,
+    "authentication_error": 401,
+    "invalid_request_error": 400,
+    "context_length_exceeded": 400,  # the ChatGPT backend leaves out its type
+    "invalid_prompt": 400,
+    # the request is at fault, so that callers do not send it again
+    "content_filter": 400,
+    "content_policy_violation": 400,
+    "cyber_policy": 400,
+    "data_inspection_failed": 400,
+    "string_above_max_length": 400,
+    "unsupported_parameter": 400,
+    "unsupported_value": 400,
+    "unknown_parameter": 400,
+    "previous_response_not_found": 502,  # whatever its type: it is not the caller's doing
+}
+
+# What a failure without type and code is taken for, by status; the rest is the upstream's own.
+_NAMES_BY_STATUS = {
+    401: ("authentication_error", "invalid_api_key"),
+    429: ("rate_limit_error", "rate_limit_exceeded"),
+}
+_CALLERS_FAULT = ("invalid_request_error", "invalid_request_error")
+_UPSTREAMS_FAULT = ("server_error", "upstream_error")
+
+_SECRET = re.compile(r"\b(?:sk-[\w*.-]{4,}|eyJ[\w.-]{8,}|bearer\s+\S+)", re.IGNORECASE)
+
+
+def rejection_from_event(payload: Mapping[str, Any]) -> UpstreamRejected:
+    """Return the failure of a chat `{"error": …}`, a flat or nested `error` or a `response.failed`."""
+    response = payload.get("response")
+    error = _error_object(response if isinstance(response, dict) and response.get("error") else dict(payload))
+    code = error.get("code")
+    status = STATUS_BY_CODE.get(_key(code)) or STATUS_BY_CODE.get(_key(error.get("type")))
+    if status is None:
+        status = code if type(code) is int and 400 <= code < 600 else 502  # some put the status there
+    return _rejection(error, {}, status=status, upstream_status=None)
+
+
+def rejection_from_body(status: int, body: bytes, headers: Mapping[str, str]) -> UpstreamRejected:
+    """Return the failure of an HTTP answer; a *status* that is no error's becomes 502."""
+    error, shape = _error_in(body.strip())
+    lowered = {name.lower(): value for name, value in headers.items()}
+    return _rejection(
+        error,
+        lowered,
+        status=status if 400 <= status < 600 else 502,
+        upstream_status=status,
+        shape=shape,
+        limit_family=_limit_family(lowered),
+    )
+
+
+def _error_in(body: bytes) -> tuple[dict[str, Any], BodyShape]:
+    """Return the error object of a body, and what that body is made of."""
+    text = body.decode("utf-8", "replace")
+    if not body:
+        return {}, BodyShape.EMPTY
+    if body.startswith(b"<"):
+        return {"message": text}, BodyShape.HTML
+    try:
+        error = _error_object(loads(body.removeprefix(b"data:").strip()))  # DashScope: one SSE line
+    except ValueError:
+        return {"message": text}, BodyShape.TEXT
+    known = any(isinstance(error.get(name), str) and error[name] for name in ("message", "type", "code"))
+    return error, BodyShape.ENVELOPE if known else BodyShape.JSON
+
+
+def _limit_family(headers: Mapping[str, str]) -> str:
+    """
+    Return the name of the limit that was reached, where it is not the account's main one.
+
+    The ChatGPT backend limits some models by families of their own, in `x-<limit>-primary-…`.
+    """
+    name = headers.get("x-codex-active-limit", "").strip().lower().replace("_", "-")
+    reported = any(f"x-{name}-{window}-used-percent" in headers for window in ("primary", "secondary"))
+    return name[:80] if name and name != "codex" and reported else ""
+
+
+def _error_object(body: Any) -> dict[str, Any]:
+    """Return the object that holds message, type and code, wherever *body* keeps it."""
+    if isinstance(body, list) and body:
+        body = body[0]  # Gemini's compatible endpoint wraps its envelope in a list
+    if isinstance(body, str):
+        return {"message": body}
+    if not isinstance(body, dict):
+        return {}
+    for key in ("error", "detail"):
+        inner = body.get(key)
+        if isinstance(inner, dict):
+            return inner
+        if isinstance(inner, str) and inner:
+            return {**body, "message": body.get("message") or inner}
+        if isinstance(inner, list):  # FastAPI's account of an invalid body
+            return {"message": "; ".join(str(one.get("msg")) for one in inner if isinstance(one, dict))}
+    return body
+
+
+def _rejection(
+    error: dict[str, Any],
+    headers: Mapping[str, str],
+    *,
+    status: int,
+    upstream_status: int | None,
+    shape: BodyShape = BodyShape.ENVELOPE,
+    limit_family: str = "",
+) -> UpstreamRejected:
+    default_type, default_code = _NAMES_BY_STATUS.get(status) or (
+        _CALLERS_FAULT if status < 500 else _UPSTREAMS_FAULT
+    )
+    kind, code = _word(error.get("type")), _word(error.get("code"))
+    if kind in ("error", "response.failed"):  # the type of an event, not of its error
+        kind = None
+    if kind is None and code is None:
+        code = default_code
+    told = (
+        "The upstream failed"
+        if upstream_status is None
+        else f"The upstream answered with status {upstream_status}"
+    )
+    seconds, resets_at = wait_of(error, headers)
+    return UpstreamRejected(
+        _message(error.get("message")) or told,
+        status=status,
+        type=kind or default_type,
+        code=code,
+        upstream_status=upstream_status,
+        shape=shape,
+        limit_family=limit_family,
+        param=_word(error.get("param")),
+        retry_after_seconds=seconds,
+        resets_at=resets_at,
+        extra=_extra(error),
+    )
+
+
+def _message(value: Any) -> str | None:
+    """Return words fit for a client: no page, no key, no more than `MAX_MESSAGE_CHARS`."""
+    if not isinstance(value, str) or value.lstrip().startswith("<"):
+        return None
+    return _SECRET.sub("[hidden]", value.strip()[:MAX_MESSAGE_CHARS]) or None
+
+
+def _extra(error: Mapping[str, Any]) -> dict[str, Any]:
+    extra: dict[str, Any] = {}
+    if plan := _word(error.get("plan_type")):
+        extra["plan_type"] = plan
+    if (seconds := bounds.wait_seconds(error.get("resets_in_seconds"))) is not None:
+        extra["resets_in_seconds"] = int(seconds)
+    return extra
+
+
+def _word(value: Any) -> str | None:
+    return bounds.text(value, MAX_WORD_CHARS)
+
+
+def _key(value: Any) -> str:
+    return value.lower() if isinstance(value, str) else ""

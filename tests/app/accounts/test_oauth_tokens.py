@@ -1,0 +1,128 @@
+"""What a sign-in's tokens say of themselves, stored and as Codex's file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jwt
+import orjson
+import pytest
+
+from app.accounts.oauth_tokens import (
+    AUTH_CLAIM,
+    Tokens,
+    tokens_from,
+    tokens_from_answer,
+    tokens_from_auth_json,
+)
+from app.errors import InvalidRequest, UpstreamProtocolError
+
+AUTH = {"chatgpt_account_id": "acc-1", "chatgpt_plan_type": "pro"}
+
+
+def token(**claims: Any) -> str:
+    return jwt.encode(claims, "a key of thirty-two bytes or more.")
+
+
+ACCESS = token(exp=2_000_000_000, **{AUTH_CLAIM: AUTH})
+IDENTITY = token(email="ann@example.com", **{AUTH_CLAIM: AUTH})
+ANSWER = {"access_token": ACCESS, "refresh_token": "r1", "id_token": IDENTITY}
+FORMER = Tokens("a0", "r0", IDENTITY, 1, 1, "acc-0", "plus", "ann@example.com")
+
+
+class TestAnswer:
+    def test_claims_are_read(self):
+        assert tokens_from_answer(ANSWER, now=1000.5) == Tokens(
+            ACCESS, "r1", IDENTITY, 2_000_000_000, 1000, "acc-1", "pro", "ann@example.com"
+        )
+
+    def test_a_lifetime_stands_in_for_a_claim(self):
+        answer = {**ANSWER, "access_token": "opaque", "expires_in": 3600}
+
+        assert tokens_from_answer(answer, now=1000).expires_at == 4600
+
+    def test_an_untold_expiry_is_unknown(self):
+        assert tokens_from_answer({**ANSWER, "access_token": "opaque"}, now=1000).expires_at == 0
+
+    def test_what_is_left_out_stays(self):
+        """RFC 6749, section 6: a server may answer without a new refresh token."""
+        found = tokens_from_answer({"access_token": ACCESS}, 1000, FORMER)
+
+        assert (found.refresh_token, found.id_token) == ("r0", IDENTITY)
+
+    def test_the_account_stays_whose_it_was(self):
+        assert tokens_from_answer(ANSWER, 1000, FORMER).account_id == "acc-0"
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            {},
+            {"access_token": ACCESS},
+            {**ANSWER, "access_token": None},
+            {**ANSWER, "access_token": "two\nlines"},
+            {**ANSWER, "refresh_token": 7},
+        ],
+    )
+    def test_an_answer_without_tokens_is_none(self, answer):
+        with pytest.raises(UpstreamProtocolError):
+            tokens_from_answer(answer, now=1000)
+
+    @pytest.mark.parametrize("auth", [None, "x", {"chatgpt_account_id": 7}])
+    def test_odd_claims_say_nothing(self, auth):
+        odd = token(exp="soon", **{AUTH_CLAIM: auth})
+
+        found = tokens_from_answer({"access_token": odd, "refresh_token": "r", "id_token": odd}, now=1000)
+
+        assert (found.account_id, found.plan, found.expires_at) == ("", "", 0)
+
+
+class TestForms:
+    def test_stored_and_back(self):
+        tokens = tokens_from_answer(ANSWER, now=1000)
+
+        assert tokens_from(tokens.dumps()) == tokens
+
+    def test_as_a_file_and_back(self):
+        tokens = tokens_from_answer(ANSWER, now=1000)
+
+        assert tokens_from_auth_json(tokens.auth_json()) == tokens
+
+    def test_the_file_is_codexs(self):
+        assert orjson.loads(tokens_from_answer(ANSWER, now=1000).auth_json()) == {
+            "auth_mode": "chatgpt",
+            "OPENAI_API_KEY": None,
+            "tokens": {
+                "id_token": IDENTITY,
+                "access_token": ACCESS,
+                "refresh_token": "r1",
+                "account_id": "acc-1",
+            },
+            "last_refresh": "1970-01-01T00:16:40Z",
+        }
+
+    def test_an_account_id_in_the_file_counts_before_claims(self):
+        file = {"tokens": {**ANSWER, "account_id": "acc-9"}, "last_refresh": "2026-01-02T03:04:05.123456789Z"}
+
+        found = tokens_from_auth_json(orjson.dumps(file))
+
+        assert (found.account_id, found.refreshed_at) == ("acc-9", 1767323045)
+
+    @pytest.mark.parametrize(
+        "file",
+        [
+            b"not json",
+            b"[]",
+            b'{"OPENAI_API_KEY": "sk-secret", "tokens": null}',
+            b'{"tokens": {"access_token": "secret"}}',
+            b'{"tokens": {"access_token": "sec\\nret", "refresh_token": "secret"}}',
+        ],
+    )
+    def test_a_file_without_a_sign_in(self, file):
+        """It is refused in words that repeat nothing of it."""
+        with pytest.raises(InvalidRequest) as refused:
+            tokens_from_auth_json(file)
+
+        assert "secret" not in str(refused.value)
+
+    def test_are_not_shown(self):
+        assert "r1" not in repr(tokens_from_answer({**ANSWER, "access_token": "opaque"}, now=1000))

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+
+from app.admin.pages import formatting
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (None, "–"),
+        (0, "0"),
+        (7, "7"),
+        (0.25, "0.25"),
+        (999, "999"),
+        (999_600, "1M"),
+        (1234, "1.23k"),
+        (2.5e6, "2.5M"),
+        (3e12, "3T"),
+    ],
+)
+def test_short(number: float | None, said: str) -> None:
+    assert formatting.short(number) == said
+
+
+@pytest.mark.parametrize(
+    ("micro_dollars", "said"),
+    [
+        (None, "–"),
+        (0, "$0"),
+        (5, "<$0.001"),
+        (1000, "$0.0010"),
+        (523_000, "$0.5230"),
+        (1_000_000, "$1.00"),
+        (1_234_567_890, "$1,234.57"),
+    ],
+)
+def test_dollars(micro_dollars: int | None, said: str) -> None:
+    assert formatting.dollars(micro_dollars) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0 s"), (59, "59 s"), (3600, "1 h"), (18_000, "5 h"), (90_061, "1 d 1 h"), (604_800, "7 d")],
+)
+def test_span(seconds: float, said: str) -> None:
+    assert formatting.span(seconds).replace("\u202f", " ") == said
+
+
+def test_a_moment_is_for_the_viewer_to_place() -> None:
+    """Without a script it is read in UTC, and says so."""
+    assert (
+        formatting.moment(1_795_264_850)
+        == '<time datetime="2026-11-21T12:40:50Z">2026-11-21 12:40 UTC</time>'
+    )
+
+
+def test_moments_that_are_none() -> None:
+    assert formatting.moment(None) == "–"
+    assert formatting.moment(1e18) == "far ahead"
+
+
+def test_every_state_is_a_word_and_a_shape() -> None:
+    assert formatting.FILTERS["state"]("active") == '<span class="state ok">active</span>'
+    assert formatting.FILTERS["state"]("<b>new_one") == '<span class="state wait">&lt;b&gt;new one</span>'
+
+
+@pytest.mark.parametrize(
+    ("code", "shape"), [(None, "open"), (200, "ok"), (429, "wait"), (499, "off"), (502, "bad"), (599, "bad")]
+)
+def test_status(code: int | None, shape: str) -> None:
+    assert formatting.status(code).shape == shape

@@ -1,0 +1,279 @@
+"""A backup of a pool that is in use, put in place on another server."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from app.backup.encrypted_file import SealedWriter
+from app.backup.export import Backup
+from app.backup.restore import BackupFile, Restore, Restored
+from app.ledger.verify import Verification
+from app.stores import keys
+from app.stores.client import make_client
+from app.stores.scripts import Scripts
+from app.stores.secrets import Vault
+from tests.support.redis import private_redis
+from tests.support.store import POOL, StoreOfTest, limit
+
+PASSPHRASE = "correct horse battery"
+OURS, THEIRS = (Vault((Fernet.generate_key().decode(),)) for _ in range(2))
+BOUND = {"input_tokens": 50, "output_tokens": 7}
+
+
+def on(client: Any) -> StoreOfTest:
+    """A pool on the clock of the server."""
+    store = StoreOfTest(client)
+    client.delete(keys.root(POOL) + "test-clock")
+    store.scripts = Scripts(client)
+    store.now = int(time.time() * 1000)
+    return store
+
+
+@pytest.fixture
+def store(redis_client: Any) -> StoreOfTest:
+    store = on(redis_client)
+    limits = [
+        limit("ever", "total_tokens", "ever", 10**12),
+        limit("day", "total_tokens", "day", 10**12),
+        limit("count", "requests", "ever", 10**12),
+        limit("slots", "parallel_requests", "none", 10**6),
+        limit("minute", "input_tokens", "minute", 10**9),
+    ]
+    store.scripts.run("ensure_pool", POOL)
+    store.key("k", *limits)
+    store.pool_limits(limit("pool", "output_tokens", "month", 10**12))
+    store.account("a", cap=10**6)
+    store.account("b", cap=10**6)
+    return store
+
+
+@pytest.fixture(scope="module")
+def other_url() -> Iterator[str]:
+    with private_redis() as url:
+        yield url
+
+
+@pytest.fixture
+def elsewhere(other_url: str) -> Iterator[StoreOfTest]:
+    """An empty server."""
+    client = make_client(other_url, 30.0)
+    client.flushall()
+    yield on(client)
+    client.close()
+
+
+def back_up(store: StoreOfTest, path: Path, *pools: str) -> BackupFile:
+    with path.open("wb") as file:
+        sealed = SealedWriter(file, PASSPHRASE)
+        for line in Backup(store.scripts, OURS, path.name).lines(list(pools or [POOL]), "a test"):
+            sealed.write(line)
+        sealed.close()
+    return BackupFile(path, PASSPHRASE)
+
+
+def restore(store: StoreOfTest, file: BackupFile, *, replace: bool = False) -> list[Restored]:
+    contents = file.contents()
+    return Restore(store.scripts, THEIRS).run(file, contents, list(contents.pools), replace=replace)
+
+
+def use(store: StoreOfTest, request_id: str | None = None, **row: Any) -> str:
+    admitted = store.admit(request_id, **BOUND)
+    store.settle(
+        admitted["id"], account=admitted["account"], **{"input_tokens": 5, "output_tokens": 1, **row}
+    )
+    return admitted["id"]
+
+
+def tokens(store: StoreOfTest) -> int:
+    return sum(row.get("input_tokens", 0) + row.get("output_tokens", 0) for row in store.rows())
+
+
+def assert_exact(store: StoreOfTest) -> None:
+    """Every limit has counted what the ledger says, and nothing is held."""
+    requests = sum(row["source"] != "corrected" for row in store.rows())
+    output = sum(row.get("output_tokens", 0) for row in store.rows())
+    assert store.counters("ever")["s"] == tokens(store)
+    assert store.counters("day")["s"] == tokens(store)
+    assert store.counters("count")["s"] == requests
+    assert store.counters("pool")["s"] == output
+    for name in ("ever", "day", "slots", "minute", "pool"):
+        assert store.counters(name)["h"] == 0, name
+    assert (store.leases(), store.in_flight("a"), store.in_flight("b")) == ({}, 0, 0)
+
+
+class TestUnderLoad:
+    def test_the_books_of_every_copy_balance(
+        self, store: StoreOfTest, elsewhere: StoreOfTest, tmp_path: Path
+    ) -> None:
+        """Requests begin, fail, end and stay open while copies are made: none loses or doubles a unit."""
+        enough = threading.Event()
+
+        def traffic(number: int) -> None:
+            mine, count = on(make_client(client_url(store), 30.0)), 0
+            while not enough.is_set():
+                count += 1
+                mine.now = int(time.time() * 1000)
+                request_id = f"w{number}-{count}"
+                if count % 7:
+                    use(mine, request_id, status=502 if count % 5 == 0 else 200)
+                else:
+                    mine.admit(request_id, **BOUND)  # and never heard of again
+                time.sleep(0.005)
+            mine.client.close()
+
+        workers = [threading.Thread(target=traffic, args=(number,)) for number in range(3)]
+        for worker in workers:
+            worker.start()
+        try:
+            for turn in range(3):
+                before = len(store.rows())
+                while len(store.rows()) < before + 100:
+                    time.sleep(0.01)
+                file = back_up(store, tmp_path / f"{turn}.pgb")
+                (restored,) = restore(elsewhere, file, replace=True)
+
+                assert restored.differences == ()
+                assert restored.rows >= 100
+                assert file.contents().pools[POOL]["open"] > 0
+                assert_exact(elsewhere)
+        finally:
+            enough.set()
+            for worker in workers:
+                worker.join()
+
+
+def client_url(store: StoreOfTest) -> str:
+    path: str = store.client.connection_pool.connection_kwargs["path"]
+    return f"unix://{path}"
+
+
+class TestRequestsThatWereOpen:
+    def test_charged_what_they_held(self, store, elsewhere, tmp_path) -> None:
+        use(store)
+        store.admit("open", **BOUND)
+
+        restore(elsewhere, back_up(store, tmp_path / "f"))
+
+        (settled, charged) = elsewhere.rows()
+        assert (settled["input_tokens"], charged["input_tokens"]) == (5, 50)
+        assert (charged["id"], charged["error"]) == ("open", "lease_expired")
+        assert_exact(elsewhere)
+
+    def test_a_late_settlement_corrects_that(self, store, elsewhere, tmp_path) -> None:
+        """Its worker may still be there, and have it in its spool."""
+        store.admit("open", **BOUND)
+        restore(elsewhere, back_up(store, tmp_path / "f"))
+
+        elsewhere.settle("open", input_tokens=8, output_tokens=2)
+
+        assert [row["source"] for row in elsewhere.rows()] == ["estimated", "corrected"]
+        assert tokens(elsewhere) == elsewhere.counters("ever")["s"] == 10
+        assert Verification(elsewhere.client, POOL).differences() == []
+
+    def test_one_that_had_run_out_before(self, store, elsewhere, tmp_path) -> None:
+        store.admit("late", **BOUND)
+        store.client.zadd(keys.leases(POOL), {"late": 1})
+        store.renew()
+        assert store.leases() == {}
+        restore(elsewhere, back_up(store, tmp_path / "f"))
+
+        elsewhere.settle("late", input_tokens=8, output_tokens=2)
+
+        assert tokens(elsewhere) == elsewhere.counters("ever")["s"] == 10
+        assert Verification(elsewhere.client, POOL).differences() == []
+
+    def test_one_that_was_settled_is_not_booked_again(self, store, elsewhere, tmp_path) -> None:
+        request_id = use(store)
+        restore(elsewhere, back_up(store, tmp_path / "f"))
+
+        assert elsewhere.settle(request_id, input_tokens=5, output_tokens=1) == ""
+        assert len(elsewhere.rows()) == 1
+
+
+class TestWhatComesAlong:
+    def test_keys_limits_prices_and_settings(self, store, elsewhere, tmp_path) -> None:
+        store.client.hset(keys.pool(POOL), mapping={"policy": "ordered", "zone": "Asia/Tokyo", "prices": 3})
+        store.client.hset(keys.prices(POOL), "m", '{"standard": {"input": 1, "output": 2}}')
+        store.client.set(keys.secret(POOL, "5ec"), "k")
+        store.client.set(keys.secret(POOL, "gone"), "of-no-key")
+        store.client.set(keys.root(POOL) + "own:conversation", "a", px=60_000)
+
+        restore(elsewhere, back_up(store, tmp_path / "f"))
+
+        pool = elsewhere.client.hgetall(keys.pool(POOL))
+        assert (pool["policy"], pool["zone"]) == ("ordered", "Asia/Tokyo")
+        assert int(pool["prices"]) > 3, "processes must read the prices anew"
+        assert elsewhere.client.hgetall(keys.prices(POOL)) == store.client.hgetall(keys.prices(POOL))
+        assert elsewhere.client.hgetall(keys.api_key(POOL, "k")) == store.client.hgetall(
+            keys.api_key(POOL, "k")
+        )
+        assert elsewhere.client.get(keys.secret(POOL, "5ec")) == "k"
+        assert not elsewhere.client.exists(keys.secret(POOL, "gone"))
+        assert 0 < elsewhere.client.pttl(keys.root(POOL) + "own:conversation") <= 60_000
+        assert elsewhere.client.smembers(keys.POOLS) == {POOL}
+
+    def test_accounts_serve_at_once(self, store, elsewhere, tmp_path) -> None:
+        restore(elsewhere, back_up(store, tmp_path / "f"))
+
+        assert {elsewhere.admit(f"n{number}")["account"] for number in range(4)} == {"a", "b"}
+        assert int(elsewhere.state("a")["version"]) > 10**12, "no process may take an older one for this"
+
+    def test_accounts_that_are_out_stay_out(self, store, elsewhere, tmp_path) -> None:
+        """A person's wish and the upstream's word come along; our own suspicion does not."""
+        store.set_state("a", "paused")
+        store.report(
+            store.admit("x")["id"], 1, {"soft": True, "reason": "slow", "base_ms": 60_000, "most_ms": 60_000}
+        )
+        store.client.hset(keys.account(POOL, "b"), mapping={"state": "suspected", "errors": 3})
+
+        restore(elsewhere, back_up(store, tmp_path / "f"))
+
+        assert elsewhere.state("a")["state"] == "paused"
+        assert elsewhere.state("b")["state"] == "active"
+        assert {elsewhere.admit(f"n{number}")["account"] for number in range(3)} == {"b"}
+
+    def test_what_is_sealed_is_sealed_anew(self, store, elsewhere, tmp_path) -> None:
+        store.client.hset(keys.account(POOL, "a"), "credential", OURS.seal("sk-secret"))
+        store.client.hset(keys.account(POOL, "b"), "credential", THEIRS.seal("sk-of-another-key"))
+        path = tmp_path / "f"
+
+        restore(elsewhere, back_up(store, path))
+
+        assert THEIRS.open(elsewhere.state("a")["credential"]) == "sk-secret"
+        assert THEIRS.open(elsewhere.state("b")["credential"]) == "sk-of-another-key"
+
+    def test_rows_that_were_removed_are_known_to_be(self, store, elsewhere, tmp_path) -> None:
+        for _ in range(5):
+            use(store)
+        store.client.xtrim(keys.ledger(POOL), maxlen=2, approximate=False)
+        kept, removed = (Verification(store.client, POOL) for _ in range(2))
+        assert kept.differences() == []
+
+        restore(elsewhere, back_up(store, tmp_path / "f"))
+
+        removed = Verification(elsewhere.client, POOL)
+        assert removed.differences() == []
+        assert removed.skipped == kept.skipped > 0
+
+    def test_the_office(self, store, elsewhere, tmp_path) -> None:
+        """Operators and the audit book, but nobody stays signed in; what was noted here since is kept."""
+        root = keys.root(keys.OFFICE)
+        store.client.sadd(root + "operators", "ann")
+        store.client.hset(root + "op:ann", mapping={"password": "$argon2id$", "totp": OURS.seal("JBSW")})
+        store.client.hset(root + "ses:abc", "operator", "ann")
+        store.client.xadd(keys.audit(), {"entry": "{}"}, id="5-0")
+        elsewhere.client.xadd(keys.audit(), {"entry": '{"newer": 1}'}, id="9-0")
+
+        restore(elsewhere, back_up(store, tmp_path / "f", POOL, keys.OFFICE))
+
+        assert elsewhere.client.smembers(root + "operators") == {"ann"}
+        assert THEIRS.open(elsewhere.client.hget(root + "op:ann", "totp")) == "JBSW"
+        assert not elsewhere.client.exists(root + "ses:abc")
+        assert [entry_id for entry_id, _ in elsewhere.client.xrange(keys.audit())] == ["5-0", "9-0"]

@@ -1,0 +1,59 @@
+"""What is answered to what is asked, before a wire dresses it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.demo.request import asked_on_responses
+from app.demo.responder import answer, pieces
+
+TOOL = {
+    "type": "function",
+    "name": "look_up",
+    "parameters": {"type": "object", "properties": {"q": {"type": "string"}}, "required": ["q"]},
+}
+
+
+def said(**body: Any) -> Any:
+    return answer(asked_on_responses({"model": "m", "input": "hi", **body}))
+
+
+@given(st.text())
+@settings(max_examples=50)
+def test_pieces_are_the_text(text: str) -> None:
+    assert "".join(pieces(text)) == text
+
+
+@pytest.mark.parametrize("body", [{}, {"input": "please refuse"}, {"tools": [TOOL]}])
+@pytest.mark.parametrize("limit", [None, 1, 4, 7, 1000])
+def test_each_delta_is_one_billed_token(body: dict[str, Any], limit: int | None) -> None:
+    made = said(**body, max_output_tokens=limit, reasoning={"effort": "low"})
+    arguments = sum(len(call.arguments) for call in made.calls)
+    produced = len(made.reasoning) + len(made.text) + len(made.refusal) + arguments
+    assert made.usage.output_tokens == produced
+    assert made.usage.reasoning_tokens == len(made.reasoning)
+    assert limit is None or produced <= limit
+
+
+def test_a_limit_that_fits_cuts_nothing() -> None:
+    whole = said()
+    assert not said(max_output_tokens=whole.usage.output_tokens).cut
+    assert said(max_output_tokens=whole.usage.output_tokens - 1).cut
+
+
+def test_a_refusal_comes_before_a_call() -> None:
+    assert said(input="please refuse", tools=[TOOL]).calls == ()
+
+
+def test_a_call_that_the_limit_leaves_nothing_of_is_gone() -> None:
+    made = said(tools=[TOOL, {**TOOL, "name": "other"}], input="look_up other", max_output_tokens=1)
+    assert [call.name for call in made.calls] == ["look_up"]
+    assert made.cut
+
+
+def test_a_long_prompt_is_quoted_in_part() -> None:
+    assert len("".join(said(input="word " * 10_000).text)) < 600

@@ -1,0 +1,225 @@
+"""Attempts are counted at the account that made them, once, in totals, roll-ups and summaries alike."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from datetime import date
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.ledger.attempts import attempt_figures
+from app.ledger.series import SeriesBook
+from app.ledger.summaries import FIGURES, SummaryBook
+from app.ledger.usage import UsageBook
+from app.ledger.verify import Verification
+from app.operations.check_accounts import Record, failures_in_a_row
+from app.stores import keys
+from app.stores.client import make_client
+from app.stores.scripts import Scripts
+from tests.support.booked import book
+from tests.support.store import POOL, START_MS, StoreOfTest
+
+ACCOUNTS = ("a", "b", "c")
+Attempts = list[dict[str, Any]]
+
+
+def failed(account: str, failure: str = "server_error", scope: str = "account, briefly") -> dict[str, Any]:
+    return {"account": account, "wire": "chat", "failure": failure, "scope": scope}
+
+
+def fine(account: str) -> dict[str, Any]:
+    return {"account": account, "wire": "chat"}
+
+
+@pytest.fixture
+def store(redis_client: Any) -> StoreOfTest:
+    store = StoreOfTest(redis_client)
+    store.key("k")
+    for account in ACCOUNTS:
+        store.account(account)
+    return store
+
+
+def settle(store: StoreOfTest, attempts: Attempts, status: int = 200) -> None:
+    account = attempts[-1]["account"]
+    store.settle(store.admit()["id"], account=account, attempts=attempts, status=status)
+
+
+def totals(store: StoreOfTest, account: str) -> dict[str, int]:
+    stored = store.state(account)
+    names = [name for name in stored if name in ("attempts", "failed_attempts", "rescues") or ":" in name]
+    return {name: int(stored[name]) for name in names}
+
+
+def test_one_success_is_counted_as_the_request(store: StoreOfTest) -> None:
+    """The usual row has no more figures in its roll-ups, and no mark."""
+    settle(store, [fine("a")])
+
+    assert totals(store, "a") == {"attempts": 1}
+    assert {name for _, name in store.rolled_up("h")} == {"k|a|m|requests"}
+    assert "attempts_counted" not in store.rows()[0]
+
+
+def test_rescued(store: StoreOfTest) -> None:
+    settle(store, [failed("a"), failed("a", "cut"), fine("b")])
+
+    assert totals(store, "a") == {
+        "attempts": 2,
+        "failed_attempts": 2,
+        "rescues": 2,
+        "failed:server_error": 1,
+        "failed:cut": 1,
+    }
+    assert totals(store, "b") == {"attempts": 1}
+
+
+def test_not_rescued(store: StoreOfTest) -> None:
+    """Nobody answered, or the same account did, or the request itself was wrong."""
+    settle(store, [failed("a"), failed("b")], status=502)
+    settle(store, [failed("a"), fine("a")])
+    settle(store, [failed("c", "caller", "request")], status=400)
+
+    assert totals(store, "a") == {"attempts": 3, "failed_attempts": 2, "failed:server_error": 2}
+    assert totals(store, "c") == {"attempts": 1, "failed:caller": 1}
+
+
+def streak(store: StoreOfTest, account: str) -> int:
+    """Return how often it has failed in a row, as the checks of accounts read it."""
+    return failures_in_a_row(Record(None, store.state(account), is_readable=True))  # type: ignore[arg-type]
+
+
+def test_failures_in_a_row(store: StoreOfTest) -> None:
+    """Whatever account answered instead; a success ends it, and what a caller did wrong is none of it."""
+    missing = failed("a", "endpoint_missing", "request")
+    settle(store, [missing, fine("b")])
+    settle(store, [missing], status=404)
+    settle(store, [failed("a", "caller", "request")], status=400)
+    settle(store, [failed("a"), failed("a", "cut")], status=502)
+
+    assert (streak(store, "a"), store.state("a")["streak_of"]) == (4, "cut")
+    assert streak(store, "b") == 0
+
+    settle(store, [fine("a")])
+    assert streak(store, "a") == 0
+    settle(store, [failed("a"), fine("a")])
+    assert streak(store, "a") == 0
+    settle(store, [missing], status=404)
+    assert (streak(store, "a"), store.state("a")["streak_of"]) == (1, "endpoint_missing")
+
+
+def test_an_account_that_is_changed_or_resumed_begins_again(store: StoreOfTest) -> None:
+    for change in (lambda: store.account("a"), lambda: store.set_state("a", "active")):
+        settle(store, [failed("a")], status=502)
+        assert streak(store, "a") == 1
+        change()
+        assert streak(store, "a") == 0
+
+
+def test_late_settlement(store: StoreOfTest) -> None:
+    """A lease that ran out is one request; its attempts come with the settlement, once."""
+    late = store.admit()
+    store.advance(100_000)
+    settle(store, [fine("b")])
+    store.settle(late["id"], account="a", attempts=[failed("b"), fine("a")])
+    store.settle(late["id"], account="a", attempts=[failed("b"), fine("a")])
+
+    assert totals(store, "b") == {
+        "attempts": 2,
+        "failed_attempts": 1,
+        "rescues": 1,
+        "failed:server_error": 1,
+    }
+    assert totals(store, "a") == {"attempts": 1}
+    assert Verification(store.client, POOL).differences() == []
+
+
+def test_removed_account(store: StoreOfTest) -> None:
+    """Its totals go with it; a request that ends later brings nothing back."""
+    admitted = store.admit()
+    store.remove("a")
+    store.settle(admitted["id"], account="b", attempts=[failed("a"), fine("b")])
+
+    assert store.state("a") == {}
+
+
+def test_summaries_from_before(redis_client: Any) -> None:
+    """A stored summary without attempts reads as one attempt for each request."""
+    old = [7, 2] + [0] * (len(FIGURES) - 5)
+    redis_client.hset(keys.summary(POOL, "h", 3600), "all", orjson.dumps({"": old}))
+
+    ((amounts,),) = [
+        sums.values() for sums in SummaryBook(Scripts(redis_client)).read(POOL, "h", [3600], "all", over=9999)
+    ]
+    assert amounts[-3:] == [7, 0, 0]
+    assert len(amounts) == len(FIGURES)
+
+
+class TestAnyRows:
+    rows = st.lists(
+        st.tuples(
+            st.lists(
+                st.builds(
+                    lambda account, kind: failed(account, *kind) if kind else fine(account),
+                    st.sampled_from(ACCOUNTS),
+                    st.sampled_from([None, ("server_error", "account, briefly"), ("caller", "request")]),
+                ),
+                min_size=1,
+                max_size=6,
+            ),
+            st.sampled_from([200, 499, 502]),
+        ),
+        max_size=5,
+    )
+
+    @settings(max_examples=40)
+    @given(rows=rows)
+    def test_everything_adds_up(self, redis_url: str, rows: list[tuple[Attempts, int]]) -> None:
+        """Totals, roll-ups, the twin in Python and the verification of the ledger agree."""
+        client = make_client(redis_url, 5.0)
+        client.flushall()
+        store = StoreOfTest(client)
+        store.key("k")
+        for account in ACCOUNTS:
+            store.account(account)
+        for attempts, status in rows:
+            settle(store, attempts, status)
+
+        made = Counter(attempt["account"] for attempts, _ in rows for attempt in attempts)
+        used = UsageBook(Scripts(client)).since(POOL, date.fromtimestamp(START_MS / 1000 - 86400), "account")
+        for account in ACCOUNTS:
+            counted = totals(store, account)
+            assert counted.get("attempts", 0) == made[account]
+            assert used.get(account, {}).get("attempts", 0) == made[account]
+            for figure in ("failed_attempts", "rescues"):
+                assert used.get(account, {}).get(figure, 0) == counted.get(figure, 0)
+        for row in store.rows():
+            assert bool(attempt_figures(row)) == bool(row.get("attempts_counted"))
+        assert Verification(client, POOL).differences() == []
+        client.close()
+
+
+def test_series_by_account(redis_client: Any) -> None:
+    """The last hour is read from rows, the last day from roll-ups: both say the same."""
+    scripts = Scripts(redis_client)
+    book(scripts, POOL, time.time(), account="b", attempts=[failed("a"), failed("a"), fine("b")])
+
+    for span in ("1h", "24h"):
+        found = SeriesBook(scripts).series(POOL, span, "account").totals()
+        names = ("requests", "attempts", "failed_attempts", "rescues")
+        assert [found["a"][name] for name in names] == [0, 2, 2, 2]
+        assert [found["b"][name] for name in names] == [1, 1, 0, 0]
+
+
+def test_what_another_account_answered_was_no_fault_of_the_request(store: StoreOfTest) -> None:
+    """An account that lacks the endpoint, a parameter or patience is seen, where another one has it."""
+    settle(store, [failed("a", "endpoint_missing", "request"), failed("a", "slow", "request"), fine("b")])
+
+    figures = totals(store, "a")
+
+    assert (figures["attempts"], figures["failed_attempts"], figures["rescues"]) == (2, 2, 2)
+    assert Verification(store.client, POOL).differences() == []

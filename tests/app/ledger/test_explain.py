@@ -1,0 +1,233 @@
+"""Why a request went where it went, from what the scripts noted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.errors import NotFound
+from app.ledger.explain import explain
+from app.stores import keys
+from tests.support.store import START_MS, StoreOfTest
+
+SPENT = {
+    "state": "window_spent",
+    "reason": "usage_limit_reached",
+    "wait_ms": 3_600_000,
+}
+FAILED = {"soft": True, "reason": "server_error", "base_ms": 1000, "most_ms": 20_000}
+
+
+@pytest.fixture
+def store(redis_client: Any) -> StoreOfTest:
+    store = StoreOfTest(redis_client)
+    store.key("k")
+    for name in ("a", "b", "c"):
+        store.account(name)
+    return store
+
+
+def told(store: StoreOfTest, request_id: str) -> dict[str, Any]:
+    return explain(store.client, store.pool, request_id)
+
+
+def named(name: str | None, account_id: str | None = None) -> dict[str, Any]:
+    return {"id": account_id or name, "name": name}
+
+
+def test_settled(store: StoreOfTest) -> None:
+    """The policy, whoever was looked at, and the numbers of the account that was chosen."""
+    store.admit("r1", model="m")
+    store.settle("r1", {"ok": True}, status=200, attempts=[{"account": "a", "wire": "chat"}])
+
+    request = told(store, "r1")
+
+    assert (request["state"], request["status"], request["at"]) == ("settled", 200, START_MS / 1000)
+    assert request["key"]["id"] == "k"
+    (choice,) = request["choices"]
+    assert (choice["account"], choice["by"], choice["policy"]) == (named("a"), "policy", "balanced")
+    assert (choice["in_flight"], choice["cap"], choice["spare"]) == (1, 100, 1)
+    assert choice["candidates"] == [{"account": named("a"), "score": 1, "why": "chosen"}]
+    assert choice["why"] == "lowest score of the policy 'balanced'; 1 of 100 parallel requests"
+    assert (choice["out"], choice["tries"]) == (
+        [],
+        [{"wire": "chat", "outcome": "a answered over its chat API."}],
+    )
+
+
+def test_what_it_used(store: StoreOfTest) -> None:
+    store.admit("r1")
+    assert told(store, "r1")["usage"] == {}
+    store.settle("r1", status=200, input_tokens=5, output_tokens=7, cost=11)
+
+    assert told(store, "r1")["usage"] == {
+        "source": "upstream",
+        "input_tokens": 5,
+        "output_tokens": 7,
+        "cost": 11,
+    }
+
+
+def test_its_place_is_known(store: StoreOfTest) -> None:
+    """Then nothing else is looked through; without it no more than is wanted."""
+    for name in ("r1", "r2"):
+        store.admit(name)
+        store.settle(name, status=200)
+        store.client.delete(keys.settled(store.pool, name))
+    (first, _), _ = store.client.xrange(keys.ledger(store.pool))
+
+    assert explain(store.client, store.pool, "r1", entry_id=first, most=0)["state"] == "settled"
+    with pytest.raises(NotFound):
+        explain(store.client, store.pool, "r2", entry_id=first, most=0)
+    with pytest.raises(NotFound):
+        explain(store.client, store.pool, "r1", most=0)
+    assert explain(store.client, store.pool, "r1", most=10)["state"] == "settled"
+
+
+def test_accounts_that_were_out(store: StoreOfTest) -> None:
+    """As they were when it was decided, not as they are now; those that are due first come first."""
+    store.admit("x", pin="b")
+    store.report("x", 1, SPENT, tried=["b"])
+    store.set_state("c", "paused")
+    store.admit("r1")
+    store.set_state("c", "active")
+
+    (choice,) = told(store, "r1")["choices"]
+
+    until = START_MS / 1000 + 3600
+    assert choice["out"] == [
+        {"account": named("b"), "state": "window_spent", "reason": "usage_limit_reached", "until": until},
+        {"account": named("c"), "state": "paused", "reason": "by a test", "until": None},
+    ]
+
+
+def test_no_more_than_sixteen_of_them(store: StoreOfTest) -> None:
+    for number in range(20):
+        store.account(f"out{number}")
+        store.set_state(f"out{number}", "paused")
+    store.admit("r1")
+
+    assert len(told(store, "r1")["choices"][0]["out"]) == 16
+
+
+def test_every_attempt_with_what_became_of_it(store: StoreOfTest) -> None:
+    """A refused credential that was renewed is the same choice tried twice."""
+    first = store.admit("r1")["account"]
+    second = store.report("r1", 1, FAILED, tried=[first])["account"]
+    refused = {"wire": "chat", "error": "expired", "failure": "credential", "action": "other_only"}
+    failed = {"wire": "chat", "error": None, "failure": "server_error", "action": "other"}
+    tries = [{"account": first, **refused}, {"account": first, **failed}, {"account": second, "wire": "chat"}]
+    store.settle("r1", account=second, attempts=tries)
+
+    before, after = told(store, "r1")["choices"]
+
+    name = after["account"]["name"]
+    assert [one.pop("outcome") for one in before["tries"]] == [
+        f"{first} refused its credential (expired). Its credential was renewed and it was tried again.",
+        f"{first} answered with a server error. The next attempt went to {name}.",
+    ]
+    assert before["tries"] == [refused, failed]
+    assert after["tries"] == [{"wire": "chat", "outcome": f"{name} answered over its chat API."}]
+    assert [one["account"]["name"] for one in after["out"]] == [first]
+    assert after["out"][0]["state"] == "suspected"
+
+
+def test_affinity(store: StoreOfTest) -> None:
+    home = store.admit(affinity="talk")["account"]
+    store.admit("r1", affinity="talk")
+
+    (choice,) = told(store, "r1")["choices"]
+
+    assert (choice["by"], choice["account"]) == ("affinity", named(home))
+
+
+def test_nobody_left(store: StoreOfTest) -> None:
+    for name in ("b", "c"):
+        store.set_state(name, "paused")
+    store.admit("r1")
+    store.report("r1", 1, {}, tried=["a"])
+
+    request = told(store, "r1")
+
+    assert request["state"] == "open"
+    assert request["choices"][1]["account"] is None
+    assert request["choices"][1]["candidates"][0]["why"] == "already tried for this request"
+
+
+def test_worker_that_never_came_back(store: StoreOfTest) -> None:
+    store.admit("r1")
+    store.advance(60_000)
+    store.admit()
+
+    assert told(store, "r1")["state"] == "expired"
+    store.client.delete(keys.request(store.pool, "r1"))
+    assert len(told(store, "r1")["choices"]) == 1
+
+
+def test_found_long_after(store: StoreOfTest) -> None:
+    """When the store no longer remembers where the row is, the ledger is searched."""
+    for number in range(1200):
+        store.client.xadd(keys.ledger(store.pool), {"row": f'{{"id":"other{number}"}}', "why": "[]"})
+        if number == 100:
+            store.settle(store.admit("r1")["id"])
+    store.client.delete(keys.settled(store.pool, "r1"))
+
+    assert told(store, "r1")["id"] == "r1"
+
+
+def test_removed_account(store: StoreOfTest) -> None:
+    chosen = store.admit("r1")["account"]
+    store.remove(chosen)
+
+    assert told(store, "r1")["choices"][0]["account"] == named(None, chosen)
+
+
+def test_unknown(store: StoreOfTest) -> None:
+    with pytest.raises(NotFound, match="no request 'nope'"):
+        told(store, "nope")
+
+
+@pytest.mark.parametrize(
+    ("happened", "why"),
+    [
+        (lambda store: [store.admit(pin="a") for _ in range(100)], "full"),
+        (lambda store: store.set_state("a", "paused"), "paused"),
+        (lambda store: store.remove("a"), "removed"),
+        (lambda store: store.key("k", accounts=("b", "c")), "not for this key"),
+        (lambda store: store.account("a", models=("other",)), "does not fit"),
+    ],
+)
+def test_conversation_that_moved(store: StoreOfTest, happened: Any, why: str) -> None:
+    """Why the account that had it did not get its next turn."""
+    store.admit("first", pin="a", affinity="talk")
+    happened(store)
+
+    store.admit("next", affinity="talk")
+
+    (choice,) = told(store, "next")["choices"]
+    assert choice["account"] != named("a")
+    home = choice["candidates"][0]
+    assert (home["account"]["id"], home["score"]) == ("a", None)
+    assert home["why"] == f"its conversation, but {why}"
+
+
+@pytest.mark.parametrize("policy", ["balanced", "ordered"])
+def test_an_account_whose_test_was_due(store: StoreOfTest, policy: str) -> None:
+    """It goes first in its group, whatever its numbers are: no score is shown for it."""
+    store.account("a", group=1)
+    store.account("b", group=1)
+    store.set_state("c", "paused")
+    store.policy(policy)
+    for name in ("a", "b"):
+        store.settle(
+            store.admit(pin=name)["id"], {"state": "window_spent", "reason": "x", "wait_ms": 600_000}
+        )
+    store.advance(30_000)
+
+    store.admit("r1")
+
+    (choice,) = told(store, "r1")["choices"]
+    assert [each["score"] for each in choice["candidates"]] == [None] * len(choice["candidates"])
+    assert choice["candidates"][0]["why"] in ("chosen", "being tested")
+    assert choice["why"] == "it was due to be tested again, and goes first; 1 of 1 parallel requests"

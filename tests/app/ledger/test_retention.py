@@ -1,0 +1,88 @@
+"""Books are kept as long as they are said to be, and still balance."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from app.ledger.retention import AT_ONCE, DAY_SECONDS, KEEP_DAY_TOTALS, Retention
+from app.ledger.verify import Verification
+from app.stores import keys, rollups
+from app.stores.scripts import Scripts
+from tests.support.booked import book
+
+POOL = "p"
+
+
+@pytest.fixture
+def scripts(redis_client: Any) -> Scripts:
+    return Scripts(redis_client)
+
+
+def rows(scripts: Scripts) -> list[int]:
+    """When each row was written, in Unix seconds."""
+    return [int(entry.partition("-")[0]) // 1000 for entry, _ in scripts.client.xrange(keys.ledger(POOL))]
+
+
+def write(scripts: Scripts, at: float, number: int) -> None:
+    """Put rows into the ledger alone, as of *at*: a stream takes no entry older than its last."""
+    pipeline = scripts.client.pipeline(transaction=False)
+    for n in range(number):
+        pipeline.xadd(keys.ledger(POOL), {"row": "{}", "why": "[]"}, id=f"{int(at) * 1000}-{n + 1}")
+    pipeline.execute()
+
+
+def test_rows_go_when_their_days_are_over(scripts: Scripts) -> None:
+    now = time.time()
+    write(scripts, now - 31 * DAY_SECONDS, 950)
+    write(scripts, now - 29 * DAY_SECONDS, 50)
+
+    assert Retention(scripts).trim(POOL, 30, now) == 950
+
+    assert len(rows(scripts)) == 50
+    assert min(rows(scripts)) > now - 30 * DAY_SECONDS
+
+
+def test_more_than_one_command_removes(scripts: Scripts) -> None:
+    now = time.time()
+    write(scripts, now - 3 * DAY_SECONDS, 2 * AT_ONCE + 500)
+
+    assert Retention(scripts).trim(POOL, 2, now) == 2 * AT_ONCE + 500
+    assert Retention(scripts).trim(POOL, 2, now) == 0
+
+
+def test_totals_of_hours_go_with_the_rows_those_of_days_stay(scripts: Scripts) -> None:
+    now = time.time()
+    old = now - 40 * DAY_SECONDS
+    book(scripts, POOL, old)
+    book(scripts, POOL, now)
+
+    Retention(scripts).trim(POOL, 30, now)
+
+    hours = rollups.starts(scripts.client, POOL, rollups.HOUR)
+    assert [start > old + DAY_SECONDS for start in hours] == [True]
+    assert len(rollups.starts(scripts.client, POOL, rollups.DAY)) == 2
+    assert not scripts.client.exists(keys.rollup(POOL, rollups.HOUR, int(old - old % 3600)))
+
+
+def test_totals_of_days_go_in_the_end(scripts: Scripts) -> None:
+    now = time.time()
+    book(scripts, POOL, now)
+
+    Retention(scripts).trim(POOL, 30, now + (KEEP_DAY_TOTALS - 2) * DAY_SECONDS)
+    assert len(rollups.starts(scripts.client, POOL, rollups.DAY)) == 1
+    Retention(scripts).trim(POOL, 30, now + (KEEP_DAY_TOTALS + 2) * DAY_SECONDS)
+    assert rollups.starts(scripts.client, POOL, rollups.DAY) == []
+
+
+def test_what_is_left_balances(scripts: Scripts) -> None:
+    now = time.time()
+    for _ in range(3):
+        book(scripts, POOL, now)
+
+    assert Retention(scripts).trim(POOL, 30, now + 40 * DAY_SECONDS) == 3
+
+    book(scripts, POOL, now)
+    assert Verification(scripts.client, POOL).differences() == []

@@ -1,0 +1,149 @@
+"""Search the ledger: what fits, newest first, and no more work than is agreed."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from app.errors import InvalidRequest
+from app.ledger import search as searching
+from app.ledger.refusal_log import Refusal, RefusalLog
+from app.ledger.search import Wanted, search
+from app.stores import keys
+from app.stores.scripts import Scripts
+from tests.support.booked import book
+
+POOL = "default"
+
+
+@pytest.fixture
+def booked(redis_client):
+    scripts = Scripts(redis_client)
+
+    def do(**more):
+        return book(scripts, POOL, time.time(), **more)["id"]
+
+    return do
+
+
+@pytest.fixture
+def found(redis_client):
+    def do(cursor=None, most=50, **wanted):
+        page = search(redis_client, POOL, Wanted(**wanted), cursor, most)
+        return [row["id"] for _, row in page.rows], page
+
+    return do
+
+
+def test_newest_first_page_by_page(booked, found):
+    ids = [booked() for _ in range(5)]
+
+    first, page = found(most=2)
+    second, page = found(page.cursor, most=2)
+    third, page = found(page.cursor, most=2)
+
+    assert first + second + third == ids[::-1]
+    assert page.cursor is None
+
+
+def test_filters(booked, found):
+    plain = booked()
+    other_key = booked(key="key_2")
+    other_account = booked(account="acct_2")
+    odd = booked(model='vendor/ä "x"')
+    failed = booked(status=503)
+    limited = booked(status=429)
+
+    everything = [limited, failed, odd, other_account, other_key, plain]
+    assert found()[0] == everything
+    assert found(key="key_2")[0] == [other_key]
+    assert found(account="acct_2")[0] == [other_account]
+    assert found(model='vendor/ä "x"')[0] == [odd]
+    assert found(model="gpt")[0] == []
+    assert found(status="failed")[0] == [limited, failed]
+    assert found(status="5xx")[0] == [failed]
+    assert found(status="429")[0] == [limited]
+    assert found(status="ok", key="key_1", account="acct_1", model="gpt-5")[0] == [plain]
+
+
+def test_time(booked, found):
+    booked()
+    now = time.time()
+
+    assert found(since=now + 60)[0] == []
+    assert found(until=now - 60)[0] == []
+    assert len(found(since=now - 60, until=now + 60)[0]) == 1
+
+
+def test_work_is_bounded(booked, found, monkeypatch):
+    """Where what is looked for is rare, the answer is short and says where to go on."""
+    monkeypatch.setattr(searching, "AT_ONCE", 2)
+    monkeypatch.setattr(searching, "MOST_READ", 4)
+    rare = booked(key="key_rare")
+    for _ in range(9):
+        booked()
+
+    ids, page = found(key="key_rare")
+    assert (ids, page.looked_at) == ([], 4)
+    calls = 1
+    while not ids:
+        ids, page = found(page.cursor, key="key_rare")
+        calls += 1
+    assert (ids, calls) == ([rare], 3)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "param"),
+    [
+        ({"status": "9xx"}, "status"),
+        ({"status": "bad"}, "status"),
+        ({"cursor": "x"}, "cursor"),
+        ({"cursor": "1"}, "cursor"),
+    ],
+)
+def test_what_cannot_be(found, wanted, param):
+    with pytest.raises(InvalidRequest) as refused:
+        found(**wanted)
+    assert refused.value.param == param
+
+
+class TestRefused:
+    @pytest.fixture
+    def refuse(self, redis_client):
+        redis_client.hset(keys.api_key(POOL, "key_1"), "name", "k")
+
+        def do(number, **more):
+            log = RefusalLog(Scripts(redis_client))
+            fields = {"status": 429, "code": "rate_limit_exceeded", "message": "No", "key": "key_1"} | more
+            log.add(Refusal(f"no_{number}", 1, "gpt-5", "/v1/responses", pool=POOL, **fields))
+            log.flush()
+            return f"no_{number}"
+
+        return do
+
+    def test_in_one_order_page_by_page(self, booked, found, refuse):
+        """Nothing twice, nothing left out, however rows and refusals are mixed."""
+        ids = {refuse(number) if number % 3 else booked() for number in range(11)}
+
+        for size in (1, 2, 3, 20):
+            read, cursor = [], None
+            while True:
+                page_ids, page = found(cursor, most=size)
+                read += page_ids
+                assert len(page_ids) <= size + 1
+                if (cursor := page.cursor) is None:
+                    break
+            assert (len(read), set(read)) == (11, ids)
+
+    def test_filters(self, booked, found, refuse):
+        booked(status=429)
+        limited, missing = refuse(1), refuse(2, status=404, code="model_not_found")
+
+        assert found(refused=True)[0] == [missing, limited]
+        assert found(refused=True, status="404")[0] == [missing]
+        assert found(status="ok")[0] == []
+        assert found(refused=True, key="key_2")[0] == []
+        assert found(account="acct_1", refused=True)[0] == []
+        now = time.time()
+        assert found(refused=True, since=now + 60)[0] == found(refused=True, until=now - 60)[0] == []

@@ -1,0 +1,89 @@
+"""What happened to a request, in sentences that need no knowledge of the code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.accounts.failures import Failure
+from app.ledger import sentences
+
+
+def row(**more: Any) -> dict[str, Any]:
+    return {"state": "settled", "status": 200, "error": None, "usage": {}} | more
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (row(), "The caller received the complete answer (status 200)."),
+        (row(state="open", status=None), "It is still running."),
+        (row(status=499, error="client_gone"), sentences.OUTCOMES[499]),
+        (row(status=599), sentences.OUTCOMES[599]),
+        (row(state="expired", status=None), sentences.OUTCOMES[599]),
+        (
+            row(status=502, error="cut", usage={"first_ms": 3}),
+            "The answer broke off after it had begun; the caller received an error event (cut).",
+        ),
+        (row(status=502, error="bad"), "The caller received an error: status 502 (bad)."),
+        (
+            row(state="refused", status=429, error="rate_limit_exceeded", message="Wait"),
+            "It was refused; the caller received status 429 (rate_limit_exceeded): Wait",
+        ),
+    ],
+)
+def test_outcome(found: dict[str, Any], text: str) -> None:
+    assert sentences.outcome(found) == text
+
+
+@pytest.mark.parametrize(
+    ("usage", "text"),
+    [
+        ({"input_tokens": 5, "output_tokens": 7}, ""),
+        (
+            {
+                **{"input_tokens": 5, "output_tokens": 7, "unreported": "client_left"},
+                **{"unreported_input_tokens": 20, "unreported_output_tokens": 4993},
+            },
+            "Strict limits were charged the upper bound, 25 input and 5,000 output tokens: the caller "
+            "disconnected before the usage was reported. The other figures are an estimate.",
+        ),
+    ],
+)
+def test_charged(usage: dict[str, Any], text: str) -> None:
+    assert sentences.charged(usage) == text
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        ((True, "", 1.0, 1.0), "chosen"),
+        ((False, "higher score", 1.0, 1.0), "same score; the chosen account came first"),
+        ((False, "higher score", 2.0, 1.0), "higher score"),
+        ((False, "", 2.0, 1.0), "higher score"),
+        ((False, "tried", 1.0, 2.0), "already tried for this request"),
+        ((False, "overloaded", 1.0, 2.0), "overloaded"),
+    ],
+)
+def test_candidate(args: tuple[bool, str, float | None, float | None], text: str) -> None:
+    assert sentences.candidate(*args) == text
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({"again": True, "next_account": "b", "last": False}, "Its credential was renewed"),
+        ({"again": False, "next_account": "b", "last": False}, "The next attempt went to b."),
+        ({"again": False, "next_account": "", "last": False}, "No other account was available."),
+        ({"again": False, "next_account": "", "last": True}, "No further attempt was made."),
+    ],
+)
+def test_after_failure(more: Any, text: str) -> None:
+    """It says what did happen, not what the rule for such a failure would allow."""
+    assert sentences.after_failure({"action": "other"}, **more).startswith(text)
+
+
+def test_every_failure_has_words() -> None:
+    """Add the sentence of a new failure in app/ledger/sentences.py."""
+    assert set(Failure) <= set(sentences.FAILURES)

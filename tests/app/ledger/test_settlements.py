@@ -1,0 +1,239 @@
+"""A settlement reaches the store once, whenever the store is there and whichever process is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gevent
+import orjson
+import pytest
+
+from app.errors import StoreRefused, StoreUnavailable
+from app.ledger import dead_letters
+from app.ledger import settlements as books_module
+from app.ledger.dead_letters import DeadLetters
+from app.ledger.settlements import Books
+from app.ledger.spool import Spool
+
+
+class Store:
+    """Takes settlements while it is up, except for those in `refused`."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.refused: set[str] = set()
+        self.wrong: set[str] = set()
+        self.late: set[str] = set()
+        self.taken: list[tuple[str, str]] = []
+        self.offered_late = 0
+
+    def run(self, operation: str, pool: str, *args: Any) -> Any:
+        gevent.sleep(0)  # as a real one does: others run meanwhile
+        if not self.up:
+            raise StoreUnavailable("away")
+        if operation == "missing":
+            return [request_id for request_id in args if (pool, request_id) not in self.taken]
+        assert operation == "settle"
+        request_id = orjson.loads(args[0])["id"]
+        if request_id in self.refused:
+            raise StoreUnavailable("away")
+        if request_id in self.wrong:
+            raise StoreRefused("settle: cost")
+        if request_id in self.late:
+            self.offered_late += 1
+            return books_module.TOO_LATE
+        self.taken.append((pool, request_id))
+        return ""
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def books(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Books:
+    monkeypatch.setattr(books_module, "RETRY_SECONDS", 0.01)
+    return Books(store, Spool(tmp_path / "spool"), DeadLetters(tmp_path))  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_delivered_is_kept_and_delivered_later(books: Books, store: Store) -> None:
+    store.up = False
+    for number in range(3):
+        books.settle("p", {"id": f"req_{number}"})
+    assert len(books) == 3
+
+    store.up = True
+    gevent.sleep(0.1)
+
+    assert len(books) == 0
+    assert store.taken == [("p", f"req_{number}") for number in range(3)]
+
+
+def test_two_who_deliver_at_once_lose_nothing(books: Books, store: Store) -> None:
+    store.up = False
+    for number in range(20):
+        books.settle("p", {"id": f"req_{number}"})
+    store.up = True
+
+    gevent.joinall([gevent.spawn(books.flush) for _ in range(3)], raise_error=True)
+
+    assert {request_id for _, request_id in store.taken} == {f"req_{number}" for number in range(20)}
+
+
+def test_one_that_is_never_taken_does_not_hold_up_the_others(books: Books, store: Store) -> None:
+    store.refused = {"req_0"}
+    store.up = False
+    for number in range(3):
+        books.settle("p", {"id": f"req_{number}"})
+    store.up = True
+
+    assert books.flush() == 3
+    assert books.flush() == 1
+
+    assert [request_id for _, request_id in store.taken] == ["req_1", "req_2"]
+
+
+def test_what_one_process_puts_away_another_takes_up(books: Books, store: Store, tmp_path: Path) -> None:
+    store.up = False
+    books.settle("p", {"id": "req_1"})
+    books.put_away()
+    assert len(books) == 0
+    (file,) = (tmp_path / "spool").iterdir()
+
+    next_one = Books(store, Spool(tmp_path / "spool"), DeadLetters(tmp_path))  # type: ignore[arg-type]
+    taking_up = gevent.spawn(next_one.take_up)
+    gevent.sleep(0.05)
+    assert file.exists()  # as long as it is not delivered
+    store.up = True
+    taking_up.join(5)
+
+    assert store.taken == [("p", "req_1")]
+    assert not file.exists()
+
+
+def test_nothing_is_written_where_all_was_delivered(books: Books, store: Store, tmp_path: Path) -> None:
+    books.settle("p", {"id": "req_1"})
+    books.put_away()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_comes_too_late_is_put_aside_once(books: Books, store: Store, tmp_path: Path) -> None:
+    """It changes no figure any more, and is for a person to look at; it is not offered again."""
+    store.late = {"req_1"}
+    books.settle("p", {"id": "req_1"})
+    for _ in range(3):
+        books.look()
+        books.flush()
+
+    assert store.offered_late == 1
+    (line,) = (tmp_path / dead_letters.FILE_NAME).read_text().splitlines()
+    assert orjson.loads(line)["reason"] == "it came more than a day late"
+
+
+def test_what_the_store_forgot_is_delivered_again(books: Books, store: Store) -> None:
+    for number in range(3):
+        books.settle("p", {"id": f"req_{number}"})
+    books.look()  # too early to say: replicas may be late
+    assert len(books) == 0
+    store.taken.remove(("p", "req_1"))
+
+    books.look()
+    assert len(books) == 1
+    assert books.flush() == 0
+
+    assert sorted(store.taken) == [("p", f"req_{number}") for number in range(3)]
+
+
+def test_what_was_forgotten_while_the_store_was_away_is_found_when_it_is_back(
+    books: Books, store: Store
+) -> None:
+    books.settle("p", {"id": "req_1"})
+    books.look()
+    store.up = False
+    store.taken.clear()
+    books.look()
+    store.up = True
+
+    books.look()
+    books.flush()
+
+    assert store.taken == [("p", "req_1")]
+
+
+def test_what_was_found_is_looked_for_no_more(books: Books, store: Store) -> None:
+    books.settle("p", {"id": "req_1"})
+    books.look()
+    books.look()
+    store.taken.clear()  # it may expire there
+
+    books.look()
+
+    assert len(books) == 0
+
+
+def letters(folder: Path) -> list[dict[str, Any]]:
+    path = DeadLetters(folder).path
+    return [orjson.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+
+
+class TestRefused:
+    """What the store's own script refuses is set aside, with its reason, and never sent again."""
+
+    def test_at_once(self, books: Books, store: Store, tmp_path: Path) -> None:
+        store.wrong = {"req_1"}
+        books.settle("p", {"id": "req_1", "row": {"cost": 5}})
+
+        assert len(books) == 0
+        (letter,) = letters(tmp_path)
+        assert (letter["pool"], letter["reason"]) == ("p", "settle: cost")
+        assert letter["settlement"] == {"id": "req_1", "row": {"cost": 5}}
+        assert DeadLetters(tmp_path).path.stat().st_mode & 0o777 == 0o600
+
+    def test_later(self, books: Books, store: Store, tmp_path: Path) -> None:
+        """The others are delivered, by the same greenlet."""
+        store.up, store.wrong = False, {"req_0", "req_2"}
+        for number in range(4):
+            books.settle("p", {"id": f"req_{number}"})
+        store.up = True
+        gevent.sleep(0.2)
+
+        assert len(books) == 0
+        assert [request_id for _, request_id in store.taken] == ["req_1", "req_3"]
+        assert [letter["settlement"]["id"] for letter in letters(tmp_path)] == ["req_0", "req_2"]
+
+    def test_what_cannot_be_encoded_is_charged_at_its_bound(self, books: Books, store: Store) -> None:
+        sent: list[dict[str, Any]] = []
+        run = store.run
+        store.run = lambda *args: sent.append(orjson.loads(args[2])) or run(*args)  # type: ignore[method-assign,func-returns-value]
+        row = {"id": "r", "key": "k", "account": "a", "model": "m", "status": 200, "cost": 2**70, "at_ms": 1}
+        books.settle("p", {"id": "r", "row": row, "mark": {"wait_ms": 10**400}})
+
+        assert sent[0]["at_bound"] is True
+        assert "cost" not in sent[0]["row"]
+        assert sent[0]["row"]["error"] == "settlement_unreadable"
+
+    @pytest.mark.parametrize(
+        "entry", [b"[]", b"{}", b'{"pool":1,"settlement":{"id":"x"}}', b'{"pool":"p","settlement":[]}']
+    )
+    def test_an_entry_of_the_spool_that_is_none(self, tmp_path: Path, entry: bytes) -> None:
+        (tmp_path / "x.jsonl").write_bytes(entry + b"\n" + b'{"pool":"p","settlement":{"id":"y"}}\n')
+
+        assert Spool(tmp_path).read(tmp_path / "x.jsonl") == [("p", {"id": "y"})]
+
+
+class TestDeadLetters:
+    def test_bounded(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A full file takes no more; a long letter is cut; nothing of it raises."""
+        monkeypatch.setattr(dead_letters, "MAX_FILE_BYTES", 300_000)
+        box = DeadLetters(tmp_path)
+        for _ in range(20):
+            box.add("p", {"id": "x" * 200_000, "n": 2**99}, "why")
+        assert 0 < box.count() < 20
+        assert box.path.stat().st_size <= 300_000
+
+    def test_a_folder_that_cannot_be_written(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        DeadLetters(tmp_path / "file").add("p", {"id": "x"}, "why")

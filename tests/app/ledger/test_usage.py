@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from app.ledger.usage import UpstreamWindow, UsageBook
+from app.limits.api_keys import ApiKey
+from app.stores import keys
+from tests.support.store import POOL, START_MS, StoreOfTest, limit
+
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def store(redis_client: Any) -> StoreOfTest:
+    store = StoreOfTest(redis_client)
+    redis_client.hset(keys.pool(POOL), "zone", store.zone)
+    store.account("a")
+    return store
+
+
+@pytest.fixture
+def book(store: StoreOfTest) -> UsageBook:
+    return UsageBook(store.scripts)
+
+
+def api_key(*limits: dict[str, Any], now_ms: int = START_MS) -> ApiKey:
+    return ApiKey("k", "ann", POOL, limits=limits, zone="Europe/Berlin", now=now_ms / 1000)
+
+
+class TestStanding:
+    def test_nothing_yet(self, store: StoreOfTest, book: UsageBook) -> None:
+        standing = book.standing(api_key())
+
+        assert (standing.used, standing.gauges, standing.windows) == ({}, [], [None, None])
+
+    def test_used_and_held(self, store: StoreOfTest, book: UsageBook) -> None:
+        """What ended is used, what runs is held, both in the window of now."""
+        limits = (limit("t", "output_tokens", "day", 100), limit("p", "parallel_requests", "none", 5))
+        store.key("k", *limits)
+        ended, _ = store.admit(output_tokens=30), store.admit(output_tokens=20)
+        store.settle(ended["id"], input_tokens=5, output_tokens=7, cached_tokens=2, cost=11)
+
+        standing = book.standing(api_key(*limits))
+
+        assert standing.used == {
+            "requests": 1,
+            "input_tokens": 5,
+            "output_tokens": 7,
+            "cached_tokens": 2,
+            "cost": 11,
+        }
+        tokens, parallel = standing.gauges
+        assert (tokens.limit["id"], tokens.settled, tokens.held) == ("t", 7, 20)
+        assert tokens.resets_at == store.calendar()["day"][1] // 1000
+        assert (parallel.settled, parallel.held, parallel.resets_at) == (0, 1, None)
+
+    def test_our_calendar_is_of_another_day(self, store: StoreOfTest, book: UsageBook) -> None:
+        """The store's clock is the one that counts."""
+        limits = (limit("t", "output_tokens", "day", 100),)
+
+        standing = book.standing(api_key(*limits, now_ms=START_MS - 9 * DAY_MS))
+
+        assert standing.gauges[0].resets_at == store.calendar()["day"][1] // 1000
+
+    def test_upstream_windows(self, store: StoreOfTest, book: UsageBook) -> None:
+        """The mean of the accounts that have told; a window that is over is not used."""
+        told = {"b": (80, START_MS + 9000), "c": (41, START_MS + 5000), "d": (100, START_MS - 1)}
+        for account_id, (percent, reset_ms) in told.items():
+            store.account(account_id)
+            store.client.hset(
+                keys.account(POOL, account_id), mapping={"used_1": percent, "reset_1": reset_ms}
+            )
+
+        windows = book.standing(api_key()).windows
+
+        assert windows == [UpstreamWindow(40.3, (START_MS + 5000) // 1000), None]
+
+
+class TestGauges:
+    def test_of_many_keys_at_once(self, store: StoreOfTest, book: UsageBook) -> None:
+        """Limits stand where they stand, whosever they are; the calendar is told by the store's clock."""
+        mine, other = limit("t", "output_tokens", "day", 100), limit("u", "requests", "ever", 5)
+        store.key("k", mine)
+        store.settle(store.admit(output_tokens=30)["id"], output_tokens=7)
+
+        gauges = book.gauges(POOL, [mine, other])
+
+        assert [(gauge.limit["id"], gauge.settled, gauge.held) for gauge in gauges] == [
+            ("t", 7, 0),
+            ("u", 0, 0),
+        ]
+        assert gauges[0].resets_at == store.calendar()["day"][1] // 1000
+
+
+class TestSince:
+    @pytest.fixture(autouse=True)
+    def used(self, store: StoreOfTest) -> None:
+        for day, (key, model) in enumerate([("k", "gpt-5"), ("k", "o3"), ("other", "o3")]):
+            store.key(key)
+            store.set_clock(START_MS + day * DAY_MS)
+            request = store.admit(key=key, model=model)
+            store.settle(request["id"], key=key, model=model, input_tokens=10 + day, cost=1)
+
+    def test_by_whom(self, store: StoreOfTest, book: UsageBook) -> None:
+        since = date(2026, 3, 29)
+
+        assert book.since(POOL, since, "key") == {
+            "k": {"requests": 2, "attempts": 2, "input_tokens": 21, "cost": 2},
+            "other": {"requests": 1, "attempts": 1, "input_tokens": 12, "cost": 1},
+        }
+        assert book.since(POOL, since, "model")["o3"]["input_tokens"] == 23
+        assert book.since(POOL, since, "account")["a"]["requests"] == 3
+
+    def test_since_a_day(self, book: UsageBook) -> None:
+        assert set(book.since(POOL, date(2026, 3, 31), "key")) == {"other"}
+        assert book.since(POOL, date(2026, 4, 1), "key") == {}
+
+    def test_of_one_key(self, book: UsageBook) -> None:
+        assert set(book.since(POOL, date(2026, 3, 1), "model", "k")) == {"gpt-5", "o3"}
+
+    def test_since_this_month(self, book: UsageBook) -> None:
+        """Without a day it is the month of now, and nothing was used in it."""
+        assert book.since(POOL, None, "key") == {}

@@ -1,0 +1,223 @@
+"""API keys: told once, kept as a SHA-256, refused in words."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from app.accounts.pools import PoolBook
+from app.errors import InvalidApiKey, InvalidRequest, NotFound
+from app.limits.api_keys import KeyBook
+from app.limits.limit import parse_limit
+from app.stores import keys
+from app.stores.scripts import Scripts
+from tests.support.stored import everything_in
+
+POOL = "default"
+
+
+@pytest.fixture
+def scripts(redis_client: Any) -> Scripts:
+    return Scripts(redis_client)
+
+
+@pytest.fixture
+def book(scripts: Scripts) -> KeyBook:
+    return KeyBook(scripts)
+
+
+class TestCreate:
+    def test_the_secret(self, book):
+        """`sk-pg-<pool>-` and 43 letters and digits: 256 bits of chance."""
+        _, secret = book.create(POOL, "ann")
+
+        start, _, chance = secret.rpartition("-")
+        assert start == "sk-pg-default"
+        assert len(chance) == 43
+        assert chance.isascii()
+        assert chance.isalnum()
+
+    def test_only_its_hash_is_kept(self, book, redis_client):
+        key, secret = book.create(POOL, "ann")
+
+        stored = everything_in(redis_client)
+        assert secret not in stored
+        assert secret.rpartition("-")[2] not in stored
+        digest = hashlib.sha256(secret.encode()).hexdigest()
+        assert redis_client.get(keys.secret(POOL, digest)) == key.id
+
+    def test_what_it_may_is_kept(self, book):
+        limit = parse_limit("1000 total_tokens/day")
+
+        key, secret = book.create(
+            POOL, "ann", models=("gpt-5",), accounts=("acct_1",), limits=(limit,), expires_at=4e9
+        )
+
+        assert (key.name, key.pool, key.state) == ("ann", POOL, "active")
+        assert (key.models, key.accounts, key.limits, key.expires_at) == (
+            ("gpt-5",),
+            ("acct_1",),
+            (limit,),
+            4e9,
+        )
+        found = book.authenticate(secret)
+        assert found.public() == key.public() == book.find(POOL, "ann").public()
+
+    def test_a_taken_name(self, book):
+        """It is refused, and the key that has it goes on working."""
+        key, secret = book.create(POOL, "ann")
+
+        with pytest.raises(InvalidRequest, match="'ann' exists in pool 'default'") as refusal:
+            book.create(POOL, "ann")
+
+        assert refusal.value.param == "name"
+        assert book.authenticate(secret).id == key.id
+        assert len(book.all(POOL)) == 1
+
+    def test_a_race_for_a_name(self, book):
+        """Of ten that ask at once one gets it; no trace is left of the others."""
+        created: list[str] = []
+        start = threading.Barrier(10)
+
+        def create() -> None:
+            start.wait()
+            with suppress(InvalidRequest):
+                created.append(book.create(POOL, "ann")[1])
+
+        threads = [threading.Thread(target=create) for _ in range(10)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        [secret] = created
+        assert book.authenticate(secret).name == "ann"
+
+    def test_a_losing_key_leaves_nothing(self, book, redis_client):
+        book.create(POOL, "ann")
+        before = everything_in(redis_client)
+
+        with pytest.raises(InvalidRequest):
+            book.create(POOL, "ann")
+
+        assert everything_in(redis_client) == before
+
+
+class TestAuthenticate:
+    @pytest.mark.parametrize(
+        "presented",
+        [
+            "",
+            "sk-pg-",
+            "sk-pg-default",
+            "sk-pg-default-",
+            "sk-pg--" + "a" * 43,
+            "sk-pg-default-" + "a" * 42,
+            "sk-pg-default-" + "a" * 44,
+            "sk-pg-default-" + "a" * 42 + "-",
+            "sk-pg-default-" + "a" * 43 + "\n",
+            " sk-pg-default-" + "a" * 43,
+            "SK-PG-default-" + "a" * 43,
+            "sk-pg-Default-" + "a" * 43,
+            "sk-pg-" + "p" * 33 + "-" + "a" * 43,
+            "sk-pg-a}b-" + "a" * 43,
+            "sk-pg-default-" + "é" * 43,
+            "sk-pg-default-" + "٣" * 43,  # a digit, but not one of ours
+            "sk-proj-" + "a" * 43,
+            "x" * 100_000,
+        ],
+    )
+    def test_malformed(self, book, presented):
+        """It never reaches the store, and is not repeated."""
+        with pytest.raises(InvalidApiKey) as refusal:
+            book.authenticate(presented)
+
+        assert refusal.value.message == "This is not an API key of this gateway: they begin with sk-pg-"
+
+    def test_unknown(self, book):
+        book.create(POOL, "ann")
+
+        with pytest.raises(InvalidApiKey, match="is not known here"):
+            book.authenticate("sk-pg-default-" + "a" * 43)
+
+    def test_of_another_pool(self, book):
+        """A pool's name is part of what is hashed."""
+        _, secret = book.create(POOL, "ann")
+
+        with pytest.raises(InvalidApiKey, match="is not known here"):
+            book.authenticate(secret.replace("default", "team-b"))
+
+    def test_disabled(self, book):
+        _, secret = book.create(POOL, "ann")
+        book.disable(POOL, "ann")
+
+        with pytest.raises(InvalidApiKey, match="has been disabled"):
+            book.authenticate(secret)
+
+    def test_expired(self, book):
+        _, secret = book.create(POOL, "ann", expires_at=1_700_000_000)
+
+        with pytest.raises(InvalidApiKey, match="has expired"):
+            book.authenticate(secret)
+
+    def test_expiry_is_by_the_clock_of_the_store(self, book, redis_client):
+        seconds, _ = redis_client.time()
+        _, secret = book.create(POOL, "ann", expires_at=seconds + 3600)
+
+        assert abs(book.authenticate(secret).now - seconds) < 60
+
+    @pytest.mark.parametrize("pool", ["team-b", "a-b-c", "a--b", "0_-", "x" * 32])
+    def test_a_pool_name_with_dashes(self, book, pool):
+        """The secret has no dash, so the last one ends the pool's name."""
+        _, secret = book.create(pool, "ann")
+
+        assert book.authenticate(secret).pool == pool
+
+    def test_what_the_pool_says_for_all_keys(self, book, scripts, redis_client):
+        PoolBook(scripts).change(POOL, zone="Europe/Berlin")
+        redis_client.hset(keys.pool(POOL), "limits", '[{"id":"lim_pool"}]')
+        own = parse_limit("20 parallel_requests")
+        _, secret = book.create(POOL, "ann", limits=(own,))
+
+        key = book.authenticate(secret)
+
+        assert key.zone == "Europe/Berlin"
+        assert key.limits == (own, {"id": "lim_pool"})
+
+
+class TestModels:
+    def test_none_named_is_all(self, book):
+        assert book.create(POOL, "ann")[0].may_use("gpt-5")
+
+    def test_those_named(self, book):
+        key, _ = book.create(POOL, "ann", models=("gpt-5",))
+
+        assert key.may_use("gpt-5")
+        assert not key.may_use("gpt-5-mini")
+
+
+class TestBook:
+    def test_all_is_by_name(self, book):
+        for name in ("b", "c", "a"):
+            book.create(POOL, name)
+
+        assert [key.name for key in book.all(POOL)] == ["a", "b", "c"]
+
+    def test_disabling_one_leaves_the_others(self, book):
+        book.create(POOL, "ann")
+        _, secret = book.create(POOL, "bob")
+
+        book.disable(POOL, "ann")
+        book.disable(POOL, "ann")
+
+        assert [key.state for key in book.all(POOL)] == ["disabled", "active"]
+        assert book.authenticate(secret).name == "bob"
+
+    def test_an_unknown_name(self, book):
+        for act in (book.find, book.disable):
+            with pytest.raises(NotFound, match="no key named 'nobody' in pool 'default'"):
+                act(POOL, "nobody")

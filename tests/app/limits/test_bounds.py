@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.limits.bounds import LIKELY_OUTPUT_TOKENS, Bounds, ModelSize, bounds_of
+from app.limits.output_lengths import LEAST_RESPONSES_LENGTH, LENGTH_FIELDS
+from app.limits.prices import shipped
+
+TABLE = shipped()
+JSON_MODE = {"type": "json_object"}
+EVERY_LENGTH_FIELD = ("max_completion_tokens", "max_tokens", "max_output_tokens", "n_predict")
+SURFACES = ("chat", "responses", "responses/compact")
+PICTURE = "data:image/png;base64," + base64.b64encode(bytes(600_000)).decode()
+SAY = {"role": "user", "content": "hi"}
+
+
+def bounds(body: dict[str, Any], surface: str = "chat", model: str = "gpt-4o") -> Bounds:
+    return bounds_of(surface, body, len(orjson.dumps(body)), TABLE.find(model))
+
+
+def shown(*parts: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": list(parts)}], **more}
+
+
+def image(**told: Any) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": PICTURE, **told}}
+
+
+class TestInput:
+    @given(st.text(), st.text())
+    def test_text(self, said: str, instructed: str) -> None:
+        """No token has less than one byte of UTF-8, however its JSON is escaped."""
+        body = {"messages": [{"role": "system", "content": instructed}, {"role": "user", "content": said}]}
+
+        assert bounds(body).most["input_tokens"] >= len((said + instructed).encode()) + 2 * 8
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"messages": [{"role": "system", "content": "JSON " * 200}, SAY], "response_format": JSON_MODE},
+            {"instructions": "JSON " * 200, "input": "hi", "text": {"format": JSON_MODE}},
+        ],
+    )
+    def test_instructions_in_json_mode(self, body: dict[str, Any]) -> None:
+        """They may be sent twice, so they count twice."""
+        surface = "chat" if "messages" in body else "responses"
+
+        assert bounds(body, surface).most["input_tokens"] >= 2 * 1000
+
+    @given(st.lists(st.sampled_from(["low", "high", "auto", None]), max_size=4), st.text(max_size=50))
+    def test_images(self, details: list[str | None], said: str) -> None:
+        """An image counts for what its detail may cost, never for the letters of its data."""
+        body = shown({"type": "text", "text": said}, *(image(detail=detail) for detail in details))
+        ceilings = sum(85 if detail == "low" else 1445 for detail in details)
+
+        most = bounds(body).most["input_tokens"]
+
+        assert ceilings + len(said.encode()) <= most <= ceilings + 12 * len(said) + 1000
+
+    def test_image_elsewhere(self) -> None:
+        """Responses items show images too, also in what a function returned."""
+        shown_by_user = {"role": "user", "content": [{"type": "input_image", "image_url": PICTURE}]}
+        returned = {"type": "function_call_output", "call_id": "c", "output": shown_by_user["content"]}
+
+        most = bounds({"input": [shown_by_user, returned]}, "responses").most["input_tokens"]
+
+        assert 2 * 1445 <= most <= 2 * 1445 + 1000
+
+    def test_unknown_models_image(self) -> None:
+        """Who does not know the model knows no ceiling, but has a guess."""
+        guessed = bounds(shown(image()), model="llama")
+
+        assert "input_tokens" not in guessed.most
+        assert guessed.likely["input_tokens"] < 2000
+
+    def test_unscaled_image(self) -> None:
+        """A model that takes images as they are is bound by its context window alone."""
+        assert bounds(shown(image()), model="gpt-5.6-sol").most["input_tokens"] == 1_050_000
+        assert bounds(shown(image(detail="high")), model="gpt-5.6-sol").most["input_tokens"] < 10_000
+
+    @pytest.mark.parametrize(
+        "part",
+        [
+            {"type": "file", "file": {"file_data": PICTURE}},
+            {"file": {"file_data": PICTURE}},
+            {"type": "input_file", "file_url": "https://example.com/1.pdf"},
+            {"type": "input_audio", "input_audio": {"data": "A" * 4000, "format": "wav"}},
+            {"type": "something_new"},
+        ],
+    )
+    def test_what_cannot_be_seen_into(self, part: dict[str, Any]) -> None:
+        """Files and the like are bound by the context window; a guess goes by their size."""
+        told = bounds(shown(part))
+
+        assert told.most["input_tokens"] == 128_000
+        assert told.likely["input_tokens"] < 60_000
+        assert "input_tokens" not in bounds(shown(part), model="llama").most
+
+    @pytest.mark.parametrize(
+        "more", [{"conversation": "conv_1"}, {"input": [{"type": "item_reference", "id": "msg_1"}]}]
+    )
+    def test_stored_items(self, more: dict[str, Any]) -> None:
+        assert bounds({"input": "hi", **more}, "responses").most["input_tokens"] == 128_000
+
+    @pytest.mark.parametrize(
+        "more",
+        [{"tools": [{"type": "web_search"}]}, {"web_search_options": {}, "prompt": {"id": "p"}}],
+    )
+    def test_hosted_tools(self, more: dict[str, Any]) -> None:
+        """What the upstream may look up by itself, again and again, has no bound."""
+        told = bounds({"messages": [SAY], **more})
+
+        assert "input_tokens" not in told.most
+        assert "cost" not in told.most
+        assert told.likely["cost"] > 0
+
+    def test_own_tools(self) -> None:
+        tools = [{"type": "function", "function": {"name": "look"}}] * 3
+
+        assert bounds({"messages": [SAY], "tools": tools}).most["input_tokens"] >= 3 * 16
+
+
+class TestOutput:
+    @pytest.mark.parametrize(
+        ("more", "most"),
+        [
+            ({}, 16_384),
+            ({"max_tokens": 50}, 50),
+            ({"max_completion_tokens": 50, "max_tokens": 70}, 70),
+            ({"max_completion_tokens": 10**9}, 16_384),
+            ({"max_tokens": 50, "n": 3}, 150),
+            ({"max_tokens": 50, "n": 2, "best_of": 3}, 150),
+            ({"max_tokens": True}, 16_384),
+            ({"max_tokens": None, "n": None}, 16_384),
+        ],
+    )
+    def test_most(self, more: dict[str, Any], most: int) -> None:
+        """The caller's limit, else the model's, for each choice."""
+        assert bounds({"messages": [SAY], **more}).most["output_tokens"] == most
+
+    @given(
+        st.dictionaries(st.sampled_from(EVERY_LENGTH_FIELD), st.integers(1, 10**6)), st.sampled_from(SURFACES)
+    )
+    def test_only_names_that_the_endpoint_honours_count(self, lengths: dict[str, int], surface: str) -> None:
+        """Any other is as if it were absent: an upstream drops it, and answers as long as it likes."""
+        honoured = [lengths[name] for name in LENGTH_FIELDS.get(surface, ()) if name in lengths]
+
+        most = bounds_of(surface, {"input": "hi", "messages": [SAY], **lengths}, 100, None).most
+
+        shortest = LEAST_RESPONSES_LENGTH if surface == "chat" else 0  # on another wire it is raised to that
+        assert most.get("output_tokens") == max((*honoured, shortest) if honoured else (), default=None)
+
+    @pytest.mark.parametrize(
+        ("more", "model", "unenforced"),
+        [
+            ({"max_tokens": 50, "n": 2}, "gpt-4o", 2 * 16_384),
+            ({}, "gpt-4o", 16_384),
+            ({"max_tokens": 5}, "llama", None),
+        ],
+    )
+    def test_where_the_length_is_not_kept(
+        self, more: dict[str, Any], model: str, unenforced: int | None
+    ) -> None:
+        """Only the model's own maximum is a bound there, and only if it is known."""
+        assert bounds({"messages": [SAY], **more}, model=model).unenforced.get("output_tokens") == unenforced
+
+    def test_what_a_pool_assumes_of_an_unknown_model(self) -> None:
+        """It bounds a request that names no length, whose upstream is then sent it, and nothing else."""
+        assumed = ModelSize.of(None, context=5000, output=800)
+        unnamed = bounds_of("chat", {"messages": [SAY], "n": 2}, 100, None, assumed)
+        named = bounds_of("responses", {"input": "hi", "max_output_tokens": 900}, 100, None, assumed)
+        compacting = bounds_of("responses/compact", {"input": "hi"}, 100, None, assumed)
+
+        assert (unnamed.most["output_tokens"], unnamed.sent_length) == (1600, 800)
+        assert (named.most["output_tokens"], named.sent_length) == (900, 0)
+        assert "output_tokens" not in unnamed.unenforced
+        assert ("output_tokens" in compacting.most, compacting.sent_length) == (False, 0)
+        assert bounds_of("chat", shown(image()), 10**6, None, assumed).most["input_tokens"] == 5000
+
+    def test_unknown_model(self) -> None:
+        told = bounds({"messages": [SAY]}, model="llama")
+
+        assert "output_tokens" not in told.most
+        assert told.likely["output_tokens"] == LIKELY_OUTPUT_TOKENS
+
+    def test_prediction(self) -> None:
+        """The tokens of a prediction that is wrong are billed on top."""
+        wrong = {"type": "content", "content": "x" * 500}
+
+        assert bounds({"messages": [SAY], "prediction": wrong}).most["output_tokens"] >= 16_384 + 500
+
+    def test_likely_is_no_more_than_the_limit(self) -> None:
+        assert bounds({"messages": [SAY], "max_tokens": 5}).likely["output_tokens"] == 5
+
+
+class TestCost:
+    def test_dearest_tier(self) -> None:
+        """A request that names no tier may be billed as priority, by its account's settings."""
+        open_to_all, fixed = (
+            bounds({"messages": [SAY]}),
+            bounds({"messages": [SAY], "service_tier": "default"}),
+        )
+
+        assert open_to_all.most["cost"] > fixed.most["cost"]
+        assert open_to_all.most["cost"] >= 16_384 * 17
+        assert fixed.most["cost"] >= 16_384 * 10
+
+    def test_unknown_model(self) -> None:
+        """Strict limits find no bound; balanced ones count it at the ceiling price, never as free."""
+        told = bounds({"messages": [SAY], "max_tokens": 10}, model="llama")
+
+        assert "cost" not in told.most
+        assert told.likely["cost"] > 10 * 50

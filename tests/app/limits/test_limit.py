@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import InvalidRequest
+from app.limits.limit import MOST, MOST_SHORT, PERS, WHATS, describe, parse_limit
+
+
+def said(text: str, **more: Any) -> dict[str, Any]:
+    limit = parse_limit(text, **more)
+    assert limit.pop("id").startswith("lim_")
+    assert limit.pop("scope") == "key"
+    return limit
+
+
+class TestParse:
+    @pytest.mark.parametrize(
+        ("text", "what", "per", "most"),
+        [
+            ("1000000 total_tokens/day", "total_tokens", "day", 1_000_000),
+            ("1000000 tokens/day", "total_tokens", "day", 1_000_000),
+            ("10 requests/minute", "requests", "minute", 10),
+            ("5 usd/month", "cost", "month", 5_000_000),
+            ("5.50 cost/month", "cost", "month", 5_500_000),
+            ("0.000001 usd/ever", "cost", "ever", 1),
+            ("20 parallel_requests", "parallel_requests", "none", 20),
+            ("100000 output_tokens/ever", "output_tokens", "ever", 100_000),
+            ("  3   requests / second ", "requests", "second", 3),
+            ("1e6 input_tokens/week", "input_tokens", "week", 1_000_000),
+        ],
+    )
+    def test_words(self, text: str, what: str, per: str, most: int) -> None:
+        assert said(text) == {"what": what, "per": per, "max": most, "mode": "strict"}
+
+    def test_suffixes(self) -> None:
+        """A model pattern and a mode may follow, and beat those given beside the text."""
+        assert said("5 usd/day for gpt-5* balanced", model="o3", mode="strict") == {
+            "what": "cost",
+            "per": "day",
+            "max": 5_000_000,
+            "mode": "balanced",
+            "model": "gpt-5*",
+        }
+
+    def test_given_beside(self) -> None:
+        limit = said("5 usd/day", model="o3", mode="balanced")
+
+        assert (limit["model"], limit["mode"]) == ("o3", "balanced")
+
+    def test_ids_differ(self) -> None:
+        assert parse_limit("1 requests/day")["id"] != parse_limit("1 requests/day")["id"]
+
+    @pytest.mark.parametrize(
+        ("text", "about"),
+        [
+            ("", "is not a limit"),
+            ("lots", "is not a limit"),
+            ("-1 requests/day", "above zero"),
+            ("0 requests/day", "above zero"),
+            ("nan requests/day", "above zero"),
+            ("inf requests/day", "above zero"),
+            ("1.5 requests/day", "whole numbers"),
+            ("0.0000001 usd/day", "millionths"),
+            (f"{MOST + 1} total_tokens/day", "not a limit"),
+            (f"{MOST} usd/day", "not a limit"),
+            ("9e999999 requests/day", "not a limit"),
+            (f"{MOST_SHORT + 1} requests/minute", "not a limit"),
+            ("ten requests/day", "not a number"),
+            ("1 apples/day", "cannot be limited"),
+            ("1 requests/fortnight", "no period"),
+            ("1 requests", "period is missing"),
+            ("1 parallel_requests/day", "leave out"),
+        ],
+    )
+    def test_refused(self, text: str, about: str) -> None:
+        with pytest.raises(InvalidRequest, match=about) as caught:
+            parse_limit(text)
+
+        assert caught.value.param == "limit"
+
+    def test_unknown_mode(self) -> None:
+        with pytest.raises(InvalidRequest, match="strict or balanced"):
+            parse_limit("1 requests/day", mode="lax")
+
+
+@given(
+    st.sampled_from(sorted(set(WHATS.values()) - {"parallel_requests"})),
+    st.sampled_from(PERS),
+    st.integers(1, MOST_SHORT),
+    st.sampled_from(["strict", "balanced"]),
+    st.sampled_from([None, "gpt-5*", "o3"]),
+)
+def test_describe_is_the_inverse(what: str, per: str, most: int, mode: str, model: str | None) -> None:
+    limit = {"what": what, "per": per, "max": most, "mode": mode} | ({"model": model} if model else {})
+
+    assert said(describe(limit)) == limit

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.limits.price_overrides import PriceBook
+from app.limits.prices import PriceTable
+from app.stores import keys
+from app.stores.scripts import Scripts
+from app.streaming.usage import Usage
+
+LLAMA = {"standard": {"input": 1_000_000, "output": 2_000_000}, "context": 8192}
+USED = Usage(3, 4, 7)
+
+
+@pytest.fixture
+def prices(redis_client: Any) -> PriceBook:
+    return PriceBook(Scripts(redis_client))
+
+
+def cost(table: PriceTable, model: str) -> int | None:
+    price = table.find(model)
+    return None if price is None else price.cost(USED, None)
+
+
+def version(client: Any) -> str:
+    return client.hget(keys.pool("p"), "prices") or "0"
+
+
+class TestPriceBook:
+    def test_own_price(self, prices: PriceBook, redis_client: Any) -> None:
+        """A pool's row holds for it alone, and names the change it came with."""
+        prices.put("p", "llama", LLAMA)
+        table = prices.table("p", version(redis_client))
+
+        assert cost(table, "llama") == 11
+        assert table.rows()["llama"]["version"] == "pool-1"
+        assert cost(prices.table("other", "0"), "llama") is None
+
+    def test_read_once_per_change(self, prices: PriceBook, redis_client: Any) -> None:
+        """A version that is known costs no round trip; a newer one costs one."""
+        prices.put("p", "llama", LLAMA)
+        first = prices.table("p", "1")
+        prices.put("p", "llama", {**LLAMA, "standard": {"input": 0, "output": 0}})
+
+        assert prices.table("p", "1") is first
+        assert cost(prices.table("p", "2"), "llama") == 0
+
+    def test_remove(self, prices: PriceBook, redis_client: Any) -> None:
+        prices.put("p", "gpt-4o", LLAMA)
+
+        assert prices.remove("p", "gpt-4o")
+        assert not prices.remove("p", "gpt-4o")
+        assert cost(prices.current("p"), "gpt-4o") == 48
+        assert cost(prices.table("p", version(redis_client)), "gpt-4o") == 48

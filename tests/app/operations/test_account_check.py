@@ -1,0 +1,81 @@
+"""One tiny request to one account."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.accounts.account import Account
+from app.errors import InvalidRequest
+from app.operations.account_check import model_for
+
+POOL = "default"
+
+
+def add(desk, url, **more):
+    wish = {"kind": "openai", "name": "main", "base_url": url, "models": ["gpt-5-mini"], **more}
+    return desk.add_account(POOL, wish, credential="sk-x", chatgpt_account_id=more.pop("of", ""))
+
+
+@pytest.mark.parametrize("wires", [["chat"], ["responses"]])
+def test_it_answers(desk, services, upstream, wires):
+    add(desk, upstream.base_url("a"), wires=wires)
+
+    told = desk.test_account(POOL, "main")
+
+    assert (told.ok, told.model, told.status, told.error) == (True, "gpt-5-mini", 200, None)
+    assert told.total_ms >= told.first_ms >= 0
+    entry = services.audit.page().entries[0]
+    assert (entry["action"], entry["model"], entry["ok"]) == ("account.test", "gpt-5-mini", True)
+
+
+def test_it_refuses(desk, upstream):
+    add(desk, upstream.base_url("a"))
+    upstream.script({"play": "http_error", "status": 401}, account="a")
+    told = desk.test_account(POOL, "main")
+
+    assert (told.ok, told.status) == (False, 401)
+    assert told.error["message"]
+
+
+def test_a_page_is_no_answer(desk, upstream):
+    """It is judged as for any request: a proxy or a login page answered, and nothing was cut."""
+    add(desk, upstream.base_url("a"))
+    page = {"headers": {"content-type": "text/html"}, "steps": [{"send": "<html>Sign in</html>"}]}
+    upstream.script(page, account="a")
+
+    result = desk.test_account(POOL, "main")
+
+    assert (result.ok, result.failure) == (False, "garbled")
+    assert "text/html" in result.error["message"]
+
+
+def test_nobody_is_there(desk):
+    add(desk, "http://127.0.0.1:1/v1")
+
+    told = desk.test_account(POOL, "main", "some-model")
+
+    assert (told.ok, told.status, told.model) == (False, None, "some-model")
+    assert told.error["code"] == "upstream_unavailable"
+
+
+def test_a_paused_account_can_be_tried(desk, upstream):
+    add(desk, upstream.base_url("a"))
+    desk.pause_account(POOL, "main")
+
+    assert desk.test_account(POOL, "main").ok
+
+
+class TestModel:
+    def account(self, **more):
+        return Account("a", "a", "openai", "http://x", **more)
+
+    def test_a_cheap_one_for_text(self):
+        listed = ("gpt-5", "gpt-5-mini", "gpt-4o-mini-tts", "text-embedding-3-small")
+
+        assert model_for(self.account(listed=listed)) == "gpt-5-mini"
+        assert model_for(self.account(models=("o3",), listed=listed)) == "o3"
+
+    def test_none_is_known(self):
+        with pytest.raises(InvalidRequest) as refused:
+            model_for(self.account(models=("gpt-*",)))
+        assert refused.value.param == "model"

@@ -1,0 +1,93 @@
+"""Limits that are used up, and limits under which nothing can be admitted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.accounts.account import Account
+from app.limits.limit import parse_limit
+from app.operations.check_accounts import read_records
+from app.operations.check_limits import refusing, used_up
+from app.operations.diagnostic import NOTE, WRONG, grouped
+from app.stores import keys
+
+POOL = "default"
+
+
+@pytest.fixture
+def key(services: Any) -> Any:
+    services.pools.ensure(POOL)
+
+    def make(limit: str, models: tuple[str, ...] = ("local-1",), **more: Any) -> dict[str, Any]:
+        account = Account("", "main", "compatible", "http://x", models=models)
+        services.accounts.add(POOL, account)
+        parsed = parse_limit(limit)
+        services.api_keys.create(POOL, "ann", limits=(parsed,), **more)
+        return parsed
+
+    return make
+
+
+def refused(services: Any) -> list[tuple[str, str, str]]:
+    found = refusing(services, POOL, services.api_keys.all(POOL), read_records(services, POOL))
+    return [(one.level, one.where, one.what) for one in grouped(found)]
+
+
+@pytest.mark.parametrize(
+    ("limit", "models"),
+    [
+        ("1000000 total_tokens/day", ("local-1",)),
+        ("5 usd/month", ("local-1", "gpt-5-mini")),  # one of them can be admitted
+        ("5 usd/month balanced", ("local-1",)),
+        ("10 requests/minute", ("local-1",)),
+        ("5 usd/month for gpt-*", ("local-1",)),  # it counts none of the models
+    ],
+)
+def test_limits_that_admit_something(services: Any, key: Any, limit: str, models: tuple[str, ...]) -> None:
+    key(limit, models)
+
+    assert refused(services) == []
+
+
+def test_a_cost_limit_without_a_price(services: Any, key: Any) -> None:
+    key("5 usd/month")
+
+    what = "its strict limit $5.00 per month refuses every request: none of the models has a price"
+    assert refused(services) == [(WRONG, f"{POOL}/ann", what)]
+
+
+def test_a_limit_below_what_any_request_reserves(services: Any, key: Any) -> None:
+    key("20 total_tokens/day")
+
+    ((level, _, what),) = refused(services)
+    assert level == WRONG
+    assert what.startswith("its strict limit 20 tokens per day refuses every request: a short one reserves ")
+
+
+def test_a_limit_for_requests_that_name_their_length(services: Any, key: Any) -> None:
+    """Unless the key sets one for those that do not."""
+    key("1000 output_tokens/day")
+
+    ((level, _, what),) = refused(services)
+    assert level == NOTE
+    assert what.endswith("refuses every request that names no small output length")
+    services.api_keys.change(POOL, "ann", output_tokens=100)
+    assert refused(services) == []
+
+
+def test_a_limit_of_the_pool(services: Any, key: Any) -> None:
+    key("10 requests/minute")
+    services.limits.add(POOL, parse_limit("5 usd/month"))
+
+    assert [(level, where) for level, where, _ in refused(services)] == [(WRONG, POOL)]
+
+
+def test_one_that_is_used_up(services: Any, key: Any) -> None:
+    limit = key("5 requests/ever")
+    services.scripts.client.hset(keys.limit(POOL, limit["id"]), mapping={"b": 0, "s": 5})
+
+    (one,) = grouped(used_up(services, POOL, services.api_keys.all(POOL)))
+
+    assert (one.level, one.what) == (NOTE, "has reached its limit 5 requests in total")

@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import orjson
+import pytest
+from cryptography.fernet import Fernet
+
+from app.accounts.account import Account
+from app.accounts.oauth_tokens import Tokens
+from app.config import Settings
+from app.operations import check_pools
+from app.operations.diagnostic import NOTE, WRONG
+from app.stores import keys
+from app.wiring import Services, build
+
+
+@pytest.fixture
+def services(redis_client: Any, redis_url: str) -> Services:
+    environ = {"REDIS_URL": redis_url, "POOLGATE_SECRET_KEYS": Fernet.generate_key().decode()}
+    services = build(Settings.from_environment({**environ, "POOLGATE_STORE_TIMEOUT_MS": "5000"}))
+    services.pools.ensure("team")
+    return services
+
+
+def account(services: Services, name: str, **more: Any) -> Account:
+    return services.accounts.add("team", Account("", name, "openai", "http://x", credential="sk", **more))
+
+
+def found(services: Services) -> list[tuple[str, str, str, str]]:
+    return [(one.level, one.where, one.what, one.mend) for one in check_pools.pools(services, "team")]
+
+
+class TestKeys:
+    def test_well(self, services: Services) -> None:
+        main = account(services, "main", models=("a",))
+        services.api_keys.create("team", "ann", models=("a",), accounts=(main.id,))
+
+        assert found(services) == []
+
+    def test_bound_to_accounts_that_are_gone(self, services: Services) -> None:
+        account(services, "main")
+        services.api_keys.create("team", "ann", accounts=("acct_gone",))
+
+        assert found(services) == [
+            (
+                *(WRONG, "team/ann", "every account it is bound to has been removed"),
+                "poolgate key set ann --pool team --accounts A,B",
+            )
+        ]
+
+    def test_a_model_that_nobody_offers(self, services: Services) -> None:
+        """Of those it may use: another account's offer is none to it."""
+        main = account(services, "main", models=("a",))
+        account(services, "other", models=("b",))
+        services.api_keys.create("team", "ann", models=("a", "b"), accounts=(main.id,))
+
+        assert [told[:3] for told in found(services)] == [
+            (WRONG, "team/ann", "no account it may use offers b")
+        ]
+
+    def test_a_model_that_no_upstream_lists(self, services: Services) -> None:
+        main = account(services, "main")
+        services.accounts.list_models("team", main.id, ["a"])
+        services.api_keys.create("team", "ann", models=("a", "b"))
+
+        assert [told[:3] for told in found(services)] == [
+            (NOTE, "team/ann", "no upstream of its accounts lists b")
+        ]
+
+    def test_one_that_is_not_used_any_more(self, services: Services) -> None:
+        account(services, "main")
+        services.api_keys.create("team", "ann", accounts=("acct_gone",), expires_at=time.time() - 60)
+
+        assert found(services) == [
+            (NOTE, "team", "it has no usable key", "poolgate key create --name NAME --pool team")
+        ]
+
+
+class TestAccountsForAPerson:
+    @pytest.fixture(autouse=True)
+    def _key(self, services: Services) -> None:
+        services.api_keys.create("team", "ann")
+        account(services, "well")
+
+    def test_a_key_that_is_refused(self, services: Services) -> None:
+        main = account(services, "main")
+        dead = {"state": "credential_dead", "reason": "invalid_api_key", "wait_ms": 0, "retest_wait_ms": 0}
+        services.accounts.observe("team", main.id, {}, mark=dead)
+
+        ((level, where, what, mend),) = found(services)
+
+        assert (level, where, what) == (
+            WRONG,
+            "team/main",
+            "its credential is refused (invalid_api_key)",
+        )
+        assert "poolgate account set main --pool team --api-key-stdin" in mend
+        assert mend.endswith("poolgate account resume main --pool team")
+
+    def test_a_sign_in_that_is_refused_or_soon_will_be(self, services: Services) -> None:
+        tokens = Tokens("a", "r", "i", 4_000_000_000, 0, "x")
+        ann = services.accounts.add("team", Account("", "ann", "chatgpt", "http://x"), tokens)
+        services.scripts.client.hset(keys.account("team", ann.id), "refresh_dead", "token_reused")
+        soon = found(services)
+        dead = {"state": "credential_dead", "reason": "gone", "wait_ms": 0, "retest_wait_ms": 0}
+        services.accounts.observe("team", ann.id, {}, mark=dead)
+        now = found(services)
+
+        mend = "poolgate account login --name ann --pool team"
+        assert soon == [
+            (WRONG, "team/ann", "its sign-in cannot be renewed (token_reused), and ends by itself", mend)
+        ]
+        assert now == [(WRONG, "team/ann", "its credential is refused (gone)", mend)]
+
+    def test_paused(self, services: Services) -> None:
+        account(services, "main")
+        services.accounts.pause("team", "main", "budget")
+
+        assert found(services) == [
+            (NOTE, "team/main", "paused (budget)", "poolgate account resume main --pool team")
+        ]
+
+    def test_many_alike_are_one_line(self, services: Services) -> None:
+        names = [f"a{number:02}" for number in range(25)]
+        for name in names:
+            account(services, name)
+            services.accounts.pause("team", name, "budget")
+
+        (one,) = check_pools.pools(services, "team")
+
+        assert (one.where, one.names) == ("team: 25 accounts", tuple(names))
+        assert one.what == f"paused (budget): {', '.join(names[:10])} and 15 more"
+        assert one.mend == "poolgate account resume NAME --pool team"
+
+    def test_a_sign_in_that_was_not_renewed(self, services: Services) -> None:
+        tokens = Tokens("a", "r", "i", 1000, 0, "x")
+        services.accounts.add("team", Account("", "ann", "chatgpt", "http://x"), tokens)
+
+        assert [told[:3] for told in found(services)] == [
+            (WRONG, "team/ann", "its sign-in has expired and was not renewed")
+        ]
+
+    def test_one_that_never_answered(self, services: Services) -> None:
+        """Other than one whose list of models fails now: that one is a note."""
+        look = orjson.dumps({"at": 1_774_742_400, "result": "upstream_unavailable"}).decode()
+        never, before = account(services, "never"), account(services, "before")
+        services.accounts.list_models("team", before.id, ["a"])
+        for one in (never, before):
+            services.accounts.observe("team", one.id, {"look_models": look})
+
+        assert [told[:3] for told in found(services)] == [
+            (NOTE, "team/before", "the job `models` found upstream_unavailable at 2026-03-29 00:00Z"),
+            (WRONG, "team/never", "it has never answered (upstream_unavailable)"),
+        ]
+
+    def test_one_that_stays_in_use_although_it_fails(self, services: Services) -> None:
+        """Suspicion leaves out a quarter of a pool at most; what stays in for that is reported."""
+        soft = {"soft": True, "asked": "m", "reason": "server_error", "base_ms": 60_000, "most_ms": 60_000}
+        for name in ("one", "two"):
+            main = account(services, name)
+            for _ in range(2):
+                services.accounts.observe("team", main.id, {}, mark=soft)
+
+        told = found(services)
+
+        assert any(what.startswith("suspected") for _, _, what, _ in told)
+        assert (
+            NOTE,
+            "team/two",
+            "its latest attempts failed; it stays in use because too few others could take its place",
+            "poolgate account test two --pool team",
+        ) in told
+
+    def test_sealed_with_another_key(self, services: Services, redis_client: Any) -> None:
+        main = account(services, "main")
+        other = Fernet(Fernet.generate_key()).encrypt(b"sk").decode()
+        redis_client.hset(keys.account("team", main.id), "credential", other)
+
+        ((level, where, what, _),) = found(services)
+
+        assert (level, where, what) == (WRONG, "team/main", "its credential was encrypted with another key")
+
+    def test_what_a_job_found(self, services: Services) -> None:
+        main = account(services, "main")
+        look = orjson.dumps({"at": 1_774_742_400, "result": "upstream_unreachable"}).decode()
+        services.accounts.observe("team", main.id, {"look_models": look})
+
+        assert [told[:3] for told in found(services)] == [
+            (NOTE, "team/main", "the job `models` found upstream_unreachable at 2026-03-29 00:00Z")
+        ]
+
+
+class TestPools:
+    def test_requests_that_nobody_ends(self, services: Services, redis_client: Any) -> None:
+        account(services, "main")
+        services.api_keys.create("team", "ann")
+        redis_client.zadd(keys.leases("team"), {"r": 1})
+
+        assert [told[:3] for told in found(services)] == [
+            (WRONG, "team", "1 requests are over, but their slots were not taken back")
+        ]
+
+    def test_a_restore_that_broke_off(self, services: Services, redis_client: Any) -> None:
+        account(services, "main")
+        services.api_keys.create("team", "ann")
+        redis_client.set(keys.restore_by("team"), "run")
+
+        assert [told[2] for told in found(services)] == ["a restore into it broke off"]
+
+    def test_nothing_in_it(self, services: Services) -> None:
+        assert [told[2] for told in found(services)] == ["it has no account", "it has no usable key"]
+
+    @pytest.mark.parametrize("state", ["", "paused", "credential_dead", "window_spent"])
+    def test_only_the_demo_account_serves(self, services: Services, state: str) -> None:
+        """It is left out of everything while a real account is in use, or will be again by itself."""
+        services.api_keys.create("team", "ann")
+        services.accounts.add("team", Account("", "demo", "demo", "http://x", models=("demo",)))
+        if state == "paused":
+            account(services, "main")
+            services.accounts.pause("team", "main")
+        elif state:
+            mark = {"state": state, "reason": "r", "wait_ms": 0, "retest_wait_ms": 0}
+            services.accounts.observe("team", account(services, "main").id, {}, mark=mark)
+
+        level, where, what, _ = found(services)[0]
+
+        expected = "only the demo account serves; real models are not answered"
+        if state == "window_spent":
+            expected = "every account is out, so all requests are refused"
+        assert (level, where, what) == (WRONG if state else NOTE, "team", expected)
+
+    def test_a_real_account_as_well_as_the_demo_account(self, services: Services) -> None:
+        services.api_keys.create("team", "ann")
+        services.accounts.add("team", Account("", "demo", "demo", "http://x", models=("demo",)))
+        account(services, "main")
+
+        assert found(services) == []
+
+    def test_no_credential_can_be_read(self, services: Services, redis_client: Any) -> None:
+        services.api_keys.create("team", "ann")
+        other = Fernet(Fernet.generate_key()).encrypt(b"sk").decode()
+        for name in ("a", "b"):
+            redis_client.hset(keys.account("team", account(services, name).id), "credential", other)
+
+        assert [told[:3] for told in found(services)] == [
+            (WRONG, "team", "no account in use has a credential that can be read, so all requests fail"),
+            (WRONG, "team: 2 accounts", "its credential was encrypted with another key: a, b"),
+        ]
+
+    def test_no_server_answers(self, services: Services) -> None:
+        services.api_keys.create("team", "ann")
+        look = orjson.dumps({"at": 1_774_742_400, "result": "upstream_unavailable"}).decode()
+        services.accounts.observe("team", account(services, "main").id, {"look_models": look})
+
+        assert (WRONG, "no account in use answered when it was last asked for its models") in [
+            (level, what) for level, _, what, _ in found(services)
+        ]
+
+    def test_keys_that_expire_soon(self, services: Services) -> None:
+        account(services, "main")
+        services.api_keys.create("team", "ann", expires_at=time.time() + 3600)
+
+        ((level, where, what, _),) = found(services)
+        assert (level, where, what[:10]) == (NOTE, "team/ann", "expires in")

@@ -1,0 +1,123 @@
+"""Each with a server that really is so."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import redis
+
+from app.operations import check_redis
+from app.operations.diagnostic import NOTE, WRONG
+from app.stores.client import make_client
+from tests.support.ports import free_port
+from tests.support.processes import eventually
+from tests.support.redis import short_folder
+from tests.support.redis_server import RedisServer
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with short_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+def server(folder: Path) -> Iterator[RedisServer]:
+    server = RedisServer(folder / "redis")
+    yield server
+    server.stop()
+
+
+def found(server: RedisServer, patience_seconds: float = 60.0) -> list[tuple[str, str]]:
+    client = make_client(server.url, 30.0)
+    told = [(one.level, one.what) for one in check_redis.redis(client, patience_seconds)]
+    client.close()
+    return told
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test machine may stall for longer than a server that people use should."""
+    monkeypatch.setattr(check_redis, "SLOW_SECONDS", 60.0)
+    monkeypatch.setattr(check_redis, "MOST_CLOCK_SECONDS", 60.0)
+
+
+def test_well(server: RedisServer) -> None:
+    assert found(server) == []
+
+
+def test_a_replica(server: RedisServer) -> None:
+    server.client().replicaof("127.0.0.1", 1)
+
+    assert found(server) == [(WRONG, "it is a replica: nothing can be written there")]
+
+
+def test_no_append_only_file(server: RedisServer) -> None:
+    server.client().config_set("appendonly", "no")
+
+    assert found(server) == [(NOTE, "it keeps no append-only file")]
+
+
+def test_memory_that_is_nearly_all_used(server: RedisServer) -> None:
+    client = server.client()
+    client.config_set("maxmemory", int(client.info("memory")["used_memory"] * 1.05))
+
+    assert found(server) == [(WRONG, "over 90% of its memory is in use")]
+
+
+def test_one_that_may_throw_away_keys_and_one_that_did(server: RedisServer) -> None:
+    client = server.client()
+    client.config_set("maxmemory-policy", "allkeys-random")
+    client.config_set("maxmemory", "200mb")
+    client.set("k", "v")
+    may = found(server)
+    client.config_set("maxmemory", 1024)
+    assert eventually(lambda: client.info("stats")["evicted_keys"])
+    client.config_set("maxmemory", 0)
+    client.config_set("maxmemory-policy", "noeviction")
+
+    assert [what[:35] for _, what in may] == ["maxmemory-policy is allkeys-random:"]
+    assert found(server) == [(WRONG, "it has thrown away 1 keys since it was started")]
+
+
+@pytest.mark.parametrize(
+    ("write", "told"),
+    [("bgsave", "its last snapshot failed"), ("bgrewriteaof", "it cannot write its append-only file")],
+)
+def test_a_disk_that_takes_nothing(folder: Path, write: str, told: str) -> None:
+    server = RedisServer(folder / "redis", port=free_port())
+    server.url = f"redis://127.0.0.1:{server.port}"
+    client = make_client(server.url, 30.0)
+    shutil.rmtree(folder / "redis")  # from under it
+    with suppress(redis.ResponseError):  # the one says so at once, the other's child has to find out
+        client.execute_command(write)
+
+    try:
+        assert eventually(lambda: any(told in what for _, what in found(server)))
+    finally:
+        client.close()
+        server.stop()
+
+
+def test_a_clock_that_differs(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check_redis, "MOST_CLOCK_SECONDS", -1.0)
+
+    ((level, what),) = found(server)
+
+    assert level == WRONG
+    assert what.startswith("its clock is ")
+
+
+@pytest.mark.parametrize(("patience", "level"), [(60.0, NOTE), (0.0, WRONG)])
+def test_a_slow_one(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch, patience: float, level: str
+) -> None:
+    monkeypatch.setattr(check_redis, "SLOW_SECONDS", 0.0)
+
+    ((told, what),) = found(server, patience)
+
+    assert (told, what[:8]) == (level, "it takes")

@@ -1,0 +1,28 @@
+"""What is told of the settings, and what never is."""
+
+from __future__ import annotations
+
+from cryptography.fernet import Fernet
+
+from app.config import Settings
+from app.operations.effective_settings import in_force
+
+
+def test_no_secret_is_told(tmp_path):
+    settings = Settings.from_environment(
+        {
+            "POOLGATE_HOME": str(tmp_path),
+            "REDIS_URL": "redis://:hidden-1@127.0.0.1/0",
+            "POOLGATE_SECRET_KEYS": (sealed := Fernet.generate_key().decode()),
+            "POOLGATE_METRICS_TOKEN": "hidden-3",
+            "OPENAI_BASE_URL": "https://me:hidden-4@proxy.test/v1",
+            "PORT": "8123",
+        }
+    )
+
+    told = in_force(settings)
+
+    assert "hidden" not in str(told)
+    assert sealed not in str(told)
+    assert told["settings"]["port"] == 8123
+    assert told["settings"]["openai_base_url"] == "https://proxy.test/v1"

@@ -1,0 +1,103 @@
+"""Keys, limits, pools and prices at the desk."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from app.accounts.settings import with_flag
+from app.errors import InvalidRequest, NotFound
+from app.limits.limit import parse_limit
+from tests.support.stored import everything_in
+
+POOL = "team"
+
+
+class TestKeys:
+    def test_a_life(self, desk, services, audited):
+        key, secret = desk.create_key(POOL, {"name": "ann", "limits": ["10 requests/day"], "raw": True})
+        assert (key.raw, key.limits[0]["max"]) == (True, 10)
+        assert desk.change_key(POOL, "ann", {"models": ["gpt-5"], "raw": False}).models == ("gpt-5",)
+        _, newer = desk.rotate_key(POOL, "ann", 60)
+        assert {services.api_keys.authenticate(one).id for one in (secret, newer)} == {key.id}
+        assert desk.disable_key(POOL, "ann").state == "disabled"
+        assert desk.enable_key(POOL, "ann").state == "active"
+        desk.remove_key(POOL, "ann")
+
+        told = audited()
+        assert [one[0] for one in told] == [
+            "pool.create",
+            *(f"key.{verb}" for verb in ("create", "change", "rotate", "disable", "enable", "remove")),
+        ]
+        assert told[2][2:] == ({"models": [], "raw": True}, {"models": ["gpt-5"], "raw": False})
+        assert services.api_keys.all(POOL) == []
+
+    def test_no_secret_is_told_again(self, desk, redis_client):
+        secrets = [desk.create_key(POOL, {"name": "ann"})[1], desk.rotate_key(POOL, "ann")[1]]
+
+        assert not any(one in everything_in(redis_client) for one in secrets)
+
+    @pytest.mark.parametrize("seconds", [-1, 91 * 86400])
+    def test_an_overlap_that_is_none(self, desk, seconds):
+        desk.create_key(POOL, {"name": "ann"})
+        with pytest.raises(InvalidRequest) as refused:
+            desk.rotate_key(POOL, "ann", seconds)
+        assert refused.value.param == "overlap"
+
+    def test_unknown_accounts(self, desk, services):
+        with pytest.raises(NotFound, match="'x'"):
+            desk.create_key(POOL, {"name": "ann", "accounts": ["x"]})
+        assert services.api_keys.all(POOL) == []
+
+
+@pytest.mark.parametrize("key", [None, "ann"])
+def test_limits(desk, services, audited, key):
+    """Of a key, or of the pool."""
+    desk.create_key(POOL, {"name": "ann"})
+    added = desk.add_limit(POOL, parse_limit("10 requests/day"), key)
+    desk.edit_limit(POOL, added["id"], parse_limit("20 requests/day balanced"), key)
+    with pytest.raises(InvalidRequest):
+        desk.edit_limit(POOL, added["id"], parse_limit("20 requests/hour"), key)
+    desk.remove_limit(POOL, added["id"], key)
+
+    told = audited()[2:]
+    assert [one[:2] for one in told] == [
+        (f"limit.{verb}", key or POOL) for verb in ("add", "change", "remove")
+    ]
+    assert told[1][2:] == ({"limit": "10 requests/day"}, {"limit": "20 requests/day balanced"})
+
+
+class TestPools:
+    def test_create_and_change(self, desk, audited):
+        assert desk.create_pool(POOL).keys == 0
+        with pytest.raises(InvalidRequest, match="exists"):
+            desk.create_pool(POOL)
+        hidden = partial(with_flag, name="names_accounts", value=False)
+        changed = desk.change_pool(POOL, policy="ordered", zone="Europe/Berlin", steps=[hidden])
+
+        assert (changed.policy, changed.zone, changed.settings) == (
+            "ordered",
+            "Europe/Berlin",
+            {"names_accounts": False},
+        )
+        assert audited()[1][2] == {"policy": "balanced", "zone": "UTC", "settings": {}}
+
+    def test_what_cannot_be(self, desk, audited):
+        with pytest.raises(InvalidRequest):
+            desk.create_pool("../x")
+        desk.create_pool(POOL)
+        with pytest.raises(InvalidRequest):
+            desk.change_pool(POOL, policy="best")
+        with pytest.raises(NotFound):
+            desk.pool("nowhere")
+        assert len(audited()) == 1
+
+
+def test_prices(desk, audited):
+    row = {"standard": {"input": 1_000_000, "output": 2_000_000}}
+    assert desk.set_price(POOL, "llama", row)["standard"] == row["standard"]
+    assert desk.remove_price(POOL, "llama")
+    assert not desk.remove_price(POOL, "llama")
+
+    assert [one[:2] for one in audited()[1:3]] == [("price.set", "llama"), ("price.remove", "llama")]

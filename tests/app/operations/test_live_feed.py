@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gevent
+import orjson
+import pytest
+from cryptography.fernet import Fernet
+
+from app.accounts.account import Account
+from app.accounts.accounts import AccountBook
+from app.errors import Overloaded
+from app.operations import live_feed
+from app.operations.live_feed import Feed, Feeds, News
+from app.stores import keys
+from app.stores.scripts import Scripts
+from app.stores.secrets import Vault
+from tests.support.store import POOL, StoreOfTest
+
+PATIENCE = 30.0
+
+
+@pytest.fixture
+def store(redis_client: Any) -> StoreOfTest:
+    return StoreOfTest(redis_client)
+
+
+@pytest.fixture(autouse=True)
+def account(store: StoreOfTest) -> Account:
+    book = AccountBook(Scripts(store.client), Vault([Fernet.generate_key().decode()]))
+    return book.add(POOL, Account("", "a", "openai", "http://127.0.0.1/v1"))
+
+
+@pytest.fixture
+def feed(store: StoreOfTest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Feed]:
+    monkeypatch.setattr(live_feed, "LOOK_SECONDS", 0.01)
+    made = Feed(store.client, POOL)
+    yield made
+    made.stop()
+
+
+def book(store: StoreOfTest, request_id: str) -> None:
+    store.client.xadd(keys.ledger(POOL), {"row": orjson.dumps({"id": request_id})})
+
+
+def next_row(queue: Any) -> str:
+    while True:
+        news: News | None = queue.get(timeout=PATIENCE)
+        assert news is not None
+        if news.entries:
+            return str(news.entries[-1][1]["id"])
+
+
+class TestFeed:
+    def test_accounts_come_first(self, feed: Feed) -> None:
+        """Whoever comes is told how every account does, and then only of those that change."""
+        assert [one.name for one in feed.now("").accounts] == ["a"]
+
+    def test_a_change(self, store: StoreOfTest, feed: Feed, account: Account) -> None:
+        with feed.watched() as queue:
+            assert queue.get(timeout=PATIENCE).accounts[0].state == "active"
+            store.client.hset(keys.account(POOL, account.id), "state", "paused")
+
+            assert queue.get(timeout=PATIENCE).accounts[0].state == "paused"
+
+    def test_rows_that_come(self, store: StoreOfTest, feed: Feed) -> None:
+        """What was booked before is on the page already."""
+        book(store, "before")
+        with feed.watched() as queue:
+            queue.get(timeout=PATIENCE)
+            book(store, "after")
+
+            assert next_row(queue) == "after"
+
+    def test_rows_since_one(self, store: StoreOfTest, feed: Feed) -> None:
+        for name in ("one", "two", "three"):
+            book(store, name)
+        first = store.client.xrange(keys.ledger(POOL), count=1)[0][0]
+
+        assert [row["id"] for _, row in feed.now(first).entries] == ["two", "three"]
+
+    def test_nobody_looks_when_nobody_watches(self, feed: Feed) -> None:
+        with feed.watched() as queue:
+            queue.get(timeout=PATIENCE)
+            looker = feed._looker
+        assert looker is not None
+
+        looker.join(PATIENCE)
+
+        assert (len(feed), looker.dead) == (0, True)
+
+    def test_who_does_not_keep_up_is_let_go(self, store: StoreOfTest, feed: Feed) -> None:
+        """Its last news is that there is no more; those who keep up are not held up."""
+        with feed.watched() as slow, feed.watched() as quick:
+            for number in range(live_feed.MOST_WAITING + 2):
+                feed._tell(News([], [(str(number), {"id": number})]))
+                quick.get(timeout=PATIENCE)
+
+            assert slow.get(timeout=PATIENCE) is None
+            assert len(feed) == 1
+
+    def test_the_end_of_the_process(self, feed: Feed) -> None:
+        with feed.watched() as queue:
+            feed.stop()
+
+            assert queue.get(timeout=PATIENCE) is None
+
+
+class TestFeeds:
+    def test_one_for_a_pool(self, store: StoreOfTest) -> None:
+        made = Feeds(store.client)
+        with made.of(POOL).watched():
+            assert made.of(POOL) is made.of(POOL)
+            assert made.of("other") is not made.of(POOL)
+
+    def test_too_many_watch(self, store: StoreOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(live_feed, "MOST_WATCHERS", 1)
+        made = Feeds(store.client)
+        with made.of(POOL).watched():
+            gevent.sleep(0)
+            with pytest.raises(Overloaded):
+                made.of(POOL)

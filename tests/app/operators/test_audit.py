@@ -1,0 +1,140 @@
+"""The audit book: an entry per change, whatever happens in between."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from app.errors import InvalidRequest, StoreUnavailable
+from app.operators import audit
+from app.operators.actor import Actor
+from app.operators.audit import AuditBook
+from app.stores import keys
+from app.stores.scripts import Scripts
+
+ANN, BOB = Actor("ann", "cli"), Actor("bob", "page", "192.0.2.1")
+
+
+@pytest.fixture
+def book(redis_client):
+    return AuditBook(Scripts(redis_client))
+
+
+def change(book, actor=ANN, action="key.change", name="k", pool="p"):
+    with book.change(actor, action, pool, name) as made:
+        made.before, made.after = {"name": "k", "raw": False}, {"name": "k", "raw": True}
+
+
+class TestChange:
+    def test_what_is_told(self, book):
+        """Who, by which way, from where, what, and the fields that differ."""
+        change(book, BOB)
+
+        [entry] = book.page().entries
+        assert entry.pop("id")
+        assert entry.pop("at") > 1_700_000_000
+        assert entry == {
+            "who": "bob",
+            "via": "page",
+            "address": "192.0.2.1",
+            "action": "key.change",
+            "pool": "p",
+            "object": "k",
+            "before": {"raw": False},
+            "after": {"raw": True},
+            "outcome": "done",
+        }
+
+    def test_a_refused_change_leaves_nothing(self, book, redis_client):
+        with pytest.raises(InvalidRequest), book.change(ANN, "key.create", "p", "k"):
+            raise InvalidRequest("no")
+
+        assert book.page().entries == []
+        assert redis_client.exists(keys.audit_open()) == 0
+
+    def test_nobody_knows_how_it_ended(self, book, redis_client):
+        """As after a crash: it is told as unknown, once, when no change takes so long."""
+        with pytest.raises(StoreUnavailable), book.change(ANN, "key.create", "p", "k"):
+            raise StoreUnavailable("gone")
+        assert book.page().entries == []
+
+        [(entry_id, text)] = redis_client.hgetall(keys.audit_open()).items()
+        opened = orjson.loads(text)
+        opened["opened_ms"] -= audit.STALE_MS
+        redis_client.hset(keys.audit_open(), entry_id, orjson.dumps(opened))
+
+        for _ in range(2):
+            [entry] = book.page().entries
+            assert (entry["action"], entry["who"], entry["outcome"]) == ("key.create", "ann", "unknown")
+        assert "opened_ms" not in entry
+
+    def test_written_once_though_asked_twice(self, book, redis_client):
+        """A reply that was lost is asked for again."""
+        scripts = Scripts(redis_client)
+        redis_client.hset(keys.audit_open(), "e", "{}")
+        answers = [scripts.run("close_audit", keys.OFFICE, "e", "done", '{"a":1}') for _ in range(2)]
+
+        assert answers == [1, 0]
+        assert redis_client.xlen(keys.audit()) == 1
+
+    def test_a_note(self, book):
+        book.note(ANN, "account.export", "p", "main", way="file")
+
+        [entry] = book.page().entries
+        assert (entry["action"], entry["before"], entry["after"], entry["way"]) == (
+            "account.export",
+            None,
+            None,
+            "file",
+        )
+
+
+class TestPage:
+    def test_newest_first_with_a_cursor(self, book):
+        for name in "abcde":
+            change(book, name=name)
+
+        first = book.page(most=2)
+        second = book.page(first.cursor, most=2)
+        third = book.page(second.cursor, most=2)
+
+        assert [[one["object"] for one in page.entries] for page in (first, second, third)] == [
+            ["e", "d"],
+            ["c", "b"],
+            ["a"],
+        ]
+        assert third.cursor is None
+
+    def test_filters(self, book):
+        change(book, ANN, "key.create", "a")
+        change(book, BOB, "key.rotate", "b")
+        change(book, BOB, "pool.change", "c", pool="q")
+
+        def found(**asked):
+            return [one["object"] for one in book.page(**asked).entries]
+
+        assert found(who="bob") == ["c", "b"]
+        assert found(action="key") == ["b", "a"]
+        assert found(action="key.rotate") == ["b"]
+        assert found(pool="q") == ["c"]
+        assert found(who="eve") == []
+
+    @pytest.mark.parametrize("cursor", ["x", "1", "0-0", "1-1)", "+"])
+    def test_a_cursor_that_no_page_gave(self, book, cursor):
+        with pytest.raises(InvalidRequest) as refused:
+            book.page(cursor)
+        assert refused.value.param == "cursor"
+
+    def test_bounded_work(self, book, monkeypatch):
+        """Where what is asked for is rare, a call ends without it and says where to go on."""
+        monkeypatch.setattr(audit, "READ_AT_ONCE", 2)
+        monkeypatch.setattr(audit, "MOST_READ", 4)
+        change(book, BOB, name="rare")
+        for _ in range(6):
+            change(book)
+
+        page, calls = book.page(who="bob"), 1
+        while not page.entries:
+            page, calls = book.page(page.cursor, who="bob"), calls + 1
+        assert [one["object"] for one in page.entries] == ["rare"]
+        assert calls == 2

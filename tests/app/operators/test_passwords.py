@@ -1,0 +1,85 @@
+"""Passwords: rules, hashes, and that hashing holds nobody up."""
+
+from __future__ import annotations
+
+import time
+
+import gevent
+import pytest
+from argon2 import extract_parameters
+
+from app.errors import InvalidRequest
+from app.operators import passwords
+
+GOOD = "correct horse battery"
+
+
+@pytest.mark.parametrize("password", [GOOD, "äöü äöü äöü xyz", "x1y2z3w4v5u6", "p" * 900 + "asdfgh"])
+def test_a_good_one(password):
+    assert passwords.checked_password(password, "ann") == password
+
+
+@pytest.mark.parametrize(
+    ("password", "name", "said"),
+    [
+        ("", "ann", "at least 12"),
+        ("elevenchars", "ann", "at least 12"),
+        ("x" * 2000, "ann", "at least 12"),
+        ("ann.long@name.test", "ann.long@name.test", "the name"),
+        ("ANN.long@name.test", "ann.long@name.test", "the name"),
+        ("abababababababab", "ann", "same few"),
+    ],
+)
+def test_a_bad_one(password, name, said):
+    with pytest.raises(InvalidRequest, match=said) as error:
+        passwords.checked_password(password, name)
+    assert error.value.param == "password"
+
+
+def test_what_is_kept_is_argon2id_at_its_usual_cost():
+    """Source: https://www.rfc-editor.org/rfc/rfc9106#section-4 , the second recommendation."""
+    kept = passwords.hashed(GOOD)
+
+    cost = extract_parameters(kept)
+    assert kept.startswith("$argon2id$")
+    assert (cost.memory_cost, cost.time_cost, cost.salt_len) == (65536, 3, 16)
+    assert passwords.matches(kept, GOOD)
+    assert not passwords.matches(kept, GOOD + " ")
+    assert not passwords.matches(None, GOOD)
+    assert not passwords.matches("no hash", GOOD)
+
+
+def test_nobody_waits_for_a_hash():
+    """It is made in a thread beside the event loop, where others go on."""
+    ticks = []
+
+    def tick() -> None:
+        while True:
+            gevent.sleep(0.001)
+            ticks.append(time.monotonic())
+
+    ticking = gevent.spawn(tick)
+    gevent.sleep(0)
+    passwords.hashed(GOOD)
+    ticking.kill()
+
+    assert ticks
+
+
+def test_few_are_made_at_once(monkeypatch):
+    """Each takes 64 MiB."""
+    under_way = []
+    most = []
+
+    def slow(password: str) -> str:
+        under_way.append(password)
+        most.append(len(under_way))
+        time.sleep(0.01)
+        under_way.pop()
+        return password
+
+    monkeypatch.setattr(passwords._hasher.__class__, "hash", lambda _, password: slow(password))
+    gevent.joinall([gevent.spawn(passwords.hashed, GOOD) for _ in range(10)], raise_error=True)
+
+    assert len(most) == 10
+    assert max(most) <= passwords.AT_ONCE

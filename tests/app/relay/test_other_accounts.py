@@ -1,0 +1,90 @@
+"""Whether another account could serve a request whose first token is late."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.accounts.account import Account
+from app.errors import StoreUnavailable
+from app.relay.other_accounts import FRESH_SECONDS, Alternatives
+from app.translation.field_support import Fit
+
+SERVES = Account("b", "b", "compatible", "http://x/v1", wires=("chat",), models=("m",))
+
+
+class Book:
+    def __init__(self, *accounts: Account) -> None:
+        self.accounts, self.reads = list(accounts), 0
+
+    def all(self, pool: str) -> list[Account]:
+        self.reads += 1
+        return self.accounts
+
+
+def call(**more: Any) -> Any:
+    key = SimpleNamespace(pool="p", accounts=more.pop("accounts", ()))
+    return SimpleNamespace(**{"model": "m", "kinds": "", "pin": "", "ownership": "", "key": key} | more)
+
+
+def exist(account: Account, fit: Fit | None = None, excluded: tuple[str, ...] = ("a",), **more: Any) -> bool:
+    book: Any = Book(account)
+    return Alternatives(book, lambda: 0.0, demo=False).exist(call(**more), fit or Fit(), excluded)
+
+
+def test_one_that_is_well_could() -> None:
+    assert exist(SERVES)
+    assert exist(replace(SERVES, state="burst_limited"))
+    assert exist(replace(SERVES, models=()))
+
+
+@pytest.mark.parametrize("state", ["paused", "window_spent", "credential_dead", "suspected"])
+def test_one_that_is_out_could_not(state: str) -> None:
+    assert not exist(replace(SERVES, state=state))
+
+
+def test_one_that_does_not_fit_could_not() -> None:
+    assert not exist(SERVES, excluded=("a", "b"))
+    assert not exist(replace(SERVES, models=("n",)))
+    assert not exist(replace(SERVES, kind="demo"))
+    assert not exist(SERVES, Fit(wire="responses"))
+    assert not exist(SERVES, Fit(unfit_kinds=("compatible",)))
+    assert not exist(SERVES, kinds="openai")
+    assert not exist(SERVES, accounts=("c",))
+    assert not exist(SERVES, pin="a")
+    assert not exist(SERVES, ownership="a conversation")
+
+
+def test_lists_say_which_account_has_a_model_that_one_of_them_names() -> None:
+    """A name that none lists, such as an alias, may be served by any."""
+    other = replace(SERVES, models=(), listed=("n",))
+
+    def serves(*listed: str) -> bool:
+        book: Any = Book(replace(SERVES, id="a", models=(), listed=listed), other)
+        return Alternatives(book, lambda: 0.0, demo=False).exist(call(), Fit(), ("a",))
+
+    assert not serves("m")
+    assert serves("n")
+
+
+def test_a_pool_is_read_once_in_a_while() -> None:
+    now, book = [0.0], Book(SERVES)
+    alternatives = Alternatives(book, lambda: now[0], demo=False)  # type: ignore[arg-type]
+    for _ in range(100):
+        assert alternatives.exist(call(), Fit(), ())
+    now[0] = FRESH_SECONDS
+    alternatives.exist(call(), Fit(), ())
+
+    assert book.reads == 2
+
+
+def test_without_the_store_none_could_be_chosen() -> None:
+    class Away:
+        def all(self, pool: str) -> list[Account]:
+            raise StoreUnavailable("away")
+
+    away: Any = Away()
+    assert not Alternatives(away, lambda: 0.0, demo=False).exist(call(), Fit(), ())

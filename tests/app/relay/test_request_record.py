@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.errors import UpstreamError
+from app.limits.bounds import Bounds
+from app.limits.prices import shipped
+from app.relay.request_record import CLIENT_CLOSED, Record
+from app.streaming.usage import Usage
+
+TABLE = shipped()
+USED = Usage(1000, 100, 1100, cached_tokens=200, reasoning_tokens=50)
+
+
+def settled(
+    usage: Usage | None,
+    *,
+    model: str = "gpt-4.1",
+    kind: str = "openai",
+    tier: str | None = None,
+    asked_tier: str | None = None,
+    output_bytes: int = 0,
+    left: bool = False,
+    failed: bool = False,
+    input_ratio: float = 1.0,
+) -> dict[str, Any]:
+    """The ledger row of a request whose only attempt ended with *usage*."""
+    record = Record()
+    record.input_ratio = input_ratio
+    record.price = TABLE.find(model)
+    record.bounds = Bounds({}, {"input_tokens": 30, "output_tokens": 10, "cost": 5})
+    account = SimpleNamespace(id="acct_1", name="main", kind=kind)
+    reader = SimpleNamespace(
+        usage=usage, reported=usage, service_tier=tier, output_bytes=output_bytes, deltas=0
+    )
+    reader.finish, reader.calls, reader.can_end = None, False, lambda: False
+    asked = SimpleNamespace(body={"service_tier": asked_tier}, model=model, surface="chat", sent_length=0)
+    attempt = SimpleNamespace(account=account, reader=reader, call=asked, was_cut=False)
+    attempt.prepared, attempt.exceeds = SimpleNamespace(ignored=[], wire="chat"), lambda tokens: False
+    record.attempt(attempt, {})  # type: ignore[arg-type]
+    if left:
+        record.client_left()
+    if failed:
+        record.failed(UpstreamError("The upstream failed"))
+    call = SimpleNamespace(
+        request_id="req_1",
+        key=SimpleNamespace(id="key_1", now=1.0),
+        model=model,
+        endpoint="/v1/chat/completions",
+        asked="",
+        body={"service_tier": asked_tier},
+    )
+    row: dict[str, Any] = record.settlement(call, 1.5)["row"]  # type: ignore[arg-type]
+    return row
+
+
+class TestUsage:
+    def test_told_by_the_upstream(self) -> None:
+        row = settled(USED)
+
+        assert row["source"] == "upstream"
+        assert (row["input_tokens"], row["output_tokens"]) == (1000, 100)
+        assert (row["cached_tokens"], row["reasoning_tokens"]) == (200, 50)
+        assert "cache_write_tokens" not in row
+
+    def test_estimated(self) -> None:
+        """Without the upstream's word the books name how it was counted."""
+        row = settled(None, output_bytes=41)
+
+        assert (row["source"], row["counted_by"]) == ("estimated", "bytes/4")
+        assert (row["input_tokens"], row["output_tokens"]) == (30, 11)
+
+    @pytest.mark.parametrize(("ratio", "read"), [(0.5, 15), (0.001, 1), (10, 300)])
+    def test_estimated_as_upstreams_count(self, ratio: float, read: int) -> None:
+        """Something was read, however little they make of it."""
+        assert settled(None, output_bytes=41, input_ratio=ratio)["input_tokens"] == read
+
+    @pytest.mark.parametrize(
+        ("end", "status", "read"),
+        [({"failed": True}, 502, 0), ({"left": True}, CLIENT_CLOSED, 30), ({}, 200, 30)],
+    )
+    def test_nothing_produced(self, end: dict[str, bool], status: int, read: int) -> None:
+        """An upstream that failed has read nothing; left by its client, maybe; one that answered has."""
+        row = settled(None, **end)  # type: ignore[arg-type]
+
+        assert (row["input_tokens"], row["output_tokens"], row["status"]) == (read, 0, status)
+
+    def test_never_sent(self) -> None:
+        call = SimpleNamespace(
+            request_id="r", key=SimpleNamespace(id="k", now=1.0), model="m", endpoint="/", asked="", body={}
+        )
+
+        row = Record().settlement(call, 0.0)["row"]  # type: ignore[arg-type]
+
+        assert (row["input_tokens"], row["output_tokens"], row["cost"]) == (0, 0, 0)
+
+
+class TestCost:
+    def test_list_price(self) -> None:
+        """The books say what it cost, and by which list."""
+        row = settled(USED)
+
+        assert row["cost"] == 800 * 2 + 200 // 2 + 100 * 8
+        assert row["price"] == TABLE.rows()["gpt-4.1"]["version"]
+
+    def test_served_tier(self) -> None:
+        """It costs what it was served as, else what was asked for."""
+        assert settled(USED, tier="priority", asked_tier="auto")["cost"] == 4375
+        assert settled(USED, tier="default", asked_tier="priority")["cost"] == 2500
+        assert settled(USED, asked_tier="priority")["cost"] == 4375
+
+    def test_no_price(self) -> None:
+        """The books invent no cost; a balanced limit is charged at the ceiling all the same."""
+        row = settled(USED, model="llama")
+
+        assert "cost" not in row
+        assert (row["price"], row["ceiling_cost"]) == ("none", 15_000)
+
+    def test_demo(self) -> None:
+        """What is simulated costs nothing, whatever model it plays."""
+        row = settled(USED, kind="demo")
+
+        assert (row["price"], row["cost"]) == ("demo", 0)

@@ -1,0 +1,103 @@
+"""Error class × stage -> what to do."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from app.accounts.failures import Failure
+from app.accounts.verdicts import judge
+from app.errors import BodyShape, EndpointMissing, UpstreamError, UpstreamRejected
+from app.relay.retry_policy import TABLE, Action, Stage, decide, for_client, pause_seconds
+
+
+def rejected(status: int, **more: object) -> UpstreamRejected:
+    return UpstreamRejected("no", status=status, type="t", code="c", **more)  # type: ignore[arg-type]
+
+
+def test_every_failure_has_a_row() -> None:
+    assert set(TABLE) == set(Failure)
+
+
+@pytest.mark.parametrize("failure", Failure)
+def test_once_something_was_seen_no_other_answer_may_begin(failure: Failure) -> None:
+    assert decide(failure, Stage.AFTER) in (Action.TELL, Action.RESTART)
+
+
+@pytest.mark.parametrize("failure", [Failure.CALLER, Failure.DEADLINE, Failure.DIFFERS])
+def test_what_no_account_cures_is_never_retried(failure: Failure) -> None:
+    assert decide(failure, Stage.BEFORE) is Action.TELL
+
+
+def test_an_account_that_kept_silent_is_not_asked_again() -> None:
+    assert decide(Failure.SLOW, Stage.BEFORE) is Action.OTHER_ONLY
+
+
+def test_a_pause_is_what_the_upstream_asked_for() -> None:
+    assert pause_seconds(1, rejected(429, retry_after_seconds=2.0), random.Random(1)) == 2.0
+
+
+def test_else_it_is_jittered_and_grows_to_a_bound() -> None:
+    chance = random.Random(1)
+    pauses = [pause_seconds(attempt, rejected(500), chance) for attempt in range(1, 30)]
+
+    assert max(pauses[:1]) <= 0.2
+    assert max(pauses) <= 4.0
+    assert len(set(pauses)) == len(pauses)
+
+
+def received(error: UpstreamError, surface: str = "chat") -> UpstreamError:
+    return for_client(error, judge(error, "openai", "m"), surface, "m")
+
+
+def answered(status: int, code: str | None = None, message: str = "no", **more: object) -> UpstreamRejected:
+    return UpstreamRejected(message, status=status, type="t", code=code, upstream_status=status, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "error", [answered(401), answered(403, "account_suspended"), answered(403, shape=BodyShape.HTML)]
+)
+def test_the_callers_key_is_never_blamed_for_ours(error: UpstreamRejected) -> None:
+    found = received(error)
+
+    assert (found.status, found.code) == (502, "upstream_error")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [answered(403, message="flagged"), answered(402, message="fewer max_tokens"), answered(403, "odd")],
+)
+def test_what_is_about_the_request_passes_in_the_upstreams_words(error: UpstreamRejected) -> None:
+    assert received(error) is error
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_a_missing_model_is_404_whatever_the_upstream_calls_it(status: int) -> None:
+    found = received(answered(status, "model_not_found", "No such model"))
+
+    assert (found.status, found.code, found.message, found.param) == (
+        404,
+        "model_not_found",
+        "No such model",
+        "model",
+    )
+
+
+@pytest.mark.parametrize("surface", ["chat", "responses"])
+def test_a_missing_endpoint_that_every_account_has_is_an_outage(surface: str) -> None:
+    """At a 404 Codex gives up; at a 502 it tries again."""
+    assert received(answered(404), surface).status == 502
+
+
+def test_a_missing_endpoint_that_accounts_may_lack_is_missing() -> None:
+    found = received(answered(404), "embeddings")
+
+    assert isinstance(found, EndpointMissing)
+    assert found.status == 404
+
+
+def test_other_errors_pass_as_they_are() -> None:
+    error: UpstreamError = answered(429)
+
+    assert received(error) is error

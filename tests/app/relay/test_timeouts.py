@@ -1,0 +1,176 @@
+"""One limit at a time: first progress, then silence, then the sentinel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.config import TimeLimits
+from app.errors import StreamIdleTimeout, UpstreamTimeout
+from app.relay.progress import RequestContext
+from app.relay.timeouts import SENTINEL_GRACE_SECONDS, Patience, reading_seconds
+
+LIMITS = TimeLimits(
+    connect=5, headers=15, first_progress=12, first_progress_reasoning=60, idle=30, idle_reasoning=120
+)
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def patience(clock: Clock, *, reasons: bool = False, deadline: float = 2000.0, **more: Any) -> Patience:
+    context = RequestContext(clock.now, deadline, clock.now)
+    return Patience(LIMITS, reasons=reasons, context=context, clock=clock, **more)
+
+
+class TestFirstProgress:
+    def test_bounds_the_wait_for_headers_too(self, clock: Clock) -> None:
+        waiting = patience(clock)
+
+        clock.now += 12
+
+        with pytest.raises(StreamIdleTimeout):
+            waiting.enough()
+
+    def test_is_longer_where_reasoning_is_asked_for(self, clock: Clock) -> None:
+        waiting = patience(clock, reasons=True)
+        waiting.answered()
+
+        clock.now += 59
+
+        assert not waiting.enough()
+
+    def test_headers_have_a_limit_of_their_own(self, clock: Clock) -> None:
+        """Thinking comes after the headers: even a reasoning model sends those at once."""
+        waiting = patience(clock, reasons=True)
+
+        clock.now += 20
+
+        with pytest.raises(StreamIdleTimeout):
+            waiting.enough()
+
+    def test_is_longer_for_a_long_prompt(self, clock: Clock) -> None:
+        waiting = patience(clock, reading_seconds=reading_seconds("compatible", 30_000))
+
+        clock.now += 12 + 74
+        assert not waiting.enough()
+
+        clock.now += 2
+        with pytest.raises(StreamIdleTimeout):
+            waiting.enough()
+
+    def test_begins_again_with_a_comment(self, clock: Clock) -> None:
+        waiting = patience(clock)
+        for _ in range(50):
+            clock.now += 11
+            assert not waiting.enough()
+            waiting.commented()
+
+        clock.now += 12
+        with pytest.raises(StreamIdleTimeout):
+            waiting.enough()
+
+    def test_is_all_there_is_where_nobody_else_could_serve(self, clock: Clock) -> None:
+        waiting = patience(clock, has_alternative=lambda: False)
+        while clock.now < 1999:
+            assert not waiting.enough()
+            clock.now += 1
+
+        clock.now += 1
+        with pytest.raises(UpstreamTimeout):
+            waiting.enough()
+
+    def test_ends_soon_once_somebody_else_could(self, clock: Clock) -> None:
+        others: list[str] = []
+        waiting = patience(clock, has_alternative=lambda: bool(others))
+        clock.now += 100
+        assert not waiting.enough()
+
+        others.append("another account")
+        clock.now += 5
+
+        with pytest.raises(StreamIdleTimeout):
+            waiting.enough()
+
+
+class TestSilence:
+    def test_is_not_prolonged_by_comments(self, clock: Clock) -> None:
+        waiting = patience(clock, has_alternative=lambda: False)
+        waiting.progressed()
+        clock.now += 29
+        waiting.commented()
+        assert waiting.stalled
+
+        clock.now += 1
+        with pytest.raises(StreamIdleTimeout):
+            waiting.enough()
+
+    def test_counts_from_the_last_progress(self, clock: Clock) -> None:
+        waiting = patience(clock)
+        clock.now += 11
+        waiting.progressed()
+
+        clock.now += 29
+        assert not waiting.enough()
+
+        clock.now += 1
+        with pytest.raises(StreamIdleTimeout):
+            waiting.enough()
+
+
+class TestSentinel:
+    def test_a_complete_answer_waits_briefly_for_its_formal_end(self, clock: Clock) -> None:
+        waiting = patience(clock)
+        waiting.progressed()
+        waiting.completed()
+
+        clock.now += SENTINEL_GRACE_SECONDS
+
+        assert waiting.enough()
+
+    def test_later_noise_does_not_prolong_it(self, clock: Clock) -> None:
+        waiting = patience(clock)
+        waiting.completed()
+        clock.now += SENTINEL_GRACE_SECONDS
+        waiting.progressed()
+        waiting.completed()
+
+        assert waiting.enough()
+
+
+class TestDeadline:
+    def test_stands_over_everything(self, clock: Clock) -> None:
+        waiting = patience(clock, deadline=clock.now + 5)
+
+        assert waiting.seconds() == 5
+        clock.now += 5
+
+        with pytest.raises(UpstreamTimeout):
+            waiting.enough()
+
+
+class TestSignOfLife:
+    def test_is_due_after_ten_silent_seconds(self, clock: Clock) -> None:
+        waiting = patience(clock)
+        assert waiting.seconds() == 10
+
+        clock.now += 10
+
+        assert waiting.client_waits()
+
+    def test_is_not_due_right_after_one(self, clock: Clock) -> None:
+        waiting = patience(clock)
+        clock.now += 10
+        waiting.told_client()
+
+        assert not waiting.client_waits()

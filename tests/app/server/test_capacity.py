@@ -1,0 +1,55 @@
+"""A process says no before its memory does."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.errors import Overloaded
+from app.server.capacity import Room
+
+
+def test_so_many_requests_and_no_more() -> None:
+    room = Room(most_requests=2, most_bytes=100)
+    room.enter(0)
+    room.enter(0)
+
+    with pytest.raises(Overloaded) as refused:
+        room.enter(0)
+    assert (refused.value.status, refused.value.retry_after_seconds) == (429, 1)
+
+    room.leave(0)
+    room.enter(0)
+
+
+def test_so_many_bytes_and_no_more() -> None:
+    room = Room(most_requests=10, most_bytes=100)
+    room.enter(60)
+
+    with pytest.raises(Overloaded):
+        room.enter(41)
+    room.enter(40)
+
+    assert (room.requests, room.bytes) == (2, 100)
+
+
+def test_a_body_may_grow_while_there_is_room() -> None:
+    room = Room(most_requests=10, most_bytes=100)
+    room.enter(0)
+    room.enter(60)
+    room.grow(40)
+
+    with pytest.raises(Overloaded):
+        room.grow(1)
+    room.leave(60)
+    room.grow(1000)  # alone now
+
+    assert (room.requests, room.bytes) == (1, 1040)
+
+
+def test_whoever_comes_alone_fits() -> None:
+    """A limit on bodies that is set higher than this one must still mean something."""
+    room = Room(most_requests=1, most_bytes=100)
+    room.enter(1000)
+
+    with pytest.raises(Overloaded):
+        room.enter(0)

@@ -1,0 +1,60 @@
+"""The address of whoever asks, which decides who is locked out: it must not be theirs to choose."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.server.client_address import Proxies
+
+NGINX, EDGE, CLIENT, LIE = "127.0.0.1", "10.0.0.9", "203.0.113.7", "198.51.100.1"
+
+
+def client(peer: str, forwarded: str | None, *trusted: str) -> str:
+    environ = {"REMOTE_ADDR": peer}
+    if forwarded is not None:
+        environ["HTTP_X_FORWARDED_FOR"] = forwarded
+    return Proxies(trusted).client_of(environ)
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "trusted", "found"),
+    [
+        (CLIENT, None, (NGINX,), CLIENT),
+        (NGINX, None, (NGINX,), NGINX),
+        (NGINX, CLIENT, (NGINX,), CLIENT),
+        (NGINX, f"{CLIENT}, {EDGE}", (NGINX, "10.0.0.0/8"), CLIENT),
+        (NGINX, f"{EDGE}", (NGINX, "10.0.0.0/8"), EDGE),
+        ("::1", "2001:db8::7", ("::1",), "2001:db8::7"),
+        ("::ffff:127.0.0.1", CLIENT, (NGINX,), CLIENT),
+        (NGINX, f"{CLIENT}:4711", (NGINX,), CLIENT),
+        (NGINX, "[2001:db8::7]:4711", (NGINX,), "2001:db8::7"),
+        (EDGE, CLIENT, ("*",), CLIENT),
+    ],
+)
+def test_what_trusted_proxies_say_is_believed(peer, forwarded, trusted, found):
+    assert client(peer, forwarded, *trusted) == found
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "trusted", "found"),
+    [
+        (CLIENT, LIE, (NGINX,), CLIENT),
+        (CLIENT, LIE, (), CLIENT),
+        (NGINX, f"{LIE}, {CLIENT}", (NGINX,), CLIENT),
+        (NGINX, f"{NGINX}, {LIE}, {CLIENT}", (NGINX,), CLIENT),
+        (NGINX, f"{LIE}, {CLIENT}, {EDGE}", (NGINX, EDGE), CLIENT),
+        (EDGE, f"{LIE}, {CLIENT}", ("*",), CLIENT),
+    ],
+)
+def test_what_a_client_says_itself_is_not(peer, forwarded, trusted, found):
+    assert client(peer, forwarded, *trusted) == found
+
+
+@pytest.mark.parametrize("forwarded", ["", ",", "unknown", "<script>", "a, b", "1.2.3.4.5", "x" * 5000])
+@pytest.mark.parametrize("trusted", [NGINX, "*"])
+def test_what_is_no_address_stays_out(forwarded, trusted):
+    assert client(NGINX, forwarded, trusted) == NGINX
+
+
+def test_a_unix_socket_has_none():
+    assert client("", CLIENT, NGINX) == ""

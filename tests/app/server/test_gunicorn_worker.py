@@ -1,0 +1,77 @@
+"""What is no HTTP is refused in the envelope, and not repeated."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from typing import Any
+
+import pytest
+from gunicorn.http import errors
+from structlog.testing import capture_logs
+
+from app.server.gunicorn_worker import Log, Worker
+
+SECRET = "sk-pg-default-secret"
+
+
+def told(error: Exception) -> tuple[http.client.HTTPResponse, dict[str, Any], list[Any]]:
+    """Return the answer, its envelope's inside, and what was logged."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, capture_logs() as lines:
+        theirs.sendall(b"the rest of what was no request")
+        theirs.shutdown(socket.SHUT_WR)
+        Worker.handle_error(Worker.__new__(Worker), None, ours, ("127.0.0.1", 1), error)
+        answer = http.client.HTTPResponse(theirs)
+        answer.begin()
+        inside: dict[str, Any] = json.loads(answer.read())["error"]
+        answer.close()
+    return answer, inside, lines
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (errors.InvalidHeader(SECRET), 400),
+        (errors.InvalidRequestLine(SECRET), 400),
+        (errors.LimitRequestHeaders(SECRET), 431),
+        (errors.LimitRequestLine(9000, 8190), 414),
+        (errors.ExpectationFailed(SECRET), 417),
+    ],
+)
+def test_what_cannot_be_read(error: Exception, status: int) -> None:
+    answer, inside, lines = told(error)
+
+    assert (answer.status, inside["type"]) == (status, "invalid_request_error")
+    assert answer.headers["connection"] == "close"
+    assert answer.headers["x-should-retry"] == "false"
+    assert answer.headers["x-request-id"]
+    assert [line["event"] for line in lines] == ["malformed_request"]
+    assert SECRET not in f"{inside} {lines}"
+
+
+def test_a_transfer_coding_that_we_do_not_know() -> None:
+    answer, inside, _ = told(errors.UnsupportedTransferCoding("gzip"))
+
+    assert (answer.status, inside["code"]) == (501, "not_implemented")
+
+
+def test_a_failure_of_our_own() -> None:
+    answer, inside, lines = told(RuntimeError(SECRET))
+
+    assert (answer.status, inside["code"]) == (500, "server_error")
+    assert [line["event"] for line in lines] == ["unhandled_error"]
+    assert SECRET not in str(inside)
+
+
+def test_a_client_that_has_left() -> None:
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    with ours:
+        Worker.handle_error(Worker.__new__(Worker), None, ours, ("127.0.0.1", 1), errors.InvalidHeader("x"))
+
+
+def test_a_request_is_not_told_by_gunicorn_as_well() -> None:
+    """Its own access log would look at both sides of every request, only to be heard by nobody."""
+    Log.__new__(Log).access(None, None, None, None)

@@ -1,0 +1,146 @@
+"""Greenlets used again, and never for two things at once."""
+
+from __future__ import annotations
+
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import gevent
+import pytest
+from gevent.event import Event
+from greenlet import getcurrent
+
+from app.upstream import greenlet_pool
+from app.upstream.greenlet_pool import Errands
+
+
+def test_a_result() -> None:
+    errand = Errands().start(lambda: 42)
+    errand.wait(5)
+
+    assert (errand.done, errand.result) == (True, 42)
+
+
+def test_one_greenlet_after_the_other_is_the_same() -> None:
+    runs = Errands()
+    seen = []
+    for _ in range(3):
+        errand = runs.start(getcurrent)
+        errand.wait(5)
+        seen.append(errand.result)
+
+    assert seen == [seen[0]] * 3
+
+
+def test_many_at_once_are_not_in_each_others_way() -> None:
+    runs, go = Errands(), Event()
+
+    def told(number: int) -> int:
+        go.wait()
+        return number
+
+    started = [runs.start(lambda number=number: told(number)) for number in range(50)]
+    gevent.sleep(0)
+    go.set()
+    for errand in started:
+        errand.wait(5)
+
+    assert [errand.result for errand in started] == list(range(50))
+
+
+def test_who_waits_is_told_when_it_takes_long() -> None:
+    go = Event()
+    errand = Errands().start(lambda: go.wait() and "late")
+    errand.wait(0.001)
+    assert not errand.done
+
+    go.set()
+    errand.wait(5)
+
+    assert errand.result == "late"
+
+
+def test_an_abandoned_errand_ends_where_it_waits() -> None:
+    runs, left = Errands(), []
+
+    def wait_for_ever() -> None:
+        try:
+            Event().wait()
+        finally:
+            left.append(True)
+
+    errand = runs.start(wait_for_ever)
+    errand.wait(0.001)
+    errand.abandon()
+    errand.abandon()
+    errand.wait(5)
+
+    assert (errand.done, errand.result, left) == (True, None, [True])
+
+
+def test_an_errand_abandoned_at_once_is_not_begun() -> None:
+    begun: list[bool] = []
+    errand = Errands().start(lambda: begun.append(True))
+    errand.abandon()
+    errand.wait(5)
+
+    assert (errand.done, begun) == (True, [])
+
+
+def test_whoever_comes_after_an_abandoned_one_is_not_interrupted() -> None:
+    """The first ends by itself in the moment it is abandoned; its greenlet must not be hit later."""
+    runs, go = Errands(), Event()
+    first = runs.start(lambda: go.wait() and "first")
+    first.wait(0.001)
+    go.set()
+    first.abandon()
+    second = runs.start(lambda: gevent.sleep(0.01) or "second")
+    second.wait(5)
+
+    assert second.result == "second"
+    assert first.done
+
+
+def test_nothing_is_kept_of_an_errand_but_what_it_brought() -> None:
+    """Who waits for the end of a stream holds the errand; the prompt need not live as long."""
+
+    class Thing:
+        pass
+
+    prompt, brought = Thing(), Thing()
+    gone = weakref.ref(prompt), weakref.ref(brought)
+    runs = Errands()
+    errand = runs.start(partial(lambda prompt, brought: brought, prompt, brought))
+    errand.wait(5)
+    del prompt, brought
+    assert (gone[0]() is None, gone[1]() is None) == (True, False)
+
+    del errand
+    assert gone[1]() is None
+    assert len(runs._idle) == 1
+
+
+def test_idle_greenlets_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(greenlet_pool, "MOST_IDLE", 3)
+    runs, go = Errands(), Event()
+    started = [runs.start(go.wait) for _ in range(10)]
+    gevent.sleep(0)
+    go.set()
+    for errand in started:
+        errand.wait(5)
+
+    assert len(runs._idle) == 3
+
+
+def test_threads_do_not_share_greenlets() -> None:
+    runs = Errands()
+
+    def run(number: int) -> Any:
+        errand = runs.start(lambda: number)
+        errand.wait(5)
+        return errand.result
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(run, range(40))) == list(range(40))
