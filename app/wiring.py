@@ -4,43 +4,43 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.accounts.accounts import AccountBook
+from app.accounts.accounts import AccountRepository
 from app.accounts.chatgpt_identity import KnownAccounts
-from app.accounts.credentials import SignInBook
-from app.accounts.pools import PoolBook
+from app.accounts.credentials import CredentialRepository
+from app.accounts.pools import PoolRepository
 from app.accounts.token_refresh import TokenRefresher
 from app.config import Settings
 from app.ledger.dead_letters import DeadLetters
 from app.ledger.refusal_log import RefusalLog
-from app.ledger.refusals import RefusalBook
+from app.ledger.refusals import RefusalRepository
 from app.ledger.retention import Retention
-from app.ledger.series import SeriesBook
-from app.ledger.settlements import Books
+from app.ledger.series import SeriesRepository
+from app.ledger.settlements import SettlementWriter
 from app.ledger.spool import Spool
-from app.ledger.usage import UsageBook
-from app.limits.api_keys import KeyBook
-from app.limits.limits import LimitBook
-from app.limits.price_overrides import PriceBook
-from app.operations.dependencies import Parts
+from app.ledger.usage import UsageRepository
+from app.limits.api_keys import ApiKeyRepository
+from app.limits.limits import LimitRepository
+from app.limits.price_overrides import PriceRepository
+from app.operations.dependencies import Dependencies
 from app.operations.live_feed import Feeds
-from app.operations.login_flows import FlowBook
-from app.operations.operators import Keeper
+from app.operations.login_flows import LoginFlowRepository
+from app.operations.operators import OperatorOperations
 from app.operations.readiness import Readiness
-from app.operations.service import Desk
+from app.operations.service import AdminOperations
 from app.operators.actor import Actor
-from app.operators.audit import AuditBook
-from app.operators.stores import Doors, doors_of
-from app.relay.active_requests import ActiveCalls
-from app.relay.context import Call
-from app.relay.fallbacks import Answering
+from app.operators.audit import AuditLog
+from app.operators.stores import OperatorStores, operator_stores_of
+from app.relay.active_requests import ActiveRequests
+from app.relay.context import RequestContext
+from app.relay.fallbacks import FallbackChain
 from app.relay.relay import Relay
-from app.relay.response_cache import AnswerCache
+from app.relay.response_cache import ResponseCache
 from app.stores import private_server
 from app.stores.answers import AnswerStore
 from app.stores.client import make_client
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault, keys_in_file
-from app.stores.upstream_metadata import ToldStore
+from app.stores.upstream_metadata import UpstreamMetadataStore
 from app.tracing import Tracing
 from app.upstream.client import UpstreamClient
 from app.upstream.oauth import OAuth
@@ -51,44 +51,44 @@ class Services:
     settings: Settings
     scripts: Scripts
     vault: Vault
-    pools: PoolBook
-    accounts: AccountBook
-    sign_ins: SignInBook
-    api_keys: KeyBook
+    pools: PoolRepository
+    accounts: AccountRepository
+    sign_ins: CredentialRepository
+    api_keys: ApiKeyRepository
     upstream: UpstreamClient
     oauth: OAuth
     refresher: TokenRefresher
-    active: ActiveCalls
-    books: Books
-    prices: PriceBook
-    limits: LimitBook
-    usage: UsageBook
+    active: ActiveRequests
+    settlements: SettlementWriter
+    prices: PriceRepository
+    limits: LimitRepository
+    usage: UsageRepository
     refusal_log: RefusalLog
-    refusals: RefusalBook
+    refusals: RefusalRepository
     retention: Retention
-    series: SeriesBook
+    series: SeriesRepository
     known_accounts: KnownAccounts
-    told: ToldStore
+    told: UpstreamMetadataStore
     relay: Relay
-    cache: AnswerCache
-    audit: AuditBook
+    cache: ResponseCache
+    audit: AuditLog
     feeds: Feeds
-    doors: Doors
-    office: Parts
+    operator_stores: OperatorStores
+    office: Dependencies
     readiness: Readiness
     tracing: Tracing | None
     demo: bool  # whether demo accounts answer: only under `poolgate up --demo`
 
-    def answering(self, call: Call) -> Answering:
-        return Answering(call, self.relay.stream, self.relay.context(call), self.cache)
+    def answering(self, context: RequestContext) -> FallbackChain:
+        return FallbackChain(context, self.relay.stream, self.relay.progress(context), self.cache)
 
-    def desk(self, actor: Actor) -> Desk:
+    def operations(self, actor: Actor) -> AdminOperations:
         """Return what *actor* may change things through."""
-        return Desk(self.office, actor)
+        return AdminOperations(self.office, actor)
 
-    def keeper(self, actor: Actor) -> Keeper:
+    def operator_operations(self, actor: Actor) -> OperatorOperations:
         """Return what *actor* may change who comes in through."""
-        return Keeper(self.doors, self.audit, actor)
+        return OperatorOperations(self.operator_stores, self.audit, actor)
 
 
 def build(
@@ -106,7 +106,7 @@ def build(
     url = settings.redis_url or private_server.url(settings.home)
     scripts = Scripts(make_client(url, store_timeout_seconds or settings.store_timeout_seconds))
     vault = Vault(settings.secret_keys or keys_in_file(settings.home / "secret.key"))
-    pools, accounts = PoolBook(scripts), AccountBook(scripts, vault)
+    pools, accounts = PoolRepository(scripts), AccountRepository(scripts, vault)
     upstream = UpstreamClient(
         connect_timeout_seconds=settings.limits.connect,
         originator=settings.originator,
@@ -118,16 +118,16 @@ def build(
         originator=settings.originator,
         user_agent=settings.user_agent,
     )
-    sign_ins = SignInBook(scripts, accounts)
-    active = ActiveCalls(
+    sign_ins = CredentialRepository(scripts, accounts)
+    active = ActiveRequests(
         scripts, ttl_seconds=settings.lease_ttl_seconds, renew_seconds=settings.lease_renew_seconds
     )
-    books = Books(scripts, Spool(settings.home / "spool"), DeadLetters(settings.home))
-    prices = PriceBook(scripts)
+    settlements = SettlementWriter(scripts, Spool(settings.home / "spool"), DeadLetters(settings.home))
+    prices = PriceRepository(scripts)
     refresher = TokenRefresher(sign_ins, accounts, oauth.refresh)
-    api_keys, limits, audit = KeyBook(scripts), LimitBook(scripts), AuditBook(scripts)
-    told = ToldStore(scripts)
-    office = Parts(
+    api_keys, limits, audit = ApiKeyRepository(scripts), LimitRepository(scripts), AuditLog(scripts)
+    told = UpstreamMetadataStore(scripts)
+    office = Dependencies(
         settings=settings,
         pools=pools,
         accounts=accounts,
@@ -138,7 +138,7 @@ def build(
         refresher=refresher,
         upstream=upstream,
         oauth=oauth,
-        flows=FlowBook(scripts, vault),
+        flows=LoginFlowRepository(scripts, vault),
         audit=audit,
         told=told,
     )
@@ -154,23 +154,23 @@ def build(
         oauth=oauth,
         refresher=refresher,
         active=active,
-        books=books,
+        settlements=settlements,
         prices=prices,
         limits=limits,
-        usage=UsageBook(scripts),
+        usage=UsageRepository(scripts),
         refusal_log=RefusalLog(scripts),
-        refusals=RefusalBook(scripts.client),
+        refusals=RefusalRepository(scripts.client),
         retention=Retention(scripts),
-        series=SeriesBook(scripts),
+        series=SeriesRepository(scripts),
         known_accounts=KnownAccounts(
             pools, accounts, lambda account, token: upstream.get_json(account, "/wham/usage", token=token)
         ),
         told=told,
-        relay=Relay(settings, scripts, accounts, upstream, active, books, prices, refresher, demo=demo),
-        cache=AnswerCache(AnswerStore(scripts, vault)),
+        relay=Relay(settings, scripts, accounts, upstream, active, settlements, prices, refresher, demo=demo),
+        cache=ResponseCache(AnswerStore(scripts, vault)),
         audit=audit,
         feeds=Feeds(scripts.client),
-        doors=doors_of(scripts, vault),
+        operator_stores=operator_stores_of(scripts, vault),
         office=office,
         readiness=Readiness(pools, scripts.client, vault),
         tracing=tracing,

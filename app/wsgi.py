@@ -9,7 +9,7 @@ from app import create_app
 from app.admin import create_admin_app
 from app.config import ConfigError, Settings
 from app.log import configure
-from app.server.dispatch import Front
+from app.server.dispatch import Dispatcher
 from app.tracing import tracing_for
 from app.wiring import build
 
@@ -23,4 +23,6 @@ try:
     )
 except ConfigError as error:
     sys.exit(str(error))
-app = Front(services, create_app(services), None if settings.admin == "off" else create_admin_app(services))
+app = Dispatcher(
+    services, create_app(services), None if settings.admin == "off" else create_admin_app(services)
+)

@@ -14,7 +14,7 @@ from marshmallow.validate import Length, OneOf
 from schemas.addresses import gives_credentials
 from schemas.faults import fault
 from schemas.names import AdminSchema, Name, Names
-from schemas.wire import Text, Texts, Whole
+from schemas.wire import Integer, Text, Texts
 
 KINDS = ("openai", "chatgpt", "compatible")  # `demo` accounts are never added by hand
 WIRES = ("chat", "responses")
@@ -74,9 +74,9 @@ class AccountInput(AdminSchema):
     kind = Text(required=True, validate=OneOf(KINDS, error=f"must be {' or '.join(KINDS)}"))
     base_url = BaseUrl()
     models = Names()  # none: any
-    weight = Whole(1, 1000)
-    cap = Whole(1, 100_000)  # parallel requests
-    group = Whole(0, 99)
+    weight = Integer(1, 1000)
+    cap = Integer(1, 100_000)  # parallel requests
+    group = Integer(0, 99)
     wires = Texts(WIRES, validate=Length(min=1, error="must not be empty"))
 
     @validates_schema

@@ -12,10 +12,10 @@ from schemas.accounts import AccountInput
 from schemas.api_keys import Expiry
 from schemas.faults import fault
 from schemas.names import AdminSchema, Name
-from schemas.wire import Flag, Number, Object, Text, Whole
+from schemas.wire import Flag, Integer, Number, Object, Text
 
-MOST_OVERLAP_SECONDS = 90 * 86400
-MOST_DOLLARS = 100_000  # for a million tokens
+MAX_OVERLAP_SECONDS = 90 * 86400
+MAX_DOLLARS = 100_000  # for a million tokens
 SPANS = ("1h", "24h", "7d", "30d")
 BY = ("all", "key", "account", "model")
 _NOT_EMPTY = Length(min=1, error="must not be empty")
@@ -115,10 +115,10 @@ class PoolChange(AdminSchema):
     zone = Text()
     names_accounts = Flag()
     tells_windows = Flag()
-    affinity_minutes = Whole(0, 7 * 24 * 60)
-    keep_days = Whole(1, 3650)
-    assumed_output_tokens = Whole(0, 10_000_000)
-    assumed_context_tokens = Whole(0, 100_000_000)
+    affinity_minutes = Integer(0, 7 * 24 * 60)
+    keep_days = Integer(1, 3650)
+    assumed_output_tokens = Integer(0, 10_000_000)
+    assumed_context_tokens = Integer(0, 100_000_000)
     time_limits = TimeLimits()
 
 
@@ -155,7 +155,7 @@ class TrialInput(AdminSchema):
 
 
 class Rotation(AdminSchema):
-    overlap_seconds = Whole(0, MOST_OVERLAP_SECONDS)
+    overlap_seconds = Integer(0, MAX_OVERLAP_SECONDS)
 
 
 class LimitInput(AdminSchema):
@@ -170,17 +170,17 @@ class Dollars(Number):
     """US dollars for a million tokens."""
 
     def __init__(self, **more: Any) -> None:
-        text = f"must be from 0 to {MOST_DOLLARS}"
-        super().__init__(validate=Range(0, MOST_DOLLARS, error=text), **more)
+        text = f"must be from 0 to {MAX_DOLLARS}"
+        super().__init__(validate=Range(0, MAX_DOLLARS, error=text), **more)
 
 
 class PriceInput(AdminSchema):
     input = Dollars(required=True)
     output = Dollars(required=True)
     cached_input = Dollars()
-    context = Whole(1, 100_000_000)
-    max_output = Whole(1, 100_000_000)
-    image = Whole(1, 100_000_000)  # the most tokens that one may count for
+    context = Integer(1, 100_000_000)
+    max_output = Integer(1, 100_000_000)
+    image = Integer(1, 100_000_000)  # the most tokens that one may count for
 
 
 class Nothing(AdminSchema):

@@ -10,9 +10,9 @@ from marshmallow.validate import OneOf
 
 from schemas.faults import fault
 from schemas.names import AdminSchema, Name, Names
-from schemas.wire import Flag, Text, Whole
+from schemas.wire import Flag, Integer, Text
 
-MOST_OUTPUT_TOKENS = 10_000_000  # more than any model gives; a slip of the finger is refused
+MAX_OUTPUT_TOKENS = 10_000_000  # more than any model gives; a slip of the finger is refused
 
 
 class Expiry(Text):
@@ -42,7 +42,7 @@ class KeyInput(AdminSchema):
     expires_at = Expiry(data_key="expires")
     limits = Names()
     raw = Flag()
-    output_tokens = Whole(1, MOST_OUTPUT_TOKENS)
+    output_tokens = Integer(1, MAX_OUTPUT_TOKENS)
     on_cut = Text(validate=OneOf(("fail", "restart"), error="must be fail or restart"))
 
 

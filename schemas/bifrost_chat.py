@@ -13,7 +13,7 @@ from marshmallow.fields import Nested
 from marshmallow.validate import OneOf, Range
 
 from schemas.chat import ChatRequest
-from schemas.wire import Number, Object, ShortText, Text, Whole, WireSchema
+from schemas.wire import Integer, Number, Object, ShortText, Text, WireSchema
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
@@ -28,10 +28,10 @@ def _effort() -> Text:
 
 class Reasoning(WireSchema):
     effort = _effort()
-    max_tokens = Whole(0)
+    max_tokens = Integer(0)
 
 
-class ExtendedChatRequest(ChatRequest):
+class BifrostChatRequest(ChatRequest):
     temperature = Number(validate=_between(0, 2))
     presence_penalty = Number(validate=_between(-2, 2))
     frequency_penalty = Number(validate=_between(-2, 2))
@@ -55,4 +55,4 @@ class ExtendedChatRequest(ChatRequest):
         return body | ({"reasoning": reasoning} if reasoning else {})
 
 
-EXTENDED_CHAT_REQUEST = ExtendedChatRequest()
+EXTENDED_CHAT_REQUEST = BifrostChatRequest()

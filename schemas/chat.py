@@ -21,6 +21,7 @@ from schemas.tools import ChatToolChoice, ChatTools, FunctionCall, Functions
 from schemas.wire import (
     Fallbacks,
     Flag,
+    Integer,
     ModelName,
     Number,
     Object,
@@ -29,7 +30,6 @@ from schemas.wire import (
     Text,
     Texts,
     Unread,
-    Whole,
     WideSchema,
     WireSchema,
 )
@@ -60,16 +60,16 @@ class ChatRequest(WideSchema):
     stream_options = Nested(StreamOptions)
     temperature = Number()
     top_p = Number()
-    max_tokens = Whole()
-    max_completion_tokens = Whole()
+    max_tokens = Integer()
+    max_completion_tokens = Integer()
     response_format = ResponseFormat()
     stop = Stops()
     presence_penalty = Number()
     frequency_penalty = Number()
     logprobs = Flag()
-    top_logprobs = Whole()
-    seed = Whole()
-    n = Whole(1, 128)  # above 1, only some accounts will do
+    top_logprobs = Integer()
+    seed = Integer()
+    n = Integer(1, 128)  # above 1, only some accounts will do
     store = Flag()
     reasoning_effort = Text()
     text = Nested(TextOptions)

@@ -14,7 +14,7 @@ from marshmallow.fields import Field, Nested
 from marshmallow.validate import Equal, Length, OneOf, Range, Regexp
 
 from schemas.admin import Digits
-from schemas.wire import Json, Texts, Whole, WireSchema
+from schemas.wire import Integer, Json, Texts, WireSchema
 
 TYPES = {str: "string", bool: "boolean", int: "number", float: "number", list: "array", dict: "object"}
 
@@ -38,7 +38,7 @@ def _of(field: Field[Any], *, nulls: bool) -> JsonSchema:
     """*nulls* says whether null is the same as absence here."""
     if isinstance(field, Nested):
         told = schema_of(field.schema)
-    elif isinstance(field, Whole | Digits):
+    elif isinstance(field, Integer | Digits):
         told = {"type": "integer", "minimum": field.allowed[0], "maximum": field.allowed[-1]}
     elif isinstance(field, Json):
         told = {"type": list(dict.fromkeys(TYPES[one] for one in field.types)) or ["null"]}

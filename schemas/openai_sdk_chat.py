@@ -218,7 +218,7 @@ class StreamOptions(Part):
     include_usage, include_obfuscation = Bool(), Bool()
 
 
-class TypedChatRequest(Part):
+class OpenAISdkChatRequest(Part):
     messages = List(MessageShape(Message), 1, required=True)
     model = Str(required=True, least=1)
     audio = Shape(Audio)
@@ -252,7 +252,7 @@ class TypedChatRequest(Part):
     web_search_options = Shape(WebSearchOptions)
 
 
-TYPED_CHAT_REQUEST = TypedChatRequest()
+TYPED_CHAT_REQUEST = OpenAISdkChatRequest()
 
 
 def _whole(value: Any) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from marshmallow.validate import Length
 
 from schemas.bounds import MAX_TIER_CHARS
-from schemas.wire import Flag, Json, ModelName, ShortText, Text, Unread, Whole, WireSchema
+from schemas.wire import Flag, Integer, Json, ModelName, ShortText, Text, Unread, WireSchema
 
 _FILLED = Length(min=1, error="must not be empty")
 
@@ -19,34 +19,34 @@ class TextOrArray(Json):
     types, wanted = (str, list), "a string or an array"
 
 
-class PlainRequest(WireSchema):
+class PassthroughRequest(WireSchema):
     model = ModelName(required=True)
     stream = Flag()
     service_tier = ShortText(MAX_TIER_CHARS)
     user = Unread()
 
 
-class EmbeddingsRequest(PlainRequest):
+class EmbeddingsRequest(PassthroughRequest):
     input = TextOrArray(required=True, validate=_FILLED)
 
 
-class ModerationsRequest(PlainRequest):
+class ModerationsRequest(PassthroughRequest):
     model = ModelName(load_default="omni-moderation-latest")
     input = TextOrArray(required=True)
 
 
-class CompletionsRequest(PlainRequest):
+class CompletionsRequest(PassthroughRequest):
     prompt = TextOrArray()
-    max_tokens = Whole(0)
-    n = Whole(1)
-    best_of = Whole(1)
+    max_tokens = Integer(0)
+    n = Integer(1)
+    best_of = Integer(1)
 
 
-class SpeechRequest(PlainRequest):
+class SpeechRequest(PassthroughRequest):
     input = Text(required=True)
 
 
-class ImagesRequest(PlainRequest):
+class ImagesRequest(PassthroughRequest):
     prompt = Text(required=True)
 
 
@@ -66,7 +66,7 @@ class ImageEditsRequest(FormRequest):
     prompt = Text(required=True)
 
 
-JSON_REQUESTS: dict[str, PlainRequest] = {
+JSON_REQUESTS: dict[str, PassthroughRequest] = {
     "audio/speech": SpeechRequest(),
     "completions": CompletionsRequest(),
     "embeddings": EmbeddingsRequest(),

@@ -123,7 +123,7 @@ class Object(Json):
     types, wanted = (dict,), "an object"
 
 
-class Whole(Json):
+class Integer(Json):
     """An integer, from *least* to *most*."""
 
     def __init__(self, least: int = INTEGERS[0], most: int = INTEGERS[-1], **more: Any) -> None:

@@ -27,7 +27,7 @@ JITTER_SECONDS = 0.25  # before each look, so that an upstream is not asked in s
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class AccountJob:
     """
     One job's look at an account.
 
@@ -44,7 +44,7 @@ class Look:
     term: Callable[[Account, float], tuple[str, float]] | None = None
 
 
-def look_at_each(services: Services, now: float, look: Look) -> None:
+def look_at_each(services: Services, now: float, look: AccountJob) -> None:
     """Look at every account that is wanted and was not looked at within the period."""
     crew = Crew(AT_ONCE)
     for pool in services.pools.names():
@@ -55,7 +55,7 @@ def look_at_each(services: Services, now: float, look: Look) -> None:
     crew.join()
 
 
-def _look_in_turn(services: Services, pool: str, account: Account, now: float, look: Look) -> None:
+def _look_in_turn(services: Services, pool: str, account: Account, now: float, look: AccountJob) -> None:
     """Look at *account* unless some process has; what came of it is kept, and told if it is not `ok`."""
     with suppress(StoreUnavailable):  # the next run is the retry
         if not _claim(services, pool, account, now, look):
@@ -68,7 +68,7 @@ def _look_in_turn(services: Services, pool: str, account: Account, now: float, l
         services.accounts.observe(pool, account.id, {f"look_{look.name}": told})
 
 
-def _claim(services: Services, pool: str, account: Account, now: float, look: Look) -> bool:
+def _claim(services: Services, pool: str, account: Account, now: float, look: AccountJob) -> bool:
     """Take this account's period. It ends a little early, so that the next run finds it over."""
     name, seconds = look.term(account, now) if look.term else ("", look.every_seconds)
     with store_errors():
@@ -76,7 +76,7 @@ def _claim(services: Services, pool: str, account: Account, now: float, look: Lo
         return bool(services.scripts.client.set(key, "1", nx=True, px=period_ms))
 
 
-def _look(services: Services, pool: str, account: Account, now: float, look: Look) -> str:
+def _look(services: Services, pool: str, account: Account, now: float, look: AccountJob) -> str:
     try:
         opened = services.accounts.read(pool, account.id)  # `all` leaves credentials sealed
         return look.look(services, pool, opened, now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.accounts.account import Account
 from app.operations.upstream_lists import models_path, store_models
 from app.wiring import Services
-from workers.account_jobs import Look, look_at_each
+from workers.account_jobs import AccountJob, look_at_each
 from workers.usage import get_object
 
 EVERY_SECONDS = 15.0  # how soon an account that did not answer when it was added is asked again
@@ -27,4 +27,4 @@ def _ask(services: Services, pool: str, account: Account, now: float) -> str:
     return "ok"
 
 
-_LOOK = Look("models", PERIOD_SECONDS, _is_wanted, _ask)
+_LOOK = AccountJob("models", PERIOD_SECONDS, _is_wanted, _ask)

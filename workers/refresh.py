@@ -6,7 +6,7 @@ import zlib
 
 from app.accounts.account import Account
 from app.wiring import Services
-from workers.account_jobs import Look, look_at_each
+from workers.account_jobs import AccountJob, look_at_each
 
 EVERY_SECONDS = 60.0
 AHEAD_SECONDS = 300.0
@@ -30,4 +30,4 @@ def _refresh(services: Services, pool: str, account: Account, now: float) -> str
     return "ok" if found == "renewed" else found
 
 
-_LOOK = Look("refresh", EVERY_SECONDS, _is_due, _refresh)
+_LOOK = AccountJob("refresh", EVERY_SECONDS, _is_due, _refresh)

@@ -8,7 +8,7 @@ from app.errors import UpstreamRejected
 from app.operations.upstream_lists import models_path
 from app.operators.actor import WORKER, Actor
 from app.wiring import Services
-from workers.account_jobs import Look, look_at_each
+from workers.account_jobs import AccountJob, look_at_each
 from workers.usage import get_object
 
 EVERY_SECONDS = 60.0
@@ -47,4 +47,4 @@ def _test(services: Services, pool: str, account: Account, now: float) -> str:
     return "ok"
 
 
-_LOOK = Look("retest", FIRST_SECONDS, _is_due, _test, _term)
+_LOOK = AccountJob("retest", FIRST_SECONDS, _is_due, _test, _term)

@@ -8,7 +8,7 @@ from app.accounts.account import Account
 from app.errors import UpstreamRejected
 from app.operations.upstream_lists import USAGE_PATH, checked_object, store_usage
 from app.wiring import Services
-from workers.account_jobs import Look, look_at_each
+from workers.account_jobs import AccountJob, look_at_each
 
 EVERY_SECONDS = 60.0
 
@@ -46,4 +46,4 @@ def get_object(services: Services, pool: str, account: Account, path: str) -> di
     return checked_object(payload)
 
 
-_LOOK = Look("usage", EVERY_SECONDS, _is_wanted, _ask)
+_LOOK = AccountJob("usage", EVERY_SECONDS, _is_wanted, _ask)

@@ -21,7 +21,7 @@ UNREADABLE_SECONDS = 15.0  # until an account whose credential could not be read
 MAX_UNREADABLE = 1000  # of them that one admission leaves out
 
 
-class AccountBook:
+class AccountRepository:
     """Accounts in Redis. Reading one costs a round trip, once per version and process."""
 
     def __init__(self, scripts: Scripts, vault: Vault) -> None:

@@ -16,14 +16,14 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from app.accounts.account import Account
-from app.accounts.accounts import AccountBook
+from app.accounts.accounts import AccountRepository
 from app.accounts.attempt_limit import AttemptLimit
-from app.accounts.pools import PoolBook
+from app.accounts.pools import PoolRepository
 from app.errors import InvalidApiKey, UpstreamRejected
 
 AGREED_SECONDS = 60.0  # how long the backend's word is believed
 LISTED_SECONDS = 1.0  # how long a list of accounts is: strangers may ask as often as they like
-MOST_AGREED = 1000
+MAX_AGREED = 1000
 REFUSED_SECONDS = 30.0  # how long a refusal is remembered; whoever signs in again has another token
 MAX_REFUSED = 1000
 REFUSALS_PER_ADDRESS = 20  # a minute, those under way included: an office may have one address
@@ -40,8 +40,8 @@ class KnownAccounts:
 
     def __init__(
         self,
-        pools: PoolBook,
-        accounts: AccountBook,
+        pools: PoolRepository,
+        accounts: AccountRepository,
         usage: Usage,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -74,7 +74,7 @@ class KnownAccounts:
                 told = self._ask(account, token)
             else:
                 told = self._try(asked, account, token, network_of(address))
-            if len(self._agreed) >= MOST_AGREED:
+            if len(self._agreed) >= MAX_AGREED:
                 self._agreed.clear()
             self._agreed[asked] = self._clock(), told
         return pool, told

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from app.accounts.account import Account
-from app.accounts.accounts import AccountBook
+from app.accounts.accounts import AccountRepository
 from app.accounts.oauth_tokens import Tokens
 from app.errors import CredentialUnreadable, InvalidRequest
 from app.stores import keys
@@ -37,8 +37,8 @@ class Lease:
     tokens: Tokens
 
 
-class SignInBook:
-    def __init__(self, scripts: Scripts, accounts: AccountBook) -> None:
+class CredentialRepository:
+    def __init__(self, scripts: Scripts, accounts: AccountRepository) -> None:
         self._scripts = scripts
         self._accounts = accounts
 

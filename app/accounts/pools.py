@@ -61,7 +61,7 @@ def checked_zone(zone: str) -> str:
     return zone
 
 
-class PoolBook:
+class PoolRepository:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
 

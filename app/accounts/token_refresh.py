@@ -20,8 +20,8 @@ import gevent
 import structlog
 
 from app.accounts.account import Account
-from app.accounts.accounts import AccountBook
-from app.accounts.credentials import Lease, SignInBook, Verdict
+from app.accounts.accounts import AccountRepository
+from app.accounts.credentials import CredentialRepository, Lease, Verdict
 from app.accounts.oauth_tokens import Tokens, tokens_from_answer
 from app.errors import (
     CredentialUnreadable,
@@ -73,8 +73,8 @@ class TokenRefresher:
 
     def __init__(
         self,
-        sign_ins: SignInBook,
-        accounts: AccountBook,
+        sign_ins: CredentialRepository,
+        accounts: AccountRepository,
         exchange: Exchange,
         *,
         clock: Callable[[], float] = time.time,

@@ -17,7 +17,7 @@ from schemas import bounds
 
 Windows = list[list[float] | None]
 
-LEAST_RESET_SECONDS = 1.0  # what is full again before the next request is not worth keeping
+MIN_RESET_SECONDS = 1.0  # what is full again before the next request is not worth keeping
 UNKNOWN_RESET_SECONDS = 600.0  # of a spent account whose upstream names no end
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -73,7 +73,7 @@ def _windows(told: list[Mapping[str, Any]], now: float) -> Windows | None:
 
 def _window(told: Mapping[str, Any], now: float) -> list[float] | None:
     used, seconds = bounds.percent(told.get("used_percent")), _seconds_left(told, now)
-    if used is None or seconds is None or not LEAST_RESET_SECONDS <= seconds <= bounds.MAX_WAIT_SECONDS:
+    if used is None or seconds is None or not MIN_RESET_SECONDS <= seconds <= bounds.MAX_WAIT_SECONDS:
         return None
     length = _length(told)
     return [used, int((now + seconds) * 1000), *([length] if length else [])]

@@ -22,7 +22,7 @@ def create_admin_app(services: Services) -> Flask:
     app.url_map.merge_slashes = app.url_map.strict_slashes = False  # no redirect that we did not write
     app.extensions[EXTENSION] = services
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_body_bytes
-    sessions.prepare(app, services.doors.cookie_keys)
+    sessions.prepare(app, services.operator_stores.cookie_keys)
     guard.prepare(app)
     headers.register(app)
     client_timeouts.register(app, services.settings.slow_client_seconds)

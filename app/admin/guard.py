@@ -119,7 +119,11 @@ def _admit_caller() -> None:
 
 def _admit_token() -> None:
     scheme, _, presented = request.headers["Authorization"].strip().partition(" ")
-    token = services().doors.tokens.authenticate(presented.strip()) if scheme.lower() == "bearer" else None
+    token = (
+        services().operator_stores.tokens.authenticate(presented.strip())
+        if scheme.lower() == "bearer"
+        else None
+    )
     if token is None:
         raise NotSignedIn("This is not an admin token that works: they begin with pgadm-")
     if token.scope != FULL and request.method not in SAFE_METHODS:

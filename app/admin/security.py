@@ -13,11 +13,11 @@ from app.admin.guard import actor, operator
 from app.admin.pages.forms import Form
 from app.admin.services import services
 from app.errors import InvalidRequest
-from app.operations.operators import Keeper
+from app.operations.operators import OperatorOperations
 from app.operators import totp
 from app.operators.admin_tokens import FULL, READ
 from app.operators.operators import normal
-from app.operators.stores import Doors
+from app.operators.stores import OperatorStores
 from schemas.api_keys import Expiry
 
 HOME = "/admin/security"
@@ -31,14 +31,14 @@ _Wish = Schema.from_dict({"expires": Expiry()})
 @bp.get("")
 def show() -> Any:
     """List sessions, operators and admin tokens."""
-    doors, name = _doors(), operator()
+    operator_stores, name = _operator_stores(), operator()
     return _page(
         "show",
-        me=doors.operators.find(name),
-        sessions=doors.sessions.all(name),
+        me=operator_stores.operators.find(name),
+        sessions=operator_stores.sessions.all(name),
         this=g.session.id,
-        operators=doors.operators.all(),
-        tokens=doors.tokens.all(),
+        operators=operator_stores.operators.all(),
+        tokens=operator_stores.tokens.all(),
     )
 
 
@@ -52,7 +52,7 @@ def password() -> Any:
         form.fault("new_password_again", "is not the same as the new password")
     _check_rules(form, operator())
     if not form.faults and _knows_password(form):
-        ended = _keeper().set_password(operator(), form["new_password"], but=sessions.secret())
+        ended = _operator_operations().set_password(operator(), form["new_password"], but=sessions.secret())
         return _done(f"The password was changed. {_ended(ended)}")
     return _page("password", form=form), form.status
 
@@ -60,16 +60,18 @@ def password() -> Any:
 @bp.route("/second-factor", methods=["GET", "POST"])
 def factor() -> Any:
     """Turn the second factor on, in two steps, or off."""
-    me, form = _doors().operators.find(operator()), Form(request.form, "password", "code")
+    me, form = _operator_stores().operators.find(operator()), Form(request.form, "password", "code")
     step = request.form.get("do", "")
     if step == "confirm" and not me.second_factor:
         with form.checked():
-            return _page("codes", codes=_keeper().confirm_second_factor(operator(), form["code"]))
-        return _enrolment(form, _doors().operators.pending_second_factor(operator()))
+            return _page(
+                "codes", codes=_operator_operations().confirm_second_factor(operator(), form["code"])
+            )
+        return _enrolment(form, _operator_stores().operators.pending_second_factor(operator()))
     if step == "begin" and not me.second_factor and _knows_password(form):
-        return _enrolment(form, _doors().operators.begin_second_factor(operator()))
+        return _enrolment(form, _operator_stores().operators.begin_second_factor(operator()))
     if step == "off" and _knows_password(form):
-        _keeper().drop_second_factor(operator())
+        _operator_operations().drop_second_factor(operator())
         return _done("The second factor is off: the password alone is enough.")
     return _page("second_factor", form=form, me=me), form.status
 
@@ -78,10 +80,10 @@ def factor() -> Any:
 def end_sessions() -> Any:
     """End one session, or with `all` every one of them, this one as well."""
     if "all" in request.form:
-        _keeper().end_sessions(operator())
+        _operator_operations().end_sessions(operator())
         sessions.leave()
         return redirect("/admin/sign-in", 303)
-    ended = _keeper().end_session(operator(), request.form.get("id", "")[:40])
+    ended = _operator_operations().end_session(operator(), request.form.get("id", "")[:40])
     return _done(_ended(int(ended)))
 
 
@@ -94,7 +96,7 @@ def add_operator() -> Any:
         _check_rules(form, name)
         if not form.faults and _knows_password(form):
             with form.checked():
-                _keeper().create_operator(name, chosen)
+                _operator_operations().create_operator(name, chosen)
                 return _done(f"{name} may sign in.")
     return _page("operator", form=form), form.status
 
@@ -103,10 +105,10 @@ def add_operator() -> Any:
 def remove_operator(name: str) -> Any:
     """Let somebody sign in no more."""
     name, form = normal(name), Form(request.form, "password")
-    _doors().operators.find(name)
+    _operator_stores().operators.find(name)
     if request.method == "POST" and _knows_password(form):
         with form.checked():
-            _keeper().remove_operator(name)
+            _operator_operations().remove_operator(name)
             return _done(f"{name} may sign in no more.")
     return _page("remove", form=form, name=name), form.status
 
@@ -122,7 +124,7 @@ def add_token() -> Any:
         if not form.faults and _knows_password(form):
             form.move("expires_at", "expires")
             with form.checked():
-                token, secret = _keeper().create_token(
+                token, secret = _operator_operations().create_token(
                     form["name"], wish.get("expires"), form["scope"] or FULL
                 )
                 return _page("token_made", token=token, secret=secret)
@@ -132,7 +134,7 @@ def add_token() -> Any:
 @bp.post("/tokens/<name>/revoke")
 def revoke_token(name: str) -> Any:
     """Refuse an admin token from now on."""
-    _keeper().revoke_token(normal(name))
+    _operator_operations().revoke_token(normal(name))
     return _done(f"The admin token {normal(name)} was revoked.")
 
 
@@ -146,7 +148,7 @@ def _enrolment(form: Form, secret: str | None) -> Any:
 def _check_rules(form: Form, name: str) -> None:
     """Keep beside its field what is wrong with *name* and the new password."""
     try:
-        _doors().operators.check_rules(name, form["new_password"])
+        _operator_stores().operators.check_rules(name, form["new_password"])
     except InvalidRequest as error:
         form.fault("new_password" if error.param == "password" else "name", error.message)
 
@@ -157,11 +159,11 @@ def _knows_password(form: Form) -> bool:
 
     Raises Locked after too many.
     """
-    begun = _doors().attempts.begin(operator(), sessions.address())
-    if not _doors().operators.has_password(operator(), form["password"]):
+    begun = _operator_stores().attempts.begin(operator(), sessions.address())
+    if not _operator_stores().operators.has_password(operator(), form["password"]):
         form.fault("password", "is not your password")
         return False
-    _doors().attempts.forgive(begun)
+    _operator_stores().attempts.forgive(begun)
     return True
 
 
@@ -178,9 +180,9 @@ def _ended(number: int) -> str:
     return f"{number} session{'' if number == 1 else 's'} ended."
 
 
-def _doors() -> Doors:
-    return services().doors
+def _operator_stores() -> OperatorStores:
+    return services().operator_stores
 
 
-def _keeper() -> Keeper:
-    return services().keeper(actor())
+def _operator_operations() -> OperatorOperations:
+    return services().operator_operations(actor())

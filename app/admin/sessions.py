@@ -62,13 +62,13 @@ def secret() -> str:
 def current() -> Session | None:
     """Return the session of this request, and let it live on."""
     mine = secret()
-    return services().doors.sessions.see(mine) if mine else None
+    return services().operator_stores.sessions.see(mine) if mine else None
 
 
 def enter(operator: str) -> None:
     """Sign *operator* in, with a new session and a new CSRF token: none that was known before counts."""
     leave()
-    session[SECRET] = services().doors.sessions.open(
+    session[SECRET] = services().operator_stores.sessions.open(
         operator, address=address(), agent=request.headers.get("User-Agent", "")
     )
 
@@ -78,4 +78,4 @@ def leave() -> None:
     mine = secret()
     session.clear()
     if mine:
-        services().doors.sessions.end_this(mine)
+        services().operator_stores.sessions.end_this(mine)

@@ -14,7 +14,7 @@ from app.admin.pages.forms import Form
 from app.admin.services import services
 from app.errors import GatewayError, InvalidRequest, NotFound, Overloaded
 from app.operators.actor import PAGE, START, Actor
-from app.operators.login_throttle import Locked, Try
+from app.operators.login_throttle import Locked, LoginAttempt
 from app.operators.operators import normal
 
 FIRST_START = "/admin/first-start"
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 def sign_in() -> Any:
     """Ask for name, password and, if it is on, a code of the second factor."""
     check_form()
-    if not services().doors.operators.exist():
+    if not services().operator_stores.operators.exist():
         return redirect(FIRST_START, 303)
     wanted = local_path(request.values.get("next"))
     if request.method == "GET":
@@ -59,20 +59,22 @@ def sign_out() -> Any:
 def first_start() -> Any:
     """Make the first operator, for whoever has the token that was printed. Then this page is gone."""
     check_form()
-    if services().doors.operators.exist():
+    if services().operator_stores.operators.exist():
         raise NotFound("There is nothing at this address")
     form = Form(request.form or request.args, "token", "name", "password", "password_again")
     if request.method == "GET":
         return render_template("first_start.html", form=form)
     try:
         # for each address alone: the token cannot be guessed, and no stranger must lock its owner out
-        begun = services().doors.attempts.begin(f"start from {sessions.address()}", sessions.address())
+        begun = services().operator_stores.attempts.begin(
+            f"start from {sessions.address()}", sessions.address()
+        )
     except Locked as error:
         return _told(make_response(render_template("first_start.html", form=form, said=error.message)), error)
     operator = _make_first(form)
     if operator is None:
         return render_template("first_start.html", form=form), form.status
-    services().doors.attempts.forgive(begun)
+    services().operator_stores.attempts.forgive(begun)
     sessions.enter(operator)
     return redirect(HOME, 303)
 
@@ -84,31 +86,31 @@ def _make_first(form: Form) -> str | None:
     if not form["token"].strip():
         form.fault("token", "is missing: it was printed when poolgate started")
     with form.checked():
-        services().doors.operators.check_rules(name, password)
+        services().operator_stores.operators.check_rules(name, password)
     if form.faults:
         return None
     with form.checked():
-        keeper = services().keeper(Actor(name, START, sessions.address()))
-        keeper.start(form["token"], name, password)
+        operator_operations = services().operator_operations(Actor(name, START, sessions.address()))
+        operator_operations.start(form["token"], name, password)
     return None if form.faults else name
 
 
 def _try(name: str) -> bool:
     """Sign in who has given the right answers, and write down how it went. Raises Locked, Overloaded."""
-    doors, address = services().doors, sessions.address()
+    operator_stores, address = services().operator_stores, sessions.address()
     try:
-        begun: Try = doors.attempts.begin(name, address)
+        begun: LoginAttempt = operator_stores.attempts.begin(name, address)
     except Locked as error:
         log.warning("sign_in_locked", address=address)
         if error.first:
             _note("session.lock", name)
         raise
     password, code = request.form.get("password", ""), request.form.get("code", "")
-    if not doors.operators.may_enter(name, password, code, doors.attempts.turn(begun)):
+    if not operator_stores.operators.may_enter(name, password, code, operator_stores.attempts.turn(begun)):
         log.warning("sign_in_refused", address=address)
         _note("session.refuse", name)
         return False
-    doors.attempts.forgive(begun)
+    operator_stores.attempts.forgive(begun)
     sessions.enter(name)
     _note("session.open", name)
     return True
@@ -116,7 +118,7 @@ def _try(name: str) -> bool:
 
 def _note(action: str, name: str) -> None:
     """A name that nobody has is not written down: it may be a password in the wrong field."""
-    known = name if services().doors.operators.knows(name) else ""
+    known = name if services().operator_stores.operators.knows(name) else ""
     services().audit.note(Actor(known, PAGE, sessions.address()), action, "", known)
 
 

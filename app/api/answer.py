@@ -19,9 +19,9 @@ from app.api.context import noted, services, this_request
 from app.api.json import json_response
 from app.api.ratelimit import ratelimit_headers
 from app.errors import ClientGone, GatewayError
-from app.relay.context import Call
-from app.relay.fallbacks import Answering
-from app.server.client_disconnect import Hangup
+from app.relay.context import RequestContext
+from app.relay.fallbacks import FallbackChain
+from app.server.client_disconnect import DisconnectWatcher
 from app.streaming import frames
 from app.streaming.events import Event
 from app.streaming.fold_chat import ChatFold
@@ -51,7 +51,7 @@ class ChatSurface:
     def end(self) -> bytes:
         return frames.CHAT_DONE
 
-    def error(self, envelope: dict[str, Any], call: Call) -> bytes:
+    def error(self, envelope: dict[str, Any], call: RequestContext) -> bytes:
         return frames.chat_error(envelope)
 
 
@@ -82,7 +82,7 @@ class ResponsesSurface:
     def end(self) -> bytes:
         return b""
 
-    def error(self, envelope: dict[str, Any], call: Call) -> bytes:
+    def error(self, envelope: dict[str, Any], call: RequestContext) -> bytes:
         return frames.responses_failed(
             envelope,
             response_id=self._response_id or call.request_id,
@@ -100,7 +100,7 @@ class CodexSurface(ResponsesSurface):
     def end(self) -> bytes:
         return frames.CHAT_DONE
 
-    def error(self, envelope: dict[str, Any], call: Call) -> bytes:
+    def error(self, envelope: dict[str, Any], call: RequestContext) -> bytes:
         return super().error(envelope, call) + frames.CHAT_DONE
 
 
@@ -111,17 +111,17 @@ SURFACES: dict[str, Callable[[], ChatSurface | ResponsesSurface]] = {
 }
 
 
-def surface_of(call: Call) -> ChatSurface | ResponsesSurface:
+def surface_of(call: RequestContext) -> ChatSurface | ResponsesSurface:
     return CodexSurface() if call.keep_codex_events else SURFACES[call.surface]()
 
 
 class Shape:
     """What an endpoint makes of an answer; this one leaves it as it is."""
 
-    def events(self, events: list[Event], answering: Answering) -> list[Event]:
+    def events(self, events: list[Event], answering: FallbackChain) -> list[Event]:
         return events
 
-    def whole(self, body: dict[str, Any], answering: Answering) -> dict[str, Any]:
+    def whole(self, body: dict[str, Any], answering: FallbackChain) -> dict[str, Any]:
         return body
 
 
@@ -129,11 +129,11 @@ class Shape:
 class Exchange:
     """A call, the events it brings, and the client's socket that is watched meanwhile."""
 
-    answering: Answering
+    answering: FallbackChain
     events: Events
     shape: Shape
     sock: Any  # the client's, None without one
-    hangup: Hangup | None
+    hangup: DisconnectWatcher | None
 
     def sends_last(self) -> None:
         """Let what comes now go out with the end of the body."""
@@ -148,7 +148,7 @@ class Exchange:
         self.events.close()  # type: ignore[attr-defined]
 
 
-def answer(call: Call, shape: Shape | None = None) -> Response:
+def answer(call: RequestContext, shape: Shape | None = None) -> Response:
     """Send *call* through the relay and return its answer, as *shape* has it."""
     exchange = begun(call, shape)
     try:
@@ -161,7 +161,7 @@ def answer(call: Call, shape: Shape | None = None) -> Response:
     return response
 
 
-def begun(call: Call, shape: Shape | None = None) -> Exchange:
+def begun(call: RequestContext, shape: Shape | None = None) -> Exchange:
     """Return the exchange that *call* begins; whoever asks for it closes it."""
     sock: Any = this_request().environ.get("gunicorn.socket")
     noted().visit.answering = answering = services().answering(call)
@@ -170,12 +170,12 @@ def begun(call: Call, shape: Shape | None = None) -> Exchange:
         answering.events(),
         shape or Shape(),
         sock,
-        Hangup(sock, call.cancellation.client_gone) if sock is not None else None,
+        DisconnectWatcher(sock, call.cancellation.client_gone) if sock is not None else None,
     )
 
 
 def _whole(exchange: Exchange) -> Response:
-    fold = surface_of(exchange.answering.call).fold()
+    fold = surface_of(exchange.answering.context).fold()
     gathered = [event.payload for events in exchange.events for event in events or ()]
     exchange.close()
     try:
@@ -188,7 +188,7 @@ def _whole(exchange: Exchange) -> Response:
 
 def _streamed(exchange: Exchange) -> Response:
     first = next(exchange.events, [])  # a failure up to here is still an HTTP status
-    surface = surface_of(exchange.answering.call)
+    surface = surface_of(exchange.answering.context)
     response = Response(_frames(surface, exchange, first), headers=SSE_HEADERS)
     response.call_on_close(exchange.close)
     return response
@@ -213,7 +213,7 @@ def _frames(
         return
     except GatewayError as error:
         exchange.sends_last()
-        yield surface.error(error.envelope(), exchange.answering.call)
+        yield surface.error(error.envelope(), exchange.answering.context)
     else:
         if end := surface.end():
             exchange.sends_last()
@@ -227,9 +227,9 @@ def header_value(text: str) -> str:
     return quote(text, safe="@+,; =", errors="replace")
 
 
-def told(answering: Answering) -> dict[str, str]:
+def told(answering: FallbackChain) -> dict[str, str]:
     """What headers say of how the request was served."""
-    told, call, record = {}, answering.call, answering.record
+    told, call, record = {}, answering.context, answering.record
     if record.account_name and settings_from(call.key.settings).names_accounts:
         told["x-poolgate-account"] = header_value(record.account_name)
     if record.limits:

@@ -19,8 +19,8 @@ from app.api.context import services
 from app.api.request_context import Target, chat_call
 from app.errors import InvalidRequest, NotFound
 from app.formatting import MICRO_DOLLARS
-from app.relay.context import Call
-from app.relay.fallbacks import Answering
+from app.relay.context import RequestContext
+from app.relay.fallbacks import FallbackChain
 from app.streaming.events import Event
 from app.streaming.usage import usage_from_chat
 from app.translation.bifrost_chat import extended
@@ -56,8 +56,8 @@ def create() -> Response:
         tells_usage=True,
         target=_target,
         caching=caching_wish(),
-        tells_reasoning=True,
-        keeps_raw=bool(raw),
+        include_reasoning=True,
+        include_raw=bool(raw),
     )
     response = answer(call, Extended(raw))
     name_ignored(response)
@@ -83,7 +83,7 @@ def _target(name: str) -> Target:
     return Target(name) if allowed and account not in allowed else Target(model, pin=account)
 
 
-def _provider(call: Call, kind: str) -> str:
+def _provider(call: RequestContext, kind: str) -> str:
     """Return the provider that *call* named; where it named none, whose models an account of *kind* has."""
     named = call.asked.partition("/")[0] if call.kinds else ""
     return named or ("openai" if kind == "chatgpt" else kind)
@@ -108,13 +108,13 @@ class Extended(Shape):
         self._chunks = 0
         self._started = time.monotonic()
 
-    def events(self, events: list[Event], answering: Answering) -> list[Event]:
+    def events(self, events: list[Event], answering: FallbackChain) -> list[Event]:
         return [Event(self._chunk(event.payload, answering)) for event in events]
 
-    def whole(self, body: dict[str, Any], answering: Answering) -> dict[str, Any]:
+    def whole(self, body: dict[str, Any], answering: FallbackChain) -> dict[str, Any]:
         return self._extended(body, answering, {"request_type": "chat_completion"})
 
-    def _chunk(self, payload: dict[str, Any], answering: Answering) -> dict[str, Any]:
+    def _chunk(self, payload: dict[str, Any], answering: FallbackChain) -> dict[str, Any]:
         if "choices" not in payload:
             return payload
         index, self._chunks = self._chunks, self._chunks + 1
@@ -122,9 +122,9 @@ class Extended(Shape):
         return self._extended(payload, answering, told)
 
     def _extended(
-        self, payload: dict[str, Any], answering: Answering, told: dict[str, Any]
+        self, payload: dict[str, Any], answering: FallbackChain, told: dict[str, Any]
     ) -> dict[str, Any]:
-        call, record = answering.call, answering.record
+        call, record = answering.context, answering.record
         told |= {
             "model_requested": call.asked or call.model,
             "model_deployment": payload.get("model") or call.model,
@@ -146,14 +146,14 @@ class Extended(Shape):
         return extended(payload, cost=_cost(payload, answering), extra_fields=told)
 
 
-def _cost(payload: dict[str, Any], answering: Answering) -> dict[str, float] | None:
+def _cost(payload: dict[str, Any], answering: FallbackChain) -> dict[str, float] | None:
     """Return US dollars by our price table, None where the model has no price."""
     usage, record = usage_from_chat(payload.get("usage")), answering.record
     if usage is None or (record.price is None and not record.cache_hit):
         return None
     into = out = 0
     if record.price is not None and not record.cache_hit:
-        into, out = record.price.sides(usage, record.tier(answering.call))
+        into, out = record.price.sides(usage, record.tier(answering.context))
     return {
         "input_tokens_cost": into / MICRO_DOLLARS,
         "output_tokens_cost": out / MICRO_DOLLARS,

@@ -24,7 +24,7 @@ from app.server.capacity import BYTES_PER_VALUE, WIDE_COPIES
 from app.yielding import end_turn, give_way
 from schemas.work_bounds import MAX_CONVERSATION_VALUES, MAX_ENCODINGS
 
-LEAST_BYTES_PER_SECOND = 256 * 1024  # of a body, on top of what every client is given
+MIN_BYTES_PER_SECOND = 256 * 1024  # of a body, on top of what every client is given
 PIECE_BYTES = 256 * 1024  # read, or decompressed, before others get their turn
 
 
@@ -54,8 +54,8 @@ def read_json(limit_bytes: int, max_values: int = MAX_CONVERSATION_VALUES) -> tu
     if found.values:
         wide = not data.isascii() or b"\\u" in data
         text_bytes = len(data) - found.opaque_bytes
-        g.visit.hold(found.values * BYTES_PER_VALUE + wide * WIDE_COPIES * text_bytes)
-    body = json_body.parse(data, found, lambda characters: g.visit.hold(WIDE_COPIES * characters))
+        g.scope.hold(found.values * BYTES_PER_VALUE + wide * WIDE_COPIES * text_bytes)
+    body = json_body.parse(data, found, lambda characters: g.scope.hold(WIDE_COPIES * characters))
     if not isinstance(body, dict):
         raise NotAnObject(body)
     return body, len(data)
@@ -98,7 +98,7 @@ def _read_all(asked: Request, size: int | None, limit_bytes: int) -> bytes:
     pieces, left = [], limit_bytes + 1
     while left > 0 and (piece := body.read(min(left, PIECE_BYTES))):
         if size is None:
-            g.visit.grow(len(piece))
+            g.scope.grow(len(piece))
         pieces.append(piece)
         left -= len(piece)
         end_turn()  # what has arrived is read without waiting
@@ -110,7 +110,7 @@ def _patience_seconds(sock: Any, size: int) -> float | None:
     silence: float | None = sock.gettimeout() if sock is not None else None
     if silence is None:
         return None
-    return silence + size / LEAST_BYTES_PER_SECOND
+    return silence + size / MIN_BYTES_PER_SECOND
 
 
 def _encodings(asked: Request) -> list[str]:
@@ -131,7 +131,7 @@ def _gathered(pieces: Iterator[bytes], packed_bytes: int, limit_bytes: int) -> b
         if size > limit_bytes:
             raise _too_large(limit_bytes)
         if size > packed_bytes:
-            g.visit.grow(min(len(piece), size - packed_bytes))
+            g.scope.grow(min(len(piece), size - packed_bytes))
         give_way(size)
     return b"".join(held)
 

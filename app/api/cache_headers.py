@@ -16,7 +16,7 @@ from app.relay.context import Caching
 from schemas.bounds import MAX_NUMBER_CHARS
 
 DEFAULT_SECONDS = 300.0
-MOST_SECONDS = 86_400.0
+MAX_SECONDS = 86_400.0
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "": 1}
 THRESHOLD = "x-bf-cache-threshold"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smh])")
@@ -49,6 +49,6 @@ def _seconds(text: str) -> float:
         return DEFAULT_SECONDS
     parts = [(text, "")] if text.isdecimal() else _DURATION.findall(text[:MAX_NUMBER_CHARS])
     seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
-    if "".join(number + unit for number, unit in parts) != text or not 0 < seconds <= MOST_SECONDS:
+    if "".join(number + unit for number, unit in parts) != text or not 0 < seconds <= MAX_SECONDS:
         raise InvalidRequest("x-bf-cache-ttl must be a duration of at most 24h", param="x-bf-cache-ttl")
     return seconds

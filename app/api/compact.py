@@ -11,7 +11,7 @@ from app.api.body import read_json
 from app.api.context import services
 from app.api.request_context import make_call
 from app.errors import UpstreamError
-from app.relay.fallbacks import Answering
+from app.relay.fallbacks import FallbackChain
 from app.translation.responses_input import normal_input
 from schemas.compact import COMPACT_REQUEST
 
@@ -28,7 +28,7 @@ def compact() -> Response:
 class Compacted(Shape):
     """Of an ordinary response, which the ChatGPT backend gives, only the compaction is kept."""
 
-    def whole(self, body: dict[str, Any], answering: Answering) -> dict[str, Any]:
+    def whole(self, body: dict[str, Any], answering: FallbackChain) -> dict[str, Any]:
         output = body["output"] if isinstance(body["output"], list) else []
         if body["object"] != OBJECT:
             output = [item for item in output if isinstance(item, dict) and item.get("type") in ITEMS]

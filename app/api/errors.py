@@ -19,7 +19,7 @@ from schemas.faults import first_fault
 log = structlog.get_logger()
 
 DETAILED = "/api/v1/openai/"  # whose clients read `detail`, so that each failure there has it
-RETRY_AFTER_MOST_SECONDS = 60  # some SDKs wait any length: a far reset goes into the body instead
+RETRY_AFTER_MAX_SECONDS = 60  # some SDKs wait any length: a far reset goes into the body instead
 
 
 def register(app: Flask) -> None:
@@ -47,7 +47,7 @@ def error_response(error: GatewayError, status: int | None = None, **beside: Any
     response = json_response(beside | error.envelope(), status or error.status)
     if not error.retryable:
         response.headers["x-should-retry"] = "false"
-    elif error.retry_after_seconds is not None and error.retry_after_seconds <= RETRY_AFTER_MOST_SECONDS:
+    elif error.retry_after_seconds is not None and error.retry_after_seconds <= RETRY_AFTER_MAX_SECONDS:
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
     return response
 

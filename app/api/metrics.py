@@ -20,7 +20,7 @@ from prometheus_client import generate_latest as exposition
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from app.api.context import services
-from app.api.store_metrics import AtScrape
+from app.api.store_metrics import StoreMetrics
 from app.errors import GatewayError, InvalidApiKey, UpstreamRejected
 
 bp = Blueprint("metrics", __name__)
@@ -106,7 +106,7 @@ def _current() -> bytes:
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     found = exposition(registry)
     now = CollectorRegistry()
-    now.register(AtScrape(services()))
+    now.register(StoreMetrics(services()))
     return found + exposition(now)
 
 

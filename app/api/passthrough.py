@@ -21,7 +21,7 @@ from app.api.request_context import make_call
 from app.errors import ClientGone, GatewayError, UpstreamProtocolError
 from app.json_writing import write_json
 from app.relay.content_types import EVENTS, essence_of, is_json, passing_type
-from app.relay.context import Call
+from app.relay.context import RequestContext
 from app.streaming.frames import chat_error
 from app.upstream.client import NO_CONTENT
 from schemas.passthrough import FORM_REQUESTS, JSON_REQUESTS
@@ -64,13 +64,13 @@ for _view, _endpoints in ((create, JSON_REQUESTS), (upload, FORM_REQUESTS)):
 
 def _call(
     endpoint: str, body: dict[str, Any], size: int, raw: Sequence[bytes | bytearray], content_type: str
-) -> Call:
+) -> RequestContext:
     call = make_call(endpoint, body, size, stream=False, raw=raw, content_type=content_type)
     call.affinity = ""  # nothing of it is cached upstream
     return call
 
 
-def pass_on(call: Call) -> Response:
+def pass_on(call: RequestContext) -> Response:
     """Send *call* through the relay and return its answer as it comes: JSON whole, all else in pieces."""
     exchange = begun(call)
     try:

@@ -14,7 +14,7 @@ from app.api.request_ids import new_request_id
 from app.errors import InvalidRequest, ModelNotAllowed, NotFound
 from app.limits.output_lengths import LENGTH_FIELDS
 from app.relay.affinity import affinity_of, conversation_of, ownership_of
-from app.relay.context import Call
+from app.relay.context import RequestContext
 from app.translation.content_checks import first_reference
 from app.upstream.cancellation import Cancellation
 from app.yielding import give_way
@@ -46,7 +46,7 @@ def make_call(
     *,
     target: Callable[[str], Target] = Target,
     **more: Any,
-) -> Call:
+) -> RequestContext:
     """
     Return the call of a validated *body*, with those of its `fallbacks`, which no upstream is told.
 
@@ -67,12 +67,12 @@ def make_call(
     if key.output_tokens and lengths and not any(map(bare.get, lengths)):
         bare[lengths[0]] = key.output_tokens
 
-    def call(name: str, number: int) -> Call:
+    def call(name: str, number: int) -> RequestContext:
         model, kinds, pin = target(name)
         if not key.may_use(model):
             raise ModelNotAllowed(model)
         own = {**bare, "model": model}
-        return Call(
+        return RequestContext(
             request_id=f"{request_id}-{number}" if number else request_id,
             surface=surface,
             endpoint=asks.path.rstrip("/"),
@@ -98,7 +98,9 @@ def make_call(
     return first
 
 
-def chat_call(body: dict[str, Any], body_bytes: int, *, tells_usage: bool = False, **more: Any) -> Call:
+def chat_call(
+    body: dict[str, Any], body_bytes: int, *, tells_usage: bool = False, **more: Any
+) -> RequestContext:
     """
     Return the call of a chat *body*.
 

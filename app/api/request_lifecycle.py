@@ -21,8 +21,8 @@ from app.api.context import noted, services, this_request
 from app.api.request_ids import new_request_id
 from app.errors import GatewayError
 from app.ledger.refusal_log import Refusal, RefusalLog
-from app.relay.fallbacks import Answering
-from app.server.capacity import COPIES, Room
+from app.relay.fallbacks import FallbackChain
+from app.server.capacity import COPIES, Capacity
 from app.tracing import Trace, Tracing
 
 log = structlog.get_logger()
@@ -35,7 +35,7 @@ SPAN_TELLS = (
 )
 
 
-class Visit:
+class RequestScope:
     """
     One request from its head to its last byte.
 
@@ -47,8 +47,8 @@ class Visit:
         *("_room", "_socket", "_started", "_status", "answering", "model", "trace"),
     )
 
-    def __init__(self, room: Room, refusals: RefusalLog, slow_client_seconds: float) -> None:
-        self.answering: Answering | None = None
+    def __init__(self, room: Capacity, refusals: RefusalLog, slow_client_seconds: float) -> None:
+        self.answering: FallbackChain | None = None
         self.model = ""  # as an invalid body names it
         self._refusals = refusals
         self._refusal: Refusal | None = None
@@ -181,18 +181,18 @@ class Visit:
 
 
 def register(app: Flask) -> None:
-    room = Room(most_requests=descriptors.max_requests())
+    room = Capacity(max_requests=descriptors.max_requests())
 
     def arrive() -> None:
         ours = services()
-        noted().visit = visit = Visit(room, ours.refusal_log, ours.settings.slow_client_seconds)
+        noted().scope = scope = RequestScope(room, ours.refusal_log, ours.settings.slow_client_seconds)
         if this_request().blueprint not in UNCOUNTED:
-            visit.enter(ours.tracing)
+            scope.enter(ours.tracing)
 
     def depart(response: Response) -> Response:
-        visit = noted().get("visit")
-        if visit is not None:
-            visit.answered(response)
+        scope = noted().get("visit")
+        if scope is not None:
+            scope.answered(response)
         return response
 
     app.before_request(arrive)

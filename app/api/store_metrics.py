@@ -13,7 +13,7 @@ from app.errors import StoreUnavailable
 from app.wiring import Services
 
 
-class AtScrape(Collector):
+class StoreMetrics(Collector):
     def __init__(self, services: Services) -> None:
         self._services = services
 
@@ -35,7 +35,7 @@ class AtScrape(Collector):
             yield accounts
             yield from _attempts(found)
             yield GaugeMetricFamily("poolgate_leases_open", "Requests that hold a lease.", found.leases)
-        files = self._services.books.spooled()
+        files = self._services.settlements.spooled()
         yield GaugeMetricFamily("poolgate_spool_files", "Files of settlements nobody took up yet.", files)
 
 

@@ -28,13 +28,13 @@ from app.errors import InvalidRequest
 
 FORMAT, VERSION = "poolgate backup", 1
 CHUNK_BYTES = 256 * 1024
-MOST_CHUNK_BYTES = 16 * 1024 * 1024
-MOST_HEADER_BYTES = 1024
+MAX_CHUNK_BYTES = 16 * 1024 * 1024
+MAX_HEADER_BYTES = 1024
 TAG_BYTES = 16
 KNOWN = b"poolgate"
 # RFC 9106, its second recommendation: 64 MiB, so that each guess costs a tenth of a second anywhere
 KDF = {"name": "argon2id", "passes": 3, "memory_kib": 65536, "lanes": 4}
-MOST_PASSES, MOST_MEMORY_KIB, MOST_LANES = 16, 1024 * 1024, 16  # a file must not ask for any amount
+MAX_PASSES, MAX_MEMORY_KIB, MAX_LANES = 16, 1024 * 1024, 16  # a file must not ask for any amount
 
 
 class UnreadableFile(InvalidRequest):
@@ -44,7 +44,7 @@ class UnreadableFile(InvalidRequest):
         super().__init__(message, param=param)
 
 
-class SealedWriter:
+class EncryptedWriter:
     """`write` any bytes, then `close`, which alone makes the file whole."""
 
     def __init__(self, file: IO[bytes], passphrase: str) -> None:
@@ -75,13 +75,13 @@ class SealedWriter:
         self._position += 1
 
 
-class SealedReader:
+class EncryptedReader:
     """Checks the beginning of *file*; `lines` then yields what was written, line by line."""
 
     def __init__(self, file: IO[bytes], passphrase: str) -> None:
         """Raises UnreadableFile."""
         self._file = file
-        self._header = file.readline(MOST_HEADER_BYTES)
+        self._header = file.readline(MAX_HEADER_BYTES)
         self._cipher = _cipher(passphrase, _kdf_in(self._header))
         self._position = 0
         sealed = self._next()
@@ -138,7 +138,7 @@ class SealedReader:
         length = int.from_bytes(head, "big")
         if len(head) < 4:
             raise _cut_off()
-        if not TAG_BYTES <= length <= MOST_CHUNK_BYTES:
+        if not TAG_BYTES <= length <= MAX_CHUNK_BYTES:
             raise UnreadableFile(f"The file is damaged (at part {self._position})")
         sealed = self._file.read(length)
         if len(sealed) < length:
@@ -176,7 +176,7 @@ def _cipher(passphrase: str, kdf: dict[str, Any]) -> AESGCM:
         passes = memory_kib = lanes = 0
         salt = b""
     bounded = (
-        0 < passes <= MOST_PASSES and 0 < lanes <= MOST_LANES and 8 * lanes <= memory_kib <= MOST_MEMORY_KIB
+        0 < passes <= MAX_PASSES and 0 < lanes <= MAX_LANES and 8 * lanes <= memory_kib <= MAX_MEMORY_KIB
     )
     if not bounded or len(salt) != 16 or kdf.get("name") != KDF["name"]:
         raise UnreadableFile("The file's first line is damaged")

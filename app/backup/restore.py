@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from app.backup.encrypted_file import SealedReader, UnreadableFile
+from app.backup.encrypted_file import EncryptedReader, UnreadableFile
 from app.errors import InvalidRequest
 from app.ledger.verify import Difference, Verification
 from app.stores import keys
@@ -70,7 +70,7 @@ class BackupFile:
         """Yield the lines of the backup; *told* hears how many bytes were read. Raises UnreadableFile."""
         with self._path.open("rb") as file:
             at = 0
-            for line in SealedReader(file, self._passphrase).lines():
+            for line in EncryptedReader(file, self._passphrase).lines():
                 yield orjson.loads(line)
                 if file.tell() > at:
                     told(file.tell() - at)

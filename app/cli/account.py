@@ -14,10 +14,10 @@ from app.cli.options import (
     Decorator,
     Group,
     confirm,
-    desk,
     example,
     in_pool,
     names_option,
+    operations,
     read_secret,
     with_store,
     yes_option,
@@ -26,7 +26,7 @@ from app.cli.output import REFUSED, Figure, moment, show_json, show_list, table
 from app.cli.progress import waiting
 from app.formatting import count
 from app.operations.account_check import SECONDS
-from app.operations.first_listing import FirstLook
+from app.operations.first_listing import FirstListing
 from app.wiring import Services
 from schemas.accounts import AccountInput
 
@@ -131,7 +131,10 @@ def _add(
 ) -> None:
     said = {name: value for name, value in said.items() if value is not None}
     wish = AccountInput().load({"kind": kind, **said})
-    at_desk, secret = desk(services), {"credential": credential, "chatgpt_account_id": chatgpt_account_id}
+    at_desk, secret = (
+        operations(services),
+        {"credential": credential, "chatgpt_account_id": chatgpt_account_id},
+    )
     if must_answer:
         added, found = at_desk.add_reachable_account(pool, wish, **secret)
     else:
@@ -144,7 +147,7 @@ def _add(
         show_first_look(added.name, found)
 
 
-def show_first_look(name: str, found: FirstLook) -> None:
+def show_first_look(name: str, found: FirstListing) -> None:
     """Print how the server of the account *name* answered; what went wrong goes to standard error."""
     if found.ok:
         click.echo(f"Account '{name}' is {found.sentence()}.")
@@ -227,7 +230,7 @@ def set_account(
     if not said and not credential:
         raise click.UsageError("Name what to change")
     wish = AccountInput().load(said, partial=True)
-    changed = desk(services).change_account(pool, name, wish, credential=credential)
+    changed = operations(services).change_account(pool, name, wish, credential=credential)
     if as_json:
         show_json(changed.public())
     else:
@@ -241,7 +244,7 @@ def set_account(
 @with_store
 def pause_account(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Give the account NAME no new requests; those it is serving go on."""
-    _tell_state(as_json, pool, desk(services).pause_account(pool, name), "Paused")
+    _tell_state(as_json, pool, operations(services).pause_account(pool, name), "Paused")
 
 
 @account_group.command("resume", epilog=example("poolgate account resume main"))
@@ -250,7 +253,7 @@ def pause_account(services: Services, as_json: bool, pool: str, name: str) -> No
 @with_store
 def resume_account(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Bring the account NAME back, whatever it was out for."""
-    _tell_state(as_json, pool, desk(services).resume_account(pool, name), "Resumed")
+    _tell_state(as_json, pool, operations(services).resume_account(pool, name), "Resumed")
 
 
 @account_group.command("trust-lengths", epilog=example("poolgate account trust-lengths gpu1"))
@@ -259,7 +262,7 @@ def resume_account(services: Services, as_json: bool, pool: str, name: str) -> N
 @with_store
 def trust_lengths(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Forget that the account NAME once billed more output than its request allowed."""
-    _tell_state(as_json, pool, desk(services).trust_lengths(pool, name), "Trusting the lengths of")
+    _tell_state(as_json, pool, operations(services).trust_lengths(pool, name), "Trusting the lengths of")
 
 
 def _tell_state(as_json: bool, pool: str, account: Account, done: str) -> None:
@@ -279,7 +282,7 @@ def remove_account(services: Services, as_json: bool, pool: str, name: str, forc
     """Remove the account NAME and its credential; requests it is serving go on."""
     services.accounts.described(pool, name)
     confirm(f"Remove account '{name}' and its credential from pool '{pool}'?", yes)
-    desk(services).remove_account(pool, name, although_bound=force)
+    operations(services).remove_account(pool, name, although_bound=force)
     if as_json:
         show_json({"name": name, "deleted": True})
     else:
@@ -298,7 +301,7 @@ def remove_account(services: Services, as_json: bool, pool: str, name: str, forc
 def test_account(services: Services, as_json: bool, pool: str, name: str, model: str) -> None:
     """Send a tiny request to the account NAME, whatever its state; a minute at most. Status 1 if it fails."""
     with waiting("Waiting for the upstream's answer", SECONDS):
-        told = desk(services).test_account(pool, name, model)
+        told = operations(services).test_account(pool, name, model)
     if as_json:
         show_json(told.public())
     elif told.error is None:

@@ -11,7 +11,7 @@ from marshmallow import Schema
 from app.cli.options import Group, actor, example, read_secret, with_store
 from app.cli.output import moment, show_json, show_list, table
 from app.errors import InvalidRequest
-from app.operations.operators import Keeper
+from app.operations.operators import OperatorOperations
 from app.operators.admin_tokens import FULL, SCOPES
 from app.operators.operators import normal
 from app.wiring import Services
@@ -42,7 +42,7 @@ def _password_options(run: Any) -> Any:
 @with_store
 def list_operators(services: Services, as_json: bool) -> None:
     """List who may sign in."""
-    operators = services.doors.operators.all()
+    operators = services.operator_stores.operators.all()
     if as_json:
         return show_list([one.public() for one in operators])
     if not operators:
@@ -54,7 +54,7 @@ def list_operators(services: Services, as_json: bool) -> None:
             "on" if one.second_factor else "off",
             one.recovery_codes,
             moment(one.password_at),
-            len(services.doors.sessions.all(one.name)),
+            len(services.operator_stores.sessions.all(one.name)),
         )
         for one in operators
     ]
@@ -69,7 +69,7 @@ def invite(services: Services, as_json: bool) -> None:
 
     It replaces the one that `poolgate up` printed.
     """
-    token = services.doors.operators.start_token()
+    token = services.operator_stores.operators.start_token()
     if token is None:
         raise InvalidRequest("Somebody may sign in already: see poolgate admin create, or password")
     services.audit.note(actor(), "operator.invite", "", "")
@@ -87,7 +87,7 @@ def invite(services: Services, as_json: bool) -> None:
 @with_store
 def create(services: Services, as_json: bool, name: str, variable: str | None, from_stdin: bool) -> None:
     """Let NAME sign in, with a password of at least 12 characters."""
-    made = _keeper(services).create_operator(name, _password(variable, from_stdin))
+    made = _operator_operations(services).create_operator(name, _password(variable, from_stdin))
     _tell(as_json, made.public(), f"'{made.name}' may sign in.")
 
 
@@ -97,8 +97,8 @@ def create(services: Services, as_json: bool, name: str, variable: str | None, f
 @with_store
 def password(services: Services, as_json: bool, name: str, variable: str | None, from_stdin: bool) -> None:
     """Give NAME another password, end all sessions of theirs, and forget their failed attempts."""
-    services.doors.operators.find(name)
-    ended = _keeper(services).set_password(name, _password(variable, from_stdin))
+    services.operator_stores.operators.find(name)
+    ended = _operator_operations(services).set_password(name, _password(variable, from_stdin))
     _tell(
         as_json,
         {"name": name, "sessions_ended": ended},
@@ -111,8 +111,10 @@ def password(services: Services, as_json: bool, name: str, variable: str | None,
 @with_store
 def totp_off(services: Services, as_json: bool, name: str) -> None:
     """Let the password of NAME alone be enough: their authenticator app is lost."""
-    _keeper(services).drop_second_factor(name)
-    _tell(as_json, services.doors.operators.find(name).public(), f"'{name}' signs in without a code.")
+    _operator_operations(services).drop_second_factor(name)
+    _tell(
+        as_json, services.operator_stores.operators.find(name).public(), f"'{name}' signs in without a code."
+    )
 
 
 @admin_group.command("remove", epilog=example("poolgate admin remove ann"))
@@ -120,7 +122,7 @@ def totp_off(services: Services, as_json: bool, name: str) -> None:
 @with_store
 def remove(services: Services, as_json: bool, name: str) -> None:
     """Let NAME sign in no more; their sessions and admin tokens end. The last operator stays."""
-    _keeper(services).remove_operator(name)
+    _operator_operations(services).remove_operator(name)
     _tell(as_json, {"name": name, "removed": True}, f"'{name}' may sign in no more.")
 
 
@@ -129,8 +131,8 @@ def remove(services: Services, as_json: bool, name: str) -> None:
 @with_store
 def sessions(services: Services, as_json: bool, name: str) -> None:
     """List where NAME is signed in."""
-    services.doors.operators.find(name)
-    found = services.doors.sessions.all(name)
+    services.operator_stores.operators.find(name)
+    found = services.operator_stores.sessions.all(name)
     if as_json:
         return show_list([one.public() for one in found])
     if not found:
@@ -145,9 +147,13 @@ def sessions(services: Services, as_json: bool, name: str) -> None:
 @with_store
 def sign_out(services: Services, as_json: bool, name: str, session_id: str) -> None:
     """End every session of NAME, at once and everywhere."""
-    services.doors.operators.find(name)
-    keeper = _keeper(services)
-    ended = int(keeper.end_session(name, session_id)) if session_id else keeper.end_sessions(name)
+    services.operator_stores.operators.find(name)
+    operator_operations = _operator_operations(services)
+    ended = (
+        int(operator_operations.end_session(name, session_id))
+        if session_id
+        else operator_operations.end_sessions(name)
+    )
     _tell(as_json, {"name": name, "sessions_ended": ended}, f"{ended} sessions of '{name}' were ended.")
 
 
@@ -171,7 +177,7 @@ def create_token(services: Services, as_json: bool, name: str, expires: str | No
     The token stands alone on standard output, all else goes to standard error.
     """
     wish = _Wish().load({} if expires is None else {"expires": expires})
-    token, secret = _keeper(services).create_token(name, wish.get("expires"), scope)
+    token, secret = _operator_operations(services).create_token(name, wish.get("expires"), scope)
     if as_json:
         return show_json({"token": secret, **token.public()})
     click.echo(f"Admin token '{token.name}', shown this once:", err=True)
@@ -182,7 +188,7 @@ def create_token(services: Services, as_json: bool, name: str, expires: str | No
 @with_store
 def list_tokens(services: Services, as_json: bool) -> None:
     """List admin tokens; never the tokens themselves."""
-    tokens = services.doors.tokens.all()
+    tokens = services.operator_stores.tokens.all()
     if as_json:
         return show_list([one.public() for one in tokens])
     if not tokens:
@@ -205,12 +211,12 @@ def list_tokens(services: Services, as_json: bool) -> None:
 @with_store
 def revoke_token(services: Services, as_json: bool, name: str) -> None:
     """Refuse the admin token NAME from now on."""
-    _keeper(services).revoke_token(name)
+    _operator_operations(services).revoke_token(name)
     _tell(as_json, {"name": name, "revoked": True}, f"Revoked admin token '{name}'.")
 
 
-def _keeper(services: Services) -> Keeper:
-    return services.keeper(actor())
+def _operator_operations(services: Services) -> OperatorOperations:
+    return services.operator_operations(actor())
 
 
 def _password(variable: str | None, from_stdin: bool) -> str:

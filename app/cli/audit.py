@@ -12,7 +12,7 @@ from app.cli.output import moment, show_json, table
 from app.wiring import Services
 
 HEADS = ("WHEN", "WHO", "BY", "WHAT", "POOL", "OBJECT", "CHANGE")
-MOST_WORDS = 60
+MAX_WORDS = 60
 
 
 @click.command(
@@ -51,7 +51,7 @@ def _change(entry: dict[str, Any]) -> str:
     if before is None or after is None:
         return ""
     told = ", ".join(f"{name} {_said(before.get(name))} -> {_said(now)}" for name, now in after.items())
-    return told if len(told) <= MOST_WORDS else told[: MOST_WORDS - 3] + "..."
+    return told if len(told) <= MAX_WORDS else told[: MAX_WORDS - 3] + "..."
 
 
 def _said(value: object) -> str:

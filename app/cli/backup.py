@@ -12,7 +12,7 @@ from typing import IO
 
 import click
 
-from app.backup.encrypted_file import SealedWriter
+from app.backup.encrypted_file import EncryptedWriter
 from app.backup.export import Backup
 from app.backup.restore import BackupFile, Contents, Restore, Restored
 from app.cli.options import Command, actor, example, pool_name, read_secret, with_store
@@ -26,7 +26,7 @@ from app.stores.scripts import Scripts
 from app.wiring import Services
 
 PATIENCE_SECONDS = 60.0  # one step of a large pool takes seconds
-LEAST_PASSPHRASE = 12
+MIN_PASSPHRASE = 12
 OFFICE_SAID = "operators and audit book"
 HEADS = ("POOL", "ACCOUNTS", "KEYS", "LEDGER ROWS", "OPEN REQUESTS")
 COUNTS = ("accounts", "keys", "rows", "open")
@@ -67,7 +67,7 @@ def backup(services: Services, as_json: bool, file: Path, variable: str | None, 
     with store_errors():
         rows = sum(scripts.client.xlen(keys.ledger(name)) for name in pools)
     with progress("Backing up", rows) as told, _new_file(file) as out:
-        sealed = SealedWriter(out, passphrase)
+        sealed = EncryptedWriter(out, passphrase)
         made = Backup(scripts, services.vault, secrets.token_hex(8), told)
         for line in made.lines(pools, f"poolgate {package_version()}"):
             sealed.write(line)
@@ -188,8 +188,8 @@ def _patient(services: Services) -> Scripts:
 
 def _new_passphrase(variable: str | None) -> str:
     passphrase = _passphrase(variable, twice=True)
-    if len(passphrase) < LEAST_PASSPHRASE:
-        raise click.UsageError(f"A passphrase has {LEAST_PASSPHRASE} characters or more")
+    if len(passphrase) < MIN_PASSPHRASE:
+        raise click.UsageError(f"A passphrase has {MIN_PASSPHRASE} characters or more")
     return passphrase
 
 

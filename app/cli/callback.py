@@ -19,7 +19,7 @@ from app.errors import InvalidRequest
 from app.operations.sign_ins import code_in
 
 PATH = "/auth/callback"
-MOST_BYTES = 65536
+MAX_BYTES = 65536
 _DONE = b"<!doctype html><title>Poolgate</title><p>Signed in. You can close this page."
 _NOT_OURS = b"<!doctype html><title>Poolgate</title><p>This page belongs to no sign-in that waits here."
 
@@ -59,7 +59,7 @@ class Callback:
         sources = [self._arrived] + ([] if self._stdin is None else [self._stdin])
         while (left := deadline - time.monotonic()) > 0:
             for source in select.select(sources, [], [], left)[0]:
-                address = os.read(source, MOST_BYTES).decode(errors="replace").strip()
+                address = os.read(source, MAX_BYTES).decode(errors="replace").strip()
                 if code := self._code_in(address):
                     return code
                 if not address:

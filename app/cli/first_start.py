@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from app.accounts.account import Account
-from app.accounts.accounts import AccountBook
+from app.accounts.accounts import AccountRepository
 from app.accounts.pools import DEFAULT
-from app.cli.options import desk
+from app.cli.options import operations
 from app.demo.server import MODELS
 from app.errors import NotFound
-from app.operations.service import Desk
+from app.operations.service import AdminOperations
 from app.operators.actor import START
 from app.wiring import Services
 
@@ -35,33 +35,37 @@ class Prepared:
 
 def prepare(services: Services, demo: DemoUpstream | None, openai_api_key: str) -> Prepared:
     """Make the accounts and the API key that are wanted and missing."""
-    accounts, at_desk = services.accounts, desk(services, START)
+    accounts, operations_of_start = services.accounts, operations(services, START)
     if demo is not None:
-        _put_demo_account(accounts, at_desk, demo)
+        _put_demo_account(accounts, operations_of_start, demo)
     if openai_api_key and _find(accounts, "openai") is None:
         base_url = services.settings.openai_base_url
         account = Account(id="", name="openai", kind="openai", base_url=base_url, credential=openai_api_key)
-        at_desk.look_at_account(DEFAULT, at_desk.put_account(DEFAULT, account))
+        operations_of_start.look_at_account(DEFAULT, operations_of_start.put_account(DEFAULT, account))
     name = "demo" if demo is not None else "first"
     exists = any(key.name == name for key in services.api_keys.all(DEFAULT))
     return Prepared(
         key_name=name,
-        key=None if exists else at_desk.create_key(DEFAULT, {"name": name})[1],
+        key=None if exists else operations_of_start.create_key(DEFAULT, {"name": name})[1],
         has_accounts=any(demo or account.kind != "demo" for account in accounts.all(DEFAULT)),
-        start_token=None if services.settings.admin == "off" else services.doors.operators.start_token(),
+        start_token=None
+        if services.settings.admin == "off"
+        else services.operator_stores.operators.start_token(),
     )
 
 
-def _put_demo_account(accounts: AccountBook, at_desk: Desk, demo: DemoUpstream) -> None:
+def _put_demo_account(
+    accounts: AccountRepository, operations_of_start: AdminOperations, demo: DemoUpstream
+) -> None:
     """Point the account `demo` at this start's upstream, whose port and key are new each time."""
     known = _find(accounts, "demo")
     account = known or Account(id="", name="demo", kind="demo", base_url="")
     account = replace(account, base_url=f"http://127.0.0.1:{demo.port}/v1", credential=demo.key)
-    stored = at_desk.put_account(DEFAULT, account)
+    stored = operations_of_start.put_account(DEFAULT, account)
     accounts.list_models(DEFAULT, stored.id, list(MODELS))  # the worker would ask, but a while from now
 
 
-def _find(accounts: AccountBook, name: str) -> Account | None:
+def _find(accounts: AccountRepository, name: str) -> Account | None:
     try:
         return accounts.find(DEFAULT, name)
     except NotFound:

@@ -13,10 +13,10 @@ from app.cli.options import (
     Group,
     checked,
     confirm,
-    desk,
     example,
     in_pool,
     names_option,
+    operations,
     with_store,
     yes_option,
 )
@@ -78,7 +78,7 @@ def create_key(
     The key stands alone on standard output, all else goes to standard error.
     """
     wish = KeyInput().load({name: value for name, value in said.items() if value is not None})
-    at_desk = desk(services)
+    at_desk = operations(services)
     key, secret = at_desk.create_key(pool, wish, limits)
     _show_secret(as_json, key, secret, f"Key '{key.name}' of pool '{pool}', shown this once:")
     _warn(key.name, at_desk.key_warnings(pool, key))
@@ -162,7 +162,7 @@ def set_key(
         said["expires"] = None if expires == "never" else expires
     if not said:
         raise click.UsageError("Say what is to change")
-    at_desk = desk(services)
+    at_desk = operations(services)
     key = at_desk.change_key(pool, name, KeyChange().load(said))
     if as_json:
         show_json(key.public())
@@ -201,7 +201,7 @@ def rotate_key(services: Services, as_json: bool, pool: str, name: str, overlap:
     The former secret ends at once, or after TIME: 24h, 30m, 7d. At most two are good at a time.
     """
     before = services.api_keys.find(pool, name)
-    key, secret = desk(services).rotate_key(pool, name, overlap)
+    key, secret = operations(services).rotate_key(pool, name, overlap)
     former = f"is good until {moment(key.former_until)}" if key.former_until else "is refused from now on"
     told = f"Key '{name}' of pool '{pool}', shown this once; the former one {former}:"
     _show_secret(as_json, key, secret, told)
@@ -214,7 +214,7 @@ def rotate_key(services: Services, as_json: bool, pool: str, name: str, overlap:
 @with_store
 def disable_key(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Refuse the key NAME from now on; requests it has running go on."""
-    _tell(as_json, desk(services).disable_key(pool, name), "Disabled")
+    _tell(as_json, operations(services).disable_key(pool, name), "Disabled")
 
 
 @key_group.command("enable", epilog=example("poolgate key enable ann"))
@@ -223,7 +223,7 @@ def disable_key(services: Services, as_json: bool, pool: str, name: str) -> None
 @with_store
 def enable_key(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Take the key NAME again, after it was disabled."""
-    _tell(as_json, desk(services).enable_key(pool, name), "Enabled")
+    _tell(as_json, operations(services).enable_key(pool, name), "Enabled")
 
 
 def _tell(as_json: bool, key: ApiKey, done: str) -> None:
@@ -242,7 +242,7 @@ def remove_key(services: Services, as_json: bool, pool: str, name: str, yes: boo
     """Remove the key NAME and its limits; what it used stays in the ledger, under its id."""
     services.api_keys.find(pool, name)
     confirm(f"Remove key '{name}' from pool '{pool}'? Its secret cannot come back.", yes)
-    desk(services).remove_key(pool, name)
+    operations(services).remove_key(pool, name)
     if as_json:
         show_json({"name": name, "deleted": True})
     else:

@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from app.cli import complete
-from app.cli.options import Decorator, Group, checked, desk, example, in_pool, with_store
+from app.cli.options import Decorator, Group, checked, example, in_pool, operations, with_store
 from app.cli.output import Figure, moment, show_json, show_list, table
 from app.formatting import count, exact_dollars
 from app.limits.limit import MODES, describe, parse_limit
 from app.limits.limits import FOR_POOL
 from app.operations.key_warnings import same_limits
-from app.operations.serializers import told_gauge
+from app.operations.serializers import serialize_gauge
 from app.wiring import Services
 
 WHOSE = {"key": "the API key KEY", "pool": "a pool, which all of its keys share"}
@@ -66,7 +66,7 @@ def limit_group(owner: str) -> click.Group:
 
         What was used in its window before counts already.
         """
-        added = desk(services).add_limit(pool, _read(**said), key)
+        added = operations(services).add_limit(pool, _read(**said), key)
         _tell("Added", added, as_json)
         key_id = FOR_POOL if key is None else services.api_keys.find(pool, key).id
         for warning in same_limits(services.limits.all(pool, key_id), added):
@@ -77,7 +77,7 @@ def limit_group(owner: str) -> click.Group:
         """List limits, their ids, and where they stand: what is used, and held by open requests."""
         key_id = FOR_POOL if key is None else services.api_keys.find(pool, key).id
         gauges = services.usage.gauges(pool, services.limits.all(pool, key_id))
-        limits = [told_gauge(one) for one in gauges]
+        limits = [serialize_gauge(one) for one in gauges]
         if as_json:
             show_list(limits)
         elif limits:
@@ -92,12 +92,12 @@ def limit_group(owner: str) -> click.Group:
         services: Services, as_json: bool, pool: str, key: str | None, limit_id: str, **said: Any
     ) -> None:
         """Give the limit ID another number or mode; what it has counted stays."""
-        _tell("Set", desk(services).edit_limit(pool, limit_id, _read(**said), key), as_json)
+        _tell("Set", operations(services).edit_limit(pool, limit_id, _read(**said), key), as_json)
 
     @command("remove", "lim_1a2b3c", id_argument)
     def remove(services: Services, as_json: bool, pool: str, key: str | None, limit_id: str) -> None:
         """Remove the limit ID, and forget what it has counted."""
-        desk(services).remove_limit(pool, limit_id, key)
+        operations(services).remove_limit(pool, limit_id, key)
         if as_json:
             show_json({"id": limit_id, "removed": True})
         else:

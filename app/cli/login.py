@@ -9,13 +9,13 @@ import click
 from app.accounts.oauth_tokens import Tokens, tokens_from_auth_json
 from app.cli import complete
 from app.cli.account import show_first_look
-from app.cli.options import Command, desk, example, in_pool, with_store
+from app.cli.options import Command, example, in_pool, operations, with_store
 from app.cli.output import show_json
 from app.cli.sign_in import by_browser, by_device
 from app.wiring import Services
 from schemas.accounts import AccountInput
 
-MOST_FILE_BYTES = 1024 * 1024
+MAX_FILE_BYTES = 1024 * 1024
 ONE_USER_ONLY = (
     "This sign-in must have one user: whoever renews it second ends it. Sign Codex, or whatever "
     "else has it, in anew."
@@ -52,7 +52,7 @@ def login(services: Services, as_json: bool, pool: str, name: str, how: str) -> 
 def import_account(services: Services, as_json: bool, pool: str, name: str, file: BinaryIO) -> None:
     """Take over the ChatGPT sign-in in FILE, Codex's auth.json; - reads standard input."""
     _check(services, pool, name)
-    tokens = tokens_from_auth_json(file.read(MOST_FILE_BYTES))
+    tokens = tokens_from_auth_json(file.read(MAX_FILE_BYTES))
     _store(services, as_json, pool, name, tokens, "import")
     click.echo(ONE_USER_ONLY, err=True)
 
@@ -63,18 +63,18 @@ def import_account(services: Services, as_json: bool, pool: str, name: str, file
 @with_store
 def export_account(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Write the sign-in of the account NAME as Codex's auth.json. It holds secrets."""
-    click.echo(desk(services).export_account(pool, name))
+    click.echo(operations(services).export_account(pool, name))
     click.echo(ONE_USER_ONLY, err=True)
 
 
 def _check(services: Services, pool: str, name: str) -> None:
     """Refuse what could not be kept, before anybody signs in."""
     AccountInput().load({"kind": "chatgpt", "name": name})
-    desk(services).check_sign_in(pool, name)
+    operations(services).check_sign_in(pool, name)
 
 
 def _store(services: Services, as_json: bool, pool: str, name: str, tokens: Tokens, way: str) -> None:
-    at_desk = desk(services)
+    at_desk = operations(services)
     stored = at_desk.sign_in(pool, name, tokens, way=way)
     found = at_desk.look_at_account(pool, stored)
     if as_json:

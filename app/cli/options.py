@@ -19,7 +19,7 @@ from app.cli import complete
 from app.cli.output import failures_told, name_store
 from app.config import Settings
 from app.errors import InvalidRequest
-from app.operations.service import Desk
+from app.operations.service import AdminOperations
 from app.operators.actor import CLI, Actor
 from app.stores import causes, private_server
 from app.wiring import Services, build
@@ -27,7 +27,7 @@ from app.wiring import Services, build
 START_SECONDS = 3.0  # for the store to answer at all, so that every command ends within five seconds
 STORE_TIMEOUT_SECONDS = 2.0  # for one answer; a request of a caller waits less
 AS_JSON = "poolgate.as_json"  # in click's meta, because a failure may come before options are parsed
-MOST_SECRET_BYTES = 65536
+MAX_SECRET_BYTES = 65536
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _NAMED = re.compile(r"[A-Z_][A-Z0-9_]{0,39}")
@@ -184,9 +184,9 @@ def settings_for(redis_url: str | None, environ: Mapping[str, str]) -> Settings:
     return settings
 
 
-def desk(services: Services, via: str = CLI) -> Desk:
+def operations(services: Services, via: str = CLI) -> AdminOperations:
     """Return what whoever runs this command changes things through."""
-    return services.desk(actor(via))
+    return services.operations(actor(via))
 
 
 def actor(via: str = CLI) -> Actor:
@@ -231,4 +231,4 @@ def _from_stdin(what: str) -> str:
     if sys.stdin.isatty():
         typed: str = click.prompt(what, hide_input=True, err=True)
         return typed
-    return sys.stdin.buffer.read(MOST_SECRET_BYTES).decode(errors="replace")
+    return sys.stdin.buffer.read(MAX_SECRET_BYTES).decode(errors="replace")

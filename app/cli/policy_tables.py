@@ -24,18 +24,18 @@ class Rules:
 def retries() -> Rules:
     """What is done about a failure, before and after the caller has been given something."""
     numbers = {
-        "upstream attempts for one request, at most, with its fallbacks": retry_policy.MOST_ATTEMPTS,
-        "of them at one model": retry_policy.MOST_TRIES,
-        "of those in the first seconds": retry_policy.MOST_TRIES_AT_FIRST,
+        "upstream attempts for one request, at most, with its fallbacks": retry_policy.MAX_ATTEMPTS,
+        "of them at one model": retry_policy.MAX_TRIES,
+        "of those in the first seconds": retry_policy.MAX_TRIES_AT_FIRST,
         "these first seconds": retry_policy.FIRST_SECONDS,
-        "seconds to wait for an account that comes back, at most": retry_policy.MOST_WAIT_SECONDS,
+        "seconds to wait for an account that comes back, at most": retry_policy.MAX_WAIT_SECONDS,
         "of a new request that names fallbacks, for its own model": waiting.WITH_FALLBACKS_SECONDS,
-        "new requests that wait in one process, at most": waiting.MOST_WAITING,
-        "restarts of a cut stream at the same model": retry_policy.MOST_RESTARTS,
+        "new requests that wait in one process, at most": waiting.MAX_WAITING,
+        "restarts of a cut stream at the same model": retry_policy.MAX_RESTARTS,
         "failed retries a minute, per pool and process, at least": retry_budget.RETRY_FLOOR,
         "or this part of its requests": retry_budget.RETRY_SHARE,
         "seconds before the same account is asked again, first; doubling": retry_policy.PAUSE_BASE_SECONDS,
-        "seconds before the same account is asked again, at most": retry_policy.PAUSE_MOST_SECONDS,
+        "seconds before the same account is asked again, at most": retry_policy.PAUSE_MAX_SECONDS,
     }
     rows = [(failure.value, *(action.value for action in row)) for failure, row in retry_policy.TABLE.items()]
     return Rules(("FAILURE", "BEFORE THE FIRST EVENT", "AFTER IT"), rows, numbers)

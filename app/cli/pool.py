@@ -18,7 +18,7 @@ from app.accounts.settings import (
     with_number,
     with_time_limit,
 )
-from app.cli.options import Group, checked, desk, example, in_pool, pool_name, with_store
+from app.cli.options import Group, checked, example, in_pool, operations, pool_name, with_store
 from app.cli.output import show_json, show_list, table
 from app.wiring import Services
 
@@ -152,7 +152,7 @@ def set_pool(
     steps = [one.into for one in time_limits]
     steps += [partial(with_flag, name=name, value=flag) for name, flag in flags.items() if flag is not None]
     steps += [partial(with_number, name=name, value=n) for name, n in numbers.items() if n is not None]
-    changed = desk(services).change_pool(pool, policy=policy, zone=zone, steps=steps).public()
+    changed = operations(services).change_pool(pool, policy=policy, zone=zone, steps=steps).public()
     if as_json:
         show_json(changed)
     else:

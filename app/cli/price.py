@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from app.cli.options import Decorator, Group, desk, example, in_pool, with_store
+from app.cli.options import Decorator, Group, example, in_pool, operations, with_store
 from app.cli.output import show_json, show_list, table
 from app.errors import InvalidRequest
 from app.limits.prices import MILLION, STANDARD
@@ -93,7 +93,7 @@ def set_price(services: Services, as_json: bool, pool: str, model: str, **said: 
     What is left out stays as listed.
     """
     known = services.prices.current(pool).rows().get(model, {})
-    stored = desk(services).set_price(pool, model, price_row(known, said))
+    stored = operations(services).set_price(pool, model, price_row(known, said))
     if as_json:
         show_json({"model": model, **stored})
     else:
@@ -107,7 +107,7 @@ def set_price(services: Services, as_json: bool, pool: str, model: str, **said: 
 def remove_price(services: Services, as_json: bool, pool: str, model: str) -> None:
     """Forget what this pool says of MODEL; the public list holds again."""
     services.pools.check(pool)
-    removed = desk(services).remove_price(pool, model)
+    removed = operations(services).remove_price(pool, model)
     if as_json:
         show_json({"model": model, "removed": removed})
     else:

@@ -28,14 +28,14 @@ FIRST_SECONDS, EVERY_SECONDS = 2.0, 5.0
 
 
 @contextmanager
-def waiting(label: str, most_seconds: float) -> Iterator[None]:
+def waiting(label: str, max_seconds: float) -> Iterator[None]:
     """Print *label* to standard error while the block waits, with how long it has and how long it may."""
     done = threading.Event()
 
     def report() -> None:
         waited = FIRST_SECONDS
         while not done.wait(FIRST_SECONDS if waited == FIRST_SECONDS else EVERY_SECONDS):
-            click.echo(f"{label}: {waited:.0f} of at most {most_seconds:.0f} s", err=True)
+            click.echo(f"{label}: {waited:.0f} of at most {max_seconds:.0f} s", err=True)
             waited += EVERY_SECONDS
 
     thread = threading.Thread(target=report, daemon=True)

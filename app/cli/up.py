@@ -164,7 +164,7 @@ def _greeting(settings: Settings, prepared: Prepared, model: str) -> str:
         "",
         f"  url  {url}",
         f"  key  {key}",
-        *_doors(settings, prepared.start_token),
+        *_operator_stores(settings, prepared.start_token),
         *([] if prepared.has_accounts else ["  next add an account: poolgate account add --help"]),
         "",
         f"curl -sSN {url}/chat/completions -H {bearer} -H 'Content-Type: application/json'"
@@ -173,7 +173,7 @@ def _greeting(settings: Settings, prepared: Prepared, model: str) -> str:
     return "\n".join(lines)
 
 
-def _doors(settings: Settings, start_token: str | None) -> list[str]:
+def _operator_stores(settings: Settings, start_token: str | None) -> list[str]:
     """Say where the admin pages are, and at the first start how to come in."""
     if settings.admin == "off":
         return []

@@ -12,7 +12,7 @@ from app.cli.output import Figure, show_json, show_list, table
 from app.formatting import count, dollars
 from app.ledger.series import SPANS
 from app.ledger.usage import BY
-from app.operations.serializers import busiest, told_series
+from app.operations.serializers import busiest, serialize_series
 from app.wiring import Services
 
 FIGURES = ("requests", "errors", "input_tokens", "cached_tokens", "output_tokens", "cost")
@@ -76,7 +76,7 @@ def _show_series(services: Services, as_json: bool, pool: str, span: str, by: st
     told, names = services.series.series(pool, span, by), _names(services, pool, by)
     totals = told.totals()
     if as_json:
-        show_json(told_series(told, span, by, names, len(totals)))
+        show_json(serialize_series(told, span, by, names, len(totals)))
     elif totals:
         lines = [_row(names.get(who, who), totals[who], by) for who in busiest(totals, len(totals))]
         click.echo(table(_heads(by), lines))

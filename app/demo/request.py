@@ -29,7 +29,7 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DemoRequest:
     model: str
     text: str  # the last user message
     results: tuple[str, ...]  # what functions returned since then
@@ -47,7 +47,7 @@ class Asked:
         return re.search(r"\bslow", self.text, re.IGNORECASE) is not None
 
 
-def asked_on_chat(body: Json) -> Asked:
+def asked_on_chat(body: Json) -> DemoRequest:
     """Read the body of `POST /v1/chat/completions`. Raises HttpError 400."""
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
@@ -67,7 +67,7 @@ def asked_on_chat(body: Json) -> Asked:
     )
 
 
-def asked_on_responses(body: Json) -> Asked:
+def asked_on_responses(body: Json) -> DemoRequest:
     """Read the body of `POST /v1/responses`. Raises HttpError 400."""
     given = body.get("input")
     if not isinstance(given, str | list):
@@ -101,12 +101,12 @@ def _asked(
     limit: int | None,
     stop: tuple[str, ...],
     choices: int,
-) -> Asked:
+) -> DemoRequest:
     model = body.get("model")
     if not isinstance(model, str) or not model:
         raise HttpError(400, "you must provide a model parameter", param="model")
     last_user = max((place for place, (role, _) in enumerate(turns) if role == "user"), default=-1)
-    return Asked(
+    return DemoRequest(
         model=model,
         text=turns[last_user][1] if last_user >= 0 else "",
         results=tuple(text for role, text in turns[last_user + 1 :] if role in ("tool", "function")),

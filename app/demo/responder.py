@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from app.demo.examples import example
-from app.demo.request import Asked, Tool
+from app.demo.request import DemoRequest, Tool
 
 Pieces = tuple[str, ...]  # deltas; joined they are the text, and each is one token
 
@@ -47,7 +47,7 @@ class Answer:
     cut: bool = False
 
 
-def answer(asked: Asked) -> Answer:
+def answer(asked: DemoRequest) -> Answer:
     """Answer *asked*, within its token limit."""
     whole = Answer(
         usage=Usage(asked.input_tokens, 0),
@@ -70,7 +70,7 @@ def pieces(text: str) -> Pieces:
     return tuple(_PIECE.findall(text))
 
 
-def _content(asked: Asked) -> dict[str, Any]:
+def _content(asked: DemoRequest) -> dict[str, Any]:
     """Return the one field of an Answer that is filled. The order is `app.demo`'s table."""
     if "please refuse" in asked.text.lower():
         return {"refusal": pieces("I am sorry, but poolgate-demo was asked to refuse this.")}
@@ -79,20 +79,20 @@ def _content(asked: Asked) -> dict[str, Any]:
     return {"text": pieces(_until(asked.stop, _text(asked)))}
 
 
-def _text(asked: Asked) -> str:
+def _text(asked: DemoRequest) -> str:
     if asked.schema is not None:
         made = example(asked.schema) if asked.schema else {"answer": _sentence(asked)}
         return orjson.dumps(made).decode()
     return _sentence(asked)
 
 
-def _sentence(asked: Asked) -> str:
+def _sentence(asked: DemoRequest) -> str:
     if asked.results:
         return f"poolgate-demo called for help and was told: {_quoted('; '.join(asked.results))}"
     return f"This is poolgate-demo, a simulated model. You wrote: {_quoted(asked.text)}"
 
 
-def _called(asked: Asked) -> tuple[Tool, ...]:
+def _called(asked: DemoRequest) -> tuple[Tool, ...]:
     named = tuple(tool for tool in asked.tools if tool.name in asked.text)
     called = named or asked.tools[:1]
     return called if asked.parallel else called[:1]

@@ -12,7 +12,7 @@ import orjson
 
 from app.demo import chat_wire, responses_wire
 from app.demo.http import LAST_CHUNK, HttpError, Request, chunk, head, json_answer, read_request
-from app.demo.request import Asked, asked_on_chat, asked_on_responses
+from app.demo.request import DemoRequest, asked_on_chat, asked_on_responses
 from app.demo.responder import Answer, answer
 
 Json = dict[str, Any]
@@ -104,13 +104,13 @@ def _responses(sock: Any, request: Request) -> None:
     _send_stream(sock, asked, frames)
 
 
-def _send_whole(sock: Any, asked: Asked, said: Answer, payload: Json) -> None:
+def _send_whole(sock: Any, asked: DemoRequest, said: Answer, payload: Json) -> None:
     if asked.slow:
         gevent.sleep(PAUSE_SECONDS * said.usage.output_tokens)
     sock.sendall(json_answer(200, payload, _named()))
 
 
-def _send_stream(sock: Any, asked: Asked, frames: Iterator[bytes], last: bytes = b"") -> None:
+def _send_stream(sock: Any, asked: DemoRequest, frames: Iterator[bytes], last: bytes = b"") -> None:
     """Send each frame as a chunk of its own, the moment it exists."""
     sock.sendall(head(200, {**STREAM, **_named()}))
     for frame in frames:
@@ -120,7 +120,7 @@ def _send_stream(sock: Any, asked: Asked, frames: Iterator[bytes], last: bytes =
     sock.sendall((chunk(last) if last else b"") + LAST_CHUNK)
 
 
-def _about(asked: Asked) -> Json:
+def _about(asked: DemoRequest) -> Json:
     return {"model": f"demo/{asked.model}", "created_at": int(time.time()), "new_id": _new_id}
 
 

@@ -46,7 +46,7 @@ class Refused:
         return sorted(found.items(), key=lambda one: (-one[1], one[0]))
 
 
-class RefusalBook:
+class RefusalRepository:
     def __init__(self, client: Any) -> None:
         self._client = client
 

@@ -15,19 +15,19 @@ from typing import Any
 import orjson
 
 from app.errors import InvalidRequest
-from app.ledger.refusals import RefusalBook
+from app.ledger.refusals import RefusalRepository
 from app.stores import keys
 from app.stores.client import store_errors
 
 AT_ONCE = 500
-MOST_READ = 5000  # rows that one call looks through: some 50 ms
+MAX_READ = 5000  # rows that one call looks through: some 50 ms
 _STATUS = re.compile(r"ok|failed|[1-5]xx|[1-5]\d\d")
 _PLAIN = re.compile(r"[\w.-]+", re.ASCII)
 _CURSOR = re.compile(r"[1-9]\d{0,14}-\d{1,15}", re.ASCII)  # Redis knows no entry 0
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class LedgerQuery:
     """
     What rows are looked for; '' and None: any. *key* and *account* are ids.
 
@@ -45,7 +45,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LedgerPage:
     """`rows` are (entry id, row), newest first; `cursor` is where to go on, None at the end."""
 
     rows: list[tuple[str, dict[str, Any]]]
@@ -53,31 +53,33 @@ class Found:
     looked_at: int
 
 
-def search(client: Any, pool: str, wanted: Wanted, cursor: str | None = None, most: int = 50) -> Found:
+def search(
+    client: Any, pool: str, wanted: LedgerQuery, cursor: str | None = None, most: int = 50
+) -> LedgerPage:
     """
     Return what is *wanted* of the newest rows before *cursor*. Raises InvalidRequest.
 
     Rows of refused requests have `refused` and `message`, and no usage.
     """
-    booked = Found([], None, 0) if wanted.refused else _search_ledger(client, pool, wanted, cursor, most)
+    booked = LedgerPage([], None, 0) if wanted.refused else _search_ledger(client, pool, wanted, cursor, most)
     refused = _search_refusals(client, pool, wanted, cursor)
     if booked.cursor is not None:  # older ones belong to a later page
         refused = [one for one in refused if _place(one[0]) >= _place(booked.cursor)]
     rows = sorted(booked.rows + refused, key=lambda one: _place(one[0]), reverse=True)
     if len(rows) <= most:
-        return Found(rows, booked.cursor, booked.looked_at + len(refused))
+        return LedgerPage(rows, booked.cursor, booked.looked_at + len(refused))
     last = rows[most - 1][0]
     end = next((n for n, (entry_id, _) in enumerate(rows) if _place(entry_id) < _place(last)), len(rows))
     more = end < len(rows) or booked.cursor is not None
-    return Found(rows[:end], last if more else None, booked.looked_at + len(refused))
+    return LedgerPage(rows[:end], last if more else None, booked.looked_at + len(refused))
 
 
-def _search_ledger(client: Any, pool: str, wanted: Wanted, cursor: str | None, most: int) -> Found:
+def _search_ledger(client: Any, pool: str, wanted: LedgerQuery, cursor: str | None, most: int) -> LedgerPage:
     newest, oldest = _bounds(wanted, cursor)
     fits = _test(wanted)
     rows: list[tuple[str, dict[str, Any]]] = []
     looked_at = 0
-    while looked_at < MOST_READ:
+    while looked_at < MAX_READ:
         with store_errors():
             entries = client.xrevrange(keys.ledger(pool), newest, oldest, count=AT_ONCE)
         for entry_id, fields in entries:
@@ -86,14 +88,14 @@ def _search_ledger(client: Any, pool: str, wanted: Wanted, cursor: str | None, m
             if (row := fits(fields["row"])) is not None:
                 rows.append((entry_id, row))
                 if len(rows) == most:
-                    return Found(rows, entry_id, looked_at)
+                    return LedgerPage(rows, entry_id, looked_at)
         if len(entries) < AT_ONCE:
-            return Found(rows, None, looked_at)
-    return Found(rows, newest.removeprefix("("), looked_at)
+            return LedgerPage(rows, None, looked_at)
+    return LedgerPage(rows, newest.removeprefix("("), looked_at)
 
 
 def _search_refusals(
-    client: Any, pool: str, wanted: Wanted, cursor: str | None
+    client: Any, pool: str, wanted: LedgerQuery, cursor: str | None
 ) -> list[tuple[str, dict[str, Any]]]:
     checked_entry(cursor or "", "cursor")
     fits = _row_test(wanted)
@@ -102,7 +104,7 @@ def _search_refusals(
     before = _place(cursor) if cursor else None
     return [
         (entry.id, entry.row)
-        for entry in RefusalBook(client).entries(pool)
+        for entry in RefusalRepository(client).entries(pool)
         if fits(entry.row)
         and (before is None or _place(entry.id) < before)
         and (wanted.since is None or _place(entry.id)[0] >= int(wanted.since * 1000))
@@ -123,14 +125,14 @@ def checked_entry(text: str, param: str = "entry") -> str:
     return text
 
 
-def _bounds(wanted: Wanted, cursor: str | None) -> tuple[str, str]:
+def _bounds(wanted: LedgerQuery, cursor: str | None) -> tuple[str, str]:
     cursor = checked_entry(cursor or "", "cursor")
     until = "+" if wanted.until is None else f"{int(wanted.until * 1000)}"
     oldest = "-" if wanted.since is None else f"{int(wanted.since * 1000)}"
     return f"({cursor}" if cursor else until, oldest
 
 
-def _test(wanted: Wanted) -> Callable[[str], dict[str, Any] | None]:
+def _test(wanted: LedgerQuery) -> Callable[[str], dict[str, Any] | None]:
     """Return what reads a row where it fits, else None: a look is cheaper than a parse."""
     looks = [
         f'"{value}"' for value in _fields(wanted).values() if _PLAIN.fullmatch(value)
@@ -146,7 +148,7 @@ def _test(wanted: Wanted) -> Callable[[str], dict[str, Any] | None]:
     return fits
 
 
-def _row_test(wanted: Wanted) -> Callable[[dict[str, Any]], bool]:
+def _row_test(wanted: LedgerQuery) -> Callable[[dict[str, Any]], bool]:
     fields = _fields(wanted)
     if wanted.status and _STATUS.fullmatch(wanted.status) is None:
         raise InvalidRequest("A status is ok, failed, a class like 5xx, or a number", param="status")
@@ -156,7 +158,7 @@ def _row_test(wanted: Wanted) -> Callable[[dict[str, Any]], bool]:
     )
 
 
-def _fields(wanted: Wanted) -> dict[str, str]:
+def _fields(wanted: LedgerQuery) -> dict[str, str]:
     return {name: getattr(wanted, name) for name in ("key", "account", "model") if getattr(wanted, name)}
 
 

@@ -72,9 +72,9 @@ def charged(usage: Json) -> str:
     if usage.get("source") == "corrected" or not (usage.get("unreported") or any(beyond.values())):
         return ""
     reason = UNREPORTED.get(str(usage.get("unreported")), "its usage was not reported")
-    most_input, most_output = (count(usage.get(name, 0) + more) for name, more in beyond.items())
+    max_input, max_output = (count(usage.get(name, 0) + more) for name, more in beyond.items())
     return (
-        f"Strict limits were charged the upper bound, {most_input} input and {most_output} output tokens: "
+        f"Strict limits were charged the upper bound, {max_input} input and {max_output} output tokens: "
         f"{reason}. The other figures are an estimate."
     )
 

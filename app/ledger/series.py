@@ -18,7 +18,7 @@ from app.ledger.summaries import (
     SECONDS,
     SETTLED_SECONDS,
     Amounts,
-    SummaryBook,
+    SummaryRepository,
     Sums,
 )
 from app.stores import keys, rollups
@@ -58,12 +58,12 @@ class Series:
         }
 
 
-class SeriesBook:
+class SeriesRepository:
     """The last hour is told by when requests ended, all else by when they began."""
 
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
-        self._summaries = SummaryBook(scripts)
+        self._summaries = SummaryRepository(scripts)
 
     def series(self, pool: str, span: str, by: str = ALL) -> Series:
         """Return what *pool* used in *span*, one of SPANS, *by* all, key, account or model."""

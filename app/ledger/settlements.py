@@ -21,7 +21,7 @@ from app.errors import StoreRefused, StoreUnavailable
 from app.ledger.dead_letters import DeadLetters
 from app.ledger.entries import charged_at_bound
 from app.ledger.spool import Spool
-from app.ledger.unconfirmed import Recent
+from app.ledger.unconfirmed import UnconfirmedSettlements
 from app.stores.scripts import Scripts
 
 log = structlog.get_logger()
@@ -29,16 +29,16 @@ log = structlog.get_logger()
 RETRY_SECONDS = 0.5
 TOO_LATE = "late"  # what settle.lua returns for one that is a day old, and not known any more
 LOOK_SECONDS = 5.0  # a settlement is looked for 5 to 10 s after it was taken
-MOST_KEPT = 100_000  # about 100 MiB; past it the oldest is written to the log, which is the last resort
+MAX_KEPT = 100_000  # about 100 MiB; past it the oldest is written to the log, which is the last resort
 
 
-class Books:
+class SettlementWriter:
     def __init__(self, scripts: Scripts, spool: Spool, dead_letters: DeadLetters) -> None:
         self._scripts = scripts
         self._spool = spool
         self._dead_letters = dead_letters
         self._kept: OrderedDict[str, tuple[str, dict[str, Any]]] = OrderedDict()  # by request id
-        self._recent = Recent(scripts)
+        self._recent = UnconfirmedSettlements(scripts)
         self._deliverer: gevent.Greenlet | None = None
         self._looker: gevent.Greenlet | None = None
 
@@ -86,13 +86,13 @@ class Books:
 
     def look(self) -> None:
         """Keep, to deliver it anew, what the store took some seconds ago and has forgotten since."""
-        if forgotten := self._recent.forgotten():
-            log.warning("settlements_forgotten", count=len(forgotten))
-        for pool, data in forgotten:
+        if lost_settlements := self._recent.lost_settlements():
+            log.warning("settlements_forgotten", count=len(lost_settlements))
+        for pool, data in lost_settlements:
             self._keep(pool, orjson.loads(data))
 
     def _keep(self, pool: str, settlement: dict[str, Any]) -> None:
-        if len(self._kept) >= MOST_KEPT:
+        if len(self._kept) >= MAX_KEPT:
             _, (lost_pool, lost) = self._kept.popitem(last=False)
             log.error("settlement_dropped", pool=lost_pool, settlement=lost)
         self._kept[settlement["id"]] = pool, settlement
@@ -118,14 +118,14 @@ class Books:
             self._kept.pop(request_id, None)
         return len(self._kept)
 
-    def put_away(self) -> None:
+    def spool_pending(self) -> None:
         """Try once more, then write what is left to the spool: this process ends."""
         if self.flush():
             path = self._spool.write(self._kept.values())
             log.warning("settlements_spooled", count=len(self._kept), file=path.name)
             self._kept.clear()
 
-    def take_up(self) -> None:
+    def recover_spooled(self) -> None:
         """Deliver what earlier processes put away; a file is removed once nothing of it is kept any more."""
         found = {path: self._spool.read(path) for path in self._spool.files()}
         for entries in found.values():

@@ -41,7 +41,7 @@ Sums = dict[str, Amounts]  # id (or model; '' for all) -> amounts
 Summary = dict[str, Sums]  # by each of BY
 
 
-class SummaryBook:
+class SummaryRepository:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
 

@@ -16,7 +16,7 @@ MOST = 20_000  # of one period, about 20 MiB; those past it are not looked for
 Taken = dict[str, dict[str, bytes]]  # pool -> request id -> settlement (JSON)
 
 
-class Recent:
+class UnconfirmedSettlements:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
         self._taken: Taken = {}  # in this period
@@ -31,7 +31,7 @@ class Recent:
             self._count += 1
             self._taken.setdefault(pool, {})[request_id] = settlement
 
-    def forgotten(self) -> list[tuple[str, bytes]]:
+    def lost_settlements(self) -> list[tuple[str, bytes]]:
         """
         End a period: return the settlements of the one before that the store has forgotten.
 

@@ -48,7 +48,7 @@ class Standing:
     windows: list[UpstreamWindow | None]  # primary, secondary; None: no account has told it
 
 
-class UsageBook:
+class UsageRepository:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
         self._calendar = Calendar()

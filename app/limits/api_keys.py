@@ -23,7 +23,7 @@ from app.stores.client import store_errors
 from app.stores.scripts import Scripts
 
 PREFIX = "sk-pg-"
-MOST_KEYS_READ = 1024  # whose records are at hand, read: some kilobytes each
+MAX_KEYS_READ = 1024  # whose records are at hand, read: some kilobytes each
 _PUBLIC = (
     *("id", "name", "pool", "models", "accounts", "limits", "expires_at", "state"),
     *("raw", "on_cut", "output_tokens", "created_at", "former_until"),
@@ -68,7 +68,7 @@ def pool_of(presented: str) -> str | None:
     return shape[1] if shape else None
 
 
-class KeyBook:
+class ApiKeyRepository:
     """API keys in Redis."""
 
     def __init__(self, scripts: Scripts) -> None:
@@ -232,7 +232,7 @@ def _key_from(fields: dict[str, str], pool: str) -> ApiKey:
     return ApiKey(**_read(fields, pool, "[]"))
 
 
-@lru_cache(MOST_KEYS_READ)
+@lru_cache(MAX_KEYS_READ)
 def _shown(flat: tuple[str, ...], digest: str, pool: str, pool_limits: str) -> dict[str, Any]:
     """
     Return what a record says, [field, value, …] as Redis has it; read once while it says the same.

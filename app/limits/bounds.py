@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from app.limits.output_lengths import LEAST_RESPONSES_LENGTH, LENGTH_FIELDS, length_bound
+from app.limits.output_lengths import LENGTH_FIELDS, MIN_RESPONSES_LENGTH, length_bound
 from app.limits.prices import Price, ceiling_cost
 from app.limits.token_estimates import BYTES_PER_TOKEN
 from app.streaming.usage import Usage
@@ -27,11 +27,11 @@ UNBELIEVABLE_TOKENS = 10**13  # more than any limit: a larger wish need not be t
 MESSAGE_OVERHEAD_TOKENS = 8  # role and separators
 TOOL_OVERHEAD_TOKENS = 16
 
-LIKELY_OUTPUT_TOKENS = 1024
-LIKELY_IMAGE_TOKENS = 1024
+ESTIMATED_OUTPUT_TOKENS = 1024
+ESTIMATED_IMAGE_TOKENS = 1024
 FILE_BYTES_PER_TOKEN = 16  # of base64: pages are compressed and full of fonts
 
-MOST_AMOUNT = 2**53  # more is no bound, and the store's numbers end there
+MAX_AMOUNT = 2**53  # more is no bound, and the store's numbers end there
 OWN_TOOLS = (None, "function", "custom", "namespace")  # the caller runs them, not the upstream
 UPLOADS = ("audio/transcriptions", "images/edits")
 WITHOUT_OUTPUT = ("embeddings", "moderations")  # no tokens come out of them
@@ -89,7 +89,7 @@ class _Media:
         self._ceilings = price.image if price else (None, None, None)
         self.bytes = 0
         self.tokens = 0
-        self.likely_tokens = 0
+        self.estimated_tokens = 0
         self.bounded = True
 
     def scan(self, items: list[Any]) -> None:
@@ -107,12 +107,12 @@ class _Media:
         self.bytes += size
         if part.get("type") not in IMAGE_PARTS:
             self.bounded = False
-            self.likely_tokens += size // FILE_BYTES_PER_TOKEN
+            self.estimated_tokens += size // FILE_BYTES_PER_TOKEN
             return
         image = part.get("image_url")
         detail = (image if isinstance(image, dict) else part).get("detail")
         ceiling = self._ceilings[DETAILS.get(str(detail), DEAREST_DETAIL)]
-        self.likely_tokens += min(LIKELY_IMAGE_TOKENS, ceiling or LIKELY_IMAGE_TOKENS)
+        self.estimated_tokens += min(ESTIMATED_IMAGE_TOKENS, ceiling or ESTIMATED_IMAGE_TOKENS)
         self.tokens += ceiling or 0
         self.bounded &= ceiling is not None
 
@@ -140,24 +140,24 @@ def bounds_of(
     overhead = (
         REQUEST_OVERHEAD_TOKENS + MESSAGE_OVERHEAD_TOKENS * len(items) + TOOL_OVERHEAD_TOKENS * len(tools)
     )
-    most_input: int | None = text_bytes + media.tokens + overhead
+    max_input: int | None = text_bytes + media.tokens + overhead
     if _runs_tools(body, tools):
-        most_input = None
+        max_input = None
     elif not media.bounded or any(body.get(name) for name in STORED):
-        most_input = size.context
+        max_input = size.context
     requested, choices = length_bound(surface, body), _choices(body)
     wrong_guess = body_bytes if body.get("prediction") else 0  # it is billed as output
     enforced, sent_length = _longest_answer(surface, requested, size)
-    most_output = _of_all(enforced, choices, wrong_guess)
+    max_output = _of_all(enforced, choices, wrong_guess)
     unenforced_output = _of_all(size.max_output, choices, wrong_guess)
-    likely_input = text_bytes // BYTES_PER_TOKEN + media.likely_tokens + overhead
-    likely_output = (requested or LIKELY_OUTPUT_TOKENS) * choices
-    likely_output = min(LIKELY_OUTPUT_TOKENS, likely_output, most_output or LIKELY_OUTPUT_TOKENS)
+    estimated_input = text_bytes // BYTES_PER_TOKEN + media.estimated_tokens + overhead
+    estimated_output = (requested or ESTIMATED_OUTPUT_TOKENS) * choices
+    estimated_output = min(ESTIMATED_OUTPUT_TOKENS, estimated_output, max_output or ESTIMATED_OUTPUT_TOKENS)
     tier = body.get("service_tier")
     return Bounds(
-        _most(most_input, most_output, tier, price),
-        _likely(likely_input, likely_output, tier, price),
-        _most(most_input, unenforced_output, tier, price),
+        _most(max_input, max_output, tier, price),
+        _likely(estimated_input, estimated_output, tier, price),
+        _most(max_input, unenforced_output, tier, price),
         sent_length,
     )
 
@@ -177,19 +177,21 @@ def plain_bounds_of(
     """
     uploads = endpoint in UPLOADS
     size = size or ModelSize.of(price)
-    most_input = size.context if uploads else body_bytes + REQUEST_OVERHEAD_TOKENS
-    likely_input = body_bytes // (FILE_BYTES_PER_TOKEN if uploads else BYTES_PER_TOKEN)
-    most_output = unenforced_output = size.max_output
+    max_input = size.context if uploads else body_bytes + REQUEST_OVERHEAD_TOKENS
+    estimated_input = body_bytes // (FILE_BYTES_PER_TOKEN if uploads else BYTES_PER_TOKEN)
+    max_output = unenforced_output = size.max_output
     if endpoint in WITHOUT_OUTPUT:
-        most_output = unenforced_output = 0
+        max_output = unenforced_output = 0
     elif endpoint == "completions":
-        most_output = _completion_tokens(body, length_bound(endpoint, body) or size.max_output)
+        max_output = _completion_tokens(body, length_bound(endpoint, body) or size.max_output)
         unenforced_output = _completion_tokens(body, size.max_output)
-    likely_output = LIKELY_OUTPUT_TOKENS if most_output is None else min(LIKELY_OUTPUT_TOKENS, most_output)
+    estimated_output = (
+        ESTIMATED_OUTPUT_TOKENS if max_output is None else min(ESTIMATED_OUTPUT_TOKENS, max_output)
+    )
     return Bounds(
-        _most(most_input, most_output, None, price),
-        _likely(likely_input, likely_output, None, price),
-        _most(most_input, unenforced_output, None, price),
+        _most(max_input, max_output, None, price),
+        _likely(estimated_input, estimated_output, None, price),
+        _most(max_input, unenforced_output, None, price),
     )
 
 
@@ -232,7 +234,7 @@ def _longest_answer(surface: str, requested: int | None, size: ModelSize) -> tup
     A length below what the Responses API takes is raised for accounts that speak only that.
     """
     if requested is not None:
-        longest = max(requested, LEAST_RESPONSES_LENGTH) if surface == "chat" else requested
+        longest = max(requested, MIN_RESPONSES_LENGTH) if surface == "chat" else requested
         return min(longest, size.max_output or longest), 0
     if size.max_output is None and size.assumed_output and surface in LENGTH_FIELDS:
         return size.assumed_output, size.assumed_output
@@ -267,13 +269,13 @@ def _most(
     input_tokens: int | None, output_tokens: int | None, tier: str | None, price: Price | None
 ) -> dict[str, int]:
     most = {}
-    if input_tokens is not None and input_tokens < MOST_AMOUNT:
+    if input_tokens is not None and input_tokens < MAX_AMOUNT:
         most["input_tokens"] = input_tokens
-    if output_tokens is not None and output_tokens < MOST_AMOUNT:
+    if output_tokens is not None and output_tokens < MAX_AMOUNT:
         most["output_tokens"] = output_tokens
     if price and input_tokens is not None and output_tokens is not None:
         cost = price.most(input_tokens, output_tokens, tier)
-        if cost < MOST_AMOUNT:
+        if cost < MAX_AMOUNT:
             most["cost"] = cost
     return most
 
@@ -281,7 +283,7 @@ def _most(
 def _likely(input_tokens: int, output_tokens: int, tier: str | None, price: Price | None) -> dict[str, int]:
     usage = Usage(input_tokens, output_tokens, input_tokens + output_tokens)
     cost = price.cost(usage, tier) if price else ceiling_cost(usage)
-    return {"input_tokens": input_tokens, "output_tokens": output_tokens, "cost": min(cost, MOST_AMOUNT)}
+    return {"input_tokens": input_tokens, "output_tokens": output_tokens, "cost": min(cost, MAX_AMOUNT)}
 
 
 def _is_text(part: dict[str, Any]) -> bool:

@@ -9,10 +9,10 @@ request that was told; nothing of it needs to be shared or kept.
 from __future__ import annotations
 
 WEIGHT = 0.2  # of the newest request: prompts change slowly, models not at all
-MOST_MODELS = 1000  # remembered; callers choose the names
+MAX_MODELS = 1000  # remembered; callers choose the names
 
 
-class Calibration:
+class InputRatio:
     def __init__(self) -> None:
         self._ratios: dict[str, float] = {}
 
@@ -21,7 +21,7 @@ class Calibration:
         if guessed <= 0 or told <= 0:
             return
         ratio = told / guessed
-        if len(self._ratios) >= MOST_MODELS:
+        if len(self._ratios) >= MAX_MODELS:
             self._ratios.clear()
         known = self._ratios.get(model, ratio)
         self._ratios[model] = known + WEIGHT * (ratio - known)

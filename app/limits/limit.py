@@ -32,7 +32,7 @@ MODES = ("strict", "balanced")
 COUNTING = ("output_tokens", "total_tokens", "cost")  # the limits that an answer's length counts under
 
 MOST = 10**13  # the scripts write 14 digits of a number, and what is held comes on top
-MOST_SHORT = 10**11  # per second and minute a unit is counted in thousandths and sixty-thousandths
+MAX_SHORT = 10**11  # per second and minute a unit is counted in thousandths and sixty-thousandths
 
 _SHAPE = re.compile(
     r"(?P<amount>\S+) (?P<what>[a-z_]+)(?: ?/ ?(?P<per>[a-z]+))?"
@@ -117,7 +117,7 @@ def _amount(text: str, what: str, per: str) -> int:
         raise _refused(f"'{text[:40]}' is not a number") from None
     if not number.is_finite() or number <= 0:
         raise _refused(f"A limit must be above zero, not {text[:40]}")
-    most = MOST_SHORT if per in ("second", "minute") else MOST
+    most = MAX_SHORT if per in ("second", "minute") else MOST
     if number > most:
         raise _refused(f"A limit per {per} of more than {count(most)} is not a limit")
     units = number * MICRO_DOLLARS if what == "cost" else number

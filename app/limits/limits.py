@@ -22,11 +22,11 @@ from app.stores.scripts import Scripts
 
 Limit = dict[str, Any]
 FOR_POOL = ""  # in place of a key's id
-MOST_TRIES = 20  # against others who change the same list
+MAX_TRIES = 20  # against others who change the same list
 SAME = ("what", "per", "model")
 
 
-class LimitBook:
+class LimitRepository:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
         self._calendar = Calendar()
@@ -91,7 +91,7 @@ class LimitBook:
             zone = self._scripts.client.hget(keys.pool(pool), "zone") or "UTC"
         days = [1000 * start for start in rollups.starts(self._scripts.client, pool, rollups.DAY)]
         now = time.time()
-        for _ in range(MOST_TRIES):
+        for _ in range(MAX_TRIES):
             was = self._stored(pool, key_id)
             ask = {
                 "key": key_id,

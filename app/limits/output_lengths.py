@@ -22,7 +22,7 @@ LENGTH_FIELDS: Mapping[str, tuple[str, ...]] = {
     "completions": ("max_tokens",),
 }
 
-LEAST_RESPONSES_LENGTH = 16  # tokens; the Responses API refuses less, so less is raised for it
+MIN_RESPONSES_LENGTH = 16  # tokens; the Responses API refuses less, so less is raised for it
 
 
 def requested_lengths(surface: str, body: Mapping[str, Any]) -> list[int]:

@@ -19,7 +19,7 @@ from app.stores.scripts import Scripts
 NONE_SET = "0"
 
 
-class PriceBook:
+class PriceRepository:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
         self._shipped = shipped()

@@ -12,7 +12,7 @@ from __future__ import annotations
 BYTES_PER_TOKEN = 4  # of ordinary English text and code; a guess, never a bound
 BY_BYTES = f"bytes/{BYTES_PER_TOKEN}"
 BY_DELTAS = "deltas"
-MOST_BYTES_PER_DELTA = 8  # on average; an upstream that sends more at once does not stream token by token
+MAX_BYTES_PER_DELTA = 8  # on average; an upstream that sends more at once does not stream token by token
 
 
 def tokens_of(output_bytes: int, deltas: int = 0) -> tuple[int, str]:
@@ -21,7 +21,7 @@ def tokens_of(output_bytes: int, deltas: int = 0) -> tuple[int, str]:
 
     Most upstreams send a token at a time, so the pieces of a stream are the better count.
     """
-    if 0 < output_bytes <= deltas * MOST_BYTES_PER_DELTA:
+    if 0 < output_bytes <= deltas * MAX_BYTES_PER_DELTA:
         return deltas, BY_DELTAS
     return -(-output_bytes // BYTES_PER_TOKEN), BY_BYTES
 

@@ -18,15 +18,15 @@ from app.errors import (
     UpstreamError,
     UpstreamRejected,
 )
-from app.operations.dependencies import Parts
+from app.operations.dependencies import Dependencies
 from app.streaming.chat_protocol import ChatReader
 from app.streaming.malformed_events import CONFUSED, not_understood
 from app.streaming.progress import Stage
 from app.streaming.responses_protocol import ResponsesReader
 from app.streaming.sse import EventDecoder
-from app.translation.upstream_request import Prepared, upstream_body
+from app.translation.upstream_request import UpstreamRequest, upstream_body
 from app.upstream.cancellation import Cancellation
-from app.upstream.client import Answer, require_event_stream
+from app.upstream.client import UpstreamResponse, require_event_stream
 
 SECONDS = 60.0
 QUESTION = "Answer with the one word: ok"
@@ -38,7 +38,7 @@ NOT_FOR_TEXT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class AccountCheck:
     """
     `status` is the upstream's, None where it gave none; `error` is {message, type, code} or None.
 
@@ -59,7 +59,7 @@ class Trial:
         return asdict(self)
 
 
-def trial(parts: Parts, pool: str, account: Account, model: str) -> Trial:
+def trial(dependencies: Dependencies, pool: str, account: Account, model: str) -> AccountCheck:
     """Return how *account* answered for *model*, or for the likely cheapest that it is known to serve."""
     model = model or model_for(account)
     body = {"model": model, "messages": [{"role": "user", "content": QUESTION}], "stream": True}
@@ -71,7 +71,7 @@ def trial(parts: Parts, pool: str, account: Account, model: str) -> Trial:
         return int(1000 * (time.monotonic() - began))
 
     try:
-        answer = _asked(parts, pool, account, prepared)
+        answer = _asked(dependencies, pool, account, prepared)
         heads.append(since())
         try:
             _read(answer, prepared, began + SECONDS)
@@ -82,8 +82,8 @@ def trial(parts: Parts, pool: str, account: Account, model: str) -> Trial:
         told = {"message": error.message, "type": error.type, "code": error.code}
         verdict = judge(error, account.kind, model) if isinstance(error, UpstreamError) else None
         named = (verdict.failure.value, verdict.consequence.scope.value) if verdict else (None, None)
-        return Trial(False, model, status, heads[0] if heads else None, since(), told, *named)
-    return Trial(True, model, answer.status, heads[0], since())
+        return AccountCheck(False, model, status, heads[0] if heads else None, since(), told, *named)
+    return AccountCheck(True, model, answer.status, heads[0], since())
 
 
 def knows_model(account: Account) -> bool:
@@ -105,20 +105,22 @@ def model_for(account: Account) -> str:
     return min(cheap or texts, key=lambda name: (len(name), name))
 
 
-def _asked(parts: Parts, pool: str, account: Account, prepared: Prepared) -> Answer:
+def _asked(
+    dependencies: Dependencies, pool: str, account: Account, prepared: UpstreamRequest
+) -> UpstreamResponse:
     try:
-        return _ask(parts, account, prepared)
+        return _ask(dependencies, account, prepared)
     except UpstreamRejected as error:
         if error.upstream_status != 401 or not account.signed_in:
             raise
-        renewed = parts.refresher.refresh_after_401(pool, account)
+        renewed = dependencies.refresher.refresh_after_401(pool, account)
         if renewed is None:
             raise
-        return _ask(parts, renewed, prepared)
+        return _ask(dependencies, renewed, prepared)
 
 
-def _ask(parts: Parts, account: Account, prepared: Prepared) -> Answer:
-    sending = parts.upstream.post(
+def _ask(dependencies: Dependencies, account: Account, prepared: UpstreamRequest) -> UpstreamResponse:
+    sending = dependencies.upstream.post(
         account,
         prepared.wire,
         [orjson.dumps(prepared.body)],
@@ -133,7 +135,7 @@ def _ask(parts: Parts, account: Account, prepared: Prepared) -> Answer:
     return answer
 
 
-def _read(answer: Answer, prepared: Prepared, deadline: float) -> None:
+def _read(answer: UpstreamResponse, prepared: UpstreamRequest, deadline: float) -> None:
     """Read to the end of the answer. Raises what made it end otherwise."""
     require_event_stream(answer)
     reader: Any = ChatReader() if prepared.wire == "chat" else ResponsesReader()

@@ -10,12 +10,12 @@ from app.accounts.account import Account
 from app.accounts.new_account import changed_account, checked_credential, new_account
 from app.accounts.oauth_tokens import Tokens, tokens_from_auth_json
 from app.errors import InvalidRequest, NotFound
-from app.operations.account_check import Trial, knows_model, trial
-from app.operations.base import Noun
-from app.operations.first_listing import FirstLook, first_look
+from app.operations.account_check import AccountCheck, knows_model, trial
+from app.operations.base import AuditedOperations
+from app.operations.first_listing import FirstListing, list_at_once
 
 
-class Accounts(Noun):
+class Accounts(AuditedOperations):
     def add_account(
         self, pool: str, wish: Mapping[str, Any], *, credential: str = "", chatgpt_account_id: str = ""
     ) -> Account:
@@ -29,17 +29,17 @@ class Accounts(Noun):
         )
         return self._put(pool, "account.add", account)
 
-    def look_at_account(self, pool: str, account: Account) -> FirstLook:
+    def look_at_account(self, pool: str, account: Account) -> FirstListing:
         """
         List the models and the usage of *account*, which was just added or signed in; within 5 s.
 
         Returns what was found, or what went wrong; the account stays either way.
         """
-        return first_look(self._parts, pool, self._parts.accounts.read(pool, account.id))
+        return list_at_once(self._parts, pool, self._parts.accounts.read(pool, account.id))
 
     def add_reachable_account(
         self, pool: str, wish: Mapping[str, Any], *, credential: str = "", chatgpt_account_id: str = ""
-    ) -> tuple[Account, FirstLook]:
+    ) -> tuple[Account, FirstListing]:
         """
         Add an account as `add_account` does, unless its server does not answer or refuses it.
 
@@ -184,7 +184,7 @@ class Accounts(Noun):
         self._parts.audit.note(self._actor, "account.export", pool, name)
         return tokens.auth_json()
 
-    def test_account(self, pool: str, name: str, model: str = "") -> Trial:
+    def test_account(self, pool: str, name: str, model: str = "") -> AccountCheck:
         """
         Send a tiny request to the account *name*, whatever its state; return how that went. Not booked.
 
@@ -193,7 +193,7 @@ class Accounts(Noun):
         """
         account = self._parts.accounts.find(pool, name)
         if not model and not knows_model(account):
-            found = first_look(self._parts, pool, account)
+            found = list_at_once(self._parts, pool, account)
             account = self._parts.accounts.find(pool, name)
             if not knows_model(account):
                 raise InvalidRequest(

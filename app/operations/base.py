@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from app.operations.dependencies import Parts
+from app.operations.dependencies import Dependencies
 from app.operators.actor import Actor
 from app.operators.audit import Change
 
 
-class Noun:
-    def __init__(self, parts: Parts, actor: Actor) -> None:
-        self._parts = parts
+class AuditedOperations:
+    def __init__(self, dependencies: Dependencies, actor: Actor) -> None:
+        self._parts = dependencies
         self._actor = actor
 
     def _change(self, action: str, pool: str, name: str) -> AbstractContextManager[Change]:

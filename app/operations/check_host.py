@@ -16,7 +16,7 @@ from app.operations.formatting import moment
 from app.stores import keys, private_server
 from app.stores.client import store_errors
 
-LEAST_BYTES, FEW_BYTES = 200 * 1024**2, 1024**3  # free, where the private server and the spool write
+MIN_BYTES, FEW_BYTES = 200 * 1024**2, 1024**3  # free, where the private server and the spool write
 REPAIR_SECONDS = 86400
 LATE_PERIODS, LATE_SECONDS = 3, 60  # a job may be as late as this
 GONE_SECONDS = 7 * 86400  # one that did not run for so long, while others did, is of a former version
@@ -27,7 +27,7 @@ def disk(home: Path) -> Iterator[Finding]:
     there = next(folder for folder in (home, *home.parents) if folder.exists())
     free = shutil.disk_usage(there).free
     if free < FEW_BYTES:
-        level = WRONG if free < LEAST_BYTES else NOTE
+        level = WRONG if free < MIN_BYTES else NOTE
         what = f"{free / 1024**2:.0f} MiB of disk are left"
         yield Finding(level, str(home), what, "make room, or set POOLGATE_HOME to another disk")
 

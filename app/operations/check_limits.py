@@ -95,8 +95,8 @@ class _SmallRequests:
             bounds = self._known[model, length] = bounds_of("chat", body, SMALL_BYTES, price, size)
         if what != "total_tokens":
             return bounds.most.get(what)
-        parts = [bounds.most.get(name) for name in ("input_tokens", "output_tokens")]
-        return None if None in parts else sum(part or 0 for part in parts)
+        dependencies = [bounds.most.get(name) for name in ("input_tokens", "output_tokens")]
+        return None if None in dependencies else sum(part or 0 for part in dependencies)
 
 
 def _judged(

@@ -9,8 +9,8 @@ from typing import Any
 from app.operations.diagnostic import NOTE, WRONG, Finding
 from app.stores.client import store_errors
 
-LEAST_VERSION = (6, 2)
-MOST_CLOCK_SECONDS = 2.0
+MIN_VERSION = (6, 2)
+MAX_CLOCK_SECONDS = 2.0
 FULL = 0.9  # of maxmemory
 PINGS = 5
 SLOW_SECONDS = 0.010  # a request asks three times, before it is sent
@@ -26,14 +26,14 @@ def redis(client: Any, patience_seconds: float) -> Iterator[Finding]:
     yield from _kind(info)
     yield from _memory(info)
     yield from _persistence(info)
-    if abs(apart) > MOST_CLOCK_SECONDS:
+    if abs(apart) > MAX_CLOCK_SECONDS:
         yield Finding(WRONG, WHERE, f"its clock is {apart:+.0f} s from this machine's", "keep time with NTP")
     yield from _latency(client, patience_seconds)
 
 
 def _kind(info: dict[str, Any]) -> Iterator[Finding]:
     version = str(info.get("valkey_version") or info["redis_version"])
-    if tuple(int(part) for part in version.split(".")[:2]) < LEAST_VERSION:
+    if tuple(int(part) for part in version.split(".")[:2]) < MIN_VERSION:
         yield Finding(WRONG, WHERE, f"its version is {version}", "update it to 6.2 or newer")
     if info.get("role") == "slave":
         what = "it is a replica: nothing can be written there"

@@ -4,33 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.accounts.accounts import AccountBook
-from app.accounts.credentials import SignInBook
-from app.accounts.pools import PoolBook
+from app.accounts.accounts import AccountRepository
+from app.accounts.credentials import CredentialRepository
+from app.accounts.pools import PoolRepository
 from app.accounts.token_refresh import TokenRefresher
 from app.config import Settings
-from app.limits.api_keys import KeyBook
-from app.limits.limits import LimitBook
-from app.limits.price_overrides import PriceBook
-from app.operations.login_flows import FlowBook
-from app.operators.audit import AuditBook
-from app.stores.upstream_metadata import ToldStore
+from app.limits.api_keys import ApiKeyRepository
+from app.limits.limits import LimitRepository
+from app.limits.price_overrides import PriceRepository
+from app.operations.login_flows import LoginFlowRepository
+from app.operators.audit import AuditLog
+from app.stores.upstream_metadata import UpstreamMetadataStore
 from app.upstream.client import UpstreamClient
 from app.upstream.oauth import OAuth
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Dependencies:
     settings: Settings
-    pools: PoolBook
-    accounts: AccountBook
-    sign_ins: SignInBook
-    api_keys: KeyBook
-    limits: LimitBook
-    prices: PriceBook
+    pools: PoolRepository
+    accounts: AccountRepository
+    sign_ins: CredentialRepository
+    api_keys: ApiKeyRepository
+    limits: LimitRepository
+    prices: PriceRepository
     refresher: TokenRefresher
     upstream: UpstreamClient
     oauth: OAuth
-    flows: FlowBook
-    audit: AuditBook
-    told: ToldStore
+    flows: LoginFlowRepository
+    audit: AuditLog
+    told: UpstreamMetadataStore

@@ -9,7 +9,7 @@ from typing import Any
 from app.accounts.pools import POLICIES
 from app.config import Settings, package_version
 
-TOLD = (
+READABLE_SETTINGS = (
     *("bind", "port", "web_concurrency", "admin", "log_level", "originator", "user_agent"),
     *("openai_base_url", "chatgpt_base_url", "oauth_issuer"),
     *("max_body_bytes", "max_responses_body_bytes", "store_timeout_seconds"),
@@ -19,7 +19,7 @@ _CREDENTIALS = re.compile(r"(?<=//)[^/@]*@")  # in front of a URL's host
 
 
 def in_force(settings: Settings) -> dict[str, Any]:
-    told = {name: getattr(settings, name) for name in TOLD}
+    told = {name: getattr(settings, name) for name in READABLE_SETTINGS}
     told = {name: _CREDENTIALS.sub("", one) if isinstance(one, str) else one for name, one in told.items()}
     return {
         "version": package_version(),

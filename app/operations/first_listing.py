@@ -19,7 +19,7 @@ import structlog
 from app.accounts.account import Account
 from app.errors import GatewayError, StreamIdleTimeout, UpstreamRejected
 from app.formatting import count
-from app.operations.dependencies import Parts
+from app.operations.dependencies import Dependencies
 from app.operations.upstream_lists import USAGE_PATH, checked_object, models_path, store_models, store_usage
 
 log = structlog.get_logger()
@@ -34,7 +34,7 @@ Payload = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class FirstLook:
+class FirstListing:
     """
     `models` is how many models were listed, None where there is no list.
 
@@ -60,31 +60,33 @@ class FirstLook:
         return {"ok": self.ok, **asdict(self)}
 
 
-def first_look(parts: Parts, pool: str, account: Account, seconds: float = SECONDS) -> FirstLook:
+def list_at_once(
+    dependencies: Dependencies, pool: str, account: Account, seconds: float = SECONDS
+) -> FirstListing:
     """
     List the models of *account*, and its usage where it has usage windows; store both.
 
     Takes at most *seconds*, and nothing of the upstream raises. Raises StoreUnavailable.
     """
     until = time.monotonic() + seconds
-    models, usage = _fetched(parts, account, seconds)
-    found = _stored(parts, pool, account, models)
+    models, usage = _fetched(dependencies, account, seconds)
+    found = _stored(dependencies, pool, account, models)
     if isinstance(usage, dict):
-        store_usage(parts, pool, account, usage, time.time())
+        store_usage(dependencies, pool, account, usage, time.time())
     if not found.ok:
-        found = replace(found, hint=_hint(parts, account, found, until - time.monotonic()))
+        found = replace(found, hint=_hint(dependencies, account, found, until - time.monotonic()))
     told = orjson.dumps({"at": int(time.time()), "result": found.code or "ok"}).decode()
-    parts.accounts.observe(pool, account.id, {"look_models": told})
+    dependencies.accounts.observe(pool, account.id, {"look_models": told})
     return found
 
 
 def _fetched(
-    parts: Parts, account: Account, seconds: float
+    dependencies: Dependencies, account: Account, seconds: float
 ) -> tuple[Payload | GatewayError, Payload | GatewayError | None]:
     """Return the list of models and the report of usage, each queried at the same time as the other."""
 
     def get(path: str) -> Callable[[], Payload]:
-        return lambda: checked_object(parts.upstream.get_json(account, path, seconds))
+        return lambda: checked_object(dependencies.upstream.get_json(account, path, seconds))
 
     usage = _Query(get(USAGE_PATH)) if account.kind == "chatgpt" else None
     until = time.monotonic() + seconds
@@ -115,16 +117,18 @@ class _Query:
         return self._result
 
 
-def _stored(parts: Parts, pool: str, account: Account, payload: Payload | GatewayError) -> FirstLook:
+def _stored(
+    dependencies: Dependencies, pool: str, account: Account, payload: Payload | GatewayError
+) -> FirstListing:
     if isinstance(payload, GatewayError):
-        return FirstLook(error=_words(payload), code=payload.code or "failed")
+        return FirstListing(error=_words(payload), code=payload.code or "failed")
     try:
-        models = store_models(parts, pool, account, payload)
+        models = store_models(dependencies, pool, account, payload)
     except GatewayError as error:
-        return FirstLook(error=error.message, code=error.code or "failed")
+        return FirstListing(error=error.message, code=error.code or "failed")
     if not models:
-        return FirstLook(0, "its server answers, but lists no models", "no_models")
-    return FirstLook(models)
+        return FirstListing(0, "its server answers, but lists no models", "no_models")
+    return FirstListing(models)
 
 
 def _words(error: GatewayError) -> str:
@@ -139,7 +143,7 @@ def _words(error: GatewayError) -> str:
     return f"its server answers {status}: {message}"
 
 
-def _hint(parts: Parts, account: Account, found: FirstLook, seconds: float) -> str | None:
+def _hint(dependencies: Dependencies, account: Account, found: FirstListing, seconds: float) -> str | None:
     """Return what may help: the base URL with /v1, where models are listed there and not without it."""
     url = account.base_url
     if account.kind == "chatgpt" or found.models is not None or url.endswith("/v1") or seconds <= 0:
@@ -147,9 +151,9 @@ def _hint(parts: Parts, account: Account, found: FirstLook, seconds: float) -> s
     if found.code in ("upstream_unavailable", "stream_idle_timeout"):
         return None  # nothing answers at this host: a longer path changes nothing
     limit = min(seconds, ADDRESS_SECONDS)
-    payload = _Query(lambda: checked_object(parts.upstream.get_json(account, "/v1/models", limit))).wait(
-        limit
-    )
+    payload = _Query(
+        lambda: checked_object(dependencies.upstream.get_json(account, "/v1/models", limit))
+    ).wait(limit)
     if isinstance(payload, dict) and isinstance(payload.get("data"), list):
         return f"{url}/v1/models answers: the base URL probably has to end in /v1"
     return None

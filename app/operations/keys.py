@@ -9,12 +9,12 @@ from typing import Any
 from app.errors import InvalidRequest
 from app.limits.api_keys import ApiKey
 from app.limits.limit import parse_limit
-from app.operations.base import Noun
+from app.operations.base import AuditedOperations
 from app.operations.key_warnings import key_warnings
-from schemas.admin import MOST_OVERLAP_SECONDS
+from schemas.admin import MAX_OVERLAP_SECONDS
 
 
-class Keys(Noun):
+class Keys(AuditedOperations):
     def create_key(
         self, pool: str, wish: Mapping[str, Any], limits: Sequence[dict[str, Any]] | None = None
     ) -> tuple[ApiKey, str]:
@@ -24,15 +24,15 @@ class Keys(Noun):
         *limits* are as `parse_limit` returns them; else those that *wish* writes. The secret is
         told this once. Raises InvalidRequest where the name is taken, NotFound for unknown accounts.
         """
-        parts, name = self._parts, wish["name"]
+        dependencies, name = self._parts, wish["name"]
         limits = list(map(parse_limit, wish.get("limits", ()))) if limits is None else limits
         self._ensure(pool)
         with self._change("key.create", pool, name) as change:
-            key, secret = parts.api_keys.create(
+            key, secret = dependencies.api_keys.create(
                 pool,
                 name,
                 models=tuple(wish.get("models", ())),
-                accounts=parts.accounts.ids(pool, wish.get("accounts", ())),
+                accounts=dependencies.accounts.ids(pool, wish.get("accounts", ())),
                 limits=tuple(limits),
                 **{field: wish[field] for field in ("expires_at", *_SIMPLE) if field in wish},
             )
@@ -71,7 +71,7 @@ class Keys(Noun):
 
         Raises NotFound, and InvalidRequest for an overlap past 90 days.
         """
-        if not 0 <= overlap_seconds <= MOST_OVERLAP_SECONDS:
+        if not 0 <= overlap_seconds <= MAX_OVERLAP_SECONDS:
             raise InvalidRequest("An overlap is between 0 and 90 days", param="overlap")
         before = self._parts.api_keys.find(pool, name)
         with self._change("key.rotate", pool, name) as change:

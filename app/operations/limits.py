@@ -6,10 +6,10 @@ from typing import Any
 
 from app.limits.limit import describe
 from app.limits.limits import FOR_POOL, Limit
-from app.operations.base import Noun
+from app.operations.base import AuditedOperations
 
 
-class Limits(Noun):
+class Limits(AuditedOperations):
     def add_limit(self, pool: str, limit: Limit, key: str | None = None) -> Limit:
         """Add *limit*, as `parse_limit` returns one; what its window has seen counts already."""
         owner = self._owner(pool, key)

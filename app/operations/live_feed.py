@@ -25,26 +25,26 @@ from app.ledger import tail
 log = structlog.get_logger()
 
 LOOK_SECONDS = 1.0
-MOST_ROWS = 50  # of one look; a busy pool's tail is a sample of its newest
-MOST_WATCHERS = 64  # of one process
-MOST_WAITING = 60  # news that a watcher has not taken
+MAX_ROWS = 50  # of one look; a busy pool's tail is a sample of its newest
+MAX_WATCHERS = 64  # of one process
+MAX_WAITING = 60  # news that a watcher has not taken
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class FeedUpdate:
     """What changed since the last look: accounts as they are now, and ledger entries, oldest first."""
 
     accounts: list[Account]
     entries: list[tail.Entry]
 
 
-class Feed:
+class LiveFeed:
     """One pool's news in this process."""
 
     def __init__(self, client: Any, pool: str) -> None:
         self._client = client
         self._pool = pool
-        self._watchers: set[Queue[News | None]] = set()
+        self._watchers: set[Queue[FeedUpdate | None]] = set()
         self._looker: gevent.Greenlet | None = None
         self._glances: dict[str, str] = {}
         self._last_id = ""
@@ -52,15 +52,15 @@ class Feed:
     def __len__(self) -> int:
         return len(self._watchers)
 
-    def now(self, after: str) -> News:
+    def now(self, after: str) -> FeedUpdate:
         """Return every account as it is, and what came after the ledger entry *after*."""
-        rows = tail.after(self._client, self._pool, after, MOST_ROWS) if after else []
-        return News(self._accounts(), rows)
+        rows = tail.after(self._client, self._pool, after, MAX_ROWS) if after else []
+        return FeedUpdate(self._accounts(), rows)
 
     @contextmanager
-    def watched(self) -> Iterator[Queue[News | None]]:
+    def watched(self) -> Iterator[Queue[FeedUpdate | None]]:
         """Yield a queue of news inside this block; None in it says that there will be no more."""
-        queue: Queue[News | None] = Queue(maxsize=MOST_WAITING)
+        queue: Queue[FeedUpdate | None] = Queue(maxsize=MAX_WAITING)
         self._watchers.add(queue)
         if not self._looker:
             self._looker = gevent.spawn(self._look_forever)
@@ -87,21 +87,21 @@ class Feed:
         if not self._last_id:
             self._last_id = tail.newest(self._client, self._pool)
         changed = [one for one in self._accounts() if self._glances.get(one.id) != _state_of(one)]
-        entries = tail.after(self._client, self._pool, self._last_id, MOST_ROWS)
+        entries = tail.after(self._client, self._pool, self._last_id, MAX_ROWS)
         self._glances |= {one.id: _state_of(one) for one in changed}
         if entries:
             self._last_id = entries[-1][0]
         if changed or entries:
-            self._tell(News(changed, entries))
+            self._tell(FeedUpdate(changed, entries))
 
-    def _tell(self, news: News) -> None:
+    def _tell(self, news: FeedUpdate) -> None:
         for queue in list(self._watchers):
             try:
                 queue.put_nowait(news)
             except Full:
                 self._let_go(queue)
 
-    def _let_go(self, queue: Queue[News | None]) -> None:
+    def _let_go(self, queue: Queue[FeedUpdate | None]) -> None:
         self._watchers.discard(queue)
         while not queue.empty():
             queue.get_nowait()
@@ -120,14 +120,14 @@ class Feeds:
 
     def __init__(self, client: Any) -> None:
         self._client = client
-        self._feeds: dict[str, Feed] = {}
+        self._feeds: dict[str, LiveFeed] = {}
 
-    def of(self, pool: str) -> Feed:
+    def of(self, pool: str) -> LiveFeed:
         """Return the feed of *pool*. Raises Overloaded when too many watch in this process."""
         self._feeds = {name: feed for name, feed in self._feeds.items() if len(feed)}
-        if sum(map(len, self._feeds.values())) >= MOST_WATCHERS:
+        if sum(map(len, self._feeds.values())) >= MAX_WATCHERS:
             raise Overloaded("Too many pages are being watched; this one shows what was when it was loaded")
-        return self._feeds.setdefault(pool, Feed(self._client, pool))
+        return self._feeds.setdefault(pool, LiveFeed(self._client, pool))
 
     def stop(self) -> None:
         for feed in list(self._feeds.values()):

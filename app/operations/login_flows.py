@@ -53,7 +53,7 @@ def new_flow(way: str, name: str, page: str, **more: str | float) -> Flow:
     return Flow(f"flow_{secrets.token_hex(12)}", way, name, page, time.time() + SECONDS, **more)  # type: ignore[arg-type]
 
 
-class FlowBook:
+class LoginFlowRepository:
     def __init__(self, scripts: Scripts, vault: Vault) -> None:
         self._scripts = scripts
         self._vault = vault

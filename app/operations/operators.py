@@ -7,38 +7,38 @@ from contextlib import contextmanager
 
 from app.operators.actor import CLI, Actor
 from app.operators.admin_tokens import FULL, AdminToken
-from app.operators.audit import AuditBook, Change
+from app.operators.audit import AuditLog, Change
 from app.operators.operators import Operator
-from app.operators.stores import Doors
+from app.operators.stores import OperatorStores
 
 
-class Keeper:
+class OperatorOperations:
     """The doors, as *actor* changes them. Names are as they are kept: see `operators.normal`."""
 
-    def __init__(self, doors: Doors, audit: AuditBook, actor: Actor) -> None:
-        self._doors = doors
+    def __init__(self, operator_stores: OperatorStores, audit: AuditLog, actor: Actor) -> None:
+        self._operator_stores = operator_stores
         self._audit = audit
         self._actor = actor
 
     def start(self, token: str, name: str, password: str) -> Operator:
         """Make the first operator. Raises InvalidRequest."""
         with self._change("operator.create", name) as change:
-            made = self._doors.operators.start(token, name, password)
+            made = self._operator_stores.operators.start(token, name, password)
             change.object, change.after = made.name, made.public()
         return made
 
     def create_operator(self, name: str, password: str) -> Operator:
         """Make an operator. Raises InvalidRequest."""
         with self._change("operator.create", name) as change:
-            made = self._doors.operators.create(name, password)
+            made = self._operator_stores.operators.create(name, password)
             change.object, change.after = made.name, made.public()
         return made
 
     def remove_operator(self, name: str) -> None:
         """Remove an operator; sessions and admin tokens end. Raises NotFound, InvalidRequest for the last."""
         with self._change("operator.remove", name) as change:
-            change.before = self._doors.operators.find(name).public()
-            self._doors.operators.remove(name)
+            change.before = self._operator_stores.operators.find(name).public()
+            self._operator_stores.operators.remove(name)
 
     def set_password(self, name: str, password: str, *, but: str = "") -> int:
         """
@@ -47,38 +47,38 @@ class Keeper:
         Returns how many were ended. Raises InvalidRequest, NotFound.
         """
         with self._change("operator.password", name) as change:
-            self._doors.operators.set_password(name, password)
-            ended = self._doors.sessions.end_all(name, but=but)
-            self._doors.attempts.forget(name)
+            self._operator_stores.operators.set_password(name, password)
+            ended = self._operator_stores.sessions.end_all(name, but=but)
+            self._operator_stores.attempts.forget(name)
             change.beside = {"sessions_ended": ended}
         return ended
 
     def confirm_second_factor(self, name: str, code: str) -> list[str]:
         """Turn the second factor on and return its recovery codes. Raises InvalidRequest."""
         with self._change("operator.second_factor", name) as change:
-            before = self._doors.operators.find(name)
-            codes = self._doors.operators.confirm_second_factor(name, code)
-            change.before, change.after = before.public(), self._doors.operators.find(name).public()
+            before = self._operator_stores.operators.find(name)
+            codes = self._operator_stores.operators.confirm_second_factor(name, code)
+            change.before, change.after = before.public(), self._operator_stores.operators.find(name).public()
         return codes
 
     def drop_second_factor(self, name: str) -> None:
         """Let the password of *name* alone be enough. Raises NotFound."""
         with self._change("operator.second_factor", name) as change:
-            before = self._doors.operators.find(name)
-            self._doors.operators.drop_second_factor(name)
-            change.before, change.after = before.public(), self._doors.operators.find(name).public()
+            before = self._operator_stores.operators.find(name)
+            self._operator_stores.operators.drop_second_factor(name)
+            change.before, change.after = before.public(), self._operator_stores.operators.find(name).public()
 
     def end_session(self, name: str, session_id: str) -> bool:
         """End one session; tell whether it was there."""
         with self._change("session.end", name) as change:
-            ended = self._doors.sessions.end(name, session_id)
+            ended = self._operator_stores.sessions.end(name, session_id)
             change.beside = {"sessions_ended": int(ended)}
         return ended
 
     def end_sessions(self, name: str, *, but: str = "") -> int:
         """End every session of *name*, sparing the one whose secret is *but*; return how many."""
         with self._change("session.end", name) as change:
-            ended = self._doors.sessions.end_all(name, but=but)
+            ended = self._operator_stores.sessions.end_all(name, but=but)
             change.beside = {"sessions_ended": ended}
         return ended
 
@@ -92,7 +92,7 @@ class Keeper:
         """
         operator = "" if self._actor.via == CLI else self._actor.name
         with self._change("admin_token.create", name) as change:
-            token, secret = self._doors.tokens.create(
+            token, secret = self._operator_stores.tokens.create(
                 name, by=self._actor.name, expires_at=expires_at, scope=scope, operator=operator
             )
             change.object, change.after = token.name, token.public()
@@ -101,8 +101,8 @@ class Keeper:
     def revoke_token(self, name: str) -> None:
         """Refuse an admin token from now on. Raises NotFound."""
         with self._change("admin_token.revoke", name) as change:
-            change.before = self._doors.tokens.find(name).public()
-            self._doors.tokens.revoke(name)
+            change.before = self._operator_stores.tokens.find(name).public()
+            self._operator_stores.tokens.revoke(name)
 
     @contextmanager
     def _change(self, action: str, name: str) -> Iterator[Change]:

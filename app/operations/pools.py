@@ -7,12 +7,12 @@ from functools import reduce
 
 from app.accounts.pools import POLICIES, Pool, checked_name, checked_policy, checked_zone
 from app.errors import InvalidRequest
-from app.operations.base import Noun
+from app.operations.base import AuditedOperations
 
 Step = Callable[[str], str]
 
 
-class Pools(Noun):
+class Pools(AuditedOperations):
     def create_pool(self, pool: str, *, policy: str | None = None, zone: str | None = None) -> Pool:
         """Make *pool*. Raises InvalidRequest where there is one of that name, and nothing is made."""
         checked_policy(policy or POLICIES[0])

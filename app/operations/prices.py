@@ -8,8 +8,8 @@ from typing import Any
 
 from app.errors import InvalidRequest
 from app.limits.prices import MILLION, STANDARD
-from app.operations.base import Noun
-from schemas.admin import MOST_DOLLARS
+from app.operations.base import AuditedOperations
+from schemas.admin import MAX_DOLLARS
 
 RATES = ("input", "output", "cached_input")
 
@@ -17,9 +17,9 @@ RATES = ("input", "output", "cached_input")
 def micro_dollars(dollars: Decimal, param: str | None = None) -> int:
     """Return US dollars for a million tokens in millionths. Raises InvalidRequest."""
     amount = dollars * MILLION
-    if not 0 <= amount <= MOST_DOLLARS * MILLION or amount != int(amount):
+    if not 0 <= amount <= MAX_DOLLARS * MILLION or amount != int(amount):
         raise InvalidRequest(
-            f"A price is between 0 and {MOST_DOLLARS} and ends at the sixth decimal", param=param
+            f"A price is between 0 and {MAX_DOLLARS} and ends at the sixth decimal", param=param
         )
     return int(amount)
 
@@ -37,7 +37,7 @@ def price_row(known: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, An
     return {STANDARD: {name: said[name] for name in RATES if said.get(name) is not None}, **row}
 
 
-class Prices(Noun):
+class Prices(AuditedOperations):
     def set_price(self, pool: str, model: str, row: dict[str, Any]) -> dict[str, Any]:
         """Price *model* by *row* (as in prices.json) from the next request on; return it as listed."""
         self._ensure(pool)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.accounts.failures import AccountState
-from app.accounts.pools import DEFAULT, PoolBook
+from app.accounts.pools import DEFAULT, PoolRepository
 from app.operations.check_accounts import is_readable
 from app.stores import keys
 from app.stores.client import store_errors
@@ -29,7 +29,7 @@ _FIELDS = ("state", "credential", "sign_in")
 
 class Readiness:
     def __init__(
-        self, pools: PoolBook, client: Any, vault: Vault, clock: Callable[[], float] = time.monotonic
+        self, pools: PoolRepository, client: Any, vault: Vault, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._pools = pools
         self._client = client

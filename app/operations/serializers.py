@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.accounts.accounts import AccountBook
+from app.accounts.accounts import AccountRepository
 from app.errors import InvalidRequest
 from app.ledger import search
 from app.ledger.refusals import Refused
 from app.ledger.series import Series
 from app.ledger.summaries import FIGURES
 from app.ledger.usage import Gauge
-from app.limits.api_keys import KeyBook
+from app.limits.api_keys import ApiKeyRepository
 from app.limits.limit import describe
 
 INTERNAL = ("at_ms", "day_ms", "affinity", "attempts_counted")
@@ -30,7 +30,7 @@ class Names:
     account: Mapping[str, str]
 
     @classmethod
-    def read(cls, pool: str, api_keys: KeyBook, accounts: AccountBook) -> Names:
+    def read(cls, pool: str, api_keys: ApiKeyRepository, accounts: AccountRepository) -> Names:
         """Read them in two round trips."""
         return cls(api_keys.names_by_id(pool), accounts.names_by_id(pool))
 
@@ -46,9 +46,9 @@ class Names:
             return found or said
         raise InvalidRequest(f"There is no {what} named '{said[:64]}'", param=what)
 
-    def wanted(self, said: Mapping[str, Any]) -> search.Wanted:
+    def wanted(self, said: Mapping[str, Any]) -> search.LedgerQuery:
         """Return what a valid RequestsQuery asks for."""
-        return search.Wanted(
+        return search.LedgerQuery(
             key=self.id_of("key", said.get("key", "")),
             account=self.id_of("account", said.get("account", "")),
             model=said.get("model", ""),
@@ -87,7 +87,7 @@ def describe_refused(refused: Refused, span: str, names: Mapping[str, str], key_
     }
 
 
-def told_series(told: Series, span: str, by: str, names: Mapping[str, str], top: int) -> Json:
+def serialize_series(told: Series, span: str, by: str, names: Mapping[str, str], top: int) -> Json:
     """
     Return `points[n]`, what was used from `starts[n]` on, in the order of `figures`.
 
@@ -113,7 +113,7 @@ def busiest(totals: Mapping[str, Mapping[str, int]], top: int) -> Iterable[str]:
     return sorted(totals, key=lambda who: (-totals[who]["requests"], who))[:top]
 
 
-def told_gauge(gauge: Gauge) -> Json:
+def serialize_gauge(gauge: Gauge) -> Json:
     """Return a limit and where it stands; amounts of cost are micro-dollars."""
     limit = gauge.limit
     return {

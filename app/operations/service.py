@@ -14,5 +14,5 @@ from app.operations.prices import Prices
 from app.operations.sign_ins import SignIns
 
 
-class Desk(SignIns, Keys, Limits, Pools, Prices):
+class AdminOperations(SignIns, Keys, Limits, Pools, Prices):
     """`services.desk(actor)` makes one; it is as cheap as it looks."""

@@ -11,7 +11,7 @@ import orjson
 from app.accounts.account import Account
 from app.accounts.usage_windows import has_room, mark_from_usage
 from app.errors import UpstreamProtocolError
-from app.operations.dependencies import Parts
+from app.operations.dependencies import Dependencies
 from schemas import bounds
 from schemas.bounds import MAX_LISTED_BYTES, MAX_LISTED_MODELS, MAX_TEXT_CHARS
 
@@ -53,7 +53,7 @@ CATALOGUE = (
     "apply_patch_tool_type",
     "experimental_supported_tools",
 )
-MOST_INSTRUCTIONS = 65_536  # characters of one model's
+MAX_INSTRUCTIONS = 65_536  # characters of one model's
 MAX_PRIORITY = 2**31 - 1  # what Codex reads
 
 # What `metadata` of a listed model tells, where the upstream does.
@@ -72,7 +72,7 @@ def checked_object(payload: object) -> dict[str, Any]:
     return payload
 
 
-def store_models(parts: Parts, pool: str, account: Account, payload: Mapping[str, Any]) -> int:
+def store_models(dependencies: Dependencies, pool: str, account: Account, payload: Mapping[str, Any]) -> int:
     """
     Store the models that *payload*, the answer at `models_path`, lists; return how many they are.
 
@@ -80,13 +80,13 @@ def store_models(parts: Parts, pool: str, account: Account, payload: Mapping[str
     """
     if account.kind != "chatgpt":
         listed = _that_fit(listed_models(payload))
-        parts.accounts.list_models(pool, account.id, listed)
+        dependencies.accounts.list_models(pool, account.id, listed)
         return len(listed)
     metadata = codex_models(payload, METADATA)
-    parts.told.keep(pool, account.id, "catalogue", codex_models(payload, CATALOGUE))
+    dependencies.told.keep(pool, account.id, "catalogue", codex_models(payload, CATALOGUE))
     listed = _that_fit(sorted(metadata))
     is_short = len(orjson.dumps(metadata)) <= MAX_LISTED_BYTES
-    parts.accounts.list_models(pool, account.id, listed, metadata if is_short else {})
+    dependencies.accounts.list_models(pool, account.id, listed, metadata if is_short else {})
     return len(listed)
 
 
@@ -96,11 +96,13 @@ def _that_fit(names: list[str]) -> list[str]:
     return [name for name, size in zip(names, sizes, strict=True) if size < MAX_LISTED_BYTES]
 
 
-def store_usage(parts: Parts, pool: str, account: Account, usage: Mapping[str, Any], now: float) -> None:
+def store_usage(
+    dependencies: Dependencies, pool: str, account: Account, usage: Mapping[str, Any], now: float
+) -> None:
     """Store the usage windows that *usage*, the answer at USAGE_PATH, describes; *now* in Unix seconds."""
     mark, room = mark_from_usage(usage, now), has_room(usage) is True
-    parts.accounts.observe(pool, account.id, {}, mark=mark, room=room)
-    parts.told.keep(pool, account.id, "usage", shown(usage))
+    dependencies.accounts.observe(pool, account.id, {}, mark=mark, room=room)
+    dependencies.told.keep(pool, account.id, "usage", shown(usage))
 
 
 def listed_models(payload: Mapping[str, Any]) -> list[str]:
@@ -125,7 +127,7 @@ def _is_kept(name: str, told: Any) -> bool:
     if not _is_of_type(told, TYPES[name]):
         return False
     if name == "base_instructions":
-        return 0 < len(told) <= MOST_INSTRUCTIONS
+        return 0 < len(told) <= MAX_INSTRUCTIONS
     if name == "context_window":
         return bounds.tokens(told) is not None
     return name != "priority" or abs(told) <= MAX_PRIORITY

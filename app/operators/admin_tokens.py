@@ -18,7 +18,7 @@ from typing import Any
 
 from app.errors import InvalidRequest, NotFound
 from app.operators.actor import CLI
-from app.operators.audit import AuditBook
+from app.operators.audit import AuditLog
 from app.operators.operators import checked_name
 from app.stores import keys
 from app.stores.client import store_errors
@@ -49,10 +49,10 @@ class AdminToken:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-class TokenBook:
+class AdminTokenRepository:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
-        self._audit = AuditBook(scripts)
+        self._audit = AuditLog(scripts)
 
     def create(
         self, name: str, *, by: str, expires_at: float | None = None, scope: str = FULL, operator: str = ""

@@ -28,7 +28,7 @@ DONE, REFUSED, UNKNOWN = "done", "refused", "unknown"
 STALE_MS = 60_000  # no change takes so long
 PAGE = 100
 READ_AT_ONCE = 500
-MOST_READ = 5000  # entries that one page looks through for those that are asked for
+MAX_READ = 5000  # entries that one page looks through for those that are asked for
 
 Json = dict[str, Any]
 
@@ -66,7 +66,7 @@ class AuditPage:
     cursor: str | None
 
 
-class AuditBook:
+class AuditLog:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
 
@@ -133,7 +133,7 @@ class AuditBook:
         wanted = {name: value for name, value in {"who": who, "pool": pool}.items() if value}
         found: list[Json] = []
         last, read = f"({cursor}" if cursor else "+", 0
-        while read < MOST_READ:
+        while read < MAX_READ:
             with store_errors():
                 entries = self._scripts.client.xrevrange(keys.audit(), last, count=READ_AT_ONCE)
             read += len(entries)

@@ -41,7 +41,7 @@ class _Waiter:
         return (not self.turn.known, self.turn.tries, self.number)
 
 
-class HashingPlaces:
+class HashingQueue:
     def __init__(self, at_once: int, max_strangers: int) -> None:
         """*at_once* may have a place at the same time, and *max_strangers* may wait for one."""
         self._free = at_once

@@ -30,7 +30,7 @@ NAME_AND_ADDRESS, ADDRESS, NAME = 5, 20, 50  # tries in one window
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
+class LoginAttempt:
     """One try, counted under each of *places*; *known* marks that one like it was a success."""
 
     id: str
@@ -49,15 +49,15 @@ class Locked(TooManyAttempts):
         self.first = first
 
 
-class Attempts:
+class LoginThrottle:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
 
-    def begin(self, name: str, address: str) -> Try:
+    def begin(self, name: str, address: str) -> LoginAttempt:
         """Count a try for *name* from *address*. Raises Locked."""
         where, who = _digest(network(address)), _digest(name)
         most = {f"both:{who}:{where}": NAME_AND_ADDRESS, f"from:{where}": ADDRESS, f"name:{who}": NAME}
-        one = Try(secrets.token_hex(8), tuple(most), f"known:{who}:{where}")
+        one = LoginAttempt(secrets.token_hex(8), tuple(most), f"known:{who}:{where}")
         limits: list[dict[str, Any]] = [
             {"what": what, "most": number, "window_ms": WINDOW_SECONDS * 1000}
             for what, number in most.items()
@@ -69,7 +69,7 @@ class Attempts:
             raise Locked(wait_ms / 1000, first=first == [1])
         return one
 
-    def turn(self, one: Try) -> Turn:
+    def turn(self, one: LoginAttempt) -> Turn:
         """Return whether a success by this name from here is known, and how often its network has tried."""
         with store_errors():
             pipeline = self._scripts.client.pipeline(transaction=False)
@@ -78,7 +78,7 @@ class Attempts:
             known, tries = pipeline.execute()
         return Turn(bool(known), int(tries))
 
-    def forgive(self, one: Try) -> None:
+    def forgive(self, one: LoginAttempt) -> None:
         """Give back what a try counted that was a success, and the failures of this name from here."""
         both, *others = one.places
         with store_errors():

@@ -53,7 +53,7 @@ def checked_name(name: str) -> str:
     return name
 
 
-class OperatorBook:
+class OperatorRepository:
     def __init__(self, scripts: Scripts, vault: Vault) -> None:
         self._scripts = scripts
         self._vault = vault

@@ -17,7 +17,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from app.errors import InvalidRequest
-from app.operators.hashing_queue import OPERATOR, HashingPlaces, Turn
+from app.operators.hashing_queue import OPERATOR, HashingQueue, Turn
 
 LEAST, MOST = 12, 1024  # characters
 AT_ONCE = 2  # per process
@@ -25,7 +25,7 @@ MAX_STRANGERS = 16  # that wait: two seconds of hashing
 PATIENCE_SECONDS = 10.0
 
 _hasher = PasswordHasher()
-_places = HashingPlaces(AT_ONCE, MAX_STRANGERS)
+_places = HashingQueue(AT_ONCE, MAX_STRANGERS)
 
 
 def checked_password(password: str, name: str) -> str:

@@ -20,7 +20,7 @@ from app.stores.scripts import Scripts
 IDLE_SECONDS = 2 * 3600
 LIFE_SECONDS = 14 * 86400
 MOST = 50  # per operator; the oldest give way
-MOST_AGENT = 200  # characters
+MAX_AGENT = 200  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Session:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-class SessionBook:
+class SessionRepository:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
 
@@ -51,7 +51,7 @@ class SessionBook:
             "id": secrets.token_hex(6),
             "operator": operator,
             "address": address,
-            "agent": agent[:MOST_AGENT],
+            "agent": agent[:MAX_AGENT],
             "idle_ms": IDLE_SECONDS * 1000,
             "life_ms": LIFE_SECONDS * 1000,
             "most": MOST,

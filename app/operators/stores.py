@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from app.operators.admin_tokens import TokenBook
-from app.operators.login_throttle import Attempts
-from app.operators.operators import OperatorBook
-from app.operators.sessions import SessionBook
+from app.operators.admin_tokens import AdminTokenRepository
+from app.operators.login_throttle import LoginThrottle
+from app.operators.operators import OperatorRepository
+from app.operators.sessions import SessionRepository
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
 
 
 @dataclass(frozen=True, slots=True)
-class Doors:
-    operators: OperatorBook
-    sessions: SessionBook
-    tokens: TokenBook
-    attempts: Attempts
+class OperatorStores:
+    operators: OperatorRepository
+    sessions: SessionRepository
+    tokens: AdminTokenRepository
+    attempts: LoginThrottle
     cookie_keys: tuple[str, ...] = field(repr=False)  # they sign the cookie; newest first
 
 
-def doors_of(scripts: Scripts, vault: Vault) -> Doors:
-    return Doors(
-        operators=OperatorBook(scripts, vault),
-        sessions=SessionBook(scripts),
-        tokens=TokenBook(scripts),
-        attempts=Attempts(scripts),
+def operator_stores_of(scripts: Scripts, vault: Vault) -> OperatorStores:
+    return OperatorStores(
+        operators=OperatorRepository(scripts, vault),
+        sessions=SessionRepository(scripts),
+        tokens=AdminTokenRepository(scripts),
+        attempts=LoginThrottle(scripts),
         cookie_keys=vault.derived("admin cookie"),
     )

@@ -15,8 +15,8 @@ import structlog
 from gevent.event import Event
 
 from app.errors import StoreError
-from app.relay.context import Call
-from app.relay.waiting import WaitingCalls
+from app.relay.context import RequestContext
+from app.relay.waiting import WaitingRequests
 from app.stores.scripts import Scripts
 
 log = structlog.get_logger()
@@ -24,13 +24,13 @@ log = structlog.get_logger()
 SOON_SECONDS = 1.0  # while Redis is away: leases that it still knows are renewed before they expire
 
 
-class ActiveCalls:
+class ActiveRequests:
     def __init__(self, scripts: Scripts, *, ttl_seconds: float, renew_seconds: float) -> None:
         self._scripts = scripts
         self._ttl_ms = int(ttl_seconds * 1000)
         self._renew_seconds = renew_seconds
-        self._calls: dict[str, Call] = {}
-        self.waiting = WaitingCalls()  # those that have no lease yet
+        self._calls: dict[str, RequestContext] = {}
+        self.waiting = WaitingRequests()  # those that have no lease yet
         self._idle = Event()
         self._idle.set()
         self._renewer: gevent.Greenlet | None = None
@@ -39,24 +39,24 @@ class ActiveCalls:
         return len(self._calls)
 
     @contextmanager
-    def entered(self, call: Call) -> Iterator[None]:
+    def entered(self, context: RequestContext) -> Iterator[None]:
         """Keep *call*'s lease alive inside this block."""
         if not self._renewer:
             self._renewer = gevent.spawn(self._renew_forever)
-        self._calls[call.request_id] = call
+        self._calls[context.request_id] = context
         self._idle.clear()
         try:
             yield
         finally:
-            del self._calls[call.request_id]
+            del self._calls[context.request_id]
             if not self._calls:
                 self._idle.set()
 
     def drain(self, seconds: float) -> int:
         """End every open stream honestly, wait *seconds* for their settlements; return how many are left."""
         self.waiting.stop()
-        for call in list(self._calls.values()):
-            call.cancellation.worker_stopping()
+        for context in list(self._calls.values()):
+            context.cancellation.worker_stopping()
         self._idle.wait(seconds)
         return len(self._calls)
 
@@ -74,8 +74,8 @@ class ActiveCalls:
         """Renew every lease of this process, one call per pool; return whether all could be asked for."""
         asked = True
         by_pool: dict[str, list[str]] = defaultdict(list)
-        for call in self._calls.values():
-            by_pool[call.key.pool].append(call.request_id)
+        for context in self._calls.values():
+            by_pool[context.key.pool].append(context.request_id)
         for pool, request_ids in by_pool.items():
             try:
                 lost = self._scripts.run("renew", pool, self._ttl_ms, *request_ids)

@@ -33,7 +33,7 @@ from app.errors import (
 )
 from app.limits.output_lengths import length_bound
 from app.limits.token_estimates import tokens_of
-from app.relay.endpoint_types import OneAttempt
+from app.relay.endpoint_types import AnyAttempt
 from app.streaming.usage import Usage
 
 FRAMING_TOKENS = 16  # around one answer without calls: its role, its channel, its end
@@ -49,7 +49,7 @@ TRUSTED_KINDS = ("openai", "compatible")  # whose servers are sent a length
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
+class AttemptCharge:
     """`most` is the upper bound (input, output) where no usage was reported; a None is not bounded."""
 
     usage: Usage
@@ -57,7 +57,7 @@ class Charge:
     most: tuple[int | None, int | None] | None = None
 
 
-def may_have_billed(error: UpstreamError, attempt: OneAttempt, failure: Failure) -> bool:
+def may_have_billed(error: UpstreamError, attempt: AnyAttempt, failure: Failure) -> bool:
     """Whether the upstream may bill an attempt that failed with *error*, which is a *failure*."""
     if isinstance(error, EndpointMissing | UpstreamRedirected):
         return False
@@ -69,7 +69,7 @@ def may_have_billed(error: UpstreamError, attempt: OneAttempt, failure: Failure)
     return error.upstream_status is None and not refused
 
 
-def estimated_charge(attempt: OneAttempt, held: Mapping[str, int], read: int) -> Charge:
+def estimated_charge(attempt: AnyAttempt, held: Mapping[str, int], read: int) -> AttemptCharge:
     """
     Return what *attempt*, whose usage was not reported, is charged.
 
@@ -81,14 +81,14 @@ def estimated_charge(attempt: OneAttempt, held: Mapping[str, int], read: int) ->
         read, produced = reader.usage.input_tokens, max(produced, reader.usage.output_tokens)
     bounded = held.get("output_tokens")
     estimated = produced if bounded is None else min(produced, bounded)
-    return Charge(
+    return AttemptCharge(
         Usage(read, estimated, read + estimated),
         counted_by,
-        (held.get("input_tokens"), _most_output(attempt, bounded)),
+        (held.get("input_tokens"), _max_output(attempt, bounded)),
     )
 
 
-def _most_output(attempt: OneAttempt, held: int | None) -> int | None:
+def _max_output(attempt: AnyAttempt, held: int | None) -> int | None:
     reader = attempt.reader
     if held is None:
         return None
@@ -100,16 +100,16 @@ def _most_output(attempt: OneAttempt, held: int | None) -> int | None:
     return held
 
 
-def _may_reason(attempt: OneAttempt) -> bool:
-    return attempt.account.kind != "openai" or not attempt.call.model.startswith(NOT_REASONING)
+def _may_reason(attempt: AnyAttempt) -> bool:
+    return attempt.account.kind != "openai" or not attempt.context.model.startswith(NOT_REASONING)
 
 
-def _choices(attempt: OneAttempt) -> int:
-    n = attempt.call.body.get("n")
+def _choices(attempt: AnyAttempt) -> int:
+    n = attempt.context.body.get("n")
     return n if isinstance(n, int) else 1
 
 
-def exceeded(attempt: OneAttempt, held: Mapping[str, int]) -> str | None:
+def exceeded(attempt: AnyAttempt, held: Mapping[str, int]) -> str | None:
     """
     Return, as JSON, what an account billed beyond what *held* counts on; None: nothing.
 
@@ -121,16 +121,16 @@ def exceeded(attempt: OneAttempt, held: Mapping[str, int]) -> str | None:
     found = _exceeded_output(attempt, reported, held.get("output_tokens"))
     if not found and reported and allowed is not None and reported.input_tokens > allowed:
         found = {"allowed": allowed, "input_tokens": reported.input_tokens}
-    return orjson.dumps({"model": attempt.call.model, **found}).decode() if found else None
+    return orjson.dumps({"model": attempt.context.model, **found}).decode() if found else None
 
 
-def _exceeded_output(attempt: OneAttempt, reported: Usage | None, allowed: int | None) -> dict[str, Any]:
+def _exceeded_output(attempt: AnyAttempt, reported: Usage | None, allowed: int | None) -> dict[str, Any]:
     if allowed is None:
         return {}
     billed = reported.output_tokens if reported else None
     if (billed is None or billed <= allowed) and not attempt.exceeds(allowed):
         return {}
-    call = attempt.call
-    if not call.sent_length and not length_bound(call.surface, call.body):
+    context = attempt.context
+    if not context.sent_length and not length_bound(context.surface, context.body):
         return {}
     return {"allowed": allowed, "output_tokens": billed}

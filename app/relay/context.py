@@ -22,7 +22,7 @@ class Caching:
 
 
 @dataclass(slots=True)
-class Call:
+class RequestContext:
     request_id: str  # ours, unique; what the client sent as x-request-id is only echoed
     surface: str  # the wire the client speaks: "chat" or "responses"
     endpoint: str  # the route, for the books
@@ -33,7 +33,7 @@ class Call:
     stream: bool = True  # false: the client gets one object, so until its end any account may give it
     on_cut: str = "fail"  # or "restart": what to do about a stream that is cut after its first event
     sent_length: int = 0  # tokens; the length that upstreams are sent, where the caller names none
-    most_output: int | None = None  # tokens; where set, an answer that provably has more is cut
+    max_output: int | None = None  # tokens; where set, an answer that provably has more is cut
     body_bytes: int = 0  # size of the request as it came: no token has fewer than one byte
     include_usage: bool = False  # chat: the client asked for the usage chunk
     keep_codex_events: bool = False
@@ -47,10 +47,10 @@ class Call:
     kinds: str = ""  # of account that may serve it, separated by blanks; empty: all
     pin: str = ""  # id of the only account that may
     caching: Caching | None = None
-    tells_reasoning: bool = False  # chat: thoughts of accounts that speak Responses are told, too
-    keeps_raw: bool = False  # the client is told what the upstream was sent, or what it said
+    include_reasoning: bool = False  # chat: thoughts of accounts that speak Responses are told, too
+    include_raw: bool = False  # the client is told what the upstream was sent, or what it said
     trace: Trace | None = None  # None: nobody wants spans
-    fallbacks: tuple[Call, ...] = ()  # the same request to other models, should this one fail
+    fallbacks: tuple[RequestContext, ...] = ()  # the same request to other models, should this one fail
 
     @property
     def reasons(self) -> bool:

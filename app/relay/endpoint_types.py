@@ -17,10 +17,10 @@ from app.json_writing import write_json
 from app.limits.bounds import Bounds, ModelSize, bounds_of, plain_bounds_of
 from app.limits.output_lengths import with_length
 from app.limits.prices import Price
-from app.relay.context import Call
-from app.relay.model_attempt import Attempt
-from app.relay.passthrough import CompactAttempt, PlainAttempt
-from app.relay.timeouts import Patience
+from app.relay.context import RequestContext
+from app.relay.model_attempt import ModelAttempt
+from app.relay.passthrough import CompactAttempt, PassthroughAttempt
+from app.relay.timeouts import AttemptDeadlines
 from app.translation.field_support import Fit, fit_of
 from app.translation.resume import Resumed
 from app.translation.upstream_request import upstream_body
@@ -28,19 +28,19 @@ from app.upstream.client import UpstreamClient
 
 ANSWER_SECONDS = 180.0  # for an upstream that says nothing before its answer is whole
 
-OneAttempt = Attempt | PlainAttempt
-Begin = Callable[[Call, Account, Patience, UpstreamClient, Resumed | None], OneAttempt]
+AnyAttempt = ModelAttempt | PassthroughAttempt
+Begin = Callable[[RequestContext, Account, AttemptDeadlines, UpstreamClient, Resumed | None], AnyAttempt]
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
-    fit: Callable[[Call], Fit]
-    bounds: Callable[[Call, Price | None, ModelSize], Bounds]
+class EndpointType:
+    fit: Callable[[RequestContext], Fit]
+    bounds: Callable[[RequestContext, Price | None, ModelSize], Bounds]
     begin: Begin
-    most_accounts: int | None = None  # that are asked in turn; None: as many as the tries last
+    max_accounts: int | None = None  # that are asked in turn; None: as many as the tries last
     whole: bool = False  # whether upstreams answer all at once, after a long silence
     # what to say where no account could ever serve it, given the kinds that there are
-    absent: Callable[[Call, Collection[str]], GatewayError | None] = lambda call, kinds: None
+    absent: Callable[[RequestContext, Collection[str]], GatewayError | None] = lambda context, kinds: None
 
     def patient(self, limits: TimeLimits) -> TimeLimits:
         """Return *limits* as they are for such an answer."""
@@ -54,73 +54,91 @@ _SILENCES = ("headers", "first_progress", "first_progress_reasoning", "idle", "i
 
 
 def _ask_model(
-    call: Call, account: Account, patience: Patience, upstream: UpstreamClient, resumed: Resumed | None
-) -> OneAttempt:
+    context: RequestContext,
+    account: Account,
+    deadlines: AttemptDeadlines,
+    upstream: UpstreamClient,
+    resumed: Resumed | None,
+) -> AnyAttempt:
     body = (
-        with_length(call.surface, call.body, account.kind, call.sent_length)
-        if call.sent_length
-        else call.body
+        with_length(context.surface, context.body, account.kind, context.sent_length)
+        if context.sent_length
+        else context.body
     )
-    prepared = upstream_body(call.surface, body, account.kind, account.wires)
-    return Attempt(call, account, prepared, patience, upstream, resumed)
+    prepared = upstream_body(context.surface, body, account.kind, account.wires)
+    return ModelAttempt(context, account, prepared, deadlines, upstream, resumed)
 
 
 def _ask_plainly(
-    call: Call, account: Account, patience: Patience, upstream: UpstreamClient, resumed: Resumed | None
-) -> OneAttempt:
-    return PlainAttempt(call, account, patience, upstream)
+    context: RequestContext,
+    account: Account,
+    deadlines: AttemptDeadlines,
+    upstream: UpstreamClient,
+    resumed: Resumed | None,
+) -> AnyAttempt:
+    return PassthroughAttempt(context, account, deadlines, upstream)
 
 
 def _ask_to_compact(
-    call: Call, account: Account, patience: Patience, upstream: UpstreamClient, resumed: Resumed | None
-) -> OneAttempt:
+    context: RequestContext,
+    account: Account,
+    deadlines: AttemptDeadlines,
+    upstream: UpstreamClient,
+    resumed: Resumed | None,
+) -> AnyAttempt:
     """The ChatGPT backend compacts where a trigger ends an ordinary request, the OpenAI API at an address."""
     if account.kind != "chatgpt":
         return CompactAttempt(
-            replace(call, raw=write_json(call.body, call.body_bytes)), account, patience, upstream
+            replace(context, raw=write_json(context.body, context.body_bytes)), account, deadlines, upstream
         )
-    body = {**call.body, "input": [*call.body["input"], {"type": "compaction_trigger"}]}
-    asked = replace(call, surface="responses", body=body)
-    return _ask_model(asked, account, patience, upstream, None)
+    body = {**context.body, "input": [*context.body["input"], {"type": "compaction_trigger"}]}
+    asked = replace(context, surface="responses", body=body)
+    return _ask_model(asked, account, deadlines, upstream, None)
 
 
 UNFIT_TO_COMPACT = Fit(wire="responses", unfit_kinds=("compatible", "demo"))
 UNFIT_TO_PASS_ON = Fit(unfit_kinds=("chatgpt", "demo"))
 
 
-def _nobody_passes_on(call: Call, kinds: Collection[str]) -> GatewayError:
+def _nobody_passes_on(context: RequestContext, kinds: Collection[str]) -> GatewayError:
     if set(kinds) <= set(UNFIT_TO_PASS_ON.unfit_kinds):
-        return NotSupported(f"No account of this pool offers {call.endpoint}")
-    return ModelNotFound(f"No account of this pool offers the model '{call.model}'", param="model")
+        return NotSupported(f"No account of this pool offers {context.endpoint}")
+    return ModelNotFound(f"No account of this pool offers the model '{context.model}'", param="model")
 
 
-def _nobody_compacts(call: Call, kinds: Collection[str]) -> GatewayError:
+def _nobody_compacts(context: RequestContext, kinds: Collection[str]) -> GatewayError:
     return NotSupported("No account of this pool compacts conversations; clients can do so themselves")
 
 
-MODEL = Manner(
-    fit=lambda call: fit_of(call.surface, call.body),
-    bounds=lambda call, price, size: bounds_of(call.surface, call.body, call.body_bytes, price, size),
+MODEL = EndpointType(
+    fit=lambda context: fit_of(context.surface, context.body),
+    bounds=lambda context, price, size: bounds_of(
+        context.surface, context.body, context.body_bytes, price, size
+    ),
     begin=_ask_model,
 )
-COMPACT = Manner(
-    fit=lambda call: UNFIT_TO_COMPACT,
-    bounds=lambda call, price, size: bounds_of(call.surface, call.body, call.body_bytes, price, size),
+COMPACT = EndpointType(
+    fit=lambda context: UNFIT_TO_COMPACT,
+    bounds=lambda context, price, size: bounds_of(
+        context.surface, context.body, context.body_bytes, price, size
+    ),
     begin=_ask_to_compact,
-    most_accounts=2,  # the work is long and dear: what two cannot do is told
+    max_accounts=2,  # the work is long and dear: what two cannot do is told
     whole=True,
     absent=_nobody_compacts,
 )
-PLAIN = Manner(
-    fit=lambda call: UNFIT_TO_PASS_ON,
-    bounds=lambda call, price, size: plain_bounds_of(call.surface, call.body, call.body_bytes, price, size),
+PLAIN = EndpointType(
+    fit=lambda context: UNFIT_TO_PASS_ON,
+    bounds=lambda context, price, size: plain_bounds_of(
+        context.surface, context.body, context.body_bytes, price, size
+    ),
     begin=_ask_plainly,
     whole=True,
     absent=_nobody_passes_on,
 )
-MANNERS = {"chat": MODEL, "responses": MODEL, "responses/compact": COMPACT}
+ENDPOINT_TYPES = {"chat": MODEL, "responses": MODEL, "responses/compact": COMPACT}
 
 
-def manner_of(call: Call) -> Manner:
+def endpoint_type_of(context: RequestContext) -> EndpointType:
     """Return how *call* is put to accounts; what is not in the table passes through."""
-    return MANNERS.get(call.surface, PLAIN)
+    return ENDPOINT_TYPES.get(context.surface, PLAIN)

@@ -16,21 +16,21 @@ from app.accounts.verdicts import Verdict, classify, judge
 from app.config import TimeLimits
 from app.errors import GatewayError, NoAccounts, StoreUnavailable, UpstreamError, UpstreamRejected
 from app.relay.attempt import Ticks
-from app.relay.context import Call
-from app.relay.endpoint_types import OneAttempt
+from app.relay.context import RequestContext
+from app.relay.endpoint_types import AnyAttempt
 from app.relay.no_account import pool_spent
-from app.relay.progress import RequestContext
+from app.relay.progress import RequestProgress
 from app.relay.refusals import not_tried_again
-from app.relay.request_record import Record
+from app.relay.request_record import RequestRecord
 from app.relay.retry_budget import RetryBudget, Target
 from app.relay.retry_policy import (
     FIRST_SECONDS,
     KEPT_FOR_FALLBACKS,
-    MOST_ATTEMPTS,
-    MOST_RESTARTS,
-    MOST_TRIES,
-    MOST_TRIES_AT_FIRST,
-    MOST_WAIT_SECONDS,
+    MAX_ATTEMPTS,
+    MAX_RESTARTS,
+    MAX_TRIES,
+    MAX_TRIES_AT_FIRST,
+    MAX_WAIT_SECONDS,
     PERMIT_POLL_SECONDS,
     WAKE_JITTER,
     Action,
@@ -48,14 +48,14 @@ CAUSED_BY_REQUESTS = frozenset(
 )
 
 Report = Callable[[dict[str, Any]], dict[str, Any]]
-Begin = Callable[[dict[str, Any], Resumed | None], OneAttempt]
+Begin = Callable[[dict[str, Any], Resumed | None], AnyAttempt]
 
 PAYMENT_REQUIRED = 402
 # Failures that say nothing of whether an account answers others.
 NOT_THE_ACCOUNTS = (Failure.CALLER, Failure.UNSUPPORTED, Failure.DIFFERS, Failure.DEADLINE)
 
 
-class Route:
+class Failover:
     """
     Tries accounts until one answers, or none is left to try.
 
@@ -66,29 +66,29 @@ class Route:
 
     def __init__(
         self,
-        call: Call,
-        record: Record,
+        context: RequestContext,
+        record: RequestRecord,
         *,
         begin: Begin,
         report: Report,
         renew: Callable[[Account], Account | None],
-        context: RequestContext,
+        progress: RequestProgress,
         budget: RetryBudget,
         limits: TimeLimits,
         clock: Callable[[], float],
         chance: random.Random,
-        most_accounts: int | None = None,
+        max_accounts: int | None = None,
     ) -> None:
-        self._call = call
+        self._context = context
         self._record = record
         self._begin = begin
         self._report = report
-        self._context = context
+        self._progress = progress
         self._budget = budget
         self._limits = limits
         self._clock = clock
         self._chance = chance
-        self._most_accounts = most_accounts
+        self._max_accounts = max_accounts
         self._started = clock()
         self._renew = renew
         self._renewals: dict[str, Account | None] = {}  # what came of each, by account
@@ -106,12 +106,12 @@ class Route:
         """Yield what `Attempt.events` yields, of the attempts in turn; begin with *choice*."""
         renewed = None
         while True:
-            if is_retry := renewed is None and self._context.attempts > 0:
+            if is_retry := renewed is None and self._progress.attempts > 0:
                 yield from self._permission(choice["account"])
             try:
                 with self._counted(choice["account"], is_retry=is_retry):
                     attempt = self._begin(choice, self._resumed())
-                    self._context.attempts += 1
+                    self._progress.attempts += 1
                     self._record.attempt(attempt, choice)
                     yield from self._delivering(attempt)
                 self._record.mark = OK | _windows_told(attempt)
@@ -124,11 +124,11 @@ class Route:
                     choice = yield from self._next(choice, attempt, error)
 
     def _resumed(self) -> Resumed | None:
-        delivered = self._context.delivered
-        return Resumed(delivered) if delivered is not None and self._context.committed else None
+        delivered = self._progress.delivered
+        return Resumed(delivered) if delivered is not None and self._progress.committed else None
 
     def _target(self, account_id: str) -> Target:
-        return account_id, self._call.model
+        return account_id, self._context.model
 
     def _permission(self, account_id: str) -> Iterator[None]:
         """
@@ -137,7 +137,7 @@ class Route:
         It is worth waiting while somebody else's retry is under way there: if that one is answered, this
         one is free. Raises the last failure, or NoAccounts where this model was not tried yet.
         """
-        key, target = self._call.key.id, self._target(account_id)
+        key, target = self._context.key.id, self._target(account_id)
         again = len(self._record.attempts) > 1
         while not self._budget.take(key, target, again=again):
             wait = PERMIT_POLL_SECONDS * self._chance.uniform(0.5, 1.5)
@@ -156,26 +156,26 @@ class Route:
             raise
         finally:
             if is_retry:
-                self._budget.end(self._call.key.id, target, failed=failed)
+                self._budget.end(self._context.key.id, target, failed=failed)
             if failed:
                 self._budget.failed(target)
 
-    def _delivering(self, attempt: OneAttempt) -> Ticks:
+    def _delivering(self, attempt: AnyAttempt) -> Ticks:
         """Note what the caller is given, where that may have to be continued."""
-        context, answered = self._context, False
+        progress, answered = self._progress, False
         with closing(attempt.events()) as arriving:
             for events in arriving:
                 if events:
                     self._record.first_event(self._clock() - self._started)
-                    context.committed = True
-                    if context.delivered is not None:
-                        context.delivered.observe(events)
+                    progress.committed = True
+                    if progress.delivered is not None:
+                        progress.delivered.observe(events)
                     if not answered:
                         answered = True
                         self._budget.answered(self._target(attempt.account.id))
                 yield events
 
-    def _renewed(self, attempt: OneAttempt, error: UpstreamError) -> Account | None:
+    def _renewed(self, attempt: AnyAttempt, error: UpstreamError) -> Account | None:
         """Return the account with a new token, where an old one was refused: once per account."""
         account = attempt.account
         if account.id in self._renewals or attempt.committed:
@@ -188,7 +188,7 @@ class Route:
         return renewed
 
     def _next(
-        self, choice: dict[str, Any], attempt: OneAttempt, error: UpstreamError
+        self, choice: dict[str, Any], attempt: AnyAttempt, error: UpstreamError
     ) -> Generator[None, None, dict[str, Any]]:
         """Report a failed attempt and return the next choice, or raise what the client is told."""
         verdict = self._verdict(attempt, error)
@@ -196,15 +196,15 @@ class Route:
         agreed = self._agrees(verdict, action, attempt.account)
         self._record.mark = self._mark(attempt, error, verdict) | _windows_told(attempt)
         self._record.mark |= self._record.exceeded()
-        told = self._failed = for_client(error, verdict, self._call.surface, self._call.model)
-        if action is Action.TELL or agreed or self._spent():
+        told = self._failed = for_client(error, verdict, self._context.surface, self._context.model)
+        if action is Action.FAIL or agreed or self._spent():
             raise told
         stalled = attempt.stalled
         if action is Action.RESTART and not self._restarts_after(stalled=stalled):
             raise told
         self._failures[choice["account"]] = verdict.failure, error, self._clock()
         self._exclude(choice["account"], action, error, stalled=stalled)
-        if self._most_accounts is not None and len(set(self._tried)) >= self._most_accounts:
+        if self._max_accounts is not None and len(set(self._tried)) >= self._max_accounts:
             raise told
         while True:
             reply = self._told(choice, told)
@@ -216,11 +216,11 @@ class Route:
             yield from self._pause(wait)
             if "refused" not in reply:
                 if action is Action.RESTART:
-                    self._context.continuing(stalled=stalled)
+                    self._progress.continuing(stalled=stalled)
                 return reply
 
-    def _verdict(self, attempt: OneAttempt, error: UpstreamError) -> Verdict:
-        return judge(error, attempt.account.kind, self._call.model)
+    def _verdict(self, attempt: AnyAttempt, error: UpstreamError) -> Verdict:
+        return judge(error, attempt.account.kind, self._context.model)
 
     def _agrees(self, verdict: Verdict, action: Action, account: Account) -> bool:
         """
@@ -238,19 +238,19 @@ class Route:
             and self._harmed.get(Scope.CREDENTIAL, account.id) != account.id
         )
 
-    def _mark(self, attempt: OneAttempt, error: UpstreamError, verdict: Verdict) -> dict[str, Any]:
+    def _mark(self, attempt: AnyAttempt, error: UpstreamError, verdict: Verdict) -> dict[str, Any]:
         """Return what *error* does to its account; one request takes out one account per scope at most."""
         account, scope = attempt.account, verdict.consequence.scope
         if account.signed_in and self._renewals.get(account.id, account) is None:
             return {}  # its sign-in could not be renewed, and the refresher has reported it already
         counts = scope is Scope.CREDENTIAL or verdict.failure in CAUSED_BY_REQUESTS or _may_be_price(error)
         if counts and self._harmed.setdefault(scope, account.id) != account.id:
-            return suspicion(verdict.failure, self._call.model) if scope is Scope.CREDENTIAL else {}
-        return mark_for(error, self._call.model, time.time(), kind=account.kind)
+            return suspicion(verdict.failure, self._context.model) if scope is Scope.CREDENTIAL else {}
+        return mark_for(error, self._context.model, time.time(), kind=account.kind)
 
     def _restarts_after(self, *, stalled: bool) -> bool:
         """Allow one restart at this model, and one after a stall; then it is the fallbacks' turn."""
-        if self._restarts >= MOST_RESTARTS or not self._context.may_continue(stalled=stalled):
+        if self._restarts >= MAX_RESTARTS or not self._progress.may_continue(stalled=stalled):
             return False
         self._restarts += 1
         return True
@@ -258,8 +258,8 @@ class Route:
     def _exclude(self, account: str, action: Action, error: UpstreamError, *, stalled: bool) -> None:
         """Note that *account* has failed, and whether it may be tried again within this request."""
         self._tried.append(account)
-        too_long = (error.retry_after_seconds or 0.0) > MOST_WAIT_SECONDS - self._context.waited_seconds
-        if action is Action.OTHER_ONLY or stalled or too_long:
+        too_long = (error.retry_after_seconds or 0.0) > MAX_WAIT_SECONDS - self._progress.waited_seconds
+        if action is Action.OTHER_ACCOUNT_ONLY or stalled or too_long:
             self._never.append(account)
 
     def _told(self, choice: dict[str, Any], told: UpstreamError) -> dict[str, Any]:
@@ -284,7 +284,7 @@ class Route:
         elif self._tried and set(self._tried) != set(self._never) and reply.get("wait_ms"):
             # an account that may be tried again comes back then; not all who wait for it return at once
             wait = reply["wait_ms"] / 1000
-            wait = min(wait + self._chance.uniform(0, WAKE_JITTER * wait), max(wait, MOST_WAIT_SECONDS))
+            wait = min(wait + self._chance.uniform(0, WAKE_JITTER * wait), max(wait, MAX_WAIT_SECONDS))
         else:
             return None
         return wait
@@ -300,35 +300,39 @@ class Route:
 
     def _may_wait(self, seconds: float) -> bool:
         """Return whether the request may wait *seconds* more, and count them if so."""
-        context = self._context
+        progress = self._progress
         if (
-            context.waited_seconds + seconds > MOST_WAIT_SECONDS
-            or self._clock() + seconds >= context.deadline
+            progress.waited_seconds + seconds > MAX_WAIT_SECONDS
+            or self._clock() + seconds >= progress.deadline
         ):
             return False
-        context.waited_seconds += seconds
+        progress.waited_seconds += seconds
         return True
 
     def _pause(self, seconds: float) -> Iterator[None]:
-        return paused(seconds, self._call, self._context, self._limits.keepalive, self._clock)
+        return paused(seconds, self._context, self._progress, self._limits.keepalive, self._clock)
 
     def _spent(self) -> bool:
         """Return whether this model has had its attempts: some are left to the caller's fallbacks."""
         early = self._clock() - self._started < FIRST_SECONDS
-        left = MOST_ATTEMPTS - self._context.attempts - min(KEPT_FOR_FALLBACKS, self._context.fallbacks_left)
-        return left <= 0 or len(self._record.attempts) >= (MOST_TRIES_AT_FIRST if early else MOST_TRIES)
+        left = MAX_ATTEMPTS - self._progress.attempts - min(KEPT_FOR_FALLBACKS, self._progress.fallbacks_left)
+        return left <= 0 or len(self._record.attempts) >= (MAX_TRIES_AT_FIRST if early else MAX_TRIES)
 
 
 def paused(
-    seconds: float, call: Call, context: RequestContext, keepalive: float, clock: Callable[[], float]
+    seconds: float,
+    context: RequestContext,
+    progress: RequestProgress,
+    keepalive: float,
+    clock: Callable[[], float],
 ) -> Iterator[None]:
     """Sleep, with a sign of life whenever the caller got none for *keepalive* seconds; ends if it leaves."""
     until = clock() + seconds
     while (left := until - clock()) > 0:
-        due = context.sent_at + keepalive - clock()
-        call.cancellation.sleep(min(left, max(due, 0.0)))
-        if clock() >= context.sent_at + keepalive:
-            context.sent_at = clock()
+        due = progress.sent_at + keepalive - clock()
+        context.cancellation.sleep(min(left, max(due, 0.0)))
+        if clock() >= progress.sent_at + keepalive:
+            progress.sent_at = clock()
             yield None
 
 
@@ -350,7 +354,7 @@ def _of_pool(reply: dict[str, Any], verdict: Verdict, error: UpstreamError) -> G
     return pool_spent(reply, {"plan_type": plan} if plan else None)
 
 
-def _windows_told(attempt: OneAttempt) -> dict[str, Any]:
+def _windows_told(attempt: AnyAttempt) -> dict[str, Any]:
     """What the answer's headers say of the account's usage windows, as part of a mark."""
     windows = windows_from_headers(attempt.headers, time.time())
     return {} if windows is None else {"windows": windows}

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from app.accounts.failures import Failure
 from app.accounts.verdicts import classify
 from app.errors import AnswersDiffer, GatewayError, ModelNotFound, NoAccounts, QuotaExceeded, UpstreamError
-from app.relay.context import Call
-from app.relay.progress import RequestContext
-from app.relay.request_record import Record
-from app.relay.response_cache import AnswerCache
-from app.relay.retry_policy import MOST_ATTEMPTS
+from app.relay.context import RequestContext
+from app.relay.progress import RequestProgress
+from app.relay.request_record import RequestRecord
+from app.relay.response_cache import ResponseCache
+from app.relay.retry_policy import MAX_ATTEMPTS
 from app.streaming.events import Event
 
 Ticks = Iterator[list[Event] | None]
@@ -26,20 +26,22 @@ TOO_LONG = "context_length_exceeded"
 TOO_LONG_WORDS = "context length"  # of servers that have no code for it
 
 
-class Answering:
+class FallbackChain:
     """`call` and `record` are those of the model whose turn it is."""
 
     def __init__(
         self,
-        call: Call,
-        stream: Callable[[Call, Record, RequestContext], Ticks],
         context: RequestContext,
-        cache: AnswerCache | None = None,
+        stream: Callable[[RequestContext, RequestRecord, RequestProgress], Ticks],
+        progress: RequestProgress,
+        cache: ResponseCache | None = None,
     ) -> None:
-        self.call = call
-        self.record = Record()
-        self.refused: tuple[Call, GatewayError] | None = None  # the answer, where no account was tried for it
-        self._context = context
+        self.context = context
+        self.record = RequestRecord()
+        self.refused: tuple[RequestContext, GatewayError] | None = (
+            None  # the answer, where no account was tried for it
+        )
+        self._progress = progress
         self._relay = stream
         self._cache = cache
 
@@ -50,9 +52,9 @@ class Answering:
         After a cut a fallback may continue, if its answer begins with exactly what was delivered.
         """
         first: GatewayError | None = None
-        for call in (self.call, *self.call.fallbacks):
-            self.call, self.record = call, Record()
-            self._context.fallbacks_left -= first is not None
+        for context in (self.context, *self.context.fallbacks):
+            self.context, self.record = context, RequestRecord()
+            self._progress.fallbacks_left -= first is not None
             try:
                 yield from self._one()
                 self.refused = None
@@ -62,7 +64,7 @@ class Answering:
                     raise
                 if first is None:
                     first = error
-                    self.refused = None if self.record.row else (call, error)
+                    self.refused = None if self.record.row else (context, error)
                 if not another_may(error) or not self._may_go_on(error):
                     break
         assert first is not None
@@ -70,25 +72,25 @@ class Answering:
 
     def _may_go_on(self, error: GatewayError) -> bool:
         """Return whether another model may still answer, and note that it is about to."""
-        context = self._context
-        if context.attempts >= MOST_ATTEMPTS:
+        progress = self._progress
+        if progress.attempts >= MAX_ATTEMPTS:
             return False
-        if self.record.first_ms is None and not context.committed:
+        if self.record.first_ms is None and not progress.committed:
             return True
         stalled = self.record.last is not None and self.record.last.stalled
-        if not context.may_continue(stalled=stalled):
+        if not progress.may_continue(stalled=stalled):
             return False
-        context.continuing(stalled=stalled)
+        progress.continuing(stalled=stalled)
         return True
 
     def _one(self) -> Ticks:
         """A kept answer is one from its beginning, so it never continues another."""
-        if self._cache is None or self.call.caching is None or self._context.committed:
-            return self._stream(self.call, self.record)
-        return self._cache.stream(self.call, self.record, self._stream)
+        if self._cache is None or self.context.caching is None or self._progress.committed:
+            return self._stream(self.context, self.record)
+        return self._cache.stream(self.context, self.record, self._stream)
 
-    def _stream(self, call: Call, record: Record) -> Ticks:
-        return self._relay(call, record, self._context)
+    def _stream(self, context: RequestContext, record: RequestRecord) -> Ticks:
+        return self._relay(context, record, self._progress)
 
 
 def another_may(error: GatewayError) -> bool:

@@ -10,43 +10,43 @@ import structlog
 from app.accounts.account import Account
 from app.errors import ClientGone, StreamIncomplete, UpstreamError
 from app.json_writing import write_json
-from app.relay.attempt import Asking, Ticks
-from app.relay.context import Call
+from app.relay.attempt import Attempt, Ticks
+from app.relay.context import RequestContext
 from app.relay.output_cap import cut_for, has_more_than
 from app.relay.protocols import WIRES, translator_for
-from app.relay.timeouts import Patience
+from app.relay.timeouts import AttemptDeadlines
 from app.streaming.events import Event
 from app.streaming.malformed_events import CONFUSED, not_understood
 from app.streaming.progress import Stage
 from app.streaming.sse import EventDecoder
 from app.translation.resume import Resumed
-from app.translation.upstream_request import Prepared
+from app.translation.upstream_request import UpstreamRequest
 from app.upstream.body import Body
-from app.upstream.client import Answer, Sending, UpstreamClient, require_event_stream
+from app.upstream.client import PendingResponse, UpstreamClient, UpstreamResponse, require_event_stream
 from app.yielding import give_way
 
 log = structlog.get_logger()
 
 
-class Attempt(Asking):
+class ModelAttempt(Attempt):
     """`reader` has seen what the upstream produced, whatever became of it."""
 
     def __init__(
         self,
-        call: Call,
+        context: RequestContext,
         account: Account,
-        prepared: Prepared,
-        patience: Patience,
+        prepared: UpstreamRequest,
+        deadlines: AttemptDeadlines,
         upstream: UpstreamClient,
         resumed: Resumed | None = None,
     ) -> None:
-        super().__init__(call, account, prepared, patience, upstream)
+        super().__init__(context, account, prepared, deadlines, upstream)
         self.reader = WIRES[prepared.wire].reader(prepared.body)
         self._terminal = False
         self._decoder = EventDecoder()
-        self._translator = translator_for(call, prepared.wire)
-        self._is_opening = WIRES[call.surface].is_opening
-        self._cut = cut_for(call, account, prepared.wire)
+        self._translator = translator_for(context, prepared.wire)
+        self._is_opening = WIRES[context.surface].is_opening
+        self._cut = cut_for(context, account, prepared.wire)
         self._resumed = resumed
         # until the first event that a user could see; None: it is past
         self._held: list[Event] | None = [] if resumed is None else None
@@ -56,19 +56,19 @@ class Attempt(Asking):
         """Whether the client has been given something of this answer."""
         return self._held is None
 
-    def _send(self) -> Sending:
-        give_way(self.call.body_bytes)  # it has just been translated
+    def _send(self) -> PendingResponse:
+        give_way(self.context.body_bytes)  # it has just been translated
         return self._upstream.post(
             self.account,
             self.prepared.wire,
-            write_json(self.prepared.body, self.call.body_bytes),
-            headers=self.call.headers,
+            write_json(self.prepared.body, self.context.body_bytes),
+            headers=self.context.headers,
             trace_headers=self.trace_headers,
-            headers_timeout_seconds=self._patience.seconds_for_headers(),
-            cancellation=self.call.cancellation,
+            headers_timeout_seconds=self._deadlines.seconds_for_headers(),
+            cancellation=self.context.cancellation,
         )
 
-    def _answered(self, answer: Answer) -> Ticks:
+    def _answered(self, answer: UpstreamResponse) -> Ticks:
         require_event_stream(answer)
         try:
             yield from self._stream(answer.body)
@@ -81,7 +81,7 @@ class Attempt(Asking):
         while not ended:
             data = self._read(body)
             if data is None:
-                ended = self._patience.enough()
+                ended = self._deadlines.enough()
             else:
                 yield from self._consume(data)
                 ended = self._ended(at_end_of_body=not data)
@@ -90,7 +90,7 @@ class Attempt(Asking):
             yield events
 
     def _interrupt(self, body: Body) -> None:
-        if not (self._awaits_usage and isinstance(self.call.cancellation.error, ClientGone)):
+        if not (self._awaits_usage and isinstance(self.context.cancellation.error, ClientGone)):
             super()._interrupt(body)
 
     @property
@@ -101,9 +101,9 @@ class Attempt(Asking):
 
     def _read_usage(self, body: Body) -> None:
         """Read on for the usage of a complete answer, although its client has left."""
-        self._patience.completed()
+        self._deadlines.completed()
         with suppress(UpstreamError, *CONFUSED):
-            while self._awaits_usage and (left := self._patience.grace_seconds()) > 0:
+            while self._awaits_usage and (left := self._deadlines.grace_seconds()) > 0:
                 data = body.read(left)
                 if not data:
                     return
@@ -115,7 +115,7 @@ class Attempt(Asking):
     def _consume(self, data: bytes) -> Iterator[list[Event]]:
         """Yield what one read brought."""
         if out := self._understood(lambda: self._taken(data)):
-            self._patience.told_client()
+            self._deadlines.client_informed()
             yield out
 
     def _understood(self, take: Callable[[], list[Event]]) -> list[Event]:
@@ -126,7 +126,7 @@ class Attempt(Asking):
             confused = not_understood(error)
             log.warning(
                 "upstream_event_not_understood",
-                request_id=self.call.request_id,
+                request_id=self.context.request_id,
                 account=self.account.id,
                 place=confused.place,
             )
@@ -135,10 +135,10 @@ class Attempt(Asking):
     def _taken(self, data: bytes) -> list[Event]:
         """Return what the client gets of one read; what follows a terminal event is dropped."""
         events, stage = self._observed(data)
-        if self.call.keeps_raw:
+        if self.context.include_raw:
             self.raw += [event.payload.copy() for event in events if event.payload]
         if stage is not Stage.QUIET:
-            self._patience.progressed()
+            self._deadlines.progressed()
         return self._release(self._shown(self._translator.feed(events))) if events else []
 
     def _observed(self, data: bytes) -> tuple[list[Event], Stage]:
@@ -146,7 +146,7 @@ class Attempt(Asking):
         comments = self._decoder.comments
         events = self._decoder.feed(data) if data else self._decoder.flush()
         if self._decoder.comments != comments:
-            self._patience.commented()
+            self._deadlines.commented()
         stage, observe = Stage.QUIET, self.reader.observe
         for index, event in enumerate(events):
             reached = observe(event)
@@ -172,7 +172,7 @@ class Attempt(Asking):
         if self._decoder.fault is not None:
             raise self._decoder.fault
         if self.reader.can_end():
-            self._patience.completed()
+            self._deadlines.completed()
             return at_end_of_body
         if at_end_of_body:
             raise StreamIncomplete("The upstream's stream ended before its answer was complete")
@@ -196,7 +196,7 @@ class Attempt(Asking):
         if self._held is None:
             return events
         self._held += events
-        unseen = not self.call.stream or all(self._is_opening(event.payload) for event in events)
+        unseen = not self.context.stream or all(self._is_opening(event.payload) for event in events)
         if unseen and not at_end:
             return []
         events, self._held = self._held, None
@@ -204,14 +204,14 @@ class Attempt(Asking):
 
     def _read(self, body: Body) -> bytes | None:
         try:
-            data = body.read(self._patience.seconds())
+            data = body.read(self._deadlines.seconds())
         except StreamIncomplete:
-            self.call.cancellation.check()  # the break was ours: somebody left
+            self.context.cancellation.check()  # the break was ours: somebody left
             if not self.reader.can_end():
                 raise
             data = b""  # the answer is whole; what broke off was the formal end of its stream
-        if data and self.call.cancellation.error is not None:
+        if data and self.context.cancellation.error is not None:
             with suppress(*CONFUSED):
                 self._observed(data)  # its usage may have come just now
-        self.call.cancellation.check()
+        self.context.cancellation.check()
         return data

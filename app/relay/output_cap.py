@@ -20,14 +20,14 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from app.accounts.account import Account
-from app.limits.output_lengths import LEAST_RESPONSES_LENGTH, LENGTH_FIELDS
-from app.limits.token_estimates import MOST_BYTES_PER_DELTA, bytes_for
-from app.relay.context import Call
+from app.limits.output_lengths import LENGTH_FIELDS, MIN_RESPONSES_LENGTH
+from app.limits.token_estimates import MAX_BYTES_PER_DELTA, bytes_for
+from app.relay.context import RequestContext
 from app.streaming.events import Event
-from app.translation.cut_chat import ChatCut
-from app.translation.cut_responses import ResponsesCut
-from app.translation.field_support import Fate, asked, fate
-from app.translation.output_limiter import Gated
+from app.translation.cut_chat import ChatOutputCap
+from app.translation.cut_responses import ResponsesOutputCap
+from app.translation.field_support import Support, asked, support
+from app.translation.output_limiter import OutputCap
 
 TOKEN_BYTES_MAX = 256  # vocabularies have runs of up to 128 blanks as one token
 
@@ -46,10 +46,10 @@ class Reader(Protocol):
 class Cut:
     """*gate* passes the client's events; *most_bytes* and *most_tokens* are of the upstream's output."""
 
-    def __init__(self, gate: Gated, most_bytes: int | None, most_tokens: int | None) -> None:
+    def __init__(self, gate: OutputCap, max_bytes: int | None, max_tokens: int | None) -> None:
         self._gate = gate
-        self._most_bytes = most_bytes
-        self._most_tokens = most_tokens
+        self._max_bytes = max_bytes
+        self._max_tokens = max_tokens
 
     @property
     def was_made(self) -> bool:
@@ -65,37 +65,37 @@ class Cut:
     def _is_over(self, reader: Reader) -> bool:
         if reader.can_end():
             return False
-        if self._most_bytes is not None and reader.output_bytes > self._most_bytes:
+        if self._max_bytes is not None and reader.output_bytes > self._max_bytes:
             return True
-        return self._most_tokens is not None and has_more_than(reader, self._most_tokens)
+        return self._max_tokens is not None and has_more_than(reader, self._max_tokens)
 
 
 def has_more_than(reader: Any, tokens: int) -> bool:
     """Whether what *reader* has seen proves that an answer has more than *tokens*."""
     if reader.deltas <= tokens and reader.output_bytes <= TOKEN_BYTES_MAX * tokens:
         return False
-    return bool(reader.output_bytes > MOST_BYTES_PER_DELTA * tokens)
+    return bool(reader.output_bytes > MAX_BYTES_PER_DELTA * tokens)
 
 
-def cut_for(call: Call, account: Account, wire: str) -> Cut | None:
+def cut_for(context: RequestContext, account: Account, wire: str) -> Cut | None:
     """Return what ends *call*'s answer on *wire* of *account*; None where only the upstream does."""
 
     def honoured(field: str) -> Any:
-        value = call.body.get(field)
+        value = context.body.get(field)
         if not asked(field, value):
             return None
-        becomes = fate(call.surface, field, account.kind, {wire})
-        raised = becomes is Fate.TRANSLATED and isinstance(value, int) and value < LEAST_RESPONSES_LENGTH
-        return value if becomes is Fate.HONOURED or (raised and wire == "responses") else None
+        becomes = support(context.surface, field, account.kind, {wire})
+        raised = becomes is Support.TRANSLATED and isinstance(value, int) and value < MIN_RESPONSES_LENGTH
+        return value if becomes is Support.HONOURED or (raised and wire == "responses") else None
 
-    tokens = next((n for name in LENGTH_FIELDS[call.surface] if (n := honoured(name)) is not None), None)
+    tokens = next((n for name in LENGTH_FIELDS[context.surface] if (n := honoured(name)) is not None), None)
     most = bytes_for(max(tokens, 0)) if isinstance(tokens, int) else None
-    if call.surface == "responses":
-        gate: Gated = ResponsesCut(most)
+    if context.surface == "responses":
+        gate: OutputCap = ResponsesOutputCap(most)
         stops: Any = ()
     else:
         stops = honoured("stop") or ()
-        gate = ChatCut(most, (stops,) if isinstance(stops, str) else tuple(stops))
-    if most is None and call.most_output is None and not stops:
+        gate = ChatOutputCap(most, (stops,) if isinstance(stops, str) else tuple(stops))
+    if most is None and context.max_output is None and not stops:
         return None
-    return Cut(gate, most, call.most_output)
+    return Cut(gate, most, context.max_output)

@@ -14,24 +14,24 @@ import orjson
 
 from app.accounts.account import Account
 from app.errors import StreamIncomplete, UpstreamProtocolError
-from app.relay.attempt import Asking, Ticks
+from app.relay.attempt import Attempt, Ticks
 from app.relay.content_types import EVENTS, PAGES, essence_of, is_json
-from app.relay.context import Call
-from app.relay.timeouts import Patience
+from app.relay.context import RequestContext
+from app.relay.timeouts import AttemptDeadlines
 from app.streaming.events import DONE, Event
 from app.streaming.lenient_json import loads_and_compare
 from app.streaming.sse import EventDecoder
 from app.streaming.usage import Usage, usage_from_chat, usage_from_responses
-from app.translation.upstream_request import Prepared
+from app.translation.upstream_request import UpstreamRequest
 from app.upstream.body import Body
-from app.upstream.client import NO_CONTENT, Answer, Sending, UpstreamClient
+from app.upstream.client import NO_CONTENT, PendingResponse, UpstreamClient, UpstreamResponse
 
-MOST_WHOLE_BYTES = 128 * 1024 * 1024  # of JSON: ten pictures in base64 fit
+MAX_WHOLE_BYTES = 128 * 1024 * 1024  # of JSON: ten pictures in base64 fit
 ENDS = (".done", ".completed")  # how the last event of such a stream is called, where it is not `[DONE]`
 TEXTS = ("text", "delta", "transcript")
 
 
-class PlainReader:
+class PassthroughReader:
     """Reads what an answer tells of its cost, from JSON or from the events of a stream."""
 
     def __init__(self) -> None:
@@ -62,30 +62,32 @@ class PlainReader:
             self.output_bytes += sum(len(text.encode()) for text in texts if isinstance(text, str))
 
 
-class PlainAttempt(Asking):
+class PassthroughAttempt(Attempt):
     """`committed` once the client has been given something of this answer."""
 
-    def __init__(self, call: Call, account: Account, patience: Patience, upstream: UpstreamClient) -> None:
-        super().__init__(call, account, Prepared(call.surface, {}, []), patience, upstream)
-        self.reader = PlainReader()
+    def __init__(
+        self, context: RequestContext, account: Account, deadlines: AttemptDeadlines, upstream: UpstreamClient
+    ) -> None:
+        super().__init__(context, account, UpstreamRequest(context.surface, {}, []), deadlines, upstream)
+        self.reader = PassthroughReader()
         self.committed = False
         self._ended = False  # whether a stream of events has told that it ends
         self._done = False  # whether nothing more can follow
         self._decoder = EventDecoder()
 
-    def _send(self) -> Sending:
+    def _send(self) -> PendingResponse:
         return self._upstream.post(
             self.account,
-            self.call.surface,
-            self.call.raw,
-            headers=self.call.headers,
+            self.context.surface,
+            self.context.raw,
+            headers=self.context.headers,
             trace_headers=self.trace_headers,
-            content_type=self.call.content_type,
-            headers_timeout_seconds=self._patience.seconds_for_headers(),
-            cancellation=self.call.cancellation,
+            content_type=self.context.content_type,
+            headers_timeout_seconds=self._deadlines.seconds_for_headers(),
+            cancellation=self.context.cancellation,
         )
 
-    def _answered(self, answer: Answer) -> Ticks:
+    def _answered(self, answer: UpstreamResponse) -> Ticks:
         kind = essence_of(answer.headers)
         if answer.status in NO_CONTENT:
             return
@@ -103,7 +105,7 @@ class PlainAttempt(Asking):
         while data := (yield from self._read(body)):
             held.append(data)
             size += len(data)
-            if size > MOST_WHOLE_BYTES:
+            if size > MAX_WHOLE_BYTES:
                 raise UpstreamProtocolError("The upstream's answer is too large")
         data = b"".join(held)
         try:
@@ -137,7 +139,7 @@ class PlainAttempt(Asking):
             self._ended |= event is DONE or event.type.endswith(ENDS)
             self.reader.ended = self._ended
         if self._ended:
-            self._patience.completed()
+            self._deadlines.completed()
 
     def _pieces(self, body: Body) -> Ticks:
         while data := (yield from self._read(body)):
@@ -147,25 +149,25 @@ class PlainAttempt(Asking):
     def _read(self, body: Body) -> Generator[None, None, bytes]:
         while True:
             try:
-                data = body.read(self._patience.seconds())
+                data = body.read(self._deadlines.seconds())
             except StreamIncomplete:
                 if self._ended:
                     return b""  # the answer is whole; what broke off was the formal end of its stream
-                self.call.cancellation.check()  # the break was ours: the caller left
+                self.context.cancellation.check()  # the break was ours: the caller left
                 raise
-            if self._ended and self.call.cancellation.error is not None:
+            if self._ended and self.context.cancellation.error is not None:
                 return b""  # the caller left with a whole answer
-            self.call.cancellation.check()
+            self.context.cancellation.check()
             if data is not None:
-                self._patience.progressed()
-                self._patience.told_client()
+                self._deadlines.progressed()
+                self._deadlines.client_informed()
                 return data
-            if self._patience.enough():
+            if self._deadlines.enough():
                 return b""
             yield from self._sign_of_life()
 
 
-class CompactAttempt(PlainAttempt):
+class CompactAttempt(PassthroughAttempt):
     """Compaction as the OpenAI API has it: one object, told here as the event that completes a response."""
 
     def _shaped(self, data: bytes, payload: Any) -> Any:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.relay.context import Call
+from app.relay.context import RequestContext
 from app.translation.resume import Delivered, delivered_on
 
 
 @dataclass(slots=True)
-class RequestContext:
+class RequestProgress:
     """Moments are seconds of one monotonic clock. One deadline spans everything, waits included."""
 
     started_at: float
@@ -37,13 +37,13 @@ class RequestContext:
         self.continued_after_stall |= stalled
 
 
-def context_of(call: Call, now: float, total_seconds: float) -> RequestContext:
+def progress_of(context: RequestContext, now: float, total_seconds: float) -> RequestProgress:
     """Return the context of a new request that may take *total_seconds*, fallbacks included."""
-    restarts = call.stream and call.on_cut == "restart"
-    return RequestContext(
+    restarts = context.stream and context.on_cut == "restart"
+    return RequestProgress(
         now,
         now + total_seconds,
         now,
-        delivered_on(call.surface) if restarts else None,
-        fallbacks_left=len(call.fallbacks),
+        delivered_on(context.surface) if restarts else None,
+        fallbacks_left=len(context.fallbacks),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from app.accounts.settings import settings_from
-from app.relay.context import Call
+from app.relay.context import RequestContext
 from app.streaming import chat_protocol, responses_protocol
 from app.streaming.events import Event
 from app.translation.chat_to_chat import ChatPassThrough
@@ -34,23 +34,23 @@ WIRES = {
 }
 
 
-def translator_for(call: Call, wire: str) -> Translator:
+def translator_for(context: RequestContext, wire: str) -> Translator:
     """Return what turns events of *wire* into those of the client's surface."""
-    suffix = call.request_id.removeprefix("req_")
-    created_at = int(call.key.now)
-    match call.surface, wire:
+    suffix = context.request_id.removeprefix("req_")
+    created_at = int(context.key.now)
+    match context.surface, wire:
         case "chat", "chat":
-            return ChatPassThrough(include_usage=call.include_usage)
+            return ChatPassThrough(include_usage=context.include_usage)
         case "chat", _:
             return ResponsesToChat(
                 f"chatcmpl-{suffix}",
                 created_at,
-                call.model,
-                call.include_usage,
-                legacy_functions=bool(call.body.get("functions")),
-                tells_reasoning=call.tells_reasoning,
+                context.model,
+                context.include_usage,
+                legacy_functions=bool(context.body.get("functions")),
+                include_reasoning=context.include_reasoning,
             )
         case _, "responses":
-            hide_windows = not settings_from(call.key.settings).tells_windows
-            return ResponsesPassThrough(call.keep_codex_events, hide_windows=hide_windows)
-    return ChatToResponses(f"resp_{suffix}", created_at, call.body)
+            hide_windows = not settings_from(context.key.settings).tells_windows
+            return ResponsesPassThrough(context.keep_codex_events, hide_windows=hide_windows)
+    return ChatToResponses(f"resp_{suffix}", created_at, context.body)

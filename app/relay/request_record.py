@@ -12,9 +12,9 @@ from app.ledger.verify import CHARGED, UNREPORTED
 from app.limits.bounds import Bounds
 from app.limits.prices import Price, ceiling_cost
 from app.limits.token_estimates import BY_BYTES
-from app.relay.charges import Charge, estimated_charge, exceeded, may_have_billed
-from app.relay.context import Call
-from app.relay.endpoint_types import OneAttempt
+from app.relay.charges import AttemptCharge, estimated_charge, exceeded, may_have_billed
+from app.relay.context import RequestContext
+from app.relay.endpoint_types import AnyAttempt
 from app.relay.retry_policy import Action, Stage, decide
 from app.streaming.events import Event
 from app.streaming.usage import Usage
@@ -25,7 +25,7 @@ COUNTED = (*CHARGED, "ceiling_cost", *UNREPORTED)  # what limits count, of an at
 FIGURES = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
 
 
-class Record:
+class RequestRecord:
     def __init__(self) -> None:
         self.attempts: list[dict[str, Any]] = []
         self.limits: list[list[Any]] = []  # standing of each limit at admission, for x-ratelimit headers
@@ -45,7 +45,7 @@ class Record:
         self.waste_cost = 0  # micro-dollars of attempts that came to nothing; the client pays for one
         self.cache_id = ""  # of a caller who wants answers kept
         self.stored: list[Event] | None = None  # the answer, where an earlier one is given again
-        self.last: OneAttempt | None = None
+        self.last: AnyAttempt | None = None
         self.charge: dict[str, Any] | None = None  # of the attempt that failed last, if it may be billed
         self._running = False  # whether the last attempt has not ended yet
 
@@ -64,7 +64,7 @@ class Record:
         self.admitted_ms = choice["now"]
         self.account = choice["account"]
 
-    def attempt(self, attempt: OneAttempt, choice: Mapping[str, Any]) -> None:
+    def attempt(self, attempt: AnyAttempt, choice: Mapping[str, Any]) -> None:
         """Begin *attempt*, for which *choice* of the store has reserved."""
         self.unenforced = bool(choice.get("unenforced"))
         self.last, self.charge, self._running = attempt, None, True
@@ -79,14 +79,14 @@ class Record:
         if isinstance(error, UpstreamUnreachable) and error.sent:
             told["maybe_billed"] = True  # the upstream may have served a request it did not answer
         attempt, self._running = self.last, False
-        verdict = judge(error, attempt.account.kind, attempt.call.model) if attempt else judge(error)
+        verdict = judge(error, attempt.account.kind, attempt.context.model) if attempt else judge(error)
         action = decide(verdict.failure, Stage.AFTER if attempt and attempt.committed else Stage.BEFORE)
         told |= {"failure": verdict.failure.value, "action": action.value}
         told["scope"] = verdict.consequence.scope.value
         if attempt is not None and may_have_billed(error, attempt, verdict.failure):
             self._charge_failed(attempt, told)
 
-    def _charge_failed(self, attempt: OneAttempt, told: dict[str, Any]) -> None:
+    def _charge_failed(self, attempt: AnyAttempt, told: dict[str, Any]) -> None:
         figures = self._figures(attempt, self._charge_of(attempt, failed=True))
         charged = {name: figures[name] for name in COUNTED if name in figures}
         self.charge = {"account": attempt.account.id, **charged}
@@ -97,7 +97,7 @@ class Record:
 
     def excluded_accounts(self) -> set[str]:
         """Return the ids of the accounts that failed in a way that they would repeat."""
-        return {each["account"] for each in self.attempts if each.get("action") == Action.OTHER_ONLY}
+        return {each["account"] for each in self.attempts if each.get("action") == Action.OTHER_ACCOUNT_ONLY}
 
     def first_event(self, seconds: float) -> None:
         """Note when the client was first given something, counted from the request."""
@@ -116,43 +116,43 @@ class Record:
     def broke(self) -> None:
         self.status, self.error_code = 500, "server_error"
 
-    def settlement(self, call: Call, total_seconds: float) -> dict[str, Any]:
+    def settlement(self, context: RequestContext, total_seconds: float) -> dict[str, Any]:
         """Return what settle.lua takes: the mark on the last account, and the ledger row."""
         mark = self.mark | (self.exceeded() if self._running else {})
         row: dict[str, Any] = {
-            "id": call.request_id,
-            "at_ms": self.admitted_ms or round(call.key.now * 1000),
-            "key": call.key.id,
+            "id": context.request_id,
+            "at_ms": self.admitted_ms or round(context.key.now * 1000),
+            "key": context.key.id,
             "account": self.account,
-            "model": call.model,
-            "endpoint": call.endpoint,
+            "model": context.model,
+            "endpoint": context.endpoint,
             "status": self.status,
             "attempts": self.attempts,
             "total_ms": round(total_seconds * 1000),
-            **self._usage(call),
+            **self._usage(context),
         }
         notes = {
-            "asked": call.asked,
+            "asked": context.asked,
             "error": self.error_code,
             "first_ms": self.first_ms,
             "waste_cost": self.waste_cost,
         }
         row |= {name: value for name, value in notes.items() if value}
         self.row = row = bounded_row(row)
-        return {"id": call.request_id, "mark": mark, "row": row}
+        return {"id": context.request_id, "mark": mark, "row": row}
 
     def exceeded(self) -> dict[str, Any]:
         """Return what a mark says where the last attempt was billed more than the length it had."""
         told = exceeded(self.last, self.held) if self.last and not self.unenforced else None
         return {"exceeded": told} if told else {}
 
-    def _usage(self, call: Call) -> dict[str, Any]:
+    def _usage(self, context: RequestContext) -> dict[str, Any]:
         """Return what all attempts used, as far as it was reported, else estimated; and what it cost."""
         nothing = {"input_tokens": 0, "output_tokens": 0, "cost": 0}
         if self.cache_hit or self.last is None:
             return {"source": "cache" if self.cache_hit else "estimated", **nothing}
         failed = [attempt for attempt in self.attempts if "input_tokens" in attempt]
-        charge = self._charge_of(self.last) if self._running else Charge(Usage(0, 0, 0))
+        charge = self._charge_of(self.last) if self._running else AttemptCharge(Usage(0, 0, 0))
         own = self._figures(self.last, charge)
         if self._running and charge.most is not None:
             own["unreported"] = self._reason(self.last)
@@ -163,7 +163,7 @@ class Record:
         told = {"source": "upstream"} if reported else {"source": "estimated", "counted_by": BY_BYTES}
         return told | own | (_summed([own, *failed]) if failed else {})
 
-    def _reason(self, attempt: OneAttempt) -> str:
+    def _reason(self, attempt: AnyAttempt) -> str:
         """Return why the usage of an attempt that did not fail is not known."""
         if attempt.was_cut:
             return "cut"
@@ -171,26 +171,26 @@ class Record:
             return "client_left"
         return "not_reported" if self.status == 200 else "failed"
 
-    def tier(self, call: Call) -> str | None:
+    def tier(self, context: RequestContext) -> str | None:
         """Return what the answer is billed as: the upstream's word, else what was asked for."""
         told = self.last.reader.service_tier if self.last else None
-        return told or bounds.text(call.body.get("service_tier"), bounds.MAX_TIER_CHARS)
+        return told or bounds.text(context.body.get("service_tier"), bounds.MAX_TIER_CHARS)
 
-    def _charge_of(self, attempt: OneAttempt, *, failed: bool = False) -> Charge:
+    def _charge_of(self, attempt: AnyAttempt, *, failed: bool = False) -> AttemptCharge:
         """
         Return what *attempt* is charged.
 
         Of one that failed before it produced anything the estimate is that nothing was read either.
         """
         if (reported := attempt.reader.reported) is not None:
-            return Charge(reported)
+            return AttemptCharge(reported)
         produced = attempt.reader.output_bytes
         reads = produced or (not failed and self.status in (200, CLIENT_CLOSED))
         return estimated_charge(attempt, self.held, self._read() if reads else 0)
 
-    def _figures(self, attempt: OneAttempt, charge: Charge) -> dict[str, Any]:
+    def _figures(self, attempt: AnyAttempt, charge: AttemptCharge) -> dict[str, Any]:
         """Return the figures of a ledger row that *charge* comes to."""
-        tier = attempt.reader.service_tier or attempt.call.body.get("service_tier")
+        tier = attempt.reader.service_tier or attempt.context.body.get("service_tier")
         usage = charge.usage
         told: dict[str, Any] = {name: n for name in FIGURES if (n := getattr(usage, name)) is not None}
         if tier:
@@ -198,11 +198,11 @@ class Record:
         told |= self._cost(attempt, usage, tier)
         if charge.most is None:
             return told
-        most_input, most_output = charge.most
-        most = {"input_tokens": most_input, "output_tokens": most_output}
+        max_input, max_output = charge.most
+        most = {"input_tokens": max_input, "output_tokens": max_output}
         if self.price is not None and attempt.account.kind != "demo" and None not in charge.most:
-            requested = attempt.call.body.get("service_tier")
-            most["cost"] = self.price.most(most_input or 0, most_output or 0, requested)
+            requested = attempt.context.body.get("service_tier")
+            most["cost"] = self.price.most(max_input or 0, max_output or 0, requested)
         beyond = {f"unreported_{name}": (amount or 0) - told.get(name, 0) for name, amount in most.items()}
         return told | {"counted_by": charge.counted_by} | {name: n for name, n in beyond.items() if n > 0}
 
@@ -212,7 +212,7 @@ class Record:
         likely = max(round(guessed * self.input_ratio), min(guessed, 1))
         return min(likely, self.bounds.most.get("input_tokens", likely))
 
-    def _cost(self, attempt: OneAttempt, usage: Usage, tier: str | None) -> dict[str, Any]:
+    def _cost(self, attempt: AnyAttempt, usage: Usage, tier: str | None) -> dict[str, Any]:
         """Micro-dollars by which price list; without a price, only what a balanced limit is charged."""
         if attempt.account.kind == "demo":
             return {"cost": 0, "price": "demo"}

@@ -19,8 +19,8 @@ RETRY_FLOOR = 10  # failed retries a minute that a pool may always have in one p
 WINDOW_SECONDS = 60.0
 BUCKETS = 6  # parts of the window that expire one by one
 PROVEN_SECONDS = 10.0  # an account that answered is good for a retry for so long
-MOST_TESTS = 3  # retries at once that may find out whether an account answers that has not failed lately
-MOST_TARGETS = 10_000  # accounts and models whose last outcome is known; then the knowledge is dropped
+MAX_TESTS = 3  # retries at once that may find out whether an account answers that has not failed lately
+MAX_TARGETS = 10_000  # accounts and models whose last outcome is known; then the knowledge is dropped
 
 Target = tuple[str, str]  # account id, model
 
@@ -70,14 +70,14 @@ class RetryBudget:
 
     def answered(self, target: Target) -> None:
         """Note that *target* began to answer a request."""
-        if len(self._answered_at) >= MOST_TARGETS:
+        if len(self._answered_at) >= MAX_TARGETS:
             self._answered_at.clear()
         self._answered_at[target] = self._clock()
         self._failed_at.pop(target[0], None)
 
     def failed(self, target: Target) -> None:
         """Note that *target* failed a request."""
-        if len(self._failed_at) >= MOST_TARGETS:
+        if len(self._failed_at) >= MAX_TARGETS:
             self._failed_at.clear()
         self._answered_at.pop(target, None)
         self._failed_at[target[0]] = self._clock()
@@ -92,7 +92,7 @@ class RetryBudget:
 
     def _may_test(self, target: Target) -> bool:
         failed_at = self._failed_at.get(target[0], -WINDOW_SECONDS)
-        return self._open[target] < MOST_TESTS and self._clock() >= failed_at + WINDOW_SECONDS
+        return self._open[target] < MAX_TESTS and self._clock() >= failed_at + WINDOW_SECONDS
 
     def _affords(self, key: str, *, again: bool) -> bool:
         self._current()

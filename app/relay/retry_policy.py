@@ -21,48 +21,50 @@ class Stage(StrEnum):
 
 
 class Action(StrEnum):
-    OTHER = "other"  # another account; one of those that failed again, after a pause, if there is no other
-    OTHER_ONLY = "other_only"  # another account or none: this one would answer the same again
+    OTHER_ACCOUNT = (
+        "other"  # another account; one of those that failed again, after a pause, if there is no other
+    )
+    OTHER_ACCOUNT_ONLY = "other_only"  # another account or none: this one would answer the same again
     OTHER_ONCE = "other_once"  # one other account; where it agrees, that is the answer
     RESTART = "restart"  # another account, to go on with what was delivered, if the caller wants that
-    TELL = "tell"  # stop and tell the client
+    FAIL = "tell"  # stop and tell the client
 
 
 TABLE: dict[Failure, tuple[Action, Action]] = {
     # failure                before             after
-    Failure.UNREACHABLE: (Action.OTHER, Action.RESTART),
-    Failure.RESET: (Action.OTHER_ONLY, Action.RESTART),  # this one may have begun it, and bill it
-    Failure.SLOW: (Action.OTHER_ONLY, Action.RESTART),
-    Failure.BURST_LIMITED: (Action.OTHER, Action.RESTART),
-    Failure.MODEL_LIMITED: (Action.OTHER, Action.RESTART),
-    Failure.WINDOW_SPENT: (Action.OTHER_ONLY, Action.RESTART),
-    Failure.CREDENTIAL: (Action.OTHER_ONLY, Action.RESTART),
-    Failure.OVERLOADED: (Action.OTHER, Action.RESTART),
-    Failure.MODEL_MISSING: (Action.OTHER_ONLY, Action.RESTART),
-    Failure.ENDPOINT_MISSING: (Action.OTHER_ONLY, Action.RESTART),
-    Failure.UNSUPPORTED: (Action.OTHER_ONCE, Action.TELL),
-    Failure.BLOCKED: (Action.OTHER_ONLY, Action.RESTART),
-    Failure.SERVER_ERROR: (Action.OTHER, Action.RESTART),
-    Failure.CUT: (Action.OTHER, Action.RESTART),
-    Failure.DIFFERS: (Action.TELL, Action.TELL),
-    Failure.GARBLED: (Action.OTHER_ONLY, Action.RESTART),
-    Failure.REDIRECTED: (Action.OTHER_ONLY, Action.RESTART),
-    Failure.CALLER: (Action.TELL, Action.TELL),
-    Failure.DEADLINE: (Action.TELL, Action.TELL),
+    Failure.UNREACHABLE: (Action.OTHER_ACCOUNT, Action.RESTART),
+    Failure.RESET: (Action.OTHER_ACCOUNT_ONLY, Action.RESTART),  # this one may have begun it, and bill it
+    Failure.SLOW: (Action.OTHER_ACCOUNT_ONLY, Action.RESTART),
+    Failure.BURST_LIMITED: (Action.OTHER_ACCOUNT, Action.RESTART),
+    Failure.MODEL_LIMITED: (Action.OTHER_ACCOUNT, Action.RESTART),
+    Failure.WINDOW_SPENT: (Action.OTHER_ACCOUNT_ONLY, Action.RESTART),
+    Failure.CREDENTIAL: (Action.OTHER_ACCOUNT_ONLY, Action.RESTART),
+    Failure.OVERLOADED: (Action.OTHER_ACCOUNT, Action.RESTART),
+    Failure.MODEL_MISSING: (Action.OTHER_ACCOUNT_ONLY, Action.RESTART),
+    Failure.ENDPOINT_MISSING: (Action.OTHER_ACCOUNT_ONLY, Action.RESTART),
+    Failure.UNSUPPORTED: (Action.OTHER_ONCE, Action.FAIL),
+    Failure.BLOCKED: (Action.OTHER_ACCOUNT_ONLY, Action.RESTART),
+    Failure.SERVER_ERROR: (Action.OTHER_ACCOUNT, Action.RESTART),
+    Failure.CUT: (Action.OTHER_ACCOUNT, Action.RESTART),
+    Failure.DIFFERS: (Action.FAIL, Action.FAIL),
+    Failure.GARBLED: (Action.OTHER_ACCOUNT_ONLY, Action.RESTART),
+    Failure.REDIRECTED: (Action.OTHER_ACCOUNT_ONLY, Action.RESTART),
+    Failure.CALLER: (Action.FAIL, Action.FAIL),
+    Failure.DEADLINE: (Action.FAIL, Action.FAIL),
 }
 
 CORE = ("chat", "responses")  # surfaces that every account serves: that they are missing is an outage
-MOST_ATTEMPTS = 8  # upstream requests for one request, over all its models
-MOST_TRIES = 6  # of them at one model
-MOST_TRIES_AT_FIRST = 4  # of those in the first FIRST_SECONDS, so that a storm is not answered by a storm
+MAX_ATTEMPTS = 8  # upstream requests for one request, over all its models
+MAX_TRIES = 6  # of them at one model
+MAX_TRIES_AT_FIRST = 4  # of those in the first FIRST_SECONDS, so that a storm is not answered by a storm
 FIRST_SECONDS = 3.0
 KEPT_FOR_FALLBACKS = 2  # of MOST_ATTEMPTS, while so many of the caller's fallbacks may still follow
-MOST_RESTARTS = 1  # at the same model, of a stream that was cut
-MOST_WAIT_SECONDS = 10.0  # for accounts that rest, in all; a longer wait is the caller's to decide on
+MAX_RESTARTS = 1  # at the same model, of a stream that was cut
+MAX_WAIT_SECONDS = 10.0  # for accounts that rest, in all; a longer wait is the caller's to decide on
 WAKE_JITTER = 0.25  # of a wait that many may share: at most so much longer
 PERMIT_POLL_SECONDS = 0.1  # between two looks at the retry budget
 PAUSE_BASE_SECONDS = 0.2  # before the same account is asked again: full jitter, doubling
-PAUSE_MOST_SECONDS = 4.0
+PAUSE_MAX_SECONDS = 4.0
 
 
 def decide(failure: Failure, stage: Stage) -> Action:
@@ -73,7 +75,7 @@ def pause_seconds(attempt: int, error: UpstreamError, chance: random.Random) -> 
     """How long to wait before the same account is asked again; what it asked for, if it did."""
     if error.retry_after_seconds is not None:
         return error.retry_after_seconds
-    return chance.uniform(0, min(PAUSE_MOST_SECONDS, PAUSE_BASE_SECONDS * 2 ** (attempt - 1)))
+    return chance.uniform(0, min(PAUSE_MAX_SECONDS, PAUSE_BASE_SECONDS * 2 ** (attempt - 1)))
 
 
 def for_client(error: UpstreamError, verdict: Verdict, surface: str, model: str) -> UpstreamError:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from app.config import TimeLimits
 from app.errors import StreamIdleTimeout, UpstreamTimeout
-from app.relay.progress import RequestContext
+from app.relay.progress import RequestProgress
 
 SENTINEL_GRACE_SECONDS = 2.0  # for usage and `[DONE]` once the answer itself is complete
 CONTINUED_SHARE = 1 / 3  # of the silence that is allowed within an answer that continues another
@@ -33,7 +33,7 @@ def reading_seconds(kind: str, input_tokens: int) -> float:
     return input_tokens / READING_TOKENS_PER_SECOND.get(kind, HOSTED_TOKENS_PER_SECOND)
 
 
-class Patience:
+class AttemptDeadlines:
     """
     One limit is in force at a time: first progress, then silence, then the sentinel.
 
@@ -48,14 +48,14 @@ class Patience:
         limits: TimeLimits,
         *,
         reasons: bool,
-        context: RequestContext,
+        progress: RequestProgress,
         clock: Callable[[], float],
         reading_seconds: float = 0.0,
         has_alternative: Callable[[], bool] = lambda: True,
     ) -> None:
         self._clock = clock
-        self._context = context
-        self._deadline = context.deadline
+        self._progress = progress
+        self._deadline = progress.deadline
         self._keepalive = limits.keepalive
         self._silence = limits.idle_reasoning if reasons else limits.idle
         first_progress = limits.first_progress_reasoning if reasons else limits.first_progress
@@ -70,7 +70,7 @@ class Patience:
 
     def seconds(self) -> float:
         """Return how long the next wait may be."""
-        return min(self._until, self._deadline, self._context.sent_at + self._keepalive) - self._clock()
+        return min(self._until, self._deadline, self._progress.sent_at + self._keepalive) - self._clock()
 
     def seconds_for_headers(self) -> float:
         """Return how long a connection may wait for headers: `enough` ends the wait before."""
@@ -106,12 +106,12 @@ class Patience:
         """Return how much longer a complete answer waits for its formal end."""
         return min(self._until, self._deadline) - self._clock()
 
-    def told_client(self) -> None:
-        self._context.sent_at = self._clock()
+    def client_informed(self) -> None:
+        self._progress.sent_at = self._clock()
 
     def client_waits(self) -> bool:
         """Whether the client has heard nothing for so long that it wants a sign of life."""
-        return self._clock() >= self._context.sent_at + self._keepalive
+        return self._clock() >= self._progress.sent_at + self._keepalive
 
     def enough(self) -> bool:
         """

@@ -12,47 +12,47 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from app.relay.context import Call
-from app.relay.progress import RequestContext
-from app.relay.retry_policy import MOST_WAIT_SECONDS, WAKE_JITTER
+from app.relay.context import RequestContext
+from app.relay.progress import RequestProgress
+from app.relay.retry_policy import MAX_WAIT_SECONDS, WAKE_JITTER
 
-MOST_WAITING = 256  # requests of one process; more are refused at once
+MAX_WAITING = 256  # requests of one process; more are refused at once
 WITH_FALLBACKS_SECONDS = 2.5  # for the model itself, where the caller named others that may answer
 POLL_SECONDS = 0.2  # for a slot, which no one can foresee; growing with the wait to POLL_MAX_SECONDS
 POLL_MAX_SECONDS = 2.0
 WAKE_SPREAD_SECONDS = 0.1  # over which those that wait for the same account are spread at least
 
 
-class WaitingCalls:
+class WaitingRequests:
     """The requests of this process that wait for an account; a worker that stops ends their waits."""
 
     def __init__(self) -> None:
-        self._by_id: dict[str, Call] = {}
+        self._by_id: dict[str, RequestContext] = {}
 
     def __len__(self) -> int:
         return len(self._by_id)
 
     @property
     def full(self) -> bool:
-        return len(self._by_id) >= MOST_WAITING
+        return len(self._by_id) >= MAX_WAITING
 
     @contextmanager
-    def entered(self, call: Call) -> Iterator[None]:
+    def entered(self, context: RequestContext) -> Iterator[None]:
         """Count *call* among those that wait inside this block."""
-        self._by_id[call.request_id] = call
+        self._by_id[context.request_id] = context
         try:
             yield
         finally:
-            self._by_id.pop(call.request_id, None)
+            self._by_id.pop(context.request_id, None)
 
     def stop(self) -> None:
         """End all waits, honestly: this process is shutting down."""
-        for call in list(self._by_id.values()):
-            call.cancellation.worker_stopping()
+        for context in list(self._by_id.values()):
+            context.cancellation.worker_stopping()
 
 
 def wait_seconds(
-    reply: dict[str, Any], context: RequestContext, now: float, chance: random.Random
+    reply: dict[str, Any], progress: RequestProgress, now: float, chance: random.Random
 ) -> float | None:
     """
     Return how long to wait before *reply*, a refusal, is worth another try; None where it is not.
@@ -61,12 +61,12 @@ def wait_seconds(
     """
     if reply["refused"] != "no_accounts":
         return None
-    limit = WITH_FALLBACKS_SECONDS if context.fallbacks_left else MOST_WAIT_SECONDS
-    left = min(limit - context.waited_seconds, context.deadline - now)
+    limit = WITH_FALLBACKS_SECONDS if progress.fallbacks_left else MAX_WAIT_SECONDS
+    left = min(limit - progress.waited_seconds, progress.deadline - now)
     rest = _rest_seconds(reply, left, chance)
-    if context.fallbacks_left or not reply.get("busy"):
+    if progress.fallbacks_left or not reply.get("busy"):
         return rest
-    poll = chance.uniform(0.5, 1.0) * min(POLL_MAX_SECONDS, POLL_SECONDS + context.waited_seconds / 2)
+    poll = chance.uniform(0.5, 1.0) * min(POLL_MAX_SECONDS, POLL_SECONDS + progress.waited_seconds / 2)
     poll = min(poll, left)
     if poll <= 0:
         return rest

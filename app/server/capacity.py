@@ -11,10 +11,10 @@ BYTES_PER_VALUE = 128  # of parsed JSON, beside its text: measured 110 for objec
 RETRY_AFTER_SECONDS = 1.0
 
 
-class Room:
-    def __init__(self, most_requests: int, most_bytes: int = MAX_MEMORY_BYTES) -> None:
-        self._most_requests = most_requests
-        self._most_bytes = most_bytes
+class Capacity:
+    def __init__(self, max_requests: int, max_bytes: int = MAX_MEMORY_BYTES) -> None:
+        self._max_requests = max_requests
+        self._max_bytes = max_bytes
         self.requests = 0
         self.bytes = 0
 
@@ -24,7 +24,7 @@ class Room:
 
         Raises Overloaded.
         """
-        full = self.requests >= self._most_requests or self.bytes + size > self._most_bytes
+        full = self.requests >= self._max_requests or self.bytes + size > self._max_bytes
         if full and self.requests:
             raise _full()
         self.requests += 1
@@ -36,7 +36,7 @@ class Room:
 
         Raises Overloaded; one that is alone always fits.
         """
-        if self.bytes + size > self._most_bytes and self.requests > 1:
+        if self.bytes + size > self._max_bytes and self.requests > 1:
             raise _full()
         self.bytes += size
 

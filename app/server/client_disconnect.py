@@ -20,7 +20,7 @@ _LOOK_AGAIN_SECONDS = 0.25  # while a pipelined request keeps the socket readabl
 _poll: Any = get_original("select", "poll")
 
 
-class Hangup:
+class DisconnectWatcher:
     """
     Calls *on_gone* once, from the event loop, when the other side of *sock* closes.
 

@@ -13,7 +13,7 @@ Application = Callable[..., Iterable[bytes]]
 ADMIN = "/admin"
 
 
-class Front:
+class Dispatcher:
     """
     With a port of its own the admin application has all of that, and nothing else; without one it
     has what is under `/admin`, and when it is None the gateway answers there as anywhere unknown.

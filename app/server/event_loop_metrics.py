@@ -9,7 +9,7 @@ from typing import NoReturn
 import gevent
 from prometheus_client import Gauge
 
-from app.ledger.settlements import Books
+from app.ledger.settlements import SettlementWriter
 
 BEAT_SECONDS = 0.5
 REMEMBERED = 30  # beats: the worst of fifteen seconds, so that a scrape does not miss it
@@ -20,11 +20,11 @@ WAITING = Gauge(
 )
 
 
-def beat_forever(books: Books) -> NoReturn:
+def beat_forever(settlements: SettlementWriter) -> NoReturn:
     lags: deque[float] = deque(maxlen=REMEMBERED)
     while True:
         before = time.monotonic()
         gevent.sleep(BEAT_SECONDS)
         lags.append(max(0.0, time.monotonic() - before - BEAT_SECONDS))
         LAG.set(max(lags))
-        WAITING.set(len(books))
+        WAITING.set(len(settlements))

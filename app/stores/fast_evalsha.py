@@ -17,7 +17,7 @@ import redis
 
 from app.sockets import send_all
 
-MOST_AT_HAND = 50  # of the pool's connections; others who need one find the rest there
+MAX_AT_HAND = 50  # of the pool's connections; others who need one find the rest there
 READ_BYTES = 65536
 _NOT_YET = object()
 
@@ -29,7 +29,7 @@ class _Line(NamedTuple):
     replies: Any
 
 
-class Direct:
+class FastScriptClient:
     """`evalsha` of *client*, by way of connections that its pool made."""
 
     def __init__(self, client: redis.Redis) -> None:
@@ -75,7 +75,7 @@ class Direct:
 
     def _put_back(self, line: _Line) -> None:
         self._at_hand.append(line)
-        if len(self._at_hand) > MOST_AT_HAND:
+        if len(self._at_hand) > MAX_AT_HAND:
             self._pool.release(self._at_hand.pop().connection)
 
     def _drop(self, line: _Line) -> None:
@@ -97,4 +97,4 @@ def _reply(line: _Line) -> Any:
 def for_scripts(client: Any) -> Any:
     """Return what runs scripts cheapest on *client*'s server; a cluster or sentinels know the way better."""
     plain = type(client) is redis.Redis and type(client.connection_pool) is redis.BlockingConnectionPool
-    return Direct(client) if plain else client
+    return FastScriptClient(client) if plain else client

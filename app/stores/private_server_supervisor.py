@@ -113,7 +113,7 @@ class Server:
         return f"was ended by signal {-code}" if code < 0 else f"ended with status {code}"
 
 
-class Keeper:
+class Supervisor:
     """One server over one folder, and the FIFO of those who need it."""
 
     def __init__(self, folder: Path, server: str) -> None:
@@ -291,7 +291,7 @@ def main(folder: Path, server: str) -> None:
     os.chdir("/")
     for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(stop, signal.SIG_IGN)  # the owners drain first, and leaving is the signal
-    keeper = Keeper(folder, server)
+    keeper = Supervisor(folder, server)
     if os.fork():
         return
     os.setsid()

@@ -29,7 +29,7 @@ _ACCOUNTS = (*_BASE, "policy", "accounts")
 _SIGN_INS = (*_ACCOUNTS, "back", "sign_ins")
 _REQUESTS = (*_BASE, "policy", "windows", "accounts", "attempts", "requests")
 _RESERVING = (*_REQUESTS, "reserving")
-_DOORS = (*_BASE, "doors")
+_OPERATORS = (*_BASE, "doors")
 
 PARTS: dict[str, tuple[str, ...]] = {
     "ensure_pool": _BASE,
@@ -61,16 +61,16 @@ PARTS: dict[str, tuple[str, ...]] = {
     "keep_tokens": _SIGN_INS,
     "replace_tokens": _SIGN_INS,
     "reseal": _BASE,
-    "open_session": _DOORS,
-    "see_session": _DOORS,
-    "end_sessions": _DOORS,
-    "put_operator": _DOORS,
-    "set_operator": _DOORS,
-    "remove_operator": _DOORS,
-    "spend_code": _DOORS,
-    "put_admin_token": _DOORS,
-    "see_admin_token": _DOORS,
-    "try_sign_in": _DOORS,
+    "open_session": _OPERATORS,
+    "see_session": _OPERATORS,
+    "end_sessions": _OPERATORS,
+    "put_operator": _OPERATORS,
+    "set_operator": _OPERATORS,
+    "remove_operator": _OPERATORS,
+    "spend_code": _OPERATORS,
+    "put_admin_token": _OPERATORS,
+    "see_admin_token": _OPERATORS,
+    "try_sign_in": _OPERATORS,
 }
 
 

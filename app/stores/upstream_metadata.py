@@ -17,17 +17,17 @@ from app.stores.client import store_errors
 from app.stores.scripts import Scripts
 
 KEPT_SECONDS = 86_400
-MOST_BYTES = 1024 * 1024  # of one object; a larger one is not kept
+MAX_BYTES = 1024 * 1024  # of one object; a larger one is not kept
 
 
-class ToldStore:
+class UpstreamMetadataStore:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
 
     def keep(self, pool: str, account_id: str, what: str, told: Mapping[str, Any]) -> None:
         """Keep *told* for a day in place of what was told before. Raises StoreUnavailable."""
         text = orjson.dumps(told)
-        if len(text) <= MOST_BYTES:
+        if len(text) <= MAX_BYTES:
             with store_errors():
                 self._scripts.client.set(keys.told(pool, account_id, what), text.decode(), ex=KEPT_SECONDS)
 

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 MAX_LEVELS = 200  # orjson writes 254, and a translation may wrap what it was given
-LEAST_DEEP_BYTES = 2 * MAX_LEVELS  # a text with more levels than that is longer
+MIN_DEEP_BYTES = 2 * MAX_LEVELS  # a text with more levels than that is longer
 REPLACEMENT = "\ufffd"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -58,7 +58,7 @@ def loads_tolerantly(data: bytes) -> Any:
 
 def is_too_deep(data: bytes, value: Any) -> bool:
     """Return whether *value*, read from *data*, could be read but not be written again."""
-    if len(data) <= LEAST_DEEP_BYTES or data.count(b"{") + data.count(b"[") <= MAX_LEVELS:
+    if len(data) <= MIN_DEEP_BYTES or data.count(b"{") + data.count(b"[") <= MAX_LEVELS:
         return False
     level = [value]
     for _ in range(MAX_LEVELS + 1):

@@ -15,7 +15,7 @@ import orjson
 
 from app.errors import StreamEventTooLarge, UpstreamError, UpstreamProtocolError
 from app.streaming.events import DONE, Event
-from app.streaming.lenient_json import LEAST_DEEP_BYTES, is_too_deep, loads_tolerantly
+from app.streaming.lenient_json import MIN_DEEP_BYTES, is_too_deep, loads_tolerantly
 from app.streaming.surrogates import HalfPairs
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
@@ -134,7 +134,7 @@ def _decode_plain(text: bytes) -> list[Event] | None:
         return None
     if len(payloads) != len(lines) or set(map(type, payloads)) - {dict}:
         return None
-    if max(map(len, lines), default=0) > LEAST_DEEP_BYTES and any(map(is_too_deep, lines, payloads)):
+    if max(map(len, lines), default=0) > MIN_DEEP_BYTES and any(map(is_too_deep, lines, payloads)):
         return None
     if b"event: " in text and not all("type" in payload for payload in payloads):
         return None

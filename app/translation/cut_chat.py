@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.streaming.events import Event
-from app.translation.output_limiter import Gated
+from app.translation.output_limiter import OutputCap
 
 Payload = dict[str, Any]
 
@@ -17,7 +17,7 @@ OTHER_TEXTS = ("refusal", "reasoning_content", "reasoning")
 CALLS = {"function": "arguments", "custom": "input"}
 
 
-class ChatCut(Gated):
+class ChatOutputCap(OutputCap):
     """A `Gated` stream of chunks; `cut` is its finish_reason."""
 
     def __init__(self, max_bytes: int | None, stops: tuple[str, ...] = ()) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from app.streaming.events import Event
-from app.translation.output_limiter import Gated
+from app.translation.output_limiter import OutputCap
 
 Payload = dict[str, Any]
 
@@ -67,7 +67,7 @@ class _OpenText:
         return [done, {"type": PART_DONE[self.place.parts], **self.where, "part": part}], part
 
 
-class ResponsesCut(Gated):
+class ResponsesOutputCap(OutputCap):
     """A `Gated` stream of Responses events."""
 
     def __init__(self, max_bytes: int | None) -> None:

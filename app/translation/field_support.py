@@ -26,7 +26,7 @@ Body = dict[str, Any]
 Surface = str  # "chat" or "responses"
 
 
-class Fate(Enum):
+class Support(Enum):
     SENT = "sent as it is"
     TRANSLATED = "said in the other wire's words"
     HONOURED = "done by the gateway itself"
@@ -36,14 +36,14 @@ class Fate(Enum):
 
 
 class Row(NamedTuple):
-    native: Fate
-    translated: Fate
-    chatgpt: Fate
-    openai: Fate | None = None
+    native: Support
+    translated: Support
+    chatgpt: Support
+    openai: Support | None = None
 
 
-SENT, TRANSLATED, HONOURED = Fate.SENT, Fate.TRANSLATED, Fate.HONOURED
-IGNORED, NATIVE, REFUSED = Fate.IGNORED, Fate.NATIVE, Fate.REFUSED
+SENT, TRANSLATED, HONOURED = Support.SENT, Support.TRANSLATED, Support.HONOURED
+IGNORED, NATIVE, REFUSED = Support.IGNORED, Support.NATIVE, Support.REFUSED
 
 SAID = Row(SENT, TRANSLATED, TRANSLATED)  # both wires have a word for it
 UNSAID = Row(SENT, IGNORED, IGNORED)  # the other wire has none
@@ -197,7 +197,7 @@ WIRES: dict[str, frozenset[str]] = {
 MAX_NAMED = 32  # fields in the header that names what was ignored
 
 
-def _fate(row: Row, kind: str, *, speaks: bool) -> Fate:
+def _fate(row: Row, kind: str, *, speaks: bool) -> Support:
     if kind == "chatgpt":
         return row.chatgpt
     if kind == "openai" and row.openai is not None and speaks:
@@ -207,7 +207,7 @@ def _fate(row: Row, kind: str, *, speaks: bool) -> Fate:
 
 # By endpoint, kind of account, and whether it speaks the endpoint's protocol: a request looks up each of
 # its fields several times.
-_FATES: dict[tuple[Surface, str, bool], dict[str, Fate]] = {
+_FATES: dict[tuple[Surface, str, bool], dict[str, Support]] = {
     (surface, kind, speaks): {field: _fate(row, kind, speaks=speaks) for field, row in table.items()}
     for surface, table in TABLES.items()
     for kind in WIRES
@@ -215,13 +215,15 @@ _FATES: dict[tuple[Surface, str, bool], dict[str, Fate]] = {
 }
 
 
-def fates_of(surface: Surface, kind: str, wires: Collection[str] | None) -> tuple[dict[str, Fate], Fate]:
+def fates_of(
+    surface: Surface, kind: str, wires: Collection[str] | None
+) -> tuple[dict[str, Support], Support]:
     """Return what becomes of each field of the table, and of any other."""
     speaks = surface in (WIRES[kind] if wires is None else wires)
     return _FATES[surface, kind, speaks], _fate(UNKNOWN, kind, speaks=speaks)
 
 
-def fate(surface: Surface, field: str, kind: str, wires: Collection[str] | None = None) -> Fate:
+def support(surface: Surface, field: str, kind: str, wires: Collection[str] | None = None) -> Support:
     """Return what becomes of *field* with an account of *kind* that speaks *wires*."""
     known, unknown = fates_of(surface, kind, wires)
     return known.get(field, unknown)
@@ -253,7 +255,7 @@ def ignored(surface: Surface, kind: str, body: Body, wires: Collection[str] | No
 _LOSING = (TRANSLATED, IGNORED)
 
 
-def _loses(wire: Surface, field: str, value: Any, becomes: Fate) -> bool:
+def _loses(wire: Surface, field: str, value: Any, becomes: Support) -> bool:
     """Return whether something of *field* does not get through to an account asked on *wire*."""
     if becomes is TRANSLATED and isinstance(value, dict) and field in SAID_INSIDE[wire]:
         said = SAID_INSIDE[wire][field]

@@ -11,7 +11,7 @@ from app.streaming.events import Event
 LENGTH, STOP = "length", "stop"
 
 
-class OutputGate:
+class OutputLimiter:
     """
     Lets an answer through until it has to end; then `cut` says why.
 
@@ -59,11 +59,11 @@ class OutputGate:
         return self.other(text)
 
 
-class Gated:
+class OutputCap:
     """Events of the client's stream in, the same out; after the cut, its end and nothing more."""
 
     def __init__(self, max_bytes: int | None, stops: tuple[str, ...] = ()) -> None:
-        self._gate = OutputGate(max_bytes, stops)
+        self._gate = OutputLimiter(max_bytes, stops)
         self._out: list[Event] = []
 
     @property

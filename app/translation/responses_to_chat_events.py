@@ -44,13 +44,13 @@ class ResponsesToChat:
         include_usage: bool,
         *,
         legacy_functions: bool = False,
-        tells_reasoning: bool = False,
+        include_reasoning: bool = False,
     ) -> None:
         self._frame: Payload = {"id": chunk_id, "object": "chat.completion.chunk", "created": created_at}
         self._frame["model"] = model
         self._tail: Payload = {"usage": None} if include_usage else {}
         self._legacy = legacy_functions
-        self._tells_reasoning = tells_reasoning
+        self._tells_reasoning = include_reasoning
         self._begun = self._ended = False
         self._seen = PartsSeen()
         self._calls = CallSlots()

@@ -20,7 +20,7 @@ THOUGHTS = frozenset({"reasoning", "reasoning_content", "reasoning_details"})  #
 CHUNK_KEYS = ("index",)  # of a call, which clients who join chunks leave in it
 
 
-class Prepared(NamedTuple):
+class UpstreamRequest(NamedTuple):
     """`wire` is `chat` or `responses`; `ignored` names the fields without effect there."""
 
     wire: Surface
@@ -28,7 +28,7 @@ class Prepared(NamedTuple):
     ignored: list[str]
 
 
-def upstream_body(surface: Surface, body: Body, kind: str, wires: Collection[str]) -> Prepared:
+def upstream_body(surface: Surface, body: Body, kind: str, wires: Collection[str]) -> UpstreamRequest:
     """
     Return the request to send to an account of *kind* that speaks *wires*.
 
@@ -53,7 +53,7 @@ def upstream_body(surface: Surface, body: Body, kind: str, wires: Collection[str
     lost = ignored(surface, kind, body, spoken)
     if hints_caching(body) and "cache_control" not in lost and (wire != surface or kind == "openai"):
         lost.append("cache_control")
-    return Prepared(wire, finish(out, kind), lost)
+    return UpstreamRequest(wire, finish(out, kind), lost)
 
 
 def _wire(surface: Surface, body: Body, kind: str, wires: Collection[str]) -> Surface:

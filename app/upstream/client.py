@@ -41,10 +41,10 @@ from app.upstream.body import Body
 from app.upstream.cancellation import Cancellation
 from app.upstream.connections import on_live_connection
 from app.upstream.errors import from_exception
-from app.upstream.greenlet_pool import Errand, Errands
+from app.upstream.greenlet_pool import GreenletPool, Task
 
 CONNECTION_POOLS = 64  # upstream hosts kept warm
-MOST_WAYS = 1000  # addresses whose pools are remembered; an account has one or two
+MAX_WAYS = 1000  # addresses whose pools are remembered; an account has one or two
 CONNECTIONS_PER_HOST = 1000  # idle ones kept; a worker has at most 2,000 streams
 RECEIVE_BUFFER_BYTES = 256 * 1024  # an upstream is slowed soon after its client is
 SLICE_BYTES = 1024 * 1024  # of a body that are written, and encrypted, before other greenlets run
@@ -62,7 +62,7 @@ _PATHS = {"chat": "/chat/completions", "responses": "/responses"}
 RequestBody = Sequence[bytes | bytearray]  # pieces
 
 
-class Answer:
+class UpstreamResponse:
     """An upstream's 2xx answer: its headers are here, its body is arriving."""
 
     def __init__(self, response: BaseHTTPResponse) -> None:
@@ -71,7 +71,7 @@ class Answer:
         self.body = Body(response)
 
 
-def require_event_stream(answer: Answer) -> None:
+def require_event_stream(answer: UpstreamResponse) -> None:
     """Raise UpstreamProtocolError where *answer* is anything else: a page, JSON, or without content."""
     if answer.status in NO_CONTENT:
         raise UpstreamProtocolError(
@@ -82,32 +82,32 @@ def require_event_stream(answer: Answer) -> None:
         raise UpstreamProtocolError(f"The upstream answered with {kind[:60]} instead of a stream of events")
 
 
-class Sending:
+class PendingResponse:
     """A request on its way. `wait` until it is answered."""
 
-    def __init__(self, errand: Errand[Answer | GatewayError], cancellation: Cancellation) -> None:
+    def __init__(self, task: Task[UpstreamResponse | GatewayError], cancellation: Cancellation) -> None:
         self._cancellation = cancellation
-        self._errand = errand
+        self._task = task
 
-    def wait(self, seconds: float) -> Answer | None:
+    def wait(self, seconds: float) -> UpstreamResponse | None:
         """
         Return the answer, or None when there is none after *seconds*.
 
         Raises UpstreamError, and the cancellation's reason as soon as there is one.
         """
-        with self._cancellation.interrupting(self._errand.abandon):
-            self._errand.wait(max(seconds, 0))
+        with self._cancellation.interrupting(self._task.abandon):
+            self._task.wait(max(seconds, 0))
         self._cancellation.check()
-        result = self._errand.result
+        result = self._task.result
         if isinstance(result, Exception):
             raise result
         return result
 
     def abandon(self) -> None:
         """Close the connection if there is no answer yet, or one that nobody took."""
-        self._errand.abandon()
-        if isinstance(self._errand.result, Answer):
-            self._errand.result.body.close()
+        self._task.abandon()
+        if isinstance(self._task.result, UpstreamResponse):
+            self._task.result.body.close()
 
 
 class _Way(NamedTuple):
@@ -179,7 +179,7 @@ class _Adapter(HTTPAdapter):
         """Return the way to *url*, found once: by the proxy and with the authorities of the environment."""
         way = self._ways.get(url)
         if way is None or way.pool.pool is None:  # closed, because more hosts than are kept warm were used
-            if len(self._ways) >= MOST_WAYS:
+            if len(self._ways) >= MAX_WAYS:
                 self._ways.clear()
             way = self._ways[url] = self._found(url)
         return way
@@ -203,7 +203,7 @@ class UpstreamClient:
         self._user_agent = user_agent
         self._public, self._anywhere = _Adapter(connections.PUBLIC), _Adapter(connections.ANYWHERE)
         self._headers: dict[str, tuple[int, dict[str, str]]] = {}
-        self._errands = Errands()
+        self._greenlets = GreenletPool()
 
     def post(
         self,
@@ -216,7 +216,7 @@ class UpstreamClient:
         content_type: str = "",
         headers_timeout_seconds: float,
         cancellation: Cancellation,
-    ) -> Sending:
+    ) -> PendingResponse:
         """
         Begin to send the pieces of *body* to *account*.
 
@@ -234,8 +234,8 @@ class UpstreamClient:
             sent |= {"Content-Type": content_type, "Accept": "*/*"}
         timeout = Timeout(connect=self._connect_timeout_seconds, read=headers_timeout_seconds)
         adapter, url = self._adapter_of(account), url_of(account, wire)
-        errand = self._errands.start(lambda: _answer(adapter, url, sent, body, timeout))
-        return Sending(errand, cancellation)
+        task = self._greenlets.start(lambda: _answer(adapter, url, sent, body, timeout))
+        return PendingResponse(task, cancellation)
 
     def _adapter_of(self, account: Account) -> _Adapter:
         return self._anywhere if account.kind in OF_ONES_OWN else self._public
@@ -256,7 +256,7 @@ class UpstreamClient:
             # http.client has a time limit for each line of a head, none for all of them
             with gevent.Timeout(timeout_seconds + LATE_SECONDS, too_late):
                 way = self._adapter_of(account).way_to(account.base_url + path)
-                answer = Answer(way.get(headers, timeout_seconds))
+                answer = UpstreamResponse(way.get(headers, timeout_seconds))
                 if answer.status >= 400:
                     raise _rejection(answer)
                 if answer.status >= 300:
@@ -301,9 +301,9 @@ def url_of(account: Account, wire: str) -> str:
 
 def _answer(
     adapter: _Adapter, url: str, headers: Mapping[str, str], body: RequestBody, timeout: Timeout
-) -> Answer | GatewayError:
+) -> UpstreamResponse | GatewayError:
     try:
-        answer = Answer(adapter.way_to(url).post(headers, body, timeout))
+        answer = UpstreamResponse(adapter.way_to(url).post(headers, body, timeout))
         if answer.status >= 400:
             return _rejection(answer)
         if answer.status >= 300:  # a redirect, or a 304 that answers no condition of ours
@@ -336,7 +336,7 @@ def _whole_body(body: Body, until: float) -> bytes:
     raise UpstreamProtocolError(f"The upstream's answer has more than {MAX_JSON_BYTES // 2**20} MiB")
 
 
-def _rejection(answer: Answer) -> UpstreamError:
+def _rejection(answer: UpstreamResponse) -> UpstreamError:
     """Read an error answer, as far as an envelope reaches, and say what it means."""
     data, until = b"", time.monotonic() + ERROR_BODY_SECONDS
     answer.body.inflated_bytes = ERROR_BODY_BYTES

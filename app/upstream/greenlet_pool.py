@@ -14,13 +14,13 @@ import gevent
 from gevent.event import Event
 from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
-MOST_IDLE = 200  # greenlets that wait for an errand, some 20 kB each
+MAX_IDLE = 200  # greenlets that wait for an errand, some 20 kB each
 
 
 Result = TypeVar("Result")
 
 
-class Errand(Generic[Result]):
+class Task(Generic[Result]):
     """Something that is being done; `result` when it is, None if it was abandoned before."""
 
     __slots__ = ("_abandoned", "_done", "_runner", "_what", "result")
@@ -63,23 +63,23 @@ class Errand(Generic[Result]):
         return not self._abandoned
 
 
-class Errands:
+class GreenletPool:
     """Runs what it is given, each thing in a greenlet of its own."""
 
     def __init__(self) -> None:
         self._idle: list[Any] = []
 
-    def start(self, what: Callable[[], Result]) -> Errand[Result]:
+    def start(self, what: Callable[[], Result]) -> Task[Result]:
         """Begin with *what*, which must raise nothing, as soon as the caller waits for anything."""
-        errand, hub = Errand(what), gevent.get_hub()
+        task, hub = Task(what), gevent.get_hub()
         idle = bool(self._idle) and self._idle[-1].parent is hub  # threads do not share greenlets
         runner = self._idle.pop() if idle else greenlet(self._run, hub)
-        hub.loop.run_callback(runner.switch, [errand])
-        return errand
+        hub.loop.run_callback(runner.switch, [task])
+        return task
 
-    def _run(self, given: list[Errand[Any]]) -> None:
+    def _run(self, given: list[Task[Any]]) -> None:
         """Take each errand out of the list it is *given* in: a greenlet keeps what it was begun with."""
         runner = getcurrent()
-        while given.pop().run_by(runner) and len(self._idle) < MOST_IDLE:
+        while given.pop().run_by(runner) and len(self._idle) < MAX_IDLE:
             self._idle.append(runner)
             given = gevent.get_hub().switch()

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from app import create_app
 from app.admin.api import openapi as admin_openapi
 from app.api import openapi
-from app.api.store_metrics import AtScrape
+from app.api.store_metrics import StoreMetrics
 from app.cli import main
 from app.config import Settings, package_version
 from app.operations.effective_settings import in_force
@@ -44,7 +44,7 @@ def test_everywhere(tmp_path: Any) -> None:
     services = build(Settings(home=tmp_path, redis_url="redis://127.0.0.1:1/0"))
     with create_app(services).test_request_context():
         documents = [openapi.made(), admin_openapi.made()]
-    metrics = {each.name: each.samples[0].labels for each in AtScrape(services).collect()}
+    metrics = {each.name: each.samples[0].labels for each in StoreMetrics(services).collect()}
 
     assert [each["info"]["version"] for each in documents] == [VERSION, VERSION]
     assert metrics["poolgate_build_info"] == {"version": VERSION}

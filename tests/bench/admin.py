@@ -53,8 +53,8 @@ def main() -> None:
 
 def measured(services: Services, known: tuple[Known, Known]) -> Figures:
     app = create_admin_app(services)
-    services.doors.operators.create("ann", PASSWORD)
-    _, secret = services.doors.tokens.create("bench", by="ann")
+    services.operator_stores.operators.create("ann", PASSWORD)
+    _, secret = services.operator_stores.tokens.create("bench", by="ann")
     client, visitor = app.test_client(), Visitor(app)
     assert visitor.sign_in().status_code == 303
     bearer = {"Authorization": f"Bearer {secret}"}

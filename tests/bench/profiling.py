@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.bench.load import Running
 from tests.bench.scenarios import BURSTS, LARGE, SLOW_PACE_MS, SMALL
-from tests.bench.stage import Asked, Server
+from tests.bench.stage import DemoRequest, Server
 from tests.support.processes import eventually
 
 SHOWN = 60
@@ -19,7 +19,7 @@ SCENARIOS = {
     "small": (SMALL, 32),
     "large": (LARGE, 4),
     **{f"burst_{name}": (asked, 4) for name, asked in BURSTS.items()},
-    "slow": (Asked(deltas=10**6, pace_ms=SLOW_PACE_MS), 300),
+    "slow": (DemoRequest(deltas=10**6, pace_ms=SLOW_PACE_MS), 300),
 }
 
 

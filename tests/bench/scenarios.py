@@ -12,7 +12,7 @@ from tests.bench import store
 from tests.bench.answers import RESPONSES
 from tests.bench.load import Running
 from tests.bench.processes import resident_mib, starved_seconds
-from tests.bench.stage import Asked, Server, Stage
+from tests.bench.stage import DemoRequest, Server, Stage
 
 Figures = dict[str, float]
 
@@ -37,19 +37,21 @@ WHOLE = Size()
 QUICK = Size(rounds=1, requests=300, large=80, bursts=40, window_seconds=2.5, open_streams=500)
 TINY = Size(1, requests=4, large=2, bursts=2, streams=3, window_seconds=0.3, open_streams=3, accounts=(2,))
 
-SMALL = Asked(stream=False)
-LARGE = Asked(stream=False, prompt_bytes=200_000)
-ONE = Asked()
+SMALL = DemoRequest(stream=False)
+LARGE = DemoRequest(stream=False, prompt_bytes=200_000)
+ONE = DemoRequest()
 BURSTS = {
-    "chat": Asked(deltas=200),
-    "translated": Asked(deltas=200, account_wires=(RESPONSES,)),
-    "responses": Asked(wire=RESPONSES, deltas=200, account_wires=(RESPONSES,)),
+    "chat": DemoRequest(deltas=200),
+    "translated": DemoRequest(deltas=200, account_wires=(RESPONSES,)),
+    "responses": DemoRequest(wire=RESPONSES, deltas=200, account_wires=(RESPONSES,)),
 }
 SLOW_PACE_MS = 100
 OPENING_SECONDS = 2.0  # and 4 ms a stream: in these all of them are open
 
 
-def requests(server: Server, asked: Asked, clients: int, count: int, redis: Stage | None = None) -> Figures:
+def requests(
+    server: Server, asked: DemoRequest, clients: int, count: int, redis: Stage | None = None
+) -> Figures:
     """Return what one request costs and how long it takes, of *count* by so many clients."""
     before, redis_before = server.cpu_seconds(), redis.redis_seconds() if redis else 0.0
     said = Running(server.load(asked, clients=clients, requests=count)).until("done")
@@ -65,7 +67,7 @@ def requests(server: Server, asked: Asked, clients: int, count: int, redis: Stag
     return figures
 
 
-def bursts(server: Server, asked: Asked, count: int) -> Figures:
+def bursts(server: Server, asked: DemoRequest, count: int) -> Figures:
     """
     Return the cost of an event where 200 come at once: of all the request costs, and on top of it.
 
@@ -82,7 +84,7 @@ def bursts(server: Server, asked: Asked, count: int) -> Figures:
 def slow_streams(server: Server, size: Size, *, others: bool = True) -> Figures:
     """Return what streams of ten events a second cost, how late those are, and how others fare meanwhile."""
     seconds = OPENING_SECONDS + (2 if others else 1) * size.window_seconds + size.streams * 0.004
-    asked = Asked(deltas=int(seconds * 1000 / SLOW_PACE_MS), pace_ms=SLOW_PACE_MS)
+    asked = DemoRequest(deltas=int(seconds * 1000 / SLOW_PACE_MS), pace_ms=SLOW_PACE_MS)
     load = server.load(asked, clients=size.streams, requests=size.streams, window_seconds=size.window_seconds)
     running = Running(load)
     running.until("open")
@@ -105,7 +107,7 @@ def memory(server: Server, size: Size) -> Figures:
     """Return what a worker takes: idle, and for each thousand open streams. For a fresh server."""
     requests(server, ONE, 1, max(2, size.requests // 20))
     idle = [resident_mib(worker) for worker in server.workers()]
-    asked = Asked(deltas=3 + size.open_streams // 200, pace_ms=1000)
+    asked = DemoRequest(deltas=3 + size.open_streams // 200, pace_ms=1000)
     load = server.load(asked, clients=size.open_streams, requests=size.open_streams, window_seconds=0.5)
     running = Running(load)
     running.until("watched")

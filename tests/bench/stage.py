@@ -49,7 +49,7 @@ http {{
 
 
 @dataclass(frozen=True)
-class Asked:
+class DemoRequest:
     """What a scenario asks for: of the caller's wire, and of the accounts behind it."""
 
     wire: str = CHAT
@@ -81,13 +81,13 @@ class Server:
     home: Path = Path()
     _keys: dict[str, str] = field(default_factory=dict)
 
-    def load(self, asked: Asked, **more: Any) -> Load:
+    def load(self, asked: DemoRequest, **more: Any) -> Load:
         path, key = f"/{asked.deltas}/{asked.pace_ms}{PATHS[asked.wire]}", ""
         if self.gateway is not None:
             path, key = PATHS[asked.wire], self._key(self.gateway, asked)
         return Load(self.port, path, key, asked.body(), asked.wire, asked.deltas, **more)
 
-    def _key(self, gateway: Gateway, asked: Asked) -> str:
+    def _key(self, gateway: Gateway, asked: DemoRequest) -> str:
         """Return a key, with limits, of a pool whose accounts answer what is *asked*; made once."""
         wires = "-".join(asked.account_wires)
         name = f"{self.name}-{asked.deltas}-{asked.pace_ms}-{wires}-{asked.accounts}".lower()

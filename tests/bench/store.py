@@ -15,7 +15,7 @@ import orjson
 
 from app.stores.scripts import PARTS, source
 from tests.bench.load import Running
-from tests.bench.stage import Asked, Server
+from tests.bench.stage import DemoRequest, Server
 
 SCRIPTS = {hashlib.sha1(source(name).encode()).hexdigest(): name for name in PARTS}
 WITH_ID = ("admit", "settle")  # each call is about another request
@@ -32,7 +32,7 @@ def figures(server: Server, accounts: tuple[int, ...], calls: int) -> dict[str, 
     client: Any = server.gateway.services.scripts.client
     told: dict[str, Any] = {}
     for number in accounts:
-        asked = Asked(stream=False, accounts=number)
+        asked = DemoRequest(stream=False, accounts=number)
         Running(server.load(asked, requests=2)).until("done")
         commands = _commands_of_one(server, client, replace(asked))
         told["round_trips"] = len(commands)
@@ -41,7 +41,7 @@ def figures(server: Server, accounts: tuple[int, ...], calls: int) -> dict[str, 
     return told
 
 
-def _commands_of_one(server: Server, client: Any, asked: Asked) -> list[list[str]]:
+def _commands_of_one(server: Server, client: Any, asked: DemoRequest) -> list[list[str]]:
     """Return what the gateway sends to Redis for one request, the periodical renewal aside."""
     load, commands = server.load(asked), []
     with client.monitor() as monitor:

@@ -49,7 +49,7 @@ def browser(chromium_of_session: Browser) -> Browser:
 @pytest.fixture
 def inside(browser: Browser) -> Browser:
     """Somebody who has signed in."""
-    browser.gateway.services.doors.operators.create(NAME, PASSWORD)
+    browser.gateway.services.operator_stores.operators.create(NAME, PASSWORD)
     browser.sign_in(NAME, PASSWORD)
     return browser
 

@@ -46,7 +46,7 @@ def refused_by_policy(browser: Browser) -> list[str]:
 @pytest.mark.parametrize("look", LOOKS)
 def test_the_doors(look: str, path: str, browser: Browser) -> None:
     if path == "/admin/sign-in":
-        browser.gateway.services.doors.operators.create("ann", "correct horse battery")
+        browser.gateway.services.operator_stores.operators.create("ann", "correct horse battery")
     size, dark = LOOKS[look]
     browser.look(size, dark=dark)
     browser.open(path)

@@ -16,7 +16,7 @@ def test_right(inside: Browser) -> None:
 
 
 def test_back_to_where_somebody_wanted(browser: Browser) -> None:
-    browser.gateway.services.doors.operators.create(NAME, PASSWORD)
+    browser.gateway.services.operator_stores.operators.create(NAME, PASSWORD)
     browser.open("/keys")
     browser.fill(name=NAME, password=PASSWORD)
     browser.press("Sign in")
@@ -25,7 +25,7 @@ def test_back_to_where_somebody_wanted(browser: Browser) -> None:
 
 
 def test_wrong(browser: Browser) -> None:
-    browser.gateway.services.doors.operators.create(NAME, PASSWORD)
+    browser.gateway.services.operator_stores.operators.create(NAME, PASSWORD)
     browser.sign_in(NAME, "wrong horse battery")
 
     browser.shows("is not right")
@@ -36,7 +36,7 @@ def test_wrong(browser: Browser) -> None:
 
 def test_locked_out(browser: Browser) -> None:
     """After five wrong tries the right password is of no use for a while."""
-    browser.gateway.services.doors.operators.create(NAME, PASSWORD)
+    browser.gateway.services.operator_stores.operators.create(NAME, PASSWORD)
     for _ in range(5):
         browser.sign_in(NAME, "wrong horse battery")
     browser.sign_in(NAME, PASSWORD)
@@ -70,7 +70,7 @@ def test_second_factor(inside: Browser) -> None:
 
 def test_out_everywhere(inside: Browser) -> None:
     """Every other browser is out as well, at its next step."""
-    sessions = inside.gateway.services.doors.sessions
+    sessions = inside.gateway.services.operator_stores.sessions
     other = sessions.open(NAME, address="192.0.2.9", agent="another browser")
     inside.open("/admin/security")
     inside.shows("another browser")

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def plain(browser: Browser, tmp_path: Path) -> Iterator[Browser]:
-    browser.gateway.services.doors.operators.create(NAME, PASSWORD)
+    browser.gateway.services.operator_stores.operators.create(NAME, PASSWORD)
     with chromium(tmp_path, scripts=False) as driver:
         made = Browser(driver, browser.gateway)
         made.sign_in(NAME, PASSWORD)

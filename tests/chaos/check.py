@@ -26,10 +26,10 @@ STOOD_STILL_SECONDS = 1.0  # a master that fails had been slow to write before t
 UNSERVED_SECONDS = 45.0  # nobody waits longer for anybody to be served
 LONG_RUN_SECONDS = 600.0
 WARM_SECONDS = 300.0
-MOST_GROWN = 1.05
+MAX_GROWN = 1.05
 NOISE_MIB = 8.0  # what an allocator may need in a short run
 TOKENS = ("input_tokens", "output_tokens")
-MOST_FAULTS = 40  # shown
+MAX_FAULTS = 40  # shown
 
 
 def faults(history: History, rows: list[Json]) -> list[str]:
@@ -182,7 +182,7 @@ def memory(history: History) -> Iterable[str]:
         early = median(mib for at, mib in samples if -60 < at - begun - WARM_SECONDS < 60)
         late = median(mib for at, mib in samples if at > ended - 10)
         print(f"memory: {early:.1f} MiB after five minutes, {late:.1f} at the end")
-        if late > early * MOST_GROWN:
+        if late > early * MAX_GROWN:
             yield f"memory grew from {early:.1f} to {late:.1f} MiB"
         return
     warm = [(at, mib) for at, mib in samples if at > (begun + ended) / 2]
@@ -238,10 +238,10 @@ def main() -> int:
     rows = list(ledger(client, history.setup["pool"]))
     print(told(history, rows))
     found = faults(history, rows) + of_store(client, history, rows)
-    for fault in found[:MOST_FAULTS]:
+    for fault in found[:MAX_FAULTS]:
         print("WRONG:", fault)
-    if len(found) > MOST_FAULTS:
-        print(f"WRONG: and {len(found) - MOST_FAULTS} more")
+    if len(found) > MAX_FAULTS:
+        print(f"WRONG: and {len(found) - MAX_FAULTS} more")
     return int(bool(found))
 
 

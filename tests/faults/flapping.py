@@ -24,7 +24,7 @@ from tests.support.upstream_client import ScriptedUpstream
 
 CLIENTS = 4
 PAUSE_SECONDS = 0.05
-MOST_ATTEMPTS_PER_REQUEST = 1.2
+MAX_ATTEMPTS_PER_REQUEST = 1.2
 BACK_SECONDS = 30.0
 OUTAGES: dict[str, Json] = {
     "503": rejected(503),
@@ -100,7 +100,7 @@ def main() -> int:
 def is_well(told: Told) -> bool:
     return (
         told.unanswered == 0
-        and told.attempts_per_request <= MOST_ATTEMPTS_PER_REQUEST
+        and told.attempts_per_request <= MAX_ATTEMPTS_PER_REQUEST
         and told.back_after_seconds is not None
     )
 

@@ -27,8 +27,8 @@ from tests.support.upstream_client import ScriptedUpstream, Seen
 
 CLIENTS = 30
 STAY_SECONDS = 0.5  # at most
-MOST_P50_SECONDS, MOST_P99_SECONDS = 0.1, 1.0
-GONE_SECONDS = MOST_P99_SECONDS  # what was on its way when its client left is not for an absent one
+MAX_P50_SECONDS, MAX_P99_SECONDS = 0.1, 1.0
+GONE_SECONDS = MAX_P99_SECONDS  # what was on its way when its client left is not for an absent one
 SETTLED_SECONDS = 10.0
 SLOW = saying("bad", at={str(place): [{"sleep": 0.1}] for place in range(6)})
 PLAYS: tuple[Json, ...] = (
@@ -52,7 +52,7 @@ class Told:
 
     @property
     def well(self) -> bool:
-        in_time = self.p50_seconds <= MOST_P50_SECONDS and self.p99_seconds <= MOST_P99_SECONDS
+        in_time = self.p50_seconds <= MAX_P50_SECONDS and self.p99_seconds <= MAX_P99_SECONDS
         return in_time and not self.late and not self.open and not self.unbooked
 
 

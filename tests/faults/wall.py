@@ -28,8 +28,8 @@ from tests.support.upstream_client import ScriptedUpstream, Seen
 CI_SCALE = 0.1  # of the time limits, so that nobody waits half a minute for silence
 VERDICTS = ("pass", "partial", "safe", "fail")
 FEW = 3  # requests of a process that may be repeated at once, whatever else it has open
-MOST_ASKED = 6  # of all accounts together
-MOST_ASKED_AT_FIRST, FIRST_SECONDS = 4, 3.0  # of one account
+MAX_ASKED = 6  # of all accounts together
+MAX_ASKED_AT_FIRST, FIRST_SECONDS = 4, 3.0  # of one account
 SETTLED_SECONDS = 3.0
 TOTAL_SECONDS = 200.0  # of one request, before scaling: longer than any wait that is looked at
 
@@ -240,10 +240,10 @@ def _judge_upstream(score: Score, expect: Expect, evidence: Evidence) -> None:
     bad, (least, most) = evidence.bad, expect.asked
     if not least <= len(bad) <= most:
         score.less("partial", f"asked {len(bad)} times, not {least} to {most}")
-    if len(evidence.log) > MOST_ASKED * len(evidence.rows or [1]):
+    if len(evidence.log) > MAX_ASKED * len(evidence.rows or [1]):
         score.less("fail", f"{len(evidence.log)} attempts")
     early = [seen for seen in bad if seen.at < bad[0].at + FIRST_SECONDS]
-    if len(early) > MOST_ASKED_AT_FIRST:
+    if len(early) > MAX_ASKED_AT_FIRST:
         score.less("fail", f"{len(early)} attempts in the first {FIRST_SECONDS:g} s")
     gaps = [later.at - earlier.at for earlier, later in pairwise(bad)]
     if gaps and min(gaps) < expect.gap_seconds:

@@ -17,7 +17,7 @@ from tests.fuzz.run import KINDS, Run
 from tests.fuzz.stage import running_stage
 from tests.support.redis import private_redis, short_folder
 
-MOST_SHOWN = 20
+MAX_SHOWN = 20
 
 
 def main() -> int:
@@ -41,7 +41,7 @@ def main() -> int:
         run.until(began + arguments.minutes * 60, at_once=arguments.at_once)
         seconds = time.monotonic() - began
         report, grown, letters = run.report, run.grown(), stage.dead_letters()
-    for case, found in report.wrong[:MOST_SHOWN]:
+    for case, found in report.wrong[:MAX_SHOWN]:
         print(f"WRONG: {case.name}", *found, case.shown()[:4000], sep="\n  ")
         print(f'  python -m tests.fuzz --seed {arguments.seed} --only "{case.name}"')
     for fault in (*grown, *letters):

@@ -42,10 +42,10 @@ class Operator:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        doors = stage.gateway.services.doors
-        doors.operators.create("ann", PASSWORD)
-        self.full = f"Bearer {doors.tokens.create('fuzz', by='ann')[1]}"
-        self.read = f"Bearer {doors.tokens.create('fuzz-read', by='ann', scope='read')[1]}"
+        operator_stores = stage.gateway.services.operator_stores
+        operator_stores.operators.create("ann", PASSWORD)
+        self.full = f"Bearer {operator_stores.tokens.create('fuzz', by='ann')[1]}"
+        self.read = f"Bearer {operator_stores.tokens.create('fuzz-read', by='ann', scope='read')[1]}"
         self._cookies = self._signed_in()
 
     def _signed_in(self) -> Any:

@@ -15,7 +15,7 @@ from tests.fuzz.stage import Heard, Outcome
 from tests.support.audit import amount, unbalanced
 
 LONGEST_TURN_SECONDS = 0.25
-MOST_BYTES_OF_A_CASE = 128 * 1024  # in Redis: rows, roll-ups, refusals, accounts, a key and its limits
+MAX_BYTES_OF_A_CASE = 128 * 1024  # in Redis: rows, roll-ups, refusals, accounts, a key and its limits
 BILLED = ("input_tokens", "output_tokens")
 ATTENTION = ("credential_dead", "paused")
 OURS = "server_error"  # no scripted upstream says that
@@ -187,5 +187,5 @@ def memory(outcome: Outcome) -> Iterator[str]:
     client = outcome.pool._client
     names = list(client.scan_iter(keys.root(outcome.pool.name) + "*", count=10_000))
     used = sum(client.memory_usage(name) or 0 for name in names)
-    if used > MOST_BYTES_OF_A_CASE:
+    if used > MAX_BYTES_OF_A_CASE:
         yield f"{used // 1024} KiB in Redis"

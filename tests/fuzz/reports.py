@@ -80,9 +80,9 @@ USAGE: Json = {
 }
 RENEWED: Json = {"access_token": "access-2", "refresh_token": "refresh-2", "id_token": "", "expires_in": 3600}
 LENGTHS = (0, 1, 5000, 5001, 40_000)
-MOST_BYTES = 5 * 1024 * 1024  # names, metadata, catalogue and usage, each up to a MiB, and all else
-MOST_JOB_SECONDS = 45.0  # two queries of ten seconds and a renewal of ten, with what is busy here
-MOST_TURN_SECONDS = 0.25
+MAX_BYTES = 5 * 1024 * 1024  # names, metadata, catalogue and usage, each up to a MiB, and all else
+MAX_JOB_SECONDS = 45.0  # two queries of ten seconds and a renewal of ten, with what is busy here
+MAX_TURN_SECONDS = 0.25
 TIMEOUT_SECONDS = 120.0
 CREDENTIAL_ENDS = ("credential_dead", "paused")
 
@@ -309,9 +309,9 @@ class ReportFuzzer:
             yield f"the jobs did not end within {TIMEOUT_SECONDS} s"
             return
         for job, seconds in done["seconds"].items():
-            if seconds > MOST_JOB_SECONDS:
+            if seconds > MAX_JOB_SECONDS:
                 yield f"{job} took {seconds} s"
-        if done["turn"] > MOST_TURN_SECONDS:
+        if done["turn"] > MAX_TURN_SECONDS:
             yield f"a turn of the event loop of {done['turn']} s, in the background worker"
 
     def _forget_looks(self, pool: PoolOfTest) -> None:
@@ -323,7 +323,7 @@ class ReportFuzzer:
         client = self._stage.client
         names = list(client.scan_iter(keys.root(pool.name) + "*", count=10_000))
         used = sum(client.memory_usage(name, samples=0) or 0 for name in names)
-        if used > MOST_BYTES:
+        if used > MAX_BYTES:
             yield f"{used // 1024} KiB in Redis"
 
     def _taken_up(self, pool: PoolOfTest, secret: str) -> Iterator[str]:

@@ -26,10 +26,10 @@ from tests.support.gateway import PoolOfTest
 FORGET_SECONDS = 15.0  # a settlement is looked for until 10 s after it was taken
 TRIES = 3
 WARM_CASES = 60
-MOST_WORKER_MIB = (
+MAX_WORKER_MIB = (
     48.0  # more than after warming up: caches that have a bound, and what an allocator holds back
 )
-MOST_STORE_MIB = 8.0  # what is not of a pool that was forgotten
+MAX_STORE_MIB = 8.0  # what is not of a pool that was forgotten
 SHARED = ("in the log:", "a turn of the event loop")  # may be another case's, that ran at the same time
 
 RELAY, OPERATORS = ("requests", "answers"), ("admin", "reports")
@@ -141,7 +141,7 @@ class Run:
         """Return what grew by more than it may since the run began; the pools of cases are removed first."""
         while self._old:
             self._stage.forget(self._old.popleft()[1])
-        now, most = self.memory(), {"worker": MOST_WORKER_MIB, "store": MOST_STORE_MIB}
+        now, most = self.memory(), {"worker": MAX_WORKER_MIB, "store": MAX_STORE_MIB}
         return [
             f"{what} grew from {self._warm[what]:.1f} to {now[what]:.1f} MiB"
             for what in most

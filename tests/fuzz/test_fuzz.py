@@ -13,7 +13,7 @@ from tests.fuzz.stage import Stage, running_stage
 
 SEED = 1
 CASES = {RELAY: 80, OPERATORS: 12}  # of each kind
-MOST_SECONDS = 25.0  # fewer cases then, where the machine is busy
+MAX_SECONDS = 25.0  # fewer cases then, where the machine is busy
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def stage(redis_url: str, tmp_path: Path) -> Iterator[Stage]:
 def test_nothing_breaks_the_gateway_or_its_books(stage: Stage, kinds: tuple[str, ...]) -> None:
     run = Run(stage, SEED, kinds)
 
-    run.until(time.monotonic() + MOST_SECONDS, most=CASES[kinds])
+    run.until(time.monotonic() + MAX_SECONDS, most=CASES[kinds])
 
     commands = [f'python -m tests.fuzz --seed {SEED} --only "{case.name}"' for case, _ in run.report.wrong]
     assert not run.report.wrong, [commands, run.report.wrong]

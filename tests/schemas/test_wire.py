@@ -6,15 +6,15 @@ from hypothesis import strategies as st
 from marshmallow import ValidationError
 from marshmallow.fields import Nested
 
-from schemas.wire import Flag, Number, Object, Text, TextOrTexts, Texts, Whole, WideSchema, WireSchema
+from schemas.wire import Flag, Integer, Number, Object, Text, TextOrTexts, Texts, WideSchema, WireSchema
 
 
 class Body(WireSchema):
     text = Text()
     flag = Flag()
     number = Number()
-    whole = Whole()
-    few = Whole(1, 3)
+    whole = Integer()
+    few = Integer(1, 3)
     thing = Object()
     texts = Texts()
     colours = Texts(("red", "blue"))
@@ -109,7 +109,7 @@ class TestNoObject:
 
 class Plain(WireSchema):
     name = Text(required=True)
-    count = Whole(1, 3)
+    count = Integer(1, 3)
     flag = Flag(load_default=False)
     inner = Nested(Body)
 

@@ -19,7 +19,9 @@ QUESTION = {"model": "gpt-5", "messages": [{"role": "user", "content": "Hello"}]
 @pytest.fixture
 def admin(pool: PoolOfTest) -> Any:
     """`admin("POST", "/keys", {…})` in the test's own pool; returns (status, JSON)."""
-    _, secret = pool.gateway.services.doors.tokens.create(f"{pool.name}-{next(_numbers)}", by="test")
+    _, secret = pool.gateway.services.operator_stores.tokens.create(
+        f"{pool.name}-{next(_numbers)}", by="test"
+    )
 
     def send(method: str, path: str, body: Any = None) -> tuple[int, Any]:
         answer = requests.request(

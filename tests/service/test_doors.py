@@ -56,7 +56,7 @@ class Browser(requests.Session):
 
 
 def operator(gateway: Gateway) -> None:
-    gateway.services.doors.operators.create("ann", PASSWORD)
+    gateway.services.operator_stores.operators.create("ann", PASSWORD)
 
 
 def test_from_the_first_start_to_signing_out_everywhere(store: str, tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_from_the_first_start_to_signing_out_everywhere(store: str, tmp_path: Pa
         (tmp_path / "log").open("wb") as log,
         running_gateway(store, tmp_path, stderr=log, POOLGATE_LOG_LEVEL="debug") as gateway,
     ):
-        token = gateway.services.doors.operators.start_token()
+        token = gateway.services.operator_stores.operators.start_token()
         assert token is not None
         first, second = Browser(gateway.url), Browser(gateway.url)
         start = {"token": token, "name": "ann", "password": PASSWORD, "password_again": PASSWORD}
@@ -74,10 +74,10 @@ def test_from_the_first_start_to_signing_out_everywhere(store: str, tmp_path: Pa
         assert [first.is_signed_in(), second.is_signed_in()] * 3 == [True, True] * 3
         Browser(gateway.url).sign_in("wrong horse battery")
 
-        gateway.services.doors.sessions.end_all("ann")
+        gateway.services.operator_stores.sessions.end_all("ann")
 
         assert [first.is_signed_in(), second.is_signed_in()] * 3 == [False, False] * 3
-        secret = gateway.services.doors.tokens.create("ci", by="ann")[1]
+        secret = gateway.services.operator_stores.tokens.create("ci", by="ann")[1]
         bearer = {"Authorization": f"Bearer {secret}"}
         assert first.see("/admin/security", headers=bearer).status_code == 303
         cookies = {cookie.value for browser in (first, second) for cookie in browser.cookies}
@@ -131,7 +131,7 @@ def test_a_trusted_proxy_is_believed_what_it_saw(store: str, tmp_path: Path) -> 
             allow_redirects=False,
         )
         assert (answer.status_code, answer.headers["Location"]) == (303, "/admin/")
-        assert gateway.services.doors.sessions.all("ann")[0].address == "203.0.113.8"
+        assert gateway.services.operator_stores.sessions.all("ann")[0].address == "203.0.113.8"
 
 
 def test_switched_off_there_is_nothing_there(store: str, tmp_path: Path) -> None:

@@ -386,9 +386,9 @@ def test_operators_see_the_same_verdict(pool: PoolOfTest, upstream: ScriptedUpst
     """A test of one account judges its answer by the same table, and changes no state."""
     bench = Bench(pool, upstream, case, PATHS["chat"])
     bench.add("a", case.play, {})
-    desk = pool.gateway.services.desk(Actor("ann", "cli"))
+    operations = pool.gateway.services.operations(Actor("ann", "cli"))
 
-    result = desk.test_account(pool.name, "a", MODEL)
+    result = operations.test_account(pool.name, "a", MODEL)
 
     rule = RULES[case.row]
     assert (result.ok, result.failure) == (False, rule.failure.value)

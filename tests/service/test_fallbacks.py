@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from app.limits.limit import parse_limit
-from app.relay.retry_policy import MOST_ATTEMPTS
+from app.relay.retry_policy import MAX_ATTEMPTS
 from tests.service.test_answers import BODIES, CHAT, PATHS, events_of, streamed_text, text_of
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
@@ -149,7 +149,7 @@ def test_fallbacks_and_accounts_do_not_multiply(pool: PoolOfTest, upstream: Scri
 
     assert answer.status_code == 500
     asked = [(seen.body or {})["model"] for seen in upstream.log()]
-    assert len(asked) <= MOST_ATTEMPTS
+    assert len(asked) <= MAX_ATTEMPTS
     assert "m" in asked
     assert "n0" in asked
     assert (pool.open_leases(), pool.in_flight()) == (0, 0)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.translation.field_support import CHAT, NEUTRAL, RESPONSES, TABLES, Fate, fate
+from app.translation.field_support import CHAT, NEUTRAL, RESPONSES, TABLES, Support, support
 from tests.service.test_answers import events_of
 from tests.service.test_basic_chat import basic
 from tests.support.gateway import PoolOfTest
@@ -203,8 +203,8 @@ class Asker:
         self._seen += len(seen)
         return answer.status_code, {}, ignored, seen[0].body or {}
 
-    def fate(self, field: str) -> Fate:
-        return fate(self.surface, field, self.kind, self.wires)
+    def support(self, field: str) -> Support:
+        return support(self.surface, field, self.kind, self.wires)
 
     def fault(self, field: str) -> str | None:
         """Return how the field, sent alone, fared otherwise than the table says."""
@@ -213,26 +213,26 @@ class Asker:
             with_it["tools"] = [FLAT]
         before = self.ask(with_it)[3] if field not in ("model", "messages", "input") else {}
         status, error, ignored, sent = self.ask({**with_it, field: self.values[field]})
-        match self.fate(field):
-            case Fate.REFUSED | Fate.NATIVE:
+        match self.support(field):
+            case Support.REFUSED | Support.NATIVE:
                 named = error.get("param") in (field, *WITH.get(field, ()))
                 return None if status == 400 and named else f"{status} {error}"
             case _ if status != 200:
-                others = [name for name in with_it if self.fate(name) is Fate.NATIVE]
+                others = [name for name in with_it if self.support(name) is Support.NATIVE]
                 return None if error.get("param") in others else f"{status} {error}"
-            case Fate.SENT | Fate.TRANSLATED if field in DELIVERY:
+            case Support.SENT | Support.TRANSLATED if field in DELIVERY:
                 return None if sent["stream"] is True and field not in ignored else f"sent {sent}"
-            case Fate.SENT:
+            case Support.SENT:
                 return self._sent_fault(field, sent) or (f"ignored {ignored}" if field in ignored else None)
-            case Fate.TRANSLATED if self.values[field] == NEUTRAL.get(field):
+            case Support.TRANSLATED if self.values[field] == NEUTRAL.get(field):
                 return None  # asks for nothing
-            case Fate.TRANSLATED if self.wires == {"chat"} and field == "reasoningSummary":
+            case Support.TRANSLATED if self.wires == {"chat"} and field == "reasoningSummary":
                 return None if "reasoning" in ignored else "not named"
-            case Fate.TRANSLATED:
+            case Support.TRANSLATED:
                 return self.strange(sent) or ("no trace of it" if sent == before else None)
-            case Fate.HONOURED:
+            case Support.HONOURED:
                 return f"sent {sent}" if field in sent or field in ignored else None
-            case Fate.IGNORED:
+            case Support.IGNORED:
                 silent = field not in ignored and NEUTRAL.get(field) != self.values[field]
                 return f"sent {sent}, ignored {ignored}" if silent or sent != before else None
         return "no fate"
@@ -269,7 +269,7 @@ class TestRequests:
         fields = [
             field
             for field in asker.fields
-            if field not in NOT_WITH_OTHERS and asker.fate(field) not in (Fate.NATIVE, Fate.REFUSED)
+            if field not in NOT_WITH_OTHERS and asker.support(field) not in (Support.NATIVE, Support.REFUSED)
         ]
         body = asker.least() | {field: asker.values[field] for field in fields}
 
@@ -277,12 +277,16 @@ class TestRequests:
 
         assert status == 200, error
         assert asker.strange(sent) is None
-        as_it_is = [field for field in body if asker.fate(field) is Fate.SENT and field not in DELIVERY]
-        if "instructions" in body and asker.fate("instructions") is Fate.TRANSLATED and "messages" in sent:
+        as_it_is = [field for field in body if asker.support(field) is Support.SENT and field not in DELIVERY]
+        if (
+            "instructions" in body
+            and asker.support("instructions") is Support.TRANSLATED
+            and "messages" in sent
+        ):
             assert sent["messages"].pop(0) == {"role": "system", "content": body["instructions"]}
         assert {field: sent.get(field) for field in as_it_is} == {field: body[field] for field in as_it_is}
         unsaid = {"reasoning"} if asker.surface == "responses" and asker.wires == {"chat"} else set()
-        assert set(ignored) == {field for field in body if asker.fate(field) is Fate.IGNORED} | unsaid
+        assert set(ignored) == {field for field in body if asker.support(field) is Support.IGNORED} | unsaid
 
 
 def test_the_table_knows_no_other_surface() -> None:

@@ -153,7 +153,7 @@ def test_a_served_request_leaves_no_refusal(pool: PoolOfTest, key: str) -> None:
 
 def test_found_by_the_admin_api(pool: PoolOfTest, key: str) -> None:
     """By its id, by its status, among the refused, and counted for its key."""
-    _, token = pool.gateway.services.doors.tokens.create(f"{pool.name}-refusals", by="test")
+    _, token = pool.gateway.services.operator_stores.tokens.create(f"{pool.name}-refusals", by="test")
     limit(pool, "1 output_tokens/day")
     answer = pool.post(PATH, CHAT, key)
     request_id = answer.headers["x-poolgate-request-id"]

@@ -29,7 +29,7 @@ BUFFERED_BYTES = 8 * 1024 * 1024
 STREAM = {**BODIES["chat"], "stream": True}
 STANDING_STILL = 50
 _numbers = count()
-MOST_MIB_EACH, NOISE_MIB = 1.0, 5.0
+MAX_MIB_EACH, NOISE_MIB = 1.0, 5.0
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_clients_that_take_nothing_hold_little_of_a_worker(
 
         before = come(5)
 
-        assert come(STANDING_STILL) - before < STANDING_STILL * MOST_MIB_EACH + NOISE_MIB
+        assert come(STANDING_STILL) - before < STANDING_STILL * MAX_MIB_EACH + NOISE_MIB
 
 
 def test_a_client_that_takes_a_little_now_and_then_gets_all_of_it(

@@ -32,7 +32,7 @@ def watched(tmp_path: Path) -> Iterator[Gateway]:
 def stream(gateway: Gateway) -> requests.Response:
     """Return what a browser that signed in gets of the live stream."""
     gateway.services.pools.ensure("default")
-    gateway.services.doors.operators.create(NAME, PASSWORD)
+    gateway.services.operator_stores.operators.create(NAME, PASSWORD)
     browser = requests.Session()
     page = browser.get(f"{gateway.url}/admin/sign-in", timeout=30).text
     token = re.search(r'name="csrf_token" value="([^"]+)"', page)

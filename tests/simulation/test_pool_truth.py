@@ -42,7 +42,7 @@ BOUNDS_MS = {
     "overloaded": 10 * SECOND,
     "failing": 20 * SECOND,
 }
-MOST_IDLE_MS = 10 * MINUTE  # of 21 hours in which accounts were well
+MAX_IDLE_MS = 10 * MINUTE  # of 21 hours in which accounts were well
 FLAPPING_ENDS = 75  # minutes after the start
 LAST_MINUTES = 30
 
@@ -124,7 +124,7 @@ def test_an_early_reset_is_seen_by_the_next_look(played: Played) -> None:
 def test_good_capacity_does_not_idle(played: Played) -> None:
     _, seen = played
 
-    assert sum(seen.idle_ms.values()) <= MOST_IDLE_MS
+    assert sum(seen.idle_ms.values()) <= MAX_IDLE_MS
     assert {account for account in ACCOUNTS if "well" in account or account == "drifting"}.isdisjoint(
         seen.idle_ms
     )

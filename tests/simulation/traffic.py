@@ -22,7 +22,7 @@ from tests.support.store import START_MS, StoreOfTest
 SAMPLE_MS = 5 * SECOND
 MEAN_GAP_MS = 1000
 LOOK_MS = MINUTE  # as the background worker does
-MOST_TRIES = 4
+MAX_TRIES = 4
 BEGIN, ANSWER, SAMPLE, LOOK = range(4)
 
 
@@ -127,7 +127,7 @@ class Traffic:
             self._dead.add(run.account)
         run.tried.append(run.account)
         mark = mark_for(self._upstreams.refusal(spell, now), run.model, now / 1000)
-        if len(run.tried) == MOST_TRIES:
+        if len(run.tried) == MAX_TRIES:
             self.seen.refused += 1
             self._store.settle(run.id, mark, at_ms=now, account=run.account, status=502)
             return

@@ -93,11 +93,11 @@ class Callers:
 
     def end(self, ask: Json, reply: Json) -> None:
         """Perhaps fail over first; use all, some or nothing of what was held; at times hang too long."""
-        fate = self.chance.random()
-        if fate < 0.15:
+        support = self.chance.random()
+        if support < 0.15:
             told = {"attempt": reply["attempt"], "mark": {}, "tried": [reply["account"]], "never": []}
             self.told(self.scripts.run_json, "report", POOL, ask | told)
-        if fate > 0.995:
+        if support > 0.995:
             time.sleep(TTL_MS * 1.5 / 1000)
         row = {
             "id": ask["id"],

@@ -102,5 +102,5 @@ def everything_stored(client: Any) -> str:
 
 def turn_on_second_factor(services: Services, name: str) -> tuple[pyotp.TOTP, list[str]]:
     """Return the authenticator app of *name*, whose present code is spent, and the recovery codes."""
-    app = pyotp.TOTP(services.doors.operators.begin_second_factor(name))
-    return app, services.doors.operators.confirm_second_factor(name, app.at(int(totp.now())))
+    app = pyotp.TOTP(services.operator_stores.operators.begin_second_factor(name))
+    return app, services.operator_stores.operators.confirm_second_factor(name, app.at(int(totp.now())))

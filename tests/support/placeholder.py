@@ -27,10 +27,10 @@ class NoBooks:
     def __len__(self) -> int:
         return 0
 
-    def take_up(self) -> None:
+    def recover_spooled(self) -> None:
         pass
 
-    def put_away(self) -> None:
+    def spool_pending(self) -> None:
         pass
 
 

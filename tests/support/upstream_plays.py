@@ -29,7 +29,7 @@ from typing import Any
 import orjson
 
 from app.demo.http import HttpError
-from app.demo.request import Asked, asked_on_chat, asked_on_responses
+from app.demo.request import DemoRequest, asked_on_chat, asked_on_responses
 from app.demo.responder import Answer, Call, Pieces, Usage, answer, pieces
 from tests.support import upstream_stream as stream
 from tests.support.upstream_log import Seen
@@ -123,7 +123,7 @@ def _codex_fault(body: Json) -> str | None:
     return f"Unsupported parameter: {refused[0]}" if refused else None
 
 
-def _usage(said: Answer, asked: Asked, given: Json) -> Usage:
+def _usage(said: Answer, asked: DemoRequest, given: Json) -> Usage:
     thought = len(said.reasoning)
     produced = len(said.text) + len(said.refusal) + sum(len(call.arguments) for call in said.calls)
     counted = {
@@ -161,7 +161,7 @@ def _wire(path: str) -> str:
     return "responses" if path.endswith("/responses") else ""
 
 
-SAYS: dict[str, Callable[[Json, Asked, Pieces], Answer]] = {
+SAYS: dict[str, Callable[[Json, DemoRequest, Pieces], Answer]] = {
     "answer": lambda play, asked, text: answer(asked),
     "text": lambda play, asked, text: Answer(Usage(0, 0), text=text),
     "error_in_stream": lambda play, asked, text: Answer(Usage(0, 0), text=text),

@@ -8,7 +8,7 @@ from gevent.event import Event
 
 from app.errors import StoreUnavailable, UpstreamUnreachable
 from tests.workers.conftest import POOL
-from workers.account_jobs import AT_ONCE, Look, look_at_each
+from workers.account_jobs import AT_ONCE, AccountJob, look_at_each
 
 NOW = 1_800_000_000.5
 
@@ -20,7 +20,7 @@ def looking(seen, *, wanted=lambda account, now: True, result="ok"):
             raise result
         return result
 
-    return Look("test", 60, wanted, look)
+    return AccountJob("test", 60, wanted, look)
 
 
 def test_every_account_of_every_pool(built, add):
@@ -104,7 +104,7 @@ def test_an_account_that_was_removed_meanwhile_stays_removed(built, add, redis_c
         services.accounts.remove(pool, "a")
         return "ok"
 
-    look_at_each(built, NOW, Look("test", 60, lambda account, now: True, remove))
+    look_at_each(built, NOW, AccountJob("test", 60, lambda account, now: True, remove))
 
     assert not [key for key in redis_client.scan_iter("*") if key.endswith(f"a:{account.id}")]
 
@@ -121,7 +121,7 @@ def test_a_few_at_once(built, add):
         running.remove(account)
         return "ok"
 
-    job = gevent.spawn(look_at_each, built, NOW, Look("test", 60, lambda account, now: True, look))
+    job = gevent.spawn(look_at_each, built, NOW, AccountJob("test", 60, lambda account, now: True, look))
     while len(running) < AT_ONCE:
         gevent.sleep(0.001)
     go.set()

@@ -85,7 +85,7 @@ def test_instructions_have_a_bound(built, upstream, add):
     account = add("ann", "chatgpt", chatgpt_account_id="acc-1")
     long = {
         "slug": "m",
-        "base_instructions": "x" * (upstream_lists.MOST_INSTRUCTIONS + 1),
+        "base_instructions": "x" * (upstream_lists.MAX_INSTRUCTIONS + 1),
         "shell_type": "local",
     }
     upstream.script(play({"models": [long]}), account="ann", path=CODEX)

@@ -9,11 +9,11 @@ from flask import Blueprint, Response
 
 from app.accounts.account import Account
 from app.admin.api import inputs
-from app.admin.api.inputs import answer, checked_pool, deleted, desk, listed
+from app.admin.api.inputs import answer, checked_pool, deleted, listed, operations
 from app.admin.api.serializers import account_shape
 from app.admin.services import services
 from app.errors import InvalidRequest
-from app.operations.first_listing import FirstLook
+from app.operations.first_listing import FirstListing
 from schemas.admin import (
     AccountChange,
     AuthJson,
@@ -44,7 +44,7 @@ def add() -> Response:
     """
     pool, said = inputs.pool(must_be=False), inputs.body(NEW_ACCOUNT)
     secret = {name: said.pop(name, "") for name in ("credential", "chatgpt_account_id")}
-    at_desk = desk()
+    at_desk = operations()
     if said.pop("must_answer", False):
         added, found = at_desk.add_reachable_account(pool, said, **secret)
     else:
@@ -61,12 +61,12 @@ def import_file() -> Response:
         file = orjson.dumps(said["auth_json"])
     except TypeError:  # it reads more levels than it writes
         raise InvalidRequest("auth_json is nested too deeply", param="auth_json") from None
-    at_desk = desk()
+    at_desk = operations()
     stored = at_desk.import_account(pool, said["name"], file)
     return answer(looked_at_shape(pool, stored, at_desk.look_at_account(pool, stored)), 201)
 
 
-def looked_at_shape(pool: str, account: Account, found: FirstLook) -> dict[str, Any]:
+def looked_at_shape(pool: str, account: Account, found: FirstListing) -> dict[str, Any]:
     """Return an account that was just added as it is now, with how its server answered."""
     return account_shape(services().accounts.described(pool, account.name)) | {"first_look": found.public()}
 
@@ -82,14 +82,16 @@ def change(name: str) -> Response:
     """Change what is said; the rest stays. No models: any."""
     said = inputs.body(ACCOUNT_CHANGE)
     credential = said.pop("credential", "")
-    return answer(account_shape(desk().change_account(inputs.pool(), name, said, credential=credential)))
+    return answer(
+        account_shape(operations().change_account(inputs.pool(), name, said, credential=credential))
+    )
 
 
 @bp.delete("/<name>")
 def remove(name: str) -> Response:
     """Remove an account and its credential; `force=true` even if keys are bound to it."""
     said = inputs.query(REMOVE_QUERY)
-    desk().remove_account(checked_pool(said["pool"]), name, although_bound=said.get("force") == "true")
+    operations().remove_account(checked_pool(said["pool"]), name, although_bound=said.get("force") == "true")
     return deleted(name)
 
 
@@ -97,25 +99,25 @@ def remove(name: str) -> Response:
 def pause(name: str) -> Response:
     """Give an account no new requests."""
     inputs.body(NOTHING)
-    return answer(account_shape(desk().pause_account(inputs.pool(), name)))
+    return answer(account_shape(operations().pause_account(inputs.pool(), name)))
 
 
 @bp.post("/<name>/resume")
 def resume(name: str) -> Response:
     """Bring an account back, whatever it was out for."""
     inputs.body(NOTHING)
-    return answer(account_shape(desk().resume_account(inputs.pool(), name)))
+    return answer(account_shape(operations().resume_account(inputs.pool(), name)))
 
 
 @bp.post("/<name>/test")
 def test(name: str) -> Response:
     """Ask an account for one word: a tiny real request, which is not booked."""
     said = inputs.body(TRIAL_INPUT)
-    return answer(desk().test_account(inputs.pool(), name, said.get("model", "")).public())
+    return answer(operations().test_account(inputs.pool(), name, said.get("model", "")).public())
 
 
 @bp.post("/<name>/export")
 def export(name: str) -> Response:
     """The sign-in of an account as Codex's auth.json: a secret."""
     inputs.body(NOTHING)
-    return Response(desk().export_account(inputs.pool(), name), mimetype="application/json")
+    return Response(operations().export_account(inputs.pool(), name), mimetype="application/json")

@@ -12,21 +12,21 @@ from app.accounts.pools import checked_name
 from app.admin.guard import actor
 from app.admin.services import services
 from app.errors import InvalidRequest, NotJson
-from app.operations.service import Desk
+from app.operations.service import AdminOperations
 from schemas.admin import PoolQuery
 
-MOST_BYTES = 1024 * 1024  # what operators write is small
+MAX_BYTES = 1024 * 1024  # what operators write is small
 
 
-def desk() -> Desk:
+def operations() -> AdminOperations:
     """Return what the caller may change things through."""
-    return services().desk(actor())
+    return services().operations(actor())
 
 
 def body(schema: Schema) -> Any:
     """Return the JSON body as *schema* reads it; no body at all says nothing."""
     data = request.get_data()
-    if len(data) > MOST_BYTES:
+    if len(data) > MAX_BYTES:
         raise InvalidRequest("The request body is too large for this call")
     try:
         said = orjson.loads(data) if data else {}

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from app.admin.api import inputs
-from app.admin.api.inputs import answer, checked_pool, deleted, desk, listed
+from app.admin.api.inputs import answer, checked_pool, deleted, listed, operations
 from app.admin.api.serializers import standing
 from app.admin.services import services
 from app.limits.limit import parse_limit
@@ -58,14 +58,14 @@ def edit_of_pool(pool: str, limit_id: str) -> Response:
 @bp.delete("/keys/<name>/limits/<limit_id>")
 def remove_of_key(name: str, limit_id: str) -> Response:
     """Remove a limit of a key, and what it has counted."""
-    desk().remove_limit(inputs.pool(), limit_id, key=name)
+    operations().remove_limit(inputs.pool(), limit_id, key=name)
     return deleted(limit_id)
 
 
 @bp.delete("/pools/<pool>/limits/<limit_id>")
 def remove_of_pool(pool: str, limit_id: str) -> Response:
     """Remove a limit of a pool, and what it has counted."""
-    desk().remove_limit(checked_pool(pool), limit_id)
+    operations().remove_limit(checked_pool(pool), limit_id)
     return deleted(limit_id)
 
 
@@ -81,10 +81,10 @@ def _said() -> Limit:
 
 
 def _added(pool: str, key: str | None) -> Response:
-    added = desk().add_limit(pool, _said(), key=key)
+    added = operations().add_limit(pool, _said(), key=key)
     return answer(standing(services(), pool, [added])[0], 201)
 
 
 def _edited(pool: str, key: str | None, limit_id: str) -> Response:
-    edited = desk().edit_limit(pool, limit_id, _said(), key=key)
+    edited = operations().edit_limit(pool, limit_id, _said(), key=key)
     return answer(standing(services(), pool, [edited])[0])

@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 
 from app.accounts.settings import FLAGS, NUMBERS, with_flag, with_number, with_time_limit
 from app.admin.api import inputs
-from app.admin.api.inputs import answer, checked_pool, desk, listed
+from app.admin.api.inputs import answer, checked_pool, listed, operations
 from app.admin.api.serializers import standing
 from app.admin.services import services
 from schemas.admin import NoQuery, PoolChange, PoolInput
@@ -31,7 +31,7 @@ def create() -> Response:
     """Make a pool."""
     said = inputs.body(POOL_INPUT)
     name = checked_pool(said.pop("name"), must_be=False)
-    made = desk().create_pool(name, **said)
+    made = operations().create_pool(name, **said)
     return answer(made.public(), 201)
 
 
@@ -45,7 +45,7 @@ def show(pool: str) -> Response:
 def change(pool: str) -> Response:
     """Change what is said; the rest stays."""
     said = inputs.body(POOL_CHANGE)
-    desk().change_pool(
+    operations().change_pool(
         checked_pool(pool), policy=said.get("policy"), zone=said.get("zone"), steps=list(_steps(said))
     )
     return _told(pool)
@@ -64,4 +64,4 @@ def _steps(said: dict[str, Any]) -> Any:
 def _told(pool: str) -> Response:
     found = services()
     limits = standing(found, pool, found.limits.all(pool))
-    return answer(desk().pool(pool).public() | {"limits": limits})
+    return answer(operations().pool(pool).public() | {"limits": limits})

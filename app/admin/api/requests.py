@@ -44,4 +44,4 @@ def show(request_id: str) -> Response:
     said = inputs.query(REQUEST_QUERY)
     pool, client = checked_pool(said["pool"]), services().scripts.client
     entry_id = search.checked_entry(said.get("entry", ""))
-    return answer(explain(client, pool, request_id, entry_id=entry_id, most=search.MOST_READ))
+    return answer(explain(client, pool, request_id, entry_id=entry_id, most=search.MAX_READ))

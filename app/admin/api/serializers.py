@@ -7,7 +7,7 @@ from typing import Any
 
 from app.accounts.account import Account
 from app.limits.api_keys import ApiKey
-from app.operations.serializers import told_gauge
+from app.operations.serializers import serialize_gauge
 from app.wiring import Services
 
 Json = dict[str, Any]
@@ -33,4 +33,4 @@ def key_shape(key: ApiKey, account_names: Mapping[str, str], limits: list[Json])
 def standing(services: Services, pool: str, limits: Iterable[Json]) -> list[Json]:
     """Return *limits* as they stand. Two round trips, however many."""
     asked = list(limits)
-    return [told_gauge(one) for one in services.usage.gauges(pool, asked)] if asked else []
+    return [serialize_gauge(one) for one in services.usage.gauges(pool, asked)] if asked else []

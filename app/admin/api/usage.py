@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from app.admin.api import inputs
 from app.admin.api.inputs import answer, checked_pool
 from app.admin.services import services
-from app.operations.serializers import Names, describe_refused, told_series
+from app.operations.serializers import Names, describe_refused, serialize_series
 from schemas.admin import RefusalsQuery, SeriesQuery
 
 bp = Blueprint("usage", __name__, url_prefix="/usage")
@@ -26,7 +26,7 @@ def series() -> Response:
     said = inputs.query(SERIES_QUERY)
     pool, by = checked_pool(said["pool"]), said["by"]
     told = services().series.series(pool, said["span"], by)
-    return answer(told_series(told, said["span"], by, _names(pool, by), said["top"]))
+    return answer(serialize_series(told, said["span"], by, _names(pool, by), said["top"]))
 
 
 @bp.get("/refusals")

@@ -11,14 +11,14 @@ from flask import g, render_template, request, url_for
 from app.accounts.account import WIRES
 from app.accounts.snapshot import glance
 from app.admin.pages import usage_summary
-from app.admin.pages.doing import desk
+from app.admin.pages.doing import operations
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import done, page_blueprint
 from app.admin.pages.ledger_rows import RowView, names_of
 from app.admin.pages.views import account_view, store_time
 from app.admin.services import services
 from app.ledger import tail
-from app.operations.first_listing import FirstLook
+from app.operations.first_listing import FirstListing
 from schemas.accounts import AccountInput
 
 NEWEST = 300  # ledger rows looked through for errors
@@ -89,7 +89,7 @@ def add() -> Any:
         wires = [wire for wire in WIRES["openai"] if form[f"wire_{wire}"]]
         said |= {"wires": wires} if wires else {}
         with form.checked():
-            at_desk = desk()
+            at_desk = operations()
             added = at_desk.add_account(
                 g.pool, AccountInput().load(said), credential=form["credential"].strip()
             )
@@ -99,7 +99,7 @@ def add() -> Any:
     return render_template("accounts/add.html", place="accounts.show", form=form), form.status
 
 
-def first_look_message(done_text: str, found: FirstLook) -> str:
+def first_look_message(done_text: str, found: FirstListing) -> str:
     """Return what a page says after an account was added or signed in: what was done, and how it answers."""
     return f"{done_text}: {found.sentence()}." if found.ok else f"{done_text}, but: {found.sentence()}"
 
@@ -113,7 +113,7 @@ def edit(name: str) -> Any:
         said: dict[str, Any] = {field: form.whole(field) for field in NUMBERS}
         with form.checked():
             wish = AccountInput().load(said | {"models": form.lines("models")}, partial=True)
-            desk().change_account(g.pool, name, wish, credential=form["credential"].strip())
+            operations().change_account(g.pool, name, wish, credential=form["credential"].strip())
             return done(f"Account {name} is changed.", "accounts.one", name=name)
     return render_template(
         "accounts/edit.html", place="accounts.show", account=account, form=form, models=account.listed
@@ -122,13 +122,13 @@ def edit(name: str) -> Any:
 
 @bp.post("/<name>/pause")
 def pause(name: str) -> Any:
-    desk().pause_account(g.pool, name)
+    operations().pause_account(g.pool, name)
     return _back(name, f"Account {name} is paused: it gets no new requests, and those it serves go on.")
 
 
 @bp.post("/<name>/resume")
 def resume(name: str) -> Any:
-    desk().resume_account(g.pool, name)
+    operations().resume_account(g.pool, name)
     return _back(name, f"Account {name} is back.")
 
 
@@ -145,7 +145,7 @@ def remove(name: str) -> Any:
     form = Form(request.form, "force")
     if request.method == "POST":
         with form.checked():
-            desk().remove_account(g.pool, name, although_bound=bool(form["force"]))
+            operations().remove_account(g.pool, name, although_bound=bool(form["force"]))
             return done(f"Account {name} is removed.", "accounts.show")
     return render_template(
         "confirm.html",
@@ -168,7 +168,7 @@ def test(name: str) -> Any:
     told = None
     if request.method == "POST":
         with form.checked():
-            told = desk().test_account(g.pool, name, form["model"].strip())
+            told = operations().test_account(g.pool, name, form["model"].strip())
     return render_template(
         "accounts/test.html", place="accounts.show", name=name, form=form, models=models, told=told
     ), form.status

@@ -12,7 +12,7 @@ from typing import Any
 from flask import g, make_response, render_template, request, url_for
 
 from app.admin.pages import usage_summary
-from app.admin.pages.doing import desk
+from app.admin.pages.doing import operations
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import base_url, done, page_blueprint
 from app.admin.pages.ledger_rows import names_of
@@ -22,13 +22,13 @@ from app.admin.services import services
 from app.limits.api_keys import ApiKey
 from app.limits.limit import parse_limit
 from app.operations.key_warnings import rotation_warnings
-from schemas.admin import MOST_OVERLAP_SECONDS
+from schemas.admin import MAX_OVERLAP_SECONDS
 from schemas.api_keys import KeyInput
 
 PAGE = 50  # keys on one page
 FIELDS = ("name", "limits", "models", "accounts", "expires", "output_tokens", "on_cut", "raw")
 
-MOST_OVERLAP_HOURS = MOST_OVERLAP_SECONDS // 3600
+MAX_OVERLAP_HOURS = MAX_OVERLAP_SECONDS // 3600
 
 bp = page_blueprint("api_keys", "/keys")
 
@@ -116,7 +116,7 @@ def create() -> Any:
         limits = _limits(form)
         if not form.faults:
             with form.checked():
-                at_desk = desk()
+                at_desk = operations()
                 key, secret = at_desk.create_key(g.pool, wish, limits)
                 warnings = _sentences(at_desk.key_warnings(g.pool, key))
                 return _made(key, secret, warnings, guided=guided)
@@ -181,7 +181,7 @@ def edit(name: str) -> Any:
     if request.method == "POST":
         with form.checked():
             wish = {"expires_at": None, "output_tokens": 0} | KeyInput().load(_said(form), partial=True)
-            at_desk = desk()
+            at_desk = operations()
             warnings = _sentences(at_desk.key_warnings(g.pool, at_desk.change_key(g.pool, name, wish)))
             return done(f"Key {name} is changed. {warnings}".rstrip(), "api_keys.one", name=name)
     return _key_form(form, name)
@@ -208,11 +208,11 @@ def rotate(name: str) -> Any:
     form = Form(request.form or {"hours": "24"}, "hours")
     if request.method == "POST":
         hours = form.whole("hours")
-        if not isinstance(hours, int) or hours > MOST_OVERLAP_HOURS:
-            form.fault("hours", f"is a whole number of hours, from 0 to {MOST_OVERLAP_HOURS}")
+        if not isinstance(hours, int) or hours > MAX_OVERLAP_HOURS:
+            form.fault("hours", f"is a whole number of hours, from 0 to {MAX_OVERLAP_HOURS}")
         else:
             with form.checked():
-                key, secret = desk().rotate_key(g.pool, name, overlap_seconds=hours * 3600)
+                key, secret = operations().rotate_key(g.pool, name, overlap_seconds=hours * 3600)
                 beside = (
                     f"The former key is good for {hours} more hours."
                     if hours
@@ -225,7 +225,7 @@ def rotate(name: str) -> Any:
 
 @bp.post("/<name>/enable")
 def enable(name: str) -> Any:
-    desk().enable_key(g.pool, name)
+    operations().enable_key(g.pool, name)
     return done(f"Key {name} is enabled again.", "api_keys.one", name=name)
 
 
@@ -235,7 +235,7 @@ def disable(name: str) -> Any:
     form = Form(request.form)
     if request.method == "POST":
         with form.checked():
-            desk().disable_key(g.pool, name)
+            operations().disable_key(g.pool, name)
             return done(f"Key {name} is disabled.", "api_keys.one", name=name)
     told = ["It is refused from now on. Requests it has running go on; what it used stays in the books."]
     return _confirmed(form, name, f"Disable key {name}?", told, "Disable it")
@@ -247,7 +247,7 @@ def remove(name: str) -> Any:
     form = Form(request.form)
     if request.method == "POST":
         with form.checked():
-            desk().remove_key(g.pool, name)
+            operations().remove_key(g.pool, name)
             return done(f"Key {name} is removed.", "api_keys.show")
     told = ["It is refused from now on, and its limits are forgotten. What it used stays in the books."]
     return _confirmed(form, name, f"Remove key {name}?", told, "Remove it")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from app.admin.guard import actor
 from app.admin.services import services
-from app.operations.service import Desk
+from app.operations.service import AdminOperations
 
 
-def desk() -> Desk:
-    return services().desk(actor())
+def operations() -> AdminOperations:
+    return services().operations(actor())

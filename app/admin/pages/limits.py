@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import g, render_template, request, url_for
 
-from app.admin.pages.doing import desk
+from app.admin.pages.doing import operations
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import done, page_blueprint
 from app.admin.pages.views import GaugeView
@@ -51,11 +51,13 @@ def _change(form: Form, key_name: str) -> str:
     """Make the change that *form* asks for, and return what to say of it."""
     do, limit_id = form["do"], form["id"]
     if do == "remove":
-        desk().remove_limit(g.pool, limit_id, key=key_name or None)
+        operations().remove_limit(g.pool, limit_id, key=key_name or None)
         return "The limit is removed, and what it counted is forgotten."
     if do == "set":
         form.move("limit", "changed")
-        edited = desk().edit_limit(g.pool, limit_id, parse_limit(form["changed"]), key=key_name or None)
+        edited = operations().edit_limit(g.pool, limit_id, parse_limit(form["changed"]), key=key_name or None)
         return f"Saved: {describe(edited)}."
-    added = desk().add_limit(g.pool, parse_limit(form["limit"], mode=form["mode"]), key=key_name or None)
+    added = operations().add_limit(
+        g.pool, parse_limit(form["limit"], mode=form["mode"]), key=key_name or None
+    )
     return f"Added: {describe(added)}."

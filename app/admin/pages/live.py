@@ -18,7 +18,7 @@ from app.admin.pages.ledger_rows import Names, RowView, names_of
 from app.admin.pages.views import account_view
 from app.admin.services import services
 from app.errors import StoreUnavailable
-from app.operations.live_feed import Feed, News
+from app.operations.live_feed import FeedUpdate, LiveFeed
 
 LIFE_SECONDS = 60.0  # then the browser comes anew, if its sign-in still holds
 BEAT_SECONDS = 5.0  # a comment after so long of silence: a browser that left is noticed by it
@@ -57,7 +57,7 @@ class _Drawing:
         self._names = names
         self._address = address
 
-    def frames(self, news: News) -> Iterator[bytes]:
+    def frames(self, news: FeedUpdate) -> Iterator[bytes]:
         if news.accounts:
             now = time.time()
             drawn = {one.id: self._account.render(view=account_view(one, now)) for one in news.accounts}
@@ -74,7 +74,7 @@ class _Drawing:
         return self._address.replace("ID", quote(row.id, safe="")) + f"?entry={row.entry_id}"
 
 
-def _events(feed: Feed, draw: _Drawing, after: str, until: float) -> Iterator[bytes]:
+def _events(feed: LiveFeed, draw: _Drawing, after: str, until: float) -> Iterator[bytes]:
     with (
         suppress(StoreUnavailable),
         feed.watched() as queue,

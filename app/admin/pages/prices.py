@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import g, render_template, request
 
-from app.admin.pages.doing import desk
+from app.admin.pages.doing import operations
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import done, page_blueprint
 from app.admin.services import services
@@ -16,12 +16,12 @@ from app.errors import InvalidRequest
 from app.limits.prices import MILLION, STANDARD
 from app.operations.prices import micro_dollars, price_row
 
-MOST_ROWS = 100  # on one page
+MAX_ROWS = 100  # on one page
 MONEY = ("input", "cached_input", "output")
 REQUIRED = ("input", "output")
 SIZES = ("context", "max_output")
-MOST_NAME = 200
-MOST_TOKENS = 100_000_000
+MAX_NAME = 200
+MAX_TOKENS = 100_000_000
 
 bp = page_blueprint("prices", "/settings/prices")
 
@@ -43,8 +43,8 @@ def show() -> Any:
         place="settings.show",
         form=form,
         q=q,
-        rows=found[:MOST_ROWS],
-        cut=len(found) > MOST_ROWS,
+        rows=found[:MAX_ROWS],
+        cut=len(found) > MAX_ROWS,
     ), form.status
 
 
@@ -82,16 +82,16 @@ def _change(form: Form) -> str:
     """Make the change that *form* asks for, and return what to say of it."""
     model = form["model"].strip()
     if form["do"] == "remove":
-        desk().remove_price(g.pool, model)
+        operations().remove_price(g.pool, model)
         return f"{model} is priced as listed."
-    if not model or len(model) > MOST_NAME:
-        raise InvalidRequest(f"is a name of 1 to {MOST_NAME} letters", param="model")
+    if not model or len(model) > MAX_NAME:
+        raise InvalidRequest(f"is a name of 1 to {MAX_NAME} letters", param="model")
     said: dict[str, Any] = {
         name: _price(form, name) for name in MONEY if form[name].strip() or name in REQUIRED
     }
     said |= {name: _tokens(form, name) for name in SIZES if form[name].strip()}
     known = services().prices.current(g.pool).rows().get(model, {})
-    desk().set_price(g.pool, model, price_row(known, said))
+    operations().set_price(g.pool, model, price_row(known, said))
     return f"{model} has its own price in this pool, from the next request on."
 
 
@@ -104,6 +104,6 @@ def _price(form: Form, name: str) -> int:
 
 def _tokens(form: Form, name: str) -> int:
     number = form.whole(name)
-    if not isinstance(number, int) or not 0 < number <= MOST_TOKENS:
+    if not isinstance(number, int) or not 0 < number <= MAX_TOKENS:
         raise InvalidRequest("is a whole number of tokens", param=name)
     return number

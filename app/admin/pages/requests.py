@@ -16,7 +16,7 @@ from app.admin.services import services
 from app.errors import InvalidRequest
 from app.ledger import tail
 from app.ledger.explain import explain
-from app.ledger.search import Found, Wanted, search
+from app.ledger.search import LedgerPage, LedgerQuery, search
 from app.stores import keys
 from app.stores.client import store_errors
 
@@ -30,7 +30,7 @@ STATUSES = (
     ("5xx", "500 and above"),
 )
 KINDS = (("", "all"), ("true", "refused before an account was tried"))
-MOST_LOOKED = 10_000  # newest entries, for an id that the store does not remember the place of
+MAX_LOOKED = 10_000  # newest entries, for an id that the store does not remember the place of
 _ENTRY_ID = re.compile(r"\d{1,15}-\d{1,15}")
 
 bp = page_blueprint("requests", "/requests")
@@ -40,7 +40,7 @@ bp = page_blueprint("requests", "/requests")
 def show() -> Any:
     client = services().scripts.client
     form, names, zone = Form(request.args, *SEARCHED), names_of(client, g.pool), _zone(client)
-    cursor, found = request.args.get("cursor"), Found([], None, 0)
+    cursor, found = request.args.get("cursor"), LedgerPage([], None, 0)
     newest = tail.newest(client, g.pool)
     with form.checked():
         found = search(client, g.pool, _wanted(form, names, zone), cursor)
@@ -69,9 +69,9 @@ def _zone(client: Any) -> str:
         return client.hget(keys.pool(g.pool), "zone") or "UTC"
 
 
-def _wanted(form: Form, names: Names, zone: str) -> Wanted:
+def _wanted(form: Form, names: Names, zone: str) -> LedgerQuery:
     """Return what *form* asks for. Raises InvalidRequest, which names the field."""
-    return Wanted(
+    return LedgerQuery(
         key=_id(form, "key", names.keys),
         account=_id(form, "account", names.accounts),
         model=form["model"].strip(),
@@ -116,6 +116,6 @@ def one(request_id: str) -> Any:
         g.pool,
         request_id,
         entry_id=entry_id if _ENTRY_ID.fullmatch(entry_id) else "",
-        most=MOST_LOOKED,
+        most=MAX_LOOKED,
     )
     return render_template("requests/one.html", place="requests.show", told=told)

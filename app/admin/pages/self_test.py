@@ -9,12 +9,12 @@ from typing import Any
 import orjson
 
 PATIENCE_SECONDS = 60.0
-MOST_SAID = 400
+MAX_SAID = 400
 LISTENS_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SelfTestResult:
     ok: bool
     said: str
     ms: float | None = None
@@ -24,7 +24,7 @@ def question(model: str) -> dict[str, Any]:
     return {"model": model, "messages": [{"role": "user", "content": "Hello"}], "max_completion_tokens": 200}
 
 
-def ask(bind: str, port: int, key: str, model: str) -> Told:
+def ask(bind: str, port: int, key: str, model: str) -> SelfTestResult:
     """Return what the gateway that listens on *bind* and *port* answers to *key*; nothing is raised."""
     connection = http.client.HTTPConnection(
         LISTENS_EVERYWHERE.get(bind, bind), port, timeout=PATIENCE_SECONDS
@@ -35,16 +35,18 @@ def ask(bind: str, port: int, key: str, model: str) -> Told:
         answer = connection.getresponse()
         body = orjson.loads(answer.read())
     except (OSError, ValueError, http.client.HTTPException):
-        return Told(False, "the gateway gave no answer in time")
+        return SelfTestResult(False, "the gateway gave no answer in time")
     finally:
         connection.close()
     return _told(answer.status, body)
 
 
-def _told(status: int, body: Any) -> Told:
+def _told(status: int, body: Any) -> SelfTestResult:
     try:
         if status == 200:
-            return Told(True, str(body["choices"][0]["message"]["content"] or "with no words")[:MOST_SAID])
-        return Told(False, f"status {status}: {body['error']['message']}"[:MOST_SAID])
+            return SelfTestResult(
+                True, str(body["choices"][0]["message"]["content"] or "with no words")[:MAX_SAID]
+            )
+        return SelfTestResult(False, f"status {status}: {body['error']['message']}"[:MAX_SAID])
     except (KeyError, IndexError, TypeError):
-        return Told(False, f"status {status}, and nothing that can be read")
+        return SelfTestResult(False, f"status {status}, and nothing that can be read")

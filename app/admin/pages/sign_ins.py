@@ -8,7 +8,7 @@ from flask import g, render_template, request
 
 from app.accounts.account import Account
 from app.admin.pages.accounts import first_look_message
-from app.admin.pages.doing import desk
+from app.admin.pages.doing import operations
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import done, page_blueprint
 from app.admin.services import services
@@ -16,7 +16,7 @@ from app.operations.login_flows import Flow
 from app.operations.sign_ins import BROWSER, DEVICE
 from schemas.accounts import AccountInput
 
-MOST_FILE_BYTES = 1024 * 1024
+MAX_FILE_BYTES = 1024 * 1024
 
 bp = page_blueprint("sign_ins", "/sign-ins")
 
@@ -27,13 +27,13 @@ def device() -> Any:
     if form["do"] == "poll":
         with form.checked():
             flow = _flow(form, DEVICE)
-            account = desk().poll_device(g.pool, flow.id)
+            account = operations().poll_device(g.pool, flow.id)
             if account is not None:
                 return _signed_in(account)
             waiting = True
     elif request.method == "POST":
         with form.checked():
-            flow = desk().begin_device(g.pool, _name(form))
+            flow = operations().begin_device(g.pool, _name(form))
     return render_template(
         "accounts/device.html", place="accounts.show", form=form, flow=flow, waiting=waiting
     ), form.status
@@ -45,10 +45,10 @@ def browser() -> Any:
     if form["do"] == "finish":
         with form.checked():
             flow = _flow(form, BROWSER)
-            return _signed_in(desk().complete_browser(g.pool, flow.id, form["address"]))
+            return _signed_in(operations().complete_browser(g.pool, flow.id, form["address"]))
     elif request.method == "POST":
         with form.checked():
-            flow = desk().begin_browser(g.pool, _name(form))
+            flow = operations().begin_browser(g.pool, _name(form))
     return render_template("accounts/browser.html", place="accounts.show", form=form, flow=flow), form.status
 
 
@@ -59,8 +59,8 @@ def file() -> Any:
         form.move("", "file")  # what is wrong with it is told of nothing in particular
         with form.checked():
             name, sent = _name(form), request.files.get("file")
-            data = sent.read(MOST_FILE_BYTES) if sent else b""
-            return _signed_in(desk().import_account(g.pool, name, data))
+            data = sent.read(MAX_FILE_BYTES) if sent else b""
+            return _signed_in(operations().import_account(g.pool, name, data))
     return render_template("accounts/file.html", place="accounts.show", form=form), form.status
 
 
@@ -75,6 +75,6 @@ def _flow(form: Form, way: str) -> Flow:
 
 
 def _signed_in(account: Account) -> Any:
-    found = desk().look_at_account(g.pool, account)
+    found = operations().look_at_account(g.pool, account)
     message = first_look_message(f"Account {account.name} is signed in and renews itself", found)
     return done(message, "accounts.one", name=account.name)

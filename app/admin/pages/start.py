@@ -52,7 +52,7 @@ def show() -> Any:
     ), form.status
 
 
-def _tried(form: Form) -> self_test.Told | None:
+def _tried(form: Form) -> self_test.SelfTestResult | None:
     key, model = form["key"].strip(), form["model"].strip()
     if not (key.isascii() and key.isprintable() and key):
         form.fault("key", "is the key that was shown when it was made: it begins with sk-pg-")

@@ -10,9 +10,9 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app.accounts.account import Account
-from app.accounts.accounts import UNREADABLE_SECONDS, AccountBook
+from app.accounts.accounts import UNREADABLE_SECONDS, AccountRepository
 from app.errors import CredentialUnreadable, InvalidRequest, NotFound
-from app.limits.api_keys import KeyBook
+from app.limits.api_keys import ApiKeyRepository
 from app.stores import keys
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
@@ -29,13 +29,13 @@ def scripts(redis_client: Any) -> Scripts:
 
 
 @pytest.fixture
-def accounts(scripts: Scripts) -> AccountBook:
-    return AccountBook(scripts, Vault((VAULT_KEY,)))
+def accounts(scripts: Scripts) -> AccountRepository:
+    return AccountRepository(scripts, Vault((VAULT_KEY,)))
 
 
-def other_process(scripts: Scripts) -> AccountBook:
+def other_process(scripts: Scripts) -> AccountRepository:
     """A book with a memory of its own."""
-    return AccountBook(scripts, Vault((VAULT_KEY,)))
+    return AccountRepository(scripts, Vault((VAULT_KEY,)))
 
 
 def account(name: str = "main", **more: Any) -> Account:
@@ -125,7 +125,7 @@ class TestVersions:
     def test_another_key_cannot_read(self, accounts, scripts):
         """A credential that was sealed with a key we lack is a fault that says what to do."""
         added = accounts.add(POOL, account())
-        stranger = AccountBook(scripts, Vault((Fernet.generate_key().decode(),)))
+        stranger = AccountRepository(scripts, Vault((Fernet.generate_key().decode(),)))
 
         with pytest.raises(CredentialUnreadable, match="POOLGATE_SECRET_KEYS"):
             stranger.read(POOL, added.id)
@@ -133,7 +133,7 @@ class TestVersions:
     def test_an_unreadable_account_is_left_out_for_a_while(self, accounts, scripts, monkeypatch):
         """Of this process alone: another one may have the key."""
         added = accounts.add(POOL, account())
-        stranger = AccountBook(scripts, Vault((Fernet.generate_key().decode(),)))
+        stranger = AccountRepository(scripts, Vault((Fernet.generate_key().decode(),)))
         assert stranger.unreadable(POOL) == []
 
         with pytest.raises(CredentialUnreadable):
@@ -147,7 +147,7 @@ class TestVersions:
 
     def test_a_rotated_key_reads(self, accounts, scripts):
         added = accounts.add(POOL, account())
-        rotated = AccountBook(scripts, Vault((Fernet.generate_key().decode(), VAULT_KEY)))
+        rotated = AccountRepository(scripts, Vault((Fernet.generate_key().decode(), VAULT_KEY)))
 
         assert rotated.read(POOL, added.id).credential == SECRET
 
@@ -251,7 +251,7 @@ class TestRemove:
     def test_bound_keys_are_named(self, accounts, scripts):
         """As long as usable keys are bound to it, it stays."""
         bound, other = accounts.add(POOL, account("a")), accounts.add(POOL, account("b"))
-        book = KeyBook(scripts)
+        book = ApiKeyRepository(scripts)
         book.create(POOL, "zoe", accounts=(other.id, bound.id))
         book.create(POOL, "ann", accounts=(bound.id,))
         book.create(POOL, "free")
@@ -264,7 +264,7 @@ class TestRemove:
 
     def test_keys_that_are_over_do_not_hold_it(self, accounts, scripts):
         bound = accounts.add(POOL, account())
-        book = KeyBook(scripts)
+        book = ApiKeyRepository(scripts)
         book.create(POOL, "disabled", accounts=(bound.id,))
         book.disable(POOL, "disabled")
         book.create(POOL, "expired", accounts=(bound.id,), expires_at=1.0)
@@ -276,7 +276,7 @@ class TestRemove:
     def test_although_bound(self, accounts, scripts):
         """The key keeps its list, so it may not suddenly use every account."""
         bound = accounts.add(POOL, account())
-        book = KeyBook(scripts)
+        book = ApiKeyRepository(scripts)
         book.create(POOL, "ann", accounts=(bound.id,))
 
         accounts.remove(POOL, "main", although_bound=True)

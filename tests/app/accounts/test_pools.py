@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.accounts.pools import Pool, PoolBook, checked_name
+from app.accounts.pools import Pool, PoolRepository, checked_name
 from app.errors import InvalidRequest, NotFound
-from app.limits.api_keys import KeyBook
+from app.limits.api_keys import ApiKeyRepository
 from app.stores import keys
 from app.stores.scripts import Scripts
 from tests.support.store import StoreOfTest
@@ -20,8 +20,8 @@ def scripts(redis_client: Any) -> Scripts:
 
 
 @pytest.fixture
-def pools(scripts: Scripts) -> PoolBook:
-    return PoolBook(scripts)
+def pools(scripts: Scripts) -> PoolRepository:
+    return PoolRepository(scripts)
 
 
 class TestEnsure:
@@ -68,7 +68,7 @@ class TestAll:
         pools.ensure("b")
         pools.ensure("a")
         pools.change("b", zone="Europe/Berlin")
-        KeyBook(scripts).create("b", "ann")
+        ApiKeyRepository(scripts).create("b", "ann")
 
         assert pools.all() == [
             Pool("a", "balanced", "UTC", accounts=0, keys=0),
@@ -95,16 +95,16 @@ class TestPolicy:
         store.account("d", group=0)
         store.set_state("d", "paused")
 
-        PoolBook(store.scripts).change(store.pool, policy="ordered")
+        PoolRepository(store.scripts).change(store.pool, policy="ordered")
 
         assert [store.admit().get("account") for _ in range(3)] == ["c", "a", None]
 
-    def test_unknown(self, pools: PoolBook) -> None:
+    def test_unknown(self, pools: PoolRepository) -> None:
         with pytest.raises(InvalidRequest, match="there are balanced, "):
             pools.change("a", policy="best")
 
 
-def test_settings_that_two_change(pools: PoolBook, redis_client: Any) -> None:
+def test_settings_that_two_change(pools: PoolRepository, redis_client: Any) -> None:
     """Who comes second starts from what the first has made."""
 
     def add(text: str) -> str:

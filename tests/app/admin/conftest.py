@@ -32,7 +32,7 @@ def app(services: Services) -> Flask:
 @pytest.fixture
 def ann(services: Services) -> str:
     """An operator."""
-    return services.doors.operators.create("ann", PASSWORD).name
+    return services.operator_stores.operators.create("ann", PASSWORD).name
 
 
 @pytest.fixture

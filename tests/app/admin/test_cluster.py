@@ -17,7 +17,7 @@ def test_from_the_first_start_to_a_lost_password(tmp_path: Path) -> None:
     with running_cluster(tmp_path) as ports:
         services = services_on(f"redis+cluster://127.0.0.1:{ports[0]}", tmp_path)
         visitor = Visitor(admin_app(services))
-        token = services.doors.operators.start_token()
+        token = services.operator_stores.operators.start_token()
         assert token is not None
         form = {"token": token, "name": "ann", "password": PASSWORD, "password_again": PASSWORD}
         assert visitor.send("/admin/first-start", form).location == "/admin/"
@@ -29,11 +29,11 @@ def test_from_the_first_start_to_a_lost_password(tmp_path: Path) -> None:
             visitor.sign_in(password="wrong horse battery")
         assert visitor.sign_in(code=codes[1]).status_code == 429
 
-        services.doors.attempts.forget("ann")
+        services.operator_stores.attempts.forget("ann")
 
         assert visitor.sign_in(code=codes[1]).status_code == 303
-        secret = services.doors.tokens.create("ci", by="ann")[1]
+        secret = services.operator_stores.tokens.create("ci", by="ann")[1]
         bearer = {"Authorization": f"Bearer {secret}"}
         assert visitor.get("/admin/api/a-call", headers=bearer).status_code == 200
-        assert services.doors.sessions.end_all("ann") == 3
+        assert services.operator_stores.sessions.end_all("ann") == 3
         assert not visitor.is_signed_in()

@@ -36,9 +36,9 @@ def secrets(services: Services, ann: str) -> list[str]:
     accounts.add("default", Account("", "main", "openai", "http://up.test", credential=CREDENTIAL))
     accounts.add("default", Account("", "spare", "compatible", "http://up.test", credential=TOKEN))
     key = services.api_keys.create("default", "main")[1]
-    token = services.doors.tokens.create("main", by=ann)[1]
-    pending = services.doors.operators.begin_second_factor(ann)
-    return [CREDENTIAL, TOKEN, key, token, pending, "$argon2", *services.doors.cookie_keys]
+    token = services.operator_stores.tokens.create("main", by=ann)[1]
+    pending = services.operator_stores.operators.begin_second_factor(ann)
+    return [CREDENTIAL, TOKEN, key, token, pending, "$argon2", *services.operator_stores.cookie_keys]
 
 
 def test_nothing_is_changed_without_a_csrf_token(app, inside, redis_client):

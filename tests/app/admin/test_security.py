@@ -24,7 +24,7 @@ def elsewhere(app, inside) -> Visitor:
 
 class TestSessions:
     def test_one_is_ended_at_once(self, inside, elsewhere, services):
-        (other,) = (one for one in services.doors.sessions.all("ann") if one.address == "192.0.2.3")
+        (other,) = (one for one in services.operator_stores.sessions.all("ann") if one.address == "192.0.2.3")
         assert "192.0.2.3" in inside.get(AT).text
 
         inside.send(f"{AT}/sessions", {"id": other.id}, shown_at=AT)
@@ -41,10 +41,10 @@ class TestSessions:
         assert not inside.is_signed_in()
 
     def test_those_of_another_operator_cannot_be(self, app, inside, services):
-        services.doors.operators.create("bea", PASSWORD)
+        services.operator_stores.operators.create("bea", PASSWORD)
         bea = Visitor(app)
         bea.sign_in("bea")
-        (hers,) = services.doors.sessions.all("bea")
+        (hers,) = services.operator_stores.sessions.all("bea")
 
         inside.send(f"{AT}/sessions", {"id": hers.id}, shown_at=AT)
 
@@ -102,12 +102,12 @@ class TestSecondFactor:
         secret = re.search(r'id="secret">([A-Z2-7]{32})<', page)[1]
         assert "<svg" in page
         assert " style=" not in page  # which the policy would not let through
-        assert not services.doors.operators.find("ann").second_factor
+        assert not services.operator_stores.operators.find("ann").second_factor
 
         wrong = inside.send(f"{AT}/second-factor", {"do": "confirm", "code": "000000"}, shown_at=AT)
         assert wrong.status_code == 400
         assert secret in wrong.text
-        assert not services.doors.operators.find("ann").second_factor
+        assert not services.operator_stores.operators.find("ann").second_factor
 
         code = pyotp.TOTP(secret).at(later.now())
         codes = inside.send(f"{AT}/second-factor", {"do": "confirm", "code": code}, shown_at=AT).text
@@ -130,7 +130,7 @@ class TestSecondFactor:
         answer = inside.send(f"{AT}/second-factor", {"do": step, "password": "not mine at all"})
 
         assert answer.status_code == 400
-        assert services.doors.operators.find(ann).second_factor is (step == "off")
+        assert services.operator_stores.operators.find(ann).second_factor is (step == "off")
 
     def test_none_is_confirmed_that_was_not_begun(self, inside):
         answer = inside.send(f"{AT}/second-factor", {"do": "confirm", "code": "000000"}, shown_at=AT)
@@ -149,7 +149,7 @@ class TestOthers:
         inside.send(f"{AT}/operators/bea/remove", {"password": PASSWORD})
 
         assert not bea.is_signed_in()
-        assert [one.name for one in services.doors.operators.all()] == ["ann"]
+        assert [one.name for one in services.operator_stores.operators.all()] == ["ann"]
 
     @pytest.mark.parametrize(
         ("change", "field"),
@@ -167,13 +167,13 @@ class TestOthers:
 
         assert answer.status_code == 400
         assert f'id="{field}-fault"' in answer.text
-        assert [one.name for one in services.doors.operators.all()] == ["ann"]
+        assert [one.name for one in services.operator_stores.operators.all()] == ["ann"]
 
     def test_the_last_one_stays(self, inside, services):
         answer = inside.send(f"{AT}/operators/ann/remove", {"password": PASSWORD})
 
         assert answer.status_code == 400
-        assert services.doors.operators.exist()
+        assert services.operator_stores.operators.exist()
 
 
 class TestTokens:
@@ -205,7 +205,7 @@ class TestTokens:
 
         assert answer.status_code == 400
         assert f'id="{field}-fault"' in answer.text
-        assert services.doors.tokens.all() == []
+        assert services.operator_stores.tokens.all() == []
 
 
 def test_what_the_audit_book_has_holds_no_secret(inside, services, later):

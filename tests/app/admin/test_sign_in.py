@@ -234,7 +234,7 @@ class TestSecondFactor:
         assert Visitor(app).sign_in(code=codes[0].upper()).status_code == 303
         assert Visitor(app).sign_in(code=codes[0]).status_code == 401
         assert Visitor(app).sign_in(code=codes[1].replace("-", " ")).status_code == 303
-        assert services.doors.operators.find(ann).recovery_codes == len(codes) - 2
+        assert services.operator_stores.operators.find(ann).recovery_codes == len(codes) - 2
 
 
 class TestFirstStart:
@@ -246,7 +246,7 @@ class TestFirstStart:
         assert visitor.get("/admin/first-start").status_code == 200
 
     def test_the_token_lets_the_first_one_in_and_the_page_is_gone(self, app, visitor, services, redis_client):
-        token = services.doors.operators.start_token()
+        token = services.operator_stores.operators.start_token()
         assert token not in everything_stored(redis_client)
 
         answer = visitor.send("/admin/first-start", {"token": token, **self.FORM})
@@ -258,7 +258,7 @@ class TestFirstStart:
         late = Visitor(app)
         form = {"csrf_token": late.csrf_token("/admin/sign-in"), "token": token, **self.FORM, "name": "eve"}
         assert late.post("/admin/first-start", form).status_code == 404
-        assert [one.name for one in services.doors.operators.all()] == ["ann"]
+        assert [one.name for one in services.operator_stores.operators.all()] == ["ann"]
 
     @pytest.mark.parametrize(
         ("change", "field", "said"),
@@ -274,7 +274,7 @@ class TestFirstStart:
     )
     def test_bad_input(self, visitor, services, change, field, said):
         """A message beside the field, what was typed kept but for passwords, nothing stored."""
-        token = services.doors.operators.start_token()
+        token = services.operator_stores.operators.start_token()
         form = {"token": token, **self.FORM, **change}
 
         answer = visitor.send("/admin/first-start", form)
@@ -285,24 +285,24 @@ class TestFirstStart:
         assert said in beside[1]
         assert f'value="{form["name"]}"' in answer.text
         assert form["password"] not in answer.text
-        assert not services.doors.operators.exist()
+        assert not services.operator_stores.operators.exist()
 
     def test_guessing_is_throttled(self, app, visitor, services):
-        services.doors.operators.start_token()
+        services.operator_stores.operators.start_token()
         statuses = [
             visitor.send("/admin/first-start", {"token": "guessed", **self.FORM}).status_code
             for _ in range(NAME_AND_ADDRESS + 1)
         ]
 
         assert statuses == [400] * NAME_AND_ADDRESS + [429]
-        token = services.doors.operators.start_token()
+        token = services.operator_stores.operators.start_token()
         owner = Visitor(app, "192.0.2.9")
         assert owner.send("/admin/first-start", {"token": token, **self.FORM}).status_code == 303
 
     def test_without_a_token_of_ours_nobody_gets_in(self, visitor, services):
         """None was printed: no token is the right one, an empty one neither."""
         assert visitor.send("/admin/first-start", {"token": " ", **self.FORM}).status_code == 400
-        assert not services.doors.operators.exist()
+        assert not services.operator_stores.operators.exist()
 
 
 def _with_cookie(app, value: str) -> Visitor:
@@ -325,7 +325,7 @@ def test_after_a_change_of_keys_who_is_signed_in_stays(redis_url, redis_client, 
         return admin_app(build(Settings(redis_url=redis_url, home=tmp_path, secret_keys=keys)))
 
     app = app_with(older)
-    app.extensions["poolgate"].doors.operators.create("ann", PASSWORD)
+    app.extensions["poolgate"].operator_stores.operators.create("ann", PASSWORD)
     visitor = Visitor(app)
     visitor.sign_in()
     mine = visitor.client.get_cookie("poolgate", "gate.test", "/admin").value

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from app.api import body
 from app.api.body import check_size, read_bytes, read_json
-from app.api.json_body import MAX_LEVELS as MOST_LEVELS
+from app.api.json_body import MAX_LEVELS as MAX_LEVELS
 from app.errors import InvalidRequest, PayloadTooLarge
 from tests.support.heartbeat import Heartbeat
 
@@ -158,9 +158,9 @@ def nested(levels: int) -> bytes:
 
 
 def test_what_is_nested_too_deeply() -> None:
-    assert read(nested(MOST_LEVELS))
+    assert read(nested(MAX_LEVELS))
     with pytest.raises(InvalidRequest, match="200 levels"):
-        read(nested(MOST_LEVELS + 1))
+        read(nested(MAX_LEVELS + 1))
 
 
 def test_what_breaks_off() -> None:

@@ -15,7 +15,7 @@ from app.api.codex_headers import window_headers
 from app.api.ratelimit import ratelimit_headers
 from app.ledger.usage import UpstreamWindow
 from app.relay.content_types import passing_type
-from app.relay.request_record import Record
+from app.relay.request_record import RequestRecord
 from app.translation.field_support import ignored
 from schemas.bounds import MAX_TOKENS
 
@@ -42,7 +42,7 @@ def test_printable_text_is_left_as_it_is(text: str) -> None:
 
 @given(account=texts, named=st.lists(texts, max_size=4), standing=st.tuples(numbers, numbers, numbers))
 def test_how_a_request_was_served(account: str, named: list[str], standing: tuple[int, int, int]) -> None:
-    record = Record()
+    record = RequestRecord()
     record.account_name, record.ignored = account, named
     record.limits = [["lim", "requests", "day", *standing, "key"]]
     call = SimpleNamespace(key=SimpleNamespace(settings=""))

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from app.backup import encrypted_file
-from app.backup.encrypted_file import SealedReader, SealedWriter, UnreadableFile
+from app.backup.encrypted_file import EncryptedReader, EncryptedWriter, UnreadableFile
 
 PASSPHRASE = "correct horse battery"
 LINES = [os.urandom(2000).hex().encode() for _ in range(300)]
@@ -21,7 +21,7 @@ def sealed() -> bytes:
         patch.setattr(
             encrypted_file, "KDF", encrypted_file.KDF | {"memory_kib": 64}
         )  # it is opened a hundred times
-        writer = SealedWriter(file, PASSPHRASE)
+        writer = EncryptedWriter(file, PASSPHRASE)
         for line in LINES:
             writer.write(line + b"\n")
         writer.close()
@@ -29,7 +29,7 @@ def sealed() -> bytes:
 
 
 def read(data: bytes, passphrase: str = PASSPHRASE) -> list[bytes]:
-    return list(SealedReader(io.BytesIO(data), passphrase).lines())
+    return list(EncryptedReader(io.BytesIO(data), passphrase).lines())
 
 
 def chunks(data: bytes) -> list[bytes]:
@@ -57,7 +57,7 @@ def test_nothing_can_be_read_in_it(sealed: bytes) -> None:
 
 def test_two_files_share_no_chunk(sealed: bytes) -> None:
     file = io.BytesIO()
-    SealedWriter(file, PASSPHRASE).close()
+    EncryptedWriter(file, PASSPHRASE).close()
 
     assert chunks(file.getvalue())[0] != chunks(sealed)[0]
 

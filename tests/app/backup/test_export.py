@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from app.backup.encrypted_file import SealedWriter
+from app.backup.encrypted_file import EncryptedWriter
 from app.backup.export import Backup
 from app.backup.restore import BackupFile, Restore, Restored
 from app.ledger.verify import Verification
@@ -71,7 +71,7 @@ def elsewhere(other_url: str) -> Iterator[StoreOfTest]:
 
 def back_up(store: StoreOfTest, path: Path, *pools: str) -> BackupFile:
     with path.open("wb") as file:
-        sealed = SealedWriter(file, PASSPHRASE)
+        sealed = EncryptedWriter(file, PASSPHRASE)
         for line in Backup(store.scripts, OURS, path.name).lines(list(pools or [POOL]), "a test"):
             sealed.write(line)
         sealed.close()

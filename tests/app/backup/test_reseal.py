@@ -8,10 +8,10 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app.accounts.account import Account
-from app.accounts.accounts import AccountBook
+from app.accounts.accounts import AccountRepository
 from app.backup.reseal import Reseal
-from app.operations.login_flows import FlowBook, new_flow
-from app.operators.operators import OperatorBook
+from app.operations.login_flows import LoginFlowRepository, new_flow
+from app.operators.operators import OperatorRepository
 from app.stores import keys
 from app.stores.answers import AnswerStore
 from app.stores.scripts import Scripts
@@ -30,13 +30,13 @@ def scripts(redis_client: Any) -> Scripts:
 def account(scripts: Scripts) -> Account:
     """One of each that is sealed, in two pools, by the old key."""
     vault = Vault((OLD,))
-    accounts = AccountBook(scripts, vault)
+    accounts = AccountRepository(scripts, vault)
     added = accounts.add("default", Account("", "main", "openai", "http://x", credential="sk-main"))
     accounts.add("team", Account("", "other", "openai", "http://x", credential="sk-other"))
     scripts.client.hset(keys.account("team", "acct_s"), mapping={"sign_in": vault.seal("{}"), "id": "acct_s"})
-    FlowBook(scripts, vault).keep("default", new_flow("device", "ann", "http://page"))
+    LoginFlowRepository(scripts, vault).keep("default", new_flow("device", "ann", "http://page"))
     AnswerStore(scripts, vault).put("default", "k", "digest", "an answer", 600.0)
-    operators = OperatorBook(scripts, vault)
+    operators = OperatorRepository(scripts, vault)
     operators.create("ann", PASSWORD)
     operators.begin_second_factor("ann")
     return added
@@ -64,7 +64,7 @@ def test_everything(scripts, account, redis_client):
 
     new = Vault((NEW,))
     assert all(new.position(one) == 0 for one in sealed(redis_client))
-    assert AccountBook(scripts, new).read("default", account.id).credential == "sk-main"
+    assert AccountRepository(scripts, new).read("default", account.id).credential == "sk-main"
     assert all(redis_client.pttl(key) > 0 for key in expiring)
     assert expiring
     assert reseal(scripts, NEW, OLD).run() == 0

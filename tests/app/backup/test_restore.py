@@ -9,7 +9,7 @@ import orjson
 import pytest
 from cryptography.fernet import Fernet
 
-from app.backup.encrypted_file import SealedWriter, UnreadableFile
+from app.backup.encrypted_file import EncryptedWriter, UnreadableFile
 from app.backup.restore import BackupFile, Restore
 from app.errors import InvalidRequest
 from app.stores import keys
@@ -27,7 +27,7 @@ def written(tmp_path: Path) -> Any:
     def write(*lines: list[Any]) -> BackupFile:
         path = tmp_path / "f"
         with path.open("wb") as file:
-            sealed = SealedWriter(file, "a passphrase")
+            sealed = EncryptedWriter(file, "a passphrase")
             for line in lines:
                 sealed.write(orjson.dumps(line) + b"\n")
             sealed.close()

@@ -15,7 +15,7 @@ TOKEN = re.compile(r"pgadm-[0-9A-Za-z_-]{43}")
 
 @pytest.fixture
 def ann(services: Any) -> str:
-    return services.doors.operators.create("ann", PASSWORD).name
+    return services.operator_stores.operators.create("ann", PASSWORD).name
 
 
 class TestOperators:
@@ -23,14 +23,14 @@ class TestOperators:
         result = poolgate("admin create Ann --password-stdin", stdin=PASSWORD)
 
         assert (result.exit_code, result.stdout) == (0, "'ann' may sign in.\n")
-        assert services.doors.operators.may_enter("ann", PASSWORD, "")
+        assert services.operator_stores.operators.may_enter("ann", PASSWORD, "")
         assert [(one["action"], one["object"], one["via"]) for one in audited(services)] == [
             ("operator.create", "ann", "cli")
         ]
 
     def test_or_from_a_variable(self, poolgate, services):
         assert poolgate("admin create ann --password-env WORD", WORD=PASSWORD).exit_code == 0
-        assert services.doors.operators.may_enter("ann", PASSWORD, "")
+        assert services.operator_stores.operators.may_enter("ann", PASSWORD, "")
 
     @pytest.mark.parametrize(
         ("name", "password", "said"),
@@ -45,38 +45,38 @@ class TestOperators:
 
         assert result.exit_code == 1
         assert said in result.stderr
-        assert not services.doors.operators.exist()
+        assert not services.operator_stores.operators.exist()
 
     def test_a_new_password_lets_a_locked_out_owner_in(self, poolgate, services, ann):
-        session = services.doors.sessions.open(ann, address="", agent="")
+        session = services.operator_stores.sessions.open(ann, address="", agent="")
         for _ in range(5):
-            services.doors.attempts.begin(ann, "192.0.2.1")
+            services.operator_stores.attempts.begin(ann, "192.0.2.1")
 
         result = poolgate("admin password ann --password-stdin", stdin="another long password")
 
         assert result.exit_code == 0
-        assert services.doors.operators.may_enter(ann, "another long password", "")
-        assert not services.doors.operators.may_enter(ann, PASSWORD, "")
-        assert services.doors.sessions.see(session) is None
-        services.doors.attempts.begin(ann, "192.0.2.1")
+        assert services.operator_stores.operators.may_enter(ann, "another long password", "")
+        assert not services.operator_stores.operators.may_enter(ann, PASSWORD, "")
+        assert services.operator_stores.sessions.see(session) is None
+        services.operator_stores.attempts.begin(ann, "192.0.2.1")
 
     def test_a_lost_second_factor(self, poolgate, services, ann):
         turn_on_second_factor(services, ann)
-        assert not services.doors.operators.may_enter("ann", PASSWORD, "")
+        assert not services.operator_stores.operators.may_enter("ann", PASSWORD, "")
 
         assert poolgate("admin totp-off ann").exit_code == 0
 
-        assert services.doors.operators.may_enter("ann", PASSWORD, "")
+        assert services.operator_stores.operators.may_enter("ann", PASSWORD, "")
 
     def test_the_last_one_stays(self, poolgate, services, ann):
-        services.doors.operators.create("bea", PASSWORD)
+        services.operator_stores.operators.create("bea", PASSWORD)
         assert poolgate("admin remove bea").exit_code == 0
 
         result = poolgate("admin remove ann")
 
         assert result.exit_code == 1
         assert "last operator" in result.stderr
-        assert [one.name for one in services.doors.operators.all()] == ["ann"]
+        assert [one.name for one in services.operator_stores.operators.all()] == ["ann"]
 
     def test_the_list(self, poolgate, ann):
         (told,) = json.loads(poolgate("admin list --json").stdout)["data"]
@@ -95,7 +95,7 @@ class TestOperators:
 
 class TestSessions:
     def test_they_are_listed_and_ended_one_by_one_and_all(self, poolgate, services, ann):
-        book = services.doors.sessions
+        book = services.operator_stores.sessions
         first, second = (book.open(ann, address=f"192.0.2.{n}", agent="b") for n in (1, 2))
         listed = json.loads(poolgate("admin sessions ann --json").stdout)["data"]
         assert {one["address"] for one in listed} == {"192.0.2.1", "192.0.2.2"}
@@ -113,14 +113,14 @@ class TestInvitation:
     def test_it_lets_the_first_one_in(self, poolgate, services):
         token = poolgate("admin invite").stdout.strip()
 
-        assert services.doors.operators.start(token, "ann", PASSWORD).name == "ann"
+        assert services.operator_stores.operators.start(token, "ann", PASSWORD).name == "ann"
 
     def test_only_the_newest_does(self, poolgate, services):
         old, new = (poolgate("admin invite").stdout.strip() for _ in range(2))
 
         with pytest.raises(Exception, match="is not the one"):
-            services.doors.operators.start(old, "ann", PASSWORD)
-        assert services.doors.operators.start(new, "ann", PASSWORD)
+            services.operator_stores.operators.start(old, "ann", PASSWORD)
+        assert services.operator_stores.operators.start(new, "ann", PASSWORD)
 
     def test_nobody_is_invited_when_somebody_is_in(self, poolgate, ann):
         result = poolgate("admin invite")
@@ -134,7 +134,7 @@ class TestTokens:
         secret = poolgate("admin token create ci --expires 2127-01-01").stdout.strip()
 
         assert TOKEN.fullmatch(secret)
-        assert services.doors.tokens.authenticate(secret).name == "ci"
+        assert services.operator_stores.tokens.authenticate(secret).name == "ci"
         assert secret not in everything_stored(redis_client)
         assert secret not in poolgate("admin token list --json").stdout
 
@@ -143,7 +143,7 @@ class TestTokens:
 
         assert poolgate("admin token revoke ci").exit_code == 0
 
-        assert services.doors.tokens.authenticate(secret) is None
+        assert services.operator_stores.tokens.authenticate(secret) is None
         assert poolgate("admin token revoke ci").exit_code == 1
 
     @pytest.mark.parametrize(("expires", "said"), [("2001-01-01", "expired"), ("soon", "expires")])

@@ -28,7 +28,7 @@ def booked(services: Services) -> None:
     services.pools.ensure("default")
     for number in range(3):
         row = ROW | {"id": f"r{number}"}
-        services.books.settle("default", {"id": row["id"], "mark": {}, "row": row, "calendar": {}})
+        services.settlements.settle("default", {"id": row["id"], "mark": {}, "row": row, "calendar": {}})
 
 
 def run(environ: dict[str, str], *args: str, terminal: bool) -> tuple[str, str]:

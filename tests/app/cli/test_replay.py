@@ -39,7 +39,7 @@ def traffic(services: Services) -> None:
             "source": "upstream",
             "input_tokens": 90,
         }
-        services.books.settle("default", {"id": ask["id"], "mark": {}, "row": row, "calendar": {}})
+        services.settlements.settle("default", {"id": ask["id"], "mark": {}, "row": row, "calendar": {}})
 
 
 def test_own_ledger(poolgate: Run, traffic: None) -> None:

@@ -39,7 +39,7 @@ def settled(services: Services) -> str:
     row = {"id": "r1", "at_ms": 1_774_742_400_000, "key": key.id, "account": second, "model": "m"}
     row |= {"endpoint": "/v1/responses", "status": 200, "source": "upstream"}
     row["attempts"] = [{"account": one, **told} for one, told in zip((first, second), ATTEMPTS, strict=True)]
-    services.books.settle("default", {"id": "r1", "mark": {}, "row": row, "calendar": {}})
+    services.settlements.settle("default", {"id": "r1", "mark": {}, "row": row, "calendar": {}})
     return "r1"
 
 

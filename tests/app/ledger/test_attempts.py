@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.ledger.attempts import attempt_figures
-from app.ledger.series import SeriesBook
-from app.ledger.summaries import FIGURES, SummaryBook
-from app.ledger.usage import UsageBook
+from app.ledger.series import SeriesRepository
+from app.ledger.summaries import FIGURES, SummaryRepository
+from app.ledger.usage import UsageRepository
 from app.ledger.verify import Verification
 from app.operations.check_accounts import Record, failures_in_a_row
 from app.stores import keys
@@ -153,7 +153,8 @@ def test_summaries_from_before(redis_client: Any) -> None:
     redis_client.hset(keys.summary(POOL, "h", 3600), "all", orjson.dumps({"": old}))
 
     ((amounts,),) = [
-        sums.values() for sums in SummaryBook(Scripts(redis_client)).read(POOL, "h", [3600], "all", over=9999)
+        sums.values()
+        for sums in SummaryRepository(Scripts(redis_client)).read(POOL, "h", [3600], "all", over=9999)
     ]
     assert amounts[-3:] == [7, 0, 0]
     assert len(amounts) == len(FIGURES)
@@ -190,7 +191,9 @@ class TestAnyRows:
             settle(store, attempts, status)
 
         made = Counter(attempt["account"] for attempts, _ in rows for attempt in attempts)
-        used = UsageBook(Scripts(client)).since(POOL, date.fromtimestamp(START_MS / 1000 - 86400), "account")
+        used = UsageRepository(Scripts(client)).since(
+            POOL, date.fromtimestamp(START_MS / 1000 - 86400), "account"
+        )
         for account in ACCOUNTS:
             counted = totals(store, account)
             assert counted.get("attempts", 0) == made[account]
@@ -209,7 +212,7 @@ def test_series_by_account(redis_client: Any) -> None:
     book(scripts, POOL, time.time(), account="b", attempts=[failed("a"), failed("a"), fine("b")])
 
     for span in ("1h", "24h"):
-        found = SeriesBook(scripts).series(POOL, span, "account").totals()
+        found = SeriesRepository(scripts).series(POOL, span, "account").totals()
         names = ("requests", "attempts", "failed_attempts", "rescues")
         assert [found["a"][name] for name in names] == [0, 2, 2, 2]
         assert [found["b"][name] for name in names] == [1, 1, 0, 0]

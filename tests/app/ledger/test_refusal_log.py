@@ -9,7 +9,7 @@ import pytest
 
 from app.errors import StoreUnavailable
 from app.ledger.refusal_log import MAX_ENTRIES, MAX_GROUPS, Refusal, RefusalLog
-from app.ledger.refusals import RefusalBook
+from app.ledger.refusals import RefusalRepository
 from app.stores import keys
 from app.stores.scripts import Scripts
 
@@ -31,8 +31,8 @@ def scripts(redis_client: Any) -> Scripts:
 
 
 @pytest.fixture
-def book(redis_client: Any) -> RefusalBook:
-    return RefusalBook(redis_client)
+def book(redis_client: Any) -> RefusalRepository:
+    return RefusalRepository(redis_client)
 
 
 def write(scripts: Scripts, *refusals: Refusal) -> None:
@@ -42,7 +42,7 @@ def write(scripts: Scripts, *refusals: Refusal) -> None:
     log.flush()
 
 
-def test_counted_by_key_and_code(scripts: Scripts, book: RefusalBook) -> None:
+def test_counted_by_key_and_code(scripts: Scripts, book: RefusalRepository) -> None:
     write(scripts, refusal(1), refusal(2, key="key_2"), refusal(3, code="model_not_allowed"), refusal(4))
 
     found = book.refused(POOL, "1h")
@@ -52,7 +52,7 @@ def test_counted_by_key_and_code(scripts: Scripts, book: RefusalBook) -> None:
     assert [entry.row["key"] for entry in book.entries(POOL) if entry.row["id"] == "req_2"] == ["key_2"]
 
 
-def test_of_one_kind_the_newest_are_retained(scripts: Scripts, book: RefusalBook) -> None:
+def test_of_one_kind_the_newest_are_retained(scripts: Scripts, book: RefusalRepository) -> None:
     write(scripts, *(refusal(number) for number in range(50)))
 
     ids = [entry.row["id"] for entry in book.entries(POOL)]
@@ -60,7 +60,7 @@ def test_of_one_kind_the_newest_are_retained(scripts: Scripts, book: RefusalBook
     assert book.refused(POOL, "1h").total == 50
 
 
-def test_past_a_number_only_the_newest_of_each_batch(scripts: Scripts, book: RefusalBook) -> None:
+def test_past_a_number_only_the_newest_of_each_batch(scripts: Scripts, book: RefusalRepository) -> None:
     """One caller in a loop does not push out what happened to everyone else."""
     write(scripts, *(refusal(number) for number in range(100)))
     write(scripts, *(refusal(number) for number in range(100, 110)))
@@ -69,7 +69,7 @@ def test_past_a_number_only_the_newest_of_each_batch(scripts: Scripts, book: Ref
     assert book.find(POOL, "req_109") is not None
 
 
-def test_bounded(scripts: Scripts, book: RefusalBook, redis_client: Any) -> None:
+def test_bounded(scripts: Scripts, book: RefusalRepository, redis_client: Any) -> None:
     """Neither codes nor keys grow an hour without end, nor the entries."""
     write(scripts, *(refusal(number, code=f"c{number}") for number in range(MAX_GROUPS)))
     write(scripts, *(refusal(number, code=f"d{number}") for number in range(MAX_GROUPS)))
@@ -83,7 +83,7 @@ def test_bounded(scripts: Scripts, book: RefusalBook, redis_client: Any) -> None
     assert 0 < redis_client.ttl(keys.refusals(POOL)) <= 31 * 86400
 
 
-def test_a_batch_counts_once(scripts: Scripts, book: RefusalBook) -> None:
+def test_a_batch_counts_once(scripts: Scripts, book: RefusalRepository) -> None:
     """A reply may be lost after the script has run; then it runs again."""
     group = {"key": "key_1", "digest": "", "code": "c", "count": 2, "out": False, "entries": []}
     ask = {"batch": "b1", "groups": [group]}
@@ -104,14 +104,14 @@ def test_only_keys_that_exist(scripts: Scripts, redis_client: Any) -> None:
     assert set(redis_client.keys("*")) == before
 
 
-def test_odd_texts(scripts: Scripts, book: RefusalBook) -> None:
+def test_odd_texts(scripts: Scripts, book: RefusalRepository) -> None:
     """What cannot be written as JSON, or is long, is cut and cleaned."""
     write(scripts, refusal(param="\ud800" * 1000))
     (entry,) = book.entries(POOL)
     assert entry.row["param"] == "?" * 128
 
 
-def test_trimmed(scripts: Scripts, book: RefusalBook) -> None:
+def test_trimmed(scripts: Scripts, book: RefusalRepository) -> None:
     write(scripts, refusal())
     book.trim(POOL, 1)
     assert len(list(book.entries(POOL))) == 1

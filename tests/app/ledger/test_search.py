@@ -9,7 +9,7 @@ import pytest
 from app.errors import InvalidRequest
 from app.ledger import search as searching
 from app.ledger.refusal_log import Refusal, RefusalLog
-from app.ledger.search import Wanted, search
+from app.ledger.search import LedgerQuery, search
 from app.stores import keys
 from app.stores.scripts import Scripts
 from tests.support.booked import book
@@ -30,7 +30,7 @@ def booked(redis_client):
 @pytest.fixture
 def found(redis_client):
     def do(cursor=None, most=50, **wanted):
-        page = search(redis_client, POOL, Wanted(**wanted), cursor, most)
+        page = search(redis_client, POOL, LedgerQuery(**wanted), cursor, most)
         return [row["id"] for _, row in page.rows], page
 
     return do
@@ -79,7 +79,7 @@ def test_time(booked, found):
 def test_work_is_bounded(booked, found, monkeypatch):
     """Where what is looked for is rare, the answer is short and says where to go on."""
     monkeypatch.setattr(searching, "AT_ONCE", 2)
-    monkeypatch.setattr(searching, "MOST_READ", 4)
+    monkeypatch.setattr(searching, "MAX_READ", 4)
     rare = booked(key="key_rare")
     for _ in range(9):
         booked()

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from app.ledger.series import SPANS, SeriesBook
+from app.ledger.series import SPANS, SeriesRepository
 from app.stores import keys, rollups
 from app.stores.scripts import Scripts
 from tests.support.booked import book
@@ -22,7 +22,7 @@ def scripts(redis_client):
 
 @pytest.fixture
 def series(scripts):
-    return SeriesBook(scripts)
+    return SeriesRepository(scripts)
 
 
 def total(told, who="", figure="requests"):

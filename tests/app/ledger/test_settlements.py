@@ -13,7 +13,7 @@ from app.errors import StoreRefused, StoreUnavailable
 from app.ledger import dead_letters
 from app.ledger import settlements as books_module
 from app.ledger.dead_letters import DeadLetters
-from app.ledger.settlements import Books
+from app.ledger.settlements import SettlementWriter
 from app.ledger.spool import Spool
 
 
@@ -53,57 +53,63 @@ def store() -> Store:
 
 
 @pytest.fixture
-def books(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Books:
+def settlements(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SettlementWriter:
     monkeypatch.setattr(books_module, "RETRY_SECONDS", 0.01)
-    return Books(store, Spool(tmp_path / "spool"), DeadLetters(tmp_path))  # type: ignore[arg-type]
+    return SettlementWriter(store, Spool(tmp_path / "spool"), DeadLetters(tmp_path))  # type: ignore[arg-type]
 
 
-def test_what_cannot_be_delivered_is_kept_and_delivered_later(books: Books, store: Store) -> None:
+def test_what_cannot_be_delivered_is_kept_and_delivered_later(
+    settlements: SettlementWriter, store: Store
+) -> None:
     store.up = False
     for number in range(3):
-        books.settle("p", {"id": f"req_{number}"})
-    assert len(books) == 3
+        settlements.settle("p", {"id": f"req_{number}"})
+    assert len(settlements) == 3
 
     store.up = True
     gevent.sleep(0.1)
 
-    assert len(books) == 0
+    assert len(settlements) == 0
     assert store.taken == [("p", f"req_{number}") for number in range(3)]
 
 
-def test_two_who_deliver_at_once_lose_nothing(books: Books, store: Store) -> None:
+def test_two_who_deliver_at_once_lose_nothing(settlements: SettlementWriter, store: Store) -> None:
     store.up = False
     for number in range(20):
-        books.settle("p", {"id": f"req_{number}"})
+        settlements.settle("p", {"id": f"req_{number}"})
     store.up = True
 
-    gevent.joinall([gevent.spawn(books.flush) for _ in range(3)], raise_error=True)
+    gevent.joinall([gevent.spawn(settlements.flush) for _ in range(3)], raise_error=True)
 
     assert {request_id for _, request_id in store.taken} == {f"req_{number}" for number in range(20)}
 
 
-def test_one_that_is_never_taken_does_not_hold_up_the_others(books: Books, store: Store) -> None:
+def test_one_that_is_never_taken_does_not_hold_up_the_others(
+    settlements: SettlementWriter, store: Store
+) -> None:
     store.refused = {"req_0"}
     store.up = False
     for number in range(3):
-        books.settle("p", {"id": f"req_{number}"})
+        settlements.settle("p", {"id": f"req_{number}"})
     store.up = True
 
-    assert books.flush() == 3
-    assert books.flush() == 1
+    assert settlements.flush() == 3
+    assert settlements.flush() == 1
 
     assert [request_id for _, request_id in store.taken] == ["req_1", "req_2"]
 
 
-def test_what_one_process_puts_away_another_takes_up(books: Books, store: Store, tmp_path: Path) -> None:
+def test_what_one_process_puts_away_another_takes_up(
+    settlements: SettlementWriter, store: Store, tmp_path: Path
+) -> None:
     store.up = False
-    books.settle("p", {"id": "req_1"})
-    books.put_away()
-    assert len(books) == 0
+    settlements.settle("p", {"id": "req_1"})
+    settlements.spool_pending()
+    assert len(settlements) == 0
     (file,) = (tmp_path / "spool").iterdir()
 
-    next_one = Books(store, Spool(tmp_path / "spool"), DeadLetters(tmp_path))  # type: ignore[arg-type]
-    taking_up = gevent.spawn(next_one.take_up)
+    next_one = SettlementWriter(store, Spool(tmp_path / "spool"), DeadLetters(tmp_path))  # type: ignore[arg-type]
+    taking_up = gevent.spawn(next_one.recover_spooled)
     gevent.sleep(0.05)
     assert file.exists()  # as long as it is not delivered
     store.up = True
@@ -113,65 +119,69 @@ def test_what_one_process_puts_away_another_takes_up(books: Books, store: Store,
     assert not file.exists()
 
 
-def test_nothing_is_written_where_all_was_delivered(books: Books, store: Store, tmp_path: Path) -> None:
-    books.settle("p", {"id": "req_1"})
-    books.put_away()
+def test_nothing_is_written_where_all_was_delivered(
+    settlements: SettlementWriter, store: Store, tmp_path: Path
+) -> None:
+    settlements.settle("p", {"id": "req_1"})
+    settlements.spool_pending()
 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_comes_too_late_is_put_aside_once(books: Books, store: Store, tmp_path: Path) -> None:
+def test_what_comes_too_late_is_put_aside_once(
+    settlements: SettlementWriter, store: Store, tmp_path: Path
+) -> None:
     """It changes no figure any more, and is for a person to look at; it is not offered again."""
     store.late = {"req_1"}
-    books.settle("p", {"id": "req_1"})
+    settlements.settle("p", {"id": "req_1"})
     for _ in range(3):
-        books.look()
-        books.flush()
+        settlements.look()
+        settlements.flush()
 
     assert store.offered_late == 1
     (line,) = (tmp_path / dead_letters.FILE_NAME).read_text().splitlines()
     assert orjson.loads(line)["reason"] == "it came more than a day late"
 
 
-def test_what_the_store_forgot_is_delivered_again(books: Books, store: Store) -> None:
+def test_what_the_store_forgot_is_delivered_again(settlements: SettlementWriter, store: Store) -> None:
     for number in range(3):
-        books.settle("p", {"id": f"req_{number}"})
-    books.look()  # too early to say: replicas may be late
-    assert len(books) == 0
+        settlements.settle("p", {"id": f"req_{number}"})
+    settlements.look()  # too early to say: replicas may be late
+    assert len(settlements) == 0
     store.taken.remove(("p", "req_1"))
 
-    books.look()
-    assert len(books) == 1
-    assert books.flush() == 0
+    settlements.look()
+    assert len(settlements) == 1
+    assert settlements.flush() == 0
 
     assert sorted(store.taken) == [("p", f"req_{number}") for number in range(3)]
 
 
 def test_what_was_forgotten_while_the_store_was_away_is_found_when_it_is_back(
-    books: Books, store: Store
+    settlements: SettlementWriter, store: Store
 ) -> None:
-    books.settle("p", {"id": "req_1"})
-    books.look()
+    settlements.settle("p", {"id": "req_1"})
+    settlements.look()
     store.up = False
     store.taken.clear()
-    books.look()
+    settlements.look()
     store.up = True
 
-    books.look()
-    books.flush()
+    settlements.look()
+    settlements.flush()
 
     assert store.taken == [("p", "req_1")]
 
 
-def test_what_was_found_is_looked_for_no_more(books: Books, store: Store) -> None:
-    books.settle("p", {"id": "req_1"})
-    books.look()
-    books.look()
+def test_what_was_found_is_looked_for_no_more(settlements: SettlementWriter, store: Store) -> None:
+    settlements.settle("p", {"id": "req_1"})
+    settlements.look()
+    settlements.look()
     store.taken.clear()  # it may expire there
 
-    books.look()
+    settlements.look()
 
-    assert len(books) == 0
+    assert len(settlements) == 0
 
 
 def letters(folder: Path) -> list[dict[str, Any]]:
@@ -182,34 +192,36 @@ def letters(folder: Path) -> list[dict[str, Any]]:
 class TestRefused:
     """What the store's own script refuses is set aside, with its reason, and never sent again."""
 
-    def test_at_once(self, books: Books, store: Store, tmp_path: Path) -> None:
+    def test_at_once(self, settlements: SettlementWriter, store: Store, tmp_path: Path) -> None:
         store.wrong = {"req_1"}
-        books.settle("p", {"id": "req_1", "row": {"cost": 5}})
+        settlements.settle("p", {"id": "req_1", "row": {"cost": 5}})
 
-        assert len(books) == 0
+        assert len(settlements) == 0
         (letter,) = letters(tmp_path)
         assert (letter["pool"], letter["reason"]) == ("p", "settle: cost")
         assert letter["settlement"] == {"id": "req_1", "row": {"cost": 5}}
         assert DeadLetters(tmp_path).path.stat().st_mode & 0o777 == 0o600
 
-    def test_later(self, books: Books, store: Store, tmp_path: Path) -> None:
+    def test_later(self, settlements: SettlementWriter, store: Store, tmp_path: Path) -> None:
         """The others are delivered, by the same greenlet."""
         store.up, store.wrong = False, {"req_0", "req_2"}
         for number in range(4):
-            books.settle("p", {"id": f"req_{number}"})
+            settlements.settle("p", {"id": f"req_{number}"})
         store.up = True
         gevent.sleep(0.2)
 
-        assert len(books) == 0
+        assert len(settlements) == 0
         assert [request_id for _, request_id in store.taken] == ["req_1", "req_3"]
         assert [letter["settlement"]["id"] for letter in letters(tmp_path)] == ["req_0", "req_2"]
 
-    def test_what_cannot_be_encoded_is_charged_at_its_bound(self, books: Books, store: Store) -> None:
+    def test_what_cannot_be_encoded_is_charged_at_its_bound(
+        self, settlements: SettlementWriter, store: Store
+    ) -> None:
         sent: list[dict[str, Any]] = []
         run = store.run
         store.run = lambda *args: sent.append(orjson.loads(args[2])) or run(*args)  # type: ignore[method-assign,func-returns-value]
         row = {"id": "r", "key": "k", "account": "a", "model": "m", "status": 200, "cost": 2**70, "at_ms": 1}
-        books.settle("p", {"id": "r", "row": row, "mark": {"wait_ms": 10**400}})
+        settlements.settle("p", {"id": "r", "row": row, "mark": {"wait_ms": 10**400}})
 
         assert sent[0]["at_bound"] is True
         assert "cost" not in sent[0]["row"]

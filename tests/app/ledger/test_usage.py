@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.ledger.usage import UpstreamWindow, UsageBook
+from app.ledger.usage import UpstreamWindow, UsageRepository
 from app.limits.api_keys import ApiKey
 from app.stores import keys
 from tests.support.store import POOL, START_MS, StoreOfTest, limit
@@ -22,8 +22,8 @@ def store(redis_client: Any) -> StoreOfTest:
 
 
 @pytest.fixture
-def book(store: StoreOfTest) -> UsageBook:
-    return UsageBook(store.scripts)
+def book(store: StoreOfTest) -> UsageRepository:
+    return UsageRepository(store.scripts)
 
 
 def api_key(*limits: dict[str, Any], now_ms: int = START_MS) -> ApiKey:
@@ -31,12 +31,12 @@ def api_key(*limits: dict[str, Any], now_ms: int = START_MS) -> ApiKey:
 
 
 class TestStanding:
-    def test_nothing_yet(self, store: StoreOfTest, book: UsageBook) -> None:
+    def test_nothing_yet(self, store: StoreOfTest, book: UsageRepository) -> None:
         standing = book.standing(api_key())
 
         assert (standing.used, standing.gauges, standing.windows) == ({}, [], [None, None])
 
-    def test_used_and_held(self, store: StoreOfTest, book: UsageBook) -> None:
+    def test_used_and_held(self, store: StoreOfTest, book: UsageRepository) -> None:
         """What ended is used, what runs is held, both in the window of now."""
         limits = (limit("t", "output_tokens", "day", 100), limit("p", "parallel_requests", "none", 5))
         store.key("k", *limits)
@@ -57,7 +57,7 @@ class TestStanding:
         assert tokens.resets_at == store.calendar()["day"][1] // 1000
         assert (parallel.settled, parallel.held, parallel.resets_at) == (0, 1, None)
 
-    def test_our_calendar_is_of_another_day(self, store: StoreOfTest, book: UsageBook) -> None:
+    def test_our_calendar_is_of_another_day(self, store: StoreOfTest, book: UsageRepository) -> None:
         """The store's clock is the one that counts."""
         limits = (limit("t", "output_tokens", "day", 100),)
 
@@ -65,7 +65,7 @@ class TestStanding:
 
         assert standing.gauges[0].resets_at == store.calendar()["day"][1] // 1000
 
-    def test_upstream_windows(self, store: StoreOfTest, book: UsageBook) -> None:
+    def test_upstream_windows(self, store: StoreOfTest, book: UsageRepository) -> None:
         """The mean of the accounts that have told; a window that is over is not used."""
         told = {"b": (80, START_MS + 9000), "c": (41, START_MS + 5000), "d": (100, START_MS - 1)}
         for account_id, (percent, reset_ms) in told.items():
@@ -80,7 +80,7 @@ class TestStanding:
 
 
 class TestGauges:
-    def test_of_many_keys_at_once(self, store: StoreOfTest, book: UsageBook) -> None:
+    def test_of_many_keys_at_once(self, store: StoreOfTest, book: UsageRepository) -> None:
         """Limits stand where they stand, whosever they are; the calendar is told by the store's clock."""
         mine, other = limit("t", "output_tokens", "day", 100), limit("u", "requests", "ever", 5)
         store.key("k", mine)
@@ -104,7 +104,7 @@ class TestSince:
             request = store.admit(key=key, model=model)
             store.settle(request["id"], key=key, model=model, input_tokens=10 + day, cost=1)
 
-    def test_by_whom(self, store: StoreOfTest, book: UsageBook) -> None:
+    def test_by_whom(self, store: StoreOfTest, book: UsageRepository) -> None:
         since = date(2026, 3, 29)
 
         assert book.since(POOL, since, "key") == {
@@ -114,13 +114,13 @@ class TestSince:
         assert book.since(POOL, since, "model")["o3"]["input_tokens"] == 23
         assert book.since(POOL, since, "account")["a"]["requests"] == 3
 
-    def test_since_a_day(self, book: UsageBook) -> None:
+    def test_since_a_day(self, book: UsageRepository) -> None:
         assert set(book.since(POOL, date(2026, 3, 31), "key")) == {"other"}
         assert book.since(POOL, date(2026, 4, 1), "key") == {}
 
-    def test_of_one_key(self, book: UsageBook) -> None:
+    def test_of_one_key(self, book: UsageRepository) -> None:
         assert set(book.since(POOL, date(2026, 3, 1), "model", "k")) == {"gpt-5", "o3"}
 
-    def test_since_this_month(self, book: UsageBook) -> None:
+    def test_since_this_month(self, book: UsageRepository) -> None:
         """Without a day it is the month of now, and nothing was used in it."""
         assert book.since(POOL, None, "key") == {}

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from app.accounts.pools import PoolBook
+from app.accounts.pools import PoolRepository
 from app.errors import InvalidApiKey, InvalidRequest, NotFound
-from app.limits.api_keys import KeyBook
+from app.limits.api_keys import ApiKeyRepository
 from app.limits.limit import parse_limit
 from app.stores import keys
 from app.stores.scripts import Scripts
@@ -26,8 +26,8 @@ def scripts(redis_client: Any) -> Scripts:
 
 
 @pytest.fixture
-def book(scripts: Scripts) -> KeyBook:
-    return KeyBook(scripts)
+def book(scripts: Scripts) -> ApiKeyRepository:
+    return ApiKeyRepository(scripts)
 
 
 class TestCreate:
@@ -178,7 +178,7 @@ class TestAuthenticate:
         assert book.authenticate(secret).pool == pool
 
     def test_what_the_pool_says_for_all_keys(self, book, scripts, redis_client):
-        PoolBook(scripts).change(POOL, zone="Europe/Berlin")
+        PoolRepository(scripts).change(POOL, zone="Europe/Berlin")
         redis_client.hset(keys.pool(POOL), "limits", '[{"id":"lim_pool"}]')
         own = parse_limit("20 parallel_requests")
         _, secret = book.create(POOL, "ann", limits=(own,))

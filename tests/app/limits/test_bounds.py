@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.limits.bounds import LIKELY_OUTPUT_TOKENS, Bounds, ModelSize, bounds_of
-from app.limits.output_lengths import LEAST_RESPONSES_LENGTH, LENGTH_FIELDS
+from app.limits.bounds import ESTIMATED_OUTPUT_TOKENS, Bounds, ModelSize, bounds_of
+from app.limits.output_lengths import LENGTH_FIELDS, MIN_RESPONSES_LENGTH
 from app.limits.prices import shipped
 
 TABLE = shipped()
@@ -153,7 +153,7 @@ class TestOutput:
 
         most = bounds_of(surface, {"input": "hi", "messages": [SAY], **lengths}, 100, None).most
 
-        shortest = LEAST_RESPONSES_LENGTH if surface == "chat" else 0  # on another wire it is raised to that
+        shortest = MIN_RESPONSES_LENGTH if surface == "chat" else 0  # on another wire it is raised to that
         assert most.get("output_tokens") == max((*honoured, shortest) if honoured else (), default=None)
 
     @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ class TestOutput:
         told = bounds({"messages": [SAY]}, model="llama")
 
         assert "output_tokens" not in told.most
-        assert told.likely["output_tokens"] == LIKELY_OUTPUT_TOKENS
+        assert told.likely["output_tokens"] == ESTIMATED_OUTPUT_TOKENS
 
     def test_prediction(self) -> None:
         """The tokens of a prediction that is wrong are billed on top."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from app.limits.input_ratio import MOST_MODELS, Calibration
+from app.limits.input_ratio import MAX_MODELS, InputRatio
 
 
 def test_nothing_known_changes_nothing() -> None:
-    assert Calibration().ratio("m") == 1.0
+    assert InputRatio().ratio("m") == 1.0
 
 
 def test_the_first_word_is_believed() -> None:
-    calibration = Calibration()
+    calibration = InputRatio()
     calibration.learn("m", 40, 10)
 
     assert calibration.ratio("m") == 0.25
@@ -20,7 +20,7 @@ def test_the_first_word_is_believed() -> None:
 
 
 def test_later_ones_move_it() -> None:
-    calibration = Calibration()
+    calibration = InputRatio()
     calibration.learn("m", 10, 10)
     for _ in range(50):
         calibration.learn("m", 10, 20)
@@ -30,15 +30,15 @@ def test_later_ones_move_it() -> None:
 
 @pytest.mark.parametrize(("guessed", "told"), [(0, 10), (10, 0), (0, 0)])
 def test_nothing_teaches_nothing(guessed: int, told: int) -> None:
-    calibration = Calibration()
+    calibration = InputRatio()
     calibration.learn("m", guessed, told)
 
     assert calibration.ratio("m") == 1.0
 
 
 def test_names_that_callers_invent_do_not_pile_up() -> None:
-    calibration = Calibration()
-    for number in range(MOST_MODELS * 3):
+    calibration = InputRatio()
+    for number in range(MAX_MODELS * 3):
         calibration.learn(f"m{number}", 1, 2)
 
-    assert len(calibration._ratios) <= MOST_MODELS
+    assert len(calibration._ratios) <= MAX_MODELS

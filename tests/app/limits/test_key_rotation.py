@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.errors import InvalidApiKey, NotFound
-from app.limits.api_keys import KeyBook
+from app.limits.api_keys import ApiKeyRepository
 from app.stores import keys
 from app.stores.scripts import Scripts
 from tests.support.store import limit
@@ -15,7 +15,7 @@ POOL = "default"
 
 @pytest.fixture
 def book(redis_client):
-    return KeyBook(Scripts(redis_client))
+    return ApiKeyRepository(Scripts(redis_client))
 
 
 class TestRotation:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import InvalidRequest
-from app.limits.limit import MOST, MOST_SHORT, PERS, WHATS, describe, parse_limit
+from app.limits.limit import MAX_SHORT, MOST, PERS, WHATS, describe, parse_limit
 
 
 def said(text: str, **more: Any) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class TestParse:
             (f"{MOST + 1} total_tokens/day", "not a limit"),
             (f"{MOST} usd/day", "not a limit"),
             ("9e999999 requests/day", "not a limit"),
-            (f"{MOST_SHORT + 1} requests/minute", "not a limit"),
+            (f"{MAX_SHORT + 1} requests/minute", "not a limit"),
             ("ten requests/day", "not a number"),
             ("1 apples/day", "cannot be limited"),
             ("1 requests/fortnight", "no period"),
@@ -90,7 +90,7 @@ class TestParse:
 @given(
     st.sampled_from(sorted(set(WHATS.values()) - {"parallel_requests"})),
     st.sampled_from(PERS),
-    st.integers(1, MOST_SHORT),
+    st.integers(1, MAX_SHORT),
     st.sampled_from(["strict", "balanced"]),
     st.sampled_from([None, "gpt-5*", "o3"]),
 )

@@ -10,7 +10,7 @@ import pytest
 from app.errors import InvalidRequest, NotFound
 from app.limits import limits as limit_book
 from app.limits.limit import parse_limit
-from app.limits.limits import LimitBook
+from app.limits.limits import LimitRepository
 from app.stores import keys
 from tests.support.store import POOL, START_MS, StoreOfTest, limit
 
@@ -29,8 +29,8 @@ def store(redis_client: Any) -> StoreOfTest:
 
 
 @pytest.fixture
-def book(store: StoreOfTest) -> LimitBook:
-    return LimitBook(store.scripts)
+def book(store: StoreOfTest) -> LimitRepository:
+    return LimitRepository(store.scripts)
 
 
 def use(store: StoreOfTest, tokens: int, key: str = "k", model: str = "m", **more: Any) -> None:
@@ -39,7 +39,7 @@ def use(store: StoreOfTest, tokens: int, key: str = "k", model: str = "m", **mor
 
 
 class TestAdd:
-    def test_holds_at_once(self, store: StoreOfTest, book: LimitBook) -> None:
+    def test_holds_at_once(self, store: StoreOfTest, book: LimitRepository) -> None:
         added = book.add(POOL, parse_limit("1 requests/day"), "k")
 
         assert book.all(POOL, "k") == [added]
@@ -47,7 +47,7 @@ class TestAdd:
         assert store.admit()["refused"] == "limit"
         assert "account" in store.admit(key="other")
 
-    def test_for_the_pool(self, store: StoreOfTest, book: LimitBook) -> None:
+    def test_for_the_pool(self, store: StoreOfTest, book: LimitRepository) -> None:
         added = book.add(POOL, parse_limit("1 requests/day"))
 
         assert added["scope"] == "pool"
@@ -58,7 +58,7 @@ class TestAdd:
         ("per", "settled"), [("hour", 2), ("day", 5), ("week", 18), ("month", 48), ("ever", 98)]
     )
     def test_starts_from_what_was_used(
-        self, store: StoreOfTest, book: LimitBook, per: str, settled: int
+        self, store: StoreOfTest, book: LimitRepository, per: str, settled: int
     ) -> None:
         """A new limit on an old key knows what its window has seen, in the pool's own days."""
         noon = START_MS + 10 * 3_600_000  # Sunday 29 March
@@ -74,7 +74,7 @@ class TestAdd:
         assert store.counters(added["id"])["s"] == settled
 
     def test_a_day_that_began_meanwhile(
-        self, store: StoreOfTest, book: LimitBook, monkeypatch: pytest.MonkeyPatch
+        self, store: StoreOfTest, book: LimitRepository, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The list of days was read before the new day's first row was written."""
         use(store, 30)
@@ -83,7 +83,7 @@ class TestAdd:
         added = book.add(store.pool, parse_limit("100 input_tokens/day"), "k")
         assert store.counters(added["id"])["s"] == 30
 
-    def test_counts_its_own_model(self, store: StoreOfTest, book: LimitBook) -> None:
+    def test_counts_its_own_model(self, store: StoreOfTest, book: LimitRepository) -> None:
         for model in ("gpt-5", "gpt-5-mini", "o3", "gpt|5"):
             use(store, 10, model=model, cost=3)
 
@@ -99,7 +99,7 @@ class TestAdd:
 
         assert [store.counters(limit_id)["s"] for limit_id in added] == [20, 3, 4, 1]
 
-    def test_open_requests_are_held(self, store: StoreOfTest, book: LimitBook) -> None:
+    def test_open_requests_are_held(self, store: StoreOfTest, book: LimitRepository) -> None:
         """What runs while a limit is added counts under it, and settles under it."""
         running = store.admit(output_tokens=70)
         store.admit(key="other", output_tokens=500)
@@ -125,7 +125,7 @@ class TestAdd:
         )
         assert (tokens["s"], tokens["h"], parallel["h"]) == (30, 0, 0)
 
-    def test_nobody_is_lost_when_many_change(self, store: StoreOfTest, book: LimitBook) -> None:
+    def test_nobody_is_lost_when_many_change(self, store: StoreOfTest, book: LimitRepository) -> None:
         """Each change is made on the list as it is, whoever changed it before."""
         with ThreadPoolExecutor(4) as hands:
             list(hands.map(lambda n: book.add(POOL, parse_limit(f"{n + 1} requests/day"), "k"), range(12)))
@@ -134,7 +134,7 @@ class TestAdd:
 
 
 class TestEdit:
-    def test_the_counter_goes_on(self, store: StoreOfTest, book: LimitBook) -> None:
+    def test_the_counter_goes_on(self, store: StoreOfTest, book: LimitRepository) -> None:
         added = book.add(POOL, parse_limit("10 total_tokens/day"), "k")
         use(store, 9)
 
@@ -147,19 +147,19 @@ class TestEdit:
     @pytest.mark.parametrize(
         "wanted", ["20 total_tokens/week", "20 requests/day", "20 total_tokens/day for o3"]
     )
-    def test_another_kind_is_another_limit(self, book: LimitBook, wanted: str) -> None:
+    def test_another_kind_is_another_limit(self, book: LimitRepository, wanted: str) -> None:
         added = book.add(POOL, parse_limit("10 total_tokens/day"), "k")
 
         with pytest.raises(InvalidRequest, match="remove it and add one"):
             book.edit(POOL, added["id"], parse_limit(wanted), "k")
 
-    def test_unknown(self, book: LimitBook) -> None:
+    def test_unknown(self, book: LimitRepository) -> None:
         with pytest.raises(NotFound, match="no limit 'lim_1'"):
             book.edit(POOL, "lim_1", parse_limit("1 requests/day"), "k")
 
 
 class TestRemove:
-    def test_forgets(self, store: StoreOfTest, book: LimitBook) -> None:
+    def test_forgets(self, store: StoreOfTest, book: LimitRepository) -> None:
         """The counter is gone, and a request that held some of it settles all the same."""
         added = book.add(POOL, parse_limit("10 output_tokens/day"), "k")
         running = store.admit(output_tokens=10)
@@ -172,7 +172,7 @@ class TestRemove:
         assert store.settle(running["id"], output_tokens=5) != ""
         assert store.counters(added["id"]) == {}
 
-    def test_leaves_the_others(self, store: StoreOfTest, book: LimitBook) -> None:
+    def test_leaves_the_others(self, store: StoreOfTest, book: LimitRepository) -> None:
         store.key("k", limit("a", "requests", "day", 5), limit("b", "requests", "hour", 5))
 
         book.remove(POOL, "a", "k")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.limits.price_overrides import PriceBook
+from app.limits.price_overrides import PriceRepository
 from app.limits.prices import PriceTable
 from app.stores import keys
 from app.stores.scripts import Scripts
@@ -15,8 +15,8 @@ USED = Usage(3, 4, 7)
 
 
 @pytest.fixture
-def prices(redis_client: Any) -> PriceBook:
-    return PriceBook(Scripts(redis_client))
+def prices(redis_client: Any) -> PriceRepository:
+    return PriceRepository(Scripts(redis_client))
 
 
 def cost(table: PriceTable, model: str) -> int | None:
@@ -29,7 +29,7 @@ def version(client: Any) -> str:
 
 
 class TestPriceBook:
-    def test_own_price(self, prices: PriceBook, redis_client: Any) -> None:
+    def test_own_price(self, prices: PriceRepository, redis_client: Any) -> None:
         """A pool's row holds for it alone, and names the change it came with."""
         prices.put("p", "llama", LLAMA)
         table = prices.table("p", version(redis_client))
@@ -38,7 +38,7 @@ class TestPriceBook:
         assert table.rows()["llama"]["version"] == "pool-1"
         assert cost(prices.table("other", "0"), "llama") is None
 
-    def test_read_once_per_change(self, prices: PriceBook, redis_client: Any) -> None:
+    def test_read_once_per_change(self, prices: PriceRepository, redis_client: Any) -> None:
         """A version that is known costs no round trip; a newer one costs one."""
         prices.put("p", "llama", LLAMA)
         first = prices.table("p", "1")
@@ -47,7 +47,7 @@ class TestPriceBook:
         assert prices.table("p", "1") is first
         assert cost(prices.table("p", "2"), "llama") == 0
 
-    def test_remove(self, prices: PriceBook, redis_client: Any) -> None:
+    def test_remove(self, prices: PriceRepository, redis_client: Any) -> None:
         prices.put("p", "gpt-4o", LLAMA)
 
         assert prices.remove("p", "gpt-4o")

@@ -9,7 +9,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app.config import Settings
-from app.operations.service import Desk
+from app.operations.service import AdminOperations
 from app.operators.actor import Actor
 from app.wiring import Services, build
 
@@ -29,8 +29,8 @@ def services(redis_client: Any, redis_url: str, issuer: Any, tmp_path: Path) -> 
 
 
 @pytest.fixture
-def desk(services: Services) -> Desk:
-    return services.desk(ANN)
+def operations(services: Services) -> AdminOperations:
+    return services.operations(ANN)
 
 
 @pytest.fixture

@@ -11,16 +11,16 @@ from app.operations.account_check import model_for
 POOL = "default"
 
 
-def add(desk, url, **more):
+def add(operations, url, **more):
     wish = {"kind": "openai", "name": "main", "base_url": url, "models": ["gpt-5-mini"], **more}
-    return desk.add_account(POOL, wish, credential="sk-x", chatgpt_account_id=more.pop("of", ""))
+    return operations.add_account(POOL, wish, credential="sk-x", chatgpt_account_id=more.pop("of", ""))
 
 
 @pytest.mark.parametrize("wires", [["chat"], ["responses"]])
-def test_it_answers(desk, services, upstream, wires):
-    add(desk, upstream.base_url("a"), wires=wires)
+def test_it_answers(operations, services, upstream, wires):
+    add(operations, upstream.base_url("a"), wires=wires)
 
-    told = desk.test_account(POOL, "main")
+    told = operations.test_account(POOL, "main")
 
     assert (told.ok, told.model, told.status, told.error) == (True, "gpt-5-mini", 200, None)
     assert told.total_ms >= told.first_ms >= 0
@@ -28,41 +28,41 @@ def test_it_answers(desk, services, upstream, wires):
     assert (entry["action"], entry["model"], entry["ok"]) == ("account.test", "gpt-5-mini", True)
 
 
-def test_it_refuses(desk, upstream):
-    add(desk, upstream.base_url("a"))
+def test_it_refuses(operations, upstream):
+    add(operations, upstream.base_url("a"))
     upstream.script({"play": "http_error", "status": 401}, account="a")
-    told = desk.test_account(POOL, "main")
+    told = operations.test_account(POOL, "main")
 
     assert (told.ok, told.status) == (False, 401)
     assert told.error["message"]
 
 
-def test_a_page_is_no_answer(desk, upstream):
+def test_a_page_is_no_answer(operations, upstream):
     """It is judged as for any request: a proxy or a login page answered, and nothing was cut."""
-    add(desk, upstream.base_url("a"))
+    add(operations, upstream.base_url("a"))
     page = {"headers": {"content-type": "text/html"}, "steps": [{"send": "<html>Sign in</html>"}]}
     upstream.script(page, account="a")
 
-    result = desk.test_account(POOL, "main")
+    result = operations.test_account(POOL, "main")
 
     assert (result.ok, result.failure) == (False, "garbled")
     assert "text/html" in result.error["message"]
 
 
-def test_nobody_is_there(desk):
-    add(desk, "http://127.0.0.1:1/v1")
+def test_nobody_is_there(operations):
+    add(operations, "http://127.0.0.1:1/v1")
 
-    told = desk.test_account(POOL, "main", "some-model")
+    told = operations.test_account(POOL, "main", "some-model")
 
     assert (told.ok, told.status, told.model) == (False, None, "some-model")
     assert told.error["code"] == "upstream_unavailable"
 
 
-def test_a_paused_account_can_be_tried(desk, upstream):
-    add(desk, upstream.base_url("a"))
-    desk.pause_account(POOL, "main")
+def test_a_paused_account_can_be_tried(operations, upstream):
+    add(operations, upstream.base_url("a"))
+    operations.pause_account(POOL, "main")
 
-    assert desk.test_account(POOL, "main").ok
+    assert operations.test_account(POOL, "main").ok
 
 
 class TestModel:

@@ -20,8 +20,8 @@ def everything_audited(services):
 
 
 class TestAdd:
-    def test_an_account(self, desk, services, audited):
-        added = desk.add_account(POOL, OPENAI, credential="sk-secret")
+    def test_an_account(self, operations, services, audited):
+        added = operations.add_account(POOL, OPENAI, credential="sk-secret")
 
         assert services.accounts.find(POOL, "main").credential == "sk-secret"
         made, told = audited()
@@ -30,21 +30,21 @@ class TestAdd:
         assert (told[3]["id"], told[3]["models"]) == (added.id, ["gpt-5"])
         assert "sk-secret" not in everything_audited(services)
 
-    def test_a_taken_name_is_refused_and_not_told(self, desk, audited):
-        desk.add_account(POOL, OPENAI, credential="sk-1")
+    def test_a_taken_name_is_refused_and_not_told(self, operations, audited):
+        operations.add_account(POOL, OPENAI, credential="sk-1")
         with pytest.raises(InvalidRequest, match="exists"):
-            desk.add_account(POOL, OPENAI, credential="sk-2")
+            operations.add_account(POOL, OPENAI, credential="sk-2")
 
         assert [one[0] for one in audited()] == ["pool.create", "account.add"]
 
 
 class TestChange:
     @pytest.fixture(autouse=True)
-    def account(self, desk):
-        return desk.add_account(POOL, OPENAI, credential="sk-1")
+    def account(self, operations):
+        return operations.add_account(POOL, OPENAI, credential="sk-1")
 
-    def test_fields(self, desk, audited):
-        changed = desk.change_account(POOL, "main", {"cap": 7, "models": []})
+    def test_fields(self, operations, audited):
+        changed = operations.change_account(POOL, "main", {"cap": 7, "models": []})
 
         assert (changed.cap, changed.models) == (7, ())
         assert audited()[-1] == (
@@ -54,114 +54,117 @@ class TestChange:
             {"cap": 7, "models": []},
         )
 
-    def test_a_new_credential(self, desk, services):
-        desk.change_account(POOL, "main", {}, credential="sk-2")
+    def test_a_new_credential(self, operations, services):
+        operations.change_account(POOL, "main", {}, credential="sk-2")
 
         assert services.accounts.find(POOL, "main").credential == "sk-2"
         entry = services.audit.page().entries[0]
         assert (entry["credential"], entry["before"], entry["after"]) == ("replaced", {}, {})
         with pytest.raises(InvalidRequest, match="printable"):
-            desk.change_account(POOL, "main", {}, credential="a\nb")
+            operations.change_account(POOL, "main", {}, credential="a\nb")
 
-    def test_pause_and_resume(self, desk, audited):
-        assert desk.pause_account(POOL, "main").state == "paused"
-        assert desk.resume_account(POOL, "main").state == "active"
+    def test_pause_and_resume(self, operations, audited):
+        assert operations.pause_account(POOL, "main").state == "paused"
+        assert operations.resume_account(POOL, "main").state == "active"
 
         paused, resumed = audited()[-2:]
         assert (paused[0], paused[3]["state"], resumed[0]) == ("account.pause", "paused", "account.resume")
 
-    def test_remove(self, desk, services, audited):
-        desk.create_key(POOL, {"name": "ann", "accounts": ["main"]})
+    def test_remove(self, operations, services, audited):
+        operations.create_key(POOL, {"name": "ann", "accounts": ["main"]})
         with pytest.raises(InvalidRequest, match="bound"):
-            desk.remove_account(POOL, "main")
-        desk.remove_account(POOL, "main", although_bound=True)
+            operations.remove_account(POOL, "main")
+        operations.remove_account(POOL, "main", although_bound=True)
 
         assert services.accounts.all(POOL) == []
         assert audited()[-1][:2] == ("account.remove", "main")
         assert audited()[-2][0] == "key.create"
 
     @pytest.mark.parametrize("change", ["pause_account", "resume_account", "remove_account"])
-    def test_none_of_that_name(self, desk, change):
+    def test_none_of_that_name(self, operations, change):
         with pytest.raises(NotFound):
-            getattr(desk, change)(POOL, "nobody")
+            getattr(operations, change)(POOL, "nobody")
 
 
 class TestFiles:
-    def test_there_and_back(self, desk, services, issuer, audited):
+    def test_there_and_back(self, operations, services, issuer, audited):
         _, tokens = issuer.login()
-        desk.import_account(POOL, "ann", tokens.auth_json())
+        operations.import_account(POOL, "ann", tokens.auth_json())
 
         assert (
-            orjson.loads(desk.export_account(POOL, "ann"))["tokens"]["refresh_token"] == tokens.refresh_token
+            orjson.loads(operations.export_account(POOL, "ann"))["tokens"]["refresh_token"]
+            == tokens.refresh_token
         )
         assert [one[0] for one in audited()][-2:] == ["account.sign_in", "account.export"]
         told = everything_audited(services)
         assert not any(one in told for one in (tokens.access_token, tokens.refresh_token, tokens.id_token))
 
-    def test_another_account(self, desk, issuer):
+    def test_another_account(self, operations, issuer):
         for wanted in (None, "not the ChatGPT account"):
             _, tokens = issuer.login()
             if wanted is None:
-                desk.import_account(POOL, "ann", tokens.auth_json())
+                operations.import_account(POOL, "ann", tokens.auth_json())
             else:
                 with pytest.raises(InvalidRequest, match=wanted):
-                    desk.import_account(POOL, "ann", tokens.auth_json())
+                    operations.import_account(POOL, "ann", tokens.auth_json())
 
     @pytest.mark.parametrize("pool", [POOL, "another"])
-    def test_the_same_under_another_name(self, desk, services, issuer, pool):
+    def test_the_same_under_another_name(self, operations, services, issuer, pool):
         """In any pool: the second to renew it would end it for both."""
         _, tokens = issuer.login()
-        desk.import_account(POOL, "ann", tokens.auth_json())
+        operations.import_account(POOL, "ann", tokens.auth_json())
 
         with pytest.raises(InvalidRequest, match=f"is account 'ann' of pool '{POOL}' already"):
-            desk.import_account(pool, "twin", tokens.auth_json())
+            operations.import_account(pool, "twin", tokens.auth_json())
 
         assert [account.name for account in services.accounts.all(pool)] == (["ann"] if pool == POOL else [])
 
-    def test_a_colleague_in_the_same_workspace(self, desk, services, issuer):
+    def test_a_colleague_in_the_same_workspace(self, operations, services, issuer):
         _, tokens = issuer.login()
-        desk.import_account(POOL, "ann", tokens.auth_json())
+        operations.import_account(POOL, "ann", tokens.auth_json())
 
-        desk.sign_in(POOL, "bob", replace(tokens, email="bob@example.org", refresh_token="r"), way="device")
+        operations.sign_in(
+            POOL, "bob", replace(tokens, email="bob@example.org", refresh_token="r"), way="device"
+        )
 
         assert [account.name for account in services.accounts.all(POOL)] == ["ann", "bob"]
 
-    def test_a_sign_in_takes_no_credential(self, desk, issuer):
+    def test_a_sign_in_takes_no_credential(self, operations, issuer):
         _, tokens = issuer.login()
-        desk.import_account(POOL, "ann", tokens.auth_json())
+        operations.import_account(POOL, "ann", tokens.auth_json())
 
         with pytest.raises(InvalidRequest, match="sign it in anew"):
-            desk.change_account(POOL, "ann", {}, credential="sk-1")
+            operations.change_account(POOL, "ann", {}, credential="sk-1")
 
 
-def test_an_outage_between_leaves_a_trace(desk, services, redis_client, monkeypatch):
+def test_an_outage_between_leaves_a_trace(operations, services, redis_client, monkeypatch):
     """The pool is away as the change is made: nobody knows, and the book says so when it is back."""
     from app.errors import StoreUnavailable
 
-    desk.add_account(POOL, OPENAI, credential="sk-1")
+    operations.add_account(POOL, OPENAI, credential="sk-1")
 
     def away(*_: object) -> None:
         raise StoreUnavailable("away")
 
     monkeypatch.setattr(type(services.accounts), "pause", away)
     with pytest.raises(StoreUnavailable):
-        desk.pause_account(POOL, "main")
+        operations.pause_account(POOL, "main")
 
     assert redis_client.hlen(keys.audit_open()) == 1
 
 
-def test_an_account_whose_credential_cannot_be_read(desk, services):
+def test_an_account_whose_credential_cannot_be_read(operations, services):
     """It can be paused, given another credential and removed: what is to be done about it must work."""
     wish = {"kind": "openai", "name": "main", "base_url": "http://x/v1"}
     for name in ("main", "other"):
-        added = desk.add_account("default", wish | {"name": name}, credential="sk-1")
+        added = operations.add_account("default", wish | {"name": name}, credential="sk-1")
         sealed = Fernet(Fernet.generate_key()).encrypt(b"sk").decode()
         services.scripts.client.hset(keys.account("default", added.id), "credential", sealed)
 
-    assert desk.pause_account("default", "main").state == "paused"
-    assert desk.resume_account("default", "main").state == "active"
-    desk.change_account("default", "main", {}, credential="sk-2")
-    desk.remove_account("default", "other")
+    assert operations.pause_account("default", "main").state == "paused"
+    assert operations.resume_account("default", "main").state == "active"
+    operations.change_account("default", "main", {}, credential="sk-2")
+    operations.remove_account("default", "other")
 
     assert services.accounts.find("default", "main").credential == "sk-2"
     assert [account.name for account in services.accounts.all("default")] == ["main"]

@@ -17,11 +17,11 @@ from tests.support.admin import PASSWORD
 @pytest.fixture
 def operators(services: Services) -> None:
     for name in ("ann", "bob"):
-        services.doors.operators.create(name, PASSWORD)
+        services.operator_stores.operators.create(name, PASSWORD)
 
 
 def token(services: Services, name: str, *, by: str, via: str) -> str:
-    return services.keeper(Actor(by, via)).create_token(name)[1]
+    return services.operator_operations(Actor(by, via)).create_token(name)[1]
 
 
 def as_before(client: Any, secret: str) -> None:
@@ -30,7 +30,7 @@ def as_before(client: Any, secret: str) -> None:
 
 
 def works(services: Services, secret: str) -> bool:
-    return services.doors.tokens.authenticate(secret) is not None
+    return services.operator_stores.tokens.authenticate(secret) is not None
 
 
 @pytest.mark.parametrize("former", [False, True])
@@ -42,10 +42,10 @@ def test_it_ends_with_the_operator_who_made_it(services, operators, redis_client
             as_before(redis_client, secret)
     assert works(services, anns)
 
-    services.keeper(Actor("bob", PAGE)).remove_operator("ann")
+    services.operator_operations(Actor("bob", PAGE)).remove_operator("ann")
 
     assert [works(services, one) for one in (anns, bobs, machines)] == [False, True, True]
-    assert "of-ann" not in [one.name for one in services.doors.tokens.all()]
+    assert "of-ann" not in [one.name for one in services.operator_stores.tokens.all()]
 
 
 def test_of_an_operator_who_was_removed_by_a_former_version(services, operators, redis_client):
@@ -57,7 +57,7 @@ def test_of_an_operator_who_was_removed_by_a_former_version(services, operators,
     other = token(services, "other", by="ann", via=PAGE)
     assert not works(services, other)
 
-    services.doors.operators.create("ann", PASSWORD)
+    services.operator_stores.operators.create("ann", PASSWORD)
 
     assert not works(services, secret)
 
@@ -72,7 +72,7 @@ def test_of_a_former_version_without_an_entry_in_the_audit_log(services, operato
 
 
 def test_scopes(services):
-    assert services.doors.tokens.create("a", by="root", scope="read")[0].scope == "read"
-    assert services.doors.tokens.create("b", by="root")[0].scope == "full"
+    assert services.operator_stores.tokens.create("a", by="root", scope="read")[0].scope == "read"
+    assert services.operator_stores.tokens.create("b", by="root")[0].scope == "full"
     with pytest.raises(InvalidRequest):
-        services.doors.tokens.create("c", by="root", scope="write")
+        services.operator_stores.tokens.create("c", by="root", scope="write")

@@ -66,7 +66,7 @@ class TestDisk:
     @pytest.mark.parametrize(("least", "level"), [(0, NOTE), (2**62, WRONG)])
     def test_none(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, least: int, level: str) -> None:
         monkeypatch.setattr(check_host, "FEW_BYTES", 2**62)
-        monkeypatch.setattr(check_host, "LEAST_BYTES", least)
+        monkeypatch.setattr(check_host, "MIN_BYTES", least)
 
         (one,) = check_host.disk(tmp_path)
 

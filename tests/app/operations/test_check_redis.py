@@ -43,7 +43,7 @@ def found(server: RedisServer, patience_seconds: float = 60.0) -> list[tuple[str
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test machine may stall for longer than a server that people use should."""
     monkeypatch.setattr(check_redis, "SLOW_SECONDS", 60.0)
-    monkeypatch.setattr(check_redis, "MOST_CLOCK_SECONDS", 60.0)
+    monkeypatch.setattr(check_redis, "MAX_CLOCK_SECONDS", 60.0)
 
 
 def test_well(server: RedisServer) -> None:
@@ -104,7 +104,7 @@ def test_a_disk_that_takes_nothing(folder: Path, write: str, told: str) -> None:
 
 
 def test_a_clock_that_differs(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check_redis, "MOST_CLOCK_SECONDS", -1.0)
+    monkeypatch.setattr(check_redis, "MAX_CLOCK_SECONDS", -1.0)
 
     ((level, what),) = found(server)
 

@@ -10,7 +10,7 @@ import pytest
 
 from app.accounts.account import Account
 from app.errors import InvalidRequest
-from app.operations.first_listing import first_look
+from app.operations.first_listing import list_at_once
 from tests.support.ports import free_port
 
 POOL = "default"
@@ -33,7 +33,7 @@ def added(services: Any) -> Any:
 
 
 def look(services: Any, account: Account, seconds: float = 5.0) -> Any:
-    return first_look(services.office, POOL, account, seconds)
+    return list_at_once(services.office, POOL, account, seconds)
 
 
 def test_models_are_listed(services: Any, upstream: Any, added: Any) -> None:
@@ -113,25 +113,27 @@ def test_a_server_that_never_answers(services: Any, added: Any) -> None:
 class TestOnlyIfItAnswers:
     WISH = {"kind": "compatible", "name": "main"}
 
-    def test_it_does(self, desk: Any, upstream: Any) -> None:
+    def test_it_does(self, operations: Any, upstream: Any) -> None:
         upstream.script(play(LIST), account="a", path="/models")
 
-        account, found = desk.add_reachable_account(POOL, self.WISH | {"base_url": upstream.base_url("a")})
+        account, found = operations.add_reachable_account(
+            POOL, self.WISH | {"base_url": upstream.base_url("a")}
+        )
 
         assert (account.name, found.models) == ("main", 2)
 
-    def test_it_does_not(self, desk: Any, services: Any) -> None:
+    def test_it_does_not(self, operations: Any, services: Any) -> None:
         wish = self.WISH | {"base_url": f"http://127.0.0.1:{free_port()}/v1"}
 
         with pytest.raises(InvalidRequest, match="not added: The upstream refused the connection"):
-            desk.add_reachable_account(POOL, wish)
+            operations.add_reachable_account(POOL, wish)
 
         assert services.accounts.all(POOL) == []
 
 
-def test_a_test_of_an_account_that_listed_nothing(desk: Any, added: Any) -> None:
+def test_a_test_of_an_account_that_listed_nothing(operations: Any, added: Any) -> None:
     """It says what went wrong, instead of wanting a model's name."""
     added(f"http://127.0.0.1:{free_port()}/v1")
 
     with pytest.raises(InvalidRequest, match="has listed no models: The upstream refused the connection"):
-        desk.test_account(POOL, "main")
+        operations.test_account(POOL, "main")

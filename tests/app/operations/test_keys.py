@@ -15,15 +15,15 @@ POOL = "team"
 
 
 class TestKeys:
-    def test_a_life(self, desk, services, audited):
-        key, secret = desk.create_key(POOL, {"name": "ann", "limits": ["10 requests/day"], "raw": True})
+    def test_a_life(self, operations, services, audited):
+        key, secret = operations.create_key(POOL, {"name": "ann", "limits": ["10 requests/day"], "raw": True})
         assert (key.raw, key.limits[0]["max"]) == (True, 10)
-        assert desk.change_key(POOL, "ann", {"models": ["gpt-5"], "raw": False}).models == ("gpt-5",)
-        _, newer = desk.rotate_key(POOL, "ann", 60)
+        assert operations.change_key(POOL, "ann", {"models": ["gpt-5"], "raw": False}).models == ("gpt-5",)
+        _, newer = operations.rotate_key(POOL, "ann", 60)
         assert {services.api_keys.authenticate(one).id for one in (secret, newer)} == {key.id}
-        assert desk.disable_key(POOL, "ann").state == "disabled"
-        assert desk.enable_key(POOL, "ann").state == "active"
-        desk.remove_key(POOL, "ann")
+        assert operations.disable_key(POOL, "ann").state == "disabled"
+        assert operations.enable_key(POOL, "ann").state == "active"
+        operations.remove_key(POOL, "ann")
 
         told = audited()
         assert [one[0] for one in told] == [
@@ -33,33 +33,33 @@ class TestKeys:
         assert told[2][2:] == ({"models": [], "raw": True}, {"models": ["gpt-5"], "raw": False})
         assert services.api_keys.all(POOL) == []
 
-    def test_no_secret_is_told_again(self, desk, redis_client):
-        secrets = [desk.create_key(POOL, {"name": "ann"})[1], desk.rotate_key(POOL, "ann")[1]]
+    def test_no_secret_is_told_again(self, operations, redis_client):
+        secrets = [operations.create_key(POOL, {"name": "ann"})[1], operations.rotate_key(POOL, "ann")[1]]
 
         assert not any(one in everything_in(redis_client) for one in secrets)
 
     @pytest.mark.parametrize("seconds", [-1, 91 * 86400])
-    def test_an_overlap_that_is_none(self, desk, seconds):
-        desk.create_key(POOL, {"name": "ann"})
+    def test_an_overlap_that_is_none(self, operations, seconds):
+        operations.create_key(POOL, {"name": "ann"})
         with pytest.raises(InvalidRequest) as refused:
-            desk.rotate_key(POOL, "ann", seconds)
+            operations.rotate_key(POOL, "ann", seconds)
         assert refused.value.param == "overlap"
 
-    def test_unknown_accounts(self, desk, services):
+    def test_unknown_accounts(self, operations, services):
         with pytest.raises(NotFound, match="'x'"):
-            desk.create_key(POOL, {"name": "ann", "accounts": ["x"]})
+            operations.create_key(POOL, {"name": "ann", "accounts": ["x"]})
         assert services.api_keys.all(POOL) == []
 
 
 @pytest.mark.parametrize("key", [None, "ann"])
-def test_limits(desk, services, audited, key):
+def test_limits(operations, services, audited, key):
     """Of a key, or of the pool."""
-    desk.create_key(POOL, {"name": "ann"})
-    added = desk.add_limit(POOL, parse_limit("10 requests/day"), key)
-    desk.edit_limit(POOL, added["id"], parse_limit("20 requests/day balanced"), key)
+    operations.create_key(POOL, {"name": "ann"})
+    added = operations.add_limit(POOL, parse_limit("10 requests/day"), key)
+    operations.edit_limit(POOL, added["id"], parse_limit("20 requests/day balanced"), key)
     with pytest.raises(InvalidRequest):
-        desk.edit_limit(POOL, added["id"], parse_limit("20 requests/hour"), key)
-    desk.remove_limit(POOL, added["id"], key)
+        operations.edit_limit(POOL, added["id"], parse_limit("20 requests/hour"), key)
+    operations.remove_limit(POOL, added["id"], key)
 
     told = audited()[2:]
     assert [one[:2] for one in told] == [
@@ -69,12 +69,12 @@ def test_limits(desk, services, audited, key):
 
 
 class TestPools:
-    def test_create_and_change(self, desk, audited):
-        assert desk.create_pool(POOL).keys == 0
+    def test_create_and_change(self, operations, audited):
+        assert operations.create_pool(POOL).keys == 0
         with pytest.raises(InvalidRequest, match="exists"):
-            desk.create_pool(POOL)
+            operations.create_pool(POOL)
         hidden = partial(with_flag, name="names_accounts", value=False)
-        changed = desk.change_pool(POOL, policy="ordered", zone="Europe/Berlin", steps=[hidden])
+        changed = operations.change_pool(POOL, policy="ordered", zone="Europe/Berlin", steps=[hidden])
 
         assert (changed.policy, changed.zone, changed.settings) == (
             "ordered",
@@ -83,21 +83,21 @@ class TestPools:
         )
         assert audited()[1][2] == {"policy": "balanced", "zone": "UTC", "settings": {}}
 
-    def test_what_cannot_be(self, desk, audited):
+    def test_what_cannot_be(self, operations, audited):
         with pytest.raises(InvalidRequest):
-            desk.create_pool("../x")
-        desk.create_pool(POOL)
+            operations.create_pool("../x")
+        operations.create_pool(POOL)
         with pytest.raises(InvalidRequest):
-            desk.change_pool(POOL, policy="best")
+            operations.change_pool(POOL, policy="best")
         with pytest.raises(NotFound):
-            desk.pool("nowhere")
+            operations.pool("nowhere")
         assert len(audited()) == 1
 
 
-def test_prices(desk, audited):
+def test_prices(operations, audited):
     row = {"standard": {"input": 1_000_000, "output": 2_000_000}}
-    assert desk.set_price(POOL, "llama", row)["standard"] == row["standard"]
-    assert desk.remove_price(POOL, "llama")
-    assert not desk.remove_price(POOL, "llama")
+    assert operations.set_price(POOL, "llama", row)["standard"] == row["standard"]
+    assert operations.remove_price(POOL, "llama")
+    assert not operations.remove_price(POOL, "llama")
 
     assert [one[:2] for one in audited()[1:3]] == [("price.set", "llama"), ("price.remove", "llama")]

@@ -9,10 +9,10 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app.accounts.account import Account
-from app.accounts.accounts import AccountBook
+from app.accounts.accounts import AccountRepository
 from app.errors import Overloaded
 from app.operations import live_feed
-from app.operations.live_feed import Feed, Feeds, News
+from app.operations.live_feed import Feeds, FeedUpdate, LiveFeed
 from app.stores import keys
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
@@ -28,14 +28,14 @@ def store(redis_client: Any) -> StoreOfTest:
 
 @pytest.fixture(autouse=True)
 def account(store: StoreOfTest) -> Account:
-    book = AccountBook(Scripts(store.client), Vault([Fernet.generate_key().decode()]))
+    book = AccountRepository(Scripts(store.client), Vault([Fernet.generate_key().decode()]))
     return book.add(POOL, Account("", "a", "openai", "http://127.0.0.1/v1"))
 
 
 @pytest.fixture
-def feed(store: StoreOfTest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Feed]:
+def feed(store: StoreOfTest, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveFeed]:
     monkeypatch.setattr(live_feed, "LOOK_SECONDS", 0.01)
-    made = Feed(store.client, POOL)
+    made = LiveFeed(store.client, POOL)
     yield made
     made.stop()
 
@@ -46,25 +46,25 @@ def book(store: StoreOfTest, request_id: str) -> None:
 
 def next_row(queue: Any) -> str:
     while True:
-        news: News | None = queue.get(timeout=PATIENCE)
+        news: FeedUpdate | None = queue.get(timeout=PATIENCE)
         assert news is not None
         if news.entries:
             return str(news.entries[-1][1]["id"])
 
 
 class TestFeed:
-    def test_accounts_come_first(self, feed: Feed) -> None:
+    def test_accounts_come_first(self, feed: LiveFeed) -> None:
         """Whoever comes is told how every account does, and then only of those that change."""
         assert [one.name for one in feed.now("").accounts] == ["a"]
 
-    def test_a_change(self, store: StoreOfTest, feed: Feed, account: Account) -> None:
+    def test_a_change(self, store: StoreOfTest, feed: LiveFeed, account: Account) -> None:
         with feed.watched() as queue:
             assert queue.get(timeout=PATIENCE).accounts[0].state == "active"
             store.client.hset(keys.account(POOL, account.id), "state", "paused")
 
             assert queue.get(timeout=PATIENCE).accounts[0].state == "paused"
 
-    def test_rows_that_come(self, store: StoreOfTest, feed: Feed) -> None:
+    def test_rows_that_come(self, store: StoreOfTest, feed: LiveFeed) -> None:
         """What was booked before is on the page already."""
         book(store, "before")
         with feed.watched() as queue:
@@ -73,14 +73,14 @@ class TestFeed:
 
             assert next_row(queue) == "after"
 
-    def test_rows_since_one(self, store: StoreOfTest, feed: Feed) -> None:
+    def test_rows_since_one(self, store: StoreOfTest, feed: LiveFeed) -> None:
         for name in ("one", "two", "three"):
             book(store, name)
         first = store.client.xrange(keys.ledger(POOL), count=1)[0][0]
 
         assert [row["id"] for _, row in feed.now(first).entries] == ["two", "three"]
 
-    def test_nobody_looks_when_nobody_watches(self, feed: Feed) -> None:
+    def test_nobody_looks_when_nobody_watches(self, feed: LiveFeed) -> None:
         with feed.watched() as queue:
             queue.get(timeout=PATIENCE)
             looker = feed._looker
@@ -90,17 +90,17 @@ class TestFeed:
 
         assert (len(feed), looker.dead) == (0, True)
 
-    def test_who_does_not_keep_up_is_let_go(self, store: StoreOfTest, feed: Feed) -> None:
+    def test_who_does_not_keep_up_is_let_go(self, store: StoreOfTest, feed: LiveFeed) -> None:
         """Its last news is that there is no more; those who keep up are not held up."""
         with feed.watched() as slow, feed.watched() as quick:
-            for number in range(live_feed.MOST_WAITING + 2):
-                feed._tell(News([], [(str(number), {"id": number})]))
+            for number in range(live_feed.MAX_WAITING + 2):
+                feed._tell(FeedUpdate([], [(str(number), {"id": number})]))
                 quick.get(timeout=PATIENCE)
 
             assert slow.get(timeout=PATIENCE) is None
             assert len(feed) == 1
 
-    def test_the_end_of_the_process(self, feed: Feed) -> None:
+    def test_the_end_of_the_process(self, feed: LiveFeed) -> None:
         with feed.watched() as queue:
             feed.stop()
 
@@ -115,7 +115,7 @@ class TestFeeds:
             assert made.of("other") is not made.of(POOL)
 
     def test_too_many_watch(self, store: StoreOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(live_feed, "MOST_WATCHERS", 1)
+        monkeypatch.setattr(live_feed, "MAX_WATCHERS", 1)
         made = Feeds(store.client)
         with made.of(POOL).watched():
             gevent.sleep(0)

@@ -8,7 +8,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app.accounts.account import Account
-from app.accounts.pools import DEFAULT, PoolBook
+from app.accounts.pools import DEFAULT, PoolRepository
 from app.errors import StoreUnavailable
 from app.operations import readiness
 from app.operations.readiness import UNREADABLE, Readiness
@@ -86,4 +86,4 @@ def test_the_store_is_away(services: Any) -> None:
     client = make_client("redis://127.0.0.1:1/0", 0.2)
 
     with pytest.raises(StoreUnavailable):
-        Readiness(PoolBook(Scripts(client)), client, services.vault).reason()
+        Readiness(PoolRepository(Scripts(client)), client, services.vault).reason()

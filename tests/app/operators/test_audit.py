@@ -8,7 +8,7 @@ import pytest
 from app.errors import InvalidRequest, StoreUnavailable
 from app.operators import audit
 from app.operators.actor import Actor
-from app.operators.audit import AuditBook
+from app.operators.audit import AuditLog
 from app.stores import keys
 from app.stores.scripts import Scripts
 
@@ -17,7 +17,7 @@ ANN, BOB = Actor("ann", "cli"), Actor("bob", "page", "192.0.2.1")
 
 @pytest.fixture
 def book(redis_client):
-    return AuditBook(Scripts(redis_client))
+    return AuditLog(Scripts(redis_client))
 
 
 def change(book, actor=ANN, action="key.change", name="k", pool="p"):
@@ -128,7 +128,7 @@ class TestPage:
     def test_bounded_work(self, book, monkeypatch):
         """Where what is asked for is rare, a call ends without it and says where to go on."""
         monkeypatch.setattr(audit, "READ_AT_ONCE", 2)
-        monkeypatch.setattr(audit, "MOST_READ", 4)
+        monkeypatch.setattr(audit, "MAX_READ", 4)
         change(book, BOB, name="rare")
         for _ in range(6):
             change(book)

@@ -7,7 +7,7 @@ import pytest
 from gevent.event import Event
 
 from app.errors import Overloaded
-from app.operators.hashing_queue import OPERATOR, HashingPlaces, Turn
+from app.operators.hashing_queue import OPERATOR, HashingQueue, Turn
 
 NEVER = 60.0  # seconds; no test waits for its end
 
@@ -16,7 +16,7 @@ class Hall:
     """Two places, and room for four strangers to wait; one hash after another is let end."""
 
     def __init__(self) -> None:
-        self.places = HashingPlaces(at_once=2, max_strangers=4)
+        self.places = HashingQueue(at_once=2, max_strangers=4)
         self.begun: list[str] = []
         self.refused: list[str] = []
         self._gates: list[Event] = []
@@ -83,14 +83,14 @@ def test_a_network_that_has_tried_often_makes_room_for_one_that_has_not(hall: Ha
 
 
 def test_a_place_is_given_back_by_what_fails() -> None:
-    places = HashingPlaces(at_once=1, max_strangers=1)
+    places = HashingQueue(at_once=1, max_strangers=1)
     for _ in range(3):
         with pytest.raises(KeyError), places.take(OPERATOR, NEVER):
             raise KeyError
 
 
 def test_one_that_waited_too_long_leaves_no_place_behind() -> None:
-    places = HashingPlaces(at_once=1, max_strangers=1)
+    places = HashingQueue(at_once=1, max_strangers=1)
     with places.take(OPERATOR, NEVER), pytest.raises(Overloaded), places.take(OPERATOR, 0.0):
         pass
     with places.take(OPERATOR, 0.0):

@@ -13,8 +13,8 @@ from app.operators.login_throttle import (
     NAME,
     NAME_AND_ADDRESS,
     WINDOW_SECONDS,
-    Attempts,
     Locked,
+    LoginThrottle,
     network,
 )
 from app.stores import keys
@@ -27,7 +27,7 @@ START_MS = 1_800_000_000_000
 class Attempting:
     def __init__(self, client: Any) -> None:
         self.client = client
-        self.attempts = Attempts(Scripts(client, clock=CLOCK))
+        self.attempts = LoginThrottle(Scripts(client, clock=CLOCK))
         client.set("test:now", START_MS)
 
     def pass_seconds(self, seconds: float) -> None:

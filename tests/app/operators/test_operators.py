@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 
 from app.errors import GatewayError, InvalidRequest, NotFound
 from app.operators import passwords, totp
-from app.operators.operators import START_SECONDS, OperatorBook, checked_name
+from app.operators.operators import START_SECONDS, OperatorRepository, checked_name
 from app.stores import keys
 from app.stores.scripts import Scripts
 from app.stores.secrets import UnreadableSecret, Vault
@@ -21,9 +21,9 @@ GOOD = "correct horse battery"
 
 
 @pytest.fixture
-def book(redis_client: Any, monkeypatch: pytest.MonkeyPatch) -> OperatorBook:
+def book(redis_client: Any, monkeypatch: pytest.MonkeyPatch) -> OperatorRepository:
     monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
-    return OperatorBook(Scripts(redis_client), Vault((Fernet.generate_key().decode(),)))
+    return OperatorRepository(Scripts(redis_client), Vault((Fernet.generate_key().decode(),)))
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ class TestSecondFactor:
         book.create("ann", GOOD)
         secret = book.begin_second_factor("ann")
         book.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))
-        other = OperatorBook(Scripts(redis_client), Vault((Fernet.generate_key().decode(),)))
+        other = OperatorRepository(Scripts(redis_client), Vault((Fernet.generate_key().decode(),)))
 
         with pytest.raises(UnreadableSecret):
             other.may_enter("ann", GOOD, "123456")

@@ -7,19 +7,19 @@ from typing import Any
 import pytest
 
 from app.errors import NotFound
-from app.operators.sessions import IDLE_SECONDS, LIFE_SECONDS, MOST, SessionBook
+from app.operators.sessions import IDLE_SECONDS, LIFE_SECONDS, MOST, SessionRepository
 from app.stores import keys
 from app.stores.scripts import Scripts
 
 
 @pytest.fixture
-def book(redis_client: Any) -> SessionBook:
+def book(redis_client: Any) -> SessionRepository:
     for name in ("ann", "bea"):
         redis_client.hset(keys.operator(name), "name", name)
-    return SessionBook(Scripts(redis_client))
+    return SessionRepository(Scripts(redis_client))
 
 
-def opened(book: SessionBook, name: str = "ann", address: str = "192.0.2.1") -> str:
+def opened(book: SessionRepository, name: str = "ann", address: str = "192.0.2.1") -> str:
     return book.open(name, address=address, agent="browser " * 100)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.limits.api_keys import ApiKey
-from app.relay.context import Call
+from app.relay.context import RequestContext
 from app.upstream.cancellation import Cancellation
 
 
@@ -28,6 +28,8 @@ from app.upstream.cancellation import Cancellation
 )
 def test_whether_the_model_thinks_first(asked: dict[str, Any], reasons: bool) -> None:
     """Whatever the client calls it: upstreams are then waited for longer."""
-    call = Call("req_1", "chat", "/v1/chat/completions", "m", asked, ApiKey("k", "k", "p"), Cancellation())
+    context = RequestContext(
+        "req_1", "chat", "/v1/chat/completions", "m", asked, ApiKey("k", "k", "p"), Cancellation()
+    )
 
-    assert call.reasons is reasons
+    assert context.reasons is reasons

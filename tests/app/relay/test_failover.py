@@ -11,8 +11,8 @@ import pytest
 
 from app.config import TimeLimits
 from app.errors import GatewayError, StreamIdleTimeout, StreamIncomplete, UpstreamRejected
-from app.relay.failover import Route
-from app.relay.progress import RequestContext
+from app.relay.failover import Failover
+from app.relay.progress import RequestProgress
 from app.relay.retry_budget import RetryBudget
 from app.streaming.events import Event
 
@@ -32,7 +32,7 @@ class Clock:
         self.now += seconds
 
 
-class Attempt:
+class ModelAttempt:
     def __init__(self, clock: Clock, account: str, seconds: float, error: GatewayError | None) -> None:
         self.account = SimpleNamespace(id=account, signed_in=False, kind="chatgpt")
         self.committed, self.stalled, self.headers = False, False, {}
@@ -51,7 +51,7 @@ def choice(account: str, attempt: int) -> dict[str, Any]:
 
 def events_of(
     clock: Clock,
-    attempts: list[Attempt],
+    attempts: list[ModelAttempt],
     replies: list[dict[str, Any]],
     asked: list[dict[str, Any]] | None = None,
     charge: dict[str, Any] | None = None,
@@ -65,7 +65,7 @@ def events_of(
     record: Any = SimpleNamespace(attempts=[], mark={}, first_event=lambda seconds: None)
     record.attempt, record.attempt_failed = lambda attempt, _: record.attempts.append(attempt), lambda _: None
     record.charge, record.exceeded = charge, dict
-    call: Any = SimpleNamespace(
+    context: Any = SimpleNamespace(
         surface="chat", stream=True, on_cut="fail", model="m", cancellation=clock, key=SimpleNamespace(id="k")
     )
 
@@ -74,13 +74,13 @@ def events_of(
             asked.append(ask)
         return next(told)
 
-    route = Route(
-        call,
+    route = Failover(
+        context,
         record,
         begin=lambda choice, resumed: next(begun),  # type: ignore[arg-type,return-value]
         report=report,
         renew=lambda account: SimpleNamespace(version=2),  # type: ignore[arg-type,return-value]
-        context=RequestContext(0.0, 600.0, 0.0),
+        progress=RequestProgress(0.0, 600.0, 0.0),
         budget=RetryBudget(clock),
         limits=TimeLimits(),
         clock=clock,
@@ -93,9 +93,11 @@ class TestRoute:
     def test_patience_with_one_account_costs_no_other_its_turn(self) -> None:
         """However long the first was silent, the second is asked: nobody has to wait for it."""
         clock = Clock()
-        silent = [Attempt(clock, name, 60.0, StreamIdleTimeout("Silent")) for name in "ab"]
+        silent = [ModelAttempt(clock, name, 60.0, StreamIdleTimeout("Silent")) for name in "ab"]
 
-        events = events_of(clock, [*silent, Attempt(clock, "c", 1.0, None)], [choice("b", 2), choice("c", 3)])
+        events = events_of(
+            clock, [*silent, ModelAttempt(clock, "c", 1.0, None)], [choice("b", 2), choice("c", 3)]
+        )
 
         assert events == [ANSWER]
 
@@ -107,7 +109,7 @@ class TestRoute:
         limited = UpstreamRejected(
             "Slow down", status=429, type="rate_limit_error", code="rate_limit_exceeded"
         )
-        attempts = [Attempt(clock, "a", 0.0, limited), Attempt(clock, "a", 0.0, None)]
+        attempts = [ModelAttempt(clock, "a", 0.0, limited), ModelAttempt(clock, "a", 0.0, None)]
         replies = [{"refused": "no_accounts", "wait_ms": seconds * 1000}, choice("a", 2)]
 
         if answered:
@@ -125,10 +127,10 @@ class TestRoute:
         failing = UpstreamRejected(
             "Oops", status=500, type="server_error", code=None, upstream_status=500, retry_after_seconds=named
         )
-        attempts = [Attempt(clock, name, 0.0, failing) for name in "ab"]
+        attempts = [ModelAttempt(clock, name, 0.0, failing) for name in "ab"]
         replies = [choice("b", 2), choice("a", 3)]
 
-        assert ANSWER in events_of(clock, [*attempts, Attempt(clock, "a", 0.0, None)], replies)
+        assert ANSWER in events_of(clock, [*attempts, ModelAttempt(clock, "a", 0.0, None)], replies)
         assert waited <= clock.now <= 3.0
 
     @pytest.mark.parametrize(("named", "never"), [(9.0, []), (11.0, ["a"])])
@@ -142,14 +144,14 @@ class TestRoute:
         reports: list[dict[str, Any]] = []
 
         with pytest.raises(UpstreamRejected):
-            events_of(clock, [Attempt(clock, "a", 0.0, failing)], [{"refused": "no_accounts"}], reports)
+            events_of(clock, [ModelAttempt(clock, "a", 0.0, failing)], [{"refused": "no_accounts"}], reports)
 
         assert reports[0]["never"] == never
 
     def test_an_account_that_stalled_is_not_tried_again(self) -> None:
         """However its silence ended: to wait a second time for the same only multiplies the wait."""
         clock = Clock()
-        cut = Attempt(clock, "a", 30.0, StreamIncomplete("Closed after a long silence"))
+        cut = ModelAttempt(clock, "a", 30.0, StreamIncomplete("Closed after a long silence"))
         cut.stalled = True
         asked: list[dict[str, Any]] = []
 
@@ -165,7 +167,7 @@ class TestRoute:
         """A renewed token needs no report, unless what was reserved is charged to the attempt that failed."""
         clock = Clock()
         expired = UpstreamRejected("Expired", status=401, type="authentication_error", code="token_expired")
-        attempts = [Attempt(clock, "a", 0.0, expired), Attempt(clock, "a", 0.0, None)]
+        attempts = [ModelAttempt(clock, "a", 0.0, expired), ModelAttempt(clock, "a", 0.0, None)]
         asked: list[dict[str, Any]] = []
 
         events = events_of(clock, attempts, [choice("b", 2)] * reports, asked, charge)

@@ -27,17 +27,17 @@ from app.api.compact import Compacted
 from app.config import TimeLimits
 from app.errors import StreamIncomplete, UpstreamError, UpstreamProtocolError
 from app.limits.api_keys import ApiKey
-from app.relay.context import Call
-from app.relay.model_attempt import Attempt
-from app.relay.passthrough import PlainAttempt
-from app.relay.progress import RequestContext
-from app.relay.timeouts import Patience
+from app.relay.context import RequestContext
+from app.relay.model_attempt import ModelAttempt
+from app.relay.passthrough import PassthroughAttempt
+from app.relay.progress import RequestProgress
+from app.relay.timeouts import AttemptDeadlines
 from app.streaming import frames
 from app.streaming.events import Event
 from app.streaming.fold_chat import ChatFold
 from app.streaming.fold_responses import ResponsesFold
 from app.translation.resume import Resumed, delivered_on
-from app.translation.upstream_request import Prepared
+from app.translation.upstream_request import UpstreamRequest
 from app.upstream.cancellation import Cancellation
 
 Json = dict[str, Any]
@@ -84,12 +84,12 @@ class Upstream:
         return SimpleNamespace(wait=lambda seconds: self._answer, abandon=lambda: None)
 
 
-def the_call(surface: str, *, stream: bool, **more: Any) -> Call:
+def the_call(surface: str, *, stream: bool, **more: Any) -> RequestContext:
     body: Json = {"model": "m", "messages": [{"role": "user", "content": "hi"}], **more}
     if surface == "responses":
         body = {"model": "m", "input": [{"role": "user", "content": "hi"}], **more}
     key = ApiKey(id="key_1", pool="p", name="k", settings="{}")
-    return Call(
+    return RequestContext(
         "req_1", surface, "/v1/x", "m", body, key, Cancellation(), stream=stream, include_usage=not stream
     )
 
@@ -98,31 +98,33 @@ def account(kind: str) -> Account:
     return Account("acct_1", "a", kind, "http://x/v1", credential="sk", version=1)
 
 
-def patience() -> Patience:
-    return Patience(TimeLimits(), reasons=False, context=RequestContext(0.0, 1e9, 0.0), clock=lambda: 0.0)
+def deadlines() -> AttemptDeadlines:
+    return AttemptDeadlines(
+        TimeLimits(), reasons=False, progress=RequestProgress(0.0, 1e9, 0.0), clock=lambda: 0.0
+    )
 
 
-def attempts(wire: str, data: bytes, chance: random.Random) -> Iterator[Attempt]:
+def attempts(wire: str, data: bytes, chance: random.Random) -> Iterator[ModelAttempt]:
     """Yield an attempt for each path that an answer on *wire* can take."""
     kind = "chatgpt" if wire == "responses" else "openai"
     for surface in ("chat", "responses"):
         limits = {"max_output_tokens": 2} if surface == "responses" else {"max_tokens": 2, "stop": ["o"]}
         for stream, more in ((True, {}), (False, {}), (True, limits)):
-            call = the_call(surface, stream=stream, **more)
-            call.tells_reasoning = stream
-            prepared = Prepared(wire, {"model": "m"}, [])
-            yield Attempt(call, account(kind), prepared, patience(), Upstream(data, chance))  # type: ignore[arg-type]
+            context = the_call(surface, stream=stream, **more)
+            context.include_reasoning = stream
+            prepared = UpstreamRequest(wire, {"model": "m"}, [])
+            yield ModelAttempt(context, account(kind), prepared, deadlines(), Upstream(data, chance))  # type: ignore[arg-type]
         resumed = Resumed(delivered_on(surface))
-        call = the_call(surface, stream=True)
-        yield Attempt(call, account(kind), prepared, patience(), Upstream(data, chance), resumed)  # type: ignore[arg-type]
+        context = the_call(surface, stream=True)
+        yield ModelAttempt(context, account(kind), prepared, deadlines(), Upstream(data, chance), resumed)  # type: ignore[arg-type]
 
 
-def deliver(attempt: Attempt) -> None:
+def deliver(attempt: ModelAttempt) -> None:
     """Do with an attempt's events what the API does. Raises UpstreamError alone, or the test fails."""
-    call = attempt.call
+    context = attempt.context
     record = SimpleNamespace(last=attempt, cache_id="", cache_hit=False, price=None)
-    answering: Any = SimpleNamespace(call=call, record=record)
-    surface, delivered = surface_of(call), delivered_on(call.surface)
+    answering: Any = SimpleNamespace(context=context, record=record)
+    surface, delivered = surface_of(context), delivered_on(context.surface)
     codex, extended = CodexSurface(), Extended(())
     gathered = []
     try:
@@ -131,12 +133,12 @@ def deliver(attempt: Attempt) -> None:
                 delivered.observe(events)
                 gathered += events
                 surface.frames(events)
-                if call.surface == "chat":
+                if context.surface == "chat":
                     frames.chat_frames(extended.events(events, answering))
                 else:
                     codex.frames(events)
     except UpstreamError as error:
-        surface.error(error.envelope(), call)
+        surface.error(error.envelope(), context)
         return
     fold: ChatFold | ResponsesFold = surface.fold()
     for event in gathered:
@@ -146,7 +148,7 @@ def deliver(attempt: Attempt) -> None:
     except StreamIncomplete:
         return
     orjson.dumps(whole)
-    if call.surface == "chat":
+    if context.surface == "chat":
         orjson.dumps(extended.whole(whole, answering))
     else:
         try:
@@ -221,8 +223,10 @@ def test_answers_that_pass_through(path: Path) -> None:
             ("text/event-stream", encoded(changed)),
             ("application/json", encoded(changed[:1])[6:-16]),
         ):
-            call = the_call("embeddings", stream=False)
-            attempt = PlainAttempt(call, account("openai"), patience(), Upstream(data, chance, content_type))  # type: ignore[arg-type]
+            context = the_call("embeddings", stream=False)
+            attempt = PassthroughAttempt(
+                context, account("openai"), deadlines(), Upstream(data, chance, content_type)
+            )  # type: ignore[arg-type]
             try:
                 for pieces in attempt.events():
                     b"".join(pieces or ())
@@ -242,9 +246,11 @@ def test_answers_that_pass_through(path: Path) -> None:
 def test_senseless_chunk_is_the_upstreams_before_anything_was_given(chunk: Json) -> None:
     """So another account may answer."""
     data = encoded([chunk, {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}])
-    call = the_call("responses", stream=True)
-    prepared = Prepared("chat", {"model": "m"}, [])
-    attempt = Attempt(call, account("openai"), prepared, patience(), Upstream(data, random.Random(1)))  # type: ignore[arg-type]
+    context = the_call("responses", stream=True)
+    prepared = UpstreamRequest("chat", {"model": "m"}, [])
+    attempt = ModelAttempt(
+        context, account("openai"), prepared, deadlines(), Upstream(data, random.Random(1))
+    )  # type: ignore[arg-type]
 
     with pytest.raises(UpstreamProtocolError):
         list(attempt.events())

@@ -10,7 +10,7 @@ import pytest
 
 from app.accounts.account import Account
 from app.errors import StoreUnavailable
-from app.relay.other_accounts import FRESH_SECONDS, Alternatives
+from app.relay.other_accounts import FRESH_SECONDS, OtherAccounts
 from app.translation.field_support import Fit
 
 SERVES = Account("b", "b", "compatible", "http://x/v1", wires=("chat",), models=("m",))
@@ -25,14 +25,14 @@ class Book:
         return self.accounts
 
 
-def call(**more: Any) -> Any:
+def context(**more: Any) -> Any:
     key = SimpleNamespace(pool="p", accounts=more.pop("accounts", ()))
     return SimpleNamespace(**{"model": "m", "kinds": "", "pin": "", "ownership": "", "key": key} | more)
 
 
 def exist(account: Account, fit: Fit | None = None, excluded: tuple[str, ...] = ("a",), **more: Any) -> bool:
     book: Any = Book(account)
-    return Alternatives(book, lambda: 0.0, demo=False).exist(call(**more), fit or Fit(), excluded)
+    return OtherAccounts(book, lambda: 0.0, demo=False).exist(context(**more), fit or Fit(), excluded)
 
 
 def test_one_that_is_well_could() -> None:
@@ -64,7 +64,7 @@ def test_lists_say_which_account_has_a_model_that_one_of_them_names() -> None:
 
     def serves(*listed: str) -> bool:
         book: Any = Book(replace(SERVES, id="a", models=(), listed=listed), other)
-        return Alternatives(book, lambda: 0.0, demo=False).exist(call(), Fit(), ("a",))
+        return OtherAccounts(book, lambda: 0.0, demo=False).exist(context(), Fit(), ("a",))
 
     assert not serves("m")
     assert serves("n")
@@ -72,11 +72,11 @@ def test_lists_say_which_account_has_a_model_that_one_of_them_names() -> None:
 
 def test_a_pool_is_read_once_in_a_while() -> None:
     now, book = [0.0], Book(SERVES)
-    alternatives = Alternatives(book, lambda: now[0], demo=False)  # type: ignore[arg-type]
+    alternatives = OtherAccounts(book, lambda: now[0], demo=False)  # type: ignore[arg-type]
     for _ in range(100):
-        assert alternatives.exist(call(), Fit(), ())
+        assert alternatives.exist(context(), Fit(), ())
     now[0] = FRESH_SECONDS
-    alternatives.exist(call(), Fit(), ())
+    alternatives.exist(context(), Fit(), ())
 
     assert book.reads == 2
 
@@ -87,4 +87,4 @@ def test_without_the_store_none_could_be_chosen() -> None:
             raise StoreUnavailable("away")
 
     away: Any = Away()
-    assert not Alternatives(away, lambda: 0.0, demo=False).exist(call(), Fit(), ())
+    assert not OtherAccounts(away, lambda: 0.0, demo=False).exist(context(), Fit(), ())

@@ -8,7 +8,7 @@ import pytest
 from app.errors import UpstreamError
 from app.limits.bounds import Bounds
 from app.limits.prices import shipped
-from app.relay.request_record import CLIENT_CLOSED, Record
+from app.relay.request_record import CLIENT_CLOSED, RequestRecord
 from app.streaming.usage import Usage
 
 TABLE = shipped()
@@ -28,7 +28,7 @@ def settled(
     input_ratio: float = 1.0,
 ) -> dict[str, Any]:
     """The ledger row of a request whose only attempt ended with *usage*."""
-    record = Record()
+    record = RequestRecord()
     record.input_ratio = input_ratio
     record.price = TABLE.find(model)
     record.bounds = Bounds({}, {"input_tokens": 30, "output_tokens": 10, "cost": 5})
@@ -38,14 +38,14 @@ def settled(
     )
     reader.finish, reader.calls, reader.can_end = None, False, lambda: False
     asked = SimpleNamespace(body={"service_tier": asked_tier}, model=model, surface="chat", sent_length=0)
-    attempt = SimpleNamespace(account=account, reader=reader, call=asked, was_cut=False)
+    attempt = SimpleNamespace(account=account, reader=reader, context=asked, was_cut=False)
     attempt.prepared, attempt.exceeds = SimpleNamespace(ignored=[], wire="chat"), lambda tokens: False
     record.attempt(attempt, {})  # type: ignore[arg-type]
     if left:
         record.client_left()
     if failed:
         record.failed(UpstreamError("The upstream failed"))
-    call = SimpleNamespace(
+    context = SimpleNamespace(
         request_id="req_1",
         key=SimpleNamespace(id="key_1", now=1.0),
         model=model,
@@ -53,7 +53,7 @@ def settled(
         asked="",
         body={"service_tier": asked_tier},
     )
-    row: dict[str, Any] = record.settlement(call, 1.5)["row"]  # type: ignore[arg-type]
+    row: dict[str, Any] = record.settlement(context, 1.5)["row"]  # type: ignore[arg-type]
     return row
 
 
@@ -89,11 +89,11 @@ class TestUsage:
         assert (row["input_tokens"], row["output_tokens"], row["status"]) == (read, 0, status)
 
     def test_never_sent(self) -> None:
-        call = SimpleNamespace(
+        context = SimpleNamespace(
             request_id="r", key=SimpleNamespace(id="k", now=1.0), model="m", endpoint="/", asked="", body={}
         )
 
-        row = Record().settlement(call, 0.0)["row"]  # type: ignore[arg-type]
+        row = RequestRecord().settlement(context, 0.0)["row"]  # type: ignore[arg-type]
 
         assert (row["input_tokens"], row["output_tokens"], row["cost"]) == (0, 0, 0)
 

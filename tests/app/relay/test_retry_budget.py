@@ -7,8 +7,8 @@ import random
 import pytest
 
 from app.relay.retry_budget import (
-    MOST_TARGETS,
-    MOST_TESTS,
+    MAX_TARGETS,
+    MAX_TESTS,
     RETRY_FLOOR,
     RETRY_SHARE,
     WINDOW_SECONDS,
@@ -109,7 +109,7 @@ class TestRescue:
         budget.count_request("k")
         retries(budget, 100)
 
-        assert sum(budget.take("k", GOOD, again=False) for _ in range(10)) == MOST_TESTS
+        assert sum(budget.take("k", GOOD, again=False) for _ in range(10)) == MAX_TESTS
         assert budget.is_tried(GOOD)
 
     def test_once_it_failed_it_is_no_longer_tested(self, budget: RetryBudget) -> None:
@@ -148,9 +148,9 @@ class TestFairness:
 
 
 def test_what_is_known_of_accounts_is_bounded(budget: RetryBudget) -> None:
-    for number in range(3 * MOST_TARGETS):
+    for number in range(3 * MAX_TARGETS):
         budget.answered((f"a{number}", "m"))
         budget.failed((f"b{number}", "m"))
 
-    assert len(budget._answered_at) <= MOST_TARGETS
-    assert len(budget._failed_at) <= MOST_TARGETS
+    assert len(budget._answered_at) <= MAX_TARGETS
+    assert len(budget._failed_at) <= MAX_TARGETS

@@ -22,16 +22,16 @@ def test_every_failure_has_a_row() -> None:
 
 @pytest.mark.parametrize("failure", Failure)
 def test_once_something_was_seen_no_other_answer_may_begin(failure: Failure) -> None:
-    assert decide(failure, Stage.AFTER) in (Action.TELL, Action.RESTART)
+    assert decide(failure, Stage.AFTER) in (Action.FAIL, Action.RESTART)
 
 
 @pytest.mark.parametrize("failure", [Failure.CALLER, Failure.DEADLINE, Failure.DIFFERS])
 def test_what_no_account_cures_is_never_retried(failure: Failure) -> None:
-    assert decide(failure, Stage.BEFORE) is Action.TELL
+    assert decide(failure, Stage.BEFORE) is Action.FAIL
 
 
 def test_an_account_that_kept_silent_is_not_asked_again() -> None:
-    assert decide(Failure.SLOW, Stage.BEFORE) is Action.OTHER_ONLY
+    assert decide(Failure.SLOW, Stage.BEFORE) is Action.OTHER_ACCOUNT_ONLY
 
 
 def test_a_pause_is_what_the_upstream_asked_for() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from app.config import TimeLimits
 from app.errors import StreamIdleTimeout, UpstreamTimeout
-from app.relay.progress import RequestContext
-from app.relay.timeouts import SENTINEL_GRACE_SECONDS, Patience, reading_seconds
+from app.relay.progress import RequestProgress
+from app.relay.timeouts import SENTINEL_GRACE_SECONDS, AttemptDeadlines, reading_seconds
 
 LIMITS = TimeLimits(
     connect=5, headers=15, first_progress=12, first_progress_reasoning=60, idle=30, idle_reasoning=120
@@ -28,14 +28,16 @@ def clock() -> Clock:
     return Clock()
 
 
-def patience(clock: Clock, *, reasons: bool = False, deadline: float = 2000.0, **more: Any) -> Patience:
-    context = RequestContext(clock.now, deadline, clock.now)
-    return Patience(LIMITS, reasons=reasons, context=context, clock=clock, **more)
+def deadlines(
+    clock: Clock, *, reasons: bool = False, deadline: float = 2000.0, **more: Any
+) -> AttemptDeadlines:
+    progress = RequestProgress(clock.now, deadline, clock.now)
+    return AttemptDeadlines(LIMITS, reasons=reasons, progress=progress, clock=clock, **more)
 
 
 class TestFirstProgress:
     def test_bounds_the_wait_for_headers_too(self, clock: Clock) -> None:
-        waiting = patience(clock)
+        waiting = deadlines(clock)
 
         clock.now += 12
 
@@ -43,7 +45,7 @@ class TestFirstProgress:
             waiting.enough()
 
     def test_is_longer_where_reasoning_is_asked_for(self, clock: Clock) -> None:
-        waiting = patience(clock, reasons=True)
+        waiting = deadlines(clock, reasons=True)
         waiting.answered()
 
         clock.now += 59
@@ -52,7 +54,7 @@ class TestFirstProgress:
 
     def test_headers_have_a_limit_of_their_own(self, clock: Clock) -> None:
         """Thinking comes after the headers: even a reasoning model sends those at once."""
-        waiting = patience(clock, reasons=True)
+        waiting = deadlines(clock, reasons=True)
 
         clock.now += 20
 
@@ -60,7 +62,7 @@ class TestFirstProgress:
             waiting.enough()
 
     def test_is_longer_for_a_long_prompt(self, clock: Clock) -> None:
-        waiting = patience(clock, reading_seconds=reading_seconds("compatible", 30_000))
+        waiting = deadlines(clock, reading_seconds=reading_seconds("compatible", 30_000))
 
         clock.now += 12 + 74
         assert not waiting.enough()
@@ -70,7 +72,7 @@ class TestFirstProgress:
             waiting.enough()
 
     def test_begins_again_with_a_comment(self, clock: Clock) -> None:
-        waiting = patience(clock)
+        waiting = deadlines(clock)
         for _ in range(50):
             clock.now += 11
             assert not waiting.enough()
@@ -81,7 +83,7 @@ class TestFirstProgress:
             waiting.enough()
 
     def test_is_all_there_is_where_nobody_else_could_serve(self, clock: Clock) -> None:
-        waiting = patience(clock, has_alternative=lambda: False)
+        waiting = deadlines(clock, has_alternative=lambda: False)
         while clock.now < 1999:
             assert not waiting.enough()
             clock.now += 1
@@ -92,7 +94,7 @@ class TestFirstProgress:
 
     def test_ends_soon_once_somebody_else_could(self, clock: Clock) -> None:
         others: list[str] = []
-        waiting = patience(clock, has_alternative=lambda: bool(others))
+        waiting = deadlines(clock, has_alternative=lambda: bool(others))
         clock.now += 100
         assert not waiting.enough()
 
@@ -105,7 +107,7 @@ class TestFirstProgress:
 
 class TestSilence:
     def test_is_not_prolonged_by_comments(self, clock: Clock) -> None:
-        waiting = patience(clock, has_alternative=lambda: False)
+        waiting = deadlines(clock, has_alternative=lambda: False)
         waiting.progressed()
         clock.now += 29
         waiting.commented()
@@ -116,7 +118,7 @@ class TestSilence:
             waiting.enough()
 
     def test_counts_from_the_last_progress(self, clock: Clock) -> None:
-        waiting = patience(clock)
+        waiting = deadlines(clock)
         clock.now += 11
         waiting.progressed()
 
@@ -130,7 +132,7 @@ class TestSilence:
 
 class TestSentinel:
     def test_a_complete_answer_waits_briefly_for_its_formal_end(self, clock: Clock) -> None:
-        waiting = patience(clock)
+        waiting = deadlines(clock)
         waiting.progressed()
         waiting.completed()
 
@@ -139,7 +141,7 @@ class TestSentinel:
         assert waiting.enough()
 
     def test_later_noise_does_not_prolong_it(self, clock: Clock) -> None:
-        waiting = patience(clock)
+        waiting = deadlines(clock)
         waiting.completed()
         clock.now += SENTINEL_GRACE_SECONDS
         waiting.progressed()
@@ -150,7 +152,7 @@ class TestSentinel:
 
 class TestDeadline:
     def test_stands_over_everything(self, clock: Clock) -> None:
-        waiting = patience(clock, deadline=clock.now + 5)
+        waiting = deadlines(clock, deadline=clock.now + 5)
 
         assert waiting.seconds() == 5
         clock.now += 5
@@ -161,7 +163,7 @@ class TestDeadline:
 
 class TestSignOfLife:
     def test_is_due_after_ten_silent_seconds(self, clock: Clock) -> None:
-        waiting = patience(clock)
+        waiting = deadlines(clock)
         assert waiting.seconds() == 10
 
         clock.now += 10
@@ -169,8 +171,8 @@ class TestSignOfLife:
         assert waiting.client_waits()
 
     def test_is_not_due_right_after_one(self, clock: Clock) -> None:
-        waiting = patience(clock)
+        waiting = deadlines(clock)
         clock.now += 10
-        waiting.told_client()
+        waiting.client_informed()
 
         assert not waiting.client_waits()

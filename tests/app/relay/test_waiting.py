@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from app.relay.progress import RequestContext
-from app.relay.retry_policy import MOST_WAIT_SECONDS
+from app.relay.progress import RequestProgress
+from app.relay.retry_policy import MAX_WAIT_SECONDS
 from app.relay.waiting import (
-    MOST_WAITING,
+    MAX_WAITING,
     POLL_MAX_SECONDS,
     WITH_FALLBACKS_SECONDS,
-    WaitingCalls,
+    WaitingRequests,
     wait_seconds,
 )
 from app.upstream.cancellation import Cancellation
@@ -28,8 +28,8 @@ def waits(
     reply: dict[str, Any], *, waited: float = 0.0, fallbacks: int = 0, left: float = 600.0
 ) -> list[float]:
     """Return the waits that many requests are given."""
-    context = RequestContext(0.0, left, 0.0, waited_seconds=waited, fallbacks_left=fallbacks)
-    found = [wait_seconds(reply, context, 0.0, random.Random(number)) for number in range(200)]
+    progress = RequestProgress(0.0, left, 0.0, waited_seconds=waited, fallbacks_left=fallbacks)
+    found = [wait_seconds(reply, progress, 0.0, random.Random(number)) for number in range(200)]
     return [wait for wait in found if wait is not None]
 
 
@@ -48,7 +48,7 @@ class TestRest:
         assert not waits(refused(rest))
 
     def test_never_longer_than_is_left_of_all_waits(self) -> None:
-        assert all(wait <= MOST_WAIT_SECONDS - 6 for wait in waits(refused(3000), waited=6.0))
+        assert all(wait <= MAX_WAIT_SECONDS - 6 for wait in waits(refused(3000), waited=6.0))
         assert not waits(refused(3000), waited=7.5)
 
     def test_never_past_the_deadline(self) -> None:
@@ -68,7 +68,7 @@ class TestBusy:
         assert max(first) < min(later) <= max(later) <= POLL_MAX_SECONDS
 
     def test_ends_with_all_waits(self) -> None:
-        assert not waits(refused(busy=1), waited=MOST_WAIT_SECONDS)
+        assert not waits(refused(busy=1), waited=MAX_WAIT_SECONDS)
 
     def test_is_no_reason_to_wait_where_another_model_may_answer(self) -> None:
         assert not waits(refused(busy=1), fallbacks=1)
@@ -88,18 +88,18 @@ def test_other_refusals_are_final(reason: str) -> None:
 
 class TestWaitingCalls:
     def test_are_bounded(self) -> None:
-        waiting = WaitingCalls()
-        contexts = [waiting.entered(call(number)) for number in range(MOST_WAITING)]
-        for context in contexts:
+        waiting = WaitingRequests()
+        contexts = [waiting.entered(context(number)) for number in range(MAX_WAITING)]
+        for progress in contexts:
             assert not waiting.full
-            context.__enter__()
+            progress.__enter__()
 
         assert waiting.full
         contexts[0].__exit__(None, None, None)
         assert not waiting.full
 
     def test_end_with_the_process(self) -> None:
-        waiting, waits_here = WaitingCalls(), call(1)
+        waiting, waits_here = WaitingRequests(), context(1)
 
         with waiting.entered(waits_here):
             waiting.stop()
@@ -108,5 +108,5 @@ class TestWaitingCalls:
         assert len(waiting) == 0
 
 
-def call(number: int) -> Any:
+def context(number: int) -> Any:
     return SimpleNamespace(request_id=f"req_{number}", cancellation=Cancellation())

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from app.errors import Overloaded
-from app.server.capacity import Room
+from app.server.capacity import Capacity
 
 
 def test_so_many_requests_and_no_more() -> None:
-    room = Room(most_requests=2, most_bytes=100)
+    room = Capacity(max_requests=2, max_bytes=100)
     room.enter(0)
     room.enter(0)
 
@@ -22,7 +22,7 @@ def test_so_many_requests_and_no_more() -> None:
 
 
 def test_so_many_bytes_and_no_more() -> None:
-    room = Room(most_requests=10, most_bytes=100)
+    room = Capacity(max_requests=10, max_bytes=100)
     room.enter(60)
 
     with pytest.raises(Overloaded):
@@ -33,7 +33,7 @@ def test_so_many_bytes_and_no_more() -> None:
 
 
 def test_a_body_may_grow_while_there_is_room() -> None:
-    room = Room(most_requests=10, most_bytes=100)
+    room = Capacity(max_requests=10, max_bytes=100)
     room.enter(0)
     room.enter(60)
     room.grow(40)
@@ -48,7 +48,7 @@ def test_a_body_may_grow_while_there_is_room() -> None:
 
 def test_whoever_comes_alone_fits() -> None:
     """A limit on bodies that is set higher than this one must still mean something."""
-    room = Room(most_requests=1, most_bytes=100)
+    room = Capacity(max_requests=1, max_bytes=100)
     room.enter(1000)
 
     with pytest.raises(Overloaded):

@@ -7,10 +7,10 @@ import pytest
 
 from app.config import Settings
 from app.server.client_address import ADDRESS
-from app.server.dispatch import Front
+from app.server.dispatch import Dispatcher
 
 
-def front_of(admin: str, seen: dict[str, Any] | None = None) -> Front:
+def front_of(admin: str, seen: dict[str, Any] | None = None) -> Dispatcher:
     def application(name: str) -> Any:
         def answer(environ: dict[str, Any], start_response: Any) -> list[bytes]:
             (seen if seen is not None else {}).update(environ)
@@ -19,7 +19,7 @@ def front_of(admin: str, seen: dict[str, Any] | None = None) -> Front:
         return answer
 
     services = SimpleNamespace(settings=Settings(admin=admin))
-    return Front(
+    return Dispatcher(
         services,  # type: ignore[arg-type]
         application("gateway"),
         None if admin == "off" else application("admin"),

@@ -7,7 +7,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app.errors import StoreRefused
-from app.relay.response_cache import MOST_BYTES
+from app.relay.response_cache import MAX_BYTES
 from app.stores import answers, keys
 from app.stores.answers import AnswerStore
 from app.stores.scripts import Scripts
@@ -162,5 +162,5 @@ class TestRoomOfAPool:
 
 
 def test_the_longest_answer_fits_five_times() -> None:
-    sealed = Vault((Fernet.generate_key().decode(),)).seal("x" * MOST_BYTES)
+    sealed = Vault((Fernet.generate_key().decode(),)).seal("x" * MAX_BYTES)
     assert 5 * len(sealed) <= answers.MAX_BYTES

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from app.stores.client import make_client
-from app.stores.fast_evalsha import MOST_AT_HAND, Direct, for_scripts
+from app.stores.fast_evalsha import MAX_AT_HAND, FastScriptClient, for_scripts
 
 ECHO = "return ARGV[1]"
 PAUSE_MS = 1000
@@ -22,19 +22,21 @@ def digest(redis_client: Any) -> str:
 
 
 @pytest.fixture
-def direct(redis_client: Any) -> Direct:
-    return Direct(redis_client)
+def direct(redis_client: Any) -> FastScriptClient:
+    return FastScriptClient(redis_client)
 
 
 def clients(client: Any) -> int:
     return len(client.client_list())
 
 
-def test_reply(direct: Direct, digest: str) -> None:
+def test_reply(direct: FastScriptClient, digest: str) -> None:
     assert [direct.evalsha(digest, 1, "k", text) for text in ("a", "ä€", "")] == ["a", "ä€", ""]
 
 
-def test_one_connection_serves_one_after_another(redis_client: Any, direct: Direct, digest: str) -> None:
+def test_one_connection_serves_one_after_another(
+    redis_client: Any, direct: FastScriptClient, digest: str
+) -> None:
     before = clients(redis_client)
     for _ in range(20):
         direct.evalsha(digest, 1, "k", "a")
@@ -42,7 +44,9 @@ def test_one_connection_serves_one_after_another(redis_client: Any, direct: Dire
     assert clients(redis_client) <= before + 1
 
 
-def test_a_refusal_is_raised_and_the_connection_kept(redis_client: Any, direct: Direct, digest: str) -> None:
+def test_a_refusal_is_raised_and_the_connection_kept(
+    redis_client: Any, direct: FastScriptClient, digest: str
+) -> None:
     for _ in range(3):
         with pytest.raises(redis.exceptions.NoScriptError):
             direct.evalsha("0" * 40, 1, "k", "a")
@@ -51,7 +55,9 @@ def test_a_refusal_is_raised_and_the_connection_kept(redis_client: Any, direct: 
     assert len(direct._at_hand) == 1
 
 
-def test_a_connection_closed_meanwhile_is_not_noticed(redis_client: Any, direct: Direct, digest: str) -> None:
+def test_a_connection_closed_meanwhile_is_not_noticed(
+    redis_client: Any, direct: FastScriptClient, digest: str
+) -> None:
     """As after a restart: nobody's request is lost to it."""
     direct.evalsha(digest, 1, "k", "a")
     redis_client.client_kill_filter(_type="normal", skipme=False)
@@ -62,7 +68,7 @@ def test_a_connection_closed_meanwhile_is_not_noticed(redis_client: Any, direct:
 
 def test_a_late_reply_goes_to_nobody(redis_url: str, redis_client: Any, digest: str) -> None:
     impatient = make_client(redis_url, 0.2)
-    direct = Direct(impatient)
+    direct = FastScriptClient(impatient)
     direct.evalsha(digest, 1, "k", "first")
     redis_client.client_pause(PAUSE_MS)
     with pytest.raises(redis.exceptions.TimeoutError):
@@ -74,16 +80,18 @@ def test_a_late_reply_goes_to_nobody(redis_url: str, redis_client: Any, digest: 
     impatient.close()
 
 
-def test_many_at_once_leave_room_in_the_pool(redis_client: Any, direct: Direct, digest: str) -> None:
-    with ThreadPoolExecutor(MOST_AT_HAND + 20) as callers:
+def test_many_at_once_leave_room_in_the_pool(
+    redis_client: Any, direct: FastScriptClient, digest: str
+) -> None:
+    with ThreadPoolExecutor(MAX_AT_HAND + 20) as callers:
         texts = [str(number) for number in range(500)]
         assert list(callers.map(lambda text: direct.evalsha(digest, 1, "k", text), texts)) == texts
 
-    assert len(direct._at_hand) <= MOST_AT_HAND
+    assert len(direct._at_hand) <= MAX_AT_HAND
     assert redis_client.ping()
 
 
-def test_a_forked_process_takes_connections_of_its_own(direct: Direct, digest: str) -> None:
+def test_a_forked_process_takes_connections_of_its_own(direct: FastScriptClient, digest: str) -> None:
     direct.evalsha(digest, 1, "k", "parent")
     read, write = os.pipe()
     if not (child := os.fork()):
@@ -101,5 +109,5 @@ def test_only_for_a_plain_server(redis_client: Any) -> None:
     cluster = make_client("redis+cluster://127.0.0.1:1", 0.1)
     sentinel = make_client("redis+sentinel://127.0.0.1:1/mymaster", 0.1)
 
-    assert isinstance(for_scripts(redis_client), Direct)
+    assert isinstance(for_scripts(redis_client), FastScriptClient)
     assert (for_scripts(cluster), for_scripts(sentinel)) == (cluster, sentinel)

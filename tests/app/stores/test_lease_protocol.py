@@ -21,7 +21,7 @@ from tests.support.store import limit
 Json = dict[str, Any]
 
 BOUND, USED, MOST = 10, 4, 15  # one request's hold fits once, and again after the other has settled
-MOST_ATTEMPTS = 2
+MAX_ATTEMPTS = 2
 TTL_MS = 1000
 OVER = ("done", "refused", "gave up", "crashed")
 
@@ -107,7 +107,7 @@ def next_worlds(world: World) -> Iterator[World]:
             yield with_worker(world, id, replace(worker, step="admit"))
         if worker.step == "run":
             yield with_worker(world, id, replace(worker, step="settle"))
-            if worker.attempt < MOST_ATTEMPTS:
+            if worker.attempt < MAX_ATTEMPTS:
                 tried = (*worker.tried, worker.account)
                 yield with_worker(world, id, replace(worker, step="report", tried=tried))
         if worker.step not in OVER:

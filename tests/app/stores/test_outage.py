@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.ledger.dead_letters import DeadLetters
-from app.ledger.settlements import Books
+from app.ledger.settlements import SettlementWriter
 from app.ledger.spool import Spool
 from app.stores.client import make_client
 from tests.support.redis import short_folder
@@ -34,8 +34,8 @@ def store(server: RedisServer) -> StoreOfTest:
 
 
 @pytest.fixture
-def books(store: StoreOfTest, tmp_path: Path) -> Books:
-    return Books(store.scripts, Spool(tmp_path), DeadLetters(tmp_path))
+def settlements(store: StoreOfTest, tmp_path: Path) -> SettlementWriter:
+    return SettlementWriter(store.scripts, Spool(tmp_path), DeadLetters(tmp_path))
 
 
 def settlement(store: StoreOfTest, request_id: str) -> dict[str, Any]:
@@ -43,43 +43,47 @@ def settlement(store: StoreOfTest, request_id: str) -> dict[str, Any]:
     return {"id": request_id, "mark": {}, "row": row, "calendar": store.calendar()}
 
 
-def test_restarted(store: StoreOfTest, server: RedisServer, books: Books) -> None:
+def test_restarted(store: StoreOfTest, server: RedisServer, settlements: SettlementWriter) -> None:
     """What was held before is still held, and is settled when the settlements arrive."""
     held = [store.admit(output_tokens=50)["id"] for _ in range(3)]
     server.stop()
     for request_id in held:
-        books.settle(store.pool, settlement(store, request_id))
-    assert len(books) == 3
+        settlements.settle(store.pool, settlement(store, request_id))
+    assert len(settlements) == 3
 
     server.start()
     assert store.counters("l")["h"] == 150
-    assert books.flush() == 0
+    assert settlements.flush() == 0
     assert sorted(row["id"] for row in store.rows()) == held
     assert store.counters("l") | {"s": 21, "h": 0} == store.counters("l")
 
 
-def test_lease_expires_meanwhile(store: StoreOfTest, server: RedisServer, books: Books) -> None:
+def test_lease_expires_meanwhile(
+    store: StoreOfTest, server: RedisServer, settlements: SettlementWriter
+) -> None:
     """The bound that was charged is corrected."""
     held = store.admit(output_tokens=50)["id"]
     server.stop()
-    books.settle(store.pool, settlement(store, held))
+    settlements.settle(store.pool, settlement(store, held))
     server.start()
     store.advance(TTL_MS)
     store.renew()
     assert store.counters("l")["s"] == 50
 
-    books.flush()
+    settlements.flush()
     assert store.counters("l")["s"] == 7
     assert [row["source"] for row in store.rows()] == ["estimated", "corrected"]
 
 
-def test_only_the_reply_was_lost(store: StoreOfTest, server: RedisServer, books: Books) -> None:
+def test_only_the_reply_was_lost(
+    store: StoreOfTest, server: RedisServer, settlements: SettlementWriter
+) -> None:
     """What Redis did before it fell silent it does not do again."""
     held = store.admit(output_tokens=50)["id"]
     store.scripts.run_raw("settle", store.pool, settlement(store, held))
     server.stop()
-    books.settle(store.pool, settlement(store, held))
+    settlements.settle(store.pool, settlement(store, held))
     server.start()
 
-    assert books.flush() == 0
+    assert settlements.flush() == 0
     assert (len(store.rows()), store.counters("l")["s"]) == (1, 7)

@@ -6,12 +6,12 @@ import pytest
 
 from app.stores import keys
 from app.stores.scripts import Scripts
-from app.stores.upstream_metadata import KEPT_SECONDS, MOST_BYTES, ToldStore
+from app.stores.upstream_metadata import KEPT_SECONDS, MAX_BYTES, UpstreamMetadataStore
 
 
 @pytest.fixture
-def store(redis_client) -> ToldStore:
-    return ToldStore(Scripts(redis_client))
+def store(redis_client) -> UpstreamMetadataStore:
+    return UpstreamMetadataStore(Scripts(redis_client))
 
 
 def test_by_account_in_the_order_asked_for(store, redis_client):
@@ -26,6 +26,6 @@ def test_by_account_in_the_order_asked_for(store, redis_client):
 
 
 def test_what_is_too_large_is_not_kept(store):
-    store.keep("p", "1", "usage", {"text": "x" * MOST_BYTES})
+    store.keep("p", "1", "usage", {"text": "x" * MAX_BYTES})
 
     assert store.all("p", "usage", ["1"]) == []

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from app.streaming.events import Event
 from app.streaming.fold_chat import ChatFold
-from app.translation.cut_chat import ChatCut
+from app.translation.cut_chat import ChatOutputCap
 
 HEAD = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
 
@@ -33,11 +33,11 @@ class TestChatCut:
         """What nobody has to change is the same event, with its bytes."""
         events = answer("hello ", "world")
 
-        assert ChatCut(100, ("END",)).feed(events) == events
+        assert ChatOutputCap(100, ("END",)).feed(events) == events
 
     @given(st.lists(st.text("xyz", min_size=1, max_size=3), max_size=8), st.integers(0, 10))
     def test_length(self, texts: list[str], most: int) -> None:
-        cut, whole = ChatCut(most), "".join(texts)
+        cut, whole = ChatOutputCap(most), "".join(texts)
 
         choice = folded(cut.feed(answer(*texts)))
 
@@ -46,7 +46,7 @@ class TestChatCut:
 
     def test_stop(self) -> None:
         """The stop text and all after it is left out; nothing follows the end."""
-        cut = ChatCut(None, ("\n\n",))
+        cut = ChatOutputCap(None, ("\n\n",))
 
         out = cut.feed(answer("one\n", "\ntwo", "three"))
 
@@ -57,7 +57,7 @@ class TestChatCut:
 
     def test_held_text_comes_before_the_end(self) -> None:
         """What turned out to be no stop text is said before whatever comes next."""
-        out = ChatCut(None, ("END",)).feed(answer("the EN"))
+        out = ChatOutputCap(None, ("END",)).feed(answer("the EN"))
 
         deltas = [event.payload["choices"][0]["delta"] for event in out]
         assert deltas[1:] == [{"content": "the "}, {"content": "EN"}, {}]
@@ -65,13 +65,13 @@ class TestChatCut:
     def test_held_text_comes_before_a_call(self) -> None:
         call = {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": ""}}]}
 
-        out = ChatCut(None, ("END",)).feed([chunk({"content": "E"}), chunk(call)])
+        out = ChatOutputCap(None, ("END",)).feed([chunk({"content": "E"}), chunk(call)])
 
         assert [event.payload["choices"][0]["delta"] for event in out] == [{"content": "E"}, call]
 
     def test_arguments_count(self) -> None:
         call = {"tool_calls": [{"index": 0, "function": {"arguments": '{"a": 12345}'}}]}
-        cut = ChatCut(8)
+        cut = ChatOutputCap(8)
 
         out = cut.feed([chunk({"refusal": "no"}), chunk({"reasoning_content": "hm"}), chunk(call)])
 
@@ -80,7 +80,7 @@ class TestChatCut:
 
     def test_usage_was_asked_for(self) -> None:
         """Who asked for usage is told that there is none, before the end."""
-        out = ChatCut(1).feed(answer("long", usage=None))
+        out = ChatOutputCap(1).feed(answer("long", usage=None))
 
         assert out[-1].payload == {**HEAD, "choices": [], "usage": None}
         assert out[-2].payload["choices"][0]["finish_reason"] == "length"
@@ -88,10 +88,10 @@ class TestChatCut:
     def test_other_chunks_pass(self) -> None:
         usage = Event({**HEAD, "choices": [], "usage": {"total_tokens": 3}})
 
-        assert ChatCut(0).feed([usage]) == [usage]
+        assert ChatOutputCap(0).feed([usage]) == [usage]
 
     def test_logprobs_of_what_is_left_out(self) -> None:
         event = chunk({"content": "long"})
         event.payload["choices"][0]["logprobs"] = {"content": [{"token": "long"}]}
 
-        assert ChatCut(2).feed([event])[0].payload["choices"][0]["logprobs"] is None
+        assert ChatOutputCap(2).feed([event])[0].payload["choices"][0]["logprobs"] is None

@@ -10,11 +10,11 @@ from app.translation.field_support import (
     IGNORED,
     MAX_NAMED,
     RESPONSES,
-    Fate,
-    fate,
+    Support,
     fit_of,
     ignored,
     needs_native,
+    support,
 )
 
 # Every field of the chat API, and those that other gateways and clients send.
@@ -50,7 +50,7 @@ class TestCompleteness:
     def test_chatgpt_fields(self):
         """What the table sends to the ChatGPT backend is what the backend's list lets through."""
         set_there = {"store", "stream"}
-        sent = {name for name, row in RESPONSES.items() if row.chatgpt is Fate.SENT}
+        sent = {name for name, row in RESPONSES.items() if row.chatgpt is Support.SENT}
 
         assert sent - set_there == set(CHATGPT_FIELDS)
 
@@ -59,31 +59,31 @@ class TestFate:
     @pytest.mark.parametrize(
         ("surface", "field", "kind", "wires", "expected"),
         [
-            ("chat", "temperature", "openai", None, Fate.SENT),
-            ("chat", "temperature", "compatible", None, Fate.SENT),
-            ("chat", "temperature", "compatible", {"responses"}, Fate.TRANSLATED),
-            ("chat", "temperature", "chatgpt", None, Fate.IGNORED),
-            ("chat", "max_tokens", "chatgpt", None, Fate.HONOURED),
-            ("chat", "max_tokens", "compatible", {"responses"}, Fate.TRANSLATED),
-            ("chat", "stop", "chatgpt", None, Fate.HONOURED),
-            ("chat", "stop", "compatible", {"responses"}, Fate.HONOURED),
-            ("chat", "stop", "demo", None, Fate.SENT),
-            ("chat", "n", "chatgpt", None, Fate.NATIVE),
-            ("responses", "max_output_tokens", "chatgpt", None, Fate.HONOURED),
-            ("responses", "metadata", "openai", None, Fate.SENT),
-            ("responses", "metadata", "compatible", None, Fate.TRANSLATED),
-            ("responses", "truncation", "openai", None, Fate.REFUSED),
-            ("chat", "thinking", "openai", None, Fate.TRANSLATED),
-            ("chat", "thinking", "compatible", None, Fate.SENT),
-            ("chat", "include", "openai", None, Fate.IGNORED),
-            ("chat", "reasoningEffort", "compatible", None, Fate.TRANSLATED),
-            ("responses", "prompt_cache_breakpoint", "openai", None, Fate.IGNORED),
-            ("chat", "unheard_of", "openai", None, Fate.SENT),
-            ("chat", "unheard_of", "chatgpt", None, Fate.IGNORED),
+            ("chat", "temperature", "openai", None, Support.SENT),
+            ("chat", "temperature", "compatible", None, Support.SENT),
+            ("chat", "temperature", "compatible", {"responses"}, Support.TRANSLATED),
+            ("chat", "temperature", "chatgpt", None, Support.IGNORED),
+            ("chat", "max_tokens", "chatgpt", None, Support.HONOURED),
+            ("chat", "max_tokens", "compatible", {"responses"}, Support.TRANSLATED),
+            ("chat", "stop", "chatgpt", None, Support.HONOURED),
+            ("chat", "stop", "compatible", {"responses"}, Support.HONOURED),
+            ("chat", "stop", "demo", None, Support.SENT),
+            ("chat", "n", "chatgpt", None, Support.NATIVE),
+            ("responses", "max_output_tokens", "chatgpt", None, Support.HONOURED),
+            ("responses", "metadata", "openai", None, Support.SENT),
+            ("responses", "metadata", "compatible", None, Support.TRANSLATED),
+            ("responses", "truncation", "openai", None, Support.REFUSED),
+            ("chat", "thinking", "openai", None, Support.TRANSLATED),
+            ("chat", "thinking", "compatible", None, Support.SENT),
+            ("chat", "include", "openai", None, Support.IGNORED),
+            ("chat", "reasoningEffort", "compatible", None, Support.TRANSLATED),
+            ("responses", "prompt_cache_breakpoint", "openai", None, Support.IGNORED),
+            ("chat", "unheard_of", "openai", None, Support.SENT),
+            ("chat", "unheard_of", "chatgpt", None, Support.IGNORED),
         ],
     )
     def test_fate(self, surface, field, kind, wires, expected):
-        assert fate(surface, field, kind, wires) is expected
+        assert support(surface, field, kind, wires) is expected
 
 
 class TestIgnored:

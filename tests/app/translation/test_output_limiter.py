@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.translation.output_limiter import OutputGate
+from app.translation.output_limiter import OutputLimiter
 
 PIECES = st.lists(st.text("abé·", max_size=4), max_size=12)
 STOPS = st.lists(st.text("abé·", max_size=3), max_size=3).map(tuple)
@@ -26,7 +26,7 @@ class TestText:
         self, pieces: list[str], max_bytes: int | None, stops: tuple[str, ...]
     ) -> None:
         """However a text is cut into deltas, the same of it is shown and for the same reason."""
-        gate, shown = OutputGate(max_bytes, stops), ""
+        gate, shown = OutputLimiter(max_bytes, stops), ""
         for piece in pieces:
             if gate.cut is None:
                 shown += gate.text(piece)
@@ -37,14 +37,14 @@ class TestText:
 
     def test_held_back(self) -> None:
         """Only what may become a stop text waits."""
-        gate = OutputGate(None, ("END",))
+        gate = OutputLimiter(None, ("END",))
 
         assert [gate.text(piece) for piece in ("so E", "N", "O", " EN", "D!")] == ["so ", "", "ENO", " ", ""]
         assert gate.cut == "stop"
 
     def test_exactly_full(self) -> None:
         """An answer that just fits is not cut."""
-        gate = OutputGate(3)
+        gate = OutputLimiter(3)
 
         assert gate.text("abc") == "abc"
         assert gate.cut is None
@@ -54,7 +54,7 @@ class TestText:
 
 class TestOther:
     def test_counts_but_is_not_stopped(self) -> None:
-        gate = OutputGate(6, ("b",))
+        gate = OutputLimiter(6, ("b",))
 
         assert gate.other("abc") == "abc"
         assert gate.other("abcd") == "abc"

@@ -22,7 +22,7 @@ from app.errors import (
     UpstreamUnreachable,
 )
 from app.upstream.cancellation import Cancellation
-from app.upstream.client import Answer, Sending, UpstreamClient
+from app.upstream.client import PendingResponse, UpstreamClient, UpstreamResponse
 from tests.support.ports import free_port
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -44,19 +44,19 @@ def account(base_url: str, kind: str = "openai", **more: Any) -> Account:
     return Account("acct_1", "a", kind, base_url, credential="sk-upstream", version=1, **more)
 
 
-def post(client: UpstreamClient, to: Account, cancellation: Cancellation, **more: Any) -> Sending:
+def post(client: UpstreamClient, to: Account, cancellation: Cancellation, **more: Any) -> PendingResponse:
     given = {"headers": {}, "headers_timeout_seconds": 5.0} | more
     return client.post(to, "chat", BODY, cancellation=cancellation, **given)
 
 
-def read_all(answer: Answer) -> bytes:
+def read_all(answer: UpstreamResponse) -> bytes:
     data = b""
     while more := answer.body.read(5):
         data += more
     return data
 
 
-def answered(sending: Sending, seconds: float = 5) -> Answer:
+def answered(sending: PendingResponse, seconds: float = 5) -> UpstreamResponse:
     answer = sending.wait(seconds)
     assert answer is not None
     return answer

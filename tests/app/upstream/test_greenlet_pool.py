@@ -13,29 +13,29 @@ from gevent.event import Event
 from greenlet import getcurrent
 
 from app.upstream import greenlet_pool
-from app.upstream.greenlet_pool import Errands
+from app.upstream.greenlet_pool import GreenletPool
 
 
 def test_a_result() -> None:
-    errand = Errands().start(lambda: 42)
-    errand.wait(5)
+    task = GreenletPool().start(lambda: 42)
+    task.wait(5)
 
-    assert (errand.done, errand.result) == (True, 42)
+    assert (task.done, task.result) == (True, 42)
 
 
 def test_one_greenlet_after_the_other_is_the_same() -> None:
-    runs = Errands()
+    runs = GreenletPool()
     seen = []
     for _ in range(3):
-        errand = runs.start(getcurrent)
-        errand.wait(5)
-        seen.append(errand.result)
+        task = runs.start(getcurrent)
+        task.wait(5)
+        seen.append(task.result)
 
     assert seen == [seen[0]] * 3
 
 
 def test_many_at_once_are_not_in_each_others_way() -> None:
-    runs, go = Errands(), Event()
+    runs, go = GreenletPool(), Event()
 
     def told(number: int) -> int:
         go.wait()
@@ -44,26 +44,26 @@ def test_many_at_once_are_not_in_each_others_way() -> None:
     started = [runs.start(lambda number=number: told(number)) for number in range(50)]
     gevent.sleep(0)
     go.set()
-    for errand in started:
-        errand.wait(5)
+    for task in started:
+        task.wait(5)
 
-    assert [errand.result for errand in started] == list(range(50))
+    assert [task.result for task in started] == list(range(50))
 
 
 def test_who_waits_is_told_when_it_takes_long() -> None:
     go = Event()
-    errand = Errands().start(lambda: go.wait() and "late")
-    errand.wait(0.001)
-    assert not errand.done
+    task = GreenletPool().start(lambda: go.wait() and "late")
+    task.wait(0.001)
+    assert not task.done
 
     go.set()
-    errand.wait(5)
+    task.wait(5)
 
-    assert errand.result == "late"
+    assert task.result == "late"
 
 
 def test_an_abandoned_errand_ends_where_it_waits() -> None:
-    runs, left = Errands(), []
+    runs, left = GreenletPool(), []
 
     def wait_for_ever() -> None:
         try:
@@ -71,27 +71,27 @@ def test_an_abandoned_errand_ends_where_it_waits() -> None:
         finally:
             left.append(True)
 
-    errand = runs.start(wait_for_ever)
-    errand.wait(0.001)
-    errand.abandon()
-    errand.abandon()
-    errand.wait(5)
+    task = runs.start(wait_for_ever)
+    task.wait(0.001)
+    task.abandon()
+    task.abandon()
+    task.wait(5)
 
-    assert (errand.done, errand.result, left) == (True, None, [True])
+    assert (task.done, task.result, left) == (True, None, [True])
 
 
 def test_an_errand_abandoned_at_once_is_not_begun() -> None:
     begun: list[bool] = []
-    errand = Errands().start(lambda: begun.append(True))
-    errand.abandon()
-    errand.wait(5)
+    task = GreenletPool().start(lambda: begun.append(True))
+    task.abandon()
+    task.wait(5)
 
-    assert (errand.done, begun) == (True, [])
+    assert (task.done, begun) == (True, [])
 
 
 def test_whoever_comes_after_an_abandoned_one_is_not_interrupted() -> None:
     """The first ends by itself in the moment it is abandoned; its greenlet must not be hit later."""
-    runs, go = Errands(), Event()
+    runs, go = GreenletPool(), Event()
     first = runs.start(lambda: go.wait() and "first")
     first.wait(0.001)
     go.set()
@@ -111,36 +111,36 @@ def test_nothing_is_kept_of_an_errand_but_what_it_brought() -> None:
 
     prompt, brought = Thing(), Thing()
     gone = weakref.ref(prompt), weakref.ref(brought)
-    runs = Errands()
-    errand = runs.start(partial(lambda prompt, brought: brought, prompt, brought))
-    errand.wait(5)
+    runs = GreenletPool()
+    task = runs.start(partial(lambda prompt, brought: brought, prompt, brought))
+    task.wait(5)
     del prompt, brought
     assert (gone[0]() is None, gone[1]() is None) == (True, False)
 
-    del errand
+    del task
     assert gone[1]() is None
     assert len(runs._idle) == 1
 
 
 def test_idle_greenlets_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(greenlet_pool, "MOST_IDLE", 3)
-    runs, go = Errands(), Event()
+    monkeypatch.setattr(greenlet_pool, "MAX_IDLE", 3)
+    runs, go = GreenletPool(), Event()
     started = [runs.start(go.wait) for _ in range(10)]
     gevent.sleep(0)
     go.set()
-    for errand in started:
-        errand.wait(5)
+    for task in started:
+        task.wait(5)
 
     assert len(runs._idle) == 3
 
 
 def test_threads_do_not_share_greenlets() -> None:
-    runs = Errands()
+    runs = GreenletPool()
 
     def run(number: int) -> Any:
-        errand = runs.start(lambda: number)
-        errand.wait(5)
-        return errand.result
+        task = runs.start(lambda: number)
+        task.wait(5)
+        return task.result
 
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(run, range(40))) == list(range(40))

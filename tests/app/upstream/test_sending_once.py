@@ -16,7 +16,7 @@ import pytest
 from app.errors import UpstreamUnreachable
 from app.upstream import connections, socket_state
 from app.upstream.cancellation import Cancellation
-from app.upstream.client import Answer, UpstreamClient
+from app.upstream.client import UpstreamClient, UpstreamResponse
 from app.upstream.errors import from_exception
 from tests.app.upstream.test_client import account
 from tests.support.tls import make_certificate
@@ -139,7 +139,7 @@ def send(client: UpstreamClient, upstream: Upstream) -> Callable[..., UpstreamUn
             answered = sending.wait(10)
         except UpstreamUnreachable as error:
             return error
-        assert isinstance(answered, Answer)
+        assert isinstance(answered, UpstreamResponse)
         while answered.body.read(5):
             pass
         answered.body.finish(1)

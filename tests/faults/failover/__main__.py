@@ -23,7 +23,7 @@ from tests.faults.failover.scenarios import SCENARIOS, Pace
 from tests.faults.failover.topologies import TOPOLOGIES
 from tests.faults.parts import running_parts
 
-LEAST_PASSES = 12  # with plain defaults
+MIN_PASSES = 12  # with plain defaults
 
 
 def main() -> int:
@@ -52,7 +52,7 @@ def reaches_goal(setup: Setup, column: dict[str, Verdict]) -> bool:
     words = Counter(verdict.word for verdict in column.values())
     if setup.topology == "B" and setup.restart:
         return words["pass"] == len(column)
-    least = LEAST_PASSES if setup.topology == "B" and len(column) == len(SCENARIOS) else 0
+    least = MIN_PASSES if setup.topology == "B" and len(column) == len(SCENARIOS) else 0
     return not words["FAIL"] and words["pass"] >= least
 
 

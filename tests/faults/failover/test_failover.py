@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.faults.failover.__main__ import LEAST_PASSES
+from tests.faults.failover.__main__ import MIN_PASSES
 from tests.faults.failover.bench import Bench, Setup, Verdict
 from tests.faults.failover.scenarios import SCENARIOS, Pace
 from tests.support.gateway import Gateway
@@ -51,4 +51,4 @@ def test_the_benchmark_reaches_its_goal(gateway: Gateway, upstream_process: Scri
     assert not {setup: wrong for setup, wrong in found.items() if wrong}
     for setup, column in zip(SETUPS, columns, strict=True):
         if setup.topology == "B" and not setup.row:
-            assert len(less_than(column, "partial", "safe", "FAIL")) >= LEAST_PASSES, setup
+            assert len(less_than(column, "partial", "safe", "FAIL")) >= MIN_PASSES, setup

@@ -40,7 +40,7 @@ def app(services: Services) -> Flask:
 @pytest.fixture
 def call(app: Flask, services: Services) -> Call:
     """`call("POST", "/keys", {"name": "ann"})`, as the token `ci`."""
-    _, secret = services.doors.tokens.create("ci", by="ann")
+    _, secret = services.operator_stores.tokens.create("ci", by="ann")
     client = app.test_client()
 
     def send(method: str, path: str, body: Any = None, **more: Any) -> TestResponse:

@@ -16,7 +16,7 @@ READS = {"GET", "HEAD", "OPTIONS"}
 
 @pytest.fixture
 def reader(app: Flask, services: Services) -> Any:
-    _, token = services.doors.tokens.create("reader", by="root", scope="read")
+    _, token = services.operator_stores.tokens.create("reader", by="root", scope="read")
     services.accounts.add("default", Account("", "main", "openai", "http://up.test", credential=SECRET))
     _, key = services.api_keys.create("default", "main")
     client = app.test_client()

@@ -100,7 +100,7 @@ def test_what_is_no_place_in_the_ledger(inside: Visitor, pool: Furnished) -> Non
 def test_too_many_watch(
     inside: Visitor, services: Services, pool: Furnished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_feed, "MOST_WATCHERS", 0)
+    monkeypatch.setattr(live_feed, "MAX_WATCHERS", 0)
 
     assert inside.get(PATH).status_code == 429
 
