@@ -214,9 +214,9 @@ class AccountRepository:
         """
         Store what a query to the upstream reported about an account, if it is still there.
 
-        *mark* is as in `app.accounts.outcomes`; *room* says that its usage windows have room again, *accepted*
-        that its credential is taken again. Returns whether an account that was out for its credential is
-        in use again: one ordinary request tests it then.
+        *mark* is as in `app.accounts.outcomes`; *room* means that its usage windows have room again,
+        *accepted* that its credential is valid again. Returns whether an account that was out for
+        its credential is in use again: one ordinary request tests it then.
         """
         ask = {"account": account_id, "fields": fields, "room": room, "accepted": accepted}
         reply = self._scripts.run(

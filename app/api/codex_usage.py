@@ -18,9 +18,8 @@ from app.api.auth import authenticate, caller
 from app.api.context import services
 from app.api.json import json_response
 from app.ledger.usage import UpstreamWindow
+from app.server.client_address import CLIENT_OF
 from schemas import bounds
-
-CLIENT_OF = "poolgate.client_of"  # in the WSGI environ: a function of it, see app/server/dispatch.py
 
 bp = Blueprint("codex_usage", __name__)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 ADDRESS = "poolgate.address"  # in the WSGI environ
+CLIENT_OF = "poolgate.client_of"  # in the WSGI environ: a function of it, set by app/server/dispatch.py
 ANY = "*"
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from app.api.codex_usage import CLIENT_OF
-from app.server.client_address import ADDRESS, Proxies
-from app.wiring import Services
+from app.server.client_address import ADDRESS, CLIENT_OF, Proxies
+
+if TYPE_CHECKING:
+    from app.wiring import Services
 
 Application = Callable[..., Iterable[bytes]]
 ADMIN = "/admin"
