@@ -10,7 +10,6 @@ from __future__ import annotations
 import orjson
 
 from app.stores import keys
-from app.stores.client import store_errors
 from app.stores.scripts import Scripts
 from app.stores.secrets import UnreadableSecret, Vault
 
@@ -29,8 +28,7 @@ class AnswerStore:
 
     def get(self, pool: str, digest: str) -> str | None:
         """Return what `put` kept, if it is still there. Raises StoreUnavailable."""
-        with store_errors():
-            sealed = self._scripts.client.get(keys.answer(pool, digest))
+        sealed = self._scripts.client.get(keys.answer(pool, digest))
         try:
             return self._vault.open(sealed) if sealed else None
         except UnreadableSecret:

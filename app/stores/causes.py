@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from redis.exceptions import RedisError
 
 from app.errors import StoreUnavailable
-from app.stores.client import make_client, store_errors, unavailable
+from app.stores.client import make_client
+from app.stores.errors import unavailable
 
 T = TypeVar("T")
 
@@ -107,20 +108,10 @@ def within(seconds: float, call: Callable[[], T]) -> T:
 
 def check(client: Any, seconds: float) -> None:
     """Raise StoreUnavailable unless the store of *client* answers within *seconds*; it may be full."""
-
-    def ask() -> None:
-        with store_errors():
-            client.time()  # PING fails where the disk is full, although reads would work
-
-    within(seconds, ask)
+    within(seconds, client.time)  # PING fails where the disk is full, although reads would work
 
 
 def check_writable(url: str, seconds: float) -> None:
     """Raise StoreUnavailable unless something can be written to the store at *url*."""
     client = make_client(url, seconds)
-
-    def write() -> None:
-        with store_errors():
-            client.set(PROBE, "1", px=PROBE_MS)
-
-    within(seconds, write)
+    within(seconds, lambda: client.set(PROBE, "1", px=PROBE_MS))

@@ -1,5 +1,5 @@
 """
-Make a Redis client from a URL, and say in our words when Redis is away.
+Make a Redis client from a URL. Its commands raise StoreUnavailable or StoreRefused, not redis-py's errors.
 
     unix:///path/redis.sock            a server on this machine, such as the private one
     redis://… rediss://…               one server; Heroku's certificates need ?ssl_cert_reqs=none
@@ -9,37 +9,83 @@ Make a Redis client from a URL, and say in our words when Redis is away.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import redis
 from redis.backoff import ExponentialBackoff
-from redis.cluster import RedisCluster
-from redis.exceptions import RedisClusterException, RedisError, ResponseError
+from redis.client import Pipeline
+from redis.cluster import ClusterPipeline, RedisCluster
+from redis.exceptions import NoScriptError
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 
-from app import descriptors
 from app.config import NAMES, ConfigError
-from app.errors import StoreOutOfDescriptors, StoreUnavailable
+from app.stores.errors import REDIS_ERRORS, store_error
+from app.stores.errors import store_errors as store_errors
 
 MAX_CONNECTIONS = 200  # per process: scripts take well under a millisecond, so few are ever busy at once
-STORE_ERRORS = (RedisError, RedisClusterException)  # the latter is not one of the former
-# words of a server that is away, cannot be written, or does not let us: it may take later what it refuses now
-_STATES = re.compile(
-    r"\b(OOM|READONLY|LOADING|MISCONF|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|NOREPLICAS|BUSY|UNKILLABLE|MOVED|ASK"
-    r"|NOAUTH|NOPERM|EXECABORT|NOGOODSLAVE)\b|[Ss]cript killed|No space left|maxmemory"
-)
 RECONNECTS = 2  # a restarted server is reached at once; a dead one costs 15 ms of waiting, no more
+
+
+class _RaisesStoreErrors:
+    """
+    Mixin of redis-py's clients: a command raises StoreUnavailable or StoreRefused when Redis fails.
+
+    NoScriptError passes: `Scripts` answers it by sending the script's text.
+    """
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().execute_command(*args, **options)  # type: ignore[misc]
+        except NoScriptError:
+            raise
+        except REDIS_ERRORS as error:
+            raise store_error(error) from error
+
+
+class _RaisesStoreErrorsAtOnce:
+    """Mixin of redis-py's pipelines, whose commands are sent by `execute`. WATCH is not covered."""
+
+    def execute(self, raise_on_error: bool = True) -> list[Any]:
+        try:
+            replies: list[Any] = super().execute(raise_on_error)  # type: ignore[misc]
+        except REDIS_ERRORS as error:
+            raise store_error(error) from error
+        return replies
+
+
+class StorePipeline(_RaisesStoreErrorsAtOnce, Pipeline):
+    pass
+
+
+class StoreClient(_RaisesStoreErrors, redis.Redis):
+    """redis-py's client of one server, or of the master that sentinels name, with the gateway's errors."""
+
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> StorePipeline:
+        return StorePipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+
+
+class StoreClusterPipeline(_RaisesStoreErrorsAtOnce, ClusterPipeline):
+    pass
+
+
+class StoreClusterClient(_RaisesStoreErrors, RedisCluster):
+    """redis-py's client of a cluster, with the gateway's errors."""
+
+    def pipeline(self, transaction: bool | None = None, shard_hint: Any = None) -> ClusterPipeline:
+        pipeline: ClusterPipeline = super().pipeline(transaction, shard_hint)  # type: ignore[no-untyped-call]
+        pipeline.__class__ = StoreClusterPipeline  # the constructor's parameters differ between releases
+        return pipeline
 
 
 def make_client(url: str, timeout_seconds: float) -> Any:
     """
     Return a client for *url*; it connects at the first command, not here.
 
+    Its commands and pipelines raise StoreUnavailable when Redis does not answer in time or cannot be
+    written, and StoreRefused when a script failed by its own error.
     Raises ConfigError for an option in its query whose value is of the wrong kind.
     """
     try:
@@ -62,14 +108,14 @@ def _client_for(url: str, timeout_seconds: float) -> Any:
     if parts.scheme == "redis+cluster":
         options["retry"] = Retry(ExponentialBackoff(cap=0.05, base=0.01), RECONNECTS)
         return _ClusterAtFirstUse(
-            lambda: RedisCluster.from_url(url.replace("redis+cluster", "redis", 1), **options)
+            lambda: StoreClusterClient.from_url(url.replace("redis+cluster", "redis", 1), **options)
         )
     if parts.scheme == "redis+sentinel":
         return _from_sentinels(parts.netloc, parts.path, dict(parse_qsl(parts.query)), options)
     pool = redis.BlockingConnectionPool.from_url(
         url, max_connections=MAX_CONNECTIONS, timeout=timeout_seconds, **options
     )
-    return redis.Redis(connection_pool=pool)
+    return StoreClient(connection_pool=pool)
 
 
 class _ClusterAtFirstUse:
@@ -81,7 +127,10 @@ class _ClusterAtFirstUse:
 
     def __getattr__(self, name: str) -> Any:
         if self._client is None:
-            self._client = self._make()
+            try:
+                self._client = self._make()
+            except REDIS_ERRORS as error:
+                raise store_error(error) from error
         return getattr(self._client, name)
 
 
@@ -111,6 +160,7 @@ def _from_sentinels(netloc: str, path: str, query: dict[str, str], options: dict
     )
     return sentinel.master_for(
         service,
+        redis_class=StoreClient,
         db=int(database or 0),
         username=username or None,
         password=password or None,
@@ -122,34 +172,3 @@ def _from_sentinels(netloc: str, path: str, query: dict[str, str], options: dict
 def _host_and_port(text: str) -> tuple[str, int]:
     host, _, port = text.partition(":")
     return host, int(port or 26379)
-
-
-@contextmanager
-def store_errors() -> Iterator[None]:
-    """Turn whatever Redis fails with into StoreUnavailable. Limits fail closed."""
-    try:
-        yield
-    except STORE_ERRORS as error:
-        raise unavailable(error) from error
-
-
-def is_of_the_script(error: Exception) -> bool:
-    """
-    Whether a script failed by its own error, so that it fails again, and not because the server cannot.
-
-    Such a message names the script and no state of the server. Redis 6 puts what a command in the
-    script failed with into the middle of it; the client has a class of its own for some states, and
-    removes their code from the message.
-    Source: https://redis.io/docs/latest/develop/interact/programmability/eval-intro/
-    """
-    text = str(error)
-    return type(error) is ResponseError and "user_script" in text and not _STATES.search(text)
-
-
-def unavailable(error: Exception) -> StoreUnavailable:
-    """Return what *error*, of the Redis client, means to callers."""
-    if descriptors.caused(error):
-        return StoreOutOfDescriptors()
-    return StoreUnavailable(
-        "The gateway's store is not answering; no request can be admitted just now", retry_after_seconds=1
-    )

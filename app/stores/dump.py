@@ -13,7 +13,6 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from app.stores import keys
-from app.stores.client import store_errors
 from app.stores.scripts import Scripts
 
 PAGE = 500
@@ -73,12 +72,11 @@ def names(client: Any, pool: str, but: Iterable[str] = ()) -> Iterator[str]:
     """Yield the name of every key of *pool* once, without the families in *but*. Scans the store."""
     root = keys.root(pool)
     seen = set()
-    with store_errors():
-        for key in client.scan_iter(match=root + "*", count=1000):
-            name = key[len(root) :]
-            if name not in seen and not is_one_of(name, but):  # a scan may tell a key twice
-                seen.add(name)
-                yield name
+    for key in client.scan_iter(match=root + "*", count=1000):
+        name = key[len(root) :]
+        if name not in seen and not is_one_of(name, but):  # a scan may tell a key twice
+            seen.add(name)
+            yield name
 
 
 def snapshot(scripts: Scripts, pool: str, also: Iterable[str]) -> Snapshot:
@@ -99,13 +97,12 @@ def records(client: Any, pool: str, wanted: Iterable[str]) -> Iterator[Record]:
     """Yield the keys called *wanted* that are there when they are read."""
     found = iter(wanted)
     while batch := list(islice(found, PAGE)):
-        with store_errors():
-            seconds, _ = client.time()
-            pipeline = client.pipeline(transaction=False)
-            for name in batch:
-                pipeline.type(keys.root(pool) + name)
-                pipeline.pttl(keys.root(pool) + name)
-            told = pipeline.execute()
+        seconds, _ = client.time()
+        pipeline = client.pipeline(transaction=False)
+        for name in batch:
+            pipeline.type(keys.root(pool) + name)
+            pipeline.pttl(keys.root(pool) + name)
+        told = pipeline.execute()
         for name, kind, ttl_ms in zip(batch, told[::2], told[1::2], strict=True):
             expires_ms = seconds * 1000 + ttl_ms if ttl_ms > 0 else 0
             for value in _values(client, keys.root(pool) + name, kind):
@@ -113,27 +110,25 @@ def records(client: Any, pool: str, wanted: Iterable[str]) -> Iterator[Record]:
 
 
 def _values(client: Any, key: str, kind: str) -> Iterator[Any]:
-    with store_errors():
-        if kind == "stream":
-            for entries in stream(client, key):
-                yield [list(entry) for entry in entries]
-        elif kind == "hash":
-            yield client.hgetall(key)
-        elif kind == "zset":
-            yield {member: f"{score:.17g}" for member, score in client.zrange(key, 0, -1, withscores=True)}
-        elif kind == "set":
-            yield sorted(client.smembers(key))
-        elif kind == "list":
-            yield client.lrange(key, 0, -1)
-        elif kind == "string" and (value := client.get(key)) is not None:
-            yield value
+    if kind == "stream":
+        for entries in stream(client, key):
+            yield [list(entry) for entry in entries]
+    elif kind == "hash":
+        yield client.hgetall(key)
+    elif kind == "zset":
+        yield {member: f"{score:.17g}" for member, score in client.zrange(key, 0, -1, withscores=True)}
+    elif kind == "set":
+        yield sorted(client.smembers(key))
+    elif kind == "list":
+        yield client.lrange(key, 0, -1)
+    elif kind == "string" and (value := client.get(key)) is not None:
+        yield value
 
 
 def stream(client: Any, key: str, after: str = "-", upto: str = "+") -> Iterator[Rows]:
     """Yield the entries of a stream in pages; *after* as XRANGE takes it."""
     while True:
-        with store_errors():
-            entries: Rows = client.xrange(key, after, upto, count=PAGE)
+        entries: Rows = client.xrange(key, after, upto, count=PAGE)
         if entries:
             yield entries
         if len(entries) < PAGE:

@@ -14,8 +14,11 @@ from typing import Any, NamedTuple
 
 import hiredis
 import redis
+from redis.exceptions import NoScriptError
 
 from app.sockets import send_all
+from app.stores.client import StoreClient
+from app.stores.errors import REDIS_ERRORS, store_error
 
 MAX_AT_HAND = 50  # of the pool's connections; others who need one find the rest there
 READ_BYTES = 65536
@@ -32,7 +35,7 @@ class _Line(NamedTuple):
 class FastScriptClient:
     """`evalsha` of *client*, by way of connections that its pool made."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: StoreClient) -> None:
         self._client = client
         self._pool: Any = client.connection_pool
         self._at_hand: list[_Line] = []
@@ -40,10 +43,18 @@ class FastScriptClient:
 
     def evalsha(self, digest: str, keys: int, *args: Any) -> Any:
         """
-        Run a script and return its reply. Raises what the client raises.
+        Run a script and return its reply. Raises what the client raises: StoreError, or NoScriptError.
 
         It may run twice, as with the client, when the connection breaks before the reply is here.
         """
+        try:
+            return self._evalsha(digest, keys, *args)
+        except NoScriptError:
+            raise
+        except REDIS_ERRORS as error:
+            raise store_error(error) from error
+
+    def _evalsha(self, digest: str, keys: int, *args: Any) -> Any:
         line = self._take()
         try:
             send_all(line.connection._sock, hiredis.pack_command(("EVALSHA", digest, keys, *args)))
@@ -96,5 +107,5 @@ def _reply(line: _Line) -> Any:
 
 def for_scripts(client: Any) -> Any:
     """Return what runs scripts cheapest on *client*'s server; a cluster or sentinels know the way better."""
-    plain = type(client) is redis.Redis and type(client.connection_pool) is redis.BlockingConnectionPool
+    plain = type(client) is StoreClient and type(client.connection_pool) is redis.BlockingConnectionPool
     return FastScriptClient(client) if plain else client

@@ -16,8 +16,8 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
+from app.errors import StoreUnavailable
 from app.stores import dump, keys
-from app.stores.client import store_errors
 from app.stores.dump import Record, Rows
 from app.stores.scripts import Scripts
 
@@ -36,9 +36,8 @@ class Staging:
 
     def begin(self) -> None:
         """Throw away what a run before this one left, and look up what will have to go."""
-        with store_errors():
-            self._client.set(keys.restore_by(self._pool), self._run)
-            newest = self._client.xrevrange(keys.ledger(self._pool), count=1)
+        self._client.set(keys.restore_by(self._pool), self._run)
+        newest = self._client.xrevrange(keys.ledger(self._pool), count=1)
         self._last_id = newest[0][0] if newest else "0-0"
         root = keys.root(self._pool)
         pipeline = self._client.pipeline(transaction=False)
@@ -66,18 +65,19 @@ class Staging:
         """Say how the ledger stood, so that rows which were removed are known to have been."""
         key = keys.staged(self._pool, self._run, dump.LEDGER)
         more = ["ENTRIESADDED", added, "MAXDELETEDID", deleted] if added else []
-        with store_errors():
-            if self._client.exists(key):
-                try:
-                    self._client.execute_command("XSETID", key, last_id, *more)
-                except ResponseError:  # Redis 6.2 keeps no more than the last id
-                    self._client.execute_command("XSETID", key, last_id)
+        if self._client.exists(key):
+            try:
+                self._client.execute_command("XSETID", key, last_id, *more)
+            except StoreUnavailable as error:
+                if not isinstance(error.__cause__, ResponseError):
+                    raise
+                # Redis 6.2 takes no more than the last id
+                self._client.execute_command("XSETID", key, last_id)
 
     def keep_newer(self, stream: str) -> None:
         """Stage the entries of *stream*, a key of this pool, that came after those that are staged."""
         name = stream.removeprefix(keys.root(self._pool))
-        with store_errors():
-            staged = self._client.xrevrange(keys.staged(self._pool, self._run, name), count=1)
+        staged = self._client.xrevrange(keys.staged(self._pool, self._run, name), count=1)
         for entries in dump.stream(self._client, stream, f"({staged[0][0]}" if staged else "-"):
             self.put([Record(name, "stream", entries)])
 
@@ -125,33 +125,29 @@ class Staging:
 
     def _send(self, pipeline: Any, at_least: int = 1) -> None:
         if len(pipeline) >= at_least:
-            with store_errors():
-                pipeline.execute()
+            pipeline.execute()
 
 
 def announce(client: Any, pool: str) -> None:
     """Put *pool* among those there are: another slot of a cluster, so not part of the one step."""
     if pool != keys.OFFICE:
-        with store_errors():
-            client.sadd(keys.POOLS, pool)
+        client.sadd(keys.POOLS, pool)
 
 
 def backup_in(client: Any, pool: str) -> str:
     """Return which backup *pool* was restored from; '' where it was not."""
-    with store_errors():
-        return client.hget(keys.pool(pool), "restored") or ""
+    return client.hget(keys.pool(pool), "restored") or ""
 
 
 def what_is_there(client: Any, pool: str) -> dict[str, int]:
     """Return what would be lost if *pool* were replaced: counts by name, those above zero."""
     root = keys.root(pool)
-    with store_errors():
-        pipeline = client.pipeline(transaction=False)
-        pipeline.hlen(keys.account_names(pool))
-        pipeline.hlen(keys.key_names(pool))
-        pipeline.xlen(keys.ledger(pool))
-        pipeline.scard(root + "operators")
-        pipeline.hlen(root + "admin-tokens")
-        counts = pipeline.execute()
+    pipeline = client.pipeline(transaction=False)
+    pipeline.hlen(keys.account_names(pool))
+    pipeline.hlen(keys.key_names(pool))
+    pipeline.xlen(keys.ledger(pool))
+    pipeline.scard(root + "operators")
+    pipeline.hlen(root + "admin-tokens")
+    counts = pipeline.execute()
     found = dict(zip(("accounts", "keys", "ledger rows", "operators", "admin tokens"), counts, strict=True))
     return {name: count for name, count in found.items() if count}

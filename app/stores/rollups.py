@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from app.stores import keys
-from app.stores.client import store_errors
 
 HOUR, DAY = "h", "d"
 WHOLE = "whole"  # first among the noted beginnings, once none is missing
@@ -32,8 +31,7 @@ def starts(client: Any, pool: str, span: str) -> list[int]:
 
     They are noted as roll-ups begin; what began before that was so is looked for once.
     """
-    with store_errors():
-        noted = client.zrange(keys.rollup_starts(pool, span), 0, -1)
+    noted = client.zrange(keys.rollup_starts(pool, span), 0, -1)
     if noted[:1] != [WHOLE]:
         noted = [WHOLE, *_note(client, pool, span)]
     return [int(start) for start in noted[1:]]
@@ -41,18 +39,16 @@ def starts(client: Any, pool: str, span: str) -> list[int]:
 
 def _note(client: Any, pool: str, span: str) -> list[str]:
     prefix, index = keys.rollup(pool, span, 0).removesuffix("0"), keys.rollup_starts(pool, span)
-    with store_errors():
-        found = {key[len(prefix) :]: 0.0 for key in client.scan_iter(match=prefix + "*", count=1000)}
-        client.zadd(index, {WHOLE: -1} | {start: int(start) for start in found})
-        noted: list[str] = client.zrange(index, 1, -1)
+    found = {key[len(prefix) :]: 0.0 for key in client.scan_iter(match=prefix + "*", count=1000)}
+    client.zadd(index, {WHOLE: -1} | {start: int(start) for start in found})
+    noted: list[str] = client.zrange(index, 1, -1)
     return noted
 
 
 def read(client: Any, pool: str, span: str, began: Iterable[int]) -> Iterator[Figure]:
     """Yield every figure of the roll-ups that *began* then."""
     for start in began:
-        with store_errors():
-            fields = client.hgetall(keys.rollup(pool, span, start))
+        fields = client.hgetall(keys.rollup(pool, span, start))
         for field, amount in fields.items():
             yield figure_of(field, amount)
 

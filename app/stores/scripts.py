@@ -17,13 +17,11 @@ from redis.exceptions import NoScriptError
 
 from app.errors import StoreRefused
 from app.stores import keys
-from app.stores.client import STORE_ERRORS, is_of_the_script, unavailable
 from app.stores.fast_evalsha import for_scripts
 from app.stores.script_source import put_together
 
 log = structlog.get_logger()
 
-MAX_REASON_CHARS = 300  # of an error message: scripts name fields in it, never values
 _BASE = ("clock", "keys", "check")
 _ACCOUNTS = (*_BASE, "policy", "accounts")
 _SIGN_INS = (*_ACCOUNTS, "back", "sign_ins")
@@ -111,12 +109,9 @@ class Scripts:
                 return self._direct.evalsha(self._digests[operation], *root, *args)
             except NoScriptError:  # a restarted or failed-over server has an empty script cache
                 return self.client.eval(self._sources[operation], *root, *args)
-        except STORE_ERRORS as error:
-            if not is_of_the_script(error):
-                raise unavailable(error) from error
-            reason = str(error)[:MAX_REASON_CHARS]
-            log.error("script_refused", script=operation, pool=pool, reason=reason)
-            raise StoreRefused(f"{operation}: {reason}") from error
+        except StoreRefused as refusal:
+            log.error("script_refused", script=operation, pool=pool, reason=refusal.reason)
+            raise StoreRefused(f"{operation}: {refusal.reason}") from refusal.__cause__
 
     def run_raw(self, operation: str, pool: str, ask: dict[str, Any]) -> str:
         """Run an operation that takes one JSON argument; its reply as it came."""

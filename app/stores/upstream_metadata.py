@@ -13,7 +13,6 @@ from typing import Any
 import orjson
 
 from app.stores import keys
-from app.stores.client import store_errors
 from app.stores.scripts import Scripts
 
 KEPT_SECONDS = 86_400
@@ -28,13 +27,11 @@ class UpstreamMetadataStore:
         """Keep *told* for a day in place of what was told before. Raises StoreUnavailable."""
         text = orjson.dumps(told)
         if len(text) <= MAX_BYTES:
-            with store_errors():
-                self._scripts.client.set(keys.told(pool, account_id, what), text.decode(), ex=KEPT_SECONDS)
+            self._scripts.client.set(keys.told(pool, account_id, what), text.decode(), ex=KEPT_SECONDS)
 
     def all(self, pool: str, what: str, account_ids: Iterable[str]) -> list[dict[str, Any]]:
         """Return what is kept of these accounts, in their order. Raises StoreUnavailable."""
         names = [keys.told(pool, account_id, what) for account_id in account_ids]
         if not names:
             return []
-        with store_errors():
-            return [orjson.loads(text) for text in self._scripts.client.mget(names) if text]
+        return [orjson.loads(text) for text in self._scripts.client.mget(names) if text]

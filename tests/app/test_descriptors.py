@@ -15,7 +15,7 @@ from urllib3.exceptions import NewConnectionError
 from app import descriptors
 from app.descriptors import MAX_CONNECTIONS, MIN_CONNECTIONS, caused, connections_for
 from app.errors import OutOfDescriptors, StoreOutOfDescriptors, StoreUnavailable, UpstreamUnreachable
-from app.stores.client import unavailable
+from app.stores.errors import unavailable
 from app.upstream.errors import from_exception
 
 

@@ -12,7 +12,7 @@ import redis
 
 from app.errors import StoreUnavailable
 from app.stores import causes
-from app.stores.client import unavailable
+from app.stores.errors import unavailable
 
 
 def from_(error: Exception) -> StoreUnavailable:

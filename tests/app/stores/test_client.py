@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import redis
 
-from app.errors import StoreRefused
-from app.stores.client import is_of_the_script, make_client
+from app.errors import StoreRefused, StoreUnavailable
+from app.stores.client import make_client
+from app.stores.errors import REDIS_ERRORS, is_script_error
 from app.stores.scripts import Scripts
+from tests.support.cluster import running_cluster
 from tests.support.redis import short_folder
 from tests.support.redis_server import RedisServer
 from tests.support.replicated import Replicated
@@ -34,14 +36,14 @@ def test_a_late_reply_is_nobodys(server: RedisServer | Replicated) -> None:
     with closing(make_client(server.url, PATIENCE_SECONDS)) as client:
         client.mset({"one": "1", "two": "2"})
         master.freeze()
-        with pytest.raises(redis.TimeoutError):
+        with pytest.raises(StoreUnavailable):
             client.get("one")
 
         thawing = threading.Timer(PATIENCE_SECONDS / 4, master.thaw)
         thawing.start()
         try:
             replies = {client.get("two")}
-        except redis.TimeoutError:  # a busy machine thaws late
+        except StoreUnavailable:  # a busy machine thaws late
             replies = set()
         thawing.join()
 
@@ -63,18 +65,16 @@ class TestOfTheScript:
         ],
     )
     def test_real_ones(self, redis_client: Any, text: str) -> None:
-        with pytest.raises(redis.ResponseError) as caught:
+        with pytest.raises(StoreRefused):
             redis_client.eval(text, 1, "k")
-        assert is_of_the_script(caught.value)
 
     def test_full(self, redis_client: Any) -> None:
         redis_client.config_set("maxmemory", "1")
         try:
-            with pytest.raises(redis.ResponseError) as caught:
+            with pytest.raises(StoreUnavailable):
                 redis_client.eval("return redis.call('SET', KEYS[1], 'x')", 1, "k")
         finally:
             redis_client.config_set("maxmemory", "0")
-        assert not is_of_the_script(caught.value)
 
     @pytest.mark.parametrize(
         "message",
@@ -93,7 +93,7 @@ class TestOfTheScript:
         ],
     )
     def test_states_of_a_server(self, message: str) -> None:
-        assert not is_of_the_script(redis.ResponseError(message))
+        assert not is_script_error(redis.ResponseError(message))
 
     def test_a_replica(self) -> None:
         """The client has a class of its own for this state, and removes READONLY from the message."""
@@ -107,10 +107,59 @@ class TestOfTheScript:
             finally:
                 server.stop()
         assert "READONLY" not in str(caught.value)
-        assert not is_of_the_script(caught.value)
+        assert not is_script_error(caught.value)
 
     def test_told_apart(self, redis_client: Any) -> None:
         with pytest.raises(StoreRefused) as caught:
             Scripts(redis_client).run("settle", "p", '{"id": 5}')
         assert caught.value.reason.startswith("settle: refused: ")
         assert "settle" not in str(caught.value.envelope())
+
+
+class TestErrorsOfTheClient:
+    """Every way to send a command raises the gateway's errors, with redis-py's as the cause."""
+
+    WAYS: ClassVar[dict[str, Callable[[Any], Any]]] = {
+        "command": lambda client: client.get("k"),
+        "script": lambda client: client.eval("return 1", 1, "k"),
+        "pipeline": lambda client: client.pipeline(transaction=False).get("k").execute(),
+        "transaction": lambda client: client.pipeline().get("k").execute(),
+        "scan": lambda client: list(client.scan_iter(match="k*")),
+    }
+
+    @pytest.mark.parametrize("way", WAYS)
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "unix:///nowhere",
+            "redis://127.0.0.1:1",
+            "redis+sentinel://127.0.0.1:1/pg",
+            "redis+cluster://127.0.0.1:1",
+        ],
+    )
+    def test_away(self, url: str, way: str) -> None:
+        client = make_client(url, PATIENCE_SECONDS)
+        with pytest.raises(StoreUnavailable) as caught:
+            self.WAYS[way](client)
+        assert isinstance(caught.value.__cause__, REDIS_ERRORS)
+
+    def test_a_pipeline_names_the_first_error(self, redis_client: Any) -> None:
+        redis_client.set("text", "x")
+        pipeline = redis_client.pipeline(transaction=False).get("text").hgetall("text")
+        with pytest.raises(StoreUnavailable) as caught:
+            pipeline.execute()
+        assert "WRONGTYPE" in str(caught.value.__cause__)
+
+    def test_unknown_script(self, redis_client: Any) -> None:
+        """`Scripts` sends the text then."""
+        with pytest.raises(redis.exceptions.NoScriptError):
+            redis_client.evalsha("0" * 40, 1, "k")
+
+    def test_cluster_pipeline(self) -> None:
+        with short_folder() as folder, running_cluster(folder) as ports:
+            client = make_client(f"redis+cluster://127.0.0.1:{ports[0]}", 5.0)
+            client.set("text", "x")
+            assert client.pipeline(transaction=False).get("text").execute() == ["x"]
+            with pytest.raises(StoreUnavailable):
+                client.pipeline(transaction=False).hgetall("text").execute()
+            client.close()

@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 import pytest
-import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.errors import StoreError
 from app.stores import keys
 from app.stores.scripts import PARTS, source
 from tests.support.store import CLOCK, START_MS, StoreOfTest, limit
@@ -207,8 +207,8 @@ def _error(client: Any, operation: str, pool: str, arguments: list[Any]) -> str:
     names = (2, keys.root(pool), keys.pool(pool))
     try:
         client.eval(source(operation, CLOCK), *names, *map(_encoded, arguments))
-    except redis.ResponseError as error:
-        return str(error)
+    except StoreError as error:
+        return str(error.__cause__)
     return ""
 
 

@@ -1,0 +1,62 @@
+"""Map the exceptions of the Redis client to the gateway's own: StoreUnavailable or StoreRefused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
+
+from app import descriptors
+from app.errors import StoreError, StoreOutOfDescriptors, StoreRefused, StoreUnavailable
+
+REDIS_ERRORS = (RedisError, RedisClusterException)  # the latter is not a subclass of the former
+MAX_REASON_CHARS = 300  # of an error message: scripts name fields in it, never values
+# States of a server that is away, cannot be written, or denies access: the same command may succeed later.
+_SERVER_STATES = re.compile(
+    r"\b(OOM|READONLY|LOADING|MISCONF|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|NOREPLICAS|BUSY|UNKILLABLE|MOVED|ASK"
+    r"|NOAUTH|NOPERM|EXECABORT|NOGOODSLAVE)\b|[Ss]cript killed|No space left|maxmemory"
+)
+
+
+def store_error(error: Exception) -> StoreError:
+    """
+    Return what *error*, an exception of the Redis client, means to callers.
+
+    StoreRefused when a script failed by its own error, else StoreUnavailable. Limits fail closed.
+    """
+    if is_script_error(error):
+        return StoreRefused(str(error)[:MAX_REASON_CHARS])
+    return unavailable(error)
+
+
+def is_script_error(error: Exception) -> bool:
+    """
+    Return whether a script failed by its own error, so that the same call fails again.
+
+    The message of such an error names the script and no state of the server. Redis 6 puts the error of a
+    command into the middle of the message; redis-py has classes of its own for some states, and removes
+    their code from the message.
+    Source: https://redis.io/docs/latest/develop/interact/programmability/eval-intro/
+    """
+    text = str(error)
+    return type(error) is ResponseError and "user_script" in text and not _SERVER_STATES.search(text)
+
+
+def unavailable(error: Exception) -> StoreUnavailable:
+    """Return the StoreUnavailable for *error*; StoreOutOfDescriptors when this process can open no socket."""
+    if descriptors.caused(error):
+        return StoreOutOfDescriptors()
+    return StoreUnavailable(
+        "The gateway's store is not answering; no request can be admitted just now", retry_after_seconds=1
+    )
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Raise the store's errors for those of redis-py. Needless around a client's commands; to be removed."""
+    try:
+        yield
+    except REDIS_ERRORS as error:
+        raise store_error(error) from error
