@@ -1,9 +1,9 @@
 """
-What we accept from callers and administrators.
+marshmallow schemas of the bodies and queries that clients and operators send.
 
-The law of this package: pure, and it imports nothing of ours. A schema takes what a JSON
-parser made and returns a new dict, or raises marshmallow's ValidationError, of which
-`schemas.faults.first_fault` makes one field name and one sentence. No argument is ever
-changed; parts nobody looked at are the caller's own objects. Nothing here follows a value
-to its depths, so no nesting is too deep. No message repeats what was sent: it may be secret.
+This package is pure and imports no other package of the project. A schema takes parsed JSON
+and returns a new dict, or raises marshmallow's ValidationError, which
+`schemas.faults.first_fault` turns into one field name and one sentence. Arguments are never
+changed; unchecked parts of the result are the caller's own objects. No check recurses into
+a value, so any nesting depth is safe. No message repeats a value: it may be secret.
 """

@@ -1,4 +1,4 @@
-"""What an administrator says of an account."""
+"""The body that creates or changes an upstream account."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from marshmallow import ValidationError, validates_schema
 from marshmallow.validate import Length, OneOf
 
-from schemas.addresses import gives_credentials
+from schemas.addresses import is_metadata_address
 from schemas.faults import fault
 from schemas.names import AdminSchema, Name, Names
 from schemas.wire import Integer, Text, Texts
@@ -24,7 +24,7 @@ METADATA_NAMES = frozenset(["metadata", "metadata.google.internal", "instance-da
 
 
 class BaseUrl(Text):
-    """An http or https URL to which paths are appended; returned without slashes at its end."""
+    """An http or https URL to which paths are appended, returned without trailing slashes."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
         text: str = super()._deserialize(value, attr, data)
@@ -37,7 +37,7 @@ class BaseUrl(Text):
             raise fault("must be a URL with a host and a port that exist") from None
         if url.scheme not in ("http", "https") or not host:
             raise fault("must be an http or https URL with a host")
-        if _gives_credentials(host):
+        if _is_metadata_host(host):
             raise fault("must not be a link-local address or a cloud's metadata service")
         if "@" in url.netloc:
             raise fault("must not hold credentials")
@@ -46,12 +46,12 @@ class BaseUrl(Text):
         return text.rstrip("/")
 
 
-def _gives_credentials(host: str) -> bool:
+def _is_metadata_host(host: str) -> bool:
     """
-    Whether *host* is where a cloud hands its machine's credentials to whoever asks.
+    Return whether *host* is a cloud's metadata service, which hands out its machine's credentials.
 
-    Other private addresses are where self-hosted models live. Names are not looked up here: where one
-    leads to is asked of each connection (app/upstream/ssrf_guard.py).
+    Other private addresses are allowed: self-hosted models use them. Names are not resolved here;
+    app/upstream/ssrf_guard.py checks the address of each connection.
     """
     try:
         address = ip_address(host.partition("%")[0])
@@ -60,12 +60,12 @@ def _gives_credentials(host: str) -> bool:
             address = ip_address(socket.inet_aton(host))  # 0xa9fea9fe, 169.254.43518 and the like
         except OSError:
             return host.rstrip(".") in METADATA_NAMES
-    return gives_credentials(address)
+    return is_metadata_address(address)
 
 
 class AccountInput(AdminSchema):
     """
-    Only what was said: what is left out has the default of its kind.
+    The fields that were given; absent fields take the defaults of the account's kind.
 
     Load with `partial=True` to change an account.
     """
@@ -73,7 +73,7 @@ class AccountInput(AdminSchema):
     name = Name(required=True)
     kind = Text(required=True, validate=OneOf(KINDS, error=f"must be {' or '.join(KINDS)}"))
     base_url = BaseUrl()
-    models = Names()  # none: any
+    models = Names()  # empty: any model
     weight = Integer(1, 1000)
     cap = Integer(1, 100_000)  # parallel requests
     group = Integer(0, 99)

@@ -1,9 +1,9 @@
 """
-Addresses where a cloud hands out the credentials of its own machine: no account may lead there.
+Addresses of cloud metadata services, which hand out credentials: no account may use them.
 
 Sources: the metadata services as documented by AWS (IMDS, EKS Pod Identity), Google Cloud, Azure
-(WireServer), Oracle Cloud, Alibaba Cloud and Scaleway; their IPv4 forms are link-local but for those
-listed. An IPv6 address can carry an IPv4 one, which is judged as well: RFC 4291 (mapped,
+(WireServer), Oracle Cloud, Alibaba Cloud and Scaleway; their IPv4 forms are link-local except those
+listed. An IPv6 address can embed an IPv4 address, which is checked as well: RFC 4291 (mapped,
 compatible), RFC 6052 and RFC 8215 (NAT64), RFC 2765 (SIIT), RFC 3056 (6to4), RFC 4380 (Teredo).
 """
 
@@ -28,17 +28,17 @@ _MASK = 0xFFFFFFFF
 
 
 def forms_of(address: Address) -> list[Address]:
-    """Return *address* and every IPv4 address that it carries."""
+    """Return *address* and every IPv4 address embedded in it."""
     return [address, *(_carried(address) if isinstance(address, IPv6Address) else ())]
 
 
-def gives_credentials(address: Address) -> bool:
-    """Return whether *address*, in whichever form, is a metadata service or link-local."""
+def is_metadata_address(address: Address) -> bool:
+    """Return whether *address*, in any of its forms, is a metadata service or link-local."""
     return any(form.is_link_local or str(form) in METADATA for form in forms_of(address))
 
 
 def is_public(address: Address) -> bool:
-    """Return whether *address* leads to the public internet. A mapped IPv4 address is judged as such."""
+    """Return whether *address* is on the public internet. A mapped IPv4 address is checked as IPv4."""
     plain = getattr(address, "ipv4_mapped", None) or address
     return all(form.is_global for form in forms_of(plain))
 
@@ -47,7 +47,7 @@ def _carried(address: IPv6Address) -> Iterator[IPv4Address]:
     number = int(address)
     if any(address in network for network in _CARRIERS):
         yield IPv4Address(number & _MASK)
-    if address in _LOCAL_NAT64:  # RFC 6052: behind a prefix of 48, or of 96, bits
+    if address in _LOCAL_NAT64:  # RFC 6052: after a prefix of 48 or 96 bits
         yield IPv4Address(number & _MASK)
         yield IPv4Address((number >> 64 & 0xFFFF) << 16 | (number >> 40 & 0xFFFF))
     if address.sixtofour is not None:

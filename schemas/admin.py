@@ -1,4 +1,4 @@
-"""What the admin API takes: bodies, and the parameters behind an address."""
+"""Bodies and query parameters of the admin API."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _NOT_EMPTY = Length(min=1, error="must not be empty")
 
 
 class Digits(Text):
-    """A whole number in an address, from *least* to *most*."""
+    """An integer in a query string, from *min_value* to *max_value*."""
 
-    def __init__(self, least: int, most: int, **more: Any) -> None:
+    def __init__(self, min_value: int, max_value: int, **more: Any) -> None:
         super().__init__(**more)
-        self.allowed = range(least, most + 1)
+        self.allowed = range(min_value, max_value + 1)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         text = super()._deserialize(value, attr, data)
@@ -44,13 +44,13 @@ class RemoveAccountQuery(PoolQuery):
 
 
 class PricesQuery(PoolQuery):
-    model = Text()  # of those whose names begin so
+    model = Text()  # a prefix of model names
 
 
 class SeriesQuery(PoolQuery):
     span = Text(load_default="24h", validate=OneOf(SPANS, error=f"must be one of {', '.join(SPANS)}"))
     by = Text(load_default="all", validate=OneOf(BY, error=f"must be one of {', '.join(BY)}"))
-    top = Digits(1, 1000, load_default=20)  # lines, those with the most requests
+    top = Digits(1, 1000, load_default=20)  # series, those with the highest request counts
 
 
 class RefusalsQuery(PoolQuery):
@@ -125,7 +125,7 @@ class PoolChange(AdminSchema):
 class NewAccount(AccountInput):
     credential = Text()
     chatgpt_account_id = Text()
-    must_answer = Flag()  # add it only if its server lists its models
+    must_answer = Flag()  # add the account only if its server lists its models
 
 
 class AccountChange(AccountInput):
@@ -159,7 +159,7 @@ class Rotation(AdminSchema):
 
 
 class LimitInput(AdminSchema):
-    """`limit` as it is said: `1000000 total_tokens/day`."""
+    """`limit` is a limit as text: `1000000 total_tokens/day`."""
 
     limit = Text(required=True)
     model = Text(validate=_NOT_EMPTY)
@@ -180,8 +180,8 @@ class PriceInput(AdminSchema):
     cached_input = Dollars()
     context = Integer(1, 100_000_000)
     max_output = Integer(1, 100_000_000)
-    image = Integer(1, 100_000_000)  # the most tokens that one may count for
+    image = Integer(1, 100_000_000)  # upper bound of the tokens of one image
 
 
 class Nothing(AdminSchema):
-    """A body that says nothing, or none at all."""
+    """An empty object, or no body."""

@@ -1,7 +1,7 @@
 """
-What our answers look like, for the document of the API: what is always there, and of which type.
+JSON Schemas of our responses, for the OpenAPI document: fields, types, and which are always present.
 
-Upstreams may tell more, which passes on, so nothing here is the whole of an answer.
+Additional fields of upstreams pass through, so no schema is complete.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any
 JsonSchema = dict[str, Any]
 
 TEXT: JsonSchema = {"type": "string"}
-WHOLE: JsonSchema = {"type": "integer"}
+INTEGER: JsonSchema = {"type": "integer"}
 NUMBER: JsonSchema = {"type": "number"}
 FLAG: JsonSchema = {"type": "boolean"}
 
 
-def made_of(_required: str = "", **fields: JsonSchema) -> JsonSchema:
-    """Return the schema of an object with *fields*; *_required* names those that are always there."""
+def object_of(_required: str = "", **fields: JsonSchema) -> JsonSchema:
+    """Return the schema of an object with *fields*; *_required* names those that are always present."""
     return {"type": "object", "properties": fields, "required": _required.split()}
 
 
@@ -33,46 +33,46 @@ def or_null(schema: JsonSchema) -> JsonSchema:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-USAGE = made_of(
+USAGE = object_of(
     "prompt_tokens completion_tokens total_tokens",
-    prompt_tokens=WHOLE,
-    completion_tokens=WHOLE,
-    total_tokens=WHOLE,
-    prompt_tokens_details=or_null(made_of(cached_tokens=or_null(WHOLE))),
-    completion_tokens_details=or_null(made_of(reasoning_tokens=or_null(WHOLE))),
+    prompt_tokens=INTEGER,
+    completion_tokens=INTEGER,
+    total_tokens=INTEGER,
+    prompt_tokens_details=or_null(object_of(cached_tokens=or_null(INTEGER))),
+    completion_tokens_details=or_null(object_of(reasoning_tokens=or_null(INTEGER))),
 )
-CALL = made_of("id type", id=TEXT, type=one_of("function", "custom"))
-MESSAGE = made_of(
+CALL = object_of("id type", id=TEXT, type=one_of("function", "custom"))
+MESSAGE = object_of(
     "role content",
     role=one_of("assistant"),
     content=or_null(TEXT),
     refusal=or_null(TEXT),
     tool_calls=or_null(array_of(CALL)),
 )
-CHOICE = made_of("index message finish_reason", index=WHOLE, message=MESSAGE, finish_reason=TEXT)
-CHAT = made_of(
+CHOICE = object_of("index message finish_reason", index=INTEGER, message=MESSAGE, finish_reason=TEXT)
+CHAT = object_of(
     "id object created model choices",
     id=TEXT,
     object=one_of("chat.completion"),
-    created=WHOLE,
+    created=INTEGER,
     model=TEXT,
     choices=array_of(CHOICE),
     usage=or_null(USAGE),
 )
-COST = made_of(
+COST = object_of(
     "total_cost", input_tokens_cost=NUMBER, output_tokens_cost=NUMBER, request_cost=NUMBER, total_cost=NUMBER
 )
-EXTRA_FIELDS = made_of(
+EXTRA_FIELDS = object_of(
     "request_type model_requested model_deployment latency",
     request_type=TEXT,
     provider=TEXT,
     model_requested=TEXT,
     model_deployment=TEXT,
-    latency=WHOLE,
-    chunk_index=WHOLE,
-    cache_debug=made_of("cache_hit cache_id", cache_hit=FLAG, cache_id=TEXT, hit_type=one_of("direct")),
+    latency=INTEGER,
+    chunk_index=INTEGER,
+    cache_debug=object_of("cache_hit cache_id", cache_hit=FLAG, cache_id=TEXT, hit_type=one_of("direct")),
 )
-EXTENDED_CHAT = {
+BIFROST_CHAT = {
     **CHAT,
     "properties": {
         **CHAT["properties"],
@@ -81,46 +81,46 @@ EXTENDED_CHAT = {
     },
     "required": [*CHAT["required"], "extra_fields"],
 }
-TOKENS = made_of(
+TOKENS = object_of(
     "input_tokens output_tokens total_tokens",
-    input_tokens=WHOLE,
-    output_tokens=WHOLE,
-    total_tokens=WHOLE,
-    input_tokens_details=or_null(made_of(cached_tokens=or_null(WHOLE))),
-    output_tokens_details=or_null(made_of(reasoning_tokens=or_null(WHOLE))),
+    input_tokens=INTEGER,
+    output_tokens=INTEGER,
+    total_tokens=INTEGER,
+    input_tokens_details=or_null(object_of(cached_tokens=or_null(INTEGER))),
+    output_tokens_details=or_null(object_of(reasoning_tokens=or_null(INTEGER))),
 )
-RESPONSE = made_of(
+RESPONSE = object_of(
     "id object status output",
     id=TEXT,
     object=one_of("response"),
     status=one_of("completed", "incomplete"),
-    output=array_of(made_of("type", type=TEXT)),
+    output=array_of(object_of("type", type=TEXT)),
     usage=or_null(TOKENS),
     error={"type": "null"},
-    incomplete_details=or_null(made_of("reason", reason=TEXT)),
+    incomplete_details=or_null(object_of("reason", reason=TEXT)),
 )
-COMPACTION = made_of(
+COMPACTION = object_of(
     "object output",
     id=TEXT,
     object=one_of("response.compaction"),
-    output=array_of(made_of("type", type=TEXT)),
+    output=array_of(object_of("type", type=TEXT)),
 )
-MODEL = made_of(
+MODEL = object_of(
     "id object created owned_by",
     id=TEXT,
     object=one_of("model"),
-    created=WHOLE,
+    created=INTEGER,
     owned_by=TEXT,
     metadata={"type": "object"},
 )
-MODELS = made_of("object data", object=one_of("list"), data=array_of(MODEL))
-CATALOGUE = made_of(
+MODELS = object_of("object data", object=one_of("list"), data=array_of(MODEL))
+CATALOGUE = object_of(
     "models object data",
-    models=array_of(made_of("slug display_name base_instructions", slug=TEXT, base_instructions=TEXT)),
+    models=array_of(object_of("slug display_name base_instructions", slug=TEXT, base_instructions=TEXT)),
     object=one_of("list"),
     data=array_of(MODEL),
 )
-LIMIT = made_of(
+LIMIT = object_of(
     "limit_type limit_window max_value current_value remaining_value model_filter reset_at source",
     limit_type=TEXT,
     limit_window=TEXT,
@@ -128,32 +128,32 @@ LIMIT = made_of(
     current_value=NUMBER,
     remaining_value=NUMBER,
     model_filter=or_null(TEXT),
-    reset_at=or_null(WHOLE),
+    reset_at=or_null(INTEGER),
     source=one_of("api_key", "pool", "upstream"),
 )
-KEY_USAGE = made_of(
+KEY_USAGE = object_of(
     "request_count total_tokens cached_input_tokens total_cost_usd limits upstream_limits account_pool_usage",
-    request_count=WHOLE,
-    total_tokens=WHOLE,
-    cached_input_tokens=WHOLE,
+    request_count=INTEGER,
+    total_tokens=INTEGER,
+    cached_input_tokens=INTEGER,
     total_cost_usd=NUMBER,
     limits=array_of(LIMIT),
     upstream_limits=array_of(LIMIT),
     account_pool_usage=or_null({"type": "object"}),
 )
 WINDOW = or_null(
-    made_of(
+    object_of(
         "used_percent",
-        used_percent=WHOLE,
-        limit_window_seconds=WHOLE,
-        reset_after_seconds=WHOLE,
-        reset_at=WHOLE,
+        used_percent=INTEGER,
+        limit_window_seconds=INTEGER,
+        reset_after_seconds=INTEGER,
+        reset_at=INTEGER,
     )
 )
-CODEX_USAGE = made_of(
+CODEX_USAGE = object_of(
     "plan_type rate_limit credits",
     plan_type=TEXT,
-    rate_limit=made_of(
+    rate_limit=object_of(
         "allowed limit_reached primary_window secondary_window",
         allowed=FLAG,
         limit_reached=FLAG,
@@ -161,16 +161,16 @@ CODEX_USAGE = made_of(
         secondary_window=WINDOW,
         monthly_window=WINDOW,
     ),
-    credits=or_null(made_of("has_credits unlimited", has_credits=FLAG, unlimited=FLAG)),
+    credits=or_null(object_of("has_credits unlimited", has_credits=FLAG, unlimited=FLAG)),
 )
-HEALTH = made_of("status", status=TEXT)
-DETAIL = made_of("loc msg type", loc=array_of({"type": ["string", "integer"]}), msg=TEXT, type=TEXT)
-DETAILED: JsonSchema = {
+HEALTH = object_of("status", status=TEXT)
+DETAIL = object_of("loc msg type", loc=array_of({"type": ["string", "integer"]}), msg=TEXT, type=TEXT)
+ERROR_WITH_DETAIL: JsonSchema = {
     "allOf": [
         {"$ref": "#/components/schemas/Error"},
-        made_of("detail", detail={"anyOf": [TEXT, array_of(DETAIL)]}),
+        object_of("detail", detail={"anyOf": [TEXT, array_of(DETAIL)]}),
     ]
 }
-EVENT = made_of("data", event=TEXT, data=TEXT)  # each one of a stream; `data` is JSON, or [DONE]
-# Of endpoints whose answers pass through as they come.
-PASSED_ON: JsonSchema = {"type": "object"}
+EVENT = object_of("data", event=TEXT, data=TEXT)  # one event of a stream; `data` is JSON, or [DONE]
+# The response of an endpoint whose responses pass through unchanged.
+PASSTHROUGH: JsonSchema = {"type": "object"}

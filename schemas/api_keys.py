@@ -1,4 +1,4 @@
-"""What an administrator says of a caller's API key."""
+"""The bodies that create and change an API key."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from schemas.faults import fault
 from schemas.names import AdminSchema, Name, Names
 from schemas.wire import Flag, Integer, Text
 
-MAX_OUTPUT_TOKENS = 10_000_000  # more than any model gives; a slip of the finger is refused
+MAX_OUTPUT_TOKENS = 10_000_000  # more than any model produces; catches typing errors
 
 
 class Expiry(Text):
     """
     An ISO 8601 date or date with time, returned as Unix seconds.
 
-    A date is its first moment; a time without an offset is UTC.
+    A date means its first second; a time without an offset is UTC.
     """
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> float:
@@ -34,11 +34,11 @@ class Expiry(Text):
 
 
 class KeyInput(AdminSchema):
-    """`limits` stay as they are written, like `1000000 total_tokens/day`; quotas read them."""
+    """`limits` stay text, like `1000000 total_tokens/day`; `app.limits` parses them."""
 
     name = Name(required=True)
-    models = Names()  # none: all
-    accounts = Names()  # names; none: all
+    models = Names()  # empty: all
+    accounts = Names()  # account names; empty: all
     expires_at = Expiry(data_key="expires")
     limits = Names()
     raw = Flag()
@@ -47,7 +47,7 @@ class KeyInput(AdminSchema):
 
 
 class KeyChange(KeyInput):
-    """What may be changed of a key: what is left out stays. Its limits are changed one by one."""
+    """Changes of a key; absent fields stay as they are. Limits are changed one by one elsewhere."""
 
     class Meta(KeyInput.Meta):
         exclude = ("name", "limits")

@@ -1,5 +1,5 @@
 """
-The body of POST /openai/v1/chat/completions: a chat body with ranges, and `reasoning`.
+The body of POST /openai/v1/chat/completions: a chat body with checked ranges, and `reasoning`.
 
 Source: https://docs.getbifrost.ai (chat completions, OpenAI format)
 """
@@ -18,8 +18,8 @@ from schemas.wire import Integer, Number, Object, ShortText, Text, WireSchema
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
-def _between(least: int, most: int) -> Range:
-    return Range(least, most, error=f"must be from {least} to {most}")
+def _between(min_value: int, max_value: int) -> Range:
+    return Range(min_value, max_value, error=f"must be from {min_value} to {max_value}")
 
 
 def _effort() -> Text:
@@ -47,12 +47,12 @@ class BifrostChatRequest(ChatRequest):
             raise ValidationError("must not be given together with reasoning.effort", "reasoning_effort")
 
     @post_load
-    def say_effort_once(self, body: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """Say the effort where the API has a field for it; what else `reasoning` has stays there."""
+    def merge_effort(self, body: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Move `reasoning.effort` to `reasoning_effort`; other fields of `reasoning` stay."""
         reasoning = dict(body.pop("reasoning", {}))
         if "effort" in reasoning:
             body["reasoning_effort"] = reasoning.pop("effort")
         return body | ({"reasoning": reasoning} if reasoning else {})
 
 
-EXTENDED_CHAT_REQUEST = BifrostChatRequest()
+BIFROST_CHAT_REQUEST = BifrostChatRequest()

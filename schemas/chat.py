@@ -1,8 +1,8 @@
 """
 The body of POST /v1/chat/completions.
 
-No number has a range of its own, `n` aside: the upstream knows what its models take. Names are
-short (`schemas.bounds`), since they are stored and logged.
+Only `n` has a range; for other numbers the upstream knows the range of its models. Names are
+bounded (`schemas.bounds`), since they are stored and logged.
 
 Source: https://platform.openai.com/docs/api-reference/chat/create
 """
@@ -69,7 +69,7 @@ class ChatRequest(WideSchema):
     logprobs = Flag()
     top_logprobs = Integer()
     seed = Integer()
-    n = Integer(1, 128)  # above 1, only some accounts will do
+    n = Integer(1, 128)  # above 1 only some accounts are eligible
     store = Flag()
     reasoning_effort = Text()
     text = Nested(TextOptions)
@@ -95,5 +95,5 @@ class LegacyChatRequest(ChatRequest):
     messages = Messages(required=True, functions=True)
 
 
-CHAT_REQUEST = ChatRequest()  # building one costs more than many loads
+CHAT_REQUEST = ChatRequest()  # building a schema costs more than many loads
 LEGACY_CHAT_REQUEST = LegacyChatRequest()  # with the deprecated role `function`

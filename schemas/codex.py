@@ -1,5 +1,5 @@
 """
-The bodies that the Codex CLI sends: as for /v1/responses, with the tools that Codex has its service run.
+The bodies of the Codex CLI: those of /v1/responses, with the tools that the ChatGPT backend runs.
 
 Source: https://github.com/openai/codex (codex-rs/codex-api), the ChatGPT backend
 """
@@ -21,18 +21,18 @@ class CodexTools(ResponsesTools):
 
 
 class CodexRequest(ResponsesRequest):
-    """`instructions` are required, unless the input brings its own or has a form of the OpenAI API."""
+    """`instructions` are required, unless the input contains them or is not an array of items."""
 
     tools = CodexTools()
 
     @validates_schema
     def check_instructions(self, body: dict[str, Any], **_: Any) -> None:
         items = body.get("input")
-        if "instructions" not in body and type(items) is list and not any(map(_leads, items)):
+        if "instructions" not in body and type(items) is list and not any(map(_is_leading, items)):
             raise ValidationError("is required", "instructions")
 
 
-def _leads(item: dict[str, Any]) -> bool:
+def _is_leading(item: dict[str, Any]) -> bool:
     return item.get("role") in LEADING_ROLES or item.get("type") == "additional_tools"
 
 

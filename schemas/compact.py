@@ -1,5 +1,5 @@
 """
-The body of POST /v1/responses/compact: a conversation. What else a client sends is left out.
+The body of POST /v1/responses/compact: a conversation. Other fields are dropped.
 
 Source: https://platform.openai.com/docs/api-reference/responses/compact
 """
@@ -12,19 +12,19 @@ from marshmallow import post_load, pre_load
 
 from schemas.responses import ResponsesRequest
 
-KEPT = ("model", "input", "messages", "instructions", "prompt_cache_key", "service_tier")
+RETAINED_FIELDS = ("model", "input", "messages", "instructions", "prompt_cache_key", "service_tier")
 
 
 class CompactRequest(ResponsesRequest):
     @pre_load
     def without_nulls(self, data: Any, **more: Any) -> Any:
         if isinstance(data, dict):
-            data = {name: data[name] for name in KEPT if name in data}
+            data = {name: data[name] for name in RETAINED_FIELDS if name in data}
         return super().without_nulls(data, **more)
 
     @post_load
     def with_defaults(self, body: dict[str, Any], **_: Any) -> dict[str, Any]:
-        return {name: body[name] for name in KEPT if name in body}
+        return {name: body[name] for name in RETAINED_FIELDS if name in body}
 
 
 COMPACT_REQUEST = CompactRequest()

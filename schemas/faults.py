@@ -1,4 +1,4 @@
-"""What is wrong with a body, as one field name and one sentence."""
+"""Turn a ValidationError into one field name and one sentence."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from typing import Any
 from marshmallow import ValidationError
 from marshmallow.exceptions import SCHEMA
 
-NUMBERED = ("tools",)  # lists whose elements are named one by one: `tools[2]`
+NUMBERED = ("tools",)  # lists whose `param` includes the index: `tools[2]`
 
 
-def fault(text: str, *place: str | int) -> ValidationError:
+def fault(text: str, *path: str | int) -> ValidationError:
     """
-    Return the error that says *text* of what stands at *place* inside the field.
+    Return a ValidationError with *text* for the value at *path* inside the field.
 
-    *text* is the end of a sentence that begins with the place: `must be a string`.
+    *text* is the predicate of a sentence whose subject is the path: `must be a string`.
     """
     messages: Any = [text]
-    for step in reversed(place):
+    for step in reversed(path):
         messages = {step: messages}
     return ValidationError(messages)
 
 
 def first_fault(error: ValidationError) -> tuple[str | None, str]:
     """
-    Return (param, message) of the first thing that is wrong.
+    Return (param, message) of the first fault.
 
-    *message* says where to the last index: `messages[2].role must be …`. *param* is the
-    dotted path of the field, which ends where a list begins: `messages`, `n`,
-    `stream_options.include_usage`; None when the body is no object at all.
+    *message* begins with the full path: `messages[2].role must be …`. *param* is the
+    dotted path of the field, up to the first list: `messages`, `n`,
+    `stream_options.include_usage`; None when the body is not an object.
     """
     steps: list[str | int] = []
-    found: Any = error.messages
-    while isinstance(found, dict):
-        step, found = next(iter(found.items()))
+    messages: Any = error.messages
+    while isinstance(messages, dict):
+        step, messages = next(iter(messages.items()))
         if step != SCHEMA:
             steps.append(step)
-    return _param(steps), f"{_path(steps) or 'The request body'} {found[0]}"
+    return _param(steps), f"{_path(steps) or 'The request body'} {messages[0]}"
 
 
 def _param(steps: list[str | int]) -> str | None:

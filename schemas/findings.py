@@ -1,7 +1,7 @@
 """
-What is wrong with a body, told as pydantic tells it: where, what kind, in which words.
+Validation errors in pydantic's format: location, type and message of every fault.
 
-Clients of services written in Python read `{"detail": [{loc, msg, type, input, ctx}]}`.
+Clients of Python services read `{"detail": [{loc, msg, type, input, ctx}]}`.
 
 Source: https://docs.pydantic.dev/latest/errors/validation_errors/
 """
@@ -18,9 +18,9 @@ from marshmallow.exceptions import SCHEMA
 
 from schemas.work_bounds import MAX_ECHOED_BYTES, MAX_FINDINGS
 
-Place = tuple[str | int, ...]
+Location = tuple[str | int, ...]
 
-MAX_NAME = 256  # characters of a field's name that are reported; clients choose those of metadata
+MAX_NAME_CHARS = 256  # characters of a field's name that are reported; clients choose those of metadata
 MESSAGES = {
     "missing": "Field required",
     "string_type": "Input should be a valid string",
@@ -45,7 +45,7 @@ MESSAGES = {
 
 
 class Finding(str):
-    """The sentence of one finding, with its `type` and what else is known of it."""
+    """The message of one fault, with its `type` and the values (`context`) that it mentions."""
 
     __slots__ = ("context", "type")
 
@@ -63,44 +63,44 @@ def finding(type: str, **context: Any) -> ValidationError:
 
 
 def one_of(choices: Sequence[str]) -> ValidationError:
-    """Return the error for a value that is none of *choices*, two at least or one."""
+    """Return the error for a value that is not among *choices* (one or more)."""
     *firsts, last = [f"'{choice}'" for choice in choices]
     return finding("literal_error", expected=f"{', '.join(firsts)} or {last}" if firsts else last)
 
 
-def detail(found: str, place: Place, given: Any) -> dict[str, Any]:
-    """Return one entry of `detail`; what a schema of ours says in its own words is a `value_error`."""
-    if not isinstance(found, Finding):
-        found = Finding("value_error", error=found)
-    steps = [step[:MAX_NAME] if isinstance(step, str) else step for step in place]
-    entry = {"type": found.type, "loc": ["body", *steps], "msg": str(found), "input": _echo(given)}
-    return entry | ({"ctx": found.context} if found.context else {})
+def detail(message: str, location: Location, value: Any) -> dict[str, Any]:
+    """Return one entry of `detail`; a *message* that is not a Finding becomes a `value_error`."""
+    if not isinstance(message, Finding):
+        message = Finding("value_error", error=message)
+    steps = [step[:MAX_NAME_CHARS] if isinstance(step, str) else step for step in location]
+    entry = {"type": message.type, "loc": ["body", *steps], "msg": str(message), "input": _echo(value)}
+    return entry | ({"ctx": message.context} if message.context else {})
 
 
 def details(error: ValidationError, body: Any) -> list[dict[str, Any]]:
-    """Return what *error* found wrong with *body*, the first MAX_FINDINGS of it."""
-    found = islice(_found(error.messages, ()), MAX_FINDINGS)
-    return [detail(sentence, place, _at(body, place)) for place, sentence in found]
+    """Return the first MAX_FINDINGS faults of *body*, as entries of `detail`."""
+    faults = islice(_flatten(error.messages, ()), MAX_FINDINGS)
+    return [detail(message, location, _value_at(body, location)) for location, message in faults]
 
 
 def count(messages: Any) -> int:
-    """Return how many findings the *messages* of a ValidationError hold."""
+    """Return the number of faults in the *messages* of a ValidationError."""
     if isinstance(messages, dict):
         return sum(map(count, messages.values()))
     return len(messages)
 
 
-def _found(messages: Any, place: Place) -> Iterator[tuple[Place, str]]:
+def _flatten(messages: Any, location: Location) -> Iterator[tuple[Location, str]]:
     if isinstance(messages, dict):
         for step, inner in messages.items():
-            yield from _found(inner, place if step == SCHEMA else (*place, step))
+            yield from _flatten(inner, location if step == SCHEMA else (*location, step))
     else:
-        yield from ((place, found) for found in messages)
+        yield from ((location, message) for message in messages)
 
 
-def _at(body: Any, place: Place) -> Any:
-    """Return what stands at *place*; where nothing does, what should have held it."""
-    for step in place:
+def _value_at(body: Any, location: Location) -> Any:
+    """Return the value at *location*, or the innermost existing container on the way to it."""
+    for step in location:
         try:
             body = body[step]
         except (KeyError, IndexError, TypeError):
@@ -108,15 +108,15 @@ def _at(body: Any, place: Place) -> Any:
     return body
 
 
-def _echo(given: Any) -> Any:
-    """Return a short value as it is, and null for a longer one."""
-    if _least_bytes(given, MAX_ECHOED_BYTES) > MAX_ECHOED_BYTES:
+def _echo(value: Any) -> Any:
+    """Return *value* unchanged if it is short, else None."""
+    if _min_json_bytes(value, MAX_ECHOED_BYTES) > MAX_ECHOED_BYTES:
         return None
-    return given if len(orjson.dumps(given)) <= MAX_ECHOED_BYTES else None
+    return value if len(orjson.dumps(value)) <= MAX_ECHOED_BYTES else None
 
 
-def _least_bytes(value: Any, enough: int) -> int:
-    """Return a lower bound of the JSON bytes of *value*, without looking further than *enough*."""
+def _min_json_bytes(value: Any, enough: int) -> int:
+    """Return a lower bound of the JSON bytes of *value*; stop counting at *enough*."""
     if isinstance(value, str):
         return len(value)
     if not isinstance(value, dict | list):
@@ -125,5 +125,5 @@ def _least_bytes(value: Any, enough: int) -> int:
     for inner in value.values() if isinstance(value, dict) else value:
         if size > enough:
             break
-        size += _least_bytes(inner, enough - size)
+        size += _min_json_bytes(inner, enough - size)
     return size

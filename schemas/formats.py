@@ -1,8 +1,8 @@
 """
-The format an answer must have: chat's `response_format`, Responses' `text.format`.
+The requested output format: chat's `response_format`, Responses' `text.format`.
 
-Chat nests what Responses keeps flat: `{type: json_schema, json_schema: {name, schema}}`
-against `{type: json_schema, name, schema}`. A strict schema is the upstream's to judge.
+Chat nests it, `{type: json_schema, json_schema: {name, schema}}`; Responses does not,
+`{type: json_schema, name, schema}`. The upstream checks the JSON schema itself.
 
 Source: https://platform.openai.com/docs/guides/structured-outputs
 """
@@ -38,11 +38,11 @@ _NAMED_SCHEMA = NamedSchema()
 class TextFormat(Json):
     """`{type}` or `{type: json_schema, name, schema}`."""
 
-    types, wanted = (dict,), "an object"
+    types, expected = (dict,), "an object"
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
-        named = _type_of(super()._deserialize(value, attr, data)) == "json_schema"
-        return _NAMED_SCHEMA.load(value) if named else value
+        is_json_schema = _format_type(super()._deserialize(value, attr, data)) == "json_schema"
+        return _NAMED_SCHEMA.load(value) if is_json_schema else value
 
 
 class TextOptions(WireSchema):
@@ -51,25 +51,25 @@ class TextOptions(WireSchema):
 
 
 class ResponseFormat(Json):
-    """`{type}`, `{type: json_schema, json_schema: {name, schema}}`, or a bare type, returned as `{type}`."""
+    """`{type}`, `{type: json_schema, json_schema: {name, schema}}`, or a string, returned as `{type}`."""
 
-    types, wanted = (dict, str), "an object"
+    types, expected = (dict, str), "an object"
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         form = super()._deserialize(value, attr, data)
         if type(form) is str:
             form = {"type": form}
-        if _type_of(form) != "json_schema":
+        if _format_type(form) != "json_schema":
             return form
         if type(form.get("json_schema")) is not dict:
-            raise fault("must have an object json_schema beside its type json_schema")
+            raise fault("must have an object json_schema next to its type json_schema")
         try:
             return {**form, "json_schema": _NAMED_SCHEMA.load(form["json_schema"])}
         except ValidationError as error:
             raise ValidationError({"json_schema": error.messages}) from None
 
 
-def _type_of(form: dict[str, Any]) -> str:
+def _format_type(form: dict[str, Any]) -> str:
     kind = form.get("type")
     if type(kind) is not str or kind not in TYPES:
         raise fault(f"must have the type {' or '.join(TYPES)}")

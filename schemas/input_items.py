@@ -21,13 +21,13 @@ COUNTED_IN = (*PARTS_IN, "summary")
 
 class Input(Json):
     """
-    A string, or an array of items, maybe empty.
+    A string, or an array of items, possibly empty.
 
-    Of an item we ask only what no upstream could make good: that it is an object, holds no
-    file that lies elsewhere, and, as the answer of a tool, names the call.
+    An item is checked only for what every upstream requires: it is an object, refers to no
+    stored file, and names the call if it is a tool's output.
     """
 
-    types, wanted = (str, list), "a string or an array of items"
+    types, expected = (str, list), "a string or an array of items"
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         if type(super()._deserialize(value, attr, data)) is list:
@@ -47,16 +47,16 @@ def _check_item(item: Any, index: int, *, last: bool) -> None:
         raise fault("must be a non-empty string", index, "tool_call_id")
     if item.get("type") == "compaction_trigger" and not last:
         raise fault("must be the last item, and the only compaction_trigger", index)
-    for part in _with_parts(item):
+    for part in _with_inner_objects(item):
         if part.get("type") == "input_file" and file_id_of(part) is not None:
             raise fault("has a file_id, which is not supported: send file_data or file_url", index)
 
 
-def _with_parts(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield *item* and every object in its content, or in the output of a tool."""
+def _with_inner_objects(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield *item* and every object in its content or tool output."""
     yield item
     for name in PARTS_IN:
-        held = item.get(name)
-        for part in held if type(held) is list else (held,):
+        content = item.get(name)
+        for part in content if type(content) is list else (content,):
             if type(part) is dict:
                 yield part

@@ -1,4 +1,4 @@
-"""What administrators write: names, and objects in which a misspelt field is an error."""
+"""Fields and the base schema of admin bodies, in which an unknown field is an error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Name(Text):
 
 
 class Names(Texts):
-    """An array of strings, none of them empty."""
+    """An array of non-empty strings."""
 
     def __init__(self, **more: Any) -> None:
         super().__init__(validate=ContainsNoneOf(("",), error="must not hold an empty string"), **more)

@@ -1,8 +1,8 @@
 """
 The body of POST /api/v1/openai/chat/completions: the arguments of the SDK's `create`.
 
-Types are read as pydantic reads them: `"5"` is an integer, and all that is wrong is told at
-once. What parts, tools and formats hold is left to `schemas.chat`, which follows.
+Types are coerced as pydantic does: `"5"` is an integer, and all faults are reported at
+once. `schemas.chat` then checks the contents of parts, tools and formats.
 
 Source: https://github.com/openai/openai-python (types/chat/completion_create_params.py)
 """
@@ -25,84 +25,84 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 TIERS = ("auto", "default", "flex", "scale", "priority")
 AUDIO_FORMATS = ("wav", "aac", "mp3", "flac", "opus", "pcm16")
 N = TypeVar("N", int, float)
-MAX_WORD = 400  # characters of a number or a truth value in a string: 1e308 has 309 digits
+MAX_SCALAR_CHARS = 400  # of a number or a boolean in a string: 1e308 has 309 digits
 TRUE, FALSE = ("1", "true", "t", "yes", "y", "on"), ("0", "false", "f", "no", "n", "off")
 
 
 class Lax(Field[Any]):
-    wrong: ClassVar[str] = "missing"  # what a value of no type we read is
+    error_type: ClassVar[str] = "missing"  # of the finding for a value of a wrong type
 
     def make_error(self, key: str, **more: Any) -> ValidationError:
-        return finding("missing" if key == "required" else self.wrong)
+        return finding("missing" if key == "required" else self.error_type)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         return self.read(value)
 
     def read(self, value: Any) -> Any:
-        """Return what *value* is taken for. Raises ValidationError with a Finding."""
+        """Return *value*, coerced. Raises ValidationError with a Finding."""
         return value
 
 
 class Str(Lax):
-    wrong = "string_type"
+    error_type = "string_type"
 
-    def __init__(self, *choices: str, least: int = 0, **more: Any) -> None:
+    def __init__(self, *choices: str, min_chars: int = 0, **more: Any) -> None:
         super().__init__(**more)
-        self.choices, self.least = choices, least
+        self.choices, self.min_chars = choices, min_chars
 
     def read(self, value: Any) -> str:
         if self.choices and value not in self.choices:
             raise one_of(self.choices)
         if type(value) is not str:
-            raise finding(self.wrong)
-        if len(value) < self.least:
-            raise finding("string_too_short", min_length=self.least)
+            raise finding(self.error_type)
+        if len(value) < self.min_chars:
+            raise finding("string_too_short", min_length=self.min_chars)
         return value
 
 
 class Bool(Lax):
-    wrong = "bool_type"
+    error_type = "bool_type"
 
     def read(self, value: Any) -> bool:
         if not isinstance(value, str | int):
-            raise finding(self.wrong)
-        word = str(value).lower() if not isinstance(value, str) or len(value) <= MAX_WORD else ""
+            raise finding(self.error_type)
+        word = str(value).lower() if not isinstance(value, str) or len(value) <= MAX_SCALAR_CHARS else ""
         if word not in (*TRUE, *FALSE):
             raise finding("bool_parsing")
         return word in TRUE
 
 
 class Float(Lax):
-    wrong = "float_type"
+    error_type = "float_type"
 
     def read(self, value: Any) -> float:
         if type(value) is str:
             return _parsed(float, value)
         if isinstance(value, int | float) and type(value) is not bool:
             return value
-        raise finding(self.wrong)
+        raise finding(self.error_type)
 
 
 class Int(Lax):
-    wrong = "int_type"
+    error_type = "int_type"
 
-    def __init__(self, least: int | None = None, most: int | None = None, **more: Any) -> None:
+    def __init__(self, min_value: int | None = None, max_value: int | None = None, **more: Any) -> None:
         super().__init__(**more)
-        self.least, self.most = least, most
+        self.min_value, self.max_value = min_value, max_value
 
     def read(self, value: Any) -> int:
-        number = _whole(value)
-        if self.least is not None and number < self.least:
-            raise finding("greater_than_equal", ge=self.least)
-        if self.most is not None and number > self.most:
-            raise finding("less_than_equal", le=self.most)
+        number = _integer(value)
+        if self.min_value is not None and number < self.min_value:
+            raise finding("greater_than_equal", ge=self.min_value)
+        if self.max_value is not None and number > self.max_value:
+            raise finding("less_than_equal", le=self.max_value)
         return number
 
 
 class Dict(Lax):
     """An object whose values are all read by *inner*."""
 
-    wrong = "dict_type"
+    error_type = "dict_type"
 
     def __init__(self, inner: Lax | None = None, **more: Any) -> None:
         super().__init__(**more)
@@ -110,24 +110,26 @@ class Dict(Lax):
 
     def read(self, value: Any) -> dict[str, Any]:
         if type(value) is not dict:
-            raise finding(self.wrong)
+            raise finding(self.error_type)
         return dict(_each(value.items(), self.inner))
 
 
 class List(Lax):
-    wrong = "list_type"
+    error_type = "list_type"
 
-    def __init__(self, inner: Field[Any], least: int = 0, most: int = MAX_ITEMS, **more: Any) -> None:
+    def __init__(
+        self, inner: Field[Any], min_items: int = 0, max_items: int = MAX_ITEMS, **more: Any
+    ) -> None:
         super().__init__(**more)
-        self.inner, self.least, self.most = inner, least, most
+        self.inner, self.min_items, self.max_items = inner, min_items, max_items
 
     def read(self, value: Any) -> list[Any]:
         if type(value) is not list:
-            raise finding(self.wrong)
-        if len(value) < self.least:
-            raise finding("too_short", min_length=self.least, actual_length=len(value))
-        if len(value) > self.most:
-            raise finding("too_long", max_length=self.most, actual_length=len(value))
+            raise finding(self.error_type)
+        if len(value) < self.min_items:
+            raise finding("too_short", min_length=self.min_items, actual_length=len(value))
+        if len(value) > self.max_items:
+            raise finding("too_long", max_length=self.max_items, actual_length=len(value))
         return [read for _, read in _each(enumerate(value), self.inner)]
 
 
@@ -157,13 +159,17 @@ class Message(Part):
 
     @pre_load
     def without_nulls(self, data: Any, **more: Any) -> Any:
-        """Leave a `content` that is null: beside calls it has to be there."""
-        kept = super().without_nulls(data, **more)
-        return kept | {"content": data["content"]} if isinstance(data, dict) and "content" in data else kept
+        """Drop null fields except `content`, which tool calls require even if null."""
+        message = super().without_nulls(data, **more)
+        return (
+            message | {"content": data["content"]}
+            if isinstance(data, dict) and "content" in data
+            else message
+        )
 
 
 class MessageShape(Shape):
-    """Reads a message; marshmallow takes 14 µs for one, which is too long for twenty thousand in a row."""
+    """Reads a message. marshmallow takes 14 µs each, too long for twenty thousand in a row."""
 
     def deserialize(self, value: Any, *args: Any, **more: Any) -> Any:
         if type(value) is dict and _is_usual(value):
@@ -172,7 +178,7 @@ class MessageShape(Shape):
 
 
 def _is_usual(message: dict[str, Any]) -> bool:
-    """Return whether *message* has a role, no name, and no null: `Message` leaves such a one as it is."""
+    """Return whether `Message` would load *message* unchanged: it has a role, no name, and no null."""
     return (
         type(role := message.get("role")) is str
         and role in ROLES
@@ -200,13 +206,13 @@ class Prediction(Part):
     content = Either(Str(), List(Dict()), required=True)
 
 
-class Place(Part):
+class Location(Part):
     city, country, region, timezone = Str(), Str(), Str(), Str()
 
 
 class UserLocation(Part):
     type = Str("approximate", required=True)
-    approximate = Shape(Place)
+    approximate = Shape(Location)
 
 
 class WebSearchOptions(Part):
@@ -220,7 +226,7 @@ class StreamOptions(Part):
 
 class OpenAISdkChatRequest(Part):
     messages = List(MessageShape(Message), 1, required=True)
-    model = Str(required=True, least=1)
+    model = Str(required=True, min_chars=1)
     audio = Shape(Audio)
     frequency_penalty = Float()
     function_call = Either(Str("none", "auto"), Shape(Named))
@@ -252,10 +258,10 @@ class OpenAISdkChatRequest(Part):
     web_search_options = Shape(WebSearchOptions)
 
 
-TYPED_CHAT_REQUEST = OpenAISdkChatRequest()
+OPENAI_SDK_CHAT_REQUEST = OpenAISdkChatRequest()
 
 
-def _whole(value: Any) -> int:
+def _integer(value: Any) -> int:
     if type(value) is str:
         return _parsed(int, value)
     if type(value) is float:
@@ -268,8 +274,8 @@ def _whole(value: Any) -> int:
 
 
 def _parsed(kind: type[N], text: str) -> N:
-    """Return *text* as a number that JSON has."""
-    if len(text) > MAX_WORD:  # to read digits takes longer than their number
+    """Return *text* as a finite number."""
+    if len(text) > MAX_SCALAR_CHARS:  # parsing time grows faster than the number of digits
         raise finding(f"{kind.__name__}_parsing")
     try:
         number = kind(text)
@@ -281,18 +287,18 @@ def _parsed(kind: type[N], text: str) -> N:
 
 
 def _each(items: Any, inner: Field[Any]) -> list[tuple[Any, Any]]:
-    """Read every value of (step, value) *items*; raises what is wrong, by step, once that is enough."""
+    """Read the value of each (step, value) of *items*. Raises the faults by step, at most MAX_FINDINGS."""
     read: list[tuple[Any, Any]] = []
-    wrong: dict[Any, Any] = {}
-    found = 0
+    error_type: dict[Any, Any] = {}
+    fault_count = 0
     for step, value in items:
         try:
             read.append((step, inner.deserialize(value)))
         except ValidationError as error:
-            wrong[step] = error.messages
-            found += count(error.messages)
-            if found >= MAX_FINDINGS:
+            error_type[step] = error.messages
+            fault_count += count(error.messages)
+            if fault_count >= MAX_FINDINGS:
                 break
-    if wrong:
-        raise ValidationError(wrong)
+    if error_type:
+        raise ValidationError(error_type)
     return read

@@ -1,5 +1,5 @@
 """
-What the documents of the two APIs share: errors, parameters, and how a route's address is written.
+Building blocks of the two OpenAPI documents: errors, parameters, bodies, and paths.
 
 Source: https://spec.openapis.org/oas/v3.1.0
 """
@@ -38,7 +38,7 @@ Operation = dict[str, Any]
 def document(
     title: str, version: str, paths: dict[str, dict[str, Operation]], security: dict[str, dict[str, str]]
 ) -> dict[str, Any]:
-    """Return the OpenAPI document of an API; *version* is that of the product."""
+    """Return an OpenAPI document; *version* is the product's."""
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version},
@@ -48,7 +48,7 @@ def document(
 
 
 def address(rule: str) -> str:
-    """Return a route as the document writes it: `/models/<path:model>` is `/models/{model}`."""
+    """Return a Flask rule as an OpenAPI path: `/models/<path:model>` becomes `/models/{model}`."""
     return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
 
 
@@ -60,16 +60,16 @@ def in_path(names: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def in_query(schema: Schema) -> list[dict[str, Any]]:
-    told = schema_of(schema)
+    described = schema_of(schema)
     return [
-        {"name": name, "in": "query", "required": name in told["required"], "schema": field}
-        for name, field in told["properties"].items()
+        {"name": name, "in": "query", "required": name in described["required"], "schema": field}
+        for name, field in described["properties"].items()
     ]
 
 
 def body_of(schema: Schema, kind: str = "application/json") -> dict[str, Any]:
-    told = schema_of(schema)
-    return {"required": bool(told["required"]), "content": {kind: {"schema": told}}}
+    described = schema_of(schema)
+    return {"required": bool(described["required"]), "content": {kind: {"schema": described}}}
 
 
 def json_of(schema: dict[str, Any]) -> dict[str, Any]:

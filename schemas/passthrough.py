@@ -1,5 +1,5 @@
 """
-Bodies of the endpoints whose requests pass through as they are: only what we act on is checked.
+Bodies of the endpoints whose requests pass through unchanged: only the fields we use are checked.
 
 Source: https://platform.openai.com/docs/api-reference (embeddings, moderations, completions,
 audio, images)
@@ -12,11 +12,11 @@ from marshmallow.validate import Length
 from schemas.bounds import MAX_TIER_CHARS
 from schemas.wire import Flag, Integer, Json, ModelName, ShortText, Text, Unread, WireSchema
 
-_FILLED = Length(min=1, error="must not be empty")
+_NOT_EMPTY = Length(min=1, error="must not be empty")
 
 
 class TextOrArray(Json):
-    types, wanted = (str, list), "a string or an array"
+    types, expected = (str, list), "a string or an array"
 
 
 class PassthroughRequest(WireSchema):
@@ -27,7 +27,7 @@ class PassthroughRequest(WireSchema):
 
 
 class EmbeddingsRequest(PassthroughRequest):
-    input = TextOrArray(required=True, validate=_FILLED)
+    input = TextOrArray(required=True, validate=_NOT_EMPTY)
 
 
 class ModerationsRequest(PassthroughRequest):
@@ -51,7 +51,7 @@ class ImagesRequest(PassthroughRequest):
 
 
 class FormRequest(WireSchema):
-    """The fields of a form, which are all texts; its files are named beside them."""
+    """The fields of a multipart form, all strings; the form's files are listed separately."""
 
     model = ModelName(required=True)
     service_tier = ShortText(MAX_TIER_CHARS)

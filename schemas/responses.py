@@ -1,8 +1,8 @@
 """
 The body of POST /v1/responses.
 
-`messages`, in the shape of chat, may stand in for `input`. What this gateway cannot keep
-is refused (`store`, `previous_response_id`) rather than forgotten in silence.
+`messages`, in chat's format, may replace `input`. Fields that need stored responses (`store`,
+`previous_response_id`) are refused rather than silently ignored.
 
 Source: https://platform.openai.com/docs/api-reference/responses/create
 """
@@ -53,20 +53,20 @@ class ReasoningOptions(WireSchema):
 
 
 class Unsupported(Json):
-    types, wanted = (), "null or absent: it is not supported"
+    types, expected = (), "null or absent: it is not supported"
 
 
 class Conversation(Json):
     """The id of a stored conversation, alone or as `{"id": …}`."""
 
-    types, wanted = (str, dict), "a conversation id or an object with one"
+    types, expected = (str, dict), "a conversation id or an object with one"
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         value = super()._deserialize(value, attr, data)
-        named = value.get("id") if isinstance(value, dict) else value
-        if not isinstance(named, str):
-            raise fault(f"must be {self.wanted}")
-        if len(named) > MAX_TEXT_CHARS:
+        conversation_id = value.get("id") if isinstance(value, dict) else value
+        if not isinstance(conversation_id, str):
+            raise fault(f"must be {self.expected}")
+        if len(conversation_id) > MAX_TEXT_CHARS:
             raise fault(f"must have at most {MAX_TEXT_CHARS} characters")
         return value
 
@@ -97,7 +97,7 @@ class ResponsesRequest(WideSchema):
 
     @pre_load
     def without_nulls(self, data: Any, **more: Any) -> Any:
-        """Take an empty `input` beside `messages` for none at all."""
+        """Drop null fields, and an empty `input` next to `messages`."""
         body = super().without_nulls(data, **more)
         if isinstance(body, dict) and "messages" in body and body.get("input") == []:
             del body["input"]
@@ -111,4 +111,4 @@ class ResponsesRequest(WideSchema):
             raise ValidationError("is required, or messages in its place", "input")
 
 
-RESPONSES_REQUEST = ResponsesRequest()  # building one costs more than many loads
+RESPONSES_REQUEST = ResponsesRequest()  # building a schema costs more than many loads

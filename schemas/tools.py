@@ -1,9 +1,9 @@
 """
-Tools and the choice among them, on both wires.
+`tools` and `tool_choice` of both protocols.
 
-Chat nests what a tool is called, `{type: function, function: {name}}`; Responses does not,
-`{type: function, name}`. A tool we cannot read is refused: without it the model would
-behave otherwise and nobody would know why.
+Chat nests a tool's definition, `{type: function, function: {name}}`; Responses does not,
+`{type: function, name}`. A malformed tool is refused: dropping it would silently change the
+model's behaviour.
 
 Source: https://platform.openai.com/docs/api-reference/chat/create (`tools`, `tool_choice`)
 and https://platform.openai.com/docs/api-reference/responses/create
@@ -27,9 +27,9 @@ CHOICES = ("none", "auto", "required")
 
 
 class ResponsesTools(Json):
-    """An array of flat tools. Functions and custom tools need a name; the others are the upstream's."""
+    """An array of flat tools. Functions and custom tools need a name; the upstream runs the others."""
 
-    types, wanted = (list,), "an array of tools"
+    types, expected = (list,), "an array of tools"
     refused: ClassVar[tuple[str, ...]] = BUILT_IN
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
@@ -44,7 +44,7 @@ class ResponsesTools(Json):
         return value
 
     def _refuse_built_in(self, tools: list[dict[str, Any]]) -> None:
-        """Say it of the whole list: nothing is wrong with the tool, only with having it here."""
+        """Raise the fault for the list, not the tool: the tool is valid but not supported here."""
         for tool in tools:
             if tool.get("type") in self.refused:
                 raise fault(f"must not have {tool['type']}: this built-in tool is not supported")
@@ -55,7 +55,7 @@ class ResponsesTools(Json):
 
 
 class ChatTools(ResponsesTools):
-    """An array of tools, nested or flat. All but web search need a name."""
+    """An array of tools, nested or flat. All except web search and built-in tools need a name."""
 
     def _check(self, tool: dict[str, Any], kind: str) -> None:
         nested, *place = _nested(tool, kind)
@@ -64,9 +64,9 @@ class ChatTools(ResponsesTools):
 
 
 class ResponsesToolChoice(Json):
-    """What the model may or must call: a word, or an object; one that forces a tool names it."""
+    """Which tools the model may or must call: a string, or an object that names the forced tool."""
 
-    types, wanted = (str, dict), "a string or an object"
+    types, expected = (str, dict), "a string or an object"
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         choice = super()._deserialize(value, attr, data)
@@ -88,7 +88,7 @@ class ChatToolChoice(ResponsesToolChoice):
 class Functions(Json):
     """The deprecated form of chat's `tools`: an array of functions."""
 
-    types, wanted = (list,), "an array of functions"
+    types, expected = (list,), "an array of functions"
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         if len(super()._deserialize(value, attr, data)) > MAX_TOOLS:
@@ -104,7 +104,7 @@ class Functions(Json):
 class FunctionCall(Json):
     """The deprecated form of chat's `tool_choice`."""
 
-    types, wanted = (str, dict), "a string or an object"
+    types, expected = (str, dict), "a string or an object"
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         choice = super()._deserialize(value, attr, data)
@@ -125,6 +125,6 @@ def _kind(tool: Any) -> str:
 
 
 def _nested(holder: dict[str, Any], kind: str) -> tuple[Any, ...]:
-    """Return the object that has the name of a tool or choice on the chat wire, and its key if it has one."""
+    """Return the object that holds the name of a chat tool or choice, and its key if it is nested."""
     nest = "custom" if kind == "custom" else "function"
     return (holder[nest], nest) if type(holder.get(nest)) is dict else (holder,)

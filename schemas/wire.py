@@ -1,7 +1,7 @@
 """
-Strict JSON types, and the schema of an object that clients send.
+Fields of strict JSON types, and base schemas of the objects that clients send.
 
-`true` is no number and `"1"` no integer, but 1.0 is: JSON does not tell the two apart.
+`true` is not a number and `"1"` is not an integer, but 1.0 is: JSON has one number type.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from marshmallow.validate import Length
 
 from schemas import bounds
 from schemas.faults import fault
-from schemas.work_bounds import MAX_FALLBACKS, MAX_STOP_CHARACTERS, MAX_STOPS
+from schemas.work_bounds import MAX_FALLBACKS, MAX_STOP_CHARS, MAX_STOPS
 
-INTEGERS = range(-(2**63), 2**64)  # what can be written as a JSON integer again
+INTEGERS = range(-(2**63), 2**64)  # the integers that orjson can write
 
 
 def is_name(value: Any) -> TypeGuard[str]:
@@ -26,15 +26,15 @@ def is_name(value: Any) -> TypeGuard[str]:
 
 
 class WireSchema(Schema):
-    """An object in which null says the same as absence."""
+    """An object in which null means the same as absence."""
 
     class Meta:
-        unknown = INCLUDE  # fields we do not act on reach the upstream untouched
+        unknown = INCLUDE  # unknown fields reach the upstream unchanged
 
     error_messages = {"type": "must be an object"}
 
     def load(self, data: Any, **options: Any) -> Any:
-        return super().load(data, **(options | {"partial": None}))  # whatever the object around it is asked
+        return super().load(data, **(options | {"partial": None}))  # also inside a partial object
 
     @pre_load
     def without_nulls(self, data: Any, **_: Any) -> Any:
@@ -45,11 +45,11 @@ class WireSchema(Schema):
 
 class WideSchema(WireSchema):
     """
-    An object of many fields, of which few are given: thirty and five in a request.
+    An object of many fields (about thirty), few of which a request sets (about five).
 
-    marshmallow asks each of them what to make of its absence. Here those that are required and
-    those that have defaults are looked at by themselves, and all are asked only where something
-    is wrong, so that it is told in their order.
+    marshmallow is slow at handling absent fields one by one. This schema loads with
+    `partial=True` and adds required checks and defaults itself; only after a fault does it load
+    normally, so that faults are reported in field order.
     """
 
     def load(self, data: Any, **options: Any) -> Any:
@@ -79,56 +79,56 @@ class WideSchema(WireSchema):
 
 
 class Json(Field[Any]):
-    """A field that takes one JSON type and nothing like it."""
+    """A field of the JSON types in `types`, without coercion."""
 
     default_error_messages = {"required": "is required", "null": "must not be null"}
 
     types: ClassVar[tuple[type, ...]] = ()
-    wanted: ClassVar[str] = ""
+    expected: ClassVar[str] = ""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         if type(value) not in self.types:
-            raise fault(f"must be {self.wanted}")
+            raise fault(f"must be {self.expected}")
         return value
 
 
 class Text(Json):
-    types, wanted = (str,), "a string"
+    types, expected = (str,), "a string"
 
 
 class ShortText(Text):
-    """A string of at most *most* characters: what names something, rather than says something."""
+    """A string of *min_chars* to *max_chars* characters: a name or an id, not content."""
 
-    def __init__(self, most: int = bounds.MAX_TEXT_CHARS, least: int = 0, **more: Any) -> None:
-        lengths = [Length(max=most, error=f"must have at most {most} characters")]
-        if least:
-            lengths.append(Length(min=least, error="must not be empty"))
+    def __init__(self, max_chars: int = bounds.MAX_TEXT_CHARS, min_chars: int = 0, **more: Any) -> None:
+        lengths = [Length(max=max_chars, error=f"must have at most {max_chars} characters")]
+        if min_chars:
+            lengths.append(Length(min=min_chars, error="must not be empty"))
         super().__init__(validate=lengths, **more)
 
 
 class ModelName(ShortText):
     def __init__(self, **more: Any) -> None:
-        super().__init__(least=1, **more)
+        super().__init__(min_chars=1, **more)
 
 
 class Flag(Json):
-    types, wanted = (bool,), "true or false"
+    types, expected = (bool,), "true or false"
 
 
 class Number(Json):
-    types, wanted = (int, float), "a number"
+    types, expected = (int, float), "a number"
 
 
 class Object(Json):
-    types, wanted = (dict,), "an object"
+    types, expected = (dict,), "an object"
 
 
 class Integer(Json):
-    """An integer, from *least* to *most*."""
+    """An integer from *min_value* to *max_value*."""
 
-    def __init__(self, least: int = INTEGERS[0], most: int = INTEGERS[-1], **more: Any) -> None:
+    def __init__(self, min_value: int = INTEGERS[0], max_value: int = INTEGERS[-1], **more: Any) -> None:
         super().__init__(**more)
-        self.allowed = range(least, most + 1)
+        self.allowed = range(min_value, max_value + 1)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> int:
         if type(value) is float and value.is_integer():
@@ -140,9 +140,9 @@ class Integer(Json):
 
 
 class Texts(Json):
-    """An array of strings, each one of *choices* when they are given."""
+    """An array of strings, each among *choices* if any are given."""
 
-    types, wanted = (list,), "an array of strings"
+    types, expected = (list,), "an array of strings"
 
     def __init__(self, choices: Collection[str] = (), **more: Any) -> None:
         super().__init__(**more)
@@ -158,26 +158,26 @@ class Texts(Json):
 
 
 class TextOrTexts(Texts):
-    wanted = "a string or an array of strings"
+    expected = "a string or an array of strings"
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         return value if type(value) is str else super()._deserialize(value, attr, data)
 
 
 class Stops(TextOrTexts):
-    """The texts that end an answer."""
+    """Stop sequences."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         if type(value) is list and len(value) > MAX_STOPS:
             raise fault(f"must have at most {MAX_STOPS} sequences")
         stops = super()._deserialize(value, attr, data)
-        if (len(stops) if type(stops) is str else sum(map(len, stops))) > MAX_STOP_CHARACTERS:
-            raise fault(f"must have at most {MAX_STOP_CHARACTERS} characters in all")
+        if (len(stops) if type(stops) is str else sum(map(len, stops))) > MAX_STOP_CHARS:
+            raise fault(f"must have at most {MAX_STOP_CHARS} characters in all")
         return stops
 
 
 class Fallbacks(Texts):
-    """The names of models to go on with, where the one that is asked for fails."""
+    """The models to try in order after the requested model fails."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         names = super()._deserialize(value, attr, data)
@@ -193,10 +193,10 @@ class Fallbacks(Texts):
 
 class Unread(Field[Any]):
     """
-    A field that goes upstream as it is, whatever its type, and is refused only where it is too long.
+    A field of any type that is sent upstream unchanged, and refused only if it is too long.
 
-    Of an object the number of pairs and the length of keys and texts are bounded, as the OpenAI API
-    documents for `metadata`: https://platform.openai.com/docs/api-reference/chat/create
+    An object's pairs, keys and strings are bounded as the OpenAI API documents for `metadata`:
+    https://platform.openai.com/docs/api-reference/chat/create
     """
 
     default_error_messages = {"null": "must not be null"}

@@ -20,7 +20,7 @@ from app.api.request_context import chat_call
 from app.errors import InvalidApiKey, InvalidRequest, NotAnObject, NotJson
 from schemas.chat import LEGACY_CHAT_REQUEST
 from schemas.findings import Finding, detail, details
-from schemas.openai_sdk_chat import TYPED_CHAT_REQUEST
+from schemas.openai_sdk_chat import OPENAI_SDK_CHAT_REQUEST
 
 bp = Blueprint("basic_chat", __name__)
 
@@ -36,7 +36,7 @@ def admit_caller() -> None:
 @bp.post("/chat/completions", strict_slashes=False)
 def create() -> Response:
     g.payload, size = read_json(services().settings.max_body_bytes)
-    body = LEGACY_CHAT_REQUEST.load(TYPED_CHAT_REQUEST.load(g.payload))
+    body = LEGACY_CHAT_REQUEST.load(OPENAI_SDK_CHAT_REQUEST.load(g.payload))
     return answer(chat_call(body, size))
 
 

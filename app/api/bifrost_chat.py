@@ -24,7 +24,7 @@ from app.relay.fallbacks import FallbackChain
 from app.streaming.events import Event
 from app.streaming.usage import usage_from_chat
 from app.translation.bifrost_chat import extended
-from schemas.bifrost_chat import EXTENDED_CHAT_REQUEST
+from schemas.bifrost_chat import BIFROST_CHAT_REQUEST
 
 bp = Blueprint("extended_chat", __name__)
 
@@ -48,7 +48,7 @@ def admit_caller() -> None:
 @bp.post("/chat/completions", strict_slashes=False)
 def create() -> Response:
     payload, size = read_json(services().settings.max_body_bytes)
-    body = EXTENDED_CHAT_REQUEST.load(payload)
+    body = BIFROST_CHAT_REQUEST.load(payload)
     raw = _raw_wish()
     call = chat_call(
         body,

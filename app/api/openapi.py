@@ -12,7 +12,7 @@ from werkzeug.routing import Rule
 from app.api.json import json_response
 from app.config import package_version
 from schemas import answers
-from schemas.bifrost_chat import EXTENDED_CHAT_REQUEST
+from schemas.bifrost_chat import BIFROST_CHAT_REQUEST
 from schemas.chat import CHAT_REQUEST, LEGACY_CHAT_REQUEST
 from schemas.codex import CODEX_REQUEST
 from schemas.compact import COMPACT_REQUEST
@@ -32,7 +32,7 @@ BODIES: dict[str, Schema] = {
     "chat.create": CHAT_REQUEST,
     "codex.compact": COMPACT_REQUEST,
     "codex.create": CODEX_REQUEST,
-    "extended_chat.create": EXTENDED_CHAT_REQUEST,
+    "extended_chat.create": BIFROST_CHAT_REQUEST,
     "responses.compact": COMPACT_REQUEST,
     "responses.create": RESPONSES_REQUEST,
     **{f"plain.{path.replace('/', '_')}": schema for path, schema in JSON_REQUESTS.items()},
@@ -45,7 +45,7 @@ ANSWERS = {
     "codex.catalogue": answers.CATALOGUE,
     "codex.compact": answers.COMPACTION,
     "codex_usage.show": answers.CODEX_USAGE,
-    "extended_chat.create": answers.EXTENDED_CHAT,
+    "extended_chat.create": answers.BIFROST_CHAT,
     "health.live": answers.HEALTH,
     "health.ready": answers.HEALTH,
     "models.index": {"anyOf": [answers.MODELS, answers.CATALOGUE]},
@@ -150,14 +150,14 @@ def _operation(rule: Rule, method: str) -> dict[str, Any]:
 
 def _failure(blueprint: str) -> dict[str, Any]:
     """Return what failures look like; the endpoint with HTTP Basic tells each in two ways."""
-    return json_of(answers.DETAILED) if blueprint == "basic_chat" else failure()
+    return json_of(answers.ERROR_WITH_DETAIL) if blueprint == "basic_chat" else failure()
 
 
 def _answer(endpoint: str) -> dict[str, Any]:
     if endpoint in KINDS:
         schema = answers.EVENT if KINDS[endpoint] == EVENTS else answers.TEXT
         return {"description": "", "content": {KINDS[endpoint]: {"schema": schema}}}
-    answer = json_of(ANSWERS.get(endpoint, answers.PASSED_ON))
+    answer = json_of(ANSWERS.get(endpoint, answers.PASSTHROUGH))
     if endpoint in BINARY:
         answer["content"]["*/*"] = {"schema": {}}
     if endpoint in BODIES:

@@ -25,7 +25,7 @@ from app.relay.context import RequestContext
 from app.streaming.frames import chat_error
 from app.upstream.client import NO_CONTENT
 from schemas.passthrough import FORM_REQUESTS, JSON_REQUESTS
-from schemas.work_bounds import MAX_PLAIN_VALUES
+from schemas.work_bounds import MAX_PASSTHROUGH_VALUES
 
 bp = Blueprint("plain", __name__)
 bp.after_request(add_windows)
@@ -38,7 +38,7 @@ def admit_caller() -> None:
 
 
 def create(endpoint: str) -> Response:
-    payload, size = read_json(services().settings.max_body_bytes, MAX_PLAIN_VALUES)
+    payload, size = read_json(services().settings.max_body_bytes, MAX_PASSTHROUGH_VALUES)
     body = JSON_REQUESTS[endpoint].load(payload)
     body.pop("fallbacks", None)
     return pass_on(_call(endpoint, body, size, write_json(body, size), "application/json"))

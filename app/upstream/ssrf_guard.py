@@ -19,7 +19,7 @@ from ipaddress import ip_address
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 
-from schemas.addresses import gives_credentials, is_public
+from schemas.addresses import is_metadata_address, is_public
 
 
 class ForbiddenAddress(NewConnectionError):
@@ -32,7 +32,7 @@ def check(connection: HTTPConnection, sock: socket.socket, *, names_may_be_priva
         return sock
     address = ip_address(sock.getpeername()[0].partition("%")[0])
     may_be_private = names_may_be_private or _is_ones_own(connection.host)
-    if gives_credentials(address) or not (may_be_private or is_public(address)):
+    if is_metadata_address(address) or not (may_be_private or is_public(address)):
         sock.close()
         raise ForbiddenAddress(connection, "a name that leads to an address it must not lead to")
     return sock

@@ -6,12 +6,12 @@ from marshmallow import ValidationError
 from schemas.accounts import AccountInput, BaseUrl
 
 ACCOUNT, CHANGE = AccountInput(), AccountInput(partial=True)
-LEAST = {"name": "anna", "kind": "openai"}
+MINIMAL = {"name": "anna", "kind": "openai"}
 
 
 @pytest.fixture
 def refused(refusal):
-    return lambda **fields: refusal(ACCOUNT, {**LEAST, **fields})[0]
+    return lambda **fields: refusal(ACCOUNT, {**MINIMAL, **fields})[0]
 
 
 class TestFields:
@@ -29,7 +29,7 @@ class TestFields:
     def test_accepted(self, field, values):
         """What was not said is not in the result: defaults belong to the account's kind."""
         for value in values:
-            assert ACCOUNT.load({**LEAST, field: value}) == {**LEAST, field: value}
+            assert ACCOUNT.load({**MINIMAL, field: value}) == {**MINIMAL, field: value}
 
     @pytest.mark.parametrize(
         ("field", "values"),
@@ -50,7 +50,7 @@ class TestFields:
 
     @pytest.mark.parametrize("field", ["name", "kind"])
     def test_required(self, refusal, field):
-        body = {name: value for name, value in LEAST.items() if name != field}
+        body = {name: value for name, value in MINIMAL.items() if name != field}
 
         assert refusal(ACCOUNT, body) == (field, f"{field} is required")
 
@@ -63,11 +63,11 @@ class TestFields:
 class TestTogether:
     def test_a_compatible_account_says_where_it_is(self, refused):
         assert refused(kind="compatible") == "base_url"
-        assert ACCOUNT.load({**LEAST, "kind": "compatible", "base_url": "http://localhost:8000/v1"})
+        assert ACCOUNT.load({**MINIMAL, "kind": "compatible", "base_url": "http://localhost:8000/v1"})
 
     def test_a_chatgpt_account_does_not_speak_chat(self, refused):
         assert refused(kind="chatgpt", wires=["responses", "chat"]) == "wires"
-        assert ACCOUNT.load({**LEAST, "kind": "chatgpt", "wires": ["responses"]})
+        assert ACCOUNT.load({**MINIMAL, "kind": "chatgpt", "wires": ["responses"]})
 
 
 class TestBaseUrl:
@@ -82,7 +82,7 @@ class TestBaseUrl:
         ],
     )
     def test_paths_can_be_appended(self, given, kept):
-        assert ACCOUNT.load({**LEAST, "base_url": given})["base_url"] == kept
+        assert ACCOUNT.load({**MINIMAL, "base_url": given})["base_url"] == kept
 
     @pytest.mark.parametrize(
         "url",
@@ -113,7 +113,7 @@ class TestBaseUrl:
 
     @pytest.mark.parametrize("userinfo", ["anna:hunter2", "anna", ":hunter2", ""])
     def test_credentials_are_refused_and_not_repeated(self, refusal, userinfo):
-        body = {**LEAST, "base_url": f"https://{userinfo}@example.com/v1"}
+        body = {**MINIMAL, "base_url": f"https://{userinfo}@example.com/v1"}
 
         assert refusal(ACCOUNT, body) == ("base_url", "base_url must not hold credentials")
 

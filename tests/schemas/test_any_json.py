@@ -39,7 +39,7 @@ messages = st.lists(
 )
 
 ACCOUNT, KEY = AccountInput(), KeyInput()
-LEAST: dict[Schema, dict[str, Any]] = {
+MINIMAL: dict[Schema, dict[str, Any]] = {
     CHAT_REQUEST: {"model": "gpt", "messages": [{"role": "user", "content": "hi"}]},
     RESPONSES_REQUEST: {"model": "gpt", "input": "hi"},
     ACCOUNT: {"name": "a", "kind": "openai"},
@@ -68,13 +68,13 @@ def answer(schema: Schema, body: Any) -> dict[str, Any] | None:
 
 @pytest.mark.parametrize(
     ("schema", "field"),
-    [(schema, field) for schema in LEAST for field in sorted(fields_of(schema))],
+    [(schema, field) for schema in MINIMAL for field in sorted(fields_of(schema))],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 @given(value=values)
 @settings(max_examples=25)
 def test_one_field(schema, field, value):
-    answer(schema, {**LEAST[schema], field: value})
+    answer(schema, {**MINIMAL[schema], field: value})
 
 
 @pytest.mark.parametrize("schema", [CHAT_REQUEST, RESPONSES_REQUEST])
@@ -84,10 +84,10 @@ def test_unknown_fields_pass(schema, extra):
     """Whatever loads can be sent on as JSON, and no field of it is null."""
     extra = {name: value for name, value in extra.items() if name not in fields_of(schema)}
 
-    loaded = answer(schema, {**LEAST[schema], **extra})
+    loaded = answer(schema, {**MINIMAL[schema], **extra})
 
     kept = {name: value for name, value in extra.items() if value is not None}
-    assert loaded == {**LEAST[schema], "stream": False, **kept}
+    assert loaded == {**MINIMAL[schema], "stream": False, **kept}
     assert orjson.loads(orjson.dumps(loaded)) is not None
 
 

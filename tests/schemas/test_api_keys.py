@@ -10,12 +10,12 @@ from schemas.api_keys import KeyInput
 
 KEY = KeyInput()
 OFFSETS = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
-LEAST = {"name": "anna"}
+MINIMAL = {"name": "anna"}
 
 
 class TestFields:
     def test_the_least(self):
-        assert KEY.load(LEAST) == LEAST
+        assert KEY.load(MINIMAL) == MINIMAL
 
     def test_all(self):
         said = {
@@ -41,7 +41,7 @@ class TestFields:
         ],
     )
     def test_refused(self, refusal, field, value):
-        assert refusal(KEY, {**LEAST, field: value})[0] == field
+        assert refusal(KEY, {**MINIMAL, field: value})[0] == field
 
     def test_a_name_is_required(self, refusal):
         assert refusal(KEY, {}) == ("name", "name is required")
@@ -61,7 +61,7 @@ class TestExpiry:
     )
     def test_unix_seconds(self, text, seconds):
         """A date is its first moment, and no offset means UTC, wherever this runs."""
-        assert KEY.load({**LEAST, "expires": text})["expires_at"] == seconds
+        assert KEY.load({**MINIMAL, "expires": text})["expires_at"] == seconds
 
     @pytest.mark.parametrize(
         "value",
@@ -80,10 +80,10 @@ class TestExpiry:
         ],
     )
     def test_refused(self, refusal, value):
-        assert refusal(KEY, {**LEAST, "expires": value})[0] == "expires"
+        assert refusal(KEY, {**MINIMAL, "expires": value})[0] == "expires"
 
     @given(st.datetimes(min_value=datetime(1970, 1, 3), timezones=OFFSETS))
     def test_any_moment(self, moment):
-        loaded = KEY.load({**LEAST, "expires": moment.isoformat()})
+        loaded = KEY.load({**MINIMAL, "expires": moment.isoformat()})
 
         assert loaded["expires_at"] == moment.timestamp()

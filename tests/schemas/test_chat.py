@@ -10,8 +10,8 @@ from schemas.chat import CHAT_REQUEST
 from schemas.wire import Unread
 
 EXAMPLES = json.loads((Path(__file__).parent / "examples/chat.json").read_text())
-LEAST = {"model": "gpt-5.2", "messages": [{"role": "user", "content": "hi"}]}
-LOADED = {**LEAST, "stream": False}
+MINIMAL = {"model": "gpt-5.2", "messages": [{"role": "user", "content": "hi"}]}
+LOADED = {**MINIMAL, "stream": False}
 FLAGS = ["parallel_tool_calls", "stream", "logprobs", "store"]
 NUMBERS = ["temperature", "top_p", "presence_penalty", "frequency_penalty"]
 INTEGERS = ["max_tokens", "max_completion_tokens", "seed", "n"]
@@ -25,7 +25,7 @@ ANYTHING = [
 
 @pytest.fixture
 def param(refusal):
-    return lambda **fields: refusal(CHAT_REQUEST, {**LEAST, **fields})[0]
+    return lambda **fields: refusal(CHAT_REQUEST, {**MINIMAL, **fields})[0]
 
 
 class TestDocumentedBodies:
@@ -43,13 +43,13 @@ class TestRequired:
         assert param(model=model) == "model"
 
     def test_model_has_one_character_at_least(self):
-        assert CHAT_REQUEST.load({**LEAST, "model": "x"})["model"] == "x"
+        assert CHAT_REQUEST.load({**MINIMAL, "model": "x"})["model"] == "x"
 
     @pytest.mark.parametrize("field", ["model", "messages"])
     def test_absent_or_null(self, refusal, field):
-        absent = {name: value for name, value in LEAST.items() if name != field}
+        absent = {name: value for name, value in MINIMAL.items() if name != field}
 
-        for body in (absent, {**LEAST, field: None}):
+        for body in (absent, {**MINIMAL, field: None}):
             assert refusal(CHAT_REQUEST, body) == (field, f"{field} is required")
 
     @pytest.mark.parametrize("messages", [[], {}, "hi", [5], [{}], [{"role": "function", "content": ""}]])
@@ -88,7 +88,7 @@ class TestOptional:
     def test_accepted(self, fields, values):
         for field in fields:
             for value in values:
-                assert CHAT_REQUEST.load({**LEAST, field: value}) == {**LOADED, field: value}
+                assert CHAT_REQUEST.load({**MINIMAL, field: value}) == {**LOADED, field: value}
 
     @pytest.mark.parametrize(
         ("fields", "values"),
@@ -118,15 +118,15 @@ class TestOptional:
         "field", [*FLAGS, *NUMBERS, *INTEGERS, *ANYTHING, "stop", "stream_options", "tools", "tool_choice"]
     )
     def test_null_is_absence(self, field):
-        assert CHAT_REQUEST.load({**LEAST, field: None}) == LOADED
+        assert CHAT_REQUEST.load({**MINIMAL, field: None}) == LOADED
 
     @pytest.mark.parametrize("field", ["include_usage", "include_obfuscation"])
     def test_stream_options(self, param, field):
         assert param(stream_options={field: "yes"}) == f"stream_options.{field}"
-        assert CHAT_REQUEST.load({**LEAST, "stream_options": {field: None}})["stream_options"] == {}
+        assert CHAT_REQUEST.load({**MINIMAL, "stream_options": {field: None}})["stream_options"] == {}
 
     def test_one_is_one_however_it_is_written(self):
-        assert type(CHAT_REQUEST.load({**LEAST, "n": 1.0})["n"]) is int
+        assert type(CHAT_REQUEST.load({**MINIMAL, "n": 1.0})["n"]) is int
 
     def test_a_tool_is_named_with_its_index(self, param):
         assert param(tools=[{"type": "web_search"}, {"type": "function"}]) == "tools[1]"
@@ -146,7 +146,7 @@ class TestTogether:
     def test_top_logprobs_with_logprobs(self):
         fields = {"logprobs": True, "top_logprobs": 5}
 
-        assert CHAT_REQUEST.load({**LEAST, **fields}) == {**LOADED, **fields}
+        assert CHAT_REQUEST.load({**MINIMAL, **fields}) == {**LOADED, **fields}
 
     def test_two_formats(self, param):
         form = {"type": "text"}
@@ -155,7 +155,7 @@ class TestTogether:
 
     @pytest.mark.parametrize("text", [{}, {"format": None}, {"verbosity": "low"}])
     def test_one_format(self, text):
-        CHAT_REQUEST.load({**LEAST, "response_format": {"type": "text"}, "text": text})
+        CHAT_REQUEST.load({**MINIMAL, "response_format": {"type": "text"}, "text": text})
 
     def test_a_format_of_the_other_wire(self, param):
         assert param(text={"format": "json_object"}) == "text.format"
@@ -182,7 +182,7 @@ OBJECTS = {"tool_choice", "stream_options", "text", "web_search_options"}  # the
 class TestDepth:
     @pytest.mark.parametrize("deep", DEEP, ids=["arrays", "objects"])
     def test_what_nobody_reads_passes(self, deep):
-        loaded = CHAT_REQUEST.load({**LEAST, "metadata": deep, "stream_options": {"more": deep}})
+        loaded = CHAT_REQUEST.load({**MINIMAL, "metadata": deep, "stream_options": {"more": deep}})
 
         assert loaded["metadata"] is deep
         assert loaded["stream_options"]["more"] is deep
@@ -190,14 +190,14 @@ class TestDepth:
     @pytest.mark.parametrize("field", sorted({*CHAT_REQUEST.fields} - OBJECTS - UNREAD))
     @pytest.mark.parametrize("deep", DEEP, ids=["arrays", "objects"])
     def test_what_is_read_is_refused(self, refusal, field, deep):
-        assert refusal(CHAT_REQUEST, {**LEAST, field: deep})[0].split("[")[0] == field
+        assert refusal(CHAT_REQUEST, {**MINIMAL, field: deep})[0].split("[")[0] == field
 
     def test_deep_content_and_deep_schemas(self, param):
         deep = DEEP[1]
         form = {"type": "json_schema", "json_schema": {"name": "n", "schema": deep}}
         tool = {"type": "function", "function": {"name": "f", "parameters": deep}}
 
-        loaded = CHAT_REQUEST.load({**LEAST, "response_format": form, "tools": [tool]})
+        loaded = CHAT_REQUEST.load({**MINIMAL, "response_format": form, "tools": [tool]})
 
         assert loaded["response_format"]["json_schema"]["schema"] is deep
         assert loaded["tools"][0]["function"]["parameters"] is deep
@@ -205,6 +205,6 @@ class TestDepth:
             assert param(messages=[{"role": "user", "content": content}]) == "messages"
 
     def test_a_long_list(self):
-        messages = LEAST["messages"] * 20_000
+        messages = MINIMAL["messages"] * 20_000
 
-        assert len(CHAT_REQUEST.load({**LEAST, "messages": messages})["messages"]) == 20_000
+        assert len(CHAT_REQUEST.load({**MINIMAL, "messages": messages})["messages"]) == 20_000

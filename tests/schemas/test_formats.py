@@ -86,7 +86,7 @@ class TestJsonSchema:
     def test_no_object_on_chat(self, refusal, form):
         assert refusal(CHAT, {"response_format": form}) == (
             "response_format",
-            "response_format must have an object json_schema beside its type json_schema",
+            "response_format must have an object json_schema next to its type json_schema",
         )
 
     @pytest.mark.parametrize(

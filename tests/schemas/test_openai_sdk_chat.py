@@ -6,15 +6,15 @@ import pytest
 from marshmallow import ValidationError
 
 from schemas.findings import details
-from schemas.openai_sdk_chat import TYPED_CHAT_REQUEST
+from schemas.openai_sdk_chat import OPENAI_SDK_CHAT_REQUEST
 
-LEAST: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+MINIMAL: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 
 
 def kinds(**change: Any) -> list[str]:
     with pytest.raises(ValidationError) as told:
-        TYPED_CHAT_REQUEST.load({**LEAST, **change})
-    return [found["type"] for found in details(told.value, {**LEAST, **change})]
+        OPENAI_SDK_CHAT_REQUEST.load({**MINIMAL, **change})
+    return [found["type"] for found in details(told.value, {**MINIMAL, **change})]
 
 
 @pytest.mark.parametrize(
@@ -33,13 +33,13 @@ def kinds(**change: Any) -> list[str]:
     ],
 )
 def test_what_is_taken_for_what(change: dict[str, Any], read: dict[str, Any]) -> None:
-    assert TYPED_CHAT_REQUEST.load({**LEAST, **change}) == LEAST | read
+    assert OPENAI_SDK_CHAT_REQUEST.load({**MINIMAL, **change}) == MINIMAL | read
 
 
 def test_a_content_that_is_null_stays() -> None:
     messages = [{"role": "assistant", "content": None, "name": None}]
 
-    assert TYPED_CHAT_REQUEST.load({**LEAST, "messages": messages})["messages"] == [
+    assert OPENAI_SDK_CHAT_REQUEST.load({**MINIMAL, "messages": messages})["messages"] == [
         {"role": "assistant", "content": None}
     ]
 

@@ -9,8 +9,8 @@ import pytest
 from schemas.responses import INCLUDES, RESPONSES_REQUEST
 
 EXAMPLES = json.loads((Path(__file__).parent / "examples/responses.json").read_text())
-LEAST = {"model": "gpt-5.2", "input": "hi"}
-LOADED = {**LEAST, "stream": False}
+MINIMAL = {"model": "gpt-5.2", "input": "hi"}
+LOADED = {**MINIMAL, "stream": False}
 TEXTS = ["instructions", "conversation", "prompt_cache_key", "service_tier"]
 ANYTHING = [
     *["safety_identifier", "prompt_cache_retention", "temperature", "max_output_tokens", "top_p", "metadata"],
@@ -21,7 +21,7 @@ ANYTHING = [
 
 @pytest.fixture
 def param(refusal):
-    return lambda **fields: refusal(RESPONSES_REQUEST, {**LEAST, **fields})[0]
+    return lambda **fields: refusal(RESPONSES_REQUEST, {**MINIMAL, **fields})[0]
 
 
 class TestDocumentedBodies:
@@ -54,7 +54,7 @@ class TestFields:
     def test_accepted(self, fields, values):
         for field in fields:
             for value in values:
-                assert RESPONSES_REQUEST.load({**LEAST, field: value}) == {**LOADED, field: value}
+                assert RESPONSES_REQUEST.load({**MINIMAL, field: value}) == {**LOADED, field: value}
 
     @pytest.mark.parametrize(
         ("fields", "values"),
@@ -80,7 +80,7 @@ class TestFields:
 
     @pytest.mark.parametrize("field", sorted({*RESPONSES_REQUEST.fields, *ANYTHING} - {"model", "input"}))
     def test_null_is_absence(self, field):
-        assert RESPONSES_REQUEST.load({**LEAST, field: None}) == LOADED
+        assert RESPONSES_REQUEST.load({**MINIMAL, field: None}) == LOADED
 
     @pytest.mark.parametrize(
         ("fields", "named"),
@@ -99,7 +99,7 @@ class TestFields:
         assert param(**fields) == named
 
     def test_nulls_inside_go(self):
-        body = {**LEAST, "reasoning": {"effort": None}, "text": {"format": None, "verbosity": None}}
+        body = {**MINIMAL, "reasoning": {"effort": None}, "text": {"format": None, "verbosity": None}}
 
         assert RESPONSES_REQUEST.load(body) == {**LOADED, "reasoning": {}, "text": {}}
 
@@ -115,7 +115,7 @@ class TestFields:
 
     def test_what_a_refusal_says(self, refusal):
         def said(**fields):
-            return refusal(RESPONSES_REQUEST, {**LEAST, **fields})[1]
+            return refusal(RESPONSES_REQUEST, {**MINIMAL, **fields})[1]
 
         assert said(store=True) == "store must be false: answers are not stored"
         assert said(truncation="auto") == "truncation must be null or absent: it is not supported"

@@ -9,15 +9,15 @@ from marshmallow import Schema, ValidationError
 
 from schemas.chat import CHAT_REQUEST, LEGACY_CHAT_REQUEST
 from schemas.faults import first_fault
-from schemas.findings import MAX_NAME, count, details
-from schemas.openai_sdk_chat import MAX_WORD, TYPED_CHAT_REQUEST
+from schemas.findings import MAX_NAME_CHARS, count, details
+from schemas.openai_sdk_chat import MAX_SCALAR_CHARS, OPENAI_SDK_CHAT_REQUEST
 from schemas.responses import RESPONSES_REQUEST
 from schemas.work_bounds import (
     MAX_FALLBACKS,
     MAX_FINDINGS,
     MAX_ITEMS,
     MAX_PARTS,
-    MAX_STOP_CHARACTERS,
+    MAX_STOP_CHARS,
     MAX_STOPS,
     MAX_TOOLS,
 )
@@ -41,8 +41,8 @@ def parts(number: int) -> list[Any]:
         (CHAT_REQUEST, "tools", MAX_TOOLS, lambda n: [TOOL] * n),
         (CHAT_REQUEST, "functions", MAX_TOOLS, lambda n: [{"name": "f"}] * n),
         (CHAT_REQUEST, "stop", MAX_STOPS, lambda n: ["a"] * n),
-        (CHAT_REQUEST, "stop", MAX_STOP_CHARACTERS, lambda n: "a" * n),
-        (CHAT_REQUEST, "stop", MAX_STOP_CHARACTERS, lambda n: ["a" * (n - 2), "bc"]),
+        (CHAT_REQUEST, "stop", MAX_STOP_CHARS, lambda n: "a" * n),
+        (CHAT_REQUEST, "stop", MAX_STOP_CHARS, lambda n: ["a" * (n - 2), "bc"]),
         (CHAT_REQUEST, "fallbacks", MAX_FALLBACKS, lambda n: ["m"] * n),
         (LEGACY_CHAT_REQUEST, "stop", MAX_STOPS, lambda n: ["a"] * n),
         (RESPONSES_REQUEST, "input", MAX_ITEMS, lambda n: [TURN] * n),
@@ -63,7 +63,7 @@ def test_at_the_bound_and_past_it(schema: Schema, field: str, most: int, made: A
 
 def findings(**change: Any) -> list[dict[str, Any]]:
     with pytest.raises(ValidationError) as refused:
-        TYPED_CHAT_REQUEST.load({**CHAT, **change})
+        OPENAI_SDK_CHAT_REQUEST.load({**CHAT, **change})
     assert count(refused.value.messages) < 3 * MAX_FINDINGS  # collected, not only reported
     return details(refused.value, {**CHAT, **change})
 
@@ -93,11 +93,11 @@ class TestFindings:
     def test_a_long_name_is_not_repeated(self) -> None:
         (found,) = findings(metadata={"n" * 1000: 1})
 
-        assert found["loc"] == ["body", "metadata", "n" * MAX_NAME]
+        assert found["loc"] == ["body", "metadata", "n" * MAX_NAME_CHARS]
 
     def test_what_is_wrong_is_not_read_as_text(self) -> None:
         """Nor are thousands of digits converted."""
         assert findings(stream={"a": 1})[0]["type"] == "bool_type"
         assert findings(stream="t" * 500)[0]["type"] == "bool_parsing"
-        assert findings(temperature="1" + "0" * MAX_WORD)[0]["type"] == "float_parsing"
-        TYPED_CHAT_REQUEST.load({**CHAT, "temperature": "0" * (MAX_WORD - 1) + "1"})
+        assert findings(temperature="1" + "0" * MAX_SCALAR_CHARS)[0]["type"] == "float_parsing"
+        OPENAI_SDK_CHAT_REQUEST.load({**CHAT, "temperature": "0" * (MAX_SCALAR_CHARS - 1) + "1"})

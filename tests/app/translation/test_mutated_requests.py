@@ -16,9 +16,9 @@ from app.streaming.lenient_json import without_surrogates
 from app.translation.field_support import fit_of
 from app.translation.responses_input import normal_input
 from app.translation.upstream_request import upstream_body
-from schemas.bifrost_chat import EXTENDED_CHAT_REQUEST
+from schemas.bifrost_chat import BIFROST_CHAT_REQUEST
 from schemas.chat import CHAT_REQUEST, LEGACY_CHAT_REQUEST
-from schemas.openai_sdk_chat import TYPED_CHAT_REQUEST
+from schemas.openai_sdk_chat import OPENAI_SDK_CHAT_REQUEST
 from schemas.responses import RESPONSES_REQUEST
 from tests.app.relay.test_odd_events import change
 
@@ -98,7 +98,7 @@ def test_no_failure_of_ours(seed: int) -> None:
 
 def translate(surface: str, body: Any, kind: str, wires: tuple[str, ...]) -> None:
     """Do with *body* what the API does. Raises what the API would answer with 500."""
-    schemas = [RESPONSES_REQUEST] if surface == "responses" else [CHAT_REQUEST, EXTENDED_CHAT_REQUEST]
+    schemas = [RESPONSES_REQUEST] if surface == "responses" else [CHAT_REQUEST, BIFROST_CHAT_REQUEST]
     for schema in schemas:
         try:
             loaded = schema.load(copy.deepcopy(body))
@@ -112,6 +112,6 @@ def translate(surface: str, body: Any, kind: str, wires: tuple[str, ...]) -> Non
             continue
     if surface == "chat":
         try:
-            LEGACY_CHAT_REQUEST.load(TYPED_CHAT_REQUEST.load(copy.deepcopy(body)))
+            LEGACY_CHAT_REQUEST.load(OPENAI_SDK_CHAT_REQUEST.load(copy.deepcopy(body)))
         except ValidationError:
             return
