@@ -161,11 +161,9 @@ class Message(Part):
     def without_nulls(self, data: Any, **more: Any) -> Any:
         """Drop null fields except `content`, which tool calls require even if null."""
         message = super().without_nulls(data, **more)
-        return (
-            message | {"content": data["content"]}
-            if isinstance(data, dict) and "content" in data
-            else message
-        )
+        if isinstance(data, dict) and "content" in data:
+            return message | {"content": data["content"]}
+        return message
 
 
 class MessageShape(Shape):
