@@ -96,7 +96,7 @@ class CredentialRepository:
             "rotation": lease.rotation,
             **self._accounts.sealed(tokens),
         }
-        version = self._scripts.run("keep_tokens", pool, orjson.dumps(ask))
+        version = self._scripts.run("store_tokens", pool, orjson.dumps(ask))
         return self._accounts.get(pool, account.id, version) if version else None
 
     def fail(

@@ -86,7 +86,7 @@ class SummaryRepository:
                 self._scripts.client.hset(keys.summary(pool, span, start), "begun", token)
         summary = summed(self._figures(pool, span, start))
         if keep:
-            self._scripts.run("keep_summary", pool, span, start, token, orjson.dumps(_texts(summary)))
+            self._scripts.run("store_summary", pool, span, start, token, orjson.dumps(_texts(summary)))
         return summary
 
     def _keep_minute(self, pool: str, start: int, summary: Summary) -> None:

@@ -40,7 +40,7 @@ class UnconfirmedSettlements:
         found: list[tuple[str, bytes]] = []
         for pool, settlements in list(self._ripe.items()):
             try:
-                missing = self._scripts.run("missing", pool, *settlements)
+                missing = self._scripts.run("unsettled", pool, *settlements)
             except StoreUnavailable:
                 continue
             except StoreRefused:  # logged; looking again would fail again

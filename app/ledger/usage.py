@@ -83,10 +83,10 @@ class UsageRepository:
             "calendar": self._calendar.windows(zone, now),
             "accounts": accounts,
         }
-        reply = self._scripts.run_json("standing", pool, ask)
+        reply = self._scripts.run_json("usage_report", pool, ask)
         if "refused" in reply:  # the day has just changed, or our calendar is of another one
             ask["calendar"] = self._calendar.windows(zone, reply["now"] / 1000)
-            reply = self._scripts.run_json("standing", pool, ask)
+            reply = self._scripts.run_json("usage_report", pool, ask)
         return reply
 
     def windows(self, pool: str, accounts: Sequence[str] = ()) -> tuple[list[UpstreamWindow | None], float]:
@@ -96,7 +96,7 @@ class UsageRepository:
         With *accounts* (ids) only theirs.
         """
         ask = {"key": "", "limits": [], "calendar": {}, "accounts": accounts}
-        reply = self._scripts.run_json("standing", pool, ask)
+        reply = self._scripts.run_json("usage_report", pool, ask)
         return _windows(reply), reply["now"] / 1000
 
     def since(

@@ -99,7 +99,7 @@ class AdminTokenRepository:
         return token
 
     def _seen(self, digest: str) -> AdminToken | None:
-        flat = self._scripts.run("see_admin_token", keys.OFFICE, digest)
+        flat = self._scripts.run("touch_admin_token", keys.OFFICE, digest)
         return _token_from(dict(zip(flat[::2], flat[1::2], strict=True)))
 
     def _operator_of(self, token: AdminToken) -> str:

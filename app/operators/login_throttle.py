@@ -64,7 +64,7 @@ class LoginThrottle:
         ]
         limits[-1]["unless"] = one.known
         ask = orjson.dumps({"id": one.id, "limits": limits})
-        wait_ms, *first = self._scripts.run("try_sign_in", keys.OFFICE, ask)
+        wait_ms, *first = self._scripts.run("throttle_login", keys.OFFICE, ask)
         if wait_ms:
             raise Locked(wait_ms / 1000, first=first == [1])
         return one

@@ -151,7 +151,7 @@ class OperatorRepository:
         step = second_factor.step_of(secret, code)
         recovery = "" if step is not None else second_factor.digest(code)
         told = "" if step is None else str(step)
-        return bool(self._scripts.run("spend_code", keys.OFFICE, name, told, recovery))
+        return bool(self._scripts.run("use_code", keys.OFFICE, name, told, recovery))
 
     def begin_second_factor(self, name: str) -> str:
         """Return the new secret (base32) of a second factor, which is not on before it is confirmed."""

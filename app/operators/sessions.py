@@ -62,7 +62,7 @@ class SessionRepository:
 
     def see(self, secret: str) -> Session | None:
         """Return the session that *secret* is of, and let it live on. One round trip."""
-        flat = self._scripts.run("see_session", keys.OFFICE, _digest(secret), IDLE_SECONDS * 1000)
+        flat = self._scripts.run("touch_session", keys.OFFICE, _digest(secret), IDLE_SECONDS * 1000)
         return _session_from(dict(zip(flat[::2], flat[1::2], strict=True)))
 
     def all(self, operator: str) -> list[Session]:

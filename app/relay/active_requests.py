@@ -68,7 +68,7 @@ class ActiveRequests:
 
     def sweep(self, pool: str) -> None:
         """Take back leases of *pool* that nobody renewed, whichever process had them."""
-        self._scripts.run("renew", pool, self._ttl_ms)
+        self._scripts.run("renew_leases", pool, self._ttl_ms)
 
     def renew(self) -> bool:
         """Renew every lease of this process, one call per pool; return whether all could be asked for."""
@@ -78,7 +78,7 @@ class ActiveRequests:
             by_pool[context.key.pool].append(context.request_id)
         for pool, request_ids in by_pool.items():
             try:
-                lost = self._scripts.run("renew", pool, self._ttl_ms, *request_ids)
+                lost = self._scripts.run("renew_leases", pool, self._ttl_ms, *request_ids)
             except StoreError:  # of any kind: the renewer serves all other requests, too
                 asked = False
                 log.warning("leases_not_renewed", pool=pool, count=len(request_ids))

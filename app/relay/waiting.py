@@ -57,7 +57,7 @@ def wait_seconds(
     """
     Return how long to wait before *reply*, a refusal, is worth another try; None where it is not.
 
-    Source of `rest_ms` and `busy`: prospects.lua.
+    Source of `rest_ms` and `busy`: availability.lua.
     """
     if reply["refused"] != "no_accounts":
         return None

@@ -82,9 +82,9 @@ class Staging:
             self.put([Record(name, "stream", entries)])
 
     def finish(self, backup: str, *, replace: bool) -> str:
-        """Put what is staged in place; returns `done`, `occupied` or `taken` as put_back.lua says."""
+        """Put what is staged in place; returns `done`, `occupied` or `taken` as restore_swap.lua says."""
         ask = {"run": self._run, "backup": backup, "last_id": self._last_id, "replace": replace}
-        outcome = self._scripts.run_raw("put_back", self._pool, ask)
+        outcome = self._scripts.run_raw("restore_swap", self._pool, ask)
         if outcome == "done":
             announce(self._client, self._pool)
         if outcome == "occupied":

@@ -24,10 +24,10 @@ log = structlog.get_logger()
 
 _BASE = ("clock", "keys", "check")
 _ACCOUNTS = (*_BASE, "policy", "accounts")
-_SIGN_INS = (*_ACCOUNTS, "back", "sign_ins")
+_CREDENTIALS = (*_ACCOUNTS, "reactivate", "credentials")
 _REQUESTS = (*_BASE, "policy", "windows", "accounts", "attempts", "requests")
-_RESERVING = (*_REQUESTS, "reserving")
-_OPERATORS = (*_BASE, "doors")
+_RESERVATIONS = (*_REQUESTS, "reservations")
+_OPERATORS = (*_BASE, "operators")
 
 PARTS: dict[str, tuple[str, ...]] = {
     "ensure_pool": _BASE,
@@ -38,37 +38,37 @@ PARTS: dict[str, tuple[str, ...]] = {
     "change_key": _BASE,
     "remove_key": _BASE,
     "close_audit": _BASE,
-    "admit": (*_RESERVING, "prospects"),
-    "report": _RESERVING,
+    "admit": (*_RESERVATIONS, "availability"),
+    "report": _RESERVATIONS,
     "settle": _REQUESTS,
     "store_answer": _BASE,
-    "missing": _BASE,
+    "unsettled": _BASE,
     "record_refusals": _REQUESTS,
-    "renew": _REQUESTS,
+    "renew_leases": _REQUESTS,
     "set_limits": _REQUESTS,
     "snapshot": _BASE,
-    "put_back": (*_REQUESTS, "offers"),
-    "keep_summary": _BASE,
-    "standing": (*_BASE, "windows"),
-    "put_account": (*_ACCOUNTS, "offers"),
-    "remove_account": (*_BASE, "offers"),
+    "restore_swap": (*_REQUESTS, "capability_index"),
+    "store_summary": _BASE,
+    "usage_report": (*_BASE, "windows"),
+    "put_account": (*_ACCOUNTS, "capability_index"),
+    "remove_account": (*_BASE, "capability_index"),
     "set_account_state": _ACCOUNTS,
-    "observe_account": (*_ACCOUNTS, "back"),
+    "observe_account": (*_ACCOUNTS, "reactivate"),
     "lease_refresh": _ACCOUNTS,
     "fail_refresh": _ACCOUNTS,
-    "keep_tokens": _SIGN_INS,
-    "replace_tokens": _SIGN_INS,
+    "store_tokens": _CREDENTIALS,
+    "replace_tokens": _CREDENTIALS,
     "reseal": _BASE,
     "open_session": _OPERATORS,
-    "see_session": _OPERATORS,
+    "touch_session": _OPERATORS,
     "end_sessions": _OPERATORS,
     "put_operator": _OPERATORS,
     "set_operator": _OPERATORS,
     "remove_operator": _OPERATORS,
-    "spend_code": _OPERATORS,
+    "use_code": _OPERATORS,
     "put_admin_token": _OPERATORS,
-    "see_admin_token": _OPERATORS,
-    "try_sign_in": _OPERATORS,
+    "touch_admin_token": _OPERATORS,
+    "throttle_login": _OPERATORS,
 }
 
 

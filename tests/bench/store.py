@@ -48,7 +48,7 @@ def _commands_of_one(server: Server, client: Any, asked: DemoRequest) -> list[li
         running = Running(load)
         for entry in monitor.listen():
             words = entry["command"].split(" ")
-            if entry["client_type"] == "lua" or SCRIPTS.get(words[1]) == "renew":
+            if entry["client_type"] == "lua" or SCRIPTS.get(words[1]) == "renew_leases":
                 continue
             commands.append(words)
             if SCRIPTS.get(words[1]) == "settle":

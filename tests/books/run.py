@@ -125,7 +125,7 @@ def settled_down(pool: PoolOfTest) -> None:
 
     def quiet() -> bool:
         nonlocal before
-        pool.gateway.services.scripts.run("renew", pool.name, TTL_MS)
+        pool.gateway.services.scripts.run("renew_leases", pool.name, TTL_MS)
         rows, known = len(pool.rows()), before
         before = rows
         if pool.open_leases() or pool.in_flight():

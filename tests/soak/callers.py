@@ -45,7 +45,7 @@ class Callers:
         if time.monotonic() > self.renewed_at + TTL_MS / 3000:
             self.renewed_at = time.monotonic()
             ids = [ask["id"] for ask, _ in self.open]
-            self.told(self.scripts.run, "renew", POOL, TTL_MS, *ids)
+            self.told(self.scripts.run, "renew_leases", POOL, TTL_MS, *ids)
         if not ending and len(self.open) < OPEN_AT_ONCE:
             self.admit()
         if self.open and (ending or len(self.open) == OPEN_AT_ONCE or self.chance.random() < 0.4):

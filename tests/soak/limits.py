@@ -131,7 +131,7 @@ def wait_for_leases(client: Any) -> None:
     scripts = Scripts(client)
     while client.zcard(keys.leases(POOL)):
         time.sleep(TTL_MS / 5000)
-        scripts.run("renew", POOL, TTL_MS)
+        scripts.run("renew_leases", POOL, TTL_MS)
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ class StoreOfTest:
         return self.scripts.run_json("report", self.pool, ask)
 
     def renew(self, *request_ids: str) -> list[str]:
-        lost: list[str] = self.scripts.run("renew", self.pool, TTL_MS, *request_ids)
+        lost: list[str] = self.scripts.run("renew_leases", self.pool, TTL_MS, *request_ids)
         return lost
 
     def settle(self, request_id: str, mark: Json | None = None, **row: Any) -> str:

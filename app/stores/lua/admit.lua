@@ -3,7 +3,7 @@
 -- ARGV[1]  JSON {id, key, model, endpoint, wire, unfit_kinds, demo, affinity, pin, ttl_ms, sticky_ms,
 --          conversation, calendar: {per: [start, end, next end]}, bounds: {input_tokens, output_tokens, cost},
 --          estimates: {the same}, unenforced_bounds: {the same} where they differ by account, by_ms};
---          see reserving.lua; by_ms, if there, is when the client has given up; stored, if true, says that a stored
+--          see reservations.lua; by_ms, if there, is when the client has given up; stored, if true, says that a stored
 --          answer is given again: it needs no account (account is ''), and only limits on requests apply
 -- Returns  JSON: {account, version, attempt, by, now, probe, unenforced, limits} or
 --          {refused: key | limit | no_accounts | conversation | calendar | settled | late, …}; where no account is free:

@@ -36,7 +36,7 @@ local function answer_key(digest) return root .. 'ans:' .. digest end
 local function answers_key(id) return root .. 'ans:of:' .. id end
 local function owner_key(hash) return root .. 'own:' .. hash end
 local function holder_key(hash) return root .. 'conv:' .. hash end
-local function absence_key(hash) return root .. 'absent:' .. hash end -- of a moment, see prospects.lua
+local function absence_key(hash) return root .. 'absent:' .. hash end -- of a moment, see availability.lua
 local function affinity_key(hash) return root .. 'aff:' .. hash end
 local function refused_upstream_key(hash) return root .. 'refused-at:' .. hash end -- '<account id> <Unix ms>'
 local function refused_key(start_ms) return string.format('%srefused:%.0f', root, start_ms / 1000) end

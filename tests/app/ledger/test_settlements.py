@@ -32,7 +32,7 @@ class Store:
         gevent.sleep(0)  # as a real one does: others run meanwhile
         if not self.up:
             raise StoreUnavailable("away")
-        if operation == "missing":
+        if operation == "unsettled":
             return [request_id for request_id in args if (pool, request_id) not in self.taken]
         assert operation == "settle"
         request_id = orjson.loads(args[0])["id"]

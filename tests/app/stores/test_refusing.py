@@ -15,14 +15,14 @@ from app.stores import keys
 from app.stores.scripts import PARTS, source
 from tests.support.store import CLOCK, START_MS, StoreOfTest, limit
 
-READING = {"authenticate", "missing", "snapshot", "standing"}
+READING = {"authenticate", "unsettled", "snapshot", "usage_report"}
 WITHOUT_ARGUMENTS = {"ensure_pool"}
 NAMES_ALONE = {
     "remove_key",
     "remove_operator",
     "remove_account",
     "end_sessions",
-    "spend_code",
+    "use_code",
     "put_operator",
 }
 MARKS: list[dict[str, Any]] = [
@@ -66,7 +66,7 @@ def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
             | {"max_pool_bytes": 1000},
             "sealed",
         ],
-        "renew": ["30000", "open", "other"],
+        "renew_leases": ["30000", "open", "other"],
         "set_limits": [
             {"key": "k", "was": store.client.hget(keys.api_key(store.pool, "k"), "limits"), "list": "[]"}
             | {"added": limit("new", "output_tokens", "day", 50), "removed": "day"}
@@ -78,8 +78,8 @@ def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
         "record_refusals": [{"batch": "b", "groups": [_REFUSALS, _REFUSALS | {"key": "unknown"}]}],
         "close_audit": ["entry", "done", "{}"],
         "set_pool": [{"fields": {"policy": "ordered", "zone": "UTC", "settings": "{}"}, "was": ""}],
-        "put_back": [{"run": "run", "backup": "b", "last_id": "0-0", "replace": True}],
-        "keep_summary": ["h", "1774742400", "token", {"all": "{}"}],
+        "restore_swap": [{"run": "run", "backup": "b", "last_id": "0-0", "replace": True}],
+        "store_summary": ["h", "1774742400", "token", {"all": "{}"}],
         "put_account": ["b", "b", FIELDS, ["m"]],
         "set_account_state": ["a", ("active", "paused")[index % 2], "why"],
         "observe_account": [{"account": "a", "fields": {"plan": "x"}, "mark": mark, "room": index % 2 == 0}],
@@ -88,18 +88,18 @@ def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
             {"account": "s", "fence": 1, "reason": "r", "dead": index % 2 == 0, "answered": True}
             | {"refused": True, "cool_ms": 1000}
         ],
-        "keep_tokens": [sign_in | {"account": "s", "fence": 1, "rotation": 0}],
+        "store_tokens": [sign_in | {"account": "s", "fence": 1, "rotation": 0}],
         "replace_tokens": [sign_in],
         "open_session": [_OPEN_SESSION],
-        "see_session": ["d", "5000"],
+        "touch_session": ["d", "5000"],
         "set_operator": [{"name": "ann", "fields": {"password": "x", "recovery": ""}}],
         "put_admin_token": [
             {"name": "t", "digest": "d", "by": "ann", "expires_ms": index % 2 * (START_MS + 1000)}
             | {"scope": "read", "operator": "ann"}
         ],
-        "see_admin_token": ["d"],
+        "touch_admin_token": ["d"],
         "reseal": [{"name": "a:s", "field": "sign_in", "old": "x", "new": "y" * 9000}],
-        "try_sign_in": [
+        "throttle_login": [
             {"id": "x", "limits": [{"what": "name:x", "most": 3, "window_ms": 1000, "unless": "known"}]}
         ],
     }
@@ -107,12 +107,12 @@ def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
 
 OPERATIONS = sorted(set(PARTS) - READING - WITHOUT_ARGUMENTS - NAMES_ALONE)
 OFFICE = {
-    "see_admin_token",
+    "touch_admin_token",
     "open_session",
-    "see_session",
+    "touch_session",
     "set_operator",
     "put_admin_token",
-    "try_sign_in",
+    "throttle_login",
     "close_audit",
 }
 

@@ -79,7 +79,7 @@ class TestSettle:
         with forgotten(store):
             store.settle(lost, output_tokens=1)
 
-        assert store.scripts.run("missing", store.pool, kept, lost) == [lost]
+        assert store.scripts.run("unsettled", store.pool, kept, lost) == [lost]
 
     def test_leaves_nothing_open(self, store: StoreOfTest) -> None:
         held = store.admit(output_tokens=1)
