@@ -164,7 +164,7 @@ def answer(call: RequestContext, shape: Shape | None = None) -> Response:
 def begun(call: RequestContext, shape: Shape | None = None) -> Exchange:
     """Return the exchange that *call* begins; whoever asks for it closes it."""
     sock: Any = this_request().environ.get("gunicorn.socket")
-    noted().visit.answering = answering = services().answering(call)
+    noted().scope.answering = answering = services().answering(call)
     return Exchange(
         answering,
         answering.events(),

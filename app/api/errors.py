@@ -40,8 +40,8 @@ def invalid(error: ValidationError) -> InvalidRequest:
 def error_response(error: GatewayError, status: int | None = None, **beside: Any) -> Response:
     """Return *error* in its envelope, with what else the body of this endpoint says *beside* it."""
     metrics.refused(error)
-    if (visit := noted().get("visit")) is not None:
-        visit.refused(error, status or error.status)
+    if (scope := noted().get("scope")) is not None:
+        scope.refused(error, status or error.status)
     if request.path.startswith(DETAILED):
         beside = {"detail": error.message} | beside
     response = json_response(beside | error.envelope(), status or error.status)
@@ -60,8 +60,8 @@ def _invalid(error: ValidationError) -> Response:
 def note_model(body: Any) -> None:
     """Remember, for the refusal log, which model an invalid *body* names."""
     model = body.get("model") if isinstance(body, dict) else None
-    if isinstance(model, str) and (visit := noted().get("visit")) is not None:
-        visit.model = model
+    if isinstance(model, str) and (scope := noted().get("scope")) is not None:
+        scope.model = model
 
 
 def _unhandled(error: Exception) -> Response:

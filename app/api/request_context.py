@@ -89,7 +89,7 @@ def make_call(
             asked="" if asked == model else asked,
             kinds=kinds,
             pin=pin,
-            trace=notes.visit.trace,
+            trace=notes.scope.trace,
             **more,
         )
 

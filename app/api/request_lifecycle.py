@@ -190,7 +190,7 @@ def register(app: Flask) -> None:
             scope.enter(ours.tracing)
 
     def depart(response: Response) -> Response:
-        scope = noted().get("visit")
+        scope = noted().get("scope")
         if scope is not None:
             scope.answered(response)
         return response

@@ -30,7 +30,7 @@ def encoding_of(value: Any) -> str:
 
 
 class Grown:
-    """Stands in for the visit, which takes room for what the head had not told."""
+    """Stands in for the request scope, which takes room for what the head had not told."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
@@ -44,7 +44,7 @@ class Grown:
 def read(data: bytes, encoding: str = "") -> Any:
     headers = {"Content-Encoding": encoding} if encoding else {}
     with app.test_request_context(method="POST", data=data, headers=headers):
-        g.visit = Grown()
+        g.scope = Grown()
         check_size(LIMIT)
         return read_json(LIMIT)
 
@@ -133,7 +133,7 @@ def test_in_pieces_of_any_size(data: bytes, pack: Any) -> None:
         app.test_request_context(method="POST", data=pack(data), headers={"Content-Encoding": encoding}),
     ):
         patched.setattr(body, "PIECE_BYTES", 7)
-        g.visit = Grown()
+        g.scope = Grown()
         assert read_bytes(LIMIT) == data
 
 
@@ -147,7 +147,7 @@ def test_unpacking_gives_way(pack: Any) -> None:
             method="POST", data=pack(bytes(many)), headers={"Content-Encoding": encoding}
         ),
     ):
-        g.visit = Grown()
+        g.scope = Grown()
         assert len(read_bytes(many)) == many
 
     assert heartbeat.longest_seconds < 0.25
@@ -181,8 +181,8 @@ def test_room_for_what_the_head_does_not_tell() -> None:
     )
 
     with arriving:
-        g.visit = Grown()
+        g.scope = Grown()
         assert len(read_bytes(LIMIT)) == len(BODY) * 20 + 1
 
-        assert sum(g.visit.sizes) == len(BODY) * 20 + 1
-        assert g.visit.sizes[0] == len(packed)
+        assert sum(g.scope.sizes) == len(BODY) * 20 + 1
+        assert g.scope.sizes[0] == len(packed)

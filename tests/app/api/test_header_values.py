@@ -47,7 +47,7 @@ def test_how_a_request_was_served(account: str, named: list[str], standing: tupl
     record.limits = [["lim", "requests", "day", *standing, "key"]]
     call = SimpleNamespace(key=SimpleNamespace(settings=""))
 
-    assert_sendable(told(SimpleNamespace(call=call, record=record)))  # type: ignore[arg-type]
+    assert_sendable(told(SimpleNamespace(context=call, record=record)))  # type: ignore[arg-type]
 
 
 @given(fields=st.dictionaries(texts, st.integers() | texts), kind=st.sampled_from(["chatgpt", "compatible"]))
