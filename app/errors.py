@@ -1,5 +1,5 @@
 """
-Every failure that a caller can be told about.
+Every failure that a client can receive, with its HTTP status, type and code.
 
     GatewayError
     ├── InvalidRequest             400  the request is wrong; `param` names the field
@@ -8,43 +8,44 @@ Every failure that a caller can be told about.
     │   ├── PayloadTooLarge        413
     │   └── BodyTimeout            408  the body came too slowly
     ├── InvalidApiKey              401
-    ├── NotSignedIn                401  the admin pages and their API want a session or an admin token
-    ├── ForgedRequest              403  it did not come from a page of ours
-    ├── ReadOnlyToken              403  an admin token of scope `read`, for more than reading
+    ├── NotSignedIn                401  the admin pages and API need a session or an admin token
+    ├── ForgedRequest              403  cross-site: the request did not come from an admin page
+    ├── ReadOnlyToken              403  an admin token of scope `read` tried to change something
     ├── TooManyAttempts            429  sign-ins; see `retry_after_seconds`
     ├── ModelNotAllowed            403
     ├── NotFound                   404
+    │   └── ModelNotFound
     ├── MethodNotAllowed           405
     ├── UpgradeRefused             426  WebSocket handshakes
     ├── QuotaExceeded              429  the caller's own limit; see `retry_after_seconds`
-    │   └── NeverFits              429  more than the limit ever allows
-    ├── Overloaded                 429  this gateway has no room
+    │   └── NeverFits              429  the request exceeds the whole limit
+    ├── Overloaded                 429  this process is at capacity
     ├── NotSupported               501
     ├── NoAccounts                 503  no account is available
-    │   ├── CredentialUnreadable   503  … because this process lacks the key of their credentials
-    │   ├── PoolLimited            429  … because all are full or rate-limited
-    │   └── PoolSpent              429  … because all have used up their limits
+    │   ├── CredentialUnreadable   503  … their credentials were encrypted with another key
+    │   ├── PoolLimited            429  … all are full or rate-limited
+    │   └── PoolSpent              429  … all have used up their limits
     ├── StoreError
-    │   ├── StoreUnavailable       503  Redis is away, or cannot be written
+    │   ├── StoreUnavailable       503  Redis is unreachable, or not writable
     │   │   └── StoreOutOfDescriptors  … because this process can open no more connections
-    │   └── StoreRefused           500  a script of ours failed by itself: a defect, never repeated
-    ├── OutOfDescriptors           503  so it is with those to clients and upstreams
+    │   └── StoreRefused           500  a Lua script failed: a defect, never retried
+    ├── OutOfDescriptors           503  for a connection to a client or an upstream
     ├── WorkerStopping             503
-    ├── ClientGone                  –   nobody is left to be told
+    ├── ClientGone                  –   the client disconnected; nothing is sent
     └── UpstreamError              502  the upstream failed with no better code
-        ├── UpstreamRejected        *   it answered with a status and an envelope of its own
-        ├── EndpointMissing        404  its server does not have what was asked for
+        ├── UpstreamRejected        *   it answered with its own error
+        ├── EndpointMissing        404  its server does not have the endpoint
         ├── UpstreamUnreachable    502  connect, TLS, reset
-        ├── UpstreamTimeout        502  our deadline over all
+        ├── UpstreamTimeout        502  the deadline over all attempts
         ├── StreamIdleTimeout      502  silence, or no first progress
-        ├── StreamIncomplete       502  the end came without a terminal event
-        │   └── AnswersDiffer      502  … and no other account could go on with it
+        ├── StreamIncomplete       502  the stream ended without a terminal event
+        │   └── AnswersDiffer      502  … and no other account could continue it
         ├── StreamEventTooLarge    502
         ├── UpstreamProtocolError  502  bytes that are not the protocol
         └── UpstreamRedirected     502  a redirect: the account's base URL is wrong
 
-`app.api.errors` alone turns one of these into an HTTP answer; in a stream the same
-fields become the error event.
+Only `app.api.errors` turns these into HTTP responses; in a stream the same fields become
+the error event.
 """
 
 from __future__ import annotations
@@ -58,27 +59,27 @@ from app.formatting import duration
 
 
 class BodyShape(StrEnum):
-    """What the body of an upstream's error answer is made of; it says who wrote it."""
+    """The format of an upstream's error body, which indicates who wrote it."""
 
-    ENVELOPE = "error object"  # of the server that was asked: it has a message, a type or a code
+    ENVELOPE = "error object"  # from the API server: it has a message, a type or a code
     JSON = "other JSON"
     TEXT = "text"
-    HTML = "HTML"  # of something in front of that server
+    HTML = "HTML"  # from a proxy in front of that server
     EMPTY = "empty"
 
 
 class GatewayError(Exception):
     """
-    A failure with everything the OpenAI envelope wants.
+    A failure with the fields of the OpenAI error envelope.
 
-    `retry_after_seconds` becomes the header when it is at most a minute away;
-    `resets_at` (Unix seconds) goes into the body whatever its distance.
+    `retry_after_seconds` becomes the Retry-After header if it is at most a minute;
+    `resets_at` (Unix seconds) always goes into the body.
     """
 
     status: int = 500
     type: str = "server_error"
     code: str | None = "server_error"
-    retryable: ClassVar[bool] = True  # false: SDKs are told not to try again
+    retryable: ClassVar[bool] = True  # false: a header stops SDKs from retrying
 
     def __init__(
         self,
@@ -93,16 +94,16 @@ class GatewayError(Exception):
         self.param = param
         self.retry_after_seconds = retry_after_seconds
         self.resets_at = resets_at
-        self.admission: Mapping[str, Any] = {}  # what the store found when it refused, for the refusal log
+        self.admission: Mapping[str, Any] = {}  # details of the store's refusal, for the refusal log
 
-    def reworded(self, message: str) -> Self:
-        """Return the same failure with another *message*. `copy` fails where a constructor has keywords."""
+    def with_message(self, message: str) -> Self:
+        """Return a copy with another *message*. `copy.copy` fails for constructors with keywords."""
         other = type(self).__new__(type(self), message)
         other.__dict__.update(self.__dict__, message=message)
         return other
 
     def envelope(self) -> dict[str, Any]:
-        """Return `{"error": {...}}` with `param` only when it is known."""
+        """Return `{"error": {...}}`, with `param` only if it is known."""
         error: dict[str, Any] = {"message": self.message, "type": self.type, "code": self.code}
         if self.param is not None:
             error["param"] = self.param
@@ -112,12 +113,14 @@ class GatewayError(Exception):
 
 
 class InvalidRequest(GatewayError):
+    """The request is malformed or has an unacceptable value; `param` names the field."""
+
     status, type, code = 400, "invalid_request_error", "invalid_request_error"
     retryable = False
 
 
 class NotJson(InvalidRequest):
-    """The body cannot be parsed: *fault* says why, `position` where, in characters."""
+    """The body cannot be parsed: *fault* is the reason, *position* the offset in characters."""
 
     def __init__(self, fault: str, *, position: int) -> None:
         super().__init__(f"The request body is not valid JSON: {fault}")
@@ -125,7 +128,7 @@ class NotJson(InvalidRequest):
 
 
 class NotAnObject(InvalidRequest):
-    """The body is JSON, but another *value* than an object."""
+    """The body is JSON, but *value* is not an object."""
 
     def __init__(self, value: Any) -> None:
         super().__init__("The request body must be a JSON object")
@@ -133,39 +136,55 @@ class NotAnObject(InvalidRequest):
 
 
 class PayloadTooLarge(InvalidRequest):
+    """The body exceeds a size limit."""
+
     status, code = 413, "payload_too_large"
 
 
 class BodyTimeout(InvalidRequest):
+    """The client sent its body too slowly."""
+
     status, code = 408, "request_timeout"
     retryable = True
 
 
 class InvalidApiKey(GatewayError):
+    """The API key is missing, unknown, expired or disabled."""
+
     status, type, code = 401, "authentication_error", "invalid_api_key"
     retryable = False
 
 
 class NotSignedIn(GatewayError):
+    """The admin pages and their API need a session or an admin token."""
+
     status, type, code = 401, "authentication_error", "not_signed_in"
     retryable = False
 
 
 class ReadOnlyToken(GatewayError):
+    """An admin token of scope `read` was used for a change."""
+
     status, type, code = 403, "invalid_request_error", "read_only_token"
     retryable = False
 
 
 class ForgedRequest(GatewayError):
+    """A form or script request lacks the proof that it came from an admin page (CSRF)."""
+
     status, type, code = 403, "invalid_request_error", "forged_request"
     retryable = False
 
 
 class TooManyAttempts(GatewayError):
+    """Too many failed sign-ins; see `retry_after_seconds`."""
+
     status, type, code = 429, "rate_limit_error", "too_many_attempts"
 
 
 class ModelNotAllowed(GatewayError):
+    """The API key is restricted to other models."""
+
     status, type, code = 403, "invalid_request_error", "model_not_allowed"
     retryable = False
 
@@ -175,46 +194,60 @@ class ModelNotAllowed(GatewayError):
 
 
 class NotFound(GatewayError):
+    """The address, or the object that it names, does not exist."""
+
     status, type, code = 404, "invalid_request_error", "not_found"
     retryable = False
 
 
 class ModelNotFound(NotFound):
+    """No account serves the model."""
+
     code = "model_not_found"
 
 
 class MethodNotAllowed(GatewayError):
+    """The address exists, but not for this HTTP method."""
+
     status, type, code = 405, "invalid_request_error", "method_not_allowed"
     retryable = False
 
 
 class UpgradeRefused(GatewayError):
+    """WebSocket handshakes are refused; clients then fall back to HTTP."""
+
     status, type, code = 426, "invalid_request_error", "upgrade_refused"
     retryable = False
 
 
 class QuotaExceeded(GatewayError):
-    """The caller's window is spent; see `retry_after_seconds`."""
+    """A limit of the API key, its team or the pool is used up; see `retry_after_seconds`."""
 
     status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
 
 
 class NeverFits(QuotaExceeded):
-    """The request asks for more than its limit ever allows: waiting is of no use."""
+    """The request alone exceeds its limit: waiting does not help."""
 
     retryable = False
 
 
 class Overloaded(GatewayError):
+    """This process is at capacity: too many requests or too many buffered bytes."""
+
     status, type, code = 429, "rate_limit_error", "proxy_overloaded"
 
 
 class NotSupported(GatewayError):
+    """The endpoint or feature is not implemented."""
+
     status, type, code = 501, "server_error", "not_implemented"
     retryable = False
 
 
 class NoAccounts(GatewayError):
+    """No account is available for the request."""
+
     status, type, code = 503, "server_error", "no_accounts"
 
 
@@ -224,25 +257,25 @@ class CredentialUnreadable(NoAccounts):
     code = "credential_unreadable"
 
     def __init__(self, account: str = "") -> None:
-        """*account* is a name; '': of every account that could serve."""
-        whose = f"of account '{account}'" if account else "of every account that could serve this request"
+        """*account* is a name; '' means every account that could serve the request."""
+        owner = f"of account '{account}'" if account else "of every account that could serve this request"
         super().__init__(
-            f"The stored credential {whose} cannot be read: it was encrypted with another secret key. An"
+            f"The stored credential {owner} cannot be read: it was encrypted with another secret key. An"
             " operator has to put that key back into POOLGATE_SECRET_KEYS, or to set the credential again"
         )
 
 
 class PoolLimited(NoAccounts):
-    """Every account that could serve the request is full, or limited for some seconds."""
+    """Every account that could serve the request is full, or rate-limited for a short time."""
 
     status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
 
 
 class PoolSpent(NoAccounts):
     """
-    Every account that could serve the request has used up its limit; the first is reset at `resets_at`.
+    Every account that could serve the request has used up its limit; the first resets at `resets_at`.
 
-    Its type and fields are those that Codex shows as its own usage message, and stops at.
+    Codex recognizes the type and fields, shows them as its usage message, and stops.
     """
 
     status, type, code = 429, "usage_limit_reached", "usage_limit_reached"
@@ -250,7 +283,7 @@ class PoolSpent(NoAccounts):
     def __init__(
         self, seconds: float | None, resets_at: float | None, extra: Mapping[str, Any] | None = None
     ) -> None:
-        """*seconds* until the reset and its time in Unix seconds; None where no upstream named one."""
+        """*seconds* until the first reset, and its time in Unix seconds; None if no upstream reported one."""
         when = "" if seconds is None else f"; the first is reset in {duration(seconds)}"
         message = f"The usage limit of every account that could serve this request is reached{when}"
         super().__init__(message, retry_after_seconds=seconds, resets_at=resets_at)
@@ -265,15 +298,17 @@ class PoolSpent(NoAccounts):
 
 
 class StoreError(GatewayError):
-    """The store did not do what it was called for."""
+    """A call to Redis failed."""
 
 
 class StoreUnavailable(StoreError):
+    """Redis is unreachable, too slow, or not writable."""
+
     status, type, code = 503, "server_error", "store_unavailable"
 
 
 class StoreRefused(StoreError):
-    """A script failed by its own error: the same call fails again. `reason` is for logs, not for callers."""
+    """A Lua script failed: the same call would fail again. `reason` is for logs, not for clients."""
 
     retryable = False
 
@@ -283,7 +318,7 @@ class StoreRefused(StoreError):
 
 
 class OutOfDescriptors(GatewayError):
-    """This process may open no more files and sockets; no upstream or account is at fault."""
+    """This process can open no more files and sockets; no upstream or account is at fault."""
 
     status, type, code = 503, "server_error", "out_of_descriptors"
 
@@ -295,7 +330,7 @@ class OutOfDescriptors(GatewayError):
 
 
 class StoreOutOfDescriptors(StoreUnavailable):
-    """Redis could not be reached because this process may open no more sockets."""
+    """Redis could not be reached because this process can open no more sockets."""
 
     code = OutOfDescriptors.code
 
@@ -304,25 +339,31 @@ class StoreOutOfDescriptors(StoreUnavailable):
 
 
 class WorkerStopping(GatewayError):
+    """This process is shutting down; another one can serve the request."""
+
     status, type, code = 503, "server_error", "worker_stopping"
 
 
 class ClientGone(GatewayError):
+    """The client disconnected; the status is for the log and the ledger only."""
+
     status, code = 499, "client_gone"
     retryable = False
 
 
 class UpstreamError(GatewayError):
+    """The upstream failed; the base class has no more specific code."""
+
     status, type = 502, "server_error"
     code: str | None = "upstream_error"
 
 
 class UpstreamRejected(UpstreamError):
     """
-    The upstream answered with a failure of its own.
+    The upstream answered with its own error.
 
-    `status`, `type` and `code` are what the client may see; `upstream_status` is what
-    the account answered, or None when the failure came inside a stream.
+    `status`, `type` and `code` are for the client; `upstream_status` is the upstream's HTTP
+    status, or None if the error came inside a stream.
     """
 
     def __init__(
@@ -340,13 +381,13 @@ class UpstreamRejected(UpstreamError):
     ) -> None:
         super().__init__(message, **more)
         self.shape = shape
-        self.limit_family = limit_family  # the limit that was reached, where it is not the main one
+        self.limit_family = limit_family  # the limit that was reached, unless it is the main one
         self.status, self.type, self.code = status, type, code
         self.upstream_status = upstream_status
-        self.headers: Mapping[str, str] = {}  # of the answer; they may tell of usage windows
-        # Whether the request has these words, too: servers repeat the values that they refuse.
-        self.repeats: Callable[[str], bool] = _never
-        self.extra = extra or {}  # plan_type, resets_in_seconds: passed on as they came
+        self.headers: Mapping[str, str] = {}  # of the response; they may report usage windows
+        # Whether a text also occurs in the request: servers echo the values that they refuse.
+        self.echoes_request: Callable[[str], bool] = _is_not_echoed
+        self.extra = extra or {}  # plan_type, resets_in_seconds: passed on unchanged
 
     def envelope(self) -> dict[str, Any]:
         body = super().envelope()
@@ -354,12 +395,12 @@ class UpstreamRejected(UpstreamError):
         return body
 
 
-def _never(words: str) -> bool:
+def _is_not_echoed(text: str) -> bool:
     return False
 
 
 class EndpointMissing(UpstreamError):
-    """This account's server does not have the endpoint, or not for this model."""
+    """The account's server does not have the endpoint, or not for this model."""
 
     status, type = 404, "invalid_request_error"
     code = "model_not_found"
@@ -370,7 +411,7 @@ class EndpointMissing(UpstreamError):
 
 
 class UpstreamUnreachable(UpstreamError):
-    """`sent` tells whether the request may have reached the upstream."""
+    """The connection failed; `sent` is true if the request may have reached the upstream."""
 
     code = "upstream_unavailable"
 
@@ -380,37 +421,45 @@ class UpstreamUnreachable(UpstreamError):
 
 
 class UpstreamTimeout(UpstreamError):
+    """The deadline over all attempts passed, or response headers came too late."""
+
     code = "upstream_request_timeout"
 
 
 class StreamIdleTimeout(UpstreamError):
+    """The stream was silent for too long, or made no first progress in time."""
+
     code = "stream_idle_timeout"
 
 
 class StreamIncomplete(UpstreamError):
+    """The stream ended without a terminal event."""
+
     code = "stream_incomplete"
 
 
 class AnswersDiffer(StreamIncomplete):
-    """A stream was cut, and the answer that should have gone on with it began otherwise."""
+    """A stream was cut, and the answer that should continue it began differently."""
 
 
 class StreamEventTooLarge(UpstreamError):
+    """One event of the stream exceeds the size limit."""
+
     code = "stream_event_too_large"
 
 
 class UpstreamProtocolError(UpstreamError):
-    """`place` says where in our code an event made no sense, for the log; it holds no content."""
+    """The upstream violated the protocol. `location`, for the log, is the code that found it; no content."""
 
     code = "upstream_protocol_error"
-    place = ""
+    location = ""
 
 
 class UpstreamRedirected(UpstreamError):
     """
-    The upstream answered with a redirect, which is never followed: it would send a credential elsewhere.
+    The upstream answered with a redirect, which is never followed: it would leak the credential.
 
-    The account's base URL has to be corrected, so sending the request again is of no use.
+    Retrying does not help: the account's base URL has to be corrected.
     """
 
     code = "upstream_redirected"
@@ -422,13 +471,13 @@ class UpstreamRedirected(UpstreamError):
         )
 
 
-def our_failure() -> GatewayError:
-    """Return what is said of a failure of our own: nothing of it."""
+def internal_error() -> GatewayError:
+    """Return the generic 500 error. Details of the exception are never exposed."""
     return GatewayError("The gateway failed to handle this request")
 
 
-def for_status(status: int | None, said: str | None) -> GatewayError:
-    """Return the error for an HTTP *status* that no view of ours gave; *said* describes it."""
+def error_for_status(status: int | None, description: str | None) -> GatewayError:
+    """Return the error for an HTTP *status* that Flask raised, with Flask's *description*."""
     match status:
         case 404:
             return NotFound("There is nothing at this address")
@@ -437,5 +486,5 @@ def for_status(status: int | None, said: str | None) -> GatewayError:
         case 413:
             return PayloadTooLarge("The request body is too large")
     if status is not None and status < 500:
-        return InvalidRequest(said or "The request could not be understood")
-    return our_failure()
+        return InvalidRequest(description or "The request could not be understood")
+    return internal_error()

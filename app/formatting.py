@@ -1,7 +1,7 @@
 """
-Amounts, money and durations in words: one wording for API errors, the command line and the pages.
+Format amounts, money, durations and limits for API errors, the command line and the pages.
 
-Pure; imports nothing of ours. What goes over the wire as a number (headers, JSON fields) stays exact.
+Pure. Headers and JSON fields do not use it: they carry exact numbers.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-MICRO_DOLLARS = 1_000_000  # in a dollar
+MICRO_DOLLARS = 1_000_000  # per dollar
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _NOUNS = {
@@ -29,7 +29,7 @@ def count(number: float) -> str:
 
 
 def dollars(micro_dollars: float) -> str:
-    """Return money for tables: cents from one dollar up, below it as many decimals as matter."""
+    """Return money for tables: cents from one dollar up, four decimals below: `$1.50`, `$0.0125`."""
     amount = Decimal(int(micro_dollars)) / MICRO_DOLLARS
     if amount == 0:
         return "$0"
@@ -37,14 +37,14 @@ def dollars(micro_dollars: float) -> str:
 
 
 def exact_dollars(micro_dollars: float) -> str:
-    """Return money to the millionth of a dollar, and at least to the cent: `$5.00`, `$0.000125`."""
+    """Return money with two to six decimals, without rounding: `$5.00`, `$0.000125`."""
     text = f"{Decimal(int(micro_dollars)) / MICRO_DOLLARS:,.6f}"
-    whole, _, fraction = text.partition(".")
-    return f"${whole}.{fraction.rstrip('0').ljust(2, '0')}"
+    integer, _, fraction = text.partition(".")
+    return f"${integer}.{fraction.rstrip('0').ljust(2, '0')}"
 
 
 def duration(seconds: float) -> str:
-    """Return a length of time in its largest unit or two: `12 h 8 min`, `2 d 3 h`, `4 s`."""
+    """Return a duration in its largest one or two units: `12 h 8 min`, `2 d 3 h`, `4 s`."""
     left, parts = max(0, math.ceil(seconds)), list[str]()
     for length, name in _UNITS:
         if left >= length and len(parts) < 2:
@@ -53,16 +53,16 @@ def duration(seconds: float) -> str:
     return " ".join(parts) or "0 s"
 
 
-def quantity(number: float, what: str) -> str:
-    """Return *number* of what a limit counts: `$5.00`, `1,000 output tokens`, `1 request`."""
-    if what == "cost":
+def quantity(number: float, unit: str) -> str:
+    """Return *number* with a limit's *unit*: `$5.00`, `1,000 output tokens`, `1 request`."""
+    if unit == "cost":
         return exact_dollars(number)
-    singular, plural = _NOUNS[what]
+    singular, plural = _NOUNS[unit]
     return f"{count(number)} {singular if number == 1 else plural}"
 
 
 def limit_name(limit: Mapping[str, Any]) -> str:
-    """Return a stored limit in words: `$5.00 per month`, `10 requests per minute for gpt-5*`."""
+    """Return a stored limit as text: `$5.00 per month`, `10 requests per minute for gpt-5*`."""
     name = quantity(limit["max"], limit["what"])
     if limit["per"] == "ever":
         name += " in total"

@@ -1,7 +1,7 @@
 """
-Write JSON as pieces of bytes, so that a large value does not hold up other requests.
+Write JSON as pieces of bytes, so that a large value does not delay other requests.
 
-orjson writes a value in one go, which takes 250 ms and more for the largest bodies; here other
+orjson writes a value in one call, which takes 250 ms and more for the largest bodies; here other
 greenlets run after every piece of about a megabyte.
 """
 
@@ -16,20 +16,20 @@ from app.yielding import end_turn
 
 T = TypeVar("T")
 
-WHOLE_BYTES = 1024 * 1024  # a body of less is written in one go, which takes a few milliseconds
+SINGLE_PIECE_BYTES = 1024 * 1024  # a smaller value is written in one call of a few milliseconds
 PIECE_CHARS = 512 * 1024  # of text in one piece; a character becomes six bytes at most
-VALUE_CHARS = 16  # what each value counts besides its text
-BATCH_LENGTH = 4096  # items that are measured, and written, together
+VALUE_CHARS = 16  # counted for each value in addition to its text
+BATCH_LENGTH = 4096  # items that are measured and written together
 
 
 def write_json(value: Any, size_bytes: int, *, sort_keys: bool = False) -> list[bytes]:
     """
-    Return the JSON of *value*, which takes about *size_bytes*, in pieces that belong together.
+    Return the JSON of *value*, of about *size_bytes*, in pieces.
 
-    They say what `orjson.dumps` would, with the names in order where *sort_keys* is set.
+    Joined, they are equivalent to `orjson.dumps(value)`, with sorted keys if *sort_keys*.
     """
     option = orjson.OPT_SORT_KEYS if sort_keys else None
-    if size_bytes <= WHOLE_BYTES:
+    if size_bytes <= SINGLE_PIECE_BYTES:
         return [orjson.dumps(value, option=option)]
     writer = _Writer(option)
     writer.write(value)
@@ -55,7 +55,7 @@ class _Writer:
     def _write_text(self, text: str) -> None:
         self.pieces.append(b'"')
         for start in range(0, len(text), PIECE_CHARS):
-            self._add(orjson.dumps(text[start : start + PIECE_CHARS])[1:-1])
+            self._append(orjson.dumps(text[start : start + PIECE_CHARS])[1:-1])
         self.pieces.append(b'"')
 
     def _write_list(self, items: list[Any]) -> None:
@@ -63,7 +63,7 @@ class _Writer:
         for batch, is_small in _batches(items):
             self.pieces.append(before)
             if is_small:
-                self._add(orjson.dumps(batch, option=self._option)[1:-1])
+                self._append(orjson.dumps(batch, option=self._option)[1:-1])
             else:
                 self.write(batch[0])
             before = b","
@@ -74,7 +74,7 @@ class _Writer:
         for batch, is_small in _batches(sorted(fields.items()) if self._option else list(fields.items())):
             self.pieces.append(before)
             if is_small:
-                self._add(orjson.dumps(dict(batch), option=self._option)[1:-1])
+                self._append(orjson.dumps(dict(batch), option=self._option)[1:-1])
             else:
                 ((name, value),) = batch
                 self._write_text(name)
@@ -83,13 +83,13 @@ class _Writer:
             before = b","
         self.pieces.append(b"}")
 
-    def _add(self, piece: bytes) -> None:
+    def _append(self, piece: bytes) -> None:
         self.pieces.append(piece)
         end_turn()
 
 
 def _batches(items: Sequence[T], length: int = BATCH_LENGTH) -> Iterator[tuple[Sequence[T], bool]]:
-    """Yield *items* in parts that fit into a piece; one item that does not comes alone, with False."""
+    """Yield (items, True) for items that fit into a piece together, ([item], False) for a larger item."""
     for start in range(0, len(items), length):
         batch = items[start : start + length]
         if _is_small(batch):
@@ -101,18 +101,18 @@ def _batches(items: Sequence[T], length: int = BATCH_LENGTH) -> Iterator[tuple[S
 
 
 def _is_small(values: Sequence[Any]) -> bool:
-    """Return whether *values* fit into a piece; the counting ends where they do not."""
-    size, waiting = 0, list(values)
-    while waiting:
-        value = waiting.pop()
+    """Return whether *values* fit into a piece; stop counting once they do not."""
+    size, pending = 0, list(values)
+    while pending:
+        value = pending.pop()
         size += VALUE_CHARS
         if isinstance(value, str):
             size += len(value)
         elif isinstance(value, dict):
             size += sum(map(len, value))
-            waiting += value.values()
+            pending += value.values()
         elif isinstance(value, list | tuple):
-            waiting += value
+            pending += value
         if size > PIECE_CHARS:
             return False
     return True

@@ -1,14 +1,14 @@
 """
-Logs: one JSON object a line on stderr, for machines first.
+Logs: one JSON object per line on stderr.
 
-    {"event":"request_settled","request_id":"…","status":200,"level":"info","timestamp":"…Z"}
+    {"event":"request_ended","request_id":"…","status":200,"level":"info","timestamp":"…Z"}
 
-`event` is a constant name and everything else a field: ids and numbers, never prompts,
-answers, keys or tokens. Of an exception the type and the places are told, not the message,
-which may quote what a client or an upstream sent.
+`event` is a constant name; values are fields: ids and numbers, never prompts, answers, keys
+or tokens. An exception is logged by its type and call sites, without its message, which may
+quote what a client or an upstream sent.
 
     log = structlog.get_logger()
-    log.info("request_settled", request_id=request_id, status=200)
+    log.info("request_ended", request_id=request_id, status=200)
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ ROOT = str(Path(__file__).parents[1]) + "/"
 
 
 def configure(level: str) -> None:
-    """Send our own log lines, and those of the libraries, to stderr from *level* up."""
+    """Send log lines of this project from *level* up, and those of libraries, to stderr."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _tell_exception,
+            _add_exception_fields,
             structlog.processors.JSONRenderer(serializer=orjson.dumps, default=_type_name),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -47,7 +47,7 @@ def configure(level: str) -> None:
 
 
 def library_config(level: str) -> dict[str, Any]:
-    """Return the `logging` configuration for libraries: gunicorn from *level* up, the others' warnings."""
+    """Return the `logging` configuration of libraries: gunicorn from *level* up, others from WARNING."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -59,35 +59,35 @@ def library_config(level: str) -> dict[str, Any]:
 
 
 class JsonLine(logging.Formatter):
-    """Our form for a library's log record; its logger's name is the event."""
+    """Formats a library's log record as JSON; the name of its logger is the event."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {"event": record.name, "message": record.getMessage()}
         if record.exc_info and record.exc_info[1]:
-            line |= _told(record.exc_info[1])
+            line |= _exception_fields(record.exc_info[1])
         line["level"] = record.levelname.lower()
         line["timestamp"] = datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z")
         return orjson.dumps(line).decode()
 
 
-def _tell_exception(_logger: object, _method: str, event: EventDict) -> EventDict:
-    given = event.pop("exc_info", None)
-    error = given if isinstance(given, BaseException) else sys.exc_info()[1] if given else None
+def _add_exception_fields(_logger: object, _method: str, event: EventDict) -> EventDict:
+    exc_info = event.pop("exc_info", None)
+    error = exc_info if isinstance(exc_info, BaseException) else sys.exc_info()[1] if exc_info else None
     if error is not None:
-        event.update(_told(error))
+        event.update(_exception_fields(error))
     return event
 
 
-def _told(error: BaseException) -> dict[str, Any]:
-    return {"error": type(error).__name__, "at": _places(error.__traceback__)}
+def _exception_fields(error: BaseException) -> dict[str, Any]:
+    return {"error": type(error).__name__, "at": _call_sites(error.__traceback__)}
 
 
-def _places(trace: TracebackType | None) -> list[str]:
-    """Return the innermost calls as `app/relay/relay.py:120 stream`, the last one where it was raised."""
+def _call_sites(trace: TracebackType | None) -> list[str]:
+    """Return the innermost eight calls as `app/relay/relay.py:120 stream`, the raising call last."""
     frames = traceback.extract_tb(trace)[-8:]
     return [f"{frame.filename.removeprefix(ROOT)}:{frame.lineno} {frame.name}" for frame in frames]
 
 
 def _type_name(value: object) -> str:
-    """Stand in for what JSON cannot say; `repr` could hold anything."""
+    """Return the type's name for a value that JSON cannot represent; its `repr` may hold secrets."""
     return type(value).__name__

@@ -1,8 +1,8 @@
 """
-Patterns for names of models: `*` stands for any text, also none, and everything else for itself.
+Patterns for model names: `*` matches any text, also an empty one; other characters match themselves.
 
-The scripts of the store match in the same way (app/stores/lua/windows.lua, `matches`). Time grows with
-the length of the name times that of the pattern at most: nothing is tried twice.
+The Lua scripts match in the same way (app/stores/lua/windows.lua, `matches`). The time is at most
+proportional to the length of the name times that of the pattern: there is no backtracking.
 """
 
 from __future__ import annotations
@@ -10,29 +10,29 @@ from __future__ import annotations
 from schemas.bounds import MAX_TEXT_CHARS
 
 STAR = "*"
-MAX_STARS = 8  # no name has more parts that are of interest
+MAX_STARS = 8  # no model name needs more
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Return whether all of *name* is like *pattern*."""
+    """Return whether *pattern* matches all of *name*."""
     first, *middle = pattern.split(STAR)
     if not middle:
         return pattern == name
     last = middle.pop()
     end = len(name) - len(last)
-    at = len(first)
-    if at > end or not name.startswith(first) or not name.endswith(last):
+    start = len(first)
+    if start > end or not name.startswith(first) or not name.endswith(last):
         return False
     for part in middle:
-        found = name.find(part, at, end)
-        if found < 0:
+        position = name.find(part, start, end)
+        if position < 0:
             return False
-        at = found + len(part)
+        start = position + len(part)
     return True
 
 
-def fault_of(pattern: str) -> str:
-    """Return what is wrong with a new pattern, the end of a sentence that begins with it; '' for nothing."""
+def pattern_fault(pattern: str) -> str:
+    """Return why a new *pattern* is invalid, as the predicate of a sentence; '' if it is valid."""
     if not 0 < len(pattern) <= MAX_TEXT_CHARS:
         return f"must have 1 to {MAX_TEXT_CHARS} characters"
     if pattern.count(STAR) > MAX_STARS:

@@ -1,4 +1,4 @@
-"""Sending with as few calls as it takes: to the kernel, and on the way there."""
+"""Client sockets that send with as few system calls as possible."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import socket
 from contextlib import suppress
 from typing import Any
 
-SEND_BUFFER_BYTES = 256 * 1024  # the kernel doubles it; a client that does not read holds this, no more
+SEND_BUFFER_BYTES = 256 * 1024  # bounds what a client that does not read occupies; the kernel doubles it
 
 
 def send_all(sock: Any, data: bytes) -> None:
-    """Send *data*, as `sendall` does; the kernel nearly always takes all of it at once."""
+    """Send *data* like `sendall`, but with one call in the usual case that the kernel accepts it all."""
     sent = sock.send(data)
     if sent < len(data):
         sock.sendall(memoryview(data)[sent:])
@@ -18,17 +18,17 @@ def send_all(sock: Any, data: bytes) -> None:
 
 class ClientSocket:
     """
-    A client's connection as gunicorn sees it; the first that is sent after `hold` goes out with the second.
+    A client's connection, wrapped for gunicorn. Data sent after `hold` leaves with the next data.
 
-    gunicorn sends a head, then a body, and after the last of a stream that it was the last: each
-    a system call, a packet, and a client that wakes up.
+    gunicorn sends the head, the body and the last chunk of a stream separately: each would be
+    a system call, a packet, and a wake-up of the client.
     """
 
     def __init__(self, sock: Any) -> None:
         self._sock = sock
         self._holds = False
         self._held = b""
-        # asked for with every request, and `__getattr__` is slow to find them
+        # used in every request, and faster than through `__getattr__`
         self.recv = sock.recv
         self.settimeout = sock.settimeout
         self.gettimeout = sock.gettimeout
@@ -39,16 +39,17 @@ class ClientSocket:
         return getattr(self._sock, name)
 
     def hold(self) -> None:
+        """Hold back the next data until more follows or `release` is called."""
         self._holds = True
 
     def release(self) -> None:
-        """Send what nothing followed."""
+        """Send data that is still held back."""
         self._holds = False
-        with suppress(OSError):  # closed already, and whoever did that has said why
+        with suppress(OSError):  # already closed, and the reason already logged
             self._flush()
 
     def sendfile(self, *args: Any, **options: Any) -> Any:
-        """Send a file, which gunicorn has the kernel do; behind its head."""
+        """Send a file with the kernel's sendfile, after data that is held back."""
         self._flush()
         return self._sock.sendfile(*args, **options)
 

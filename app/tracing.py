@@ -1,11 +1,11 @@
 """
-Traces for OpenTelemetry: a span for each request, and one for each attempt at an account.
+OpenTelemetry traces: one span per request, and one per attempt at an account.
 
-On only where OTEL_EXPORTER_OTLP_ENDPOINT is set and `poolgate[otel]` is installed; else nobody
-has a `Tracing`, and all that is left of it is a look for None. What a span tells are ids, names
-and numbers: never what was asked or answered, a key, or a token.
+Tracing needs OTEL_EXPORTER_OTLP_ENDPOINT and `poolgate[otel]`; without them there is no
+`Tracing` object, and its users only check for None. Spans hold ids, names and numbers: never
+prompts, answers, keys or tokens.
 
-The client's traceparent is taken over and our own is passed to the upstream.
+A request's span continues the client's trace, and attempts pass theirs to the upstream.
 Source: https://www.w3.org/TR/trace-context/
 """
 
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 HEADERS = ("traceparent", "tracestate")
 EXPORTER = "opentelemetry.exporter.otlp"
-LAST_SECONDS = 1.0  # that a stopping process waits for its last spans to be taken
+SHUTDOWN_SECONDS = 1.0  # that a stopping process waits for the collector to accept its last spans
 
 
 class Headers(Protocol):
@@ -34,7 +34,7 @@ class Headers(Protocol):
 
 
 def tracing_for(endpoint: str) -> Tracing | None:
-    """Return what makes spans, or None where nobody wants them or the extra is not installed."""
+    """Return a Tracing, or None if *endpoint* is empty or the extra is not installed."""
     if not endpoint:
         return None
     try:
@@ -48,45 +48,45 @@ def tracing_for(endpoint: str) -> Tracing | None:
 
 
 class Tracing:
-    """The SDK's tracer and its exporter's thread are made at the first request: so after the fork."""
+    """Starts traces. The SDK and its exporter thread start at the first request, after the fork."""
 
     def __init__(self) -> None:
-        self._sdk: _Sdk | None = None
+        self._sdk: _OpenTelemetrySdk | None = None
 
     def begin(self, headers: Headers) -> Trace:
-        """Begin the span of a request that came with *headers*, within the client's trace if it has one."""
+        """Start the span of a request, within the trace of its *headers* if they have one."""
         if self._sdk is None:
-            self._sdk = _Sdk()
+            self._sdk = _OpenTelemetrySdk()
         return Trace(self._sdk, {name: value for name in HEADERS if (value := headers.get(name))})
 
     def close(self) -> None:
-        """Send what is left, if somebody takes it in time: this process ends."""
+        """Send the remaining spans, for at most SHUTDOWN_SECONDS."""
         if self._sdk is not None:
-            with gevent.Timeout(LAST_SECONDS, False):
+            with gevent.Timeout(SHUTDOWN_SECONDS, False):
                 self._sdk.provider.shutdown()
 
 
 class Trace:
-    """The span of one request, and those within it."""
+    """The span of one request and those of its attempts."""
 
-    def __init__(self, sdk: _Sdk, carrier: dict[str, str]) -> None:
+    def __init__(self, sdk: _OpenTelemetrySdk, carrier: dict[str, str]) -> None:
         self._sdk = sdk
         context = sdk.propagator.extract(carrier)
         self._span = sdk.tracer.start_span("request", context=context, kind=sdk.api.SpanKind.SERVER)
         self._context = sdk.api.set_span_in_context(self._span)
 
     @contextmanager
-    def attempt(self, **told: Any) -> Iterator[dict[str, str]]:
-        """A span around one attempt; what is given are the headers that tell its upstream of it."""
+    def attempt(self, **attributes: Any) -> Iterator[dict[str, str]]:
+        """Record a span around one attempt; yield the trace headers for its upstream."""
         sdk = self._sdk
-        kind, attributes = sdk.api.SpanKind.CLIENT, _named(told)
+        kind, attributes = sdk.api.SpanKind.CLIENT, _prefixed(attributes)
         span = sdk.tracer.start_span("attempt", context=self._context, kind=kind, attributes=attributes)
         carrier: dict[str, str] = {}
         sdk.propagator.inject(carrier, sdk.api.set_span_in_context(span))
         try:
             yield carrier
         except GatewayError as error:
-            self._failed(span, error.code or type(error).__name__)
+            self._mark_failed(span, error.code or type(error).__name__)
             raise
         except GeneratorExit:
             span.set_attribute("poolgate.left", True)
@@ -94,21 +94,22 @@ class Trace:
         finally:
             span.end()
 
-    def end(self, method: str, endpoint: str, status: int, **told: Any) -> None:
+    def end(self, method: str, endpoint: str, status: int, **attributes: Any) -> None:
+        """End the request's span; a *status* from 500 up marks it as failed."""
         self._span.update_name(f"{method} {endpoint}")
         self._span.set_attributes({"http.request.method": method, "http.route": endpoint})
-        self._span.set_attributes({"http.response.status_code": status, **_named(told)})
+        self._span.set_attributes({"http.response.status_code": status, **_prefixed(attributes)})
         if status >= 500:
-            self._failed(self._span, str(status))
+            self._mark_failed(self._span, str(status))
         self._span.end()
 
-    def _failed(self, span: Any, what: str) -> None:
-        span.set_attribute("error.type", what)
+    def _mark_failed(self, span: Any, error_type: str) -> None:
+        span.set_attribute("error.type", error_type)
         span.set_status(self._sdk.api.Status(self._sdk.api.StatusCode.ERROR))
 
 
-class _Sdk:
-    """What the extra brings: its API, a tracer, and the thread that sends spans in batches."""
+class _OpenTelemetrySdk:
+    """The OpenTelemetry API, a tracer, and a thread that exports spans in batches."""
 
     def __init__(self) -> None:
         from opentelemetry import trace
@@ -118,15 +119,15 @@ class _Sdk:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-        # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win
-        named = Resource.create({"service.name": "poolgate", "service.version": package_version()})
-        named = named.merge(OTELResourceDetector().detect())
+        # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES override these
+        resource = Resource.create({"service.name": "poolgate", "service.version": package_version()})
+        resource = resource.merge(OTELResourceDetector().detect())
         self.api: Any = trace
         self.propagator: Any = TraceContextTextMapPropagator()
-        self.provider: Any = TracerProvider(resource=named, shutdown_on_exit=False)
+        self.provider: Any = TracerProvider(resource=resource, shutdown_on_exit=False)
         self.provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self.tracer: Any = self.provider.get_tracer("poolgate")
 
 
-def _named(told: dict[str, Any]) -> dict[str, Any]:
-    return {f"poolgate.{name}": value for name, value in told.items() if value is not None}
+def _prefixed(attributes: dict[str, Any]) -> dict[str, Any]:
+    return {f"poolgate.{name}": value for name, value in attributes.items() if value is not None}

@@ -202,7 +202,7 @@ class Rule:
 
     def _has_words(self, words: re.Pattern[str], error: UpstreamRejected) -> bool:
         found = words.search(error.message)
-        return found is not None and self.repeated in (None, error.repeats(found.group()))
+        return found is not None and self.repeated in (None, error.echoes_request(found.group()))
 
 
 RULES: tuple[Rule, ...] = (

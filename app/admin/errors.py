@@ -11,7 +11,7 @@ from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from app.admin.guard import API_ROOT
-from app.errors import GatewayError, InvalidRequest, NotFound, for_status, our_failure
+from app.errors import GatewayError, InvalidRequest, NotFound, error_for_status, internal_error
 from app.stores.secrets import UnreadableSecret
 from schemas.faults import first_fault
 
@@ -51,9 +51,9 @@ def _invalid(error: ValidationError) -> InvalidRequest:
 def _from_werkzeug(error: HTTPException) -> GatewayError:
     if error.code is not None and error.code < 400:
         return NotFound("There is nothing at this address")  # werkzeug's redirects repeat the Host header
-    return for_status(error.code, error.description)
+    return error_for_status(error.code, error.description)
 
 
 def _unhandled(error: Exception) -> Response:
     log.exception("unhandled_error", path=request.path, kind=type(error).__name__)
-    return answer(our_failure())
+    return answer(internal_error())

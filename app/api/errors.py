@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from app.api import metrics
 from app.api.context import noted
 from app.api.json import json_response
-from app.errors import GatewayError, InvalidRequest, for_status, our_failure
+from app.errors import GatewayError, InvalidRequest, error_for_status, internal_error
 from schemas.faults import first_fault
 
 log = structlog.get_logger()
@@ -26,7 +26,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(GatewayError, error_response)
     app.register_error_handler(ValidationError, _invalid)
     app.register_error_handler(
-        HTTPException, lambda error: error_response(for_status(error.code, error.description))
+        HTTPException, lambda error: error_response(error_for_status(error.code, error.description))
     )
     app.register_error_handler(Exception, _unhandled)
 
@@ -66,4 +66,4 @@ def note_model(body: Any) -> None:
 
 def _unhandled(error: Exception) -> Response:
     log.exception("unhandled_error", request_id=g.get("request_id"), kind=type(error).__name__)
-    return error_response(our_failure())
+    return error_response(internal_error())

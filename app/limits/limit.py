@@ -15,7 +15,7 @@ from typing import Any
 
 from app.errors import InvalidRequest
 from app.formatting import MICRO_DOLLARS, count, exact_dollars
-from app.patterns import fault_of
+from app.patterns import pattern_fault
 
 WHATS = {
     "requests": "requests",
@@ -62,7 +62,7 @@ def parse_limit(text: str, *, model: str | None = None, mode: str = "strict") ->
         "scope": "key",
     }
     if pattern := shape["model"] or model:
-        if fault := fault_of(pattern):
+        if fault := pattern_fault(pattern):
             raise _refused(f"A pattern of models {fault}")
         limit["model"] = pattern
     return limit

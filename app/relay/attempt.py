@@ -67,7 +67,7 @@ class Attempt:
             answer = yield from self._await(sending)
         except UpstreamRejected as error:
             self.headers = error.headers
-            error.repeats = self._has_sent
+            error.echoes_request = self._has_sent
             raise
         except BaseException:
             sending.abandon()
@@ -79,7 +79,7 @@ class Attempt:
         except BaseException as error:
             answer.body.close()
             if isinstance(error, UpstreamRejected):
-                error.repeats = self._has_sent
+                error.echoes_request = self._has_sent
             raise
         if self.was_cut:
             answer.body.close()  # the upstream would go on producing, and billing, what nobody gets

@@ -128,7 +128,7 @@ class ModelAttempt(Attempt):
                 "upstream_event_not_understood",
                 request_id=self.context.request_id,
                 account=self.account.id,
-                place=confused.place,
+                place=confused.location,
             )
             raise confused from error
 

@@ -33,7 +33,7 @@ def refusal(reply: dict[str, Any], *, native_field: str | None) -> GatewayError:
 
 def not_tried_again(error: UpstreamError, reply: dict[str, Any]) -> UpstreamError:
     """Return *error*, what the last attempt met, with the limit in *reply* that had no room for another."""
-    return error.reworded(f"{error.message}. It was not tried again: {_over_limit(reply).message}")
+    return error.with_message(f"{error.message}. It was not tried again: {_over_limit(reply).message}")
 
 
 def admission_of(reply: dict[str, Any]) -> dict[str, Any]:

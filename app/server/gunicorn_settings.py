@@ -41,7 +41,7 @@ if settings.admin_port is not None:
     bind.append(settings.admin)
 workers = settings.web_concurrency
 worker_class = "app.server.gunicorn_worker.Worker"  # gevent
-worker_connections = descriptors.connections_for(descriptors.raise_limit())  # per worker
+worker_connections = descriptors.max_connections(descriptors.raise_limit())  # per worker
 preload_app = True  # workers share the code's memory, and start in half the time
 keepalive = 75  # seconds; longer than nginx keeps its side (60), so that it never uses one we just closed
 timeout = 60  # seconds without a heartbeat: only a worker whose event loop hangs

@@ -25,7 +25,7 @@ from gunicorn.http.body import ChunkedReader, LengthReader
 from gunicorn.workers import ggevent
 from gunicorn.workers.ggevent import GeventWorker
 
-from app.errors import GatewayError, InvalidRequest, NotSupported, our_failure
+from app.errors import GatewayError, InvalidRequest, NotSupported, internal_error
 from app.server.client_connections import DRAIN_BYTES, ClientConnection, linger
 from app.server.gunicorn_server import Server, connections
 from app.server.http_refusal import answer_bytes
@@ -43,7 +43,7 @@ _REFUSALS: tuple[tuple[type[Exception], int, GatewayError], ...] = (
     (errors.UnsupportedTransferCoding, 501, NotSupported("The only transfer coding supported is chunked")),
     (errors.ParseException, 400, InvalidRequest("This is not a well-formed HTTP/1.1 request")),
 )
-_FAILURE = our_failure()
+_FAILURE = internal_error()
 
 
 class Log(Logger):  # type: ignore[misc]

@@ -46,7 +46,7 @@ def is_script_error(error: Exception) -> bool:
 
 def unavailable(error: Exception) -> StoreUnavailable:
     """Return the StoreUnavailable for *error*; StoreOutOfDescriptors when this process can open no socket."""
-    if descriptors.caused(error):
+    if descriptors.is_exhaustion(error):
         return StoreOutOfDescriptors()
     return StoreUnavailable(
         "The gateway's store is not answering; no request can be admitted just now", retry_after_seconds=1

@@ -20,5 +20,5 @@ def not_understood(error: Exception) -> UpstreamProtocolError:
         place = f"{found.tb_frame.f_code.co_qualname}:{found.tb_lineno}"
         found = found.tb_next
     confused = UpstreamProtocolError("The upstream sent an event that is not of its protocol")
-    confused.place = f"{type(error).__name__} in {place}"
+    confused.location = f"{type(error).__name__} in {place}"
     return confused

@@ -53,7 +53,7 @@ _TABLE: tuple[tuple[tuple[type[Exception], ...], Callable[[], UpstreamError]], .
 
 def from_exception(error: Exception) -> UpstreamError | OutOfDescriptors:
     """Return what *error*, raised while a request was being sent, means to us."""
-    if descriptors.caused(error):
+    if descriptors.is_exhaustion(error):
         return OutOfDescriptors()
     cause = _cause(error)
     for kinds, make in _TABLE:

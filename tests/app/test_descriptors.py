@@ -13,7 +13,7 @@ import redis
 from urllib3.exceptions import NewConnectionError
 
 from app import descriptors
-from app.descriptors import MAX_CONNECTIONS, MIN_CONNECTIONS, caused, connections_for
+from app.descriptors import MAX_CONNECTIONS, MIN_CONNECTIONS, is_exhaustion, max_connections
 from app.errors import OutOfDescriptors, StoreOutOfDescriptors, StoreUnavailable, UpstreamUnreachable
 from app.stores.errors import unavailable
 from app.upstream.errors import from_exception
@@ -32,7 +32,7 @@ from app.upstream.errors import from_exception
     ],
 )
 def test_connections_that_fit(limit: int, connections: int) -> None:
-    assert connections_for(limit) == connections
+    assert max_connections(limit) == connections
 
 
 @pytest.mark.parametrize(("hard", "becomes"), [(300, 300), (64, 64)])
@@ -46,7 +46,7 @@ def test_the_soft_limit_is_raised(hard: int, becomes: int) -> None:
         check=True,
     )
 
-    assert list(map(int, result.stdout.split())) == [becomes, int(connections_for(becomes) * 0.95)]
+    assert list(map(int, result.stdout.split())) == [becomes, int(max_connections(becomes) * 0.95)]
 
 
 def out_of(number: int) -> OSError:
@@ -80,6 +80,6 @@ def test_a_failure_that_does_not_say_why(monkeypatch: pytest.MonkeyPatch) -> Non
     def none_left(*_: object) -> int:
         raise out_of(errno.EMFILE)
 
-    assert not caused(RuntimeError())
+    assert not is_exhaustion(RuntimeError())
     monkeypatch.setattr(os, "open", none_left)
-    assert caused(RuntimeError())
+    assert is_exhaustion(RuntimeError())

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import json_writing
-from app.json_writing import PIECE_CHARS, WHOLE_BYTES, write_json
+from app.json_writing import PIECE_CHARS, SINGLE_PIECE_BYTES, write_json
 from tests.support.heartbeat import Heartbeat
 
 MIB = 1024 * 1024
@@ -27,8 +27,8 @@ values = st.recursive(
 def test_pieces_say_what_one_would(value: Any, piece: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_writing, "PIECE_CHARS", piece)
-        pieces = write_json(value, WHOLE_BYTES + 1)
-        in_order = write_json(value, WHOLE_BYTES + 1, sort_keys=True)
+        pieces = write_json(value, SINGLE_PIECE_BYTES + 1)
+        in_order = write_json(value, SINGLE_PIECE_BYTES + 1, sort_keys=True)
 
     assert orjson.loads(b"".join(pieces)) == orjson.loads(orjson.dumps(value))
     assert b"".join(pieces) == orjson.dumps(value)
@@ -36,7 +36,7 @@ def test_pieces_say_what_one_would(value: Any, piece: int) -> None:
 
 
 def test_a_small_value_is_one_piece() -> None:
-    assert write_json({"a": 1}, WHOLE_BYTES) == [b'{"a":1}']
+    assert write_json({"a": 1}, SINGLE_PIECE_BYTES) == [b'{"a":1}']
 
 
 @pytest.mark.parametrize(

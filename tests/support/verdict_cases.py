@@ -137,7 +137,7 @@ class Case:
             data = self.play["body"] if self.is_refusal else self.play["steps"][0]["send"]
             raw = data.encode() if isinstance(data, str) else orjson.dumps(data)
             found = rejection_from_body(self.play["status"], raw, self.play.get("headers", {}))
-        found.repeats = lambda words: words.lower() in self.prompt.lower()
+        found.echoes_request = lambda words: words.lower() in self.prompt.lower()
         return found
 
     @property

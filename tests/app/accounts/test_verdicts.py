@@ -48,7 +48,7 @@ def event(**more: Any) -> UpstreamError:
 def repeated(rejected: UpstreamError) -> UpstreamError:
     """Return *rejected* as if the request had every word of it."""
     assert isinstance(rejected, UpstreamRejected)
-    rejected.repeats = lambda words: True
+    rejected.echoes_request = lambda words: True
     return rejected
 
 
