@@ -421,7 +421,7 @@ class UpstreamUnreachable(UpstreamError):
 
 
 class UpstreamTimeout(UpstreamError):
-    """The deadline over all attempts passed, or response headers came too late."""
+    """The deadline over all attempts of the request passed."""
 
     code = "upstream_request_timeout"
 
