@@ -76,12 +76,12 @@ def check_form() -> None:
     if request.method in SAFE_METHODS:
         return
     if request.headers.get("Sec-Fetch-Site", "none") not in NO_OTHER_SITE:
-        raise ForgedRequest("This was sent by a page of another site, so nothing was done")
+        raise ForgedRequest("The request was sent by a page of another site and was rejected")
     try:
         _csrf.protect()
     except CSRFError:
         raise ForgedRequest(
-            "This form is not of your present sign-in, so nothing was done: go back, reload, send it again"
+            "The form does not belong to your current session and was rejected: go back, reload, send again"
         ) from None
 
 
@@ -125,10 +125,10 @@ def _admit_token() -> None:
         else None
     )
     if token is None:
-        raise NotSignedIn("This is not an admin token that works: they begin with pgadm-")
+        raise NotSignedIn("The admin token is not valid: admin tokens begin with pgadm-")
     if token.scope != FULL and request.method not in SAFE_METHODS:
         raise ReadOnlyToken(
-            f"The admin token '{token.name}' may only read: this call changes something, or returns a secret"
+            f"The admin token '{token.name}' is read-only: this call changes something, or returns a secret"
         )
     g.actor = Actor(f"token:{token.name}", API, sessions.address())
 

@@ -21,7 +21,7 @@ from app.operators.stores import OperatorStores
 from schemas.api_keys import Expiry
 
 HOME = "/admin/security"
-SCOPE_LABELS = ((FULL, "full: everything you may do"), (READ, "read: nothing is changed, no secret returned"))
+SCOPE_LABELS = ((FULL, "full: all of your permissions"), (READ, "read: read-only, without secrets"))
 SETTINGS = "settings.show"  # the place in the navigation that this is part of
 
 bp = Blueprint("security", __name__, url_prefix=HOME)
@@ -49,7 +49,7 @@ def password() -> Any:
     if request.method == "GET":
         return _page("password", form=form)
     if form["new_password"] != form["new_password_again"]:
-        form.fault("new_password_again", "is not the same as the new password")
+        form.fault("new_password_again", "does not match the new password")
     _check_rules(form, operator())
     if not form.faults and _knows_password(form):
         ended = _operator_operations().set_password(operator(), form["new_password"], but=sessions.secret())
@@ -72,7 +72,7 @@ def factor() -> Any:
         return _enrolment(form, _operator_stores().operators.begin_second_factor(operator()))
     if step == "off" and _knows_password(form):
         _operator_operations().drop_second_factor(operator())
-        return _done("The second factor is off: the password alone is enough.")
+        return _done("The second factor was turned off. The password alone is enough.")
     return _page("second_factor", form=form, me=me), form.status
 
 
@@ -97,7 +97,7 @@ def add_operator() -> Any:
         if not form.faults and _knows_password(form):
             with form.checked():
                 _operator_operations().create_operator(name, chosen)
-                return _done(f"{name} may sign in.")
+                return _done(f"{name} was added as an operator.")
     return _page("operator", form=form), form.status
 
 
@@ -109,7 +109,7 @@ def remove_operator(name: str) -> Any:
     if request.method == "POST" and _knows_password(form):
         with form.checked():
             _operator_operations().remove_operator(name)
-            return _done(f"{name} may sign in no more.")
+            return _done(f"{name} was removed.")
     return _page("remove", form=form, name=name), form.status
 
 

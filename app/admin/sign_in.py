@@ -18,7 +18,7 @@ from app.operators.login_throttle import Locked, LoginAttempt
 from app.operators.operators import normal
 
 FIRST_START = "/admin/first-start"
-WRONG = "The name, the password or the code is not right."
+WRONG = "The name, password or code is incorrect."
 
 bp = Blueprint("sign_in", __name__)
 limit_strangers(bp)
@@ -82,7 +82,7 @@ def first_start() -> Any:
 def _make_first(form: Form) -> str | None:
     name, password = normal(form["name"]), form["password"]
     if password != form["password_again"]:
-        form.fault("password_again", "is not the same as the password")
+        form.fault("password_again", "does not match the password")
     if not form["token"].strip():
         form.fault("token", "is missing: it was printed when poolgate started")
     with form.checked():

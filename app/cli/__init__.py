@@ -1,4 +1,4 @@
-"""The command line: `poolgate`, for people and scripts."""
+"""The command line interface, `poolgate`."""
 
 from __future__ import annotations
 

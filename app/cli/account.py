@@ -38,19 +38,19 @@ HEADS = (
 
 @click.group("account", cls=Group)
 def account_group() -> None:
-    """Accounts: the upstream identities a pool owns. What is changed here holds at once, everywhere."""
+    """Manage accounts, the upstream identities of a pool. Changes take effect immediately."""
 
 
 @account_group.group("add")
 def add_group() -> None:
-    """Add an account. Its key or token comes from a variable or standard input, never from an argument."""
+    """Add an account. Its key or token is read from a variable or standard input, never from an argument."""
 
 
 # What may be changed of an account later; `set` tells a wish from silence by None.
 NUMBERS: list[Decorator] = [
-    click.option("--cap", type=int, help="The most requests at a time; 100 when never said."),
-    click.option("--weight", type=int, help="Its share of the load; 1 when never said."),
-    click.option("--group", type=int, help="For the policy `ordered`: lower groups go first."),
+    click.option("--cap", type=int, help="Maximum concurrent requests; 100 by default."),
+    click.option("--weight", type=int, help="Relative share of the load; 1 by default."),
+    click.option("--group", type=int, help="Under the policy `ordered`, lower groups are used first."),
 ]
 
 
@@ -62,10 +62,12 @@ def account_options(secret: str, *, required: bool = True) -> Decorator:
     """
     options: list[Decorator] = [
         click.option("--name", required=True, help="1 to 64 letters, digits, '.', '_' or '-'."),
-        click.option("--base-url", metavar="URL", help="Where its API lies, such as https://host/v1."),
-        click.option(f"--{secret}-env", "variable", metavar="VAR", help="The variable that holds it."),
+        click.option("--base-url", metavar="URL", help="Base URL of the API, such as https://host/v1."),
+        click.option(
+            f"--{secret}-env", "variable", metavar="VAR", help="Environment variable that holds it."
+        ),
         click.option(f"--{secret}-stdin", "from_stdin", is_flag=True, help="Read it from standard input."),
-        names_option("--models", "The models it may serve; all when left out."),
+        names_option("--models", "Models it may serve; all by default."),
         *NUMBERS,
         click.option("--must-answer", is_flag=True, help="Add it only if its server lists its models now."),
         in_pool,
@@ -92,7 +94,7 @@ def account_options(secret: str, *, required: bool = True) -> Decorator:
 )
 @account_options("api-key")
 def add_openai(services: Services, **said: Any) -> None:
-    """Add an API key of OpenAI, or of a service that speaks both of its APIs."""
+    """Add an API key of OpenAI, or of a service that supports both OpenAI APIs."""
     _add(services, "openai", **said)
 
 
@@ -100,10 +102,10 @@ def add_openai(services: Services, **said: Any) -> None:
     "compatible",
     epilog=example("poolgate account add compatible --name gpu1 --base-url http://10.0.0.5:8000/v1"),
 )
-@names_option("--wires", "What it speaks: chat (the default), responses, or both.")
+@names_option("--wires", "Supported APIs: chat (the default), responses, or both.")
 @account_options("api-key", required=False)
 def add_compatible(services: Services, **said: Any) -> None:
-    """Add another server that speaks OpenAI's chat API, such as vLLM or Ollama. It may need no key."""
+    """Add a server with an OpenAI-compatible chat API, such as vLLM or Ollama. The key is optional."""
     _add(services, "compatible", **said)
 
 
@@ -111,10 +113,10 @@ def add_compatible(services: Services, **said: Any) -> None:
     "chatgpt",
     epilog=example("poolgate account add chatgpt --name ann --account-id 8f2e… --access-token-stdin < token"),
 )
-@click.option("--account-id", "chatgpt_account_id", required=True, help="The ChatGPT account's id.")
+@click.option("--account-id", "chatgpt_account_id", required=True, help="The ChatGPT account ID.")
 @account_options("access-token")
 def add_chatgpt(services: Services, **said: Any) -> None:
-    """Add a ChatGPT sign-in by its access token."""
+    """Add a ChatGPT account by its access token."""
     _add(services, "chatgpt", **said)
 
 
@@ -154,7 +156,7 @@ def show_first_look(name: str, found: FirstListing) -> None:
         return
     click.echo(f"Warning: account '{name}' does not answer yet: {found.sentence()}", err=True)
     click.echo(
-        f"It stays in the pool and is tried again by itself; see poolgate account test {name}.", err=True
+        f"It stays in the pool and is retried automatically; see poolgate account test {name}.", err=True
     )
 
 
@@ -163,9 +165,9 @@ def show_first_look(name: str, found: FirstListing) -> None:
 @with_store
 def list_accounts(services: Services, as_json: bool, pool: str) -> None:
     """
-    List accounts: what they are, and how they do.
+    List accounts with their state, load and settings.
 
-    FAILED counts attempts that the account is to blame for, RESCUED those after which another one answered.
+    FAILED counts failures caused by the account, RESCUED those after which another account answered.
     """
     services.pools.check(pool)
     accounts = services.accounts.all(pool)
@@ -204,10 +206,12 @@ def numbers_options(command: Callable[..., None]) -> Callable[..., None]:
     ),
 )
 @click.argument("name", shell_complete=complete.accounts)
-@click.option("--api-key-env", "variable", metavar="VAR", help="The variable that holds another API key.")
-@click.option("--api-key-stdin", "from_stdin", is_flag=True, help="Read another API key from standard input.")
-@names_option("--models", "The models it may serve from now on.")
-@click.option("--all-models", is_flag=True, help="It may serve every model again.")
+@click.option(
+    "--api-key-env", "variable", metavar="VAR", help="Environment variable that holds a new API key."
+)
+@click.option("--api-key-stdin", "from_stdin", is_flag=True, help="Read a new API key from standard input.")
+@names_option("--models", "Models it may serve.")
+@click.option("--all-models", is_flag=True, help="Allow every model.")
 @numbers_options
 @in_pool
 @with_store
@@ -221,14 +225,14 @@ def set_account(
     from_stdin: bool,
     **said: Any,
 ) -> None:
-    """Change what the account NAME may do; requests it is serving go on."""
+    """Change the account NAME. Requests in progress continue."""
     if all_models and said["models"] is not None:
         raise click.UsageError("Give one of --models and --all-models")
     said = {field: value for field, value in said.items() if value is not None}
     said |= {"models": []} if all_models else {}
     credential = read_secret("api-key", variable, from_stdin, required=False)
     if not said and not credential:
-        raise click.UsageError("Name what to change")
+        raise click.UsageError("Nothing to change: give at least one option")
     wish = AccountInput().load(said, partial=True)
     changed = operations(services).change_account(pool, name, wish, credential=credential)
     if as_json:
@@ -243,7 +247,7 @@ def set_account(
 @in_pool
 @with_store
 def pause_account(services: Services, as_json: bool, pool: str, name: str) -> None:
-    """Give the account NAME no new requests; those it is serving go on."""
+    """Stop sending new requests to the account NAME. Requests in progress continue."""
     _tell_state(as_json, pool, operations(services).pause_account(pool, name), "Paused")
 
 
@@ -252,7 +256,7 @@ def pause_account(services: Services, as_json: bool, pool: str, name: str) -> No
 @in_pool
 @with_store
 def resume_account(services: Services, as_json: bool, pool: str, name: str) -> None:
-    """Bring the account NAME back, whatever it was out for."""
+    """Make the account NAME available again, whatever made it unavailable."""
     _tell_state(as_json, pool, operations(services).resume_account(pool, name), "Resumed")
 
 
@@ -261,8 +265,10 @@ def resume_account(services: Services, as_json: bool, pool: str, name: str) -> N
 @in_pool
 @with_store
 def trust_lengths(services: Services, as_json: bool, pool: str, name: str) -> None:
-    """Forget that the account NAME once billed more output than its request allowed."""
-    _tell_state(as_json, pool, operations(services).trust_lengths(pool, name), "Trusting the lengths of")
+    """Trust the account NAME again after it billed more output than a request allowed."""
+    _tell_state(
+        as_json, pool, operations(services).trust_lengths(pool, name), "Trusting the output lengths of"
+    )
 
 
 def _tell_state(as_json: bool, pool: str, account: Account, done: str) -> None:
@@ -274,12 +280,14 @@ def _tell_state(as_json: bool, pool: str, account: Account, done: str) -> None:
 
 @account_group.command("remove", epilog=example("poolgate account remove main"))
 @click.argument("name", shell_complete=complete.accounts)
-@click.option("--force", is_flag=True, help="Even if keys are bound to it; they keep what else they have.")
+@click.option(
+    "--force", is_flag=True, help="Remove it even if keys are restricted to it; their other accounts stay."
+)
 @yes_option
 @in_pool
 @with_store
 def remove_account(services: Services, as_json: bool, pool: str, name: str, force: bool, yes: bool) -> None:
-    """Remove the account NAME and its credential; requests it is serving go on."""
+    """Remove the account NAME and its credential. Requests in progress continue."""
     services.accounts.described(pool, name)
     confirm(f"Remove account '{name}' and its credential from pool '{pool}'?", yes)
     operations(services).remove_account(pool, name, although_bound=force)
@@ -294,19 +302,19 @@ def remove_account(services: Services, as_json: bool, pool: str, name: str, forc
 )
 @click.argument("name", shell_complete=complete.accounts)
 @click.option(
-    "--model", default="", metavar="MODEL", help="The one to ask; else the likely cheapest that it has."
+    "--model", default="", metavar="MODEL", help="Model to request; the cheapest known one by default."
 )
 @in_pool
 @with_store
 def test_account(services: Services, as_json: bool, pool: str, name: str, model: str) -> None:
-    """Send a tiny request to the account NAME, whatever its state; a minute at most. Status 1 if it fails."""
+    """Send a small request to the account NAME in any state, for at most a minute. Status 1 if it fails."""
     with waiting("Waiting for the upstream's answer", SECONDS):
         told = operations(services).test_account(pool, name, model)
     if as_json:
         show_json(told.public())
     elif told.error is None:
         click.echo(
-            f"Account '{name}' answers for {told.model}: head in {told.first_ms}, end in {told.total_ms} ms"
+            f"Account '{name}' answers for {told.model}: first byte after {told.first_ms}, end after {told.total_ms} ms"
         )
     else:
         said = f"status {told.status}" if told.status else "no answer"

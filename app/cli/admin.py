@@ -1,4 +1,4 @@
-"""`poolgate admin`: who may sign in to the admin pages, from the machine itself, so also when locked out."""
+"""`poolgate admin`: manage operators, sessions and admin tokens from the machine, also when locked out."""
 
 from __future__ import annotations
 
@@ -23,30 +23,32 @@ FIRST_START = "/admin/first-start"
 
 @click.group("admin", cls=Group)
 def admin_group() -> None:
-    """Who may sign in to the admin pages, and tokens for scripts that call the admin API."""
+    """Manage the operators of the admin pages, and tokens for scripts that call the admin API."""
 
 
 @admin_group.group("token", cls=Group)
 def token_group() -> None:
-    """Admin tokens: what scripts send to /admin/api as 'Authorization: Bearer pgadm-…'."""
+    """Manage admin tokens, which scripts send to /admin/api as 'Authorization: Bearer pgadm-…'."""
 
 
 def _password_options(run: Any) -> Any:
     run = click.option("--password-stdin", "from_stdin", is_flag=True, help="Read it from standard input.")(
         run
     )
-    return click.option("--password-env", "variable", metavar="NAME", help="Read it from this variable.")(run)
+    return click.option(
+        "--password-env", "variable", metavar="NAME", help="Read it from this environment variable."
+    )(run)
 
 
 @admin_group.command("list", epilog=example("poolgate admin list"))
 @with_store
 def list_operators(services: Services, as_json: bool) -> None:
-    """List who may sign in."""
+    """List operators."""
     operators = services.operator_stores.operators.all()
     if as_json:
         return show_list([one.public() for one in operators])
     if not operators:
-        return click.echo("Nobody may sign in yet: see poolgate admin invite --help", err=True)
+        return click.echo("No operators yet: see poolgate admin invite --help", err=True)
     heads = ("NAME", "SECOND FACTOR", "RECOVERY CODES", "PASSWORD SET", "SESSIONS")
     rows = [
         (
@@ -65,17 +67,17 @@ def list_operators(services: Services, as_json: bool) -> None:
 @with_store
 def invite(services: Services, as_json: bool) -> None:
     """
-    Print the token that lets the first person in, once, within a day.
+    Print a one-time token that creates the first operator, valid for a day.
 
     It replaces the one that `poolgate up` printed.
     """
     token = services.operator_stores.operators.start_token()
     if token is None:
-        raise InvalidRequest("Somebody may sign in already: see poolgate admin create, or password")
+        raise InvalidRequest("There is an operator already: see poolgate admin create, or password")
     services.audit.note(actor(), "operator.invite", "", "")
     if as_json:
         return show_json({"token": token, "path": f"{FIRST_START}?token={token}"})
-    click.echo(f"For {FIRST_START}, once, within a day:", err=True)
+    click.echo(f"For {FIRST_START}, valid once, for a day:", err=True)
     return click.echo(token)
 
 
@@ -86,9 +88,9 @@ def invite(services: Services, as_json: bool) -> None:
 @_password_options
 @with_store
 def create(services: Services, as_json: bool, name: str, variable: str | None, from_stdin: bool) -> None:
-    """Let NAME sign in, with a password of at least 12 characters."""
+    """Create the operator NAME, with a password of at least 12 characters."""
     made = _operator_operations(services).create_operator(name, _password(variable, from_stdin))
-    _tell(as_json, made.public(), f"'{made.name}' may sign in.")
+    _tell(as_json, made.public(), f"Created operator '{made.name}'.")
 
 
 @admin_group.command("password", epilog=example("poolgate admin password ann"))
@@ -96,13 +98,13 @@ def create(services: Services, as_json: bool, name: str, variable: str | None, f
 @_password_options
 @with_store
 def password(services: Services, as_json: bool, name: str, variable: str | None, from_stdin: bool) -> None:
-    """Give NAME another password, end all sessions of theirs, and forget their failed attempts."""
+    """Set a new password for NAME, end their sessions, and clear their failed attempts."""
     services.operator_stores.operators.find(name)
     ended = _operator_operations(services).set_password(name, _password(variable, from_stdin))
     _tell(
         as_json,
         {"name": name, "sessions_ended": ended},
-        f"'{name}' has a new password; {ended} sessions were ended.",
+        f"Set a new password for '{name}'; ended {ended} sessions.",
     )
 
 
@@ -110,10 +112,12 @@ def password(services: Services, as_json: bool, name: str, variable: str | None,
 @click.argument("name", type=normal)
 @with_store
 def totp_off(services: Services, as_json: bool, name: str) -> None:
-    """Let the password of NAME alone be enough: their authenticator app is lost."""
+    """Turn off the second factor of NAME, who lost their authenticator app."""
     _operator_operations(services).drop_second_factor(name)
     _tell(
-        as_json, services.operator_stores.operators.find(name).public(), f"'{name}' signs in without a code."
+        as_json,
+        services.operator_stores.operators.find(name).public(),
+        f"Turned off the second factor of '{name}'.",
     )
 
 
@@ -121,32 +125,32 @@ def totp_off(services: Services, as_json: bool, name: str) -> None:
 @click.argument("name", type=normal)
 @with_store
 def remove(services: Services, as_json: bool, name: str) -> None:
-    """Let NAME sign in no more; their sessions and admin tokens end. The last operator stays."""
+    """Remove the operator NAME, their sessions and admin tokens. The last operator cannot be removed."""
     _operator_operations(services).remove_operator(name)
-    _tell(as_json, {"name": name, "removed": True}, f"'{name}' may sign in no more.")
+    _tell(as_json, {"name": name, "removed": True}, f"Removed operator '{name}'.")
 
 
 @admin_group.command("sessions", epilog=example("poolgate admin sessions ann"))
 @click.argument("name", type=normal)
 @with_store
 def sessions(services: Services, as_json: bool, name: str) -> None:
-    """List where NAME is signed in."""
+    """List the sessions of NAME."""
     services.operator_stores.operators.find(name)
     found = services.operator_stores.sessions.all(name)
     if as_json:
         return show_list([one.public() for one in found])
     if not found:
-        return click.echo(f"'{name}' is signed in nowhere.", err=True)
+        return click.echo(f"'{name}' has no sessions.", err=True)
     rows = [(one.id, one.address, moment(one.opened_at), moment(one.seen_at), one.agent) for one in found]
     return click.echo(table(("ID", "ADDRESS", "SIGNED IN", "LAST USED", "BROWSER"), rows))
 
 
 @admin_group.command("sign-out", epilog=example("poolgate admin sign-out ann"))
 @click.argument("name", type=normal)
-@click.option("--session", "session_id", default="", metavar="ID", help="This one alone.")
+@click.option("--session", "session_id", default="", metavar="ID", help="Only this session.")
 @with_store
 def sign_out(services: Services, as_json: bool, name: str, session_id: str) -> None:
-    """End every session of NAME, at once and everywhere."""
+    """End the sessions of NAME immediately."""
     services.operator_stores.operators.find(name)
     operator_operations = _operator_operations(services)
     ended = (
@@ -154,7 +158,7 @@ def sign_out(services: Services, as_json: bool, name: str, session_id: str) -> N
         if session_id
         else operator_operations.end_sessions(name)
     )
-    _tell(as_json, {"name": name, "sessions_ended": ended}, f"{ended} sessions of '{name}' were ended.")
+    _tell(as_json, {"name": name, "sessions_ended": ended}, f"Ended {ended} sessions of '{name}'.")
 
 
 @token_group.command(
@@ -166,28 +170,28 @@ def sign_out(services: Services, as_json: bool, name: str, session_id: str) -> N
     type=click.Choice(SCOPES),
     default=FULL,
     show_default=True,
-    help="read: what changes nothing and reveals no secret; full: everything.",
+    help="read: read-only, without secrets; full: everything.",
 )
-@click.option("--expires", metavar="DATE", help="From then on it is refused: 2027-01-01, or with a time.")
+@click.option("--expires", metavar="DATE", help="When it expires: 2027-01-01, or a date with a time.")
 @with_store
 def create_token(services: Services, as_json: bool, name: str, expires: str | None, scope: str) -> None:
     """
-    Make an admin token and print it. It cannot be read again: only its SHA-256 is stored.
+    Create an admin token and print it. It cannot be shown again: only its SHA-256 is stored.
 
-    The token stands alone on standard output, all else goes to standard error.
+    Only the token goes to standard output, everything else to standard error.
     """
     wish = _Wish().load({} if expires is None else {"expires": expires})
     token, secret = _operator_operations(services).create_token(name, wish.get("expires"), scope)
     if as_json:
         return show_json({"token": secret, **token.public()})
-    click.echo(f"Admin token '{token.name}', shown this once:", err=True)
+    click.echo(f"Admin token '{token.name}', shown only once:", err=True)
     return click.echo(secret)
 
 
 @token_group.command("list", epilog=example("poolgate admin token list"))
 @with_store
 def list_tokens(services: Services, as_json: bool) -> None:
-    """List admin tokens; never the tokens themselves."""
+    """List admin tokens. The tokens themselves are never shown."""
     tokens = services.operator_stores.tokens.all()
     if as_json:
         return show_list([one.public() for one in tokens])
@@ -203,14 +207,14 @@ def list_tokens(services: Services, as_json: bool) -> None:
         )
         for one in tokens
     ]
-    return click.echo(table(("NAME", "SCOPE", "MADE BY", "MADE", "EXPIRES"), rows))
+    return click.echo(table(("NAME", "SCOPE", "CREATED BY", "CREATED", "EXPIRES"), rows))
 
 
 @token_group.command("revoke", epilog=example("poolgate admin token revoke ci"))
 @click.argument("name", type=normal)
 @with_store
 def revoke_token(services: Services, as_json: bool, name: str) -> None:
-    """Refuse the admin token NAME from now on."""
+    """Revoke the admin token NAME."""
     _operator_operations(services).revoke_token(name)
     _tell(as_json, {"name": name, "revoked": True}, f"Revoked admin token '{name}'.")
 

@@ -1,4 +1,4 @@
-"""`poolgate audit`: who changed what."""
+"""`poolgate audit`: the audit log."""
 
 from __future__ import annotations
 
@@ -18,13 +18,23 @@ MAX_WORDS = 60
 @click.command(
     "audit", cls=Command, epilog=example("poolgate audit", "poolgate audit --who ann --action key")
 )
-@click.option("--who", default="", metavar="NAME", help="Of this person, or `token:NAME`.")
-@click.option("--action", default="", metavar="ACTION", help="Such as key.rotate, or a noun: key.")
-@click.option("--pool", type=pool_name, metavar="POOL", help="In this pool alone.")
-@click.option("--most", default=50, show_default=True, type=click.IntRange(1, 1000), help="Entries.")
+@click.option("--who", default="", metavar="NAME", help="Only by this operator, or by `token:NAME`.")
+@click.option(
+    "--action", default="", metavar="ACTION", help="Only this action, such as key.rotate, or a noun: key."
+)
+@click.option("--pool", type=pool_name, metavar="POOL", help="Only in this pool.")
+@click.option(
+    "--limit",
+    "--most",
+    "most",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="Maximum number of entries.",
+)
 @with_store
 def audit(services: Services, as_json: bool, who: str, action: str, pool: str | None, most: int) -> None:
-    """Tell who changed what, newest first. `unknown` is what a crash or an outage left open."""
+    """Show who changed what, newest first. `unknown` marks changes that a crash or an outage interrupted."""
     entries: list[dict[str, Any]] = []
     cursor = None
     while len(entries) < most:
@@ -37,7 +47,7 @@ def audit(services: Services, as_json: bool, who: str, action: str, pool: str | 
     elif entries:
         click.echo(table(HEADS, [_row(entry) for entry in entries]))
     else:
-        click.echo("Nothing was changed.", err=True)
+        click.echo("No changes found.", err=True)
 
 
 def _row(entry: dict[str, Any]) -> tuple[object, ...]:

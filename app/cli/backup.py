@@ -1,4 +1,4 @@
-"""`poolgate backup` and `poolgate restore`: all of an installation, in one file that a passphrase opens."""
+"""`poolgate backup` and `poolgate restore`: a whole installation in one encrypted file."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from app.wiring import Services
 
 PATIENCE_SECONDS = 60.0  # one step of a large pool takes seconds
 MIN_PASSPHRASE = 12
-OFFICE_SAID = "operators and audit book"
-HEADS = ("POOL", "ACCOUNTS", "KEYS", "LEDGER ROWS", "OPEN REQUESTS")
+OFFICE_SAID = "operators and audit log"
+HEADS = ("POOL", "ACCOUNTS", "KEYS", "LEDGER ENTRIES", "RUNNING REQUESTS")
 COUNTS = ("accounts", "keys", "rows", "open")
 
 file_argument = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
@@ -36,9 +36,11 @@ passphrase_option = click.option(
     "--passphrase-env",
     "variable",
     metavar="VARIABLE",
-    help="The environment variable that holds the passphrase; else it is asked for.",
+    help="Environment variable that holds the passphrase; prompted for by default.",
 )
-pool_option = click.option("--pool", type=pool_name, metavar="POOL", help="This pool alone; else everything.")
+pool_option = click.option(
+    "--pool", type=pool_name, metavar="POOL", help="Only this pool; everything by default."
+)
 
 
 @click.command(
@@ -52,12 +54,12 @@ pool_option = click.option("--pool", type=pool_name, metavar="POOL", help="This 
 @with_store
 def backup(services: Services, as_json: bool, file: Path, variable: str | None, pool: str | None) -> None:
     """
-    Write accounts, keys, settings, prices, limits, operators and the books to the new FILE.
+    Write accounts, keys, settings, prices, limits, operators and ledgers to the new FILE.
 
-    It can be made while requests run. Whoever has FILE and its passphrase has every credential in it.
+    Requests may run meanwhile. FILE and its passphrase give access to every credential in it.
     """
     if file.exists():
-        raise click.UsageError(f"'{file}' is there already")
+        raise click.UsageError(f"'{file}' already exists")
     scripts = _patient(services)
     pools = [*services.pools.names(), keys.OFFICE]
     if pool is not None:
@@ -82,7 +84,9 @@ def backup(services: Services, as_json: bool, file: Path, variable: str | None, 
         click.echo(table(HEADS, _rows(made.pools)))
         click.echo(f"Wrote {file}, {size / 1e6:.1f} MB.", err=True)
     for name in made.unreadable:
-        click.echo(f"The credential of {name} was sealed with another key, and stays so.", err=True)
+        click.echo(
+            f"The credential of {name} is encrypted with another key and was copied as it is.", err=True
+        )
 
 
 @click.command(
@@ -93,8 +97,8 @@ def backup(services: Services, as_json: bool, file: Path, variable: str | None, 
 @file_argument
 @passphrase_option
 @pool_option
-@click.option("--replace", is_flag=True, help="Also where there is something: it goes.")
-@click.option("--yes", is_flag=True, help="Do not ask before something goes.")
+@click.option("--replace", is_flag=True, help="Replace existing data.")
+@click.option("--yes", is_flag=True, help="Do not ask before replacing data.")
 @with_store
 def restore(
     services: Services,
@@ -106,10 +110,10 @@ def restore(
     yes: bool,
 ) -> None:
     """
-    Put what is in FILE in place, and verify the books. One that broke off is simply run again.
+    Restore FILE and verify the ledgers. An interrupted restore can simply be run again.
 
-    Requests that were open are charged what they held. A sign-in that was renewed since the backup
-    may have to be signed in anew.
+    Requests that were running are charged what they had reserved. An account whose sign-in was
+    refreshed since the backup may have to sign in again.
     """
     with file.open("rb"):  # before the passphrase is asked for
         pass
@@ -120,7 +124,7 @@ def restore(
     work = Restore(_patient(services), services.vault)
     lost = work.would_lose(contents, pools, replace=replace)
     if lost and not replace:
-        raise InvalidRequest(f"{_said(lost)}; --replace puts the backup in its place", param="file")
+        raise InvalidRequest(f"{_said(lost)}; use --replace to replace it", param="file")
     if lost and not yes:
         click.confirm(f"{_said(lost)}. Replace it?", abort=True, err=True)
     with progress("Restoring", whole.size()) as told:
@@ -147,18 +151,18 @@ def _tell(contents: Contents, done: Sequence[Restored], as_json: bool) -> None:
     click.echo(table(HEADS, _rows({one.name: contents.pools[one.name] for one in done})))
     for one in done:
         if one.again:
-            click.echo(f"{_shown(one.name)}: was in place already, and stays as it is.", err=True)
+            click.echo(f"{_shown(one.name)}: restored already, unchanged.", err=True)
         elif one.differences:
             pool = "" if one.name == "default" else f" --pool {one.name}"
             told = f"{len(one.differences)} totals differ: see poolgate ledger verify{pool}"
             click.echo(f"{one.name}: {told}.", err=True)
         elif one.name != keys.OFFICE:
-            click.echo(f"{one.name}: the books balance.", err=True)
+            click.echo(f"{one.name}: the ledger balances.", err=True)
 
 
 def _wanted(contents: Contents, pool: str | None) -> list[str]:
     if pool is not None and pool not in contents.pools:
-        raise NotFound(f"There is no pool '{pool}' in this backup", param="pool")
+        raise NotFound(f"This backup contains no pool '{pool}'", param="pool")
     return [pool] if pool is not None else list(contents.pools)
 
 
@@ -189,7 +193,7 @@ def _patient(services: Services) -> Scripts:
 def _new_passphrase(variable: str | None) -> str:
     passphrase = _passphrase(variable, twice=True)
     if len(passphrase) < MIN_PASSPHRASE:
-        raise click.UsageError(f"A passphrase has {MIN_PASSPHRASE} characters or more")
+        raise click.UsageError(f"A passphrase must have at least {MIN_PASSPHRASE} characters")
     return passphrase
 
 
@@ -198,7 +202,7 @@ def _passphrase(variable: str | None, *, twice: bool = False) -> str:
         typed: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=twice, err=True)
         return typed.strip()  # as one that comes from a variable
     if variable is None:
-        raise click.UsageError("Give --passphrase-env: there is no terminal to ask for the passphrase")
+        raise click.UsageError("Give --passphrase-env: there is no terminal to prompt for the passphrase")
     return read_secret("passphrase", variable, False)
 
 

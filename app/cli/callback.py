@@ -21,7 +21,7 @@ from app.operations.sign_ins import code_in
 PATH = "/auth/callback"
 MAX_BYTES = 65536
 _DONE = b"<!doctype html><title>Poolgate</title><p>Signed in. You can close this page."
-_NOT_OURS = b"<!doctype html><title>Poolgate</title><p>This page belongs to no sign-in that waits here."
+_NOT_OURS = b"<!doctype html><title>Poolgate</title><p>This page does not belong to a pending sign-in."
 
 
 class Callback:
@@ -65,8 +65,8 @@ class Callback:
                 if not address:
                     sources.remove(source)  # the end of standard input, or an empty line
                 else:
-                    tell("That address belongs to no sign-in that waits here.")
-        raise InvalidRequest("Nobody signed in in time; please start again")
+                    tell("That address does not belong to a pending sign-in.")
+        raise InvalidRequest("The sign-in was not completed in time; please start again")
 
     def _code_in(self, address: str) -> str | None:
         """Return the code that *address* carries, None when it is not of this sign-in."""

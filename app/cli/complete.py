@@ -1,4 +1,4 @@
-"""What a shell may complete: names of pools, accounts and API keys, as the store has them now."""
+"""Shell completion of the names of pools, accounts and API keys that are in the store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TIMEOUT_SECONDS = 1.0  # a person waits at a prompt
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
     """
-    Print what makes SHELL complete commands, options and names.
+    Print a script with which SHELL completes commands, options and names.
 
     \b
     bash  echo 'eval "$(poolgate completion bash)"' >> ~/.bashrc

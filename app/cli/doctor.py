@@ -1,4 +1,4 @@
-"""`poolgate doctor`: what is wrong, how to mend it, and by which rules the gateway works."""
+"""`poolgate doctor`: problems and their remedies, and the rules of the gateway."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from app.stores.private_server import EmbeddedServerError
 
 @click.command("doctor", cls=Command, epilog=example("poolgate doctor", "poolgate doctor retries"))
 @click.argument("rules", type=click.Choice(list(RULES)), required=False, metavar="[RULES]")
-@click.option("--pool", type=pool_name, metavar="POOL", help="Look at this pool alone.")
+@click.option("--pool", type=pool_name, metavar="POOL", help="Check only this pool.")
 @redis_url_option
 @json_option
 def doctor(rules: str | None, pool: str | None, redis_url: str | None, as_json: bool) -> None:
     """
-    Report what is wrong, and how to fix it. Status 1 when something is, 3 when the store cannot be used.
+    Report problems and how to fix them. Status 1 if there are any, 3 if the store cannot be used.
 
-    With RULES it prints those that the gateway works by instead: `retries`, what is done about a
-    failure; `states`, what it does to its account; `fields`, what becomes of request fields.
+    With RULES, print rules of the gateway instead: `retries`, how a failure is retried; `states`,
+    how it affects its account; `fields`, how request fields are translated.
     """
     if rules:
         _show_rules(rules, as_json)
@@ -42,9 +42,9 @@ def doctor(rules: str | None, pool: str | None, redis_url: str | None, as_json: 
         show_list([one.public() for one in found])
     elif found:
         rows = [(one.level, one.where, one.what, one.mend) for one in found]
-        click.echo(table(("", "WHERE", "WHAT", "FIX"), rows))
+        click.echo(table(("", "WHERE", "WHAT", "REMEDY"), rows))
     else:
-        click.echo("All is well.")
+        click.echo("No problems found.")
     if away:
         raise click.exceptions.Exit(STORE_UNAVAILABLE)
     if any(one.level == WRONG for one in found):

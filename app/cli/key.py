@@ -33,7 +33,7 @@ HEADS = ("NAME", "STATE", "EXPIRES", "MODELS", "ACCOUNTS", "LIMITS")
 
 @click.group("key", cls=Group)
 def key_group() -> None:
-    """API keys: what callers present. What is changed here holds at once, everywhere."""
+    """Manage API keys, which callers present. Changes take effect immediately."""
 
 
 @key_group.command(
@@ -44,43 +44,43 @@ def key_group() -> None:
     ),
 )
 @click.option("--name", required=True, help="1 to 64 letters, digits, '.', '_' or '-'.")
-@names_option("--models", "The models it may use; all when left out.")
-@names_option("--accounts", "The accounts it may use, by name; all when left out.", complete.accounts)
+@names_option("--models", "Models it may use; all by default.")
+@names_option("--accounts", "Names of the accounts it may use; all by default.", complete.accounts)
 @click.option(
     "--limit",
     "limits",
     type=checked(parse_limit),
     metavar="LIMIT",
     multiple=True,
-    help="Such as '5 usd/month', '10 requests/minute for gpt-5*' or '20 parallel_requests'; may be repeated.",
+    help="Such as '5 usd/month', '10 requests/minute for gpt-5*' or '20 parallel_requests'. May be repeated.",
 )
 @click.option(
     "--on-cut",
     type=click.Choice(("fail", "restart")),
-    help="When a stream breaks off: say so (fail), or go on with another account's answer.",
+    help="When a stream breaks off: end with an error, or restart on another account.",
 )
 @click.option(
     "--output-tokens",
     type=int,
     metavar="N",
-    help="The most output of a request that names no limit itself; strict limits then hold less for it.",
+    help="Default maximum output of requests that set none; strict limits then reserve less.",
 )
-@click.option("--raw", is_flag=True, help="Answers may carry what the upstream was sent, and what it said.")
-@click.option("--expires", metavar="DATE", help="From then on it is refused: 2027-01-01, or with a time.")
+@click.option("--raw", is_flag=True, help="Allow responses to include the raw upstream request and response.")
+@click.option("--expires", metavar="DATE", help="When it expires: 2027-01-01, or a date with a time.")
 @in_pool
 @with_store
 def create_key(
     services: Services, as_json: bool, pool: str, limits: tuple[dict[str, Any], ...], **said: Any
 ) -> None:
     """
-    Make an API key and print it. Nobody can read it again: only its SHA-256 is kept.
+    Create an API key and print it. It cannot be shown again: only its SHA-256 is stored.
 
-    The key stands alone on standard output, all else goes to standard error.
+    Only the key goes to standard output, everything else to standard error.
     """
     wish = KeyInput().load({name: value for name, value in said.items() if value is not None})
     at_desk = operations(services)
     key, secret = at_desk.create_key(pool, wish, limits)
-    _show_secret(as_json, key, secret, f"Key '{key.name}' of pool '{pool}', shown this once:")
+    _show_secret(as_json, key, secret, f"Key '{key.name}' in pool '{pool}', shown only once:")
     _warn(key.name, at_desk.key_warnings(pool, key))
 
 
@@ -101,7 +101,7 @@ def _show_secret(as_json: bool, key: ApiKey, secret: str, told: str) -> None:
 @in_pool
 @with_store
 def list_keys(services: Services, as_json: bool, pool: str) -> None:
-    """List API keys and what they may do; never the keys themselves."""
+    """List API keys and their permissions. The keys themselves are never shown."""
     services.pools.check(pool)
     api_keys = services.api_keys.all(pool)
     if as_json:
@@ -130,16 +130,20 @@ def _row(key: ApiKey, account_names: dict[str, str], now: float) -> tuple[object
     ),
 )
 @click.argument("name", shell_complete=complete.api_keys)
-@names_option("--models", "The models it may use from now on.")
-@click.option("--all-models", is_flag=True, help="It may use every model again.")
-@names_option("--accounts", "The accounts it may use from now on, by name.", complete.accounts)
-@click.option("--all-accounts", is_flag=True, help="It may use every account again.")
+@names_option("--models", "Models it may use.")
+@click.option("--all-models", is_flag=True, help="Allow every model.")
+@names_option("--accounts", "Names of the accounts it may use.", complete.accounts)
+@click.option("--all-accounts", is_flag=True, help="Allow every account.")
 @click.option("--on-cut", type=click.Choice(("fail", "restart")), help="What to do when a stream breaks off.")
 @click.option(
-    "--output-tokens", type=int, metavar="N", help="The most output of a request that names no limit itself."
+    "--output-tokens", type=int, metavar="N", help="Default maximum output of requests that set none."
 )
-@click.option("--raw/--no-raw", default=None, help="Whether answers may carry what the upstream said.")
-@click.option("--expires", metavar="DATE", help="2027-01-01, or with a time; or `never`.")
+@click.option(
+    "--raw/--no-raw",
+    default=None,
+    help="Whether responses may include the raw upstream request and response.",
+)
+@click.option("--expires", metavar="DATE", help="2027-01-01, a date with a time, or `never`.")
 @in_pool
 @with_store
 def set_key(
@@ -152,7 +156,7 @@ def set_key(
     expires: str | None,
     **said: Any,
 ) -> None:
-    """Change what the key NAME may do; its limits are changed by `poolgate key limit`."""
+    """Change the permissions of the key NAME. Its limits are changed by `poolgate key limit`."""
     for field, every in (("models", all_models), ("accounts", all_accounts)):
         if every and said[field] is not None:
             raise click.UsageError(f"Give one of --{field} and --all-{field}")
@@ -161,13 +165,13 @@ def set_key(
     if expires is not None:
         said["expires"] = None if expires == "never" else expires
     if not said:
-        raise click.UsageError("Say what is to change")
+        raise click.UsageError("Nothing to change: give at least one option")
     at_desk = operations(services)
     key = at_desk.change_key(pool, name, KeyChange().load(said))
     if as_json:
         show_json(key.public())
     else:
-        click.echo(f"Changed key '{name}' of pool '{pool}': {', '.join(said)}.")
+        click.echo(f"Changed key '{name}' in pool '{pool}': {', '.join(said)}.")
     _warn(name, at_desk.key_warnings(pool, key))
 
 
@@ -175,7 +179,7 @@ def overlap(text: str) -> float:
     """Read `24h`, `30m`, `7d` or `90s` as seconds."""
     shape = _SPAN.fullmatch(text.strip())
     if shape is None:
-        raise click.BadParameter("a time is written like 24h, 30m or 7d")
+        raise click.BadParameter("must be a duration such as 24h, 30m or 7d")
     return int(shape[1]) * _UNITS[shape[2]]
 
 
@@ -190,20 +194,20 @@ _SPAN = re.compile(r"(\d{1,9})([smhd])", re.ASCII)
     type=overlap,
     default="0s",
     metavar="TIME",
-    help="How long the former one stays good, as well.",
+    help="How long the old secret stays valid.",
 )
 @in_pool
 @with_store
 def rotate_key(services: Services, as_json: bool, pool: str, name: str, overlap: float) -> None:
     """
-    Give the key NAME a new secret and print it. Limits, and what was used, go on.
+    Give the key NAME a new secret and print it. Its limits and usage continue.
 
-    The former secret ends at once, or after TIME: 24h, 30m, 7d. At most two are good at a time.
+    The old secret becomes invalid immediately, or after TIME: 24h, 30m, 7d. At most two are valid at a time.
     """
     before = services.api_keys.find(pool, name)
     key, secret = operations(services).rotate_key(pool, name, overlap)
-    former = f"is good until {moment(key.former_until)}" if key.former_until else "is refused from now on"
-    told = f"Key '{name}' of pool '{pool}', shown this once; the former one {former}:"
+    former = f"stays valid until {moment(key.former_until)}" if key.former_until else "is no longer valid"
+    told = f"Key '{name}' in pool '{pool}', shown only once; the old secret {former}:"
     _show_secret(as_json, key, secret, told)
     _warn(name, rotation_warnings(before, time.time()))
 
@@ -213,7 +217,7 @@ def rotate_key(services: Services, as_json: bool, pool: str, name: str, overlap:
 @in_pool
 @with_store
 def disable_key(services: Services, as_json: bool, pool: str, name: str) -> None:
-    """Refuse the key NAME from now on; requests it has running go on."""
+    """Disable the key NAME. Requests in progress continue."""
     _tell(as_json, operations(services).disable_key(pool, name), "Disabled")
 
 
@@ -222,7 +226,7 @@ def disable_key(services: Services, as_json: bool, pool: str, name: str) -> None
 @in_pool
 @with_store
 def enable_key(services: Services, as_json: bool, pool: str, name: str) -> None:
-    """Take the key NAME again, after it was disabled."""
+    """Enable the key NAME again."""
     _tell(as_json, operations(services).enable_key(pool, name), "Enabled")
 
 
@@ -230,7 +234,7 @@ def _tell(as_json: bool, key: ApiKey, done: str) -> None:
     if as_json:
         show_json(key.public())
     else:
-        click.echo(f"{done} key '{key.name}' of pool '{key.pool}'.")
+        click.echo(f"{done} key '{key.name}' in pool '{key.pool}'.")
 
 
 @key_group.command("remove", epilog=example("poolgate key remove ann"))
@@ -239,9 +243,9 @@ def _tell(as_json: bool, key: ApiKey, done: str) -> None:
 @in_pool
 @with_store
 def remove_key(services: Services, as_json: bool, pool: str, name: str, yes: bool) -> None:
-    """Remove the key NAME and its limits; what it used stays in the ledger, under its id."""
+    """Remove the key NAME and its limits. Its usage stays in the ledger under its ID."""
     services.api_keys.find(pool, name)
-    confirm(f"Remove key '{name}' from pool '{pool}'? Its secret cannot come back.", yes)
+    confirm(f"Remove key '{name}' from pool '{pool}'? Its secret cannot be recovered.", yes)
     operations(services).remove_key(pool, name)
     if as_json:
         show_json({"name": name, "deleted": True})

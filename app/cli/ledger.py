@@ -1,4 +1,4 @@
-"""`poolgate ledger`: the books."""
+"""`poolgate ledger`: verify and export the ledger."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from app.stores.client import store_errors
 from app.stores.rollups import HOUR
 from app.wiring import Services
 
-HEADS = ("TOTAL", "FIGURE", "BOOKED", "RECOMPUTED")
+HEADS = ("TOTAL", "FIGURE", "STORED", "RECOMPUTED")
 
 
 @click.group("ledger", cls=Group)
 def ledger_group() -> None:
-    """The ledger: one row for every request that ended."""
+    """Verify and export the ledger, which has an entry for every completed request."""
 
 
 @ledger_group.command("verify", epilog=example("poolgate ledger verify", "poolgate ledger verify --json"))
 @in_pool
 @with_store
 def verify(services: Services, as_json: bool, pool: str) -> None:
-    """Add up the rows and compare every total that is kept. Status 1 when one differs."""
+    """Recompute every stored total from the entries. Status 1 if one differs."""
     services.pools.check(pool)
     books = Verification(services.scripts.client, pool)
     with progress("Verifying", _rows(services, pool)) as told:
@@ -40,9 +40,11 @@ def verify(services: Services, as_json: bool, pool: str) -> None:
     else:
         if found:
             click.echo(table(HEADS, [tuple(_public(one).values()) for one in found]))
-        skipped = f"; {books.skipped} totals are older than the oldest row" if books.skipped else ""
-        outcome = f"{len(found)} differences" if found else "The books balance"
-        click.echo(f"{outcome}: {books.rows} rows, {books.totals} totals{skipped}.", err=bool(found))
+        skipped = (
+            f"; {books.skipped} totals older than the oldest entry were skipped" if books.skipped else ""
+        )
+        outcome = f"{len(found)} differences" if found else "The ledger balances"
+        click.echo(f"{outcome}: {books.rows} entries, {books.totals} totals{skipped}.", err=bool(found))
     if found:
         raise click.exceptions.Exit(REFUSED)
 
@@ -51,7 +53,7 @@ def verify(services: Services, as_json: bool, pool: str) -> None:
 @in_pool
 @with_store
 def export(services: Services, as_json: bool, pool: str) -> None:
-    """Print the pool's accounts, without credentials, and every row, as JSON lines; see poolgate replay."""
+    """Print the pool's accounts, without credentials, and every entry as JSON lines; see poolgate replay."""
     services.pools.check(pool)
     with progress("Exporting", _rows(services, pool), prints=True) as told:
         for line in exported(services, pool):

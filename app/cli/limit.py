@@ -18,27 +18,27 @@ from app.operations.key_warnings import same_limits
 from app.operations.serializers import serialize_gauge
 from app.wiring import Services
 
-WHOSE = {"key": "the API key KEY", "pool": "a pool, which all of its keys share"}
-HEADS = ("ID", "LIMIT", "USED", "HELD", "LEFT", "RESETS")
+WHOSE = {"key": "the API key KEY", "pool": "a pool, shared by all of its keys"}
+HEADS = ("ID", "LIMIT", "USED", "RESERVED", "REMAINING", "RESETS")
 
 key_argument = click.argument("key", metavar="KEY", shell_complete=complete.api_keys)
 limit_argument = click.argument("text", metavar="LIMIT")
 id_argument = click.argument("limit_id", metavar="ID")
 model_option = click.option(
-    "--model", metavar="MODEL", help="For this model alone, or for those like 'gpt-5*'."
+    "--model", metavar="MODEL", help="Only for this model, or for a pattern such as 'gpt-5*'."
 )
 mode_option = click.option(
     "--mode",
     type=click.Choice(MODES),
     default=MODES[0],
     show_default=True,
-    help="strict refuses what cannot be proved to fit; balanced goes by a likely amount.",
+    help="strict refuses requests that are not certain to fit; balanced uses an estimate.",
 )
 
 
 def limit_group(owner: str) -> click.Group:
     """Return the commands for the limits of a `key`, which is their first argument, or of the `pool`."""
-    group = Group("limit", help=f"Limits of {WHOSE[owner]}. What is changed here holds at once, everywhere.")
+    group = Group("limit", help=f"Manage limits of {WHOSE[owner]}. Changes take effect immediately.")
 
     def command(name: str, said: str, *options: Decorator) -> Decorator:
         """Make a command of a function that takes services, as_json, pool, key and its own options."""
@@ -62,9 +62,9 @@ def limit_group(owner: str) -> click.Group:
     @command("add", "'1000000 total_tokens/day'", limit_argument, model_option, mode_option)
     def add(services: Services, as_json: bool, pool: str, key: str | None, **said: Any) -> None:
         """
-        Add a LIMIT, said like '5 usd/month', '10 requests/minute for gpt-5*' or '20 parallel_requests'.
+        Add a LIMIT such as '5 usd/month', '10 requests/minute for gpt-5*' or '20 parallel_requests'.
 
-        What was used in its window before counts already.
+        Usage earlier in the current window counts.
         """
         added = operations(services).add_limit(pool, _read(**said), key)
         _tell("Added", added, as_json)
@@ -74,7 +74,7 @@ def limit_group(owner: str) -> click.Group:
 
     @command("list", "")
     def list_limits(services: Services, as_json: bool, pool: str, key: str | None) -> None:
-        """List limits, their ids, and where they stand: what is used, and held by open requests."""
+        """List limits with their IDs, usage, and the amounts reserved by running requests."""
         key_id = FOR_POOL if key is None else services.api_keys.find(pool, key).id
         gauges = services.usage.gauges(pool, services.limits.all(pool, key_id))
         limits = [serialize_gauge(one) for one in gauges]
@@ -91,12 +91,12 @@ def limit_group(owner: str) -> click.Group:
     def set_limit(
         services: Services, as_json: bool, pool: str, key: str | None, limit_id: str, **said: Any
     ) -> None:
-        """Give the limit ID another number or mode; what it has counted stays."""
+        """Change the amount or mode of the limit ID. Its counted usage stays."""
         _tell("Set", operations(services).edit_limit(pool, limit_id, _read(**said), key), as_json)
 
     @command("remove", "lim_1a2b3c", id_argument)
     def remove(services: Services, as_json: bool, pool: str, key: str | None, limit_id: str) -> None:
-        """Remove the limit ID, and forget what it has counted."""
+        """Remove the limit ID and its counted usage."""
         operations(services).remove_limit(pool, limit_id, key)
         if as_json:
             show_json({"id": limit_id, "removed": True})

@@ -1,4 +1,4 @@
-"""`poolgate account login`, `import` and `export`: ChatGPT sign-ins, which renew themselves."""
+"""`poolgate account login`, `import` and `export`: ChatGPT sign-ins, which are refreshed automatically."""
 
 from __future__ import annotations
 
@@ -17,13 +17,11 @@ from schemas.accounts import AccountInput
 
 MAX_FILE_BYTES = 1024 * 1024
 ONE_USER_ONLY = (
-    "This sign-in must have one user: whoever renews it second ends it. Sign Codex, or whatever "
-    "else has it, in anew."
+    "Only one program may use this sign-in: a token refresh by one invalidates it for the others. "
+    "Sign in again in Codex, or in any other program that uses it."
 )
 
-its_name = click.option(
-    "--name", required=True, help="The account's name. One that is there already is signed in anew."
-)
+its_name = click.option("--name", required=True, help="Account name. An existing account is signed in again.")
 
 
 @click.command(
@@ -32,12 +30,14 @@ its_name = click.option(
     epilog=example("poolgate account login --name ann", "poolgate account login --name ann --browser"),
 )
 @its_name
-@click.option("--device", "how", flag_value="device", default=True, help="By a code for any browser.")
-@click.option("--browser", "how", flag_value="browser", help="By a browser on this machine.")
+@click.option(
+    "--device", "how", flag_value="device", default=True, help="Sign in with a code in any browser."
+)
+@click.option("--browser", "how", flag_value="browser", help="Sign in with a browser on this machine.")
 @in_pool
 @with_store
 def login(services: Services, as_json: bool, pool: str, name: str, how: str) -> None:
-    """Sign in to a ChatGPT account. Its tokens are stored encrypted, and renewed before they expire."""
+    """Sign in to a ChatGPT account. Its tokens are stored encrypted and refreshed before they expire."""
     _check(services, pool, name)
     sign_in = by_browser if how == "browser" else by_device
     tokens = sign_in(services.oauth, lambda line: click.echo(line, err=True))
@@ -50,7 +50,7 @@ def login(services: Services, as_json: bool, pool: str, name: str, how: str) -> 
 @in_pool
 @with_store
 def import_account(services: Services, as_json: bool, pool: str, name: str, file: BinaryIO) -> None:
-    """Take over the ChatGPT sign-in in FILE, Codex's auth.json; - reads standard input."""
+    """Import the ChatGPT sign-in in FILE, Codex's auth.json; - reads standard input."""
     _check(services, pool, name)
     tokens = tokens_from_auth_json(file.read(MAX_FILE_BYTES))
     _store(services, as_json, pool, name, tokens, "import")
@@ -62,7 +62,7 @@ def import_account(services: Services, as_json: bool, pool: str, name: str, file
 @in_pool
 @with_store
 def export_account(services: Services, as_json: bool, pool: str, name: str) -> None:
-    """Write the sign-in of the account NAME as Codex's auth.json. It holds secrets."""
+    """Print the sign-in of the account NAME as Codex's auth.json. It contains secrets."""
     click.echo(operations(services).export_account(pool, name))
     click.echo(ONE_USER_ONLY, err=True)
 

@@ -15,9 +15,9 @@ from app.wiring import Services
 
 FILES = {"grafana": "grafana.json", "alerts": "alerts.yml", "unit": "poolgate.service"}
 HELP = {
-    "grafana": "Print a dashboard of the metrics for Grafana (JSON, to import).",
+    "grafana": "Print a Grafana dashboard of the metrics (JSON, to import).",
     "alerts": "Print alert rules for Prometheus.",
-    "unit": "Print a unit for systemd.",
+    "unit": "Print a systemd unit.",
 }
 
 
@@ -42,7 +42,7 @@ def reseal(services: Services, as_json: bool) -> None:
     """
     Encrypt all stored credentials with the newest of POOLGATE_SECRET_KEYS.
 
-    Requests go on meanwhile. It may be interrupted and run again. Status 1 while an old key is needed.
+    Requests continue meanwhile. It can be interrupted and run again. Status 1 while an old key is needed.
     """
     work = Reseal(services.scripts, services.vault, services.pools.names())
     before = work.count()
@@ -62,14 +62,14 @@ def reseal(services: Services, as_json: bool) -> None:
 def _advice(after: Counts, known_keys: int) -> str:
     if after.unreadable:
         names = ", ".join(after.unreadable)
-        return f"No key opens these. Put the key back that encrypted them, or add them again: {names}"
+        return f"No key decrypts these. Restore the key that encrypted them, or add them again: {names}"
     if after.older:
         return (
-            f"{after.older} were encrypted with an old key meanwhile: start every process with the new list"
+            f"{after.older} were encrypted with an old key meanwhile: restart every process with the new list"
             " of POOLGATE_SECRET_KEYS, then run this again."
         )
     if known_keys == 1:
-        return "There is one key, and everything is encrypted with it."
+        return "There is only one key, and every credential is encrypted with it."
     return (
         f"The {known_keys - 1} older keys are no longer needed. Remove them from POOLGATE_SECRET_KEYS"
         " (or secret.key) once every process runs with the new list."

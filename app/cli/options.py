@@ -1,4 +1,4 @@
-"""What commands share: their options, how they reach the store, how they take secrets."""
+"""Shared options of commands, the connection to the store, and reading of secrets."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ class Command(_Told):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not all(arg.isprintable() for arg in args):
-            raise click.UsageError("an argument has characters that cannot be printed", ctx)
+            raise click.UsageError("an argument contains unprintable characters", ctx)
         rest = super().parse_args(ctx, args)
         # click would repeat them, and one may be a key that was pasted here
         if rest and not ctx.resilient_parsing:
             raise click.UsageError(
-                f"{len(rest)} more than the arguments there are; secrets are never arguments", ctx
+                f"{len(rest)} unexpected arguments; secrets are never passed as arguments", ctx
             )
         return rest
 
@@ -92,7 +92,7 @@ def names(text: str) -> list[str]:
     """Read `a,b` as ["a", "b"]. Naming nothing is refused: an empty variable must not mean `all`."""
     found = [name.strip() for name in text.split(",") if name.strip()]
     if not found:
-        raise click.BadParameter("it names nothing")
+        raise click.BadParameter("no name is given")
     return found
 
 
@@ -114,7 +114,7 @@ class _PoolName(click.ParamType):  # type: ignore[type-arg]  # generic since cli
 
 pool_name = _PoolName()
 in_pool = click.option(
-    "--pool", default=DEFAULT, show_default=True, type=pool_name, metavar="POOL", help="The pool it is in."
+    "--pool", default=DEFAULT, show_default=True, type=pool_name, metavar="POOL", help="The pool to use."
 )
 
 
@@ -126,13 +126,15 @@ def example(*lines: str) -> str:
 redis_url_option = click.option(
     "--redis-url",
     metavar="URL",
-    help="The service's Redis; else $REDIS_URL (a URL with a password belongs there), "
-    "else the private server under $POOLGATE_HOME.",
+    help="Redis URL. Defaults to $REDIS_URL (use it for a URL with a password), "
+    "then to the private server under $POOLGATE_HOME.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Answer, and fail, in JSON.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print output and errors as JSON.")
 
 
-yes_option = click.option("--yes", is_flag=True, help="Do not ask first. Without a terminal it never asks.")
+yes_option = click.option(
+    "--yes", is_flag=True, help="Skip the confirmation prompt. There is none without a terminal."
+)
 
 
 def confirm(question: str, yes: bool) -> None:
@@ -214,7 +216,7 @@ def read_secret(what: str, variable: str | None, from_stdin: bool, *, required: 
         if _VARIABLE.fullmatch(variable) is None:
             raise click.UsageError(f"--{what}-env takes the name of an environment variable")
         looks_named = _NAMED.fullmatch(variable) is not None
-        source = f"The environment variable {variable if looks_named else f'that --{what}-env names'}"
+        source = f"The environment variable {variable if looks_named else f'named by --{what}-env'}"
         if variable not in os.environ:
             raise click.UsageError(f"{source} is not set")
         secret = os.environ[variable]

@@ -21,7 +21,7 @@ from schemas.faults import first_fault
 REFUSED, USAGE, STORE_UNAVAILABLE = 1, 2, 3  # exit codes
 GAP = "  "
 REFUSED_BY_STORE = (
-    "The store refused a command of ours and changed nothing: this is a defect, please report it ({})"
+    "The store rejected a command and changed nothing. This is a bug in Poolgate, please report it ({})"
 )
 STORE = "poolgate.store"  # in click's meta: the address of the store
 

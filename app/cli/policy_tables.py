@@ -1,4 +1,4 @@
-"""The gateway's rules as `poolgate doctor` prints them: the tables that it works by."""
+"""The gateway's rules as `poolgate doctor` prints them."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ class Rules:
 def retries() -> Rules:
     """What is done about a failure, before and after the caller has been given something."""
     numbers = {
-        "upstream attempts for one request, at most, with its fallbacks": retry_policy.MAX_ATTEMPTS,
-        "of them at one model": retry_policy.MAX_TRIES,
-        "of those in the first seconds": retry_policy.MAX_TRIES_AT_FIRST,
-        "these first seconds": retry_policy.FIRST_SECONDS,
-        "seconds to wait for an account that comes back, at most": retry_policy.MAX_WAIT_SECONDS,
-        "of a new request that names fallbacks, for its own model": waiting.WITH_FALLBACKS_SECONDS,
-        "new requests that wait in one process, at most": waiting.MAX_WAITING,
-        "restarts of a cut stream at the same model": retry_policy.MAX_RESTARTS,
-        "failed retries a minute, per pool and process, at least": retry_budget.RETRY_FLOOR,
-        "or this part of its requests": retry_budget.RETRY_SHARE,
-        "seconds before the same account is asked again, first; doubling": retry_policy.PAUSE_BASE_SECONDS,
-        "seconds before the same account is asked again, at most": retry_policy.PAUSE_MAX_SECONDS,
+        "upstream attempts per request, at most, fallbacks included": retry_policy.MAX_ATTEMPTS,
+        "attempts per model, at most": retry_policy.MAX_TRIES,
+        "attempts per model in the first seconds, at most": retry_policy.MAX_TRIES_AT_FIRST,
+        "length of these first seconds": retry_policy.FIRST_SECONDS,
+        "seconds to wait for an available account, at most": retry_policy.MAX_WAIT_SECONDS,
+        "seconds to wait if the request names fallbacks, at most": waiting.WITH_FALLBACKS_SECONDS,
+        "waiting requests per process, at most": waiting.MAX_WAITING,
+        "restarts of a broken stream on the same model": retry_policy.MAX_RESTARTS,
+        "retry budget: failed retries per minute, pool and process, at least": retry_budget.RETRY_FLOOR,
+        "retry budget: share of its requests": retry_budget.RETRY_SHARE,
+        "seconds before retrying the same account, first; doubles": retry_policy.PAUSE_BASE_SECONDS,
+        "seconds before retrying the same account, at most": retry_policy.PAUSE_MAX_SECONDS,
     }
     rows = [(failure.value, *(action.value for action in row)) for failure, row in retry_policy.TABLE.items()]
     return Rules(("FAILURE", "BEFORE THE FIRST EVENT", "AFTER IT"), rows, numbers)
@@ -58,8 +58,8 @@ def fields() -> Rules:
 def states() -> Rules:
     """What a failure says about its account: the verdict table, in the order in which its rows are tried."""
     numbers = {
-        "seconds of a first suspicion; doubling with each failure in a row": SUSPECT_BASE_SECONDS,
-        "seconds of a suspicion, at most": SUSPECT_MAX_SECONDS,
+        "seconds of the first back-off; doubles with each consecutive failure": SUSPECT_BASE_SECONDS,
+        "seconds of a back-off, at most": SUSPECT_MAX_SECONDS,
     }
     return Rules(
         (
@@ -100,7 +100,7 @@ def _duration(rule: Rule) -> str:
         return "until a test or a new credential succeeds"
     if found.is_suspicion:
         return f"{seconds:g} s, doubling; then one test"
-    return f"as the upstream says, else {seconds:g} s" if seconds else "-"
+    return f"as the upstream specifies, else {seconds:g} s" if seconds else "-"
 
 
 RULES: dict[str, Callable[[], Rules]] = {"retries": retries, "fields": fields, "states": states}

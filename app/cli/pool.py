@@ -25,14 +25,14 @@ from app.wiring import Services
 
 @click.group("pool", cls=Group)
 def pool_group() -> None:
-    """Pools: each has accounts, keys and limits of its own. One is made by naming it."""
+    """Manage pools. Each has its own accounts, keys and limits; naming a new pool creates it."""
 
 
 @pool_group.command("list", epilog=example("poolgate pool list"))
-@click.option("--pool", type=pool_name, metavar="POOL", help="This one alone.")
+@click.option("--pool", type=pool_name, metavar="POOL", help="Only this pool.")
 @with_store
 def list_pools(services: Services, as_json: bool, pool: str | None) -> None:
-    """List pools, with how many accounts and keys each has."""
+    """List pools with their numbers of accounts and keys."""
     pools = services.pools.all()
     if pool is not None:
         services.pools.check(pool)
@@ -43,7 +43,7 @@ def list_pools(services: Services, as_json: bool, pool: str | None) -> None:
         rows = [(one.name, one.accounts, one.keys, one.policy, one.zone) for one in pools]
         click.echo(table(("NAME", "ACCOUNTS", "KEYS", "POLICY", "TIME ZONE"), rows))
     else:
-        click.echo("No pools yet: `poolgate account add` makes the first.", err=True)
+        click.echo("No pools yet: `poolgate account add` creates the first.", err=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,9 @@ def time_limit(text: str) -> TimeLimit:
     try:
         seconds = None if value == "default" else float(value)
     except ValueError:
-        raise click.BadParameter("it is not like idle=30 or gpt-5*:idle=default") from None
+        raise click.BadParameter("must be like idle=30 or gpt-5*:idle=default") from None
     if seconds is not None and not math.isfinite(seconds):
-        raise click.BadParameter("its seconds are not a number")
+        raise click.BadParameter("the seconds must be a number")
     wish = TimeLimit(pattern or EVERY_MODEL, name, seconds)
     checked(wish.into)("")
     return wish
@@ -80,12 +80,12 @@ def time_limit(text: str) -> TimeLimit:
         "poolgate pool set --time-limit idle=30 --time-limit 'o3*:first_progress_reasoning=900'",
     ),
 )
-@click.option("--policy", type=click.Choice(POLICIES), help="Which account is next.")
+@click.option("--policy", type=click.Choice(POLICIES), help="How the next account is chosen.")
 @click.option(
     "--zone",
     type=checked(checked_zone),
     metavar="ZONE",
-    help="Where its days, weeks and months begin: an IANA name, such as Asia/Tokyo.",
+    help="Time zone of its days, weeks and months: an IANA name, such as Asia/Tokyo.",
 )
 @click.option(
     "--time-limit",
@@ -93,13 +93,13 @@ def time_limit(text: str) -> TimeLimit:
     type=time_limit,
     metavar="[MODEL:]NAME=SECONDS",
     multiple=True,
-    help=f"Or `default` for SECONDS; may be repeated. NAME is one of {', '.join(TIME_LIMITS)}.",
+    help=f"SECONDS may be `default`. May be repeated. NAME is one of {', '.join(TIME_LIMITS)}.",
 )
 @click.option(
     "--show-accounts/--hide-accounts",
     "names_accounts",
     default=None,
-    help="Whether answers tell in a header which account gave them.",
+    help="Whether a response header names the account that served the request.",
 )
 @click.option(
     "--show-windows/--hide-windows",
@@ -112,25 +112,25 @@ def time_limit(text: str) -> TimeLimit:
     "--keep-days",
     type=click.IntRange(*NUMBERS["keep_days"]),
     metavar="DAYS",
-    help="How long rows of the ledger are kept [30]. What days come to is kept for two years.",
+    help="Days to retain ledger entries [30]. Daily totals are retained for two years.",
 )
 @click.option(
     "--affinity-minutes",
     type=click.IntRange(*NUMBERS["affinity_minutes"]),
     metavar="MINUTES",
-    help="How long a conversation is kept on its account after its last turn [30]; 0: not at all.",
+    help="How long a conversation stays on its account after its last turn [30]; 0 turns this off.",
 )
 @click.option(
     "--assumed-output-tokens",
     type=click.IntRange(*NUMBERS["assumed_output_tokens"]),
     metavar="TOKENS",
-    help="Under strict limits, the length sent for a model without a known maximum [8192]; 0: refuse it.",
+    help="Under strict limits, the output limit sent for models without a known maximum [8192]; 0: refuse.",
 )
 @click.option(
     "--assumed-context-tokens",
     type=click.IntRange(*NUMBERS["assumed_context_tokens"]),
     metavar="TOKENS",
-    help="Under strict limits, the context window of a model that has no price [131072].",
+    help="Under strict limits, the context window of a model without a price [131072].",
 )
 @in_pool
 @with_store
@@ -145,7 +145,7 @@ def set_pool(
     tells_windows: bool | None,
     **numbers: int | None,
 ) -> None:
-    """Change a pool; it holds from the next request on."""
+    """Change the settings of a pool, from the next request."""
     flags = {"names_accounts": names_accounts, "tells_windows": tells_windows}
     if {policy, zone, *flags.values(), *numbers.values()} == {None} and not time_limits:
         raise click.UsageError("Say what is to change")
@@ -156,7 +156,7 @@ def set_pool(
     if as_json:
         show_json(changed)
     else:
-        now = {"policy": changed["policy"], "days begin in": changed["zone"], **changed["settings"]}
+        now = {"policy": changed["policy"], "time zone": changed["zone"], **changed["settings"]}
         click.echo(f"Pool '{pool}': " + "; ".join(f"{name} {_said(value)}" for name, value in now.items()))
 
 

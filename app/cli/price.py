@@ -22,7 +22,7 @@ def dollars(text: str) -> int:
     try:
         return micro_dollars(Decimal(text))
     except InvalidOperation:
-        raise click.BadParameter("a price is a number of US dollars, such as 1.25") from None
+        raise click.BadParameter("a price must be a number of US dollars, such as 1.25") from None
     except InvalidRequest as error:
         raise click.BadParameter(error.message) from None
 
@@ -39,13 +39,13 @@ def tokens_option(name: str, what: str) -> Decorator:
 
 @click.group("price", cls=Group)
 def price_group() -> None:
-    """Prices: the public list, and over it what a pool says. A strict cost limit refuses a model without."""
+    """Manage model prices: the public list and a pool's own. Strict cost limits refuse models without one."""
 
 
 @price_group.command(
     "list", epilog=example("poolgate price list", "poolgate price list --model gpt-5 --json")
 )
-@click.option("--model", metavar="MODEL", help="Of those whose names begin so.")
+@click.option("--model", metavar="MODEL", help="Only models whose names start with this.")
 @in_pool
 @with_store
 def list_prices(services: Services, as_json: bool, pool: str, model: str | None) -> None:
@@ -59,7 +59,7 @@ def list_prices(services: Services, as_json: bool, pool: str, model: str | None)
     elif rows:
         click.echo(table(HEADS, [_row(name, row) for name, row in sorted(rows.items())]))
     else:
-        click.echo("No such model has a price: see poolgate price set --help", err=True)
+        click.echo("No matching model has a price: see poolgate price set --help", err=True)
 
 
 def _row(model: str, row: dict[str, Any]) -> tuple[object, ...]:
@@ -79,18 +79,18 @@ def _row(model: str, row: dict[str, Any]) -> tuple[object, ...]:
 )
 @click.argument("model")
 @price_option("--input", "Input", required=True)
-@price_option("--output", "Output, reasoning with it", required=True)
-@price_option("--cached-input", "Input that was in the prompt cache")
-@tokens_option("--context", "The most it takes in, as far as is known.")
-@tokens_option("--max-output", "The most it gives, as far as is known.")
-@tokens_option("--image", "The most that one image may count for.")
+@price_option("--output", "Output, including reasoning", required=True)
+@price_option("--cached-input", "Input read from the prompt cache")
+@tokens_option("--context", "Context window, if known.")
+@tokens_option("--max-output", "Maximum output, if known.")
+@tokens_option("--image", "Maximum that one image counts for.")
 @in_pool
 @with_store
 def set_price(services: Services, as_json: bool, pool: str, model: str, **said: Any) -> None:
     """
-    Say what MODEL costs in this pool, in every service tier, from the next request on.
+    Set the price of MODEL in this pool, in every service tier, from the next request.
 
-    What is left out stays as listed.
+    Omitted values stay as listed.
     """
     known = services.prices.current(pool).rows().get(model, {})
     stored = operations(services).set_price(pool, model, price_row(known, said))
@@ -105,10 +105,10 @@ def set_price(services: Services, as_json: bool, pool: str, model: str, **said: 
 @in_pool
 @with_store
 def remove_price(services: Services, as_json: bool, pool: str, model: str) -> None:
-    """Forget what this pool says of MODEL; the public list holds again."""
+    """Remove this pool's own price of MODEL. The public list applies again."""
     services.pools.check(pool)
     removed = operations(services).remove_price(pool, model)
     if as_json:
         show_json({"model": model, "removed": removed})
     else:
-        click.echo(f"'{model}' is priced as listed{'' if removed else ' already'}.")
+        click.echo(f"'{model}' {'uses' if removed else 'already uses'} the list price.")

@@ -1,4 +1,4 @@
-"""`poolgate replay`: what another policy would have done with recorded traffic."""
+"""`poolgate replay`: run recorded traffic under other routing policies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from app.stores import keys, private_server
 from app.stores.client import make_client, store_errors
 from app.wiring import Services
 
-HEADS = ("POLICY", "REQUESTS", "REFUSED", "AFFINITY KEPT", "LEFT AT RESETS", "SPREAD")
+HEADS = ("POLICY", "REQUESTS", "REFUSED", "AFFINITY HITS", "UNUSED AT RESETS", "SPREAD")
 PAGE = 1000
 PATIENCE_SECONDS = 5.0
 _WINDOW = re.compile(r"([^=]+)=(\d+)/(\d+(?:\.\d+)?)h")
@@ -56,7 +56,7 @@ def window(text: str) -> tuple[str, int, float]:
     """Read `main=200000/5h`: the account called main has so many tokens every five hours."""
     found = _WINDOW.fullmatch(text)
     if found is None or not int(found[2]) or not float(found[3]):
-        raise click.BadParameter("it is not like main=200000/5h")
+        raise click.BadParameter("must be like main=200000/5h")
     return found[1], int(found[2]), float(found[3])
 
 
@@ -70,7 +70,11 @@ def window(text: str) -> tuple[str, int, float]:
 )
 @click.argument("ledger")
 @click.option(
-    "--policy", "policies", type=click.Choice(POLICIES), multiple=True, help="May be repeated; else all."
+    "--policy",
+    "policies",
+    type=click.Choice(POLICIES),
+    multiple=True,
+    help="Policy to run; may be repeated. All by default.",
 )
 @click.option(
     "--window",
@@ -78,10 +82,13 @@ def window(text: str) -> tuple[str, int, float]:
     type=window,
     multiple=True,
     metavar="ACCOUNT=TOKENS/HOURSh",
-    help="How many tokens an account has until each reset; may be repeated.",
+    help="Tokens an account has until each reset; may be repeated.",
 )
 @click.option(
-    "--picture", "file", type=click.Path(path_type=Path), help="Draw the last policy's run, as SVG."
+    "--picture",
+    "file",
+    type=click.Path(path_type=Path),
+    help="Write a chart of the last policy's run to this SVG file.",
 )
 @in_pool
 @with_store
@@ -95,19 +102,19 @@ def replay(
     file: Path | None,
 ) -> None:
     """
-    Run the traffic in LEDGER, a file of `poolgate ledger export` or `-` for the pool's own, anew.
+    Replay the traffic in LEDGER, a file of `poolgate ledger export` or `-` for the pool's own.
 
-    It runs on a virtual clock in a server of its own; nothing of the pool is touched. All accounts
-    start even, and none fails.
+    It runs on a virtual clock in a separate private server and does not touch the pool. All accounts
+    start with unused windows, and none fails.
     """
     lines = exported(services, pool) if ledger == "-" else _read(Path(ledger))
     try:
         members = [_member(one, windows) for one in next(lines)["accounts"]]
         requests = recorded(lines)
     except (ValueError, KeyError, TypeError, StopIteration):
-        raise click.UsageError("It is not what poolgate ledger export prints") from None
+        raise click.UsageError("LEDGER is not a file of poolgate ledger export") from None
     if not requests:
-        raise click.UsageError("There is no request in it")
+        raise click.UsageError("LEDGER contains no requests")
     policies = policies or POLICIES
     with _private_server() as client, progress("Replaying", len(requests) * len(policies)) as told:
         outcomes = [Replay(client, members, policy).run(requests, told) for policy in policies]

@@ -1,4 +1,4 @@
-"""`poolgate request`: single requests."""
+"""`poolgate request`: list and explain requests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 @click.group("request", cls=Group)
 def request_group() -> None:
-    """Requests: what happened to one, and why."""
+    """List requests, and explain what happened to one and why."""
 
 
 @request_group.command(
@@ -38,7 +38,7 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
     """
     Explain the request ID: which account was chosen, why others were not, and what the caller received.
 
-    Refused requests are explained, too: the newest few hundred of each pool are retained.
+    Also explains refused requests, of which the newest few hundred per pool are retained.
     """
     services.pools.check(pool)
     told = explain(services.scripts.client, pool, request_id)
@@ -53,7 +53,7 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
     for choice in told["choices"]:
         click.echo("\n" + "\n".join(_lines(choice)))
     if any(choice["candidates"] for choice in told["choices"]):
-        click.echo("\nThe candidate with the lowest score is chosen. Scores are those of that moment.")
+        click.echo("\nThe candidate with the lowest score is chosen. Scores are from the time of the choice.")
 
 
 @request_group.command(
@@ -61,23 +61,31 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
     epilog=example(
         "poolgate request list --status failed --since 2026-11-20",
         "poolgate request list --refused --key ann",
-        "poolgate request list --key ann --model gpt-5 --most 200 --json",
+        "poolgate request list --key ann --model gpt-5 --limit 200 --json",
     ),
 )
-@click.option("--key", metavar="NAME", help="Of this API key; or the id of one that was removed.")
-@click.option("--account", metavar="NAME", help="Served by this account; or the id of one.")
-@click.option("--model", metavar="MODEL", help="For this model.")
+@click.option("--key", metavar="NAME", help="Only this API key; or the ID of one that was removed.")
+@click.option("--account", metavar="NAME", help="Only served by this account; or the ID of one.")
+@click.option("--model", metavar="MODEL", help="Only for this model.")
 @click.option("--status", metavar="STATUS", help="ok, failed, a class such as 5xx, or a number.")
 @click.option("--refused", is_flag=True, help="Only requests that were refused before an account was tried.")
-@click.option("--since", metavar="DATE", help="Ended from then on: 2026-11-20, or with a time.")
+@click.option("--since", metavar="DATE", help="Ended at or after: 2026-11-20, or a date with a time.")
 @click.option("--until", metavar="DATE", help="Ended before.")
-@click.option("--most", default=20, show_default=True, type=click.IntRange(1, 10_000), help="Rows.")
+@click.option(
+    "--limit",
+    "--most",
+    "most",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="Maximum number of rows.",
+)
 @in_pool
 @with_store
 def list_requests(
     services: Services, as_json: bool, pool: str, most: int, refused: bool, **said: str | None
 ) -> None:
-    """List requests that ended, newest first; the newest refused ones are among them."""
+    """List completed requests, newest first, including the newest refused ones."""
     services.pools.check(pool)
     names = Names.read(pool, services.api_keys, services.accounts)
     given = {name: text for name, text in said.items() if text is not None}

@@ -1,4 +1,4 @@
-"""`poolgate settings`: what is in force."""
+"""`poolgate settings`: the effective settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEADS = ("SETTING", "VARIABLE", "VALUE")
 @in_pool
 @with_store
 def settings(services: Services, as_json: bool, pool: str) -> None:
-    """Tell which settings this environment asks for, without what is secret, and those of a pool."""
+    """Show the settings of this environment, without secrets, and those of a pool."""
     services.pools.check(pool)
     own = next((one.public() for one in services.pools.all() if one.name == pool), {})
     told = in_force(services.settings)

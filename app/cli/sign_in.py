@@ -24,11 +24,11 @@ def by_device(oauth: OAuth, tell: Tell) -> Tokens:
     """
     device = oauth.start_device()
     tell(f"Open {device.page} and enter the code {device.user_code}")
-    tell("Never enter a code that somebody sent you.")
+    tell("Never enter a code that someone else sent you.")
     deadline = time.monotonic() + DEVICE_SECONDS
     while (grant := oauth.poll_device(device)) is None:
         if time.monotonic() > deadline:
-            raise InvalidRequest("Nobody entered the code in time; please start again")
+            raise InvalidRequest("The code was not entered in time; please start again")
         time.sleep(device.interval_seconds)
     return _redeemed(oauth, grant)
 
@@ -44,7 +44,7 @@ def by_browser(oauth: OAuth, tell: Tell, *, port: int = CALLBACK_PORT, stdin: in
     with Callback(port, state, stdin) as callback:
         tell(f"Open {oauth.authorize_url(callback.redirect_uri, verifier, state)}")
         if not callback.listening:
-            tell(f"Port {port} is taken here, so the last page will not load.")
+            tell(f"Port {port} is in use here, so the last page will not load.")
         tell("If the browser is on another machine, paste the address of the last page here:")
         code = callback.wait(BROWSER_SECONDS, tell)
         return _redeemed(oauth, Grant(code, verifier, callback.redirect_uri))

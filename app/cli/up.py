@@ -1,4 +1,4 @@
-"""`poolgate up`: everything one machine needs, in one command."""
+"""`poolgate up`: run the gateway, the worker and a private store on one machine."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DEMO_KEY = "POOLGATE_DEMO_KEY"  # for the simulated upstream; tells the web proc
 
 
 @click.command()
-@click.option("--demo", is_flag=True, help="Add a simulated upstream, to try things without an account.")
+@click.option("--demo", is_flag=True, help="Add a simulated upstream, to try the gateway without an account.")
 @click.option("--host", help=f"Address to listen on [{NAMES['bind']}, 127.0.0.1].")
 @click.option("--port", help=f"Port to listen on [{NAMES['port']}, 8000].")
 @click.option("--workers", help=f"Web processes [{NAMES['web_concurrency']}, 2].")
@@ -42,7 +42,7 @@ def up(demo: bool, host: str | None, port: str | None, workers: str | None, open
     """
     Run the gateway on this machine until Ctrl-C.
 
-    Without REDIS_URL it keeps its data in a private server under POOLGATE_HOME. With
+    Without REDIS_URL it stores its data in a private server under POOLGATE_HOME. With
     OPENAI_API_KEY set, the account `openai` is added once.
     """
     # asked before --port is put beside it: a PORT that came from outside opens every address
@@ -154,9 +154,9 @@ def _reachable(bind: str) -> str:
 def _greeting(settings: Settings, prepared: Prepared, model: str) -> str:
     """Return what to show once everything answers; the curl line can be pasted as it is."""
     url = f"{_origin(settings.bind, settings.port)}/v1"
-    key, bearer = f"{prepared.key}  (shown this once)", f"'Authorization: Bearer {prepared.key}'"
+    key, bearer = f"{prepared.key}  (shown only once)", f"'Authorization: Bearer {prepared.key}'"
     if prepared.key is None:
-        key = f"'{prepared.key_name}' was shown when it was made; another: poolgate key create --name NAME"
+        key = f"'{prepared.key_name}' was shown when it was created; new key: poolgate key create --name NAME"
         bearer = '"Authorization: Bearer $POOLGATE_KEY"'
     question = {"model": model, "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
     lines = [
@@ -183,7 +183,7 @@ def _operator_stores(settings: Settings, start_token: str | None) -> list[str]:
     origin = _origin(host, port)
     if start_token is None:
         return [f"  web  {origin}/admin/"]
-    return [f"  web  {origin}/admin/first-start?token={start_token}  (opens once, within a day)"]
+    return [f"  web  {origin}/admin/first-start?token={start_token}  (valid once, for a day)"]
 
 
 def _origin(host: str, port: int) -> str:

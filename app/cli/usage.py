@@ -1,4 +1,4 @@
-"""`poolgate usage`: who used what."""
+"""`poolgate usage`: usage by key, account or model."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise click.BadParameter("a day is written like 2026-11-01") from None
+        raise click.BadParameter("a day must be like 2026-11-01") from None
 
 
 @click.command(
     "usage", cls=Command, epilog=example("poolgate usage", "poolgate usage --by model --since 2026-11-01")
 )
-@click.option("--key", metavar="NAME", shell_complete=complete.api_keys, help="Of this API key alone.")
+@click.option("--key", metavar="NAME", shell_complete=complete.api_keys, help="Only this API key.")
+@click.option("--since", type=day, metavar="DATE", help="First day; the first of this month by default.")
 @click.option(
-    "--since", type=day, metavar="DATE", help="From this day on; from this month's first, if left out."
+    "--span", type=click.Choice(SPANS), help="Time span to show instead; with --json as a time series."
 )
-@click.option("--span", type=click.Choice(SPANS), help="Over this time instead; with --json point by point.")
-@click.option("--by", type=click.Choice(BY), default=BY[0], show_default=True, help="Whose lines there are.")
+@click.option("--by", type=click.Choice(BY), default=BY[0], show_default=True, help="How to group usage.")
 @in_pool
 @with_store
 def usage(
@@ -48,11 +48,11 @@ def usage(
     span: str | None,
     by: str,
 ) -> None:
-    """Tell what was used: requests, tokens and cost. Days are those of the pool's time zone."""
+    """Show usage: requests, tokens and cost. Days are in the pool's time zone."""
     services.pools.check(pool)
     if span is not None:
         if key is not None or since is not None:
-            raise click.UsageError("--span goes with neither --key nor --since")
+            raise click.UsageError("--span cannot be combined with --key or --since")
         _show_series(services, as_json, pool, span, by)
         return
     key_id = services.api_keys.find(pool, key).id if key is not None else None
@@ -69,7 +69,7 @@ def usage(
     elif lines:
         click.echo(table(_heads(by), [_row(name, figures, by) for name, _, figures in lines]))
     else:
-        click.echo("Nothing was used.", err=True)
+        click.echo("No usage.", err=True)
 
 
 def _show_series(services: Services, as_json: bool, pool: str, span: str, by: str) -> None:
@@ -81,7 +81,7 @@ def _show_series(services: Services, as_json: bool, pool: str, span: str, by: st
         lines = [_row(names.get(who, who), totals[who], by) for who in busiest(totals, len(totals))]
         click.echo(table(_heads(by), lines))
     else:
-        click.echo("Nothing was used.", err=True)
+        click.echo("No usage.", err=True)
 
 
 def _names(services: Services, pool: str, by: str) -> dict[str, str]:

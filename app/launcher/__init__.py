@@ -19,7 +19,7 @@ def main() -> None:
     root = find_root(Path(__file__).resolve())
     if root is None:
         sys.exit(
-            "Error: the packages `app`, `schemas` and `workers` beside"
+            "Error: the packages `app`, `schemas` and `workers` next to"
             f" {Path(__file__).parent} are not Poolgate's: another project has overwritten them."
             " Install Poolgate in an environment of its own."
         )

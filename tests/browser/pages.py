@@ -38,10 +38,10 @@ PAGES = {
     "first steps": "/start",
     "not there": "/accounts/nobody",
     "security": "/admin/security",
-    "another password": "/admin/security/password",
+    "password": "/admin/security/password",
     "second factor": "/admin/security/second-factor",
-    "let somebody in": "/admin/security/operators",
-    "make an admin token": "/admin/security/tokens",
+    "add an operator": "/admin/security/operators",
+    "create an admin token": "/admin/security/tokens",
 }
 
 

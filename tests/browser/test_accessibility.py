@@ -59,7 +59,7 @@ def test_a_form_with_faults(inside: Browser) -> None:
     """The message is beside its field, and read with it; what was typed is still there."""
     inside.open("/keys/create")
     inside.fill(name="ann", limits="much", models="gpt-5")
-    inside.press("Make it")
+    inside.press("Create key")
 
     fault = inside.find("#limits-fault")
     assert "is not a limit" in fault.text

@@ -24,19 +24,19 @@ def test_from_the_token_to_an_answer(browser: Browser, upstream: ScriptedUpstrea
     browser.shows("First steps")
     browser.press("Add an account")
     browser.fill(kind="compatible", name="gpu1", base_url=upstream.base_url())
-    browser.press("Add it")
-    browser.shows("Account gpu1 is added: reachable")
+    browser.press("Add account")
+    browser.shows("Account gpu1 was added: reachable")
 
     browser.open("/admin/p/default/start")
-    browser.press("Make a key")
+    browser.press("Create a key")
     browser.fill(name="ann", limits="100 requests/day")
-    browser.press("Make it")
+    browser.press("Create key")
     secret = browser.find("#secret").text
     assert secret.startswith("sk-pg-default-")
-    browser.press("Go on")
+    browser.press("Continue")
 
     browser.fill(key=secret, model="m")
-    browser.press("Send it")
+    browser.press("Send")
     browser.shows("Good morning.")
     assert [one.get_attribute("class") for one in browser.all(".path li")] == ["done"] * 3
 

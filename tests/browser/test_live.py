@@ -31,14 +31,14 @@ class TestRequests:
         inside.gateway.services.accounts.pause(pool.name, "spare")
         inside.open("/requests")
         live(inside)
-        inside.shows("There is none yet.")
+        inside.shows("No requests yet.")
 
         assert ask(pool, pool.key("ann")) == 200
 
         row = inside.until(lambda: inside.find("#requests tbody tr"), "a row")
         assert "ann" in row.text
         assert "200" in row.text
-        assert "There is none yet." not in inside.text
+        assert "No requests yet." not in inside.text
         row.find_element(By.TAG_NAME, "a").click()
         inside.shows("Why this account")
         inside.shows("Attempt 1: main")
@@ -89,11 +89,11 @@ class TestAccounts:
         inside.open("/accounts")
 
         inside.press("Pause")
-        inside.shows("Account main is paused")
+        inside.shows("Account main was paused")
         assert pool.states() == {"main": "paused"}
 
         inside.press("Resume")
-        inside.shows("Account main is back")
+        inside.shows("Account main was resumed")
         assert pool.states() == {"main": "active"}
 
 
@@ -103,14 +103,14 @@ class TestLimits:
         pool.account("main", upstream.base_url(), kind="compatible")
         inside.open("/keys/create")
         inside.fill(name="ann", limits="2 requests/day")
-        inside.press("Make it")
+        inside.press("Create key")
         secret = inside.find("#secret").text
 
         assert [ask(pool, secret) for _ in range(3)] == [200, 200, 429]
         pool.wait_for_rows(2, 30)
 
         inside.open("/keys/ann")
-        inside.shows("2 settled")
+        inside.shows("2 used")
         assert inside.find(".bar .full").get_attribute("width") == "100.00"
         inside.open("/")
         inside.shows("has reached its limit 2 requests per day")

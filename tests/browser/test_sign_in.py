@@ -28,7 +28,7 @@ def test_wrong(browser: Browser) -> None:
     browser.gateway.services.operator_stores.operators.create(NAME, PASSWORD)
     browser.sign_in(NAME, "wrong horse battery")
 
-    browser.shows("is not right")
+    browser.shows("is incorrect")
     assert browser.find("#name").get_attribute("value") == NAME
     browser.open("/keys")
     assert browser.path.startswith("/admin/sign-in")
@@ -48,7 +48,7 @@ def test_second_factor(inside: Browser) -> None:
     """Turned on by a page, it is asked for; each code opens once, and so does a recovery code."""
     inside.open("/admin/security/second-factor")
     inside.fill(password=PASSWORD)
-    inside.press("Go on")
+    inside.press("Continue")
     totp = pyotp.TOTP(inside.find("#secret").text)
     inside.fill(code="000000")
     inside.press("Turn it on")
@@ -60,9 +60,9 @@ def test_second_factor(inside: Browser) -> None:
 
     inside.start_anew()
     inside.sign_in(NAME, PASSWORD)
-    inside.shows("is not right")
+    inside.shows("is incorrect")
     inside.sign_in(NAME, PASSWORD, now)
-    inside.shows("is not right")
+    inside.shows("is incorrect")
     inside.sign_in(NAME, PASSWORD, recovery)
 
     assert inside.path == "/admin/p/default/start"

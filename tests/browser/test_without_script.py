@@ -27,12 +27,12 @@ def plain(browser: Browser, tmp_path: Path) -> Iterator[Browser]:
 def test_an_account_a_key_and_out(plain: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     plain.open("/accounts/add")
     plain.fill(kind="compatible", name="gpu1", base_url=upstream.base_url())
-    plain.press("Add it")
-    plain.shows("Account gpu1 is added: reachable")
+    plain.press("Add account")
+    plain.shows("Account gpu1 was added: reachable")
 
     plain.open("/keys/create")
     plain.fill(name="ci")
-    plain.press("Make it")
+    plain.press("Create key")
     secret = plain.find("#secret").text
     body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
     assert pool.post("/v1/chat/completions", body, secret).status_code == 200

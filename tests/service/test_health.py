@@ -68,7 +68,7 @@ def test_credentials_that_cannot_be_decrypted(gateway: Gateway, unreadable: None
     found = [one["what"] for one in told["data"]]
     assert "no account in use has a credential that can be read, so all requests fail" in found
     assert [what for what in found if what not in page] == []
-    assert "All is well" not in page
+    assert "Nothing needs attention" not in page
 
 
 def test_an_empty_pool_is_ready(gateway: Gateway) -> None:

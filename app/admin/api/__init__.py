@@ -1,4 +1,4 @@
-"""The admin API: JSON under `/admin/api`, for an admin token or whoever is signed in."""
+"""The admin API: JSON under `/admin/api`, for admin tokens and signed-in operators."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PARTS = (
 
 
 def register(app: Flask) -> None:
-    """Give *app* every call of the API, none of them without a sign-in."""
+    """Register every endpoint of the API on *app*, behind authentication."""
     api = Blueprint("api", __name__, url_prefix=API_ROOT)
     protect(api, json=True)
     for part in PARTS:

@@ -31,16 +31,16 @@ TRIAL_INPUT, NOTHING, REMOVE_QUERY = TrialInput(), Nothing(), RemoveAccountQuery
 
 @bp.get("")
 def index() -> Response:
-    """Every account by name: what it is, and how it does."""
+    """List accounts by name, with their settings and state."""
     return listed([account_shape(one) for one in services().accounts.all(inputs.pool())])
 
 
 @bp.post("")
 def add() -> Response:
     """
-    Add an account by its API key or access token, and list its models; a pool is made where there is none.
+    Add an account by its API key or access token, and list its models. Creates the pool if needed.
 
-    `first_look` says how its server answered; with `must_answer` the account is added only if it did.
+    `first_look` reports how its server answered; with `must_answer` the account is added only if it did.
     """
     pool, said = inputs.pool(must_be=False), inputs.body(NEW_ACCOUNT)
     secret = {name: said.pop(name, "") for name in ("credential", "chatgpt_account_id")}
@@ -55,7 +55,7 @@ def add() -> Response:
 
 @bp.post("/import")
 def import_file() -> Response:
-    """Take over the ChatGPT sign-in in Codex's auth.json, and list its models."""
+    """Import the ChatGPT sign-in in Codex's auth.json, and list its models."""
     pool, said = inputs.pool(must_be=False), inputs.body(AUTH_JSON)
     try:
         file = orjson.dumps(said["auth_json"])
@@ -67,19 +67,19 @@ def import_file() -> Response:
 
 
 def looked_at_shape(pool: str, account: Account, found: FirstListing) -> dict[str, Any]:
-    """Return an account that was just added as it is now, with how its server answered."""
+    """Return the JSON of an account that was just added, with the result of its first model listing."""
     return account_shape(services().accounts.described(pool, account.name)) | {"first_look": found.public()}
 
 
 @bp.get("/<name>")
 def show(name: str) -> Response:
-    """One account."""
+    """Get an account."""
     return answer(account_shape(services().accounts.described(inputs.pool(), name)))
 
 
 @bp.patch("/<name>")
 def change(name: str) -> Response:
-    """Change what is said; the rest stays. No models: any."""
+    """Change the given fields of an account. An empty `models` allows every model."""
     said = inputs.body(ACCOUNT_CHANGE)
     credential = said.pop("credential", "")
     return answer(
@@ -89,7 +89,7 @@ def change(name: str) -> Response:
 
 @bp.delete("/<name>")
 def remove(name: str) -> Response:
-    """Remove an account and its credential; `force=true` even if keys are bound to it."""
+    """Remove an account and its credential; `force=true` also if keys are restricted to it."""
     said = inputs.query(REMOVE_QUERY)
     operations().remove_account(checked_pool(said["pool"]), name, although_bound=said.get("force") == "true")
     return deleted(name)
@@ -97,27 +97,27 @@ def remove(name: str) -> Response:
 
 @bp.post("/<name>/pause")
 def pause(name: str) -> Response:
-    """Give an account no new requests."""
+    """Pause an account: it gets no new requests."""
     inputs.body(NOTHING)
     return answer(account_shape(operations().pause_account(inputs.pool(), name)))
 
 
 @bp.post("/<name>/resume")
 def resume(name: str) -> Response:
-    """Bring an account back, whatever it was out for."""
+    """Make an account available again, whatever made it unavailable."""
     inputs.body(NOTHING)
     return answer(account_shape(operations().resume_account(inputs.pool(), name)))
 
 
 @bp.post("/<name>/test")
 def test(name: str) -> Response:
-    """Ask an account for one word: a tiny real request, which is not booked."""
+    """Test an account with a small real request, which is not recorded in the ledger."""
     said = inputs.body(TRIAL_INPUT)
     return answer(operations().test_account(inputs.pool(), name, said.get("model", "")).public())
 
 
 @bp.post("/<name>/export")
 def export(name: str) -> Response:
-    """The sign-in of an account as Codex's auth.json: a secret."""
+    """Export the sign-in of an account as Codex's auth.json, a secret."""
     inputs.body(NOTHING)
     return Response(operations().export_account(inputs.pool(), name), mimetype="application/json")

@@ -1,4 +1,4 @@
-"""API keys: what callers present. A secret is told once, where it is made."""
+"""API keys. A secret is returned once, by the call that creates it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEY_INPUT, KEY_CHANGE, ROTATION, NOTHING = KeyInput(), KeyChange(), Rotation(), 
 
 @bp.get("")
 def index() -> Response:
-    """Every key by name, with its limits as they stand."""
+    """List keys by name, with the usage of their limits."""
     found, pool = services(), inputs.pool()
     keys, names = found.api_keys.all(pool), found.accounts.names_by_id(pool)
     gauges = iter(found.usage.gauges(pool, [limit for key in keys for limit in key.limits]))
@@ -35,7 +35,7 @@ def index() -> Response:
 
 @bp.post("")
 def create() -> Response:
-    """Make a key; `key` in the answer is its secret, shown this once. `warnings` are sentences."""
+    """Create a key. `key` in the response is its secret, returned only once; `warnings` are sentences."""
     pool = inputs.pool(must_be=False)
     at_desk = operations()
     key, secret = at_desk.create_key(pool, inputs.body(KEY_INPUT))
@@ -45,7 +45,7 @@ def create() -> Response:
 
 @bp.get("/<name>")
 def show(name: str) -> Response:
-    """One key, with its limits and its pool's as they stand."""
+    """Get a key, with the usage of its limits and of its pool's."""
     found, pool = services(), inputs.pool()
     key = found.api_keys.find(pool, name)
     return answer(_shape(key) | {"pool_limits": standing(found, pool, found.limits.all(pool))})
@@ -53,7 +53,7 @@ def show(name: str) -> Response:
 
 @bp.patch("/<name>")
 def change(name: str) -> Response:
-    """Change what is given; the rest stays. No models or accounts: all; `expires` null: never."""
+    """Change the given fields of a key. Empty `models` or `accounts`: all; `expires` null: never."""
     at_desk, pool = operations(), inputs.pool()
     key = at_desk.change_key(pool, name, inputs.body(KEY_CHANGE))
     return answer(_shape(key) | {"warnings": at_desk.key_warnings(pool, key)})
@@ -61,14 +61,14 @@ def change(name: str) -> Response:
 
 @bp.delete("/<name>")
 def remove(name: str) -> Response:
-    """Forget a key and its limits; what it used stays in the books."""
+    """Remove a key and its limits. Its usage stays in the ledger."""
     operations().remove_key(inputs.pool(), name)
     return deleted(name)
 
 
 @bp.post("/<name>/rotate")
 def rotate(name: str) -> Response:
-    """Give a key a new secret, shown this once; the former one stays good for `overlap_seconds`."""
+    """Give a key a new secret, returned only once. The old one stays valid for `overlap_seconds`."""
     said, pool = inputs.body(ROTATION), inputs.pool()
     before = services().api_keys.find(pool, name)
     key, secret = operations().rotate_key(pool, name, said.get("overlap_seconds", 0))
@@ -78,14 +78,14 @@ def rotate(name: str) -> Response:
 
 @bp.post("/<name>/disable")
 def disable(name: str) -> Response:
-    """Refuse a key from now on; requests it has running go on."""
+    """Disable a key. Requests in progress continue."""
     inputs.body(NOTHING)
     return answer(_shape(operations().disable_key(inputs.pool(), name)))
 
 
 @bp.post("/<name>/enable")
 def enable(name: str) -> Response:
-    """Take a disabled key again."""
+    """Enable a disabled key."""
     inputs.body(NOTHING)
     return answer(_shape(operations().enable_key(inputs.pool(), name)))
 

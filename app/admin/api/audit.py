@@ -1,4 +1,4 @@
-"""The audit book: who changed what."""
+"""The audit log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AUDIT_QUERY = AuditQuery()
 
 @bp.get("")
 def index() -> Response:
-    """Changes, newest first. `action` may be a noun alone, such as `key`."""
+    """List changes, newest first. `action` is an action such as `key.rotate`, or a noun such as `key`."""
     said = inputs.query(AUDIT_QUERY)
     page = services().audit.page(
         said.get("cursor"),

@@ -1,4 +1,4 @@
-"""What is wrong, and how to mend it: the checks of `poolgate doctor`."""
+"""The checks of `poolgate doctor`: problems and their remedies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEALTH_QUERY = HealthQuery()
 
 @bp.get("")
 def show() -> Response:
-    """Everything found, in `pool` or in all."""
+    """List the problems of `pool`, or of every pool."""
     pool = inputs.query(HEALTH_QUERY).get("pool")
     if pool is not None:
         checked_pool(pool)

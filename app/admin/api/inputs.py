@@ -1,4 +1,4 @@
-"""What was asked of a call, checked; and who it is told to. What a schema refuses is named by its field."""
+"""Validated bodies and query parameters of API calls, and their JSON responses."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def query(schema: Schema) -> Any:
     said = request.args.to_dict(flat=False)
     for name, values in said.items():
         if len(values) > 1:
-            raise InvalidRequest(f"{name[:40]} is said twice", param=name[:40])
+            raise InvalidRequest(f"{name[:40]} is given twice", param=name[:40])
     return schema.load({name: values[0] for name, values in said.items()})
 
 

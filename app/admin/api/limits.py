@@ -21,50 +21,50 @@ LIMIT_INPUT = LimitInput()
 
 @bp.get("/keys/<name>/limits")
 def of_key(name: str) -> Response:
-    """The limits of one key, as they stand."""
+    """List the limits of a key, with their usage."""
     return _listed(inputs.pool(), name)
 
 
 @bp.get("/pools/<pool>/limits")
 def of_pool(pool: str) -> Response:
-    """The limits of a whole pool, as they stand."""
+    """List the limits of a pool, with their usage."""
     return _listed(checked_pool(pool), None)
 
 
 @bp.post("/keys/<name>/limits")
 def add_to_key(name: str) -> Response:
-    """Give a key one more limit; what its window has seen counts already."""
+    """Add a limit to a key. Usage earlier in the current window counts."""
     return _added(inputs.pool(), name)
 
 
 @bp.post("/pools/<pool>/limits")
 def add_to_pool(pool: str) -> Response:
-    """Give a pool one more limit; what its window has seen counts already."""
+    """Add a limit to a pool. Usage earlier in the current window counts."""
     return _added(checked_pool(pool), None)
 
 
 @bp.patch("/keys/<name>/limits/<limit_id>")
 def edit_of_key(name: str, limit_id: str) -> Response:
-    """Give a limit of a key another number or mode; its counter goes on."""
+    """Change the amount or mode of a limit of a key. Its counted usage stays."""
     return _edited(inputs.pool(), name, limit_id)
 
 
 @bp.patch("/pools/<pool>/limits/<limit_id>")
 def edit_of_pool(pool: str, limit_id: str) -> Response:
-    """Give a limit of a pool another number or mode; its counter goes on."""
+    """Change the amount or mode of a limit of a pool. Its counted usage stays."""
     return _edited(checked_pool(pool), None, limit_id)
 
 
 @bp.delete("/keys/<name>/limits/<limit_id>")
 def remove_of_key(name: str, limit_id: str) -> Response:
-    """Remove a limit of a key, and what it has counted."""
+    """Remove a limit of a key and its counted usage."""
     operations().remove_limit(inputs.pool(), limit_id, key=name)
     return deleted(limit_id)
 
 
 @bp.delete("/pools/<pool>/limits/<limit_id>")
 def remove_of_pool(pool: str, limit_id: str) -> Response:
-    """Remove a limit of a pool, and what it has counted."""
+    """Remove a limit of a pool and its counted usage."""
     operations().remove_limit(checked_pool(pool), limit_id)
     return deleted(limit_id)
 

@@ -1,4 +1,4 @@
-"""GET /admin/api/openapi.json: what this API takes, written from the schemas that check it."""
+"""GET /admin/api/openapi.json, generated from the schemas that validate requests."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ BODIES: dict[str, Schema] = {
     **{f"api.keys.{name}": api_keys.NOTHING for name in ("disable", "enable")},
     "api.prices.put": prices.PRICE_INPUT,
 }
-QUERIES: dict[str, Schema] = {  # of all others it is the pool
+QUERIES: dict[str, Schema] = {  # every other endpoint takes `pool`
     **{f"api.pools.{name}": NO_QUERY for name in ("index", "create", "show", "change")},
     **{f"api.limits.{name}_pool": NO_QUERY for name in ("of", "add_to", "edit_of", "remove_of")},
     "api.accounts.remove": accounts.REMOVE_QUERY,
@@ -70,19 +70,19 @@ TOKEN = {"type": "http", "scheme": "bearer", "description": "An admin token: pga
 SESSION = {
     "type": "apiKey",
     "in": "cookie",
-    "description": "That of the pages; what changes something needs their X-CSRFToken as well.",
+    "description": "The session of the pages. Calls that change something also need their X-CSRFToken header.",
 }
 
 
 @bp.get("/openapi.json")
 def show() -> Response:
-    """This document."""
+    """Get this document."""
     inputs.query(NO_QUERY)
     return answer(made())
 
 
 def made() -> dict[str, Any]:
-    """Return the OpenAPI document of the application at hand."""
+    """Return the OpenAPI document of the current application."""
     paths: dict[str, dict[str, Any]] = {}
     for rule in routes():
         for method in METHODS:

@@ -1,4 +1,4 @@
-"""Pools: what is set for all of their requests, and the limits that all of their keys share."""
+"""Pools: their settings, and the limits that all of their keys share."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ NO_QUERY, POOL_INPUT, POOL_CHANGE = NoQuery(), PoolInput(), PoolChange()
 
 @bp.get("")
 def index() -> Response:
-    """Every pool by name."""
+    """List pools by name."""
     inputs.query(NO_QUERY)
     return listed([one.public() for one in services().pools.all()])
 
 
 @bp.post("")
 def create() -> Response:
-    """Make a pool."""
+    """Create a pool."""
     said = inputs.body(POOL_INPUT)
     name = checked_pool(said.pop("name"), must_be=False)
     made = operations().create_pool(name, **said)
@@ -37,13 +37,13 @@ def create() -> Response:
 
 @bp.get("/<pool>")
 def show(pool: str) -> Response:
-    """One pool, and its limits as they stand."""
+    """Get a pool, with the usage of its limits."""
     return _told(checked_pool(pool))
 
 
 @bp.patch("/<pool>")
 def change(pool: str) -> Response:
-    """Change what is said; the rest stays."""
+    """Change the given settings of a pool."""
     said = inputs.body(POOL_CHANGE)
     operations().change_pool(
         checked_pool(pool), policy=said.get("policy"), zone=said.get("zone"), steps=list(_steps(said))

@@ -1,4 +1,4 @@
-"""Prices: the public list, and over it what a pool says."""
+"""Prices of models: the public list, overridden by a pool's own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PRICE_INPUT, PRICES_QUERY = PriceInput(), PricesQuery()
 
 @bp.get("")
 def index() -> Response:
-    """Prices in micro-dollars for a million tokens; `version` says whose they are."""
+    """List prices, in micro-dollars per million tokens. `version` names the list they come from."""
     said = asking.query(PRICES_QUERY)
     rows = services().prices.current(checked_pool(said["pool"])).rows()
     begins = said.get("model", "")
@@ -28,7 +28,7 @@ def index() -> Response:
 
 @bp.put("/<path:model>")
 def put(model: str) -> Response:
-    """Say what a model costs in this pool, in US dollars for a million tokens."""
+    """Set the price of a model in this pool, in US dollars per million tokens."""
     pool, said = asking.pool(must_be=False), asking.body(PRICE_INPUT)
     said |= {name: micro_dollars(Decimal(str(said[name])), name) for name in RATES if name in said}
     known = services().prices.current(pool).rows().get(model, {})
@@ -37,5 +37,5 @@ def put(model: str) -> Response:
 
 @bp.delete("/<path:model>")
 def remove(model: str) -> Response:
-    """Forget what this pool says; the public list holds again."""
+    """Remove this pool's own price. The public list applies again."""
     return answer({"model": model, "deleted": operations().remove_price(asking.pool(), model)})

@@ -1,4 +1,4 @@
-"""The ledger: requests that ended, newest first, and why each went where it went."""
+"""The ledger: completed requests, and explanations of how they were routed."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ REQUESTS_QUERY, REQUEST_QUERY = RequestsQuery(), RequestQuery()
 @bp.get("")
 def index() -> Response:
     """
-    Requests that ended, newest first. `key` and `account` are names, or ids of what was removed.
+    List completed requests, newest first. `key` and `account` are names, or ids of removed ones.
 
-    The newest refused requests are among them, with `refused` and `message`; `refused=true`: only those.
+    The newest refused requests are included, with `refused` and `message`; `refused=true`: only those.
 
-    One call looks through a bounded number of rows: a page may be short and still have a `cursor`.
+    A call scans a bounded number of entries: a page may be short and still have a `cursor`.
     """
     said = inputs.query(REQUESTS_QUERY)
     found, pool = services(), checked_pool(said["pool"])
@@ -37,9 +37,9 @@ def index() -> Response:
 @bp.get("/<request_id>")
 def show(request_id: str) -> Response:
     """
-    Why a request went where it went. One that ended more than a day ago is found at once by `entry`.
+    Explain how a request was routed. `entry` finds one that ended more than a day ago directly.
 
-    Without it, only the newest rows are looked through.
+    Without it, only the newest entries are searched.
     """
     said = inputs.query(REQUEST_QUERY)
     pool, client = checked_pool(said["pool"]), services().scripts.client

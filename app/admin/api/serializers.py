@@ -1,4 +1,4 @@
-"""Records as the API tells them: names for ids, limits with where they stand."""
+"""JSON of accounts, keys and limits in the admin API."""
 
 from __future__ import annotations
 

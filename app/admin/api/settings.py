@@ -1,4 +1,4 @@
-"""What is in force: settings of this installation, without what is secret."""
+"""The effective settings of this installation, without secrets."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ NO_QUERY = NoQuery()
 
 @bp.get("")
 def show() -> Response:
-    """What this process was started with; a pool's own settings are at `/pools/<pool>`."""
+    """Get the settings of this process. Those of a pool are at `/pools/<pool>`."""
     inputs.query(NO_QUERY)
     return answer(in_force(services().settings))

@@ -1,4 +1,4 @@
-"""Signing in to ChatGPT accounts, by a code for any device or by a browser."""
+"""Sign-in to ChatGPT accounts, with a code on any device or with a browser."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SIGN_IN_INPUT, NOTHING, ADDRESS = SignInInput(), Nothing(), Address()
 
 @bp.post("/device")
 def begin_device() -> Response:
-    """Begin a sign-in: a person enters `user_code` at `page`."""
+    """Start a sign-in: a person enters `user_code` at `page`."""
     pool = inputs.pool(must_be=False)
     return answer(operations().begin_device(pool, inputs.body(SIGN_IN_INPUT)["name"]).public(), 201)
 
 
 @bp.post("/device/<flow>")
 def poll_device(flow: str) -> Response:
-    """Ask whether the code was entered: `pending`, or `done` and the account."""
+    """Poll a sign-in: `pending`, or `done` and the account."""
     inputs.body(NOTHING)
     pool = inputs.pool(must_be=False)
     return _progress(pool, operations().poll_device(pool, flow))
@@ -32,14 +32,14 @@ def poll_device(flow: str) -> Response:
 
 @bp.post("/browser")
 def begin_browser() -> Response:
-    """Begin a sign-in: a person signs in at `page`, whose last address is the answer."""
+    """Start a sign-in: a person signs in at `page`, and the browser ends at an address."""
     pool = inputs.pool(must_be=False)
     return answer(operations().begin_browser(pool, inputs.body(SIGN_IN_INPUT)["name"]).public(), 201)
 
 
 @bp.post("/browser/<flow>")
 def complete_browser(flow: str) -> Response:
-    """End a sign-in with the address that the browser ended at."""
+    """Complete a sign-in with the address at which the browser ended."""
     said = inputs.body(ADDRESS)
     pool = inputs.pool(must_be=False)
     return _progress(pool, operations().complete_browser(pool, flow, said["address"]))

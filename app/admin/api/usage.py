@@ -1,4 +1,4 @@
-"""What was used, point by point."""
+"""Usage over time, and refusals."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ SERIES_QUERY, REFUSALS_QUERY = SeriesQuery(), RefusalsQuery()
 @bp.get("/series")
 def series() -> Response:
     """
-    What was used in `span`, by key, account, model or in all.
+    Get the usage in `span`, by key, account, model or in total.
 
-    `points[n]` is what was used from `starts[n]` on, in the order of `figures`. Of more lines than
-    `top` those with the most requests are told, and of how many.
+    `points[n]` is the usage from `starts[n]` on, in the order of `figures`. Only the `top` lines with
+    the most requests are returned; `lines` is their total number.
     """
     said = inputs.query(SERIES_QUERY)
     pool, by = checked_pool(said["pool"]), said["by"]
@@ -32,9 +32,9 @@ def series() -> Response:
 @bp.get("/refusals")
 def refusals() -> Response:
     """
-    How many requests were refused in `span`, by key and error code; `key` is a name, or an id.
+    Count the refused requests in `span`, by key and error code. `key` is a name or an id.
 
-    Counted by hours of the clock: `since` is where the first one begins.
+    Counted in whole hours: `since` is the start of the first.
     """
     said = inputs.query(REFUSALS_QUERY)
     found, pool = services(), checked_pool(said["pool"])

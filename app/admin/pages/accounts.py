@@ -94,7 +94,7 @@ def add() -> Any:
                 g.pool, AccountInput().load(said), credential=form["credential"].strip()
             )
             found = at_desk.look_at_account(g.pool, added)
-            message = first_look_message(f"Account {added.name} is added", found)
+            message = first_look_message(f"Account {added.name} was added", found)
             return done(message, "accounts.one", name=added.name)
     return render_template("accounts/add.html", place="accounts.show", form=form), form.status
 
@@ -114,7 +114,7 @@ def edit(name: str) -> Any:
         with form.checked():
             wish = AccountInput().load(said | {"models": form.lines("models")}, partial=True)
             operations().change_account(g.pool, name, wish, credential=form["credential"].strip())
-            return done(f"Account {name} is changed.", "accounts.one", name=name)
+            return done(f"Account {name} was changed.", "accounts.one", name=name)
     return render_template(
         "accounts/edit.html", place="accounts.show", account=account, form=form, models=account.listed
     ), form.status
@@ -123,13 +123,15 @@ def edit(name: str) -> Any:
 @bp.post("/<name>/pause")
 def pause(name: str) -> Any:
     operations().pause_account(g.pool, name)
-    return _back(name, f"Account {name} is paused: it gets no new requests, and those it serves go on.")
+    return _back(
+        name, f"Account {name} was paused: it gets no new requests, and requests in progress continue."
+    )
 
 
 @bp.post("/<name>/resume")
 def resume(name: str) -> Any:
     operations().resume_account(g.pool, name)
-    return _back(name, f"Account {name} is back.")
+    return _back(name, f"Account {name} was resumed.")
 
 
 def _back(name: str, message: str) -> Any:
@@ -146,15 +148,15 @@ def remove(name: str) -> Any:
     if request.method == "POST":
         with form.checked():
             operations().remove_account(g.pool, name, although_bound=bool(form["force"]))
-            return done(f"Account {name} is removed.", "accounts.show")
+            return done(f"Account {name} was removed.", "accounts.show")
     return render_template(
         "confirm.html",
         place="accounts.show",
         form=form,
         question=f"Remove account {name}?",
-        told=["Its credential is forgotten. Requests it is serving go on; what it used stays in the books."],
-        checks=[("force", "Even if keys are bound to it")],
-        yes="Remove it",
+        told=["Its credential is deleted. Requests in progress continue, and its usage stays in the ledger."],
+        checks=[("force", "Remove it even if keys are restricted to it")],
+        yes="Remove",
         danger=True,
         back=url_for("accounts.one", name=name),
     ), form.status

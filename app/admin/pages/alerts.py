@@ -50,4 +50,4 @@ def _shown(one: finding.Finding, pool: str) -> Shown:
         where, link = f"{len(one.names)} {one.subject}s:", url_for(several)
     else:
         where, link = f"{one.subject.capitalize()} {one.names[0]}:", url_for(single, name=one.names[0])
-    return Shown(shape, word, where, one.what, "See them" if len(one.names) > 1 else "See it", link)
+    return Shown(shape, word, where, one.what, "View them" if len(one.names) > 1 else "View it", link)

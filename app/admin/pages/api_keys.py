@@ -183,7 +183,7 @@ def edit(name: str) -> Any:
             wish = {"expires_at": None, "output_tokens": 0} | KeyInput().load(_said(form), partial=True)
             at_desk = operations()
             warnings = _sentences(at_desk.key_warnings(g.pool, at_desk.change_key(g.pool, name, wish)))
-            return done(f"Key {name} is changed. {warnings}".rstrip(), "api_keys.one", name=name)
+            return done(f"Key {name} was changed. {warnings}".rstrip(), "api_keys.one", name=name)
     return _key_form(form, name)
 
 
@@ -209,14 +209,14 @@ def rotate(name: str) -> Any:
     if request.method == "POST":
         hours = form.whole("hours")
         if not isinstance(hours, int) or hours > MAX_OVERLAP_HOURS:
-            form.fault("hours", f"is a whole number of hours, from 0 to {MAX_OVERLAP_HOURS}")
+            form.fault("hours", f"must be a whole number of hours, from 0 to {MAX_OVERLAP_HOURS}")
         else:
             with form.checked():
                 key, secret = operations().rotate_key(g.pool, name, overlap_seconds=hours * 3600)
                 beside = (
-                    f"The former key is good for {hours} more hours."
+                    f"The old secret stays valid for {hours} hours."
                     if hours
-                    else "The former key is refused from now on."
+                    else "The old secret is no longer valid."
                 )
                 beside = " ".join((beside, _sentences(rotation_warnings(before, time.time())))).rstrip()
                 return _made(key, secret, beside)
@@ -226,7 +226,7 @@ def rotate(name: str) -> Any:
 @bp.post("/<name>/enable")
 def enable(name: str) -> Any:
     operations().enable_key(g.pool, name)
-    return done(f"Key {name} is enabled again.", "api_keys.one", name=name)
+    return done(f"Key {name} was enabled.", "api_keys.one", name=name)
 
 
 @bp.route("/<name>/disable", methods=["GET", "POST"])
@@ -236,9 +236,9 @@ def disable(name: str) -> Any:
     if request.method == "POST":
         with form.checked():
             operations().disable_key(g.pool, name)
-            return done(f"Key {name} is disabled.", "api_keys.one", name=name)
-    told = ["It is refused from now on. Requests it has running go on; what it used stays in the books."]
-    return _confirmed(form, name, f"Disable key {name}?", told, "Disable it")
+            return done(f"Key {name} was disabled.", "api_keys.one", name=name)
+    told = ["It is refused from now on. Requests in progress continue, and its usage stays in the ledger."]
+    return _confirmed(form, name, f"Disable key {name}?", told, "Disable")
 
 
 @bp.route("/<name>/remove", methods=["GET", "POST"])
@@ -248,9 +248,9 @@ def remove(name: str) -> Any:
     if request.method == "POST":
         with form.checked():
             operations().remove_key(g.pool, name)
-            return done(f"Key {name} is removed.", "api_keys.show")
-    told = ["It is refused from now on, and its limits are forgotten. What it used stays in the books."]
-    return _confirmed(form, name, f"Remove key {name}?", told, "Remove it")
+            return done(f"Key {name} was removed.", "api_keys.show")
+    told = ["It is refused from now on, and its limits are deleted. Its usage stays in the ledger."]
+    return _confirmed(form, name, f"Remove key {name}?", told, "Remove")
 
 
 def _confirmed(form: Form, name: str, question: str, told: list[str], yes: str) -> Any:

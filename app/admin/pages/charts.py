@@ -81,7 +81,7 @@ class Chart:
 
     def _described(self) -> str:
         if self.empty:
-            return "Nothing in this time."
+            return "No data in this period."
         most = ", ".join(
             f"{one.label} at most {self.say(max(point or 0 for point in one.points))}" for one in self.series
         )

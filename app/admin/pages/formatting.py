@@ -43,7 +43,7 @@ def status(code: int | None) -> State:
     if code is None:
         return STATES["open"]
     if code == 499:
-        return State("499 left", "off")
+        return State("499 disconnected", "off")
     if code == 599:
         return State("599 lost", "bad")
     return State(str(code), "ok" if code < 400 else "wait" if code in (408, 429) else "bad")
@@ -98,7 +98,7 @@ def moment(unix_seconds: float | None, *, seconds: bool = False) -> Markup:
     try:
         at = datetime.fromtimestamp(unix_seconds, UTC)
     except (OverflowError, ValueError, OSError):
-        return Markup("far ahead")
+        return Markup("far in the future")
     told = at.strftime("%Y-%m-%d %H:%M" + (":%S" if seconds else "") + " UTC")
     mark = Markup(" data-seconds") if seconds else ""
     return Markup('<time datetime="{}"{}>{}</time>').format(at.strftime("%Y-%m-%dT%H:%M:%SZ"), mark, told)

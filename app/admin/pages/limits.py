@@ -52,7 +52,7 @@ def _change(form: Form, key_name: str) -> str:
     do, limit_id = form["do"], form["id"]
     if do == "remove":
         operations().remove_limit(g.pool, limit_id, key=key_name or None)
-        return "The limit is removed, and what it counted is forgotten."
+        return "The limit and its counted usage were removed."
     if do == "set":
         form.move("limit", "changed")
         edited = operations().edit_limit(g.pool, limit_id, parse_limit(form["changed"]), key=key_name or None)

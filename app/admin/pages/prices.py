@@ -83,27 +83,27 @@ def _change(form: Form) -> str:
     model = form["model"].strip()
     if form["do"] == "remove":
         operations().remove_price(g.pool, model)
-        return f"{model} is priced as listed."
+        return f"{model} uses the list price."
     if not model or len(model) > MAX_NAME:
-        raise InvalidRequest(f"is a name of 1 to {MAX_NAME} letters", param="model")
+        raise InvalidRequest(f"must be a name of 1 to {MAX_NAME} characters", param="model")
     said: dict[str, Any] = {
         name: _price(form, name) for name in MONEY if form[name].strip() or name in REQUIRED
     }
     said |= {name: _tokens(form, name) for name in SIZES if form[name].strip()}
     known = services().prices.current(g.pool).rows().get(model, {})
     operations().set_price(g.pool, model, price_row(known, said))
-    return f"{model} has its own price in this pool, from the next request on."
+    return f"{model} has its own price in this pool, from the next request."
 
 
 def _price(form: Form, name: str) -> int:
     try:
         return micro_dollars(Decimal(form[name].strip()), name)
     except (InvalidOperation, ValueError):
-        raise InvalidRequest("is a number of US dollars, such as 1.25", param=name) from None
+        raise InvalidRequest("must be a number of US dollars, such as 1.25", param=name) from None
 
 
 def _tokens(form: Form, name: str) -> int:
     number = form.whole(name)
     if not isinstance(number, int) or not 0 < number <= MAX_TOKENS:
-        raise InvalidRequest("is a whole number of tokens", param=name)
+        raise InvalidRequest("must be a whole number of tokens", param=name)
     return number

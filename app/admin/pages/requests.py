@@ -26,7 +26,7 @@ STATUSES = (
     ("ok", "answered"),
     ("failed", "failed"),
     ("429", "429: limited"),
-    ("499", "499: the caller left"),
+    ("499", "499: caller disconnected"),
     ("5xx", "500 and above"),
 )
 KINDS = (("", "all"), ("true", "refused before an account was tried"))
@@ -87,7 +87,7 @@ def _id(form: Form, field: str, names: Any) -> str:
     name = form[field].strip()
     ids = [one for one, known in names.items() if known == name]
     if name and not ids and not name.startswith(("key_", "acct_")):
-        raise InvalidRequest(f"is no {field} of this pool", param=field)
+        raise InvalidRequest(f"is not a known {field} of this pool", param=field)
     return ids[0] if ids else name
 
 
@@ -99,7 +99,7 @@ def _moment(form: Form, field: str, zone: str) -> float | None:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))).timestamp()
     except (ValueError, OverflowError):
-        raise InvalidRequest("is a date and time like 2026-11-21 18:00", param=field) from None
+        raise InvalidRequest("must be a date and time like 2026-11-21 18:00", param=field) from None
 
 
 @bp.get("/find")

@@ -35,7 +35,7 @@ def ask(bind: str, port: int, key: str, model: str) -> SelfTestResult:
         answer = connection.getresponse()
         body = orjson.loads(answer.read())
     except (OSError, ValueError, http.client.HTTPException):
-        return SelfTestResult(False, "the gateway gave no answer in time")
+        return SelfTestResult(False, "the gateway did not answer in time")
     finally:
         connection.close()
     return _told(answer.status, body)
@@ -45,8 +45,8 @@ def _told(status: int, body: Any) -> SelfTestResult:
     try:
         if status == 200:
             return SelfTestResult(
-                True, str(body["choices"][0]["message"]["content"] or "with no words")[:MAX_SAID]
+                True, str(body["choices"][0]["message"]["content"] or "an empty message")[:MAX_SAID]
             )
         return SelfTestResult(False, f"status {status}: {body['error']['message']}"[:MAX_SAID])
     except (KeyError, IndexError, TypeError):
-        return SelfTestResult(False, f"status {status}, and nothing that can be read")
+        return SelfTestResult(False, f"status {status} with an unreadable body")

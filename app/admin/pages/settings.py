@@ -29,11 +29,11 @@ from app.admin.services import services
 from app.config import TimeLimits
 
 POLICY_WORDS = {
-    "balanced": "the least used of those with room",
-    "round_robin": "each in its turn, by weight",
-    "least_loaded": "the one with the fewest requests in flight",
-    "ordered": "the lowest group that has room",
-    "use_before_reset": "what would lapse first is spent first",
+    "balanced": "the least used account with capacity",
+    "round_robin": "accounts in turn, by weight",
+    "least_loaded": "the account with the fewest requests in flight",
+    "ordered": "the lowest group with capacity",
+    "use_before_reset": "quota that expires first is used first",
 }
 
 DAY = 86400.0  # the longest time limit, in seconds
@@ -47,7 +47,7 @@ def show() -> Any:
     if request.method == "POST":
         with form.checked():
             made = operations().create_pool(form["name"].strip())
-            return done(f"Pool {made.name} is made.", "start.show", pool=made.name)
+            return done(f"Pool {made.name} was created.", "start.show", pool=made.name)
     found, pool = services(), _pool()
     told = pool.effective
     own = dict(told.time_limits).get(EVERY_MODEL, {})
@@ -96,7 +96,7 @@ def routing() -> Any:
                     ),
                 ],
             )
-            return done("Saved. It holds from the next request on.", "settings.show")
+            return done("Saved. It applies from the next request.", "settings.show")
     return render_template(
         "settings/routing.html",
         place="settings.show",
@@ -118,7 +118,7 @@ def time_limits() -> Any:
         if not form.faults:
             with form.checked():
                 operations().change_pool(g.pool, steps=steps)
-                return done("Saved. It holds from the next request on.", "settings.time_limits", of=of)
+                return done("Saved. It applies from the next request.", "settings.time_limits", of=of)
     return render_template(
         "settings/time_limits.html",
         place="settings.show",
@@ -132,12 +132,12 @@ def time_limits() -> Any:
 def _steps(form: Form, of: str, was: Mapping[str, float]) -> Iterator[Callable[[str], str]]:
     """Yield what changes the stored settings to what *form* says; what is wrong is noted there."""
     if not of or len(of) > 100:
-        form.fault("of", "is a name or a pattern of up to 100 letters")
+        form.fault("of", "must be a name or a pattern of up to 100 characters")
     for name in TIME_LIMITS:
         text = form[name].strip()
         seconds = _seconds(text)
         if text and seconds is None:
-            form.fault(name, "is a number of seconds, more than 0 and at most a day")
+            form.fault(name, "must be a number of seconds, more than 0 and at most a day")
         elif seconds != was.get(name):
             yield partial(with_time_limit, pattern=of, name=name, seconds=seconds)
 

@@ -76,5 +76,5 @@ def _flow(form: Form, way: str) -> Flow:
 
 def _signed_in(account: Account) -> Any:
     found = operations().look_at_account(g.pool, account)
-    message = first_look_message(f"Account {account.name} is signed in and renews itself", found)
+    message = first_look_message(f"Account {account.name} is signed in and is refreshed automatically", found)
     return done(message, "accounts.one", name=account.name)

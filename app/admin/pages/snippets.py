@@ -27,7 +27,7 @@ def snippets(base_url: str, model: str, secret: str = "") -> list[Snippet]:
 
 
 def _snippets(base_url: str, model: str, secret: str) -> Iterator[Snippet]:
-    yield Snippet("Environment", "the shell, once, for all below", f"export {VARIABLE}='{secret}'")
+    yield Snippet("Environment", "the shell, once, for all examples below", f"export {VARIABLE}='{secret}'")
     question = orjson.dumps(
         {"model": model, "messages": [{"role": "user", "content": "Hello"}], "stream": True}
     ).decode()

@@ -37,7 +37,7 @@ def show() -> Any:
     asked = (told is not None and told.ok) or tail.newest(found.scripts.client, g.pool) != "0"
     steps = [
         Step("Add an account", bool(accounts), step == "account"),
-        Step("Make a key", has_key, step == "key"),
+        Step("Create a key", has_key, step == "key"),
         Step("Send a request", asked, step == "test"),
     ]
     return render_template(
@@ -55,7 +55,7 @@ def show() -> Any:
 def _tried(form: Form) -> self_test.SelfTestResult | None:
     key, model = form["key"].strip(), form["model"].strip()
     if not (key.isascii() and key.isprintable() and key):
-        form.fault("key", "is the key that was shown when it was made: it begins with sk-pg-")
+        form.fault("key", "must be the key that was shown when it was created; it begins with sk-pg-")
     if not model:
         form.fault("model", "is missing")
     settings = services().settings

@@ -19,8 +19,8 @@ WINDOWS = {"chatgpt": ("Short window", "Long window")}
 RATES = ("Requests", "Tokens")  # of accounts whose upstream tells its rate limits
 
 REASONS = {
-    "paused by an administrator": "somebody paused it",
-    "usage_limit_reached": "its usage limit is reached",
+    "paused by an administrator": "paused by an operator",
+    "usage_limit_reached": "usage limit reached",
 }
 
 

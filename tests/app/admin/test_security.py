@@ -78,7 +78,7 @@ class TestPassword:
         [
             ({"password": "not mine at all"}, "password", "is not your password"),
             ({"new_password": "short", "new_password_again": "short"}, "new_password", "at least 12"),
-            ({"new_password_again": "something else"}, "new_password_again", "is not the same"),
+            ({"new_password_again": "something else"}, "new_password_again", "does not match"),
         ],
     )
     def test_bad_input(self, app, inside, change, field, said):

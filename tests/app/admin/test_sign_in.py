@@ -20,7 +20,7 @@ from tests.support.admin import (
     turn_on_second_factor,
 )
 
-WRONG = "is not right"
+WRONG = "is incorrect"
 
 
 class TestSignIn:
@@ -269,7 +269,7 @@ class TestFirstStart:
             ({"name": ""}, "name", "must be 1 to 64"),
             ({"password": "short", "password_again": "short"}, "password", "at least 12 characters"),
             ({"password": "aaaaaaaaaaaaaaa", "password_again": "aaaaaaaaaaaaaaa"}, "password", "same few"),
-            ({"password_again": "something else"}, "password_again", "is not the same"),
+            ({"password_again": "something else"}, "password_again", "does not match"),
         ],
     )
     def test_bad_input(self, visitor, services, change, field, said):

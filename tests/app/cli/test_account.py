@@ -107,7 +107,7 @@ class TestAddOpenai:
             (("--cap", "0"), "cap must be an integer from 1"),
             (("--cap", "many"), "not a valid integer"),
             (("--weight", "-1"), "weight must be an integer from 1"),
-            (("--models", " , "), "it names nothing"),
+            (("--models", " , "), "no name is given"),
             (("--pool", "Team B"), "cannot name a pool"),
         ],
     )
@@ -361,7 +361,7 @@ class TestTest:
         result = poolgate("account test main")
 
         assert result.exit_code == 0, result.output
-        assert result.stdout.startswith("Account 'main' answers for gpt-5: head in ")
+        assert result.stdout.startswith("Account 'main' answers for gpt-5: first byte after ")
         assert json.loads(poolgate("account test main --json").stdout)["ok"] is True
 
     def test_it_fails(self, poolgate):

@@ -22,7 +22,7 @@ class TestOperators:
     def test_one_is_made_with_a_password_from_standard_input(self, poolgate, services):
         result = poolgate("admin create Ann --password-stdin", stdin=PASSWORD)
 
-        assert (result.exit_code, result.stdout) == (0, "'ann' may sign in.\n")
+        assert (result.exit_code, result.stdout) == (0, "Created operator 'ann'.\n")
         assert services.operator_stores.operators.may_enter("ann", PASSWORD, "")
         assert [(one["action"], one["object"], one["via"]) for one in audited(services)] == [
             ("operator.create", "ann", "cli")

@@ -26,4 +26,4 @@ def test_json(poolgate):
 
 
 def test_nothing(poolgate):
-    assert poolgate("audit").stderr == "Nothing was changed.\n"
+    assert poolgate("audit").stderr == "No changes found.\n"

@@ -100,12 +100,12 @@ def test_for_people(poolgate: Run, secret: str, there: Services, tmp_path: Path)
     restored = restore(poolgate, there, path)
 
     table = [
-        "POOL     ACCOUNTS  KEYS  LEDGER ROWS  OPEN REQUESTS",
-        "default         1     1            3              0",
+        "POOL     ACCOUNTS  KEYS  LEDGER ENTRIES  RUNNING REQUESTS",
+        "default         1     1               3                 0",
     ]
     assert made.stdout.splitlines() == restored.stdout.splitlines() == table
     assert made.stderr == f"Wrote {path}, 0.0 MB.\n"
-    assert restored.stderr == "default: the books balance.\n"
+    assert restored.stderr == "default: the ledger balances.\n"
 
 
 def test_both_are_in_the_audit_book(poolgate: Run, services: Services, there: Services, file: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_file_that_is_there_is_not_written_over(poolgate: Run, file: Path) -> 
     result = back_up(poolgate, file)
 
     assert (result.exit_code, file.read_bytes()) == (2, before)
-    assert "is there already" in result.stderr
+    assert "already exists" in result.stderr
 
 
 def test_a_short_passphrase(poolgate: Run, secret: str, tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ class TestAgain:
 
         told = json.loads(restore(poolgate, there, file, "--json").stdout)
 
-        assert told["again"] == ["default", "operators and audit book"]
+        assert told["again"] == ["default", "operators and audit log"]
         assert len(there.api_keys.all("default")) == 2
         assert there.pools.names() == ["default"]
 

@@ -67,7 +67,7 @@ def test_a_wrong_paste_may_be_put_right(callback, keyboard, told):
     code = callback.wait(10, lambda line: (told.append(line), next(told_by)()))
 
     assert code == "c1"
-    assert told == ["That address belongs to no sign-in that waits here."]
+    assert told == ["That address does not belong to a pending sign-in."]
 
 
 @pytest.mark.parametrize(("error", "word"), [("access_denied", "access_denied"), ("<script>", "error")])

@@ -46,7 +46,7 @@ def found(poolgate: Run, **variables: str) -> list[tuple[str, str]]:
 def test_well(poolgate: Run, healthy: Account) -> None:
     result = poolgate("doctor")
 
-    assert (result.exit_code, result.stdout) == (0, "All is well.\n")
+    assert (result.exit_code, result.stdout) == (0, "No problems found.\n")
 
 
 def test_nothing_there(poolgate: Run) -> None:

@@ -20,7 +20,7 @@ class TestCreate:
         result = poolgate("key create --name ann")
 
         assert SECRET.fullmatch(result.stdout.rstrip("\n"))
-        assert result.stderr == "Key 'ann' of pool 'default', shown this once:\n"
+        assert result.stderr == "Key 'ann' in pool 'default', shown only once:\n"
         key = services.api_keys.authenticate(result.stdout.strip())
         assert (key.name, key.models, key.accounts, key.limits) == ("ann", (), (), ())
         assert services.pools.names() == ["default"]
@@ -99,8 +99,8 @@ class TestCreate:
             (("--name", "ann", "--limit", "lots"), "'lots' is not a limit"),
             (("--name", "ann", "--limit", "5 cows/day"), "'cows' cannot be limited"),
             (("--name", "ann", "--expires", "soon"), "expires must be a date like 2027-01-31"),
-            (("--name", "ann", "--models", ""), "it names nothing"),
-            (("--name", "ann", "--accounts", ","), "it names nothing"),
+            (("--name", "ann", "--models", ""), "no name is given"),
+            (("--name", "ann", "--accounts", ","), "no name is given"),
             ((), "Missing option '--name'"),
         ],
     )
@@ -157,7 +157,7 @@ class TestDisable:
 
         result = poolgate("key disable ann")
 
-        assert result.stdout == "Disabled key 'ann' of pool 'default'.\n"
+        assert result.stdout == "Disabled key 'ann' in pool 'default'.\n"
         with pytest.raises(InvalidApiKey, match="has been disabled"):
             services.api_keys.authenticate(secret)
 
@@ -200,7 +200,7 @@ class TestRotate:
         old = poolgate("key create --name ann").stdout.strip()
         result = poolgate("key rotate ann --overlap 24h")
 
-        assert "the former one is good until" in result.stderr
+        assert "the old secret stays valid until" in result.stderr
         new = result.stdout.strip()
         assert services.api_keys.authenticate(old).id == services.api_keys.authenticate(new).id
 
@@ -222,7 +222,7 @@ class TestRotate:
 def test_enable_and_remove(poolgate, services):
     secret = poolgate("key create --name ann").stdout.strip()
     poolgate("key disable ann")
-    assert poolgate("key enable ann").stdout == "Enabled key 'ann' of pool 'default'.\n"
+    assert poolgate("key enable ann").stdout == "Enabled key 'ann' in pool 'default'.\n"
     assert services.api_keys.authenticate(secret).name == "ann"
 
     assert poolgate("key remove ann").stdout == "Removed key 'ann' from pool 'default'.\n"

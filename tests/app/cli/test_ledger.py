@@ -33,7 +33,7 @@ def booked(services):
 def test_balanced(poolgate, booked):
     result = poolgate("ledger verify")
 
-    assert (result.exit_code, result.stdout) == (0, "The books balance: 1 rows, 3 totals.\n")
+    assert (result.exit_code, result.stdout) == (0, "The ledger balances: 1 entries, 3 totals.\n")
 
 
 def test_difference(poolgate, booked, services):

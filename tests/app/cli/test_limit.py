@@ -27,7 +27,7 @@ class TestKeyLimit:
 
         assert told == f"Added {first}: 5.5 usd/month for gpt-5* balanced\n"
         lines = [re.split("  +", line) for line in poolgate("key limit list ann").stdout.splitlines()]
-        assert lines[0] == ["ID", "LIMIT", "USED", "HELD", "LEFT", "RESETS"]
+        assert lines[0] == ["ID", "LIMIT", "USED", "RESERVED", "REMAINING", "RESETS"]
         assert lines[1][:5] == [first, "5.5 usd/month for gpt-5* balanced", "$0.00", "$0.00", "$5.50"]
         assert lines[2] == [second, "20 parallel_requests", "0", "0", "20", "never"]
         assert "20 parallel_requests" in poolgate("key list").stdout

@@ -67,7 +67,7 @@ class TestImport:
         result = poolgate("account import", str(path), "--name", "ann")
 
         assert result.stdout == f"Signed in account 'ann' ({tokens.email}, plus) in pool 'default'.\n"
-        assert "must have one user" in result.stderr
+        assert "Only one program may use this sign-in" in result.stderr
         account = services.accounts.find("default", "ann")
         assert (account.credential, account.expires_at) == (tokens.access_token, tokens.expires_at)
         assert services.sign_ins.read("default", account).refresh_token == tokens.refresh_token

@@ -23,7 +23,7 @@ def test_reseal(poolgate, services):
     assert second.stdout == "Encrypted 0 of 1 credentials with the newest key.\n"
     assert "old key" not in poolgate("doctor", **both).stdout
     assert poolgate("ops reseal", POOLGATE_SECRET_KEYS=new).stderr == (
-        "There is one key, and everything is encrypted with it.\n"
+        "There is only one key, and every credential is encrypted with it.\n"
     )
 
 
@@ -34,7 +34,7 @@ def test_reseal_without_the_old_key(poolgate, services):
     result = poolgate("ops reseal", POOLGATE_SECRET_KEYS=Fernet.generate_key().decode())
 
     assert result.exit_code == 1
-    assert "No key opens these" in result.stderr
+    assert "No key decrypts these" in result.stderr
 
 
 def test_files(poolgate):

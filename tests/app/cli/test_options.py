@@ -162,7 +162,7 @@ class TestFailures:
             result = poolgate("account pause", argument)
 
             assert result.exit_code == 2
-            assert "cannot be printed" in result.stderr
+            assert "unprintable" in result.stderr
 
 
 class TestSecrets:
@@ -193,7 +193,7 @@ class TestSecrets:
             (("--api-key-env", "K", "--api-key-stdin"), "Give one of --api-key-env and --api-key-stdin"),
             (("--api-key-env", "EMPTY"), "The environment variable EMPTY is empty"),
             (("--api-key-env", "UNSET_HERE"), "The environment variable UNSET_HERE is not set"),
-            (("--api-key-env", "unset_here"), "The environment variable that --api-key-env names is not set"),
+            (("--api-key-env", "unset_here"), "The environment variable named by --api-key-env is not set"),
             (("--api-key-stdin",), "Standard input is empty"),
         ],
     )
@@ -315,6 +315,6 @@ def test_a_script_that_fails_is_a_sentence_without_a_traceback(poolgate, service
         result = poolgate("key create", "--name", "ann", *options)
 
         assert result.exit_code == 1
-        assert "The store refused a command of ours and changed nothing" in result.stderr
+        assert "The store rejected a command and changed nothing" in result.stderr
         assert "WRONGTYPE" in result.stderr
         assert result.stderr.count("\n") == 1

@@ -54,7 +54,7 @@ def test_none(poolgate):
 def test_set(poolgate):
     """All of it at once; what is not named stays."""
     told = poolgate("pool set --zone Europe/Berlin --policy ordered").stdout
-    assert told == "Pool 'default': policy ordered; days begin in Europe/Berlin\n"
+    assert told == "Pool 'default': policy ordered; time zone Europe/Berlin\n"
 
     poolgate("pool set --time-limit idle=30 --time-limit o3*:total=1800 --hide-accounts")
     changed = json.loads(poolgate("pool set --time-limit idle=default --policy balanced --json").stdout)

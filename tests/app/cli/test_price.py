@@ -44,8 +44,8 @@ def test_set_and_remove(poolgate, services):
     assert row["standard"] == {"input": 1_500_000, "output": 3_000_000, "cached_input": 1}
     assert (row["context"], row["image"], row["version"]) == (before["context"], before["image"], "pool-1")
 
-    assert poolgate("price remove o3-pro").stdout == "'o3-pro' is priced as listed.\n"
-    assert poolgate("price remove o3-pro").stdout == "'o3-pro' is priced as listed already.\n"
+    assert poolgate("price remove o3-pro").stdout == "'o3-pro' uses the list price.\n"
+    assert poolgate("price remove o3-pro").stdout == "'o3-pro' already uses the list price.\n"
     assert listed(poolgate, "o3-pro") == before
 
 

@@ -55,7 +55,7 @@ def test_an_account_that_is_gone(poolgate, used):
 
 
 def test_since(poolgate, used):
-    assert poolgate("usage --since 2999-01-01").stderr == "Nothing was used.\n"
+    assert poolgate("usage --since 2999-01-01").stderr == "No usage.\n"
     assert poolgate("usage --since yesterday").exit_code == 2
 
 

@@ -76,7 +76,7 @@ def test_a_script_that_is_refused(poolgate: Run, services: Services, redis_clien
 
     assert (result.returncode, result.stdout) == (1, "")
     assert events(result.stderr) == ["script_refused"]
-    assert "refused a command of ours" in json.loads(result.stderr.splitlines()[-1])["error"]["message"]
+    assert "rejected a command" in json.loads(result.stderr.splitlines()[-1])["error"]["message"]
 
 
 def test_a_warning_of_a_command_that_goes_on(

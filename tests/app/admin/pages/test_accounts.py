@@ -30,8 +30,8 @@ class TestAdding:
         assert (answer.status_code, answer.location) == (303, f"{HOME}/main")
         added = services.accounts.find(POOL, "main")
         assert (added.cap, added.models, added.credential) == (7, ("gpt-5", "o3"), "sk-secret")
-        assert "Account main is added, but: " in inside.get(answer.location).text
-        assert "Account main is added." not in inside.get(answer.location).text
+        assert "Account main was added, but: " in inside.get(answer.location).text
+        assert "Account main was added." not in inside.get(answer.location).text
 
     def test_what_is_wrong_stands_beside_its_field(self, inside: Visitor, services: Services) -> None:
         """All of it at once; what was typed is kept, but for the credential."""
@@ -130,7 +130,9 @@ class TestTrying:
     ) -> None:
         services.accounts.add(POOL, Account("", "main", "compatible", upstream.base_url(), wires=("chat",)))
 
-        assert "It answered</strong> with status 200" in inside.send(f"{HOME}/main/test", {"model": "m"}).text
+        assert (
+            "Test succeeded</strong> with status 200" in inside.send(f"{HOME}/main/test", {"model": "m"}).text
+        )
 
     def test_it_does_not(
         self, inside: Visitor, services: Services, pool: Furnished, upstream: ScriptedUpstream
@@ -140,7 +142,7 @@ class TestTrying:
 
         page = inside.send(f"{HOME}/main/test", {"model": "m"}).text
 
-        assert "It did not answer" in page
+        assert "Test failed" in page
         assert "<b>no</b>" not in page
 
     def test_no_model_is_known(self, inside: Visitor, pool: Furnished) -> None:

@@ -57,7 +57,7 @@ def test_a_moment_is_for_the_viewer_to_place() -> None:
 
 def test_moments_that_are_none() -> None:
     assert formatting.moment(None) == "–"
-    assert formatting.moment(1e18) == "far ahead"
+    assert formatting.moment(1e18) == "far in the future"
 
 
 def test_every_state_is_a_word_and_a_shape() -> None:

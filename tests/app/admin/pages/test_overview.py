@@ -56,7 +56,7 @@ class TestFindings:
         client.hset(keys.JOB_RUNS, "a-job", orjson.dumps(run))
         pool.key("ann")
 
-        assert "All is well" in inside.get(HOME).text
+        assert "Nothing needs attention" in inside.get(HOME).text
 
     def test_what_needs_a_person(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         """The worst first, each with where to mend it."""
@@ -103,7 +103,7 @@ class TestFindings:
         page = inside.get(HOME).text
 
         assert "it has no account" in page
-        assert "All is well" not in page
+        assert "Nothing needs attention" not in page
 
     def test_the_same_findings_as_the_doctor(
         self, inside: Visitor, services: Services, pool: Furnished

@@ -19,10 +19,10 @@ class TestSetting:
         row = services.prices.current(POOL).rows()["gpt-5"]
         assert row["standard"] == {"input": 1_500_000, "output": 9_000_000, "cached_input": 150_000}
         assert row["context"] == 1000
-        assert "Back to the list" in inside.get(HOME).text
+        assert "Use the list price" in inside.get(HOME).text
 
         inside.send(HOME, {"do": "remove", "model": "gpt-5"})
-        assert "Back to the list" not in inside.get(HOME).text
+        assert "Use the list price" not in inside.get(HOME).text
 
     @pytest.mark.parametrize(
         ("field", "value"),

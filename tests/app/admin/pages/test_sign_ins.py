@@ -48,7 +48,7 @@ class TestDevice:
         form = {"do": "poll", "flow": hidden(page, "flow"), "name": "ann"}
 
         waiting = inside.send(f"{HOME}/device", form)
-        assert "Nobody has entered the code yet" in waiting.text
+        assert "The code has not been entered yet" in waiting.text
         assert found[1] in waiting.text
         issuer.approve(found[1])
         for key in services.scripts.client.scan_iter("*:asked"):

@@ -40,7 +40,7 @@ class TestSteps:
 class TestTrial:
     def test_nobody_listens(self) -> None:
         assert self_test.ask("127.0.0.1", free_port(), "sk-pg-x", "m") == self_test.SelfTestResult(
-            False, "the gateway gave no answer in time"
+            False, "the gateway did not answer in time"
         )
 
     @pytest.mark.parametrize(
