@@ -314,7 +314,8 @@ def test_account(services: Services, as_json: bool, pool: str, name: str, model:
         show_json(told.public())
     elif told.error is None:
         click.echo(
-            f"Account '{name}' answers for {told.model}: first byte after {told.first_ms}, end after {told.total_ms} ms"
+            f"Account '{name}' answers for {told.model}: "
+            f"first byte after {told.first_ms} ms, end after {told.total_ms} ms"
         )
     else:
         said = f"status {told.status}" if told.status else "no answer"

@@ -70,7 +70,7 @@ TOKEN = {"type": "http", "scheme": "bearer", "description": "An admin token: pga
 SESSION = {
     "type": "apiKey",
     "in": "cookie",
-    "description": "The session of the pages. Calls that change something also need their X-CSRFToken header.",
+    "description": "The session of the pages. Calls that change something also need their X-CSRFToken.",
 }
 
 
