@@ -1,0 +1,213 @@
+"""Names and prose use the words of the field: see the glossary in `.github/CONTRIBUTING.md`."""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+# Words that are in no name: each has a plain equivalent in the glossary.
+NOT_IN_NAMES = {
+    *(
+        "told",
+        "tell",
+        "tells",
+        "said",
+        "say",
+        "says",
+        "asked",
+        "ask",
+        "asks",
+        "asking",
+        "wish",
+        "wished",
+        "wanted",
+    ),
+    *("beside", "anew", "mend", "mended", "mends", "whoever", "nobody", "somebody", "kept", "keeps"),
+    *(
+        "manner",
+        "manners",
+        "errand",
+        "errands",
+        "visit",
+        "visits",
+        "door",
+        "doors",
+        "desk",
+        "office",
+        "patience",
+    ),
+    *("keeper", "whole", "mine", "ours"),
+}
+# … and that are in names of other words' making.
+ALLOWED_NAMES: frozenset[str] = frozenset()
+
+NOT_IN_PROSE = re.compile(
+    r"\b(told|tells?|telling|said|says?|saying|asked|asks?|asking|wish|wishes|wanted|wants|beside|anew|mend|mends"
+    r"|mended|whoever|whomever|nobody|somebody|nobody's|kept|keeps|manners?|errands?|visits?|doors?|desk|office"
+    r"|patience|keepers?|of it|of them|of whom|of theirs)\b",
+    re.IGNORECASE,
+)
+PROSE_FILES = (".py", ".lua", ".html", ".md", ".conf", ".service")
+
+# Names and lines that are left in a room. A number may only become smaller; a room not listed has none.
+NAMES_LEFT: dict[str, int] = {
+    "app": 40,
+    "app/accounts": 106,
+    "app/admin": 300,
+    "app/api": 167,
+    "app/backup": 31,
+    "app/cli": 216,
+    "app/demo": 167,
+    "app/launcher": 2,
+    "app/ledger": 108,
+    "app/limits": 15,
+    "app/operations": 150,
+    "app/operators": 51,
+    "app/relay": 126,
+    "app/server": 2,
+    "app/stores": 300,
+    "app/streaming": 37,
+    "app/translation": 127,
+    "app/upstream": 12,
+    "schemas": 1,
+    "workers": 17,
+}
+LINES_LEFT: dict[str, int] = {
+    "README.md": 24,
+    "app": 32,
+    "app/accounts": 77,
+    "app/admin": 139,
+    "app/api": 65,
+    "app/backup": 11,
+    "app/cli": 91,
+    "app/demo": 22,
+    "app/launcher": 2,
+    "app/ledger": 39,
+    "app/limits": 27,
+    "app/operations": 60,
+    "app/operators": 29,
+    "app/ops": 1,
+    "app/relay": 73,
+    "app/server": 30,
+    "app/stores": 300,
+    "app/streaming": 35,
+    "app/translation": 69,
+    "app/upstream": 46,
+    "workers": 19,
+}
+
+
+def room_of(file: Path) -> str:
+    parts = file.relative_to(ROOT).parts[:-1]
+    return "/".join(parts[:2]) or file.name
+
+
+def files() -> list[Path]:
+    found = [file for room in ("app", "schemas", "workers") for file in (ROOT / room).rglob("*")]
+    found += [ROOT / "README.md", ROOT / "gunicorn.conf.py", *(ROOT / ".github").glob("*.md")]
+    return sorted(file for file in found if file.suffix in PROSE_FILES)
+
+
+def words(name: str) -> set[str]:
+    """Return the parts of a name: `isToldTo_whom` is made of is, told, to and whom."""
+    return {each.lower() for each in re.split(r"_|(?<=[a-z0-9])(?=[A-Z])", name)}
+
+
+def names_in_python(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the line and the text of every name in a module, those in f-strings' code as well."""
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.NAME:
+            yield token.start[0], token.string
+
+
+def names_in_lua(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the line and the text of every local name, parameter and loop variable of a script."""
+    declared = re.compile(
+        r"\blocal (?!function)([\w, ]+)|\bfunction *\w*\(([\w, ]*)\)|\bfor ([\w, ]+?) (?:in|=)"
+    )
+    for number, line in enumerate(text.splitlines(), 1):
+        for match in declared.finditer(line.partition("--")[0]):
+            for name in re.findall(r"\w+", " ".join(each or "" for each in match.groups())):
+                yield number, name
+        for name in re.findall(r"\bfunction (\w+)", line):
+            yield number, name
+
+
+def prose_in_python(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines of comments, docstrings and other strings of more than one word."""
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type in (tokenize.COMMENT, tokenize.STRING):
+            for number, line in enumerate(token.string.splitlines(), token.start[0]):
+                if token.type == tokenize.COMMENT or " " in line.strip():
+                    yield number, line
+
+
+def prose(file: Path) -> Iterator[tuple[int, str]]:
+    text = file.read_text()
+    if file.suffix == ".py":
+        yield from prose_in_python(text)
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        if file.suffix != ".lua":
+            yield number, line
+        elif "--" in line:
+            yield number, line.partition("--")[2]
+
+
+def over(found: dict[str, list[str]], left: dict[str, int]) -> str:
+    rooms = {room: places for room, places in found.items() if len(places) > left.get(room, 0)}
+    return "\n".join(
+        f"{room}: {len(places)}, at most {left.get(room, 0)} expected\n  " + "\n  ".join(places)
+        for room, places in rooms.items()
+    )
+
+
+def bad_names() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for file in files():
+        if file.suffix not in (".py", ".lua"):
+            continue
+        names = names_in_python if file.suffix == ".py" else names_in_lua
+        for line, name in names(file.read_text()):
+            if words(name) & NOT_IN_NAMES and name not in ALLOWED_NAMES:
+                found.setdefault(room_of(file), []).append(f"{file.relative_to(ROOT)}:{line}: {name}")
+    return found
+
+
+def bad_lines() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for file in files():
+        for number, line in prose(file):
+            if NOT_IN_PROSE.search(line):
+                found.setdefault(room_of(file), []).append(
+                    f"{file.relative_to(ROOT)}:{number}: {line.strip()[:120]}"
+                )
+    return found
+
+
+def test_names() -> None:
+    report = over(bad_names(), NAMES_LEFT)
+    assert not report, report
+
+
+def test_prose() -> None:
+    report = over(bad_lines(), LINES_LEFT)
+    assert not report, report
+
+
+class TestTheSearch:
+    def test_names(self) -> None:
+        assert [name for _, name in names_in_python("told = f'{asked}'  # wish")][:1] == ["told"]
+        assert words("wasToldBy_whom2Ask") == {"was", "told", "by", "whom2", "ask"}
+
+    def test_lua(self) -> None:
+        text = "local told, n = 1 -- wish\nlocal function tell(whom) end\nfor _, desk in ipairs(t) do end"
+        assert {name for _, name in names_in_lua(text)} >= {"told", "n", "tell", "whom", "desk"}
+
+    def test_prose(self) -> None:
+        assert [line for line, _ in prose_in_python('x = "told"\ny = "was told"  # asked')] == [2, 2]

@@ -1,0 +1,101 @@
+"""Only `app.stores` sends commands to Redis: other rooms call its repositories."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import redis
+from redis.cluster import RedisCluster
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("app", "schemas", "workers")
+STORES = ROOT / "app" / "stores"
+
+CLIENT_NAMES = {"client", "redis", "redis_client", "pipeline", "pipe", "store_client"}
+COMMANDS = {
+    name
+    for name in (*dir(redis.Redis), *dir(RedisCluster))
+    if not name.startswith("_") and name not in {"close", "get_connection_kwargs", "get_encoder"}
+}
+
+# How many uses are left in a room. A number may only become smaller; a room that is not here has none.
+LEFT: dict[str, int] = {
+    "app": 3,
+    "app/accounts": 58,
+    "app/admin": 22,
+    "app/backup": 13,
+    "app/cli": 17,
+    "app/ledger": 60,
+    "app/limits": 29,
+    "app/operations": 37,
+    "app/operators": 58,
+    "app/relay": 1,
+    "workers": 9,
+}
+
+
+def modules() -> list[Path]:
+    """Return the modules outside of `app.stores`."""
+    files = [file for room in ROOMS for file in (ROOT / room).rglob("*.py")]
+    return sorted(file for file in files if STORES not in file.parents)
+
+
+def last_name(node: ast.expr) -> str:
+    """Return the last name of `a.b._client` without underscores before it: `client`."""
+    match node:
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return name.lstrip("_")
+    return ""
+
+
+def violations(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the line and the code of every use of a Redis client in a module's *text*."""
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.ImportFrom(module=module) if module and module.split(".")[0] == "redis":
+                yield node.lineno, f"from {module} import …"
+            case ast.ImportFrom(names=names) if any(each.name == "store_errors" for each in names):
+                yield node.lineno, "import store_errors"
+            case ast.Import(names=names) if any(each.name.split(".")[0] == "redis" for each in names):
+                yield node.lineno, "import redis"
+            case ast.Attribute(value=value, attr="client") if last_name(value) == "scripts":
+                yield node.lineno, "scripts.client"
+            case ast.Call(func=ast.Attribute(value=value, attr=command)) if (
+                command in COMMANDS and last_name(value) in CLIENT_NAMES
+            ):
+                yield node.lineno, f"{last_name(value)}.{command}()"
+
+
+def uses() -> dict[str, list[str]]:
+    """Return the uses of Redis by room, each with its place."""
+    found: dict[str, list[str]] = {}
+    for module in modules():
+        path = module.relative_to(ROOT)
+        for line, code in violations(module.read_text()):
+            found.setdefault("/".join(path.parts[:-1][:2]), []).append(f"{path}:{line}: {code}")
+    return found
+
+
+def test_only_stores_send_commands() -> None:
+    over = [each for room, found in uses().items() if len(found) > LEFT.get(room, 0) for each in found]
+    assert not over, "\n".join(over)
+
+
+def test_finds_what_it_looks_for() -> None:
+    text = """
+import redis
+from app.stores.client import store_errors
+with store_errors():
+    self._client.hgetall(key)
+services.scripts.client.get(key)
+upstream_client.send(body)
+"""
+    assert sorted(violations(text)) == [
+        (2, "import redis"),
+        (3, "import store_errors"),
+        (5, "client.hgetall()"),
+        (6, "client.get()"),
+        (6, "scripts.client"),
+    ]
