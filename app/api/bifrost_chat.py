@@ -23,7 +23,7 @@ from app.relay.context import RequestContext
 from app.relay.fallbacks import FallbackChain
 from app.streaming.events import Event
 from app.streaming.usage import usage_from_chat
-from app.translation.bifrost_chat import extended
+from app.translation.events.bifrost_chat import extended
 from schemas.bifrost_chat import BIFROST_CHAT_REQUEST
 
 bp = Blueprint("extended_chat", __name__)

@@ -12,7 +12,7 @@ from app.api.compact import compact
 from app.api.context import services
 from app.api.models import catalogue
 from app.api.request_context import make_call
-from app.translation.responses_input import normal_input
+from app.translation.requests.responses_input import normal_input
 from schemas.codex import CODEX_REQUEST
 
 bp = Blueprint("codex", __name__)

@@ -12,7 +12,7 @@ from app.api.context import services
 from app.api.request_context import make_call
 from app.errors import UpstreamError
 from app.relay.fallbacks import FallbackChain
-from app.translation.responses_input import normal_input
+from app.translation.requests.responses_input import normal_input
 from schemas.compact import COMPACT_REQUEST
 
 OBJECT = "response.compaction"

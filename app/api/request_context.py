@@ -15,7 +15,7 @@ from app.errors import InvalidRequest, ModelNotAllowed, NotFound
 from app.limits.output_lengths import LENGTH_FIELDS
 from app.relay.affinity import affinity_of, conversation_of, ownership_of
 from app.relay.context import RequestContext
-from app.translation.content_checks import first_reference
+from app.translation.requests.content_checks import first_reference
 from app.upstream.cancellation import Cancellation
 from app.yielding import give_way
 from schemas.bounds import MAX_TEXT_CHARS

@@ -12,7 +12,7 @@ from app.api.compact import compact
 from app.api.context import services
 from app.api.request_context import make_call
 from app.errors import UpgradeRefused
-from app.translation.responses_input import normal_input
+from app.translation.requests.responses_input import normal_input
 from schemas.responses import RESPONSES_REQUEST
 
 bp = Blueprint("responses", __name__)

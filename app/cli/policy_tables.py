@@ -9,7 +9,7 @@ from app.accounts.failures import CONSEQUENCES, SUSPECT_BASE_SECONDS, SUSPECT_MA
 from app.accounts.verdicts import RULES as VERDICTS
 from app.accounts.verdicts import Rule
 from app.relay import retry_budget, retry_policy, waiting
-from app.translation.field_support import TABLES
+from app.translation.requests.field_support import TABLES
 
 
 @dataclass(frozen=True, slots=True)

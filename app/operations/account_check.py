@@ -24,7 +24,7 @@ from app.streaming.malformed_events import CONFUSED, not_understood
 from app.streaming.progress import Stage
 from app.streaming.responses_protocol import ResponsesReader
 from app.streaming.sse import EventDecoder
-from app.translation.upstream_request import UpstreamRequest, upstream_body
+from app.translation.requests.upstream_request import UpstreamRequest, upstream_body
 from app.upstream.cancellation import Cancellation
 from app.upstream.client import UpstreamResponse, require_event_stream
 

@@ -12,7 +12,7 @@ from app.errors import UpstreamRejected
 from app.relay.context import RequestContext
 from app.relay.timeouts import AttemptDeadlines
 from app.tracing import Trace
-from app.translation.upstream_request import UpstreamRequest
+from app.translation.requests.upstream_request import UpstreamRequest
 from app.upstream.body import Body
 from app.upstream.client import PendingResponse, UpstreamClient, UpstreamResponse
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.limits.api_keys import ApiKey
 from app.tracing import Trace
-from app.translation.reasoning_and_format import reasoning_settings
+from app.translation.requests.reasoning_and_format import reasoning_settings
 from app.upstream.cancellation import Cancellation
 
 

@@ -21,9 +21,9 @@ from app.relay.context import RequestContext
 from app.relay.model_attempt import ModelAttempt
 from app.relay.passthrough import CompactAttempt, PassthroughAttempt
 from app.relay.timeouts import AttemptDeadlines
-from app.translation.field_support import Fit, fit_of
-from app.translation.resume import Resumed
-from app.translation.upstream_request import upstream_body
+from app.translation.requests.field_support import Fit, fit_of
+from app.translation.requests.upstream_request import upstream_body
+from app.translation.resume.delivered import Resumed
 from app.upstream.client import UpstreamClient
 
 ANSWER_SECONDS = 180.0  # for an upstream that says nothing before its answer is whole

@@ -39,7 +39,7 @@ from app.relay.retry_policy import (
     for_client,
     pause_seconds,
 )
-from app.translation.resume import Resumed
+from app.translation.resume.delivered import Resumed
 
 LIMITED = frozenset({Failure.BURST_LIMITED, Failure.MODEL_LIMITED})  # the store knows when these are over
 # Suspicions that a request may have brought about by itself, wherever it was sent.

@@ -19,8 +19,8 @@ from app.streaming.events import Event
 from app.streaming.malformed_events import CONFUSED, not_understood
 from app.streaming.progress import Stage
 from app.streaming.sse import EventDecoder
-from app.translation.resume import Resumed
-from app.translation.upstream_request import UpstreamRequest
+from app.translation.requests.upstream_request import UpstreamRequest
+from app.translation.resume.delivered import Resumed
 from app.upstream.body import Body
 from app.upstream.client import PendingResponse, UpstreamClient, UpstreamResponse, require_event_stream
 from app.yielding import give_way

@@ -9,7 +9,7 @@ from app.accounts.accounts import AccountRepository
 from app.accounts.failures import AccountState
 from app.errors import StoreUnavailable
 from app.relay.context import RequestContext
-from app.translation.field_support import Fit
+from app.translation.requests.field_support import Fit
 
 FRESH_SECONDS = 5.0  # many requests may look at the same moment: each pool is read once in so long
 MAX_POOLS = 100  # of which the accounts are remembered

@@ -24,10 +24,10 @@ from app.limits.output_lengths import LENGTH_FIELDS, MIN_RESPONSES_LENGTH
 from app.limits.token_estimates import MAX_BYTES_PER_DELTA, bytes_for
 from app.relay.context import RequestContext
 from app.streaming.events import Event
-from app.translation.cut_chat import ChatOutputCap
-from app.translation.cut_responses import ResponsesOutputCap
-from app.translation.field_support import Support, asked, support
-from app.translation.output_limiter import OutputCap
+from app.translation.output_cap.chat import ChatOutputCap
+from app.translation.output_cap.limiter import OutputCap
+from app.translation.output_cap.responses import ResponsesOutputCap
+from app.translation.requests.field_support import Support, asked, support
 
 TOKEN_BYTES_MAX = 256  # vocabularies have runs of up to 128 blanks as one token
 

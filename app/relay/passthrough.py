@@ -22,7 +22,7 @@ from app.streaming.events import DONE, Event
 from app.streaming.lenient_json import loads_and_compare
 from app.streaming.sse import EventDecoder
 from app.streaming.usage import Usage, usage_from_chat, usage_from_responses
-from app.translation.upstream_request import UpstreamRequest
+from app.translation.requests.upstream_request import UpstreamRequest
 from app.upstream.body import Body
 from app.upstream.client import NO_CONTENT, PendingResponse, UpstreamClient, UpstreamResponse
 

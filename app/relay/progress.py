@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.relay.context import RequestContext
-from app.translation.resume import Delivered, delivered_on
+from app.translation.resume.delivered import Delivered, delivered_on
 
 
 @dataclass(slots=True)

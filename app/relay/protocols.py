@@ -10,10 +10,10 @@ from app.accounts.settings import settings_from
 from app.relay.context import RequestContext
 from app.streaming import chat_protocol, responses_protocol
 from app.streaming.events import Event
-from app.translation.chat_to_chat import ChatPassThrough
-from app.translation.chat_to_responses_events import ChatToResponses
-from app.translation.responses_to_chat_events import ResponsesToChat
-from app.translation.responses_to_responses import ResponsesPassThrough
+from app.translation.events.chat_to_chat import ChatPassThrough
+from app.translation.events.chat_to_responses import ChatToResponses
+from app.translation.events.responses_to_chat import ResponsesToChat
+from app.translation.events.responses_to_responses import ResponsesPassThrough
 
 
 class Translator(Protocol):

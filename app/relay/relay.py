@@ -41,8 +41,8 @@ from app.relay.timeouts import AttemptDeadlines, reading_seconds, shortened
 from app.relay.waiting import wait_seconds
 from app.stores.scripts import Scripts
 from app.streaming.events import Event
-from app.translation.field_support import Fit
-from app.translation.resume import Resumed
+from app.translation.requests.field_support import Fit
+from app.translation.resume.delivered import Resumed
 from app.upstream.client import UpstreamClient
 
 log = structlog.get_logger()

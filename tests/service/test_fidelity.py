@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.translation.field_support import CHAT, NEUTRAL, RESPONSES, TABLES, Support, support
+from app.translation.requests.field_support import CHAT, NEUTRAL, RESPONSES, TABLES, Support, support
 from tests.service.test_answers import events_of
 from tests.service.test_basic_chat import basic
 from tests.support.gateway import PoolOfTest

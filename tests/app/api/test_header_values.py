@@ -16,7 +16,7 @@ from app.api.ratelimit import ratelimit_headers
 from app.ledger.usage import UpstreamWindow
 from app.relay.content_types import passing_type
 from app.relay.request_record import RequestRecord
-from app.translation.field_support import ignored
+from app.translation.requests.field_support import ignored
 from schemas.bounds import MAX_TOKENS
 
 texts = st.text() | st.text(st.characters(categories=["Cc", "Cs", "Lo", "So"]), max_size=8)

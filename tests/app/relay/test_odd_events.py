@@ -36,8 +36,8 @@ from app.streaming import frames
 from app.streaming.events import Event
 from app.streaming.fold_chat import ChatFold
 from app.streaming.fold_responses import ResponsesFold
-from app.translation.resume import Resumed, delivered_on
-from app.translation.upstream_request import UpstreamRequest
+from app.translation.requests.upstream_request import UpstreamRequest
+from app.translation.resume.delivered import Resumed, delivered_on
 from app.upstream.cancellation import Cancellation
 
 Json = dict[str, Any]

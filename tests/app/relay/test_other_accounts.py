@@ -11,7 +11,7 @@ import pytest
 from app.accounts.account import Account
 from app.errors import StoreUnavailable
 from app.relay.other_accounts import FRESH_SECONDS, OtherAccounts
-from app.translation.field_support import Fit
+from app.translation.requests.field_support import Fit
 
 SERVES = Account("b", "b", "compatible", "http://x/v1", wires=("chat",), models=("m",))
 

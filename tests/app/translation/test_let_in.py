@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from marshmallow import ValidationError
 
 from app.errors import InvalidRequest
-from app.translation.field_support import TABLES
-from app.translation.responses_input import normal_input
-from app.translation.upstream_request import upstream_body
+from app.translation.requests.field_support import TABLES
+from app.translation.requests.responses_input import normal_input
+from app.translation.requests.upstream_request import upstream_body
 from schemas.chat import CHAT_REQUEST
 from schemas.responses import RESPONSES_REQUEST
 from tests.app.translation.test_odd_requests import ANYTHING

@@ -13,9 +13,9 @@ from marshmallow import ValidationError
 from app.errors import GatewayError
 from app.relay.affinity import affinity_of, ownership_of
 from app.streaming.lenient_json import without_surrogates
-from app.translation.field_support import fit_of
-from app.translation.responses_input import normal_input
-from app.translation.upstream_request import upstream_body
+from app.translation.requests.field_support import fit_of
+from app.translation.requests.responses_input import normal_input
+from app.translation.requests.upstream_request import upstream_body
 from schemas.bifrost_chat import BIFROST_CHAT_REQUEST
 from schemas.chat import CHAT_REQUEST, LEGACY_CHAT_REQUEST
 from schemas.openai_sdk_chat import OPENAI_SDK_CHAT_REQUEST

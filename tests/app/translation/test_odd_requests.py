@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import InvalidRequest
-from app.translation.responses_input import normal_input
-from app.translation.upstream_request import upstream_body
+from app.translation.requests.responses_input import normal_input
+from app.translation.requests.upstream_request import upstream_body
 
 KEY_NAMES = """
     role content type text refusal tool_calls id function name arguments custom input call_id output image_url

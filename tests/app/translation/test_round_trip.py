@@ -18,9 +18,9 @@ import copy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.translation.chat_to_responses_request import chat_to_responses
-from app.translation.responses_input import normal_input
-from app.translation.responses_to_chat_request import responses_to_chat
+from app.translation.requests.chat_to_responses import chat_to_responses
+from app.translation.requests.responses_input import normal_input
+from app.translation.requests.responses_to_chat import responses_to_chat
 
 TEXT = st.text(min_size=1, max_size=12)
 TEXT_PART = st.builds(lambda text: {"type": "text", "text": text}, TEXT)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from app.streaming.events import DONE, Event
 from app.streaming.fold_chat import ChatFold
-from app.translation.chat_to_responses_events import ChatToResponses
-from app.translation.responses_to_chat_events import ResponsesToChat
+from app.translation.events.chat_to_responses import ChatToResponses
+from app.translation.events.responses_to_chat import ResponsesToChat
 
 FRAME = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
 PIECES = st.lists(st.text(min_size=1, max_size=6), max_size=4)

@@ -11,8 +11,8 @@ from openai.types.chat import ChatCompletionChunk
 from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from app.translation.chat_to_responses_events import ChatToResponses
-from app.translation.responses_to_chat_events import ResponsesToChat
+from app.translation.events.chat_to_responses import ChatToResponses
+from app.translation.events.responses_to_chat import ResponsesToChat
 from tests.app.translation.pairs import names, read, translated
 
 EVENT = TypeAdapter(ResponseStreamEvent)

@@ -1,0 +1,1 @@
+"""Streamed answers: chat chunks <-> Responses events, and repairs within one protocol."""

@@ -1,0 +1,193 @@
+"""
+Chat chunks -> Responses events.
+
+The finished response waits for the usage, which a chat stream tells after its
+`finish_reason`: in a chunk of its own, or never.
+
+What gets lost: choices other than the first, audio, annotations.
+
+Source: https://platform.openai.com/docs/api-reference/chat-streaming and
+https://platform.openai.com/docs/api-reference/responses-streaming
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeGuard
+
+from app.streaming.events import DONE, Event
+from app.streaming.usage import Usage, usage_from_chat
+from app.translation.events.response_items import OpenCall, OpenMessage
+from app.translation.events.response_object import response_object
+from app.translation.events.usage_shapes import responses_usage
+from app.translation.requests.input_to_messages import added_tools
+from app.translation.requests.parts import as_list
+from app.translation.requests.tools import qualified_names
+
+Payload = dict[str, Any]
+
+INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
+THOUGHT_KEYS = ("reasoning_content", "reasoning")  # what servers call a model's visible thoughts
+SAID_ITEMS: dict[str, Payload] = {
+    "message": {"type": "message", "role": "assistant"},
+    "reasoning": {"type": "reasoning", "summary": []},
+}
+ID_PREFIX = {"message": "msg", "reasoning": "rs", "function_call": "fc", "custom_tool_call": "ctc"}
+
+
+class ChatToResponses:
+    """
+    One answer's chunks as one answer's events.
+
+    *request* is the Responses request of the client, whose settings the response repeats
+    and whose namespaces give qualified tool names back their two halves.
+    """
+
+    def __init__(self, response_id: str, created_at: int, request: Payload) -> None:
+        self._response = response_object(response_id, created_at, request)
+        self._suffix = response_id.removeprefix("resp_")
+        self._names = qualified_names(request.get("tools", []) + added_tools(as_list(request.get("input"))))
+        self._open: dict[int, OpenMessage | OpenCall] = {}  # by output index
+        self._said: OpenMessage | None = None  # the item that the next text belongs to
+        self._said_type = ""
+        self._calls: dict[Any, tuple[str, OpenCall]] = {}  # by the chunks' tool index: (call id, item)
+        self._output: dict[int, Payload] = {}
+        self._finish = ""
+        self._usage: Usage | None = None
+        self._begun = self._ended = False
+        self._sequence_number = 0
+        self._out: list[Event] = []
+
+    def feed(self, events: list[Event]) -> list[Event]:
+        for event in events:
+            if self._ended:
+                break
+            if event is DONE:
+                self._complete()
+            elif "error" not in event.payload:
+                self._chunk(event.payload)
+        return self._taken()
+
+    def end(self) -> list[Event]:
+        self._complete()
+        return self._taken()
+
+    def _taken(self) -> list[Event]:
+        out, self._out = self._out, []
+        return out
+
+    def _send(self, payloads: list[Payload]) -> None:
+        for payload in payloads:
+            payload["sequence_number"] = self._sequence_number
+            self._sequence_number += 1
+            self._out.append(Event(payload))
+
+    def _chunk(self, chunk: Payload) -> None:
+        if not self._begun:
+            self._begin(chunk)
+        for choice in chunk.get("choices") or ():
+            if choice.get("index", 0) == 0 and not self._finish:
+                self._choice(choice)
+        usage = chunk.get("usage")
+        if usage:
+            self._usage = usage_from_chat(usage) or self._usage
+            if self._finish:
+                self._complete()
+
+    def _begin(self, chunk: Payload) -> None:
+        self._begun = True
+        self._response["model"] = chunk.get("model") or self._response["model"]
+        self._response["service_tier"] = chunk.get("service_tier") or self._response["service_tier"]
+        for kind in ("created", "in_progress"):
+            self._send([{"type": f"response.{kind}", "response": dict(self._response)}])
+
+    def _choice(self, choice: Payload) -> None:
+        delta = choice.get("delta")
+        if delta:
+            self._delta(delta, choice.get("logprobs"))
+        if choice.get("finish_reason"):
+            self._finish = choice["finish_reason"]
+            status = "incomplete" if self._finish in INCOMPLETE else "completed"
+            for index in list(self._open):
+                self._close(index, status)
+
+    def _delta(self, delta: Payload, logprobs: Payload | None) -> None:
+        for key in THOUGHT_KEYS:
+            if key in delta and _is_text(delta[key]):
+                self._say("reasoning", "reasoning_text", delta[key], [])
+                break
+        content, refusal = delta.get("content"), delta.get("refusal")
+        if _is_text(content):
+            self._say("message", "output_text", content, (logprobs or {}).get("content") or [])
+        if _is_text(refusal):
+            self._say("message", "refusal", refusal, [])
+        for position, call in enumerate(delta.get("tool_calls") or ()):
+            self._call(call, position)
+
+    def _say(self, item_type: str, part_type: str, text: str, logprobs: list[Payload]) -> None:
+        if self._said is None or self._said_type != item_type:
+            self._close_said()
+            index = self._next_index()
+            item_id = f"{ID_PREFIX[item_type]}_{self._suffix}_{index}"
+            self._said, self._said_type = OpenMessage(item_id, index, SAID_ITEMS[item_type]), item_type
+            self._open[index] = self._said
+            self._send(self._said.opened())
+        self._send(self._said.say(part_type, text, logprobs))
+
+    def _close_said(self) -> None:
+        if self._said is not None:
+            self._close(self._said.output_index, "completed")
+            self._said = None
+
+    def _next_index(self) -> int:
+        return len(self._open) + len(self._output)
+
+    def _close(self, index: int, status: str) -> None:
+        events, self._output[index] = self._open.pop(index).close(status)
+        self._send(events)
+
+    def _call(self, call: Payload, position: int) -> None:
+        """Go on with a call; several may be under way, told apart by the chunks' tool index."""
+        tool_index, call_id = call.get("index", position), call.get("id")
+        function = call.get("function") or call.get("custom") or {}
+        known = self._calls.get(tool_index)
+        if known is None or (call_id and call_id != known[0] and function.get("name")):  # an index used twice
+            known = self._calls[tool_index] = self._open_call(call, function)
+        piece = function.get("arguments") or function.get("input")
+        if _is_text(piece):
+            self._send(known[1].write(piece))
+
+    def _open_call(self, call: Payload, function: Payload) -> tuple[str, OpenCall]:
+        self._close_said()
+        index = self._next_index()
+        kind = "custom_tool_call" if call.get("type") == "custom" else "function_call"
+        call_id = call.get("id") or f"call_{self._suffix}_{index}"
+        item = {"type": kind, "call_id": call_id, **self._named(function.get("name") or "")}
+        opened = self._open[index] = OpenCall(f"{ID_PREFIX[kind]}_{self._suffix}_{index}", index, item)
+        self._send(opened.opened())
+        return call_id, opened
+
+    def _named(self, name: str) -> dict[str, str]:
+        if name not in self._names:
+            return {"name": name}
+        namespace, own = self._names[name]
+        return {"name": own, "namespace": namespace}
+
+    def _complete(self) -> None:
+        """Send the finished response, once; a stream without a `finish_reason` has none."""
+        if self._ended or not self._finish:
+            return
+        self._ended = True
+        reason = INCOMPLETE.get(self._finish)
+        status = "incomplete" if reason else "completed"
+        response = {
+            **self._response,
+            "status": status,
+            "incomplete_details": {"reason": reason} if reason else None,
+            "output": [self._output[index] for index in sorted(self._output)],
+            "usage": responses_usage(self._usage),
+        }
+        self._send([{"type": f"response.{status}", "response": response}])
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and value != ""

@@ -1,0 +1,263 @@
+"""
+Responses events -> chat chunks.
+
+What gets lost: reasoning (unless `tells_reasoning`), annotations, what hosted tools did, and
+where one message or part ended and the next began.
+
+Source: https://platform.openai.com/docs/api-reference/responses-streaming and
+https://platform.openai.com/docs/api-reference/chat-streaming
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from app.streaming.events import Event
+from app.streaming.usage import usage_from_responses
+from app.translation.events.seen_parts import PartsSeen
+from app.translation.events.tool_calls import CallSlot, CallSlots
+from app.translation.events.usage_shapes import chat_logprobs, chat_usage
+
+Payload = dict[str, Any]
+
+CALL_TYPES = ("function_call", "custom_tool_call")
+SPOKEN = {"output_text": ("content", "text"), "refusal": ("refusal", "refusal")}  # key in a delta, in a part
+LENGTH_REASONS = ("max_output_tokens", "max_tokens")
+
+
+class ResponsesToChat:
+    """
+    One answer's events as one answer's chunks, choice 0.
+
+    Deltas are passed on as they come. Snapshots (`done` events, the finished response)
+    give only what no delta has given. With `legacy_functions` a call is answered in the
+    deprecated `function_call`, as a request with `functions` expects it. With `tells_reasoning`
+    thoughts are told as other gateways do, in `reasoning` and `reasoning_details`.
+    """
+
+    def __init__(
+        self,
+        chunk_id: str,
+        created_at: int,
+        model: str | None,
+        include_usage: bool,
+        *,
+        legacy_functions: bool = False,
+        include_reasoning: bool = False,
+    ) -> None:
+        self._frame: Payload = {"id": chunk_id, "object": "chat.completion.chunk", "created": created_at}
+        self._frame["model"] = model
+        self._tail: Payload = {"usage": None} if include_usage else {}
+        self._legacy = legacy_functions
+        self._tells_reasoning = include_reasoning
+        self._begun = self._ended = False
+        self._seen = PartsSeen()
+        self._calls = CallSlots()
+        self._sealed: set[Any] = set()  # output indexes of thoughts that were told
+        self._out: list[Event] = []
+
+    def feed(self, events: list[Event]) -> list[Event]:
+        for event in events:
+            on = _ON.get(event.type)
+            if on is not None and not self._ended:
+                on(self, event.payload)
+        out, self._out = self._out, []
+        return out
+
+    def end(self) -> list[Event]:
+        return []
+
+    def _send(self, delta: Payload, finish: str | None = None, logprobs: Payload | None = None) -> None:
+        if not self._begun:
+            self._begun = True
+            delta = {"role": "assistant", **delta}
+        choice = {"index": 0, "delta": delta, "finish_reason": finish}
+        if logprobs is not None:
+            choice["logprobs"] = logprobs
+        self._out.append(Event({**self._frame, "choices": [choice], **self._tail}))
+
+    def _opened(self, payload: Payload) -> None:
+        if self._frame["model"] is None:
+            self._frame["model"] = (payload.get("response") or {}).get("model")
+
+    # text and refusals
+
+    def _text(self, payload: Payload) -> None:
+        delta = payload.get("delta")
+        if delta and isinstance(delta, str):
+            self._seen.add(payload)
+            tokens = payload.get("logprobs")
+            logprobs = {"content": chat_logprobs(tokens), "refusal": None} if tokens else None
+            self._send({"content": delta}, logprobs=logprobs)
+
+    def _refusal(self, payload: Payload) -> None:
+        delta = payload.get("delta")
+        if delta and isinstance(delta, str):
+            self._seen.add(payload)
+            self._send({"refusal": delta})
+
+    def _text_done(self, payload: Payload) -> None:
+        self._snapshot({**payload, "type": "output_text"}, payload)
+
+    def _refusal_done(self, payload: Payload) -> None:
+        self._snapshot({**payload, "type": "refusal"}, payload)
+
+    def _part_done(self, payload: Payload) -> None:
+        self._snapshot(payload.get("part"), payload)
+
+    def _snapshot(self, part: Any, place: Payload) -> None:
+        """Send a whole part at *place* in the answer, unless its deltas were sent."""
+        if not isinstance(part, dict) or part.get("type") not in tuple(SPOKEN):
+            return
+        key, own = SPOKEN[part["type"]]
+        text = part.get(own)
+        if text and isinstance(text, str) and place not in self._seen:
+            self._seen.add(place)
+            self._send({key: text})
+
+    # thoughts
+
+    def _thought(self, payload: Payload) -> None:
+        delta = payload.get("delta")
+        if self._tells_reasoning and delta and isinstance(delta, str):
+            kind = "text" if payload["type"] == "response.reasoning_text.delta" else "summary"
+            place = {"id": payload.get("item_id"), "index": 2 * (payload.get("output_index") or 0)}
+            detail = {**place, "type": f"reasoning.{kind}", kind: delta}
+            self._send({"reasoning": delta, "reasoning_details": [detail]})
+
+    def _sealed_thought(self, item: Payload, output_index: Any) -> None:
+        if self._tells_reasoning and item.get("encrypted_content") and output_index not in self._sealed:
+            self._sealed.add(output_index)
+            place = {"id": item.get("id"), "index": 2 * (output_index or 0) + 1}
+            detail = {**place, "type": "reasoning.encrypted", "data": item["encrypted_content"]}
+            self._send({"reasoning_details": [detail]})
+
+    # calls
+
+    def _item_added(self, payload: Payload) -> None:
+        item = payload.get("item")
+        if isinstance(item, dict) and item.get("type") in CALL_TYPES:
+            self._announce(self._calls.open(item, payload.get("output_index")))
+
+    def _item_done(self, payload: Payload) -> None:
+        item = payload.get("item")
+        if isinstance(item, dict):
+            self._finished(item, payload.get("output_index"))
+
+    def _finished(self, item: Payload, output_index: Any) -> None:
+        if item.get("type") == "message":
+            for index, part in enumerate(item.get("content") or ()):
+                place = {"item_id": item.get("id"), "output_index": output_index, "content_index": index}
+                self._snapshot(part, place)
+        elif item.get("type") in CALL_TYPES:
+            slot = self._calls.open(item, output_index)
+            whole = item.get("input" if slot.custom else "arguments")
+            self._announce(slot, whole)
+            self._give_rest(slot, whole)
+        elif item.get("type") == "reasoning":
+            self._sealed_thought(item, output_index)
+
+    def _announce(self, slot: CallSlot, arguments: Any = "") -> None:
+        """Send the start of a call once; a custom call waits until its input is whole."""
+        if not slot.announced and not slot.custom:
+            slot.announced = True
+            slot.sent.append(arguments if isinstance(arguments, str) else "")
+            function = {"name": slot.name, "arguments": slot.sent[0]}
+            self._send_call(slot, function, id=slot.call_id, type="function")
+
+    def _send_call(self, slot: CallSlot, function: Payload, **head: str) -> None:
+        if self._legacy:
+            self._send({"function_call": function})
+        else:
+            self._send({"tool_calls": [{"index": slot.index, **head, "function": function}]})
+
+    def _arguments(self, payload: Payload) -> None:
+        slot, delta = self._calls.find(payload), payload.get("delta")
+        if slot is not None and delta and isinstance(delta, str):
+            slot.sent.append(delta)
+            if not slot.custom:
+                self._send_call(slot, {"arguments": delta})
+
+    def _arguments_done(self, payload: Payload) -> None:
+        slot = self._calls.find(payload)
+        if slot is not None:
+            self._give_rest(slot, payload.get("input" if slot.custom else "arguments"))
+
+    def _give_rest(self, slot: CallSlot, whole: Any) -> None:
+        """Send what of a *whole* call was not sent yet, if it goes on from what was."""
+        sent = "".join(slot.sent)
+        if slot.custom:
+            self._send_custom(slot, whole if isinstance(whole, str) else sent)
+        elif isinstance(whole, str) and len(whole) > len(sent) and whole.startswith(sent):
+            slot.sent = [whole]
+            self._send_call(slot, {"arguments": whole[len(sent) :]})
+
+    def _send_custom(self, slot: CallSlot, text: str) -> None:
+        if not slot.announced:
+            slot.announced = True
+            call = {"index": slot.index, "id": slot.call_id, "type": "custom"}
+            self._send({"tool_calls": [{**call, "custom": {"name": slot.name, "input": text}}]})
+
+    def _older_call(self, payload: Payload) -> None:
+        """One event that names its call and brings a piece of the arguments."""
+        self._announce(self._calls.open(payload, payload.get("output_index")))
+        piece = payload.get("arguments") if "arguments" in payload else payload.get("delta")
+        self._arguments({**payload, "delta": piece})
+
+    # the end
+
+    def _completed(self, payload: Payload) -> None:
+        self._end(payload, "stop")
+
+    def _incomplete(self, payload: Payload) -> None:
+        details = (payload.get("response") or {}).get("incomplete_details") or {}
+        reason = details.get("reason")
+        length = "length" if reason in LENGTH_REASONS else "stop"
+        self._end(payload, "content_filter" if reason == "content_filter" else length)
+
+    def _end(self, payload: Payload, finish_reason: str) -> None:
+        response = payload.get("response") or {}
+        self._opened(payload)
+        silent = not self._seen
+        for index, item in enumerate(response.get("output") or ()):
+            if silent or item.get("type") in CALL_TYPES:
+                self._finished(item, index)
+        for slot in self._calls:
+            if slot.custom:
+                self._send_custom(slot, "".join(slot.sent))
+        if not self._begun:
+            self._send({"content": ""})
+        if response.get("service_tier"):
+            self._frame["service_tier"] = response["service_tier"]
+        called = "function_call" if self._legacy else "tool_calls"
+        self._send({}, called if self._calls else finish_reason)
+        if self._tail:
+            usage = chat_usage(usage_from_responses(response.get("usage")))
+            self._out.append(Event({**self._frame, "choices": [], "usage": usage}))
+        self._ended = True
+
+
+_ON: dict[str, Callable[[ResponsesToChat, Payload], None]] = {
+    "response.created": ResponsesToChat._opened,
+    "response.in_progress": ResponsesToChat._opened,
+    "response.output_text.delta": ResponsesToChat._text,
+    "response.text.delta": ResponsesToChat._text,
+    "response.output_text.done": ResponsesToChat._text_done,
+    "response.text.done": ResponsesToChat._text_done,
+    "response.refusal.delta": ResponsesToChat._refusal,
+    "response.refusal.done": ResponsesToChat._refusal_done,
+    "response.content_part.done": ResponsesToChat._part_done,
+    "response.output_item.added": ResponsesToChat._item_added,
+    "response.output_item.done": ResponsesToChat._item_done,
+    "response.reasoning_summary_text.delta": ResponsesToChat._thought,
+    "response.reasoning_text.delta": ResponsesToChat._thought,
+    "response.function_call_arguments.delta": ResponsesToChat._arguments,
+    "response.function_call_arguments.done": ResponsesToChat._arguments_done,
+    "response.custom_tool_call_input.delta": ResponsesToChat._arguments,
+    "response.custom_tool_call_input.done": ResponsesToChat._arguments_done,
+    "response.function_call.delta": ResponsesToChat._older_call,
+    "response.output_tool_call.delta": ResponsesToChat._older_call,
+    "response.completed": ResponsesToChat._completed,
+    "response.incomplete": ResponsesToChat._incomplete,
+}

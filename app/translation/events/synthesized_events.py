@@ -1,0 +1,69 @@
+"""
+Events that an upstream left out, made from the snapshot that has what they would have said.
+
+They have no number of their own in the upstream's count: they carry that of the event
+they come before. SDKs do not check it.
+
+Source: https://platform.openai.com/docs/api-reference/responses-streaming
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.streaming.events import Event
+from app.translation.events.response_items import CALLS, PARTS, OpenCall, OpenMessage
+
+Payload = dict[str, Any]
+
+PLACE_KEYS = ("sequence_number", "item_id", "output_index", "content_index")
+
+
+def created(response: Payload, first: Payload) -> Event:
+    """Return the missing `response.created`; *first* is the event that came in its place."""
+    number = first.get("sequence_number")
+    return Event(
+        {
+            "type": "response.created",
+            "sequence_number": max(number - 1, 0) if isinstance(number, int) else 0,
+            "response": {**response, "status": "in_progress", "output": [], "usage": None},
+        }
+    )
+
+
+def delta_for(done: Payload) -> Event | None:
+    """Return the delta that should have come before a `done` event, None for an empty part."""
+    prefix = done["type"].removesuffix(".done")
+    text = done.get(PARTS[prefix.removeprefix("response.")][1])
+    if not isinstance(text, str) or not text:
+        return None
+    place = {key: done[key] for key in PLACE_KEYS if key in done}
+    return Event({"type": prefix + ".delta", **place, "delta": text, "logprobs": done.get("logprobs") or []})
+
+
+def item_events(item: Payload, output_index: int, sequence_number: Any) -> list[Event]:
+    """Return what should have been told of a whole *item* before its `output_item.done`."""
+    item_id = item.get("id") or f"item_{output_index}"
+    payloads: list[Payload]
+    if item.get("type") == "message":
+        head = {"type": "message", "role": "assistant"}
+        payloads = _message_payloads(item, OpenMessage(item_id, output_index, head))
+    elif item.get("type") in CALLS:
+        payloads = _call_payloads(item, OpenCall(item_id, output_index, item))
+    else:
+        payloads = [{"type": "response.output_item.added", "output_index": output_index, "item": item}]
+    return [Event({**payload, "sequence_number": sequence_number}) for payload in payloads]
+
+
+def _message_payloads(item: Payload, message: OpenMessage) -> list[Payload]:
+    payloads = message.opened()
+    for part in item.get("content") or ():
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind in PARTS and part.get(PARTS[kind][1]):
+            payloads += message.say(kind, part[PARTS[kind][1]], part.get("logprobs") or [])
+    return payloads + message.close("completed")[0][:-1]
+
+
+def _call_payloads(item: Payload, call: OpenCall) -> list[Payload]:
+    written = item.get(CALLS[item["type"]][1])
+    return call.opened() + (call.write(written) if written else []) + call.close("completed")[0][:-1]

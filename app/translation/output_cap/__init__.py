@@ -1,0 +1,1 @@
+"""Limits of an answer's length, enforced here for upstreams that do not support them."""

@@ -1,0 +1,105 @@
+"""
+A chat answer that ends where it was asked to, though its upstream took no limit.
+
+For answers of one choice: more than one needs an account that takes limits itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.streaming.events import Event
+from app.translation.output_cap.limiter import OutputCap
+
+Payload = dict[str, Any]
+
+OTHER_TEXTS = ("refusal", "reasoning_content", "reasoning")
+CALLS = {"function": "arguments", "custom": "input"}
+
+
+class ChatOutputCap(OutputCap):
+    """A `Gated` stream of chunks; `cut` is its finish_reason."""
+
+    def __init__(self, max_bytes: int | None, stops: tuple[str, ...] = ()) -> None:
+        super().__init__(max_bytes, stops)
+        self._newest: dict[Any, tuple[Payload, Payload]] = {}  # chunk and choice, by index
+
+    def _take(self, event: Event) -> None:
+        choices = event.payload.get("choices")
+        if not choices:
+            self._out.append(event)
+            return
+        if self._gate.passes_all:
+            self._out.append(event)
+            self._note(event.payload, choices)
+            return
+        self._note(event.payload, choices[:1])
+        choice = choices[0]
+        delta = choice.get("delta") or {}
+        if choice.get("finish_reason") or delta.get("tool_calls"):
+            self._say_held(event.payload, choice)
+        if self.cut is None:
+            allowed = self._allowed(delta)
+            if allowed == delta:
+                self._out.append(event)
+            elif any(allowed.values()):
+                self._out.append(Event(_chunk(event.payload, choice, allowed)))
+        if self.cut is not None:
+            self._finish(event.payload, choice)
+
+    def _note(self, payload: Payload, choices: Any) -> None:
+        """Remember the newest chunk of every choice that goes on: it becomes the one that ends it."""
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, dict) and isinstance(index := choice.get("index", 0), int):
+                if not choice.get("finish_reason"):
+                    self._newest[index] = payload, choice
+                elif index in self._newest:
+                    del self._newest[index]
+
+    def _say_held(self, payload: Payload, choice: Payload) -> None:
+        if held := self._gate.held():
+            self._out.append(Event(_chunk(payload, choice, {"content": held})))
+
+    def _allowed(self, delta: Payload) -> Payload:
+        """Return *delta* as far as it may be shown."""
+        allowed = dict(delta)
+        if isinstance(content := delta.get("content"), str):
+            allowed["content"] = self._gate.text(content)
+        for name in OTHER_TEXTS:
+            if isinstance(text := delta.get(name), str):
+                allowed[name] = self._gate.other(text)
+        if calls := delta.get("tool_calls"):
+            allowed["tool_calls"] = [self._allowed_call(call) for call in calls]
+        if delta.get("function_call"):
+            allowed["function_call"] = self._allowed_text(delta["function_call"], "arguments")
+        if self.cut is not None:
+            allowed.pop("reasoning_details", None)  # they would show what was cut from `reasoning`
+        return allowed
+
+    def _allowed_call(self, call: Payload) -> Payload:
+        parts = {kind: self._allowed_text(call[kind], key) for kind, key in CALLS.items() if kind in call}
+        return {**call, **parts}
+
+    def _allowed_text(self, called: Payload, key: str) -> Payload:
+        text = called.get(key) if isinstance(called, dict) else None
+        return {**called, key: self._gate.other(text)} if isinstance(text, str) else called
+
+    def _end(self) -> None:
+        for payload, choice in self._newest.values():
+            self._out.append(Event(_chunk(payload, choice, {}, self.cut)))
+        asking = [payload for payload, _ in self._newest.values() if "usage" in payload]
+        if asking:
+            self._out.append(Event({**asking[0], "choices": [], "usage": None}))
+
+    def _finish(self, payload: Payload, choice: Payload) -> None:
+        self._out.append(Event(_chunk(payload, choice, {}, self.cut)))
+        if "usage" in payload:  # it was asked for, and the upstream will not tell it any more
+            self._out.append(Event({**payload, "choices": [], "usage": None}))
+
+
+def _chunk(payload: Payload, choice: Payload, delta: Payload, finish_reason: str | None = None) -> Payload:
+    """Return a chunk like *payload*; its logprobs would be of another text."""
+    changed = {**choice, "delta": delta, "finish_reason": finish_reason}
+    if "logprobs" in choice:
+        changed["logprobs"] = None
+    return {**payload, "choices": [changed]}

@@ -1,0 +1,172 @@
+"""
+A response that ends at its `max_output_tokens`, though its upstream took no limit.
+
+What is open when it ends is closed as far as it came, and the response is incomplete.
+
+Source: https://platform.openai.com/docs/api-reference/responses-streaming
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from app.streaming.events import Event
+from app.translation.output_cap.limiter import OutputCap
+
+Payload = dict[str, Any]
+
+
+class Place(NamedTuple):
+    """Where the deltas of one type go: a part in a list of the item's, or a field of the item itself."""
+
+    key: str  # of the text in the part, or in the item
+    parts: str = ""  # content | summary
+    position: str = ""
+    part_type: str = ""
+
+
+PLACES = {
+    "response.output_text": Place("text", "content", "content_index", "output_text"),
+    "response.refusal": Place("refusal", "content", "content_index", "refusal"),
+    "response.reasoning_text": Place("text", "content", "content_index", "reasoning_text"),
+    "response.reasoning_summary_text": Place("text", "summary", "summary_index", "summary_text"),
+    "response.function_call_arguments": Place("arguments"),
+    "response.custom_tool_call_input": Place("input"),
+    "response.mcp_call_arguments": Place("arguments"),
+    "response.code_interpreter_call_code": Place("code"),
+}
+PART_DONE = {"content": "response.content_part.done", "summary": "response.reasoning_summary_part.done"}
+INCOMPLETE = {"reason": "max_output_tokens"}
+
+
+class _OpenText:
+    """A text that grows: its place, and what came of it."""
+
+    def __init__(self, stem: str, delta: Payload) -> None:
+        self.stem, self.place = stem, PLACES[stem]
+        self.where: Payload = {
+            name: delta[name]
+            for name in ("item_id", "output_index", "content_index", "summary_index")
+            if name in delta
+        }
+        self.pieces: list[str] = []
+        self.whole: Payload | None = None  # once the upstream itself has closed it
+
+    def closed(self) -> tuple[list[Payload], Payload]:
+        """Return (the events that close it, its part or the item's field)."""
+        if self.whole is not None:
+            return [], self.whole
+        text = "".join(self.pieces)
+        done = {"type": self.stem + ".done", **self.where, self.place.key: text}
+        if not self.place.parts:
+            return [done], {self.place.key: text}
+        part: Payload = {"type": self.place.part_type, self.place.key: text}
+        if self.place.part_type == "output_text":
+            part.update(annotations=[], logprobs=[])
+            done["logprobs"] = []
+        return [done, {"type": PART_DONE[self.place.parts], **self.where, "part": part}], part
+
+
+class ResponsesOutputCap(OutputCap):
+    """A `Gated` stream of Responses events."""
+
+    def __init__(self, max_bytes: int | None) -> None:
+        super().__init__(max_bytes)
+        self._response: Payload = {}
+        self._open: dict[int, Payload] = {}  # items by output index
+        self._texts: dict[tuple[int, str, int], _OpenText] = {}  # in the order they began
+        self._done: dict[int, Payload] = {}
+        self._sequence_number: int | None = None
+
+    def _take(self, event: Event) -> None:
+        payload, kind = event.payload, event.type
+        number = payload.get("sequence_number")
+        self._sequence_number = number if isinstance(number, int) else self._sequence_number
+        stem = kind.removesuffix(".delta")
+        if stem in PLACES and stem != kind and isinstance(payload.get("delta"), str):
+            self._delta(event, stem)
+            return
+        self._out.append(event)
+        if kind.endswith(".done"):
+            self._note_done(kind, payload)
+        if kind in ("response.created", "response.in_progress"):
+            response = payload.get("response")
+            self._response = response if isinstance(response, dict) else self._response
+        elif kind.startswith("response.output_item."):
+            self._note_item(kind, payload.get("output_index", 0), payload.get("item"))
+
+    def _note_item(self, kind: str, place: Any, item: Any) -> None:
+        if not isinstance(place, int) or not isinstance(item, dict):
+            return  # nothing that could be closed
+        if kind == "response.output_item.added":
+            self._open[place] = item
+        elif kind == "response.output_item.done":
+            self._open.pop(place, None)
+            self._done[place] = item
+
+    def _note_done(self, kind: str, payload: Payload) -> None:
+        """Remember what is closed already, as the upstream told it."""
+        for (at, parts, index), text in self._texts.items():
+            place = text.place
+            if at != payload.get("output_index") or index != payload.get(place.position, 0):
+                continue
+            if parts and kind == PART_DONE[parts]:
+                text.whole = payload.get("part")
+            elif not parts and kind == text.stem + ".done" and place.key in payload:
+                text.whole = {place.key: payload[place.key]}
+
+    def _delta(self, event: Event, stem: str) -> None:
+        payload, place = event.payload, PLACES[stem]
+        key = (payload.get("output_index", 0), place.parts, payload.get(place.position, 0))
+        text = self._texts.setdefault(key, _OpenText(stem, payload))
+        shown = self._gate.other(payload["delta"])
+        text.pieces.append(shown)
+        if self.cut is None:
+            self._out.append(event)
+            return
+        if shown:
+            logprobs: Payload = {"logprobs": []} if "logprobs" in payload else {}
+            self._out.append(Event({**payload, "delta": shown, **logprobs}))
+        elif self._sequence_number is not None:
+            self._sequence_number -= 1  # this event is not sent
+        self._finish()
+
+    def _end(self) -> None:
+        self._finish()
+
+    def _finish(self) -> None:
+        for index, item in sorted(self._open.items()):
+            self._close(index, dict(item))
+        output = [item for _, item in sorted(self._done.items())]
+        self._send(
+            {
+                "type": "response.incomplete",
+                "response": {
+                    **self._response,
+                    "status": "incomplete",
+                    "incomplete_details": INCOMPLETE,
+                    "output": output,
+                    "usage": None,
+                },
+            }
+        )
+
+    def _close(self, index: int, item: Payload) -> None:
+        for (at, parts, _), text in self._texts.items():
+            if at == index:
+                events, closed = text.closed()
+                if parts:
+                    item[parts] = [*(item.get(parts) or ()), closed]
+                else:
+                    item.update(closed)
+                for event in events:
+                    self._send(event)
+        item["status"] = "incomplete"
+        self._done[index] = item
+        self._send({"type": "response.output_item.done", "output_index": index, "item": item})
+
+    def _send(self, payload: Payload) -> None:
+        if self._sequence_number is not None:
+            self._sequence_number += 1
+            payload["sequence_number"] = self._sequence_number
+        self._out.append(Event(payload))

@@ -1,0 +1,68 @@
+"""What the content of a request field asks for that its name does not tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.translation.requests.parts import as_list
+from app.translation.requests.tools import WEB_SEARCH_TYPES
+
+Body = dict[str, Any]
+
+TRANSLATABLE_TOOLS = ("function", "custom", "namespace")
+ITEM_REFERENCE = "item_reference"
+REFERENCES = (ITEM_REFERENCE, "compaction", "compaction_trigger")
+
+
+def has_audio(messages: Any) -> bool:
+    """Return whether chat *messages* refer to an answer that was spoken."""
+    return any(isinstance(one, dict) and one.get("audio") is not None for one in as_list(messages))
+
+
+def has_hosted_tools(tools: Any) -> bool:
+    """Return whether Responses *tools* bring one that the service runs itself."""
+    return any(
+        isinstance(tool, dict) and tool.get("type", "function") not in TRANSLATABLE_TOOLS
+        for tool in as_list(tools)
+    )
+
+
+def has_references(items: Any) -> bool:
+    """Return whether *items* point at what only the Responses service itself can look up."""
+    return any(
+        isinstance(item, dict) and (item.get("type") in REFERENCES or _shows_stored_file(item))
+        for item in as_list(items)
+    )
+
+
+def first_reference(items: Any) -> tuple[int, str] | None:
+    """
+    Return the index and id of the first of *items* that only points at a stored item.
+
+    Its `type` may be absent; a message, which needs none either, has a role.
+    Source: https://platform.openai.com/docs/api-reference/responses/create (input, item reference)
+    """
+    for index, item in enumerate(as_list(items)):
+        if not isinstance(item, dict):
+            continue
+        kind = item.get("type")
+        if kind == ITEM_REFERENCE or (kind is None and "role" not in item and "id" in item):
+            named = item.get("id")
+            return index, named if isinstance(named, str) else ""
+    return None
+
+
+def _shows_stored_file(item: Body) -> bool:
+    return any(isinstance(part, dict) and part.get("file_id") for part in as_list(item.get("content")))
+
+
+def searches_the_web(body: Body) -> bool:
+    """Return whether a chat request brings a search tool, which only the Responses wire has."""
+    tools = as_list(body.get("tools"))
+    return any(isinstance(tool, dict) and tool.get("type") in WEB_SEARCH_TYPES for tool in tools)
+
+
+def hints_caching(body: Body) -> bool:
+    """Return whether a part or a tool of a chat request has another service's cache hint."""
+    parts = [part for one in as_list(body.get("messages")) for part in as_list(one.get("content"))]
+    return any(isinstance(one, dict) and "cache_control" in one for one in parts + as_list(body.get("tools")))

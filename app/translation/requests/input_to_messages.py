@@ -1,0 +1,147 @@
+"""
+Responses input items as chat messages: `messages` the other way round.
+
+An assistant's message and the calls that follow it are one message in chat. Thoughts and
+the traces of tools that the other service ran itself are left out; what only that service
+can look up (references, compactions, stored files) is refused.
+
+Source: https://platform.openai.com/docs/api-reference/responses/create (input)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from app.errors import InvalidRequest
+from app.translation.requests.parts import as_list, chat_part, refused, text_of
+from app.translation.requests.tools import qualified
+
+Item = dict[str, Any]
+
+LEFT_OUT = (
+    "reasoning",
+    "web_search_call",
+    "file_search_call",
+    "code_interpreter_call",
+    "image_generation_call",
+    "mcp_list_tools",
+    "mcp_call",
+    "tool_search_call",
+    "tool_search_output",
+    "configuration_update",
+    "additional_tools",  # its tools join the request's own
+)
+
+
+def messages_from_input(items: list[Any]) -> list[Item]:
+    """Return chat messages for *items*; raises InvalidRequest with param `input`."""
+    messages: list[Item] = []
+    for index, item in enumerate(items):
+        where = f"input[{index}]"
+        kind = item.get("type", "message") if isinstance(item, dict) else None
+        if kind in LEFT_OUT:
+            continue
+        write = _WRITERS.get(kind) if isinstance(kind, str) else None
+        if write is None:
+            raise refused(where, f"an item of type '{kind}' cannot be sent to this account")
+        write(messages, item, where)
+    return messages
+
+
+def _message(messages: list[Item], item: Item, where: str) -> None:
+    role, parts = item.get("role"), as_list(item.get("content"))
+    if role == "assistant":
+        messages.append(_assistant_message(parts, where))
+    elif role in ("system", "developer"):  # `system` is what every server knows
+        messages.append({"role": "system", "content": "\n".join(_texts(parts, where))})
+    elif role == "user":
+        messages.append({"role": "user", "content": _user_content(parts, where)})
+    else:
+        raise refused(where, "'role' must be system, developer, user or assistant")
+
+
+def _assistant_message(parts: list[Any], where: str) -> Item:
+    refusals = [p["refusal"] for p in parts if isinstance(p, dict) and isinstance(p.get("refusal"), str)]
+    texts = _texts([p for p in parts if not (isinstance(p, dict) and p.get("type") == "refusal")], where)
+    message: Item = {"role": "assistant", "content": "".join(texts) if texts or not refusals else None}
+    if refusals:
+        message["refusal"] = "".join(refusals)
+    return message
+
+
+def _texts(parts: list[Any], where: str) -> list[str]:
+    texts = [text_of(part) for part in parts]
+    if None in texts:
+        raise refused(where, "such content cannot be sent to this account")
+    return [text for text in texts if text is not None]
+
+
+def _user_content(parts: list[Any], where: str) -> str | list[Item]:
+    """Return a lone text as a string, which every server takes, and anything else as parts."""
+    content = [chat_part(part, where) for part in parts]
+    if not content:
+        return ""
+    return content[0]["text"] if len(content) == 1 and set(content[0]) == {"type", "text"} else content
+
+
+def _function_call(messages: list[Item], item: Item, where: str) -> None:
+    function = {"name": _name(item), "arguments": item.get("arguments") or ""}
+    _add_call(messages, {"id": _call_id(item, where), "type": "function", "function": function})
+
+
+def _custom_call(messages: list[Item], item: Item, where: str) -> None:
+    custom = {"name": _name(item), "input": item.get("input") or ""}
+    _add_call(messages, {"id": _call_id(item, where), "type": "custom", "custom": custom})
+
+
+def _name(item: Item) -> str:
+    return qualified(item.get("namespace"), item.get("name", ""))
+
+
+def _call_id(item: Item, where: str) -> str:
+    call_id = item.get("call_id")
+    if not isinstance(call_id, str) or not call_id:
+        raise refused(where, "'call_id' must be a string")
+    return call_id
+
+
+def _add_call(messages: list[Item], call: Item) -> None:
+    if not messages or messages[-1]["role"] != "assistant":
+        messages.append({"role": "assistant", "content": None})
+    messages[-1].setdefault("tool_calls", []).append(call)
+
+
+def _output(messages: list[Item], item: Item, where: str) -> None:
+    output = item.get("output")
+    if not isinstance(output, str):  # chat has text only here: images and files are lost
+        output = "".join(text for part in as_list(output) if (text := text_of(part)) is not None)
+    messages.append({"role": "tool", "tool_call_id": _call_id(item, where), "content": output})
+
+
+_WRITERS: dict[str, Callable[[list[Item], Item, str], None]] = {
+    "message": _message,
+    "function_call": _function_call,
+    "custom_tool_call": _custom_call,
+    "function_call_output": _output,
+    "custom_tool_call_output": _output,
+}
+
+
+def added_tools(items: list[Any]) -> list[Any]:
+    """Return the tools that `additional_tools` items bring along."""
+    return [
+        tool
+        for item in items
+        if isinstance(item, dict) and item.get("type") == "additional_tools"
+        for tool in as_list(item.get("tools"))
+    ]
+
+
+def input_items(given: Any) -> list[Any]:
+    """Return a request's `input` as items: a string is what the user says."""
+    if isinstance(given, str):
+        return [{"role": "user", "content": [{"type": "input_text", "text": given}]}]
+    if not isinstance(given, list):
+        raise InvalidRequest("'input' must be a string or an array", param="input")
+    return given

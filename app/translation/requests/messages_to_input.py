@@ -1,0 +1,142 @@
+"""
+Chat messages as the Responses API takes them: instructions and input items.
+
+All system and developer text becomes `instructions`, wherever it stands, joined by one
+newline. What a client echoes of a model's thoughts is left out, and so is a message that
+says nothing at all.
+
+Source: https://platform.openai.com/docs/api-reference/chat/create (messages)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.translation.requests.parts import as_list, input_part, output_part, refused, text_of
+
+Item = dict[str, Any]
+
+CALL_ID_KEYS = ("tool_call_id", "toolCallId", "call_id")
+
+
+def input_from_messages(messages: list[Any]) -> tuple[str, list[Item]]:
+    """
+    Return (instructions, input items) for chat *messages*.
+
+    Raises InvalidRequest with param `messages` for what has no counterpart.
+    """
+    reader = _Reader()
+    for index, message in enumerate(messages):
+        reader.read(message, f"messages[{index}]")
+    return "\n".join(reader.instructions), reader.items
+
+
+def call_id_of(message: Item) -> str | None:
+    """Return the id of the call that a tool message answers, under any of its names."""
+    return next((m for key in CALL_ID_KEYS if isinstance(m := message.get(key), str) and m), None)
+
+
+class _Reader:
+    """Walks a conversation; remembers what later messages refer to."""
+
+    def __init__(self) -> None:
+        self.instructions: list[str] = []
+        self.items: list[Item] = []
+        self._custom_ids: set[str] = set()  # their outputs have an item type of their own
+        self._function_id = ""  # of the last deprecated `function_call`, which has no id
+        self._functions = 0
+
+    def read(self, message: Any, where: str) -> None:
+        role = message.get("role") if isinstance(message, dict) else None
+        read = _ROLES.get(role) if isinstance(role, str) else None
+        if read is None:
+            raise refused(where, "'role' must be system, developer, user, assistant or tool")
+        read(self, message, where)
+
+    def system(self, message: Item, where: str) -> None:
+        for part in as_list(message.get("content")):
+            text = text_of(part)
+            if text is None:
+                raise refused(where, f"a {message['role']} message takes text only")
+            if text:
+                self.instructions.append(text)
+
+    def user(self, message: Item, where: str) -> None:
+        parts = [input_part(part, where) for part in as_list(message.get("content"))]
+        if parts:
+            self.items.append({"role": "user", "content": parts})
+
+    def assistant(self, message: Item, where: str) -> None:
+        if message.get("audio") is not None:
+            raise refused(where, "an answer given in audio cannot be sent to this account")
+        said = [output_part(part, where) for part in as_list(message.get("content"))]
+        parts = [part for part in said if part and (part.get("text") or part.get("refusal"))]
+        refusal = message.get("refusal")
+        if isinstance(refusal, str) and refusal:
+            parts.append({"type": "refusal", "refusal": refusal})
+        if parts:
+            self.items.append({"role": "assistant", "content": parts})
+        for call in as_list(message.get("tool_calls")):
+            self.items.append(self._call(call, where))
+        if message.get("function_call") is not None:
+            self.items.append(self._legacy_call(message["function_call"], where))
+
+    def _call(self, call: Any, where: str) -> Item:
+        call_id = call.get("id") if isinstance(call, dict) else None
+        if not isinstance(call_id, str) or not call_id:
+            raise refused(where, "a tool call needs an 'id'")
+        custom = call.get("custom")
+        if call.get("type") == "custom" and isinstance(custom, dict):
+            self._custom_ids.add(call_id)
+            return {"type": "custom_tool_call", "call_id": call_id, **_texts(custom, "input", where)}
+        function = _texts(call.get("function"), "arguments", where)
+        return {"type": "function_call", "call_id": call_id, **function}
+
+    def _legacy_call(self, call: Any, where: str) -> Item:
+        self._functions += 1
+        self._function_id = f"call_function_{self._functions}"
+        return {"type": "function_call", "call_id": self._function_id, **_texts(call, "arguments", where)}
+
+    def tool(self, message: Item, where: str) -> None:
+        call_id = call_id_of(message)
+        if call_id is None:
+            raise refused(where, "a tool message needs the 'tool_call_id' that it answers")
+        kind = "custom_tool_call_output" if call_id in self._custom_ids else "function_call_output"
+        output = _output(message.get("content"), where)
+        self.items.append({"type": kind, "call_id": call_id, "output": output})
+
+    def function(self, message: Item, where: str) -> None:
+        if not self._function_id:
+            raise refused(where, "a function message must follow a 'function_call'")
+        output = message.get("content") or ""
+        self.items.append({"type": "function_call_output", "call_id": self._function_id, "output": output})
+
+
+def _texts(call: Any, payload: str, where: str) -> dict[str, str]:
+    """Return the name of a call and its *payload*, both of which must be strings."""
+    if not isinstance(call, dict) or not isinstance(call.get("name"), str) or not call["name"]:
+        raise refused(where, "a tool call needs a 'name'")
+    if not isinstance(call.get(payload), str):
+        raise refused(where, f"the '{payload}' of a tool call must be a string")
+    return {"name": call["name"], payload: call[payload]}
+
+
+def _output(content: Any, where: str) -> str:
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        raise refused(where, "the 'content' of a tool message must be a string or an array of text parts")
+    texts = [text for part in content if (text := text_of(part)) is not None]
+    if content and not texts:
+        raise refused(where, "a tool message takes text only")
+    return "".join(texts)
+
+
+_ROLES = {
+    "system": _Reader.system,
+    "developer": _Reader.system,
+    "user": _Reader.user,
+    "assistant": _Reader.assistant,
+    "tool": _Reader.tool,
+    "function": _Reader.function,
+}

@@ -1,0 +1,164 @@
+"""
+A Responses request with its input in one form, whatever form it came in.
+
+Clients send strings, chat messages, chat's names for roles, parts and tools, and echoes
+of a model's thoughts. What leaves here is `input` as an array of items and `instructions`
+with the text of all system and developer messages. Doing it twice changes nothing.
+
+Source: https://platform.openai.com/docs/api-reference/responses/create
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from app.errors import InvalidRequest
+from app.translation.requests.input_to_messages import input_items
+from app.translation.requests.messages_to_input import call_id_of, input_from_messages
+from app.translation.requests.parts import TEXT_TYPES, THOUGHT_TYPES, as_list, refused, text_of
+from app.translation.requests.reasoning_and_format import ALIASES, given, reasoning_settings, text_settings
+from app.translation.requests.tools import WEB_SEARCH_TYPES, unnested
+
+Body = dict[str, Any]
+Item = dict[str, Any]
+
+ECHOES = frozenset({"reasoning_content", "reasoning_details", "tool_calls", "function_call"})
+
+
+def normal_input(body: Body) -> Body:
+    """
+    Return *body* with `input`, `instructions`, tools and settings in their one form.
+
+    Raises InvalidRequest, with the field in `param`, for what no account takes.
+    """
+    out = {name: value for name, value in given(body).items() if name not in ALIASES}
+    instructions, out["input"] = _input(out.pop("messages", None), out.get("input"))
+    texts = [text for text in (out.get("instructions"), instructions) if text]
+    if texts:
+        out["instructions"] = "\n".join(texts)
+    if "tools" in out:
+        out["tools"] = [_tool(tool, index) for index, tool in enumerate(out["tools"])]
+    if "tool_choice" in out:
+        out["tool_choice"] = _choice(out["tool_choice"])
+    out.update({"reasoning": reasoning} if (reasoning := reasoning_settings(body)) else {})
+    out.update({"text": text} if (text := text_settings(body)) else {})
+    if body.get("promptCacheKey"):
+        out.setdefault("prompt_cache_key", body["promptCacheKey"])
+    return out
+
+
+def _input(messages: Any, items: Any) -> tuple[str, list[Item]]:
+    """Return (instructions, items) from whichever of the two forms was given."""
+    if messages and items:
+        raise InvalidRequest("give either 'input' or 'messages', not both", param="input")
+    if messages:
+        return input_from_messages(messages)
+    instructions: list[str] = []
+    out: list[Item] = []
+    for index, item in enumerate(input_items(items)):
+        where = f"input[{index}]"
+        if not isinstance(item, dict):
+            raise refused(where, "an item must be an object")
+        hoisted = _hoisted(item)
+        if hoisted is None:
+            out.append(_item(item, where))
+        else:
+            instructions += hoisted
+    _check_triggers(out)
+    return "\n".join(instructions), out
+
+
+def _hoisted(item: Item) -> list[str] | None:
+    """Return the texts of a system or developer message, None for any other item."""
+    if item.get("role") not in ("system", "developer") or item.get("type", "message") != "message":
+        return None
+    texts = [text_of(part) for part in as_list(item.get("content"))]
+    return None if None in texts else [text for text in texts if text]
+
+
+def _item(item: Item, where: str) -> Item:
+    item = _without_echoes(item)
+    _refuse_file_id(item, where)
+    role = item.get("role")
+    if role == "tool":
+        return _tool_output(item, where)
+    content = item.get("content")
+    if role is None or content is None or item.get("type", "message") != "message":
+        return item
+    if isinstance(content, str) and role != "assistant":
+        return item  # the API takes it so
+    parts = [_part(part, role, where) for part in as_list(content) if not _is_thought(part)]
+    return {**item, "content": parts}
+
+
+def _is_thought(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") in THOUGHT_TYPES
+
+
+def _part(part: Any, role: Any, where: str) -> Any:
+    """Return a part of a message as the Responses API names it; unknown ones pass as they are."""
+    kind = part.get("type") if isinstance(part, dict) else None
+    if isinstance(part, str) or (kind in TEXT_TYPES and text_of(part) is not None):
+        own = "output_text" if role == "assistant" else "input_text"
+        if isinstance(part, str):
+            return {"type": own, "text": part}
+        part = part if kind == own else {**part, "type": own}
+    elif kind == "image_url":
+        part = _input_image(part.get("image_url"))
+    elif not isinstance(part, dict):
+        raise refused(where, "a part must be an object or a string")
+    _refuse_file_id(part, where)
+    return _without_echoes(part)
+
+
+def _without_echoes(whole: Item) -> Item:
+    return whole if ECHOES.isdisjoint(whole) else {key: whole[key] for key in whole if key not in ECHOES}
+
+
+def _input_image(image: Any) -> Item:
+    image = image if isinstance(image, dict) else {"url": image}
+    return {"type": "input_image", **given({"image_url": image.get("url"), "detail": image.get("detail")})}
+
+
+def _refuse_file_id(part: Item, where: str) -> None:
+    if part.get("type") == "input_file" and part.get("file_id"):
+        raise refused(where, "'input_file.file_id' is not supported; send the file's data")
+
+
+def _tool_output(item: Item, where: str) -> Item:
+    """Return chat's tool message as the item it is here."""
+    call_id = call_id_of(item)
+    if call_id is None:
+        raise refused(where, "a tool message needs the 'tool_call_id' that it answers")
+    value = item["output"] if item.get("output") is not None else item.get("content")
+    if not isinstance(value, str):
+        texts = [text for part in as_list(value) if (text := text_of(part)) is not None]
+        value = "".join(texts) if texts or not value else orjson.dumps(value).decode()
+    return {"type": "function_call_output", "call_id": call_id, "output": value}
+
+
+def _check_triggers(items: list[Item]) -> None:
+    for index, item in enumerate(items[:-1]):
+        if item.get("type") == "compaction_trigger":
+            raise refused(f"input[{index}]", "a 'compaction_trigger' may only come last")
+
+
+def _tool(tool: Any, index: int) -> Any:
+    if not isinstance(tool, dict):
+        raise InvalidRequest(f"tools[{index}]: a tool must be an object", param=f"tools[{index}]")
+    if tool.get("type") in WEB_SEARCH_TYPES:
+        return {**tool, "type": "web_search"}
+    nested = any(isinstance(tool.get(key), dict) for key in ("function", "custom"))
+    return unnested(tool) if nested else tool
+
+
+def _choice(choice: Any) -> Any:
+    if not isinstance(choice, dict):
+        return choice
+    if choice.get("type") in WEB_SEARCH_TYPES:
+        return {**choice, "type": "web_search"}
+    kind = choice.get("type")
+    nested = choice.get(kind) if isinstance(kind, str) else None
+    return {"type": kind, **nested} if isinstance(nested, dict) else choice

@@ -1,0 +1,66 @@
+"""
+A Responses request in the words of chat.
+
+What gets lost, because the other wire has no word for it:
+- reasoning items, `phase`, item ids and status, images and files in tool outputs;
+- where one text part of an assistant's message ended and the next began;
+- `reasoning.summary`, `include`, `max_tool_calls`, `context_management`: see `fields`.
+
+Source: https://platform.openai.com/docs/guides/migrate-to-responses
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.translation.requests.input_to_messages import added_tools, input_items, messages_from_input
+from app.translation.requests.reasoning_and_format import SAME_NAME, given, response_format
+from app.translation.requests.tools import nested_choice, nested_tools
+
+Body = dict[str, Any]
+
+
+def responses_to_chat(body: Body) -> Body:
+    """
+    Return a chat request that asks what the Responses request *body* asks.
+
+    It streams, with usage. Raises InvalidRequest for what cannot be said.
+    """
+    body = given(body)
+    items = input_items(body["input"])
+    messages = messages_from_input(items)
+    if body.get("instructions"):  # `system`, not `developer`: every server knows it
+        messages.insert(0, {"role": "system", "content": body["instructions"]})
+    out = {"model": body["model"], "messages": messages}
+    out.update((name, body[name]) for name in SAME_NAME if name in body)
+    out.update(_tool_fields(body, [*body.get("tools", ()), *added_tools(items)]))
+    out.update(_answer_fields(body))
+    stream_options = {"include_usage": True}
+    if "include_obfuscation" in body.get("stream_options", {}):
+        stream_options["include_obfuscation"] = body["stream_options"]["include_obfuscation"]
+    return {**out, "stream": True, "stream_options": stream_options}
+
+
+def _tool_fields(body: Body, tools: list[Any]) -> Body:
+    """Return the fields on tools; chat refuses a choice where there is nothing to choose from."""
+    if not tools:
+        return {}
+    out: Body = {"tools": nested_tools(tools)}
+    if "tool_choice" in body:
+        out["tool_choice"] = nested_choice(body["tool_choice"])
+    if "parallel_tool_calls" in body:
+        out["parallel_tool_calls"] = body["parallel_tool_calls"]
+    return out
+
+
+def _answer_fields(body: Body) -> Body:
+    text, reasoning = body.get("text", {}), body.get("reasoning", {})
+    out = {
+        "response_format": response_format(text["format"]) if text.get("format") else None,
+        "verbosity": text.get("verbosity"),
+        "reasoning_effort": reasoning.get("effort"),
+        "max_completion_tokens": body.get("max_output_tokens"),
+    }
+    if body.get("top_logprobs"):
+        out.update(logprobs=True, top_logprobs=body["top_logprobs"])
+    return given(out)

@@ -1,0 +1,156 @@
+"""
+Tools and tool choices: nested on the chat wire, flat on the Responses wire.
+
+A Responses `namespace` holds tools of its own. Chat knows no such thing, so each becomes
+a tool named `<namespace>__<name>`, and `qualified_names` tells how to undo it.
+
+Source: https://platform.openai.com/docs/api-reference/responses/create (tools, tool_choice)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from app.errors import InvalidRequest
+from app.translation.requests.parts import as_list
+
+Tool = dict[str, Any]
+
+WEB_SEARCH_TYPES = ("web_search", "web_search_preview")
+CHOICES = ("none", "auto", "required")
+FUNCTION_FIELDS = ("name", "description", "parameters", "strict")
+CUSTOM_FIELDS = ("name", "description", "format")
+NO_PARAMETERS = {"type": "object", "properties": {}}
+
+
+def flat_tools(tools: list[Any]) -> list[Tool]:
+    """Return chat *tools* as Responses tools; raises InvalidRequest with param `tools[i]`."""
+    return [_flat_tool(tool, f"tools[{index}]") for index, tool in enumerate(tools)]
+
+
+def _flat_tool(tool: Any, where: str) -> Tool:
+    kind = tool.get("type", "function") if isinstance(tool, dict) else None
+    if kind in WEB_SEARCH_TYPES:
+        return {**tool, "type": "web_search"}
+    flat = unnested(tool) if kind is not None else None
+    if flat is None or not isinstance(flat.get("name"), str) or not flat["name"]:
+        raise InvalidRequest(f"{where}: a tool needs a type and a name", param=where)
+    if flat["type"] == "function":
+        flat.setdefault("parameters", NO_PARAMETERS)
+    return flat
+
+
+def unnested(tool: Tool) -> Tool:
+    """Return *tool* in the flat form; one that is flat already comes back as it was, copied."""
+    if isinstance(tool.get("function"), dict) and tool.get("type", "function") == "function":
+        return {"type": "function", **_given(tool["function"], FUNCTION_FIELDS)}
+    if isinstance(tool.get("custom"), dict) and tool.get("type") == "custom":
+        flat = {"type": "custom", **_given(tool["custom"], CUSTOM_FIELDS)}
+        grammar = flat["format"].get("grammar") if isinstance(flat.get("format"), dict) else None
+        if isinstance(grammar, dict):
+            flat["format"] = {"type": "grammar", **grammar}
+        return flat
+    return {"type": "function", **tool}
+
+
+def _given(fields: Tool, names: tuple[str, ...]) -> Tool:
+    """Return the named fields that have a value; a `strict` that is no boolean has none."""
+    return {
+        name: fields[name]
+        for name in names
+        if fields.get(name) is not None and (name != "strict" or isinstance(fields[name], bool))
+    }
+
+
+def web_search_tool(options: Tool) -> Tool:
+    """Return chat's `web_search_options` as the tool it is on the Responses wire."""
+    tool: Tool = {"type": "web_search"}
+    if options.get("search_context_size") is not None:
+        tool["search_context_size"] = options["search_context_size"]
+    location = options.get("user_location")
+    if isinstance(location, dict):
+        place = location.get("approximate")
+        tool["user_location"] = {"type": "approximate", **(place if isinstance(place, dict) else {})}
+    return tool
+
+
+def flat_choice(choice: Any) -> Any:
+    """Return a chat `tool_choice` as a Responses one."""
+    if isinstance(choice, str) and choice in CHOICES:
+        return choice
+    kind = choice.get("type") if isinstance(choice, dict) else None
+    if kind in WEB_SEARCH_TYPES:
+        return {"type": "web_search"}
+    if kind in ("function", "custom"):
+        return {"type": kind, "name": _chosen_name(choice, kind)}
+    if kind == "allowed_tools":
+        nested = choice.get("allowed_tools")
+        allowed = nested if isinstance(nested, dict) else choice
+        tools = [flat_choice(tool) for tool in as_list(allowed.get("tools"))]
+        return {"type": kind, "mode": allowed.get("mode", "auto"), "tools": tools}
+    if kind is None:
+        raise InvalidRequest("'tool_choice' must be none, auto, required or an object", param="tool_choice")
+    return choice
+
+
+def _chosen_name(choice: Tool, kind: str) -> str:
+    nested = choice.get(kind)
+    name = nested.get("name") if isinstance(nested, dict) else choice.get("name")
+    if not isinstance(name, str) or not name:
+        raise InvalidRequest(f"'tool_choice' forces a {kind} without naming it", param="tool_choice")
+    return name
+
+
+def nested_tools(tools: list[Any]) -> list[Tool]:
+    """Return Responses *tools* as chat tools; a hosted one raises InvalidRequest with param `tools`."""
+    return [_nested_tool(unnested(tool), namespace) for tool, namespace in _walk(tools)]
+
+
+def _walk(tools: Any) -> Iterator[tuple[Tool, str]]:
+    """Yield each tool with the namespace it lives in, "" for none."""
+    for tool in as_list(tools):
+        if not isinstance(tool, dict):
+            raise InvalidRequest("a tool must be an object", param="tools")
+        if tool.get("type") == "namespace":
+            yield from ((inner, str(tool.get("name", ""))) for inner, _ in _walk(tool.get("tools")))
+        else:
+            yield tool, ""
+
+
+def _nested_tool(tool: Tool, namespace: str) -> Tool:
+    name = qualified(namespace, tool.get("name", ""))
+    if tool["type"] == "function":
+        return {"type": "function", "function": {**_given(tool, FUNCTION_FIELDS), "name": name}}
+    if tool["type"] != "custom":
+        raise InvalidRequest(f"a tool of type '{tool['type']}' cannot be sent to this account", param="tools")
+    custom = {**_given(tool, CUSTOM_FIELDS), "name": name}
+    form = custom.get("format")
+    if isinstance(form, dict) and form.get("type") == "grammar":
+        grammar = {key: form[key] for key in ("syntax", "definition") if key in form}
+        custom["format"] = {"type": "grammar", "grammar": grammar}
+    return {"type": "custom", "custom": custom}
+
+
+def qualified(namespace: Any, name: str) -> str:
+    """Return the name on the chat wire of a tool that may live in a namespace."""
+    return f"{namespace}__{name}" if namespace else name
+
+
+def qualified_names(tools: list[Any]) -> dict[str, tuple[str, str]]:
+    """Return qualified name -> (namespace, name) for every tool inside a namespace of *tools*."""
+    inner = ((namespace, tool.get("name", "")) for tool, namespace in _walk(tools) if namespace)
+    return {qualified(namespace, name): (namespace, name) for namespace, name in inner}
+
+
+def nested_choice(choice: Any) -> Any:
+    """Return a Responses `tool_choice` as a chat one."""
+    if isinstance(choice, str):
+        return choice
+    kind = choice.get("type") if isinstance(choice, dict) else None
+    if kind in ("function", "custom"):
+        return {"type": kind, kind: {"name": qualified(choice.get("namespace"), _chosen_name(choice, kind))}}
+    if kind == "allowed_tools":
+        tools = [nested_choice(tool) for tool in as_list(choice.get("tools"))]
+        return {"type": kind, "allowed_tools": {"mode": choice.get("mode", "auto"), "tools": tools}}
+    raise InvalidRequest(f"a choice of type '{kind}' cannot be sent to this account", param="tool_choice")

@@ -1,0 +1,1 @@
+"""Continue a cut stream with another account's answer to the same request."""

@@ -1,0 +1,61 @@
+"""Resuming a chat stream. See `resume`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from app.streaming.events import Event
+from app.translation.resume.prefix_match import Prefix
+
+Chunk = dict[str, Any]
+
+
+class ChatDelivered:
+    """Remembers the text of choice 0; anything else that a user could see ends resumability."""
+
+    def __init__(self) -> None:
+        self.resumable = True
+        self._text: list[str] = []
+        self._identity: Chunk = {}
+
+    def observe(self, events: list[Event]) -> None:
+        for event in events:
+            chunk = event.payload
+            if not self._identity:
+                self._identity = {key: chunk[key] for key in ("id", "created", "model") if key in chunk}
+            for choice in chunk.get("choices") or ():
+                self._observe_choice(choice)
+
+    def _observe_choice(self, choice: Chunk) -> None:
+        delta = choice.get("delta") or {}
+        shown = {key for key, value in delta.items() if value and key != "role"}
+        if choice.get("index", 0) != 0 or choice.get("finish_reason") or shown - {"content"}:
+            self.resumable = False
+        elif isinstance(delta.get("content"), str):
+            self._text.append(delta["content"])
+
+    def resume(self) -> Callable[[Chunk], Chunk | None]:
+        prefix, identity = Prefix("".join(self._text)), self._identity
+
+        def rest(chunk: Chunk) -> Chunk | None:
+            choices = chunk.get("choices")
+            if not choices:
+                return {**chunk, **identity}  # usage
+            choice = choices[0]
+            delta = choice.get("delta") or {}
+            if not prefix.matched:
+                shown = {key for key, value in delta.items() if value and key not in ("role", "content")}
+                if shown or len(choices) > 1:
+                    raise ValueError("something other than text comes where text was delivered")
+            content = prefix.rest_of(delta.get("content") or "")
+            if choice.get("finish_reason") and not prefix.matched:
+                raise ValueError("the new answer is shorter than what was delivered")
+            new = {key: value for key, value in delta.items() if key not in ("role", "content")}
+            if content:
+                new["content"] = content
+            if not any(new.values()) and not choice.get("finish_reason"):
+                return None
+            return {**chunk, **identity, "choices": [{**choice, "delta": new}]}
+
+        return rest

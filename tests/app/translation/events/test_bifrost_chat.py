@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from app.translation.events.bifrost_chat import extended
+
+CHUNK = {"id": "c", "choices": [{"index": 0, "delta": {"content": "Hi"}}]}
+
+
+def test_a_chunk_keeps_what_it_has() -> None:
+    out = extended(CHUNK, cost=None, extra_fields={"chunk_index": 0})
+
+    assert out == {**CHUNK, "extra_fields": {"chunk_index": 0}}
+
+
+def test_logprobs_have_two_names() -> None:
+    choice = {"index": 0, "delta": {}, "logprobs": {"content": []}}
+    (out,) = extended({"choices": [choice]}, cost=None, extra_fields={})["choices"]
+
+    assert out == {**choice, "log_probs": {"content": []}}
+
+
+class TestThoughts:
+    def said(self, **message: object) -> object:
+        payload = {"choices": [{"message": message}]}
+        return extended(payload, cost=None, extra_fields={})["choices"][0]["message"]
+
+    def test_a_text_is_told_in_detail(self) -> None:
+        details = [{"index": 0, "type": "reasoning.text", "text": "Hm."}]
+
+        assert self.said(reasoning="Hm.") == {"reasoning": "Hm.", "reasoning_details": details}
+        assert self.said(reasoning_content="Hm.")["reasoning_details"] == details  # type: ignore[index]
+
+    def test_details_are_told_as_a_text(self) -> None:
+        details = [{"type": "reasoning.summary", "summary": "H"}, {"type": "reasoning.text", "text": "m."}]
+
+        assert self.said(reasoning_details=details) == {"reasoning": "Hm.", "reasoning_details": details}
+
+    def test_sealed_ones_have_no_text(self) -> None:
+        details = [{"type": "reasoning.encrypted", "data": "x"}]
+
+        assert self.said(reasoning_details=details) == {"reasoning_details": details}
+
+
+class TestUsage:
+    USAGE = {"prompt_tokens": 10, "completion_tokens": 8, "total_tokens": 18}
+
+    def test_in_full_and_with_its_cost(self) -> None:
+        usage = {**self.USAGE, "completion_tokens_details": {"reasoning_tokens": 3, "citation_tokens": 1}}
+        out = extended({"usage": usage}, cost={"total_cost": 1.0}, extra_fields={})["usage"]
+
+        assert out["prompt_tokens_details"] == {
+            "cached_tokens": 0,
+            "audio_tokens": 0,
+            "image_tokens": 0,
+            "text_tokens": 10,
+        }
+        assert out["completion_tokens_details"]["text_tokens"] == 5
+        assert out["completion_tokens_details"]["citation_tokens"] == 1
+        assert out["cost"] == {"total_cost": 1.0}
+
+    def test_none_yet(self) -> None:
+        assert extended({"usage": None}, cost={"total_cost": 1.0}, extra_fields={})["usage"] is None

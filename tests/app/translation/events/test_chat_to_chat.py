@@ -1,0 +1,79 @@
+"""Chat for chat: what came goes out, but for usage nobody asked for and the sentinel."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from app.streaming.events import DONE, Event
+from app.translation.events.chat_to_chat import ChatPassThrough
+
+
+def event(text: str) -> Event:
+    return Event(orjson.loads(text), text.encode())
+
+
+PLAIN = '{"id":"c","choices":[{"index":0,"delta":{"content":"a"}}]}'
+NULL = '{"id":"c","choices":[{"index":0,"delta":{"content":"a"}}],"usage":null}'
+USAGE = '{"id":"c","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}'
+ERROR = '{"error":{"message":"boom"}}'
+
+
+class TestUsageAskedFor:
+    def test_untouched(self):
+        """Every event is the very one that came."""
+        events = [event(PLAIN), event(NULL), event(USAGE)]
+
+        assert ChatPassThrough(include_usage=True).feed([*events, DONE]) == events
+
+
+class TestUsageNotAskedFor:
+    def test_usage_chunk_is_dropped(self):
+        assert ChatPassThrough(include_usage=False).feed([event(USAGE), DONE]) == []
+
+    def test_chunk_without_usage_is_untouched(self):
+        plain = event(PLAIN)
+
+        assert ChatPassThrough(include_usage=False).feed([plain]) == [plain]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            NULL,
+            '{"usage":null,"id":"c","choices":[{"index":0}]}',
+            '{"id":"c", "usage": null, "choices":[{"index":0}]}',
+            '{"choices":[{"index":0,"delta":{"content":",\\"usage\\":null"}}],"usage":null}',
+            '{"choices":[{"index":0,"delta":{"usage":null}}],"usage":null}',
+            '{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"total_tokens":3}}',
+        ],
+    )
+    def test_no_chunk_has_the_key(self, text):
+        """The key goes, in the object and in the bytes; everything else stays."""
+        (out,) = ChatPassThrough(include_usage=False).feed([event(text)])
+        expected = orjson.loads(text)
+        del expected["usage"]
+
+        assert out.payload == expected
+        assert orjson.loads(out.encoded()) == expected
+
+    def test_bytes_are_cut_not_encoded_again(self):
+        (out,) = ChatPassThrough(include_usage=False).feed([event(NULL)])
+
+        assert out.data == PLAIN.encode()
+
+    def test_an_event_is_changed_where_it_is(self):
+        """A second one for every token would cost as much as all the rest done to it."""
+        given = event(NULL)
+
+        assert ChatPassThrough(include_usage=False).feed([given]) == [given]
+
+
+def test_error_passes():
+    """What is no chunk at all is not ours to judge."""
+    error = event(ERROR)
+
+    assert ChatPassThrough(include_usage=False).feed([error]) == [error]
+
+
+def test_nothing_is_held_back():
+    assert ChatPassThrough(include_usage=True).end() == []

@@ -1,0 +1,106 @@
+"""Responses events -> chat chunks: pairs of files, then what pairs cannot show."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.streaming.events import Event
+from app.translation.events.responses_to_chat import ResponsesToChat
+from tests.app.translation.pairs import CUTS, decoded, names, read, translated
+
+FOLDER = "responses_to_chat"
+
+
+def chat(include_usage: bool = True, model: str | None = None, **more) -> ResponsesToChat:
+    return ResponsesToChat("chatcmpl-1", 1700000000, model, include_usage, **more)
+
+
+def fed(name: str, translator: ResponsesToChat) -> list[dict]:
+    return translated(read(FOLDER, f"{name}.responses.sse"), "whole", translator)
+
+
+def deltas(chunks: list[dict]) -> list[dict]:
+    return [choice["delta"] for chunk in chunks for choice in chunk["choices"]]
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("name", names(FOLDER, ".responses.sse"))
+def test_pair(name, cut):
+    """An upstream's stream becomes its pair's, however it is cut."""
+    chunks = translated(read(FOLDER, f"{name}.responses.sse"), cut, chat())
+
+    assert chunks == decoded(read(FOLDER, f"{name}.chat.sse"))
+
+
+@pytest.mark.parametrize("name", names(FOLDER, ".responses.sse"))
+class TestEveryStream:
+    def test_one_role_first(self, name):
+        """The role is in the first chunk and in no other."""
+        roles = ["role" in delta for delta in deltas(fed(name, chat()))]
+
+        assert roles == [True] + [False] * (len(roles) - 1)
+
+    def test_one_finish(self, name):
+        """An answer has one finish_reason, in its last choice; one that failed has none."""
+        choices = [choice for chunk in fed(name, chat()) for choice in chunk["choices"]]
+        finished = [choice["finish_reason"] is not None for choice in choices]
+
+        assert sum(finished) == (0 if name in ("failed", "error") else 1)
+        assert not any(finished[:-1])
+
+    def test_no_usage_unless_asked(self, name):
+        """Without `include_usage` the chunks are the same, and none speaks of usage."""
+        with_usage = [chunk for chunk in fed(name, chat()) if chunk["choices"]]
+        without = fed(name, chat(include_usage=False))
+
+        assert without == [{k: v for k, v in chunk.items() if k != "usage"} for chunk in with_usage]
+
+
+class TestModel:
+    def test_given(self):
+        """The name that the client used stands, whatever the upstream calls it."""
+        assert {chunk["model"] for chunk in fed("text", chat(model="mine"))} == {"mine"}
+
+    def test_taken_from_the_upstream(self):
+        assert {chunk["model"] for chunk in fed("text", chat())} == {"gpt-5.2"}
+
+
+class TestLegacyFunctions:
+    def test_call(self):
+        """Whoever asked with `functions` is answered with `function_call`."""
+        chunks = fed("tool_call", chat(legacy_functions=True))
+
+        assert deltas(chunks) == [
+            {"role": "assistant", "function_call": {"name": "get_weather", "arguments": ""}},
+            {"function_call": {"arguments": '{"city":'}},
+            {"function_call": {"arguments": '"Łódź"}'}},
+            {},
+        ]
+        assert chunks[-2]["choices"][0]["finish_reason"] == "function_call"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"type": "response.output_text.delta", "delta": None},
+        {"type": "response.output_text.delta", "delta": ""},
+        {"type": "response.refusal.delta"},
+        {"type": "response.content_part.done", "part": None},
+        {"type": "response.content_part.done", "part": {"type": ["odd"]}},
+        {"type": "response.output_item.added", "item": None},
+        {"type": "response.output_item.done", "item": {"type": "message", "content": None}},
+        {"type": "response.function_call_arguments.delta", "item_id": "unheard_of", "delta": "x"},
+        {"type": ["odd"]},
+        {},
+    ],
+)
+def test_event_that_says_nothing(payload):
+    """Events without content, or about calls nobody announced, give no chunk."""
+    assert chat().feed([Event(payload)]) == []
+
+
+def test_finished_response_missing():
+    """A terminal event is the end, even when it holds no response."""
+    chunks = chat().feed([Event({"type": "response.completed"})])
+
+    assert [chunk.payload["choices"][0]["finish_reason"] for chunk in chunks[:-1]] == [None, "stop"]

@@ -1,0 +1,291 @@
+"""Responses for Responses: what came goes out, and what strict clients miss is put in."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.streaming.events import DONE, Event
+from app.translation.events.responses_to_responses import HELD_EVENTS, ResponsesPassThrough
+from tests.app.translation.pairs import CUTS, decoded, names, read, translated
+
+FOLDER = "chat_to_responses"
+MESSAGE = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "status": "completed",
+    "content": [{"type": "output_text", "text": "Hello", "annotations": []}],
+}
+CALL = {"id": "fc_1", "type": "function_call", "call_id": "call_a", "name": "f", "arguments": "{}"}
+TOLD = [
+    *("output_item.added", "content_part.added", "output_text.delta"),
+    *("output_text.done", "content_part.done"),
+]
+PLACE = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+
+
+def event(kind: str, **fields) -> Event:
+    return Event({"type": kind, **fields}, b"as it came")
+
+
+def created() -> Event:
+    return event("response.created", sequence_number=0, response={"id": "resp_1", "status": "in_progress"})
+
+
+def completed(*output: dict, number: int = 9) -> Event:
+    response = {"id": "resp_1", "status": "completed", "output": list(output)}
+    return event("response.completed", sequence_number=number, response=response)
+
+
+def added() -> Event:
+    return event("response.output_item.added", output_index=0, item={**MESSAGE, "content": []})
+
+
+def fed(*events: Event, **options) -> list[Event]:
+    return ResponsesPassThrough(**options).feed(list(events))
+
+
+def types(events: list[Event]) -> list[str]:
+    return [event.type.removeprefix("response.") for event in events]
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("name", names(FOLDER, ".responses.sse"))
+def test_whole_stream_is_untouched(name, cut):
+    """A stream that lacks nothing goes out as it came."""
+    stream = read(FOLDER, f"{name}.responses.sse")
+
+    assert translated(stream, cut, ResponsesPassThrough()) == decoded(stream)
+
+
+def test_same_events():
+    """Events pass as the objects they are, so nothing is encoded again."""
+    events = [
+        created(),
+        event("response.output_item.added", output_index=0, item={**MESSAGE, "content": []}),
+        event("response.content_part.added", **PLACE, part={"type": "output_text", "text": ""}),
+        event("response.output_text.delta", **PLACE, delta="Hello"),
+        event("response.output_text.done", **PLACE, text="Hello"),
+        event("response.output_item.done", output_index=0, item=MESSAGE),
+        event("response.brand_new", more=1),
+        completed(MESSAGE),
+    ]
+
+    assert fed(*events) == events
+
+
+class TestCreated:
+    def test_made_from_the_first_response(self):
+        """`response.created` comes first, also where the upstream began with something else."""
+        first = event("response.in_progress", sequence_number=4, response={"id": "resp_1", "output": [CALL]})
+        made, passed = fed(first)
+
+        assert passed is first
+        assert made.payload == {
+            "type": "response.created",
+            "sequence_number": 3,
+            "response": {"id": "resp_1", "status": "in_progress", "output": [], "usage": None},
+        }
+
+    def test_earlier_events_wait(self):
+        """Events that come before any response go out after it was created."""
+        delta = event("response.output_text.delta", **PLACE, delta="Hello")
+
+        assert fed(delta) == []
+        assert types(fed(delta, completed(MESSAGE))) == ["created", *TOLD, "output_item.done", "completed"]
+
+    def test_waiting_has_an_end(self):
+        deltas = [event("response.output_text.delta", **PLACE, delta="x") for _ in range(HELD_EVENTS + 1)]
+
+        told = types(fed(*deltas))
+
+        assert told == ["output_item.added", "content_part.added", *(HELD_EVENTS + 1) * ["output_text.delta"]]
+
+    def test_nothing_is_lost_at_the_end(self):
+        translator = ResponsesPassThrough()
+        delta = event("response.output_text.delta", **PLACE, delta="Hello")
+        translator.feed([delta])
+
+        assert translator.end() == [delta]
+
+
+class TestSnapshots:
+    def test_text_only_in_done(self):
+        """Text without deltas gets one, just before the event that has it."""
+        done = event("response.output_text.done", sequence_number=4, **PLACE, text="Hello")
+        part = event("response.content_part.added", **PLACE, part={"type": "output_text", "text": ""})
+        *_, delta, passed = fed(created(), added(), part, done)
+
+        assert passed.payload == {**done.payload, "sequence_number": 5}
+        assert delta.payload == {
+            "type": "response.output_text.delta",
+            "sequence_number": 4,
+            **PLACE,
+            "delta": "Hello",
+            "logprobs": [],
+        }
+
+    def test_item_only_in_done(self):
+        """An item that was never announced is told of in full, once."""
+        done = event("response.output_item.done", output_index=0, item=MESSAGE)
+        out = fed(created(), done, completed(MESSAGE))
+
+        assert types(out) == [
+            "created",
+            *TOLD,
+            "output_item.done",
+            "completed",
+        ]
+
+    def test_message_without_deltas(self):
+        """A message that was announced, and then only ended, gets its text."""
+        out = fed(created(), added(), event("response.output_item.done", output_index=0, item=MESSAGE))
+
+        assert types(out).count("output_item.added") == 1
+        assert [one.payload["delta"] for one in out if one.type.endswith(".delta")] == ["Hello"]
+
+    def test_only_in_completed(self):
+        """An answer told in its last event alone is told step by step before it."""
+        out = fed(created(), completed(MESSAGE, CALL))
+
+        assert types(out)[-6:] == [
+            "output_item.done",
+            "output_item.added",
+            "function_call_arguments.delta",
+            "function_call_arguments.done",
+            "output_item.done",
+            "completed",
+        ]
+
+    def test_other_items(self):
+        """Items that do not grow are announced and ended."""
+        search = {"id": "ws_1", "type": "web_search_call", "status": "completed"}
+        out = fed(created(), completed(search))
+
+        assert types(out) == ["created", "output_item.added", "output_item.done", "completed"]
+
+
+def delta(text: str, **place) -> Event:
+    return event("response.output_text.delta", **place, delta=text)
+
+
+class TestAnnouncing:
+    """SDKs add deltas to items and parts that they were told of, and fail where there are none."""
+
+    @pytest.mark.parametrize("place", [PLACE, {"output_index": 0, "content_index": 0}, {}])
+    @pytest.mark.parametrize("ended", [True, False])
+    def test_a_message_of_deltas_alone(self, place, ended):
+        dones = [
+            event("response.output_text.done", **place, text="Hello"),
+            event("response.content_part.done", **place, part=MESSAGE["content"][0]),
+            event("response.output_item.done", output_index=0, item=MESSAGE),
+        ]
+        out = fed(
+            created(), delta("Hel", **place), delta("lo", **place), *(dones if ended else ()), completed()
+        )
+
+        told = [*TOLD[:3], *TOLD[2:], "output_item.done"]
+        assert types(out) == ["created", *told, "completed"]
+        (item,) = out[-1].payload["response"]["output"]
+        assert item["content"][0]["text"] == "Hello"
+        assert {one.payload["item_id"] for one in out if "item_id" in one.payload} == {
+            place.get("item_id", "msg_0")
+        }
+
+    def test_a_part(self):
+        out = fed(created(), added(), delta("Hi", **PLACE), delta("!", **PLACE))
+
+        assert types(out)[2:] == ["content_part.added", "output_text.delta", "output_text.delta"]
+
+    def test_what_comes_too_late_is_not_told_twice(self):
+        late = event("response.content_part.added", **PLACE, part={"type": "output_text", "text": ""})
+        out = fed(created(), delta("Hi", **PLACE), added(), late, delta("!", **PLACE), completed())
+
+        assert types(out).count("output_item.added") == types(out).count("content_part.added") == 1
+
+    def test_a_call_that_nobody_heard_of(self):
+        """Its deltas say neither its name nor its id: all of it is told once it is known."""
+        place = {"item_id": "fc_1", "output_index": 0}
+        out = fed(
+            created(),
+            event("response.function_call_arguments.delta", **place, delta="{"),
+            event("response.function_call_arguments.done", **place, arguments="{}"),
+            event("response.output_item.done", output_index=0, item=CALL),
+            completed(),
+        )
+
+        call = ["output_item.added", "function_call_arguments.delta", "function_call_arguments.done"]
+        assert types(out) == ["created", *call, "output_item.done", "completed"]
+
+    def test_numbers_rise_by_one(self):
+        """What was put in takes numbers of its own; those of the upstream move up, in later reads, too."""
+        translator = ResponsesPassThrough()
+        events = [created(), delta("a", **PLACE), delta("b", **PLACE), completed(number=3)]
+        for number, one in enumerate(events):
+            one.payload["sequence_number"] = number
+        out = [told for one in events for told in translator.feed([one])]
+
+        assert [one.payload["sequence_number"] for one in out] == list(range(9))
+
+
+class TestOutput:
+    def test_filled_from_items(self):
+        """An empty output is filled with the items streamed, by output index."""
+        out = fed(
+            created(),
+            event("response.output_item.added", output_index=0, item=CALL),
+            event("response.output_item.done", output_index=1, item={**CALL, "call_id": "call_b"}),
+            event("response.output_item.done", output_index=0, item=CALL),
+            completed(),
+        )
+
+        assert out[-1].payload["response"]["output"] == [CALL, {**CALL, "call_id": "call_b"}]
+        assert out[-1].payload["response"]["id"] == "resp_1"
+
+    def test_argument_is_not_changed(self):
+        last = completed()
+        fed(created(), event("response.output_item.done", output_index=0, item=CALL), last)
+
+        assert last.payload["response"]["output"] == []
+
+
+class TestLeftOut:
+    def test_backend_events(self):
+        """The ChatGPT backend's own events are for its own clients."""
+        limits = event("codex.rate_limits", plan_type="plus")
+
+        assert fed(created(), limits)[1:] == []
+        assert fed(created(), limits, keep_codex_events=True)[1:] == [limits]
+
+    @pytest.mark.parametrize("kind", ["response.failed", "error"])
+    def test_failures(self, kind):
+        """A failure is raised by the reader and written by the edge."""
+        assert fed(created(), event(kind))[1:] == []
+
+    def test_sentinel(self):
+        assert fed(created(), DONE)[1:] == []
+
+    def test_after_the_end(self):
+        assert types(fed(created(), completed(MESSAGE), completed(MESSAGE))).count("completed") == 1
+
+
+def test_older_names():
+    """Older names of events become today's."""
+    delta = fed(created(), event("response.text.delta", **PLACE, delta="Hi"))[-1]
+    delta.payload.pop("sequence_number"), delta.payload.pop("logprobs")
+
+    assert delta.payload == {"type": "response.output_text.delta", **PLACE, "delta": "Hi"}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        event("response.output_item.done", output_index=0, item=None),
+        event("response.output_text.done", **PLACE, text=None),
+        event("response.completed", response=None),
+        event("response.completed", response={"output": []}),
+    ],
+)
+def test_odd_event(odd):
+    """What cannot be repaired goes out as it came."""
+    assert fed(created(), odd)[1:] == [odd]

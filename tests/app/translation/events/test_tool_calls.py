@@ -1,0 +1,58 @@
+"""Calls are found by whichever name an event has for them."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.translation.events.tool_calls import CallSlots
+
+CALL = {"type": "function_call", "id": "fc_1", "call_id": "call_a", "name": "f"}
+
+
+@pytest.mark.parametrize("event", [{"call_id": "call_a"}, {"item_id": "fc_1"}, {"output_index": 3}])
+def test_three_names(event):
+    slots = CallSlots()
+    slot = slots.open(CALL, 3)
+
+    assert slots.find(event) is slot
+    assert (slot.index, slot.call_id, slot.name, slot.custom) == (0, "call_a", "f", False)
+
+
+def test_opened_twice():
+    slots = CallSlots()
+
+    assert slots.open(CALL, 3) is slots.open(CALL, None)
+    assert len(slots) == 1
+
+
+def test_call_id_decides():
+    """The same name, item or place does not make two calls one."""
+    slots = CallSlots()
+    first, second = slots.open(CALL, 0), slots.open({**CALL, "call_id": "call_b"}, 0)
+
+    assert [slot.index for slot in slots] == [0, 1]
+    assert slots.find({"call_id": "call_a"}) is first
+    assert slots.find({"output_index": 0}) is second
+
+
+def test_without_call_id():
+    """The item's id serves; without either the client still gets an id it can send back."""
+    slots = CallSlots()
+
+    assert slots.open({"id": "fc_1"}, 0).call_id == "fc_1"
+    assert slots.open({"id": "fc_1"}, 0).index == 0
+    assert slots.open({}, 1).call_id == "call_1"
+
+
+def test_unknown():
+    assert CallSlots().find({"call_id": "x", "item_id": None}) is None
+
+
+@pytest.mark.parametrize("odd", [[1], {"a": 1}, [[]]])
+def test_names_that_are_no_names(odd):
+    """An upstream may send anything for one: it is not found by that, and nothing fails."""
+    slots = CallSlots()
+    slot = slots.open({**CALL, "id": odd}, odd)
+
+    assert slots.find({"call_id": odd, "item_id": odd, "output_index": odd}) is None
+    assert slots.find({"call_id": "call_a"}) is slot

@@ -1,0 +1,49 @@
+"""Usage and log probabilities on both wires."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.streaming.usage import Usage, usage_from_chat, usage_from_responses
+from app.translation.events.usage_shapes import chat_logprobs, chat_usage, responses_usage
+
+FULL = Usage(12, 7, 19, cached_tokens=4, cache_write_tokens=2, reasoning_tokens=3)
+LEAST = Usage(12, 7, 19)
+
+
+@pytest.mark.parametrize("usage", [FULL, LEAST, Usage(1, 2, 3, cached_tokens=0, audio_output_tokens=1)])
+def test_there_and_back(usage):
+    assert usage_from_chat(chat_usage(usage)) == usage
+    assert usage_from_responses(responses_usage(usage)) == usage
+
+
+def test_nothing_is_invented():
+    """What the upstream did not tell is absent or null, never 0."""
+    assert chat_usage(LEAST) == {"prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19}
+    assert responses_usage(LEAST) == {
+        "input_tokens": 12,
+        "input_tokens_details": None,
+        "output_tokens": 7,
+        "output_tokens_details": None,
+        "total_tokens": 19,
+    }
+    assert chat_usage(None) is None
+    assert responses_usage(None) is None
+
+
+def test_logprobs():
+    """Chat has the UTF-8 bytes of every token."""
+    tokens = [
+        {"token": "é", "logprob": -0.1, "top_logprobs": [{"token": "e", "logprob": -2}]},
+        {"token": "x"},
+    ]
+
+    assert chat_logprobs(tokens) == [
+        {
+            "token": "é",
+            "logprob": -0.1,
+            "bytes": [195, 169],
+            "top_logprobs": [{"token": "e", "logprob": -2, "bytes": [101]}],
+        },
+        {"token": "x", "logprob": None, "bytes": [120], "top_logprobs": []},
+    ]

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.streaming.events import Event
+from app.streaming.fold_chat import ChatFold
+from app.translation.output_cap.chat import ChatOutputCap
+
+HEAD = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+
+
+def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, **more: Any) -> Event:
+    return Event({**HEAD, "choices": [{"index": 0, "delta": delta or {}, "finish_reason": finish}], **more})
+
+
+def answer(*texts: str, **more: Any) -> list[Event]:
+    first = chunk({"role": "assistant", "content": ""}, **more)
+    return [first, *(chunk({"content": text}, **more) for text in texts), chunk(finish="stop", **more)]
+
+
+def folded(events: list[Event]) -> dict[str, Any]:
+    fold = ChatFold()
+    for event in events:
+        fold.add(event.payload)
+    return dict(fold.result()["choices"][0])
+
+
+class TestChatCut:
+    def test_untouched(self) -> None:
+        """What nobody has to change is the same event, with its bytes."""
+        events = answer("hello ", "world")
+
+        assert ChatOutputCap(100, ("END",)).feed(events) == events
+
+    @given(st.lists(st.text("xyz", min_size=1, max_size=3), max_size=8), st.integers(0, 10))
+    def test_length(self, texts: list[str], most: int) -> None:
+        cut, whole = ChatOutputCap(most), "".join(texts)
+
+        choice = folded(cut.feed(answer(*texts)))
+
+        assert choice["message"]["content"] == whole[:most]
+        assert choice["finish_reason"] == ("length" if len(whole) > most else "stop")
+
+    def test_stop(self) -> None:
+        """The stop text and all after it is left out; nothing follows the end."""
+        cut = ChatOutputCap(None, ("\n\n",))
+
+        out = cut.feed(answer("one\n", "\ntwo", "three"))
+
+        assert cut.cut == "stop"
+        assert [event.payload["choices"][0]["delta"] for event in out[1:]] == [{"content": "one"}, {}]
+        assert out[-1].payload["choices"][0]["finish_reason"] == "stop"
+        assert cut.feed(answer("more")) == []
+
+    def test_held_text_comes_before_the_end(self) -> None:
+        """What turned out to be no stop text is said before whatever comes next."""
+        out = ChatOutputCap(None, ("END",)).feed(answer("the EN"))
+
+        deltas = [event.payload["choices"][0]["delta"] for event in out]
+        assert deltas[1:] == [{"content": "the "}, {"content": "EN"}, {}]
+
+    def test_held_text_comes_before_a_call(self) -> None:
+        call = {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": ""}}]}
+
+        out = ChatOutputCap(None, ("END",)).feed([chunk({"content": "E"}), chunk(call)])
+
+        assert [event.payload["choices"][0]["delta"] for event in out] == [{"content": "E"}, call]
+
+    def test_arguments_count(self) -> None:
+        call = {"tool_calls": [{"index": 0, "function": {"arguments": '{"a": 12345}'}}]}
+        cut = ChatOutputCap(8)
+
+        out = cut.feed([chunk({"refusal": "no"}), chunk({"reasoning_content": "hm"}), chunk(call)])
+
+        assert out[-2].payload["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"] == '{"a"'
+        assert out[-1].payload["choices"][0]["finish_reason"] == "length"
+
+    def test_usage_was_asked_for(self) -> None:
+        """Who asked for usage is told that there is none, before the end."""
+        out = ChatOutputCap(1).feed(answer("long", usage=None))
+
+        assert out[-1].payload == {**HEAD, "choices": [], "usage": None}
+        assert out[-2].payload["choices"][0]["finish_reason"] == "length"
+
+    def test_other_chunks_pass(self) -> None:
+        usage = Event({**HEAD, "choices": [], "usage": {"total_tokens": 3}})
+
+        assert ChatOutputCap(0).feed([usage]) == [usage]
+
+    def test_logprobs_of_what_is_left_out(self) -> None:
+        event = chunk({"content": "long"})
+        event.payload["choices"][0]["logprobs"] = {"content": [{"token": "long"}]}
+
+        assert ChatOutputCap(2).feed([event])[0].payload["choices"][0]["logprobs"] is None

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.translation.output_cap.limiter import OutputLimiter
+
+PIECES = st.lists(st.text("abé·", max_size=4), max_size=12)
+STOPS = st.lists(st.text("abé·", max_size=3), max_size=3).map(tuple)
+
+
+def expected(text: str, max_bytes: int | None, stops: tuple[str, ...]) -> tuple[str, str | None]:
+    """What may be shown of the whole *text*, and why no more: the rule, without streaming."""
+    cut = None
+    found = [text.find(stop) for stop in stops if stop and stop in text]
+    if found:
+        text, cut = text[: min(found)], "stop"
+    if max_bytes is not None and len(text.encode()) > max_bytes:
+        text, cut = text.encode()[:max_bytes].decode(errors="ignore"), "length"
+    return text, cut
+
+
+class TestText:
+    @given(PIECES, st.none() | st.integers(0, 30), STOPS)
+    def test_pieces_do_not_matter(
+        self, pieces: list[str], max_bytes: int | None, stops: tuple[str, ...]
+    ) -> None:
+        """However a text is cut into deltas, the same of it is shown and for the same reason."""
+        gate, shown = OutputLimiter(max_bytes, stops), ""
+        for piece in pieces:
+            if gate.cut is None:
+                shown += gate.text(piece)
+        if gate.cut is None:
+            shown += gate.held()
+
+        assert (shown, gate.cut) == expected("".join(pieces), max_bytes, stops)
+
+    def test_held_back(self) -> None:
+        """Only what may become a stop text waits."""
+        gate = OutputLimiter(None, ("END",))
+
+        assert [gate.text(piece) for piece in ("so E", "N", "O", " EN", "D!")] == ["so ", "", "ENO", " ", ""]
+        assert gate.cut == "stop"
+
+    def test_exactly_full(self) -> None:
+        """An answer that just fits is not cut."""
+        gate = OutputLimiter(3)
+
+        assert gate.text("abc") == "abc"
+        assert gate.cut is None
+        assert gate.text("d") == ""
+        assert gate.cut == "length"
+
+
+class TestOther:
+    def test_counts_but_is_not_stopped(self) -> None:
+        gate = OutputLimiter(6, ("b",))
+
+        assert gate.other("abc") == "abc"
+        assert gate.other("abcd") == "abc"
+        assert gate.cut == "length"

@@ -1,0 +1,191 @@
+"""The table of request fields: nothing is missing, and what it says is what happens."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.translation.requests.chatgpt_body import CHATGPT_FIELDS
+from app.translation.requests.field_support import (
+    CHAT,
+    IGNORED,
+    MAX_NAMED,
+    RESPONSES,
+    Support,
+    fit_of,
+    ignored,
+    needs_native,
+    support,
+)
+
+# Every field of the chat API, and those that other gateways and clients send.
+CHAT_FIELDS = """
+    model messages tools tool_choice parallel_tool_calls functions function_call stream stream_options
+    temperature top_p max_completion_tokens max_tokens n stop presence_penalty frequency_penalty logit_bias
+    logprobs top_logprobs seed response_format reasoning_effort verbosity modalities audio prediction
+    web_search_options metadata store service_tier prompt_cache_key prompt_cache_options
+    prompt_cache_retention safety_identifier user moderation fallbacks reasoning cache_control text include
+    client_metadata promptCacheKey reasoningEffort reasoningSummary textVerbosity thinking enable_thinking
+"""
+
+# Every field of the Responses API, and those that clients send besides.
+RESPONSES_FIELDS = """
+    model input messages instructions previous_response_id conversation store stream stream_options tools
+    tool_choice parallel_tool_calls max_tool_calls reasoning text include max_output_tokens temperature top_p
+    top_logprobs metadata service_tier prompt_cache_key prompt_cache_options prompt_cache_retention
+    safety_identifier user moderation truncation background prompt context_management image access_programs
+    client_metadata prompt_cache_breakpoint promptCacheKey reasoningEffort reasoningSummary textVerbosity
+    verbosity thinking enable_thinking reasoning_effort
+"""
+
+
+class TestCompleteness:
+    @pytest.mark.parametrize("field", CHAT_FIELDS.split())
+    def test_chat(self, field):
+        assert field in CHAT
+
+    @pytest.mark.parametrize("field", RESPONSES_FIELDS.split())
+    def test_responses(self, field):
+        assert field in RESPONSES
+
+    def test_chatgpt_fields(self):
+        """What the table sends to the ChatGPT backend is what the backend's list lets through."""
+        set_there = {"store", "stream"}
+        sent = {name for name, row in RESPONSES.items() if row.chatgpt is Support.SENT}
+
+        assert sent - set_there == set(CHATGPT_FIELDS)
+
+
+class TestFate:
+    @pytest.mark.parametrize(
+        ("surface", "field", "kind", "wires", "expected"),
+        [
+            ("chat", "temperature", "openai", None, Support.SENT),
+            ("chat", "temperature", "compatible", None, Support.SENT),
+            ("chat", "temperature", "compatible", {"responses"}, Support.TRANSLATED),
+            ("chat", "temperature", "chatgpt", None, Support.IGNORED),
+            ("chat", "max_tokens", "chatgpt", None, Support.HONOURED),
+            ("chat", "max_tokens", "compatible", {"responses"}, Support.TRANSLATED),
+            ("chat", "stop", "chatgpt", None, Support.HONOURED),
+            ("chat", "stop", "compatible", {"responses"}, Support.HONOURED),
+            ("chat", "stop", "demo", None, Support.SENT),
+            ("chat", "n", "chatgpt", None, Support.NATIVE),
+            ("responses", "max_output_tokens", "chatgpt", None, Support.HONOURED),
+            ("responses", "metadata", "openai", None, Support.SENT),
+            ("responses", "metadata", "compatible", None, Support.TRANSLATED),
+            ("responses", "truncation", "openai", None, Support.REFUSED),
+            ("chat", "thinking", "openai", None, Support.TRANSLATED),
+            ("chat", "thinking", "compatible", None, Support.SENT),
+            ("chat", "include", "openai", None, Support.IGNORED),
+            ("chat", "reasoningEffort", "compatible", None, Support.TRANSLATED),
+            ("responses", "prompt_cache_breakpoint", "openai", None, Support.IGNORED),
+            ("chat", "unheard_of", "openai", None, Support.SENT),
+            ("chat", "unheard_of", "chatgpt", None, Support.IGNORED),
+        ],
+    )
+    def test_fate(self, surface, field, kind, wires, expected):
+        assert support(surface, field, kind, wires) is expected
+
+
+class TestIgnored:
+    BODY = {
+        "model": "m",
+        "messages": [],
+        "seed": 1,
+        "temperature": 0,
+        "unheard_of": 1,
+        "user": None,
+        "presence_penalty": 0,
+        "n": 1,
+        "store": False,
+        "fallbacks": ["a/b"],
+    }
+
+    def test_chatgpt(self):
+        """In the caller's order; null, and what asks for nothing, is not worth a word."""
+        assert ignored("chat", "chatgpt", self.BODY) == ["seed", "temperature", "unheard_of"]
+
+    def test_native(self):
+        assert ignored("chat", "openai", self.BODY) == []
+
+    def test_translated(self):
+        assert ignored("chat", "compatible", self.BODY, {"responses"}) == ["seed", "unheard_of"]
+
+    def test_names_are_safe_in_a_header(self):
+        """A caller cannot write headers of ours, nor long ones."""
+        body = {"a\r\nb: c": 1, "naïve": 1, "x" * 65: 1, "": 1, "fine": 1}
+
+        assert ignored("chat", "chatgpt", body) == ["fine"]
+        assert len(ignored("chat", "chatgpt", {f"x{n}": 1 for n in range(99)})) == MAX_NAMED
+
+
+class TestNeedsNative:
+    @pytest.mark.parametrize(
+        ("surface", "body", "field"),
+        [
+            ("chat", {"n": 2}, "n"),
+            ("chat", {"n": 1}, None),
+            ("chat", {"n": None}, None),
+            ("chat", {"logprobs": True}, "logprobs"),
+            ("chat", {"logprobs": False, "top_logprobs": 0}, None),
+            ("chat", {"modalities": ["text"]}, None),
+            ("chat", {"modalities": ["text", "audio"]}, "modalities"),
+            ("chat", {"audio": {"format": "wav"}}, None),
+            ("chat", {"audio": {"format": "wav"}, "modalities": ["text", "audio"]}, "audio"),
+            ("chat", {"moderation": {"model": "m"}}, "moderation"),
+            ("chat", {"messages": [{"role": "assistant", "audio": {"id": "a"}}]}, "messages"),
+            ("chat", {"messages": [{"role": "assistant", "audio": None}]}, None),
+            ("chat", {"tools": [{"type": "web_search"}], "seed": 1, "unheard_of": 1}, None),
+            ("responses", {"tools": [{"type": "web_search"}]}, "tools"),
+            ("responses", {"tools": [{"type": "function"}, {"type": "custom"}, {"type": "namespace"}]}, None),
+            ("responses", {"input": [{"type": "item_reference", "id": "x"}]}, "input"),
+            ("responses", {"input": [{"type": "compaction_trigger"}]}, "input"),
+            ("responses", {"input": [{"role": "user", "content": [{"file_id": "f"}]}]}, "input"),
+            ("responses", {"input": "hi"}, None),
+            ("responses", {"conversation": "conv_1"}, "conversation"),
+            ("responses", {"background": True}, "background"),
+            ("responses", {"background": False}, None),
+            ("responses", {"prompt": {"id": "p"}}, "prompt"),
+            ("responses", {"temperature": 1, "metadata": {}}, None),
+        ],
+    )
+    def test_any_account(self, surface, body, field):
+        assert fit_of(surface, body).field == field
+
+    @pytest.mark.parametrize(
+        ("surface", "body", "kind", "wires", "field"),
+        [
+            ("chat", {"logprobs": True}, "chatgpt", None, "logprobs"),
+            ("chat", {"logprobs": True}, "openai", None, None),
+            ("chat", {"logprobs": True}, "compatible", {"responses"}, None),
+            ("chat", {"messages": [{"audio": {}}]}, "compatible", {"chat"}, None),
+            ("responses", {"tools": [{"type": "web_search"}]}, "chatgpt", None, None),
+            ("responses", {"tools": [{"type": "web_search"}]}, "compatible", {"chat"}, "tools"),
+            ("responses", {"conversation": "c"}, "chatgpt", None, None),
+            ("responses", {"prompt": {"id": "p"}}, "chatgpt", None, "prompt"),
+        ],
+    )
+    def test_one_account(self, surface, body, kind, wires, field):
+        assert needs_native(surface, body, kind, wires) == field
+
+
+class TestFit:
+    @pytest.mark.parametrize(
+        ("surface", "body", "wire", "unfit_kinds"),
+        [
+            ("chat", {"n": 2}, "chat", ("chatgpt",)),
+            ("chat", {"logprobs": True}, None, ("chatgpt",)),
+            ("chat", {"seed": 1}, None, ()),
+            ("responses", {"background": True}, "responses", ("chatgpt",)),
+            ("responses", {"tools": [{"type": "web_search"}]}, "responses", ()),
+            ("responses", {"top_logprobs": 3}, None, ("chatgpt",)),
+        ],
+    )
+    def test_who_is_ruled_out(self, surface, body, wire, unfit_kinds):
+        """By the wire where only its own speakers can, by the kind where a backend is the one that cannot."""
+        assert fit_of(surface, body)[1:] == (wire, unfit_kinds)
+
+
+def test_every_ignored_field_can_be_named():
+    fields = [name for table in (CHAT, RESPONSES) for name, row in table.items() if IGNORED in row]
+
+    assert all(name.isidentifier() for name in fields)

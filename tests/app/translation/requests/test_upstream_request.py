@@ -1,0 +1,288 @@
+"""What an account of each kind is sent."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from app.errors import InvalidRequest
+from app.translation.requests.responses_input import normal_input
+from app.translation.requests.upstream_request import upstream_body
+
+BOTH = {"chat", "responses"}
+CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+RESPONSES = normal_input({"model": "m", "input": "hi"})
+JSON = {"type": "json_object"}
+FULL = {
+    **CHAT,
+    "temperature": 0.5,
+    "max_tokens": 9,
+    "stop": ["x"],
+    "seed": 1,
+    "metadata": {"a": "b"},
+    "user": "u",
+    "reasoning_effort": "low",
+    "stream": False,
+    "unheard_of": 1,
+}
+
+
+class TestChatOnChat:
+    def test_everything_is_sent(self):
+        """An account that speaks chat receives all of it; it streams, and tells its usage."""
+        prepared = upstream_body("chat", FULL, "compatible", {"chat"})
+
+        assert prepared.wire == "chat"
+        assert prepared.ignored == []
+        assert prepared.body == {**FULL, "stream": True, "stream_options": {"include_usage": True}}
+
+    def test_stream_options_are_kept(self):
+        body = {**CHAT, "stream_options": {"include_usage": False, "include_obfuscation": False}}
+        prepared = upstream_body("chat", body, "openai", BOTH)
+
+        assert prepared.body["stream_options"] == {"include_usage": True, "include_obfuscation": False}
+
+    def test_what_the_gateway_does_itself_stays_here(self):
+        prepared = upstream_body("chat", {**CHAT, "fallbacks": ["a/b"]}, "compatible", {"chat"})
+
+        assert "fallbacks" not in prepared.body
+        assert prepared.ignored == []
+
+    def test_reasoning(self):
+        """The chat API has a field for the effort alone; who has more is told more."""
+        body = {**CHAT, "reasoning": {"effort": "low", "max_tokens": 9}}
+
+        prepared = upstream_body("chat", body, "openai", BOTH)
+
+        assert (prepared.body["reasoning_effort"], "reasoning" in prepared.body) == ("low", False)
+        assert prepared.ignored == ["reasoning"]
+        assert upstream_body("chat", body, "compatible", BOTH).body["reasoning"] == body["reasoning"]
+
+    @pytest.mark.parametrize("kind", ["openai", "compatible"])
+    @pytest.mark.parametrize(
+        ("asked", "sent"),
+        [
+            ({"reasoningEffort": "low"}, {"reasoning_effort": "low"}),
+            ({"reasoningEffort": "low", "reasoning_effort": "high"}, {"reasoning_effort": "high"}),
+            ({"textVerbosity": "low"}, {"verbosity": "low"}),
+            ({"promptCacheKey": "p"}, {"prompt_cache_key": "p"}),
+            ({"promptCacheKey": "p", "prompt_cache_key": "k"}, {"prompt_cache_key": "k"}),
+            (
+                {"text": {"verbosity": "low", "format": {"type": "json_object"}}},
+                {"verbosity": "low", "response_format": {"type": "json_object"}},
+            ),
+            (
+                {"instructions": "Be brief."},
+                {"messages": [{"role": "system", "content": "Be brief."}, *CHAT["messages"]]},
+            ),
+        ],
+    )
+    def test_other_clients_words(self, kind, asked, sent):
+        """They are said in words that chat servers know: OpenAI's answers 400 to any other."""
+        prepared = upstream_body("chat", {**CHAT, **asked}, kind, {"chat"})
+
+        least = upstream_body("chat", CHAT, kind, {"chat"}).body
+        assert (prepared.body, prepared.ignored) == ({**least, **sent}, [])
+
+    @pytest.mark.parametrize(
+        ("field", "value", "effort", "lost"),
+        [
+            ("thinking", True, "medium", False),
+            ("thinking", {"type": "enabled", "budget_tokens": 9}, "medium", True),
+            ("thinking", "high", "high", False),
+            ("enable_thinking", True, "medium", False),
+            ("reasoning", {"effort": "low", "summary": "auto"}, "low", True),
+            ("reasoningSummary", "auto", None, True),
+            ("include", ["reasoning.encrypted_content"], None, True),
+            ("client_metadata", {"a": "b"}, None, True),
+        ],
+    )
+    def test_what_openai_takes_in_part(self, field, value, effort, lost):
+        prepared = upstream_body("chat", {**CHAT, field: value}, "openai", {"chat"})
+
+        assert field not in prepared.body
+        assert prepared.body.get("reasoning_effort") == effort
+        assert prepared.ignored == ([field] if lost else [])
+
+    @pytest.mark.parametrize(
+        ("field", "value"), [("thinking", {"type": "enabled"}), ("enable_thinking", True)]
+    )
+    def test_what_other_servers_know(self, field, value):
+        assert upstream_body("chat", {**CHAT, field: value}, "compatible", {"chat"}).body[field] == value
+
+    @pytest.mark.parametrize("calls", [[None], 7, "x", {"index": 0}, [[]]])
+    def test_calls_that_are_none(self, calls):
+        """Of a message that has no business with calls; they are the upstream's to judge."""
+        messages = [{"role": "system", "content": "x", "tool_calls": calls}]
+
+        assert (
+            upstream_body("chat", {**CHAT, "messages": messages}, "openai", BOTH).body["messages"] == messages
+        )
+
+    def test_cache_control(self):
+        """OpenAI does not know other services' cache hints; who knows what a compatible server knows."""
+        part = {"type": "text", "text": "hi"}
+        body = {
+            "model": "m",
+            "messages": [{"role": "user", "content": [{**part, "cache_control": {"type": "ephemeral"}}]}],
+            "tools": [
+                {"type": "function", "function": {"name": "f"}, "cache_control": {"type": "ephemeral"}}
+            ],
+            "cache_control": {"type": "ephemeral"},
+        }
+        sent = upstream_body("chat", body, "openai", BOTH).body
+
+        assert sent["messages"] == [{"role": "user", "content": [part]}]
+        assert sent["tools"] == [{"type": "function", "function": {"name": "f"}}]
+        assert "cache_control" not in sent
+        assert upstream_body("chat", body, "openai", BOTH).ignored == ["cache_control"]
+        assert upstream_body("chat", body, "compatible", BOTH).body["messages"] == body["messages"]
+
+
+class TestChatOnResponses:
+    def test_chatgpt(self):
+        """The ChatGPT backend receives what it takes and nothing else."""
+        prepared = upstream_body("chat", FULL, "chatgpt", {"responses"})
+
+        assert prepared.wire == "responses"
+        assert prepared.ignored == ["temperature", "seed", "metadata", "user", "unheard_of"]
+        assert prepared.body == {
+            "model": "m",
+            "instructions": "",
+            "input": [{"role": "user", "content": [{"type": "input_text", "text": "hi"}]}],
+            "reasoning": {"effort": "low"},
+            "store": False,
+            "stream": True,
+        }
+
+    def test_compatible(self):
+        """Another Responses server receives what the wire takes."""
+        prepared = upstream_body("chat", FULL, "compatible", {"responses"})
+
+        assert prepared.ignored == ["seed", "unheard_of"]
+        assert prepared.body["temperature"] == 0.5
+        assert prepared.body["max_output_tokens"] == 16
+        assert prepared.body["metadata"] == {"a": "b"}
+
+    def test_refusals_are_text(self):
+        messages = [{"role": "assistant", "content": None, "refusal": "no"}]
+        sent = upstream_body("chat", {**CHAT, "messages": messages}, "chatgpt", {"responses"}).body
+
+        assert sent["input"] == [{"role": "assistant", "content": [{"type": "output_text", "text": "no"}]}]
+
+    def test_web_search(self):
+        """Chat has no search tool, so an account that speaks both is asked on the other wire."""
+        body = {**CHAT, "tools": [{"type": "web_search_preview"}]}
+
+        assert upstream_body("chat", body, "openai", BOTH).wire == "responses"
+        assert upstream_body("chat", body, "openai", BOTH).body["tools"] == [{"type": "web_search"}]
+        assert upstream_body("chat", {**body, "n": 2}, "openai", BOTH).wire == "chat"
+        assert upstream_body("chat", body, "compatible", {"chat"}).wire == "chat"
+
+    @pytest.mark.parametrize("field", ["n", "logprobs"])
+    def test_unfit(self, field):
+        """An account that would answer something else is not asked."""
+        with pytest.raises(InvalidRequest) as raised:
+            upstream_body("chat", {**CHAT, field: 2}, "chatgpt", {"responses"})
+
+        assert raised.value.param == field
+
+
+class TestResponsesOnResponses:
+    def test_openai(self):
+        """Everything is sent; nothing is stored unless that was asked for."""
+        body = {**RESPONSES, "temperature": 1, "truncated": 1, "max_output_tokens": 99, "stream": False}
+        prepared = upstream_body("responses", body, "openai", BOTH)
+
+        assert prepared.wire == "responses"
+        assert prepared.ignored == []
+        assert prepared.body == {**body, "store": False, "stream": True}
+
+    def test_chatgpt(self):
+        fields = {
+            "tools": [],
+            "tool_choice": "auto",
+            "parallel_tool_calls": True,
+            "reasoning": {"effort": "low", "more": 1},
+            "text": {"verbosity": "low"},
+            "include": ["reasoning.encrypted_content"],
+            "prompt_cache_key": "k",
+            "client_metadata": {},
+            "conversation": "conv_1",
+        }
+        dropped = {"temperature": 1, "top_p": 1, "max_output_tokens": 9, "metadata": {"a": "b"}, "user": "u"}
+        options = {"stream_options": {"include_obfuscation": False, "x": 1}, "service_tier": "fast"}
+        prepared = upstream_body(
+            "responses", {**RESPONSES, **fields, **dropped, **options}, "chatgpt", {"responses"}
+        )
+
+        assert prepared.ignored == ["temperature", "top_p", "metadata", "user"]
+        assert prepared.body == {
+            "model": "m",
+            "instructions": "",
+            "input": RESPONSES["input"],
+            **fields,
+            "service_tier": "priority",
+            "stream_options": {"include_obfuscation": False},
+            "store": False,
+            "stream": True,
+        }
+
+
+class TestResponsesOnChat:
+    def test_compatible(self):
+        prepared = upstream_body("responses", {**RESPONSES, "include": ["x"]}, "compatible", {"chat"})
+
+        assert prepared.wire == "chat"
+        assert prepared.ignored == ["include"]
+        assert prepared.body == {
+            "model": "m",
+            "messages": [{"role": "user", "content": "hi"}],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+
+    @pytest.mark.parametrize("field", ["conversation", "background", "prompt"])
+    def test_unfit(self, field):
+        with pytest.raises(InvalidRequest) as raised:
+            upstream_body("responses", {**RESPONSES, field: "x"}, "compatible", {"chat"})
+
+        assert raised.value.param == field
+
+
+class TestJsonMode:
+    SYSTEM = {"role": "system", "content": "Answer in JSON."}
+
+    def sent(self, *messages: dict) -> dict:
+        body = {"model": "m", "messages": list(messages), "response_format": JSON}
+        return upstream_body("chat", body, "chatgpt", {"responses"}).body
+
+    def test_word_only_in_instructions(self):
+        """The API wants the word in its input, where our instructions are not."""
+        sent = self.sent(self.SYSTEM, *CHAT["messages"])
+        told = {"role": "developer", "content": [{"type": "input_text", "text": "Answer in JSON."}]}
+
+        assert sent["instructions"] == "Answer in JSON."
+        assert sent["input"] == [told, {"role": "user", "content": [{"type": "input_text", "text": "hi"}]}]
+
+    def test_word_in_the_input(self):
+        assert len(self.sent(self.SYSTEM, {"role": "user", "content": "As json."})["input"]) == 1
+
+    def test_word_nowhere(self):
+        """Nothing we could add would help; the upstream's answer says why."""
+        assert len(self.sent(*CHAT["messages"])["input"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["openai", "compatible", "chatgpt", "demo"])
+@pytest.mark.parametrize("wires", [{"chat"}, {"responses"}, BOTH])
+@pytest.mark.parametrize("surface", ["chat", "responses"])
+def test_request_is_not_changed(surface, kind, wires):
+    if kind == "chatgpt":
+        wires = {"responses"}
+    body = {**(FULL if surface == "chat" else RESPONSES), "tools": [{"type": "function", "name": "f"}]}
+    before = copy.deepcopy(body)
+    first = upstream_body(surface, body, kind, wires)
+
+    assert body == before
+    assert upstream_body(surface, body, kind, wires) == first

@@ -1,0 +1,138 @@
+"""A cut stream is gone on with only where the new answer begins with exactly what was delivered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import AnswersDiffer
+from app.streaming.events import Event
+from app.streaming.fold_chat import ChatFold
+from app.streaming.fold_responses import ResponsesFold
+from app.translation.resume.delivered import Resumed, delivered_on
+
+Json = dict[str, Any]
+
+
+def chat(text: str, identity: str = "a", usage: bool = False) -> list[Json]:
+    head = {"id": identity, "object": "chat.completion.chunk", "created": 1, "model": f"m-{identity}"}
+
+    def chunk(delta: Json, finish: str | None = None) -> Json:
+        return {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+
+    made = [chunk({"role": "assistant", "content": ""})]
+    made += [chunk({"content": piece}) for piece in pieces(text)]
+    made.append(chunk({}, "stop"))
+    return [*made, {**head, "choices": [], "usage": {"total_tokens": 3}}] if usage else made
+
+
+def responses(text: str, identity: str = "a", thoughts: bool = False) -> list[Json]:
+    item = {"id": f"msg_{identity}", "type": "message", "role": "assistant", "content": []}
+    at = {"item_id": item["id"], "output_index": int(thoughts), "content_index": 0}
+    part = {"type": "output_text", "text": text, "annotations": []}
+    whole = {**item, "content": [part]}
+    response = {"id": f"resp_{identity}", "object": "response"}
+    made: list[Json] = [{"type": "response.created", "response": response}]
+    output: list[Json] = []
+    if thoughts:
+        thought = {"id": f"rs_{identity}", "type": "reasoning", "summary": []}
+        made += [
+            {"type": "response.output_item.added", "output_index": 0, "item": thought},
+            {"type": "response.output_item.done", "output_index": 0, "item": thought},
+        ]
+        output.append(thought)
+    made += [
+        {"type": "response.output_item.added", "output_index": int(thoughts), "item": item},
+        {"type": "response.content_part.added", **at, "part": {**part, "text": ""}},
+        *({"type": "response.output_text.delta", **at, "delta": piece} for piece in pieces(text)),
+        {"type": "response.output_text.done", **at, "text": text},
+        {"type": "response.content_part.done", **at, "part": part},
+        {"type": "response.output_item.done", "output_index": int(thoughts), "item": whole},
+        {
+            "type": "response.completed",
+            "response": {**response, "status": "completed", "output": [*output, whole]},
+        },
+    ]
+    return [{**payload, "sequence_number": number} for number, payload in enumerate(made)]
+
+
+def pieces(text: str, size: int = 3) -> list[str]:
+    return [text[at : at + size] for at in range(0, len(text), size)]
+
+
+def continued(surface: str, first: list[Json], cut_at: int, second: list[Json]) -> list[Json]:
+    """Return what the client gets when *first* is cut and *second* goes on."""
+    delivered = delivered_on(surface)
+    head = [Event(payload) for payload in first[:cut_at]]
+    delivered.observe(head)
+    assert delivered.resumable
+    return [*first[:cut_at], *(event.payload for event in Resumed(delivered).feed(list(map(Event, second))))]
+
+
+class TestChat:
+    @given(st.text(max_size=30), st.data())
+    def test_is_one_answer_wherever_it_was_cut(self, text: str, data: st.DataObject) -> None:
+        first, second = chat(text), chat(text, "b", usage=True)
+        cut_at = data.draw(st.integers(0, len(first) - 1))
+
+        got = continued("chat", first, cut_at, second)
+
+        fold = ChatFold()
+        for payload in got:
+            fold.add(payload)
+        assert (fold.result()["choices"][0]["message"]["content"] or "") == text
+        assert len({payload["id"] for payload in got}) == 1
+        if cut_at:
+            assert sum("role" in (p["choices"] or [{"delta": {}}])[0]["delta"] for p in got) == 1
+
+    @pytest.mark.parametrize("other", ["Hellp there", "Hel", "", "hello"])
+    def test_an_answer_that_differs_is_not_gone_on_with(self, other: str) -> None:
+        with pytest.raises(AnswersDiffer):
+            continued("chat", chat("Hello there"), 3, chat(other, "b"))
+
+    def test_a_tool_call_is_never_resumed(self) -> None:
+        delivered = delivered_on("chat")
+        call = {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "id": "c"}]}}]}
+        delivered.observe([Event(call)])
+
+        assert not delivered.resumable
+
+    def test_a_tool_call_instead_of_text_differs(self) -> None:
+        call = {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "id": "c"}]}}]}
+        with pytest.raises(AnswersDiffer):
+            continued("chat", chat("Hello"), 2, [call])
+
+
+class TestResponses:
+    @given(st.text(min_size=1, max_size=30), st.data(), st.booleans())
+    def test_is_one_answer_wherever_it_was_cut(self, text: str, data: st.DataObject, thoughts: bool) -> None:
+        first, second = responses(text), responses(text, "b", thoughts)
+        ends = next(n for n, payload in enumerate(first) if payload["type"] == "response.output_text.done")
+        cut_at = data.draw(st.integers(4, ends))
+
+        got = continued("responses", first, cut_at, second)
+
+        fold = ResponsesFold()
+        for payload in got:
+            fold.add(payload)
+        result = fold.result()
+        assert "".join(payload.get("delta", "") for payload in got) == text
+        assert (result["id"], [item["id"] for item in result["output"]]) == ("resp_a", ["msg_a"])
+        assert [payload["sequence_number"] for payload in got] == list(range(len(got)))
+        assert {payload["item_id"] for payload in got if "item_id" in payload} == {"msg_a"}
+        assert {payload.get("output_index", 0) for payload in got} == {0}
+
+    @pytest.mark.parametrize("other", ["Hellp there", "Hel"])
+    def test_an_answer_that_differs_is_not_gone_on_with(self, other: str) -> None:
+        with pytest.raises(AnswersDiffer):
+            continued("responses", responses("Hello there"), 5, responses(other, "b"))
+
+    @pytest.mark.parametrize("kind", ["function_call", "reasoning"])
+    def test_what_cannot_be_compared_is_never_resumed(self, kind: str) -> None:
+        delivered = delivered_on("responses")
+        delivered.observe([Event({"type": "response.output_item.added", "item": {"type": kind}})])
+
+        assert not delivered.resumable
