@@ -7,20 +7,11 @@ Pure. Headers and JSON fields do not use it: they carry exact numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
 
 MICRO_DOLLARS = 1_000_000  # per dollar
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-_NOUNS = {
-    "requests": ("request", "requests"),
-    "input_tokens": ("input token", "input tokens"),
-    "output_tokens": ("output token", "output tokens"),
-    "total_tokens": ("token", "tokens"),
-    "parallel_requests": ("parallel request", "parallel requests"),
-}
 
 
 def count(number: float) -> str:
@@ -51,21 +42,3 @@ def duration(seconds: float) -> str:
             parts.append(f"{left // length} {name}")
             left %= length
     return " ".join(parts) or "0 s"
-
-
-def quantity(number: float, unit: str) -> str:
-    """Return *number* with a limit's *unit*: `$5.00`, `1,000 output tokens`, `1 request`."""
-    if unit == "cost":
-        return exact_dollars(number)
-    singular, plural = _NOUNS[unit]
-    return f"{count(number)} {singular if number == 1 else plural}"
-
-
-def limit_name(limit: Mapping[str, Any]) -> str:
-    """Return a stored limit as text: `$5.00 per month`, `10 requests per minute for gpt-5*`."""
-    name = quantity(limit["max"], limit["what"])
-    if limit["per"] == "ever":
-        name += " in total"
-    elif limit["per"] != "none":
-        name += f" per {limit['per']}"
-    return f"{name} for {limit['model']}" if limit.get("model") else name

@@ -18,8 +18,6 @@ from app.ledger.series import SeriesRepository
 from app.ledger.settlements import SettlementWriter
 from app.ledger.spool import Spool
 from app.ledger.usage import UsageRepository
-from app.limits.api_keys import ApiKeyRepository
-from app.limits.limits import LimitRepository
 from app.limits.price_overrides import PriceRepository
 from app.operations.dependencies import Dependencies
 from app.operations.live_feed import Feeds
@@ -37,7 +35,9 @@ from app.relay.relay import Relay
 from app.relay.response_cache import ResponseCache
 from app.stores import private_server
 from app.stores.answers import AnswerStore
+from app.stores.api_keys import ApiKeyRepository
 from app.stores.client import make_client
+from app.stores.limits import LimitRepository
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault, keys_in_file
 from app.stores.upstream_metadata import UpstreamMetadataStore

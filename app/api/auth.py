@@ -6,7 +6,7 @@ from flask import request
 
 from app.api.context import noted, services, this_request
 from app.errors import InvalidApiKey
-from app.limits.api_keys import PREFIX, ApiKey
+from app.stores.records.api_keys import PREFIX, ApiKey
 
 KEY_HEADERS = ("x-api-key", "x-bf-vk")  # other gateways' names for it
 

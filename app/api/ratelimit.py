@@ -12,12 +12,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-KINDS = {
-    "requests": "requests",
-    "input_tokens": "tokens",
-    "output_tokens": "tokens",
-    "total_tokens": "tokens",
-}
+from app.stores.records.limits import LimitUnit
+
+_HEADER_KINDS = {unit.value: unit.traits.header_kind for unit in LimitUnit if unit.traits.header_kind}
 
 
 def ratelimit_headers(standings: Iterable[Sequence[Any]], now: float) -> dict[str, str]:
@@ -28,7 +25,7 @@ def ratelimit_headers(standings: Iterable[Sequence[Any]], now: float) -> dict[st
     """
     tightest: dict[str, tuple[int, int, int]] = {}
     for _, what, _, most, remaining, reset_ms, *_ in standings:
-        kind = KINDS.get(what)
+        kind = _HEADER_KINDS.get(what)
         standing = (max(0, int(remaining)), int(most), int(reset_ms))
         if kind and (kind not in tightest or standing < tightest[kind]):
             tightest[kind] = standing

@@ -12,14 +12,20 @@ from app.api.auth import authenticate, caller
 from app.api.context import services
 from app.api.json import json_response
 from app.formatting import MICRO_DOLLARS
-from app.ledger.usage import Gauge, Standing, UpstreamWindow
+from app.ledger.usage import Standing, UpstreamWindow
+from app.stores.records.limits import LimitScope, LimitStatus, Period
 
 bp = Blueprint("usage", __name__)
 bp.before_request(authenticate)
 
-TYPES = {"cost": "cost_usd"}
-WINDOWS = {"hour": "hourly", "day": "daily", "week": "weekly", "month": "monthly", "none": "now"}
-SOURCES = {"key": "api_key", "pool": "pool"}
+WINDOWS = {
+    Period.HOUR: "hourly",
+    Period.DAY: "daily",
+    Period.WEEK: "weekly",
+    Period.MONTH: "monthly",
+    Period.NONE: "now",
+}
+SOURCES = {LimitScope.KEY: "api_key", LimitScope.POOL: "pool"}
 
 
 @bp.get("/usage", strict_slashes=False)
@@ -40,7 +46,7 @@ def told(standing: Standing) -> dict[str, Any]:
         "total_tokens": used.get("input_tokens", 0) + used.get("output_tokens", 0),
         "cached_input_tokens": used.get("cached_tokens", 0),
         "total_cost_usd": used.get("cost", 0) / MICRO_DOLLARS,
-        "limits": [_limit(gauge) for gauge in standing.gauges],
+        "limits": [_limit(status) for status in standing.limits],
         "upstream_limits": [
             {
                 "limit_type": "used_percent",
@@ -59,23 +65,22 @@ def told(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _limit(gauge: Gauge) -> dict[str, Any]:
-    limit = gauge.limit
-    is_money = limit["what"] == "cost"
+def _limit(status: LimitStatus) -> dict[str, Any]:
+    limit = status.limit
 
     def amount(units: int) -> float:
-        return units / MICRO_DOLLARS if is_money else units
+        return units / MICRO_DOLLARS if limit.unit.is_money else units
 
     return {
-        "limit_type": TYPES.get(limit["what"], limit["what"]),
-        "limit_window": WINDOWS.get(limit["per"], limit["per"]),
-        "max_value": amount(limit["max"]),
-        "current_value": amount(gauge.settled),
-        "remaining_value": amount(max(0, limit["max"] - gauge.settled - gauge.held)),
-        "held_value": amount(gauge.held),  # by requests that are running
-        "model_filter": limit.get("model"),
-        "reset_at": gauge.resets_at,
-        "source": SOURCES[limit.get("scope", "key")],
+        "limit_type": limit.unit.traits.usage_type or limit.unit,
+        "limit_window": WINDOWS.get(limit.period, limit.period),
+        "max_value": amount(limit.max),
+        "current_value": amount(status.settled),
+        "remaining_value": amount(status.remaining),
+        "held_value": amount(status.held),  # by requests that are running
+        "model_filter": limit.model,
+        "reset_at": status.resets_at,
+        "source": SOURCES[limit.scope],
     }
 
 

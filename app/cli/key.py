@@ -21,10 +21,11 @@ from app.cli.options import (
     yes_option,
 )
 from app.cli.output import moment, show_json, show_list, table
-from app.limits.api_keys import ApiKey
-from app.limits.limit import describe, parse_limit
+from app.limits.limit_syntax import format_limit, parse_limit
 from app.operations.check_pools import is_expired
 from app.operations.key_warnings import rotation_warnings
+from app.stores.records.api_keys import ApiKey
+from app.stores.records.limits import Limit
 from app.wiring import Services
 from schemas.api_keys import KeyChange, KeyInput
 
@@ -69,9 +70,7 @@ def key_group() -> None:
 @click.option("--expires", metavar="DATE", help="When it expires: 2027-01-01, or a date with a time.")
 @in_pool
 @with_store
-def create_key(
-    services: Services, as_json: bool, pool: str, limits: tuple[dict[str, Any], ...], **said: Any
-) -> None:
+def create_key(services: Services, as_json: bool, pool: str, limits: tuple[Limit, ...], **said: Any) -> None:
     """
     Create an API key and print it. It cannot be shown again: only its SHA-256 is stored.
 
@@ -117,7 +116,7 @@ def list_keys(services: Services, as_json: bool, pool: str) -> None:
 def _row(key: ApiKey, account_names: dict[str, str], now: float) -> tuple[object, ...]:
     accounts = ",".join(account_names.get(one, f"{one} (removed)") for one in key.accounts)
     expires = moment(key.expires_at) if key.expires_at else "never"
-    limits = "; ".join(map(describe, key.limits))
+    limits = "; ".join(map(format_limit, key.limits))
     state = "expired" if key.state == "active" and is_expired(key, now) else key.state
     return key.name, state, expires, ",".join(key.models) or "all", accounts or "all", limits or "none"
 

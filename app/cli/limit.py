@@ -11,11 +11,11 @@ import click
 from app.cli import complete
 from app.cli.options import Decorator, Group, checked, example, in_pool, operations, with_store
 from app.cli.output import Figure, moment, show_json, show_list, table
-from app.formatting import count, exact_dollars
-from app.limits.limit import MODES, describe, parse_limit
-from app.limits.limits import FOR_POOL
+from app.limits.limit_syntax import format_limit, parse_limit
 from app.operations.key_warnings import same_limits
-from app.operations.serializers import serialize_gauge
+from app.operations.serializers import serialize_limit_status
+from app.stores.limits import FOR_POOL
+from app.stores.records.limits import Limit, LimitMode, LimitUnit
 from app.wiring import Services
 
 WHOSE = {"key": "the API key KEY", "pool": "a pool, shared by all of its keys"}
@@ -29,8 +29,8 @@ model_option = click.option(
 )
 mode_option = click.option(
     "--mode",
-    type=click.Choice(MODES),
-    default=MODES[0],
+    type=click.Choice([mode.value for mode in LimitMode]),
+    default=LimitMode.STRICT.value,
     show_default=True,
     help="strict refuses requests that are not certain to fit; balanced uses an estimate.",
 )
@@ -76,8 +76,8 @@ def limit_group(owner: str) -> click.Group:
     def list_limits(services: Services, as_json: bool, pool: str, key: str | None) -> None:
         """List limits with their IDs, usage, and the amounts reserved by running requests."""
         key_id = FOR_POOL if key is None else services.api_keys.find(pool, key).id
-        gauges = services.usage.gauges(pool, services.limits.all(pool, key_id))
-        limits = [serialize_gauge(one) for one in gauges]
+        gauges = services.usage.limit_statuses(pool, services.limits.all(pool, key_id))
+        limits = [serialize_limit_status(one) for one in gauges]
         if as_json:
             show_list(limits)
         elif limits:
@@ -107,8 +107,8 @@ def limit_group(owner: str) -> click.Group:
 
 
 def _row(limit: dict[str, Any]) -> tuple[object, ...]:
-    write = exact_dollars if limit["what"] == "cost" else count
-    amounts = [Figure(write(limit[name])) for name in ("settled", "held", "remaining")]
+    unit = LimitUnit(limit["what"])
+    amounts = [Figure(unit.amount(limit[name])) for name in ("settled", "held", "remaining")]
     return (
         limit["id"],
         limit["limit"],
@@ -117,12 +117,12 @@ def _row(limit: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
-def _read(text: str, model: str | None, mode: str) -> dict[str, Any]:
+def _read(text: str, model: str | None, mode: str) -> Limit:
     return checked(partial(parse_limit, model=model, mode=mode))(text)
 
 
-def _tell(done: str, limit: dict[str, Any], as_json: bool) -> None:
+def _tell(done: str, limit: Limit, as_json: bool) -> None:
     if as_json:
-        show_json(limit)
+        show_json(limit.to_json())
     else:
-        click.echo(f"{done} {limit['id']}: {describe(limit)}")
+        click.echo(f"{done} {limit.id}: {format_limit(limit)}")

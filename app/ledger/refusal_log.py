@@ -20,7 +20,7 @@ import orjson
 import structlog
 
 from app.errors import GatewayError
-from app.limits.api_keys import pool_of
+from app.stores.records.api_keys import pool_of
 from app.stores.scripts import Scripts
 
 log = structlog.get_logger()

@@ -13,23 +13,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.ledger.attempts import EXTRA
-from app.limits.api_keys import ApiKey
-from app.limits.calendar import Calendar
 from app.stores import keys, rollups
+from app.stores.calendar import Calendar
 from app.stores.client import store_errors
+from app.stores.records.api_keys import ApiKey
+from app.stores.records.limits import Limit, LimitStatus, limits_to_json
 from app.stores.scripts import Scripts
 
 BY = ("key", "account", "model")
-
-
-@dataclass(frozen=True, slots=True)
-class Gauge:
-    """One limit and its counters now. `resets_at` in Unix seconds, None: it never does."""
-
-    limit: dict[str, Any]
-    settled: int
-    held: int
-    resets_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +35,7 @@ class UpstreamWindow:
 @dataclass(frozen=True, slots=True)
 class Standing:
     used: dict[str, int]  # figure -> amount, ever
-    gauges: list[Gauge]
+    limits: list[LimitStatus]
     windows: list[UpstreamWindow | None]  # primary, secondary; None: no account has told it
 
 
@@ -58,28 +49,28 @@ class UsageRepository:
         reply = self._ask(key.pool, key.zone, key.now, key.limits, key.id, key.accounts)
         return Standing(
             used={name: int(amount) for name, amount in reply["used"].items()},
-            gauges=_gauges(key.limits, reply),
+            limits=_statuses(key.limits, reply),
             windows=_windows(reply),
         )
 
-    def gauges(self, pool: str, limits: Sequence[dict[str, Any]]) -> list[Gauge]:
+    def limit_statuses(self, pool: str, limits: Sequence[Limit]) -> list[LimitStatus]:
         """Return where each of *limits* stands, whosever they are. Two round trips for any number."""
         with store_errors():
             zone = self._scripts.client.hget(keys.pool(pool), "zone")
-        return _gauges(limits, self._ask(pool, zone or "UTC", time.time(), limits))
+        return _statuses(limits, self._ask(pool, zone or "UTC", time.time(), limits))
 
     def _ask(
         self,
         pool: str,
         zone: str,
         now: float,
-        limits: Sequence[dict[str, Any]],
+        limits: Sequence[Limit],
         key_id: str = "",
         accounts: Sequence[str] = (),
     ) -> dict[str, Any]:
         ask = {
             "key": key_id,
-            "limits": limits,
+            "limits": limits_to_json(limits),
             "calendar": self._calendar.windows(zone, now),
             "accounts": accounts,
         }
@@ -124,9 +115,9 @@ class UsageRepository:
         }
 
 
-def _gauges(limits: Sequence[dict[str, Any]], reply: dict[str, Any]) -> list[Gauge]:
+def _statuses(limits: Sequence[Limit], reply: dict[str, Any]) -> list[LimitStatus]:
     return [
-        Gauge(limit, int(settled), int(held), _seconds(reset_ms))
+        LimitStatus(limit, int(settled), int(held), _seconds(reset_ms))
         for limit, (settled, held, reset_ms) in zip(limits, reply["limits"], strict=True)
     ]
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from app.accounts.pools import DEFAULT
 from app.accounts.settings import settings_from
-from app.formatting import limit_name, quantity
-from app.limits.api_keys import ApiKey
 from app.limits.bounds import Bounds, ModelSize, bounds_of
 from app.limits.prices import PriceTable
 from app.operations.check_accounts import Record
@@ -16,6 +14,8 @@ from app.operations.diagnostic import KEY, NOTE, WRONG, Finding
 from app.patterns import matches
 from app.stores import keys
 from app.stores.client import store_errors
+from app.stores.records.api_keys import ApiKey
+from app.stores.records.limits import Limit, LimitUnit
 
 if TYPE_CHECKING:
     from app.wiring import Services
@@ -25,23 +25,20 @@ MAX_MODELS = 200  # of a pool, tried for each limit; the first that can be admit
 SMALL = {"messages": [{"role": "user", "content": "Hello"}]}
 SMALL_BYTES = 100
 SHORT_TOKENS = 16  # what hardly any request can do with less than
-BOUNDED = ("input_tokens", "output_tokens", "total_tokens", "cost")
-
-Limit = Mapping[str, Any]
 
 
 def used_up(services: Services, pool: str, api_keys: Sequence[ApiKey]) -> Iterator[Finding]:
     """Yield which limits of *pool* and of its *api_keys* are used up, or nearly."""
     owned = [(key.name, limit) for key in api_keys for limit in key.limits]
     owned += [("", limit) for limit in services.limits.all(pool)]
-    gauges = services.usage.gauges(pool, [limit for _, limit in owned]) if owned else []
-    for (name, limit), gauge in zip(owned, gauges, strict=True):
-        share = 100 * (gauge.settled + gauge.held) / max(int(limit["max"]), 1)
-        if share < NEAR_PERCENT or limit["what"] == "parallel_requests":
+    statuses = services.usage.limit_statuses(pool, [limit for _, limit in owned]) if owned else []
+    for (name, limit), status in zip(owned, statuses, strict=True):
+        share = status.used_percent
+        if share < NEAR_PERCENT or limit.unit.is_concurrent:
             continue
-        is_full = gauge.settled >= int(limit["max"])
+        is_full = status.settled >= limit.max
         begins = "has reached its limit" if is_full else f"has used {int(share)} % of its limit"
-        yield _of(NOTE, pool, name, f"{begins} {limit_name(limit)}", _remedy(pool, name))
+        yield _of(NOTE, pool, name, f"{begins} {limit.label}", _remedy(pool, name))
 
 
 def refusing(
@@ -63,7 +60,7 @@ def refusing(
 
 
 def _is_checked(limit: Limit) -> bool:
-    return limit.get("mode") == "strict" and limit["what"] in BOUNDED
+    return limit.is_strict and bool(limit.unit.traits.bounds)
 
 
 def _models(records: Sequence[Record]) -> list[str]:
@@ -85,48 +82,46 @@ class _SmallRequests:
             self._settings = settings_from(services.scripts.client.hget(keys.pool(pool), "settings") or "")
         self._known: dict[tuple[str, int], Bounds] = {}
 
-    def reserves(self, model: str, length: int, what: str) -> int | None:
-        """Return how much of *what* is reserved; None where that has no bound."""
+    def reserves(self, model: str, length: int, unit: LimitUnit) -> int | None:
+        """Return how much of *unit* is reserved; None where that has no bound."""
         bounds = self._known.get((model, length))
         if bounds is None:
             body = SMALL | {"model": model} | ({"max_completion_tokens": length} if length else {})
             price, settings = self._prices.find(model), self._settings
             size = ModelSize.of(price, settings.assumed_context_tokens, settings.assumed_output_tokens)
             bounds = self._known[model, length] = bounds_of("chat", body, SMALL_BYTES, price, size)
-        if what != "total_tokens":
-            return bounds.most.get(what)
-        dependencies = [bounds.most.get(name) for name in ("input_tokens", "output_tokens")]
-        return None if None in dependencies else sum(part or 0 for part in dependencies)
+        amounts = [bounds.most.get(name) for name in unit.traits.bounds]
+        return None if None in amounts else sum(amount or 0 for amount in amounts)
 
 
 def _judged(
     small: _SmallRequests, pool: str, name: str, limit: Limit, models: Sequence[str], length: int
 ) -> Iterator[Finding]:
-    pattern, what, most = limit.get("model") or "*", limit["what"], int(limit["max"])
+    pattern, unit, most = limit.model or "*", limit.unit, limit.max
     concerned = [model for model in models if pattern == "*" or matches(pattern, model)]
 
     def fits(with_length: int) -> bool:
-        amounts = (small.reserves(model, with_length, what) for model in concerned)
+        amounts = (small.reserves(model, with_length, unit) for model in concerned)
         return any(amount is not None and amount <= most for amount in amounts)
 
     if not concerned or fits(length):
         return
-    begins = f"its strict limit {limit_name(limit)} refuses every request"
+    begins = f"its strict limit {limit.label} refuses every request"
     if fits(min(length, SHORT_TOKENS) or SHORT_TOKENS):
         remedy = "poolgate key set NAME --output-tokens N, or raise the limit" if name else "raise the limit"
         yield _of(NOTE, pool, name, f"{begins} that names no small output length", remedy)
         return
-    amounts = [small.reserves(model, SHORT_TOKENS, what) for model in concerned]
+    amounts = [small.reserves(model, SHORT_TOKENS, unit) for model in concerned]
     known = [amount for amount in amounts if amount is not None]
     if known:
         yield _of(
             WRONG,
             pool,
             name,
-            f"{begins}: a short one reserves {quantity(min(known), what)}",
+            f"{begins}: a short one reserves {unit.quantity(min(known))}",
             "raise the limit",
         )
-    elif what == "cost":
+    elif unit.is_money:
         remedy = "poolgate price set MODEL, or make the limit balanced"
         yield _of(WRONG, pool, name, f"{begins}: none of the models has a price", remedy)
     else:

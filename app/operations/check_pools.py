@@ -12,13 +12,13 @@ from app.accounts.failures import AccountState
 from app.accounts.pools import DEFAULT
 from app.backup.reseal import Reseal
 from app.formatting import duration
-from app.limits.api_keys import ApiKey
 from app.operations.check_accounts import Record, accounts, read_records
 from app.operations.check_limits import refusing, used_up
 from app.operations.check_requests import missing_models
 from app.operations.diagnostic import KEY, NOTE, WRONG, Finding, grouped
 from app.stores import keys
 from app.stores.client import store_errors
+from app.stores.records.api_keys import ApiKey
 from app.stores.secrets import Vault
 
 if TYPE_CHECKING:

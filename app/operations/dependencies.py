@@ -9,11 +9,11 @@ from app.accounts.credentials import CredentialRepository
 from app.accounts.pools import PoolRepository
 from app.accounts.token_refresh import TokenRefresher
 from app.config import Settings
-from app.limits.api_keys import ApiKeyRepository
-from app.limits.limits import LimitRepository
 from app.limits.price_overrides import PriceRepository
 from app.operations.login_flows import LoginFlowRepository
 from app.operators.audit import AuditLog
+from app.stores.api_keys import ApiKeyRepository
+from app.stores.limits import LimitRepository
 from app.stores.upstream_metadata import UpstreamMetadataStore
 from app.upstream.client import UpstreamClient
 from app.upstream.oauth import OAuth

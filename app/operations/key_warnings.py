@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from app.accounts.account import Account
-from app.formatting import limit_name
-from app.limits.api_keys import ApiKey
 from app.operations.formatting import moment
+from app.stores.records.api_keys import ApiKey
+from app.stores.records.limits import Limit
 
 
 def key_warnings(key: ApiKey, accounts: Sequence[Account], now: float) -> list[str]:
@@ -44,18 +44,14 @@ def _may_have(account: Account, model: str) -> bool:
     return model in account.models or (not account.models and (not account.listed or model in account.listed))
 
 
-def same_limits(limits: Sequence[Mapping[str, Any]], added: Mapping[str, Any] | None = None) -> list[str]:
+def same_limits(limits: Sequence[Limit], added: Limit | None = None) -> list[str]:
     """Return which of *limits* count the same requests and amounts; with *added*, only those like it."""
     groups: dict[tuple[Any, ...], list[str]] = {}
     for limit in limits:
-        groups.setdefault(_counted(limit), []).append(limit_name(limit))
-    wanted = groups if added is None else [_counted(added)]
+        groups.setdefault(limit.counted, []).append(limit.label)
+    wanted = groups if added is None else [added.counted]
     return [
         f"these limits count the same, so that the lowest decides: {'; '.join(groups[counted])}"
         for counted in wanted
         if len(groups.get(counted, ())) > 1
     ]
-
-
-def _counted(limit: Mapping[str, Any]) -> tuple[Any, ...]:
-    return limit["what"], limit["per"], limit.get("model") or "*"

@@ -7,16 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from app.errors import InvalidRequest
-from app.limits.api_keys import ApiKey
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from app.operations.base import AuditedOperations
 from app.operations.key_warnings import key_warnings
+from app.stores.records.api_keys import ApiKey
+from app.stores.records.limits import Limit
 from schemas.admin import MAX_OVERLAP_SECONDS
 
 
 class Keys(AuditedOperations):
     def create_key(
-        self, pool: str, wish: Mapping[str, Any], limits: Sequence[dict[str, Any]] | None = None
+        self, pool: str, wish: Mapping[str, Any], limits: Sequence[Limit] | None = None
     ) -> tuple[ApiKey, str]:
         """
         Make the key that *wish*, the fields of a valid KeyInput, describes; return it and its secret.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.limits.limit import describe
-from app.limits.limits import FOR_POOL, Limit
+from app.limits.limit_syntax import format_limit
 from app.operations.base import AuditedOperations
+from app.stores.limits import FOR_POOL
+from app.stores.records.limits import Limit
 
 
 class Limits(AuditedOperations):
@@ -41,7 +42,7 @@ class Limits(AuditedOperations):
 
     def _limit(self, pool: str, owner: str, limit_id: str) -> dict[str, Any] | None:
         known = self._parts.limits.all(pool, owner)
-        return next((_told(one) for one in known if one["id"] == limit_id), None)
+        return next((_told(one) for one in known if one.id == limit_id), None)
 
     @staticmethod
     def _object(pool: str, key: str | None) -> str:
@@ -49,4 +50,4 @@ class Limits(AuditedOperations):
 
 
 def _told(limit: Limit) -> dict[str, Any]:
-    return {"id": limit["id"], "limit": describe(limit)}
+    return {"id": limit.id, "limit": format_limit(limit)}

@@ -12,9 +12,9 @@ from app.ledger import search
 from app.ledger.refusals import Refused
 from app.ledger.series import Series
 from app.ledger.summaries import FIGURES
-from app.ledger.usage import Gauge
-from app.limits.api_keys import ApiKeyRepository
-from app.limits.limit import describe
+from app.limits.limit_syntax import format_limit
+from app.stores.api_keys import ApiKeyRepository
+from app.stores.records.limits import LimitStatus
 
 INTERNAL = ("at_ms", "day_ms", "affinity", "attempts_counted")
 _PREFIXES = {"key": "key_", "account": "acct_"}
@@ -113,15 +113,20 @@ def busiest(totals: Mapping[str, Mapping[str, int]], top: int) -> Iterable[str]:
     return sorted(totals, key=lambda who: (-totals[who]["requests"], who))[:top]
 
 
-def serialize_gauge(gauge: Gauge) -> Json:
+def serialize_limit_status(status: LimitStatus) -> Json:
     """Return a limit and where it stands; amounts of cost are micro-dollars."""
-    limit = gauge.limit
+    limit = status.limit
     return {
-        "id": limit["id"],
-        "limit": describe(limit),
-        **{name: limit.get(name) for name in ("what", "per", "max", "mode", "scope", "model")},
-        "settled": gauge.settled,
-        "held": gauge.held,
-        "remaining": max(0, int(limit["max"]) - gauge.settled - gauge.held),
-        "resets_at": gauge.resets_at,
+        "id": limit.id,
+        "limit": format_limit(limit),
+        "what": limit.unit,
+        "per": limit.period,
+        "max": limit.max,
+        "mode": limit.mode,
+        "scope": limit.scope,
+        "model": limit.model,
+        "settled": status.settled,
+        "held": status.held,
+        "remaining": status.remaining,
+        "resets_at": status.resets_at,
     }

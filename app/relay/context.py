@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.limits.api_keys import ApiKey
+from app.stores.records.api_keys import ApiKey
 from app.tracing import Trace
 from app.translation.requests.reasoning_and_format import reasoning_settings
 from app.upstream.cancellation import Cancellation

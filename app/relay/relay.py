@@ -22,9 +22,7 @@ from app.config import Settings, TimeLimits
 from app.errors import CredentialUnreadable, GatewayError, ModelNotFound, NotFound, UpstreamTimeout
 from app.ledger.settlements import SettlementWriter
 from app.limits.bounds import Bounds, ModelSize
-from app.limits.calendar import Calendar
 from app.limits.input_ratio import InputRatio
-from app.limits.limit import is_counted_strictly
 from app.limits.price_overrides import PriceRepository
 from app.limits.prices import Price
 from app.relay.active_requests import ActiveRequests
@@ -39,6 +37,8 @@ from app.relay.request_record import RequestRecord
 from app.relay.retry_budget import RetryBudgets
 from app.relay.timeouts import AttemptDeadlines, reading_seconds, shortened
 from app.relay.waiting import wait_seconds
+from app.stores.calendar import Calendar
+from app.stores.records.limits import has_strict_output_limit
 from app.stores.scripts import Scripts
 from app.streaming.events import Event
 from app.translation.requests.field_support import Fit
@@ -100,7 +100,7 @@ class Relay:
         endpoint_type = endpoint_type_of(context)
         fit = endpoint_type.fit(context)
         record.price = self._prices.table(context.key.pool, context.key.prices).find(context.model)
-        strict = is_counted_strictly(context.key.limits)
+        strict = has_strict_output_limit(context.key.limits)
         record.bounds = endpoint_type.bounds(
             context, record.price, self._size(context, record.price, strict=strict)
         )

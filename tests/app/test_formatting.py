@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from app import formatting
@@ -37,17 +35,3 @@ def test_exact_dollars(micro_dollars: int, text: str) -> None:
 )
 def test_duration(seconds: float, text: str) -> None:
     assert formatting.duration(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("limit", "text"),
-    [
-        ({"what": "cost", "per": "month", "max": 5_000_000}, "$5.00 per month"),
-        ({"what": "requests", "per": "minute", "max": 1}, "1 request per minute"),
-        ({"what": "total_tokens", "per": "ever", "max": 10**6}, "1,000,000 tokens in total"),
-        ({"what": "parallel_requests", "per": "none", "max": 20}, "20 parallel requests"),
-        ({"what": "output_tokens", "per": "day", "max": 9, "model": "m*"}, "9 output tokens per day for m*"),
-    ],
-)
-def test_limit_name(limit: dict[str, Any], text: str) -> None:
-    assert formatting.limit_name(limit) == text

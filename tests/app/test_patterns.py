@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.accounts.settings import with_time_limit
 from app.errors import InvalidRequest
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from app.patterns import MAX_STARS, matches, pattern_fault
 
 WINDOWS = (resources.files("app.stores") / "lua" / "windows.lua").read_text()
@@ -54,4 +54,4 @@ def test_new_ones_are_bounded(pattern: str) -> None:
 @pytest.mark.parametrize("pattern", ["x" * 256, "*a" * MAX_STARS, "*"])
 def test_at_the_bound(pattern: str) -> None:
     assert pattern_fault(pattern) == ""
-    assert parse_limit(f"5 requests/day for {pattern}")["model"] == pattern
+    assert parse_limit(f"5 requests/day for {pattern}").model == pattern

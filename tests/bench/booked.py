@@ -15,7 +15,7 @@ import orjson
 
 from app.accounts.account import Account
 from app.ledger.verify import FIGURES
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from app.stores import keys, rollups
 from app.wiring import Services
 

@@ -12,7 +12,7 @@ import argparse
 from typing import Any
 
 from app.accounts.account import Account
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from tests.bench.load import Load, Running
 from tests.bench.processes import cpu_seconds
 from tests.bench.scenarios import SMALL, requests

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from app.accounts.account import Account
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from tests.bench.answers import CHAT, MODEL
 from tests.bench.load import Load
 from tests.bench.processes import cpu_seconds, tree

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from app.stores.records.limits import limits_from_json
 from tests.books.check import Findings, Limits, checked
 from tests.books.clients import Clients
 from tests.books.plays import REASONING, prepare
@@ -70,7 +71,7 @@ def run(pool: PoolOfTest, upstream: ScriptedUpstream, plan: Plan) -> Findings:
     secrets = []
     for name, each in limits.items():
         on_cut = "restart" if name == "restarts" else "fail"
-        key, secret = books.create(pool.name, name, limits=tuple(each), on_cut=on_cut)
+        key, secret = books.create(pool.name, name, limits=limits_from_json(each), on_cut=on_cut)
         ids[key.id] = each
         secrets.append(secret)
     clients = Clients(pool, secrets)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from tests.browser.chromium import Browser
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream

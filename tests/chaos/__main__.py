@@ -25,6 +25,7 @@ from pathlib import Path
 import orjson
 from cryptography.fernet import Fernet
 
+from app.stores.records.limits import limits_from_json
 from tests.chaos.clients import MODELS, PLAYS, TEXT, Clients
 from tests.chaos.history import Recorder
 from tests.chaos.troubles import Troubles
@@ -118,7 +119,10 @@ def _prepare(
         pool.account(name, upstream.base_url(name), cap=CAP, wires=("chat", "responses"), models=models)
     pool.set(limits=orjson.dumps(POOL_LIMITS).decode())
     books = pool.gateway.services
-    made = {name: books.api_keys.create(pool.name, name, limits=tuple(each)) for name, each in LIMITS.items()}
+    made = {
+        name: books.api_keys.create(pool.name, name, limits=limits_from_json(each))
+        for name, each in LIMITS.items()
+    }
     history.note(
         "setup",
         seed=seed,

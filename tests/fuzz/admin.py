@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from app.stores import keys
 from tests.fuzz.afterwards import Operator
 from tests.fuzz.case import Call, Json, Played, Shown
@@ -221,7 +221,7 @@ class AdminFuzzer:
         limit = parse_limit("100000 requests/day")
         pool.key("k", limits=(limit,))
         secret = pool.key("untouched")
-        there = {"@POOL@": pool.name, "@LIMIT@": limit["id"], "@UPSTREAM@": upstream.base_url("b")}
+        there = {"@POOL@": pool.name, "@LIMIT@": limit.id, "@UPSTREAM@": upstream.base_url("b")}
         found, statuses = [], []
         for number, each in enumerate(case.calls):
             heard, faults = self._made(pool, _placed(each, there))

@@ -20,7 +20,7 @@ import orjson
 import requests
 
 from app.ledger.dead_letters import FILE_NAME
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from app.stores import keys
 from tests.fuzz.calls import authorization
 from tests.fuzz.case import Call, Case, Json
@@ -189,7 +189,7 @@ def _limits(case: Case) -> list[Json]:
     if case.key == "none":
         return []
     words = (f"{case.budget} total_tokens/ever", "100 usd/month", "1000 requests/day", "3 parallel_requests")
-    return [parse_limit(each, mode=case.key) for each in words]
+    return [parse_limit(each, mode=case.key).to_json() for each in words]
 
 
 def send(url: str, call: Call, credential: str) -> Heard:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from app.ledger.verify import Verification
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from app.stores import keys
+from app.stores.records.limits import Limit
 from tests.service.test_answers import CHAT, PATHS
 from tests.service.test_basic_chat import basic
 from tests.support.gateway import PoolOfTest
@@ -48,11 +49,11 @@ def settled_once(pool: PoolOfTest) -> Json:
 
 class TestUsage:
     @pytest.fixture
-    def limit(self) -> Json:
+    def limit(self) -> Limit:
         return parse_limit("5000 total_tokens/day")
 
     def test_a_detail_beyond_64_bits_is_left_out(
-        self, pool: PoolOfTest, upstream: ScriptedUpstream, limit: Json
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, limit: Limit
     ) -> None:
         pool.account("a", upstream.base_url(), wires=("chat",))
         upstream.script(answering({**USAGE, "completion_tokens_details": {"reasoning_tokens": BEYOND}}))
@@ -63,13 +64,13 @@ class TestUsage:
         row = settled_once(pool)
         assert (row["input_tokens"], row["output_tokens"]) == (7, 3)
         assert "reasoning_tokens" not in row
-        counters = pool.gateway.services.scripts.client.hgetall(keys.limit(pool.name, limit["id"]))
+        counters = pool.gateway.services.scripts.client.hgetall(keys.limit(pool.name, limit.id))
         assert (int(counters["s"]), int(counters.get("h") or 0)) == (10, 0)
 
     @pytest.mark.parametrize("field", ["prompt_tokens", "completion_tokens"])
     @pytest.mark.parametrize("number", [BEYOND, 2**64, 10**13, 1e300])
     def test_a_count_beyond_belief_is_charged_at_the_bound(
-        self, pool: PoolOfTest, upstream: ScriptedUpstream, limit: Json, field: str, number: float
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, limit: Limit, field: str, number: float
     ) -> None:
         pool.account("a", upstream.base_url(), wires=("chat",))
         upstream.script(answering({**USAGE, field: number}))

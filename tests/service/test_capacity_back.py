@@ -10,7 +10,7 @@ from pathlib import Path
 
 import requests
 
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from app.stores import keys
 from tests.service.test_answers import BODIES, PATHS
 from tests.support.gateway import PoolOfTest, running_gateway
@@ -50,7 +50,7 @@ def test_slots_and_reservations_are_free_again_within_a_minute(
         rows = pool.wait_for_rows(STREAMS + 1)
         charged = [row["output_tokens"] for row in rows if row.get("error") == "lease_expired"]
         assert charged == [OUTPUT_TOKENS] * STREAMS
-        counted = gateway.services.scripts.client.hget(keys.limit(pool.name, limits[1]["id"]), "s")
+        counted = gateway.services.scripts.client.hget(keys.limit(pool.name, limits[1].id), "s")
         assert int(counted) == sum(row["output_tokens"] for row in rows)
 
 

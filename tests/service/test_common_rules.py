@@ -15,7 +15,7 @@ import requests
 import zstandard
 
 from app import create_app
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from tests.service.test_answers import BODIES, CHAT, PATHS, RESPONSES
 from tests.support.gateway import PoolOfTest
 from tests.support.raw_http import head, send

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from tests.service.test_answers import BODIES, PATHS, events_of, streamed_text, text_of
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from tests.service.test_answers import CHAT, events_of
 from tests.service.test_basic_chat import basic
 from tests.service.test_leaving import ask as begun

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 import requests
 
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from app.relay.retry_policy import MAX_ATTEMPTS
 from tests.service.test_answers import BODIES, CHAT, PATHS, events_of, streamed_text, text_of
 from tests.support.gateway import PoolOfTest

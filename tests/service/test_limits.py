@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.ledger.verify import Verification
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from tests.service.test_answers import events_of
 from tests.service.test_common_rules import error_of
 from tests.support.gateway import PoolOfTest

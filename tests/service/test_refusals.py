@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from app.ledger.refusals import Entry
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from app.stores import keys
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream

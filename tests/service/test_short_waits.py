@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from tests.service.test_answers import BODIES, PATHS, events_of, streamed_text
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream

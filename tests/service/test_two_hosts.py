@@ -10,6 +10,7 @@ import pytest
 import requests
 from cryptography.fernet import Fernet
 
+from app.stores.records.limits import limits_from_json
 from tests.service.test_answers import BODIES, PATHS, events_of
 from tests.support.audit import audit
 from tests.support.gateway import AS_SHIPPED, Gateway, PoolOfTest, running_gateway
@@ -95,7 +96,7 @@ def code(pool: PoolOfTest, key: str) -> str:
 
 def test_a_host_that_is_cut_off(both: Both) -> None:
     here, there = both.at(0), both.at(1)
-    known, secret = here.gateway.services.api_keys.create(here.name, "k", limits=LIMITS)
+    known, secret = here.gateway.services.api_keys.create(here.name, "k", limits=limits_from_json(LIMITS))
     both.upstream.script(GATED, {"play": "text"})
     with there.post(PATHS["chat"], {**BODIES["chat"], "stream": True}, secret, stream=True) as answer:
         both.upstream.wait_for(gate="go")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from tests.service.test_answers import BODIES, PATHS, events_of
 from tests.service.test_failover import ask_bad_first
 from tests.service.test_leaving import ask

@@ -10,7 +10,7 @@ from collections import deque
 from typing import Any
 
 from app.errors import StoreUnavailable
-from app.limits.calendar import Calendar
+from app.stores.calendar import Calendar
 from app.stores.client import make_client
 from app.stores.scripts import Scripts
 

@@ -24,6 +24,7 @@ from cryptography.fernet import Fernet
 from app.accounts.account import WIRES, Account
 from app.config import Settings
 from app.stores import keys
+from app.stores.records.limits import Limit
 from app.wiring import Services, build
 from tests.support.ports import free_port
 from tests.support.redis import used_by_gateway
@@ -74,6 +75,10 @@ class PoolOfTest:
         return self._services.accounts.add(self.name, account)
 
     def key(self, name: str = "k", **more: Any) -> str:
+        if "limits" in more:
+            more["limits"] = [
+                limit if isinstance(limit, Limit) else Limit.from_json(limit) for limit in more["limits"]
+            ]
         return self._services.api_keys.create(self.name, name, **more)[1]
 
     def post(

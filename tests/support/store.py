@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
-from app.limits.calendar import Calendar
 from app.stores import keys
+from app.stores.calendar import Calendar
 from app.stores.scripts import Scripts
 
 Json = dict[str, Any]

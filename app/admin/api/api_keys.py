@@ -11,9 +11,9 @@ from app.admin.api import inputs
 from app.admin.api.inputs import answer, deleted, listed, operations
 from app.admin.api.serializers import key_shape, standing
 from app.admin.services import services
-from app.limits.api_keys import ApiKey
 from app.operations.key_warnings import rotation_warnings
-from app.operations.serializers import serialize_gauge
+from app.operations.serializers import serialize_limit_status
+from app.stores.records.api_keys import ApiKey
 from schemas.admin import Nothing, Rotation
 from schemas.api_keys import KeyChange, KeyInput
 
@@ -27,9 +27,9 @@ def index() -> Response:
     """List keys by name, with the usage of their limits."""
     found, pool = services(), inputs.pool()
     keys, names = found.api_keys.all(pool), found.accounts.names_by_id(pool)
-    gauges = iter(found.usage.gauges(pool, [limit for key in keys for limit in key.limits]))
+    gauges = iter(found.usage.limit_statuses(pool, [limit for key in keys for limit in key.limits]))
     return listed(
-        [key_shape(key, names, [serialize_gauge(next(gauges)) for _ in key.limits]) for key in keys]
+        [key_shape(key, names, [serialize_limit_status(next(gauges)) for _ in key.limits]) for key in keys]
     )
 
 

@@ -10,8 +10,9 @@ from app.admin.api import inputs
 from app.admin.api.inputs import answer, checked_pool, deleted, listed, operations
 from app.admin.api.serializers import standing
 from app.admin.services import services
-from app.limits.limit import parse_limit
-from app.limits.limits import FOR_POOL, Limit
+from app.limits.limit_syntax import parse_limit
+from app.stores.limits import FOR_POOL
+from app.stores.records.limits import Limit
 from schemas.admin import LimitInput
 
 bp = Blueprint("limits", __name__)

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from app.accounts.account import Account
-from app.limits.api_keys import ApiKey
-from app.operations.serializers import serialize_gauge
+from app.operations.serializers import serialize_limit_status
+from app.stores.records.api_keys import ApiKey
+from app.stores.records.limits import Limit
 from app.wiring import Services
 
 Json = dict[str, Any]
@@ -30,7 +31,9 @@ def key_shape(key: ApiKey, account_names: Mapping[str, str], limits: list[Json])
     return key.public() | {"accounts": names, "limits": limits}
 
 
-def standing(services: Services, pool: str, limits: Iterable[Json]) -> list[Json]:
+def standing(services: Services, pool: str, limits: Iterable[Limit]) -> list[Json]:
     """Return *limits* as they stand. Two round trips, however many."""
     asked = list(limits)
-    return [serialize_gauge(one) for one in services.usage.gauges(pool, asked)] if asked else []
+    return (
+        [serialize_limit_status(one) for one in services.usage.limit_statuses(pool, asked)] if asked else []
+    )

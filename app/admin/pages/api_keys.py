@@ -19,9 +19,10 @@ from app.admin.pages.ledger_rows import names_of
 from app.admin.pages.snippets import snippets
 from app.admin.pages.views import GaugeView, store_time
 from app.admin.services import services
-from app.limits.api_keys import ApiKey
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from app.operations.key_warnings import rotation_warnings
+from app.stores.records.api_keys import ApiKey
+from app.stores.records.limits import Limit
 from schemas.admin import MAX_OVERLAP_SECONDS
 from schemas.api_keys import KeyInput
 
@@ -62,12 +63,12 @@ def show() -> Any:
     )
 
 
-def _views(api_keys: Sequence[ApiKey], limits_of_pool: Sequence[dict[str, Any]] = ()) -> list[KeyView]:
+def _views(api_keys: Sequence[ApiKey], limits_of_pool: Sequence[Limit] = ()) -> list[KeyView]:
     found = services()
     names = names_of(found.scripts.client, g.pool).accounts
     owned = [[*key.limits, *limits_of_pool] for key in api_keys]
     asked = [limit for limits in owned for limit in limits]
-    gauges = iter(found.usage.gauges(g.pool, asked) if asked else [])
+    gauges = iter(found.usage.limit_statuses(g.pool, asked) if asked else [])
     now = store_time(found.scripts.client)
     return [
         KeyView(
@@ -127,7 +128,7 @@ def _sentences(warnings: list[str]) -> str:
     return " ".join(f"Note: {warning}." for warning in warnings)
 
 
-def _limits(form: Form) -> tuple[dict[str, Any], ...]:
+def _limits(form: Form) -> tuple[Limit, ...]:
     form.move("limit", "limits")
     with form.checked():
         return tuple(parse_limit(line) for line in form["limits"].splitlines() if line.strip())

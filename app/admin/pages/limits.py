@@ -11,8 +11,8 @@ from app.admin.pages.forms import Form
 from app.admin.pages.layout import done, page_blueprint
 from app.admin.pages.views import GaugeView
 from app.admin.services import services
-from app.limits.limit import describe, parse_limit
-from app.limits.limits import FOR_POOL
+from app.limits.limit_syntax import format_limit, parse_limit
+from app.stores.limits import FOR_POOL
 
 bp = page_blueprint("limits", "/limits")
 
@@ -36,7 +36,7 @@ def _page(whose: str, key_name: str, back: str) -> Any:
             return done(said, str(request.endpoint), **(request.view_args or {}))
     key_id = services().api_keys.find(g.pool, key_name).id if key_name else FOR_POOL
     limits = services().limits.all(g.pool, key_id)
-    gauges = services().usage.gauges(g.pool, limits) if limits else []
+    gauges = services().usage.limit_statuses(g.pool, limits) if limits else []
     return render_template(
         "limits.html",
         place="api_keys.show" if key_name else "settings.show",
@@ -56,8 +56,8 @@ def _change(form: Form, key_name: str) -> str:
     if do == "set":
         form.move("limit", "changed")
         edited = operations().edit_limit(g.pool, limit_id, parse_limit(form["changed"]), key=key_name or None)
-        return f"Saved: {describe(edited)}."
+        return f"Saved: {format_limit(edited)}."
     added = operations().add_limit(
         g.pool, parse_limit(form["limit"], mode=form["mode"]), key=key_name or None
     )
-    return f"Added: {describe(added)}."
+    return f"Added: {format_limit(added)}."

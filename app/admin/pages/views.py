@@ -11,9 +11,9 @@ from markupsafe import Markup
 from app.accounts.account import Account
 from app.admin.pages import charts
 from app.admin.pages import formatting as words
-from app.ledger.usage import Gauge
-from app.limits.limit import describe
+from app.limits.limit_syntax import format_limit
 from app.stores.client import store_errors
+from app.stores.records.limits import LimitScope, LimitStatus
 
 WINDOWS = {"chatgpt": ("Short window", "Long window")}
 RATES = ("Requests", "Tokens")  # of accounts whose upstream tells its rate limits
@@ -58,23 +58,23 @@ class AccountView:
 
 @dataclass(frozen=True, slots=True)
 class GaugeView:
-    gauge: Gauge
+    gauge: LimitStatus
 
     @property
     def id(self) -> str:
-        return str(self.gauge.limit["id"])
+        return str(self.gauge.limit.id)
 
     @property
     def words(self) -> str:
-        return describe(self.gauge.limit)
+        return format_limit(self.gauge.limit)
 
     @property
     def what(self) -> str:
-        return str(self.gauge.limit["what"])
+        return str(self.gauge.limit.unit)
 
     @property
     def pool(self) -> bool:
-        return bool(self.gauge.limit.get("scope") == "pool")
+        return self.gauge.limit.scope is LimitScope.POOL
 
     @property
     def settled(self) -> int:
@@ -90,16 +90,16 @@ class GaugeView:
 
     @property
     def remaining(self) -> int:
-        return max(0, int(self.gauge.limit["max"]) - self.settled - self.held)
+        return self.gauge.remaining
 
     @property
     def share(self) -> float:
         """Percent that is used or held."""
-        return 100 * (self.settled + self.held) / max(int(self.gauge.limit["max"]), 1)
+        return self.gauge.used_percent
 
     @property
     def bar(self) -> Markup:
-        return charts.bar(self.settled, self.held, int(self.gauge.limit["max"]))
+        return charts.bar(self.settled, self.held, self.gauge.limit.max)
 
 
 def account_view(account: Account, now: float) -> AccountView:

@@ -12,8 +12,8 @@ from cryptography.fernet import Fernet
 from app.accounts.account import Account
 from app.accounts.accounts import UNREADABLE_SECONDS, AccountRepository
 from app.errors import CredentialUnreadable, InvalidRequest, NotFound
-from app.limits.api_keys import ApiKeyRepository
 from app.stores import keys
+from app.stores.api_keys import ApiKeyRepository
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
 from tests.support.stored import everything_in

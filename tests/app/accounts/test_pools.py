@@ -8,8 +8,8 @@ import pytest
 
 from app.accounts.pools import Pool, PoolRepository, checked_name
 from app.errors import InvalidRequest, NotFound
-from app.limits.api_keys import ApiKeyRepository
 from app.stores import keys
+from app.stores.api_keys import ApiKeyRepository
 from app.stores.scripts import Scripts
 from tests.support.store import StoreOfTest
 

@@ -3,14 +3,15 @@ from __future__ import annotations
 from typing import Any
 
 from app.api.usage import told
-from app.ledger.usage import Gauge, Standing, UpstreamWindow
+from app.ledger.usage import Standing, UpstreamWindow
+from app.stores.records.limits import Limit, LimitScope, LimitStatus, LimitUnit, Period
 
-COST = {"id": "c", "what": "cost", "per": "month", "max": 5_000_000, "mode": "strict", "scope": "pool"}
-TOKENS = {"id": "t", "what": "total_tokens", "per": "day", "max": 100, "mode": "strict", "model": "gpt-5*"}
+COST = Limit("c", LimitUnit.COST, Period.MONTH, 5_000_000, scope=LimitScope.POOL)
+TOKENS = Limit("t", LimitUnit.TOTAL_TOKENS, Period.DAY, 100, model="gpt-5*")
 
 
 def standing(**more: Any) -> Standing:
-    return Standing(**{"used": {}, "gauges": [], "windows": [None, None]} | more)
+    return Standing(**{"used": {}, "limits": [], "windows": [None, None]} | more)
 
 
 class TestBody:
@@ -35,7 +36,7 @@ class TestBody:
     def test_limits(self) -> None:
         """Money is in dollars; what runs is not remaining; what is overdrawn leaves nothing."""
         cost, tokens = told(
-            standing(gauges=[Gauge(COST, 1_000_000, 500_000, 99), Gauge(TOKENS, 120, 0, None)])
+            standing(limits=[LimitStatus(COST, 1_000_000, 500_000, 99), LimitStatus(TOKENS, 120, 0, None)])
         )["limits"]
 
         assert cost == {

@@ -40,7 +40,7 @@ class TestCreate:
         key = services.api_keys.authenticate(result.stdout.strip())
         assert (key.pool, key.models, key.accounts) == ("team-b", ("gpt-5", "o4-mini"), (y.id, x.id))
         assert key.expires_at == 1798761600  # its first moment, UTC
-        assert [(one["what"], one["per"], one["max"]) for one in key.limits] == [
+        assert [(limit.unit, limit.period, limit.max) for limit in key.limits] == [
             ("total_tokens", "day", 1_000_000),
             ("parallel_requests", "none", 20),
         ]

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from app.ledger.usage import UpstreamWindow, UsageRepository
-from app.limits.api_keys import ApiKey
 from app.stores import keys
+from app.stores.records.api_keys import ApiKey
+from app.stores.records.limits import limits_from_json
 from tests.support.store import POOL, START_MS, StoreOfTest, limit
 
 DAY_MS = 86_400_000
@@ -27,14 +28,14 @@ def book(store: StoreOfTest) -> UsageRepository:
 
 
 def api_key(*limits: dict[str, Any], now_ms: int = START_MS) -> ApiKey:
-    return ApiKey("k", "ann", POOL, limits=limits, zone="Europe/Berlin", now=now_ms / 1000)
+    return ApiKey("k", "ann", POOL, limits=limits_from_json(limits), zone="Europe/Berlin", now=now_ms / 1000)
 
 
 class TestStanding:
     def test_nothing_yet(self, store: StoreOfTest, book: UsageRepository) -> None:
         standing = book.standing(api_key())
 
-        assert (standing.used, standing.gauges, standing.windows) == ({}, [], [None, None])
+        assert (standing.used, standing.limits, standing.windows) == ({}, [], [None, None])
 
     def test_used_and_held(self, store: StoreOfTest, book: UsageRepository) -> None:
         """What ended is used, what runs is held, both in the window of now."""
@@ -52,8 +53,8 @@ class TestStanding:
             "cached_tokens": 2,
             "cost": 11,
         }
-        tokens, parallel = standing.gauges
-        assert (tokens.limit["id"], tokens.settled, tokens.held) == ("t", 7, 20)
+        tokens, parallel = standing.limits
+        assert (tokens.limit.id, tokens.settled, tokens.held) == ("t", 7, 20)
         assert tokens.resets_at == store.calendar()["day"][1] // 1000
         assert (parallel.settled, parallel.held, parallel.resets_at) == (0, 1, None)
 
@@ -63,7 +64,7 @@ class TestStanding:
 
         standing = book.standing(api_key(*limits, now_ms=START_MS - 9 * DAY_MS))
 
-        assert standing.gauges[0].resets_at == store.calendar()["day"][1] // 1000
+        assert standing.limits[0].resets_at == store.calendar()["day"][1] // 1000
 
     def test_upstream_windows(self, store: StoreOfTest, book: UsageRepository) -> None:
         """The mean of the accounts that have told; a window that is over is not used."""
@@ -86,9 +87,9 @@ class TestGauges:
         store.key("k", mine)
         store.settle(store.admit(output_tokens=30)["id"], output_tokens=7)
 
-        gauges = book.gauges(POOL, [mine, other])
+        gauges = book.limit_statuses(POOL, limits_from_json([mine, other]))
 
-        assert [(gauge.limit["id"], gauge.settled, gauge.held) for gauge in gauges] == [
+        assert [(gauge.limit.id, gauge.settled, gauge.held) for gauge in gauges] == [
             ("t", 7, 0),
             ("u", 0, 0),
         ]

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from app.accounts.account import Account
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from app.operations.check_accounts import read_records
 from app.operations.check_limits import refusing, used_up
 from app.operations.diagnostic import NOTE, WRONG, grouped
 from app.stores import keys
+from app.stores.records.limits import Limit
 
 POOL = "default"
 
@@ -20,7 +21,7 @@ POOL = "default"
 def key(services: Any) -> Any:
     services.pools.ensure(POOL)
 
-    def make(limit: str, models: tuple[str, ...] = ("local-1",), **more: Any) -> dict[str, Any]:
+    def make(limit: str, models: tuple[str, ...] = ("local-1",), **more: Any) -> Limit:
         account = Account("", "main", "compatible", "http://x", models=models)
         services.accounts.add(POOL, account)
         parsed = parse_limit(limit)
@@ -86,7 +87,7 @@ def test_a_limit_of_the_pool(services: Any, key: Any) -> None:
 
 def test_one_that_is_used_up(services: Any, key: Any) -> None:
     limit = key("5 requests/ever")
-    services.scripts.client.hset(keys.limit(POOL, limit["id"]), mapping={"b": 0, "s": 5})
+    services.scripts.client.hset(keys.limit(POOL, limit.id), mapping={"b": 0, "s": 5})
 
     (one,) = grouped(used_up(services, POOL, services.api_keys.all(POOL)))
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from app.accounts.account import Account
-from app.limits.api_keys import ApiKey
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from app.operations.key_warnings import key_warnings, rotation_warnings, same_limits
+from app.stores.records.api_keys import ApiKey
 
 NOW = 1_800_000_000.0
 KEY = ApiKey("key_1", "ann", "default")

@@ -8,7 +8,7 @@ import pytest
 
 from app.accounts.settings import with_flag
 from app.errors import InvalidRequest, NotFound
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from tests.support.stored import everything_in
 
 POOL = "team"
@@ -17,7 +17,7 @@ POOL = "team"
 class TestKeys:
     def test_a_life(self, operations, services, audited):
         key, secret = operations.create_key(POOL, {"name": "ann", "limits": ["10 requests/day"], "raw": True})
-        assert (key.raw, key.limits[0]["max"]) == (True, 10)
+        assert (key.raw, key.limits[0].max) == (True, 10)
         assert operations.change_key(POOL, "ann", {"models": ["gpt-5"], "raw": False}).models == ("gpt-5",)
         _, newer = operations.rotate_key(POOL, "ann", 60)
         assert {services.api_keys.authenticate(one).id for one in (secret, newer)} == {key.id}
@@ -56,10 +56,10 @@ def test_limits(operations, services, audited, key):
     """Of a key, or of the pool."""
     operations.create_key(POOL, {"name": "ann"})
     added = operations.add_limit(POOL, parse_limit("10 requests/day"), key)
-    operations.edit_limit(POOL, added["id"], parse_limit("20 requests/day balanced"), key)
+    operations.edit_limit(POOL, added.id, parse_limit("20 requests/day balanced"), key)
     with pytest.raises(InvalidRequest):
-        operations.edit_limit(POOL, added["id"], parse_limit("20 requests/hour"), key)
-    operations.remove_limit(POOL, added["id"], key)
+        operations.edit_limit(POOL, added.id, parse_limit("20 requests/hour"), key)
+    operations.remove_limit(POOL, added.id, key)
 
     told = audited()[2:]
     assert [one[:2] for one in told] == [

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.limits.api_keys import ApiKey
 from app.relay.context import RequestContext
+from app.stores.records.api_keys import ApiKey
 from app.upstream.cancellation import Cancellation
 
 

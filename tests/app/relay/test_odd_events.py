@@ -26,12 +26,12 @@ from app.api.bifrost_chat import Extended
 from app.api.compact import Compacted
 from app.config import TimeLimits
 from app.errors import StreamIncomplete, UpstreamError, UpstreamProtocolError
-from app.limits.api_keys import ApiKey
 from app.relay.context import RequestContext
 from app.relay.model_attempt import ModelAttempt
 from app.relay.passthrough import PassthroughAttempt
 from app.relay.progress import RequestProgress
 from app.relay.timeouts import AttemptDeadlines
+from app.stores.records.api_keys import ApiKey
 from app.streaming import frames
 from app.streaming.events import Event
 from app.streaming.fold_chat import ChatFold

@@ -105,7 +105,7 @@ class TestLimits:
         spent = {
             "refused": "limit",
             "why": "spent",
-            "limit": {"id": "l", "what": "cost", "per": "month", "max": 5_000_000, "scope": "key"},
+            "limit": {"id": "l", "what": "cost", "per": "month", "max": 5_000_000, "mode": "strict"},
             **{"settled": 4_999_999, "held": 0, "amount": 1_250, "now": START_MS, "wait_ms": 43_687_500},
         }
         error = refused(spent)

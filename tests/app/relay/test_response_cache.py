@@ -9,11 +9,11 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app.errors import StoreUnavailable, StreamIncomplete
-from app.limits.api_keys import ApiKey
 from app.relay.context import Caching, RequestContext
 from app.relay.request_record import RequestRecord
 from app.relay.response_cache import MAX_BYTES, ResponseCache, digest_of
 from app.stores.answers import AnswerStore
+from app.stores.records.api_keys import ApiKey
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
 from app.streaming.events import Event

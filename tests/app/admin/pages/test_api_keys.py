@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor
@@ -33,7 +33,7 @@ class TestMaking:
         secret = secret_on(answer.text)
         key = services.api_keys.authenticate(secret)
         assert (key.name, key.models, key.on_cut) == ("ann", ("gpt-5",), "restart")
-        assert [limit["what"] for limit in key.limits] == ["cost", "requests"]
+        assert [limit.unit for limit in key.limits] == ["cost", "requests"]
         for path in ("", "/ann", "/ann/edit", "/ann/rotate"):
             assert secret not in inside.get(HOME + path).text
 

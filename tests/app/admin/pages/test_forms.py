@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from app.admin.pages.forms import Form
 from app.errors import InvalidRequest, UpstreamUnreachable
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from schemas.accounts import AccountInput
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.limits.limit import describe, parse_limit
+from app.limits.limit_syntax import format_limit, parse_limit
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor
@@ -13,7 +13,7 @@ OF_POOL = f"/admin/p/{POOL}/limits/of-pool"
 
 def limits(services: Services) -> list[str]:
     key_id = services.api_keys.find(POOL, "ann").id
-    return [describe(limit) for limit in services.limits.all(POOL, key_id)]
+    return [format_limit(limit) for limit in services.limits.all(POOL, key_id)]
 
 
 class TestOfAKey:
@@ -23,7 +23,7 @@ class TestOfAKey:
         inside.send(OF_KEY, {"do": "add", "limit": "5 usd/month", "mode": "balanced"})
         assert limits(services) == ["5 usd/month balanced"]
 
-        limit_id = services.api_keys.find(POOL, "ann").limits[0]["id"]
+        limit_id = services.api_keys.find(POOL, "ann").limits[0].id
         inside.send(OF_KEY, {"do": "set", "id": limit_id, "changed": "7.5 usd/month"})
         assert limits(services) == ["7.5 usd/month"]
 
@@ -45,7 +45,7 @@ class TestOfAKey:
     ) -> None:
         """The message stands beside the limit that was to be changed."""
         pool.key("ann", limits=(parse_limit("5 usd/month"), parse_limit("9 requests/day")))
-        limit_id = services.api_keys.find(POOL, "ann").limits[1]["id"]
+        limit_id = services.api_keys.find(POOL, "ann").limits[1].id
 
         answer = inside.send(OF_KEY, {"do": "set", "id": limit_id, "changed": "9 usd/day"})
 
@@ -66,6 +66,6 @@ class TestOfAKey:
 def test_of_the_pool(inside: Visitor, services: Services, pool: Furnished) -> None:
     inside.send(OF_POOL, {"do": "add", "limit": "100 parallel_requests", "mode": "strict"})
 
-    assert [describe(limit) for limit in services.limits.all(POOL)] == ["100 parallel_requests"]
+    assert [format_limit(limit) for limit in services.limits.all(POOL)] == ["100 parallel_requests"]
     pool.key("ann")
     assert "100 parallel_requests" in inside.get(f"/admin/p/{POOL}/keys/ann").text

@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 
 from app.admin.pages import alerts
 from app.ledger.dead_letters import DeadLetters
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from app.operations import check_host, check_redis
 from app.operations.doctor import checkup
 from app.stores import keys
@@ -70,7 +70,7 @@ class TestFindings:
         services.accounts.pause(POOL, "held")
         full = parse_limit("5 requests/ever")
         pool.key("ann", limits=(full,), expires_at=client.time()[0] + 3600)
-        client.hset(keys.limit(POOL, full["id"]), mapping={"b": 0, "s": 5})
+        client.hset(keys.limit(POOL, full.id), mapping={"b": 0, "s": 5})
 
         page = inside.get(HOME).text
         section = page.partition('id="needs"')[2].partition("</section>")[0]

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from app.errors import InvalidRequest, NotFound
-from app.limits import limits as limit_book
-from app.limits.limit import parse_limit
-from app.limits.limits import LimitRepository
+from app.limits.limit_syntax import parse_limit
 from app.stores import keys
+from app.stores import limits as limit_book
+from app.stores.limits import LimitRepository
 from tests.support.store import POOL, START_MS, StoreOfTest, limit
 
 DAY_MS = 86_400_000
@@ -50,9 +50,9 @@ class TestAdd:
     def test_for_the_pool(self, store: StoreOfTest, book: LimitRepository) -> None:
         added = book.add(POOL, parse_limit("1 requests/day"))
 
-        assert added["scope"] == "pool"
+        assert added.scope == "pool"
         assert "account" in store.admit(key="other")
-        assert store.admit()["limit"]["id"] == added["id"]
+        assert store.admit()["limit"]["id"] == added.id
 
     @pytest.mark.parametrize(
         ("per", "settled"), [("hour", 2), ("day", 5), ("week", 18), ("month", 48), ("ever", 98)]
@@ -71,7 +71,7 @@ class TestAdd:
 
         added = book.add(POOL, parse_limit(f"1000 total_tokens/{per}"), "k")
 
-        assert store.counters(added["id"])["s"] == settled
+        assert store.counters(added.id)["s"] == settled
 
     def test_a_day_that_began_meanwhile(
         self, store: StoreOfTest, book: LimitRepository, monkeypatch: pytest.MonkeyPatch
@@ -81,14 +81,14 @@ class TestAdd:
         monkeypatch.setattr(limit_book.rollups, "starts", lambda *_: [])
 
         added = book.add(store.pool, parse_limit("100 input_tokens/day"), "k")
-        assert store.counters(added["id"])["s"] == 30
+        assert store.counters(added.id)["s"] == 30
 
     def test_counts_its_own_model(self, store: StoreOfTest, book: LimitRepository) -> None:
         for model in ("gpt-5", "gpt-5-mini", "o3", "gpt|5"):
             use(store, 10, model=model, cost=3)
 
         added = [
-            book.add(POOL, parse_limit(text))["id"]
+            book.add(POOL, parse_limit(text)).id
             for text in (
                 "100 input_tokens/day for gpt-5*",
                 "1 usd/day for o3",
@@ -105,7 +105,7 @@ class TestAdd:
         store.admit(key="other", output_tokens=500)
 
         added = {
-            text: book.add(POOL, parse_limit(text), "k")["id"]
+            text: book.add(POOL, parse_limit(text), "k").id
             for text in (
                 "100 output_tokens/day",
                 "2 parallel_requests",
@@ -130,7 +130,7 @@ class TestAdd:
         with ThreadPoolExecutor(4) as hands:
             list(hands.map(lambda n: book.add(POOL, parse_limit(f"{n + 1} requests/day"), "k"), range(12)))
 
-        assert sorted(limit["max"] for limit in book.all(POOL, "k")) == list(range(1, 13))
+        assert sorted(limit.max for limit in book.all(POOL, "k")) == list(range(1, 13))
 
 
 class TestEdit:
@@ -138,11 +138,11 @@ class TestEdit:
         added = book.add(POOL, parse_limit("10 total_tokens/day"), "k")
         use(store, 9)
 
-        edited = book.edit(POOL, added["id"], parse_limit("20 total_tokens/day balanced"), "k")
+        edited = book.edit(POOL, added.id, parse_limit("20 total_tokens/day balanced"), "k")
 
-        assert (edited["id"], edited["max"], edited["mode"]) == (added["id"], 20, "balanced")
+        assert (edited.id, edited.max, edited.mode) == (added.id, 20, "balanced")
         assert book.all(POOL, "k") == [edited]
-        assert store.counters(added["id"])["s"] == 10
+        assert store.counters(added.id)["s"] == 10
 
     @pytest.mark.parametrize(
         "wanted", ["20 total_tokens/week", "20 requests/day", "20 total_tokens/day for o3"]
@@ -151,7 +151,7 @@ class TestEdit:
         added = book.add(POOL, parse_limit("10 total_tokens/day"), "k")
 
         with pytest.raises(InvalidRequest, match="remove it and add one"):
-            book.edit(POOL, added["id"], parse_limit(wanted), "k")
+            book.edit(POOL, added.id, parse_limit(wanted), "k")
 
     def test_unknown(self, book: LimitRepository) -> None:
         with pytest.raises(NotFound, match="no limit 'lim_1'"):
@@ -164,19 +164,19 @@ class TestRemove:
         added = book.add(POOL, parse_limit("10 output_tokens/day"), "k")
         running = store.admit(output_tokens=10)
 
-        book.remove(POOL, added["id"], "k")
+        book.remove(POOL, added.id, "k")
 
         assert book.all(POOL, "k") == []
-        assert store.counters(added["id"]) == {}
+        assert store.counters(added.id) == {}
         assert "account" in store.admit(output_tokens=10)
         assert store.settle(running["id"], output_tokens=5) != ""
-        assert store.counters(added["id"]) == {}
+        assert store.counters(added.id) == {}
 
     def test_leaves_the_others(self, store: StoreOfTest, book: LimitRepository) -> None:
         store.key("k", limit("a", "requests", "day", 5), limit("b", "requests", "hour", 5))
 
         book.remove(POOL, "a", "k")
 
-        assert [one["id"] for one in book.all(POOL, "k")] == ["b"]
+        assert [limit.id for limit in book.all(POOL, "k")] == ["b"]
         with pytest.raises(NotFound):
             book.remove(POOL, "a", "k")

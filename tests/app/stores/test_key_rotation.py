@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from app.errors import InvalidApiKey, NotFound
-from app.limits.api_keys import ApiKeyRepository
 from app.stores import keys
+from app.stores.api_keys import ApiKeyRepository
+from app.stores.records.limits import limits_from_json
 from app.stores.scripts import Scripts
 from tests.support.store import limit
 
@@ -21,7 +22,7 @@ def book(redis_client):
 class TestRotation:
     def test_both_secrets_are_the_same_key_for_a_while(self, book, redis_client):
         """So that callers can be moved over without a gap; limits and books are the key's."""
-        made, old = book.create(POOL, "ann", limits=(limit("lim_1", "requests", "day", 9),))
+        made, old = book.create(POOL, "ann", limits=limits_from_json([limit("lim_1", "requests", "day", 9)]))
         rotated, new = book.rotate(POOL, "ann", overlap_seconds=3600)
 
         assert {book.authenticate(secret).id for secret in (old, new)} == {made.id}
@@ -109,7 +110,7 @@ class TestChange:
 
 class TestRemoval:
     def test_nothing_of_it_opens_a_door(self, book, redis_client):
-        made, old = book.create(POOL, "ann", limits=(limit("lim_1", "requests", "day", 9),))
+        made, old = book.create(POOL, "ann", limits=limits_from_json([limit("lim_1", "requests", "day", 9)]))
         _, new = book.rotate(POOL, "ann", overlap_seconds=3600)
         redis_client.hset(keys.limit(POOL, "lim_1"), "s", 1)
         redis_client.hset(keys.used(POOL, made.id), "requests", 1)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.limits.calendar import SPANS, Calendar
+from app.stores.calendar import SPANS, Calendar
 
 HOUR_MS = 3_600_000
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Africa/Cairo", "Australia/Lord_Howe")

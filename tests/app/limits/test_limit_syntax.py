@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import InvalidRequest
-from app.limits.limit import MAX_SHORT, MOST, PERS, WHATS, describe, parse_limit
+from app.limits.limit_syntax import MAX_AMOUNT, MAX_ROLLING, PERIODS, UNITS, format_limit, parse_limit
+from app.stores.records.limits import Limit
 
 
-def said(text: str, **more: Any) -> dict[str, Any]:
-    limit = parse_limit(text, **more)
+def parsed(text: str, **options: Any) -> dict[str, Any]:
+    """Return the stored form of what *text* describes, without its id and scope."""
+    limit = parse_limit(text, **options).to_json()
     assert limit.pop("id").startswith("lim_")
     assert limit.pop("scope") == "key"
     return limit
@@ -34,11 +36,11 @@ class TestParse:
         ],
     )
     def test_words(self, text: str, what: str, per: str, most: int) -> None:
-        assert said(text) == {"what": what, "per": per, "max": most, "mode": "strict"}
+        assert parsed(text) == {"what": what, "per": per, "max": most, "mode": "strict"}
 
     def test_suffixes(self) -> None:
-        """A model pattern and a mode may follow, and beat those given beside the text."""
-        assert said("5 usd/day for gpt-5* balanced", model="o3", mode="strict") == {
+        """A model pattern and a mode may follow, and beat those given alongside the text."""
+        assert parsed("5 usd/day for gpt-5* balanced", model="o3", mode="strict") == {
             "what": "cost",
             "per": "day",
             "max": 5_000_000,
@@ -46,13 +48,13 @@ class TestParse:
             "model": "gpt-5*",
         }
 
-    def test_given_beside(self) -> None:
-        limit = said("5 usd/day", model="o3", mode="balanced")
+    def test_given_alongside(self) -> None:
+        limit = parsed("5 usd/day", model="o3", mode="balanced")
 
         assert (limit["model"], limit["mode"]) == ("o3", "balanced")
 
     def test_ids_differ(self) -> None:
-        assert parse_limit("1 requests/day")["id"] != parse_limit("1 requests/day")["id"]
+        assert parse_limit("1 requests/day").id != parse_limit("1 requests/day").id
 
     @pytest.mark.parametrize(
         ("text", "about"),
@@ -65,10 +67,10 @@ class TestParse:
             ("inf requests/day", "above zero"),
             ("1.5 requests/day", "whole numbers"),
             ("0.0000001 usd/day", "millionths"),
-            (f"{MOST + 1} total_tokens/day", "not a limit"),
-            (f"{MOST} usd/day", "not a limit"),
+            (f"{MAX_AMOUNT + 1} total_tokens/day", "not a limit"),
+            (f"{MAX_AMOUNT} usd/day", "not a limit"),
             ("9e999999 requests/day", "not a limit"),
-            (f"{MAX_SHORT + 1} requests/minute", "not a limit"),
+            (f"{MAX_ROLLING + 1} requests/minute", "not a limit"),
             ("ten requests/day", "not a number"),
             ("1 apples/day", "cannot be limited"),
             ("1 requests/fortnight", "no period"),
@@ -88,13 +90,13 @@ class TestParse:
 
 
 @given(
-    st.sampled_from(sorted(set(WHATS.values()) - {"parallel_requests"})),
-    st.sampled_from(PERS),
-    st.integers(1, MAX_SHORT),
+    st.sampled_from(sorted(set(UNITS.values()) - {"parallel_requests"})),
+    st.sampled_from(PERIODS),
+    st.integers(1, MAX_ROLLING),
     st.sampled_from(["strict", "balanced"]),
     st.sampled_from([None, "gpt-5*", "o3"]),
 )
-def test_describe_is_the_inverse(what: str, per: str, most: int, mode: str, model: str | None) -> None:
+def test_format_is_the_inverse(what: str, per: str, most: int, mode: str, model: str | None) -> None:
     limit = {"what": what, "per": per, "max": most, "mode": mode} | ({"model": model} if model else {})
 
-    assert said(describe(limit)) == limit
+    assert parsed(format_limit(Limit.from_json({"id": "lim_1"} | limit))) == limit

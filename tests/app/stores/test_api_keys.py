@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 
 from app.accounts.pools import PoolRepository
 from app.errors import InvalidApiKey, InvalidRequest, NotFound
-from app.limits.api_keys import ApiKeyRepository
-from app.limits.limit import parse_limit
+from app.limits.limit_syntax import parse_limit
 from app.stores import keys
+from app.stores.api_keys import ApiKeyRepository
+from app.stores.records.limits import LimitScope
 from app.stores.scripts import Scripts
 from tests.support.stored import everything_in
 
@@ -177,16 +180,17 @@ class TestAuthenticate:
 
         assert book.authenticate(secret).pool == pool
 
-    def test_what_the_pool_says_for_all_keys(self, book, scripts, redis_client):
+    def test_settings_of_the_pool(self, book, scripts, redis_client):
         PoolRepository(scripts).change(POOL, zone="Europe/Berlin")
-        redis_client.hset(keys.pool(POOL), "limits", '[{"id":"lim_pool"}]')
+        shared = replace(parse_limit("9 requests/day"), scope=LimitScope.POOL)
+        redis_client.hset(keys.pool(POOL), "limits", orjson.dumps([shared.to_json()]))
         own = parse_limit("20 parallel_requests")
         _, secret = book.create(POOL, "ann", limits=(own,))
 
         key = book.authenticate(secret)
 
         assert key.zone == "Europe/Berlin"
-        assert key.limits == (own, {"id": "lim_pool"})
+        assert key.limits == (own, shared)
 
 
 class TestModels:

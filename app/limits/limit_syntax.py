@@ -1,0 +1,108 @@
+"""Limits as operators write them: `10 requests/minute`, `5.50 usd/month for gpt-5* balanced`."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from decimal import Decimal, InvalidOperation
+
+from app.errors import InvalidRequest
+from app.formatting import MICRO_DOLLARS, count, exact_dollars
+from app.patterns import pattern_fault
+from app.stores.records.limits import Limit, LimitMode, LimitUnit, Period
+
+UNITS = {name: unit for unit in LimitUnit for name in (unit.value, *unit.traits.aliases)}
+PERIODS = tuple(period for period in Period if period is not Period.NONE)
+
+MAX_AMOUNT = 10**13  # the scripts write 14 digits of a number, and held amounts are added
+MAX_ROLLING = 10**11  # per second and minute a unit is counted in thousandths and sixty-thousandths
+
+_PATTERN = re.compile(
+    r"(?P<amount>\S+) (?P<unit>[a-z_]+)(?: ?/ ?(?P<period>[a-z]+))?"
+    r"(?: for (?P<model>\S+))?(?: (?P<mode>strict|balanced))?"
+)
+_EXAMPLES = "'10 requests/minute', '1000000 total_tokens/day', '5 usd/month' or '20 parallel_requests'"
+
+
+def parse_limit(text: str, *, model: str | None = None, mode: str = LimitMode.STRICT) -> Limit:
+    """
+    Return the limit that *text* describes, with a new id.
+
+    *model* (a name, or a pattern with `*`) and *mode* apply where the text has none of its own. Raises
+    InvalidRequest, param `limit`.
+    """
+    match = _PATTERN.fullmatch(" ".join(text.split()))
+    if match is None:
+        raise _invalid(f"'{text[:60]}' is not a limit: write it like {_EXAMPLES}")
+    unit = _parse_unit(match["unit"])
+    period = _parse_period(unit, match["period"])
+    pattern = match["model"] or model
+    if pattern and (fault := pattern_fault(pattern)):
+        raise _invalid(f"A pattern of models {fault}")
+    return Limit(
+        id=f"lim_{secrets.token_hex(6)}",
+        unit=unit,
+        period=period,
+        max=_parse_amount(match["amount"], unit, period),
+        mode=_parse_mode(match["mode"] or mode),
+        model=pattern or None,
+    )
+
+
+def format_limit(limit: Limit) -> str:
+    """Return the text that `parse_limit` reads as *limit*."""
+    if limit.unit.is_money:
+        text = f"{Decimal(limit.max) / MICRO_DOLLARS:f} usd"
+    else:
+        text = f"{limit.max} {limit.unit}"
+    if not limit.unit.is_concurrent:
+        text += f"/{limit.period}"
+    if limit.model:
+        text += f" for {limit.model}"
+    return text if limit.is_strict else f"{text} {limit.mode}"
+
+
+def _parse_unit(name: str) -> LimitUnit:
+    if name not in UNITS:
+        raise _invalid(f"'{name}' cannot be limited; these can: {', '.join(UNITS)}")
+    return UNITS[name]
+
+
+def _parse_period(unit: LimitUnit, name: str | None) -> Period:
+    if unit.is_concurrent:
+        if name:
+            raise _invalid(f"{unit} are counted at one moment: leave out '/{name}'")
+        return Period.NONE
+    if name not in PERIODS:
+        problem = f"'/{name}' is no period" if name else "The period is missing"
+        raise _invalid(f"{problem}; a limit is per {', '.join(PERIODS[:-1])} or {PERIODS[-1]}, like '/day'")
+    return Period(name)
+
+
+def _parse_mode(name: str) -> LimitMode:
+    if name not in list(LimitMode):
+        raise _invalid(f"A limit is {' or '.join(LimitMode)}, not '{name[:20]}'")
+    return LimitMode(name)
+
+
+def _parse_amount(text: str, unit: LimitUnit, period: Period) -> int:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise _invalid(f"'{text[:40]}' is not a number") from None
+    if not number.is_finite() or number <= 0:
+        raise _invalid(f"A limit must be above zero, not {text[:40]}")
+    maximum = MAX_ROLLING if period.is_rolling else MAX_AMOUNT
+    if number > maximum:
+        raise _invalid(f"A limit per {period} of more than {count(maximum)} is not a limit")
+    amount = number * MICRO_DOLLARS if unit.is_money else number
+    if amount != int(amount):
+        finest = "millionths of a dollar" if unit.is_money else "whole numbers"
+        raise _invalid(f"{unit} are counted in {finest}: {text[:40]} is too fine")
+    if amount > maximum:
+        raise _invalid(f"A limit per {period} of more than {exact_dollars(maximum)} is not a limit")
+    return int(amount)
+
+
+def _invalid(message: str) -> InvalidRequest:
+    return InvalidRequest(message, param="limit")

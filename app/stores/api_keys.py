@@ -1,0 +1,181 @@
+"""API keys in Redis. A secret has 256 random bits, so a fast hash protects it; it is returned once."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from functools import lru_cache
+from typing import Any, Unpack
+
+import orjson
+
+from app.errors import InvalidApiKey, InvalidRequest, NotFound
+from app.stores import keys
+from app.stores.client import store_errors
+from app.stores.records.api_keys import (
+    PREFIX,
+    ApiKey,
+    KeyFields,
+    KeyState,
+    pool_of,
+    read_stored_key,
+    write_stored_key,
+)
+from app.stores.scripts import Scripts
+
+MAX_CACHED_KEYS = 1024  # parsed records, some kilobytes each
+_LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+class ApiKeyRepository:
+    """API keys in Redis."""
+
+    def __init__(self, scripts: Scripts) -> None:
+        self._scripts = scripts
+
+    def authenticate(self, presented: str) -> ApiKey:
+        """
+        Return the key with the secret *presented*, and with its pool's limits. One round trip.
+
+        Raises InvalidApiKey; unknown, disabled and expired keys have a message of their own.
+        """
+        pool = pool_of(presented)
+        if pool is None:
+            raise InvalidApiKey("This is not an API key of this gateway: they begin with sk-pg-")
+        digest = _digest(presented)
+        now_ms, _, flat, (settings, zone, pool_limits, prices) = self._scripts.run(
+            "authenticate", pool, digest
+        )
+        key = ApiKey(
+            **_cached_fields(tuple(flat), digest, pool, pool_limits or "[]"),
+            now=now_ms / 1000,
+            looked_up_at=time.monotonic(),
+            zone=zone or "UTC",
+            prices=prices or "0",
+            settings=settings or "",
+        )
+        if key.state != KeyState.ACTIVE:
+            raise InvalidApiKey("This API key has been disabled")
+        if key.expires_at is not None and key.expires_at <= key.now:
+            raise InvalidApiKey("This API key has expired")
+        return key
+
+    def create(self, pool: str, name: str, **fields: Unpack[KeyFields]) -> tuple[ApiKey, str]:
+        """
+        Store a new key and return it with its secret, which cannot be read again.
+
+        Raises InvalidRequest when the name is taken.
+        """
+        key_id, secret = f"key_{secrets.token_hex(6)}", _new_secret(pool)
+        record = {"id": key_id, "name": name} | write_stored_key({**_DEFAULTS, **fields})
+        digest = _digest(secret)
+        if self._scripts.run("create_key", pool, key_id, name, digest, orjson.dumps(record)) == 0:
+            raise InvalidRequest(f"A key named '{name}' exists in pool '{pool}'", param="name")
+        return self.find(pool, name), secret
+
+    def find(self, pool: str, name: str) -> ApiKey:
+        """Return the key called *name*. Raises NotFound when there is none."""
+        client = self._scripts.client
+        with store_errors():
+            key_id = client.hget(keys.key_names(pool), name)
+            stored = client.hgetall(keys.api_key(pool, key_id)) if key_id else None
+        if not stored:
+            raise _not_found(pool, name)
+        return ApiKey(**read_stored_key(stored, pool))
+
+    def all(self, pool: str) -> list[ApiKey]:
+        """Return every key, sorted by name."""
+        client = self._scripts.client
+        with store_errors():
+            names = client.hgetall(keys.key_names(pool))
+            pipeline = client.pipeline(transaction=False)
+            for _, key_id in sorted(names.items()):
+                pipeline.hgetall(keys.api_key(pool, key_id))
+            records = pipeline.execute()
+        return [ApiKey(**read_stored_key(stored, pool)) for stored in records if stored]
+
+    def name_of(self, pool: str, key_id: str) -> str | None:
+        """Return the name of the key with *key_id*, None where it has been removed."""
+        with store_errors():
+            name: str | None = self._scripts.client.hget(keys.api_key(pool, key_id), "name")
+        return name
+
+    def names_by_id(self, pool: str) -> dict[str, str]:
+        """Return {key id: name} of every key."""
+        with store_errors():
+            names = self._scripts.client.hgetall(keys.key_names(pool))
+        return {key_id: name for name, key_id in names.items()}
+
+    def disable(self, pool: str, name: str) -> None:
+        """Refuse this key from now on, in every process; its running requests finish."""
+        self.change(pool, name, state=KeyState.DISABLED)
+
+    def enable(self, pool: str, name: str) -> None:
+        """Accept a disabled key again."""
+        self.change(pool, name, state=KeyState.ACTIVE)
+
+    def change(self, pool: str, name: str, **fields: Unpack[KeyFields]) -> ApiKey:
+        """
+        Change *fields* of the key *name* and return it.
+
+        Its secret, its limits and their counters stay. Raises NotFound.
+        """
+        record = write_stored_key(fields)
+        if not self._scripts.run("change_key", pool, self.find(pool, name).id, orjson.dumps(record)):
+            raise _not_found(pool, name)
+        return self.find(pool, name)
+
+    def rotate(self, pool: str, name: str, overlap_seconds: float = 0) -> tuple[ApiKey, str]:
+        """
+        Give the key *name* a new secret and return both; the former secret stays valid for *overlap_seconds*.
+
+        Limits, counters and ledger entries belong to the key and stay. Raises NotFound.
+        """
+        secret = _new_secret(pool)
+        key_id, overlap_ms = self.find(pool, name).id, int(overlap_seconds * 1000)
+        if not self._scripts.run("rotate_key", pool, key_id, _digest(secret), overlap_ms)[0]:
+            raise _not_found(pool, name)
+        return self.find(pool, name), secret
+
+    def remove(self, pool: str, name: str) -> None:
+        """Remove the key *name* and its limits; its ledger entries stay. Raises NotFound."""
+        if not self._scripts.run("remove_key", pool, self.find(pool, name).id):
+            raise _not_found(pool, name)
+
+
+_DEFAULTS: KeyFields = {
+    "models": (),
+    "accounts": (),
+    "limits": (),
+    "expires_at": None,
+    "state": KeyState.ACTIVE,
+    "output_tokens": 0,
+    "raw": False,
+    "on_cut": "fail",
+}
+
+
+def _new_secret(pool: str) -> str:
+    return f"{PREFIX}{pool}-{''.join(secrets.choice(_LETTERS) for _ in range(43))}"
+
+
+def _not_found(pool: str, name: str) -> NotFound:
+    return NotFound(f"There is no key named '{name}' in pool '{pool}'", param="name")
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+@lru_cache(MAX_CACHED_KEYS)
+def _cached_fields(flat: tuple[str, ...], digest: str, pool: str, pool_limits: str) -> dict[str, Any]:
+    """
+    Return the fields of *flat*, [field, value, …] as Redis returns a hash; parsed once per content.
+
+    Raises InvalidApiKey when it is not the record of the key with *digest*.
+    """
+    stored = dict(zip(flat[::2], flat[1::2], strict=True))
+    if not stored or digest not in (stored.get("digest", digest), stored.get("former")):
+        raise InvalidApiKey("This API key is not known here")
+    return read_stored_key(stored, pool, pool_limits)

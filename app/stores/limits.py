@@ -1,0 +1,124 @@
+"""
+The limits of API keys and pools in Redis. A change takes effect immediately, in every process.
+
+A new limit starts from what its window has counted so far; a changed one keeps its counter; a removed
+one loses it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from app.errors import InvalidRequest, NotFound, StoreUnavailable
+from app.stores import keys, rollups
+from app.stores.calendar import Calendar
+from app.stores.client import store_errors
+from app.stores.records.limits import Limit, LimitScope, limits_from_json, limits_to_json
+from app.stores.scripts import Scripts
+
+FOR_POOL = ""  # in place of a key's id
+MAX_TRIES = 20  # against concurrent changes of the same list
+
+
+class LimitRepository:
+    """The limits of API keys and pools in Redis."""
+
+    def __init__(self, scripts: Scripts) -> None:
+        self._scripts = scripts
+        self._calendar = Calendar()
+
+    def all(self, pool: str, key_id: str = FOR_POOL) -> list[Limit]:
+        """Return the limits of a key, or of the pool itself."""
+        return _parse(self._stored(pool, key_id))
+
+    def add(self, pool: str, limit: Limit, key_id: str = FOR_POOL) -> Limit:
+        """Add *limit*, counting what its window has counted so far, and return it as stored."""
+        limit = replace(limit, scope=LimitScope.KEY if key_id else LimitScope.POOL)
+        self._change(pool, key_id, lambda limits: [*limits, limit], {"added": limit.to_json()})
+        return limit
+
+    def edit(self, pool: str, limit_id: str, changed: Limit, key_id: str = FOR_POOL) -> Limit:
+        """
+        Give a limit the maximum and the mode of *changed*; its counter stays.
+
+        Raises NotFound, and InvalidRequest where *changed* counts something else.
+        """
+        before = _find(self.all(pool, key_id), limit_id)
+        if any(getattr(before, name) != getattr(changed, name) for name in ("unit", "period", "model")):
+            raise InvalidRequest(
+                f"The limit '{before.label}' can get another maximum, but not another unit, period or model: "
+                "remove it and add one",
+                param="limit",
+            )
+        edited = replace(before, max=changed.max, mode=changed.mode)
+
+        def replaced(limits: list[Limit]) -> list[Limit]:
+            current = _find(limits, limit_id)
+            return [edited if limit is current else limit for limit in limits]
+
+        self._change(pool, key_id, replaced, {})
+        return edited
+
+    def remove(self, pool: str, limit_id: str, key_id: str = FOR_POOL) -> None:
+        """Remove a limit and its counter. Raises NotFound."""
+
+        def without(limits: list[Limit]) -> list[Limit]:
+            removed = _find(limits, limit_id)
+            return [limit for limit in limits if limit is not removed]
+
+        self._change(pool, key_id, without, {"removed": limit_id})
+
+    def _stored(self, pool: str, key_id: str) -> str:
+        owner = keys.api_key(pool, key_id) if key_id else keys.pool(pool)
+        with store_errors():
+            return self._scripts.client.hget(owner, "limits") or "[]"
+
+    def _change(
+        self,
+        pool: str,
+        key_id: str,
+        change: Callable[[list[Limit]], list[Limit]],
+        effect: Mapping[str, Any],
+    ) -> None:
+        """
+        Store the list that *change* returns; repeat where another process has changed it meanwhile.
+
+        *effect* is what set_limits.lua takes besides: {added: limit} or {removed: id}.
+        """
+        with store_errors():
+            zone = self._scripts.client.hget(keys.pool(pool), "zone") or "UTC"
+        days = [1000 * start for start in rollups.starts(self._scripts.client, pool, rollups.DAY)]
+        now = time.time()
+        for _ in range(MAX_TRIES):
+            was = self._stored(pool, key_id)
+            request = {
+                "key": key_id,
+                "was": was,
+                "list": orjson.dumps(limits_to_json(change(_parse(was)))).decode(),
+                "days": days,
+                "calendar": self._calendar.windows(zone, now),
+                **effect,
+            }
+            reply = self._scripts.run_json("set_limits", pool, request)
+            if "done" in reply:
+                return
+            now = reply["now"] / 1000
+        raise StoreUnavailable(
+            "Another process keeps changing these limits; try again", retry_after_seconds=1
+        )
+
+
+def _parse(stored: str) -> list[Limit]:
+    return list(limits_from_json(orjson.loads(stored)))
+
+
+def _find(limits: list[Limit], limit_id: str) -> Limit:
+    for limit in limits:
+        if limit.id == limit_id:
+            return limit
+    raise NotFound(f"There is no limit '{limit_id[:40]}' here", param="limit")

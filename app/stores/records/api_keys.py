@@ -1,0 +1,137 @@
+"""API keys: `sk-pg-<pool>-<secret>`, of which only a SHA-256 is stored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypedDict
+
+import orjson
+
+from app.stores import keys
+from app.stores.records.limits import Limit, limits_from_json, limits_to_json
+
+PREFIX = "sk-pg-"
+_PUBLIC = (
+    *("id", "name", "pool", "models", "accounts", "limits", "expires_at", "state"),
+    *("raw", "on_cut", "output_tokens", "created_at", "former_until"),
+)
+_PATTERN = re.compile(rf"{PREFIX}({keys.POOL_NAME.pattern})-([0-9A-Za-z]{{43}})")
+
+
+class KeyState(StrEnum):
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
+class CutPolicy(StrEnum):
+    """What to do when an upstream's stream breaks off after its first event."""
+
+    FAIL = "fail"
+    RESTART = "restart"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """
+    A caller's API key, with the settings of its pool that a request needs.
+
+    Empty `models` or `accounts` (ids) allow all. Points in time are Unix seconds.
+    """
+
+    id: str
+    name: str
+    pool: str
+    models: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+    limits: tuple[Limit, ...] = ()  # its own; of an authenticated key also its pool's
+    expires_at: float | None = None
+    state: str = KeyState.ACTIVE
+    on_cut: str = CutPolicy.FAIL
+    output_tokens: int = 0  # the output cap of a request that names none; 0: the model's own
+    raw: bool = False  # whether responses may contain the upstream request and response
+    created_at: float = 0.0
+    former_until: float | None = None  # until then the secret before the last rotation is valid too
+    zone: str = "UTC"  # the pool's time zone
+    settings: str = ""  # the pool's, as stored: see app.accounts.settings
+    prices: str = "0"  # the version of the pool's own prices; 0: it has none
+    now: float = 0.0  # when the key was read, on the store's clock
+    looked_up_at: float = 0.0  # the same moment on this process's monotonic clock
+
+    def may_use(self, model: str) -> bool:
+        return not self.models or model in self.models
+
+    def public(self) -> dict[str, Any]:
+        """Return what operators may see, by its JSON names; never a secret."""
+        return {name: getattr(self, name) for name in _PUBLIC} | {"limits": limits_to_json(self.limits)}
+
+
+def pool_of(presented: str) -> str | None:
+    """Return the pool that an API key names, whether or not the key exists; None where it is no API key."""
+    match = _PATTERN.fullmatch(presented)
+    return match[1] if match else None
+
+
+def read_stored_key(stored: Mapping[str, str], pool: str, pool_limits: str = "[]") -> dict[str, Any]:
+    """
+    Return the fields of an ApiKey that *stored*, the key's hash, has.
+
+    *pool_limits* is the JSON list of limits to append to the key's own.
+    """
+    expires_ms = int(stored.get("expires_ms") or 0)
+    return {
+        "id": stored["id"],
+        "name": stored["name"],
+        "pool": pool,
+        "models": tuple(orjson.loads(stored.get("models") or "[]")),
+        "accounts": tuple(orjson.loads(stored.get("accounts") or "[]")),
+        "limits": limits_from_json((*orjson.loads(stored.get("limits") or "[]"), *orjson.loads(pool_limits))),
+        "expires_at": expires_ms / 1000 if expires_ms else None,
+        "state": stored.get("state", KeyState.ACTIVE),
+        "on_cut": stored.get("on_cut", CutPolicy.FAIL),
+        "output_tokens": int(stored.get("output_tokens") or 0),
+        "raw": stored.get("raw") == "1",
+        "created_at": int(stored.get("created_ms") or 0) / 1000,
+        "former_until": int(stored.get("former_until_ms") or 0) / 1000 or None,
+    }
+
+
+class KeyFields(TypedDict, total=False):
+    """What operators set about an API key, by its stored names; `accounts` are ids."""
+
+    models: Sequence[str]
+    accounts: Sequence[str]
+    limits: Sequence[Limit]
+    expires_at: float | None
+    output_tokens: int
+    raw: bool
+    on_cut: str
+    state: str
+
+
+def write_stored_key(fields: KeyFields) -> dict[str, str | int]:
+    """Return *fields* as the key's hash has them: lists as JSON, `expires_ms` in place of `expires_at`."""
+    stored: dict[str, str | int] = {}
+    if "models" in fields:
+        stored["models"] = _json(fields["models"])
+    if "accounts" in fields:
+        stored["accounts"] = _json(fields["accounts"])
+    if "limits" in fields:
+        stored["limits"] = _json(limits_to_json(fields["limits"]))
+    if "expires_at" in fields:
+        stored["expires_ms"] = int((fields["expires_at"] or 0) * 1000)
+    if "output_tokens" in fields:
+        stored["output_tokens"] = int(fields["output_tokens"])
+    if "raw" in fields:
+        stored["raw"] = int(fields["raw"])
+    if "on_cut" in fields:
+        stored["on_cut"] = str(fields["on_cut"])
+    if "state" in fields:
+        stored["state"] = str(fields["state"])
+    return stored
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()
