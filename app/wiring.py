@@ -19,12 +19,21 @@ from app.ledger.settlements import SettlementWriter
 from app.ledger.spool import Spool
 from app.ledger.usage import UsageRepository
 from app.limits.price_overrides import PriceRepository
-from app.operations.dependencies import Dependencies
+from app.operations.account_check import AccountChecker
+from app.operations.accounts import AccountOperations
+from app.operations.api_keys import ApiKeyOperations
+from app.operations.audit_trail import AuditTrail
+from app.operations.first_listing import AccountLister
+from app.operations.limits import LimitOperations
 from app.operations.live_feed import Feeds
 from app.operations.login_flows import LoginFlowRepository
+from app.operations.logins import LoginOperations, LoginStores
 from app.operations.operators import OperatorOperations
+from app.operations.pools import PoolOperations
+from app.operations.prices import PriceOperations
 from app.operations.readiness import Readiness
 from app.operations.service import AdminOperations
+from app.operations.upstream_lists import UpstreamLists
 from app.operators.actor import Actor
 from app.operators.audit import AuditLog
 from app.operators.stores import OperatorStores, operator_stores_of
@@ -74,7 +83,10 @@ class Services:
     audit: AuditLog
     feeds: Feeds
     operator_stores: OperatorStores
-    office: Dependencies
+    login_flows: LoginFlowRepository
+    upstream_lists: UpstreamLists
+    lister: AccountLister
+    checker: AccountChecker
     readiness: Readiness
     tracing: Tracing | None
     demo: bool  # whether demo accounts answer: only under `poolgate up --demo`
@@ -83,11 +95,21 @@ class Services:
         return FallbackChain(context, self.relay.stream, self.relay.progress(context), self.cache)
 
     def operations(self, actor: Actor) -> AdminOperations:
-        """Return what *actor* may change things through."""
-        return AdminOperations(self.office, actor)
+        """Return the changes that *actor* may make, each recorded under that actor's name."""
+        audit = AuditTrail(self.audit, actor, self.pools)
+        accounts = AccountOperations(audit, self.accounts, self.settings, self.lister, self.checker)
+        login_stores = LoginStores(self.accounts, self.sign_ins, self.login_flows)
+        return AdminOperations(
+            accounts=accounts,
+            api_keys=ApiKeyOperations(audit, self.api_keys, self.accounts),
+            limits=LimitOperations(audit, self.limits, self.api_keys),
+            pools=PoolOperations(audit, self.pools),
+            prices=PriceOperations(audit, self.prices),
+            logins=LoginOperations(audit, accounts, login_stores, self.oauth, self.settings),
+        )
 
     def operator_operations(self, actor: Actor) -> OperatorOperations:
-        """Return what *actor* may change who comes in through."""
+        """Return the changes of operators, sessions and admin tokens that *actor* may make."""
         return OperatorOperations(self.operator_stores, self.audit, actor)
 
 
@@ -127,21 +149,7 @@ def build(
     refresher = TokenRefresher(sign_ins, accounts, oauth.refresh)
     api_keys, limits, audit = ApiKeyRepository(scripts), LimitRepository(scripts), AuditLog(scripts)
     told = UpstreamMetadataStore(scripts)
-    office = Dependencies(
-        settings=settings,
-        pools=pools,
-        accounts=accounts,
-        sign_ins=sign_ins,
-        api_keys=api_keys,
-        limits=limits,
-        prices=prices,
-        refresher=refresher,
-        upstream=upstream,
-        oauth=oauth,
-        flows=LoginFlowRepository(scripts, vault),
-        audit=audit,
-        told=told,
-    )
+    upstream_lists = UpstreamLists(accounts, told)
     return Services(
         settings=settings,
         scripts=scripts,
@@ -171,7 +179,10 @@ def build(
         audit=audit,
         feeds=Feeds(scripts.client),
         operator_stores=operator_stores_of(scripts, vault),
-        office=office,
+        login_flows=LoginFlowRepository(scripts, vault),
+        upstream_lists=upstream_lists,
+        lister=AccountLister(upstream, accounts, upstream_lists),
+        checker=AccountChecker(upstream, refresher),
         readiness=Readiness(pools, scripts.client, vault),
         tracing=tracing,
         demo=demo,

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.accounts.account import Account
 from app.errors import UpstreamRejected
-from app.operations.upstream_lists import USAGE_PATH, checked_object, store_usage
+from app.operations.upstream_lists import USAGE_PATH, checked_object
 from app.wiring import Services
 from workers.account_jobs import AccountJob, look_at_each
 
@@ -24,7 +24,7 @@ def _is_wanted(account: Account, now: float) -> bool:
 
 def _ask(services: Services, pool: str, account: Account, now: float) -> str:
     usage = get_object(services, pool, account, USAGE_PATH)
-    store_usage(services.office, pool, account, usage, now)
+    services.upstream_lists.store_usage(pool, account, usage, now)
     return "ok"
 
 

@@ -21,6 +21,7 @@ from markupsafe import Markup
 from app.admin import sessions
 from app.admin.services import services
 from app.errors import ForgedRequest, NotSignedIn, ReadOnlyToken
+from app.operations.service import AdminOperations
 from app.operators.actor import API, PAGE, Actor
 from app.operators.admin_tokens import FULL
 from app.operators.sessions import Session
@@ -54,6 +55,11 @@ def actor() -> Actor:
     """Return who is asking, for the audit book; of a protected view alone."""
     found: Actor = g.actor
     return found
+
+
+def operations() -> AdminOperations:
+    """Return the changes that the caller may make, recorded under the caller's name."""
+    return services().operations(actor())
 
 
 def operator() -> str:

@@ -133,15 +133,12 @@ def _add(
 ) -> None:
     said = {name: value for name, value in said.items() if value is not None}
     wish = AccountInput().load({"kind": kind, **said})
-    at_desk, secret = (
-        operations(services),
-        {"credential": credential, "chatgpt_account_id": chatgpt_account_id},
-    )
+    secret = {"credential": credential, "chatgpt_account_id": chatgpt_account_id}
     if must_answer:
-        added, found = at_desk.add_reachable_account(pool, wish, **secret)
+        added, found = operations(services).accounts.add_if_reachable(pool, wish, **secret)
     else:
-        added = at_desk.add_account(pool, wish, **secret)
-        found = at_desk.look_at_account(pool, added)
+        added = operations(services).accounts.add(pool, wish, **secret)
+        found = operations(services).accounts.fetch_listing(pool, added)
     if as_json:
         show_json(added.public() | {"first_look": found.public()})
     else:
@@ -234,7 +231,7 @@ def set_account(
     if not said and not credential:
         raise click.UsageError("Nothing to change: give at least one option")
     wish = AccountInput().load(said, partial=True)
-    changed = operations(services).change_account(pool, name, wish, credential=credential)
+    changed = operations(services).accounts.change(pool, name, wish, credential=credential)
     if as_json:
         show_json(changed.public())
     else:
@@ -248,7 +245,7 @@ def set_account(
 @with_store
 def pause_account(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Stop sending new requests to the account NAME. Requests in progress continue."""
-    _tell_state(as_json, pool, operations(services).pause_account(pool, name), "Paused")
+    _tell_state(as_json, pool, operations(services).accounts.pause(pool, name), "Paused")
 
 
 @account_group.command("resume", epilog=example("poolgate account resume main"))
@@ -257,7 +254,7 @@ def pause_account(services: Services, as_json: bool, pool: str, name: str) -> No
 @with_store
 def resume_account(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Make the account NAME available again, whatever made it unavailable."""
-    _tell_state(as_json, pool, operations(services).resume_account(pool, name), "Resumed")
+    _tell_state(as_json, pool, operations(services).accounts.resume(pool, name), "Resumed")
 
 
 @account_group.command("trust-lengths", epilog=example("poolgate account trust-lengths gpu1"))
@@ -267,7 +264,10 @@ def resume_account(services: Services, as_json: bool, pool: str, name: str) -> N
 def trust_lengths(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Trust the account NAME again after it billed more output than a request allowed."""
     _tell_state(
-        as_json, pool, operations(services).trust_lengths(pool, name), "Trusting the output lengths of"
+        as_json,
+        pool,
+        operations(services).accounts.trust_lengths(pool, name),
+        "Trusting the output lengths of",
     )
 
 
@@ -290,7 +290,7 @@ def remove_account(services: Services, as_json: bool, pool: str, name: str, forc
     """Remove the account NAME and its credential. Requests in progress continue."""
     services.accounts.described(pool, name)
     confirm(f"Remove account '{name}' and its credential from pool '{pool}'?", yes)
-    operations(services).remove_account(pool, name, although_bound=force)
+    operations(services).accounts.remove(pool, name, although_bound=force)
     if as_json:
         show_json({"name": name, "deleted": True})
     else:
@@ -309,7 +309,7 @@ def remove_account(services: Services, as_json: bool, pool: str, name: str, forc
 def test_account(services: Services, as_json: bool, pool: str, name: str, model: str) -> None:
     """Send a small request to the account NAME in any state, for at most a minute. Status 1 if it fails."""
     with waiting("Waiting for the upstream's answer", SECONDS):
-        told = operations(services).test_account(pool, name, model)
+        told = operations(services).accounts.test(pool, name, model)
     if as_json:
         show_json(told.public())
     elif told.error is None:

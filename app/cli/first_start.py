@@ -41,12 +41,13 @@ def prepare(services: Services, demo: DemoUpstream | None, openai_api_key: str) 
     if openai_api_key and _find(accounts, "openai") is None:
         base_url = services.settings.openai_base_url
         account = Account(id="", name="openai", kind="openai", base_url=base_url, credential=openai_api_key)
-        operations_of_start.look_at_account(DEFAULT, operations_of_start.put_account(DEFAULT, account))
+        added = operations_of_start.accounts.put(DEFAULT, account)
+        operations_of_start.accounts.fetch_listing(DEFAULT, added)
     name = "demo" if demo is not None else "first"
     exists = any(key.name == name for key in services.api_keys.all(DEFAULT))
     return Prepared(
         key_name=name,
-        key=None if exists else operations_of_start.create_key(DEFAULT, {"name": name})[1],
+        key=None if exists else operations_of_start.api_keys.create(DEFAULT, {"name": name})[1],
         has_accounts=any(demo or account.kind != "demo" for account in accounts.all(DEFAULT)),
         start_token=None
         if services.settings.admin == "off"
@@ -61,7 +62,7 @@ def _put_demo_account(
     known = _find(accounts, "demo")
     account = known or Account(id="", name="demo", kind="demo", base_url="")
     account = replace(account, base_url=f"http://127.0.0.1:{demo.port}/v1", credential=demo.key)
-    stored = operations_of_start.put_account(DEFAULT, account)
+    stored = operations_of_start.accounts.put(DEFAULT, account)
     accounts.list_models(DEFAULT, stored.id, list(MODELS))  # the worker would ask, but a while from now
 
 

@@ -77,10 +77,9 @@ def create_key(services: Services, as_json: bool, pool: str, limits: tuple[Limit
     Only the key goes to standard output, everything else to standard error.
     """
     wish = KeyInput().load({name: value for name, value in said.items() if value is not None})
-    at_desk = operations(services)
-    key, secret = at_desk.create_key(pool, wish, limits)
+    key, secret = operations(services).api_keys.create(pool, wish, limits)
     _show_secret(as_json, key, secret, f"Key '{key.name}' in pool '{pool}', shown only once:")
-    _warn(key.name, at_desk.key_warnings(pool, key))
+    _warn(key.name, operations(services).api_keys.find_warnings(pool, key))
 
 
 def _warn(name: str, warnings: list[str]) -> None:
@@ -165,13 +164,12 @@ def set_key(
         said["expires"] = None if expires == "never" else expires
     if not said:
         raise click.UsageError("Nothing to change: give at least one option")
-    at_desk = operations(services)
-    key = at_desk.change_key(pool, name, KeyChange().load(said))
+    key = operations(services).api_keys.change(pool, name, KeyChange().load(said))
     if as_json:
         show_json(key.public())
     else:
         click.echo(f"Changed key '{name}' in pool '{pool}': {', '.join(said)}.")
-    _warn(name, at_desk.key_warnings(pool, key))
+    _warn(name, operations(services).api_keys.find_warnings(pool, key))
 
 
 def overlap(text: str) -> float:
@@ -204,7 +202,7 @@ def rotate_key(services: Services, as_json: bool, pool: str, name: str, overlap:
     The old secret becomes invalid immediately, or after TIME: 24h, 30m, 7d. At most two are valid at a time.
     """
     before = services.api_keys.find(pool, name)
-    key, secret = operations(services).rotate_key(pool, name, overlap)
+    key, secret = operations(services).api_keys.rotate(pool, name, overlap)
     former = f"stays valid until {moment(key.former_until)}" if key.former_until else "is no longer valid"
     told = f"Key '{name}' in pool '{pool}', shown only once; the old secret {former}:"
     _show_secret(as_json, key, secret, told)
@@ -217,7 +215,7 @@ def rotate_key(services: Services, as_json: bool, pool: str, name: str, overlap:
 @with_store
 def disable_key(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Disable the key NAME. Requests in progress continue."""
-    _tell(as_json, operations(services).disable_key(pool, name), "Disabled")
+    _tell(as_json, operations(services).api_keys.disable(pool, name), "Disabled")
 
 
 @key_group.command("enable", epilog=example("poolgate key enable ann"))
@@ -226,7 +224,7 @@ def disable_key(services: Services, as_json: bool, pool: str, name: str) -> None
 @with_store
 def enable_key(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Enable the key NAME again."""
-    _tell(as_json, operations(services).enable_key(pool, name), "Enabled")
+    _tell(as_json, operations(services).api_keys.enable(pool, name), "Enabled")
 
 
 def _tell(as_json: bool, key: ApiKey, done: str) -> None:
@@ -245,7 +243,7 @@ def remove_key(services: Services, as_json: bool, pool: str, name: str, yes: boo
     """Remove the key NAME and its limits. Its usage stays in the ledger under its ID."""
     services.api_keys.find(pool, name)
     confirm(f"Remove key '{name}' from pool '{pool}'? Its secret cannot be recovered.", yes)
-    operations(services).remove_key(pool, name)
+    operations(services).api_keys.remove(pool, name)
     if as_json:
         show_json({"name": name, "deleted": True})
     else:

@@ -66,7 +66,7 @@ def limit_group(owner: str) -> click.Group:
 
         Usage earlier in the current window counts.
         """
-        added = operations(services).add_limit(pool, _read(**said), key)
+        added = operations(services).limits.add(pool, _read(**said), key)
         _tell("Added", added, as_json)
         key_id = FOR_POOL if key is None else services.api_keys.find(pool, key).id
         for warning in same_limits(services.limits.all(pool, key_id), added):
@@ -92,12 +92,12 @@ def limit_group(owner: str) -> click.Group:
         services: Services, as_json: bool, pool: str, key: str | None, limit_id: str, **said: Any
     ) -> None:
         """Change the amount or mode of the limit ID. Its counted usage stays."""
-        _tell("Set", operations(services).edit_limit(pool, limit_id, _read(**said), key), as_json)
+        _tell("Set", operations(services).limits.change(pool, limit_id, _read(**said), key), as_json)
 
     @command("remove", "lim_1a2b3c", id_argument)
     def remove(services: Services, as_json: bool, pool: str, key: str | None, limit_id: str) -> None:
         """Remove the limit ID and its counted usage."""
-        operations(services).remove_limit(pool, limit_id, key)
+        operations(services).limits.remove(pool, limit_id, key)
         if as_json:
             show_json({"id": limit_id, "removed": True})
         else:

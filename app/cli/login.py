@@ -63,20 +63,19 @@ def import_account(services: Services, as_json: bool, pool: str, name: str, file
 @with_store
 def export_account(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Print the sign-in of the account NAME as Codex's auth.json. It contains secrets."""
-    click.echo(operations(services).export_account(pool, name))
+    click.echo(operations(services).logins.export_auth_json(pool, name))
     click.echo(ONE_USER_ONLY, err=True)
 
 
 def _check(services: Services, pool: str, name: str) -> None:
     """Refuse what could not be kept, before anybody signs in."""
     AccountInput().load({"kind": "chatgpt", "name": name})
-    operations(services).check_sign_in(pool, name)
+    operations(services).logins.find_account(pool, name)
 
 
 def _store(services: Services, as_json: bool, pool: str, name: str, tokens: Tokens, way: str) -> None:
-    at_desk = operations(services)
-    stored = at_desk.sign_in(pool, name, tokens, way=way)
-    found = at_desk.look_at_account(pool, stored)
+    stored = operations(services).logins.sign_in(pool, name, tokens, way=way)
+    found = operations(services).accounts.fetch_listing(pool, stored)
     if as_json:
         show_json(stored.public() | {"first_look": found.public()})
     else:

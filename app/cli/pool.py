@@ -152,7 +152,7 @@ def set_pool(
     steps = [one.into for one in time_limits]
     steps += [partial(with_flag, name=name, value=flag) for name, flag in flags.items() if flag is not None]
     steps += [partial(with_number, name=name, value=n) for name, n in numbers.items() if n is not None]
-    changed = operations(services).change_pool(pool, policy=policy, zone=zone, steps=steps).public()
+    changed = operations(services).pools.change(pool, policy=policy, zone=zone, steps=steps).public()
     if as_json:
         show_json(changed)
     else:

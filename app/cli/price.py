@@ -93,7 +93,7 @@ def set_price(services: Services, as_json: bool, pool: str, model: str, **said: 
     Omitted values stay as listed.
     """
     known = services.prices.current(pool).rows().get(model, {})
-    stored = operations(services).set_price(pool, model, price_row(known, said))
+    stored = operations(services).prices.set(pool, model, price_row(known, said))
     if as_json:
         show_json({"model": model, **stored})
     else:
@@ -107,7 +107,7 @@ def set_price(services: Services, as_json: bool, pool: str, model: str, **said: 
 def remove_price(services: Services, as_json: bool, pool: str, model: str) -> None:
     """Remove this pool's own price of MODEL. The public list applies again."""
     services.pools.check(pool)
-    removed = operations(services).remove_price(pool, model)
+    removed = operations(services).prices.remove(pool, model)
     if as_json:
         show_json({"model": model, "removed": removed})
     else:

@@ -1,4 +1,4 @@
-"""One tiny real request to one account, to see whether it answers."""
+"""Send one tiny real request to one account to check whether it answers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from app.accounts.account import Account
+from app.accounts.token_refresh import TokenRefresher
 from app.accounts.verdicts import judge
 from app.errors import (
     GatewayError,
@@ -18,7 +19,6 @@ from app.errors import (
     UpstreamError,
     UpstreamRejected,
 )
-from app.operations.dependencies import Dependencies
 from app.streaming.chat_protocol import ChatReader
 from app.streaming.malformed_events import CONFUSED, not_understood
 from app.streaming.progress import Stage
@@ -26,11 +26,11 @@ from app.streaming.responses_protocol import ResponsesReader
 from app.streaming.sse import EventDecoder
 from app.translation.requests.upstream_request import UpstreamRequest, upstream_body
 from app.upstream.cancellation import Cancellation
-from app.upstream.client import UpstreamResponse, require_event_stream
+from app.upstream.client import UpstreamClient, UpstreamResponse, require_event_stream
 
 SECONDS = 60.0
 QUESTION = "Answer with the one word: ok"
-CHEAP = ("nano", "mini", "small", "flash")  # where the account may serve many models, one of these
+CHEAP = ("nano", "mini", "small", "flash")  # preferred where the account may serve many models
 NOT_FOR_TEXT = (
     *("embedding", "tts", "whisper", "transcribe", "image", "dall-e", "moderation", "audio", "realtime"),
     *("sora", "search", "davinci", "babbage"),
@@ -40,16 +40,16 @@ NOT_FOR_TEXT = (
 @dataclass(frozen=True, slots=True)
 class AccountCheck:
     """
-    `status` is the upstream's, None where it gave none; `error` is {message, type, code} or None.
+    The result of one request to an account.
 
-    `failure` and `scope` are what the verdict table says about the error, as for any request; None
-    where there is none.
+    `status` is the upstream's HTTP status, None without one; `error` is {message, type, code} or None.
+    `failure` and `scope` classify the error as for any request, see `app.accounts.verdicts`.
     """
 
     ok: bool
     model: str
     status: int | None
-    first_ms: int | None  # until the answer's head
+    first_ms: int | None  # until the response's head
     total_ms: int
     error: dict[str, Any] | None = None
     failure: str | None = None
@@ -59,35 +59,84 @@ class AccountCheck:
         return asdict(self)
 
 
-def trial(dependencies: Dependencies, pool: str, account: Account, model: str) -> AccountCheck:
-    """Return how *account* answered for *model*, or for the likely cheapest that it is known to serve."""
-    model = model or model_for(account)
-    body = {"model": model, "messages": [{"role": "user", "content": QUESTION}], "stream": True}
-    prepared = upstream_body("chat", body, account.kind, account.wires)
-    began = time.monotonic()
-    heads: list[int] = []
+class AccountChecker:
+    def __init__(self, upstream: UpstreamClient, refresher: TokenRefresher) -> None:
+        self._upstream = upstream
+        self._refresher = refresher
 
-    def since() -> int:
-        return int(1000 * (time.monotonic() - began))
+    def check(self, pool: str, account: Account, model: str) -> AccountCheck:
+        """
+        Send a request for *model* to *account* and return the result.
 
-    try:
-        answer = _asked(dependencies, pool, account, prepared)
-        heads.append(since())
+        Without a *model*, the probably cheapest of its known models is used. Raises InvalidRequest when
+        none is known.
+        """
+        model = model or model_for(account)
+        body = {"model": model, "messages": [{"role": "user", "content": QUESTION}], "stream": True}
+        prepared = upstream_body("chat", body, account.kind, account.wires)
+        started_at = time.monotonic()
+        head_ms: int | None = None
+
+        def elapsed_ms() -> int:
+            return int(1000 * (time.monotonic() - started_at))
+
         try:
-            _read(answer, prepared, began + SECONDS)
-        finally:
-            answer.body.close()
-    except GatewayError as error:
-        status = error.upstream_status if isinstance(error, UpstreamRejected) else None
-        told = {"message": error.message, "type": error.type, "code": error.code}
-        verdict = judge(error, account.kind, model) if isinstance(error, UpstreamError) else None
-        named = (verdict.failure.value, verdict.consequence.scope.value) if verdict else (None, None)
-        return AccountCheck(False, model, status, heads[0] if heads else None, since(), told, *named)
-    return AccountCheck(True, model, answer.status, heads[0], since())
+            response = self._send_renewing(pool, account, prepared)
+            head_ms = elapsed_ms()
+            try:
+                _read(response, prepared, started_at + SECONDS)
+            finally:
+                response.body.close()
+        except GatewayError as error:
+            return _failed_check(error, account, model, head_ms, elapsed_ms())
+        return AccountCheck(True, model, response.status, head_ms, elapsed_ms())
+
+    def _send_renewing(self, pool: str, account: Account, prepared: UpstreamRequest) -> UpstreamResponse:
+        """Send the request; renew the sign-in once when the upstream refuses its token."""
+        try:
+            return self._send(account, prepared)
+        except UpstreamRejected as error:
+            if error.upstream_status != 401 or not account.signed_in:
+                raise
+            renewed = self._refresher.refresh_after_401(pool, account)
+            if renewed is None:
+                raise
+            return self._send(renewed, prepared)
+
+    def _send(self, account: Account, prepared: UpstreamRequest) -> UpstreamResponse:
+        sending = self._upstream.post(
+            account,
+            prepared.wire,
+            [orjson.dumps(prepared.body)],
+            headers={},
+            headers_timeout_seconds=SECONDS,
+            cancellation=Cancellation(),
+        )
+        response = sending.wait(SECONDS)
+        if response is None:
+            sending.abandon()
+            raise StreamIdleTimeout(f"The upstream did not answer within {SECONDS:g} s")
+        return response
+
+
+def _failed_check(
+    error: GatewayError, account: Account, model: str, head_ms: int | None, total_ms: int
+) -> AccountCheck:
+    verdict = judge(error, account.kind, model) if isinstance(error, UpstreamError) else None
+    return AccountCheck(
+        ok=False,
+        model=model,
+        status=error.upstream_status if isinstance(error, UpstreamRejected) else None,
+        first_ms=head_ms,
+        total_ms=total_ms,
+        error={"message": error.message, "type": error.type, "code": error.code},
+        failure=verdict.failure.value if verdict else None,
+        scope=verdict.consequence.scope.value if verdict else None,
+    )
 
 
 def knows_model(account: Account) -> bool:
-    """Return whether any model is known that *account* can be tested with."""
+    """Return whether a model is known to test *account* with."""
     return bool(_known_models(account))
 
 
@@ -96,52 +145,22 @@ def _known_models(account: Account) -> list[str]:
 
 
 def model_for(account: Account) -> str:
-    """Return a model to try *account* with. Raises InvalidRequest when none is known."""
+    """Return a model to test *account* with. Raises InvalidRequest when none is known."""
     known = _known_models(account)
-    texts = [name for name in known if not any(word in name for word in NOT_FOR_TEXT)] or known
+    texts = [name for name in known if not any(part in name for part in NOT_FOR_TEXT)] or known
     if not texts:
         raise InvalidRequest("Name a model to test with: this account has listed none yet", param="model")
-    cheap = [name for name in texts if any(word in name for word in CHEAP)]
+    cheap = [name for name in texts if any(part in name for part in CHEAP)]
     return min(cheap or texts, key=lambda name: (len(name), name))
 
 
-def _asked(
-    dependencies: Dependencies, pool: str, account: Account, prepared: UpstreamRequest
-) -> UpstreamResponse:
-    try:
-        return _ask(dependencies, account, prepared)
-    except UpstreamRejected as error:
-        if error.upstream_status != 401 or not account.signed_in:
-            raise
-        renewed = dependencies.refresher.refresh_after_401(pool, account)
-        if renewed is None:
-            raise
-        return _ask(dependencies, renewed, prepared)
-
-
-def _ask(dependencies: Dependencies, account: Account, prepared: UpstreamRequest) -> UpstreamResponse:
-    sending = dependencies.upstream.post(
-        account,
-        prepared.wire,
-        [orjson.dumps(prepared.body)],
-        headers={},
-        headers_timeout_seconds=SECONDS,
-        cancellation=Cancellation(),
-    )
-    answer = sending.wait(SECONDS)
-    if answer is None:
-        sending.abandon()
-        raise StreamIdleTimeout(f"The upstream did not answer within {SECONDS:g} s")
-    return answer
-
-
-def _read(answer: UpstreamResponse, prepared: UpstreamRequest, deadline: float) -> None:
-    """Read to the end of the answer. Raises what made it end otherwise."""
-    require_event_stream(answer)
+def _read(response: UpstreamResponse, prepared: UpstreamRequest, deadline: float) -> None:
+    """Read the answer to its end. Raises GatewayError when it ends early."""
+    require_event_stream(response)
     reader: Any = ChatReader() if prepared.wire == "chat" else ResponsesReader()
     decoder = EventDecoder()
     while True:
-        data = answer.body.read(deadline - time.monotonic())
+        data = response.body.read(deadline - time.monotonic())
         if data is None or time.monotonic() > deadline:
             raise StreamIdleTimeout(f"The upstream did not end its answer within {SECONDS:g} s")
         try:

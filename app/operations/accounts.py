@@ -1,4 +1,4 @@
-"""What operators do with accounts. What is changed holds at once, in every process."""
+"""Change the accounts of a pool. Every change takes effect immediately, in every process."""
 
 from __future__ import annotations
 
@@ -7,211 +7,174 @@ from dataclasses import replace
 from typing import Any
 
 from app.accounts.account import Account
+from app.accounts.accounts import AccountRepository
 from app.accounts.new_account import changed_account, checked_credential, new_account
-from app.accounts.oauth_tokens import Tokens, tokens_from_auth_json
-from app.errors import InvalidRequest, NotFound
-from app.operations.account_check import AccountCheck, knows_model, trial
-from app.operations.base import AuditedOperations
-from app.operations.first_listing import FirstListing, list_at_once
+from app.accounts.oauth_tokens import Tokens
+from app.config import Settings
+from app.errors import InvalidRequest
+from app.operations.account_check import AccountCheck, AccountChecker, knows_model
+from app.operations.audit_trail import AuditedOperations, AuditTrail
+from app.operations.first_listing import AccountLister, FirstListing
+
+# change with every request, so they are left out of the audit log
+_VOLATILE_FIELDS = ("in_flight", "since_ms")
 
 
-class Accounts(AuditedOperations):
-    def add_account(
-        self, pool: str, wish: Mapping[str, Any], *, credential: str = "", chatgpt_account_id: str = ""
+class AccountOperations(AuditedOperations):
+    def __init__(
+        self,
+        audit: AuditTrail,
+        accounts: AccountRepository,
+        settings: Settings,
+        lister: AccountLister,
+        checker: AccountChecker,
+    ) -> None:
+        super().__init__(audit)
+        self._accounts = accounts
+        self._settings = settings
+        self._lister = lister
+        self._checker = checker
+
+    def add(
+        self, pool: str, fields: Mapping[str, Any], *, credential: str = "", chatgpt_account_id: str = ""
     ) -> Account:
         """
-        Add the account that *wish*, the fields of a valid AccountInput, describes.
+        Add an account with *fields*, those of a valid AccountInput, and return it.
 
-        Raises InvalidRequest where the name is taken, or a credential is missing or malformed.
+        Raises InvalidRequest when the name is taken, or a credential is missing or malformed.
         """
         account = new_account(
-            wish, self._parts.settings, credential=credential, chatgpt_account_id=chatgpt_account_id
+            fields, self._settings, credential=credential, chatgpt_account_id=chatgpt_account_id
         )
-        return self._put(pool, "account.add", account)
+        return self.put(pool, account)
 
-    def look_at_account(self, pool: str, account: Account) -> FirstListing:
+    def fetch_listing(self, pool: str, account: Account) -> FirstListing:
         """
-        List the models and the usage of *account*, which was just added or signed in; within 5 s.
+        List the models and the usage of *account*, which was just added or signed in; takes up to 5 s.
 
-        Returns what was found, or what went wrong; the account stays either way.
+        Returns the result or what went wrong; the account stays in both cases.
         """
-        return list_at_once(self._parts, pool, self._parts.accounts.read(pool, account.id))
+        return self._lister.fetch(pool, self._accounts.read(pool, account.id))
 
-    def add_reachable_account(
-        self, pool: str, wish: Mapping[str, Any], *, credential: str = "", chatgpt_account_id: str = ""
+    def add_if_reachable(
+        self, pool: str, fields: Mapping[str, Any], *, credential: str = "", chatgpt_account_id: str = ""
     ) -> tuple[Account, FirstListing]:
         """
-        Add an account as `add_account` does, unless its server does not answer or refuses it.
+        Add an account as `add` does, unless its server does not answer or refuses it.
 
-        Raises InvalidRequest, with what went wrong, when it was not added for that.
+        Raises InvalidRequest with the reason when the account was not added.
         """
-        added = self.add_account(pool, wish, credential=credential, chatgpt_account_id=chatgpt_account_id)
-        found = self.look_at_account(pool, added)
-        if not found.ok:
-            self.remove_account(pool, added.name, although_bound=True)
-            raise InvalidRequest(f"The account was not added: {found.sentence()}", param="base_url")
-        return added, found
+        added = self.add(pool, fields, credential=credential, chatgpt_account_id=chatgpt_account_id)
+        listing = self.fetch_listing(pool, added)
+        if not listing.ok:
+            self.remove(pool, added.name, although_bound=True)
+            raise InvalidRequest(f"The account was not added: {listing.sentence()}", param="base_url")
+        return added, listing
 
-    def put_account(self, pool: str, account: Account) -> Account:
-        """Add *account*, or change the one it is, as a whole."""
-        return self._put(pool, "account.change" if account.id else "account.add", account)
-
-    def change_account(
-        self, pool: str, name: str, wish: Mapping[str, Any], *, credential: str = ""
-    ) -> Account:
+    def change(self, pool: str, name: str, changes: Mapping[str, Any], *, credential: str = "") -> Account:
         """
-        Change the account *name*; *wish* holds fields of an AccountInput loaded with `partial=True`.
+        Change the account *name*; *changes* are fields of an AccountInput loaded with `partial=True`.
 
-        An empty list of models allows all. A *credential* takes the place of the API key or token
-        it has. Raises NotFound; InvalidRequest for a credential where a sign-in is.
+        An empty list of models allows all. A *credential* replaces the account's API key or token.
+        Raises NotFound; InvalidRequest for a credential when the account has a sign-in.
         """
-        known = self._parts.accounts
-        account = changed_account((known.described if credential else known.find)(pool, name), wish)
+        read = self._accounts.described if credential else self._accounts.find
+        account = changed_account(read(pool, name), changes)
         if credential:
             if account.signed_in:
                 raise InvalidRequest(
-                    f"Account '{name}' has a sign-in, which renews itself; sign it in anew instead",
+                    f"Account '{name}' has a sign-in, which renews itself; sign in again instead",
                     param="credential",
                 )
             account = replace(account, credential=checked_credential(credential))
-        return self._put(pool, "account.change", account, credential="replaced" if credential else "")
+        return self.put(pool, account, credential="replaced" if credential else "")
 
-    def _put(
-        self, pool: str, action: str, account: Account, tokens: Tokens | None = None, **beside: str
-    ) -> Account:
-        self._ensure(pool)
-        before = self._parts.accounts.described_by_id(pool, account.id) if account.id else None
-        with self._change(action, pool, account.name) as change:
-            if before is None:
-                stored = self._parts.accounts.add(pool, account, tokens)
-            else:
-                stored = self._parts.accounts.change(pool, account)
-                change.before = _told(before)
-            change.after = _told(stored)
-            change.beside = {name: value for name, value in beside.items() if value}
+    def put(self, pool: str, account: Account, **extra: str) -> Account:
+        """
+        Add *account*, or replace the stored one when it has an id; return it as stored.
+
+        *extra* is recorded with the change.
+        """
+        if not account.id:
+            return self.add_with_tokens(pool, account, None, action="account.add", **extra)
+        self._audit.ensure_pool(pool)
+        before = self._accounts.described_by_id(pool, account.id)
+        with self._audit.change("account.change", pool, account.name) as change:
+            stored = self._accounts.change(pool, account)
+            change.before, change.after = audited_fields(before), audited_fields(stored)
+            change.extra = {name: value for name, value in extra.items() if value}
         return stored
 
-    def pause_account(self, pool: str, name: str) -> Account:
-        """Give the account *name* no new requests; those it is serving go on."""
-        return self._on_account("account.pause", pool, name, self._parts.accounts.pause)
+    def add_with_tokens(
+        self, pool: str, account: Account, tokens: Tokens | None, *, action: str, **extra: str
+    ) -> Account:
+        """Add the new *account* with the *tokens* of its sign-in, recorded as *action* with *extra*."""
+        self._audit.ensure_pool(pool)
+        with self._audit.change(action, pool, account.name) as change:
+            stored = self._accounts.add(pool, account, tokens)
+            change.after = audited_fields(stored)
+            change.extra = {name: value for name, value in extra.items() if value}
+        return stored
 
-    def resume_account(self, pool: str, name: str) -> Account:
-        """Bring the account *name* back, whatever it was out for."""
-        return self._on_account("account.resume", pool, name, self._parts.accounts.resume)
+    def pause(self, pool: str, name: str) -> Account:
+        """Send no new requests to the account *name*; running requests continue."""
+        return self._change_state("account.pause", pool, name, self._accounts.pause)
+
+    def resume(self, pool: str, name: str) -> Account:
+        """Bring the account *name* back into use, whatever took it out."""
+        return self._change_state("account.resume", pool, name, self._accounts.resume)
 
     def trust_lengths(self, pool: str, name: str) -> Account:
-        """Trust the account *name* again to keep the lengths that requests name."""
-        return self._on_account("account.trust_lengths", pool, name, self._parts.accounts.forget_exceeded)
+        """Trust the account *name* again to honour the output lengths that requests set."""
+        return self._change_state("account.trust_lengths", pool, name, self._accounts.forget_exceeded)
 
-    def remove_account(self, pool: str, name: str, *, although_bound: bool = False) -> None:
+    def remove(self, pool: str, name: str, *, although_bound: bool = False) -> None:
         """Remove an account and its credential. Raises InvalidRequest while keys are bound to it."""
-        before = self._parts.accounts.described(pool, name)
-        with self._change("account.remove", pool, name) as change:
-            change.before = _told(before)
-            change.beside = {"forced": True} if although_bound else {}
-            self._parts.accounts.remove(pool, name, although_bound=although_bound)
+        before = self._accounts.described(pool, name)
+        with self._audit.change("account.remove", pool, name) as change:
+            change.before = audited_fields(before)
+            change.extra = {"forced": True} if although_bound else {}
+            self._accounts.remove(pool, name, although_bound=although_bound)
 
-    def _on_account(self, action: str, pool: str, name: str, do: Callable[[str, str], object]) -> Account:
-        before = self._parts.accounts.described(pool, name)
-        with self._change(action, pool, name) as change:
-            do(pool, name)
-            after = self._parts.accounts.described(pool, name)
-            change.before, change.after = _states(before), _states(after)
+    def _change_state(
+        self, action: str, pool: str, name: str, apply: Callable[[str, str], object]
+    ) -> Account:
+        before = self._accounts.described(pool, name)
+        with self._audit.change(action, pool, name) as change:
+            apply(pool, name)
+            after = self._accounts.described(pool, name)
+            change.before, change.after = _state_fields(before), _state_fields(after)
         return after
 
-    def check_sign_in(self, pool: str, name: str) -> Account | None:
+    def test(self, pool: str, name: str, model: str = "") -> AccountCheck:
         """
-        Return the account that a sign-in as *name* would renew, None where it would make one.
+        Send a tiny request to the account *name*, whatever its state; return the result.
 
-        To be asked before anybody signs in. Raises InvalidRequest for an account that has no sign-ins.
+        The request is not in the ledger. Without a *model*, one that the account serves is chosen, and
+        its models are listed first when none is known. Raises InvalidRequest with the reason when the
+        list brings none.
         """
-        try:
-            known = self._parts.accounts.described(pool, name)
-        except NotFound:
-            return None
-        if known.kind != "chatgpt":
-            raise InvalidRequest(
-                f"Account '{name}' is of kind {known.kind}, which has no sign-in", param="name"
-            )
-        return known
-
-    def sign_in(self, pool: str, name: str, tokens: Tokens, *, way: str) -> Account:
-        """
-        Keep *tokens*, which came by *way*, as the sign-in of the account *name*, new or known.
-
-        Raises InvalidRequest where they are another ChatGPT account's than the one of that name, and
-        where another account has that person's sign-in.
-        """
-        known = self.check_sign_in(pool, name)
-        if known is None:
-            self._check_first(tokens)
-            account = new_account(
-                {"kind": "chatgpt", "name": name},
-                self._parts.settings,
-                credential=tokens.access_token,
-                chatgpt_account_id=tokens.account_id,
-            )
-            return self._put(pool, "account.sign_in", account, tokens, way=way)
-        if known.chatgpt_account_id != tokens.account_id:
-            raise InvalidRequest(
-                f"That is not the ChatGPT account of '{name}'; give it a name of its own", param="name"
-            )
-        with self._change("account.sign_in", pool, name) as change:
-            stored = self._parts.sign_ins.replace(pool, known, tokens)
-            change.before, change.after, change.beside = _told(known), _told(stored), {"way": way}
-        return stored
-
-    def _check_first(self, tokens: Tokens) -> None:
-        """Whoever renews a sign-in second ends it, and its windows would count twice."""
-        for pool in self._parts.pools.names():
-            for account in self._parts.accounts.all(pool):
-                if not account.signed_in or account.chatgpt_account_id != tokens.account_id:
-                    continue
-                if self._parts.sign_ins.read(pool, account).email == tokens.email:
-                    raise InvalidRequest(
-                        f"That sign-in is account '{account.name}' of pool '{pool}' already; "
-                        "to renew it, use that name",
-                        param="name",
-                    )
-
-    def import_account(self, pool: str, name: str, auth_json: bytes) -> Account:
-        """Take over the sign-in in Codex's *auth_json*. Raises InvalidRequest, which quotes none of it."""
-        return self.sign_in(pool, name, tokens_from_auth_json(auth_json), way="import")
-
-    def export_account(self, pool: str, name: str) -> bytes:
-        """Return the sign-in of the account *name* as Codex's auth.json: a secret."""
-        tokens = self._parts.sign_ins.read(pool, self._parts.accounts.find(pool, name))
-        self._parts.audit.note(self._actor, "account.export", pool, name)
-        return tokens.auth_json()
-
-    def test_account(self, pool: str, name: str, model: str = "") -> AccountCheck:
-        """
-        Send a tiny request to the account *name*, whatever its state; return how that went. Not booked.
-
-        Where no model is named and none is known, its models are listed first. Raises InvalidRequest,
-        with what went wrong, when that brings none.
-        """
-        account = self._parts.accounts.find(pool, name)
+        account = self._accounts.find(pool, name)
         if not model and not knows_model(account):
-            found = list_at_once(self._parts, pool, account)
-            account = self._parts.accounts.find(pool, name)
+            listing = self._lister.fetch(pool, account)
+            account = self._accounts.find(pool, name)
             if not knows_model(account):
                 raise InvalidRequest(
-                    f"Account '{name}' has listed no models: {found.sentence()}. "
-                    "Name a model to test it with all the same",
+                    f"Account '{name}' has listed no models: {listing.sentence()}. "
+                    "Name a model to test it anyway",
                     param="model",
                 )
-        told = trial(self._parts, pool, account, model)
-        if told.ok:  # it may be out for its credential
-            self._parts.accounts.observe(pool, account.id, {}, accepted=True)
-        self._parts.audit.note(self._actor, "account.test", pool, name, model=told.model, ok=told.ok)
-        return told
+        result = self._checker.check(pool, account, model)
+        if result.ok:  # the account may be out of use because of its credential
+            self._accounts.observe(pool, account.id, {}, accepted=True)
+        self._audit.note("account.test", pool, name, model=result.model, ok=result.ok)
+        return result
 
 
-def _told(account: Account) -> dict[str, Any]:
-    public = account.public()
-    return {name: value for name, value in public.items() if name not in ("in_flight", "since_ms")}
+def audited_fields(account: Account) -> dict[str, Any]:
+    """Return the public fields of *account* that the audit log records."""
+    return {name: value for name, value in account.public().items() if name not in _VOLATILE_FIELDS}
 
 
-def _states(account: Account) -> dict[str, Any]:
+def _state_fields(account: Account) -> dict[str, Any]:
     return {name: getattr(account, name) for name in ("state", "reason", "until_ms")}

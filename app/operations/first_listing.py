@@ -1,8 +1,8 @@
 """
-What an account that was just added answers: its models and its usage, or why there are none.
+List the models and the usage of an account that was just added, or find out why there are none.
 
-Done in the request that adds it, so that `/v1/models` is not empty until a worker comes by, and an
-operator sees a wrong address or key at once. A look has five seconds for everything it sends.
+It runs in the request that adds the account, so that `/v1/models` is not empty until a worker runs, and
+an operator sees a wrong address or key immediately. All its requests together take up to five seconds.
 """
 
 from __future__ import annotations
@@ -17,28 +17,29 @@ import orjson
 import structlog
 
 from app.accounts.account import Account
+from app.accounts.accounts import AccountRepository
 from app.errors import GatewayError, StreamIdleTimeout, UpstreamRejected
 from app.formatting import count
-from app.operations.dependencies import Dependencies
-from app.operations.upstream_lists import USAGE_PATH, checked_object, models_path, store_models, store_usage
+from app.operations.upstream_lists import USAGE_PATH, UpstreamLists, checked_object, models_path
+from app.upstream.client import UpstreamClient
 
 log = structlog.get_logger()
 
-SECONDS = 5.0  # for all of a look
-ADDRESS_SECONDS = 2.0  # of them, for trying the address with /v1
+SECONDS = 5.0  # for all requests together
+ADDRESS_SECONDS = 2.0  # of them, for trying the base URL with /v1
 NO_LIST = (404, 405, 501)  # the server answers, but has no list of models
 REFUSED = (401, 403)
 MAX_MESSAGE_CHARS = 200
 
-Payload = dict[str, Any]
+JsonObject = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class FirstListing:
     """
-    `models` is how many models were listed, None where there is no list.
+    `models` is the number of models listed, None when there is no list.
 
-    `error` is in words, None when all went well; `code` names it. `hint` says what may be wrong.
+    `error` is a message, None when the listing succeeded; `code` is its code, `hint` a possible remedy.
     """
 
     models: int | None = None
@@ -51,55 +52,88 @@ class FirstListing:
         return self.error is None
 
     def sentence(self) -> str:
-        """Return what an operator reads: `reachable, 14 models`, or what went wrong."""
+        """Return the result for an operator: `reachable, 14 models`, or the error and its hint."""
         if self.error is None:
             return f"reachable, {count(self.models or 0)} {'model' if self.models == 1 else 'models'}"
         return f"{self.error}. {self.hint}" if self.hint else self.error
 
-    def public(self) -> dict[str, Any]:
+    def public(self) -> JsonObject:
         return {"ok": self.ok, **asdict(self)}
 
 
-def list_at_once(
-    dependencies: Dependencies, pool: str, account: Account, seconds: float = SECONDS
-) -> FirstListing:
-    """
-    List the models of *account*, and its usage where it has usage windows; store both.
+class AccountLister:
+    """List the models and the usage of an account at its upstream, and store both."""
 
-    Takes at most *seconds*, and nothing of the upstream raises. Raises StoreUnavailable.
-    """
-    until = time.monotonic() + seconds
-    models, usage = _fetched(dependencies, account, seconds)
-    found = _stored(dependencies, pool, account, models)
-    if isinstance(usage, dict):
-        store_usage(dependencies, pool, account, usage, time.time())
-    if not found.ok:
-        found = replace(found, hint=_hint(dependencies, account, found, until - time.monotonic()))
-    told = orjson.dumps({"at": int(time.time()), "result": found.code or "ok"}).decode()
-    dependencies.accounts.observe(pool, account.id, {"look_models": told})
-    return found
+    def __init__(
+        self, upstream: UpstreamClient, accounts: AccountRepository, upstream_lists: UpstreamLists
+    ) -> None:
+        self._upstream = upstream
+        self._accounts = accounts
+        self._upstream_lists = upstream_lists
 
+    def fetch(self, pool: str, account: Account, seconds: float = SECONDS) -> FirstListing:
+        """
+        List the models of *account*, and its usage when its kind has usage windows; store both.
 
-def _fetched(
-    dependencies: Dependencies, account: Account, seconds: float
-) -> tuple[Payload | GatewayError, Payload | GatewayError | None]:
-    """Return the list of models and the report of usage, each queried at the same time as the other."""
+        Takes at most *seconds*. No failure of the upstream is raised. Raises StoreUnavailable.
+        """
+        deadline = time.monotonic() + seconds
+        models, usage = self._query(account, seconds)
+        listing = self._store_models(pool, account, models)
+        if isinstance(usage, dict):
+            self._upstream_lists.store_usage(pool, account, usage, time.time())
+        if not listing.ok:
+            listing = replace(listing, hint=self._find_hint(account, listing, deadline - time.monotonic()))
+        result = orjson.dumps({"at": int(time.time()), "result": listing.code or "ok"}).decode()
+        self._accounts.observe(pool, account.id, {"look_models": result})
+        return listing
 
-    def get(path: str) -> Callable[[], Payload]:
-        return lambda: checked_object(dependencies.upstream.get_json(account, path, seconds))
+    def _query(
+        self, account: Account, seconds: float
+    ) -> tuple[JsonObject | GatewayError, JsonObject | GatewayError | None]:
+        """Query the list of models and the usage at the same time; return both replies."""
 
-    usage = _Query(get(USAGE_PATH)) if account.kind == "chatgpt" else None
-    until = time.monotonic() + seconds
-    models = _Query(get(models_path(account))).wait(seconds)
-    return models, usage.wait(until - time.monotonic()) if usage else None
+        def get(path: str) -> Callable[[], JsonObject]:
+            return lambda: checked_object(self._upstream.get_json(account, path, seconds))
+
+        usage = _Query(get(USAGE_PATH)) if account.kind == "chatgpt" else None
+        deadline = time.monotonic() + seconds
+        models = _Query(get(models_path(account))).wait(seconds)
+        return models, usage.wait(deadline - time.monotonic()) if usage else None
+
+    def _store_models(self, pool: str, account: Account, reply: JsonObject | GatewayError) -> FirstListing:
+        if isinstance(reply, GatewayError):
+            return FirstListing(error=_describe(reply), code=reply.code or "failed")
+        try:
+            models = self._upstream_lists.store_models(pool, account, reply)
+        except GatewayError as error:
+            return FirstListing(error=error.message, code=error.code or "failed")
+        if not models:
+            return FirstListing(0, "its server answers, but lists no models", "no_models")
+        return FirstListing(models)
+
+    def _find_hint(self, account: Account, listing: FirstListing, seconds: float) -> str | None:
+        """Suggest the base URL with /v1 when models are listed there and not without it."""
+        url = account.base_url
+        if account.kind == "chatgpt" or listing.models is not None or url.endswith("/v1") or seconds <= 0:
+            return None
+        if listing.code in ("upstream_unavailable", "stream_idle_timeout"):
+            return None  # the host does not answer: a longer path changes nothing
+        limit = min(seconds, ADDRESS_SECONDS)
+        reply = _Query(lambda: checked_object(self._upstream.get_json(account, "/v1/models", limit))).wait(
+            limit
+        )
+        if isinstance(reply, dict) and isinstance(reply.get("data"), list):
+            return f"{url}/v1/models answers: the base URL probably has to end in /v1"
+        return None
 
 
 class _Query:
-    """One query in a thread of its own, which ends by itself when nobody waits any longer."""
+    """One query in a thread of its own, which ends by itself when its result is no longer awaited."""
 
-    def __init__(self, fetch: Callable[[], Payload]) -> None:
+    def __init__(self, fetch: Callable[[], JsonObject]) -> None:
         self._fetch = fetch
-        self._result: Payload | GatewayError = StreamIdleTimeout("The upstream did not answer in time")
+        self._result: JsonObject | GatewayError = StreamIdleTimeout("The upstream did not answer in time")
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -108,30 +142,16 @@ class _Query:
             self._result = self._fetch()
         except GatewayError as error:
             self._result = error
-        except Exception as error:  # a defect of ours must not look like a server that is slow
+        except Exception as error:  # a defect in this code must not look like a slow server
             log.exception("first_look_failed")
             self._result = GatewayError(f"The answer could not be read ({type(error).__name__})")
 
-    def wait(self, seconds: float) -> Payload | GatewayError:
+    def wait(self, seconds: float) -> JsonObject | GatewayError:
         self._thread.join(max(0.0, seconds))
         return self._result
 
 
-def _stored(
-    dependencies: Dependencies, pool: str, account: Account, payload: Payload | GatewayError
-) -> FirstListing:
-    if isinstance(payload, GatewayError):
-        return FirstListing(error=_words(payload), code=payload.code or "failed")
-    try:
-        models = store_models(dependencies, pool, account, payload)
-    except GatewayError as error:
-        return FirstListing(error=error.message, code=error.code or "failed")
-    if not models:
-        return FirstListing(0, "its server answers, but lists no models", "no_models")
-    return FirstListing(models)
-
-
-def _words(error: GatewayError) -> str:
+def _describe(error: GatewayError) -> str:
     message = " ".join(error.message.split())[:MAX_MESSAGE_CHARS].rstrip(".")
     if not isinstance(error, UpstreamRejected):
         return message
@@ -141,19 +161,3 @@ def _words(error: GatewayError) -> str:
     if status in NO_LIST:
         return f"its server has no list of models at this base URL ({status})"
     return f"its server answers {status}: {message}"
-
-
-def _hint(dependencies: Dependencies, account: Account, found: FirstListing, seconds: float) -> str | None:
-    """Return what may help: the base URL with /v1, where models are listed there and not without it."""
-    url = account.base_url
-    if account.kind == "chatgpt" or found.models is not None or url.endswith("/v1") or seconds <= 0:
-        return None
-    if found.code in ("upstream_unavailable", "stream_idle_timeout"):
-        return None  # nothing answers at this host: a longer path changes nothing
-    limit = min(seconds, ADDRESS_SECONDS)
-    payload = _Query(
-        lambda: checked_object(dependencies.upstream.get_json(account, "/v1/models", limit))
-    ).wait(limit)
-    if isinstance(payload, dict) and isinstance(payload.get("data"), list):
-        return f"{url}/v1/models answers: the base URL probably has to end in /v1"
-    return None

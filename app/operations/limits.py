@@ -1,53 +1,59 @@
-"""What operators do with limits, of a key (named) or of a whole pool (no key named)."""
+"""Change limits: those of a key, or those of a whole pool when no key is named."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from app.limits.limit_syntax import format_limit
-from app.operations.base import AuditedOperations
-from app.stores.limits import FOR_POOL
+from app.operations.audit_trail import AuditedOperations, AuditTrail
+from app.stores.api_keys import ApiKeyRepository
+from app.stores.limits import FOR_POOL, LimitRepository
 from app.stores.records.limits import Limit
 
 
-class Limits(AuditedOperations):
-    def add_limit(self, pool: str, limit: Limit, key: str | None = None) -> Limit:
-        """Add *limit*, as `parse_limit` returns one; what its window has seen counts already."""
-        owner = self._owner(pool, key)
-        with self._change("limit.add", pool, self._object(pool, key)) as change:
-            added = self._parts.limits.add(pool, limit, owner)
-            change.after = _told(added)
+class LimitOperations(AuditedOperations):
+    def __init__(self, audit: AuditTrail, limits: LimitRepository, api_keys: ApiKeyRepository) -> None:
+        super().__init__(audit)
+        self._limits = limits
+        self._api_keys = api_keys
+
+    def add(self, pool: str, limit: Limit, key: str | None = None) -> Limit:
+        """Add *limit*, a result of `parse_limit`; usage in its current window counts from the start."""
+        owner = self._owner_id(pool, key)
+        with self._audit.change("limit.add", pool, key or pool) as change:
+            added = self._limits.add(pool, limit, owner)
+            change.after = _audited_fields(added)
         return added
 
-    def edit_limit(self, pool: str, limit_id: str, wanted: Limit, key: str | None = None) -> Limit:
-        """Give a limit another maximum or mode; its counter goes on. Raises NotFound, InvalidRequest."""
-        owner = self._owner(pool, key)
-        before = self._limit(pool, owner, limit_id)
-        with self._change("limit.change", pool, self._object(pool, key)) as change:
-            edited = self._parts.limits.edit(pool, limit_id, wanted, owner)
-            change.before, change.after = before, _told(edited)
-            change.beside = {"limit": limit_id}
-        return edited
+    def change(self, pool: str, limit_id: str, limit: Limit, key: str | None = None) -> Limit:
+        """
+        Give a limit the maximum and mode of *limit*; its counter continues.
 
-    def remove_limit(self, pool: str, limit_id: str, key: str | None = None) -> None:
-        """Remove a limit and what it has counted. Raises NotFound."""
-        owner = self._owner(pool, key)
-        before = self._limit(pool, owner, limit_id)
-        with self._change("limit.remove", pool, self._object(pool, key)) as change:
+        Raises NotFound, and InvalidRequest when *limit* counts something else.
+        """
+        owner = self._owner_id(pool, key)
+        before = self._find(pool, owner, limit_id)
+        with self._audit.change("limit.change", pool, key or pool) as change:
+            changed = self._limits.edit(pool, limit_id, limit, owner)
+            change.before, change.after = before, _audited_fields(changed)
+            change.extra = {"limit": limit_id}
+        return changed
+
+    def remove(self, pool: str, limit_id: str, key: str | None = None) -> None:
+        """Remove a limit and its counter. Raises NotFound."""
+        owner = self._owner_id(pool, key)
+        before = self._find(pool, owner, limit_id)
+        with self._audit.change("limit.remove", pool, key or pool) as change:
             change.before = before
-            self._parts.limits.remove(pool, limit_id, owner)
+            self._limits.remove(pool, limit_id, owner)
 
-    def _owner(self, pool: str, key: str | None) -> str:
-        return FOR_POOL if key is None else self._parts.api_keys.find(pool, key).id
+    def _owner_id(self, pool: str, key: str | None) -> str:
+        return FOR_POOL if key is None else self._api_keys.find(pool, key).id
 
-    def _limit(self, pool: str, owner: str, limit_id: str) -> dict[str, Any] | None:
-        known = self._parts.limits.all(pool, owner)
-        return next((_told(one) for one in known if one.id == limit_id), None)
-
-    @staticmethod
-    def _object(pool: str, key: str | None) -> str:
-        return pool if key is None else key
+    def _find(self, pool: str, owner: str, limit_id: str) -> dict[str, Any] | None:
+        limits = self._limits.all(pool, owner)
+        return next((_audited_fields(limit) for limit in limits if limit.id == limit_id), None)
 
 
-def _told(limit: Limit) -> dict[str, Any]:
+def _audited_fields(limit: Limit) -> dict[str, Any]:
     return {"id": limit.id, "limit": format_limit(limit)}

@@ -50,7 +50,7 @@ class OperatorOperations:
             self._operator_stores.operators.set_password(name, password)
             ended = self._operator_stores.sessions.end_all(name, but=but)
             self._operator_stores.attempts.forget(name)
-            change.beside = {"sessions_ended": ended}
+            change.extra = {"sessions_ended": ended}
         return ended
 
     def confirm_second_factor(self, name: str, code: str) -> list[str]:
@@ -72,14 +72,14 @@ class OperatorOperations:
         """End one session; tell whether it was there."""
         with self._change("session.end", name) as change:
             ended = self._operator_stores.sessions.end(name, session_id)
-            change.beside = {"sessions_ended": int(ended)}
+            change.extra = {"sessions_ended": int(ended)}
         return ended
 
     def end_sessions(self, name: str, *, but: str = "") -> int:
         """End every session of *name*, sparing the one whose secret is *but*; return how many."""
         with self._change("session.end", name) as change:
             ended = self._operator_stores.sessions.end_all(name, but=but)
-            change.beside = {"sessions_ended": ended}
+            change.extra = {"sessions_ended": ended}
         return ended
 
     def create_token(

@@ -1,28 +1,36 @@
-"""What operators do with pools. One that is named and not there is made."""
+"""Create and change pools. A change that names a new pool creates it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import reduce
 
-from app.accounts.pools import POLICIES, Pool, checked_name, checked_policy, checked_zone
+from app.accounts.pools import POLICIES, Pool, PoolRepository, checked_name, checked_policy, checked_zone
 from app.errors import InvalidRequest
-from app.operations.base import AuditedOperations
+from app.operations.audit_trail import AuditedOperations, AuditTrail
 
 Step = Callable[[str], str]
 
 
-class Pools(AuditedOperations):
-    def create_pool(self, pool: str, *, policy: str | None = None, zone: str | None = None) -> Pool:
-        """Make *pool*. Raises InvalidRequest where there is one of that name, and nothing is made."""
+class PoolOperations(AuditedOperations):
+    def __init__(self, audit: AuditTrail, pools: PoolRepository) -> None:
+        super().__init__(audit)
+        self._pools = pools
+
+    def create(self, pool: str, *, policy: str | None = None, zone: str | None = None) -> Pool:
+        """
+        Create *pool*.
+
+        Raises InvalidRequest when it exists or a value is invalid; nothing is created then.
+        """
         checked_policy(policy or POLICIES[0])
         checked_zone(zone or "UTC")
-        if checked_name(pool) in self._parts.pools.names():
+        if checked_name(pool) in self._pools.names():
             raise InvalidRequest(f"A pool named '{pool}' exists", param="name")
-        self._ensure(pool)
-        return self.change_pool(pool, policy=policy, zone=zone) if policy or zone else self.pool(pool)
+        self._audit.ensure_pool(pool)
+        return self.change(pool, policy=policy, zone=zone) if policy or zone else self.read(pool)
 
-    def change_pool(
+    def change(
         self,
         pool: str,
         *,
@@ -31,28 +39,30 @@ class Pools(AuditedOperations):
         steps: Sequence[Step] = (),
     ) -> Pool:
         """
-        Change *pool*, all at once or not at all; what is None stays.
+        Change *pool* in one transaction; None leaves a value as it is.
 
-        *steps* lead from one stored text of its settings to the next, see `app.accounts.settings`.
+        Each of *steps* maps the stored text of the pool's settings to the next; see `app.accounts.settings`.
         """
-        self._ensure(pool)
-        before = self.pool(pool)
-        with self._change("pool.change", pool, pool) as change:
-            self._parts.pools.change(
+        self._audit.ensure_pool(pool)
+        before = self.read(pool)
+        with self._audit.change("pool.change", pool, pool) as change:
+            self._pools.change(
                 pool,
                 policy=policy,
                 zone=zone,
-                settings=(lambda text: reduce(lambda was, step: step(was), steps, text)) if steps else None,
+                settings=(lambda text: reduce(lambda stored, step: step(stored), steps, text))
+                if steps
+                else None,
             )
-            after = self.pool(pool)
+            after = self.read(pool)
             change.before, change.after = before.public(), after.public()
         return after
 
-    def pool(self, pool: str) -> Pool:
-        """Return *pool* as it is. Raises NotFound."""
-        self._parts.pools.check(pool)
-        known = {one.name: one for one in self._parts.pools.all()}
-        if pool not in known:  # `default`, which is there before anybody made it
-            self._ensure(pool)
-            known = {one.name: one for one in self._parts.pools.all()}
-        return known[pool]
+    def read(self, pool: str) -> Pool:
+        """Return *pool*. Raises NotFound."""
+        self._pools.check(pool)
+        pools = {stored.name: stored for stored in self._pools.all()}
+        if pool not in pools:  # `default` exists before it is stored
+            self._audit.ensure_pool(pool)
+            pools = {stored.name: stored for stored in self._pools.all()}
+        return pools[pool]

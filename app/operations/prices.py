@@ -1,4 +1,4 @@
-"""What operators say models cost in a pool."""
+"""Set the prices of models in a pool."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from decimal import Decimal
 from typing import Any
 
 from app.errors import InvalidRequest
+from app.limits.price_overrides import PriceRepository
 from app.limits.prices import MILLION, STANDARD
-from app.operations.base import AuditedOperations
+from app.operations.audit_trail import AuditedOperations, AuditTrail
 from schemas.admin import MAX_DOLLARS
 
 RATES = ("input", "output", "cached_input")
+_BOUNDS = ("context", "max_output", "image")
 
 
 def micro_dollars(dollars: Decimal, param: str | None = None) -> int:
-    """Return US dollars for a million tokens in millionths. Raises InvalidRequest."""
+    """Convert a price in US dollars per million tokens to micro-dollars. Raises InvalidRequest."""
     amount = dollars * MILLION
     if not 0 <= amount <= MAX_DOLLARS * MILLION or amount != int(amount):
         raise InvalidRequest(
@@ -24,34 +26,38 @@ def micro_dollars(dollars: Decimal, param: str | None = None) -> int:
     return int(amount)
 
 
-def price_row(known: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+def price_row(stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Return a row for prices.json of what was *said*: RATES in micro-dollars, `context`, `max_output`, `image`.
+    Return a row in the form of prices.json with the RATES of *changes*, in micro-dollars.
 
-    Of its bounds, those that were not said stay as *known*.
+    `context`, `max_output` and `image` that *changes* leaves out stay as in *stored*.
     """
-    row: dict[str, Any] = {name: known[name] for name in ("context", "max_output", "image") if name in known}
-    row |= {name: said[name] for name in ("context", "max_output") if said.get(name) is not None}
-    if said.get("image") is not None:
-        row["image"] = [said["image"]] * 3
-    return {STANDARD: {name: said[name] for name in RATES if said.get(name) is not None}, **row}
+    row: dict[str, Any] = {name: stored[name] for name in _BOUNDS if name in stored}
+    row |= {name: changes[name] for name in ("context", "max_output") if changes.get(name) is not None}
+    if changes.get("image") is not None:
+        row["image"] = [changes["image"]] * 3
+    return {STANDARD: {name: changes[name] for name in RATES if changes.get(name) is not None}, **row}
 
 
-class Prices(AuditedOperations):
-    def set_price(self, pool: str, model: str, row: dict[str, Any]) -> dict[str, Any]:
+class PriceOperations(AuditedOperations):
+    def __init__(self, audit: AuditTrail, prices: PriceRepository) -> None:
+        super().__init__(audit)
+        self._prices = prices
+
+    def set(self, pool: str, model: str, row: dict[str, Any]) -> dict[str, Any]:
         """Price *model* by *row* (as in prices.json) from the next request on; return it as listed."""
-        self._ensure(pool)
-        with self._change("price.set", pool, model) as change:
-            change.before = self._parts.prices.current(pool).rows().get(model)
-            self._parts.prices.put(pool, model, row)
-            after = self._parts.prices.current(pool).rows()[model]
+        self._audit.ensure_pool(pool)
+        with self._audit.change("price.set", pool, model) as change:
+            change.before = self._prices.current(pool).rows().get(model)
+            self._prices.put(pool, model, row)
+            after = self._prices.current(pool).rows()[model]
             change.after = after
         return after
 
-    def remove_price(self, pool: str, model: str) -> bool:
-        """Go back to the listed price of *model*; say whether the pool had one of its own."""
-        before = self._parts.prices.current(pool).rows().get(model)
-        with self._change("price.remove", pool, model) as change:
-            removed = self._parts.prices.remove(pool, model)
-            change.before, change.after = before, self._parts.prices.current(pool).rows().get(model)
-        return removed
+    def remove(self, pool: str, model: str) -> bool:
+        """Return to the listed price of *model*; return whether the pool had a price of its own."""
+        before = self._prices.current(pool).rows().get(model)
+        with self._audit.change("price.remove", pool, model) as change:
+            is_removed = self._prices.remove(pool, model)
+            change.before, change.after = before, self._prices.current(pool).rows().get(model)
+        return is_removed

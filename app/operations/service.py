@@ -1,18 +1,29 @@
-"""
-The desk: every change that an operator can make, made by one actor and written into the audit book.
-
-One object, its methods by noun in the modules beside. They take what a valid schema holds, and
-plain names; a failure is one of app.errors, and then nothing has changed.
-"""
+"""Every change that an operator can make, by noun."""
 
 from __future__ import annotations
 
-from app.operations.keys import Keys
-from app.operations.limits import Limits
-from app.operations.pools import Pools
-from app.operations.prices import Prices
-from app.operations.sign_ins import SignIns
+from dataclasses import dataclass
+
+from app.operations.accounts import AccountOperations
+from app.operations.api_keys import ApiKeyOperations
+from app.operations.limits import LimitOperations
+from app.operations.logins import LoginOperations
+from app.operations.pools import PoolOperations
+from app.operations.prices import PriceOperations
 
 
-class AdminOperations(SignIns, Keys, Limits, Pools, Prices):
-    """`services.desk(actor)` makes one; it is as cheap as it looks."""
+@dataclass(frozen=True, slots=True)
+class AdminOperations:
+    """
+    The changes of one actor, each recorded in the audit log.
+
+    Arguments are fields of valid schemas, and plain names. A failure is an error of `app.errors`, and
+    then nothing has changed. `services.operations(actor)` returns one.
+    """
+
+    accounts: AccountOperations
+    api_keys: ApiKeyOperations
+    limits: LimitOperations
+    pools: PoolOperations
+    prices: PriceOperations
+    logins: LoginOperations

@@ -1,4 +1,4 @@
-"""What an upstream says it has: the models of an account, and what is left of its usage windows."""
+"""Read and store what an upstream reports for an account: its models and its usage windows."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from typing import Any
 import orjson
 
 from app.accounts.account import Account
+from app.accounts.accounts import AccountRepository
 from app.accounts.usage_windows import has_room, mark_from_usage
 from app.errors import UpstreamProtocolError
-from app.operations.dependencies import Dependencies
+from app.stores.upstream_metadata import UpstreamMetadataStore
 from schemas import bounds
 from schemas.bounds import MAX_LISTED_BYTES, MAX_LISTED_MODELS, MAX_TEXT_CHARS
 
 USAGE_PATH = "/wham/usage"
-CLIENT_VERSION = "0.169.0"  # the ChatGPT backend leaves out what needs a newer Codex client than this
+CLIENT_VERSION = "0.169.0"  # the ChatGPT backend omits models that need a newer Codex client
 
-# Of what type each field of a model is. The Codex CLI reads a catalogue as a whole or not at all, so one
-# field of another type, of one account, would take all models of the pool from it.
+# The type of each field of a model. The Codex CLI rejects a catalogue with one field of another type, so
+# one account's malformed field would hide all models of the pool.
 # Source: https://github.com/openai/codex (codex-rs/protocol, `ModelInfo`)
 TYPES: dict[str, type | tuple[type, ...]] = {
     "display_name": str,
@@ -44,7 +45,7 @@ TYPES: dict[str, type | tuple[type, ...]] = {
     "experimental_supported_tools": list,
 }
 
-# What the Codex CLI needs of a model besides; /v1/models does not show it.
+# The further fields that the Codex CLI needs of a model; /v1/models does not show them.
 CATALOGUE = (
     "base_instructions",
     "shell_type",
@@ -53,10 +54,10 @@ CATALOGUE = (
     "apply_patch_tool_type",
     "experimental_supported_tools",
 )
-MAX_INSTRUCTIONS = 65_536  # characters of one model's
+MAX_INSTRUCTIONS = 65_536  # characters, per model
 MAX_PRIORITY = 2**31 - 1  # what Codex reads
 
-# What `metadata` of a listed model tells, where the upstream does.
+# The fields in `metadata` of a listed model, where the upstream reports them.
 METADATA = tuple(name for name in TYPES if name not in CATALOGUE)
 
 
@@ -72,37 +73,41 @@ def checked_object(payload: object) -> dict[str, Any]:
     return payload
 
 
-def store_models(dependencies: Dependencies, pool: str, account: Account, payload: Mapping[str, Any]) -> int:
-    """
-    Store the models that *payload*, the answer at `models_path`, lists; return how many they are.
+class UpstreamLists:
+    """Store the models and the usage windows that an upstream reports for an account."""
 
-    Raises UpstreamProtocolError when it is no list of models, StoreUnavailable.
-    """
-    if account.kind != "chatgpt":
-        listed = _that_fit(listed_models(payload))
-        dependencies.accounts.list_models(pool, account.id, listed)
+    def __init__(self, accounts: AccountRepository, metadata: UpstreamMetadataStore) -> None:
+        self._accounts = accounts
+        self._metadata = metadata
+
+    def store_models(self, pool: str, account: Account, payload: Mapping[str, Any]) -> int:
+        """
+        Store the models that *payload*, the reply at `models_path`, lists; return their number.
+
+        Raises UpstreamProtocolError when the payload is not a list of models, StoreUnavailable.
+        """
+        if account.kind != "chatgpt":
+            listed = _fitting(listed_models(payload))
+            self._accounts.list_models(pool, account.id, listed)
+            return len(listed)
+        metadata = codex_models(payload, METADATA)
+        self._metadata.keep(pool, account.id, "catalogue", codex_models(payload, CATALOGUE))
+        listed = _fitting(sorted(metadata))
+        is_short = len(orjson.dumps(metadata)) <= MAX_LISTED_BYTES
+        self._accounts.list_models(pool, account.id, listed, metadata if is_short else {})
         return len(listed)
-    metadata = codex_models(payload, METADATA)
-    dependencies.told.keep(pool, account.id, "catalogue", codex_models(payload, CATALOGUE))
-    listed = _that_fit(sorted(metadata))
-    is_short = len(orjson.dumps(metadata)) <= MAX_LISTED_BYTES
-    dependencies.accounts.list_models(pool, account.id, listed, metadata if is_short else {})
-    return len(listed)
+
+    def store_usage(self, pool: str, account: Account, usage: Mapping[str, Any], now: float) -> None:
+        """Store the usage windows in *usage*, the reply at USAGE_PATH; *now* in Unix seconds."""
+        mark, room = mark_from_usage(usage, now), has_room(usage) is True
+        self._accounts.observe(pool, account.id, {}, mark=mark, room=room)
+        self._metadata.keep(pool, account.id, "usage", client_usage(usage))
 
 
-def _that_fit(names: list[str]) -> list[str]:
+def _fitting(names: list[str]) -> list[str]:
     """Return the first of *names* that take at most MAX_LISTED_BYTES as a JSON list."""
     sizes = accumulate(len(orjson.dumps(name)) + 1 for name in names)  # with a comma, or the brackets
     return [name for name, size in zip(names, sizes, strict=True) if size < MAX_LISTED_BYTES]
-
-
-def store_usage(
-    dependencies: Dependencies, pool: str, account: Account, usage: Mapping[str, Any], now: float
-) -> None:
-    """Store the usage windows that *usage*, the answer at USAGE_PATH, describes; *now* in Unix seconds."""
-    mark, room = mark_from_usage(usage, now), has_room(usage) is True
-    dependencies.accounts.observe(pool, account.id, {}, mark=mark, room=room)
-    dependencies.told.keep(pool, account.id, "usage", shown(usage))
 
 
 def listed_models(payload: Mapping[str, Any]) -> list[str]:
@@ -115,44 +120,50 @@ def listed_models(payload: Mapping[str, Any]) -> list[str]:
 
 
 def codex_models(payload: Mapping[str, Any], names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return what is told under *names* of each model that the ChatGPT backend serves to API clients."""
+    """Return the fields *names* of each model that the ChatGPT backend serves to API clients, by slug."""
     return {
-        model["slug"]: {name: model[name] for name in names if _is_kept(name, model.get(name))}
+        model["slug"]: {name: model[name] for name in names if _is_valid(name, model.get(name))}
         for model in _objects(payload, "models")
         if _is_name(model.get("slug")) and model.get("supported_in_api") is not False
     }
 
 
-def _is_kept(name: str, told: Any) -> bool:
-    if not _is_of_type(told, TYPES[name]):
+def _is_valid(name: str, value: Any) -> bool:
+    if not _is_of_type(value, TYPES[name]):
         return False
     if name == "base_instructions":
-        return 0 < len(told) <= MAX_INSTRUCTIONS
+        return 0 < len(value) <= MAX_INSTRUCTIONS
     if name == "context_window":
-        return bounds.tokens(told) is not None
-    return name != "priority" or abs(told) <= MAX_PRIORITY
+        return bounds.tokens(value) is not None
+    return name != "priority" or abs(value) <= MAX_PRIORITY
 
 
 def _is_of_type(value: Any, expected: type | tuple[type, ...]) -> bool:
-    """As JSON has types: true is not a number."""
+    """Compare types as JSON does: true is not a number."""
     return expected is bool if isinstance(value, bool) else isinstance(value, expected)
 
 
 def _objects(payload: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    found = payload.get(name)
-    if not isinstance(found, list):
+    models = payload.get(name)
+    if not isinstance(models, list):
         raise UpstreamProtocolError(f"The upstream's answer has no list of {name}")
-    return [each for each in found[:MAX_LISTED_MODELS] if isinstance(each, dict)]
+    return [model for model in models[:MAX_LISTED_MODELS] if isinstance(model, dict)]
 
 
-def _is_name(told: Any) -> bool:
-    return isinstance(told, str) and 0 < len(told) <= MAX_TEXT_CHARS
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_TEXT_CHARS
 
 
-def shown(usage: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what clients may be shown of *usage* besides the windows that accounts are chosen by."""
+_CLIENT_USAGE_TYPES = {"plan_type": str, "credits": dict, "monthly_window": dict}
+
+
+def client_usage(usage: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parts of *usage* that clients may read in addition to the usage windows."""
     limits = usage.get("rate_limit")
     monthly = limits.get("monthly_window") if isinstance(limits, dict) else None
-    told = {"plan_type": usage.get("plan_type"), "credits": usage.get("credits"), "monthly_window": monthly}
-    wanted = {"plan_type": str, "credits": dict, "monthly_window": dict}
-    return {name: value for name, value in told.items() if isinstance(value, wanted[name])}
+    parts = {
+        "plan_type": usage.get("plan_type"),
+        "credits": usage.get("credits"),
+        "monthly_window": monthly,
+    }
+    return {name: value for name, value in parts.items() if isinstance(value, _CLIENT_USAGE_TYPES[name])}

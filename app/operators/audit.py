@@ -42,12 +42,12 @@ class Change:
     object: str  # the name of what is changed
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
-    beside: Json = field(default_factory=dict)  # what else is to be told: overlap_seconds, …
+    extra: Json = field(default_factory=dict)  # further fields: overlap_seconds, …
 
     def told(self) -> Json:
         before, after = _difference(self.before, self.after)
         about = {"action": self.action, "pool": self.pool, "object": self.object}
-        return {**about, "before": before, "after": after, **self.beside}
+        return {**about, "before": before, "after": after, **self.extra}
 
 
 def _difference(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> tuple[Any, Any]:
@@ -90,10 +90,10 @@ class AuditLog:
             raise
         self._close(entry_id, DONE, _by(actor) | change.told())
 
-    def note(self, actor: Actor, action: str, pool: str, name: str, **beside: Any) -> None:
+    def note(self, actor: Actor, action: str, pool: str, name: str, **extra: Any) -> None:
         """Write that something was done which changed nothing stored: a sign-in, an export."""
         with self.change(actor, action, pool, name) as change:
-            change.beside = beside
+            change.extra = extra
 
     def _open(self, entry_id: str, actor: Actor, change: Change) -> None:
         with store_errors():

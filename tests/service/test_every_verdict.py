@@ -388,7 +388,7 @@ def test_operators_see_the_same_verdict(pool: PoolOfTest, upstream: ScriptedUpst
     bench.add("a", case.play, {})
     operations = pool.gateway.services.operations(Actor("ann", "cli"))
 
-    result = operations.test_account(pool.name, "a", MODEL)
+    result = operations.accounts.test(pool.name, "a", MODEL)
 
     rule = RULES[case.row]
     assert (result.ok, result.failure) == (False, rule.failure.value)

@@ -10,7 +10,6 @@ from cryptography.fernet import Fernet
 
 from app.errors import UpstreamProtocolError
 from app.operations import upstream_lists
-from app.operations.upstream_lists import store_models
 from app.stores import keys
 from schemas import bounds
 from tests.workers.conftest import POOL
@@ -142,7 +141,7 @@ def test_what_is_stored_of_a_list_has_a_bound(built, upstream, add, redis_client
     rest = bounds.MAX_LISTED_BYTES - number * 257 - 4
     for length, fits in ((rest, True), (rest + 1, False)):
         ids = [f"a{i:04}{name}" for i in range(number)] + ["z" * length]
-        store_models(built.office, POOL, account, {"data": [{"id": one} for one in ids]})
+        built.upstream_lists.store_models(POOL, account, {"data": [{"id": one} for one in ids]})
 
         stored = redis_client.hget(keys.account(POOL, account.id), "listed")
         assert len(stored) <= bounds.MAX_LISTED_BYTES
@@ -154,7 +153,7 @@ def test_more_metadata_than_that_is_not_stored(built, add):
     frame = len('{"m":{"description":""}}')
     for more, stored in ((0, 1), (1, 0)):
         listed = {"slug": "m", "description": "x" * (bounds.MAX_LISTED_BYTES - frame + more)}
-        store_models(built.office, POOL, account, {"models": [listed]})
+        built.upstream_lists.store_models(POOL, account, {"models": [listed]})
 
         found = built.accounts.find(POOL, "ann")
         assert (len(found.metadata), found.listed) == (stored, ("m",))

@@ -9,8 +9,9 @@ from flask import Blueprint, Response
 
 from app.accounts.account import Account
 from app.admin.api import inputs
-from app.admin.api.inputs import answer, checked_pool, deleted, listed, operations
+from app.admin.api.inputs import answer, checked_pool, deleted, listed
 from app.admin.api.serializers import account_shape
+from app.admin.guard import operations
 from app.admin.services import services
 from app.errors import InvalidRequest
 from app.operations.first_listing import FirstListing
@@ -44,12 +45,11 @@ def add() -> Response:
     """
     pool, said = inputs.pool(must_be=False), inputs.body(NEW_ACCOUNT)
     secret = {name: said.pop(name, "") for name in ("credential", "chatgpt_account_id")}
-    at_desk = operations()
     if said.pop("must_answer", False):
-        added, found = at_desk.add_reachable_account(pool, said, **secret)
+        added, found = operations().accounts.add_if_reachable(pool, said, **secret)
     else:
-        added = at_desk.add_account(pool, said, **secret)
-        found = at_desk.look_at_account(pool, added)
+        added = operations().accounts.add(pool, said, **secret)
+        found = operations().accounts.fetch_listing(pool, added)
     return answer(looked_at_shape(pool, added, found), 201)
 
 
@@ -61,9 +61,8 @@ def import_file() -> Response:
         file = orjson.dumps(said["auth_json"])
     except TypeError:  # it reads more levels than it writes
         raise InvalidRequest("auth_json is nested too deeply", param="auth_json") from None
-    at_desk = operations()
-    stored = at_desk.import_account(pool, said["name"], file)
-    return answer(looked_at_shape(pool, stored, at_desk.look_at_account(pool, stored)), 201)
+    stored = operations().logins.import_auth_json(pool, said["name"], file)
+    return answer(looked_at_shape(pool, stored, operations().accounts.fetch_listing(pool, stored)), 201)
 
 
 def looked_at_shape(pool: str, account: Account, found: FirstListing) -> dict[str, Any]:
@@ -83,7 +82,7 @@ def change(name: str) -> Response:
     said = inputs.body(ACCOUNT_CHANGE)
     credential = said.pop("credential", "")
     return answer(
-        account_shape(operations().change_account(inputs.pool(), name, said, credential=credential))
+        account_shape(operations().accounts.change(inputs.pool(), name, said, credential=credential))
     )
 
 
@@ -91,7 +90,7 @@ def change(name: str) -> Response:
 def remove(name: str) -> Response:
     """Remove an account and its credential; `force=true` also if keys are restricted to it."""
     said = inputs.query(REMOVE_QUERY)
-    operations().remove_account(checked_pool(said["pool"]), name, although_bound=said.get("force") == "true")
+    operations().accounts.remove(checked_pool(said["pool"]), name, although_bound=said.get("force") == "true")
     return deleted(name)
 
 
@@ -99,25 +98,25 @@ def remove(name: str) -> Response:
 def pause(name: str) -> Response:
     """Pause an account: it gets no new requests."""
     inputs.body(NOTHING)
-    return answer(account_shape(operations().pause_account(inputs.pool(), name)))
+    return answer(account_shape(operations().accounts.pause(inputs.pool(), name)))
 
 
 @bp.post("/<name>/resume")
 def resume(name: str) -> Response:
     """Make an account available again, whatever made it unavailable."""
     inputs.body(NOTHING)
-    return answer(account_shape(operations().resume_account(inputs.pool(), name)))
+    return answer(account_shape(operations().accounts.resume(inputs.pool(), name)))
 
 
 @bp.post("/<name>/test")
 def test(name: str) -> Response:
     """Test an account with a small real request, which is not recorded in the ledger."""
     said = inputs.body(TRIAL_INPUT)
-    return answer(operations().test_account(inputs.pool(), name, said.get("model", "")).public())
+    return answer(operations().accounts.test(inputs.pool(), name, said.get("model", "")).public())
 
 
 @bp.post("/<name>/export")
 def export(name: str) -> Response:
     """Export the sign-in of an account as Codex's auth.json, a secret."""
     inputs.body(NOTHING)
-    return Response(operations().export_account(inputs.pool(), name), mimetype="application/json")
+    return Response(operations().logins.export_auth_json(inputs.pool(), name), mimetype="application/json")

@@ -8,8 +8,9 @@ from typing import Any
 from flask import Blueprint, Response
 
 from app.admin.api import inputs
-from app.admin.api.inputs import answer, deleted, listed, operations
+from app.admin.api.inputs import answer, deleted, listed
 from app.admin.api.serializers import key_shape, standing
+from app.admin.guard import operations
 from app.admin.services import services
 from app.operations.key_warnings import rotation_warnings
 from app.operations.serializers import serialize_limit_status
@@ -37,9 +38,8 @@ def index() -> Response:
 def create() -> Response:
     """Create a key. `key` in the response is its secret, returned only once; `warnings` are sentences."""
     pool = inputs.pool(must_be=False)
-    at_desk = operations()
-    key, secret = at_desk.create_key(pool, inputs.body(KEY_INPUT))
-    warnings = at_desk.key_warnings(pool, key)
+    key, secret = operations().api_keys.create(pool, inputs.body(KEY_INPUT))
+    warnings = operations().api_keys.find_warnings(pool, key)
     return answer({"key": secret, **_shape(key), "warnings": warnings}, 201)
 
 
@@ -54,15 +54,15 @@ def show(name: str) -> Response:
 @bp.patch("/<name>")
 def change(name: str) -> Response:
     """Change the given fields of a key. Empty `models` or `accounts`: all; `expires` null: never."""
-    at_desk, pool = operations(), inputs.pool()
-    key = at_desk.change_key(pool, name, inputs.body(KEY_CHANGE))
-    return answer(_shape(key) | {"warnings": at_desk.key_warnings(pool, key)})
+    pool = inputs.pool()
+    key = operations().api_keys.change(pool, name, inputs.body(KEY_CHANGE))
+    return answer(_shape(key) | {"warnings": operations().api_keys.find_warnings(pool, key)})
 
 
 @bp.delete("/<name>")
 def remove(name: str) -> Response:
     """Remove a key and its limits. Its usage stays in the ledger."""
-    operations().remove_key(inputs.pool(), name)
+    operations().api_keys.remove(inputs.pool(), name)
     return deleted(name)
 
 
@@ -71,7 +71,7 @@ def rotate(name: str) -> Response:
     """Give a key a new secret, returned only once. The old one stays valid for `overlap_seconds`."""
     said, pool = inputs.body(ROTATION), inputs.pool()
     before = services().api_keys.find(pool, name)
-    key, secret = operations().rotate_key(pool, name, said.get("overlap_seconds", 0))
+    key, secret = operations().api_keys.rotate(pool, name, said.get("overlap_seconds", 0))
     warnings = rotation_warnings(before, time.time())
     return answer({"key": secret, **_shape(key), "warnings": warnings})
 
@@ -80,14 +80,14 @@ def rotate(name: str) -> Response:
 def disable(name: str) -> Response:
     """Disable a key. Requests in progress continue."""
     inputs.body(NOTHING)
-    return answer(_shape(operations().disable_key(inputs.pool(), name)))
+    return answer(_shape(operations().api_keys.disable(inputs.pool(), name)))
 
 
 @bp.post("/<name>/enable")
 def enable(name: str) -> Response:
     """Enable a disabled key."""
     inputs.body(NOTHING)
-    return answer(_shape(operations().enable_key(inputs.pool(), name)))
+    return answer(_shape(operations().api_keys.enable(inputs.pool(), name)))
 
 
 def _shape(key: ApiKey) -> dict[str, Any]:

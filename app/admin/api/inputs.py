@@ -9,18 +9,11 @@ from flask import Response, request
 from marshmallow import Schema
 
 from app.accounts.pools import checked_name
-from app.admin.guard import actor
 from app.admin.services import services
 from app.errors import InvalidRequest, NotJson
-from app.operations.service import AdminOperations
 from schemas.admin import PoolQuery
 
 MAX_BYTES = 1024 * 1024  # what operators write is small
-
-
-def operations() -> AdminOperations:
-    """Return what the caller may change things through."""
-    return services().operations(actor())
 
 
 def body(schema: Schema) -> Any:

@@ -7,8 +7,9 @@ from typing import Any
 from flask import Blueprint, Response
 
 from app.admin.api import inputs
-from app.admin.api.inputs import answer, checked_pool, deleted, listed, operations
+from app.admin.api.inputs import answer, checked_pool, deleted, listed
 from app.admin.api.serializers import standing
+from app.admin.guard import operations
 from app.admin.services import services
 from app.limits.limit_syntax import parse_limit
 from app.stores.limits import FOR_POOL
@@ -59,14 +60,14 @@ def edit_of_pool(pool: str, limit_id: str) -> Response:
 @bp.delete("/keys/<name>/limits/<limit_id>")
 def remove_of_key(name: str, limit_id: str) -> Response:
     """Remove a limit of a key and its counted usage."""
-    operations().remove_limit(inputs.pool(), limit_id, key=name)
+    operations().limits.remove(inputs.pool(), limit_id, key=name)
     return deleted(limit_id)
 
 
 @bp.delete("/pools/<pool>/limits/<limit_id>")
 def remove_of_pool(pool: str, limit_id: str) -> Response:
     """Remove a limit of a pool and its counted usage."""
-    operations().remove_limit(checked_pool(pool), limit_id)
+    operations().limits.remove(checked_pool(pool), limit_id)
     return deleted(limit_id)
 
 
@@ -82,10 +83,10 @@ def _said() -> Limit:
 
 
 def _added(pool: str, key: str | None) -> Response:
-    added = operations().add_limit(pool, _said(), key=key)
+    added = operations().limits.add(pool, _said(), key=key)
     return answer(standing(services(), pool, [added])[0], 201)
 
 
 def _edited(pool: str, key: str | None, limit_id: str) -> Response:
-    edited = operations().edit_limit(pool, limit_id, _said(), key=key)
+    edited = operations().limits.change(pool, limit_id, _said(), key=key)
     return answer(standing(services(), pool, [edited])[0])

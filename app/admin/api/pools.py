@@ -9,8 +9,9 @@ from flask import Blueprint, Response
 
 from app.accounts.settings import FLAGS, NUMBERS, with_flag, with_number, with_time_limit
 from app.admin.api import inputs
-from app.admin.api.inputs import answer, checked_pool, listed, operations
+from app.admin.api.inputs import answer, checked_pool, listed
 from app.admin.api.serializers import standing
+from app.admin.guard import operations
 from app.admin.services import services
 from schemas.admin import NoQuery, PoolChange, PoolInput
 
@@ -31,7 +32,7 @@ def create() -> Response:
     """Create a pool."""
     said = inputs.body(POOL_INPUT)
     name = checked_pool(said.pop("name"), must_be=False)
-    made = operations().create_pool(name, **said)
+    made = operations().pools.create(name, **said)
     return answer(made.public(), 201)
 
 
@@ -45,7 +46,7 @@ def show(pool: str) -> Response:
 def change(pool: str) -> Response:
     """Change the given settings of a pool."""
     said = inputs.body(POOL_CHANGE)
-    operations().change_pool(
+    operations().pools.change(
         checked_pool(pool), policy=said.get("policy"), zone=said.get("zone"), steps=list(_steps(said))
     )
     return _told(pool)
@@ -64,4 +65,4 @@ def _steps(said: dict[str, Any]) -> Any:
 def _told(pool: str) -> Response:
     found = services()
     limits = standing(found, pool, found.limits.all(pool))
-    return answer(operations().pool(pool).public() | {"limits": limits})
+    return answer(operations().pools.read(pool).public() | {"limits": limits})

@@ -7,7 +7,8 @@ from decimal import Decimal
 from flask import Blueprint, Response
 
 from app.admin.api import inputs as asking
-from app.admin.api.inputs import answer, checked_pool, listed, operations
+from app.admin.api.inputs import answer, checked_pool, listed
+from app.admin.guard import operations
 from app.admin.services import services
 from app.operations.prices import RATES, micro_dollars, price_row
 from schemas.admin import PriceInput, PricesQuery
@@ -32,10 +33,10 @@ def put(model: str) -> Response:
     pool, said = asking.pool(must_be=False), asking.body(PRICE_INPUT)
     said |= {name: micro_dollars(Decimal(str(said[name])), name) for name in RATES if name in said}
     known = services().prices.current(pool).rows().get(model, {})
-    return answer({"model": model, **operations().set_price(pool, model, price_row(known, said))})
+    return answer({"model": model, **operations().prices.set(pool, model, price_row(known, said))})
 
 
 @bp.delete("/<path:model>")
 def remove(model: str) -> Response:
     """Remove this pool's own price. The public list applies again."""
-    return answer({"model": model, "deleted": operations().remove_price(asking.pool(), model)})
+    return answer({"model": model, "deleted": operations().prices.remove(asking.pool(), model)})

@@ -10,8 +10,8 @@ from flask import g, render_template, request, url_for
 
 from app.accounts.account import WIRES
 from app.accounts.snapshot import glance
+from app.admin.guard import operations
 from app.admin.pages import usage_summary
-from app.admin.pages.doing import operations
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import done, page_blueprint
 from app.admin.pages.ledger_rows import RowView, names_of
@@ -89,11 +89,10 @@ def add() -> Any:
         wires = [wire for wire in WIRES["openai"] if form[f"wire_{wire}"]]
         said |= {"wires": wires} if wires else {}
         with form.checked():
-            at_desk = operations()
-            added = at_desk.add_account(
+            added = operations().accounts.add(
                 g.pool, AccountInput().load(said), credential=form["credential"].strip()
             )
-            found = at_desk.look_at_account(g.pool, added)
+            found = operations().accounts.fetch_listing(g.pool, added)
             message = first_look_message(f"Account {added.name} was added", found)
             return done(message, "accounts.one", name=added.name)
     return render_template("accounts/add.html", place="accounts.show", form=form), form.status
@@ -113,7 +112,7 @@ def edit(name: str) -> Any:
         said: dict[str, Any] = {field: form.whole(field) for field in NUMBERS}
         with form.checked():
             wish = AccountInput().load(said | {"models": form.lines("models")}, partial=True)
-            operations().change_account(g.pool, name, wish, credential=form["credential"].strip())
+            operations().accounts.change(g.pool, name, wish, credential=form["credential"].strip())
             return done(f"Account {name} was changed.", "accounts.one", name=name)
     return render_template(
         "accounts/edit.html", place="accounts.show", account=account, form=form, models=account.listed
@@ -122,7 +121,7 @@ def edit(name: str) -> Any:
 
 @bp.post("/<name>/pause")
 def pause(name: str) -> Any:
-    operations().pause_account(g.pool, name)
+    operations().accounts.pause(g.pool, name)
     return _back(
         name, f"Account {name} was paused: it gets no new requests, and requests in progress continue."
     )
@@ -130,7 +129,7 @@ def pause(name: str) -> Any:
 
 @bp.post("/<name>/resume")
 def resume(name: str) -> Any:
-    operations().resume_account(g.pool, name)
+    operations().accounts.resume(g.pool, name)
     return _back(name, f"Account {name} was resumed.")
 
 
@@ -147,7 +146,7 @@ def remove(name: str) -> Any:
     form = Form(request.form, "force")
     if request.method == "POST":
         with form.checked():
-            operations().remove_account(g.pool, name, although_bound=bool(form["force"]))
+            operations().accounts.remove(g.pool, name, although_bound=bool(form["force"]))
             return done(f"Account {name} was removed.", "accounts.show")
     return render_template(
         "confirm.html",
@@ -170,7 +169,7 @@ def test(name: str) -> Any:
     told = None
     if request.method == "POST":
         with form.checked():
-            told = operations().test_account(g.pool, name, form["model"].strip())
+            told = operations().accounts.test(g.pool, name, form["model"].strip())
     return render_template(
         "accounts/test.html", place="accounts.show", name=name, form=form, models=models, told=told
     ), form.status

@@ -11,8 +11,8 @@ from typing import Any
 
 from flask import g, make_response, render_template, request, url_for
 
+from app.admin.guard import operations
 from app.admin.pages import usage_summary
-from app.admin.pages.doing import operations
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import base_url, done, page_blueprint
 from app.admin.pages.ledger_rows import names_of
@@ -117,9 +117,8 @@ def create() -> Any:
         limits = _limits(form)
         if not form.faults:
             with form.checked():
-                at_desk = operations()
-                key, secret = at_desk.create_key(g.pool, wish, limits)
-                warnings = _sentences(at_desk.key_warnings(g.pool, key))
+                key, secret = operations().api_keys.create(g.pool, wish, limits)
+                warnings = _sentences(operations().api_keys.find_warnings(g.pool, key))
                 return _made(key, secret, warnings, guided=guided)
     return _key_form(form)
 
@@ -182,8 +181,8 @@ def edit(name: str) -> Any:
     if request.method == "POST":
         with form.checked():
             wish = {"expires_at": None, "output_tokens": 0} | KeyInput().load(_said(form), partial=True)
-            at_desk = operations()
-            warnings = _sentences(at_desk.key_warnings(g.pool, at_desk.change_key(g.pool, name, wish)))
+            changed = operations().api_keys.change(g.pool, name, wish)
+            warnings = _sentences(operations().api_keys.find_warnings(g.pool, changed))
             return done(f"Key {name} was changed. {warnings}".rstrip(), "api_keys.one", name=name)
     return _key_form(form, name)
 
@@ -213,7 +212,7 @@ def rotate(name: str) -> Any:
             form.fault("hours", f"must be a whole number of hours, from 0 to {MAX_OVERLAP_HOURS}")
         else:
             with form.checked():
-                key, secret = operations().rotate_key(g.pool, name, overlap_seconds=hours * 3600)
+                key, secret = operations().api_keys.rotate(g.pool, name, overlap_seconds=hours * 3600)
                 beside = (
                     f"The old secret stays valid for {hours} hours."
                     if hours
@@ -226,7 +225,7 @@ def rotate(name: str) -> Any:
 
 @bp.post("/<name>/enable")
 def enable(name: str) -> Any:
-    operations().enable_key(g.pool, name)
+    operations().api_keys.enable(g.pool, name)
     return done(f"Key {name} was enabled.", "api_keys.one", name=name)
 
 
@@ -236,7 +235,7 @@ def disable(name: str) -> Any:
     form = Form(request.form)
     if request.method == "POST":
         with form.checked():
-            operations().disable_key(g.pool, name)
+            operations().api_keys.disable(g.pool, name)
             return done(f"Key {name} was disabled.", "api_keys.one", name=name)
     told = ["It is refused from now on. Requests in progress continue, and its usage stays in the ledger."]
     return _confirmed(form, name, f"Disable key {name}?", told, "Disable")
@@ -248,7 +247,7 @@ def remove(name: str) -> Any:
     form = Form(request.form)
     if request.method == "POST":
         with form.checked():
-            operations().remove_key(g.pool, name)
+            operations().api_keys.remove(g.pool, name)
             return done(f"Key {name} was removed.", "api_keys.show")
     told = ["It is refused from now on, and its limits are deleted. Its usage stays in the ledger."]
     return _confirmed(form, name, f"Remove key {name}?", told, "Remove")

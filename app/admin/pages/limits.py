@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import g, render_template, request, url_for
 
-from app.admin.pages.doing import operations
+from app.admin.guard import operations
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import done, page_blueprint
 from app.admin.pages.views import GaugeView
@@ -51,13 +51,15 @@ def _change(form: Form, key_name: str) -> str:
     """Make the change that *form* asks for, and return what to say of it."""
     do, limit_id = form["do"], form["id"]
     if do == "remove":
-        operations().remove_limit(g.pool, limit_id, key=key_name or None)
+        operations().limits.remove(g.pool, limit_id, key=key_name or None)
         return "The limit and its counted usage were removed."
     if do == "set":
         form.move("limit", "changed")
-        edited = operations().edit_limit(g.pool, limit_id, parse_limit(form["changed"]), key=key_name or None)
+        edited = operations().limits.change(
+            g.pool, limit_id, parse_limit(form["changed"]), key=key_name or None
+        )
         return f"Saved: {format_limit(edited)}."
-    added = operations().add_limit(
+    added = operations().limits.add(
         g.pool, parse_limit(form["limit"], mode=form["mode"]), key=key_name or None
     )
     return f"Added: {format_limit(added)}."

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import g, render_template, request
 
-from app.admin.pages.doing import operations
+from app.admin.guard import operations
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import done, page_blueprint
 from app.admin.services import services
@@ -82,7 +82,7 @@ def _change(form: Form) -> str:
     """Make the change that *form* asks for, and return what to say of it."""
     model = form["model"].strip()
     if form["do"] == "remove":
-        operations().remove_price(g.pool, model)
+        operations().prices.remove(g.pool, model)
         return f"{model} uses the list price."
     if not model or len(model) > MAX_NAME:
         raise InvalidRequest(f"must be a name of 1 to {MAX_NAME} characters", param="model")
@@ -91,7 +91,7 @@ def _change(form: Form) -> str:
     }
     said |= {name: _tokens(form, name) for name in SIZES if form[name].strip()}
     known = services().prices.current(g.pool).rows().get(model, {})
-    operations().set_price(g.pool, model, price_row(known, said))
+    operations().prices.set(g.pool, model, price_row(known, said))
     return f"{model} has its own price in this pool, from the next request."
 
 

@@ -20,7 +20,7 @@ from app.accounts.settings import (
     with_number,
     with_time_limit,
 )
-from app.admin.pages.doing import operations
+from app.admin.guard import operations
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import done, page_blueprint
 from app.admin.pages.prices import is_own
@@ -46,7 +46,7 @@ def show() -> Any:
     form = Form(request.form, "name", under={"pool": "name"})
     if request.method == "POST":
         with form.checked():
-            made = operations().create_pool(form["name"].strip())
+            made = operations().pools.create(form["name"].strip())
             return done(f"Pool {made.name} was created.", "start.show", pool=made.name)
     found, pool = services(), _pool()
     told = pool.effective
@@ -83,7 +83,7 @@ def routing() -> Any:
     form = Form(request.form if request.method == "POST" else now, *now)
     if request.method == "POST":
         with form.checked():
-            operations().change_pool(
+            operations().pools.change(
                 g.pool,
                 policy=form["policy"],
                 zone=form["zone"].strip(),
@@ -117,7 +117,7 @@ def time_limits() -> Any:
         steps = list(_steps(form, of, was))
         if not form.faults:
             with form.checked():
-                operations().change_pool(g.pool, steps=steps)
+                operations().pools.change(g.pool, steps=steps)
                 return done("Saved. It applies from the next request.", "settings.time_limits", of=of)
     return render_template(
         "settings/time_limits.html",

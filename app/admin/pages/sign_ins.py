@@ -7,13 +7,13 @@ from typing import Any
 from flask import g, render_template, request
 
 from app.accounts.account import Account
+from app.admin.guard import operations
 from app.admin.pages.accounts import first_look_message
-from app.admin.pages.doing import operations
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import done, page_blueprint
 from app.admin.services import services
 from app.operations.login_flows import Flow
-from app.operations.sign_ins import BROWSER, DEVICE
+from app.operations.logins import BROWSER, DEVICE
 from schemas.accounts import AccountInput
 
 MAX_FILE_BYTES = 1024 * 1024
@@ -27,13 +27,13 @@ def device() -> Any:
     if form["do"] == "poll":
         with form.checked():
             flow = _flow(form, DEVICE)
-            account = operations().poll_device(g.pool, flow.id)
+            account = operations().logins.poll_device(g.pool, flow.id)
             if account is not None:
                 return _signed_in(account)
             waiting = True
     elif request.method == "POST":
         with form.checked():
-            flow = operations().begin_device(g.pool, _name(form))
+            flow = operations().logins.begin_device(g.pool, _name(form))
     return render_template(
         "accounts/device.html", place="accounts.show", form=form, flow=flow, waiting=waiting
     ), form.status
@@ -45,10 +45,10 @@ def browser() -> Any:
     if form["do"] == "finish":
         with form.checked():
             flow = _flow(form, BROWSER)
-            return _signed_in(operations().complete_browser(g.pool, flow.id, form["address"]))
+            return _signed_in(operations().logins.complete_browser(g.pool, flow.id, form["address"]))
     elif request.method == "POST":
         with form.checked():
-            flow = operations().begin_browser(g.pool, _name(form))
+            flow = operations().logins.begin_browser(g.pool, _name(form))
     return render_template("accounts/browser.html", place="accounts.show", form=form, flow=flow), form.status
 
 
@@ -60,7 +60,7 @@ def file() -> Any:
         with form.checked():
             name, sent = _name(form), request.files.get("file")
             data = sent.read(MAX_FILE_BYTES) if sent else b""
-            return _signed_in(operations().import_account(g.pool, name, data))
+            return _signed_in(operations().logins.import_auth_json(g.pool, name, data))
     return render_template("accounts/file.html", place="accounts.show", form=form), form.status
 
 
@@ -71,10 +71,10 @@ def _name(form: Form) -> str:
 
 
 def _flow(form: Form, way: str) -> Flow:
-    return services().office.flows.find(g.pool, form["flow"], way)
+    return services().login_flows.find(g.pool, form["flow"], way)
 
 
 def _signed_in(account: Account) -> Any:
-    found = operations().look_at_account(g.pool, account)
+    found = operations().accounts.fetch_listing(g.pool, account)
     message = first_look_message(f"Account {account.name} is signed in and is refreshed automatically", found)
     return done(message, "accounts.one", name=account.name)

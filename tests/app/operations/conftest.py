@@ -1,4 +1,4 @@
-"""A desk over a real store."""
+"""The operations of one actor on a real store."""
 
 from __future__ import annotations
 

@@ -13,14 +13,14 @@ POOL = "default"
 
 def add(operations, url, **more):
     wish = {"kind": "openai", "name": "main", "base_url": url, "models": ["gpt-5-mini"], **more}
-    return operations.add_account(POOL, wish, credential="sk-x", chatgpt_account_id=more.pop("of", ""))
+    return operations.accounts.add(POOL, wish, credential="sk-x", chatgpt_account_id=more.pop("of", ""))
 
 
 @pytest.mark.parametrize("wires", [["chat"], ["responses"]])
 def test_it_answers(operations, services, upstream, wires):
     add(operations, upstream.base_url("a"), wires=wires)
 
-    told = operations.test_account(POOL, "main")
+    told = operations.accounts.test(POOL, "main")
 
     assert (told.ok, told.model, told.status, told.error) == (True, "gpt-5-mini", 200, None)
     assert told.total_ms >= told.first_ms >= 0
@@ -31,7 +31,7 @@ def test_it_answers(operations, services, upstream, wires):
 def test_it_refuses(operations, upstream):
     add(operations, upstream.base_url("a"))
     upstream.script({"play": "http_error", "status": 401}, account="a")
-    told = operations.test_account(POOL, "main")
+    told = operations.accounts.test(POOL, "main")
 
     assert (told.ok, told.status) == (False, 401)
     assert told.error["message"]
@@ -43,7 +43,7 @@ def test_a_page_is_no_answer(operations, upstream):
     page = {"headers": {"content-type": "text/html"}, "steps": [{"send": "<html>Sign in</html>"}]}
     upstream.script(page, account="a")
 
-    result = operations.test_account(POOL, "main")
+    result = operations.accounts.test(POOL, "main")
 
     assert (result.ok, result.failure) == (False, "garbled")
     assert "text/html" in result.error["message"]
@@ -52,7 +52,7 @@ def test_a_page_is_no_answer(operations, upstream):
 def test_nobody_is_there(operations):
     add(operations, "http://127.0.0.1:1/v1")
 
-    told = operations.test_account(POOL, "main", "some-model")
+    told = operations.accounts.test(POOL, "main", "some-model")
 
     assert (told.ok, told.status, told.model) == (False, None, "some-model")
     assert told.error["code"] == "upstream_unavailable"
@@ -60,9 +60,9 @@ def test_nobody_is_there(operations):
 
 def test_a_paused_account_can_be_tried(operations, upstream):
     add(operations, upstream.base_url("a"))
-    operations.pause_account(POOL, "main")
+    operations.accounts.pause(POOL, "main")
 
-    assert operations.test_account(POOL, "main").ok
+    assert operations.accounts.test(POOL, "main").ok
 
 
 class TestModel:

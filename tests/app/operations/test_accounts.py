@@ -1,4 +1,4 @@
-"""Accounts at the desk: each change is made and told, secrets never."""
+"""Changes of accounts: each is made and recorded, without secrets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def everything_audited(services):
 
 class TestAdd:
     def test_an_account(self, operations, services, audited):
-        added = operations.add_account(POOL, OPENAI, credential="sk-secret")
+        added = operations.accounts.add(POOL, OPENAI, credential="sk-secret")
 
         assert services.accounts.find(POOL, "main").credential == "sk-secret"
         made, told = audited()
@@ -31,9 +31,9 @@ class TestAdd:
         assert "sk-secret" not in everything_audited(services)
 
     def test_a_taken_name_is_refused_and_not_told(self, operations, audited):
-        operations.add_account(POOL, OPENAI, credential="sk-1")
+        operations.accounts.add(POOL, OPENAI, credential="sk-1")
         with pytest.raises(InvalidRequest, match="exists"):
-            operations.add_account(POOL, OPENAI, credential="sk-2")
+            operations.accounts.add(POOL, OPENAI, credential="sk-2")
 
         assert [one[0] for one in audited()] == ["pool.create", "account.add"]
 
@@ -41,10 +41,10 @@ class TestAdd:
 class TestChange:
     @pytest.fixture(autouse=True)
     def account(self, operations):
-        return operations.add_account(POOL, OPENAI, credential="sk-1")
+        return operations.accounts.add(POOL, OPENAI, credential="sk-1")
 
     def test_fields(self, operations, audited):
-        changed = operations.change_account(POOL, "main", {"cap": 7, "models": []})
+        changed = operations.accounts.change(POOL, "main", {"cap": 7, "models": []})
 
         assert (changed.cap, changed.models) == (7, ())
         assert audited()[-1] == (
@@ -55,44 +55,44 @@ class TestChange:
         )
 
     def test_a_new_credential(self, operations, services):
-        operations.change_account(POOL, "main", {}, credential="sk-2")
+        operations.accounts.change(POOL, "main", {}, credential="sk-2")
 
         assert services.accounts.find(POOL, "main").credential == "sk-2"
         entry = services.audit.page().entries[0]
         assert (entry["credential"], entry["before"], entry["after"]) == ("replaced", {}, {})
         with pytest.raises(InvalidRequest, match="printable"):
-            operations.change_account(POOL, "main", {}, credential="a\nb")
+            operations.accounts.change(POOL, "main", {}, credential="a\nb")
 
     def test_pause_and_resume(self, operations, audited):
-        assert operations.pause_account(POOL, "main").state == "paused"
-        assert operations.resume_account(POOL, "main").state == "active"
+        assert operations.accounts.pause(POOL, "main").state == "paused"
+        assert operations.accounts.resume(POOL, "main").state == "active"
 
         paused, resumed = audited()[-2:]
         assert (paused[0], paused[3]["state"], resumed[0]) == ("account.pause", "paused", "account.resume")
 
     def test_remove(self, operations, services, audited):
-        operations.create_key(POOL, {"name": "ann", "accounts": ["main"]})
+        operations.api_keys.create(POOL, {"name": "ann", "accounts": ["main"]})
         with pytest.raises(InvalidRequest, match="bound"):
-            operations.remove_account(POOL, "main")
-        operations.remove_account(POOL, "main", although_bound=True)
+            operations.accounts.remove(POOL, "main")
+        operations.accounts.remove(POOL, "main", although_bound=True)
 
         assert services.accounts.all(POOL) == []
         assert audited()[-1][:2] == ("account.remove", "main")
         assert audited()[-2][0] == "key.create"
 
-    @pytest.mark.parametrize("change", ["pause_account", "resume_account", "remove_account"])
+    @pytest.mark.parametrize("change", ["pause", "resume", "remove"])
     def test_none_of_that_name(self, operations, change):
         with pytest.raises(NotFound):
-            getattr(operations, change)(POOL, "nobody")
+            getattr(operations.accounts, change)(POOL, "nobody")
 
 
 class TestFiles:
     def test_there_and_back(self, operations, services, issuer, audited):
         _, tokens = issuer.login()
-        operations.import_account(POOL, "ann", tokens.auth_json())
+        operations.logins.import_auth_json(POOL, "ann", tokens.auth_json())
 
         assert (
-            orjson.loads(operations.export_account(POOL, "ann"))["tokens"]["refresh_token"]
+            orjson.loads(operations.logins.export_auth_json(POOL, "ann"))["tokens"]["refresh_token"]
             == tokens.refresh_token
         )
         assert [one[0] for one in audited()][-2:] == ["account.sign_in", "account.export"]
@@ -103,27 +103,27 @@ class TestFiles:
         for wanted in (None, "not the ChatGPT account"):
             _, tokens = issuer.login()
             if wanted is None:
-                operations.import_account(POOL, "ann", tokens.auth_json())
+                operations.logins.import_auth_json(POOL, "ann", tokens.auth_json())
             else:
                 with pytest.raises(InvalidRequest, match=wanted):
-                    operations.import_account(POOL, "ann", tokens.auth_json())
+                    operations.logins.import_auth_json(POOL, "ann", tokens.auth_json())
 
     @pytest.mark.parametrize("pool", [POOL, "another"])
     def test_the_same_under_another_name(self, operations, services, issuer, pool):
         """In any pool: the second to renew it would end it for both."""
         _, tokens = issuer.login()
-        operations.import_account(POOL, "ann", tokens.auth_json())
+        operations.logins.import_auth_json(POOL, "ann", tokens.auth_json())
 
         with pytest.raises(InvalidRequest, match=f"is account 'ann' of pool '{POOL}' already"):
-            operations.import_account(pool, "twin", tokens.auth_json())
+            operations.logins.import_auth_json(pool, "twin", tokens.auth_json())
 
         assert [account.name for account in services.accounts.all(pool)] == (["ann"] if pool == POOL else [])
 
     def test_a_colleague_in_the_same_workspace(self, operations, services, issuer):
         _, tokens = issuer.login()
-        operations.import_account(POOL, "ann", tokens.auth_json())
+        operations.logins.import_auth_json(POOL, "ann", tokens.auth_json())
 
-        operations.sign_in(
+        operations.logins.sign_in(
             POOL, "bob", replace(tokens, email="bob@example.org", refresh_token="r"), way="device"
         )
 
@@ -131,24 +131,24 @@ class TestFiles:
 
     def test_a_sign_in_takes_no_credential(self, operations, issuer):
         _, tokens = issuer.login()
-        operations.import_account(POOL, "ann", tokens.auth_json())
+        operations.logins.import_auth_json(POOL, "ann", tokens.auth_json())
 
-        with pytest.raises(InvalidRequest, match="sign it in anew"):
-            operations.change_account(POOL, "ann", {}, credential="sk-1")
+        with pytest.raises(InvalidRequest, match="sign in again"):
+            operations.accounts.change(POOL, "ann", {}, credential="sk-1")
 
 
 def test_an_outage_between_leaves_a_trace(operations, services, redis_client, monkeypatch):
     """The pool is away as the change is made: nobody knows, and the book says so when it is back."""
     from app.errors import StoreUnavailable
 
-    operations.add_account(POOL, OPENAI, credential="sk-1")
+    operations.accounts.add(POOL, OPENAI, credential="sk-1")
 
     def away(*_: object) -> None:
         raise StoreUnavailable("away")
 
     monkeypatch.setattr(type(services.accounts), "pause", away)
     with pytest.raises(StoreUnavailable):
-        operations.pause_account(POOL, "main")
+        operations.accounts.pause(POOL, "main")
 
     assert redis_client.hlen(keys.audit_open()) == 1
 
@@ -157,14 +157,14 @@ def test_an_account_whose_credential_cannot_be_read(operations, services):
     """It can be paused, given another credential and removed: what is to be done about it must work."""
     wish = {"kind": "openai", "name": "main", "base_url": "http://x/v1"}
     for name in ("main", "other"):
-        added = operations.add_account("default", wish | {"name": name}, credential="sk-1")
+        added = operations.accounts.add("default", wish | {"name": name}, credential="sk-1")
         sealed = Fernet(Fernet.generate_key()).encrypt(b"sk").decode()
         services.scripts.client.hset(keys.account("default", added.id), "credential", sealed)
 
-    assert operations.pause_account("default", "main").state == "paused"
-    assert operations.resume_account("default", "main").state == "active"
-    operations.change_account("default", "main", {}, credential="sk-2")
-    operations.remove_account("default", "other")
+    assert operations.accounts.pause("default", "main").state == "paused"
+    assert operations.accounts.resume("default", "main").state == "active"
+    operations.accounts.change("default", "main", {}, credential="sk-2")
+    operations.accounts.remove("default", "other")
 
     assert services.accounts.find("default", "main").credential == "sk-2"
     assert [account.name for account in services.accounts.all("default")] == ["main"]

@@ -10,7 +10,6 @@ import pytest
 
 from app.accounts.account import Account
 from app.errors import InvalidRequest
-from app.operations.first_listing import list_at_once
 from tests.support.ports import free_port
 
 POOL = "default"
@@ -33,7 +32,7 @@ def added(services: Any) -> Any:
 
 
 def look(services: Any, account: Account, seconds: float = 5.0) -> Any:
-    return list_at_once(services.office, POOL, account, seconds)
+    return services.lister.fetch(POOL, account, seconds)
 
 
 def test_models_are_listed(services: Any, upstream: Any, added: Any) -> None:
@@ -116,7 +115,7 @@ class TestOnlyIfItAnswers:
     def test_it_does(self, operations: Any, upstream: Any) -> None:
         upstream.script(play(LIST), account="a", path="/models")
 
-        account, found = operations.add_reachable_account(
+        account, found = operations.accounts.add_if_reachable(
             POOL, self.WISH | {"base_url": upstream.base_url("a")}
         )
 
@@ -126,7 +125,7 @@ class TestOnlyIfItAnswers:
         wish = self.WISH | {"base_url": f"http://127.0.0.1:{free_port()}/v1"}
 
         with pytest.raises(InvalidRequest, match="not added: The upstream refused the connection"):
-            operations.add_reachable_account(POOL, wish)
+            operations.accounts.add_if_reachable(POOL, wish)
 
         assert services.accounts.all(POOL) == []
 
@@ -136,4 +135,4 @@ def test_a_test_of_an_account_that_listed_nothing(operations: Any, added: Any) -
     added(f"http://127.0.0.1:{free_port()}/v1")
 
     with pytest.raises(InvalidRequest, match="has listed no models: The upstream refused the connection"):
-        operations.test_account(POOL, "main")
+        operations.accounts.test(POOL, "main")

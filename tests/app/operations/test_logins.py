@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from app.errors import InvalidRequest, NotFound
-from app.operations.sign_ins import REDIRECT_URI, code_in
+from app.operations.logins import REDIRECT_URI, code_in
 from app.stores import keys
 from tests.support.stored import everything_in
 
@@ -23,33 +23,33 @@ def ask_at_once(redis_client):
 
 class TestDevice:
     def test_somebody_enters_the_code(self, operations, services, issuer, redis_client):
-        flow = operations.begin_device(POOL, "ann")
+        flow = operations.logins.begin_device(POOL, "ann")
         assert flow.user_code.startswith("CODE-")
-        assert operations.poll_device(POOL, flow.id) is None
+        assert operations.logins.poll_device(POOL, flow.id) is None
 
         issuer.approve(flow.user_code)
         ask_at_once(redis_client)
-        account = operations.poll_device(POOL, flow.id)
+        account = operations.logins.poll_device(POOL, flow.id)
 
         assert account is not None
         assert account.signed_in
         assert services.accounts.find(POOL, "ann").id == account.id
         with pytest.raises(NotFound, match="ended"):
-            operations.poll_device(POOL, flow.id)
+            operations.logins.poll_device(POOL, flow.id)
 
     def test_it_is_not_asked_too_often(self, operations, issuer, redis_client):
         """Whoever asks us every second does not make us ask the sign-in service so often."""
-        flow = operations.begin_device(POOL, "ann")
+        flow = operations.logins.begin_device(POOL, "ann")
         issuer.approve(flow.user_code)
         asked = keys.flow(POOL, flow.id) + ":asked"
         redis_client.set(asked, "1")
 
-        assert operations.poll_device(POOL, flow.id) is None
+        assert operations.logins.poll_device(POOL, flow.id) is None
         redis_client.delete(asked)
-        assert operations.poll_device(POOL, flow.id) is not None
+        assert operations.logins.poll_device(POOL, flow.id) is not None
 
     def test_what_is_kept_is_sealed(self, operations, redis_client):
-        flow = operations.begin_device(POOL, "ann")
+        flow = operations.logins.begin_device(POOL, "ann")
 
         assert flow.secret not in everything_in(redis_client)
         assert flow.secret not in str(flow.public())
@@ -57,28 +57,28 @@ class TestDevice:
 
 class TestBrowser:
     def test_the_address_is_pasted(self, operations, services):
-        flow = operations.begin_browser(POOL, "ann")
+        flow = operations.logins.begin_browser(POOL, "ann")
         address = requests.get(flow.page, allow_redirects=False, timeout=30).headers["Location"]
         assert address.startswith(REDIRECT_URI)
 
-        account = operations.complete_browser(POOL, flow.id, f"  {address}\n")
+        account = operations.logins.complete_browser(POOL, flow.id, f"  {address}\n")
 
         assert services.sign_ins.read(POOL, account).account_id == account.chatgpt_account_id
         entry = services.audit.page().entries[0]
         assert (entry["action"], entry["way"]) == ("account.sign_in", "browser")
         with pytest.raises(NotFound):
-            operations.complete_browser(POOL, flow.id, address)
+            operations.logins.complete_browser(POOL, flow.id, address)
 
     def test_another_address(self, operations):
         """It can be pasted again: the sign-in goes on."""
-        flow = operations.begin_browser(POOL, "ann")
+        flow = operations.logins.begin_browser(POOL, "ann")
 
         for address in ("http://127.0.0.1:1455/auth/callback?code=x&state=y", "", "http://[", "x" * 9999):
             with pytest.raises(InvalidRequest) as refused:
-                operations.complete_browser(POOL, flow.id, address)
+                operations.logins.complete_browser(POOL, flow.id, address)
             assert refused.value.param == "address"
         address = requests.get(flow.page, allow_redirects=False, timeout=30).headers["Location"]
-        assert operations.complete_browser(POOL, flow.id, address).name == "ann"
+        assert operations.logins.complete_browser(POOL, flow.id, address).name == "ann"
 
     def test_a_refused_sign_in(self):
         query = urlencode({"state": "s", "error": "access_denied"})
@@ -86,7 +86,7 @@ class TestBrowser:
             code_in(f"http://127.0.0.1:1455/?{query}", "s")
 
     def test_the_page(self, operations):
-        query = parse_qs(urlsplit(operations.begin_browser(POOL, "ann").page).query)
+        query = parse_qs(urlsplit(operations.logins.begin_browser(POOL, "ann").page).query)
 
         assert query["redirect_uri"] == [REDIRECT_URI]
         assert query["code_challenge_method"] == ["S256"]
@@ -94,13 +94,13 @@ class TestBrowser:
 
 @pytest.mark.parametrize("way", ["begin_device", "begin_browser"])
 def test_a_name_of_another_kind(operations, way):
-    operations.add_account(POOL, {"kind": "openai", "name": "main"}, credential="sk-1")
+    operations.accounts.add(POOL, {"kind": "openai", "name": "main"}, credential="sk-1")
 
     with pytest.raises(InvalidRequest, match="has no sign-in"):
-        getattr(operations, way)(POOL, "main")
+        getattr(operations.logins, way)(POOL, "main")
 
 
 @pytest.mark.parametrize("flow", ["", "flow_x", "flow_" + "0" * 24, "../../x"])
 def test_no_such_sign_in(operations, flow):
     with pytest.raises(NotFound):
-        operations.poll_device(POOL, flow)
+        operations.logins.poll_device(POOL, flow)

@@ -1,0 +1,196 @@
+"""
+Sign accounts in to ChatGPT, in steps that different processes may take.
+
+A sign-in by device or by browser is a LoginFlow between its first and its last step; importing
+Codex's auth.json takes one step.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from secrets import compare_digest
+from urllib.parse import parse_qs, urlsplit
+
+from app.accounts.account import Account
+from app.accounts.accounts import AccountRepository
+from app.accounts.credentials import CredentialRepository
+from app.accounts.new_account import new_account
+from app.accounts.oauth_tokens import Tokens, tokens_from_answer, tokens_from_auth_json
+from app.config import Settings
+from app.errors import InvalidRequest, NotFound
+from app.operations.accounts import AccountOperations, audited_fields
+from app.operations.audit_trail import AuditedOperations, AuditTrail
+from app.operations.login_flows import Flow, LoginFlowRepository, new_flow
+from app.upstream.oauth import DeviceCode, Grant, OAuth, new_verifier
+
+REDIRECT_URI = "http://127.0.0.1:1455/auth/callback"  # the sign-in service redirects to no other port
+DEVICE, BROWSER = "device", "browser"
+
+
+@dataclass(frozen=True, slots=True)
+class LoginStores:
+    """The repositories that a sign-in reads and writes."""
+
+    accounts: AccountRepository
+    credentials: CredentialRepository
+    flows: LoginFlowRepository
+
+
+class LoginOperations(AuditedOperations):
+    def __init__(
+        self,
+        audit: AuditTrail,
+        accounts: AccountOperations,
+        stores: LoginStores,
+        oauth: OAuth,
+        settings: Settings,
+    ) -> None:
+        super().__init__(audit)
+        self._account_operations = accounts
+        self._accounts = stores.accounts
+        self._credentials = stores.credentials
+        self._flows = stores.flows
+        self._oauth = oauth
+        self._settings = settings
+
+    def begin_device(self, pool: str, name: str) -> Flow:
+        """Begin to sign in the account *name*: a person enters the flow's `user_code` at its `page`."""
+        self.find_account(pool, name)
+        device = self._oauth.start_device()
+        flow = new_flow(
+            DEVICE,
+            name,
+            device.page,
+            user_code=device.user_code,
+            secret=device.id,
+            interval_seconds=device.interval_seconds,
+        )
+        self._flows.keep(pool, flow)
+        return flow
+
+    def poll_device(self, pool: str, flow_id: str) -> Account | None:
+        """Return the account once a person has entered the code, None until then. Raises NotFound."""
+        flow = self._flows.find(pool, flow_id, DEVICE)
+        if not self._flows.may_ask(pool, flow):
+            return None
+        device = DeviceCode(flow.secret, flow.user_code, flow.page, flow.interval_seconds)
+        grant = self._oauth.poll_device(device)
+        return self._redeem(pool, flow, grant) if grant is not None else None
+
+    def begin_browser(self, pool: str, name: str) -> Flow:
+        """Begin to sign in the account *name*: a person signs in at the flow's `page`."""
+        self.find_account(pool, name)
+        verifier, state = new_verifier(), new_verifier()
+        page = self._oauth.authorize_url(REDIRECT_URI, verifier, state)
+        flow = new_flow(BROWSER, name, page, secret=verifier, state=state, redirect_uri=REDIRECT_URI)
+        self._flows.keep(pool, flow)
+        return flow
+
+    def complete_browser(self, pool: str, flow_id: str, address: str) -> Account:
+        """
+        Complete a sign-in with *address*, the last address in the browser, and return the account.
+
+        Raises NotFound for a flow that has ended, InvalidRequest for an address of another sign-in.
+        """
+        flow = self._flows.find(pool, flow_id, BROWSER)
+        code = code_in(address, flow.state)
+        if code is None:
+            raise InvalidRequest("That address does not belong to this sign-in", param="address")
+        return self._redeem(pool, flow, Grant(code, flow.secret, flow.redirect_uri))
+
+    def _redeem(self, pool: str, flow: Flow, grant: Grant) -> Account:
+        if not self._flows.take(pool, flow):
+            raise InvalidRequest("This sign-in was just completed by another process", param="flow")
+        tokens = tokens_from_answer(self._oauth.exchange(grant), time.time())
+        return self.sign_in(pool, flow.name, tokens, way=flow.way)
+
+    def find_account(self, pool: str, name: str) -> Account | None:
+        """
+        Return the account that a sign-in as *name* would renew, None when it would add one.
+
+        Call it before a person signs in. Raises InvalidRequest for an account whose kind has no sign-in.
+        """
+        try:
+            account = self._accounts.described(pool, name)
+        except NotFound:
+            return None
+        if account.kind != "chatgpt":
+            raise InvalidRequest(
+                f"Account '{name}' is of kind {account.kind}, which has no sign-in", param="name"
+            )
+        return account
+
+    def sign_in(self, pool: str, name: str, tokens: Tokens, *, way: str) -> Account:
+        """
+        Store *tokens* as the sign-in of the account *name*, which is added if it does not exist.
+
+        *way* (device, browser, import) is recorded. Raises InvalidRequest when the tokens belong to
+        another ChatGPT account than the one of that name, or another account has this person's sign-in.
+        """
+        account = self.find_account(pool, name)
+        if account is None:
+            self._check_unused(tokens)
+            account = new_account(
+                {"kind": "chatgpt", "name": name},
+                self._settings,
+                credential=tokens.access_token,
+                chatgpt_account_id=tokens.account_id,
+            )
+            return self._account_operations.add_with_tokens(
+                pool, account, tokens, action="account.sign_in", way=way
+            )
+        if account.chatgpt_account_id != tokens.account_id:
+            raise InvalidRequest(
+                f"That is not the ChatGPT account of '{name}'; give it a name of its own", param="name"
+            )
+        with self._audit.change("account.sign_in", pool, name) as change:
+            stored = self._credentials.replace(pool, account, tokens)
+            change.before, change.after = audited_fields(account), audited_fields(stored)
+            change.extra = {"way": way}
+        return stored
+
+    def _check_unused(self, tokens: Tokens) -> None:
+        """
+        Raise InvalidRequest when another account has the sign-in of *tokens*.
+
+        Two accounts would end each other's sign-in by renewing it, and count its usage windows twice.
+        """
+        for pool in self._audit.pools.names():
+            for account in self._accounts.all(pool):
+                if not account.signed_in or account.chatgpt_account_id != tokens.account_id:
+                    continue
+                if self._credentials.read(pool, account).email == tokens.email:
+                    raise InvalidRequest(
+                        f"That sign-in is account '{account.name}' of pool '{pool}' already; "
+                        "to renew it, use that name",
+                        param="name",
+                    )
+
+    def import_auth_json(self, pool: str, name: str, auth_json: bytes) -> Account:
+        """Store the sign-in in Codex's *auth_json*. Raises InvalidRequest, which quotes none of it."""
+        return self.sign_in(pool, name, tokens_from_auth_json(auth_json), way="import")
+
+    def export_auth_json(self, pool: str, name: str) -> bytes:
+        """Return the sign-in of the account *name* as Codex's auth.json: a secret."""
+        tokens = self._credentials.read(pool, self._accounts.find(pool, name))
+        self._audit.note("account.export", pool, name)
+        return tokens.auth_json()
+
+
+def code_in(address: str, state: str) -> str | None:
+    """
+    Return the code in *address*, None when the address does not belong to the sign-in with *state*.
+
+    Raises InvalidRequest when the sign-in was refused.
+    """
+    try:
+        query = {name: values[0] for name, values in parse_qs(urlsplit(address.strip()).query).items()}
+    except ValueError:
+        return None
+    if not compare_digest(query.get("state", "").encode(), state.encode()):
+        return None
+    if "error" in query:
+        error = query["error"] if query["error"].replace("_", "").isalnum() else "error"
+        raise InvalidRequest(f"The sign-in was refused: {error[:80]}", param="address")
+    return query.get("code")
