@@ -1,4 +1,4 @@
-"""The one place that constructs: web, worker and command line all start here."""
+"""Construct the services of a process: web, worker and command line all start here."""
 
 from __future__ import annotations
 
@@ -56,37 +56,53 @@ from app.upstream.oauth import OAuth
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerServices:
+    """Ledger entries: written by settlements and refusals, read by usage and series."""
+
+    settlements: SettlementWriter
+    usage: UsageRepository
+    series: SeriesRepository
+    refusals: RefusalRepository
+    refusal_log: RefusalLog
+    retention: Retention
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamServices:
+    """The upstreams of accounts, and what they report."""
+
+    client: UpstreamClient
+    oauth: OAuth
+    refresher: TokenRefresher
+    known_accounts: KnownAccounts
+    metadata: UpstreamMetadataStore
+    lists: UpstreamLists
+    lister: AccountLister
+    checker: AccountChecker
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
+    """Everything that a process uses, constructed once by `build`."""
+
     settings: Settings
     scripts: Scripts
     vault: Vault
     pools: PoolRepository
     accounts: AccountRepository
-    sign_ins: CredentialRepository
+    credentials: CredentialRepository
     api_keys: ApiKeyRepository
-    upstream: UpstreamClient
-    oauth: OAuth
-    refresher: TokenRefresher
-    active: ActiveRequests
-    settlements: SettlementWriter
-    prices: PriceRepository
     limits: LimitRepository
-    usage: UsageRepository
-    refusal_log: RefusalLog
-    refusals: RefusalRepository
-    retention: Retention
-    series: SeriesRepository
-    known_accounts: KnownAccounts
-    told: UpstreamMetadataStore
+    prices: PriceRepository
+    ledger: LedgerServices
+    upstream: UpstreamServices
     relay: Relay
+    active: ActiveRequests
     cache: ResponseCache
-    audit: AuditLog
-    feeds: Feeds
     operator_stores: OperatorStores
+    audit: AuditLog
     login_flows: LoginFlowRepository
-    upstream_lists: UpstreamLists
-    lister: AccountLister
-    checker: AccountChecker
+    feeds: Feeds
     readiness: Readiness
     tracing: Tracing | None
     demo: bool  # whether demo accounts answer: only under `poolgate up --demo`
@@ -97,15 +113,17 @@ class Services:
     def operations(self, actor: Actor) -> AdminOperations:
         """Return the changes that *actor* may make, each recorded under that actor's name."""
         audit = AuditTrail(self.audit, actor, self.pools)
-        accounts = AccountOperations(audit, self.accounts, self.settings, self.lister, self.checker)
-        login_stores = LoginStores(self.accounts, self.sign_ins, self.login_flows)
+        accounts = AccountOperations(
+            audit, self.accounts, self.settings, self.upstream.lister, self.upstream.checker
+        )
+        login_stores = LoginStores(self.accounts, self.credentials, self.login_flows)
         return AdminOperations(
             accounts=accounts,
             api_keys=ApiKeyOperations(audit, self.api_keys, self.accounts),
             limits=LimitOperations(audit, self.limits, self.api_keys),
             pools=PoolOperations(audit, self.pools),
             prices=PriceOperations(audit, self.prices),
-            logins=LoginOperations(audit, accounts, login_stores, self.oauth, self.settings),
+            logins=LoginOperations(audit, accounts, login_stores, self.upstream.oauth, self.settings),
         )
 
     def operator_operations(self, actor: Actor) -> OperatorOperations:
@@ -123,13 +141,73 @@ def build(
     """
     Construct everything from *settings*; nothing connects yet.
 
-    *store_timeout_seconds* is for one command to the store, where that differs from a request's.
+    *store_timeout_seconds* is the timeout of one store command, if it differs from the setting.
     """
     url = settings.redis_url or private_server.url(settings.home)
     scripts = Scripts(make_client(url, store_timeout_seconds or settings.store_timeout_seconds))
     vault = Vault(settings.secret_keys or keys_in_file(settings.home / "secret.key"))
     pools, accounts = PoolRepository(scripts), AccountRepository(scripts, vault)
-    upstream = UpstreamClient(
+    credentials, prices = CredentialRepository(scripts, accounts), PriceRepository(scripts)
+    upstream = _build_upstream(settings, scripts, pools, accounts, credentials)
+    ledger = _build_ledger(settings, scripts)
+    active = ActiveRequests(
+        scripts, ttl_seconds=settings.lease_ttl_seconds, renew_seconds=settings.lease_renew_seconds
+    )
+    return Services(
+        settings=settings,
+        scripts=scripts,
+        vault=vault,
+        pools=pools,
+        accounts=accounts,
+        credentials=credentials,
+        api_keys=ApiKeyRepository(scripts),
+        limits=LimitRepository(scripts),
+        prices=prices,
+        ledger=ledger,
+        upstream=upstream,
+        relay=Relay(
+            settings,
+            scripts,
+            accounts,
+            upstream.client,
+            active,
+            ledger.settlements,
+            prices,
+            upstream.refresher,
+            demo=demo,
+        ),
+        active=active,
+        cache=ResponseCache(AnswerStore(scripts, vault)),
+        operator_stores=operator_stores_of(scripts, vault),
+        audit=AuditLog(scripts),
+        login_flows=LoginFlowRepository(scripts, vault),
+        feeds=Feeds(scripts.client),
+        readiness=Readiness(pools, scripts.client, vault),
+        tracing=tracing,
+        demo=demo,
+    )
+
+
+def _build_ledger(settings: Settings, scripts: Scripts) -> LedgerServices:
+    spool, dead_letters = Spool(settings.home / "spool"), DeadLetters(settings.home)
+    return LedgerServices(
+        settlements=SettlementWriter(scripts, spool, dead_letters),
+        usage=UsageRepository(scripts),
+        series=SeriesRepository(scripts),
+        refusals=RefusalRepository(scripts.client),
+        refusal_log=RefusalLog(scripts),
+        retention=Retention(scripts),
+    )
+
+
+def _build_upstream(
+    settings: Settings,
+    scripts: Scripts,
+    pools: PoolRepository,
+    accounts: AccountRepository,
+    credentials: CredentialRepository,
+) -> UpstreamServices:
+    client = UpstreamClient(
         connect_timeout_seconds=settings.limits.connect,
         originator=settings.originator,
         user_agent=settings.user_agent,
@@ -140,50 +218,18 @@ def build(
         originator=settings.originator,
         user_agent=settings.user_agent,
     )
-    sign_ins = CredentialRepository(scripts, accounts)
-    active = ActiveRequests(
-        scripts, ttl_seconds=settings.lease_ttl_seconds, renew_seconds=settings.lease_renew_seconds
-    )
-    settlements = SettlementWriter(scripts, Spool(settings.home / "spool"), DeadLetters(settings.home))
-    prices = PriceRepository(scripts)
-    refresher = TokenRefresher(sign_ins, accounts, oauth.refresh)
-    api_keys, limits, audit = ApiKeyRepository(scripts), LimitRepository(scripts), AuditLog(scripts)
-    told = UpstreamMetadataStore(scripts)
-    upstream_lists = UpstreamLists(accounts, told)
-    return Services(
-        settings=settings,
-        scripts=scripts,
-        vault=vault,
-        pools=pools,
-        accounts=accounts,
-        sign_ins=sign_ins,
-        api_keys=api_keys,
-        upstream=upstream,
+    refresher = TokenRefresher(credentials, accounts, oauth.refresh)
+    metadata = UpstreamMetadataStore(scripts)
+    lists = UpstreamLists(accounts, metadata)
+    return UpstreamServices(
+        client=client,
         oauth=oauth,
         refresher=refresher,
-        active=active,
-        settlements=settlements,
-        prices=prices,
-        limits=limits,
-        usage=UsageRepository(scripts),
-        refusal_log=RefusalLog(scripts),
-        refusals=RefusalRepository(scripts.client),
-        retention=Retention(scripts),
-        series=SeriesRepository(scripts),
         known_accounts=KnownAccounts(
-            pools, accounts, lambda account, token: upstream.get_json(account, "/wham/usage", token=token)
+            pools, accounts, lambda account, token: client.get_json(account, "/wham/usage", token=token)
         ),
-        told=told,
-        relay=Relay(settings, scripts, accounts, upstream, active, settlements, prices, refresher, demo=demo),
-        cache=ResponseCache(AnswerStore(scripts, vault)),
-        audit=audit,
-        feeds=Feeds(scripts.client),
-        operator_stores=operator_stores_of(scripts, vault),
-        login_flows=LoginFlowRepository(scripts, vault),
-        upstream_lists=upstream_lists,
-        lister=AccountLister(upstream, accounts, upstream_lists),
-        checker=AccountChecker(upstream, refresher),
-        readiness=Readiness(pools, scripts.client, vault),
-        tracing=tracing,
-        demo=demo,
+        metadata=metadata,
+        lists=lists,
+        lister=AccountLister(client, accounts, lists),
+        checker=AccountChecker(client, refresher),
     )

@@ -23,7 +23,7 @@ def _is_wanted(account: Account, now: float) -> bool:
 
 def _ask(services: Services, pool: str, account: Account, now: float) -> str:
     payload = get_object(services, pool, account, models_path(account))
-    services.upstream_lists.store_models(pool, account, payload)
+    services.upstream.lists.store_models(pool, account, payload)
     return "ok"
 
 

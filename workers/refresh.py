@@ -26,7 +26,7 @@ def _is_due(account: Account, now: float) -> bool:
 
 
 def _refresh(services: Services, pool: str, account: Account, now: float) -> str:
-    found = services.refresher.refresh_expiring(pool, account)
+    found = services.upstream.refresher.refresh_expiring(pool, account)
     return "ok" if found == "renewed" else found
 
 

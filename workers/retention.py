@@ -16,6 +16,6 @@ def run(services: Services, now: float) -> None:
     """Trim the books of every pool, as of *now*."""
     for pool in services.pools.all():
         keep_days = pool.effective.keep_days
-        services.refusals.trim(pool.name, int(now) - keep_days * DAY_SECONDS)
-        if removed := services.retention.trim(pool.name, keep_days, now):
+        services.ledger.refusals.trim(pool.name, int(now) - keep_days * DAY_SECONDS)
+        if removed := services.ledger.retention.trim(pool.name, keep_days, now):
             log.info("ledger_trimmed", pool=pool.name, rows=removed, keep_days=keep_days)

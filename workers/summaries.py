@@ -10,4 +10,4 @@ EVERY_SECONDS = 30.0
 def run(services: Services, now: float) -> None:
     """Make the summaries that are missing, in every pool; it is the store's clock that says what is over."""
     for pool in services.pools.names():
-        services.series.make(pool)
+        services.ledger.series.make(pool)

@@ -24,7 +24,7 @@ def _is_wanted(account: Account, now: float) -> bool:
 
 def _ask(services: Services, pool: str, account: Account, now: float) -> str:
     usage = get_object(services, pool, account, USAGE_PATH)
-    services.upstream_lists.store_usage(pool, account, usage, now)
+    services.upstream.lists.store_usage(pool, account, usage, now)
     return "ok"
 
 
@@ -35,14 +35,14 @@ def get_object(services: Services, pool: str, account: Account, path: str) -> di
     Raises UpstreamError.
     """
     try:
-        payload = services.upstream.get_json(account, path)
+        payload = services.upstream.client.get_json(account, path)
     except UpstreamRejected as error:
         renewed = None
         if error.upstream_status == 401:
-            renewed = services.refresher.refresh_after_401(pool, account)
+            renewed = services.upstream.refresher.refresh_after_401(pool, account)
         if renewed is None:
             raise
-        payload = services.upstream.get_json(renewed, path)
+        payload = services.upstream.client.get_json(renewed, path)
     return checked_object(payload)
 
 

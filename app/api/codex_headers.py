@@ -38,7 +38,7 @@ def _headers_of(pool: str, accounts: tuple[str, ...]) -> dict[str, str]:
     told_at, headers = _kept.get((pool, accounts), (-KEPT_SECONDS, {}))
     if time.monotonic() - told_at >= KEPT_SECONDS:
         try:
-            headers = window_headers(services().usage.windows(pool, accounts)[0])
+            headers = window_headers(services().ledger.usage.windows(pool, accounts)[0])
         except StoreUnavailable:
             return {}
         if len(_kept) >= MAX_KEPT:

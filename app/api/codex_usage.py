@@ -30,7 +30,9 @@ def identify() -> None:
     account_id = request.headers.get("chatgpt-account-id", "")
     scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
     if account_id and scheme.lower() == "bearer" and not token.strip().startswith("sk-"):
-        g.pool, g.told = services().known_accounts.identify(token.strip(), account_id, caller_address())
+        g.pool, g.told = services().upstream.known_accounts.identify(
+            token.strip(), account_id, caller_address()
+        )
         g.accounts, settings = (), services().pools.settings(g.pool)
     else:
         authenticate()
@@ -53,7 +55,7 @@ UNKNOWN_PLAN = "unknown"
 
 @bp.get("/usage", strict_slashes=False)
 def show() -> Response:
-    windows, now = services().usage.windows(g.pool, g.accounts)
+    windows, now = services().ledger.usage.windows(g.pool, g.accounts)
     own = {name: g.told[name] for name in ("plan_type", "credits") if g.told.get(name)}
     accounts = [
         account
@@ -63,7 +65,9 @@ def show() -> Response:
     allowed = any(account.state == "active" for account in accounts)
     if not g.shows_windows:
         return json_response(usage_of([None, None], now, own, allowed=allowed))
-    told = pool_told(services().told.all(g.pool, "usage", [account.id for account in accounts]), now)
+    told = pool_told(
+        services().upstream.metadata.all(g.pool, "usage", [account.id for account in accounts]), now
+    )
     return json_response(usage_of(windows, now, told | own, allowed=allowed))
 
 

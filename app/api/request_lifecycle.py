@@ -185,7 +185,7 @@ def register(app: Flask) -> None:
 
     def arrive() -> None:
         ours = services()
-        noted().scope = scope = RequestScope(room, ours.refusal_log, ours.settings.slow_client_seconds)
+        noted().scope = scope = RequestScope(room, ours.ledger.refusal_log, ours.settings.slow_client_seconds)
         if this_request().blueprint not in UNCOUNTED:
             scope.enter(ours.tracing)
 

@@ -31,7 +31,7 @@ SOURCES = {LimitScope.KEY: "api_key", LimitScope.POOL: "pool"}
 @bp.get("/usage", strict_slashes=False)
 def show() -> Response:
     key = caller()
-    standing = services().usage.standing(key)
+    standing = services().ledger.usage.standing(key)
     if not settings_from(key.settings).tells_windows:
         standing = replace(standing, windows=[None, None])
     return json_response(told(standing))

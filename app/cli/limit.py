@@ -76,7 +76,7 @@ def limit_group(owner: str) -> click.Group:
     def list_limits(services: Services, as_json: bool, pool: str, key: str | None) -> None:
         """List limits with their IDs, usage, and the amounts reserved by running requests."""
         key_id = FOR_POOL if key is None else services.api_keys.find(pool, key).id
-        gauges = services.usage.limit_statuses(pool, services.limits.all(pool, key_id))
+        gauges = services.ledger.usage.limit_statuses(pool, services.limits.all(pool, key_id))
         limits = [serialize_limit_status(one) for one in gauges]
         if as_json:
             show_list(limits)

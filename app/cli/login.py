@@ -40,7 +40,7 @@ def login(services: Services, as_json: bool, pool: str, name: str, how: str) -> 
     """Sign in to a ChatGPT account. Its tokens are stored encrypted and refreshed before they expire."""
     _check(services, pool, name)
     sign_in = by_browser if how == "browser" else by_device
-    tokens = sign_in(services.oauth, lambda line: click.echo(line, err=True))
+    tokens = sign_in(services.upstream.oauth, lambda line: click.echo(line, err=True))
     _store(services, as_json, pool, name, tokens, how)
 
 

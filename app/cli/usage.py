@@ -56,7 +56,7 @@ def usage(
         _show_series(services, as_json, pool, span, by)
         return
     key_id = services.api_keys.find(pool, key).id if key is not None else None
-    used = services.usage.since(pool, since, by, key_id)
+    used = services.ledger.usage.since(pool, since, by, key_id)
     names = _names(services, pool, by)
     lines = sorted((names.get(who, who), who, figures) for who, figures in used.items())
     if as_json:
@@ -73,7 +73,7 @@ def usage(
 
 
 def _show_series(services: Services, as_json: bool, pool: str, span: str, by: str) -> None:
-    told, names = services.series.series(pool, span, by), _names(services, pool, by)
+    told, names = services.ledger.series.series(pool, span, by), _names(services, pool, by)
     totals = told.totals()
     if as_json:
         show_json(serialize_series(told, span, by, names, len(totals)))

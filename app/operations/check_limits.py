@@ -31,7 +31,7 @@ def used_up(services: Services, pool: str, api_keys: Sequence[ApiKey]) -> Iterat
     """Yield which limits of *pool* and of its *api_keys* are used up, or nearly."""
     owned = [(key.name, limit) for key in api_keys for limit in key.limits]
     owned += [("", limit) for limit in services.limits.all(pool)]
-    statuses = services.usage.limit_statuses(pool, [limit for _, limit in owned]) if owned else []
+    statuses = services.ledger.usage.limit_statuses(pool, [limit for _, limit in owned]) if owned else []
     for (name, limit), status in zip(owned, statuses, strict=True):
         share = status.used_percent
         if share < NEAR_PERCENT or limit.unit.is_concurrent:

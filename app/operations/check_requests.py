@@ -21,7 +21,7 @@ MAX_MODELS, MAX_NAME_CHARS = 5, 64  # shown; the names are the callers' to inven
 def missing_models(services: Services, pool: str, records: Sequence[Record], now: float) -> Iterator[Finding]:
     """Yield which models were requested and refused in the last day, and are still listed by no account."""
     offered = {model for record in records for model in (record.account.models or record.account.listed)}
-    book: RefusalRepository = services.refusals
+    book: RefusalRepository = services.ledger.refusals
     wanted: Counter[str] = Counter()
     for entry in book.entries(pool):
         if entry.row["at_ms"] < (now - RECENT_SECONDS) * 1000:

@@ -97,7 +97,7 @@ def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None
 def post_worker_init(worker: Any) -> None:
     worker.wsgi.trust(worker.cfg.forwarded_allow_ips)
     gevent.spawn(_exit_in_time, worker)
-    settlements = worker.wsgi.services.settlements
+    settlements = worker.wsgi.services.ledger.settlements
     gevent.spawn(settlements.recover_spooled)
     from app.server.event_loop_metrics import (
         beat_forever,  # prometheus_client looks for its folder when it is first imported
@@ -139,7 +139,7 @@ def worker_exit(server: Any, worker: Any) -> None:
         services.active.drain(DRAIN_SECONDS)
     while _open_requests and time.monotonic() < latest:
         gevent.sleep(0.01)  # their last words, the error event, are still being written
-    services.settlements.spool_pending()
-    services.refusal_log.flush()
+    services.ledger.settlements.spool_pending()
+    services.ledger.refusal_log.flush()
     if services.tracing is not None:
         services.tracing.close()

@@ -40,7 +40,7 @@ def main() -> None:
         began = time.monotonic()
         known = fill(services, rows=options.rows, accounts=options.accounts, api_keys=options.keys)
         loaded = time.monotonic()
-        made = services.series.make(POOL)
+        made = services.ledger.series.make(POOL)
         prepared = {"load_s": loaded - began, "summaries": made, "summaries_s": time.monotonic() - loaded}
         figures = measured(services, known)
     print(table(figures))

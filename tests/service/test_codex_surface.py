@@ -184,7 +184,9 @@ class TestCatalogue:
         services = chatgpt.gateway.services
         account = services.accounts.find(chatgpt.name, "a")
         services.accounts.list_models(chatgpt.name, account.id, ["m", "n"])
-        services.told.keep(chatgpt.name, account.id, "catalogue", {"m": {"base_instructions": "Its own."}})
+        services.upstream.metadata.keep(
+            chatgpt.name, account.id, "catalogue", {"m": {"base_instructions": "Its own."}}
+        )
         key = chatgpt.key()
 
         models = chatgpt.get("/backend-api/codex/models", key).json()["models"]

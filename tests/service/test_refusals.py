@@ -31,7 +31,7 @@ def wait_for(look: Callable[[], Any], seconds: float = 10) -> Any:
 
 def recorded(pool: PoolOfTest, answer: requests.Response) -> Entry:
     request_id = answer.headers["x-poolgate-request-id"]
-    return wait_for(lambda: pool.gateway.services.refusals.find(pool.name, request_id))
+    return wait_for(lambda: pool.gateway.services.ledger.refusals.find(pool.name, request_id))
 
 
 @pytest.fixture
@@ -126,8 +126,8 @@ def test_unknown_callers_cause_no_writes(pool: PoolOfTest, key: str) -> None:
     assert pool.post(PATH, CHAT, unknown).status_code == 401
     recorded(pool, pool.post(PATH, {}, key))
 
-    assert len(list(pool.gateway.services.refusals.entries(pool.name))) == 1
-    assert pool.gateway.services.refusals.refused(pool.name, "1h").total == 1
+    assert len(list(pool.gateway.services.ledger.refusals.entries(pool.name))) == 1
+    assert pool.gateway.services.ledger.refusals.refused(pool.name, "1h").total == 1
 
 
 def test_a_storm_is_counted_and_bounded(pool: PoolOfTest, key: str) -> None:
@@ -137,7 +137,7 @@ def test_a_storm_is_counted_and_bounded(pool: PoolOfTest, key: str) -> None:
         for _ in range(400):
             session.post(pool.gateway.url + PATH, json={}, headers=headers, timeout=30)
 
-    refusals = pool.gateway.services.refusals
+    refusals = pool.gateway.services.ledger.refusals
     wait_for(lambda: refusals.refused(pool.name, "24h").total == 400 or None)
     key_id = pool.gateway.services.api_keys.find(pool.name, "k").id
     assert refusals.refused(pool.name, "24h").by_code(key_id) == [("invalid_request_error", 400)]

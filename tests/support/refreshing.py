@@ -38,12 +38,12 @@ LEASE_SECONDS = 0.5  # so that a survivor is not kept waiting
 def refresher_of(services: Services, die_at: str = "") -> TokenRefresher:
     def exchange(refresh_token: str, reason: str) -> dict[str, Any]:
         _die("leased", die_at)
-        answer = services.oauth.refresh(refresh_token, reason)
+        answer = services.upstream.oauth.refresh(refresh_token, reason)
         _die("answered", die_at)
         return answer
 
     refresher = TokenRefresher(
-        services.sign_ins,
+        services.credentials,
         services.accounts,
         exchange,
         lease_seconds=LEASE_SECONDS if die_at else 30,

@@ -74,7 +74,7 @@ def test_the_chatgpt_backend_tells_more_of_each(built, upstream, add):
     account = built.accounts.find(POOL, "ann")
     assert account.listed == ("gpt-5.2",)
     assert account.metadata == {"gpt-5.2": shown}
-    told = built.told.all(POOL, "catalogue", [account.id])
+    told = built.upstream.metadata.all(POOL, "catalogue", [account.id])
     assert told == [{"gpt-5.2": {"base_instructions": "long"}}]
     assert upstream.log("ann")[0].query == f"client_version={upstream_lists.CLIENT_VERSION}"
 
@@ -91,7 +91,7 @@ def test_instructions_have_a_bound(built, upstream, add):
 
     models.run(built, time.time())
 
-    assert built.told.all(POOL, "catalogue", [account.id]) == [{"m": {"shell_type": "local"}}]
+    assert built.upstream.metadata.all(POOL, "catalogue", [account.id]) == [{"m": {"shell_type": "local"}}]
 
 
 def test_a_failure_leaves_the_last_list(built, upstream, add, told, next_period):
@@ -141,7 +141,7 @@ def test_what_is_stored_of_a_list_has_a_bound(built, upstream, add, redis_client
     rest = bounds.MAX_LISTED_BYTES - number * 257 - 4
     for length, fits in ((rest, True), (rest + 1, False)):
         ids = [f"a{i:04}{name}" for i in range(number)] + ["z" * length]
-        built.upstream_lists.store_models(POOL, account, {"data": [{"id": one} for one in ids]})
+        built.upstream.lists.store_models(POOL, account, {"data": [{"id": one} for one in ids]})
 
         stored = redis_client.hget(keys.account(POOL, account.id), "listed")
         assert len(stored) <= bounds.MAX_LISTED_BYTES
@@ -153,7 +153,7 @@ def test_more_metadata_than_that_is_not_stored(built, add):
     frame = len('{"m":{"description":""}}')
     for more, stored in ((0, 1), (1, 0)):
         listed = {"slug": "m", "description": "x" * (bounds.MAX_LISTED_BYTES - frame + more)}
-        built.upstream_lists.store_models(POOL, account, {"models": [listed]})
+        built.upstream.lists.store_models(POOL, account, {"models": [listed]})
 
         found = built.accounts.find(POOL, "ann")
         assert (len(found.metadata), found.listed) == (stored, ("m",))

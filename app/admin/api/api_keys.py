@@ -28,7 +28,7 @@ def index() -> Response:
     """List keys by name, with the usage of their limits."""
     found, pool = services(), inputs.pool()
     keys, names = found.api_keys.all(pool), found.accounts.names_by_id(pool)
-    gauges = iter(found.usage.limit_statuses(pool, [limit for key in keys for limit in key.limits]))
+    gauges = iter(found.ledger.usage.limit_statuses(pool, [limit for key in keys for limit in key.limits]))
     return listed(
         [key_shape(key, names, [serialize_limit_status(next(gauges)) for _ in key.limits]) for key in keys]
     )

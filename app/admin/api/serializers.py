@@ -35,5 +35,7 @@ def standing(services: Services, pool: str, limits: Iterable[Limit]) -> list[Jso
     """Return *limits* as they stand. Two round trips, however many."""
     asked = list(limits)
     return (
-        [serialize_limit_status(one) for one in services.usage.limit_statuses(pool, asked)] if asked else []
+        [serialize_limit_status(one) for one in services.ledger.usage.limit_statuses(pool, asked)]
+        if asked
+        else []
     )

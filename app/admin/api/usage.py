@@ -25,7 +25,7 @@ def series() -> Response:
     """
     said = inputs.query(SERIES_QUERY)
     pool, by = checked_pool(said["pool"]), said["by"]
-    told = services().series.series(pool, said["span"], by)
+    told = services().ledger.series.series(pool, said["span"], by)
     return answer(serialize_series(told, said["span"], by, _names(pool, by), said["top"]))
 
 
@@ -39,7 +39,7 @@ def refusals() -> Response:
     said = inputs.query(REFUSALS_QUERY)
     found, pool = services(), checked_pool(said["pool"])
     names = Names.read(pool, found.api_keys, found.accounts)
-    refused = found.refusals.refused(pool, said["span"])
+    refused = found.ledger.refusals.refused(pool, said["span"])
     key_id = names.id_of("key", said.get("key", ""))
     return answer(describe_refused(refused, said["span"], names.key, key_id))
 

@@ -68,7 +68,7 @@ def _views(api_keys: Sequence[ApiKey], limits_of_pool: Sequence[Limit] = ()) -> 
     names = names_of(found.scripts.client, g.pool).accounts
     owned = [[*key.limits, *limits_of_pool] for key in api_keys]
     asked = [limit for limits in owned for limit in limits]
-    gauges = iter(found.usage.limit_statuses(g.pool, asked) if asked else [])
+    gauges = iter(found.ledger.usage.limit_statuses(g.pool, asked) if asked else [])
     now = store_time(found.scripts.client)
     return [
         KeyView(

@@ -36,7 +36,7 @@ def _page(whose: str, key_name: str, back: str) -> Any:
             return done(said, str(request.endpoint), **(request.view_args or {}))
     key_id = services().api_keys.find(g.pool, key_name).id if key_name else FOR_POOL
     limits = services().limits.all(g.pool, key_id)
-    gauges = services().usage.limit_statuses(g.pool, limits) if limits else []
+    gauges = services().ledger.usage.limit_statuses(g.pool, limits) if limits else []
     return render_template(
         "limits.html",
         place="api_keys.show" if key_name else "settings.show",

@@ -52,7 +52,7 @@ def show() -> Any:
     told = pool.effective
     own = dict(told.time_limits).get(EVERY_MODEL, {})
     limits = found.limits.all(g.pool)
-    gauges = found.usage.limit_statuses(g.pool, limits) if limits else []
+    gauges = found.ledger.usage.limit_statuses(g.pool, limits) if limits else []
     rows = found.prices.current(g.pool).rows()
     return render_template(
         "settings/show.html",

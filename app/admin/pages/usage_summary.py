@@ -111,6 +111,6 @@ def span_of(asked: Mapping[str, str]) -> str:
 def used(services: Services, pool: str, span: str, *, key_id: str = "", account_id: str = "") -> Used:
     """Return what was used in *span*, by one key or account where it is named."""
     by = "key" if key_id else "account" if account_id else "all"
-    found = services.series.series(pool, span, by)
-    refused = [] if account_id else services.refusals.refused(pool, span).by_code(key_id or None)
+    found = services.ledger.series.series(pool, span, by)
+    refused = [] if account_id else services.ledger.refusals.refused(pool, span).by_code(key_id or None)
     return Used(found.starts, found.points(key_id or account_id), found.until, refused)

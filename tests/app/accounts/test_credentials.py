@@ -26,7 +26,7 @@ def services(redis_client: Any, redis_url: str, tmp_path: Path) -> Services:
 
 def test_tokens_are_stored_sealed(services, issuer, redis_client):
     _, account = signed_in(services, issuer)
-    tokens = services.sign_ins.read(POOL, account)
+    tokens = services.credentials.read(POOL, account)
 
     stored = everything_in(redis_client)
 
@@ -47,8 +47,8 @@ def test_the_list_of_accounts_tells_expiry_without_opening_tokens(services, issu
 def test_changing_an_account_keeps_its_sign_in(services, issuer):
     """Also when it was renewed after the one who changes it had read it."""
     _, account = signed_in(services, issuer)
-    lease = services.sign_ins.lease(POOL, account, refused=True, seconds=30)
-    renewed = services.sign_ins.keep(POOL, account, lease, replace(lease.tokens, access_token="newer"))
+    lease = services.credentials.lease(POOL, account, refused=True, seconds=30)
+    renewed = services.credentials.keep(POOL, account, lease, replace(lease.tokens, access_token="newer"))
 
     changed = services.accounts.change(POOL, replace(account, cap=5))
 
@@ -60,20 +60,20 @@ def test_a_change_of_settings_is_no_new_token(services, issuer):
     _, account = signed_in(services, issuer)
     services.accounts.change(POOL, replace(account, cap=5))
 
-    assert isinstance(services.sign_ins.lease(POOL, account, refused=True, seconds=30), Lease)
+    assert isinstance(services.credentials.lease(POOL, account, refused=True, seconds=30), Lease)
 
 
 def test_one_lease_at_a_time(services, issuer):
     _, account = signed_in(services, issuer)
-    services.sign_ins.lease(POOL, account, refused=True, seconds=30)
+    services.credentials.lease(POOL, account, refused=True, seconds=30)
 
-    assert services.sign_ins.lease(POOL, account, refused=True, seconds=30) is Verdict.HELD
+    assert services.credentials.lease(POOL, account, refused=True, seconds=30) is Verdict.HELD
 
 
 def test_a_lease_that_ran_out_is_given_again_with_a_higher_fence(services, issuer):
     _, account = signed_in(services, issuer)
-    first = services.sign_ins.lease(POOL, account, refused=True, seconds=0)
-    second = services.sign_ins.lease(POOL, account, refused=True, seconds=30)
+    first = services.credentials.lease(POOL, account, refused=True, seconds=0)
+    second = services.credentials.lease(POOL, account, refused=True, seconds=30)
 
     assert (second.fence, second.tokens) == (first.fence + 1, first.tokens)
 
@@ -82,6 +82,6 @@ def test_an_account_without_one(services):
     services.pools.ensure(POOL)
     bare = services.accounts.add(POOL, Account("", "bare", "chatgpt", "http://up", credential="t"))
 
-    assert services.sign_ins.lease(POOL, bare, refused=True, seconds=30) is Verdict.GONE
+    assert services.credentials.lease(POOL, bare, refused=True, seconds=30) is Verdict.GONE
     with pytest.raises(InvalidRequest, match="has no sign-in"):
-        services.sign_ins.read(POOL, bare)
+        services.credentials.read(POOL, bare)

@@ -50,8 +50,8 @@ def at(services: Services, milliseconds: int) -> TokenRefresher:
       return t[1] * 1000 + math.floor(t[2] / 1000) + {milliseconds}
     end"""
     later = build(services.settings)
-    later.sign_ins._scripts = Scripts(services.scripts.client, clock=clock)
-    return later.refresher
+    later.credentials._scripts = Scripts(services.scripts.client, clock=clock)
+    return later.upstream.refresher
 
 
 def now(services: Services) -> Account:
@@ -65,7 +65,7 @@ def test_a_process_that_lacks_the_key_renews_nothing(services, issuer, environ):
         Settings.from_environment(environ | {"POOLGATE_SECRET_KEYS": Fernet.generate_key().decode()})
     )
 
-    assert other.refresher.refresh_after_401(POOL, account) is None
+    assert other.upstream.refresher.refresh_after_401(POOL, account) is None
 
     stored = services.scripts.client.hgetall(keys.account(POOL, account.id))
     assert (stored["state"], stored["refresh_held"], stored["refresh_unanswered"]) == ("active", "0", "0")
@@ -76,27 +76,27 @@ class TestAfter401:
         """They are stored, sealed, under a new version, and the issuer is told why they were wanted."""
         login, account = signed_in(services, issuer)
 
-        renewed = services.refresher.refresh_after_401(POOL, account)
+        renewed = services.upstream.refresher.refresh_after_401(POOL, account)
 
         assert renewed == now(services)
         assert renewed.credential != account.credential
         assert (renewed.rotation, renewed.version) == (2, account.version + 1)
         assert issuer.told(login)["reasons"] == ["unauthorized_recovery"]
-        assert services.sign_ins.read(POOL, renewed).refresh_token == f"{login}.1"
+        assert services.credentials.read(POOL, renewed).refresh_token == f"{login}.1"
 
     def test_tokens_already_replaced_are_not_exchanged_again(self, services, issuer):
         """A request that began with the former token is given the current one."""
         login, account = signed_in(services, issuer)
-        renewed = services.refresher.refresh_after_401(POOL, account)
+        renewed = services.upstream.refresher.refresh_after_401(POOL, account)
 
-        assert services.refresher.refresh_after_401(POOL, account) == renewed
+        assert services.upstream.refresher.refresh_after_401(POOL, account) == renewed
         assert issuer.told(login)["exchanges"] == 1
 
     def test_each_rotation_can_be_renewed(self, services, issuer):
         login, account = signed_in(services, issuer)
 
         for _ in range(3):
-            account = services.refresher.refresh_after_401(POOL, account)
+            account = services.upstream.refresher.refresh_after_401(POOL, account)
 
         assert issuer.told(login) | {"reasons": []} == {
             "exchanges": 3, "reused": 0, "alive": True, "held": "", "reasons": []
@@ -108,14 +108,14 @@ class TestAfter401:
             POOL, Account("", "bare", "chatgpt", "http://up", credential="token", wires=("responses",))
         )
 
-        assert services.refresher.refresh_after_401(POOL, bare) is None
+        assert services.upstream.refresher.refresh_after_401(POOL, bare) is None
         assert services.accounts.find(POOL, "bare").state == "active"
 
     def test_a_removed_account_has_no_tokens(self, services, issuer):
         login, account = signed_in(services, issuer)
         services.accounts.remove(POOL, "ann")
 
-        assert services.refresher.refresh_after_401(POOL, account) is None
+        assert services.upstream.refresher.refresh_after_401(POOL, account) is None
         assert issuer.told(login)["exchanges"] == 0
 
 
@@ -123,14 +123,14 @@ class TestExpiring:
     def test_is_told_to_the_issuer(self, services, issuer):
         login, account = signed_in(services, issuer)
 
-        assert services.refresher.refresh_expiring(POOL, account) == "renewed"
+        assert services.upstream.refresher.refresh_expiring(POOL, account) == "renewed"
         assert issuer.told(login)["reasons"] == ["proactive_expiry"]
 
     def test_does_not_wait_for_another(self, services, issuer):
         _, account = signed_in(services, issuer)
-        services.sign_ins.lease(POOL, account, refused=False, seconds=30)
+        services.credentials.lease(POOL, account, refused=False, seconds=30)
 
-        assert services.refresher.refresh_expiring(POOL, account) == "held"
+        assert services.upstream.refresher.refresh_expiring(POOL, account) == "held"
 
 
 class TestFailure:
@@ -149,7 +149,7 @@ class TestFailure:
         login, account = signed_in(services, issuer)
         issuer.stage(login, {"status": status, "body": body})
 
-        assert services.refresher.refresh_after_401(POOL, account) is None
+        assert services.upstream.refresher.refresh_after_401(POOL, account) is None
 
         dead = now(services)
         assert (dead.state, dead.reason) == ("credential_dead", reason)
@@ -159,10 +159,10 @@ class TestFailure:
     def test_resuming_the_account_does_not_revive_its_tokens(self, services, issuer):
         login, account = signed_in(services, issuer)
         issuer.stage(login, {"status": 401, "body": {"error": {"code": "refresh_token_expired"}}})
-        services.refresher.refresh_after_401(POOL, account)
+        services.upstream.refresher.refresh_after_401(POOL, account)
         services.accounts.resume(POOL, "ann")
 
-        services.refresher.refresh_after_401(POOL, account)
+        services.upstream.refresher.refresh_after_401(POOL, account)
 
         assert now(services).state == "credential_dead"
 
@@ -171,20 +171,20 @@ class TestFailure:
         services.accounts.pause(POOL, "ann")
         issuer.stage(login, {"status": 401, "body": {}})
 
-        services.refresher.refresh_after_401(POOL, account)
+        services.upstream.refresher.refresh_after_401(POOL, account)
 
         assert now(services).state == "paused"
 
     def test_a_new_sign_in_revives_the_account(self, services, issuer):
         login, account = signed_in(services, issuer)
         issuer.stage(login, {"status": 401, "body": {}})
-        services.refresher.refresh_after_401(POOL, account)
+        services.upstream.refresher.refresh_after_401(POOL, account)
         anew, tokens = issuer.login()
 
-        revived = services.sign_ins.replace(POOL, account, tokens)
+        revived = services.credentials.replace(POOL, account, tokens)
 
         assert (revived.state, revived.credential) == ("active", tokens.access_token)
-        assert services.refresher.refresh_after_401(POOL, revived).rotation == 3
+        assert services.upstream.refresher.refresh_after_401(POOL, revived).rotation == 3
         assert issuer.told(anew)["exchanges"] == 1
 
     @pytest.mark.parametrize("status", [500, 503, 429])
@@ -193,9 +193,9 @@ class TestFailure:
         login, account = signed_in(services, issuer)
         issuer.stage(login, {"status": status})
 
-        assert services.refresher.refresh_after_401(POOL, account) is None
+        assert services.upstream.refresher.refresh_after_401(POOL, account) is None
         assert now(services).state == "credential_expired"
-        assert services.refresher.refresh_after_401(POOL, account) is None
+        assert services.upstream.refresher.refresh_after_401(POOL, account) is None
         assert issuer.told(login)["exchanges"] == 0
 
         assert at(services, int(COOL_SECONDS * 1000)).refresh_after_401(POOL, account).rotation == 2
@@ -205,14 +205,14 @@ class TestFailure:
         login, account = signed_in(services, issuer)
         issuer.stage(login, {"status": 503})
 
-        assert services.refresher.refresh_expiring(POOL, account) == "cooling"
+        assert services.upstream.refresher.refresh_expiring(POOL, account) == "cooling"
         assert now(services).state == "active"
 
     def test_no_connection(self, services, issuer):
         """Nothing was sent, so the same token can be exchanged after the pause."""
         login, account = signed_in(services, issuer)
-        working, services.refresher._exchange = services.refresher._exchange, _unreachable
-        assert services.refresher.refresh_expiring(POOL, account) == "cooling"
+        working, services.upstream.refresher._exchange = services.upstream.refresher._exchange, _unreachable
+        assert services.upstream.refresher.refresh_expiring(POOL, account) == "cooling"
 
         later = at(services, int(COOL_SECONDS * 1000))
         later._exchange = working
@@ -241,7 +241,7 @@ class TestLostAnswer:
     def account(self, services, issuer):
         self.login, account = signed_in(services, issuer)
         issuer.stage(self.login, {"lose": True})
-        assert services.refresher.refresh_expiring(POOL, account) == "cooling"
+        assert services.upstream.refresher.refresh_expiring(POOL, account) == "cooling"
         return account
 
     def test_the_sign_in_is_not_risked_while_the_access_token_works(self, services, issuer, account):
@@ -263,18 +263,18 @@ class TestLateHolder:
     def test_cannot_undo_what_a_later_one_stored(self, services, issuer):
         """Its lease ran out while it was away; the tokens it brings are refused."""
         _, account = signed_in(services, issuer)
-        late = services.sign_ins.lease(POOL, account, refused=True, seconds=0)
-        renewed = services.refresher.refresh_after_401(POOL, account)
+        late = services.credentials.lease(POOL, account, refused=True, seconds=0)
+        renewed = services.upstream.refresher.refresh_after_401(POOL, account)
 
-        assert services.sign_ins.keep(POOL, account, late, late.tokens) is None
+        assert services.credentials.keep(POOL, account, late, late.tokens) is None
         assert now(services) == renewed
 
     def test_cannot_declare_tokens_dead(self, services, issuer):
         _, account = signed_in(services, issuer)
-        late = services.sign_ins.lease(POOL, account, refused=True, seconds=0)
-        services.refresher.refresh_after_401(POOL, account)
+        late = services.credentials.lease(POOL, account, refused=True, seconds=0)
+        services.upstream.refresher.refresh_after_401(POOL, account)
 
-        services.sign_ins.fail(
+        services.credentials.fail(
             POOL, account, late, reason="r", dead=True, answered=True, refused=True, cool_seconds=5
         )
 
@@ -282,22 +282,22 @@ class TestLateHolder:
 
     def test_cannot_undo_a_new_sign_in(self, services, issuer):
         _, account = signed_in(services, issuer)
-        lease = services.sign_ins.lease(POOL, account, refused=True, seconds=30)
+        lease = services.credentials.lease(POOL, account, refused=True, seconds=30)
         _, tokens = issuer.login()
-        services.sign_ins.replace(POOL, account, tokens)
+        services.credentials.replace(POOL, account, tokens)
 
-        assert services.sign_ins.keep(POOL, account, lease, lease.tokens) is None
+        assert services.credentials.keep(POOL, account, lease, lease.tokens) is None
         assert now(services).credential == tokens.access_token
 
     def test_a_repeated_store_changes_nothing(self, services, issuer):
         """The reply of the first one was lost on the wire."""
         _, account = signed_in(services, issuer)
-        lease = services.sign_ins.lease(POOL, account, refused=True, seconds=30)
+        lease = services.credentials.lease(POOL, account, refused=True, seconds=30)
         tokens = replace(lease.tokens, access_token="new")
 
-        first = services.sign_ins.keep(POOL, account, lease, tokens)
+        first = services.credentials.keep(POOL, account, lease, tokens)
 
-        assert services.sign_ins.keep(POOL, account, lease, tokens) == first
+        assert services.credentials.keep(POOL, account, lease, tokens) == first
 
 
 class TestStoreAway:
@@ -305,16 +305,16 @@ class TestStoreAway:
         """They exist nowhere else, so they are offered until they are stored."""
         monkeypatch.setattr("app.accounts.token_refresh.STORE_RETRY_SECONDS", 0)
         login, account = signed_in(services, issuer)
-        keep, failures = services.sign_ins.keep, [StoreUnavailable("away")] * 3
+        keep, failures = services.credentials.keep, [StoreUnavailable("away")] * 3
 
         def sometimes(*args: Any) -> Any:
             if failures:
                 raise failures.pop()
             return keep(*args)
 
-        services.refresher._sign_ins = _With(services.sign_ins, keep=sometimes)
+        services.upstream.refresher._sign_ins = _With(services.credentials, keep=sometimes)
 
-        assert services.refresher.refresh_after_401(POOL, account) == now(services)
+        assert services.upstream.refresher.refresh_after_401(POOL, account) == now(services)
         assert issuer.told(login)["exchanges"] == 1
 
     def test_is_told_when_nothing_was_begun(self, services, issuer, monkeypatch):
@@ -323,10 +323,10 @@ class TestStoreAway:
         def away(*args: Any, **more: Any) -> Any:
             raise StoreUnavailable("away")
 
-        services.refresher._sign_ins = _With(services.sign_ins, lease=away)
+        services.upstream.refresher._sign_ins = _With(services.credentials, lease=away)
 
         with pytest.raises(StoreUnavailable):
-            services.refresher.refresh_after_401(POOL, account)
+            services.upstream.refresher.refresh_after_401(POOL, account)
 
 
 class _With:
@@ -392,7 +392,7 @@ class TestHolderKilled:
         login, account = signed_in(services, issuer)
         self.killed(environ, "leased")
 
-        assert services.refresher.refresh_after_401(POOL, account).rotation == 2
+        assert services.upstream.refresher.refresh_after_401(POOL, account).rotation == 2
         assert issuer.told(login)["reused"] == 0
 
     def test_before_it_asked_for_a_token_that_still_works(self, services, environ, issuer):
@@ -423,14 +423,14 @@ class TestHolderKilled:
         assert at(services, 60_000).refresh_expiring(POOL, account) == "unanswered"
         assert issuer.told(login)["reused"] == 0
 
-        assert services.refresher.refresh_after_401(POOL, account) is None
+        assert services.upstream.refresher.refresh_after_401(POOL, account) is None
         assert (now(services).state, now(services).reason) == ("credential_dead", "refresh_token_reused")
 
     def test_after_it_stored_the_answer(self, services, environ, issuer):
         login, account = signed_in(services, issuer)
         self.killed(environ, "kept")
 
-        assert services.refresher.refresh_after_401(POOL, account).rotation == 2
+        assert services.upstream.refresher.refresh_after_401(POOL, account).rotation == 2
         assert issuer.told(login)["exchanges"] == 1
 
 

@@ -27,7 +27,7 @@ HOUR = moment(ROW["at_ms"] / 1000)
 
 @pytest.fixture
 def booked(services):
-    services.settlements.settle("default", {"id": "r", "mark": {}, "row": ROW, "calendar": {}})
+    services.ledger.settlements.settle("default", {"id": "r", "mark": {}, "row": ROW, "calendar": {}})
 
 
 def test_balanced(poolgate, booked):

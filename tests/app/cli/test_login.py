@@ -16,14 +16,14 @@ def environ(environ, issuer):
 
 def test_login_by_device(poolgate, services, issuer, monkeypatch):
     """What a person has to do is told on standard error, and the account is there at once."""
-    start = services.oauth.__class__.start_device
+    start = services.upstream.oauth.__class__.start_device
 
     def entered(oauth):
         device = start(oauth)
         issuer.approve(device.user_code)
         return device
 
-    monkeypatch.setattr(services.oauth.__class__, "start_device", entered)
+    monkeypatch.setattr(services.upstream.oauth.__class__, "start_device", entered)
 
     result = poolgate("account login --name ann")
 
@@ -32,7 +32,7 @@ def test_login_by_device(poolgate, services, issuer, monkeypatch):
     assert "/codex/device and enter the code CODE-" in result.stderr
     account = services.accounts.find("default", "ann")
     assert account.signed_in
-    assert account.chatgpt_account_id == services.sign_ins.read("default", account).account_id
+    assert account.chatgpt_account_id == services.credentials.read("default", account).account_id
 
 
 def test_login_needs_a_name_that_can_be_one(poolgate):
@@ -70,7 +70,7 @@ class TestImport:
         assert "Only one program may use this sign-in" in result.stderr
         account = services.accounts.find("default", "ann")
         assert (account.credential, account.expires_at) == (tokens.access_token, tokens.expires_at)
-        assert services.sign_ins.read("default", account).refresh_token == tokens.refresh_token
+        assert services.credentials.read("default", account).refresh_token == tokens.refresh_token
 
     def test_from_standard_input(self, poolgate, file):
         path, _ = file
@@ -146,7 +146,7 @@ class TestExport:
     def test_is_of_the_current_tokens(self, poolgate, services, file):
         poolgate("account import", str(file[0]), "--name", "ann")
         account = services.accounts.find("default", "ann")
-        renewed = services.refresher.refresh_after_401("default", account)
+        renewed = services.upstream.refresher.refresh_after_401("default", account)
 
         result = poolgate("account export ann")
 

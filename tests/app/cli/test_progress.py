@@ -28,7 +28,9 @@ def booked(services: Services) -> None:
     services.pools.ensure("default")
     for number in range(3):
         row = ROW | {"id": f"r{number}"}
-        services.settlements.settle("default", {"id": row["id"], "mark": {}, "row": row, "calendar": {}})
+        services.ledger.settlements.settle(
+            "default", {"id": row["id"], "mark": {}, "row": row, "calendar": {}}
+        )
 
 
 def run(environ: dict[str, str], *args: str, terminal: bool) -> tuple[str, str]:

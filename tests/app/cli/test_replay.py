@@ -39,7 +39,9 @@ def traffic(services: Services) -> None:
             "source": "upstream",
             "input_tokens": 90,
         }
-        services.settlements.settle("default", {"id": ask["id"], "mark": {}, "row": row, "calendar": {}})
+        services.ledger.settlements.settle(
+            "default", {"id": ask["id"], "mark": {}, "row": row, "calendar": {}}
+        )
 
 
 def test_own_ledger(poolgate: Run, traffic: None) -> None:

@@ -39,7 +39,7 @@ def settled(services: Services) -> str:
     row = {"id": "r1", "at_ms": 1_774_742_400_000, "key": key.id, "account": second, "model": "m"}
     row |= {"endpoint": "/v1/responses", "status": 200, "source": "upstream"}
     row["attempts"] = [{"account": one, **told} for one, told in zip((first, second), ATTEMPTS, strict=True)]
-    services.settlements.settle("default", {"id": "r1", "mark": {}, "row": row, "calendar": {}})
+    services.ledger.settlements.settle("default", {"id": "r1", "mark": {}, "row": row, "calendar": {}})
     return "r1"
 
 
@@ -93,8 +93,8 @@ class TestList:
         served = book(services.scripts, "default", time.time(), key=key.id)
         refusal = {"id": "req_no", "at_ms": 1_774_742_400_000, "model": "gpt-5", "endpoint": "/v1/responses"}
         refusal |= {"status": 429, "code": "rate_limit_exceeded", "message": "$5.00 is used up"}
-        services.refusal_log.add(Refusal(**refusal, pool="default", key=key.id))
-        services.refusal_log.flush()
+        services.ledger.refusal_log.add(Refusal(**refusal, pool="default", key=key.id))
+        services.ledger.refusal_log.flush()
 
         def ids(options: str) -> list[str]:
             listed = poolgate(f"request list {options} --json").stdout

@@ -14,7 +14,7 @@ POOL = "default"
 
 
 def refuse(services: Any, model: str, *, code: str = "model_not_found", age_seconds: float = 0) -> None:
-    services.refusal_log.add(
+    services.ledger.refusal_log.add(
         Refusal(
             id=f"req_{model}",
             at_ms=int((time.time() - age_seconds) * 1000),
@@ -27,7 +27,7 @@ def refuse(services: Any, model: str, *, code: str = "model_not_found", age_seco
             key=services.api_keys.find(POOL, "ann").id,
         )
     )
-    services.refusal_log.flush()
+    services.ledger.refusal_log.flush()
 
 
 def test_models_that_no_account_lists(services: Any) -> None:

@@ -32,7 +32,7 @@ def added(services: Any) -> Any:
 
 
 def look(services: Any, account: Account, seconds: float = 5.0) -> Any:
-    return services.lister.fetch(POOL, account, seconds)
+    return services.upstream.lister.fetch(POOL, account, seconds)
 
 
 def test_models_are_listed(services: Any, upstream: Any, added: Any) -> None:

@@ -63,7 +63,7 @@ class TestBrowser:
 
         account = operations.logins.complete_browser(POOL, flow.id, f"  {address}\n")
 
-        assert services.sign_ins.read(POOL, account).account_id == account.chatgpt_account_id
+        assert services.credentials.read(POOL, account).account_id == account.chatgpt_account_id
         entry = services.audit.page().entries[0]
         assert (entry["action"], entry["way"]) == ("account.sign_in", "browser")
         with pytest.raises(NotFound):

@@ -155,7 +155,7 @@ class TestOne:
 class TestRefused:
     @pytest.fixture
     def refused(self, services: Services, booked: Booked) -> str:
-        services.refusal_log.add(
+        services.ledger.refusal_log.add(
             Refusal(
                 "req_no",
                 1_795_000_000_000,
@@ -168,7 +168,7 @@ class TestRefused:
                 key=booked.keys["ann"],
             )
         )
-        services.refusal_log.flush()
+        services.ledger.refusal_log.flush()
         return "req_no"
 
     def test_listed(self, inside: Visitor, booked: Booked, refused: str) -> None:
