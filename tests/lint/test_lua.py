@@ -36,7 +36,7 @@ class TestProblems:
         ],
     )
     def test_of_an_operation(self, new: str, code: str, name: str) -> None:
-        begin = "local ask, now = cjson.decode(ARGV[1]), clock()\n"
+        begin = "local args, now = cjson.decode(ARGV[1]), clock()\n"
         line = fragments()[OPERATION].partition(begin)[0].count("\n") + 2
 
         reported = found(begin, begin + new)

@@ -8,39 +8,40 @@
 local FIELDS = { 'offer', 'weight', 'cap', 'in_flight', 'pass', 'group', 'used_1', 'used_2', 'reset_1',
   'reset_2', 'version', 'probe', 'state', 'errors', 'since_ms', 'exceeded' }
 local STEP = 4 -- heads read at a time
-local MOST_SEEN = 32 -- and reported at most, where many are overloaded
+local MAX_SEEN = 32 -- and reported at most, where many are overloaded
 local MAX_RESTING = 64 -- models remembered for each account: as resting, and as many again as missing
 local MAX_COMPARED = 64 -- accounts, or models of an account, that one suspicion or return looks at
 local SAME_TIME_MS = 60000 -- two models limited within it: the account is; two credentials refused: perhaps the upstream
 local RECENT_MS = 600000 -- an account chosen within it takes part in the balance
-local RETEST_SHARE, RETEST_LEAST_MS, RETEST_MOST_MS = 0.05, 1000, 600000 -- of a wait that the upstream told
+local RETEST_SHARE, RETEST_MIN_MS, RETEST_MAX_MS = 0.05, 1000, 600000 -- of a wait that the upstream told
 
 local function read_account(id, now)
-  local v = redis.call('HMGET', account_key(id), unpack(FIELDS))
-  if not v[1] then return nil end
-  local a = { id = id, now = now, offer = v[1], weight = tonumber(v[2]), cap = tonumber(v[3]), in_flight = tonumber(v[4]) or 0,
-    pass = tonumber(v[5]) or 0, group = tonumber(v[6]) or 0, version = tonumber(v[11]),
-    tested = v[12] and v[12] ~= '0' and v[12] or nil, state = v[13], errors = tonumber(v[14]) or 0,
-    since = tonumber(v[15]) or now, exceeded = v[16], spare = 1, reset_ms = 0 }
-  a.probe = a.tested ~= nil
+  local values = redis.call('HMGET', account_key(id), unpack(FIELDS))
+  if not values[1] then return nil end
+  local account = { id = id, now = now, offer = values[1], weight = tonumber(values[2]), cap = tonumber(values[3]),
+    in_flight = tonumber(values[4]) or 0,
+    pass = tonumber(values[5]) or 0, group = tonumber(values[6]) or 0, version = tonumber(values[11]),
+    tested = values[12] and values[12] ~= '0' and values[12] or nil, state = values[13], errors = tonumber(values[14]) or 0,
+    since = tonumber(values[15]) or now, exceeded = values[16], spare = 1, reset_ms = 0 }
+  account.probe = account.tested ~= nil
   for window = 1, 2 do
-    local used, reset = tonumber(v[6 + window]), tonumber(v[8 + window])
-    if used and reset and reset > now then
-      a.spare = math.min(a.spare, 1 - used / 100)
-      if a.reset_ms == 0 or reset < a.reset_ms then a.reset_ms = reset end
+    local charged_amount, reset = tonumber(values[6 + window]), tonumber(values[8 + window])
+    if charged_amount and reset and reset > now then
+      account.spare = math.min(account.spare, 1 - charged_amount / 100)
+      if account.reset_ms == 0 or reset < account.reset_ms then account.reset_ms = reset end
     end
   end
-  if a.probe then a.cap = 1 end
-  return a
+  if account.probe then account.cap = 1 end
+  return account
 end
 
 -- Puts an account where its numbers say: into ready, or out of it while it is full or not active.
-local function index_account(a, policy)
-  if a.reset_ms > 0 then redis.call('ZADD', RESETS, a.reset_ms, a.id) end
-  if a.state == 'active' and a.in_flight < a.cap then
-    redis.call('ZADD', ready_key(a.offer), string.format('%.17g', score(policy, a)), a.id)
+local function index_account(account, policy)
+  if account.reset_ms > 0 then redis.call('ZADD', RESETS, account.reset_ms, account.id) end
+  if account.state == 'active' and account.in_flight < account.cap then
+    redis.call('ZADD', ready_key(account.offer), string.format('%.17g', score(policy, account)), account.id)
   else
-    redis.call('ZREM', ready_key(a.offer), a.id)
+    redis.call('ZREM', ready_key(account.offer), account.id)
   end
 end
 
@@ -49,18 +50,18 @@ local function is_demo(offer) return string.match(offer, '^%a+:(%a+):') == 'demo
 -- The offers that serve *model*, as a set: its own and those of any model. The simulated upstream takes
 -- part in no comparison.
 local function offers_of(model)
-  local found = {}
-  for _, of in ipairs(model == '*' and { '*' } or { model, '*' }) do
-    for _, offer in ipairs(redis.call('SMEMBERS', offering_key(of))) do
-      if not is_demo(offer) then found[offer] = true end
+  local result = {}
+  for _, name in ipairs(model == '*' and { '*' } or { model, '*' }) do
+    for _, offer in ipairs(redis.call('SMEMBERS', offering_key(name))) do
+      if not is_demo(offer) then result[offer] = true end
     end
   end
-  return found
+  return result
 end
 
 -- The sets of offers that compete with *offer*: one for each group of its models that is served alike.
 local function rivals_of(offer)
-  local found, known = {}, {}
+  local result, known = {}, {}
   local models = redis.call('SMEMBERS', models_key(offer))
   for n = 1, math.min(#models, MAX_COMPARED) do
     local offers, names = offers_of(models[n]), {}
@@ -69,10 +70,10 @@ local function rivals_of(offer)
     local signature = table.concat(names, ' ')
     if not known[signature] then
       known[signature] = true
-      found[#found + 1] = offers
+      result[#result + 1] = offers
     end
   end
-  return found
+  return result
 end
 
 -- Accounts of *offer* that serve requests just now: those that would be next, else some that are full.
@@ -85,55 +86,61 @@ end
 -- The virtual time of those that *a* shares requests with; nil: it has no rival. Under `ordered` only its
 -- own group shares with it; and where some were chosen lately, those that were not do not count: they
 -- serve something else.
-local function level_of(a, policy)
-  local least, least_recent, looked_at = nil, nil, {}
+local function level_of(account, policy)
+  local lowest, lowest_recent, compared = nil, nil, {}
   local function compare(id)
-    if id == a.id or looked_at[id] then return end
-    looked_at[id] = true
-    local v = redis.call('HMGET', account_key(id), 'pass', 'group', 'picked_ms', 'state', 'offer')
-    if v[4] ~= 'active' or is_demo(v[5] or '') or (policy == 'ordered' and (tonumber(v[2]) or 0) ~= a.group) then return end
-    local pass = tonumber(v[1]) or 0
-    if not least or pass < least then least = pass end
-    if a.now - (tonumber(v[3]) or 0) < RECENT_MS and (not least_recent or pass < least_recent) then least_recent = pass end
+    if id == account.id or compared[id] then return end
+    compared[id] = true
+    local values = redis.call('HMGET', account_key(id), 'pass', 'group', 'picked_ms', 'state', 'offer')
+    if values[4] ~= 'active' or is_demo(values[5] or '') or (policy == 'ordered' and (tonumber(values[2])
+      or 0) ~= account.group) then
+      return
+    end
+    local pass = tonumber(values[1]) or 0
+    if not lowest or pass < lowest then lowest = pass end
+    if account.now - (tonumber(values[3]) or 0) < RECENT_MS and (not lowest_recent or pass < lowest_recent) then
+      lowest_recent = pass
+    end
   end
-  for _, offers in ipairs(rivals_of(a.offer)) do
+  for _, offers in ipairs(rivals_of(account.offer)) do
     for offer in pairs(offers) do
       for _, id in ipairs(serving(offer)) do compare(id) end
     end
   end
-  if not least then -- who takes any model shares with those that take some
+  if not lowest then -- who takes any model shares with those that take some
     local ids = redis.call('HVALS', NAMES)
     for n = 1, math.min(#ids, MAX_COMPARED) do compare(ids[n]) end
   end
-  return least_recent or least
+  return lowest_recent or lowest
 end
 
 -- Brings an account back among the ready, level with them: it neither gets what it missed while it
 -- was away, nor has to make up for what it had.
-local function rejoin(a, policy)
-  local level = not is_demo(a.offer) and level_of(a, policy)
-  if level and a.pass ~= level then
-    a.pass = level
-    redis.call('HSET', account_key(a.id), 'pass', string.format('%.17g', level))
+local function rejoin(account, policy)
+  local level = not is_demo(account.offer) and level_of(account, policy)
+  if level and account.pass ~= level then
+    account.pass = level
+    redis.call('HSET', account_key(account.id), 'pass', string.format('%.17g', level))
   end
-  index_account(a, policy)
+  index_account(account, policy)
 end
 
 -- A test that fails shows that nothing has changed since.
-local function set_state(a, state, reason, until_ms, now)
-  if (a.tested or a.state) ~= state then redis.call('HSET', account_key(a.id), 'since_ms', now) end
-  a.state = state
-  redis.call('HSET', account_key(a.id), 'state', state, 'reason', reason or '', 'until_ms', until_ms or 0)
-  redis.call('DEL', OUT_TOLD)
+local function set_state(account, state, reason, until_ms, now)
+  if (account.tested or account.state) ~= state then redis.call('HSET', account_key(account.id), 'since_ms', now) end
+  account.state = state
+  redis.call('HSET', account_key(account.id), 'state', state, 'reason', reason or '', 'until_ms', until_ms or 0)
+  redis.call('DEL', OUT_JSON)
 end
 
 -- Has an account serve one ordinary request, which shows whether it is still what it was out for.
-local function begin_test(a)
-  a.tested, a.probe, a.cap = a.state, true, 1
-  a.state = 'active'
-  redis.call('SADD', SOFT, a.id)
-  redis.call('HSET', account_key(a.id), 'probe', a.tested, 'state', 'active', 'reason', 'being tested again', 'until_ms', 0)
-  redis.call('DEL', OUT_TOLD)
+local function begin_test(account)
+  account.tested, account.probe, account.cap = account.state, true, 1
+  account.state = 'active'
+  redis.call('SADD', SOFT, account.id)
+  redis.call('HSET', account_key(account.id), 'probe', account.tested, 'state', 'active', 'reason', 'being tested again',
+    'until_ms', 0)
+  redis.call('DEL', OUT_JSON)
 end
 
 -- Tests accounts whose time has come; a burst limit is simply over, and a window that was reset is unspent.
@@ -141,21 +148,21 @@ local function wake_due(now, policy)
   local due = redis.call('ZRANGEBYSCORE', OUT, '-inf', now, 'LIMIT', 0, 4)
   for _, id in ipairs(due) do
     redis.call('ZREM', OUT, id)
-    local a = read_account(id, now)
-    if a and a.state == 'burst_limited' then
+    local account = read_account(id, now)
+    if account and account.state == 'burst_limited' then
       redis.call('SREM', SOFT, id)
       redis.call('HSET', account_key(id), 'probe', '0')
-      set_state(a, 'active', '', 0, now)
-      rejoin(a, policy)
-    elseif a then
-      begin_test(a)
-      rejoin(a, policy)
+      set_state(account, 'active', '', 0, now)
+      rejoin(account, policy)
+    elseif account then
+      begin_test(account)
+      rejoin(account, policy)
     end
   end
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', RESETS, '-inf', now, 'LIMIT', 0, 4)) do
     redis.call('ZREM', RESETS, id)
-    local a = read_account(id, now)
-    if a then index_account(a, policy) end
+    local account = read_account(id, now)
+    if account then index_account(account, policy) end
   end
 end
 
@@ -173,10 +180,10 @@ local function model_rest(id, model, now)
 end
 
 -- Rests one model at one account. Bounded: of too many, those are forgotten that are back first.
-local function rest_model(id, model, why, wait_ms, now)
-  local key = why == 'missing' and lacks_key(id) or rest_key(id)
+local function rest_model(id, model, reason, wait_ms, now)
+  local key = reason == 'missing' and lacks_key(id) or rest_key(id)
   local until_ms = now + math.max(1, math.floor(wait_ms))
-  redis.call('ZADD', key, string.format('%.2f', until_ms + (REASONS[why] or 0)), model)
+  redis.call('ZADD', key, string.format('%.2f', until_ms + (REASONS[reason] or 0)), model)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
   local excess = redis.call('ZCARD', key) - MAX_RESTING
   if excess > 0 then redis.call('ZREMRANGEBYRANK', key, 0, excess - 1) end
@@ -193,7 +200,7 @@ local function forget_missing(id) redis.call('DEL', lacks_key(id)) end
 local function forget_rests(id) redis.call('DEL', lacks_key(id), rest_key(id)) end
 
 -- Whether an account other than *id* is ready for *model* at *offers*, and not merely being tested.
-local function firm_other(id, offers, model, now)
+local function has_reliable_other(id, offers, model, now)
   for offer in pairs(offers) do
     for _, other in ipairs(redis.call('ZRANGE', ready_key(offer), 0, 15)) do
       if other ~= id and redis.call('SISMEMBER', SOFT, other) == 0 and not model_rest(other, model, now) then return true end
@@ -211,25 +218,25 @@ local function may_suspect(id, model, now)
     if other ~= id and offers[redis.call('HGET', account_key(other), 'offer') or ''] then soft = soft + 1 end
   end
   for _, other in ipairs(redis.call('ZRANGE', RESTED, 0, MAX_COMPARED - 1)) do
-    local why = other ~= id and model_rest(other, model, now)
-    if why == 'missing' then total = total - 1 elseif why == 'suspected' then soft = soft + 1 end
+    local reason = other ~= id and model_rest(other, model, now)
+    if reason == 'missing' then total = total - 1 elseif reason == 'suspected' then soft = soft + 1 end
   end
-  return soft < math.max(1, math.floor(total / 4)) and firm_other(id, offers, model, now)
+  return soft < math.max(1, math.floor(total / 4)) and has_reliable_other(id, offers, model, now)
 end
 
 -- Whether *a* is the last that serves some other model: then it is not taken from that model as well.
-local function is_last_elsewhere(a, now)
-  for _, offers in ipairs(rivals_of(a.offer)) do
-    if not firm_other(a.id, offers, '', now) then return true end
+local function is_last_elsewhere(account, now)
+  for _, offers in ipairs(rivals_of(account.offer)) do
+    if not has_reliable_other(account.id, offers, '', now) then return true end
   end
   return false
 end
 
-local function put_out(a, policy, mark, now)
-  set_state(a, mark.state, mark.reason, mark.until_ms, now)
-  redis.call('ZADD', OUT, mark.retest_ms > 0 and mark.retest_ms or '+inf', a.id)
-  redis.call('HSET', account_key(a.id), 'probe', '0')
-  index_account(a, policy)
+local function deactivate(account, policy, outcome, now)
+  set_state(account, outcome.state, outcome.reason, outcome.until_ms, now)
+  redis.call('ZADD', OUT, outcome.retest_ms > 0 and outcome.retest_ms or '+inf', account.id)
+  redis.call('HSET', account_key(account.id), 'probe', '0')
+  index_account(account, policy)
 end
 
 local PASSING = { active = true, suspected = true, burst_limited = true }
@@ -242,56 +249,60 @@ end
 
 -- When to test whether a spent window has room after all: after a twentieth of the whole wait, and no
 -- later than was planned, however often we are told in between that it has none.
-local function retest_of_spent(a, mark, now)
-  local ends, whole = now + mark.wait_ms, mark.wait_ms
-  if (a.tested or a.state) == mark.state then whole = ends - a.since end
-  local wait = math.max(RETEST_LEAST_MS, math.min(RETEST_MOST_MS, RETEST_SHARE * whole))
-  local planned = a.state == mark.state and tonumber(redis.call('ZSCORE', OUT, a.id) or nil) or math.huge
+local function retest_of_spent(account, outcome, now)
+  local ends, total_ms = now + outcome.wait_ms, outcome.wait_ms
+  if (account.tested or account.state) == outcome.state then total_ms = ends - account.since end
+  local wait = math.max(RETEST_MIN_MS, math.min(RETEST_MAX_MS, RETEST_SHARE * total_ms))
+  local planned = account.state == outcome.state and tonumber(redis.call('ZSCORE', OUT, account.id) or nil) or math.huge
   return math.min(now + wait, ends, planned)
 end
 
 -- A second model that is limited at an account within a minute shows that the account is.
-local function limit_second(a, mark, policy, now)
-  local v = redis.call('HMGET', account_key(a.id), 'limited_model', 'limited_ms')
-  local limited_ms = tonumber(v[2]) or 0
-  redis.call('HSET', account_key(a.id), 'limited_model', mark.model, 'limited_ms', now)
-  if not v[1] or v[1] == mark.model or now - limited_ms >= SAME_TIME_MS or a.state ~= 'active' then return end
-  local back = now + math.min(mark.wait_ms, SAME_TIME_MS)
-  redis.call('SREM', SOFT, a.id)
-  put_out(a, policy, { state = 'burst_limited', reason = 'several models are limited', until_ms = back, retest_ms = back }, now)
+local function limit_second(account, outcome, policy, now)
+  local values = redis.call('HMGET', account_key(account.id), 'limited_model', 'limited_ms')
+  local limited_ms = tonumber(values[2]) or 0
+  redis.call('HSET', account_key(account.id), 'limited_model', outcome.model, 'limited_ms', now)
+  if not values[1] or values[1] == outcome.model or now - limited_ms >= SAME_TIME_MS or account.state ~= 'active' then
+    return
+  end
+  local until_ms = now + math.min(outcome.wait_ms, SAME_TIME_MS)
+  redis.call('SREM', SOFT, account.id)
+  deactivate(account, policy, { state = 'burst_limited', reason = 'several models are limited', until_ms = until_ms,
+    retest_ms = until_ms }, now)
 end
 
 -- Takes an account out for a while because of our suspicion, or this model of it, as far as that is allowed.
-local function suspect(a, mark, policy, now)
-  local streak = redis.call('HINCRBY', account_key(a.id), 'errors', 1)
-  local asked = mark.asked or '*'
-  local wait = math.min(mark.most_ms, mark.base_ms * 2 ^ math.min(streak - 1, 20))
-  if a.state ~= 'active' or not may_suspect(a.id, asked, now) then return end
-  if is_last_elsewhere(a, now) then
-    rest_model(a.id, asked, 'suspected', wait, now)
+local function suspect(account, outcome, policy, now)
+  local streak = redis.call('HINCRBY', account_key(account.id), 'errors', 1)
+  local asked = outcome.asked or '*'
+  local wait = math.min(outcome.most_ms, outcome.base_ms * 2 ^ math.min(streak - 1, 20))
+  if account.state ~= 'active' or not may_suspect(account.id, asked, now) then return end
+  if is_last_elsewhere(account, now) then
+    rest_model(account.id, asked, 'suspected', wait, now)
   else
-    redis.call('SADD', SOFT, a.id)
-    put_out(a, policy, { state = 'suspected', reason = mark.reason, until_ms = now + wait, retest_ms = now + wait }, now)
+    redis.call('SADD', SOFT, account.id)
+    deactivate(account, policy, { state = 'suspected', reason = outcome.reason, until_ms = now + wait,
+      retest_ms = now + wait }, now)
   end
 end
 
 -- Whether a refused credential is only a reason for suspicion: an upstream whose authentication fails refuses all
 -- of them, so within a minute it takes one account of one upstream (kind and base URL) out. Remembers which it was.
-local function is_doubtful(a, mark, now)
-  if not mark.base_ms or a.tested == mark.state or outranks(a.state, mark.state) then return false end
-  local v = redis.call('HMGET', account_key(a.id), 'kind', 'base_url')
-  local key = refused_upstream_key(redis.sha1hex((v[1] or '') .. ' ' .. (v[2] or '')))
+local function is_doubtful(account, outcome, now)
+  if not outcome.base_ms or account.tested == outcome.state or outranks(account.state, outcome.state) then return false end
+  local values = redis.call('HMGET', account_key(account.id), 'kind', 'base_url')
+  local key = refused_upstream_key(redis.sha1hex((values[1] or '') .. ' ' .. (values[2] or '')))
   local id, at_ms = string.match(redis.call('GET', key) or '', '^(.*) (%d+)$')
   local passed_ms = now - (tonumber(at_ms) or 0)
-  if id and id ~= a.id and passed_ms >= 0 and passed_ms < SAME_TIME_MS then return true end
-  redis.call('SET', key, string.format('%s %.0f', a.id, now), 'PX', SAME_TIME_MS)
+  if id and id ~= account.id and passed_ms >= 0 and passed_ms < SAME_TIME_MS then return true end
+  redis.call('SET', key, string.format('%s %.0f', account.id, now), 'PX', SAME_TIME_MS)
   return false
 end
 
 -- Whether what an account bills never exceeds the length that a request names. The ChatGPT backend takes no
 -- length and may reason unseen; any other account is taken at its word until it has billed more.
-local function enforces(a)
-  return not a.exceeded and string.match(a.offer, '^%a+:(%a+):') ~= 'chatgpt'
+local function enforces(account)
+  return not account.exceeded and string.match(account.offer, '^%a+:(%a+):') ~= 'chatgpt'
 end
 
 -- What an answer did to an account. mark is one of
@@ -307,57 +318,58 @@ end
 -- and may carry windows = {{used percent, reset ms[, seconds]}, …}, what the upstream says of its usage
 -- windows, primary and secondary; null: nothing. It may carry exceeded = JSON of an answer that was billed with
 -- more than its request allowed; the first is remembered, until an operator removes it.
-local function apply_mark(id, mark, now, policy)
-  local a = read_account(id, now)
-  if not a then return end
-  for i, w in ipairs(mark.windows or {}) do
-    if w ~= cjson.null then
-      redis.call('HSET', account_key(id), 'used_' .. i, w[1], 'reset_' .. i, w[2])
-      if w[3] then redis.call('HSET', account_key(id), 'length_' .. i, w[3]) end
+local function apply_outcome(id, outcome, now, policy)
+  local account = read_account(id, now)
+  if not account then return end
+  for i, window in ipairs(outcome.windows or {}) do
+    if window ~= cjson.null then
+      redis.call('HSET', account_key(id), 'used_' .. i, window[1], 'reset_' .. i, window[2])
+      if window[3] then redis.call('HSET', account_key(id), 'length_' .. i, window[3]) end
     end
   end
-  if mark.exceeded then redis.call('HSETNX', account_key(id), 'exceeded', mark.exceeded) end
-  if mark.ok then
-    if a.errors > 0 or a.probe then
+  if outcome.exceeded then redis.call('HSETNX', account_key(id), 'exceeded', outcome.exceeded) end
+  if outcome.ok then
+    if account.errors > 0 or account.probe then
       redis.call('HSET', account_key(id), 'errors', 0, 'probe', '0')
-      if a.state == 'active' and a.probe then
+      if account.state == 'active' and account.probe then
         redis.call('SREM', SOFT, id)
-        set_state(a, 'active', '', 0, now)
-        a = read_account(id, now)
-        rejoin(a, policy)
+        set_state(account, 'active', '', 0, now)
+        account = read_account(id, now)
+        rejoin(account, policy)
       end
-    elseif mark.windows and a.state == 'active' then
+    elseif outcome.windows and account.state == 'active' then
       index_account(read_account(id, now), policy)
     end
-  elseif mark.model then
-    rest_model(id, mark.model, mark.why or 'overloaded', mark.wait_ms, now)
-    if mark.why == 'limited' then limit_second(a, mark, policy, now) end
-  elseif mark.soft or mark.state == 'credential_dead' and is_doubtful(a, mark, now) then
-    suspect(a, mark, policy, now)
-  elseif mark.state and not outranks(a.state, mark.state) then
+  elseif outcome.model then
+    rest_model(id, outcome.model, outcome.why or 'overloaded', outcome.wait_ms, now)
+    if outcome.why == 'limited' then limit_second(account, outcome, policy, now) end
+  elseif outcome.soft or outcome.state == 'credential_dead' and is_doubtful(account, outcome, now) then
+    suspect(account, outcome, policy, now)
+  elseif outcome.state and not outranks(account.state, outcome.state) then
     redis.call('SREM', SOFT, id)
-    local retest = mark.retest_wait_ms
-    put_out(a, policy, { state = mark.state, reason = mark.reason,
-      until_ms = mark.wait_ms > 0 and now + mark.wait_ms or 0,
-      retest_ms = not retest and retest_of_spent(a, mark, now) or retest > 0 and now + retest or 0 }, now)
+    local retest = outcome.retest_wait_ms
+    deactivate(account, policy, { state = outcome.state, reason = outcome.reason,
+      until_ms = outcome.wait_ms > 0 and now + outcome.wait_ms or 0,
+      retest_ms = not retest and retest_of_spent(account, outcome, now) or retest > 0 and now + retest or 0 }, now)
   end
 end
 
 -- Returns whether there is such an account.
 local function free_slot(id, policy, now)
-  local a = read_account(id, now)
-  if not a then return false end
-  a.in_flight = math.max(0, a.in_flight - 1)
-  redis.call('HSET', account_key(id), 'in_flight', a.in_flight)
-  if a.state == 'active' then index_account(a, policy) end
+  local account = read_account(id, now)
+  if not account then return false end
+  account.in_flight = math.max(0, account.in_flight - 1)
+  redis.call('HSET', account_key(id), 'in_flight', account.in_flight)
+  if account.state == 'active' then index_account(account, policy) end
   return true
 end
 
-local function take_slot(a, policy)
-  a.pass = a.pass + 1 / effective_weight(policy, a)
-  a.in_flight = a.in_flight + 1
-  redis.call('HSET', account_key(a.id), 'in_flight', a.in_flight, 'pass', string.format('%.17g', a.pass), 'picked_ms', a.now)
-  index_account(a, policy)
+local function take_slot(account, policy)
+  account.pass = account.pass + 1 / effective_weight(policy, account)
+  account.in_flight = account.in_flight + 1
+  redis.call('HSET', account_key(account.id), 'in_flight', account.in_flight, 'pass', string.format('%.17g',
+    account.pass), 'picked_ms', account.now)
+  index_account(account, policy)
 end
 
 -- The accounts a key is bound to, as a set; nothing where it may use all of them.
@@ -372,45 +384,45 @@ end
 local function demo_serves(model)
   if string.sub(model, 1, 4) ~= 'demo' then return false end
   for _, id in ipairs(redis.call('HVALS', NAMES)) do
-    local v = redis.call('HMGET', account_key(id), 'offer', 'state')
-    if v[1] and not is_demo(v[1]) and v[2] ~= 'paused' and v[2] ~= 'credential_dead' then return false end
+    local values = redis.call('HMGET', account_key(id), 'offer', 'state')
+    if values[1] and not is_demo(values[1]) and values[2] ~= 'paused' and values[2] ~= 'credential_dead' then return false end
   end
   return true
 end
 
 -- The offers that can serve this request: those of the model and those of any model.
-local function offers_for(ask)
-  local found, unfit_kinds, demo = {}, {}, nil
-  for _, kind in ipairs(ask.unfit_kinds or {}) do unfit_kinds[kind] = true end
-  for _, of in ipairs({ ask.model, '*' }) do
-    for _, offer in ipairs(redis.call('SMEMBERS', offering_key(of))) do
+local function offers_for(request)
+  local result, unfit_kinds, demo = {}, {}, nil
+  for _, kind in ipairs(request.unfit_kinds or {}) do unfit_kinds[kind] = true end
+  for _, name in ipairs({ request.model, '*' }) do
+    for _, offer in ipairs(redis.call('SMEMBERS', offering_key(name))) do
       local wires, kind = string.match(offer, '^(%a+):(%a+):')
-      if (ask.wire == '' or string.find(wires, ask.wire, 1, true))
-        and (not ask.kinds or string.find(ask.kinds, kind, 1, true)) and not unfit_kinds[kind]
-        and not (ask.enforcing_only and kind == 'chatgpt') then
-        if kind == 'demo' and demo == nil then demo = ask.demo and demo_serves(ask.model) or false end
-        if kind ~= 'demo' or demo then found[offer] = true end
+      if (request.wire == '' or string.find(wires, request.wire, 1, true))
+        and (not request.kinds or string.find(request.kinds, kind, 1, true)) and not unfit_kinds[kind]
+        and not (request.enforcing_only and kind == 'chatgpt') then
+        if kind == 'demo' and demo == nil then demo = request.demo and demo_serves(request.model) or false end
+        if kind ~= 'demo' or demo then result[offer] = true end
       end
     end
   end
-  return found
+  return result
 end
 
 -- Whether the process that sent the request lacks the key of the credential of *id*. Others may have it.
-local function is_unreadable(ask, id)
-  if not ask.unreadable then return false end
-  for _, other in ipairs(ask.unreadable) do
+local function is_unreadable(request, id)
+  if not request.unreadable then return false end
+  for _, other in ipairs(request.unreadable) do
     if other == id then return true end
   end
   return false
 end
 
 -- Says why *id* may not serve this request although it is ready, or nothing if it may.
-local function unfit(id, ask, tried, any_rested, now)
+local function unfit_reason(id, request, tried, any_rested, now)
   if tried[id] then return 'tried' end
-  if is_unreadable(ask, id) then return 'credential unreadable' end
-  if ask.enforcing_only and redis.call('HEXISTS', account_key(id), 'exceeded') == 1 then return 'may exceed its length' end
-  return any_rested and model_rest(id, ask.model, now) or nil
+  if is_unreadable(request, id) then return 'credential unreadable' end
+  if request.enforcing_only and redis.call('HEXISTS', account_key(id), 'exceeded') == 1 then return 'may exceed its length' end
+  return any_rested and model_rest(id, request.model, now) or nil
 end
 
 -- One account by name, if it is ready and fit: for affinity, and for keys with a list of accounts.
@@ -420,14 +432,14 @@ local function ready_score(id, offers)
 end
 
 -- The only account that may serve a request: the one it names, or the owner of what it speaks of.
-local function pinned_to(ask)
-  if ask.pin ~= '' or not ask.ownership or ask.ownership == '' then return ask.pin end
-  local owner = redis.call('GET', owner_key(ask.ownership))
+local function pinned_to(request)
+  if request.pin ~= '' or not request.ownership or request.ownership == '' then return request.pin end
+  local owner = redis.call('GET', owner_key(request.ownership))
   return owner and redis.call('EXISTS', account_key(owner)) == 1 and owner or ''
 end
 
 -- Why *id*, where a conversation has been, is not even looked at for its next turn.
-local function why_not_home(id, allowed)
+local function home_obstacle(id, allowed)
   local state, in_flight, cap, probe = unpack(redis.call('HMGET', account_key(id), 'state', 'in_flight', 'cap', 'probe'))
   if not state then return 'removed' end
   if allowed and not allowed[id] then return 'not for this key' end
@@ -437,33 +449,33 @@ local function why_not_home(id, allowed)
 end
 
 -- The group of an account with this score under `ordered`; one that is being tested is a little below it.
-local function group_of(s) return math.floor((s + 2e11) / 1e12) end
+local function group_of(account_score) return math.floor((account_score + 2e11) / 1e12) end
 
 -- Picks the account with the lowest score. ask = {model, wire, unfit_kinds, demo, allowed (set or nil),
 -- tried (list), unreadable (list), affinity, pin, enforcing_only (only accounts that `enforces` is true of)}; seen
 -- collects {id, score, why not} of the accounts examined, the score false of an account that could have been by affinity alone.
-local function pick(ask, now, policy, seen)
-  local pin = pinned_to(ask)
-  local offers, tried = offers_for(ask), {}
-  for _, id in ipairs(ask.tried or {}) do tried[id] = true end
+local function pick(request, now, policy, seen)
+  local pin = pinned_to(request)
+  local offers, tried = offers_for(request), {}
+  for _, id in ipairs(request.tried or {}) do tried[id] = true end
   redis.call('ZREMRANGEBYSCORE', RESTED, '-inf', now)
   local any_rested = redis.call('ZCARD', RESTED) > 0
   local at_home, home_score
-  local function consider(id, s)
+  local function consider(id, account_score)
     if id == at_home then return true end
-    local why = unfit(id, ask, tried, any_rested, now)
-    if #seen < MOST_SEEN or not why then seen[#seen + 1] = { id, s, why or '' } end
-    return not why
+    local reason = unfit_reason(id, request, tried, any_rested, now)
+    if #seen < MAX_SEEN or not reason then seen[#seen + 1] = { id, account_score, reason or '' } end
+    return not reason
   end
 
-  local home = pin ~= '' and pin or (ask.affinity ~= '' and redis.call('GET', affinity_key(ask.affinity)))
+  local home = pin ~= '' and pin or (request.affinity ~= '' and redis.call('GET', affinity_key(request.affinity)))
   if home then
-    local s = (not ask.allowed or ask.allowed[home]) and ready_score(home, offers)
-    if not s then
-      seen[#seen + 1] = { home, false, 'its conversation, but ' .. why_not_home(home, ask.allowed) }
-    elseif consider(home, s) then
-      if pin ~= '' or policy ~= 'ordered' or group_of(s) <= 0 then return home, 'affinity' end
-      at_home, home_score = home, s
+    local account_score = (not request.allowed or request.allowed[home]) and ready_score(home, offers)
+    if not account_score then
+      seen[#seen + 1] = { home, false, 'its conversation, but ' .. home_obstacle(home, request.allowed) }
+    elseif consider(home, account_score) then
+      if pin ~= '' or policy ~= 'ordered' or group_of(account_score) <= 0 then return home, 'affinity' end
+      at_home, home_score = home, account_score
     end
   end
   if pin ~= '' then return nil end
@@ -474,31 +486,33 @@ local function pick(ask, now, policy, seen)
     if at_home and not (best and group_of(best_score) < group_of(home_score)) then return at_home, 'affinity' end
     return best, 'policy'
   end
-  if ask.allowed then
-    for id in pairs(ask.allowed) do
-      local s = id ~= at_home and ready_score(id, offers)
-      if s and consider(id, s) and (not best or s < best_score) then best, best_score = id, s end
+  if request.allowed then
+    for id in pairs(request.allowed) do
+      local account_score = id ~= at_home and ready_score(id, offers)
+      if account_score and consider(id, account_score) and (not best or account_score < best_score) then
+        best, best_score = id, account_score
+      end
     end
     return chosen()
   end
   for offer in pairs(offers) do
-    local first, found = 0, false
+    local first, result = 0, false
     repeat
       local heads = redis.call('ZRANGE', ready_key(offer), first, first + STEP - 1, 'WITHSCORES')
       for i = 1, #heads, 2 do
-        local s = tonumber(heads[i + 1])
-        if best and s >= best_score then
-          seen[#seen + 1] = { heads[i], s, 'higher score' }
-          found = true
+        local account_score = tonumber(heads[i + 1])
+        if best and account_score >= best_score then
+          seen[#seen + 1] = { heads[i], account_score, 'higher score' }
+          result = true
           break
         end
-        if consider(heads[i], s) then
-          best, best_score, found = heads[i], s, true
+        if consider(heads[i], account_score) then
+          best, best_score, result = heads[i], account_score, true
           break
         end
       end
       first = first + STEP
-    until found or #heads < STEP * 2
+    until result or #heads < STEP * 2
   end
   return chosen()
 end
@@ -515,10 +529,10 @@ local function states_of_pool(total)
 end
 
 -- The accounts that would fit this request, whatever state they are in.
-local function fitting(ask, offers)
-  local ids, pin = {}, pinned_to(ask)
-  if pin ~= '' or ask.allowed then
-    for id in pairs(pin ~= '' and { [pin] = true } or ask.allowed) do
+local function fitting(request, offers)
+  local ids, pin = {}, pinned_to(request)
+  if pin ~= '' or request.allowed then
+    for id in pairs(pin ~= '' and { [pin] = true } or request.allowed) do
       if offers[redis.call('HGET', account_key(id), 'offer') or ''] then ids[#ids + 1] = id end
     end
     return ids
@@ -534,31 +548,35 @@ local OBSTACLES = { paused = 'paused', credential_dead = 'dead', window_spent = 
   suspected = 'failing', credential_expired = 'failing' }
 
 local function obstacle_at(id, model, now)
-  local why, back = model_rest(id, model, now)
-  if why == 'missing' then return 'missing' end
-  local v = redis.call('HMGET', account_key(id), 'state', 'until_ms')
-  local what = OBSTACLES[v[1]]
-  if what == 'spent' or what == 'paused' or what == 'dead' then return what, tonumber(v[2]) end
+  local reason, until_ms = model_rest(id, model, now)
+  if reason == 'missing' then return 'missing' end
+  local values = redis.call('HMGET', account_key(id), 'state', 'until_ms')
+  local obstacle = OBSTACLES[values[1]]
+  if obstacle == 'spent' or obstacle == 'paused' or obstacle == 'dead' then return obstacle, tonumber(values[2]) end
   local due = tonumber(redis.call('ZSCORE', OUT, id) or nil)
-  if what then return what, math.max(due or now, back or 0) end
-  if why == 'limited' then return 'limited', back end
-  return why and 'failing' or 'busy', back
+  if obstacle then return obstacle, math.max(due or now, until_ms or 0) end
+  if reason == 'limited' then return 'limited', until_ms end
+  return reason and 'failing' or 'busy', until_ms
 end
 
 -- Why no account could be picked: how many are in which state, what stands against those that would fit
 -- (able = {what: how many}), when the first of them is due, and when the first spent one is reset.
-local function absence(ask, now)
-  local total, offers = redis.call('HLEN', NAMES), offers_for(ask)
-  local able, due, resets, fit = {}, nil, nil, fitting(ask, offers)
+local function no_accounts_refusal(request, now)
+  local total, offers = redis.call('HLEN', NAMES), offers_for(request)
+  local able, due, resets, fit = {}, nil, nil, fitting(request, offers)
   for _, id in ipairs(fit) do
-    local what, back = obstacle_at(id, ask.model, now)
-    if what ~= 'missing' and what ~= 'paused' and is_unreadable(ask, id) then what, back = 'unreadable', nil end
-    able[what] = (able[what] or 0) + 1
-    if back and back > now then
-      if what == 'spent' then resets = math.min(resets or back, back) else due = math.min(due or back, back) end
+    local obstacle, until_ms = obstacle_at(id, request.model, now)
+    if obstacle ~= 'missing' and obstacle ~= 'paused' and is_unreadable(request, id) then
+      obstacle, until_ms = 'unreadable', nil
+    end
+    able[obstacle] = (able[obstacle] or 0) + 1
+    if until_ms and until_ms > now then
+      if obstacle == 'spent' then
+        resets = math.min(resets or until_ms, until_ms) else due = math.min(due or until_ms, until_ms)
+      end
     end
   end
   return { refused = 'no_accounts', states = states_of_pool(total), total = total, offered = #fit > 0,
-    known = next(offers_of(ask.model)) ~= nil, able = able, model = ask.model, resets_ms = resets or 0,
+    known = next(offers_of(request.model)) ~= nil, able = able, model = request.model, resets_ms = resets or 0,
     wait_ms = math.max(0, (due or resets or now) - now), now = now }
 end

@@ -12,74 +12,75 @@
 -- A conversation that no key holds is claimed by this one until its request is settled, an hour at most.
 -- All checks come before any charge: a refusal costs nothing. A second call with the same id
 -- returns what the first one got.  Invariant: settled + held <= max for every strict limit.
-local ask, now = cjson.decode(ARGV[1]), clock()
-check_request(ask)
-if ask.tried ~= nil then check_texts(ask.tried, 'tried') end
-local p = redis.call('HMGET', POOL, 'policy', 'limits')
-local policy = p[1] or 'balanced'
+local request, now = cjson.decode(ARGV[1]), clock()
+check_request(request)
+if request.tried ~= nil then check_texts(request.tried, 'tried') end
+local pool = redis.call('HMGET', POOL, 'policy', 'limits')
+local policy = pool[1] or 'balanced'
 
-local again = redis.call('HGET', request_key(ask.id), 'choice')
-if again then return again end
-if redis.call('EXISTS', settled_key(ask.id)) == 1 then return cjson.encode({ refused = 'settled', now = now }) end
-if ask.by_ms and now > ask.by_ms then return cjson.encode({ refused = 'late', now = now }) end
+local earlier = redis.call('HGET', request_key(request.id), 'choice')
+if earlier then return earlier end
+if redis.call('EXISTS', settled_key(request.id)) == 1 then return cjson.encode({ refused = 'settled', now = now }) end
+if request.by_ms and now > request.by_ms then return cjson.encode({ refused = 'late', now = now }) end
 
-local k = redis.call('HMGET', api_key_key(ask.key), 'state', 'expires_ms', 'limits', 'accounts')
-if not k[1] or k[1] ~= 'active' then return cjson.encode({ refused = 'key', why = k[1] or 'unknown', now = now }) end
-local expires = tonumber(k[2]) or 0
+local key = redis.call('HMGET', api_key_key(request.key), 'state', 'expires_ms', 'limits', 'accounts')
+if not key[1] or key[1] ~= 'active' then return cjson.encode({ refused = 'key', why = key[1] or 'unknown', now = now }) end
+local expires = tonumber(key[2]) or 0
 if expires > 0 and expires <= now then return cjson.encode({ refused = 'key', why = 'expired', now = now }) end
 
-if ask.conversation and ask.conversation ~= '' then
-  local holder = redis.call('GET', holder_key(ask.conversation))
-  if holder and holder ~= ask.key then return cjson.encode({ refused = 'conversation', now = now }) end
+if request.conversation and request.conversation ~= '' then
+  local holder = redis.call('GET', holder_key(request.conversation))
+  if holder and holder ~= request.key then return cjson.encode({ refused = 'conversation', now = now }) end
 end
 
 sweep(now, policy, SWEEP)
 wake_due(now, policy)
 
-round_amounts(ask)
-local limits = limits_for(k[3], p[2], ask.model, ask.stored)
-local gauges = read_gauges(limits, now, ask.calendar)
+round_amounts(request)
+local limits = limits_for(key[3], pool[2], request.model, request.stored)
+local gauges = read_gauges(limits, now, request.calendar)
 if not gauges then return cjson.encode({ refused = 'calendar', now = now }) end
-local refusal = refusal_of(limits, gauges, ask, nil, now)
+local refusal = refusal_of(limits, gauges, request, nil, now)
 if refusal then return cjson.encode(refusal) end
-local larger = ask.unenforced_bounds and refusal_of(limits, gauges, ask, true, now)
+local larger = request.unenforced_bounds and refusal_of(limits, gauges, request, true, now)
 
-ask.allowed = account_set(k[4])
-ask.enforcing_only = larger and true
+request.allowed = account_set(key[4])
+request.enforcing_only = larger and true
 local seen = {}
 local id, by
-if ask.stored then
-  id, by, ask.affinity = '', 'stored', ''
+if request.stored then
+  id, by, request.affinity = '', 'stored', ''
 else
-  id, by = pick(ask, now, policy, seen)
+  id, by = pick(request, now, policy, seen)
 end
 if not id then
   if larger then
-    ask.enforcing_only = nil
-    if pick(ask, now, policy, {}) then return cjson.encode(larger) end
+    request.enforcing_only = nil
+    if pick(request, now, policy, {}) then return cjson.encode(larger) end
   end
-  local none = absence_and_prospects(ask, now)
+  local none = no_accounts_refusal_with_waits(request, now)
   none.seen = seen
   return cjson.encode(none)
 end
 
-local chosen, why = { account = '', version = 0, attempt = 1, by = by, now = now }, ''
-if not ask.stored then chosen, why = choice(id, by, 1, seen, now, policy) end
-local holds, standing = reserve(limits, gauges, ask, chosen.unenforced), {}
+local selection, reason = { account = '', version = 0, attempt = 1, by = by, now = now }, ''
+if not request.stored then selection, reason = select_account(id, by, 1, seen, now, policy) end
+local holds, limit_statuses = reserve(limits, gauges, request, selection.unenforced), {}
 for i, limit in ipairs(limits) do
-  local g = gauges[i]
-  standing[i] = { limit.id, limit.what, limit.per, limit.max, limit.max - g.settled - g.held, g.reset, limit.scope }
+  local gauge = gauges[i]
+  limit_statuses[i] = { limit.id, limit.what, limit.per, limit.max, limit.max - gauge.settled - gauge.held, gauge.reset,
+    limit.scope }
 end
-chosen.limits = standing
-local reply = cjson.encode(chosen)
-redis.call('HSET', request_key(ask.id), 'key', ask.key, 'account', id, 'attempt', 1, 'model', ask.model,
-  'endpoint', ask.endpoint, 'affinity', ask.affinity, 'started_ms', now,
-  'day_ms', calendar_window('day', now, ask.calendar) or now - now % 86400000,
-  'bounds', cjson.encode(chosen.unenforced and ask.unenforced_bounds or ask.bounds),
-  'unenforced', chosen.unenforced and '1' or '', 'holds', cjson.encode(holds), 'why', why, 'choice', reply)
-redis.call('ZADD', LEASES, now + ask.ttl_ms, ask.id)
-if ask.conversation and ask.conversation ~= '' then
-  redis.call('SET', holder_key(ask.conversation), ask.key, 'PX', CLAIM_MS, 'NX')
+selection.limits = limit_statuses
+local reply = cjson.encode(selection)
+redis.call('HSET', request_key(request.id), 'key', request.key, 'account', id, 'attempt', 1, 'model', request.model,
+  'endpoint', request.endpoint, 'affinity', request.affinity, 'started_ms', now,
+  'day_ms', calendar_window('day', now, request.calendar) or now - now % 86400000,
+  'bounds', cjson.encode(selection.unenforced and request.unenforced_bounds or request.bounds),
+  'unenforced', selection.unenforced and '1' or '', 'holds', cjson.encode(holds), 'why', reason, 'choice', reply)
+redis.call('ZADD', LEASES, now + request.ttl_ms, request.id)
+if request.conversation and request.conversation ~= '' then
+  redis.call('SET', holder_key(request.conversation), request.key, 'PX', CLAIM_MS, 'NX')
 end
-if ask.affinity ~= '' then redis.call('SET', affinity_key(ask.affinity), id, 'PX', ask.sticky_ms) end
+if request.affinity ~= '' then redis.call('SET', affinity_key(request.affinity), id, 'PX', request.sticky_ms) end
 return reply

@@ -21,13 +21,13 @@ local function check_attempts(attempts)
 end
 
 -- Returns {account id -> {figure -> amount}}, with `attempts`, of a row.
-local function attempts_by_account(row)
-  local found, attempts = {}, row.attempts or {}
+local function attempts_by_account(entry)
+  local by_account, attempts = {}, entry.attempts or {}
   local last = attempts[#attempts]
-  local answered = last and not last.failure and row.status < 400
+  local answered = last and not last.failure and entry.status < 400
   for _, attempt in ipairs(attempts) do
-    local figures = found[attempt.account] or { attempts = 0 }
-    found[attempt.account] = figures
+    local figures = by_account[attempt.account] or { attempts = 0 }
+    by_account[attempt.account] = figures
     figures.attempts = figures.attempts + 1
     if attempt.failure then
       local failed = 'failed:' .. attempt.failure
@@ -39,7 +39,7 @@ local function attempts_by_account(row)
       if rescued then figures.rescues = (figures.rescues or 0) + 1 end
     end
   end
-  return found
+  return by_account
 end
 
 -- Adds a row's attempts to the totals of their accounts. *present* is one that is known to exist.
@@ -52,49 +52,49 @@ local function count_attempts(by_account, present)
 end
 
 -- Counts failures in a row, of a row that has failed attempts; after count_attempts.
-local function count_streaks(row)
-  local found, last = {}, row.attempts[#row.attempts]
-  for _, attempt in ipairs(row.attempts) do
-    local of = found[attempt.account] or { failed = 0, streak = 0 }
-    found[attempt.account] = of
+local function count_streaks(entry)
+  local by_account, last = {}, entry.attempts[#entry.attempts]
+  for _, attempt in ipairs(entry.attempts) do
+    local figures = by_account[attempt.account] or { failed = 0, streak = 0 }
+    by_account[attempt.account] = figures
     if not attempt.failure then
-      of.answered = true
+      figures.answered = true
     else
-      local rescued = not last.failure and row.status < 400 and attempt.account ~= last.account
-      of.failed = of.failed + 1
+      local rescued = not last.failure and entry.status < 400 and attempt.account ~= last.account
+      figures.failed = figures.failed + 1
       if rescued or attempt.scope ~= 'request' or attempt.failure == 'endpoint_missing' then
-        of.streak, of.reason = of.streak + 1, attempt.failure
+        figures.streak, figures.reason = figures.streak + 1, attempt.failure
       end
     end
   end
-  for id, of in pairs(found) do
+  for id, figures in pairs(by_account) do
     local key = account_key(id)
-    if of.failed > 0 and redis.call('EXISTS', key) == 1 then
-      local unanswered = redis.call('HINCRBY', key, 'unanswered', of.failed)
-      local v = redis.call('HMGET', key, 'attempts', 'streak', 'streak_ok')
-      local ok = (tonumber(v[1]) or 0) - unanswered
-      if of.streak > 0 and not of.answered then
-        local streak = tonumber(v[3]) == ok and tonumber(v[2]) or 0
-        redis.call('HSET', key, 'streak', streak + of.streak, 'streak_ok', ok, 'streak_of', of.reason)
+    if figures.failed > 0 and redis.call('EXISTS', key) == 1 then
+      local unanswered = redis.call('HINCRBY', key, 'unanswered', figures.failed)
+      local values = redis.call('HMGET', key, 'attempts', 'streak', 'streak_ok')
+      local ok = (tonumber(values[1]) or 0) - unanswered
+      if figures.streak > 0 and not figures.answered then
+        local streak = tonumber(values[3]) == ok and tonumber(values[2]) or 0
+        redis.call('HSET', key, 'streak', streak + figures.streak, 'streak_ok', ok, 'streak_of', figures.reason)
       end
     end
   end
 end
 
 -- Whether a row's attempts are one that succeeded at the account of the row: it is counted as a request.
-local function is_plain(row)
-  local attempts = row.attempts or {}
-  return #attempts == 0 or #attempts == 1 and not attempts[1].failure and attempts[1].account == row.account
+local function is_plain(entry)
+  local attempts = entry.attempts or {}
+  return #attempts == 0 or #attempts == 1 and not attempts[1].failure and attempts[1].account == entry.account
 end
 
 -- Adds what is not counted as requests to one roll-up.
-local function roll_attempts(key, row, by_account)
+local function add_attempts_to_rollup(key, entry, by_account)
   for id, figures in pairs(by_account) do
-    local who = row.key .. '|' .. id .. '|' .. (row.counted_as or row.model) .. '|'
-    local extra = figures.attempts - (id == row.account and 1 or 0)
-    if extra ~= 0 then redis.call('HINCRBY', key, who .. 'extra_attempts', extra) end
+    local prefix = entry.key .. '|' .. id .. '|' .. (entry.counted_as or entry.model) .. '|'
+    local extra = figures.attempts - (id == entry.account and 1 or 0)
+    if extra ~= 0 then redis.call('HINCRBY', key, prefix .. 'extra_attempts', extra) end
     for figure, amount in pairs(figures) do
-      if figure ~= 'attempts' then redis.call('HINCRBY', key, who .. figure, amount) end
+      if figure ~= 'attempts' then redis.call('HINCRBY', key, prefix .. figure, amount) end
     end
   end
 end

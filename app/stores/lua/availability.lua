@@ -1,34 +1,34 @@
 -- What a refused request may hope for within seconds: an account that could serve it comes back, or a
 -- busy one is done with another request.
 
-local absence_and_prospects
+local no_accounts_refusal_with_waits
 
 do -- Lua takes no more than 200 local names in one script
-  local MOST_EXAMINED = 200 -- accounts of one pool, so that a refusal stays cheap
+  local MAX_EXAMINED = 200 -- accounts of one pool, so that a refusal stays cheap
   local EXAMINED_EACH_TIME = 32 -- accounts of a pool whose every refusal examines them; larger pools reuse the last result
   local RESULT_MS = 250 -- for so long
   local BRIEF = { burst_limited = true, suspected = true } -- states that end by themselves, at a known time
 
   -- Returns when the first account that could serve *ask* is over its rest (in ms from now; nil: none is
   -- known), and how many that could are active but at their cap or being tested after a brief rest.
-  local function prospects(ask, now)
-    local offers, soonest, busy = offers_for(ask), nil, 0
-    local pin = pinned_to(ask)
+  local function estimate_waits(request, now)
+    local offers, soonest, busy = offers_for(request), nil, 0
+    local pin = pinned_to(request)
     local ids = pin ~= '' and { pin } or redis.call('HVALS', NAMES)
     local function rests_until(due)
       due = tonumber(due)
       if due and due > now and due < math.huge and (not soonest or due < soonest) then soonest = due end
     end
-    for i = 1, math.min(#ids, MOST_EXAMINED) do
+    for i = 1, math.min(#ids, MAX_EXAMINED) do
       local id = ids[i]
       local offer, state, probe = unpack(redis.call('HMGET', account_key(id), 'offer', 'state', 'probe'))
-      if offer and offers[offer] and (not ask.allowed or ask.allowed[id]) then
-        local why, over = model_rest(id, ask.model, now)
-        local waits = why ~= 'missing' and not is_unreadable(ask, id) -- no wait gives it the model, or us its key
+      if offer and offers[offer] and (not request.allowed or request.allowed[id]) then
+        local reason, over = model_rest(id, request.model, now)
+        local waits = reason ~= 'missing' and not is_unreadable(request, id) -- no wait gives it the model, or us its key
         if waits and BRIEF[state] then
           rests_until(redis.call('ZSCORE', OUT, id))
         elseif waits and state == 'active' then
-          if why then
+          if reason then
             rests_until(over)
           elseif not probe or probe == '0' or BRIEF[probe] then
             busy = busy + 1
@@ -41,12 +41,13 @@ do -- Lua takes no more than 200 local names in one script
 
   -- Returns what *absence* and *prospects* say. A refusal of a large pool costs the same however many accounts it has:
   -- in a storm of them the accounts are examined a few times a second, and the waits are counted down in between.
-  function absence_and_prospects(ask, now)
+  function no_accounts_refusal_with_waits(request, now)
     local key
     if redis.call('HLEN', NAMES) > EXAMINED_EACH_TIME then
-      key = absence_key(redis.sha1hex(cjson.encode({ ask.model, ask.wire, ask.kinds or '', ask.pin, ask.ownership or '',
-        ask.unfit_kinds or {}, ask.unreadable or {}, ask.demo or false,
-        ask.enforcing_only or false, ask.allowed and ask.key or '' })))
+      key = no_accounts_key(redis.sha1hex(cjson.encode({ request.model, request.wire, request.kinds or '', request.pin,
+        request.ownership or '',
+        request.unfit_kinds or {}, request.unreadable or {}, request.demo or false,
+        request.enforcing_only or false, request.allowed and request.key or '' })))
       local stored = redis.call('GET', key)
       local none = stored and cjson.decode(stored)
       if none and now - none.now < RESULT_MS then
@@ -58,8 +59,8 @@ do -- Lua takes no more than 200 local names in one script
         return none
       end
     end
-    local none = absence(ask, now)
-    none.rest_ms, none.busy = prospects(ask, now)
+    local none = no_accounts_refusal(request, now)
+    none.rest_ms, none.busy = estimate_waits(request, now)
     if key then redis.call('SET', key, cjson.encode(none), 'PX', RESULT_MS) end
     return none
   end

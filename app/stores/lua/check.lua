@@ -16,7 +16,7 @@ local function refuse(name) error('refused: ' .. name .. ' is not what the scrip
 local function is_number(v) return type(v) == 'number' and v >= -MAX_NUMBER and v <= MAX_NUMBER end -- NaN is neither
 local function is_text(v) return type(v) == 'string' and #v <= MAX_TEXT end
 
-local IS = {
+local IS_KIND = {
   text = is_text,
   blob = function(v) return type(v) == 'string' end,
   number = is_number,
@@ -38,8 +38,8 @@ local function check(value, shape)
       value[name], v = nil, nil
     end
     if string.byte(kind) == 63 then -- ?
-      if v ~= nil and not IS[string.sub(kind, 2)](v) then refuse(name) end
-    elseif v == nil or not IS[kind](v) then
+      if v ~= nil and not IS_KIND[string.sub(kind, 2)](v) then refuse(name) end
+    elseif v == nil or not IS_KIND[kind](v) then
       refuse(name)
     end
   end
@@ -49,14 +49,14 @@ end
 -- Checks that all values of a table are of one kind.
 local function check_each(values, kind, name)
   for _, v in pairs(values or {}) do
-    if not IS[kind](v) then refuse(name) end
+    if not IS_KIND[kind](v) then refuse(name) end
   end
 end
 
 -- Reads an argument that is a number written as text.
 local function number_argument(text, name)
   local n = tonumber(text)
-  if not n or not IS.count(n) then refuse(name) end
+  if not n or not IS_KIND.count(n) then refuse(name) end
   return n
 end
 
@@ -66,34 +66,37 @@ local function is_count(v) return type(v) == 'number' and v >= 0 and v <= MAX_NU
 local function may_be(v, kind) return v == nil or type(v) == kind end
 
 -- Checks what `apply_mark` reads. Each field of a mark is named here.
-local function check_mark(mark)
-  if mark == nil or mark == cjson.null then return nil end
-  if type(mark) ~= 'table' or not (may_be(mark.ok, 'boolean') and may_be(mark.soft, 'boolean')
-    and may_be(mark.state, 'string') and may_be(mark.reason, 'string') and may_be(mark.model, 'string')
-    and may_be(mark.why, 'string') and may_be(mark.asked, 'string') and may_be(mark.exceeded, 'string')) then refuse('mark') end
-  if not mark.ok then
-    local is_suspicion = mark.soft or mark.base_ms ~= nil or mark.most_ms ~= nil
-    if is_suspicion and not (is_count(mark.base_ms) and is_count(mark.most_ms)) then refuse('base_ms') end
-    if (mark.state or mark.model) and not mark.soft and not is_count(mark.wait_ms) then refuse('wait_ms') end
-    if mark.retest_wait_ms ~= nil and not is_count(mark.retest_wait_ms) then refuse('retest_wait_ms') end
+local function check_outcome(outcome)
+  if outcome == nil or outcome == cjson.null then return nil end
+  if type(outcome) ~= 'table' or not (may_be(outcome.ok, 'boolean') and may_be(outcome.soft, 'boolean')
+    and may_be(outcome.state, 'string') and may_be(outcome.reason, 'string') and may_be(outcome.model, 'string')
+    and may_be(outcome.why, 'string') and may_be(outcome.asked, 'string') and may_be(outcome.exceeded,
+      'string')) then refuse('mark') end
+  if not outcome.ok then
+    local is_suspicion = outcome.soft or outcome.base_ms ~= nil or outcome.most_ms ~= nil
+    if is_suspicion and not (is_count(outcome.base_ms) and is_count(outcome.most_ms)) then refuse('base_ms') end
+    if (outcome.state or outcome.model) and not outcome.soft and not is_count(outcome.wait_ms) then refuse('wait_ms') end
+    if outcome.retest_wait_ms ~= nil and not is_count(outcome.retest_wait_ms) then refuse('retest_wait_ms') end
   end
-  if mark.windows == nil then return mark end
-  if type(mark.windows) ~= 'table' then refuse('windows') end
-  for i, w in ipairs(mark.windows) do
-    if w ~= cjson.null then
-      if i > 2 or type(w) ~= 'table' or #w < 2 or #w > 3 then refuse('windows') end
-      check_each(w, 'number', 'windows')
+  if outcome.windows == nil then return outcome end
+  if type(outcome.windows) ~= 'table' then refuse('windows') end
+  for i, window in ipairs(outcome.windows) do
+    if window ~= cjson.null then
+      if i > 2 or type(window) ~= 'table' or #window < 2 or #window > 3 then refuse('windows') end
+      check_each(window, 'number', 'windows')
     end
   end
-  return mark
+  return outcome
 end
 
 -- Checks {per = {start, end, end of the next}}.
 local function check_calendar(calendar)
   if calendar == nil then return end
   if type(calendar) ~= 'table' then refuse('calendar') end
-  for _, w in pairs(calendar) do
-    if type(w) ~= 'table' or not (is_count(w[1]) and is_count(w[2]) and is_count(w[3])) then refuse('calendar') end
+  for _, window in pairs(calendar) do
+    if type(window) ~= 'table' or not (is_count(window[1]) and is_count(window[2]) and is_count(window[3])) then
+      refuse('calendar')
+    end
   end
 end
 
@@ -112,23 +115,24 @@ local function check_texts(list, name)
 end
 
 -- Checks what admissions and reports say of a request.
-local function check_request(ask)
-  if type(ask) ~= 'table' or type(ask.id) ~= 'string' or type(ask.key) ~= 'string' or type(ask.model) ~= 'string'
-    or type(ask.endpoint) ~= 'string' or type(ask.wire) ~= 'string' or type(ask.affinity) ~= 'string'
-    or type(ask.pin) ~= 'string' or not (may_be(ask.ownership, 'string') and may_be(ask.kinds, 'string')
-    and may_be(ask.conversation, 'string')
-    and may_be(ask.demo, 'boolean') and may_be(ask.stored, 'boolean')) then refuse('a text of the request') end
-  if #ask.id + #ask.key + #ask.model + #ask.endpoint > MAX_TEXT then refuse('a text of the request') end
-  if not is_count(ask.ttl_ms) or not is_count(ask.sticky_ms) then refuse('ttl_ms') end
-  if ask.affinity ~= '' and ask.sticky_ms < 1 then refuse('sticky_ms') end
-  if ask.by_ms ~= nil and not is_count(ask.by_ms) then refuse('by_ms') end
-  if ask.unreadable ~= nil then check_texts(ask.unreadable, 'unreadable') end
-  if ask.unfit_kinds ~= nil then check_texts(ask.unfit_kinds, 'unfit_kinds') end
-  if ask.calendar == nil then refuse('calendar') end
-  check_calendar(ask.calendar)
-  check_amounts(ask.bounds)
-  check_amounts(ask.estimates)
-  if ask.unenforced_bounds ~= nil then check_amounts(ask.unenforced_bounds) end
+local function check_request(request)
+  if type(request) ~= 'table' or type(request.id) ~= 'string' or type(request.key) ~= 'string'
+    or type(request.model) ~= 'string'
+    or type(request.endpoint) ~= 'string' or type(request.wire) ~= 'string' or type(request.affinity) ~= 'string'
+    or type(request.pin) ~= 'string' or not (may_be(request.ownership, 'string') and may_be(request.kinds, 'string')
+    and may_be(request.conversation, 'string')
+    and may_be(request.demo, 'boolean') and may_be(request.stored, 'boolean')) then refuse('a text of the request') end
+  if #request.id + #request.key + #request.model + #request.endpoint > MAX_TEXT then refuse('a text of the request') end
+  if not is_count(request.ttl_ms) or not is_count(request.sticky_ms) then refuse('ttl_ms') end
+  if request.affinity ~= '' and request.sticky_ms < 1 then refuse('sticky_ms') end
+  if request.by_ms ~= nil and not is_count(request.by_ms) then refuse('by_ms') end
+  if request.unreadable ~= nil then check_texts(request.unreadable, 'unreadable') end
+  if request.unfit_kinds ~= nil then check_texts(request.unfit_kinds, 'unfit_kinds') end
+  if request.calendar == nil then refuse('calendar') end
+  check_calendar(request.calendar)
+  check_amounts(request.bounds)
+  check_amounts(request.estimates)
+  if request.unenforced_bounds ~= nil then check_amounts(request.unenforced_bounds) end
 end
 
 -- How a scalar is stored: commands take no booleans.

@@ -1,5 +1,5 @@
 -- The one clock of all scripts: Unix milliseconds as Redis tells them.
 local function clock()
-  local t = redis.call('TIME')
-  return t[1] * 1000 + math.floor(t[2] / 1000)
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
 end

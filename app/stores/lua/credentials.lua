@@ -9,16 +9,16 @@
 --   refresh_dead        why the issuer will never exchange this token again
 
 local RENEWABLE = { credential_expired = true }
-local SIGNED_IN_ANEW = { credential_expired = true, credential_dead = true }
+local REPLACEABLE = { credential_expired = true, credential_dead = true }
 
 -- Replaces the tokens; the account is back if it was out for one of the states in *ends*.
-local function put_tokens(ask, ends, now)
-  local key = account_key(ask.account)
-  redis.call('HSET', key, 'sign_in', ask.sign_in, 'expires_ms', ask.expires_ms, 'credential', '',
+local function put_tokens(args, ends, now)
+  local key = account_key(args.account)
+  redis.call('HSET', key, 'sign_in', args.sign_in, 'expires_ms', args.expires_ms, 'credential', '',
     'refresh_until_ms', 0, 'refresh_unanswered', '0')
   redis.call('HDEL', key, 'refresh_dead')
   redis.call('HINCRBY', key, 'rotation', 1)
-  local a = read_account(ask.account, now)
-  if ends[a.state] then bring_back(a, redis.call('HGET', POOL, 'policy') or 'balanced', now) end
+  local account = read_account(args.account, now)
+  if ends[account.state] then reactivate(account, redis.call('HGET', POOL, 'policy') or 'balanced', now) end
   return redis.call('HINCRBY', key, 'version', 1)
 end

@@ -4,20 +4,20 @@
 --          sign-in helps, answered that the refresh token was not used up, refused that the upstream
 --          does not take the access token either
 -- Returns  1, or 0 when the lease was not the last one.
-local ask, now = cjson.decode(ARGV[1]), clock()
-check(ask, { account = 'text', fence = 'count', reason = 'text', dead = '?flag', answered = '?flag', refused = '?flag',
+local args, now = cjson.decode(ARGV[1]), clock()
+check(args, { account = 'text', fence = 'count', reason = 'text', dead = '?flag', answered = '?flag', refused = '?flag',
   cool_ms = 'count' })
-local key = account_key(ask.account)
-local v = redis.call('HMGET', key, 'refresh_fence', 'refresh_held')
-if tonumber(v[1]) ~= ask.fence or v[2] ~= '1' then return 0 end
+local key = account_key(args.account)
+local values = redis.call('HMGET', key, 'refresh_fence', 'refresh_held')
+if tonumber(values[1]) ~= args.fence or values[2] ~= '1' then return 0 end
 local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
-redis.call('HSET', key, 'refresh_held', '0', 'refresh_until_ms', now + ask.cool_ms,
-  'refresh_unanswered', ask.answered and '0' or '1')
-if ask.dead then
-  redis.call('HSET', key, 'refresh_dead', ask.reason)
-  apply_mark(ask.account, { state = 'credential_dead', reason = ask.reason, wait_ms = 0, retest_wait_ms = 0 }, now, policy)
-elseif ask.refused then
-  apply_mark(ask.account, { state = 'credential_expired', reason = ask.reason, wait_ms = ask.cool_ms,
-    retest_wait_ms = ask.cool_ms }, now, policy)
+redis.call('HSET', key, 'refresh_held', '0', 'refresh_until_ms', now + args.cool_ms,
+  'refresh_unanswered', args.answered and '0' or '1')
+if args.dead then
+  redis.call('HSET', key, 'refresh_dead', args.reason)
+  apply_outcome(args.account, { state = 'credential_dead', reason = args.reason, wait_ms = 0, retest_wait_ms = 0 }, now, policy)
+elseif args.refused then
+  apply_outcome(args.account, { state = 'credential_expired', reason = args.reason, wait_ms = args.cool_ms,
+    retest_wait_ms = args.cool_ms }, now, policy)
 end
 return 1

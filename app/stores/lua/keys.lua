@@ -3,7 +3,7 @@
 local root = KEYS[1]
 local POOL = root .. 'pool'
 local OUT = root .. 'out' -- zset: account id -> when it is due to come back, Unix ms
-local OUT_TOLD = root .. 'out-told' -- JSON: who is out, as decisions note it; made anew after a change
+local OUT_JSON = root .. 'out-told' -- JSON: who is out, as decisions note it; made anew after a change
 local RESETS = root .. 'resets' -- zset: account id -> when its next usage window resets, Unix ms
 local SOFT = root .. 'soft' -- set: accounts kept out by our suspicion alone, and those being tested
 local RESTED = root .. 'rested' -- zset: account id -> when the last of its resting models is back, Unix ms
@@ -36,7 +36,7 @@ local function answer_key(digest) return root .. 'ans:' .. digest end
 local function answers_key(id) return root .. 'ans:of:' .. id end
 local function owner_key(hash) return root .. 'own:' .. hash end
 local function holder_key(hash) return root .. 'conv:' .. hash end
-local function absence_key(hash) return root .. 'absent:' .. hash end -- of a moment, see availability.lua
+local function no_accounts_key(hash) return root .. 'absent:' .. hash end -- of a moment, see availability.lua
 local function affinity_key(hash) return root .. 'aff:' .. hash end
 local function refused_upstream_key(hash) return root .. 'refused-at:' .. hash end -- '<account id> <Unix ms>'
 local function refused_key(start_ms) return string.format('%srefused:%.0f', root, start_ms / 1000) end

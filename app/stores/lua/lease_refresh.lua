@@ -13,33 +13,33 @@
 --   gone        there is no such sign-in
 -- Invariant: of one rotation at most one exchange is under way.
 -- Safe to repeat: a lease whose reply was lost is waited out.
-local ask, now = cjson.decode(ARGV[1]), clock()
-check(ask, { account = 'text', rotation = 'count', refused = '?flag', ttl_ms = 'count' })
-local key = account_key(ask.account)
-local v = redis.call('HMGET', key, 'sign_in', 'rotation', 'expires_ms', 'refresh_until_ms', 'refresh_unanswered',
+local args, now = cjson.decode(ARGV[1]), clock()
+check(args, { account = 'text', rotation = 'count', refused = '?flag', ttl_ms = 'count' })
+local key = account_key(args.account)
+local values = redis.call('HMGET', key, 'sign_in', 'rotation', 'expires_ms', 'refresh_until_ms', 'refresh_unanswered',
   'refresh_dead', 'version')
 local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
-local rotation, expires, busy_until = tonumber(v[2]), tonumber(v[3]), tonumber(v[4]) or 0
+local rotation, expires, busy_until = tonumber(values[2]), tonumber(values[3]), tonumber(values[4]) or 0
 
 local function verdict(name) return cjson.encode({ verdict = name }) end
 
-if not v[1] then return verdict('gone') end
-if rotation > ask.rotation then return cjson.encode({ verdict = 'renewed', version = tonumber(v[7]) }) end
-if v[6] then
-  apply_mark(ask.account, { state = 'credential_dead', reason = v[6], wait_ms = 0, retest_wait_ms = 0 }, now, policy)
+if not values[1] then return verdict('gone') end
+if rotation > args.rotation then return cjson.encode({ verdict = 'renewed', version = tonumber(values[7]) }) end
+if values[6] then
+  apply_outcome(args.account, { state = 'credential_dead', reason = values[6], wait_ms = 0, retest_wait_ms = 0 }, now, policy)
   return verdict('dead')
 end
 if busy_until > now then
   if redis.call('HGET', key, 'refresh_held') == '1' then return verdict('held') end
-  if ask.refused then
-    apply_mark(ask.account, { state = 'credential_expired', reason = 'its renewal failed a moment ago',
+  if args.refused then
+    apply_outcome(args.account, { state = 'credential_expired', reason = 'its renewal failed a moment ago',
       wait_ms = busy_until - now, retest_wait_ms = busy_until - now }, now, policy)
   end
   return verdict('cooling')
 end
-local usable = not ask.refused and (expires == 0 or expires > now)
-if v[5] == '1' and usable then return verdict('unanswered') end
+local usable = not args.refused and (expires == 0 or expires > now)
+if values[5] == '1' and usable then return verdict('unanswered') end
 
 local fence = redis.call('HINCRBY', key, 'refresh_fence', 1)
-redis.call('HSET', key, 'refresh_held', '1', 'refresh_until_ms', now + ask.ttl_ms, 'refresh_unanswered', '1')
-return cjson.encode({ verdict = 'leased', fence = fence, rotation = rotation, sign_in = v[1] })
+redis.call('HSET', key, 'refresh_held', '1', 'refresh_until_ms', now + args.ttl_ms, 'refresh_unanswered', '1')
+return cjson.encode({ verdict = 'leased', fence = fence, rotation = rotation, sign_in = values[1] })

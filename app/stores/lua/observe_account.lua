@@ -4,25 +4,25 @@
 --          absent; room says that the usage windows have room again, which ends window_spent; accepted that
 --          the upstream takes the credential again: one ordinary request then tests a credential_dead account
 -- Returns  1, 2 when that test began, or 0 when there is no such account (any more).
-local ask, now = cjson.decode(ARGV[1]), clock()
-check(ask, { account = 'text', fields = '?object', room = '?flag', accepted = '?flag' })
-check_each(ask.fields, 'scalar', 'fields')
-ask.mark = check_mark(ask.mark)
-if not read_account(ask.account, now) then return 0 end
+local args, now = cjson.decode(ARGV[1]), clock()
+check(args, { account = 'text', fields = '?object', room = '?flag', accepted = '?flag' })
+check_each(args.fields, 'scalar', 'fields')
+args.mark = check_outcome(args.mark)
+if not read_account(args.account, now) then return 0 end
 local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
-local listed = (ask.fields or {}).listed
-if listed and listed ~= redis.call('HGET', account_key(ask.account), 'listed') then forget_missing(ask.account) end
-for field, value in pairs(ask.fields or {}) do redis.call('HSET', account_key(ask.account), field, storable(value)) end
-if ask.mark then apply_mark(ask.account, ask.mark, now, policy) end
-local a = read_account(ask.account, now)
-if ask.room and (a.tested or a.state) == 'window_spent' then
-  bring_back(a, policy, now)
-elseif ask.accepted and a.state == 'credential_dead' then
-  redis.call('ZREM', OUT, a.id)
-  begin_test(a)
-  rejoin(a, policy)
+local listed = (args.fields or {}).listed
+if listed and listed ~= redis.call('HGET', account_key(args.account), 'listed') then forget_missing(args.account) end
+for field, value in pairs(args.fields or {}) do redis.call('HSET', account_key(args.account), field, storable(value)) end
+if args.mark then apply_outcome(args.account, args.mark, now, policy) end
+local account = read_account(args.account, now)
+if args.room and (account.tested or account.state) == 'window_spent' then
+  reactivate(account, policy, now)
+elseif args.accepted and account.state == 'credential_dead' then
+  redis.call('ZREM', OUT, account.id)
+  begin_test(account)
+  rejoin(account, policy)
   return 2
-elseif a.state == 'active' then
-  index_account(a, policy) -- its windows are part of its score
+elseif account.state == 'active' then
+  index_account(account, policy) -- its windows are part of its score
 end
 return 1

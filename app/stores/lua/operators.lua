@@ -5,7 +5,7 @@ local OPERATORS = root .. 'operators' -- set: names
 local function operator_key(name) return root .. 'op:' .. name end
 local function session_key(digest) return root .. 'ses:' .. digest end
 local function sessions_key(operator) return root .. 'op-ses:' .. operator end -- zset: digest -> end, Unix ms
-local function tries_key(what) return root .. 'try:' .. what end
+local function attempts_key(what) return root .. 'try:' .. what end
 local TOKENS = root .. 'admin-tokens' -- hash: name of an admin token -> digest
 local function token_key(digest) return root .. 'adm:' .. digest end
 

@@ -5,29 +5,29 @@
 -- that was nearly spent has its full share as soon as it has not. a.spare is the unspent part of its
 -- tightest usage window, 0..1 (1 where it has none), a.reset_ms the end of the window that ends first.
 
-local LEAST_SPARE = 0.02 -- a nearly spent account still gets a fiftieth of its share
+local MIN_SPARE = 0.02 -- a nearly spent account still gets a fiftieth of its share
 
-local function effective_weight(policy, a)
+local function effective_weight(policy, account)
   if policy == 'balanced' or policy == 'ordered' then
-    return a.weight * math.max(LEAST_SPARE, a.spare)
+    return account.weight * math.max(MIN_SPARE, account.spare)
   end
-  return a.weight
+  return account.weight
 end
 
 local SCORES = {
-  balanced = function(a, weight) return a.pass + (1 + a.in_flight) / weight end,
-  round_robin = function(a, weight) return a.pass + 1 / weight end,
-  least_loaded = function(a, weight) return a.in_flight / weight * 1e9 + a.pass + 1 / weight end,
-  ordered = function(a, weight) return a.group * 1e12 + a.pass + (1 + a.in_flight) / weight end,
-  use_before_reset = function(a, _)
-    local reset_ms = a.reset_ms > 0 and a.reset_ms or 1e14 -- no window: nothing that would go to waste
-    if a.spare <= 0 then reset_ms = 2e14 end
-    return reset_ms + a.pass % 1000
+  balanced = function(account, weight) return account.pass + (1 + account.in_flight) / weight end,
+  round_robin = function(account, weight) return account.pass + 1 / weight end,
+  least_loaded = function(account, weight) return account.in_flight / weight * 1e9 + account.pass + 1 / weight end,
+  ordered = function(account, weight) return account.group * 1e12 + account.pass + (1 + account.in_flight) / weight end,
+  use_before_reset = function(account, _)
+    local reset_ms = account.reset_ms > 0 and account.reset_ms or 1e14 -- no window: nothing that would go to waste
+    if account.spare <= 0 then reset_ms = 2e14 end
+    return reset_ms + account.pass % 1000
   end,
 }
 
 -- An account that is being tested goes first in its group: the next request tells whether it is well.
-local function score(policy, a)
-  if a.probe then return (policy == 'ordered' and a.group * 1e12 or 0) - 1e11 end
-  return (SCORES[policy] or SCORES.balanced)(a, effective_weight(policy, a))
+local function score(policy, account)
+  if account.probe then return (policy == 'ordered' and account.group * 1e12 or 0) - 1e11 end
+  return (SCORES[policy] or SCORES.balanced)(account, effective_weight(policy, account))
 end

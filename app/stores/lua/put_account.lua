@@ -5,7 +5,7 @@
 local id, name, fields, models, now = ARGV[1], ARGV[2], cjson.decode(ARGV[3]), cjson.decode(ARGV[4]), clock()
 check(fields, { offer = '?text', weight = '?number', cap = '?number', group = '?number' })
 check_each(fields, 'scalar', 'fields')
-if not IS.list(models) then refuse('models') end
+if not IS_KIND.list(models) then refuse('models') end
 check_each(models, 'text', 'models')
 for _, name_of_field in ipairs({ 'offer', 'weight', 'cap' }) do
   if fields[name_of_field] == nil and redis.call('HEXISTS', account_key(id), name_of_field) == 0 then refuse(name_of_field) end
@@ -14,8 +14,8 @@ local owner = redis.call('HGET', NAMES, name)
 if owner and owner ~= id then return -1 end
 local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
 leave_offer(id)
-local former = redis.call('HGET', account_key(id), 'name')
-if former and former ~= name then redis.call('HDEL', NAMES, former) end
+local previous_name = redis.call('HGET', account_key(id), 'name')
+if previous_name and previous_name ~= name then redis.call('HDEL', NAMES, previous_name) end
 for field, value in pairs(fields) do redis.call('HSET', account_key(id), field, storable(value)) end
 redis.call('HSETNX', account_key(id), 'state', 'active')
 redis.call('HSETNX', account_key(id), 'since_ms', now)

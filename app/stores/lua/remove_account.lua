@@ -24,5 +24,5 @@ leave_offer(id)
 redis.call('HDEL', NAMES, name)
 redis.call('ZREM', OUT, id)
 redis.call('SREM', SOFT, id)
-redis.call('DEL', account_key(id), OUT_TOLD)
+redis.call('DEL', account_key(id), OUT_JSON)
 return {}

@@ -5,12 +5,12 @@
 -- Requests of it that are open settle as ever: a limit that is gone holds nothing back.
 local id = ARGV[1]
 local key = api_key_key(id)
-local v = redis.call('HMGET', key, 'name', 'limits', 'digest', 'former')
-if not v[1] then return 0 end
-for _, limit in ipairs(cjson.decode(v[2] or '[]')) do redis.call('DEL', limit_key(limit.id)) end
+local values = redis.call('HMGET', key, 'name', 'limits', 'digest', 'former')
+if not values[1] then return 0 end
+for _, limit in ipairs(cjson.decode(values[2] or '[]')) do redis.call('DEL', limit_key(limit.id)) end
 for i = 3, 4 do
-  if v[i] then redis.call('DEL', secret_key(v[i])) end
+  if values[i] then redis.call('DEL', secret_key(values[i])) end
 end
-redis.call('HDEL', KEY_NAMES, v[1])
+redis.call('HDEL', KEY_NAMES, values[1])
 redis.call('DEL', key)
 return 1

@@ -8,8 +8,8 @@ if redis.call('SCARD', OPERATORS) == 1 then return 'last' end
 end_sessions(name, function() return true end)
 local tokens = redis.call('HGETALL', TOKENS)
 for i = 1, #tokens, 2 do
-  local v = redis.call('HMGET', token_key(tokens[i + 1]), 'by', 'operator')
-  if v[1] == name or v[2] == name then remove_token(tokens[i], tokens[i + 1]) end
+  local values = redis.call('HMGET', token_key(tokens[i + 1]), 'by', 'operator')
+  if values[1] == name or values[2] == name then remove_token(tokens[i], tokens[i + 1]) end
 end
 redis.call('SREM', OPERATORS, name)
 redis.call('DEL', operator_key(name))

@@ -2,10 +2,10 @@
 -- KEYS[1]  root of the pool
 -- ARGV[1]  JSON {account, sign_in, expires_ms}
 -- Returns  the account's new version, or 0 when there is no such account.
-local ask, now = cjson.decode(ARGV[1]), clock()
-check(ask, { account = 'text', sign_in = 'blob', expires_ms = 'count' })
-local key = account_key(ask.account)
-if not read_account(ask.account, now) then return 0 end
+local args, now = cjson.decode(ARGV[1]), clock()
+check(args, { account = 'text', sign_in = 'blob', expires_ms = 'count' })
+local key = account_key(args.account)
+if not read_account(args.account, now) then return 0 end
 redis.call('HINCRBY', key, 'refresh_fence', 1)
 redis.call('HSET', key, 'refresh_held', '0')
-return put_tokens(ask, SIGNED_IN_ANEW, now)
+return put_tokens(args, REPLACEABLE, now)

@@ -13,7 +13,7 @@ local MAX_MODELS = 100 -- of one key and day that have a name of their own in ro
 local OTHER = '(other)' -- under which the rest are added up: names are the client's to invent
 local NAMES_MS = 3 * 86400000
 local SWEEP = 4 -- overdue leases one call takes back
-local MOST_OUT = 16 -- accounts that a decision remembers as out
+local MAX_OUT = 16 -- accounts that a decision remembers as out
 
 local HOUR_MS = 3600000
 local SHORTEST_DAY_MS = 23 * HOUR_MS -- that on which clocks go forward
@@ -37,22 +37,25 @@ end
 local MAX_FIGURE = 2 ^ 53 -- as far as doubles are exact
 
 -- Checks what totals and limits are made of; the rest of a row is stored as it is.
-local function check_row(row)
-  if type(row) ~= 'table' or type(row.key) ~= 'string' or type(row.account) ~= 'string' or type(row.model) ~= 'string'
-    or type(row.source) ~= 'string' or #row.key + #row.account + #row.model > MAX_TEXT then refuse('row') end
-  if not is_count(row.at_ms) or not is_count(row.status) then refuse('at_ms') end
-  if row.attempts ~= nil and type(row.attempts) ~= 'table' then refuse('attempts') end
-  local n = row.ceiling_cost
-  if n ~= nil and not (type(n) == 'number' and n >= -MAX_FIGURE and n <= MAX_FIGURE) then refuse('ceiling_cost') end
-  check_attempts(row.attempts)
-  for _, attempt in ipairs(row.attempts or {}) do
+local function check_entry(entry)
+  if type(entry) ~= 'table' or type(entry.key) ~= 'string' or type(entry.account) ~= 'string' or type(entry.model) ~= 'string'
+    or type(entry.source) ~= 'string' or #entry.key + #entry.account + #entry.model > MAX_TEXT then refuse('row') end
+  if not is_count(entry.at_ms) or not is_count(entry.status) then refuse('at_ms') end
+  if entry.attempts ~= nil and type(entry.attempts) ~= 'table' then refuse('attempts') end
+  local amount = entry.ceiling_cost
+  if amount ~= nil and not (type(amount) == 'number' and amount >= -MAX_FIGURE and amount <= MAX_FIGURE) then
+    refuse('ceiling_cost')
+  end
+  check_attempts(entry.attempts)
+  for _, attempt in ipairs(entry.attempts or {}) do
     if attempt.input_tokens ~= nil then check_charge(attempt) end
   end
   for _, figure in ipairs(FIGURES) do
-    n = row[figure]
-    if n == cjson.null then
-      row[figure] = nil
-    elseif n ~= nil and not (type(n) == 'number' and n >= -MAX_FIGURE and n <= MAX_FIGURE and n % 1 == 0) then
+    amount = entry[figure]
+    if amount == cjson.null then
+      entry[figure] = nil
+    elseif amount ~= nil and not (type(amount) == 'number' and amount >= -MAX_FIGURE and amount <= MAX_FIGURE
+      and amount % 1 == 0) then
       refuse(figure)
     end
   end
@@ -60,101 +63,105 @@ end
 
 -- Adds a row to the totals in a hash; says whether it is the first of its kind there. A correction is
 -- not another request.
-local function tally(key, prefix, row)
+local function add_to_totals(key, prefix, entry)
   local first = false
-  if row.source ~= 'corrected' then
+  if entry.source ~= 'corrected' then
     first = redis.call('HINCRBY', key, prefix .. 'requests', 1) == 1
-    if row.status >= 400 then redis.call('HINCRBY', key, prefix .. 'errors', 1) end
+    if entry.status >= 400 then redis.call('HINCRBY', key, prefix .. 'errors', 1) end
   end
   for _, figure in ipairs(FIGURES) do
-    local n = row[figure]
-    if type(n) == 'number' and n ~= 0 then redis.call('HINCRBY', key, prefix .. figure, string.format('%.0f', n)) end
+    local amount = entry[figure]
+    if type(amount) == 'number' and amount ~= 0 then
+      redis.call('HINCRBY', key, prefix .. figure, string.format('%.0f', amount))
+    end
   end
   return first
 end
 
 -- Adds a row to the roll-up of its hour or day. Its beginning is noted, so that nobody has to look for
 -- it; where it is over, its summary is made anew.
-local function roll(span, start_ms, length_ms, who, row, now, by_account)
-  if tally(rollup_key(span, start_ms), who, row) then
+local function add_to_rollup(span, start_ms, length_ms, prefix, entry, now, by_account)
+  if add_to_totals(rollup_key(span, start_ms), prefix, entry) then
     local start = string.format('%.0f', start_ms / 1000)
     redis.call('ZADD', rollup_starts_key(span), start, start)
   end
-  if by_account then roll_attempts(rollup_key(span, start_ms), row, by_account) end
+  if by_account then add_attempts_to_rollup(rollup_key(span, start_ms), entry, by_account) end
   if now - start_ms >= length_ms then redis.call('DEL', summary_key(span, start_ms)) end
 end
 
 -- Returns under which name the roll-ups have a row's model.
-local function counted_model(row)
-  local names, name = rollup_names_key(row.day_ms), row.key .. '|' .. row.model
-  if redis.call('HEXISTS', names, name) == 1 then return row.model end
-  if tonumber(redis.call('HGET', names, row.key) or '0') >= MAX_MODELS then return OTHER end
-  redis.call('HINCRBY', names, row.key, 1)
+local function counted_model(entry)
+  local names, name = rollup_names_key(entry.day_ms), entry.key .. '|' .. entry.model
+  if redis.call('HEXISTS', names, name) == 1 then return entry.model end
+  if tonumber(redis.call('HGET', names, entry.key) or '0') >= MAX_MODELS then return OTHER end
+  redis.call('HINCRBY', names, entry.key, 1)
   redis.call('HSET', names, name, 1)
   redis.call('PEXPIRE', names, NAMES_MS)
-  return row.model
+  return entry.model
 end
 
 -- The figures of a row by account: a failed attempt counts for the account that billed it, as no request. A
 -- correction is of the last attempt alone.
-local function shares(row)
-  local found, own = {}, row
-  if row.source == 'corrected' then return { row } end
-  for _, attempt in ipairs(row.charges or row.attempts or {}) do
+local function shares(entry)
+  local result, own = {}, entry
+  if entry.source == 'corrected' then return { entry } end
+  for _, attempt in ipairs(entry.charges or entry.attempts or {}) do
     if attempt.input_tokens then
-      if own == row then
+      if own == entry then
         own = {}
-        for name, value in pairs(row) do own[name] = value end
+        for name, value in pairs(entry) do own[name] = value end
       end
       local share = { account = attempt.account, source = 'corrected' }
       for _, figure in ipairs(CHARGED) do
         share[figure] = attempt[figure]
         if attempt[figure] then own[figure] = (own[figure] or 0) - attempt[figure] end
       end
-      found[#found + 1] = share
+      result[#result + 1] = share
     end
   end
-  table.insert(found, 1, own)
-  return found
+  table.insert(result, 1, own)
+  return result
 end
 
 -- Writes one ledger row and adds it to its hour, its day and what its key used ever. *present* is an
 -- account that is known to exist.
-local function book(row, why, present)
-  local by_account = attempts_by_account(row)
-  local rolled = not is_plain(row) and by_account or nil
-  row.attempts_counted = rolled and true or nil
-  if row.attempts and #row.attempts == 0 then row.attempts = nil end -- cjson would make it an object
-  local model = counted_model(row)
-  if model ~= row.model then row.counted_as = model end
-  local id = redis.call('XADD', LEDGER, '*', 'row', cjson.encode(row), 'why', why or '')
+local function write_entry(entry, reason, present)
+  local by_account = attempts_by_account(entry)
+  local rolled = not is_plain(entry) and by_account or nil
+  entry.attempts_counted = rolled and true or nil
+  if entry.attempts and #entry.attempts == 0 then entry.attempts = nil end -- cjson would make it an object
+  local model = counted_model(entry)
+  if model ~= entry.model then entry.counted_as = model end
+  local id = redis.call('XADD', LEDGER, '*', 'row', cjson.encode(entry), 'why', reason or '')
   local now = tonumber(string.match(id, '^%d+'))
-  for _, share in ipairs(shares(row)) do
-    local who, counted = row.key .. '|' .. share.account .. '|' .. model .. '|', share.source == row.source and rolled
-    roll('h', row.at_ms - row.at_ms % HOUR_MS, HOUR_MS, who, share, now, counted)
-    roll('d', row.day_ms, SHORTEST_DAY_MS, who, share, now, counted)
+  for _, share in ipairs(shares(entry)) do
+    local prefix, counted = entry.key .. '|' .. share.account .. '|' .. model .. '|', share.source == entry.source and rolled
+    add_to_rollup('h', entry.at_ms - entry.at_ms % HOUR_MS, HOUR_MS, prefix, share, now, counted)
+    add_to_rollup('d', entry.day_ms, SHORTEST_DAY_MS, prefix, share, now, counted)
   end
-  tally(used_key(row.key), '', row)
+  add_to_totals(used_key(entry.key), '', entry)
   count_attempts(by_account, present)
-  if rolled and row.attempts then count_streaks(row) end
+  if rolled and entry.attempts then count_streaks(entry) end
   return id
 end
 
 -- What a row's usage comes to under a limit on *what*: the row has fields of the limits' names. A strict limit
 -- counts what may have been billed, a balanced one what probably was.
-local function used(row, what, balanced)
-  if what == 'requests' then return 1 end
-  if what == 'total_tokens' then return used(row, 'input_tokens', balanced) + used(row, 'output_tokens', balanced) end
-  local amount = row[what] or (what == 'cost' and row.ceiling_cost) or 0 -- without a price it is not free
-  return amount + (not balanced and row['unreported_' .. what] or 0)
+local function charged_amount(entry, unit, balanced)
+  if unit == 'requests' then return 1 end
+  if unit == 'total_tokens' then
+    return charged_amount(entry, 'input_tokens', balanced) + charged_amount(entry, 'output_tokens', balanced)
+  end
+  local amount = entry[unit] or (unit == 'cost' and entry.ceiling_cost) or 0 -- without a price it is not free
+  return amount + (not balanced and entry['unreported_' .. unit] or 0)
 end
 
 -- Turns holds into what *row* used, without what was charged when earlier attempts ended.
-local function settle_holds(holds, row, charges, now, charged)
+local function settle_holds(holds, entry, charges, now, charged)
   for _, hold in ipairs(holds) do
-    local what, balanced = hold[3], hold[6]
-    local actual = used(row, what, balanced)
-    for _, charge in ipairs(charges) do actual = actual - used(charge, what, balanced) end
+    local unit, balanced = hold[3], hold[6]
+    local actual = charged_amount(entry, unit, balanced)
+    for _, charge in ipairs(charges) do actual = actual - charged_amount(charge, unit, balanced) end
     settle_hold(hold, actual, now, charged and hold[2])
   end
 end
@@ -162,99 +169,100 @@ end
 -- The limits of a key and of the pool that count requests for *model*; of a stored answer those alone that count
 -- requests.
 local function limits_for(key_limits, pool_limits, model, stored)
-  local found = {}
+  local result = {}
   for _, list in ipairs({ key_limits or '[]', pool_limits or '[]' }) do
     for _, limit in ipairs(cjson.decode(list)) do
       local counts = not stored or limit.what == 'requests' or limit.what == 'parallel_requests'
-      if counts and applies(limit, model) then found[#found + 1] = limit end
+      if counts and applies(limit, model) then result[#result + 1] = limit end
     end
   end
-  return found
+  return result
 end
 
 -- Charges a request of which nothing is known, because a failover lost its admission: under the
 -- limits its key has now, in the window of now, or of its admission where now is off the calendar.
-local function charge_unheld(row, calendar, now)
-  local key_limits = redis.call('HGET', api_key_key(row.key), 'limits')
+local function charge_unheld(entry, calendar, now)
+  local key_limits = redis.call('HGET', api_key_key(entry.key), 'limits')
   local pool_limits = redis.call('HGET', POOL, 'limits')
-  for _, limit in ipairs(limits_for(key_limits, pool_limits, row.model)) do
-    local g = gauge(limit, now, calendar) or gauge(limit, row.at_ms, calendar, true)
-    if g and limit.what ~= 'parallel_requests' then
-      take(limit, used(row, limit.what, limit.mode == 'balanced'), g, true)
+  for _, limit in ipairs(limits_for(key_limits, pool_limits, entry.model)) do
+    local gauge = read_gauge(limit, now, calendar) or read_gauge(limit, entry.at_ms, calendar, true)
+    if gauge and limit.what ~= 'parallel_requests' then
+      take(limit, charged_amount(entry, limit.what, limit.mode == 'balanced'), gauge, true)
     end
   end
 end
 
 -- What the earlier attempts of an open request were charged: a list of figures with their account.
-local function charges_of(r)
-  return r.charges and cjson.decode(r.charges) or {}
+local function charges_of(stored)
+  return stored.charges and cjson.decode(stored.charges) or {}
 end
 
 -- The row of a request whose worker never came back: charged at what it held, after what earlier attempts used.
-local function expired_row(id, r)
-  local bound, charges = r.bounds ~= '' and cjson.decode(r.bounds) or {}, charges_of(r)
-  local row = { id = id, at_ms = tonumber(r.started_ms), day_ms = tonumber(r.day_ms), key = r.key, account = r.account,
-    model = r.model, endpoint = r.endpoint, status = 599, source = 'estimated', error = 'lease_expired',
+local function expired_entry(id, stored)
+  local bound, charges = stored.bounds ~= '' and cjson.decode(stored.bounds) or {}, charges_of(stored)
+  local entry = { id = id, at_ms = tonumber(stored.started_ms), day_ms = tonumber(stored.day_ms), key = stored.key,
+    account = stored.account,
+    model = stored.model, endpoint = stored.endpoint, status = 599, source = 'estimated', error = 'lease_expired',
     input_tokens = bound.input_tokens, output_tokens = bound.output_tokens, cost = bound.cost }
   for _, charge in ipairs(charges) do
     for _, figure in ipairs(CHARGED) do
-      if charge[figure] then row[figure] = (row[figure] or 0) + charge[figure] end
+      if charge[figure] then entry[figure] = (entry[figure] or 0) + charge[figure] end
     end
   end
-  if #charges > 0 then row.charges = charges end
-  return row
+  if #charges > 0 then entry.charges = charges end
+  return entry
 end
 
 local function read_request(id)
-  local flat, r = redis.call('HGETALL', request_key(id)), {}
-  for i = 1, #flat, 2 do r[flat[i]] = flat[i + 1] end
-  return r.key and r or nil
+  local flat, stored = redis.call('HGETALL', request_key(id)), {}
+  for i = 1, #flat, 2 do stored[flat[i]] = flat[i + 1] end
+  return stored.key and stored or nil
 end
 
 local function expire_lease(id, now, policy)
   redis.call('ZREM', LEASES, id)
-  local r = read_request(id)
-  if not r or r.expired then return end
-  if r.account ~= '' then free_slot(r.account, policy, now) end
-  for _, hold in ipairs(cjson.decode(r.holds)) do settle_hold(hold, hold[2], now) end
-  local row = expired_row(id, r)
-  row.ended_ms = now -- the entry's own time may be later: other leases end in the same call
-  book(row, '[' .. r.why .. ']')
+  local stored = read_request(id)
+  if not stored or stored.expired then return end
+  if stored.account ~= '' then free_slot(stored.account, policy, now) end
+  for _, hold in ipairs(cjson.decode(stored.holds)) do settle_hold(hold, hold[2], now) end
+  local entry = expired_entry(id, stored)
+  entry.ended_ms = now -- the entry's own time may be later: other leases end in the same call
+  write_entry(entry, '[' .. stored.why .. ']')
   redis.call('HSET', request_key(id), 'expired', now)
   redis.call('PEXPIRE', request_key(id), CORRECTABLE_MS)
 end
 
-local function sweep(now, policy, most)
-  local overdue = redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, most)
+local function sweep(now, policy, max_count)
+  local overdue = redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, max_count)
   for _, id in ipairs(overdue) do expire_lease(id, now, policy) end
   return #overdue
 end
 
 -- Who is out, as JSON: [[id, state, reason, until ms], …], those first that are due first.
-local function out_told()
-  local told = redis.call('GET', OUT_TOLD)
-  if told then return told end
+local function accounts_out()
+  local reply = redis.call('GET', OUT_JSON)
+  if reply then return reply end
   local out = {}
-  for i, id in ipairs(redis.call('ZRANGE', OUT, 0, MOST_OUT - 1)) do
-    local v = redis.call('HMGET', account_key(id), 'state', 'reason', 'until_ms')
-    out[i] = { id, v[1], v[2], tonumber(v[3]) or 0 }
+  for i, id in ipairs(redis.call('ZRANGE', OUT, 0, MAX_OUT - 1)) do
+    local values = redis.call('HMGET', account_key(id), 'state', 'reason', 'until_ms')
+    out[i] = { id, values[1], values[2], tonumber(values[3]) or 0 }
   end
-  told = #out > 0 and cjson.encode(out) or '[]'
-  redis.call('SET', OUT_TOLD, told)
-  return told
+  reply = #out > 0 and cjson.encode(out) or '[]'
+  redis.call('SET', OUT_JSON, reply)
+  return reply
 end
 
 -- The JSON of a decision, which explains later why the request went where it went.
-local function noted(decision)
-  return string.sub(cjson.encode(decision), 1, -2) .. ',"out":' .. out_told() .. '}'
+local function encode_decision(decision)
+  return string.sub(cjson.encode(decision), 1, -2) .. ',"out":' .. accounts_out() .. '}'
 end
 
 -- What the gateway needs of a pick, and beside it the decision as it is noted.
-local function choice(id, by, attempt, seen, now, policy)
+local function select_account(id, by, attempt, seen, now, policy)
   local a = read_account(id, now)
   take_slot(a, policy)
   return { account = id, version = a.version, attempt = attempt, by = by, now = now, probe = a.probe,
       unenforced = not enforces(a) or nil },
-    noted({ attempt = attempt, chosen = id, by = by, policy = policy, now = now, in_flight = a.in_flight,
+    encode_decision({ attempt = attempt, chosen = id, by = by, policy = policy, now = now, in_flight = a.in_flight,
       cap = a.cap, spare = a.spare, seen = seen })
 end

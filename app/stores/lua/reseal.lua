@@ -2,14 +2,14 @@
 -- KEYS[1]  root of the pool
 -- ARGV[1]  JSON {name (of the key, without its root), field ('': the key is a string), old, new}
 -- Returns  1 replaced, 0: it is another value by now, or gone. When a string expires stays as it was.
-local ask = cjson.decode(ARGV[1])
-check(ask, { name = 'text', field = 'text', old = 'blob', new = 'blob' })
-local key = root .. ask.name
-if ask.field == '' then
-  if redis.call('GET', key) ~= ask.old then return 0 end
-  redis.call('SET', key, ask.new, 'KEEPTTL')
+local args = cjson.decode(ARGV[1])
+check(args, { name = 'text', field = 'text', old = 'blob', new = 'blob' })
+local key = root .. args.name
+if args.field == '' then
+  if redis.call('GET', key) ~= args.old then return 0 end
+  redis.call('SET', key, args.new, 'KEEPTTL')
 else
-  if redis.call('HGET', key, ask.field) ~= ask.old then return 0 end
-  redis.call('HSET', key, ask.field, ask.new)
+  if redis.call('HGET', key, args.field) ~= args.old then return 0 end
+  redis.call('HSET', key, args.field, args.new)
 end
 return 1

@@ -7,11 +7,11 @@
 -- Requests that were open in the copy have no worker here. Each is treated as one whose lease ran out:
 -- charged what it held, until a settlement that comes late after all corrects that. Versions become
 -- the time of now, so that no process takes what it remembers of the former pool for news.
-local ask, now = cjson.decode(ARGV[1]), clock()
-check(ask, { run = 'text', backup = 'text', last_id = 'text', replace = '?flag' })
-local staged, old = root .. 'restore:' .. ask.run, root .. 'restore-old:' .. ask.run
-if redis.call('HGET', POOL, 'restored_by') == ask.run then return 'done' end -- the reply was lost
-if redis.call('GET', root .. 'restore-by') ~= ask.run then return 'taken' end
+local args, now = cjson.decode(ARGV[1]), clock()
+check(args, { run = 'text', backup = 'text', last_id = 'text', replace = '?flag' })
+local staged, old = root .. 'restore:' .. args.run, root .. 'restore-old:' .. args.run
+if redis.call('HGET', POOL, 'restored_by') == args.run then return 'done' end -- the reply was lost
+if redis.call('GET', root .. 'restore-by') ~= args.run then return 'taken' end
 
 local function is_occupied()
   return redis.call('HLEN', NAMES) + redis.call('HLEN', KEY_NAMES) + redis.call('XLEN', LEDGER)
@@ -20,10 +20,10 @@ end
 
 -- What was made after the names were looked up: totals of newer rows, and what has an index.
 local function drop_newest()
-  for _, entry in ipairs(redis.call('XRANGE', LEDGER, '(' .. ask.last_id, '+')) do
-    local row = cjson.decode(entry[2][2])
-    redis.call('DEL', rollup_key('h', row.at_ms - row.at_ms % HOUR_MS), rollup_key('d', row.day_ms),
-      rollup_names_key(row.day_ms), used_key(row.key))
+  for _, item in ipairs(redis.call('XRANGE', LEDGER, '(' .. args.last_id, '+')) do
+    local entry = cjson.decode(item[2][2])
+    redis.call('DEL', rollup_key('h', entry.at_ms - entry.at_ms % HOUR_MS), rollup_key('d', entry.day_ms),
+      rollup_names_key(entry.day_ms), used_key(entry.key))
   end
   for _, id in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do redis.call('DEL', request_key(id)) end
   for _, id in ipairs(redis.call('HVALS', NAMES)) do
@@ -42,41 +42,41 @@ local function drop_newest()
     end
     redis.call('DEL', rollup_starts_key(span))
   end
-  for back = 0, 180 do redis.call('DEL', summary_key('m', now - now % 60000 - back * 60000)) end -- kept for two hours
+  for minutes = 0, 180 do redis.call('DEL', summary_key('m', now - now % 60000 - minutes * 60000)) end -- kept for two hours
   redis.call('DEL', POOL, NAMES, KEY_NAMES, LEASES, LEDGER, OUT, SOFT, RESETS, RESTED, root .. 'prices')
 end
 
-local function renew_account(id, policy)
+local function reset_account(id, policy)
   local key = account_key(id)
   redis.call('HSET', key, 'in_flight', 0, 'probe', '0', 'refresh_until_ms', 0, 'version', now)
   if redis.call('HEXISTS', key, 'sign_in') == 1 then redis.call('HSET', key, 'refresh_fence', now) end -- ends all leases
   join_offer(id, cjson.decode(redis.call('HGET', key, 'models') or '[]'))
-  local a = read_account(id, now)
-  if a.state == 'suspected' then -- that was ours to say, and may be over
+  local account = read_account(id, now)
+  if account.state == 'suspected' then -- that was ours to say, and may be over
     redis.call('HSET', key, 'errors', 0)
-    set_state(a, 'active', '', 0, now)
+    set_state(account, 'active', '', 0, now)
   end
-  if a.state == 'active' then
+  if account.state == 'active' then
     redis.call('ZREM', OUT, id)
   elseif not redis.call('ZSCORE', OUT, id) then
     redis.call('ZADD', OUT, '+inf', id)
   end
-  index_account(a, policy)
+  index_account(account, policy)
 end
 
-if is_occupied() and not ask.replace then return 'occupied' end
+if is_occupied() and not args.replace then return 'occupied' end
 drop_newest()
 for _, name in ipairs(redis.call('SMEMBERS', old)) do redis.call('DEL', root .. name) end
 for _, name in ipairs(redis.call('SMEMBERS', staged)) do
   local key = staged .. ':' .. name
   if redis.call('EXISTS', key) == 1 then redis.call('RENAME', key, root .. name) end -- or its time is over
-  local open = string.match(name, '^r:(.*)$')
-  if open then redis.call('DEL', settled_key(open)) end -- by what is in place now, it is not settled
+  local request_id = string.match(name, '^r:(.*)$')
+  if request_id then redis.call('DEL', settled_key(request_id)) end -- by what is in place now, it is not settled
 end
 local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
 for _, id in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do expire_lease(id, now, policy) end
-for _, id in ipairs(redis.call('HVALS', NAMES)) do renew_account(id, policy) end
+for _, id in ipairs(redis.call('HVALS', NAMES)) do reset_account(id, policy) end
 if (redis.call('HGET', POOL, 'prices') or '0') ~= '0' then redis.call('HSET', POOL, 'prices', now) end
-redis.call('HSET', POOL, 'restored', ask.backup, 'restored_by', ask.run)
-redis.call('DEL', staged, old, root .. 'restore-by', OUT_TOLD)
+redis.call('HSET', POOL, 'restored', args.backup, 'restored_by', args.run)
+redis.call('DEL', staged, old, root .. 'restore-by', OUT_JSON)
 return 'done'

@@ -6,10 +6,10 @@
 local id, digest, overlap, now = ARGV[1], ARGV[2], number_argument(ARGV[3], 'overlap'), clock()
 local key = api_key_key(id)
 if redis.call('EXISTS', key) == 0 then return { 0 } end
-local v = redis.call('HMGET', key, 'digest', 'former', 'former_until_ms')
-local current, former = v[1], v[2]
-if current == digest then return { 1, tonumber(v[3]) or 0 } end -- asked again: the reply was lost
-if former then redis.call('DEL', secret_key(former)) end
+local values = redis.call('HMGET', key, 'digest', 'former', 'former_until_ms')
+local current, previous = values[1], values[2]
+if current == digest then return { 1, tonumber(values[3]) or 0 } end -- asked again: the reply was lost
+if previous then redis.call('DEL', secret_key(previous)) end
 local ends = 0
 if current and overlap > 0 then
   ends = now + overlap

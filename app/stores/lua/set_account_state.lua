@@ -2,20 +2,20 @@
 -- KEYS[1]  root of the pool
 -- ARGV     account id, active | paused, reason
 -- Returns  1 done, 0 unknown.
-local id, wanted, now = ARGV[1], ARGV[2], clock()
+local id, state, now = ARGV[1], ARGV[2], clock()
 check(ARGV, { [1] = 'text', [2] = 'text', [3] = 'text' })
-local a = read_account(id, now)
-if not a then return 0 end
+local account = read_account(id, now)
+if not account then return 0 end
 local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
 redis.call('SREM', SOFT, id)
-if wanted == 'paused' then
-  put_out(a, policy, { state = 'paused', reason = ARGV[3], until_ms = 0, retest_ms = 0 }, now)
+if state == 'paused' then
+  deactivate(account, policy, { state = 'paused', reason = ARGV[3], until_ms = 0, retest_ms = 0 }, now)
 else
   redis.call('ZREM', OUT, id)
   forget_rests(id)
   redis.call('HSET', account_key(id), 'errors', 0, 'probe', '0')
   redis.call('HDEL', account_key(id), 'streak')
-  set_state(a, 'active', '', 0, now)
+  set_state(account, 'active', '', 0, now)
   rejoin(read_account(id, now), policy)
 end
 return 1

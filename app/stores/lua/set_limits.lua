@@ -7,29 +7,29 @@
 --          the calendar is of another time.
 -- A limit that is added counts what its window has seen so far, as the roll-ups tell it, and holds
 -- what open requests may still use. One that is removed forgets; one that only changes goes on.
-local ask, now = cjson.decode(ARGV[1]), clock()
-check(ask, {
+local args, now = cjson.decode(ARGV[1]), clock()
+check(args, {
   key = 'text', was = 'blob', list = 'blob', added = '?object', removed = '?text', days = 'list', calendar = 'object',
 })
-check_each(ask.days, 'count', 'days')
-check_calendar(ask.calendar)
-if ask.added then
-  check(ask.added, { id = 'text', what = 'text', per = 'text', max = 'count', mode = 'text', model = '?text' })
-  if ask.added.max < 1 or not PERIODS[ask.added.per] or not WHATS[ask.added.what] then refuse('added') end
+check_each(args.days, 'count', 'days')
+check_calendar(args.calendar)
+if args.added then
+  check(args.added, { id = 'text', what = 'text', per = 'text', max = 'count', mode = 'text', model = '?text' })
+  if args.added.max < 1 or not PERIODS[args.added.per] or not UNITS[args.added.what] then refuse('added') end
 end
-local owner = ask.key ~= '' and api_key_key(ask.key) or POOL
-if (redis.call('HGET', owner, 'limits') or '[]') ~= ask.was then return cjson.encode({ refused = 'changed', now = now }) end
+local owner = args.key ~= '' and api_key_key(args.key) or POOL
+if (redis.call('HGET', owner, 'limits') or '[]') ~= args.was then return cjson.encode({ refused = 'changed', now = now }) end
 
 local function total(key, figure, limit)
-  local pattern, cursor, sum, seen = (ask.key ~= '' and ask.key or '*') .. '|*|' .. figure, '0', 0, {}
+  local pattern, cursor, sum, seen = (args.key ~= '' and args.key or '*') .. '|*|' .. figure, '0', 0, {}
   repeat
     local page = redis.call('HSCAN', key, cursor, 'MATCH', pattern, 'COUNT', 1000)
     cursor = page[1]
     for i = 1, #page[2], 2 do
-      local who = page[2][i]
-      local model = string.match(who, '^[^|]*|[^|]*|(.*)|[^|]*$')
-      if not seen[who] and applies(limit, model) then sum = sum + tonumber(page[2][i + 1]) end
-      seen[who] = true -- a scan may tell a field twice
+      local prefix = page[2][i]
+      local model = string.match(prefix, '^[^|]*|[^|]*|(.*)|[^|]*$')
+      if not seen[prefix] and applies(limit, model) then sum = sum + tonumber(page[2][i + 1]) end
+      seen[prefix] = true -- a scan may tell a field twice
     end
   until cursor == '0'
   return sum
@@ -38,9 +38,9 @@ end
 -- The days were listed before this runs: one that has begun since is in the calendar.
 local function listed_days()
   local days, listed = {}, {}
-  for _, day in ipairs(ask.days) do days[#days + 1], listed[day] = day, true end
+  for _, day in ipairs(args.days) do days[#days + 1], listed[day] = day, true end
   for i = 1, 2 do
-    local day = ask.calendar.day and ask.calendar.day[i]
+    local day = args.calendar.day and args.calendar.day[i]
     if day and not listed[day] then days[#days + 1] = day end
   end
   return days
@@ -64,20 +64,20 @@ local function settled_since(limit, start)
   return math.max(0, sum)
 end
 
-local function hold_open_requests(limit, g)
+local function hold_open_requests(limit, gauge)
   for _, id in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do
-    local r = read_request(id)
-    if r and (ask.key == '' or r.key == ask.key) and applies(limit, r.model) then
+    local stored = read_request(id)
+    if stored and (args.key == '' or stored.key == args.key) and applies(limit, stored.model) then
       local known = limit.what == 'requests'
       local balanced = limit.mode == 'balanced'
-      for _, charge in ipairs(known and {} or charges_of(r)) do
-        take(limit, used(charge, limit.what, balanced), g, true)
+      for _, charge in ipairs(known and {} or charges_of(stored)) do
+        take(limit, charged_amount(charge, limit.what, balanced), gauge, true)
       end
-      local bounds = r.bounds ~= '' and cjson.decode(r.bounds) or {}
-      local amount = limit.what == 'parallel_requests' and 1 or used(bounds, limit.what, balanced)
-      local hold = take(limit, amount, g, known)
+      local bounds = stored.bounds ~= '' and cjson.decode(stored.bounds) or {}
+      local amount = limit.what == 'parallel_requests' and 1 or charged_amount(bounds, limit.what, balanced)
+      local hold = take(limit, amount, gauge, known)
       if hold then
-        local holds = cjson.decode(r.holds)
+        local holds = cjson.decode(stored.holds)
         holds[#holds + 1] = hold
         redis.call('HSET', request_key(id), 'holds', cjson.encode(holds))
       end
@@ -85,15 +85,15 @@ local function hold_open_requests(limit, g)
   end
 end
 
-if ask.added then
-  local g = gauge(ask.added, now, ask.calendar)
-  if not g then return cjson.encode({ refused = 'calendar', now = now }) end
-  if g.start then
-    g.settled = settled_since(ask.added, g.start)
-    redis.call('HSET', limit_key(ask.added.id), 'b', g.start, 's', string.format('%.0f', g.settled))
+if args.added then
+  local gauge = read_gauge(args.added, now, args.calendar)
+  if not gauge then return cjson.encode({ refused = 'calendar', now = now }) end
+  if gauge.start then
+    gauge.settled = settled_since(args.added, gauge.start)
+    redis.call('HSET', limit_key(args.added.id), 'b', gauge.start, 's', string.format('%.0f', gauge.settled))
   end
-  hold_open_requests(ask.added, g)
+  hold_open_requests(args.added, gauge)
 end
-if ask.removed then redis.call('DEL', limit_key(ask.removed)) end
-redis.call('HSET', owner, 'limits', ask.list)
+if args.removed then redis.call('DEL', limit_key(args.removed)) end
+redis.call('HSET', owner, 'limits', args.list)
 return cjson.encode({ done = true, now = now })

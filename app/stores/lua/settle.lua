@@ -11,58 +11,59 @@
 -- A request whose lease expired was charged its bound; the difference is booked as `corrected`.
 -- A request that is not known here, because a failover lost its admission, is charged all the
 -- same; its row is marked `unheld`.
-local ask, now = cjson.decode(ARGV[1]), clock()
-if type(ask) ~= 'table' or type(ask.id) ~= 'string' or #ask.id > MAX_TEXT or not may_be(ask.ownership, 'string')
-  or not may_be(ask.conversation, 'string') then refuse('id') end
-ask.mark = check_mark(ask.mark)
-check_calendar(ask.calendar)
-check_row(ask.row)
-if redis.call('EXISTS', settled_key(ask.id)) == 1 then return '' end
+local args, now = cjson.decode(ARGV[1]), clock()
+if type(args) ~= 'table' or type(args.id) ~= 'string' or #args.id > MAX_TEXT or not may_be(args.ownership, 'string')
+  or not may_be(args.conversation, 'string') then refuse('id') end
+args.mark = check_outcome(args.mark)
+check_calendar(args.calendar)
+check_entry(args.row)
+if redis.call('EXISTS', settled_key(args.id)) == 1 then return '' end
 local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
-local row, r = ask.row, read_request(ask.id)
-if not r and row.at_ms < now - LATE_MS then return 'late' end
-local calendar, present = ask.calendar or {}, nil
-row.day_ms = r and tonumber(r.day_ms) or calendar_window('day', row.at_ms, calendar) or row.at_ms - row.at_ms % 86400000
+local entry, stored = args.row, read_request(args.id)
+if not stored and entry.at_ms < now - LATE_MS then return 'late' end
+local calendar, present = args.calendar or {}, nil
+entry.day_ms = stored and tonumber(stored.day_ms) or calendar_window('day', entry.at_ms, calendar)
+  or entry.at_ms - entry.at_ms % 86400000
 
-if ask.at_bound and r then
-  local bound = expired_row(ask.id, r)
-  for _, figure in ipairs(CHARGED) do row[figure] = bound[figure] end
-  row.charges = bound.charges
+if args.at_bound and stored then
+  local bound = expired_entry(args.id, stored)
+  for _, figure in ipairs(CHARGED) do entry[figure] = bound[figure] end
+  entry.charges = bound.charges
 end
 -- A worker that lost the reply to a report does not know of the account that was chosen there: its mark is of the
 -- last account that it tried.
-local tried_last = row.attempts and row.attempts[#row.attempts]
-local marked = not tried_last or (r and tried_last.account == r.account)
-if r and r.account ~= '' and marked and ask.mark then apply_mark(r.account, ask.mark, now, policy) end
-if r and r.expired then
-  local charged = expired_row(ask.id, r)
-  settle_holds(cjson.decode(r.holds), row, charges_of(r), now, true)
+local tried_last = entry.attempts and entry.attempts[#entry.attempts]
+local marked = not tried_last or (stored and tried_last.account == stored.account)
+if stored and stored.account ~= '' and marked and args.mark then apply_outcome(stored.account, args.mark, now, policy) end
+if stored and stored.expired then
+  local charged = expired_entry(args.id, stored)
+  settle_holds(cjson.decode(stored.holds), entry, charges_of(stored), now, true)
   for _, figure in ipairs(CHARGED) do
-    if row[figure] or charged[figure] then row[figure] = (row[figure] or 0) - (charged[figure] or 0) end
+    if entry[figure] or charged[figure] then entry[figure] = (entry[figure] or 0) - (charged[figure] or 0) end
   end
-  row.source = 'corrected'
-elseif r then
-  if r.account ~= '' and free_slot(r.account, policy, now) then present = r.account end
-  settle_holds(cjson.decode(r.holds), row, charges_of(r), now)
-elseif row.source ~= 'cache' then -- an answer given again held nothing, and uses nothing
-  charge_unheld(row, calendar, now)
-  row.unheld = true
+  entry.source = 'corrected'
+elseif stored then
+  if stored.account ~= '' and free_slot(stored.account, policy, now) then present = stored.account end
+  settle_holds(cjson.decode(stored.holds), entry, charges_of(stored), now)
+elseif entry.source ~= 'cache' then -- an answer given again held nothing, and uses nothing
+  charge_unheld(entry, calendar, now)
+  entry.unheld = true
 end
-if r and r.affinity ~= '' then row.affinity = r.affinity end
-local entry = book(row, r and '[' .. r.why .. ']' or '[]', present)
-if ask.ownership and ask.ownership ~= '' and row.status < 400 and row.account ~= '' then
-  redis.call('SET', owner_key(ask.ownership), row.account, 'PX', OWNED_MS, 'NX')
+if stored and stored.affinity ~= '' then entry.affinity = stored.affinity end
+local entry_id = write_entry(entry, stored and '[' .. stored.why .. ']' or '[]', present)
+if args.ownership and args.ownership ~= '' and entry.status < 400 and entry.account ~= '' then
+  redis.call('SET', owner_key(args.ownership), entry.account, 'PX', OWNED_MS, 'NX')
 end
-if ask.conversation and ask.conversation ~= '' then
-  local held = holder_key(ask.conversation)
-  local holder = redis.call('GET', held)
-  if row.status < 400 and (not holder or holder == row.key) then
-    redis.call('SET', held, row.key, 'PX', OWNED_MS)
-  elseif holder == row.key and redis.call('PTTL', held) <= CLAIM_MS then
-    redis.call('DEL', held) -- a claim of the admission, which no answer has confirmed
+if args.conversation and args.conversation ~= '' then
+  local held_key = holder_key(args.conversation)
+  local holder = redis.call('GET', held_key)
+  if entry.status < 400 and (not holder or holder == entry.key) then
+    redis.call('SET', held_key, entry.key, 'PX', OWNED_MS)
+  elseif holder == entry.key and redis.call('PTTL', held_key) <= CLAIM_MS then
+    redis.call('DEL', held_key) -- a claim of the admission, which no answer has confirmed
   end
 end
-redis.call('DEL', request_key(ask.id))
-redis.call('ZREM', LEASES, ask.id)
-redis.call('SET', settled_key(ask.id), entry, 'PX', LATE_MS)
-return entry
+redis.call('DEL', request_key(args.id))
+redis.call('ZREM', LEASES, args.id)
+redis.call('SET', settled_key(args.id), entry_id, 'PX', LATE_MS)
+return entry_id

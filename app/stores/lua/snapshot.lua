@@ -5,7 +5,7 @@
 -- Returns  {now, {last id of the ledger or '', entries ever added or '', last deleted id or ''},
 --          {{name, type, time to live (ms, -1 none), value as Redis gives it}, …}}
 -- It reads every account, key, limit and open request, some 3 us each, and no totals and no rows.
-local now, told, seen = clock(), {}, {}
+local now, records, seen = clock(), {}, {}
 
 local READ = {
   hash = function(key) return redis.call('HGETALL', key) end,
@@ -13,31 +13,31 @@ local READ = {
   string = function(key) return redis.call('GET', key) end,
 }
 
-local function tell(key)
+local function read(key)
   if seen[key] then return end
   seen[key] = true
   local kind = redis.call('TYPE', key).ok
   if READ[kind] then
-    told[#told + 1] = { string.sub(key, #root + 1), kind, redis.call('PTTL', key), READ[kind](key) }
+    records[#records + 1] = { string.sub(key, #root + 1), kind, redis.call('PTTL', key), READ[kind](key) }
   end
 end
 
-local function tell_limits(owner)
-  for _, limit in ipairs(cjson.decode(redis.call('HGET', owner, 'limits') or '[]')) do tell(limit_key(limit.id)) end
+local function read_limits(owner)
+  for _, limit in ipairs(cjson.decode(redis.call('HGET', owner, 'limits') or '[]')) do read(limit_key(limit.id)) end
 end
 
-for _, key in ipairs({ POOL, NAMES, KEY_NAMES, LEASES, OUT, root .. 'prices' }) do tell(key) end
-for _, id in ipairs(redis.call('HVALS', NAMES)) do tell(account_key(id)) end
-tell_limits(POOL)
+for _, key in ipairs({ POOL, NAMES, KEY_NAMES, LEASES, OUT, root .. 'prices' }) do read(key) end
+for _, id in ipairs(redis.call('HVALS', NAMES)) do read(account_key(id)) end
+read_limits(POOL)
 for _, id in ipairs(redis.call('HVALS', KEY_NAMES)) do
-  tell(api_key_key(id))
-  tell_limits(api_key_key(id))
+  read(api_key_key(id))
+  read_limits(api_key_key(id))
   for _, digest in ipairs(redis.call('HMGET', api_key_key(id), 'digest', 'former')) do
-    if digest then tell(secret_key(digest)) end
+    if digest then read(secret_key(digest)) end
   end
 end
-for _, id in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do tell(request_key(id)) end
-for _, name in ipairs(ARGV) do tell(root .. name) end
+for _, id in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do read(request_key(id)) end
+for _, name in ipairs(ARGV) do read(root .. name) end
 
 local ledger = { '', '', '' }
 if redis.call('EXISTS', LEDGER) == 1 then
@@ -45,4 +45,4 @@ if redis.call('EXISTS', LEDGER) == 1 then
   for i = 1, #flat, 2 do info[flat[i]] = flat[i + 1] end
   ledger = { info['last-generated-id'], tostring(info['entries-added'] or ''), info['max-deleted-entry-id'] or '' }
 end
-return { now, ledger, told }
+return { now, ledger, records }

@@ -13,14 +13,14 @@ local ANSWERS_BYTES = root .. 'ans:bytes' -- what those take together, with ANSW
 local MAX_EVICTIONS = 1000 -- of one call: some milliseconds
 local ANSWER_OVERHEAD = 512 -- bytes that Redis needs besides an answer's own: names and entries
 
-local ask, now = cjson.decode(ARGV[1]), clock()
-check(ask, { key = 'text', digest = 'text', ttl_ms = 'count', max_answers = 'count', max_bytes = 'count',
+local args, now = cjson.decode(ARGV[1]), clock()
+check(args, { key = 'text', digest = 'text', ttl_ms = 'count', max_answers = 'count', max_bytes = 'count',
   max_pool_bytes = 'count' })
 local text = ARGV[2]
-if type(text) ~= 'string' or #text > ask.max_bytes or #text + ANSWER_OVERHEAD > ask.max_pool_bytes then
+if type(text) ~= 'string' or #text > args.max_bytes or #text + ANSWER_OVERHEAD > args.max_pool_bytes then
   refuse('the answer')
 end
-if ask.ttl_ms < 1 or ask.max_answers < 1 then refuse('ttl_ms') end
+if args.ttl_ms < 1 or args.max_answers < 1 then refuse('ttl_ms') end
 
 local function total_of_pool()
   local known = tonumber(redis.call('GET', ANSWERS_BYTES) or nil)
@@ -32,7 +32,7 @@ local function total_of_pool()
   return total
 end
 
-local index, total = answers_key(ask.key), total_of_pool()
+local index, total = answers_key(args.key), total_of_pool()
 
 local function forget(key, digest, size)
   redis.call('HDEL', answers_key(key), digest)
@@ -46,8 +46,8 @@ local flat, present, bytes = redis.call('HGETALL', index), {}, #text
 for i = 1, #flat, 2 do
   local stored, expires, size = string.match(flat[i + 1], '^(%d+) (%d+) (%d+)$')
   stored, expires, size = tonumber(stored) or 0, tonumber(expires) or 0, tonumber(size) or 0
-  if flat[i] == ask.digest or expires <= now then
-    forget(ask.key, flat[i], size)
+  if flat[i] == args.digest or expires <= now then
+    forget(args.key, flat[i], size)
   else
     bytes = bytes + size
     present[#present + 1] = { digest = flat[i], stored = stored, bytes = size }
@@ -58,27 +58,27 @@ table.sort(present, function(a, b)
   return a.digest < b.digest
 end)
 local evicted = 0
-while #present - evicted >= ask.max_answers or bytes > ask.max_bytes do
+while #present - evicted >= args.max_answers or bytes > args.max_bytes do
   evicted = evicted + 1
   local oldest = present[evicted]
   if not oldest then break end
   bytes = bytes - oldest.bytes
-  forget(ask.key, oldest.digest, oldest.bytes)
+  forget(args.key, oldest.digest, oldest.bytes)
 end
 
 local of_pool, needed = 0, #text + ANSWER_OVERHEAD
-while total + needed > ask.max_pool_bytes and of_pool < MAX_EVICTIONS do
+while total + needed > args.max_pool_bytes and of_pool < MAX_EVICTIONS do
   local oldest = redis.call('ZRANGE', ANSWERS, 0, 0)[1]
   if not oldest then break end
   forget(unpack(cjson.decode(oldest)))
   of_pool = of_pool + 1
 end
-if total + needed <= ask.max_pool_bytes then
-  redis.call('SET', answer_key(ask.digest), text, 'PX', ask.ttl_ms)
-  redis.call('HSET', index, ask.digest, string.format('%.0f %.0f %d', now, now + ask.ttl_ms, #text))
-  if redis.call('PTTL', index) < ask.ttl_ms then redis.call('PEXPIRE', index, ask.ttl_ms) end
-  redis.call('ZADD', ANSWERS, now, cjson.encode({ ask.key, ask.digest, #text }))
-  if redis.call('PTTL', ANSWERS) < ask.ttl_ms then redis.call('PEXPIRE', ANSWERS, ask.ttl_ms) end
+if total + needed <= args.max_pool_bytes then
+  redis.call('SET', answer_key(args.digest), text, 'PX', args.ttl_ms)
+  redis.call('HSET', index, args.digest, string.format('%.0f %.0f %d', now, now + args.ttl_ms, #text))
+  if redis.call('PTTL', index) < args.ttl_ms then redis.call('PEXPIRE', index, args.ttl_ms) end
+  redis.call('ZADD', ANSWERS, now, cjson.encode({ args.key, args.digest, #text }))
+  if redis.call('PTTL', ANSWERS) < args.ttl_ms then redis.call('PEXPIRE', ANSWERS, args.ttl_ms) end
   total = total + needed
 end
 local left_ms = redis.call('PTTL', ANSWERS)

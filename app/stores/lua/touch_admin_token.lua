@@ -7,11 +7,11 @@
 local digest = ARGV[1]
 local flat = redis.call('HGETALL', token_key(digest))
 if #flat == 0 then return {} end
-local v = redis.call('HMGET', token_key(digest), 'operator', 'created_ms', 'name')
-if v[1] and v[1] ~= '' then
-  local since = redis.call('HGET', operator_key(v[1]), 'created_ms')
-  if not since or tonumber(since) > tonumber(v[2]) then
-    remove_token(v[3], digest)
+local values = redis.call('HMGET', token_key(digest), 'operator', 'created_ms', 'name')
+if values[1] and values[1] ~= '' then
+  local since = redis.call('HGET', operator_key(values[1]), 'created_ms')
+  if not since or tonumber(since) > tonumber(values[2]) then
+    remove_token(values[3], digest)
     return {}
   end
 end

@@ -5,9 +5,9 @@
 local key, now, idle_ms = session_key(ARGV[1]), clock(), number_argument(ARGV[2], 'idle time')
 local flat = redis.call('HGETALL', key)
 if #flat == 0 then return {} end
-local told = redis.call('HMGET', key, 'operator', 'ends_ms')
-local left = tonumber(told[2]) - now
-if left <= 0 or redis.call('EXISTS', operator_key(told[1])) == 0 then
+local values = redis.call('HMGET', key, 'operator', 'ends_ms')
+local left = tonumber(values[2]) - now
+if left <= 0 or redis.call('EXISTS', operator_key(values[1])) == 0 then
   redis.call('DEL', key)
   return {}
 end

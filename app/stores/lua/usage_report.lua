@@ -6,32 +6,32 @@
 --          windows: [[accounts, sum of used percents, first reset ms,
 --          longest window in seconds], …] of these ChatGPT accounts},
 --          or {refused: calendar, now}.
-local ask, now = cjson.decode(ARGV[1]), clock()
-local told = { now = now, used = {}, limits = {}, windows = {} }
+local args, now = cjson.decode(ARGV[1]), clock()
+local reply = { now = now, used = {}, limits = {}, windows = {} }
 
-local flat = redis.call('HGETALL', used_key(ask.key))
-for i = 1, #flat, 2 do told.used[flat[i]] = tonumber(flat[i + 1]) end
+local flat = redis.call('HGETALL', used_key(args.key))
+for i = 1, #flat, 2 do reply.used[flat[i]] = tonumber(flat[i + 1]) end
 
-for i, limit in ipairs(ask.limits) do
-  local g = gauge(limit, now, ask.calendar)
-  if not g then return cjson.encode({ refused = 'calendar', now = now }) end
-  told.limits[i] = { g.settled, g.held, g.reset }
+for i, limit in ipairs(args.limits) do
+  local gauge = read_gauge(limit, now, args.calendar)
+  if not gauge then return cjson.encode({ refused = 'calendar', now = now }) end
+  reply.limits[i] = { gauge.settled, gauge.held, gauge.reset }
 end
 
 local ids = redis.call('HVALS', NAMES)
-if ask.accounts and #ask.accounts > 0 then ids = ask.accounts end
+if args.accounts and #args.accounts > 0 then ids = args.accounts end
 for window = 1, 2 do
   local accounts, sum, first, longest = 0, 0, 0, 0
   for _, id in ipairs(ids) do
-    local v = redis.call('HMGET', account_key(id), 'used_' .. window, 'reset_' .. window, 'length_' .. window)
-    local used_percent, reset = tonumber(v[1]), tonumber(v[2])
+    local values = redis.call('HMGET', account_key(id), 'used_' .. window, 'reset_' .. window, 'length_' .. window)
+    local used_percent, reset = tonumber(values[1]), tonumber(values[2])
     if used_percent then
       local over = not reset or reset <= now
-      longest = math.max(longest, tonumber(v[3]) or 0)
+      longest = math.max(longest, tonumber(values[3]) or 0)
       accounts, sum = accounts + 1, sum + (over and 0 or used_percent)
       if not over and (first == 0 or reset < first) then first = reset end
     end
   end
-  told.windows[window] = { accounts, sum, first, longest }
+  reply.windows[window] = { accounts, sum, first, longest }
 end
-return cjson.encode(told)
+return cjson.encode(reply)

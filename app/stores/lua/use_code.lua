@@ -8,9 +8,9 @@ if step ~= '' then
   redis.call('HSET', key, 'totp_step', step)
   return 1
 end
-local kept, found = {}, 0
+local remaining, matched = {}, 0
 for digest in string.gmatch(redis.call('HGET', key, 'recovery') or '', '%x+') do
-  if digest == recovery then found = 1 else kept[#kept + 1] = digest end
+  if digest == recovery then matched = 1 else remaining[#remaining + 1] = digest end
 end
-if found == 1 then redis.call('HSET', key, 'recovery', table.concat(kept, ' ')) end
-return found
+if matched == 1 then redis.call('HSET', key, 'recovery', table.concat(remaining, ' ')) end
+return matched
