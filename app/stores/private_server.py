@@ -4,7 +4,7 @@ A private Redis server for one machine, shared by all processes that name the sa
 Every process that needs it calls `ensure` and is an owner until it exits or calls `leave`.
 The first owner starts the server, the last one to go ends it; forked children are owners
 too. Owners that live long call `watch`: together with the supervisor's own checks either of
-supervisor and server may be killed. See `embedded_keeper` for how.
+supervisor and server may be killed. See `private_server_supervisor` for how.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """
-The supervisor of the private Redis server: `python embedded_keeper.py FOLDER SERVER`.
+The supervisor of the private Redis server: `python private_server_supervisor.py FOLDER SERVER`.
 
 It starts the server, starts it again when it dies, continues it when it was stopped, and ends
 it when no process needs it any more. A process that needs it holds the FIFO `owners` open for
 writing: the kernel closes that for a process that was killed, so there is no heartbeat. The
 file `lock` orders joining and leaving: both happen only while it is held.
 
-The supervisor may be killed itself: the owners then start another one (see `embedded.watch`),
+The supervisor may be killed itself: the owners then start another one (see `private_server.watch`),
 which takes over the server that is still running. The file `server` keeps two servers from one
 append-only file: the server inherits a lock on it, which ends with its last process, and its
 process id stands in it. `events` lists what was repaired, for `poolgate doctor`.

@@ -27,10 +27,10 @@ import os, signal, sys, threading
 from pathlib import Path
 from app.config import Settings
 from app.stores import private_server
-print(embedded.ensure(Path(sys.argv[1]), sys.argv[2]), flush=True)
+print(private_server.ensure(Path(sys.argv[1]), sys.argv[2]), flush=True)
 if sys.argv[3:] == ["watch"]:
     settings = Settings(home=Path(sys.argv[1]), redis_server=sys.argv[2])
-    threading.Thread(target=embedded.watch_forever, args=[settings], daemon=True).start()
+    threading.Thread(target=private_server.watch_forever, args=[settings], daemon=True).start()
 if sys.argv[3:] == ["fork"]:
     child = os.fork()
     if not child:
