@@ -26,7 +26,7 @@ from app.streaming import frames
 from app.streaming.events import Event
 from app.streaming.fold_chat import ChatFold
 from app.streaming.fold_responses import ResponsesFold
-from app.streaming.malformed_events import CONFUSED, not_understood
+from app.streaming.malformed_events import MALFORMED_EVENT_ERRORS, to_protocol_error
 
 SSE_HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -180,10 +180,10 @@ def _whole(exchange: Exchange) -> Response:
     exchange.close()
     try:
         for payload in gathered:
-            fold.add(payload)
+            fold.add_event(payload)
         return json_response(exchange.shape.whole(fold.result(), exchange.answering))
-    except CONFUSED as error:
-        raise not_understood(error) from error
+    except MALFORMED_EVENT_ERRORS as error:
+        raise to_protocol_error(error) from error
 
 
 def _streamed(exchange: Exchange) -> Response:
@@ -202,8 +202,8 @@ def _frames(
             return surface.keepalive()
         try:
             return surface.frames(exchange.shape.events(events, exchange.answering))
-        except CONFUSED as error:
-            raise not_understood(error) from error
+        except MALFORMED_EVENT_ERRORS as error:
+            raise to_protocol_error(error) from error
 
     try:
         yield framed(first)

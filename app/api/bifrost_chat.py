@@ -23,7 +23,7 @@ from app.relay.context import RequestContext
 from app.relay.fallbacks import FallbackChain
 from app.streaming.events import Event
 from app.streaming.usage import usage_from_chat
-from app.translation.events.bifrost_chat import extended
+from app.translation.events.bifrost_chat import extend
 from schemas.bifrost_chat import BIFROST_CHAT_REQUEST
 
 bp = Blueprint("extended_chat", __name__)
@@ -143,7 +143,7 @@ class Extended(Shape):
         if record.cache_id:
             debug = {"cache_hit": record.cache_hit, "cache_id": record.cache_id}
             told["cache_debug"] = debug | ({"hit_type": "direct"} if record.cache_hit else {})
-        return extended(payload, cost=_cost(payload, answering), extra_fields=told)
+        return extend(payload, cost=_cost(payload, answering), extra_fields=told)
 
 
 def _cost(payload: dict[str, Any], answering: FallbackChain) -> dict[str, float] | None:

@@ -12,7 +12,7 @@ from app.api.compact import compact
 from app.api.context import services
 from app.api.models import catalogue
 from app.api.request_context import make_call
-from app.translation.requests.responses_input import normal_input
+from app.translation.requests.responses_input import normalize_input
 from schemas.codex import CODEX_REQUEST
 
 bp = Blueprint("codex", __name__)
@@ -24,7 +24,7 @@ bp.before_request(responses.admit_caller)
 def create() -> Response:
     """Codex is always answered with a stream, whatever `stream` says, and told of its limits in it."""
     payload, size = read_json(services().settings.max_responses_body_bytes)
-    body = normal_input(CODEX_REQUEST.load(payload)) | {"stream": True}
+    body = normalize_input(CODEX_REQUEST.load(payload)) | {"stream": True}
     return answer(make_call("responses", body, size, stream=True, keep_codex_events=True))
 
 

@@ -12,7 +12,7 @@ from app.api.context import services
 from app.api.request_context import make_call
 from app.errors import UpstreamError
 from app.relay.fallbacks import FallbackChain
-from app.translation.requests.responses_input import normal_input
+from app.translation.requests.responses_input import normalize_input
 from schemas.compact import COMPACT_REQUEST
 
 OBJECT = "response.compaction"
@@ -21,7 +21,7 @@ ITEMS = ("compaction", "compaction_summary")
 
 def compact() -> Response:
     payload, size = read_json(services().settings.max_responses_body_bytes)
-    body = normal_input(COMPACT_REQUEST.load(payload))
+    body = normalize_input(COMPACT_REQUEST.load(payload))
     return answer(make_call("responses/compact", body, size, stream=False), Compacted())
 
 

@@ -12,7 +12,7 @@ from app.api.compact import compact
 from app.api.context import services
 from app.api.request_context import make_call
 from app.errors import UpgradeRefused
-from app.translation.requests.responses_input import normal_input
+from app.translation.requests.responses_input import normalize_input
 from schemas.responses import RESPONSES_REQUEST
 
 bp = Blueprint("responses", __name__)
@@ -29,7 +29,7 @@ def admit_caller() -> None:
 def create() -> Response:
     payload, size = read_json(services().settings.max_responses_body_bytes)
     body = RESPONSES_REQUEST.load(payload)
-    call = make_call("responses", normal_input(body), size, stream=body["stream"])
+    call = make_call("responses", normalize_input(body), size, stream=body["stream"])
     return answer(call)
 
 

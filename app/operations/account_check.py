@@ -20,7 +20,7 @@ from app.errors import (
     UpstreamRejected,
 )
 from app.streaming.chat_protocol import ChatReader
-from app.streaming.malformed_events import CONFUSED, not_understood
+from app.streaming.malformed_events import MALFORMED_EVENT_ERRORS, to_protocol_error
 from app.streaming.progress import Stage
 from app.streaming.responses_protocol import ResponsesReader
 from app.streaming.sse import EventDecoder
@@ -157,16 +157,18 @@ def model_for(account: Account) -> str:
 def _read(response: UpstreamResponse, prepared: UpstreamRequest, deadline: float) -> None:
     """Read the answer to its end. Raises GatewayError when it ends early."""
     require_event_stream(response)
-    reader: Any = ChatReader() if prepared.wire == "chat" else ResponsesReader()
+    reader: Any = ChatReader() if prepared.protocol == "chat" else ResponsesReader()
     decoder = EventDecoder()
     while True:
         data = response.body.read(deadline - time.monotonic())
         if data is None or time.monotonic() > deadline:
             raise StreamIdleTimeout(f"The upstream did not end its answer within {SECONDS:g} s")
         try:
-            stages = [reader.observe(event) for event in (decoder.feed(data) if data else decoder.flush())]
-        except CONFUSED as error:
-            raise not_understood(error) from error
+            stages = [
+                reader.observe(event) for event in (decoder.decode_events(data) if data else decoder.flush())
+            ]
+        except MALFORMED_EVENT_ERRORS as error:
+            raise to_protocol_error(error) from error
         if reader.error is not None:
             raise reader.error
         if Stage.TERMINAL in stages:

@@ -57,7 +57,7 @@ class Attempt:
 
     def _traced(self, trace: Trace) -> Ticks:
         account = self.account
-        told = {"account": account.id, "kind": account.kind, "wire": self.prepared.wire}
+        told = {"account": account.id, "kind": account.kind, "wire": self.prepared.protocol}
         with trace.attempt(**told, model=self.context.model) as self.trace_headers:
             yield from self._events()
 

@@ -95,7 +95,7 @@ def _max_output(attempt: AnyAttempt, held: int | None) -> int | None:
     if attempt.exceeds(held):
         return max(held, reader.output_bytes)
     whole = reader.finish in ("stop", "completed") and reader.can_end() and not attempt.was_cut
-    if whole and not reader.calls and not _may_reason(attempt):
+    if whole and not reader.has_calls and not _may_reason(attempt):
         return min(held, reader.output_bytes + FRAMING_TOKENS * max(1, _choices(attempt)))
     return held
 
@@ -117,7 +117,7 @@ def exceeded(attempt: AnyAttempt, held: Mapping[str, int]) -> str | None:
     """
     if attempt.account.kind not in TRUSTED_KINDS:
         return None
-    reported, allowed = attempt.reader.reported, held.get("input_tokens")
+    reported, allowed = attempt.reader.reported_usage, held.get("input_tokens")
     found = _exceeded_output(attempt, reported, held.get("output_tokens"))
     if not found and reported and allowed is not None and reported.input_tokens > allowed:
         found = {"allowed": allowed, "input_tokens": reported.input_tokens}

@@ -21,20 +21,22 @@ from app.relay.context import RequestContext
 from app.relay.model_attempt import ModelAttempt
 from app.relay.passthrough import CompactAttempt, PassthroughAttempt
 from app.relay.timeouts import AttemptDeadlines
-from app.translation.requests.field_support import Fit, fit_of
+from app.translation.requests.field_support import AccountRequirements, account_requirements
 from app.translation.requests.upstream_request import upstream_body
-from app.translation.resume.delivered import Resumed
+from app.translation.resume.delivered import ResumedStream
 from app.upstream.client import UpstreamClient
 
 ANSWER_SECONDS = 180.0  # for an upstream that says nothing before its answer is whole
 
 AnyAttempt = ModelAttempt | PassthroughAttempt
-Begin = Callable[[RequestContext, Account, AttemptDeadlines, UpstreamClient, Resumed | None], AnyAttempt]
+Begin = Callable[
+    [RequestContext, Account, AttemptDeadlines, UpstreamClient, ResumedStream | None], AnyAttempt
+]
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointType:
-    fit: Callable[[RequestContext], Fit]
+    fit: Callable[[RequestContext], AccountRequirements]
     bounds: Callable[[RequestContext, Price | None, ModelSize], Bounds]
     begin: Begin
     max_accounts: int | None = None  # that are asked in turn; None: as many as the tries last
@@ -58,7 +60,7 @@ def _ask_model(
     account: Account,
     deadlines: AttemptDeadlines,
     upstream: UpstreamClient,
-    resumed: Resumed | None,
+    resumed: ResumedStream | None,
 ) -> AnyAttempt:
     body = (
         with_length(context.surface, context.body, account.kind, context.sent_length)
@@ -74,7 +76,7 @@ def _ask_plainly(
     account: Account,
     deadlines: AttemptDeadlines,
     upstream: UpstreamClient,
-    resumed: Resumed | None,
+    resumed: ResumedStream | None,
 ) -> AnyAttempt:
     return PassthroughAttempt(context, account, deadlines, upstream)
 
@@ -84,7 +86,7 @@ def _ask_to_compact(
     account: Account,
     deadlines: AttemptDeadlines,
     upstream: UpstreamClient,
-    resumed: Resumed | None,
+    resumed: ResumedStream | None,
 ) -> AnyAttempt:
     """The ChatGPT backend compacts where a trigger ends an ordinary request, the OpenAI API at an address."""
     if account.kind != "chatgpt":
@@ -96,8 +98,8 @@ def _ask_to_compact(
     return _ask_model(asked, account, deadlines, upstream, None)
 
 
-UNFIT_TO_COMPACT = Fit(wire="responses", unfit_kinds=("compatible", "demo"))
-UNFIT_TO_PASS_ON = Fit(unfit_kinds=("chatgpt", "demo"))
+UNFIT_TO_COMPACT = AccountRequirements(protocol="responses", unfit_kinds=("compatible", "demo"))
+UNFIT_TO_PASS_ON = AccountRequirements(unfit_kinds=("chatgpt", "demo"))
 
 
 def _nobody_passes_on(context: RequestContext, kinds: Collection[str]) -> GatewayError:
@@ -111,7 +113,7 @@ def _nobody_compacts(context: RequestContext, kinds: Collection[str]) -> Gateway
 
 
 MODEL = EndpointType(
-    fit=lambda context: fit_of(context.surface, context.body),
+    fit=lambda context: account_requirements(context.surface, context.body),
     bounds=lambda context, price, size: bounds_of(
         context.surface, context.body, context.body_bytes, price, size
     ),

@@ -39,7 +39,7 @@ from app.relay.retry_policy import (
     for_client,
     pause_seconds,
 )
-from app.translation.resume.delivered import Resumed
+from app.translation.resume.delivered import ResumedStream
 
 LIMITED = frozenset({Failure.BURST_LIMITED, Failure.MODEL_LIMITED})  # the store knows when these are over
 # Suspicions that a request may have brought about by itself, wherever it was sent.
@@ -48,7 +48,7 @@ CAUSED_BY_REQUESTS = frozenset(
 )
 
 Report = Callable[[dict[str, Any]], dict[str, Any]]
-Begin = Callable[[dict[str, Any], Resumed | None], AnyAttempt]
+Begin = Callable[[dict[str, Any], ResumedStream | None], AnyAttempt]
 
 PAYMENT_REQUIRED = 402
 # Failures that say nothing of whether an account answers others.
@@ -123,9 +123,9 @@ class Failover:
                 else:
                     choice = yield from self._next(choice, attempt, error)
 
-    def _resumed(self) -> Resumed | None:
+    def _resumed(self) -> ResumedStream | None:
         delivered = self._progress.delivered
-        return Resumed(delivered) if delivered is not None and self._progress.committed else None
+        return ResumedStream(delivered) if delivered is not None and self._progress.committed else None
 
     def _target(self, account_id: str) -> Target:
         return account_id, self._context.model
@@ -169,7 +169,7 @@ class Failover:
                     self._record.first_event(self._clock() - self._started)
                     progress.committed = True
                     if progress.delivered is not None:
-                        progress.delivered.observe(events)
+                        progress.delivered.record(events)
                     if not answered:
                         answered = True
                         self._budget.answered(self._target(attempt.account.id))

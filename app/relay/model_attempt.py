@@ -16,11 +16,11 @@ from app.relay.output_cap import cut_for, has_more_than
 from app.relay.protocols import WIRES, translator_for
 from app.relay.timeouts import AttemptDeadlines
 from app.streaming.events import Event
-from app.streaming.malformed_events import CONFUSED, not_understood
+from app.streaming.malformed_events import MALFORMED_EVENT_ERRORS, to_protocol_error
 from app.streaming.progress import Stage
 from app.streaming.sse import EventDecoder
 from app.translation.requests.upstream_request import UpstreamRequest
-from app.translation.resume.delivered import Resumed
+from app.translation.resume.delivered import ResumedStream
 from app.upstream.body import Body
 from app.upstream.client import PendingResponse, UpstreamClient, UpstreamResponse, require_event_stream
 from app.yielding import give_way
@@ -38,15 +38,15 @@ class ModelAttempt(Attempt):
         prepared: UpstreamRequest,
         deadlines: AttemptDeadlines,
         upstream: UpstreamClient,
-        resumed: Resumed | None = None,
+        resumed: ResumedStream | None = None,
     ) -> None:
         super().__init__(context, account, prepared, deadlines, upstream)
-        self.reader = WIRES[prepared.wire].reader(prepared.body)
+        self.reader = WIRES[prepared.protocol].reader(prepared.body)
         self._terminal = False
         self._decoder = EventDecoder()
-        self._translator = translator_for(context, prepared.wire)
+        self._translator = translator_for(context, prepared.protocol)
         self._is_opening = WIRES[context.surface].is_opening
-        self._cut = cut_for(context, account, prepared.wire)
+        self._cut = cut_for(context, account, prepared.protocol)
         self._resumed = resumed
         # until the first event that a user could see; None: it is past
         self._held: list[Event] | None = [] if resumed is None else None
@@ -60,7 +60,7 @@ class ModelAttempt(Attempt):
         give_way(self.context.body_bytes)  # it has just been translated
         return self._upstream.post(
             self.account,
-            self.prepared.wire,
+            self.prepared.protocol,
             write_json(self.prepared.body, self.context.body_bytes),
             headers=self.context.headers,
             trace_headers=self.trace_headers,
@@ -97,12 +97,14 @@ class ModelAttempt(Attempt):
     def _awaits_usage(self) -> bool:
         """Whether the answer is complete but for its usage."""
         reader = self.reader
-        return not self._terminal and reader.error is None and reader.reported is None and reader.can_end()
+        return (
+            not self._terminal and reader.error is None and reader.reported_usage is None and reader.can_end()
+        )
 
     def _read_usage(self, body: Body) -> None:
         """Read on for the usage of a complete answer, although its client has left."""
         self._deadlines.completed()
-        with suppress(UpstreamError, *CONFUSED):
+        with suppress(UpstreamError, *MALFORMED_EVENT_ERRORS):
             while self._awaits_usage and (left := self._deadlines.grace_seconds()) > 0:
                 data = body.read(left)
                 if not data:
@@ -110,7 +112,7 @@ class ModelAttempt(Attempt):
                 self._observed(data)
 
     def _at_end(self) -> list[Event]:
-        return self._release(self._shown(self._translator.end()), at_end=True)
+        return self._release(self._shown(self._translator.finish()), at_end=True)
 
     def _consume(self, data: bytes) -> Iterator[list[Event]]:
         """Yield what one read brought."""
@@ -122,15 +124,15 @@ class ModelAttempt(Attempt):
         """Return what *take* makes of the upstream's events. Raises UpstreamProtocolError."""
         try:
             return take()
-        except CONFUSED as error:
-            confused = not_understood(error)
+        except MALFORMED_EVENT_ERRORS as error:
+            protocol_error = to_protocol_error(error)
             log.warning(
                 "upstream_event_not_understood",
                 request_id=self.context.request_id,
                 account=self.account.id,
-                place=confused.location,
+                place=protocol_error.location,
             )
-            raise confused from error
+            raise protocol_error from error
 
     def _taken(self, data: bytes) -> list[Event]:
         """Return what the client gets of one read; what follows a terminal event is dropped."""
@@ -139,12 +141,12 @@ class ModelAttempt(Attempt):
             self.raw += [event.payload.copy() for event in events if event.payload]
         if stage is not Stage.QUIET:
             self._deadlines.progressed()
-        return self._release(self._shown(self._translator.feed(events))) if events else []
+        return self._release(self._shown(self._translator.translate(events))) if events else []
 
     def _observed(self, data: bytes) -> tuple[list[Event], Stage]:
         """Return the events of one read, up to a terminal one, and how far the answer has come."""
         comments = self._decoder.comments
-        events = self._decoder.feed(data) if data else self._decoder.flush()
+        events = self._decoder.decode_events(data) if data else self._decoder.flush()
         if self._decoder.comments != comments:
             self._deadlines.commented()
         stage, observe = Stage.QUIET, self.reader.observe
@@ -192,7 +194,7 @@ class ModelAttempt(Attempt):
     def _release(self, events: list[Event], *, at_end: bool = False) -> list[Event]:
         """Hold events back until a user could see something of them, so that failover stays possible."""
         if self._resumed is not None:
-            return self._resumed.feed(events)
+            return self._resumed.skip_delivered(events)
         if self._held is None:
             return events
         self._held += events
@@ -211,7 +213,7 @@ class ModelAttempt(Attempt):
                 raise
             data = b""  # the answer is whole; what broke off was the formal end of its stream
         if data and self.context.cancellation.error is not None:
-            with suppress(*CONFUSED):
+            with suppress(*MALFORMED_EVENT_ERRORS):
                 self._observed(data)  # its usage may have come just now
         self.context.cancellation.check()
         return data

@@ -9,7 +9,7 @@ from app.accounts.accounts import AccountRepository
 from app.accounts.failures import AccountState
 from app.errors import StoreUnavailable
 from app.relay.context import RequestContext
-from app.translation.requests.field_support import Fit
+from app.translation.requests.field_support import AccountRequirements
 
 FRESH_SECONDS = 5.0  # many requests may look at the same moment: each pool is read once in so long
 MAX_POOLS = 100  # of which the accounts are remembered
@@ -25,7 +25,7 @@ class OtherAccounts:
         self._demo = demo
         self._seen: dict[str, tuple[float, list[Account]]] = {}
 
-    def exist(self, context: RequestContext, fit: Fit, excluded: Collection[str]) -> bool:
+    def exist(self, context: RequestContext, fit: AccountRequirements, excluded: Collection[str]) -> bool:
         """Return whether an account could serve *call*, except those whose ids are *excluded*."""
         if context.pin or context.ownership:
             return False
@@ -37,13 +37,15 @@ class OtherAccounts:
             for account in accounts
         )
 
-    def _could_serve(self, account: Account, context: RequestContext, fit: Fit, *, is_listed: bool) -> bool:
+    def _could_serve(
+        self, account: Account, context: RequestContext, fit: AccountRequirements, *, is_listed: bool
+    ) -> bool:
         known = account.models or (account.listed if is_listed else ())
         return (
             account.state in AVAILABLE
             and (account.kind != "demo" or self._demo)
             and (not known or context.model in known)
-            and (not fit.wire or fit.wire in account.wires)
+            and (not fit.protocol or fit.protocol in account.wires)
             and account.kind not in fit.unfit_kinds
             and (not context.kinds or account.kind in context.kinds.split())
             and (not context.key.accounts or account.id in context.key.accounts)

@@ -27,7 +27,7 @@ from app.streaming.events import Event
 from app.translation.output_cap.chat import ChatOutputCap
 from app.translation.output_cap.limiter import OutputCap
 from app.translation.output_cap.responses import ResponsesOutputCap
-from app.translation.requests.field_support import Support, asked, support
+from app.translation.requests.field_support import Support, has_effect, support_for
 
 TOKEN_BYTES_MAX = 256  # vocabularies have runs of up to 128 blanks as one token
 
@@ -57,9 +57,9 @@ class Cut:
 
     def shown(self, events: list[Event], reader: Reader) -> list[Event]:
         """Return *events* up to where the answer has to end, with its end where that is here."""
-        shown = self._gate.feed(events)
+        shown = self._gate.limit_events(events)
         if self._gate.cut is None and self._is_over(reader):
-            shown += self._gate.end()
+            shown += self._gate.cut_off()
         return shown
 
     def _is_over(self, reader: Reader) -> bool:
@@ -82,9 +82,9 @@ def cut_for(context: RequestContext, account: Account, wire: str) -> Cut | None:
 
     def honoured(field: str) -> Any:
         value = context.body.get(field)
-        if not asked(field, value):
+        if not has_effect(field, value):
             return None
-        becomes = support(context.surface, field, account.kind, {wire})
+        becomes = support_for(context.surface, field, account.kind, {wire})
         raised = becomes is Support.TRANSLATED and isinstance(value, int) and value < MIN_RESPONSES_LENGTH
         return value if becomes is Support.HONOURED or (raised and wire == "responses") else None
 

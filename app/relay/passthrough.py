@@ -38,13 +38,13 @@ class PassthroughReader:
         self.usage: Usage | None = None
         self.ended = False  # whether the answer is whole
         self.finish: str | None = None
-        self.calls = False
+        self.has_calls = False
         self.service_tier: str | None = None
         self.output_bytes = 0  # UTF-8 bytes of the text in it
         self.deltas = 0
 
     @property
-    def reported(self) -> Usage | None:
+    def reported_usage(self) -> Usage | None:
         """The usage of the whole answer, None where none was reported."""
         return self.usage if self.ended else None
 
@@ -124,7 +124,7 @@ class PassthroughAttempt(Attempt):
     def _stream(self, body: Body) -> Ticks:
         for pieces in self._pieces(body):
             for piece in pieces or ():
-                self._observe(self._decoder.feed(piece))
+                self._observe(self._decoder.decode_events(piece))
             yield pieces
             if self._done:
                 return  # what follows the end is part of nothing; a caller may leave now

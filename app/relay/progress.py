@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.relay.context import RequestContext
-from app.translation.resume.delivered import Delivered, delivered_on
+from app.translation.resume.delivered import Delivered, delivered_for
 
 
 @dataclass(slots=True)
@@ -44,6 +44,6 @@ def progress_of(context: RequestContext, now: float, total_seconds: float) -> Re
         now,
         now + total_seconds,
         now,
-        delivered_on(context.surface) if restarts else None,
+        delivered_for(context.surface) if restarts else None,
         fallbacks_left=len(context.fallbacks),
     )

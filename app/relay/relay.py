@@ -41,8 +41,8 @@ from app.stores.calendar import Calendar
 from app.stores.records.limits import has_strict_output_limit
 from app.stores.scripts import Scripts
 from app.streaming.events import Event
-from app.translation.requests.field_support import Fit
-from app.translation.resume.delivered import Resumed
+from app.translation.requests.field_support import AccountRequirements
+from app.translation.resume.delivered import ResumedStream
 from app.upstream.client import UpstreamClient
 
 log = structlog.get_logger()
@@ -150,7 +150,7 @@ class Relay:
 
     def _calibrate(self, context: RequestContext, record: RequestRecord, row: dict[str, Any]) -> None:
         if row["source"] == "upstream":
-            usage = record.last.reader.reported if record.last else None
+            usage = record.last.reader.reported_usage if record.last else None
             if usage is not None:
                 guessed = record.bounds.likely.get("input_tokens", 0)
                 self._calibration.learn(context.model, guessed, usage.input_tokens)
@@ -160,7 +160,7 @@ class Relay:
         context: RequestContext,
         ask: dict[str, Any],
         endpoint_type: EndpointType,
-        fit: Fit,
+        fit: AccountRequirements,
         progress: RequestProgress,
     ) -> Generator[None, None, dict[str, Any]]:
         """Return the choice of an account, after a short wait where one has room again within seconds."""
@@ -184,7 +184,11 @@ class Relay:
         return reply
 
     def _refusal(
-        self, context: RequestContext, endpoint_type: EndpointType, fit: Fit, reply: dict[str, Any]
+        self,
+        context: RequestContext,
+        endpoint_type: EndpointType,
+        fit: AccountRequirements,
+        reply: dict[str, Any],
     ) -> GatewayError:
         if reply["refused"] == "conversation":
             return NotFound(f"Conversation with id '{context.conversation}' not found.", param="conversation")
@@ -222,7 +226,7 @@ class Relay:
         record: RequestRecord,
         ask: dict[str, Any],
         endpoint_type: EndpointType,
-        fit: Fit,
+        fit: AccountRequirements,
         progress: RequestProgress,
         *,
         strict: bool,
@@ -232,7 +236,7 @@ class Relay:
         if not progress.attempts:
             budget.count_request(context.key.id)
 
-        def begin(choice: dict[str, Any], resumed: Resumed | None) -> AnyAttempt:
+        def begin(choice: dict[str, Any], resumed: ResumedStream | None) -> AnyAttempt:
             account = self._accounts.get(context.key.pool, choice["account"], choice["version"])
             bounded = strict and not choice.get("unenforced")
             context.max_output = record.bounds.most.get("output_tokens") if bounded else None
@@ -257,7 +261,7 @@ class Relay:
     def _deadlines(
         self,
         context: RequestContext,
-        fit: Fit,
+        fit: AccountRequirements,
         record: RequestRecord,
         account: Account,
         limits: TimeLimits,
@@ -316,7 +320,7 @@ class Relay:
         """Return what the store's clock shows, as far as we know: Unix seconds."""
         return context.key.now + time.monotonic() - context.key.looked_up_at
 
-    def _ask(self, context: RequestContext, bounds: Bounds, fit: Fit) -> dict[str, Any]:
+    def _ask(self, context: RequestContext, bounds: Bounds, fit: AccountRequirements) -> dict[str, Any]:
         sticky_ms = settings_from(context.key.settings).affinity_minutes * 60_000
         unreadable = self._accounts.unreadable(context.key.pool)
         return {
@@ -324,7 +328,7 @@ class Relay:
             "key": context.key.id,
             "model": context.model,
             "endpoint": context.endpoint,
-            "wire": fit.wire[0] if fit.wire else "",
+            "wire": fit.protocol[0] if fit.protocol else "",
             "unfit_kinds": fit.unfit_kinds,
             "demo": self._demo,
             "affinity": context.affinity if sticky_ms else "",

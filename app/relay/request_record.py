@@ -70,7 +70,7 @@ class RequestRecord:
         self.last, self.charge, self._running = attempt, None, True
         self.account, self.account_name = attempt.account.id, attempt.account.name
         self.ignored = attempt.prepared.ignored
-        self.attempts.append({"account": attempt.account.id, "wire": attempt.prepared.wire})
+        self.attempts.append({"account": attempt.account.id, "wire": attempt.prepared.protocol})
 
     def attempt_failed(self, error: UpstreamError) -> None:
         """Note how the newest attempt ended, and what it cost although nobody was served by it."""
@@ -182,7 +182,7 @@ class RequestRecord:
 
         Of one that failed before it produced anything the estimate is that nothing was read either.
         """
-        if (reported := attempt.reader.reported) is not None:
+        if (reported := attempt.reader.reported_usage) is not None:
             return AttemptCharge(reported)
         produced = attempt.reader.output_bytes
         reads = produced or (not failed and self.status in (200, CLIENT_CLOSED))

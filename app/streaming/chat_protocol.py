@@ -38,10 +38,10 @@ class ChatReader:
         self.finish: str | None = None
         self.output_bytes = 0
         self.deltas = 0
-        self.calls = False  # whether a tool was called
+        self.has_calls = False  # whether a tool was called
         self._reasons: dict[int, str | None] = {}  # of the choices seen
         self._ended = False
-        self._usage_is_whole = False
+        self._usage_is_final = False
 
     def observe(self, event: Event) -> Stage:
         """Take in one event; nothing after a terminal one counts."""
@@ -58,7 +58,7 @@ class ChatReader:
             self.service_tier = bounds.text(payload.get("service_tier")) or self.service_tier
         if not isinstance(choices, list) or not choices:
             if usage and self.can_end():
-                self._usage_is_whole = True
+                self._usage_is_final = True
                 return self._end(payload)
             return Stage.QUIET
         produced = False
@@ -66,13 +66,13 @@ class ChatReader:
             if isinstance(choice, dict):
                 produced |= self._observe_choice(choice)
         if usage and self.can_end():
-            self._usage_is_whole = True
+            self._usage_is_final = True
         return Stage.PROGRESS if produced else Stage.QUIET
 
     @property
-    def reported(self) -> Usage | None:
+    def reported_usage(self) -> Usage | None:
         """The usage of the whole answer, None where none was reported at or after its end."""
-        return self.usage if self._usage_is_whole else None
+        return self.usage if self._usage_is_final else None
 
     def can_end(self) -> bool:
         """Whether the stream may end here without being cut: no choice lacks its finish_reason."""
@@ -85,10 +85,10 @@ class ChatReader:
         if not self._ended:
             if _is_error(payload):
                 self.error = rejection_from_event(payload)
-                told = usage_from_chat(payload.get("usage"))
-                self.usage, self._usage_is_whole = told or self.usage, told is not None
+                error_usage = usage_from_chat(payload.get("usage"))
+                self.usage, self._usage_is_final = error_usage or self.usage, error_usage is not None
             else:
-                self._usage_is_whole = self.usage is not None
+                self._usage_is_final = self.usage is not None
         self._ended = True
         return Stage.TERMINAL
 
@@ -107,15 +107,15 @@ class ChatReader:
             self._reasons[index] = None
         produced = False
         if isinstance(delta, dict):
-            odd = False
+            has_other = False
             for key, value in delta.items():
                 if value and key != "role":
                     produced = True
                     if key == "content" and type(value) is str:
                         self.output_bytes += text_bytes(value)
                     else:
-                        odd = True
-            if odd:
+                        has_other = True
+            if has_other:
                 self._count_other(delta)
         self.deltas += produced
         return produced
@@ -124,7 +124,7 @@ class ChatReader:
         content = delta.get("content")
         counted = text_bytes(content) if type(content) is str else 0
         self.output_bytes += delta_bytes(delta) - counted
-        self.calls |= bool(delta.get("tool_calls") or delta.get("function_call"))
+        self.has_calls |= bool(delta.get("tool_calls") or delta.get("function_call"))
 
 
 def is_opening(payload: dict[str, Any]) -> bool:

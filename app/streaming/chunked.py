@@ -35,7 +35,7 @@ class ChunkedDecoder:
         self._in_trailers = False
         self._trailers_bytes = 0
 
-    def feed(self, data: bytes) -> bytes:
+    def decode_chunks(self, data: bytes) -> bytes:
         """Return the content in *data*. Raises UpstreamProtocolError when this is no chunked framing."""
         if self.done:
             self.rest += data
@@ -52,21 +52,21 @@ class ChunkedDecoder:
 
     def _read_chunks(self, data: bytes, pieces: list[bytes]) -> int:
         """Collect the content of chunks, and return where in *data* they end."""
-        at, left, whole = 0, self._left, len(data)
+        at, left, length = 0, self._left, len(data)
         while True:  # once an event, so it asks nobody for what it can know itself
             end = at + left
             pieces.append(data[at:end])
-            if end > whole:
-                self._left = end - whole
-                return whole
+            if end > length:
+                self._left = end - length
+                return length
             match = self._size.match(data, end)
             if match is None:
                 self._left = 0
-                self._keep_size(data[end:])
-                return whole
+                self._store_partial_size(data[end:])
+                return length
             at = match.end()
             if at - end > MAX_LINE_BYTES:
-                raise _endless()
+                raise _too_long()
             self._size = _NEXT_SIZE
             left = int(match[1], 16)
             if not left:
@@ -74,7 +74,7 @@ class ChunkedDecoder:
                 self._in_trailers = True
                 return at
 
-    def _keep_size(self, line: bytes) -> None:
+    def _store_partial_size(self, line: bytes) -> None:
         if self._size is _NEXT_SIZE:
             start, number = line[:2], line[2:]
             if not b"\r\n".startswith(start):
@@ -96,10 +96,10 @@ class ChunkedDecoder:
             self._trailers_bytes += len(line)
         self._check_length(self._trailers_bytes + len(self._line), MAX_TRAILERS_BYTES)
 
-    def _check_length(self, length: int, most: int) -> None:
-        if length > most:
-            raise _endless()
+    def _check_length(self, length: int, max_length: int) -> None:
+        if length > max_length:
+            raise _too_long()
 
 
-def _endless() -> UpstreamProtocolError:
+def _too_long() -> UpstreamProtocolError:
     return UpstreamProtocolError("The upstream's chunked framing has no end")

@@ -27,7 +27,7 @@ def written_bytes(value: Any) -> int:
     if isinstance(value, str):
         return text_bytes(value)
     if isinstance(value, list):
-        return sum(written_bytes(one) for one in value if isinstance(one, dict))
+        return sum(written_bytes(item) for item in value if isinstance(item, dict))
     if isinstance(value, dict):
         return sum(written_bytes(value[key]) for key in WRITTEN if key in value)
     return 0

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
-_WHOLE = frozenset(("id", "type", "role", "name", "format"))  # told once, or repeated; never continued
+_NEVER_CONTINUED = frozenset(
+    ("id", "type", "role", "name", "format")
+)  # told once, or repeated; never continued
 _APPENDED = frozenset(("annotations",))  # their `index`, if any, is not a place in the list
 
 
@@ -24,7 +26,7 @@ def merge(into: dict[str, Any], delta: dict[str, Any]) -> None:
         old = into.get(key)
         if new is None:
             into.setdefault(key, None)
-        elif isinstance(new, str) and key not in _WHOLE:
+        elif isinstance(new, str) and key not in _NEVER_CONTINUED:
             if not isinstance(old, _Text):
                 old = into[key] = _Text()
             old.append(new)
@@ -36,23 +38,23 @@ def merge(into: dict[str, Any], delta: dict[str, Any]) -> None:
             if type(old) is not list:
                 old = into[key] = []
             for element in new:
-                _add(old, key, element)
-        elif key not in _WHOLE or not old:
+                _add_element(old, key, element)
+        elif key not in _NEVER_CONTINUED or not old:
             into[key] = new
 
 
-def finished(value: Any) -> Any:
+def join_texts(value: Any) -> Any:
     """Return a copy of *value* with every grown string in one piece."""
     if isinstance(value, _Text):
         return "".join(value)
     if isinstance(value, dict):
-        return {key: finished(inner) for key, inner in value.items()}
+        return {key: join_texts(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [finished(inner) for inner in value]
+        return [join_texts(inner) for inner in value]
     return value
 
 
-def _add(items: list[Any], key: str, element: Any) -> None:
+def _add_element(items: list[Any], key: str, element: Any) -> None:
     if not isinstance(element, dict) or key in _APPENDED or not ("index" in element or key == "tool_calls"):
         items.append(element)
         return

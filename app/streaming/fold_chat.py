@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.streaming.delta_merge import finished, merge
+from app.streaming.delta_merge import join_texts, merge
 
-_FIRST = frozenset(("id", "created", "model"))  # the same in all chunks, or told in one only
-_OF_CHUNKS = frozenset(("choices", "object", "type", "obfuscation"))  # padding, and what answers have anew
+_CONSTANT_KEYS = frozenset(("id", "created", "model"))  # the same in all chunks, or told in one only
+_CHUNK_KEYS = frozenset(("choices", "object", "type", "obfuscation"))  # padding, and what answers have anew
 
 
 class ChatFold:
@@ -21,16 +21,16 @@ class ChatFold:
         self._answer: dict[str, Any] = {}
         self._choices: dict[int, _Choice] = {}
 
-    def add(self, payload: dict[str, Any]) -> None:
+    def add_event(self, payload: dict[str, Any]) -> None:
         """Take in one chunk, which is not changed."""
         for key, value in payload.items():
-            if value is not None and key not in _OF_CHUNKS:
-                self._answer[key] = (self._answer.get(key) or value) if key in _FIRST else value
+            if value is not None and key not in _CHUNK_KEYS:
+                self._answer[key] = (self._answer.get(key) or value) if key in _CONSTANT_KEYS else value
         choices = payload.get("choices")
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict):
                 index = choice.get("index")
-                self._choices.setdefault(index if type(index) is int else 0, _Choice()).add(choice)
+                self._choices.setdefault(index if type(index) is int else 0, _Choice()).add_choice(choice)
 
     def result(self) -> dict[str, Any]:
         """Return the `chat.completion`, of as much as has been seen."""
@@ -45,7 +45,7 @@ class _Choice:
         self._snapshot: dict[str, Any] = {}
         self._rest: dict[str, Any] = {}
 
-    def add(self, choice: dict[str, Any]) -> None:
+    def add_choice(self, choice: dict[str, Any]) -> None:
         for key, value in choice.items():
             if key == "delta" and isinstance(value, dict):
                 merge(self._message, value)
@@ -57,31 +57,33 @@ class _Choice:
                 self._rest[key] = value
 
     def result(self) -> dict[str, Any]:
-        message = finished(self._message)
+        message = join_texts(self._message)
         for key, value in self._snapshot.items():  # serves where no delta came
             message[key] = message.get(key) or value
         return {
             **self._rest,
             "message": _message(message),
-            "logprobs": finished(self._logprobs) or None,
+            "logprobs": join_texts(self._logprobs) or None,
             "finish_reason": self._rest.get("finish_reason"),
         }
 
 
-def _message(told: dict[str, Any]) -> dict[str, Any]:
+def _message(delta_message: dict[str, Any]) -> dict[str, Any]:
     """Return the message with `content` and `refusal` always there, and calls only if there are any."""
-    message = {key: value for key, value in told.items() if value is not None and key != "tool_calls"}
-    told_calls = [call for call in told.get("tool_calls") or () if isinstance(call, dict)]
-    calls = [_call(call) for call in sorted(told_calls, key=_place)]
+    message = {
+        key: value for key, value in delta_message.items() if value is not None and key != "tool_calls"
+    }
+    raw_calls = [call for call in delta_message.get("tool_calls") or () if isinstance(call, dict)]
+    calls = [_call(call) for call in sorted(raw_calls, key=_call_index)]
     if calls:
         message["tool_calls"] = calls
     refusal = message.get("refusal") or None
-    instead = calls or refusal or message.get("function_call") or message.get("audio")
-    content = message.get("content") or (None if instead else "")
+    replaces_content = calls or refusal or message.get("function_call") or message.get("audio")
+    content = message.get("content") or (None if replaces_content else "")
     return {**message, "role": "assistant", "content": content, "refusal": refusal}
 
 
-def _place(call: dict[str, Any]) -> int:
+def _call_index(call: dict[str, Any]) -> int:
     """Return where a call stands; one that began later may have been told of first."""
     index = call.get("index")
     return index if isinstance(index, int) else 0

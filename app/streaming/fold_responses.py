@@ -26,7 +26,7 @@ class ResponsesFold:
         self._open: dict[int, OpenItem] = {}
         self._response: dict[str, Any] | None = None
 
-    def add(self, payload: dict[str, Any]) -> None:
+    def add_event(self, payload: dict[str, Any]) -> None:
         """Take in one event, which is not changed."""
         kind = event_type(payload)
         if kind in FINISHES and self._response is None:
@@ -46,7 +46,7 @@ class ResponsesFold:
                     {"type": "message", "role": "assistant", "id": payload.get("item_id")}
                 )
             if index in self._open:
-                self._open[index].add(kind, payload)
+                self._open[index].add_content(kind, payload)
 
     def result(self) -> dict[str, Any]:
         """Return the `response`. Raises StreamIncomplete if the stream had no terminal event."""

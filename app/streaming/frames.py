@@ -31,7 +31,7 @@ def chat_frames(events: list[Event]) -> bytes:
 def responses_frames(events: list[Event]) -> bytes:
     """Return *events* as Responses frames: the type as name, then the data."""
     return b"".join(
-        [b"%bdata: %b\n\n" % (_name_line(_short(event.type)), event.encoded()) for event in events]
+        [b"%bdata: %b\n\n" % (_name_line(_plausible_name(event.type)), event.encoded()) for event in events]
     )
 
 
@@ -41,7 +41,7 @@ def _name_line(name: str) -> bytes:
     return b"event: %b\n" % name.encode() if name.isprintable() and name else b""
 
 
-def _short(name: str) -> str:
+def _plausible_name(name: str) -> str:
     """Return *name*, or nothing for one that no event has and no cache should hold."""
     return name if len(name) <= MAX_TEXT_CHARS else ""
 

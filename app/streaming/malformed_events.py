@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from app.errors import UpstreamProtocolError
 
-CONFUSED = (TypeError, AttributeError, LookupError, ValueError, ArithmeticError, RecursionError)
+MALFORMED_EVENT_ERRORS = (TypeError, AttributeError, LookupError, ValueError, ArithmeticError, RecursionError)
 
 
-def not_understood(error: Exception) -> UpstreamProtocolError:
+def to_protocol_error(error: Exception) -> UpstreamProtocolError:
     """Return what to raise in the place of *error*, which names where it happened and no content."""
-    found, place = error.__traceback__, ""
-    while found is not None:
-        place = f"{found.tb_frame.f_code.co_qualname}:{found.tb_lineno}"
-        found = found.tb_next
-    confused = UpstreamProtocolError("The upstream sent an event that is not of its protocol")
-    confused.location = f"{type(error).__name__} in {place}"
-    return confused
+    trace, location = error.__traceback__, ""
+    while trace is not None:
+        location = f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    protocol_error = UpstreamProtocolError("The upstream sent an event that is not of its protocol")
+    protocol_error.location = f"{type(error).__name__} in {location}"
+    return protocol_error

@@ -28,7 +28,7 @@ class OpenItem:
         self._item = item
         self._texts: dict[tuple[int, str | None, str], list[str]] = {}
 
-    def add(self, kind: str, payload: dict[str, Any]) -> None:
+    def add_content(self, kind: str, payload: dict[str, Any]) -> None:
         """Take in one of `CONTENT_EVENTS`; a snapshot takes the place of the deltas before it."""
         name, _, step = kind.rpartition(".")
         part, field = _FIELDS[name]

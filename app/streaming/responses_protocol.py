@@ -36,7 +36,9 @@ _ANNOUNCED = {  # the event that opens a message, a part or a thought -> where i
     "response.content_part.added": "part",
     "response.reasoning_summary_part.added": "part",
 }
-_FILLED = frozenset(("message", "reasoning", "output_text", "refusal", "reasoning_text", "summary_text"))
+_CONTAINER_TYPES = frozenset(
+    ("message", "reasoning", "output_text", "refusal", "reasoning_text", "summary_text")
+)
 
 
 def event_type(payload: dict[str, Any]) -> str:
@@ -50,19 +52,19 @@ def is_opening(payload: dict[str, Any]) -> bool:
     kind = event_type(payload)
     if kind in _ANNOUNCED:
         return _is_empty(payload.get(_ANNOUNCED[kind]))
-    return _is_quiet(kind)
+    return _shows_nothing(kind)
 
 
 def _is_empty(announced: Any) -> bool:
     """Whether *announced* is to be filled by what follows; a tool call is seen by its name alone."""
     if not isinstance(announced, dict):
         return False
-    told = any(announced.get(key) for key in ("content", "summary", "text", "refusal"))
+    has_content = any(announced.get(key) for key in ("content", "summary", "text", "refusal"))
     kind = announced.get("type")
-    return isinstance(kind, str) and kind in _FILLED and not told
+    return isinstance(kind, str) and kind in _CONTAINER_TYPES and not has_content
 
 
-def _is_quiet(kind: str) -> bool:
+def _shows_nothing(kind: str) -> bool:
     return kind in OPENING or not (kind.startswith("response.") or kind == "error")
 
 
@@ -82,9 +84,9 @@ class ResponsesReader:
         self.error: UpstreamRejected | None = None
         self.finish: str | None = None
         self.deltas = 0
-        self.calls = False  # whether a tool was called
+        self.has_calls = False  # whether a tool was called
         self._delta_bytes = 0
-        self._place: Any = self  # the output index of the newest delta
+        self._last_output_index: Any = self  # the output index of the newest delta
         self._streamed: set[Any] = set()  # output indexes that had deltas
         self._parts: dict[Any, int] = {}  # of others: bytes of the texts that ended, by output index
         self._items: dict[Any, int] = {}  # and of the finished items
@@ -93,14 +95,14 @@ class ResponsesReader:
     @property
     def output_bytes(self) -> int:
         snapshots = sum(
-            max(self._parts.get(place, 0), self._items.get(place, 0))
-            for place in self._parts.keys() | self._items.keys()
-            if place not in self._streamed
+            max(self._parts.get(output_index, 0), self._items.get(output_index, 0))
+            for output_index in self._parts.keys() | self._items.keys()
+            if output_index not in self._streamed
         )
         return max(self._delta_bytes + snapshots, self._output_bytes)
 
     @property
-    def reported(self) -> Usage | None:
+    def reported_usage(self) -> Usage | None:
         """The usage of the whole answer: it comes with the terminal event or not at all."""
         return self.usage
 
@@ -115,10 +117,10 @@ class ResponsesReader:
             if kind != "response.output_audio.delta":  # Base64 says nothing of tokens
                 self._delta_bytes += text_bytes(delta)
                 self.deltas += bool(delta)
-                place = payload.get("output_index")
-                if place != self._place:
-                    self._place = place
-                    self._streamed.add(_index(place))
+                output_index = payload.get("output_index")
+                if output_index != self._last_output_index:
+                    self._last_output_index = output_index
+                    self._streamed.add(_index(output_index))
             return Stage.PROGRESS if delta else Stage.QUIET
         if kind in FINISHES:
             return self._end(kind, payload)
@@ -126,16 +128,16 @@ class ResponsesReader:
             self._identify(payload.get("response"))
         elif kind.endswith(".done"):
             self._snapshot(kind, payload)
-        return Stage.QUIET if _is_quiet(kind) else Stage.PROGRESS
+        return Stage.QUIET if _shows_nothing(kind) else Stage.PROGRESS
 
     def _snapshot(self, kind: str, payload: dict[str, Any]) -> None:
-        place = _index(payload.get("output_index"))
+        output_index = _index(payload.get("output_index"))
         if kind == "response.output_item.done":
             item = payload.get("item")
-            self._items[place] = self._items.get(place, 0) + written_bytes(item)
-            self.calls |= isinstance(item, dict) and str(item.get("type")).endswith("_call")
+            self._items[output_index] = self._items.get(output_index, 0) + written_bytes(item)
+            self.has_calls |= isinstance(item, dict) and str(item.get("type")).endswith("_call")
         elif not isinstance(payload.get("part"), dict):  # a part repeats the text before it
-            self._parts[place] = self._parts.get(place, 0) + written_bytes(payload)
+            self._parts[output_index] = self._parts.get(output_index, 0) + written_bytes(payload)
 
     def can_end(self) -> bool:
         """Whether the stream may end here without being cut: its terminal event came."""
@@ -161,5 +163,5 @@ class ResponsesReader:
             self.service_tier = bounds.text(response.get("service_tier")) or self.service_tier
 
 
-def _index(place: Any) -> int | None:
-    return place if isinstance(place, int) else None
+def _index(output_index: Any) -> int | None:
+    return output_index if isinstance(output_index, int) else None

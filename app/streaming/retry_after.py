@@ -20,7 +20,7 @@ _TRY_AGAIN = re.compile(rf"try again in ((?:{_PART}[\s,]*)+)", re.IGNORECASE)
 _UNIT_SECONDS = {"milli": 0.001, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-def wait_of(error: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[float | None, float | None]:
+def parse_wait(error: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[float | None, float | None]:
     """
     Return (seconds to wait, end of the wait in Unix seconds), each None when not told.
 
@@ -31,8 +31,8 @@ def wait_of(error: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[float
     seconds = bounds.wait_seconds(error.get("resets_in_seconds"))
     if seconds is None:
         milliseconds = bounds.number(headers.get("retry-after-ms"))
-        told = headers.get("retry-after") if milliseconds is None else milliseconds / 1000
-        seconds = bounds.wait_seconds(told)
+        value = headers.get("retry-after") if milliseconds is None else milliseconds / 1000
+        seconds = bounds.wait_seconds(value)
     if resets_at is None:
         resets_at = bounds.moment(_date(headers.get("retry-after")))
     sent_at = bounds.moment(_date(headers.get("date")))
@@ -41,7 +41,7 @@ def wait_of(error: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[float
     if seconds is None and resets_at is not None and sent_at is not None:
         seconds = max(resets_at - sent_at, 0.0)
     if seconds is None:
-        seconds = _told_in_words(error.get("message"))
+        seconds = _parse_message(error.get("message"))
     return seconds, resets_at
 
 
@@ -52,9 +52,9 @@ def _date(value: str | None) -> float | None:
         return None
 
 
-def _told_in_words(message: Any) -> float | None:
-    told = _TRY_AGAIN.search(message[:MAX_MESSAGE_CHARS]) if isinstance(message, str) else None
-    if told is None:
+def _parse_message(message: Any) -> float | None:
+    value = _TRY_AGAIN.search(message[:MAX_MESSAGE_CHARS]) if isinstance(message, str) else None
+    if value is None:
         return None
-    parts = re.findall(_PART, told[1], re.IGNORECASE)
+    parts = re.findall(_PART, value[1], re.IGNORECASE)
     return bounds.wait_seconds(sum(float(count) * _UNIT_SECONDS[unit.lower()] for count, unit in parts))

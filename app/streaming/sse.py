@@ -16,15 +16,15 @@ import orjson
 from app.errors import StreamEventTooLarge, UpstreamError, UpstreamProtocolError
 from app.streaming.events import DONE, Event
 from app.streaming.lenient_json import MIN_DEEP_BYTES, is_too_deep, loads_tolerantly
-from app.streaming.surrogates import HalfPairs
+from app.streaming.surrogates import SurrogateJoiner
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 
 # What the APIs send all day: at most a name, one line of data, a blank line.
 _PLAIN = re.compile(rb"(?:(?:event: .*+\n)?+data: .*+\n\n)++")
-_GARBAGE = re.compile(rb"[^\t -~]")  # in the name of a field, where an unknown one would be ignored
-_AROUND_DATA = len(b"data: \n\n")  # nothing but data, if that and the data are all there is
+_NOT_PRINTABLE = re.compile(rb"[^\t -~]")  # in the name of a field, where an unknown one would be ignored
+_FRAMING_BYTES = len(b"data: \n\n")  # nothing but data, if that and the data are all there is
 _PLAIN_DATA = re.compile(rb"(?:event: .*+\n)?+data: (.*+)\n\n")
 
 
@@ -40,23 +40,23 @@ class EventDecoder:
         self.fault: UpstreamError | None = None
         self.comments = 0  # blocks that begin with one
         self._max_event_bytes = max_event_bytes
-        self._half_pairs = HalfPairs()
+        self._surrogates = SurrogateJoiner()
         self._begun = False
         self._after_cr = False
         self._pending: list[bytes] = []  # the event under way, joined once however many reads it takes
         self._pending_bytes = 0
 
-    def feed(self, data: bytes) -> list[Event]:
+    def decode_events(self, data: bytes) -> list[Event]:
         """Return the events *data* completes, in order; keep the rest for later."""
         if self.fault is not None:
             return []
-        text = self._completed(self._with_newlines(data))
+        text = self._take_complete(self._with_newlines(data))
         events = self._decode(text) if text else []
         if (
             self._pending_bytes > self._max_event_bytes + 1 and self.fault is None
         ):  # 1: may be half a blank line
             self.fault = self._too_large()
-        return events if self.fault is None else events + self._half_pairs.release()
+        return events if self.fault is None else events + self._surrogates.release()
 
     def flush(self) -> list[Event]:
         """
@@ -66,10 +66,10 @@ class EventDecoder:
         stream may end here is for its reader to say.
         """
         before = self.fault
-        events = self.feed(b"\n\n\n")  # one more: the first may belong to a CR
+        events = self.decode_events(b"\n\n\n")  # one more: the first may belong to a CR
         if isinstance(self.fault, UpstreamProtocolError):
             self.fault = before
-        return events + self._half_pairs.release()
+        return events + self._surrogates.release()
 
     def _with_newlines(self, data: bytes) -> bytes:
         """Return *data* with every line end as one LF, CR LF cut in two included."""
@@ -81,7 +81,7 @@ class EventDecoder:
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         return data
 
-    def _completed(self, data: bytes) -> bytes:
+    def _take_complete(self, data: bytes) -> bytes:
         """Return all text up to the last blank line, b"" if there is none yet; keep what follows it."""
         head, blank, rest = data.rpartition(b"\n\n")
         if not blank and self._pending and self._pending[-1].endswith(b"\n") and data.startswith(b"\n"):
@@ -102,7 +102,7 @@ class EventDecoder:
         if len(text) <= self._max_event_bytes:
             events = _decode_plain(text)
             if events is not None:
-                return self._half_pairs.take(events) if self._half_pairs.waiting else events
+                return self._surrogates.join(events) if self._surrogates.is_holding else events
         events = []
         try:
             for block in text.split(b"\n\n"):
@@ -111,7 +111,7 @@ class EventDecoder:
                 self.comments += block.startswith(b":")
                 event = _decode_block(block)
                 if event is not None:
-                    events += self._half_pairs.take([event])
+                    events += self._surrogates.join([event])
         except UpstreamError as fault:
             self.fault = fault
         return events
@@ -123,7 +123,7 @@ class EventDecoder:
 def _decode_plain(text: bytes) -> list[Event] | None:
     """Decode a whole read in a few calls; None if anything in it is out of the ordinary."""
     lines: list[bytes] = _PLAIN_DATA.findall(text)
-    if sum(map(len, lines)) + _AROUND_DATA * len(lines) != len(text) and not _PLAIN.fullmatch(text):
+    if sum(map(len, lines)) + _FRAMING_BYTES * len(lines) != len(text) and not _PLAIN.fullmatch(text):
         return None
     done = lines[-1] == b"[DONE]"
     if done:
@@ -153,7 +153,7 @@ def _decode_block(block: bytes) -> Event | None:
             lines.append(value.removeprefix(b" "))
         elif field == b"event":
             name = value.strip()
-        elif _GARBAGE.search(field):  # who knows which event it swallowed
+        elif _NOT_PRINTABLE.search(field):  # who knows which event it swallowed
             raise UpstreamProtocolError("The upstream sent bytes that are no stream of events")
     data = b"\n".join(lines)
     if data.strip() in (b"", b"[DONE]"):

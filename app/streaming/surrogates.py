@@ -17,37 +17,37 @@ from app.streaming.lenient_json import without_surrogates
 Path = tuple[str | int, ...]
 
 
-class HalfPairs:
+class SurrogateJoiner:
     """Holds at most one event: the last, while a string in it ends with half a character."""
 
     def __init__(self) -> None:
         self._held: Event | None = None
 
     @property
-    def waiting(self) -> bool:
+    def is_holding(self) -> bool:
         return self._held is not None
 
-    def take(self, events: list[Event]) -> list[Event]:
+    def join(self, events: list[Event]) -> list[Event]:
         """Return *events*, of whole characters, behind the one that was held; hold the last if need be."""
         out: list[Event] = []
         for event in events:
             if self._held is not None:
                 _join(self._held.payload, event)
-                out.append(_whole(self._held))
+                out.append(_replaced(self._held))
                 self._held = None
-            if event.data is None and any(_halves(event.payload)):
+            if event.data is None and any(_find_halves(event.payload)):
                 self._held = event
             else:
-                out.append(_whole(event))
+                out.append(_replaced(event))
         return out
 
     def release(self) -> list[Event]:
         """Return what is held: nothing follows it."""
         held, self._held = self._held, None
-        return [] if held is None else [_whole(held)]
+        return [] if held is None else [_replaced(held)]
 
 
-def _whole(event: Event) -> Event:
+def _replaced(event: Event) -> Event:
     return event if event.data is not None else Event(without_surrogates(event.payload))
 
 
@@ -56,32 +56,32 @@ def _join(before: dict[str, Any], event: Event) -> None:
     after = event.payload
     if before.get("type") != after.get("type"):
         return
-    for path in list(_halves(before)):
-        text = _at(after, path)
+    for path in list(_find_halves(before)):
+        text = _get(after, path)
         if isinstance(text, str) and "\udc00" <= text[:1] <= "\udfff":
-            first = _at(before, path)
-            _put(before, path, first[:-1] + _paired(first[-1], text[0]))
-            _put(after, path, text[1:])
+            first = _get(before, path)
+            _set(before, path, first[:-1] + _paired(first[-1], text[0]))
+            _set(after, path, text[1:])
 
 
 def _paired(high: str, low: str) -> str:
     return (high + low).encode("utf-16", "surrogatepass").decode("utf-16")
 
 
-def _halves(value: Any, path: Path = ()) -> Iterator[Path]:
+def _find_halves(value: Any, path: Path = ()) -> Iterator[Path]:
     """Yield where in *value* a string ends with the first half of a pair."""
     if isinstance(value, str):
         if "\ud800" <= value[-1:] <= "\udbff":
             yield path
     elif isinstance(value, dict):
         for key, inner in value.items():
-            yield from _halves(inner, (*path, key))
+            yield from _find_halves(inner, (*path, key))
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _halves(inner, (*path, index))
+            yield from _find_halves(inner, (*path, index))
 
 
-def _at(value: Any, path: Path) -> Any:
+def _get(value: Any, path: Path) -> Any:
     for step in path:
         try:
             value = value[step]
@@ -90,7 +90,7 @@ def _at(value: Any, path: Path) -> Any:
     return value
 
 
-def _put(value: Any, path: Path, text: str) -> None:
+def _set(value: Any, path: Path, text: str) -> None:
     *steps, last = path
     for step in steps:
         value = value[step]

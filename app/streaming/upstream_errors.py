@@ -14,11 +14,11 @@ from typing import Any
 
 from app.errors import BodyShape, UpstreamRejected
 from app.streaming.lenient_json import loads
-from app.streaming.retry_after import wait_of
+from app.streaming.retry_after import parse_wait
 from schemas import bounds
 
 MAX_MESSAGE_CHARS = 1000
-MAX_WORD_CHARS = 200  # of a type, a code or a parameter
+MAX_NAME_CHARS = 200  # of a type, a code or a parameter
 
 # The status of a failure told inside a stream, by its code, else by its type. The rest is 502.
 STATUS_BY_CODE = {
@@ -56,8 +56,8 @@ _NAMES_BY_STATUS = {
     401: ("authentication_error", "invalid_api_key"),
     429: ("rate_limit_error", "rate_limit_exceeded"),
 }
-_CALLERS_FAULT = ("invalid_request_error", "invalid_request_error")
-_UPSTREAMS_FAULT = ("server_error", "upstream_error")
+_CLIENT_ERROR = ("invalid_request_error", "invalid_request_error")
+_UPSTREAM_ERROR = ("server_error", "upstream_error")
 
 _SECRET = re.compile(r"\b(?:sk-[\w*.-]{4,}|eyJ[\w.-]{8,}|bearer\s+\S+)", re.IGNORECASE)
 
@@ -128,7 +128,7 @@ def _error_object(body: Any) -> dict[str, Any]:
         if isinstance(inner, str) and inner:
             return {**body, "message": body.get("message") or inner}
         if isinstance(inner, list):  # FastAPI's account of an invalid body
-            return {"message": "; ".join(str(one.get("msg")) for one in inner if isinstance(one, dict))}
+            return {"message": "; ".join(str(item.get("msg")) for item in inner if isinstance(item, dict))}
     return body
 
 
@@ -142,28 +142,28 @@ def _rejection(
     limit_family: str = "",
 ) -> UpstreamRejected:
     default_type, default_code = _NAMES_BY_STATUS.get(status) or (
-        _CALLERS_FAULT if status < 500 else _UPSTREAMS_FAULT
+        _CLIENT_ERROR if status < 500 else _UPSTREAM_ERROR
     )
-    kind, code = _word(error.get("type")), _word(error.get("code"))
+    kind, code = _short_text(error.get("type")), _short_text(error.get("code"))
     if kind in ("error", "response.failed"):  # the type of an event, not of its error
         kind = None
     if kind is None and code is None:
         code = default_code
-    told = (
+    default_message = (
         "The upstream failed"
         if upstream_status is None
         else f"The upstream answered with status {upstream_status}"
     )
-    seconds, resets_at = wait_of(error, headers)
+    seconds, resets_at = parse_wait(error, headers)
     return UpstreamRejected(
-        _message(error.get("message")) or told,
+        _message(error.get("message")) or default_message,
         status=status,
         type=kind or default_type,
         code=code,
         upstream_status=upstream_status,
         shape=shape,
         limit_family=limit_family,
-        param=_word(error.get("param")),
+        param=_short_text(error.get("param")),
         retry_after_seconds=seconds,
         resets_at=resets_at,
         extra=_extra(error),
@@ -179,15 +179,15 @@ def _message(value: Any) -> str | None:
 
 def _extra(error: Mapping[str, Any]) -> dict[str, Any]:
     extra: dict[str, Any] = {}
-    if plan := _word(error.get("plan_type")):
+    if plan := _short_text(error.get("plan_type")):
         extra["plan_type"] = plan
     if (seconds := bounds.wait_seconds(error.get("resets_in_seconds"))) is not None:
         extra["resets_in_seconds"] = int(seconds)
     return extra
 
 
-def _word(value: Any) -> str | None:
-    return bounds.text(value, MAX_WORD_CHARS)
+def _short_text(value: Any) -> str | None:
+    return bounds.text(value, MAX_NAME_CHARS)
 
 
 def _key(value: Any) -> str:

@@ -44,7 +44,7 @@ def usage_from_responses(usage: Any) -> Usage | None:
 def _usage(usage: Any, input_key: str, output_key: str) -> Usage | None:
     if not isinstance(usage, dict):
         return None
-    if not _is_believable(usage, input_key) or not _is_believable(usage, output_key):
+    if not _is_plausible(usage, input_key) or not _is_plausible(usage, output_key):
         return None  # half of an account of the cost is none: what was not reported is estimated
     total = _count(usage, "total_tokens")
     sides = _sides(_count(usage, input_key), _count(usage, output_key), total)
@@ -73,7 +73,7 @@ def _sides(tokens_in: int | None, tokens_out: int | None, total: int | None) -> 
     return tokens_in, tokens_out
 
 
-def _is_believable(usage: dict[str, Any], key: str) -> bool:
+def _is_plausible(usage: dict[str, Any], key: str) -> bool:
     """Whether a side is either not reported or a count; only a number past the bounds is neither."""
     value = usage.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -98,7 +98,7 @@ class Body:
                 return b""
             raise StreamIncomplete("The upstream closed the connection in the middle of its answer")
         if self._chunks is not None:
-            data = self._chunks.feed(data)
+            data = self._chunks.decode_chunks(data)
             self.complete = self._chunks.done
         elif self._left is not None:
             data = data[: self._left]

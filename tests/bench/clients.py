@@ -109,7 +109,7 @@ class Clients:
     def _chunked(self, sock: socket.socket, data: bytes, began: float) -> bytes | None:
         chunks, pieces, opened = ChunkedDecoder(), [], False
         while True:
-            if content := chunks.feed(data) if data else b"":
+            if content := chunks.decode_chunks(data) if data else b"":
                 if not opened:
                     opened = True
                     self.open += 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.translation.requests.field_support import CHAT, NEUTRAL, RESPONSES, TABLES, Support, support
+from app.translation.requests.field_support import CHAT, NEUTRAL, RESPONSES, TABLES, Support, support_for
 from tests.service.test_answers import events_of
 from tests.service.test_basic_chat import basic
 from tests.support.gateway import PoolOfTest
@@ -203,8 +203,8 @@ class Asker:
         self._seen += len(seen)
         return answer.status_code, {}, ignored, seen[0].body or {}
 
-    def support(self, field: str) -> Support:
-        return support(self.surface, field, self.kind, self.wires)
+    def support_for(self, field: str) -> Support:
+        return support_for(self.surface, field, self.kind, self.wires)
 
     def fault(self, field: str) -> str | None:
         """Return how the field, sent alone, fared otherwise than the table says."""
@@ -213,12 +213,12 @@ class Asker:
             with_it["tools"] = [FLAT]
         before = self.ask(with_it)[3] if field not in ("model", "messages", "input") else {}
         status, error, ignored, sent = self.ask({**with_it, field: self.values[field]})
-        match self.support(field):
+        match self.support_for(field):
             case Support.REFUSED | Support.NATIVE:
                 named = error.get("param") in (field, *WITH.get(field, ()))
                 return None if status == 400 and named else f"{status} {error}"
             case _ if status != 200:
-                others = [name for name in with_it if self.support(name) is Support.NATIVE]
+                others = [name for name in with_it if self.support_for(name) is Support.NATIVE]
                 return None if error.get("param") in others else f"{status} {error}"
             case Support.SENT | Support.TRANSLATED if field in DELIVERY:
                 return None if sent["stream"] is True and field not in ignored else f"sent {sent}"
@@ -269,7 +269,8 @@ class TestRequests:
         fields = [
             field
             for field in asker.fields
-            if field not in NOT_WITH_OTHERS and asker.support(field) not in (Support.NATIVE, Support.REFUSED)
+            if field not in NOT_WITH_OTHERS
+            and asker.support_for(field) not in (Support.NATIVE, Support.REFUSED)
         ]
         body = asker.least() | {field: asker.values[field] for field in fields}
 
@@ -277,16 +278,20 @@ class TestRequests:
 
         assert status == 200, error
         assert asker.strange(sent) is None
-        as_it_is = [field for field in body if asker.support(field) is Support.SENT and field not in DELIVERY]
+        as_it_is = [
+            field for field in body if asker.support_for(field) is Support.SENT and field not in DELIVERY
+        ]
         if (
             "instructions" in body
-            and asker.support("instructions") is Support.TRANSLATED
+            and asker.support_for("instructions") is Support.TRANSLATED
             and "messages" in sent
         ):
             assert sent["messages"].pop(0) == {"role": "system", "content": body["instructions"]}
         assert {field: sent.get(field) for field in as_it_is} == {field: body[field] for field in as_it_is}
         unsaid = {"reasoning"} if asker.surface == "responses" and asker.wires == {"chat"} else set()
-        assert set(ignored) == {field for field in body if asker.support(field) is Support.IGNORED} | unsaid
+        assert (
+            set(ignored) == {field for field in body if asker.support_for(field) is Support.IGNORED} | unsaid
+        )
 
 
 def test_the_table_knows_no_other_surface() -> None:

@@ -20,13 +20,13 @@ DETAILS = {
         *("accepted_prediction_tokens", "rejected_prediction_tokens"),
     ),
 }
-OTHER_THAN_TEXT = {
+NOT_TEXT = {
     "prompt": ("audio_tokens", "image_tokens"),
     "completion": ("reasoning_tokens", "audio_tokens", "image_tokens"),
 }
 
 
-def extended(payload: Payload, *, cost: Payload | None, extra_fields: Payload) -> Payload:
+def extend(payload: Payload, *, cost: Payload | None, extra_fields: Payload) -> Payload:
     """Return a chunk or an answer extended; *cost* stands in its usage, if it has one."""
     choices = payload.get("choices")
     told = choices if isinstance(choices, list) else ()
@@ -43,11 +43,11 @@ def _choice(choice: Payload) -> Payload:
         out["log_probs"] = choice["logprobs"]
     for said in ("message", "delta"):
         if isinstance(choice.get(said), dict):
-            out[said] = _reasoned(choice[said])
+            out[said] = _with_reasoning(choice[said])
     return out
 
 
-def _reasoned(said: Payload) -> Payload:
+def _with_reasoning(said: Payload) -> Payload:
     """Return a message or delta whose thoughts are told as one text and in detail."""
     details = said.get("reasoning_details")
     text = said.get("reasoning") or said.get("reasoning_content")
@@ -68,7 +68,7 @@ def _usage(usage: Payload) -> Payload:
         given = usage.get(f"{side}_tokens_details")
         told = {name: n for name, n in given.items() if n is not None} if isinstance(given, dict) else {}
         details = dict.fromkeys(names, 0) | told
-        other = sum(_count(details[name]) for name in OTHER_THAN_TEXT[side])
+        other = sum(_count(details[name]) for name in NOT_TEXT[side])
         details.setdefault("text_tokens", max(0, _count(usage.get(f"{side}_tokens")) - other))
         out[f"{side}_tokens_details"] = details
     return out

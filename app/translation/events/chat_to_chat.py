@@ -19,12 +19,12 @@ class ChatPassThrough:
     def __init__(self, include_usage: bool) -> None:
         self._include_usage = include_usage
 
-    def feed(self, events: list[Event]) -> list[Event]:
+    def translate(self, events: list[Event]) -> list[Event]:
         if self._include_usage:
             return [event for event in events if event is not DONE]
         return [out for event in events if event is not DONE and (out := _without_usage(event)) is not None]
 
-    def end(self) -> list[Event]:
+    def finish(self) -> list[Event]:
         return []
 
 

@@ -26,8 +26,8 @@ from app.translation.requests.tools import qualified_names
 Payload = dict[str, Any]
 
 INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
-THOUGHT_KEYS = ("reasoning_content", "reasoning")  # what servers call a model's visible thoughts
-SAID_ITEMS: dict[str, Payload] = {
+REASONING_KEYS = ("reasoning_content", "reasoning")  # what servers call a model's visible thoughts
+ITEM_TEMPLATES: dict[str, Payload] = {
     "message": {"type": "message", "role": "assistant"},
     "reasoning": {"type": "reasoning", "summary": []},
 }
@@ -47,8 +47,8 @@ class ChatToResponses:
         self._suffix = response_id.removeprefix("resp_")
         self._names = qualified_names(request.get("tools", []) + added_tools(as_list(request.get("input"))))
         self._open: dict[int, OpenMessage | OpenCall] = {}  # by output index
-        self._said: OpenMessage | None = None  # the item that the next text belongs to
-        self._said_type = ""
+        self._current: OpenMessage | None = None  # the item that the next text belongs to
+        self._current_type = ""
         self._calls: dict[Any, tuple[str, OpenCall]] = {}  # by the chunks' tool index: (call id, item)
         self._output: dict[int, Payload] = {}
         self._finish = ""
@@ -57,7 +57,7 @@ class ChatToResponses:
         self._sequence_number = 0
         self._out: list[Event] = []
 
-    def feed(self, events: list[Event]) -> list[Event]:
+    def translate(self, events: list[Event]) -> list[Event]:
         for event in events:
             if self._ended:
                 break
@@ -65,13 +65,13 @@ class ChatToResponses:
                 self._complete()
             elif "error" not in event.payload:
                 self._chunk(event.payload)
-        return self._taken()
+        return self._drain()
 
-    def end(self) -> list[Event]:
+    def finish(self) -> list[Event]:
         self._complete()
-        return self._taken()
+        return self._drain()
 
-    def _taken(self) -> list[Event]:
+    def _drain(self) -> list[Event]:
         out, self._out = self._out, []
         return out
 
@@ -111,32 +111,35 @@ class ChatToResponses:
                 self._close(index, status)
 
     def _delta(self, delta: Payload, logprobs: Payload | None) -> None:
-        for key in THOUGHT_KEYS:
+        for key in REASONING_KEYS:
             if key in delta and _is_text(delta[key]):
-                self._say("reasoning", "reasoning_text", delta[key], [])
+                self._add_text("reasoning", "reasoning_text", delta[key], [])
                 break
         content, refusal = delta.get("content"), delta.get("refusal")
         if _is_text(content):
-            self._say("message", "output_text", content, (logprobs or {}).get("content") or [])
+            self._add_text("message", "output_text", content, (logprobs or {}).get("content") or [])
         if _is_text(refusal):
-            self._say("message", "refusal", refusal, [])
+            self._add_text("message", "refusal", refusal, [])
         for position, call in enumerate(delta.get("tool_calls") or ()):
             self._call(call, position)
 
-    def _say(self, item_type: str, part_type: str, text: str, logprobs: list[Payload]) -> None:
-        if self._said is None or self._said_type != item_type:
-            self._close_said()
+    def _add_text(self, item_type: str, part_type: str, text: str, logprobs: list[Payload]) -> None:
+        if self._current is None or self._current_type != item_type:
+            self._close_current()
             index = self._next_index()
             item_id = f"{ID_PREFIX[item_type]}_{self._suffix}_{index}"
-            self._said, self._said_type = OpenMessage(item_id, index, SAID_ITEMS[item_type]), item_type
-            self._open[index] = self._said
-            self._send(self._said.opened())
-        self._send(self._said.say(part_type, text, logprobs))
+            self._current, self._current_type = (
+                OpenMessage(item_id, index, ITEM_TEMPLATES[item_type]),
+                item_type,
+            )
+            self._open[index] = self._current
+            self._send(self._current.announce())
+        self._send(self._current.add_text(part_type, text, logprobs))
 
-    def _close_said(self) -> None:
-        if self._said is not None:
-            self._close(self._said.output_index, "completed")
-            self._said = None
+    def _close_current(self) -> None:
+        if self._current is not None:
+            self._close(self._current.output_index, "completed")
+            self._current = None
 
     def _next_index(self) -> int:
         return len(self._open) + len(self._output)
@@ -154,23 +157,23 @@ class ChatToResponses:
             known = self._calls[tool_index] = self._open_call(call, function)
         piece = function.get("arguments") or function.get("input")
         if _is_text(piece):
-            self._send(known[1].write(piece))
+            self._send(known[1].add_payload(piece))
 
     def _open_call(self, call: Payload, function: Payload) -> tuple[str, OpenCall]:
-        self._close_said()
+        self._close_current()
         index = self._next_index()
         kind = "custom_tool_call" if call.get("type") == "custom" else "function_call"
         call_id = call.get("id") or f"call_{self._suffix}_{index}"
-        item = {"type": kind, "call_id": call_id, **self._named(function.get("name") or "")}
+        item = {"type": kind, "call_id": call_id, **self._name_fields(function.get("name") or "")}
         opened = self._open[index] = OpenCall(f"{ID_PREFIX[kind]}_{self._suffix}_{index}", index, item)
-        self._send(opened.opened())
+        self._send(opened.announce())
         return call_id, opened
 
-    def _named(self, name: str) -> dict[str, str]:
+    def _name_fields(self, name: str) -> dict[str, str]:
         if name not in self._names:
             return {"name": name}
-        namespace, own = self._names[name]
-        return {"name": own, "namespace": namespace}
+        namespace, name_in_namespace = self._names[name]
+        return {"name": name_in_namespace, "namespace": namespace}
 
     def _complete(self) -> None:
         """Send the finished response, once; a stream without a `finish_reason` has none."""

@@ -31,23 +31,23 @@ class OpenMessage:
 
     def __init__(self, item_id: str, output_index: int, item: Payload) -> None:
         self.output_index = output_index
-        self._place = {"item_id": item_id, "output_index": output_index}
+        self._position = {"item_id": item_id, "output_index": output_index}
         self._head = {"id": item_id, **item}
         self._parts: list[Payload] = []
         self._kind = ""  # of the part that is open
         self._pieces: list[str] = []
         self._logprobs: list[Payload] = []
 
-    def opened(self) -> list[Payload]:
-        return [_item_event("added", self._place, self._item("in_progress"))]
+    def announce(self) -> list[Payload]:
+        return [_item_event("added", self._position, self._item("in_progress"))]
 
-    def say(self, kind: str, delta: str, logprobs: list[Payload]) -> list[Payload]:
+    def add_text(self, kind: str, delta: str, logprobs: list[Payload]) -> list[Payload]:
         """Add to the part of this *kind*; a part of another kind is closed first."""
-        events = [] if kind == self._kind else self._turn_to(kind)
+        events = [] if kind == self._kind else self._start_part(kind)
         self._pieces.append(delta)
         event = {
             "type": PARTS[kind][0] + ".delta",
-            **self._place,
+            **self._position,
             "content_index": len(self._parts),
             "delta": delta,
         }
@@ -57,7 +57,7 @@ class OpenMessage:
         events.append(event)
         return events
 
-    def _turn_to(self, kind: str) -> list[Payload]:
+    def _start_part(self, kind: str) -> list[Payload]:
         events = self._close_part()
         self._kind = kind
         return [*events, self._part_event("added", self._part(""))]
@@ -70,14 +70,19 @@ class OpenMessage:
 
     def _part_event(self, step: str, part: Payload) -> Payload:
         index = len(self._parts)
-        return {"type": f"response.content_part.{step}", **self._place, "content_index": index, "part": part}
+        return {
+            "type": f"response.content_part.{step}",
+            **self._position,
+            "content_index": index,
+            "part": part,
+        }
 
     def _close_part(self) -> list[Payload]:
         if not self._kind:
             return []
         prefix, key = PARTS[self._kind]
         part = self._part("".join(self._pieces))
-        done = {"type": prefix + ".done", **self._place, "content_index": len(self._parts), key: part[key]}
+        done = {"type": prefix + ".done", **self._position, "content_index": len(self._parts), key: part[key]}
         if self._kind == "output_text":
             done["logprobs"] = part["logprobs"]
         events = [done, self._part_event("done", part)]
@@ -89,7 +94,7 @@ class OpenMessage:
         """Return (the last events of this item, the item whole)."""
         events = self._close_part()
         item = self._item(status)
-        return [*events, _item_event("done", self._place, item)], item
+        return [*events, _item_event("done", self._position, item)], item
 
     def _item(self, status: str) -> Payload:
         return {**self._head, "status": status, "content": list(self._parts)}
@@ -99,29 +104,29 @@ class OpenCall:
     """A function call or a custom tool call whose payload is being written."""
 
     def __init__(self, item_id: str, output_index: int, item: Payload) -> None:
-        self._place = {"item_id": item_id, "output_index": output_index}
+        self._position = {"item_id": item_id, "output_index": output_index}
         self._head = {"id": item_id, **item}
         self._prefix, self._key = CALLS[item["type"]]
         self._pieces: list[str] = []
 
-    def opened(self) -> list[Payload]:
-        return [_item_event("added", self._place, self._item("in_progress"))]
+    def announce(self) -> list[Payload]:
+        return [_item_event("added", self._position, self._item("in_progress"))]
 
-    def write(self, delta: str) -> list[Payload]:
+    def add_payload(self, delta: str) -> list[Payload]:
         self._pieces.append(delta)
-        return [{"type": self._prefix + ".delta", **self._place, "delta": delta}]
+        return [{"type": self._prefix + ".delta", **self._position, "delta": delta}]
 
     def close(self, status: str) -> tuple[list[Payload], Payload]:
         """Return (the last events of this item, the item whole)."""
         item = self._item(status)
-        done = {"type": self._prefix + ".done", **self._place, self._key: item[self._key]}
+        done = {"type": self._prefix + ".done", **self._position, self._key: item[self._key]}
         if self._key == "arguments":
             done["name"] = item["name"]
-        return [done, _item_event("done", self._place, item)], item
+        return [done, _item_event("done", self._position, item)], item
 
     def _item(self, status: str) -> Payload:
         return {**self._head, self._key: "".join(self._pieces), "status": status}
 
 
-def _item_event(step: str, place: Payload, item: Payload) -> Payload:
-    return {"type": f"response.output_item.{step}", "output_index": place["output_index"], "item": item}
+def _item_event(step: str, position: Payload, item: Payload) -> Payload:
+    return {"type": f"response.output_item.{step}", "output_index": position["output_index"], "item": item}

@@ -15,14 +15,17 @@ from typing import Any
 
 from app.streaming.events import Event
 from app.streaming.usage import usage_from_responses
-from app.translation.events.seen_parts import PartsSeen
-from app.translation.events.tool_calls import CallSlot, CallSlots
+from app.translation.events.seen_parts import SeenParts
+from app.translation.events.tool_calls import ToolCall, ToolCalls
 from app.translation.events.usage_shapes import chat_logprobs, chat_usage
 
 Payload = dict[str, Any]
 
 CALL_TYPES = ("function_call", "custom_tool_call")
-SPOKEN = {"output_text": ("content", "text"), "refusal": ("refusal", "refusal")}  # key in a delta, in a part
+TEXT_KEYS = {
+    "output_text": ("content", "text"),
+    "refusal": ("refusal", "refusal"),
+}  # key in a delta, in a part
 LENGTH_REASONS = ("max_output_tokens", "max_tokens")
 
 
@@ -50,22 +53,22 @@ class ResponsesToChat:
         self._frame["model"] = model
         self._tail: Payload = {"usage": None} if include_usage else {}
         self._legacy = legacy_functions
-        self._tells_reasoning = include_reasoning
+        self._include_reasoning = include_reasoning
         self._begun = self._ended = False
-        self._seen = PartsSeen()
-        self._calls = CallSlots()
-        self._sealed: set[Any] = set()  # output indexes of thoughts that were told
+        self._seen = SeenParts()
+        self._calls = ToolCalls()
+        self._encrypted_sent: set[Any] = set()  # output indexes of thoughts that were told
         self._out: list[Event] = []
 
-    def feed(self, events: list[Event]) -> list[Event]:
+    def translate(self, events: list[Event]) -> list[Event]:
         for event in events:
-            on = _ON.get(event.type)
-            if on is not None and not self._ended:
-                on(self, event.payload)
+            handler = _HANDLERS.get(event.type)
+            if handler is not None and not self._ended:
+                handler(self, event.payload)
         out, self._out = self._out, []
         return out
 
-    def end(self) -> list[Event]:
+    def finish(self) -> list[Event]:
         return []
 
     def _send(self, delta: Payload, finish: str | None = None, logprobs: Payload | None = None) -> None:
@@ -86,7 +89,7 @@ class ResponsesToChat:
     def _text(self, payload: Payload) -> None:
         delta = payload.get("delta")
         if delta and isinstance(delta, str):
-            self._seen.add(payload)
+            self._seen.mark(payload)
             tokens = payload.get("logprobs")
             logprobs = {"content": chat_logprobs(tokens), "refusal": None} if tokens else None
             self._send({"content": delta}, logprobs=logprobs)
@@ -94,7 +97,7 @@ class ResponsesToChat:
     def _refusal(self, payload: Payload) -> None:
         delta = payload.get("delta")
         if delta and isinstance(delta, str):
-            self._seen.add(payload)
+            self._seen.mark(payload)
             self._send({"refusal": delta})
 
     def _text_done(self, payload: Payload) -> None:
@@ -106,31 +109,35 @@ class ResponsesToChat:
     def _part_done(self, payload: Payload) -> None:
         self._snapshot(payload.get("part"), payload)
 
-    def _snapshot(self, part: Any, place: Payload) -> None:
+    def _snapshot(self, part: Any, position: Payload) -> None:
         """Send a whole part at *place* in the answer, unless its deltas were sent."""
-        if not isinstance(part, dict) or part.get("type") not in tuple(SPOKEN):
+        if not isinstance(part, dict) or part.get("type") not in tuple(TEXT_KEYS):
             return
-        key, own = SPOKEN[part["type"]]
-        text = part.get(own)
-        if text and isinstance(text, str) and place not in self._seen:
-            self._seen.add(place)
+        key, text_key = TEXT_KEYS[part["type"]]
+        text = part.get(text_key)
+        if text and isinstance(text, str) and position not in self._seen:
+            self._seen.mark(position)
             self._send({key: text})
 
     # thoughts
 
-    def _thought(self, payload: Payload) -> None:
+    def _reasoning(self, payload: Payload) -> None:
         delta = payload.get("delta")
-        if self._tells_reasoning and delta and isinstance(delta, str):
+        if self._include_reasoning and delta and isinstance(delta, str):
             kind = "text" if payload["type"] == "response.reasoning_text.delta" else "summary"
-            place = {"id": payload.get("item_id"), "index": 2 * (payload.get("output_index") or 0)}
-            detail = {**place, "type": f"reasoning.{kind}", kind: delta}
+            position = {"id": payload.get("item_id"), "index": 2 * (payload.get("output_index") or 0)}
+            detail = {**position, "type": f"reasoning.{kind}", kind: delta}
             self._send({"reasoning": delta, "reasoning_details": [detail]})
 
-    def _sealed_thought(self, item: Payload, output_index: Any) -> None:
-        if self._tells_reasoning and item.get("encrypted_content") and output_index not in self._sealed:
-            self._sealed.add(output_index)
-            place = {"id": item.get("id"), "index": 2 * (output_index or 0) + 1}
-            detail = {**place, "type": "reasoning.encrypted", "data": item["encrypted_content"]}
+    def _send_encrypted_reasoning(self, item: Payload, output_index: Any) -> None:
+        if (
+            self._include_reasoning
+            and item.get("encrypted_content")
+            and output_index not in self._encrypted_sent
+        ):
+            self._encrypted_sent.add(output_index)
+            position = {"id": item.get("id"), "index": 2 * (output_index or 0) + 1}
+            detail = {**position, "type": "reasoning.encrypted", "data": item["encrypted_content"]}
             self._send({"reasoning_details": [detail]})
 
     # calls
@@ -148,17 +155,17 @@ class ResponsesToChat:
     def _finished(self, item: Payload, output_index: Any) -> None:
         if item.get("type") == "message":
             for index, part in enumerate(item.get("content") or ()):
-                place = {"item_id": item.get("id"), "output_index": output_index, "content_index": index}
-                self._snapshot(part, place)
+                position = {"item_id": item.get("id"), "output_index": output_index, "content_index": index}
+                self._snapshot(part, position)
         elif item.get("type") in CALL_TYPES:
             slot = self._calls.open(item, output_index)
-            whole = item.get("input" if slot.custom else "arguments")
-            self._announce(slot, whole)
-            self._give_rest(slot, whole)
+            arguments = item.get("input" if slot.custom else "arguments")
+            self._announce(slot, arguments)
+            self._send_rest(slot, arguments)
         elif item.get("type") == "reasoning":
-            self._sealed_thought(item, output_index)
+            self._send_encrypted_reasoning(item, output_index)
 
-    def _announce(self, slot: CallSlot, arguments: Any = "") -> None:
+    def _announce(self, slot: ToolCall, arguments: Any = "") -> None:
         """Send the start of a call once; a custom call waits until its input is whole."""
         if not slot.announced and not slot.custom:
             slot.announced = True
@@ -166,7 +173,7 @@ class ResponsesToChat:
             function = {"name": slot.name, "arguments": slot.sent[0]}
             self._send_call(slot, function, id=slot.call_id, type="function")
 
-    def _send_call(self, slot: CallSlot, function: Payload, **head: str) -> None:
+    def _send_call(self, slot: ToolCall, function: Payload, **head: str) -> None:
         if self._legacy:
             self._send({"function_call": function})
         else:
@@ -182,24 +189,24 @@ class ResponsesToChat:
     def _arguments_done(self, payload: Payload) -> None:
         slot = self._calls.find(payload)
         if slot is not None:
-            self._give_rest(slot, payload.get("input" if slot.custom else "arguments"))
+            self._send_rest(slot, payload.get("input" if slot.custom else "arguments"))
 
-    def _give_rest(self, slot: CallSlot, whole: Any) -> None:
+    def _send_rest(self, slot: ToolCall, arguments: Any) -> None:
         """Send what of a *whole* call was not sent yet, if it goes on from what was."""
         sent = "".join(slot.sent)
         if slot.custom:
-            self._send_custom(slot, whole if isinstance(whole, str) else sent)
-        elif isinstance(whole, str) and len(whole) > len(sent) and whole.startswith(sent):
-            slot.sent = [whole]
-            self._send_call(slot, {"arguments": whole[len(sent) :]})
+            self._send_custom(slot, arguments if isinstance(arguments, str) else sent)
+        elif isinstance(arguments, str) and len(arguments) > len(sent) and arguments.startswith(sent):
+            slot.sent = [arguments]
+            self._send_call(slot, {"arguments": arguments[len(sent) :]})
 
-    def _send_custom(self, slot: CallSlot, text: str) -> None:
+    def _send_custom(self, slot: ToolCall, text: str) -> None:
         if not slot.announced:
             slot.announced = True
             call = {"index": slot.index, "id": slot.call_id, "type": "custom"}
             self._send({"tool_calls": [{**call, "custom": {"name": slot.name, "input": text}}]})
 
-    def _older_call(self, payload: Payload) -> None:
+    def _preview_call(self, payload: Payload) -> None:
         """One event that names its call and brings a piece of the arguments."""
         self._announce(self._calls.open(payload, payload.get("output_index")))
         piece = payload.get("arguments") if "arguments" in payload else payload.get("delta")
@@ -219,9 +226,9 @@ class ResponsesToChat:
     def _end(self, payload: Payload, finish_reason: str) -> None:
         response = payload.get("response") or {}
         self._opened(payload)
-        silent = not self._seen
+        is_silent = not self._seen
         for index, item in enumerate(response.get("output") or ()):
-            if silent or item.get("type") in CALL_TYPES:
+            if is_silent or item.get("type") in CALL_TYPES:
                 self._finished(item, index)
         for slot in self._calls:
             if slot.custom:
@@ -230,15 +237,15 @@ class ResponsesToChat:
             self._send({"content": ""})
         if response.get("service_tier"):
             self._frame["service_tier"] = response["service_tier"]
-        called = "function_call" if self._legacy else "tool_calls"
-        self._send({}, called if self._calls else finish_reason)
+        call_finish = "function_call" if self._legacy else "tool_calls"
+        self._send({}, call_finish if self._calls else finish_reason)
         if self._tail:
             usage = chat_usage(usage_from_responses(response.get("usage")))
             self._out.append(Event({**self._frame, "choices": [], "usage": usage}))
         self._ended = True
 
 
-_ON: dict[str, Callable[[ResponsesToChat, Payload], None]] = {
+_HANDLERS: dict[str, Callable[[ResponsesToChat, Payload], None]] = {
     "response.created": ResponsesToChat._opened,
     "response.in_progress": ResponsesToChat._opened,
     "response.output_text.delta": ResponsesToChat._text,
@@ -250,14 +257,14 @@ _ON: dict[str, Callable[[ResponsesToChat, Payload], None]] = {
     "response.content_part.done": ResponsesToChat._part_done,
     "response.output_item.added": ResponsesToChat._item_added,
     "response.output_item.done": ResponsesToChat._item_done,
-    "response.reasoning_summary_text.delta": ResponsesToChat._thought,
-    "response.reasoning_text.delta": ResponsesToChat._thought,
+    "response.reasoning_summary_text.delta": ResponsesToChat._reasoning,
+    "response.reasoning_text.delta": ResponsesToChat._reasoning,
     "response.function_call_arguments.delta": ResponsesToChat._arguments,
     "response.function_call_arguments.done": ResponsesToChat._arguments_done,
     "response.custom_tool_call_input.delta": ResponsesToChat._arguments,
     "response.custom_tool_call_input.done": ResponsesToChat._arguments_done,
-    "response.function_call.delta": ResponsesToChat._older_call,
-    "response.output_tool_call.delta": ResponsesToChat._older_call,
+    "response.function_call.delta": ResponsesToChat._preview_call,
+    "response.output_tool_call.delta": ResponsesToChat._preview_call,
     "response.completed": ResponsesToChat._completed,
     "response.incomplete": ResponsesToChat._incomplete,
 }

@@ -7,14 +7,14 @@ from typing import Any
 
 from app.streaming.events import DONE, Event
 from app.streaming.responses_protocol import ALIASES
-from app.translation.events.implicit_messages import KINDS, Unannounced, part_added
+from app.translation.events.implicit_messages import KINDS, ImplicitMessages, build_part_added
 from app.translation.events.response_items import CALLS
-from app.translation.events.seen_parts import PartsSeen
-from app.translation.events.synthesized_events import created, delta_for, item_events
+from app.translation.events.seen_parts import SeenParts
+from app.translation.events.synthesized_events import build_created, build_delta, build_item_events
 
 Payload = dict[str, Any]
 
-HELD_EVENTS = 64  # kept back while the stream has not said which response it tells of
+MAX_HELD_EVENTS = 64  # kept back while the stream has not said which response it tells of
 RATE_LIMITS = "codex.rate_limits"  # how much of the account's usage windows is used
 FAILURES = ("response.failed", "error")  # the edge writes them
 
@@ -38,16 +38,16 @@ class ResponsesPassThrough:
         self._hide_windows = hide_windows
         self._begun = self._ended = False
         self._held: list[Event] = []
-        self._seen = PartsSeen()
+        self._seen = SeenParts()
         self._announced: set[Any] = set()  # output indexes
         self._parts: set[tuple[Any, Any]] = set()  # announced: (output index, content index)
-        self._unannounced = Unannounced()
+        self._implicit = ImplicitMessages()
         self._repaired = False
         self._number: Any = None  # of the last event sent
         self._items: dict[int, Payload] = {}  # finished, by output index
         self._out: list[Event] = []
 
-    def feed(self, events: list[Event]) -> list[Event]:
+    def translate(self, events: list[Event]) -> list[Event]:
         for event in events:
             if not self._ended and event is not DONE:
                 self._event(event)
@@ -58,7 +58,7 @@ class ResponsesPassThrough:
             self._number = out[-1].payload.get("sequence_number")
         return out
 
-    def end(self) -> list[Event]:
+    def finish(self) -> list[Event]:
         held, self._held = self._held, []
         return held
 
@@ -67,12 +67,12 @@ class ResponsesPassThrough:
         for position, event in enumerate(out):
             if "sequence_number" not in event.payload:
                 continue
-            own, least = event.payload["sequence_number"], _number(self._number) + 1
-            self._number = max(_number(own), least)
-            if own != self._number:
+            number, minimum = event.payload["sequence_number"], _number(self._number) + 1
+            self._number = max(_number(number), minimum)
+            if number != self._number:
                 out[position] = Event({**event.payload, "sequence_number": self._number})
 
-    def _put_in(self, *events: Event) -> None:
+    def _insert(self, *events: Event) -> None:
         self._out += events
         self._repaired = self._repaired or bool(events)
 
@@ -81,27 +81,27 @@ class ResponsesPassThrough:
         if kind in ALIASES:
             kind = ALIASES[kind]
             event = Event({**event.payload, "type": kind})
-        if kind in FAILURES or (kind.startswith("codex.") and not self._keeps(kind)):
+        if kind in FAILURES or (kind.startswith("codex.") and not self._passes(kind)):
             return
         if not self._begun and not self._begin(event):
             return
-        on = _ON.get(kind)
-        passed = event if on is None else on(self, event)
+        handler = _HANDLERS.get(kind)
+        passed = event if handler is None else handler(self, event)
         if passed is not None:
             self._out.append(passed)
 
-    def _keeps(self, kind: str) -> bool:
+    def _passes(self, kind: str) -> bool:
         return self._keep_codex_events and not (self._hide_windows and kind == RATE_LIMITS)
 
     def _begin(self, event: Event) -> bool:
         """Return whether *event* may go out now; see that `response.created` went before it."""
         response = event.payload.get("response")
         if event.type != "response.created":
-            if not isinstance(response, dict) and len(self._held) < HELD_EVENTS:
+            if not isinstance(response, dict) and len(self._held) < MAX_HELD_EVENTS:
                 self._held.append(event)
                 return False
             if isinstance(response, dict):
-                self._put_in(created(response, event.payload))
+                self._insert(build_created(response, event.payload))
         self._begun = True
         held, self._held = self._held, []
         for earlier in held:
@@ -109,17 +109,17 @@ class ResponsesPassThrough:
         return True
 
     def _delta(self, event: Event) -> Event | None:
-        if not self._seen.add(event.payload):
+        if not self._seen.mark(event.payload):
             return event  # another one of the same part
         payload, index = event.payload, event.payload.get("output_index", 0)
-        if index in self._unannounced or index not in self._announced:
-            self._seen.forget_place()
-            self._put_in(*self._unannounced.say(index, payload))
+        if index in self._implicit or index not in self._announced:
+            self._seen.forget_last()
+            self._insert(*self._implicit.add_delta(index, payload))
             return None
         part = index, payload.get("content_index", 0)
         if part not in self._parts:
             self._parts.add(part)
-            self._put_in(part_added(payload))
+            self._insert(build_part_added(payload))
         return event
 
     def _call_delta(self, event: Event) -> Event | None:
@@ -128,27 +128,27 @@ class ResponsesPassThrough:
         return event if known else None
 
     def _part_added(self, event: Event) -> Event | None:
-        place = event.payload.get("output_index", 0), event.payload.get("content_index", 0)
-        if place in self._parts or place[0] in self._unannounced:
+        part = event.payload.get("output_index", 0), event.payload.get("content_index", 0)
+        if part in self._parts or part[0] in self._implicit:
             return None
-        self._parts.add(place)
+        self._parts.add(part)
         return event
 
     def _part_done(self, event: Event) -> Event | None:
-        return None if event.payload.get("output_index", 0) in self._unannounced else event
+        return None if event.payload.get("output_index", 0) in self._implicit else event
 
-    def _whole(self, event: Event) -> Event | None:
+    def _text_done(self, event: Event) -> Event | None:
         """See that a part told whole was told by delta as well."""
-        if event.payload.get("output_index", 0) in self._unannounced:
+        if event.payload.get("output_index", 0) in self._implicit:
             return None
         if event.payload not in self._seen:
-            delta = delta_for(event.payload)
+            delta = build_delta(event.payload)
             if delta is not None and (passed := self._delta(delta)) is not None:
-                self._put_in(passed)
-        return None if event.payload.get("output_index", 0) in self._unannounced else event
+                self._insert(passed)
+        return None if event.payload.get("output_index", 0) in self._implicit else event
 
     def _item_added(self, event: Event) -> Event | None:
-        if event.payload.get("output_index", 0) in self._unannounced:
+        if event.payload.get("output_index", 0) in self._implicit:
             return None
         self._announced.add(event.payload.get("output_index"))
         return event
@@ -158,28 +158,28 @@ class ResponsesPassThrough:
         if isinstance(item, dict):
             index = index if isinstance(index, int) else len(self._items)
             self._items[index] = item
-            if index in self._unannounced:
-                self._put_in(*self._unannounced.close(index, event.payload)[0][:-1])
+            if index in self._implicit:
+                self._insert(*self._implicit.close(index, event.payload)[0][:-1])
             else:
-                self._tell(item, index, event)
+                self._insert_missing(item, index, event)
         return event
 
-    def _tell(self, item: Payload, index: int, event: Event) -> None:
+    def _insert_missing(self, item: Payload, index: int, event: Event) -> None:
         """Send what the stream has left out of a finished *item*, before *event* ends it."""
         announced = index in self._announced
         if announced and item.get("type") != "message":
             return
         self._announced.add(index)
-        untold = item_events(item, index, event.payload.get("sequence_number"))
-        told = any(one.payload in self._seen for one in untold if one.type.endswith(".delta"))
-        self._put_in(*untold[int(announced) : 1 if told else None])
+        missing = build_item_events(item, index, event.payload.get("sequence_number"))
+        value = any(one.payload in self._seen for one in missing if one.type.endswith(".delta"))
+        self._insert(*missing[int(announced) : 1 if value else None])
 
     def _finished(self, event: Event) -> Event:
         self._ended = True
         response = event.payload.get("response")
-        for index in self._unannounced.indexes():
-            events, self._items[index] = self._unannounced.close(index, event.payload)
-            self._put_in(*events)
+        for index in self._implicit.indexes():
+            events, self._items[index] = self._implicit.close(index, event.payload)
+            self._insert(*events)
         if not isinstance(response, dict):
             return event
         output = response.get("output")
@@ -190,23 +190,23 @@ class ResponsesPassThrough:
             for index, item in enumerate(output):
                 done = {"type": "response.output_item.done", "output_index": index, "item": item}
                 done["sequence_number"] = event.payload.get("sequence_number")
-                self._tell(item, index, event)
-                self._put_in(Event(done))
+                self._insert_missing(item, index, event)
+                self._insert(Event(done))
         return event
 
 
-def _number(told: Any) -> int:
-    return told if isinstance(told, int) else -1
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) else -1
 
 
-_ON: dict[str, Callable[[ResponsesPassThrough, Event], Event | None]] = {
+_HANDLERS: dict[str, Callable[[ResponsesPassThrough, Event], Event | None]] = {
     **dict.fromkeys(KINDS, ResponsesPassThrough._delta),
     **dict.fromkeys(
         (f"{prefix}.{step}" for prefix, _ in CALLS.values() for step in ("delta", "done")),
         ResponsesPassThrough._call_delta,
     ),
-    "response.output_text.done": ResponsesPassThrough._whole,
-    "response.refusal.done": ResponsesPassThrough._whole,
+    "response.output_text.done": ResponsesPassThrough._text_done,
+    "response.refusal.done": ResponsesPassThrough._text_done,
     "response.content_part.added": ResponsesPassThrough._part_added,
     "response.content_part.done": ResponsesPassThrough._part_done,
     "response.output_item.added": ResponsesPassThrough._item_added,

@@ -16,10 +16,10 @@ from app.translation.events.response_items import CALLS, PARTS, OpenCall, OpenMe
 
 Payload = dict[str, Any]
 
-PLACE_KEYS = ("sequence_number", "item_id", "output_index", "content_index")
+POSITION_KEYS = ("sequence_number", "item_id", "output_index", "content_index")
 
 
-def created(response: Payload, first: Payload) -> Event:
+def build_created(response: Payload, first: Payload) -> Event:
     """Return the missing `response.created`; *first* is the event that came in its place."""
     number = first.get("sequence_number")
     return Event(
@@ -31,17 +31,19 @@ def created(response: Payload, first: Payload) -> Event:
     )
 
 
-def delta_for(done: Payload) -> Event | None:
+def build_delta(done: Payload) -> Event | None:
     """Return the delta that should have come before a `done` event, None for an empty part."""
     prefix = done["type"].removesuffix(".done")
     text = done.get(PARTS[prefix.removeprefix("response.")][1])
     if not isinstance(text, str) or not text:
         return None
-    place = {key: done[key] for key in PLACE_KEYS if key in done}
-    return Event({"type": prefix + ".delta", **place, "delta": text, "logprobs": done.get("logprobs") or []})
+    position = {key: done[key] for key in POSITION_KEYS if key in done}
+    return Event(
+        {"type": prefix + ".delta", **position, "delta": text, "logprobs": done.get("logprobs") or []}
+    )
 
 
-def item_events(item: Payload, output_index: int, sequence_number: Any) -> list[Event]:
+def build_item_events(item: Payload, output_index: int, sequence_number: Any) -> list[Event]:
     """Return what should have been told of a whole *item* before its `output_item.done`."""
     item_id = item.get("id") or f"item_{output_index}"
     payloads: list[Payload]
@@ -56,14 +58,14 @@ def item_events(item: Payload, output_index: int, sequence_number: Any) -> list[
 
 
 def _message_payloads(item: Payload, message: OpenMessage) -> list[Payload]:
-    payloads = message.opened()
+    payloads = message.announce()
     for part in item.get("content") or ():
         kind = part.get("type") if isinstance(part, dict) else None
         if kind in PARTS and part.get(PARTS[kind][1]):
-            payloads += message.say(kind, part[PARTS[kind][1]], part.get("logprobs") or [])
+            payloads += message.add_text(kind, part[PARTS[kind][1]], part.get("logprobs") or [])
     return payloads + message.close("completed")[0][:-1]
 
 
 def _call_payloads(item: Payload, call: OpenCall) -> list[Payload]:
     written = item.get(CALLS[item["type"]][1])
-    return call.opened() + (call.write(written) if written else []) + call.close("completed")[0][:-1]
+    return call.announce() + (call.add_payload(written) if written else []) + call.close("completed")[0][:-1]

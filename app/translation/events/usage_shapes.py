@@ -11,55 +11,55 @@ from typing import Any
 
 from app.streaming.usage import Usage
 
-Shape = dict[str, Any]
+Payload = dict[str, Any]
 
 
-def chat_usage(usage: Usage | None) -> Shape | None:
+def chat_usage(usage: Usage | None) -> Payload | None:
     """Return the `usage` of a chat answer; what the upstream did not tell is left out."""
     if usage is None:
         return None
-    shape: Shape = {
+    fields: Payload = {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.total_tokens,
     }
-    into, out = _details(usage)
-    if into:
-        shape["prompt_tokens_details"] = into
-    if out:
-        shape["completion_tokens_details"] = out
-    return shape
+    input_details, output_details = _details(usage)
+    if input_details:
+        fields["prompt_tokens_details"] = input_details
+    if output_details:
+        fields["completion_tokens_details"] = output_details
+    return fields
 
 
-def responses_usage(usage: Usage | None) -> Shape | None:
+def responses_usage(usage: Usage | None) -> Payload | None:
     """Return the `usage` of a response; details the upstream did not tell are null."""
     if usage is None:
         return None
-    into, out = _details(usage)
+    input_details, output_details = _details(usage)
     return {
         "input_tokens": usage.input_tokens,
-        "input_tokens_details": into or None,
+        "input_tokens_details": input_details or None,
         "output_tokens": usage.output_tokens,
-        "output_tokens_details": out or None,
+        "output_tokens_details": output_details or None,
         "total_tokens": usage.total_tokens,
     }
 
 
-def _details(usage: Usage) -> tuple[Shape, Shape]:
-    into = {
+def _details(usage: Usage) -> tuple[Payload, Payload]:
+    input_details = {
         "cached_tokens": usage.cached_tokens,
         "cache_write_tokens": usage.cache_write_tokens,
         "audio_tokens": usage.audio_input_tokens,
     }
-    out = {"reasoning_tokens": usage.reasoning_tokens, "audio_tokens": usage.audio_output_tokens}
-    return _known(into), _known(out)
+    output_details = {"reasoning_tokens": usage.reasoning_tokens, "audio_tokens": usage.audio_output_tokens}
+    return _known(input_details), _known(output_details)
 
 
-def _known(details: Shape) -> Shape:
+def _known(details: Payload) -> Payload:
     return {name: count for name, count in details.items() if count is not None}
 
 
-def chat_logprobs(tokens: list[Shape]) -> list[Shape]:
+def chat_logprobs(tokens: list[Payload]) -> list[Payload]:
     """Return an event's logprobs with the `bytes` that chat has and events lack."""
     return [
         {**_with_bytes(token), "top_logprobs": [_with_bytes(top) for top in token.get("top_logprobs") or ()]}
@@ -67,6 +67,6 @@ def chat_logprobs(tokens: list[Shape]) -> list[Shape]:
     ]
 
 
-def _with_bytes(token: Shape) -> Shape:
+def _with_bytes(token: Payload) -> Payload:
     text = token.get("token", "")
     return {"token": text, "logprob": token.get("logprob"), "bytes": list(text.encode("utf-8", "replace"))}

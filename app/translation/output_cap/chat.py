@@ -24,12 +24,12 @@ class ChatOutputCap(OutputCap):
         super().__init__(max_bytes, stops)
         self._newest: dict[Any, tuple[Payload, Payload]] = {}  # chunk and choice, by index
 
-    def _take(self, event: Event) -> None:
+    def _limit_event(self, event: Event) -> None:
         choices = event.payload.get("choices")
         if not choices:
             self._out.append(event)
             return
-        if self._gate.passes_all:
+        if self._limiter.passes_all:
             self._out.append(event)
             self._note(event.payload, choices)
             return
@@ -37,7 +37,7 @@ class ChatOutputCap(OutputCap):
         choice = choices[0]
         delta = choice.get("delta") or {}
         if choice.get("finish_reason") or delta.get("tool_calls"):
-            self._say_held(event.payload, choice)
+            self._send_held(event.payload, choice)
         if self.cut is None:
             allowed = self._allowed(delta)
             if allowed == delta:
@@ -56,18 +56,18 @@ class ChatOutputCap(OutputCap):
                 elif index in self._newest:
                     del self._newest[index]
 
-    def _say_held(self, payload: Payload, choice: Payload) -> None:
-        if held := self._gate.held():
+    def _send_held(self, payload: Payload, choice: Payload) -> None:
+        if held := self._limiter.release():
             self._out.append(Event(_chunk(payload, choice, {"content": held})))
 
     def _allowed(self, delta: Payload) -> Payload:
         """Return *delta* as far as it may be shown."""
         allowed = dict(delta)
         if isinstance(content := delta.get("content"), str):
-            allowed["content"] = self._gate.text(content)
+            allowed["content"] = self._limiter.limit_text(content)
         for name in OTHER_TEXTS:
             if isinstance(text := delta.get(name), str):
-                allowed[name] = self._gate.other(text)
+                allowed[name] = self._limiter.limit_other(text)
         if calls := delta.get("tool_calls"):
             allowed["tool_calls"] = [self._allowed_call(call) for call in calls]
         if delta.get("function_call"):
@@ -82,14 +82,14 @@ class ChatOutputCap(OutputCap):
 
     def _allowed_text(self, called: Payload, key: str) -> Payload:
         text = called.get(key) if isinstance(called, dict) else None
-        return {**called, key: self._gate.other(text)} if isinstance(text, str) else called
+        return {**called, key: self._limiter.limit_other(text)} if isinstance(text, str) else called
 
     def _end(self) -> None:
         for payload, choice in self._newest.values():
             self._out.append(Event(_chunk(payload, choice, {}, self.cut)))
-        asking = [payload for payload, _ in self._newest.values() if "usage" in payload]
-        if asking:
-            self._out.append(Event({**asking[0], "choices": [], "usage": None}))
+        with_usage = [payload for payload, _ in self._newest.values() if "usage" in payload]
+        if with_usage:
+            self._out.append(Event({**with_usage[0], "choices": [], "usage": None}))
 
     def _finish(self, payload: Payload, choice: Payload) -> None:
         self._out.append(Event(_chunk(payload, choice, {}, self.cut)))

@@ -26,23 +26,23 @@ class OutputLimiter:
         self._stops = tuple(stop for stop in stops if stop)
         self._held = ""
 
-    def text(self, piece: str) -> str:
+    def limit_text(self, piece: str) -> str:
         """Return what may be shown now that the answer's text has gone on by *piece*."""
         if not self._stops:
-            return self.other(piece)
+            return self.limit_other(piece)
         text, self._held = self._held + piece, ""
-        found = [at for stop in self._stops if (at := text.find(stop)) >= 0]
-        if found:
-            shown = self.other(text[: min(found)])
+        positions = [position for stop in self._stops if (position := text.find(stop)) >= 0]
+        if positions:
+            shown = self.limit_other(text[: min(positions)])
             self.cut = self.cut or STOP
             return shown
         keep = len(text) - max(_beginning_at_the_end(text, stop) for stop in self._stops)
-        shown = self.other(text[:keep])
+        shown = self.limit_other(text[:keep])
         if self.cut is None:
             self._held = text[keep:]
         return shown
 
-    def other(self, piece: str) -> str:
+    def limit_other(self, piece: str) -> str:
         """Return what may be shown of *piece*, which counts but which no stop text can end."""
         if self._left is None:
             return piece
@@ -53,35 +53,35 @@ class OutputLimiter:
         self.cut = LENGTH
         return encoded[: self._left].decode(errors="ignore")
 
-    def held(self) -> str:
+    def release(self) -> str:
         """Return, and let go of, what was held back: no stop text came of it."""
         text, self._held = self._held, ""
-        return self.other(text)
+        return self.limit_other(text)
 
 
 class OutputCap:
     """Events of the client's stream in, the same out; after the cut, its end and nothing more."""
 
     def __init__(self, max_bytes: int | None, stops: tuple[str, ...] = ()) -> None:
-        self._gate = OutputLimiter(max_bytes, stops)
+        self._limiter = OutputLimiter(max_bytes, stops)
         self._out: list[Event] = []
 
     @property
     def cut(self) -> str | None:
         """Why the answer ended here, "length" or "stop"; None while it goes on."""
-        return self._gate.cut
+        return self._limiter.cut
 
-    def feed(self, events: list[Event]) -> list[Event]:
-        gate, take = self._gate, self._take
+    def limit_events(self, events: list[Event]) -> list[Event]:
+        limiter, limit_event = self._limiter, self._limit_event
         for event in events:
-            if gate.cut is None:
-                take(event)
+            if limiter.cut is None:
+                limit_event(event)
         out, self._out = self._out, []
         return out
 
-    def end(self) -> list[Event]:
+    def cut_off(self) -> list[Event]:
         """Return the end of an answer that is too long, though what the client was given is not."""
-        self._gate.cut = LENGTH
+        self._limiter.cut = LENGTH
         self._end()
         out, self._out = self._out, []
         return out
@@ -90,7 +90,7 @@ class OutputCap:
         """Put into `_out` the end of the answer as far as it came."""
         raise NotImplementedError
 
-    def _take(self, event: Event) -> None:
+    def _limit_event(self, event: Event) -> None:
         """Put into `_out` what may be shown of *event*, and the end where that is the cut."""
         raise NotImplementedError
 
@@ -101,9 +101,9 @@ def _beginning_at_the_end(text: str, stop: str) -> int:
 
     Only where its first character stands can it begin; the schema bounds how long it is.
     """
-    at = text.find(stop[0], max(0, len(text) - len(stop) + 1))
-    while at >= 0:
-        if stop.startswith(text[at:]):
-            return len(text) - at
-        at = text.find(stop[0], at + 1)
+    position = text.find(stop[0], max(0, len(text) - len(stop) + 1))
+    while position >= 0:
+        if stop.startswith(text[position:]):
+            return len(text) - position
+        position = text.find(stop[0], position + 1)
     return 0

@@ -16,24 +16,24 @@ from app.translation.output_cap.limiter import OutputCap
 Payload = dict[str, Any]
 
 
-class Place(NamedTuple):
+class TextField(NamedTuple):
     """Where the deltas of one type go: a part in a list of the item's, or a field of the item itself."""
 
     key: str  # of the text in the part, or in the item
     parts: str = ""  # content | summary
-    position: str = ""
+    index_key: str = ""
     part_type: str = ""
 
 
-PLACES = {
-    "response.output_text": Place("text", "content", "content_index", "output_text"),
-    "response.refusal": Place("refusal", "content", "content_index", "refusal"),
-    "response.reasoning_text": Place("text", "content", "content_index", "reasoning_text"),
-    "response.reasoning_summary_text": Place("text", "summary", "summary_index", "summary_text"),
-    "response.function_call_arguments": Place("arguments"),
-    "response.custom_tool_call_input": Place("input"),
-    "response.mcp_call_arguments": Place("arguments"),
-    "response.code_interpreter_call_code": Place("code"),
+TEXT_FIELDS = {
+    "response.output_text": TextField("text", "content", "content_index", "output_text"),
+    "response.refusal": TextField("refusal", "content", "content_index", "refusal"),
+    "response.reasoning_text": TextField("text", "content", "content_index", "reasoning_text"),
+    "response.reasoning_summary_text": TextField("text", "summary", "summary_index", "summary_text"),
+    "response.function_call_arguments": TextField("arguments"),
+    "response.custom_tool_call_input": TextField("input"),
+    "response.mcp_call_arguments": TextField("arguments"),
+    "response.code_interpreter_call_code": TextField("code"),
 }
 PART_DONE = {"content": "response.content_part.done", "summary": "response.reasoning_summary_part.done"}
 INCOMPLETE = {"reason": "max_output_tokens"}
@@ -43,28 +43,28 @@ class _OpenText:
     """A text that grows: its place, and what came of it."""
 
     def __init__(self, stem: str, delta: Payload) -> None:
-        self.stem, self.place = stem, PLACES[stem]
-        self.where: Payload = {
+        self.stem, self.text_field = stem, TEXT_FIELDS[stem]
+        self.position: Payload = {
             name: delta[name]
             for name in ("item_id", "output_index", "content_index", "summary_index")
             if name in delta
         }
         self.pieces: list[str] = []
-        self.whole: Payload | None = None  # once the upstream itself has closed it
+        self.closed_part: Payload | None = None  # once the upstream itself has closed it
 
-    def closed(self) -> tuple[list[Payload], Payload]:
+    def close(self) -> tuple[list[Payload], Payload]:
         """Return (the events that close it, its part or the item's field)."""
-        if self.whole is not None:
-            return [], self.whole
+        if self.closed_part is not None:
+            return [], self.closed_part
         text = "".join(self.pieces)
-        done = {"type": self.stem + ".done", **self.where, self.place.key: text}
-        if not self.place.parts:
-            return [done], {self.place.key: text}
-        part: Payload = {"type": self.place.part_type, self.place.key: text}
-        if self.place.part_type == "output_text":
+        done = {"type": self.stem + ".done", **self.position, self.text_field.key: text}
+        if not self.text_field.parts:
+            return [done], {self.text_field.key: text}
+        part: Payload = {"type": self.text_field.part_type, self.text_field.key: text}
+        if self.text_field.part_type == "output_text":
             part.update(annotations=[], logprobs=[])
             done["logprobs"] = []
-        return [done, {"type": PART_DONE[self.place.parts], **self.where, "part": part}], part
+        return [done, {"type": PART_DONE[self.text_field.parts], **self.position, "part": part}], part
 
 
 class ResponsesOutputCap(OutputCap):
@@ -78,12 +78,12 @@ class ResponsesOutputCap(OutputCap):
         self._done: dict[int, Payload] = {}
         self._sequence_number: int | None = None
 
-    def _take(self, event: Event) -> None:
+    def _limit_event(self, event: Event) -> None:
         payload, kind = event.payload, event.type
         number = payload.get("sequence_number")
         self._sequence_number = number if isinstance(number, int) else self._sequence_number
         stem = kind.removesuffix(".delta")
-        if stem in PLACES and stem != kind and isinstance(payload.get("delta"), str):
+        if stem in TEXT_FIELDS and stem != kind and isinstance(payload.get("delta"), str):
             self._delta(event, stem)
             return
         self._out.append(event)
@@ -95,31 +95,31 @@ class ResponsesOutputCap(OutputCap):
         elif kind.startswith("response.output_item."):
             self._note_item(kind, payload.get("output_index", 0), payload.get("item"))
 
-    def _note_item(self, kind: str, place: Any, item: Any) -> None:
-        if not isinstance(place, int) or not isinstance(item, dict):
+    def _note_item(self, kind: str, text_field: Any, item: Any) -> None:
+        if not isinstance(text_field, int) or not isinstance(item, dict):
             return  # nothing that could be closed
         if kind == "response.output_item.added":
-            self._open[place] = item
+            self._open[text_field] = item
         elif kind == "response.output_item.done":
-            self._open.pop(place, None)
-            self._done[place] = item
+            self._open.pop(text_field, None)
+            self._done[text_field] = item
 
     def _note_done(self, kind: str, payload: Payload) -> None:
         """Remember what is closed already, as the upstream told it."""
-        for (at, parts, index), text in self._texts.items():
-            place = text.place
-            if at != payload.get("output_index") or index != payload.get(place.position, 0):
+        for (output_index, parts, index), text in self._texts.items():
+            text_field = text.text_field
+            if output_index != payload.get("output_index") or index != payload.get(text_field.index_key, 0):
                 continue
             if parts and kind == PART_DONE[parts]:
-                text.whole = payload.get("part")
-            elif not parts and kind == text.stem + ".done" and place.key in payload:
-                text.whole = {place.key: payload[place.key]}
+                text.closed_part = payload.get("part")
+            elif not parts and kind == text.stem + ".done" and text_field.key in payload:
+                text.closed_part = {text_field.key: payload[text_field.key]}
 
     def _delta(self, event: Event, stem: str) -> None:
-        payload, place = event.payload, PLACES[stem]
-        key = (payload.get("output_index", 0), place.parts, payload.get(place.position, 0))
+        payload, text_field = event.payload, TEXT_FIELDS[stem]
+        key = (payload.get("output_index", 0), text_field.parts, payload.get(text_field.index_key, 0))
         text = self._texts.setdefault(key, _OpenText(stem, payload))
-        shown = self._gate.other(payload["delta"])
+        shown = self._limiter.limit_other(payload["delta"])
         text.pieces.append(shown)
         if self.cut is None:
             self._out.append(event)
@@ -152,13 +152,13 @@ class ResponsesOutputCap(OutputCap):
         )
 
     def _close(self, index: int, item: Payload) -> None:
-        for (at, parts, _), text in self._texts.items():
-            if at == index:
-                events, closed = text.closed()
+        for (output_index, parts, _), text in self._texts.items():
+            if output_index == index:
+                events, close = text.close()
                 if parts:
-                    item[parts] = [*(item.get(parts) or ()), closed]
+                    item[parts] = [*(item.get(parts) or ()), close]
                 else:
-                    item.update(closed)
+                    item.update(close)
                 for event in events:
                     self._send(event)
         item["status"] = "incomplete"

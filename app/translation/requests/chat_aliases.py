@@ -9,22 +9,22 @@ from __future__ import annotations
 from typing import Any
 
 from app.translation.requests.reasoning_and_format import (
-    given,
     reasoning_settings,
     response_format,
     text_settings,
+    without_nulls,
 )
 
 Body = dict[str, Any]
 
 
-def in_chat_words(body: Body, others: Body) -> Body:
+def translate_aliases(body: Body, others: Body) -> Body:
     """Return the chat request *body* with what *others* ask for, the fields it has no such names for."""
     reasoning = reasoning_settings({"reasoning_effort": body.get("reasoning_effort"), **others})
     text = text_settings({"verbosity": body.get("verbosity"), **others})
     out = {
         **body,
-        **given(
+        **without_nulls(
             {
                 "reasoning_effort": reasoning.get("effort"),
                 "verbosity": text.get("verbosity"),

@@ -19,12 +19,12 @@ from app.errors import InvalidRequest
 from app.translation.requests.messages_to_input import input_from_messages
 from app.translation.requests.reasoning_and_format import (
     REASONING_FIELDS,
-    SAME_NAME,
-    first_of,
-    given,
+    SHARED_FIELDS,
+    first_set,
     reasoning_settings,
     text_format,
     text_settings,
+    without_nulls,
 )
 from app.translation.requests.tools import flat_choice, flat_tools, web_search_tool
 
@@ -32,7 +32,7 @@ Body = dict[str, Any]
 
 MIN_OUTPUT_TOKENS = 16  # the Responses API refuses less; as app.limits.output_lengths has it
 LOGPROBS = "message.output_text.logprobs"
-KEPT = (*SAME_NAME, "parallel_tool_calls", "client_metadata")
+COPIED_FIELDS = (*SHARED_FIELDS, "parallel_tool_calls", "client_metadata")
 
 
 def chat_to_responses(body: Body) -> Body:
@@ -41,14 +41,14 @@ def chat_to_responses(body: Body) -> Body:
 
     It streams and is not stored. Raises InvalidRequest for what cannot be said.
     """
-    body = given(body)
+    body = without_nulls(body)
     instructions, items = input_from_messages(body["messages"])
     if isinstance(body.get("instructions"), str):
         instructions = "\n".join(text for text in (body["instructions"], instructions) if text)
     out = {"model": body["model"], "instructions": instructions, "input": items}
     if body.get("promptCacheKey"):
         out["prompt_cache_key"] = body["promptCacheKey"]
-    out.update((name, body[name]) for name in KEPT if name in body)
+    out.update((name, body[name]) for name in COPIED_FIELDS if name in body)
     out.update(_tool_fields(body))
     out.update(_answer_fields(body))
     return {**out, "store": False, "stream": True}
@@ -66,8 +66,10 @@ def _tool_fields(body: Body) -> Body:
     if "tool_choice" in body:
         out["tool_choice"] = flat_choice(body["tool_choice"])
     elif "function_call" in body:
-        named = body["function_call"]
-        out["tool_choice"] = flat_choice({"type": "function", **named} if isinstance(named, dict) else named)
+        choice = body["function_call"]
+        out["tool_choice"] = flat_choice(
+            {"type": "function", **choice} if isinstance(choice, dict) else choice
+        )
     return out
 
 
@@ -79,7 +81,7 @@ def _answer_fields(body: Body) -> Body:
     text = _text(body)
     if text:
         out["text"] = text
-    limit = first_of(body, ("max_completion_tokens", "max_tokens"))
+    limit = first_set(body, ("max_completion_tokens", "max_tokens"))
     if limit is not None:
         out["max_output_tokens"] = max(limit, MIN_OUTPUT_TOKENS)
     include = list(body.get("include", ()))

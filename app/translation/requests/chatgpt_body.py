@@ -45,12 +45,12 @@ def chatgpt_body(body: Body) -> Body:
 def _plain_item(item: Body) -> Body:
     """Return a message without refusal parts and cache hints, anything else as it is."""
     content = item.get("content")
-    if not isinstance(content, list) or not any(_is_odd(part) for part in content):
+    if not isinstance(content, list) or not any(_needs_change(part) for part in content):
         return item
-    return {**item, "content": [_plain_part(part) if _is_odd(part) else part for part in content]}
+    return {**item, "content": [_plain_part(part) if _needs_change(part) else part for part in content]}
 
 
-def _is_odd(part: Any) -> bool:
+def _needs_change(part: Any) -> bool:
     return isinstance(part, dict) and (part.get("type") == "refusal" or "prompt_cache_breakpoint" in part)
 
 

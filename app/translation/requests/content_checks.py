@@ -16,7 +16,7 @@ REFERENCES = (ITEM_REFERENCE, "compaction", "compaction_trigger")
 
 def has_audio(messages: Any) -> bool:
     """Return whether chat *messages* refer to an answer that was spoken."""
-    return any(isinstance(one, dict) and one.get("audio") is not None for one in as_list(messages))
+    return any(isinstance(item, dict) and item.get("audio") is not None for item in as_list(messages))
 
 
 def has_hosted_tools(tools: Any) -> bool:
@@ -47,8 +47,8 @@ def first_reference(items: Any) -> tuple[int, str] | None:
             continue
         kind = item.get("type")
         if kind == ITEM_REFERENCE or (kind is None and "role" not in item and "id" in item):
-            named = item.get("id")
-            return index, named if isinstance(named, str) else ""
+            item_id = item.get("id")
+            return index, item_id if isinstance(item_id, str) else ""
     return None
 
 
@@ -56,13 +56,15 @@ def _shows_stored_file(item: Body) -> bool:
     return any(isinstance(part, dict) and part.get("file_id") for part in as_list(item.get("content")))
 
 
-def searches_the_web(body: Body) -> bool:
+def has_web_search(body: Body) -> bool:
     """Return whether a chat request brings a search tool, which only the Responses wire has."""
     tools = as_list(body.get("tools"))
     return any(isinstance(tool, dict) and tool.get("type") in WEB_SEARCH_TYPES for tool in tools)
 
 
-def hints_caching(body: Body) -> bool:
+def has_cache_hint(body: Body) -> bool:
     """Return whether a part or a tool of a chat request has another service's cache hint."""
-    parts = [part for one in as_list(body.get("messages")) for part in as_list(one.get("content"))]
-    return any(isinstance(one, dict) and "cache_control" in one for one in parts + as_list(body.get("tools")))
+    parts = [part for item in as_list(body.get("messages")) for part in as_list(item.get("content"))]
+    return any(
+        isinstance(item, dict) and "cache_control" in item for item in parts + as_list(body.get("tools"))
+    )

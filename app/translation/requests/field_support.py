@@ -23,7 +23,7 @@ from app.translation.requests.parts import as_list
 from app.translation.requests.reasoning_and_format import REASONING_FIELDS
 
 Body = dict[str, Any]
-Surface = str  # "chat" or "responses"
+ApiProtocol = str  # "chat" or "responses"
 
 
 class Support(Enum):
@@ -35,7 +35,7 @@ class Support(Enum):
     REFUSED = "no account takes it"
 
 
-class Row(NamedTuple):
+class FieldSupport(NamedTuple):
     native: Support
     translated: Support
     chatgpt: Support
@@ -45,124 +45,126 @@ class Row(NamedTuple):
 SENT, TRANSLATED, HONOURED = Support.SENT, Support.TRANSLATED, Support.HONOURED
 IGNORED, NATIVE, REFUSED = Support.IGNORED, Support.NATIVE, Support.REFUSED
 
-SAID = Row(SENT, TRANSLATED, TRANSLATED)  # both wires have a word for it
-UNSAID = Row(SENT, IGNORED, IGNORED)  # the other wire has none
-OPEN_ONLY = Row(SENT, TRANSLATED, IGNORED)  # the ChatGPT backend answers 400 to it
-ALIKE = Row(SENT, TRANSLATED, SENT)
-GATEWAYS = Row(HONOURED, HONOURED, HONOURED)
-FORBIDDEN = Row(REFUSED, REFUSED, REFUSED)
-NATIVE_ONLY = Row(SENT, NATIVE, NATIVE)
-OTHER_WORD = Row(TRANSLATED, TRANSLATED, TRANSLATED)  # of some client: no wire has it
-OTHER_WIRES = Row(IGNORED, TRANSLATED, TRANSLATED)  # a word of Responses that chat has none for
-EDITORS = Row(SENT, TRANSLATED, TRANSLATED, openai=TRANSLATED)  # many servers know it, OpenAI's do not
+IN_BOTH = FieldSupport(SENT, TRANSLATED, TRANSLATED)  # both wires have a word for it
+NO_COUNTERPART = FieldSupport(SENT, IGNORED, IGNORED)  # the other wire has none
+NOT_CHATGPT = FieldSupport(SENT, TRANSLATED, IGNORED)  # the ChatGPT backend answers 400 to it
+SAME_FOR_CHATGPT = FieldSupport(SENT, TRANSLATED, SENT)
+BY_GATEWAY = FieldSupport(HONOURED, HONOURED, HONOURED)
+FORBIDDEN = FieldSupport(REFUSED, REFUSED, REFUSED)
+NATIVE_ONLY = FieldSupport(SENT, NATIVE, NATIVE)
+ALIAS = FieldSupport(TRANSLATED, TRANSLATED, TRANSLATED)  # of some client: no wire has it
+RESPONSES_ONLY = FieldSupport(IGNORED, TRANSLATED, TRANSLATED)  # a word of Responses that chat has none for
+COMMON_ALIAS = FieldSupport(
+    SENT, TRANSLATED, TRANSLATED, openai=TRANSLATED
+)  # many servers know it, OpenAI's do not
 
-CHAT: dict[str, Row] = {
-    "model": SAID,
-    "messages": SAID,
-    "tools": SAID,
-    "tool_choice": SAID,
-    "parallel_tool_calls": SAID,
-    "functions": SAID,
-    "function_call": SAID,
-    "stream": SAID,
-    "stream_options": SAID,
-    "temperature": OPEN_ONLY,
-    "top_p": OPEN_ONLY,
-    "max_completion_tokens": Row(SENT, TRANSLATED, HONOURED),
-    "max_tokens": Row(SENT, TRANSLATED, HONOURED),
+CHAT: dict[str, FieldSupport] = {
+    "model": IN_BOTH,
+    "messages": IN_BOTH,
+    "tools": IN_BOTH,
+    "tool_choice": IN_BOTH,
+    "parallel_tool_calls": IN_BOTH,
+    "functions": IN_BOTH,
+    "function_call": IN_BOTH,
+    "stream": IN_BOTH,
+    "stream_options": IN_BOTH,
+    "temperature": NOT_CHATGPT,
+    "top_p": NOT_CHATGPT,
+    "max_completion_tokens": FieldSupport(SENT, TRANSLATED, HONOURED),
+    "max_tokens": FieldSupport(SENT, TRANSLATED, HONOURED),
     "n": NATIVE_ONLY,
-    "stop": Row(SENT, HONOURED, HONOURED),
-    "presence_penalty": UNSAID,
-    "frequency_penalty": UNSAID,
-    "logit_bias": UNSAID,
-    "logprobs": Row(SENT, TRANSLATED, NATIVE),
-    "top_logprobs": Row(SENT, TRANSLATED, NATIVE),
-    "seed": UNSAID,
-    "response_format": SAID,
-    "reasoning_effort": SAID,
-    "verbosity": SAID,
+    "stop": FieldSupport(SENT, HONOURED, HONOURED),
+    "presence_penalty": NO_COUNTERPART,
+    "frequency_penalty": NO_COUNTERPART,
+    "logit_bias": NO_COUNTERPART,
+    "logprobs": FieldSupport(SENT, TRANSLATED, NATIVE),
+    "top_logprobs": FieldSupport(SENT, TRANSLATED, NATIVE),
+    "seed": NO_COUNTERPART,
+    "response_format": IN_BOTH,
+    "reasoning_effort": IN_BOTH,
+    "verbosity": IN_BOTH,
     "modalities": NATIVE_ONLY,
     "audio": NATIVE_ONLY,
-    "prediction": UNSAID,
-    "web_search_options": SAID,
-    "metadata": OPEN_ONLY,
-    "store": UNSAID,
-    "service_tier": SAID,
-    "prompt_cache_key": SAID,
-    "prompt_cache_options": OPEN_ONLY,
-    "prompt_cache_retention": OPEN_ONLY,
-    "safety_identifier": OPEN_ONLY,
-    "user": OPEN_ONLY,
-    "moderation": Row(SENT, TRANSLATED, NATIVE),
+    "prediction": NO_COUNTERPART,
+    "web_search_options": IN_BOTH,
+    "metadata": NOT_CHATGPT,
+    "store": NO_COUNTERPART,
+    "service_tier": IN_BOTH,
+    "prompt_cache_key": IN_BOTH,
+    "prompt_cache_options": NOT_CHATGPT,
+    "prompt_cache_retention": NOT_CHATGPT,
+    "safety_identifier": NOT_CHATGPT,
+    "user": NOT_CHATGPT,
+    "moderation": FieldSupport(SENT, TRANSLATED, NATIVE),
     # Responses' own, which some clients send to chat
-    "client_metadata": OTHER_WIRES,
-    "instructions": OTHER_WORD,
-    "include": OTHER_WIRES,
-    "text": OTHER_WORD,
+    "client_metadata": RESPONSES_ONLY,
+    "instructions": ALIAS,
+    "include": RESPONSES_ONLY,
+    "text": ALIAS,
     # the names that other gateways and editors gave to reasoning
-    "reasoning": EDITORS,
-    "reasoningEffort": OTHER_WORD,
-    "reasoningSummary": OTHER_WIRES,
-    "textVerbosity": OTHER_WORD,
-    "thinking": EDITORS,
-    "enable_thinking": EDITORS,
-    "promptCacheKey": OTHER_WORD,
+    "reasoning": COMMON_ALIAS,
+    "reasoningEffort": ALIAS,
+    "reasoningSummary": RESPONSES_ONLY,
+    "textVerbosity": ALIAS,
+    "thinking": COMMON_ALIAS,
+    "enable_thinking": COMMON_ALIAS,
+    "promptCacheKey": ALIAS,
     # other gateways' own
-    "cache_control": Row(SENT, IGNORED, IGNORED, openai=IGNORED),
-    "fallbacks": GATEWAYS,
+    "cache_control": FieldSupport(SENT, IGNORED, IGNORED, openai=IGNORED),
+    "fallbacks": BY_GATEWAY,
 }
 
-RESPONSES: dict[str, Row] = {
-    "model": ALIKE,
-    "input": ALIKE,
-    "messages": OTHER_WORD,
-    "instructions": ALIKE,
+RESPONSES: dict[str, FieldSupport] = {
+    "model": SAME_FOR_CHATGPT,
+    "input": SAME_FOR_CHATGPT,
+    "messages": ALIAS,
+    "instructions": SAME_FOR_CHATGPT,
     "previous_response_id": FORBIDDEN,
-    "conversation": Row(SENT, NATIVE, SENT),
-    "store": ALIKE,
-    "stream": ALIKE,
-    "stream_options": ALIKE,
-    "tools": ALIKE,
-    "tool_choice": ALIKE,
-    "parallel_tool_calls": ALIKE,
-    "max_tool_calls": UNSAID,
-    "reasoning": ALIKE,
-    "text": ALIKE,
-    "include": Row(SENT, IGNORED, SENT),
-    "max_output_tokens": Row(SENT, TRANSLATED, HONOURED),
-    "temperature": OPEN_ONLY,
-    "top_p": OPEN_ONLY,
-    "top_logprobs": Row(SENT, TRANSLATED, NATIVE),
-    "metadata": OPEN_ONLY,
-    "service_tier": ALIKE,
-    "prompt_cache_key": ALIKE,
-    "prompt_cache_options": OPEN_ONLY,
-    "prompt_cache_retention": OPEN_ONLY,
-    "prompt_cache_breakpoint": Row(SENT, IGNORED, IGNORED, openai=IGNORED),  # it marks parts
-    "safety_identifier": OPEN_ONLY,
-    "user": OPEN_ONLY,
-    "moderation": Row(SENT, TRANSLATED, NATIVE),
+    "conversation": FieldSupport(SENT, NATIVE, SENT),
+    "store": SAME_FOR_CHATGPT,
+    "stream": SAME_FOR_CHATGPT,
+    "stream_options": SAME_FOR_CHATGPT,
+    "tools": SAME_FOR_CHATGPT,
+    "tool_choice": SAME_FOR_CHATGPT,
+    "parallel_tool_calls": SAME_FOR_CHATGPT,
+    "max_tool_calls": NO_COUNTERPART,
+    "reasoning": SAME_FOR_CHATGPT,
+    "text": SAME_FOR_CHATGPT,
+    "include": FieldSupport(SENT, IGNORED, SENT),
+    "max_output_tokens": FieldSupport(SENT, TRANSLATED, HONOURED),
+    "temperature": NOT_CHATGPT,
+    "top_p": NOT_CHATGPT,
+    "top_logprobs": FieldSupport(SENT, TRANSLATED, NATIVE),
+    "metadata": NOT_CHATGPT,
+    "service_tier": SAME_FOR_CHATGPT,
+    "prompt_cache_key": SAME_FOR_CHATGPT,
+    "prompt_cache_options": NOT_CHATGPT,
+    "prompt_cache_retention": NOT_CHATGPT,
+    "prompt_cache_breakpoint": FieldSupport(SENT, IGNORED, IGNORED, openai=IGNORED),  # it marks parts
+    "safety_identifier": NOT_CHATGPT,
+    "user": NOT_CHATGPT,
+    "moderation": FieldSupport(SENT, TRANSLATED, NATIVE),
     "truncation": FORBIDDEN,
     "background": NATIVE_ONLY,
     "prompt": NATIVE_ONLY,
-    "context_management": UNSAID,
+    "context_management": NO_COUNTERPART,
     "image": NATIVE_ONLY,
-    "access_programs": UNSAID,
-    "client_metadata": Row(SENT, IGNORED, SENT),
+    "access_programs": NO_COUNTERPART,
+    "client_metadata": FieldSupport(SENT, IGNORED, SENT),
     # what other clients call them, said as `reasoning`, `text` and `prompt_cache_key`
-    "reasoning_effort": OTHER_WORD,
-    "reasoningEffort": OTHER_WORD,
-    "reasoningSummary": OTHER_WORD,
-    "textVerbosity": OTHER_WORD,
-    "verbosity": OTHER_WORD,
-    "thinking": OTHER_WORD,
-    "enable_thinking": OTHER_WORD,
-    "promptCacheKey": OTHER_WORD,
-    "fallbacks": GATEWAYS,
+    "reasoning_effort": ALIAS,
+    "reasoningEffort": ALIAS,
+    "reasoningSummary": ALIAS,
+    "textVerbosity": ALIAS,
+    "verbosity": ALIAS,
+    "thinking": ALIAS,
+    "enable_thinking": ALIAS,
+    "promptCacheKey": ALIAS,
+    "fallbacks": BY_GATEWAY,
 }
 
-TABLES: dict[Surface, dict[str, Row]] = {"chat": CHAT, "responses": RESPONSES}
-UNKNOWN = UNSAID
+TABLES: dict[ApiProtocol, dict[str, FieldSupport]] = {"chat": CHAT, "responses": RESPONSES}
+UNKNOWN = NO_COUNTERPART
 
 # What asks for nothing, so that leaving it out changes nothing.
 NEUTRAL: dict[str, Any] = {
@@ -181,7 +183,7 @@ NEUTRAL: dict[str, Any] = {
 }
 
 # What each wire has a word for of the objects that are translated into it.
-SAID_INSIDE: dict[Surface, dict[str, tuple[str, ...]]] = {
+TRANSLATED_KEYS: dict[ApiProtocol, dict[str, tuple[str, ...]]] = {
     "chat": {"reasoning": ("effort",), "text": ("verbosity", "format"), "thinking": ("type",)},
     "responses": {"reasoning": REASONING_FIELDS, "thinking": ("type",)},
 }
@@ -194,10 +196,10 @@ WIRES: dict[str, frozenset[str]] = {
     "demo": frozenset({"chat", "responses"}),
 }
 
-MAX_NAMED = 32  # fields in the header that names what was ignored
+MAX_IGNORED_NAMES = 32  # fields in the header that names what was ignored
 
 
-def _fate(row: Row, kind: str, *, speaks: bool) -> Support:
+def _support(row: FieldSupport, kind: str, *, speaks: bool) -> Support:
     if kind == "chatgpt":
         return row.chatgpt
     if kind == "openai" and row.openai is not None and speaks:
@@ -207,104 +209,118 @@ def _fate(row: Row, kind: str, *, speaks: bool) -> Support:
 
 # By endpoint, kind of account, and whether it speaks the endpoint's protocol: a request looks up each of
 # its fields several times.
-_FATES: dict[tuple[Surface, str, bool], dict[str, Support]] = {
-    (surface, kind, speaks): {field: _fate(row, kind, speaks=speaks) for field, row in table.items()}
-    for surface, table in TABLES.items()
+_SUPPORT: dict[tuple[ApiProtocol, str, bool], dict[str, Support]] = {
+    (client_protocol, kind, speaks): {
+        field: _support(row, kind, speaks=speaks) for field, row in table.items()
+    }
+    for client_protocol, table in TABLES.items()
     for kind in WIRES
     for speaks in (True, False)
 }
 
 
-def fates_of(
-    surface: Surface, kind: str, wires: Collection[str] | None
+def support_table(
+    client_protocol: ApiProtocol, kind: str, protocols: Collection[str] | None
 ) -> tuple[dict[str, Support], Support]:
     """Return what becomes of each field of the table, and of any other."""
-    speaks = surface in (WIRES[kind] if wires is None else wires)
-    return _FATES[surface, kind, speaks], _fate(UNKNOWN, kind, speaks=speaks)
+    speaks = client_protocol in (WIRES[kind] if protocols is None else protocols)
+    return _SUPPORT[client_protocol, kind, speaks], _support(UNKNOWN, kind, speaks=speaks)
 
 
-def support(surface: Surface, field: str, kind: str, wires: Collection[str] | None = None) -> Support:
+def support_for(
+    client_protocol: ApiProtocol, field: str, kind: str, protocols: Collection[str] | None = None
+) -> Support:
     """Return what becomes of *field* with an account of *kind* that speaks *wires*."""
-    known, unknown = fates_of(surface, kind, wires)
+    known, unknown = support_table(client_protocol, kind, protocols)
     return known.get(field, unknown)
 
 
-def asked(field: str, value: Any) -> bool:
+def has_effect(field: str, value: Any) -> bool:
     """Return whether *value* asks for anything at all."""
     return value is not None and (field not in NEUTRAL or value != NEUTRAL[field])
 
 
-def ignored(surface: Surface, kind: str, body: Body, wires: Collection[str] | None = None) -> list[str]:
+def ignored_fields(
+    client_protocol: ApiProtocol, kind: str, body: Body, protocols: Collection[str] | None = None
+) -> list[str]:
     """
     Return the fields of *body* that such an account cannot honour, in the caller's order.
 
     Names that would not fit into a response header are left out.
     """
-    wire = surface if surface in (WIRES[kind] if wires is None else wires) else _OTHER[surface]
-    known, unknown = fates_of(surface, kind, wires)
+    protocol = (
+        client_protocol
+        if client_protocol in (WIRES[kind] if protocols is None else protocols)
+        else OTHER_PROTOCOL[client_protocol]
+    )
+    known, unknown = support_table(client_protocol, kind, protocols)
     names = [
         field
         for field, value in body.items()
-        if (becomes := known.get(field, unknown)) in _LOSING
-        and _loses(wire, field, value, becomes)
+        if (handling := known.get(field, unknown)) in _LOSING
+        and _loses_value(protocol, field, value, handling)
         and _is_nameable(field)
     ]
-    return names[:MAX_NAMED]
+    return names[:MAX_IGNORED_NAMES]
 
 
 _LOSING = (TRANSLATED, IGNORED)
 
 
-def _loses(wire: Surface, field: str, value: Any, becomes: Support) -> bool:
+def _loses_value(protocol: ApiProtocol, field: str, value: Any, handling: Support) -> bool:
     """Return whether something of *field* does not get through to an account asked on *wire*."""
-    if becomes is TRANSLATED and isinstance(value, dict) and field in SAID_INSIDE[wire]:
-        said = SAID_INSIDE[wire][field]
-        return any(one is not None and name not in said for name, one in value.items())
-    return becomes is IGNORED and asked(field, value)
+    if handling is TRANSLATED and isinstance(value, dict) and field in TRANSLATED_KEYS[protocol]:
+        translated = TRANSLATED_KEYS[protocol][field]
+        return any(inner is not None and name not in translated for name, inner in value.items())
+    return handling is IGNORED and has_effect(field, value)
 
 
 def _is_nameable(field: str) -> bool:
     return field.isascii() and field.isidentifier() and len(field) <= 64
 
 
-def needs_native(surface: Surface, body: Body, kind: str, wires: Collection[str] | None = None) -> str | None:
+def native_only_field(
+    client_protocol: ApiProtocol, body: Body, kind: str, protocols: Collection[str] | None = None
+) -> str | None:
     """Return the first field of *body* that an account of *kind* cannot take itself, else None."""
-    speaks = surface in (WIRES[kind] if wires is None else wires)
-    known, unknown = fates_of(surface, kind, wires)
+    speaks = client_protocol in (WIRES[kind] if protocols is None else protocols)
+    known, unknown = support_table(client_protocol, kind, protocols)
     for field, value in body.items():
-        inside = None if speaks else _INSIDE[surface].get(field)
+        content_check = None if speaks else _CONTENT_CHECKS[client_protocol].get(field)
         native = known.get(field, unknown) is NATIVE
-        if not (native or inside) or not asked(field, value):
+        if not (native or content_check) or not has_effect(field, value):
             continue
-        if field == "audio" and not _wants_audio(body):
+        if field == "audio" and not _requests_audio(body):
             continue
-        if native or (inside is not None and inside(value)):
+        if native or (content_check is not None and content_check(value)):
             return field
     return None
 
 
-def _wants_audio(body: Body) -> bool:
+def _requests_audio(body: Body) -> bool:
     """Return whether *body* asks for sound; without that, `audio` only says how it would be."""
     return "audio" in as_list(body.get("modalities"))
 
 
-class Fit(NamedTuple):
+class AccountRequirements(NamedTuple):
     """Whom a request rules out. `field` is one that does, None where any account may serve it."""
 
     field: str | None = None
-    wire: Surface | None = None  # only accounts that speak it
+    protocol: ApiProtocol | None = None  # only accounts that speak it
     unfit_kinds: tuple[str, ...] = ()
 
 
-def fit_of(surface: Surface, body: Body) -> Fit:
+def account_requirements(client_protocol: ApiProtocol, body: Body) -> AccountRequirements:
     """Return which accounts can honour all of *body*."""
-    translated = needs_native(surface, body, "compatible", {_OTHER[surface]})
-    chatgpt = needs_native(surface, body, "chatgpt")
-    return Fit(translated or chatgpt, surface if translated else None, ("chatgpt",) if chatgpt else ())
+    translated = native_only_field(client_protocol, body, "compatible", {OTHER_PROTOCOL[client_protocol]})
+    chatgpt = native_only_field(client_protocol, body, "chatgpt")
+    return AccountRequirements(
+        translated or chatgpt, client_protocol if translated else None, ("chatgpt",) if chatgpt else ()
+    )
 
 
-_OTHER: dict[Surface, Surface] = {"chat": "responses", "responses": "chat"}
-_INSIDE: dict[Surface, dict[str, Callable[[Any], bool]]] = {
+OTHER_PROTOCOL: dict[ApiProtocol, ApiProtocol] = {"chat": "responses", "responses": "chat"}
+_CONTENT_CHECKS: dict[ApiProtocol, dict[str, Callable[[Any], bool]]] = {
     "chat": {"messages": has_audio},
     "responses": {"tools": has_hosted_tools, "input": has_references},
 }

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from typing import Any
 
 from app.errors import InvalidRequest
-from app.translation.requests.parts import as_list, chat_part, refused, text_of
+from app.translation.requests.parts import as_list, chat_part, invalid, text_of
 from app.translation.requests.tools import qualified
 
 Item = dict[str, Any]
 
-LEFT_OUT = (
+SKIPPED_TYPES = (
     "reasoning",
     "web_search_call",
     "file_search_call",
@@ -38,71 +38,71 @@ def messages_from_input(items: list[Any]) -> list[Item]:
     """Return chat messages for *items*; raises InvalidRequest with param `input`."""
     messages: list[Item] = []
     for index, item in enumerate(items):
-        where = f"input[{index}]"
+        path = f"input[{index}]"
         kind = item.get("type", "message") if isinstance(item, dict) else None
-        if kind in LEFT_OUT:
+        if kind in SKIPPED_TYPES:
             continue
         write = _WRITERS.get(kind) if isinstance(kind, str) else None
         if write is None:
-            raise refused(where, f"an item of type '{kind}' cannot be sent to this account")
-        write(messages, item, where)
+            raise invalid(path, f"an item of type '{kind}' cannot be sent to this account")
+        write(messages, item, path)
     return messages
 
 
-def _message(messages: list[Item], item: Item, where: str) -> None:
+def _message(messages: list[Item], item: Item, path: str) -> None:
     role, parts = item.get("role"), as_list(item.get("content"))
     if role == "assistant":
-        messages.append(_assistant_message(parts, where))
+        messages.append(_assistant_message(parts, path))
     elif role in ("system", "developer"):  # `system` is what every server knows
-        messages.append({"role": "system", "content": "\n".join(_texts(parts, where))})
+        messages.append({"role": "system", "content": "\n".join(_texts(parts, path))})
     elif role == "user":
-        messages.append({"role": "user", "content": _user_content(parts, where)})
+        messages.append({"role": "user", "content": _user_content(parts, path)})
     else:
-        raise refused(where, "'role' must be system, developer, user or assistant")
+        raise invalid(path, "'role' must be system, developer, user or assistant")
 
 
-def _assistant_message(parts: list[Any], where: str) -> Item:
+def _assistant_message(parts: list[Any], path: str) -> Item:
     refusals = [p["refusal"] for p in parts if isinstance(p, dict) and isinstance(p.get("refusal"), str)]
-    texts = _texts([p for p in parts if not (isinstance(p, dict) and p.get("type") == "refusal")], where)
+    texts = _texts([p for p in parts if not (isinstance(p, dict) and p.get("type") == "refusal")], path)
     message: Item = {"role": "assistant", "content": "".join(texts) if texts or not refusals else None}
     if refusals:
         message["refusal"] = "".join(refusals)
     return message
 
 
-def _texts(parts: list[Any], where: str) -> list[str]:
+def _texts(parts: list[Any], path: str) -> list[str]:
     texts = [text_of(part) for part in parts]
     if None in texts:
-        raise refused(where, "such content cannot be sent to this account")
+        raise invalid(path, "such content cannot be sent to this account")
     return [text for text in texts if text is not None]
 
 
-def _user_content(parts: list[Any], where: str) -> str | list[Item]:
+def _user_content(parts: list[Any], path: str) -> str | list[Item]:
     """Return a lone text as a string, which every server takes, and anything else as parts."""
-    content = [chat_part(part, where) for part in parts]
+    content = [chat_part(part, path) for part in parts]
     if not content:
         return ""
     return content[0]["text"] if len(content) == 1 and set(content[0]) == {"type", "text"} else content
 
 
-def _function_call(messages: list[Item], item: Item, where: str) -> None:
+def _function_call(messages: list[Item], item: Item, path: str) -> None:
     function = {"name": _name(item), "arguments": item.get("arguments") or ""}
-    _add_call(messages, {"id": _call_id(item, where), "type": "function", "function": function})
+    _add_call(messages, {"id": _call_id(item, path), "type": "function", "function": function})
 
 
-def _custom_call(messages: list[Item], item: Item, where: str) -> None:
+def _custom_call(messages: list[Item], item: Item, path: str) -> None:
     custom = {"name": _name(item), "input": item.get("input") or ""}
-    _add_call(messages, {"id": _call_id(item, where), "type": "custom", "custom": custom})
+    _add_call(messages, {"id": _call_id(item, path), "type": "custom", "custom": custom})
 
 
 def _name(item: Item) -> str:
     return qualified(item.get("namespace"), item.get("name", ""))
 
 
-def _call_id(item: Item, where: str) -> str:
+def _call_id(item: Item, path: str) -> str:
     call_id = item.get("call_id")
     if not isinstance(call_id, str) or not call_id:
-        raise refused(where, "'call_id' must be a string")
+        raise invalid(path, "'call_id' must be a string")
     return call_id
 
 
@@ -112,11 +112,11 @@ def _add_call(messages: list[Item], call: Item) -> None:
     messages[-1].setdefault("tool_calls", []).append(call)
 
 
-def _output(messages: list[Item], item: Item, where: str) -> None:
+def _output(messages: list[Item], item: Item, path: str) -> None:
     output = item.get("output")
     if not isinstance(output, str):  # chat has text only here: images and files are lost
         output = "".join(text for part in as_list(output) if (text := text_of(part)) is not None)
-    messages.append({"role": "tool", "tool_call_id": _call_id(item, where), "content": output})
+    messages.append({"role": "tool", "tool_call_id": _call_id(item, path), "content": output})
 
 
 _WRITERS: dict[str, Callable[[list[Item], Item, str], None]] = {
@@ -138,10 +138,10 @@ def added_tools(items: list[Any]) -> list[Any]:
     ]
 
 
-def input_items(given: Any) -> list[Any]:
+def input_items(value: Any) -> list[Any]:
     """Return a request's `input` as items: a string is what the user says."""
-    if isinstance(given, str):
-        return [{"role": "user", "content": [{"type": "input_text", "text": given}]}]
-    if not isinstance(given, list):
+    if isinstance(value, str):
+        return [{"role": "user", "content": [{"type": "input_text", "text": value}]}]
+    if not isinstance(value, list):
         raise InvalidRequest("'input' must be a string or an array", param="input")
-    return given
+    return value

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.translation.requests.parts import as_list, input_part, output_part, refused, text_of
+from app.translation.requests.parts import as_list, input_part, invalid, output_part, text_of
 
 Item = dict[str, Any]
 
@@ -44,91 +44,91 @@ class _Reader:
         self.items: list[Item] = []
         self._custom_ids: set[str] = set()  # their outputs have an item type of their own
         self._function_id = ""  # of the last deprecated `function_call`, which has no id
-        self._functions = 0
+        self._function_count = 0
 
-    def read(self, message: Any, where: str) -> None:
+    def read(self, message: Any, path: str) -> None:
         role = message.get("role") if isinstance(message, dict) else None
         read = _ROLES.get(role) if isinstance(role, str) else None
         if read is None:
-            raise refused(where, "'role' must be system, developer, user, assistant or tool")
-        read(self, message, where)
+            raise invalid(path, "'role' must be system, developer, user, assistant or tool")
+        read(self, message, path)
 
-    def system(self, message: Item, where: str) -> None:
+    def system(self, message: Item, path: str) -> None:
         for part in as_list(message.get("content")):
             text = text_of(part)
             if text is None:
-                raise refused(where, f"a {message['role']} message takes text only")
+                raise invalid(path, f"a {message['role']} message takes text only")
             if text:
                 self.instructions.append(text)
 
-    def user(self, message: Item, where: str) -> None:
-        parts = [input_part(part, where) for part in as_list(message.get("content"))]
+    def user(self, message: Item, path: str) -> None:
+        parts = [input_part(part, path) for part in as_list(message.get("content"))]
         if parts:
             self.items.append({"role": "user", "content": parts})
 
-    def assistant(self, message: Item, where: str) -> None:
+    def assistant(self, message: Item, path: str) -> None:
         if message.get("audio") is not None:
-            raise refused(where, "an answer given in audio cannot be sent to this account")
-        said = [output_part(part, where) for part in as_list(message.get("content"))]
-        parts = [part for part in said if part and (part.get("text") or part.get("refusal"))]
+            raise invalid(path, "an answer given in audio cannot be sent to this account")
+        converted = [output_part(part, path) for part in as_list(message.get("content"))]
+        parts = [part for part in converted if part and (part.get("text") or part.get("refusal"))]
         refusal = message.get("refusal")
         if isinstance(refusal, str) and refusal:
             parts.append({"type": "refusal", "refusal": refusal})
         if parts:
             self.items.append({"role": "assistant", "content": parts})
         for call in as_list(message.get("tool_calls")):
-            self.items.append(self._call(call, where))
+            self.items.append(self._call(call, path))
         if message.get("function_call") is not None:
-            self.items.append(self._legacy_call(message["function_call"], where))
+            self.items.append(self._legacy_call(message["function_call"], path))
 
-    def _call(self, call: Any, where: str) -> Item:
+    def _call(self, call: Any, path: str) -> Item:
         call_id = call.get("id") if isinstance(call, dict) else None
         if not isinstance(call_id, str) or not call_id:
-            raise refused(where, "a tool call needs an 'id'")
+            raise invalid(path, "a tool call needs an 'id'")
         custom = call.get("custom")
         if call.get("type") == "custom" and isinstance(custom, dict):
             self._custom_ids.add(call_id)
-            return {"type": "custom_tool_call", "call_id": call_id, **_texts(custom, "input", where)}
-        function = _texts(call.get("function"), "arguments", where)
+            return {"type": "custom_tool_call", "call_id": call_id, **_texts(custom, "input", path)}
+        function = _texts(call.get("function"), "arguments", path)
         return {"type": "function_call", "call_id": call_id, **function}
 
-    def _legacy_call(self, call: Any, where: str) -> Item:
-        self._functions += 1
-        self._function_id = f"call_function_{self._functions}"
-        return {"type": "function_call", "call_id": self._function_id, **_texts(call, "arguments", where)}
+    def _legacy_call(self, call: Any, path: str) -> Item:
+        self._function_count += 1
+        self._function_id = f"call_function_{self._function_count}"
+        return {"type": "function_call", "call_id": self._function_id, **_texts(call, "arguments", path)}
 
-    def tool(self, message: Item, where: str) -> None:
+    def tool(self, message: Item, path: str) -> None:
         call_id = call_id_of(message)
         if call_id is None:
-            raise refused(where, "a tool message needs the 'tool_call_id' that it answers")
+            raise invalid(path, "a tool message needs the 'tool_call_id' that it answers")
         kind = "custom_tool_call_output" if call_id in self._custom_ids else "function_call_output"
-        output = _output(message.get("content"), where)
+        output = _output(message.get("content"), path)
         self.items.append({"type": kind, "call_id": call_id, "output": output})
 
-    def function(self, message: Item, where: str) -> None:
+    def function(self, message: Item, path: str) -> None:
         if not self._function_id:
-            raise refused(where, "a function message must follow a 'function_call'")
+            raise invalid(path, "a function message must follow a 'function_call'")
         output = message.get("content") or ""
         self.items.append({"type": "function_call_output", "call_id": self._function_id, "output": output})
 
 
-def _texts(call: Any, payload: str, where: str) -> dict[str, str]:
+def _texts(call: Any, payload: str, path: str) -> dict[str, str]:
     """Return the name of a call and its *payload*, both of which must be strings."""
     if not isinstance(call, dict) or not isinstance(call.get("name"), str) or not call["name"]:
-        raise refused(where, "a tool call needs a 'name'")
+        raise invalid(path, "a tool call needs a 'name'")
     if not isinstance(call.get(payload), str):
-        raise refused(where, f"the '{payload}' of a tool call must be a string")
+        raise invalid(path, f"the '{payload}' of a tool call must be a string")
     return {"name": call["name"], payload: call[payload]}
 
 
-def _output(content: Any, where: str) -> str:
+def _output(content: Any, path: str) -> str:
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
-        raise refused(where, "the 'content' of a tool message must be a string or an array of text parts")
+        raise invalid(path, "the 'content' of a tool message must be a string or an array of text parts")
     texts = [text for part in content if (text := text_of(part)) is not None]
     if content and not texts:
-        raise refused(where, "a tool message takes text only")
+        raise invalid(path, "a tool message takes text only")
     return "".join(texts)
 
 

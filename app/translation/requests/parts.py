@@ -14,13 +14,13 @@ from app.errors import InvalidRequest
 Part = dict[str, Any]
 
 TEXT_TYPES = (None, "text", "input_text", "output_text")
-THOUGHT_TYPES = ("reasoning", "reasoning_content", "reasoning_details", "thinking")
+REASONING_TYPES = ("reasoning", "reasoning_content", "reasoning_details", "thinking")
 FILE_FIELDS = ("file_url", "filename")
 
 
-def refused(where: str, why: str) -> InvalidRequest:
+def invalid(path: str, reason: str) -> InvalidRequest:
     """Return the error for the thing at *where* (`messages[3]`); its field becomes `param`."""
-    return InvalidRequest(f"{where}: {why}", param=where.partition("[")[0])
+    return InvalidRequest(f"{path}: {reason}", param=path.partition("[")[0])
 
 
 def as_list(content: Any) -> list[Any]:
@@ -39,41 +39,41 @@ def text_of(part: Any) -> str | None:
     return None
 
 
-def input_part(part: Any, where: str) -> Part:
+def input_part(part: Any, path: str) -> Part:
     """Return a user's chat part as a Responses part; *where* names it in the error, `messages[0]`."""
     text = text_of(part)
     if text is not None:
         return _with_breakpoint({"type": "input_text", "text": text}, part)
     kind = part.get("type") if isinstance(part, dict) else None
     if kind == "image_url":
-        return _with_breakpoint(_input_image(part, where), part)
+        return _with_breakpoint(_input_image(part, path), part)
     if kind == "file" or (kind is None and isinstance(part, dict) and "file" in part):
-        return _with_breakpoint(_input_file(part, where), part)
+        return _with_breakpoint(_input_file(part, path), part)
     if kind in ("input_image", "input_file"):
         return dict(part)
-    what = f"parts of type '{kind}'" if kind else "such a part"
-    raise refused(where, f"{what} cannot be sent")
+    described = f"parts of type '{kind}'" if kind else "such a part"
+    raise invalid(path, f"{described} cannot be sent")
 
 
-def _input_image(part: Part, where: str) -> Part:
+def _input_image(part: Part, path: str) -> Part:
     image = part.get("image_url")
     if not isinstance(image, dict) or not isinstance(image.get("url"), str):
-        raise refused(where, "'image_url' must be an object with a 'url'")
+        raise invalid(path, "'image_url' must be an object with a 'url'")
     out = {"type": "input_image", "image_url": image["url"]}
     if image.get("detail") is not None:
         out["detail"] = image["detail"]
     return out
 
 
-def _input_file(part: Part, where: str) -> Part:
+def _input_file(part: Part, path: str) -> Part:
     file = part.get("file")
     if not isinstance(file, dict) or file.get("file_id"):
-        raise refused(where, "a file must be given by its data; 'file_id' is not supported")
+        raise invalid(path, "a file must be given by its data; 'file_id' is not supported")
     out = {"type": "input_file", **{key: file[key] for key in FILE_FIELDS if file.get(key)}}
     data = file.get("file_data") or file.get("data")
     if "file_url" not in out:
         if not isinstance(data, str):
-            raise refused(where, "the file has no data")
+            raise invalid(path, "the file has no data")
         mime = file.get("mime_type") or file.get("content_type") or "application/octet-stream"
         out["file_url"] = data if data.startswith("data:") else f"data:{mime};base64,{data}"
     return out
@@ -85,7 +85,7 @@ def _with_breakpoint(out: Part, part: Any) -> Part:
     return out
 
 
-def output_part(part: Any, where: str) -> Part | None:
+def output_part(part: Any, path: str) -> Part | None:
     """Return an assistant's part as a Responses part, None for an echoed thought."""
     text = text_of(part)
     if text is not None:
@@ -93,12 +93,12 @@ def output_part(part: Any, where: str) -> Part | None:
     kind = part.get("type") if isinstance(part, dict) else None
     if kind == "refusal" and isinstance(part.get("refusal"), str):
         return {"type": "refusal", "refusal": part["refusal"]}
-    if kind in THOUGHT_TYPES:
+    if kind in REASONING_TYPES:
         return None
-    raise refused(where, "an assistant's parts are text or refusal")
+    raise invalid(path, "an assistant's parts are text or refusal")
 
 
-def chat_part(part: Any, where: str) -> Part:
+def chat_part(part: Any, path: str) -> Part:
     """Return a user's Responses part as a chat part."""
     text = text_of(part)
     if text is not None:
@@ -110,16 +110,16 @@ def chat_part(part: Any, where: str) -> Part:
             image["detail"] = part["detail"]
         return _with_breakpoint({"type": "image_url", "image_url": image}, part)
     if kind == "input_file":
-        return _with_breakpoint({"type": "file", "file": _chat_file(part, where)}, part)
+        return _with_breakpoint({"type": "file", "file": _chat_file(part, path)}, part)
     if kind in ("image_url", "file"):
         return dict(part)
-    raise refused(where, f"a part of type '{kind}' cannot be sent to this account")
+    raise invalid(path, f"a part of type '{kind}' cannot be sent to this account")
 
 
-def _chat_file(part: Part, where: str) -> Part:
+def _chat_file(part: Part, path: str) -> Part:
     data = part.get("file_data") or part.get("file_url")
     if not isinstance(data, str) or data.startswith(("http:", "https:")):
-        raise refused(where, "this account takes a file as data only")
+        raise invalid(path, "this account takes a file as data only")
     out = {"file_data": data}
     if part.get("filename"):
         out["filename"] = part["filename"]

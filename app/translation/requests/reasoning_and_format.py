@@ -29,7 +29,7 @@ ALIASES = (
     "promptCacheKey",
 )
 # What both wires call by the same name, and mean the same by.
-SAME_NAME = (
+SHARED_FIELDS = (
     "temperature",
     "top_p",
     "metadata",
@@ -46,20 +46,20 @@ SCHEMA_FIELDS = ("name", "description", "schema", "strict")
 SCHEMA_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def given(fields: Settings) -> Settings:
+def without_nulls(fields: Settings) -> Settings:
     """Return *fields* without the nulls: null is the same as absent."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def first_of(body: Settings, names: tuple[str, ...]) -> Any:
+def first_set(body: Settings, names: tuple[str, ...]) -> Any:
     return next((body[name] for name in names if body.get(name)), None)
 
 
 def reasoning_settings(body: Settings) -> Settings:
     """Return the `reasoning` object that *body* asks for; what it says itself beats every alias."""
-    asked = body.get("reasoning")
-    reasoning = given(asked) if isinstance(asked, dict) else {}
-    effort = first_of(body, EFFORT_ALIASES) or _thinking_effort(body)
+    requested = body.get("reasoning")
+    reasoning = without_nulls(requested) if isinstance(requested, dict) else {}
+    effort = first_set(body, EFFORT_ALIASES) or _thinking_effort(body)
     if effort:
         reasoning.setdefault("effort", effort)
     if body.get("reasoningSummary"):
@@ -79,9 +79,9 @@ def _thinking_effort(body: Settings) -> str | None:
 
 def text_settings(body: Settings) -> Settings:
     """Return the `text` object that *body* asks for, its `format` left as it is."""
-    asked = body.get("text")
-    text = given(asked) if isinstance(asked, dict) else {}
-    verbosity = first_of(body, VERBOSITY_ALIASES)
+    requested = body.get("text")
+    text = without_nulls(requested) if isinstance(requested, dict) else {}
+    verbosity = first_set(body, VERBOSITY_ALIASES)
     if verbosity:
         text.setdefault("verbosity", verbosity)
     return text

@@ -17,8 +17,13 @@ import orjson
 from app.errors import InvalidRequest
 from app.translation.requests.input_to_messages import input_items
 from app.translation.requests.messages_to_input import call_id_of, input_from_messages
-from app.translation.requests.parts import TEXT_TYPES, THOUGHT_TYPES, as_list, refused, text_of
-from app.translation.requests.reasoning_and_format import ALIASES, given, reasoning_settings, text_settings
+from app.translation.requests.parts import REASONING_TYPES, TEXT_TYPES, as_list, invalid, text_of
+from app.translation.requests.reasoning_and_format import (
+    ALIASES,
+    reasoning_settings,
+    text_settings,
+    without_nulls,
+)
 from app.translation.requests.tools import WEB_SEARCH_TYPES, unnested
 
 Body = dict[str, Any]
@@ -27,13 +32,13 @@ Item = dict[str, Any]
 ECHOES = frozenset({"reasoning_content", "reasoning_details", "tool_calls", "function_call"})
 
 
-def normal_input(body: Body) -> Body:
+def normalize_input(body: Body) -> Body:
     """
     Return *body* with `input`, `instructions`, tools and settings in their one form.
 
     Raises InvalidRequest, with the field in `param`, for what no account takes.
     """
-    out = {name: value for name, value in given(body).items() if name not in ALIASES}
+    out = {name: value for name, value in without_nulls(body).items() if name not in ALIASES}
     instructions, out["input"] = _input(out.pop("messages", None), out.get("input"))
     texts = [text for text in (out.get("instructions"), instructions) if text]
     if texts:
@@ -58,19 +63,19 @@ def _input(messages: Any, items: Any) -> tuple[str, list[Item]]:
     instructions: list[str] = []
     out: list[Item] = []
     for index, item in enumerate(input_items(items)):
-        where = f"input[{index}]"
+        path = f"input[{index}]"
         if not isinstance(item, dict):
-            raise refused(where, "an item must be an object")
-        hoisted = _hoisted(item)
-        if hoisted is None:
-            out.append(_item(item, where))
+            raise invalid(path, "an item must be an object")
+        texts = _instruction_texts(item)
+        if texts is None:
+            out.append(_item(item, path))
         else:
-            instructions += hoisted
+            instructions += texts
     _check_triggers(out)
     return "\n".join(instructions), out
 
 
-def _hoisted(item: Item) -> list[str] | None:
+def _instruction_texts(item: Item) -> list[str] | None:
     """Return the texts of a system or developer message, None for any other item."""
     if item.get("role") not in ("system", "developer") or item.get("type", "message") != "message":
         return None
@@ -78,60 +83,63 @@ def _hoisted(item: Item) -> list[str] | None:
     return None if None in texts else [text for text in texts if text]
 
 
-def _item(item: Item, where: str) -> Item:
+def _item(item: Item, path: str) -> Item:
     item = _without_echoes(item)
-    _refuse_file_id(item, where)
+    _refuse_file_id(item, path)
     role = item.get("role")
     if role == "tool":
-        return _tool_output(item, where)
+        return _tool_output(item, path)
     content = item.get("content")
     if role is None or content is None or item.get("type", "message") != "message":
         return item
     if isinstance(content, str) and role != "assistant":
         return item  # the API takes it so
-    parts = [_part(part, role, where) for part in as_list(content) if not _is_thought(part)]
+    parts = [_part(part, role, path) for part in as_list(content) if not _is_reasoning(part)]
     return {**item, "content": parts}
 
 
-def _is_thought(part: Any) -> bool:
-    return isinstance(part, dict) and part.get("type") in THOUGHT_TYPES
+def _is_reasoning(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") in REASONING_TYPES
 
 
-def _part(part: Any, role: Any, where: str) -> Any:
+def _part(part: Any, role: Any, path: str) -> Any:
     """Return a part of a message as the Responses API names it; unknown ones pass as they are."""
     kind = part.get("type") if isinstance(part, dict) else None
     if isinstance(part, str) or (kind in TEXT_TYPES and text_of(part) is not None):
-        own = "output_text" if role == "assistant" else "input_text"
+        part_type = "output_text" if role == "assistant" else "input_text"
         if isinstance(part, str):
-            return {"type": own, "text": part}
-        part = part if kind == own else {**part, "type": own}
+            return {"type": part_type, "text": part}
+        part = part if kind == part_type else {**part, "type": part_type}
     elif kind == "image_url":
         part = _input_image(part.get("image_url"))
     elif not isinstance(part, dict):
-        raise refused(where, "a part must be an object or a string")
-    _refuse_file_id(part, where)
+        raise invalid(path, "a part must be an object or a string")
+    _refuse_file_id(part, path)
     return _without_echoes(part)
 
 
-def _without_echoes(whole: Item) -> Item:
-    return whole if ECHOES.isdisjoint(whole) else {key: whole[key] for key in whole if key not in ECHOES}
+def _without_echoes(value: Item) -> Item:
+    return value if ECHOES.isdisjoint(value) else {key: value[key] for key in value if key not in ECHOES}
 
 
 def _input_image(image: Any) -> Item:
     image = image if isinstance(image, dict) else {"url": image}
-    return {"type": "input_image", **given({"image_url": image.get("url"), "detail": image.get("detail")})}
+    return {
+        "type": "input_image",
+        **without_nulls({"image_url": image.get("url"), "detail": image.get("detail")}),
+    }
 
 
-def _refuse_file_id(part: Item, where: str) -> None:
+def _refuse_file_id(part: Item, path: str) -> None:
     if part.get("type") == "input_file" and part.get("file_id"):
-        raise refused(where, "'input_file.file_id' is not supported; send the file's data")
+        raise invalid(path, "'input_file.file_id' is not supported; send the file's data")
 
 
-def _tool_output(item: Item, where: str) -> Item:
+def _tool_output(item: Item, path: str) -> Item:
     """Return chat's tool message as the item it is here."""
     call_id = call_id_of(item)
     if call_id is None:
-        raise refused(where, "a tool message needs the 'tool_call_id' that it answers")
+        raise invalid(path, "a tool message needs the 'tool_call_id' that it answers")
     value = item["output"] if item.get("output") is not None else item.get("content")
     if not isinstance(value, str):
         texts = [text for part in as_list(value) if (text := text_of(part)) is not None]
@@ -142,7 +150,7 @@ def _tool_output(item: Item, where: str) -> Item:
 def _check_triggers(items: list[Item]) -> None:
     for index, item in enumerate(items[:-1]):
         if item.get("type") == "compaction_trigger":
-            raise refused(f"input[{index}]", "a 'compaction_trigger' may only come last")
+            raise invalid(f"input[{index}]", "a 'compaction_trigger' may only come last")
 
 
 def _tool(tool: Any, index: int) -> Any:

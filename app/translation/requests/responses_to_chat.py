@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.translation.requests.input_to_messages import added_tools, input_items, messages_from_input
-from app.translation.requests.reasoning_and_format import SAME_NAME, given, response_format
+from app.translation.requests.reasoning_and_format import SHARED_FIELDS, response_format, without_nulls
 from app.translation.requests.tools import nested_choice, nested_tools
 
 Body = dict[str, Any]
@@ -26,13 +26,13 @@ def responses_to_chat(body: Body) -> Body:
 
     It streams, with usage. Raises InvalidRequest for what cannot be said.
     """
-    body = given(body)
+    body = without_nulls(body)
     items = input_items(body["input"])
     messages = messages_from_input(items)
     if body.get("instructions"):  # `system`, not `developer`: every server knows it
         messages.insert(0, {"role": "system", "content": body["instructions"]})
     out = {"model": body["model"], "messages": messages}
-    out.update((name, body[name]) for name in SAME_NAME if name in body)
+    out.update((name, body[name]) for name in SHARED_FIELDS if name in body)
     out.update(_tool_fields(body, [*body.get("tools", ()), *added_tools(items)]))
     out.update(_answer_fields(body))
     stream_options = {"include_usage": True}
@@ -63,4 +63,4 @@ def _answer_fields(body: Body) -> Body:
     }
     if body.get("top_logprobs"):
         out.update(logprobs=True, top_logprobs=body["top_logprobs"])
-    return given(out)
+    return without_nulls(out)

@@ -29,13 +29,13 @@ def flat_tools(tools: list[Any]) -> list[Tool]:
     return [_flat_tool(tool, f"tools[{index}]") for index, tool in enumerate(tools)]
 
 
-def _flat_tool(tool: Any, where: str) -> Tool:
+def _flat_tool(tool: Any, path: str) -> Tool:
     kind = tool.get("type", "function") if isinstance(tool, dict) else None
     if kind in WEB_SEARCH_TYPES:
         return {**tool, "type": "web_search"}
     flat = unnested(tool) if kind is not None else None
     if flat is None or not isinstance(flat.get("name"), str) or not flat["name"]:
-        raise InvalidRequest(f"{where}: a tool needs a type and a name", param=where)
+        raise InvalidRequest(f"{path}: a tool needs a type and a name", param=path)
     if flat["type"] == "function":
         flat.setdefault("parameters", NO_PARAMETERS)
     return flat
@@ -70,8 +70,11 @@ def web_search_tool(options: Tool) -> Tool:
         tool["search_context_size"] = options["search_context_size"]
     location = options.get("user_location")
     if isinstance(location, dict):
-        place = location.get("approximate")
-        tool["user_location"] = {"type": "approximate", **(place if isinstance(place, dict) else {})}
+        approximate = location.get("approximate")
+        tool["user_location"] = {
+            "type": "approximate",
+            **(approximate if isinstance(approximate, dict) else {}),
+        }
     return tool
 
 

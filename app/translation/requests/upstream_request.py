@@ -6,29 +6,38 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from app.errors import InvalidRequest
-from app.translation.requests.chat_aliases import in_chat_words
+from app.translation.requests.chat_aliases import translate_aliases
 from app.translation.requests.chat_to_responses import chat_to_responses
 from app.translation.requests.chatgpt_body import chatgpt_body
-from app.translation.requests.content_checks import hints_caching, searches_the_web
-from app.translation.requests.field_support import SENT, TRANSLATED, Surface, fates_of, ignored, needs_native
+from app.translation.requests.content_checks import has_cache_hint, has_web_search
+from app.translation.requests.field_support import (
+    SENT,
+    TRANSLATED,
+    ApiProtocol,
+    ignored_fields,
+    native_only_field,
+    support_table,
+)
 from app.translation.requests.parts import as_list, text_of
 from app.translation.requests.responses_to_chat import responses_to_chat
 
 Body = dict[str, Any]
 
-THOUGHTS = frozenset({"reasoning", "reasoning_content", "reasoning_details"})  # told beside an answer
+REASONING_KEYS = frozenset({"reasoning", "reasoning_content", "reasoning_details"})  # told beside an answer
 CHUNK_KEYS = ("index",)  # of a call, which clients who join chunks leave in it
 
 
 class UpstreamRequest(NamedTuple):
     """`wire` is `chat` or `responses`; `ignored` names the fields without effect there."""
 
-    wire: Surface
+    protocol: ApiProtocol
     body: Body
     ignored: list[str]
 
 
-def upstream_body(surface: Surface, body: Body, kind: str, wires: Collection[str]) -> UpstreamRequest:
+def upstream_body(
+    client_protocol: ApiProtocol, body: Body, kind: str, protocols: Collection[str]
+) -> UpstreamRequest:
     """
     Return the request to send to an account of *kind* that speaks *wires*.
 
@@ -36,80 +45,86 @@ def upstream_body(surface: Surface, body: Body, kind: str, wires: Collection[str
     Upstreams always stream, tell their usage, and store nothing that was not asked for.
     Raises InvalidRequest for what this account cannot be asked.
     """
-    wire = _wire(surface, body, kind, wires)
-    spoken = {wire}
-    unfit = needs_native(surface, body, kind, spoken)
+    protocol = _choose_protocol(client_protocol, body, kind, protocols)
+    chosen = {protocol}
+    unfit = native_only_field(client_protocol, body, kind, chosen)
     if unfit is not None:
         raise InvalidRequest(f"'{unfit}' asks for what no available account can do", param=unfit)
-    if wire == surface:
-        known, unknown = fates_of(surface, kind, spoken)
+    if protocol == client_protocol:
+        known, unknown = support_table(client_protocol, kind, chosen)
         out = {name: value for name, value in body.items() if known.get(name, unknown) is SENT}
         translated = {name: value for name, value in body.items() if known.get(name, unknown) is TRANSLATED}
-        if translated and surface == "chat":  # of a Responses request `normal_input` has done it
-            out = in_chat_words(out, translated)
+        if translated and client_protocol == "chat":  # of a Responses request `normal_input` has done it
+            out = translate_aliases(out, translated)
     else:
-        out = chat_to_responses(body) if surface == "chat" else responses_to_chat(body)
-    finish = _chat if wire == "chat" else _responses
-    lost = ignored(surface, kind, body, spoken)
-    if hints_caching(body) and "cache_control" not in lost and (wire != surface or kind == "openai"):
-        lost.append("cache_control")
-    return UpstreamRequest(wire, finish(out, kind), lost)
+        out = chat_to_responses(body) if client_protocol == "chat" else responses_to_chat(body)
+    finish = _finish_chat if protocol == "chat" else _finish_responses
+    ignored = ignored_fields(client_protocol, kind, body, chosen)
+    if (
+        has_cache_hint(body)
+        and "cache_control" not in ignored
+        and (protocol != client_protocol or kind == "openai")
+    ):
+        ignored.append("cache_control")
+    return UpstreamRequest(protocol, finish(out, kind), ignored)
 
 
-def _wire(surface: Surface, body: Body, kind: str, wires: Collection[str]) -> Surface:
+def _choose_protocol(
+    client_protocol: ApiProtocol, body: Body, kind: str, protocols: Collection[str]
+) -> ApiProtocol:
     """Return the caller's own wire where the account speaks it and the request fits it."""
-    other: Surface = "responses" if surface == "chat" else "chat"
-    if surface not in wires:
+    other: ApiProtocol = "responses" if client_protocol == "chat" else "chat"
+    if client_protocol not in protocols:
         return other
-    if surface == "chat" and other in wires and searches_the_web(body):
-        return surface if needs_native(surface, body, kind, {other}) else other
-    return surface
+    if client_protocol == "chat" and other in protocols and has_web_search(body):
+        return client_protocol if native_only_field(client_protocol, body, kind, {other}) else other
+    return client_protocol
 
 
-def _chat(body: Body, kind: str) -> Body:
+def _finish_chat(body: Body, kind: str) -> Body:
     options = {**(body.get("stream_options") or {}), "include_usage": True}
     out = {**body, "stream": True, "stream_options": options}
-    return _as_openai_says(out) if kind == "openai" else out
+    return _clean_for_openai(out) if kind == "openai" else out
 
 
-def _as_openai_says(body: Body) -> Body:
+def _clean_for_openai(body: Body) -> Body:
     """Return *body* without what other services' answers and hints left in it, which the API refuses."""
-    tools = {"tools": _unmarked(body["tools"])} if body.get("tools") else {}
-    return {**body, "messages": [_as_openai_told(message) for message in body["messages"]], **tools}
+    tools = {"tools": _without_cache_control(body["tools"])} if body.get("tools") else {}
+    return {**body, "messages": [_clean_message(message) for message in body["messages"]], **tools}
 
 
-def _as_openai_told(message: Body) -> Body:
+def _clean_message(message: Body) -> Body:
     changed: Body = {}
     if isinstance(content := message.get("content"), list):
-        changed["content"] = _unmarked(content)
+        changed["content"] = _without_cache_control(content)
     if isinstance(calls := message.get("tool_calls"), list):
         changed["tool_calls"] = [
             _without(call, CHUNK_KEYS) if isinstance(call, dict) else call for call in calls
         ]
-    if not changed and THOUGHTS.isdisjoint(message):
+    if not changed and REASONING_KEYS.isdisjoint(message):
         return message
-    return _without(message, THOUGHTS) | changed
+    return _without(message, REASONING_KEYS) | changed
 
 
-def _without(one: Body, keys: Collection[str]) -> Body:
-    return {key: value for key, value in one.items() if key not in keys}
+def _without(item: Body, keys: Collection[str]) -> Body:
+    return {key: value for key, value in item.items() if key not in keys}
 
 
-def _unmarked(marked: list[Any]) -> list[Any]:
+def _without_cache_control(items: list[Any]) -> list[Any]:
     return [
-        {key: value for key, value in one.items() if key != "cache_control"}
-        if isinstance(one, dict) and "cache_control" in one
-        else one
-        for one in marked
+        {key: value for key, value in item.items() if key != "cache_control"}
+        if isinstance(item, dict) and "cache_control" in item
+        else item
+        for item in items
     ]
 
 
-def _responses(body: Body, kind: str) -> Body:
-    out = {"store": False, **body, "input": _with_json_said(body), "stream": True}
+def _finish_responses(body: Body, kind: str) -> Body:
+    out = {"store": False, **body, "input": _input_for_json_mode(body), "stream": True}
     return chatgpt_body(out) if kind == "chatgpt" else out
 
 
-def _with_json_said(body: Body) -> list[Any]:
+def _input_for_json_mode(body: Body) -> list[Any]:
     """
     Return the input, with the instructions put in front where JSON mode needs them.
 
@@ -119,11 +134,11 @@ def _with_json_said(body: Body) -> list[Any]:
     items: list[Any] = body["input"]
     instructions = body.get("instructions") or ""
     form = (body.get("text") or {}).get("format") or {}
-    if form.get("type") != "json_object" or "json" not in instructions.lower() or _says_json(items):
+    if form.get("type") != "json_object" or "json" not in instructions.lower() or _mentions_json(items):
         return items
     return [{"role": "developer", "content": [{"type": "input_text", "text": instructions}]}, *items]
 
 
-def _says_json(items: list[Any]) -> bool:
+def _mentions_json(items: list[Any]) -> bool:
     texts = (text_of(part) for item in items for part in as_list(item.get("content")))
     return any("json" in text.lower() for text in texts if text)

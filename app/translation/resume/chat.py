@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.streaming.events import Event
-from app.translation.resume.prefix_match import Prefix
+from app.translation.resume.prefix_match import PrefixMatcher
 
 Chunk = dict[str, Any]
 
@@ -19,15 +19,15 @@ class ChatDelivered:
         self._text: list[str] = []
         self._identity: Chunk = {}
 
-    def observe(self, events: list[Event]) -> None:
+    def record(self, events: list[Event]) -> None:
         for event in events:
             chunk = event.payload
             if not self._identity:
                 self._identity = {key: chunk[key] for key in ("id", "created", "model") if key in chunk}
             for choice in chunk.get("choices") or ():
-                self._observe_choice(choice)
+                self._record_choice(choice)
 
-    def _observe_choice(self, choice: Chunk) -> None:
+    def _record_choice(self, choice: Chunk) -> None:
         delta = choice.get("delta") or {}
         shown = {key for key, value in delta.items() if value and key != "role"}
         if choice.get("index", 0) != 0 or choice.get("finish_reason") or shown - {"content"}:
@@ -36,7 +36,7 @@ class ChatDelivered:
             self._text.append(delta["content"])
 
     def resume(self) -> Callable[[Chunk], Chunk | None]:
-        prefix, identity = Prefix("".join(self._text)), self._identity
+        prefix, identity = PrefixMatcher("".join(self._text)), self._identity
 
         def rest(chunk: Chunk) -> Chunk | None:
             choices = chunk.get("choices")
@@ -48,7 +48,7 @@ class ChatDelivered:
                 shown = {key for key, value in delta.items() if value and key not in ("role", "content")}
                 if shown or len(choices) > 1:
                     raise ValueError("something other than text comes where text was delivered")
-            content = prefix.rest_of(delta.get("content") or "")
+            content = prefix.remove_prefix(delta.get("content") or "")
             if choice.get("finish_reason") and not prefix.matched:
                 raise ValueError("the new answer is shorter than what was delivered")
             new = {key: value for key, value in delta.items() if key not in ("role", "content")}

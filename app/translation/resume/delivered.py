@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from app.errors import AnswersDiffer
 from app.streaming.events import Event
-from app.streaming.malformed_events import CONFUSED
+from app.streaming.malformed_events import MALFORMED_EVENT_ERRORS
 from app.translation.resume.chat import ChatDelivered
 from app.translation.resume.responses import ResponsesDelivered
 
@@ -24,45 +24,45 @@ class Delivered(Protocol):
     @property
     def resumable(self) -> bool: ...
 
-    def observe(self, events: list[Event]) -> None: ...
+    def record(self, events: list[Event]) -> None: ...
 
     def resume(self) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
         """Return what makes of each payload of a new answer the one to deliver, or None."""
         ...
 
 
-def delivered_on(surface: str) -> Delivered:
-    return Guarded(ChatDelivered() if surface == "chat" else ResponsesDelivered())
+def delivered_for(protocol: str) -> Delivered:
+    return GuardedDelivered(ChatDelivered() if protocol == "chat" else ResponsesDelivered())
 
 
-class Guarded:
+class GuardedDelivered:
     """What was delivered; events that make no sense can be delivered, but not be gone on with."""
 
     def __init__(self, delivered: Delivered) -> None:
         self._delivered = delivered
-        self._understood = True
+        self._is_understood = True
 
     @property
     def resumable(self) -> bool:
-        return self._understood and self._delivered.resumable
+        return self._is_understood and self._delivered.resumable
 
-    def observe(self, events: list[Event]) -> None:
+    def record(self, events: list[Event]) -> None:
         try:
-            self._delivered.observe(events)
-        except CONFUSED:
-            self._understood = False
+            self._delivered.record(events)
+        except MALFORMED_EVENT_ERRORS:
+            self._is_understood = False
 
     def resume(self) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
         return self._delivered.resume()
 
 
-class Resumed:
+class ResumedStream:
     """Turns the events of a new answer into the rest of the old one."""
 
     def __init__(self, delivered: Delivered) -> None:
         self._rest_of = delivered.resume()
 
-    def feed(self, events: list[Event]) -> list[Event]:
+    def skip_delivered(self, events: list[Event]) -> list[Event]:
         """Return what is new in *events*. Raises AnswersDiffer where the answers differ."""
         try:
             rest = [self._rest_of(event.payload) for event in events]

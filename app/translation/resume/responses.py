@@ -7,7 +7,7 @@ from typing import Any
 
 from app.streaming.events import Event
 from app.streaming.responses_protocol import OPENING, event_type
-from app.translation.resume.prefix_match import Prefix
+from app.translation.resume.prefix_match import PrefixMatcher
 
 Payload = dict[str, Any]
 
@@ -24,7 +24,7 @@ class ResponsesDelivered:
         self._item_id: str | None = None
         self._sequence_number = -1
 
-    def observe(self, events: list[Event]) -> None:
+    def record(self, events: list[Event]) -> None:
         for event in events:
             payload, kind = event.payload, event_type(event.payload)
             self._sequence_number = payload.get("sequence_number", self._sequence_number)
@@ -41,21 +41,21 @@ class ResponsesDelivered:
                 self.resumable = False
 
     def resume(self) -> Callable[[Payload], Payload | None]:
-        return _Rest(self._response_id, self._item_id, "".join(self._text), self._sequence_number)
+        return _Continuation(self._response_id, self._item_id, "".join(self._text), self._sequence_number)
 
 
-class _Rest:
+class _Continuation:
     def __init__(self, response_id: str | None, item_id: str | None, text: str, sequence_number: int) -> None:
         self._response_id = response_id
         self._item_id = item_id
-        self._prefix = Prefix(text)
+        self._prefix = PrefixMatcher(text)
         self._sequence_number = sequence_number
         self._new_item_id: str | None = None
         self._hidden = 0  # thoughts before the message: the client was never shown that they are there
 
     def __call__(self, payload: Payload) -> Payload | None:
         kind = event_type(payload)
-        if kind in OPENING or self._is_thought(payload):
+        if kind in OPENING or self._is_reasoning(payload):
             return None
         if kind == "response.output_item.added" and self._new_item_id is None:
             item = payload.get("item", {})
@@ -69,7 +69,7 @@ class _Rest:
         if kind in _ANNOUNCED and not self._prefix.matched:
             return None
         if kind == "response.output_text.delta" and not self._prefix.matched:
-            delta = self._prefix.rest_of(payload.get("delta", ""))
+            delta = self._prefix.remove_prefix(payload.get("delta", ""))
             return self._renamed({**payload, "delta": delta}) if delta else None
         if not self._prefix.matched:
             raise ValueError("the new answer ends, or changes, before what was delivered")
@@ -77,7 +77,7 @@ class _Rest:
             return None
         return self._renamed(payload)
 
-    def _is_thought(self, payload: Payload) -> bool:
+    def _is_reasoning(self, payload: Payload) -> bool:
         return int(payload.get("output_index", self._hidden)) < self._hidden
 
     def _is_first(self, payload: Payload) -> bool:

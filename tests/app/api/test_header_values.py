@@ -16,7 +16,7 @@ from app.api.ratelimit import ratelimit_headers
 from app.ledger.usage import UpstreamWindow
 from app.relay.content_types import passing_type
 from app.relay.request_record import RequestRecord
-from app.translation.requests.field_support import ignored
+from app.translation.requests.field_support import ignored_fields
 from schemas.bounds import MAX_TOKENS
 
 texts = st.text() | st.text(st.characters(categories=["Cc", "Cs", "Lo", "So"]), max_size=8)
@@ -53,7 +53,7 @@ def test_how_a_request_was_served(account: str, named: list[str], standing: tupl
 @given(fields=st.dictionaries(texts, st.integers() | texts), kind=st.sampled_from(["chatgpt", "compatible"]))
 def test_fields_without_effect(fields: dict[str, Any], kind: str) -> None:
     for surface in ("chat", "responses"):
-        assert_sendable({"x": ", ".join(ignored(surface, kind, fields))})
+        assert_sendable({"x": ", ".join(ignored_fields(surface, kind, fields))})
 
 
 @given(

@@ -37,7 +37,7 @@ from app.streaming.events import Event
 from app.streaming.fold_chat import ChatFold
 from app.streaming.fold_responses import ResponsesFold
 from app.translation.requests.upstream_request import UpstreamRequest
-from app.translation.resume.delivered import Resumed, delivered_on
+from app.translation.resume.delivered import ResumedStream, delivered_for
 from app.upstream.cancellation import Cancellation
 
 Json = dict[str, Any]
@@ -114,7 +114,7 @@ def attempts(wire: str, data: bytes, chance: random.Random) -> Iterator[ModelAtt
             context.include_reasoning = stream
             prepared = UpstreamRequest(wire, {"model": "m"}, [])
             yield ModelAttempt(context, account(kind), prepared, deadlines(), Upstream(data, chance))  # type: ignore[arg-type]
-        resumed = Resumed(delivered_on(surface))
+        resumed = ResumedStream(delivered_for(surface))
         context = the_call(surface, stream=True)
         yield ModelAttempt(context, account(kind), prepared, deadlines(), Upstream(data, chance), resumed)  # type: ignore[arg-type]
 
@@ -124,13 +124,13 @@ def deliver(attempt: ModelAttempt) -> None:
     context = attempt.context
     record = SimpleNamespace(last=attempt, cache_id="", cache_hit=False, price=None)
     answering: Any = SimpleNamespace(context=context, record=record)
-    surface, delivered = surface_of(context), delivered_on(context.surface)
+    surface, delivered = surface_of(context), delivered_for(context.surface)
     codex, extended = CodexSurface(), Extended(())
     gathered = []
     try:
         for events in attempt.events():
             if events:
-                delivered.observe(events)
+                delivered.record(events)
                 gathered += events
                 surface.frames(events)
                 if context.surface == "chat":
@@ -142,7 +142,7 @@ def deliver(attempt: ModelAttempt) -> None:
         return
     fold: ChatFold | ResponsesFold = surface.fold()
     for event in gathered:
-        fold.add(event.payload)
+        fold.add_event(event.payload)
     try:
         whole = fold.result()
     except StreamIncomplete:

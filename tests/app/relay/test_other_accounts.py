@@ -11,7 +11,7 @@ import pytest
 from app.accounts.account import Account
 from app.errors import StoreUnavailable
 from app.relay.other_accounts import FRESH_SECONDS, OtherAccounts
-from app.translation.requests.field_support import Fit
+from app.translation.requests.field_support import AccountRequirements
 
 SERVES = Account("b", "b", "compatible", "http://x/v1", wires=("chat",), models=("m",))
 
@@ -30,9 +30,13 @@ def context(**more: Any) -> Any:
     return SimpleNamespace(**{"model": "m", "kinds": "", "pin": "", "ownership": "", "key": key} | more)
 
 
-def exist(account: Account, fit: Fit | None = None, excluded: tuple[str, ...] = ("a",), **more: Any) -> bool:
+def exist(
+    account: Account, fit: AccountRequirements | None = None, excluded: tuple[str, ...] = ("a",), **more: Any
+) -> bool:
     book: Any = Book(account)
-    return OtherAccounts(book, lambda: 0.0, demo=False).exist(context(**more), fit or Fit(), excluded)
+    return OtherAccounts(book, lambda: 0.0, demo=False).exist(
+        context(**more), fit or AccountRequirements(), excluded
+    )
 
 
 def test_one_that_is_well_could() -> None:
@@ -50,8 +54,8 @@ def test_one_that_does_not_fit_could_not() -> None:
     assert not exist(SERVES, excluded=("a", "b"))
     assert not exist(replace(SERVES, models=("n",)))
     assert not exist(replace(SERVES, kind="demo"))
-    assert not exist(SERVES, Fit(wire="responses"))
-    assert not exist(SERVES, Fit(unfit_kinds=("compatible",)))
+    assert not exist(SERVES, AccountRequirements(protocol="responses"))
+    assert not exist(SERVES, AccountRequirements(unfit_kinds=("compatible",)))
     assert not exist(SERVES, kinds="openai")
     assert not exist(SERVES, accounts=("c",))
     assert not exist(SERVES, pin="a")
@@ -64,7 +68,7 @@ def test_lists_say_which_account_has_a_model_that_one_of_them_names() -> None:
 
     def serves(*listed: str) -> bool:
         book: Any = Book(replace(SERVES, id="a", models=(), listed=listed), other)
-        return OtherAccounts(book, lambda: 0.0, demo=False).exist(context(), Fit(), ("a",))
+        return OtherAccounts(book, lambda: 0.0, demo=False).exist(context(), AccountRequirements(), ("a",))
 
     assert not serves("m")
     assert serves("n")
@@ -74,9 +78,9 @@ def test_a_pool_is_read_once_in_a_while() -> None:
     now, book = [0.0], Book(SERVES)
     alternatives = OtherAccounts(book, lambda: now[0], demo=False)  # type: ignore[arg-type]
     for _ in range(100):
-        assert alternatives.exist(context(), Fit(), ())
+        assert alternatives.exist(context(), AccountRequirements(), ())
     now[0] = FRESH_SECONDS
-    alternatives.exist(context(), Fit(), ())
+    alternatives.exist(context(), AccountRequirements(), ())
 
     assert book.reads == 2
 
@@ -87,4 +91,4 @@ def test_without_the_store_none_could_be_chosen() -> None:
             raise StoreUnavailable("away")
 
     away: Any = Away()
-    assert not OtherAccounts(away, lambda: 0.0, demo=False).exist(context(), Fit(), ())
+    assert not OtherAccounts(away, lambda: 0.0, demo=False).exist(context(), AccountRequirements(), ())

@@ -34,12 +34,12 @@ def settled(
     record.bounds = Bounds({}, {"input_tokens": 30, "output_tokens": 10, "cost": 5})
     account = SimpleNamespace(id="acct_1", name="main", kind=kind)
     reader = SimpleNamespace(
-        usage=usage, reported=usage, service_tier=tier, output_bytes=output_bytes, deltas=0
+        usage=usage, reported_usage=usage, service_tier=tier, output_bytes=output_bytes, deltas=0
     )
-    reader.finish, reader.calls, reader.can_end = None, False, lambda: False
+    reader.finish, reader.has_calls, reader.can_end = None, False, lambda: False
     asked = SimpleNamespace(body={"service_tier": asked_tier}, model=model, surface="chat", sent_length=0)
     attempt = SimpleNamespace(account=account, reader=reader, context=asked, was_cut=False)
-    attempt.prepared, attempt.exceeds = SimpleNamespace(ignored=[], wire="chat"), lambda tokens: False
+    attempt.prepared, attempt.exceeds = SimpleNamespace(ignored=[], protocol="chat"), lambda tokens: False
     record.attempt(attempt, {})  # type: ignore[arg-type]
     if left:
         record.client_left()

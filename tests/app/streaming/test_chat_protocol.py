@@ -259,7 +259,7 @@ class TestReported:
     def test_with_every_chunk(self):
         reader, _ = read(chunk({"content": "a"}, usage=self.USAGE))
 
-        assert (reader.reported, reader.usage) == (None, Usage(3, 4, 7))
+        assert (reader.reported_usage, reader.usage) == (None, Usage(3, 4, 7))
 
     @pytest.mark.parametrize(
         "end",
@@ -270,18 +270,18 @@ class TestReported:
         ],
     )
     def test_at_the_end(self, end):
-        assert read(chunk({"content": "a"}), *end)[0].reported == Usage(3, 4, 7)
+        assert read(chunk({"content": "a"}), *end)[0].reported_usage == Usage(3, 4, 7)
 
     def test_sentinel_after_the_newest(self):
         reader, _ = read(chunk({"content": "a"}, usage=self.USAGE), chunk({}, "stop"))
-        assert reader.reported is None
+        assert reader.reported_usage is None
 
         reader.observe(DONE)
-        assert reader.reported == Usage(3, 4, 7)
+        assert reader.reported_usage == Usage(3, 4, 7)
 
     def test_failure(self):
         """What an error brings is of all that was billed; what came before it is not."""
         before = chunk({"content": "a"}, usage=self.USAGE)
 
-        assert read(before, {"error": {"message": "no"}})[0].reported is None
-        assert read({"error": {"message": "no"}, "usage": self.USAGE})[0].reported == Usage(3, 4, 7)
+        assert read(before, {"error": {"message": "no"}})[0].reported_usage is None
+        assert read({"error": {"message": "no"}, "usage": self.USAGE})[0].reported_usage == Usage(3, 4, 7)

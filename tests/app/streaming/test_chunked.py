@@ -17,7 +17,7 @@ BODY = (
 
 def decode(*pieces: bytes) -> tuple[bytes, bool, bytes]:
     decoder = ChunkedDecoder()
-    content = b"".join([decoder.feed(piece) for piece in pieces])
+    content = b"".join([decoder.decode_chunks(piece) for piece in pieces])
     return content, decoder.done, decoder.rest
 
 
@@ -35,8 +35,8 @@ class TestContent:
         """What arrived of a chunk is returned before its end."""
         decoder = ChunkedDecoder()
 
-        assert decoder.feed(b"ff\r\nab") == b"ab"
-        assert decoder.feed(b"cd") == b"cd"
+        assert decoder.decode_chunks(b"ff\r\nab") == b"ab"
+        assert decoder.decode_chunks(b"cd") == b"cd"
 
     def test_not_done_before_the_last_line_end(self):
         for end in range(1, 5):

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from app.streaming.delta_merge import finished, merge
+from app.streaming.delta_merge import join_texts, merge
 
 
 def merged(*deltas: dict[str, Any]) -> Any:
     into: dict[str, Any] = {}
     for delta in deltas:
         merge(into, delta)
-    return finished(into)
+    return join_texts(into)
 
 
 class TestMerge:

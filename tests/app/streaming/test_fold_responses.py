@@ -16,12 +16,12 @@ FOLDS = Path(__file__).parent / "folds"
 def fold(*payloads: dict) -> dict:
     fold = ResponsesFold()
     for payload in payloads:
-        fold.add(payload)
+        fold.add_event(payload)
     return fold.result()
 
 
 def decoded(path: Path) -> list[dict]:
-    return [event.payload for event in EventDecoder().feed(path.read_bytes())]
+    return [event.payload for event in EventDecoder().decode_events(path.read_bytes())]
 
 
 @pytest.mark.parametrize("path", sorted(FOLDS.glob("*.responses.sse")), ids=lambda path: path.name)

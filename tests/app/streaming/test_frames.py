@@ -75,13 +75,15 @@ class TestResponses:
 def test_comment_is_no_event():
     decoder = EventDecoder()
 
-    assert decoder.feed(frames.COMMENT) == decoder.flush() == []
+    assert decoder.decode_events(frames.COMMENT) == decoder.flush() == []
 
 
 def test_frames_decode_to_what_they_were():
     events = [Event({"type": "response.output_text.delta", "delta": "a\n\u2028é\r"}), Event({"x": None})]
     for encode in (frames.chat_frames, frames.responses_frames):
-        assert [event.payload for event in EventDecoder().feed(encode(events))] == [e.payload for e in events]
+        assert [event.payload for event in EventDecoder().decode_events(encode(events))] == [
+            e.payload for e in events
+        ]
 
 
 def test_a_name_that_no_event_has_is_left_out():

@@ -165,7 +165,7 @@ class TestOutputBytes:
             {"type": "response.output_item.done", "item": call, "output_index": 1},
         )
 
-        assert (reader.output_bytes, reader.calls) == (3 + 5, True)
+        assert (reader.output_bytes, reader.has_calls) == (3 + 5, True)
 
     @pytest.mark.parametrize(
         ("item", "size"),

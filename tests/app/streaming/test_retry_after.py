@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.streaming.retry_after import wait_of
+from app.streaming.retry_after import parse_wait
 from schemas.bounds import number
 
 
@@ -23,20 +23,20 @@ class TestWaitOf:
     )
     def test_seconds(self, error, headers, seconds):
         """The body knows best, then the headers, then the words."""
-        assert wait_of(error, headers)[0] == seconds
+        assert parse_wait(error, headers)[0] == seconds
 
     def test_end(self):
-        assert wait_of({"resets_at": 1700000000}, {}) == (None, 1700000000)
+        assert parse_wait({"resets_at": 1700000000}, {}) == (None, 1700000000)
 
     def test_retry_after_date_is_an_end(self):
-        assert wait_of({}, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == (None, 1445412480)
+        assert parse_wait({}, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == (None, 1445412480)
 
     def test_date_of_the_answer_turns_an_end_into_seconds(self):
         headers = {"date": "Wed, 21 Oct 2015 07:28:00 GMT"}
 
-        assert wait_of({"resets_at": 1445412480 + 60}, headers) == (60, 1445412540)
-        assert wait_of({"resets_at": 1445412480 - 60}, headers) == (0, 1445412420)
-        assert wait_of({}, headers | {"retry-after": "Wed, 21 Oct 2015 07:29:00 GMT"})[0] == 60
+        assert parse_wait({"resets_at": 1445412480 + 60}, headers) == (60, 1445412540)
+        assert parse_wait({"resets_at": 1445412480 - 60}, headers) == (0, 1445412420)
+        assert parse_wait({}, headers | {"retry-after": "Wed, 21 Oct 2015 07:29:00 GMT"})[0] == 60
 
     @pytest.mark.parametrize(
         ("words", "seconds"),
@@ -54,7 +54,7 @@ class TestWaitOf:
         ],
     )
     def test_words(self, words, seconds):
-        assert wait_of({"message": words}, {})[0] == pytest.approx(seconds)
+        assert parse_wait({"message": words}, {})[0] == pytest.approx(seconds)
 
 
 class TestNumber:

@@ -34,7 +34,7 @@ ODD = (
 def decode(*pieces: bytes, limit: int = 1 << 20) -> tuple[list[tuple[dict, bytes | None]], type | None]:
     """Return what the pieces decode to, and the type of the fault."""
     decoder = EventDecoder(limit)
-    events = [event for piece in pieces for event in decoder.feed(piece)] + decoder.flush()
+    events = [event for piece in pieces for event in decoder.decode_events(piece)] + decoder.flush()
     return [(event.payload, event.data) for event in events], type(decoder.fault) if decoder.fault else None
 
 
@@ -67,15 +67,15 @@ class TestFraming:
         """The CR ends the event at once; the LF that follows is not a second line end."""
         decoder = EventDecoder()
 
-        assert len(decoder.feed(b"data: {}\r\n\r")) == 1
-        assert decoder.feed(b"\ndata: {") == []
-        assert len(decoder.feed(b"}\n\n")) == 1
+        assert len(decoder.decode_events(b"data: {}\r\n\r")) == 1
+        assert decoder.decode_events(b"\ndata: {") == []
+        assert len(decoder.decode_events(b"}\n\n")) == 1
 
     def test_blank_line_in_two_reads(self):
         decoder = EventDecoder()
 
-        assert decoder.feed(b"data: {}\n") == []
-        assert len(decoder.feed(b"\n")) == 1
+        assert decoder.decode_events(b"data: {}\n") == []
+        assert len(decoder.decode_events(b"\n")) == 1
 
     def test_only_cr_and_lf_end_lines(self):
         """U+2028, U+0085, form feed and friends are data, inside a line."""
@@ -142,13 +142,13 @@ class TestFields:
         assert decode(b'data: { "a" : 1.50 }\n\n') == ([({"a": 1.5}, b'{ "a" : 1.50 }')], None)
 
     def test_done(self):
-        events = EventDecoder().feed(b"data: {}\n\ndata: [DONE]\n\n")
+        events = EventDecoder().decode_events(b"data: {}\n\ndata: [DONE]\n\n")
 
         assert events[1] is DONE
 
     @pytest.mark.parametrize("line", [b"data: [DONE] ", b"data:[DONE]", b"event: done\ndata: [DONE]"])
     def test_done_spelt_otherwise(self, line):
-        assert EventDecoder().feed(line + b"\n\ndata: {}\n\n")[0] is DONE
+        assert EventDecoder().decode_events(line + b"\n\ndata: {}\n\n")[0] is DONE
 
 
 class TestType:
@@ -157,7 +157,7 @@ class TestType:
 
     def test_name_supplies_a_missing_type(self):
         """Then what is sent on must say so too."""
-        [event] = EventDecoder().feed(b'event: error\ndata: {"message":"x"}\n\n')
+        [event] = EventDecoder().decode_events(b'event: error\ndata: {"message":"x"}\n\n')
 
         assert event.type == "error"
         assert orjson.loads(event.encoded()) == {"type": "error", "message": "x"}
@@ -189,11 +189,11 @@ class TestFault:
         """The events before are given, none after; the fault stays."""
         decoder = EventDecoder()
 
-        events = decoder.feed(b'data: {"n":1}\n\ndata: %b\n\ndata: {"n":2}\n\n' % data)
+        events = decoder.decode_events(b'data: {"n":1}\n\ndata: %b\n\ndata: {"n":2}\n\n' % data)
 
         assert [event.payload for event in events] == [{"n": 1}]
         assert isinstance(decoder.fault, UpstreamProtocolError)
-        assert decoder.feed(b"data: {}\n\n") == decoder.flush() == []
+        assert decoder.decode_events(b"data: {}\n\n") == decoder.flush() == []
         assert isinstance(decoder.fault, UpstreamProtocolError)
 
     def test_two_halves_do_not_make_a_whole(self):
@@ -201,7 +201,7 @@ class TestFault:
 
     def test_message_does_not_quote(self):
         decoder = EventDecoder()
-        decoder.feed(b"data: my secret\n\n")
+        decoder.decode_events(b"data: my secret\n\n")
 
         assert decoder.fault is not None
         assert "secret" not in decoder.fault.message
@@ -241,7 +241,7 @@ class TestTolerance:
     )
     def test_what_a_strict_parser_refuses(self, data, value):
         decoder = EventDecoder()
-        events = decoder.feed(b'data: {"a":%b}\n\n' % data) + decoder.flush()
+        events = decoder.decode_events(b'data: {"a":%b}\n\n' % data) + decoder.flush()
 
         assert [event.payload for event in events] == [{"a": value}]
         assert orjson.loads(events[0].encoded()) == {"a": value}
@@ -274,7 +274,7 @@ class TestTolerance:
 
     def test_end_does_not_pass_what_is_held(self):
         decoder = EventDecoder()
-        events = decoder.feed(b'data: {"delta":"a\\ud83d"}\n\ndata: [DONE]\n\n')
+        events = decoder.decode_events(b'data: {"delta":"a\\ud83d"}\n\ndata: [DONE]\n\n')
 
         assert [event.payload for event in events] == [{"delta": "a\ufffd"}, {}]
 
@@ -297,7 +297,7 @@ class TestSize:
         """An endless event is refused when it outgrows the limit."""
         decoder = EventDecoder(100)
         for _ in range(11):
-            decoder.feed(b"0123456789")
+            decoder.decode_events(b"0123456789")
 
         assert isinstance(decoder.fault, StreamEventTooLarge)
 
@@ -307,11 +307,11 @@ class TestSize:
     def test_sixteen_mebibytes_are_taken(self):
         decoder = EventDecoder()
         piece = b"x" * 65536
-        decoder.feed(b'data: {"a":"')
+        decoder.decode_events(b'data: {"a":"')
         for _ in range(255):
-            decoder.feed(piece)
+            decoder.decode_events(piece)
 
-        [event] = decoder.feed(b'"}\n\n')
+        [event] = decoder.decode_events(b'"}\n\n')
         assert len(event.payload["a"]) == 255 * 65536
 
 
@@ -379,4 +379,4 @@ class TestOracle:
 
 
 def test_events_are_events():
-    assert all(isinstance(event, Event) for event in EventDecoder().feed(CHAT))
+    assert all(isinstance(event, Event) for event in EventDecoder().decode_events(CHAT))

@@ -30,14 +30,14 @@ def pieces(stream: bytes, cut: str) -> list[bytes]:
 def decoded(stream: bytes) -> list[dict]:
     """Return the payloads of a stream that nobody has to wait for; no sentinel."""
     decoder = EventDecoder()
-    return [event.payload for event in decoder.feed(stream) if event is not DONE]
+    return [event.payload for event in decoder.decode_events(stream) if event is not DONE]
 
 
 def translated(stream: bytes, cut: str, translator) -> list[dict]:
     """Return what *translator* makes of *stream* when it arrives in pieces."""
     decoder, out = EventDecoder(), []
     for piece in pieces(stream, cut):
-        out += translator.feed(decoder.feed(piece))
-    out += translator.feed(decoder.flush()) + translator.end()
+        out += translator.translate(decoder.decode_events(piece))
+    out += translator.translate(decoder.flush()) + translator.finish()
     assert decoder.fault is None
     return [event.payload for event in out]

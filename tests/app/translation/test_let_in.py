@@ -11,7 +11,7 @@ from marshmallow import ValidationError
 
 from app.errors import InvalidRequest
 from app.translation.requests.field_support import TABLES
-from app.translation.requests.responses_input import normal_input
+from app.translation.requests.responses_input import normalize_input
 from app.translation.requests.upstream_request import upstream_body
 from schemas.chat import CHAT_REQUEST
 from schemas.responses import RESPONSES_REQUEST
@@ -40,7 +40,7 @@ def let_in(surface: str, body: dict[str, Any]) -> dict[str, Any] | None:
 def refused_field(surface: str, body: dict[str, Any], kind: str, wires: tuple[str, ...]) -> str | None:
     """Return the field by which such an account's request is refused, None when it can be sent."""
     try:
-        asked = normal_input(body) if surface == "responses" else body
+        asked = normalize_input(body) if surface == "responses" else body
         orjson.dumps(upstream_body(surface, asked, kind, wires).body)
     except InvalidRequest as error:
         return (error.param or "nothing").replace("[", ".").split(".")[0]

@@ -13,8 +13,8 @@ from marshmallow import ValidationError
 from app.errors import GatewayError
 from app.relay.affinity import affinity_of, ownership_of
 from app.streaming.lenient_json import without_surrogates
-from app.translation.requests.field_support import fit_of
-from app.translation.requests.responses_input import normal_input
+from app.translation.requests.field_support import account_requirements
+from app.translation.requests.responses_input import normalize_input
 from app.translation.requests.upstream_request import upstream_body
 from schemas.bifrost_chat import BIFROST_CHAT_REQUEST
 from schemas.chat import CHAT_REQUEST, LEGACY_CHAT_REQUEST
@@ -103,10 +103,10 @@ def translate(surface: str, body: Any, kind: str, wires: tuple[str, ...]) -> Non
         try:
             loaded = schema.load(copy.deepcopy(body))
             if surface == "responses":
-                loaded = normal_input(loaded)
+                loaded = normalize_input(loaded)
             affinity_of("k", loaded, {})
             ownership_of("k", loaded)
-            fit_of(surface, loaded)  # type: ignore[arg-type]
+            account_requirements(surface, loaded)  # type: ignore[arg-type]
             orjson.dumps(upstream_body(surface, loaded, kind, wires).body)  # type: ignore[arg-type]
         except (ValidationError, GatewayError):
             continue

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import InvalidRequest
-from app.translation.requests.responses_input import normal_input
+from app.translation.requests.responses_input import normalize_input
 from app.translation.requests.upstream_request import upstream_body
 
 KEY_NAMES = """
@@ -42,6 +42,6 @@ def test_chat(messages, tools):
 @given(ANYTHING, st.lists(OBJECTS, max_size=2))
 def test_responses(items, tools):
     with contextlib.suppress(InvalidRequest):
-        body = normal_input({"model": "m", "input": items, "tools": tools})
+        body = normalize_input({"model": "m", "input": items, "tools": tools})
         upstream_body("responses", body, "chatgpt", {"responses"})
         upstream_body("responses", body, "compatible", {"chat"})

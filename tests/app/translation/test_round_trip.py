@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.translation.requests.chat_to_responses import chat_to_responses
-from app.translation.requests.responses_input import normal_input
+from app.translation.requests.responses_input import normalize_input
 from app.translation.requests.responses_to_chat import responses_to_chat
 
 TEXT = st.text(min_size=1, max_size=12)
@@ -128,7 +128,7 @@ def test_the_form_in_between_is_the_normal_one(messages):
     """What a chat request becomes is what the same messages become on the other surface."""
     translated = chat_to_responses({"model": "m", "messages": messages})
 
-    assert normal_input({"model": "m", "input": translated["input"]})["input"] == translated["input"]
+    assert normalize_input({"model": "m", "input": translated["input"]})["input"] == translated["input"]
 
 
 @settings(max_examples=50)

@@ -69,7 +69,7 @@ def said(events: list[Event]) -> dict:
     fold = ChatFold()
     for event in events:
         if event is not DONE:
-            fold.add(event.payload)
+            fold.add_event(event.payload)
     whole = fold.result()
     (choice,) = whole["choices"]
     message = choice["message"]
@@ -89,7 +89,7 @@ def test_answers(events, at_a_time):
     back = ResponsesToChat("chatcmpl-2", 1, "m", include_usage=True)
     out = []
     for start in range(0, len(events), at_a_time):
-        out += back.feed(there.feed(events[start : start + at_a_time]))
-    out += back.feed(there.end()) + back.end()
+        out += back.translate(there.translate(events[start : start + at_a_time]))
+    out += back.translate(there.finish()) + back.finish()
 
     assert said(out) == said(events)

@@ -1,19 +1,19 @@
 from __future__ import annotations
 
-from app.translation.events.bifrost_chat import extended
+from app.translation.events.bifrost_chat import extend
 
 CHUNK = {"id": "c", "choices": [{"index": 0, "delta": {"content": "Hi"}}]}
 
 
 def test_a_chunk_keeps_what_it_has() -> None:
-    out = extended(CHUNK, cost=None, extra_fields={"chunk_index": 0})
+    out = extend(CHUNK, cost=None, extra_fields={"chunk_index": 0})
 
     assert out == {**CHUNK, "extra_fields": {"chunk_index": 0}}
 
 
 def test_logprobs_have_two_names() -> None:
     choice = {"index": 0, "delta": {}, "logprobs": {"content": []}}
-    (out,) = extended({"choices": [choice]}, cost=None, extra_fields={})["choices"]
+    (out,) = extend({"choices": [choice]}, cost=None, extra_fields={})["choices"]
 
     assert out == {**choice, "log_probs": {"content": []}}
 
@@ -21,7 +21,7 @@ def test_logprobs_have_two_names() -> None:
 class TestThoughts:
     def said(self, **message: object) -> object:
         payload = {"choices": [{"message": message}]}
-        return extended(payload, cost=None, extra_fields={})["choices"][0]["message"]
+        return extend(payload, cost=None, extra_fields={})["choices"][0]["message"]
 
     def test_a_text_is_told_in_detail(self) -> None:
         details = [{"index": 0, "type": "reasoning.text", "text": "Hm."}]
@@ -45,7 +45,7 @@ class TestUsage:
 
     def test_in_full_and_with_its_cost(self) -> None:
         usage = {**self.USAGE, "completion_tokens_details": {"reasoning_tokens": 3, "citation_tokens": 1}}
-        out = extended({"usage": usage}, cost={"total_cost": 1.0}, extra_fields={})["usage"]
+        out = extend({"usage": usage}, cost={"total_cost": 1.0}, extra_fields={})["usage"]
 
         assert out["prompt_tokens_details"] == {
             "cached_tokens": 0,
@@ -58,4 +58,4 @@ class TestUsage:
         assert out["cost"] == {"total_cost": 1.0}
 
     def test_none_yet(self) -> None:
-        assert extended({"usage": None}, cost={"total_cost": 1.0}, extra_fields={})["usage"] is None
+        assert extend({"usage": None}, cost={"total_cost": 1.0}, extra_fields={})["usage"] is None

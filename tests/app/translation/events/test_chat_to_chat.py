@@ -24,17 +24,17 @@ class TestUsageAskedFor:
         """Every event is the very one that came."""
         events = [event(PLAIN), event(NULL), event(USAGE)]
 
-        assert ChatPassThrough(include_usage=True).feed([*events, DONE]) == events
+        assert ChatPassThrough(include_usage=True).translate([*events, DONE]) == events
 
 
 class TestUsageNotAskedFor:
     def test_usage_chunk_is_dropped(self):
-        assert ChatPassThrough(include_usage=False).feed([event(USAGE), DONE]) == []
+        assert ChatPassThrough(include_usage=False).translate([event(USAGE), DONE]) == []
 
     def test_chunk_without_usage_is_untouched(self):
         plain = event(PLAIN)
 
-        assert ChatPassThrough(include_usage=False).feed([plain]) == [plain]
+        assert ChatPassThrough(include_usage=False).translate([plain]) == [plain]
 
     @pytest.mark.parametrize(
         "text",
@@ -49,7 +49,7 @@ class TestUsageNotAskedFor:
     )
     def test_no_chunk_has_the_key(self, text):
         """The key goes, in the object and in the bytes; everything else stays."""
-        (out,) = ChatPassThrough(include_usage=False).feed([event(text)])
+        (out,) = ChatPassThrough(include_usage=False).translate([event(text)])
         expected = orjson.loads(text)
         del expected["usage"]
 
@@ -57,7 +57,7 @@ class TestUsageNotAskedFor:
         assert orjson.loads(out.encoded()) == expected
 
     def test_bytes_are_cut_not_encoded_again(self):
-        (out,) = ChatPassThrough(include_usage=False).feed([event(NULL)])
+        (out,) = ChatPassThrough(include_usage=False).translate([event(NULL)])
 
         assert out.data == PLAIN.encode()
 
@@ -65,15 +65,15 @@ class TestUsageNotAskedFor:
         """A second one for every token would cost as much as all the rest done to it."""
         given = event(NULL)
 
-        assert ChatPassThrough(include_usage=False).feed([given]) == [given]
+        assert ChatPassThrough(include_usage=False).translate([given]) == [given]
 
 
 def test_error_passes():
     """What is no chunk at all is not ours to judge."""
     error = event(ERROR)
 
-    assert ChatPassThrough(include_usage=False).feed([error]) == [error]
+    assert ChatPassThrough(include_usage=False).translate([error]) == [error]
 
 
 def test_nothing_is_held_back():
-    assert ChatPassThrough(include_usage=True).end() == []
+    assert ChatPassThrough(include_usage=True).finish() == []

@@ -82,13 +82,13 @@ def test_completion_waits_for_usage():
     translator = responses()
     finish = Event({"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}]})
 
-    assert translator.feed([finish])[-1].type == "response.output_item.done"
-    assert [event.type for event in translator.end()] == ["response.completed"]
-    assert translator.end() == []
+    assert translator.translate([finish])[-1].type == "response.output_item.done"
+    assert [event.type for event in translator.finish()] == ["response.completed"]
+    assert translator.finish() == []
 
 
 def test_model_falls_back_to_the_requests():
-    events = responses().feed([Event({"choices": []})])
+    events = responses().translate([Event({"choices": []})])
 
     assert events[0].payload["response"]["model"] == "llama-4"
 
@@ -96,4 +96,4 @@ def test_model_falls_back_to_the_requests():
 @pytest.mark.parametrize("choices", [None, [], [{"index": 0}], [{"index": 0, "delta": None}]])
 def test_chunk_that_says_nothing(choices):
     """A chunk without content opens the response and no more."""
-    assert len(responses().feed([Event({"choices": choices})])) == 2
+    assert len(responses().translate([Event({"choices": choices})])) == 2

@@ -16,8 +16,8 @@ def types(events: list[dict]) -> list[str]:
 class TestMessage:
     def test_part_of_another_kind_closes_the_first(self):
         message = OpenMessage("msg_1", 0, MESSAGE)
-        message.say("output_text", "Well", [])
-        events = message.say("refusal", "no", [])
+        message.add_text("output_text", "Well", [])
+        events = message.add_text("refusal", "no", [])
 
         assert types(events) == [
             "output_text.done",
@@ -30,8 +30,8 @@ class TestMessage:
     def test_whole(self):
         """The last event and the item say all that was said."""
         message = OpenMessage("msg_1", 2, MESSAGE)
-        message.say("output_text", "Hel", [{"token": "Hel"}])
-        message.say("output_text", "lo", [{"token": "lo"}])
+        message.add_text("output_text", "Hel", [{"token": "Hel"}])
+        message.add_text("output_text", "lo", [{"token": "lo"}])
         events, item = message.close("completed")
         part = {
             "type": "output_text",
@@ -47,8 +47,8 @@ class TestMessage:
     def test_announcement_does_not_change_later(self):
         """Events that are out are not written to."""
         message = OpenMessage("msg_1", 0, MESSAGE)
-        added = [*message.opened(), *message.say("output_text", "Hi", [{"token": "Hi"}])]
-        message.say("refusal", "no", [])
+        added = [*message.announce(), *message.add_text("output_text", "Hi", [{"token": "Hi"}])]
+        message.add_text("refusal", "no", [])
 
         assert added[0]["item"]["content"] == []
         assert added[1]["part"] == {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
@@ -70,7 +70,7 @@ class TestMessage:
 def test_call(kind, prefix, key, more):
     head = {"type": kind, "call_id": "call_a", "name": "f"}
     call = OpenCall("x_1", 1, head)
-    events = call.opened() + call.write("{") + call.write("}")
+    events = call.announce() + call.add_payload("{") + call.add_payload("}")
     last, item = call.close("incomplete")
 
     assert types(events) == ["output_item.added", f"{prefix}.delta", f"{prefix}.delta"]

@@ -96,11 +96,11 @@ class TestLegacyFunctions:
 )
 def test_event_that_says_nothing(payload):
     """Events without content, or about calls nobody announced, give no chunk."""
-    assert chat().feed([Event(payload)]) == []
+    assert chat().translate([Event(payload)]) == []
 
 
 def test_finished_response_missing():
     """A terminal event is the end, even when it holds no response."""
-    chunks = chat().feed([Event({"type": "response.completed"})])
+    chunks = chat().translate([Event({"type": "response.completed"})])
 
     assert [chunk.payload["choices"][0]["finish_reason"] for chunk in chunks[:-1]] == [None, "stop"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.streaming.events import DONE, Event
-from app.translation.events.responses_to_responses import HELD_EVENTS, ResponsesPassThrough
+from app.translation.events.responses_to_responses import MAX_HELD_EVENTS, ResponsesPassThrough
 from tests.app.translation.pairs import CUTS, decoded, names, read, translated
 
 FOLDER = "chat_to_responses"
@@ -42,7 +42,7 @@ def added() -> Event:
 
 
 def fed(*events: Event, **options) -> list[Event]:
-    return ResponsesPassThrough(**options).feed(list(events))
+    return ResponsesPassThrough(**options).translate(list(events))
 
 
 def types(events: list[Event]) -> list[str]:
@@ -95,18 +95,22 @@ class TestCreated:
         assert types(fed(delta, completed(MESSAGE))) == ["created", *TOLD, "output_item.done", "completed"]
 
     def test_waiting_has_an_end(self):
-        deltas = [event("response.output_text.delta", **PLACE, delta="x") for _ in range(HELD_EVENTS + 1)]
+        deltas = [event("response.output_text.delta", **PLACE, delta="x") for _ in range(MAX_HELD_EVENTS + 1)]
 
         told = types(fed(*deltas))
 
-        assert told == ["output_item.added", "content_part.added", *(HELD_EVENTS + 1) * ["output_text.delta"]]
+        assert told == [
+            "output_item.added",
+            "content_part.added",
+            *(MAX_HELD_EVENTS + 1) * ["output_text.delta"],
+        ]
 
     def test_nothing_is_lost_at_the_end(self):
         translator = ResponsesPassThrough()
         delta = event("response.output_text.delta", **PLACE, delta="Hello")
-        translator.feed([delta])
+        translator.translate([delta])
 
-        assert translator.end() == [delta]
+        assert translator.finish() == [delta]
 
 
 class TestSnapshots:
@@ -223,7 +227,7 @@ class TestAnnouncing:
         events = [created(), delta("a", **PLACE), delta("b", **PLACE), completed(number=3)]
         for number, one in enumerate(events):
             one.payload["sequence_number"] = number
-        out = [told for one in events for told in translator.feed([one])]
+        out = [told for one in events for told in translator.translate([one])]
 
         assert [one.payload["sequence_number"] for one in out] == list(range(9))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.translation.events.seen_parts import PartsSeen
+from app.translation.events.seen_parts import SeenParts
 
 PART = {"item_id": "msg_1", "output_index": 0, "content_index": 1}
 
@@ -22,9 +22,9 @@ PART = {"item_id": "msg_1", "output_index": 0, "content_index": 1}
     ],
 )
 def test_place(place, seen):
-    parts = PartsSeen()
-    parts.add(PART)
-    parts.add(PART)
+    parts = SeenParts()
+    parts.mark(PART)
+    parts.mark(PART)
 
     assert (place in parts) is seen
     assert parts
@@ -32,13 +32,13 @@ def test_place(place, seen):
 
 def test_without_a_place():
     """A delta that names no place stands for every part: nothing is shown twice."""
-    parts = PartsSeen()
-    parts.add({"delta": "x"})
+    parts = SeenParts()
+    parts.mark({"delta": "x"})
 
     assert PART in parts
     assert parts
 
 
 def test_nothing():
-    assert not PartsSeen()
-    assert PART not in PartsSeen()
+    assert not SeenParts()
+    assert PART not in SeenParts()

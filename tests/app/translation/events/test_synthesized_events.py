@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from app.translation.events.synthesized_events import created, delta_for, item_events
+from app.translation.events.synthesized_events import build_created, build_delta, build_item_events
 
 
 @pytest.mark.parametrize(("number", "own"), [(4, 3), (0, 0), (None, 0)])
 def test_created_number(number, own):
     """It has an integer number, before the event it comes before."""
-    assert created({"id": "r"}, {"sequence_number": number}).payload["sequence_number"] == own
+    assert build_created({"id": "r"}, {"sequence_number": number}).payload["sequence_number"] == own
 
 
 @pytest.mark.parametrize(
@@ -23,14 +23,14 @@ def test_created_number(number, own):
     ],
 )
 def test_delta(done, delta):
-    made = delta_for(done)
+    made = build_delta(done)
 
     assert (made.payload["delta"] if made else None) == delta
 
 
 def test_item_without_an_id():
     item = {"type": "message", "content": [{"type": "output_text", "text": "a"}, {"type": "odd"}, None]}
-    events = item_events(item, 2, 9)
+    events = build_item_events(item, 2, 9)
 
     assert {event.payload["sequence_number"] for event in events} == {9}
     assert [event.payload.get("item_id") for event in events[1:]] == ["item_2"] * 4

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from app.translation.events.tool_calls import CallSlots
+from app.translation.events.tool_calls import ToolCalls
 
 CALL = {"type": "function_call", "id": "fc_1", "call_id": "call_a", "name": "f"}
 
 
 @pytest.mark.parametrize("event", [{"call_id": "call_a"}, {"item_id": "fc_1"}, {"output_index": 3}])
 def test_three_names(event):
-    slots = CallSlots()
+    slots = ToolCalls()
     slot = slots.open(CALL, 3)
 
     assert slots.find(event) is slot
@@ -19,7 +19,7 @@ def test_three_names(event):
 
 
 def test_opened_twice():
-    slots = CallSlots()
+    slots = ToolCalls()
 
     assert slots.open(CALL, 3) is slots.open(CALL, None)
     assert len(slots) == 1
@@ -27,7 +27,7 @@ def test_opened_twice():
 
 def test_call_id_decides():
     """The same name, item or place does not make two calls one."""
-    slots = CallSlots()
+    slots = ToolCalls()
     first, second = slots.open(CALL, 0), slots.open({**CALL, "call_id": "call_b"}, 0)
 
     assert [slot.index for slot in slots] == [0, 1]
@@ -37,7 +37,7 @@ def test_call_id_decides():
 
 def test_without_call_id():
     """The item's id serves; without either the client still gets an id it can send back."""
-    slots = CallSlots()
+    slots = ToolCalls()
 
     assert slots.open({"id": "fc_1"}, 0).call_id == "fc_1"
     assert slots.open({"id": "fc_1"}, 0).index == 0
@@ -45,13 +45,13 @@ def test_without_call_id():
 
 
 def test_unknown():
-    assert CallSlots().find({"call_id": "x", "item_id": None}) is None
+    assert ToolCalls().find({"call_id": "x", "item_id": None}) is None
 
 
 @pytest.mark.parametrize("odd", [[1], {"a": 1}, [[]]])
 def test_names_that_are_no_names(odd):
     """An upstream may send anything for one: it is not found by that, and nothing fails."""
-    slots = CallSlots()
+    slots = ToolCalls()
     slot = slots.open({**CALL, "id": odd}, odd)
 
     assert slots.find({"call_id": odd, "item_id": odd, "output_index": odd}) is None

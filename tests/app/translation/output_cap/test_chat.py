@@ -24,7 +24,7 @@ def answer(*texts: str, **more: Any) -> list[Event]:
 def folded(events: list[Event]) -> dict[str, Any]:
     fold = ChatFold()
     for event in events:
-        fold.add(event.payload)
+        fold.add_event(event.payload)
     return dict(fold.result()["choices"][0])
 
 
@@ -33,13 +33,13 @@ class TestChatCut:
         """What nobody has to change is the same event, with its bytes."""
         events = answer("hello ", "world")
 
-        assert ChatOutputCap(100, ("END",)).feed(events) == events
+        assert ChatOutputCap(100, ("END",)).limit_events(events) == events
 
     @given(st.lists(st.text("xyz", min_size=1, max_size=3), max_size=8), st.integers(0, 10))
     def test_length(self, texts: list[str], most: int) -> None:
         cut, whole = ChatOutputCap(most), "".join(texts)
 
-        choice = folded(cut.feed(answer(*texts)))
+        choice = folded(cut.limit_events(answer(*texts)))
 
         assert choice["message"]["content"] == whole[:most]
         assert choice["finish_reason"] == ("length" if len(whole) > most else "stop")
@@ -48,16 +48,16 @@ class TestChatCut:
         """The stop text and all after it is left out; nothing follows the end."""
         cut = ChatOutputCap(None, ("\n\n",))
 
-        out = cut.feed(answer("one\n", "\ntwo", "three"))
+        out = cut.limit_events(answer("one\n", "\ntwo", "three"))
 
         assert cut.cut == "stop"
         assert [event.payload["choices"][0]["delta"] for event in out[1:]] == [{"content": "one"}, {}]
         assert out[-1].payload["choices"][0]["finish_reason"] == "stop"
-        assert cut.feed(answer("more")) == []
+        assert cut.limit_events(answer("more")) == []
 
     def test_held_text_comes_before_the_end(self) -> None:
         """What turned out to be no stop text is said before whatever comes next."""
-        out = ChatOutputCap(None, ("END",)).feed(answer("the EN"))
+        out = ChatOutputCap(None, ("END",)).limit_events(answer("the EN"))
 
         deltas = [event.payload["choices"][0]["delta"] for event in out]
         assert deltas[1:] == [{"content": "the "}, {"content": "EN"}, {}]
@@ -65,7 +65,7 @@ class TestChatCut:
     def test_held_text_comes_before_a_call(self) -> None:
         call = {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": ""}}]}
 
-        out = ChatOutputCap(None, ("END",)).feed([chunk({"content": "E"}), chunk(call)])
+        out = ChatOutputCap(None, ("END",)).limit_events([chunk({"content": "E"}), chunk(call)])
 
         assert [event.payload["choices"][0]["delta"] for event in out] == [{"content": "E"}, call]
 
@@ -73,14 +73,14 @@ class TestChatCut:
         call = {"tool_calls": [{"index": 0, "function": {"arguments": '{"a": 12345}'}}]}
         cut = ChatOutputCap(8)
 
-        out = cut.feed([chunk({"refusal": "no"}), chunk({"reasoning_content": "hm"}), chunk(call)])
+        out = cut.limit_events([chunk({"refusal": "no"}), chunk({"reasoning_content": "hm"}), chunk(call)])
 
         assert out[-2].payload["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"] == '{"a"'
         assert out[-1].payload["choices"][0]["finish_reason"] == "length"
 
     def test_usage_was_asked_for(self) -> None:
         """Who asked for usage is told that there is none, before the end."""
-        out = ChatOutputCap(1).feed(answer("long", usage=None))
+        out = ChatOutputCap(1).limit_events(answer("long", usage=None))
 
         assert out[-1].payload == {**HEAD, "choices": [], "usage": None}
         assert out[-2].payload["choices"][0]["finish_reason"] == "length"
@@ -88,10 +88,10 @@ class TestChatCut:
     def test_other_chunks_pass(self) -> None:
         usage = Event({**HEAD, "choices": [], "usage": {"total_tokens": 3}})
 
-        assert ChatOutputCap(0).feed([usage]) == [usage]
+        assert ChatOutputCap(0).limit_events([usage]) == [usage]
 
     def test_logprobs_of_what_is_left_out(self) -> None:
         event = chunk({"content": "long"})
         event.payload["choices"][0]["logprobs"] = {"content": [{"token": "long"}]}
 
-        assert ChatOutputCap(2).feed([event])[0].payload["choices"][0]["logprobs"] is None
+        assert ChatOutputCap(2).limit_events([event])[0].payload["choices"][0]["logprobs"] is None

@@ -29,9 +29,9 @@ class TestText:
         gate, shown = OutputLimiter(max_bytes, stops), ""
         for piece in pieces:
             if gate.cut is None:
-                shown += gate.text(piece)
+                shown += gate.limit_text(piece)
         if gate.cut is None:
-            shown += gate.held()
+            shown += gate.release()
 
         assert (shown, gate.cut) == expected("".join(pieces), max_bytes, stops)
 
@@ -39,16 +39,22 @@ class TestText:
         """Only what may become a stop text waits."""
         gate = OutputLimiter(None, ("END",))
 
-        assert [gate.text(piece) for piece in ("so E", "N", "O", " EN", "D!")] == ["so ", "", "ENO", " ", ""]
+        assert [gate.limit_text(piece) for piece in ("so E", "N", "O", " EN", "D!")] == [
+            "so ",
+            "",
+            "ENO",
+            " ",
+            "",
+        ]
         assert gate.cut == "stop"
 
     def test_exactly_full(self) -> None:
         """An answer that just fits is not cut."""
         gate = OutputLimiter(3)
 
-        assert gate.text("abc") == "abc"
+        assert gate.limit_text("abc") == "abc"
         assert gate.cut is None
-        assert gate.text("d") == ""
+        assert gate.limit_text("d") == ""
         assert gate.cut == "length"
 
 
@@ -56,6 +62,6 @@ class TestOther:
     def test_counts_but_is_not_stopped(self) -> None:
         gate = OutputLimiter(6, ("b",))
 
-        assert gate.other("abc") == "abc"
-        assert gate.other("abcd") == "abc"
+        assert gate.limit_other("abc") == "abc"
+        assert gate.limit_other("abcd") == "abc"
         assert gate.cut == "length"

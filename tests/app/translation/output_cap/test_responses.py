@@ -48,13 +48,13 @@ class TestResponsesCut:
     def test_untouched(self) -> None:
         events = stream(created(), *message(), say("hello"))
 
-        assert ResponsesOutputCap(5).feed(events) == events
+        assert ResponsesOutputCap(5).limit_events(events) == events
 
     def test_message(self) -> None:
         """The text is cut, every open part closes with what was said, and the response is incomplete."""
         cut = ResponsesOutputCap(7)
 
-        out = cut.feed(stream(created(), *message(), say("hello "), say("world"), say("never")))
+        out = cut.limit_events(stream(created(), *message(), say("hello "), say("world"), say("never")))
 
         assert cut.cut == "length"
         assert [event.type for event in out[4:]] == [
@@ -73,11 +73,11 @@ class TestResponsesCut:
         assert final["id"] == "resp_1"
         assert final["output"][0]["status"] == "incomplete"
         assert final["output"][0]["content"][0]["text"] == "hello w"
-        assert cut.feed(stream(say("more"))) == []
+        assert cut.limit_events(stream(say("more"))) == []
 
     def test_nothing_left(self) -> None:
         """A delta of which nothing may be shown is not sent, and leaves no gap in the numbers."""
-        out = ResponsesOutputCap(5).feed(stream(created(), *message(), say("hello"), say("!")))
+        out = ResponsesOutputCap(5).limit_events(stream(created(), *message(), say("hello"), say("!")))
 
         assert out[4].type == "response.output_text.done"
         assert [event.payload["sequence_number"] for event in out] == list(range(len(out)))
@@ -94,7 +94,7 @@ class TestResponsesCut:
             delta("response.function_call_arguments.delta", 1, '{"a": 1}'),
         )
 
-        out = ResponsesOutputCap(4).feed(events)
+        out = ResponsesOutputCap(4).limit_events(events)
 
         assert [event.type for event in out[4:]] == [
             "response.function_call_arguments.delta",
@@ -117,7 +117,7 @@ class TestResponsesCut:
             delta("response.refusal.delta", 0, "never", content_index=1),
         )
 
-        out = ResponsesOutputCap(5).feed(events)
+        out = ResponsesOutputCap(5).limit_events(events)
 
         assert [event.type for event in out[6:]] == [
             "response.refusal.done",
@@ -134,7 +134,9 @@ class TestResponsesCut:
     def test_unannounced(self, numbered: bool) -> None:
         """A backend that numbers nothing, or announces nothing, is closed honestly all the same."""
         events = [say("hello")]
-        out = ResponsesOutputCap(2).feed(stream(*events) if numbered else [Event(event) for event in events])
+        out = ResponsesOutputCap(2).limit_events(
+            stream(*events) if numbered else [Event(event) for event in events]
+        )
 
         assert [event.type for event in out] == ["response.output_text.delta", "response.incomplete"]
         assert ("sequence_number" in out[-1].payload) is numbered

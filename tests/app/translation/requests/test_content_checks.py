@@ -8,7 +8,7 @@ from app.translation.requests.content_checks import (
     has_audio,
     has_hosted_tools,
     has_references,
-    searches_the_web,
+    has_web_search,
 )
 
 
@@ -61,4 +61,4 @@ def test_references(items, expected):
     ],
 )
 def test_searches_the_web(body, searches):
-    assert searches_the_web(body) is searches
+    assert has_web_search(body) is searches

@@ -8,13 +8,13 @@ from app.translation.requests.chatgpt_body import CHATGPT_FIELDS
 from app.translation.requests.field_support import (
     CHAT,
     IGNORED,
-    MAX_NAMED,
+    MAX_IGNORED_NAMES,
     RESPONSES,
     Support,
-    fit_of,
-    ignored,
-    needs_native,
-    support,
+    account_requirements,
+    ignored_fields,
+    native_only_field,
+    support_for,
 )
 
 # Every field of the chat API, and those that other gateways and clients send.
@@ -83,7 +83,7 @@ class TestFate:
         ],
     )
     def test_fate(self, surface, field, kind, wires, expected):
-        assert support(surface, field, kind, wires) is expected
+        assert support_for(surface, field, kind, wires) is expected
 
 
 class TestIgnored:
@@ -102,20 +102,20 @@ class TestIgnored:
 
     def test_chatgpt(self):
         """In the caller's order; null, and what asks for nothing, is not worth a word."""
-        assert ignored("chat", "chatgpt", self.BODY) == ["seed", "temperature", "unheard_of"]
+        assert ignored_fields("chat", "chatgpt", self.BODY) == ["seed", "temperature", "unheard_of"]
 
     def test_native(self):
-        assert ignored("chat", "openai", self.BODY) == []
+        assert ignored_fields("chat", "openai", self.BODY) == []
 
     def test_translated(self):
-        assert ignored("chat", "compatible", self.BODY, {"responses"}) == ["seed", "unheard_of"]
+        assert ignored_fields("chat", "compatible", self.BODY, {"responses"}) == ["seed", "unheard_of"]
 
     def test_names_are_safe_in_a_header(self):
         """A caller cannot write headers of ours, nor long ones."""
         body = {"a\r\nb: c": 1, "naïve": 1, "x" * 65: 1, "": 1, "fine": 1}
 
-        assert ignored("chat", "chatgpt", body) == ["fine"]
-        assert len(ignored("chat", "chatgpt", {f"x{n}": 1 for n in range(99)})) == MAX_NAMED
+        assert ignored_fields("chat", "chatgpt", body) == ["fine"]
+        assert len(ignored_fields("chat", "chatgpt", {f"x{n}": 1 for n in range(99)})) == MAX_IGNORED_NAMES
 
 
 class TestNeedsNative:
@@ -149,7 +149,7 @@ class TestNeedsNative:
         ],
     )
     def test_any_account(self, surface, body, field):
-        assert fit_of(surface, body).field == field
+        assert account_requirements(surface, body).field == field
 
     @pytest.mark.parametrize(
         ("surface", "body", "kind", "wires", "field"),
@@ -165,7 +165,7 @@ class TestNeedsNative:
         ],
     )
     def test_one_account(self, surface, body, kind, wires, field):
-        assert needs_native(surface, body, kind, wires) == field
+        assert native_only_field(surface, body, kind, wires) == field
 
 
 class TestFit:
@@ -182,7 +182,7 @@ class TestFit:
     )
     def test_who_is_ruled_out(self, surface, body, wire, unfit_kinds):
         """By the wire where only its own speakers can, by the kind where a backend is the one that cannot."""
-        assert fit_of(surface, body)[1:] == (wire, unfit_kinds)
+        assert account_requirements(surface, body)[1:] == (wire, unfit_kinds)
 
 
 def test_every_ignored_field_can_be_named():

@@ -7,7 +7,12 @@ import copy
 import pytest
 
 from app.errors import InvalidRequest
-from app.translation.requests.input_to_messages import LEFT_OUT, added_tools, input_items, messages_from_input
+from app.translation.requests.input_to_messages import (
+    SKIPPED_TYPES,
+    added_tools,
+    input_items,
+    messages_from_input,
+)
 
 CALL = {
     "type": "function_call",
@@ -111,7 +116,7 @@ def said(*texts: str) -> dict:
                 }
             ],
         ),
-        ([{"type": kind} for kind in sorted(LEFT_OUT)], []),
+        ([{"type": kind} for kind in sorted(SKIPPED_TYPES)], []),
     ],
 )
 def test_messages(items, messages):

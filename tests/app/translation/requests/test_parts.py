@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.translation.requests.parts import as_list, refused, text_of
+from app.translation.requests.parts import as_list, invalid, text_of
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,6 @@ def test_text(part, text):
 
 def test_refused():
     """The field is the parameter; the place is in the message."""
-    error = refused("input[3]", "is wrong")
+    error = invalid("input[3]", "is wrong")
 
     assert (error.param, error.message) == ("input", "input[3]: is wrong")

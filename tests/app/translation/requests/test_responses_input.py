@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from app.errors import InvalidRequest
-from app.translation.requests.responses_input import normal_input
+from app.translation.requests.responses_input import normalize_input
 
 MODEL = {"model": "m"}
 USER = {"role": "user", "content": "hi"}
@@ -19,7 +19,7 @@ def text(kind: str, value: str) -> dict:
 
 
 def items(*given) -> list[dict]:
-    return normal_input({**MODEL, "input": list(given)})["input"]
+    return normalize_input({**MODEL, "input": list(given)})["input"]
 
 
 class TestForms:
@@ -27,12 +27,12 @@ class TestForms:
     def test_string(self, value):
         expected = [{"role": "user", "content": [text("input_text", value)]}]
 
-        assert normal_input({**MODEL, "input": value}) == {**MODEL, "input": expected}
+        assert normalize_input({**MODEL, "input": value}) == {**MODEL, "input": expected}
 
     @pytest.mark.parametrize("more", [{}, {"input": None}, {"input": []}])
     def test_messages(self, more):
         messages = [{"role": "system", "content": "b"}, USER]
-        out = normal_input({**MODEL, "instructions": "a", "messages": messages, **more})
+        out = normalize_input({**MODEL, "instructions": "a", "messages": messages, **more})
 
         assert out == {
             **MODEL,
@@ -57,7 +57,7 @@ class TestForms:
     )
     def test_refused(self, body, param):
         with pytest.raises(InvalidRequest) as raised:
-            normal_input({**MODEL, **body})
+            normalize_input({**MODEL, **body})
 
         assert raised.value.param == param
 
@@ -219,13 +219,13 @@ class TestInstructions:
             ],
         }
 
-        assert normal_input(body) == {**MODEL, "instructions": "a\nb\nc\nd", "input": [USER]}
+        assert normalize_input(body) == {**MODEL, "instructions": "a\nb\nc\nd", "input": [USER]}
 
     def test_not_only_text(self):
         """A message that shows an image cannot be instructions."""
         image = {"role": "developer", "content": [{"type": "input_image", "image_url": "u"}]}
 
-        assert normal_input({**MODEL, "input": [image]}) == {**MODEL, "input": [image]}
+        assert normalize_input({**MODEL, "input": [image]}) == {**MODEL, "input": [image]}
 
 
 class TestOtherFields:
@@ -268,11 +268,11 @@ class TestOtherFields:
         ],
     )
     def test_field(self, given, expected):
-        assert normal_input({**MODEL, "input": [], **given}) == {**MODEL, "input": [], **expected}
+        assert normalize_input({**MODEL, "input": [], **given}) == {**MODEL, "input": [], **expected}
 
     def test_refused_tool(self):
         with pytest.raises(InvalidRequest) as raised:
-            normal_input({**MODEL, "input": [], "tools": ["x"]})
+            normalize_input({**MODEL, "input": [], "tools": ["x"]})
 
         assert raised.value.param == "tools[0]"
 
@@ -296,14 +296,14 @@ BODIES = [
 
 @pytest.mark.parametrize("body", BODIES)
 def test_twice_is_once(body):
-    once = normal_input(body)
+    once = normalize_input(body)
 
-    assert normal_input(once) == once
+    assert normalize_input(once) == once
 
 
 @pytest.mark.parametrize("body", BODIES)
 def test_request_is_not_changed(body):
     before = copy.deepcopy(body)
-    normal_input(body)
+    normalize_input(body)
 
     assert body == before

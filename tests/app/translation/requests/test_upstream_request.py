@@ -7,12 +7,12 @@ import copy
 import pytest
 
 from app.errors import InvalidRequest
-from app.translation.requests.responses_input import normal_input
+from app.translation.requests.responses_input import normalize_input
 from app.translation.requests.upstream_request import upstream_body
 
 BOTH = {"chat", "responses"}
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
-RESPONSES = normal_input({"model": "m", "input": "hi"})
+RESPONSES = normalize_input({"model": "m", "input": "hi"})
 JSON = {"type": "json_object"}
 FULL = {
     **CHAT,
@@ -33,7 +33,7 @@ class TestChatOnChat:
         """An account that speaks chat receives all of it; it streams, and tells its usage."""
         prepared = upstream_body("chat", FULL, "compatible", {"chat"})
 
-        assert prepared.wire == "chat"
+        assert prepared.protocol == "chat"
         assert prepared.ignored == []
         assert prepared.body == {**FULL, "stream": True, "stream_options": {"include_usage": True}}
 
@@ -145,7 +145,7 @@ class TestChatOnResponses:
         """The ChatGPT backend receives what it takes and nothing else."""
         prepared = upstream_body("chat", FULL, "chatgpt", {"responses"})
 
-        assert prepared.wire == "responses"
+        assert prepared.protocol == "responses"
         assert prepared.ignored == ["temperature", "seed", "metadata", "user", "unheard_of"]
         assert prepared.body == {
             "model": "m",
@@ -175,10 +175,10 @@ class TestChatOnResponses:
         """Chat has no search tool, so an account that speaks both is asked on the other wire."""
         body = {**CHAT, "tools": [{"type": "web_search_preview"}]}
 
-        assert upstream_body("chat", body, "openai", BOTH).wire == "responses"
+        assert upstream_body("chat", body, "openai", BOTH).protocol == "responses"
         assert upstream_body("chat", body, "openai", BOTH).body["tools"] == [{"type": "web_search"}]
-        assert upstream_body("chat", {**body, "n": 2}, "openai", BOTH).wire == "chat"
-        assert upstream_body("chat", body, "compatible", {"chat"}).wire == "chat"
+        assert upstream_body("chat", {**body, "n": 2}, "openai", BOTH).protocol == "chat"
+        assert upstream_body("chat", body, "compatible", {"chat"}).protocol == "chat"
 
     @pytest.mark.parametrize("field", ["n", "logprobs"])
     def test_unfit(self, field):
@@ -195,7 +195,7 @@ class TestResponsesOnResponses:
         body = {**RESPONSES, "temperature": 1, "truncated": 1, "max_output_tokens": 99, "stream": False}
         prepared = upstream_body("responses", body, "openai", BOTH)
 
-        assert prepared.wire == "responses"
+        assert prepared.protocol == "responses"
         assert prepared.ignored == []
         assert prepared.body == {**body, "store": False, "stream": True}
 
@@ -234,7 +234,7 @@ class TestResponsesOnChat:
     def test_compatible(self):
         prepared = upstream_body("responses", {**RESPONSES, "include": ["x"]}, "compatible", {"chat"})
 
-        assert prepared.wire == "chat"
+        assert prepared.protocol == "chat"
         assert prepared.ignored == ["include"]
         assert prepared.body == {
             "model": "m",

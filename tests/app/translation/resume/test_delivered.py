@@ -12,7 +12,7 @@ from app.errors import AnswersDiffer
 from app.streaming.events import Event
 from app.streaming.fold_chat import ChatFold
 from app.streaming.fold_responses import ResponsesFold
-from app.translation.resume.delivered import Resumed, delivered_on
+from app.translation.resume.delivered import ResumedStream, delivered_for
 
 Json = dict[str, Any]
 
@@ -65,11 +65,14 @@ def pieces(text: str, size: int = 3) -> list[str]:
 
 def continued(surface: str, first: list[Json], cut_at: int, second: list[Json]) -> list[Json]:
     """Return what the client gets when *first* is cut and *second* goes on."""
-    delivered = delivered_on(surface)
+    delivered = delivered_for(surface)
     head = [Event(payload) for payload in first[:cut_at]]
-    delivered.observe(head)
+    delivered.record(head)
     assert delivered.resumable
-    return [*first[:cut_at], *(event.payload for event in Resumed(delivered).feed(list(map(Event, second))))]
+    return [
+        *first[:cut_at],
+        *(event.payload for event in ResumedStream(delivered).skip_delivered(list(map(Event, second)))),
+    ]
 
 
 class TestChat:
@@ -82,7 +85,7 @@ class TestChat:
 
         fold = ChatFold()
         for payload in got:
-            fold.add(payload)
+            fold.add_event(payload)
         assert (fold.result()["choices"][0]["message"]["content"] or "") == text
         assert len({payload["id"] for payload in got}) == 1
         if cut_at:
@@ -94,9 +97,9 @@ class TestChat:
             continued("chat", chat("Hello there"), 3, chat(other, "b"))
 
     def test_a_tool_call_is_never_resumed(self) -> None:
-        delivered = delivered_on("chat")
+        delivered = delivered_for("chat")
         call = {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "id": "c"}]}}]}
-        delivered.observe([Event(call)])
+        delivered.record([Event(call)])
 
         assert not delivered.resumable
 
@@ -117,7 +120,7 @@ class TestResponses:
 
         fold = ResponsesFold()
         for payload in got:
-            fold.add(payload)
+            fold.add_event(payload)
         result = fold.result()
         assert "".join(payload.get("delta", "") for payload in got) == text
         assert (result["id"], [item["id"] for item in result["output"]]) == ("resp_a", ["msg_a"])
@@ -132,7 +135,7 @@ class TestResponses:
 
     @pytest.mark.parametrize("kind", ["function_call", "reasoning"])
     def test_what_cannot_be_compared_is_never_resumed(self, kind: str) -> None:
-        delivered = delivered_on("responses")
-        delivered.observe([Event({"type": "response.output_item.added", "item": {"type": kind}})])
+        delivered = delivered_for("responses")
+        delivered.record([Event({"type": "response.output_item.added", "item": {"type": kind}})])
 
         assert not delivered.resumable
