@@ -106,7 +106,7 @@ class AccountChecker:
     def _send(self, account: Account, prepared: UpstreamRequest) -> UpstreamResponse:
         sending = self._upstream.post(
             account,
-            prepared.wire,
+            prepared.protocol,
             [orjson.dumps(prepared.body)],
             headers={},
             headers_timeout_seconds=SECONDS,
