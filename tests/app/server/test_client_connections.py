@@ -19,7 +19,7 @@ from app.server.client_connections import DRAIN_BYTES, HEAD_SECONDS
 from tests.support.ports import free_port, wait_for
 from tests.support.redis import short_folder
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 REQUEST = b"GET /health/ready HTTP/1.1\r\nHost: gateway\r\n\r\n"
 MIB = 1024 * 1024
 LAUNCH = "import resource, os, sys; resource.setrlimit(resource.RLIMIT_NOFILE, ({0}, {0}));" + (

@@ -20,7 +20,7 @@ from tests.support.ports import free_port, get, wait_for
 from tests.support.processes import eventually
 from tests.support.redis import short_folder
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 class Gunicorn:
