@@ -1,7 +1,6 @@
 """
-Bytes of an event stream, what they mean, and the whole answer they add up to.
+Event streams: decode and encode them, read their events, and fold them into one answer.
 
-The law of this package: pure. Bytes and dicts come in, bytes and dicts go out: no I/O,
-no clock, no randomness, no logger. Decoders are fed and flushed and never see a socket;
-of the rest of the application they know `app.errors` alone.
+This package is pure: bytes and dicts in, bytes and dicts out, without I/O, clock, randomness
+or logger. Decoders never see a socket. Of the application it imports only `app.errors`.
 """

@@ -1,5 +1,5 @@
 """
-What the chunks of a chat stream mean.
+Read the chunks of a chat stream: progress, usage, failures, and the end.
 
 Source: https://platform.openai.com/docs/api-reference/chat-streaming
 """
@@ -19,32 +19,32 @@ from schemas import bounds
 
 class ChatReader:
     """
-    Watches one chat stream go by.
+    Observes one chat stream.
 
-    The answer is complete at `[DONE]`, or at the usage chunk once every choice seen has its
+    The answer is complete at `[DONE]`, or at the usage chunk once every choice has its
     finish_reason: some upstreams never send the sentinel. `finish` is the first choice's.
-    `output_bytes` counts UTF-8 bytes of everything that the model wrote, `deltas` the pieces it came
-    in. `usage` is the newest that was reported, which some servers do with every chunk.
+    `output_bytes` counts the UTF-8 bytes of all model output, `deltas` its pieces. `usage` is
+    the latest report; some servers send one with every chunk.
     """
 
     def __init__(self, choices: int = 1) -> None:
-        """*choices* is how many were asked for; an upstream that gives fewer has to say `[DONE]`."""
+        """*choices* is the requested number; an upstream that sends fewer has to send `[DONE]`."""
         self._choices = choices
         self.usage: Usage | None = None
         self.model: str | None = None
         self.response_id: str | None = None
-        self.service_tier: str | None = None  # what it is billed as, which may not be what was asked
+        self.service_tier: str | None = None  # the billed tier, which may differ from the requested one
         self.error: UpstreamRejected | None = None
         self.finish: str | None = None
         self.output_bytes = 0
         self.deltas = 0
         self.has_calls = False  # whether a tool was called
-        self._reasons: dict[int, str | None] = {}  # of the choices seen
+        self._reasons: dict[int, str | None] = {}  # finish reasons by choice
         self._ended = False
         self._usage_is_final = False
 
     def observe(self, event: Event) -> Stage:
-        """Take in one event; nothing after a terminal one counts."""
+        """Read one event; events after a terminal one have no effect."""
         payload = event.payload
         choices = payload.get("choices")
         if self._ended or event is DONE or payload.get("error") or (choices is None and _is_error(payload)):
@@ -71,11 +71,11 @@ class ChatReader:
 
     @property
     def reported_usage(self) -> Usage | None:
-        """The usage of the whole answer, None where none was reported at or after its end."""
+        """The final usage; None if none was reported at or after the end of the answer."""
         return self.usage if self._usage_is_final else None
 
     def can_end(self) -> bool:
-        """Whether the stream may end here without being cut: no choice lacks its finish_reason."""
+        """Return whether the stream is complete if it ends now: every choice has its finish_reason."""
         if self._ended:
             return True
         reasons = self._reasons.values()
@@ -96,7 +96,7 @@ class ChatReader:
         """Return whether the choice produced anything."""
         index, reason, delta = choice.get("index"), choice.get("finish_reason"), choice.get("delta")
         if not isinstance(delta, dict):
-            delta = choice.get("message")  # some servers send a whole message in one chunk
+            delta = choice.get("message")  # some servers send a complete message in one chunk
         if type(index) is not int:
             index = 0
         if isinstance(reason, str):
@@ -128,7 +128,7 @@ class ChatReader:
 
 
 def is_opening(payload: dict[str, Any]) -> bool:
-    """Whether a user would see nothing of this chunk, so that another account may still answer."""
+    """Return whether this chunk has no visible content, so that another account may still answer."""
     choices = payload.get("choices")
     if _is_error(payload) or not isinstance(choices, list):
         return False

@@ -1,5 +1,5 @@
 """
-HTTP/1.1 chunked framing undone, fed by hand.
+Decode HTTP/1.1 chunked framing.
 
 Source: https://www.rfc-editor.org/rfc/rfc9112#name-chunked-transfer-coding
 """
@@ -13,30 +13,30 @@ from app.errors import UpstreamProtocolError
 MAX_LINE_BYTES = 8192  # a chunk size with its extensions, or one trailer
 MAX_TRAILERS_BYTES = 65536
 
-# Sixteen digits count to 2^64. The line end after a chunk is read with the size that follows it.
+# Sixteen digits reach 2^64. The line end after a chunk is matched together with the next size.
 _FIRST_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*+(?:;[^\r\n]*+)?+\r\n")
 _NEXT_SIZE = re.compile(rb"\r\n" + _FIRST_SIZE.pattern)
 
 
 class ChunkedDecoder:
     """
-    Decodes one body, however its bytes are cut.
+    Decodes one body, given in pieces of any size.
 
-    `done` tells that the last chunk and its trailers have been read; `rest` is what came
-    after them. Extensions and trailers are read over.
+    `done` is true once the last chunk and its trailers have been read; `rest` holds the bytes
+    after them. Extensions and trailers are ignored.
     """
 
     def __init__(self) -> None:
         self.done = False
         self.rest = b""
         self._size = _FIRST_SIZE
-        self._left = 0  # bytes of the chunk under way
-        self._line = b""  # the beginning of a size or trailer
+        self._left = 0  # remaining bytes of the current chunk
+        self._line = b""  # an incomplete size or trailer
         self._in_trailers = False
         self._trailers_bytes = 0
 
     def decode_chunks(self, data: bytes) -> bytes:
-        """Return the content in *data*. Raises UpstreamProtocolError when this is no chunked framing."""
+        """Return the content in *data*. Raises UpstreamProtocolError if the framing is invalid."""
         if self.done:
             self.rest += data
             return b""
@@ -51,9 +51,9 @@ class ChunkedDecoder:
         return b"".join(pieces)
 
     def _read_chunks(self, data: bytes, pieces: list[bytes]) -> int:
-        """Collect the content of chunks, and return where in *data* they end."""
+        """Append the content of chunks to *pieces*; return the position in *data* where they end."""
         at, left, length = 0, self._left, len(data)
-        while True:  # once an event, so it asks nobody for what it can know itself
+        while True:  # runs for every event: local names only
             end = at + left
             pieces.append(data[at:end])
             if end > length:
@@ -78,7 +78,7 @@ class ChunkedDecoder:
         if self._size is _NEXT_SIZE:
             start, number = line[:2], line[2:]
             if not b"\r\n".startswith(start):
-                raise UpstreamProtocolError("A chunk of the upstream's answer is longer than it says")
+                raise UpstreamProtocolError("A chunk of the upstream's answer is longer than its size")
         else:
             number = line
         if b"\r\n" in number:

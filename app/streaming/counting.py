@@ -1,8 +1,8 @@
 """
-How much visible output an event carries, in bytes of UTF-8, in whichever form it arrives.
+Count the model output in an event, in bytes of UTF-8.
 
-Everything that a model wrote counts: text, refusals, reasoning, arguments of calls, code.
-Names, ids, types, signatures and Base64 do not: servers repeat them, or they are no tokens.
+Text, refusals, reasoning, arguments of calls and code count. Names, ids, types, signatures and
+Base64 do not: servers repeat them, or they are not tokens.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ WRITTEN = (
     *("function", "custom"),
 )
 VISIBLE = ("content", "refusal", "tool_calls", "function_call", "audio")  # of a chat delta
-# One text that servers send under several of these names at once counts once.
+# Servers send the same text under several of these names at once; it counts once.
 REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
 
 
@@ -23,7 +23,7 @@ def text_bytes(text: str) -> int:
 
 
 def written_bytes(value: Any) -> int:
-    """Return the bytes of what is written in *value*: a text, a part, a call, or a list of those."""
+    """Return the bytes of model output in *value*: a text, a part, a call, or a list of those."""
     if isinstance(value, str):
         return text_bytes(value)
     if isinstance(value, list):
@@ -34,6 +34,6 @@ def written_bytes(value: Any) -> int:
 
 
 def delta_bytes(delta: dict[str, Any]) -> int:
-    """Return the bytes of what is written in a chat delta, or in a whole message."""
+    """Return the bytes of model output in a chat delta or message."""
     reasoning = max((written_bytes(delta[key]) for key in REASONING if key in delta), default=0)
     return reasoning + sum(written_bytes(delta[key]) for key in VISIBLE if key in delta)

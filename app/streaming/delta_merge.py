@@ -1,27 +1,25 @@
 """
-Deltas added up, whatever their keys.
+Merge deltas with any keys.
 
-Strings grow, objects are merged, lists of indexed elements are merged element by element,
-other lists grow, and of anything else the last value that is not null counts. The rules are
-those of OpenAI's SDKs, except that words which some upstreams repeat do not grow.
+Strings are appended, objects are merged, lists of indexed elements are merged by element, and
+other lists are appended; for other values the last one that is not null wins. The rules are
+those of OpenAI's SDKs, except that strings which some upstreams repeat are not appended.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-_NEVER_CONTINUED = frozenset(
-    ("id", "type", "role", "name", "format")
-)  # told once, or repeated; never continued
-_APPENDED = frozenset(("annotations",))  # their `index`, if any, is not a place in the list
+_NEVER_CONTINUED = frozenset(("id", "type", "role", "name", "format"))  # sent once, or repeated
+_APPENDED = frozenset(("annotations",))  # their `index`, if any, is not a list position
 
 
 class _Text(list[str]):
-    """A string that still grows; joined once, at the end."""
+    """The pieces of a growing string; joined once, at the end."""
 
 
 def merge(into: dict[str, Any], delta: dict[str, Any]) -> None:
-    """Add *delta* to *into*, which shares nothing with it afterwards that may grow."""
+    """Merge *delta* into *into*, without sharing mutable values."""
     for key, new in delta.items():
         old = into.get(key)
         if new is None:
@@ -44,7 +42,7 @@ def merge(into: dict[str, Any], delta: dict[str, Any]) -> None:
 
 
 def join_texts(value: Any) -> Any:
-    """Return a copy of *value* with every grown string in one piece."""
+    """Return a copy of *value* with the pieces of every string joined."""
     if isinstance(value, _Text):
         return "".join(value)
     if isinstance(value, dict):
@@ -66,9 +64,9 @@ def _add_element(items: list[Any], key: str, element: Any) -> None:
 
 def _continues(item: Any, element: dict[str, Any]) -> bool:
     """
-    Whether *element* goes on with *item*: the same index, and nothing that begins another.
+    Return whether *element* continues *item*: it has the same index, and does not begin a new one.
 
-    Gemini numbers all parallel calls 0, some servers number none: a name with a new id, or
+    Gemini gives all parallel calls index 0, some servers give none: a name with a new id, or
     without an index, begins a call. OpenRouter gives one index to reasoning of two types.
     """
     if not isinstance(item, dict) or element.get("index") != item.get("index"):

@@ -1,4 +1,4 @@
-"""The one thing that travels through a stream: a message that carried a JSON object."""
+"""Events: what decoders, translators and encoders of streams exchange."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ class Event:
     """
     One server-sent event.
 
-    `payload` is the decoded object. `data` is its JSON exactly as it came, on one line,
-    so that an event nobody changed is sent on without encoding it again; None for an
-    event made or changed here. Whoever changes a payload makes a new event of it, or cuts the
-    same out of both.
+    `payload` is the decoded object. `data` is its JSON exactly as received, on one line, so
+    that an unchanged event is not encoded again; None for an event built here. To change a
+    payload, make a new event, or change `data` in the same way.
     """
 
     __slots__ = ("data", "payload")
@@ -25,7 +24,7 @@ class Event:
 
     @property
     def type(self) -> str:
-        """Return the `type` of a Responses event; a chat chunk has none: `""`."""
+        """The `type` of a Responses event; `""` for a chat chunk."""
         kind = self.payload.get("type")
         return kind if isinstance(kind, str) else ""
 
@@ -34,7 +33,7 @@ class Event:
         return orjson.dumps(self.payload) if self.data is None else self.data
 
     def __repr__(self) -> str:
-        return f"Event({self.type or 'chunk'})"  # never the content: reprs end up in logs
+        return f"Event({self.type or 'chunk'})"  # without content: reprs end up in logs
 
 
 DONE = Event({}, b"[DONE]")  # the end of a chat stream; compared by identity

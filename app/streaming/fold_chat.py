@@ -1,5 +1,5 @@
 """
-The chunks of a chat stream folded into one `chat.completion`.
+Fold the chunks of a chat stream into one `chat.completion`.
 
 Source: https://platform.openai.com/docs/api-reference/chat/object
 """
@@ -10,19 +10,19 @@ from typing import Any
 
 from app.streaming.delta_merge import join_texts, merge
 
-_CONSTANT_KEYS = frozenset(("id", "created", "model"))  # the same in all chunks, or told in one only
-_CHUNK_KEYS = frozenset(("choices", "object", "type", "obfuscation"))  # padding, and what answers have anew
+_CONSTANT_KEYS = frozenset(("id", "created", "model"))  # the same in all chunks, or present in only one
+_CHUNK_KEYS = frozenset(("choices", "object", "type", "obfuscation"))  # padding, or different in a completion
 
 
 class ChatFold:
-    """Folds one stream. Keys it does not know are kept: the last value that is not null."""
+    """Folds one stream. Unknown keys have their last value that is not null."""
 
     def __init__(self) -> None:
         self._answer: dict[str, Any] = {}
         self._choices: dict[int, _Choice] = {}
 
     def add_event(self, payload: dict[str, Any]) -> None:
-        """Take in one chunk, which is not changed."""
+        """Add one chunk, which is not changed."""
         for key, value in payload.items():
             if value is not None and key not in _CHUNK_KEYS:
                 self._answer[key] = (self._answer.get(key) or value) if key in _CONSTANT_KEYS else value
@@ -33,7 +33,7 @@ class ChatFold:
                 self._choices.setdefault(index if type(index) is int else 0, _Choice()).add_choice(choice)
 
     def result(self) -> dict[str, Any]:
-        """Return the `chat.completion`, of as much as has been seen."""
+        """Return the `chat.completion` of the chunks so far."""
         choices = [{"index": index, **self._choices[index].result()} for index in sorted(self._choices)]
         return {"object": "chat.completion", **self._answer, "choices": choices}
 
@@ -58,7 +58,7 @@ class _Choice:
 
     def result(self) -> dict[str, Any]:
         message = join_texts(self._message)
-        for key, value in self._snapshot.items():  # serves where no delta came
+        for key, value in self._snapshot.items():  # used if there were no deltas
             message[key] = message.get(key) or value
         return {
             **self._rest,
@@ -69,7 +69,7 @@ class _Choice:
 
 
 def _message(delta_message: dict[str, Any]) -> dict[str, Any]:
-    """Return the message with `content` and `refusal` always there, and calls only if there are any."""
+    """Return the message with `content` and `refusal`, and with `tool_calls` only if there are any."""
     message = {
         key: value for key, value in delta_message.items() if value is not None and key != "tool_calls"
     }
@@ -84,13 +84,13 @@ def _message(delta_message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _call_index(call: dict[str, Any]) -> int:
-    """Return where a call stands; one that began later may have been told of first."""
+    """Return the sort key of a call; calls may arrive out of order."""
     index = call.get("index")
     return index if isinstance(index, int) else 0
 
 
 def _call(call: dict[str, Any]) -> dict[str, Any]:
-    """Return a call as answers have it: no index, and arguments that are a string even if empty."""
+    """Return a call in the format of completions: no index, and `arguments` always a string."""
     call = {key: value for key, value in call.items() if key != "index"}
     if isinstance(call.get("function"), dict):
         call["function"] = {**call["function"], "arguments": call["function"].get("arguments") or ""}

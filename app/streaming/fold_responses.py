@@ -1,5 +1,5 @@
 """
-The events of a Responses stream folded into one `response`.
+Fold the events of a Responses stream into one `response`.
 
 Source: https://platform.openai.com/docs/api-reference/responses/object
 """
@@ -15,10 +15,10 @@ from app.streaming.responses_protocol import FINISHES, event_type
 
 class ResponsesFold:
     """
-    Folds one stream: its terminal event holds the answer.
+    Folds one stream: its terminal event has the response.
 
-    The ChatGPT backend leaves the output out of it. Then the finished items are the output,
-    in the order of their `output_index`, and what was begun in the place of what was not.
+    The ChatGPT backend omits the output there. Then the output consists of the finished items,
+    in the order of their `output_index`, and of the unfinished ones.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class ResponsesFold:
         self._response: dict[str, Any] | None = None
 
     def add_event(self, payload: dict[str, Any]) -> None:
-        """Take in one event, which is not changed."""
+        """Add one event, which is not changed."""
         kind = event_type(payload)
         if kind in FINISHES and self._response is None:
             response = payload.get("response")
@@ -35,13 +35,13 @@ class ResponsesFold:
             return
         index, item = payload.get("output_index"), payload.get("item")
         if type(index) is not int:
-            index = len(self._finished)  # a backend that does not number sends one after the other
+            index = len(self._finished)  # a backend without indexes sends items one after the other
         if kind == "response.output_item.done" and isinstance(item, dict):
             self._finished[index] = item
         elif kind == "response.output_item.added" and isinstance(item, dict):
             self._open[index] = OpenItem(item)
         elif kind in CONTENT_EVENTS:
-            if index not in self._open and "content_index" in payload:  # a message nobody announced
+            if index not in self._open and "content_index" in payload:  # a message that was not announced
                 self._open[index] = OpenItem(
                     {"type": "message", "role": "assistant", "id": payload.get("item_id")}
                 )

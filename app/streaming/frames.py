@@ -1,5 +1,5 @@
 """
-Events -> the bytes of a `text/event-stream`.
+Encode events as the bytes of a `text/event-stream`.
 
 Source: https://platform.openai.com/docs/api-reference/chat-streaming (no `event:` line,
 `[DONE]` at the end) and https://platform.openai.com/docs/api-reference/responses-streaming
@@ -17,19 +17,17 @@ from app.streaming.events import Event
 from schemas.bounds import MAX_TEXT_CHARS
 
 CHAT_DONE = b"data: [DONE]\n\n"
-COMMENT = b": keepalive\n\n"  # never an event without data: SDKs fail on it
-
-
+COMMENT = b": keepalive\n\n"  # not an event without data: SDKs fail on that
 CODEX_KEEPALIVE = b'event: codex.keepalive\ndata: {"type":"codex.keepalive"}\n\n'
 
 
 def chat_frames(events: list[Event]) -> bytes:
-    """Return *events* as chat frames: data alone."""
+    """Return *events* as chat frames: only data."""
     return b"".join([b"data: %b\n\n" % event.encoded() for event in events])
 
 
 def responses_frames(events: list[Event]) -> bytes:
-    """Return *events* as Responses frames: the type as name, then the data."""
+    """Return *events* as Responses frames: the type as event name, and data."""
     return b"".join(
         [b"%bdata: %b\n\n" % (_name_line(_plausible_name(event.type)), event.encoded()) for event in events]
     )
@@ -37,18 +35,18 @@ def responses_frames(events: list[Event]) -> bytes:
 
 @lru_cache(maxsize=256)
 def _name_line(name: str) -> bytes:
-    # A name comes from the upstream's JSON: a line end in it would begin a line of its own.
+    # A name comes from the upstream's JSON: a line end in it would begin another line.
     return b"event: %b\n" % name.encode() if name.isprintable() and name else b""
 
 
 def _plausible_name(name: str) -> str:
-    """Return *name*, or nothing for one that no event has and no cache should hold."""
+    """Return *name*, or "" for an implausibly long one, which must not fill the cache."""
     return name if len(name) <= MAX_TEXT_CHARS else ""
 
 
 def responses_keepalive(sequence_number: int) -> bytes:
     """
-    Return an event that says nothing; for use after `response.created`.
+    Return an event without content, for use after `response.created`.
 
     Unlike a comment it resets the idle timer of clients that count events.
     """
@@ -56,14 +54,14 @@ def responses_keepalive(sequence_number: int) -> bytes:
 
 
 def chat_error(envelope: dict[str, Any]) -> bytes:
-    """Return the end of a chat stream that failed: the error, then the sentinel."""
+    """Return the end of a failed chat stream: the error, then the sentinel."""
     return b"data: %b\n\n%b" % (orjson.dumps(envelope), CHAT_DONE)
 
 
 def responses_failed(
     envelope: dict[str, Any], *, response_id: str, created_at: int, sequence_number: int
 ) -> bytes:
-    """Return the end of a Responses stream that failed. *created_at* in Unix seconds."""
+    """Return the end of a failed Responses stream; *created_at* is in Unix seconds."""
     response = {
         "id": response_id,
         "object": "response",
@@ -71,7 +69,7 @@ def responses_failed(
         "status": "failed",
         "error": envelope["error"],
         "incomplete_details": None,
-        "output": [],  # SDKs read it without asking
+        "output": [],  # SDKs require it
     }
     event = {"type": "response.failed", "sequence_number": sequence_number, "response": response}
     return responses_frames([Event(event)])

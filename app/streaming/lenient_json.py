@@ -1,9 +1,9 @@
 """
-JSON as upstreams write it: strict first, then what a strict parser refuses and others send.
+Parse the JSON of upstreams: strictly first, then leniently.
 
-Read on the second try: lone halves of surrogate pairs, raw control characters inside strings,
-NaN and Infinity (they become null), numbers beyond 64 bits, bytes that are not UTF-8 (U+FFFD).
-What comes out can be written again, once `without_surrogates` has been through it.
+The lenient parser accepts lone surrogates, raw control characters inside strings, NaN and
+Infinity (as null), numbers beyond 64 bits, and bytes that are not UTF-8 (as U+FFFD). Its
+results can be encoded after `without_surrogates`.
 
 Source: https://www.rfc-editor.org/rfc/rfc8259#section-8.2 (unpaired surrogates: unpredictable)
 """
@@ -18,23 +18,23 @@ from typing import Any
 
 import orjson
 
-MAX_LEVELS = 200  # orjson writes 254, and a translation may wrap what it was given
-MIN_DEEP_BYTES = 2 * MAX_LEVELS  # a text with more levels than that is longer
+MAX_LEVELS = 200  # orjson writes 254, and a translation may add some
+MIN_DEEP_BYTES = 2 * MAX_LEVELS  # the minimum length of a text with more levels
 REPLACEMENT = "\ufffd"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MAX_INTEGER, _MIN_INTEGER = 2**64 - 1, -(2**63)  # what orjson writes
-_MAX_DIGITS = 4000  # Python refuses to read more than 4,300; such a number is infinite
+_MAX_DIGITS = 4000  # Python refuses more than 4,300; a longer number becomes null
 
 
 def loads(data: bytes) -> Any:
-    """Return the value of *data*, ready to be written again. Raises ValueError when it is not JSON."""
+    """Return the value of *data*, which orjson can encode. Raises ValueError if it is not JSON."""
     value, _ = loads_and_compare(data)
     return value
 
 
 def loads_and_compare(data: bytes) -> tuple[Any, bool]:
-    """Return (the value of *data*, whether a strict parser reads it as well). Raises ValueError."""
+    """Return (the value of *data*, whether it is strict JSON). Raises ValueError."""
     try:
         value, is_strict = orjson.loads(data), True
     except orjson.JSONDecodeError:
@@ -48,7 +48,7 @@ def loads_tolerantly(data: bytes) -> Any:
     """
     Return the value of *data*, whose strings may have lone surrogates. Raises ValueError.
 
-    Only for what orjson has refused: it costs ten times as much.
+    Only for JSON that orjson has refused: it costs ten times as much.
     """
     try:
         return _DECODER.decode(data.decode("utf-8", "replace"))
@@ -57,7 +57,7 @@ def loads_tolerantly(data: bytes) -> Any:
 
 
 def is_too_deep(data: bytes, value: Any) -> bool:
-    """Return whether *value*, read from *data*, could be read but not be written again."""
+    """Return whether *value*, parsed from *data*, is nested too deeply to be encoded."""
     if len(data) <= MIN_DEEP_BYTES or data.count(b"{") + data.count(b"[") <= MAX_LEVELS:
         return False
     level = [value]
@@ -74,7 +74,7 @@ def is_too_deep(data: bytes, value: Any) -> bool:
 
 
 def without_surrogates(value: Any) -> Any:
-    """Return a copy of *value* with U+FFFD in the place of each lone surrogate, keys included."""
+    """Return a copy of *value* with U+FFFD for each lone surrogate, also in keys."""
     return _mapped(value, lambda text: _SURROGATE.sub(REPLACEMENT, text))
 
 

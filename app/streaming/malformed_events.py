@@ -1,9 +1,9 @@
 """
-Events that parse and still make no sense: `choices: [null]`, a text where an object belongs.
+Events that are JSON but not of the protocol: `choices: [null]`, a string instead of an object.
 
-Readers, translators and folds are written for events as the APIs document them. What else an
-upstream sends makes them fail in one of the ways below, which is the upstream's fault and no
-failure of ours: whoever runs them on an upstream's events turns these into `not_understood`.
+Readers, translators and folds expect events as the APIs document them, and fail on others with
+the exceptions below. Their callers turn these into the upstream's failure, with
+`to_protocol_error`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ MALFORMED_EVENT_ERRORS = (TypeError, AttributeError, LookupError, ValueError, Ar
 
 
 def to_protocol_error(error: Exception) -> UpstreamProtocolError:
-    """Return what to raise in the place of *error*, which names where it happened and no content."""
+    """Return the UpstreamProtocolError for *error*, with the code location and without content."""
     trace, location = error.__traceback__, ""
     while trace is not None:
         location = f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"

@@ -1,8 +1,7 @@
 """
-Output items that were begun and not finished: what their deltas and snapshots have told.
+Build unfinished output items from their deltas and snapshots.
 
-An answer that is cut short, or comes from a backend that sends no `output_item.done`, still
-has what was produced of it.
+For answers that were cut, and for backends that send no `output_item.done`.
 
 Source: https://platform.openai.com/docs/api-reference/responses-streaming
 """
@@ -22,14 +21,14 @@ CONTENT_EVENTS = frozenset(f"{name}.{step}" for name in _FIELDS for step in ("de
 
 
 class OpenItem:
-    """One item under way; *item* is what `output_item.added` told."""
+    """An unfinished item; *item* is that of its `output_item.added`."""
 
     def __init__(self, item: dict[str, Any]) -> None:
         self._item = item
         self._texts: dict[tuple[int, str | None, str], list[str]] = {}
 
     def add_content(self, kind: str, payload: dict[str, Any]) -> None:
-        """Take in one of `CONTENT_EVENTS`; a snapshot takes the place of the deltas before it."""
+        """Add one of `CONTENT_EVENTS`; a snapshot replaces the deltas before it."""
         name, _, step = kind.rpartition(".")
         part, field = _FIELDS[name]
         text = payload.get("delta" if step == "delta" else field)
@@ -41,7 +40,7 @@ class OpenItem:
             texts.append(text)
 
     def result(self) -> dict[str, Any] | None:
-        """Return the item, None if nothing was produced of it."""
+        """Return the item, None if it has no content."""
         if not self._texts:
             return None
         item = {**self._item, "status": "incomplete"}

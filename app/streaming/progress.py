@@ -1,4 +1,4 @@
-"""How far an answer has come, on either wire."""
+"""The progress of an answer, in either protocol."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Stage(IntEnum):
-    """What one event did to the answer. Ordered: a read's stage is the greatest of its events'."""
+    """The effect of one event on the answer. Ordered: the stage of a read is the maximum of its events."""
 
     QUIET = 0  # created, in_progress, keepalive, a role, an empty delta: nothing was produced
     PROGRESS = 1  # text, a refusal, a tool call, reasoning… was produced

@@ -1,5 +1,5 @@
 """
-What the events of a Responses stream mean.
+Read the events of a Responses stream: progress, usage, failures, and the end.
 
 Source: https://platform.openai.com/docs/api-reference/responses-streaming
 """
@@ -31,7 +31,7 @@ ALIASES = {  # names of earlier previews that some backends still use
     "response.audio_transcript.delta": "response.output_audio_transcript.delta",
     "response.audio_transcript.done": "response.output_audio_transcript.done",
 }
-_ANNOUNCED = {  # the event that opens a message, a part or a thought -> where it is
+_ANNOUNCED = {  # event that announces an item or a part -> the key of that
     "response.output_item.added": "item",
     "response.content_part.added": "part",
     "response.reasoning_summary_part.added": "part",
@@ -42,13 +42,13 @@ _CONTAINER_TYPES = frozenset(
 
 
 def event_type(payload: dict[str, Any]) -> str:
-    """Return the type of an event by its present name, `""` if it has none."""
+    """Return the type of an event under its current name, `""` if it has none."""
     kind = payload.get("type")
     return ALIASES.get(kind, kind) if isinstance(kind, str) else ""
 
 
 def is_opening(payload: dict[str, Any]) -> bool:
-    """Whether a user would see nothing of this event, so that another account may still answer."""
+    """Return whether this event has no visible content, so that another account may still answer."""
     kind = event_type(payload)
     if kind in _ANNOUNCED:
         return _is_empty(payload.get(_ANNOUNCED[kind]))
@@ -56,7 +56,7 @@ def is_opening(payload: dict[str, Any]) -> bool:
 
 
 def _is_empty(announced: Any) -> bool:
-    """Whether *announced* is to be filled by what follows; a tool call is seen by its name alone."""
+    """Return whether *announced* has no content yet; the name of a tool call is content."""
     if not isinstance(announced, dict):
         return False
     has_content = any(announced.get(key) for key in ("content", "summary", "text", "refusal"))
@@ -70,26 +70,26 @@ def _shows_nothing(kind: str) -> bool:
 
 class ResponsesReader:
     """
-    Watches one Responses stream go by. `finish` is "completed", "incomplete" or "failed".
+    Observes one Responses stream. `finish` is "completed", "incomplete" or "failed".
 
-    `output_bytes` counts UTF-8 bytes of everything that the model wrote: those of the deltas, and
-    those of snapshots (`*.done`) of items for which no deltas came; `deltas` counts the first.
+    `output_bytes` counts the UTF-8 bytes of all model output: those of deltas, and those of
+    snapshots (`*.done`) of items without deltas. `deltas` counts the deltas.
     """
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
         self.model: str | None = None
         self.response_id: str | None = None
-        self.service_tier: str | None = None  # what it is billed as, which may not be what was asked
+        self.service_tier: str | None = None  # the billed tier, which may differ from the requested one
         self.error: UpstreamRejected | None = None
         self.finish: str | None = None
         self.deltas = 0
         self.has_calls = False  # whether a tool was called
         self._delta_bytes = 0
-        self._last_output_index: Any = self  # the output index of the newest delta
+        self._last_output_index: Any = self  # of the newest delta
         self._streamed: set[Any] = set()  # output indexes that had deltas
-        self._parts: dict[Any, int] = {}  # of others: bytes of the texts that ended, by output index
-        self._items: dict[Any, int] = {}  # and of the finished items
+        self._parts: dict[Any, int] = {}  # bytes of finished texts of other items, by output index
+        self._items: dict[Any, int] = {}  # bytes of finished items, by output index
         self._output_bytes = 0  # in the terminal event
 
     @property
@@ -103,18 +103,18 @@ class ResponsesReader:
 
     @property
     def reported_usage(self) -> Usage | None:
-        """The usage of the whole answer: it comes with the terminal event or not at all."""
+        """The final usage, which only the terminal event has."""
         return self.usage
 
     def observe(self, event: Event) -> Stage:
-        """Take in one event; nothing after a terminal one counts."""
+        """Read one event; events after a terminal one have no effect."""
         if self.finish is not None:
             return Stage.TERMINAL
         payload = event.payload
         kind = event_type(payload)
         delta = payload.get("arguments" if kind == "response.function_call.delta" else "delta")
         if isinstance(delta, str):
-            if kind != "response.output_audio.delta":  # Base64 says nothing of tokens
+            if kind != "response.output_audio.delta":  # the length of Base64 is unrelated to tokens
                 self._delta_bytes += text_bytes(delta)
                 self.deltas += bool(delta)
                 output_index = payload.get("output_index")
@@ -140,7 +140,7 @@ class ResponsesReader:
             self._parts[output_index] = self._parts.get(output_index, 0) + written_bytes(payload)
 
     def can_end(self) -> bool:
-        """Whether the stream may end here without being cut: its terminal event came."""
+        """Return whether the stream is complete if it ends now: its terminal event was received."""
         return self.finish is not None
 
     def _end(self, kind: str, payload: dict[str, Any]) -> Stage:

@@ -1,5 +1,5 @@
 """
-How long an upstream asks to be left alone. It has several ways to say so.
+Parse the wait that an upstream requests, from its headers and its error object.
 
 Sources: https://www.rfc-editor.org/rfc/rfc9110#name-retry-after; OpenAI's `retry-after-ms`
 and "Please try again in 1m2s"; `resets_at` and `resets_in_seconds` of the ChatGPT backend.
@@ -22,10 +22,9 @@ _UNIT_SECONDS = {"milli": 0.001, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, 
 
 def parse_wait(error: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[float | None, float | None]:
     """
-    Return (seconds to wait, end of the wait in Unix seconds), each None when not told.
+    Return (seconds to wait, end of the wait in Unix seconds), each None if unknown or implausible.
 
-    *headers* have lower-case names. An end is turned into seconds by the answer's own
-    `Date`, there being no clock here. A wait or an end that cannot be believed was not told.
+    *headers* have lower-case names. An end is converted to seconds with the response's `Date`.
     """
     resets_at = bounds.moment(error.get("resets_at"))
     seconds = bounds.wait_seconds(error.get("resets_in_seconds"))

@@ -1,9 +1,9 @@
 """
-Bytes of a `text/event-stream` -> events.
+Decode the bytes of a `text/event-stream` to events.
 
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
-with what the APIs make of it: every event carries one JSON object, or is `[DONE]`. Any other
-JSON value (`data: "keepalive"`, `data: []`) says nothing to us and is passed over.
+and the APIs' convention: every event has one JSON object, or is `[DONE]`. Any other JSON value
+(`data: "keepalive"`, `data: []`) is ignored.
 """
 
 from __future__ import annotations
@@ -21,58 +21,57 @@ from app.streaming.surrogates import SurrogateJoiner
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 
-# What the APIs send all day: at most a name, one line of data, a blank line.
+# The usual events: at most a name, one line of data, a blank line.
 _PLAIN = re.compile(rb"(?:(?:event: .*+\n)?+data: .*+\n\n)++")
-_NOT_PRINTABLE = re.compile(rb"[^\t -~]")  # in the name of a field, where an unknown one would be ignored
-_FRAMING_BYTES = len(b"data: \n\n")  # nothing but data, if that and the data are all there is
+_NOT_PRINTABLE = re.compile(rb"[^\t -~]")  # in a field name; an unknown printable name is ignored
+_FRAMING_BYTES = len(b"data: \n\n")  # of an event that has only data
 _PLAIN_DATA = re.compile(rb"(?:event: .*+\n)?+data: (.*+)\n\n")
 
 
 class EventDecoder:
     """
-    Decodes one stream, however its bytes are cut.
+    Decodes one stream, given in pieces of any size.
 
-    `fault` is set when the stream cannot be read on: an event is too large, or is not JSON.
-    The events before it have been returned; nothing comes after it.
+    `fault` is set once the stream cannot be decoded further: an event is too large, or is not
+    JSON. The events before it have been returned; later data is ignored.
     """
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self.fault: UpstreamError | None = None
-        self.comments = 0  # blocks that begin with one
+        self.comments = 0  # number of blocks that begin with a comment
         self._max_event_bytes = max_event_bytes
         self._surrogates = SurrogateJoiner()
         self._begun = False
         self._after_cr = False
-        self._pending: list[bytes] = []  # the event under way, joined once however many reads it takes
+        self._pending: list[bytes] = []  # pieces of the incomplete event, joined once
         self._pending_bytes = 0
 
     def decode_events(self, data: bytes) -> list[Event]:
-        """Return the events *data* completes, in order; keep the rest for later."""
+        """Return the events that *data* completes, in order; buffer the rest."""
         if self.fault is not None:
             return []
         text = self._take_complete(self._with_newlines(data))
         events = self._decode(text) if text else []
-        if (
-            self._pending_bytes > self._max_event_bytes + 1 and self.fault is None
-        ):  # 1: may be half a blank line
+        # 1: half of a blank line
+        if self._pending_bytes > self._max_event_bytes + 1 and self.fault is None:
             self.fault = self._too_large()
         return events if self.fault is None else events + self._surrogates.release()
 
     def flush(self) -> list[Event]:
         """
-        Return the last event, if the end of the stream took the place of its blank line.
+        Return the last event, if the stream ended instead of its blank line.
 
-        One that cannot be decoded was cut off. That is no fault of its own: whether the
-        stream may end here is for its reader to say.
+        An event that cannot be decoded was cut off, which sets no `fault`: the stream's reader
+        decides whether the stream is complete.
         """
         before = self.fault
-        events = self.decode_events(b"\n\n\n")  # one more: the first may belong to a CR
+        events = self.decode_events(b"\n\n\n")  # three: the first may belong to a CR
         if isinstance(self.fault, UpstreamProtocolError):
             self.fault = before
         return events + self._surrogates.release()
 
     def _with_newlines(self, data: bytes) -> bytes:
-        """Return *data* with every line end as one LF, CR LF cut in two included."""
+        """Return *data* with every line end as LF, also if CR LF is split between pieces."""
         if self._after_cr and data:
             data = data.removeprefix(b"\n")
             self._after_cr = False
@@ -82,10 +81,10 @@ class EventDecoder:
         return data
 
     def _take_complete(self, data: bytes) -> bytes:
-        """Return all text up to the last blank line, b"" if there is none yet; keep what follows it."""
+        """Return the text up to the last blank line, b"" if there is none; buffer the rest."""
         head, blank, rest = data.rpartition(b"\n\n")
         if not blank and self._pending and self._pending[-1].endswith(b"\n") and data.startswith(b"\n"):
-            blank, rest = b"\n", data[1:]  # a blank line cut in two
+            blank, rest = b"\n", data[1:]  # a blank line split between pieces
         text = b""
         if blank:
             text = b"".join((*self._pending, head, blank))
@@ -121,7 +120,7 @@ class EventDecoder:
 
 
 def _decode_plain(text: bytes) -> list[Event] | None:
-    """Decode a whole read in a few calls; None if anything in it is out of the ordinary."""
+    """Decode a whole read with a few calls; None if it has anything unusual."""
     lines: list[bytes] = _PLAIN_DATA.findall(text)
     if sum(map(len, lines)) + _FRAMING_BYTES * len(lines) != len(text) and not _PLAIN.fullmatch(text):
         return None
@@ -145,7 +144,7 @@ def _decode_plain(text: bytes) -> list[Event] | None:
 
 
 def _decode_block(block: bytes) -> Event | None:
-    """Return the event of the lines between two blank ones, None if it carries nothing."""
+    """Return the event of the lines between two blank lines, None if it has no object."""
     name, lines = b"", []
     for line in block.split(b"\n"):
         field, _, value = line.partition(b":")  # a comment is a field without a name
@@ -153,7 +152,7 @@ def _decode_block(block: bytes) -> Event | None:
             lines.append(value.removeprefix(b" "))
         elif field == b"event":
             name = value.strip()
-        elif _NOT_PRINTABLE.search(field):  # who knows which event it swallowed
+        elif _NOT_PRINTABLE.search(field):  # may contain an event
             raise UpstreamProtocolError("The upstream sent bytes that are no stream of events")
     data = b"\n".join(lines)
     if data.strip() in (b"", b"[DONE]"):
@@ -161,17 +160,17 @@ def _decode_block(block: bytes) -> Event | None:
     payload, is_exact = _object(data)
     if payload is None:
         return None
-    if "type" not in payload and name not in (b"", b"message"):  # `message` is the name of the nameless
+    if "type" not in payload and name not in (b"", b"message"):  # `message` is the default name
         return Event({"type": name.decode("utf-8", "replace"), **payload})
     return Event(payload, data if is_exact and len(lines) == 1 else None)
 
 
 def _object(data: bytes) -> tuple[dict[str, Any] | None, bool]:
     """
-    Return (the object that *data* holds, whether its bytes may pass on as they are).
+    Return (the object in *data*, whether its bytes can be passed on unchanged).
 
-    The object is None for another JSON value. A list of one failure is that failure: Gemini's
-    compatible endpoint wraps its envelope so.
+    The object is None for another JSON value. A list with one error object is that object, since
+    Gemini's compatible endpoint wraps its errors in a list.
     """
     is_exact = True
     try:

@@ -1,9 +1,9 @@
 """
-Characters that an upstream cut into the two halves of a surrogate pair, put together again.
+Join surrogate pairs that an upstream split between two events.
 
 Servers that count UTF-16 units may end one delta with the first half of an emoji and begin the
-next with the second. An event that ends so waits for the one after it; what finds no other
-half becomes U+FFFD.
+next with the second. Such an event is held until the next one; an unmatched half becomes
+U+FFFD.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Path = tuple[str | int, ...]
 
 
 class SurrogateJoiner:
-    """Holds at most one event: the last, while a string in it ends with half a character."""
+    """Joins split pairs; holds at most one event, whose strings end with half a character."""
 
     def __init__(self) -> None:
         self._held: Event | None = None
@@ -28,7 +28,7 @@ class SurrogateJoiner:
         return self._held is not None
 
     def join(self, events: list[Event]) -> list[Event]:
-        """Return *events*, of whole characters, behind the one that was held; hold the last if need be."""
+        """Return the held event and *events* with complete characters; hold the last one if necessary."""
         out: list[Event] = []
         for event in events:
             if self._held is not None:
@@ -42,7 +42,7 @@ class SurrogateJoiner:
         return out
 
     def release(self) -> list[Event]:
-        """Return what is held: nothing follows it."""
+        """Return the held event at the end of the stream."""
         held, self._held = self._held, None
         return [] if held is None else [_replaced(held)]
 
@@ -52,7 +52,7 @@ def _replaced(event: Event) -> Event:
 
 
 def _join(before: dict[str, Any], event: Event) -> None:
-    """Move second halves from the beginning of strings of *event* to those that they complete."""
+    """Move second halves from *event* to the strings in *before* that they complete."""
     after = event.payload
     if before.get("type") != after.get("type"):
         return
@@ -69,7 +69,7 @@ def _paired(high: str, low: str) -> str:
 
 
 def _find_halves(value: Any, path: Path = ()) -> Iterator[Path]:
-    """Yield where in *value* a string ends with the first half of a pair."""
+    """Yield the paths of strings in *value* that end with the first half of a pair."""
     if isinstance(value, str):
         if "\ud800" <= value[-1:] <= "\udbff":
             yield path

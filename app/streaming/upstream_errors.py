@@ -1,9 +1,9 @@
 """
-The failures an upstream tells of, in whatever shape, as `UpstreamRejected`.
+Parse errors reported by upstreams, in any of their formats, to `UpstreamRejected`.
 
 Sources: https://platform.openai.com/docs/guides/error-codes and
-https://platform.openai.com/docs/api-reference/responses-streaming/error; the other shapes are
-those of the ChatGPT backend and of servers that are nearly compatible.
+https://platform.openai.com/docs/api-reference/responses-streaming/error; other formats are
+those of the ChatGPT backend and of nearly compatible servers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from schemas import bounds
 MAX_MESSAGE_CHARS = 1000
 MAX_NAME_CHARS = 200  # of a type, a code or a parameter
 
-# The status of a failure told inside a stream, by its code, else by its type. The rest is 502.
+# The status of an error inside a stream, by its code, else by its type; 502 for others.
 STATUS_BY_CODE = {
     "no_accounts": 503,
     "no_plan_support_for_model": 503,
@@ -37,9 +37,9 @@ STATUS_BY_CODE = {
     "token_invalidated": 401,
     "authentication_error": 401,
     "invalid_request_error": 400,
-    "context_length_exceeded": 400,  # the ChatGPT backend leaves out its type
+    "context_length_exceeded": 400,  # the ChatGPT backend omits its type
     "invalid_prompt": 400,
-    # the request is at fault, so that callers do not send it again
+    # the request is at fault: clients must not retry
     "content_filter": 400,
     "content_policy_violation": 400,
     "cyber_policy": 400,
@@ -48,10 +48,10 @@ STATUS_BY_CODE = {
     "unsupported_parameter": 400,
     "unsupported_value": 400,
     "unknown_parameter": 400,
-    "previous_response_not_found": 502,  # whatever its type: it is not the caller's doing
+    "previous_response_not_found": 502,  # whatever its type: the client is not at fault
 }
 
-# What a failure without type and code is taken for, by status; the rest is the upstream's own.
+# (type, code) of an error that has neither, by status.
 _NAMES_BY_STATUS = {
     401: ("authentication_error", "invalid_api_key"),
     429: ("rate_limit_error", "rate_limit_exceeded"),
@@ -63,18 +63,18 @@ _SECRET = re.compile(r"\b(?:sk-[\w*.-]{4,}|eyJ[\w.-]{8,}|bearer\s+\S+)", re.IGNO
 
 
 def rejection_from_event(payload: Mapping[str, Any]) -> UpstreamRejected:
-    """Return the failure of a chat `{"error": …}`, a flat or nested `error` or a `response.failed`."""
+    """Return the error in a chat `{"error": …}`, a flat or nested `error`, or a `response.failed`."""
     response = payload.get("response")
     error = _error_object(response if isinstance(response, dict) and response.get("error") else dict(payload))
     code = error.get("code")
     status = STATUS_BY_CODE.get(_key(code)) or STATUS_BY_CODE.get(_key(error.get("type")))
     if status is None:
-        status = code if type(code) is int and 400 <= code < 600 else 502  # some put the status there
+        status = code if type(code) is int and 400 <= code < 600 else 502  # some servers put the status there
     return _rejection(error, {}, status=status, upstream_status=None)
 
 
 def rejection_from_body(status: int, body: bytes, headers: Mapping[str, str]) -> UpstreamRejected:
-    """Return the failure of an HTTP answer; a *status* that is no error's becomes 502."""
+    """Return the error of an HTTP response; a *status* that is not an error becomes 502."""
     error, shape = _error_in(body.strip())
     lowered = {name.lower(): value for name, value in headers.items()}
     return _rejection(
@@ -88,14 +88,14 @@ def rejection_from_body(status: int, body: bytes, headers: Mapping[str, str]) ->
 
 
 def _error_in(body: bytes) -> tuple[dict[str, Any], BodyShape]:
-    """Return the error object of a body, and what that body is made of."""
+    """Return (the error object of a body, the format of the body)."""
     text = body.decode("utf-8", "replace")
     if not body:
         return {}, BodyShape.EMPTY
     if body.startswith(b"<"):
         return {"message": text}, BodyShape.HTML
     try:
-        error = _error_object(loads(body.removeprefix(b"data:").strip()))  # DashScope: one SSE line
+        error = _error_object(loads(body.removeprefix(b"data:").strip()))  # DashScope sends one SSE line
     except ValueError:
         return {"message": text}, BodyShape.TEXT
     known = any(isinstance(error.get(name), str) and error[name] for name in ("message", "type", "code"))
@@ -104,9 +104,9 @@ def _error_in(body: bytes) -> tuple[dict[str, Any], BodyShape]:
 
 def _limit_family(headers: Mapping[str, str]) -> str:
     """
-    Return the name of the limit that was reached, where it is not the account's main one.
+    Return the name of the limit that was reached, "" if it is the account's main limit.
 
-    The ChatGPT backend limits some models by families of their own, in `x-<limit>-primary-…`.
+    The ChatGPT backend has separate limits for some model families, in `x-<limit>-primary-…`.
     """
     name = headers.get("x-codex-active-limit", "").strip().lower().replace("_", "-")
     reported = any(f"x-{name}-{window}-used-percent" in headers for window in ("primary", "secondary"))
@@ -114,7 +114,7 @@ def _limit_family(headers: Mapping[str, str]) -> str:
 
 
 def _error_object(body: Any) -> dict[str, Any]:
-    """Return the object that holds message, type and code, wherever *body* keeps it."""
+    """Return the object in *body* with the message, type and code."""
     if isinstance(body, list) and body:
         body = body[0]  # Gemini's compatible endpoint wraps its envelope in a list
     if isinstance(body, str):
@@ -127,7 +127,7 @@ def _error_object(body: Any) -> dict[str, Any]:
             return inner
         if isinstance(inner, str) and inner:
             return {**body, "message": body.get("message") or inner}
-        if isinstance(inner, list):  # FastAPI's account of an invalid body
+        if isinstance(inner, list):  # FastAPI's validation errors
             return {"message": "; ".join(str(item.get("msg")) for item in inner if isinstance(item, dict))}
     return body
 
@@ -145,7 +145,7 @@ def _rejection(
         _CLIENT_ERROR if status < 500 else _UPSTREAM_ERROR
     )
     kind, code = _short_text(error.get("type")), _short_text(error.get("code"))
-    if kind in ("error", "response.failed"):  # the type of an event, not of its error
+    if kind in ("error", "response.failed"):  # the type of the event, not of the error
         kind = None
     if kind is None and code is None:
         code = default_code
@@ -171,7 +171,7 @@ def _rejection(
 
 
 def _message(value: Any) -> str | None:
-    """Return words fit for a client: no page, no key, no more than `MAX_MESSAGE_CHARS`."""
+    """Return a message for clients: no HTML, no secret, at most `MAX_MESSAGE_CHARS`; else None."""
     if not isinstance(value, str) or value.lstrip().startswith("<"):
         return None
     return _SECRET.sub("[hidden]", value.strip()[:MAX_MESSAGE_CHARS]) or None

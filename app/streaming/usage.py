@@ -1,5 +1,5 @@
 """
-The tokens one answer cost, read from either wire.
+Parse the token usage of an answer, from either protocol.
 
 Source: https://platform.openai.com/docs/api-reference/chat/object and
 https://platform.openai.com/docs/api-reference/responses/object
@@ -16,9 +16,9 @@ from schemas import bounds
 @dataclass(frozen=True, slots=True)
 class Usage:
     """
-    All in tokens. The details are parts of the totals, never additions to them.
+    Token counts. Details are parts of the totals, not additions to them.
 
-    None says that the upstream did not tell; a zero is never invented.
+    None means that the upstream did not report the count, which differs from zero.
     """
 
     input_tokens: int
@@ -32,12 +32,12 @@ class Usage:
 
 
 def usage_from_chat(usage: Any) -> Usage | None:
-    """Return what a chat `usage` object says, None if it names no tokens that can be believed."""
+    """Return the usage in a chat `usage` object, None if its counts are absent or implausible."""
     return _usage(usage, "prompt_tokens", "completion_tokens")
 
 
 def usage_from_responses(usage: Any) -> Usage | None:
-    """Return what a Responses `usage` object says, None if it names no tokens that can be believed."""
+    """Return the usage in a Responses `usage` object, None if its counts are absent or implausible."""
     return _usage(usage, "input_tokens", "output_tokens")
 
 
@@ -45,7 +45,7 @@ def _usage(usage: Any, input_key: str, output_key: str) -> Usage | None:
     if not isinstance(usage, dict):
         return None
     if not _is_plausible(usage, input_key) or not _is_plausible(usage, output_key):
-        return None  # half of an account of the cost is none: what was not reported is estimated
+        return None  # a report with one implausible side is discarded, and estimated
     total = _count(usage, "total_tokens")
     sides = _sides(_count(usage, input_key), _count(usage, output_key), total)
     if sides is None:
@@ -63,7 +63,7 @@ def _usage(usage: Any, input_key: str, output_key: str) -> Usage | None:
 
 
 def _sides(tokens_in: int | None, tokens_out: int | None, total: int | None) -> tuple[int, int] | None:
-    """Return (input, output); a side left out is what the total leaves for it, else 0."""
+    """Return (input, output); an absent side is the rest of the total, else 0."""
     if tokens_in is None and tokens_out is None:
         return None
     if tokens_in is None:
@@ -74,7 +74,7 @@ def _sides(tokens_in: int | None, tokens_out: int | None, total: int | None) -> 
 
 
 def _is_plausible(usage: dict[str, Any], key: str) -> bool:
-    """Whether a side is either not reported or a count; only a number past the bounds is neither."""
+    """Return whether a side is absent or a valid count; only a number above the bounds is neither."""
     value = usage.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return True

@@ -1,14 +1,14 @@
 """
-One wire's requests and events said in the other's words: chat <-> Responses.
+Translate requests and events between the two protocols: chat <-> Responses.
 
-The law of this package: pure. Data comes in, new data goes out: no I/O, no clock, no
-randomness, no logger, and no argument is ever changed. Of the rest of the application it
-knows `app.errors` and the events and usage of `app.streaming`. Lists keep their order and
-dicts their keys' order, so that equal requests are equal bytes and prompt caches hit.
+This package is pure: it returns new data, without I/O, clock, randomness or logger, and never
+changes an argument. It imports only `app.errors` and the events and usage of `app.streaming`.
+The order of lists and of dict keys is preserved, so that equal requests are equal bytes and
+prompt caches hit.
 
-Stream translators are fed events and return events: `feed(events)`, then `end()` once the
-upstream has ended honestly. They never translate a failure: whoever reads the stream
-raises it, and the edge writes it. `DONE` is the edge's to write as well.
+A stream translator has `translate(events)`, and `finish()` for the proper end of the upstream's
+stream. It never translates a failure: the reader raises it, and `app.api` writes it, as it
+does `DONE`.
 
-What cannot be said on the other wire raises `InvalidRequest` with the field in `param`.
+A request that the other protocol cannot express raises `InvalidRequest` with the field in `param`.
 """

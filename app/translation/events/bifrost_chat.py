@@ -1,8 +1,8 @@
 """
-Chat chunks and answers with what other gateways tell beside the API's own fields.
+Add Bifrost's additional fields to chat chunks and completions.
 
-`log_probs` says again what `logprobs` says, `reasoning` has `reasoning_details` and the other
-way round, and usage is told with all of its details.
+`log_probs` repeats `logprobs`, `reasoning` and `reasoning_details` complete each other, and
+usage has all of its details.
 
 Source: https://docs.getbifrost.ai (chat completions, OpenAI format)
 """
@@ -27,10 +27,10 @@ NOT_TEXT = {
 
 
 def extend(payload: Payload, *, cost: Payload | None, extra_fields: Payload) -> Payload:
-    """Return a chunk or an answer extended; *cost* stands in its usage, if it has one."""
+    """Return a chunk or completion with *extra_fields*, and *cost* in its usage if it has one."""
     choices = payload.get("choices")
-    told = choices if isinstance(choices, list) else ()
-    out = {**payload, "choices": [_choice(choice) for choice in told if isinstance(choice, dict)]}
+    known = choices if isinstance(choices, list) else ()
+    out = {**payload, "choices": [_choice(choice) for choice in known if isinstance(choice, dict)]}
     usage = payload.get("usage")
     if usage and isinstance(usage, dict):
         out["usage"] = _usage(usage) | ({"cost": cost} if cost else {})
@@ -41,33 +41,35 @@ def _choice(choice: Payload) -> Payload:
     out = dict(choice)
     if choice.get("logprobs"):
         out["log_probs"] = choice["logprobs"]
-    for said in ("message", "delta"):
-        if isinstance(choice.get(said), dict):
-            out[said] = _with_reasoning(choice[said])
+    for key in ("message", "delta"):
+        if isinstance(choice.get(key), dict):
+            out[key] = _with_reasoning(choice[key])
     return out
 
 
-def _with_reasoning(said: Payload) -> Payload:
-    """Return a message or delta whose thoughts are told as one text and in detail."""
-    details = said.get("reasoning_details")
-    text = said.get("reasoning") or said.get("reasoning_content")
+def _with_reasoning(message: Payload) -> Payload:
+    """Return a message or delta with its reasoning both as one text and as details."""
+    details = message.get("reasoning_details")
+    text = message.get("reasoning") or message.get("reasoning_content")
     if not text and isinstance(details, list):
-        told = [d.get("text") or d.get("summary") for d in details if isinstance(d, dict)]
-        text = "".join(one for one in told if isinstance(one, str))
+        pieces = [d.get("text") or d.get("summary") for d in details if isinstance(d, dict)]
+        text = "".join(piece for piece in pieces if isinstance(piece, str))
     if not text:
-        return said
+        return message
     if not details:
         details = [{"index": 0, "type": "reasoning.text", "text": text}]
-    return {**said, "reasoning": text, "reasoning_details": details}
+    return {**message, "reasoning": text, "reasoning_details": details}
 
 
 def _usage(usage: Payload) -> Payload:
-    """Return *usage* in full: what is not told of tokens counts as none, and the rest is text."""
+    """Return *usage* with all details: absent counts are 0, and the remaining tokens are text."""
     out = dict(usage)
     for side, names in DETAILS.items():
-        given = usage.get(f"{side}_tokens_details")
-        told = {name: n for name, n in given.items() if n is not None} if isinstance(given, dict) else {}
-        details = dict.fromkeys(names, 0) | told
+        reported = usage.get(f"{side}_tokens_details")
+        known = (
+            {name: n for name, n in reported.items() if n is not None} if isinstance(reported, dict) else {}
+        )
+        details = dict.fromkeys(names, 0) | known
         other = sum(_count(details[name]) for name in NOT_TEXT[side])
         details.setdefault("text_tokens", max(0, _count(usage.get(f"{side}_tokens")) - other))
         out[f"{side}_tokens_details"] = details

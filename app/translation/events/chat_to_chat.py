@@ -1,18 +1,18 @@
-"""Chat chunks for a chat client: passed on as they came, without usage nobody asked for."""
+"""Chat chunks for a chat client: passed on unchanged, without usage that was not requested."""
 
 from __future__ import annotations
 
 from app.streaming.events import DONE, Event
 
-_LAST = b',"usage":null}'  # of the chunk itself, as no other object ends here
+_LAST = b',"usage":null}'  # of the chunk itself: no inner object can end here
 
 
 class ChatPassThrough:
     """
-    Passes chunks on. The sentinel is dropped: the edge writes it.
+    Passes chunks on. The sentinel is dropped: `app.api` writes it.
 
-    Upstreams are always asked for usage. Where the client did not, the usage chunk is
-    dropped and no chunk has a `usage` key. The events it is fed are its own, to be changed.
+    Upstreams always report usage. If the client did not request it, the usage chunk is
+    dropped and no chunk has a `usage` key. The translator may change the events it is given.
     Source: https://platform.openai.com/docs/api-reference/chat-streaming
     """
 
@@ -41,10 +41,10 @@ def _without_usage(event: Event) -> Event | None:
 
 def _cut(event: Event) -> bytes | None:
     """
-    Return the event's JSON without its `"usage":null`, None where that is not all it takes.
+    Return the event's JSON without its `"usage":null`; None if it has to be encoded again.
 
-    Nearly every chunk has one, most at its end, and cutting costs a tenth of encoding. A quote
-    inside a JSON string is escaped, so these bytes can only be a key.
+    Nearly every chunk has the key, mostly at its end, and cutting costs a tenth of encoding.
+    Quotes inside JSON strings are escaped, so these bytes can only be a key.
     """
     data = event.data
     if data is None or event.payload["usage"] is not None:

@@ -1,10 +1,10 @@
 """
 Chat chunks -> Responses events.
 
-The finished response waits for the usage, which a chat stream tells after its
-`finish_reason`: in a chunk of its own, or never.
+The terminal event waits for the usage, which a chat stream reports after its
+`finish_reason`: in a separate chunk, or never.
 
-What gets lost: choices other than the first, audio, annotations.
+Lost in translation: choices other than the first, audio, annotations.
 
 Source: https://platform.openai.com/docs/api-reference/chat-streaming and
 https://platform.openai.com/docs/api-reference/responses-streaming
@@ -26,7 +26,7 @@ from app.translation.requests.tools import qualified_names
 Payload = dict[str, Any]
 
 INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
-REASONING_KEYS = ("reasoning_content", "reasoning")  # what servers call a model's visible thoughts
+REASONING_KEYS = ("reasoning_content", "reasoning")  # of a delta, depending on the server
 ITEM_TEMPLATES: dict[str, Payload] = {
     "message": {"type": "message", "role": "assistant"},
     "reasoning": {"type": "reasoning", "summary": []},
@@ -36,10 +36,10 @@ ID_PREFIX = {"message": "msg", "reasoning": "rs", "function_call": "fc", "custom
 
 class ChatToResponses:
     """
-    One answer's chunks as one answer's events.
+    Translates the chunks of one answer.
 
-    *request* is the Responses request of the client, whose settings the response repeats
-    and whose namespaces give qualified tool names back their two halves.
+    *request* is the client's Responses request: the response repeats its settings, and its
+    namespaces split qualified tool names.
     """
 
     def __init__(self, response_id: str, created_at: int, request: Payload) -> None:
@@ -47,11 +47,11 @@ class ChatToResponses:
         self._suffix = response_id.removeprefix("resp_")
         self._names = qualified_names(request.get("tools", []) + added_tools(as_list(request.get("input"))))
         self._open: dict[int, OpenMessage | OpenCall] = {}  # by output index
-        self._current: OpenMessage | None = None  # the item that the next text belongs to
+        self._current: OpenMessage | None = None  # the item that the next text extends
         self._current_type = ""
         self._calls: dict[Any, tuple[str, OpenCall]] = {}  # by the chunks' tool index: (call id, item)
         self._output: dict[int, Payload] = {}
-        self._finish = ""
+        self._finish_reason = ""
         self._usage: Usage | None = None
         self._begun = self._ended = False
         self._sequence_number = 0
@@ -64,7 +64,7 @@ class ChatToResponses:
             if event is DONE:
                 self._complete()
             elif "error" not in event.payload:
-                self._chunk(event.payload)
+                self._on_chunk(event.payload)
         return self._drain()
 
     def finish(self) -> list[Event]:
@@ -81,16 +81,16 @@ class ChatToResponses:
             self._sequence_number += 1
             self._out.append(Event(payload))
 
-    def _chunk(self, chunk: Payload) -> None:
+    def _on_chunk(self, chunk: Payload) -> None:
         if not self._begun:
             self._begin(chunk)
         for choice in chunk.get("choices") or ():
-            if choice.get("index", 0) == 0 and not self._finish:
-                self._choice(choice)
+            if choice.get("index", 0) == 0 and not self._finish_reason:
+                self._on_choice(choice)
         usage = chunk.get("usage")
         if usage:
             self._usage = usage_from_chat(usage) or self._usage
-            if self._finish:
+            if self._finish_reason:
                 self._complete()
 
     def _begin(self, chunk: Payload) -> None:
@@ -100,17 +100,17 @@ class ChatToResponses:
         for kind in ("created", "in_progress"):
             self._send([{"type": f"response.{kind}", "response": dict(self._response)}])
 
-    def _choice(self, choice: Payload) -> None:
+    def _on_choice(self, choice: Payload) -> None:
         delta = choice.get("delta")
         if delta:
-            self._delta(delta, choice.get("logprobs"))
+            self._on_delta(delta, choice.get("logprobs"))
         if choice.get("finish_reason"):
-            self._finish = choice["finish_reason"]
-            status = "incomplete" if self._finish in INCOMPLETE else "completed"
+            self._finish_reason = choice["finish_reason"]
+            status = "incomplete" if self._finish_reason in INCOMPLETE else "completed"
             for index in list(self._open):
                 self._close(index, status)
 
-    def _delta(self, delta: Payload, logprobs: Payload | None) -> None:
+    def _on_delta(self, delta: Payload, logprobs: Payload | None) -> None:
         for key in REASONING_KEYS:
             if key in delta and _is_text(delta[key]):
                 self._add_text("reasoning", "reasoning_text", delta[key], [])
@@ -121,7 +121,7 @@ class ChatToResponses:
         if _is_text(refusal):
             self._add_text("message", "refusal", refusal, [])
         for position, call in enumerate(delta.get("tool_calls") or ()):
-            self._call(call, position)
+            self._on_call(call, position)
 
     def _add_text(self, item_type: str, part_type: str, text: str, logprobs: list[Payload]) -> None:
         if self._current is None or self._current_type != item_type:
@@ -148,12 +148,12 @@ class ChatToResponses:
         events, self._output[index] = self._open.pop(index).close(status)
         self._send(events)
 
-    def _call(self, call: Payload, position: int) -> None:
-        """Go on with a call; several may be under way, told apart by the chunks' tool index."""
+    def _on_call(self, call: Payload, position: int) -> None:
+        """Start or continue a call; several may be open, distinguished by the chunks' tool index."""
         tool_index, call_id = call.get("index", position), call.get("id")
         function = call.get("function") or call.get("custom") or {}
         known = self._calls.get(tool_index)
-        if known is None or (call_id and call_id != known[0] and function.get("name")):  # an index used twice
+        if known is None or (call_id and call_id != known[0] and function.get("name")):  # a reused index
             known = self._calls[tool_index] = self._open_call(call, function)
         piece = function.get("arguments") or function.get("input")
         if _is_text(piece):
@@ -176,11 +176,11 @@ class ChatToResponses:
         return {"name": name_in_namespace, "namespace": namespace}
 
     def _complete(self) -> None:
-        """Send the finished response, once; a stream without a `finish_reason` has none."""
-        if self._ended or not self._finish:
+        """Send the terminal event, once, unless the stream had no `finish_reason`."""
+        if self._ended or not self._finish_reason:
             return
         self._ended = True
-        reason = INCOMPLETE.get(self._finish)
+        reason = INCOMPLETE.get(self._finish_reason)
         status = "incomplete" if reason else "completed"
         response = {
             **self._response,

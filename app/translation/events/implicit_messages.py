@@ -1,7 +1,7 @@
 """
-Messages of which an upstream tells the deltas alone, as strict clients want to be told of them.
+Announce messages for which an upstream sends only deltas.
 
-SDKs add a delta to a part they were told of, of an item they were told of, and fail without.
+SDKs fail on a delta whose item and part were not announced.
 
 Source: https://platform.openai.com/docs/api-reference/responses-streaming
 """
@@ -19,6 +19,8 @@ KINDS = {f"response.{kind}.delta": kind for kind in ("output_text", "refusal")} 
 
 
 class ImplicitMessages:
+    """Messages that the upstream did not announce, by output index."""
+
     def __init__(self) -> None:
         self._open: dict[int, OpenMessage] = {}  # by output index
 
@@ -29,7 +31,7 @@ class ImplicitMessages:
         return bool(self._open)
 
     def add_delta(self, index: int, delta: Payload) -> list[Event]:
-        """Return the event *delta* with what has to be told before it."""
+        """Return the event *delta*, preceded by the missing announcements."""
         events = []
         if index not in self._open:
             item_id = delta.get("item_id") or f"msg_{index}"
@@ -42,7 +44,7 @@ class ImplicitMessages:
         return _with_sequence_number(events, delta)
 
     def close(self, index: int, before: Payload) -> tuple[list[Event], Payload]:
-        """Return (what ends the message, last that it is done; the message), to go out *before* an event."""
+        """Return (the events that end the message, the message); they precede the event *before*."""
         incomplete = before.get("type") == "response.incomplete"
         events, item = self._open.pop(index).close("incomplete" if incomplete else "completed")
         return _with_sequence_number(events, before), item
@@ -52,7 +54,7 @@ class ImplicitMessages:
 
 
 def build_part_added(delta: Payload) -> Event:
-    """Return what tells of the part that *delta* begins."""
+    """Return the event that announces the part of *delta*."""
     kind = KINDS[delta["type"]]
     part: Payload = {"type": kind, PARTS[kind][1]: ""}
     if kind == "output_text":

@@ -1,8 +1,8 @@
 """
-Output items of a response while they grow: each step returns the events that tell of it.
+Build the output items of a response, with the events of each step.
 
-An item is announced, its parts or its payload grow by deltas, and closing it repeats the
-whole of it. Events lack their `sequence_number`; whoever sends them adds it.
+An item is announced, its parts or its payload grow by deltas, and its last event repeats the
+complete item. Events lack their `sequence_number`; the caller adds it.
 
 Source: https://platform.openai.com/docs/api-reference/responses-streaming
 """
@@ -27,7 +27,7 @@ CALLS = {
 
 
 class OpenMessage:
-    """A message, or a reasoning item, that is being said part by part."""
+    """A message or a reasoning item that grows part by part."""
 
     def __init__(self, item_id: str, output_index: int, item: Payload) -> None:
         self.output_index = output_index
@@ -42,7 +42,7 @@ class OpenMessage:
         return [_item_event("added", self._position, self._item("in_progress"))]
 
     def add_text(self, kind: str, delta: str, logprobs: list[Payload]) -> list[Payload]:
-        """Add to the part of this *kind*; a part of another kind is closed first."""
+        """Extend the open part, if it is of this *kind*; otherwise close it and open another."""
         events = [] if kind == self._kind else self._start_part(kind)
         self._pieces.append(delta)
         event = {
@@ -91,7 +91,7 @@ class OpenMessage:
         return events
 
     def close(self, status: str) -> tuple[list[Payload], Payload]:
-        """Return (the last events of this item, the item whole)."""
+        """Return (the last events of this item, the complete item)."""
         events = self._close_part()
         item = self._item(status)
         return [*events, _item_event("done", self._position, item)], item
@@ -101,7 +101,7 @@ class OpenMessage:
 
 
 class OpenCall:
-    """A function call or a custom tool call whose payload is being written."""
+    """A function call or a custom tool call whose payload grows."""
 
     def __init__(self, item_id: str, output_index: int, item: Payload) -> None:
         self._position = {"item_id": item_id, "output_index": output_index}
@@ -117,7 +117,7 @@ class OpenCall:
         return [{"type": self._prefix + ".delta", **self._position, "delta": delta}]
 
     def close(self, status: str) -> tuple[list[Payload], Payload]:
-        """Return (the last events of this item, the item whole)."""
+        """Return (the last events of this item, the complete item)."""
         item = self._item(status)
         done = {"type": self._prefix + ".done", **self._position, self._key: item[self._key]}
         if self._key == "arguments":

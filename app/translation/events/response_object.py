@@ -1,10 +1,10 @@
-"""The response object, as it is before anything was produced."""
+"""The response object at the start of an answer."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# The settings that a response repeats, and what they are when the request left them out.
+# The request's settings that a response repeats, with their defaults.
 # Source: https://platform.openai.com/docs/api-reference/responses/object
 SETTINGS: dict[str, Any] = {
     "instructions": None,
@@ -29,7 +29,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def response_object(response_id: str, created_at: int, request: dict[str, Any]) -> dict[str, Any]:
-    """Return the response to *request* as it begins. *created_at* in Unix seconds."""
+    """Return the initial response object for *request*; *created_at* is in Unix seconds."""
     return {
         "id": response_id,
         "object": "response",

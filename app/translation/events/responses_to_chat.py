@@ -1,8 +1,8 @@
 """
 Responses events -> chat chunks.
 
-What gets lost: reasoning (unless `tells_reasoning`), annotations, what hosted tools did, and
-where one message or part ended and the next began.
+Lost in translation: reasoning (unless *include_reasoning*), annotations, the actions of hosted
+tools, and the boundaries of messages and parts.
 
 Source: https://platform.openai.com/docs/api-reference/responses-streaming and
 https://platform.openai.com/docs/api-reference/chat-streaming
@@ -31,12 +31,12 @@ LENGTH_REASONS = ("max_output_tokens", "max_tokens")
 
 class ResponsesToChat:
     """
-    One answer's events as one answer's chunks, choice 0.
+    Translates the events of one answer to chunks of choice 0.
 
-    Deltas are passed on as they come. Snapshots (`done` events, the finished response)
-    give only what no delta has given. With `legacy_functions` a call is answered in the
-    deprecated `function_call`, as a request with `functions` expects it. With `tells_reasoning`
-    thoughts are told as other gateways do, in `reasoning` and `reasoning_details`.
+    Deltas are passed on. Snapshots (`done` events, the final response) only add what no delta
+    contained. With *legacy_functions* a call becomes the deprecated `function_call`, as a
+    request with `functions` expects. With *include_reasoning*, reasoning is sent as other
+    gateways do, in `reasoning` and `reasoning_details`.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ResponsesToChat:
         self._begun = self._ended = False
         self._seen = SeenParts()
         self._calls = ToolCalls()
-        self._encrypted_sent: set[Any] = set()  # output indexes of thoughts that were told
+        self._encrypted_sent: set[Any] = set()  # output indexes of reasoning items that were sent
         self._out: list[Event] = []
 
     def translate(self, events: list[Event]) -> list[Event]:
@@ -80,13 +80,13 @@ class ResponsesToChat:
             choice["logprobs"] = logprobs
         self._out.append(Event({**self._frame, "choices": [choice], **self._tail}))
 
-    def _opened(self, payload: Payload) -> None:
+    def _on_opening(self, payload: Payload) -> None:
         if self._frame["model"] is None:
             self._frame["model"] = (payload.get("response") or {}).get("model")
 
     # text and refusals
 
-    def _text(self, payload: Payload) -> None:
+    def _on_text(self, payload: Payload) -> None:
         delta = payload.get("delta")
         if delta and isinstance(delta, str):
             self._seen.mark(payload)
@@ -94,23 +94,23 @@ class ResponsesToChat:
             logprobs = {"content": chat_logprobs(tokens), "refusal": None} if tokens else None
             self._send({"content": delta}, logprobs=logprobs)
 
-    def _refusal(self, payload: Payload) -> None:
+    def _on_refusal(self, payload: Payload) -> None:
         delta = payload.get("delta")
         if delta and isinstance(delta, str):
             self._seen.mark(payload)
             self._send({"refusal": delta})
 
-    def _text_done(self, payload: Payload) -> None:
-        self._snapshot({**payload, "type": "output_text"}, payload)
+    def _on_text_done(self, payload: Payload) -> None:
+        self._send_snapshot({**payload, "type": "output_text"}, payload)
 
-    def _refusal_done(self, payload: Payload) -> None:
-        self._snapshot({**payload, "type": "refusal"}, payload)
+    def _on_refusal_done(self, payload: Payload) -> None:
+        self._send_snapshot({**payload, "type": "refusal"}, payload)
 
-    def _part_done(self, payload: Payload) -> None:
-        self._snapshot(payload.get("part"), payload)
+    def _on_part_done(self, payload: Payload) -> None:
+        self._send_snapshot(payload.get("part"), payload)
 
-    def _snapshot(self, part: Any, position: Payload) -> None:
-        """Send a whole part at *place* in the answer, unless its deltas were sent."""
+    def _send_snapshot(self, part: Any, position: Payload) -> None:
+        """Send the text of *part*, at *position* in the answer, unless its deltas were sent."""
         if not isinstance(part, dict) or part.get("type") not in tuple(TEXT_KEYS):
             return
         key, text_key = TEXT_KEYS[part["type"]]
@@ -119,9 +119,9 @@ class ResponsesToChat:
             self._seen.mark(position)
             self._send({key: text})
 
-    # thoughts
+    # reasoning
 
-    def _reasoning(self, payload: Payload) -> None:
+    def _on_reasoning(self, payload: Payload) -> None:
         delta = payload.get("delta")
         if self._include_reasoning and delta and isinstance(delta, str):
             kind = "text" if payload["type"] == "response.reasoning_text.delta" else "summary"
@@ -142,97 +142,97 @@ class ResponsesToChat:
 
     # calls
 
-    def _item_added(self, payload: Payload) -> None:
+    def _on_item_added(self, payload: Payload) -> None:
         item = payload.get("item")
         if isinstance(item, dict) and item.get("type") in CALL_TYPES:
             self._announce(self._calls.open(item, payload.get("output_index")))
 
-    def _item_done(self, payload: Payload) -> None:
+    def _on_item_done(self, payload: Payload) -> None:
         item = payload.get("item")
         if isinstance(item, dict):
-            self._finished(item, payload.get("output_index"))
+            self._finish_item(item, payload.get("output_index"))
 
-    def _finished(self, item: Payload, output_index: Any) -> None:
+    def _finish_item(self, item: Payload, output_index: Any) -> None:
         if item.get("type") == "message":
             for index, part in enumerate(item.get("content") or ()):
                 position = {"item_id": item.get("id"), "output_index": output_index, "content_index": index}
-                self._snapshot(part, position)
+                self._send_snapshot(part, position)
         elif item.get("type") in CALL_TYPES:
-            slot = self._calls.open(item, output_index)
-            arguments = item.get("input" if slot.custom else "arguments")
-            self._announce(slot, arguments)
-            self._send_rest(slot, arguments)
+            tool_call = self._calls.open(item, output_index)
+            arguments = item.get("input" if tool_call.custom else "arguments")
+            self._announce(tool_call, arguments)
+            self._send_rest(tool_call, arguments)
         elif item.get("type") == "reasoning":
             self._send_encrypted_reasoning(item, output_index)
 
-    def _announce(self, slot: ToolCall, arguments: Any = "") -> None:
-        """Send the start of a call once; a custom call waits until its input is whole."""
-        if not slot.announced and not slot.custom:
-            slot.announced = True
-            slot.sent.append(arguments if isinstance(arguments, str) else "")
-            function = {"name": slot.name, "arguments": slot.sent[0]}
-            self._send_call(slot, function, id=slot.call_id, type="function")
+    def _announce(self, tool_call: ToolCall, arguments: Any = "") -> None:
+        """Send the start of a call once; a custom call waits until its input is complete."""
+        if not tool_call.announced and not tool_call.custom:
+            tool_call.announced = True
+            tool_call.sent.append(arguments if isinstance(arguments, str) else "")
+            function = {"name": tool_call.name, "arguments": tool_call.sent[0]}
+            self._send_call(tool_call, function, id=tool_call.call_id, type="function")
 
-    def _send_call(self, slot: ToolCall, function: Payload, **head: str) -> None:
+    def _send_call(self, tool_call: ToolCall, function: Payload, **head: str) -> None:
         if self._legacy:
             self._send({"function_call": function})
         else:
-            self._send({"tool_calls": [{"index": slot.index, **head, "function": function}]})
+            self._send({"tool_calls": [{"index": tool_call.index, **head, "function": function}]})
 
-    def _arguments(self, payload: Payload) -> None:
-        slot, delta = self._calls.find(payload), payload.get("delta")
-        if slot is not None and delta and isinstance(delta, str):
-            slot.sent.append(delta)
-            if not slot.custom:
-                self._send_call(slot, {"arguments": delta})
+    def _on_arguments(self, payload: Payload) -> None:
+        tool_call, delta = self._calls.find(payload), payload.get("delta")
+        if tool_call is not None and delta and isinstance(delta, str):
+            tool_call.sent.append(delta)
+            if not tool_call.custom:
+                self._send_call(tool_call, {"arguments": delta})
 
-    def _arguments_done(self, payload: Payload) -> None:
-        slot = self._calls.find(payload)
-        if slot is not None:
-            self._send_rest(slot, payload.get("input" if slot.custom else "arguments"))
+    def _on_arguments_done(self, payload: Payload) -> None:
+        tool_call = self._calls.find(payload)
+        if tool_call is not None:
+            self._send_rest(tool_call, payload.get("input" if tool_call.custom else "arguments"))
 
-    def _send_rest(self, slot: ToolCall, arguments: Any) -> None:
-        """Send what of a *whole* call was not sent yet, if it goes on from what was."""
-        sent = "".join(slot.sent)
-        if slot.custom:
-            self._send_custom(slot, arguments if isinstance(arguments, str) else sent)
+    def _send_rest(self, tool_call: ToolCall, arguments: Any) -> None:
+        """Send the part of *arguments* that follows what was sent, if it does follow."""
+        sent = "".join(tool_call.sent)
+        if tool_call.custom:
+            self._send_custom(tool_call, arguments if isinstance(arguments, str) else sent)
         elif isinstance(arguments, str) and len(arguments) > len(sent) and arguments.startswith(sent):
-            slot.sent = [arguments]
-            self._send_call(slot, {"arguments": arguments[len(sent) :]})
+            tool_call.sent = [arguments]
+            self._send_call(tool_call, {"arguments": arguments[len(sent) :]})
 
-    def _send_custom(self, slot: ToolCall, text: str) -> None:
-        if not slot.announced:
-            slot.announced = True
-            call = {"index": slot.index, "id": slot.call_id, "type": "custom"}
-            self._send({"tool_calls": [{**call, "custom": {"name": slot.name, "input": text}}]})
+    def _send_custom(self, tool_call: ToolCall, text: str) -> None:
+        if not tool_call.announced:
+            tool_call.announced = True
+            call = {"index": tool_call.index, "id": tool_call.call_id, "type": "custom"}
+            self._send({"tool_calls": [{**call, "custom": {"name": tool_call.name, "input": text}}]})
 
-    def _preview_call(self, payload: Payload) -> None:
+    def _on_preview_call(self, payload: Payload) -> None:
         """One event that names its call and brings a piece of the arguments."""
         self._announce(self._calls.open(payload, payload.get("output_index")))
         piece = payload.get("arguments") if "arguments" in payload else payload.get("delta")
-        self._arguments({**payload, "delta": piece})
+        self._on_arguments({**payload, "delta": piece})
 
     # the end
 
-    def _completed(self, payload: Payload) -> None:
-        self._end(payload, "stop")
+    def _on_completed(self, payload: Payload) -> None:
+        self._finish_answer(payload, "stop")
 
-    def _incomplete(self, payload: Payload) -> None:
+    def _on_incomplete(self, payload: Payload) -> None:
         details = (payload.get("response") or {}).get("incomplete_details") or {}
         reason = details.get("reason")
         length = "length" if reason in LENGTH_REASONS else "stop"
-        self._end(payload, "content_filter" if reason == "content_filter" else length)
+        self._finish_answer(payload, "content_filter" if reason == "content_filter" else length)
 
-    def _end(self, payload: Payload, finish_reason: str) -> None:
+    def _finish_answer(self, payload: Payload, finish_reason: str) -> None:
         response = payload.get("response") or {}
-        self._opened(payload)
+        self._on_opening(payload)
         is_silent = not self._seen
         for index, item in enumerate(response.get("output") or ()):
             if is_silent or item.get("type") in CALL_TYPES:
-                self._finished(item, index)
-        for slot in self._calls:
-            if slot.custom:
-                self._send_custom(slot, "".join(slot.sent))
+                self._finish_item(item, index)
+        for tool_call in self._calls:
+            if tool_call.custom:
+                self._send_custom(tool_call, "".join(tool_call.sent))
         if not self._begun:
             self._send({"content": ""})
         if response.get("service_tier"):
@@ -246,25 +246,25 @@ class ResponsesToChat:
 
 
 _HANDLERS: dict[str, Callable[[ResponsesToChat, Payload], None]] = {
-    "response.created": ResponsesToChat._opened,
-    "response.in_progress": ResponsesToChat._opened,
-    "response.output_text.delta": ResponsesToChat._text,
-    "response.text.delta": ResponsesToChat._text,
-    "response.output_text.done": ResponsesToChat._text_done,
-    "response.text.done": ResponsesToChat._text_done,
-    "response.refusal.delta": ResponsesToChat._refusal,
-    "response.refusal.done": ResponsesToChat._refusal_done,
-    "response.content_part.done": ResponsesToChat._part_done,
-    "response.output_item.added": ResponsesToChat._item_added,
-    "response.output_item.done": ResponsesToChat._item_done,
-    "response.reasoning_summary_text.delta": ResponsesToChat._reasoning,
-    "response.reasoning_text.delta": ResponsesToChat._reasoning,
-    "response.function_call_arguments.delta": ResponsesToChat._arguments,
-    "response.function_call_arguments.done": ResponsesToChat._arguments_done,
-    "response.custom_tool_call_input.delta": ResponsesToChat._arguments,
-    "response.custom_tool_call_input.done": ResponsesToChat._arguments_done,
-    "response.function_call.delta": ResponsesToChat._preview_call,
-    "response.output_tool_call.delta": ResponsesToChat._preview_call,
-    "response.completed": ResponsesToChat._completed,
-    "response.incomplete": ResponsesToChat._incomplete,
+    "response.created": ResponsesToChat._on_opening,
+    "response.in_progress": ResponsesToChat._on_opening,
+    "response.output_text.delta": ResponsesToChat._on_text,
+    "response.text.delta": ResponsesToChat._on_text,
+    "response.output_text.done": ResponsesToChat._on_text_done,
+    "response.text.done": ResponsesToChat._on_text_done,
+    "response.refusal.delta": ResponsesToChat._on_refusal,
+    "response.refusal.done": ResponsesToChat._on_refusal_done,
+    "response.content_part.done": ResponsesToChat._on_part_done,
+    "response.output_item.added": ResponsesToChat._on_item_added,
+    "response.output_item.done": ResponsesToChat._on_item_done,
+    "response.reasoning_summary_text.delta": ResponsesToChat._on_reasoning,
+    "response.reasoning_text.delta": ResponsesToChat._on_reasoning,
+    "response.function_call_arguments.delta": ResponsesToChat._on_arguments,
+    "response.function_call_arguments.done": ResponsesToChat._on_arguments_done,
+    "response.custom_tool_call_input.delta": ResponsesToChat._on_arguments,
+    "response.custom_tool_call_input.done": ResponsesToChat._on_arguments_done,
+    "response.function_call.delta": ResponsesToChat._on_preview_call,
+    "response.output_tool_call.delta": ResponsesToChat._on_preview_call,
+    "response.completed": ResponsesToChat._on_completed,
+    "response.incomplete": ResponsesToChat._on_incomplete,
 }

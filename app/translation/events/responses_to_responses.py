@@ -1,4 +1,4 @@
-"""Responses events for a Responses client: passed on as they came, with gaps filled."""
+"""Responses events for a Responses client: passed on, with missing events added."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from app.translation.events.synthesized_events import build_created, build_delta
 
 Payload = dict[str, Any]
 
-MAX_HELD_EVENTS = 64  # kept back while the stream has not said which response it tells of
-RATE_LIMITS = "codex.rate_limits"  # how much of the account's usage windows is used
-FAILURES = ("response.failed", "error")  # the edge writes them
+MAX_HELD_EVENTS = 64  # held back until an event identifies the response
+RATE_LIMITS = "codex.rate_limits"  # the account's usage windows
+FAILURES = ("response.failed", "error")  # `app.api` writes them
 
 
 class ResponsesPassThrough:
     """
-    Passes events on in upstream order, and repairs what strict clients trip over:
+    Passes events on in upstream order, and repairs what strict clients fail on:
 
-    - `response.created` comes first, made from the first event with a response;
+    - `response.created` comes first, built from the first event with a response;
     - items and parts are announced before their deltas;
-    - text that only a snapshot holds gets a delta before it;
-    - an empty `output` of the finished response is filled from the items streamed;
-    - the ChatGPT backend's own `codex.*` events stay here unless kept on request, and without exception
-      those that say how much of the account's usage windows is used where *hide_windows*.
+    - text that only a snapshot has is also sent as a delta;
+    - an empty `output` of the final response is filled with the streamed items;
+    - the ChatGPT backend's `codex.*` events are dropped unless *keep_codex_events*; with
+      *hide_windows*, the event with the account's usage windows is always dropped.
 
-    What is put in takes a number of its own; from there on the upstream's move up.
+    An inserted event has its own sequence number; the upstream's following numbers increase.
     """
 
     def __init__(self, keep_codex_events: bool = False, *, hide_windows: bool = False) -> None:
@@ -50,7 +50,7 @@ class ResponsesPassThrough:
     def translate(self, events: list[Event]) -> list[Event]:
         for event in events:
             if not self._ended and event is not DONE:
-                self._event(event)
+                self._handle(event)
         out, self._out = self._out, []
         if self._repaired:
             self._renumber(out)
@@ -63,7 +63,7 @@ class ResponsesPassThrough:
         return held
 
     def _renumber(self, out: list[Event]) -> None:
-        """See that each number is above the one before it; what its upstream gave none has none."""
+        """Make the sequence numbers of *out* increase; events without a number stay without."""
         for position, event in enumerate(out):
             if "sequence_number" not in event.payload:
                 continue
@@ -76,7 +76,7 @@ class ResponsesPassThrough:
         self._out += events
         self._repaired = self._repaired or bool(events)
 
-    def _event(self, event: Event) -> None:
+    def _handle(self, event: Event) -> None:
         kind = event.type
         if kind in ALIASES:
             kind = ALIASES[kind]
@@ -94,7 +94,7 @@ class ResponsesPassThrough:
         return self._keep_codex_events and not (self._hide_windows and kind == RATE_LIMITS)
 
     def _begin(self, event: Event) -> bool:
-        """Return whether *event* may go out now; see that `response.created` went before it."""
+        """Return whether *event* may be sent now; insert `response.created` before it if missing."""
         response = event.payload.get("response")
         if event.type != "response.created":
             if not isinstance(response, dict) and len(self._held) < MAX_HELD_EVENTS:
@@ -105,12 +105,12 @@ class ResponsesPassThrough:
         self._begun = True
         held, self._held = self._held, []
         for earlier in held:
-            self._event(earlier)
+            self._handle(earlier)
         return True
 
-    def _delta(self, event: Event) -> Event | None:
+    def _on_delta(self, event: Event) -> Event | None:
         if not self._seen.mark(event.payload):
-            return event  # another one of the same part
+            return event  # a further delta of the same part
         payload, index = event.payload, event.payload.get("output_index", 0)
         if index in self._implicit or index not in self._announced:
             self._seen.forget_last()
@@ -122,38 +122,38 @@ class ResponsesPassThrough:
             self._insert(build_part_added(payload))
         return event
 
-    def _call_delta(self, event: Event) -> Event | None:
-        """Withhold what a call says that nobody has heard of: the finished item will say it all."""
+    def _on_call_delta(self, event: Event) -> Event | None:
+        """Drop deltas of a call that was not announced: its `output_item.done` has everything."""
         known = event.payload.get("output_index") in self._announced or "output_index" not in event.payload
         return event if known else None
 
-    def _part_added(self, event: Event) -> Event | None:
+    def _on_part_added(self, event: Event) -> Event | None:
         part = event.payload.get("output_index", 0), event.payload.get("content_index", 0)
         if part in self._parts or part[0] in self._implicit:
             return None
         self._parts.add(part)
         return event
 
-    def _part_done(self, event: Event) -> Event | None:
+    def _on_part_done(self, event: Event) -> Event | None:
         return None if event.payload.get("output_index", 0) in self._implicit else event
 
-    def _text_done(self, event: Event) -> Event | None:
-        """See that a part told whole was told by delta as well."""
+    def _on_text_done(self, event: Event) -> Event | None:
+        """Insert a delta before the text of a part that had none."""
         if event.payload.get("output_index", 0) in self._implicit:
             return None
         if event.payload not in self._seen:
             delta = build_delta(event.payload)
-            if delta is not None and (passed := self._delta(delta)) is not None:
+            if delta is not None and (passed := self._on_delta(delta)) is not None:
                 self._insert(passed)
         return None if event.payload.get("output_index", 0) in self._implicit else event
 
-    def _item_added(self, event: Event) -> Event | None:
+    def _on_item_added(self, event: Event) -> Event | None:
         if event.payload.get("output_index", 0) in self._implicit:
             return None
         self._announced.add(event.payload.get("output_index"))
         return event
 
-    def _item_done(self, event: Event) -> Event:
+    def _on_item_done(self, event: Event) -> Event:
         index, item = event.payload.get("output_index"), event.payload.get("item")
         if isinstance(item, dict):
             index = index if isinstance(index, int) else len(self._items)
@@ -165,16 +165,16 @@ class ResponsesPassThrough:
         return event
 
     def _insert_missing(self, item: Payload, index: int, event: Event) -> None:
-        """Send what the stream has left out of a finished *item*, before *event* ends it."""
-        announced = index in self._announced
-        if announced and item.get("type") != "message":
+        """Insert the events of a finished *item* that the stream lacked, before *event* ends it."""
+        is_announced = index in self._announced
+        if is_announced and item.get("type") != "message":
             return
         self._announced.add(index)
         missing = build_item_events(item, index, event.payload.get("sequence_number"))
-        value = any(one.payload in self._seen for one in missing if one.type.endswith(".delta"))
-        self._insert(*missing[int(announced) : 1 if value else None])
+        has_deltas = any(made.payload in self._seen for made in missing if made.type.endswith(".delta"))
+        self._insert(*missing[int(is_announced) : 1 if has_deltas else None])
 
-    def _finished(self, event: Event) -> Event:
+    def _on_finished(self, event: Event) -> Event:
         self._ended = True
         response = event.payload.get("response")
         for index in self._implicit.indexes():
@@ -200,17 +200,17 @@ def _number(value: Any) -> int:
 
 
 _HANDLERS: dict[str, Callable[[ResponsesPassThrough, Event], Event | None]] = {
-    **dict.fromkeys(KINDS, ResponsesPassThrough._delta),
+    **dict.fromkeys(KINDS, ResponsesPassThrough._on_delta),
     **dict.fromkeys(
         (f"{prefix}.{step}" for prefix, _ in CALLS.values() for step in ("delta", "done")),
-        ResponsesPassThrough._call_delta,
+        ResponsesPassThrough._on_call_delta,
     ),
-    "response.output_text.done": ResponsesPassThrough._text_done,
-    "response.refusal.done": ResponsesPassThrough._text_done,
-    "response.content_part.added": ResponsesPassThrough._part_added,
-    "response.content_part.done": ResponsesPassThrough._part_done,
-    "response.output_item.added": ResponsesPassThrough._item_added,
-    "response.output_item.done": ResponsesPassThrough._item_done,
-    "response.completed": ResponsesPassThrough._finished,
-    "response.incomplete": ResponsesPassThrough._finished,
+    "response.output_text.done": ResponsesPassThrough._on_text_done,
+    "response.refusal.done": ResponsesPassThrough._on_text_done,
+    "response.content_part.added": ResponsesPassThrough._on_part_added,
+    "response.content_part.done": ResponsesPassThrough._on_part_done,
+    "response.output_item.added": ResponsesPassThrough._on_item_added,
+    "response.output_item.done": ResponsesPassThrough._on_item_done,
+    "response.completed": ResponsesPassThrough._on_finished,
+    "response.incomplete": ResponsesPassThrough._on_finished,
 }

@@ -1,4 +1,4 @@
-"""Which parts of an answer have been given already."""
+"""The parts of an answer that have been sent."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 
 class SeenParts:
     """
-    Remembers parts by where an event says they are.
+    Remembers parts by the position in their events.
 
-    Events name a part's item by `output_index`, by `item_id`, or by neither; snapshots of
-    the same part may name it otherwise. One match is enough, and a part without a place
-    stands for all of them: text shown twice is worse than text from a second source lost.
+    Events refer to a part's item by `output_index`, `item_id`, or neither; a snapshot of the
+    same part may refer to it differently. One match is enough, and a part without a position
+    matches every part: repeated text is worse than lost text of a second source.
     """
 
     def __init__(self) -> None:
         self._positions: set[tuple[Any, Any]] = set()
         self._anywhere = False
-        self._last: tuple[Any, Any, Any] | None = None  # deltas come in long runs of the same part
+        self._last: tuple[Any, Any, Any] | None = None  # consecutive deltas are mostly of the same part
 
     def mark(self, event: dict[str, Any]) -> bool:
-        """Return whether *event* is of another part than the one before it."""
+        """Mark the part of *event* as sent; return whether it differs from that of the last call."""
         get = event.get
         position = get("item_id"), get("output_index"), get("content_index", 0)
         if position == self._last:
@@ -33,7 +33,7 @@ class SeenParts:
         return True
 
     def forget_last(self) -> None:
-        """Let the next event count as one of another part."""
+        """Make the next `mark` return True."""
         self._last = None
 
     def __contains__(self, event: dict[str, Any]) -> bool:
@@ -42,5 +42,5 @@ class SeenParts:
         return self._anywhere or not self._positions.isdisjoint(positions)
 
     def __bool__(self) -> bool:
-        """Return whether anything was given at all."""
+        """Return whether any part was sent."""
         return self._anywhere or bool(self._positions)

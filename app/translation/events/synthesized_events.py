@@ -1,8 +1,8 @@
 """
-Events that an upstream left out, made from the snapshot that has what they would have said.
+Build events that an upstream omitted from the snapshot with the same content.
 
-They have no number of their own in the upstream's count: they carry that of the event
-they come before. SDKs do not check it.
+They have the sequence number of the event they precede: the upstream's numbers have no gap
+for them. SDKs do not check it.
 
 Source: https://platform.openai.com/docs/api-reference/responses-streaming
 """
@@ -20,7 +20,7 @@ POSITION_KEYS = ("sequence_number", "item_id", "output_index", "content_index")
 
 
 def build_created(response: Payload, first: Payload) -> Event:
-    """Return the missing `response.created`; *first* is the event that came in its place."""
+    """Return the missing `response.created`; *first* is the event that came instead."""
     number = first.get("sequence_number")
     return Event(
         {
@@ -32,7 +32,7 @@ def build_created(response: Payload, first: Payload) -> Event:
 
 
 def build_delta(done: Payload) -> Event | None:
-    """Return the delta that should have come before a `done` event, None for an empty part."""
+    """Return the delta with the text of a `done` event, None for an empty part."""
     prefix = done["type"].removesuffix(".done")
     text = done.get(PARTS[prefix.removeprefix("response.")][1])
     if not isinstance(text, str) or not text:
@@ -44,7 +44,7 @@ def build_delta(done: Payload) -> Event | None:
 
 
 def build_item_events(item: Payload, output_index: int, sequence_number: Any) -> list[Event]:
-    """Return what should have been told of a whole *item* before its `output_item.done`."""
+    """Return the events that should precede the `output_item.done` of *item*."""
     item_id = item.get("id") or f"item_{output_index}"
     payloads: list[Payload]
     if item.get("type") == "message":

@@ -1,4 +1,4 @@
-"""The tool calls of one answer, however its events refer to them."""
+"""The tool calls of one answer, looked up by any id that an event has."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Payload = dict[str, Any]
 
 @dataclass(slots=True)
 class ToolCall:
-    """One call. `index` counts from 0 in order of first sight; it is not the output index."""
+    """One call. `index` counts calls from 0 in order of appearance; it is not the output index."""
 
     index: int
     call_id: str
@@ -22,46 +22,46 @@ class ToolCall:
 
 
 class ToolCalls:
-    """Finds a call by call id, item id or output index, whichever an event has."""
+    """Calls by call id, item id and output index."""
 
     def __init__(self) -> None:
-        self._slots: list[ToolCall] = []
+        self._calls: list[ToolCall] = []
         self._by_id: dict[Any, ToolCall] = {}
 
     def __iter__(self) -> Iterator[ToolCall]:
-        return iter(self._slots)
+        return iter(self._calls)
 
     def __len__(self) -> int:
-        return len(self._slots)
+        return len(self._calls)
 
     def open(self, item: Payload, output_index: Any) -> ToolCall:
         """
-        Return the slot of a call's *item*, a new one at first sight.
+        Return the call of *item*, creating it if it is new.
 
-        A call id alone decides where there is one: the same name, or the same output
-        index sent for two calls, does not make them one.
+        If the item has a call id, only that identifies it: upstreams may send the same name
+        or output index for two calls.
         """
         call_id, item_id = item.get("call_id"), item.get("id") or item.get("item_id")
         known = self._lookup(call_id) if call_id else self._lookup(item_id, output_index)
-        slot = known or self._new(item, call_id or item_id)
-        for name in (slot.call_id, item_id, output_index):
-            if isinstance(name, str | int):  # an upstream may send a list
-                self._by_id[name] = slot
-        return slot
+        call = known or self._new(item, call_id or item_id)
+        for key in (call.call_id, item_id, output_index):
+            if isinstance(key, str | int):  # an upstream may send a list
+                self._by_id[key] = call
+        return call
 
     def _new(self, item: Payload, call_id: str | None) -> ToolCall:
-        index = len(self._slots)
+        index = len(self._calls)
         custom = item.get("type") == "custom_tool_call"
-        slot = ToolCall(index, call_id or f"call_{index}", item.get("name") or "", custom)
-        self._slots.append(slot)
-        return slot
+        call = ToolCall(index, call_id or f"call_{index}", item.get("name") or "", custom)
+        self._calls.append(call)
+        return call
 
     def find(self, event: Payload) -> ToolCall | None:
-        """Return the call that an event is about, None if it was never opened."""
+        """Return the call that *event* refers to, None if it is unknown."""
         return self._lookup(event.get("call_id"), event.get("item_id"), event.get("output_index"))
 
     def _lookup(self, *ids: Any) -> ToolCall | None:
-        for name in ids:
-            if isinstance(name, str | int) and name in self._by_id:
-                return self._by_id[name]
+        for key in ids:
+            if isinstance(key, str | int) and key in self._by_id:
+                return self._by_id[key]
         return None

@@ -1,5 +1,5 @@
 """
-Usage and log probabilities as each wire writes them.
+Usage and log probabilities in the format of each protocol.
 
 Source: https://platform.openai.com/docs/api-reference/chat/object and
 https://platform.openai.com/docs/api-reference/responses/object
@@ -15,7 +15,7 @@ Payload = dict[str, Any]
 
 
 def chat_usage(usage: Usage | None) -> Payload | None:
-    """Return the `usage` of a chat answer; what the upstream did not tell is left out."""
+    """Return the `usage` of a chat completion, without details that the upstream did not report."""
     if usage is None:
         return None
     fields: Payload = {
@@ -32,7 +32,7 @@ def chat_usage(usage: Usage | None) -> Payload | None:
 
 
 def responses_usage(usage: Usage | None) -> Payload | None:
-    """Return the `usage` of a response; details the upstream did not tell are null."""
+    """Return the `usage` of a response; details that the upstream did not report are null."""
     if usage is None:
         return None
     input_details, output_details = _details(usage)
@@ -60,7 +60,7 @@ def _known(details: Payload) -> Payload:
 
 
 def chat_logprobs(tokens: list[Payload]) -> list[Payload]:
-    """Return an event's logprobs with the `bytes` that chat has and events lack."""
+    """Return an event's logprobs with `bytes`, which only chat has."""
     return [
         {**_with_bytes(token), "top_logprobs": [_with_bytes(top) for top in token.get("top_logprobs") or ()]}
         for token in tokens

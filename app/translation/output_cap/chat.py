@@ -1,7 +1,7 @@
 """
-A chat answer that ends where it was asked to, though its upstream took no limit.
+Enforce a chat request's length limit and stop sequences for an upstream that does not support them.
 
-For answers of one choice: more than one needs an account that takes limits itself.
+For answers of one choice: several choices need an account that supports the limits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CALLS = {"function": "arguments", "custom": "input"}
 
 
 class ChatOutputCap(OutputCap):
-    """A `Gated` stream of chunks; `cut` is its finish_reason."""
+    """Caps a stream of chunks; `cut` becomes the finish_reason."""
 
     def __init__(self, max_bytes: int | None, stops: tuple[str, ...] = ()) -> None:
         super().__init__(max_bytes, stops)
@@ -48,7 +48,7 @@ class ChatOutputCap(OutputCap):
             self._finish(event.payload, choice)
 
     def _note(self, payload: Payload, choices: Any) -> None:
-        """Remember the newest chunk of every choice that goes on: it becomes the one that ends it."""
+        """Remember the newest chunk of every open choice: the template of its final chunk."""
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict) and isinstance(index := choice.get("index", 0), int):
                 if not choice.get("finish_reason"):
@@ -61,7 +61,7 @@ class ChatOutputCap(OutputCap):
             self._out.append(Event(_chunk(payload, choice, {"content": held})))
 
     def _allowed(self, delta: Payload) -> Payload:
-        """Return *delta* as far as it may be shown."""
+        """Return the part of *delta* that may be sent."""
         allowed = dict(delta)
         if isinstance(content := delta.get("content"), str):
             allowed["content"] = self._limiter.limit_text(content)
@@ -73,7 +73,7 @@ class ChatOutputCap(OutputCap):
         if delta.get("function_call"):
             allowed["function_call"] = self._allowed_text(delta["function_call"], "arguments")
         if self.cut is not None:
-            allowed.pop("reasoning_details", None)  # they would show what was cut from `reasoning`
+            allowed.pop("reasoning_details", None)  # they contain what was cut from `reasoning`
         return allowed
 
     def _allowed_call(self, call: Payload) -> Payload:
@@ -93,12 +93,12 @@ class ChatOutputCap(OutputCap):
 
     def _finish(self, payload: Payload, choice: Payload) -> None:
         self._out.append(Event(_chunk(payload, choice, {}, self.cut)))
-        if "usage" in payload:  # it was asked for, and the upstream will not tell it any more
+        if "usage" in payload:  # requested, but the upstream's usage will not be read
             self._out.append(Event({**payload, "choices": [], "usage": None}))
 
 
 def _chunk(payload: Payload, choice: Payload, delta: Payload, finish_reason: str | None = None) -> Payload:
-    """Return a chunk like *payload*; its logprobs would be of another text."""
+    """Return a copy of *payload* with *delta*, without logprobs, which belong to the uncut text."""
     changed = {**choice, "delta": delta, "finish_reason": finish_reason}
     if "logprobs" in choice:
         changed["logprobs"] = None

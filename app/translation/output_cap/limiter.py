@@ -1,7 +1,7 @@
 """
-Where an answer has to end: the most bytes it may have, and the texts that stop it.
+Limit the text of an answer by bytes and stop sequences, for upstreams without such limits.
 
-For upstreams that take no such limits; bytes, because nobody here can count a model's tokens.
+The unit is bytes, because the gateway cannot count a model's tokens.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ LENGTH, STOP = "length", "stop"
 
 class OutputLimiter:
     """
-    Lets an answer through until it has to end; then `cut` says why.
+    Passes an answer's text until its limit; then `cut` is the reason.
 
-    What may be the beginning of a stop text is held back until the next piece shows what it
-    was. The end is between two characters, never within one.
+    The possible beginning of a stop sequence is held back until the next piece. The cut is
+    between two characters, never within one.
     """
 
     def __init__(self, max_bytes: int | None = None, stops: tuple[str, ...] = ()) -> None:
@@ -27,7 +27,7 @@ class OutputLimiter:
         self._held = ""
 
     def limit_text(self, piece: str) -> str:
-        """Return what may be shown now that the answer's text has gone on by *piece*."""
+        """Return the text that may be sent after the answer's text grew by *piece*."""
         if not self._stops:
             return self.limit_other(piece)
         text, self._held = self._held + piece, ""
@@ -43,7 +43,7 @@ class OutputLimiter:
         return shown
 
     def limit_other(self, piece: str) -> str:
-        """Return what may be shown of *piece*, which counts but which no stop text can end."""
+        """Return what may be sent of *piece*, which counts bytes but has no stop sequences."""
         if self._left is None:
             return piece
         encoded = piece.encode()
@@ -54,13 +54,13 @@ class OutputLimiter:
         return encoded[: self._left].decode(errors="ignore")
 
     def release(self) -> str:
-        """Return, and let go of, what was held back: no stop text came of it."""
+        """Return the text that was held back: it was no stop sequence."""
         text, self._held = self._held, ""
         return self.limit_other(text)
 
 
 class OutputCap:
-    """Events of the client's stream in, the same out; after the cut, its end and nothing more."""
+    """Passes the client's events; at the cut it adds the end of the answer, then drops events."""
 
     def __init__(self, max_bytes: int | None, stops: tuple[str, ...] = ()) -> None:
         self._limiter = OutputLimiter(max_bytes, stops)
@@ -68,7 +68,7 @@ class OutputCap:
 
     @property
     def cut(self) -> str | None:
-        """Why the answer ended here, "length" or "stop"; None while it goes on."""
+        """The reason of the cut, "length" or "stop"; None before it."""
         return self._limiter.cut
 
     def limit_events(self, events: list[Event]) -> list[Event]:
@@ -80,26 +80,26 @@ class OutputCap:
         return out
 
     def cut_off(self) -> list[Event]:
-        """Return the end of an answer that is too long, though what the client was given is not."""
+        """Return the end of an answer whose upstream output is too long, though the sent part is not."""
         self._limiter.cut = LENGTH
         self._end()
         out, self._out = self._out, []
         return out
 
     def _end(self) -> None:
-        """Put into `_out` the end of the answer as far as it came."""
+        """Add the end of the answer so far to `_out`."""
         raise NotImplementedError
 
     def _limit_event(self, event: Event) -> None:
-        """Put into `_out` what may be shown of *event*, and the end where that is the cut."""
+        """Add to `_out` what may be sent of *event*, and the answer's end if that is the cut."""
         raise NotImplementedError
 
 
 def _beginning_at_the_end(text: str, stop: str) -> int:
     """
-    Return how many of the last characters of *text* are the first of *stop*.
+    Return how many of the last characters of *text* are the first characters of *stop*.
 
-    Only where its first character stands can it begin; the schema bounds how long it is.
+    Only positions of its first character are compared; the schema bounds its length.
     """
     position = text.find(stop[0], max(0, len(text) - len(stop) + 1))
     while position >= 0:

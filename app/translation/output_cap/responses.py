@@ -1,7 +1,7 @@
 """
-A response that ends at its `max_output_tokens`, though its upstream took no limit.
+Enforce `max_output_tokens` of a response for an upstream that does not support it.
 
-What is open when it ends is closed as far as it came, and the response is incomplete.
+At the cut, open items are closed with their text so far, and the response is incomplete.
 
 Source: https://platform.openai.com/docs/api-reference/responses-streaming
 """
@@ -17,7 +17,7 @@ Payload = dict[str, Any]
 
 
 class TextField(NamedTuple):
-    """Where the deltas of one type go: a part in a list of the item's, or a field of the item itself."""
+    """The target of one type of delta: a part in one of the item's lists, or a field of the item."""
 
     key: str  # of the text in the part, or in the item
     parts: str = ""  # content | summary
@@ -40,7 +40,7 @@ INCOMPLETE = {"reason": "max_output_tokens"}
 
 
 class _OpenText:
-    """A text that grows: its place, and what came of it."""
+    """A growing text: its position and its pieces."""
 
     def __init__(self, stem: str, delta: Payload) -> None:
         self.stem, self.text_field = stem, TEXT_FIELDS[stem]
@@ -53,7 +53,7 @@ class _OpenText:
         self.closed_part: Payload | None = None  # once the upstream itself has closed it
 
     def close(self) -> tuple[list[Payload], Payload]:
-        """Return (the events that close it, its part or the item's field)."""
+        """Return (the events that close the text, its part or the item's field)."""
         if self.closed_part is not None:
             return [], self.closed_part
         text = "".join(self.pieces)
@@ -68,7 +68,7 @@ class _OpenText:
 
 
 class ResponsesOutputCap(OutputCap):
-    """A `Gated` stream of Responses events."""
+    """Caps a stream of Responses events."""
 
     def __init__(self, max_bytes: int | None) -> None:
         super().__init__(max_bytes)
@@ -97,7 +97,7 @@ class ResponsesOutputCap(OutputCap):
 
     def _note_item(self, kind: str, text_field: Any, item: Any) -> None:
         if not isinstance(text_field, int) or not isinstance(item, dict):
-            return  # nothing that could be closed
+            return  # not an item that could be closed
         if kind == "response.output_item.added":
             self._open[text_field] = item
         elif kind == "response.output_item.done":
@@ -105,7 +105,7 @@ class ResponsesOutputCap(OutputCap):
             self._done[text_field] = item
 
     def _note_done(self, kind: str, payload: Payload) -> None:
-        """Remember what is closed already, as the upstream told it."""
+        """Remember the parts and fields that the upstream itself has closed."""
         for (output_index, parts, index), text in self._texts.items():
             text_field = text.text_field
             if output_index != payload.get("output_index") or index != payload.get(text_field.index_key, 0):

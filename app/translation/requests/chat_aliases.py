@@ -1,7 +1,7 @@
 """
-What clients of chat say in words of their own, in those that chat servers know.
+Translate field names of some chat clients to those that chat servers know.
 
-For accounts that speak chat themselves; `chat_to_responses` reads the same words.
+For accounts with the chat protocol; `chat_to_responses` reads the same aliases.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Body = dict[str, Any]
 
 
 def translate_aliases(body: Body, others: Body) -> Body:
-    """Return the chat request *body* with what *others* ask for, the fields it has no such names for."""
+    """Return the chat request *body* with the settings in *others*, its fields under other names."""
     reasoning = reasoning_settings({"reasoning_effort": body.get("reasoning_effort"), **others})
     text = text_settings({"verbosity": body.get("verbosity"), **others})
     out = {

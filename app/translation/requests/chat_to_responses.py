@@ -1,12 +1,12 @@
 """
-A chat request in the words of the Responses API.
+Translate a chat request to a Responses request.
 
-What gets lost, because the other wire has no word for it:
-- where a system or developer message stood, and which of the two it was;
+Lost in translation, since Responses cannot express it:
+- the position of a system or developer message, and its role;
 - the `name` of a message, and messages without content;
-- where one text part of a tool's output ended and the next began;
-- which of a user's texts were bare strings (all become parts);
-- `stop`, `seed`, penalties, `logit_bias`, `prediction`: see `fields`.
+- the boundaries of text parts in a tool's output;
+- whether a user's text was a string or a part (all become parts);
+- `stop`, `seed`, penalties, `logit_bias`, `prediction`: see `field_support`.
 
 Source: https://platform.openai.com/docs/guides/migrate-to-responses
 """
@@ -30,16 +30,16 @@ from app.translation.requests.tools import flat_choice, flat_tools, web_search_t
 
 Body = dict[str, Any]
 
-MIN_OUTPUT_TOKENS = 16  # the Responses API refuses less; as app.limits.output_lengths has it
+MIN_OUTPUT_TOKENS = 16  # the Responses API refuses less; same value as in app.limits.output_lengths
 LOGPROBS = "message.output_text.logprobs"
 COPIED_FIELDS = (*SHARED_FIELDS, "parallel_tool_calls", "client_metadata")
 
 
 def chat_to_responses(body: Body) -> Body:
     """
-    Return a Responses request that asks what the chat request *body* asks.
+    Return the Responses request equivalent to the chat request *body*, streamed and not stored.
 
-    It streams and is not stored. Raises InvalidRequest for what cannot be said.
+    Raises InvalidRequest for what Responses cannot express.
     """
     body = without_nulls(body)
     instructions, items = input_from_messages(body["messages"])
@@ -60,7 +60,7 @@ def _tool_fields(body: Body) -> Body:
         out["tools"] = flat_tools(body["tools"])
     if body.get("functions"):  # the deprecated names of `tools` and `tool_choice`
         out["tools"] = flat_tools([{"function": function} for function in body["functions"]])
-        out["parallel_tool_calls"] = False  # such a message has room for one call
+        out["parallel_tool_calls"] = False  # a message has at most one `function_call`
     if "web_search_options" in body:
         out["tools"] = [*out.get("tools", ()), web_search_tool(body["web_search_options"])]
     if "tool_choice" in body:

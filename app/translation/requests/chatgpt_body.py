@@ -1,8 +1,8 @@
 """
-A Responses request as the ChatGPT backend takes it.
+Adapt a Responses request to the ChatGPT backend.
 
-The backend answers 400 to fields it does not know, wants `instructions` even when empty,
-and keeps nothing: `store` is always false.
+The backend answers 400 to unknown fields, requires `instructions` even if empty, and stores
+nothing: `store` is always false.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CHATGPT_FIELDS = (
 
 
 def chatgpt_body(body: Body) -> Body:
-    """Return the Responses request *body* with what the backend takes, and what it insists on."""
+    """Return the Responses request *body* with only the fields the backend accepts, and those it requires."""
     out = {name: body[name] for name in CHATGPT_FIELDS if body.get(name) is not None}
     out.setdefault("instructions", "")
     out["input"] = [_plain_item(item) for item in body["input"]]
@@ -43,7 +43,7 @@ def chatgpt_body(body: Body) -> Body:
 
 
 def _plain_item(item: Body) -> Body:
-    """Return a message without refusal parts and cache hints, anything else as it is."""
+    """Return a message without refusal parts and cache hints; other items unchanged."""
     content = item.get("content")
     if not isinstance(content, list) or not any(_needs_change(part) for part in content):
         return item

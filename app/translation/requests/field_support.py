@@ -1,13 +1,13 @@
 """
-What becomes of every request field, as one table.
+The support of every request field, by kind and protocol of the account, as one table.
 
-A row names a field and its fate in three cases:
-- the account speaks the caller's wire itself, and takes what its servers usually take,
-- it speaks the other wire, so the request is translated,
-- it is a ChatGPT sign-in, whose backend takes the few Responses fields of `CHATGPT_FIELDS`;
-and, where that differs from the first, in a fourth: it is the OpenAI API itself.
+A row has a field's support in three cases:
+- native: the account has the client's protocol, and supports what such servers usually support;
+- translated: it has the other protocol, so the request is translated;
+- chatgpt: it is a ChatGPT sign-in, whose backend accepts the fields of `CHATGPT_FIELDS`;
+and, where that differs from the first, in a fourth: openai, the OpenAI API itself.
 
-A field without a row reaches accounts of the first kind as it is, and no other.
+A field without a row is sent unchanged to accounts of the first case, and to no other.
 Source: https://platform.openai.com/docs/api-reference/chat/create and
 https://platform.openai.com/docs/api-reference/responses/create
 """
@@ -27,12 +27,14 @@ ApiProtocol = str  # "chat" or "responses"
 
 
 class Support(Enum):
-    SENT = "sent as it is"
-    TRANSLATED = "said in the other wire's words"
-    HONOURED = "done by the gateway itself"
-    IGNORED = "accepted, without effect; the caller is told"
-    NATIVE = "would change the answer: needs an account that takes it itself"
-    REFUSED = "no account takes it"
+    """How a field is handled for an account."""
+
+    SENT = "sent unchanged"
+    TRANSLATED = "translated to the other protocol"
+    HONOURED = "implemented by the gateway"
+    IGNORED = "accepted without effect; a response header lists it"
+    NATIVE = "changes the answer: needs an account that supports it"
+    REFUSED = "supported by no account"
 
 
 class FieldSupport(NamedTuple):
@@ -45,18 +47,18 @@ class FieldSupport(NamedTuple):
 SENT, TRANSLATED, HONOURED = Support.SENT, Support.TRANSLATED, Support.HONOURED
 IGNORED, NATIVE, REFUSED = Support.IGNORED, Support.NATIVE, Support.REFUSED
 
-IN_BOTH = FieldSupport(SENT, TRANSLATED, TRANSLATED)  # both wires have a word for it
-NO_COUNTERPART = FieldSupport(SENT, IGNORED, IGNORED)  # the other wire has none
+IN_BOTH = FieldSupport(SENT, TRANSLATED, TRANSLATED)  # both protocols have it
+NO_COUNTERPART = FieldSupport(SENT, IGNORED, IGNORED)  # the other protocol lacks it
 NOT_CHATGPT = FieldSupport(SENT, TRANSLATED, IGNORED)  # the ChatGPT backend answers 400 to it
 SAME_FOR_CHATGPT = FieldSupport(SENT, TRANSLATED, SENT)
 BY_GATEWAY = FieldSupport(HONOURED, HONOURED, HONOURED)
 FORBIDDEN = FieldSupport(REFUSED, REFUSED, REFUSED)
 NATIVE_ONLY = FieldSupport(SENT, NATIVE, NATIVE)
-ALIAS = FieldSupport(TRANSLATED, TRANSLATED, TRANSLATED)  # of some client: no wire has it
-RESPONSES_ONLY = FieldSupport(IGNORED, TRANSLATED, TRANSLATED)  # a word of Responses that chat has none for
+ALIAS = FieldSupport(TRANSLATED, TRANSLATED, TRANSLATED)  # a client's name; neither protocol has it
+RESPONSES_ONLY = FieldSupport(IGNORED, TRANSLATED, TRANSLATED)  # a Responses field that chat lacks
 COMMON_ALIAS = FieldSupport(
     SENT, TRANSLATED, TRANSLATED, openai=TRANSLATED
-)  # many servers know it, OpenAI's do not
+)  # many servers know it, OpenAI's does not
 
 CHAT: dict[str, FieldSupport] = {
     "model": IN_BOTH,
@@ -96,12 +98,12 @@ CHAT: dict[str, FieldSupport] = {
     "safety_identifier": NOT_CHATGPT,
     "user": NOT_CHATGPT,
     "moderation": FieldSupport(SENT, TRANSLATED, NATIVE),
-    # Responses' own, which some clients send to chat
+    # Responses fields that some clients send to chat
     "client_metadata": RESPONSES_ONLY,
     "instructions": ALIAS,
     "include": RESPONSES_ONLY,
     "text": ALIAS,
-    # the names that other gateways and editors gave to reasoning
+    # names of other gateways and editors for reasoning
     "reasoning": COMMON_ALIAS,
     "reasoningEffort": ALIAS,
     "reasoningSummary": RESPONSES_ONLY,
@@ -109,7 +111,7 @@ CHAT: dict[str, FieldSupport] = {
     "thinking": COMMON_ALIAS,
     "enable_thinking": COMMON_ALIAS,
     "promptCacheKey": ALIAS,
-    # other gateways' own
+    # fields of other gateways
     "cache_control": FieldSupport(SENT, IGNORED, IGNORED, openai=IGNORED),
     "fallbacks": BY_GATEWAY,
 }
@@ -140,7 +142,7 @@ RESPONSES: dict[str, FieldSupport] = {
     "prompt_cache_key": SAME_FOR_CHATGPT,
     "prompt_cache_options": NOT_CHATGPT,
     "prompt_cache_retention": NOT_CHATGPT,
-    "prompt_cache_breakpoint": FieldSupport(SENT, IGNORED, IGNORED, openai=IGNORED),  # it marks parts
+    "prompt_cache_breakpoint": FieldSupport(SENT, IGNORED, IGNORED, openai=IGNORED),  # marks content parts
     "safety_identifier": NOT_CHATGPT,
     "user": NOT_CHATGPT,
     "moderation": FieldSupport(SENT, TRANSLATED, NATIVE),
@@ -151,7 +153,7 @@ RESPONSES: dict[str, FieldSupport] = {
     "image": NATIVE_ONLY,
     "access_programs": NO_COUNTERPART,
     "client_metadata": FieldSupport(SENT, IGNORED, SENT),
-    # what other clients call them, said as `reasoning`, `text` and `prompt_cache_key`
+    # clients' names for `reasoning`, `text` and `prompt_cache_key`
     "reasoning_effort": ALIAS,
     "reasoningEffort": ALIAS,
     "reasoningSummary": ALIAS,
@@ -166,7 +168,7 @@ RESPONSES: dict[str, FieldSupport] = {
 TABLES: dict[ApiProtocol, dict[str, FieldSupport]] = {"chat": CHAT, "responses": RESPONSES}
 UNKNOWN = NO_COUNTERPART
 
-# What asks for nothing, so that leaving it out changes nothing.
+# Values without effect, so that dropping the field changes nothing.
 NEUTRAL: dict[str, Any] = {
     "n": 1,
     "logprobs": False,
@@ -182,13 +184,13 @@ NEUTRAL: dict[str, Any] = {
     "include": [],
 }
 
-# What each wire has a word for of the objects that are translated into it.
+# The keys of translated objects that each protocol can express.
 TRANSLATED_KEYS: dict[ApiProtocol, dict[str, tuple[str, ...]]] = {
     "chat": {"reasoning": ("effort",), "text": ("verbosity", "format"), "thinking": ("type",)},
     "responses": {"reasoning": REASONING_FIELDS, "thinking": ("type",)},
 }
 
-# The wires of a kind, where the account itself does not say.
+# The protocols of a kind, unless the account names its own.
 WIRES: dict[str, frozenset[str]] = {
     "openai": frozenset({"chat", "responses"}),
     "compatible": frozenset({"chat"}),
@@ -196,7 +198,7 @@ WIRES: dict[str, frozenset[str]] = {
     "demo": frozenset({"chat", "responses"}),
 }
 
-MAX_IGNORED_NAMES = 32  # fields in the header that names what was ignored
+MAX_IGNORED_NAMES = 32  # fields in the header that lists ignored ones
 
 
 def _support(row: FieldSupport, kind: str, *, speaks: bool) -> Support:
@@ -222,7 +224,7 @@ _SUPPORT: dict[tuple[ApiProtocol, str, bool], dict[str, Support]] = {
 def support_table(
     client_protocol: ApiProtocol, kind: str, protocols: Collection[str] | None
 ) -> tuple[dict[str, Support], Support]:
-    """Return what becomes of each field of the table, and of any other."""
+    """Return (the support of each field in the table, the support of any other field)."""
     speaks = client_protocol in (WIRES[kind] if protocols is None else protocols)
     return _SUPPORT[client_protocol, kind, speaks], _support(UNKNOWN, kind, speaks=speaks)
 
@@ -230,13 +232,13 @@ def support_table(
 def support_for(
     client_protocol: ApiProtocol, field: str, kind: str, protocols: Collection[str] | None = None
 ) -> Support:
-    """Return what becomes of *field* with an account of *kind* that speaks *wires*."""
+    """Return the support of *field* by an account of *kind* with *protocols*."""
     known, unknown = support_table(client_protocol, kind, protocols)
     return known.get(field, unknown)
 
 
 def has_effect(field: str, value: Any) -> bool:
-    """Return whether *value* asks for anything at all."""
+    """Return whether *value* has an effect: it is neither null nor a default."""
     return value is not None and (field not in NEUTRAL or value != NEUTRAL[field])
 
 
@@ -244,9 +246,9 @@ def ignored_fields(
     client_protocol: ApiProtocol, kind: str, body: Body, protocols: Collection[str] | None = None
 ) -> list[str]:
     """
-    Return the fields of *body* that such an account cannot honour, in the caller's order.
+    Return the fields of *body* without effect at such an account, in the client's order.
 
-    Names that would not fit into a response header are left out.
+    Names that do not fit into a response header are omitted.
     """
     protocol = (
         client_protocol
@@ -268,7 +270,7 @@ _LOSING = (TRANSLATED, IGNORED)
 
 
 def _loses_value(protocol: ApiProtocol, field: str, value: Any, handling: Support) -> bool:
-    """Return whether something of *field* does not get through to an account asked on *wire*."""
+    """Return whether *value* is partly or completely lost in *protocol*."""
     if handling is TRANSLATED and isinstance(value, dict) and field in TRANSLATED_KEYS[protocol]:
         translated = TRANSLATED_KEYS[protocol][field]
         return any(inner is not None and name not in translated for name, inner in value.items())
@@ -282,7 +284,7 @@ def _is_nameable(field: str) -> bool:
 def native_only_field(
     client_protocol: ApiProtocol, body: Body, kind: str, protocols: Collection[str] | None = None
 ) -> str | None:
-    """Return the first field of *body* that an account of *kind* cannot take itself, else None."""
+    """Return the first field of *body* that needs native support and does not have it, else None."""
     speaks = client_protocol in (WIRES[kind] if protocols is None else protocols)
     known, unknown = support_table(client_protocol, kind, protocols)
     for field, value in body.items():
@@ -298,20 +300,20 @@ def native_only_field(
 
 
 def _requests_audio(body: Body) -> bool:
-    """Return whether *body* asks for sound; without that, `audio` only says how it would be."""
+    """Return whether *body* requests audio output; otherwise the field `audio` has no effect."""
     return "audio" in as_list(body.get("modalities"))
 
 
 class AccountRequirements(NamedTuple):
-    """Whom a request rules out. `field` is one that does, None where any account may serve it."""
+    """The accounts that can serve a request. `field` is the reason; None if any account can."""
 
     field: str | None = None
-    protocol: ApiProtocol | None = None  # only accounts that speak it
+    protocol: ApiProtocol | None = None  # only accounts that have it
     unfit_kinds: tuple[str, ...] = ()
 
 
 def account_requirements(client_protocol: ApiProtocol, body: Body) -> AccountRequirements:
-    """Return which accounts can honour all of *body*."""
+    """Return which accounts support all of *body*."""
     translated = native_only_field(client_protocol, body, "compatible", {OTHER_PROTOCOL[client_protocol]})
     chatgpt = native_only_field(client_protocol, body, "chatgpt")
     return AccountRequirements(

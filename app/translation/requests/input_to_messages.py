@@ -1,9 +1,8 @@
 """
-Responses input items as chat messages: `messages` the other way round.
+Translate Responses input items to chat messages: the inverse of `messages_to_input`.
 
-An assistant's message and the calls that follow it are one message in chat. Thoughts and
-the traces of tools that the other service ran itself are left out; what only that service
-can look up (references, compactions, stored files) is refused.
+An assistant's message and its following calls become one chat message. Reasoning and traces
+of hosted tools are dropped; references to stored data (items, compactions, files) are refused.
 
 Source: https://platform.openai.com/docs/api-reference/responses/create (input)
 """
@@ -30,7 +29,7 @@ SKIPPED_TYPES = (
     "tool_search_call",
     "tool_search_output",
     "configuration_update",
-    "additional_tools",  # its tools join the request's own
+    "additional_tools",  # its tools are added to the request's
 )
 
 
@@ -53,7 +52,7 @@ def _message(messages: list[Item], item: Item, path: str) -> None:
     role, parts = item.get("role"), as_list(item.get("content"))
     if role == "assistant":
         messages.append(_assistant_message(parts, path))
-    elif role in ("system", "developer"):  # `system` is what every server knows
+    elif role in ("system", "developer"):  # every server knows `system`
         messages.append({"role": "system", "content": "\n".join(_texts(parts, path))})
     elif role == "user":
         messages.append({"role": "user", "content": _user_content(parts, path)})
@@ -78,7 +77,7 @@ def _texts(parts: list[Any], path: str) -> list[str]:
 
 
 def _user_content(parts: list[Any], path: str) -> str | list[Item]:
-    """Return a lone text as a string, which every server takes, and anything else as parts."""
+    """Return a single text as a string, which every server accepts, and other content as parts."""
     content = [chat_part(part, path) for part in parts]
     if not content:
         return ""
@@ -114,7 +113,7 @@ def _add_call(messages: list[Item], call: Item) -> None:
 
 def _output(messages: list[Item], item: Item, path: str) -> None:
     output = item.get("output")
-    if not isinstance(output, str):  # chat has text only here: images and files are lost
+    if not isinstance(output, str):  # chat accepts only text here: images and files are lost
         output = "".join(text for part in as_list(output) if (text := text_of(part)) is not None)
     messages.append({"role": "tool", "tool_call_id": _call_id(item, path), "content": output})
 
@@ -129,7 +128,7 @@ _WRITERS: dict[str, Callable[[list[Item], Item, str], None]] = {
 
 
 def added_tools(items: list[Any]) -> list[Any]:
-    """Return the tools that `additional_tools` items bring along."""
+    """Return the tools in `additional_tools` items."""
     return [
         tool
         for item in items
@@ -139,7 +138,7 @@ def added_tools(items: list[Any]) -> list[Any]:
 
 
 def input_items(value: Any) -> list[Any]:
-    """Return a request's `input` as items: a string is what the user says."""
+    """Return a request's `input` as items; a string becomes a user message."""
     if isinstance(value, str):
         return [{"role": "user", "content": [{"type": "input_text", "text": value}]}]
     if not isinstance(value, list):

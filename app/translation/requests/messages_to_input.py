@@ -1,9 +1,8 @@
 """
-Chat messages as the Responses API takes them: instructions and input items.
+Translate chat messages to Responses: instructions and input items.
 
-All system and developer text becomes `instructions`, wherever it stands, joined by one
-newline. What a client echoes of a model's thoughts is left out, and so is a message that
-says nothing at all.
+The text of all system and developer messages becomes `instructions`, joined by newlines.
+Echoed reasoning and empty messages are dropped.
 
 Source: https://platform.openai.com/docs/api-reference/chat/create (messages)
 """
@@ -23,7 +22,7 @@ def input_from_messages(messages: list[Any]) -> tuple[str, list[Item]]:
     """
     Return (instructions, input items) for chat *messages*.
 
-    Raises InvalidRequest with param `messages` for what has no counterpart.
+    Raises InvalidRequest with param `messages` for content without a counterpart.
     """
     reader = _Reader()
     for index, message in enumerate(messages):
@@ -32,17 +31,17 @@ def input_from_messages(messages: list[Any]) -> tuple[str, list[Item]]:
 
 
 def call_id_of(message: Item) -> str | None:
-    """Return the id of the call that a tool message answers, under any of its names."""
+    """Return the id of the call that a tool message answers, None if it has none."""
     return next((m for key in CALL_ID_KEYS if isinstance(m := message.get(key), str) and m), None)
 
 
 class _Reader:
-    """Walks a conversation; remembers what later messages refer to."""
+    """Translates a conversation; remembers the call ids that later messages refer to."""
 
     def __init__(self) -> None:
         self.instructions: list[str] = []
         self.items: list[Item] = []
-        self._custom_ids: set[str] = set()  # their outputs have an item type of their own
+        self._custom_ids: set[str] = set()  # of custom calls, whose outputs have a different item type
         self._function_id = ""  # of the last deprecated `function_call`, which has no id
         self._function_count = 0
 
@@ -113,7 +112,7 @@ class _Reader:
 
 
 def _texts(call: Any, payload: str, path: str) -> dict[str, str]:
-    """Return the name of a call and its *payload*, both of which must be strings."""
+    """Return the name of a call and its *payload* field, which must both be strings."""
     if not isinstance(call, dict) or not isinstance(call.get("name"), str) or not call["name"]:
         raise invalid(path, "a tool call needs a 'name'")
     if not isinstance(call.get(payload), str):

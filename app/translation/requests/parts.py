@@ -1,5 +1,5 @@
 """
-Content parts of a message: what a user shows, and what an assistant said.
+Translate the content parts of user and assistant messages.
 
 Source: https://platform.openai.com/docs/api-reference/chat/create (messages) and
 https://platform.openai.com/docs/api-reference/responses/create (input)
@@ -19,19 +19,19 @@ FILE_FIELDS = ("file_url", "filename")
 
 
 def invalid(path: str, reason: str) -> InvalidRequest:
-    """Return the error for the thing at *where* (`messages[3]`); its field becomes `param`."""
+    """Return the error for the value at *path* (`messages[3]`); its field becomes `param`."""
     return InvalidRequest(f"{path}: {reason}", param=path.partition("[")[0])
 
 
 def as_list(content: Any) -> list[Any]:
-    """Return *content* as a list of parts; a lone part counts as one, null as none."""
+    """Return *content* as a list of parts: [part] for a single part, [] for null."""
     if content is None:
         return []
     return content if isinstance(content, list) else [content]
 
 
 def text_of(part: Any) -> str | None:
-    """Return the text of a bare string or a text part, None for anything else."""
+    """Return the text of a string or a text part, None for anything else."""
     if isinstance(part, str):
         return part
     if isinstance(part, dict) and part.get("type") in TEXT_TYPES and isinstance(part.get("text"), str):
@@ -40,7 +40,7 @@ def text_of(part: Any) -> str | None:
 
 
 def input_part(part: Any, path: str) -> Part:
-    """Return a user's chat part as a Responses part; *where* names it in the error, `messages[0]`."""
+    """Return a user's chat part as a Responses part; *path* is for the error: `messages[0]`."""
     text = text_of(part)
     if text is not None:
         return _with_breakpoint({"type": "input_text", "text": text}, part)
@@ -86,7 +86,7 @@ def _with_breakpoint(out: Part, part: Any) -> Part:
 
 
 def output_part(part: Any, path: str) -> Part | None:
-    """Return an assistant's part as a Responses part, None for an echoed thought."""
+    """Return an assistant's part as a Responses part, None for echoed reasoning."""
     text = text_of(part)
     if text is not None:
         return {"type": "output_text", "text": text}

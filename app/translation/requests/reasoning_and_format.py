@@ -1,10 +1,8 @@
 """
-What a request sets beside its conversation, and how it is said: how hard to think and in what form
-to answer, under every name that clients use.
+Reasoning, verbosity and output format of a request, under every name that clients use.
 
-Both wires can say it: chat with `reasoning_effort`, `verbosity` and `response_format`,
-Responses with the objects `reasoning` and `text`. Some clients spell them in camel case,
-or say `thinking`.
+Chat has `reasoning_effort`, `verbosity` and `response_format`; Responses has the objects
+`reasoning` and `text`. Some clients use camel case, or `thinking`.
 
 Source: https://platform.openai.com/docs/api-reference/responses/create (reasoning, text)
 """
@@ -28,7 +26,7 @@ ALIASES = (
     "enable_thinking",
     "promptCacheKey",
 )
-# What both wires call by the same name, and mean the same by.
+# Fields with the same name and meaning in both protocols.
 SHARED_FIELDS = (
     "temperature",
     "top_p",
@@ -47,7 +45,7 @@ SCHEMA_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def without_nulls(fields: Settings) -> Settings:
-    """Return *fields* without the nulls: null is the same as absent."""
+    """Return *fields* without nulls: null means the same as absence."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -56,7 +54,7 @@ def first_set(body: Settings, names: tuple[str, ...]) -> Any:
 
 
 def reasoning_settings(body: Settings) -> Settings:
-    """Return the `reasoning` object that *body* asks for; what it says itself beats every alias."""
+    """Return the `reasoning` object of *body*, completed by aliases, which have lower priority."""
     requested = body.get("reasoning")
     reasoning = without_nulls(requested) if isinstance(requested, dict) else {}
     effort = first_set(body, EFFORT_ALIASES) or _thinking_effort(body)
@@ -78,7 +76,7 @@ def _thinking_effort(body: Settings) -> str | None:
 
 
 def text_settings(body: Settings) -> Settings:
-    """Return the `text` object that *body* asks for, its `format` left as it is."""
+    """Return the `text` object of *body*, completed by aliases; its `format` is unchanged."""
     requested = body.get("text")
     text = without_nulls(requested) if isinstance(requested, dict) else {}
     verbosity = first_set(body, VERBOSITY_ALIASES)

@@ -1,9 +1,9 @@
 """
-A Responses request with its input in one form, whatever form it came in.
+Normalize the input of a Responses request.
 
-Clients send strings, chat messages, chat's names for roles, parts and tools, and echoes
-of a model's thoughts. What leaves here is `input` as an array of items and `instructions`
-with the text of all system and developer messages. Doing it twice changes nothing.
+Clients send strings, chat messages, chat's names of roles, parts and tools, and echoed
+reasoning. The result has `input` as an array of items, and `instructions` with the text of
+all system and developer messages. Normalizing twice changes nothing.
 
 Source: https://platform.openai.com/docs/api-reference/responses/create
 """
@@ -34,9 +34,9 @@ ECHOES = frozenset({"reasoning_content", "reasoning_details", "tool_calls", "fun
 
 def normalize_input(body: Body) -> Body:
     """
-    Return *body* with `input`, `instructions`, tools and settings in their one form.
+    Return *body* with normalized `input`, `instructions`, tools and settings.
 
-    Raises InvalidRequest, with the field in `param`, for what no account takes.
+    Raises InvalidRequest, with the field in `param`, for content that no account supports.
     """
     out = {name: value for name, value in without_nulls(body).items() if name not in ALIASES}
     instructions, out["input"] = _input(out.pop("messages", None), out.get("input"))
@@ -55,7 +55,7 @@ def normalize_input(body: Body) -> Body:
 
 
 def _input(messages: Any, items: Any) -> tuple[str, list[Item]]:
-    """Return (instructions, items) from whichever of the two forms was given."""
+    """Return (instructions, items) from `messages` or `input`."""
     if messages and items:
         raise InvalidRequest("give either 'input' or 'messages', not both", param="input")
     if messages:
@@ -93,7 +93,7 @@ def _item(item: Item, path: str) -> Item:
     if role is None or content is None or item.get("type", "message") != "message":
         return item
     if isinstance(content, str) and role != "assistant":
-        return item  # the API takes it so
+        return item  # the API accepts strings here
     parts = [_part(part, role, path) for part in as_list(content) if not _is_reasoning(part)]
     return {**item, "content": parts}
 
@@ -103,7 +103,7 @@ def _is_reasoning(part: Any) -> bool:
 
 
 def _part(part: Any, role: Any, path: str) -> Any:
-    """Return a part of a message as the Responses API names it; unknown ones pass as they are."""
+    """Return a part of a message in the format of Responses; unknown parts pass unchanged."""
     kind = part.get("type") if isinstance(part, dict) else None
     if isinstance(part, str) or (kind in TEXT_TYPES and text_of(part) is not None):
         part_type = "output_text" if role == "assistant" else "input_text"
@@ -136,7 +136,7 @@ def _refuse_file_id(part: Item, path: str) -> None:
 
 
 def _tool_output(item: Item, path: str) -> Item:
-    """Return chat's tool message as the item it is here."""
+    """Return a chat tool message as a `function_call_output` item."""
     call_id = call_id_of(item)
     if call_id is None:
         raise invalid(path, "a tool message needs the 'tool_call_id' that it answers")

@@ -1,10 +1,10 @@
 """
-A Responses request in the words of chat.
+Translate a Responses request to a chat request.
 
-What gets lost, because the other wire has no word for it:
+Lost in translation, since chat cannot express it:
 - reasoning items, `phase`, item ids and status, images and files in tool outputs;
-- where one text part of an assistant's message ended and the next began;
-- `reasoning.summary`, `include`, `max_tool_calls`, `context_management`: see `fields`.
+- the boundaries of text parts in an assistant's message;
+- `reasoning.summary`, `include`, `max_tool_calls`, `context_management`: see `field_support`.
 
 Source: https://platform.openai.com/docs/guides/migrate-to-responses
 """
@@ -22,9 +22,9 @@ Body = dict[str, Any]
 
 def responses_to_chat(body: Body) -> Body:
     """
-    Return a chat request that asks what the Responses request *body* asks.
+    Return the chat request equivalent to the Responses request *body*, streamed, with usage.
 
-    It streams, with usage. Raises InvalidRequest for what cannot be said.
+    Raises InvalidRequest for what chat cannot express.
     """
     body = without_nulls(body)
     items = input_items(body["input"])
@@ -42,7 +42,7 @@ def responses_to_chat(body: Body) -> Body:
 
 
 def _tool_fields(body: Body, tools: list[Any]) -> Body:
-    """Return the fields on tools; chat refuses a choice where there is nothing to choose from."""
+    """Return the tool fields; chat refuses a `tool_choice` without tools."""
     if not tools:
         return {}
     out: Body = {"tools": nested_tools(tools)}

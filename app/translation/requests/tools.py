@@ -1,8 +1,8 @@
 """
-Tools and tool choices: nested on the chat wire, flat on the Responses wire.
+Translate tools and tool choices: nested in chat, flat in Responses.
 
-A Responses `namespace` holds tools of its own. Chat knows no such thing, so each becomes
-a tool named `<namespace>__<name>`, and `qualified_names` tells how to undo it.
+A Responses `namespace` contains tools. Chat has no namespaces, so each tool is renamed to
+`<namespace>__<name>`, and `qualified_names` maps the names back.
 
 Source: https://platform.openai.com/docs/api-reference/responses/create (tools, tool_choice)
 """
@@ -42,7 +42,7 @@ def _flat_tool(tool: Any, path: str) -> Tool:
 
 
 def unnested(tool: Tool) -> Tool:
-    """Return *tool* in the flat form; one that is flat already comes back as it was, copied."""
+    """Return *tool* in the flat form; a flat tool is copied."""
     if isinstance(tool.get("function"), dict) and tool.get("type", "function") == "function":
         return {"type": "function", **_given(tool["function"], FUNCTION_FIELDS)}
     if isinstance(tool.get("custom"), dict) and tool.get("type") == "custom":
@@ -55,7 +55,7 @@ def unnested(tool: Tool) -> Tool:
 
 
 def _given(fields: Tool, names: tuple[str, ...]) -> Tool:
-    """Return the named fields that have a value; a `strict` that is no boolean has none."""
+    """Return the fields *names* that have a value; a `strict` that is not a boolean is dropped."""
     return {
         name: fields[name]
         for name in names
@@ -64,7 +64,7 @@ def _given(fields: Tool, names: tuple[str, ...]) -> Tool:
 
 
 def web_search_tool(options: Tool) -> Tool:
-    """Return chat's `web_search_options` as the tool it is on the Responses wire."""
+    """Return chat's `web_search_options` as a Responses tool."""
     tool: Tool = {"type": "web_search"}
     if options.get("search_context_size") is not None:
         tool["search_context_size"] = options["search_context_size"]
@@ -79,7 +79,7 @@ def web_search_tool(options: Tool) -> Tool:
 
 
 def flat_choice(choice: Any) -> Any:
-    """Return a chat `tool_choice` as a Responses one."""
+    """Return a chat `tool_choice` for Responses."""
     if isinstance(choice, str) and choice in CHOICES:
         return choice
     kind = choice.get("type") if isinstance(choice, dict) else None
@@ -106,12 +106,12 @@ def _chosen_name(choice: Tool, kind: str) -> str:
 
 
 def nested_tools(tools: list[Any]) -> list[Tool]:
-    """Return Responses *tools* as chat tools; a hosted one raises InvalidRequest with param `tools`."""
+    """Return Responses *tools* as chat tools; a hosted tool raises InvalidRequest with param `tools`."""
     return [_nested_tool(unnested(tool), namespace) for tool, namespace in _walk(tools)]
 
 
 def _walk(tools: Any) -> Iterator[tuple[Tool, str]]:
-    """Yield each tool with the namespace it lives in, "" for none."""
+    """Yield (tool, its namespace or "")."""
     for tool in as_list(tools):
         if not isinstance(tool, dict):
             raise InvalidRequest("a tool must be an object", param="tools")
@@ -136,18 +136,18 @@ def _nested_tool(tool: Tool, namespace: str) -> Tool:
 
 
 def qualified(namespace: Any, name: str) -> str:
-    """Return the name on the chat wire of a tool that may live in a namespace."""
+    """Return the chat name of a tool, which may be in a namespace."""
     return f"{namespace}__{name}" if namespace else name
 
 
 def qualified_names(tools: list[Any]) -> dict[str, tuple[str, str]]:
-    """Return qualified name -> (namespace, name) for every tool inside a namespace of *tools*."""
+    """Return {qualified name: (namespace, name)} for every tool inside a namespace of *tools*."""
     inner = ((namespace, tool.get("name", "")) for tool, namespace in _walk(tools) if namespace)
     return {qualified(namespace, name): (namespace, name) for namespace, name in inner}
 
 
 def nested_choice(choice: Any) -> Any:
-    """Return a Responses `tool_choice` as a chat one."""
+    """Return a Responses `tool_choice` for chat."""
     if isinstance(choice, str):
         return choice
     kind = choice.get("type") if isinstance(choice, dict) else None

@@ -1,4 +1,4 @@
-"""What one account is sent for a request: on which wire, and with which fields."""
+"""Build the request for one account: its protocol and its body."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from app.translation.requests.responses_to_chat import responses_to_chat
 
 Body = dict[str, Any]
 
-REASONING_KEYS = frozenset({"reasoning", "reasoning_content", "reasoning_details"})  # told beside an answer
-CHUNK_KEYS = ("index",)  # of a call, which clients who join chunks leave in it
+REASONING_KEYS = frozenset({"reasoning", "reasoning_content", "reasoning_details"})  # in assistant messages
+CHUNK_KEYS = ("index",)  # of a call; clients that join chunks leave it in
 
 
 class UpstreamRequest(NamedTuple):
-    """`wire` is `chat` or `responses`; `ignored` names the fields without effect there."""
+    """`protocol` is `chat` or `responses`; `ignored` lists the fields without effect there."""
 
     protocol: ApiProtocol
     body: Body
@@ -39,22 +39,22 @@ def upstream_body(
     client_protocol: ApiProtocol, body: Body, kind: str, protocols: Collection[str]
 ) -> UpstreamRequest:
     """
-    Return the request to send to an account of *kind* that speaks *wires*.
+    Return the request for an account of *kind* with *protocols*.
 
-    *body* is what the schema of *surface* let in, for responses after `normal_input`.
-    Upstreams always stream, tell their usage, and store nothing that was not asked for.
-    Raises InvalidRequest for what this account cannot be asked.
+    *body* has passed the schema of *client_protocol* and, for responses, `normalize_input`.
+    Upstreams always stream, report usage, and store nothing unless requested.
+    Raises InvalidRequest for a field that this account cannot support.
     """
     protocol = _choose_protocol(client_protocol, body, kind, protocols)
     chosen = {protocol}
     unfit = native_only_field(client_protocol, body, kind, chosen)
     if unfit is not None:
-        raise InvalidRequest(f"'{unfit}' asks for what no available account can do", param=unfit)
+        raise InvalidRequest(f"'{unfit}' needs an account that supports it; none is available", param=unfit)
     if protocol == client_protocol:
         known, unknown = support_table(client_protocol, kind, chosen)
         out = {name: value for name, value in body.items() if known.get(name, unknown) is SENT}
         translated = {name: value for name, value in body.items() if known.get(name, unknown) is TRANSLATED}
-        if translated and client_protocol == "chat":  # of a Responses request `normal_input` has done it
+        if translated and client_protocol == "chat":  # `normalize_input` has done it for Responses
             out = translate_aliases(out, translated)
     else:
         out = chat_to_responses(body) if client_protocol == "chat" else responses_to_chat(body)
@@ -72,7 +72,7 @@ def upstream_body(
 def _choose_protocol(
     client_protocol: ApiProtocol, body: Body, kind: str, protocols: Collection[str]
 ) -> ApiProtocol:
-    """Return the caller's own wire where the account speaks it and the request fits it."""
+    """Return the client's protocol if the account has it and it suits the request, else the other."""
     other: ApiProtocol = "responses" if client_protocol == "chat" else "chat"
     if client_protocol not in protocols:
         return other
@@ -88,7 +88,7 @@ def _finish_chat(body: Body, kind: str) -> Body:
 
 
 def _clean_for_openai(body: Body) -> Body:
-    """Return *body* without what other services' answers and hints left in it, which the API refuses."""
+    """Return *body* without other services' fields in messages and tools, which the API refuses."""
     tools = {"tools": _without_cache_control(body["tools"])} if body.get("tools") else {}
     return {**body, "messages": [_clean_message(message) for message in body["messages"]], **tools}
 
@@ -126,10 +126,10 @@ def _finish_responses(body: Body, kind: str) -> Body:
 
 def _input_for_json_mode(body: Body) -> list[Any]:
     """
-    Return the input, with the instructions put in front where JSON mode needs them.
+    Return the input, preceded by the instructions if JSON mode needs them.
 
-    The API refuses `json_object` unless the input itself speaks of JSON, and the word may
-    be in the system messages, which have become instructions.
+    The API refuses `json_object` unless the input mentions JSON, and the word may be only in
+    the system messages, which have become instructions.
     """
     items: list[Any] = body["input"]
     instructions = body.get("instructions") or ""

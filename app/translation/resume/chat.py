@@ -1,4 +1,4 @@
-"""Resuming a chat stream. See `resume`."""
+"""Resume a chat stream. See `delivered`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Chunk = dict[str, Any]
 
 
 class ChatDelivered:
-    """Remembers the text of choice 0; anything else that a user could see ends resumability."""
+    """Records the text of choice 0; any other visible content makes the stream not resumable."""
 
     def __init__(self) -> None:
         self.resumable = True

@@ -1,9 +1,9 @@
 """
-Going on with a stream that was cut, with another account's answer to the same request.
+Continue a cut stream with another account's answer to the same request.
 
-Only if the new answer begins with exactly what was delivered does the client get the rest of
-it; then it is one answer to it: one id, one role, no character twice and none missing. What
-cannot be compared (a tool call half delivered, visible reasoning, a refusal) is not resumed.
+The client gets the rest of the new answer only if that begins with exactly the delivered text;
+the result looks like one answer: one id, one role, no character repeated or missing. Content
+that cannot be compared (a partial tool call, visible reasoning, a refusal) is not resumed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from app.translation.resume.responses import ResponsesDelivered
 
 
 class Delivered(Protocol):
-    """What a client has been given so far of one streamed answer."""
+    """The part of one streamed answer that the client has received."""
 
     @property
     def resumable(self) -> bool: ...
@@ -27,7 +27,7 @@ class Delivered(Protocol):
     def record(self, events: list[Event]) -> None: ...
 
     def resume(self) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
-        """Return what makes of each payload of a new answer the one to deliver, or None."""
+        """Return a function from each payload of a new answer to the one to deliver, or None."""
         ...
 
 
@@ -36,7 +36,7 @@ def delivered_for(protocol: str) -> Delivered:
 
 
 class GuardedDelivered:
-    """What was delivered; events that make no sense can be delivered, but not be gone on with."""
+    """Delivered events, not resumable after a malformed event."""
 
     def __init__(self, delivered: Delivered) -> None:
         self._delivered = delivered
@@ -57,13 +57,13 @@ class GuardedDelivered:
 
 
 class ResumedStream:
-    """Turns the events of a new answer into the rest of the old one."""
+    """Removes the delivered part from the events of a new answer."""
 
     def __init__(self, delivered: Delivered) -> None:
         self._rest_of = delivered.resume()
 
     def skip_delivered(self, events: list[Event]) -> list[Event]:
-        """Return what is new in *events*. Raises AnswersDiffer where the answers differ."""
+        """Return the new part of *events*. Raises AnswersDiffer if the answers differ."""
         try:
             rest = [self._rest_of(event.payload) for event in events]
         except ValueError:

@@ -1,4 +1,4 @@
-"""Resuming a Responses stream. See `resume`."""
+"""Resume a Responses stream. See `delivered`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ANNOUNCED = ("response.output_item.added", "response.content_part.added")
 
 
 class ResponsesDelivered:
-    """Remembers one message's text and the names it went by; anything else ends resumability."""
+    """Records the text and ids of one message; any other content makes the stream not resumable."""
 
     def __init__(self) -> None:
         self.resumable = True
@@ -51,7 +51,7 @@ class _Continuation:
         self._prefix = PrefixMatcher(text)
         self._sequence_number = sequence_number
         self._new_item_id: str | None = None
-        self._hidden = 0  # thoughts before the message: the client was never shown that they are there
+        self._hidden = 0  # reasoning items before the message, which the client never saw
 
     def __call__(self, payload: Payload) -> Payload | None:
         kind = event_type(payload)
