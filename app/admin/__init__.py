@@ -1,4 +1,4 @@
-"""The admin API and the pages: an application of its own, so that the gateway pays nothing for it."""
+"""The admin application: API and pages, separate from the gateway so that they cost it nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def create_admin_app(services: Services) -> Flask:
-    """Return the WSGI application that answers under `/admin`: registers blueprints, no more."""
+    """Return the WSGI application for `/admin`."""
     from flask import Flask
 
     from app.admin import api, client_timeouts, errors, guard, headers, security, sessions, sign_in
@@ -19,7 +19,7 @@ def create_admin_app(services: Services) -> Flask:
     from app.admin.services import EXTENSION
 
     app = Flask("app.admin", static_url_path="/admin/static")
-    app.url_map.merge_slashes = app.url_map.strict_slashes = False  # no redirect that we did not write
+    app.url_map.merge_slashes = app.url_map.strict_slashes = False  # no redirects by werkzeug
     app.extensions[EXTENSION] = services
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_body_bytes
     sessions.prepare(app, services.operator_stores.cookie_keys)

@@ -1,4 +1,4 @@
-"""What a client of the admin application is waited for, and how much it may send before it is known."""
+"""Socket timeouts of admin clients, and the body limit of unauthenticated ones."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, after_this_request, request
 
-STRANGERS_BYTES = 64 * 1024  # a form with a password in it
+ANONYMOUS_BYTES = 64 * 1024  # enough for a sign-in form
 
 
 def register(app: Flask, seconds: float) -> None:
-    """Let go, after *seconds* of silence, a client that does not send its body or take its answer."""
+    """Drop clients that neither send their body nor read their response for *seconds*."""
 
     def limit() -> None:
         connection = request.environ.get("gunicorn.socket")
@@ -22,17 +22,17 @@ def register(app: Flask, seconds: float) -> None:
     app.before_request(limit)
 
 
-def limit_strangers(blueprint: Blueprint) -> None:
-    """Let nobody send more than a form to the views of *blueprint*, which everybody may call."""
+def limit_anonymous_bodies(blueprint: Blueprint) -> None:
+    """Limit request bodies of *blueprint*, whose views need no authentication."""
 
     def limit() -> None:
-        request.max_content_length = STRANGERS_BYTES
+        request.max_content_length = ANONYMOUS_BYTES
 
     blueprint.before_request(limit)
 
 
 def _restore(response: Response, connection: Any) -> Response:
-    """Give the connection back to whoever waits for its next request."""
+    """Remove the timeout after the response, while the connection waits for its next request."""
 
     def restore() -> None:
         with suppress(OSError):  # closed already

@@ -1,4 +1,4 @@
-"""How failures of the admin application look: the envelope under `/admin/api`, a page elsewhere."""
+"""Error responses of the admin application: JSON under `/admin/api`, a page elsewhere."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def register(app: Flask) -> None:
 
 
 def answer(error: GatewayError) -> Response:
-    """Return *error* as whoever asked can read it."""
+    """Return *error* as JSON or as a page, depending on the path."""
     response = envelope(error) if request.path.startswith(f"{API_ROOT}/") else _page(error)
     response.status_code = error.status
     if error.retryable and error.retry_after_seconds is not None:
@@ -50,7 +50,7 @@ def _invalid(error: ValidationError) -> InvalidRequest:
 
 def _from_werkzeug(error: HTTPException) -> GatewayError:
     if error.code is not None and error.code < 400:
-        return NotFound("There is nothing at this address")  # werkzeug's redirects repeat the Host header
+        return NotFound("There is nothing at this address")  # werkzeug's redirects contain the Host header
     return error_for_status(error.code, error.description)
 
 

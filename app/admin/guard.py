@@ -1,11 +1,11 @@
 """
-Who is asking: every blueprint of the admin application is protected here, or is a door itself.
+Authentication of the admin application and protection against forged requests.
 
-    protect(blueprint)             pages: a session; who has none is led to the sign-in
-    protect(blueprint, json=True)  the API: a session, or an admin token as Bearer
+    protect(blueprint)             pages: requires a session, else redirects to the sign-in page
+    protect(blueprint, json=True)  the API: requires a session, or an admin token as Bearer
 
-A token of scope `read` may call what changes nothing: those views return no secret, a test checks each.
-A session is a cookie, so whatever it changes must also carry the CSRF token of its pages.
+A token of scope `read` may use safe methods only; a test checks that those views return no secret.
+A session is a cookie, so requests that change something must also carry its CSRF token.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from app.operators.sessions import Session
 
 HOME, SIGN_IN, API_ROOT = "/admin/", "/admin/sign-in", "/admin/api"
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
-NO_OTHER_SITE = frozenset(("same-origin", "none"))  # what a browser says of our pages, and of typed addresses
+OWN_SITES = frozenset(("same-origin", "none"))  # Sec-Fetch-Site of our pages, and of typed addresses
 
 _csrf = CSRFProtect()
 
 
 def prepare(app: Flask) -> None:
     """Give the templates of *app* `csrf_token()`, `csrf_field()` and `signed_in_as`."""
-    app.config["WTF_CSRF_CHECK_DEFAULT"] = False  # asked for here, once it is known who asks
-    app.config["WTF_CSRF_TIME_LIMIT"] = None  # as long as its session: an old form is no attack
+    app.config["WTF_CSRF_CHECK_DEFAULT"] = False  # checked in `check_form`, after authentication
+    app.config["WTF_CSRF_TIME_LIMIT"] = None  # valid as long as its session
     app.config["WTF_CSRF_SSL_STRICT"] = False  # it compares with the Host header, which a proxy may change
     _csrf.init_app(app)
     app.jinja_env.globals["csrf_field"] = csrf_field
@@ -44,28 +44,28 @@ def prepare(app: Flask) -> None:
 
 
 def protect(blueprint: Blueprint, *, json: bool = False) -> None:
-    """Let nobody into the views of *blueprint* who is not signed in, before anything else is asked."""
-    first: Callable[[], Any] = _admit_caller if json else _admit_visitor
-    asked = blueprint.before_request_funcs.setdefault(None, [])
-    if first not in asked:
-        asked.insert(0, first)
+    """Require a session, or with *json* a session or token, before any other hook of *blueprint*."""
+    check: Callable[[], Any] = _require_session_or_token if json else _require_session
+    hooks = blueprint.before_request_funcs.setdefault(None, [])
+    if check not in hooks:
+        hooks.insert(0, check)
 
 
 def actor() -> Actor:
-    """Return who is asking, for the audit book; of a protected view alone."""
-    found: Actor = g.actor
-    return found
+    """Return the authenticated caller, for the audit log. Only in protected views."""
+    caller: Actor = g.actor
+    return caller
 
 
 def operations() -> AdminOperations:
-    """Return the changes that the caller may make, recorded under the caller's name."""
+    """Return the audited operations, made on behalf of the authenticated caller."""
     return services().operations(actor())
 
 
 def operator() -> str:
-    """Return the name of the operator who is signed in; of a protected page alone."""
-    found: Session = g.session
-    return found.operator
+    """Return the name of the signed-in operator. Only in protected pages."""
+    session: Session = g.session
+    return session.operator
 
 
 def csrf_token() -> str:
@@ -78,10 +78,10 @@ def csrf_field() -> Markup:
 
 
 def check_form() -> None:
-    """Raise ForgedRequest when this changes something and was not sent by a page of ours."""
+    """Raise ForgedRequest for a request that may change something and was not sent by our own pages."""
     if request.method in SAFE_METHODS:
         return
-    if request.headers.get("Sec-Fetch-Site", "none") not in NO_OTHER_SITE:
+    if request.headers.get("Sec-Fetch-Site", "none") not in OWN_SITES:
         raise ForgedRequest("The request was sent by a page of another site and was rejected")
     try:
         _csrf.protect()
@@ -91,39 +91,39 @@ def check_form() -> None:
         ) from None
 
 
-def local_path(wanted: str | None) -> str:
-    """Return *wanted* when it is a path of ours, else the first page. No redirect leads elsewhere."""
-    if not wanted or len(wanted) > 2000 or not wanted.startswith("/admin"):
+def local_path(path: str | None) -> str:
+    """Return *path* if it is a page of the admin application, else the home page: no open redirects."""
+    if not path or len(path) > 2000 or not path.startswith("/admin"):
         return HOME
-    plain = unquote(wanted)
+    plain = unquote(path)
     if any(letter in plain for letter in "\\\r\n\t") or not plain.isprintable():
         return HOME
     path = urlsplit(plain).path
     if not path.startswith("/admin/") or "//" in path or "/../" in f"{path}/":
         return HOME
-    return HOME if path.startswith((SIGN_IN, API_ROOT + "/")) else wanted
+    return HOME if path.startswith((SIGN_IN, API_ROOT + "/")) else path
 
 
-def _admit_visitor() -> Any:
-    found = sessions.current()
-    if found is None:
+def _require_session() -> Any:
+    session = sessions.current()
+    if session is None:
         return redirect(_sign_in_address(), 303)
-    _admit(found, PAGE)
+    _set_caller(session, PAGE)
     check_form()
     return None
 
 
-def _admit_caller() -> None:
+def _require_session_or_token() -> None:
     if "Authorization" in request.headers:
-        _admit_token()
-    elif (found := sessions.current()) is not None:
-        _admit(found, API)
+        _authenticate_token()
+    elif (session := sessions.current()) is not None:
+        _set_caller(session, API)
         check_form()
     else:
         raise NotSignedIn("Sign in, or send an admin token as 'Authorization: Bearer pgadm-…'")
 
 
-def _admit_token() -> None:
+def _authenticate_token() -> None:
     scheme, _, presented = request.headers["Authorization"].strip().partition(" ")
     token = (
         services().operator_stores.tokens.authenticate(presented.strip())
@@ -139,12 +139,11 @@ def _admit_token() -> None:
     g.actor = Actor(f"token:{token.name}", API, sessions.address())
 
 
-def _admit(found: Session, via: str) -> None:
-    g.session = found
-    g.actor = Actor(found.operator, via, sessions.address())
+def _set_caller(session: Session, via: str) -> None:
+    g.session = session
+    g.actor = Actor(session.operator, via, sessions.address())
 
 
 def _sign_in_address() -> str:
-    asked = request.full_path.rstrip("?") if request.method == "GET" else HOME
-    wanted = local_path(asked)
-    return SIGN_IN if wanted == HOME else f"{SIGN_IN}?next={quote(wanted, safe='/')}"
+    path = local_path(request.full_path.rstrip("?") if request.method == "GET" else HOME)
+    return SIGN_IN if path == HOME else f"{SIGN_IN}?next={quote(path, safe='/')}"

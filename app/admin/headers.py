@@ -1,4 +1,4 @@
-"""What every answer of the admin application tells browsers to allow: next to nothing."""
+"""Security headers of every response of the admin application."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How operators look after the doors: their password, second factor, sessions, and who else comes in."""
+"""Security pages: password, second factor, sessions, operators and admin tokens."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from schemas.api_keys import Expiry
 
 HOME = "/admin/security"
 SCOPE_LABELS = ((FULL, "full: all of your permissions"), (READ, "read: read-only, without secrets"))
-SETTINGS = "settings.show"  # the place in the navigation that this is part of
+SETTINGS = "settings.show"  # the section of the navigation
 
 bp = Blueprint("security", __name__, url_prefix=HOME)
-_Wish = Schema.from_dict({"expires": Expiry()})
+_TokenInput = Schema.from_dict({"expires": Expiry()})
 
 
 @bp.get("")
@@ -44,16 +44,16 @@ def show() -> Any:
 
 @bp.route("/password", methods=["GET", "POST"])
 def password() -> Any:
-    """Change one's own password; every other session ends."""
+    """Change the password of the signed-in operator; their other sessions end."""
     form = Form(request.form, "password", "new_password", "new_password_again")
     if request.method == "GET":
         return _page("password", form=form)
     if form["new_password"] != form["new_password_again"]:
-        form.fault("new_password_again", "does not match the new password")
+        form.add_fault("new_password_again", "does not match the new password")
     _check_rules(form, operator())
-    if not form.faults and _knows_password(form):
+    if not form.faults and _check_password(form):
         ended = _operator_operations().set_password(operator(), form["new_password"], but=sessions.secret())
-        return _done(f"The password was changed. {_ended(ended)}")
+        return _done(f"The password was changed. {_sessions_ended(ended)}")
     return _page("password", form=form), form.status
 
 
@@ -63,14 +63,14 @@ def factor() -> Any:
     me, form = _operator_stores().operators.find(operator()), Form(request.form, "password", "code")
     step = request.form.get("do", "")
     if step == "confirm" and not me.second_factor:
-        with form.checked():
+        with form.collect_faults():
             return _page(
                 "codes", codes=_operator_operations().confirm_second_factor(operator(), form["code"])
             )
         return _enrolment(form, _operator_stores().operators.pending_second_factor(operator()))
-    if step == "begin" and not me.second_factor and _knows_password(form):
+    if step == "begin" and not me.second_factor and _check_password(form):
         return _enrolment(form, _operator_stores().operators.begin_second_factor(operator()))
-    if step == "off" and _knows_password(form):
+    if step == "off" and _check_password(form):
         _operator_operations().drop_second_factor(operator())
         return _done("The second factor was turned off. The password alone is enough.")
     return _page("second_factor", form=form, me=me), form.status
@@ -78,24 +78,24 @@ def factor() -> Any:
 
 @bp.post("/sessions")
 def end_sessions() -> Any:
-    """End one session, or with `all` every one of them, this one as well."""
+    """End one session, or with `all` every session of the operator, including this one."""
     if "all" in request.form:
         _operator_operations().end_sessions(operator())
-        sessions.leave()
+        sessions.sign_out()
         return redirect("/admin/sign-in", 303)
     ended = _operator_operations().end_session(operator(), request.form.get("id", "")[:40])
-    return _done(_ended(int(ended)))
+    return _done(_sessions_ended(int(ended)))
 
 
 @bp.route("/operators", methods=["GET", "POST"])
 def add_operator() -> Any:
-    """Let somebody else sign in."""
+    """Add an operator."""
     form = Form(request.form, "name", "new_password", "password")
     if request.method == "POST":
         name, chosen = normal(form["name"]), form["new_password"]
         _check_rules(form, name)
-        if not form.faults and _knows_password(form):
-            with form.checked():
+        if not form.faults and _check_password(form):
+            with form.collect_faults():
                 _operator_operations().create_operator(name, chosen)
                 return _done(f"{name} was added as an operator.")
     return _page("operator", form=form), form.status
@@ -103,11 +103,11 @@ def add_operator() -> Any:
 
 @bp.route("/operators/<name>/remove", methods=["GET", "POST"])
 def remove_operator(name: str) -> Any:
-    """Let somebody sign in no more."""
+    """Remove an operator."""
     name, form = normal(name), Form(request.form, "password")
     _operator_stores().operators.find(name)
-    if request.method == "POST" and _knows_password(form):
-        with form.checked():
+    if request.method == "POST" and _check_password(form):
+        with form.collect_faults():
             _operator_operations().remove_operator(name)
             return _done(f"{name} was removed.")
     return _page("remove", form=form, name=name), form.status
@@ -115,17 +115,17 @@ def remove_operator(name: str) -> Any:
 
 @bp.route("/tokens", methods=["GET", "POST"])
 def add_token() -> Any:
-    """Make an admin token and show it, once."""
+    """Create an admin token and show it, once."""
     form = Form(request.form, "name", "expires", "scope", "password")
     if request.method == "POST":
-        wish: dict[str, Any] = {}
-        with form.checked():
-            wish = _Wish().load(form.said("expires"))
-        if not form.faults and _knows_password(form):
-            form.move("expires_at", "expires")
-            with form.checked():
+        fields: dict[str, Any] = {}
+        with form.collect_faults():
+            fields = _TokenInput().load(form.filled("expires"))
+        if not form.faults and _check_password(form):
+            form.redirect_faults("expires_at", "expires")
+            with form.collect_faults():
                 token, secret = _operator_operations().create_token(
-                    form["name"], wish.get("expires"), form["scope"] or FULL
+                    form["name"], fields.get("expires"), form["scope"] or FULL
                 )
                 return _page("token_made", token=token, secret=secret)
     return _page("token", form=form, scopes=SCOPE_LABELS), form.status
@@ -133,7 +133,7 @@ def add_token() -> Any:
 
 @bp.post("/tokens/<name>/revoke")
 def revoke_token(name: str) -> Any:
-    """Refuse an admin token from now on."""
+    """Revoke an admin token."""
     _operator_operations().revoke_token(normal(name))
     return _done(f"The admin token {normal(name)} was revoked.")
 
@@ -141,42 +141,42 @@ def revoke_token(name: str) -> Any:
 def _enrolment(form: Form, secret: str | None) -> Any:
     if secret is None:
         return abort(404)
-    picture = Markup(totp.picture(totp.uri(secret, operator())))  # our own
+    picture = Markup(totp.picture(totp.uri(secret, operator())))  # trusted SVG
     return _page("enrol", form=form, secret=secret, picture=picture), form.status
 
 
 def _check_rules(form: Form, name: str) -> None:
-    """Keep beside its field what is wrong with *name* and the new password."""
+    """Record what is wrong with *name* or the new password at its field."""
     try:
         _operator_stores().operators.check_rules(name, form["new_password"])
     except InvalidRequest as error:
-        form.fault("new_password" if error.param == "password" else "name", error.message)
+        form.add_fault("new_password" if error.param == "password" else "name", error.message)
 
 
-def _knows_password(form: Form) -> bool:
+def _check_password(form: Form) -> bool:
     """
-    Ask for the password again: a browser left open must not be enough. Faults go beside `password`.
+    Return whether the form has the operator's password, required again in case a browser was left open.
 
-    Raises Locked after too many.
+    Records a fault otherwise. Raises Locked after too many attempts.
     """
-    begun = _operator_stores().attempts.begin(operator(), sessions.address())
+    attempt = _operator_stores().attempts.begin(operator(), sessions.address())
     if not _operator_stores().operators.has_password(operator(), form["password"]):
-        form.fault("password", "is not your password")
+        form.add_fault("password", "is not your password")
         return False
-    _operator_stores().attempts.forgive(begun)
+    _operator_stores().attempts.forgive(attempt)
     return True
 
 
-def _page(template: str, /, **shown: Any) -> str:
-    return render_template(f"security/{template}.html", place=SETTINGS, **shown)
+def _page(template: str, /, **context: Any) -> str:
+    return render_template(f"security/{template}.html", section=SETTINGS, **context)
 
 
-def _done(said: str) -> Any:
-    flash(said)
+def _done(message: str) -> Any:
+    flash(message)
     return redirect(HOME, 303)
 
 
-def _ended(number: int) -> str:
+def _sessions_ended(number: int) -> str:
     return f"{number} session{'' if number == 1 else 's'} ended."
 
 

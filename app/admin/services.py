@@ -1,4 +1,4 @@
-"""How a view reaches what `app.wiring` built."""
+"""Access of views to the services of `app.wiring`."""
 
 from __future__ import annotations
 
@@ -12,4 +12,6 @@ EXTENSION = "poolgate"
 
 
 def services() -> Services:
+    """Return the services of the current application."""
+    """Return the services of the current application."""
     return cast(Services, current_app.extensions[EXTENSION])

@@ -1,8 +1,8 @@
 """
-The cookie of the admin pages: signed, and of no use once its session is ended in the store.
+The signed session cookie of the admin pages; it is invalid once its session is ended in the store.
 
-It carries the secret id of a session, the CSRF token and the next page's notices. Nothing is stored
-for a visitor who is not signed in, so strangers cannot fill the store that the gateway lives on.
+It contains the secret id of a session, the CSRF token and the notices of the next page. Nothing is
+stored for anonymous clients, so they cannot fill the store.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class _Cookie(SecureCookieSessionInterface):
     digest_method = staticmethod(hashlib.sha256)
 
     def get_cookie_name(self, app: Flask) -> str:
-        """A browser takes `__Secure-…` by https alone, so nobody on the way can plant one by http."""
+        """Browsers accept `__Secure-…` only over https, so it cannot be planted over http."""
         return SECURE_COOKIE if request.is_secure else COOKIE
 
     def get_cookie_secure(self, app: Flask) -> bool:
@@ -34,7 +34,7 @@ class _Cookie(SecureCookieSessionInterface):
 
 
 def prepare(app: Flask, keys: tuple[str, ...]) -> None:
-    """Give *app* its cookie, signed with the first of *keys*; all of them are accepted."""
+    """Set up the cookie of *app*, signed with the first of *keys*; all of them are accepted."""
     app.secret_key = keys[0]
     app.config["SECRET_KEY_FALLBACKS"] = list(keys[1:])
     app.config.update(
@@ -48,34 +48,34 @@ def prepare(app: Flask, keys: tuple[str, ...]) -> None:
 
 
 def address() -> str:
-    """Return the address of whoever asks."""
+    """Return the address of the client."""
     environ = request.environ
     return cast(str, environ.get(ADDRESS, environ.get("REMOTE_ADDR", "")))
 
 
 def secret() -> str:
     """Return the secret id in this request's cookie, or ''."""
-    found = session.get(SECRET)
-    return found if isinstance(found, str) else ""
+    value = session.get(SECRET)
+    return value if isinstance(value, str) else ""
 
 
 def current() -> Session | None:
-    """Return the session of this request, and let it live on."""
-    mine = secret()
-    return services().operator_stores.sessions.see(mine) if mine else None
+    """Return the session of this request, and extend its lifetime."""
+    session_id = secret()
+    return services().operator_stores.sessions.see(session_id) if session_id else None
 
 
-def enter(operator: str) -> None:
-    """Sign *operator* in, with a new session and a new CSRF token: none that was known before counts."""
-    leave()
+def sign_in(operator: str) -> None:
+    """Sign *operator* in with a new session and CSRF token."""
+    sign_out()
     session[SECRET] = services().operator_stores.sessions.open(
         operator, address=address(), agent=request.headers.get("User-Agent", "")
     )
 
 
-def leave() -> None:
-    """End the session of this request and forget everything in its cookie."""
-    mine = secret()
+def sign_out() -> None:
+    """End the session of this request and clear its cookie."""
+    session_id = secret()
     session.clear()
-    if mine:
-        services().operator_stores.sessions.end_this(mine)
+    if session_id:
+        services().operator_stores.sessions.end_this(session_id)

@@ -1,4 +1,4 @@
-"""The doors: sign in, sign out, and the first start. The only views that a stranger gets an answer from."""
+"""Sign-in, sign-out and first start: the only views that need no authentication."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import structlog
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 
 from app.admin import sessions
-from app.admin.client_timeouts import limit_strangers
+from app.admin.client_timeouts import limit_anonymous_bodies
 from app.admin.guard import HOME, SIGN_IN, check_form, local_path
 from app.admin.pages.forms import Form
 from app.admin.services import services
@@ -21,43 +21,43 @@ FIRST_START = "/admin/first-start"
 WRONG = "The name, password or code is incorrect."
 
 bp = Blueprint("sign_in", __name__)
-limit_strangers(bp)
+limit_anonymous_bodies(bp)
 log = structlog.get_logger()
 
 
 @bp.route(SIGN_IN, methods=["GET", "POST"])
 def sign_in() -> Any:
-    """Ask for name, password and, if it is on, a code of the second factor."""
+    """Sign in with name, password and, if it is on, a code of the second factor."""
     check_form()
     if not services().operator_stores.operators.exist():
         return redirect(FIRST_START, 303)
-    wanted = local_path(request.values.get("next"))
+    next_path = local_path(request.values.get("next"))
     if request.method == "GET":
-        return redirect(wanted, 303) if sessions.current() else _sign_in_page({}, wanted)
+        return redirect(next_path, 303) if sessions.current() else _sign_in_page({}, next_path)
     name = normal(request.form.get("name", ""))
     try:
-        if _try(name):
-            return redirect(wanted, 303)
+        if _authenticate(name):
+            return redirect(next_path, 303)
     except (Locked, Overloaded) as error:
-        return _sign_in_page(request.form, wanted, error)
-    return _sign_in_page(request.form, wanted, InvalidRequest(WRONG), 401)
+        return _sign_in_page(request.form, next_path, error)
+    return _sign_in_page(request.form, next_path, InvalidRequest(WRONG), 401)
 
 
 @bp.post("/admin/sign-out")
 def sign_out() -> Any:
     """End this session, here and in the store."""
     check_form()
-    found = sessions.current()
-    if found is not None:
-        actor = Actor(found.operator, PAGE, sessions.address())
-        services().audit.note(actor, "session.close", "", found.operator)
-    sessions.leave()
+    session = sessions.current()
+    if session is not None:
+        actor = Actor(session.operator, PAGE, sessions.address())
+        services().audit.note(actor, "session.close", "", session.operator)
+    sessions.sign_out()
     return redirect(SIGN_IN, 303)
 
 
 @bp.route(FIRST_START, methods=["GET", "POST"])
 def first_start() -> Any:
-    """Make the first operator, for whoever has the token that was printed. Then this page is gone."""
+    """Create the first operator, authorized by the printed token. Then this page is gone."""
     check_form()
     if services().operator_stores.operators.exist():
         raise NotFound("There is nothing at this address")
@@ -65,71 +65,75 @@ def first_start() -> Any:
     if request.method == "GET":
         return render_template("first_start.html", form=form)
     try:
-        # for each address alone: the token cannot be guessed, and no stranger must lock its owner out
-        begun = services().operator_stores.attempts.begin(
+        # per address: the token cannot be guessed, and no other client may lock its owner out
+        attempt = services().operator_stores.attempts.begin(
             f"start from {sessions.address()}", sessions.address()
         )
     except Locked as error:
-        return _told(make_response(render_template("first_start.html", form=form, said=error.message)), error)
+        return _with_retry_after(
+            make_response(render_template("first_start.html", form=form, message=error.message)), error
+        )
     operator = _make_first(form)
     if operator is None:
         return render_template("first_start.html", form=form), form.status
-    services().operator_stores.attempts.forgive(begun)
-    sessions.enter(operator)
+    services().operator_stores.attempts.forgive(attempt)
+    sessions.sign_in(operator)
     return redirect(HOME, 303)
 
 
 def _make_first(form: Form) -> str | None:
     name, password = normal(form["name"]), form["password"]
     if password != form["password_again"]:
-        form.fault("password_again", "does not match the password")
+        form.add_fault("password_again", "does not match the password")
     if not form["token"].strip():
-        form.fault("token", "is missing: it was printed when poolgate started")
-    with form.checked():
+        form.add_fault("token", "is missing: it was printed when poolgate started")
+    with form.collect_faults():
         services().operator_stores.operators.check_rules(name, password)
     if form.faults:
         return None
-    with form.checked():
+    with form.collect_faults():
         operator_operations = services().operator_operations(Actor(name, START, sessions.address()))
         operator_operations.start(form["token"], name, password)
     return None if form.faults else name
 
 
-def _try(name: str) -> bool:
-    """Sign in who has given the right answers, and write down how it went. Raises Locked, Overloaded."""
+def _authenticate(name: str) -> bool:
+    """Return whether the credentials are right; sign in if so, and audit it. Raises Locked, Overloaded."""
     operator_stores, address = services().operator_stores, sessions.address()
     try:
-        begun: LoginAttempt = operator_stores.attempts.begin(name, address)
+        attempt: LoginAttempt = operator_stores.attempts.begin(name, address)
     except Locked as error:
         log.warning("sign_in_locked", address=address)
         if error.first:
-            _note("session.lock", name)
+            _audit("session.lock", name)
         raise
     password, code = request.form.get("password", ""), request.form.get("code", "")
-    if not operator_stores.operators.may_enter(name, password, code, operator_stores.attempts.turn(begun)):
+    if not operator_stores.operators.may_enter(name, password, code, operator_stores.attempts.turn(attempt)):
         log.warning("sign_in_refused", address=address)
-        _note("session.refuse", name)
+        _audit("session.refuse", name)
         return False
-    operator_stores.attempts.forgive(begun)
-    sessions.enter(name)
-    _note("session.open", name)
+    operator_stores.attempts.forgive(attempt)
+    sessions.sign_in(name)
+    _audit("session.open", name)
     return True
 
 
-def _note(action: str, name: str) -> None:
-    """A name that nobody has is not written down: it may be a password in the wrong field."""
+def _audit(action: str, name: str) -> None:
+    """Audit *action*, without unknown names: they may be passwords in the wrong field."""
     known = name if services().operator_stores.operators.knows(name) else ""
     services().audit.note(Actor(known, PAGE, sessions.address()), action, "", known)
 
 
-def _sign_in_page(typed: Any, wanted: str, error: GatewayError | None = None, status: int = 200) -> Response:
-    form = Form({"name": typed.get("name", "")}, "name", "password", "code")  # a code is of no use again
-    said = error.message if error else ""
-    page = make_response(render_template("sign_in.html", form=form, next=wanted, said=said), status)
-    return page if error is None or error.retry_after_seconds is None else _told(page, error)
+def _sign_in_page(
+    typed: Any, next_path: str, error: GatewayError | None = None, status: int = 200
+) -> Response:
+    form = Form({"name": typed.get("name", "")}, "name", "password", "code")  # a code cannot be used twice
+    message = error.message if error else ""
+    page = make_response(render_template("sign_in.html", form=form, next=next_path, message=message), status)
+    return page if error is None or error.retry_after_seconds is None else _with_retry_after(page, error)
 
 
-def _told(page: Response, error: GatewayError) -> Response:
+def _with_retry_after(page: Response, error: GatewayError) -> Response:
     page.status_code = error.status
     page.headers["Retry-After"] = str(max(1, round(error.retry_after_seconds or 1)))
     return page

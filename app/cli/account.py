@@ -135,23 +135,23 @@ def _add(
     wish = AccountInput().load({"kind": kind, **said})
     secret = {"credential": credential, "chatgpt_account_id": chatgpt_account_id}
     if must_answer:
-        added, found = operations(services).accounts.add_if_reachable(pool, wish, **secret)
+        added, listing = operations(services).accounts.add_if_reachable(pool, wish, **secret)
     else:
         added = operations(services).accounts.add(pool, wish, **secret)
-        found = operations(services).accounts.fetch_listing(pool, added)
+        listing = operations(services).accounts.fetch_listing(pool, added)
     if as_json:
-        show_json(added.public() | {"first_look": found.public()})
+        show_json(added.public() | {"first_look": listing.public()})
     else:
         click.echo(f"Added {kind} account '{added.name}' ({added.id}) to pool '{pool}'.")
-        show_first_look(added.name, found)
+        show_first_look(added.name, listing)
 
 
-def show_first_look(name: str, found: FirstListing) -> None:
+def show_first_look(name: str, listing: FirstListing) -> None:
     """Print how the server of the account *name* answered; what went wrong goes to standard error."""
-    if found.ok:
-        click.echo(f"Account '{name}' is {found.sentence()}.")
+    if listing.ok:
+        click.echo(f"Account '{name}' is {listing.sentence()}.")
         return
-    click.echo(f"Warning: account '{name}' does not answer yet: {found.sentence()}", err=True)
+    click.echo(f"Warning: account '{name}' does not answer yet: {listing.sentence()}", err=True)
     click.echo(
         f"It stays in the pool and is retried automatically; see poolgate account test {name}.", err=True
     )

@@ -17,7 +17,7 @@ from app.operators.operators import normal
 from app.wiring import Services
 from schemas.api_keys import Expiry
 
-_Wish = Schema.from_dict({"expires": Expiry()})
+_TokenInput = Schema.from_dict({"expires": Expiry()})
 FIRST_START = "/admin/first-start"
 
 
@@ -180,8 +180,8 @@ def create_token(services: Services, as_json: bool, name: str, expires: str | No
 
     Only the token goes to standard output, everything else to standard error.
     """
-    wish = _Wish().load({} if expires is None else {"expires": expires})
-    token, secret = _operator_operations(services).create_token(name, wish.get("expires"), scope)
+    fields = _TokenInput().load({} if expires is None else {"expires": expires})
+    token, secret = _operator_operations(services).create_token(name, fields.get("expires"), scope)
     if as_json:
         return show_json({"token": secret, **token.public()})
     click.echo(f"Admin token '{token.name}', shown only once:", err=True)

@@ -75,10 +75,10 @@ def _check(services: Services, pool: str, name: str) -> None:
 
 def _store(services: Services, as_json: bool, pool: str, name: str, tokens: Tokens, way: str) -> None:
     stored = operations(services).logins.sign_in(pool, name, tokens, way=way)
-    found = operations(services).accounts.fetch_listing(pool, stored)
+    listing = operations(services).accounts.fetch_listing(pool, stored)
     if as_json:
-        show_json(stored.public() | {"first_look": found.public()})
+        show_json(stored.public() | {"first_look": listing.public()})
     else:
         whose = ", ".join(filter(None, (tokens.email, tokens.plan)))
         click.echo(f"Signed in account '{name}' ({whose or stored.id}) in pool '{pool}'.")
-        show_first_look(name, found)
+        show_first_look(name, listing)

@@ -9,8 +9,8 @@ from flask import Blueprint, Response
 
 from app.accounts.account import Account
 from app.admin.api import inputs
-from app.admin.api.inputs import answer, checked_pool, deleted, listed
-from app.admin.api.serializers import account_shape
+from app.admin.api.inputs import checked_pool, deleted_response, json_response, list_response
+from app.admin.api.serializers import serialize_account
 from app.admin.guard import operations
 from app.admin.services import services
 from app.errors import InvalidRequest
@@ -33,7 +33,7 @@ TRIAL_INPUT, NOTHING, REMOVE_QUERY = TrialInput(), Nothing(), RemoveAccountQuery
 @bp.get("")
 def index() -> Response:
     """List accounts by name, with their settings and state."""
-    return listed([account_shape(one) for one in services().accounts.all(inputs.pool())])
+    return list_response([serialize_account(account) for account in services().accounts.all(inputs.pool())])
 
 
 @bp.post("")
@@ -43,76 +43,82 @@ def add() -> Response:
 
     `first_look` reports how its server answered; with `must_answer` the account is added only if it did.
     """
-    pool, said = inputs.pool(must_be=False), inputs.body(NEW_ACCOUNT)
-    secret = {name: said.pop(name, "") for name in ("credential", "chatgpt_account_id")}
-    if said.pop("must_answer", False):
-        added, found = operations().accounts.add_if_reachable(pool, said, **secret)
+    pool, fields = inputs.pool(must_exist=False), inputs.body(NEW_ACCOUNT)
+    secret = {name: fields.pop(name, "") for name in ("credential", "chatgpt_account_id")}
+    if fields.pop("must_answer", False):
+        added, listing = operations().accounts.add_if_reachable(pool, fields, **secret)
     else:
-        added = operations().accounts.add(pool, said, **secret)
-        found = operations().accounts.fetch_listing(pool, added)
-    return answer(looked_at_shape(pool, added, found), 201)
+        added = operations().accounts.add(pool, fields, **secret)
+        listing = operations().accounts.fetch_listing(pool, added)
+    return json_response(serialize_new_account(pool, added, listing), 201)
 
 
 @bp.post("/import")
 def import_file() -> Response:
     """Import the ChatGPT sign-in in Codex's auth.json, and list its models."""
-    pool, said = inputs.pool(must_be=False), inputs.body(AUTH_JSON)
+    pool, fields = inputs.pool(must_exist=False), inputs.body(AUTH_JSON)
     try:
-        file = orjson.dumps(said["auth_json"])
-    except TypeError:  # it reads more levels than it writes
+        file = orjson.dumps(fields["auth_json"])
+    except TypeError:  # orjson parses deeper nesting than it serializes
         raise InvalidRequest("auth_json is nested too deeply", param="auth_json") from None
-    stored = operations().logins.import_auth_json(pool, said["name"], file)
-    return answer(looked_at_shape(pool, stored, operations().accounts.fetch_listing(pool, stored)), 201)
+    stored = operations().logins.import_auth_json(pool, fields["name"], file)
+    return json_response(
+        serialize_new_account(pool, stored, operations().accounts.fetch_listing(pool, stored)), 201
+    )
 
 
-def looked_at_shape(pool: str, account: Account, found: FirstListing) -> dict[str, Any]:
+def serialize_new_account(pool: str, account: Account, listing: FirstListing) -> dict[str, Any]:
     """Return the JSON of an account that was just added, with the result of its first model listing."""
-    return account_shape(services().accounts.described(pool, account.name)) | {"first_look": found.public()}
+    return serialize_account(services().accounts.described(pool, account.name)) | {
+        "first_look": listing.public()
+    }
 
 
 @bp.get("/<name>")
 def show(name: str) -> Response:
     """Get an account."""
-    return answer(account_shape(services().accounts.described(inputs.pool(), name)))
+    return json_response(serialize_account(services().accounts.described(inputs.pool(), name)))
 
 
 @bp.patch("/<name>")
 def change(name: str) -> Response:
     """Change the given fields of an account. An empty `models` allows every model."""
-    said = inputs.body(ACCOUNT_CHANGE)
-    credential = said.pop("credential", "")
-    return answer(
-        account_shape(operations().accounts.change(inputs.pool(), name, said, credential=credential))
+    fields = inputs.body(ACCOUNT_CHANGE)
+    credential = fields.pop("credential", "")
+    return json_response(
+        serialize_account(operations().accounts.change(inputs.pool(), name, fields, credential=credential))
     )
 
 
 @bp.delete("/<name>")
 def remove(name: str) -> Response:
     """Remove an account and its credential; `force=true` also if keys are restricted to it."""
-    said = inputs.query(REMOVE_QUERY)
-    operations().accounts.remove(checked_pool(said["pool"]), name, although_bound=said.get("force") == "true")
-    return deleted(name)
+    fields = inputs.query(REMOVE_QUERY)
+    operations().accounts.remove(
+        checked_pool(fields["pool"]), name, although_bound=fields.get("force") == "true"
+    )
+    return deleted_response(name)
 
 
 @bp.post("/<name>/pause")
 def pause(name: str) -> Response:
     """Pause an account: it gets no new requests."""
     inputs.body(NOTHING)
-    return answer(account_shape(operations().accounts.pause(inputs.pool(), name)))
+    return json_response(serialize_account(operations().accounts.pause(inputs.pool(), name)))
 
 
 @bp.post("/<name>/resume")
 def resume(name: str) -> Response:
     """Make an account available again, whatever made it unavailable."""
     inputs.body(NOTHING)
-    return answer(account_shape(operations().accounts.resume(inputs.pool(), name)))
+    return json_response(serialize_account(operations().accounts.resume(inputs.pool(), name)))
 
 
 @bp.post("/<name>/test")
 def test(name: str) -> Response:
     """Test an account with a small real request, which is not recorded in the ledger."""
-    said = inputs.body(TRIAL_INPUT)
-    return answer(operations().accounts.test(inputs.pool(), name, said.get("model", "")).public())
+    fields = inputs.body(TRIAL_INPUT)
+    return json_response(operations().accounts.test(inputs.pool(), name, fields.get("model", "")).public())
 
 
 @bp.post("/<name>/export")

@@ -8,8 +8,8 @@ from typing import Any
 from flask import Blueprint, Response
 
 from app.admin.api import inputs
-from app.admin.api.inputs import answer, deleted, listed
-from app.admin.api.serializers import key_shape, standing
+from app.admin.api.inputs import deleted_response, json_response, list_response
+from app.admin.api.serializers import serialize_key, serialize_limits
 from app.admin.guard import operations
 from app.admin.services import services
 from app.operations.key_warnings import rotation_warnings
@@ -26,29 +26,36 @@ KEY_INPUT, KEY_CHANGE, ROTATION, NOTHING = KeyInput(), KeyChange(), Rotation(), 
 @bp.get("")
 def index() -> Response:
     """List keys by name, with the usage of their limits."""
-    found, pool = services(), inputs.pool()
-    keys, names = found.api_keys.all(pool), found.accounts.names_by_id(pool)
-    gauges = iter(found.ledger.usage.limit_statuses(pool, [limit for key in keys for limit in key.limits]))
-    return listed(
-        [key_shape(key, names, [serialize_limit_status(next(gauges)) for _ in key.limits]) for key in keys]
+    app_services, pool = services(), inputs.pool()
+    keys, names = app_services.api_keys.all(pool), app_services.accounts.names_by_id(pool)
+    gauges = iter(
+        app_services.ledger.usage.limit_statuses(pool, [limit for key in keys for limit in key.limits])
+    )
+    return list_response(
+        [
+            serialize_key(key, names, [serialize_limit_status(next(gauges)) for _ in key.limits])
+            for key in keys
+        ]
     )
 
 
 @bp.post("")
 def create() -> Response:
     """Create a key. `key` in the response is its secret, returned only once; `warnings` are sentences."""
-    pool = inputs.pool(must_be=False)
+    pool = inputs.pool(must_exist=False)
     key, secret = operations().api_keys.create(pool, inputs.body(KEY_INPUT))
     warnings = operations().api_keys.find_warnings(pool, key)
-    return answer({"key": secret, **_shape(key), "warnings": warnings}, 201)
+    return json_response({"key": secret, **_serialize(key), "warnings": warnings}, 201)
 
 
 @bp.get("/<name>")
 def show(name: str) -> Response:
     """Get a key, with the usage of its limits and of its pool's."""
-    found, pool = services(), inputs.pool()
-    key = found.api_keys.find(pool, name)
-    return answer(_shape(key) | {"pool_limits": standing(found, pool, found.limits.all(pool))})
+    app_services, pool = services(), inputs.pool()
+    key = app_services.api_keys.find(pool, name)
+    return json_response(
+        _serialize(key) | {"pool_limits": serialize_limits(app_services, pool, app_services.limits.all(pool))}
+    )
 
 
 @bp.patch("/<name>")
@@ -56,40 +63,42 @@ def change(name: str) -> Response:
     """Change the given fields of a key. Empty `models` or `accounts`: all; `expires` null: never."""
     pool = inputs.pool()
     key = operations().api_keys.change(pool, name, inputs.body(KEY_CHANGE))
-    return answer(_shape(key) | {"warnings": operations().api_keys.find_warnings(pool, key)})
+    return json_response(_serialize(key) | {"warnings": operations().api_keys.find_warnings(pool, key)})
 
 
 @bp.delete("/<name>")
 def remove(name: str) -> Response:
     """Remove a key and its limits. Its usage stays in the ledger."""
     operations().api_keys.remove(inputs.pool(), name)
-    return deleted(name)
+    return deleted_response(name)
 
 
 @bp.post("/<name>/rotate")
 def rotate(name: str) -> Response:
     """Give a key a new secret, returned only once. The old one stays valid for `overlap_seconds`."""
-    said, pool = inputs.body(ROTATION), inputs.pool()
+    fields, pool = inputs.body(ROTATION), inputs.pool()
     before = services().api_keys.find(pool, name)
-    key, secret = operations().api_keys.rotate(pool, name, said.get("overlap_seconds", 0))
+    key, secret = operations().api_keys.rotate(pool, name, fields.get("overlap_seconds", 0))
     warnings = rotation_warnings(before, time.time())
-    return answer({"key": secret, **_shape(key), "warnings": warnings})
+    return json_response({"key": secret, **_serialize(key), "warnings": warnings})
 
 
 @bp.post("/<name>/disable")
 def disable(name: str) -> Response:
     """Disable a key. Requests in progress continue."""
     inputs.body(NOTHING)
-    return answer(_shape(operations().api_keys.disable(inputs.pool(), name)))
+    return json_response(_serialize(operations().api_keys.disable(inputs.pool(), name)))
 
 
 @bp.post("/<name>/enable")
 def enable(name: str) -> Response:
     """Enable a disabled key."""
     inputs.body(NOTHING)
-    return answer(_shape(operations().api_keys.enable(inputs.pool(), name)))
+    return json_response(_serialize(operations().api_keys.enable(inputs.pool(), name)))
 
 
-def _shape(key: ApiKey) -> dict[str, Any]:
-    found = services()
-    return key_shape(key, found.accounts.names_by_id(key.pool), standing(found, key.pool, key.limits))
+def _serialize(key: ApiKey) -> dict[str, Any]:
+    app_services = services()
+    return serialize_key(
+        key, app_services.accounts.names_by_id(key.pool), serialize_limits(app_services, key.pool, key.limits)
+    )

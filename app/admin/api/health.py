@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from app.admin.api import inputs
-from app.admin.api.inputs import checked_pool, listed
+from app.admin.api.inputs import checked_pool, list_response
 from app.admin.services import services
 from app.operations.doctor import WRONG, checkup
 from schemas.admin import HealthQuery
@@ -21,5 +21,7 @@ def show() -> Response:
     pool = inputs.query(HEALTH_QUERY).get("pool")
     if pool is not None:
         checked_pool(pool)
-    found = checkup(services(), pool)
-    return listed([one.public() for one in found], ok=not any(one.level == WRONG for one in found))
+    findings = checkup(services(), pool)
+    return list_response(
+        [finding.public() for finding in findings], ok=not any(finding.level == WRONG for finding in findings)
+    )

@@ -13,52 +13,56 @@ from app.admin.services import services
 from app.errors import InvalidRequest, NotJson
 from schemas.admin import PoolQuery
 
-MAX_BYTES = 1024 * 1024  # what operators write is small
+MAX_BYTES = 1024 * 1024
 
 
 def body(schema: Schema) -> Any:
-    """Return the JSON body as *schema* reads it; no body at all says nothing."""
+    """Return the JSON body, validated by *schema*; empty as `{}`. Raises NotJson, InvalidRequest."""
     data = request.get_data()
     if len(data) > MAX_BYTES:
         raise InvalidRequest("The request body is too large for this call")
     try:
-        said = orjson.loads(data) if data else {}
+        payload = orjson.loads(data) if data else {}
     except orjson.JSONDecodeError as error:
         raise NotJson(error.msg, position=error.pos) from None
-    return schema.load(said)
+    return schema.load(payload)
 
 
 def query(schema: Schema) -> Any:
-    """Return the parameters behind `?` as *schema* reads them; said twice, a parameter has no meaning."""
-    said = request.args.to_dict(flat=False)
-    for name, values in said.items():
+    """Return the query parameters, validated by *schema*. Raises InvalidRequest for a repeated one."""
+    params = request.args.to_dict(flat=False)
+    for name, values in params.items():
         if len(values) > 1:
             raise InvalidRequest(f"{name[:40]} is given twice", param=name[:40])
-    return schema.load({name: values[0] for name, values in said.items()})
+    return schema.load({name: values[0] for name, values in params.items()})
 
 
 POOL = PoolQuery()
 
 
-def pool(*, must_be: bool = True) -> str:
-    """Return the pool that `?pool=` names, else `default`; it must be there, unless this makes it."""
-    return checked_pool(query(POOL)["pool"], must_be=must_be)
+def pool(*, must_exist: bool = True) -> str:
+    """Return the pool named by `?pool=`, else `default`. Raises NotFound if it *must_exist* and does not."""
+    return checked_pool(query(POOL)["pool"], must_exist=must_exist)
 
 
-def checked_pool(name: str, *, must_be: bool = True) -> str:
+def checked_pool(name: str, *, must_exist: bool = True) -> str:
+    """Return the valid pool name *name*. Raises InvalidRequest; NotFound if it *must_exist* and does not."""
     checked_name(name)
-    if must_be:
+    if must_exist:
         services().pools.check(name)
     return name
 
 
-def answer(payload: Any, status: int = 200) -> Response:
+def json_response(payload: Any, status: int = 200) -> Response:
+    """Return *payload* as a JSON response."""
     return Response(orjson.dumps(payload), status, mimetype="application/json")
 
 
-def listed(records: list[Any], **beside: Any) -> Response:
-    return answer({"object": "list", "data": records, **beside})
+def list_response(records: list[Any], **extra: Any) -> Response:
+    """Return *records* as `{"object": "list", "data": […]}` with *extra* fields."""
+    return json_response({"object": "list", "data": records, **extra})
 
 
-def deleted(name: str) -> Response:
-    return answer({"name": name, "deleted": True})
+def deleted_response(name: str) -> Response:
+    """Return the response to a removal of *name*."""
+    return json_response({"name": name, "deleted": True})

@@ -22,8 +22,8 @@ from app.admin.api import (
     sign_ins,
     usage,
 )
-from app.admin.api import settings as settings_part
-from app.admin.api.inputs import answer
+from app.admin.api import settings as settings_endpoint
+from app.admin.api.inputs import json_response
 from app.config import package_version
 from schemas.admin import NoQuery
 from schemas.openapi import address, body_of, document, failure, first_line, in_path, in_query, json_of
@@ -61,7 +61,7 @@ QUERIES: dict[str, Schema] = {  # every other endpoint takes `pool`
     "api.requests.index": requests.REQUESTS_QUERY,
     "api.requests.show": requests.REQUEST_QUERY,
     "api.prices.index": prices.PRICES_QUERY,
-    "api.settings.show": settings_part.NO_QUERY,
+    "api.settings.show": settings_endpoint.NO_QUERY,
     "api.audit.index": audit.AUDIT_QUERY,
     "api.health.show": health.HEALTH_QUERY,
     "api.openapi.show": NO_QUERY,
@@ -78,10 +78,10 @@ SESSION = {
 def show() -> Response:
     """Get this document."""
     inputs.query(NO_QUERY)
-    return answer(made())
+    return json_response(build_document())
 
 
-def made() -> dict[str, Any]:
+def build_document() -> dict[str, Any]:
     """Return the OpenAPI document of the current application."""
     paths: dict[str, dict[str, Any]] = {}
     for rule in routes():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -9,8 +10,8 @@ from flask import Blueprint, Response
 
 from app.accounts.settings import FLAGS, NUMBERS, with_flag, with_number, with_time_limit
 from app.admin.api import inputs
-from app.admin.api.inputs import answer, checked_pool, listed
-from app.admin.api.serializers import standing
+from app.admin.api.inputs import checked_pool, json_response, list_response
+from app.admin.api.serializers import serialize_limits
 from app.admin.guard import operations
 from app.admin.services import services
 from schemas.admin import NoQuery, PoolChange, PoolInput
@@ -24,45 +25,45 @@ NO_QUERY, POOL_INPUT, POOL_CHANGE = NoQuery(), PoolInput(), PoolChange()
 def index() -> Response:
     """List pools by name."""
     inputs.query(NO_QUERY)
-    return listed([one.public() for one in services().pools.all()])
+    return list_response([pool.public() for pool in services().pools.all()])
 
 
 @bp.post("")
 def create() -> Response:
     """Create a pool."""
-    said = inputs.body(POOL_INPUT)
-    name = checked_pool(said.pop("name"), must_be=False)
-    made = operations().pools.create(name, **said)
-    return answer(made.public(), 201)
+    fields = inputs.body(POOL_INPUT)
+    name = checked_pool(fields.pop("name"), must_exist=False)
+    created = operations().pools.create(name, **fields)
+    return json_response(created.public(), 201)
 
 
 @bp.get("/<pool>")
 def show(pool: str) -> Response:
     """Get a pool, with the usage of its limits."""
-    return _told(checked_pool(pool))
+    return _pool_response(checked_pool(pool))
 
 
 @bp.patch("/<pool>")
 def change(pool: str) -> Response:
     """Change the given settings of a pool."""
-    said = inputs.body(POOL_CHANGE)
+    fields = inputs.body(POOL_CHANGE)
     operations().pools.change(
-        checked_pool(pool), policy=said.get("policy"), zone=said.get("zone"), steps=list(_steps(said))
+        checked_pool(pool), policy=fields.get("policy"), zone=fields.get("zone"), steps=list(_steps(fields))
     )
-    return _told(pool)
+    return _pool_response(pool)
 
 
-def _steps(said: dict[str, Any]) -> Any:
-    for pattern, limits in said.get("time_limits", {}).items():
+def _steps(fields: dict[str, Any]) -> Iterator[Callable[[str], str]]:
+    for pattern, limits in fields.get("time_limits", {}).items():
         for name, seconds in limits.items():
             yield partial(with_time_limit, pattern=pattern, name=name, seconds=seconds)
-    for name in said.keys() & set(FLAGS):
-        yield partial(with_flag, name=name, value=said[name])
-    for name in NUMBERS.keys() & said.keys():
-        yield partial(with_number, name=name, value=said[name])
+    for name in fields.keys() & set(FLAGS):
+        yield partial(with_flag, name=name, value=fields[name])
+    for name in NUMBERS.keys() & fields.keys():
+        yield partial(with_number, name=name, value=fields[name])
 
 
-def _told(pool: str) -> Response:
-    found = services()
-    limits = standing(found, pool, found.limits.all(pool))
-    return answer(operations().pools.read(pool).public() | {"limits": limits})
+def _pool_response(pool: str) -> Response:
+    app_services = services()
+    limits = serialize_limits(app_services, pool, app_services.limits.all(pool))
+    return json_response(operations().pools.read(pool).public() | {"limits": limits})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from app.admin.api import inputs
-from app.admin.api.inputs import answer, checked_pool, listed
+from app.admin.api.inputs import checked_pool, json_response, list_response
 from app.admin.services import services
 from app.ledger import search
 from app.ledger.explain import explain
@@ -26,12 +26,14 @@ def index() -> Response:
 
     A call scans a bounded number of entries: a page may be short and still have a `cursor`.
     """
-    said = inputs.query(REQUESTS_QUERY)
-    found, pool = services(), checked_pool(said["pool"])
-    names = Names.read(pool, found.api_keys, found.accounts)
-    page = search.search(found.scripts.client, pool, names.wanted(said), said.get("cursor"), said["limit"])
+    params = inputs.query(REQUESTS_QUERY)
+    app_services, pool = services(), checked_pool(params["pool"])
+    names = Names.read(pool, app_services.api_keys, app_services.accounts)
+    page = search.search(
+        app_services.scripts.client, pool, names.wanted(params), params.get("cursor"), params["limit"]
+    )
     rows = [names.row(entry_id, row) for entry_id, row in page.rows]
-    return listed(rows, cursor=page.cursor, looked_at=page.looked_at)
+    return list_response(rows, cursor=page.cursor, looked_at=page.looked_at)
 
 
 @bp.get("/<request_id>")
@@ -41,7 +43,7 @@ def show(request_id: str) -> Response:
 
     Without it, only the newest entries are searched.
     """
-    said = inputs.query(REQUEST_QUERY)
-    pool, client = checked_pool(said["pool"]), services().scripts.client
-    entry_id = search.checked_entry(said.get("entry", ""))
-    return answer(explain(client, pool, request_id, entry_id=entry_id, most=search.MAX_READ))
+    params = inputs.query(REQUEST_QUERY)
+    pool, client = checked_pool(params["pool"]), services().scripts.client
+    entry_id = search.checked_entry(params.get("entry", ""))
+    return json_response(explain(client, pool, request_id, entry_id=entry_id, most=search.MAX_READ))

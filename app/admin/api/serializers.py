@@ -14,28 +14,29 @@ from app.wiring import Services
 Json = dict[str, Any]
 
 
-def account_shape(account: Account) -> Json:
+def serialize_account(account: Account) -> Json:
+    """Return *account* as JSON, with its usage windows (`resets_at` in Unix seconds) and listed models."""
     used, resets, lengths = account.used, account.resets_ms, account.window_seconds
     windows = [
         {"used_percent": percent, "resets_at": reset // 1000 or None, "seconds": seconds or None}
         for percent, reset, seconds in zip(used, resets, lengths, strict=True)
         if percent is not None
     ]
-    beside = {"signed_in": account.signed_in, "created_at": account.created_at, "windows": windows}
-    return account.public() | beside | {"listed_models": account.listed}
+    extra = {"signed_in": account.signed_in, "created_at": account.created_at, "windows": windows}
+    return account.public() | extra | {"listed_models": account.listed}
 
 
-def key_shape(key: ApiKey, account_names: Mapping[str, str], limits: list[Json]) -> Json:
-    """`accounts` are names; the id of one that was removed stays."""
-    names = [account_names.get(one, one) for one in key.accounts]
+def serialize_key(key: ApiKey, account_names: Mapping[str, str], limits: list[Json]) -> Json:
+    """Return *key* as JSON; `accounts` are names, or ids of removed ones."""
+    names = [account_names.get(account_id, account_id) for account_id in key.accounts]
     return key.public() | {"accounts": names, "limits": limits}
 
 
-def standing(services: Services, pool: str, limits: Iterable[Limit]) -> list[Json]:
-    """Return *limits* as they stand. Two round trips, however many."""
-    asked = list(limits)
+def serialize_limits(services: Services, pool: str, limits: Iterable[Limit]) -> list[Json]:
+    """Return *limits* with their usage, in two round trips."""
+    limits = list(limits)
     return (
-        [serialize_limit_status(one) for one in services.ledger.usage.limit_statuses(pool, asked)]
-        if asked
+        [serialize_limit_status(item) for item in services.ledger.usage.limit_statuses(pool, limits)]
+        if limits
         else []
     )

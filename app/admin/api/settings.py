@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from app.admin.api import inputs
-from app.admin.api.inputs import answer
+from app.admin.api.inputs import json_response
 from app.admin.services import services
 from app.operations.effective_settings import in_force
 from schemas.admin import NoQuery
@@ -19,4 +19,4 @@ NO_QUERY = NoQuery()
 def show() -> Response:
     """Get the settings of this process. Those of a pool are at `/pools/<pool>`."""
     inputs.query(NO_QUERY)
-    return answer(in_force(services().settings))
+    return json_response(in_force(services().settings))

@@ -6,8 +6,8 @@ from flask import Blueprint, Response
 
 from app.accounts.account import Account
 from app.admin.api import inputs
-from app.admin.api.accounts import looked_at_shape
-from app.admin.api.inputs import answer
+from app.admin.api.accounts import serialize_new_account
+from app.admin.api.inputs import json_response
 from app.admin.guard import operations
 from schemas.admin import Address, Nothing, SignInInput
 
@@ -19,35 +19,39 @@ SIGN_IN_INPUT, NOTHING, ADDRESS = SignInInput(), Nothing(), Address()
 @bp.post("/device")
 def begin_device() -> Response:
     """Start a sign-in: a person enters `user_code` at `page`."""
-    pool = inputs.pool(must_be=False)
-    return answer(operations().logins.begin_device(pool, inputs.body(SIGN_IN_INPUT)["name"]).public(), 201)
+    pool = inputs.pool(must_exist=False)
+    return json_response(
+        operations().logins.begin_device(pool, inputs.body(SIGN_IN_INPUT)["name"]).public(), 201
+    )
 
 
 @bp.post("/device/<flow>")
 def poll_device(flow: str) -> Response:
     """Poll a sign-in: `pending`, or `done` and the account."""
     inputs.body(NOTHING)
-    pool = inputs.pool(must_be=False)
+    pool = inputs.pool(must_exist=False)
     return _progress(pool, operations().logins.poll_device(pool, flow))
 
 
 @bp.post("/browser")
 def begin_browser() -> Response:
     """Start a sign-in: a person signs in at `page`, and the browser ends at an address."""
-    pool = inputs.pool(must_be=False)
-    return answer(operations().logins.begin_browser(pool, inputs.body(SIGN_IN_INPUT)["name"]).public(), 201)
+    pool = inputs.pool(must_exist=False)
+    return json_response(
+        operations().logins.begin_browser(pool, inputs.body(SIGN_IN_INPUT)["name"]).public(), 201
+    )
 
 
 @bp.post("/browser/<flow>")
 def complete_browser(flow: str) -> Response:
     """Complete a sign-in with the address at which the browser ended."""
-    said = inputs.body(ADDRESS)
-    pool = inputs.pool(must_be=False)
-    return _progress(pool, operations().logins.complete_browser(pool, flow, said["address"]))
+    fields = inputs.body(ADDRESS)
+    pool = inputs.pool(must_exist=False)
+    return _progress(pool, operations().logins.complete_browser(pool, flow, fields["address"]))
 
 
 def _progress(pool: str, account: Account | None) -> Response:
     if account is None:
-        return answer({"state": "pending", "account": None})
-    found = operations().accounts.fetch_listing(pool, account)
-    return answer({"state": "done", "account": looked_at_shape(pool, account, found)})
+        return json_response({"state": "pending", "account": None})
+    listing = operations().accounts.fetch_listing(pool, account)
+    return json_response({"state": "done", "account": serialize_new_account(pool, account, listing)})

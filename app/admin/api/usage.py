@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from app.admin.api import inputs
-from app.admin.api.inputs import answer, checked_pool
+from app.admin.api.inputs import checked_pool, json_response
 from app.admin.services import services
 from app.operations.serializers import Names, describe_refused, serialize_series
 from schemas.admin import RefusalsQuery, SeriesQuery
@@ -23,10 +23,10 @@ def series() -> Response:
     `points[n]` is the usage from `starts[n]` on, in the order of `figures`. Only the `top` lines with
     the most requests are returned; `lines` is their total number.
     """
-    said = inputs.query(SERIES_QUERY)
-    pool, by = checked_pool(said["pool"]), said["by"]
-    told = services().ledger.series.series(pool, said["span"], by)
-    return answer(serialize_series(told, said["span"], by, _names(pool, by), said["top"]))
+    params = inputs.query(SERIES_QUERY)
+    pool, by = checked_pool(params["pool"]), params["by"]
+    series = services().ledger.series.series(pool, params["span"], by)
+    return json_response(serialize_series(series, params["span"], by, _names(pool, by), params["top"]))
 
 
 @bp.get("/refusals")
@@ -36,12 +36,12 @@ def refusals() -> Response:
 
     Counted in whole hours: `since` is the start of the first.
     """
-    said = inputs.query(REFUSALS_QUERY)
-    found, pool = services(), checked_pool(said["pool"])
-    names = Names.read(pool, found.api_keys, found.accounts)
-    refused = found.ledger.refusals.refused(pool, said["span"])
-    key_id = names.id_of("key", said.get("key", ""))
-    return answer(describe_refused(refused, said["span"], names.key, key_id))
+    params = inputs.query(REFUSALS_QUERY)
+    app_services, pool = services(), checked_pool(params["pool"])
+    names = Names.read(pool, app_services.api_keys, app_services.accounts)
+    refused = app_services.ledger.refusals.refused(pool, params["span"])
+    key_id = names.id_of("key", params.get("key", ""))
+    return json_response(describe_refused(refused, params["span"], names.key, key_id))
 
 
 def _names(pool: str, by: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Accounts: how each does, and what may be done about it."""
+"""Pages of accounts: state and usage, adding, editing, pausing, testing and removing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.accounts.snapshot import glance
 from app.admin.guard import operations
 from app.admin.pages import usage_summary
 from app.admin.pages.forms import Form
-from app.admin.pages.layout import done, page_blueprint
+from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.pages.ledger_rows import RowView, names_of
 from app.admin.pages.views import account_view, store_time
 from app.admin.services import services
@@ -21,8 +21,8 @@ from app.ledger import tail
 from app.operations.first_listing import FirstListing
 from schemas.accounts import AccountInput
 
-NEWEST = 300  # ledger rows looked through for errors
-ERRORS_SHOWN = 3
+NEWEST = 300  # ledger entries searched for errors
+MAX_ERRORS = 3
 NUMBERS = ("cap", "weight", "group")
 
 bp = page_blueprint("accounts", "/accounts")
@@ -33,39 +33,39 @@ def show() -> Any:
     client = services().scripts.client
     now = store_time(client)
     views = [account_view(account, now) for account in glance(client, g.pool)]
-    errors = {one: rows[:ERRORS_SHOWN] for one, rows in _errors().items()}
+    errors = {account_id: rows[:MAX_ERRORS] for account_id, rows in _recent_errors().items()}
     return render_template(
-        "accounts/show.html", place="accounts.show", views=views, errors=defaultdict(list, errors)
+        "accounts/show.html", section="accounts.show", views=views, errors=defaultdict(list, errors)
     )
 
 
 @bp.get("/<name>")
 def one(name: str) -> Any:
-    found, span = services(), usage_summary.span_of(request.args)
-    account = found.accounts.described(g.pool, name)
-    used = usage_summary.used(found, g.pool, span, account_id=account.id)
+    app_services, span = services(), usage_summary.span_of(request.args)
+    account = app_services.accounts.described(g.pool, name)
+    used = usage_summary.summarize_usage(app_services, g.pool, span, account_id=account.id)
     return render_template(
         "accounts/one.html",
-        place="accounts.show",
-        view=account_view(account, store_time(found.scripts.client)),
+        section="accounts.show",
+        view=account_view(account, store_time(app_services.scripts.client)),
         span=span,
         spans=usage_summary.SPANS,
-        totals=used.of_account(),
+        totals=used.account_totals(),
         charts=used.charts(),
-        failures=sorted(account.failures.items(), key=lambda one: (-one[1], one[0])),
-        errors=_errors().get(account.id, [])[:10],
+        failures=sorted(account.failures.items(), key=lambda item: (-item[1], item[0])),
+        errors=_recent_errors().get(account.id, [])[:10],
     )
 
 
-def _errors() -> dict[str, list[RowView]]:
+def _recent_errors() -> dict[str, list[RowView]]:
     """
-    Return the failed attempts among the newest requests, by account, newest first.
+    Return the failed attempts of the newest requests, by account id, newest first.
 
-    Also those that another account rescued. Several of one request at one account are one.
+    Includes attempts after which another account answered; one entry per request and account.
     """
     client = services().scripts.client
     names = names_of(client, g.pool)
-    found: dict[str, list[RowView]] = defaultdict(list)
+    errors: dict[str, list[RowView]] = defaultdict(list)
     for _, row in reversed(tail.after(client, g.pool, "", NEWEST)):
         failed = {
             attempt["account"]: attempt
@@ -75,32 +75,32 @@ def _errors() -> dict[str, list[RowView]]:
         if row["status"] >= 400 and row["status"] != 499:
             failed.setdefault(row["account"], {})
         for account_id, attempt in failed.items():
-            found[account_id].append(RowView(row, names, attempt=attempt))
-    return found
+            errors[account_id].append(RowView(row, names, attempt=attempt))
+    return errors
 
 
 @bp.route("/add", methods=["GET", "POST"])
 def add() -> Any:
-    fields = ("kind", "name", "credential", "base_url", "models", *NUMBERS)
-    form = Form(request.form or {"kind": "openai"}, *fields)
+    inputs = ("kind", "name", "credential", "base_url", "models", *NUMBERS)
+    form = Form(request.form or {"kind": "openai"}, *inputs)
     if request.method == "POST":
-        said = form.said("kind", "name", "base_url") | {n: form.whole(n) for n in form.said(*NUMBERS)}
-        said |= {"models": form.lines("models")} if form["models"].strip() else {}
+        fields = form.filled("kind", "name", "base_url") | {n: form.integer(n) for n in form.filled(*NUMBERS)}
+        fields |= {"models": form.lines("models")} if form["models"].strip() else {}
         wires = [wire for wire in WIRES["openai"] if form[f"wire_{wire}"]]
-        said |= {"wires": wires} if wires else {}
-        with form.checked():
+        fields |= {"wires": wires} if wires else {}
+        with form.collect_faults():
             added = operations().accounts.add(
-                g.pool, AccountInput().load(said), credential=form["credential"].strip()
+                g.pool, AccountInput().load(fields), credential=form["credential"].strip()
             )
-            found = operations().accounts.fetch_listing(g.pool, added)
-            message = first_look_message(f"Account {added.name} was added", found)
-            return done(message, "accounts.one", name=added.name)
-    return render_template("accounts/add.html", place="accounts.show", form=form), form.status
+            listing = operations().accounts.fetch_listing(g.pool, added)
+            message = first_look_message(f"Account {added.name} was added", listing)
+            return redirect_with_notice(message, "accounts.one", name=added.name)
+    return render_template("accounts/add.html", section="accounts.show", form=form), form.status
 
 
-def first_look_message(done_text: str, found: FirstListing) -> str:
-    """Return what a page says after an account was added or signed in: what was done, and how it answers."""
-    return f"{done_text}: {found.sentence()}." if found.ok else f"{done_text}, but: {found.sentence()}"
+def first_look_message(outcome: str, listing: FirstListing) -> str:
+    """Return the notice after an account was added or signed in, with the result of its first listing."""
+    return f"{outcome}: {listing.sentence()}." if listing.ok else f"{outcome}, but: {listing.sentence()}"
 
 
 @bp.route("/<name>/edit", methods=["GET", "POST"])
@@ -109,20 +109,20 @@ def edit(name: str) -> Any:
     now = {field: str(getattr(account, field)) for field in NUMBERS} | {"models": ", ".join(account.models)}
     form = Form(request.form or now, "models", "credential", *NUMBERS)
     if request.method == "POST":
-        said: dict[str, Any] = {field: form.whole(field) for field in NUMBERS}
-        with form.checked():
-            wish = AccountInput().load(said | {"models": form.lines("models")}, partial=True)
-            operations().accounts.change(g.pool, name, wish, credential=form["credential"].strip())
-            return done(f"Account {name} was changed.", "accounts.one", name=name)
+        fields: dict[str, Any] = {field: form.integer(field) for field in NUMBERS}
+        with form.collect_faults():
+            changes = AccountInput().load(fields | {"models": form.lines("models")}, partial=True)
+            operations().accounts.change(g.pool, name, changes, credential=form["credential"].strip())
+            return redirect_with_notice(f"Account {name} was changed.", "accounts.one", name=name)
     return render_template(
-        "accounts/edit.html", place="accounts.show", account=account, form=form, models=account.listed
+        "accounts/edit.html", section="accounts.show", account=account, form=form, models=account.listed
     ), form.status
 
 
 @bp.post("/<name>/pause")
 def pause(name: str) -> Any:
     operations().accounts.pause(g.pool, name)
-    return _back(
+    return _return_to_page(
         name, f"Account {name} was paused: it gets no new requests, and requests in progress continue."
     )
 
@@ -130,14 +130,14 @@ def pause(name: str) -> Any:
 @bp.post("/<name>/resume")
 def resume(name: str) -> Any:
     operations().accounts.resume(g.pool, name)
-    return _back(name, f"Account {name} was resumed.")
+    return _return_to_page(name, f"Account {name} was resumed.")
 
 
-def _back(name: str, message: str) -> Any:
-    """Lead to the page on which the button was."""
+def _return_to_page(name: str, message: str) -> Any:
+    """Redirect to the page on which the button was."""
     if urlsplit(request.referrer or "").path == url_for("accounts.show"):
-        return done(message, "accounts.show")
-    return done(message, "accounts.one", name=name)
+        return redirect_with_notice(message, "accounts.show")
+    return redirect_with_notice(message, "accounts.one", name=name)
 
 
 @bp.route("/<name>/remove", methods=["GET", "POST"])
@@ -145,15 +145,17 @@ def remove(name: str) -> Any:
     services().accounts.described(g.pool, name)
     form = Form(request.form, "force")
     if request.method == "POST":
-        with form.checked():
+        with form.collect_faults():
             operations().accounts.remove(g.pool, name, although_bound=bool(form["force"]))
-            return done(f"Account {name} was removed.", "accounts.show")
+            return redirect_with_notice(f"Account {name} was removed.", "accounts.show")
     return render_template(
         "confirm.html",
-        place="accounts.show",
+        section="accounts.show",
         form=form,
         question=f"Remove account {name}?",
-        told=["Its credential is deleted. Requests in progress continue, and its usage stays in the ledger."],
+        paragraphs=[
+            "Its credential is deleted. Requests in progress continue, and its usage stays in the ledger."
+        ],
         checks=[("force", "Remove it even if keys are restricted to it")],
         yes="Remove",
         danger=True,
@@ -166,10 +168,10 @@ def test(name: str) -> Any:
     account = services().accounts.described(g.pool, name)
     models = (*account.models, *account.listed)
     form = Form(request.form, "model")
-    told = None
+    result = None
     if request.method == "POST":
-        with form.checked():
-            told = operations().accounts.test(g.pool, name, form["model"].strip())
+        with form.collect_faults():
+            result = operations().accounts.test(g.pool, name, form["model"].strip())
     return render_template(
-        "accounts/test.html", place="accounts.show", name=name, form=form, models=models, told=told
+        "accounts/test.html", section="accounts.show", name=name, form=form, models=models, result=result
     ), form.status

@@ -1,4 +1,4 @@
-"""What of a pool needs attention: the checks of `poolgate doctor`, with links to where each is fixed."""
+"""What needs attention in a pool: the checks of `poolgate doctor`, with links to the accounts and keys."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from app.operations import diagnostic as finding
 from app.operations.doctor import checkup
 from app.wiring import Services
 
-MOST = 30  # lines; the worst come first
+MAX_LINES = 30  # the worst come first
 _PAGES = {finding.ACCOUNT: ("accounts.one", "accounts.show"), finding.KEY: ("api_keys.one", "api_keys.show")}
-_SHAPES = {finding.WRONG: ("bad", "wrong"), finding.NOTE: ("off", "note")}
+_STYLES = {finding.WRONG: ("bad", "wrong"), finding.NOTE: ("off", "note")}
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """One line: `shape` and `word` as in `words.State`; `link`, if any, is where `mend` can be done."""
+class Alert:
+    """One line: `shape` and `word` as in `formatting.State`; `link`, if any, is the page to fix it on."""
 
     shape: str
     word: str
@@ -33,21 +33,21 @@ class Shown:
         return formatting.badge(formatting.State(self.word, self.shape))
 
 
-def findings(services: Services, pool: str) -> list[Shown]:
+def list_alerts(services: Services, pool: str) -> list[Alert]:
     """Return what needs attention in *pool*, the worst first. Raises StoreUnavailable."""
-    found = checkup(services, pool)
-    found.sort(key=lambda one: one.level != finding.WRONG)
-    return [_shown(one, pool) for one in found[:MOST]]
+    alerts = checkup(services, pool)
+    alerts.sort(key=lambda item: item.level != finding.WRONG)
+    return [_alert(item, pool) for item in alerts[:MAX_LINES]]
 
 
-def _shown(one: finding.Finding, pool: str) -> Shown:
-    shape, word = _SHAPES[one.level]
-    if not one.names:
-        where = "This pool" if one.where == pool else one.where
-        return Shown(shape, word, f"{where}:", one.what, one.mend)
-    single, several = _PAGES[one.subject]
-    if len(one.names) > 1:
-        where, link = f"{len(one.names)} {one.subject}s:", url_for(several)
+def _alert(item: finding.Finding, pool: str) -> Alert:
+    shape, word = _STYLES[item.level]
+    if not item.names:
+        where = "This pool" if item.where == pool else item.where
+        return Alert(shape, word, f"{where}:", item.what, item.mend)
+    single, several = _PAGES[item.subject]
+    if len(item.names) > 1:
+        where, link = f"{len(item.names)} {item.subject}s:", url_for(several)
     else:
-        where, link = f"{one.subject.capitalize()} {one.names[0]}:", url_for(single, name=one.names[0])
-    return Shown(shape, word, where, one.what, "View them" if len(one.names) > 1 else "View it", link)
+        where, link = f"{item.subject.capitalize()} {item.names[0]}:", url_for(single, name=item.names[0])
+    return Alert(shape, word, where, item.what, "View them" if len(item.names) > 1 else "View it", link)

@@ -1,4 +1,4 @@
-"""API keys: who may use what, how near each is to its limits, and how clients are pointed at it."""
+"""Pages of API keys: permissions, usage of limits, client snippets, creation and rotation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flask import g, make_response, render_template, request, url_for
 from app.admin.guard import operations
 from app.admin.pages import usage_summary
 from app.admin.pages.forms import Form
-from app.admin.pages.layout import base_url, done, page_blueprint
+from app.admin.pages.layout import base_url, page_blueprint, redirect_with_notice
 from app.admin.pages.ledger_rows import names_of
 from app.admin.pages.snippets import snippets
 from app.admin.pages.views import GaugeView, store_time
@@ -59,7 +59,7 @@ def show() -> Any:
     at = min(at, pages)
     views = _views(found[(at - 1) * PAGE : at * PAGE])
     return render_template(
-        "keys/show.html", place="api_keys.show", views=views, q=q, at=at, pages=pages, total=len(found)
+        "keys/show.html", section="api_keys.show", views=views, q=q, at=at, pages=pages, total=len(found)
     )
 
 
@@ -67,8 +67,8 @@ def _views(api_keys: Sequence[ApiKey], limits_of_pool: Sequence[Limit] = ()) -> 
     found = services()
     names = names_of(found.scripts.client, g.pool).accounts
     owned = [[*key.limits, *limits_of_pool] for key in api_keys]
-    asked = [limit for limits in owned for limit in limits]
-    gauges = iter(found.ledger.usage.limit_statuses(g.pool, asked) if asked else [])
+    limits = [limit for limits in owned for limit in limits]
+    gauges = iter(found.ledger.usage.limit_statuses(g.pool, limits) if limits else [])
     now = store_time(found.scripts.client)
     return [
         KeyView(
@@ -85,10 +85,10 @@ def _views(api_keys: Sequence[ApiKey], limits_of_pool: Sequence[Limit] = ()) -> 
 def one(name: str) -> Any:
     found, span = services(), usage_summary.span_of(request.args)
     key = found.api_keys.find(g.pool, name)
-    used = usage_summary.used(found, g.pool, span, key_id=key.id)
+    used = usage_summary.summarize_usage(found, g.pool, span, key_id=key.id)
     return render_template(
         "keys/one.html",
-        place="api_keys.show",
+        section="api_keys.show",
         view=_views([key], found.limits.all(g.pool))[0],
         span=span,
         spans=usage_summary.SPANS,
@@ -112,14 +112,14 @@ def create() -> Any:
     guided = "guided" in request.args
     form = Form(request.form or {"on_cut": "fail"}, *FIELDS)
     if request.method == "POST":
-        with form.checked():
-            wish = KeyInput().load(_said(form) | form.said("name"))
+        with form.collect_faults():
+            changes = KeyInput().load(_fields(form) | form.filled("name"))
         limits = _limits(form)
         if not form.faults:
-            with form.checked():
-                key, secret = operations().api_keys.create(g.pool, wish, limits)
+            with form.collect_faults():
+                key, secret = operations().api_keys.create(g.pool, changes, limits)
                 warnings = _sentences(operations().api_keys.find_warnings(g.pool, key))
-                return _made(key, secret, warnings, guided=guided)
+                return _show_secret(key, secret, warnings, guided=guided)
     return _key_form(form)
 
 
@@ -128,17 +128,17 @@ def _sentences(warnings: list[str]) -> str:
 
 
 def _limits(form: Form) -> tuple[Limit, ...]:
-    form.move("limit", "limits")
-    with form.checked():
+    form.redirect_faults("limit", "limits")
+    with form.collect_faults():
         return tuple(parse_limit(line) for line in form["limits"].splitlines() if line.strip())
     return ()
 
 
-def _said(form: Form) -> dict[str, Any]:
-    said: dict[str, Any] = form.said("expires", "on_cut")
+def _fields(form: Form) -> dict[str, Any]:
+    fields: dict[str, Any] = form.filled("expires", "on_cut")
     if form["output_tokens"].strip():
-        said["output_tokens"] = form.whole("output_tokens")
-    return said | {
+        fields["output_tokens"] = form.integer("output_tokens")
+    return fields | {
         "models": form.lines("models"),
         "accounts": form.lines("accounts"),
         "raw": bool(form["raw"]),
@@ -151,7 +151,7 @@ def _key_form(form: Form, name: str = "") -> Any:
     models = sorted({model for account in accounts for model in (*account.models, *account.listed)})
     return render_template(
         "keys/form.html",
-        place="api_keys.show",
+        section="api_keys.show",
         form=form,
         name=name,
         models=models[:200],
@@ -159,13 +159,13 @@ def _key_form(form: Form, name: str = "") -> Any:
     ), form.status
 
 
-def _made(key: ApiKey, secret: str, beside: str = "", *, guided: bool = False) -> Any:
+def _show_secret(key: ApiKey, secret: str, note: str = "", *, guided: bool = False) -> Any:
     page = render_template(
         "keys/made.html",
-        place="api_keys.show",
+        section="api_keys.show",
         name=key.name,
         secret=secret,
-        beside=beside,
+        note=note,
         guided=guided,
         clients=snippets(base_url(), _model(key), secret),
     )
@@ -177,17 +177,19 @@ def _made(key: ApiKey, secret: str, beside: str = "", *, guided: bool = False) -
 @bp.route("/<name>/edit", methods=["GET", "POST"])
 def edit(name: str) -> Any:
     key = services().api_keys.find(g.pool, name)
-    form = Form(request.form if request.method == "POST" else _typed(key), *FIELDS)
+    form = Form(request.form if request.method == "POST" else _form_values(key), *FIELDS)
     if request.method == "POST":
-        with form.checked():
-            wish = {"expires_at": None, "output_tokens": 0} | KeyInput().load(_said(form), partial=True)
-            changed = operations().api_keys.change(g.pool, name, wish)
+        with form.collect_faults():
+            changes = {"expires_at": None, "output_tokens": 0} | KeyInput().load(_fields(form), partial=True)
+            changed = operations().api_keys.change(g.pool, name, changes)
             warnings = _sentences(operations().api_keys.find_warnings(g.pool, changed))
-            return done(f"Key {name} was changed. {warnings}".rstrip(), "api_keys.one", name=name)
+            return redirect_with_notice(
+                f"Key {name} was changed. {warnings}".rstrip(), "api_keys.one", name=name
+            )
     return _key_form(form, name)
 
 
-def _typed(key: ApiKey) -> dict[str, str]:
+def _form_values(key: ApiKey) -> dict[str, str]:
     """Return what the form holds before anybody typed: what *key* is now."""
     expires = (
         datetime.fromtimestamp(key.expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if key.expires_at else ""
@@ -207,26 +209,26 @@ def rotate(name: str) -> Any:
     before = services().api_keys.find(g.pool, name)
     form = Form(request.form or {"hours": "24"}, "hours")
     if request.method == "POST":
-        hours = form.whole("hours")
+        hours = form.integer("hours")
         if not isinstance(hours, int) or hours > MAX_OVERLAP_HOURS:
-            form.fault("hours", f"must be a whole number of hours, from 0 to {MAX_OVERLAP_HOURS}")
+            form.add_fault("hours", f"must be a whole number of hours, from 0 to {MAX_OVERLAP_HOURS}")
         else:
-            with form.checked():
+            with form.collect_faults():
                 key, secret = operations().api_keys.rotate(g.pool, name, overlap_seconds=hours * 3600)
-                beside = (
+                note = (
                     f"The old secret stays valid for {hours} hours."
                     if hours
                     else "The old secret is no longer valid."
                 )
-                beside = " ".join((beside, _sentences(rotation_warnings(before, time.time())))).rstrip()
-                return _made(key, secret, beside)
-    return render_template("keys/rotate.html", place="api_keys.show", form=form, name=name), form.status
+                note = " ".join((note, _sentences(rotation_warnings(before, time.time())))).rstrip()
+                return _show_secret(key, secret, note)
+    return render_template("keys/rotate.html", section="api_keys.show", form=form, name=name), form.status
 
 
 @bp.post("/<name>/enable")
 def enable(name: str) -> Any:
     operations().api_keys.enable(g.pool, name)
-    return done(f"Key {name} was enabled.", "api_keys.one", name=name)
+    return redirect_with_notice(f"Key {name} was enabled.", "api_keys.one", name=name)
 
 
 @bp.route("/<name>/disable", methods=["GET", "POST"])
@@ -234,11 +236,11 @@ def disable(name: str) -> Any:
     services().api_keys.find(g.pool, name)
     form = Form(request.form)
     if request.method == "POST":
-        with form.checked():
+        with form.collect_faults():
             operations().api_keys.disable(g.pool, name)
-            return done(f"Key {name} was disabled.", "api_keys.one", name=name)
-    told = ["It is refused from now on. Requests in progress continue, and its usage stays in the ledger."]
-    return _confirmed(form, name, f"Disable key {name}?", told, "Disable")
+            return redirect_with_notice(f"Key {name} was disabled.", "api_keys.one", name=name)
+    text = ["It is refused from now on. Requests in progress continue, and its usage stays in the ledger."]
+    return _confirm(form, name, f"Disable key {name}?", text, "Disable")
 
 
 @bp.route("/<name>/remove", methods=["GET", "POST"])
@@ -246,20 +248,20 @@ def remove(name: str) -> Any:
     services().api_keys.find(g.pool, name)
     form = Form(request.form)
     if request.method == "POST":
-        with form.checked():
+        with form.collect_faults():
             operations().api_keys.remove(g.pool, name)
-            return done(f"Key {name} was removed.", "api_keys.show")
-    told = ["It is refused from now on, and its limits are deleted. Its usage stays in the ledger."]
-    return _confirmed(form, name, f"Remove key {name}?", told, "Remove")
+            return redirect_with_notice(f"Key {name} was removed.", "api_keys.show")
+    text = ["It is refused from now on, and its limits are deleted. Its usage stays in the ledger."]
+    return _confirm(form, name, f"Remove key {name}?", text, "Remove")
 
 
-def _confirmed(form: Form, name: str, question: str, told: list[str], yes: str) -> Any:
+def _confirm(form: Form, name: str, question: str, text: list[str], yes: str) -> Any:
     return render_template(
         "confirm.html",
-        place="api_keys.show",
+        section="api_keys.show",
         form=form,
         question=question,
-        told=told,
+        paragraphs=text,
         checks=[],
         yes=yes,
         danger=True,

@@ -1,4 +1,4 @@
-"""The audit log: who changed what, and when."""
+"""Page of the audit log: who changed what, and when."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ bp = page_blueprint("audit", "/settings/audit")
 
 @bp.get("")
 def show() -> Any:
-    """What was changed in this pool, and in what is of no pool."""
-    asked: dict[str, Any] = {name: request.args.get(name, "").strip() for name in ("who", "action")}
-    page = services().audit.page(request.args.get("cursor"), **asked)
-    mine = [entry for entry in page.entries if entry["pool"] in ("", g.pool)]
-    older = url_for("audit.show", cursor=page.cursor, **asked) if page.cursor else ""
+    """List changes to this pool, and to what belongs to no pool."""
+    requested: dict[str, Any] = {name: request.args.get(name, "").strip() for name in ("who", "action")}
+    page = services().audit.page(request.args.get("cursor"), **requested)
+    entries = [entry for entry in page.entries if entry["pool"] in ("", g.pool)]
+    older = url_for("audit.show", cursor=page.cursor, **requested) if page.cursor else ""
     return render_template(
         "settings/audit.html",
-        place="settings.show",
-        form=Form(asked, *asked),
-        entries=[{**entry, "changes": list(_differences(entry))} for entry in mine],
+        section="settings.show",
+        form=Form(requested, *requested),
+        entries=[{**entry, "changes": list(_differences(entry))} for entry in entries],
         older=older,
     )
 
 
 def _differences(entry: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what changed, a line for each field."""
+    """Yield a line for each changed field."""
     before, after = entry["before"] or {}, entry["after"] or {}
     for name in {**before, **after}:
         if entry["before"] is None or entry["after"] is None:
             value = after.get(name, before.get(name))
             if value not in ("", None, [], {}):
-                yield f"{name}: {_told(value)}"
+                yield f"{name}: {_text(value)}"
         else:
-            yield f"{name}: {_told(before.get(name))} → {_told(after.get(name))}"
+            yield f"{name}: {_text(before.get(name))} → {_text(after.get(name))}"
 
 
-def _told(value: object) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()[:300]

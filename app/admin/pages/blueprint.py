@@ -1,4 +1,4 @@
-"""Every page of the dashboard, put together."""
+"""Registration of all pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.admin.pages import (
     sign_ins,
     start,
 )
-from app.admin.pages.layout import dress
+from app.admin.pages.layout import register_layout
 
 BLUEPRINTS = (
     *(overview.bp, accounts.bp, sign_ins.bp, api_keys.bp, limits.bp),
@@ -27,8 +27,8 @@ BLUEPRINTS = (
 
 
 def register(app: Flask) -> None:
-    """Give *app* every page of the dashboard, none of them without a sign-in."""
-    dress(app)
-    for blueprint in (*BLUEPRINTS, overview.front_bp):
+    """Register every page on *app*, behind authentication."""
+    register_layout(app)
+    for blueprint in (*BLUEPRINTS, overview.home_bp):
         protect(blueprint)
         app.register_blueprint(blueprint)

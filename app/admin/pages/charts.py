@@ -1,8 +1,8 @@
 """
-Charts as SVG, drawn here: columns over time, and the bar of a limit. Pure.
+Charts as SVG: columns over time, and the bar of a limit. Pure.
 
-A drawing has no words in it, for it stretches to whatever width there is; the page puts scale,
-legend and a table with the same numbers beside it.
+The drawing stretches with the page and therefore contains no text; the page adds a scale, a legend
+and a table with the same numbers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STEPS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One figure over time. `shade` is its class in the sheet; a point is None where nothing is known."""
+    """One figure over time. `shade` is its CSS class; a point is None where it is unknown."""
 
     label: str
     shade: str
@@ -36,8 +36,8 @@ class Chart:
     title: str
     starts: Sequence[int]
     series: Sequence[Series]
-    say: Callable[[float | None], str] = str  # how its numbers are written
-    until: int = 0  # where the last column ends, Unix seconds
+    format_value: Callable[[float | None], str] = str  # formats its numbers
+    until: int = 0  # end of the last column, Unix seconds
 
     @property
     def empty(self) -> bool:
@@ -45,18 +45,19 @@ class Chart:
 
     @property
     def top(self) -> float:
-        """The number that the upper edge stands for."""
+        """The value at the upper edge."""
         sums = [sum(one.points[n] or 0 for one in self.series) for n in range(len(self.starts))]
         return nice_top(max(sums, default=0))
 
     @property
     def scale(self) -> str:
-        return self.say(self.top)
+        return self.format_value(self.top)
 
     def rows(self) -> list[tuple[int, list[str]]]:
-        """Return the table that says the same: (start, a number for each series), newest first."""
+        """Return the same data as a table: (start, a number for each series), newest first."""
         rows = [
-            (start, [self.say(one.points[n]) for one in self.series]) for n, start in enumerate(self.starts)
+            (start, [self.format_value(one.points[n]) for one in self.series])
+            for n, start in enumerate(self.starts)
         ]
         return rows[::-1]
 
@@ -82,26 +83,27 @@ class Chart:
     def _described(self) -> str:
         if self.empty:
             return "No data in this period."
-        most = ", ".join(
-            f"{one.label} at most {self.say(max(point or 0 for point in one.points))}" for one in self.series
+        maxima = ", ".join(
+            f"{one.label} at most {self.format_value(max(point or 0 for point in one.points))}"
+            for one in self.series
         )
-        return f"{len(self.starts)} columns; {most}. The table below has every number."
+        return f"{len(self.starts)} columns; {maxima}. The table below has every number."
 
 
-def nice_top(most: float) -> float:
-    """Return the least round number that is not below *most*."""
-    if most <= 0:
+def nice_top(maximum: float) -> float:
+    """Return the smallest round number that is at least *maximum*."""
+    if maximum <= 0:
         return 1.0
-    power = 10.0 ** math.floor(math.log10(most))
-    return next(step * power for step in STEPS if step * power >= most * 0.999999)
+    power = 10.0 ** math.floor(math.log10(maximum))
+    return next(step * power for step in STEPS if step * power >= maximum * 0.999999)
 
 
-def bar(settled: float, held: float, most: float) -> Markup:
-    """Return what is used of *most*: settled, then held by open requests. Words stand beside it."""
-    most = max(most, 1e-9)
-    first = min(settled / most, 1.0) * 100
-    second = min(held / most * 100, 100 - first)
-    shade = "full" if settled >= most else "settled"
+def bar(settled: float, held: float, maximum: float) -> Markup:
+    """Return a bar of *maximum*: the settled part, then the part reserved by running requests."""
+    maximum = max(maximum, 1e-9)
+    first = min(settled / maximum, 1.0) * 100
+    second = min(held / maximum * 100, 100 - first)
+    shade = "full" if settled >= maximum else "settled"
     parts = [
         Markup('<rect class="{}" x="{:.2f}" width="{:.2f}" height="6"/>').format(name, at, wide)
         for name, at, wide in ((shade, 0.0, first), ("held", first, second))

@@ -1,4 +1,4 @@
-"""How pages say numbers, money, times and states."""
+"""Formatting of numbers, money, times and states for pages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LETTERS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A word, and which of the shapes in the sheet goes with it: ok, wait, bad, off or open."""
+    """A label, and its CSS class: ok, wait, bad, off or open."""
 
     word: str
     shape: str
@@ -39,7 +39,7 @@ def state(name: str) -> State:
 
 
 def status(code: int | None) -> State:
-    """Return what became of a request, by the status its client was told; None: it is under way."""
+    """Return the state of a request by its response status; None: it is running."""
     if code is None:
         return STATES["open"]
     if code == 499:
@@ -55,7 +55,7 @@ def count(number: float | None) -> str:
 
 
 def short(number: float | None) -> str:
-    """Return a number in few letters: 1.2M."""
+    """Return an abbreviated number: 1.2M."""
     if number is None:
         return "–"
     for unit, letter in _LETTERS:
@@ -70,7 +70,7 @@ def dollars(micro_dollars: float | None) -> str:
 
 
 def millis(ms: float | None) -> str:
-    """Return a time that something took."""
+    """Return a duration."""
     if ms is None:
         return "–"
     return f"{ms:.0f}\u202fms" if ms < 1000 else f"{ms / 1000:.3g}\u202fs" if ms < 1e5 else span(ms / 1000)
@@ -92,28 +92,28 @@ def percent(share: float | None) -> str:
 
 
 def moment(unix_seconds: float | None, *, seconds: bool = False) -> Markup:
-    """Return a point in time that a script shows in the viewer's zone, and no script in UTC."""
+    """Return a `<time>` element in UTC, which the script converts to the viewer's time zone."""
     if not unix_seconds:
         return Markup("–")
     try:
         at = datetime.fromtimestamp(unix_seconds, UTC)
     except (OverflowError, ValueError, OSError):
         return Markup("far in the future")
-    told = at.strftime("%Y-%m-%d %H:%M" + (":%S" if seconds else "") + " UTC")
+    text = at.strftime("%Y-%m-%d %H:%M" + (":%S" if seconds else "") + " UTC")
     mark = Markup(" data-seconds") if seconds else ""
-    return Markup('<time datetime="{}"{}>{}</time>').format(at.strftime("%Y-%m-%dT%H:%M:%SZ"), mark, told)
+    return Markup('<time datetime="{}"{}>{}</time>').format(at.strftime("%Y-%m-%dT%H:%M:%SZ"), mark, text)
 
 
-def badge(told: State) -> Markup:
-    return Markup('<span class="state {}">{}</span>').format(told.shape, told.word)
+def badge(state: State) -> Markup:
+    return Markup('<span class="state {}">{}</span>').format(state.shape, state.word)
 
 
 def amount(number: float | None, what: str) -> str:
-    """Return how much of something that can be limited."""
+    """Return an amount of a limit's unit; cost is in micro-dollars."""
     return (dollars if what == "cost" else count)(number)
 
 
-Say = Callable[[float | None], str]
+Formatter = Callable[[float | None], str]
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "count": count,

@@ -1,4 +1,4 @@
-"""A form as it was sent: what was typed is kept, and what is wrong stands beside its field."""
+"""A submitted form: its values, and an error message for each field."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from app.errors import GatewayError, InvalidRequest, NotFound
 
 class Form:
     """
-    Text by field, and beside it `faults`: field, or "" for the whole form -> sentence.
+    Submitted text by field, and `faults`: field, or "" for the whole form -> message.
 
-    *fields* names the inputs that the page has: a fault of anything else is the form's own.
-    *under* says where a fault goes that is told of another name than its input has.
+    *fields* are the inputs of the page; a fault of any other name belongs to the whole form.
+    *under* maps names in error messages to the inputs that show them.
     """
 
     def __init__(
@@ -33,50 +33,51 @@ class Form:
 
     @property
     def status(self) -> int:
-        """Of the page that shows this form again."""
+        """The status of the response that shows this form."""
         return 400 if self.faults else 200
 
-    def said(self, *names: str) -> dict[str, Any]:
+    def filled(self, *names: str) -> dict[str, Any]:
         """Return those of *names* that were filled in."""
         return {name: self[name].strip() for name in names if self[name].strip()}
 
     def lines(self, name: str) -> list[str]:
-        """Return what was written in an area, one to a line or between commas."""
+        """Return the parts of a field that are separated by lines or commas."""
         return [part.strip() for part in self[name].replace(",", "\n").splitlines() if part.strip()]
 
-    def whole(self, name: str) -> int | str:
-        """Return the number in a field, or the text for a schema to refuse."""
+    def integer(self, name: str) -> int | str:
+        """Return the number in a field, or its text if it is none, for a schema to refuse."""
         text = self[name].strip()
         return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else text
 
-    def move(self, told: str, field: str) -> None:
-        """From now on a fault of *told* stands beside *field*."""
-        self._under[told] = field
+    def redirect_faults(self, name: str, field: str) -> None:
+        """Show faults of *name* at *field* from now on."""
+        self._under[name] = field
 
-    def fault(self, name: str, said: str) -> None:
+    def add_fault(self, name: str, message: str) -> None:
+        """Record *message* for the field *name*, unless it has one."""
         name = self._under.get(name, name)
         if name not in self._fields:
-            name, said = "", f"{name}: {said}" if name and name not in said else said
-        self.faults.setdefault(name, said)
+            name, message = "", f"{name}: {message}" if name and name not in message else message
+        self.faults.setdefault(name, message)
 
     @contextmanager
-    def checked(self) -> Iterator[None]:
-        """Keep what is found wrong in this block, which ends there."""
+    def collect_faults(self) -> Iterator[None]:
+        """Record validation errors raised in the block, which ends there."""
         try:
             yield
         except ValidationError as error:
-            for name, said in _told(error.messages):
-                self.fault(name, said)
+            for name, message in _flatten(error.messages):
+                self.add_fault(name, message)
         except GatewayError as error:
             named = isinstance(error, InvalidRequest | NotFound)
-            self.fault(error.param or "" if named else "", error.message)
+            self.add_fault(error.param or "" if named else "", error.message)
 
 
-def _told(messages: Any, name: str = "") -> Iterator[tuple[str, str]]:
+def _flatten(messages: Any, name: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(messages, dict):
         for key, inner in messages.items():
-            yield from _told(inner, name or ("" if key == SCHEMA else str(key)))
+            yield from _flatten(inner, name or ("" if key == SCHEMA else str(key)))
     elif isinstance(messages, list):
-        yield from ((name, str(said)) for said in messages[:1])
+        yield from ((name, str(message)) for message in messages[:1])
     else:
         yield name, str(messages)

@@ -1,4 +1,4 @@
-"""What every page of a pool shares: its address, the frame around it, and how its failures look."""
+"""The layout of the pages of a pool: their URLs, navigation, pool switch, and redirects with a notice."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from app.admin.services import services
 from app.errors import NotFound
 
 PREFIX = "/admin/p/<pool>"
-PLACES = (
+SECTIONS = (
     ("overview.show", "Overview"),
     ("accounts.show", "Accounts"),
     ("api_keys.show", "Keys"),
     ("requests.show", "Requests"),
     ("settings.show", "Settings"),
 )
-_of_pools: set[str] = set()  # names of the blueprints whose addresses name a pool
+_pool_blueprints: set[str] = set()  # names of the blueprints whose URLs contain the pool
 
 
 def page_blueprint(name: str, under: str = "") -> Blueprint:
-    """Return a blueprint for pages of one pool, whose name their views find in `g.pool`."""
+    """Return a blueprint for pages of one pool, whose name is in `g.pool` of their views."""
     blueprint = Blueprint(name, __name__, url_prefix=PREFIX + under)
-    _of_pools.add(name)
+    _pool_blueprints.add(name)
     blueprint.url_value_preprocessor(_take_pool)
     blueprint.before_request(_find_pool)
     return blueprint
 
 
-def dress(app: Flask) -> None:
-    """Give the templates of *app* what they share."""
-    app.context_processor(_frame)
-    app.url_defaults(_same_pool)
+def register_layout(app: Flask) -> None:
+    """Register the template context, filters and URL defaults of the pages on *app*."""
+    app.context_processor(_layout_context)
+    app.url_defaults(_add_pool)
     app.jinja_env.filters.update(formatting.FILTERS)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
 
-def done(message: str, endpoint: str, **values: Any) -> Any:
-    """Lead to another page, which says *message* once."""
+def redirect_with_notice(message: str, endpoint: str, **values: Any) -> Any:
+    """Redirect to *endpoint*, which shows *message* once."""
     flash(message)
     return redirect(url_for(endpoint, **values), 303)
 
 
 def base_url() -> str:
-    """Return where clients find the gateway: beside these pages, unless these have a port of their own."""
+    """Return the base URL of the gateway: on the port of these pages, unless they have their own."""
     settings = services().settings
     if settings.admin_port is None:
         return f"{request.host_url}v1"
@@ -66,17 +66,17 @@ def _find_pool() -> None:
         session["pool"] = g.pool
 
 
-def present_pool() -> str:
-    """Return the pool that this page is of; of a page without one, the pool that was looked at last."""
+def current_pool() -> str:
+    """Return the pool of this page, or of a page without one, the pool viewed last."""
     pool: str = g.get("pool") or session.get("pool") or DEFAULT
     return pool
 
 
-def _same_pool(endpoint: str, values: dict[str, Any]) -> None:
-    """Links stay in the pool they are on."""
-    if endpoint.partition(".")[0] in _of_pools:
-        values.setdefault("pool", present_pool())
+def _add_pool(endpoint: str, values: dict[str, Any]) -> None:
+    """Keep links within the current pool."""
+    if endpoint.partition(".")[0] in _pool_blueprints:
+        values.setdefault("pool", current_pool())
 
 
-def _frame() -> dict[str, Any]:
-    return {"pool": present_pool(), "pools": g.get("pools", [DEFAULT]), "places": PLACES}
+def _layout_context() -> dict[str, Any]:
+    return {"pool": current_pool(), "pools": g.get("pools", [DEFAULT]), "sections": SECTIONS}

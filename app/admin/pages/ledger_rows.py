@@ -1,4 +1,4 @@
-"""A ledger row as pages show it, with names for ids."""
+"""View model of a ledger entry, with names for ids."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.stores.client import store_errors
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Names by id, of what there is in a pool now."""
+    """Names by id, of the accounts and keys of a pool."""
 
     accounts: Mapping[str, str]
     keys: Mapping[str, str]
@@ -28,15 +28,18 @@ def names_of(client: Any, pool: str) -> Names:
         pipeline.hgetall(keys.account_names(pool))
         pipeline.hgetall(keys.key_names(pool))
         accounts, api_keys = pipeline.execute()
-    return Names({one: name for name, one in accounts.items()}, {one: name for name, one in api_keys.items()})
+    return Names(
+        {object_id: name for name, object_id in accounts.items()},
+        {object_id: name for name, object_id in api_keys.items()},
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class RowView:
     row: Mapping[str, Any]
     names: Names
-    entry_id: str = ""  # its place in the ledger
-    attempt: Mapping[str, Any] = field(default_factory=dict)  # that this row is about, on an account's page
+    entry_id: str = ""  # its id in the ledger
+    attempt: Mapping[str, Any] = field(default_factory=dict)  # the attempt shown on the page of an account
 
     @property
     def id(self) -> str:
@@ -48,17 +51,17 @@ class RowView:
 
     @property
     def key(self) -> str:
-        return _named(str(self.row["key"]), self.names.keys)
+        return _display_name(str(self.row["key"]), self.names.keys)
 
     @property
     def account(self) -> str:
         if self.row.get("refused"):
             return "refused"
-        return _named(str(self.row["account"]), self.names.accounts)
+        return _display_name(str(self.row["account"]), self.names.accounts)
 
     @property
     def message(self) -> str:
-        """What the caller of a refused request was told."""
+        """The error message that a refused caller received."""
         return str(self.row.get("message") or "")
 
     @property
@@ -75,7 +78,7 @@ class RowView:
 
     @property
     def failure(self) -> str:
-        """What went wrong, and whether another account answered after it."""
+        """The failure, and whether another account answered after it."""
         what = str(self.attempt.get("error") or self.attempt.get("failure") or self.error)
         return f"{what}, rescued by another account" if self.row["status"] < 400 else what
 
@@ -88,5 +91,5 @@ class RowView:
         return value if isinstance(value, int | float) else None
 
 
-def _named(one: str, names: Mapping[str, str]) -> str:
-    return names.get(one) or (f"{one} (removed)" if one else "–")
+def _display_name(object_id: str, names: Mapping[str, str]) -> str:
+    return names.get(object_id) or (f"{object_id} (removed)" if object_id else "–")

@@ -1,4 +1,4 @@
-"""The limits of a key, or of the pool: where they stand, and changing them."""
+"""Page of the limits of a key or of the pool: their usage, and changes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flask import g, render_template, request, url_for
 
 from app.admin.guard import operations
 from app.admin.pages.forms import Form
-from app.admin.pages.layout import done, page_blueprint
+from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.pages.views import GaugeView
 from app.admin.services import services
 from app.limits.limit_syntax import format_limit, parse_limit
@@ -28,19 +28,19 @@ def of_pool() -> Any:
     return _page(f"pool {g.pool}", FOR_POOL, url_for("settings.show"))
 
 
-def _page(whose: str, key_name: str, back: str) -> Any:
+def _page(owner: str, key_name: str, back: str) -> Any:
     form = Form(request.form or {"mode": "strict"}, "limit", "mode", "changed")
     if request.method == "POST":
-        with form.checked():
-            said = _change(form, key_name)
-            return done(said, str(request.endpoint), **(request.view_args or {}))
+        with form.collect_faults():
+            message = _change(form, key_name)
+            return redirect_with_notice(message, str(request.endpoint), **(request.view_args or {}))
     key_id = services().api_keys.find(g.pool, key_name).id if key_name else FOR_POOL
     limits = services().limits.all(g.pool, key_id)
     gauges = services().ledger.usage.limit_statuses(g.pool, limits) if limits else []
     return render_template(
         "limits.html",
-        place="api_keys.show" if key_name else "settings.show",
-        whose=whose,
+        section="api_keys.show" if key_name else "settings.show",
+        owner=owner,
         back=back,
         form=form,
         gauges=[GaugeView(gauge) for gauge in gauges],
@@ -48,13 +48,13 @@ def _page(whose: str, key_name: str, back: str) -> Any:
 
 
 def _change(form: Form, key_name: str) -> str:
-    """Make the change that *form* asks for, and return what to say of it."""
+    """Make the change requested by *form*, and return a notice."""
     do, limit_id = form["do"], form["id"]
     if do == "remove":
         operations().limits.remove(g.pool, limit_id, key=key_name or None)
         return "The limit and its counted usage were removed."
     if do == "set":
-        form.move("limit", "changed")
+        form.redirect_faults("limit", "changed")
         edited = operations().limits.change(
             g.pool, limit_id, parse_limit(form["changed"]), key=key_name or None
         )

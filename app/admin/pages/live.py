@@ -1,4 +1,4 @@
-"""The live parts of pages, as server-sent events: accounts as they change, and requests as they end."""
+"""Live updates of pages as server-sent events: changed accounts and completed requests."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from app.admin.services import services
 from app.errors import StoreUnavailable
 from app.operations.live_feed import FeedUpdate, LiveFeed
 
-LIFE_SECONDS = 60.0  # then the browser comes anew, if its sign-in still holds
-BEAT_SECONDS = 5.0  # a comment after so long of silence: a browser that left is noticed by it
+LIFE_SECONDS = 60.0  # then the browser reconnects, and its session is checked again
+HEARTBEAT_SECONDS = 5.0  # a comment after this silence, to detect disconnected browsers
 RETRY_MS = 2000
 _ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}")
 
@@ -30,17 +30,17 @@ bp = page_blueprint("live", "/live")
 
 @bp.get("")
 def stream() -> Response:
-    """Tell what changes, from the ledger entry that the browser saw last; `after` names that of the page."""
+    """Stream changes since the ledger entry in Last-Event-ID, else since `after`, that of the page."""
     seen = request.headers.get("Last-Event-ID") or request.args.get("after", "")
     after = seen if _ENTRY_ID.fullmatch(seen) else ""
     feed = services().feeds.of(g.pool)
     pool, client = g.pool, services().scripts.client
-    draw = _Drawing(
+    renderer = _Renderer(
         current_app.jinja_env,
         lambda: names_of(client, pool),
         url_for("requests.one", request_id="ID"),
     )
-    events = _events(feed, draw, after, time.monotonic() + LIFE_SECONDS)
+    events = _events(feed, renderer, after, time.monotonic() + LIFE_SECONDS)
     return Response(
         events,
         mimetype="text/event-stream",
@@ -48,8 +48,8 @@ def stream() -> Response:
     )
 
 
-class _Drawing:
-    """Turns news into the same pieces of HTML that the pages are made of."""
+class _Renderer:
+    """Renders updates with the same templates as the pages."""
 
     def __init__(self, templates: Any, names: Callable[[], Names], address: str) -> None:
         self._account = templates.get_template("parts/account.html")
@@ -57,39 +57,39 @@ class _Drawing:
         self._names = names
         self._address = address
 
-    def frames(self, news: FeedUpdate) -> Iterator[bytes]:
-        if news.accounts:
+    def frames(self, update: FeedUpdate) -> Iterator[bytes]:
+        if update.accounts:
             now = time.time()
-            drawn = {one.id: self._account.render(view=account_view(one, now)) for one in news.accounts}
-            yield _frame("accounts", drawn)
-        if news.entries:
+            rendered = {one.id: self._account.render(view=account_view(one, now)) for one in update.accounts}
+            yield _frame("accounts", rendered)
+        if update.entries:
             names = self._names()
-            rows = [RowView(row, names, entry_id) for entry_id, row in news.entries]
-            drawn_rows = [
+            rows = [RowView(row, names, entry_id) for entry_id, row in update.entries]
+            rendered_rows = [
                 {"id": one.id, "html": self._row.render(row=one, href=self._href(one))} for one in rows
             ]
-            yield _frame("requests", drawn_rows, news.entries[-1][0])
+            yield _frame("requests", rendered_rows, update.entries[-1][0])
 
     def _href(self, row: RowView) -> str:
         return self._address.replace("ID", quote(row.id, safe="")) + f"?entry={row.entry_id}"
 
 
-def _events(feed: LiveFeed, draw: _Drawing, after: str, until: float) -> Iterator[bytes]:
+def _events(feed: LiveFeed, renderer: _Renderer, after: str, until: float) -> Iterator[bytes]:
     with (
         suppress(StoreUnavailable),
         feed.watched() as queue,
-    ):  # the browser comes again, and asks for the rest
+    ):  # the browser reconnects, and continues from there
         yield b"retry: %d\n\n" % RETRY_MS
-        yield from draw.frames(feed.now(after))
+        yield from renderer.frames(feed.now(after))
         while (left := until - time.monotonic()) > 0:
             try:
-                news = queue.get(timeout=min(BEAT_SECONDS, left))
+                update = queue.get(timeout=min(HEARTBEAT_SECONDS, left))
             except Empty:
                 yield b": \n\n"
                 continue
-            if news is None:
+            if update is None:
                 return
-            yield from draw.frames(news)
+            yield from renderer.frames(update)
 
 
 def _frame(event: str, data: Any, event_id: str = "") -> bytes:

@@ -1,4 +1,4 @@
-"""What models cost in a pool: the public list, and over it the pool's own rows."""
+"""Page of prices: the public list, overridden by the pool's own prices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flask import g, render_template, request
 
 from app.admin.guard import operations
 from app.admin.pages.forms import Form
-from app.admin.pages.layout import done, page_blueprint
+from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.services import services
 from app.errors import InvalidRequest
 from app.limits.prices import MILLION, STANDARD
@@ -31,20 +31,23 @@ def show() -> Any:
     rows = services().prices.current(g.pool).rows()
     model, q = request.args.get("model", ""), request.args.get("q", "").strip()
     form = Form(
-        request.form if request.method == "POST" else _typed(model, rows.get(model)), "model", *MONEY, *SIZES
+        request.form if request.method == "POST" else _form_values(model, rows.get(model)),
+        "model",
+        *MONEY,
+        *SIZES,
     )
     if request.method == "POST":
-        with form.checked():
-            said = _change(form)
-            return done(said, "prices.show", q=q or None)
-    found = [_row(name, row) for name, row in sorted(rows.items(), key=_own_first) if name.startswith(q)]
+        with form.collect_faults():
+            message = _change(form)
+            return redirect_with_notice(message, "prices.show", q=q or None)
+    matches = [_row(name, row) for name, row in sorted(rows.items(), key=_own_first) if name.startswith(q)]
     return render_template(
         "settings/prices.html",
-        place="settings.show",
+        section="settings.show",
         form=form,
         q=q,
-        rows=found[:MAX_ROWS],
-        cut=len(found) > MAX_ROWS,
+        rows=matches[:MAX_ROWS],
+        cut=len(matches) > MAX_ROWS,
     ), form.status
 
 
@@ -56,8 +59,8 @@ def _own_first(named: tuple[str, Mapping[str, Any]]) -> tuple[bool, str]:
     return not is_own(named[1]), named[0]
 
 
-def _typed(model: str, row: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return what the form holds before anybody typed: the price that *model* has now."""
+def _form_values(model: str, row: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the initial form: the current price of *model*."""
     if not row:
         return {"model": model}
     money = {name: f"{row[STANDARD][name] / MILLION:g}" for name in MONEY if name in row[STANDARD]}
@@ -79,19 +82,19 @@ def _row(model: str, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _change(form: Form) -> str:
-    """Make the change that *form* asks for, and return what to say of it."""
+    """Make the change requested by *form*, and return a notice."""
     model = form["model"].strip()
     if form["do"] == "remove":
         operations().prices.remove(g.pool, model)
         return f"{model} uses the list price."
     if not model or len(model) > MAX_NAME:
         raise InvalidRequest(f"must be a name of 1 to {MAX_NAME} characters", param="model")
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         name: _price(form, name) for name in MONEY if form[name].strip() or name in REQUIRED
     }
-    said |= {name: _tokens(form, name) for name in SIZES if form[name].strip()}
+    fields |= {name: _tokens(form, name) for name in SIZES if form[name].strip()}
     known = services().prices.current(g.pool).rows().get(model, {})
-    operations().prices.set(g.pool, model, price_row(known, said))
+    operations().prices.set(g.pool, model, price_row(known, fields))
     return f"{model} has its own price in this pool, from the next request."
 
 
@@ -103,7 +106,7 @@ def _price(form: Form, name: str) -> int:
 
 
 def _tokens(form: Form, name: str) -> int:
-    number = form.whole(name)
+    number = form.integer(name)
     if not isinstance(number, int) or not 0 < number <= MAX_TOKENS:
         raise InvalidRequest("must be a whole number of tokens", param=name)
     return number

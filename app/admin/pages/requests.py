@@ -1,4 +1,4 @@
-"""Requests: the newest as they end, a search through the ledger, and why each went where it went."""
+"""Pages of requests: the newest ones live, a search of the ledger, and explanations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from app.ledger.search import LedgerPage, LedgerQuery, search
 from app.stores import keys
 from app.stores.client import store_errors
 
-SEARCHED = ("key", "account", "model", "status", "refused", "since", "until")
+SEARCH_FIELDS = ("key", "account", "model", "status", "refused", "since", "until")
 STATUSES = (
     ("", "any"),
     ("ok", "answered"),
@@ -30,7 +30,7 @@ STATUSES = (
     ("5xx", "500 and above"),
 )
 KINDS = (("", "all"), ("true", "refused before an account was tried"))
-MAX_LOOKED = 10_000  # newest entries, for an id that the store does not remember the place of
+MAX_SCANNED = 10_000  # newest entries, for an id that is not indexed any more
 _ENTRY_ID = re.compile(r"\d{1,15}-\d{1,15}")
 
 bp = page_blueprint("requests", "/requests")
@@ -39,28 +39,28 @@ bp = page_blueprint("requests", "/requests")
 @bp.get("")
 def show() -> Any:
     client = services().scripts.client
-    form, names, zone = Form(request.args, *SEARCHED), names_of(client, g.pool), _zone(client)
-    cursor, found = request.args.get("cursor"), LedgerPage([], None, 0)
+    form, names, zone = Form(request.args, *SEARCH_FIELDS), names_of(client, g.pool), _zone(client)
+    cursor, page = request.args.get("cursor"), LedgerPage([], None, 0)
     newest = tail.newest(client, g.pool)
-    with form.checked():
-        found = search(client, g.pool, _wanted(form, names, zone), cursor)
-    asked = form.said(*SEARCHED)
+    with form.collect_faults():
+        page = search(client, g.pool, _ledger_query(form, names, zone), cursor)
+    filters = form.filled(*SEARCH_FIELDS)
     return render_template(
         "requests/show.html",
-        place="requests.show",
+        section="requests.show",
         form=form,
-        rows=[RowView(row, names, entry_id) for entry_id, row in found.rows],
-        searched=bool(asked),
-        live=not asked and not cursor,
+        rows=[RowView(row, names, entry_id) for entry_id, row in page.rows],
+        searched=bool(filters),
+        live=not filters and not cursor,
         newest=newest,
         statuses=STATUSES,
         kinds=KINDS,
         zone=zone,
         key_names=sorted(names.keys.values())[:200],
         account_names=sorted(names.accounts.values())[:200],
-        looked_at=found.looked_at,
-        older=url_for("requests.show", cursor=found.cursor, **asked) if found.cursor else "",
-        start=url_for("requests.show", **asked) if cursor else "",
+        looked_at=page.looked_at,
+        older=url_for("requests.show", cursor=page.cursor, **filters) if page.cursor else "",
+        start=url_for("requests.show", **filters) if cursor else "",
     ), form.status
 
 
@@ -69,29 +69,29 @@ def _zone(client: Any) -> str:
         return client.hget(keys.pool(g.pool), "zone") or "UTC"
 
 
-def _wanted(form: Form, names: Names, zone: str) -> LedgerQuery:
-    """Return what *form* asks for. Raises InvalidRequest, which names the field."""
+def _ledger_query(form: Form, names: Names, zone: str) -> LedgerQuery:
+    """Return the query in *form*. Raises InvalidRequest, which names the field."""
     return LedgerQuery(
-        key=_id(form, "key", names.keys),
-        account=_id(form, "account", names.accounts),
+        key=_resolve_id(form, "key", names.keys),
+        account=_resolve_id(form, "account", names.accounts),
         model=form["model"].strip(),
         status=form["status"].strip(),
-        since=_moment(form, "since", zone),
-        until=_moment(form, "until", zone),
+        since=_parse_time(form, "since", zone),
+        until=_parse_time(form, "until", zone),
         refused=form["refused"] == "true",
     )
 
 
-def _id(form: Form, field: str, names: Any) -> str:
-    """Return the id of what a field names; the id of what has been removed is its own name."""
+def _resolve_id(form: Form, field: str, names: Any) -> str:
+    """Return the id of the key or account that a field names; ids of removed ones stand for themselves."""
     name = form[field].strip()
-    ids = [one for one, known in names.items() if known == name]
+    ids = [object_id for object_id, known in names.items() if known == name]
     if name and not ids and not name.startswith(("key_", "acct_")):
         raise InvalidRequest(f"is not a known {field} of this pool", param=field)
     return ids[0] if ids else name
 
 
-def _moment(form: Form, field: str, zone: str) -> float | None:
+def _parse_time(form: Form, field: str, zone: str) -> float | None:
     text = form[field].strip()
     if not text:
         return None
@@ -104,18 +104,18 @@ def _moment(form: Form, field: str, zone: str) -> float | None:
 
 @bp.get("/find")
 def find() -> Any:
-    """Lead from the field for an id to its page."""
+    """Redirect from the search for an id to its page."""
     return redirect(url_for("requests.one", request_id=request.args.get("id", "").strip()[:100] or "-"))
 
 
 @bp.get("/<request_id>")
 def one(request_id: str) -> Any:
     client, entry_id = services().scripts.client, request.args.get("entry", "")
-    told = explain(
+    explanation = explain(
         client,
         g.pool,
         request_id,
         entry_id=entry_id if _ENTRY_ID.fullmatch(entry_id) else "",
-        most=MAX_LOOKED,
+        most=MAX_SCANNED,
     )
-    return render_template("requests/one.html", place="requests.show", told=told)
+    return render_template("requests/one.html", section="requests.show", explanation=explanation)

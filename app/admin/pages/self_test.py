@@ -1,4 +1,4 @@
-"""One ordinary request to this gateway, as a client would send it."""
+"""A test request to this gateway, sent as a client would."""
 
 from __future__ import annotations
 
@@ -8,45 +8,43 @@ from typing import Any
 
 import orjson
 
-PATIENCE_SECONDS = 60.0
-MAX_SAID = 400
+TIMEOUT_SECONDS = 60.0
+MAX_MESSAGE_CHARS = 400
 LISTENS_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
 
 @dataclass(frozen=True, slots=True)
 class SelfTestResult:
     ok: bool
-    said: str
+    message: str
     ms: float | None = None
 
 
-def question(model: str) -> dict[str, Any]:
+def build_body(model: str) -> dict[str, Any]:
     return {"model": model, "messages": [{"role": "user", "content": "Hello"}], "max_completion_tokens": 200}
 
 
-def ask(bind: str, port: int, key: str, model: str) -> SelfTestResult:
-    """Return what the gateway that listens on *bind* and *port* answers to *key*; nothing is raised."""
-    connection = http.client.HTTPConnection(
-        LISTENS_EVERYWHERE.get(bind, bind), port, timeout=PATIENCE_SECONDS
-    )
+def run_self_test(bind: str, port: int, key: str, model: str) -> SelfTestResult:
+    """Send a chat request with *key* to the gateway on *bind* and *port*, and return the result."""
+    connection = http.client.HTTPConnection(LISTENS_EVERYWHERE.get(bind, bind), port, timeout=TIMEOUT_SECONDS)
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     try:
-        connection.request("POST", "/v1/chat/completions", orjson.dumps(question(model)), headers)
+        connection.request("POST", "/v1/chat/completions", orjson.dumps(build_body(model)), headers)
         answer = connection.getresponse()
         body = orjson.loads(answer.read())
     except (OSError, ValueError, http.client.HTTPException):
         return SelfTestResult(False, "the gateway did not answer in time")
     finally:
         connection.close()
-    return _told(answer.status, body)
+    return _read_result(answer.status, body)
 
 
-def _told(status: int, body: Any) -> SelfTestResult:
+def _read_result(status: int, body: Any) -> SelfTestResult:
     try:
         if status == 200:
             return SelfTestResult(
-                True, str(body["choices"][0]["message"]["content"] or "an empty message")[:MAX_SAID]
+                True, str(body["choices"][0]["message"]["content"] or "an empty message")[:MAX_MESSAGE_CHARS]
             )
-        return SelfTestResult(False, f"status {status}: {body['error']['message']}"[:MAX_SAID])
+        return SelfTestResult(False, f"status {status}: {body['error']['message']}"[:MAX_MESSAGE_CHARS])
     except (KeyError, IndexError, TypeError):
         return SelfTestResult(False, f"status {status} with an unreadable body")

@@ -1,4 +1,4 @@
-"""What holds for a whole pool: routing and time limits."""
+"""Pages of a pool's settings: routing, time limits, and creation of pools."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from app.accounts.settings import (
 )
 from app.admin.guard import operations
 from app.admin.pages.forms import Form
-from app.admin.pages.layout import done, page_blueprint
+from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.pages.prices import is_own
 from app.admin.pages.views import GaugeView
 from app.admin.services import services
 from app.config import TimeLimits
 
-POLICY_WORDS = {
+POLICY_DESCRIPTIONS = {
     "balanced": "the least used account with capacity",
     "round_robin": "accounts in turn, by weight",
     "least_loaded": "the account with the fewest requests in flight",
@@ -45,24 +45,24 @@ bp = page_blueprint("settings", "/settings")
 def show() -> Any:
     form = Form(request.form, "name", under={"pool": "name"})
     if request.method == "POST":
-        with form.checked():
-            made = operations().pools.create(form["name"].strip())
-            return done(f"Pool {made.name} was created.", "start.show", pool=made.name)
+        with form.collect_faults():
+            created = operations().pools.create(form["name"].strip())
+            return redirect_with_notice(f"Pool {created.name} was created.", "start.show", pool=created.name)
     found, pool = services(), _pool()
-    told = pool.effective
-    own = dict(told.time_limits).get(EVERY_MODEL, {})
+    effective = pool.effective
+    own = dict(effective.time_limits).get(EVERY_MODEL, {})
     limits = found.limits.all(g.pool)
     gauges = found.ledger.usage.limit_statuses(g.pool, limits) if limits else []
     rows = found.prices.current(g.pool).rows()
     return render_template(
         "settings/show.html",
-        place="settings.show",
+        section="settings.show",
         form=form,
         settings=pool,
-        told=told,
-        policies=POLICY_WORDS,
+        effective=effective,
+        policies=POLICY_DESCRIPTIONS,
         times=[(name, own.get(name, getattr(TimeLimits(), name)), name in own) for name in TIME_LIMITS],
-        patterns=[pattern for pattern, limits in told.time_limits if pattern != EVERY_MODEL and limits],
+        patterns=[pattern for pattern, limits in effective.time_limits if pattern != EVERY_MODEL and limits],
         gauges=[GaugeView(gauge) for gauge in gauges],
         priced=sum(1 for row in rows.values() if is_own(row)),
     ), form.status
@@ -76,13 +76,13 @@ def _pool() -> Pool:
 @bp.route("/routing", methods=["GET", "POST"])
 def routing() -> Any:
     pool = _pool()
-    told = pool.effective
+    effective = pool.effective
     now = {"policy": pool.policy, "zone": pool.zone}
-    now |= {name: str(getattr(told, name)) for name in NUMBERS}
-    now |= {name: "yes" if getattr(told, name) else "" for name in FLAGS}
+    now |= {name: str(getattr(effective, name)) for name in NUMBERS}
+    now |= {name: "yes" if getattr(effective, name) else "" for name in FLAGS}
     form = Form(request.form if request.method == "POST" else now, *now)
     if request.method == "POST":
-        with form.checked():
+        with form.collect_faults():
             operations().pools.change(
                 g.pool,
                 policy=form["policy"],
@@ -90,55 +90,57 @@ def routing() -> Any:
                 steps=[
                     *(partial(with_flag, name=name, value=bool(form[name])) for name in FLAGS),
                     *(
-                        partial(with_number, name=name, value=form.whole(name))
+                        partial(with_number, name=name, value=form.integer(name))
                         for name in NUMBERS
                         if name in request.form
                     ),
                 ],
             )
-            return done("Saved. It applies from the next request.", "settings.show")
+            return redirect_with_notice("Saved. It applies from the next request.", "settings.show")
     return render_template(
         "settings/routing.html",
-        place="settings.show",
+        section="settings.show",
         form=form,
-        policies=[(one, f"{one.replace('_', ' ')}: {POLICY_WORDS[one]}") for one in POLICIES],
+        policies=[(one, f"{one.replace('_', ' ')}: {POLICY_DESCRIPTIONS[one]}") for one in POLICIES],
         zones=sorted(available_timezones()),
     ), form.status
 
 
 @bp.route("/time-limits", methods=["GET", "POST"])
 def time_limits() -> Any:
-    set_here = dict(_pool().effective.time_limits)
+    stored = dict(_pool().effective.time_limits)
     of = (request.form.get("of") or request.args.get("of") or EVERY_MODEL).strip()
-    was = set_here.get(of, {})
-    now = {"of": of} | {name: f"{seconds:g}" for name, seconds in was.items()}
+    current = stored.get(of, {})
+    now = {"of": of} | {name: f"{seconds:g}" for name, seconds in current.items()}
     form = Form(request.form if request.method == "POST" else now, "of", *TIME_LIMITS)
     if request.method == "POST":
-        steps = list(_steps(form, of, was))
+        steps = list(_steps(form, of, current))
         if not form.faults:
-            with form.checked():
+            with form.collect_faults():
                 operations().pools.change(g.pool, steps=steps)
-                return done("Saved. It applies from the next request.", "settings.time_limits", of=of)
+                return redirect_with_notice(
+                    "Saved. It applies from the next request.", "settings.time_limits", of=of
+                )
     return render_template(
         "settings/time_limits.html",
-        place="settings.show",
+        section="settings.show",
         form=form,
         of=of,
-        patterns=sorted({EVERY_MODEL, *(one for one, limits in set_here.items() if limits)}),
+        patterns=sorted({EVERY_MODEL, *(one for one, limits in stored.items() if limits)}),
         limits=[(name, getattr(TimeLimits(), name)) for name in TIME_LIMITS],
     ), form.status
 
 
-def _steps(form: Form, of: str, was: Mapping[str, float]) -> Iterator[Callable[[str], str]]:
-    """Yield what changes the stored settings to what *form* says; what is wrong is noted there."""
+def _steps(form: Form, of: str, current: Mapping[str, float]) -> Iterator[Callable[[str], str]]:
+    """Yield the changes to the stored settings that *form* requests; record invalid values as its faults."""
     if not of or len(of) > 100:
-        form.fault("of", "must be a name or a pattern of up to 100 characters")
+        form.add_fault("of", "must be a name or a pattern of up to 100 characters")
     for name in TIME_LIMITS:
         text = form[name].strip()
         seconds = _seconds(text)
         if text and seconds is None:
-            form.fault(name, "must be a number of seconds, more than 0 and at most a day")
-        elif seconds != was.get(name):
+            form.add_fault(name, "must be a number of seconds, more than 0 and at most a day")
+        elif seconds != current.get(name):
             yield partial(with_time_limit, pattern=of, name=name, seconds=seconds)
 
 

@@ -1,4 +1,4 @@
-"""Signing in to ChatGPT accounts: by a code, by a browser, or by the file that Codex has."""
+"""Pages for signing in to ChatGPT accounts: with a code, a browser, or the auth.json of Codex."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.accounts.account import Account
 from app.admin.guard import operations
 from app.admin.pages.accounts import first_look_message
 from app.admin.pages.forms import Form
-from app.admin.pages.layout import done, page_blueprint
+from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.services import services
 from app.operations.login_flows import Flow
 from app.operations.logins import BROWSER, DEVICE
@@ -25,17 +25,17 @@ bp = page_blueprint("sign_ins", "/sign-ins")
 def device() -> Any:
     form, flow, waiting = Form(request.values, "name"), None, False
     if form["do"] == "poll":
-        with form.checked():
+        with form.collect_faults():
             flow = _flow(form, DEVICE)
             account = operations().logins.poll_device(g.pool, flow.id)
             if account is not None:
                 return _signed_in(account)
             waiting = True
     elif request.method == "POST":
-        with form.checked():
+        with form.collect_faults():
             flow = operations().logins.begin_device(g.pool, _name(form))
     return render_template(
-        "accounts/device.html", place="accounts.show", form=form, flow=flow, waiting=waiting
+        "accounts/device.html", section="accounts.show", form=form, flow=flow, waiting=waiting
     ), form.status
 
 
@@ -43,31 +43,33 @@ def device() -> Any:
 def browser() -> Any:
     form, flow = Form(request.values, "name", "address"), None
     if form["do"] == "finish":
-        with form.checked():
+        with form.collect_faults():
             flow = _flow(form, BROWSER)
             return _signed_in(operations().logins.complete_browser(g.pool, flow.id, form["address"]))
     elif request.method == "POST":
-        with form.checked():
+        with form.collect_faults():
             flow = operations().logins.begin_browser(g.pool, _name(form))
-    return render_template("accounts/browser.html", place="accounts.show", form=form, flow=flow), form.status
+    return render_template(
+        "accounts/browser.html", section="accounts.show", form=form, flow=flow
+    ), form.status
 
 
 @bp.route("/file", methods=["GET", "POST"])
 def file() -> Any:
     form = Form(request.values, "name", "file")
     if request.method == "POST":
-        form.move("", "file")  # what is wrong with it is told of nothing in particular
-        with form.checked():
+        form.redirect_faults("", "file")  # errors of the file name no parameter
+        with form.collect_faults():
             name, sent = _name(form), request.files.get("file")
             data = sent.read(MAX_FILE_BYTES) if sent else b""
             return _signed_in(operations().logins.import_auth_json(g.pool, name, data))
-    return render_template("accounts/file.html", place="accounts.show", form=form), form.status
+    return render_template("accounts/file.html", section="accounts.show", form=form), form.status
 
 
 def _name(form: Form) -> str:
-    """Return the name that was typed. Raises ValidationError when it cannot name an account."""
-    wish: dict[str, str] = AccountInput().load({"kind": "chatgpt", "name": form["name"].strip()})
-    return wish["name"]
+    """Return the submitted account name. Raises ValidationError if it is invalid."""
+    fields: dict[str, str] = AccountInput().load({"kind": "chatgpt", "name": form["name"].strip()})
+    return fields["name"]
 
 
 def _flow(form: Form, way: str) -> Flow:
@@ -75,6 +77,8 @@ def _flow(form: Form, way: str) -> Flow:
 
 
 def _signed_in(account: Account) -> Any:
-    found = operations().accounts.fetch_listing(g.pool, account)
-    message = first_look_message(f"Account {account.name} is signed in and is refreshed automatically", found)
-    return done(message, "accounts.one", name=account.name)
+    listing = operations().accounts.fetch_listing(g.pool, account)
+    message = first_look_message(
+        f"Account {account.name} is signed in and is refreshed automatically", listing
+    )
+    return redirect_with_notice(message, "accounts.one", name=account.name)

@@ -1,4 +1,4 @@
-"""How each client is pointed at this gateway, ready to be pasted. Pure."""
+"""Configuration snippets that point clients at this gateway. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VARIABLE = "POOLGATE_KEY"
 @dataclass(frozen=True, slots=True)
 class Snippet:
     name: str
-    where: str  # it is to be put
+    where: str  # to paste it
     text: str
 
 
@@ -21,7 +21,7 @@ def snippets(base_url: str, model: str, secret: str = "") -> list[Snippet]:
     """
     Return one snippet for each client; *base_url* ends in /v1.
 
-    *secret* stands in the line that sets the environment, and nowhere else: files with it would be kept.
+    *secret* is only in the line that sets the environment, so that no configuration file contains it.
     """
     return list(_snippets(base_url, model, secret or "sk-pg-…"))
 
@@ -74,5 +74,5 @@ def _text(value: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return *text* as one word of a shell."""
+    """Return *text* quoted as one word of a shell."""
     return "'" + text.replace("'", "'\\''") + "'"

@@ -1,4 +1,4 @@
-"""The first steps, after the password: add an account, make a key, send a request."""
+"""Page of the first steps: add an account, create a key, send a request."""
 
 from __future__ import annotations
 
@@ -27,39 +27,41 @@ class Step:
 
 @bp.route("", methods=["GET", "POST"])
 def show() -> Any:
-    found = services()
-    accounts = found.accounts.all(g.pool)
-    has_key = bool(found.api_keys.all(g.pool))
+    app_services = services()
+    accounts = app_services.accounts.all(g.pool)
+    has_key = bool(app_services.api_keys.all(g.pool))
     step = "account" if not accounts else "key" if not has_key else "test"
     models = _models(accounts)
     form = Form(request.form or {"model": models[0] if models else "gpt-5.2"}, "key", "model")
-    told = _tried(form) if request.method == "POST" and step == "test" else None
-    asked = (told is not None and told.ok) or tail.newest(found.scripts.client, g.pool) != "0"
+    result = _run_test(form) if request.method == "POST" and step == "test" else None
+    has_request = (result is not None and result.ok) or tail.newest(
+        app_services.scripts.client, g.pool
+    ) != "0"
     steps = [
         Step("Add an account", bool(accounts), step == "account"),
         Step("Create a key", has_key, step == "key"),
-        Step("Send a request", asked, step == "test"),
+        Step("Send a request", has_request, step == "test"),
     ]
     return render_template(
         "start/show.html",
-        place="overview.show",
+        section="overview.show",
         form=form,
         step=step,
         steps=steps,
-        told=told,
+        result=result,
         models=models,
         line=snippets(base_url(), form["model"])[1].text,
     ), form.status
 
 
-def _tried(form: Form) -> self_test.SelfTestResult | None:
+def _run_test(form: Form) -> self_test.SelfTestResult | None:
     key, model = form["key"].strip(), form["model"].strip()
     if not (key.isascii() and key.isprintable() and key):
-        form.fault("key", "must be the key that was shown when it was created; it begins with sk-pg-")
+        form.add_fault("key", "must be the key that was shown when it was created; it begins with sk-pg-")
     if not model:
-        form.fault("model", "is missing")
+        form.add_fault("model", "is missing")
     settings = services().settings
-    return None if form.faults else self_test.ask(settings.bind, settings.port, key, model)
+    return None if form.faults else self_test.run_self_test(settings.bind, settings.port, key, model)
 
 
 def _models(accounts: list[Account]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Accounts and limits as pages show them: plain numbers turned into words, shapes and bars."""
+"""View models of accounts and limits: labels, badges and bars."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import Any
 from markupsafe import Markup
 
 from app.accounts.account import Account
-from app.admin.pages import charts
-from app.admin.pages import formatting as words
+from app.admin.pages import charts, formatting
 from app.limits.limit_syntax import format_limit
 from app.stores.client import store_errors
 from app.stores.records.limits import LimitScope, LimitStatus
 
 WINDOWS = {"chatgpt": ("Short window", "Long window")}
-RATES = ("Requests", "Tokens")  # of accounts whose upstream tells its rate limits
+RATES = ("Requests", "Tokens")  # labels of the rate limits that an upstream reports
 
 REASONS = {
     "paused by an administrator": "paused by an operator",
@@ -29,7 +28,7 @@ class WindowView:
     label: str
     used: float  # percent
     resets_at: float | None  # Unix seconds
-    over: bool  # it has ended since it was told
+    over: bool  # it has ended since it was reported
 
     @property
     def bar(self) -> Markup:
@@ -43,10 +42,10 @@ class AccountView:
 
     @property
     def badge(self) -> Markup:
-        return words.badge(words.state(self.account.state))
+        return formatting.badge(formatting.state(self.account.state))
 
     @property
-    def why(self) -> str:
+    def reason(self) -> str:
         if self.account.state == "active":
             return ""
         return REASONS.get(self.account.reason, self.account.reason.replace("_", " "))
@@ -65,7 +64,7 @@ class GaugeView:
         return str(self.gauge.limit.id)
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         return format_limit(self.gauge.limit)
 
     @property
@@ -94,7 +93,7 @@ class GaugeView:
 
     @property
     def share(self) -> float:
-        """Percent that is used or held."""
+        """Percentage that is used or reserved."""
         return self.gauge.used_percent
 
     @property
@@ -103,23 +102,23 @@ class GaugeView:
 
 
 def account_view(account: Account, now: float) -> AccountView:
-    """Return *account* as it is shown at *now*, Unix seconds."""
+    """Return the view of *account* at *now*, in Unix seconds."""
     return AccountView(account, tuple(_windows(account, now)))
 
 
 def _windows(account: Account, now: float) -> Iterable[WindowView]:
     labels = WINDOWS.get(account.kind, RATES)
-    told = zip(labels, account.used, account.resets_ms, account.window_seconds, strict=True)
-    for label, used, resets_ms, seconds in told:
+    windows = zip(labels, account.used, account.resets_ms, account.window_seconds, strict=True)
+    for label, used, resets_ms, seconds in windows:
         if used is None:
             continue
         over = bool(resets_ms) and resets_ms <= now * 1000
-        named = f"{words.span(seconds)} window" if seconds else label
-        yield WindowView(named, 0.0 if over else used, resets_ms / 1000 or None, over)
+        shown = f"{formatting.span(seconds)} window" if seconds else label
+        yield WindowView(shown, 0.0 if over else used, resets_ms / 1000 or None, over)
 
 
 def store_time(client: Any) -> float:
-    """Return the time on the store's clock, Unix seconds: the one that windows and states go by."""
+    """Return the time of the Redis clock, which windows and states use, in Unix seconds."""
     with store_errors():
         seconds, micros = client.time()
     return float(seconds + micros / 1e6)

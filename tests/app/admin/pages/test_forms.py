@@ -10,8 +10,8 @@ class TestFaults:
     def test_a_schema_names_the_field(self) -> None:
         form = Form({"name": "!", "kind": "openai", "cap": "x"}, "name", "cap")
 
-        with form.checked():
-            AccountInput().load({"name": form["name"], "kind": form["kind"], "cap": form.whole("cap")})
+        with form.collect_faults():
+            AccountInput().load({"name": form["name"], "kind": form["kind"], "cap": form.integer("cap")})
 
         assert set(form.faults) == {"name", "cap"}
         assert form.status == 400
@@ -20,7 +20,7 @@ class TestFaults:
     def test_an_error_names_the_field(self) -> None:
         form = Form({}, "name")
 
-        with form.checked():
+        with form.collect_faults():
             raise InvalidRequest("It is taken", param="name")
 
         assert form.faults == {"name": "It is taken"}
@@ -29,16 +29,16 @@ class TestFaults:
         """It is told above the form, with its name."""
         form = Form({}, "name")
 
-        with form.checked():
+        with form.collect_faults():
             raise InvalidRequest("is odd", param="wires")
 
         assert form.faults == {"": "wires: is odd"}
 
     def test_under_another_name(self) -> None:
         form = Form({"limits": "much"}, "limits")
-        form.move("limit", "limits")
+        form.redirect_faults("limit", "limits")
 
-        with form.checked():
+        with form.collect_faults():
             parse_limit(form["limits"])
 
         assert list(form.faults) == ["limits"]
@@ -46,7 +46,7 @@ class TestFaults:
     def test_of_nobody_in_particular(self) -> None:
         form = Form({}, "name")
 
-        with form.checked():
+        with form.collect_faults():
             raise UpstreamUnreachable("The upstream could not be reached")
 
         assert form.faults == {"": "The upstream could not be reached"}
@@ -54,7 +54,7 @@ class TestFaults:
     def test_none(self) -> None:
         form = Form({"name": "a"}, "name")
 
-        with form.checked():
+        with form.collect_faults():
             pass
 
         assert (form.faults, form.status) == ({}, 200)
@@ -62,7 +62,7 @@ class TestFaults:
 
 class TestReading:
     def test_only_what_was_filled_in(self) -> None:
-        assert Form({"a": " x ", "b": "  "}).said("a", "b", "c") == {"a": "x"}
+        assert Form({"a": " x ", "b": "  "}).filled("a", "b", "c") == {"a": "x"}
 
     def test_lists(self) -> None:
         assert Form({"models": " a, b\nc,,\n"}).lines("models") == ["a", "b", "c"]
@@ -71,4 +71,4 @@ class TestReading:
         """What is no whole number stays text, for a schema to refuse."""
         form = Form({"a": " 12 ", "b": "1.5", "c": "-3", "d": "9" * 40, "e": "²"})
 
-        assert [form.whole(name) for name in "abcde"] == [12, "1.5", "-3", "9" * 40, "²"]
+        assert [form.integer(name) for name in "abcde"] == [12, "1.5", "-3", "9" * 40, "²"]
