@@ -91,17 +91,17 @@ def check_form() -> None:
         ) from None
 
 
-def local_path(path: str | None) -> str:
-    """Return *path* if it is a page of the admin application, else the home page: no open redirects."""
-    if not path or len(path) > 2000 or not path.startswith("/admin"):
+def local_path(target: str | None) -> str:
+    """Return *target* if it is a page of the admin application, else the home page: no open redirects."""
+    if not target or len(target) > 2000 or not target.startswith("/admin"):
         return HOME
-    plain = unquote(path)
+    plain = unquote(target)
     if any(letter in plain for letter in "\\\r\n\t") or not plain.isprintable():
         return HOME
     path = urlsplit(plain).path
     if not path.startswith("/admin/") or "//" in path or "/../" in f"{path}/":
         return HOME
-    return HOME if path.startswith((SIGN_IN, API_ROOT + "/")) else path
+    return HOME if path.startswith((SIGN_IN, API_ROOT + "/")) else target
 
 
 def _require_session() -> Any:

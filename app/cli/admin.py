@@ -104,7 +104,7 @@ def password(services: Services, as_json: bool, name: str, variable: str | None,
     _tell(
         as_json,
         {"name": name, "sessions_ended": ended},
-        f"Set a new password for '{name}'; ended {ended} sessions.",
+        f"Set a new password for '{name}'; ended {ended} session{'' if ended == 1 else 's'}.",
     )
 
 
@@ -158,7 +158,11 @@ def sign_out(services: Services, as_json: bool, name: str, session_id: str) -> N
         if session_id
         else operator_operations.end_sessions(name)
     )
-    _tell(as_json, {"name": name, "sessions_ended": ended}, f"Ended {ended} sessions of '{name}'.")
+    _tell(
+        as_json,
+        {"name": name, "sessions_ended": ended},
+        f"Ended {ended} session{'' if ended == 1 else 's'} of '{name}'.",
+    )
 
 
 @token_group.command(

@@ -216,7 +216,7 @@ def rotate(name: str) -> Any:
             with form.collect_faults():
                 key, secret = operations().api_keys.rotate(g.pool, name, overlap_seconds=hours * 3600)
                 note = (
-                    f"The old secret stays valid for {hours} hours."
+                    f"The old secret stays valid for {hours} hour{'' if hours == 1 else 's'}."
                     if hours
                     else "The old secret is no longer valid."
                 )

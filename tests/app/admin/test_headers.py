@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.admin import create_admin_app
-from app.admin.client_timeouts import STRANGERS_BYTES
+from app.admin.client_timeouts import ANONYMOUS_BYTES
 from tests.support.admin import Visitor, admin_app, services_on
 from tests.support.ports import free_port
 
@@ -108,7 +108,7 @@ class TestFailures:
         assert _announced(inside, "/admin/a-page", size).status_code == 413
 
     def test_a_stranger_may_send_less(self, visitor, ann):
-        assert _announced(visitor, "/admin/sign-in", STRANGERS_BYTES + 1).status_code == 413
+        assert _announced(visitor, "/admin/sign-in", ANONYMOUS_BYTES + 1).status_code == 413
         assert _announced(visitor, "/admin/a-page", 10**9).status_code == 303
 
 

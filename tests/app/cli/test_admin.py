@@ -101,7 +101,9 @@ class TestSessions:
         assert {one["address"] for one in listed} == {"192.0.2.1", "192.0.2.2"}
         assert first not in poolgate("admin sessions ann").stdout
 
-        assert poolgate("admin sign-out ann --session", book.see(first).id).stdout.startswith("1 ")
+        assert poolgate("admin sign-out ann --session", book.see(first).id).stdout.startswith(
+            "Ended 1 session of"
+        )
         assert book.see(first) is None
         assert book.see(second) is not None
 

@@ -189,7 +189,7 @@ class TestNothingChanges:
         result = restore(poolgate, there, file)
 
         assert result.exit_code == 1
-        assert result.stderr.startswith("Error: Not empty: default (1 keys); --replace ")
+        assert result.stderr.startswith("Error: Not empty: default (1 keys); use --replace ")
         assert everything(there) == before
 
     def test_nobody_said_yes(self, poolgate: Run, there: Services, file: Path) -> None:

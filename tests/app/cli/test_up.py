@@ -110,7 +110,7 @@ def test_the_first_start_prints_a_line_that_works_and_the_next_does_not_repeat_t
 
     second = up()
 
-    assert "'demo' was shown when it was made" in second.key
+    assert "'demo' was shown when it was created" in second.key
     assert key not in "\n".join(second.lines)
     assert 'You wrote: "Hello"' in spoken(second.call(key))
 

@@ -92,7 +92,7 @@ class TestChanging:
 
         for secret in (former, secret_on(answer.text)):
             assert services.api_keys.authenticate(secret).name == "ann"
-        assert "1 more hour" in answer.text
+        assert "valid for 1 hour" in answer.text
 
     def test_rotate_with_the_longest_overlap(self, inside: Visitor, pool: Furnished) -> None:
         """90 days, as on the command line and in the API."""

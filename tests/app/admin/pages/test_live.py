@@ -23,7 +23,7 @@ MARKUP = "<script>alert(1)</script>"
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_feed, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(live, "BEAT_SECONDS", 0.2)
+    monkeypatch.setattr(live, "HEARTBEAT_SECONDS", 0.2)
 
 
 def events(body: Iterator[bytes]) -> Iterator[tuple[str, Any, str]]:
@@ -113,7 +113,7 @@ def test_a_store_that_goes_away_ends_it(
     told = events(inside.get(PATH, buffered=False).iter_encoded())
     next(told)
     book(services, "r1")
-    monkeypatch.setattr(live._Drawing, "frames", _away)
+    monkeypatch.setattr(live._Renderer, "frames", _away)
 
     assert all(name == "" for name, _, _ in told)
 

@@ -121,12 +121,12 @@ class TestFindings:
         assert [one.what for one in found if one.what not in page] == []
 
     def test_no_more_than_can_be_read(self, inside: Visitor, services: Services, pool: Furnished) -> None:
-        for number in range(alerts.MOST + 5):
+        for number in range(alerts.MAX_LINES + 5):
             services.accounts.pause(POOL, pool.account(f"a{number}").name, f"reason {number}")
 
         section = inside.get(HOME).text.partition('id="needs"')[2].partition("</section>")[0]
 
-        assert section.count("<li>") == alerts.MOST
+        assert section.count("<li>") == alerts.MAX_LINES
 
 
 def test_every_span(inside: Visitor, pool: Furnished) -> None:

@@ -39,7 +39,7 @@ class TestSteps:
 
 class TestTrial:
     def test_nobody_listens(self) -> None:
-        assert self_test.ask("127.0.0.1", free_port(), "sk-pg-x", "m") == self_test.SelfTestResult(
+        assert self_test.run_self_test("127.0.0.1", free_port(), "sk-pg-x", "m") == self_test.SelfTestResult(
             False, "the gateway did not answer in time"
         )
 
@@ -55,4 +55,4 @@ class TestTrial:
         ],
     )
     def test_what_is_told_of_an_answer(self, status: int, body: object, ok: bool) -> None:
-        assert self_test._told(status, body).ok is ok
+        assert self_test._read_result(status, body).ok is ok
