@@ -72,7 +72,7 @@ def _claim(services: Services, pool: str, account: Account, now: float, look: Ac
     """Take this account's period. It ends a little early, so that the next run finds it over."""
     name, seconds = look.term(account, now) if look.term else ("", look.every_seconds)
     with store_errors():
-        key, period_ms = keys.look(pool, look.name + name, account.id), int(seconds * 900)
+        key, period_ms = keys.job_claim(pool, look.name + name, account.id), int(seconds * 900)
         return bool(services.scripts.client.set(key, "1", nx=True, px=period_ms))
 
 

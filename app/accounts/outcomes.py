@@ -1,4 +1,4 @@
-"""Marks: what an answer does to its account, as the store's `apply_mark` reads it."""
+"""Marks: what an answer does to its account, as the store's `apply_outcome` reads it."""
 
 from __future__ import annotations
 

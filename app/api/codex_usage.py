@@ -66,7 +66,7 @@ def show() -> Response:
     if not g.shows_windows:
         return json_response(usage_of([None, None], now, own, allowed=allowed))
     told = pool_told(
-        services().upstream.metadata.all(g.pool, "usage", [account.id for account in accounts]), now
+        services().upstream.metadata.get(g.pool, "usage", [account.id for account in accounts]), now
     )
     return json_response(usage_of(windows, now, told | own, allowed=allowed))
 

@@ -35,7 +35,7 @@ def show(model: str) -> Response:
 def catalogue() -> Response:
     pool = caller().pool
     tell = [account.id for account in services().accounts.all(pool) if account.kind == "chatgpt"]
-    return json_response(catalogue_of(_offered(), services().upstream.metadata.all(pool, "catalogue", tell)))
+    return json_response(catalogue_of(_offered(), services().upstream.metadata.get(pool, "catalogue", tell)))
 
 
 def _offered() -> list[dict[str, Any]]:

@@ -49,7 +49,7 @@ class Reseal:
     def __init__(self, scripts: Scripts, vault: Vault, pools: Iterable[str]) -> None:
         """*pools* are those of the installation; what belongs to the operators is always included."""
         self._scripts, self._vault = scripts, vault
-        self._pools = [*pools, keys.OFFICE]
+        self._pools = [*pools, keys.SYSTEM]
 
     def count(self) -> Counts:
         """Return what is sealed with which key. Raises StoreUnavailable."""
@@ -115,4 +115,4 @@ def _fields(client: Any, key: str) -> list[tuple[str, str]]:
 
 
 def _shown(one: Sealed) -> str:
-    return f"{'operators' if one.pool == keys.OFFICE else one.pool}/{one.name}"
+    return f"{'operators' if one.pool == keys.SYSTEM else one.pool}/{one.name}"

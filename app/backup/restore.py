@@ -138,7 +138,7 @@ class Restore:
                 continue
             self._put_in_place(pool, contents.id, line[1], lines, replace=replace)
             books = Verification(self._client, pool)
-            differences = tuple(books.differences()) if pool != keys.OFFICE else ()
+            differences = tuple(books.differences()) if pool != keys.SYSTEM else ()
             done.append(Restored(pool, False, contents.pools[pool]["rows"], differences))
         return done
 
@@ -157,7 +157,7 @@ class Restore:
                 staging.put(_settled(line[1], now_ms))
             elif record := self._record(line, now_ms):
                 staging.put([record])
-        if pool == keys.OFFICE:
+        if pool == keys.SYSTEM:
             staging.keep_newer(keys.audit())
         staging.ledger_was(head["last_id"], head["added"], head["deleted"])
         outcome = staging.finish(backup_id, replace=replace)

@@ -61,7 +61,7 @@ def backup(services: Services, as_json: bool, file: Path, variable: str | None, 
     if file.exists():
         raise click.UsageError(f"'{file}' already exists")
     scripts = _patient(services)
-    pools = [*services.pools.names(), keys.OFFICE]
+    pools = [*services.pools.names(), keys.SYSTEM]
     if pool is not None:
         services.pools.check(pool)
         pools = [pool]
@@ -131,7 +131,7 @@ def restore(
         done = work.run(whole, contents, pools, replace=replace, told=told)
     for one in done:
         if not one.again:
-            name = "" if one.name == keys.OFFICE else one.name
+            name = "" if one.name == keys.SYSTEM else one.name
             services.audit.note(actor(), "backup.restore", name, file.name, made_at=contents.at)
     _tell(contents, done, as_json)
     if any(one.differences for one in done):
@@ -156,7 +156,7 @@ def _tell(contents: Contents, done: Sequence[Restored], as_json: bool) -> None:
             pool = "" if one.name == "default" else f" --pool {one.name}"
             told = f"{len(one.differences)} totals differ: see poolgate ledger verify{pool}"
             click.echo(f"{one.name}: {told}.", err=True)
-        elif one.name != keys.OFFICE:
+        elif one.name != keys.SYSTEM:
             click.echo(f"{one.name}: the ledger balances.", err=True)
 
 
@@ -175,15 +175,15 @@ def _said(lost: dict[str, dict[str, int]]) -> str:
 
 
 def _shown(pool: str) -> str:
-    return OFFICE_SAID if pool == keys.OFFICE else pool
+    return OFFICE_SAID if pool == keys.SYSTEM else pool
 
 
 def _rows(pools: dict[str, dict[str, int]]) -> list[tuple[object, ...]]:
-    return [(name, *(counts[one] for one in COUNTS)) for name, counts in pools.items() if name != keys.OFFICE]
+    return [(name, *(counts[one] for one in COUNTS)) for name, counts in pools.items() if name != keys.SYSTEM]
 
 
 def _public(pools: dict[str, dict[str, int]]) -> list[dict[str, object]]:
-    return [{"name": name, **counts} for name, counts in pools.items() if name != keys.OFFICE]
+    return [{"name": name, **counts} for name, counts in pools.items() if name != keys.SYSTEM]
 
 
 def _patient(services: Services) -> Scripts:

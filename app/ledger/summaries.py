@@ -3,7 +3,7 @@ Summaries: what a minute, an hour or a day that is over came to, by key, by acco
 
 A roll-up has a number for every key at every account with every model, far too many to be added up
 whenever somebody looks. So each is added up once it is over, and kept; a row that comes later undoes
-that (app/stores/lua/requests.lua, `roll`). A background job does it before anybody asks. Minutes are
+that (app/stores/lua/requests.lua, `add_to_rollup`). A background job does it before anybody asks. Minutes are
 read from the ledger, in which rows stand in the order in which they ended, and stay for two hours.
 """
 

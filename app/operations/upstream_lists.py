@@ -91,7 +91,7 @@ class UpstreamLists:
             self._accounts.list_models(pool, account.id, listed)
             return len(listed)
         metadata = codex_models(payload, METADATA)
-        self._metadata.keep(pool, account.id, "catalogue", codex_models(payload, CATALOGUE))
+        self._metadata.put(pool, account.id, "catalogue", codex_models(payload, CATALOGUE))
         listed = _fitting(sorted(metadata))
         is_short = len(orjson.dumps(metadata)) <= MAX_LISTED_BYTES
         self._accounts.list_models(pool, account.id, listed, metadata if is_short else {})
@@ -101,7 +101,7 @@ class UpstreamLists:
         """Store the usage windows in *usage*, the reply at USAGE_PATH; *now* in Unix seconds."""
         mark, room = mark_from_usage(usage, now), has_room(usage) is True
         self._accounts.observe(pool, account.id, {}, mark=mark, room=room)
-        self._metadata.keep(pool, account.id, "usage", client_usage(usage))
+        self._metadata.put(pool, account.id, "usage", client_usage(usage))
 
 
 def _fitting(names: list[str]) -> list[str]:

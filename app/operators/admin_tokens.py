@@ -74,7 +74,7 @@ class AdminTokenRepository:
             "scope": scope,
             "operator": operator,
         }
-        outcome = self._scripts.run_raw("put_admin_token", keys.OFFICE, ask)
+        outcome = self._scripts.run_raw("put_admin_token", keys.SYSTEM, ask)
         if outcome == "taken":
             raise InvalidRequest(f"An admin token named '{name}' exists", param="name")
         if outcome == "past":
@@ -99,7 +99,7 @@ class AdminTokenRepository:
         return token
 
     def _seen(self, digest: str) -> AdminToken | None:
-        flat = self._scripts.run("touch_admin_token", keys.OFFICE, digest)
+        flat = self._scripts.run("touch_admin_token", keys.SYSTEM, digest)
         return _token_from(dict(zip(flat[::2], flat[1::2], strict=True)))
 
     def _operator_of(self, token: AdminToken) -> str:

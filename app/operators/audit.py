@@ -102,7 +102,7 @@ class AuditLog:
 
     def _close(self, entry_id: str, outcome: str, entry: Json) -> None:
         told = orjson.dumps({**entry, "outcome": outcome}, default=str)
-        self._scripts.run("close_audit", keys.OFFICE, entry_id, outcome, told)
+        self._scripts.run("close_audit", keys.SYSTEM, entry_id, outcome, told)
 
     def _now_ms(self) -> int:
         seconds, micros = self._scripts.client.time()

@@ -64,7 +64,7 @@ class LoginThrottle:
         ]
         limits[-1]["unless"] = one.known
         ask = orjson.dumps({"id": one.id, "limits": limits})
-        wait_ms, *first = self._scripts.run("throttle_login", keys.OFFICE, ask)
+        wait_ms, *first = self._scripts.run("throttle_login", keys.SYSTEM, ask)
         if wait_ms:
             raise Locked(wait_ms / 1000, first=first == [1])
         return one
@@ -73,8 +73,8 @@ class LoginThrottle:
         """Return whether a success by this name from here is known, and how often its network has tried."""
         with store_errors():
             pipeline = self._scripts.client.pipeline(transaction=False)
-            pipeline.exists(keys.tries(one.known))
-            pipeline.zcard(keys.tries(one.places[1]))
+            pipeline.exists(keys.login_attempts(one.known))
+            pipeline.zcard(keys.login_attempts(one.places[1]))
             known, tries = pipeline.execute()
         return Turn(bool(known), int(tries))
 
@@ -83,10 +83,10 @@ class LoginThrottle:
         both, *others = one.places
         with store_errors():
             pipeline = self._scripts.client.pipeline(transaction=False)
-            pipeline.delete(keys.tries(both))
+            pipeline.delete(keys.login_attempts(both))
             for place in others:
-                pipeline.zrem(keys.tries(place), one.id)
-            pipeline.set(keys.tries(one.known), "1", ex=KNOWN_SECONDS)
+                pipeline.zrem(keys.login_attempts(place), one.id)
+            pipeline.set(keys.login_attempts(one.known), "1", ex=KNOWN_SECONDS)
             pipeline.execute()
 
     def forget(self, name: str) -> None:
@@ -94,8 +94,8 @@ class LoginThrottle:
         with store_errors():
             client, who = self._scripts.client, _digest(name)
             for key in [
-                keys.tries(f"name:{who}"),
-                *client.scan_iter(keys.tries(f"both:{who}:*"), count=1000),
+                keys.login_attempts(f"name:{who}"),
+                *client.scan_iter(keys.login_attempts(f"both:{who}:*"), count=1000),
             ]:
                 client.delete(key)
 

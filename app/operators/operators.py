@@ -118,11 +118,11 @@ class OperatorRepository:
         if token and not self._is_start(token):
             return "closed"  # before it costs a hash; the script asks again
         kept = passwords.hashed(passwords.checked_password(password, name))
-        return str(self._scripts.run("put_operator", keys.OFFICE, name, kept, token))
+        return str(self._scripts.run("put_operator", keys.SYSTEM, name, kept, token))
 
     def remove(self, name: str) -> None:
         """Remove an operator and end their sessions. Raises NotFound, or InvalidRequest for the last."""
-        outcome = self._scripts.run("remove_operator", keys.OFFICE, name)
+        outcome = self._scripts.run("remove_operator", keys.SYSTEM, name)
         if outcome == "unknown":
             raise _unknown(name)
         if outcome == "last":
@@ -151,7 +151,7 @@ class OperatorRepository:
         step = second_factor.step_of(secret, code)
         recovery = "" if step is not None else second_factor.digest(code)
         told = "" if step is None else str(step)
-        return bool(self._scripts.run("use_code", keys.OFFICE, name, told, recovery))
+        return bool(self._scripts.run("use_code", keys.SYSTEM, name, told, recovery))
 
     def begin_second_factor(self, name: str) -> str:
         """Return the new secret (base32) of a second factor, which is not on before it is confirmed."""
@@ -186,7 +186,7 @@ class OperatorRepository:
 
     def _set(self, name: str, **fields: str) -> None:
         ask = {"name": name, "fields": fields}
-        if not self._scripts.run_raw("set_operator", keys.OFFICE, ask):
+        if not self._scripts.run_raw("set_operator", keys.SYSTEM, ask):
             raise _unknown(name)
 
     def _fields(self, name: str) -> dict[str, str]:

@@ -56,13 +56,13 @@ class SessionRepository:
             "life_ms": LIFE_SECONDS * 1000,
             "most": MOST,
         }
-        if not self._scripts.run_raw("open_session", keys.OFFICE, ask):
+        if not self._scripts.run_raw("open_session", keys.SYSTEM, ask):
             raise NotFound(f"There is no operator named '{operator}'")
         return secret
 
     def see(self, secret: str) -> Session | None:
         """Return the session that *secret* is of, and let it live on. One round trip."""
-        flat = self._scripts.run("touch_session", keys.OFFICE, _digest(secret), IDLE_SECONDS * 1000)
+        flat = self._scripts.run("touch_session", keys.SYSTEM, _digest(secret), IDLE_SECONDS * 1000)
         return _session_from(dict(zip(flat[::2], flat[1::2], strict=True)))
 
     def all(self, operator: str) -> list[Session]:
@@ -90,7 +90,7 @@ class SessionRepository:
             self.end(session.operator, session.id)
 
     def _end(self, operator: str, session_id: str, but: str = "") -> int:
-        return int(self._scripts.run("end_sessions", keys.OFFICE, operator, session_id, but))
+        return int(self._scripts.run("end_sessions", keys.SYSTEM, operator, session_id, but))
 
 
 def _digest(secret: str) -> str:

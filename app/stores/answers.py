@@ -1,8 +1,7 @@
 """
-Answers stored for API keys that may be given them again: what they hold is private, so they are sealed.
+Stored answers, for API keys whose repeated requests may be answered from a cache. They are private: sealed.
 
-What one key has stored is bounded, and what all keys of a pool have, because Redis must never be
-filled by them.
+Two bounds, for each key and for all keys of a pool, prevent them from filling Redis.
 """
 
 from __future__ import annotations
@@ -16,18 +15,19 @@ from app.stores.secrets import UnreadableSecret, Vault
 MAX_ANSWERS = 256  # of one key; the oldest is evicted
 MAX_BYTES = 8 * 1024 * 1024  # of one key, sealed: at least five of the longest that are stored
 
-MAX_POOL_BYTES = (
-    256 * 1024 * 1024
-)  # of all keys of a pool: what a small Redis can spare; the oldest is evicted
+# of all keys of a pool: what a small Redis can spare; the oldest is evicted
+MAX_POOL_BYTES = 256 * 1024 * 1024
 
 
 class AnswerStore:
+    """Sealed answers by API key and digest of the request; the oldest are evicted."""
+
     def __init__(self, scripts: Scripts, vault: Vault) -> None:
         self._scripts = scripts
         self._vault = vault
 
     def get(self, pool: str, digest: str) -> str | None:
-        """Return what `put` kept, if it is still there. Raises StoreUnavailable."""
+        """Return the text that `put` stored, or None when it expired. Raises StoreUnavailable."""
         sealed = self._scripts.client.get(keys.answer(pool, digest))
         try:
             return self._vault.open(sealed) if sealed else None
@@ -36,7 +36,7 @@ class AnswerStore:
 
     def put(self, pool: str, key_id: str, digest: str, text: str, seconds: float) -> None:
         """
-        Store *text* for that long; the oldest answers of this key, or of the pool, make room for it.
+        Store *text* for *seconds*; the oldest answers of this key, or of the pool, are evicted to make room.
 
         Raises StoreUnavailable.
         """

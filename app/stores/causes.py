@@ -1,4 +1,4 @@
-"""Why the store could not be used, in one clause for people, and its address without its password."""
+"""Explain in one clause why the store cannot be used, and name its address without the password."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.stores.errors import unavailable
 T = TypeVar("T")
 
 MAX_WORDS = 200  # of an error that is not in the table
-PROBE, PROBE_MS = "pg:probe", 1000  # a string that says whether something can be written; expires
+PROBE, PROBE_MS = "pg:probe", 1000  # a string written to test whether the store takes writes; expires
 
 # What is in the text of an error, of whatever class: redis-py and scripts wrap them differently.
 _BY_TEXT = (
@@ -54,20 +54,20 @@ def address(url: str) -> str:
 
 
 def cause(error: BaseException) -> str:
-    """Return what *error*, or what it came from, says of the store: a clause without a subject."""
-    found = list(_chain(error))
-    for one in found:
-        if isinstance(one, ssl.SSLCertVerificationError):
+    """Return why the store failed, from *error* and its causes: a clause without a subject."""
+    errors = list(_chain(error))
+    for each in errors:
+        if isinstance(each, ssl.SSLCertVerificationError):
             return "has a TLS certificate that is not trusted"
-        if isinstance(one, socket.gaierror):
+        if isinstance(each, socket.gaierror):
             return "has a host name that could not be resolved"
-    text = "\n".join(str(one) for one in found if not isinstance(one, StoreUnavailable))
+    text = "\n".join(str(each) for each in errors if not isinstance(each, StoreUnavailable))
     for pattern, clause in _BY_TEXT:
         if re.search(pattern, text):
             return clause
-    if any(isinstance(one, TimeoutError) for one in found):
+    if any(isinstance(each, TimeoutError) for each in errors):
         return "does not answer in time: it is stopped, too busy, or cut off by a firewall"
-    reason = next((str(one) for one in found if isinstance(one, RedisError) and str(one)), "")
+    reason = next((str(each) for each in errors if isinstance(each, RedisError) and str(each)), "")
     words = _PASSWORD.sub("//", " ".join(reason.split()))[:MAX_WORDS]
     return f"does not answer: {words}" if words else "does not answer"
 
@@ -83,8 +83,8 @@ def within(seconds: float, call: Callable[[], T]) -> T:
     """
     Return what *call* returns, or raise what it raises; StoreUnavailable when it takes longer.
 
-    For what has no time limit of its own, such as the resolution of a host name: *call* then goes on
-    in a thread that does not keep the process from ending.
+    For calls without a time limit of their own, such as resolving a host name. A late *call* continues in
+    a daemon thread.
     """
     done: list[T] = []
     failed: list[BaseException] = []

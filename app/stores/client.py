@@ -90,7 +90,7 @@ def make_client(url: str, timeout_seconds: float) -> Any:
     """
     try:
         return _client_for(url, timeout_seconds)
-    except ValueError:  # its words could repeat a password
+    except ValueError:  # its message could repeat a password
         accepted = "options after its `?` with values of their kind"
         raise ConfigError(NAMES["redis_url"], url.rsplit("@", 1)[-1].split("?")[0] + "?…", accepted) from None
 
@@ -119,7 +119,7 @@ def _client_for(url: str, timeout_seconds: float) -> Any:
 
 
 class _ClusterAtFirstUse:
-    """redis-py's client asks a cluster for its slots when it is made; ours must start without one."""
+    """A cluster's client, made at the first command: its constructor connects, and Redis may be away."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
@@ -136,10 +136,10 @@ class _ClusterAtFirstUse:
 
 class _Connection(SentinelManagedConnection):
     """
-    Hangs up when a reply does not come in time, as other connections of redis-py do by themselves.
+    A connection that closes when a reply is late, as the other connections of redis-py do by themselves.
 
-    Else it is used again, and the late reply is taken for that to the next command: one caller's
-    key for another's.
+    If it were used again, the late reply would be taken for the reply to the next command: one caller
+    would get another caller's key.
     """
 
     def read_response(self, *args: Any, **options: Any) -> Any:

@@ -1,9 +1,9 @@
 """
-Read everything a pool has, key by key, while it is in use; and write it again elsewhere.
+Read the data of a pool, key by key, while the pool is in use.
 
-What belongs together at one moment is read by one script (`snapshot`); what only ever grows is
-read page by page. Names here are those of keys without their pool's root. What is only good for
-a while, or can be made anew from the rest, is left out.
+One script (`snapshot`) reads what must be consistent; streams, which only grow, are read page by page.
+Names in this module are key names without the root of their pool. Short-lived and derived data is
+left out.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from app.stores.scripts import Scripts
 PAGE = 500
 LEDGER, OPEN, SECRETS = "ledger", "r:", "s:"
 TOTALS = ("roll:", "used:")
-# what is only read by its own name: which request was settled, which account and which key a conversation has
+# only read by name: whether a request was settled, and the account and the key of a conversation
 MARKS = ("done:", "own:", "conv:")
 IN_SNAPSHOT = ("pool", "accounts", "a:", "keys", "k:", SECRETS, "prices", "lim:", "leases", OPEN, "out")
-LEFT_OUT = (  # indexes, claims, caches, who is signed in, and what a restore that broke off left
+LEFT_OUT = (  # indexes, claims, caches, sessions, and the remains of an interrupted restore
     *(
         "ready:",
         "offering:",
@@ -58,7 +58,7 @@ class Record(NamedTuple):
 class Snapshot(NamedTuple):
     now_ms: int
     last_id: str  # of the ledger; '' where there is none
-    added: str  # how many entries it ever had; '' where Redis does not tell
+    added: str  # number of entries ever added; '' where Redis does not report it
     deleted: str  # the last entry that was deleted
     records: list[Record]
 
@@ -74,17 +74,17 @@ def names(client: Any, pool: str, but: Iterable[str] = ()) -> Iterator[str]:
     seen = set()
     for key in client.scan_iter(match=root + "*", count=1000):
         name = key[len(root) :]
-        if name not in seen and not is_one_of(name, but):  # a scan may tell a key twice
+        if name not in seen and not is_one_of(name, but):  # a scan may return a key twice
             seen.add(name)
             yield name
 
 
 def snapshot(scripts: Scripts, pool: str, also: Iterable[str]) -> Snapshot:
     """Return what of *pool* belongs together, and the keys named *also*, as of one moment."""
-    now_ms, (last_id, added, deleted), told = scripts.run("snapshot", pool, *also)
+    now_ms, (last_id, added, deleted), rows = scripts.run("snapshot", pool, *also)
     records = [
         Record(name, kind, _shaped(kind, value), now_ms + ttl_ms if ttl_ms > 0 else 0)
-        for name, kind, ttl_ms, value in told
+        for name, kind, ttl_ms, value in rows
     ]
     return Snapshot(now_ms, last_id, added, deleted, records)
 
@@ -93,17 +93,17 @@ def _shaped(kind: str, value: Any) -> Any:
     return dict(zip(value[::2], value[1::2], strict=True)) if kind in ("hash", "zset") else value
 
 
-def records(client: Any, pool: str, wanted: Iterable[str]) -> Iterator[Record]:
-    """Yield the keys called *wanted* that are there when they are read."""
-    found = iter(wanted)
-    while batch := list(islice(found, PAGE)):
+def records(client: Any, pool: str, names: Iterable[str]) -> Iterator[Record]:
+    """Yield the keys called *names* that exist when they are read."""
+    remaining = iter(names)
+    while batch := list(islice(remaining, PAGE)):
         seconds, _ = client.time()
         pipeline = client.pipeline(transaction=False)
         for name in batch:
             pipeline.type(keys.root(pool) + name)
             pipeline.pttl(keys.root(pool) + name)
-        told = pipeline.execute()
-        for name, kind, ttl_ms in zip(batch, told[::2], told[1::2], strict=True):
+        replies = pipeline.execute()
+        for name, kind, ttl_ms in zip(batch, replies[::2], replies[1::2], strict=True):
             expires_ms = seconds * 1000 + ttl_ms if ttl_ms > 0 else 0
             for value in _values(client, keys.root(pool) + name, kind):
                 yield Record(name, kind, value, expires_ms)

@@ -1,10 +1,10 @@
 """
-The spelling of every key.
+The names of all Redis keys.
 
-All keys of a pool carry the hash tag `{pool}`, so one script sees all of them and a Redis
-Cluster spreads pools, not the keys of one pool, over its nodes. Scripts are given the root
-(`KEYS[1]`) and spell what they can only know while running (the account they picked, the
-lease they sweep) with the same suffixes: `lua/keys.lua` is this page's twin.
+Every key of a pool carries the hash tag `{pool}`, so a script can use each of them, and a Redis Cluster
+spreads pools over its nodes, not the keys of one pool. Scripts receive the root as `KEYS[1]` and build the
+names that are only known while they run (the account they picked, a lease that expired) with the same
+suffixes: `lua/keys.lua` mirrors this module.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import re
 POOLS = "pg:pools"  # set of pool names; not on any request's path
 JOBS = "pg:job:"  # + job name: string, the worker that took its current period; expires with it
 JOB_RUNS = "pg:jobs"  # hash: job name -> JSON {at (Unix seconds, the store's), every_seconds, ok}
-OFFICE = ".office"  # stands where a pool's name does, and can be none: the slot of what is nobody's pool
+SYSTEM = ".office"  # used as a pool name for keys of no pool: operators, sessions, tokens, audit
 POOL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
 def root(pool: str) -> str:
-    """Return the prefix of every key of *pool*, which is also the slot of all of them."""
+    """Return the prefix of the keys of *pool*; its hash tag decides their cluster slot."""
     return f"pg:{{{pool}}}:"
 
 
@@ -37,12 +37,12 @@ def account_names(name: str) -> str:
 
 
 def account(name: str, account_id: str) -> str:
-    """Hash: what an account is (kind, base_url, …) and how it does (state, in_flight, …)."""
+    """Hash: an account's settings (kind, base_url, …) and its health (state, in_flight, …)."""
     return f"{root(name)}a:{account_id}"
 
 
-def look(name: str, job: str, account_id: str) -> str:
-    """String: there as long as *job* need not look at this account again."""
+def job_claim(name: str, job: str, account_id: str) -> str:
+    """String: exists until *job* is due again for this account."""
     return f"{root(name)}look:{job}:{account_id}"
 
 
@@ -67,12 +67,12 @@ def limit(name: str, limit_id: str) -> str:
 
 
 def used(name: str, key_id: str) -> str:
-    """Hash: figure -> what an API key used, ever."""
+    """Hash: figure -> total that an API key has ever used."""
     return f"{root(name)}used:{key_id}"
 
 
 def prices(name: str) -> str:
-    """Hash: model -> its price row (JSON), over those that are shipped."""
+    """Hash: model -> its price (JSON), in place of the shipped one."""
     return root(name) + "prices"
 
 
@@ -87,17 +87,17 @@ def request(name: str, request_id: str) -> str:
 
 
 def settled(name: str, request_id: str) -> str:
-    """String: a settled request's ledger entry id, kept while a second settlement may come."""
+    """String: a settled request's ledger entry id; expires when no second settlement can arrive any more."""
     return f"{root(name)}done:{request_id}"
 
 
 def flow(name: str, flow_id: str) -> str:
-    """String: a sealed sign-in that a person has begun; `:asked` behind it paces the asking."""
+    """String: a sealed, unfinished login flow; the key with suffix `:asked` limits its polling."""
     return f"{root(name)}flow:{flow_id}"
 
 
 def answer(name: str, digest: str) -> str:
-    """String: a sealed answer, there as long as its caller wanted it kept."""
+    """String: a sealed answer; expires after the time its caller requested."""
     return f"{root(name)}ans:{digest}"
 
 
@@ -106,9 +106,9 @@ def answers(name: str, key_id: str) -> str:
     return f"{root(name)}ans:of:{key_id}"
 
 
-def told(name: str, account_id: str, what: str) -> str:
-    """String: what an upstream told of an account, `catalogue` or `usage`, for a day."""
-    return f"{root(name)}told:{account_id}:{what}"
+def upstream_metadata(name: str, account_id: str, topic: str) -> str:
+    """String: an upstream's `catalogue` or `usage` of an account; expires after a day."""
+    return f"{root(name)}told:{account_id}:{topic}"
 
 
 def ledger(name: str) -> str:
@@ -122,27 +122,27 @@ def refusals(name: str) -> str:
 
 
 def refused(name: str, hour_seconds: int) -> str:
-    """Hash: `key|code` -> how many requests were refused in the hour that began then."""
+    """Hash: `key|code` -> how many requests were refused in the hour that began at *hour_seconds*."""
     return f"{root(name)}refused:{hour_seconds}"
 
 
 def staged(name: str, run: str, suffix: str) -> str:
-    """What a restore will put to the pool's root, as *suffix*, once it is all there."""
+    """Any type: a key that a restore renames to *suffix* once all of them are staged."""
     return f"{root(name)}restore:{run}:{suffix}"
 
 
 def staged_names(name: str, run: str) -> str:
-    """Set: the suffixes of what is staged."""
+    """Set: the suffixes of the staged keys."""
     return f"{root(name)}restore:{run}"
 
 
 def replaced_names(name: str, run: str) -> str:
-    """Set: the suffixes of what goes when what is staged comes."""
+    """Set: the suffixes of the keys that the staged ones replace."""
     return f"{root(name)}restore-old:{run}"
 
 
 def restore_by(name: str) -> str:
-    """String: the newest restore's run."""
+    """String: id of the newest restore run."""
     return root(name) + "restore-by"
 
 
@@ -152,7 +152,7 @@ def rollup(name: str, span: str, start_seconds: int) -> str:
 
 
 def rollup_names(name: str, day_seconds: int) -> str:
-    """Hash: models that have a name of their own in a day's roll-ups, and how many a key has."""
+    """Hash: models listed by name in a day's roll-ups, and their number for each API key."""
     return f"{root(name)}rollnames:{day_seconds}"
 
 
@@ -162,55 +162,55 @@ def rollup_starts(name: str, span: str) -> str:
 
 
 def summary(name: str, span: str, start_seconds: int) -> str:
-    """Hash: what a minute (`m`), hour or day that is over comes to, by key, account, model, and in all."""
+    """Hash: the totals of a minute (`m`), hour or day that is over, by key, account, model and in all."""
     return f"{root(name)}sum:{span}:{start_seconds}"
 
 
 def audit() -> str:
-    """Stream: one entry per change that a person made."""
-    return root(OFFICE) + "audit"
+    """Stream: one entry per change that an operator made."""
+    return root(SYSTEM) + "audit"
 
 
 def audit_open() -> str:
-    """Hash: changes under way: id -> the entry as it is known so far (JSON)."""
-    return root(OFFICE) + "audit-open"
+    """Hash: changes under way: id -> the entry so far (JSON)."""
+    return root(SYSTEM) + "audit-open"
 
 
 def operators() -> str:
-    """Set: names of those who may sign in to the admin pages."""
-    return root(OFFICE) + "operators"
+    """Set: names of the operators, who may sign in to the admin pages."""
+    return root(SYSTEM) + "operators"
 
 
 def operator(name: str) -> str:
     """Hash: password (Argon2), second factor (sealed), recovery codes (SHA-256)."""
-    return f"{root(OFFICE)}op:{name}"
+    return f"{root(SYSTEM)}op:{name}"
 
 
 def start_token() -> str:
-    """String: SHA-256 (hex) of the token that lets the first operator in; expires."""
-    return root(OFFICE) + "start"
+    """String: SHA-256 (hex) of the token that creates the first operator; expires."""
+    return root(SYSTEM) + "start"
 
 
 def session(digest: str) -> str:
     """Hash: an operator's session, by the SHA-256 (hex) of its secret id; expires."""
-    return f"{root(OFFICE)}ses:{digest}"
+    return f"{root(SYSTEM)}ses:{digest}"
 
 
 def sessions(operator_name: str) -> str:
     """Sorted set: session digest -> when it ends at the latest, Unix ms."""
-    return f"{root(OFFICE)}op-ses:{operator_name}"
+    return f"{root(SYSTEM)}op-ses:{operator_name}"
 
 
 def admin_token(digest: str) -> str:
     """Hash: an admin token, by the SHA-256 (hex) of its secret; expires when it does."""
-    return f"{root(OFFICE)}adm:{digest}"
+    return f"{root(SYSTEM)}adm:{digest}"
 
 
 def admin_tokens() -> str:
     """Hash: admin token name -> digest."""
-    return root(OFFICE) + "admin-tokens"
+    return root(SYSTEM) + "admin-tokens"
 
 
-def tries(what: str) -> str:
-    """Sorted set: a try to sign in -> when, Unix ms. *what*: of whom, from where; `known:…` is a string."""
-    return f"{root(OFFICE)}try:{what}"
+def login_attempts(subject: str) -> str:
+    """Sorted set: login attempt -> time, Unix ms. *subject*: name, address or both; `known:…` is a string."""
+    return f"{root(SYSTEM)}try:{subject}"

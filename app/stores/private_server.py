@@ -150,7 +150,7 @@ def _folder(home: Path) -> Path:
 
 
 def _open_owner(folder: Path) -> int | None:
-    """Return our end of the FIFO, or None when no keeper has the other."""
+    """Return this process's end of the FIFO, or None when no supervisor has the other end."""
     try:
         return os.open(folder / "owners", os.O_WRONLY | os.O_NONBLOCK)
     except FileNotFoundError:
@@ -168,7 +168,7 @@ def _start_or_join(folder: Path, server: str) -> bool:
     A FIFO that is open already serves the next supervisor as well.
     """
     found = _open_owner(folder)
-    joined = found or _start_keeper(folder, server)
+    joined = found or _start_supervisor(folder, server)
     if folder in _owned:
         os.close(joined)
     else:
@@ -176,10 +176,10 @@ def _start_or_join(folder: Path, server: str) -> bool:
     return found is None
 
 
-def _start_keeper(folder: Path, server: str) -> int:
-    # -I -S: only the standard library, whatever the folder it is run from or the environment says
-    keeper = [sys.executable, "-I", "-S", private_server_supervisor.__file__, str(folder), _program(server)]
-    subprocess.run(keeper, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+def _start_supervisor(folder: Path, server: str) -> int:
+    # -I -S: only the standard library, independent of the working directory and the environment
+    command = [sys.executable, "-I", "-S", private_server_supervisor.__file__, str(folder), _program(server)]
+    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
     owner = _open_owner(folder)
     if owner is None:
         raise EmbeddedServerError(_what_went_wrong(folder))
@@ -224,7 +224,7 @@ def _what_went_wrong(folder: Path) -> str:
 
 
 def _is_abandoned(folder: Path) -> bool:
-    """Whether we hold the FIFO and its keeper is gone."""
+    """Whether we hold the FIFO and its supervisor is gone."""
     if folder not in _owned:
         return False
     poll = select.poll()

@@ -7,9 +7,9 @@ writing: the kernel closes that for a process that was killed, so there is no he
 file `lock` orders joining and leaving: both happen only while it is held.
 
 The supervisor may be killed itself: the owners then start another one (see `private_server.watch`),
-which takes over the server that is still running. The file `server` keeps two servers from one
-append-only file: the server inherits a lock on it, which ends with its last process, and its
-process id stands in it. `events` lists what was repaired, for `poolgate doctor`.
+which takes over the server that is still running. The file `server` prevents two servers on one
+append-only file: the server inherits a lock on it, which ends with its last process. The file holds
+the server's process id. `events` lists what was repaired, for `poolgate doctor`.
 
 Run by its path and without site-packages: it starts in 20 ms and stays small.
 """
@@ -29,7 +29,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-FIRST_WAIT_SECONDS = 0.05  # before a dead server is started again; doubled while it keeps dying
+FIRST_WAIT_SECONDS = 0.05  # before a dead server is started again; doubled each time it dies again
 KILLED_WAIT_SECONDS, FAILED_WAIT_SECONDS = 1.0, 5.0  # the longest, by how it ended
 STEADY_SECONDS = 10.0  # a server that ran this long had not failed at its start
 STOP_SECONDS = 30.0
@@ -138,7 +138,7 @@ class Supervisor:
             how = server.close()
             failed = server.child is not None and server.child.returncode > 0
             if failed and server is first:
-                return  # it refuses its data or its place: waiting would not help, its log says why
+                return  # it cannot use its data or its folder: waiting would not help; see its log
             if time.monotonic() - server.started_at > STEADY_SECONDS:
                 wait = FIRST_WAIT_SECONDS
             time.sleep(wait)
@@ -291,7 +291,7 @@ def main(folder: Path, server: str) -> None:
     os.chdir("/")
     for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(stop, signal.SIG_IGN)  # the owners drain first, and leaving is the signal
-    keeper = Supervisor(folder, server)
+    supervisor = Supervisor(folder, server)
     if os.fork():
         return
     os.setsid()
@@ -299,7 +299,7 @@ def main(folder: Path, server: str) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     for descriptor, replacement in ((0, null), (1, log), (2, log)):
         os.dup2(replacement, descriptor)
-    keeper.run()
+    supervisor.run()
 
 
 if __name__ == "__main__":

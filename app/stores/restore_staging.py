@@ -62,7 +62,7 @@ class Staging:
         self.put([Record(dump.LEDGER, "stream", entries)])
 
     def ledger_was(self, last_id: str, added: str, deleted: str) -> None:
-        """Say how the ledger stood, so that rows which were removed are known to have been."""
+        """Set the ledger's last id and counts, so that removed entries are not taken for missing ones."""
         key = keys.staged(self._pool, self._run, dump.LEDGER)
         more = ["ENTRIESADDED", added, "MAXDELETEDID", deleted] if added else []
         if self._client.exists(key):
@@ -82,7 +82,7 @@ class Staging:
             self.put([Record(name, "stream", entries)])
 
     def finish(self, backup: str, *, replace: bool) -> str:
-        """Put what is staged in place; returns `done`, `occupied` or `taken` as restore_swap.lua says."""
+        """Put what is staged in place; return `done`, `occupied` or `taken`, see restore_swap.lua."""
         ask = {"run": self._run, "backup": backup, "last_id": self._last_id, "replace": replace}
         outcome = self._scripts.run_raw("restore_swap", self._pool, ask)
         if outcome == "done":
@@ -130,7 +130,7 @@ class Staging:
 
 def announce(client: Any, pool: str) -> None:
     """Put *pool* among those there are: another slot of a cluster, so not part of the one step."""
-    if pool != keys.OFFICE:
+    if pool != keys.SYSTEM:
         client.sadd(keys.POOLS, pool)
 
 

@@ -1,7 +1,7 @@
 """
 Roll-ups: what was used in each hour and each day, by API key, account and model.
 
-They are written with every ledger row (app/stores/lua/requests.lua, `tally`) and only read here.
+Every settlement adds to them (app/stores/lua/requests.lua, `add_to_totals`); this module reads them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from app.stores import keys
 
 HOUR, DAY = "h", "d"
-WHOLE = "whole"  # first among the noted beginnings, once none is missing
+COMPLETE = "whole"  # first member of the index once no start is missing
 
 
 class Figure(NamedTuple):
@@ -29,20 +29,20 @@ def starts(client: Any, pool: str, span: str) -> list[int]:
     """
     Return the beginnings (Unix seconds) of the hours or days that have a roll-up.
 
-    They are noted as roll-ups begin; what began before that was so is looked for once.
+    An index lists them; roll-ups that are older than the index are searched for once.
     """
-    noted = client.zrange(keys.rollup_starts(pool, span), 0, -1)
-    if noted[:1] != [WHOLE]:
-        noted = [WHOLE, *_note(client, pool, span)]
-    return [int(start) for start in noted[1:]]
+    indexed = client.zrange(keys.rollup_starts(pool, span), 0, -1)
+    if indexed[:1] != [COMPLETE]:
+        indexed = [COMPLETE, *_index_all(client, pool, span)]
+    return [int(start) for start in indexed[1:]]
 
 
-def _note(client: Any, pool: str, span: str) -> list[str]:
+def _index_all(client: Any, pool: str, span: str) -> list[str]:
     prefix, index = keys.rollup(pool, span, 0).removesuffix("0"), keys.rollup_starts(pool, span)
-    found = {key[len(prefix) :]: 0.0 for key in client.scan_iter(match=prefix + "*", count=1000)}
-    client.zadd(index, {WHOLE: -1} | {start: int(start) for start in found})
-    noted: list[str] = client.zrange(index, 1, -1)
-    return noted
+    starts = {key[len(prefix) :]: 0.0 for key in client.scan_iter(match=prefix + "*", count=1000)}
+    client.zadd(index, {COMPLETE: -1} | {start: int(start) for start in starts})
+    indexed: list[str] = client.zrange(index, 1, -1)
+    return indexed
 
 
 def read(client: Any, pool: str, span: str, began: Iterable[int]) -> Iterator[Figure]:
@@ -54,7 +54,7 @@ def read(client: Any, pool: str, span: str, began: Iterable[int]) -> Iterator[Fi
 
 
 def figure_of(field: str, amount: str) -> Figure:
-    """Return what one field says; a model's name may have the separator in it."""
-    who, _, name = field.rpartition("|")
-    key, account, model = who.split("|", 2)
+    """Return the figure of one field; the name of a model may contain the separator."""
+    names, _, name = field.rpartition("|")
+    key, account, model = names.split("|", 2)
     return Figure(key, account, model, name, int(amount))

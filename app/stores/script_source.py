@@ -1,8 +1,8 @@
 """
-Put a Lua script together: an operation behind those definitions of its parts that it uses.
+Join a Lua script: an operation after those definitions of its parts that it uses.
 
-Redis runs all of a script's text with each call, so a definition costs a closure or a string though
-nothing uses it; and Lua allows a script 200 local variables.
+Redis evaluates the text of a script with each call, so an unused definition would still cost a closure or a
+string; and Lua allows 200 local variables per function.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ _COMMENT = re.compile(r"(?:^|\s)--.*", re.MULTILINE)
 _WORD = re.compile(r"(?<![\w\])]\.)\b[A-Za-z_]\w*")  # but for the name of a field
 
 
-def put_together(parts: Iterable[str], operation: str) -> str:
+def join_script(parts: Iterable[str], operation: str) -> str:
     """
-    Return the text of *operation* behind what it uses of *parts*, itself or through other definitions.
+    Return the definitions in *parts* that *operation* uses, directly or indirectly, then its own text.
 
-    A part is nothing but definitions: each begins with `local` in the first column, ends where the next
-    begins, and uses only what stands before it.
+    A part consists of definitions: each begins with `local` in the first column, ends where the next one
+    begins, and uses only earlier ones.
     """
-    wanted, used = _words(operation), [operation]
+    needed, used = _words(operation), [operation]
     for definition in reversed([each for part in parts for each in definitions(part)]):
-        if wanted.intersection(names_of(definition)):
-            wanted |= _words(definition)
+        if needed.intersection(names_of(definition)):
+            needed |= _words(definition)
             used.append(definition)
     return "".join(reversed(used))
 

@@ -1,8 +1,8 @@
 """
-Load and run the Lua scripts: one file per operation, put together with what it uses of its parts.
+Load and run the Lua scripts: one file per operation, joined with the definitions it uses.
 
-Every script is given the root of its pool as KEYS[1] and is safe to repeat, because a reply
-can be lost on the wire after the script has run.
+KEYS[1] of every script is the root of its pool. Every script is safe to repeat, because a reply can be
+lost after the script has run.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from redis.exceptions import NoScriptError
 from app.errors import StoreRefused
 from app.stores import keys
 from app.stores.fast_evalsha import for_scripts
-from app.stores.script_source import put_together
+from app.stores.script_source import join_script
 
 log = structlog.get_logger()
 
@@ -73,22 +73,22 @@ PARTS: dict[str, tuple[str, ...]] = {
 
 
 def source(operation: str, clock: str | None = None) -> str:
-    """Return the Lua text of *operation* and of what it uses; *clock* stands in for the part of that name."""
+    """Return the Lua text of *operation* and the definitions it uses; *clock* replaces the part `clock`."""
     folder = resources.files("app.stores") / "lua"
     parts = {name: (folder / f"{name}.lua").read_text() for name in PARTS[operation]}
     own = (folder / f"{operation}.lua").read_text()
-    return put_together((parts | {"clock": clock} if clock else parts).values(), own)
+    return join_script((parts | {"clock": clock} if clock else parts).values(), own)
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha1(text.encode()).hexdigest()  # what EVALSHA calls a script by
+    return hashlib.sha1(text.encode()).hexdigest()  # the name of a script in EVALSHA
 
 
 class Scripts:
     """The operations on one Redis. Every call is one round trip."""
 
     def __init__(self, client: Any, *, clock: str | None = None) -> None:
-        """*clock* is Lua that defines `clock()`, for scripts that are to run at another time than Redis's."""
+        """*clock*: Lua that defines `clock()`, for scripts that run at a time other than that of Redis."""
         self.client = client
         self._direct = for_scripts(client)
         self._sources = {name: source(name, clock) for name in PARTS}
@@ -96,13 +96,13 @@ class Scripts:
 
     def run(self, operation: str, pool: str, *args: Any) -> Any:
         """
-        Run *operation* on *pool* and return its reply as Redis gave it.
+        Run *operation* on *pool* and return the reply of Redis.
 
         Raises StoreUnavailable when Redis does not answer in time, or cannot be written; StoreRefused
         when the script failed by its own error.
         """
-        # While a cluster moves the pool's slot, the new node would run a script on one key that is
-        # nowhere, and find an empty pool. Of two keys it wants both, and refuses until all have moved.
+        # While a cluster moves the pool's slot, the new node would run a script with one key that is
+        # absent and see an empty pool. With two keys, the node refuses (TRYAGAIN) until both have moved.
         root = (2, keys.root(pool), keys.pool(pool))
         try:
             try:
@@ -113,12 +113,12 @@ class Scripts:
             log.error("script_refused", script=operation, pool=pool, reason=refusal.reason)
             raise StoreRefused(f"{operation}: {refusal.reason}") from refusal.__cause__
 
-    def run_raw(self, operation: str, pool: str, ask: dict[str, Any]) -> str:
-        """Run an operation that takes one JSON argument; its reply as it came."""
-        reply: str = self.run(operation, pool, orjson.dumps(ask))
+    def run_raw(self, operation: str, pool: str, args: dict[str, Any]) -> str:
+        """Run an operation that takes one JSON argument, and return its reply as text."""
+        reply: str = self.run(operation, pool, orjson.dumps(args))
         return reply
 
-    def run_json(self, operation: str, pool: str, ask: dict[str, Any]) -> dict[str, Any]:
-        """Run an operation that takes one JSON argument and answers with JSON."""
-        reply: dict[str, Any] = orjson.loads(self.run_raw(operation, pool, ask))
+    def run_json(self, operation: str, pool: str, args: dict[str, Any]) -> dict[str, Any]:
+        """Run an operation that takes one JSON argument, and return its JSON reply decoded."""
+        reply: dict[str, Any] = orjson.loads(self.run_raw(operation, pool, args))
         return reply

@@ -1,8 +1,8 @@
 """
 Secrets at rest: upstream keys and tokens are stored as Fernet tokens.
 
-The first key encrypts, all of them decrypt, so that keys can be rotated. They come from the
-environment, or from a 0600 file that the first start makes.
+The first key encrypts and every key decrypts, so that keys can be rotated. They come from the
+environment, or from a 0600 file that the first start creates.
 """
 
 from __future__ import annotations
@@ -15,25 +15,27 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 
 class UnreadableSecret(Exception):
-    """A stored secret was encrypted with a key that is not among ours."""
+    """A stored secret was encrypted with a key that this process does not have."""
 
 
 class Vault:
+    """Encrypts and decrypts secrets with one or more keys."""
+
     def __init__(self, keys: tuple[str, ...]) -> None:
         self._keys = keys
         self._fernet = MultiFernet([Fernet(key) for key in keys])
 
     def derived(self, purpose: str) -> tuple[str, ...]:
-        """Return a key for *purpose* (hex, 256 bits) from each of ours, newest first."""
+        """Return a key for *purpose* (hex, 256 bits) from each key, newest first."""
         return tuple(hmac.digest(key.encode(), purpose.encode(), "sha256").hex() for key in self._keys)
 
     @property
     def size(self) -> int:
-        """How many keys there are."""
+        """Number of keys."""
         return len(self._keys)
 
     def position(self, sealed: str) -> int | None:
-        """Return which key sealed it: 0 is the newest; None: none of ours."""
+        """Return the position of the key that sealed it (0: the newest), or None for an unknown key."""
         for position, key in enumerate(self._keys):
             try:
                 Fernet(key).decrypt(sealed.encode())
@@ -66,14 +68,14 @@ def keys_in_file(path: Path) -> tuple[str, ...]:
     """
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mine = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(Fernet.generate_key() + b"\n")
         try:
-            os.link(mine, path)
+            os.link(temporary, path)
         except FileExistsError:
             pass
         finally:
-            mine.unlink()
+            temporary.unlink()
     return tuple(line for line in path.read_text().splitlines() if line)

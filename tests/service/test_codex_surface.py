@@ -184,7 +184,7 @@ class TestCatalogue:
         services = chatgpt.gateway.services
         account = services.accounts.find(chatgpt.name, "a")
         services.accounts.list_models(chatgpt.name, account.id, ["m", "n"])
-        services.upstream.metadata.keep(
+        services.upstream.metadata.put(
             chatgpt.name, account.id, "catalogue", {"m": {"base_instructions": "Its own."}}
         )
         key = chatgpt.key()

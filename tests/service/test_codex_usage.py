@@ -66,7 +66,7 @@ def test_what_accounts_tell_of_themselves(pool: PoolOfTest, resets_at: int) -> N
         month = {"used_percent": used, "limit_window_seconds": 2_592_000, "reset_at": resets_at + used}
         purse = {"has_credits": name == "a", "unlimited": False, "balance": "2.5"}
         told = {"plan_type": "plus", "credits": purse, "monthly_window": month}
-        services.upstream.metadata.keep(pool.name, services.accounts.find(pool.name, name).id, "usage", told)
+        services.upstream.metadata.put(pool.name, services.accounts.find(pool.name, name).id, "usage", told)
 
     body = pool.get(PATH, pool.key()).json()
 
@@ -103,7 +103,7 @@ class TestKeyOfOneAccount:
         for name, balance in (("a", "100"), ("b", "2.5")):
             purse = {"has_credits": True, "unlimited": name == "a", "balance": balance}
             told = {"plan_type": name, "credits": purse}
-            services.upstream.metadata.keep(
+            services.upstream.metadata.put(
                 pool.name, services.accounts.find(pool.name, name).id, "usage", told
             )
 
@@ -124,7 +124,7 @@ class TestHidden:
     def hidden(self, pool: PoolOfTest) -> None:
         services = pool.gateway.services
         told = {"plan_type": "pro", "credits": {"has_credits": True, "unlimited": False, "balance": "7"}}
-        services.upstream.metadata.keep(pool.name, services.accounts.find(pool.name, "a").id, "usage", told)
+        services.upstream.metadata.put(pool.name, services.accounts.find(pool.name, "a").id, "usage", told)
         pool.set(settings=json.dumps({"tells_windows": False}))
 
     def test_key_sees_whether_it_may_go_on(self, pool: PoolOfTest) -> None:

@@ -88,7 +88,7 @@ def everything_stored(client: Any) -> str:
     """Return all that the office keeps, as text."""
     kinds = {"string": "get", "hash": "hgetall", "set": "smembers"}
     told = []
-    for key in client.scan_iter(keys.root(keys.OFFICE) + "*"):
+    for key in client.scan_iter(keys.root(keys.SYSTEM) + "*"):
         kind = client.type(key)
         if kind == "stream":
             told.append(str(client.xrange(key)))

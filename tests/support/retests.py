@@ -16,9 +16,9 @@ def pass_time(client: Any, pool: str, account_id: str, seconds: int) -> None:
     key = keys.account(pool, account_id)
     earlier = int(client.hget(key, "since_ms"))
     since = client.hincrby(key, "since_ms", -1000 * seconds)
-    claimed = keys.look(pool, f"retest:{earlier}", account_id)
+    claimed = keys.job_claim(pool, f"retest:{earlier}", account_id)
     if client.exists(claimed):  # it is named for when the credential was refused
-        moved = keys.look(pool, f"retest:{since}", account_id)
+        moved = keys.job_claim(pool, f"retest:{since}", account_id)
         client.rename(claimed, moved)
         _end_earlier(client, moved, seconds)
     _end_earlier(client, keys.JOBS + "retest", seconds)

@@ -74,7 +74,7 @@ def test_the_chatgpt_backend_tells_more_of_each(built, upstream, add):
     account = built.accounts.find(POOL, "ann")
     assert account.listed == ("gpt-5.2",)
     assert account.metadata == {"gpt-5.2": shown}
-    told = built.upstream.metadata.all(POOL, "catalogue", [account.id])
+    told = built.upstream.metadata.get(POOL, "catalogue", [account.id])
     assert told == [{"gpt-5.2": {"base_instructions": "long"}}]
     assert upstream.log("ann")[0].query == f"client_version={upstream_lists.CLIENT_VERSION}"
 
@@ -91,7 +91,7 @@ def test_instructions_have_a_bound(built, upstream, add):
 
     models.run(built, time.time())
 
-    assert built.upstream.metadata.all(POOL, "catalogue", [account.id]) == [{"m": {"shell_type": "local"}}]
+    assert built.upstream.metadata.get(POOL, "catalogue", [account.id]) == [{"m": {"shell_type": "local"}}]
 
 
 def test_a_failure_leaves_the_last_list(built, upstream, add, told, next_period):

@@ -55,7 +55,7 @@ def test_what_clients_are_shown_is_kept_beside(built, upstream, ann):
 
     usage.run(built, time.time())
 
-    (told,) = built.upstream.metadata.all(POOL, "usage", [ann.id])
+    (told,) = built.upstream.metadata.get(POOL, "usage", [ann.id])
     assert told == {"plan_type": "plus", "credits": purse, "monthly_window": month}
 
 

@@ -1,9 +1,9 @@
--- Accounts: which are ready, which is next, what an answer did to one.
+-- Accounts: which are ready, which is next, and how the outcome of a request changes an account.
 --
 -- Accounts that offer the same (wires, kind, models) share an offer, `<wires>:<kind>:<hash>`, and
 -- one index, ready:<offer>, a zset by policy score of those that may be chosen now. A model knows
--- its offers (offering:<model>), so a pick reads a few heads and never the pool. Whoever may not be
--- chosen is in `out` with the time at which it is due again (+inf: a person is needed).
+-- its offers (offering:<model>), so a pick reads a few heads and never the pool. An account that may
+-- not be chosen is in `out` with the time when it is due again (+inf: an operator has to act).
 
 local FIELDS = { 'offer', 'weight', 'cap', 'in_flight', 'pass', 'group', 'used_1', 'used_2', 'reset_1',
   'reset_2', 'version', 'probe', 'state', 'errors', 'since_ms', 'exceeded' }
@@ -13,7 +13,7 @@ local MAX_RESTING = 64 -- models remembered for each account: as resting, and as
 local MAX_COMPARED = 64 -- accounts, or models of an account, that one suspicion or return looks at
 local SAME_TIME_MS = 60000 -- two models limited within it: the account is; two credentials refused: perhaps the upstream
 local RECENT_MS = 600000 -- an account chosen within it takes part in the balance
-local RETEST_SHARE, RETEST_MIN_MS, RETEST_MAX_MS = 0.05, 1000, 600000 -- of a wait that the upstream told
+local RETEST_SHARE, RETEST_MIN_MS, RETEST_MAX_MS = 0.05, 1000, 600000 -- of a wait that the upstream reported
 
 local function read_account(id, now)
   local values = redis.call('HMGET', account_key(id), unpack(FIELDS))
@@ -35,7 +35,7 @@ local function read_account(id, now)
   return account
 end
 
--- Puts an account where its numbers say: into ready, or out of it while it is full or not active.
+-- Adds an account to the ready index, or removes it while it is full or not active.
 local function index_account(account, policy)
   if account.reset_ms > 0 then redis.call('ZADD', RESETS, account.reset_ms, account.id) end
   if account.state == 'active' and account.in_flight < account.cap then
@@ -47,8 +47,8 @@ end
 
 local function is_demo(offer) return string.match(offer, '^%a+:(%a+):') == 'demo' end
 
--- The offers that serve *model*, as a set: its own and those of any model. The simulated upstream takes
--- part in no comparison.
+-- Returns the set of offers that serve *model*: those of the model and those of any model. The simulated
+-- upstream is left out.
 local function offers_of(model)
   local result = {}
   for _, name in ipairs(model == '*' and { '*' } or { model, '*' }) do
@@ -59,7 +59,7 @@ local function offers_of(model)
   return result
 end
 
--- The sets of offers that compete with *offer*: one for each group of its models that is served alike.
+-- Returns the sets of offers that compete with *offer*: one for each group of its models with the same offers.
 local function rivals_of(offer)
   local result, known = {}, {}
   local models = redis.call('SMEMBERS', models_key(offer))
@@ -76,16 +76,15 @@ local function rivals_of(offer)
   return result
 end
 
--- Accounts of *offer* that serve requests just now: those that would be next, else some that are full.
+-- Returns accounts of *offer* that serve requests now: those that would be next, else some that are full.
 local function serving(offer)
   local ids = redis.call('ZRANGE', ready_key(offer), 0, 7)
   if #ids > 0 then return ids end
   return redis.call('SRANDMEMBER', members_key(offer), 16)
 end
 
--- The virtual time of those that *a* shares requests with; nil: it has no rival. Under `ordered` only its
--- own group shares with it; and where some were chosen lately, those that were not do not count: they
--- serve something else.
+-- Returns the virtual time of the accounts that share requests with *account*; nil: there is none. Under `ordered`
+-- only its own group counts. If some were chosen recently, the others are ignored: they serve other models.
 local function level_of(account, policy)
   local lowest, lowest_recent, compared = nil, nil, {}
   local function compare(id)
@@ -107,15 +106,15 @@ local function level_of(account, policy)
       for _, id in ipairs(serving(offer)) do compare(id) end
     end
   end
-  if not lowest then -- who takes any model shares with those that take some
+  if not lowest then -- an account of any model shares requests with those of some models
     local ids = redis.call('HVALS', NAMES)
     for n = 1, math.min(#ids, MAX_COMPARED) do compare(ids[n]) end
   end
   return lowest_recent or lowest
 end
 
--- Brings an account back among the ready, level with them: it neither gets what it missed while it
--- was away, nor has to make up for what it had.
+-- Returns an account to the ready index with the virtual time of the others: it neither catches up on what it
+-- missed while it was out, nor pays for what it had before.
 local function rejoin(account, policy)
   local level = not is_demo(account.offer) and level_of(account, policy)
   if level and account.pass ~= level then
@@ -125,7 +124,7 @@ local function rejoin(account, policy)
   index_account(account, policy)
 end
 
--- A test that fails shows that nothing has changed since.
+-- `since_ms` stays when a test fails: nothing has changed since then.
 local function set_state(account, state, reason, until_ms, now)
   if (account.tested or account.state) ~= state then redis.call('HSET', account_key(account.id), 'since_ms', now) end
   account.state = state
@@ -133,7 +132,7 @@ local function set_state(account, state, reason, until_ms, now)
   redis.call('DEL', OUT_JSON)
 end
 
--- Has an account serve one ordinary request, which shows whether it is still what it was out for.
+-- Lets an account serve one ordinary request, which tests whether the reason it was out for has ended.
 local function begin_test(account)
   account.tested, account.probe, account.cap = account.state, true, 1
   account.state = 'active'
@@ -143,7 +142,7 @@ local function begin_test(account)
   redis.call('DEL', OUT_JSON)
 end
 
--- Tests accounts whose time has come; a burst limit is simply over, and a window that was reset is unspent.
+-- Tests accounts that are due. A burst limit simply ends, and a usage window that was reset counts as unspent.
 local function wake_due(now, policy)
   local due = redis.call('ZRANGEBYSCORE', OUT, '-inf', now, 'LIMIT', 0, 4)
   for _, id in ipairs(due) do
@@ -166,12 +165,12 @@ local function wake_due(now, policy)
   end
 end
 
--- Why a model rests at an account. The score in rest:<account> is the time until when, and this after
--- the decimal point, so that one look finds both.
+-- Why a model rests at an account. The score in rest:<account> is the end of the rest, with the reason after
+-- the decimal point, so that one read returns both.
 local REASONS = { overloaded = 0.25, limited = 0.5, suspected = 0.75 }
 local NAMED = { [0.25] = 'overloaded', [0.5] = 'limited', [0.75] = 'suspected' }
 
--- Why *model* rests at *id*, and until when (ms); nothing: it does not.
+-- Returns why *model* rests at *id*, and until when (ms); nothing if it does not.
 local function model_rest(id, model, now)
   local lacks = tonumber(redis.call('ZSCORE', lacks_key(id), model) or nil)
   if lacks and lacks > now then return 'missing', lacks end
@@ -179,7 +178,7 @@ local function model_rest(id, model, now)
   if rest and rest > now then return NAMED[rest % 1] or 'overloaded', math.floor(rest) end
 end
 
--- Rests one model at one account. Bounded: of too many, those are forgotten that are back first.
+-- Rests one model at one account. Bounded: beyond MAX_RESTING, those that end first are forgotten.
 local function rest_model(id, model, reason, wait_ms, now)
   local key = reason == 'missing' and lacks_key(id) or rest_key(id)
   local until_ms = now + math.max(1, math.floor(wait_ms))
@@ -193,13 +192,13 @@ local function rest_model(id, model, reason, wait_ms, now)
   redis.call('PEXPIRE', lacks_key(id), string.format('%.0f', latest - now + 1))
 end
 
--- What an account does not have is asked of it again: its list of models has changed.
+-- Models that an account lacked are tried again: its list of models has changed.
 local function forget_missing(id) redis.call('DEL', lacks_key(id)) end
 
--- All of its models are tried again: an operator has resumed it.
+-- All models of an account are tried again: an operator has resumed it.
 local function forget_rests(id) redis.call('DEL', lacks_key(id), rest_key(id)) end
 
--- Whether an account other than *id* is ready for *model* at *offers*, and not merely being tested.
+-- Returns whether an account other than *id* is ready for *model* at *offers*, and is not being tested.
 local function has_reliable_other(id, offers, model, now)
   for offer in pairs(offers) do
     for _, other in ipairs(redis.call('ZRANGE', ready_key(offer), 0, 15)) do
@@ -209,8 +208,8 @@ local function has_reliable_other(id, offers, model, now)
   return false
 end
 
--- Our suspicion may keep out a quarter of the accounts that can serve a model, one at least, and never the
--- last. An account that is being tested serves one request at a time: it cannot be counted on.
+-- Returns whether *id* may be taken out by suspicion: at most a quarter of the accounts of a model, but one at
+-- least, and never the last. An account that is being tested does not count: it serves one request at a time.
 local function may_suspect(id, model, now)
   local offers, total, soft = offers_of(model), 0, 0
   for offer in pairs(offers) do total = total + redis.call('SCARD', members_key(offer)) end
@@ -224,7 +223,7 @@ local function may_suspect(id, model, now)
   return soft < math.max(1, math.floor(total / 4)) and has_reliable_other(id, offers, model, now)
 end
 
--- Whether *a* is the last that serves some other model: then it is not taken from that model as well.
+-- Returns whether *account* is the last that serves some other model: then it stays available for that model.
 local function is_last_elsewhere(account, now)
   for _, offers in ipairs(rivals_of(account.offer)) do
     if not has_reliable_other(account.id, offers, '', now) then return true end
@@ -241,14 +240,14 @@ end
 
 local PASSING = { active = true, suspected = true, burst_limited = true }
 
--- Whether what an account is out for says more than *state*, which a request that began earlier may
--- bring: nothing beats a person's wish or need, and a burst is no news of a spent window.
+-- Returns whether the state of an account outranks *state*, which an earlier request may report: nothing outranks
+-- a pause or a dead credential, and a burst limit does not replace a spent window.
 local function outranks(held, state)
   return held == 'paused' or held == 'credential_dead' or state == 'burst_limited' and not PASSING[held]
 end
 
--- When to test whether a spent window has room after all: after a twentieth of the whole wait, and no
--- later than was planned, however often we are told in between that it has none.
+-- Returns when to test a spent window: after a twentieth of the total wait, and no later than planned before,
+-- however often the upstream repeats in between that the window is spent.
 local function retest_of_spent(account, outcome, now)
   local ends, total_ms = now + outcome.wait_ms, outcome.wait_ms
   if (account.tested or account.state) == outcome.state then total_ms = ends - account.since end
@@ -257,7 +256,7 @@ local function retest_of_spent(account, outcome, now)
   return math.min(now + wait, ends, planned)
 end
 
--- A second model that is limited at an account within a minute shows that the account is.
+-- Two models that are limited at an account within a minute show that the account itself is limited.
 local function limit_second(account, outcome, policy, now)
   local values = redis.call('HMGET', account_key(account.id), 'limited_model', 'limited_ms')
   local limited_ms = tonumber(values[2]) or 0
@@ -271,7 +270,7 @@ local function limit_second(account, outcome, policy, now)
     retest_ms = until_ms }, now)
 end
 
--- Takes an account out for a while because of our suspicion, or this model of it, as far as that is allowed.
+-- Takes an account, or only this model at it, out for a while on suspicion, as far as `may_suspect` allows.
 local function suspect(account, outcome, policy, now)
   local streak = redis.call('HINCRBY', account_key(account.id), 'errors', 1)
   local asked = outcome.asked or '*'
@@ -286,8 +285,8 @@ local function suspect(account, outcome, policy, now)
   end
 end
 
--- Whether a refused credential is only a reason for suspicion: an upstream whose authentication fails refuses all
--- of them, so within a minute it takes one account of one upstream (kind and base URL) out. Remembers which it was.
+-- Returns whether a refused credential is only suspect. An upstream whose authentication fails refuses every
+-- credential, so within a minute only one account of an upstream (kind and base URL) goes out; its id is stored.
 local function is_doubtful(account, outcome, now)
   if not outcome.base_ms or account.tested == outcome.state or outranks(account.state, outcome.state) then return false end
   local values = redis.call('HMGET', account_key(account.id), 'kind', 'base_url')
@@ -299,24 +298,24 @@ local function is_doubtful(account, outcome, now)
   return false
 end
 
--- Whether what an account bills never exceeds the length that a request names. The ChatGPT backend takes no
--- length and may reason unseen; any other account is taken at its word until it has billed more.
+-- Returns whether an account never bills more than the length that a request sets. The ChatGPT backend takes no
+-- length and may reason unseen; any other account is trusted until it has billed more.
 local function enforces(account)
   return not account.exceeded and string.match(account.offer, '^%a+:(%a+):') ~= 'chatgpt'
 end
 
--- What an answer did to an account. mark is one of
---   {ok}                                        it answered: clear what was held against it
---   {state, reason, wait_ms, retest_wait_ms}    the upstream said so; a retest of 0: a person is needed,
---                                               of a spent window left out: as is best; a refused credential
---                                               with asked, base_ms, most_ms: only suspected where another
+-- Applies the outcome of a request to its account. outcome is one of
+--   {ok}                                        it answered: its errors are cleared
+--   {state, reason, wait_ms, retest_wait_ms}    the upstream reported it; a retest of 0: an operator has to act,
+--                                               absent for a spent window: chosen here; a refused credential
+--                                               with `asked`, base_ms, most_ms: only suspected where another
 --                                               account of the same upstream was refused a moment ago
---   {soft, asked, reason, base_ms, most_ms}     our suspicion: out for base * 2^(streak-1), most at most;
---                                               asked is the model of the request
+--   {soft, asked, reason, base_ms, most_ms}     suspicion: out for base * 2^(streak-1), at most most_ms;
+--                                               `asked` is the requested model
 --   {model, why, wait_ms}                       this model rests there: it is missing, overloaded or limited;
 --                                               the account is well
--- and may carry windows = {{used percent, reset ms[, seconds]}, …}, what the upstream says of its usage
--- windows, primary and secondary; null: nothing. It may carry exceeded = JSON of an answer that was billed with
+-- and may have windows = {{used percent, reset ms[, seconds]}, …}, the usage windows that the upstream reported,
+-- primary and secondary; null: not reported. It may have exceeded = JSON of an answer that was billed with
 -- more than its request allowed; the first is remembered, until an operator removes it.
 local function apply_outcome(id, outcome, now, policy)
   local account = read_account(id, now)
@@ -372,7 +371,7 @@ local function take_slot(account, policy)
   index_account(account, policy)
 end
 
--- The accounts a key is bound to, as a set; nothing where it may use all of them.
+-- Returns the set of accounts a key is bound to; nothing if it may use any account.
 local function account_set(list)
   local ids, set = list and list ~= '' and cjson.decode(list) or {}, {}
   if #ids == 0 then return nil end
@@ -380,7 +379,7 @@ local function account_set(list)
   return set
 end
 
--- Whether the simulated upstream serves *model*: one of its own, in a pool without an account in use.
+-- Returns whether the simulated upstream serves *model*: a demo model, in a pool without a usable account.
 local function demo_serves(model)
   if string.sub(model, 1, 4) ~= 'demo' then return false end
   for _, id in ipairs(redis.call('HVALS', NAMES)) do
@@ -390,7 +389,7 @@ local function demo_serves(model)
   return true
 end
 
--- The offers that can serve this request: those of the model and those of any model.
+-- Returns the set of offers that can serve this request: those of the model and those of any model.
 local function offers_for(request)
   local result, unfit_kinds, demo = {}, {}, nil
   for _, kind in ipairs(request.unfit_kinds or {}) do unfit_kinds[kind] = true end
@@ -408,7 +407,7 @@ local function offers_for(request)
   return result
 end
 
--- Whether the process that sent the request lacks the key of the credential of *id*. Others may have it.
+-- Returns whether the process that sent the request cannot decrypt the credential of *id*. Others may.
 local function is_unreadable(request, id)
   if not request.unreadable then return false end
   for _, other in ipairs(request.unreadable) do
@@ -417,7 +416,7 @@ local function is_unreadable(request, id)
   return false
 end
 
--- Says why *id* may not serve this request although it is ready, or nothing if it may.
+-- Returns why *id* may not serve this request although it is ready, or nothing if it may.
 local function unfit_reason(id, request, tried, any_rested, now)
   if tried[id] then return 'tried' end
   if is_unreadable(request, id) then return 'credential unreadable' end
@@ -425,20 +424,20 @@ local function unfit_reason(id, request, tried, any_rested, now)
   return any_rested and model_rest(id, request.model, now) or nil
 end
 
--- One account by name, if it is ready and fit: for affinity, and for keys with a list of accounts.
+-- Returns the score of one account if it is ready and fits: for affinity, and for keys bound to accounts.
 local function ready_score(id, offers)
   local offer = redis.call('HGET', account_key(id), 'offer')
   return offer and offers[offer] and tonumber(redis.call('ZSCORE', ready_key(offer), id))
 end
 
--- The only account that may serve a request: the one it names, or the owner of what it speaks of.
+-- Returns the only account that may serve a request: the one it names, or the owner of an object it refers to.
 local function pinned_to(request)
   if request.pin ~= '' or not request.ownership or request.ownership == '' then return request.pin end
   local owner = redis.call('GET', owner_key(request.ownership))
   return owner and redis.call('EXISTS', account_key(owner)) == 1 and owner or ''
 end
 
--- Why *id*, where a conversation has been, is not even looked at for its next turn.
+-- Returns why *id*, which served a conversation before, cannot be considered for its next turn.
 local function home_obstacle(id, allowed)
   local state, in_flight, cap, probe = unpack(redis.call('HMGET', account_key(id), 'state', 'in_flight', 'cap', 'probe'))
   if not state then return 'removed' end
@@ -448,10 +447,10 @@ local function home_obstacle(id, allowed)
   return 'does not fit'
 end
 
--- The group of an account with this score under `ordered`; one that is being tested is a little below it.
+-- Returns the group of an account from its score under `ordered`; a tested account scores slightly lower.
 local function group_of(account_score) return math.floor((account_score + 2e11) / 1e12) end
 
--- Picks the account with the lowest score. ask = {model, wire, unfit_kinds, demo, allowed (set or nil),
+-- Picks the account with the lowest score. request = {model, wire, unfit_kinds, demo, allowed (set or nil),
 -- tried (list), unreadable (list), affinity, pin, enforcing_only (only accounts that `enforces` is true of)}; seen
 -- collects {id, score, why not} of the accounts examined, the score false of an account that could have been by affinity alone.
 local function pick(request, now, policy, seen)
@@ -480,7 +479,7 @@ local function pick(request, now, policy, seen)
   end
   if pin ~= '' then return nil end
 
-  -- a conversation leaves its account for a better group as soon as that is well
+  -- a conversation moves to a better group as soon as that is available
   local best, best_score
   local function chosen()
     if at_home and not (best and group_of(best_score) < group_of(home_score)) then return at_home, 'affinity' end
@@ -517,7 +516,7 @@ local function pick(request, now, policy, seen)
   return chosen()
 end
 
--- How many accounts of the pool are in which state.
+-- Returns {state: number of accounts of the pool}.
 local function states_of_pool(total)
   local out = redis.call('ZRANGE', OUT, 0, -1)
   local states = { active = total > #out and total - #out or nil }
@@ -528,7 +527,7 @@ local function states_of_pool(total)
   return states
 end
 
--- The accounts that would fit this request, whatever state they are in.
+-- Returns the accounts that fit this request, in any state.
 local function fitting(request, offers)
   local ids, pin = {}, pinned_to(request)
   if pin ~= '' or request.allowed then
@@ -543,7 +542,7 @@ local function fitting(request, offers)
   return ids
 end
 
--- What keeps an account from serving *model*, and when that ends (ms, nil: unknown).
+-- What prevents an account from serving *model*; `obstacle_at` also returns when that ends (ms, nil: unknown).
 local OBSTACLES = { paused = 'paused', credential_dead = 'dead', window_spent = 'spent', burst_limited = 'limited',
   suspected = 'failing', credential_expired = 'failing' }
 
@@ -559,8 +558,8 @@ local function obstacle_at(id, model, now)
   return reason and 'failing' or 'busy', until_ms
 end
 
--- Why no account could be picked: how many are in which state, what stands against those that would fit
--- (able = {what: how many}), when the first of them is due, and when the first spent one is reset.
+-- Returns the refusal when no account could be picked: accounts by state, the obstacles of those that fit
+-- (able = {obstacle: count}), when the first account is due, and when the first spent one is reset.
 local function no_accounts_refusal(request, now)
   local total, offers = redis.call('HLEN', NAMES), offers_for(request)
   local able, due, resets, fit = {}, nil, nil, fitting(request, offers)

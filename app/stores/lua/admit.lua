@@ -1,15 +1,15 @@
--- Admit one request: check its key and every limit, hold what it may use, pick its account.
+-- Admit one request: check its key and every limit, reserve its upper bounds, pick its account.
 -- KEYS[1]  root of the pool
 -- ARGV[1]  JSON {id, key, model, endpoint, wire, unfit_kinds, demo, affinity, pin, ttl_ms, sticky_ms,
 --          conversation, calendar: {per: [start, end, next end]}, bounds: {input_tokens, output_tokens, cost},
 --          estimates: {the same}, unenforced_bounds: {the same} where they differ by account, by_ms};
---          see reservations.lua; by_ms, if there, is when the client has given up; stored, if true, says that a stored
---          answer is given again: it needs no account (account is ''), and only limits on requests apply
+--          see reservations.lua; by_ms, if present, is the time when the client gives up; stored: the answer comes from
+--          the cache, so it needs no account (account is ''), and only limits on requests apply
 -- Returns  JSON: {account, version, attempt, by, now, probe, unenforced, limits} or
 --          {refused: key | limit | no_accounts | conversation | calendar | settled | late, …}; where no account is free:
---          rest_ms until the first that could serve is back (absent: unknown), and how many are busy. unenforced says
---          which of the two bounds is held, or, of a limit, which does not fit: accounts that take the smaller are away.
--- A conversation that no key holds is claimed by this one until its request is settled, an hour at most.
+--          rest_ms until the first that could serve returns (absent: unknown), and the number that are busy. unenforced:
+--          which of the two bounds is reserved or, with a limit, does not fit: accounts for the smaller are out.
+-- A conversation without an owner is claimed by this key until its request is settled, for an hour at most.
 -- All checks come before any charge: a refusal costs nothing. A second call with the same id
 -- returns what the first one got.  Invariant: settled + held <= max for every strict limit.
 local request, now = cjson.decode(ARGV[1]), clock()

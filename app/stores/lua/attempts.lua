@@ -1,15 +1,15 @@
--- Attempts: how often each account was tried, how that failed, and how often another account answered then.
+-- Attempts: how often each account was tried, how it failed, and how often another account answered instead.
 --
--- A roll-up counts a request once, at the account that was tried last. Where that is not the whole story,
--- it has under each account as well: extra_attempts (attempts less requests counted there),
--- failed_attempts, rescues (of them, those after which another account answered) and failed:<failure>.
+-- A roll-up counts a request once, at the account that was tried last. Where accounts were tried before,
+-- it also has, for each account: extra_attempts (attempts less requests counted there), failed_attempts,
+-- rescues (failed attempts after which another account answered) and failed:<failure>.
 -- The fields attempts, failed_attempts, rescues and failed:<failure> of an account are its totals.
--- A failure that is the request's own fault has its failed:<failure>, and is no failed attempt, unless
--- another account then answered the same request: it was not the request's.
--- An account also has, for as long as it only fails: streak, how many of its newest attempts failed in a row by no
--- fault of their requests, and streak_of, how the newest of them did. They count while attempts less unanswered (all
--- that failed) is what it was at the last failure, which is streak_ok: so a success costs no write.
--- A row whose attempts are in the roll-ups is marked `attempts_counted`. See app/ledger/attempts.py.
+-- A failure caused by the request itself counts as failed:<failure> but not as a failed attempt, unless another
+-- account then answered the same request: then the request was not the cause.
+-- While an account only fails it also has: streak, the number of newest attempts that failed in a row without a
+-- fault of their requests, and streak_of, the newest failure. They are valid while attempts less unanswered (all
+-- failures) equals streak_ok, its value at the last failure: so a success costs no write.
+-- An entry whose attempts are in the roll-ups is marked `attempts_counted`. See app/ledger/attempts.py.
 
 local function check_attempts(attempts)
   for _, attempt in ipairs(attempts or {}) do
@@ -20,7 +20,7 @@ local function check_attempts(attempts)
   end
 end
 
--- Returns {account id -> {figure -> amount}}, with `attempts`, of a row.
+-- Returns {account id -> {figure -> amount}}, `attempts` included, of a ledger entry.
 local function attempts_by_account(entry)
   local by_account, attempts = {}, entry.attempts or {}
   local last = attempts[#attempts]
@@ -42,7 +42,7 @@ local function attempts_by_account(entry)
   return by_account
 end
 
--- Adds a row's attempts to the totals of their accounts. *present* is one that is known to exist.
+-- Adds the attempts of an entry to the totals of their accounts. *present* is an account known to exist.
 local function count_attempts(by_account, present)
   for id, figures in pairs(by_account) do
     if id == present or redis.call('EXISTS', account_key(id)) == 1 then
@@ -51,7 +51,7 @@ local function count_attempts(by_account, present)
   end
 end
 
--- Counts failures in a row, of a row that has failed attempts; after count_attempts.
+-- Counts consecutive failures of an entry with failed attempts; runs after count_attempts.
 local function count_streaks(entry)
   local by_account, last = {}, entry.attempts[#entry.attempts]
   for _, attempt in ipairs(entry.attempts) do
@@ -81,13 +81,13 @@ local function count_streaks(entry)
   end
 end
 
--- Whether a row's attempts are one that succeeded at the account of the row: it is counted as a request.
+-- Returns whether an entry has a single, successful attempt at its account: that is counted as a request.
 local function is_plain(entry)
   local attempts = entry.attempts or {}
   return #attempts == 0 or #attempts == 1 and not attempts[1].failure and attempts[1].account == entry.account
 end
 
--- Adds what is not counted as requests to one roll-up.
+-- Adds the attempts that are not counted as requests to one roll-up.
 local function add_attempts_to_rollup(key, entry, by_account)
   for id, figures in pairs(by_account) do
     local prefix = entry.key .. '|' .. id .. '|' .. (entry.counted_as or entry.model) .. '|'

@@ -1,4 +1,4 @@
--- Find the API key of a secret, and what a request of it needs to know of its pool.
+-- Find the API key of a secret, and return it with the settings of its pool.
 -- KEYS[1]  root of the pool
 -- ARGV[1]  SHA-256 of the secret, hex
 -- Returns  {now, key id or '', key hash (flat), pool hash (flat)}.

@@ -1,16 +1,15 @@
--- What a refused request may hope for within seconds: an account that could serve it comes back, or a
--- busy one is done with another request.
+-- When a refused request could be served within seconds: an account returns, or a busy one ends another request.
 
 local no_accounts_refusal_with_waits
 
 do -- Lua takes no more than 200 local names in one script
-  local MAX_EXAMINED = 200 -- accounts of one pool, so that a refusal stays cheap
+  local MAX_EXAMINED = 200 -- accounts of one pool: bounds the cost of a refusal
   local EXAMINED_EACH_TIME = 32 -- accounts of a pool whose every refusal examines them; larger pools reuse the last result
   local RESULT_MS = 250 -- for so long
-  local BRIEF = { burst_limited = true, suspected = true } -- states that end by themselves, at a known time
+  local BRIEF = { burst_limited = true, suspected = true } -- states that end at a known time
 
-  -- Returns when the first account that could serve *ask* is over its rest (in ms from now; nil: none is
-  -- known), and how many that could are active but at their cap or being tested after a brief rest.
+  -- Returns when the first account that could serve *request* ends its rest (in ms from now; nil: unknown), and
+  -- how many suitable accounts are active but at their cap, or being tested after a brief rest.
   local function estimate_waits(request, now)
     local offers, soonest, busy = offers_for(request), nil, 0
     local pin = pinned_to(request)
@@ -24,7 +23,7 @@ do -- Lua takes no more than 200 local names in one script
       local offer, state, probe = unpack(redis.call('HMGET', account_key(id), 'offer', 'state', 'probe'))
       if offer and offers[offer] and (not request.allowed or request.allowed[id]) then
         local reason, over = model_rest(id, request.model, now)
-        local waits = reason ~= 'missing' and not is_unreadable(request, id) -- no wait gives it the model, or us its key
+        local waits = reason ~= 'missing' and not is_unreadable(request, id) -- waiting adds neither a model nor a key
         if waits and BRIEF[state] then
           rests_until(redis.call('ZSCORE', OUT, id))
         elseif waits and state == 'active' then
@@ -39,8 +38,8 @@ do -- Lua takes no more than 200 local names in one script
     return soonest and soonest - now, busy
   end
 
-  -- Returns what *absence* and *prospects* say. A refusal of a large pool costs the same however many accounts it has:
-  -- in a storm of them the accounts are examined a few times a second, and the waits are counted down in between.
+  -- Returns the refusal with both waits. Its cost does not grow with the pool: during many refusals the accounts of a
+  -- large pool are examined a few times a second, and the waits are counted down in between.
   function no_accounts_refusal_with_waits(request, now)
     local key
     if redis.call('HLEN', NAMES) > EXAMINED_EACH_TIME then

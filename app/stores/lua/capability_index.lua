@@ -1,4 +1,4 @@
--- Offers: which accounts can serve what. See accounts.lua.
+-- Offers: which accounts can serve which models. See accounts.lua.
 
 local function leave_offer(id)
   local offer = redis.call('HGET', account_key(id), 'offer')

@@ -1,4 +1,4 @@
--- Change fields of an API key's record; its secret, its limits and its books stay.
+-- Change fields of an API key's record; its secret, limits and usage stay.
 -- KEYS[1]  root of the pool
 -- ARGV     key id, JSON {field: value}
 -- Returns  1 changed, 0 when there is no such key.

@@ -1,5 +1,5 @@
--- What the arguments of a script must be. Every script that writes checks them before its first write, so
--- one that refuses has changed nothing. Its caller is told which argument it was, and never its value.
+-- Checks of a script's arguments. Every script that writes checks them before its first write, so a script
+-- that refuses has changed nothing. The error names the argument, never its value.
 --
 -- A shape is {name = kind}; a kind that begins with ? may be absent or null. Kinds:
 --   text   a string of at most MAX_TEXT bytes     blob   a string of any length
@@ -29,7 +29,7 @@ local IS_KIND = {
   scalar = function(v) return is_number(v) or type(v) == 'string' or type(v) == 'boolean' end,
 }
 
--- Checks the fields of *value* that *shape* names; a null is taken away.
+-- Checks the fields of *value* that *shape* names, and removes nulls.
 local function check(value, shape)
   if type(value) ~= 'table' then refuse('the argument') end
   for name, kind in pairs(shape) do
@@ -60,12 +60,12 @@ local function number_argument(text, name)
   return n
 end
 
--- What follows runs with every request, so it is written out instead of described by shapes.
+-- The following checks run with every request, so they are written out instead of described by shapes.
 
 local function is_count(v) return type(v) == 'number' and v >= 0 and v <= MAX_NUMBER and v % 1 == 0 end
 local function may_be(v, kind) return v == nil or type(v) == kind end
 
--- Checks what `apply_mark` reads. Each field of a mark is named here.
+-- Checks an outcome for `apply_outcome`. All of its fields are named here.
 local function check_outcome(outcome)
   if outcome == nil or outcome == cjson.null then return nil end
   if type(outcome) ~= 'table' or not (may_be(outcome.ok, 'boolean') and may_be(outcome.soft, 'boolean')
@@ -114,7 +114,7 @@ local function check_texts(list, name)
   end
 end
 
--- Checks what admissions and reports say of a request.
+-- Checks the fields of a request in admissions and reports.
 local function check_request(request)
   if type(request) ~= 'table' or type(request.id) ~= 'string' or type(request.key) ~= 'string'
     or type(request.model) ~= 'string'
@@ -135,5 +135,5 @@ local function check_request(request)
   if request.unenforced_bounds ~= nil then check_amounts(request.unenforced_bounds) end
 end
 
--- How a scalar is stored: commands take no booleans.
+-- Returns a scalar as it is stored: commands take no booleans.
 local function storable(value) return type(value) == 'boolean' and tostring(value) or value end

@@ -1,4 +1,4 @@
--- The one clock of all scripts: Unix milliseconds as Redis tells them.
+-- The only clock of all scripts: Unix milliseconds of Redis.
 local function clock()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)

@@ -1,5 +1,5 @@
--- Close an open entry of the audit book, and write it unless what it announced was refused.
--- KEYS[1]  root of the office
+-- Close an open audit entry, and write it to the log unless its change was refused.
+-- KEYS[1]  root of the system keys
 -- ARGV     id of the open entry, its outcome (done | refused | unknown), JSON of the entry
 -- Returns  1 closed, 0 when it was closed before, so an entry is written once.
 local MAX_AMOUNT = 100000

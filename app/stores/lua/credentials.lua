@@ -1,17 +1,17 @@
--- Sign-ins: tokens that expire, and the one exchange that renews them.
+-- OAuth credentials: tokens that expire, and the exchange that renews them.
 --
--- An account with a sign-in has, beside what accounts.lua knows:
+-- An account with OAuth tokens has these fields besides those in accounts.lua:
 --   sign_in             its tokens, sealed          expires_ms   when the access token expires; 0 unknown
 --   rotation            how often its tokens were replaced
 --   refresh_fence       how often the right to exchange was given: only the last holder may write
---   refresh_until_ms    until then nobody else may exchange: a holder is at it, or one just failed
+--   refresh_until_ms    until then no one else may exchange: one is under way, or just failed
 --   refresh_unanswered  '1' from the moment an exchange may be on its way until its answer is known
 --   refresh_dead        why the issuer will never exchange this token again
 
 local RENEWABLE = { credential_expired = true }
 local REPLACEABLE = { credential_expired = true, credential_dead = true }
 
--- Replaces the tokens; the account is back if it was out for one of the states in *ends*.
+-- Replaces the tokens; reactivates the account if its state is one of *ends*.
 local function put_tokens(args, ends, now)
   local key = account_key(args.account)
   redis.call('HSET', key, 'sign_in', args.sign_in, 'expires_ms', args.expires_ms, 'credential', '',

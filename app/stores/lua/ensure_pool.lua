@@ -1,4 +1,4 @@
--- Make a pool, if it is not there. Also the probe of readiness: the request path needs no more.
+-- Create a pool if it does not exist. Also the readiness probe: it needs what the request path needs.
 -- KEYS[1]  root of the pool
--- Returns  1 made, 0 was there.
+-- Returns  1 created, 0 it existed.
 return redis.call('HSETNX', POOL, 'created_ms', clock())

@@ -1,8 +1,8 @@
--- Tell how an exchange failed, and give its lease back.
+-- Record how a token exchange failed, and release its lease.
 -- KEYS[1]  root of the pool
--- ARGV[1]  JSON {account, fence, reason, dead, answered, refused, cool_ms}: dead says that only a new
---          sign-in helps, answered that the refresh token was not used up, refused that the upstream
---          does not take the access token either
+-- ARGV[1]  JSON {account, fence, reason, dead, answered, refused, cool_ms}: dead: only a new login helps;
+--          answered: the refresh token was not used up; refused: the upstream does not take the access
+--          token either
 -- Returns  1, or 0 when the lease was not the last one.
 local args, now = cjson.decode(ARGV[1]), clock()
 check(args, { account = 'text', fence = 'count', reason = 'text', dead = '?flag', answered = '?flag', refused = '?flag',

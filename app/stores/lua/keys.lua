@@ -1,18 +1,18 @@
--- The twin of app/stores/keys.py, for keys whose names are only known while a script runs.
--- Every one of them lies in the slot of KEYS[1], the root of the pool.
+-- Key names, for keys that are only known while a script runs. Mirrors app/stores/keys.py.
+-- All keys are in the cluster slot of KEYS[1], the root of the pool.
 local root = KEYS[1]
 local POOL = root .. 'pool'
-local OUT = root .. 'out' -- zset: account id -> when it is due to come back, Unix ms
-local OUT_JSON = root .. 'out-told' -- JSON: who is out, as decisions note it; made anew after a change
+local OUT = root .. 'out' -- zset: account id -> when it is due again, Unix ms
+local OUT_JSON = root .. 'out-told' -- JSON: the accounts that are out, for decisions; deleted when they change
 local RESETS = root .. 'resets' -- zset: account id -> when its next usage window resets, Unix ms
-local SOFT = root .. 'soft' -- set: accounts kept out by our suspicion alone, and those being tested
+local SOFT = root .. 'soft' -- set: accounts out on suspicion alone, and those being tested
 local RESTED = root .. 'rested' -- zset: account id -> when the last of its resting models is back, Unix ms
 local LEASES = root .. 'leases'
 local LEDGER = root .. 'ledger'
 local REFUSALS = root .. 'refusals' -- stream: the newest refused requests
 local NAMES = root .. 'accounts'
 local KEY_NAMES = root .. 'keys'
-local AUDIT = root .. 'audit' -- of the office alone
+local AUDIT = root .. 'audit' -- system keys only
 local AUDIT_OPEN = root .. 'audit-open'
 
 local function account_key(id) return root .. 'a:' .. id end
@@ -36,7 +36,7 @@ local function answer_key(digest) return root .. 'ans:' .. digest end
 local function answers_key(id) return root .. 'ans:of:' .. id end
 local function owner_key(hash) return root .. 'own:' .. hash end
 local function holder_key(hash) return root .. 'conv:' .. hash end
-local function no_accounts_key(hash) return root .. 'absent:' .. hash end -- of a moment, see availability.lua
+local function no_accounts_key(hash) return root .. 'absent:' .. hash end -- short-lived, see availability.lua
 local function affinity_key(hash) return root .. 'aff:' .. hash end
 local function refused_upstream_key(hash) return root .. 'refused-at:' .. hash end -- '<account id> <Unix ms>'
 local function refused_key(start_ms) return string.format('%srefused:%.0f', root, start_ms / 1000) end

@@ -1,16 +1,16 @@
--- Ask for the right to exchange an account's refresh token.
+-- Take the lease to exchange an account's refresh token.
 -- KEYS[1]  root of the pool
--- ARGV[1]  JSON {account, rotation, refused, ttl_ms}: rotation is that of the tokens found wanting,
---          refused says that the upstream already refuses them
+-- ARGV[1]  JSON {account, rotation, refused, ttl_ms}: rotation is that of the unusable tokens,
+--          refused: the upstream already refuses them
 -- Returns  JSON {verdict, …}, verdict being
---   leased      {fence, rotation, sign_in}: nobody else will exchange this token before ttl_ms are over
---   renewed     {version}: somebody has replaced those tokens
---   held        somebody is exchanging it
+--   leased      {fence, rotation, sign_in}: no one else exchanges this token within ttl_ms
+--   renewed     {version}: those tokens have been replaced
+--   held        an exchange is under way
 --   cooling     an exchange failed a moment ago
---   unanswered  an exchange was sent and its answer lost, so the token may be used up. A second use
---               would end the sign-in: it is the last resort, for when the access token is of no use
---   dead        only a new sign-in helps
---   gone        there is no such sign-in
+--   unanswered  an exchange was sent and its answer lost, so the token may be used up. A second use may
+--               end the login: it is the last resort, when the access token does not work either
+--   dead        only a new login helps
+--   gone        there are no such tokens
 -- Invariant: of one rotation at most one exchange is under way.
 -- Safe to repeat: a lease whose reply was lost is waited out.
 local args, now = cjson.decode(ARGV[1]), clock()

@@ -1,8 +1,8 @@
--- Keep what a look at the upstream, outside any request, told of an account.
+-- Store what a background job learned about an account from its upstream.
 -- KEYS[1]  root of the pool
--- ARGV[1]  JSON {account, fields = {name: value}, mark, room, accepted}: mark as apply_mark reads it, or
---          absent; room says that the usage windows have room again, which ends window_spent; accepted that
---          the upstream takes the credential again: one ordinary request then tests a credential_dead account
+-- ARGV[1]  JSON {account, fields = {name: value}, mark, room, accepted}: mark as for apply_outcome, or
+--          absent; room: the usage windows have room again, which ends window_spent; accepted: the upstream
+--          takes the credential again, so one ordinary request tests a credential_dead account
 -- Returns  1, 2 when that test began, or 0 when there is no such account (any more).
 local args, now = cjson.decode(ARGV[1]), clock()
 check(args, { account = 'text', fields = '?object', room = '?flag', accepted = '?flag' })

@@ -1,5 +1,5 @@
 -- Open a session of an operator.
--- KEYS[1]  root of the office
+-- KEYS[1]  root of the system keys
 -- ARGV[1]  JSON {digest (of the secret id), id (public), operator, address, agent, idle_ms, life_ms, most}
 -- Returns  1 opened, 0 when there is no such operator. Of more than `most` sessions the oldest end.
 local args, now = cjson.decode(ARGV[1]), clock()

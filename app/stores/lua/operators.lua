@@ -1,4 +1,4 @@
--- Who may come in: operators, their sessions, and how often somebody tried. All of it is the office's.
+-- Operators, their sessions, admin tokens and login attempts. All of these are system keys.
 local START = root .. 'start' -- string: SHA-256 (hex) of the token that makes the first operator; expires
 local OPERATORS = root .. 'operators' -- set: names
 
@@ -9,13 +9,13 @@ local function attempts_key(what) return root .. 'try:' .. what end
 local TOKENS = root .. 'admin-tokens' -- hash: name of an admin token -> digest
 local function token_key(digest) return root .. 'adm:' .. digest end
 
--- Removes the admin token, and its name if that is still its own.
+-- Removes an admin token, and its name unless another token has it by now.
 local function remove_token(name, digest)
   redis.call('DEL', token_key(digest))
   if redis.call('HGET', TOKENS, name) == digest then redis.call('HDEL', TOKENS, name) end
 end
 
--- End the sessions of an operator for which `which(digest, id)` is true; returns how many there were.
+-- Ends the sessions of an operator for which `which(digest, id)` is true; returns how many there were.
 local function end_sessions(operator, which)
   local ended = 0
   for _, digest in ipairs(redis.call('ZRANGE', sessions_key(operator), 0, -1)) do

@@ -1,9 +1,9 @@
 -- Routing policies: pure functions of one account's numbers. The lowest score is chosen.
 --
--- a.pass is the account's virtual time: each pick moves it on by 1 / weight, and whoever would be
--- earliest after that is next. So what a pick costs is reckoned by the weight of now: an account
--- that was nearly spent has its full share as soon as it has not. a.spare is the unspent part of its
--- tightest usage window, 0..1 (1 where it has none), a.reset_ms the end of the window that ends first.
+-- account.pass is its virtual time: each pick advances it by 1 / weight, and the account that would be earliest
+-- afterwards is next. The current weight decides the cost of a pick, so an account that was nearly spent has its
+-- full share again as soon as it is not. account.spare is the unspent part of its tightest usage window, 0..1 (1:
+-- no window), account.reset_ms the end of the window that ends first.
 
 local MIN_SPARE = 0.02 -- a nearly spent account still gets a fiftieth of its share
 
@@ -20,13 +20,13 @@ local SCORES = {
   least_loaded = function(account, weight) return account.in_flight / weight * 1e9 + account.pass + 1 / weight end,
   ordered = function(account, weight) return account.group * 1e12 + account.pass + (1 + account.in_flight) / weight end,
   use_before_reset = function(account, _)
-    local reset_ms = account.reset_ms > 0 and account.reset_ms or 1e14 -- no window: nothing that would go to waste
+    local reset_ms = account.reset_ms > 0 and account.reset_ms or 1e14 -- no window: no unused quota is lost
     if account.spare <= 0 then reset_ms = 2e14 end
     return reset_ms + account.pass % 1000
   end,
 }
 
--- An account that is being tested goes first in its group: the next request tells whether it is well.
+-- An account that is being tested goes first in its group, so that the next request tests it.
 local function score(policy, account)
   if account.probe then return (policy == 'ordered' and account.group * 1e12 or 0) - 1e11 end
   return (SCORES[policy] or SCORES.balanced)(account, effective_weight(policy, account))

@@ -1,6 +1,6 @@
--- Add an account, or change what one is; how it does (in flight, windows) is kept.
+-- Add an account, or change its settings; its health (in flight, windows) stays.
 -- KEYS[1]  root of the pool
--- ARGV     account id, its name, JSON {field: value} of what it is, JSON list of its models
+-- ARGV     account id, its name, JSON {field: value} of its settings, JSON list of its models
 -- Returns  its new version, or -1 when another account has that name.
 local id, name, fields, models, now = ARGV[1], ARGV[2], cjson.decode(ARGV[3]), cjson.decode(ARGV[4]), clock()
 check(fields, { offer = '?text', weight = '?number', cap = '?number', group = '?number' })
@@ -24,6 +24,6 @@ redis.call('HSETNX', account_key(id), 'in_flight', 0)
 redis.call('HSET', NAMES, name, id)
 join_offer(id, models)
 forget_missing(id)
-redis.call('HDEL', account_key(id), 'streak') -- what it is may have been corrected
+redis.call('HDEL', account_key(id), 'streak') -- the cause may have been corrected
 rejoin(read_account(id, now), policy)
 return redis.call('HINCRBY', account_key(id), 'version', 1)

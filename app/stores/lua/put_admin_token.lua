@@ -1,5 +1,5 @@
 -- Store a new admin token; it goes by itself when it expires.
--- KEYS[1]  root of the office
+-- KEYS[1]  root of the system keys
 -- ARGV[1]  JSON {name, digest (SHA-256 of the secret), by, expires_ms (0: never),
 --          scope (read | full), operator ('': it ends with none)}
 -- Returns  'stored', 'taken' when a token that still works has that name, or 'past'.

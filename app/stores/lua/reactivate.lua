@@ -1,4 +1,4 @@
--- Ends whatever an account is out for: it is as good as new.
+-- Makes an account active again, whatever its state was.
 local function reactivate(account, policy, now)
   redis.call('ZREM', OUT, account.id)
   redis.call('SREM', SOFT, account.id)

@@ -1,4 +1,4 @@
--- Record refused requests: counts by key, code and hour, and the newest of them in full.
+-- Record refused requests: counts by key, code and hour, and the newest ones in full.
 -- KEYS[1]  root of the pool
 -- ARGV[1]  JSON {batch, groups: [{key, digest, code, count, out, entries: [JSON text, …]}, …]}; batch is
 --          unique; a group has a key id, or the SHA-256 of the secret that was presented

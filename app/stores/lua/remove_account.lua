@@ -1,7 +1,7 @@
--- Remove an account. Requests it is serving end by themselves and are booked under its id.
+-- Remove an account. Its open requests end normally, and the ledger has them under its id.
 -- KEYS[1]  root of the pool
 -- ARGV     account id, '1' to remove it although keys are bound to it
--- Returns  the names of the usable keys that are bound to it and kept it; none: it is gone.
+-- Returns  the names of the usable keys that are bound to it and prevented the removal; empty: removed.
 local id, forced, now = ARGV[1], ARGV[2] == '1', clock()
 
 local function bound_keys()

@@ -1,8 +1,8 @@
--- Remove an API key, its secrets and the counters of its limits. What it used stays in the books.
+-- Remove an API key, its secrets and the counters of its limits. Its usage stays in the ledger.
 -- KEYS[1]  root of the pool
 -- ARGV     key id
 -- Returns  1 removed, 0 when there is no such key.
--- Requests of it that are open settle as ever: a limit that is gone holds nothing back.
+-- Its open requests settle as usual; a limit that is gone is ignored.
 local id = ARGV[1]
 local key = api_key_key(id)
 local values = redis.call('HMGET', key, 'name', 'limits', 'digest', 'former')

@@ -1,7 +1,7 @@
 -- Remove an operator, and end their sessions and the admin tokens that they made.
--- KEYS[1]  root of the office
+-- KEYS[1]  root of the system keys
 -- ARGV     name
--- Returns  'removed', 'unknown', or 'last' when nobody would be left.
+-- Returns  'removed', 'unknown', or 'last': the last operator cannot be removed.
 local name = ARGV[1]
 if redis.call('SISMEMBER', OPERATORS, name) == 0 then return 'unknown' end
 if redis.call('SCARD', OPERATORS) == 1 then return 'last' end

@@ -1,4 +1,4 @@
--- Renew the leases of one worker, and take back some that nobody renewed.
+-- Renew the leases of one worker, and expire some that are overdue.
 -- KEYS[1]  root of the pool
 -- ARGV     time to live (ms), then request ids
 -- Returns  the ids whose lease is gone.

@@ -1,10 +1,10 @@
--- Report how an attempt went, charge what it may have been billed and, where another may follow, reserve for that
--- and pick its account.
+-- Report the outcome of an attempt, charge what may have been billed and, if another attempt may follow, reserve for
+-- it and pick its account.
 -- KEYS[1]  root of the pool
 -- ARGV[1]  JSON {id, attempt, mark, charge, tried, never, and of the request what admit was given}; attempt is the
---          one that ended; charge, absent where it was billed nothing, is {account, input_tokens, output_tokens,
---          cost, …}, figures as in a ledger row; tried are the accounts that failed, asked again only if there is
---          no other; never are those of them never to be asked
+--          one that ended; charge, absent if nothing was billed, is {account, input_tokens, output_tokens,
+--          cost, …}, figures as in a ledger entry; tried: the accounts that failed, picked again only if there is
+--          no other; never: those of them that are not picked again
 -- Returns  JSON: {account, …} as admit does, or {refused: no_accounts | limit | calendar | lease | key, …}.
 -- Safe to repeat: a report of an attempt that is no longer the newest returns the newest, and an attempt that has
 -- ended is charged once.  Invariant: as for admit, settled + held <= max for every strict limit.
@@ -23,7 +23,7 @@ if not stored or stored.expired then return cjson.encode({ refused = 'lease', no
 
 round_amounts(request)
 local holds, charges = cjson.decode(stored.holds), charges_of(stored)
--- Parallel requests go on; what is counted of an attempt ends with it.
+-- Holds of parallel requests stay; the other holds end with the attempt.
 local function release(charge)
   local retained = {}
   for _, hold in ipairs(holds) do
@@ -60,9 +60,9 @@ local function refused(reply, seen)
     now = now }), stored.choice)
   return cjson.encode(reply)
 end
-if not key[1] then return refused({ refused = 'key', why = 'removed', now = now }, {}) end -- nor what it was bound to
+if not key[1] then return refused({ refused = 'key', why = 'removed', now = now }, {}) end -- its account bindings are unknown
 
--- What this request still holds is its own to use again.
+-- Subtracts what this request still holds: it may use that again.
 local function without_own(gauges)
   for i, limit in ipairs(limits) do
     for _, hold in ipairs(holds) do

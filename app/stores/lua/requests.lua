@@ -1,16 +1,16 @@
--- Open requests: what one holds, and how it gives it back.
+-- Open requests: their reservations, and how these are settled or expire.
 --
 -- r:<id> is a hash {key, account, attempt, model, endpoint, affinity, started_ms, day_ms, bounds, unenforced,
 -- holds, charges, why, choice, expired}; `leases` has its deadline. bounds and holds are those of the attempt that
--- runs ('' and none but parallel requests where none does), charges what earlier ones were charged when they ended.
--- A lease that ran out gives its slots back at once and is charged its bounds, until a late settlement corrects that.
+-- runs ('' and parallel requests alone if none does); charges are those of earlier attempts.
+-- An expired lease frees its slots and is charged its bounds, until a late settlement corrects that.
 
 local CLAIM_MS = 3600000 -- how long a key's claim on a conversation lasts that no answer has confirmed: an hour
 local OWNED_MS = 2592000000 -- how long an account is remembered as the owner of a conversation: 30 days
 local LATE_MS = 86400000 -- how long a late settlement is still understood: a day
 local CORRECTABLE_MS = 2592000000 -- how long a lease that ran out waits for its settlement: 30 days
 local MAX_MODELS = 100 -- of one key and day that have a name of their own in roll-ups
-local OTHER = '(other)' -- under which the rest are added up: names are the client's to invent
+local OTHER = '(other)' -- the name of all others: clients can invent names
 local NAMES_MS = 3 * 86400000
 local SWEEP = 4 -- overdue leases one call takes back
 local MAX_OUT = 16 -- accounts that a decision remembers as out
@@ -27,7 +27,7 @@ local FIGURES = { 'input_tokens', 'output_tokens', 'cached_tokens', 'reasoning_t
 local CHARGED = { 'input_tokens', 'output_tokens', 'cost', 'ceiling_cost', 'unreported_input_tokens',
   'unreported_output_tokens', 'unreported_cost' }
 
--- Checks what one attempt of a request is charged.
+-- Checks the charge of one attempt.
 local function check_charge(charge)
   check(charge, { account = 'text', input_tokens = 'figure', output_tokens = 'figure', cost = '?figure',
     ceiling_cost = '?figure', unreported_input_tokens = '?figure', unreported_output_tokens = '?figure',
@@ -36,7 +36,7 @@ end
 
 local MAX_FIGURE = 2 ^ 53 -- as far as doubles are exact
 
--- Checks what totals and limits are made of; the rest of a row is stored as it is.
+-- Checks the fields that totals and limits use; the others are stored as they are.
 local function check_entry(entry)
   if type(entry) ~= 'table' or type(entry.key) ~= 'string' or type(entry.account) ~= 'string' or type(entry.model) ~= 'string'
     or type(entry.source) ~= 'string' or #entry.key + #entry.account + #entry.model > MAX_TEXT then refuse('row') end
@@ -61,8 +61,8 @@ local function check_entry(entry)
   end
 end
 
--- Adds a row to the totals in a hash; says whether it is the first of its kind there. A correction is
--- not another request.
+-- Adds an entry to the totals in a hash; returns whether it is the first request there. A correction is not a
+-- request.
 local function add_to_totals(key, prefix, entry)
   local first = false
   if entry.source ~= 'corrected' then
@@ -78,8 +78,8 @@ local function add_to_totals(key, prefix, entry)
   return first
 end
 
--- Adds a row to the roll-up of its hour or day. Its beginning is noted, so that nobody has to look for
--- it; where it is over, its summary is made anew.
+-- Adds an entry to the roll-up of its hour or day, and lists the start of that in an index. The summary of a past
+-- hour or day is deleted, so that it is rebuilt.
 local function add_to_rollup(span, start_ms, length_ms, prefix, entry, now, by_account)
   if add_to_totals(rollup_key(span, start_ms), prefix, entry) then
     local start = string.format('%.0f', start_ms / 1000)
@@ -89,7 +89,7 @@ local function add_to_rollup(span, start_ms, length_ms, prefix, entry, now, by_a
   if now - start_ms >= length_ms then redis.call('DEL', summary_key(span, start_ms)) end
 end
 
--- Returns under which name the roll-ups have a row's model.
+-- Returns the name of an entry's model in the roll-ups.
 local function counted_model(entry)
   local names, name = rollup_names_key(entry.day_ms), entry.key .. '|' .. entry.model
   if redis.call('HEXISTS', names, name) == 1 then return entry.model end
@@ -100,8 +100,8 @@ local function counted_model(entry)
   return entry.model
 end
 
--- The figures of a row by account: a failed attempt counts for the account that billed it, as no request. A
--- correction is of the last attempt alone.
+-- Returns the figures of an entry by account: those of a failed attempt belong to the account that billed it,
+-- without a request. A correction belongs to the last attempt.
 local function shares(entry)
   local result, own = {}, entry
   if entry.source == 'corrected' then return { entry } end
@@ -123,8 +123,8 @@ local function shares(entry)
   return result
 end
 
--- Writes one ledger row and adds it to its hour, its day and what its key used ever. *present* is an
--- account that is known to exist.
+-- Writes one ledger entry and adds it to its hour, its day and the totals of its key. *present* is an account
+-- known to exist.
 local function write_entry(entry, reason, present)
   local by_account = attempts_by_account(entry)
   local rolled = not is_plain(entry) and by_account or nil
@@ -145,8 +145,8 @@ local function write_entry(entry, reason, present)
   return id
 end
 
--- What a row's usage comes to under a limit on *what*: the row has fields of the limits' names. A strict limit
--- counts what may have been billed, a balanced one what probably was.
+-- Returns the amount of an entry that a limit on *unit* counts; the fields have the names of the units. A strict
+-- limit counts what may have been billed, a balanced one the estimate.
 local function charged_amount(entry, unit, balanced)
   if unit == 'requests' then return 1 end
   if unit == 'total_tokens' then
@@ -156,7 +156,7 @@ local function charged_amount(entry, unit, balanced)
   return amount + (not balanced and entry['unreported_' .. unit] or 0)
 end
 
--- Turns holds into what *row* used, without what was charged when earlier attempts ended.
+-- Settles holds with the usage of *entry*, less what earlier attempts were charged.
 local function settle_holds(holds, entry, charges, now, charged)
   for _, hold in ipairs(holds) do
     local unit, balanced = hold[3], hold[6]
@@ -166,8 +166,7 @@ local function settle_holds(holds, entry, charges, now, charged)
   end
 end
 
--- The limits of a key and of the pool that count requests for *model*; of a stored answer those alone that count
--- requests.
+-- Returns the limits of a key and of the pool that apply to *model*; for a stored answer only those on requests.
 local function limits_for(key_limits, pool_limits, model, stored)
   local result = {}
   for _, list in ipairs({ key_limits or '[]', pool_limits or '[]' }) do
@@ -179,8 +178,8 @@ local function limits_for(key_limits, pool_limits, model, stored)
   return result
 end
 
--- Charges a request of which nothing is known, because a failover lost its admission: under the
--- limits its key has now, in the window of now, or of its admission where now is off the calendar.
+-- Charges a request whose admission a failover lost: under the current limits of its key, in the current window,
+-- or in that of its admission where the calendar does not cover now.
 local function charge_unheld(entry, calendar, now)
   local key_limits = redis.call('HGET', api_key_key(entry.key), 'limits')
   local pool_limits = redis.call('HGET', POOL, 'limits')
@@ -192,12 +191,12 @@ local function charge_unheld(entry, calendar, now)
   end
 end
 
--- What the earlier attempts of an open request were charged: a list of figures with their account.
+-- Returns the charges of the earlier attempts of an open request: figures with their account.
 local function charges_of(stored)
   return stored.charges and cjson.decode(stored.charges) or {}
 end
 
--- The row of a request whose worker never came back: charged at what it held, after what earlier attempts used.
+-- Returns the ledger entry of a request whose worker died: its bounds, plus the charges of earlier attempts.
 local function expired_entry(id, stored)
   local bound, charges = stored.bounds ~= '' and cjson.decode(stored.bounds) or {}, charges_of(stored)
   local entry = { id = id, at_ms = tonumber(stored.started_ms), day_ms = tonumber(stored.day_ms), key = stored.key,
@@ -226,7 +225,7 @@ local function expire_lease(id, now, policy)
   if stored.account ~= '' then free_slot(stored.account, policy, now) end
   for _, hold in ipairs(cjson.decode(stored.holds)) do settle_hold(hold, hold[2], now) end
   local entry = expired_entry(id, stored)
-  entry.ended_ms = now -- the entry's own time may be later: other leases end in the same call
+  entry.ended_ms = now -- the entry's own time may be later: other leases expire in the same call
   write_entry(entry, '[' .. stored.why .. ']')
   redis.call('HSET', request_key(id), 'expired', now)
   redis.call('PEXPIRE', request_key(id), CORRECTABLE_MS)
@@ -238,7 +237,7 @@ local function sweep(now, policy, max_count)
   return #overdue
 end
 
--- Who is out, as JSON: [[id, state, reason, until ms], …], those first that are due first.
+-- Returns the accounts that are out as JSON [[id, state, reason, until ms], …], the first due first.
 local function accounts_out()
   local reply = redis.call('GET', OUT_JSON)
   if reply then return reply end
@@ -252,12 +251,12 @@ local function accounts_out()
   return reply
 end
 
--- The JSON of a decision, which explains later why the request went where it went.
+-- Returns the JSON of a routing decision, which explains the choice of an account.
 local function encode_decision(decision)
   return string.sub(cjson.encode(decision), 1, -2) .. ',"out":' .. accounts_out() .. '}'
 end
 
--- What the gateway needs of a pick, and beside it the decision as it is noted.
+-- Takes a slot of a picked account; returns the selection for the gateway and the decision log as JSON.
 local function select_account(id, by, attempt, seen, now, policy)
   local a = read_account(id, now)
   take_slot(a, policy)

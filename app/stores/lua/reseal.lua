@@ -1,7 +1,7 @@
--- Replace one sealed value by the same one sealed with another key, if it has not changed meanwhile.
+-- Replace a sealed value by the same value sealed with another key, if it has not changed meanwhile.
 -- KEYS[1]  root of the pool
 -- ARGV[1]  JSON {name (of the key, without its root), field ('': the key is a string), old, new}
--- Returns  1 replaced, 0: it is another value by now, or gone. When a string expires stays as it was.
+-- Returns  1 replaced, 0: the value has changed, or is gone. The expiry of a string stays.
 local args = cjson.decode(ARGV[1])
 check(args, { name = 'text', field = 'text', old = 'blob', new = 'blob' })
 local key = root .. args.name

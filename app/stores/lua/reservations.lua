@@ -1,12 +1,12 @@
--- Reservations: what one attempt may use under each limit, by the account that serves it.
+-- Reservations: the amount one attempt may use under each limit, by the account that serves it.
 --
--- ask.bounds are upper bounds where the account keeps the length that the request names;
--- ask.unenforced_bounds where what it bills may exceed that length (see `enforces` in accounts.lua). Without the
--- latter both are the same. ask.estimates are what balanced limits hold. An amount that cannot be bounded is absent.
+-- request.bounds are upper bounds for accounts that enforce the length in the request;
+-- request.unenforced_bounds for accounts that may bill more (see `enforces` in accounts.lua); if absent, both are the
+-- same. request.estimates are reserved under balanced limits. An amount without a bound is absent.
 
 local SEVERITY = { never = 3, unbounded = 2, spent = 1, held = 0 }
 
--- Makes amounts whole and drops those that are no bound.
+-- Rounds amounts up, and removes those that are no bound.
 local function round_amounts(request)
   for _, amounts in ipairs({ request.bounds, request.estimates, request.unenforced_bounds }) do
     for unit, amount in pairs(amounts) do amounts[unit] = amount < MAX_AMOUNT and math.max(0, math.ceil(amount)) or nil end
@@ -27,7 +27,7 @@ local function amount_of(limit, request, unenforced)
   return amounts[limit.what]
 end
 
--- Reads the counters of *limits*; nothing where the calendar does not know a window of now.
+-- Reads the counters of *limits*; returns nothing if the calendar does not cover now.
 local function read_gauges(limits, now, calendar)
   local gauges = {}
   for i, limit in ipairs(limits) do
@@ -37,8 +37,8 @@ local function read_gauges(limits, now, calendar)
   return gauges
 end
 
--- Returns what to answer where a reservation does not fit: the limit that refuses it for longest. *unenforced*
--- says for which accounts it is made.
+-- Returns the refusal when a reservation does not fit: that of the limit with the longest wait. *unenforced*: for
+-- which accounts the reservation is.
 local function refusal_of(limits, gauges, request, unenforced, now)
   local refusal
   local function compare(limit, reason, wait_ms, gauge, amount)
@@ -60,7 +60,7 @@ local function refusal_of(limits, gauges, request, unenforced, now)
   return refusal
 end
 
--- Takes a reservation that fits; returns its holds. Requests are counted at once.
+-- Makes a reservation that fits; returns its holds. Requests are counted immediately.
 local function reserve(limits, gauges, request, unenforced)
   local holds = {}
   for i, limit in ipairs(limits) do

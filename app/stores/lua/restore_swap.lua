@@ -1,12 +1,12 @@
--- Put a staged copy of a pool where the pool is, all at once.
+-- Replace a pool by its staged copy in one step.
 -- KEYS[1]  root of the pool
 -- ARGV[1]  JSON {run, backup, last_id, replace}: the run that staged it under restore:<run>:, with the
---          names in restore:<run> and the names of what goes in restore-old:<run>; which backup it is;
---          the ledger's last id when the latter was looked up; whether a pool that is not empty may go
--- Returns  'done'; 'occupied': there is something, and it may not go; 'taken': another run has begun since.
--- Requests that were open in the copy have no worker here. Each is treated as one whose lease ran out:
--- charged what it held, until a settlement that comes late after all corrects that. Versions become
--- the time of now, so that no process takes what it remembers of the former pool for news.
+--          names in restore:<run> and the names to delete in restore-old:<run>; the backup's id;
+--          the ledger's last id when the latter was read; whether a pool that is not empty may be replaced
+-- Returns  'done'; 'occupied': the pool is not empty, and replace is false; 'taken': another run has begun.
+-- Requests that were open in the copy have no worker here. Their leases expire: they are charged their bounds until
+-- a late settlement corrects that. Versions become the current time, so that process-local caches of the old pool
+-- are invalidated.
 local args, now = cjson.decode(ARGV[1]), clock()
 check(args, { run = 'text', backup = 'text', last_id = 'text', replace = '?flag' })
 local staged, old = root .. 'restore:' .. args.run, root .. 'restore-old:' .. args.run
@@ -18,7 +18,7 @@ local function is_occupied()
     + redis.call('SCARD', root .. 'operators') + redis.call('HLEN', root .. 'admin-tokens') > 0
 end
 
--- What was made after the names were looked up: totals of newer rows, and what has an index.
+-- Deletes what was created after the names were read: totals of newer entries, and indexed keys.
 local function drop_newest()
   for _, item in ipairs(redis.call('XRANGE', LEDGER, '(' .. args.last_id, '+')) do
     local entry = cjson.decode(item[2][2])
@@ -42,7 +42,7 @@ local function drop_newest()
     end
     redis.call('DEL', rollup_starts_key(span))
   end
-  for minutes = 0, 180 do redis.call('DEL', summary_key('m', now - now % 60000 - minutes * 60000)) end -- kept for two hours
+  for minutes = 0, 180 do redis.call('DEL', summary_key('m', now - now % 60000 - minutes * 60000)) end -- they live two hours
   redis.call('DEL', POOL, NAMES, KEY_NAMES, LEASES, LEDGER, OUT, SOFT, RESETS, RESTED, root .. 'prices')
 end
 
@@ -52,7 +52,7 @@ local function reset_account(id, policy)
   if redis.call('HEXISTS', key, 'sign_in') == 1 then redis.call('HSET', key, 'refresh_fence', now) end -- ends all leases
   join_offer(id, cjson.decode(redis.call('HGET', key, 'models') or '[]'))
   local account = read_account(id, now)
-  if account.state == 'suspected' then -- that was ours to say, and may be over
+  if account.state == 'suspected' then -- a suspicion of the old pool
     redis.call('HSET', key, 'errors', 0)
     set_state(account, 'active', '', 0, now)
   end
@@ -69,9 +69,9 @@ drop_newest()
 for _, name in ipairs(redis.call('SMEMBERS', old)) do redis.call('DEL', root .. name) end
 for _, name in ipairs(redis.call('SMEMBERS', staged)) do
   local key = staged .. ':' .. name
-  if redis.call('EXISTS', key) == 1 then redis.call('RENAME', key, root .. name) end -- or its time is over
+  if redis.call('EXISTS', key) == 1 then redis.call('RENAME', key, root .. name) end -- or it has expired
   local request_id = string.match(name, '^r:(.*)$')
-  if request_id then redis.call('DEL', settled_key(request_id)) end -- by what is in place now, it is not settled
+  if request_id then redis.call('DEL', settled_key(request_id)) end -- in the restored pool it is open
 end
 local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
 for _, id in ipairs(redis.call('ZRANGE', LEASES, 0, -1)) do expire_lease(id, now, policy) end

@@ -1,14 +1,14 @@
--- Give an API key a new secret; the one it had is good for a while longer, or for no moment more.
+-- Give an API key a new secret; the old one stays valid for a while, or ends immediately.
 -- KEYS[1]  root of the pool
--- ARGV     key id, SHA-256 of the new secret (hex), how long the former one stays valid (ms)
--- Returns  {1, until when the former secret is valid (ms; 0: no more)}, or {0} when there is no such key.
--- At most two secrets of a key are valid: one that was rotated out before ends now.
+-- ARGV     key id, SHA-256 of the new secret (hex), how long the old one stays valid (ms)
+-- Returns  {1, until when the old secret is valid (ms; 0: not any more)}, or {0} when there is no such key.
+-- At most two secrets of a key are valid: an even older one ends now.
 local id, digest, overlap, now = ARGV[1], ARGV[2], number_argument(ARGV[3], 'overlap'), clock()
 local key = api_key_key(id)
 if redis.call('EXISTS', key) == 0 then return { 0 } end
 local values = redis.call('HMGET', key, 'digest', 'former', 'former_until_ms')
 local current, previous = values[1], values[2]
-if current == digest then return { 1, tonumber(values[3]) or 0 } end -- asked again: the reply was lost
+if current == digest then return { 1, tonumber(values[3]) or 0 } end -- repeated call: the reply was lost
 if previous then redis.call('DEL', secret_key(previous)) end
 local ends = 0
 if current and overlap > 0 then

@@ -1,4 +1,4 @@
--- Pause an account, or bring one back: a person's wish, which beats every belief of ours.
+-- Pause or resume an account. An operator's choice overrides the account's health.
 -- KEYS[1]  root of the pool
 -- ARGV     account id, active | paused, reason
 -- Returns  1 done, 0 unknown.

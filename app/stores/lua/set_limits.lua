@@ -1,12 +1,12 @@
--- Store the limits of a key, or of the pool, and keep their counters in step.
+-- Store the limits of a key, or of the pool, and update their counters.
 -- KEYS[1]  root of the pool
 -- ARGV[1]  JSON {key: its id, or '' for the pool, was, list: the limits as JSON texts, before and
 --          after, added: limit or absent, removed: id or absent, days: [start of a roll-up, ms],
 --          calendar}
--- Returns  JSON: {done}, or {refused: changed | calendar, now}: another hand has changed *was*, or
---          the calendar is of another time.
--- A limit that is added counts what its window has seen so far, as the roll-ups tell it, and holds
--- what open requests may still use. One that is removed forgets; one that only changes goes on.
+-- Returns  JSON: {done}, or {refused: changed | calendar, now}: the limits are no longer *was*, or
+--          the calendar does not cover now.
+-- A new limit starts with the usage of its window from the roll-ups, and with reservations for open requests.
+-- The counters of a removed limit are deleted; those of a changed one stay.
 local args, now = cjson.decode(ARGV[1]), clock()
 check(args, {
   key = 'text', was = 'blob', list = 'blob', added = '?object', removed = '?text', days = 'list', calendar = 'object',
@@ -29,13 +29,13 @@ local function total(key, figure, limit)
       local prefix = page[2][i]
       local model = string.match(prefix, '^[^|]*|[^|]*|(.*)|[^|]*$')
       if not seen[prefix] and applies(limit, model) then sum = sum + tonumber(page[2][i + 1]) end
-      seen[prefix] = true -- a scan may tell a field twice
+      seen[prefix] = true -- a scan may return a field twice
     end
   until cursor == '0'
   return sum
 end
 
--- The days were listed before this runs: one that has begun since is in the calendar.
+-- The days were listed before this script runs; one that has begun since is in the calendar.
 local function listed_days()
   local days, listed = {}, {}
   for _, day in ipairs(args.days) do days[#days + 1], listed[day] = day, true end

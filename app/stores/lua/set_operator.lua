@@ -1,5 +1,5 @@
--- Change fields of an operator that is there; an empty value takes a field away.
--- KEYS[1]  root of the office
+-- Change fields of an existing operator; an empty value removes a field.
+-- KEYS[1]  root of the system keys
 -- ARGV[1]  JSON {name, fields: {field: text}}
 -- Returns  1 changed, 0 when there is no such operator.
 local args = check(cjson.decode(ARGV[1]), { name = 'text', fields = 'object' })

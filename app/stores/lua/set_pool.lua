@@ -1,7 +1,7 @@
--- Change what a pool is; a new policy scores every account anew, so it holds from the next request on.
+-- Change the settings of a pool. A new policy rescores every account, so it takes effect with the next request.
 -- KEYS[1]  root of the pool
 -- ARGV[1]  JSON {fields: {policy, zone, settings}, each only if it changes; was: the settings that were read}
--- Returns  1 done, 0 where another hand has changed the settings meanwhile.
+-- Returns  1 done, 0 if the settings have changed since they were read.
 local args, now = cjson.decode(ARGV[1]), clock()
 check(args, { fields = 'object', was = '?blob' })
 check(args.fields, { policy = '?text', zone = '?text', settings = '?blob' })

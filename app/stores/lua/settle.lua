@@ -1,16 +1,15 @@
--- Settle one request: real usage replaces what was held, its lease ends, the books are written.
+-- Settle one request: actual usage replaces the reservation, the lease ends, the ledger entry is written.
 -- KEYS[1]  root of the pool
--- ARGV[1]  JSON {id, mark, row, calendar, ownership}; row is the ledger row: {id, at_ms, key, account,
+-- ARGV[1]  JSON {id, mark, row, calendar, ownership}; row is the ledger entry: {id, at_ms, key, account,
 --          model, endpoint, status, source, input_tokens, output_tokens, cost, …}; calendar as for
---          admit; its figures are those of all attempts, and an entry of row.attempts has its own of one that
---          failed but may have been billed; what ownership names, if anything, belongs to this account from now on;
---          at_bound says that the row has no figures, and those of the bounds that are held are charged
--- Returns  the ledger entry's id; '' when this request was settled before; 'late' when it is not known and so old
---          that it must have been settled, or charged at its bound, and forgotten since: nothing is charged.
--- What conversation names, if anything, belongs to this key for 30 days from now on, if it was answered.
--- A request whose lease expired was charged its bound; the difference is booked as `corrected`.
--- A request that is not known here, because a failover lost its admission, is charged all the
--- same; its row is marked `unheld`.
+--          admit; its figures are those of all attempts; an item of row.attempts has those of a failed
+--          attempt that may have been billed; the object in ownership, if any, belongs to this account from now on;
+--          at_bound: the entry has no figures, so the reserved bounds are charged
+-- Returns  the ledger entry's id; '' when this request was settled before; 'late' when it is unknown and so old
+--          that it was settled or charged before and forgotten since: nothing is charged.
+-- The conversation, if any, belongs to this key for 30 days if the request was answered.
+-- A request whose lease expired was charged its bound; the difference is written as `corrected`.
+-- A request whose admission a failover lost is charged as well; its entry is marked `unheld`.
 local args, now = cjson.decode(ARGV[1]), clock()
 if type(args) ~= 'table' or type(args.id) ~= 'string' or #args.id > MAX_TEXT or not may_be(args.ownership, 'string')
   or not may_be(args.conversation, 'string') then refuse('id') end
@@ -30,8 +29,8 @@ if args.at_bound and stored then
   for _, figure in ipairs(CHARGED) do entry[figure] = bound[figure] end
   entry.charges = bound.charges
 end
--- A worker that lost the reply to a report does not know of the account that was chosen there: its mark is of the
--- last account that it tried.
+-- A worker that lost the reply to a report does not know the account that was picked there: its outcome belongs to
+-- the last account it tried.
 local tried_last = entry.attempts and entry.attempts[#entry.attempts]
 local marked = not tried_last or (stored and tried_last.account == stored.account)
 if stored and stored.account ~= '' and marked and args.mark then apply_outcome(stored.account, args.mark, now, policy) end
@@ -45,7 +44,7 @@ if stored and stored.expired then
 elseif stored then
   if stored.account ~= '' and free_slot(stored.account, policy, now) then present = stored.account end
   settle_holds(cjson.decode(stored.holds), entry, charges_of(stored), now)
-elseif entry.source ~= 'cache' then -- an answer given again held nothing, and uses nothing
+elseif entry.source ~= 'cache' then -- a stored answer reserves and uses nothing
   charge_unheld(entry, calendar, now)
   entry.unheld = true
 end
@@ -60,7 +59,7 @@ if args.conversation and args.conversation ~= '' then
   if entry.status < 400 and (not holder or holder == entry.key) then
     redis.call('SET', held_key, entry.key, 'PX', OWNED_MS)
   elseif holder == entry.key and redis.call('PTTL', held_key) <= CLAIM_MS then
-    redis.call('DEL', held_key) -- a claim of the admission, which no answer has confirmed
+    redis.call('DEL', held_key) -- a claim of the admission that no answer has confirmed
   end
 end
 redis.call('DEL', request_key(args.id))

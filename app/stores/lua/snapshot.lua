@@ -1,10 +1,10 @@
--- Tell what of a pool belongs together at one moment: what it is, its accounts and keys, what their
--- limits have counted, who holds what, and how far the ledger goes.
+-- Read the consistent part of a pool: its settings, accounts, keys, the counters of their limits, the open
+-- requests and the last id of the ledger.
 -- KEYS[1]  root of the pool
--- ARGV     names of keys, without the root, to be told as well if they are there
+-- ARGV     names of keys, without the root, that are returned as well if they exist
 -- Returns  {now, {last id of the ledger or '', entries ever added or '', last deleted id or ''},
---          {{name, type, time to live (ms, -1 none), value as Redis gives it}, …}}
--- It reads every account, key, limit and open request, some 3 us each, and no totals and no rows.
+--          {{name, type, time to live (ms, -1 none), value as Redis returns it}, …}}
+-- It reads every account, key, limit and open request, some 3 us each, and neither totals nor ledger entries.
 local now, records, seen = clock(), {}, {}
 
 local READ = {

@@ -1,4 +1,4 @@
--- Store an answer that its key may be given again; the oldest make room where all take too much.
+-- Store an answer for later requests of its key; the oldest answers are evicted to make room.
 -- KEYS[1]  root of the pool
 -- ARGV[1]  JSON {key, digest, ttl_ms, max_answers, max_bytes, max_pool_bytes}: the first two bounds are of the
 --          key, the third of all keys of the pool

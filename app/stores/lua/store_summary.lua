@@ -1,8 +1,8 @@
--- Keep the summary of an hour or a day, unless rows have come to it since it was begun.
+-- Store the summary of an hour or a day, unless entries have been added since it was begun.
 -- KEYS[1]  root of the pool
 -- ARGV     h | d, start (seconds), the token that was written when it was begun, JSON {by: text}
--- Returns  1 kept, 0 not.
-local RETAINED_MS = { h = 9 * 86400000, d = 40 * 86400000 } -- past them nobody asks any more
+-- Returns  1 stored, 0 not.
+local RETAINED_MS = { h = 9 * 86400000, d = 40 * 86400000 } -- pages show no older ones
 local texts = cjson.decode(ARGV[4])
 if not RETAINED_MS[ARGV[1]] then refuse('span') end
 check(texts, {})

@@ -1,9 +1,9 @@
--- Keep the tokens that an exchange brought, before anybody uses them.
+-- Store the tokens of an exchange, before their first use.
 -- KEYS[1]  root of the pool
 -- ARGV[1]  JSON {account, fence, rotation, sign_in, expires_ms}; fence and rotation are the lease's
 -- Returns  the account's new version, or 0: the lease was not the last one, or its refresh token is
 --          no longer the current one.
--- Safe to repeat: the same tokens are kept once.
+-- Safe to repeat: the same tokens are stored once.
 local args, now = cjson.decode(ARGV[1]), clock()
 check(args, { account = 'text', fence = 'count', rotation = 'count', sign_in = 'blob', expires_ms = 'count' })
 local values = redis.call('HMGET', account_key(args.account), 'refresh_fence', 'rotation', 'refresh_held', 'version')

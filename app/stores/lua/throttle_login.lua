@@ -1,8 +1,7 @@
--- Count one try to sign in against every limit on it, unless one of them is spent.
--- KEYS[1]  root of the office
--- ARGV[1]  JSON {id, limits: [{what, most, window_ms, unless (it does not hold where this is kept)}]}
--- Returns  {0} counted; else, and then nothing is counted, {for how many ms it would be refused, whether
---          this is the first refusal of those (1 or 0)}.
+-- Count a login attempt under every limit that applies, unless one of them is spent.
+-- KEYS[1]  root of the system keys
+-- ARGV[1]  JSON {id, limits: [{what, most, window_ms, unless (the limit is ignored if this name is known)}]}
+-- Returns  {0} counted; else, without counting, {wait in ms, 1 for the first refusal of that time or 0}.
 local args, now = cjson.decode(ARGV[1]), clock()
 check(args, { id = 'text', limits = 'list' })
 for _, limit in ipairs(args.limits) do

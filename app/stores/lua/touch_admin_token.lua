@@ -1,9 +1,9 @@
--- Look an admin token up because it is being used.
--- KEYS[1]  root of the office
+-- Read an admin token that is being used.
+-- KEYS[1]  root of the system keys
 -- ARGV     SHA-256 of its secret (hex)
--- Returns  {field, value, …} of it; empty when there is none, or the operator it ends with is not there, or is
---          another one of the same name, made later: then it is removed.
--- A token of a former version has no `operator`: the caller finds out whose it is.
+-- Returns  {field, value, …} of the token; empty when there is none, or when its operator is gone, or is another one
+--          of the same name, created later: then the token is removed.
+-- A token of an earlier version has no `operator`: the caller determines it.
 local digest = ARGV[1]
 local flat = redis.call('HGETALL', token_key(digest))
 if #flat == 0 then return {} end

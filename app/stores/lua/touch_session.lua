@@ -1,7 +1,7 @@
--- Look a session up because it is being used, and let it live on.
--- KEYS[1]  root of the office
--- ARGV     SHA-256 of its secret id (hex), milliseconds that it lives unused
--- Returns  {field, value, …} of it, empty when there is none, or its operator is gone.
+-- Read a session that is being used, and extend it.
+-- KEYS[1]  root of the system keys
+-- ARGV     SHA-256 of its secret id (hex), its idle time (ms)
+-- Returns  {field, value, …} of the session; empty when there is none, or its operator is gone.
 local key, now, idle_ms = session_key(ARGV[1]), clock(), number_argument(ARGV[2], 'idle time')
 local flat = redis.call('HGETALL', key)
 if #flat == 0 then return {} end

@@ -1,8 +1,8 @@
--- Tell where a key stands: what it used, each of its limits, and the pool's upstream windows.
+-- Return the usage of a key, the state of its limits, and the pool's upstream usage windows.
 -- KEYS[1]  root of the pool
 -- ARGV[1]  JSON {key, limits: [limit, …], calendar, accounts: [id, …]}; accounts are those whose windows are
 --          returned; none or absent: all
--- Returns  JSON: {now, used: {figure: n}, limits: [[settled, held, reset ms], …] in the order asked,
+-- Returns  JSON: {now, used: {figure: n}, limits: [[settled, held, reset ms], …] in the order of limits,
 --          windows: [[accounts, sum of used percents, first reset ms,
 --          longest window in seconds], …] of these ChatGPT accounts},
 --          or {refused: calendar, now}.

@@ -1,7 +1,7 @@
--- Use a code of an operator's second factor, once.
--- KEYS[1]  root of the office
+-- Use a one-time code, or a recovery code, of an operator's second factor.
+-- KEYS[1]  root of the system keys
 -- ARGV     name, time step of the code or '' , SHA-256 (hex) of a recovery code or ''
--- Returns  1 when it counts, 0 when it, or a later one, was used before.
+-- Returns  1 accepted, 0 when it, or a later one, was used before.
 local key, step, recovery = operator_key(ARGV[1]), ARGV[2], ARGV[3]
 if step ~= '' then
   if tonumber(redis.call('HGET', key, 'totp_step') or '-1') >= tonumber(step) then return 0 end

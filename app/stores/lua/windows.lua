@@ -1,4 +1,4 @@
--- Limits: what is settled, what is held, whether an amount more fits.
+-- Limits: the settled amount, the held amount, and whether another amount fits.
 --
 -- A limit is {id, what, per, max, mode, model?, scope}. Its counters are a hash:
 --   m  the maximum the counters were last used with     h  held by open requests
@@ -13,7 +13,7 @@ local PERIODS = { none = true, second = true, minute = true, hour = true, day = 
 local UNITS = { requests = true, input_tokens = true, output_tokens = true, total_tokens = true, cost = true,
   parallel_requests = true }
 
--- Amounts are whole numbers below this: sums of them stay exact in a double, and cjson writes
+-- Amounts are integers below this: their sums stay exact in a double, and cjson writes
 -- 14 digits. A request that may use more has no bound.
 local MAX_AMOUNT = 1e13
 
@@ -75,8 +75,8 @@ local function store_bucket(key, level, rate, from)
   redis.call('HSET', key, 't', from, 'q', string.format('%.0f', level), 'm', rate)
 end
 
--- The clock had jumped ahead by more than a window and is back. What was settled or is held in the window
--- that is yet to come counts in this one, beside what this one had; the former is released where it is held.
+-- The clock had jumped ahead by more than a window and is back. Amounts of the future window count in this one,
+-- in addition to its own; those that are held are released where they are held.
 local function reenter_window(limit, counters, start, reset)
   local key, held, settled = limit_key(limit.id), tonumber(counters[1]) or 0, tonumber(counters[6]) or 0
   local last = redis.call('HMGET', key, 'pb', 'ps', 'ph')
@@ -87,9 +87,9 @@ local function reenter_window(limit, counters, start, reset)
   return { settled = settled_here, held = held_here, start = start, reset = reset }
 end
 
--- Reads a limit's counters as they stand at *now*: {settled, held, start, reset, q}. Rolls the
+-- Reads a limit's counters as they stand at *now*: {settled, held, start, reset, level}. Rolls the
 -- window over when it has ended, and lets an edited limit drain at its new rate from now on. *is_past*: now
--- is a moment of the past, which says nothing of the clock.
+-- is in the past, so the clock is not checked.
 local function read_gauge(limit, now, calendar, is_past)
   local counters = redis.call('HMGET', limit_key(limit.id), 'h', 't', 'q', 'm', 'b', 's')
   local held = tonumber(counters[1]) or 0
@@ -116,7 +116,7 @@ local function read_gauge(limit, now, calendar, is_past)
   return { settled = tonumber(counters[6]) or 0, held = held, start = known, reset = reset }
 end
 
--- Says why *amount* does not fit: {why = never | spent | held, wait_ms}, or nothing if it does.
+-- Returns why *amount* does not fit: {why = never | spent | held, wait_ms}, or nothing if it fits.
 local function find_obstacle(limit, amount, gauge, now)
   if amount > limit.max then return { why = 'never', wait_ms = 0 } end
   local period = PERIOD_MS[limit.per]
@@ -132,8 +132,7 @@ local function find_obstacle(limit, amount, gauge, now)
   return { why = 'spent', wait_ms = gauge.reset > 0 and gauge.reset - now or 0 }
 end
 
--- Adds *amount* as settled, where it is known at once, or as held, to the counters and to their
--- reading *g*; returns the hold.
+-- Adds *amount* to the counters and to *gauge*, as settled if it is *known*, else as held; returns the hold.
 local function take(limit, amount, gauge, known)
   local key = limit_key(limit.id)
   if not known then
@@ -153,7 +152,7 @@ local function take(limit, amount, gauge, known)
   return { limit.id, amount, limit.what, limit.per, gauge.start or 0, limit.mode == 'balanced' and 1 or nil }
 end
 
--- Turns a hold into what was really used; *charged* is what an expired lease was charged before.
+-- Settles a hold with the actual usage; *charged* is what an expired lease was charged before.
 local function settle_hold(hold, actual, now, charged)
   local id, amount, unit, per, start = hold[1], hold[2], hold[3], hold[4], hold[5]
   local key = limit_key(id)

@@ -264,14 +264,14 @@ class TestWhatComesAlong:
 
     def test_the_office(self, store, elsewhere, tmp_path) -> None:
         """Operators and the audit book, but nobody stays signed in; what was noted here since is kept."""
-        root = keys.root(keys.OFFICE)
+        root = keys.root(keys.SYSTEM)
         store.client.sadd(root + "operators", "ann")
         store.client.hset(root + "op:ann", mapping={"password": "$argon2id$", "totp": OURS.seal("JBSW")})
         store.client.hset(root + "ses:abc", "operator", "ann")
         store.client.xadd(keys.audit(), {"entry": "{}"}, id="5-0")
         elsewhere.client.xadd(keys.audit(), {"entry": '{"newer": 1}'}, id="9-0")
 
-        restore(elsewhere, back_up(store, tmp_path / "f", POOL, keys.OFFICE))
+        restore(elsewhere, back_up(store, tmp_path / "f", POOL, keys.SYSTEM))
 
         assert elsewhere.client.smembers(root + "operators") == {"ann"}
         assert THEIRS.open(elsewhere.client.hget(root + "op:ann", "totp")) == "JBSW"

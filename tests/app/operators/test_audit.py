@@ -72,7 +72,7 @@ class TestChange:
         """A reply that was lost is asked for again."""
         scripts = Scripts(redis_client)
         redis_client.hset(keys.audit_open(), "e", "{}")
-        answers = [scripts.run("close_audit", keys.OFFICE, "e", "done", '{"a":1}') for _ in range(2)]
+        answers = [scripts.run("close_audit", keys.SYSTEM, "e", "done", '{"a":1}') for _ in range(2)]
 
         assert answers == [1, 0]
         assert redis_client.xlen(keys.audit()) == 1

@@ -37,8 +37,8 @@ FIELDS = {"offer": "c:openai:any", "weight": 1, "cap": 5, "group": 0, "name": "b
 
 
 def _session(store: StoreOfTest) -> None:
-    store.scripts.run("put_operator", keys.OFFICE, "ann", "hash", "")
-    store.scripts.run_raw("open_session", keys.OFFICE, _OPEN_SESSION)
+    store.scripts.run("put_operator", keys.SYSTEM, "ann", "hash", "")
+    store.scripts.run_raw("open_session", keys.SYSTEM, _OPEN_SESSION)
 
 
 _OPEN_SESSION = {"digest": "d", "id": "s", "operator": "ann", "address": "::1", "agent": "x"}
@@ -106,7 +106,7 @@ def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
 
 
 OPERATIONS = sorted(set(PARTS) - READING - WITHOUT_ARGUMENTS - NAMES_ALONE)
-OFFICE = {
+SYSTEM = {
     "touch_admin_token",
     "open_session",
     "touch_session",
@@ -121,7 +121,7 @@ def _filled(client: Any) -> StoreOfTest:
     """A pool with something of everything."""
     client.flushall()
     store = StoreOfTest(client)
-    client.set(keys.root(keys.OFFICE) + "test-clock", START_MS)
+    client.set(keys.root(keys.SYSTEM) + "test-clock", START_MS)
     store.account("a", cap=5)
     store.account("s", cap=5)
     client.hset(keys.account(store.pool, "s"), mapping={"sign_in": "x", "rotation": 0, "expires_ms": 0})
@@ -134,7 +134,7 @@ def _filled(client: Any) -> StoreOfTest:
     store.admit("open", output_tokens=10, cost=10, affinity="aff")
     _session(store)
     root = keys.root(store.pool)
-    client.hset(keys.root(keys.OFFICE) + "audit-open", "entry", "{}")
+    client.hset(keys.root(keys.SYSTEM) + "audit-open", "entry", "{}")
     client.hset(keys.summary(store.pool, "h", 1774742400), "begun", "token")
     client.set(root + "restore-by", "run")
     client.sadd(root + "restore:run", "k:zz")
@@ -195,7 +195,7 @@ def test_all_or_nothing(redis_client: Any, operation: str, data: st.DataObject) 
         place = data.draw(st.sampled_from(_places(arguments)))
         remove = data.draw(st.booleans()) and len(place) > 1
         arguments = _with(arguments, place, data.draw(JUNK), remove=remove)
-    pool = keys.OFFICE if operation in OFFICE else store.pool
+    pool = keys.SYSTEM if operation in SYSTEM else store.pool
     before = _state(redis_client)
     error = _error(redis_client, operation, pool, arguments)
     if error:
@@ -217,5 +217,5 @@ def _error(client: Any, operation: str, pool: str, arguments: list[Any]) -> str:
 def test_what_is_right_is_taken(redis_client: Any, operation: str, index: int) -> None:
     """Or the test above would say nothing."""
     store = _filled(redis_client)
-    pool = keys.OFFICE if operation in OFFICE else store.pool
+    pool = keys.SYSTEM if operation in SYSTEM else store.pool
     store.scripts.run(operation, pool, *map(_encoded, _arguments(store, index)[operation]))

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from app.stores.script_source import put_together
+from app.stores.script_source import join_script
 from app.stores.scripts import PARTS, source
 
 PARTS_OF_TEST = (
@@ -18,7 +18,7 @@ PARTS_OF_TEST = (
 class TestPutTogether:
     def test_through_others(self) -> None:
         """What a used definition uses comes with it, in the order of the parts."""
-        text = put_together(PARTS_OF_TEST, "return more(1)")
+        text = join_script(PARTS_OF_TEST, "return more(1)")
 
         assert re.findall(r"^local (?:function )?(\w+)", text, re.M) == ["ONE", "add", "more"]
         assert text.endswith("return more(1)")
@@ -33,11 +33,11 @@ class TestPutTogether:
         ],
     )
     def test_no_use(self, operation: str) -> None:
-        assert put_together(PARTS_OF_TEST, operation) == operation
+        assert join_script(PARTS_OF_TEST, operation) == operation
 
     def test_joined_text(self) -> None:
         """What stands behind `..` is no field."""
-        assert "local ONE, TWO" in put_together(PARTS_OF_TEST, "return ARGV[1]..TWO")
+        assert "local ONE, TWO" in join_script(PARTS_OF_TEST, "return ARGV[1]..TWO")
 
     @pytest.mark.parametrize("operation", PARTS)
     def test_locals(self, operation: str) -> None:

@@ -50,7 +50,7 @@ class TestSource:
         text = (LUA / f"{operation}.lua").read_text()
         header = text[: re.search(r"^[^-]", text, re.M).start()]  # type: ignore[union-attr]
 
-        assert re.search(r"KEYS\[1\]  root of the (pool|office)", header)
+        assert re.search(r"KEYS\[1\]  root of the (pool|system keys)", header)
         assert "Returns" in header
 
     def test_every_file_is_used(self) -> None:
