@@ -1,3 +1,3 @@
-"""What `gunicorn`, started in this folder, reads by itself."""
+"""Read by `gunicorn` when it starts in this folder."""
 
 from app.server.gunicorn_settings import *  # noqa: F403
