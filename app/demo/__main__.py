@@ -1,7 +1,7 @@
 """
-`python -m app.demo`: serve until told to stop, or until whoever started it is gone.
+`python -m app.demo`: serve until a signal, or until the parent process closes standard input.
 
-Prints one line when it listens, `{"port": N}`, and nothing after that.
+Prints one line once it listens, `{"port": N}`, and nothing after that.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ def main() -> int:
     arguments = _arguments()
     key = os.environ.get(KEY_VARIABLE)
     if not key:
-        print(f"{KEY_VARIABLE} is not set: it is the key that callers must send", file=sys.stderr)
+        print(f"{KEY_VARIABLE} is not set: it is the key that clients must send", file=sys.stderr)
         return 2
     server = StreamServer(_listener(arguments.port), connection_handler(key))
     server.start()
     sys.stdout.buffer.write(orjson.dumps({"port": server.server_port}) + b"\n")
     sys.stdout.buffer.flush()
     if arguments.until_stdin_closes:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too: it decides
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C also reaches the parent, which decides
         _wait_for_stdin_to_close()
         return 0
     try:
@@ -44,11 +44,11 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m app.demo", description="The simulated upstream.")
-    parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1; 0 chooses a free port")
     parser.add_argument(
         "--until-stdin-closes",
         action="store_true",
-        help="exit when the other end of standard input is gone, however its holder died",
+        help="exit when the other end of standard input closes, for whatever reason",
     )
     return parser.parse_args()
 

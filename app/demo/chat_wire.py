@@ -1,5 +1,5 @@
 """
-An answer as Chat Completions tells it: one object, or chunks.
+Format an answer for Chat Completions: one object, or chunks.
 
 Source: https://platform.openai.com/docs/api-reference/chat
 """
@@ -12,10 +12,10 @@ from typing import Any
 from app.demo.responder import Answer, Usage
 
 Json = dict[str, Any]
-NewId = Callable[[str], str]  # a prefix -> an id that was never used
+NewId = Callable[[str], str]  # prefix -> unique id
 
 
-def completion(said: Answer, *, model: str, created_at: int, new_id: NewId, choices: int = 1) -> Json:
+def completion(answer: Answer, *, model: str, created_at: int, new_id: NewId, choices: int = 1) -> Json:
     """Return the `chat.completion` object."""
     return {
         "id": new_id("chatcmpl-"),
@@ -25,18 +25,18 @@ def completion(said: Answer, *, model: str, created_at: int, new_id: NewId, choi
         "choices": [
             {
                 "index": index,
-                "message": _message(said, new_id),
+                "message": _message(answer, new_id),
                 "logprobs": None,
-                "finish_reason": finish_reason(said),
+                "finish_reason": finish_reason(answer),
             }
             for index in range(choices)
         ],
-        "usage": usage(said.usage),
+        "usage": usage(answer.usage),
     }
 
 
 def chunks(
-    said: Answer,
+    answer: Answer,
     *,
     model: str,
     created_at: int,
@@ -44,8 +44,8 @@ def chunks(
     choices: int = 1,
     include_usage: bool = False,
 ) -> Iterator[Json]:
-    """Yield the `chat.completion.chunk` objects in order; `[DONE]` is the caller's."""
-    same: Json = {
+    """Yield the `chat.completion.chunk` objects in order, without `[DONE]`."""
+    frame: Json = {
         "id": new_id("chatcmpl-"),
         "object": "chat.completion.chunk",
         "created": created_at,
@@ -53,11 +53,11 @@ def chunks(
         **({"usage": None} if include_usage else {}),
     }
     for index in range(choices):
-        for delta in _deltas(said, new_id):
-            yield {**same, "choices": [_choice(index, delta, None)]}
-        yield {**same, "choices": [_choice(index, {}, finish_reason(said))]}
+        for delta in _deltas(answer, new_id):
+            yield {**frame, "choices": [_choice(index, delta, None)]}
+        yield {**frame, "choices": [_choice(index, {}, finish_reason(answer))]}
     if include_usage:
-        yield {**same, "choices": [], "usage": usage(said.usage)}
+        yield {**frame, "choices": [], "usage": usage(answer.usage)}
 
 
 def usage(used: Usage) -> Json:
@@ -75,41 +75,41 @@ def usage(used: Usage) -> Json:
     }
 
 
-def finish_reason(said: Answer) -> str:
-    if said.cut:
+def finish_reason(answer: Answer) -> str:
+    if answer.cut:
         return "length"
-    return "tool_calls" if said.calls else "stop"
+    return "tool_calls" if answer.calls else "stop"
 
 
-def _message(said: Answer, new_id: NewId) -> Json:
-    silent = said.calls or said.refusal
+def _message(answer: Answer, new_id: NewId) -> Json:
+    has_no_text = answer.calls or answer.refusal
     message: Json = {
         "role": "assistant",
-        "content": None if silent and not said.text else "".join(said.text),
-        "refusal": "".join(said.refusal) or None,
+        "content": None if has_no_text and not answer.text else "".join(answer.text),
+        "refusal": "".join(answer.refusal) or None,
     }
-    if said.calls:
+    if answer.calls:
         message["tool_calls"] = [
             {
                 "id": new_id("call_"),
                 "type": "function",
                 "function": {"name": call.name, "arguments": "".join(call.arguments)},
             }
-            for call in said.calls
+            for call in answer.calls
         ]
     return message
 
 
-def _deltas(said: Answer, new_id: NewId) -> Iterator[Json]:
-    silent = said.calls or said.refusal
-    yield {"role": "assistant", "content": None if silent and not said.text else ""}
-    for piece in said.text:
+def _deltas(answer: Answer, new_id: NewId) -> Iterator[Json]:
+    has_no_text = answer.calls or answer.refusal
+    yield {"role": "assistant", "content": None if has_no_text and not answer.text else ""}
+    for piece in answer.text:
         yield {"content": piece}
-    for piece in said.refusal:
+    for piece in answer.refusal:
         yield {"refusal": piece}
-    for index, call in enumerate(said.calls):
-        opened = {"index": index, "id": new_id("call_"), "type": "function"}
-        yield {"tool_calls": [{**opened, "function": {"name": call.name, "arguments": ""}}]}
+    for index, call in enumerate(answer.calls):
+        call_head = {"index": index, "id": new_id("call_"), "type": "function"}
+        yield {"tool_calls": [{**call_head, "function": {"name": call.name, "arguments": ""}}]}
         for piece in call.arguments:
             yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
 

@@ -1,7 +1,7 @@
 """
-Values that match a JSON Schema: what function arguments and structured answers are made of.
+Build values that match a JSON Schema, for function arguments and structured answers.
 
-Knows the keywords that structured outputs allow, and the common ones beside them.
+Supports the keywords that structured outputs allow, and other common ones.
 Source: https://json-schema.org/draft/2020-12
 """
 
@@ -14,10 +14,10 @@ from app.demo.http import HttpError
 
 Json = dict[str, Any]
 
-DEEP = 6  # from here on a list is empty and a null is taken where it may be
-TOO_DEEP = 40  # a schema that demands itself has no finite example
-MAX_VALUES = 10_000  # nor one that doubles at every level
-MAX_LENGTH = 1_000  # of a list or a string, whatever minimum is asked for
+DEEP = 6  # from this depth on, lists are empty and nulls preferred
+TOO_DEEP = 40  # a schema that requires itself has no finite example
+MAX_VALUES = 10_000  # bounds a schema that doubles at every level
+MAX_LENGTH = 1_000  # of a list or a string, whatever its minimum
 FORMATS = {
     "date": "2026-01-31",
     "date-time": "2026-01-31T12:00:00Z",
@@ -34,10 +34,10 @@ FORMATS = {
 
 def example(schema: Json, name: str = "value") -> Any:
     """
-    Return a value that matches *schema*; strings are made from *name*, the property's.
+    Return a value that matches *schema*; strings contain *name*, that of the property.
 
-    Gives every required property and no other. A `pattern` is not obeyed.
-    Raises HttpError 400 when the schema is none.
+    It has every required property and no other. A `pattern` is ignored.
+    Raises HttpError 400 if the schema is invalid.
     """
     try:
         return _Maker(schema).value(schema, name, 0)
@@ -56,9 +56,9 @@ class _Maker:
             return None
         if "$ref" in schema:
             return self.value(self._resolved(schema["$ref"]), name, depth + 1)
-        for known in ("const", "default"):
-            if known in schema:
-                return schema[known]
+        for key in ("const", "default"):
+            if key in schema:
+                return schema[key]
         if schema.get("enum"):
             return schema["enum"][0]
         branches = schema.get("anyOf") or schema.get("oneOf")
@@ -72,8 +72,8 @@ class _Maker:
         kind = _kind(schema, depth)
         if kind == "object":
             properties = schema.get("properties") or {}
-            wanted = schema.get("required") or ()
-            return {key: self.value(properties.get(key, {}), key, depth + 1) for key in wanted}
+            required = schema.get("required") or ()
+            return {key: self.value(properties.get(key, {}), key, depth + 1) for key in required}
         if kind == "array":
             return [
                 self.value(schema.get("items", {}), name, depth + 1) for _ in range(_count(schema, depth))
@@ -81,11 +81,11 @@ class _Maker:
         if kind == "string":
             return _string(schema, name)
         if kind in ("integer", "number"):
-            return _number(schema, whole=kind == "integer")
+            return _number(schema, is_integer=kind == "integer")
         return True if kind == "boolean" else None
 
     def _merged(self, schema: Json) -> Json:
-        """Fold `allOf` into its schema: properties and required add up, else the last wins."""
+        """Merge `allOf` into its schema: properties and required are united, else the last one wins."""
         merged = {key: value for key, value in schema.items() if key != "allOf"}
         for part in schema["allOf"]:
             part = self._resolved(part["$ref"]) if "$ref" in part else part
@@ -97,12 +97,12 @@ class _Maker:
         return merged
 
     def _resolved(self, pointer: str) -> Any:
-        """Follow a `#/$defs/Name` pointer; anything outside the document has no schema."""
-        found: Any = self._root
+        """Resolve a `#/$defs/Name` pointer; anything outside the document is an empty schema."""
+        schema: Any = self._root
         for step in pointer.strip("#/").split("/") if pointer.strip("#/") else ():
             step = step.replace("~1", "/").replace("~0", "~")
-            found = found.get(step, {}) if isinstance(found, dict) else {}
-        return found
+            schema = schema.get(step, {}) if isinstance(schema, dict) else {}
+        return schema
 
 
 def _kind(schema: Json, depth: int) -> str:
@@ -117,8 +117,8 @@ def _kind(schema: Json, depth: int) -> str:
 
 
 def _count(schema: Json, depth: int) -> int:
-    wanted = max(int(schema.get("minItems", 0)), 1 if depth < DEEP else 0)
-    return min(wanted, int(schema.get("maxItems", wanted)), MAX_LENGTH)
+    required = max(int(schema.get("minItems", 0)), 1 if depth < DEEP else 0)
+    return min(required, int(schema.get("maxItems", required)), MAX_LENGTH)
 
 
 def _string(schema: Json, name: str) -> str:
@@ -126,17 +126,17 @@ def _string(schema: Json, name: str) -> str:
     return text.ljust(min(schema.get("minLength", 0), MAX_LENGTH), ".")[: schema.get("maxLength")]
 
 
-def _number(schema: Json, *, whole: bool) -> int | float:
-    """Return the smallest number allowed that is at least 1, or the largest below it."""
+def _number(schema: Json, *, is_integer: bool) -> int | float:
+    """Return the smallest allowed number from 1 up, or the largest below 1."""
     step = schema.get("multipleOf", 1)
     low, high = schema.get("minimum", 1), schema.get("maximum")
     if "exclusiveMinimum" in schema:
-        low = schema["exclusiveMinimum"] + (step if whole else step / 2)
+        low = schema["exclusiveMinimum"] + (step if is_integer else step / 2)
     if "exclusiveMaximum" in schema:
-        high = schema["exclusiveMaximum"] - (step if whole else step / 2)
+        high = schema["exclusiveMaximum"] - (step if is_integer else step / 2)
     value = low if high is None else min(low, high)
-    value = ceil(value / step) * step if whole or "multipleOf" in schema else value
-    return int(value) if whole else float(value)
+    value = ceil(value / step) * step if is_integer or "multipleOf" in schema else value
+    return int(value) if is_integer else float(value)
 
 
 def _branch(branches: list[Any], depth: int) -> Any:

@@ -1,8 +1,8 @@
 """
-As much of HTTP/1.1 as a server on loopback needs: requests in, framed bytes out.
+A minimal HTTP/1.1 server for loopback: parse requests, frame responses.
 
-`gevent.pywsgi` would do, at 6 MB more memory and two small writes an answer, which cost 40 ms
-each on a kept-alive connection unless Nagle's algorithm is off.
+`gevent.pywsgi` would also work, with 6 MB more memory and two small writes per response, which
+cost 40 ms each on a persistent connection unless Nagle's algorithm is off.
 Source: https://www.rfc-editor.org/rfc/rfc9112
 """
 
@@ -16,7 +16,7 @@ import orjson
 
 MAX_LINE_BYTES = 64 * 1024
 MAX_HEADERS = 200
-MAX_BODY_BYTES = 256 * 1024 * 1024  # above what any gateway in front lets through
+MAX_BODY_BYTES = 256 * 1024 * 1024  # more than any gateway in front accepts
 REASONS = {
     200: "OK",
     400: "Bad Request",
@@ -34,7 +34,7 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 
 class HttpError(Exception):
-    """A request that cannot be served, with what the OpenAI error envelope wants."""
+    """A request cannot be served; `envelope` is the OpenAI error object."""
 
     def __init__(
         self, status: int, message: str, *, param: str | None = None, code: str | None = None
@@ -56,7 +56,7 @@ class Request:
     keep_alive: bool
 
     def json(self) -> dict[str, Any]:
-        """Return the body as an object. Raises HttpError 400 when it is not one."""
+        """Return the body as an object. Raises HttpError 400 if it is not one."""
         try:
             value = orjson.loads(self.body)
         except orjson.JSONDecodeError:
@@ -68,10 +68,10 @@ class Request:
 
 def read_request(reader: BinaryIO, writer: Any) -> Request | None:
     """
-    Return the next request of a connection, or None when the client has closed it.
+    Return the next request of a connection, or None if the client has closed it.
 
-    *writer* is the socket, for the `100 Continue` that curl waits for before a large body.
-    Raises HttpError when the bytes are no request; the connection is then of no more use.
+    *writer* is the socket, for the `100 Continue` that curl expects before a large body.
+    Raises HttpError if the bytes are not a request; the connection is then unusable.
     """
     line = _line(reader)
     if not line:
@@ -99,14 +99,14 @@ def read_request(reader: BinaryIO, writer: Any) -> Request | None:
 
 
 def head(status: int, headers: Mapping[str, str]) -> bytes:
-    """Return a status line and headers, with the blank line that ends them."""
+    """Return a status line, headers and the final blank line."""
     lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 def json_answer(status: int, payload: Any, headers: Mapping[str, str]) -> bytes:
-    """Return a whole answer: one write, so one packet for a small one."""
+    """Return a complete JSON response, for one write and, if small, one packet."""
     body = orjson.dumps(payload)
     length = {"content-type": "application/json", "content-length": str(len(body))}
     return head(status, {**length, **headers}) + body

@@ -1,8 +1,8 @@
 """
-What a request asks for, whichever wire it came by.
+Parse a request of either protocol.
 
-Tolerant like the servers it stands for: a field that does not fit its shape is as good as
-absent, except the two without which there is nothing to answer.
+Tolerant, like the servers that it simulates: a malformed field counts as absent, except the
+two that are required.
 """
 
 from __future__ import annotations
@@ -24,18 +24,22 @@ MAX_CHOICES = 128
 
 @dataclass(frozen=True, slots=True)
 class Tool:
+    """A function that may be called."""
+
     name: str
     parameters: Json  # JSON Schema
 
 
 @dataclass(frozen=True, slots=True)
 class DemoRequest:
+    """What the answer depends on."""
+
     model: str
     text: str  # the last user message
     results: tuple[str, ...]  # what functions returned since then
     tools: tuple[Tool, ...]  # the functions that may be called now
     parallel: bool
-    schema: Json | None  # of the JSON wanted; {} is any object, None is prose
+    schema: Json | None  # of the requested JSON; {} is any object, None is prose
     reasons: bool
     max_output_tokens: int | None
     stop: tuple[str, ...]
@@ -47,19 +51,19 @@ class DemoRequest:
         return re.search(r"\bslow", self.text, re.IGNORECASE) is not None
 
 
-def asked_on_chat(body: Json) -> DemoRequest:
+def parse_chat_request(body: Json) -> DemoRequest:
     """Read the body of `POST /v1/chat/completions`. Raises HttpError 400."""
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise HttpError(400, "'messages' must be a non-empty array.", param="messages")
     turns = [(_string(message.get("role")), _text(message.get("content"))) for message in _objects(messages)]
-    wanted = _object(body.get("response_format"))
+    output_format = _object(body.get("response_format"))
     stop = body.get("stop")
-    return _asked(
+    return _build_request(
         body,
         turns,
         tools=_functions(body),
-        wanted={**wanted, **_object(wanted.get("json_schema"))},
+        output_format={**output_format, **_object(output_format.get("json_schema"))},
         effort=body.get("reasoning_effort"),
         limit=_count(body.get("max_completion_tokens")) or _count(body.get("max_tokens")),
         stop=tuple(filter(None, map(_string, stop if isinstance(stop, list) else [stop]))),
@@ -67,23 +71,23 @@ def asked_on_chat(body: Json) -> DemoRequest:
     )
 
 
-def asked_on_responses(body: Json) -> DemoRequest:
+def parse_responses_request(body: Json) -> DemoRequest:
     """Read the body of `POST /v1/responses`. Raises HttpError 400."""
-    given = body.get("input")
-    if not isinstance(given, str | list):
+    content = body.get("input")
+    if not isinstance(content, str | list):
         raise HttpError(400, "'input' must be a string or an array.", param="input")
-    items = [{"role": "user", "content": given}] if isinstance(given, str) else _objects(given)
+    items = [{"role": "user", "content": content}] if isinstance(content, str) else _objects(content)
     turns = [("system", _text(body.get("instructions")))]
     for item in items:
         if _string(item.get("type")).endswith("_call_output"):
             turns.append(("tool", _text(item.get("output"))))
         else:
             turns.append((_string(item.get("role")), _text(item.get("content"))))
-    return _asked(
+    return _build_request(
         body,
         turns,
         tools=_functions(body),
-        wanted=_object(_object(body.get("text")).get("format")),
+        output_format=_object(_object(body.get("text")).get("format")),
         effort=_object(body.get("reasoning")).get("effort"),
         limit=_count(body.get("max_output_tokens")),
         stop=(),
@@ -91,12 +95,12 @@ def asked_on_responses(body: Json) -> DemoRequest:
     )
 
 
-def _asked(
+def _build_request(
     body: Json,
     turns: list[tuple[str, str]],
     *,
     tools: list[Json],
-    wanted: Json,
+    output_format: Json,
     effort: Any,
     limit: int | None,
     stop: tuple[str, ...],
@@ -105,14 +109,14 @@ def _asked(
     model = body.get("model")
     if not isinstance(model, str) or not model:
         raise HttpError(400, "you must provide a model parameter", param="model")
-    last_user = max((place for place, (role, _) in enumerate(turns) if role == "user"), default=-1)
+    last_user = max((index for index, (role, _) in enumerate(turns) if role == "user"), default=-1)
     return DemoRequest(
         model=model,
         text=turns[last_user][1] if last_user >= 0 else "",
         results=tuple(text for role, text in turns[last_user + 1 :] if role in ("tool", "function")),
         tools=_callable(tools, body.get("tool_choice")),
         parallel=body.get("parallel_tool_calls") is not False,
-        schema=_schema(wanted),
+        schema=_schema(output_format),
         reasons=isinstance(effort, str) and effort != "none",
         max_output_tokens=limit,
         stop=stop,
@@ -122,7 +126,7 @@ def _asked(
 
 
 def _callable(tools: list[Json], choice: Any) -> tuple[Tool, ...]:
-    """Return the functions that *choice* leaves."""
+    """Return the functions that *choice* allows."""
     if choice == "none":
         return ()
     names = _chosen_names(_object(choice))
@@ -134,7 +138,7 @@ def _callable(tools: list[Json], choice: Any) -> tuple[Tool, ...]:
 
 
 def _chosen_names(choice: Json) -> set[str] | None:
-    """Chat nests what Responses writes flat; both are read."""
+    """Return the names that *choice*, nested (chat) or flat (Responses), allows; None for all."""
     inner = _object(choice.get("function")) or _object(choice.get("allowed_tools")) or choice
     if choice.get("type") == "function":
         return {_string(inner.get("name"))}
@@ -144,10 +148,10 @@ def _chosen_names(choice: Json) -> set[str] | None:
     return None
 
 
-def _schema(wanted: Json) -> Json | None:
-    if wanted.get("type") == "json_object":
+def _schema(output_format: Json) -> Json | None:
+    if output_format.get("type") == "json_object":
         return {}
-    return _object(wanted.get("schema")) if wanted.get("type") == "json_schema" else None
+    return _object(output_format.get("schema")) if output_format.get("type") == "json_schema" else None
 
 
 def _tokens(turns: list[tuple[str, str]], tools: list[Json]) -> int:
@@ -157,7 +161,7 @@ def _tokens(turns: list[tuple[str, str]], tools: list[Json]) -> int:
 
 
 def _functions(body: Json) -> list[Json]:
-    """Return the function tools, in the flat shape of Responses."""
+    """Return the function tools, in the flat format of Responses."""
     tools = [tool for tool in _objects(body.get("tools")) if tool.get("type") == "function"]
     return [flat for tool in tools if _string((flat := _object(tool.get("function")) or tool).get("name"))]
 
@@ -170,7 +174,7 @@ def _text(content: Any) -> str:
 
 
 def _objects(value: Any) -> list[Json]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _object(value: Any) -> Json:

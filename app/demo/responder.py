@@ -1,7 +1,7 @@
 """
-The model that is none: from what is asked to what is answered, always the same way.
+Compute the answer to a request, deterministically.
 
-Pure: no clock, no chance, no wire. `app.demo` says which words bring which answer.
+Pure: no clock, no randomness, no protocol. `app.demo` documents which request gets which answer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import orjson
 from app.demo.examples import example
 from app.demo.request import DemoRequest, Tool
 
-Pieces = tuple[str, ...]  # deltas; joined they are the text, and each is one token
+Pieces = tuple[str, ...]  # deltas of a text, each of one token
 
 QUOTE_LIMIT = 400  # characters
 _PIECE = re.compile(r"\s*\S{1,8}|\s+$")
@@ -30,14 +30,14 @@ class Call:
 @dataclass(frozen=True, slots=True)
 class Usage:
     input_tokens: int
-    output_tokens: int  # with the reasoning
+    output_tokens: int  # including reasoning
     cached_tokens: int = 0
     reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was produced, before a wire dresses it. `cut` means that a limit ended it."""
+    """The answer, independent of a protocol. `cut` is true if a limit ended it."""
 
     usage: Usage
     reasoning: Pieces = ()
@@ -47,55 +47,57 @@ class Answer:
     cut: bool = False
 
 
-def answer(asked: DemoRequest) -> Answer:
-    """Answer *asked*, within its token limit."""
-    whole = Answer(
-        usage=Usage(asked.input_tokens, 0),
-        reasoning=pieces(f"The request has {asked.input_tokens} tokens.") if asked.reasons else (),
-        **_content(asked),
+def respond(request: DemoRequest) -> Answer:
+    """Return the answer to *request*, within its token limit."""
+    full = Answer(
+        usage=Usage(request.input_tokens, 0),
+        reasoning=pieces(f"The request has {request.input_tokens} tokens.") if request.reasons else (),
+        **_content(request),
     )
-    kept = _within(whole, asked.max_output_tokens)
-    thought = len(kept.reasoning)
-    said = len(kept.text) + len(kept.refusal) + sum(len(call.arguments) for call in kept.calls)
+    limited = _limited(full, request.max_output_tokens)
+    reasoning_tokens = len(limited.reasoning)
+    content_tokens = (
+        len(limited.text) + len(limited.refusal) + sum(len(call.arguments) for call in limited.calls)
+    )
     usage = Usage(
-        input_tokens=asked.input_tokens,
-        output_tokens=(thought + said) * asked.choices,
-        reasoning_tokens=thought * asked.choices,
+        input_tokens=request.input_tokens,
+        output_tokens=(reasoning_tokens + content_tokens) * request.choices,
+        reasoning_tokens=reasoning_tokens * request.choices,
     )
-    return replace(kept, usage=usage)
+    return replace(limited, usage=usage)
 
 
 def pieces(text: str) -> Pieces:
-    """Cut *text* where a model might: before a space, or within a long word."""
+    """Split *text* as a model might: before a space, or within a long word."""
     return tuple(_PIECE.findall(text))
 
 
-def _content(asked: DemoRequest) -> dict[str, Any]:
-    """Return the one field of an Answer that is filled. The order is `app.demo`'s table."""
-    if "please refuse" in asked.text.lower():
-        return {"refusal": pieces("I am sorry, but poolgate-demo was asked to refuse this.")}
-    if asked.tools and not asked.results:
-        return {"calls": tuple(_call(tool) for tool in _called(asked))}
-    return {"text": pieces(_until(asked.stop, _text(asked)))}
+def _content(request: DemoRequest) -> dict[str, Any]:
+    """Return the content field of the Answer, by the table of `app.demo`."""
+    if "please refuse" in request.text.lower():
+        return {"refusal": pieces("I am sorry, but poolgate-demo was instructed to refuse this.")}
+    if request.tools and not request.results:
+        return {"calls": tuple(_call(tool) for tool in _chosen_tools(request))}
+    return {"text": pieces(_until(request.stop, _text(request)))}
 
 
-def _text(asked: DemoRequest) -> str:
-    if asked.schema is not None:
-        made = example(asked.schema) if asked.schema else {"answer": _sentence(asked)}
+def _text(request: DemoRequest) -> str:
+    if request.schema is not None:
+        made = example(request.schema) if request.schema else {"answer": _sentence(request)}
         return orjson.dumps(made).decode()
-    return _sentence(asked)
+    return _sentence(request)
 
 
-def _sentence(asked: DemoRequest) -> str:
-    if asked.results:
-        return f"poolgate-demo called for help and was told: {_quoted('; '.join(asked.results))}"
-    return f"This is poolgate-demo, a simulated model. You wrote: {_quoted(asked.text)}"
+def _sentence(request: DemoRequest) -> str:
+    if request.results:
+        return f"poolgate-demo called a function, which returned: {_quoted('; '.join(request.results))}"
+    return f"This is poolgate-demo, a simulated model. You wrote: {_quoted(request.text)}"
 
 
-def _called(asked: DemoRequest) -> tuple[Tool, ...]:
-    named = tuple(tool for tool in asked.tools if tool.name in asked.text)
-    called = named or asked.tools[:1]
-    return called if asked.parallel else called[:1]
+def _chosen_tools(request: DemoRequest) -> tuple[Tool, ...]:
+    named = tuple(tool for tool in request.tools if tool.name in request.text)
+    chosen = named or request.tools[:1]
+    return chosen if request.parallel else chosen[:1]
 
 
 def _call(tool: Tool) -> Call:
@@ -113,20 +115,20 @@ def _until(stop: tuple[str, ...], text: str) -> str:
     return text
 
 
-def _within(whole: Answer, limit: int | None) -> Answer:
-    """Keep the first *limit* tokens; a call of which nothing is left is gone."""
+def _limited(full: Answer, limit: int | None) -> Answer:
+    """Return *full* with its first *limit* tokens, without calls that lost all arguments."""
     if limit is None:
-        return whole
+        return full
     left = limit
     cut = False
 
     def take(all_pieces: Pieces) -> Pieces:
         nonlocal left, cut
-        kept = all_pieces[:left]
-        left -= len(kept)
-        cut = cut or len(kept) < len(all_pieces)
-        return kept
+        limited = all_pieces[:left]
+        left -= len(limited)
+        cut = cut or len(limited) < len(all_pieces)
+        return limited
 
-    kept = replace(whole, reasoning=take(whole.reasoning), text=take(whole.text), refusal=take(whole.refusal))
-    calls = tuple(Call(call.name, take(call.arguments)) for call in whole.calls)
-    return replace(kept, calls=tuple(call for call in calls if call.arguments), cut=cut)
+    limited = replace(full, reasoning=take(full.reasoning), text=take(full.text), refusal=take(full.refusal))
+    calls = tuple(Call(call.name, take(call.arguments)) for call in full.calls)
+    return replace(limited, calls=tuple(call for call in calls if call.arguments), cut=cut)

@@ -1,5 +1,5 @@
 """
-An answer as Responses tells it: events, the last of which carries the whole response.
+Format an answer for Responses: events, the last of which has the complete response.
 
 Order: created, in_progress, then per item: added, its parts and deltas, done; then one of
 completed and incomplete. The SDKs' helpers fail on a delta whose part was not announced.
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 NewId = Callable[[str], str]
 Events = Generator[Json, None, Json]  # yields events, returns the finished item
 
-# Settings that a response repeats, with what they are when the request is silent.
+# Settings that a response repeats, with their defaults.
 ECHOED: Json = {
     "instructions": None,
     "max_output_tokens": None,
@@ -38,8 +38,8 @@ ECHOED: Json = {
 }
 
 
-def opened(body: Json, *, model: str, created_at: int, new_id: NewId) -> Json:
-    """Return the response as it is before anything was produced."""
+def initial_response(body: Json, *, model: str, created_at: int, new_id: NewId) -> Json:
+    """Return the response object at the start."""
     echoed = {key: default if body.get(key) is None else body[key] for key, default in ECHOED.items()}
     return {
         "id": new_id("resp_"),
@@ -57,9 +57,9 @@ def opened(body: Json, *, model: str, created_at: int, new_id: NewId) -> Json:
     }
 
 
-def events(response: Json, said: Answer, *, new_id: NewId) -> Iterator[Json]:
-    """Yield every event of the answer to an `opened` *response*, numbered from 0."""
-    for number, event in enumerate(_events(response, said, new_id)):
+def events(response: Json, answer: Answer, *, new_id: NewId) -> Iterator[Json]:
+    """Yield every event of an answer, numbered from 0; *response* is from `initial_response`."""
+    for number, event in enumerate(_events(response, answer, new_id)):
         event["sequence_number"] = number
         yield event
 
@@ -74,75 +74,75 @@ def usage(used: Usage) -> Json:
     }
 
 
-def _events(response: Json, said: Answer, new_id: NewId) -> Iterator[Json]:
+def _events(response: Json, answer: Answer, new_id: NewId) -> Iterator[Json]:
     yield {"type": "response.created", "response": response}
     yield {"type": "response.in_progress", "response": response}
-    planned = _plan(said)
+    planned = _plan(answer)
     output: list[Json] = []
     for make in planned:
-        status = "incomplete" if said.cut and len(output) == len(planned) - 1 else "completed"
+        status = "incomplete" if answer.cut and len(output) == len(planned) - 1 else "completed"
         output.append((yield from make(len(output), status, new_id)))
-    status = "incomplete" if said.cut else "completed"
-    details = {"reason": "max_output_tokens"} if said.cut else None
-    whole = {"status": status, "incomplete_details": details, "output": output, "usage": usage(said.usage)}
-    yield {"type": f"response.{status}", "response": {**response, **whole}}
+    status = "incomplete" if answer.cut else "completed"
+    details = {"reason": "max_output_tokens"} if answer.cut else None
+    final = {"status": status, "incomplete_details": details, "output": output, "usage": usage(answer.usage)}
+    yield {"type": f"response.{status}", "response": {**response, **final}}
 
 
-def _plan(said: Answer) -> list[Callable[[int, str, NewId], Events]]:
-    """Return the items to be made, in order; each wants its output_index and final status."""
-    speaks = said.text or said.refusal or not (said.calls or said.cut)
+def _plan(answer: Answer) -> list[Callable[[int, str, NewId], Events]]:
+    """Return builders of the items, in order; each takes its output_index and final status."""
+    has_message = answer.text or answer.refusal or not (answer.calls or answer.cut)
     return [
-        *([partial(_reasoning, said.reasoning)] if said.reasoning else []),
-        *([partial(_message, said)] if speaks else []),
-        *(partial(_call, call) for call in said.calls),
+        *([partial(_reasoning, answer.reasoning)] if answer.reasoning else []),
+        *([partial(_message, answer)] if has_message else []),
+        *(partial(_call, call) for call in answer.calls),
     ]
 
 
-def _reasoning(thought: Pieces, at: int, status: str, new_id: NewId) -> Events:
+def _reasoning(pieces: Pieces, output_index: int, status: str, new_id: NewId) -> Events:
     item: Json = {"id": new_id("rs_"), "type": "reasoning", "summary": []}
-    yield _item("added", at, {**item, "status": "in_progress"})
-    place = {"item_id": item["id"], "output_index": at, "summary_index": 0}
+    yield _item("added", output_index, {**item, "status": "in_progress"})
+    position = {"item_id": item["id"], "output_index": output_index, "summary_index": 0}
     name = "response.reasoning_summary"
-    yield {"type": f"{name}_part.added", **place, "part": {"type": "summary_text", "text": ""}}
-    for piece in thought:
-        yield {"type": f"{name}_text.delta", **place, "delta": piece}
-    part = {"type": "summary_text", "text": "".join(thought)}
-    yield {"type": f"{name}_text.done", **place, "text": part["text"]}
-    yield {"type": f"{name}_part.done", **place, "part": part}
+    yield {"type": f"{name}_part.added", **position, "part": {"type": "summary_text", "text": ""}}
+    for piece in pieces:
+        yield {"type": f"{name}_text.delta", **position, "delta": piece}
+    part = {"type": "summary_text", "text": "".join(pieces)}
+    yield {"type": f"{name}_text.done", **position, "text": part["text"]}
+    yield {"type": f"{name}_part.done", **position, "part": part}
     done = {**item, "status": status, "summary": [part], "encrypted_content": "cG9vbGdhdGUtZGVtbw=="}
-    yield _item("done", at, done)
+    yield _item("done", output_index, done)
     return done
 
 
-def _message(said: Answer, at: int, status: str, new_id: NewId) -> Events:
+def _message(answer: Answer, output_index: int, status: str, new_id: NewId) -> Events:
     item: Json = {"id": new_id("msg_"), "type": "message", "role": "assistant", "content": []}
-    yield _item("added", at, {**item, "status": "in_progress"})
+    yield _item("added", output_index, {**item, "status": "in_progress"})
     parts: list[Json] = []
-    if said.text or not said.refusal:
-        place = {"item_id": item["id"], "output_index": at, "content_index": len(parts)}
-        parts.append((yield from _part("output_text", "text", said.text, place)))
-    if said.refusal:
-        place = {"item_id": item["id"], "output_index": at, "content_index": len(parts)}
-        parts.append((yield from _part("refusal", "refusal", said.refusal, place)))
+    if answer.text or not answer.refusal:
+        position = {"item_id": item["id"], "output_index": output_index, "content_index": len(parts)}
+        parts.append((yield from _part("output_text", "text", answer.text, position)))
+    if answer.refusal:
+        position = {"item_id": item["id"], "output_index": output_index, "content_index": len(parts)}
+        parts.append((yield from _part("refusal", "refusal", answer.refusal, position)))
     done = {**item, "status": status, "content": parts}
-    yield _item("done", at, done)
+    yield _item("done", output_index, done)
     return done
 
 
-def _part(kind: str, field: str, produced: Pieces, place: Json) -> Events:
+def _part(kind: str, field: str, produced: Pieces, position: Json) -> Events:
     more: Json = {"annotations": [], "logprobs": []} if kind == "output_text" else {}
     logprobs: Json = {"logprobs": []} if kind == "output_text" else {}
-    yield {"type": "response.content_part.added", **place, "part": {"type": kind, field: "", **more}}
+    yield {"type": "response.content_part.added", **position, "part": {"type": kind, field: "", **more}}
     for piece in produced:
-        yield {"type": f"response.{kind}.delta", **place, "delta": piece, **logprobs}
-    whole = "".join(produced)
-    part = {"type": kind, field: whole, **more}
-    yield {"type": f"response.{kind}.done", **place, field: whole, **logprobs}
-    yield {"type": "response.content_part.done", **place, "part": part}
+        yield {"type": f"response.{kind}.delta", **position, "delta": piece, **logprobs}
+    text = "".join(produced)
+    part = {"type": kind, field: text, **more}
+    yield {"type": f"response.{kind}.done", **position, field: text, **logprobs}
+    yield {"type": "response.content_part.done", **position, "part": part}
     return part
 
 
-def _call(call: Call, at: int, status: str, new_id: NewId) -> Events:
+def _call(call: Call, output_index: int, status: str, new_id: NewId) -> Events:
     item: Json = {
         "id": new_id("fc_"),
         "type": "function_call",
@@ -150,21 +150,21 @@ def _call(call: Call, at: int, status: str, new_id: NewId) -> Events:
         "name": call.name,
         "arguments": "",
     }
-    yield _item("added", at, {**item, "status": "in_progress"})
-    place = {"item_id": item["id"], "output_index": at}
+    yield _item("added", output_index, {**item, "status": "in_progress"})
+    position = {"item_id": item["id"], "output_index": output_index}
     for piece in call.arguments:
-        yield {"type": "response.function_call_arguments.delta", **place, "delta": piece}
-    whole = "".join(call.arguments)
+        yield {"type": "response.function_call_arguments.delta", **position, "delta": piece}
+    arguments = "".join(call.arguments)
     yield {
         "type": "response.function_call_arguments.done",
-        **place,
+        **position,
         "name": call.name,
-        "arguments": whole,
+        "arguments": arguments,
     }
-    done = {**item, "status": status, "arguments": whole}
-    yield _item("done", at, done)
+    done = {**item, "status": status, "arguments": arguments}
+    yield _item("done", output_index, done)
     return done
 
 
-def _item(moment: str, at: int, item: Json) -> Json:
-    return {"type": f"response.output_item.{moment}", "output_index": at, "item": item}
+def _item(step: str, output_index: int, item: Json) -> Json:
+    return {"type": f"response.output_item.{step}", "output_index": output_index, "item": item}

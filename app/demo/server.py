@@ -1,4 +1,4 @@
-"""One connection after another: who asks, what for, and the bytes that answer."""
+"""The server: connections, authentication, routes and responses."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import orjson
 
 from app.demo import chat_wire, responses_wire
 from app.demo.http import LAST_CHUNK, HttpError, Request, chunk, head, json_answer, read_request
-from app.demo.request import DemoRequest, asked_on_chat, asked_on_responses
-from app.demo.responder import Answer, answer
+from app.demo.request import DemoRequest, parse_chat_request, parse_responses_request
+from app.demo.responder import Answer, respond
 
 Json = dict[str, Any]
 
-PAUSE_SECONDS = 0.2  # between deltas, when "slow" is asked for
-MODELS = ("demo",)  # any other name is answered as well
+PAUSE_SECONDS = 0.2  # between deltas of a slow answer
+MODELS = ("demo",)  # listed; any other name also works
 LISTED_SINCE = 1767225600  # Unix seconds; a model's `created`
 STREAM = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -28,7 +28,7 @@ STREAM = {
 
 
 def connection_handler(key: str) -> Callable[[Any, Any], None]:
-    """Return what a StreamServer calls with (socket, address) for each connection."""
+    """Return the handler of a StreamServer, called with (socket, address) of each connection."""
     routes: dict[str, dict[str, Callable[[Any, Request], None]]] = {
         "/v1/models": {"GET": _models},
         "/v1/chat/completions": {"POST": _chat},
@@ -46,7 +46,7 @@ def connection_handler(key: str) -> Callable[[Any, Any], None]:
                 raise HttpError(405, f"Not allowed to {request.method} on {request.path}")
             methods[request.method](sock, request)
         except HttpError as error:
-            sock.sendall(json_answer(error.status, error.envelope, _named()))
+            sock.sendall(json_answer(error.status, error.envelope, _headers()))
 
     def serve(sock: Any, address: Any) -> None:
         reader = sock.makefile("rb")
@@ -56,7 +56,7 @@ def connection_handler(key: str) -> Callable[[Any, Any], None]:
                 if not request.keep_alive:
                     return
         except HttpError as error:
-            sock.sendall(json_answer(error.status, error.envelope, {**_named(), "connection": "close"}))
+            sock.sendall(json_answer(error.status, error.envelope, {**_headers(), "connection": "close"}))
         except OSError:
             return  # the client left; there is nothing to undo
         finally:
@@ -70,61 +70,61 @@ def _models(sock: Any, request: Request) -> None:
         {"id": name, "object": "model", "created": LISTED_SINCE, "owned_by": "poolgate-demo"}
         for name in MODELS
     ]
-    sock.sendall(json_answer(200, {"object": "list", "data": data}, _named()))
+    sock.sendall(json_answer(200, {"object": "list", "data": data}, _headers()))
 
 
 def _chat(sock: Any, request: Request) -> None:
     body = request.json()
-    asked = asked_on_chat(body)
-    said = answer(asked)
-    about: Json = {**_about(asked), "choices": asked.choices}
+    demo_request = parse_chat_request(body)
+    answer = respond(demo_request)
+    details: Json = {**_response_details(demo_request), "choices": demo_request.choices}
     if body.get("stream") is not True:
-        _send_whole(sock, asked, said, chat_wire.completion(said, **about))
+        _send_json(sock, demo_request, answer, chat_wire.completion(answer, **details))
         return
     options = body.get("stream_options")
     include_usage = isinstance(options, dict) and options.get("include_usage") is True
     frames = (
-        b"data: %b\n\n" % orjson.dumps(each)
-        for each in chat_wire.chunks(said, **about, include_usage=include_usage)
+        b"data: %b\n\n" % orjson.dumps(item)
+        for item in chat_wire.chunks(answer, **details, include_usage=include_usage)
     )
-    _send_stream(sock, asked, frames, last=b"data: [DONE]\n\n")
+    _send_stream(sock, demo_request, frames, last=b"data: [DONE]\n\n")
 
 
 def _responses(sock: Any, request: Request) -> None:
     body = request.json()
-    asked = asked_on_responses(body)
-    said = answer(asked)
-    opened = responses_wire.opened(body, **_about(asked))
-    events = responses_wire.events(opened, said, new_id=_new_id)
+    demo_request = parse_responses_request(body)
+    answer = respond(demo_request)
+    response = responses_wire.initial_response(body, **_response_details(demo_request))
+    events = responses_wire.events(response, answer, new_id=_new_id)
     if body.get("stream") is not True:
         *_, last = events
-        _send_whole(sock, asked, said, last["response"])
+        _send_json(sock, demo_request, answer, last["response"])
         return
-    frames = (b"event: %b\ndata: %b\n\n" % (each["type"].encode(), orjson.dumps(each)) for each in events)
-    _send_stream(sock, asked, frames)
+    frames = (b"event: %b\ndata: %b\n\n" % (item["type"].encode(), orjson.dumps(item)) for item in events)
+    _send_stream(sock, demo_request, frames)
 
 
-def _send_whole(sock: Any, asked: DemoRequest, said: Answer, payload: Json) -> None:
-    if asked.slow:
-        gevent.sleep(PAUSE_SECONDS * said.usage.output_tokens)
-    sock.sendall(json_answer(200, payload, _named()))
+def _send_json(sock: Any, demo_request: DemoRequest, answer: Answer, payload: Json) -> None:
+    if demo_request.slow:
+        gevent.sleep(PAUSE_SECONDS * answer.usage.output_tokens)
+    sock.sendall(json_answer(200, payload, _headers()))
 
 
-def _send_stream(sock: Any, asked: DemoRequest, frames: Iterator[bytes], last: bytes = b"") -> None:
-    """Send each frame as a chunk of its own, the moment it exists."""
-    sock.sendall(head(200, {**STREAM, **_named()}))
+def _send_stream(sock: Any, demo_request: DemoRequest, frames: Iterator[bytes], last: bytes = b"") -> None:
+    """Send each frame as a chunk, as soon as it exists."""
+    sock.sendall(head(200, {**STREAM, **_headers()}))
     for frame in frames:
         sock.sendall(chunk(frame))
-        if asked.slow and b'"delta"' in frame:
+        if demo_request.slow and b'"delta"' in frame:
             gevent.sleep(PAUSE_SECONDS)
     sock.sendall((chunk(last) if last else b"") + LAST_CHUNK)
 
 
-def _about(asked: DemoRequest) -> Json:
-    return {"model": f"demo/{asked.model}", "created_at": int(time.time()), "new_id": _new_id}
+def _response_details(demo_request: DemoRequest) -> Json:
+    return {"model": f"demo/{demo_request.model}", "created_at": int(time.time()), "new_id": _new_id}
 
 
-def _named() -> dict[str, str]:
+def _headers() -> dict[str, str]:
     return {"server": "poolgate-demo", "x-request-id": _new_id("req_")}
 
 

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.node, pytest.mark.timeout(400)]  # the first run insta
 
 SCRIPT = Path(__file__).with_name("sdk.mjs")
 HELLO = 'This is poolgate-demo, a simulated model. You wrote: "Hello"'
-TOLD = 'poolgate-demo called for help and was told: "18 degrees"'
+FINAL_TEXT = 'poolgate-demo called a function, which returned: "18 degrees"'
 
 
 @pytest.fixture(scope="module", params=ACCOUNTS)
@@ -64,7 +64,7 @@ def test_the_tool_runner(said: Any) -> None:
     (arguments,) = said["chat_tools"]["given"]
 
     assert set(arguments) == {"location"}
-    assert said["chat_tools"]["final"] == TOLD
+    assert said["chat_tools"]["final"] == FINAL_TEXT
 
 
 def test_responses(said: Any) -> None:
@@ -84,7 +84,7 @@ def test_a_responses_stream(said: Any) -> None:
 
 def test_a_tool_on_responses(said: Any) -> None:
     assert said["responses_tools"]["call"]["name"] == "get_weather"
-    assert said["responses_tools"]["final"] == TOLD
+    assert said["responses_tools"]["final"] == FINAL_TEXT
 
 
 def test_models(said: Any) -> None:

@@ -104,7 +104,7 @@ class TestChat:
         assert asked.choices[0].finish_reason == "tool_calls"
         assert call.function.name == "get_weather"
         assert set(json.loads(call.function.arguments)) == {"location"}
-        assert told.choices[0].message.content.endswith('was told: "18 degrees"')
+        assert told.choices[0].message.content.endswith('which returned: "18 degrees"')
 
     def test_two_tools_in_a_stream(self, client: OpenAI) -> None:
         tools = [*CHAT_TOOLS, {"type": "function", "function": {**WEATHER, "name": "get_time"}}]
@@ -129,7 +129,7 @@ class TestChat:
 
         assert message.content is None
         assert message.refusal == streamed.refusal
-        assert "asked to refuse" in (message.refusal or "")
+        assert "instructed to refuse" in (message.refusal or "")
 
     def test_a_token_limit(self, client: OpenAI) -> None:
         ask: Any = [{"role": "user", "content": "Hello " * 40}]
@@ -195,7 +195,7 @@ class TestResponses:
 
         assert call.name == "get_weather"
         assert set(json.loads(call.arguments)) == {"location"}
-        assert told.output_text.endswith('was told: "18 degrees"')
+        assert told.output_text.endswith('which returned: "18 degrees"')
 
     def test_a_refusal(self, client: OpenAI) -> None:
         with client.responses.stream(model=MODEL, input="please refuse") as stream:
@@ -203,7 +203,7 @@ class TestResponses:
 
         (part,) = final.output[-1].content
         assert part.type == "refusal"
-        assert "asked to refuse" in part.refusal
+        assert "instructed to refuse" in part.refusal
 
     @pytest.mark.parametrize("stream", [False, True])
     def test_a_token_limit(self, client: OpenAI, stream: bool) -> None:

@@ -29,8 +29,8 @@ from typing import Any
 import orjson
 
 from app.demo.http import HttpError
-from app.demo.request import DemoRequest, asked_on_chat, asked_on_responses
-from app.demo.responder import Answer, Call, Pieces, Usage, answer, pieces
+from app.demo.request import DemoRequest, parse_chat_request, parse_responses_request
+from app.demo.responder import Answer, Call, Pieces, Usage, pieces, respond
 from tests.support import upstream_stream as stream
 from tests.support.upstream_log import Seen
 
@@ -92,7 +92,7 @@ def _model_call(name: str, wire: str, play: Json, seen: Seen) -> Json:
     body = seen.body or {}
     if seen.path.endswith("/codex/responses") and (fault := _codex_fault(body)):
         return json_play(400, {"detail": fault})
-    asked = asked_on_chat(body) if wire == "chat" else asked_on_responses(body)
+    asked = parse_chat_request(body) if wire == "chat" else parse_responses_request(body)
     text = _cut(play.get("text", f"Hello from {seen.account.rpartition('.')[2]}."), play)
     said = SAYS[name](play, asked, text)
     if name != "answer" or play.get("usage"):
@@ -162,7 +162,7 @@ def _wire(path: str) -> str:
 
 
 SAYS: dict[str, Callable[[Json, DemoRequest, Pieces], Answer]] = {
-    "answer": lambda play, asked, text: answer(asked),
+    "answer": lambda play, asked, text: respond(asked),
     "text": lambda play, asked, text: Answer(Usage(0, 0), text=text),
     "error_in_stream": lambda play, asked, text: Answer(Usage(0, 0), text=text),
     "refusal": lambda play, asked, text: Answer(Usage(0, 0), refusal=text),

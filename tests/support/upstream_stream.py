@@ -23,7 +23,7 @@ from typing import Any
 import orjson
 
 from app.demo import chat_wire, responses_wire
-from app.demo.request import asked_on_chat
+from app.demo.request import parse_chat_request
 from app.demo.responder import Answer, Usage
 
 Json = dict[str, Any]
@@ -73,9 +73,9 @@ def error(wanted: Json) -> Json:
 def _events(wire: str, body: Json, said: Answer) -> list[Json]:
     about: Json = {"model": body["model"], "created_at": int(time.time()), "new_id": _new_id}
     if wire == "responses":
-        opened = responses_wire.opened(body, **about)
+        opened = responses_wire.initial_response(body, **about)
         return list(responses_wire.events(opened, said, new_id=_new_id))
-    about["choices"] = asked_on_chat(body).choices
+    about["choices"] = parse_chat_request(body).choices
     if body.get("stream") is not True:
         return [chat_wire.completion(said, **about)]
     include_usage = (body.get("stream_options") or {}).get("include_usage") is True

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from app.demo.request import asked_on_chat, asked_on_responses
+from app.demo.request import parse_chat_request, parse_responses_request
 
 
 def chat(**more: Any) -> Any:
-    return asked_on_chat({"model": "m", "messages": [{"role": "user", "content": "hi"}], **more})
+    return parse_chat_request({"model": "m", "messages": [{"role": "user", "content": "hi"}], **more})
 
 
 def responses(**more: Any) -> Any:
-    return asked_on_responses({"model": "m", "input": "hi", **more})
+    return parse_responses_request({"model": "m", "input": "hi", **more})
 
 
 def test_only_results_since_the_last_user_message_count() -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.demo.request import asked_on_responses
-from app.demo.responder import answer, pieces
+from app.demo.request import parse_responses_request
+from app.demo.responder import pieces, respond
 
 TOOL = {
     "type": "function",
@@ -19,7 +19,7 @@ TOOL = {
 
 
 def said(**body: Any) -> Any:
-    return answer(asked_on_responses({"model": "m", "input": "hi", **body}))
+    return respond(parse_responses_request({"model": "m", "input": "hi", **body}))
 
 
 @given(st.text())
