@@ -11,13 +11,13 @@ from app.accounts.pools import PoolRepository
 from app.accounts.token_refresh import TokenRefresher
 from app.config import Settings
 from app.ledger.dead_letters import DeadLetters
+from app.ledger.explain import RequestExplainer
 from app.ledger.refusal_log import RefusalLog
-from app.ledger.refusals import RefusalRepository
 from app.ledger.retention import Retention
-from app.ledger.series import SeriesRepository
+from app.ledger.search import LedgerSearch
+from app.ledger.series import UsageSeries
 from app.ledger.settlements import SettlementWriter
 from app.ledger.spool import Spool
-from app.ledger.usage import UsageRepository
 from app.limits.price_overrides import PriceRepository
 from app.operations.account_check import AccountChecker
 from app.operations.accounts import AccountOperations
@@ -46,10 +46,13 @@ from app.stores import private_server
 from app.stores.answers import AnswerStore
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.client import make_client
+from app.stores.ledger import LedgerRepository
 from app.stores.limits import LimitRepository
+from app.stores.refusals import RefusalRepository
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault, keys_in_file
 from app.stores.upstream_metadata import UpstreamMetadataStore
+from app.stores.usage import UsageRepository
 from app.tracing import Tracing
 from app.upstream.client import UpstreamClient
 from app.upstream.oauth import OAuth
@@ -61,7 +64,10 @@ class LedgerServices:
 
     settlements: SettlementWriter
     usage: UsageRepository
-    series: SeriesRepository
+    series: UsageSeries
+    entries: LedgerRepository
+    search: LedgerSearch
+    explainer: RequestExplainer
     refusals: RefusalRepository
     refusal_log: RefusalLog
     retention: Retention
@@ -149,7 +155,8 @@ def build(
     pools, accounts = PoolRepository(scripts), AccountRepository(scripts, vault)
     credentials, prices = CredentialRepository(scripts, accounts), PriceRepository(scripts)
     upstream = _build_upstream(settings, scripts, pools, accounts, credentials)
-    ledger = _build_ledger(settings, scripts)
+    api_keys = ApiKeyRepository(scripts)
+    ledger = _build_ledger(settings, scripts, accounts, api_keys)
     active = ActiveRequests(
         scripts, ttl_seconds=settings.lease_ttl_seconds, renew_seconds=settings.lease_renew_seconds
     )
@@ -160,7 +167,7 @@ def build(
         pools=pools,
         accounts=accounts,
         credentials=credentials,
-        api_keys=ApiKeyRepository(scripts),
+        api_keys=api_keys,
         limits=LimitRepository(scripts),
         prices=prices,
         ledger=ledger,
@@ -188,15 +195,21 @@ def build(
     )
 
 
-def _build_ledger(settings: Settings, scripts: Scripts) -> LedgerServices:
+def _build_ledger(
+    settings: Settings, scripts: Scripts, accounts: AccountRepository, api_keys: ApiKeyRepository
+) -> LedgerServices:
+    entries, refusals = LedgerRepository(scripts.client), RefusalRepository(scripts)
     spool, dead_letters = Spool(settings.home / "spool"), DeadLetters(settings.home)
     return LedgerServices(
         settlements=SettlementWriter(scripts, spool, dead_letters),
         usage=UsageRepository(scripts),
-        series=SeriesRepository(scripts),
-        refusals=RefusalRepository(scripts.client),
-        refusal_log=RefusalLog(scripts),
-        retention=Retention(scripts),
+        series=UsageSeries(scripts),
+        entries=entries,
+        search=LedgerSearch(entries, refusals),
+        explainer=RequestExplainer(entries, refusals, accounts.names_by_id, api_keys.name_of),
+        refusals=refusals,
+        refusal_log=RefusalLog(refusals),
+        retention=Retention(entries),
     )
 
 

@@ -16,7 +16,7 @@ from flask import Response
 from app.accounts.settings import settings_from
 from app.api.context import noted, services
 from app.errors import StoreUnavailable
-from app.ledger.usage import UpstreamWindow
+from app.stores.records.usage import UpstreamWindow
 
 NAMES = ("primary", "secondary")
 KEPT_SECONDS = 10.0

@@ -17,8 +17,8 @@ from app.accounts.settings import settings_from
 from app.api.auth import authenticate, caller
 from app.api.context import services
 from app.api.json import json_response
-from app.ledger.usage import UpstreamWindow
 from app.server.client_address import CLIENT_OF
+from app.stores.records.usage import UpstreamWindow
 from schemas import bounds
 
 bp = Blueprint("codex_usage", __name__)

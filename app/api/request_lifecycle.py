@@ -20,9 +20,10 @@ from app.api.auth import presented_key
 from app.api.context import noted, services, this_request
 from app.api.request_ids import new_request_id
 from app.errors import GatewayError
-from app.ledger.refusal_log import Refusal, RefusalLog
+from app.ledger.refusal_log import RefusalLog
 from app.relay.fallbacks import FallbackChain
 from app.server.capacity import COPIES, Capacity
+from app.stores.records.refusals import Refusal
 from app.tracing import Trace, Tracing
 
 log = structlog.get_logger()

@@ -12,8 +12,8 @@ from app.api.auth import authenticate, caller
 from app.api.context import services
 from app.api.json import json_response
 from app.formatting import MICRO_DOLLARS
-from app.ledger.usage import Standing, UpstreamWindow
 from app.stores.records.limits import LimitScope, LimitStatus, Period
+from app.stores.records.usage import KeyUsage, UpstreamWindow
 
 bp = Blueprint("usage", __name__)
 bp.before_request(authenticate)
@@ -31,13 +31,13 @@ SOURCES = {LimitScope.KEY: "api_key", LimitScope.POOL: "pool"}
 @bp.get("/usage", strict_slashes=False)
 def show() -> Response:
     key = caller()
-    standing = services().ledger.usage.standing(key)
+    standing = services().ledger.usage.of_key(key)
     if not settings_from(key.settings).tells_windows:
         standing = replace(standing, windows=[None, None])
     return json_response(told(standing))
 
 
-def told(standing: Standing) -> dict[str, Any]:
+def told(standing: KeyUsage) -> dict[str, Any]:
     """Return the answer's body. Amounts of money are US dollars, moments Unix seconds."""
     used = standing.used
     windows = dict(zip(("primary", "secondary"), map(_window, standing.windows), strict=True))

@@ -24,9 +24,11 @@ from typing import Any
 
 import orjson
 
-from app.ledger.verify import EVER, RowSums, Total, read_total
+from app.ledger.verify import RowSums
 from app.stores import dump, keys, rollups
 from app.stores.dump import Record
+from app.stores.ledger import LedgerRepository
+from app.stores.records.ledger import EVER, Total
 from app.stores.scripts import Scripts
 from app.stores.secrets import UnreadableSecret, Vault
 
@@ -93,15 +95,15 @@ class Backup:
 
     def _totals(self, pool: str, found: list[str], last_id: str) -> Iterator[Record]:
         """Yield the totals as they were when *last_id* was the newest row."""
-        later = RowSums(self._client, pool, after=last_id or "0-0")
+        later = RowSums(LedgerRepository(self._client), pool, after=last_id or "0-0")
         for name in found:
             if not dump.is_one_of(name, dump.TOTALS):
                 continue
             total = _total(name)
-            figures, newest = read_total(self._client, pool, total)
+            figures, newest = LedgerRepository(self._client).total(pool, total)
             if newest:
                 later.read(newest)
-            since = later.of[total]
+            since = later.sums[total]
             then = {figure: str(amount - since[figure]) for figure, amount in figures.items()}
             then = {figure: amount for figure, amount in then.items() if amount != "0"}
             if then:

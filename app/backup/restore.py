@@ -26,6 +26,7 @@ from app.ledger.verify import Difference, Verification
 from app.stores import keys
 from app.stores.client import store_errors
 from app.stores.dump import Record, Rows
+from app.stores.ledger import LedgerRepository
 from app.stores.restore_staging import Staging, announce, backup_in, what_is_there
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
@@ -137,7 +138,7 @@ class Restore:
                 done.append(Restored(pool, again=True))
                 continue
             self._put_in_place(pool, contents.id, line[1], lines, replace=replace)
-            books = Verification(self._client, pool)
+            books = Verification(LedgerRepository(self._client), pool)
             differences = tuple(books.differences()) if pool != keys.SYSTEM else ()
             done.append(Restored(pool, False, contents.pools[pool]["rows"], differences))
         return done

@@ -11,9 +11,8 @@ from app.cli.options import Group, example, in_pool, with_store
 from app.cli.output import REFUSED, show_json, table
 from app.cli.progress import progress
 from app.cli.replay import exported
-from app.ledger.verify import EVER, Difference, Total, Verification
-from app.stores import keys
-from app.stores.client import store_errors
+from app.ledger.verify import Difference, Verification
+from app.stores.records.ledger import EVER, Total
 from app.stores.rollups import HOUR
 from app.wiring import Services
 
@@ -31,7 +30,7 @@ def ledger_group() -> None:
 def verify(services: Services, as_json: bool, pool: str) -> None:
     """Recompute every stored total from the entries. Status 1 if one differs."""
     services.pools.check(pool)
-    books = Verification(services.scripts.client, pool)
+    books = Verification(services.ledger.entries, pool)
     with progress("Verifying", _rows(services, pool)) as told:
         found = books.differences(told)
     if as_json:
@@ -62,8 +61,7 @@ def export(services: Services, as_json: bool, pool: str) -> None:
 
 
 def _rows(services: Services, pool: str) -> int:
-    with store_errors():
-        return int(services.scripts.client.xlen(keys.ledger(pool)))
+    return services.ledger.entries.count(pool)
 
 
 def _public(one: Difference) -> dict[str, object]:

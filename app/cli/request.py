@@ -10,8 +10,6 @@ import click
 from app.cli.options import Group, example, in_pool, with_store
 from app.cli.output import Figure, moment, show_json, table
 from app.formatting import count
-from app.ledger.explain import explain
-from app.ledger.search import search
 from app.operations.serializers import Names
 from app.wiring import Services
 from schemas.admin import RequestsQuery
@@ -41,7 +39,7 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
     Also explains refused requests, of which the newest few hundred per pool are retained.
     """
     services.pools.check(pool)
-    told = explain(services.scripts.client, pool, request_id)
+    told = services.ledger.explainer.explain(pool, request_id)
     if as_json:
         show_json(told)
         return
@@ -94,8 +92,8 @@ def list_requests(
     rows: list[Json] = []
     cursor = None
     while len(rows) < most:
-        page = search(services.scripts.client, pool, wanted, cursor, most - len(rows))
-        rows += [names.row(entry_id, row) for entry_id, row in page.rows]
+        page = services.ledger.search.search(pool, wanted, cursor, most - len(rows))
+        rows += [names.row(entry.id, entry.row) for entry in page.entries]
         if (cursor := page.cursor) is None:
             break
     if as_json:

@@ -10,9 +10,9 @@ from app.cli import complete
 from app.cli.options import Command, example, in_pool, with_store
 from app.cli.output import Figure, show_json, show_list, table
 from app.formatting import count, dollars
-from app.ledger.series import SPANS
-from app.ledger.usage import BY
+from app.ledger.series import Span
 from app.operations.serializers import busiest, serialize_series
+from app.stores.records.usage import UsageBy
 from app.wiring import Services
 
 FIGURES = ("requests", "errors", "input_tokens", "cached_tokens", "output_tokens", "cost")
@@ -34,9 +34,17 @@ def day(text: str) -> date:
 @click.option("--key", metavar="NAME", shell_complete=complete.api_keys, help="Only this API key.")
 @click.option("--since", type=day, metavar="DATE", help="First day; the first of this month by default.")
 @click.option(
-    "--span", type=click.Choice(SPANS), help="Time span to show instead; with --json as a time series."
+    "--span",
+    type=click.Choice([span.value for span in Span]),
+    help="Time span to show instead; with --json as a time series.",
 )
-@click.option("--by", type=click.Choice(BY), default=BY[0], show_default=True, help="How to group usage.")
+@click.option(
+    "--by",
+    type=click.Choice([by.value for by in UsageBy]),
+    default=UsageBy.KEY.value,
+    show_default=True,
+    help="How to group usage.",
+)
 @in_pool
 @with_store
 def usage(

@@ -1,35 +1,35 @@
 """
-What a ledger row says about attempts, by account: the twin of app/stores/lua/attempts.lua.
+Figures of a ledger entry's attempts by account: the twin of app/stores/lua/attempts.lua.
 
-A roll-up counts a request once, at the account that was tried last; EXTRA is what attempts there are more.
+A roll-up counts a request once, at the account that was tried last; EXTRA counts the other attempts.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
-EXTRA, FAILED, RESCUES = "extra_attempts", "failed_attempts", "rescues"
-OF_FAILURE = "failed:"  # + the failure
+from app.stores.records.ledger import EXTRA, FAILED, RESCUES, AttemptEntry, Row
+
+FAILURE_PREFIX = "failed:"  # + the failure
 
 
-def attempt_figures(row: dict[str, Any]) -> dict[str, Counter[str]]:
-    """Return {account id: {figure: amount}} as roll-ups have it; {} where it is one success."""
+def attempt_figures(row: Row) -> dict[str, Counter[str]]:
+    """Return {account id: {figure: amount}} as roll-ups have it; {} for a single success."""
     if not row.get("attempts_counted"):
         return {}
-    attempts = row["attempts"]
+    attempts = [AttemptEntry.from_json(attempt) for attempt in row["attempts"]]
     last = attempts[-1]
-    answered = "failure" not in last and row["status"] < 400
-    found: dict[str, Counter[str]] = {}
+    was_answered = not last.failure and row["status"] < 400
+    by_account: dict[str, Counter[str]] = {}
     for attempt in attempts:
-        figures = found.setdefault(attempt["account"], Counter())
+        figures = by_account.setdefault(attempt.account, Counter())
         figures[EXTRA] += 1
-        if "failure" in attempt:
-            figures[OF_FAILURE + attempt["failure"]] += 1
-            rescued = answered and attempt["account"] != last["account"]
-            if rescued or attempt.get("scope") != "request":
+        if attempt.failure:
+            figures[FAILURE_PREFIX + attempt.failure] += 1
+            was_rescued = was_answered and attempt.account != last.account
+            if was_rescued or attempt.is_failure_of_account:
                 figures[FAILED] += 1
-                figures[RESCUES] += int(rescued)
-    if row["account"] in found:
-        found[row["account"]][EXTRA] -= 1
-    return found
+                figures[RESCUES] += int(was_rescued)
+    if row["account"] in by_account:
+        by_account[row["account"]][EXTRA] -= 1
+    return by_account

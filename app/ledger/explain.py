@@ -1,12 +1,13 @@
 """
-Why a request went where it went: what the scripts noted at each choice, with names for ids.
+Explain how a request was routed, from the decisions that the scripts stored at each choice.
 
-A choice is explained by the numbers that were compared when it was made, not by those of now.
+A choice is explained by the numbers that were compared when it was made, not by current ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
@@ -14,8 +15,9 @@ import orjson
 
 from app.errors import NotFound
 from app.ledger import sentences
-from app.stores import keys
-from app.stores.client import store_errors
+from app.stores.ledger import LedgerRepository
+from app.stores.records.ledger import StoredEntry
+from app.stores.refusals import RefusalRepository
 
 PAGE = 500  # ledger entries read at a time
 FIGURES = (
@@ -23,158 +25,171 @@ FIGURES = (
     *("cost", "waste_cost", "first_ms", "total_ms", "counted_by", "unreported"),
     *("unreported_input_tokens", "unreported_output_tokens", "unreported_cost"),
 )
+AHEAD_OF_ITS_GROUP, GROUP_WIDTH = 1e11, 1e12  # of scores; see lua/policy.lua
 
 Json = dict[str, Any]
-AHEAD_OF_ITS_GROUP, GROUP_WIDTH = 1e11, 1e12  # of scores; see policy.lua
 
 
-def explain(client: Any, pool: str, request_id: str, *, entry_id: str = "", most: int | None = None) -> Json:
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request as it is stored: its summary, as `explain` returns it, its decisions and its attempts."""
+
+    summary: Json
+    decisions: list[Json]
+    attempts: list[Json]
+
+
+class RequestExplainer:
     """
-    Return why *request_id*, open or settled, went where it went.
+    Explains requests of a pool.
 
-    {id, state: open | expired | settled | refused, at (Unix seconds), key, model, endpoint, status, error,
-    outcome, charged, usage, choices}; a refused one has message, param, limit and accounts as well. outcome
-    is a sentence; charged one about usage that was not reported, or empty; usage has the figures of the
-    ledger, none while it is open. A choice is {attempt, at, by:
-    policy | affinity | asked again | None, policy, account (None: none was available), in_flight, cap,
-    spare, why, candidates: [{account, score, why}], out: [{account, state, reason, until}], tries: [{wire,
-    failure, error, action, outcome, …}]}; each why and outcome is a sentence. An account is {id, name}; its
-    name is None once it is removed, its score is None where it was not compared.
-
-    *entry_id* is its place in the ledger, where that is known; *most* is how many entries are looked
-    through, from the newest, where it is not. Raises NotFound.
+    *account_names* returns {name by id} of a pool, *key_name* the name of a key id, None if removed.
     """
-    found = (
-        _open(client, pool, request_id)
-        or _refused(client, pool, request_id)
-        or _settled(client, pool, request_id, entry_id, most)
-    )
-    if found is None:
-        raise NotFound(f"There is no request '{request_id[:64]}' in pool '{pool}'", param="id")
-    row, notes = found
-    with store_errors():
-        ids = client.hgetall(keys.account_names(pool))
-        key_name = client.hget(keys.api_key(pool, row["key"]), "name")
-    names = {account_id: name for name, account_id in ids.items()}
-    tries = row.pop("attempts", [])
-    return {
-        **row,
-        "key": {"id": row["key"], "name": key_name},
-        "outcome": sentences.outcome(row),
-        "charged": sentences.charged(row["usage"]),
-        "choices": _choices(notes, tries, names),
-    }
 
+    def __init__(
+        self,
+        ledger: LedgerRepository,
+        refusals: RefusalRepository,
+        account_names: Callable[[str], Mapping[str, str]],
+        key_name: Callable[[str, str], str | None],
+    ) -> None:
+        self._ledger = ledger
+        self._refusals = refusals
+        self._account_names = account_names
+        self._key_name = key_name
 
-def _refused(client: Any, pool: str, request_id: str) -> tuple[Json, list[Json]] | None:
-    """A refusal that is retained in full; its one choice found no account."""
-    with store_errors():
-        entries = client.xrevrange(keys.refusals(pool))
-    for _, fields in entries:
-        if request_id not in fields["row"]:
-            continue
-        stored = orjson.loads(fields["row"])
-        if stored["id"] == request_id:
-            row = {
-                "id": request_id,
-                "state": "refused",
-                "at": stored["at_ms"] / 1000,
-                "key": fields["key"],
-                **{name: stored[name] for name in ("model", "endpoint", "status", "error", "message")},
-                **{name: stored.get(name) for name in ("param", "limit", "accounts")},
-                "usage": {},
-            }
-            note = {"attempt": 1, "now": stored["at_ms"], "chosen": "", "seen": stored.get("seen")}
-            note["out"] = orjson.loads(fields["out"])
-            return row, [note] if stored.get("accounts") else []
-    return None
+    def explain(
+        self, pool: str, request_id: str, *, entry_id: str = "", max_entries: int | None = None
+    ) -> Json:
+        """
+        Return how *request_id*, open or settled, was routed.
 
+        {id, state: open | expired | settled | refused, at (Unix seconds), key, model, endpoint, status,
+        error, outcome, charged, usage, choices}; a refused one has message, param, limit and accounts as
+        well. outcome is a sentence; charged one about usage that was not reported, or empty; usage has
+        the figures of the ledger, none while it is open. A choice is {attempt, at, by: policy | affinity |
+        asked again | None, policy, account (None: none was available), in_flight, cap, spare, why,
+        candidates: [{account, score, why}], out: [{account, state, reason, until}], tries: [{wire,
+        failure, error, action, outcome, …}]}; each why and outcome is a sentence. An account is {id,
+        name}; its name is None once it is removed, its score is None where it was not compared.
 
-def _open(client: Any, pool: str, request_id: str) -> tuple[Json, list[Json]] | None:
-    with store_errors():
-        stored = client.hgetall(keys.request(pool, request_id))
-    if not stored:
+        *entry_id* is the id of its ledger entry, where that is known; else *max_entries* limits how many
+        of the newest entries are scanned. Raises NotFound.
+        """
+        request = (
+            self._open(pool, request_id)
+            or self._refused(pool, request_id)
+            or self._settled(pool, request_id, entry_id, max_entries)
+        )
+        if request is None:
+            raise NotFound(f"There is no request '{request_id[:64]}' in pool '{pool}'", param="id")
+        summary, key_id = request.summary, request.summary["key"]
+        return {
+            **summary,
+            "key": {"id": key_id, "name": self._key_name(pool, key_id)},
+            "outcome": sentences.outcome(summary),
+            "charged": sentences.charged(summary["usage"]),
+            "choices": _choices(request, self._account_names(pool)),
+        }
+
+    def _open(self, pool: str, request_id: str) -> _Request | None:
+        stored = self._ledger.open_request(pool, request_id)
+        if stored is None:
+            return None
+        summary: Json = {
+            "id": request_id,
+            "state": "expired" if stored.is_expired else "open",
+            "at": stored.started_ms / 1000,
+            "key": stored.key_id,
+            "model": stored.model,
+            "endpoint": stored.endpoint,
+            "status": None,
+            "error": None,
+            "usage": {},
+        }
+        return _Request(summary, orjson.loads(f"[{stored.decisions}]"), [])
+
+    def _refused(self, pool: str, request_id: str) -> _Request | None:
+        """Return a refusal that is stored in full; its one choice had no account to choose."""
+        refusal = self._refusals.find(pool, request_id)
+        if refusal is None:
+            return None
+        row = refusal.entry.row
+        summary = {
+            "id": request_id,
+            "state": "refused",
+            "at": refusal.entry.started_at,
+            "key": refusal.entry.key_id,
+            **{name: row[name] for name in ("model", "endpoint", "status", "error", "message")},
+            **{name: row.get(name) for name in ("param", "limit", "accounts")},
+            "usage": {},
+        }
+        decision = {"attempt": 1, "now": row["at_ms"], "chosen": "", "seen": row.get("seen")}
+        decision["out"] = refusal.unavailable
+        return _Request(summary, [decision] if row.get("accounts") else [], [])
+
+    def _settled(self, pool: str, request_id: str, entry_id: str, max_entries: int | None) -> _Request | None:
+        for stored in self._candidates(pool, request_id, entry_id, max_entries):
+            row = orjson.loads(stored.row)
+            if row["id"] == request_id:
+                summary = {
+                    "id": request_id,
+                    "state": "settled",
+                    "at": row["at_ms"] / 1000,
+                    **{name: row[name] for name in ("key", "model", "endpoint", "status")},
+                    "error": row.get("error"),
+                    "usage": {name: row[name] for name in FIGURES if name in row},
+                }
+                return _Request(summary, orjson.loads(stored.decisions), row.get("attempts", []))
         return None
-    row = {
-        "id": request_id,
-        "state": "expired" if "expired" in stored else "open",
-        "at": int(stored["started_ms"]) / 1000,
-        **{name: stored[name] for name in ("key", "model", "endpoint")},
-        "status": None,
-        "error": None,
-        "usage": {},
-    }
-    return row, orjson.loads(f"[{stored['why']}]")
 
-
-def _settled(
-    client: Any, pool: str, request_id: str, entry_id: str, most: int | None
-) -> tuple[Json, list[Json]] | None:
-    for entry in _entries(client, pool, request_id, entry_id, most):
-        told = orjson.loads(entry["row"])
-        if told["id"] == request_id:
-            row = {
-                "id": request_id,
-                "state": "settled",
-                "at": told["at_ms"] / 1000,
-                **{name: told[name] for name in ("key", "model", "endpoint", "status")},
-                "error": told.get("error"),
-                "usage": {name: told[name] for name in FIGURES if name in told},
-                "attempts": told.get("attempts", []),
-            }
-            return row, orjson.loads(entry["why"])
-    return None
-
-
-def _entries(
-    client: Any, pool: str, request_id: str, entry_id: str, most: int | None
-) -> Iterator[dict[str, str]]:
-    """The ledger entry of *request_id*, if it is known which one it is; else *most* or all, newest first."""
-    with store_errors():
-        known = entry_id or client.get(keys.settled(pool, request_id))
-        if known and (entries := client.xrange(keys.ledger(pool), known, known)):
-            yield entries[0][1]
+    def _candidates(
+        self, pool: str, request_id: str, entry_id: str, max_entries: int | None
+    ) -> Iterator[StoredEntry]:
+        """Yield the entry of *request_id* if its id is known, else entries that name it, newest first."""
+        if (known := self._ledger.find(pool, request_id, entry_id)) is not None:
+            yield known
             return
-    last, read = "+", 0
-    while most is None or read < most:
-        with store_errors():
-            entries = client.xrevrange(keys.ledger(pool), last, count=PAGE)
-        yield from (fields for _, fields in entries if request_id in fields["row"])
-        if len(entries) < PAGE:
-            return
-        read += PAGE
-        last = f"({entries[-1][0]}"
+        newest, scanned = "+", 0
+        while max_entries is None or scanned < max_entries:
+            entries = self._ledger.read_back(pool, PAGE, newest=newest)
+            yield from (entry for entry in entries if request_id in entry.row)
+            if len(entries) < PAGE:
+                return
+            scanned += PAGE
+            newest = f"({entries[-1].id}"
 
 
-def _shared_out(notes: list[Json], tries: list[Json]) -> Iterator[list[Json]]:
+def _attempts_by_choice(request: _Request) -> Iterator[list[Json]]:
     """
-    Yield what was tried for each choice, in order.
+    Yield the attempts of each choice, in order.
 
-    A choice is tried once, or twice where its refused credential was renewed in between.
+    A choice has one attempt, or two where a refused credential was renewed in between.
     """
-    left = list(tries)
-    for note in notes:
-        mine: list[Json] = []
-        while left and left[0]["account"] == note["chosen"] and (not mine or _renewed(mine[-1])):
-            mine.append(left.pop(0))
-        yield mine
+    remaining = list(request.attempts)
+    for decision in request.decisions:
+        attempts: list[Json] = []
+        while (
+            remaining
+            and remaining[0]["account"] == decision["chosen"]
+            and (not attempts or attempts[-1].get("failure") == "credential")
+        ):
+            attempts.append(remaining.pop(0))
+        yield attempts
 
 
-def _renewed(tried: Json) -> bool:
-    return tried.get("failure") == "credential"
-
-
-def _choices(notes: list[Json], tries: list[Json], names: dict[str, str]) -> list[Json]:
+def _choices(request: _Request, names: Mapping[str, str]) -> list[Json]:
     choices = [
-        _choice(note, mine, names) for note, mine in zip(notes, _shared_out(notes, tries), strict=True)
+        _choice(decision, attempts, names)
+        for decision, attempts in zip(request.decisions, _attempts_by_choice(request), strict=True)
     ]
     for choice, following in zip_longest(choices, choices[1:]):
         next_account = _name(following["account"]) if following and following["account"] else ""
-        for tried, more in zip_longest(choice["tries"], choice["tries"][1:]):
+        for attempt, another in zip_longest(choice["tries"], choice["tries"][1:]):
             then = sentences.after_failure(
-                tried, again=more is not None, next_account=next_account, last=following is None
+                attempt, again=another is not None, next_account=next_account, last=following is None
             )
-            tried["outcome"] = sentences.attempt(tried, _name(choice["account"]), then)
+            attempt["outcome"] = sentences.attempt(attempt, _name(choice["account"]), then)
     return choices
 
 
@@ -182,52 +197,58 @@ def _name(account: Json) -> str:
     return account["name"] or f"{account['id']} (removed)"
 
 
-def _choice(note: Json, tries: list[Json], names: dict[str, str]) -> Json:
+def _choice(decision: Json, attempts: list[Json], names: Mapping[str, str]) -> Json:
     def account(account_id: str) -> Json:
         return {"id": account_id, "name": names.get(account_id)}
 
-    seen = [(one, *_shown(score, why, note), score) for one, score, why in note.get("seen") or ()]
-    chosen_score = next((score for one, *_, score in seen if one == note["chosen"]), None)
-    tested = chosen_score is not None and _is_test(chosen_score, note)
+    chosen = decision["chosen"]
+    candidates = decision.get("seen") or ()
+    chosen_score = next((score for account_id, score, _ in candidates if account_id == chosen), None)
     choice = {
-        "attempt": note["attempt"],
-        "at": note["now"] / 1000,
-        "by": note.get("by"),
-        "policy": note.get("policy"),
-        "account": account(note["chosen"]) if note["chosen"] else None,
-        **{name: note.get(name) for name in ("in_flight", "cap", "spare")},
+        "attempt": decision["attempt"],
+        "at": decision["now"] / 1000,
+        "by": decision.get("by"),
+        "policy": decision.get("policy"),
+        "account": account(chosen) if chosen else None,
+        **{name: decision.get(name) for name in ("in_flight", "cap", "spare")},
         "candidates": [
-            {
-                "account": account(one),
-                "score": shown,
-                "why": sentences.candidate(one == note["chosen"], why, score or None, chosen_score),
-            }
-            for one, shown, why, score in seen
+            {"account": account(account_id)}
+            | _candidate(score, reason, decision, is_chosen=account_id == chosen, chosen_score=chosen_score)
+            for account_id, score, reason in candidates
         ],
         "out": [
             {
-                "account": account(one),
+                "account": account(account_id),
                 "state": state or "removed",
                 "reason": reason or "",
                 "until": until_ms / 1000 if until_ms else None,
             }
-            for one, state, reason, until_ms in note.get("out") or ()
+            for account_id, state, reason, until_ms in decision.get("out") or ()
         ],
-        "tries": [{name: value for name, value in one.items() if name != "account"} for one in tries],
+        "tries": [
+            {name: value for name, value in attempt.items() if name != "account"} for attempt in attempts
+        ],
     }
     if not choice["account"]:
         return choice | {"why": "no account was available"}
+    tested = chosen_score is not None and _is_test(chosen_score, decision)
     return choice | {"why": sentences.selection(choice, tested=tested)}
 
 
-def _shown(score: Any, why: str, note: Json) -> tuple[float | None, str]:
-    """Return a candidate's score, None where it was not compared, and why it was not chosen."""
-    if score is False:
-        return None, why
-    return (None, why or "being tested") if _is_test(score, note) else (score, why)
+def _candidate(
+    score: Any, reason: str, decision: Json, *, is_chosen: bool, chosen_score: float | None
+) -> Json:
+    """Return {score, why}; the score is None where it was not compared."""
+    compared: float | None = None
+    if score is not False:
+        if _is_test(score, decision):
+            reason = reason or "being tested"
+        else:
+            compared = score
+    return {"score": compared, "why": sentences.candidate(is_chosen, reason, score or None, chosen_score)}
 
 
-def _is_test(score: float, note: Json) -> bool:
-    """Return whether *score* is that of an account whose test was due. Source: `score` in policy.lua."""
+def _is_test(score: float, decision: Json) -> bool:
+    """Return whether *score* is that of an account whose test was due. Source: `score` in lua/policy.lua."""
     group = score + AHEAD_OF_ITS_GROUP
-    return group == 0 or (note.get("policy") == "ordered" and group % GROUP_WIDTH == 0)
+    return group == 0 or (decision.get("policy") == "ordered" and group % GROUP_WIDTH == 0)

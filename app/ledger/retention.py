@@ -1,54 +1,43 @@
 """
-How long the books are kept.
+Removes what is older than a pool retains.
 
-Ledger rows, and what hours come to, go after the days that a pool's setting says; what days come to
-is kept for two years, and what a key has used ever for ever. So memory stops growing, and charts and
-budgets lose nothing.
+Ledger entries and roll-ups of hours are removed after the pool's number of days; roll-ups of days after
+two years; what an API key has used in all never. So memory stops growing, and charts and budgets stay.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-from app.stores import keys, rollups
-from app.stores.client import store_errors
-from app.stores.scripts import Scripts
+from app.stores.ledger import LedgerRepository
+from app.stores.rollups import DAY, HOUR
 
 DAY_SECONDS = 86400
-KEEP_DAY_TOTALS = 800  # days: two whole calendar years, and some
-LONGEST_SECONDS = DAY_SECONDS  # from a request's beginning, whose hour it counts for, to its row
-AT_ONCE = 10_000  # rows that one command removes: a millisecond or two in which Redis does nothing else
+DAY_TOTALS_DAYS = 800  # two calendar years, and some
+MAX_REQUEST_SECONDS = DAY_SECONDS  # from a request's beginning, whose hour it counts for, to its entry
+MAX_REMOVED = 10_000  # entries that one command removes, in a millisecond or two
 
 
 class Retention:
-    def __init__(self, scripts: Scripts) -> None:
-        self._client = scripts.client
+    def __init__(self, ledger: LedgerRepository) -> None:
+        self._ledger = ledger
 
     def trim(self, pool: str, keep_days: int, now: float) -> int:
         """
-        Remove what of *pool*'s books is older than *keep_days*, and return how many rows that were.
+        Remove what is older than *keep_days* from *pool*; return how many ledger entries that were.
 
-        May run twice at once, and end anywhere: the next run goes on.
+        May run twice at once, and end anywhere: the next run continues.
         """
         since = int(now) - keep_days * DAY_SECONDS
-        removed = 0
-        while gone := self._trim_once(pool, since, approximate=True, limit=AT_ONCE):
-            removed += gone
-        removed += self._trim_once(pool, since, approximate=False)  # part of one node: a hundred at most
-        self._drop_totals(pool, rollups.HOUR, since - LONGEST_SECONDS)
-        self._drop_totals(pool, rollups.DAY, int(now) - KEEP_DAY_TOTALS * DAY_SECONDS)
-        return removed
+        total = 0
+        while removed := self._ledger.remove_before(pool, since, limit=MAX_REMOVED):
+            total += removed
+        total += self._ledger.remove_before(pool, since)  # part of one node: a hundred at most
+        self._remove_rollups(pool, HOUR, since - MAX_REQUEST_SECONDS)
+        self._remove_rollups(pool, DAY, int(now) - DAY_TOTALS_DAYS * DAY_SECONDS)
+        return total
 
-    def _trim_once(self, pool: str, since: int, **how: Any) -> int:
-        with store_errors():
-            gone: int = self._client.xtrim(keys.ledger(pool), minid=f"{since}000", **how)
-            return gone
-
-    def _drop_totals(self, pool: str, span: str, before: int) -> None:
-        """Remove the totals of what was over *before*, in Unix seconds."""
-        for start in rollups.starts(self._client, pool, span):
+    def _remove_rollups(self, pool: str, span: str, before: int) -> None:
+        """Remove the roll-ups that began before *before*, in Unix seconds."""
+        for start in self._ledger.rollups.starts(pool, span):
             if start >= before:
                 return
-            with store_errors():
-                self._client.unlink(keys.rollup(pool, span, start), keys.summary(pool, span, start))
-                self._client.zrem(keys.rollup_starts(pool, span), start)
+            self._ledger.rollups.remove(pool, span, start)

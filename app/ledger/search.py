@@ -1,8 +1,8 @@
 """
-Search the ledger and the refusal log together, newest first, with bounded work per call: what is rare
-takes more than one.
+Search the ledger and the refusal log together, newest first.
 
-Time here is when a request ended, which is the order of both.
+One call scans a bounded number of entries, so a rare match takes more than one call. Times are when
+requests ended, which is the order of both.
 """
 
 from __future__ import annotations
@@ -10,26 +10,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-import orjson
 
 from app.errors import InvalidRequest
-from app.ledger.refusals import RefusalRepository
-from app.stores import keys
-from app.stores.client import store_errors
+from app.stores.ledger import LedgerRepository
+from app.stores.records.ledger import LedgerEntry, StoredEntry, position_of
+from app.stores.refusals import RefusalRepository
 
-AT_ONCE = 500
-MAX_READ = 5000  # rows that one call looks through: some 50 ms
+PAGE = 500  # entries read at a time
+MAX_SCANNED = 5000  # entries that one call scans: some 50 ms
 _STATUS = re.compile(r"ok|failed|[1-5]xx|[1-5]\d\d")
 _PLAIN = re.compile(r"[\w.-]+", re.ASCII)
-_CURSOR = re.compile(r"[1-9]\d{0,14}-\d{1,15}", re.ASCII)  # Redis knows no entry 0
+_CURSOR = re.compile(r"[1-9]\d{0,14}-\d{1,15}", re.ASCII)  # Redis has no entry 0
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerQuery:
     """
-    What rows are looked for; '' and None: any. *key* and *account* are ids.
+    Which entries to search for; '' and None match any. *key* and *account* are ids.
 
     *status* is `ok` (below 400), `failed`, a class such as `5xx`, or a number; *since* and *until*
     are Unix seconds.
@@ -43,131 +40,139 @@ class LedgerQuery:
     until: float | None = None
     refused: bool = False  # only requests that were refused before an account was tried
 
+    def check(self) -> None:
+        """Raise InvalidRequest for an unknown status."""
+        if self.status and _STATUS.fullmatch(self.status) is None:
+            raise InvalidRequest("A status is ok, failed, a class like 5xx, or a number", param="status")
+
+    @property
+    def exact(self) -> dict[str, str]:
+        """Return the fields of a row that must equal a text."""
+        return {name: value for name in _EXACT if (value := getattr(self, name))}
+
+    def matches(self, entry: LedgerEntry) -> bool:
+        """Return whether *entry*'s row matches; times are not compared."""
+        return all(entry.row.get(name) == value for name, value in self.exact.items()) and _has_status(
+            entry.status, self.status
+        )
+
+    def is_in_time(self, entry: LedgerEntry) -> bool:
+        ended_ms = entry.position[0]
+        return (self.since is None or ended_ms >= int(self.since * 1000)) and (
+            self.until is None or ended_ms <= int(self.until * 1000)
+        )
+
+
+_EXACT = ("key", "account", "model")
+
 
 @dataclass(frozen=True, slots=True)
 class LedgerPage:
-    """`rows` are (entry id, row), newest first; `cursor` is where to go on, None at the end."""
+    """Matches, newest first; `cursor` is where the next page begins, None at the end."""
 
-    rows: list[tuple[str, dict[str, Any]]]
+    entries: list[LedgerEntry]
     cursor: str | None
-    looked_at: int
+    scanned: int
 
 
-def search(
-    client: Any, pool: str, wanted: LedgerQuery, cursor: str | None = None, most: int = 50
-) -> LedgerPage:
-    """
-    Return what is *wanted* of the newest rows before *cursor*. Raises InvalidRequest.
+class LedgerSearch:
+    """Searches the ledger and the refusal log of a pool."""
 
-    Rows of refused requests have `refused` and `message`, and no usage.
-    """
-    booked = LedgerPage([], None, 0) if wanted.refused else _search_ledger(client, pool, wanted, cursor, most)
-    refused = _search_refusals(client, pool, wanted, cursor)
-    if booked.cursor is not None:  # older ones belong to a later page
-        refused = [one for one in refused if _place(one[0]) >= _place(booked.cursor)]
-    rows = sorted(booked.rows + refused, key=lambda one: _place(one[0]), reverse=True)
-    if len(rows) <= most:
-        return LedgerPage(rows, booked.cursor, booked.looked_at + len(refused))
-    last = rows[most - 1][0]
-    end = next((n for n, (entry_id, _) in enumerate(rows) if _place(entry_id) < _place(last)), len(rows))
-    more = end < len(rows) or booked.cursor is not None
-    return LedgerPage(rows[:end], last if more else None, booked.looked_at + len(refused))
+    def __init__(self, ledger: LedgerRepository, refusals: RefusalRepository) -> None:
+        self._ledger = ledger
+        self._refusals = refusals
 
+    def search(
+        self, pool: str, query: LedgerQuery, cursor: str | None = None, page_size: int = 50
+    ) -> LedgerPage:
+        """
+        Return the newest entries before *cursor* that match *query*.
 
-def _search_ledger(client: Any, pool: str, wanted: LedgerQuery, cursor: str | None, most: int) -> LedgerPage:
-    newest, oldest = _bounds(wanted, cursor)
-    fits = _test(wanted)
-    rows: list[tuple[str, dict[str, Any]]] = []
-    looked_at = 0
-    while looked_at < MAX_READ:
-        with store_errors():
-            entries = client.xrevrange(keys.ledger(pool), newest, oldest, count=AT_ONCE)
-        for entry_id, fields in entries:
-            looked_at += 1
-            newest = f"({entry_id}"
-            if (row := fits(fields["row"])) is not None:
-                rows.append((entry_id, row))
-                if len(rows) == most:
-                    return LedgerPage(rows, entry_id, looked_at)
-        if len(entries) < AT_ONCE:
-            return LedgerPage(rows, None, looked_at)
-    return LedgerPage(rows, newest.removeprefix("("), looked_at)
+        Rows of refused requests have `refused` and `message`, and no usage. Raises InvalidRequest.
+        """
+        query.check()
+        cursor = checked_entry(cursor or "", "cursor")
+        settled = LedgerPage([], None, 0)
+        if not query.refused:
+            settled = self._search_ledger(pool, query, cursor, page_size)
+        refused = self._search_refusals(pool, query, cursor)
+        if settled.cursor is not None:  # older ones belong to a later page
+            end = position_of(settled.cursor)
+            refused = [entry for entry in refused if entry.position >= end]
+        entries = sorted(settled.entries + refused, key=lambda entry: entry.position, reverse=True)
+        scanned = settled.scanned + len(refused)
+        if len(entries) <= page_size:
+            return LedgerPage(entries, settled.cursor, scanned)
+        last = entries[page_size - 1]
+        page = [entry for entry in entries if entry.position >= last.position]
+        has_more = len(page) < len(entries) or settled.cursor is not None
+        return LedgerPage(page, last.id if has_more else None, scanned)
 
+    def _search_ledger(self, pool: str, query: LedgerQuery, cursor: str, page_size: int) -> LedgerPage:
+        newest, oldest = _bounds(query, cursor)
+        match = _matcher(query)
+        matches: list[LedgerEntry] = []
+        scanned = 0
+        while scanned < MAX_SCANNED:
+            stored = self._ledger.read_back(pool, PAGE, newest=newest, oldest=oldest)
+            for candidate in stored:
+                scanned += 1
+                newest = f"({candidate.id}"
+                if (entry := match(candidate)) is not None:
+                    matches.append(entry)
+                    if len(matches) == page_size:
+                        return LedgerPage(matches, entry.id, scanned)
+            if len(stored) < PAGE:
+                return LedgerPage(matches, None, scanned)
+        return LedgerPage(matches, newest.removeprefix("("), scanned)
 
-def _search_refusals(
-    client: Any, pool: str, wanted: LedgerQuery, cursor: str | None
-) -> list[tuple[str, dict[str, Any]]]:
-    checked_entry(cursor or "", "cursor")
-    fits = _row_test(wanted)
-    if wanted.account or wanted.status == "ok":
-        return []
-    before = _place(cursor) if cursor else None
-    return [
-        (entry.id, entry.row)
-        for entry in RefusalRepository(client).entries(pool)
-        if fits(entry.row)
-        and (before is None or _place(entry.id) < before)
-        and (wanted.since is None or _place(entry.id)[0] >= int(wanted.since * 1000))
-        and (wanted.until is None or _place(entry.id)[0] <= int(wanted.until * 1000))
-    ]
-
-
-def _place(entry_id: str) -> tuple[int, int]:
-    """Return (Unix ms, number) of an entry, by which ledger and refusal log are in one order."""
-    ms, _, number = entry_id.partition("-")
-    return int(ms), int(number)
+    def _search_refusals(self, pool: str, query: LedgerQuery, cursor: str) -> list[LedgerEntry]:
+        if query.account or query.status == "ok":
+            return []
+        before = position_of(cursor) if cursor else None
+        return [
+            refusal.entry
+            for refusal in self._refusals.entries(pool)
+            if query.matches(refusal.entry)
+            and query.is_in_time(refusal.entry)
+            and (before is None or refusal.entry.position < before)
+        ]
 
 
 def checked_entry(text: str, param: str = "entry") -> str:
-    """Return *text* when it is '' or an entry's id, as answers give them. Raises InvalidRequest."""
+    """Return *text* when it is '' or the id of an entry. Raises InvalidRequest."""
     if text and _CURSOR.fullmatch(text) is None:
-        raise InvalidRequest(f"This is no {param} that an earlier answer gave", param=param)
+        raise InvalidRequest(f"This is no {param} from an earlier response", param=param)
     return text
 
 
-def _bounds(wanted: LedgerQuery, cursor: str | None) -> tuple[str, str]:
-    cursor = checked_entry(cursor or "", "cursor")
-    until = "+" if wanted.until is None else f"{int(wanted.until * 1000)}"
-    oldest = "-" if wanted.since is None else f"{int(wanted.since * 1000)}"
+def _bounds(query: LedgerQuery, cursor: str) -> tuple[str, str]:
+    until = "+" if query.until is None else f"{int(query.until * 1000)}"
+    oldest = "-" if query.since is None else f"{int(query.since * 1000)}"
     return f"({cursor}" if cursor else until, oldest
 
 
-def _test(wanted: LedgerQuery) -> Callable[[str], dict[str, Any] | None]:
-    """Return what reads a row where it fits, else None: a look is cheaper than a parse."""
-    looks = [
-        f'"{value}"' for value in _fields(wanted).values() if _PLAIN.fullmatch(value)
-    ]  # others may be escaped
-    fits_row = _row_test(wanted)
+def _matcher(query: LedgerQuery) -> Callable[[StoredEntry], LedgerEntry | None]:
+    """Return a function that parses an entry if it matches; a look at the text is cheaper than a parse."""
+    texts = [  # others may be escaped
+        f'"{value}"' for value in query.exact.values() if _PLAIN.fullmatch(value)
+    ]
 
-    def fits(text: str) -> dict[str, Any] | None:
-        if any(look not in text for look in looks):
+    def match(stored: StoredEntry) -> LedgerEntry | None:
+        if any(text not in stored.row for text in texts):
             return None
-        row: dict[str, Any] = orjson.loads(text)
-        return row if fits_row(row) else None
+        entry = LedgerEntry.parse(stored)
+        return entry if query.matches(entry) else None
 
-    return fits
-
-
-def _row_test(wanted: LedgerQuery) -> Callable[[dict[str, Any]], bool]:
-    fields = _fields(wanted)
-    if wanted.status and _STATUS.fullmatch(wanted.status) is None:
-        raise InvalidRequest("A status is ok, failed, a class like 5xx, or a number", param="status")
-    return lambda row: (
-        all(row.get(name) == value for name, value in fields.items())
-        and _is(int(row["status"]), wanted.status)
-    )
+    return match
 
 
-def _fields(wanted: LedgerQuery) -> dict[str, str]:
-    return {name: getattr(wanted, name) for name in ("key", "account", "model") if getattr(wanted, name)}
-
-
-def _is(status: int, wanted: str) -> bool:
-    match wanted:
+def _has_status(status: int, pattern: str) -> bool:
+    match pattern:
         case "":
             return True
         case "ok":
             return status < 400
         case "failed":
             return status >= 400
-    return str(status)[0] == wanted[0] if wanted.endswith("xx") else str(status) == wanted
+    return str(status)[0] == pattern[0] if pattern.endswith("xx") else str(status) == pattern

@@ -1,4 +1,4 @@
-"""What was used over the last hour, day, week or month, point by point."""
+"""Usage over the last hour, day, week or month, point by point."""
 
 from __future__ import annotations
 
@@ -6,36 +6,43 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from app.ledger.summaries import (
-    ALL,
     DAY,
-    FIGURES,
     HOUR,
-    MINUTE,
     SECONDS,
-    SETTLED_SECONDS,
+    SETTLE_SECONDS,
+    SUMMARY_FIGURES,
     Amounts,
-    SummaryRepository,
+    Grouping,
+    Summaries,
     Sums,
 )
-from app.stores import keys, rollups
-from app.stores.client import store_errors
+from app.stores.ledger import LedgerRepository
+from app.stores.pool_clock import PoolClock
+from app.stores.records.ledger import position_of
 from app.stores.scripts import Scripts
+from app.stores.summaries import MINUTE, SummaryRepository
 
-SPANS = ("1h", "24h", "7d", "30d")
 DAYS = 30
 _MINUTES, _HOURS, _WEEK_HOURS = 60, 24, 7 * 24
 WEEK_STEP_SECONDS = 4 * 3600
-HALF_A_DAY = 43_200
+HALF_DAY_SECONDS = 43_200
+
+
+class Span(StrEnum):
+    HOUR = "1h"
+    DAY = "24h"
+    WEEK = "7d"
+    MONTH = "30d"
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
     """
-    Amounts by id (`""` for all) at each point: `lines[id][point]`, in the order of `summaries.FIGURES`.
+    Amounts by id (`""` for all) at each point: `lines[id][point]`, in the order of SUMMARY_FIGURES.
 
     A point lasts from its start to the next one's, the last one until `until`, which is now. All in
     Unix seconds.
@@ -45,53 +52,57 @@ class Series:
     until: int
     lines: Mapping[str, list[Amounts]]
 
-    def points(self, who: str = "") -> list[dict[str, int]]:
+    def points(self, line: str = "") -> list[dict[str, int]]:
         """Return the figures of one line by name, zeros where nothing was used."""
-        nothing = [[0] * len(FIGURES)] * len(self.starts)
-        return [dict(zip(FIGURES, point, strict=True)) for point in self.lines.get(who, nothing)]
+        nothing = [[0] * len(SUMMARY_FIGURES)] * len(self.starts)
+        return [dict(zip(SUMMARY_FIGURES, point, strict=True)) for point in self.lines.get(line, nothing)]
 
     def totals(self) -> dict[str, dict[str, int]]:
-        """Return what each line comes to in all."""
+        """Return the sums of each line by figure."""
         return {
-            who: dict(zip(FIGURES, map(sum, zip(*points, strict=True)), strict=True))
-            for who, points in self.lines.items()
+            line: dict(zip(SUMMARY_FIGURES, map(sum, zip(*points, strict=True)), strict=True))
+            for line, points in self.lines.items()
         }
 
 
-class SeriesRepository:
-    """The last hour is told by when requests ended, all else by when they began."""
+class UsageSeries:
+    """Usage over time. The last hour goes by when requests ended, the other spans by when they began."""
 
     def __init__(self, scripts: Scripts) -> None:
-        self._scripts = scripts
-        self._summaries = SummaryRepository(scripts)
+        self._ledger = LedgerRepository(scripts.client)
+        self._clock = PoolClock(scripts.client)
+        self._summaries = Summaries(self._ledger, SummaryRepository(scripts))
 
-    def series(self, pool: str, span: str, by: str = ALL) -> Series:
-        """Return what *pool* used in *span*, one of SPANS, *by* all, key, account or model."""
+    def series(self, pool: str, span: str, by: str = Grouping.ALL) -> Series:
+        """Return the usage of *pool* in *span*, a Span, grouped by a Grouping."""
         now, zone = self._now(pool)
         match span:
-            case "1h":
+            case Span.HOUR:
                 starts = _last(MINUTE, _MINUTES, now)
-                return self._added(starts, self._minutes(pool, starts, by, now), now)
-            case "24h":
-                return self._added(
-                    starts := _last(HOUR, _HOURS, now), self._hours(pool, starts, by, now), now
-                )
-            case "7d":
+                parts = self._minutes(pool, starts, by, now)
+            case Span.DAY:
+                starts = _last(HOUR, _HOURS, now)
+                parts = self._hours(pool, starts, by, now)
+            case Span.WEEK:
                 hours = _last(HOUR, _WEEK_HOURS, now)
-                points = sorted({hour - hour % WEEK_STEP_SECONDS for hour in hours})
-                return self._added(points, self._hours(pool, hours, by, now), now)
-        return self._added(days := _days(now, zone), self._days(pool, days, by, now), now)
+                starts = sorted({hour - hour % WEEK_STEP_SECONDS for hour in hours})
+                parts = self._hours(pool, hours, by, now)
+            case _:
+                starts = _days(now, zone)
+                parts = self._days(pool, starts, by, now)
+        return _added(starts, parts, now)
 
     def make(self, pool: str) -> int:
-        """Make what is missing of the summaries that `series` will want; return how many those were."""
+        """Make the missing summaries that `series` will read; return how many those were."""
         now, zone = self._now(pool)
         made = 0
         if self._newest(pool) >= now - 3600:
             minutes = _last(MINUTE, _MINUTES, now)
-            made += self._summaries.make(pool, MINUTE, [one for one in minutes if one < _over(MINUTE, now)])
-        hours = _last(HOUR, _WEEK_HOURS, now)
-        known = self._known(pool, HOUR, hours[0], now)
-        made += self._summaries.make(pool, HOUR, [one for one in known if one < _over(HOUR, now)])
+            over = _over(MINUTE, now)
+            made += self._summaries.make(pool, MINUTE, [minute for minute in minutes if minute < over])
+        hours = self._known(pool, HOUR, _last(HOUR, _WEEK_HOURS, now)[0], now)
+        over = _over(HOUR, now)
+        made += self._summaries.make(pool, HOUR, [hour for hour in hours if hour < over])
         days = _days(now, zone)
         return made + self._summaries.make(pool, DAY, self._known(pool, DAY, days[0], days[-1]))
 
@@ -107,43 +118,41 @@ class SeriesRepository:
 
     def _days(self, pool: str, days: list[int], by: str, now: int) -> Iterator[tuple[int, Sums]]:
         """
-        Yield the days that are over, and today hour by hour: its roll-up is the largest, and not kept.
+        Yield the days that are over, and today hour by hour: its roll-up is the largest, and not stored.
 
-        Where the pool's days begin within an hour, today has all of that hour.
+        Where the pool's days begin within an hour, today includes all of that hour.
         """
-        known = self._known(pool, DAY, days[0] - HALF_A_DAY, days[-1] - HALF_A_DAY)
-        sums = self._summaries.read(pool, DAY, known, by, over=days[-1])
-        # one that began when the pool's days began at another hour counts where most of it lies
-        yield from ((start + HALF_A_DAY, one) for start, one in zip(known, sums, strict=True))
+        known = self._known(pool, DAY, days[0] - HALF_DAY_SECONDS, days[-1] - HALF_DAY_SECONDS)
+        by_day = self._summaries.read(pool, DAY, known, by, over=days[-1])
+        # a day from before the pool's time zone changed counts where most of it lies
+        yield from ((start + HALF_DAY_SECONDS, sums) for start, sums in zip(known, by_day, strict=True))
         today = range(days[-1] - days[-1] % 3600, now + 3600, 3600)
-        yield from ((max(start, days[-1]), one) for start, one in self._hours(pool, list(today), by, now))
+        yield from ((max(start, days[-1]), sums) for start, sums in self._hours(pool, list(today), by, now))
 
     def _known(self, pool: str, span: str, first: int, before: int) -> list[int]:
-        began = rollups.starts(self._scripts.client, pool, span)
-        return [start for start in began if first <= start < before]
-
-    def _added(self, starts: list[int], parts: Iterator[tuple[int, Sums]], now: int) -> Series:
-        lines: dict[str, list[Amounts]] = {}
-        for at, sums in parts:
-            place = bisect_right(starts, at) - 1
-            if place < 0:
-                continue
-            for who, amounts in sums.items():
-                line = lines.get(who)
-                if line is None:
-                    line = lines[who] = [[0] * len(FIGURES) for _ in starts]
-                line[place] = [known + more for known, more in zip(line[place], amounts, strict=True)]
-        return Series(starts, now, lines)
+        return [start for start in self._ledger.rollups.starts(pool, span) if first <= start < before]
 
     def _now(self, pool: str) -> tuple[int, ZoneInfo]:
-        with store_errors():
-            seconds, _ = self._scripts.client.time()
-            return int(seconds), ZoneInfo(self._scripts.client.hget(keys.pool(pool), "zone") or "UTC")
+        return int(self._clock.now()), self._clock.zone(pool)
 
     def _newest(self, pool: str) -> int:
-        with store_errors():
-            entries: list[Any] = self._scripts.client.xrevrange(keys.ledger(pool), count=1)
-        return int(entries[0][0].partition("-")[0]) // 1000 if entries else 0
+        """Return when the newest request ended, Unix seconds; 0: there is none."""
+        newest_id = self._ledger.newest_id(pool)
+        return position_of(newest_id)[0] // 1000 if newest_id != "0" else 0
+
+
+def _added(starts: list[int], parts: Iterator[tuple[int, Sums]], now: int) -> Series:
+    lines: dict[str, list[Amounts]] = {}
+    for at, sums in parts:
+        index = bisect_right(starts, at) - 1
+        if index < 0:
+            continue
+        for name, amounts in sums.items():
+            line = lines.get(name)
+            if line is None:
+                line = lines[name] = [[0] * len(SUMMARY_FIGURES) for _ in starts]
+            line[index] = [total + amount for total, amount in zip(line[index], amounts, strict=True)]
+    return Series(starts, now, lines)
 
 
 def _last(span: str, number: int, now: int) -> list[int]:
@@ -153,11 +162,11 @@ def _last(span: str, number: int, now: int) -> list[int]:
 
 
 def _over(span: str, now: int) -> int:
-    """Return the beginning of the first minute or hour that is not over."""
-    return (now - SETTLED_SECONDS) // SECONDS[span] * SECONDS[span]
+    """Return the start of the first minute or hour that is not over."""
+    return (now - SETTLE_SECONDS) // SECONDS[span] * SECONDS[span]
 
 
 def _days(now: int, zone: ZoneInfo) -> list[int]:
     today = datetime.fromtimestamp(now, zone).date()
     dates = (today - timedelta(days=back) for back in reversed(range(DAYS)))
-    return [int(datetime(one.year, one.month, one.day, tzinfo=zone).timestamp()) for one in dates]
+    return [int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()) for day in dates]

@@ -1,154 +1,137 @@
 """
-Summaries: what a minute, an hour or a day that is over came to, by key, by account, by model, in all.
+Summaries: the usage of a minute, an hour or a day by API key, by account, by model and in all.
 
-A roll-up has a number for every key at every account with every model, far too many to be added up
-whenever somebody looks. So each is added up once it is over, and kept; a row that comes later undoes
-that (app/stores/lua/requests.lua, `add_to_rollup`). A background job does it before anybody asks. Minutes are
-read from the ledger, in which rows stand in the order in which they ended, and stay for two hours.
+A roll-up has a number for every key at every account with every model, too many to add up whenever a
+chart is shown. So each is added up once it is over, and stored. A background job does that ahead of
+time. Minutes are read from the ledger, whose entries are in the order in which requests ended.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from enum import StrEnum
 
 import orjson
 
-from app.ledger import verify
-from app.ledger.attempts import EXTRA, FAILED, RESCUES, attempt_figures
-from app.stores import keys, rollups
-from app.stores.client import store_errors
-from app.stores.scripts import Scripts
+from app.ledger.attempts import attempt_figures
+from app.ledger.verify import shares
+from app.stores import rollups
+from app.stores.ledger import LedgerRepository
+from app.stores.records.ledger import EXTRA, FAILED, FIGURES, RESCUES, Row
+from app.stores.rollups import Figure
+from app.stores.summaries import MINUTE, SummaryRepository
 
-MINUTE, HOUR, DAY = "m", rollups.HOUR, rollups.DAY
+HOUR, DAY = rollups.HOUR, rollups.DAY
 SECONDS = {MINUTE: 60, HOUR: 3600}
-MINUTES_KEPT_SECONDS = 7200
-SETTLED_SECONDS = 5  # after a minute's end, until it is taken to be over
-FIELDS_AT_ONCE = 2000  # of a roll-up, so that nobody else waits long for the store
-ROWS_AT_ONCE = 1000
-ALL = "all"
-BY = (ALL, "key", "account", "model")
-ATTEMPTS = ("attempts", FAILED, RESCUES)
-FIGURES = ("requests", "errors", *verify.FIGURES, *ATTEMPTS)
-_PLACES: dict[str, tuple[int, ...]] = {name: (place,) for place, name in enumerate(FIGURES)}
-_PLACES["requests"] += _PLACES["attempts"]
-_PLACES[EXTRA] = _PLACES["attempts"]
+SETTLE_SECONDS = 5  # after the end of a minute or an hour, until it is considered over
+PAGE = 1000  # ledger entries read at a time
 
-Amounts = list[int]  # in the order of FIGURES
+
+class Grouping(StrEnum):
+    """What a summary is grouped by; the order is that of the parts of a summary."""
+
+    ALL = "all"
+    KEY = "key"
+    ACCOUNT = "account"
+    MODEL = "model"
+
+
+SUMMARY_FIGURES = ("requests", "errors", *FIGURES, "attempts", FAILED, RESCUES)
+_POSITIONS: dict[str, tuple[int, ...]] = {name: (index,) for index, name in enumerate(SUMMARY_FIGURES)}
+_POSITIONS["requests"] += _POSITIONS["attempts"]
+_POSITIONS[EXTRA] = _POSITIONS["attempts"]
+
+Amounts = list[int]  # in the order of SUMMARY_FIGURES
 Sums = dict[str, Amounts]  # id (or model; '' for all) -> amounts
-Summary = dict[str, Sums]  # by each of BY
+Summary = dict[str, Sums]  # by grouping
 
 
-class SummaryRepository:
-    def __init__(self, scripts: Scripts) -> None:
-        self._scripts = scripts
+class Summaries:
+    """Reads summaries, and makes those that are missing."""
 
-    def read(self, pool: str, span: str, starts: Sequence[int], by: str, *, over: int) -> list[Sums]:
+    def __init__(self, ledger: LedgerRepository, summaries: SummaryRepository) -> None:
+        self._ledger = ledger
+        self._summaries = summaries
+
+    def read(
+        self, pool: str, span: str, starts: Sequence[int], by: Grouping | str, *, over: int
+    ) -> list[Sums]:
         """
-        Return what each span that began at *starts* comes to, *by* one of BY.
+        Return the sums of each span that began at *starts*.
 
-        Those that began before *over* (Unix seconds) are over: they are kept once added up.
+        Those that began before *over* (Unix seconds) are over: they are stored once added up.
         """
-        kept = self._kept(pool, span, starts, by)
+        stored = self._summaries.read(pool, span, starts, by)
         return [
-            _read(text) if text else self._made(pool, span, start, keep=start < over)[by]
-            for start, text in zip(starts, kept, strict=True)
+            _parse(text) if text else self._make(pool, span, start, store=start < over)[by]
+            for start, text in zip(starts, stored, strict=True)
         ]
 
     def make(self, pool: str, span: str, starts: Sequence[int]) -> int:
-        """Make the summaries of *starts*, all over, that are missing; return how many those were."""
-        missing = [
-            start for start, text in zip(starts, self._kept(pool, span, starts, ALL), strict=True) if not text
-        ]
+        """Make and store the missing summaries of *starts*, all over; return how many those were."""
+        stored = self._summaries.read(pool, span, starts, Grouping.ALL)
+        missing = [start for start, text in zip(starts, stored, strict=True) if not text]
         for start in missing:
-            self._made(pool, span, start, keep=True)
+            self._make(pool, span, start, store=True)
         return len(missing)
 
-    def _kept(self, pool: str, span: str, starts: Iterable[int], by: str) -> list[str | None]:
-        with store_errors():
-            pipeline = self._scripts.client.pipeline(transaction=False)
-            for start in starts:
-                pipeline.hget(keys.summary(pool, span, start), by)
-            kept: list[str | None] = pipeline.execute()
-        return kept
-
-    def _made(self, pool: str, span: str, start: int, *, keep: bool) -> Summary:
+    def _make(self, pool: str, span: str, start: int, *, store: bool) -> Summary:
         if span == MINUTE:
-            summary = summed(self._rows(pool, start))
-            if keep:
-                self._keep_minute(pool, start, summary)
+            summary = summarize(self._figures_of_minute(pool, start))
+            if store:
+                self._summaries.put_minute(pool, start, _texts(summary))
             return summary
-        token = secrets.token_hex(8)
-        if keep:
-            with store_errors():
-                self._scripts.client.hset(keys.summary(pool, span, start), "begun", token)
-        summary = summed(self._figures(pool, span, start))
-        if keep:
-            self._scripts.run("store_summary", pool, span, start, token, orjson.dumps(_texts(summary)))
+        token = self._summaries.begin(pool, span, start) if store else ""
+        summary = summarize(self._ledger.rollups.scan(pool, span, start))
+        if store:
+            self._summaries.put(pool, span, start, token, _texts(summary))
         return summary
 
-    def _keep_minute(self, pool: str, start: int, summary: Summary) -> None:
-        key = keys.summary(pool, MINUTE, start)
-        with store_errors():
-            pipeline = self._scripts.client.pipeline(transaction=True)
-            pipeline.hset(key, mapping=_texts(summary))
-            pipeline.expire(key, MINUTES_KEPT_SECONDS)
-            pipeline.execute()
-
-    def _figures(self, pool: str, span: str, start: int) -> Iterator[rollups.Figure]:
-        key, cursor, fields = keys.rollup(pool, span, start), 0, {}
+    def _figures_of_minute(self, pool: str, start: int) -> Iterator[Figure]:
+        oldest, newest = f"{start * 1000}", f"{start * 1000 + 59_999}"
         while True:
-            with store_errors():
-                cursor, page = self._scripts.client.hscan(key, cursor, count=FIELDS_AT_ONCE)
-            fields.update(page)  # a scan may tell a field twice
-            if cursor == 0:
-                return (rollups.figure_of(field, amount) for field, amount in fields.items())
-
-    def _rows(self, pool: str, start: int) -> Iterator[rollups.Figure]:
-        after, end = f"{start * 1000}", f"{start * 1000 + 59_999}"
-        while True:
-            with store_errors():
-                entries = self._scripts.client.xrange(keys.ledger(pool), after, end, count=ROWS_AT_ONCE)
-            for _, fields in entries:
-                yield from _figures_of(orjson.loads(fields["row"]))
-            if len(entries) < ROWS_AT_ONCE:
+            entries = self._ledger.read_on(pool, PAGE, oldest=oldest, newest=newest)
+            for entry in entries:
+                yield from _figures(orjson.loads(entry.row))
+            if len(entries) < PAGE:
                 return
-            after = f"({entries[-1][0]}"
+            oldest = f"({entries[-1].id}"
 
 
-def _figures_of(row: dict[str, Any]) -> Iterator[rollups.Figure]:
-    model = row.get("counted_as", row["model"])
-    for account, figures in verify.shares(row):
+def _figures(row: Row) -> Iterator[Figure]:
+    """Yield the figures of a ledger entry, as the roll-ups have them."""
+    model = str(row.get("counted_as", row["model"]))
+    for account, figures in shares(row):
         for name, amount in figures.items():
-            if amount and name in FIGURES:
-                yield rollups.Figure(row["key"], account, model, name, amount)
+            if amount and name in SUMMARY_FIGURES:
+                yield Figure(row["key"], account, model, name, amount)
     for account, figures in attempt_figures(row).items():
         for name, amount in figures.items():
-            yield rollups.Figure(row["key"], account, model, name, amount)
+            yield Figure(row["key"], account, model, name, amount)
 
 
-def _read(text: str) -> Sums:
-    """Read a stored summary; one from before attempts were counted has one for each request."""
+def _parse(text: str) -> Sums:
+    """Parse a stored summary; one from before attempts were counted has one for each request."""
     sums: Sums = orjson.loads(text)
     for amounts in sums.values():
-        if len(amounts) < len(FIGURES):
+        if len(amounts) < len(SUMMARY_FIGURES):
             amounts += [amounts[0], 0, 0]
     return sums
 
 
-def summed(figures: Iterable[rollups.Figure]) -> Summary:
-    summary: Summary = {by: defaultdict(lambda: [0] * len(FIGURES)) for by in BY}
-    of_all, by_key, by_account, by_model = (summary[by] for by in BY)
+def summarize(figures: Iterable[Figure]) -> Summary:
+    """Return the sums of *figures* by every grouping."""
+    summary: Summary = {by: defaultdict(lambda: [0] * len(SUMMARY_FIGURES)) for by in Grouping}
+    total, by_key, by_account, by_model = (summary[by] for by in Grouping)
     for key, account, model, name, amount in figures:
-        for place in _PLACES.get(name, ()):
-            of_all[""][place] += amount
-            by_key[key][place] += amount
-            by_account[account][place] += amount
-            by_model[model][place] += amount
+        for index in _POSITIONS.get(name, ()):
+            total[""][index] += amount
+            by_key[key][index] += amount
+            by_account[account][index] += amount
+            by_model[model][index] += amount
     return summary
 
 
 def _texts(summary: Summary) -> dict[str, str]:
-    return {by: orjson.dumps(sums).decode() for by, sums in summary.items()}
+    return {str(by): orjson.dumps(sums).decode() for by, sums in summary.items()}

@@ -13,7 +13,6 @@ import orjson
 
 from app.limits.prices import PriceTable, shipped
 from app.stores import keys
-from app.stores.client import store_errors
 from app.stores.scripts import Scripts
 
 NONE_SET = "0"
@@ -39,27 +38,24 @@ class PriceRepository:
         return self._read(pool)[1]
 
     def _read(self, pool: str) -> tuple[str, PriceTable]:
-        with store_errors():
-            pipeline = self._scripts.client.pipeline(transaction=True)
-            pipeline.hget(keys.pool(pool), "prices")
-            pipeline.hgetall(keys.prices(pool))
-            version, rows = pipeline.execute()
+        pipeline = self._scripts.client.pipeline(transaction=True)
+        pipeline.hget(keys.pool(pool), "prices")
+        pipeline.hgetall(keys.prices(pool))
+        version, rows = pipeline.execute()
         own = {model: orjson.loads(row) for model, row in rows.items()}
         return version or NONE_SET, self._shipped.over(own, f"pool-{version or NONE_SET}")
 
     def put(self, pool: str, model: str, row: dict[str, Any]) -> None:
         """Price *model* by *row* (as in prices.json) from the next request on."""
-        with store_errors():
-            pipeline = self._scripts.client.pipeline(transaction=True)
-            pipeline.hset(keys.prices(pool), model, orjson.dumps(row))
-            pipeline.hincrby(keys.pool(pool), "prices", 1)
-            pipeline.execute()
+        pipeline = self._scripts.client.pipeline(transaction=True)
+        pipeline.hset(keys.prices(pool), model, orjson.dumps(row))
+        pipeline.hincrby(keys.pool(pool), "prices", 1)
+        pipeline.execute()
 
     def remove(self, pool: str, model: str) -> bool:
         """Go back to the shipped price of *model*; say whether it had one of its own."""
-        with store_errors():
-            pipeline = self._scripts.client.pipeline(transaction=True)
-            pipeline.hdel(keys.prices(pool), model)
-            pipeline.hincrby(keys.pool(pool), "prices", 1)
-            removed: int = pipeline.execute()[0]
+        pipeline = self._scripts.client.pipeline(transaction=True)
+        pipeline.hdel(keys.prices(pool), model)
+        pipeline.hincrby(keys.pool(pool), "prices", 1)
+        removed: int = pipeline.execute()[0]
         return removed > 0

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from app.ledger.refusals import RefusalRepository
 from app.operations.check_accounts import Record
 from app.operations.diagnostic import NOTE, Finding
 
@@ -21,9 +20,9 @@ MAX_MODELS, MAX_NAME_CHARS = 5, 64  # shown; the names are the callers' to inven
 def missing_models(services: Services, pool: str, records: Sequence[Record], now: float) -> Iterator[Finding]:
     """Yield which models were requested and refused in the last day, and are still listed by no account."""
     offered = {model for record in records for model in (record.account.models or record.account.listed)}
-    book: RefusalRepository = services.ledger.refusals
     wanted: Counter[str] = Counter()
-    for entry in book.entries(pool):
+    for refusal in services.ledger.refusals.entries(pool):
+        entry = refusal.entry
         if entry.row["at_ms"] < (now - RECENT_SECONDS) * 1000:
             break
         if entry.row["error"] == NOT_FOUND and entry.row["model"] not in offered:

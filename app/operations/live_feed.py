@@ -20,7 +20,8 @@ from gevent.queue import Full, Queue
 from app.accounts.account import Account
 from app.accounts.snapshot import glance
 from app.errors import Overloaded, StoreUnavailable
-from app.ledger import tail
+from app.stores.ledger import LedgerRepository
+from app.stores.records.ledger import LedgerEntry
 
 log = structlog.get_logger()
 
@@ -35,7 +36,7 @@ class FeedUpdate:
     """What changed since the last look: accounts as they are now, and ledger entries, oldest first."""
 
     accounts: list[Account]
-    entries: list[tail.Entry]
+    entries: list[LedgerEntry]
 
 
 class LiveFeed:
@@ -43,6 +44,7 @@ class LiveFeed:
 
     def __init__(self, client: Any, pool: str) -> None:
         self._client = client
+        self._ledger = LedgerRepository(client)
         self._pool = pool
         self._watchers: set[Queue[FeedUpdate | None]] = set()
         self._looker: gevent.Greenlet | None = None
@@ -54,8 +56,8 @@ class LiveFeed:
 
     def now(self, after: str) -> FeedUpdate:
         """Return every account as it is, and what came after the ledger entry *after*."""
-        rows = tail.after(self._client, self._pool, after, MAX_ROWS) if after else []
-        return FeedUpdate(self._accounts(), rows)
+        entries = self._ledger.newest(self._pool, MAX_ROWS, after) if after else []
+        return FeedUpdate(self._accounts(), entries)
 
     @contextmanager
     def watched(self) -> Iterator[Queue[FeedUpdate | None]]:
@@ -85,12 +87,12 @@ class LiveFeed:
 
     def _look(self) -> None:
         if not self._last_id:
-            self._last_id = tail.newest(self._client, self._pool)
+            self._last_id = self._ledger.newest_id(self._pool)
         changed = [one for one in self._accounts() if self._glances.get(one.id) != _state_of(one)]
-        entries = tail.after(self._client, self._pool, self._last_id, MAX_ROWS)
+        entries = self._ledger.newest(self._pool, MAX_ROWS, self._last_id)
         self._glances |= {one.id: _state_of(one) for one in changed}
         if entries:
-            self._last_id = entries[-1][0]
+            self._last_id = entries[-1].id
         if changed or entries:
             self._tell(FeedUpdate(changed, entries))
 

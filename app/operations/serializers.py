@@ -8,13 +8,13 @@ from typing import Any
 
 from app.accounts.accounts import AccountRepository
 from app.errors import InvalidRequest
-from app.ledger import search
-from app.ledger.refusals import Refused
+from app.ledger.search import LedgerQuery
 from app.ledger.series import Series
-from app.ledger.summaries import FIGURES
+from app.ledger.summaries import SUMMARY_FIGURES
 from app.limits.limit_syntax import format_limit
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.records.limits import LimitStatus
+from app.stores.records.refusals import RefusalCounts
 
 INTERNAL = ("at_ms", "day_ms", "affinity", "attempts_counted")
 _PREFIXES = {"key": "key_", "account": "acct_"}
@@ -46,9 +46,9 @@ class Names:
             return found or said
         raise InvalidRequest(f"There is no {what} named '{said[:64]}'", param=what)
 
-    def wanted(self, said: Mapping[str, Any]) -> search.LedgerQuery:
+    def wanted(self, said: Mapping[str, Any]) -> LedgerQuery:
         """Return what a valid RequestsQuery asks for."""
-        return search.LedgerQuery(
+        return LedgerQuery(
             key=self.id_of("key", said.get("key", "")),
             account=self.id_of("account", said.get("account", "")),
             model=said.get("model", ""),
@@ -69,7 +69,7 @@ class Names:
         }
 
 
-def describe_refused(refused: Refused, span: str, names: Mapping[str, str], key_id: str = "") -> Json:
+def describe_refused(refused: RefusalCounts, span: str, names: Mapping[str, str], key_id: str = "") -> Json:
     """Return how many requests were refused, by key and code, the most frequent first."""
     lines = sorted(
         (one for one in refused.counts.items() if not key_id or one[0][0] == key_id),
@@ -98,7 +98,7 @@ def serialize_series(told: Series, span: str, by: str, names: Mapping[str, str],
         "object": "usage.series",
         "span": span,
         "by": by,
-        "figures": FIGURES,
+        "figures": SUMMARY_FIGURES,
         "starts": told.starts,
         "until": told.until,
         "lines": len(totals),

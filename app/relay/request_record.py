@@ -8,7 +8,6 @@ from typing import Any
 from app.accounts.verdicts import judge
 from app.errors import GatewayError, UpstreamError, UpstreamUnreachable
 from app.ledger.entries import bounded_row
-from app.ledger.verify import CHARGED, UNREPORTED
 from app.limits.bounds import Bounds
 from app.limits.prices import Price, ceiling_cost
 from app.limits.token_estimates import BY_BYTES
@@ -16,6 +15,7 @@ from app.relay.charges import AttemptCharge, estimated_charge, exceeded, may_hav
 from app.relay.context import RequestContext
 from app.relay.endpoint_types import AnyAttempt
 from app.relay.retry_policy import Action, Stage, decide
+from app.stores.records.ledger import CHARGED, UNREPORTED
 from app.streaming.events import Event
 from app.streaming.usage import Usage
 from schemas import bounds

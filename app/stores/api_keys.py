@@ -12,7 +12,6 @@ import orjson
 
 from app.errors import InvalidApiKey, InvalidRequest, NotFound
 from app.stores import keys
-from app.stores.client import store_errors
 from app.stores.records.api_keys import (
     PREFIX,
     ApiKey,
@@ -77,9 +76,8 @@ class ApiKeyRepository:
     def find(self, pool: str, name: str) -> ApiKey:
         """Return the key called *name*. Raises NotFound when there is none."""
         client = self._scripts.client
-        with store_errors():
-            key_id = client.hget(keys.key_names(pool), name)
-            stored = client.hgetall(keys.api_key(pool, key_id)) if key_id else None
+        key_id = client.hget(keys.key_names(pool), name)
+        stored = client.hgetall(keys.api_key(pool, key_id)) if key_id else None
         if not stored:
             raise _not_found(pool, name)
         return ApiKey(**read_stored_key(stored, pool))
@@ -87,24 +85,21 @@ class ApiKeyRepository:
     def all(self, pool: str) -> list[ApiKey]:
         """Return every key, sorted by name."""
         client = self._scripts.client
-        with store_errors():
-            names = client.hgetall(keys.key_names(pool))
-            pipeline = client.pipeline(transaction=False)
-            for _, key_id in sorted(names.items()):
-                pipeline.hgetall(keys.api_key(pool, key_id))
-            records = pipeline.execute()
+        names = client.hgetall(keys.key_names(pool))
+        pipeline = client.pipeline(transaction=False)
+        for _, key_id in sorted(names.items()):
+            pipeline.hgetall(keys.api_key(pool, key_id))
+        records = pipeline.execute()
         return [ApiKey(**read_stored_key(stored, pool)) for stored in records if stored]
 
     def name_of(self, pool: str, key_id: str) -> str | None:
         """Return the name of the key with *key_id*, None where it has been removed."""
-        with store_errors():
-            name: str | None = self._scripts.client.hget(keys.api_key(pool, key_id), "name")
+        name: str | None = self._scripts.client.hget(keys.api_key(pool, key_id), "name")
         return name
 
     def names_by_id(self, pool: str) -> dict[str, str]:
         """Return {key id: name} of every key."""
-        with store_errors():
-            names = self._scripts.client.hgetall(keys.key_names(pool))
+        names = self._scripts.client.hgetall(keys.key_names(pool))
         return {key_id: name for name, key_id in names.items()}
 
     def disable(self, pool: str, name: str) -> None:

@@ -15,10 +15,10 @@ from typing import Any
 import orjson
 
 from app.errors import InvalidRequest, NotFound, StoreUnavailable
-from app.stores import keys, rollups
+from app.stores import keys
 from app.stores.calendar import Calendar
-from app.stores.client import store_errors
 from app.stores.records.limits import Limit, LimitScope, limits_from_json, limits_to_json
+from app.stores.rollups import DAY, RollupRepository
 from app.stores.scripts import Scripts
 
 FOR_POOL = ""  # in place of a key's id
@@ -75,8 +75,7 @@ class LimitRepository:
 
     def _stored(self, pool: str, key_id: str) -> str:
         owner = keys.api_key(pool, key_id) if key_id else keys.pool(pool)
-        with store_errors():
-            return self._scripts.client.hget(owner, "limits") or "[]"
+        return self._scripts.client.hget(owner, "limits") or "[]"
 
     def _change(
         self,
@@ -90,9 +89,8 @@ class LimitRepository:
 
         *effect* is what set_limits.lua takes besides: {added: limit} or {removed: id}.
         """
-        with store_errors():
-            zone = self._scripts.client.hget(keys.pool(pool), "zone") or "UTC"
-        days = [1000 * start for start in rollups.starts(self._scripts.client, pool, rollups.DAY)]
+        zone = self._scripts.client.hget(keys.pool(pool), "zone") or "UTC"
+        days = [1000 * start for start in RollupRepository(self._scripts.client).starts(pool, DAY)]
         now = time.time()
         for _ in range(MAX_TRIES):
             was = self._stored(pool, key_id)

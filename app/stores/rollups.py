@@ -1,7 +1,7 @@
 """
-Roll-ups: what was used in each hour and each day, by API key, account and model.
+Roll-ups: the usage of each hour and each day, by API key, account and model.
 
-Every settlement adds to them (app/stores/lua/requests.lua, `add_to_totals`); this module reads them.
+They are written with every ledger entry (lua/requests.lua, `add_to_totals`); here they are read and removed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from app.stores import keys
 
 HOUR, DAY = "h", "d"
-COMPLETE = "whole"  # first member of the index once no start is missing
+COMPLETE = "whole"  # stored first among the starts, once none is missing
+SCAN_COUNT = 2000  # fields of a roll-up read at a time, so that other commands do not wait long
 
 
 class Figure(NamedTuple):
@@ -25,36 +26,54 @@ class Figure(NamedTuple):
     amount: int
 
 
-def starts(client: Any, pool: str, span: str) -> list[int]:
-    """
-    Return the beginnings (Unix seconds) of the hours or days that have a roll-up.
+class RollupRepository:
+    """The roll-ups of every pool."""
 
-    An index lists them; roll-ups that are older than the index are searched for once.
-    """
-    indexed = client.zrange(keys.rollup_starts(pool, span), 0, -1)
-    if indexed[:1] != [COMPLETE]:
-        indexed = [COMPLETE, *_index_all(client, pool, span)]
-    return [int(start) for start in indexed[1:]]
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def starts(self, pool: str, span: str) -> list[int]:
+        """
+        Return the starts (Unix seconds) of the hours or days that have a roll-up, oldest first.
+
+        They are stored as roll-ups begin; those from before that was so are searched for once.
+        """
+        stored = self._client.zrange(keys.rollup_starts(pool, span), 0, -1)
+        if stored[:1] != [COMPLETE]:
+            stored = [COMPLETE, *self._complete_starts(pool, span)]
+        return [int(start) for start in stored[1:]]
+
+    def _complete_starts(self, pool: str, span: str) -> list[str]:
+        prefix, index = keys.rollup(pool, span, 0).removesuffix("0"), keys.rollup_starts(pool, span)
+        names = {key[len(prefix) :]: 0.0 for key in self._client.scan_iter(match=prefix + "*", count=1000)}
+        self._client.zadd(index, {COMPLETE: -1} | {start: int(start) for start in names})
+        starts: list[str] = self._client.zrange(index, 1, -1)
+        return starts
+
+    def read(self, pool: str, span: str, starts: Iterable[int]) -> Iterator[Figure]:
+        """Yield every figure of the roll-ups that began at *starts*."""
+        for start in starts:
+            fields = self._client.hgetall(keys.rollup(pool, span, start))
+            for field, amount in fields.items():
+                yield _figure(field, amount)
+
+    def scan(self, pool: str, span: str, start: int) -> list[Figure]:
+        """Return every figure of one roll-up, read in parts."""
+        key, cursor, fields = keys.rollup(pool, span, start), 0, dict[str, str]()
+        while True:
+            cursor, page = self._client.hscan(key, cursor, count=SCAN_COUNT)
+            fields.update(page)  # a scan may return a field twice
+            if cursor == 0:
+                return [_figure(field, amount) for field, amount in fields.items()]
+
+    def remove(self, pool: str, span: str, start: int) -> None:
+        """Remove the roll-up that began at *start*, with its summary."""
+        self._client.unlink(keys.rollup(pool, span, start), keys.summary(pool, span, start))
+        self._client.zrem(keys.rollup_starts(pool, span), start)
 
 
-def _index_all(client: Any, pool: str, span: str) -> list[str]:
-    prefix, index = keys.rollup(pool, span, 0).removesuffix("0"), keys.rollup_starts(pool, span)
-    starts = {key[len(prefix) :]: 0.0 for key in client.scan_iter(match=prefix + "*", count=1000)}
-    client.zadd(index, {COMPLETE: -1} | {start: int(start) for start in starts})
-    indexed: list[str] = client.zrange(index, 1, -1)
-    return indexed
-
-
-def read(client: Any, pool: str, span: str, began: Iterable[int]) -> Iterator[Figure]:
-    """Yield every figure of the roll-ups that *began* then."""
-    for start in began:
-        fields = client.hgetall(keys.rollup(pool, span, start))
-        for field, amount in fields.items():
-            yield figure_of(field, amount)
-
-
-def figure_of(field: str, amount: str) -> Figure:
-    """Return the figure of one field; the name of a model may contain the separator."""
-    names, _, name = field.rpartition("|")
-    key, account, model = names.split("|", 2)
+def _figure(field: str, amount: str) -> Figure:
+    """Return what one field of a roll-up holds; the name of a model may contain the separator."""
+    owner, _, name = field.rpartition("|")
+    key, account, model = owner.split("|", 2)
     return Figure(key, account, model, name, int(amount))

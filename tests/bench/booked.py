@@ -14,9 +14,9 @@ from typing import Any
 import orjson
 
 from app.accounts.account import Account
-from app.ledger.verify import FIGURES
 from app.limits.limit_syntax import parse_limit
 from app.stores import keys, rollups
+from app.stores.records.ledger import FIGURES
 from app.wiring import Services
 
 DAYS = 30

@@ -14,6 +14,7 @@ from typing import Any
 
 from app.ledger.verify import Verification
 from app.stores import keys
+from app.stores.ledger import LedgerRepository
 from tests.books.clients import number_of
 from tests.books.plays import RATES
 from tests.support.audit import charged, is_reported, wrongly_charged
@@ -40,7 +41,7 @@ def checked(pool: PoolOfTest, log: list[Seen], limits: Limits) -> Findings:
     findings.faults += requests_wrong(billed, rows, findings.counts)
     findings.faults += limits_wrong(pool, billed, rows, limits, findings.counts)
     findings.faults += left_over(pool, limits)
-    different = Verification(pool.gateway.services.scripts.client, pool.name).differences()
+    different = Verification(LedgerRepository(pool.gateway.services.scripts.client), pool.name).differences()
     findings.faults += [f"the ledger does not add up: {each}" for each in different]
     return findings
 

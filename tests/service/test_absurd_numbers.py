@@ -11,6 +11,7 @@ import pytest
 from app.ledger.verify import Verification
 from app.limits.limit_syntax import parse_limit
 from app.stores import keys
+from app.stores.ledger import LedgerRepository
 from app.stores.records.limits import Limit
 from tests.service.test_answers import CHAT, PATHS
 from tests.service.test_basic_chat import basic
@@ -42,7 +43,7 @@ def settled_once(pool: PoolOfTest) -> Json:
     """Return the one row of a pool in which nothing is open and every total is right."""
     (row,) = pool.wait_for_rows(1)
     assert (pool.open_leases(), pool.open_requests(), pool.in_flight()) == (0, 0, 0)
-    assert Verification(pool.gateway.services.scripts.client, pool.name).differences() == []
+    assert Verification(LedgerRepository(pool.gateway.services.scripts.client), pool.name).differences() == []
     assert set(pool.states().values()) <= {"active", "suspected", "burst_limited", "window_spent"}
     return row
 

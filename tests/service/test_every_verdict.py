@@ -21,7 +21,6 @@ from app.accounts.failures import CONSEQUENCES, Scope
 from app.accounts.verdicts import RULES
 from app.cli import main
 from app.errors import AnswersDiffer, EndpointMissing, UpstreamError
-from app.ledger.explain import explain
 from app.operators.actor import Actor
 from app.stores import keys
 from tests.service.test_answers import PATHS, events_of, streamed_text
@@ -134,7 +133,7 @@ class Bench:
     def why_not(self, name: str, request_id: str) -> str:
         """Return why the choice for a request did not fall on the account, as operators see it."""
         account = self.account(name)
-        choice = explain(self._client, self.pool.name, request_id)["choices"][0]
+        choice = self.pool.gateway.services.ledger.explainer.explain(self.pool.name, request_id)["choices"][0]
         reasons = {each["account"]["id"]: each["why"] for each in choice["candidates"]}
         reasons |= {each["account"]["id"]: each["state"] for each in choice["out"]}
         found: str = reasons.get(account.id, "")

@@ -8,6 +8,7 @@ import pytest
 
 from app.ledger.verify import Verification
 from app.limits.limit_syntax import parse_limit
+from app.stores.ledger import LedgerRepository
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -123,7 +124,7 @@ class TestUsage:
             pool.post(PATH, CHAT, key)
         pool.wait_for_rows(3)
 
-        assert Verification(services(pool).scripts.client, pool.name).differences() == []
+        assert Verification(LedgerRepository(services(pool).scripts.client), pool.name).differences() == []
 
 
 class TestLengthFields:

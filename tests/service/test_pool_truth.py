@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from app.ledger.explain import explain
 from tests.service.test_answers import CHAT, PATHS
 from tests.support.gateway import PoolOfTest, background_worker, running_gateway
 from tests.support.processes import eventually
@@ -106,8 +105,9 @@ def test_overloaded_model(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
     assert two.states() == {"bad": "active", "good": "active"}
     assert asked(upstream, "bad") == 2
     second = two.wait_for_rows(3)[1]
-    client: Any = two.gateway.services.scripts.client
-    candidates = explain(client, two.name, second["id"])["choices"][0]["candidates"]
+    candidates = two.gateway.services.ledger.explainer.explain(two.name, second["id"])["choices"][0][
+        "candidates"
+    ]
     assert (candidates[0]["account"]["name"], candidates[0]["why"]) == ("bad", "overloaded")
 
 

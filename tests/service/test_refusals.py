@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import requests
-
 from app.ledger.refusals import Entry
+
 from app.limits.limit_syntax import parse_limit
 from app.stores import keys
 from tests.support.gateway import PoolOfTest
@@ -127,7 +127,7 @@ def test_unknown_callers_cause_no_writes(pool: PoolOfTest, key: str) -> None:
     recorded(pool, pool.post(PATH, {}, key))
 
     assert len(list(pool.gateway.services.ledger.refusals.entries(pool.name))) == 1
-    assert pool.gateway.services.ledger.refusals.refused(pool.name, "1h").total == 1
+    assert pool.gateway.services.ledger.refusals.counts(pool.name, "1h").total == 1
 
 
 def test_a_storm_is_counted_and_bounded(pool: PoolOfTest, key: str) -> None:
@@ -138,9 +138,9 @@ def test_a_storm_is_counted_and_bounded(pool: PoolOfTest, key: str) -> None:
             session.post(pool.gateway.url + PATH, json={}, headers=headers, timeout=30)
 
     refusals = pool.gateway.services.ledger.refusals
-    wait_for(lambda: refusals.refused(pool.name, "24h").total == 400 or None)
+    wait_for(lambda: refusals.counts(pool.name, "24h").total == 400 or None)
     key_id = pool.gateway.services.api_keys.find(pool.name, "k").id
-    assert refusals.refused(pool.name, "24h").by_code(key_id) == [("invalid_request_error", 400)]
+    assert refusals.counts(pool.name, "24h").by_code(key_id) == [("invalid_request_error", 400)]
     assert len(list(refusals.entries(pool.name))) < 200
 
 

@@ -7,8 +7,7 @@ from flask import Blueprint, Response
 from app.admin.api import inputs
 from app.admin.api.inputs import checked_pool, json_response, list_response
 from app.admin.services import services
-from app.ledger import search
-from app.ledger.explain import explain
+from app.ledger.search import MAX_SCANNED, checked_entry
 from app.operations.serializers import Names
 from schemas.admin import RequestQuery, RequestsQuery
 
@@ -29,11 +28,11 @@ def index() -> Response:
     params = inputs.query(REQUESTS_QUERY)
     app_services, pool = services(), checked_pool(params["pool"])
     names = Names.read(pool, app_services.api_keys, app_services.accounts)
-    page = search.search(
-        app_services.scripts.client, pool, names.wanted(params), params.get("cursor"), params["limit"]
+    page = app_services.ledger.search.search(
+        pool, names.wanted(params), params.get("cursor"), params["limit"]
     )
-    rows = [names.row(entry_id, row) for entry_id, row in page.rows]
-    return list_response(rows, cursor=page.cursor, looked_at=page.looked_at)
+    rows = [names.row(entry.id, entry.row) for entry in page.entries]
+    return list_response(rows, cursor=page.cursor, looked_at=page.scanned)
 
 
 @bp.get("/<request_id>")
@@ -44,6 +43,6 @@ def show(request_id: str) -> Response:
     Without it, only the newest entries are searched.
     """
     params = inputs.query(REQUEST_QUERY)
-    pool, client = checked_pool(params["pool"]), services().scripts.client
-    entry_id = search.checked_entry(params.get("entry", ""))
-    return json_response(explain(client, pool, request_id, entry_id=entry_id, most=search.MAX_READ))
+    pool, explainer = checked_pool(params["pool"]), services().ledger.explainer
+    entry_id = checked_entry(params.get("entry", ""))
+    return json_response(explainer.explain(pool, request_id, entry_id=entry_id, max_entries=MAX_SCANNED))

@@ -39,7 +39,7 @@ def refusals() -> Response:
     params = inputs.query(REFUSALS_QUERY)
     app_services, pool = services(), checked_pool(params["pool"])
     names = Names.read(pool, app_services.api_keys, app_services.accounts)
-    refused = app_services.ledger.refusals.refused(pool, params["span"])
+    refused = app_services.ledger.refusals.counts(pool, params["span"])
     key_id = names.id_of("key", params.get("key", ""))
     return json_response(describe_refused(refused, params["span"], names.key, key_id))
 

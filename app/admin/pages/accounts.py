@@ -17,7 +17,6 @@ from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.pages.ledger_rows import RowView, names_of
 from app.admin.pages.views import account_view, store_time
 from app.admin.services import services
-from app.ledger import tail
 from app.operations.first_listing import FirstListing
 from schemas.accounts import AccountInput
 
@@ -66,7 +65,8 @@ def _recent_errors() -> dict[str, list[RowView]]:
     client = services().scripts.client
     names = names_of(client, g.pool)
     errors: dict[str, list[RowView]] = defaultdict(list)
-    for _, row in reversed(tail.after(client, g.pool, "", NEWEST)):
+    for entry in reversed(services().ledger.entries.newest(g.pool, NEWEST)):
+        row = entry.row
         failed = {
             attempt["account"]: attempt
             for attempt in row.get("attempts", ())

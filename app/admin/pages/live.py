@@ -64,11 +64,11 @@ class _Renderer:
             yield _frame("accounts", rendered)
         if update.entries:
             names = self._names()
-            rows = [RowView(row, names, entry_id) for entry_id, row in update.entries]
+            rows = [RowView(entry.row, names, entry.id) for entry in update.entries]
             rendered_rows = [
                 {"id": one.id, "html": self._row.render(row=one, href=self._href(one))} for one in rows
             ]
-            yield _frame("requests", rendered_rows, update.entries[-1][0])
+            yield _frame("requests", rendered_rows, update.entries[-1].id)
 
     def _href(self, row: RowView) -> str:
         return self._address.replace("ID", quote(row.id, safe="")) + f"?entry={row.entry_id}"

@@ -14,9 +14,7 @@ from app.admin.pages.layout import page_blueprint
 from app.admin.pages.ledger_rows import Names, RowView, names_of
 from app.admin.services import services
 from app.errors import InvalidRequest
-from app.ledger import tail
-from app.ledger.explain import explain
-from app.ledger.search import LedgerPage, LedgerQuery, search
+from app.ledger.search import LedgerPage, LedgerQuery
 from app.stores import keys
 from app.stores.client import store_errors
 
@@ -41,15 +39,16 @@ def show() -> Any:
     client = services().scripts.client
     form, names, zone = Form(request.args, *SEARCH_FIELDS), names_of(client, g.pool), _zone(client)
     cursor, page = request.args.get("cursor"), LedgerPage([], None, 0)
-    newest = tail.newest(client, g.pool)
+    ledger = services().ledger
+    newest = ledger.entries.newest_id(g.pool)
     with form.collect_faults():
-        page = search(client, g.pool, _ledger_query(form, names, zone), cursor)
+        page = ledger.search.search(g.pool, _ledger_query(form, names, zone), cursor)
     filters = form.filled(*SEARCH_FIELDS)
     return render_template(
         "requests/show.html",
         section="requests.show",
         form=form,
-        rows=[RowView(row, names, entry_id) for entry_id, row in page.rows],
+        rows=[RowView(entry.row, names, entry.id) for entry in page.entries],
         searched=bool(filters),
         live=not filters and not cursor,
         newest=newest,
@@ -58,7 +57,7 @@ def show() -> Any:
         zone=zone,
         key_names=sorted(names.keys.values())[:200],
         account_names=sorted(names.accounts.values())[:200],
-        looked_at=page.looked_at,
+        looked_at=page.scanned,
         older=url_for("requests.show", cursor=page.cursor, **filters) if page.cursor else "",
         start=url_for("requests.show", **filters) if cursor else "",
     ), form.status
@@ -110,12 +109,11 @@ def find() -> Any:
 
 @bp.get("/<request_id>")
 def one(request_id: str) -> Any:
-    client, entry_id = services().scripts.client, request.args.get("entry", "")
-    explanation = explain(
-        client,
+    entry_id = request.args.get("entry", "")
+    explanation = services().ledger.explainer.explain(
         g.pool,
         request_id,
         entry_id=entry_id if _ENTRY_ID.fullmatch(entry_id) else "",
-        most=MAX_SCANNED,
+        max_entries=MAX_SCANNED,
     )
     return render_template("requests/one.html", section="requests.show", explanation=explanation)

@@ -13,7 +13,6 @@ from app.admin.pages.forms import Form
 from app.admin.pages.layout import base_url, page_blueprint
 from app.admin.pages.snippets import snippets
 from app.admin.services import services
-from app.ledger import tail
 
 bp = page_blueprint("start", "/start")
 
@@ -34,9 +33,7 @@ def show() -> Any:
     models = _models(accounts)
     form = Form(request.form or {"model": models[0] if models else "gpt-5.2"}, "key", "model")
     result = _run_test(form) if request.method == "POST" and step == "test" else None
-    has_request = (result is not None and result.ok) or tail.newest(
-        app_services.scripts.client, g.pool
-    ) != "0"
+    has_request = (result is not None and result.ok) or app_services.ledger.entries.newest_id(g.pool) != "0"
     steps = [
         Step("Add an account", bool(accounts), step == "account"),
         Step("Create a key", has_key, step == "key"),

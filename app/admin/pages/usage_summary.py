@@ -130,5 +130,5 @@ def summarize_usage(
     """Return the usage of *pool* in *span*, or that of one key or account."""
     by = "key" if key_id else "account" if account_id else "all"
     series = services.ledger.series.series(pool, span, by)
-    refused = [] if account_id else services.ledger.refusals.refused(pool, span).by_code(key_id or None)
+    refused = [] if account_id else services.ledger.refusals.counts(pool, span).by_code(key_id or None)
     return UsageSummary(series.starts, series.points(key_id or account_id), series.until, refused)

@@ -13,9 +13,9 @@ from app.api import cache_headers, request_ids
 from app.api.answer import header_value, told
 from app.api.codex_headers import window_headers
 from app.api.ratelimit import ratelimit_headers
-from app.ledger.usage import UpstreamWindow
 from app.relay.content_types import passing_type
 from app.relay.request_record import RequestRecord
+from app.stores.records.usage import UpstreamWindow
 from app.translation.requests.field_support import ignored_fields
 from schemas.bounds import MAX_TOKENS
 

@@ -3,15 +3,15 @@ from __future__ import annotations
 from typing import Any
 
 from app.api.usage import told
-from app.ledger.usage import Standing, UpstreamWindow
 from app.stores.records.limits import Limit, LimitScope, LimitStatus, LimitUnit, Period
+from app.stores.records.usage import KeyUsage, UpstreamWindow
 
 COST = Limit("c", LimitUnit.COST, Period.MONTH, 5_000_000, scope=LimitScope.POOL)
 TOKENS = Limit("t", LimitUnit.TOTAL_TOKENS, Period.DAY, 100, model="gpt-5*")
 
 
-def standing(**more: Any) -> Standing:
-    return Standing(**{"used": {}, "limits": [], "windows": [None, None]} | more)
+def standing(**more: Any) -> KeyUsage:
+    return KeyUsage(**{"used": {}, "limits": [], "windows": [None, None]} | more)
 
 
 class TestBody:

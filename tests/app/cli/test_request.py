@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.accounts.account import Account
-from app.ledger.refusal_log import Refusal
+from app.stores.records.refusals import Refusal
 from app.wiring import Services
 from tests.app.cli.conftest import Run
 from tests.support.booked import book

@@ -13,14 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.ledger.attempts import attempt_figures
-from app.ledger.series import SeriesRepository
-from app.ledger.summaries import FIGURES, SummaryRepository
-from app.ledger.usage import UsageRepository
+from app.ledger.series import UsageSeries
+from app.ledger.summaries import SUMMARY_FIGURES, Summaries
 from app.ledger.verify import Verification
 from app.operations.check_accounts import Record, failures_in_a_row
 from app.stores import keys
 from app.stores.client import make_client
+from app.stores.ledger import LedgerRepository
 from app.stores.scripts import Scripts
+from app.stores.summaries import SummaryRepository
+from app.stores.usage import UsageRepository
 from tests.support.booked import book
 from tests.support.store import POOL, START_MS, StoreOfTest
 
@@ -135,7 +137,7 @@ def test_late_settlement(store: StoreOfTest) -> None:
         "failed:server_error": 1,
     }
     assert totals(store, "a") == {"attempts": 1}
-    assert Verification(store.client, POOL).differences() == []
+    assert Verification(LedgerRepository(store.client), POOL).differences() == []
 
 
 def test_removed_account(store: StoreOfTest) -> None:
@@ -149,15 +151,14 @@ def test_removed_account(store: StoreOfTest) -> None:
 
 def test_summaries_from_before(redis_client: Any) -> None:
     """A stored summary without attempts reads as one attempt for each request."""
-    old = [7, 2] + [0] * (len(FIGURES) - 5)
+    old = [7, 2] + [0] * (len(SUMMARY_FIGURES) - 5)
     redis_client.hset(keys.summary(POOL, "h", 3600), "all", orjson.dumps({"": old}))
 
     ((amounts,),) = [
-        sums.values()
-        for sums in SummaryRepository(Scripts(redis_client)).read(POOL, "h", [3600], "all", over=9999)
+        sums.values() for sums in summaries(redis_client).read(POOL, "h", [3600], "all", over=9999)
     ]
     assert amounts[-3:] == [7, 0, 0]
-    assert len(amounts) == len(FIGURES)
+    assert len(amounts) == len(SUMMARY_FIGURES)
 
 
 class TestAnyRows:
@@ -202,7 +203,7 @@ class TestAnyRows:
                 assert used.get(account, {}).get(figure, 0) == counted.get(figure, 0)
         for row in store.rows():
             assert bool(attempt_figures(row)) == bool(row.get("attempts_counted"))
-        assert Verification(client, POOL).differences() == []
+        assert Verification(LedgerRepository(client), POOL).differences() == []
         client.close()
 
 
@@ -212,7 +213,7 @@ def test_series_by_account(redis_client: Any) -> None:
     book(scripts, POOL, time.time(), account="b", attempts=[failed("a"), failed("a"), fine("b")])
 
     for span in ("1h", "24h"):
-        found = SeriesRepository(scripts).series(POOL, span, "account").totals()
+        found = UsageSeries(scripts).series(POOL, span, "account").totals()
         names = ("requests", "attempts", "failed_attempts", "rescues")
         assert [found["a"][name] for name in names] == [0, 2, 2, 2]
         assert [found["b"][name] for name in names] == [1, 1, 0, 0]
@@ -225,4 +226,8 @@ def test_what_another_account_answered_was_no_fault_of_the_request(store: StoreO
     figures = totals(store, "a")
 
     assert (figures["attempts"], figures["failed_attempts"], figures["rescues"]) == (2, 2, 2)
-    assert Verification(store.client, POOL).differences() == []
+    assert Verification(LedgerRepository(store.client), POOL).differences() == []
+
+
+def summaries(client: Any) -> Summaries:
+    return Summaries(LedgerRepository(client), SummaryRepository(Scripts(client)))

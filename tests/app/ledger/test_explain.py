@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from app.errors import NotFound
-from app.ledger.explain import explain
+from app.ledger.explain import RequestExplainer
 from app.stores import keys
+from app.stores.ledger import LedgerRepository
+from app.stores.refusals import RefusalRepository
 from tests.support.store import START_MS, StoreOfTest
 
 SPENT = {
@@ -28,8 +30,20 @@ def store(redis_client: Any) -> StoreOfTest:
     return store
 
 
-def told(store: StoreOfTest, request_id: str) -> dict[str, Any]:
-    return explain(store.client, store.pool, request_id)
+def told(store: StoreOfTest, request_id: str, **options: Any) -> dict[str, Any]:
+    """Return the explanation of *request_id*."""
+
+    def account_names(pool: str) -> dict[str, str]:
+        return {one: name for name, one in store.client.hgetall(keys.account_names(pool)).items()}
+
+    def key_name(pool: str, key_id: str) -> str | None:
+        name: str | None = store.client.hget(keys.api_key(pool, key_id), "name")
+        return name
+
+    explainer = RequestExplainer(
+        LedgerRepository(store.client), RefusalRepository(store.scripts), account_names, key_name
+    )
+    return explainer.explain(store.pool, request_id, **options)
 
 
 def named(name: str | None, account_id: str | None = None) -> dict[str, Any]:
@@ -77,12 +91,12 @@ def test_its_place_is_known(store: StoreOfTest) -> None:
         store.client.delete(keys.settled(store.pool, name))
     (first, _), _ = store.client.xrange(keys.ledger(store.pool))
 
-    assert explain(store.client, store.pool, "r1", entry_id=first, most=0)["state"] == "settled"
+    assert told(store, "r1", entry_id=first, max_entries=0)["state"] == "settled"
     with pytest.raises(NotFound):
-        explain(store.client, store.pool, "r2", entry_id=first, most=0)
+        told(store, "r2", entry_id=first, max_entries=0)
     with pytest.raises(NotFound):
-        explain(store.client, store.pool, "r1", most=0)
-    assert explain(store.client, store.pool, "r1", most=10)["state"] == "settled"
+        told(store, "r1", max_entries=0)
+    assert told(store, "r1", max_entries=10)["state"] == "settled"
 
 
 def test_accounts_that_were_out(store: StoreOfTest) -> None:

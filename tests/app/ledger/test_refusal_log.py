@@ -8,9 +8,10 @@ import orjson
 import pytest
 
 from app.errors import StoreUnavailable
-from app.ledger.refusal_log import MAX_ENTRIES, MAX_GROUPS, Refusal, RefusalLog
-from app.ledger.refusals import RefusalRepository
+from app.ledger.refusal_log import MAX_ENTRIES, MAX_GROUPS, RefusalLog
 from app.stores import keys
+from app.stores.records.refusals import Refusal
+from app.stores.refusals import RefusalRepository
 from app.stores.scripts import Scripts
 
 POOL = "p"
@@ -32,11 +33,11 @@ def scripts(redis_client: Any) -> Scripts:
 
 @pytest.fixture
 def book(redis_client: Any) -> RefusalRepository:
-    return RefusalRepository(redis_client)
+    return RefusalRepository(Scripts(redis_client))
 
 
 def write(scripts: Scripts, *refusals: Refusal) -> None:
-    log = RefusalLog(scripts)
+    log = RefusalLog(RefusalRepository(scripts))
     for one in refusals:
         log.add(one)
     log.flush()
@@ -45,19 +46,21 @@ def write(scripts: Scripts, *refusals: Refusal) -> None:
 def test_counted_by_key_and_code(scripts: Scripts, book: RefusalRepository) -> None:
     write(scripts, refusal(1), refusal(2, key="key_2"), refusal(3, code="model_not_allowed"), refusal(4))
 
-    found = book.refused(POOL, "1h")
+    found = book.counts(POOL, "1h")
     assert found.total == 4
     assert found.by_code("key_1") == [("rate_limit_exceeded", 2), ("model_not_allowed", 1)]
     assert found.by_code() == [("rate_limit_exceeded", 3), ("model_not_allowed", 1)]
-    assert [entry.row["key"] for entry in book.entries(POOL) if entry.row["id"] == "req_2"] == ["key_2"]
+    assert [entry.entry.key_id for entry in book.entries(POOL) if entry.entry.request_id == "req_2"] == [
+        "key_2"
+    ]
 
 
 def test_of_one_kind_the_newest_are_retained(scripts: Scripts, book: RefusalRepository) -> None:
     write(scripts, *(refusal(number) for number in range(50)))
 
-    ids = [entry.row["id"] for entry in book.entries(POOL)]
+    ids = [entry.entry.request_id for entry in book.entries(POOL)]
     assert ids == [f"req_{number}" for number in range(49, 49 - MAX_ENTRIES, -1)]
-    assert book.refused(POOL, "1h").total == 50
+    assert book.counts(POOL, "1h").total == 50
 
 
 def test_past_a_number_only_the_newest_of_each_batch(scripts: Scripts, book: RefusalRepository) -> None:
@@ -89,7 +92,7 @@ def test_a_batch_counts_once(scripts: Scripts, book: RefusalRepository) -> None:
     ask = {"batch": "b1", "groups": [group]}
     assert scripts.run("record_refusals", POOL, orjson.dumps(ask)) == 2
     assert scripts.run("record_refusals", POOL, orjson.dumps(ask)) == 0
-    assert book.refused(POOL, "1h").total == 2
+    assert book.counts(POOL, "1h").total == 2
 
 
 def test_only_keys_that_exist(scripts: Scripts, redis_client: Any) -> None:
@@ -108,7 +111,7 @@ def test_odd_texts(scripts: Scripts, book: RefusalRepository) -> None:
     """What cannot be written as JSON, or is long, is cut and cleaned."""
     write(scripts, refusal(param="\ud800" * 1000))
     (entry,) = book.entries(POOL)
-    assert entry.row["param"] == "?" * 128
+    assert entry.entry.row["param"] == "?" * 128
 
 
 def test_trimmed(scripts: Scripts, book: RefusalRepository) -> None:
@@ -123,7 +126,7 @@ def test_store_away() -> None:
     """A refusal is dropped, never retried: what waits would only grow."""
 
     class Away:
-        def run(self, *_: Any) -> None:
+        def record(self, *_: Any) -> None:
             raise StoreUnavailable("away")
 
     log = RefusalLog(Away())  # type: ignore[arg-type]

@@ -8,9 +8,12 @@ import pytest
 
 from app.errors import InvalidRequest
 from app.ledger import search as searching
-from app.ledger.refusal_log import Refusal, RefusalLog
-from app.ledger.search import LedgerQuery, search
+from app.ledger.refusal_log import RefusalLog
+from app.ledger.search import LedgerQuery, LedgerSearch
 from app.stores import keys
+from app.stores.ledger import LedgerRepository
+from app.stores.records.refusals import Refusal
+from app.stores.refusals import RefusalRepository
 from app.stores.scripts import Scripts
 from tests.support.booked import book
 
@@ -29,9 +32,10 @@ def booked(redis_client):
 
 @pytest.fixture
 def found(redis_client):
-    def do(cursor=None, most=50, **wanted):
-        page = search(redis_client, POOL, LedgerQuery(**wanted), cursor, most)
-        return [row["id"] for _, row in page.rows], page
+    def do(cursor=None, page_size=50, **query):
+        search = LedgerSearch(LedgerRepository(redis_client), RefusalRepository(Scripts(redis_client)))
+        page = search.search(POOL, LedgerQuery(**query), cursor, page_size)
+        return [entry.request_id for entry in page.entries], page
 
     return do
 
@@ -39,9 +43,9 @@ def found(redis_client):
 def test_newest_first_page_by_page(booked, found):
     ids = [booked() for _ in range(5)]
 
-    first, page = found(most=2)
-    second, page = found(page.cursor, most=2)
-    third, page = found(page.cursor, most=2)
+    first, page = found(page_size=2)
+    second, page = found(page.cursor, page_size=2)
+    third, page = found(page.cursor, page_size=2)
 
     assert first + second + third == ids[::-1]
     assert page.cursor is None
@@ -78,14 +82,14 @@ def test_time(booked, found):
 
 def test_work_is_bounded(booked, found, monkeypatch):
     """Where what is looked for is rare, the answer is short and says where to go on."""
-    monkeypatch.setattr(searching, "AT_ONCE", 2)
-    monkeypatch.setattr(searching, "MAX_READ", 4)
+    monkeypatch.setattr(searching, "PAGE", 2)
+    monkeypatch.setattr(searching, "MAX_SCANNED", 4)
     rare = booked(key="key_rare")
     for _ in range(9):
         booked()
 
     ids, page = found(key="key_rare")
-    assert (ids, page.looked_at) == ([], 4)
+    assert (ids, page.scanned) == ([], 4)
     calls = 1
     while not ids:
         ids, page = found(page.cursor, key="key_rare")
@@ -114,7 +118,7 @@ class TestRefused:
         redis_client.hset(keys.api_key(POOL, "key_1"), "name", "k")
 
         def do(number, **more):
-            log = RefusalLog(Scripts(redis_client))
+            log = RefusalLog(RefusalRepository(Scripts(redis_client)))
             fields = {"status": 429, "code": "rate_limit_exceeded", "message": "No", "key": "key_1"} | more
             log.add(Refusal(f"no_{number}", 1, "gpt-5", "/v1/responses", pool=POOL, **fields))
             log.flush()
@@ -129,7 +133,7 @@ class TestRefused:
         for size in (1, 2, 3, 20):
             read, cursor = [], None
             while True:
-                page_ids, page = found(cursor, most=size)
+                page_ids, page = found(cursor, page_size=size)
                 read += page_ids
                 assert len(page_ids) <= size + 1
                 if (cursor := page.cursor) is None:

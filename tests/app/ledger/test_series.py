@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from app.ledger.series import SPANS, SeriesRepository
+from app.ledger.series import Span, UsageSeries
 from app.stores import keys, rollups
+from app.stores.rollups import RollupRepository
 from app.stores.scripts import Scripts
 from tests.support.booked import book
 
@@ -22,7 +23,7 @@ def scripts(redis_client):
 
 @pytest.fixture
 def series(scripts):
-    return SeriesRepository(scripts)
+    return UsageSeries(scripts)
 
 
 def total(told, who="", figure="requests"):
@@ -99,7 +100,7 @@ class TestSeries:
         book(scripts, POOL, time.time() - 1)
         book(scripts, POOL, time.time() - 1, source="corrected", input_tokens=-4)
 
-        for span in SPANS:
+        for span in list(Span):
             told = series.series(POOL, span)
             assert (total(told), total(told, figure="input_tokens")) == (1, 6)
 
@@ -113,7 +114,7 @@ class TestSeries:
         assert len(told.starts) == 30
         assert told.points()[-1]["requests"] == 1
 
-    @pytest.mark.parametrize("span", SPANS)
+    @pytest.mark.parametrize("span", list(Span))
     def test_nothing(self, series, span):
         told = series.series(POOL, span, "key")
 
@@ -123,17 +124,17 @@ class TestSeries:
 
 class TestBeginnings:
     def test_they_are_noted(self, scripts, redis_client):
-        rollups.starts(redis_client, POOL, rollups.HOUR)
+        RollupRepository(redis_client).starts(POOL, rollups.HOUR)
         row = book(scripts, POOL, 1_700_000_000)
 
-        assert rollups.starts(redis_client, POOL, rollups.HOUR) == [row["at_ms"] // 3_600_000 * 3600]
+        assert RollupRepository(redis_client).starts(POOL, rollups.HOUR) == [row["at_ms"] // 3_600_000 * 3600]
 
     def test_those_from_before_are_found_once(self, scripts, redis_client):
         book(scripts, POOL, 1_700_000_000)
         book(scripts, POOL, 1_600_000_000)
         redis_client.delete(keys.rollup_starts(POOL, rollups.DAY))
 
-        first = rollups.starts(redis_client, POOL, rollups.DAY)
+        first = RollupRepository(redis_client).starts(POOL, rollups.DAY)
 
         assert len(first) == 2
-        assert first == sorted(first) == rollups.starts(redis_client, POOL, rollups.DAY)
+        assert first == sorted(first) == RollupRepository(redis_client).starts(POOL, rollups.DAY)

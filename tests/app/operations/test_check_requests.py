@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 from app.accounts.account import Account
-from app.ledger.refusal_log import Refusal
 from app.operations.check_accounts import read_records
 from app.operations.check_requests import missing_models
+from app.stores.records.refusals import Refusal
 
 POOL = "default"
 

@@ -49,7 +49,7 @@ def next_row(queue: Any) -> str:
         news: FeedUpdate | None = queue.get(timeout=PATIENCE)
         assert news is not None
         if news.entries:
-            return str(news.entries[-1][1]["id"])
+            return news.entries[-1].request_id
 
 
 class TestFeed:
@@ -78,7 +78,7 @@ class TestFeed:
             book(store, name)
         first = store.client.xrange(keys.ledger(POOL), count=1)[0][0]
 
-        assert [row["id"] for _, row in feed.now(first).entries] == ["two", "three"]
+        assert [entry.request_id for entry in feed.now(first).entries] == ["two", "three"]
 
     def test_nobody_looks_when_nobody_watches(self, feed: LiveFeed) -> None:
         with feed.watched() as queue:

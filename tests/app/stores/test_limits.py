@@ -10,8 +10,8 @@ import pytest
 from app.errors import InvalidRequest, NotFound
 from app.limits.limit_syntax import parse_limit
 from app.stores import keys
-from app.stores import limits as limit_book
 from app.stores.limits import LimitRepository
+from app.stores.rollups import RollupRepository
 from tests.support.store import POOL, START_MS, StoreOfTest, limit
 
 DAY_MS = 86_400_000
@@ -78,7 +78,7 @@ class TestAdd:
     ) -> None:
         """The list of days was read before the new day's first row was written."""
         use(store, 30)
-        monkeypatch.setattr(limit_book.rollups, "starts", lambda *_: [])
+        monkeypatch.setattr(RollupRepository, "starts", lambda *_: [])
 
         added = book.add(store.pool, parse_limit("100 input_tokens/day"), "k")
         assert store.counters(added.id)["s"] == 30

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from app.ledger.refusal_log import Refusal
 from app.stores import keys
+from app.stores.records.refusals import Refusal
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from app.ledger.usage import UpstreamWindow, UsageRepository
 from app.stores import keys
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.limits import limits_from_json
+from app.stores.records.usage import UpstreamWindow
+from app.stores.usage import UsageRepository
 from tests.support.store import POOL, START_MS, StoreOfTest, limit
 
 DAY_MS = 86_400_000
@@ -33,7 +34,7 @@ def api_key(*limits: dict[str, Any], now_ms: int = START_MS) -> ApiKey:
 
 class TestStanding:
     def test_nothing_yet(self, store: StoreOfTest, book: UsageRepository) -> None:
-        standing = book.standing(api_key())
+        standing = book.of_key(api_key())
 
         assert (standing.used, standing.limits, standing.windows) == ({}, [], [None, None])
 
@@ -44,7 +45,7 @@ class TestStanding:
         ended, _ = store.admit(output_tokens=30), store.admit(output_tokens=20)
         store.settle(ended["id"], input_tokens=5, output_tokens=7, cached_tokens=2, cost=11)
 
-        standing = book.standing(api_key(*limits))
+        standing = book.of_key(api_key(*limits))
 
         assert standing.used == {
             "requests": 1,
@@ -62,7 +63,7 @@ class TestStanding:
         """The store's clock is the one that counts."""
         limits = (limit("t", "output_tokens", "day", 100),)
 
-        standing = book.standing(api_key(*limits, now_ms=START_MS - 9 * DAY_MS))
+        standing = book.of_key(api_key(*limits, now_ms=START_MS - 9 * DAY_MS))
 
         assert standing.limits[0].resets_at == store.calendar()["day"][1] // 1000
 
@@ -75,7 +76,7 @@ class TestStanding:
                 keys.account(POOL, account_id), mapping={"used_1": percent, "reset_1": reset_ms}
             )
 
-        windows = book.standing(api_key()).windows
+        windows = book.of_key(api_key()).windows
 
         assert windows == [UpstreamWindow(40.3, (START_MS + 5000) // 1000), None]
 

@@ -1,0 +1,118 @@
+"""The ledger in Redis: one stream entry for each settled request, and the totals that are kept of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from app.stores import keys
+from app.stores.records.ledger import EVER, LedgerEntry, OpenRequest, StoredEntry, StoredTotal, Total
+from app.stores.rollups import RollupRepository
+
+
+class LedgerRepository:
+    """The ledger of every pool; settlements are written by the scripts."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.rollups = RollupRepository(client)
+
+    def newest_id(self, pool: str) -> str:
+        """Return the id of the newest entry, "0" where there is none."""
+        entries = self._client.xrevrange(keys.ledger(pool), count=1)
+        return str(entries[0][0]) if entries else "0"
+
+    def newest(self, pool: str, count: int, after: str = "") -> list[LedgerEntry]:
+        """Return the newest *count* entries that came after the entry *after* ("": all), oldest first."""
+        entries = self.read_back(pool, count, oldest=f"({after}" if after else "-")
+        return [LedgerEntry.parse(entry) for entry in reversed(entries)]
+
+    def read_back(self, pool: str, count: int, *, newest: str = "+", oldest: str = "-") -> list[StoredEntry]:
+        """Return up to *count* entries from *newest* back to *oldest*, ids or Unix ms; `(id` excludes it."""
+        entries = self._client.xrevrange(keys.ledger(pool), newest, oldest, count=count)
+        return [_entry(entry_id, fields) for entry_id, fields in entries]
+
+    def read_on(self, pool: str, count: int, *, oldest: str = "-", newest: str = "+") -> list[StoredEntry]:
+        """Return up to *count* entries from *oldest* on to *newest*, as in `read_back`."""
+        entries = self._client.xrange(keys.ledger(pool), oldest, newest, count=count)
+        return [_entry(entry_id, fields) for entry_id, fields in entries]
+
+    def read_all(
+        self, pool: str, page: int, *, after: str = "", newest: str = "+"
+    ) -> Iterator[list[StoredEntry]]:
+        """Yield all entries after *after* ("": all) up to *newest*, oldest first, in lists of *page*."""
+        while True:
+            entries = self.read_on(pool, page, oldest=f"({after}" if after else "-", newest=newest)
+            yield entries
+            if len(entries) < page:
+                return
+            after = entries[-1].id
+
+    def find(self, pool: str, request_id: str, entry_id: str = "") -> StoredEntry | None:
+        """
+        Return the entry *entry_id*, else that of *request_id*, which is remembered for a day.
+
+        None where neither leads to an entry.
+        """
+        entry_id = entry_id or self._client.get(keys.settled(pool, request_id)) or ""
+        entries = self.read_on(pool, 1, oldest=entry_id, newest=entry_id) if entry_id else []
+        return entries[0] if entries else None
+
+    def open_request(self, pool: str, request_id: str) -> OpenRequest | None:
+        """Return the request that is admitted and not settled, None where there is none."""
+        stored = self._client.hgetall(keys.request(pool, request_id))
+        if not stored:
+            return None
+        return OpenRequest(
+            key_id=stored["key"],
+            model=stored["model"],
+            endpoint=stored["endpoint"],
+            started_ms=int(stored["started_ms"]),
+            decisions=stored["why"],
+            is_expired="expired" in stored,
+        )
+
+    def count(self, pool: str) -> int:
+        """Return how many entries there are."""
+        return int(self._client.xlen(keys.ledger(pool)))
+
+    def complete_from_ms(self, pool: str) -> int:
+        """Return since when (Unix ms) no entry has been removed; 0: none ever was."""
+        oldest = self._client.xrange(keys.ledger(pool), count=1)
+        if not oldest:
+            return 0
+        info = self._client.xinfo_stream(keys.ledger(pool))
+        # Redis 6 does not report `entries-added`: assume that some were removed
+        return 0 if info.get("entries-added") == info["length"] else int(oldest[0][0].partition("-")[0])
+
+    def remove_before(self, pool: str, since: int, *, limit: int = 0) -> int:
+        """
+        Remove the entries that ended before *since* (Unix seconds); return how many.
+
+        With *limit*, whole nodes of the stream only, and at most about so many entries.
+        """
+        options = {"approximate": True, "limit": limit} if limit else {"approximate": False}
+        return int(self._client.xtrim(keys.ledger(pool), minid=f"{since}000", **options))
+
+    def total(self, pool: str, total: Total) -> StoredTotal:
+        """Return the stored figures of *total*, read together with the newest entry's id."""
+        pipeline = self._client.pipeline(transaction=True)
+        if total.span == EVER:
+            pipeline.hgetall(keys.used(pool, total.key_id))
+        else:
+            pipeline.hgetall(keys.rollup(pool, total.span, total.start))
+        pipeline.xrevrange(keys.ledger(pool), count=1)
+        figures, newest = pipeline.execute()
+        return StoredTotal(
+            {figure: int(amount) for figure, amount in figures.items()}, newest[0][0] if newest else ""
+        )
+
+    def keys_with_usage(self, pool: str) -> Iterator[str]:
+        """Yield the ids of the API keys that have ever used something."""
+        prefix = keys.used(pool, "")
+        for name in self._client.scan_iter(match=prefix + "*", count=1000):
+            yield name[len(prefix) :]
+
+
+def _entry(entry_id: str, fields: dict[str, str]) -> StoredEntry:
+    return StoredEntry(entry_id, fields["row"], fields.get("why", "[]"))

@@ -1,0 +1,158 @@
+"""Entries of the ledger: what is stored of each settled request. lua/settle.lua documents a row's fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import orjson
+
+Row = dict[str, Any]
+
+# The figures of a row that totals add up, as in lua/requests.lua; `requests` and `errors` are counted.
+FIGURES = (
+    *("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"),
+    *("cost", "waste_cost", "first_ms", "total_ms"),
+)
+CHARGED = ("input_tokens", "output_tokens", "cost")  # what limits count
+# What may have been billed beyond the estimates in the figures above, where the upstream reported no
+# usage: strict limits are charged both.
+UNREPORTED = tuple(f"unreported_{name}" for name in CHARGED)
+ATTEMPT_FIGURES = EXTRA, FAILED, RESCUES = "extra_attempts", "failed_attempts", "rescues"
+
+EVER = "ever"
+
+
+class UsageSource(StrEnum):
+    """Where the usage in a row comes from."""
+
+    UPSTREAM = "upstream"  # its own report
+    ESTIMATED = "estimated"
+    CACHE = "cache"  # a stored answer, which uses nothing
+    CORRECTED = "corrected"  # the difference to what an expired lease was charged
+
+
+class StoredEntry(NamedTuple):
+    """An entry as it is stored: its id, its row (JSON) and its routing decisions (JSON)."""
+
+    id: str
+    row: str
+    decisions: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """
+    One settled or refused request.
+
+    `id` is `<Unix ms of its end>-<number>`, by which ledger and refusal log are in one order.
+    """
+
+    id: str
+    row: Row
+
+    @classmethod
+    def parse(cls, stored: StoredEntry) -> LedgerEntry:
+        return cls(stored.id, orjson.loads(stored.row))
+
+    @property
+    def request_id(self) -> str:
+        return str(self.row["id"])
+
+    @property
+    def key_id(self) -> str:
+        return str(self.row["key"])
+
+    @property
+    def account_id(self) -> str:
+        return str(self.row["account"])
+
+    @property
+    def model(self) -> str:
+        return str(self.row["model"])
+
+    @property
+    def status(self) -> int:
+        return int(self.row["status"])
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the request was refused before an account was tried."""
+        return bool(self.row.get("refused"))
+
+    @property
+    def started_at(self) -> float:
+        """Unix seconds."""
+        return float(self.row["at_ms"]) / 1000
+
+    @property
+    def ended_at(self) -> float:
+        """Unix seconds."""
+        return self.position[0] / 1000
+
+    @property
+    def attempts(self) -> list[AttemptEntry]:
+        return [AttemptEntry.from_json(attempt) for attempt in self.row.get("attempts") or ()]
+
+    @property
+    def position(self) -> tuple[int, int]:
+        return position_of(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEntry:
+    """One attempt of a request at an account; `failure` is '' for the attempt that answered."""
+
+    account: str
+    failure: str = ""
+    scope: str = ""  # what the failure says something about: the account, a model, the request
+    error: str = ""
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> AttemptEntry:
+        return cls(
+            account=stored["account"],
+            failure=stored.get("failure", ""),
+            scope=stored.get("scope", ""),
+            error=stored.get("error") or "",
+        )
+
+    @property
+    def is_failure_of_account(self) -> bool:
+        """Whether the attempt failed, and not because of the request itself."""
+        return bool(self.failure) and self.scope != "request"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequest:
+    """An admitted request that is not settled; `decisions` is JSON without the brackets of its list."""
+
+    key_id: str
+    model: str
+    endpoint: str
+    started_ms: int
+    decisions: str
+    is_expired: bool  # its lease ran out and was charged its upper bound
+
+
+class Total(NamedTuple):
+    """One hash of totals: of an hour or a day (`start` in Unix seconds), or of all an API key has used."""
+
+    span: str  # h | d | ever
+    start: int = 0
+    key_id: str = ""
+
+
+class StoredTotal(NamedTuple):
+    """The figures of a total, and the id of the newest entry that is in them, '' for none."""
+
+    figures: dict[str, int]
+    newest_id: str
+
+
+def position_of(entry_id: str) -> tuple[int, int]:
+    """Return (Unix ms, number) of an entry's id."""
+    ms, _, number = entry_id.partition("-")
+    return int(ms), int(number)

@@ -1,0 +1,105 @@
+"""Refused requests: those answered with an error before any account was tried."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from app.stores.records.ledger import LedgerEntry
+
+MAX_NAME, MAX_MESSAGE = 128, 500  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """
+    A refusal to record; *admission* is as in `GatewayError`.
+
+    *key* is an id, or '' where only *presented* is known.
+    """
+
+    id: str
+    at_ms: int
+    model: str
+    endpoint: str
+    status: int
+    code: str
+    message: str
+    pool: str = ""
+    key: str = ""
+    presented: str = ""  # the API key as the caller sent it, which may be unknown
+    param: str | None = None
+    admission: Mapping[str, Any] = field(default_factory=dict)
+
+    def row(self) -> bytes:
+        """Return the JSON to store, in the shape of a ledger row."""
+        row = {
+            "id": self.id,
+            "at_ms": self.at_ms,
+            "account": "",
+            "model": _clean(self.model, MAX_NAME),
+            "endpoint": _clean(self.endpoint, MAX_NAME),
+            "status": self.status,
+            "error": _clean(self.code, MAX_NAME),
+            "message": _clean(self.message, MAX_MESSAGE),
+            "refused": True,
+            **({"param": _clean(self.param, MAX_NAME)} if self.param else {}),
+            **self.admission,
+        }
+        return orjson.dumps(row)
+
+
+def _clean(text: str, length: int) -> str:
+    """Return the beginning of *text*, without surrogates, which JSON cannot carry."""
+    return text[:length].encode(errors="replace").decode()
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalEntry:
+    """A refused request that is stored in full."""
+
+    entry: LedgerEntry
+    unavailable: list[list[Any]]  # [account id, state, reason, until ms] of each unavailable account
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalGroup:
+    """Refusals of one key and code; `key` is an id, or '' where only the digest is known."""
+
+    key: str
+    digest: str  # SHA-256 (hex) of the API key that was presented
+    code: str
+    count: int
+    store_unavailable: bool  # whether to store which accounts were unavailable
+    rows: list[str]  # JSON of the newest
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the group as record_refusals.lua takes it."""
+        return {
+            **{"key": self.key, "digest": self.digest, "code": self.code},
+            **{"count": self.count, "out": self.store_unavailable, "entries": self.rows},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalCounts:
+    """How many requests were refused since `since` (Unix seconds, the beginning of an hour)."""
+
+    since: int
+    counts: Counter[tuple[str, str]]  # by (key id, code)
+
+    @property
+    def total(self) -> int:
+        return self.counts.total()
+
+    def by_code(self, key_id: str | None = None) -> list[tuple[str, int]]:
+        """Return (code, count) of one key or of all, the most frequent first."""
+        by_code: Counter[str] = Counter()
+        for (key, code), count in self.counts.items():
+            if key_id in (None, key):
+                by_code[code] += count
+        return sorted(by_code.items(), key=lambda item: (-item[1], item[0]))

@@ -1,0 +1,34 @@
+"""Current usage: of an API key, of its limits, and of the usage windows of its pool's accounts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.stores.records.limits import LimitStatus
+
+
+class UsageBy(StrEnum):
+    """What usage is grouped by."""
+
+    KEY = "key"
+    ACCOUNT = "account"
+    MODEL = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamWindow:
+    """One usage window of a pool's ChatGPT accounts: their mean, and when the first of them resets."""
+
+    used_percent: float
+    resets_at: int | None  # Unix seconds
+    seconds: int | None = None  # the length of the longest; None: not known
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUsage:
+    """What an API key has used, and the status of the limits that apply to it."""
+
+    used: dict[str, int]  # figure -> amount, ever
+    limits: list[LimitStatus]
+    windows: list[UpstreamWindow | None]  # primary, secondary; None: no account has reported it

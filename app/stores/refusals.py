@@ -1,0 +1,72 @@
+"""Refused requests in Redis: the newest in full, and counts by API key, code and hour."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+import orjson
+
+from app.stores import keys
+from app.stores.pool_clock import PoolClock
+from app.stores.records.ledger import LedgerEntry
+from app.stores.records.refusals import RefusalCounts, RefusalEntry, RefusalGroup
+from app.stores.scripts import Scripts
+
+HOUR_SECONDS = 3600
+RETAINED_DAYS = 31  # as in lua/record_refusals.lua
+OTHERS = "*"  # the key id of refusals in an hour in which too many different keys were refused
+SPAN_HOURS = {"1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24}
+
+
+class RefusalRepository:
+    """The refusal log of every pool."""
+
+    def __init__(self, scripts: Scripts) -> None:
+        self._scripts = scripts
+        self._client = scripts.client
+        self._clock = PoolClock(scripts.client)
+
+    def record(self, pool: str, groups: Sequence[RefusalGroup]) -> None:
+        """Store *groups* in one call."""
+        batch = {"batch": secrets.token_hex(8), "groups": [group.to_json() for group in groups]}
+        self._scripts.run("record_refusals", pool, orjson.dumps(batch))
+
+    def entries(self, pool: str) -> Iterator[RefusalEntry]:
+        """Yield the refused requests that are stored in full, newest first. One round trip."""
+        for entry_id, fields in self._client.xrevrange(keys.refusals(pool)):
+            yield _entry(entry_id, fields)
+
+    def find(self, pool: str, request_id: str) -> RefusalEntry | None:
+        """Return the refusal of *request_id*, if it is stored in full."""
+        for entry_id, fields in self._client.xrevrange(keys.refusals(pool)):
+            if request_id in fields["row"]:  # cheaper than to parse every row
+                refusal = _entry(entry_id, fields)
+                if refusal.entry.request_id == request_id:
+                    return refusal
+        return None
+
+    def counts(self, pool: str, span: str) -> RefusalCounts:
+        """Return the counts of *span*, one of SPAN_HOURS, the current hour included. Two round trips."""
+        now = int(self._clock.now())
+        current = now - now % HOUR_SECONDS
+        hours = range(current, current - SPAN_HOURS[span] * HOUR_SECONDS, -HOUR_SECONDS)
+        pipeline = self._client.pipeline(transaction=False)
+        for start in hours:
+            pipeline.hgetall(keys.refused(pool, start))
+        counts: Counter[tuple[str, str]] = Counter()
+        for fields in pipeline.execute():
+            for name, count in fields.items():
+                key, _, code = name.partition("|")
+                counts[key, code] += int(count)
+        return RefusalCounts(hours[-1], counts)
+
+    def trim(self, pool: str, since: int) -> None:
+        """Remove refusals from before *since*, Unix seconds; counts by hour expire by themselves."""
+        self._client.xtrim(keys.refusals(pool), minid=f"{since}000", approximate=False)
+
+
+def _entry(entry_id: str, fields: Mapping[str, str]) -> RefusalEntry:
+    row = orjson.loads(fields["row"]) | {"key": fields["key"]}
+    return RefusalEntry(LedgerEntry(entry_id, row), orjson.loads(fields["out"]))
