@@ -34,9 +34,7 @@ from app.operations.prices import PriceOperations
 from app.operations.readiness import Readiness
 from app.operations.service import AdminOperations
 from app.operations.upstream_lists import UpstreamLists
-from app.operators.actor import Actor
-from app.operators.audit import AuditLog
-from app.operators.stores import OperatorStores, operator_stores_of
+from app.operators.stores import OperatorStores
 from app.relay.active_requests import ActiveRequests
 from app.relay.context import RequestContext
 from app.relay.fallbacks import FallbackChain
@@ -45,9 +43,11 @@ from app.relay.response_cache import ResponseCache
 from app.stores import private_server
 from app.stores.answers import AnswerStore
 from app.stores.api_keys import ApiKeyRepository
+from app.stores.audit import AuditLog
 from app.stores.client import make_client
 from app.stores.ledger import LedgerRepository
 from app.stores.limits import LimitRepository
+from app.stores.records.audit import Actor
 from app.stores.refusals import RefusalRepository
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault, keys_in_file
@@ -185,7 +185,7 @@ def build(
         ),
         active=active,
         cache=ResponseCache(AnswerStore(scripts, vault)),
-        operator_stores=operator_stores_of(scripts, vault),
+        operator_stores=OperatorStores.build(scripts, vault),
         audit=AuditLog(scripts),
         login_flows=LoginFlowRepository(scripts, vault),
         feeds=Feeds(scripts.client),

@@ -6,7 +6,7 @@ from app.accounts.account import Account
 from app.accounts.failures import AccountState
 from app.errors import UpstreamRejected
 from app.operations.upstream_lists import models_path
-from app.operators.actor import WORKER, Actor
+from app.stores.records.audit import Actor, Via
 from app.wiring import Services
 from workers.account_jobs import AccountJob, look_at_each
 from workers.usage import get_object
@@ -42,7 +42,7 @@ def _test(services: Services, pool: str, account: Account, now: float) -> str:
         if error.upstream_status not in NO_SUCH_LIST:
             raise
     if services.accounts.observe(pool, account.id, {}, accepted=True):
-        actor = Actor("background worker", WORKER)
+        actor = Actor("background worker", Via.WORKER)
         services.audit.note(actor, "account.retest", pool, account.name, result="credential accepted again")
     return "ok"
 

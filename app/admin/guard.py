@@ -2,7 +2,7 @@
 Authentication of the admin application and protection against forged requests.
 
     protect(blueprint)             pages: requires a session, else redirects to the sign-in page
-    protect(blueprint, json=True)  the API: requires a session, or an admin token as Bearer
+    protect(blueprint, json=True)  the Via.API: requires a session, or an admin token as Bearer
 
 A token of scope `read` may use safe methods only; a test checks that those views return no secret.
 A session is a cookie, so requests that change something must also carry its CSRF token.
@@ -22,9 +22,8 @@ from app.admin import sessions
 from app.admin.services import services
 from app.errors import ForgedRequest, NotSignedIn, ReadOnlyToken
 from app.operations.service import AdminOperations
-from app.operators.actor import API, PAGE, Actor
-from app.operators.admin_tokens import FULL
-from app.operators.sessions import Session
+from app.stores.records.audit import Actor, Via
+from app.stores.records.operators import Session, TokenScope
 
 HOME, SIGN_IN, API_ROOT = "/admin/", "/admin/sign-in", "/admin/api"
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
@@ -108,7 +107,7 @@ def _require_session() -> Any:
     session = sessions.current()
     if session is None:
         return redirect(_sign_in_address(), 303)
-    _set_caller(session, PAGE)
+    _set_caller(session, Via.PAGE)
     check_form()
     return None
 
@@ -117,7 +116,7 @@ def _require_session_or_token() -> None:
     if "Authorization" in request.headers:
         _authenticate_token()
     elif (session := sessions.current()) is not None:
-        _set_caller(session, API)
+        _set_caller(session, Via.API)
         check_form()
     else:
         raise NotSignedIn("Sign in, or send an admin token as 'Authorization: Bearer pgadm-…'")
@@ -126,20 +125,20 @@ def _require_session_or_token() -> None:
 def _authenticate_token() -> None:
     scheme, _, presented = request.headers["Authorization"].strip().partition(" ")
     token = (
-        services().operator_stores.tokens.authenticate(presented.strip())
+        services().operator_stores.admin_tokens.authenticate(presented.strip())
         if scheme.lower() == "bearer"
         else None
     )
     if token is None:
         raise NotSignedIn("The admin token is not valid: admin tokens begin with pgadm-")
-    if token.scope != FULL and request.method not in SAFE_METHODS:
+    if token.scope is not TokenScope.FULL and request.method not in SAFE_METHODS:
         raise ReadOnlyToken(
             f"The admin token '{token.name}' is read-only: this call changes something, or returns a secret"
         )
-    g.actor = Actor(f"token:{token.name}", API, sessions.address())
+    g.actor = Actor(f"token:{token.name}", Via.API, sessions.address())
 
 
-def _set_caller(session: Session, via: str) -> None:
+def _set_caller(session: Session, via: Via) -> None:
     g.session = session
     g.actor = Actor(session.operator, via, sessions.address())
 

@@ -15,13 +15,15 @@ from app.admin.services import services
 from app.errors import InvalidRequest
 from app.operations.operators import OperatorOperations
 from app.operators import totp
-from app.operators.admin_tokens import FULL, READ
-from app.operators.operators import normal
 from app.operators.stores import OperatorStores
+from app.stores.records.operators import TokenScope, checked_scope, normalize_name
 from schemas.api_keys import Expiry
 
 HOME = "/admin/security"
-SCOPE_LABELS = ((FULL, "full: all of your permissions"), (READ, "read: read-only, without secrets"))
+SCOPE_LABELS = (
+    (TokenScope.FULL, "full: all of your permissions"),
+    (TokenScope.READ, "read: read-only, without secrets"),
+)
 SETTINGS = "settings.show"  # the section of the navigation
 
 bp = Blueprint("security", __name__, url_prefix=HOME)
@@ -38,7 +40,7 @@ def show() -> Any:
         sessions=operator_stores.sessions.all(name),
         this=g.session.id,
         operators=operator_stores.operators.all(),
-        tokens=operator_stores.tokens.all(),
+        tokens=operator_stores.admin_tokens.all(),
     )
 
 
@@ -71,7 +73,7 @@ def factor() -> Any:
     if step == "begin" and not me.second_factor and _check_password(form):
         return _enrolment(form, _operator_stores().operators.begin_second_factor(operator()))
     if step == "off" and _check_password(form):
-        _operator_operations().drop_second_factor(operator())
+        _operator_operations().remove_second_factor(operator())
         return _done("The second factor was turned off. The password alone is enough.")
     return _page("second_factor", form=form, me=me), form.status
 
@@ -92,7 +94,7 @@ def add_operator() -> Any:
     """Add an operator."""
     form = Form(request.form, "name", "new_password", "password")
     if request.method == "POST":
-        name, chosen = normal(form["name"]), form["new_password"]
+        name, chosen = normalize_name(form["name"]), form["new_password"]
         _check_rules(form, name)
         if not form.faults and _check_password(form):
             with form.collect_faults():
@@ -104,7 +106,7 @@ def add_operator() -> Any:
 @bp.route("/operators/<name>/remove", methods=["GET", "POST"])
 def remove_operator(name: str) -> Any:
     """Remove an operator."""
-    name, form = normal(name), Form(request.form, "password")
+    name, form = normalize_name(name), Form(request.form, "password")
     _operator_stores().operators.find(name)
     if request.method == "POST" and _check_password(form):
         with form.collect_faults():
@@ -125,7 +127,7 @@ def add_token() -> Any:
             form.redirect_faults("expires_at", "expires")
             with form.collect_faults():
                 token, secret = _operator_operations().create_token(
-                    form["name"], fields.get("expires"), form["scope"] or FULL
+                    form["name"], fields.get("expires"), checked_scope(form["scope"] or TokenScope.FULL)
                 )
                 return _page("token_made", token=token, secret=secret)
     return _page("token", form=form, scopes=SCOPE_LABELS), form.status
@@ -134,14 +136,14 @@ def add_token() -> Any:
 @bp.post("/tokens/<name>/revoke")
 def revoke_token(name: str) -> Any:
     """Revoke an admin token."""
-    _operator_operations().revoke_token(normal(name))
-    return _done(f"The admin token {normal(name)} was revoked.")
+    _operator_operations().revoke_token(normalize_name(name))
+    return _done(f"The admin token {normalize_name(name)} was revoked.")
 
 
 def _enrolment(form: Form, secret: str | None) -> Any:
     if secret is None:
         return abort(404)
-    picture = Markup(totp.picture(totp.uri(secret, operator())))  # trusted SVG
+    picture = Markup(totp.render_qr_code(totp.provisioning_uri(secret, operator())))  # trusted SVG
     return _page("enrol", form=form, secret=secret, picture=picture), form.status
 
 
@@ -159,11 +161,11 @@ def _check_password(form: Form) -> bool:
 
     Records a fault otherwise. Raises Locked after too many attempts.
     """
-    attempt = _operator_stores().attempts.begin(operator(), sessions.address())
+    attempt = _operator_stores().login_throttle.begin(operator(), sessions.address())
     if not _operator_stores().operators.has_password(operator(), form["password"]):
         form.add_fault("password", "is not your password")
         return False
-    _operator_stores().attempts.forgive(attempt)
+    _operator_stores().login_throttle.succeed(attempt)
     return True
 
 

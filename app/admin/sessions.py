@@ -14,8 +14,9 @@ from flask import Flask, request, session
 from flask.sessions import SecureCookieSessionInterface
 
 from app.admin.services import services
-from app.operators.sessions import LIFE_SECONDS, Session
 from app.server.client_address import ADDRESS
+from app.stores.records.operators import Session
+from app.stores.sessions import LIFE_SECONDS
 
 COOKIE, SECURE_COOKIE = "poolgate", "__Secure-poolgate"
 SECRET = "sid"
@@ -62,7 +63,7 @@ def secret() -> str:
 def current() -> Session | None:
     """Return the session of this request, and extend its lifetime."""
     session_id = secret()
-    return services().operator_stores.sessions.see(session_id) if session_id else None
+    return services().operator_stores.sessions.touch(session_id) if session_id else None
 
 
 def sign_in(operator: str) -> None:
@@ -78,4 +79,4 @@ def sign_out() -> None:
     session_id = secret()
     session.clear()
     if session_id:
-        services().operator_stores.sessions.end_this(session_id)
+        services().operator_stores.sessions.end_by_secret(session_id)

@@ -13,9 +13,9 @@ from app.admin.guard import HOME, SIGN_IN, check_form, local_path
 from app.admin.pages.forms import Form
 from app.admin.services import services
 from app.errors import GatewayError, InvalidRequest, NotFound, Overloaded
-from app.operators.actor import PAGE, START, Actor
 from app.operators.login_throttle import Locked, LoginAttempt
-from app.operators.operators import normal
+from app.stores.records.audit import Actor, Via
+from app.stores.records.operators import normalize_name
 
 FIRST_START = "/admin/first-start"
 WRONG = "The name, password or code is incorrect."
@@ -34,7 +34,7 @@ def sign_in() -> Any:
     next_path = local_path(request.values.get("next"))
     if request.method == "GET":
         return redirect(next_path, 303) if sessions.current() else _sign_in_page({}, next_path)
-    name = normal(request.form.get("name", ""))
+    name = normalize_name(request.form.get("name", ""))
     try:
         if _authenticate(name):
             return redirect(next_path, 303)
@@ -49,7 +49,7 @@ def sign_out() -> Any:
     check_form()
     session = sessions.current()
     if session is not None:
-        actor = Actor(session.operator, PAGE, sessions.address())
+        actor = Actor(session.operator, Via.PAGE, sessions.address())
         services().audit.note(actor, "session.close", "", session.operator)
     sessions.sign_out()
     return redirect(SIGN_IN, 303)
@@ -66,7 +66,7 @@ def first_start() -> Any:
         return render_template("first_start.html", form=form)
     try:
         # per address: the token cannot be guessed, and no other client may lock its owner out
-        attempt = services().operator_stores.attempts.begin(
+        attempt = services().operator_stores.login_throttle.begin(
             f"start from {sessions.address()}", sessions.address()
         )
     except Locked as error:
@@ -76,13 +76,13 @@ def first_start() -> Any:
     operator = _make_first(form)
     if operator is None:
         return render_template("first_start.html", form=form), form.status
-    services().operator_stores.attempts.forgive(attempt)
+    services().operator_stores.login_throttle.succeed(attempt)
     sessions.sign_in(operator)
     return redirect(HOME, 303)
 
 
 def _make_first(form: Form) -> str | None:
-    name, password = normal(form["name"]), form["password"]
+    name, password = normalize_name(form["name"]), form["password"]
     if password != form["password_again"]:
         form.add_fault("password_again", "does not match the password")
     if not form["token"].strip():
@@ -92,8 +92,8 @@ def _make_first(form: Form) -> str | None:
     if form.faults:
         return None
     with form.collect_faults():
-        operator_operations = services().operator_operations(Actor(name, START, sessions.address()))
-        operator_operations.start(form["token"], name, password)
+        operator_operations = services().operator_operations(Actor(name, Via.START, sessions.address()))
+        operator_operations.create_first(form["token"], name, password)
     return None if form.faults else name
 
 
@@ -101,18 +101,20 @@ def _authenticate(name: str) -> bool:
     """Return whether the credentials are right; sign in if so, and audit it. Raises Locked, Overloaded."""
     operator_stores, address = services().operator_stores, sessions.address()
     try:
-        attempt: LoginAttempt = operator_stores.attempts.begin(name, address)
+        attempt: LoginAttempt = operator_stores.login_throttle.begin(name, address)
     except Locked as error:
         log.warning("sign_in_locked", address=address)
         if error.first:
             _audit("session.lock", name)
         raise
     password, code = request.form.get("password", ""), request.form.get("code", "")
-    if not operator_stores.operators.may_enter(name, password, code, operator_stores.attempts.turn(attempt)):
+    if not operator_stores.operators.authenticate(
+        name, password, code, operator_stores.login_throttle.priority(attempt)
+    ):
         log.warning("sign_in_refused", address=address)
         _audit("session.refuse", name)
         return False
-    operator_stores.attempts.forgive(attempt)
+    operator_stores.login_throttle.succeed(attempt)
     sessions.sign_in(name)
     _audit("session.open", name)
     return True
@@ -120,8 +122,8 @@ def _authenticate(name: str) -> bool:
 
 def _audit(action: str, name: str) -> None:
     """Audit *action*, without unknown names: they may be passwords in the wrong field."""
-    known = name if services().operator_stores.operators.knows(name) else ""
-    services().audit.note(Actor(known, PAGE, sessions.address()), action, "", known)
+    known = name if services().operator_stores.operators.has(name) else ""
+    services().audit.note(Actor(known, Via.PAGE, sessions.address()), action, "", known)
 
 
 def _sign_in_page(

@@ -12,8 +12,7 @@ from app.cli.options import Group, actor, example, read_secret, with_store
 from app.cli.output import moment, show_json, show_list, table
 from app.errors import InvalidRequest
 from app.operations.operators import OperatorOperations
-from app.operators.admin_tokens import FULL, SCOPES
-from app.operators.operators import normal
+from app.stores.records.operators import TokenScope, normalize_name
 from app.wiring import Services
 from schemas.api_keys import Expiry
 
@@ -71,7 +70,7 @@ def invite(services: Services, as_json: bool) -> None:
 
     It replaces the one that `poolgate up` printed.
     """
-    token = services.operator_stores.operators.start_token()
+    token = services.operator_stores.operators.new_start_token()
     if token is None:
         raise InvalidRequest("There is an operator already: see poolgate admin create, or password")
     services.audit.note(actor(), "operator.invite", "", "")
@@ -94,7 +93,7 @@ def create(services: Services, as_json: bool, name: str, variable: str | None, f
 
 
 @admin_group.command("password", epilog=example("poolgate admin password ann"))
-@click.argument("name", type=normal)
+@click.argument("name", type=normalize_name)
 @_password_options
 @with_store
 def password(services: Services, as_json: bool, name: str, variable: str | None, from_stdin: bool) -> None:
@@ -109,11 +108,11 @@ def password(services: Services, as_json: bool, name: str, variable: str | None,
 
 
 @admin_group.command("totp-off", epilog=example("poolgate admin totp-off ann"))
-@click.argument("name", type=normal)
+@click.argument("name", type=normalize_name)
 @with_store
 def totp_off(services: Services, as_json: bool, name: str) -> None:
     """Turn off the second factor of NAME, who lost their authenticator app."""
-    _operator_operations(services).drop_second_factor(name)
+    _operator_operations(services).remove_second_factor(name)
     _tell(
         as_json,
         services.operator_stores.operators.find(name).public(),
@@ -122,7 +121,7 @@ def totp_off(services: Services, as_json: bool, name: str) -> None:
 
 
 @admin_group.command("remove", epilog=example("poolgate admin remove ann"))
-@click.argument("name", type=normal)
+@click.argument("name", type=normalize_name)
 @with_store
 def remove(services: Services, as_json: bool, name: str) -> None:
     """Remove the operator NAME, their sessions and admin tokens. The last operator cannot be removed."""
@@ -131,7 +130,7 @@ def remove(services: Services, as_json: bool, name: str) -> None:
 
 
 @admin_group.command("sessions", epilog=example("poolgate admin sessions ann"))
-@click.argument("name", type=normal)
+@click.argument("name", type=normalize_name)
 @with_store
 def sessions(services: Services, as_json: bool, name: str) -> None:
     """List the sessions of NAME."""
@@ -146,7 +145,7 @@ def sessions(services: Services, as_json: bool, name: str) -> None:
 
 
 @admin_group.command("sign-out", epilog=example("poolgate admin sign-out ann"))
-@click.argument("name", type=normal)
+@click.argument("name", type=normalize_name)
 @click.option("--session", "session_id", default="", metavar="ID", help="Only this session.")
 @with_store
 def sign_out(services: Services, as_json: bool, name: str, session_id: str) -> None:
@@ -171,8 +170,8 @@ def sign_out(services: Services, as_json: bool, name: str, session_id: str) -> N
 @click.argument("name")
 @click.option(
     "--scope",
-    type=click.Choice(SCOPES),
-    default=FULL,
+    type=click.Choice([scope.value for scope in TokenScope]),
+    default=TokenScope.FULL.value,
     show_default=True,
     help="read: read-only, without secrets; full: everything.",
 )
@@ -185,7 +184,9 @@ def create_token(services: Services, as_json: bool, name: str, expires: str | No
     Only the token goes to standard output, everything else to standard error.
     """
     fields = _TokenInput().load({} if expires is None else {"expires": expires})
-    token, secret = _operator_operations(services).create_token(name, fields.get("expires"), scope)
+    token, secret = _operator_operations(services).create_token(
+        name, fields.get("expires"), TokenScope(scope)
+    )
     if as_json:
         return show_json({"token": secret, **token.public()})
     click.echo(f"Admin token '{token.name}', shown only once:", err=True)
@@ -196,7 +197,7 @@ def create_token(services: Services, as_json: bool, name: str, expires: str | No
 @with_store
 def list_tokens(services: Services, as_json: bool) -> None:
     """List admin tokens. The tokens themselves are never shown."""
-    tokens = services.operator_stores.tokens.all()
+    tokens = services.operator_stores.admin_tokens.all()
     if as_json:
         return show_list([one.public() for one in tokens])
     if not tokens:
@@ -215,7 +216,7 @@ def list_tokens(services: Services, as_json: bool) -> None:
 
 
 @token_group.command("revoke", epilog=example("poolgate admin token revoke ci"))
-@click.argument("name", type=normal)
+@click.argument("name", type=normalize_name)
 @with_store
 def revoke_token(services: Services, as_json: bool, name: str) -> None:
     """Revoke the admin token NAME."""

@@ -9,6 +9,7 @@ import orjson
 
 from app.cli.options import Command, example, pool_name, with_store
 from app.cli.output import moment, show_json, table
+from app.stores.records.audit import AuditFilter
 from app.wiring import Services
 
 HEADS = ("WHEN", "WHO", "BY", "WHAT", "POOL", "OBJECT", "CHANGE")
@@ -36,9 +37,9 @@ MAX_WORDS = 60
 def audit(services: Services, as_json: bool, who: str, action: str, pool: str | None, most: int) -> None:
     """Show who changed what, newest first. `unknown` marks changes that a crash or an outage interrupted."""
     entries: list[dict[str, Any]] = []
-    cursor = None
+    cursor, matching = None, AuditFilter(who, action, pool or "")
     while len(entries) < most:
-        page = services.audit.page(cursor, most=most - len(entries), who=who, action=action, pool=pool or "")
+        page = services.audit.page(cursor, max_entries=most - len(entries), matching=matching)
         entries += page.entries
         if (cursor := page.cursor) is None:
             break

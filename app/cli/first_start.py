@@ -11,7 +11,7 @@ from app.cli.options import operations
 from app.demo.server import MODELS
 from app.errors import NotFound
 from app.operations.service import AdminOperations
-from app.operators.actor import START
+from app.stores.records.audit import Via
 from app.wiring import Services
 
 
@@ -35,7 +35,7 @@ class Prepared:
 
 def prepare(services: Services, demo: DemoUpstream | None, openai_api_key: str) -> Prepared:
     """Make the accounts and the API key that are wanted and missing."""
-    accounts, operations_of_start = services.accounts, operations(services, START)
+    accounts, operations_of_start = services.accounts, operations(services, Via.START)
     if demo is not None:
         _put_demo_account(accounts, operations_of_start, demo)
     if openai_api_key and _find(accounts, "openai") is None:
@@ -51,7 +51,7 @@ def prepare(services: Services, demo: DemoUpstream | None, openai_api_key: str) 
         has_accounts=any(demo or account.kind != "demo" for account in accounts.all(DEFAULT)),
         start_token=None
         if services.settings.admin == "off"
-        else services.operator_stores.operators.start_token(),
+        else services.operator_stores.operators.new_start_token(),
     )
 
 

@@ -20,8 +20,8 @@ from app.cli.output import failures_told, name_store
 from app.config import Settings
 from app.errors import InvalidRequest
 from app.operations.service import AdminOperations
-from app.operators.actor import CLI, Actor
 from app.stores import causes, private_server
+from app.stores.records.audit import Actor, Via
 from app.wiring import Services, build
 
 START_SECONDS = 3.0  # for the store to answer at all, so that every command ends within five seconds
@@ -186,12 +186,12 @@ def settings_for(redis_url: str | None, environ: Mapping[str, str]) -> Settings:
     return settings
 
 
-def operations(services: Services, via: str = CLI) -> AdminOperations:
+def operations(services: Services, via: Via = Via.CLI) -> AdminOperations:
     """Return what whoever runs this command changes things through."""
     return services.operations(actor(via))
 
 
-def actor(via: str = CLI) -> Actor:
+def actor(via: Via = Via.CLI) -> Actor:
     """Return whoever runs this command, for the audit book."""
     return Actor(_user(), via)
 

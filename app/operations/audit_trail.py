@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from app.accounts.pools import PoolRepository
-from app.operators.actor import Actor
-from app.operators.audit import AuditLog, Change
+from app.stores.audit import AuditLog
+from app.stores.records.audit import Actor, Change
 
 
 @dataclass(frozen=True, slots=True)

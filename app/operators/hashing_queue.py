@@ -1,9 +1,9 @@
 """
-Who may use one of the few places in which passwords are hashed, and in which order.
+Decide which sign-in may hash a password next; only a few may do so at a time.
 
-Strangers must not keep an operator waiting: whoever is known, because that name has signed in from
-that address or is signed in now, goes before every stranger. Of strangers, those whose network has
-tried less go first, and few may wait: the one that has tried most is refused before it costs a hash.
+Unknown clients must not delay an operator. Known ones (the name has signed in from that address, or is
+signed in now) go before every unknown one. Of unknown clients, those whose network has made fewer
+attempts go first, and few may wait: the one with the most attempts is refused before it costs a hash.
 """
 
 from __future__ import annotations
@@ -19,44 +19,44 @@ from app.errors import Overloaded
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """*tries* is how often a stranger's network has tried of late."""
+class Priority:
+    """Whether a client is known; for an unknown one, the recent attempts from its network."""
 
-    known: bool = True
-    tries: int = 0
+    is_known: bool = True
+    attempts: int = 0
 
 
-OPERATOR = Turn()
+OPERATOR = Priority()
 
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
-    turn: Turn
+    priority: Priority
     number: int
     called: Semaphore = field(default_factory=lambda: Semaphore(0))
-    has_place: bool = False
+    has_slot: bool = False
 
     def rank(self) -> tuple[bool, int, int]:
-        """Return what is smallest of the one that goes first."""
-        return (not self.turn.known, self.turn.tries, self.number)
+        """Return a sort key, smallest for the waiter that goes first."""
+        return (not self.priority.is_known, self.priority.attempts, self.number)
 
 
 class HashingQueue:
-    def __init__(self, at_once: int, max_strangers: int) -> None:
-        """*at_once* may have a place at the same time, and *max_strangers* may wait for one."""
-        self._free = at_once
-        self._max_strangers = max_strangers
+    def __init__(self, max_concurrent: int, max_waiting: int) -> None:
+        """Limit concurrent hashes, and the unknown clients that wait for one."""
+        self._free = max_concurrent
+        self._max_waiting = max_waiting
         self._waiting: list[_Waiter] = []
         self._number = 0
-        self._lock = threading.Lock()  # commands run in threads; never held while something waits
+        self._lock = threading.Lock()  # commands run in threads; never held during a wait
 
     @contextmanager
-    def take(self, turn: Turn, seconds: float) -> Iterator[None]:
-        """Hold a place. Raises Overloaded when there is none in *seconds*, or too many strangers wait."""
-        waiter = self._join(turn)
+    def acquire(self, priority: Priority, seconds: float) -> Iterator[None]:
+        """Hold a slot. Raises Overloaded without one in *seconds*, or when too many unknown clients wait."""
+        waiter = self._join(priority)
         waiter.called.acquire(timeout=seconds)
         with self._lock:
-            if not waiter.has_place:
+            if not waiter.has_slot:
                 if waiter in self._waiting:
                     self._waiting.remove(waiter)
                 raise _overloaded()
@@ -65,27 +65,27 @@ class HashingQueue:
         finally:
             with self._lock:
                 self._free += 1
-                self._call()
+                self._assign()
 
-    def _join(self, turn: Turn) -> _Waiter:
+    def _join(self, priority: Priority) -> _Waiter:
         with self._lock:
             self._number += 1
-            waiter = _Waiter(turn, self._number)
+            waiter = _Waiter(priority, self._number)
             self._waiting.append(waiter)
-            self._call()
-            strangers = [one for one in self._waiting if not one.turn.known]
-            if len(strangers) > self._max_strangers:
-                last = max(strangers, key=_Waiter.rank)
+            self._assign()
+            unknown = [other for other in self._waiting if not other.priority.is_known]
+            if len(unknown) > self._max_waiting:
+                last = max(unknown, key=_Waiter.rank)
                 self._waiting.remove(last)
-                last.called.release()  # without a place
+                last.called.release()  # without a slot
         return waiter
 
-    def _call(self) -> None:
+    def _assign(self) -> None:
         while self._free and self._waiting:
             first = min(self._waiting, key=_Waiter.rank)
             self._waiting.remove(first)
             self._free -= 1
-            first.has_place = True
+            first.has_slot = True
             first.called.release()
 
 

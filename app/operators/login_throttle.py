@@ -1,9 +1,9 @@
 """
-How often somebody may try to sign in. A try counts before it is judged, so many at once are no way round.
+Limit attempts to sign in. An attempt counts before it is judged, so concurrent ones cannot get past.
 
-One name may be tried a few times from one address, and more often from many. The latter does not hold
-where somebody has signed in by that name of late: a stranger cannot lock its owner out. What a success
-had counted is given back.
+One name may be tried a few times from one address, and more often from many. The latter limit does not
+apply at an address where the name has signed in recently: an attacker cannot lock its owner out. A
+success gives back its attempt.
 """
 
 from __future__ import annotations
@@ -13,33 +13,30 @@ import ipaddress
 import math
 import secrets
 from dataclasses import dataclass
-from typing import Any
-
-import orjson
 
 from app.errors import TooManyAttempts
 from app.formatting import duration
-from app.operators.hashing_queue import Turn
-from app.stores import keys
-from app.stores.client import store_errors
-from app.stores.scripts import Scripts
+from app.operators.hashing_queue import Priority
+from app.stores.login_attempts import AttemptLimit, LoginAttemptRepository
 
 WINDOW_SECONDS = 15 * 60
-KNOWN_SECONDS = 30 * 86400  # an address that a name has signed in from
-NAME_AND_ADDRESS, ADDRESS, NAME = 5, 20, 50  # tries in one window
+KNOWN_SECONDS = 30 * 86400  # how long an address counts as one where a name has signed in
+NAME_AND_ADDRESS, ADDRESS, NAME = 5, 20, 50  # attempts in one window
 
 
 @dataclass(frozen=True, slots=True)
 class LoginAttempt:
-    """One try, counted under each of *places*; *known* marks that one like it was a success."""
+    """One attempt and its counters; `known_marker` is set where a name has signed in before."""
 
     id: str
-    places: tuple[str, ...]
-    known: str
+    name_and_address: str
+    address: str
+    name: str
+    known_marker: str
 
 
 class Locked(TooManyAttempts):
-    """`first`: nobody was refused for this reason before, so this one is worth a line in the audit book."""
+    """Too many attempts to sign in. `first`: the first refusal of a window, which is worth an audit entry."""
 
     def __init__(self, seconds: float, *, first: bool) -> None:
         super().__init__(
@@ -50,58 +47,55 @@ class Locked(TooManyAttempts):
 
 
 class LoginThrottle:
-    def __init__(self, scripts: Scripts) -> None:
-        self._scripts = scripts
+    def __init__(self, repository: LoginAttemptRepository) -> None:
+        self._repository = repository
 
     def begin(self, name: str, address: str) -> LoginAttempt:
-        """Count a try for *name* from *address*. Raises Locked."""
-        where, who = _digest(network(address)), _digest(name)
-        most = {f"both:{who}:{where}": NAME_AND_ADDRESS, f"from:{where}": ADDRESS, f"name:{who}": NAME}
-        one = LoginAttempt(secrets.token_hex(8), tuple(most), f"known:{who}:{where}")
-        limits: list[dict[str, Any]] = [
-            {"what": what, "most": number, "window_ms": WINDOW_SECONDS * 1000}
-            for what, number in most.items()
-        ]
-        limits[-1]["unless"] = one.known
-        ask = orjson.dumps({"id": one.id, "limits": limits})
-        wait_ms, *first = self._scripts.run("throttle_login", keys.SYSTEM, ask)
-        if wait_ms:
-            raise Locked(wait_ms / 1000, first=first == [1])
-        return one
+        """Count an attempt for *name* from *address*. Raises Locked."""
+        address_digest, name_digest = _digest(network(address)), _digest(name)
+        attempt = LoginAttempt(
+            id=secrets.token_hex(8),
+            name_and_address=f"both:{name_digest}:{address_digest}",
+            address=f"from:{address_digest}",
+            name=f"name:{name_digest}",
+            known_marker=f"known:{name_digest}:{address_digest}",
+        )
+        refusal = self._repository.count(
+            attempt.id,
+            [
+                AttemptLimit(attempt.name_and_address, NAME_AND_ADDRESS, WINDOW_SECONDS),
+                AttemptLimit(attempt.address, ADDRESS, WINDOW_SECONDS),
+                AttemptLimit(attempt.name, NAME, WINDOW_SECONDS, unless=attempt.known_marker),
+            ],
+        )
+        if refusal is not None:
+            raise Locked(refusal.wait_seconds, first=refusal.is_first)
+        return attempt
 
-    def turn(self, one: LoginAttempt) -> Turn:
-        """Return whether a success by this name from here is known, and how often its network has tried."""
-        with store_errors():
-            pipeline = self._scripts.client.pipeline(transaction=False)
-            pipeline.exists(keys.login_attempts(one.known))
-            pipeline.zcard(keys.login_attempts(one.places[1]))
-            known, tries = pipeline.execute()
-        return Turn(bool(known), int(tries))
+    def priority(self, attempt: LoginAttempt) -> Priority:
+        """Return the place of *attempt* in the hashing queue."""
+        is_known, attempts = self._repository.read(attempt.known_marker, attempt.address)
+        return Priority(is_known, attempts)
 
-    def forgive(self, one: LoginAttempt) -> None:
-        """Give back what a try counted that was a success, and the failures of this name from here."""
-        both, *others = one.places
-        with store_errors():
-            pipeline = self._scripts.client.pipeline(transaction=False)
-            pipeline.delete(keys.login_attempts(both))
-            for place in others:
-                pipeline.zrem(keys.login_attempts(place), one.id)
-            pipeline.set(keys.login_attempts(one.known), "1", ex=KNOWN_SECONDS)
-            pipeline.execute()
+    def succeed(self, attempt: LoginAttempt) -> None:
+        """Give back a successful attempt, and forget the failures of its name at its address."""
+        self._repository.succeed(
+            attempt.id,
+            clear=attempt.name_and_address,
+            uncount=(attempt.address, attempt.name),
+            marker=attempt.known_marker,
+            seconds=KNOWN_SECONDS,
+        )
 
-    def forget(self, name: str) -> None:
-        """Let *name* be tried anew: somebody at the machine says so."""
-        with store_errors():
-            client, who = self._scripts.client, _digest(name)
-            for key in [
-                keys.login_attempts(f"name:{who}"),
-                *client.scan_iter(keys.login_attempts(f"both:{who}:*"), count=1000),
-            ]:
-                client.delete(key)
+    def reset(self, name: str) -> None:
+        """Allow *name* all its attempts again."""
+        name_digest = _digest(name)
+        self._repository.clear(f"name:{name_digest}")
+        self._repository.clear_matching(f"both:{name_digest}:")
 
 
 def network(address: str) -> str:
-    """Return who *address* stands for: of IPv6 the /64, which one customer has whole."""
+    """Return the part of *address* that one client controls: for IPv6 the /64."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
@@ -113,5 +107,5 @@ def network(address: str) -> str:
 
 
 def _digest(text: str) -> str:
-    """Names are as long as somebody likes, and may be a password typed into the wrong field."""
+    """Return a short hash: a name may be of any length, and may be a password in the wrong field."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,8 +1,8 @@
 """
-Passwords of operators: Argon2, beside the event loop.
+Hash and verify passwords of operators with Argon2.
 
-One hash takes a tenth of a second and 64 MiB. It is done in gevent's threads, a few at a time, so
-that the requests of the gateway neither wait for it nor run out of memory.
+One hash takes a tenth of a second and 64 MiB. Hashes run in gevent's thread pool, a few at a time, so
+that the event loop neither waits for them nor runs out of memory.
 """
 
 from __future__ import annotations
@@ -17,50 +17,58 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from app.errors import InvalidRequest
-from app.operators.hashing_queue import OPERATOR, HashingQueue, Turn
+from app.operators.hashing_queue import OPERATOR, HashingQueue, Priority
 
-LEAST, MOST = 12, 1024  # characters
-AT_ONCE = 2  # per process
-MAX_STRANGERS = 16  # that wait: two seconds of hashing
-PATIENCE_SECONDS = 10.0
+MIN_CHARS, MAX_CHARS = 12, 1024
+MIN_DISTINCT_CHARS = 5
+MAX_CONCURRENT = 2  # per process
+MAX_WAITING = 16  # unknown clients: two seconds of hashing
+QUEUE_TIMEOUT_SECONDS = 10.0
 
 _hasher = PasswordHasher()
-_places = HashingQueue(AT_ONCE, MAX_STRANGERS)
+_queue = HashingQueue(MAX_CONCURRENT, MAX_WAITING)
 
 
 def checked_password(password: str, name: str) -> str:
     """Return *password* when operator *name* may have it. Raises InvalidRequest."""
-    if not LEAST <= len(password) <= MOST:
-        raise InvalidRequest(f"must have at least {LEAST} characters", param="password")
+    if not MIN_CHARS <= len(password) <= MAX_CHARS:
+        raise InvalidRequest(f"must have at least {MIN_CHARS} characters", param="password")
     if name.lower() in (password.lower(), password.lower()[::-1]):
         raise InvalidRequest("must not be the name", param="password")
-    if len(set(password)) < 5:
+    if len(set(password)) < MIN_DISTINCT_CHARS:
         raise InvalidRequest("is the same few letters again and again", param="password")
     return password
 
 
-def hashed(password: str) -> str:
-    """Return what to keep of *password*. Raises Overloaded when too many are under way."""
-    return str(_beside(OPERATOR, _hasher.hash, password))
+def hash_password(password: str) -> str:
+    """Return the hash to store. Raises Overloaded when too many hashes are waiting."""
+    return str(_run_queued(OPERATOR, _hasher.hash, password))
 
 
-def matches(kept: str | None, password: str, turn: Turn = OPERATOR) -> bool:
-    """Tell whether *kept* is of *password*; takes as long when nothing is kept. Raises Overloaded."""
-    return bool(_beside(turn, _verify, kept or _nobody(), password[:MOST])) and kept is not None
+def verify_password(password_hash: str | None, password: str, priority: Priority = OPERATOR) -> bool:
+    """
+    Return whether *password_hash* is that of *password*; without a hash it takes as long.
+
+    Raises Overloaded.
+    """
+    checked_hash = password_hash or _unknown_hash()
+    is_match = _run_queued(priority, _verify, checked_hash, password[:MAX_CHARS])
+    return bool(is_match) and password_hash is not None
 
 
-def _verify(kept: str, password: str) -> bool:
+def _verify(password_hash: str, password: str) -> bool:
     try:
-        return _hasher.verify(kept, password)
+        return _hasher.verify(password_hash, password)
     except (VerificationError, InvalidHashError):
         return False
 
 
 @cache
-def _nobody() -> str:
-    return hashed(secrets.token_urlsafe(32))
+def _unknown_hash() -> str:
+    """Return a hash that no password matches, to spend the same time on an unknown name."""
+    return hash_password(secrets.token_urlsafe(32))
 
 
-def _beside(turn: Turn, function: Callable[..., Any], *arguments: Any) -> Any:
-    with _places.take(turn, PATIENCE_SECONDS):
+def _run_queued(priority: Priority, function: Callable[..., Any], *arguments: Any) -> Any:
+    with _queue.acquire(priority, QUEUE_TIMEOUT_SECONDS):
         return gevent.get_hub().threadpool.apply(function, arguments)

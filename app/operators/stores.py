@@ -1,31 +1,33 @@
-"""Who may come in to the admin pages and their API, and by which way."""
+"""What authenticates operators: their records, sessions and admin tokens."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from app.operators.admin_tokens import AdminTokenRepository
 from app.operators.login_throttle import LoginThrottle
-from app.operators.operators import OperatorRepository
-from app.operators.sessions import SessionRepository
+from app.operators.operators import Operators
+from app.stores.admin_tokens import AdminTokenRepository
+from app.stores.login_attempts import LoginAttemptRepository
+from app.stores.operators import OperatorRepository
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
+from app.stores.sessions import SessionRepository
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorStores:
-    operators: OperatorRepository
+    operators: Operators
     sessions: SessionRepository
-    tokens: AdminTokenRepository
-    attempts: LoginThrottle
-    cookie_keys: tuple[str, ...] = field(repr=False)  # they sign the cookie; newest first
+    admin_tokens: AdminTokenRepository
+    login_throttle: LoginThrottle
+    cookie_keys: tuple[str, ...] = field(repr=False)  # they sign the session cookie; newest first
 
-
-def operator_stores_of(scripts: Scripts, vault: Vault) -> OperatorStores:
-    return OperatorStores(
-        operators=OperatorRepository(scripts, vault),
-        sessions=SessionRepository(scripts),
-        tokens=AdminTokenRepository(scripts),
-        attempts=LoginThrottle(scripts),
-        cookie_keys=vault.derived("admin cookie"),
-    )
+    @classmethod
+    def build(cls, scripts: Scripts, vault: Vault) -> OperatorStores:
+        return cls(
+            operators=Operators(OperatorRepository(scripts, vault)),
+            sessions=SessionRepository(scripts),
+            admin_tokens=AdminTokenRepository(scripts),
+            login_throttle=LoginThrottle(LoginAttemptRepository(scripts)),
+            cookie_keys=vault.derived("admin cookie"),
+        )

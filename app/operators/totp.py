@@ -1,7 +1,7 @@
 """
-The second factor: six digits of a phone's app, or one of ten recovery codes.
+The second factor: a time-based code of six digits (TOTP), or one of ten recovery codes.
 
-Source: https://www.rfc-editor.org/rfc/rfc6238 (whose step is 30 s; one step of drift is let pass)
+Source: https://www.rfc-editor.org/rfc/rfc6238 (its step is 30 s; one step of clock drift is accepted)
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ISSUER = "Poolgate"
 STEP_SECONDS = 30
 DRIFT_STEPS = 1
 RECOVERY_CODES = 10
-_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that looks like another
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # without letters that look alike
 
 
 def new_secret() -> str:
@@ -30,26 +30,27 @@ def now() -> float:
     return time.time()
 
 
-def step_of(secret: str, code: str) -> int | None:
-    """Return the time step that *code* is of, or None when it is not of one near now."""
+def find_step(secret: str, code: str) -> int | None:
+    """Return the time step whose code is *code*, None when no step near now has it."""
     code = "".join(code.split())
     if not (len(code) == 6 and code.isascii() and code.isdigit()):
         return None
-    here = int(now() // STEP_SECONDS)
+    current = int(now() // STEP_SECONDS)
     totp = pyotp.TOTP(secret)
-    near = range(here - DRIFT_STEPS, here + DRIFT_STEPS + 1)
-    fitting = [step for step in near if hmac.compare_digest(totp.generate_otp(step), code)]
-    return fitting[-1] if fitting else None
+    near = range(current - DRIFT_STEPS, current + DRIFT_STEPS + 1)
+    matches = [step for step in near if hmac.compare_digest(totp.generate_otp(step), code)]
+    return matches[-1] if matches else None
 
 
-def uri(secret: str, name: str) -> str:
+def provisioning_uri(secret: str, name: str) -> str:
+    """Return the otpauth: URI that an authenticator app reads."""
     return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=ISSUER)
 
 
-def picture(address: str) -> str:
-    """Return *address* as the SVG element of a QR code, dark on light whatever the page's colours."""
+def render_qr_code(uri: str) -> str:
+    """Return *uri* as the SVG element of a QR code, dark on light in every colour scheme."""
     out = io.BytesIO()
-    segno.make(address, error="m").save(
+    segno.make(uri, error="m").save(
         out,
         kind="svg",
         scale=5,
@@ -64,14 +65,14 @@ def picture(address: str) -> str:
 
 
 def new_recovery_codes() -> list[str]:
-    """Return codes of 74 bits, as `abcde-fghjk-mnpqr`."""
+    """Return codes of 74 random bits each, like `abcde-fghjk-mnpqr`."""
     return [
         "-".join("".join(secrets.choice(_LETTERS) for _ in range(5)) for _ in range(3))
         for _ in range(RECOVERY_CODES)
     ]
 
 
-def digest(code: str) -> str:
-    """Return what is kept of a recovery code; how it was typed does not matter."""
+def hash_recovery_code(code: str) -> str:
+    """Return the SHA-256 to store of a recovery code; case, spaces and dashes do not matter."""
     plain = "".join(letter for letter in code.lower() if letter.isalnum())
     return hashlib.sha256(plain.encode()).hexdigest()

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from app.admin import create_admin_app
+from app.stores.records.operators import NewAdminToken
 from app.wiring import Services
 from tests.bench.booked import POOL, Known, fill
 from tests.support.admin import PASSWORD, Visitor, services_on
@@ -54,7 +55,7 @@ def main() -> None:
 def measured(services: Services, known: tuple[Known, Known]) -> Figures:
     app = create_admin_app(services)
     services.operator_stores.operators.create("ann", PASSWORD)
-    _, secret = services.operator_stores.tokens.create("bench", by="ann")
+    _, secret = services.operator_stores.admin_tokens.create(NewAdminToken("bench", "ann"))
     client, visitor = app.test_client(), Visitor(app)
     assert visitor.sign_in().status_code == 303
     bearer = {"Authorization": f"Bearer {secret}"}

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 
 def test_from_the_token_to_an_answer(browser: Browser, upstream: ScriptedUpstream) -> None:
     upstream.script({"play": "text", "text": "Good morning."})
-    token = browser.gateway.services.operator_stores.operators.start_token()
+    token = browser.gateway.services.operator_stores.operators.new_start_token()
     assert token
 
     browser.open("/admin/")
@@ -46,7 +46,7 @@ def test_from_the_token_to_an_answer(browser: Browser, upstream: ScriptedUpstrea
 
 def test_a_wrong_token(browser: Browser) -> None:
     """What was typed stays but for passwords, and nobody can sign in yet."""
-    browser.gateway.services.operator_stores.operators.start_token()
+    browser.gateway.services.operator_stores.operators.new_start_token()
     browser.open("/admin/first-start")
     browser.fill(
         token="wrong", name="ann", password="correct horse battery", password_again="correct horse battery"

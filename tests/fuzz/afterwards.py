@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from app.cli import main
 from app.operations.doctor import checkup
+from app.stores.records.operators import NewAdminToken, TokenScope
 from tests.fuzz.case import Call
 from tests.fuzz.judge import envelope
 from tests.fuzz.stage import Stage, send
@@ -44,8 +45,9 @@ class Operator:
         self._stage = stage
         operator_stores = stage.gateway.services.operator_stores
         operator_stores.operators.create("ann", PASSWORD)
-        self.full = f"Bearer {operator_stores.tokens.create('fuzz', by='ann')[1]}"
-        self.read = f"Bearer {operator_stores.tokens.create('fuzz-read', by='ann', scope='read')[1]}"
+        tokens, reading = operator_stores.admin_tokens, TokenScope.READ
+        self.full = f"Bearer {tokens.create(NewAdminToken('fuzz', 'ann'))[1]}"
+        self.read = f"Bearer {tokens.create(NewAdminToken('fuzz-read', 'ann', scope=reading))[1]}"
         self._cookies = self._signed_in()
 
     def _signed_in(self) -> Any:

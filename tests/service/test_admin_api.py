@@ -10,6 +10,7 @@ import pytest
 import requests
 
 import app.admin
+from app.stores.records.operators import NewAdminToken
 from tests.support.gateway import PoolOfTest
 
 _numbers = count(1)
@@ -19,8 +20,8 @@ QUESTION = {"model": "gpt-5", "messages": [{"role": "user", "content": "Hello"}]
 @pytest.fixture
 def admin(pool: PoolOfTest) -> Any:
     """`admin("POST", "/keys", {…})` in the test's own pool; returns (status, JSON)."""
-    _, secret = pool.gateway.services.operator_stores.tokens.create(
-        f"{pool.name}-{next(_numbers)}", by="test"
+    _, secret = pool.gateway.services.operator_stores.admin_tokens.create(
+        NewAdminToken(f"{pool.name}-{next(_numbers)}", "test")
     )
 
     def send(method: str, path: str, body: Any = None) -> tuple[int, Any]:

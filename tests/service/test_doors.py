@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from app.operators.login_throttle import NAME_AND_ADDRESS
+from app.stores.records.operators import NewAdminToken
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.ports import free_port
 from tests.support.redis import private_redis
@@ -65,7 +66,7 @@ def test_from_the_first_start_to_signing_out_everywhere(store: str, tmp_path: Pa
         (tmp_path / "log").open("wb") as log,
         running_gateway(store, tmp_path, stderr=log, POOLGATE_LOG_LEVEL="debug") as gateway,
     ):
-        token = gateway.services.operator_stores.operators.start_token()
+        token = gateway.services.operator_stores.operators.new_start_token()
         assert token is not None
         first, second = Browser(gateway.url), Browser(gateway.url)
         start = {"token": token, "name": "ann", "password": PASSWORD, "password_again": PASSWORD}
@@ -77,7 +78,7 @@ def test_from_the_first_start_to_signing_out_everywhere(store: str, tmp_path: Pa
         gateway.services.operator_stores.sessions.end_all("ann")
 
         assert [first.is_signed_in(), second.is_signed_in()] * 3 == [False, False] * 3
-        secret = gateway.services.operator_stores.tokens.create("ci", by="ann")[1]
+        secret = gateway.services.operator_stores.admin_tokens.create(NewAdminToken("ci", "ann"))[1]
         bearer = {"Authorization": f"Bearer {secret}"}
         assert first.see("/admin/security", headers=bearer).status_code == 303
         cookies = {cookie.value for browser in (first, second) for cookie in browser.cookies}

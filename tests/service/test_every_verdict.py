@@ -21,8 +21,8 @@ from app.accounts.failures import CONSEQUENCES, Scope
 from app.accounts.verdicts import RULES
 from app.cli import main
 from app.errors import AnswersDiffer, EndpointMissing, UpstreamError
-from app.operators.actor import Actor
 from app.stores import keys
+from app.stores.records.audit import Actor
 from tests.service.test_answers import PATHS, events_of, streamed_text
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream

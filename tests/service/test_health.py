@@ -14,6 +14,7 @@ from app.accounts.account import Account
 from app.accounts.pools import DEFAULT
 from app.operations.readiness import UNREADABLE
 from app.stores import keys
+from app.stores.records.operators import NewAdminToken
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.processes import eventually
 from tests.support.redis import private_redis
@@ -48,7 +49,7 @@ def ready(gateway: Gateway) -> tuple[int, str]:
 def overview(gateway: Gateway) -> str:
     """Sign in as the first operator and return the first page."""
     session = requests.Session()
-    token = gateway.services.operator_stores.operators.start_token()
+    token = gateway.services.operator_stores.operators.new_start_token()
     page = session.get(f"{gateway.url}/admin/first-start?token={token}", timeout=30).text
     (csrf,) = set(re.findall(r'name="csrf_token" value="([^"]+)"', page))
     form = {"token": token, "name": "ann", "password": PASSWORD, "password_again": PASSWORD}
@@ -59,7 +60,7 @@ def overview(gateway: Gateway) -> str:
 def test_credentials_that_cannot_be_decrypted(gateway: Gateway, unreadable: None) -> None:
     assert eventually(lambda: ready(gateway) == (503, UNREADABLE), SECONDS)
 
-    _, secret = gateway.services.operator_stores.tokens.create("ci", by="test")
+    _, secret = gateway.services.operator_stores.admin_tokens.create(NewAdminToken("ci", "test"))
     bearer = {"Authorization": f"Bearer {secret}"}
     told = requests.get(f"{gateway.url}/admin/api/health?pool={DEFAULT}", headers=bearer, timeout=30).json()
     page = overview(gateway)

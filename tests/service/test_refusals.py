@@ -13,6 +13,7 @@ from app.ledger.refusals import Entry
 
 from app.limits.limit_syntax import parse_limit
 from app.stores import keys
+from app.stores.records.operators import NewAdminToken
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -153,7 +154,9 @@ def test_a_served_request_leaves_no_refusal(pool: PoolOfTest, key: str) -> None:
 
 def test_found_by_the_admin_api(pool: PoolOfTest, key: str) -> None:
     """By its id, by its status, among the refused, and counted for its key."""
-    _, token = pool.gateway.services.operator_stores.tokens.create(f"{pool.name}-refusals", by="test")
+    _, token = pool.gateway.services.operator_stores.admin_tokens.create(
+        NewAdminToken(f"{pool.name}-refusals", "test")
+    )
     limit(pool, "1 output_tokens/day")
     answer = pool.post(PATH, CHAT, key)
     request_id = answer.headers["x-poolgate-request-id"]

@@ -7,6 +7,7 @@ from flask import Blueprint, Response
 from app.admin.api import inputs
 from app.admin.api.inputs import list_response
 from app.admin.services import services
+from app.stores.records.audit import AuditFilter
 from schemas.admin import AuditQuery
 
 bp = Blueprint("audit", __name__, url_prefix="/audit")
@@ -20,9 +21,7 @@ def index() -> Response:
     params = inputs.query(AUDIT_QUERY)
     page = services().audit.page(
         params.get("cursor"),
-        most=params["limit"],
-        who=params.get("who", ""),
-        action=params.get("action", ""),
-        pool=params.get("pool", ""),
+        max_entries=params["limit"],
+        matching=AuditFilter(params.get("who", ""), params.get("action", ""), params.get("pool", "")),
     )
     return list_response(page.entries, cursor=page.cursor)

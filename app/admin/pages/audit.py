@@ -11,6 +11,7 @@ from flask import g, render_template, request, url_for
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint
 from app.admin.services import services
+from app.stores.records.audit import AuditFilter
 
 bp = page_blueprint("audit", "/settings/audit")
 
@@ -19,7 +20,7 @@ bp = page_blueprint("audit", "/settings/audit")
 def show() -> Any:
     """List changes to this pool, and to what belongs to no pool."""
     requested: dict[str, Any] = {name: request.args.get(name, "").strip() for name in ("who", "action")}
-    page = services().audit.page(request.args.get("cursor"), **requested)
+    page = services().audit.page(request.args.get("cursor"), matching=AuditFilter(**requested))
     entries = [entry for entry in page.entries if entry["pool"] in ("", g.pool)]
     older = url_for("audit.show", cursor=page.cursor, **requested) if page.cursor else ""
     return render_template(

@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 
 from app.accounts.account import Account
+from app.stores.records.operators import NewAdminToken
 from app.wiring import Services
 from tests.support.admin import everything_stored, turn_on_second_factor
 
@@ -36,7 +37,7 @@ def secrets(services: Services, ann: str) -> list[str]:
     accounts.add("default", Account("", "main", "openai", "http://up.test", credential=CREDENTIAL))
     accounts.add("default", Account("", "spare", "compatible", "http://up.test", credential=TOKEN))
     key = services.api_keys.create("default", "main")[1]
-    token = services.operator_stores.tokens.create("main", by=ann)[1]
+    token = services.operator_stores.admin_tokens.create(NewAdminToken("main", ann))[1]
     pending = services.operator_stores.operators.begin_second_factor(ann)
     return [CREDENTIAL, TOKEN, key, token, pending, "$argon2", *services.operator_stores.cookie_keys]
 

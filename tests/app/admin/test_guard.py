@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from app.admin.guard import HOME, local_path
+from app.stores.records.operators import NewAdminToken
 from tests.support.admin import Visitor
 
 DOORS = {"static", "sign_in.sign_in", "sign_in.first_start", "sign_in.sign_out"}
@@ -49,7 +50,7 @@ class TestPages:
         assert inside.get("/admin/a-page").json == {"name": "ann", "via": "page", "address": "192.0.2.2"}
 
     def test_an_admin_token_opens_no_page(self, visitor, services, ann):
-        _, secret = services.operator_stores.tokens.create("ci", by="ann")
+        _, secret = services.operator_stores.admin_tokens.create(NewAdminToken("ci", "ann"))
 
         answer = visitor.get("/admin/a-page", headers={"Authorization": f"Bearer {secret}"})
 
@@ -67,7 +68,7 @@ class TestCalls:
         assert inside.get("/admin/api/a-call").json["via"] == "api"
 
     def test_a_token_needs_no_csrf_token(self, visitor, services):
-        _, secret = services.operator_stores.tokens.create("ci", by="ann")
+        _, secret = services.operator_stores.admin_tokens.create(NewAdminToken("ci", "ann"))
 
         answer = visitor.post("/admin/api/a-call", headers={"Authorization": f"Bearer {secret}"})
 
@@ -81,8 +82,8 @@ class TestCalls:
         assert inside.get("/admin/api/a-call", headers={"Authorization": header}).status_code == 401
 
     def test_a_revoked_token(self, visitor, services):
-        _, secret = services.operator_stores.tokens.create("ci", by="ann")
-        services.operator_stores.tokens.revoke("ci")
+        _, secret = services.operator_stores.admin_tokens.create(NewAdminToken("ci", "ann"))
+        services.operator_stores.admin_tokens.revoke("ci")
 
         answer = visitor.get("/admin/api/a-call", headers={"Authorization": f"Bearer {secret}"})
 

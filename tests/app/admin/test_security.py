@@ -205,7 +205,7 @@ class TestTokens:
 
         assert answer.status_code == 400
         assert f'id="{field}-fault"' in answer.text
-        assert services.operator_stores.tokens.all() == []
+        assert services.operator_stores.admin_tokens.all() == []
 
 
 def test_what_the_audit_book_has_holds_no_secret(inside, services, later):

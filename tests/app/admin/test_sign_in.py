@@ -246,7 +246,7 @@ class TestFirstStart:
         assert visitor.get("/admin/first-start").status_code == 200
 
     def test_the_token_lets_the_first_one_in_and_the_page_is_gone(self, app, visitor, services, redis_client):
-        token = services.operator_stores.operators.start_token()
+        token = services.operator_stores.operators.new_start_token()
         assert token not in everything_stored(redis_client)
 
         answer = visitor.send("/admin/first-start", {"token": token, **self.FORM})
@@ -274,7 +274,7 @@ class TestFirstStart:
     )
     def test_bad_input(self, visitor, services, change, field, said):
         """A message beside the field, what was typed kept but for passwords, nothing stored."""
-        token = services.operator_stores.operators.start_token()
+        token = services.operator_stores.operators.new_start_token()
         form = {"token": token, **self.FORM, **change}
 
         answer = visitor.send("/admin/first-start", form)
@@ -288,14 +288,14 @@ class TestFirstStart:
         assert not services.operator_stores.operators.exist()
 
     def test_guessing_is_throttled(self, app, visitor, services):
-        services.operator_stores.operators.start_token()
+        services.operator_stores.operators.new_start_token()
         statuses = [
             visitor.send("/admin/first-start", {"token": "guessed", **self.FORM}).status_code
             for _ in range(NAME_AND_ADDRESS + 1)
         ]
 
         assert statuses == [400] * NAME_AND_ADDRESS + [429]
-        token = services.operator_stores.operators.start_token()
+        token = services.operator_stores.operators.new_start_token()
         owner = Visitor(app, "192.0.2.9")
         assert owner.send("/admin/first-start", {"token": token, **self.FORM}).status_code == 303
 

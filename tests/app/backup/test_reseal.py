@@ -11,9 +11,10 @@ from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
 from app.backup.reseal import Reseal
 from app.operations.login_flows import LoginFlowRepository, new_flow
-from app.operators.operators import OperatorRepository
+from app.operators.operators import Operators
 from app.stores import keys
 from app.stores.answers import AnswerStore
+from app.stores.operators import OperatorRepository
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
 
@@ -36,7 +37,7 @@ def account(scripts: Scripts) -> Account:
     scripts.client.hset(keys.account("team", "acct_s"), mapping={"sign_in": vault.seal("{}"), "id": "acct_s"})
     LoginFlowRepository(scripts, vault).keep("default", new_flow("device", "ann", "http://page"))
     AnswerStore(scripts, vault).put("default", "k", "digest", "an answer", 600.0)
-    operators = OperatorRepository(scripts, vault)
+    operators = Operators(OperatorRepository(scripts, vault))
     operators.create("ann", PASSWORD)
     operators.begin_second_factor("ann")
     return added

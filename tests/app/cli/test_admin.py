@@ -23,14 +23,14 @@ class TestOperators:
         result = poolgate("admin create Ann --password-stdin", stdin=PASSWORD)
 
         assert (result.exit_code, result.stdout) == (0, "Created operator 'ann'.\n")
-        assert services.operator_stores.operators.may_enter("ann", PASSWORD, "")
+        assert services.operator_stores.operators.authenticate("ann", PASSWORD, "")
         assert [(one["action"], one["object"], one["via"]) for one in audited(services)] == [
             ("operator.create", "ann", "cli")
         ]
 
     def test_or_from_a_variable(self, poolgate, services):
         assert poolgate("admin create ann --password-env WORD", WORD=PASSWORD).exit_code == 0
-        assert services.operator_stores.operators.may_enter("ann", PASSWORD, "")
+        assert services.operator_stores.operators.authenticate("ann", PASSWORD, "")
 
     @pytest.mark.parametrize(
         ("name", "password", "said"),
@@ -50,23 +50,23 @@ class TestOperators:
     def test_a_new_password_lets_a_locked_out_owner_in(self, poolgate, services, ann):
         session = services.operator_stores.sessions.open(ann, address="", agent="")
         for _ in range(5):
-            services.operator_stores.attempts.begin(ann, "192.0.2.1")
+            services.operator_stores.login_throttle.begin(ann, "192.0.2.1")
 
         result = poolgate("admin password ann --password-stdin", stdin="another long password")
 
         assert result.exit_code == 0
-        assert services.operator_stores.operators.may_enter(ann, "another long password", "")
-        assert not services.operator_stores.operators.may_enter(ann, PASSWORD, "")
-        assert services.operator_stores.sessions.see(session) is None
-        services.operator_stores.attempts.begin(ann, "192.0.2.1")
+        assert services.operator_stores.operators.authenticate(ann, "another long password", "")
+        assert not services.operator_stores.operators.authenticate(ann, PASSWORD, "")
+        assert services.operator_stores.sessions.touch(session) is None
+        services.operator_stores.login_throttle.begin(ann, "192.0.2.1")
 
     def test_a_lost_second_factor(self, poolgate, services, ann):
         turn_on_second_factor(services, ann)
-        assert not services.operator_stores.operators.may_enter("ann", PASSWORD, "")
+        assert not services.operator_stores.operators.authenticate("ann", PASSWORD, "")
 
         assert poolgate("admin totp-off ann").exit_code == 0
 
-        assert services.operator_stores.operators.may_enter("ann", PASSWORD, "")
+        assert services.operator_stores.operators.authenticate("ann", PASSWORD, "")
 
     def test_the_last_one_stays(self, poolgate, services, ann):
         services.operator_stores.operators.create("bea", PASSWORD)
@@ -101,28 +101,28 @@ class TestSessions:
         assert {one["address"] for one in listed} == {"192.0.2.1", "192.0.2.2"}
         assert first not in poolgate("admin sessions ann").stdout
 
-        assert poolgate("admin sign-out ann --session", book.see(first).id).stdout.startswith(
+        assert poolgate("admin sign-out ann --session", book.touch(first).id).stdout.startswith(
             "Ended 1 session of"
         )
-        assert book.see(first) is None
-        assert book.see(second) is not None
+        assert book.touch(first) is None
+        assert book.touch(second) is not None
 
         assert poolgate("admin sign-out ann").exit_code == 0
-        assert book.see(second) is None
+        assert book.touch(second) is None
 
 
 class TestInvitation:
     def test_it_lets_the_first_one_in(self, poolgate, services):
         token = poolgate("admin invite").stdout.strip()
 
-        assert services.operator_stores.operators.start(token, "ann", PASSWORD).name == "ann"
+        assert services.operator_stores.operators.create_first(token, "ann", PASSWORD).name == "ann"
 
     def test_only_the_newest_does(self, poolgate, services):
         old, new = (poolgate("admin invite").stdout.strip() for _ in range(2))
 
         with pytest.raises(Exception, match="is not the one"):
-            services.operator_stores.operators.start(old, "ann", PASSWORD)
-        assert services.operator_stores.operators.start(new, "ann", PASSWORD)
+            services.operator_stores.operators.create_first(old, "ann", PASSWORD)
+        assert services.operator_stores.operators.create_first(new, "ann", PASSWORD)
 
     def test_nobody_is_invited_when_somebody_is_in(self, poolgate, ann):
         result = poolgate("admin invite")
@@ -136,7 +136,7 @@ class TestTokens:
         secret = poolgate("admin token create ci --expires 2127-01-01").stdout.strip()
 
         assert TOKEN.fullmatch(secret)
-        assert services.operator_stores.tokens.authenticate(secret).name == "ci"
+        assert services.operator_stores.admin_tokens.authenticate(secret).name == "ci"
         assert secret not in everything_stored(redis_client)
         assert secret not in poolgate("admin token list --json").stdout
 
@@ -145,7 +145,7 @@ class TestTokens:
 
         assert poolgate("admin token revoke ci").exit_code == 0
 
-        assert services.operator_stores.tokens.authenticate(secret) is None
+        assert services.operator_stores.admin_tokens.authenticate(secret) is None
         assert poolgate("admin token revoke ci").exit_code == 1
 
     @pytest.mark.parametrize(("expires", "said"), [("2001-01-01", "expired"), ("soon", "expires")])

@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 
 from app.config import Settings
 from app.operations.service import AdminOperations
-from app.operators.actor import Actor
+from app.stores.records.audit import Actor
 from app.wiring import Services, build
 
 ANN = Actor("ann", "api", "192.0.2.7")

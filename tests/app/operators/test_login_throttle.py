@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.operators.hashing_queue import Turn
+from app.operators.hashing_queue import Priority
 from app.operators.login_throttle import (
     ADDRESS,
     NAME,
@@ -18,6 +18,7 @@ from app.operators.login_throttle import (
     network,
 )
 from app.stores import keys
+from app.stores.login_attempts import LoginAttemptRepository
 from app.stores.scripts import Scripts
 
 CLOCK = "local function clock() return tonumber(redis.call('GET', 'test:now')) end"
@@ -27,7 +28,7 @@ START_MS = 1_800_000_000_000
 class Attempting:
     def __init__(self, client: Any) -> None:
         self.client = client
-        self.attempts = LoginThrottle(Scripts(client, clock=CLOCK))
+        self.attempts = LoginThrottle(LoginAttemptRepository(Scripts(client, clock=CLOCK)))
         client.set("test:now", START_MS)
 
     def pass_seconds(self, seconds: float) -> None:
@@ -68,7 +69,7 @@ def test_one_name_from_many_addresses(attempting):
 
 
 def test_strangers_do_not_lock_out_who_has_signed_in_from_here(attempting):
-    attempting.attempts.forgive(attempting.attempts.begin("ann", "192.0.2.200"))
+    attempting.attempts.succeed(attempting.attempts.begin("ann", "192.0.2.200"))
     for number in range(NAME + 1):
         attempting.is_locked(address=f"192.0.2.{number}")
 
@@ -110,7 +111,7 @@ def test_a_success_is_given_back(attempting):
     for _ in range(NAME_AND_ADDRESS - 1):
         attempting.is_locked()
 
-    attempting.attempts.forgive(attempting.attempts.begin("ann", "192.0.2.1"))
+    attempting.attempts.succeed(attempting.attempts.begin("ann", "192.0.2.1"))
 
     assert [attempting.is_locked() for _ in range(NAME_AND_ADDRESS)] == [False] * NAME_AND_ADDRESS
 
@@ -119,7 +120,7 @@ def test_forgotten_at_the_machine(attempting):
     for _ in range(NAME_AND_ADDRESS):
         attempting.is_locked()
 
-    attempting.attempts.forget("ann")
+    attempting.attempts.reset("ann")
 
     assert not attempting.is_locked()
 
@@ -157,10 +158,10 @@ def test_a_customer_has_a_whole_network_of_ipv6(address, counted_as):
 
 def test_whose_turn_it_is(attempting):
     """A name that has signed in from an address goes before strangers."""
-    book = attempting.attempts
-    book.forgive(book.begin("ann", "192.0.2.1"))
+    throttle = attempting.attempts
+    throttle.succeed(throttle.begin("ann", "192.0.2.1"))
 
-    assert book.turn(book.begin("ann", "192.0.2.1")).known
-    assert not book.turn(book.begin("ann", "192.0.2.2")).known
-    assert not book.turn(book.begin("bea", "192.0.2.1")).known
-    assert book.turn(book.begin("bea", "192.0.2.2")) == Turn(known=False, tries=2)
+    assert throttle.priority(throttle.begin("ann", "192.0.2.1")).is_known
+    assert not throttle.priority(throttle.begin("ann", "192.0.2.2")).is_known
+    assert not throttle.priority(throttle.begin("bea", "192.0.2.1")).is_known
+    assert throttle.priority(throttle.begin("bea", "192.0.2.2")) == Priority(is_known=False, attempts=2)

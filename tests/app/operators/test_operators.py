@@ -12,8 +12,10 @@ from cryptography.fernet import Fernet
 
 from app.errors import GatewayError, InvalidRequest, NotFound
 from app.operators import passwords, totp
-from app.operators.operators import START_SECONDS, OperatorRepository, checked_name
+from app.operators.operators import Operators
 from app.stores import keys
+from app.stores.operators import START_SECONDS, OperatorRepository
+from app.stores.records.operators import checked_name
 from app.stores.scripts import Scripts
 from app.stores.secrets import UnreadableSecret, Vault
 
@@ -21,9 +23,10 @@ GOOD = "correct horse battery"
 
 
 @pytest.fixture
-def book(redis_client: Any, monkeypatch: pytest.MonkeyPatch) -> OperatorRepository:
+def operators(redis_client: Any, monkeypatch: pytest.MonkeyPatch) -> Operators:
     monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
-    return OperatorRepository(Scripts(redis_client), Vault((Fernet.generate_key().decode(),)))
+    repository = OperatorRepository(Scripts(redis_client), Vault((Fernet.generate_key().decode(),)))
+    return Operators(repository)
 
 
 @pytest.fixture
@@ -50,18 +53,18 @@ def test_what_is_no_name(typed):
 
 
 class TestFirstStart:
-    def test_a_token_expires(self, book, redis_client):
-        book.start_token()
+    def test_a_token_expires(self, operators, redis_client):
+        operators.new_start_token()
 
         assert 0 < redis_client.ttl(keys.start_token()) <= START_SECONDS
 
-    def test_of_many_at_once_one_gets_in(self, book):
+    def test_of_many_at_once_one_gets_in(self, operators):
         """A token makes one operator, however many use it at the same moment."""
-        token = book.start_token()
+        token = operators.new_start_token()
 
         def start(number: int) -> bool:
             try:
-                book.start(token, f"op{number}", GOOD)
+                operators.create_first(token, f"op{number}", GOOD)
             except GatewayError:
                 return False
             return True
@@ -70,101 +73,101 @@ class TestFirstStart:
             came_in = list(pool.map(start, range(6)))
 
         assert came_in.count(True) == 1
-        assert len(book.all()) == 1
+        assert len(operators.all()) == 1
 
-    def test_none_is_given_out_afterwards(self, book):
-        book.create("ann", GOOD)
+    def test_none_is_given_out_afterwards(self, operators):
+        operators.create("ann", GOOD)
 
-        assert book.start_token() is None
+        assert operators.new_start_token() is None
 
-    def test_one_that_was_given_out_is_void_once_somebody_is_in(self, book):
-        token = book.start_token()
-        book.create("ann", GOOD)
+    def test_one_that_was_given_out_is_void_once_somebody_is_in(self, operators):
+        token = operators.new_start_token()
+        operators.create("ann", GOOD)
 
         with pytest.raises(InvalidRequest, match="is not the one"):
-            book.start(token, "eve", GOOD)
+            operators.create_first(token, "eve", GOOD)
 
 
 class TestOperators:
-    def test_one_name_is_one_operator(self, book):
-        book.create("ann", GOOD)
+    def test_one_name_is_one_operator(self, operators):
+        operators.create("ann", GOOD)
 
         with pytest.raises(InvalidRequest, match="another operator's"):
-            book.create("Ann", GOOD)
+            operators.create("Ann", GOOD)
 
-    def test_nobody_is_changed_that_is_not_there(self, book, redis_client):
+    def test_nobody_is_changed_that_is_not_there(self, operators, redis_client):
         for change in (
-            lambda: book.set_password("eve", GOOD),
-            lambda: book.drop_second_factor("eve"),
-            lambda: book.begin_second_factor("eve"),
-            lambda: book.remove("eve"),
-            lambda: book.find("eve"),
+            lambda: operators.set_password("eve", GOOD),
+            lambda: operators.remove_second_factor("eve"),
+            lambda: operators.begin_second_factor("eve"),
+            lambda: operators.remove("eve"),
+            lambda: operators.find("eve"),
         ):
             with pytest.raises(NotFound):
                 change()
         assert not redis_client.exists(keys.operator("eve"))
 
-    def test_what_is_told_has_no_secret(self, book, at):
-        book.create("ann", GOOD)
-        secret = book.begin_second_factor("ann")
-        book.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))
+    def test_what_is_told_has_no_secret(self, operators, at):
+        operators.create("ann", GOOD)
+        secret = operators.begin_second_factor("ann")
+        operators.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))
 
-        told = str(book.find("ann").public()) + repr(book.all())
+        told = str(operators.find("ann").public()) + repr(operators.all())
         assert "argon2" not in told
         assert secret not in told
 
 
 class TestSecondFactor:
-    def test_it_is_sealed(self, book, redis_client, at):
-        book.create("ann", GOOD)
-        secret = book.begin_second_factor("ann")
-        codes = book.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))
+    def test_it_is_sealed(self, operators, redis_client, at):
+        operators.create("ann", GOOD)
+        secret = operators.begin_second_factor("ann")
+        codes = operators.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))
 
         kept = str(redis_client.hgetall(keys.operator("ann")))
         assert secret not in kept
         assert not any(one in kept for one in codes)
 
-    def test_one_of_many_equal_codes_at_once_counts(self, book, at, monkeypatch):
-        book.create("ann", GOOD)
-        secret = book.begin_second_factor("ann")
-        book.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))
+    def test_one_of_many_equal_codes_at_once_counts(self, operators, at, monkeypatch):
+        operators.create("ann", GOOD)
+        secret = operators.begin_second_factor("ann")
+        operators.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))
         monkeypatch.setattr(totp, "now", lambda: at + 30)
         code = pyotp.TOTP(secret).at(at + 30)
 
         with ThreadPoolExecutor(2) as pool:
-            entered = list(pool.map(lambda _: book.may_enter("ann", GOOD, code), range(6)))
+            entered = list(pool.map(lambda _: operators.authenticate("ann", GOOD, code), range(6)))
 
         assert entered.count(True) == 1
 
-    def test_one_of_many_equal_recovery_codes_at_once_counts(self, book, at):
-        book.create("ann", GOOD)
-        secret = book.begin_second_factor("ann")
-        code = book.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))[3]
+    def test_one_of_many_equal_recovery_codes_at_once_counts(self, operators, at):
+        operators.create("ann", GOOD)
+        secret = operators.begin_second_factor("ann")
+        code = operators.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))[3]
 
         with ThreadPoolExecutor(2) as pool:
-            entered = list(pool.map(lambda _: book.may_enter("ann", GOOD, code), range(6)))
+            entered = list(pool.map(lambda _: operators.authenticate("ann", GOOD, code), range(6)))
 
         assert entered.count(True) == 1
 
     @pytest.mark.parametrize(
         "code", ["", " ", "123456", "12345", "１２３４５６", "abcdef", "000000-", "x" * 5000]
     )
-    def test_what_is_no_code(self, book, at, code):
-        book.create("ann", GOOD)
-        secret = book.begin_second_factor("ann")
-        book.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))
+    def test_what_is_no_code(self, operators, at, code):
+        operators.create("ann", GOOD)
+        secret = operators.begin_second_factor("ann")
+        operators.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))
 
-        assert not book.may_enter("ann", GOOD, code)
+        assert not operators.authenticate("ann", GOOD, code)
 
-    def test_a_code_is_not_spent_by_a_wrong_password(self, book, at, monkeypatch):
-        book.create("ann", GOOD)
-        secret = book.begin_second_factor("ann")
-        book.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))
+    def test_a_code_is_not_spent_by_a_wrong_password(self, operators, at, monkeypatch):
+        operators.create("ann", GOOD)
+        secret = operators.begin_second_factor("ann")
+        operators.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))
         monkeypatch.setattr(totp, "now", lambda: at + 60)
         code = pyotp.TOTP(secret).at(at + 60)
 
-        assert not book.may_enter("ann", "wrong", code)
-        assert book.may_enter("ann", GOOD, code)
+        assert not operators.authenticate("ann", "wrong", code)
+        assert operators.authenticate("ann", GOOD, code)
 
     @pytest.mark.parametrize(
         ("drift", "counts"), [(-90, False), (-30, True), (0, True), (30, True), (90, False)]
@@ -173,14 +176,15 @@ class TestSecondFactor:
         """RFC 6238 lets one step pass."""
         secret = totp.new_secret()
 
-        assert (totp.step_of(secret, pyotp.TOTP(secret).at(at + drift)) is not None) is counts
+        assert (totp.find_step(secret, pyotp.TOTP(secret).at(at + drift)) is not None) is counts
 
-    def test_sealed_with_a_key_that_is_lost(self, book, redis_client, at):
+    def test_sealed_with_a_key_that_is_lost(self, operators, redis_client, at):
         """Nobody comes in without the code, because it cannot be read."""
-        book.create("ann", GOOD)
-        secret = book.begin_second_factor("ann")
-        book.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))
-        other = OperatorRepository(Scripts(redis_client), Vault((Fernet.generate_key().decode(),)))
+        operators.create("ann", GOOD)
+        secret = operators.begin_second_factor("ann")
+        operators.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))
+        vault = Vault((Fernet.generate_key().decode(),))
+        other = Operators(OperatorRepository(Scripts(redis_client), vault))
 
         with pytest.raises(UnreadableSecret):
-            other.may_enter("ann", GOOD, "123456")
+            other.authenticate("ann", GOOD, "123456")

@@ -38,15 +38,15 @@ def test_a_bad_one(password, name, said):
 
 def test_what_is_kept_is_argon2id_at_its_usual_cost():
     """Source: https://www.rfc-editor.org/rfc/rfc9106#section-4 , the second recommendation."""
-    kept = passwords.hashed(GOOD)
+    kept = passwords.hash_password(GOOD)
 
     cost = extract_parameters(kept)
     assert kept.startswith("$argon2id$")
     assert (cost.memory_cost, cost.time_cost, cost.salt_len) == (65536, 3, 16)
-    assert passwords.matches(kept, GOOD)
-    assert not passwords.matches(kept, GOOD + " ")
-    assert not passwords.matches(None, GOOD)
-    assert not passwords.matches("no hash", GOOD)
+    assert passwords.verify_password(kept, GOOD)
+    assert not passwords.verify_password(kept, GOOD + " ")
+    assert not passwords.verify_password(None, GOOD)
+    assert not passwords.verify_password("no hash", GOOD)
 
 
 def test_nobody_waits_for_a_hash():
@@ -60,7 +60,7 @@ def test_nobody_waits_for_a_hash():
 
     ticking = gevent.spawn(tick)
     gevent.sleep(0)
-    passwords.hashed(GOOD)
+    passwords.hash_password(GOOD)
     ticking.kill()
 
     assert ticks
@@ -79,7 +79,7 @@ def test_few_are_made_at_once(monkeypatch):
         return password
 
     monkeypatch.setattr(passwords._hasher.__class__, "hash", lambda _, password: slow(password))
-    gevent.joinall([gevent.spawn(passwords.hashed, GOOD) for _ in range(10)], raise_error=True)
+    gevent.joinall([gevent.spawn(passwords.hash_password, GOOD) for _ in range(10)], raise_error=True)
 
     assert len(most) == 10
-    assert max(most) <= passwords.AT_ONCE
+    assert max(most) <= passwords.MAX_CONCURRENT

@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from app.admin import create_admin_app
 from app.config import Settings
+from app.stores.records.operators import NewAdminToken
 from app.wiring import Services, build
 
 Call = Callable[..., TestResponse]
@@ -40,7 +41,7 @@ def app(services: Services) -> Flask:
 @pytest.fixture
 def call(app: Flask, services: Services) -> Call:
     """`call("POST", "/keys", {"name": "ann"})`, as the token `ci`."""
-    _, secret = services.operator_stores.tokens.create("ci", by="ann")
+    _, secret = services.operator_stores.admin_tokens.create(NewAdminToken("ci", "ann"))
     client = app.test_client()
 
     def send(method: str, path: str, body: Any = None, **more: Any) -> TestResponse:

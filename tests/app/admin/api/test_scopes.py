@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 
 from app.accounts.account import Account
+from app.stores.records.operators import NewAdminToken, TokenScope
 from app.wiring import Services
 
 SECRET = "sk-upstream-secret-0123456789"
@@ -16,7 +17,9 @@ READS = {"GET", "HEAD", "OPTIONS"}
 
 @pytest.fixture
 def reader(app: Flask, services: Services) -> Any:
-    _, token = services.operator_stores.tokens.create("reader", by="root", scope="read")
+    _, token = services.operator_stores.admin_tokens.create(
+        NewAdminToken("reader", "root", scope=TokenScope.READ)
+    )
     services.accounts.add("default", Account("", "main", "openai", "http://up.test", credential=SECRET))
     _, key = services.api_keys.create("default", "main")
     client = app.test_client()

@@ -1,4 +1,4 @@
-"""The audit book: an entry per change, whatever happens in between."""
+"""The audit log: an entry per change, whatever happens in between."""
 
 from __future__ import annotations
 
@@ -6,31 +6,30 @@ import orjson
 import pytest
 
 from app.errors import InvalidRequest, StoreUnavailable
-from app.operators import audit
-from app.operators.actor import Actor
-from app.operators.audit import AuditLog
-from app.stores import keys
+from app.stores import audit, keys
+from app.stores.audit import AuditLog
+from app.stores.records.audit import Actor, AuditFilter
 from app.stores.scripts import Scripts
 
 ANN, BOB = Actor("ann", "cli"), Actor("bob", "page", "192.0.2.1")
 
 
 @pytest.fixture
-def book(redis_client):
+def audit_log(redis_client):
     return AuditLog(Scripts(redis_client))
 
 
-def change(book, actor=ANN, action="key.change", name="k", pool="p"):
-    with book.change(actor, action, pool, name) as made:
+def change(audit_log, actor=ANN, action="key.change", name="k", pool="p"):
+    with audit_log.change(actor, action, pool, name) as made:
         made.before, made.after = {"name": "k", "raw": False}, {"name": "k", "raw": True}
 
 
 class TestChange:
-    def test_what_is_told(self, book):
+    def test_what_is_told(self, audit_log):
         """Who, by which way, from where, what, and the fields that differ."""
-        change(book, BOB)
+        change(audit_log, BOB)
 
-        [entry] = book.page().entries
+        [entry] = audit_log.page().entries
         assert entry.pop("id")
         assert entry.pop("at") > 1_700_000_000
         assert entry == {
@@ -45,18 +44,18 @@ class TestChange:
             "outcome": "done",
         }
 
-    def test_a_refused_change_leaves_nothing(self, book, redis_client):
-        with pytest.raises(InvalidRequest), book.change(ANN, "key.create", "p", "k"):
+    def test_a_refused_change_leaves_nothing(self, audit_log, redis_client):
+        with pytest.raises(InvalidRequest), audit_log.change(ANN, "key.create", "p", "k"):
             raise InvalidRequest("no")
 
-        assert book.page().entries == []
+        assert audit_log.page().entries == []
         assert redis_client.exists(keys.audit_open()) == 0
 
-    def test_nobody_knows_how_it_ended(self, book, redis_client):
+    def test_nobody_knows_how_it_ended(self, audit_log, redis_client):
         """As after a crash: it is told as unknown, once, when no change takes so long."""
-        with pytest.raises(StoreUnavailable), book.change(ANN, "key.create", "p", "k"):
+        with pytest.raises(StoreUnavailable), audit_log.change(ANN, "key.create", "p", "k"):
             raise StoreUnavailable("gone")
-        assert book.page().entries == []
+        assert audit_log.page().entries == []
 
         [(entry_id, text)] = redis_client.hgetall(keys.audit_open()).items()
         opened = orjson.loads(text)
@@ -64,11 +63,11 @@ class TestChange:
         redis_client.hset(keys.audit_open(), entry_id, orjson.dumps(opened))
 
         for _ in range(2):
-            [entry] = book.page().entries
+            [entry] = audit_log.page().entries
             assert (entry["action"], entry["who"], entry["outcome"]) == ("key.create", "ann", "unknown")
         assert "opened_ms" not in entry
 
-    def test_written_once_though_asked_twice(self, book, redis_client):
+    def test_written_once_though_asked_twice(self, audit_log, redis_client):
         """A reply that was lost is asked for again."""
         scripts = Scripts(redis_client)
         redis_client.hset(keys.audit_open(), "e", "{}")
@@ -77,10 +76,10 @@ class TestChange:
         assert answers == [1, 0]
         assert redis_client.xlen(keys.audit()) == 1
 
-    def test_a_note(self, book):
-        book.note(ANN, "account.export", "p", "main", way="file")
+    def test_a_note(self, audit_log):
+        audit_log.note(ANN, "account.export", "p", "main", way="file")
 
-        [entry] = book.page().entries
+        [entry] = audit_log.page().entries
         assert (entry["action"], entry["before"], entry["after"], entry["way"]) == (
             "account.export",
             None,
@@ -90,13 +89,13 @@ class TestChange:
 
 
 class TestPage:
-    def test_newest_first_with_a_cursor(self, book):
+    def test_newest_first_with_a_cursor(self, audit_log):
         for name in "abcde":
-            change(book, name=name)
+            change(audit_log, name=name)
 
-        first = book.page(most=2)
-        second = book.page(first.cursor, most=2)
-        third = book.page(second.cursor, most=2)
+        first = audit_log.page(max_entries=2)
+        second = audit_log.page(first.cursor, max_entries=2)
+        third = audit_log.page(second.cursor, max_entries=2)
 
         assert [[one["object"] for one in page.entries] for page in (first, second, third)] == [
             ["e", "d"],
@@ -105,13 +104,13 @@ class TestPage:
         ]
         assert third.cursor is None
 
-    def test_filters(self, book):
-        change(book, ANN, "key.create", "a")
-        change(book, BOB, "key.rotate", "b")
-        change(book, BOB, "pool.change", "c", pool="q")
+    def test_filters(self, audit_log):
+        change(audit_log, ANN, "key.create", "a")
+        change(audit_log, BOB, "key.rotate", "b")
+        change(audit_log, BOB, "pool.change", "c", pool="q")
 
         def found(**asked):
-            return [one["object"] for one in book.page(**asked).entries]
+            return [one["object"] for one in audit_log.page(matching=AuditFilter(**asked)).entries]
 
         assert found(who="bob") == ["c", "b"]
         assert found(action="key") == ["b", "a"]
@@ -120,21 +119,21 @@ class TestPage:
         assert found(who="eve") == []
 
     @pytest.mark.parametrize("cursor", ["x", "1", "0-0", "1-1)", "+"])
-    def test_a_cursor_that_no_page_gave(self, book, cursor):
+    def test_a_cursor_that_no_page_gave(self, audit_log, cursor):
         with pytest.raises(InvalidRequest) as refused:
-            book.page(cursor)
+            audit_log.page(cursor)
         assert refused.value.param == "cursor"
 
-    def test_bounded_work(self, book, monkeypatch):
+    def test_bounded_work(self, audit_log, monkeypatch):
         """Where what is asked for is rare, a call ends without it and says where to go on."""
-        monkeypatch.setattr(audit, "READ_AT_ONCE", 2)
+        monkeypatch.setattr(audit, "READ_ENTRIES", 2)
         monkeypatch.setattr(audit, "MAX_READ", 4)
-        change(book, BOB, name="rare")
+        change(audit_log, BOB, name="rare")
         for _ in range(6):
-            change(book)
+            change(audit_log)
 
-        page, calls = book.page(who="bob"), 1
+        page, calls = audit_log.page(matching=AuditFilter(who="bob")), 1
         while not page.entries:
-            page, calls = book.page(page.cursor, who="bob"), calls + 1
+            page, calls = audit_log.page(page.cursor, matching=AuditFilter(who="bob")), calls + 1
         assert [one["object"] for one in page.entries] == ["rare"]
         assert calls == 2

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from app.errors import InvalidRequest
-from app.operators.actor import CLI, PAGE, Actor
 from app.stores import keys
+from app.stores.records.audit import Actor, Via
+from app.stores.records.operators import NewAdminToken, TokenScope, checked_scope
 from app.wiring import Services
 from tests.support.admin import PASSWORD
 
@@ -20,7 +21,7 @@ def operators(services: Services) -> None:
         services.operator_stores.operators.create(name, PASSWORD)
 
 
-def token(services: Services, name: str, *, by: str, via: str) -> str:
+def token(services: Services, name: str, *, by: str, via: Via) -> str:
     return services.operator_operations(Actor(by, via)).create_token(name)[1]
 
 
@@ -30,31 +31,31 @@ def as_before(client: Any, secret: str) -> None:
 
 
 def works(services: Services, secret: str) -> bool:
-    return services.operator_stores.tokens.authenticate(secret) is not None
+    return services.operator_stores.admin_tokens.authenticate(secret) is not None
 
 
 @pytest.mark.parametrize("former", [False, True])
 def test_it_ends_with_the_operator_who_made_it(services, operators, redis_client, former):
-    anns, bobs = (token(services, f"of-{who}", by=who, via=PAGE) for who in ("ann", "bob"))
-    machines = token(services, "machine", by="root", via=CLI)
+    anns, bobs = (token(services, f"of-{who}", by=who, via=Via.PAGE) for who in ("ann", "bob"))
+    machines = token(services, "machine", by="root", via=Via.CLI)
     if former:
         for secret in (anns, bobs, machines):
             as_before(redis_client, secret)
     assert works(services, anns)
 
-    services.operator_operations(Actor("bob", PAGE)).remove_operator("ann")
+    services.operator_operations(Actor("bob", Via.PAGE)).remove_operator("ann")
 
     assert [works(services, one) for one in (anns, bobs, machines)] == [False, True, True]
-    assert "of-ann" not in [one.name for one in services.operator_stores.tokens.all()]
+    assert "of-ann" not in [one.name for one in services.operator_stores.admin_tokens.all()]
 
 
 def test_of_an_operator_who_was_removed_by_a_former_version(services, operators, redis_client):
     """Also when another one of that name was made since."""
-    secret = token(services, "ci", by="ann", via=PAGE)
+    secret = token(services, "ci", by="ann", via=Via.PAGE)
     redis_client.srem(keys.operators(), "ann")
     redis_client.delete(keys.operator("ann"))
     as_before(redis_client, secret)
-    other = token(services, "other", by="ann", via=PAGE)
+    other = token(services, "other", by="ann", via=Via.PAGE)
     assert not works(services, other)
 
     services.operator_stores.operators.create("ann", PASSWORD)
@@ -63,7 +64,7 @@ def test_of_an_operator_who_was_removed_by_a_former_version(services, operators,
 
 
 def test_of_a_former_version_without_an_entry_in_the_audit_log(services, operators, redis_client):
-    known, unknown = token(services, "a", by="ann", via=PAGE), token(services, "b", by="eve", via=CLI)
+    known, unknown = token(services, "a", by="ann", via=Via.PAGE), token(services, "b", by="eve", via=Via.CLI)
     for secret in (known, unknown):
         as_before(redis_client, secret)
     redis_client.delete(keys.audit())
@@ -72,7 +73,9 @@ def test_of_a_former_version_without_an_entry_in_the_audit_log(services, operato
 
 
 def test_scopes(services):
-    assert services.operator_stores.tokens.create("a", by="root", scope="read")[0].scope == "read"
-    assert services.operator_stores.tokens.create("b", by="root")[0].scope == "full"
+    tokens = services.operator_stores.admin_tokens
+
+    assert tokens.create(NewAdminToken("a", "root", scope=TokenScope.READ))[0].scope is TokenScope.READ
+    assert tokens.create(NewAdminToken("b", "root"))[0].scope is TokenScope.FULL
     with pytest.raises(InvalidRequest):
-        services.operator_stores.tokens.create("c", by="root", scope="write")
+        checked_scope("write")

@@ -1,0 +1,80 @@
+"""Count attempts to sign in, within sliding windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from app.stores import keys
+from app.stores.scripts import Scripts
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptLimit:
+    """At most `max` attempts under `counter` within `window_seconds`, unless the marker `unless` is set."""
+
+    counter: str
+    max: int
+    window_seconds: int
+    unless: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRefusal:
+    """`is_first`: the first refusal of this window."""
+
+    wait_seconds: float
+    is_first: bool
+
+
+class LoginAttemptRepository:
+    def __init__(self, scripts: Scripts) -> None:
+        self._scripts = scripts
+
+    def count(self, attempt_id: str, limits: Sequence[AttemptLimit]) -> AttemptRefusal | None:
+        """Count an attempt under every limit; when one is spent, count nothing and return the refusal."""
+        stored = [
+            {"what": limit.counter, "most": limit.max, "window_ms": limit.window_seconds * 1000}
+            | ({"unless": limit.unless} if limit.unless else {})
+            for limit in limits
+        ]
+        wait_ms, *first = self._scripts.run(
+            "throttle_login", keys.SYSTEM, orjson.dumps({"id": attempt_id, "limits": stored})
+        )
+        return AttemptRefusal(int(wait_ms) / 1000, first == [1]) if wait_ms else None
+
+    def read(self, marker: str, counter: str) -> tuple[bool, int]:
+        """Return whether *marker* is set, and the number of attempts under *counter*."""
+        pipeline = self._scripts.client.pipeline(transaction=False)
+        pipeline.exists(keys.login_attempts(marker))
+        pipeline.zcard(keys.login_attempts(counter))
+        is_set, attempts = pipeline.execute()
+        return bool(is_set), int(attempts)
+
+    def clear(self, counter: str) -> None:
+        """Remove every attempt under *counter*."""
+        self._scripts.client.delete(keys.login_attempts(counter))
+
+    def clear_matching(self, prefix: str) -> None:
+        """Remove every attempt under the counters that begin with *prefix*. Scans the store."""
+        client = self._scripts.client
+        for key in client.scan_iter(keys.login_attempts(f"{prefix}*"), count=1000):
+            client.delete(key)
+
+    def succeed(
+        self, attempt_id: str, *, clear: str, uncount: Sequence[str], marker: str, seconds: int
+    ) -> None:
+        """
+        Record that an attempt succeeded.
+
+        Clears the counter *clear*, takes the attempt out of the counters *uncount*, and sets *marker*
+        for *seconds*. One round trip.
+        """
+        pipeline = self._scripts.client.pipeline(transaction=False)
+        pipeline.delete(keys.login_attempts(clear))
+        for counter in uncount:
+            pipeline.zrem(keys.login_attempts(counter), attempt_id)
+        pipeline.set(keys.login_attempts(marker), "1", ex=seconds)
+        pipeline.execute()

@@ -1,0 +1,152 @@
+"""
+Store operators: their password hashes, second factors and the token for creating the first one.
+
+Secrets of second factors are encrypted at rest; passwords, recovery codes and the start token arrive
+here as hashes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.errors import NotFound
+from app.stores import keys
+from app.stores.records.operators import Operator
+from app.stores.scripts import Scripts
+from app.stores.secrets import Vault
+
+START_SECONDS = 24 * 3600  # how long a start token is valid
+
+
+class Created(StrEnum):
+    """Outcome of storing a new operator, see lua/put_operator.lua."""
+
+    MADE = "made"
+    TAKEN = "taken"
+    CLOSED = "closed"  # the start token is not valid
+
+
+class Removed(StrEnum):
+    """Outcome of removing an operator, see lua/remove_operator.lua."""
+
+    REMOVED = "removed"
+    UNKNOWN = "unknown"
+    LAST = "last"  # the last operator stays
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactor:
+    """Its secret (base32), the time step of the last code used, and the hashes of its recovery codes."""
+
+    secret: str
+    step: int
+    recovery_digests: tuple[str, ...]
+
+
+class OperatorRepository:
+    def __init__(self, scripts: Scripts, vault: Vault) -> None:
+        self._scripts = scripts
+        self._vault = vault
+
+    def exist(self) -> bool:
+        """Return whether there is any operator."""
+        return bool(self._scripts.client.scard(keys.operators()))
+
+    def has(self, name: str) -> bool:
+        return bool(self._scripts.client.sismember(keys.operators(), name))
+
+    def all(self) -> list[Operator]:
+        """Return every operator by name."""
+        names = sorted(self._scripts.client.smembers(keys.operators()))
+        pipeline = self._scripts.client.pipeline(transaction=False)
+        for name in names:
+            pipeline.hgetall(keys.operator(name))
+        return [_operator_from(fields) for fields in pipeline.execute() if fields]
+
+    def find(self, name: str) -> Operator:
+        """Return the operator called *name*. Raises NotFound."""
+        return _operator_from(self._fields(name))
+
+    def put_start_token(self, digest: str) -> None:
+        """Store the hash of a start token, which replaces the one before."""
+        self._scripts.client.set(keys.start_token(), digest, ex=START_SECONDS)
+
+    def is_start_token(self, digest: str) -> bool:
+        return bool(self._scripts.client.get(keys.start_token()) == digest)
+
+    def create(self, name: str, password_hash: str, start_token_digest: str = "") -> Created:
+        """Store a new operator; with a start token only if it is valid, and it is used up."""
+        reply = self._scripts.run("put_operator", keys.SYSTEM, name, password_hash, start_token_digest)
+        return Created(reply)
+
+    def remove(self, name: str) -> Removed:
+        """Remove an operator, and end their sessions and admin tokens."""
+        return Removed(self._scripts.run("remove_operator", keys.SYSTEM, name))
+
+    def password_hash(self, name: str) -> str | None:
+        stored: str | None = self._scripts.client.hget(keys.operator(name), "password")
+        return stored
+
+    def set_password_hash(self, name: str, password_hash: str) -> None:
+        """Raises NotFound."""
+        self._set(name, password=password_hash)
+
+    def second_factor_secret(self, name: str) -> str | None:
+        """Return the secret (base32) of the confirmed second factor, None without one. Raises NotFound."""
+        return self._open(name, "totp")
+
+    def pending_secret(self, name: str) -> str | None:
+        """Return the secret (base32) of a second factor that is not confirmed yet. Raises NotFound."""
+        return self._open(name, "totp_new")
+
+    def put_pending_secret(self, name: str, secret: str) -> None:
+        """Raises NotFound."""
+        self._set(name, totp_new=self._vault.seal(secret))
+
+    def put_second_factor(self, name: str, factor: SecondFactor) -> None:
+        """Store a confirmed second factor. Raises NotFound."""
+        self._set(
+            name,
+            totp=self._vault.seal(factor.secret),
+            totp_new="",
+            totp_step=str(factor.step),
+            recovery=" ".join(factor.recovery_digests),
+        )
+
+    def remove_second_factor(self, name: str) -> None:
+        """Raises NotFound."""
+        self._set(name, totp="", totp_new="", totp_step="", recovery="")
+
+    def spend_code(self, name: str, *, step: int | None, recovery_digest: str) -> bool:
+        """Use up the code of the time step *step*, or else a recovery code; return whether it was unused."""
+        step_text = "" if step is None else str(step)
+        return bool(self._scripts.run("use_code", keys.SYSTEM, name, step_text, recovery_digest))
+
+    def _open(self, name: str, field: str) -> str | None:
+        sealed = self._fields(name).get(field)
+        return self._vault.open(sealed) if sealed else None
+
+    def _set(self, name: str, **fields: str) -> None:
+        if not self._scripts.run_raw("set_operator", keys.SYSTEM, {"name": name, "fields": fields}):
+            raise unknown_operator(name)
+
+    def _fields(self, name: str) -> dict[str, str]:
+        fields: dict[str, str] = self._scripts.client.hgetall(keys.operator(name))
+        if not fields:
+            raise unknown_operator(name)
+        return fields
+
+
+def unknown_operator(name: str) -> NotFound:
+    return NotFound(f"There is no operator named '{name[:40]}'", param="name")
+
+
+def _operator_from(fields: dict[str, str]) -> Operator:
+    return Operator(
+        name=fields["name"],
+        created_at=int(fields["created_ms"]) / 1000,
+        password_at=int(fields["password_ms"]) / 1000,
+        second_factor="totp" in fields,
+        recovery_codes=len(fields.get("recovery", "").split()),
+    )

@@ -1,0 +1,105 @@
+"""Operators, their sessions and their admin tokens, as they are stored."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from app.errors import InvalidRequest
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
+
+
+class TokenScope(StrEnum):
+    READ = "read"  # calls that change nothing and return no secret
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Times are Unix seconds; `recovery_codes` is the number of unused ones."""
+
+    name: str
+    created_at: float
+    password_at: float
+    second_factor: bool
+    recovery_codes: int
+
+    def public(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """`id` is public; times are Unix seconds; `agent` is the browser's User-Agent."""
+
+    id: str
+    operator: str
+    address: str
+    agent: str
+    opened_at: float
+    seen_at: float
+    ends_at: float
+
+    def public(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class AdminToken:
+    """
+    Times are Unix seconds; `expires_at` is None for a token that does not expire.
+
+    `operator` is the operator whose removal revokes it: '' for none, None for a token stored by a
+    version that did not record it.
+    """
+
+    name: str
+    scope: TokenScope
+    operator: str | None
+    created_by: str
+    created_at: float
+    expires_at: float | None
+
+    def public(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class NewAdminToken:
+    """`name` is a result of `checked_name`; the other fields are as in AdminToken."""
+
+    name: str
+    created_by: str
+    operator: str = ""
+    scope: TokenScope = TokenScope.FULL
+    expires_at: float | None = None
+
+
+def checked_scope(text: str) -> TokenScope:
+    """Raises InvalidRequest."""
+    try:
+        return TokenScope(text)
+    except ValueError:
+        raise InvalidRequest("must be read or full", param="scope") from None
+
+
+def normalize_name(text: str) -> str:
+    """Return the form in which the name *text* is stored."""
+    return unicodedata.normalize("NFKC", text).strip().lower()
+
+
+def is_name(name: str) -> bool:
+    """Return whether *name* is a valid name of an operator or admin token, in its stored form."""
+    return _NAME.fullmatch(name) is not None
+
+
+def checked_name(text: str) -> str:
+    """Return *text* normalized when it is a valid name. Raises InvalidRequest."""
+    name = normalize_name(text)
+    if not is_name(name):
+        raise InvalidRequest("must be 1 to 64 letters, digits, '.', '_', '@', '+' or '-'", param="name")
+    return name

@@ -1,0 +1,92 @@
+"""
+Store the sessions of operators.
+
+A browser holds the session's secret; only its SHA-256 is stored. A session ends when it is not used
+for `IDLE_SECONDS`, after `LIFE_SECONDS` in any case, and when it is ended.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+from app.errors import NotFound
+from app.stores import keys
+from app.stores.records.operators import Session
+from app.stores.scripts import Scripts
+
+IDLE_SECONDS = 2 * 3600
+LIFE_SECONDS = 14 * 86400
+MAX_SESSIONS = 50  # per operator; a new one ends the oldest
+MAX_AGENT_CHARS = 200
+
+
+class SessionRepository:
+    def __init__(self, scripts: Scripts) -> None:
+        self._scripts = scripts
+
+    def open(self, operator: str, *, address: str, agent: str) -> str:
+        """Return the secret of a new session. Raises NotFound when there is no such operator."""
+        secret = secrets.token_urlsafe(32)
+        session = {
+            "digest": _digest(secret),
+            "id": secrets.token_hex(6),
+            "operator": operator,
+            "address": address,
+            "agent": agent[:MAX_AGENT_CHARS],
+            "idle_ms": IDLE_SECONDS * 1000,
+            "life_ms": LIFE_SECONDS * 1000,
+            "most": MAX_SESSIONS,
+        }
+        if not self._scripts.run_raw("open_session", keys.SYSTEM, session):
+            raise NotFound(f"There is no operator named '{operator}'")
+        return secret
+
+    def touch(self, secret: str) -> Session | None:
+        """Return the session with *secret*, used from now on; None when it has ended. One round trip."""
+        flat = self._scripts.run("touch_session", keys.SYSTEM, _digest(secret), IDLE_SECONDS * 1000)
+        return _session_from(dict(zip(flat[::2], flat[1::2], strict=True)))
+
+    def all(self, operator: str) -> list[Session]:
+        """Return the sessions of *operator*, the one used last first."""
+        digests = self._scripts.client.zrange(keys.sessions(operator), 0, -1)
+        pipeline = self._scripts.client.pipeline(transaction=False)
+        for digest in digests:
+            pipeline.hgetall(keys.session(digest))
+        sessions = [session for fields in pipeline.execute() if (session := _session_from(fields))]
+        return sorted(sessions, key=lambda session: -session.seen_at)
+
+    def end(self, operator: str, session_id: str) -> bool:
+        """End one session by its public id; return whether it existed."""
+        return self._end(operator, session_id) > 0
+
+    def end_all(self, operator: str, *, but: str = "") -> int:
+        """End every session of *operator* except the one with the secret *but*; return their number."""
+        return self._end(operator, "", _digest(but) if but else "")
+
+    def end_by_secret(self, secret: str) -> None:
+        """End the session with *secret*, if it exists."""
+        session = self.touch(secret)
+        if session is not None:
+            self.end(session.operator, session.id)
+
+    def _end(self, operator: str, session_id: str, but: str = "") -> int:
+        return int(self._scripts.run("end_sessions", keys.SYSTEM, operator, session_id, but))
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _session_from(fields: dict[str, str]) -> Session | None:
+    if not fields:
+        return None
+    return Session(
+        id=fields["id"],
+        operator=fields["operator"],
+        address=fields["address"],
+        agent=fields["agent"],
+        opened_at=int(fields["opened_ms"]) / 1000,
+        seen_at=int(fields["seen_ms"]) / 1000,
+        ends_at=int(fields["ends_ms"]) / 1000,
+    )
