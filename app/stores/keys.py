@@ -127,7 +127,7 @@ def refused(name: str, hour_seconds: int) -> str:
 
 
 def staged(name: str, run: str, suffix: str) -> str:
-    """Any type: a key that a restore renames to *suffix* once all of them are staged."""
+    """Any type: a key that a restore renames to *suffix* once all are staged."""
     return f"{root(name)}restore:{run}:{suffix}"
 
 
