@@ -26,7 +26,6 @@ from app.operations.audit_trail import AuditTrail
 from app.operations.first_listing import AccountLister
 from app.operations.limits import LimitOperations
 from app.operations.live_feed import Feeds
-from app.operations.login_flows import LoginFlowRepository
 from app.operations.logins import LoginOperations, LoginStores
 from app.operations.operators import OperatorOperations
 from app.operations.pools import PoolOperations
@@ -47,6 +46,7 @@ from app.stores.audit import AuditLog
 from app.stores.client import make_client
 from app.stores.ledger import LedgerRepository
 from app.stores.limits import LimitRepository
+from app.stores.login_flows import LoginFlowRepository
 from app.stores.records.audit import Actor
 from app.stores.refusals import RefusalRepository
 from app.stores.scripts import Scripts

@@ -12,6 +12,7 @@ from app.cli.account import show_first_look
 from app.cli.options import Command, example, in_pool, operations, with_store
 from app.cli.output import show_json
 from app.cli.sign_in import by_browser, by_device
+from app.stores.records.login_flows import LoginMethod
 from app.wiring import Services
 from schemas.accounts import AccountInput
 
@@ -41,7 +42,7 @@ def login(services: Services, as_json: bool, pool: str, name: str, how: str) -> 
     _check(services, pool, name)
     sign_in = by_browser if how == "browser" else by_device
     tokens = sign_in(services.upstream.oauth, lambda line: click.echo(line, err=True))
-    _store(services, as_json, pool, name, tokens, how)
+    _store(services, as_json, pool, name, tokens, LoginMethod(how))
 
 
 @click.command("import", cls=Command, epilog=example("poolgate account import ~/.codex/auth.json --name ann"))
@@ -53,7 +54,7 @@ def import_account(services: Services, as_json: bool, pool: str, name: str, file
     """Import the ChatGPT sign-in in FILE, Codex's auth.json; - reads standard input."""
     _check(services, pool, name)
     tokens = tokens_from_auth_json(file.read(MAX_FILE_BYTES))
-    _store(services, as_json, pool, name, tokens, "import")
+    _store(services, as_json, pool, name, tokens, LoginMethod.IMPORT)
     click.echo(ONE_USER_ONLY, err=True)
 
 
@@ -73,7 +74,7 @@ def _check(services: Services, pool: str, name: str) -> None:
     operations(services).logins.find_account(pool, name)
 
 
-def _store(services: Services, as_json: bool, pool: str, name: str, tokens: Tokens, way: str) -> None:
+def _store(services: Services, as_json: bool, pool: str, name: str, tokens: Tokens, way: LoginMethod) -> None:
     stored = operations(services).logins.sign_in(pool, name, tokens, way=way)
     listing = operations(services).accounts.fetch_listing(pool, stored)
     if as_json:

@@ -21,11 +21,11 @@ from app.config import Settings
 from app.errors import InvalidRequest, NotFound
 from app.operations.accounts import AccountOperations, audited_fields
 from app.operations.audit_trail import AuditedOperations, AuditTrail
-from app.operations.login_flows import Flow, LoginFlowRepository, new_flow
+from app.stores.login_flows import LoginFlowRepository, new_flow
+from app.stores.records.login_flows import LoginFlow, LoginMethod
 from app.upstream.oauth import DeviceCode, Grant, OAuth, new_verifier
 
 REDIRECT_URI = "http://127.0.0.1:1455/auth/callback"  # the sign-in service redirects to no other port
-DEVICE, BROWSER = "device", "browser"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,37 +54,39 @@ class LoginOperations(AuditedOperations):
         self._oauth = oauth
         self._settings = settings
 
-    def begin_device(self, pool: str, name: str) -> Flow:
+    def begin_device(self, pool: str, name: str) -> LoginFlow:
         """Begin to sign in the account *name*: a person enters the flow's `user_code` at its `page`."""
         self.find_account(pool, name)
         device = self._oauth.start_device()
         flow = new_flow(
-            DEVICE,
+            LoginMethod.DEVICE,
             name,
             device.page,
             user_code=device.user_code,
             secret=device.id,
             interval_seconds=device.interval_seconds,
         )
-        self._flows.keep(pool, flow)
+        self._flows.put(pool, flow)
         return flow
 
     def poll_device(self, pool: str, flow_id: str) -> Account | None:
         """Return the account once a person has entered the code, None until then. Raises NotFound."""
-        flow = self._flows.find(pool, flow_id, DEVICE)
-        if not self._flows.may_ask(pool, flow):
+        flow = self._flows.find(pool, flow_id, LoginMethod.DEVICE)
+        if not self._flows.claim_poll(pool, flow):
             return None
         device = DeviceCode(flow.secret, flow.user_code, flow.page, flow.interval_seconds)
         grant = self._oauth.poll_device(device)
         return self._redeem(pool, flow, grant) if grant is not None else None
 
-    def begin_browser(self, pool: str, name: str) -> Flow:
+    def begin_browser(self, pool: str, name: str) -> LoginFlow:
         """Begin to sign in the account *name*: a person signs in at the flow's `page`."""
         self.find_account(pool, name)
         verifier, state = new_verifier(), new_verifier()
         page = self._oauth.authorize_url(REDIRECT_URI, verifier, state)
-        flow = new_flow(BROWSER, name, page, secret=verifier, state=state, redirect_uri=REDIRECT_URI)
-        self._flows.keep(pool, flow)
+        flow = new_flow(
+            LoginMethod.BROWSER, name, page, secret=verifier, state=state, redirect_uri=REDIRECT_URI
+        )
+        self._flows.put(pool, flow)
         return flow
 
     def complete_browser(self, pool: str, flow_id: str, address: str) -> Account:
@@ -93,13 +95,13 @@ class LoginOperations(AuditedOperations):
 
         Raises NotFound for a flow that has ended, InvalidRequest for an address of another sign-in.
         """
-        flow = self._flows.find(pool, flow_id, BROWSER)
+        flow = self._flows.find(pool, flow_id, LoginMethod.BROWSER)
         code = code_in(address, flow.state)
         if code is None:
             raise InvalidRequest("That address does not belong to this sign-in", param="address")
         return self._redeem(pool, flow, Grant(code, flow.secret, flow.redirect_uri))
 
-    def _redeem(self, pool: str, flow: Flow, grant: Grant) -> Account:
+    def _redeem(self, pool: str, flow: LoginFlow, grant: Grant) -> Account:
         if not self._flows.take(pool, flow):
             raise InvalidRequest("This sign-in was just completed by another process", param="flow")
         tokens = tokens_from_answer(self._oauth.exchange(grant), time.time())
@@ -121,11 +123,11 @@ class LoginOperations(AuditedOperations):
             )
         return account
 
-    def sign_in(self, pool: str, name: str, tokens: Tokens, *, way: str) -> Account:
+    def sign_in(self, pool: str, name: str, tokens: Tokens, *, way: LoginMethod) -> Account:
         """
         Store *tokens* as the sign-in of the account *name*, which is added if it does not exist.
 
-        *way* (device, browser, import) is recorded. Raises InvalidRequest when the tokens belong to
+        *way* is recorded. Raises InvalidRequest when the tokens belong to
         another ChatGPT account than the one of that name, or another account has this person's sign-in.
         """
         account = self.find_account(pool, name)
@@ -138,7 +140,7 @@ class LoginOperations(AuditedOperations):
                 chatgpt_account_id=tokens.account_id,
             )
             return self._account_operations.add_with_tokens(
-                pool, account, tokens, action="account.sign_in", way=way
+                pool, account, tokens, action="account.sign_in", way=way.value
             )
         if account.chatgpt_account_id != tokens.account_id:
             raise InvalidRequest(
@@ -147,7 +149,7 @@ class LoginOperations(AuditedOperations):
         with self._audit.change("account.sign_in", pool, name) as change:
             stored = self._credentials.replace(pool, account, tokens)
             change.before, change.after = audited_fields(account), audited_fields(stored)
-            change.extra = {"way": way}
+            change.extra = {"way": way.value}
         return stored
 
     def _check_unused(self, tokens: Tokens) -> None:
@@ -169,7 +171,7 @@ class LoginOperations(AuditedOperations):
 
     def import_auth_json(self, pool: str, name: str, auth_json: bytes) -> Account:
         """Store the sign-in in Codex's *auth_json*. Raises InvalidRequest, which quotes none of it."""
-        return self.sign_in(pool, name, tokens_from_auth_json(auth_json), way="import")
+        return self.sign_in(pool, name, tokens_from_auth_json(auth_json), way=LoginMethod.IMPORT)
 
     def export_auth_json(self, pool: str, name: str) -> bytes:
         """Return the sign-in of the account *name* as Codex's auth.json: a secret."""

@@ -12,8 +12,7 @@ from app.admin.pages.accounts import first_look_message
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.services import services
-from app.operations.login_flows import Flow
-from app.operations.logins import BROWSER, DEVICE
+from app.stores.records.login_flows import LoginFlow, LoginMethod
 from schemas.accounts import AccountInput
 
 MAX_FILE_BYTES = 1024 * 1024
@@ -26,7 +25,7 @@ def device() -> Any:
     form, flow, waiting = Form(request.values, "name"), None, False
     if form["do"] == "poll":
         with form.collect_faults():
-            flow = _flow(form, DEVICE)
+            flow = _flow(form, LoginMethod.DEVICE)
             account = operations().logins.poll_device(g.pool, flow.id)
             if account is not None:
                 return _signed_in(account)
@@ -44,7 +43,7 @@ def browser() -> Any:
     form, flow = Form(request.values, "name", "address"), None
     if form["do"] == "finish":
         with form.collect_faults():
-            flow = _flow(form, BROWSER)
+            flow = _flow(form, LoginMethod.BROWSER)
             return _signed_in(operations().logins.complete_browser(g.pool, flow.id, form["address"]))
     elif request.method == "POST":
         with form.collect_faults():
@@ -72,7 +71,7 @@ def _name(form: Form) -> str:
     return fields["name"]
 
 
-def _flow(form: Form, way: str) -> Flow:
+def _flow(form: Form, way: LoginMethod) -> LoginFlow:
     return services().login_flows.find(g.pool, form["flow"], way)
 
 

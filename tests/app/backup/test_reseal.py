@@ -10,11 +10,12 @@ from cryptography.fernet import Fernet
 from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
 from app.backup.reseal import Reseal
-from app.operations.login_flows import LoginFlowRepository, new_flow
 from app.operators.operators import Operators
 from app.stores import keys
 from app.stores.answers import AnswerStore
+from app.stores.login_flows import LoginFlowRepository, new_flow
 from app.stores.operators import OperatorRepository
+from app.stores.records.login_flows import LoginMethod
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
 
@@ -35,7 +36,7 @@ def account(scripts: Scripts) -> Account:
     added = accounts.add("default", Account("", "main", "openai", "http://x", credential="sk-main"))
     accounts.add("team", Account("", "other", "openai", "http://x", credential="sk-other"))
     scripts.client.hset(keys.account("team", "acct_s"), mapping={"sign_in": vault.seal("{}"), "id": "acct_s"})
-    LoginFlowRepository(scripts, vault).keep("default", new_flow("device", "ann", "http://page"))
+    LoginFlowRepository(scripts, vault).put("default", new_flow(LoginMethod.DEVICE, "ann", "http://page"))
     AnswerStore(scripts, vault).put("default", "k", "digest", "an answer", 600.0)
     operators = Operators(OperatorRepository(scripts, vault))
     operators.create("ann", PASSWORD)

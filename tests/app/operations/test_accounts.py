@@ -10,6 +10,7 @@ from cryptography.fernet import Fernet
 
 from app.errors import InvalidRequest, NotFound
 from app.stores import keys
+from app.stores.records.login_flows import LoginMethod
 
 POOL = "team"
 OPENAI = {"kind": "openai", "name": "main", "models": ["gpt-5"]}
@@ -124,7 +125,7 @@ class TestFiles:
         operations.logins.import_auth_json(POOL, "ann", tokens.auth_json())
 
         operations.logins.sign_in(
-            POOL, "bob", replace(tokens, email="bob@example.org", refresh_token="r"), way="device"
+            POOL, "bob", replace(tokens, email="bob@example.org", refresh_token="r"), way=LoginMethod.DEVICE
         )
 
         assert [account.name for account in services.accounts.all(POOL)] == ["ann", "bob"]

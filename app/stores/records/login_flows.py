@@ -1,0 +1,39 @@
+"""Sign-ins to ChatGPT accounts that a person has begun and not completed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class LoginMethod(StrEnum):
+    DEVICE = "device"
+    BROWSER = "browser"
+    IMPORT = "import"  # of Codex's auth.json; takes one step
+
+
+@dataclass(frozen=True, slots=True)
+class LoginFlow:
+    """
+    A sign-in of the account *name* by `way`, until `until` (Unix seconds).
+
+    A person opens `page`, and for a device enters `user_code` there. `secret` is the device's id or the
+    code verifier; it, `state` and `redirect_uri` are not public.
+    """
+
+    id: str
+    way: LoginMethod
+    name: str
+    page: str
+    until: float
+    user_code: str = ""
+    interval_seconds: float = 0.0  # between two polls
+    secret: str = ""
+    state: str = ""
+    redirect_uri: str = ""
+
+    def public(self) -> dict[str, object]:
+        fields = {"id": self.id, "way": self.way, "name": self.name, "page": self.page, "until": self.until}
+        if self.way is LoginMethod.DEVICE:
+            fields |= {"user_code": self.user_code, "interval_seconds": self.interval_seconds}
+        return fields
