@@ -63,7 +63,6 @@ NAMES_LEFT: dict[str, int] = {
     "app/api": 167,
     "app/backup": 31,
     "app/cli": 216,
-    "app/demo": 167,
     "app/launcher": 2,
     "app/ledger": 108,
     "app/limits": 15,
@@ -72,10 +71,7 @@ NAMES_LEFT: dict[str, int] = {
     "app/relay": 126,
     "app/server": 2,
     "app/stores": 300,
-    "app/streaming": 37,
-    "app/translation": 127,
     "app/upstream": 12,
-    "schemas": 1,
     "workers": 17,
 }
 LINES_LEFT: dict[str, int] = {
@@ -86,7 +82,6 @@ LINES_LEFT: dict[str, int] = {
     "app/api": 65,
     "app/backup": 11,
     "app/cli": 91,
-    "app/demo": 22,
     "app/launcher": 2,
     "app/ledger": 39,
     "app/limits": 27,
@@ -96,8 +91,6 @@ LINES_LEFT: dict[str, int] = {
     "app/relay": 73,
     "app/server": 30,
     "app/stores": 300,
-    "app/streaming": 35,
-    "app/translation": 69,
     "app/upstream": 46,
     "workers": 19,
 }
