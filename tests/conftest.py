@@ -1,4 +1,4 @@
-"""What every test may use, and the guard that none of them reaches past this machine."""
+"""Fixtures for all tests, and the guard against connections beyond this machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from app.stores.client import make_client
 from tests.support.redis import assert_no_gateway_uses, private_redis
 
-# how long an example takes says something of the machine, and nothing of the code
+# the duration of an example depends on the machine, not on the code
 settings.register_profile("poolgate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", settings.get_profile("poolgate"), max_examples=20)  # for .ci/quick
 settings.load_profile("poolgate")

@@ -1,4 +1,4 @@
-"""What the README says about settings is what `app.config` does."""
+"""The README's settings are those of `app.config`."""
 
 from __future__ import annotations
 

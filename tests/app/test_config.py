@@ -1,4 +1,4 @@
-"""What the environment may say, and what is answered when it says something else."""
+"""Variables that the environment may have, and the errors for other values."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class TestBind:
         assert Settings.from_environment({}).bind == "127.0.0.1"
 
     def test_every_address_where_a_platform_gives_the_port(self):
-        """Heroku's router comes from another machine, and says where to listen with PORT."""
+        """Heroku's router connects from another machine, and sets PORT."""
         assert Settings.from_environment({"PORT": "5000"}).bind == "0.0.0.0"
 
     def test_an_explicit_address_wins_over_the_platform(self):

@@ -1,4 +1,4 @@
-"""Head and body in one packet, over a real pair of sockets that keeps packets apart."""
+"""Head and body leave in one packet; tested over a socket pair that preserves packets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Traces are for those who want them; how spans look a collector says (tests/service/test_traces.py)."""
+"""Tracing is optional; tests/service/test_traces.py checks the spans with a collector."""
 
 from __future__ import annotations
 

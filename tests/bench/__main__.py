@@ -2,7 +2,7 @@
 Measure the gateway: `python -m tests.bench [--quick] [--profile SCENARIO] [--out FILE]`.
 
 A table on stdout, the figures as JSON after it or in FILE. CPU time is of the gateway's whole
-process tree, Redis beside it; nginx and the bare upstream are measured in the same rounds.
+process tree, Redis alongside; nginx and the bare upstream are measured in the same rounds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the bench's upstream says: the bytes of both wires, made before anybody asks."""
+"""The answers of the bench's upstream: the bytes of both protocols, built in advance."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def opening(wire: str) -> bytes:
 
 @lru_cache(maxsize=64)
 def ending(wire: str, deltas: int, text: str = "") -> bytes:
-    """Return what comes after *deltas* deltas that said *text*."""
+    """Return the frames after *deltas* deltas of *text*."""
     if wire == CHAT:
         usage = {"prompt_tokens": 9, "completion_tokens": deltas, "total_tokens": 9 + deltas}
         last = {**_CHUNK, "choices": [], "usage": usage}

@@ -1,8 +1,8 @@
 """
 The bench's clients: `python -m tests.bench.clients` reads a `Load` as JSON and prints what it saw.
 
-A process of its own, so that its cost is nobody else's. Connections are kept alive, and every
-answer is checked: whoever drops an event or ends early has not been fast.
+A separate process, so that its cost is not counted. Connections are persistent, and every
+answer is checked: dropped events or an early end do not count as speed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the bench's clients are told to do, and the process in which they do it."""
+"""The load of the bench's clients, and the process that produces it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass
 class Load:
-    """So many clients, each asking again as soon as it has its answer, *requests* in all."""
+    """Concurrent clients that send one request after another, *requests* in total."""
 
     port: int
     path: str
@@ -29,7 +29,7 @@ class Load:
 
 
 class Running:
-    """Clients at work; `moments` are what they say on the way."""
+    """Running clients; `moments` are their progress reports."""
 
     def __init__(self, load: Load) -> None:
         command = [sys.executable, "-m", "tests.bench.clients"]

@@ -19,7 +19,7 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU time, user and system, of *pid* and its descendants; of nobody who has ended."""
+    """Return the CPU time, user and system, of *pid* and its live descendants."""
     return sum(ran for ran, _ in _schedules(pid)) / 1e9
 
 

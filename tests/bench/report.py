@@ -1,4 +1,4 @@
-"""The figures as a table a person reads, beside what we aim for."""
+"""The figures as a table for people, next to our targets."""
 
 from __future__ import annotations
 

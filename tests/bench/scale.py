@@ -2,7 +2,7 @@
 How throughput grows: `python -m tests.bench.scale [--requests 2400]`.
 
 With workers, on one machine: requests a second of one and of two. With pools, over the nodes of
-a Redis Cluster: what the busiest node spends on a request, which is what limits all of them
+a Redis Cluster: what the busiest node spends on a request, which is the limit of the cluster
 together, since a pool lies on one node. And what a request leaves behind in Redis.
 """
 
@@ -50,7 +50,7 @@ def left_behind(standing: Stage, count: int) -> None:
 
 
 def pools(gateway: Gateway, ports: list[int], upstream_port: int, number: int, count: int) -> None:
-    """*number* pools share the load; each node's CPU time is told."""
+    """*number* pools share the load; each node's CPU time is reported."""
     access = [_key(gateway, f"p{number}-{each}", upstream_port) for each in range(number)]
     nodes = [node_of(port).info("server")["process_id"] for port in ports]
     before = [cpu_seconds(pid) for pid in nodes]

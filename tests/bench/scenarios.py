@@ -46,7 +46,7 @@ BURSTS = {
     "responses": DemoRequest(wire=RESPONSES, deltas=200, account_wires=(RESPONSES,)),
 }
 SLOW_PACE_MS = 100
-OPENING_SECONDS = 2.0  # and 4 ms a stream: in these all of them are open
+OPENING_SECONDS = 2.0  # and 4 ms a stream: in these, all streams are open
 
 
 def requests(
@@ -69,7 +69,7 @@ def requests(
 
 def bursts(server: Server, asked: DemoRequest, count: int) -> Figures:
     """
-    Return the cost of an event where 200 come at once: of all the request costs, and on top of it.
+    Return the cost of an event where 200 come at once: per event, in addition to the request's cost.
 
     What is on top: the difference to the same stream with one delta.
     """

@@ -1,4 +1,4 @@
-"""What a bench run stands on: a cheap upstream, nginx in front of it, Redis, and the gateway."""
+"""The environment of a bench run: a cheap upstream, nginx in front, Redis, and the gateway."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LIMITS = (
     "100000 usd/month",
     "5000 parallel_requests",
 )
-# logs as in service; patience with a machine that others use too
+# logs as in production; long timeouts for a shared machine
 ENVIRONMENT = {"POOLGATE_LOG_LEVEL": "info"}
 PATHS = {CHAT: "/v1/chat/completions", "responses": "/v1/responses"}
 
@@ -50,7 +50,7 @@ http {{
 
 @dataclass(frozen=True)
 class DemoRequest:
-    """What a scenario asks for: of the caller's wire, and of the accounts behind it."""
+    """The parameters of a scenario: the client's protocol, and its accounts."""
 
     wire: str = CHAT
     deltas: int = 1
@@ -71,7 +71,7 @@ class DemoRequest:
 
 @dataclass
 class Server:
-    """Somebody who can be asked. *gateway* is None for the upstream itself and for nginx."""
+    """A server under load. *gateway* is None for the upstream itself and for nginx."""
 
     name: str
     port: int
@@ -88,7 +88,7 @@ class Server:
         return Load(self.port, path, key, asked.body(), asked.wire, asked.deltas, **more)
 
     def _key(self, gateway: Gateway, asked: DemoRequest) -> str:
-        """Return a key, with limits, of a pool whose accounts answer what is *asked*; made once."""
+        """Return a key, with limits, of a pool whose accounts give the requested answers; created once."""
         wires = "-".join(asked.account_wires)
         name = f"{self.name}-{asked.deltas}-{asked.pace_ms}-{wires}-{asked.accounts}".lower()
         if name not in self._keys:
@@ -119,7 +119,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Stage:
-    """Everybody who can be asked: the gateway with one worker and with two, and the yardsticks."""
+    """All servers under load: the gateway with one worker and with two, and the references."""
 
     one: Server
     two: Server

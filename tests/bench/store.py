@@ -1,5 +1,5 @@
 """
-How often a request asks Redis, and what each script costs the server.
+How often a request calls Redis, and what each script costs the server.
 
 The calls of one real request are watched (`MONITOR`), then repeated under new ids while Redis
 counts its own microseconds (`INFO commandstats`).

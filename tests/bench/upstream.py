@@ -1,7 +1,7 @@
 """
 An upstream that costs next to nothing: `python -m tests.bench.upstream` prints its port and serves.
 
-The address says how it answers: `/<deltas>/<pace_ms>/v1/chat/completions`, or `/v1/responses`.
+The address determines the answer: `/<deltas>/<pace_ms>/v1/chat/completions`, or `/v1/responses`.
 With a pace it sends one delta every so many milliseconds, with the moment in it: `tok <ns> `.
 """
 
@@ -44,10 +44,10 @@ def serve(sock: Any, _: Any) -> None:
                 if not more:
                     return
                 left -= len(more)
-            data = b""  # nobody pipelines here
+            data = b""  # no client pipelines here
             answer(sock, head, b"".join(pieces))
     except OSError:
-        pass  # whoever asked has left
+        pass  # the client has disconnected
     finally:
         sock.close()
 

@@ -1,7 +1,7 @@
 """
 Exact books: `python -m tests.books [--seconds 90] [--clients 64] [--kills 4] [--seed N]`.
 
-Random clients, a third of whom leave, at two workers that are killed; upstreams that fail, reason
+Random clients, a third of which disconnect, at two workers that are killed; upstreams that fail, reason
 unseen and report nothing. Ends with status 1 where a request is charged less than was billed, a strict
 limit is exceeded, or anything is left open.
 """

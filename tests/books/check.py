@@ -130,7 +130,7 @@ def left_over(pool: PoolOfTest, limits: Limits) -> Iterator[str]:
 
 
 def expired(pool: PoolOfTest) -> Iterator[bool]:
-    """Say of each request that is not settled whether its lease ran out: it may be corrected for a month."""
+    """Report, for each unsettled request, whether its lease expired: it may be corrected for a month."""
     client = pool.gateway.services.scripts.client
     for name in client.scan_iter(keys.request(pool.name, "*")):
         yield client.hexists(name, "expired")

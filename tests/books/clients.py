@@ -1,4 +1,4 @@
-"""Clients with limits, of whom a third leave at some moment; which one sent a request says its model."""
+"""Clients with limits, a third of which disconnect; the model name identifies the client."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ PLAYS: dict[str, tuple[Json, ...]] = {
         *(reported(120, MAX_OUTPUT - 5), unseen(500), reported(90, 200), reported(60, 300, said=LONG)),
         *(BROKEN[0], reported(120, MAX_OUTPUT, at={"4": [RESET]})),
     ),
-    # keeps it, and counts nothing
+    # ignores it, and counts nothing
     "local": (text(None), text(None), unseen(LENGTH - DELTAS), BROKEN[1]),
     # ignores it
     "ignores": (

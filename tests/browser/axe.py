@@ -1,4 +1,4 @@
-"""axe-core, which looks for what keeps people from using a page."""
+"""axe-core, which finds accessibility problems of a page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CACHE = Path(tempfile.gettempdir()) / "poolgate-axe"
 
 @cache
 def source() -> str:
-    """Return its script: of NODE_PATH if that is set, else installed once and kept."""
+    """Return its script: from NODE_PATH if that is set, else installed once and cached."""
     if given := os.environ.get("NODE_PATH"):
         return (Path(given) / "axe-core" / "axe.min.js").read_text()
     if shutil.which("npm") is None:

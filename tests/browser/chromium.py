@@ -106,7 +106,7 @@ class Browser:
             field.send_keys(value)
 
     def press(self, label: str, within: str = "main") -> None:
-        """Press the button or follow the link that says *label*, and wait for the page it leads to."""
+        """Press the button or follow the link with *label*, and wait for the next page."""
         before = self.find("html")
         self._clickable(label, within).click()
         self.until(lambda: _gone(before), f"a page after {label!r}")
@@ -115,7 +115,7 @@ class Browser:
         for one in self.find(within).find_elements(By.CSS_SELECTOR, "button, a, summary"):
             if one.text.strip().split("\n")[0] == label and one.is_displayed():
                 return one
-        raise NoSuchElementException(f"nothing says {label!r} on {self.path}:\n{self.text}")
+        raise NoSuchElementException(f"no element has {label!r} on {self.path}:\n{self.text}")
 
     def until(self, true: Callable[[], T], what: str) -> T:
         """Wait until *true* is, and return what it returned."""

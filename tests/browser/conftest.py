@@ -38,7 +38,7 @@ def chromium_of_session(gateway: Gateway, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 def browser(chromium_of_session: Browser) -> Browser:
-    """Nobody has signed in, and nothing is set up."""
+    """No one has signed in, and nothing is set up."""
     client: Any = chromium_of_session.gateway.services.scripts.client
     client.flushall()
     chromium_of_session.start_anew()
@@ -48,7 +48,7 @@ def browser(chromium_of_session: Browser) -> Browser:
 
 @pytest.fixture
 def inside(browser: Browser) -> Browser:
-    """Somebody who has signed in."""
+    """A browser with a session."""
     browser.gateway.services.operator_stores.operators.create(NAME, PASSWORD)
     browser.sign_in(NAME, PASSWORD)
     return browser

@@ -37,7 +37,7 @@ def test_every_page(look: str, inside: Browser, pool: PoolOfTest, upstream: Scri
 
 
 def refused_by_policy(browser: Browser) -> list[str]:
-    """Return what Chromium did not run or show, because the page's own policy says so."""
+    """Return what Chromium did not run or show because of the page's content security policy."""
     lines = (entry["message"] for entry in browser.driver.get_log("browser"))  # type: ignore[no-untyped-call]
     return [line for line in lines if "Content Security Policy" in line]
 
@@ -56,7 +56,7 @@ def test_the_doors(look: str, path: str, browser: Browser) -> None:
 
 
 def test_a_form_with_faults(inside: Browser) -> None:
-    """The message is beside its field, and read with it; what was typed is still there."""
+    """The message is next to its field, and read with it; the typed text is still there."""
     inside.open("/keys/create")
     inside.fill(name="ann", limits="much", models="gpt-5")
     inside.press("Create key")

@@ -45,7 +45,7 @@ def test_from_the_token_to_an_answer(browser: Browser, upstream: ScriptedUpstrea
 
 
 def test_a_wrong_token(browser: Browser) -> None:
-    """What was typed stays but for passwords, and nobody can sign in yet."""
+    """Typed text stays except passwords, and no one can sign in yet."""
     browser.gateway.services.operator_stores.operators.new_start_token()
     browser.open("/admin/first-start")
     browser.fill(

@@ -99,7 +99,7 @@ class TestAccounts:
 
 class TestLimits:
     def test_one_is_hit(self, inside: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
-        """The bar is full, and the overview says that somebody should know."""
+        """The bar is full, and the overview has an alert."""
         pool.account("main", upstream.base_url(), kind="compatible")
         inside.open("/keys/create")
         inside.fill(name="ann", limits="2 requests/day")

@@ -45,7 +45,7 @@ def test_locked_out(browser: Browser) -> None:
 
 
 def test_second_factor(inside: Browser) -> None:
-    """Turned on by a page, it is asked for; each code opens once, and so does a recovery code."""
+    """Once a page has turned it on, it is required; each code works once, and so does a recovery code."""
     inside.open("/admin/security/second-factor")
     inside.fill(password=PASSWORD)
     inside.press("Continue")

@@ -4,7 +4,7 @@ Load on a real service while everything around it breaks: `python -m tests.chaos
 gunicorn's workers and the background worker are killed; Redis is paused, killed, restarted and
 failed over; accounts fail and come back; clients leave; keys and pool have limits. What each
 client saw is written to a history, and `tests.chaos.check`, a program of its own, reads it and
-Redis and says what must not have been.
+Redis and reports violations.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CAP = 20
 CLIENTS = 24
 WORKERS = 3
 SAMPLE_SECONDS = 2.0
-QUIET_SECONDS = 90.0  # for leases of the killed to run out, and for what was kept to be settled
+QUIET_SECONDS = 90.0  # for leases of killed workers to expire, and for spooled entries to be settled
 LOOK_AGAIN_SECONDS = 12.0  # what the store forgot is found within ten
 LOOKS = 5
 LIMITS = {

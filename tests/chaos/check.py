@@ -1,7 +1,7 @@
 """
 Judge a run by its history and by Redis: `python -m tests.chaos.check HISTORY --redis URL`.
 
-Nothing of the service is asked. Ends with status 1, and a line for each thing that must not have been.
+The service itself is not queried. Ends with status 1, and a line for each violation.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from tests.chaos.history import History, Json
 from tests.support.audit import amount, books, ledger, overshots, unbalanced
 
 BROKEN_SECONDS = 5.0  # within these of its worker's death a connection may break
-LOSS_SECONDS = 2.0  # what a failover may forget, as the README says
+LOSS_SECONDS = 2.0  # what a failover may lose, according to the README
 STOOD_STILL_SECONDS = 1.0  # a master that fails had been slow to write before that
-UNSERVED_SECONDS = 45.0  # nobody waits longer for anybody to be served
+UNSERVED_SECONDS = 45.0  # the longest time without a served request
 LONG_RUN_SECONDS = 600.0
 WARM_SECONDS = 300.0
 MAX_GROWN = 1.05
@@ -33,7 +33,7 @@ MAX_FAULTS = 40  # shown
 
 
 def faults(history: History, rows: list[Json]) -> list[str]:
-    """Return what history and ledger say must not have been."""
+    """Return the violations in history and ledger."""
     return [
         *answers(history),
         *unserved(history),
@@ -75,7 +75,7 @@ def unserved(history: History) -> Iterable[str]:
 
 
 def unbooked(history: History, rows: list[Json]) -> Iterable[str]:
-    """Whoever was answered, or reached an upstream, has a row; nobody else has one."""
+    """Every request that was answered, or reached an upstream, has a row; no other has one."""
     booked = {row["id"] for row in rows}
     by_model: dict[str, set[str]] = defaultdict(set)
     for row in rows:
@@ -133,7 +133,7 @@ def undercharged(history: History, rows: list[Json]) -> Iterable[str]:
 
 
 def overbilled(history: History) -> Iterable[str]:
-    """No strict budget is exceeded by a token of what upstreams billed, whatever the ledger says."""
+    """No strict budget is exceeded by a token of what upstreams billed, whatever the ledger has."""
     bills = _bills(history)
     counted = bills.keys() & _sure(history)
     for key, limits in history.setup["limits"].items():
@@ -210,7 +210,7 @@ def _within(at: float, moments: list[tuple[float, float]], slack_seconds: float)
 
 
 def of_store(client: Any, history: History, rows: list[Json]) -> list[str]:
-    """Return where the counters are not what *rows* say, and what is held for nobody."""
+    """Return where the counters differ from *rows*, and reservations without a request."""
     pool = history.setup["pool"]
     left = client.zcard(keys.leases(pool))
     leases = [f"{left} leases left"] if left else []

@@ -1,4 +1,4 @@
-"""Clients who ask without end, by one of several keys, on either surface; some leave before they hear."""
+"""Clients that send requests without end, by several keys and in either protocol; some disconnect early."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Clients:
         heard = ask(self._pool.gateway.url, surface, body, secret, TIMEOUT_SECONDS)
         try:
             meaning = understood(surface, heard)
-        except Exception as error:  # the judge is strict, and says so in many ways
+        except Exception as error:  # the checker is strict, and reports every difference
             meaning = Meaning(faults=[f"not as the wire has it: {error!r}"])
         return {
             "id": heard.headers.get("x-poolgate-request-id"),
@@ -85,7 +85,7 @@ class Clients:
 
 
 def asking(surface: str, number: int) -> Json:
-    """A body that says its number, by which the upstream's log tells it from the others."""
+    """A body with its number, which identifies it in the upstream's log."""
     text, most = f"request {number};", {"chat": "max_tokens", "responses": "max_output_tokens"}
     said = {"chat": {"messages": [{"role": "user", "content": text}]}, "responses": {"input": text}}
     return {**BODIES[surface], **said[surface], most[surface]: 60, "model": f"m{number % MODELS}"}

@@ -1,5 +1,5 @@
 """
-The gateway's own gunicorn settings, and workers that count their greenlets when told to.
+The gateway's own gunicorn settings, and workers that count their greenlets on request.
 
 For `GUNICORN_CMD_ARGS=--config=tests/chaos/counting.py`. After SIGNAL a worker writes the
 number into `$COUNTING_FOLDER/<its pid>`.

@@ -6,7 +6,7 @@ What happened in a run, as JSON lines: {"at": Unix seconds, "kind": …, …}.
     left     number: its client went away
     heard    number, id, status, finished, error, text, whole, faults
     upstream number, account, began, end, billed: {input_tokens, output_tokens, …}
-    trouble  what, began, and more of it
+    trouble  what, began, and details
     memory   of: one worker that is spared, of which run: MiB
     idle, after   what the workers held before the load, and beyond that after it
 """
@@ -47,7 +47,7 @@ class Recorder:
 
 
 class History:
-    """What a checker reads of it."""
+    """What a checker reads from the file."""
 
     def __init__(self, entries: list[Json]) -> None:
         self.entries = entries

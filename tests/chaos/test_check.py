@@ -102,7 +102,7 @@ def test_a_lost_row(run: Doctored) -> None:
 
 
 def test_a_lost_row_of_a_client_that_left(run: Doctored) -> None:
-    """It heard no id; but its upstream was reached, so somebody has to be charged."""
+    """It got no id; but its upstream was reached, so some key has to be charged."""
     run.entries.remove(run.first("heard", 5))
     del run.rows[5]
 
@@ -169,7 +169,7 @@ def test_every_attempt_is_in_the_bill(run: Doctored) -> None:
 
 
 def test_a_bill_of_a_client_that_left(run: Doctored) -> None:
-    """It heard no id, but its model tells of it."""
+    """It got no id, but its model identifies it."""
     run.entries.remove(run.first("heard", 5))
     run.first("upstream", 5)["billed"]["input_tokens"] = 2
 

@@ -54,7 +54,7 @@ class Troubles:
         self._chance = chance
         self._background = start_background()
         self._down: list[threading.Timer] = []
-        self.spared = gateway.children()[0]  # it lives on, so that its memory can be told
+        self.spared = gateway.children()[0]  # it lives on, so that its memory can be measured
         self._kinds: dict[str, Callable[[], dict[str, Any]]] = {
             "kill_worker": self._kill_worker,
             "kill_background": self._kill_background,
@@ -68,7 +68,7 @@ class Troubles:
         self._only = only or list(self._kinds)
 
     def until(self, end: float) -> None:
-        """Make trouble until then (monotonic seconds), every kind of it in turn; then mend all."""
+        """Make trouble until then (monotonic seconds), every kind in turn; then repair everything."""
         for what in self._order():
             gap = self._chance.uniform(*GAPS_SECONDS)
             if time.monotonic() + gap > end:

@@ -18,7 +18,7 @@ def resident_mib(pid: int) -> float:
 
 
 def held(gateway: Gateway, folder: Path) -> dict[str, int]:
-    """What the worker that holds most of it has: greenlets, and connections of clients."""
+    """The maxima over all workers: greenlets, and client connections."""
     counts = {"greenlets": 0, "client sockets": 0}
     port, local_ports = int(gateway.url.rpartition(":")[2]), _local_ports()
     for pid in gateway.children():

@@ -1,4 +1,4 @@
-"""Packages from npm, installed once and kept between runs."""
+"""Packages from npm, installed once and cached between runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Codex CLI works through the gateway: it asks, runs the command it is told to, and is answered."""
+"""The Codex CLI works through the gateway: it sends a prompt, runs the command and gets the answer."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Codex:
         home = folder / "home"
         (home / ".codex").mkdir(parents=True)
         (home / ".codex" / "config.toml").write_text(CONFIG.format(base_url=base_url))
-        dead_end = "http://127.0.0.1:9"  # for whatever it wants of the Internet
+        dead_end = "http://127.0.0.1:9"  # for its requests to the Internet
         self._program = node_modules() / ".bin" / "codex"
         self._environ = {
             "PATH": os.environ["PATH"],
@@ -55,7 +55,7 @@ class Codex:
         }
 
     def ask(self, prompt: str, *options: str) -> tuple[int, list[dict[str, Any]]]:
-        """Return the exit status, and the events that it tells."""
+        """Return the exit status, and the events that it prints."""
         how = ["--json", "-s", "danger-full-access", "-C", self.repository, *options]
         done = subprocess.run(
             [self._program, "exec", *how, prompt],

@@ -180,7 +180,7 @@ class TestResponses:
 
     @pytest.mark.parametrize("ask", ["create", "stream"])
     def test_a_tool_and_its_result(self, client: OpenAI, ask: str) -> None:
-        """What the model said goes back as it came, as the API's guide does it."""
+        """The model's output is sent back unchanged, as in the API's guide."""
         context: list[Any] = [{"role": "user", "content": "Hello"}]
         if ask == "create":
             asked = client.responses.create(model=MODEL, input=context, tools=RESPONSES_TOOLS)
@@ -221,7 +221,7 @@ class TestResponses:
         assert answer.incomplete_details.reason == "max_output_tokens"
 
     def test_thinking_that_is_sent_back(self, client: OpenAI) -> None:
-        """A reasoning item of one turn is no obstacle to the next, whoever serves it."""
+        """A reasoning item of one turn is accepted in the next, by any account."""
         context: list[Any] = [{"role": "user", "content": "Hello"}]
         effort: Any = {"effort": "high", "summary": "auto"}
         first = client.responses.create(model=MODEL, input=context, reasoning=effort)
@@ -268,7 +268,7 @@ class TestErrors:
     def told(
         self, pool: PoolOfTest, surface: str, stream: bool
     ) -> Callable[..., tuple[openai.APIStatusError, int]]:
-        """Ask, and return the SDK's exception and how many requests it took."""
+        """Send a request, and return the SDK's exception and how many requests it took."""
 
         def ask(key: str, *, max_retries: int = 0, **more: Any) -> tuple[openai.APIStatusError, int]:
             with connect(pool, key, max_retries=max_retries) as client:
@@ -336,7 +336,7 @@ class TestErrors:
         error, requests = told(pool.key(), max_retries=1)
 
         assert (type(error), error.status_code) == (openai.InternalServerError, 502)
-        assert requests == 2  # nothing tells the SDK not to ask again
+        assert requests == 2  # nothing stops the SDK from retrying
         assert (error.code, error.type) == ("upstream_protocol_error", "server_error")
 
     def test_503(self, pool: PoolOfTest, told: Any) -> None:

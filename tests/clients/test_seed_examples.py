@@ -354,7 +354,7 @@ class TestChatExamples:
         assert set(json.loads(call["function"]["arguments"])) == {"location"}
 
     def test_structured_output(self, served: PoolOfTest) -> None:
-        """The documented schema is not strict by the upstream's own rules; that is the upstream's to say."""
+        """The documented schema is not strict by the upstream's own rules; the upstream decides."""
         choice = checked_completion(curl(served, CHAT, PROFILE))
 
         assert {"name", "age"} <= json.loads(choice["message"]["content"]).keys()
@@ -408,7 +408,7 @@ class TestResponsesExamples:
     def test_what_only_responses_accounts_have(
         self, served: PoolOfTest, body: Json, field: str, request: pytest.FixtureRequest
     ) -> None:
-        """An account that speaks chat alone can neither search nor know a conversation: that is said."""
+        """An account with only chat can neither search nor know a conversation: that is reported."""
         answer = curl(served, RESPONSES, body)
 
         if request.node.callspec.params["served"] == "chat only":
@@ -456,7 +456,7 @@ class TestDocumentedErrors:
     def test_upstream_error(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, path: str, body: Json
     ) -> None:
-        """The upstream refuses the account that we have there: nothing better is to be said of it."""
+        """The upstream refuses our account there: its message is the best available."""
         pool.account("a", upstream.base_url())
         upstream.script({"play": "http_error", "status": 401})
 
@@ -551,7 +551,7 @@ class TestDocumentedErrors:
 
 
 class TestWhatTheUpstreamIsSent:
-    """What the documents say becomes of a field, seen from the other side."""
+    """The documented handling of a field, seen from the other side."""
 
     @pytest.fixture
     def sent(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> Any:

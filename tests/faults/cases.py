@@ -1,7 +1,7 @@
 """
 The faults of upstreams, and what a client is owed under each: one table, as data.
 
-An account called `bad` is asked first and plays what the row says, request by request, the
+An account called `bad` is tried first and plays what the row specifies, request by request, the
 last play for ever. Where `good` is true there is another account, which answers.
 """
 
@@ -38,11 +38,11 @@ class Expect:
 
     by: str | None = None
     code: str | None = None  # of the failure
-    status: int | None = None  # of the failure, where it was told before any event
+    status: int | None = None  # of the failure, if it came before any event
     asked: tuple[int, int] = (1, 1)  # how often `bad` was, at least and at most
-    seconds: float = 5.0  # all of it, beside what `limits` adds
+    seconds: float = 5.0  # all settings, in addition to what `limits` adds
     limits: float = 0.0
-    gap_seconds: float = 0.0  # at least, before `bad` is asked again
+    gap_seconds: float = 0.0  # at least, before `bad` is tried again
     state: str | None = None  # of `bad` afterwards
     source: str | None = None  # of the usage in the books
 
@@ -57,7 +57,7 @@ class Case:
     wire: str | None = None  # the one wire that can fail like this
     body: dict[str, Json] = field(default_factory=dict)  # more of the request, by surface
     requests: int = 1  # one after the other
-    unreachable: bool = False  # nobody listens where `bad` should be
+    unreachable: bool = False  # no server listens where `bad` should be
     few: bool = False  # not in all settings at once: it takes the gateway's budget for repeats, or its time
 
     def expected(self, stream: bool) -> Expect:
@@ -65,7 +65,7 @@ class Case:
 
 
 def failing_over(name: str, *bad: Play, whole: Expect | None = None, **expect: Any) -> Case:
-    """Before the first visible event: the other account answers, and nobody notices."""
+    """Before the first visible event: the other account answers, and the client does not notice."""
     more = {key: expect.pop(key) for key in ("wire", "requests", "unreachable") if key in expect}
     return Case(name, bad, Expect(**({"by": "good", "source": "upstream"} | expect)), whole, **more)
 
@@ -78,14 +78,14 @@ def alone(name: str, *bad: Play, **expect: Any) -> Case:
 
 
 def breaking(name: str, bad: Play, code: str, **more: Any) -> Case:
-    """After the first visible event: the truth, at once; unless the client has not seen any of it."""
+    """After the first visible event: the truth, at once; unless the client has seen nothing."""
     seconds = {"limits": more.pop("limits", 0.0)}
     told = Expect(code=code, source=more.pop("source", "estimated"), **seconds)
     return Case(name, (bad,), told, Expect(by="good", source="upstream", **seconds), **more)
 
 
 def told(name: str, bad: Play, code: str, status: int = 400) -> Case:
-    """The caller's own mistake: told at once, asked of nobody else, held against nobody."""
+    """The client's own mistake: reported at once, not retried, and no account is blamed."""
     return Case(name, (bad,), Expect(code=code, status=status, state="active", seconds=AT_ONCE))
 
 

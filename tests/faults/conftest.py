@@ -1,4 +1,4 @@
-"""One running service per test process, and what its wall has already said."""
+"""One running service per test process, and its verdicts so far."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pool(gateway: Gateway) -> PoolOfTest:
 
 
 class Scores:
-    """The scores of a case in all its settings, which are tried at once: most of them wait."""
+    """The scores of a case in all its settings, which run at once: they mostly wait."""
 
     def __init__(self, wall: Wall) -> None:
         self._wall = wall

@@ -1,9 +1,9 @@
 """
 A recorded stream cut at every event boundary, and at random bytes in between.
 
-Wherever it is cut the client is told the truth: a prefix of what was said and a failure, or a
+Wherever it is cut, the client gets the truth: a prefix of the answer and a failure, or a
 whole answer. Each cut has a model name of its own, so the upstream knows which to play and
-the ledger says what became of it.
+the ledger has the outcome.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tests.support.upstream_client import ScriptedUpstream
 RANDOM_CUTS = 50
 AT_ONCE = 4  # a worker repeats three requests at once, whatever else it has open
 ENDS: tuple[Json, ...] = ({"close": True}, {"end": True}, {"reset": True})
-WHOLE_EVERY = 5  # of so many clients one wants a whole answer
+WHOLE_EVERY = 5  # one of so many clients requests an answer without streaming
 SECONDS = 30.0
 ARGUMENTS = '{"city": "Zürich", "unit": "celsius"}'
 
@@ -116,7 +116,7 @@ def _dishonest(cut: Cut, meaning: Meaning, full: Meaning, sent: Meaning) -> Iter
 
 def _misbooked(meaning: Meaning, row: Json) -> Iterator[str]:
     if (row["status"] == 200) != meaning.finished or row.get("error") != meaning.error:
-        yield f"the ledger says {row['status']} {row.get('error')}, the client was told {meaning.error}"
+        yield f"the ledger has {row['status']} {row.get('error')}, the client got {meaning.error}"
     if any(meaning.said) and not row["output_tokens"]:
         yield "output that the ledger does not count"
     if meaning.error and row["source"] != "estimated" and any(meaning.said):

@@ -1,5 +1,5 @@
 """
-An account that goes down for a while and comes back, beside one that is well.
+An account that goes down for a while and comes back, next to a healthy one.
 
     python -m tests.faults.flapping [--seconds 60]
 
@@ -36,7 +36,7 @@ OUTAGES: dict[str, Json] = {
 @dataclass(frozen=True, slots=True)
 class Told:
     requests: int  # during the outage
-    unanswered: int  # of them
+    unanswered: int  # number
     attempts_per_request: float
     back_after_seconds: float | None  # None: not within BACK_SECONDS
 
@@ -69,7 +69,7 @@ def flap(pool: PoolOfTest, upstream: ScriptedUpstream, outage: Json, seconds: fl
 
 
 def _back_after(pool: PoolOfTest, key: str, numbers: count[int]) -> float | None:
-    """Go on asking until `bad` answers; return how long that took."""
+    """Send requests until `bad` answers; return how long that took."""
     began = time.time()
     while (passed := time.time() - began) < BACK_SECONDS:
         if _one(pool, key, next(numbers)).text == saying("bad")["text"]:

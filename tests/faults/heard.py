@@ -1,7 +1,7 @@
 """
 What one client heard, read strictly and without the gateway's own code.
 
-`ask` brings the bytes, `understood` says what they mean to whoever believes the wire.
+`ask` fetches the bytes, `understood` interprets them as a client of the protocol does.
 Sources: https://platform.openai.com/docs/api-reference/chat-streaming and
 https://platform.openai.com/docs/api-reference/responses-streaming
 """
@@ -29,7 +29,7 @@ ENDS = ("response.completed", "response.incomplete", "response.failed", "error")
 
 @dataclass(slots=True)
 class Heard:
-    """The bytes of one answer. Times are Unix seconds; `whole` says that the framing came to its end."""
+    """The bytes of one answer. Times are Unix seconds; `whole` is true if the framing ended properly."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Meaning:
     text: str = ""
     calls: str = ""
     thoughts: str = ""
-    finished: bool = False  # it says that this is the complete answer
+    finished: bool = False  # it claims to be the complete answer
     error: str | None = None  # the code it failed with
     faults: list[str] = field(default_factory=list)
 
@@ -71,7 +71,7 @@ def ask(url: str, surface: str, body: Json, key: str, timeout_seconds: float) ->
         heard.headers = {name.lower(): value for name, value in answer.getheaders()}
         while data := answer.read1(65536):
             heard.body += data
-        heard.whole = not answer.length  # what is left of the length it told; read1 says nothing of that
+        heard.whole = not answer.length  # what is left of the announced length; read1 does not report that
     except http.client.IncompleteRead as error:
         heard.body += error.partial
     except (OSError, http.client.HTTPException):
@@ -127,7 +127,7 @@ def _chat_stream(events: list[Any], meaning: Meaning) -> None:
 
 def _choice(delta: Json, meaning: Meaning) -> None:
     if meaning.finished and any(value for key, value in delta.items() if key != "role"):
-        meaning.faults.append("said more after it had finished")
+        meaning.faults.append("sent more after it had finished")
     meaning.text += (delta.get("content") or "") + (delta.get("refusal") or "")
     meaning.thoughts += delta.get("reasoning_content") or delta.get("reasoning") or ""
     for call in delta.get("tool_calls") or ():
@@ -160,7 +160,7 @@ def _response_ended(event: Json, meaning: Meaning) -> None:
     told = Meaning()
     _output(response, told)
     if told.said != meaning.said:
-        meaning.faults.append("the response is not what its deltas said")
+        meaning.faults.append("the response differs from its deltas")
 
 
 def _object(surface: str, heard: Heard, meaning: Meaning) -> None:

@@ -3,7 +3,7 @@ Clients that leave at random moments, whatever their request is doing then.
 
     python -m tests.faults.leaving [--streams 10000]
 
-Each has a model name of its own, by which the upstream's log tells it from the others. The
+Each has its own model name, which identifies it in the upstream's log. The
 time from a client's leaving until its upstream has noticed is what is measured.
 """
 
@@ -93,7 +93,7 @@ def visit(
     pool: PoolOfTest, key: str, surface: str, body: Json, stay_seconds: float, *, politely: bool
 ) -> float:
     """
-    Ask for an answer, stay without reading any of it, and return when it was left.
+    Request an answer, stay without reading it, and return when the client disconnected.
 
     *politely* is with a FIN; otherwise what lies there unread makes it a RST.
     """

@@ -1,7 +1,7 @@
 """
 Plays of an upstream that fails, for either wire.
 
-What a named play of `upstream_plays` cannot say is made from the frames of an honest stream:
+What a named play of `upstream_plays` cannot express is made from the frames of a correct stream:
 `edited` takes a function from frames to frames.
 """
 
@@ -41,7 +41,7 @@ def saying(account: str, **more: Any) -> Json:
 
 
 def midway(*steps: Json) -> Json:
-    """Half of what `bad` says, then *steps*."""
+    """The first half of the answer of `bad`, then *steps*."""
     return saying("bad", at={"3": list(steps)})
 
 
@@ -71,7 +71,7 @@ def frames_of(wire: str, play: Json) -> Frames:
 
 
 def edited(edit: Callable[[Frames], Frames], *after: Json, of: Json | None = None) -> Callable[[str], Json]:
-    """Play the frames of what `bad` says as *edit* returns them, then the steps *after*."""
+    """Play the frames of the answer of `bad` as *edit* returns them, then the steps *after*."""
     said = of or saying("bad")
 
     def play(wire: str) -> Json:
@@ -134,7 +134,7 @@ def with_thoughts(frames: Frames, thoughts: str) -> Frames:
 
 
 def compressed(frames: Sequence[str], last: bytes = b"") -> bytes:
-    """Return *frames* and *last* as gzip, all of it readable up to its end."""
+    """Return *frames* and *last* as gzip, readable up to its end."""
     packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
     return packer.compress("".join(frames).encode() + last) + packer.flush(zlib.Z_SYNC_FLUSH)
 

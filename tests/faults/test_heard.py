@@ -1,4 +1,4 @@
-"""Whoever judges must be able to tell: each of these answers breaks the wire, or keeps it."""
+"""The judge must be reliable: each of these answers violates the protocol, or follows it."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_response_that_is_not_what_its_deltas_said() -> None:
     lost = next(place for place, frame in enumerate(frames) if "output_text.delta" in frame)
 
     assert faults_of("responses", frames[:lost] + frames[lost + 1 :]) == [
-        "the response is not what its deltas said"
+        "the response differs from its deltas"
     ]
 
 

@@ -1,8 +1,8 @@
 """
-One case in one setting: arranged, asked, and judged from outside.
+One case in one setting: arranged, run, and judged from outside.
 
-A verdict is `pass`; `partial` when the client got what it was owed but something beside it
-was not so; `safe` when it was told an honest failure where an answer was owed; and `fail` for
+A verdict is `pass`; `partial` when the client got what it was owed but something else
+was wrong; `safe` when it got a correct failure where an answer was owed; and `fail` for
 what must never be: a false finish, doubled or missing text, a hang, a leak.
 """
 
@@ -25,7 +25,7 @@ from tests.support.gateway import Gateway, PoolOfTest
 from tests.support.ports import free_port
 from tests.support.upstream_client import ScriptedUpstream, Seen
 
-CI_SCALE = 0.1  # of the time limits, so that nobody waits half a minute for silence
+CI_SCALE = 0.1  # of the time limits, so that no test waits half a minute for silence
 VERDICTS = ("pass", "partial", "safe", "fail")
 FEW = 3  # requests of a process that may be repeated at once, whatever else it has open
 MAX_ASKED = 6  # of all accounts together
@@ -54,7 +54,7 @@ SETTINGS = tuple(Setting(*choice) for choice in product(("chat", "responses"), (
 
 @dataclass(slots=True)
 class Score:
-    """`remarks` say what kept it from passing."""
+    """`remarks` are the reasons why it did not pass."""
 
     verdict: str = "pass"
     remarks: list[str] = field(default_factory=list)
@@ -139,7 +139,7 @@ class Wall:
 
 
 def scaled(play: Play, wire: str, scale: float) -> Json:
-    """Return *play* for *wire*, its sleeps as much shorter as the gateway's patience."""
+    """Return *play* for *wire*, its sleeps shortened like the gateway's timeouts."""
 
     def walk(value: Any) -> Any:
         if isinstance(value, list):
@@ -196,7 +196,7 @@ def _judge_answer(score: Score, expect: Expect, heard: Heard, meaning: Meaning, 
         if meaning.error is None:
             score.less("partial", "answered where a failure was expected")
         elif expect.code not in (None, meaning.error):
-            score.less("partial", f"told {meaning.error}, not {expect.code}")
+            score.less("partial", f"got {meaning.error}, not {expect.code}")
         if expect.status not in (None, heard.status) and heard.status != 200:
             score.less("partial", f"status {heard.status}, not {expect.status}")
     elif meaning.error is not None:
@@ -218,9 +218,9 @@ def _judge_books(score: Score, expect: Expect, evidence: Evidence, requests: int
     for row, heard, meaning in zip(evidence.rows, evidence.heard, evidence.meanings, strict=True):
         attempts += len(row["attempts"])
         if heard.status != 200 and row["status"] != heard.status:
-            score.less("fail", f"the ledger says {row['status']}, the client was told {heard.status}")
+            score.less("fail", f"the ledger has {row['status']}, the client got {heard.status}")
         if row.get("error") != meaning.error and (row["status"] == 200) != meaning.finished:
-            score.less("fail", f"the ledger says {row.get('error')}, the client was told {meaning.error}")
+            score.less("fail", f"the ledger has {row.get('error')}, the client got {meaning.error}")
         source = _source(expect, row)
         if source not in (None, row["source"]):
             score.less("partial", f"usage is {row['source']}, not {source}")
@@ -239,7 +239,7 @@ def _source(expect: Expect, row: Json) -> str | None:
 def _judge_upstream(score: Score, expect: Expect, evidence: Evidence) -> None:
     bad, (least, most) = evidence.bad, expect.asked
     if not least <= len(bad) <= most:
-        score.less("partial", f"asked {len(bad)} times, not {least} to {most}")
+        score.less("partial", f"tried {len(bad)} times, not {least} to {most}")
     if len(evidence.log) > MAX_ASKED * len(evidence.rows or [1]):
         score.less("fail", f"{len(evidence.log)} attempts")
     early = [seen for seen in bad if seen.at < bad[0].at + FIRST_SECONDS]
@@ -247,6 +247,6 @@ def _judge_upstream(score: Score, expect: Expect, evidence: Evidence) -> None:
         score.less("fail", f"{len(early)} attempts in the first {FIRST_SECONDS:g} s")
     gaps = [later.at - earlier.at for earlier, later in pairwise(bad)]
     if gaps and min(gaps) < expect.gap_seconds:
-        score.less("fail", f"asked again after {min(gaps):.2f} s")
+        score.less("fail", f"tried again after {min(gaps):.2f} s")
     if expect.state is not None and evidence.states["bad"] != expect.state:
         score.less("partial", f"the account is {evidence.states['bad']}, not {expect.state}")

@@ -72,7 +72,7 @@ QUERIES = {
 PLACES = {"pool": "@POOL@", "limit_id": "@LIMIT@", "model": "gpt-x", "request_id": "r", "flow": "f"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE")
 SAFE = ("GET", "HEAD", "OPTIONS")
-DERIVED = ("}:rolls:", "}:sum:")  # indexes and sums that whoever reads the books leaves for the next reader
+DERIVED = ("}:rolls:", "}:sum:")  # indexes and sums that a reader of the ledger leaves for the next reader
 NEEDS_UPSTREAM = ("/test", "/sign-ins/")  # what answers with an upstream's failure
 SHOWN = {  # what a change is read back at, and the fields that are shown as they were sent
     "POST /keys": ("/keys/{name}", ("models", "raw", "output_tokens", "on_cut")),

@@ -1,5 +1,5 @@
 """
-A worker process that runs its jobs on one pool when it is asked to.
+A worker process that runs its jobs on one pool on request.
 
     python -m tests.fuzz.jobs       prints "ready", ends when its stdin closes
 

@@ -19,7 +19,7 @@ LONGEST_TURN_SECONDS = 0.25
 MAX_BYTES_OF_A_CASE = 128 * 1024  # in Redis: rows, roll-ups, refusals, accounts, a key and its limits
 BILLED = ("input_tokens", "output_tokens")
 ATTENTION = ("credential_dead", "paused")
-OURS = "server_error"  # no scripted upstream says that
+OURS = "server_error"  # no scripted upstream sends that
 ENDS = ("response.completed", "response.incomplete", "response.failed", "error")
 
 

@@ -1,4 +1,4 @@
-"""What an ordinary client asks, and what an honest upstream answers: the cases are made by changing it."""
+"""An ordinary client's requests and a correct upstream's answers: cases are made by changing these."""
 
 from __future__ import annotations
 

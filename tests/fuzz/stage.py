@@ -59,7 +59,7 @@ class Heard:
 
 @dataclass(slots=True)
 class Outcome:
-    """A case when it is over, and everything that is known of it."""
+    """A finished case, and everything known about it."""
 
     case: Case
     pool: PoolOfTest

@@ -1,4 +1,4 @@
-"""What every schema's tests ask: what does it make of this, and what does it say against that?"""
+"""Helpers of all schema tests: what a schema returns, and the fault it reports."""
 
 from __future__ import annotations
 

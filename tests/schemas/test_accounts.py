@@ -27,7 +27,7 @@ class TestFields:
         ],
     )
     def test_accepted(self, field, values):
-        """What was not said is not in the result: defaults belong to the account's kind."""
+        """An absent field is not in the result: defaults belong to the account's kind."""
         for value in values:
             assert ACCOUNT.load({**MINIMAL, field: value}) == {**MINIMAL, field: value}
 

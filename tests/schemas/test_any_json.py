@@ -81,7 +81,7 @@ def test_one_field(schema, field, value):
 @given(extra=st.dictionaries(words, values, max_size=4))
 @settings(max_examples=50)
 def test_unknown_fields_pass(schema, extra):
-    """Whatever loads can be sent on as JSON, and no field of it is null."""
+    """Everything that loads can be encoded as JSON, and none of its fields is null."""
     extra = {name: value for name, value in extra.items() if name not in fields_of(schema)}
 
     loaded = answer(schema, {**MINIMAL[schema], **extra})

@@ -96,7 +96,7 @@ def test_usage(usage):
     st.sampled_from([400, 401, 402, 403, 404, 429, 500, 503]),
 )
 def test_refusals_of_an_upstream(error, headers, status):
-    """Whatever it says, there is a mark the store can take, an answer, and no wait past the bound."""
+    """For any value there is an outcome the store accepts, an answer, and no wait past the bound."""
     body = orjson.dumps({"error": error}, default=str) if _is_json(error) else b"{}"
     for rejection in (rejection_from_body(status, body, headers), rejection_from_event({"error": error})):
         mark = mark_for(rejection, "gpt-5", NOW)

@@ -31,7 +31,7 @@ def load(*messages):
 
 @pytest.fixture
 def refused(refusal):
-    """Return what is said against a list of messages."""
+    """Return the fault of a list of messages."""
 
     def load(*messages):
         param, message = refusal(BODY, {"messages": list(messages)})
@@ -75,7 +75,7 @@ class TestShape:
 
 class TestNulls:
     def test_they_go(self):
-        """SDKs echo the nulls of an answer; upstreams refuse some of them in a request."""
+        """SDKs echo the nulls of an answer; upstreams refuse some null fields in a request."""
         echoed = {
             "role": "assistant",
             "content": None,
@@ -185,7 +185,7 @@ class TestTool:
         assert said.endswith(".tool_call_id matches no tool call of an earlier assistant message")
 
     def test_an_orphan_whose_call_may_lie_elsewhere(self, refusal):
-        """Only where the schema says so, and only while that field is there."""
+        """Only if the schema allows it, and only with that field."""
         body = {"messages": [ANSWER]}
 
         assert CONTINUED.load({**body, "conversation": "conv_1"})["messages"] == [ANSWER]

@@ -40,5 +40,5 @@ def test_a_misspelt_field(refusal):
 
 
 def test_null_is_a_value_here(refusal):
-    """Who writes null wants something of it, and we have nothing to give."""
+    """Null is an explicit value here, and these fields have no meaning for it."""
     assert refusal(BODY, {"name": None}) == ("name", "name must not be null")

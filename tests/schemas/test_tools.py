@@ -81,7 +81,7 @@ class TestTools:
         ],
     )
     def test_a_malformed_tool_is_named(self, schema, refusal, tool, message):
-        """It is refused, not left out: the model would do without it and nobody know."""
+        """It is refused, not dropped: the model would silently lack it."""
         assert refusal(schema, {"tools": [SEARCH, tool]}) == ("tools[1]", message)
 
     @pytest.mark.parametrize("function", [{}, {"name": ""}, {"name": 5}, {"name": None}])
@@ -96,7 +96,7 @@ class TestTools:
     @both
     @pytest.mark.parametrize("kind", BUILT_IN)
     def test_a_built_in_tool(self, schema, refusal, kind):
-        """The fault is the list's, whatever else the tool says of itself."""
+        """The fault is that of the list, whatever else is wrong with the tool."""
         for tool in ({"type": kind}, {"type": kind, "name": "f", "function": {"name": "f"}}):
             assert refusal(schema, {"tools": [FLAT, tool]}) == (
                 "tools",

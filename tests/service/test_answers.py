@@ -89,7 +89,7 @@ def test_an_answer_says_who_gave_it(pool: PoolOfTest, upstream: ScriptedUpstream
 
 
 def test_usage_is_sent_only_where_it_is_asked_for(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
-    """The gateway always asks its upstream for usage; the client sees what it asked for."""
+    """The gateway always requests usage of its upstream; the client sees it only if requested."""
     pool.account("a", upstream.base_url())
     key = pool.key()
 

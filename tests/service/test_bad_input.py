@@ -41,7 +41,7 @@ class Target:
         self._session = requests.Session()
 
     def raw(self, surface: str, *data: bytes, lines: tuple[str, ...] = (), **headers: str) -> RawAnswer:
-        """Send a head with *lines* and *headers*, then *data*, and say that no more will come."""
+        """Send a head with *lines* and *headers*, then *data*, and close the sending side."""
         headers = {"Authorization": self.authorization, **headers}
         return send(self.url, head("POST", PATHS[surface], *lines, **headers), *data, then_close=True)
 
@@ -49,7 +49,7 @@ class Target:
         return self.raw(surface, data, **{"Content_Length": str(len(data)), **headers})
 
     def post(self, surface: str, data: bytes, **headers: str) -> requests.Response:
-        """Send politely, on a connection that is kept."""
+        """Send correctly, on a persistent connection."""
         headers = {"Authorization": self.authorization, "Content-Type": "application/json", **headers}
         return self._session.post(self.url + PATHS[surface], data=data, headers=headers, timeout=30)
 
@@ -147,7 +147,7 @@ def test_of_two_keys_the_last_counts(untouched: Target, surface: str) -> None:
     assert refused(untouched.sized(surface, data))["param"] == "model"
 
 
-# What fits no field of a type. Null is not among it: it says the same as absence.
+# Values of the wrong type for each type. Null is not included: it means absence.
 NOT: dict[str, list[Any]] = {
     "string": [0, 1.5, True, [], {}, ["m"]],
     "flag": [0, 1, "true", "", [], {}],
@@ -291,7 +291,7 @@ class TestPacking:
         )
 
     def test_a_stream_of_chunks_without_end(self, untouched: Target) -> None:
-        """Nothing tells its size before it is past the limit."""
+        """Its size is unknown before it is past the limit."""
         chunk = b"%x\r\n%b\r\n" % (MIB, b" " * MIB)
         answer = untouched.raw("chat", *[chunk] * 33, Transfer_Encoding="chunked")
 
@@ -300,7 +300,7 @@ class TestPacking:
 
 WHOLE = {surface: json.dumps(body).encode() for surface, body in BODIES.items()}
 CHUNKED = ("Transfer-Encoding: chunked",)
-# name -> (lines of the head, body); the length is not said for them
+# name -> (lines of the head, body); without a length header
 MISFRAMED: dict[str, tuple[tuple[str, ...], bytes | None]] = {
     "a negative length": (("Content-Length: -5",), None),
     "a length in words": (("Content-Length: five",), None),
@@ -381,7 +381,7 @@ class TestFraming:
         refused(send(untouched.url, told.encode("latin-1"), then_close=True), status)
 
     def test_two_keys(self, untouched: Target) -> None:
-        """Which of them is meant nobody can tell."""
+        """It is ambiguous which of the two counts."""
         key = untouched.authorization
         told = head(
             "POST", PATHS["chat"], f"Authorization: {key}", f"Authorization: {key}", Content_Length="0"

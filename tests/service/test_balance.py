@@ -12,7 +12,7 @@ from tests.support.upstream_client import ScriptedUpstream
 REQUESTS = 60
 WARM_UP = 3
 LEFT = 8
-WORDS = "a line of words that a model could say one after another until it is done with them"
+WORDS = "a line of words that a model could send one after another until it is done with this"
 
 
 def test_finished_answers_are_booked_to_the_token(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:

@@ -1,4 +1,4 @@
-"""What the ledger says of a request: who, what, how it went, what it cost and what was wasted."""
+"""The ledger row of a request: who, what, how it went, what it cost and what was wasted."""
 
 from __future__ import annotations
 

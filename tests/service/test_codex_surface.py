@@ -146,7 +146,7 @@ def test_wrong_addresses(pool: PoolOfTest, method: str, path: str, status: int, 
     ],
 )
 def test_addresses_that_are_known_but_not_served(pool: PoolOfTest, path: str, status: int, code: str) -> None:
-    """Clients are told once, and not to try again; without a key they learn nothing."""
+    """Clients are refused once, and not to retry; without a key they learn nothing."""
     answer = pool.post(path, {}, pool.key())
 
     assert (answer.status_code, error_of(answer)["code"]) == (status, code)
@@ -166,7 +166,7 @@ def test_v1_has_an_alias(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
 class TestCatalogue:
     @pytest.mark.parametrize("path", ["/backend-api/codex/models", "/v1/models?client_version=0.169.0"])
     def test_each_model_is_what_codex_can_read(self, chatgpt: PoolOfTest, path: str) -> None:
-        """It knows of the upstream's word on a model, and what Codex requires beside it."""
+        """It has the upstream's data about a model, and the fields that Codex requires."""
         books = chatgpt.gateway.services.accounts
         account = books.find(chatgpt.name, "a")
         books.list_models(chatgpt.name, account.id, ["m", "n"], {"m": {"display_name": "Em", "priority": 1}})

@@ -1,4 +1,4 @@
-"""How much of a pool's upstream windows is used: the endpoint that Codex asks, and headers of answers."""
+"""Usage of a pool's upstream windows: the endpoint that Codex calls, and headers of answers."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ class TestHidden:
 
 class TestSignIn:
     def test_of_an_account_here(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
-        """It is the backend that says whether the token is that account's."""
+        """The backend decides whether the token is that account's."""
         upstream.script({"play": "json", "body": WHAM}, path="/wham/usage")
 
         answer = ask_as_a(pool, "its-token")

@@ -28,7 +28,7 @@ TAKEN = {
     "/v1/models": ("GET", "HEAD", "OPTIONS"),
     "/v1/models/m": ("GET", "HEAD", "OPTIONS"),
 }
-OPEN = {"/health", "/health/live", "/health/ready", "/health/startup", "/metrics"}  # for whoever watches
+OPEN = {"/health", "/health/live", "/health/ready", "/health/startup", "/metrics"}  # for observers
 OPEN |= {"/docs", "/openapi.json"}
 HANDSHAKE = {
     "Connection": "Upgrade",
@@ -50,7 +50,7 @@ class TestOrderOfChecks:
     def test_one_fault_after_another(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, surface: str
     ) -> None:
-        """A request in which all is wrong hears of the first fault; once that is mended, of the next."""
+        """A request with several faults gets the first one; once that is fixed, the next."""
         path, key = PATHS[surface], pool.key(models=("m",), limits=(parse_limit("1 requests/ever"),))
         url, authorization = pool.gateway.url, {"Authorization": f"Bearer {key}"}
         whole = BODIES[surface]

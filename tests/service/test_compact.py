@@ -1,4 +1,4 @@
-"""A conversation is compacted by an account that can, and nobody pretends otherwise."""
+"""A conversation is compacted by an account that can, or refused."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def chatgpt(pool: PoolOfTest, upstream: ScriptedUpstream, name: str = "a") -> No
 @pytest.mark.parametrize("path", PATHS)
 class TestCompact:
     def test_by_a_chatgpt_account(self, pool: PoolOfTest, upstream: ScriptedUpstream, path: str) -> None:
-        """An ordinary request that a trigger ends, without tools; of the answer the compaction is kept."""
+        """An ordinary request that ends with a trigger, without tools; only the compaction is used."""
         chatgpt(pool, upstream)
         upstream.script({"play": "events", "events": STREAM})
 

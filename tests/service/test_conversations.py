@@ -30,7 +30,7 @@ def test_it_stays_with_the_account_that_first_served_it(pool: PoolOfTest, upstre
 
 
 def test_one_whose_account_is_gone_begins_anew(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
-    """The upstream will say that it does not know it; we do not guess."""
+    """The upstream reports that it does not know it; the gateway does not guess."""
     pool.account("east", upstream.base_url("east"))
     key = pool.key()
     pool.post(PATHS["responses"], TURN, key)
@@ -46,7 +46,7 @@ class TestHolder:
     def test_other_keys_do_not_find_it(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, spelled: str | dict[str, str]
     ) -> None:
-        """They hear what OpenAI answers, and no upstream is asked."""
+        """They get the answer of the OpenAI API, and no upstream is called."""
         pool.account("east", upstream.base_url())
         ann, bob = pool.key("ann"), pool.key("bob")
         assert pool.post(PATHS["responses"], TURN, ann).status_code == 200

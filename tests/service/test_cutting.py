@@ -1,4 +1,4 @@
-"""Limits that an upstream does not take are kept by the gateway."""
+"""The gateway enforces limits that an upstream does not support."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_an_upstream_that_takes_limits_is_given_them(pool: PoolOfTest, upstream:
 def test_a_length_that_its_wire_refuses_as_too_short_is_kept(
     pool: PoolOfTest, upstream: ScriptedUpstream, stream: bool
 ) -> None:
-    """The Responses API takes 16 tokens or more: the upstream is asked for 16, the client gets 4."""
+    """The Responses API accepts 16 tokens or more: the request has 16, the client gets 4."""
     pool.account("a", upstream.base_url(), kind="compatible", wires=("responses",))
     upstream.script(ENDLESS)
 

@@ -73,7 +73,7 @@ def test_a_worker_that_runs_out_says_so_and_recovers(pool: PoolOfTest, upstream:
 
 
 def test_many_at_once_without_a_connection_to_redis(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
-    """Clients take all descriptors before there is a connection to Redis for each of them."""
+    """Clients use all descriptors before there is a connection to Redis for each request."""
     pool.account("a", upstream.base_url())
     key = pool.key()
     body = json.dumps(BODIES["chat"]).encode()

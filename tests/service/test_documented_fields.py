@@ -2,7 +2,7 @@
 The documents that this service stands in for, field by field.
 
 Each field of a request is sent alone and with all others, and found at the upstream; each of an
-answer is told by some upstream, and found in ours. Endpoints that add fields: `test_fidelity`.
+answer is sent by some upstream, and found in ours. Endpoints that add fields: `test_fidelity`.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def asker(pool: PoolOfTest, upstream: ScriptedUpstream, path: str) -> Asker:
 
 
 def upstreams(body: Json) -> Json:
-    """Return *body* as an upstream of the same wire has to see it: it streams always, and tells its usage."""
+    """Return *body* as an upstream of the same protocol has to see it: streamed, with usage."""
     return body | {"stream": True, "stream_options": {"include_usage": True} | body.get("stream_options", {})}
 
 

@@ -1,4 +1,4 @@
-"""The admin pages' doors as somebody on the network meets them: real gunicorn, real headers."""
+"""The admin sign-in as a network client meets it: real gunicorn, real headers."""
 
 from __future__ import annotations
 

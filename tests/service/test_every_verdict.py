@@ -205,7 +205,7 @@ def check_others(bench: Bench) -> None:
     again = bench.request(key=bench.other_key)
 
     if well and not expected.model_state:
-        assert bench.requests_to("a") == before + 2  # nothing is remembered of it
+        assert bench.requests_to("a") == before + 2  # nothing is stored about it
         return
     assert (again.status_code, again.headers["x-poolgate-account"]) == (200, "b")
     assert bench.requests_to("a") == before + well

@@ -1,4 +1,4 @@
-"""POST /openai/v1/chat/completions: whom a name means, what answers tell, and answers given again."""
+"""POST /openai/v1/chat/completions: model names, extra fields of answers, and cached answers."""
 
 from __future__ import annotations
 

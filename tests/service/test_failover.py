@@ -33,7 +33,7 @@ FAILURES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def two(pool: PoolOfTest, upstream: ScriptedUpstream) -> PoolOfTest:
-    """`bad` is asked first, `good` answers."""
+    """`bad` is tried first, `good` answers."""
     pool.account("bad", upstream.base_url("bad"), weight=100)
     pool.account("good", upstream.base_url("good"))
     return pool
@@ -148,7 +148,7 @@ def test_a_cut_after_the_first_event_is_never_a_finish(
 
 
 def test_a_whole_answer_that_was_cut_is_asked_for_again(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
-    """Nobody has seen any of it, so nothing is lost by starting anew."""
+    """The client has seen nothing, so starting again loses nothing."""
     ask_bad_first(two)
     upstream.script(
         {"play": "text", "text": "Half of it", "deltas": 4, "at": {"2": [{"reset": True}]}}, account="bad"

@@ -1,5 +1,5 @@
 """
-Nothing is dropped in silence: every field reaches the upstream as the table of fields says, or is refused
+Nothing is dropped silently: every field reaches the upstream as the table of fields specifies, or is refused
 or named as ignored; and every documented field of an answer reaches the client.
 """
 
@@ -129,8 +129,8 @@ RESPONSES_API = set(RESPONSES_VALUES) - {
     "prompt_cache_breakpoint",
     "fallbacks",
 }
-DELIVERY = ("stream", "stream_options")  # upstreams are always asked for a stream, and for usage
-# Of fields that exclude one another, or say the same, those that are left out where all are sent.
+DELIVERY = ("stream", "stream_options")  # upstream requests are always streamed, with usage
+# Of fields that exclude one another, or mean the same, those that are omitted where all are sent.
 NOT_WITH_OTHERS = {
     *("text", "function_call", "functions", "reasoning", "max_tokens", "web_search_options"),
     "messages",
@@ -176,7 +176,7 @@ def test_every_field_of_the_table_has_a_value_here() -> None:
 
 
 class Asker:
-    """Sends bodies to one endpoint of a pool with one account, and tells what became of them."""
+    """Sends bodies to one endpoint of a pool with one account, and reports what became of each field."""
 
     def __init__(self, pool: PoolOfTest, upstream: ScriptedUpstream, path: str, account: str) -> None:
         self.surface, self.fields, self.values = SURFACES[path]
@@ -194,7 +194,7 @@ class Asker:
         return {"model": "demo" if self.kind == "demo" else "gpt-4.1", said: value}
 
     def ask(self, body: Json) -> tuple[int, Json, list[str], Json]:
-        """Return status, the error if any, what the answer says was ignored, and what the upstream saw."""
+        """Return status, the error if any, the fields reported as ignored, and what the upstream saw."""
         answer = self._pool.post(self._path, body, headers=self._headers)
         ignored = [name for name in answer.headers.get("x-poolgate-ignored", "").split(", ") if name]
         if answer.status_code >= 400:
@@ -207,7 +207,7 @@ class Asker:
         return support_for(self.surface, field, self.kind, self.wires)
 
     def fault(self, field: str) -> str | None:
-        """Return how the field, sent alone, fared otherwise than the table says."""
+        """Return how the field, sent alone, was handled differently from the table."""
         with_it = self.least(field) | (WITH.get(field, {}) if self.surface == "chat" else {})
         if self.surface == "responses" and field in ("tool_choice", "parallel_tool_calls"):
             with_it["tools"] = [FLAT]
@@ -225,7 +225,7 @@ class Asker:
             case Support.SENT:
                 return self._sent_fault(field, sent) or (f"ignored {ignored}" if field in ignored else None)
             case Support.TRANSLATED if self.values[field] == NEUTRAL.get(field):
-                return None  # asks for nothing
+                return None  # has no effect
             case Support.TRANSLATED if self.wires == {"chat"} and field == "reasoningSummary":
                 return None if "reasoning" in ignored else "not named"
             case Support.TRANSLATED:
@@ -238,7 +238,7 @@ class Asker:
         return "no fate"
 
     def strange(self, sent: Json) -> str | None:
-        """Return what the OpenAI API would answer 400 to, and anybody who never heard of it may ignore."""
+        """Return what the OpenAI API would answer 400 to, and other servers may ignore."""
         if self.kind != "openai":
             return None
         said = set(sent) - (CHAT_API if "messages" in sent else RESPONSES_API)
@@ -246,7 +246,7 @@ class Asker:
 
     def _sent_fault(self, field: str, sent: Json) -> str | None:
         wanted, got = self.values[field], sent.get(field)
-        if self._path == EXTENDED and field == "reasoning":  # said where the API has a field for it
+        if self._path == EXTENDED and field == "reasoning":  # sent in the API's field
             got = {"effort": sent.get("reasoning_effort")}
         return None if got == wanted else f"sent {got}"
 
@@ -265,7 +265,7 @@ class TestRequests:
         assert faults == {}
 
     def test_all_fields_together(self, asker: Asker) -> None:
-        """Those of any one account; what it cannot honour is told, all of it."""
+        """Those of any one account; all ignored fields are reported."""
         fields = [
             field
             for field in asker.fields
@@ -404,7 +404,7 @@ EXTRA: Json = {
     "latency": 0,
     "raw_request": {"model": ""},
     "raw_response": {"events": []},
-    # a semantic cache would tell more
+    # a semantic cache would report more
     "cache_debug": {"cache_hit": False, "cache_id": ""},
 }
 COST: Json = {"input_tokens_cost": 0, "output_tokens_cost": 0, "request_cost": 0, "total_cost": 0}
@@ -424,7 +424,7 @@ def paths(value: Any, place: str = "") -> set[str]:
 def test_every_documented_field_of_an_answer(
     pool: PoolOfTest, upstream: ScriptedUpstream, path: str, stream: bool
 ) -> None:
-    """All endpoints pass on whatever an upstream says; one adds what it documents besides."""
+    """All endpoints pass on everything an upstream sends; one adds what it documents."""
     pool.account("a", upstream.base_url())
     upstream.script(SCRIPT)
     key = pool.key(raw=True)

@@ -1,4 +1,4 @@
-"""A request goes to an account that can honour all of it, and is refused by field where there is none."""
+"""A request goes to an account that supports all fields, and is refused by field if there is none."""
 
 from __future__ import annotations
 

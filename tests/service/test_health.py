@@ -73,5 +73,5 @@ def test_credentials_that_cannot_be_decrypted(gateway: Gateway, unreadable: None
 
 
 def test_an_empty_pool_is_ready(gateway: Gateway) -> None:
-    """Its accounts are added by way of it; that it has none is a finding."""
+    """Accounts are added through the service; having none is a finding."""
     assert eventually(lambda: ready(gateway) == (200, ""), SECONDS)

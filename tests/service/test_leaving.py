@@ -57,7 +57,7 @@ def test_the_upstream_is_closed_and_the_lease_is_gone(
 
 
 def test_a_pause_before_another_try_ends_too(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
-    """And nobody asks an upstream on behalf of a client that has left."""
+    """No upstream is called on behalf of a client that has disconnected."""
     pool.account("a", upstream.base_url())
     busy = {"error": {"message": "Busy", "code": "server_is_overloaded", "type": "server_error"}}
     upstream.script({"play": "http_error", "status": 503, "body": busy, "headers": {"retry-after": "8"}})

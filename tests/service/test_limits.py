@@ -1,4 +1,4 @@
-"""Limits, costs and usage, as a running service keeps them."""
+"""Limits, costs and usage, as a running service enforces and records them."""
 
 from __future__ import annotations
 

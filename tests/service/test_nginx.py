@@ -105,7 +105,7 @@ def test_a_client_that_leaves_reaches_the_service(pool: PoolOfTest, upstream: Sc
 
 
 def test_a_stream_that_is_silent_for_long_lives(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
-    """Longer than the ten seconds after which the service says that it is alive."""
+    """Longer than the ten seconds after which the service sends a keepalive."""
     upstream.script({"play": "text", "text": "one two", "deltas": 2, "at": {"1": [{"sleep": 12}]}})
     begun = time.monotonic()
 

@@ -31,7 +31,7 @@ def gateway(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def asked(pool: PoolOfTest, keys: list[str], number: int, **body: object) -> list[int]:
-    """Return the statuses of *number* requests, of the *keys* in turn, some of them at once."""
+    """Return the statuses of *number* requests, of the *keys* in turn, some at once."""
 
     def one(index: int) -> int:
         own = {**CHAT, **body, "prompt_cache_key": str(index)}

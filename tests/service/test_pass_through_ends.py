@@ -83,7 +83,7 @@ class TestSuccess:
     def test_caller_that_leaves_after_the_end_has_had_it_all(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str, sent: str
     ) -> None:
-        """The upstream keeps its connection open; the answer was complete nevertheless."""
+        """The upstream leaves its connection open; the answer was complete nevertheless."""
         pool.account("a", upstream.base_url())
         upstream.script({"headers": SSE, "steps": [{"send": sent}, {"stall": True}]}, path=f"/{endpoint}")
 

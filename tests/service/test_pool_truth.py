@@ -1,4 +1,4 @@
-"""What upstreams say of themselves is believed as long as it is true, and no longer."""
+"""The reports of upstreams about themselves are used as long as they are true, and no longer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def windows(used: float, *, spent: bool) -> dict[str, Any]:
 
 @pytest.fixture
 def two(pool: PoolOfTest, upstream: ScriptedUpstream) -> PoolOfTest:
-    """`bad` goes first, because its group does; both are well until a test says otherwise."""
+    """`bad` goes first, because its group does; both are healthy unless a test changes that."""
     pool.set(policy="ordered")
     pool.account("bad", upstream.base_url("bad"), group=0)
     pool.account("good", upstream.base_url("good"), group=1)
@@ -46,7 +46,7 @@ def two(pool: PoolOfTest, upstream: ScriptedUpstream) -> PoolOfTest:
 
 
 def ask(pool: PoolOfTest, key: str, model: str = "gpt-4.1", **more: Any) -> Any:
-    # each question is a conversation of its own, unless a test says otherwise
+    # each question is a separate conversation, unless a test specifies otherwise
     body = {**CHAT, "model": model, "prompt_cache_key": str(time.monotonic_ns()), **more}
     return pool.post(PATHS["chat"], body, key)
 
@@ -60,7 +60,7 @@ def asked(upstream: ScriptedUpstream, account: str) -> int:
     [rejected(401, "invalid_api_key"), rejected(403, "account_suspended"), rejected(401, "token_expired")],
 )
 def test_dead_credential(two: PoolOfTest, upstream: ScriptedUpstream, refusal: dict[str, Any]) -> None:
-    """It is asked once, never again, and nobody notices."""
+    """It is called once, never again, and clients do not notice."""
     upstream.script(refusal, account="bad")
     key = two.key()
 
@@ -80,7 +80,7 @@ def test_paused_account(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
 
 
 def test_burst_without_a_time(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
-    """Nobody is refused meanwhile, and the account is in use again soon after the burst is over."""
+    """No client is refused meanwhile, and the account is in use again soon after the burst is over."""
     upstream.script(rejected(429, "rate_limit_exceeded"), WELL, account="bad")
     key = two.key()
     assert ask(two, key).headers["x-poolgate-account"] == "good"
@@ -96,7 +96,7 @@ def test_burst_without_a_time(two: PoolOfTest, upstream: ScriptedUpstream) -> No
 
 
 def test_overloaded_model(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
-    """The account's other models go on; and the decision says what stood against this one."""
+    """The account's other models continue; and the decision has the reason against this one."""
     upstream.script(rejected(503, "server_is_overloaded"), account="bad", model="gpt-4.1")
     key = two.key()
 
@@ -112,7 +112,7 @@ def test_overloaded_model(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
 
 
 def test_early_reset(tmp_path: Path, upstream: ScriptedUpstream) -> None:
-    """An account that says there is room again is used after the worker's next look, an hour early."""
+    """An account that reports room again is used after the worker's next look, an hour early."""
     with private_redis() as url, running_gateway(url, tmp_path, workers=1) as gateway:
         pool = gateway.pool()
         home = f"{upstream.root_url('ann')}/backend-api"
@@ -168,7 +168,7 @@ def test_full_account_spills_over(pool: PoolOfTest, upstream: ScriptedUpstream) 
 
 
 def test_drifting_windows(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
-    """Shares follow what the headers of answers tell, down and up again."""
+    """Shares follow the headers of answers, down and up again."""
     for name in "ab":
         pool.account(name, upstream.base_url(name))
     told = {"x-codex-primary-used-percent": "95", "x-codex-primary-reset-after-seconds": "3600"}

@@ -1,5 +1,5 @@
 """
-While Redis is away nothing is admitted, and everybody is told so at once; what runs goes on.
+While Redis is away nothing is admitted, and clients are refused at once; running requests continue.
 
 Each test takes the one Redis of this module away and gives it back.
 """

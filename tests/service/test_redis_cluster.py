@@ -59,7 +59,7 @@ def test_pools_spread_over_the_nodes_and_slots_may_move(
 
 
 def while_its_slot_moves(pool: PoolOfTest, key: str, cluster: list[int]) -> list[str]:
-    """Move the slot of *pool* to another node key by key; return what requests were told meanwhile."""
+    """Move the slot of *pool* to another node key by key; return the answers of requests meanwhile."""
     slot = key_slot(keys.root(pool.name).encode())
     owner = next(port for port in cluster if node_of(port).execute_command("CLUSTER COUNTKEYSINSLOT", slot))
     target = next(port for port in cluster if port != owner)

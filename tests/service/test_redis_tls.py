@@ -1,4 +1,4 @@
-"""A Redis that speaks only TLS, with a certificate that nobody signed: what Heroku gives."""
+"""A Redis that speaks only TLS, with a self-signed certificate, as on Heroku."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A token that an upstream refuses is renewed, and the same account asked again, within the request."""
+"""A token that an upstream refuses is renewed, and the same account tried again, within the request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker that is told to stop finishes what it can, ends the rest honestly, and settles all of it."""
+"""A worker that is stopped finishes what it can, ends the rest with an error, and settles everything."""
 
 from __future__ import annotations
 

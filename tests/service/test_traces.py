@@ -119,7 +119,7 @@ def test_a_refusal_is_a_span_and_a_broken_traceparent_begins_another_trace(
 def test_the_last_spans_are_sent_before_a_worker_ends(
     redis_url: str, tmp_path: Path, collector: Collector, upstream: ScriptedUpstream
 ) -> None:
-    """And a collector that is not there holds up nobody."""
+    """A collector that is not there delays no request."""
     trace_id = TRACE[::-1]
     env = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "600000"}
     with running_gateway(redis_url, tmp_path, workers=1, **env) as gateway:

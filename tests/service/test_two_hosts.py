@@ -1,4 +1,4 @@
-"""Two hosts and one Redis, and the line between one of them and Redis is cut for a while."""
+"""Two hosts and one Redis, and the connection between one host and Redis is cut for a while."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Both:
         self.account = self.pool.account("a", base_url, cap=10)
 
     def at(self, number: int) -> PoolOfTest:
-        """The same pool, asked at one of the hosts."""
+        """The same pool, through one of the hosts."""
         return PoolOfTest(self.gateways[number], self.pool.name)
 
 

@@ -42,7 +42,7 @@ def attempted(pool: PoolOfTest) -> list[list[Any]]:
 
 @pytest.mark.parametrize("surface", REQUESTS)
 def test_another_account_serves(pool: PoolOfTest, upstream: ScriptedUpstream, key: str, surface: str) -> None:
-    """It stays active, since other processes may have the key; the checks say what to do."""
+    """It stays active, since other processes may have the key; the checks report the remedy."""
     path, body = REQUESTS[surface]
 
     answers = [pool.post(path, body, key) for _ in range(6)]
@@ -77,7 +77,7 @@ def test_no_other_account_is_left(pool: PoolOfTest, key: str, surface: str, stre
 
 
 def test_an_account_that_refuses_as_well(pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
-    """A failover meets it: it is passed over, and what the upstream said is the answer."""
+    """A failover meets it: it is skipped, and the upstream's error is the answer."""
     pool.account("ugly", upstream.base_url("ugly"), group=-1)
     error = {"error": {"message": "No.", "code": "server_error"}}
     upstream.script({"play": "http_error", "status": 500, "body": error}, account="ugly")

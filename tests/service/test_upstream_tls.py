@@ -1,7 +1,7 @@
 """
 Upstreams that speak TLS, as all but one's own do, with a certificate that the environment vouches for.
 
-A TLS socket is read differently: what is there may not be a whole record, and a wait is told by
+A TLS socket is read differently: the available data may not be a complete record, and a wait is shown by
 other exceptions. So what matters of streams is tried here once more.
 """
 
@@ -128,7 +128,7 @@ def test_a_stream_that_breaks_is_not_an_end(pool: PoolOfTest, upstream: Scripted
 
 
 def test_silence_is_not_a_break(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
-    """The wait for more ends every now and then, to tell the client that we are alive."""
+    """The wait for more ends now and then, to send the client a keepalive."""
     pool.set(settings=OFTEN)
     upstream.script({"play": "text", "text": "one two three", "deltas": 3, "at": {"2": [{"gate": "on"}]}})
     connection = ask(pool, PATHS["chat"], STREAMED, pool.key())

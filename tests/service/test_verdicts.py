@@ -26,7 +26,7 @@ def page(status: int) -> dict[str, Any]:
 
 
 def ask(pool: PoolOfTest, key: str, model: str = "m", **more: Any) -> Any:
-    """Each question is a conversation of its own, unless a test asks for one."""
+    """Each question is a separate conversation, unless a test specifies one."""
     body = {**CHAT, "model": model, "prompt_cache_key": str(time.monotonic_ns()), **more}
     return pool.post(PATHS["chat"], body, key)
 
@@ -53,7 +53,7 @@ TOO_DEAR = refused(402, "This request requires more credits, or fewer max_tokens
 def test_a_model_that_no_account_may_use(
     pool: PoolOfTest, upstream: ScriptedUpstream, refusal: dict[str, Any]
 ) -> None:
-    """Three accounts answer one 403 each about it; all of them go on with every other model."""
+    """Three accounts answer one 403 each for it; all accounts continue with every other model."""
     key = of_accounts(pool, upstream, "abc")
     upstream.script(refusal, model="m")
 

@@ -1,4 +1,4 @@
-"""Pages that watch a pool: they cost nothing once nobody looks, and hold up no restart."""
+"""Pages that watch a pool: they cost nothing once closed, and delay no restart."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.redis import private_redis
 
 NAME, PASSWORD = "ann", "correct horse battery"
 PATIENCE_SECONDS = 60.0
-LOOKS = 3.0  # seconds without a look, after which nobody looks any more: one a second is usual
+LOOKS = 3.0  # seconds without a read, after which no page is open: one a second is usual
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """
-Every row of the verdict table on the store's own clock: how long it keeps an account or a model from use.
+Every row of the verdict table on the store's own clock: how long it removes an account or a model from use.
 
-The marks go through the scripts as a request's do; time passes only where a test says so.
+The outcomes go through the scripts as a request's do; time passes only where a test advances it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Hours of a pool whose accounts fail in every way: how much good capacity idles, who is asked in vain."""
+"""Hours of a pool whose accounts fail in every way: idle healthy capacity, and requests sent in vain."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ACCOUNTS = {
     "well-too": "chatgpt",
     "well-as-well": "openai",
 }
-# Headers that cry wolf: nearly nothing left, while the usage endpoint says there is plenty.
+# False alarms in headers: nearly nothing left, while the usage endpoint reports plenty.
 DRIFTING = {"x-codex-primary-used-percent": "97", "x-codex-primary-reset-after-seconds": "7200"}
 
 # How late the end of a spell may be noticed, by contract: a burst within ten seconds, an early reset
@@ -131,7 +131,7 @@ def test_good_capacity_does_not_idle(played: Played) -> None:
 
 
 def test_whoever_is_back_has_a_full_share(played: Played) -> None:
-    """What an account was told of its windows before weighs nothing after their reset."""
+    """A usage window reported earlier has no weight after its reset."""
     _, seen = played
     back = {"bursts", "spent", "reset-early-unseen", "flapping", "overloaded"}
     fair = sum(seen.served_last[account] for account in ("well", "well-as-well")) / 2

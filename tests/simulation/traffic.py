@@ -1,8 +1,8 @@
 """
 Traffic through the store's scripts on a virtual clock, with upstreams that fail by a plan.
 
-What the relay does with a failure, it does here too: mark the account, ask for another one. What
-the gateway believes of its accounts is compared with what is true of them, five seconds by five.
+It handles a failure as the relay does: report the outcome, request another account. What
+the gateway believes about its accounts is compared with the truth, every five seconds.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Run:
 
 @dataclass(slots=True)
 class Seen:
-    refused: int = 0  # told to clients
+    refused: int = 0  # sent to clients
     served_last: Counter[str] = field(default_factory=Counter)  # by account, near the end
     idle_ms: Counter[str] = field(default_factory=Counter)  # well, but not served: by account
     wasted: Counter[str] = field(default_factory=Counter)  # requests that met a refusal, by account
@@ -74,7 +74,7 @@ class Traffic:
         self.seen = Seen()
 
     def play(self, for_ms: int, *, last_ms: int) -> Seen:
-        """Play *for_ms* of traffic; who served is counted in the last *last_ms* of them."""
+        """Play *for_ms* of traffic; the serving accounts of the last *last_ms* are counted."""
         end = START_MS + for_ms
         self._counts_from = end - last_ms
         for what in (BEGIN, SAMPLE, LOOK):

@@ -1,4 +1,4 @@
-"""Upstreams that are well or not by a plan, and what they say of themselves, truthfully or not."""
+"""Upstreams that are healthy or not by a plan, and their reports, true or not."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REFUSALS: dict[str, tuple[int, Json]] = {
 
 @dataclass(frozen=True, slots=True)
 class Spell:
-    """One account is not well from *begins* until *ends* (ms); `spent` ones say that it ends at *told*."""
+    """One account fails from *begins* until *ends* (ms); `spent` accounts report the end as *told*."""
 
     account: str
     kind: str
@@ -64,7 +64,7 @@ class Upstreams:
         return rejection_from_body(status, orjson.dumps({"error": error}), {})
 
     def usage(self, account: str, now: int) -> Json:
-        """What the usage endpoint says: always the truth."""
+        """The report of the usage endpoint: always the truth."""
         spell = self.ailment(account, "", now)
         spent = spell is not None and spell.kind == "spent"
         left = (spell.ends - now) / 1000 if spell and spent else 3600

@@ -1,4 +1,4 @@
-"""One process's worth of callers, who ask, use, fail, hang and settle at random until they are killed."""
+"""One process of callers that admit, use, fail, hang and settle at random until it is killed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ POOL = "soak"
 TTL_MS = 700  # so that leases of the killed run out while the others go on
 OPEN_AT_ONCE = 12  # requests of one process
 TIMEOUT_SECONDS = 0.25
-ASKED = "pg:{soak}:asked"  # how often admission was asked for, over all processes
+ASKED = "pg:{soak}:asked"  # number of admissions requested, over all processes
 
 
 class Callers:
@@ -34,7 +34,7 @@ class Callers:
         self.renewed_at = 0.0
 
     def run(self, most: int) -> None:
-        """Go on until admission was asked for *most* times, and settle what is open; an orphan stops."""
+        """Run until *most* admissions were requested, and settle open ones; an orphan stops."""
         parent = os.getppid()
         while os.getppid() == parent and int(self.told(self.scripts.client.incr, ASKED) or 0) <= most:
             self.step()

@@ -1,7 +1,7 @@
 """
 Limits under crashes: `python -m tests.soak.limits --admissions 100000`.
 
-Eight processes ask for admission as fast as they can. Every second one of them is killed and
+Eight processes request admission as fast as they can. Every second one is killed and
 another started; Redis is paused and killed now and then. At the end the ledger alone, not
 the counters, must show that no limit was ever overshot, and that the books balance.
 """
@@ -40,7 +40,7 @@ ACCOUNTS = {"a": 9, "b": 12, "c": 40}  # and their caps
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Ask for admissions while workers and Redis crash.")
+    parser = argparse.ArgumentParser(description="Request admissions while workers and Redis crash.")
     parser.add_argument("--admissions", type=int, default=100_000)
     parser.add_argument("--kill-every", type=float, default=1.0, metavar="SECONDS")
     parser.add_argument("--seed", type=int, default=1)
@@ -61,7 +61,7 @@ def run(server: RedisServer, admissions: int, kill_every: float, chance: random.
     killed = torment(server, client, admissions, kill_every, chance)
     took = time.monotonic() - began
     wait_for_leases(client)
-    print(f"{admissions} admissions asked for in {took:.1f} s, {killed} processes killed")
+    print(f"{admissions} admissions requested in {took:.1f} s, {killed} processes killed")
     faults = audit(client, POOL, limits, list(ACCOUNTS))
     for fault in faults:
         print("FAULT:", fault)
@@ -99,7 +99,7 @@ def prepare(client: Any, limits: dict[str, list[dict[str, Any]]]) -> None:
 def torment(
     server: RedisServer, client: Any, admissions: int, kill_every: float, chance: random.Random
 ) -> int:
-    """Kill and replace until all is asked for; return how many processes were killed."""
+    """Kill and replace processes until all admissions were requested; return how many were killed."""
     fork = multiprocessing.get_context("fork")
     numbers = iter(range(10**9))
 

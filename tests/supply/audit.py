@@ -1,8 +1,8 @@
 """
 Known holes in what is installed: `python -m tests.supply.audit PIP_AUDIT SITE_PACKAGES`.
 
-pip-audit takes a package that its registry does not answer for as sound. Here that is told: status
-1 for a hole, else 0, with a line that says whether anything was checked at all.
+pip-audit counts a package that its registry does not answer for as sound. Here that is reported: status
+1 for a vulnerability, else 0, with a line that states whether anything was checked.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ UNREACHED = ("ConnectionError", "Max retries exceeded", "Failed to establish", "
 
 
 def verdict(report: dict[str, Any]) -> tuple[int, str]:
-    """Return the status, and what to say, of a *report* in pip-audit's JSON."""
+    """Return the status and the message for a *report* in pip-audit's JSON."""
     packages = [each for each in report["dependencies"] if each["name"] != OUR_OWN]
     holes = [
         f"{each['name']} {each['version']}: {hole['id']}, fixed in {' '.join(hole['fix_versions']) or 'none'}"

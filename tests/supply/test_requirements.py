@@ -64,7 +64,7 @@ def test_what_is_imported_is_declared():
         for name, file in imported().items()
         if not {normal(one) for one in distributions.get(name, [name])} & declared
     }
-    # gunicorn installs a namespace of its own, and opentelemetry several distributions: any of them will do
+    # gunicorn installs a namespace package, and opentelemetry several distributions: any will do
     assert missing == {}
 
 

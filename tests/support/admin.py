@@ -28,7 +28,7 @@ def services_on(redis_url: str, home: Path) -> Services:
 
 
 def admin_app(services: Services) -> Flask:
-    """Return the application with two views of its own beside what it has: a page and an API call."""
+    """Return the application with two additional views: a page and an API call."""
     app = create_admin_app(services)
     for name, path, json in (("a_page", "/admin/a-page", False), ("a_call", "/admin/api/a-call", True)):
         blueprint = Blueprint(name, __name__)
@@ -85,7 +85,7 @@ def audited(services: Services) -> list[dict[str, Any]]:
 
 
 def everything_stored(client: Any) -> str:
-    """Return all that the office keeps, as text."""
+    """Return all stored admin data, as text."""
     kinds = {"string": "get", "hash": "hgetall", "set": "smembers"}
     told = []
     for key in client.scan_iter(keys.root(keys.SYSTEM) + "*"):

@@ -1,7 +1,7 @@
 """
-What the ledger alone says of a run: was any limit ever overshot, and do the books balance?
+Check a run by its ledger alone: was any limit ever exceeded, and do the sums agree?
 
-The counters are not believed: an entry of the ledger tells when its request was admitted and,
+The counters are not trusted: an entry of the ledger has when its request was admitted and,
 by its id, when it ended, both on the clock of Redis.
 """
 
@@ -42,7 +42,7 @@ def overshots(limits: Limits, rows: list[Json]) -> list[str]:
 
 
 def books(client: Any, pool: str, limits: Limits, accounts: list[str], rows: list[Json]) -> list[str]:
-    """Return where counters and totals are not what *rows* say, and what is held for nobody."""
+    """Return where counters and totals differ from *rows*, and reservations without a request."""
     wrong = rolled_up_wrong(client, pool, rows) + left_over(client, pool, limits, accounts)
     return wrong + wrong_budgets(client, pool, limits, rows)
 
@@ -87,7 +87,7 @@ def is_reported(rows: list[Json]) -> bool:
 
 
 def wrongly_charged(billed: Mapping[str, int], rows: list[Json]) -> Iterator[str]:
-    """Say where less was charged than *billed* (by figure), or not the same although all was reported."""
+    """Report where less was charged than *billed* (by figure), or not the same although all was reported."""
     for figure, most in billed.items():
         excess = charged(rows, figure) - most
         if excess < 0:
@@ -130,7 +130,7 @@ def charges(what: str, rows: list[Json], mode: str) -> list[tuple[int, int]]:
     """
     When how much was settled: requests when they are admitted, the rest when they end.
 
-    When a failed attempt ended its row does not say: not before its request was admitted.
+    The row does not have the end of a failed attempt: not before its request was admitted.
     """
     booked = [row for row in rows if row["source"] != "corrected"]
     if what == "requests":
@@ -176,7 +176,7 @@ def rolled_up_wrong(client: Any, pool: str, rows: list[Json]) -> list[str]:
         for field, value in client.hgetall(keys.rollup(pool, "d", start)).items():
             stored[start, field] += int(value)
     return [
-        f"roll-up {name}: {stored[name]}, rows say {sums[name]}"
+        f"roll-up {name}: {stored[name]}, rows have {sums[name]}"
         for name in sums
         if sums[name] != stored[name]
     ]
@@ -207,7 +207,7 @@ def left_over(client: Any, pool: str, limits: Limits, accounts: list[str]) -> li
 def wrong_budgets(client: Any, pool: str, limits: Limits, rows: list[Json]) -> list[str]:
     """A budget that never rolls over has settled exactly what the rows add up to."""
     return [
-        f"{limit['id']}: {settled} settled, rows say {booked}"
+        f"{limit['id']}: {settled} settled, rows have {booked}"
         for key, each in limits.items()
         for limit in each
         if limit["per"] == "ever"

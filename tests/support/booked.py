@@ -1,4 +1,4 @@
-"""Ledger rows as `settle` books them, for whatever moment a test wants."""
+"""Ledger rows as `settle` writes them, for any time that a test needs."""
 
 from __future__ import annotations
 

@@ -31,12 +31,12 @@ from tests.support.redis import used_by_gateway
 
 ROOT = Path(__file__).parents[2]
 PATIENT = {"POOLGATE_STORE_TIMEOUT_MS": "5000"}  # a busy machine is not the fault that is looked for
-AS_SHIPPED: dict[str, str] = {"POOLGATE_STORE_TIMEOUT_MS": ""}  # where that patience is looked at
+AS_SHIPPED: dict[str, str] = {"POOLGATE_STORE_TIMEOUT_MS": ""}  # where those timeouts are tested
 _numbers = count(1)
 
 
 class Gateway:
-    """One running service. `pool()` gives a test its own corner of it."""
+    """One running service. `pool()` creates a separate pool for a test."""
 
     def __init__(self, url: str, services: Services, process: subprocess.Popen[bytes]) -> None:
         self.url = url

@@ -54,7 +54,7 @@ class Host:
             _ip("-n", self._name, "route", "add", f"{address}/32", "via", self.outside)
 
     def cut(self) -> None:
-        """Nothing passes between host and store, and nobody is told."""
+        """Nothing passes between host and store, and neither is notified."""
         _ip("link", "set", self._ends("s")[0], "down")
 
     def mend(self) -> None:

@@ -37,7 +37,7 @@ from gevent.server import StreamServer
 from app.demo.http import HttpError, Request, head, json_answer, read_request
 
 Json = dict[str, Any]
-KEY = "a signature that nobody checks, but of a decent length"
+KEY = "a signature that is not checked, but of a decent length"
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Service:
     def __init__(self) -> None:
         self._logins: dict[str, Login] = {}
         self._numbers = itertools.count(1)
-        self._codes: dict[str, Json] = {}  # authorization codes, with what they were asked with
+        self._codes: dict[str, Json] = {}  # authorization codes, with the parameters of their requests
         self._devices: dict[str, Json] = {}
 
     def serve(self, sock: Any, address: Any) -> None:
@@ -165,7 +165,7 @@ class Service:
         return json_answer(200, login.tokens(), {})
 
     def _authorize(self, query: Json) -> bytes:
-        """Sign in at once, as a person who says yes."""
+        """Sign in at once, as a person who consents."""
         assert query["response_type"] == "code"
         assert query["code_challenge_method"] == "S256"
         code = f"code{next(self._numbers)}"

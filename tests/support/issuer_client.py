@@ -51,7 +51,7 @@ class Issuer:
         self._post("/_approve", {"user_code": user_code})
 
     def stage(self, name: str, *plays: Json) -> None:
-        """Say how the next exchanges of login *name* go."""
+        """Set how the next exchanges of login *name* go."""
         self._post("/_stage", {"name": name, "plays": plays})
 
     def release(self, name: str) -> None:

@@ -1,8 +1,8 @@
 """
 What the scripts do to one pool, in plain Python: slow, exact, and without Redis.
 
-It says what a call must answer and leave behind. Which of several eligible accounts is chosen
-is the policy's affair; the model is told, and says whether that account was eligible.
+It computes what a call must answer and leave behind. Which of several eligible accounts is chosen
+is the policy's decision; the model receives it, and checks that the account was eligible.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ class Model:
     # admission
 
     def admit(self, ask: Json, reply: Json) -> None:
-        """Check *reply* to the admission *ask*, and do what it did."""
+        """Check *reply* to the admission *ask*, and apply its effects."""
         if ask["id"] in self.requests:
             assert reply == self.requests[ask["id"]].reply
             return
@@ -348,7 +348,7 @@ class Model:
         return eligible
 
     def _release(self, request: Request, charge: Json | None) -> None:
-        """End what is held for an attempt; *charge* is settled of it."""
+        """End the reservations of an attempt, and settle *charge*."""
         for hold in request.holds:
             if hold.ends_with_attempt:
                 actual = _used(charge, hold.limit) if charge else 0

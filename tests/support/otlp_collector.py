@@ -1,7 +1,7 @@
 """
 A collector of OpenTelemetry's spans: `python -m tests.support.otlp_collector` prints its port.
 
-Takes OTLP/HTTP (protobuf, gzip or plain) at POST /v1/traces; GET /spans tells all of them as JSON.
+Takes OTLP/HTTP (protobuf, gzip or plain) at POST /v1/traces; GET /spans returns all spans as JSON.
 Ends when its stdin closes. Source: https://opentelemetry.io/docs/specs/otlp/#otlphttp
 """
 

@@ -18,7 +18,7 @@ stopping, ended = Event(), Event()
 
 
 def drain(seconds: float) -> None:
-    """Stands in for ActiveCalls.drain: tell the stream to end, wait for that."""
+    """Stands in for ActiveCalls.drain: notify the stream to end, wait for that."""
     stopping.set()
     ended.wait(seconds)
 
@@ -89,7 +89,7 @@ def process() -> dict[str, Any]:
 
 @app.get("/stream/<float:seconds>")
 def stream(seconds: float) -> Response:
-    """Say `begun`, and after *seconds* `done`, or `cut` when told to stop before."""
+    """Send `begun`, and after *seconds* `done`, or `cut` if stopped before."""
 
     def parts() -> Iterator[str]:
         yield "begun\n"

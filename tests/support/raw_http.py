@@ -33,7 +33,7 @@ def send(url: str, *data: bytes, method: str = "POST", then_close: bool = False)
     """
     Send *data* on a connection of its own and return the answer.
 
-    *then_close*: say that no more will come, before the answer is read.
+    *then_close*: close the sending side before the answer is read.
     """
     address = urlsplit(url)
     with socket.create_connection((address.hostname, address.port or 80), PATIENCE_SECONDS) as sock:

@@ -1,4 +1,4 @@
-"""A Redis server that a test may pause, kill and start again; what it has answered it keeps."""
+"""A Redis server that a test can pause, kill and start again; acknowledged writes survive."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class RedisServer:
     """
     Every write is in the append-only file before it is answered, so a killed process forgets nothing.
 
-    `everysec` would not do: while a sync is under way it keeps writes to itself for up to two seconds.
+    `everysec` does not suffice: during a sync it buffers writes for up to two seconds.
     """
 
     def __init__(self, folder: Path, *arguments: str, port: int = 0, bind: str = "127.0.0.1") -> None:
-        """*arguments* come first, as a file of settings must; *port* 0 is none beside the socket."""
+        """*arguments* come first, as a settings file must; *port* 0 means only the socket."""
         folder.mkdir(exist_ok=True)
         self.port = port
         self.socket = folder / "socket"

@@ -7,7 +7,7 @@ prints `ready`, waits for a line on its standard input, then has each refresher 
 forks (a real process has one refresher) renew the account's tokens until they have that rotation,
 and prints a line for each fork, {"rotations": […], "without": n}: where each refresher arrived, and
 how often one came back without tokens. `die_at` is the step after which a process kills itself:
-leased, answered or kept.
+leased, answered or stored.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from app.config import Settings
 from app.wiring import Services, build
 
 POLL_SECONDS = 0.005
-LEASE_SECONDS = 0.5  # so that a survivor is not kept waiting
+LEASE_SECONDS = 0.5  # so that a survivor does not wait
 
 
 def refresher_of(services: Services, die_at: str = "") -> TokenRefresher:

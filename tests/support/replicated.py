@@ -44,7 +44,7 @@ class Replicated:
         return next(node for node in self._nodes if node.port == port)
 
     def await_replica(self) -> None:
-        """Wait until the replica follows, and the sentinel knows of it."""
+        """Wait until the replica follows, and the sentinel knows it."""
         assert eventually(self._has_replica, FAILOVER_SECONDS), "the replica does not follow"
 
     def _has_replica(self) -> bool:

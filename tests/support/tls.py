@@ -1,4 +1,4 @@
-"""Certificates that nobody else signed, and a door of TLS in front of a plain server."""
+"""Self-signed certificates, and a TLS proxy in front of a plain server."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def make_certificate(folder: Path, *, address: str = "") -> tuple[Path, Path]:
 
 @contextmanager
 def tls_door(port: int, certificate: Path, key: Path) -> Iterator[int]:
-    """Yield a port where TLS is spoken, and all that is said passed to *port* of this machine."""
+    """Yield a port that speaks TLS and forwards everything to *port* of this machine."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
 

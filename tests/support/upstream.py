@@ -1,5 +1,5 @@
 """
-A scripted upstream: a real HTTP process that does what a test tells it, byte by byte.
+A scripted upstream: a real HTTP process that follows a test's script, byte by byte.
 
     python -m tests.support.upstream [ADDRESS]    prints {"port": N}, ends when its stdin closes
 

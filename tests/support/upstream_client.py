@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request that the upstream saw; `tests.support.upstream_log.Seen` says what each field is."""
+    """One request that the upstream saw; `tests.support.upstream_log.Seen` documents the fields."""
 
     id: int
     account: str
@@ -53,7 +53,7 @@ class ScriptedUpstream:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, address: str = "127.0.0.1") -> Self:
-        """Start the process, to listen at *address*. It ends by `stop`, or with whoever started it."""
+        """Start the process, listening at *address*. It ends by `stop`, or with its parent."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.upstream", address],
             cwd=ROOT,
@@ -105,7 +105,7 @@ class ScriptedUpstream:
         return self._seen(self._get("/_log", account=self._scope + account)[1])
 
     def take(self, account: str = "*") -> list[Seen]:
-        """Return every request that ended since it was asked last."""
+        """Return every request that ended since the last call."""
         return self._seen(self._post("/_take", {"account": self._scope + account}))
 
     def wait_for(
@@ -119,7 +119,7 @@ class ScriptedUpstream:
         timeout_seconds: float = 10,
     ) -> list[Seen]:
         """
-        Return the requests that match, as soon as there are *count* of them.
+        Return the matching requests, as soon as there are *count*.
 
         *end* is how they ended (`any` for however), *gate* the gate they stand at.
         Raises TimeoutError, with what was seen.

@@ -82,7 +82,7 @@ class Log:
         return seen
 
     def changed(self) -> None:
-        """Wake whoever waits for the log."""
+        """Wake everything that waits for the log."""
         self._changed.set()
         self._changed = Event()
 

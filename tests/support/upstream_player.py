@@ -21,7 +21,7 @@ and a step is one of
     {"end": true}                         ends the body properly here
     {"close": true} {"reset": true}       hangs up here, with FIN or RST
 
-with `"bill": {"output_tokens": 1, …}` beside it for what it adds to the bill.
+with `"bill": {"output_tokens": 1, …}` for what it adds to the bill.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class Player:
         self._gone.set()
 
     def _ended(self, end: str) -> None:
-        """The first to say so is right: a client that reads no further may leave before the end."""
+        """The first report wins: a client that stops reading may disconnect before the end."""
         if self.seen.end is None:
             self.seen.end, self.seen.ended_at = end, time.time()
             self._log.changed()

@@ -1,7 +1,7 @@
 """
 Plays with a name, spelled out for the request at hand.
 
-    answer          what `app.demo` would say; the play of an upstream that nobody scripted
+    answer          the answer of `app.demo`; the play of an upstream without a script
     text            text
     tool_call       name, arguments; or calls: [{name, arguments}, …]; text
     reasoning       summary, text
@@ -141,7 +141,7 @@ def _call(call: Json, play: Json) -> Call:
 
 
 def _cut(text: str, play: Json) -> Pieces:
-    """Cut *text* into as many deltas as the play wants, else as `app.demo` does."""
+    """Split *text* into as many deltas as the play specifies, else as `app.demo` does."""
     count = play.get("deltas")
     if count is None:
         return pieces(text)

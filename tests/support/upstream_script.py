@@ -54,7 +54,7 @@ class Scripts:
     ) -> None:
         """Set the plays for (account, model, path), in place of any set before."""
         if repeat not in REPEATS or not plays:
-            raise ValueError(f"a script wants plays, and one of {REPEATS}")
+            raise ValueError(f"a script needs plays, and one of {REPEATS}")
         key = (account, model, path)
         self._scripts = [each for each in self._scripts if (each.account, each.model, each.path) != key]
         self._scripts.append(_Script(account, model, path, plays, repeat))

@@ -1,5 +1,5 @@
 """
-What was said, dressed for a wire as the steps of a play, with the bill beside each delta.
+Turn an answer into the steps of a play in one protocol, with the bill of each delta.
 
 A play may want, of any stream:
 
@@ -11,7 +11,7 @@ A play may want, of any stream:
              before the usage, where that comes by itself (chat)
 
 The input is billed with the first event and the output delta by delta, so that the bill of a
-stream that was cut says what had been produced by then.
+stream that was cut contains what had been produced by then.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FINISHES = ("response.completed", "response.incomplete", "response.failed")
 
 
 def play(wire: str, body: Json, said: Answer, wanted: Json) -> Json:
-    """Return the play that streams *said* in answer to *body*."""
+    """Return the play that streams *said* as the answer to *body*."""
     events = _reported(_events(wire, body, said), wanted)
     done = wire == "chat"
     if wanted["play"].endswith("error_in_stream"):
@@ -83,7 +83,7 @@ def _events(wire: str, body: Json, said: Answer) -> list[Json]:
 
 
 def _reported(events: list[Json], wanted: Json) -> list[Json]:
-    """Take the usage out again when the play wants none."""
+    """Remove the usage if the play has none."""
     if wanted.get("usage", {}) is not None:
         return events
     kept = [event for event in events if event.get("choices") != []]
@@ -145,7 +145,7 @@ def _with_between(steps: list[Json], events: list[Json], wanted: Json) -> list[J
 
 
 def _is_delta(event: Json) -> bool:
-    """Whether *event* adds to what is said: no opening, role or announced call does."""
+    """Return whether *event* adds content: no opening, role or announced call does."""
     if "choices" not in event:
         return "delta" in event
     deltas = [choice["delta"] for choice in event["choices"]]

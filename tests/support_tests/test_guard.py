@@ -20,7 +20,7 @@ def test_loopback_is_on():
 
 
 def test_a_store_that_a_gateway_uses_is_emptied_by_no_test(redis_url: str):
-    """`redis_client` asks this before it empties its store."""
+    """`redis_client` checks this before it empties its store."""
     with used_by_gateway(redis_url), pytest.raises(AssertionError, match="a gateway runs on this Redis"):
         assert_no_gateway_uses(redis_url)
 

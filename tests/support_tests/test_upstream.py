@@ -1,4 +1,4 @@
-"""The scripted upstream does what it is told, and tells what it saw."""
+"""The scripted upstream follows its script, and reports what it saw."""
 
 from __future__ import annotations
 
@@ -257,7 +257,7 @@ class TestBrokenAnswers:
     def test_a_connection_closed_after_a_proper_end(
         self, upstream: ScriptedUpstream, raw: http.client.HTTPConnection
     ) -> None:
-        """The client keeps a connection that is dead when it wants it next."""
+        """The client has a dead connection in its pool when it needs one next."""
         upstream.script({"play": "text", "afterwards": [{"close": True}]})
         post(upstream, raw)
         raw.getresponse().read()

@@ -37,7 +37,7 @@ class Person(BaseModel):
 
 @pytest.fixture(params=["whole", "streamed"])
 def ask(request: pytest.FixtureRequest, client: OpenAI) -> Any:
-    """Return a function that asks, and returns the ChatCompletion either way."""
+    """Return a function that sends a request and returns the ChatCompletion, streamed or not."""
 
     def whole(text: str = "hi", **more: Any) -> ChatCompletion:
         messages = more.pop("messages", [{"role": "user", "content": text}])
@@ -187,7 +187,7 @@ def test_any_json_object_will_do(ask: Any) -> None:
 
 
 def test_the_order_of_chunks(client: OpenAI) -> None:
-    """Role first and once, then deltas, the finish, and the usage alone when it was asked for."""
+    """The role comes first and once, then deltas, the finish, and the usage if it was requested."""
     options: Any = {"include_usage": True}
     chunks = list(
         client.chat.completions.create(

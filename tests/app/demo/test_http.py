@@ -11,7 +11,7 @@ from app.demo.http import HttpError, chunk, json_answer, read_request
 
 
 class Writer:
-    """A socket that keeps what it is given."""
+    """A socket that records what is sent."""
 
     def __init__(self) -> None:
         self.sent = b""

@@ -1,4 +1,4 @@
-"""What is answered to what is asked, before a wire dresses it."""
+"""The answer to a request, independent of a protocol."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Languages(BaseModel):
 
 @pytest.fixture(params=["whole", "streamed"])
 def ask(request: pytest.FixtureRequest, client: OpenAI) -> Any:
-    """Return a function that asks, and returns the Response either way."""
+    """Return a function that sends a request and returns the Response, streamed or not."""
 
     def whole(given: Any = "hi", **more: Any) -> Response:
         return client.responses.create(model="gpt-x", input=given, **more)

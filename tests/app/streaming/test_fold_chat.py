@@ -42,7 +42,7 @@ class TestFiles:
 
 class TestMessage:
     def test_calls_stand_in_their_order(self):
-        """One that began later may have been told of first."""
+        """Calls may arrive out of order."""
         later = {"index": 1, "id": "b", "function": {"name": "g", "arguments": "{}"}}
         first = {"index": 0, "id": "a", "type": "custom", "custom": {"name": "f", "input": "x"}}
         message = fold(delta(tool_calls=[later]), delta(tool_calls=[first]))["choices"][0]["message"]

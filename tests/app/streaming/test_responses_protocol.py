@@ -194,7 +194,7 @@ class TestIdentity:
         assert (reader.response_id, reader.model) == (None, None)
 
 
-ANNOUNCEMENTS = [  # of what is to come: they show that something happens, and show nothing of it
+ANNOUNCEMENTS = [  # of later content: they show activity, and nothing visible
     {"type": "response.output_item.added", "output_index": 0, "item": {"type": "reasoning"}},
     {"type": "response.output_item.added", "item": {"type": "message", "content": []}},
     {"type": "response.content_part.added", "part": {"type": "output_text", "text": ""}},
@@ -205,7 +205,7 @@ ANNOUNCEMENTS = [  # of what is to come: they show that something happens, and s
 
 class TestServiceTier:
     def test_the_last_word(self) -> None:
-        """What was asked stands in the first event, what it was served in stands in the last."""
+        """The first event has the requested tier, the last event the billed one."""
         reader, _ = read(
             {"type": "response.created", "response": {"id": "resp_1", "service_tier": "auto"}},
             {"type": "response.completed", "response": {"id": "resp_1", "service_tier": "priority"}},

@@ -103,7 +103,7 @@ class TestFraming:
 
 class TestFields:
     def test_data_lines_are_joined(self):
-        """A joined payload is encoded anew: its data was not on one line."""
+        """A joined payload is encoded again: its data was not on one line."""
         assert decode(b'data: {"a":\ndata:1}\n\n') == ([({"a": 1}, None)], None)
 
     def test_one_space_after_the_colon_is_not_data(self):
@@ -156,7 +156,7 @@ class TestType:
         assert payloads(b'event: a\ndata: {"type":"b"}\n\n') == [{"type": "b"}]
 
     def test_name_supplies_a_missing_type(self):
-        """Then what is sent on must say so too."""
+        """The forwarded event has the type, too."""
         [event] = EventDecoder().decode_events(b'event: error\ndata: {"message":"x"}\n\n')
 
         assert event.type == "error"

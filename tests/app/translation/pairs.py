@@ -28,7 +28,7 @@ def pieces(stream: bytes, cut: str) -> list[bytes]:
 
 
 def decoded(stream: bytes) -> list[dict]:
-    """Return the payloads of a stream that nobody has to wait for; no sentinel."""
+    """Return the payloads of a complete stream, without the sentinel."""
     decoder = EventDecoder()
     return [event.payload for event in decoder.decode_events(stream) if event is not DONE]
 

@@ -1,4 +1,4 @@
-"""What the schemas let in can be asked of every kind of account, or is refused by a field's name."""
+"""Every body that the schemas accept can be sent to every kind of account, or is refused by field."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """
-Chat -> Responses -> chat keeps what was said.
+Chat -> Responses -> chat preserves the conversation.
 
 What it loses, and `normal` therefore takes away before comparing:
 - where system and developer messages stood, which they were, and how their text was cut:
   one system message comes first;
-- names of messages, and messages that say nothing;
+- names of messages, and empty messages;
 - how an assistant's text or refusal, and a tool's output, were cut into parts;
 - a lone text part of a user, which comes back as a string;
 - that two messages of an assistant followed each other, the first with its refusal after
@@ -50,7 +50,7 @@ SAID = st.builds(
 
 @st.composite
 def rounds(draw) -> list[dict]:
-    """A message with calls, functions' and custom ones, and the answers to all of them in any order."""
+    """A message with function and custom calls, and the answers to all calls in any order."""
     kinds = draw(st.lists(st.sampled_from(["function", "custom"]), min_size=1, max_size=3))
     calls = []
     for kind in kinds:

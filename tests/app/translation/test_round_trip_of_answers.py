@@ -1,9 +1,9 @@
 """
-An answer in chunks -> in Responses events -> in chunks says the same: text, refusal, calls, their
+Chunks -> Responses events -> chunks preserves an answer: text, refusal, calls, their
 order, why it ended and what it used.
 
-What is lost: choices other than the first, audio and annotations; which of several chunks told a
-piece; a finish_reason that the calls themselves tell, since Responses has no word for it.
+Lost: choices other than the first, audio and annotations; which of several chunks had a
+piece; a finish_reason that follows from the calls, since Responses has no field for it.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def answers(draw) -> list[Event]:
 
 
 def said(events: list[Event]) -> dict:
-    """Return what an answer says, without how it was cut into chunks."""
+    """Return the content of an answer, independent of its division into chunks."""
     fold = ChatFold()
     for event in events:
         if event is not DONE:

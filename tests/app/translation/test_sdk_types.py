@@ -1,7 +1,7 @@
 """
-What is translated reads as what OpenAI's own SDK says the wire is.
+Translated messages have the types of OpenAI's SDK.
 
-But for usage: the SDK says that its details are always there, and we invent none.
+Except usage: the SDK's types require its details, and we do not invent any.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def _read_object(body: Json, result: Result) -> None:
 
 
 def _read_stream(answer: http.client.HTTPResponse, result: Result) -> None:
-    """Whatever ends without an error counts as an answer: then its text has to be all of it."""
+    """Any end without an error counts as an answer: its text has to be complete."""
     for line in answer:
         data = line.removeprefix(b"data:").strip()
         if not line.startswith(b"data:") or data == b"[DONE]":

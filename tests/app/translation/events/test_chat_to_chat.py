@@ -1,4 +1,4 @@
-"""Chat for chat: what came goes out, but for usage nobody asked for and the sentinel."""
+"""Chat for chat: events pass unchanged, except usage that was not requested and the sentinel."""
 
 from __future__ import annotations
 

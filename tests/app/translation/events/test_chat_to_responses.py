@@ -1,4 +1,4 @@
-"""Chat chunks -> Responses events: pairs of files, then what holds for all of them."""
+"""Chat chunks -> Responses events: pairs of files, then properties of all pairs."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class TestEveryStream:
                 assert event["output_index"] in known
 
     def test_output_is_what_was_done(self, name):
-        """The finished response holds the items as their `done` events told them, in order."""
+        """The final response has the items of the `done` events, in order."""
         events = fed(name)
         done = {e["output_index"]: e["item"] for e in events if e["type"] == "response.output_item.done"}
         if name not in UNFINISHED:
@@ -78,7 +78,7 @@ class TestEveryStream:
 
 
 def test_completion_waits_for_usage():
-    """The finished response is kept back until usage, the sentinel or the end."""
+    """The final response waits for usage, the sentinel or the end."""
     translator = responses()
     finish = Event({"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}]})
 

@@ -1,4 +1,4 @@
-"""Items that grow: what is told of them, step by step."""
+"""Growing items: the events of each step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TestMessage:
         assert [event["content_index"] for event in events] == [0, 0, 1, 1]
 
     def test_whole(self):
-        """The last event and the item say all that was said."""
+        """The last event and the item have the complete text."""
         message = OpenMessage("msg_1", 2, MESSAGE)
         message.add_text("output_text", "Hel", [{"token": "Hel"}])
         message.add_text("output_text", "lo", [{"token": "lo"}])

@@ -14,7 +14,7 @@ def test_defaults():
 
 
 def test_settings_are_repeated():
-    """What the request asked for stands in the response; what it is made of does not."""
+    """The response repeats the request's settings, but not its content."""
     request = {
         "model": "m",
         "input": "secret",

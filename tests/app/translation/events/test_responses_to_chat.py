@@ -67,7 +67,7 @@ class TestModel:
 
 class TestLegacyFunctions:
     def test_call(self):
-        """Whoever asked with `functions` is answered with `function_call`."""
+        """A request with `functions` gets a `function_call`."""
         chunks = fed("tool_call", chat(legacy_functions=True))
 
         assert deltas(chunks) == [
@@ -95,7 +95,7 @@ class TestLegacyFunctions:
     ],
 )
 def test_event_that_says_nothing(payload):
-    """Events without content, or about calls nobody announced, give no chunk."""
+    """Events without content, or of calls that were not announced, give no chunk."""
     assert chat().translate([Event(payload)]) == []
 
 

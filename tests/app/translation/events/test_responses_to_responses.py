@@ -130,7 +130,7 @@ class TestSnapshots:
         }
 
     def test_item_only_in_done(self):
-        """An item that was never announced is told of in full, once."""
+        """An item that was not announced is announced and sent once."""
         done = event("response.output_item.done", output_index=0, item=MESSAGE)
         out = fed(created(), done, completed(MESSAGE))
 
@@ -149,7 +149,7 @@ class TestSnapshots:
         assert [one.payload["delta"] for one in out if one.type.endswith(".delta")] == ["Hello"]
 
     def test_only_in_completed(self):
-        """An answer told in its last event alone is told step by step before it."""
+        """An answer that is only in the last event is sent step by step before it."""
         out = fed(created(), completed(MESSAGE, CALL))
 
         assert types(out)[-6:] == [
@@ -174,7 +174,7 @@ def delta(text: str, **place) -> Event:
 
 
 class TestAnnouncing:
-    """SDKs add deltas to items and parts that they were told of, and fail where there are none."""
+    """SDKs fail on deltas of items and parts that were not announced."""
 
     @pytest.mark.parametrize("place", [PLACE, {"output_index": 0, "content_index": 0}, {}])
     @pytest.mark.parametrize("ended", [True, False])
@@ -208,7 +208,7 @@ class TestAnnouncing:
         assert types(out).count("output_item.added") == types(out).count("content_part.added") == 1
 
     def test_a_call_that_nobody_heard_of(self):
-        """Its deltas say neither its name nor its id: all of it is told once it is known."""
+        """Its deltas have neither its name nor its id: everything is sent once these are known."""
         place = {"item_id": "fc_1", "output_index": 0}
         out = fed(
             created(),

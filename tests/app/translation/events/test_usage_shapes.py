@@ -18,7 +18,7 @@ def test_there_and_back(usage):
 
 
 def test_nothing_is_invented():
-    """What the upstream did not tell is absent or null, never 0."""
+    """A count that the upstream did not report is absent or null, never 0."""
     assert chat_usage(LEAST) == {"prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19}
     assert responses_usage(LEAST) == {
         "input_tokens": 12,

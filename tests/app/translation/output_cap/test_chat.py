@@ -30,7 +30,7 @@ def folded(events: list[Event]) -> dict[str, Any]:
 
 class TestChatCut:
     def test_untouched(self) -> None:
-        """What nobody has to change is the same event, with its bytes."""
+        """An unchanged event is the same object, with its bytes."""
         events = answer("hello ", "world")
 
         assert ChatOutputCap(100, ("END",)).limit_events(events) == events
@@ -56,7 +56,7 @@ class TestChatCut:
         assert cut.limit_events(answer("more")) == []
 
     def test_held_text_comes_before_the_end(self) -> None:
-        """What turned out to be no stop text is said before whatever comes next."""
+        """Text that turned out not to be a stop sequence is sent before what follows."""
         out = ChatOutputCap(None, ("END",)).limit_events(answer("the EN"))
 
         deltas = [event.payload["choices"][0]["delta"] for event in out]
@@ -79,7 +79,7 @@ class TestChatCut:
         assert out[-1].payload["choices"][0]["finish_reason"] == "length"
 
     def test_usage_was_asked_for(self) -> None:
-        """Who asked for usage is told that there is none, before the end."""
+        """If usage was requested, a usage of null is sent before the end."""
         out = ChatOutputCap(1).limit_events(answer("long", usage=None))
 
         assert out[-1].payload == {**HEAD, "choices": [], "usage": None}

@@ -25,7 +25,7 @@ class TestText:
     def test_pieces_do_not_matter(
         self, pieces: list[str], max_bytes: int | None, stops: tuple[str, ...]
     ) -> None:
-        """However a text is cut into deltas, the same of it is shown and for the same reason."""
+        """The shown text and the reason do not depend on how the text is split into deltas."""
         gate, shown = OutputLimiter(max_bytes, stops), ""
         for piece in pieces:
             if gate.cut is None:

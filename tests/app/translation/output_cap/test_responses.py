@@ -51,7 +51,7 @@ class TestResponsesCut:
         assert ResponsesOutputCap(5).limit_events(events) == events
 
     def test_message(self) -> None:
-        """The text is cut, every open part closes with what was said, and the response is incomplete."""
+        """The text is cut, every open part is closed with its text, and the response is incomplete."""
         cut = ResponsesOutputCap(7)
 
         out = cut.limit_events(stream(created(), *message(), say("hello "), say("world"), say("never")))
@@ -83,7 +83,7 @@ class TestResponsesCut:
         assert [event.payload["sequence_number"] for event in out] == list(range(len(out)))
 
     def test_finished_items_stay(self) -> None:
-        """What the upstream closed itself is repeated as it told it."""
+        """Parts that the upstream has closed are repeated unchanged."""
         thought = {"id": "i_0", "type": "reasoning", "summary": [], "encrypted_content": "…"}
         call = added(1, id="i_1", type="function_call", call_id="c", name="f", arguments="")
         events = stream(
@@ -107,7 +107,7 @@ class TestResponsesCut:
         assert (output[1]["arguments"], output[1]["status"]) == ('{"a"', "incomplete")
 
     def test_closed_part_is_not_closed_again(self) -> None:
-        """Of two parts only the open one is closed; the other keeps its annotations."""
+        """Only the open one of two parts is closed; the other has its annotations."""
         whole = {"type": "output_text", "text": "one", "annotations": [{"type": "url_citation"}]}
         events = stream(
             created(),

@@ -1,4 +1,4 @@
-"""Contents that decide which account can be asked."""
+"""Contents that decide which accounts are eligible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of request fields: nothing is missing, and what it says is what happens."""
+"""The table of request fields is complete, and translation follows it."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class TestIgnored:
     }
 
     def test_chatgpt(self):
-        """In the caller's order; null, and what asks for nothing, is not worth a word."""
+        """In the client's order; null and values without effect are not listed."""
         assert ignored_fields("chat", "chatgpt", self.BODY) == ["seed", "temperature", "unheard_of"]
 
     def test_native(self):

@@ -127,7 +127,7 @@ class TestUser:
 
     @pytest.mark.parametrize("content", [None, []])
     def test_silent(self, content):
-        """A message that says nothing is not sent."""
+        """An empty message is not sent."""
         assert items({"role": "user", "content": content}) == []
 
 
@@ -163,7 +163,7 @@ class TestAssistant:
         ],
     )
     def test_items(self, message, expected):
-        """What was said comes first, then its calls, in order; echoed thoughts are left out."""
+        """Text comes first, then its calls, in order; echoed reasoning is dropped."""
         assert items({"role": "assistant", **message}) == expected
 
     @pytest.mark.parametrize(

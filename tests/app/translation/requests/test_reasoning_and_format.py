@@ -34,7 +34,7 @@ from app.translation.requests.reasoning_and_format import (
     ],
 )
 def test_reasoning(body, reasoning):
-    """What `reasoning` itself says beats every other name."""
+    """`reasoning` has priority over every alias."""
     assert reasoning_settings(body) == reasoning
 
 

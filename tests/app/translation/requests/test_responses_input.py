@@ -204,7 +204,7 @@ class TestItems:
 
 class TestInstructions:
     def test_hoisted(self):
-        """System and developer text leaves the input for the instructions, behind what they say."""
+        """System and developer text moves from the input to the instructions, after theirs."""
         body = {
             **MODEL,
             "instructions": "a",

@@ -30,7 +30,7 @@ FULL = {
 
 class TestChatOnChat:
     def test_everything_is_sent(self):
-        """An account that speaks chat receives all of it; it streams, and tells its usage."""
+        """An account with the chat protocol receives everything; it streams, with usage."""
         prepared = upstream_body("chat", FULL, "compatible", {"chat"})
 
         assert prepared.protocol == "chat"
@@ -50,7 +50,7 @@ class TestChatOnChat:
         assert prepared.ignored == []
 
     def test_reasoning(self):
-        """The chat API has a field for the effort alone; who has more is told more."""
+        """The chat API has only a field for the effort; other servers receive more."""
         body = {**CHAT, "reasoning": {"effort": "low", "max_tokens": 9}}
 
         prepared = upstream_body("chat", body, "openai", BOTH)
@@ -79,7 +79,7 @@ class TestChatOnChat:
         ],
     )
     def test_other_clients_words(self, kind, asked, sent):
-        """They are said in words that chat servers know: OpenAI's answers 400 to any other."""
+        """They are sent in names that chat servers know: OpenAI's answers 400 to others."""
         prepared = upstream_body("chat", {**CHAT, **asked}, kind, {"chat"})
 
         least = upstream_body("chat", CHAT, kind, {"chat"}).body
@@ -172,7 +172,7 @@ class TestChatOnResponses:
         assert sent["input"] == [{"role": "assistant", "content": [{"type": "output_text", "text": "no"}]}]
 
     def test_web_search(self):
-        """Chat has no search tool, so an account that speaks both is asked on the other wire."""
+        """Chat has no search tool, so an account with both protocols receives a Responses request."""
         body = {**CHAT, "tools": [{"type": "web_search_preview"}]}
 
         assert upstream_body("chat", body, "openai", BOTH).protocol == "responses"
@@ -182,7 +182,7 @@ class TestChatOnResponses:
 
     @pytest.mark.parametrize("field", ["n", "logprobs"])
     def test_unfit(self, field):
-        """An account that would answer something else is not asked."""
+        """An account that would answer differently is not used."""
         with pytest.raises(InvalidRequest) as raised:
             upstream_body("chat", {**CHAT, field: 2}, "chatgpt", {"responses"})
 
@@ -191,7 +191,7 @@ class TestChatOnResponses:
 
 class TestResponsesOnResponses:
     def test_openai(self):
-        """Everything is sent; nothing is stored unless that was asked for."""
+        """Everything is sent; nothing is stored unless requested."""
         body = {**RESPONSES, "temperature": 1, "truncated": 1, "max_output_tokens": 99, "stream": False}
         prepared = upstream_body("responses", body, "openai", BOTH)
 
@@ -259,7 +259,7 @@ class TestJsonMode:
         return upstream_body("chat", body, "chatgpt", {"responses"}).body
 
     def test_word_only_in_instructions(self):
-        """The API wants the word in its input, where our instructions are not."""
+        """The API requires the word in the input, but our instructions are outside."""
         sent = self.sent(self.SYSTEM, *CHAT["messages"])
         told = {"role": "developer", "content": [{"type": "input_text", "text": "Answer in JSON."}]}
 
@@ -270,7 +270,7 @@ class TestJsonMode:
         assert len(self.sent(self.SYSTEM, {"role": "user", "content": "As json."})["input"]) == 1
 
     def test_word_nowhere(self):
-        """Nothing we could add would help; the upstream's answer says why."""
+        """Nothing could be added; the upstream's answer has the reason."""
         assert len(self.sent(*CHAT["messages"])["input"]) == 1
 
 
