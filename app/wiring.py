@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.accounts.accounts import AccountRepository
 from app.accounts.chatgpt_identity import KnownAccounts
 from app.accounts.credentials import CredentialRepository
+from app.accounts.known_models import KnownModels
 from app.accounts.pools import PoolRepository
 from app.accounts.token_refresh import TokenRefresher
 from app.config import Settings
@@ -37,9 +38,10 @@ from app.operators.stores import OperatorStores
 from app.relay.active_requests import ActiveRequests
 from app.relay.context import RequestContext
 from app.relay.fallbacks import FallbackChain
-from app.relay.relay import Relay
+from app.relay.relay import Relay, RelayServices
 from app.relay.response_cache import ResponseCache
 from app.stores import private_server
+from app.stores.admissions import AdmissionRepository
 from app.stores.answers import AnswerStore
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.audit import AuditLog
@@ -113,7 +115,8 @@ class Services:
     tracing: Tracing | None
     demo: bool  # whether demo accounts answer: only under `poolgate up --demo`
 
-    def answering(self, context: RequestContext) -> FallbackChain:
+    def serve(self, context: RequestContext) -> FallbackChain:
+        """Return the response to *context*, over its model and fallbacks; nothing is sent yet."""
         return FallbackChain(context, self.relay.stream, self.relay.progress(context), self.cache)
 
     def operations(self, actor: Actor) -> AdminOperations:
@@ -157,8 +160,9 @@ def build(
     upstream = _build_upstream(settings, scripts, pools, accounts, credentials)
     api_keys = ApiKeyRepository(scripts)
     ledger = _build_ledger(settings, scripts, accounts, api_keys)
+    admissions = AdmissionRepository(scripts)
     active = ActiveRequests(
-        scripts, ttl_seconds=settings.lease_ttl_seconds, renew_seconds=settings.lease_renew_seconds
+        admissions, ttl_seconds=settings.lease_ttl_seconds, renew_seconds=settings.lease_renew_seconds
     )
     return Services(
         settings=settings,
@@ -174,13 +178,16 @@ def build(
         upstream=upstream,
         relay=Relay(
             settings,
-            scripts,
-            accounts,
-            upstream.client,
-            active,
-            ledger.settlements,
-            prices,
-            upstream.refresher,
+            RelayServices(
+                admissions,
+                accounts,
+                KnownModels(scripts.client, demo=demo),
+                upstream.client,
+                active,
+                ledger.settlements,
+                prices,
+                upstream.refresher,
+            ),
             demo=demo,
         ),
         active=active,

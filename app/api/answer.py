@@ -1,13 +1,13 @@
 """
-One answer from one stream of events: as server-sent events, or folded into one object.
+One HTTP response from one stream of events: as server-sent events, or folded into one object.
 
-Until the first event a failure is an HTTP status. After it, it is an event, and the stream
+Until the first event a failure is an HTTP status. After it, it is an error event, and the stream
 never looks finished.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -15,17 +15,15 @@ from urllib.parse import quote
 from flask import Response
 
 from app.accounts.settings import settings_from
-from app.api.context import noted, services, this_request
+from app.api.context import current_request, request_globals, services
+from app.api.framing import ChatFraming, ResponsesFraming, framing_for
 from app.api.json import json_response
 from app.api.ratelimit import ratelimit_headers
 from app.errors import ClientGone, GatewayError
-from app.relay.context import RequestContext
+from app.relay.context import JsonObject, RequestContext
 from app.relay.fallbacks import FallbackChain
 from app.server.client_disconnect import DisconnectWatcher
-from app.streaming import frames
 from app.streaming.events import Event
-from app.streaming.fold_chat import ChatFold
-from app.streaming.fold_responses import ResponsesFold
 from app.streaming.malformed_events import MALFORMED_EVENT_ERRORS, to_protocol_error
 
 SSE_HEADERS = {
@@ -34,189 +32,116 @@ SSE_HEADERS = {
     "X-Accel-Buffering": "no",  # nginx would hold events back
 }
 
-Events = Iterator[list[Event] | None]
+EventBatches = Iterator[list[Event] | None]
 
 
-class ChatSurface:
-    """How the chat wire is framed."""
+class ResponseTransform:
+    """What an endpoint changes in a response; this one changes nothing."""
 
-    fold = ChatFold
-
-    def frames(self, events: list[Event]) -> bytes:
-        return frames.chat_frames(events)
-
-    def keepalive(self) -> bytes:
-        return frames.COMMENT
-
-    def end(self) -> bytes:
-        return frames.CHAT_DONE
-
-    def error(self, envelope: dict[str, Any], call: RequestContext) -> bytes:
-        return frames.chat_error(envelope)
-
-
-class ResponsesSurface:
-    """How the Responses wire is framed. A failure takes the next number; a keep-alive repeats the last."""
-
-    fold = ResponsesFold
-
-    def __init__(self) -> None:
-        self._response_id: str | None = None
-        self._sequence_number = 0
-
-    def frames(self, events: list[Event]) -> bytes:
-        number = events[-1].payload.get("sequence_number")
-        if type(number) is int:
-            self._sequence_number = number
-        if self._response_id is None:
-            response = events[0].payload.get("response")
-            found = response.get("id") if isinstance(response, dict) else None
-            self._response_id = found if isinstance(found, str) else ""
-        return frames.responses_frames(events)
-
-    def keepalive(self) -> bytes:
-        if self._response_id is None:
-            return frames.COMMENT
-        return frames.responses_keepalive(self._sequence_number)
-
-    def end(self) -> bytes:
-        return b""
-
-    def error(self, envelope: dict[str, Any], call: RequestContext) -> bytes:
-        return frames.responses_failed(
-            envelope,
-            response_id=self._response_id or call.request_id,
-            created_at=int(call.key.now),
-            sequence_number=self._sequence_number + 1,
-        )
-
-
-class CodexSurface(ResponsesSurface):
-    """The Responses wire as the ChatGPT backend's own clients are used to it."""
-
-    def keepalive(self) -> bytes:
-        return frames.COMMENT if self._response_id is None else frames.CODEX_KEEPALIVE
-
-    def end(self) -> bytes:
-        return frames.CHAT_DONE
-
-    def error(self, envelope: dict[str, Any], call: RequestContext) -> bytes:
-        return super().error(envelope, call) + frames.CHAT_DONE
-
-
-SURFACES: dict[str, Callable[[], ChatSurface | ResponsesSurface]] = {
-    "chat": ChatSurface,
-    "responses": ResponsesSurface,
-    "responses/compact": ResponsesSurface,
-}
-
-
-def surface_of(call: RequestContext) -> ChatSurface | ResponsesSurface:
-    return CodexSurface() if call.keep_codex_events else SURFACES[call.surface]()
-
-
-class Shape:
-    """What an endpoint makes of an answer; this one leaves it as it is."""
-
-    def events(self, events: list[Event], answering: FallbackChain) -> list[Event]:
+    def events(self, events: list[Event], chain: FallbackChain) -> list[Event]:
+        """Return the events to send for *events* of a stream."""
         return events
 
-    def whole(self, body: dict[str, Any], answering: FallbackChain) -> dict[str, Any]:
+    def body(self, body: JsonObject, chain: FallbackChain) -> JsonObject:
+        """Return the object to send for *body*."""
         return body
+
+
+UNCHANGED = ResponseTransform()
 
 
 @dataclass(slots=True)
 class Exchange:
-    """A call, the events it brings, and the client's socket that is watched meanwhile."""
+    """A request, the events of its response, and the watcher of its client's socket."""
 
-    answering: FallbackChain
-    events: Events
-    shape: Shape
+    chain: FallbackChain
+    events: EventBatches
+    transform: ResponseTransform
     sock: Any  # the client's, None without one
-    hangup: DisconnectWatcher | None
+    watcher: DisconnectWatcher | None
 
-    def sends_last(self) -> None:
-        """Let what comes now go out with the end of the body."""
+    def hold_last(self) -> None:
+        """Send what comes now together with the end of the body."""
         if hold := getattr(self.sock, "hold", None):
             hold()
 
     def close(self) -> None:
-        """Settle, whatever state the exchange is in. May be called more than once."""
-        if self.hangup is not None:
-            self.hangup.stop()
-            self.hangup = None
+        """Settle the request, in whatever state it is. May be called more than once."""
+        if self.watcher is not None:
+            self.watcher.stop()
+            self.watcher = None
         self.events.close()  # type: ignore[attr-defined]
 
 
-def answer(call: RequestContext, shape: Shape | None = None) -> Response:
-    """Send *call* through the relay and return its answer, as *shape* has it."""
-    exchange = begun(call, shape)
+def respond(context: RequestContext, transform: ResponseTransform = UNCHANGED) -> Response:
+    """Send *context* through the relay and return the response, changed by *transform*."""
+    exchange = start_exchange(context, transform)
     try:
-        response = _streamed(exchange) if call.stream else _whole(exchange)
+        response = _stream_response(exchange) if context.options.stream else _object_response(exchange)
     except BaseException:
         exchange.close()
         raise
-    for name, value in told(exchange.answering).items():
-        response.headers.add(name, value)  # nothing else sets these: no need to search for them
+    for name, value in response_headers(exchange.chain).items():
+        response.headers.add(name, value)  # nothing else sets these: no search needed
     return response
 
 
-def begun(call: RequestContext, shape: Shape | None = None) -> Exchange:
-    """Return the exchange that *call* begins; whoever asks for it closes it."""
-    sock: Any = this_request().environ.get("gunicorn.socket")
-    noted().scope.answering = answering = services().answering(call)
+def start_exchange(context: RequestContext, transform: ResponseTransform = UNCHANGED) -> Exchange:
+    """Return the exchange that *context* starts; the caller closes it."""
+    sock: Any = current_request().environ.get("gunicorn.socket")
+    request_globals().scope.chain = chain = services().serve(context)
     return Exchange(
-        answering,
-        answering.events(),
-        shape or Shape(),
+        chain,
+        chain.events(),
+        transform,
         sock,
-        DisconnectWatcher(sock, call.cancellation.client_gone) if sock is not None else None,
+        DisconnectWatcher(sock, context.cancellation.client_gone) if sock is not None else None,
     )
 
 
-def _whole(exchange: Exchange) -> Response:
-    fold = surface_of(exchange.answering.context).fold()
-    gathered = [event.payload for events in exchange.events for event in events or ()]
+def _object_response(exchange: Exchange) -> Response:
+    fold = framing_for(exchange.chain.context).fold()
+    payloads = [event.payload for events in exchange.events for event in events or ()]
     exchange.close()
     try:
-        for payload in gathered:
+        for payload in payloads:
             fold.add_event(payload)
-        return json_response(exchange.shape.whole(fold.result(), exchange.answering))
+        return json_response(exchange.transform.body(fold.result(), exchange.chain))
     except MALFORMED_EVENT_ERRORS as error:
         raise to_protocol_error(error) from error
 
 
-def _streamed(exchange: Exchange) -> Response:
+def _stream_response(exchange: Exchange) -> Response:
     first = next(exchange.events, [])  # a failure up to here is still an HTTP status
-    surface = surface_of(exchange.answering.context)
-    response = Response(_frames(surface, exchange, first), headers=SSE_HEADERS)
+    framing = framing_for(exchange.chain.context)
+    response = Response(_frames(framing, exchange, first), headers=SSE_HEADERS)
     response.call_on_close(exchange.close)
     return response
 
 
 def _frames(
-    surface: ChatSurface | ResponsesSurface, exchange: Exchange, first: list[Event] | None
+    framing: ChatFraming | ResponsesFraming, exchange: Exchange, first: list[Event] | None
 ) -> Iterator[bytes]:
-    def framed(events: list[Event] | None) -> bytes:
+    def frame(events: list[Event] | None) -> bytes:
         if not events:
-            return surface.keepalive()
+            return framing.keepalive()
         try:
-            return surface.frames(exchange.shape.events(events, exchange.answering))
+            return framing.frames(exchange.transform.events(events, exchange.chain))
         except MALFORMED_EVENT_ERRORS as error:
             raise to_protocol_error(error) from error
 
     try:
-        yield framed(first)
+        yield frame(first)
         for events in exchange.events:
-            yield framed(events)
+            yield frame(events)
     except ClientGone:
         return
     except GatewayError as error:
-        exchange.sends_last()
-        yield surface.error(error.envelope(), exchange.answering.context)
+        exchange.hold_last()
+        yield framing.error(error.envelope(), exchange.chain.context)
     else:
-        if end := surface.end():
-            exchange.sends_last()
+        if end := framing.end():
+            exchange.hold_last()
             yield end
 
 
@@ -227,13 +152,14 @@ def header_value(text: str) -> str:
     return quote(text, safe="@+,; =", errors="replace")
 
 
-def told(answering: FallbackChain) -> dict[str, str]:
-    """What headers say of how the request was served."""
-    told, call, record = {}, answering.context, answering.record
-    if record.account_name and settings_from(call.key.settings).names_accounts:
-        told["x-poolgate-account"] = header_value(record.account_name)
-    if record.limits:
-        told |= ratelimit_headers(record.limits, record.admitted_ms / 1000)
-    if record.ignored:
-        told["x-poolgate-ignored"] = header_value(", ".join(record.ignored))
-    return told
+def response_headers(chain: FallbackChain) -> dict[str, str]:
+    """Return the headers that report how the request was served."""
+    served = chain.served_by()
+    headers: dict[str, str] = {}
+    if served.account_name and settings_from(served.context.key.settings).names_accounts:
+        headers["x-poolgate-account"] = header_value(served.account_name)
+    if served.limits:
+        headers |= ratelimit_headers(served.limits, served.admitted_at)
+    if served.ignored:
+        headers["x-poolgate-ignored"] = header_value(", ".join(served.ignored))
+    return headers

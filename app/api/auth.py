@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import request
 
-from app.api.context import noted, services, this_request
+from app.api.context import current_request, request_globals, services
 from app.errors import InvalidApiKey
 from app.stores.records.api_keys import PREFIX, ApiKey
 
@@ -56,14 +56,14 @@ def presented_key() -> str:
 
 
 def caller() -> ApiKey:
-    key: ApiKey = noted().api_key
+    key: ApiKey = request_globals().api_key
     return key
 
 
 def _authorization() -> tuple[str, str]:
-    scheme, _, presented = this_request().headers.get("Authorization", "").strip().partition(" ")
+    scheme, _, presented = current_request().headers.get("Authorization", "").strip().partition(" ")
     return scheme.lower(), presented
 
 
 def _enter(presented: str) -> None:
-    noted().api_key = services().api_keys.authenticate(presented.strip())
+    request_globals().api_key = services().api_keys.authenticate(presented.strip())

@@ -11,13 +11,14 @@ from typing import Any
 from flask import Blueprint, Response, g
 from marshmallow import ValidationError
 
-from app.api.answer import answer
+from app.api.answer import respond
 from app.api.auth import authenticate_basic
 from app.api.body import check_size, read_json
 from app.api.context import services
 from app.api.errors import error_response, note_model
-from app.api.request_context import chat_call
+from app.api.request_context import is_usage_included, make_context
 from app.errors import InvalidApiKey, InvalidRequest, NotAnObject, NotJson
+from app.relay.context import ResponseOptions
 from schemas.chat import LEGACY_CHAT_REQUEST
 from schemas.findings import Finding, detail, details
 from schemas.openai_sdk_chat import OPENAI_SDK_CHAT_REQUEST
@@ -37,7 +38,8 @@ def admit_caller() -> None:
 def create() -> Response:
     g.payload, size = read_json(services().settings.max_body_bytes)
     body = LEGACY_CHAT_REQUEST.load(OPENAI_SDK_CHAT_REQUEST.load(g.payload))
-    return answer(chat_call(body, size))
+    options = ResponseOptions(stream=body["stream"], include_usage=is_usage_included(body))
+    return respond(make_context("chat", body, size, options))
 
 
 @bp.errorhandler(ValidationError)

@@ -1,5 +1,5 @@
 """
-POST /openai/v1/chat/completions: `provider/model` names, fallbacks, and answers that say more.
+POST /openai/v1/chat/completions for clients of Bifrost: `provider/model` names, fallbacks, extra fields.
 
 Source: https://docs.getbifrost.ai (chat completions, OpenAI format)
 """
@@ -7,19 +7,18 @@ Source: https://docs.getbifrost.ai (chat completions, OpenAI format)
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from flask import Blueprint, Response, request
 
-from app.api.answer import Shape, answer
+from app.api.answer import ResponseTransform, respond
 from app.api.auth import authenticate_anyhow, caller
 from app.api.body import check_size, read_json
-from app.api.cache_headers import caching_wish, name_ignored
+from app.api.cache_headers import read_caching, report_ignored
 from app.api.context import services
-from app.api.request_context import Target, chat_call
+from app.api.request_context import Target, is_usage_included, make_context
 from app.errors import InvalidRequest, NotFound
 from app.formatting import MICRO_DOLLARS
-from app.relay.context import RequestContext
+from app.relay.context import JsonObject, RequestContext, ResponseOptions
 from app.relay.fallbacks import FallbackChain
 from app.streaming.events import Event
 from app.streaming.usage import usage_from_chat
@@ -28,12 +27,12 @@ from schemas.bifrost_chat import BIFROST_CHAT_REQUEST
 
 bp = Blueprint("extended_chat", __name__)
 
-# Whom the first part of a `provider/model` name means; else it is the name of an account.
-PROVIDERS = {
-    "openai": "openai chatgpt demo",
-    "chatgpt": "chatgpt",
-    "compatible": "compatible",
-    "demo": "demo",
+# Account kinds by the first part of a `provider/model` name; any other part is the name of an account.
+PROVIDERS: dict[str, tuple[str, ...]] = {
+    "openai": ("openai", "chatgpt", "demo"),
+    "chatgpt": ("chatgpt",),
+    "compatible": ("compatible",),
+    "demo": ("demo",),
 }
 RAW_HEADERS = {"raw_request": "x-bf-send-back-raw-request", "raw_response": "x-bf-send-back-raw-response"}
 
@@ -49,24 +48,23 @@ def admit_caller() -> None:
 def create() -> Response:
     payload, size = read_json(services().settings.max_body_bytes)
     body = BIFROST_CHAT_REQUEST.load(payload)
-    raw = _raw_wish()
-    call = chat_call(
-        body,
-        size,
-        tells_usage=True,
-        target=_target,
-        caching=caching_wish(),
+    raw_fields = _raw_fields()
+    options = ResponseOptions(
+        stream=body["stream"],
+        include_usage=is_usage_included(body, by_default=True),
         include_reasoning=True,
-        include_raw=bool(raw),
+        include_raw=bool(raw_fields),
+        caching=read_caching(),
     )
-    response = answer(call, Extended(raw))
-    name_ignored(response)
+    context = make_context("chat", body, size, options, target=_target)
+    response = respond(context, ExtraFields(raw_fields))
+    report_ignored(response)
     return response
 
 
 def _target(name: str) -> Target:
     """
-    Return what *name* means; where its first part names no account, it is the model's.
+    Return what *name* means; where its first part names no account, it belongs to the model's name.
 
     An account that the key may not use does not exist for it.
     """
@@ -74,89 +72,87 @@ def _target(name: str) -> Target:
     if not slash or not model:
         return Target(name)
     if provider in PROVIDERS:
-        return Target(model, kinds=PROVIDERS[provider])
+        return Target(model, account_kinds=PROVIDERS[provider])
     try:
-        (account,) = services().accounts.ids(caller().pool, (provider,))
+        (account_id,) = services().accounts.ids(caller().pool, (provider,))
     except NotFound:
         return Target(name)
     allowed = caller().accounts
-    return Target(name) if allowed and account not in allowed else Target(model, pin=account)
+    return Target(name) if allowed and account_id not in allowed else Target(model, account_id=account_id)
 
 
-def _provider(call: RequestContext, kind: str) -> str:
-    """Return the provider that *call* named; where it named none, whose models an account of *kind* has."""
-    named = call.asked.partition("/")[0] if call.kinds else ""
+def _provider(context: RequestContext, kind: str) -> str:
+    """Return the provider that the request names, else whose models an account of *kind* has."""
+    named = context.request.requested_model.partition("/")[0] if context.routing.account_kinds else ""
     return named or ("openai" if kind == "chatgpt" else kind)
 
 
-def _raw_wish() -> tuple[str, ...]:
-    """Return which of `raw_request` and `raw_response` the caller wants and may have."""
-    wanted = tuple(
+def _raw_fields() -> tuple[str, ...]:
+    """Return which of `raw_request` and `raw_response` the caller requests and may receive."""
+    requested = tuple(
         name for name, header in RAW_HEADERS.items() if request.headers.get(header, "").lower() == "true"
     )
-    if wanted and not caller().raw:
-        header = RAW_HEADERS[wanted[0]]
-        raise InvalidRequest(f"This API key may not ask for {wanted[0]} by {header}", param=header)
-    return wanted
+    if requested and not caller().raw:
+        header = RAW_HEADERS[requested[0]]
+        raise InvalidRequest(f"This API key may not ask for {requested[0]} by {header}", param=header)
+    return requested
 
 
-class Extended(Shape):
-    """Adds what this endpoint tells beside the answer; a chunk's latency counts from the request."""
+class ExtraFields(ResponseTransform):
+    """Adds `extra_fields` and cost; a chunk's latency counts from the request."""
 
-    def __init__(self, raw: tuple[str, ...]) -> None:
-        self._raw = raw
+    def __init__(self, raw_fields: tuple[str, ...]) -> None:
+        self._raw_fields = raw_fields
         self._chunks = 0
         self._started = time.monotonic()
 
-    def events(self, events: list[Event], answering: FallbackChain) -> list[Event]:
-        return [Event(self._chunk(event.payload, answering)) for event in events]
+    def events(self, events: list[Event], chain: FallbackChain) -> list[Event]:
+        return [Event(self._chunk(event.payload, chain)) for event in events]
 
-    def whole(self, body: dict[str, Any], answering: FallbackChain) -> dict[str, Any]:
-        return self._extended(body, answering, {"request_type": "chat_completion"})
+    def body(self, body: JsonObject, chain: FallbackChain) -> JsonObject:
+        return self._extended(body, chain, {"request_type": "chat_completion"})
 
-    def _chunk(self, payload: dict[str, Any], answering: FallbackChain) -> dict[str, Any]:
+    def _chunk(self, payload: JsonObject, chain: FallbackChain) -> JsonObject:
         if "choices" not in payload:
             return payload
         index, self._chunks = self._chunks, self._chunks + 1
-        told = {"request_type": "chat_completion_stream", "chunk_index": index}
-        return self._extended(payload, answering, told)
+        fields = {"request_type": "chat_completion_stream", "chunk_index": index}
+        return self._extended(payload, chain, fields)
 
-    def _extended(
-        self, payload: dict[str, Any], answering: FallbackChain, told: dict[str, Any]
-    ) -> dict[str, Any]:
-        call, record = answering.context, answering.record
-        told |= {
-            "model_requested": call.asked or call.model,
-            "model_deployment": payload.get("model") or call.model,
+    def _extended(self, payload: JsonObject, chain: FallbackChain, fields: JsonObject) -> JsonObject:
+        served = chain.served_by()
+        context, model = served.context, served.context.model
+        fields |= {
+            "model_requested": context.request.requested_model or model,
+            "model_deployment": payload.get("model") or model,
             "latency": round((time.monotonic() - self._started) * 1000),
         }
-        if attempt := record.last:
-            told |= {
-                "provider": _provider(call, attempt.account.kind),
-                "account_kind": attempt.account.kind,
+        if served.account_kind:
+            fields |= {
+                "provider": _provider(context, served.account_kind),
+                "account_kind": served.account_kind,
             }
-            if "raw_request" in self._raw:
-                told["raw_request"] = attempt.prepared.body
-            if "raw_response" in self._raw:
-                said, attempt.raw = attempt.raw, []
-                told["raw_response"] = {"events": said}
-        if record.cache_id:
-            debug = {"cache_hit": record.cache_hit, "cache_id": record.cache_id}
-            told["cache_debug"] = debug | ({"hit_type": "direct"} if record.cache_hit else {})
-        return extend(payload, cost=_cost(payload, answering), extra_fields=told)
+            if "raw_request" in self._raw_fields:
+                fields["raw_request"] = chain.upstream_body()
+            if "raw_response" in self._raw_fields:
+                fields["raw_response"] = {"events": chain.take_raw_events()}
+        if (cache := chain.cache_use()).id:
+            debug = {"cache_hit": cache.is_hit, "cache_id": cache.id}
+            fields["cache_debug"] = debug | ({"hit_type": "direct"} if cache.is_hit else {})
+        return extend(payload, cost=_cost(payload, chain), extra_fields=fields)
 
 
-def _cost(payload: dict[str, Any], answering: FallbackChain) -> dict[str, float] | None:
-    """Return US dollars by our price table, None where the model has no price."""
-    usage, record = usage_from_chat(payload.get("usage")), answering.record
-    if usage is None or (record.price is None and not record.cache_hit):
+def _cost(payload: JsonObject, chain: FallbackChain) -> dict[str, float] | None:
+    """Return US dollars by the price table, None where the model has no price."""
+    usage, price, is_hit = usage_from_chat(payload.get("usage")), chain.price(), chain.cache_use().is_hit
+    if usage is None or (price is None and not is_hit):
         return None
-    into = out = 0
-    if record.price is not None and not record.cache_hit:
-        into, out = record.price.sides(usage, record.tier(answering.context))
+    input_cost = output_cost = 0
+    if price is not None and not is_hit:
+        input_cost, output_cost = price.sides(usage, chain.service_tier())
     return {
-        "input_tokens_cost": into / MICRO_DOLLARS,
-        "output_tokens_cost": out / MICRO_DOLLARS,
-        "request_cost": 0.0,  # nobody bills requests as such
-        "total_cost": (into + out) / MICRO_DOLLARS,
+        "input_tokens_cost": input_cost / MICRO_DOLLARS,
+        "output_tokens_cost": output_cost / MICRO_DOLLARS,
+        "request_cost": 0.0,  # no upstream bills requests as such
+        "total_cost": (input_cost + output_cost) / MICRO_DOLLARS,
     }

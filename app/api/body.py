@@ -18,7 +18,7 @@ from flask import Request, g
 from gunicorn.http.errors import ParseException
 
 from app.api import json_body
-from app.api.context import this_request
+from app.api.context import current_request
 from app.errors import BodyTimeout, InvalidRequest, NotAnObject, PayloadTooLarge
 from app.server.capacity import BYTES_PER_VALUE, WIDE_COPIES
 from app.yielding import end_turn, give_way
@@ -30,7 +30,7 @@ PIECE_BYTES = 256 * 1024  # read, or decompressed, before others get their turn
 
 def check_size(limit_bytes: int) -> None:
     """Refuse what is known to be too large, or encoded in a way we do not know, before reading it."""
-    asked = this_request()
+    asked = current_request()
     if (asked.content_length or 0) > limit_bytes:
         raise _too_large(limit_bytes)
     encodings = _encodings(asked)
@@ -63,7 +63,7 @@ def read_json(limit_bytes: int, max_values: int = MAX_CONVERSATION_VALUES) -> tu
 
 def read_bytes(limit_bytes: int) -> bytes:
     """Return the body, unpacked. Raises InvalidRequest or PayloadTooLarge."""
-    asked = this_request()
+    asked = current_request()
     data = _received(asked, limit_bytes)
     for encoding in reversed(_encodings(asked)):
         data = _DECOMPRESSORS[encoding](data, limit_bytes)

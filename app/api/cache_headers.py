@@ -1,8 +1,8 @@
 """
-The headers by which a caller has answers kept: `x-bf-cache-key`, `-ttl`, `-no-store`, `-type`.
+The headers of the response cache: `x-bf-cache-key`, `-ttl`, `-no-store`, `-type`.
 
-Source: https://docs.getbifrost.ai (semantic caching); only exact repeats are answered here, so
-`x-bf-cache-threshold` is without effect.
+Source: https://docs.getbifrost.ai (semantic caching); only identical requests match here, so
+`x-bf-cache-threshold` has no effect.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ THRESHOLD = "x-bf-cache-threshold"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smh])")
 
 
-def caching_wish() -> Caching | None:
-    """Return how this request's answer may be kept, None where it may not. Raises InvalidRequest."""
+def read_caching() -> Caching | None:
+    """Return how the response to this request is cached, None where it is not. Raises InvalidRequest."""
     key = request.headers.get("x-bf-cache-key")
     if not key:
         return None
     if request.headers.get("x-bf-cache-type", "direct").lower() != "direct":
         raise InvalidRequest(
-            "This gateway keeps answers for exact repeats only: x-bf-cache-type must be direct",
+            "This gateway caches responses to identical requests only: x-bf-cache-type must be direct",
             param="x-bf-cache-type",
         )
-    keeps = request.headers.get("x-bf-cache-no-store", "").lower() != "true"
-    return Caching(key, _seconds(request.headers.get("x-bf-cache-ttl", "").strip()), keeps)
+    may_store = request.headers.get("x-bf-cache-no-store", "").lower() != "true"
+    return Caching(key, _seconds(request.headers.get("x-bf-cache-ttl", "").strip()), may_store)
 
 
-def name_ignored(response: Response) -> None:
-    """Tell the caller which of these headers did nothing."""
+def report_ignored(response: Response) -> None:
+    """Add the header that has no effect here to `x-poolgate-ignored` of *response*."""
     if THRESHOLD in request.headers:
-        named = response.headers.get("x-poolgate-ignored")
-        response.headers["x-poolgate-ignored"] = f"{named}, {THRESHOLD}" if named else THRESHOLD
+        ignored = response.headers.get("x-poolgate-ignored")
+        response.headers["x-poolgate-ignored"] = f"{ignored}, {THRESHOLD}" if ignored else THRESHOLD
 
 
 def _seconds(text: str) -> float:

@@ -1,15 +1,16 @@
-"""POST /v1/chat/completions"""
+"""POST /v1/chat/completions."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from app.api.answer import answer
+from app.api.answer import respond
 from app.api.auth import authenticate
 from app.api.body import check_size, read_json
 from app.api.codex_headers import add_windows
 from app.api.context import services
-from app.api.request_context import chat_call
+from app.api.request_context import is_usage_included, make_context
+from app.relay.context import ResponseOptions
 from schemas.chat import CHAT_REQUEST
 
 bp = Blueprint("chat", __name__)
@@ -26,4 +27,5 @@ def admit_caller() -> None:
 def create() -> Response:
     payload, size = read_json(services().settings.max_body_bytes)
     body = CHAT_REQUEST.load(payload)
-    return answer(chat_call(body, size))
+    options = ResponseOptions(stream=body["stream"], include_usage=is_usage_included(body))
+    return respond(make_context("chat", body, size, options))

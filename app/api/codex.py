@@ -1,17 +1,18 @@
-"""/backend-api/codex: the ChatGPT backend's addresses, which the Codex CLI may be pointed at."""
+"""/backend-api/codex: the ChatGPT backend's paths, for a Codex CLI with this gateway as its backend."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response
 
 from app.api import responses
-from app.api.answer import answer
+from app.api.answer import respond
 from app.api.body import read_json
 from app.api.codex_headers import add_windows
 from app.api.compact import compact
 from app.api.context import services
 from app.api.models import catalogue
-from app.api.request_context import make_call
+from app.api.request_context import make_context
+from app.relay.context import ResponseOptions
 from app.translation.requests.responses_input import normalize_input
 from schemas.codex import CODEX_REQUEST
 
@@ -22,10 +23,10 @@ bp.before_request(responses.admit_caller)
 
 @bp.post("/responses", strict_slashes=False)
 def create() -> Response:
-    """Codex is always answered with a stream, whatever `stream` says, and told of its limits in it."""
+    """Codex always receives a stream, whatever `stream` is, with its usage limits in it."""
     payload, size = read_json(services().settings.max_responses_body_bytes)
     body = normalize_input(CODEX_REQUEST.load(payload)) | {"stream": True}
-    return answer(make_call("responses", body, size, stream=True, keep_codex_events=True))
+    return respond(make_context("responses", body, size, ResponseOptions(keep_codex_events=True)))
 
 
 bp.add_url_rule("/responses/compact", view_func=compact, methods=["POST"], strict_slashes=False)

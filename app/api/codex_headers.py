@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from flask import Response
 
 from app.accounts.settings import settings_from
-from app.api.context import noted, services
+from app.api.context import request_globals, services
 from app.errors import StoreUnavailable
 from app.stores.records.usage import UpstreamWindow
 
@@ -27,7 +27,7 @@ _kept: dict[tuple[str, tuple[str, ...]], tuple[float, dict[str, str]]] = {}  # b
 
 def add_windows(response: Response) -> Response:
     """Add the headers to an answer for whoever has shown a key."""
-    key = noted().get("api_key")
+    key = request_globals().get("api_key")
     told = key is not None and settings_from(key.settings).tells_windows
     if told and (headers := _headers_of(key.pool, key.accounts)):
         response.headers.update(headers)

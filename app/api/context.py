@@ -1,8 +1,8 @@
 """
-How a view reaches what `app.wiring` built, its request, and what was noted with it.
+The services, the request and its globals, without Flask's proxies.
 
-Flask's `request`, `g` and `current_app` look up whose they are for every attribute, fifty times a
-request; `this_request`, `noted` and `services` do it once, and without the proxy's own calls.
+Attribute access on `request`, `g` and `current_app` is slow, and a request makes fifty of them: use these
+functions to read several attributes.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from app.wiring import Services
 
 EXTENSION = "poolgate"
 
-
-this_request: Callable[[], Request] = cast(Any, request)._get_current_object
-noted: Callable[[], Any] = cast(Any, g)._get_current_object  # what `g` stands for
-_this_app: Callable[[], Flask] = cast(Any, current_app)._get_current_object
+current_request: Callable[[], Request] = cast(Any, request)._get_current_object
+request_globals: Callable[[], Any] = cast(Any, g)._get_current_object
+_current_app: Callable[[], Flask] = cast(Any, current_app)._get_current_object
 
 
 def services() -> Services:
-    found: Services = _this_app().extensions[EXTENSION]
-    return found
+    """Return what `app.wiring` constructed for this application."""
+    constructed: Services = _current_app().extensions[EXTENSION]
+    return constructed

@@ -1,4 +1,4 @@
-"""The one place that turns failures into HTTP answers: always the envelope, never HTML."""
+"""Turn errors into HTTP responses: always the JSON envelope, never HTML."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from app.api import metrics
-from app.api.context import noted
+from app.api.context import request_globals
 from app.api.json import json_response
 from app.errors import GatewayError, InvalidRequest, error_for_status, internal_error
 from schemas.faults import first_fault
 
 log = structlog.get_logger()
 
-DETAILED = "/api/v1/openai/"  # whose clients read `detail`, so that each failure there has it
-RETRY_AFTER_MAX_SECONDS = 60  # some SDKs wait any length: a far reset goes into the body instead
+DETAILED = "/api/v1/openai/"  # clients of these paths read `detail`, so every error has it
+RETRY_AFTER_MAX_SECONDS = 60  # some SDKs wait any length: a later reset is only in the body
 
 
 def register(app: Flask) -> None:
+    """Handle every error of *app*."""
     app.register_error_handler(GatewayError, error_response)
     app.register_error_handler(ValidationError, _invalid)
     app.register_error_handler(
@@ -31,20 +32,20 @@ def register(app: Flask) -> None:
     app.register_error_handler(Exception, _unhandled)
 
 
-def invalid(error: ValidationError) -> InvalidRequest:
-    """Return what a schema found, naming the field."""
+def invalid_request(error: ValidationError) -> InvalidRequest:
+    """Return the first fault that a schema reports, as an error that names the field."""
     param, message = first_fault(error)
     return InvalidRequest(message, param=param)
 
 
-def error_response(error: GatewayError, status: int | None = None, **beside: Any) -> Response:
-    """Return *error* in its envelope, with what else the body of this endpoint says *beside* it."""
-    metrics.refused(error)
-    if (scope := noted().get("scope")) is not None:
-        scope.refused(error, status or error.status)
+def error_response(error: GatewayError, status: int | None = None, **fields: Any) -> Response:
+    """Return *error* in its envelope, with the *fields* that this endpoint adds to the body."""
+    metrics.count_error(error)
+    if (scope := request_globals().get("scope")) is not None:
+        scope.note_refusal(error, status or error.status)
     if request.path.startswith(DETAILED):
-        beside = {"detail": error.message} | beside
-    response = json_response(beside | error.envelope(), status or error.status)
+        fields = {"detail": error.message} | fields
+    response = json_response(fields | error.envelope(), status or error.status)
     if not error.retryable:
         response.headers["x-should-retry"] = "false"
     elif error.retry_after_seconds is not None and error.retry_after_seconds <= RETRY_AFTER_MAX_SECONDS:
@@ -54,13 +55,13 @@ def error_response(error: GatewayError, status: int | None = None, **beside: Any
 
 def _invalid(error: ValidationError) -> Response:
     note_model(error.data)
-    return error_response(invalid(error))
+    return error_response(invalid_request(error))
 
 
 def note_model(body: Any) -> None:
-    """Remember, for the refusal log, which model an invalid *body* names."""
+    """Note the model that an invalid *body* names, for the refusal log."""
     model = body.get("model") if isinstance(body, dict) else None
-    if isinstance(model, str) and (scope := noted().get("scope")) is not None:
+    if isinstance(model, str) and (scope := request_globals().get("scope")) is not None:
         scope.model = model
 
 

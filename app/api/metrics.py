@@ -1,8 +1,8 @@
 """
 GET /metrics, for Prometheus: the sums over all web processes of this service.
 
-Labels take few values whatever happens: routes, statuses and the words below, never a key or a
-model; only attempts and rescues have an account's name. Who used what is in the ledger.
+Labels have few values: routes, statuses and the constants below, never a key or a model; only attempts
+and rescues have an account's name. Usage by key and model is in the ledger.
 """
 
 from __future__ import annotations
@@ -15,8 +15,15 @@ from functools import cache, lru_cache
 from typing import Any
 
 from flask import Blueprint, Response, request
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client import generate_latest as exposition
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from app.api.context import services
@@ -26,10 +33,10 @@ from app.errors import GatewayError, InvalidApiKey, UpstreamRejected
 bp = Blueprint("metrics", __name__)
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's name; `gunicorn_settings` makes the folder
-FRESH_SECONDS = 1.0  # how long the metrics of a process are returned again where no token is needed
+FRESH_SECONDS = 1.0  # for so long metrics are reused where no token is needed
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
 TOKENS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
-# How an attempt failed, in words of our own; an upstream's are as many as it likes.
+# Codes of failed attempts that are metric labels; those of upstreams are unbounded.
 FAILURES = frozenset(
     [
         "upstream_error",
@@ -48,38 +55,39 @@ def _histogram(name: str, text: str) -> Histogram:
 
 
 OPEN = Gauge("poolgate_requests_open", "Requests under way.", multiprocess_mode="livesum")
-# `labels` costs as much as counting does, so what it returns is kept; its arguments take few values
+# `labels` costs as much as counting, so its results are cached; its arguments have few values
 _ended = cache(Counter("poolgate_requests", "Requests that ended.", ["endpoint", "status"]).labels)
 _seconds = cache(_histogram("poolgate_request_seconds", "From head to last byte.").labels)
 _first = cache(_histogram("poolgate_first_event_seconds", "From request to first event.").labels)
 _attempts = cache(Counter("poolgate_upstream_attempts", "Attempts at accounts.", ["outcome"]).labels)
-_refused = cache(Counter("poolgate_refusals", "Error responses by code.", ["code"]).labels)
+_errors = cache(Counter("poolgate_refusals", "Error responses by code.", ["code"]).labels)
 _tokens = cache(Counter("poolgate_tokens", "Tokens that requests used.", ["what"]).labels)
 
-# The first value of a kind opens that kind's file of this process, which may not be possible later.
-_refused("out_of_descriptors")
+# The first value of each metric type opens a file, which may not be possible later.
+_errors("out_of_descriptors")
 _seconds("/v1/chat/completions")
 
 
-def observe(endpoint: str, status: int, seconds: float, row: Mapping[str, Any]) -> None:
-    """Count one request that ended; *row* is its ledger row, or empty where nothing was admitted."""
+def observe(endpoint: str, status: int, seconds: float, entry: Mapping[str, Any]) -> None:
+    """Count one request that ended; *entry* is its ledger entry, empty where it was not admitted."""
     _ended(endpoint, status).inc()
     _seconds(endpoint).observe(seconds)
-    if "first_ms" in row:
-        _first(endpoint).observe(row["first_ms"] / 1000)
-    for attempt in row.get("attempts", ()):
+    if "first_ms" in entry:
+        _first(endpoint).observe(entry["first_ms"] / 1000)
+    for attempt in entry.get("attempts", ()):
         _attempts(outcome_of(attempt.get("error"))).inc()
-    for what in TOKENS:
-        if count := row.get(what):
-            _tokens(what).inc(count)
+    for unit in TOKENS:
+        if count := entry.get(unit):
+            _tokens(unit).inc(count)
 
 
-def refused(error: GatewayError) -> None:
-    """Count an error that is told as an HTTP answer; what an upstream said has one word for all."""
-    _refused("of_upstream" if isinstance(error, UpstreamRejected) else error.code).inc()
+def count_error(error: GatewayError) -> None:
+    """Count an error response; errors of upstreams share one label."""
+    _errors("of_upstream" if isinstance(error, UpstreamRejected) else error.code).inc()
 
 
 def outcome_of(error: str | None) -> str:
+    """Return the metric label of an attempt that ended with the code *error*, None where it succeeded."""
     if error is None:
         return "ok"
     return error if error in FAILURES else "rejected"
@@ -89,13 +97,13 @@ def outcome_of(error: str | None) -> str:
 def metrics() -> Response:
     token = services().settings.metrics_token
     _check_token(token)
-    found = _current() if token else _recent(int(time.monotonic() / FRESH_SECONDS))
-    return Response(found, content_type=CONTENT_TYPE_LATEST)
+    exposition = _current() if token else _recent(int(time.monotonic() / FRESH_SECONDS))
+    return Response(exposition, content_type=CONTENT_TYPE_LATEST)
 
 
 @lru_cache(1)
 def _recent(period: int) -> bytes:
-    """Return the metrics as they were first in *period*: making them takes milliseconds."""
+    """Return the metrics as first read in *period*: collecting them takes milliseconds."""
     return _current()
 
 
@@ -104,13 +112,13 @@ def _current() -> bytes:
     if FOLDER in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    found = exposition(registry)
+    counted = generate_latest(registry)
     now = CollectorRegistry()
     now.register(StoreMetrics(services()))
-    return found + exposition(now)
+    return counted + generate_latest(now)
 
 
 def _check_token(token: str) -> None:
     given = request.headers.get("Authorization", "").removeprefix("Bearer ")
     if token and not hmac.compare_digest(given.encode(), token.encode()):
-        raise InvalidApiKey("Metrics are for whoever knows POOLGATE_METRICS_TOKEN; send it as Bearer token")
+        raise InvalidApiKey("Metrics require POOLGATE_METRICS_TOKEN as a Bearer token")

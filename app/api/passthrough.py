@@ -1,27 +1,27 @@
-"""POST /v1/embeddings, /v1/audio/speech and others: what passes to an account, and back, as it is."""
+"""POST /v1/embeddings, /v1/audio/speech and others: requests and responses that pass through unchanged."""
 
 from __future__ import annotations
 
 import errno
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from itertools import chain
-from typing import Any, cast
+from typing import cast
 
 from flask import Blueprint, Response
 
-from app.api.answer import Exchange, begun, told
+from app.api.answer import Exchange, response_headers, start_exchange
 from app.api.auth import authenticate
 from app.api.body import check_size, read_json
 from app.api.codex_headers import add_windows
 from app.api.context import services
 from app.api.multipart import read_form
-from app.api.request_context import make_call
+from app.api.request_context import RawBody, make_context
 from app.errors import ClientGone, GatewayError, UpstreamProtocolError
 from app.json_writing import write_json
 from app.relay.content_types import EVENTS, essence_of, is_json, passing_type
-from app.relay.context import RequestContext
+from app.relay.context import RequestContext, ResponseOptions
 from app.streaming.frames import chat_error
 from app.upstream.client import NO_CONTENT
 from schemas.passthrough import FORM_REQUESTS, JSON_REQUESTS
@@ -29,6 +29,9 @@ from schemas.work_bounds import MAX_PASSTHROUGH_VALUES
 
 bp = Blueprint("plain", __name__)
 bp.after_request(add_windows)
+
+UNSTREAMED = ResponseOptions(stream=False)
+PieceBatches = Iterator[list[bytes] | None]  # None when a keep-alive is due
 
 
 @bp.before_request
@@ -41,14 +44,16 @@ def create(endpoint: str) -> Response:
     payload, size = read_json(services().settings.max_body_bytes, MAX_PASSTHROUGH_VALUES)
     body = JSON_REQUESTS[endpoint].load(payload)
     body.pop("fallbacks", None)
-    return pass_on(_call(endpoint, body, size, write_json(body, size), "application/json"))
+    raw = RawBody(write_json(body, size), "application/json")
+    return pass_through(make_context(endpoint, body, size, UNSTREAMED, raw=raw))
 
 
 def upload(endpoint: str) -> Response:
     form = read_form(services().settings.max_body_bytes)
     fields = {name: value for name, value in form.fields.items() if name != "fallbacks"}
     body = FORM_REQUESTS[endpoint].load(fields)
-    return pass_on(_call(endpoint, body, len(form.body), [form.body], form.content_type))
+    raw = RawBody([form.body], form.content_type)
+    return pass_through(make_context(endpoint, body, len(form.body), UNSTREAMED, raw=raw))
 
 
 for _view, _endpoints in ((create, JSON_REQUESTS), (upload, FORM_REQUESTS)):
@@ -62,54 +67,46 @@ for _view, _endpoints in ((create, JSON_REQUESTS), (upload, FORM_REQUESTS)):
         )
 
 
-def _call(
-    endpoint: str, body: dict[str, Any], size: int, raw: Sequence[bytes | bytearray], content_type: str
-) -> RequestContext:
-    call = make_call(endpoint, body, size, stream=False, raw=raw, content_type=content_type)
-    call.affinity = ""  # nothing of it is cached upstream
-    return call
-
-
-def pass_on(call: RequestContext) -> Response:
-    """Send *call* through the relay and return its answer as it comes: JSON whole, all else in pieces."""
-    exchange = begun(call)
+def pass_through(context: RequestContext) -> Response:
+    """Send *context* through the relay and return its response: JSON as a unit, anything else in pieces."""
+    exchange = start_exchange(context)
     try:
-        response = _answered(exchange)
+        response = _response_of(exchange)
     except BaseException:
         exchange.close()
         raise
-    response.headers.update(told(exchange.answering))
+    response.headers.update(response_headers(exchange.chain))
     return response
 
 
-def _answered(exchange: Exchange) -> Response:
-    arriving = cast(Iterator[list[bytes] | None], exchange.events)  # and None as a tick in silence
+def _response_of(exchange: Exchange) -> Response:
+    arriving = cast(PieceBatches, exchange.events)
     first = b"".join(next(filter(None, arriving), []))
-    last = exchange.answering.record.last
-    if last is None:
+    head = exchange.chain.upstream_head()
+    if head is None:
         raise UpstreamProtocolError("No account answered")
-    kind, essence = passing_type(last.headers), essence_of(last.headers)
-    if is_json(essence) or last.status in NO_CONTENT:
-        deque(arriving, 0)  # to its end, or the books would have it that the caller left
+    content_type, essence = passing_type(head.headers), essence_of(head.headers)
+    if is_json(essence) or head.status in NO_CONTENT:
+        deque(arriving, 0)  # to its end, or the ledger would record that the client left
         exchange.close()
-        response = Response(first, last.status, content_type=kind)
+        response = Response(first, head.status, content_type=content_type)
     else:
-        pieces = _pieces(exchange, first, essence == EVENTS)
-        response = Response(pieces, last.status, content_type=kind)
+        pieces = _pieces(exchange, first, is_events=essence == EVENTS)
+        response = Response(pieces, head.status, content_type=content_type)
         response.call_on_close(exchange.close)
-    if last.status in NO_CONTENT:
+    if head.status in NO_CONTENT:
         response.headers.pop("Content-Type", None)
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 
-def _pieces(exchange: Exchange, first: bytes, is_events: bool) -> Iterator[bytes]:
+def _pieces(exchange: Exchange, first: bytes, *, is_events: bool) -> Iterator[bytes]:
     try:
         yield first
-        yield from chain.from_iterable(filter(None, cast(Iterator[list[bytes] | None], exchange.events)))
+        yield from chain.from_iterable(filter(None, cast(PieceBatches, exchange.events)))
     except ClientGone:
         return
     except GatewayError as error:
-        if not is_events:  # breaking the connection is all that tells that a sound is not whole
+        if not is_events:  # only a broken connection shows that audio is incomplete
             raise ConnectionResetError(errno.ECONNRESET, error.message) from error
         yield chat_error(error.envelope())

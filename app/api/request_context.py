@@ -1,20 +1,29 @@
-"""From a validated body to a `Call`: what every model endpoint does before the relay."""
+"""From a validated body to a `RequestContext`: what every model endpoint does before the relay."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from flask import Request
 
 from app.api.auth import caller
-from app.api.context import noted, this_request
+from app.api.context import current_request, request_globals
 from app.api.headers import name_of, variable_of
 from app.api.request_ids import new_request_id
 from app.errors import InvalidRequest, ModelNotAllowed, NotFound
 from app.limits.output_lengths import LENGTH_FIELDS
 from app.relay.affinity import affinity_of, conversation_of, ownership_of
-from app.relay.context import RequestContext
+from app.relay.context import (
+    Caller,
+    JsonObject,
+    ModelRequest,
+    RequestContext,
+    ResponseOptions,
+    RoutingConstraints,
+)
+from app.stores.records.api_keys import CutPolicy
 from app.translation.requests.content_checks import first_reference
 from app.upstream.cancellation import Cancellation
 from app.yielding import give_way
@@ -26,127 +35,140 @@ _CODEX_HEADERS = frozenset(
         ["session-id", "thread-id", "x-client-request-id", "originator", "version", "openai-beta"],
     )
 )
-STORED_ITEMS = ("responses", "responses/compact")  # surfaces whose input can point at stored items
-ON_CUT = ("fail", "restart")
 _CODEX_AGENTS = ("codex", "openai-codex")
+STORED_ITEM_PROTOCOLS = ("responses", "responses/compact")  # whose input can refer to stored items
+ON_STREAM_ERROR = "x-poolgate-on-cut"
 
 
 class Target(NamedTuple):
-    """The model that a name means, and who may serve it: see `Call`."""
+    """The model that a name means, and the accounts that may serve it: see `RoutingConstraints`."""
 
     model: str
-    kinds: str = ""
-    pin: str = ""
+    account_kinds: tuple[str, ...] = ()
+    account_id: str = ""
 
 
-def make_call(
-    surface: str,
-    body: dict[str, Any],
+class RawBody(NamedTuple):
+    """A body that is forwarded as received."""
+
+    pieces: Sequence[bytes | bytearray]
+    content_type: str
+
+
+NO_RAW_BODY = RawBody((), "application/json")
+
+
+def make_context(
+    client_protocol: str,
+    body: JsonObject,
     body_bytes: int,
+    options: ResponseOptions,
     *,
     target: Callable[[str], Target] = Target,
-    **more: Any,
+    raw: RawBody | None = None,
 ) -> RequestContext:
     """
-    Return the call of a validated *body*, with those of its `fallbacks`, which no upstream is told.
+    Return the context of a validated *body*, with those of its `fallbacks`, which no upstream receives.
 
-    *target* reads the name of a model. Raises ModelNotAllowed when the key may not use one, NotFound for a
-    reference to a stored item.
+    *target* resolves the name of a model. Raises ModelNotAllowed when the key may not use a model,
+    NotFound for a reference to a stored item, InvalidRequest for a wrong header.
     """
-    give_way(body_bytes)  # it has just been checked
-    if surface in STORED_ITEMS:
+    give_way(body_bytes)  # it has just been validated
+    if client_protocol in STORED_ITEM_PROTOCOLS:
         _refuse_references(body)
     request_id = new_request_id()
-    asks, notes = this_request(), noted()
-    notes.poolgate_request_id = request_id
-    key, cancellation, headers = caller(), Cancellation(), _passing_headers(asks)
-    on_cut = _on_cut(asks, key.on_cut)
-    asked = body["model"]
-    bare = {name: value for name, value in body.items() if name != "fallbacks"}
-    lengths = LENGTH_FIELDS.get(surface, ()) if "raw" not in more else ()
-    if key.output_tokens and lengths and not any(map(bare.get, lengths)):
-        bare[lengths[0]] = key.output_tokens
+    request, state = current_request(), request_globals()
+    state.poolgate_request_id = request_id
+    key = caller()
+    policy = _stream_error_policy(request, key.on_cut)
+    if policy != options.on_stream_error:
+        options = replace(options, on_stream_error=policy)
+    sender = Caller(key, Cancellation(), _forwarded_headers(request), state.scope.trace)
+    shared = {name: value for name, value in body.items() if name != "fallbacks"}
+    lengths = LENGTH_FIELDS.get(client_protocol, ()) if raw is None else ()
+    if key.output_tokens and lengths and not any(map(shared.get, lengths)):
+        shared[lengths[0]] = key.output_tokens
+    requested, endpoint = body["model"], request.path.rstrip("/")
 
-    def call(name: str, number: int) -> RequestContext:
-        model, kinds, pin = target(name)
+    def context_for(name: str, number: int) -> RequestContext:
+        model, account_kinds, account_id = target(name)
         if not key.may_use(model):
             raise ModelNotAllowed(model)
-        own = {**bare, "model": model}
+        own = {**shared, "model": model}
         return RequestContext(
-            request_id=f"{request_id}-{number}" if number else request_id,
-            surface=surface,
-            endpoint=asks.path.rstrip("/"),
-            model=model,
-            body=own,
-            key=key,
-            cancellation=cancellation,
-            on_cut=on_cut,
-            body_bytes=body_bytes,
-            headers=headers,
-            affinity=affinity_of(key.id, own, asks.headers, body_bytes),
-            ownership=ownership_of(key.id, own),
-            conversation=conversation_of(own),
-            asked="" if asked == model else asked,
-            kinds=kinds,
-            pin=pin,
-            trace=notes.scope.trace,
-            **more,
+            f"{request_id}-{number}" if number else request_id,
+            sender,
+            ModelRequest(
+                client_protocol,
+                endpoint,
+                model,
+                own,
+                body_bytes,
+                "" if requested == model else requested,
+                *(raw or NO_RAW_BODY),
+            ),
+            RoutingConstraints(
+                account_kinds,
+                account_id,
+                ownership_of(key.id, own),
+                conversation_of(own),
+                # of a body that is forwarded as received nothing is cached upstream
+                affinity_of(key.id, own, request.headers, body_bytes) if raw is None else "",
+            ),
+            options,
         )
 
-    first = call(asked, 0)
-    first.fallbacks = tuple(call(name, n) for n, name in enumerate(body.get("fallbacks", ()), 1))
-    return first
+    first = context_for(requested, 0)
+    if not (names := body.get("fallbacks")):
+        return first
+    return replace(first, fallbacks=tuple(context_for(name, n) for n, name in enumerate(names, 1)))
 
 
-def chat_call(
-    body: dict[str, Any], body_bytes: int, *, tells_usage: bool = False, **more: Any
-) -> RequestContext:
+def is_usage_included(body: JsonObject, *, by_default: bool = False) -> bool:
     """
-    Return the call of a chat *body*.
+    Return whether the response to a chat *body* includes usage.
 
-    A whole answer tells its usage always; a stream where it is asked to, or unless it is asked
-    not to where *tells_usage*.
+    An object always does; a stream where the client requests it, or, *by_default*, unless it declines.
     """
-    stream = body["stream"]
-    asked = (body.get("stream_options") or {}).get("include_usage", tells_usage)
-    return make_call("chat", body, body_bytes, stream=stream, include_usage=not stream or asked, **more)
+    included: bool = (body.get("stream_options") or {}).get("include_usage", by_default)
+    return not body["stream"] or included
 
 
 def _refuse_references(body: Mapping[str, Any]) -> None:
     """
-    Raise NotFound for an item that points at a stored one.
+    Raise NotFound for an item that refers to a stored one.
 
-    No answer is stored for a key, so that what such an id names was stored by someone else at the account.
+    No answer is stored for a key, so such an id is that of someone else's item at the account.
     Source: what the OpenAI API answers where `store` is false.
     """
-    found = first_reference(body.get("input"))
-    if found is not None:
-        index, item_id = found
+    reference = first_reference(body.get("input"))
+    if reference is not None:
+        index, item_id = reference
         raise NotFound(
             f"Item with id '{item_id[:MAX_TEXT_CHARS]}' not found: items are not stored",
             param=f"input[{index}].id",
         )
 
 
-def _on_cut(asks: Request, default: str) -> str:
-    wanted = asks.headers.get("x-poolgate-on-cut", default).strip().lower()
-    if wanted not in ON_CUT:
+def _stream_error_policy(request: Request, default: str) -> str:
+    policy = request.headers.get(ON_STREAM_ERROR, default).strip().lower()
+    if policy not in tuple(CutPolicy):
         raise InvalidRequest(
-            f"x-poolgate-on-cut must be one of {', '.join(ON_CUT)}", param="x-poolgate-on-cut"
+            f"{ON_STREAM_ERROR} must be one of {', '.join(CutPolicy)}", param=ON_STREAM_ERROR
         )
-    return wanted
+    return policy
 
 
-def _passing_headers(asks: Request) -> dict[str, str]:
-    """The client's headers that mean something to a ChatGPT account; never cookies, never its key."""
-    passing = {
+def _forwarded_headers(request: Request) -> dict[str, str]:
+    """Return the client's headers that a ChatGPT account understands; never cookies or the API key."""
+    headers = {
         name_of(variable): value
-        for variable, value in asks.environ.items()
+        for variable, value in request.environ.items()
         if variable in _CODEX_HEADERS or variable.startswith("HTTP_X_CODEX_")
     }
-    agent = asks.headers.get("User-Agent", "")
+    agent = request.headers.get("User-Agent", "")
     if agent.lower().startswith(_CODEX_AGENTS):
-        passing["User-Agent"] = agent
+        headers["User-Agent"] = agent
     else:
-        passing.pop("Originator", None)
-    return passing
+        headers.pop("Originator", None)
+    return headers

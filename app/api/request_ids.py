@@ -8,7 +8,7 @@ import uuid
 
 from flask import Flask, Response
 
-from app.api.context import noted, this_request
+from app.api.context import current_request, request_globals
 
 _ACCEPTABLE = re.compile(r"[\x21-\x7e]{1,128}")  # printable, and short enough for a log line
 
@@ -24,13 +24,13 @@ def register(app: Flask) -> None:
 
 
 def _receive() -> None:
-    headers = this_request().headers
+    headers = current_request().headers
     given = headers.get("x-request-id") or headers.get("request-id") or ""
-    noted().request_id = given if _ACCEPTABLE.fullmatch(given) else str(uuid.uuid4())
+    request_globals().request_id = given if _ACCEPTABLE.fullmatch(given) else str(uuid.uuid4())
 
 
 def _send(response: Response) -> Response:
-    ids = noted()
+    ids = request_globals()
     response.headers["x-request-id"] = ids.get("request_id") or str(uuid.uuid4())
     if "poolgate_request_id" in ids:
         response.headers["x-poolgate-request-id"] = ids.poolgate_request_id

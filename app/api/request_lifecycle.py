@@ -1,8 +1,8 @@
 """
-What surrounds a request: room for it, patience with its client, and one line in the log at its end.
+Request lifecycle: process capacity, the client's timeout, one log line, metrics and the refusal log.
 
-Its end is when the last byte is out, or when nobody is left to take it. The line tells ids,
-numbers and constant words; never what was asked or answered.
+A request ends when its last byte is sent, or its client has left. The log line has ids, numbers and
+constant words; never the content of a request or response.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from flask import Flask, Response
 from app import descriptors
 from app.api import metrics
 from app.api.auth import presented_key
-from app.api.context import noted, services, this_request
+from app.api.context import current_request, request_globals, services
 from app.api.request_ids import new_request_id
 from app.errors import GatewayError
 from app.ledger.refusal_log import RefusalLog
@@ -28,9 +28,9 @@ from app.tracing import Trace, Tracing
 
 log = structlog.get_logger()
 
-UNCOUNTED = frozenset(["health", "metrics"])  # blueprints that answer however full it is, and are not logged
-UNRECORDED = frozenset([401, 499])  # nobody we know, and nobody left to ask about it
-SPAN_TELLS = (
+UNCOUNTED = frozenset(["health", "metrics"])  # blueprints that ignore the capacity, and are not logged
+UNRECORDED = frozenset([401, 499])  # statuses that are not in the refusal log: unknown callers, lost clients
+SPAN_ATTRIBUTES = (
     *("request_id", "outcome", "account", "model"),
     *("attempts", "input_tokens", "output_tokens"),
 )
@@ -40,161 +40,164 @@ class RequestScope:
     """
     One request from its head to its last byte.
 
-    `answering` is set by whoever sends it to an account; `trace` is None where nobody wants spans.
+    `chain` is set once the request is sent to accounts; `trace` is None while tracing is off.
     """
 
     __slots__ = (
-        *("_entered", "_memory", "_names", "_refusal", "_refusals"),
-        *("_room", "_socket", "_started", "_status", "answering", "model", "trace"),
+        *("_capacity", "_has_entered", "_log_fields", "_memory", "_refusal", "_refusals"),
+        *("_socket", "_started", "_status", "chain", "model", "trace"),
     )
 
-    def __init__(self, room: Capacity, refusals: RefusalLog, slow_client_seconds: float) -> None:
-        self.answering: FallbackChain | None = None
+    def __init__(self, capacity: Capacity, refusals: RefusalLog, slow_client_seconds: float) -> None:
+        self.chain: FallbackChain | None = None
         self.model = ""  # as an invalid body names it
         self._refusals = refusals
         self._refusal: Refusal | None = None
         self.trace: Trace | None = None
-        self._room = room
+        self._capacity = capacity
         self._started = time.perf_counter()
-        asks = this_request()
-        self._memory = (asks.content_length or 0) * COPIES
-        self._entered = False
+        request = current_request()
+        self._memory = (request.content_length or 0) * COPIES
+        self._has_entered = False
         self._status = 0
-        self._names: dict[str, Any] = {}
-        self._socket = asks.environ.get("gunicorn.socket")
+        self._log_fields: dict[str, Any] = {}
+        self._socket = request.environ.get("gunicorn.socket")
         if self._socket is not None:
             self._socket.settimeout(slow_client_seconds)
 
     def enter(self, tracing: Tracing | None) -> None:
-        """Raises Overloaded."""
+        """Take capacity for the request, and start its span. Raises Overloaded."""
         if tracing is not None:
-            self.trace = tracing.begin(this_request().headers)
-        self._room.enter(self._memory)
-        self._entered = True
+            self.trace = tracing.begin(current_request().headers)
+        self._capacity.enter(self._memory)
+        self._has_entered = True
         metrics.OPEN.inc()
 
     def grow(self, size: int) -> None:
-        """Count *size* bytes more of the body than its head told. Raises Overloaded."""
+        """Take capacity for *size* bytes of the body that its headers did not announce. Raises Overloaded."""
         self.hold(size * COPIES)
 
     def hold(self, memory_bytes: int) -> None:
-        """Count memory that this request takes until it ends. Raises Overloaded."""
-        self._room.grow(memory_bytes)
+        """Take capacity for memory that the request uses until it ends. Raises Overloaded."""
+        self._capacity.grow(memory_bytes)
         self._memory += memory_bytes
 
-    def refused(self, error: GatewayError, status: int) -> None:
-        """Note that *error* is the answer; a request for a model gets an id, by which it is found later."""
-        if status in UNRECORDED or self.answering is not None:
+    def note_refusal(self, error: GatewayError, status: int) -> None:
+        """Prepare the refusal log's entry for *error*; a model request gets an id to search for."""
+        if status in UNRECORDED or self.chain is not None:
             return
-        asks, notes = this_request(), noted()
-        if asks.method != "POST" or asks.url_rule is None:
+        request, state = current_request(), request_globals()
+        if request.method != "POST" or request.url_rule is None:
             return
-        if "poolgate_request_id" not in notes:
-            notes.poolgate_request_id = new_request_id()
-        known = notes.get("api_key")
+        if "poolgate_request_id" not in state:
+            state.poolgate_request_id = new_request_id()
+        key = state.get("api_key")
         self._refusal = Refusal(
-            id=notes.poolgate_request_id,
+            id=state.poolgate_request_id,
             at_ms=round(time.time() * 1000),
             model=getattr(error, "model", "") or self.model,
-            endpoint=asks.path.rstrip("/"),
+            endpoint=request.path.rstrip("/"),
             status=status,
             code=error.code or "error",
             message=error.message,
             param=error.param,
-            pool=known.pool if known else "",
-            key=known.id if known else "",
-            presented="" if known else presented_key(),
+            pool=key.pool if key else "",
+            key=key.id if key else "",
+            presented="" if key else presented_key(),
         )
 
-    def answered(self, response: Response) -> None:
-        """Note what can be told only while Flask still knows of the request."""
+    def note_response(self, response: Response) -> None:
+        """Record what is only known while Flask has the request, and end the scope with *response*."""
         self._status = response.status_code
-        asks, notes = this_request(), noted()
-        self._names = {
-            "request_id": notes.get("request_id"),
-            "method": asks.method,
-            "endpoint": asks.url_rule.rule if asks.url_rule else "unknown",
+        request, state = current_request(), request_globals()
+        self._log_fields = {
+            "request_id": state.get("request_id"),
+            "method": request.method,
+            "endpoint": request.url_rule.rule if request.url_rule else "unknown",
         }
-        if "api_key" in notes:
-            self._names["key"] = notes.api_key.id
-        if asks.blueprint not in UNCOUNTED:
-            response.call_on_close(self.tell)
-        closing = response.close
+        if "api_key" in state:
+            self._log_fields["key"] = state.api_key.id
+        if request.blueprint not in UNCOUNTED:
+            response.call_on_close(self.log_end)
+        close_response = response.close
 
         def close() -> None:
-            """Leave whatever fails before: the stream's own end, or the log line."""
+            """Leave even if the end of the stream, or the log line, fails."""
             try:
-                closing()
+                close_response()
             finally:
                 self.leave()
 
         response.close = close  # type: ignore[method-assign]
 
     def leave(self) -> None:
-        """Give the room back, and the connection to whoever waits for its next request."""
-        if self._entered:
-            self._entered = False
-            self._room.leave(self._memory)
+        """Give the capacity back, and reset the timeout of the connection for its next request."""
+        if self._has_entered:
+            self._has_entered = False
+            self._capacity.leave(self._memory)
             metrics.OPEN.dec()
         if self._socket is not None:
             with suppress(OSError):  # closed already
                 self._socket.settimeout(None)
 
-    def tell(self) -> None:
+    def log_end(self) -> None:
+        """Write the log line, metrics, the refusal and the span of the ended request."""
         seconds = time.perf_counter() - self._started
-        row = self.answering.record.row if self.answering is not None else {}
-        metrics.observe(self._names["endpoint"], self._status, seconds, row)
-        told = self._names | row | {"status": self._status, "total_ms": round(seconds * 1000)}
-        if row:
-            told |= {"outcome": row["status"], "attempts": len(row["attempts"])}
-            told["poolgate_request_id"] = told.pop("id")
-        log.info("request_ended", **told)
-        if refusal := self._refusal or self._refusal_at_admission():
+        entry = self.chain.ledger_entry if self.chain is not None else {}
+        metrics.observe(self._log_fields["endpoint"], self._status, seconds, entry)
+        fields = self._log_fields | entry | {"status": self._status, "total_ms": round(seconds * 1000)}
+        if entry:
+            fields |= {"outcome": entry["status"], "attempts": len(entry["attempts"])}
+            fields["poolgate_request_id"] = fields.pop("id")
+        log.info("request_ended", **fields)
+        if refusal := self._refusal or self._admission_refusal():
             self._refusals.add(refusal)
         if self.trace is not None:
             self.trace.end(
-                self._names["method"],
-                self._names["endpoint"],
+                self._log_fields["method"],
+                self._log_fields["endpoint"],
                 self._status,
-                id=told.get("poolgate_request_id"),
-                **{name: told.get(name) for name in SPAN_TELLS},
+                id=fields.get("poolgate_request_id"),
+                **{name: fields.get(name) for name in SPAN_ATTRIBUTES},
             )
 
-    def _refusal_at_admission(self) -> Refusal | None:
-        if self.answering is None or self.answering.refused is None:
+    def _admission_refusal(self) -> Refusal | None:
+        if self.chain is None or self.chain.refused is None:
             return None
-        call, error = self.answering.refused
+        context, error = self.chain.refused
         if error.status in UNRECORDED:
             return None
         return Refusal(
-            id=call.request_id,
+            id=context.request_id,
             at_ms=round(time.time() * 1000),
-            model=call.model,
-            endpoint=call.endpoint,
+            model=context.model,
+            endpoint=context.request.endpoint,
             status=error.status,
             code=error.code or "error",
             message=error.message,
             param=error.param,
-            pool=call.key.pool,
-            key=call.key.id,
+            pool=context.key.pool,
+            key=context.key.id,
             admission=error.admission,
         )
 
 
 def register(app: Flask) -> None:
-    room = Capacity(max_requests=descriptors.max_requests())
+    """Open a scope before each request of *app*, and end it with the response."""
+    capacity = Capacity(max_requests=descriptors.max_requests())
 
-    def arrive() -> None:
-        ours = services()
-        noted().scope = scope = RequestScope(room, ours.ledger.refusal_log, ours.settings.slow_client_seconds)
-        if this_request().blueprint not in UNCOUNTED:
-            scope.enter(ours.tracing)
+    def open_scope() -> None:
+        current = services()
+        scope = RequestScope(capacity, current.ledger.refusal_log, current.settings.slow_client_seconds)
+        request_globals().scope = scope
+        if current_request().blueprint not in UNCOUNTED:
+            scope.enter(current.tracing)
 
-    def depart(response: Response) -> Response:
-        scope = noted().get("scope")
+    def end_scope(response: Response) -> Response:
+        scope = request_globals().get("scope")
         if scope is not None:
-            scope.answered(response)
+            scope.note_response(response)
         return response
 
-    app.before_request(arrive)
-    app.after_request(depart)
+    app.before_request(open_scope)
+    app.after_request(end_scope)

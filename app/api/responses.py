@@ -1,17 +1,18 @@
-"""POST /v1/responses"""
+"""POST /v1/responses."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from app.api.answer import answer
+from app.api.answer import respond
 from app.api.auth import authenticate
 from app.api.body import check_size, read_json
 from app.api.codex_headers import add_windows
 from app.api.compact import compact
 from app.api.context import services
-from app.api.request_context import make_call
+from app.api.request_context import make_context
 from app.errors import UpgradeRefused
+from app.relay.context import ResponseOptions
 from app.translation.requests.responses_input import normalize_input
 from schemas.responses import RESPONSES_REQUEST
 
@@ -29,13 +30,13 @@ def admit_caller() -> None:
 def create() -> Response:
     payload, size = read_json(services().settings.max_responses_body_bytes)
     body = RESPONSES_REQUEST.load(payload)
-    call = make_call("responses", normalize_input(body), size, stream=body["stream"])
-    return answer(call)
+    options = ResponseOptions(stream=body["stream"])
+    return respond(make_context("responses", normalize_input(body), size, options))
 
 
 @bp.get("/responses", strict_slashes=False, websocket=True)
 def upgrade() -> Response:
-    """A WebSocket handshake is told at once to use HTTP, which clients then do silently."""
+    """Refuse a WebSocket handshake at once: clients then use HTTP without an error."""
     raise UpgradeRefused("This gateway does not speak WebSocket; send POST requests")
 
 

@@ -17,73 +17,75 @@ from gevent.event import Event
 from app.errors import StoreError
 from app.relay.context import RequestContext
 from app.relay.waiting import WaitingRequests
-from app.stores.scripts import Scripts
+from app.stores.admissions import AdmissionRepository
 
 log = structlog.get_logger()
 
-SOON_SECONDS = 1.0  # while Redis is away: leases that it still knows are renewed before they expire
+RETRY_SECONDS = 1.0  # while Redis is away: leases are renewed before they expire once it is back
 
 
 class ActiveRequests:
-    def __init__(self, scripts: Scripts, *, ttl_seconds: float, renew_seconds: float) -> None:
-        self._scripts = scripts
+    """Open requests by id, each with a lease, and those that wait for one."""
+
+    def __init__(self, admissions: AdmissionRepository, *, ttl_seconds: float, renew_seconds: float) -> None:
+        self._admissions = admissions
         self._ttl_ms = int(ttl_seconds * 1000)
         self._renew_seconds = renew_seconds
-        self._calls: dict[str, RequestContext] = {}
-        self.waiting = WaitingRequests()  # those that have no lease yet
+        self._by_id: dict[str, RequestContext] = {}
+        self.waiting = WaitingRequests()
         self._idle = Event()
         self._idle.set()
         self._renewer: gevent.Greenlet | None = None
 
     def __len__(self) -> int:
-        return len(self._calls)
+        return len(self._by_id)
 
     @contextmanager
-    def entered(self, context: RequestContext) -> Iterator[None]:
-        """Keep *call*'s lease alive inside this block."""
+    def track(self, context: RequestContext) -> Iterator[None]:
+        """Renew the lease of *context* inside this block."""
         if not self._renewer:
             self._renewer = gevent.spawn(self._renew_forever)
-        self._calls[context.request_id] = context
+        self._by_id[context.request_id] = context
         self._idle.clear()
         try:
             yield
         finally:
-            del self._calls[context.request_id]
-            if not self._calls:
+            del self._by_id[context.request_id]
+            if not self._by_id:
                 self._idle.set()
 
     def drain(self, seconds: float) -> int:
-        """End every open stream honestly, wait *seconds* for their settlements; return how many are left."""
+        """End every open stream with an error, wait *seconds* for settlements; return how many are left."""
         self.waiting.stop()
-        for context in list(self._calls.values()):
+        for context in list(self._by_id.values()):
             context.cancellation.worker_stopping()
         self._idle.wait(seconds)
-        return len(self._calls)
+        return len(self._by_id)
 
     def _renew_forever(self) -> None:
         wait = self._renew_seconds
         while True:
             gevent.sleep(wait)
-            wait = self._renew_seconds if self.renew() else SOON_SECONDS
+            wait = self._renew_seconds if self.renew() else RETRY_SECONDS
 
     def sweep(self, pool: str) -> None:
-        """Take back leases of *pool* that nobody renewed, whichever process had them."""
-        self._scripts.run("renew_leases", pool, self._ttl_ms)
+        """Take back the leases of *pool* that were not renewed, of any process. Raises StoreUnavailable."""
+        self._admissions.renew(pool, self._ttl_ms)
 
     def renew(self) -> bool:
-        """Renew every lease of this process, one call per pool; return whether all could be asked for."""
-        asked = True
+        """Renew every lease of this process, in one call per pool; return whether Redis answered them all."""
+        has_renewed_all = True
         by_pool: dict[str, list[str]] = defaultdict(list)
-        for context in self._calls.values():
+        for context in self._by_id.values():
             by_pool[context.key.pool].append(context.request_id)
         for pool, request_ids in by_pool.items():
             try:
-                lost = self._scripts.run("renew_leases", pool, self._ttl_ms, *request_ids)
+                lost = self._admissions.renew(pool, self._ttl_ms, request_ids)
             except StoreError:  # of any kind: the renewer serves all other requests, too
-                asked = False
+                has_renewed_all = False
                 log.warning("leases_not_renewed", pool=pool, count=len(request_ids))
             else:
                 for request_id in lost:
-                    if request_id in self._calls:
+                    if request_id in self._by_id:
                         log.warning("lease_lost", pool=pool, request_id=request_id)
-        return asked
+        return has_renewed_all

@@ -1,5 +1,5 @@
 """
-Which conversation a request belongs to, so that prompt caches stay warm.
+Fingerprints of the conversation a request belongs to, so that prompt caches are used.
 
 The first of: prompt_cache_key, a session header, a conversation id; else a hash of the
 stable start of the conversation, which all its later turns share.
@@ -14,18 +14,18 @@ from typing import Any, Protocol
 import orjson
 
 SESSION_HEADERS = ("session_id", "session-id", "thread-id", "x-session-id")
-START_BYTES = 16384  # of the first messages: enough to tell conversations apart, cheap to hash
-SMALL_BYTES = START_BYTES - 1024  # of a body that is shorter than that, however its input was given
+START_BYTES = 16384  # of the first messages: enough to distinguish conversations, cheap to hash
+SMALL_BYTES = START_BYTES - 1024  # a body up to this size is shorter than START_BYTES in any form
 
 
 class Headers(Protocol):
-    """A dict of headers, or werkzeug's, whose look-up ignores case."""
+    """Request headers by name."""
 
     def get(self, name: str, /) -> str | None: ...
 
 
 def affinity_of(key_id: str, body: Mapping[str, Any], headers: Headers, body_bytes: int | None = None) -> str:
-    """Return the fingerprint of the conversation in *body*, of *body_bytes*; it is scoped to the API key."""
+    """Return the fingerprint of the conversation in *body*, of size *body_bytes*, scoped to the API key."""
     named = body.get("prompt_cache_key") or next(
         (value for name in SESSION_HEADERS if (value := headers.get(name))), None
     )
@@ -36,16 +36,16 @@ def affinity_of(key_id: str, body: Mapping[str, Any], headers: Headers, body_byt
 
 def ownership_of(key_id: str, body: Mapping[str, Any]) -> str:
     """
-    Return the fingerprint of what only one account can know, '' where there is nothing such.
+    Return the fingerprint of state that one account owns, '' where the request refers to none.
 
-    A conversation lives at the account that first served it: elsewhere its id means nothing.
+    A conversation is stored by the account that first served it; other accounts do not know its id.
     """
     conversation = conversation_of(body)
     return _fingerprint(key_id, conversation.encode()) if conversation else ""
 
 
 def conversation_of(body: Mapping[str, Any]) -> str:
-    """Return the id of the conversation that *body* goes on with, '' if none: told alone or in an object."""
+    """Return the id of the conversation that *body* continues, given as text or in an object; '' if none."""
     conversation = body.get("conversation")
     if conversation is None:
         return ""
@@ -54,11 +54,11 @@ def conversation_of(body: Mapping[str, Any]) -> str:
     return conversation if isinstance(conversation, str) else ""
 
 
-def holding_of(conversation: str) -> str:
+def conversation_holder_of(conversation: str) -> str:
     """
-    Return the fingerprint under which the key that holds *conversation* is remembered, '' for none.
+    Return the fingerprint under which the API key that holds *conversation* is stored, '' for none.
 
-    It is the same for every key of a pool: the first that goes on with a conversation holds it.
+    It is the same for every key of a pool: the first key that continues a conversation holds it.
     """
     if not conversation:
         return ""
@@ -70,7 +70,7 @@ def _fingerprint(key_id: str, material: bytes) -> str:
 
 
 def _stable_start(body: Mapping[str, Any], body_bytes: int | None) -> bytes:
-    """The instructions and everything up to the first user turn: later turns repeat it unchanged."""
+    """Return the JSON of everything up to the first user turn: later turns repeat it unchanged."""
     turns = body.get("messages") or body.get("input") or ""
     if isinstance(turns, list):
         first_user = next(
@@ -79,35 +79,35 @@ def _stable_start(body: Mapping[str, Any], body_bytes: int | None) -> bytes:
         turns = turns[: first_user + 1]
     start: Any = [body.get("model"), body.get("instructions"), turns]
     if body_bytes is None or body_bytes > SMALL_BYTES:
-        start, _ = _beginning(start, START_BYTES)
+        start, _ = _prefix(start, START_BYTES)
     return orjson.dumps(start, default=str)[:START_BYTES]
 
 
-def _beginning(value: Any, room: int) -> tuple[Any, int]:
+def _prefix(value: Any, limit: int) -> tuple[Any, int]:
     """
-    Return *value* without what comes after its first *room* bytes of JSON, and at least how many those are.
+    Return the first *limit* bytes of *value*, roughly, and a lower bound of their number.
 
-    Only that much is encoded, however long the conversation is.
+    So only that much is encoded, however long the conversation is.
     """
     if isinstance(value, str):
-        return value[:room], len(value[:room])
+        return value[:limit], len(value[:limit])
     used = 1
     if isinstance(value, list):
         items = []
         for item in value:
-            if used >= room:
+            if used >= limit:
                 break
-            part, size = _beginning(item, room - used)
+            part, size = _prefix(item, limit - used)
             items.append(part)
             used += size
         return items, used
     if isinstance(value, dict):
         fields = {}
         for name, item in value.items():
-            if used >= room:
+            if used >= limit:
                 break
-            used += len(name[:room])
-            fields[name[:room]], size = _beginning(item, max(1, room - used))
+            used += len(name[:limit])
+            fields[name[:limit]], size = _prefix(item, max(1, limit - used))
             used += size
         return fields, used
     return value, used

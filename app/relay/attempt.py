@@ -1,126 +1,187 @@
-"""One request to one account: sent, awaited and closed, whatever its answer is made of."""
+"""One request to one account: the interface of attempts, and the exchange with the upstream they share."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
 
 import orjson
 
 from app.accounts.account import Account
 from app.errors import UpstreamRejected
-from app.relay.context import RequestContext
+from app.relay.context import JsonObject, RequestContext
 from app.relay.timeouts import AttemptDeadlines
+from app.streaming.usage import Usage
 from app.tracing import Trace
 from app.translation.requests.upstream_request import UpstreamRequest
+from app.translation.resume.delivered import ResumedStream
 from app.upstream.body import Body
 from app.upstream.client import PendingResponse, UpstreamClient, UpstreamResponse
 
-KEEP_ALIVE_GRACE_SECONDS = 0.05  # for the rest of the framing, or the connection is not worth keeping
+KEEP_ALIVE_GRACE_SECONDS = 0.05  # for the rest of the framing, or the connection is not worth reusing
 
-Ticks = Generator[list[Any] | None, None, None]
+# Batches of what the client receives, and None when it is due a keep-alive.
+EventBatches = Generator[list[Any] | None, None, None]
 
 
-class Attempt:
-    """What is left to say is how the request is sent, and what its answer becomes."""
+@dataclass(frozen=True, slots=True)
+class AttemptInputs:
+    """What an attempt is made from; lengths are in tokens."""
 
-    def __init__(
-        self,
-        context: RequestContext,
-        account: Account,
-        prepared: UpstreamRequest,
-        deadlines: AttemptDeadlines,
-        upstream: UpstreamClient,
-    ) -> None:
-        self.context = context
-        self.account = account
-        self.prepared = prepared
-        self.headers: Mapping[str, str] = {}  # of the answer, once it is there
-        self.status = 200  # of the answer
-        self.raw: list[dict[str, Any]] = []  # what the upstream said, where the caller is told
-        self.trace_headers: Mapping[str, str] = {}  # that tell the upstream of our span
-        self._deadlines = deadlines
-        self._upstream = upstream
+    context: RequestContext
+    account: Account
+    deadlines: AttemptDeadlines
+    upstream: UpstreamClient
+    sent_length: int = 0  # the output length that upstreams are sent, where the client sets none
+    max_output: int | None = None  # where set, an answer that provably has more ends there
+    resumed: ResumedStream | None = None  # where set, the answer continues one that broke off
+
+
+@dataclass(slots=True)
+class ResponseHead:
+    """Status and headers of the upstream's response, once they have arrived."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class UsageReader(Protocol):
+    """What an attempt has observed of the upstream's answer."""
+
+    usage: Usage | None
+    finish: str | None
+    has_calls: Any
+    service_tier: str | None
+    deltas: int
 
     @property
-    def stalled(self) -> bool:
-        """Whether it has been silent for so long that its caller waits no second time for the same."""
-        return self._deadlines.stalled
+    def output_bytes(self) -> int: ...
 
-    def events(self) -> Ticks:
-        """
-        Yield what the client gets as it arrives, and None when it wants a sign of life.
+    @property
+    def reported_usage(self) -> Usage | None:
+        """The usage of the complete answer, None where none was reported."""
 
-        Raises UpstreamError for every end that is not an honest one.
-        """
-        return self._events() if self.context.trace is None else self._traced(self.context.trace)
+    def can_end(self) -> bool: ...
 
-    def _traced(self, trace: Trace) -> Ticks:
-        account = self.account
-        told = {"account": account.id, "kind": account.kind, "wire": self.prepared.protocol}
-        with trace.attempt(**told, model=self.context.model) as self.trace_headers:
-            yield from self._events()
 
-    def _events(self) -> Ticks:
-        sending = self._send()
-        try:
-            answer = yield from self._await(sending)
-        except UpstreamRejected as error:
-            self.headers = error.headers
-            error.echoes_request = self._has_sent
-            raise
-        except BaseException:
-            sending.abandon()
-            raise
-        self.headers, self.status = answer.headers, answer.status
-        try:
-            with self.context.cancellation.interrupting(lambda: self._interrupt(answer.body)):
-                yield from self._answered(answer)
-        except BaseException as error:
-            answer.body.close()
-            if isinstance(error, UpstreamRejected):
-                error.echoes_request = self._has_sent
-            raise
-        if self.was_cut:
-            answer.body.close()  # the upstream would go on producing, and billing, what nobody gets
-        else:
-            answer.body.finish(KEEP_ALIVE_GRACE_SECONDS)
+class Attempt(Protocol):
+    """One request to one account, sent once."""
 
-    def _send(self) -> PendingResponse:
-        raise NotImplementedError
+    inputs: AttemptInputs
+    context: RequestContext
+    account: Account
+    request: UpstreamRequest
+    response: ResponseHead
+    raw_events: list[JsonObject]  # what the upstream sent, where the client receives it
 
-    def _has_sent(self, words: str) -> bool:
-        """Return whether the request has *words*, in whatever case."""
-        body = self.prepared.body or self.context.body
-        sent = orjson.dumps(body, default=str) if body else b"".join(self.context.raw)
-        return orjson.dumps(words)[1:-1].lower() in sent.lower()
+    @property
+    def reader(self) -> UsageReader: ...
 
-    def _answered(self, answer: UpstreamResponse) -> Ticks:
-        raise NotImplementedError
-
-    def _interrupt(self, body: Body) -> None:
-        """End a wait for *body*: the request is cancelled. Must not wait for anything."""
-        body.interrupt()
+    @property
+    def committed(self) -> bool:
+        """Whether the client has received a part of this answer."""
 
     @property
     def was_cut(self) -> bool:
-        """Whether the answer was ended by us, before its upstream did."""
-        return False
+        """Whether the gateway ended the answer before its upstream did."""
+
+    @property
+    def stalled(self) -> bool:
+        """Whether it was silent for so long that a second wait for the same account is not worth it."""
+
+    def events(self) -> EventBatches:
+        """
+        Yield what the client receives as it arrives, and None when it is due a keep-alive.
+
+        Raises UpstreamError for every end that is not a complete answer.
+        """
 
     def exceeds(self, tokens: int) -> bool:
-        """Whether what was seen of the answer proves that it has more than *tokens*."""
-        return False
+        """Return whether what was observed of the answer proves that it has more than *tokens*."""
 
-    def _await(self, sending: PendingResponse) -> Generator[None, None, UpstreamResponse]:
-        while True:
-            answer = sending.wait(self._deadlines.seconds())
-            if answer is not None:
-                self._deadlines.answered()
-                return answer
-            self._deadlines.enough()
-            yield from self._sign_of_life()
 
-    def _sign_of_life(self) -> Iterator[None]:
-        if self._deadlines.client_waits():
-            self._deadlines.client_informed()
-            yield None
+class UpstreamHandler(Protocol):
+    """The part of an attempt that differs by endpoint: how it is sent, and what its response becomes."""
+
+    inputs: AttemptInputs
+    request: UpstreamRequest
+    response: ResponseHead
+
+    @property
+    def was_cut(self) -> bool: ...
+
+    def send(self, trace_headers: Mapping[str, str]) -> PendingResponse: ...
+
+    def receive(self, response: UpstreamResponse) -> EventBatches: ...
+
+    def interrupt(self, body: Body) -> None:
+        """End a wait for *body*: the request is cancelled. Must not block."""
+
+
+def exchange(handler: UpstreamHandler) -> EventBatches:
+    """Send *handler*'s request, yield what its response becomes, and close it, however that ends."""
+    trace = handler.inputs.context.caller.trace
+    return _exchange(handler, {}) if trace is None else _traced_exchange(handler, trace)
+
+
+def _traced_exchange(handler: UpstreamHandler, trace: Trace) -> EventBatches:
+    context, account = handler.inputs.context, handler.inputs.account
+    attributes = {"account": account.id, "kind": account.kind, "wire": handler.request.protocol}
+    with trace.attempt(**attributes, model=context.model) as trace_headers:
+        yield from _exchange(handler, trace_headers)
+
+
+def _exchange(handler: UpstreamHandler, trace_headers: Mapping[str, str]) -> EventBatches:
+    inputs, head = handler.inputs, handler.response
+    pending = handler.send(trace_headers)
+    try:
+        response = yield from _wait_for_headers(pending, inputs.deadlines)
+    except UpstreamRejected as error:
+        head.headers = error.headers
+        error.echoes_request = partial(_was_sent, handler)
+        raise
+    except BaseException:
+        pending.abandon()
+        raise
+    head.headers, head.status = response.headers, response.status
+    try:
+        with inputs.context.cancellation.interrupting(lambda: handler.interrupt(response.body)):
+            yield from handler.receive(response)
+    except BaseException as error:
+        response.body.close()
+        if isinstance(error, UpstreamRejected):
+            error.echoes_request = partial(_was_sent, handler)
+        raise
+    if handler.was_cut:
+        response.body.close()  # the upstream would go on to produce, and bill, what no one receives
+    else:
+        response.body.finish(KEEP_ALIVE_GRACE_SECONDS)
+
+
+def _was_sent(handler: UpstreamHandler, text: str) -> bool:
+    """Return whether the request contains *text*, in upper or lower case."""
+    request = handler.inputs.context.request
+    body = handler.request.body or request.body
+    sent = orjson.dumps(body, default=str) if body else b"".join(request.raw_body)
+    return orjson.dumps(text)[1:-1].lower() in sent.lower()
+
+
+def _wait_for_headers(
+    pending: PendingResponse, deadlines: AttemptDeadlines
+) -> Generator[None, None, UpstreamResponse]:
+    while True:
+        response = pending.wait(deadlines.seconds())
+        if response is not None:
+            deadlines.headers_received()
+            return response
+        deadlines.is_over()
+        yield from keepalive_if_due(deadlines)
+
+
+def keepalive_if_due(deadlines: AttemptDeadlines) -> Iterator[None]:
+    """Yield None if the client has received nothing for the keep-alive interval."""
+    if deadlines.is_keepalive_due():
+        deadlines.client_informed()
+        yield None

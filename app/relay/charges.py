@@ -1,25 +1,23 @@
 """
 What one attempt is charged: the usage that its upstream reported, else an estimate and an upper bound.
 
-Balanced limits count the estimate. Strict limits count the upper bound, which never is below what
-was billed:
+Balanced limits count the estimate. Strict limits count the upper bound, which is never below what was billed:
 
-1. Input: what is held counts every byte that was sent, and no token has less than one byte.
-2. Output: an account that keeps the length of a request bills no more than that; any other no more
-   than the model's maximum. Admission holds one or the other, by account. Tokens that are hidden, or
-   were under way when the connection closed, are within it: all of it is charged.
-3. An answer that ended by itself on a model that does not reason has nothing hidden: it has no more
-   tokens than bytes, and a few that frame it.
-4. Nothing was billed for what was never sent, or was refused before any output.
-5. A usage counts only when it came at or after the end of the answer: some servers report one with
-   every chunk. An account that bills more than its length is remembered, and no longer trusted (`exceeded`).
+1. Input: the reservation counts every byte that was sent, and no token has less than one byte.
+2. Output: an account that enforces the requested length bills no more than that; any other account no more
+   than the model's maximum. Admission reserves one or the other, by account. Hidden tokens, and those under
+   way when the connection closed, are within it: all of it is charged.
+3. A finished answer of a model that does not reason has no hidden tokens: it has at most as many tokens as
+   bytes, and a few that frame it.
+4. Nothing was billed for a request that was never sent, or was refused before any output.
+5. Usage counts only when it arrived at or after the end of the answer: some servers report it with every
+   chunk. An account that bills more than the requested length is no longer trusted (`exceeded`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
@@ -33,7 +31,7 @@ from app.errors import (
 )
 from app.limits.output_lengths import length_bound
 from app.limits.token_estimates import tokens_of
-from app.relay.endpoint_types import AnyAttempt
+from app.relay.attempt import Attempt
 from app.streaming.usage import Usage
 
 FRAMING_TOKENS = 16  # around one answer without calls: its role, its channel, its end
@@ -44,21 +42,21 @@ REFUSALS = frozenset(
         *(Failure.MODEL_LIMITED, Failure.OVERLOADED, Failure.MODEL_MISSING, Failure.ENDPOINT_MISSING),
     )
 )
-TOO_LONG = "context_length_exceeded"  # said before anything is produced
+TOO_LONG = "context_length_exceeded"  # reported before anything is produced
 TRUSTED_KINDS = ("openai", "compatible")  # whose servers are sent a length
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptCharge:
-    """`most` is the upper bound (input, output) where no usage was reported; a None is not bounded."""
+    """`upper_bound` is (input, output) tokens where no usage was reported; None is unbounded."""
 
     usage: Usage
     counted_by: str = ""  # how an estimate was made; empty: reported
-    most: tuple[int | None, int | None] | None = None
+    upper_bound: tuple[int | None, int | None] | None = None
 
 
-def may_have_billed(error: UpstreamError, attempt: AnyAttempt, failure: Failure) -> bool:
-    """Whether the upstream may bill an attempt that failed with *error*, which is a *failure*."""
+def may_have_billed(error: UpstreamError, attempt: Attempt, failure: Failure) -> bool:
+    """Return whether the upstream may bill an attempt that failed with *error*, which is a *failure*."""
     if isinstance(error, EndpointMissing | UpstreamRedirected):
         return False
     if isinstance(error, UpstreamUnreachable):
@@ -69,68 +67,68 @@ def may_have_billed(error: UpstreamError, attempt: AnyAttempt, failure: Failure)
     return error.upstream_status is None and not refused
 
 
-def estimated_charge(attempt: AnyAttempt, held: Mapping[str, int], read: int) -> AttemptCharge:
+def estimate_charge(attempt: Attempt, reserved: Mapping[str, int], input_tokens: int) -> AttemptCharge:
     """
     Return what *attempt*, whose usage was not reported, is charged.
 
-    *held* is what is reserved for it, *read* its estimated input.
+    *reserved* are amounts by limit unit, *input_tokens* is its estimated input.
     """
     reader = attempt.reader
     produced, counted_by = tokens_of(reader.output_bytes, reader.deltas)
     if reader.usage is not None:  # of the answer as far as it had come
-        read, produced = reader.usage.input_tokens, max(produced, reader.usage.output_tokens)
-    bounded = held.get("output_tokens")
+        input_tokens, produced = reader.usage.input_tokens, max(produced, reader.usage.output_tokens)
+    bounded = reserved.get("output_tokens")
     estimated = produced if bounded is None else min(produced, bounded)
     return AttemptCharge(
-        Usage(read, estimated, read + estimated),
+        Usage(input_tokens, estimated, input_tokens + estimated),
         counted_by,
-        (held.get("input_tokens"), _max_output(attempt, bounded)),
+        (reserved.get("input_tokens"), _max_output(attempt, bounded)),
     )
 
 
-def _max_output(attempt: AnyAttempt, held: int | None) -> int | None:
+def _max_output(attempt: Attempt, reserved: int | None) -> int | None:
     reader = attempt.reader
-    if held is None:
+    if reserved is None:
         return None
-    if attempt.exceeds(held):
-        return max(held, reader.output_bytes)
-    whole = reader.finish in ("stop", "completed") and reader.can_end() and not attempt.was_cut
-    if whole and not reader.has_calls and not _may_reason(attempt):
-        return min(held, reader.output_bytes + FRAMING_TOKENS * max(1, _choices(attempt)))
-    return held
+    if attempt.exceeds(reserved):
+        return max(reserved, reader.output_bytes)
+    is_complete = reader.finish in ("stop", "completed") and reader.can_end() and not attempt.was_cut
+    if is_complete and not reader.has_calls and not _may_reason(attempt):
+        return min(reserved, reader.output_bytes + FRAMING_TOKENS * max(1, _choices(attempt)))
+    return reserved
 
 
-def _may_reason(attempt: AnyAttempt) -> bool:
+def _may_reason(attempt: Attempt) -> bool:
     return attempt.account.kind != "openai" or not attempt.context.model.startswith(NOT_REASONING)
 
 
-def _choices(attempt: AnyAttempt) -> int:
+def _choices(attempt: Attempt) -> int:
     n = attempt.context.body.get("n")
     return n if isinstance(n, int) else 1
 
 
-def exceeded(attempt: AnyAttempt, held: Mapping[str, int]) -> str | None:
+def exceeded(attempt: Attempt, reserved: Mapping[str, int]) -> str | None:
     """
-    Return, as JSON, what an account billed beyond what *held* counts on; None: nothing.
+    Return, as JSON, what an account billed beyond *reserved*; None if nothing.
 
     That is more output than the length that it was sent, or more input than the request has bytes.
     """
     if attempt.account.kind not in TRUSTED_KINDS:
         return None
-    reported, allowed = attempt.reader.reported_usage, held.get("input_tokens")
-    found = _exceeded_output(attempt, reported, held.get("output_tokens"))
-    if not found and reported and allowed is not None and reported.input_tokens > allowed:
-        found = {"allowed": allowed, "input_tokens": reported.input_tokens}
-    return orjson.dumps({"model": attempt.context.model, **found}).decode() if found else None
+    reported, allowed = attempt.reader.reported_usage, reserved.get("input_tokens")
+    amounts = _exceeded_output(attempt, reported, reserved.get("output_tokens"))
+    if not amounts and reported and allowed is not None and reported.input_tokens > allowed:
+        amounts = {"allowed": allowed, "input_tokens": reported.input_tokens}
+    return orjson.dumps({"model": attempt.context.model, **amounts}).decode() if amounts else None
 
 
-def _exceeded_output(attempt: AnyAttempt, reported: Usage | None, allowed: int | None) -> dict[str, Any]:
+def _exceeded_output(attempt: Attempt, reported: Usage | None, allowed: int | None) -> dict[str, int | None]:
     if allowed is None:
         return {}
     billed = reported.output_tokens if reported else None
     if (billed is None or billed <= allowed) and not attempt.exceeds(allowed):
         return {}
     context = attempt.context
-    if not context.sent_length and not length_bound(context.surface, context.body):
+    if not attempt.inputs.sent_length and not length_bound(context.client_protocol, context.body):
         return {}
     return {"allowed": allowed, "output_tokens": billed}

@@ -1,4 +1,4 @@
-"""One request of a client, validated, as the relay works on it."""
+"""One validated request of a client, as the relay works on it. Nothing in it changes once it is made."""
 
 from __future__ import annotations
 
@@ -6,53 +6,109 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.stores.records.api_keys import ApiKey
+from app.stores.records.api_keys import ApiKey, CutPolicy
 from app.tracing import Trace
 from app.translation.requests.reasoning_and_format import reasoning_settings
 from app.upstream.cancellation import Cancellation
 
+JsonObject = dict[str, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class Caching:
-    """A caller's wish to be given the same answer to the same question."""
+    """A caller's request to receive a stored response to an identical request."""
 
-    key: str  # theirs: answers under different ones do not meet
+    key: str  # the caller's own: responses under different ones are separate
     seconds: float
-    keeps: bool = True  # false: what was kept is given, nothing is added
+    may_store: bool = True  # false: a stored response is returned, but none is added
 
 
-@dataclass(slots=True)
-class RequestContext:
-    request_id: str  # ours, unique; what the client sent as x-request-id is only echoed
-    surface: str  # the wire the client speaks: "chat" or "responses"
-    endpoint: str  # the route, for the books
-    model: str
-    body: dict[str, Any]
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent the request, and what lasts as long as the connection."""
+
     key: ApiKey
     cancellation: Cancellation
-    stream: bool = True  # false: the client gets one object, so until its end any account may give it
-    on_cut: str = "fail"  # or "restart": what to do about a stream that is cut after its first event
-    sent_length: int = 0  # tokens; the length that upstreams are sent, where the caller names none
-    max_output: int | None = None  # tokens; where set, an answer that provably has more is cut
-    body_bytes: int = 0  # size of the request as it came: no token has fewer than one byte
-    include_usage: bool = False  # chat: the client asked for the usage chunk
+    headers: Mapping[str, str] = field(default_factory=dict)  # of the client's, those that may be forwarded
+    trace: Trace | None = None  # None: tracing is off
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """What is requested, of which model, in which protocol."""
+
+    client_protocol: str  # "chat", "responses", "responses/compact", or the path of a pass-through endpoint
+    endpoint: str  # the route, for the ledger
+    model: str
+    body: JsonObject
+    body_bytes: int = 0  # size of the body as received: no token has fewer than one byte
+    requested_model: str = ""  # the name that the client sent, where that is not `model`
+    raw_body: Sequence[bytes | bytearray] = ()  # pieces of a body that is forwarded untranslated
+    content_type: str = "application/json"  # of `raw_body`
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingConstraints:
+    """Which accounts may serve the request."""
+
+    account_kinds: tuple[str, ...] = ()  # empty: all
+    account_id: str = ""  # the only account that may serve it; empty: any
+    ownership: str = ""  # fingerprint of state that one account owns: only that account may serve it
+    conversation: str = ""  # id of the stored conversation that it continues: only its key may
+    affinity: str = ""  # fingerprint of the conversation, for prompt caches
+
+
+ANY_ACCOUNT = RoutingConstraints()
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseOptions:
+    """How the client receives the response."""
+
+    stream: bool = True  # false: one object, so any account may still answer until its end
+    on_stream_error: str = CutPolicy.FAIL
+    include_usage: bool = False  # chat: the usage chunk
+    include_reasoning: bool = False  # chat: reasoning of accounts that speak Responses
+    include_raw: bool = False  # the request that the upstream received, or its response
     keep_codex_events: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict)  # of the client's, those that may pass
-    ownership: str = ""  # fingerprint of what one account owns: only that one may serve it
-    conversation: str = ""  # id of the stored one that it goes on with: only its key may
-    affinity: str = ""
-    raw: Sequence[bytes | bytearray] = ()  # pieces of the body, where it passes through untranslated
-    content_type: str = "application/json"  # of `raw`
-    asked: str = ""  # the model as the client named it, where that is not `model`
-    kinds: str = ""  # of account that may serve it, separated by blanks; empty: all
-    pin: str = ""  # id of the only account that may
     caching: Caching | None = None
-    include_reasoning: bool = False  # chat: thoughts of accounts that speak Responses are told, too
-    include_raw: bool = False  # the client is told what the upstream was sent, or what it said
-    trace: Trace | None = None  # None: nobody wants spans
-    fallbacks: tuple[RequestContext, ...] = ()  # the same request to other models, should this one fail
+
+
+STREAM = ResponseOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """One request to one model, and the same request to its fallback models."""
+
+    request_id: str  # ours, unique; the client's x-request-id is only echoed
+    caller: Caller
+    request: ModelRequest
+    routing: RoutingConstraints = ANY_ACCOUNT
+    options: ResponseOptions = STREAM
+    fallbacks: tuple[RequestContext, ...] = ()
 
     @property
-    def reasons(self) -> bool:
-        """Whether the model was asked to think before it answers, which takes longer."""
+    def key(self) -> ApiKey:
+        return self.caller.key
+
+    @property
+    def cancellation(self) -> Cancellation:
+        return self.caller.cancellation
+
+    @property
+    def model(self) -> str:
+        return self.request.model
+
+    @property
+    def body(self) -> JsonObject:
+        return self.request.body
+
+    @property
+    def client_protocol(self) -> str:
+        return self.request.client_protocol
+
+    @property
+    def is_reasoning_requested(self) -> bool:
+        """Whether the model is to reason before it answers, which takes longer."""
         return reasoning_settings(self.body).get("effort") not in (None, "none")

@@ -1,8 +1,7 @@
 """
-How a call is put to accounts, by what it is: one table.
+How requests of each endpoint are put to accounts: which are eligible, the bounds, and the kind of attempt.
 
-A manner says which accounts are fit, what the request may use, and how one account is asked.
-Choosing, repeating, reporting and settling are the same for all of them.
+Selection, failover, reporting and settlement are the same for all of them.
 """
 
 from __future__ import annotations
@@ -10,137 +9,127 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from app.accounts.account import Account
 from app.config import TimeLimits
 from app.errors import GatewayError, ModelNotFound, NotSupported
 from app.json_writing import write_json
 from app.limits.bounds import Bounds, ModelSize, bounds_of, plain_bounds_of
 from app.limits.output_lengths import with_length
 from app.limits.prices import Price
+from app.relay.attempt import Attempt, AttemptInputs
 from app.relay.context import RequestContext
 from app.relay.model_attempt import ModelAttempt
-from app.relay.passthrough import CompactAttempt, PassthroughAttempt
-from app.relay.timeouts import AttemptDeadlines
+from app.relay.passthrough import PassthroughAttempt, completed_response_event
 from app.translation.requests.field_support import AccountRequirements, account_requirements
 from app.translation.requests.upstream_request import upstream_body
-from app.translation.resume.delivered import ResumedStream
-from app.upstream.client import UpstreamClient
 
-ANSWER_SECONDS = 180.0  # for an upstream that says nothing before its answer is whole
+UNSTREAMED_SECONDS = 180.0  # for an upstream that sends nothing before its answer is complete
+_SILENCES = ("headers", "first_progress", "first_progress_reasoning", "idle", "idle_reasoning")
 
-AnyAttempt = ModelAttempt | PassthroughAttempt
-Begin = Callable[
-    [RequestContext, Account, AttemptDeadlines, UpstreamClient, ResumedStream | None], AnyAttempt
-]
+
+def _never_unserved(context: RequestContext, kinds: Collection[str]) -> GatewayError | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointType:
+    """The functions and limits that differ by endpoint."""
+
     fit: Callable[[RequestContext], AccountRequirements]
     bounds: Callable[[RequestContext, Price | None, ModelSize], Bounds]
-    begin: Begin
-    max_accounts: int | None = None  # that are asked in turn; None: as many as the tries last
-    whole: bool = False  # whether upstreams answer all at once, after a long silence
-    # what to say where no account could ever serve it, given the kinds that there are
-    absent: Callable[[RequestContext, Collection[str]], GatewayError | None] = lambda context, kinds: None
+    begin: Callable[[AttemptInputs], Attempt]
+    max_accounts: int | None = None  # that are tried in turn; None: as many as the attempts allow
+    is_unstreamed: bool = False  # whether upstreams send the answer at once, after a long silence
+    # the error where no account could ever serve the request, given the kinds that the pool has
+    unserved: Callable[[RequestContext, Collection[str]], GatewayError | None] = _never_unserved
 
-    def patient(self, limits: TimeLimits) -> TimeLimits:
-        """Return *limits* as they are for such an answer."""
-        if not self.whole:
+    def time_limits(self, limits: TimeLimits) -> TimeLimits:
+        """Return *limits*, longer where the answer arrives all at once."""
+        if not self.is_unstreamed:
             return limits
-        longer = {name: max(ANSWER_SECONDS, getattr(limits, name)) for name in _SILENCES}
+        longer = {name: max(UNSTREAMED_SECONDS, getattr(limits, name)) for name in _SILENCES}
         return replace(limits, **longer)
 
 
-_SILENCES = ("headers", "first_progress", "first_progress_reasoning", "idle", "idle_reasoning")
+def _fit_model(context: RequestContext) -> AccountRequirements:
+    return account_requirements(context.client_protocol, context.body)
 
 
-def _ask_model(
-    context: RequestContext,
-    account: Account,
-    deadlines: AttemptDeadlines,
-    upstream: UpstreamClient,
-    resumed: ResumedStream | None,
-) -> AnyAttempt:
-    body = (
-        with_length(context.surface, context.body, account.kind, context.sent_length)
-        if context.sent_length
-        else context.body
-    )
-    prepared = upstream_body(context.surface, body, account.kind, account.wires)
-    return ModelAttempt(context, account, prepared, deadlines, upstream, resumed)
+def _bound_model(context: RequestContext, price: Price | None, size: ModelSize) -> Bounds:
+    request = context.request
+    return bounds_of(request.client_protocol, request.body, request.body_bytes, price, size)
 
 
-def _ask_plainly(
-    context: RequestContext,
-    account: Account,
-    deadlines: AttemptDeadlines,
-    upstream: UpstreamClient,
-    resumed: ResumedStream | None,
-) -> AnyAttempt:
-    return PassthroughAttempt(context, account, deadlines, upstream)
+def _begin_model_attempt(inputs: AttemptInputs) -> Attempt:
+    context, account = inputs.context, inputs.account
+    protocol, body = context.client_protocol, context.body
+    if inputs.sent_length:
+        body = with_length(protocol, body, account.kind, inputs.sent_length)
+    return ModelAttempt(inputs, upstream_body(protocol, body, account.kind, account.wires))
 
 
-def _ask_to_compact(
-    context: RequestContext,
-    account: Account,
-    deadlines: AttemptDeadlines,
-    upstream: UpstreamClient,
-    resumed: ResumedStream | None,
-) -> AnyAttempt:
-    """The ChatGPT backend compacts where a trigger ends an ordinary request, the OpenAI API at an address."""
-    if account.kind != "chatgpt":
-        return CompactAttempt(
-            replace(context, raw=write_json(context.body, context.body_bytes)), account, deadlines, upstream
-        )
-    body = {**context.body, "input": [*context.body["input"], {"type": "compaction_trigger"}]}
-    asked = replace(context, surface="responses", body=body)
-    return _ask_model(asked, account, deadlines, upstream, None)
+def _fit_compaction(context: RequestContext) -> AccountRequirements:
+    return UNFIT_TO_COMPACT
 
 
-UNFIT_TO_COMPACT = AccountRequirements(protocol="responses", unfit_kinds=("compatible", "demo"))
-UNFIT_TO_PASS_ON = AccountRequirements(unfit_kinds=("chatgpt", "demo"))
+def _begin_compaction(inputs: AttemptInputs) -> Attempt:
+    """Begin a compaction: at the ChatGPT backend by a trigger in a request, else at its endpoint."""
+    context = inputs.context
+    body, size = context.body, context.request.body_bytes
+    if inputs.account.kind != "chatgpt":
+        request = replace(context.request, raw_body=write_json(body, size))
+        inputs = replace(inputs, context=replace(context, request=request))
+        return PassthroughAttempt(inputs, completed_response_event)
+    body = {**body, "input": [*body["input"], {"type": "compaction_trigger"}]}
+    request = replace(context.request, client_protocol="responses", body=body)
+    inputs = replace(inputs, context=replace(context, request=request), resumed=None)
+    return _begin_model_attempt(inputs)
 
 
-def _nobody_passes_on(context: RequestContext, kinds: Collection[str]) -> GatewayError:
-    if set(kinds) <= set(UNFIT_TO_PASS_ON.unfit_kinds):
-        return NotSupported(f"No account of this pool offers {context.endpoint}")
-    return ModelNotFound(f"No account of this pool offers the model '{context.model}'", param="model")
-
-
-def _nobody_compacts(context: RequestContext, kinds: Collection[str]) -> GatewayError:
+def _compaction_unserved(context: RequestContext, kinds: Collection[str]) -> GatewayError:
     return NotSupported("No account of this pool compacts conversations; clients can do so themselves")
 
 
-MODEL = EndpointType(
-    fit=lambda context: account_requirements(context.surface, context.body),
-    bounds=lambda context, price, size: bounds_of(
-        context.surface, context.body, context.body_bytes, price, size
-    ),
-    begin=_ask_model,
+def _fit_passthrough(context: RequestContext) -> AccountRequirements:
+    return UNFIT_TO_PASS_THROUGH
+
+
+def _bound_passthrough(context: RequestContext, price: Price | None, size: ModelSize) -> Bounds:
+    request = context.request
+    return plain_bounds_of(request.client_protocol, request.body, request.body_bytes, price, size)
+
+
+def _begin_passthrough(inputs: AttemptInputs) -> Attempt:
+    return PassthroughAttempt(inputs)
+
+
+def _passthrough_unserved(context: RequestContext, kinds: Collection[str]) -> GatewayError:
+    if set(kinds) <= set(UNFIT_TO_PASS_THROUGH.unfit_kinds):
+        return NotSupported(f"No account of this pool offers {context.request.endpoint}")
+    return ModelNotFound(f"No account of this pool offers the model '{context.model}'", param="model")
+
+
+UNFIT_TO_COMPACT = AccountRequirements(protocol="responses", unfit_kinds=("compatible", "demo"))
+UNFIT_TO_PASS_THROUGH = AccountRequirements(unfit_kinds=("chatgpt", "demo"))
+
+MODEL = EndpointType(fit=_fit_model, bounds=_bound_model, begin=_begin_model_attempt)
+COMPACTION = EndpointType(
+    fit=_fit_compaction,
+    bounds=_bound_model,
+    begin=_begin_compaction,
+    max_accounts=2,  # the work is long and expensive: if two accounts fail, the client receives the error
+    is_unstreamed=True,
+    unserved=_compaction_unserved,
 )
-COMPACT = EndpointType(
-    fit=lambda context: UNFIT_TO_COMPACT,
-    bounds=lambda context, price, size: bounds_of(
-        context.surface, context.body, context.body_bytes, price, size
-    ),
-    begin=_ask_to_compact,
-    max_accounts=2,  # the work is long and dear: what two cannot do is told
-    whole=True,
-    absent=_nobody_compacts,
+PASSTHROUGH = EndpointType(
+    fit=_fit_passthrough,
+    bounds=_bound_passthrough,
+    begin=_begin_passthrough,
+    is_unstreamed=True,
+    unserved=_passthrough_unserved,
 )
-PLAIN = EndpointType(
-    fit=lambda context: UNFIT_TO_PASS_ON,
-    bounds=lambda context, price, size: plain_bounds_of(
-        context.surface, context.body, context.body_bytes, price, size
-    ),
-    begin=_ask_plainly,
-    whole=True,
-    absent=_nobody_passes_on,
-)
-ENDPOINT_TYPES = {"chat": MODEL, "responses": MODEL, "responses/compact": COMPACT}
+ENDPOINT_TYPES = {"chat": MODEL, "responses": MODEL, "responses/compact": COMPACTION}
 
 
 def endpoint_type_of(context: RequestContext) -> EndpointType:
-    """Return how *call* is put to accounts; what is not in the table passes through."""
-    return ENDPOINT_TYPES.get(context.surface, PLAIN)
+    """Return the endpoint type of *context*; whatever is not in the table passes through."""
+    return ENDPOINT_TYPES.get(context.client_protocol, PASSTHROUGH)

@@ -1,11 +1,10 @@
-"""The way of one admitted request over the accounts of its pool."""
+"""Failover: one admitted request over the accounts of its pool, until one answers."""
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.accounts.account import Account
@@ -13,115 +12,122 @@ from app.accounts.failures import Failure, Reply, Scope
 from app.accounts.outcomes import OK, mark_for, suspicion
 from app.accounts.usage_windows import windows_from_headers
 from app.accounts.verdicts import Verdict, classify, judge
-from app.config import TimeLimits
 from app.errors import GatewayError, NoAccounts, StoreUnavailable, UpstreamError, UpstreamRejected
-from app.relay.attempt import Ticks
+from app.relay.attempt import Attempt, EventBatches
 from app.relay.context import RequestContext
-from app.relay.endpoint_types import AnyAttempt
-from app.relay.no_account import pool_spent
+from app.relay.no_account import pool_spent_error
+from app.relay.pause import pause
 from app.relay.progress import RequestProgress
-from app.relay.refusals import not_tried_again
+from app.relay.refusals import not_retried
 from app.relay.request_record import RequestRecord
 from app.relay.retry_budget import RetryBudget, Target
 from app.relay.retry_policy import (
     FIRST_SECONDS,
-    KEPT_FOR_FALLBACKS,
     MAX_ATTEMPTS,
     MAX_RESTARTS,
     MAX_TRIES,
     MAX_TRIES_AT_FIRST,
     MAX_WAIT_SECONDS,
     PERMIT_POLL_SECONDS,
+    RESERVED_FOR_FALLBACKS,
     WAKE_JITTER,
     Action,
-    Stage,
+    Phase,
     decide,
     for_client,
     pause_seconds,
 )
+from app.relay.timing import Timing
+from app.stores.records.admission import NO_OUTCOME, AttemptReport, Outcome, Refusal, Selection
 from app.translation.resume.delivered import ResumedStream
 
 LIMITED = frozenset({Failure.BURST_LIMITED, Failure.MODEL_LIMITED})  # the store knows when these are over
-# Suspicions that a request may have brought about by itself, wherever it was sent.
+# Suspicions that a request may have caused by itself, whichever account received it.
 CAUSED_BY_REQUESTS = frozenset(
     {Failure.RESET, Failure.SERVER_ERROR, Failure.BLOCKED, Failure.CUT, Failure.GARBLED}
 )
-
-Report = Callable[[dict[str, Any]], dict[str, Any]]
-Begin = Callable[[dict[str, Any], ResumedStream | None], AnyAttempt]
-
 PAYMENT_REQUIRED = 402
-# Failures that say nothing of whether an account answers others.
-NOT_THE_ACCOUNTS = (Failure.CALLER, Failure.UNSUPPORTED, Failure.DIFFERS, Failure.DEADLINE)
+# Failures that do not show whether an account answers other requests.
+NOT_OF_THE_ACCOUNT = (Failure.CALLER, Failure.UNSUPPORTED, Failure.DIFFERS, Failure.DEADLINE)
+
+
+@dataclass(frozen=True, slots=True)
+class FailoverActions:
+    """What failover has done by others."""
+
+    begin: Callable[[Selection, ResumedStream | None], Attempt]
+    report: Callable[[AttemptReport], Selection | Refusal]  # and select an account for the next attempt
+    renew: Callable[[Account], Account | None]  # get a new token for a signed-in account
+
+
+@dataclass(frozen=True, slots=True)
+class FailoverPolicy:
+    """The bounds of the attempts of one request."""
+
+    budget: RetryBudget  # of its pool
+    keepalive_seconds: float
+    max_accounts: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _AccountFailure:
+    """The last failure of an account within this request; `at` is on the monotonic clock."""
+
+    failure: Failure
+    error: UpstreamError
+    at: float
 
 
 class Failover:
-    """
-    Tries accounts until one answers, or none is left to try.
-
-    *begin* makes the attempt that a choice of the store calls for, *report* reports to the store how
-    one went and returns the next choice, *renew* gets a new token for an account that has a sign-in.
-    *context* and *budget* bound what all models and all requests may add up to.
-    """
+    """Tries accounts until one answers, or none is left to try."""
 
     def __init__(
         self,
         context: RequestContext,
         record: RequestRecord,
-        *,
-        begin: Begin,
-        report: Report,
-        renew: Callable[[Account], Account | None],
         progress: RequestProgress,
-        budget: RetryBudget,
-        limits: TimeLimits,
-        clock: Callable[[], float],
-        chance: random.Random,
-        max_accounts: int | None = None,
+        actions: FailoverActions,
+        policy: FailoverPolicy,
+        timing: Timing,
     ) -> None:
         self._context = context
         self._record = record
-        self._begin = begin
-        self._report = report
         self._progress = progress
-        self._budget = budget
-        self._limits = limits
-        self._clock = clock
-        self._chance = chance
-        self._max_accounts = max_accounts
-        self._started = clock()
-        self._renew = renew
-        self._renewals: dict[str, Account | None] = {}  # what came of each, by account
-        self._restarts = 0  # of this model, after a cut
-        self._failed: UpstreamError | None = None  # how the last attempt failed, as callers may see it
+        self._actions = actions
+        self._policy = policy
+        self._budget = policy.budget
+        self._timing = timing
+        self._clock = timing.monotonic
+        self._started = timing.monotonic()
+        self._renewals: dict[str, Account | None] = {}  # the result of each renewal, by account
+        self._restarts = 0  # of this model, after its stream broke off
+        self._failed: UpstreamError | None = None  # the last failure, as the client may see it
         self._tried: list[str] = []
-        self._never: list[str] = []  # of them, those that would answer the same again
-        self._unsupported = False  # whether an account has refused what others may support
-        self._failures: dict[
-            str, tuple[Failure, UpstreamError, float]
-        ] = {}  # the last of each account, and when
-        self._harmed: dict[Scope, str] = {}  # the account that this request has taken out, by scope
+        self._excluded: list[str] = []  # of these, accounts that would give the same answer again
+        self._has_unsupported = False  # whether an account refused what others may support
+        self._failures: dict[str, _AccountFailure] = {}
+        self._harmed: dict[Scope, str] = {}  # the account that this request took out, by scope
 
-    def events(self, choice: dict[str, Any]) -> Ticks:
-        """Yield what `Attempt.events` yields, of the attempts in turn; begin with *choice*."""
+    def events(self, selection: Selection) -> EventBatches:
+        """Yield what `Attempt.events` yields, of the attempts in turn; start with *selection*."""
         renewed = None
         while True:
             if is_retry := renewed is None and self._progress.attempts > 0:
-                yield from self._permission(choice["account"])
+                yield from self._wait_for_permit(selection.account_id)
             try:
-                with self._counted(choice["account"], is_retry=is_retry):
-                    attempt = self._begin(choice, self._resumed())
+                with self._counted(selection.account_id, is_retry=is_retry):
+                    attempt = self._actions.begin(selection, self._resumed())
                     self._progress.attempts += 1
-                    self._record.attempt(attempt, choice)
-                    yield from self._delivering(attempt)
-                self._record.mark = OK | _windows_told(attempt)
+                    self._record.start_attempt(attempt, selection)
+                    yield from self._deliver(attempt)
+                self._record.outcome = Outcome(OK, self._windows(attempt))
                 return
             except UpstreamError as error:
-                self._record.attempt_failed(error)
-                if renewed := self._renewed(attempt, error):
-                    choice = {**choice, "version": renewed.version}
+                self._record.fail_attempt(error)
+                if renewed := self._renew(attempt, error):
+                    selection = replace(selection, version=renewed.version)
                 else:
-                    choice = yield from self._next(choice, attempt, error)
+                    selection = yield from self._next_selection(selection, attempt, error)
 
     def _resumed(self) -> ResumedStream | None:
         delivered = self._progress.delivered
@@ -130,52 +136,52 @@ class Failover:
     def _target(self, account_id: str) -> Target:
         return account_id, self._context.model
 
-    def _permission(self, account_id: str) -> Iterator[None]:
+    def _wait_for_permit(self, account_id: str) -> Iterator[None]:
         """
         Wait until the retry budget has room for an attempt at *account_id*.
 
-        It is worth waiting while somebody else's retry is under way there: if that one is answered, this
+        Waiting is worth it while another request's retry is under way there: if that one is answered, this
         one is free. Raises the last failure, or NoAccounts where this model was not tried yet.
         """
         key, target = self._context.key.id, self._target(account_id)
         again = len(self._record.attempts) > 1
         while not self._budget.take(key, target, again=again):
-            wait = PERMIT_POLL_SECONDS * self._chance.uniform(0.5, 1.5)
+            wait = PERMIT_POLL_SECONDS * self._timing.random.uniform(0.5, 1.5)
             if not self._budget.is_tried(target) or not self._may_wait(wait):
                 raise self._failed or NoAccounts("Too many requests of this pool are being retried already")
             yield from self._pause(wait)
 
     @contextmanager
     def _counted(self, account_id: str, *, is_retry: bool) -> Iterator[None]:
-        """Count an attempt's end, however it comes; a caller who leaves says nothing of the account."""
+        """Count how an attempt ends; a client that leaves shows nothing about the account."""
         target, failed = self._target(account_id), False
         try:
             yield
         except UpstreamError as error:
-            failed = classify(error) not in NOT_THE_ACCOUNTS
+            failed = classify(error) not in NOT_OF_THE_ACCOUNT
             raise
         finally:
             if is_retry:
                 self._budget.end(self._context.key.id, target, failed=failed)
             if failed:
-                self._budget.failed(target)
+                self._budget.note_failure(target)
 
-    def _delivering(self, attempt: AnyAttempt) -> Ticks:
-        """Note what the caller is given, where that may have to be continued."""
+    def _deliver(self, attempt: Attempt) -> EventBatches:
+        """Yield the events of *attempt*, and record them in case another attempt has to continue."""
         progress, answered = self._progress, False
         with closing(attempt.events()) as arriving:
             for events in arriving:
                 if events:
-                    self._record.first_event(self._clock() - self._started)
+                    self._record.note_first_event(self._clock() - self._started)
                     progress.committed = True
                     if progress.delivered is not None:
                         progress.delivered.record(events)
                     if not answered:
                         answered = True
-                        self._budget.answered(self._target(attempt.account.id))
+                        self._budget.note_answer(self._target(attempt.account.id))
                 yield events
 
-    def _renewed(self, attempt: AnyAttempt, error: UpstreamError) -> Account | None:
+    def _renew(self, attempt: Attempt, error: UpstreamError) -> Account | None:
         """Return the account with a new token, where an old one was refused: once per account."""
         account = attempt.account
         if account.id in self._renewals or attempt.committed:
@@ -184,119 +190,118 @@ class Failover:
             return None  # it may be billed: another attempt needs a reservation of its own
         if self._verdict(attempt, error).failure is not Failure.CREDENTIAL:
             return None
-        renewed = self._renewals[account.id] = self._renew(account)
+        renewed = self._renewals[account.id] = self._actions.renew(account)
         return renewed
 
-    def _next(
-        self, choice: dict[str, Any], attempt: AnyAttempt, error: UpstreamError
-    ) -> Generator[None, None, dict[str, Any]]:
-        """Report a failed attempt and return the next choice, or raise what the client is told."""
+    def _next_selection(
+        self, selection: Selection, attempt: Attempt, error: UpstreamError
+    ) -> Generator[None, None, Selection]:
+        """Report a failed attempt and return the next selection, or raise what the client receives."""
         verdict = self._verdict(attempt, error)
-        action = decide(verdict.failure, Stage.AFTER if attempt.committed else Stage.BEFORE)
-        agreed = self._agrees(verdict, action, attempt.account)
-        self._record.mark = self._mark(attempt, error, verdict) | _windows_told(attempt)
-        self._record.mark |= self._record.exceeded()
-        told = self._failed = for_client(error, verdict, self._context.surface, self._context.model)
-        if action is Action.FAIL or agreed or self._spent():
-            raise told
+        action = decide(verdict.failure, Phase.AFTER if attempt.committed else Phase.BEFORE)
+        is_confirmed = self._is_confirmed(verdict, action, attempt.account)
+        change = self._change(attempt, error, verdict)
+        self._record.outcome = Outcome(change, self._windows(attempt), self._record.exceeded())
+        failed = self._failed = for_client(error, verdict, self._context.client_protocol, self._context.model)
+        if action is Action.FAIL or is_confirmed or self._is_exhausted():
+            raise failed
         stalled = attempt.stalled
-        if action is Action.RESTART and not self._restarts_after(stalled=stalled):
-            raise told
-        self._failures[choice["account"]] = verdict.failure, error, self._clock()
-        self._exclude(choice["account"], action, error, stalled=stalled)
-        if self._max_accounts is not None and len(set(self._tried)) >= self._max_accounts:
-            raise told
+        if action is Action.RESTART and not self._may_restart(stalled=stalled):
+            raise failed
+        self._failures[selection.account_id] = _AccountFailure(verdict.failure, error, self._clock())
+        self._exclude(selection.account_id, action, error, stalled=stalled)
+        max_accounts = self._policy.max_accounts
+        if max_accounts is not None and len(set(self._tried)) >= max_accounts:
+            raise failed
         while True:
-            reply = self._told(choice, told)
-            if reply.get("refused") == "limit":
-                raise not_tried_again(told, reply)
-            wait = self._wait_for(reply, choice)
+            reply = self._report(selection, failed)
+            if isinstance(reply, Refusal) and reply.limit is not None:
+                raise not_retried(failed, reply)
+            wait = self._wait_after(reply, selection)
             if wait is None or not self._may_wait(wait):
-                raise _of_pool(reply, verdict, error) or told
+                raise _pool_error(reply, verdict, error) or failed
             yield from self._pause(wait)
-            if "refused" not in reply:
+            if isinstance(reply, Selection):
                 if action is Action.RESTART:
-                    self._progress.continuing(stalled=stalled)
+                    self._progress.note_continuation(stalled=stalled)
                 return reply
 
-    def _verdict(self, attempt: AnyAttempt, error: UpstreamError) -> Verdict:
+    def _verdict(self, attempt: Attempt, error: UpstreamError) -> Verdict:
         return judge(error, attempt.account.kind, self._context.model)
 
-    def _agrees(self, verdict: Verdict, action: Action, account: Account) -> bool:
+    def _is_confirmed(self, verdict: Verdict, action: Action, account: Account) -> bool:
         """
-        Return whether another account has already answered the same, which settles it.
+        Return whether another account has already failed in the same way, which settles it.
 
         Two accounts that refuse the same request show something about the request: whatever one
-        prompt says, it takes no second account into a state that needs attention.
+        prompt contains, it takes no second account into a state that needs attention.
         """
         if action is Action.OTHER_ONCE:
-            settled = self._unsupported
-            self._unsupported = True
-            return settled
+            is_second = self._has_unsupported
+            self._has_unsupported = True
+            return is_second
         return (
             verdict.consequence.scope is Scope.CREDENTIAL
             and self._harmed.get(Scope.CREDENTIAL, account.id) != account.id
         )
 
-    def _mark(self, attempt: AnyAttempt, error: UpstreamError, verdict: Verdict) -> dict[str, Any]:
-        """Return what *error* does to its account; one request takes out one account per scope at most."""
+    def _change(self, attempt: Attempt, error: UpstreamError, verdict: Verdict) -> Mapping[str, Any]:
+        """Return what *error* changes at its account; one request takes out one account per scope at most."""
         account, scope = attempt.account, verdict.consequence.scope
         if account.signed_in and self._renewals.get(account.id, account) is None:
-            return {}  # its sign-in could not be renewed, and the refresher has reported it already
+            return {}  # its sign-in could not be renewed, which the refresher has already reported
         counts = scope is Scope.CREDENTIAL or verdict.failure in CAUSED_BY_REQUESTS or _may_be_price(error)
         if counts and self._harmed.setdefault(scope, account.id) != account.id:
             return suspicion(verdict.failure, self._context.model) if scope is Scope.CREDENTIAL else {}
-        return mark_for(error, self._context.model, time.time(), kind=account.kind)
+        return mark_for(error, self._context.model, self._timing.unix(), kind=account.kind)
 
-    def _restarts_after(self, *, stalled: bool) -> bool:
-        """Allow one restart at this model, and one after a stall; then it is the fallbacks' turn."""
+    def _windows(self, attempt: Attempt) -> Any:
+        """Return the account's usage windows, as the response headers report them; None if they do not."""
+        return windows_from_headers(attempt.response.headers, self._timing.unix())
+
+    def _may_restart(self, *, stalled: bool) -> bool:
+        """Allow one restart at this model, and one after a stall; then the fallbacks follow."""
         if self._restarts >= MAX_RESTARTS or not self._progress.may_continue(stalled=stalled):
             return False
         self._restarts += 1
         return True
 
-    def _exclude(self, account: str, action: Action, error: UpstreamError, *, stalled: bool) -> None:
-        """Note that *account* has failed, and whether it may be tried again within this request."""
-        self._tried.append(account)
-        too_long = (error.retry_after_seconds or 0.0) > MAX_WAIT_SECONDS - self._progress.waited_seconds
-        if action is Action.OTHER_ACCOUNT_ONLY or stalled or too_long:
-            self._never.append(account)
+    def _exclude(self, account_id: str, action: Action, error: UpstreamError, *, stalled: bool) -> None:
+        """Record that an account has failed, and whether it may be tried again within this request."""
+        self._tried.append(account_id)
+        is_too_long = (error.retry_after_seconds or 0.0) > MAX_WAIT_SECONDS - self._progress.waited_seconds
+        if action is Action.OTHER_ACCOUNT_ONLY or stalled or is_too_long:
+            self._excluded.append(account_id)
 
-    def _told(self, choice: dict[str, Any], told: UpstreamError) -> dict[str, Any]:
-        ask = {
-            "attempt": choice["attempt"],
-            "mark": self._record.mark,
-            **({"charge": self._record.charge} if self._record.charge else {}),
-            "tried": self._tried,
-            "never": self._never,
-        }
+    def _report(self, selection: Selection, failed: UpstreamError) -> Selection | Refusal:
+        report = AttemptReport(
+            selection.attempt, self._record.outcome, self._record.charge, self._tried, self._excluded
+        )
         try:
-            reply = self._report(ask)
+            reply = self._actions.report(report)
         except StoreUnavailable:
-            raise told from None
-        self._record.mark = {}  # the store has it now
+            raise failed from None
+        self._record.outcome = NO_OUTCOME  # the store has it now
         return reply
 
-    def _wait_for(self, reply: dict[str, Any], choice: dict[str, Any]) -> float | None:
-        """Return how long to wait before acting on *reply*, None where waiting is of no use."""
-        if "refused" not in reply:
-            wait = self._pause_before(reply["account"], choice["attempt"])
-        elif self._tried and set(self._tried) != set(self._never) and reply.get("wait_ms"):
-            # an account that may be tried again comes back then; not all who wait for it return at once
-            wait = reply["wait_ms"] / 1000
-            wait = min(wait + self._chance.uniform(0, WAKE_JITTER * wait), max(wait, MAX_WAIT_SECONDS))
-        else:
+    def _wait_after(self, reply: Selection | Refusal, selection: Selection) -> float | None:
+        """Return the seconds to wait before acting on *reply*, None where waiting is of no use."""
+        if isinstance(reply, Selection):
+            return self._pause_before(reply.account_id, selection.attempt)
+        wait_ms = reply.accounts.wait_ms if reply.accounts is not None else 0
+        if not (self._tried and set(self._tried) != set(self._excluded) and wait_ms):
             return None
-        return wait
+        # an account that may be tried again is back then; not all that wait for it return at once
+        wait = wait_ms / 1000
+        return min(wait + self._timing.random.uniform(0, WAKE_JITTER * wait), max(wait, MAX_WAIT_SECONDS))
 
-    def _pause_before(self, account: str, attempt: int) -> float:
-        """Return how long *account* is left alone first, if it has failed: as long as it asked for."""
-        if account not in self._failures:
-            return 0.0
-        failure, error, failed_at = self._failures[account]
-        if failure in LIMITED:
-            return 0.0  # the store does not choose it before that is over
-        return max(0.0, failed_at + pause_seconds(attempt, error, self._chance) - self._clock())
+    def _pause_before(self, account_id: str, attempt: int) -> float:
+        """Return the seconds before an account that has failed is tried again: as long as it requested."""
+        last = self._failures.get(account_id)
+        if last is None or last.failure in LIMITED:
+            return 0.0  # a limited account is not selected before its limit is over
+        pause_end = last.at + pause_seconds(attempt, last.error, self._timing.random)
+        return max(0.0, pause_end - self._clock())
 
     def _may_wait(self, seconds: float) -> bool:
         """Return whether the request may wait *seconds* more, and count them if so."""
@@ -310,34 +315,18 @@ class Failover:
         return True
 
     def _pause(self, seconds: float) -> Iterator[None]:
-        return paused(seconds, self._context, self._progress, self._limits.keepalive, self._clock)
+        return pause(seconds, self._context, self._progress, self._policy.keepalive_seconds, self._clock)
 
-    def _spent(self) -> bool:
-        """Return whether this model has had its attempts: some are left to the caller's fallbacks."""
-        early = self._clock() - self._started < FIRST_SECONDS
-        left = MAX_ATTEMPTS - self._progress.attempts - min(KEPT_FOR_FALLBACKS, self._progress.fallbacks_left)
-        return left <= 0 or len(self._record.attempts) >= (MAX_TRIES_AT_FIRST if early else MAX_TRIES)
-
-
-def paused(
-    seconds: float,
-    context: RequestContext,
-    progress: RequestProgress,
-    keepalive: float,
-    clock: Callable[[], float],
-) -> Iterator[None]:
-    """Sleep, with a sign of life whenever the caller got none for *keepalive* seconds; ends if it leaves."""
-    until = clock() + seconds
-    while (left := until - clock()) > 0:
-        due = progress.sent_at + keepalive - clock()
-        context.cancellation.sleep(min(left, max(due, 0.0)))
-        if clock() >= progress.sent_at + keepalive:
-            progress.sent_at = clock()
-            yield None
+    def _is_exhausted(self) -> bool:
+        """Return whether this model has had its attempts: some are reserved for the caller's fallbacks."""
+        is_early = self._clock() - self._started < FIRST_SECONDS
+        reserved = min(RESERVED_FOR_FALLBACKS, self._progress.fallbacks_left)
+        left = MAX_ATTEMPTS - self._progress.attempts - reserved
+        return left <= 0 or len(self._record.attempts) >= (MAX_TRIES_AT_FIRST if is_early else MAX_TRIES)
 
 
 def _may_be_price(error: UpstreamError) -> bool:
-    """Return whether *error* may mean that only this request costs more than what is left."""
+    """Return whether *error* may mean that only this request costs more than the remaining credit."""
     return (
         isinstance(error, UpstreamRejected)
         and error.upstream_status == PAYMENT_REQUIRED
@@ -346,15 +335,9 @@ def _may_be_price(error: UpstreamError) -> bool:
     )
 
 
-def _of_pool(reply: dict[str, Any], verdict: Verdict, error: UpstreamError) -> GatewayError | None:
-    """Return what callers of a pool receive whose limits are all used up, with the earliest reset of all."""
-    if "refused" not in reply or verdict.consequence.reply is not Reply.SPENT:
+def _pool_error(reply: Selection | Refusal, verdict: Verdict, error: UpstreamError) -> GatewayError | None:
+    """Return the error of a pool whose limits are all used up, with the earliest reset."""
+    if isinstance(reply, Selection) or verdict.consequence.reply is not Reply.SPENT or reply.accounts is None:
         return None
     plan = error.extra.get("plan_type") if isinstance(error, UpstreamRejected) else None
-    return pool_spent(reply, {"plan_type": plan} if plan else None)
-
-
-def _windows_told(attempt: AnyAttempt) -> dict[str, Any]:
-    """What the answer's headers say of the account's usage windows, as part of a mark."""
-    windows = windows_from_headers(attempt.headers, time.time())
-    return {} if windows is None else {"windows": windows}
+    return pool_spent_error(reply.accounts, reply.now_ms, {"plan_type": plan} if plan else None)

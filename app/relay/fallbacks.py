@@ -1,62 +1,142 @@
 """
-One request over the models that may answer it: the one it names, then its `fallbacks`.
+Model fallbacks: try the requested model, then each of its fallbacks in order.
 
-Each is admitted and booked on its own; deadline, attempts and waits are counted over all of them.
+Each is admitted and settled on its own; deadline, attempts and waits are counted over all of them.
 Another model may answer until a user could see something, and continue after that where the
-caller chose so; if none can, the first one's failure is reported.
+caller opted in; if none can, the first failure is reported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from app.accounts.failures import Failure
 from app.accounts.verdicts import classify
 from app.errors import AnswersDiffer, GatewayError, ModelNotFound, NoAccounts, QuotaExceeded, UpstreamError
-from app.relay.context import RequestContext
+from app.limits.prices import Price
+from app.relay.context import JsonObject, RequestContext
 from app.relay.progress import RequestProgress
 from app.relay.request_record import RequestRecord
 from app.relay.response_cache import ResponseCache
 from app.relay.retry_policy import MAX_ATTEMPTS
 from app.streaming.events import Event
 
-Ticks = Iterator[list[Event] | None]
+EventBatches = Iterator[list[Event] | None]
 
 TOO_LONG = "context_length_exceeded"
-TOO_LONG_WORDS = "context length"  # of servers that have no code for it
+TOO_LONG_TEXT = "context length"  # in messages of servers that have no code for it
+
+
+@dataclass(frozen=True, slots=True)
+class ServedBy:
+    """How a request is served: by which model and account, and how the limits stood at admission."""
+
+    context: RequestContext  # of the model that answers
+    account_name: str = ""  # empty: no account was tried
+    account_kind: str = ""
+    limits: Sequence[Sequence[Any]] = ()  # as in `Selection.limits`
+    admitted_at: float = 0.0  # Unix seconds
+    ignored: Sequence[str] = ()  # fields of the request that the account cannot honour
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamHead:
+    """The head of the upstream's response."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheUse:
+    """How the response cache was used; `id` is '' where it was not."""
+
+    id: str = ""
+    is_hit: bool = False
 
 
 class FallbackChain:
-    """`call` and `record` are those of the model whose turn it is."""
+    """One request over the models that may answer it."""
 
     def __init__(
         self,
         context: RequestContext,
-        stream: Callable[[RequestContext, RequestRecord, RequestProgress], Ticks],
+        stream: Callable[[RequestContext, RequestRecord, RequestProgress], EventBatches],
         progress: RequestProgress,
         cache: ResponseCache | None = None,
     ) -> None:
-        self.context = context
-        self.record = RequestRecord()
-        self.refused: tuple[RequestContext, GatewayError] | None = (
-            None  # the answer, where no account was tried for it
-        )
+        self._context = context
+        self._record = RequestRecord()
+        self.refused: tuple[RequestContext, GatewayError] | None = None  # where no account was tried
         self._progress = progress
         self._relay = stream
         self._cache = cache
 
-    def events(self) -> Ticks:
+    @property
+    def context(self) -> RequestContext:
+        """The request to the model that is tried now."""
+        return self._context
+
+    @property
+    def ledger_entry(self) -> JsonObject:
+        """The ledger entry of the model that was tried last; empty until it is settled."""
+        return self._record.entry
+
+    def served_by(self) -> ServedBy:
+        """Return how the request is served, as far as that is known."""
+        record = self._record
+        return ServedBy(
+            self._context,
+            record.account_name,
+            record.last.account.kind if record.last is not None else "",
+            record.limits,
+            record.admitted_ms / 1000,
+            record.ignored,
+        )
+
+    def upstream_head(self) -> UpstreamHead | None:
+        """Return the head of the upstream's response, None where no account was tried."""
+        last = self._record.last
+        return UpstreamHead(last.response.status, last.response.headers) if last is not None else None
+
+    def upstream_body(self) -> JsonObject:
+        """Return the body that the last account was sent, {} where none was tried."""
+        last = self._record.last
+        return last.request.body if last is not None else {}
+
+    def take_raw_events(self) -> list[JsonObject]:
+        """Return what the upstream sent since the last call; only with the option `include_raw`."""
+        last = self._record.last
+        if last is None:
+            return []
+        events, last.raw_events = last.raw_events, []
+        return events
+
+    def cache_use(self) -> CacheUse:
+        return CacheUse(self._record.cache_id, self._record.cache_hit)
+
+    def price(self) -> Price | None:
+        """Return the price of the model that answers, None where it has none."""
+        return self._record.price
+
+    def service_tier(self) -> str | None:
+        """Return the service tier that is billed."""
+        return self._record.tier(self._context)
+
+    def events(self) -> EventBatches:
         """
         Yield what `Relay.stream` yields, of the first model that answers.
 
-        After a cut a fallback may continue, if its answer begins with exactly what was delivered.
+        After a stream broke off a fallback may continue, if its answer begins with what was delivered.
         """
         first: GatewayError | None = None
-        for context in (self.context, *self.context.fallbacks):
-            self.context, self.record = context, RequestRecord()
+        for context in (self._context, *self._context.fallbacks):
+            self._context, self._record = context, RequestRecord()
             self._progress.fallbacks_left -= first is not None
             try:
-                yield from self._one()
+                yield from self._stream_model()
                 self.refused = None
                 return
             except GatewayError as error:
@@ -64,42 +144,43 @@ class FallbackChain:
                     raise
                 if first is None:
                     first = error
-                    self.refused = None if self.record.row else (context, error)
-                if not another_may(error) or not self._may_go_on(error):
+                    self.refused = None if self._record.entry else (context, error)
+                if not may_fall_back(error) or not self._may_continue():
                     break
-        assert first is not None
-        raise first
+        if first is not None:
+            raise first
 
-    def _may_go_on(self, error: GatewayError) -> bool:
+    def _may_continue(self) -> bool:
         """Return whether another model may still answer, and note that it is about to."""
         progress = self._progress
         if progress.attempts >= MAX_ATTEMPTS:
             return False
-        if self.record.first_ms is None and not progress.committed:
+        if self._record.first_ms is None and not progress.committed:
             return True
-        stalled = self.record.last is not None and self.record.last.stalled
+        stalled = self._record.last is not None and self._record.last.stalled
         if not progress.may_continue(stalled=stalled):
             return False
-        progress.continuing(stalled=stalled)
+        progress.note_continuation(stalled=stalled)
         return True
 
-    def _one(self) -> Ticks:
-        """A kept answer is one from its beginning, so it never continues another."""
-        if self._cache is None or self.context.caching is None or self._progress.committed:
-            return self._stream(self.context, self.record)
-        return self._cache.stream(self.context, self.record, self._stream)
+    def _stream_model(self) -> EventBatches:
+        """Stream one model; a stored response starts from the beginning, so it never continues another."""
+        caching = self._context.options.caching
+        if self._cache is None or caching is None or self._progress.committed:
+            return self._stream(self._context, self._record)
+        return self._cache.stream(self._context, caching, self._record, self._stream)
 
-    def _stream(self, context: RequestContext, record: RequestRecord) -> Ticks:
+    def _stream(self, context: RequestContext, record: RequestRecord) -> EventBatches:
         return self._relay(context, record, self._progress)
 
 
-def another_may(error: GatewayError) -> bool:
-    """Whether another model may answer what failed with *error*."""
+def may_fall_back(error: GatewayError) -> bool:
+    """Return whether another model may answer what failed with *error*."""
     if not isinstance(error, UpstreamError):
         return isinstance(error, NoAccounts | QuotaExceeded | ModelNotFound)
     match classify(error):
         case Failure.CALLER:
-            return error.code == TOO_LONG or TOO_LONG_WORDS in error.message.lower()
+            return error.code == TOO_LONG or TOO_LONG_TEXT in error.message.lower()
         case Failure.DEADLINE:
             return False
     return True

@@ -1,104 +1,117 @@
-"""One attempt at one account: send, read, translate, and say honestly how it ended."""
+"""An attempt at a chat or responses endpoint: its event stream is read, translated and held back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
 import structlog
 
-from app.accounts.account import Account
 from app.errors import ClientGone, StreamIncomplete, UpstreamError
 from app.json_writing import write_json
-from app.relay.attempt import Attempt, Ticks
-from app.relay.context import RequestContext
-from app.relay.output_cap import cut_for, has_more_than
-from app.relay.protocols import WIRES, translator_for
-from app.relay.timeouts import AttemptDeadlines
+from app.relay.attempt import AttemptInputs, EventBatches, ResponseHead, exchange, keepalive_if_due
+from app.relay.context import JsonObject
+from app.relay.output_cap import exceeds, output_cap_for
+from app.relay.protocols import PROTOCOLS, translator_for
 from app.streaming.events import Event
 from app.streaming.malformed_events import MALFORMED_EVENT_ERRORS, to_protocol_error
 from app.streaming.progress import Stage
 from app.streaming.sse import EventDecoder
 from app.translation.requests.upstream_request import UpstreamRequest
-from app.translation.resume.delivered import ResumedStream
 from app.upstream.body import Body
-from app.upstream.client import PendingResponse, UpstreamClient, UpstreamResponse, require_event_stream
+from app.upstream.client import PendingResponse, UpstreamResponse, require_event_stream
 from app.yielding import give_way
 
 log = structlog.get_logger()
 
 
-class ModelAttempt(Attempt):
-    """`reader` has seen what the upstream produced, whatever became of it."""
+class ModelAttempt:
+    """`reader` has observed what the upstream produced, whether or not the client received it."""
 
-    def __init__(
-        self,
-        context: RequestContext,
-        account: Account,
-        prepared: UpstreamRequest,
-        deadlines: AttemptDeadlines,
-        upstream: UpstreamClient,
-        resumed: ResumedStream | None = None,
-    ) -> None:
-        super().__init__(context, account, prepared, deadlines, upstream)
-        self.reader = WIRES[prepared.protocol].reader(prepared.body)
-        self._terminal = False
+    def __init__(self, inputs: AttemptInputs, request: UpstreamRequest) -> None:
+        self.inputs = inputs
+        self.context = context = inputs.context
+        self.account = inputs.account
+        self.request = request
+        self.response = ResponseHead()
+        self.raw_events: list[JsonObject] = []
+        self.reader = PROTOCOLS[request.protocol].reader(request.body)
+        self._deadlines = inputs.deadlines
+        self._cancellation = context.cancellation
+        self._is_terminal = False
         self._decoder = EventDecoder()
-        self._translator = translator_for(context, prepared.protocol)
-        self._is_opening = WIRES[context.surface].is_opening
-        self._cut = cut_for(context, account, prepared.protocol)
-        self._resumed = resumed
-        # until the first event that a user could see; None: it is past
-        self._held: list[Event] | None = [] if resumed is None else None
+        self._translator = translator_for(context, request.protocol)
+        self._is_opening = PROTOCOLS[context.client_protocol].is_opening
+        self._cap = output_cap_for(inputs, request.protocol)
+        self._resumed = inputs.resumed
+        # until the first event that a user could see; None: it has passed
+        self._held: list[Event] | None = [] if inputs.resumed is None else None
 
     @property
     def committed(self) -> bool:
-        """Whether the client has been given something of this answer."""
         return self._held is None
 
-    def _send(self) -> PendingResponse:
-        give_way(self.context.body_bytes)  # it has just been translated
-        return self._upstream.post(
+    @property
+    def was_cut(self) -> bool:
+        return self._cap is not None and self._cap.is_reached
+
+    @property
+    def stalled(self) -> bool:
+        return self._deadlines.stalled
+
+    def events(self) -> EventBatches:
+        return exchange(self)
+
+    def exceeds(self, tokens: int) -> bool:
+        return exceeds(self.reader, tokens)
+
+    def send(self, trace_headers: Mapping[str, str]) -> PendingResponse:
+        size = self.context.request.body_bytes
+        give_way(size)  # it has just been translated
+        return self.inputs.upstream.post(
             self.account,
-            self.prepared.protocol,
-            write_json(self.prepared.body, self.context.body_bytes),
-            headers=self.context.headers,
-            trace_headers=self.trace_headers,
+            self.request.protocol,
+            write_json(self.request.body, size),
+            headers=self.context.caller.headers,
+            trace_headers=trace_headers,
             headers_timeout_seconds=self._deadlines.seconds_for_headers(),
-            cancellation=self.context.cancellation,
+            cancellation=self._cancellation,
         )
 
-    def _answered(self, answer: UpstreamResponse) -> Ticks:
-        require_event_stream(answer)
+    def receive(self, response: UpstreamResponse) -> EventBatches:
+        require_event_stream(response)
         try:
-            yield from self._stream(answer.body)
+            yield from self._stream(response.body)
         except (ClientGone, GeneratorExit):
-            self._read_usage(answer.body)
+            self._read_usage(response.body)
             raise
 
-    def _stream(self, body: Body) -> Ticks:
-        ended = False
-        while not ended:
+    def interrupt(self, body: Body) -> None:
+        if not (self._awaits_usage and isinstance(self._cancellation.error, ClientGone)):
+            body.interrupt()
+
+    def _stream(self, body: Body) -> EventBatches:
+        is_over = False
+        while not is_over:
             data = self._read(body)
             if data is None:
-                ended = self._deadlines.enough()
+                is_over = self._deadlines.is_over()
             else:
                 yield from self._consume(data)
-                ended = self._ended(at_end_of_body=not data)
-            yield from self._sign_of_life()
-        if events := self._understood(self._at_end):
+                is_over = self._is_complete(at_end_of_body=not data)
+            yield from keepalive_if_due(self._deadlines)
+        if events := self._checked(self._final_events):
             yield events
-
-    def _interrupt(self, body: Body) -> None:
-        if not (self._awaits_usage and isinstance(self.context.cancellation.error, ClientGone)):
-            super()._interrupt(body)
 
     @property
     def _awaits_usage(self) -> bool:
         """Whether the answer is complete but for its usage."""
         reader = self.reader
         return (
-            not self._terminal and reader.error is None and reader.reported_usage is None and reader.can_end()
+            not self._is_terminal
+            and reader.error is None
+            and reader.reported_usage is None
+            and reader.can_end()
         )
 
     def _read_usage(self, body: Body) -> None:
@@ -109,21 +122,32 @@ class ModelAttempt(Attempt):
                 data = body.read(left)
                 if not data:
                     return
-                self._observed(data)
+                self._observe(data)
 
-    def _at_end(self) -> list[Event]:
-        return self._release(self._shown(self._translator.finish()), at_end=True)
+    def _read(self, body: Body) -> bytes | None:
+        try:
+            data = body.read(self._deadlines.seconds())
+        except StreamIncomplete:
+            self._cancellation.check()  # we ended the wait: the client left
+            if not self.reader.can_end():
+                raise
+            data = b""  # the answer is complete; only the formal end of its stream is missing
+        if data and self._cancellation.error is not None:
+            with suppress(*MALFORMED_EVENT_ERRORS):
+                self._observe(data)  # its usage may be in it
+        self._cancellation.check()
+        return data
 
     def _consume(self, data: bytes) -> Iterator[list[Event]]:
-        """Yield what one read brought."""
-        if out := self._understood(lambda: self._taken(data)):
+        """Yield the client's events that *data*, the bytes of one read, completes."""
+        if events := self._checked(lambda: self._translate(data)):
             self._deadlines.client_informed()
-            yield out
+            yield events
 
-    def _understood(self, take: Callable[[], list[Event]]) -> list[Event]:
-        """Return what *take* makes of the upstream's events. Raises UpstreamProtocolError."""
+    def _checked(self, translate: Callable[[], list[Event]]) -> list[Event]:
+        """Return the events that *translate* returns. Raises UpstreamProtocolError."""
         try:
-            return take()
+            return translate()
         except MALFORMED_EVENT_ERRORS as error:
             protocol_error = to_protocol_error(error)
             log.warning(
@@ -134,17 +158,20 @@ class ModelAttempt(Attempt):
             )
             raise protocol_error from error
 
-    def _taken(self, data: bytes) -> list[Event]:
-        """Return what the client gets of one read; what follows a terminal event is dropped."""
-        events, stage = self._observed(data)
-        if self.context.include_raw:
-            self.raw += [event.payload.copy() for event in events if event.payload]
+    def _translate(self, data: bytes) -> list[Event]:
+        """Return the client's events of one read; events after a terminal one are discarded."""
+        events, stage = self._observe(data)
+        if self.context.options.include_raw:
+            self.raw_events += [event.payload.copy() for event in events if event.payload]
         if stage is not Stage.QUIET:
             self._deadlines.progressed()
-        return self._release(self._shown(self._translator.translate(events))) if events else []
+        return self._release(self._capped(self._translator.translate(events))) if events else []
 
-    def _observed(self, data: bytes) -> tuple[list[Event], Stage]:
-        """Return the events of one read, up to a terminal one, and how far the answer has come."""
+    def _final_events(self) -> list[Event]:
+        return self._release(self._capped(self._translator.finish()), at_end=True)
+
+    def _observe(self, data: bytes) -> tuple[list[Event], Stage]:
+        """Return the upstream's events of one read, up to a terminal one, and how far the answer has come."""
         comments = self._decoder.comments
         events = self._decoder.decode_events(data) if data else self._decoder.flush()
         if self._decoder.comments != comments:
@@ -156,18 +183,18 @@ class ModelAttempt(Attempt):
                 continue
             stage = reached
             if stage is Stage.TERMINAL:
-                self._terminal = True
+                self._is_terminal = True
                 del events[index + (self.reader.error is None) :]
                 break
         return events, stage
 
-    def _ended(self, *, at_end_of_body: bool) -> bool:
-        """Whether the answer is over, honestly. Raises what made it end otherwise."""
+    def _is_complete(self, *, at_end_of_body: bool) -> bool:
+        """Return whether the answer is complete. Raises UpstreamError where it ended otherwise."""
         if self.reader.error is not None:
             raise self.reader.error
         if self.was_cut:
             return True
-        if self._terminal:
+        if self._is_terminal:
             if self.reader.finish is None:
                 raise StreamIncomplete("The upstream ended its stream without finishing its answer")
             return True
@@ -180,40 +207,21 @@ class ModelAttempt(Attempt):
             raise StreamIncomplete("The upstream's stream ended before its answer was complete")
         return False
 
-    @property
-    def was_cut(self) -> bool:
-        return self._cut is not None and self._cut.was_made
-
-    def exceeds(self, tokens: int) -> bool:
-        return has_more_than(self.reader, tokens)
-
-    def _shown(self, events: list[Event]) -> list[Event]:
+    def _capped(self, events: list[Event]) -> list[Event]:
         """Return *events* up to where the answer has to end."""
-        return events if self._cut is None else self._cut.shown(events, self.reader)
+        return events if self._cap is None else self._cap.feed(events, self.reader)
 
     def _release(self, events: list[Event], *, at_end: bool = False) -> list[Event]:
-        """Hold events back until a user could see something of them, so that failover stays possible."""
+        """Return *events*, held back until a user could see a part of them, so that failover is possible."""
         if self._resumed is not None:
             return self._resumed.skip_delivered(events)
         if self._held is None:
             return events
         self._held += events
-        unseen = not self.context.stream or all(self._is_opening(event.payload) for event in events)
-        if unseen and not at_end:
+        is_visible = self.context.options.stream and not all(
+            self._is_opening(event.payload) for event in events
+        )
+        if not is_visible and not at_end:
             return []
         events, self._held = self._held, None
         return events
-
-    def _read(self, body: Body) -> bytes | None:
-        try:
-            data = body.read(self._deadlines.seconds())
-        except StreamIncomplete:
-            self.context.cancellation.check()  # the break was ours: somebody left
-            if not self.reader.can_end():
-                raise
-            data = b""  # the answer is whole; what broke off was the formal end of its stream
-        if data and self.context.cancellation.error is not None:
-            with suppress(*MALFORMED_EVENT_ERRORS):
-                self._observed(data)  # its usage may have come just now
-        self.context.cancellation.check()
-        return data

@@ -1,4 +1,4 @@
-"""Why no account could serve a request, as an error that says when or whether to try again."""
+"""The error for a request that no account could serve: it says when, or whether, to try again."""
 
 from __future__ import annotations
 
@@ -14,54 +14,55 @@ from app.errors import (
     PoolSpent,
 )
 from app.formatting import duration
+from app.stores.records.admission import AccountsRefusal
 
-UNUSABLE = ("missing", "paused", "dead", "unreadable")  # no wait brings these accounts back
+UNUSABLE = ("missing", "paused", "dead", "unreadable")  # no wait makes these accounts available
 BUSY_RETRY_SECONDS = 2.0  # accounts are full: other requests may end at any time
 
 
-def absence(reply: dict[str, Any], native_field: str | None = None) -> GatewayError:
+def no_account_error(
+    refused: AccountsRefusal, now_ms: float, native_field: str | None = None
+) -> GatewayError:
     """
-    Return the error for a *reply* of the store that no account could serve.
+    Return the error for a request that no account could serve.
 
-    *native_field* is the field of the request that made some accounts unfit.
+    *native_field* is the field of the request that made some accounts ineligible.
     """
-    able: dict[str, int] = reply.get("able") or {}
-    missing, fitting = able.get("missing", 0), sum(able.values())
-    if reply["total"] == 0:
+    missing, fitting = refused.able.get("missing", 0), sum(refused.able.values())
+    if refused.total == 0:
         return NoAccounts("No upstream accounts are configured in this pool")
-    if native_field and not reply["offered"]:
+    if native_field and not refused.is_offered:
         return InvalidRequest(f"No account of this pool can honour '{native_field}'", param=native_field)
-    if not reply.get("known", True) or (missing and missing == fitting):
-        model = reply.get("model", "")
-        message = f"The model '{model}' does not exist, or no account of this pool may use it"
+    if not refused.is_model_known or (missing and missing == fitting):
+        message = f"The model '{refused.model}' does not exist, or no account of this pool may use it"
         return ModelNotFound(message, param="model")
-    if not reply["offered"]:  # other accounts have it: not of the kind, or not for the key, that was named
-        message = f"No account that may serve this request offers the model '{reply.get('model', '')}'"
+    if not refused.is_offered:  # other accounts have it, but not of the requested kind or those of the key
+        message = f"No account that may serve this request offers the model '{refused.model}'"
         return ModelNotFound(message, param="model")
-    if spent := pool_spent(reply):
+    if spent := pool_spent_error(refused, now_ms):
         return spent
-    return _unavailable(reply, able)
+    return _unavailable_error(refused, now_ms)
 
 
-def pool_spent(reply: dict[str, Any], extra: dict[str, Any] | None = None) -> PoolSpent | None:
-    """Return the error of a pool whose fitting accounts have all used up their limits; else None."""
-    able: dict[str, int] = reply.get("able") or {}
-    usable = {what for what in able if what not in UNUSABLE}
-    if usable != {"spent"}:
+def pool_spent_error(
+    refused: AccountsRefusal, now_ms: float, extra: dict[str, Any] | None = None
+) -> PoolSpent | None:
+    """Return the error of a pool whose eligible accounts have all used up their limits; else None."""
+    if set(refused.able) - set(UNUSABLE) != {"spent"}:
         return None
-    now, resets_ms = reply["now"], reply.get("resets_ms") or 0
-    wait = max(0.0, (resets_ms - now) / 1000) if resets_ms else None
-    return PoolSpent(wait, resets_ms / 1000 if resets_ms else None, extra)
+    if not refused.resets_ms:
+        return PoolSpent(None, None, extra)
+    return PoolSpent(max(0.0, (refused.resets_ms - now_ms) / 1000), refused.resets_ms / 1000, extra)
 
 
-def _unavailable(reply: dict[str, Any], able: dict[str, int]) -> GatewayError:
-    wait = reply["wait_ms"] / 1000
-    usable = {what: count for what, count in able.items() if what not in UNUSABLE}
-    if not usable and able.get("unreadable"):
+def _unavailable_error(refused: AccountsRefusal, now_ms: float) -> GatewayError:
+    wait = refused.wait_ms / 1000
+    usable = {reason: count for reason, count in refused.able.items() if reason not in UNUSABLE}
+    if not usable and refused.able.get("unreadable"):
         return CredentialUnreadable()
-    if not usable and able.get("dead"):
+    if not usable and refused.able.get("dead"):
         return NoAccounts("All upstream accounts need a new sign-in or key")
-    if not usable and able.get("paused"):
+    if not usable and refused.able.get("paused"):
         return NoAccounts("All upstream accounts are paused")
     if usable.get("busy") and not usable.get("failing"):
         message = "No upstream account has room for this model just now"
@@ -69,15 +70,16 @@ def _unavailable(reply: dict[str, Any], able: dict[str, int]) -> GatewayError:
     if usable.get("limited") and not usable.get("failing"):
         message = "Every upstream account is at its rate limit for this model"
         return PoolLimited(_with_wait(message, wait), retry_after_seconds=wait or BUSY_RETRY_SECONDS)
-    if usable and set(usable) == {"failing"} and (reply["states"] or {}).get("active"):
+    if usable and set(usable) == {"failing"} and refused.states.get("active"):
         message = "This model is overloaded or failing at every upstream account"
         return NoAccounts(_with_wait(message, wait), retry_after_seconds=wait or None)
-    states: dict[str, int] = reply["states"] or {}
-    listed = ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in sorted(states.items()))
+    states = ", ".join(
+        f"{count} {state.replace('_', ' ')}" for state, count in sorted(refused.states.items())
+    )
     return NoAccounts(
-        f"No upstream account is available: {listed}",
+        f"No upstream account is available: {states}",
         retry_after_seconds=wait or None,
-        resets_at=(reply["now"] / 1000 + wait) if wait else None,
+        resets_at=(now_ms / 1000 + wait) if wait else None,
     )
 
 

@@ -1,39 +1,37 @@
 """
-Where the gateway itself ends an answer.
+Output caps: where the gateway itself ends an answer.
 
 Two cases:
 
-- The upstream takes no such limit (the ChatGPT backend; a length that its wire refuses as too short).
-  The answer then ends after as many bytes as tokens of that number usually have. No strict limit rests
-  on that: the reservation is the model's maximum there.
-- The upstream was sent the length and a strict limit rests on it. An answer that keeps it must never
-  be cut, and one of N tokens has more than N bytes, so it ends only where what was seen proves that it
-  has more than N tokens: each delta that carries text has one token at least, unless somebody on the
-  way cut tokens to pieces, so the average is looked at as well; and no token of any known vocabulary
-  is longer than TOKEN_BYTES_MAX.
+- The upstream does not accept the client's limit (the ChatGPT backend; a length that its protocol refuses as
+  too short). The answer then ends after as many bytes as that number of tokens usually has. No strict limit
+  relies on it: the reservation is the model's maximum there.
+- The upstream was sent the length and a strict limit relies on it. An answer within the length must never be
+  cut, and N tokens have more than N bytes, so it ends only where what was observed proves more than N tokens.
+  Each delta with text has at least one token, unless an intermediary splits tokens, so the average is checked
+  as well; and no token of any known vocabulary is longer than MAX_TOKEN_BYTES.
 
-What is counted are the upstream's events, in whichever form the client is given them.
+Counted are the upstream's events, in whichever protocol the client receives them.
 """
 
 from __future__ import annotations
 
 from typing import Any, Protocol
 
-from app.accounts.account import Account
 from app.limits.output_lengths import LENGTH_FIELDS, MIN_RESPONSES_LENGTH
 from app.limits.token_estimates import MAX_BYTES_PER_DELTA, bytes_for
-from app.relay.context import RequestContext
+from app.relay.attempt import AttemptInputs
 from app.streaming.events import Event
 from app.translation.output_cap.chat import ChatOutputCap
 from app.translation.output_cap.limiter import OutputCap
 from app.translation.output_cap.responses import ResponsesOutputCap
 from app.translation.requests.field_support import Support, has_effect, support_for
 
-TOKEN_BYTES_MAX = 256  # vocabularies have runs of up to 128 blanks as one token
+MAX_TOKEN_BYTES = 256  # vocabularies have runs of up to 128 blanks as one token
 
 
 class Reader(Protocol):
-    """What has seen the upstream's events."""
+    """What has observed the upstream's events."""
 
     deltas: int
 
@@ -43,59 +41,70 @@ class Reader(Protocol):
     def can_end(self) -> bool: ...
 
 
-class Cut:
-    """*gate* passes the client's events; *most_bytes* and *most_tokens* are of the upstream's output."""
+class AttemptOutputCap:
+    """*limiter* passes the client's events; *max_bytes* and *max_tokens* are of the upstream's output."""
 
-    def __init__(self, gate: OutputCap, max_bytes: int | None, max_tokens: int | None) -> None:
-        self._gate = gate
+    def __init__(self, limiter: OutputCap, max_bytes: int | None, max_tokens: int | None) -> None:
+        self._limiter = limiter
         self._max_bytes = max_bytes
         self._max_tokens = max_tokens
 
     @property
-    def was_made(self) -> bool:
-        return self._gate.cut is not None
+    def is_reached(self) -> bool:
+        return self._limiter.cut is not None
 
-    def shown(self, events: list[Event], reader: Reader) -> list[Event]:
-        """Return *events* up to where the answer has to end, with its end where that is here."""
-        shown = self._gate.limit_events(events)
-        if self._gate.cut is None and self._is_over(reader):
-            shown += self._gate.cut_off()
-        return shown
+    def feed(self, events: list[Event], reader: Reader) -> list[Event]:
+        """Return *events* up to where the answer has to end, with its final events once that is reached."""
+        passed = self._limiter.limit_events(events)
+        if self._limiter.cut is None and self._is_exceeded(reader):
+            passed += self._limiter.cut_off()
+        return passed
 
-    def _is_over(self, reader: Reader) -> bool:
+    def _is_exceeded(self, reader: Reader) -> bool:
         if reader.can_end():
             return False
         if self._max_bytes is not None and reader.output_bytes > self._max_bytes:
             return True
-        return self._max_tokens is not None and has_more_than(reader, self._max_tokens)
+        return self._max_tokens is not None and exceeds(reader, self._max_tokens)
 
 
-def has_more_than(reader: Any, tokens: int) -> bool:
-    """Whether what *reader* has seen proves that an answer has more than *tokens*."""
-    if reader.deltas <= tokens and reader.output_bytes <= TOKEN_BYTES_MAX * tokens:
+def exceeds(reader: Reader, tokens: int) -> bool:
+    """Return whether what *reader* observed proves that an answer has more than *tokens*."""
+    if reader.deltas <= tokens and reader.output_bytes <= MAX_TOKEN_BYTES * tokens:
         return False
-    return bool(reader.output_bytes > MAX_BYTES_PER_DELTA * tokens)
+    return reader.output_bytes > MAX_BYTES_PER_DELTA * tokens
 
 
-def cut_for(context: RequestContext, account: Account, wire: str) -> Cut | None:
-    """Return what ends *call*'s answer on *wire* of *account*; None where only the upstream does."""
-
-    def honoured(field: str) -> Any:
-        value = context.body.get(field)
-        if not has_effect(field, value):
-            return None
-        becomes = support_for(context.surface, field, account.kind, {wire})
-        raised = becomes is Support.TRANSLATED and isinstance(value, int) and value < MIN_RESPONSES_LENGTH
-        return value if becomes is Support.HONOURED or (raised and wire == "responses") else None
-
-    tokens = next((n for name in LENGTH_FIELDS[context.surface] if (n := honoured(name)) is not None), None)
-    most = bytes_for(max(tokens, 0)) if isinstance(tokens, int) else None
-    if context.surface == "responses":
-        gate: OutputCap = ResponsesOutputCap(most)
+def output_cap_for(inputs: AttemptInputs, protocol: str) -> AttemptOutputCap | None:
+    """Return what ends the answer that the account sends in *protocol*; None where only the upstream does."""
+    context = inputs.context
+    client_protocol = context.client_protocol
+    tokens = next(
+        (
+            value
+            for name in LENGTH_FIELDS[client_protocol]
+            if (value := _capped_value(inputs, protocol, name)) is not None
+        ),
+        None,
+    )
+    max_bytes = bytes_for(max(tokens, 0)) if isinstance(tokens, int) else None
+    if client_protocol == "responses":
+        limiter: OutputCap = ResponsesOutputCap(max_bytes)
         stops: Any = ()
     else:
-        stops = honoured("stop") or ()
-        gate = ChatOutputCap(most, (stops,) if isinstance(stops, str) else tuple(stops))
-    if most is None and context.max_output is None and not stops:
+        stops = _capped_value(inputs, protocol, "stop") or ()
+        limiter = ChatOutputCap(max_bytes, (stops,) if isinstance(stops, str) else tuple(stops))
+    if max_bytes is None and inputs.max_output is None and not stops:
         return None
-    return Cut(gate, most, context.max_output)
+    return AttemptOutputCap(limiter, max_bytes, inputs.max_output)
+
+
+def _capped_value(inputs: AttemptInputs, protocol: str, name: str) -> Any:
+    """Return the field *name* of the request if the gateway applies it, None where the upstream does."""
+    context = inputs.context
+    value = context.body.get(name)
+    if not has_effect(name, value):
+        return None
+    applied = support_for(context.client_protocol, name, inputs.account.kind, {protocol})
+    raised = applied is Support.TRANSLATED and isinstance(value, int) and value < MIN_RESPONSES_LENGTH
+    return value if applied is Support.HONOURED or (raised and protocol == "responses") else None

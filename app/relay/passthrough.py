@@ -1,42 +1,42 @@
 """
-An attempt whose answer passes through as it comes: embeddings, sound, pictures.
+An attempt whose response is forwarded as received: embeddings, audio, images.
 
-Nothing is translated. JSON is kept until it is whole, so that another account may still answer;
-what comes in pieces is the client's from its first piece on.
+Nothing is translated. JSON is held until it is complete, so that another account may still answer;
+anything else is the client's from its first piece on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 import orjson
 
-from app.accounts.account import Account
 from app.errors import StreamIncomplete, UpstreamProtocolError
-from app.relay.attempt import Attempt, Ticks
+from app.relay.attempt import AttemptInputs, EventBatches, ResponseHead, exchange, keepalive_if_due
 from app.relay.content_types import EVENTS, PAGES, essence_of, is_json
-from app.relay.context import RequestContext
-from app.relay.timeouts import AttemptDeadlines
+from app.relay.context import JsonObject
 from app.streaming.events import DONE, Event
 from app.streaming.lenient_json import loads_and_compare
 from app.streaming.sse import EventDecoder
 from app.streaming.usage import Usage, usage_from_chat, usage_from_responses
 from app.translation.requests.upstream_request import UpstreamRequest
 from app.upstream.body import Body
-from app.upstream.client import NO_CONTENT, PendingResponse, UpstreamClient, UpstreamResponse
+from app.upstream.client import NO_CONTENT, PendingResponse, UpstreamResponse
 
-MAX_WHOLE_BYTES = 128 * 1024 * 1024  # of JSON: ten pictures in base64 fit
-ENDS = (".done", ".completed")  # how the last event of such a stream is called, where it is not `[DONE]`
-TEXTS = ("text", "delta", "transcript")
+MAX_JSON_BYTES = 128 * 1024 * 1024  # ten images in base64 fit
+FINAL_SUFFIXES = (".done", ".completed")  # of the type of a stream's last event, where it is not `[DONE]`
+TEXT_FIELDS = ("text", "delta", "transcript")
+
+Transform = Callable[[bytes, Any], Any]
 
 
 class PassthroughReader:
-    """Reads what an answer tells of its cost, from JSON or from the events of a stream."""
+    """Reads usage and text length from a JSON response, or from the events of a stream."""
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
-        self.ended = False  # whether the answer is whole
+        self.is_complete = False
         self.finish: str | None = None
         self.has_calls = False
         self.service_tier: str | None = None
@@ -45,103 +45,138 @@ class PassthroughReader:
 
     @property
     def reported_usage(self) -> Usage | None:
-        """The usage of the whole answer, None where none was reported."""
-        return self.usage if self.ended else None
+        """The usage of the complete response, None where none was reported."""
+        return self.usage if self.is_complete else None
 
     def can_end(self) -> bool:
-        return self.ended
+        return self.is_complete
 
     def observe(self, payload: Any) -> None:
         if not isinstance(payload, dict):
             return
-        told = payload.get("usage")
-        self.usage = usage_from_chat(told) or usage_from_responses(told) or self.usage
+        usage = payload.get("usage")
+        self.usage = usage_from_chat(usage) or usage_from_responses(usage) or self.usage
         choices = payload.get("choices")
-        for said in (payload, *(choices if isinstance(choices, list) else ())):
-            texts = [said.get(name) for name in TEXTS] if isinstance(said, dict) else ()
+        for part in (payload, *(choices if isinstance(choices, list) else ())):
+            texts = [part.get(name) for name in TEXT_FIELDS] if isinstance(part, dict) else ()
             self.output_bytes += sum(len(text.encode()) for text in texts if isinstance(text, str))
 
 
-class PassthroughAttempt(Attempt):
-    """`committed` once the client has been given something of this answer."""
+def forward_bytes(data: bytes, payload: Any) -> Any:
+    """Return a JSON response as its bytes."""
+    return data
 
-    def __init__(
-        self, context: RequestContext, account: Account, deadlines: AttemptDeadlines, upstream: UpstreamClient
-    ) -> None:
-        super().__init__(context, account, UpstreamRequest(context.surface, {}, []), deadlines, upstream)
+
+def completed_response_event(data: bytes, payload: Any) -> Event:
+    """Return a compaction, which the OpenAI API sends as one object, as the last event of a response."""
+    if not isinstance(payload, dict):
+        raise UpstreamProtocolError("The upstream's answer is not a JSON object")
+    return Event({"type": "response.completed", "response": payload})
+
+
+class PassthroughAttempt:
+    """Forwards a response; *transform* makes what is yielded from the bytes and value of a JSON response."""
+
+    def __init__(self, inputs: AttemptInputs, transform: Transform = forward_bytes) -> None:
+        self.inputs = inputs
+        self.context = inputs.context
+        self.account = inputs.account
+        self.request = UpstreamRequest(inputs.context.client_protocol, {}, [])
+        self.response = ResponseHead()
+        self.raw_events: list[JsonObject] = []
         self.reader = PassthroughReader()
         self.committed = False
-        self._ended = False  # whether a stream of events has told that it ends
-        self._done = False  # whether nothing more can follow
+        self._deadlines = inputs.deadlines
+        self._transform = transform
+        self._cancellation = inputs.context.cancellation
+        self._is_final_seen = False  # whether the event that ends a stream has arrived
+        self._is_done_seen = False  # whether `[DONE]` has arrived, after which nothing follows
         self._decoder = EventDecoder()
 
-    def _send(self) -> PendingResponse:
-        return self._upstream.post(
+    @property
+    def was_cut(self) -> bool:
+        return False
+
+    @property
+    def stalled(self) -> bool:
+        return self._deadlines.stalled
+
+    def events(self) -> EventBatches:
+        return exchange(self)
+
+    def exceeds(self, tokens: int) -> bool:
+        return False
+
+    def send(self, trace_headers: Mapping[str, str]) -> PendingResponse:
+        request = self.context.request
+        return self.inputs.upstream.post(
             self.account,
-            self.context.surface,
-            self.context.raw,
-            headers=self.context.headers,
-            trace_headers=self.trace_headers,
-            content_type=self.context.content_type,
+            request.client_protocol,
+            request.raw_body,
+            headers=self.context.caller.headers,
+            trace_headers=trace_headers,
+            content_type=request.content_type,
             headers_timeout_seconds=self._deadlines.seconds_for_headers(),
-            cancellation=self.context.cancellation,
+            cancellation=self._cancellation,
         )
 
-    def _answered(self, answer: UpstreamResponse) -> Ticks:
-        kind = essence_of(answer.headers)
-        if answer.status in NO_CONTENT:
-            return
-        if kind in PAGES:
-            raise UpstreamProtocolError(f"The upstream answered with a page ({kind}) instead of an answer")
-        if is_json(kind):
-            yield from self._whole(answer.body)
-        elif kind == EVENTS:
-            yield from self._stream(answer.body)
-        else:
-            yield from self._pieces(answer.body)
+    def interrupt(self, body: Body) -> None:
+        body.interrupt()
 
-    def _whole(self, body: Body) -> Ticks:
-        held, size = [], 0
+    def receive(self, response: UpstreamResponse) -> EventBatches:
+        content_type = essence_of(response.headers)
+        if response.status in NO_CONTENT:
+            return
+        if content_type in PAGES:
+            raise UpstreamProtocolError(
+                f"The upstream answered with a page ({content_type}) instead of an answer"
+            )
+        if is_json(content_type):
+            yield from self._receive_json(response.body)
+        elif content_type == EVENTS:
+            yield from self._receive_events(response.body)
+        else:
+            yield from self._receive_pieces(response.body)
+
+    def _receive_json(self, body: Body) -> EventBatches:
+        pieces, size = [], 0
         while data := (yield from self._read(body)):
-            held.append(data)
+            pieces.append(data)
             size += len(data)
-            if size > MAX_WHOLE_BYTES:
+            if size > MAX_JSON_BYTES:
                 raise UpstreamProtocolError("The upstream's answer is too large")
-        data = b"".join(held)
+        data = b"".join(pieces)
         try:
             payload, is_strict = loads_and_compare(data)
         except ValueError:
-            raise UpstreamProtocolError("The upstream's answer is not the JSON it is said to be") from None
+            raise UpstreamProtocolError("The upstream's answer is not valid JSON") from None
         if not is_strict:  # callers' parsers are strict as well
             data = orjson.dumps(payload)
         self.reader.observe(payload)
-        self.reader.ended = True
-        yield [self._shaped(data, payload)]
+        self.reader.is_complete = True
+        yield [self._transform(data, payload)]
 
-    def _shaped(self, data: bytes, payload: Any) -> Any:
-        return data
-
-    def _stream(self, body: Body) -> Ticks:
-        for pieces in self._pieces(body):
+    def _receive_events(self, body: Body) -> EventBatches:
+        for pieces in self._receive_pieces(body):
             for piece in pieces or ():
                 self._observe(self._decoder.decode_events(piece))
             yield pieces
-            if self._done:
-                return  # what follows the end is part of nothing; a caller may leave now
+            if self._is_done_seen:
+                return  # the answer is over: a caller may leave now
         self._observe(self._decoder.flush())
-        if not self._ended:
+        if not self._is_final_seen:
             raise StreamIncomplete("The upstream's stream ended before its answer was complete")
 
     def _observe(self, events: list[Event]) -> None:
         for event in events:
             self.reader.observe(event.payload)
-            self._done |= event is DONE
-            self._ended |= event is DONE or event.type.endswith(ENDS)
-            self.reader.ended = self._ended
-        if self._ended:
+            self._is_done_seen |= event is DONE
+            self._is_final_seen |= event is DONE or event.type.endswith(FINAL_SUFFIXES)
+            self.reader.is_complete = self._is_final_seen
+        if self._is_final_seen:
             self._deadlines.completed()
 
-    def _pieces(self, body: Body) -> Ticks:
+    def _receive_pieces(self, body: Body) -> EventBatches:
         while data := (yield from self._read(body)):
             self.committed = True
             yield [data]
@@ -151,26 +186,17 @@ class PassthroughAttempt(Attempt):
             try:
                 data = body.read(self._deadlines.seconds())
             except StreamIncomplete:
-                if self._ended:
-                    return b""  # the answer is whole; what broke off was the formal end of its stream
-                self.context.cancellation.check()  # the break was ours: the caller left
+                if self._is_final_seen:
+                    return b""  # the answer is complete; only the formal end of its stream is missing
+                self._cancellation.check()  # we ended the wait: the caller left
                 raise
-            if self._ended and self.context.cancellation.error is not None:
-                return b""  # the caller left with a whole answer
-            self.context.cancellation.check()
+            if self._is_final_seen and self._cancellation.error is not None:
+                return b""  # the caller left with a complete answer
+            self._cancellation.check()
             if data is not None:
                 self._deadlines.progressed()
                 self._deadlines.client_informed()
                 return data
-            if self._deadlines.enough():
+            if self._deadlines.is_over():
                 return b""
-            yield from self._sign_of_life()
-
-
-class CompactAttempt(PassthroughAttempt):
-    """Compaction as the OpenAI API has it: one object, told here as the event that completes a response."""
-
-    def _shaped(self, data: bytes, payload: Any) -> Any:
-        if not isinstance(payload, dict):
-            raise UpstreamProtocolError("The upstream's answer is not a JSON object")
-        return Event({"type": "response.completed", "response": payload})
+            yield from keepalive_if_due(self._deadlines)

@@ -1,4 +1,4 @@
-"""Admission refusals as errors that say what happened and what to do about it."""
+"""Turn refusals of admission into errors that explain what happened and how to fix it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from app.errors import (
     UpstreamError,
 )
 from app.formatting import duration
-from app.relay.no_account import absence
-from app.stores.records.limits import Limit, LimitScope, LimitUnit
+from app.relay.no_account import no_account_error
+from app.stores.records.admission import LimitRefusal, Refusal, RefusalKind
+from app.stores.records.limits import Limit, LimitScope
 
-HELD_RETRY_SECONDS = 2.0  # other requests hold it and may end at any time
-MAX_CANDIDATES = 16  # that a recorded refusal names
+HELD_RETRY_SECONDS = 2.0  # other requests may end at any time
+MAX_CANDIDATES = 16  # accounts in an entry of the refusal log
 
 RAISE_OR_ADD = (
     "raise the limit, make it balanced, or add an account that keeps lengths, such as an OpenAI API key"
@@ -25,76 +26,101 @@ RAISE_OR_ADD = (
 ADD_SIZE = "set the model's maximum output (poolgate price set), or " + RAISE_OR_ADD
 
 
-def refusal(reply: dict[str, Any], *, native_field: str | None) -> GatewayError:
-    """Return the error for an admission's *reply*; *native_field* made some accounts unfit."""
-    error = _error(reply, native_field)
-    error.admission = admission_of(reply)
+def refusal_error(refusal: Refusal, *, native_field: str | None) -> GatewayError:
+    """Return the error for *refusal*; *native_field* is the field that made some accounts ineligible."""
+    error = _error(refusal, native_field)
+    error.admission = admission_of(refusal)
     return error
 
 
-def not_tried_again(error: UpstreamError, reply: dict[str, Any]) -> UpstreamError:
-    """Return *error*, what the last attempt met, with the limit in *reply* that had no room for another."""
-    return error.with_message(f"{error.message}. It was not tried again: {_over_limit(reply).message}")
+def not_retried(error: UpstreamError, refusal: Refusal) -> UpstreamError:
+    """Return *error* of the last attempt, with the limit in *refusal* that has no room for another."""
+    if refusal.limit is None:
+        return error
+    message = _limit_error(refusal.limit, refusal.now_ms).message
+    return error.with_message(f"{error.message}. It was not tried again: {message}")
 
 
-def admission_of(reply: dict[str, Any]) -> dict[str, Any]:
-    """Return what of a refusing *reply* the refusal log retains: the limit as it stood, or the accounts."""
-    if reply["refused"] == "limit":
-        limit = Limit.from_json(reply["limit"])
-        found = {name: reply[name] for name in ("why", "settled", "held", "amount", "wait_ms")}
-        return {"limit": {"id": limit.id, "name": limit.label, "what": limit.unit.value, **found}}
-    if reply["refused"] == "no_accounts":
-        seen = list(reply.get("seen") or ())[:MAX_CANDIDATES]
-        return {"accounts": {"states": reply["states"] or {}, "total": reply["total"]}, "seen": seen}
+def admission_of(refusal: Refusal) -> dict[str, Any]:
+    """Return what the refusal log stores of *refusal*: the limit as it stood, or the accounts."""
+    if refusal.limit is not None:
+        return {"limit": _limit_entry(refusal.limit)}
+    if refusal.accounts is not None:
+        accounts = refusal.accounts
+        candidates = list(accounts.candidates)[:MAX_CANDIDATES]
+        return {"accounts": {"states": accounts.states, "total": accounts.total}, "seen": candidates}
     return {}
 
 
-def _error(reply: dict[str, Any], native_field: str | None) -> GatewayError:
-    match reply["refused"]:
-        case "limit":
-            return _over_limit(reply)
-        case "no_accounts":
-            return absence(reply, native_field)
-        case "key":
-            return InvalidApiKey(f"This API key is {reply['why']}")
+def _limit_entry(refused: LimitRefusal) -> dict[str, Any]:
+    limit = refused.limit
+    return {
+        "id": limit.id,
+        "name": limit.label,
+        "what": limit.unit.value,
+        "why": refused.reason,
+        "settled": refused.settled,
+        "held": refused.reserved,
+        "amount": refused.amount,
+        "wait_ms": refused.wait_ms,
+    }
+
+
+def _error(refusal: Refusal, native_field: str | None) -> GatewayError:
+    if refusal.limit is not None:
+        return _limit_error(refusal.limit, refusal.now_ms)
+    if refusal.accounts is not None:
+        return no_account_error(refusal.accounts, refusal.now_ms, native_field)
+    if refusal.kind is RefusalKind.KEY:
+        return InvalidApiKey(f"This API key is {refusal.reason}")
     return StoreUnavailable("The gateway and its store do not agree on the time", retry_after_seconds=1)
 
 
-def _over_limit(reply: dict[str, Any]) -> QuotaExceeded:
-    limit, amount = Limit.from_json(reply["limit"]), reply["amount"]
+def _limit_error(refused: LimitRefusal, now_ms: float) -> QuotaExceeded:
+    limit, amount = refused.limit, refused.amount
     owner = "This API key's" if limit.scope is LimitScope.KEY else "The pool's"
     name = f"{owner} limit of {limit.label}"
-    unenforced = bool(reply.get("unenforced"))
-    if unenforced:
+    if refused.is_unenforced:
         name = f"Only accounts that may bill more than the requested length are available. {name}"
-    match reply["why"]:
+    match refused.reason:
         case "never":
-            most = limit.unit.quantity(amount)
-            remedy = RAISE_OR_ADD if unenforced else "ask for less, for example with a smaller maximum output"
-            return NeverFits(f"{name} can never fit this request, which may use up to {most}; {remedy}")
+            maximum = limit.unit.quantity(amount)
+            remedy = (
+                RAISE_OR_ADD
+                if refused.is_unenforced
+                else "ask for less, for example with a smaller maximum output"
+            )
+            return NeverFits(f"{name} can never fit this request, which may use up to {maximum}; {remedy}")
         case "unbounded":
-            remedy = ADD_SIZE if unenforced else _how_to_bound(limit)
+            remedy = ADD_SIZE if refused.is_unenforced else _how_to_bound(limit)
             return NeverFits(f"{name} is strict and this request has no upper bound; {remedy}")
         case "held":
             return QuotaExceeded(
-                f"{name} is reserved by other running requests ({_standing(reply, limit.unit)}); "
+                f"{name} is reserved by other running requests ({_amounts(refused)}); "
                 f"try again in {duration(HELD_RETRY_SECONDS)}",
                 retry_after_seconds=HELD_RETRY_SECONDS,
             )
-    spent = "is used up" if reply["settled"] >= limit.max else "has no room for this request"
-    if not reply["wait_ms"]:
-        return QuotaExceeded(f"{name} {spent} and does not reset ({_standing(reply, limit.unit)})")
-    wait = reply["wait_ms"] / 1000
+    return _spent_error(refused, name, now_ms)
+
+
+def _spent_error(refused: LimitRefusal, name: str, now_ms: float) -> QuotaExceeded:
+    limit = refused.limit
+    spent = "is used up" if refused.settled >= limit.max else "has no room for this request"
+    if not refused.wait_ms:
+        return QuotaExceeded(f"{name} {spent} and does not reset ({_amounts(refused)})")
+    wait = refused.wait_ms / 1000
     ends = "there is room in" if limit.period.is_rolling else "resets in"
     return QuotaExceeded(
-        f"{name} {spent}; {ends} {duration(wait)} ({_standing(reply, limit.unit)})",
+        f"{name} {spent}; {ends} {duration(wait)} ({_amounts(refused)})",
         retry_after_seconds=wait,
-        resets_at=reply["now"] / 1000 + wait,
+        resets_at=now_ms / 1000 + wait,
     )
 
 
-def _standing(reply: dict[str, Any], unit: LimitUnit) -> str:
-    used, reserved, requested = (unit.amount(reply[name]) for name in ("settled", "held", "amount"))
+def _amounts(refused: LimitRefusal) -> str:
+    used, reserved, requested = map(
+        refused.limit.unit.amount, (refused.settled, refused.reserved, refused.amount)
+    )
     return f"{used} used, {reserved} reserved by running requests, {requested} requested"
 
 

@@ -1,9 +1,9 @@
 """
-Answers given again to exactly the same request, where its caller asked for that.
+The response cache: stored responses to identical requests, where the caller opted in.
 
-An answer belongs to one API key. Only a whole one is kept, as the events that it came in, so
-that it can be streamed again. Giving it again is a request like any other, under limits on
-requests, which uses no account, no tokens and no money.
+A stored response belongs to one API key. Only a complete one is stored, as its events, so that it can
+be streamed again. Returning it is a request like any other, under limits on requests, which uses no
+account, no tokens and no money.
 """
 
 from __future__ import annotations
@@ -16,81 +16,81 @@ import orjson
 
 from app.errors import StoreUnavailable
 from app.json_writing import write_json
-from app.relay.context import RequestContext
+from app.relay.context import Caching, RequestContext
 from app.relay.request_record import RequestRecord
 from app.stores.answers import AnswerStore
 from app.streaming.events import Event
 from app.yielding import give_way
 
-Ticks = Iterator[list[Event] | None]
+EventBatches = Iterator[list[Event] | None]
 
-MAX_BYTES = 1_048_576  # of one answer; a longer one is not kept
-FORM = 2  # of what is kept: answers of another one are not found
-DELIVERY = ("stream", "stream_options")  # how an answer comes, not what it says
+MAX_BYTES = 1_048_576  # of one response; a longer one is not stored
+FORMAT_VERSION = 2  # of what is stored: responses in another format are not found
+DELIVERY = ("stream", "stream_options")  # fields for how a response is sent, not what it contains
 
 
 class ResponseCache:
+    """Stored responses, looked up by a digest of the request."""
+
     def __init__(self, store: AnswerStore) -> None:
         self._store = store
 
     def stream(
         self,
         context: RequestContext,
+        caching: Caching,
         record: RequestRecord,
-        fresh: Callable[[RequestContext, RequestRecord], Ticks],
-    ) -> Ticks:
+        fresh: Callable[[RequestContext, RequestRecord], EventBatches],
+    ) -> EventBatches:
         """
-        Yield what *fresh* yields, and store it. Where an earlier answer to *call* is stored, *record* has it
-        for *fresh* to yield.
+        Yield what *fresh* yields, and store it if it is complete.
+
+        Where a response to *context* is stored already, *record* has it for *fresh* to yield.
         """
-        assert context.caching is not None
-        digest = record.cache_id = digest_of(context)
-        if (kept := self._kept(context, digest)) is not None:
-            record.stored, record.ignored = kept
+        digest = record.cache_id = digest_of(context, caching)
+        if (stored := self._load(context, digest)) is not None:
+            record.stored, record.ignored = stored
             yield from fresh(context, record)
             return
-        given: list[Event] = []
+        delivered: list[Event] = []
         for events in fresh(context, record):
-            given += events or ()
+            delivered += events or ()
             yield events
-        if context.caching.keeps:
-            self._keep(context, digest, given, record.ignored)
+        if caching.may_store:
+            text = orjson.dumps({"events": [event.payload for event in delivered], "ignored": record.ignored})
+            self._save(context, caching, digest, text)
 
-    def _kept(self, context: RequestContext, digest: str) -> tuple[list[Event], list[str]] | None:
-        """Return (the events, what of the request was without effect), None where nothing is kept."""
+    def _load(self, context: RequestContext, digest: str) -> tuple[list[Event], list[str]] | None:
+        """Return (events, fields without effect) of the stored response, None where there is none."""
         with suppress(StoreUnavailable):
             text = self._store.get(context.key.pool, digest)
             if text:
-                kept = orjson.loads(text)
-                return [Event(payload) for payload in kept["events"]], kept["ignored"]
+                stored = orjson.loads(text)
+                return [Event(payload) for payload in stored["events"]], stored["ignored"]
         return None
 
-    def _keep(self, context: RequestContext, digest: str, events: list[Event], ignored: list[str]) -> None:
-        assert context.caching is not None
-        text = orjson.dumps({"events": [event.payload for event in events], "ignored": ignored})
+    def _save(self, context: RequestContext, caching: Caching, digest: str, text: bytes) -> None:
         if len(text) <= MAX_BYTES:
+            key = context.key
             with suppress(StoreUnavailable):
-                self._store.put(
-                    context.key.pool, context.key.id, digest, text.decode(), context.caching.seconds
-                )
+                self._store.put(key.pool, key.id, digest, text.decode(), caching.seconds)
 
 
-def digest_of(context: RequestContext) -> str:
-    """Return the name of the answers to *call*: what was asked, of whom, by whom, and under which key."""
-    assert context.caching is not None
-    asked = {name: value for name, value in context.body.items() if name not in DELIVERY}
-    whole = [
-        FORM,
+def digest_of(context: RequestContext, caching: Caching) -> str:
+    """Return the id of responses to *context*: by its content, constraints, API key and cache key."""
+    content = {name: value for name, value in context.body.items() if name not in DELIVERY}
+    identity = [
+        FORMAT_VERSION,
         context.key.id,
-        context.caching.key,
-        context.surface,
-        context.kinds,
-        context.pin,
-        context.include_usage,
-        asked,
+        caching.key,
+        context.client_protocol,
+        " ".join(context.routing.account_kinds),
+        context.routing.account_id,
+        context.options.include_usage,
+        content,
     ]
     digest = hashlib.blake2b(digest_size=16)
-    for piece in write_json(whole, context.body_bytes, sort_keys=True):
+    for piece in write_json(identity, context.request.body_bytes, sort_keys=True):
         digest.update(piece)
         give_way(len(piece))
     return digest.hexdigest()

@@ -1,10 +1,10 @@
 """
-How many upstream requests a process may add to those that its callers made.
+Retry budgets: how many upstream requests a process may add to those of its callers.
 
-In an outage every retry fails too, and makes it worse. So retries that fail are counted, and
-stop at a fifth of the requests of the last minute, with a floor for pools of little traffic. A
-retry that succeeds costs nothing: it moves load to an account that answers. Where the budget is
-spent, a few may still find out about an account that has not failed lately.
+In an outage every retry fails too, and makes it worse. So failed retries are counted, and stop
+at a fifth of the requests of the last minute, with a floor for pools of little traffic. A
+retry that succeeds costs nothing: it moves load to an account that answers. Once the budget is
+spent, a few retries may still test an account that has not failed lately.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ RETRY_SHARE = 0.2  # failed retries per request: 1.2 upstream requests per reque
 RETRY_FLOOR = 10  # failed retries a minute that a pool may always have in one process
 WINDOW_SECONDS = 60.0
 BUCKETS = 6  # parts of the window that expire one by one
-PROVEN_SECONDS = 10.0  # an account that answered is good for a retry for so long
-MAX_TESTS = 3  # retries at once that may find out whether an account answers that has not failed lately
-MAX_TARGETS = 10_000  # accounts and models whose last outcome is known; then the knowledge is dropped
+PROVEN_SECONDS = 10.0  # for so long after an answer, retries at an account are free
+MAX_TESTS = 3  # concurrent retries that may test an account which has not failed lately
+MAX_TARGETS = 10_000  # accounts and models whose last outcome is remembered; past it all are forgotten
 
 Target = tuple[str, str]  # account id, model
 
@@ -33,12 +33,12 @@ class _Bucket:
 
 
 class RetryBudget:
-    """The budget of one pool in one process. Every retry that is taken must end."""
+    """The budget of one pool in one process. Every `take` that returns True is followed by `end`."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._buckets: deque[_Bucket] = deque([_Bucket(clock())], maxlen=BUCKETS)
-        self._open: Counter[Target] = Counter()  # retries under way that were paid for
+        self._open: Counter[Target] = Counter()  # retries under way
         self._open_by_key: Counter[str] = Counter()
         self._answered_at: dict[Target, float] = {}
         self._failed_at: dict[str, float] = {}  # by account
@@ -51,9 +51,9 @@ class RetryBudget:
         """
         Return whether a retry may go to *target*; if so, `end` has to follow.
 
-        An account that has just answered others costs nothing. Beyond half of the budget a key
-        gets no more than its share of the requests, and no request its second retry at the
-        same model (*again*).
+        A retry at an account that has just answered others costs nothing. Beyond half of the budget a
+        key gets no more than its share of the requests, and no request a second retry at the same
+        model (*again*).
         """
         if not (self.is_proven(target) or self._may_test(target) or self._affords(key, again=again)):
             return False
@@ -62,28 +62,28 @@ class RetryBudget:
         return True
 
     def end(self, key: str, target: Target, *, failed: bool) -> None:
-        """Note how a retry that was taken ended."""
+        """Count how a retry that was taken ended."""
         _release(self._open, target)
         _release(self._open_by_key, key)
         if failed:
             self._current().failed[key] += 1
 
-    def answered(self, target: Target) -> None:
-        """Note that *target* began to answer a request."""
+    def note_answer(self, target: Target) -> None:
+        """Record that *target* began to answer a request."""
         if len(self._answered_at) >= MAX_TARGETS:
             self._answered_at.clear()
         self._answered_at[target] = self._clock()
         self._failed_at.pop(target[0], None)
 
-    def failed(self, target: Target) -> None:
-        """Note that *target* failed a request."""
+    def note_failure(self, target: Target) -> None:
+        """Record that *target* failed a request."""
         if len(self._failed_at) >= MAX_TARGETS:
             self._failed_at.clear()
         self._answered_at.pop(target, None)
         self._failed_at[target[0]] = self._clock()
 
     def is_proven(self, target: Target) -> bool:
-        """Return whether the last that was heard of *target* is an answer, and recent."""
+        """Return whether the last outcome of *target* is an answer, and recent."""
         return self._clock() < self._answered_at.get(target, -PROVEN_SECONDS) + PROVEN_SECONDS
 
     def is_tried(self, target: Target) -> bool:
@@ -108,7 +108,7 @@ class RetryBudget:
         return own < allowed * share
 
     def _current(self) -> _Bucket:
-        """Return the bucket of now; those older than the window are dropped."""
+        """Return the current bucket; drop those older than the window."""
         now = self._clock()
         if now >= self._buckets[-1].began_at + WINDOW_SECONDS / BUCKETS:
             while self._buckets and self._buckets[0].began_at <= now - WINDOW_SECONDS:
@@ -124,13 +124,14 @@ def _release(counter: Counter[Any], name: Any) -> None:
 
 
 class RetryBudgets:
-    """One budget for each pool: an outage of one pool's accounts is not another's."""
+    """One budget for each pool: an outage of one pool leaves the retries of others."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._by_pool: dict[str, RetryBudget] = {}
 
     def of(self, pool: str) -> RetryBudget:
+        """Return the budget of *pool*."""
         budget = self._by_pool.get(pool)
         if budget is None:
             budget = self._by_pool[pool] = RetryBudget(self._clock)

@@ -1,8 +1,8 @@
 """
-What to do about a failure: one table, error class × stage, as data.
+What to do about a failure: one table, failure × phase, as data.
 
-Before the first visible event another account may answer. After it another one may go on, but
-only where the caller chose so and its answer begins with exactly what was delivered.
+Before the first visible event another account may answer. After it another one may continue, but
+only where the caller opted in and its answer begins with exactly what was delivered.
 """
 
 from __future__ import annotations
@@ -15,19 +15,21 @@ from app.accounts.verdicts import Verdict
 from app.errors import BodyShape, EndpointMissing, UpstreamError, UpstreamRejected
 
 
-class Stage(StrEnum):
-    BEFORE = "before"  # nothing the client could see has been sent
+class Phase(StrEnum):
+    """Whether the client has received a part of the answer."""
+
+    BEFORE = "before"
     AFTER = "after"
 
 
 class Action(StrEnum):
-    OTHER_ACCOUNT = (
-        "other"  # another account; one of those that failed again, after a pause, if there is no other
-    )
-    OTHER_ACCOUNT_ONLY = "other_only"  # another account or none: this one would answer the same again
-    OTHER_ONCE = "other_once"  # one other account; where it agrees, that is the answer
-    RESTART = "restart"  # another account, to go on with what was delivered, if the caller wants that
-    FAIL = "tell"  # stop and tell the client
+    """What follows a failure. The values are stored in ledger entries."""
+
+    OTHER_ACCOUNT = "other"  # another account; if there is none, one that failed, after a pause
+    OTHER_ACCOUNT_ONLY = "other_only"  # another account or none: this one would give the same answer again
+    OTHER_ONCE = "other_once"  # one other account; if it fails in the same way, that is the answer
+    RESTART = "restart"  # another account continues what was delivered, if the caller opted in
+    FAIL = "tell"  # stop, and send the client the error
 
 
 TABLE: dict[Failure, tuple[Action, Action]] = {
@@ -53,44 +55,45 @@ TABLE: dict[Failure, tuple[Action, Action]] = {
     Failure.DEADLINE: (Action.FAIL, Action.FAIL),
 }
 
-CORE = ("chat", "responses")  # surfaces that every account serves: that they are missing is an outage
+CORE = ("chat", "responses")  # protocols that every account serves: a missing one is an outage
 MAX_ATTEMPTS = 8  # upstream requests for one request, over all its models
-MAX_TRIES = 6  # of them at one model
-MAX_TRIES_AT_FIRST = 4  # of those in the first FIRST_SECONDS, so that a storm is not answered by a storm
+MAX_TRIES = 6  # of these at one model
+MAX_TRIES_AT_FIRST = 4  # of these in the first FIRST_SECONDS, so that retries do not amplify an outage
 FIRST_SECONDS = 3.0
-KEPT_FOR_FALLBACKS = 2  # of MOST_ATTEMPTS, while so many of the caller's fallbacks may still follow
-MAX_RESTARTS = 1  # at the same model, of a stream that was cut
-MAX_WAIT_SECONDS = 10.0  # for accounts that rest, in all; a longer wait is the caller's to decide on
-WAKE_JITTER = 0.25  # of a wait that many may share: at most so much longer
-PERMIT_POLL_SECONDS = 0.1  # between two looks at the retry budget
-PAUSE_BASE_SECONDS = 0.2  # before the same account is asked again: full jitter, doubling
+RESERVED_FOR_FALLBACKS = 2  # of MAX_ATTEMPTS, while that many fallbacks may still follow
+MAX_RESTARTS = 1  # at the same model, of a stream that broke off
+MAX_WAIT_SECONDS = 10.0  # total, for resting accounts; a longer wait is left to the caller
+WAKE_JITTER = 0.25  # of a wait that many requests share: the maximum extension
+PERMIT_POLL_SECONDS = 0.1  # between two checks of the retry budget
+PAUSE_BASE_SECONDS = 0.2  # before the same account is tried again: full jitter, doubling
 PAUSE_MAX_SECONDS = 4.0
 
 
-def decide(failure: Failure, stage: Stage) -> Action:
-    return TABLE[failure][0 if stage is Stage.BEFORE else 1]
+def decide(failure: Failure, phase: Phase) -> Action:
+    """Return what follows *failure* in *phase*."""
+    return TABLE[failure][0 if phase is Phase.BEFORE else 1]
 
 
 def pause_seconds(attempt: int, error: UpstreamError, chance: random.Random) -> float:
-    """How long to wait before the same account is asked again; what it asked for, if it did."""
+    """Return the seconds before the same account is tried again: its own retry-after, if it sent one."""
     if error.retry_after_seconds is not None:
         return error.retry_after_seconds
     return chance.uniform(0, min(PAUSE_MAX_SECONDS, PAUSE_BASE_SECONDS * 2 ** (attempt - 1)))
 
 
-def for_client(error: UpstreamError, verdict: Verdict, surface: str, model: str) -> UpstreamError:
+def for_client(error: UpstreamError, verdict: Verdict, client_protocol: str, model: str) -> UpstreamError:
     """
-    Return *error*, judged as *verdict*, as a client of *surface* who asked for *model* may see it.
+    Return *error*, judged as *verdict*, as the client that requested *model* receives it.
 
-    A refused credential of one of our accounts is not the client's: its key is fine.
+    A refused credential is one of our accounts', not the client's: its key is valid.
     """
     if not isinstance(error, UpstreamRejected):
         return error
     reply = verdict.consequence.reply
     if reply is Reply.ENDPOINT:
-        if surface not in CORE:
-            return EndpointMissing(surface, model)
-        return UpstreamError(f"No account offers {surface} at its base URL just now: {error.message}")
+        if client_protocol not in CORE:
+            return EndpointMissing(client_protocol, model)
+        return UpstreamError(f"No account offers {client_protocol} at its base URL just now: {error.message}")
     if reply is Reply.MODEL_NOT_FOUND:
         return _model_not_found(error)
     if reply is Reply.GATEWAY:
@@ -103,7 +106,7 @@ def for_client(error: UpstreamError, verdict: Verdict, surface: str, model: str)
 
 
 def _model_not_found(error: UpstreamRejected) -> UpstreamRejected:
-    """Whatever status and code servers have for a model that they do not serve, callers receive one."""
+    """Return a 404 `model_not_found`, whichever status and code the server uses for an unknown model."""
     return UpstreamRejected(
         error.message,
         status=404,

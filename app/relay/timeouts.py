@@ -1,4 +1,4 @@
-"""How long one attempt waits, and for what."""
+"""Time limits of one attempt: for headers, first progress, silence and the formal end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.relay.progress import RequestProgress
 
 SENTINEL_GRACE_SECONDS = 2.0  # for usage and `[DONE]` once the answer itself is complete
 CONTINUED_SHARE = 1 / 3  # of the silence that is allowed within an answer that continues another
-STALL_SHARE = 0.5  # of the silence that is allowed: from then on it is a stall, even if the upstream hangs up
+STALL_SHARE = 0.5  # of the silence that is allowed: a longer one is a stall, even if the upstream hangs up
 
 
 def shortened(limits: TimeLimits) -> TimeLimits:
@@ -25,7 +25,7 @@ def shortened(limits: TimeLimits) -> TimeLimits:
 
 READING_TOKENS_PER_SECOND = {"compatible": 400.0}  # a local server may read a prompt on a CPU
 HOSTED_TOKENS_PER_SECOND = 2000.0
-LOOK_AROUND_SECONDS = 5.0  # between two looks for an account that could serve instead
+ALTERNATIVE_CHECK_SECONDS = 5.0  # between two checks for an account that could serve instead
 
 
 def reading_seconds(kind: str, input_tokens: int) -> float:
@@ -37,10 +37,10 @@ class AttemptDeadlines:
     """
     One limit is in force at a time: first progress, then silence, then the sentinel.
 
-    Time limits exist to try elsewhere: the first is longer by *reading_seconds*, begins again with every
-    comment of the upstream, and holds only while *has_alternative*: where no one else could serve, an
-    answer may begin until the deadline over all attempts. The caller gets a sign of life every
-    `keepalive` seconds. No wait is longer than to the next of these moments.
+    Time limits exist so that another account can be tried. The first one is longer by *reading_seconds*,
+    starts again with every comment of the upstream, and applies only while *has_alternative*: where no other
+    account could serve, an answer may begin until the deadline over all attempts. The client receives a
+    keep-alive every `keepalive` seconds. No wait is longer than to the next of these moments.
     """
 
     def __init__(
@@ -65,68 +65,70 @@ class AttemptDeadlines:
         self._first_progress_by = started + self._first_progress
         headers_by = started + limits.connect + limits.headers + reading_seconds
         self._until = min(self._first_progress_by, headers_by)
-        self._complete = self._begun = False
+        self._is_complete = self._has_begun = False
         self._progressed_at = started
 
     def seconds(self) -> float:
-        """Return how long the next wait may be."""
+        """Return the seconds that the next wait may take."""
         return min(self._until, self._deadline, self._progress.sent_at + self._keepalive) - self._clock()
 
     def seconds_for_headers(self) -> float:
-        """Return how long a connection may wait for headers: `enough` ends the wait before."""
+        """Return the seconds that a connection may wait for headers: `is_over` ends the wait earlier."""
         return max(self._deadline - self._clock(), 0.001)
 
-    def answered(self) -> None:
-        """Headers are here: now something must follow."""
+    def headers_received(self) -> None:
+        """Start the limit on first progress."""
         self._until = self._first_progress_by
 
     def commented(self) -> None:
-        """The upstream sent a comment: it is at work, though nothing of its answer is here."""
-        if not self._begun:
+        """Start the limit on first progress again: the upstream sent a comment, so it is working."""
+        if not self._has_begun:
             self._until = self._first_progress_by = self._clock() + self._first_progress
 
     def progressed(self) -> None:
-        self._begun = True
-        if not self._complete:
+        """Start the limit on silence again."""
+        self._has_begun = True
+        if not self._is_complete:
             self._progressed_at = self._clock()
             self._until = self._progressed_at + self._silence
 
     @property
     def stalled(self) -> bool:
-        """Whether the upstream has been silent for so long that it makes no difference who ended the wait."""
+        """Whether the upstream was silent for so long that the attempt counts as a stall."""
         return self._clock() >= self._progressed_at + STALL_SHARE * self._silence
 
     def completed(self) -> None:
-        """The answer is whole; what is missing is the formal end of its stream."""
-        if not self._complete:
-            self._complete = True
+        """Start the limit on the formal end of a stream whose answer is complete."""
+        if not self._is_complete:
+            self._is_complete = True
             self._until = self._clock() + SENTINEL_GRACE_SECONDS
 
     def grace_seconds(self) -> float:
-        """Return how much longer a complete answer waits for its formal end."""
+        """Return the seconds left to wait for the formal end of a complete answer."""
         return min(self._until, self._deadline) - self._clock()
 
     def client_informed(self) -> None:
+        """Start the keep-alive interval again: the client was sent something."""
         self._progress.sent_at = self._clock()
 
-    def client_waits(self) -> bool:
-        """Whether the client has heard nothing for so long that it wants a sign of life."""
+    def is_keepalive_due(self) -> bool:
+        """Return whether the client has received nothing for the keep-alive interval."""
         return self._clock() >= self._progress.sent_at + self._keepalive
 
-    def enough(self) -> bool:
+    def is_over(self) -> bool:
         """
-        Whether a complete answer has waited long enough for its formal end.
+        Return whether the wait for the formal end of a complete answer is over.
 
-        Raises StreamIdleTimeout or UpstreamTimeout for one that is not complete.
+        Raises StreamIdleTimeout or UpstreamTimeout where an answer that is not complete exceeds its limit.
         """
         now = self._clock()
         if now < min(self._until, self._deadline):
             return False
-        if self._complete:
+        if self._is_complete:
             return True
         if now >= self._deadline:
             raise UpstreamTimeout("The request took longer than this gateway allows")
-        if not self._begun and not self._has_alternative():
-            self._until = self._first_progress_by = now + LOOK_AROUND_SECONDS
+        if not self._has_begun and not self._has_alternative():
+            self._until = self._first_progress_by = now + ALTERNATIVE_CHECK_SECONDS
             return False
         raise StreamIdleTimeout("The upstream was silent for too long")

@@ -5,26 +5,26 @@ from __future__ import annotations
 import pytest
 from flask import Flask, Response
 
-from app.api.cache_headers import DEFAULT_SECONDS, caching_wish, name_ignored
+from app.api.cache_headers import DEFAULT_SECONDS, read_caching, report_ignored
 from app.errors import InvalidRequest
 from app.relay.context import Caching
 
 APP = Flask(__name__)
 
 
-def wish(**headers: str) -> Caching | None:
+def read(**headers: str) -> Caching | None:
     named = {f"x-bf-cache-{name.replace('_', '-')}": value for name, value in headers.items()}
     with APP.test_request_context(headers=named):
-        return caching_wish()
+        return read_caching()
 
 
 def test_nothing_is_kept_without_a_key() -> None:
-    assert wish() is None
-    assert wish(ttl="soon", type="semantic") is None
+    assert read() is None
+    assert read(ttl="soon", type="semantic") is None
 
 
 def test_what_a_key_alone_asks_for() -> None:
-    assert wish(key="k") == Caching("k", DEFAULT_SECONDS, keeps=True)
+    assert read(key="k") == Caching("k", DEFAULT_SECONDS, may_store=True)
 
 
 @pytest.mark.parametrize(
@@ -41,29 +41,29 @@ def test_what_a_key_alone_asks_for() -> None:
     ],
 )
 def test_durations(ttl: str, seconds: float) -> None:
-    assert wish(key="k", ttl=ttl) == Caching("k", seconds)
+    assert read(key="k", ttl=ttl) == Caching("k", seconds)
 
 
 @pytest.mark.parametrize("ttl", ["0", "0s", "-5s", "24h1s", "soon", "5 m", "5d", "s", "1e3"])
 def test_durations_that_are_none(ttl: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        wish(key="k", ttl=ttl)
+        read(key="k", ttl=ttl)
 
     assert refused.value.param == "x-bf-cache-ttl"
 
 
 @pytest.mark.parametrize(("value", "keeps"), [("true", False), ("TRUE", False), ("false", True), ("", True)])
 def test_reading_without_keeping(value: str, keeps: bool) -> None:
-    told = wish(key="k", no_store=value)
+    told = read(key="k", no_store=value)
 
     assert told is not None
-    assert told.keeps is keeps
+    assert told.may_store is keeps
 
 
 def test_only_exact_repeats() -> None:
-    assert wish(key="k", type="Direct") is not None
+    assert read(key="k", type="Direct") is not None
     with pytest.raises(InvalidRequest) as refused:
-        wish(key="k", type="semantic")
+        read(key="k", type="semantic")
 
     assert refused.value.param == "x-bf-cache-type"
 
@@ -80,6 +80,6 @@ def test_only_exact_repeats() -> None:
 def test_what_is_without_effect_is_named(headers: dict[str, str], named: str, told: str | None) -> None:
     response = Response(headers={"x-poolgate-ignored": named} if named else {})
     with APP.test_request_context(headers=headers):
-        name_ignored(response)
+        report_ignored(response)
 
     assert response.headers.get("x-poolgate-ignored") == told

@@ -10,14 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.api import cache_headers, request_ids
-from app.api.answer import header_value, told
+from app.api.answer import header_value, response_headers
 from app.api.codex_headers import window_headers
 from app.api.ratelimit import ratelimit_headers
 from app.relay.content_types import passing_type
-from app.relay.request_record import RequestRecord
+from app.relay.fallbacks import ServedBy
 from app.stores.records.usage import UpstreamWindow
 from app.translation.requests.field_support import ignored_fields
 from schemas.bounds import MAX_TOKENS
+from tests.support.relay import make_request
 
 texts = st.text() | st.text(st.characters(categories=["Cc", "Cs", "Lo", "So"]), max_size=8)
 numbers = st.integers(-MAX_TOKENS, MAX_TOKENS)
@@ -42,12 +43,10 @@ def test_printable_text_is_left_as_it_is(text: str) -> None:
 
 @given(account=texts, named=st.lists(texts, max_size=4), standing=st.tuples(numbers, numbers, numbers))
 def test_how_a_request_was_served(account: str, named: list[str], standing: tuple[int, int, int]) -> None:
-    record = RequestRecord()
-    record.account_name, record.ignored = account, named
-    record.limits = [["lim", "requests", "day", *standing, "key"]]
-    call = SimpleNamespace(key=SimpleNamespace(settings=""))
+    limits = [["lim", "requests", "day", *standing, "key"]]
+    chain = SimpleNamespace(served_by=lambda: ServedBy(make_request(), account, "openai", limits, 0.0, named))
 
-    assert_sendable(told(SimpleNamespace(context=call, record=record)))  # type: ignore[arg-type]
+    assert_sendable(response_headers(chain))  # type: ignore[arg-type]
 
 
 @given(fields=st.dictionaries(texts, st.integers() | texts), kind=st.sampled_from(["chatgpt", "compatible"]))
@@ -82,6 +81,6 @@ def test_request_ids_and_cache_headers(given_id: str) -> None:
     with app.test_request_context("/", environ_overrides=environ):
         request_ids._receive()
         response = request_ids._send(Response())
-        cache_headers.name_ignored(response)
+        cache_headers.report_ignored(response)
 
     assert_sendable(response.headers)

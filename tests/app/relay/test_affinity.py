@@ -73,7 +73,7 @@ def test_only_a_conversation_is_owned() -> None:
 )
 def test_the_start_is_that_of_the_whole(value: Any, room: int) -> None:
     """What is left out comes after the bytes that are hashed: fingerprints are as they were."""
-    part, _ = affinity._beginning(value, room)
+    part, _ = affinity._prefix(value, room)
 
     assert orjson.dumps(part)[:room] == orjson.dumps(value)[:room]
 
@@ -82,7 +82,7 @@ def test_a_long_conversation_is_not_encoded_whole() -> None:
     turns = [{"role": "system", "content": "x" * 10_000_000}]
     turns += [{"role": "assistant", "content": "y"}] * 100_000
 
-    part, _ = affinity._beginning(["m", None, turns], affinity.START_BYTES)
+    part, _ = affinity._prefix(["m", None, turns], affinity.START_BYTES)
 
     assert affinity.START_BYTES <= len(orjson.dumps(part)) < 2 * affinity.START_BYTES
 

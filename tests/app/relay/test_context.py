@@ -1,18 +1,17 @@
-"""What a call says of itself."""
+"""What a request context states about its request."""
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
 
-from app.relay.context import RequestContext
-from app.stores.records.api_keys import ApiKey
-from app.upstream.cancellation import Cancellation
+from tests.support.relay import make_request
 
 
 @pytest.mark.parametrize(
-    ("asked", "reasons"),
+    ("body", "is_requested"),
     [
         ({}, False),
         ({"reasoning": {"effort": "low"}}, True),
@@ -26,10 +25,16 @@ from app.upstream.cancellation import Cancellation
         ({"enable_thinking": False}, False),
     ],
 )
-def test_whether_the_model_thinks_first(asked: dict[str, Any], reasons: bool) -> None:
-    """Whatever the client calls it: upstreams are then waited for longer."""
-    context = RequestContext(
-        "req_1", "chat", "/v1/chat/completions", "m", asked, ApiKey("k", "k", "p"), Cancellation()
-    )
+def test_whether_reasoning_is_requested(body: dict[str, Any], is_requested: bool) -> None:
+    """Under any of the names that clients use: upstreams are then waited for longer."""
+    assert make_request(body=body).is_reasoning_requested is is_requested
 
-    assert context.reasons is reasons
+
+def test_is_immutable() -> None:
+    """The views, the relay and the greenlets of one request share it."""
+    context: Any = make_request()
+
+    with pytest.raises(FrozenInstanceError):
+        context.fallbacks = ()
+    with pytest.raises(FrozenInstanceError):
+        context.request.model = "n"

@@ -1,20 +1,26 @@
-"""The way over the accounts: what time has to do with it. The rest is tested on a running service."""
+"""Failover between accounts: how long it takes and which accounts it tries again."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from types import SimpleNamespace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from app.accounts.account import Account
 from app.config import TimeLimits
-from app.errors import GatewayError, StreamIdleTimeout, StreamIncomplete, UpstreamRejected
-from app.relay.failover import Failover
+from app.errors import GatewayError, StreamIdleTimeout, StreamIncomplete, UpstreamError, UpstreamRejected
+from app.relay.failover import Failover, FailoverActions, FailoverPolicy
 from app.relay.progress import RequestProgress
+from app.relay.request_record import RequestRecord
 from app.relay.retry_budget import RetryBudget
+from app.relay.timing import Timing
+from app.stores.records.admission import AccountsRefusal, AttemptReport, Refusal, RefusalKind, Selection
 from app.streaming.events import Event
+from app.translation.resume.delivered import ResumedStream
+from tests.support.relay import FakeAttempt, make_request
 
 ANSWER = [Event({"choices": []})]
 
@@ -32,71 +38,74 @@ class Clock:
         self.now += seconds
 
 
-class ModelAttempt:
+class TimedAttempt(FakeAttempt):
+    """Takes *seconds*, then answers or fails with *error*."""
+
     def __init__(self, clock: Clock, account: str, seconds: float, error: GatewayError | None) -> None:
-        self.account = SimpleNamespace(id=account, signed_in=False, kind="chatgpt")
-        self.committed, self.stalled, self.headers = False, False, {}
-        self._clock, self._seconds, self._error = clock, seconds, error
+        super().__init__(Account(account, account, "chatgpt", "http://127.0.0.1:1/v1"), (), error)
+        self._clock, self._seconds = clock, seconds
 
     def events(self) -> Iterator[Any]:
         self._clock.now += self._seconds
-        if self._error is not None:
-            raise self._error
+        yield from super().events()
         yield ANSWER
 
 
-def choice(account: str, attempt: int) -> dict[str, Any]:
-    return {"account": account, "attempt": attempt, "version": 1}
+def selection(account: str, attempt: int) -> Selection:
+    return Selection(account, version=1, attempt=attempt)
+
+
+def no_accounts(wait_ms: float = 0) -> Refusal:
+    return Refusal(
+        RefusalKind.NO_ACCOUNTS, accounts=AccountsRefusal(total=1, is_offered=True, wait_ms=wait_ms)
+    )
 
 
 def events_of(
     clock: Clock,
-    attempts: list[ModelAttempt],
-    replies: list[dict[str, Any]],
-    asked: list[dict[str, Any]] | None = None,
+    attempts: list[TimedAttempt],
+    replies: list[Selection | Refusal],
+    reports: list[AttemptReport] | None = None,
     charge: dict[str, Any] | None = None,
 ) -> list[Any]:
     """
-    Return what a route yields whose attempts and reports go as given.
+    Return what failover yields whose attempts and reports go as given.
 
-    *asked* collects the reports; *charge* is what a failed attempt is charged. Tokens can be renewed.
+    *reports* collects copies of the reports; *charge* is what a failed attempt is charged.
     """
-    begun, told = iter(attempts), iter(replies)
-    record: Any = SimpleNamespace(attempts=[], mark={}, first_event=lambda seconds: None)
-    record.attempt, record.attempt_failed = lambda attempt, _: record.attempts.append(attempt), lambda _: None
-    record.charge, record.exceeded = charge, dict
-    context: Any = SimpleNamespace(
-        surface="chat", stream=True, on_cut="fail", model="m", cancellation=clock, key=SimpleNamespace(id="k")
-    )
+    started, answered = iter(attempts), iter(replies)
 
-    def report(ask: dict[str, Any]) -> dict[str, Any]:
-        if asked is not None:
-            asked.append(ask)
-        return next(told)
+    def begin(selection: Selection, resumed: ResumedStream | None) -> TimedAttempt:
+        return next(started)
 
-    route = Failover(
-        context,
-        record,
-        begin=lambda choice, resumed: next(begun),  # type: ignore[arg-type,return-value]
-        report=report,
-        renew=lambda account: SimpleNamespace(version=2),  # type: ignore[arg-type,return-value]
-        progress=RequestProgress(0.0, 600.0, 0.0),
-        budget=RetryBudget(clock),
-        limits=TimeLimits(),
-        clock=clock,
-        chance=random.Random(1),
+    def report(report: AttemptReport) -> Selection | Refusal:
+        if reports is not None:
+            reports.append(replace(report, tried=list(report.tried), excluded=list(report.excluded)))
+        return next(answered)
+
+    class ChargedRecord(RequestRecord):
+        def fail_attempt(self, error: UpstreamError) -> None:
+            self.charge = charge
+
+    failover = Failover(
+        make_request(cancellation=clock),
+        ChargedRecord(),
+        RequestProgress(0.0, 600.0, 0.0),
+        FailoverActions(begin, report, lambda account: replace(account, version=2)),
+        FailoverPolicy(RetryBudget(clock), TimeLimits().keepalive),
+        Timing(clock, lambda: 0.0, random.Random(1)),
     )
-    return list(route.events(choice("a", 1)))
+    return list(failover.events(selection("a", 1)))
 
 
 class TestRoute:
     def test_patience_with_one_account_costs_no_other_its_turn(self) -> None:
         """However long the first was silent, the second is asked: nobody has to wait for it."""
         clock = Clock()
-        silent = [ModelAttempt(clock, name, 60.0, StreamIdleTimeout("Silent")) for name in "ab"]
+        silent = [TimedAttempt(clock, name, 60.0, StreamIdleTimeout("Silent")) for name in "ab"]
 
         events = events_of(
-            clock, [*silent, ModelAttempt(clock, "c", 1.0, None)], [choice("b", 2), choice("c", 3)]
+            clock, [*silent, TimedAttempt(clock, "c", 1.0, None)], [selection("b", 2), selection("c", 3)]
         )
 
         assert events == [ANSWER]
@@ -109,8 +118,8 @@ class TestRoute:
         limited = UpstreamRejected(
             "Slow down", status=429, type="rate_limit_error", code="rate_limit_exceeded"
         )
-        attempts = [ModelAttempt(clock, "a", 0.0, limited), ModelAttempt(clock, "a", 0.0, None)]
-        replies = [{"refused": "no_accounts", "wait_ms": seconds * 1000}, choice("a", 2)]
+        attempts = [TimedAttempt(clock, "a", 0.0, limited), TimedAttempt(clock, "a", 0.0, None)]
+        replies = [no_accounts(seconds * 1000), selection("a", 2)]
 
         if answered:
             assert ANSWER in events_of(clock, attempts, replies)
@@ -127,10 +136,10 @@ class TestRoute:
         failing = UpstreamRejected(
             "Oops", status=500, type="server_error", code=None, upstream_status=500, retry_after_seconds=named
         )
-        attempts = [ModelAttempt(clock, name, 0.0, failing) for name in "ab"]
-        replies = [choice("b", 2), choice("a", 3)]
+        attempts = [TimedAttempt(clock, name, 0.0, failing) for name in "ab"]
+        replies = [selection("b", 2), selection("a", 3)]
 
-        assert ANSWER in events_of(clock, [*attempts, ModelAttempt(clock, "a", 0.0, None)], replies)
+        assert ANSWER in events_of(clock, [*attempts, TimedAttempt(clock, "a", 0.0, None)], replies)
         assert waited <= clock.now <= 3.0
 
     @pytest.mark.parametrize(("named", "never"), [(9.0, []), (11.0, ["a"])])
@@ -141,36 +150,36 @@ class TestRoute:
         failing = UpstreamRejected(
             "Oops", status=500, type="server_error", code=None, upstream_status=500, retry_after_seconds=named
         )
-        reports: list[dict[str, Any]] = []
+        reports: list[AttemptReport] = []
 
         with pytest.raises(UpstreamRejected):
-            events_of(clock, [ModelAttempt(clock, "a", 0.0, failing)], [{"refused": "no_accounts"}], reports)
+            events_of(clock, [TimedAttempt(clock, "a", 0.0, failing)], [no_accounts()], reports)
 
-        assert reports[0]["never"] == never
+        assert reports[0].excluded == never
 
     def test_an_account_that_stalled_is_not_tried_again(self) -> None:
         """However its silence ended: to wait a second time for the same only multiplies the wait."""
         clock = Clock()
-        cut = ModelAttempt(clock, "a", 30.0, StreamIncomplete("Closed after a long silence"))
+        cut = TimedAttempt(clock, "a", 30.0, StreamIncomplete("Closed after a long silence"))
         cut.stalled = True
-        asked: list[dict[str, Any]] = []
+        reports: list[AttemptReport] = []
 
         with pytest.raises(StreamIncomplete):
-            events_of(clock, [cut], [{"refused": "no_accounts", "wait_ms": 1000}], asked)
+            events_of(clock, [cut], [no_accounts(1000)], reports)
 
-        assert asked[0]["never"] == ["a"]
+        assert reports[0].excluded == ["a"]
 
-    @pytest.mark.parametrize(("charge", "reports"), [(None, 0), ({"account": "a", "output_tokens": 9}, 1)])
+    @pytest.mark.parametrize(("charge", "count"), [(None, 0), ({"account": "a", "output_tokens": 9}, 1)])
     def test_an_attempt_that_may_be_billed_is_reported_before_another(
-        self, charge: dict[str, Any] | None, reports: int
+        self, charge: dict[str, Any] | None, count: int
     ) -> None:
         """A renewed token needs no report, unless what was reserved is charged to the attempt that failed."""
         clock = Clock()
         expired = UpstreamRejected("Expired", status=401, type="authentication_error", code="token_expired")
-        attempts = [ModelAttempt(clock, "a", 0.0, expired), ModelAttempt(clock, "a", 0.0, None)]
-        asked: list[dict[str, Any]] = []
+        attempts = [TimedAttempt(clock, "a", 0.0, expired), TimedAttempt(clock, "a", 0.0, None)]
+        reports: list[AttemptReport] = []
 
-        events = events_of(clock, attempts, [choice("b", 2)] * reports, asked, charge)
+        events = events_of(clock, attempts, [selection("b", 2)] * count, reports, charge)
 
         assert ANSWER in events
-        assert [ask["charge"] for ask in asked] == [charge] * reports
+        assert [report.charge for report in reports] == [charge] * count

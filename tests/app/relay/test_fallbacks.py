@@ -17,7 +17,7 @@ from app.errors import (
     UpstreamUnreachable,
     WorkerStopping,
 )
-from app.relay.fallbacks import another_may
+from app.relay.fallbacks import may_fall_back
 
 
 def rejected(status: int, code: str | None, message: str = "no") -> UpstreamRejected:
@@ -38,8 +38,8 @@ def rejected(status: int, code: str | None, message: str = "no") -> UpstreamReje
         rejected(400, None, "This model's maximum context length is 4096 tokens"),
     ],
 )
-def test_another_model_may(error: GatewayError) -> None:
-    assert another_may(error)
+def test_another_model_may_answer(error: GatewayError) -> None:
+    assert may_fall_back(error)
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_another_model_may(error: GatewayError) -> None:
     ],
 )
 def test_no_model_may(error: GatewayError) -> None:
-    assert not another_may(error)
+    assert not may_fall_back(error)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from app.errors import CredentialUnreadable, GatewayError, ModelNotFound, NoAccounts, PoolLimited, PoolSpent
-from app.relay.no_account import absence
+from app.relay.no_account import no_account_error
+from app.stores.records.admission import Refusal, selection_or_refusal
 from tests.support.store import START_MS, StoreOfTest
 
 HOUR_MS = 3_600_000
@@ -33,8 +34,14 @@ def serve(store: StoreOfTest, account: str, mark: dict[str, Any]) -> None:
 
 def error_of(store: StoreOfTest, **more: Any) -> GatewayError:
     reply = store.admit(**more)
-    assert reply["refused"] == "no_accounts"
-    return absence(reply)
+    return error_for(reply)
+
+
+def error_for(reply: dict[str, Any], native_field: str | None = None) -> GatewayError:
+    refusal = selection_or_refusal(reply)
+    assert isinstance(refusal, Refusal)
+    assert refusal.accounts is not None
+    return no_account_error(refusal.accounts, refusal.now_ms, native_field)
 
 
 class TestUnreadable:
@@ -44,7 +51,7 @@ class TestUnreadable:
         store.set_state("c", "paused")
         reply = store.admit(unreadable=["a", "b"])
 
-        assert isinstance(absence(reply), CredentialUnreadable)
+        assert isinstance(error_for(reply), CredentialUnreadable)
         assert (reply.get("rest_ms"), reply["busy"]) == (None, 0)  # so that no caller waits for them
 
     def test_some(self, store: StoreOfTest) -> None:

@@ -2,8 +2,8 @@
 Whatever an upstream's events are made of, the only failure is the upstream's own.
 
 Valid streams are changed at random places (seeded): a value is replaced, removed or repeated, an
-event is left out, doubled or moved. Each goes along every path: both client protocols, streamed and
-whole, cut and uncut, gone on with after a cut, and every endpoint's shape.
+event is left out, doubled or moved. Each takes every path: both client protocols, streamed and as one
+object, capped and uncapped, continued after a break, and every endpoint's transform.
 """
 
 from __future__ import annotations
@@ -21,16 +21,20 @@ import orjson
 import pytest
 
 from app.accounts.account import Account
-from app.api.answer import CodexSurface, ResponsesSurface, surface_of
-from app.api.bifrost_chat import Extended
-from app.api.compact import Compacted
+from app.api.bifrost_chat import ExtraFields
+from app.api.compact import CompactionTransform
+from app.api.framing import CodexFraming, ResponsesFraming, framing_for
 from app.config import TimeLimits
 from app.errors import StreamIncomplete, UpstreamError, UpstreamProtocolError
+from app.relay.attempt import AttemptInputs
 from app.relay.context import RequestContext
+from app.relay.fallbacks import FallbackChain
 from app.relay.model_attempt import ModelAttempt
 from app.relay.passthrough import PassthroughAttempt
 from app.relay.progress import RequestProgress
+from app.relay.request_record import RequestRecord
 from app.relay.timeouts import AttemptDeadlines
+from app.stores.records.admission import Selection
 from app.stores.records.api_keys import ApiKey
 from app.streaming import frames
 from app.streaming.events import Event
@@ -38,7 +42,7 @@ from app.streaming.fold_chat import ChatFold
 from app.streaming.fold_responses import ResponsesFold
 from app.translation.requests.upstream_request import UpstreamRequest
 from app.translation.resume.delivered import ResumedStream, delivered_for
-from app.upstream.cancellation import Cancellation
+from tests.support.relay import make_request
 
 Json = dict[str, Any]
 
@@ -89,8 +93,13 @@ def the_call(surface: str, *, stream: bool, **more: Any) -> RequestContext:
     if surface == "responses":
         body = {"model": "m", "input": [{"role": "user", "content": "hi"}], **more}
     key = ApiKey(id="key_1", pool="p", name="k", settings="{}")
-    return RequestContext(
-        "req_1", surface, "/v1/x", "m", body, key, Cancellation(), stream=stream, include_usage=not stream
+    return make_request(
+        client_protocol=surface,
+        body=body,
+        key=key,
+        stream=stream,
+        include_usage=not stream,
+        include_reasoning=stream,
     )
 
 
@@ -104,6 +113,12 @@ def deadlines() -> AttemptDeadlines:
     )
 
 
+def inputs_of(
+    context: RequestContext, kind: str, upstream: Any, resumed: ResumedStream | None = None
+) -> AttemptInputs:
+    return AttemptInputs(context, account(kind), deadlines(), upstream, resumed=resumed)
+
+
 def attempts(wire: str, data: bytes, chance: random.Random) -> Iterator[ModelAttempt]:
     """Yield an attempt for each path that an answer on *wire* can take."""
     kind = "chatgpt" if wire == "responses" else "openai"
@@ -111,48 +126,51 @@ def attempts(wire: str, data: bytes, chance: random.Random) -> Iterator[ModelAtt
         limits = {"max_output_tokens": 2} if surface == "responses" else {"max_tokens": 2, "stop": ["o"]}
         for stream, more in ((True, {}), (False, {}), (True, limits)):
             context = the_call(surface, stream=stream, **more)
-            context.include_reasoning = stream
             prepared = UpstreamRequest(wire, {"model": "m"}, [])
-            yield ModelAttempt(context, account(kind), prepared, deadlines(), Upstream(data, chance))  # type: ignore[arg-type]
+            yield ModelAttempt(inputs_of(context, kind, Upstream(data, chance)), prepared)
         resumed = ResumedStream(delivered_for(surface))
         context = the_call(surface, stream=True)
-        yield ModelAttempt(context, account(kind), prepared, deadlines(), Upstream(data, chance), resumed)  # type: ignore[arg-type]
+        yield ModelAttempt(inputs_of(context, kind, Upstream(data, chance), resumed), prepared)
 
 
 def deliver(attempt: ModelAttempt) -> None:
     """Do with an attempt's events what the API does. Raises UpstreamError alone, or the test fails."""
     context = attempt.context
-    record = SimpleNamespace(last=attempt, cache_id="", cache_hit=False, price=None)
-    answering: Any = SimpleNamespace(context=context, record=record)
-    surface, delivered = surface_of(context), delivered_for(context.surface)
-    codex, extended = CodexSurface(), Extended(())
+
+    def stream(context: RequestContext, record: RequestRecord, progress: RequestProgress) -> Any:
+        record.start_attempt(attempt, Selection("acct_1"))
+        return attempt.events()
+
+    chain = FallbackChain(context, stream, RequestProgress(0.0, 1e9, 0.0))
+    framing, delivered = framing_for(context), delivered_for(context.client_protocol)
+    codex, extended = CodexFraming(), ExtraFields(())
     gathered = []
     try:
-        for events in attempt.events():
+        for events in chain.events():
             if events:
                 delivered.record(events)
                 gathered += events
-                surface.frames(events)
-                if context.surface == "chat":
-                    frames.chat_frames(extended.events(events, answering))
+                framing.frames(events)
+                if context.client_protocol == "chat":
+                    frames.chat_frames(extended.events(events, chain))
                 else:
                     codex.frames(events)
     except UpstreamError as error:
-        surface.error(error.envelope(), context)
+        framing.error(error.envelope(), context)
         return
-    fold: ChatFold | ResponsesFold = surface.fold()
+    fold: ChatFold | ResponsesFold = framing.fold()
     for event in gathered:
         fold.add_event(event.payload)
     try:
-        whole = fold.result()
+        body = fold.result()
     except StreamIncomplete:
         return
-    orjson.dumps(whole)
-    if context.surface == "chat":
-        orjson.dumps(extended.whole(whole, answering))
+    orjson.dumps(body)
+    if context.client_protocol == "chat":
+        orjson.dumps(extended.body(body, chain))
     else:
         try:
-            Compacted().whole(whole, answering)
+            CompactionTransform().body(body, chain)
         except UpstreamError:
             return
 
@@ -224,9 +242,7 @@ def test_answers_that_pass_through(path: Path) -> None:
             ("application/json", encoded(changed[:1])[6:-16]),
         ):
             context = the_call("embeddings", stream=False)
-            attempt = PassthroughAttempt(
-                context, account("openai"), deadlines(), Upstream(data, chance, content_type)
-            )  # type: ignore[arg-type]
+            attempt = PassthroughAttempt(inputs_of(context, "openai", Upstream(data, chance, content_type)))
             try:
                 for pieces in attempt.events():
                     b"".join(pieces or ())
@@ -248,9 +264,7 @@ def test_senseless_chunk_is_the_upstreams_before_anything_was_given(chunk: Json)
     data = encoded([chunk, {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}])
     context = the_call("responses", stream=True)
     prepared = UpstreamRequest("chat", {"model": "m"}, [])
-    attempt = ModelAttempt(
-        context, account("openai"), prepared, deadlines(), Upstream(data, random.Random(1))
-    )  # type: ignore[arg-type]
+    attempt = ModelAttempt(inputs_of(context, "openai", Upstream(data, random.Random(1))), prepared)
 
     with pytest.raises(UpstreamProtocolError):
         list(attempt.events())
@@ -258,7 +272,7 @@ def test_senseless_chunk_is_the_upstreams_before_anything_was_given(chunk: Json)
 
 
 def test_a_number_that_is_none_does_not_break_the_error_event() -> None:
-    surface = ResponsesSurface()
-    surface.frames([Event({"type": "response.created", "response": "x", "sequence_number": "y"})])
+    framing = ResponsesFraming()
+    framing.frames([Event({"type": "response.created", "response": "x", "sequence_number": "y"})])
 
-    assert b"response.failed" in surface.error({"error": {}}, the_call("responses", stream=True))
+    assert b"response.failed" in framing.error({"error": {}}, the_call("responses", stream=True))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +10,9 @@ import pytest
 from app.accounts.account import Account
 from app.errors import StoreUnavailable
 from app.relay.other_accounts import FRESH_SECONDS, OtherAccounts
+from app.stores.records.api_keys import ApiKey
 from app.translation.requests.field_support import AccountRequirements
+from tests.support.relay import make_request
 
 SERVES = Account("b", "b", "compatible", "http://x/v1", wires=("chat",), models=("m",))
 
@@ -26,8 +27,7 @@ class Book:
 
 
 def context(**more: Any) -> Any:
-    key = SimpleNamespace(pool="p", accounts=more.pop("accounts", ()))
-    return SimpleNamespace(**{"model": "m", "kinds": "", "pin": "", "ownership": "", "key": key} | more)
+    return make_request(key=ApiKey("k", "k", "p", accounts=more.pop("accounts", ())), **more)
 
 
 def exist(
@@ -56,9 +56,9 @@ def test_one_that_does_not_fit_could_not() -> None:
     assert not exist(replace(SERVES, kind="demo"))
     assert not exist(SERVES, AccountRequirements(protocol="responses"))
     assert not exist(SERVES, AccountRequirements(unfit_kinds=("compatible",)))
-    assert not exist(SERVES, kinds="openai")
+    assert not exist(SERVES, account_kinds=("openai",))
     assert not exist(SERVES, accounts=("c",))
-    assert not exist(SERVES, pin="a")
+    assert not exist(SERVES, account_id="a")
     assert not exist(SERVES, ownership="a conversation")
 
 

@@ -18,7 +18,8 @@ from app.errors import (
     UpstreamRedirected,
     UpstreamUnreachable,
 )
-from app.relay.refusals import HELD_RETRY_SECONDS, not_tried_again, refusal
+from app.relay.refusals import HELD_RETRY_SECONDS, not_retried, refusal_error
+from app.stores.records.admission import Refusal, selection_or_refusal
 from app.streaming.upstream_errors import rejection_from_body
 from tests.support.store import START_MS, StoreOfTest, limit
 
@@ -26,8 +27,13 @@ HOUR_MS = 3_600_000
 
 
 def refused(reply: dict[str, Any], native_field: str | None = None) -> GatewayError:
-    assert "refused" in reply
-    return refusal(reply, native_field=native_field)
+    return refusal_error(refusal_of(reply), native_field=native_field)
+
+
+def refusal_of(reply: dict[str, Any]) -> Refusal:
+    record = selection_or_refusal(reply)
+    assert isinstance(record, Refusal)
+    return record
 
 
 @pytest.fixture
@@ -53,7 +59,7 @@ class TestNotTriedAgain:
         """It stays what it was but for its message."""
         store.key("k", limit("l", "output_tokens", "day", 10))
 
-        told = not_tried_again(failure, store.admit(output_tokens=11))
+        told = not_retried(failure, refusal_of(store.admit(output_tokens=11)))
 
         assert told.message.startswith(f"{failure.message}. It was not tried again: This API key's limit")
         assert type(told) is type(failure)

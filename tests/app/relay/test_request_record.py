@@ -1,15 +1,18 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from app.accounts.account import Account
 from app.errors import UpstreamError
 from app.limits.bounds import Bounds
 from app.limits.prices import shipped
 from app.relay.request_record import CLIENT_CLOSED, RequestRecord
+from app.stores.records.admission import Selection
+from app.stores.records.api_keys import ApiKey
 from app.streaming.usage import Usage
+from tests.support.relay import FakeAttempt, FakeReader, make_request
 
 TABLE = shipped()
 USED = Usage(1000, 100, 1100, cached_tokens=200, reasoning_tokens=50)
@@ -32,29 +35,17 @@ def settled(
     record.input_ratio = input_ratio
     record.price = TABLE.find(model)
     record.bounds = Bounds({}, {"input_tokens": 30, "output_tokens": 10, "cost": 5})
-    account = SimpleNamespace(id="acct_1", name="main", kind=kind)
-    reader = SimpleNamespace(
-        usage=usage, reported_usage=usage, service_tier=tier, output_bytes=output_bytes, deltas=0
+    reader = FakeReader(usage, output_bytes=output_bytes, service_tier=tier)
+    context = make_request(
+        model=model, body={"service_tier": asked_tier}, key=ApiKey("key_1", "k", "p", now=1.0)
     )
-    reader.finish, reader.has_calls, reader.can_end = None, False, lambda: False
-    asked = SimpleNamespace(body={"service_tier": asked_tier}, model=model, surface="chat", sent_length=0)
-    attempt = SimpleNamespace(account=account, reader=reader, context=asked, was_cut=False)
-    attempt.prepared, attempt.exceeds = SimpleNamespace(ignored=[], protocol="chat"), lambda tokens: False
-    record.attempt(attempt, {})  # type: ignore[arg-type]
+    account = Account("acct_1", "main", kind, "http://127.0.0.1:1/v1")
+    record.start_attempt(FakeAttempt(account, context=context, reader=reader), Selection("acct_1"))
     if left:
         record.client_left()
     if failed:
-        record.failed(UpstreamError("The upstream failed"))
-    context = SimpleNamespace(
-        request_id="req_1",
-        key=SimpleNamespace(id="key_1", now=1.0),
-        model=model,
-        endpoint="/v1/chat/completions",
-        asked="",
-        body={"service_tier": asked_tier},
-    )
-    row: dict[str, Any] = record.settlement(context, 1.5)["row"]  # type: ignore[arg-type]
-    return row
+        record.fail(UpstreamError("The upstream failed"))
+    return record.settle(context, 1.5, {}).entry
 
 
 class TestUsage:
@@ -89,11 +80,7 @@ class TestUsage:
         assert (row["input_tokens"], row["output_tokens"], row["status"]) == (read, 0, status)
 
     def test_never_sent(self) -> None:
-        context = SimpleNamespace(
-            request_id="r", key=SimpleNamespace(id="k", now=1.0), model="m", endpoint="/", asked="", body={}
-        )
-
-        row = RequestRecord().settlement(context, 0.0)["row"]  # type: ignore[arg-type]
+        row = RequestRecord().settle(make_request(), 0.0, {}).entry
 
         assert (row["input_tokens"], row["output_tokens"], row["cost"]) == (0, 0, 0)
 

@@ -17,26 +17,28 @@ from app.stores.records.api_keys import ApiKey
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
 from app.streaming.events import Event
-from app.upstream.cancellation import Cancellation
+from tests.support.relay import make_request
 
+CACHING = Caching("c", 60.0)
 BODY = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 
 
-def context(key: str = "k1", caching: Caching | None = None, **change: Any) -> RequestContext:
-    more = {name: change.pop(name) for name in ("surface", "kinds", "pin", "include_usage") if name in change}
-    return RequestContext(
-        **{
-            "request_id": "req_1",
-            "surface": "chat",
-            "endpoint": "/openai/v1/chat/completions",
-            "model": "m",
-            "body": {**BODY, **change},
-            "key": ApiKey(key, key, "p", now=0.0),
-            "cancellation": Cancellation(),
-            "caching": caching or Caching("c", 60.0),
-            **more,
-        }
-    )
+OPTIONS = ("client_protocol", "account_kinds", "account_id", "include_usage")
+
+
+def context(key: str = "k1", caching: Caching = CACHING, **change: Any) -> RequestContext:
+    fields = {name: change.pop(name) for name in OPTIONS if name in change}
+    api_key = ApiKey(key, key, "p", now=0.0)
+    return make_request(body={**BODY, **change}, key=api_key, caching=caching, **fields)
+
+
+def digest(context: RequestContext) -> str:
+    return digest_of(context, caching_of(context))
+
+
+def caching_of(context: RequestContext) -> Caching:
+    assert context.options.caching is not None
+    return context.options.caching
 
 
 class Upstream:
@@ -73,7 +75,7 @@ def told(
     cache: ResponseCache, context: RequestContext, upstream: Upstream
 ) -> tuple[list[dict[str, Any]], RequestRecord]:
     record = RequestRecord()
-    ticks = list(cache.stream(context, record, upstream))
+    ticks = list(cache.stream(context, caching_of(context), record, upstream))
     return [event.payload for events in ticks for event in events or ()], record
 
 
@@ -84,8 +86,8 @@ class TestGivenAgain:
 
         assert first == second == [{"text": "Answer 1"}, {"finish": "stop"}]
         assert (upstream.asked, missed.cache_hit, hit.cache_hit) == (1, False, True)
-        assert missed.cache_id == hit.cache_id == digest_of(context())
-        row = hit.settlement(context(), 0.0)["row"]
+        assert missed.cache_id == hit.cache_id == digest(context())
+        row = hit.settle(context(), 0.0, {}).entry
         assert (row["source"], row["cost"]) == ("cache", 0)
 
     def test_what_was_without_effect_still_is(self, cache: ResponseCache) -> None:
@@ -95,7 +97,7 @@ class TestGivenAgain:
 
         records = [RequestRecord(), RequestRecord()]
         for record in records:
-            list(cache.stream(context(seed=1), record, upstream))
+            list(cache.stream(context(seed=1), CACHING, record, upstream))
 
         assert [record.ignored for record in records] == [["seed"], ["seed"]]
 
@@ -106,9 +108,9 @@ class TestGivenAgain:
             context(caching=Caching("d", 60.0)),
             context(temperature=1),
             context(model="n"),
-            context(surface="responses"),
-            context(kinds="demo"),
-            context(pin="a"),
+            context(client_protocol="responses"),
+            context(account_kinds=("demo",)),
+            context(account_id="a"),
             context(include_usage=True),
         ],
     )
@@ -121,10 +123,10 @@ class TestGivenAgain:
 
     @pytest.mark.parametrize("delivery", [{"stream": True}, {"stream_options": {"include_usage": True}}])
     def test_however_it_is_delivered(self, delivery: dict[str, Any]) -> None:
-        assert digest_of(context(**delivery)) == digest_of(context())
+        assert digest(context(**delivery)) == digest(context())
 
     def test_the_order_of_fields_is_nothing(self) -> None:
-        assert digest_of(context(a={"b": 1, "c": 2})) == digest_of(context(a={"c": 2, "b": 1}))
+        assert digest(context(a={"b": 1, "c": 2})) == digest(context(a={"c": 2, "b": 1}))
 
 
 class TestNotKept:
@@ -137,17 +139,17 @@ class TestNotKept:
         assert told(cache, context(), upstream)[0][0] == {"text": "Answer 2"}
 
     def test_one_whose_client_left(self, cache: ResponseCache, upstream: Upstream) -> None:
-        ticks: Any = cache.stream(context(), RequestRecord(), upstream)
+        ticks: Any = cache.stream(context(), CACHING, RequestRecord(), upstream)
         next(ticks)
         ticks.close()
 
         assert told(cache, context(), upstream)[0][0] == {"text": "Answer 2"}
 
     def test_where_nobody_wants_it_kept(self, cache: ResponseCache, upstream: Upstream) -> None:
-        told(cache, context(caching=Caching("c", 60.0, keeps=False)), upstream)
+        told(cache, context(caching=Caching("c", 60.0, may_store=False)), upstream)
         told(cache, context(), upstream)
 
-        reader = context(caching=Caching("c", 60.0, keeps=False))
+        reader = context(caching=Caching("c", 60.0, may_store=False))
         assert told(cache, reader, upstream)[0][0] == {"text": "Answer 2"}
 
     def test_one_that_is_too_long(self, cache: ResponseCache, upstream: Upstream) -> None:

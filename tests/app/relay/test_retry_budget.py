@@ -36,7 +36,7 @@ def clock() -> Clock:
 @pytest.fixture
 def budget(clock: Clock) -> RetryBudget:
     made = RetryBudget(clock)
-    made.failed(BAD)
+    made.note_failure(BAD)
     return made
 
 
@@ -47,7 +47,7 @@ def retries(budget: RetryBudget, number: int, key: str = "k", target: Target = B
         if budget.take(key, target, again=False):
             allowed += 1
             budget.end(key, target, failed=True)
-            budget.failed(target)
+            budget.note_failure(target)
     return allowed
 
 
@@ -87,7 +87,7 @@ class TestOutage:
 
         clock.now += 2 * WINDOW_SECONDS
         budget.count_request("k")
-        budget.failed(BAD)
+        budget.note_failure(BAD)
 
         assert retries(budget, 100) == RETRY_FLOOR
 
@@ -95,7 +95,7 @@ class TestOutage:
 class TestRescue:
     def test_an_account_that_answers_costs_nothing(self, budget: RetryBudget) -> None:
         retries(budget, 100)
-        budget.answered(GOOD)
+        budget.note_answer(GOOD)
 
         assert all(budget.take("k", GOOD, again=True) for _ in range(1000))
 
@@ -119,7 +119,7 @@ class TestRescue:
         assert retries(budget, 100, target=GOOD) == 1
 
     def test_an_answer_is_proof_only_for_a_while(self, budget: RetryBudget, clock: Clock) -> None:
-        budget.answered(GOOD)
+        budget.note_answer(GOOD)
         clock.now += 11
 
         assert not budget.is_proven(GOOD)
@@ -149,8 +149,8 @@ class TestFairness:
 
 def test_what_is_known_of_accounts_is_bounded(budget: RetryBudget) -> None:
     for number in range(3 * MAX_TARGETS):
-        budget.answered((f"a{number}", "m"))
-        budget.failed((f"b{number}", "m"))
+        budget.note_answer((f"a{number}", "m"))
+        budget.note_failure((f"b{number}", "m"))
 
     assert len(budget._answered_at) <= MAX_TARGETS
     assert len(budget._failed_at) <= MAX_TARGETS

@@ -9,7 +9,7 @@ import pytest
 from app.accounts.failures import Failure
 from app.accounts.verdicts import judge
 from app.errors import BodyShape, EndpointMissing, UpstreamError, UpstreamRejected
-from app.relay.retry_policy import TABLE, Action, Stage, decide, for_client, pause_seconds
+from app.relay.retry_policy import TABLE, Action, Phase, decide, for_client, pause_seconds
 
 
 def rejected(status: int, **more: object) -> UpstreamRejected:
@@ -22,16 +22,16 @@ def test_every_failure_has_a_row() -> None:
 
 @pytest.mark.parametrize("failure", Failure)
 def test_once_something_was_seen_no_other_answer_may_begin(failure: Failure) -> None:
-    assert decide(failure, Stage.AFTER) in (Action.FAIL, Action.RESTART)
+    assert decide(failure, Phase.AFTER) in (Action.FAIL, Action.RESTART)
 
 
 @pytest.mark.parametrize("failure", [Failure.CALLER, Failure.DEADLINE, Failure.DIFFERS])
 def test_what_no_account_cures_is_never_retried(failure: Failure) -> None:
-    assert decide(failure, Stage.BEFORE) is Action.FAIL
+    assert decide(failure, Phase.BEFORE) is Action.FAIL
 
 
 def test_an_account_that_kept_silent_is_not_asked_again() -> None:
-    assert decide(Failure.SLOW, Stage.BEFORE) is Action.OTHER_ACCOUNT_ONLY
+    assert decide(Failure.SLOW, Phase.BEFORE) is Action.OTHER_ACCOUNT_ONLY
 
 
 def test_a_pause_is_what_the_upstream_asked_for() -> None:

@@ -42,15 +42,15 @@ class TestFirstProgress:
         clock.now += 12
 
         with pytest.raises(StreamIdleTimeout):
-            waiting.enough()
+            waiting.is_over()
 
     def test_is_longer_where_reasoning_is_asked_for(self, clock: Clock) -> None:
         waiting = deadlines(clock, reasons=True)
-        waiting.answered()
+        waiting.headers_received()
 
         clock.now += 59
 
-        assert not waiting.enough()
+        assert not waiting.is_over()
 
     def test_headers_have_a_limit_of_their_own(self, clock: Clock) -> None:
         """Thinking comes after the headers: even a reasoning model sends those at once."""
@@ -59,50 +59,50 @@ class TestFirstProgress:
         clock.now += 20
 
         with pytest.raises(StreamIdleTimeout):
-            waiting.enough()
+            waiting.is_over()
 
     def test_is_longer_for_a_long_prompt(self, clock: Clock) -> None:
         waiting = deadlines(clock, reading_seconds=reading_seconds("compatible", 30_000))
 
         clock.now += 12 + 74
-        assert not waiting.enough()
+        assert not waiting.is_over()
 
         clock.now += 2
         with pytest.raises(StreamIdleTimeout):
-            waiting.enough()
+            waiting.is_over()
 
     def test_begins_again_with_a_comment(self, clock: Clock) -> None:
         waiting = deadlines(clock)
         for _ in range(50):
             clock.now += 11
-            assert not waiting.enough()
+            assert not waiting.is_over()
             waiting.commented()
 
         clock.now += 12
         with pytest.raises(StreamIdleTimeout):
-            waiting.enough()
+            waiting.is_over()
 
     def test_is_all_there_is_where_nobody_else_could_serve(self, clock: Clock) -> None:
         waiting = deadlines(clock, has_alternative=lambda: False)
         while clock.now < 1999:
-            assert not waiting.enough()
+            assert not waiting.is_over()
             clock.now += 1
 
         clock.now += 1
         with pytest.raises(UpstreamTimeout):
-            waiting.enough()
+            waiting.is_over()
 
     def test_ends_soon_once_somebody_else_could(self, clock: Clock) -> None:
         others: list[str] = []
         waiting = deadlines(clock, has_alternative=lambda: bool(others))
         clock.now += 100
-        assert not waiting.enough()
+        assert not waiting.is_over()
 
         others.append("another account")
         clock.now += 5
 
         with pytest.raises(StreamIdleTimeout):
-            waiting.enough()
+            waiting.is_over()
 
 
 class TestSilence:
@@ -115,7 +115,7 @@ class TestSilence:
 
         clock.now += 1
         with pytest.raises(StreamIdleTimeout):
-            waiting.enough()
+            waiting.is_over()
 
     def test_counts_from_the_last_progress(self, clock: Clock) -> None:
         waiting = deadlines(clock)
@@ -123,11 +123,11 @@ class TestSilence:
         waiting.progressed()
 
         clock.now += 29
-        assert not waiting.enough()
+        assert not waiting.is_over()
 
         clock.now += 1
         with pytest.raises(StreamIdleTimeout):
-            waiting.enough()
+            waiting.is_over()
 
 
 class TestSentinel:
@@ -138,7 +138,7 @@ class TestSentinel:
 
         clock.now += SENTINEL_GRACE_SECONDS
 
-        assert waiting.enough()
+        assert waiting.is_over()
 
     def test_later_noise_does_not_prolong_it(self, clock: Clock) -> None:
         waiting = deadlines(clock)
@@ -147,7 +147,7 @@ class TestSentinel:
         waiting.progressed()
         waiting.completed()
 
-        assert waiting.enough()
+        assert waiting.is_over()
 
 
 class TestDeadline:
@@ -158,7 +158,7 @@ class TestDeadline:
         clock.now += 5
 
         with pytest.raises(UpstreamTimeout):
-            waiting.enough()
+            waiting.is_over()
 
 
 class TestSignOfLife:
@@ -168,11 +168,11 @@ class TestSignOfLife:
 
         clock.now += 10
 
-        assert waiting.client_waits()
+        assert waiting.is_keepalive_due()
 
     def test_is_not_due_right_after_one(self, clock: Clock) -> None:
         waiting = deadlines(clock)
         clock.now += 10
         waiting.client_informed()
 
-        assert not waiting.client_waits()
+        assert not waiting.is_keepalive_due()

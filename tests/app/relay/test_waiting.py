@@ -17,15 +17,18 @@ from app.relay.waiting import (
     WaitingRequests,
     wait_seconds,
 )
+from app.stores.records.admission import AccountsRefusal
 from app.upstream.cancellation import Cancellation
 
 
-def refused(rest_ms: float | None = None, busy: int = 0, refused: str = "no_accounts") -> dict[str, Any]:
-    return {"refused": refused, "busy": busy, **({} if rest_ms is None else {"rest_ms": rest_ms})}
+def refused(
+    rest_ms: float | None = None, busy: int = 0, refused: str = "no_accounts"
+) -> AccountsRefusal | None:
+    return AccountsRefusal(busy=busy, rest_ms=rest_ms) if refused == "no_accounts" else None
 
 
 def waits(
-    reply: dict[str, Any], *, waited: float = 0.0, fallbacks: int = 0, left: float = 600.0
+    reply: AccountsRefusal | None, *, waited: float = 0.0, fallbacks: int = 0, left: float = 600.0
 ) -> list[float]:
     """Return the waits that many requests are given."""
     progress = RequestProgress(0.0, left, 0.0, waited_seconds=waited, fallbacks_left=fallbacks)
@@ -81,27 +84,26 @@ def test_nothing_to_hope_for() -> None:
     assert not waits(refused())
 
 
-@pytest.mark.parametrize("reason", ["limit", "key", "calendar", "late"])
-def test_other_refusals_are_final(reason: str) -> None:
-    assert not waits(refused(1000, 1, reason))
+def test_other_refusals_are_final() -> None:
+    assert not waits(None)
 
 
 class TestWaitingCalls:
     def test_are_bounded(self) -> None:
         waiting = WaitingRequests()
-        contexts = [waiting.entered(context(number)) for number in range(MAX_WAITING)]
+        contexts = [waiting.track(context(number)) for number in range(MAX_WAITING)]
         for progress in contexts:
-            assert not waiting.full
+            assert not waiting.is_full
             progress.__enter__()
 
-        assert waiting.full
+        assert waiting.is_full
         contexts[0].__exit__(None, None, None)
-        assert not waiting.full
+        assert not waiting.is_full
 
     def test_end_with_the_process(self) -> None:
         waiting, waits_here = WaitingRequests(), context(1)
 
-        with waiting.entered(waits_here):
+        with waiting.track(waits_here):
             waiting.stop()
 
         assert waits_here.cancellation.error is not None

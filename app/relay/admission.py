@@ -1,0 +1,217 @@
+"""Admission of one request: reserve under its limits, select an account, and wait shortly if all are busy."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+
+import structlog
+
+from app.accounts.accounts import MAX_UNREADABLE, AccountRepository
+from app.accounts.known_models import KnownModels
+from app.accounts.settings import settings_from
+from app.config import Settings, TimeLimits
+from app.errors import CredentialUnreadable, GatewayError, ModelNotFound, NotFound
+from app.limits.bounds import Bounds
+from app.limits.prices import Price
+from app.relay.affinity import conversation_holder_of
+from app.relay.context import RequestContext
+from app.relay.endpoint_types import EndpointType
+from app.relay.pause import pause
+from app.relay.progress import RequestProgress
+from app.relay.refusals import admission_of, refusal_error
+from app.relay.timing import Timing
+from app.relay.waiting import WaitingRequests, wait_seconds
+from app.stores.admissions import AdmissionRepository
+from app.stores.calendar import Calendar
+from app.stores.records.admission import (
+    NO_OUTCOME,
+    AdmitRequest,
+    AttemptReport,
+    Refusal,
+    RefusalKind,
+    Selection,
+)
+from app.translation.requests.field_support import AccountRequirements
+
+log = structlog.get_logger()
+
+_NO_REPORT = AttemptReport(0)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPlan:
+    """What follows from a request before an account is selected."""
+
+    endpoint_type: EndpointType
+    fit: AccountRequirements
+    price: Price | None
+    bounds: Bounds
+    is_strict: bool  # whether a strict limit counts the length of the answer
+    time_limits: TimeLimits
+    is_stored: bool = False  # whether a stored response is returned, which needs no account
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionServices:
+    """What admission needs of the process."""
+
+    settings: Settings
+    admissions: AdmissionRepository
+    accounts: AccountRepository
+    known_models: KnownModels
+    calendar: Calendar
+    waiting: WaitingRequests
+    timing: Timing
+    demo: bool  # whether demo accounts serve requests
+
+
+class Admission:
+    """The admission of one request, and the selection of an account for each further attempt."""
+
+    def __init__(self, services: AdmissionServices, context: RequestContext, plan: RequestPlan) -> None:
+        self._services = services
+        self._context = context
+        self._plan = plan
+        self._pool = context.key.pool
+        self._request = self._admit_request()
+
+    @property
+    def calendar(self) -> dict[str, list[int]]:
+        """The calendar windows that the request was admitted by."""
+        return self._request.calendar  # type: ignore[return-value]
+
+    def admit(self, progress: RequestProgress) -> Generator[None, None, Selection]:
+        """
+        Return the selected account, after a short wait where one is available within seconds.
+
+        Raises GatewayError where the request is refused.
+        """
+        services = self._services
+        while True:
+            reply = self._admit_once()
+            if isinstance(reply, Selection):
+                return reply
+            wait = self._wait_before_retry(reply, progress)
+            if wait is None:
+                raise self.error_for(reply)
+            progress.waited_seconds += wait
+            with services.waiting.track(self._context):
+                yield from pause(
+                    wait, self._context, progress, self._plan.time_limits.keepalive, services.timing.monotonic
+                )
+            self._request = replace(self._request, deadline_ms=self._deadline_ms())
+
+    def report(self, report: AttemptReport) -> Selection | Refusal:
+        """Report how an attempt ended and return the selection for the next. Raises StoreUnavailable."""
+        calendar = self._services.calendar.windows(self._context.key.zone, self._store_time())
+        return self.skip_unreadable(
+            self._services.admissions.report(self._pool, self._request, report, calendar), report
+        )
+
+    def skip_unreadable(
+        self, reply: Selection | Refusal, report: AttemptReport | None = None
+    ) -> Selection | Refusal:
+        """
+        Return *reply*, or the next selection where this process cannot read the account's credential.
+
+        Such an account is excluded from further selections of this process alone.
+        """
+        accounts = self._services.accounts
+        for _ in range(MAX_UNREADABLE):
+            if isinstance(reply, Refusal):
+                break
+            try:
+                accounts.get(self._pool, reply.account_id, reply.version)
+                break
+            except CredentialUnreadable as error:
+                log.warning(error.code, request_id=self._context.request_id, account=reply.account_id)
+            report = replace(report or _NO_REPORT, attempt=reply.attempt, outcome=NO_OUTCOME)
+            request = replace(self._request, unreadable=accounts.unreadable(self._pool))
+            calendar = self._services.calendar.windows(self._context.key.zone, self._store_time())
+            reply = self._services.admissions.report(self._pool, request, report, calendar)
+        return reply
+
+    def error_for(self, refusal: Refusal) -> GatewayError:
+        """Return the error that the client receives for *refusal*."""
+        if refusal.kind is RefusalKind.CONVERSATION:
+            conversation = self._context.routing.conversation
+            return NotFound(f"Conversation with id '{conversation}' not found.", param="conversation")
+        error = self._unserved_error(refusal) or self._unknown_model_error(refusal)
+        if error is None:
+            return refusal_error(refusal, native_field=self._plan.fit.field)
+        error.admission = admission_of(refusal)
+        return error
+
+    def _wait_before_retry(self, refusal: Refusal, progress: RequestProgress) -> float | None:
+        services = self._services
+        if services.waiting.is_full:
+            return None
+        return wait_seconds(refusal.accounts, progress, services.timing.monotonic(), services.timing.random)
+
+    def _admit_once(self) -> Selection | Refusal:
+        services = self._services
+        reply = services.admissions.admit(self._pool, self._request)
+        if isinstance(reply, Refusal) and reply.kind is RefusalKind.CALENDAR:  # our clock shows another day
+            calendar = services.calendar.windows(self._context.key.zone, reply.now_ms / 1000)
+            self._request = replace(self._request, calendar=calendar)
+            reply = services.admissions.admit(self._pool, self._request)
+        return reply
+
+    def _unknown_model_error(self, refusal: Refusal) -> GatewayError | None:
+        """Return ModelNotFound where no account has the model: that precedes any limit."""
+        if refusal.kind is not RefusalKind.LIMIT and not _is_unoffered(refusal):
+            return None
+        context = self._context
+        usable = (context.routing.account_id,) if context.routing.account_id else context.key.accounts
+        if not self._services.known_models.lacks(self._pool, context.model, usable):
+            return None
+        return ModelNotFound(f"No account of this pool offers the model '{context.model}'", param="model")
+
+    def _unserved_error(self, refusal: Refusal) -> GatewayError | None:
+        """Return the error where no account could ever serve the request."""
+        if not _is_unoffered(refusal):
+            return None
+        kinds = {account.kind for account in self._services.accounts.all(self._pool)}
+        return self._plan.endpoint_type.unserved(self._context, kinds)
+
+    def _deadline_ms(self) -> int:
+        """Return until when the store may answer an admission that begins now: its own Unix ms."""
+        return int((self._store_time() + self._services.settings.store_timeout_seconds) * 1000)
+
+    def _store_time(self) -> float:
+        """Return an estimate of the store's clock, in Unix seconds."""
+        key = self._context.key
+        return key.now + self._services.timing.monotonic() - key.looked_up_at
+
+    def _admit_request(self) -> AdmitRequest:
+        context, plan, services = self._context, self._plan, self._services
+        key, routing = context.key, context.routing
+        sticky_ms = settings_from(key.settings).affinity_minutes * 60_000
+        return AdmitRequest(
+            id=context.request_id,
+            key=key.id,
+            model=context.model,
+            endpoint=context.request.endpoint,
+            wire=plan.fit.protocol[0] if plan.fit.protocol else "",
+            unfit_kinds=plan.fit.unfit_kinds,
+            account_kinds=routing.account_kinds,
+            demo=services.demo,
+            affinity=routing.affinity if sticky_ms else "",
+            account_id=routing.account_id,
+            conversation=conversation_holder_of(routing.conversation),
+            ownership=routing.ownership,
+            deadline_ms=self._deadline_ms(),
+            ttl_ms=int(services.settings.lease_ttl_seconds * 1000),
+            sticky_ms=sticky_ms,
+            calendar=services.calendar.windows(key.zone, key.now),
+            bounds=plan.bounds.most,
+            estimates=plan.bounds.likely,
+            unenforced_bounds=plan.bounds.unenforced,
+            is_stored=plan.is_stored,
+            unreadable=services.accounts.unreadable(self._pool),
+        )
+
+
+def _is_unoffered(refusal: Refusal) -> bool:
+    return refusal.accounts is not None and not refusal.accounts.is_offered

@@ -1,0 +1,49 @@
+"""Admission of requests: reserve under limits, select accounts, report attempts, and renew leases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import orjson
+
+from app.stores.records.admission import (
+    AdmitRequest,
+    AttemptReport,
+    CalendarWindows,
+    Refusal,
+    Selection,
+    selection_or_refusal,
+)
+from app.stores.scripts import Scripts
+
+
+class AdmissionRepository:
+    """Requests under way, in Redis. Every method is one round trip."""
+
+    def __init__(self, scripts: Scripts) -> None:
+        self._scripts = scripts
+
+    def admit(self, pool: str, request: AdmitRequest) -> Selection | Refusal:
+        """Reserve for *request* and select an account. Raises StoreUnavailable."""
+        reply = self._scripts.run("admit", pool, orjson.dumps(request.arguments()))
+        return selection_or_refusal(orjson.loads(reply))
+
+    def report(
+        self, pool: str, request: AdmitRequest, report: AttemptReport, calendar: CalendarWindows
+    ) -> Selection | Refusal:
+        """
+        Report how an attempt ended, and select an account for the next one.
+
+        *calendar* is of now: the request may be older than one of its windows. Raises StoreUnavailable.
+        """
+        arguments = request.arguments() | report.arguments() | {"calendar": calendar}
+        return selection_or_refusal(orjson.loads(self._scripts.run("report", pool, orjson.dumps(arguments))))
+
+    def renew(self, pool: str, ttl_ms: int, request_ids: Iterable[str] = ()) -> list[str]:
+        """
+        Renew the leases of *request_ids* and return those that are lost; sweep overdue leases.
+
+        Raises StoreUnavailable.
+        """
+        lost: list[str] = self._scripts.run("renew_leases", pool, ttl_ms, *request_ids)
+        return lost

@@ -1,0 +1,259 @@
+"""What the scripts admit, report and settle take and return: one record per argument and reply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from app.stores.records.limits import Limit
+
+JsonObject = dict[str, Any]
+Amounts = Mapping[str, int]  # by limit unit
+CalendarWindows = Mapping[str, Sequence[int]]  # span -> start, end and next end, Unix ms
+
+
+@dataclass(frozen=True, slots=True)
+class AdmitRequest:
+    """
+    What a request needs, as admit.lua documents it.
+
+    *bounds* are reserved where an account enforces the requested length, *unenforced_bounds*, if they
+    differ, where it does not; *estimates* are what balanced limits reserve.
+    """
+
+    id: str
+    key: str
+    model: str
+    endpoint: str
+    wire: str  # the only protocol that accounts may speak; empty: any
+    unfit_kinds: Sequence[str]
+    account_kinds: Sequence[str]  # empty: all
+    demo: bool
+    affinity: str
+    account_id: str  # the only account that may serve it; empty: any
+    conversation: str
+    ownership: str
+    deadline_ms: int  # Unix ms on the store's clock; an admission after it is refused
+    ttl_ms: int
+    sticky_ms: int
+    calendar: CalendarWindows
+    bounds: Amounts
+    estimates: Amounts
+    unenforced_bounds: Amounts
+    is_stored: bool  # whether a stored response is returned, which needs no account
+    unreadable: Sequence[str]  # accounts whose credential this process cannot read
+
+    def arguments(self) -> JsonObject:
+        """Return the script's JSON argument; what does not apply is absent."""
+        arguments: JsonObject = {
+            "id": self.id,
+            "key": self.key,
+            "model": self.model,
+            "endpoint": self.endpoint,
+            "wire": self.wire,
+            "unfit_kinds": self.unfit_kinds,
+            "demo": self.demo,
+            "affinity": self.affinity,
+            "pin": self.account_id,
+            "conversation": self.conversation,
+            "ownership": self.ownership,
+            "by_ms": self.deadline_ms,
+            "ttl_ms": self.ttl_ms,
+            "sticky_ms": self.sticky_ms,
+            "calendar": self.calendar,
+            "bounds": self.bounds,
+            "estimates": self.estimates,
+        }
+        if self.account_kinds:
+            arguments["kinds"] = " ".join(self.account_kinds)
+        if self.is_stored:
+            arguments |= {"stored": True, "bounds": {}, "estimates": {}}
+        elif self.unenforced_bounds != self.bounds:
+            arguments["unenforced_bounds"] = self.unenforced_bounds
+        if self.unreadable:
+            arguments["unreadable"] = self.unreadable
+        return arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The account that was selected for an attempt, and the limits as they stand."""
+
+    account_id: str
+    version: int = 0  # of the account's credential
+    attempt: int = 1
+    now_ms: int = 0  # on the store's clock
+    is_unenforced: bool = False  # whether the account may bill more than the requested length
+    limits: Sequence[Sequence[Any]] = ()  # [id, what, per, max, remaining, reset (Unix ms), scope] of each
+
+
+class RefusalKind(StrEnum):
+    """Why the store selected no account."""
+
+    KEY = "key"
+    LIMIT = "limit"
+    NO_ACCOUNTS = "no_accounts"
+    CONVERSATION = "conversation"
+    CALENDAR = "calendar"  # the calendar windows do not cover the store's time
+    SETTLED = "settled"
+    LATE = "late"
+    LEASE = "lease"
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRefusal:
+    """The limit without room for a request, as it stands. Amounts are in the unit of the limit."""
+
+    limit: Limit
+    reason: str  # never, unbounded, spent or held
+    settled: int = 0
+    reserved: int = 0
+    amount: int = 0
+    wait_ms: float = 0.0  # until there is room; 0: unknown, or the limit does not reset
+    is_unenforced: bool = False  # whether only accounts that may bill more than the length are available
+
+
+@dataclass(frozen=True, slots=True)
+class AccountsRefusal:
+    """Why no account could serve a request, counted over the pool."""
+
+    total: int = 0
+    is_offered: bool = False  # whether an account could serve it if it were available
+    able: Mapping[str, int] = field(default_factory=dict)  # of them, by why each is not available
+    states: Mapping[str, int] = field(default_factory=dict)
+    model: str = ""
+    is_model_known: bool = True
+    wait_ms: float = 0.0  # until the first one may be tried again; 0: unknown
+    resets_ms: float = 0.0  # Unix ms of the first reset of a spent one; 0: unknown
+    rest_ms: float | None = None  # until the first one is back; None: unknown
+    busy: int = 0  # accounts that are at their cap
+    candidates: Sequence[Any] = ()  # what admission noted of each account
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A reply that selects no account; `limit` or `accounts` has the details of its kind."""
+
+    kind: RefusalKind
+    now_ms: float = 0.0
+    reason: str = ""  # of a refused key: its state
+    limit: LimitRefusal | None = None
+    accounts: AccountsRefusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an attempt does to its account: a state change, and what the answer revealed."""
+
+    change: Mapping[str, Any] = field(default_factory=dict)  # as app.accounts.outcomes makes it
+    windows: Any = None  # of usage, as the answer's headers report them
+    exceeded: str | None = None  # JSON: what was billed beyond the requested length
+
+    def arguments(self) -> JsonObject:
+        """Return the `mark` of a script's argument."""
+        arguments = dict(self.change)
+        if self.windows is not None:
+            arguments["windows"] = self.windows
+        if self.exceeded:
+            arguments["exceeded"] = self.exceeded
+        return arguments
+
+
+NO_OUTCOME = Outcome()
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptReport:
+    """How an attempt ended, as report.lua documents it."""
+
+    attempt: int
+    outcome: Outcome = NO_OUTCOME
+    charge: Mapping[str, Any] | None = None  # figures, as in a ledger entry; None: billed nothing
+    tried: Sequence[str] = ()  # accounts that failed: selected again only if there is no other
+    excluded: Sequence[str] = ()  # of them, those that are not to be selected again
+
+    def arguments(self) -> JsonObject:
+        """Return what the script's argument has in addition to that of admit."""
+        arguments: JsonObject = {
+            "attempt": self.attempt,
+            "mark": self.outcome.arguments(),
+            "tried": self.tried,
+            "never": self.excluded,
+        }
+        if self.charge:
+            arguments["charge"] = self.charge
+        return arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a request used, and what it leaves behind, as settle.lua documents it."""
+
+    id: str
+    outcome: Outcome
+    entry: JsonObject  # of the ledger
+    calendar: CalendarWindows
+    ownership: str = ""
+    conversation: str = ""
+
+    def arguments(self) -> JsonObject:
+        """Return the script's JSON argument."""
+        return {
+            "id": self.id,
+            "mark": self.outcome.arguments(),
+            "row": self.entry,
+            "calendar": self.calendar,
+            "ownership": self.ownership,
+            "conversation": self.conversation,
+        }
+
+
+def selection_or_refusal(reply: Mapping[str, Any]) -> Selection | Refusal:
+    """Return the *reply* of admit or report as a record."""
+    if "refused" not in reply:
+        return Selection(
+            account_id=reply["account"],
+            version=reply.get("version", 0),
+            attempt=reply.get("attempt", 1),
+            now_ms=reply.get("now", 0),
+            is_unenforced=bool(reply.get("unenforced")),
+            limits=reply.get("limits") or (),
+        )
+    kind = RefusalKind(reply["refused"])
+    return Refusal(
+        kind=kind,
+        now_ms=reply.get("now", 0),
+        reason=reply.get("why", ""),
+        limit=_limit_refusal(reply) if kind is RefusalKind.LIMIT else None,
+        accounts=_accounts_refusal(reply) if kind is RefusalKind.NO_ACCOUNTS else None,
+    )
+
+
+def _limit_refusal(reply: Mapping[str, Any]) -> LimitRefusal:
+    return LimitRefusal(
+        limit=Limit.from_json(reply["limit"]),
+        reason=reply["why"],
+        settled=reply["settled"],
+        reserved=reply["held"],
+        amount=reply["amount"],
+        wait_ms=reply["wait_ms"],
+        is_unenforced=bool(reply.get("unenforced")),
+    )
+
+
+def _accounts_refusal(reply: Mapping[str, Any]) -> AccountsRefusal:
+    return AccountsRefusal(
+        total=reply.get("total", 0),
+        is_offered=bool(reply.get("offered")),
+        able=reply.get("able") or {},
+        states=reply.get("states") or {},
+        model=reply.get("model", ""),
+        is_model_known=reply.get("known", True),
+        wait_ms=reply.get("wait_ms") or 0,
+        resets_ms=reply.get("resets_ms") or 0,
+        rest_ms=reply.get("rest_ms"),
+        busy=reply.get("busy") or 0,
+        candidates=reply.get("seen") or (),
+    )
