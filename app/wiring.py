@@ -19,7 +19,7 @@ from app.ledger.search import LedgerSearch
 from app.ledger.series import UsageSeries
 from app.ledger.settlements import SettlementWriter
 from app.ledger.spool import Spool
-from app.limits.price_overrides import PriceRepository
+from app.limits.pool_prices import PoolPrices
 from app.operations.account_check import AccountChecker
 from app.operations.accounts import AccountOperations
 from app.operations.api_keys import ApiKeyOperations
@@ -49,6 +49,7 @@ from app.stores.client import make_client
 from app.stores.ledger import LedgerRepository
 from app.stores.limits import LimitRepository
 from app.stores.login_flows import LoginFlowRepository
+from app.stores.prices import PriceRepository
 from app.stores.records.audit import Actor
 from app.stores.refusals import RefusalRepository
 from app.stores.scripts import Scripts
@@ -101,7 +102,7 @@ class Services:
     credentials: CredentialRepository
     api_keys: ApiKeyRepository
     limits: LimitRepository
-    prices: PriceRepository
+    prices: PoolPrices
     ledger: LedgerServices
     upstream: UpstreamServices
     relay: Relay
@@ -156,7 +157,7 @@ def build(
     scripts = Scripts(make_client(url, store_timeout_seconds or settings.store_timeout_seconds))
     vault = Vault(settings.secret_keys or keys_in_file(settings.home / "secret.key"))
     pools, accounts = PoolRepository(scripts), AccountRepository(scripts, vault)
-    credentials, prices = CredentialRepository(scripts, accounts), PriceRepository(scripts)
+    credentials, prices = CredentialRepository(scripts, accounts), PoolPrices(PriceRepository(scripts))
     upstream = _build_upstream(settings, scripts, pools, accounts, credentials)
     api_keys = ApiKeyRepository(scripts)
     ledger = _build_ledger(settings, scripts, accounts, api_keys)

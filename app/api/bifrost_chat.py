@@ -149,7 +149,7 @@ def _cost(payload: JsonObject, chain: FallbackChain) -> dict[str, float] | None:
         return None
     input_cost = output_cost = 0
     if price is not None and not is_hit:
-        input_cost, output_cost = price.sides(usage, chain.service_tier())
+        input_cost, output_cost = price.split_cost(usage, chain.service_tier())
     return {
         "input_tokens_cost": input_cost / MICRO_DOLLARS,
         "output_tokens_cost": output_cost / MICRO_DOLLARS,

@@ -1,9 +1,9 @@
 """
-What tokens cost, and what a model can take in and give: data (prices.json) and one formula.
+Prices and sizes of models: data (prices.json) and one formula.
 
-Prices are integers, micro-dollars per million tokens; reasoning is billed as output. Every row
-names its source and the day it was true, in US dollars, for the public list price. A pool may
-put its own rows over them; a model in neither has no price, which is not the same as free.
+Prices are integers, micro-dollars per million tokens; reasoning is billed as output. Every row names its
+source and the day of the public list price, in US dollars. A pool may override rows; a model without a
+row has no price, which is not the same as free.
 
 Sources: https://developers.openai.com/api/docs/pricing,
 https://openai.com/api-priority-processing, and for what an image may cost at each detail
@@ -30,7 +30,7 @@ _DATED = re.compile(r"(.+)-\d{4}-\d{2}-\d{2}")
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Micro-dollars per million tokens; what a list does not name costs what ordinary text does."""
+    """Micro-dollars per million tokens; a rate that a row does not have is that of ordinary text."""
 
     input: int
     output: int
@@ -40,12 +40,12 @@ class Rates:
     audio_output: int
 
     @classmethod
-    def of(cls, row: Mapping[str, int]) -> Rates:
+    def from_row(cls, row: Mapping[str, int]) -> Rates:
         named = dict.fromkeys(("cached_input", "cache_write", "audio_input"), row["input"])
         return cls(**{**named, "audio_output": row["output"], **row})
 
-    def times(self, input_percent: int, output_percent: int) -> Rates:
-        """A fraction of a micro-dollar per million tokens is rounded up."""
+    def scaled(self, input_percent: int, output_percent: int) -> Rates:
+        """Return these rates in percent; fractions of a micro-dollar per million tokens are rounded up."""
         return Rates(
             **{
                 name: -(-getattr(self, name) * (output_percent if "output" in name else input_percent) // 100)
@@ -54,41 +54,41 @@ class Rates:
         )
 
     @property
-    def dearest_input(self) -> int:
+    def max_input(self) -> int:
         return max(self.input, self.cached_input, self.cache_write, self.audio_input)
 
     @property
-    def dearest_output(self) -> int:
+    def max_output(self) -> int:
         return max(self.output, self.audio_output)
 
     def cost(self, usage: Usage) -> int:
-        """Return what *usage* costs, in millionths of a micro-dollar: nothing is rounded yet."""
+        """Return the cost of *usage* in millionths of a micro-dollar, not rounded."""
         cached, written = usage.cached_tokens or 0, usage.cache_write_tokens or 0
-        heard, said = usage.audio_input_tokens or 0, usage.audio_output_tokens or 0
-        plain_input = max(0, usage.input_tokens - cached - written - heard)
-        plain_output = max(0, usage.output_tokens - said)
+        audio_input, audio_output = usage.audio_input_tokens or 0, usage.audio_output_tokens or 0
+        plain_input = max(0, usage.input_tokens - cached - written - audio_input)
+        plain_output = max(0, usage.output_tokens - audio_output)
         return (
             plain_input * self.input
             + cached * self.cached_input
             + written * self.cache_write
-            + heard * self.audio_input
+            + audio_input * self.audio_input
             + plain_output * self.output
-            + said * self.audio_output
+            + audio_output * self.audio_output
         )
 
 
-# What a model without a price is taken to cost where a balanced limit needs a number: as much
-# as the dearest model of general use. Never used for a strict limit, which refuses instead.
-CEILING = Rates.of({"input": 10_000_000, "output": 50_000_000})
+# The assumed rates of a model without a price under a balanced limit: those of the most expensive model of
+# general use. Strict limits never use them; they refuse instead.
+CEILING = Rates.from_row({"input": 10_000_000, "output": 50_000_000})
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What is known of one model. A None is a bound that nobody has stated."""
+    """Prices and sizes of one model; None: not documented."""
 
-    version: str  # of the list it is from, for the books
+    version: str  # of the price list, for the ledger
     tiers: Mapping[str, Rates]
-    long_above: int | None = None  # input tokens; past it the whole request is dearer
+    long_above: int | None = None  # input tokens; above it the whole request costs more
     long_input_percent: int = 100
     long_output_percent: int = 100
     context: int | None = None  # tokens
@@ -96,11 +96,11 @@ class Price:
     image: tuple[int | None, ...] = (None, None, None)  # tokens at most: low, high, any other detail
 
     @classmethod
-    def of(cls, row: Mapping[str, Any], version: str) -> Price:
+    def from_row(cls, row: Mapping[str, Any], version: str) -> Price:
         long = row.get("long", {})
         return cls(
             version=version,
-            tiers={tier: Rates.of(row[tier]) for tier in (STANDARD, FLEX, PRIORITY) if tier in row},
+            tiers={tier: Rates.from_row(row[tier]) for tier in (STANDARD, FLEX, PRIORITY) if tier in row},
             long_above=long.get("above"),
             long_input_percent=long.get("input_percent", 100),
             long_output_percent=long.get("output_percent", 100),
@@ -110,74 +110,76 @@ class Price:
         )
 
     def cost(self, usage: Usage, tier: str | None) -> int:
-        """Return micro-dollars, rounded up once."""
+        """Return the cost of *usage* in micro-dollars, rounded up once."""
         return _micro_dollars(self._rates(TIERS.get(tier or "", STANDARD), usage.input_tokens).cost(usage))
 
-    def sides(self, usage: Usage, tier: str | None) -> tuple[int, int]:
-        """Return micro-dollars for input and for output, which add up to `cost`."""
+    def split_cost(self, usage: Usage, tier: str | None) -> tuple[int, int]:
+        """Return the cost of input and of output in micro-dollars; together they are `cost`."""
         total = self.cost(usage, tier)
-        into = self.cost(replace(usage, output_tokens=0, audio_output_tokens=None), tier)
-        return into, total - into
+        input_cost = self.cost(replace(usage, output_tokens=0, audio_output_tokens=None), tier)
+        return input_cost, total - input_cost
 
-    def most(self, input_tokens: int, output_tokens: int, tier: str | None) -> int:
+    def max_cost(self, input_tokens: int, output_tokens: int, tier: str | None) -> int:
         """
-        Return a bound in micro-dollars for so many tokens, whatever kinds of tokens they turn out to be.
+        Return an upper bound in micro-dollars for so many tokens of any kind.
 
-        Where a request names no tier its account's settings may choose the dearest one, so only
+        Where a request names no tier its account's settings may choose the most expensive one, so only
         `default` and `flex` keep it from being billed as `priority`.
         """
         rates = self._rates(STANDARD, input_tokens)
-        dearest_input, dearest_output = rates.dearest_input, rates.dearest_output
+        input_rate, output_rate = rates.max_input, rates.max_output
         if tier not in ("default", "flex") and PRIORITY in self.tiers:
             rates = self._rates(PRIORITY, input_tokens)
-            dearest_input = max(dearest_input, rates.dearest_input)
-            dearest_output = max(dearest_output, rates.dearest_output)
-        return _micro_dollars(input_tokens * dearest_input + output_tokens * dearest_output)
+            input_rate = max(input_rate, rates.max_input)
+            output_rate = max(output_rate, rates.max_output)
+        return _micro_dollars(input_tokens * input_rate + output_tokens * output_rate)
 
     def _rates(self, tier: str, input_tokens: int) -> Rates:
-        """A tier that the model is not sold in is the standard one."""
+        """Return the rates of *tier*, or the standard ones where the model does not have it."""
         rates = self.tiers.get(tier, self.tiers[STANDARD])
         if self.long_above is None or input_tokens <= self.long_above:
             return rates
-        return rates.times(self.long_input_percent, self.long_output_percent)
+        return rates.scaled(self.long_input_percent, self.long_output_percent)
 
 
 class PriceTable:
-    """The shipped rows, and over them those of one pool."""
+    """The shipped rows, overridden by those of one pool."""
 
     def __init__(self, rows: Mapping[str, Any], version: str) -> None:
         self._rows = rows
         self._version = version
-        self._own: Mapping[str, Any] = {}
-        self._own_version = ""
+        self._overrides: Mapping[str, Any] = {}
+        self._overrides_version = ""
         self._known: dict[str, Price | None] = {}
 
-    def over(self, rows: Mapping[str, Any], version: str) -> PriceTable:
-        """Return this table under a pool's own *rows*."""
+    def with_overrides(self, rows: Mapping[str, Any], version: str) -> PriceTable:
+        """Return this table overridden by a pool's own *rows*."""
         table = PriceTable(self._rows, self._version)
-        table._own, table._own_version = rows, version
+        table._overrides, table._overrides_version = rows, version
         return table
 
     def find(self, model: str) -> Price | None:
         """Return the price of *model*; a dated name without a row of its own has its family's."""
         if model not in self._known:
-            if len(self._known) > 1000:  # names are the caller's to invent
+            if len(self._known) > 1000:  # callers choose the names
                 self._known.clear()
             self._known[model] = self._find(model)
         return self._known[model]
 
     def _find(self, model: str) -> Price | None:
         for name in (model, family_of(model)):
-            for rows, version in ((self._own, self._own_version), (self._rows, self._version)):
+            for rows, version in ((self._overrides, self._overrides_version), (self._rows, self._version)):
                 row = rows.get(name) or _by_folded_name(rows, name)
                 if row:
-                    return Price.of(row, version)
+                    return Price.from_row(row, version)
         return None
 
     def rows(self) -> dict[str, dict[str, Any]]:
-        """Return every row by model, as data, a pool's own in place of those they cover."""
+        """Return every row by model, as data; a pool's own rows replace the shipped ones."""
         listed = {model: {**row, "version": self._version} for model, row in self._rows.items()}
-        return listed | {model: {**row, "version": self._own_version} for model, row in self._own.items()}
+        return listed | {
+            model: {**row, "version": self._overrides_version} for model, row in self._overrides.items()
+        }
 
 
 def family_of(model: str) -> str:
@@ -187,18 +189,18 @@ def family_of(model: str) -> str:
 
 
 def _by_folded_name(rows: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    """Return the row of *name* in other letter case: many upstreams make no difference."""
+    """Return the row of *name* in other letter case: many upstreams ignore it."""
     folded = name.lower()
     return next((row for model, row in rows.items() if model.lower() == folded), None)
 
 
 def ceiling_cost(usage: Usage) -> int:
-    """Return what *usage* of a model without a price counts for under a balanced limit."""
+    """Return the micro-dollars that *usage* of a model without a price counts under a balanced limit."""
     return _micro_dollars(CEILING.cost(usage))
 
 
-def shipped() -> PriceTable:
-    """Return the table that comes with this release."""
+def load_shipped_prices() -> PriceTable:
+    """Return the price table of this release."""
     data = orjson.loads((resources.files("app.limits") / "prices.json").read_bytes())
     return PriceTable(data["models"], data["version"])
 

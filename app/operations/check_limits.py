@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.accounts.pools import DEFAULT
 from app.accounts.settings import settings_from
-from app.limits.bounds import Bounds, ModelSize, bounds_of
+from app.limits.bounds import Bounds, ModelSize, compute_bounds
 from app.limits.prices import PriceTable
 from app.operations.check_accounts import Record
 from app.operations.diagnostic import KEY, NOTE, WRONG, Finding
@@ -88,9 +88,11 @@ class _SmallRequests:
         if bounds is None:
             body = SMALL | {"model": model} | ({"max_completion_tokens": length} if length else {})
             price, settings = self._prices.find(model), self._settings
-            size = ModelSize.of(price, settings.assumed_context_tokens, settings.assumed_output_tokens)
-            bounds = self._known[model, length] = bounds_of("chat", body, SMALL_BYTES, price, size)
-        amounts = [bounds.most.get(name) for name in unit.traits.bounds]
+            size = ModelSize.from_price(
+                price, settings.assumed_context_tokens, settings.assumed_output_tokens
+            )
+            bounds = self._known[model, length] = compute_bounds("chat", body, SMALL_BYTES, price, size)
+        amounts = [bounds.upper_bound.get(name) for name in unit.traits.bounds]
         return None if None in amounts else sum(amount or 0 for amount in amounts)
 
 

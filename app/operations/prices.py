@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.errors import InvalidRequest
-from app.limits.price_overrides import PriceRepository
+from app.limits.pool_prices import PoolPrices
 from app.limits.prices import MILLION, STANDARD
 from app.operations.audit_trail import AuditedOperations, AuditTrail
 from schemas.admin import MAX_DOLLARS
@@ -40,7 +40,7 @@ def price_row(stored: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str
 
 
 class PriceOperations(AuditedOperations):
-    def __init__(self, audit: AuditTrail, prices: PriceRepository) -> None:
+    def __init__(self, audit: AuditTrail, prices: PoolPrices) -> None:
         super().__init__(audit)
         self._prices = prices
 

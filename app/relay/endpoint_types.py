@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from app.config import TimeLimits
 from app.errors import GatewayError, ModelNotFound, NotSupported
 from app.json_writing import write_json
-from app.limits.bounds import Bounds, ModelSize, bounds_of, plain_bounds_of
+from app.limits.bounds import Bounds, ModelSize, compute_bounds, compute_passthrough_bounds
 from app.limits.output_lengths import with_length
 from app.limits.prices import Price
 from app.relay.attempt import Attempt, AttemptInputs
@@ -56,7 +56,7 @@ def _fit_model(context: RequestContext) -> AccountRequirements:
 
 def _bound_model(context: RequestContext, price: Price | None, size: ModelSize) -> Bounds:
     request = context.request
-    return bounds_of(request.client_protocol, request.body, request.body_bytes, price, size)
+    return compute_bounds(request.client_protocol, request.body, request.body_bytes, price, size)
 
 
 def _begin_model_attempt(inputs: AttemptInputs) -> Attempt:
@@ -95,7 +95,7 @@ def _fit_passthrough(context: RequestContext) -> AccountRequirements:
 
 def _bound_passthrough(context: RequestContext, price: Price | None, size: ModelSize) -> Bounds:
     request = context.request
-    return plain_bounds_of(request.client_protocol, request.body, request.body_bytes, price, size)
+    return compute_passthrough_bounds(request.client_protocol, request.body, request.body_bytes, price, size)
 
 
 def _begin_passthrough(inputs: AttemptInputs) -> Attempt:

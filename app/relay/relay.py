@@ -19,7 +19,7 @@ from app.errors import GatewayError, UpstreamTimeout
 from app.ledger.settlements import SettlementWriter
 from app.limits.bounds import ModelSize
 from app.limits.input_ratio import InputRatio
-from app.limits.price_overrides import PriceRepository
+from app.limits.pool_prices import PoolPrices
 from app.limits.prices import Price
 from app.relay.active_requests import ActiveRequests
 from app.relay.admission import Admission, AdmissionServices, RequestPlan
@@ -52,7 +52,7 @@ class RelayServices:
     upstream: UpstreamClient
     active: ActiveRequests
     settlements: SettlementWriter
-    prices: PriceRepository
+    prices: PoolPrices
     refresher: TokenRefresher
 
 
@@ -191,7 +191,7 @@ class Relay:
             self._deadlines(exchange, account.id, account.kind, own_limits),
             self._services.upstream,
             sent_length=plan.bounds.sent_length,
-            max_output=plan.bounds.most.get("output_tokens") if is_bounded else None,
+            max_output=plan.bounds.upper_bound.get("output_tokens") if is_bounded else None,
             resumed=resumed,
         )
         return plan.endpoint_type.begin(inputs)
@@ -212,7 +212,7 @@ class Relay:
             reasons=context.is_reasoning_requested,
             progress=progress,
             clock=self._clock,
-            reading_seconds=reading_seconds(kind, exchange.plan.bounds.likely.get("input_tokens", 0)),
+            reading_seconds=reading_seconds(kind, exchange.plan.bounds.estimate.get("input_tokens", 0)),
             has_alternative=has_alternative,
         )
 
@@ -223,7 +223,7 @@ class Relay:
             return
         usage = record.last.reader.reported_usage if record.last else None
         if usage is not None:
-            estimate = record.bounds.likely.get("input_tokens", 0)
+            estimate = record.bounds.estimate.get("input_tokens", 0)
             self._input_ratio.learn(context.model, estimate, usage.input_tokens)
 
     def _time_limits(self, context: RequestContext) -> TimeLimits:
@@ -234,4 +234,4 @@ def _size(context: RequestContext, price: Price | None, *, is_strict: bool) -> M
     """Return how large the model is; where no strict limit counts, nothing has to be assumed."""
     settings = settings_from(context.key.settings)
     assumed = (settings.assumed_context_tokens, settings.assumed_output_tokens) if is_strict else ()
-    return ModelSize.of(price, *assumed)
+    return ModelSize.from_price(price, *assumed)

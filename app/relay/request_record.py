@@ -61,7 +61,7 @@ class RequestRecord:
     @property
     def reserved(self) -> Mapping[str, int]:
         """The amounts that are reserved for the running attempt, by limit unit."""
-        return self.bounds.unenforced if self.is_unenforced else self.bounds.most
+        return self.bounds.unenforced if self.is_unenforced else self.bounds.upper_bound
 
     def admit(self, selection: Selection) -> None:
         """Record the admission, with the first account that was selected."""
@@ -220,7 +220,7 @@ class RequestRecord:
         max_input, max_output = charge.upper_bound
         maxima = {"input_tokens": max_input, "output_tokens": max_output}
         if self.price is not None and attempt.account.kind != "demo" and None not in charge.upper_bound:
-            maxima["cost"] = self.price.most(max_input or 0, max_output or 0, requested)
+            maxima["cost"] = self.price.max_cost(max_input or 0, max_output or 0, requested)
         beyond = {
             f"unreported_{name}": (amount or 0) - figures.get(name, 0) for name, amount in maxima.items()
         }
@@ -229,9 +229,9 @@ class RequestRecord:
 
     def _estimated_input(self) -> int:
         """Return the estimated input in tokens, as this model's upstreams count it."""
-        guessed = self.bounds.likely.get("input_tokens", 0)
+        guessed = self.bounds.estimate.get("input_tokens", 0)
         estimate = max(round(guessed * self.input_ratio), min(guessed, 1))
-        return min(estimate, self.bounds.most.get("input_tokens", estimate))
+        return min(estimate, self.bounds.upper_bound.get("input_tokens", estimate))
 
     def _cost(self, attempt: Attempt, usage: Usage, tier: str | None) -> JsonObject:
         """Return micro-dollars and the price list; without a price, only what a balanced limit is charged."""

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.limits.bounds import ESTIMATED_OUTPUT_TOKENS, Bounds, ModelSize, bounds_of
+from app.limits.bounds import ESTIMATED_OUTPUT_TOKENS, Bounds, ModelSize, compute_bounds
 from app.limits.output_lengths import LENGTH_FIELDS, MIN_RESPONSES_LENGTH
-from app.limits.prices import shipped
+from app.limits.prices import load_shipped_prices
 
-TABLE = shipped()
+TABLE = load_shipped_prices()
 JSON_MODE = {"type": "json_object"}
 EVERY_LENGTH_FIELD = ("max_completion_tokens", "max_tokens", "max_output_tokens", "n_predict")
 SURFACES = ("chat", "responses", "responses/compact")
@@ -21,7 +21,7 @@ SAY = {"role": "user", "content": "hi"}
 
 
 def bounds(body: dict[str, Any], surface: str = "chat", model: str = "gpt-4o") -> Bounds:
-    return bounds_of(surface, body, len(orjson.dumps(body)), TABLE.find(model))
+    return compute_bounds(surface, body, len(orjson.dumps(body)), TABLE.find(model))
 
 
 def shown(*parts: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -38,7 +38,7 @@ class TestInput:
         """No token has less than one byte of UTF-8, however its JSON is escaped."""
         body = {"messages": [{"role": "system", "content": instructed}, {"role": "user", "content": said}]}
 
-        assert bounds(body).most["input_tokens"] >= len((said + instructed).encode()) + 2 * 8
+        assert bounds(body).upper_bound["input_tokens"] >= len((said + instructed).encode()) + 2 * 8
 
     @pytest.mark.parametrize(
         "body",
@@ -51,7 +51,7 @@ class TestInput:
         """They may be sent twice, so they count twice."""
         surface = "chat" if "messages" in body else "responses"
 
-        assert bounds(body, surface).most["input_tokens"] >= 2 * 1000
+        assert bounds(body, surface).upper_bound["input_tokens"] >= 2 * 1000
 
     @given(st.lists(st.sampled_from(["low", "high", "auto", None]), max_size=4), st.text(max_size=50))
     def test_images(self, details: list[str | None], said: str) -> None:
@@ -59,7 +59,7 @@ class TestInput:
         body = shown({"type": "text", "text": said}, *(image(detail=detail) for detail in details))
         ceilings = sum(85 if detail == "low" else 1445 for detail in details)
 
-        most = bounds(body).most["input_tokens"]
+        most = bounds(body).upper_bound["input_tokens"]
 
         assert ceilings + len(said.encode()) <= most <= ceilings + 12 * len(said) + 1000
 
@@ -68,7 +68,7 @@ class TestInput:
         shown_by_user = {"role": "user", "content": [{"type": "input_image", "image_url": PICTURE}]}
         returned = {"type": "function_call_output", "call_id": "c", "output": shown_by_user["content"]}
 
-        most = bounds({"input": [shown_by_user, returned]}, "responses").most["input_tokens"]
+        most = bounds({"input": [shown_by_user, returned]}, "responses").upper_bound["input_tokens"]
 
         assert 2 * 1445 <= most <= 2 * 1445 + 1000
 
@@ -76,13 +76,13 @@ class TestInput:
         """Who does not know the model knows no ceiling, but has a guess."""
         guessed = bounds(shown(image()), model="llama")
 
-        assert "input_tokens" not in guessed.most
-        assert guessed.likely["input_tokens"] < 2000
+        assert "input_tokens" not in guessed.upper_bound
+        assert guessed.estimate["input_tokens"] < 2000
 
     def test_unscaled_image(self) -> None:
         """A model that takes images as they are is bound by its context window alone."""
-        assert bounds(shown(image()), model="gpt-5.6-sol").most["input_tokens"] == 1_050_000
-        assert bounds(shown(image(detail="high")), model="gpt-5.6-sol").most["input_tokens"] < 10_000
+        assert bounds(shown(image()), model="gpt-5.6-sol").upper_bound["input_tokens"] == 1_050_000
+        assert bounds(shown(image(detail="high")), model="gpt-5.6-sol").upper_bound["input_tokens"] < 10_000
 
     @pytest.mark.parametrize(
         "part",
@@ -98,15 +98,15 @@ class TestInput:
         """Files and the like are bound by the context window; a guess goes by their size."""
         told = bounds(shown(part))
 
-        assert told.most["input_tokens"] == 128_000
-        assert told.likely["input_tokens"] < 60_000
-        assert "input_tokens" not in bounds(shown(part), model="llama").most
+        assert told.upper_bound["input_tokens"] == 128_000
+        assert told.estimate["input_tokens"] < 60_000
+        assert "input_tokens" not in bounds(shown(part), model="llama").upper_bound
 
     @pytest.mark.parametrize(
         "more", [{"conversation": "conv_1"}, {"input": [{"type": "item_reference", "id": "msg_1"}]}]
     )
     def test_stored_items(self, more: dict[str, Any]) -> None:
-        assert bounds({"input": "hi", **more}, "responses").most["input_tokens"] == 128_000
+        assert bounds({"input": "hi", **more}, "responses").upper_bound["input_tokens"] == 128_000
 
     @pytest.mark.parametrize(
         "more",
@@ -116,14 +116,14 @@ class TestInput:
         """What the upstream may look up by itself, again and again, has no bound."""
         told = bounds({"messages": [SAY], **more})
 
-        assert "input_tokens" not in told.most
-        assert "cost" not in told.most
-        assert told.likely["cost"] > 0
+        assert "input_tokens" not in told.upper_bound
+        assert "cost" not in told.upper_bound
+        assert told.estimate["cost"] > 0
 
     def test_own_tools(self) -> None:
         tools = [{"type": "function", "function": {"name": "look"}}] * 3
 
-        assert bounds({"messages": [SAY], "tools": tools}).most["input_tokens"] >= 3 * 16
+        assert bounds({"messages": [SAY], "tools": tools}).upper_bound["input_tokens"] >= 3 * 16
 
 
 class TestOutput:
@@ -142,7 +142,7 @@ class TestOutput:
     )
     def test_most(self, more: dict[str, Any], most: int) -> None:
         """The caller's limit, else the model's, for each choice."""
-        assert bounds({"messages": [SAY], **more}).most["output_tokens"] == most
+        assert bounds({"messages": [SAY], **more}).upper_bound["output_tokens"] == most
 
     @given(
         st.dictionaries(st.sampled_from(EVERY_LENGTH_FIELD), st.integers(1, 10**6)), st.sampled_from(SURFACES)
@@ -151,7 +151,7 @@ class TestOutput:
         """Any other is as if it were absent: an upstream drops it, and answers as long as it likes."""
         honoured = [lengths[name] for name in LENGTH_FIELDS.get(surface, ()) if name in lengths]
 
-        most = bounds_of(surface, {"input": "hi", "messages": [SAY], **lengths}, 100, None).most
+        most = compute_bounds(surface, {"input": "hi", "messages": [SAY], **lengths}, 100, None).upper_bound
 
         shortest = MIN_RESPONSES_LENGTH if surface == "chat" else 0  # on another wire it is raised to that
         assert most.get("output_tokens") == max((*honoured, shortest) if honoured else (), default=None)
@@ -172,31 +172,33 @@ class TestOutput:
 
     def test_what_a_pool_assumes_of_an_unknown_model(self) -> None:
         """It bounds a request that names no length, whose upstream is then sent it, and nothing else."""
-        assumed = ModelSize.of(None, context=5000, output=800)
-        unnamed = bounds_of("chat", {"messages": [SAY], "n": 2}, 100, None, assumed)
-        named = bounds_of("responses", {"input": "hi", "max_output_tokens": 900}, 100, None, assumed)
-        compacting = bounds_of("responses/compact", {"input": "hi"}, 100, None, assumed)
+        assumed = ModelSize.from_price(None, context=5000, output=800)
+        unnamed = compute_bounds("chat", {"messages": [SAY], "n": 2}, 100, None, assumed)
+        named = compute_bounds("responses", {"input": "hi", "max_output_tokens": 900}, 100, None, assumed)
+        compacting = compute_bounds("responses/compact", {"input": "hi"}, 100, None, assumed)
 
-        assert (unnamed.most["output_tokens"], unnamed.sent_length) == (1600, 800)
-        assert (named.most["output_tokens"], named.sent_length) == (900, 0)
+        assert (unnamed.upper_bound["output_tokens"], unnamed.sent_length) == (1600, 800)
+        assert (named.upper_bound["output_tokens"], named.sent_length) == (900, 0)
         assert "output_tokens" not in unnamed.unenforced
-        assert ("output_tokens" in compacting.most, compacting.sent_length) == (False, 0)
-        assert bounds_of("chat", shown(image()), 10**6, None, assumed).most["input_tokens"] == 5000
+        assert ("output_tokens" in compacting.upper_bound, compacting.sent_length) == (False, 0)
+        assert (
+            compute_bounds("chat", shown(image()), 10**6, None, assumed).upper_bound["input_tokens"] == 5000
+        )
 
     def test_unknown_model(self) -> None:
         told = bounds({"messages": [SAY]}, model="llama")
 
-        assert "output_tokens" not in told.most
-        assert told.likely["output_tokens"] == ESTIMATED_OUTPUT_TOKENS
+        assert "output_tokens" not in told.upper_bound
+        assert told.estimate["output_tokens"] == ESTIMATED_OUTPUT_TOKENS
 
     def test_prediction(self) -> None:
         """The tokens of a prediction that is wrong are billed on top."""
         wrong = {"type": "content", "content": "x" * 500}
 
-        assert bounds({"messages": [SAY], "prediction": wrong}).most["output_tokens"] >= 16_384 + 500
+        assert bounds({"messages": [SAY], "prediction": wrong}).upper_bound["output_tokens"] >= 16_384 + 500
 
     def test_likely_is_no_more_than_the_limit(self) -> None:
-        assert bounds({"messages": [SAY], "max_tokens": 5}).likely["output_tokens"] == 5
+        assert bounds({"messages": [SAY], "max_tokens": 5}).estimate["output_tokens"] == 5
 
 
 class TestCost:
@@ -207,13 +209,13 @@ class TestCost:
             bounds({"messages": [SAY], "service_tier": "default"}),
         )
 
-        assert open_to_all.most["cost"] > fixed.most["cost"]
-        assert open_to_all.most["cost"] >= 16_384 * 17
-        assert fixed.most["cost"] >= 16_384 * 10
+        assert open_to_all.upper_bound["cost"] > fixed.upper_bound["cost"]
+        assert open_to_all.upper_bound["cost"] >= 16_384 * 17
+        assert fixed.upper_bound["cost"] >= 16_384 * 10
 
     def test_unknown_model(self) -> None:
         """Strict limits find no bound; balanced ones count it at the ceiling price, never as free."""
         told = bounds({"messages": [SAY], "max_tokens": 10}, model="llama")
 
-        assert "cost" not in told.most
-        assert told.likely["cost"] > 10 * 50
+        assert "cost" not in told.upper_bound
+        assert told.estimate["cost"] > 10 * 50

@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from app.limits.bounds import REQUEST_OVERHEAD_TOKENS, plain_bounds_of
-from app.limits.prices import shipped
+from app.limits.bounds import REQUEST_OVERHEAD_TOKENS, compute_passthrough_bounds
+from app.limits.prices import load_shipped_prices
 
 
 def test_a_text_is_bounded_by_its_bytes() -> None:
-    bounds = plain_bounds_of("embeddings", {"input": "Hello"}, 400, None)
+    bounds = compute_passthrough_bounds("embeddings", {"input": "Hello"}, 400, None)
 
-    assert bounds.most == {"input_tokens": 400 + REQUEST_OVERHEAD_TOKENS, "output_tokens": 0}
-    assert (bounds.likely["input_tokens"], bounds.likely["output_tokens"]) == (100, 0)
+    assert bounds.upper_bound == {"input_tokens": 400 + REQUEST_OVERHEAD_TOKENS, "output_tokens": 0}
+    assert (bounds.estimate["input_tokens"], bounds.estimate["output_tokens"]) == (100, 0)
 
 
 @pytest.mark.parametrize("endpoint", ["audio/transcriptions", "images/edits"])
 def test_an_upload_is_not(endpoint: str) -> None:
-    assert plain_bounds_of(endpoint, {}, 400, None).most == {}
+    assert compute_passthrough_bounds(endpoint, {}, 400, None).upper_bound == {}
 
 
 @pytest.mark.parametrize(
@@ -35,18 +35,18 @@ def test_an_upload_is_not(endpoint: str) -> None:
 )
 def test_completions(body: dict[str, Any], most: int) -> None:
     """Every prompt is answered so many times; one prompt may be told as its tokens."""
-    assert plain_bounds_of("completions", body, 100, None).most["output_tokens"] == most
+    assert compute_passthrough_bounds("completions", body, 100, None).upper_bound["output_tokens"] == most
 
 
 def test_completions_without_a_length() -> None:
     """OpenAI's API ends them after 16 tokens, other servers when they like: only the model bounds them."""
-    priced = plain_bounds_of("completions", {}, 100, shipped().find("gpt-4o"))
+    priced = compute_passthrough_bounds("completions", {}, 100, load_shipped_prices().find("gpt-4o"))
 
-    assert "output_tokens" not in plain_bounds_of("completions", {}, 100, None).most
-    assert priced.most["output_tokens"] == 16_384
+    assert "output_tokens" not in compute_passthrough_bounds("completions", {}, 100, None).upper_bound
+    assert priced.upper_bound["output_tokens"] == 16_384
 
 
 def test_a_number_without_sense_bounds_nothing() -> None:
     body = {"max_tokens": 2**63, "n": 2**63}
 
-    assert "output_tokens" not in plain_bounds_of("completions", body, 100, None).most
+    assert "output_tokens" not in compute_passthrough_bounds("completions", body, 100, None).upper_bound

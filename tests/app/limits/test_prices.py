@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.limits.prices import CEILING, PriceTable, ceiling_cost, shipped
+from app.limits.prices import CEILING, PriceTable, ceiling_cost, load_shipped_prices
 from app.streaming.usage import Usage
 
-TABLE = shipped()
+TABLE = load_shipped_prices()
 
 
 def used(tokens_in: int, tokens_out: int, **details: int) -> Usage:
@@ -50,10 +50,10 @@ class TestCost:
     @pytest.mark.parametrize("tier", [None, "priority"])
     def test_its_sides_add_up(self, tier: str | None) -> None:
         usage = Usage(1001, 99, 1100, cached_tokens=500, audio_output_tokens=7)
-        price = shipped().find("gpt-4.1")
+        price = load_shipped_prices().find("gpt-4.1")
         assert price is not None
 
-        into, out = price.sides(usage, tier)
+        into, out = price.split_cost(usage, tier)
 
         assert into + out == price.cost(usage, tier)
         assert into == price.cost(Usage(1001, 0, 1001, cached_tokens=500), tier)
@@ -91,7 +91,7 @@ class TestCost:
         price = TABLE.find(model)
         assert price is not None
 
-        assert price.cost(usage, billed) <= price.most(tokens_in, tokens_out, asked)
+        assert price.cost(usage, billed) <= price.max_cost(tokens_in, tokens_out, asked)
 
 
 class TestFind:
@@ -110,11 +110,11 @@ class TestFind:
     def test_other_letter_case(self, name: str) -> None:
         """Many upstreams make no difference, and bill the same."""
         assert TABLE.find(name) == TABLE.find("gpt-4o")
-        own = TABLE.over({"GPT-4o": {"standard": {"input": 7, "output": 9}}}, "pool-3")
+        own = TABLE.with_overrides({"GPT-4o": {"standard": {"input": 7, "output": 9}}}, "pool-3")
         assert cost(own, used(1_000_000, 1_000_000), name) == 16
 
     def test_own_rows_cover(self) -> None:
-        own = TABLE.over(
+        own = TABLE.with_overrides(
             {
                 "gpt-4o": {"standard": {"input": 7, "output": 9}},
                 "llama": {"standard": {"input": 0, "output": 0}},

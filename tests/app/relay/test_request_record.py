@@ -7,14 +7,14 @@ import pytest
 from app.accounts.account import Account
 from app.errors import UpstreamError
 from app.limits.bounds import Bounds
-from app.limits.prices import shipped
+from app.limits.prices import load_shipped_prices
 from app.relay.request_record import CLIENT_CLOSED, RequestRecord
 from app.stores.records.admission import Selection
 from app.stores.records.api_keys import ApiKey
 from app.streaming.usage import Usage
 from tests.support.relay import FakeAttempt, FakeReader, make_request
 
-TABLE = shipped()
+TABLE = load_shipped_prices()
 USED = Usage(1000, 100, 1100, cached_tokens=200, reasoning_tokens=50)
 
 

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from app.limits.price_overrides import PriceRepository
+from app.limits.pool_prices import PoolPrices
 from app.limits.prices import PriceTable
 from app.stores import keys
+from app.stores.prices import PriceRepository
 from app.stores.scripts import Scripts
 from app.streaming.usage import Usage
 
@@ -15,8 +16,8 @@ USED = Usage(3, 4, 7)
 
 
 @pytest.fixture
-def prices(redis_client: Any) -> PriceRepository:
-    return PriceRepository(Scripts(redis_client))
+def prices(redis_client: Any) -> PoolPrices:
+    return PoolPrices(PriceRepository(Scripts(redis_client)))
 
 
 def cost(table: PriceTable, model: str) -> int | None:
@@ -29,7 +30,7 @@ def version(client: Any) -> str:
 
 
 class TestPriceBook:
-    def test_own_price(self, prices: PriceRepository, redis_client: Any) -> None:
+    def test_own_price(self, prices: PoolPrices, redis_client: Any) -> None:
         """A pool's row holds for it alone, and names the change it came with."""
         prices.put("p", "llama", LLAMA)
         table = prices.table("p", version(redis_client))
@@ -38,7 +39,7 @@ class TestPriceBook:
         assert table.rows()["llama"]["version"] == "pool-1"
         assert cost(prices.table("other", "0"), "llama") is None
 
-    def test_read_once_per_change(self, prices: PriceRepository, redis_client: Any) -> None:
+    def test_read_once_per_change(self, prices: PoolPrices, redis_client: Any) -> None:
         """A version that is known costs no round trip; a newer one costs one."""
         prices.put("p", "llama", LLAMA)
         first = prices.table("p", "1")
@@ -47,7 +48,7 @@ class TestPriceBook:
         assert prices.table("p", "1") is first
         assert cost(prices.table("p", "2"), "llama") == 0
 
-    def test_remove(self, prices: PriceRepository, redis_client: Any) -> None:
+    def test_remove(self, prices: PoolPrices, redis_client: Any) -> None:
         prices.put("p", "gpt-4o", LLAMA)
 
         assert prices.remove("p", "gpt-4o")

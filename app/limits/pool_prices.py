@@ -1,0 +1,46 @@
+"""
+Prices of a pool: the shipped table, overridden by the rows that the pool sets.
+
+Authentication returns the version of a pool's rows with the API key, so a process reads the rows once
+per change, and a request does not wait for them.
+"""
+
+from __future__ import annotations
+
+from app.limits.prices import PriceTable, load_shipped_prices
+from app.stores.prices import PriceRepository
+from app.stores.records.prices import NONE_SET, PriceRow
+
+
+class PoolPrices:
+    """Price tables by pool, cached in this process."""
+
+    def __init__(self, prices: PriceRepository) -> None:
+        self._prices = prices
+        self._shipped = load_shipped_prices()
+        self._tables: dict[str, tuple[str, PriceTable]] = {}
+
+    def table(self, pool: str, version: str) -> PriceTable:
+        """Return the prices of *pool*, as of *version* or newer."""
+        if version == NONE_SET:
+            return self._shipped
+        known = self._tables.get(pool)
+        if known is None or int(known[0]) < int(version):
+            known = self._tables[pool] = self._read(pool)
+        return known[1]
+
+    def current(self, pool: str) -> PriceTable:
+        """Return the current prices of *pool*. One round trip."""
+        return self._read(pool)[1]
+
+    def put(self, pool: str, model: str, row: PriceRow) -> None:
+        """Set the price of *model*, from the next request on."""
+        self._prices.put(pool, model, row)
+
+    def remove(self, pool: str, model: str) -> bool:
+        """Return to the shipped price of *model*; return whether it had one of its own."""
+        return self._prices.remove(pool, model)
+
+    def _read(self, pool: str) -> tuple[str, PriceTable]:
+        stored = self._prices.read(pool)
+        return stored.version, self._shipped.with_overrides(stored.rows, f"pool-{stored.version}")

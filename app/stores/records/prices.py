@@ -1,0 +1,18 @@
+"""The prices that a pool sets itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+PriceRow = Mapping[str, Any]  # as in app/limits/prices.json
+NONE_SET = "0"  # the version of a pool that has set no price
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPrices:
+    """Rows by model; *version* counts the changes of a pool's rows."""
+
+    version: str
+    rows: Mapping[str, PriceRow]
