@@ -25,8 +25,8 @@ from typing import Any
 import orjson
 
 from app.ledger.verify import RowSums
-from app.stores import dump, keys, rollups
-from app.stores.dump import Record
+from app.stores import dump, rollups
+from app.stores.dump import PoolDump, Record
 from app.stores.ledger import LedgerRepository
 from app.stores.records.ledger import EVER, Total
 from app.stores.scripts import Scripts
@@ -59,9 +59,10 @@ class Backup:
         yield _line("end")
 
     def _pool(self, pool: str) -> Iterator[bytes]:
-        found = list(dump.names(self._client, pool, but=dump.LEFT_OUT))
+        reader = PoolDump(self._scripts, pool)
+        found = list(reader.names(excluded=dump.EXCLUDED))
         also = [name for name in found if dump.is_one_of(name, (dump.OPEN, dump.SECRETS))]
-        taken = dump.snapshot(self._scripts, pool, also)
+        taken = reader.snapshot(also)
         yield _line(
             "pool",
             {"name": pool, "last_id": taken.last_id, "added": taken.added, "deleted": taken.deleted},
@@ -75,11 +76,11 @@ class Backup:
             for name in found
             if name != dump.LEDGER and not dump.is_one_of(name, dump.IN_SNAPSHOT + dump.TOTALS)
         )
-        for record in dump.records(self._client, pool, others):
+        for record in reader.records(others):
             yield self._key(pool, record)
         rows = 0
         if taken.last_id:
-            for entries in dump.stream(self._client, keys.ledger(pool), upto=taken.last_id):
+            for entries in reader.stream(dump.LEDGER, upto=taken.last_id):
                 yield _line("rows", entries)
                 rows += len(entries)
                 self._told(len(entries))

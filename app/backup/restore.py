@@ -24,10 +24,9 @@ from app.backup.encrypted_file import EncryptedReader, UnreadableFile
 from app.errors import InvalidRequest
 from app.ledger.verify import Difference, Verification
 from app.stores import keys
-from app.stores.client import store_errors
 from app.stores.dump import Record, Rows
 from app.stores.ledger import LedgerRepository
-from app.stores.restore_staging import Staging, announce, backup_in, what_is_there
+from app.stores.restore_staging import Staging, count_contents, register_pool, restored_backup
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
 
@@ -104,9 +103,9 @@ class Restore:
     def would_lose(self, contents: Contents, pools: list[str], *, replace: bool) -> dict[str, dict[str, int]]:
         """Return what is there now, by pool; a pool that *contents* were put into stays, unless *replace*."""
         found = {
-            pool: what_is_there(self._client, pool)
+            pool: count_contents(self._scripts, pool)
             for pool in pools
-            if replace or backup_in(self._client, pool) != contents.id
+            if replace or restored_backup(self._scripts, pool) != contents.id
         }
         return {pool: counts for pool, counts in found.items() if counts}
 
@@ -133,8 +132,8 @@ class Restore:
             if line[0] != "pool" or line[1]["name"] not in pools:
                 continue
             pool = line[1]["name"]
-            if not replace and backup_in(self._client, pool) == contents.id:
-                announce(self._client, pool)  # it may have been killed just before that
+            if not replace and restored_backup(self._scripts, pool) == contents.id:
+                register_pool(self._scripts, pool)  # it may have been killed just before that
                 done.append(Restored(pool, again=True))
                 continue
             self._put_in_place(pool, contents.id, line[1], lines, replace=replace)
@@ -148,19 +147,18 @@ class Restore:
     ) -> None:
         staging = Staging(self._scripts, pool)
         staging.begin()
-        with store_errors():
-            now_ms = self._client.time()[0] * 1000
+        now_ms = staging.now_ms()
         for line in lines:
             if line[0] == "end of pool":
                 break
             if line[0] == "rows":
-                staging.rows(line[1])
-                staging.put(_settled(line[1], now_ms))
+                staging.stage_entries(line[1])
+                staging.stage(_settled(line[1], now_ms))
             elif record := self._record(line, now_ms):
-                staging.put([record])
+                staging.stage([record])
         if pool == keys.SYSTEM:
-            staging.keep_newer(keys.audit())
-        staging.ledger_was(head["last_id"], head["added"], head["deleted"])
+            staging.stage_newer("audit")
+        staging.set_ledger_position(head["last_id"], head["added"], head["deleted"])
         outcome = staging.finish(backup_id, replace=replace)
         if outcome == "occupied":
             raise InvalidRequest(f"Pool '{pool}' is not empty any more", param="pool")

@@ -1,11 +1,10 @@
 """
-Put a copy of a pool in place: first beside the pool, then, in one step, where it is.
+Restore a pool: stage its copy under temporary names, then swap it in with one script.
 
-What is staged lies under names that nobody reads, so a run that breaks off changes nothing, and
-the next one throws it away. The step itself is one script (`put_back`), so a pool is either what
-it was or all of the copy; Redis runs a script to its end or, when it dies in it, not at all. Marks
-alone (`copying.MARKS`), of which there may be a million, are put where they belong beforehand: they
-are true wherever they stand, expire, and are asked for only by requests that the copy knows.
+Nothing reads the staged keys, so an interrupted run changes nothing, and the next run deletes them. The
+swap is one script (`restore_swap`): Redis runs it completely or, if the server dies, not at all. Only
+markers (`dump.MARKERS`), of which there may be a million, are written to their final names beforehand:
+they expire, and only requests that are part of the copy read them.
 """
 
 from __future__ import annotations
@@ -18,91 +17,95 @@ from redis.exceptions import ResponseError
 
 from app.errors import StoreUnavailable
 from app.stores import dump, keys
-from app.stores.dump import Record, Rows
+from app.stores.dump import PoolDump, Record, Rows
 from app.stores.scripts import Scripts
 
-AT_ONCE = 500
+BATCH = 500
 
 
 class Staging:
-    """One run, over one pool. `begin`, any number of `put` and `rows`, `finish`."""
+    """One restore of one pool: `begin`, any number of `stage` and `stage_entries`, `finish`."""
 
     def __init__(self, scripts: Scripts, pool: str) -> None:
         self._scripts = scripts
         self._client = scripts.client
         self._pool = pool
+        self._dump = PoolDump(scripts, pool)
         self._run = secrets.token_hex(8)
         self._last_id = "0-0"
 
+    def now_ms(self) -> int:
+        """Return the time of Redis, Unix ms, in full seconds."""
+        return int(self._client.time()[0]) * 1000
+
     def begin(self) -> None:
-        """Throw away what a run before this one left, and look up what will have to go."""
+        """Delete the staged keys of earlier runs, and list the keys that this one replaces."""
         self._client.set(keys.restore_by(self._pool), self._run)
         newest = self._client.xrevrange(keys.ledger(self._pool), count=1)
         self._last_id = newest[0][0] if newest else "0-0"
         root = keys.root(self._pool)
         pipeline = self._client.pipeline(transaction=False)
-        for name in list(dump.names(self._client, self._pool, but=dump.MARKS)):
+        for name in list(self._dump.names(excluded=dump.MARKERS)):
             if dump.is_one_of(name, ("restore:", "restore-old:")):
                 pipeline.unlink(root + name)
             elif name != "restore-by":
                 pipeline.sadd(keys.replaced_names(self._pool, self._run), name)
-            self._send(pipeline, AT_ONCE)
+            self._send(pipeline, BATCH)
         self._send(pipeline)
 
-    def put(self, records: Iterable[Record]) -> None:
-        """Stage *records*; parts of one stream come one after the other."""
+    def stage(self, records: Iterable[Record]) -> None:
+        """Stage *records*; pages of one stream are in order."""
         pipeline = self._client.pipeline(transaction=False)
         for record in records:
             self._add(pipeline, record)
-            self._send(pipeline, AT_ONCE)
+            self._send(pipeline, BATCH)
         self._send(pipeline)
 
-    def rows(self, entries: Rows) -> None:
-        """Stage ledger entries under the ids that they have."""
-        self.put([Record(dump.LEDGER, "stream", entries)])
+    def stage_entries(self, entries: Rows) -> None:
+        """Stage ledger entries with their ids."""
+        self.stage([Record(dump.LEDGER, "stream", entries)])
 
-    def ledger_was(self, last_id: str, added: str, deleted: str) -> None:
+    def set_ledger_position(self, last_id: str, added: str, deleted: str) -> None:
         """Set the ledger's last id and counts, so that removed entries are not taken for missing ones."""
         key = keys.staged(self._pool, self._run, dump.LEDGER)
-        more = ["ENTRIESADDED", added, "MAXDELETEDID", deleted] if added else []
+        counts = ["ENTRIESADDED", added, "MAXDELETEDID", deleted] if added else []
         if self._client.exists(key):
             try:
-                self._client.execute_command("XSETID", key, last_id, *more)
+                self._client.execute_command("XSETID", key, last_id, *counts)
             except StoreUnavailable as error:
                 if not isinstance(error.__cause__, ResponseError):
                     raise
                 # Redis 6.2 takes no more than the last id
                 self._client.execute_command("XSETID", key, last_id)
 
-    def keep_newer(self, stream: str) -> None:
-        """Stage the entries of *stream*, a key of this pool, that came after those that are staged."""
-        name = stream.removeprefix(keys.root(self._pool))
+    def stage_newer(self, name: str) -> None:
+        """Stage the entries of the stream *name* that are newer than the staged ones."""
         staged = self._client.xrevrange(keys.staged(self._pool, self._run, name), count=1)
-        for entries in dump.stream(self._client, stream, f"({staged[0][0]}" if staged else "-"):
-            self.put([Record(name, "stream", entries)])
+        for entries in self._dump.stream(name, f"({staged[0][0]}" if staged else "-"):
+            self.stage([Record(name, "stream", entries)])
 
     def finish(self, backup: str, *, replace: bool) -> str:
-        """Put what is staged in place; return `done`, `occupied` or `taken`, see restore_swap.lua."""
-        ask = {"run": self._run, "backup": backup, "last_id": self._last_id, "replace": replace}
-        outcome = self._scripts.run_raw("restore_swap", self._pool, ask)
+        """Swap the staged keys in; return `done`, `occupied` or `taken`, see restore_swap.lua."""
+        args = {"run": self._run, "backup": backup, "last_id": self._last_id, "replace": replace}
+        outcome = self._scripts.run_raw("restore_swap", self._pool, args)
         if outcome == "done":
-            announce(self._client, self._pool)
+            register_pool(self._scripts, self._pool)
         if outcome == "occupied":
-            self.give_up()
+            self.discard()
         return outcome
 
-    def give_up(self) -> None:
-        """Throw away what was staged."""
+    def discard(self) -> None:
+        """Delete the staged keys."""
         root = keys.root(self._pool)
         pipeline = self._client.pipeline(transaction=False)
-        for name in list(dump.names(self._client, self._pool, but=dump.MARKS)):
+        for name in list(self._dump.names(excluded=dump.MARKERS)):
             if name.startswith((f"restore:{self._run}", f"restore-old:{self._run}")):
                 pipeline.unlink(root + name)
-            self._send(pipeline, AT_ONCE)
+            self._send(pipeline, BATCH)
         self._send(pipeline)
 
     def _add(self, pipeline: Any, record: Record) -> None:
-        if record.expires_ms and dump.is_one_of(record.name, dump.MARKS):
+        if record.expires_ms and dump.is_one_of(record.name, dump.MARKERS):
             pipeline.set(keys.root(self._pool) + record.name, record.value, nx=True, pxat=record.expires_ms)
             return
         key = keys.staged(self._pool, self._run, record.name)
@@ -128,26 +131,26 @@ class Staging:
             pipeline.execute()
 
 
-def announce(client: Any, pool: str) -> None:
-    """Put *pool* among those there are: another slot of a cluster, so not part of the one step."""
+def register_pool(scripts: Scripts, pool: str) -> None:
+    """Add *pool* to the set of pools: that is in another slot of a cluster, so not part of the swap."""
     if pool != keys.SYSTEM:
-        client.sadd(keys.POOLS, pool)
+        scripts.client.sadd(keys.POOLS, pool)
 
 
-def backup_in(client: Any, pool: str) -> str:
-    """Return which backup *pool* was restored from; '' where it was not."""
-    return client.hget(keys.pool(pool), "restored") or ""
+def restored_backup(scripts: Scripts, pool: str) -> str:
+    """Return the id of the backup that *pool* was restored from; '' if it was not."""
+    return scripts.client.hget(keys.pool(pool), "restored") or ""
 
 
-def what_is_there(client: Any, pool: str) -> dict[str, int]:
-    """Return what would be lost if *pool* were replaced: counts by name, those above zero."""
+def count_contents(scripts: Scripts, pool: str) -> dict[str, int]:
+    """Return what a replacement of *pool* would delete: {noun: count}, without zeros."""
     root = keys.root(pool)
-    pipeline = client.pipeline(transaction=False)
+    pipeline = scripts.client.pipeline(transaction=False)
     pipeline.hlen(keys.account_names(pool))
     pipeline.hlen(keys.key_names(pool))
     pipeline.xlen(keys.ledger(pool))
     pipeline.scard(root + "operators")
     pipeline.hlen(root + "admin-tokens")
     counts = pipeline.execute()
-    found = dict(zip(("accounts", "keys", "ledger rows", "operators", "admin tokens"), counts, strict=True))
-    return {name: count for name, count in found.items() if count}
+    by_noun = dict(zip(("accounts", "keys", "ledger rows", "operators", "admin tokens"), counts, strict=True))
+    return {name: count for name, count in by_noun.items() if count}

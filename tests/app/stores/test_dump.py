@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.stores import dump, keys
-from app.stores.dump import Record
+from app.stores.dump import PoolDump, Record
 from app.stores.scripts import Scripts
 from tests.support.store import POOL, StoreOfTest, limit
 
@@ -31,8 +31,8 @@ def test_names_are_those_of_one_pool(redis_client: Any) -> None:
     for key in (*(ROOT + name for name in own), keys.root("other") + "pool", keys.POOLS):
         redis_client.set(key, "1")
 
-    assert set(dump.names(redis_client, POOL)) == set(own)
-    assert set(dump.names(redis_client, POOL, but=dump.MARKS)) == {"pool"}
+    assert set(PoolDump(Scripts(redis_client), POOL).names()) == set(own)
+    assert set(PoolDump(Scripts(redis_client), POOL).names(excluded=dump.MARKERS)) == {"pool"}
 
 
 def test_every_kind_of_key(redis_client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,7 +47,7 @@ def test_every_kind_of_key(redis_client: Any, monkeypatch: pytest.MonkeyPatch) -
         redis_client.xadd(ROOT + "stream", {"f": number}, id=f"{number}-0")
     wanted = ["text", "hash", "set", "list", "zset", "stream", "gone"]
 
-    text, *others = dump.records(redis_client, POOL, wanted)
+    text, *others = PoolDump(Scripts(redis_client), POOL).records(wanted)
 
     now_ms = redis_client.time()[0] * 1000
     assert text[:3] == ("text", "string", "t")
@@ -74,7 +74,7 @@ class TestSnapshot:
         store.admit("open")
         store.settle(store.admit("ended")["id"], input_tokens=5)
 
-        taken = dump.snapshot(Scripts(redis_client), POOL, ["s:unnamed", "r:gone"])
+        taken = PoolDump(Scripts(redis_client), POOL).snapshot(["s:unnamed", "r:gone"])
 
         assert {record.name for record in taken.records} == {
             *("pool", "accounts", "a:a", "keys", "k:k", "lim:mine", "lim:ours", "leases", "r:open"),
@@ -84,6 +84,6 @@ class TestSnapshot:
         assert taken.added == "1"
 
     def test_nothing_there(self, redis_client: Any) -> None:
-        taken = dump.snapshot(Scripts(redis_client), POOL, [])
+        taken = PoolDump(Scripts(redis_client), POOL).snapshot([])
 
         assert (taken.last_id, taken.records) == ("", [])

@@ -6,7 +6,7 @@ import pytest
 
 from app.stores import keys
 from app.stores.dump import Record
-from app.stores.restore_staging import Staging, backup_in, what_is_there
+from app.stores.restore_staging import Staging, count_contents, restored_backup
 from app.stores.scripts import Scripts
 from tests.support.store import POOL, StoreOfTest
 
@@ -21,7 +21,7 @@ def scripts(redis_client: Any) -> Scripts:
 def begun(scripts: Scripts, *records: Record) -> Staging:
     staging = Staging(scripts, POOL)
     staging.begin()
-    staging.put(records)
+    staging.stage(records)
     return staging
 
 
@@ -33,7 +33,7 @@ def test_nothing_is_there_before_it_is_put_in_place(scripts: Scripts, redis_clie
 
     assert (before, outcome) == (0, "done")
     assert redis_client.hget(keys.pool(POOL), "policy") == "ordered"
-    assert backup_in(redis_client, POOL) == "b"
+    assert restored_backup(Scripts(redis_client), POOL) == "b"
     assert set(redis_client.scan_iter()) == {keys.pool(POOL), keys.POOLS}
 
 
@@ -78,7 +78,7 @@ def test_a_pool_that_was_filled_meanwhile(scripts: Scripts, redis_client: Any) -
     StoreOfTest(redis_client).key("k")
 
     assert staging.finish("b", replace=False) == "occupied"
-    assert what_is_there(redis_client, POOL) == {"keys": 1}
+    assert count_contents(Scripts(redis_client), POOL) == {"keys": 1}
     assert not [key for key in redis_client.scan_iter() if "restore:" in key]
 
 
