@@ -45,5 +45,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (ConfigError, private_server.EmbeddedServerError) as error:
+    except (ConfigError, private_server.PrivateServerError) as error:
         sys.exit(str(error))

@@ -19,7 +19,7 @@ from app.cli.output import REFUSED, STORE_UNAVAILABLE, show_json, show_list, sto
 from app.cli.policy_tables import RULES
 from app.errors import StoreUnavailable
 from app.operations.doctor import STORE_FIX, WRONG, Finding, check_machine, checkup
-from app.stores.private_server import EmbeddedServerError
+from app.stores.private_server import PrivateServerError
 
 
 @click.command("doctor", cls=Command, epilog=example("poolgate doctor", "poolgate doctor retries"))
@@ -55,7 +55,7 @@ def _found(redis_url: str | None, pool: str | None) -> tuple[list[Finding], bool
     """Return what is wrong, and whether the store could not be used (then of this machine alone)."""
     try:
         return checkup(connect(redis_url, os.environ), pool), False
-    except EmbeddedServerError as error:
+    except PrivateServerError as error:
         what = str(error)
     except StoreUnavailable as error:
         what = store_failure(error)

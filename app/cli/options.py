@@ -165,7 +165,7 @@ def connect(redis_url: str | None, environ: Mapping[str, str]) -> Services:
 
     All commands come here, so none waits longer than START_SECONDS for a store that is away or hung,
     nor longer than STORE_TIMEOUT_SECONDS for each answer of it later.
-    Raises ConfigError, EmbeddedServerError, StoreUnavailable, or click.UsageError for a URL or a key
+    Raises ConfigError, PrivateServerError, StoreUnavailable, or click.UsageError for a URL or a key
     that is malformed.
     """
     settings = settings_for(redis_url, environ)

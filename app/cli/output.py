@@ -14,7 +14,7 @@ from app.config import ConfigError
 from app.errors import GatewayError, InvalidRequest, StoreRefused, StoreUnavailable
 from app.operations.formatting import moment as moment  # for the commands
 from app.stores import causes
-from app.stores.private_server import EmbeddedServerError
+from app.stores.private_server import PrivateServerError
 from app.stores.secrets import UnreadableSecret
 from schemas.faults import first_fault
 
@@ -72,7 +72,7 @@ def failures_told(*, as_json: bool) -> Iterator[None]:
         _fail(InvalidRequest(message, param=param), USAGE, as_json)
     except ConfigError as error:
         _fail(InvalidRequest(str(error)), USAGE, as_json)
-    except EmbeddedServerError as error:
+    except PrivateServerError as error:
         _fail(StoreUnavailable(str(error)), STORE_UNAVAILABLE, as_json)
     except StoreUnavailable as error:
         _fail(StoreUnavailable(store_failure(error)), STORE_UNAVAILABLE, as_json)

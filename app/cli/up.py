@@ -23,7 +23,7 @@ from app.cli.output import name_store
 from app.cli.supervisor import Child, ChildFailed, Stopped, Supervisor
 from app.config import NAMES, ConfigError, Settings
 from app.stores import causes, private_server
-from app.stores.private_server import EmbeddedServerError
+from app.stores.private_server import PrivateServerError
 from app.wiring import build
 
 ROOT = Path(__file__).parents[2]  # where `app` and `workers` are found, whatever folder this is run from
@@ -85,7 +85,7 @@ def _watch(settings: Settings) -> None:
         return
     try:
         private_server.watch(settings.home, settings.redis_server)
-    except (OSError, subprocess.SubprocessError, ConfigError, EmbeddedServerError) as error:
+    except (OSError, subprocess.SubprocessError, ConfigError, PrivateServerError) as error:
         structlog.get_logger().warning("private_server_unwatched", reason=str(error))  # tried again soon
 
 

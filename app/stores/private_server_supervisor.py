@@ -1,8 +1,8 @@
 """
 The supervisor of the private Redis server: `python private_server_supervisor.py FOLDER SERVER`.
 
-It starts the server, starts it again when it dies, continues it when it was stopped, and ends
-it when no process needs it any more. A process that needs it holds the FIFO `owners` open for
+It starts the server, restarts it when it dies, continues it when it was stopped, and ends it when no
+process needs it. A process that needs it holds the FIFO `owners` open for
 writing: the kernel closes that for a process that was killed, so there is no heartbeat. The
 file `lock` orders joining and leaving: both happen only while it is held.
 
@@ -52,7 +52,7 @@ loglevel warning
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold *folder*'s lock, which is also let go when the process dies."""
+    """Hold the lock of *folder*; the kernel releases it when the process dies."""
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -62,7 +62,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 class Server:
-    """A running server; *child* is None where another supervisor, which was killed, started it."""
+    """A running server; *child* is None if a supervisor that was killed started it."""
 
     def __init__(self, folder: Path, pid: int, child: subprocess.Popen[bytes] | None = None) -> None:
         self.folder, self.pid, self.child = folder, pid, child
@@ -78,7 +78,7 @@ class Server:
         return pid_of_server(self.folder) == self.pid
 
     def is_stopped(self) -> bool:
-        """Return whether a signal stopped it. Where there is no /proc: whether it is silent."""
+        """Return whether a signal stopped it. Without /proc: whether it does not answer."""
         try:
             status = Path(f"/proc/{self.pid}/stat").read_text()
         except FileNotFoundError:
@@ -90,7 +90,7 @@ class Server:
             os.kill(self.pid, number)
 
     def stop(self) -> None:
-        """End it; it writes the rest of its append-only file first."""
+        """End the server; it first writes the rest of its append-only file."""
         self.signal(signal.SIGTERM)
         self.signal(signal.SIGCONT)
         deadline = time.monotonic() + STOP_SECONDS
@@ -100,7 +100,7 @@ class Server:
             time.sleep(0.01)
 
     def close(self) -> str:
-        """Forget a server that is dead, end the processes it left, and return how it ended."""
+        """Release a dead server, end its remaining processes, and return how it ended."""
         if self.death is not None:
             os.close(self.death)
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -114,18 +114,18 @@ class Server:
 
 
 class Supervisor:
-    """One server over one folder, and the FIFO of those who need it."""
+    """Supervises the server of one folder, and holds the FIFO of its owners."""
 
     def __init__(self, folder: Path, server: str) -> None:
         self.folder, self.program = folder, server
         with contextlib.suppress(FileExistsError):
             os.mkfifo(folder / "owners", 0o600)
         self.owners = os.open(folder / "owners", os.O_RDONLY | os.O_NONBLOCK)
-        self.had_owners = self._is_owned()  # the one that starts us opens it later: these had another
+        self.had_owners = self._is_owned()  # the process that starts this one opens it later
         self.child_died = -1
 
     def run(self) -> None:
-        """Keep the server up until the last owner has left."""
+        """Run the server until the last owner has left."""
         self.child_died = _wakeups()
         (self.folder / "keeper").write_text(f"{os.getpid()}\n")
         server, wait = self._take_over() or self._start(), FIRST_WAIT_SECONDS
@@ -149,9 +149,9 @@ class Supervisor:
             record(self.folder, f"the private server {how}; started it again")
 
     def _take_over(self) -> Server | None:
-        """Return the server of a supervisor that was killed, None where none runs."""
+        """Return the server of a supervisor that was killed, or None."""
         while (pid := pid_of_server(self.folder)) == 0:
-            time.sleep(0.01)  # it is between its fork and the line it writes
+            time.sleep(0.01)  # between the fork and the write of its process id
         if pid is not None:
             record(self.folder, "the supervisor of the private server was not running; started it")
             return Server(self.folder, pid)
@@ -166,7 +166,7 @@ class Supervisor:
             **{name: json.dumps(str(path), ensure_ascii=False) for name, path in names.items()}
         )
         lock = _server_file(self.folder)
-        fcntl.flock(lock, fcntl.LOCK_EX)  # at most another process looks at it just now
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be checking it
         os.truncate(lock, 0)
         child = subprocess.Popen(
             [self.program, "-"],
@@ -177,13 +177,13 @@ class Supervisor:
         )
         os.close(lock)
         assert child.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it died at once, and will be noticed
+        with contextlib.suppress(BrokenPipeError):  # it died immediately; the loop notices
             child.stdin.write(config.encode())
             child.stdin.close()
         return Server(self.folder, child.pid, child)
 
     def _sleep(self, server: Server) -> None:
-        """Return when the last owner left, the server died, or CHECK_SECONDS are over."""
+        """Wait until the last owner leaves, the server dies, or CHECK_SECONDS pass."""
         poll = select.poll()
         poll.register(self.owners, select.POLLHUP)
         for descriptor in (self.child_died, server.death):
@@ -199,7 +199,7 @@ class Supervisor:
             record(self.folder, "the private server was stopped by a signal; continued it")
 
     def _left(self, server: Server) -> bool:
-        """End the server and return True, if no process owns it; none can join meanwhile."""
+        """End the server and return True if no process owns it; none can join meanwhile."""
         if self._is_owned():
             return False
         with locked(self.folder):
@@ -217,7 +217,7 @@ class Supervisor:
             return True
 
     def _end_server_without_lock(self) -> None:
-        """End the server of a former version, which had no lock: two on one file would ruin it."""
+        """End the server of an earlier version, which had no lock: two servers would corrupt the file."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(STOP_SECONDS)
             try:
@@ -231,23 +231,23 @@ class Supervisor:
 
 
 def pid_of_server(folder: Path) -> int | None:
-    """Return the process id of the server that has the data of *folder*; 0: not known yet, None: none has."""
+    """Return the process id of the server of *folder*; 0: not known yet, None: no server."""
     descriptor = _server_file(folder)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return int(os.pread(descriptor, 32, 0).strip(b"\0\n") or 0)
     else:
-        os.truncate(descriptor, 0)  # a server that is about to start is not taken for the former one
+        os.truncate(descriptor, 0)  # so that a starting server is not mistaken for the previous one
         return None
     finally:
         os.close(descriptor)
 
 
 def record(folder: Path, what: str) -> None:
-    """Add *what* was repaired, and when, to the events; the oldest half goes when there are many."""
+    """Append a repair to the events; the oldest half is dropped when the file grows too large."""
     path, line = folder / "events", json.dumps({"at": int(time.time()), "what": what}) + "\n"
-    with contextlib.suppress(OSError):  # a full disk does not keep anything from being repaired
+    with contextlib.suppress(OSError):  # repairs go on when the disk is full
         if path.exists() and path.stat().st_size > MAX_EVENTS_BYTES:
             lines = path.read_text().splitlines(keepends=True)
             path.write_text("".join(lines[len(lines) // 2 :]))
@@ -260,7 +260,7 @@ def _server_file(folder: Path) -> int:
 
 
 def _write_pid(lock: int) -> None:
-    """Run in the server's process before it is the server: the pid stands there as long as the lock does."""
+    """Write the process id; runs in the child before exec, so that it is there while the lock is held."""
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
 
 
@@ -286,11 +286,11 @@ def _wakeups() -> int:
 
 
 def main(folder: Path, server: str) -> None:
-    """Return once the FIFO can be opened for writing; a child of this process stays."""
+    """Fork the supervisor; return when the FIFO can be opened for writing."""
     os.umask(0o077)
     os.chdir("/")
     for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(stop, signal.SIG_IGN)  # the owners drain first, and leaving is the signal
+        signal.signal(stop, signal.SIG_IGN)  # owners drain first; their leaving ends the server
     supervisor = Supervisor(folder, server)
     if os.fork():
         return

@@ -17,7 +17,7 @@ from redis.exceptions import NoScriptError
 
 from app.errors import StoreRefused
 from app.stores import keys
-from app.stores.fast_evalsha import for_scripts
+from app.stores.fast_evalsha import script_client
 from app.stores.script_source import join_script
 
 log = structlog.get_logger()
@@ -90,7 +90,7 @@ class Scripts:
     def __init__(self, client: Any, *, clock: str | None = None) -> None:
         """*clock*: Lua that defines `clock()`, for scripts that run at a time other than that of Redis."""
         self.client = client
-        self._direct = for_scripts(client)
+        self._direct = script_client(client)
         self._sources = {name: source(name, clock) for name in PARTS}
         self._digests = {name: _digest(text) for name, text in self._sources.items()}
 

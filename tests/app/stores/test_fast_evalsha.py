@@ -11,7 +11,7 @@ import redis
 
 from app.errors import StoreUnavailable
 from app.stores.client import make_client
-from app.stores.fast_evalsha import MAX_AT_HAND, FastScriptClient, for_scripts
+from app.stores.fast_evalsha import MAX_IDLE, FastScriptClient, script_client
 
 ECHO = "return ARGV[1]"
 PAUSE_MS = 1000
@@ -53,7 +53,7 @@ def test_a_refusal_is_raised_and_the_connection_kept(
             direct.evalsha("0" * 40, 1, "k", "a")
 
     assert direct.evalsha(digest, 1, "k", "a") == "a"
-    assert len(direct._at_hand) == 1
+    assert len(direct._idle) == 1
 
 
 def test_a_connection_closed_meanwhile_is_not_noticed(
@@ -84,11 +84,11 @@ def test_a_late_reply_goes_to_nobody(redis_url: str, redis_client: Any, digest: 
 def test_many_at_once_leave_room_in_the_pool(
     redis_client: Any, direct: FastScriptClient, digest: str
 ) -> None:
-    with ThreadPoolExecutor(MAX_AT_HAND + 20) as callers:
+    with ThreadPoolExecutor(MAX_IDLE + 20) as callers:
         texts = [str(number) for number in range(500)]
         assert list(callers.map(lambda text: direct.evalsha(digest, 1, "k", text), texts)) == texts
 
-    assert len(direct._at_hand) <= MAX_AT_HAND
+    assert len(direct._idle) <= MAX_IDLE
     assert redis_client.ping()
 
 
@@ -110,5 +110,5 @@ def test_only_for_a_plain_server(redis_client: Any) -> None:
     cluster = make_client("redis+cluster://127.0.0.1:1", 0.1)
     sentinel = make_client("redis+sentinel://127.0.0.1:1/mymaster", 0.1)
 
-    assert isinstance(for_scripts(redis_client), FastScriptClient)
-    assert (for_scripts(cluster), for_scripts(sentinel)) == (cluster, sentinel)
+    assert isinstance(script_client(redis_client), FastScriptClient)
+    assert (script_client(cluster), script_client(sentinel)) == (cluster, sentinel)

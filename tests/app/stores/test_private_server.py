@@ -355,7 +355,7 @@ class TestRefusals:
         script.write_text("#!/bin/sh\necho 'the disk is gone'\nexit 1\n")
         script.chmod(0o700)
 
-        with pytest.raises(private_server.EmbeddedServerError, match="the disk is gone"):
+        with pytest.raises(private_server.PrivateServerError, match="the disk is gone"):
             private_server.ensure(home, str(script))
 
     def test_a_server_binary_that_is_not_there(self, home):
