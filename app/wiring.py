@@ -54,6 +54,7 @@ from app.stores.records.audit import Actor
 from app.stores.refusals import RefusalRepository
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault, keys_in_file
+from app.stores.settlements import SettlementRepository
 from app.stores.upstream_metadata import UpstreamMetadataStore
 from app.stores.usage import UsageRepository
 from app.tracing import Tracing
@@ -209,7 +210,7 @@ def _build_ledger(
     entries, refusals = LedgerRepository(scripts.client), RefusalRepository(scripts)
     spool, dead_letters = Spool(settings.home / "spool"), DeadLetters(settings.home)
     return LedgerServices(
-        settlements=SettlementWriter(scripts, spool, dead_letters),
+        settlements=SettlementWriter(SettlementRepository(scripts), spool, dead_letters),
         usage=UsageRepository(scripts),
         series=UsageSeries(scripts),
         entries=entries,

@@ -35,7 +35,7 @@ class StoreMetrics(Collector):
             yield accounts
             yield from _attempts(found)
             yield GaugeMetricFamily("poolgate_leases_open", "Requests that hold a lease.", found.leases)
-        files = self._services.ledger.settlements.spooled()
+        files = self._services.ledger.settlements.count_spool_files()
         yield GaugeMetricFamily("poolgate_spool_files", "Files of settlements nobody took up yet.", files)
 
 

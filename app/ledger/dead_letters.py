@@ -1,10 +1,9 @@
 """
-Settlements that the store refuses, or that come a day late, on disk: nothing is lost, and nothing is
-repeated for ever.
+Settlements on disk that the store refuses, or that come a day late: not lost, and not repeated forever.
 
 One file per installation, of JSON lines `{at, pool, reason, settlement}`, readable by its owner alone
-and bounded in size. A refused one is a defect. The lease of its request ran out and was charged its
-upper bound.
+and bounded in size. A refused settlement is a defect. The lease of its request expires and is charged
+its upper bound.
 """
 
 from __future__ import annotations
@@ -20,17 +19,19 @@ import structlog
 log = structlog.get_logger()
 
 FILE_NAME = "dead-letters.jsonl"
-MAX_FILE_BYTES = 16 * 1024 * 1024  # some ten thousand; past it only the log has them
+MAX_FILE_BYTES = 16 * 1024 * 1024  # some ten thousand; above it only the log has them
 MAX_LINE_BYTES = 64 * 1024
 MAX_REASON_CHARS = 300
 
 
 class DeadLetters:
+    """The file of dead letters in *folder*."""
+
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE_NAME
 
     def add(self, pool: str, settlement: object, reason: str) -> None:
-        """Append one settlement, whatever it is made of; a failure is logged, never raised."""
+        """Append one settlement of any content; a failure is logged, never raised."""
         line = _line(pool, settlement, reason[:MAX_REASON_CHARS])
         log.error("settlement_refused", pool=pool, reason=reason[:MAX_REASON_CHARS], file=str(self.path))
         try:
@@ -39,7 +40,7 @@ class DeadLetters:
             log.error("dead_letter_lost", pool=pool, reason=type(error).__name__, letter=line.decode())
 
     def count(self) -> int:
-        """Return how many there are."""
+        """Return the number of dead letters."""
         try:
             with self.path.open("rb") as file:
                 return sum(1 for _ in file)

@@ -1,7 +1,7 @@
 """
-What goes into a ledger row, and so into a log line and the roll-ups: bounded, whatever it is made from.
+Bounds for the rows of ledger entries, and so for log lines and roll-ups.
 
-Its numbers and texts were bounded where they were read; here nothing else gets in.
+Numbers and texts are bounded where they are read; this is the second line of defence.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from schemas.bounds import MAX_COST, MAX_TEXT_CHARS
 MAX_ATTEMPTS = 64  # of one request, in its row
 
 
-def bounded_row(row: dict[str, Any]) -> dict[str, Any]:
-    """Return *row* with every text cut, every number clamped, and without what is neither."""
-    found = {}
+def bound_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Return *row* with texts truncated, numbers clamped, and values of other types left out."""
+    bounded_fields = {}
     for name, value in row.items():
         kind = type(value)
         if (kind is int and -MAX_COST <= value <= MAX_COST) or (kind is str and len(value) <= MAX_TEXT_CHARS):
-            found[name] = value  # nearly all are
+            bounded_fields[name] = value  # nearly all are
         elif (bounded := _bounded(value)) is not None:
-            found[name] = bounded
-    return found
+            bounded_fields[name] = bounded
+    return bounded_fields
 
 
-def charged_at_bound(settlement: dict[str, Any]) -> dict[str, Any]:
-    """Return what settle.lua books at the bounds that the request was admitted with: no figure is in it."""
-    row = bounded_row(settlement["row"])
-    kept = ("id", "at_ms", "key", "account", "model", "endpoint", "status", "total_ms")
-    row = {name: row[name] for name in kept if name in row}
+def without_figures(settlement: dict[str, Any]) -> dict[str, Any]:
+    """Return *settlement* without figures, which settle.lua charges at the request's upper bound."""
+    row = bound_row(settlement["row"])
+    retained = ("id", "at_ms", "key", "account", "model", "endpoint", "status", "total_ms")
+    row = {name: row[name] for name in retained if name in row}
     row |= {"source": "estimated", "error": "settlement_unreadable"}
     return {"id": settlement["id"], "row": row, "at_bound": True, "calendar": settlement.get("calendar", {})}
 
@@ -46,7 +46,7 @@ def _bounded(value: Any) -> Any:
     if kind is float:
         return max(-float(MAX_COST), min(float(MAX_COST), value)) if math.isfinite(value) else None
     if kind is list:
-        return [found for one in value[:MAX_ATTEMPTS] if (found := _bounded(one)) is not None]
+        return [item for raw in value[:MAX_ATTEMPTS] if (item := _bounded(raw)) is not None]
     if kind is dict:
-        return bounded_row(value)
+        return bound_row(value)
     return str(value)[:MAX_TEXT_CHARS] if isinstance(value, str) else None  # an enum of texts

@@ -1,17 +1,16 @@
 """
-The books: what a request used is settled exactly once, even if Redis is away or fails over then.
+Settles what requests used, exactly once, even while Redis is away or fails over.
 
-A settlement that cannot be delivered is kept here and offered again until it can; the store
-ignores one that it has seen. Meanwhile the lease may expire and be charged its bound, which
-the late settlement then corrects. A worker that ends before Redis is back leaves its
-settlements in the spool, and whoever starts next delivers them. One that the store took and
-then forgot is offered again (`recent`).
+A settlement that cannot be delivered stays pending in this process and is retried; the store ignores
+repetitions. Meanwhile the lease may expire and be charged its upper bound, which the late settlement then
+corrects. A process that ends before Redis is back writes its pending settlements to the spool, and the
+next process delivers them. A settlement that the store accepted and lost is delivered again
+(`unconfirmed`).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any
 
 import gevent
 import orjson
@@ -19,122 +18,122 @@ import structlog
 
 from app.errors import StoreRefused, StoreUnavailable
 from app.ledger.dead_letters import DeadLetters
-from app.ledger.entries import charged_at_bound
-from app.ledger.spool import Spool
+from app.ledger.entries import without_figures
+from app.ledger.spool import PendingSettlement, SettlementJson, Spool
 from app.ledger.unconfirmed import UnconfirmedSettlements
-from app.stores.scripts import Scripts
+from app.stores.settlements import SettlementRepository
 
 log = structlog.get_logger()
 
 RETRY_SECONDS = 0.5
-TOO_LATE = "late"  # what settle.lua returns for one that is a day old, and not known any more
-LOOK_SECONDS = 5.0  # a settlement is looked for 5 to 10 s after it was taken
-MAX_KEPT = 100_000  # about 100 MiB; past it the oldest is written to the log, which is the last resort
+VERIFY_SECONDS = 5.0  # a settlement is verified 5 to 10 s after it was written
+MAX_PENDING = 100_000  # about 100 MiB; above it the oldest is written to the log, as a last resort
 
 
 class SettlementWriter:
-    def __init__(self, scripts: Scripts, spool: Spool, dead_letters: DeadLetters) -> None:
-        self._scripts = scripts
+    """Writes settlements; `len` is the number that is pending."""
+
+    def __init__(self, settlements: SettlementRepository, spool: Spool, dead_letters: DeadLetters) -> None:
+        self._settlements = settlements
         self._spool = spool
         self._dead_letters = dead_letters
-        self._kept: OrderedDict[str, tuple[str, dict[str, Any]]] = OrderedDict()  # by request id
-        self._recent = UnconfirmedSettlements(scripts)
-        self._deliverer: gevent.Greenlet | None = None
-        self._looker: gevent.Greenlet | None = None
+        self._pending: OrderedDict[str, PendingSettlement] = OrderedDict()  # by request id
+        self._unconfirmed = UnconfirmedSettlements(settlements)
+        self._retrier: gevent.Greenlet | None = None
+        self._verifier: gevent.Greenlet | None = None
 
     def __len__(self) -> int:
-        """How many settlements wait for Redis."""
-        return len(self._kept)
+        return len(self._pending)
 
-    def spooled(self) -> int:
-        """How many files of settlements lie in the spool."""
+    def count_spool_files(self) -> int:
+        """Return how many files of settlements the spool has."""
         return len(self._spool.files())
 
-    def settle(self, pool: str, settlement: dict[str, Any]) -> None:
-        """Write *settlement* ({id, mark, row}, see settle.lua), or store it to deliver later."""
+    def settle(self, pool: str, settlement: SettlementJson) -> None:
+        """Write *settlement* ({id, mark, row, …}, see settle.lua), or deliver it later."""
         try:
-            self._offer(pool, settlement)
+            self._deliver(pool, settlement)
         except StoreUnavailable:
-            self._keep(pool, settlement)
+            self._add_pending(PendingSettlement(pool, settlement))
 
-    def _offer(self, pool: str, settlement: dict[str, Any]) -> None:
-        """Deliver *settlement*, or add it to the dead letters if refused. Raises StoreUnavailable."""
+    def _deliver(self, pool: str, settlement: SettlementJson) -> None:
+        """Write *settlement*, or add it to the dead letters if it is refused. Raises StoreUnavailable."""
         try:
-            self._send(pool, settlement)
+            self._write(pool, settlement)
         except StoreRefused as error:
             self._dead_letters.add(pool, settlement, error.reason)
-        except (TypeError, ValueError, LookupError) as error:  # it is not what it should be
+        except (TypeError, ValueError, LookupError) as error:  # it is malformed
             self._dead_letters.add(pool, settlement, f"it cannot be read: {type(error).__name__}")
 
-    def _send(self, pool: str, settlement: dict[str, Any]) -> None:
+    def _write(self, pool: str, settlement: SettlementJson) -> None:
         try:
             data = orjson.dumps(settlement)
-        except TypeError:  # such as an integer past 64 bits: what the request was admitted with is charged
+        except TypeError:  # such as an integer of more than 64 bits: the request's upper bound is charged
             log.error("settlement_unreadable", pool=pool, request_id=settlement["id"])
-            data = orjson.dumps(charged_at_bound(settlement))
-        if self._scripts.run("settle", pool, data) == TOO_LATE:
+            data = orjson.dumps(without_figures(settlement))
+        if not self._settlements.settle(pool, data):
             self._dead_letters.add(pool, settlement, "it came more than a day late")
-            return  # nor is it looked for: the store does not know it, and would be offered it for ever
-        self._recent.add(pool, settlement["id"], data)
-        if not self._looker:
-            self._looker = gevent.spawn(self._look)
+            return  # not to be verified: the store never has it, so it would be repeated forever
+        self._unconfirmed.add(pool, settlement["id"], data)
+        if not self._verifier:
+            self._verifier = gevent.spawn(self._verify_until_confirmed)
 
-    def _look(self) -> None:
-        while self._recent:
-            gevent.sleep(LOOK_SECONDS)
-            self.look()
+    def _verify_until_confirmed(self) -> None:
+        while self._unconfirmed:
+            gevent.sleep(VERIFY_SECONDS)
+            self.verify_recent()
 
-    def look(self) -> None:
-        """Keep, to deliver it anew, what the store took some seconds ago and has forgotten since."""
-        if lost_settlements := self._recent.lost_settlements():
-            log.warning("settlements_forgotten", count=len(lost_settlements))
-        for pool, data in lost_settlements:
-            self._keep(pool, orjson.loads(data))
+    def verify_recent(self) -> None:
+        """Deliver again what the store accepted some seconds ago and has lost since, as in a failover."""
+        if lost := self._unconfirmed.take_lost():
+            log.warning("settlements_forgotten", count=len(lost))
+        for pool, data in lost:
+            self._add_pending(PendingSettlement(pool, orjson.loads(data)))
 
-    def _keep(self, pool: str, settlement: dict[str, Any]) -> None:
-        if len(self._kept) >= MAX_KEPT:
-            _, (lost_pool, lost) = self._kept.popitem(last=False)
-            log.error("settlement_dropped", pool=lost_pool, settlement=lost)
-        self._kept[settlement["id"]] = pool, settlement
-        if not self._deliverer:
-            self._deliverer = gevent.spawn(self._deliver)
+    def _add_pending(self, pending: PendingSettlement) -> None:
+        if len(self._pending) >= MAX_PENDING:
+            _, dropped = self._pending.popitem(last=False)
+            log.error("settlement_dropped", pool=dropped.pool, settlement=dropped.settlement)
+        self._pending[pending.request_id] = pending
+        if not self._retrier:
+            self._retrier = gevent.spawn(self._retry)
 
-    def _deliver(self) -> None:
-        while self._kept:
+    def _retry(self) -> None:
+        while self._pending:
             gevent.sleep(RETRY_SECONDS)
             self.flush()
 
     def flush(self) -> int:
-        """Offer what is kept until one is not taken, which then comes last; return how many are left."""
-        for request_id in list(self._kept):
-            if request_id not in self._kept:
-                continue  # somebody else delivered it while we waited for Redis
+        """Deliver pending settlements until one fails, which moves to the end; return how many remain."""
+        for request_id in list(self._pending):
+            if request_id not in self._pending:
+                continue  # another greenlet delivered it while this one waited for Redis
             try:
-                self._offer(*self._kept[request_id])
+                self._deliver(*self._pending[request_id])
             except StoreUnavailable:
-                if request_id in self._kept:
-                    self._kept.move_to_end(request_id)  # or one that is never taken would hold up the rest
+                if request_id in self._pending:
+                    self._pending.move_to_end(request_id)  # or one that always fails would block the rest
                 break
-            self._kept.pop(request_id, None)
-        return len(self._kept)
+            self._pending.pop(request_id, None)
+        return len(self._pending)
 
     def spool_pending(self) -> None:
-        """Try once more, then write what is left to the spool: this process ends."""
+        """Try once more, then write what is pending to the spool: this process ends."""
         if self.flush():
-            path = self._spool.write(self._kept.values())
-            log.warning("settlements_spooled", count=len(self._kept), file=path.name)
-            self._kept.clear()
+            path = self._spool.write(self._pending.values())
+            log.warning("settlements_spooled", count=len(self._pending), file=path.name)
+            self._pending.clear()
 
     def recover_spooled(self) -> None:
-        """Deliver what earlier processes put away; a file is removed once nothing of it is kept any more."""
-        found = {path: self._spool.read(path) for path in self._spool.files()}
-        for entries in found.values():
-            for pool, settlement in entries:
-                self._keep(pool, settlement)
-        while found:
-            for path, entries in list(found.items()):
-                if not any(settlement["id"] in self._kept for _, settlement in entries):
+        """Deliver what earlier processes spooled; a file is removed once all of it is delivered."""
+        files = {path: self._spool.read(path) for path in self._spool.files()}
+        for entries in files.values():
+            for pending in entries:
+                self._add_pending(pending)
+        while files:
+            for path, entries in list(files.items()):
+                if not any(pending.request_id in self._pending for pending in entries):
                     self._spool.remove(path)
                     log.info("settlements_recovered", count=len(entries), file=path.name)
-                    del found[path]
+                    del files[path]
             gevent.sleep(RETRY_SECONDS)

@@ -1,55 +1,55 @@
 """
-Settlements that the store took a moment ago, until it is sure that it keeps them.
+Settlements that the store accepted a moment ago, until they are known to be durable.
 
-A Redis that fails over, or is killed between two syncs, forgets what it wrote last although it
-had said yes. So each settlement is looked for once more, one call per pool and period; what is
-missing is offered again. What is kept meanwhile is the bytes that were sent.
+A Redis that fails over, or is killed between two syncs, loses its last writes although it confirmed them.
+So each settlement is looked up once more, one call per pool and period; lost ones are delivered again.
+Until then the bytes that were sent stay in memory.
 """
 
 from __future__ import annotations
 
 from app.errors import StoreRefused, StoreUnavailable
-from app.stores.scripts import Scripts
+from app.stores.settlements import SettlementRepository
 
-MOST = 20_000  # of one period, about 20 MiB; those past it are not looked for
+MAX_SETTLEMENTS = 20_000  # about 20 MiB; more are not looked up
 
-Taken = dict[str, dict[str, bytes]]  # pool -> request id -> settlement (JSON)
+SettlementsByPool = dict[str, dict[str, bytes]]  # pool -> request id -> settlement (JSON)
 
 
 class UnconfirmedSettlements:
-    def __init__(self, scripts: Scripts) -> None:
-        self._scripts = scripts
-        self._taken: Taken = {}  # in this period
-        self._ripe: Taken = {}  # in the one before: replicas and disks have had a period's time
+    def __init__(self, settlements: SettlementRepository) -> None:
+        self._settlements = settlements
+        self._current: SettlementsByPool = {}  # of this period
+        self._previous: SettlementsByPool = {}  # replicas and disks have had a period's time for these
         self._count = 0
 
     def __bool__(self) -> bool:
-        return bool(self._taken or self._ripe)
+        return bool(self._current or self._previous)
 
     def add(self, pool: str, request_id: str, settlement: bytes) -> None:
-        if self._count < MOST:
+        if self._count < MAX_SETTLEMENTS:
             self._count += 1
-            self._taken.setdefault(pool, {})[request_id] = settlement
+            self._current.setdefault(pool, {})[request_id] = settlement
 
-    def lost_settlements(self) -> list[tuple[str, bytes]]:
+    def take_lost(self) -> list[tuple[str, bytes]]:
         """
-        End a period: return the settlements of the one before that the store has forgotten.
+        End a period: return (pool, settlement) of those of the previous one that the store has lost.
 
-        Those of a pool whose store does not answer are looked for at the end of the next.
+        Those of a pool whose store does not answer are looked up at the end of the next period.
         """
-        found: list[tuple[str, bytes]] = []
-        for pool, settlements in list(self._ripe.items()):
+        lost: list[tuple[str, bytes]] = []
+        for pool, settlements in list(self._previous.items()):
             try:
-                missing = self._scripts.run("unsettled", pool, *settlements)
+                request_ids = self._settlements.find_lost(pool, settlements)
             except StoreUnavailable:
                 continue
-            except StoreRefused:  # logged; looking again would fail again
-                del self._ripe[pool]
+            except StoreRefused:  # logged; another look-up would fail too
+                del self._previous[pool]
                 continue
-            found += [(pool, settlements[request_id]) for request_id in missing]
-            del self._ripe[pool]
-        for pool, settlements in self._taken.items():
-            self._ripe.setdefault(pool, {}).update(settlements)
-        self._taken = {}
-        self._count = sum(map(len, self._ripe.values()))
-        return found
+            lost += [(pool, settlements[request_id]) for request_id in request_ids]
+            del self._previous[pool]
+        for pool, settlements in self._current.items():
+            self._previous.setdefault(pool, {}).update(settlements)
+        self._current = {}
+        self._count = sum(map(len, self._previous.values()))
+        return lost

@@ -1,5 +1,5 @@
 """
-Who may use how much: API keys, limits, reservations and the books.
+Limits: their text, the bounds and estimates of a request, prices.
 
-Plain values in and out; checking and charging is one script (app/stores/lua/windows.lua).
+Pure functions on plain values; one script checks and charges limits (app/stores/lua/windows.lua).
 """

@@ -1,9 +1,8 @@
 """
-Which request fields limit the length of an answer: one table, by endpoint.
+The request fields that limit the length of an answer: one table, by endpoint.
 
-Reservations, the gateway's own cutting and the default length of a key all read it. A length
-field of another endpoint limits nothing: upstreams drop it or refuse it, so here it is as if it
-were absent.
+Reservations, the gateway's own output cap and the default output cap of an API key use it. A length
+field of another endpoint limits nothing, because upstreams drop or refuse it; it is ignored here.
 
 Source: https://platform.openai.com/docs/api-reference/chat/create,
 https://platform.openai.com/docs/api-reference/responses/create and
@@ -22,22 +21,22 @@ LENGTH_FIELDS: Mapping[str, tuple[str, ...]] = {
     "completions": ("max_tokens",),
 }
 
-MIN_RESPONSES_LENGTH = 16  # tokens; the Responses API refuses less, so less is raised for it
+MIN_RESPONSES_LENGTH = 16  # tokens; the Responses API refuses less, so smaller values are raised
 
 
 def requested_lengths(surface: str, body: Mapping[str, Any]) -> list[int]:
-    """Return the lengths (tokens) that *body* asks for by names which *surface* honours, first name first."""
-    found = []
+    """Return the lengths (tokens) that *body* requests by the names of *surface*, first name first."""
+    lengths = []
     for name in LENGTH_FIELDS.get(surface, ()):
         value = body.get(name)
         if type(value) is int and value > 0:
-            found.append(value)
-    return found
+            lengths.append(value)
+    return lengths
 
 
 def length_bound(surface: str, body: Mapping[str, Any]) -> int | None:
     """
-    Return the most tokens of one answer that *body* asks for, None where it names no length.
+    Return the maximum tokens of one answer that *body* requests, None where it names no length.
 
     Which of two names an upstream prefers is not known, so the larger one counts.
     """
@@ -46,7 +45,7 @@ def length_bound(surface: str, body: Mapping[str, Any]) -> int | None:
 
 
 def with_length(surface: str, body: dict[str, Any], kind: str, tokens: int) -> dict[str, Any]:
-    """Return *body*, which names no length, with one of *tokens* by the name that *kind* knows best."""
+    """Return *body*, which names no length, with one of *tokens* by the name that *kind* supports best."""
     if kind == "chatgpt":
         return body  # its backend takes none
     name = "max_tokens" if surface == "chat" and kind == "compatible" else LENGTH_FIELDS[surface][0]

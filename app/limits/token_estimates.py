@@ -1,15 +1,14 @@
 """
-Tokens where nobody has counted them, and how the books say it was done.
+Estimates of tokens where the upstream reports none, and how the ledger names the method.
 
-Counting exactly takes the model's own vocabulary (3.6 MB for o200k_base, 85 MB once loaded, and
-none for most other servers' models), so it is left to the upstream, whose count comes with the
-answer. What is estimated here: answers that ended before it did, and where to cut those whose
-upstream takes no limit.
+An exact count takes the model's own vocabulary (3.6 MB for o200k_base, 85 MB once loaded, and none for
+most other servers' models), so the upstream's count is used. Estimated are responses that ended before
+their usage report, and where to truncate those whose upstream accepts no limit.
 """
 
 from __future__ import annotations
 
-BYTES_PER_TOKEN = 4  # of ordinary English text and code; a guess, never a bound
+BYTES_PER_TOKEN = 4  # of ordinary English text and code; an estimate, never a bound
 BY_BYTES = f"bytes/{BYTES_PER_TOKEN}"
 BY_DELTAS = "deltas"
 MAX_BYTES_PER_DELTA = 8  # on average; an upstream that sends more at once does not stream token by token
@@ -17,9 +16,9 @@ MAX_BYTES_PER_DELTA = 8  # on average; an upstream that sends more at once does 
 
 def tokens_of(output_bytes: int, deltas: int = 0) -> tuple[int, str]:
     """
-    Return about how many tokens an answer of so many bytes of UTF-8 has, and how that was counted.
+    Return the estimated tokens of an answer of so many bytes of UTF-8, and the method.
 
-    Most upstreams send a token at a time, so the pieces of a stream are the better count.
+    Most upstreams send a token at a time, so the deltas of a stream are the better count.
     """
     if 0 < output_bytes <= deltas * MAX_BYTES_PER_DELTA:
         return deltas, BY_DELTAS
@@ -27,5 +26,5 @@ def tokens_of(output_bytes: int, deltas: int = 0) -> tuple[int, str]:
 
 
 def bytes_for(tokens: int) -> int:
-    """Return the most bytes that count as *tokens* where pieces do not."""
+    """Return the maximum of bytes that count as *tokens* by `BY_BYTES`."""
     return tokens * BYTES_PER_TOKEN

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.accounts.verdicts import judge
 from app.errors import GatewayError, UpstreamError, UpstreamUnreachable
-from app.ledger.entries import bounded_row
+from app.ledger.entries import bound_row
 from app.limits.bounds import Bounds
 from app.limits.prices import Price, ceiling_cost
 from app.limits.token_estimates import BY_BYTES
@@ -147,7 +147,7 @@ class RequestRecord:
             "waste_cost": self.waste_cost,
         }
         entry |= {name: value for name, value in notes.items() if value}
-        self.entry = entry = bounded_row(entry)
+        self.entry = entry = bound_row(entry)
         routing = context.routing
         return Settlement(
             context.request_id,

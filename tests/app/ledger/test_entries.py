@@ -8,7 +8,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.ledger.entries import bounded_row
+from app.ledger.entries import bound_row
 from schemas.bounds import MAX_COST
 
 anything = st.recursive(
@@ -20,7 +20,7 @@ anything = st.recursive(
 
 @given(st.dictionaries(st.text(max_size=20), anything, max_size=20))
 def test_everything_is_bounded(row: dict[str, Any]) -> None:
-    bounded = bounded_row(row)
+    bounded = bound_row(row)
 
     orjson.dumps(bounded, option=orjson.OPT_NON_STR_KEYS)
     _check(bounded)
@@ -34,7 +34,7 @@ def test_what_is_right_stays() -> None:
         "source": "upstream",
         "x": -3,
     }
-    assert bounded_row(row) == row | {"attempts": [{"account": "a"}]}
+    assert bound_row(row) == row | {"attempts": [{"account": "a"}]}
 
 
 def _check(value: Any) -> None:

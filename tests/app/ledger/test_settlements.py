@@ -11,10 +11,11 @@ import pytest
 
 from app.errors import StoreRefused, StoreUnavailable
 from app.ledger import dead_letters
-from app.ledger import settlements as books_module
+from app.ledger import settlements as settlements_module
 from app.ledger.dead_letters import DeadLetters
 from app.ledger.settlements import SettlementWriter
 from app.ledger.spool import Spool
+from app.stores.settlements import TOO_LATE, SettlementRepository
 
 
 class Store:
@@ -42,7 +43,7 @@ class Store:
             raise StoreRefused("settle: cost")
         if request_id in self.late:
             self.offered_late += 1
-            return books_module.TOO_LATE
+            return TOO_LATE
         self.taken.append((pool, request_id))
         return ""
 
@@ -54,8 +55,8 @@ def store() -> Store:
 
 @pytest.fixture
 def settlements(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SettlementWriter:
-    monkeypatch.setattr(books_module, "RETRY_SECONDS", 0.01)
-    return SettlementWriter(store, Spool(tmp_path / "spool"), DeadLetters(tmp_path))  # type: ignore[arg-type]
+    monkeypatch.setattr(settlements_module, "RETRY_SECONDS", 0.01)
+    return SettlementWriter(SettlementRepository(store), Spool(tmp_path / "spool"), DeadLetters(tmp_path))  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_delivered_is_kept_and_delivered_later(
@@ -108,7 +109,7 @@ def test_what_one_process_puts_away_another_takes_up(
     assert len(settlements) == 0
     (file,) = (tmp_path / "spool").iterdir()
 
-    next_one = SettlementWriter(store, Spool(tmp_path / "spool"), DeadLetters(tmp_path))  # type: ignore[arg-type]
+    next_one = SettlementWriter(SettlementRepository(store), Spool(tmp_path / "spool"), DeadLetters(tmp_path))  # type: ignore[arg-type]
     taking_up = gevent.spawn(next_one.recover_spooled)
     gevent.sleep(0.05)
     assert file.exists()  # as long as it is not delivered
@@ -135,7 +136,7 @@ def test_what_comes_too_late_is_put_aside_once(
     store.late = {"req_1"}
     settlements.settle("p", {"id": "req_1"})
     for _ in range(3):
-        settlements.look()
+        settlements.verify_recent()
         settlements.flush()
 
     assert store.offered_late == 1
@@ -146,11 +147,11 @@ def test_what_comes_too_late_is_put_aside_once(
 def test_what_the_store_forgot_is_delivered_again(settlements: SettlementWriter, store: Store) -> None:
     for number in range(3):
         settlements.settle("p", {"id": f"req_{number}"})
-    settlements.look()  # too early to say: replicas may be late
+    settlements.verify_recent()  # too early to say: replicas may be late
     assert len(settlements) == 0
     store.taken.remove(("p", "req_1"))
 
-    settlements.look()
+    settlements.verify_recent()
     assert len(settlements) == 1
     assert settlements.flush() == 0
 
@@ -161,13 +162,13 @@ def test_what_was_forgotten_while_the_store_was_away_is_found_when_it_is_back(
     settlements: SettlementWriter, store: Store
 ) -> None:
     settlements.settle("p", {"id": "req_1"})
-    settlements.look()
+    settlements.verify_recent()
     store.up = False
     store.taken.clear()
-    settlements.look()
+    settlements.verify_recent()
     store.up = True
 
-    settlements.look()
+    settlements.verify_recent()
     settlements.flush()
 
     assert store.taken == [("p", "req_1")]
@@ -175,11 +176,11 @@ def test_what_was_forgotten_while_the_store_was_away_is_found_when_it_is_back(
 
 def test_what_was_found_is_looked_for_no_more(settlements: SettlementWriter, store: Store) -> None:
     settlements.settle("p", {"id": "req_1"})
-    settlements.look()
-    settlements.look()
+    settlements.verify_recent()
+    settlements.verify_recent()
     store.taken.clear()  # it may expire there
 
-    settlements.look()
+    settlements.verify_recent()
 
     assert len(settlements) == 0
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.ledger.dead_letters import DeadLetters
-from app.ledger.spool import Spool
+from app.ledger.spool import PendingSettlement, Spool
 from app.operations import check_host
 from app.operations.diagnostic import NOTE, WRONG
 from app.stores import keys, private_server_supervisor
@@ -87,7 +87,7 @@ def test_secret_keys_that_others_may_read(tmp_path: Path) -> None:
 
 
 def test_settlements_that_wait(tmp_path: Path) -> None:
-    Spool(tmp_path / "spool").write([("default", {"id": "r"})])
+    Spool(tmp_path / "spool").write([PendingSettlement("default", {"id": "r"})])
 
     (one,) = check_host.spool(tmp_path / "spool")
 

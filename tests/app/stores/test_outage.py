@@ -12,6 +12,7 @@ from app.ledger.dead_letters import DeadLetters
 from app.ledger.settlements import SettlementWriter
 from app.ledger.spool import Spool
 from app.stores.client import make_client
+from app.stores.settlements import SettlementRepository
 from tests.support.redis import short_folder
 from tests.support.redis_server import RedisServer
 from tests.support.store import TTL_MS, StoreOfTest, limit
@@ -35,7 +36,7 @@ def store(server: RedisServer) -> StoreOfTest:
 
 @pytest.fixture
 def settlements(store: StoreOfTest, tmp_path: Path) -> SettlementWriter:
-    return SettlementWriter(store.scripts, Spool(tmp_path), DeadLetters(tmp_path))
+    return SettlementWriter(SettlementRepository(store.scripts), Spool(tmp_path), DeadLetters(tmp_path))
 
 
 def settlement(store: StoreOfTest, request_id: str) -> dict[str, Any]:
