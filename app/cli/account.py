@@ -1,4 +1,4 @@
-"""`poolgate account`: the upstream identities a pool owns."""
+"""`poolgate account`: the upstream identities of a pool."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def add_group() -> None:
     """Add an account. Its key or token is read from a variable or standard input, never from an argument."""
 
 
-# What may be changed of an account later; `set` tells a wish from silence by None.
+# Options that can also be changed later; None means not given.
 NUMBERS: list[Decorator] = [
     click.option("--cap", type=int, help="Maximum concurrent requests; 100 by default."),
     click.option("--weight", type=int, help="Relative share of the load; 1 by default."),
@@ -56,9 +56,9 @@ NUMBERS: list[Decorator] = [
 
 def account_options(secret: str, *, required: bool = True) -> Decorator:
     """
-    Give a command the options of every account, and call it with services, credential and what was said.
+    Add the options of every account to a command, which is called with services, credential and fields.
 
-    *secret* is how the options of its credential begin.
+    *secret* is the prefix of the options for its credential.
     """
     options: list[Decorator] = [
         click.option("--name", required=True, help="1 to 64 letters, digits, '.', '_' or '-'."),
@@ -93,9 +93,9 @@ def account_options(secret: str, *, required: bool = True) -> Decorator:
     epilog=example("poolgate account add openai --name main --api-key-env OPENAI_API_KEY --cap 50"),
 )
 @account_options("api-key")
-def add_openai(services: Services, **said: Any) -> None:
+def add_openai(services: Services, **fields: Any) -> None:
     """Add an API key of OpenAI, or of a service that supports both OpenAI APIs."""
-    _add(services, "openai", **said)
+    _add(services, "openai", **fields)
 
 
 @add_group.command(
@@ -104,9 +104,9 @@ def add_openai(services: Services, **said: Any) -> None:
 )
 @names_option("--wires", "Supported APIs: chat (the default), responses, or both.")
 @account_options("api-key", required=False)
-def add_compatible(services: Services, **said: Any) -> None:
+def add_compatible(services: Services, **fields: Any) -> None:
     """Add a server with an OpenAI-compatible chat API, such as vLLM or Ollama. The key is optional."""
-    _add(services, "compatible", **said)
+    _add(services, "compatible", **fields)
 
 
 @add_group.command(
@@ -115,9 +115,9 @@ def add_compatible(services: Services, **said: Any) -> None:
 )
 @click.option("--account-id", "chatgpt_account_id", required=True, help="The ChatGPT account ID.")
 @account_options("access-token")
-def add_chatgpt(services: Services, **said: Any) -> None:
+def add_chatgpt(services: Services, **fields: Any) -> None:
     """Add a ChatGPT account by its access token."""
-    _add(services, "chatgpt", **said)
+    _add(services, "chatgpt", **fields)
 
 
 def _add(
@@ -129,15 +129,15 @@ def _add(
     as_json: bool,
     must_answer: bool,
     chatgpt_account_id: str = "",
-    **said: Any,
+    **fields: Any,
 ) -> None:
-    said = {name: value for name, value in said.items() if value is not None}
-    wish = AccountInput().load({"kind": kind, **said})
+    fields = {name: value for name, value in fields.items() if value is not None}
+    changes = AccountInput().load({"kind": kind, **fields})
     secret = {"credential": credential, "chatgpt_account_id": chatgpt_account_id}
     if must_answer:
-        added, listing = operations(services).accounts.add_if_reachable(pool, wish, **secret)
+        added, listing = operations(services).accounts.add_if_reachable(pool, changes, **secret)
     else:
-        added = operations(services).accounts.add(pool, wish, **secret)
+        added = operations(services).accounts.add(pool, changes, **secret)
         listing = operations(services).accounts.fetch_listing(pool, added)
     if as_json:
         show_json(added.public() | {"first_look": listing.public()})
@@ -147,7 +147,7 @@ def _add(
 
 
 def show_first_look(name: str, listing: FirstListing) -> None:
-    """Print how the server of the account *name* answered; what went wrong goes to standard error."""
+    """Print the result of the first listing of the account *name*; failures go to standard error."""
     if listing.ok:
         click.echo(f"Account '{name}' is {listing.sentence()}.")
         return
@@ -220,23 +220,23 @@ def set_account(
     all_models: bool,
     variable: str | None,
     from_stdin: bool,
-    **said: Any,
+    **fields: Any,
 ) -> None:
     """Change the account NAME. Requests in progress continue."""
-    if all_models and said["models"] is not None:
+    if all_models and fields["models"] is not None:
         raise click.UsageError("Give one of --models and --all-models")
-    said = {field: value for field, value in said.items() if value is not None}
-    said |= {"models": []} if all_models else {}
+    fields = {field: value for field, value in fields.items() if value is not None}
+    fields |= {"models": []} if all_models else {}
     credential = read_secret("api-key", variable, from_stdin, required=False)
-    if not said and not credential:
+    if not fields and not credential:
         raise click.UsageError("Nothing to change: give at least one option")
-    wish = AccountInput().load(said, partial=True)
-    changed = operations(services).accounts.change(pool, name, wish, credential=credential)
+    changes = AccountInput().load(fields, partial=True)
+    changed = operations(services).accounts.change(pool, name, changes, credential=credential)
     if as_json:
         show_json(changed.public())
     else:
-        fields = [*wish, *(["API key"] if credential else [])]
-        click.echo(f"Changed account '{name}' in pool '{pool}': {', '.join(fields)}.")
+        changed_fields = [*changes, *(["API key"] if credential else [])]
+        click.echo(f"Changed account '{name}' in pool '{pool}': {', '.join(changed_fields)}.")
 
 
 @account_group.command("pause", epilog=example("poolgate account pause main"))
@@ -245,7 +245,7 @@ def set_account(
 @with_store
 def pause_account(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Stop sending new requests to the account NAME. Requests in progress continue."""
-    _tell_state(as_json, pool, operations(services).accounts.pause(pool, name), "Paused")
+    _report(as_json, pool, operations(services).accounts.pause(pool, name), "Paused")
 
 
 @account_group.command("resume", epilog=example("poolgate account resume main"))
@@ -254,7 +254,7 @@ def pause_account(services: Services, as_json: bool, pool: str, name: str) -> No
 @with_store
 def resume_account(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Make the account NAME available again, whatever made it unavailable."""
-    _tell_state(as_json, pool, operations(services).accounts.resume(pool, name), "Resumed")
+    _report(as_json, pool, operations(services).accounts.resume(pool, name), "Resumed")
 
 
 @account_group.command("trust-lengths", epilog=example("poolgate account trust-lengths gpu1"))
@@ -263,7 +263,7 @@ def resume_account(services: Services, as_json: bool, pool: str, name: str) -> N
 @with_store
 def trust_lengths(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Trust the account NAME again after it billed more output than a request allowed."""
-    _tell_state(
+    _report(
         as_json,
         pool,
         operations(services).accounts.trust_lengths(pool, name),
@@ -271,7 +271,7 @@ def trust_lengths(services: Services, as_json: bool, pool: str, name: str) -> No
     )
 
 
-def _tell_state(as_json: bool, pool: str, account: Account, done: str) -> None:
+def _report(as_json: bool, pool: str, account: Account, done: str) -> None:
     if as_json:
         show_json(account.public())
     else:
@@ -309,16 +309,18 @@ def remove_account(services: Services, as_json: bool, pool: str, name: str, forc
 def test_account(services: Services, as_json: bool, pool: str, name: str, model: str) -> None:
     """Send a small request to the account NAME in any state, for at most a minute. Status 1 if it fails."""
     with waiting("Waiting for the upstream's answer", SECONDS):
-        told = operations(services).accounts.test(pool, name, model)
+        result = operations(services).accounts.test(pool, name, model)
     if as_json:
-        show_json(told.public())
-    elif told.error is None:
+        show_json(result.public())
+    elif result.error is None:
         click.echo(
-            f"Account '{name}' answers for {told.model}: "
-            f"first byte after {told.first_ms} ms, end after {told.total_ms} ms"
+            f"Account '{name}' answers for {result.model}: "
+            f"first byte after {result.first_ms} ms, end after {result.total_ms} ms"
         )
     else:
-        said = f"status {told.status}" if told.status else "no answer"
-        click.echo(f"Account '{name}' fails for {told.model}: {said}, {told.error['message']}", err=True)
-    if not told.ok:
+        fields = f"status {result.status}" if result.status else "no answer"
+        click.echo(
+            f"Account '{name}' fails for {result.model}: {fields}, {result.error['message']}", err=True
+        )
+    if not result.ok:
         raise click.exceptions.Exit(REFUSED)

@@ -45,19 +45,19 @@ def list_operators(services: Services, as_json: bool) -> None:
     """List operators."""
     operators = services.operator_stores.operators.all()
     if as_json:
-        return show_list([one.public() for one in operators])
+        return show_list([operator.public() for operator in operators])
     if not operators:
         return click.echo("No operators yet: see poolgate admin invite --help", err=True)
     heads = ("NAME", "SECOND FACTOR", "RECOVERY CODES", "PASSWORD SET", "SESSIONS")
     rows = [
         (
-            one.name,
-            "on" if one.second_factor else "off",
-            one.recovery_codes,
-            moment(one.password_at),
-            len(services.operator_stores.sessions.all(one.name)),
+            operator.name,
+            "on" if operator.second_factor else "off",
+            operator.recovery_codes,
+            moment(operator.password_at),
+            len(services.operator_stores.sessions.all(operator.name)),
         )
-        for one in operators
+        for operator in operators
     ]
     return click.echo(table(heads, rows))
 
@@ -88,8 +88,8 @@ def invite(services: Services, as_json: bool) -> None:
 @with_store
 def create(services: Services, as_json: bool, name: str, variable: str | None, from_stdin: bool) -> None:
     """Create the operator NAME, with a password of at least 12 characters."""
-    made = _operator_operations(services).create_operator(name, _password(variable, from_stdin))
-    _tell(as_json, made.public(), f"Created operator '{made.name}'.")
+    created = _operator_operations(services).create_operator(name, _password(variable, from_stdin))
+    _report(as_json, created.public(), f"Created operator '{created.name}'.")
 
 
 @admin_group.command("password", epilog=example("poolgate admin password ann"))
@@ -100,7 +100,7 @@ def password(services: Services, as_json: bool, name: str, variable: str | None,
     """Set a new password for NAME, end their sessions, and clear their failed attempts."""
     services.operator_stores.operators.find(name)
     ended = _operator_operations(services).set_password(name, _password(variable, from_stdin))
-    _tell(
+    _report(
         as_json,
         {"name": name, "sessions_ended": ended},
         f"Set a new password for '{name}'; ended {ended} session{'' if ended == 1 else 's'}.",
@@ -113,7 +113,7 @@ def password(services: Services, as_json: bool, name: str, variable: str | None,
 def totp_off(services: Services, as_json: bool, name: str) -> None:
     """Turn off the second factor of NAME, who lost their authenticator app."""
     _operator_operations(services).remove_second_factor(name)
-    _tell(
+    _report(
         as_json,
         services.operator_stores.operators.find(name).public(),
         f"Turned off the second factor of '{name}'.",
@@ -126,7 +126,7 @@ def totp_off(services: Services, as_json: bool, name: str) -> None:
 def remove(services: Services, as_json: bool, name: str) -> None:
     """Remove the operator NAME, their sessions and admin tokens. The last operator cannot be removed."""
     _operator_operations(services).remove_operator(name)
-    _tell(as_json, {"name": name, "removed": True}, f"Removed operator '{name}'.")
+    _report(as_json, {"name": name, "removed": True}, f"Removed operator '{name}'.")
 
 
 @admin_group.command("sessions", epilog=example("poolgate admin sessions ann"))
@@ -135,12 +135,15 @@ def remove(services: Services, as_json: bool, name: str) -> None:
 def sessions(services: Services, as_json: bool, name: str) -> None:
     """List the sessions of NAME."""
     services.operator_stores.operators.find(name)
-    found = services.operator_stores.sessions.all(name)
+    sessions_of_operator = services.operator_stores.sessions.all(name)
     if as_json:
-        return show_list([one.public() for one in found])
-    if not found:
+        return show_list([session.public() for session in sessions_of_operator])
+    if not sessions_of_operator:
         return click.echo(f"'{name}' has no sessions.", err=True)
-    rows = [(one.id, one.address, moment(one.opened_at), moment(one.seen_at), one.agent) for one in found]
+    rows = [
+        (session.id, session.address, moment(session.opened_at), moment(session.seen_at), session.agent)
+        for session in sessions_of_operator
+    ]
     return click.echo(table(("ID", "ADDRESS", "SIGNED IN", "LAST USED", "BROWSER"), rows))
 
 
@@ -157,7 +160,7 @@ def sign_out(services: Services, as_json: bool, name: str, session_id: str) -> N
         if session_id
         else operator_operations.end_sessions(name)
     )
-    _tell(
+    _report(
         as_json,
         {"name": name, "sessions_ended": ended},
         f"Ended {ended} session{'' if ended == 1 else 's'} of '{name}'.",
@@ -199,18 +202,18 @@ def list_tokens(services: Services, as_json: bool) -> None:
     """List admin tokens. The tokens themselves are never shown."""
     tokens = services.operator_stores.admin_tokens.all()
     if as_json:
-        return show_list([one.public() for one in tokens])
+        return show_list([token.public() for token in tokens])
     if not tokens:
         return click.echo("No admin tokens yet: see poolgate admin token create --help", err=True)
     rows = [
         (
-            one.name,
-            one.scope,
-            one.created_by,
-            moment(one.created_at),
-            moment(one.expires_at) if one.expires_at else "never",
+            token.name,
+            token.scope,
+            token.created_by,
+            moment(token.created_at),
+            moment(token.expires_at) if token.expires_at else "never",
         )
-        for one in tokens
+        for token in tokens
     ]
     return click.echo(table(("NAME", "SCOPE", "CREATED BY", "CREATED", "EXPIRES"), rows))
 
@@ -221,7 +224,7 @@ def list_tokens(services: Services, as_json: bool) -> None:
 def revoke_token(services: Services, as_json: bool, name: str) -> None:
     """Revoke the admin token NAME."""
     _operator_operations(services).revoke_token(name)
-    _tell(as_json, {"name": name, "revoked": True}, f"Revoked admin token '{name}'.")
+    _report(as_json, {"name": name, "revoked": True}, f"Revoked admin token '{name}'.")
 
 
 def _operator_operations(services: Services) -> OperatorOperations:
@@ -235,7 +238,7 @@ def _password(variable: str | None, from_stdin: bool) -> str:
     return read_secret("password", variable, from_stdin)
 
 
-def _tell(as_json: bool, record: dict[str, Any], sentence: str) -> None:
+def _report(as_json: bool, record: dict[str, Any], sentence: str) -> None:
     if as_json:
         show_json(record)
     else:

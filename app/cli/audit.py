@@ -27,19 +27,21 @@ MAX_WORDS = 60
 @click.option(
     "--limit",
     "--most",
-    "most",
+    "max_entries",
     default=50,
     show_default=True,
     type=click.IntRange(1, 1000),
     help="Maximum number of entries.",
 )
 @with_store
-def audit(services: Services, as_json: bool, who: str, action: str, pool: str | None, most: int) -> None:
+def audit(
+    services: Services, as_json: bool, who: str, action: str, pool: str | None, max_entries: int
+) -> None:
     """Show who changed what, newest first. `unknown` marks changes that a crash or an outage interrupted."""
     entries: list[dict[str, Any]] = []
     cursor, matching = None, AuditFilter(who, action, pool or "")
-    while len(entries) < most:
-        page = services.audit.page(cursor, max_entries=most - len(entries), matching=matching)
+    while len(entries) < max_entries:
+        page = services.audit.page(cursor, max_entries=max_entries - len(entries), matching=matching)
         entries += page.entries
         if (cursor := page.cursor) is None:
             break
@@ -61,9 +63,9 @@ def _change(entry: dict[str, Any]) -> str:
     before, after = entry["before"], entry["after"]
     if before is None or after is None:
         return ""
-    told = ", ".join(f"{name} {_said(before.get(name))} -> {_said(now)}" for name, now in after.items())
-    return told if len(told) <= MAX_WORDS else told[: MAX_WORDS - 3] + "..."
+    text = ", ".join(f"{name} {_text(before.get(name))} -> {_text(now)}" for name, now in after.items())
+    return text if len(text) <= MAX_WORDS else text[: MAX_WORDS - 3] + "..."
 
 
-def _said(value: object) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()

@@ -25,9 +25,9 @@ from app.stores.client import make_client, store_errors
 from app.stores.scripts import Scripts
 from app.wiring import Services
 
-PATIENCE_SECONDS = 60.0  # one step of a large pool takes seconds
+STEP_TIMEOUT_SECONDS = 60.0  # one step of a large pool takes seconds
 MIN_PASSPHRASE = 12
-OFFICE_SAID = "operators and audit log"
+INSTALLATION_LABEL = "operators and audit log"
 HEADS = ("POOL", "ACCOUNTS", "KEYS", "LEDGER ENTRIES", "RUNNING REQUESTS")
 COUNTS = ("accounts", "keys", "rows", "open")
 
@@ -60,7 +60,7 @@ def backup(services: Services, as_json: bool, file: Path, variable: str | None, 
     """
     if file.exists():
         raise click.UsageError(f"'{file}' already exists")
-    scripts = _patient(services)
+    scripts = _with_long_timeout(services)
     pools = [*services.pools.names(), keys.SYSTEM]
     if pool is not None:
         services.pools.check(pool)
@@ -68,22 +68,27 @@ def backup(services: Services, as_json: bool, file: Path, variable: str | None, 
     passphrase = _new_passphrase(variable)
     with store_errors():
         rows = sum(scripts.client.xlen(keys.ledger(name)) for name in pools)
-    with progress("Backing up", rows) as told, _new_file(file) as out:
+    with progress("Backing up", rows) as advance, _new_file(file) as out:
         sealed = EncryptedWriter(out, passphrase)
-        made = Backup(scripts, services.vault, secrets.token_hex(8), told)
-        for line in made.lines(pools, f"poolgate {package_version()}"):
+        written = Backup(scripts, services.vault, secrets.token_hex(8), advance)
+        for line in written.lines(pools, f"poolgate {package_version()}"):
             sealed.write(line)
         sealed.close()
     services.audit.note(actor(), "backup.write", pool or "", file.name)
     size = file.stat().st_size
     if as_json:
         show_json(
-            {"file": str(file), "bytes": size, "pools": _public(made.pools), "unreadable": made.unreadable}
+            {
+                "file": str(file),
+                "bytes": size,
+                "pools": _public(written.pools),
+                "unreadable": written.unreadable,
+            }
         )
     else:
-        click.echo(table(HEADS, _rows(made.pools)))
+        click.echo(table(HEADS, _rows(written.pools)))
         click.echo(f"Wrote {file}, {size / 1e6:.1f} MB.", err=True)
-    for name in made.unreadable:
+    for name in written.unreadable:
         click.echo(
             f"The credential of {name} is encrypted with another key and was copied as it is.", err=True
         )
@@ -115,79 +120,83 @@ def restore(
     Requests that were running are charged what they had reserved. An account whose sign-in was
     refreshed since the backup may have to sign in again.
     """
-    with file.open("rb"):  # before the passphrase is asked for
+    with file.open("rb"):  # before prompting for the passphrase
         pass
-    whole = BackupFile(file, _passphrase(variable))
-    with progress("Checking", whole.size()) as told:
-        contents = whole.contents(told)
-    pools = _wanted(contents, pool)
-    work = Restore(_patient(services), services.vault)
-    lost = work.would_lose(contents, pools, replace=replace)
-    if lost and not replace:
-        raise InvalidRequest(f"{_said(lost)}; use --replace to replace it", param="file")
-    if lost and not yes:
-        click.confirm(f"{_said(lost)}. Replace it?", abort=True, err=True)
-    with progress("Restoring", whole.size()) as told:
-        done = work.run(whole, contents, pools, replace=replace, told=told)
-    for one in done:
-        if not one.again:
-            name = "" if one.name == keys.SYSTEM else one.name
+    backup_file = BackupFile(file, _passphrase(variable))
+    with progress("Checking", backup_file.size()) as advance:
+        contents = backup_file.contents(advance)
+    pools = _chosen_pools(contents, pool)
+    restoration = Restore(_with_long_timeout(services), services.vault)
+    replaced = restoration.would_lose(contents, pools, replace=replace)
+    if replaced and not replace:
+        raise InvalidRequest(f"{_describe_data(replaced)}; use --replace to replace it", param="file")
+    if replaced and not yes:
+        click.confirm(f"{_describe_data(replaced)}. Replace it?", abort=True, err=True)
+    with progress("Restoring", backup_file.size()) as advance:
+        done = restoration.run(backup_file, contents, pools, replace=replace, told=advance)
+    for restored in done:
+        if not restored.again:
+            name = "" if restored.name == keys.SYSTEM else restored.name
             services.audit.note(actor(), "backup.restore", name, file.name, made_at=contents.at)
-    _tell(contents, done, as_json)
-    if any(one.differences for one in done):
+    _report(contents, done, as_json)
+    if any(restored.differences for restored in done):
         raise click.exceptions.Exit(REFUSED)
 
 
-def _tell(contents: Contents, done: Sequence[Restored], as_json: bool) -> None:
+def _report(contents: Contents, done: Sequence[Restored], as_json: bool) -> None:
     if as_json:
         show_json(
             {
-                "pools": _public({one.name: contents.pools[one.name] for one in done}),
-                "again": [_shown(one.name) for one in done if one.again],
-                "balanced": not any(one.differences for one in done),
+                "pools": _public({restored.name: contents.pools[restored.name] for restored in done}),
+                "again": [_label(restored.name) for restored in done if restored.again],
+                "balanced": not any(restored.differences for restored in done),
             }
         )
         return
-    click.echo(table(HEADS, _rows({one.name: contents.pools[one.name] for one in done})))
-    for one in done:
-        if one.again:
-            click.echo(f"{_shown(one.name)}: restored already, unchanged.", err=True)
-        elif one.differences:
-            pool = "" if one.name == "default" else f" --pool {one.name}"
-            told = f"{len(one.differences)} totals differ: see poolgate ledger verify{pool}"
-            click.echo(f"{one.name}: {told}.", err=True)
-        elif one.name != keys.SYSTEM:
-            click.echo(f"{one.name}: the ledger balances.", err=True)
+    click.echo(table(HEADS, _rows({restored.name: contents.pools[restored.name] for restored in done})))
+    for restored in done:
+        if restored.again:
+            click.echo(f"{_label(restored.name)}: restored already, unchanged.", err=True)
+        elif restored.differences:
+            pool = "" if restored.name == "default" else f" --pool {restored.name}"
+            note = f"{len(restored.differences)} totals differ: see poolgate ledger verify{pool}"
+            click.echo(f"{restored.name}: {note}.", err=True)
+        elif restored.name != keys.SYSTEM:
+            click.echo(f"{restored.name}: the ledger balances.", err=True)
 
 
-def _wanted(contents: Contents, pool: str | None) -> list[str]:
+def _chosen_pools(contents: Contents, pool: str | None) -> list[str]:
     if pool is not None and pool not in contents.pools:
         raise NotFound(f"This backup contains no pool '{pool}'", param="pool")
     return [pool] if pool is not None else list(contents.pools)
 
 
-def _said(lost: dict[str, dict[str, int]]) -> str:
-    told = [
-        f"{_shown(pool)} ({', '.join(f'{count} {name}' for name, count in counts.items())})"
-        for pool, counts in lost.items()
+def _describe_data(replaced: dict[str, dict[str, int]]) -> str:
+    parts = [
+        f"{_label(pool)} ({', '.join(f'{count} {name}' for name, count in counts.items())})"
+        for pool, counts in replaced.items()
     ]
-    return f"Not empty: {', '.join(told)}"
+    return f"Not empty: {', '.join(parts)}"
 
 
-def _shown(pool: str) -> str:
-    return OFFICE_SAID if pool == keys.SYSTEM else pool
+def _label(pool: str) -> str:
+    return INSTALLATION_LABEL if pool == keys.SYSTEM else pool
 
 
 def _rows(pools: dict[str, dict[str, int]]) -> list[tuple[object, ...]]:
-    return [(name, *(counts[one] for one in COUNTS)) for name, counts in pools.items() if name != keys.SYSTEM]
+    return [
+        (name, *(counts[figure] for figure in COUNTS))
+        for name, counts in pools.items()
+        if name != keys.SYSTEM
+    ]
 
 
 def _public(pools: dict[str, dict[str, int]]) -> list[dict[str, object]]:
     return [{"name": name, **counts} for name, counts in pools.items() if name != keys.SYSTEM]
 
 
-def _patient(services: Services) -> Scripts:
-    return Scripts(make_client(services.settings.redis_url, PATIENCE_SECONDS))
+def _with_long_timeout(services: Services) -> Scripts:
+    return Scripts(make_client(services.settings.redis_url, STEP_TIMEOUT_SECONDS))
 
 
 def _new_passphrase(variable: str | None) -> str:
@@ -200,7 +209,7 @@ def _new_passphrase(variable: str | None) -> str:
 def _passphrase(variable: str | None, *, twice: bool = False) -> str:
     if variable is None and sys.stdin.isatty():
         typed: str = click.prompt("Passphrase", hide_input=True, confirmation_prompt=twice, err=True)
-        return typed.strip()  # as one that comes from a variable
+        return typed.strip()  # like one from a variable
     if variable is None:
         raise click.UsageError("Give --passphrase-env: there is no terminal to prompt for the passphrase")
     return read_secret("passphrase", variable, False)
@@ -208,7 +217,7 @@ def _passphrase(variable: str | None, *, twice: bool = False) -> str:
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[IO[bytes]]:
-    """Give a file that gets its name once it is whole, and that its owner alone may read."""
+    """Yield a file that only its owner may read, and that gets its name once it is complete."""
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

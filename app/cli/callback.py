@@ -1,5 +1,5 @@
 """
-Where a browser brings the code of a sign-in: a page on loopback, or its address pasted by hand.
+The OAuth callback of a sign-in: a page on loopback, or its address pasted by hand.
 
 Source: https://www.rfc-editor.org/rfc/rfc8252#section-7.3 (loopback redirection).
 """
@@ -20,19 +20,19 @@ from app.operations.logins import code_in
 
 PATH = "/auth/callback"
 MAX_BYTES = 65536
-_DONE = b"<!doctype html><title>Poolgate</title><p>Signed in. You can close this page."
-_NOT_OURS = b"<!doctype html><title>Poolgate</title><p>This page does not belong to a pending sign-in."
+_SUCCESS_PAGE = b"<!doctype html><title>Poolgate</title><p>Signed in. You can close this page."
+_UNKNOWN_PAGE = b"<!doctype html><title>Poolgate</title><p>This page does not belong to a pending sign-in."
 
 
 class Callback:
-    """Listens while the block runs. *state* is what tells our sign-in from anybody else's."""
+    """A callback server that listens while the block runs. *state* identifies the sign-in."""
 
     def __init__(self, port: int, state: str, stdin: int | None) -> None:
         self._state = state
         self._stdin = stdin
-        self._arrived, self._bring = os.pipe()  # a line per address that the browser came to
+        self._arrived, self._arrived_writer = os.pipe()  # a line per requested address
         self._server: ThreadingHTTPServer | None = None
-        with suppress(OSError):  # taken: the address can still be pasted
+        with suppress(OSError):  # in use: the address can still be pasted
             self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self.listening = self._server is not None
         self.redirect_uri = f"http://127.0.0.1:{self._server.server_port if self._server else port}{PATH}"
@@ -47,13 +47,13 @@ class Callback:
             self._server.shutdown()
             self._server.server_close()
         os.close(self._arrived)
-        os.close(self._bring)
+        os.close(self._arrived_writer)
 
-    def wait(self, seconds: float, tell: Callable[[str], object]) -> str:
+    def wait(self, seconds: float, echo: Callable[[str], object]) -> str:
         """
-        Return the code, whichever way it comes.
+        Return the code from the callback page or from standard input.
 
-        Raises InvalidRequest when the sign-in was refused, or does not end in time.
+        Raises InvalidRequest if the sign-in was refused, or is not completed in *seconds*.
         """
         deadline = time.monotonic() + seconds
         sources = [self._arrived] + ([] if self._stdin is None else [self._stdin])
@@ -65,37 +65,37 @@ class Callback:
                 if not address:
                     sources.remove(source)  # the end of standard input, or an empty line
                 else:
-                    tell("That address does not belong to a pending sign-in.")
+                    echo("That address does not belong to a pending sign-in.")
         raise InvalidRequest("The sign-in was not completed in time; please start again")
 
     def _code_in(self, address: str) -> str | None:
-        """Return the code that *address* carries, None when it is not of this sign-in."""
+        """Return the code in *address*, None if it belongs to another sign-in."""
         return code_in(address, self._state)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         callback = self
 
         class Handler(BaseHTTPRequestHandler):
-            timeout = 10  # a browser may connect ahead and say nothing
+            timeout = 10  # browsers may connect without sending a request
 
             def do_GET(self) -> None:
-                ours = self.path.startswith(PATH) and callback._is_ours(self.path)
-                page = _DONE if ours else _NOT_OURS
-                self.send_response(200 if ours else 404)
+                expected = self.path.startswith(PATH) and callback._is_expected(self.path)
+                page = _SUCCESS_PAGE if expected else _UNKNOWN_PAGE
+                self.send_response(200 if expected else 404)
                 self.send_header("Content-Type", "text/html; charset=utf-8")
                 self.send_header("Content-Length", str(len(page)))
                 self.end_headers()
                 self.wfile.write(page)
-                if ours:
-                    os.write(callback._bring, self.path.encode() + b"\n")
+                if expected:
+                    os.write(callback._arrived_writer, self.path.encode() + b"\n")
 
             def log_message(self, format: str, *args: object) -> None:
-                """Say nothing: the address holds the code."""
+                """Log nothing: the address contains the code."""
 
         return Handler
 
-    def _is_ours(self, address: str) -> bool:
+    def _is_expected(self, address: str) -> bool:
         try:
             return self._code_in(address) is not None
         except InvalidRequest:
-            return True  # refused, but ours: `wait` says so
+            return True  # refused, but expected: `wait` reports it

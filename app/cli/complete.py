@@ -17,7 +17,7 @@ from app.stores.client import make_client, store_errors
 
 SHELLS = ("bash", "zsh", "fish")
 PROGRAM, VARIABLE = "poolgate", "_POOLGATE_COMPLETE"
-TIMEOUT_SECONDS = 1.0  # a person waits at a prompt
+TIMEOUT_SECONDS = 1.0  # the user waits at the prompt
 
 
 @click.command()
@@ -37,21 +37,21 @@ def completion(shell: str) -> None:
 
 
 def pools(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    return _beginning(incomplete, _asked(ctx, lambda client: client.smembers(keys.POOLS)))
+    return _matches(incomplete, _query_store(ctx, lambda client: client.smembers(keys.POOLS)))
 
 
 def accounts(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete a name, or the last of several with commas between them."""
-    names = _asked(ctx, lambda client: client.hkeys(keys.account_names(_pool(ctx))))
+    """Complete an account name, or the last of several separated by commas."""
+    names = _query_store(ctx, lambda client: client.hkeys(keys.account_names(_pool(ctx))))
     before = incomplete[: incomplete.rfind(",") + 1]
-    return _beginning(incomplete, [before + name for name in names])
+    return _matches(incomplete, [before + name for name in names])
 
 
 def api_keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    return _beginning(incomplete, _asked(ctx, lambda client: client.hkeys(keys.key_names(_pool(ctx)))))
+    return _matches(incomplete, _query_store(ctx, lambda client: client.hkeys(keys.key_names(_pool(ctx)))))
 
 
-def _beginning(incomplete: str, names: Any) -> list[CompletionItem]:
+def _matches(incomplete: str, names: Any) -> list[CompletionItem]:
     return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
 
 
@@ -59,17 +59,17 @@ def _pool(ctx: click.Context) -> str:
     return ctx.params.get("pool") or DEFAULT
 
 
-def _asked(ctx: click.Context, ask: Callable[[Any], Any]) -> list[str]:
-    """Return what *ask* finds; nothing where there is no store, and none is started for this."""
+def _query_store(ctx: click.Context, read: Callable[[Any], Any]) -> list[str]:
+    """Return the names that *read* returns; none if the store is not available. Starts no store."""
     named = ctx.params.get("redis_url")
     try:
         settings = Settings.from_environment({**os.environ, **({"REDIS_URL": named} if named else {})})
         client = make_client(settings.redis_url or private_server.url(settings.home), TIMEOUT_SECONDS)
-        return causes.within(TIMEOUT_SECONDS, lambda: _names(client, ask))
+        return causes.within(TIMEOUT_SECONDS, lambda: _names(client, read))
     except (ConfigError, StoreUnavailable):
         return []
 
 
-def _names(client: Any, ask: Callable[[Any], Any]) -> list[str]:
+def _names(client: Any, read: Callable[[Any], Any]) -> list[str]:
     with store_errors():
-        return list(ask(client))
+        return list(read(client))

@@ -37,22 +37,22 @@ def doctor(rules: str | None, pool: str | None, redis_url: str | None, as_json: 
     if rules:
         _show_rules(rules, as_json)
         return
-    found, away = _found(redis_url, pool)
+    findings, store_failed = _find_problems(redis_url, pool)
     if as_json:
-        show_list([one.public() for one in found])
-    elif found:
-        rows = [(one.level, one.where, one.what, one.mend) for one in found]
+        show_list([finding.public() for finding in findings])
+    elif findings:
+        rows = [(finding.level, finding.where, finding.what, finding.mend) for finding in findings]
         click.echo(table(("", "WHERE", "WHAT", "REMEDY"), rows))
     else:
         click.echo("No problems found.")
-    if away:
+    if store_failed:
         raise click.exceptions.Exit(STORE_UNAVAILABLE)
-    if any(one.level == WRONG for one in found):
+    if any(finding.level == WRONG for finding in findings):
         raise click.exceptions.Exit(REFUSED)
 
 
-def _found(redis_url: str | None, pool: str | None) -> tuple[list[Finding], bool]:
-    """Return what is wrong, and whether the store could not be used (then of this machine alone)."""
+def _find_problems(redis_url: str | None, pool: str | None) -> tuple[list[Finding], bool]:
+    """Return the problems, and whether the store failed (then those of this machine only)."""
     try:
         return checkup(connect(redis_url, os.environ), pool), False
     except PrivateServerError as error:
@@ -64,12 +64,12 @@ def _found(redis_url: str | None, pool: str | None) -> tuple[list[Finding], bool
 
 
 def _show_rules(name: str, as_json: bool) -> None:
-    told = RULES[name]()
+    result = RULES[name]()
     if as_json:
-        names = [head.lower().replace(" ", "_") for head in told.heads]
-        rows = [dict(zip(names, row, strict=True)) for row in told.rows]
-        show_json({"rules": name, "data": rows, "numbers": told.numbers})
+        names = [head.lower().replace(" ", "_") for head in result.heads]
+        rows = [dict(zip(names, row, strict=True)) for row in result.rows]
+        show_json({"rules": name, "data": rows, "numbers": result.numbers})
         return
-    click.echo(table(told.heads, told.rows))
-    for what, number in told.numbers.items():
+    click.echo(table(result.heads, result.rows))
+    for what, number in result.numbers.items():
         click.echo(f"{number:>6g}  {what}")

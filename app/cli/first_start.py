@@ -1,4 +1,4 @@
-"""What `poolgate up` puts into the store, each once: an account to try, a key to call with."""
+"""The accounts and the API key that `poolgate up` creates if they are missing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.wiring import Services
 
 @dataclass(frozen=True, slots=True)
 class DemoUpstream:
-    """Where this start's simulated upstream listens, and the key it wants."""
+    """The port of the simulated upstream, and its key."""
 
     port: int
     key: str
@@ -25,29 +25,29 @@ class DemoUpstream:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a caller can start with; `key` is the secret if it was made now, and never known again."""
+    """What a caller can start with; `key` is the secret if the key was just created."""
 
     key_name: str
     key: str | None
     has_accounts: bool
-    start_token: str | None  # lets the first person in to the admin pages; None when somebody was
+    start_token: str | None  # for creating the first operator; None if there is one
 
 
 def prepare(services: Services, demo: DemoUpstream | None, openai_api_key: str) -> Prepared:
-    """Make the accounts and the API key that are wanted and missing."""
-    accounts, operations_of_start = services.accounts, operations(services, Via.START)
+    """Create the requested accounts and the API key that are missing."""
+    accounts, admin = services.accounts, operations(services, Via.START)
     if demo is not None:
-        _put_demo_account(accounts, operations_of_start, demo)
+        _store_demo_account(accounts, admin, demo)
     if openai_api_key and _find(accounts, "openai") is None:
         base_url = services.settings.openai_base_url
         account = Account(id="", name="openai", kind="openai", base_url=base_url, credential=openai_api_key)
-        added = operations_of_start.accounts.put(DEFAULT, account)
-        operations_of_start.accounts.fetch_listing(DEFAULT, added)
+        added = admin.accounts.put(DEFAULT, account)
+        admin.accounts.fetch_listing(DEFAULT, added)
     name = "demo" if demo is not None else "first"
     exists = any(key.name == name for key in services.api_keys.all(DEFAULT))
     return Prepared(
         key_name=name,
-        key=None if exists else operations_of_start.api_keys.create(DEFAULT, {"name": name})[1],
+        key=None if exists else admin.api_keys.create(DEFAULT, {"name": name})[1],
         has_accounts=any(demo or account.kind != "demo" for account in accounts.all(DEFAULT)),
         start_token=None
         if services.settings.admin == "off"
@@ -55,15 +55,13 @@ def prepare(services: Services, demo: DemoUpstream | None, openai_api_key: str) 
     )
 
 
-def _put_demo_account(
-    accounts: AccountRepository, operations_of_start: AdminOperations, demo: DemoUpstream
-) -> None:
-    """Point the account `demo` at this start's upstream, whose port and key are new each time."""
+def _store_demo_account(accounts: AccountRepository, admin: AdminOperations, demo: DemoUpstream) -> None:
+    """Store the account `demo` with the port and key of this start."""
     known = _find(accounts, "demo")
     account = known or Account(id="", name="demo", kind="demo", base_url="")
     account = replace(account, base_url=f"http://127.0.0.1:{demo.port}/v1", credential=demo.key)
-    stored = operations_of_start.accounts.put(DEFAULT, account)
-    accounts.list_models(DEFAULT, stored.id, list(MODELS))  # the worker would ask, but a while from now
+    stored = admin.accounts.put(DEFAULT, account)
+    accounts.list_models(DEFAULT, stored.id, list(MODELS))  # the worker would list them only later
 
 
 def _find(accounts: AccountRepository, name: str) -> Account | None:

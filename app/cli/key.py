@@ -1,4 +1,4 @@
-"""`poolgate key`: what callers present."""
+"""`poolgate key`: API keys of callers."""
 
 from __future__ import annotations
 
@@ -70,14 +70,16 @@ def key_group() -> None:
 @click.option("--expires", metavar="DATE", help="When it expires: 2027-01-01, or a date with a time.")
 @in_pool
 @with_store
-def create_key(services: Services, as_json: bool, pool: str, limits: tuple[Limit, ...], **said: Any) -> None:
+def create_key(
+    services: Services, as_json: bool, pool: str, limits: tuple[Limit, ...], **fields: Any
+) -> None:
     """
     Create an API key and print it. It cannot be shown again: only its SHA-256 is stored.
 
     Only the key goes to standard output, everything else to standard error.
     """
-    wish = KeyInput().load({name: value for name, value in said.items() if value is not None})
-    key, secret = operations(services).api_keys.create(pool, wish, limits)
+    changes = KeyInput().load({name: value for name, value in fields.items() if value is not None})
+    key, secret = operations(services).api_keys.create(pool, changes, limits)
     _show_secret(as_json, key, secret, f"Key '{key.name}' in pool '{pool}', shown only once:")
     _warn(key.name, operations(services).api_keys.find_warnings(pool, key))
 
@@ -87,11 +89,11 @@ def _warn(name: str, warnings: list[str]) -> None:
         click.echo(f"Warning: key '{name}': {warning}.", err=True)
 
 
-def _show_secret(as_json: bool, key: ApiKey, secret: str, told: str) -> None:
+def _show_secret(as_json: bool, key: ApiKey, secret: str, heading: str) -> None:
     if as_json:
         show_json({"key": secret, **key.public()})
     else:
-        click.echo(told, err=True)
+        click.echo(heading, err=True)
         click.echo(secret)
 
 
@@ -113,7 +115,9 @@ def list_keys(services: Services, as_json: bool, pool: str) -> None:
 
 
 def _row(key: ApiKey, account_names: dict[str, str], now: float) -> tuple[object, ...]:
-    accounts = ",".join(account_names.get(one, f"{one} (removed)") for one in key.accounts)
+    accounts = ",".join(
+        account_names.get(account_id, f"{account_id} (removed)") for account_id in key.accounts
+    )
     expires = moment(key.expires_at) if key.expires_at else "never"
     limits = "; ".join(map(format_limit, key.limits))
     state = "expired" if key.state == "active" and is_expired(key, now) else key.state
@@ -152,23 +156,23 @@ def set_key(
     all_models: bool,
     all_accounts: bool,
     expires: str | None,
-    **said: Any,
+    **fields: Any,
 ) -> None:
     """Change the permissions of the key NAME. Its limits are changed by `poolgate key limit`."""
     for field, every in (("models", all_models), ("accounts", all_accounts)):
-        if every and said[field] is not None:
+        if every and fields[field] is not None:
             raise click.UsageError(f"Give one of --{field} and --all-{field}")
-        said[field] = [] if every else said[field]
-    said = {field: value for field, value in said.items() if value is not None}
+        fields[field] = [] if every else fields[field]
+    fields = {field: value for field, value in fields.items() if value is not None}
     if expires is not None:
-        said["expires"] = None if expires == "never" else expires
-    if not said:
+        fields["expires"] = None if expires == "never" else expires
+    if not fields:
         raise click.UsageError("Nothing to change: give at least one option")
-    key = operations(services).api_keys.change(pool, name, KeyChange().load(said))
+    key = operations(services).api_keys.change(pool, name, KeyChange().load(fields))
     if as_json:
         show_json(key.public())
     else:
-        click.echo(f"Changed key '{name}' in pool '{pool}': {', '.join(said)}.")
+        click.echo(f"Changed key '{name}' in pool '{pool}': {', '.join(fields)}.")
     _warn(name, operations(services).api_keys.find_warnings(pool, key))
 
 
@@ -204,8 +208,8 @@ def rotate_key(services: Services, as_json: bool, pool: str, name: str, overlap:
     before = services.api_keys.find(pool, name)
     key, secret = operations(services).api_keys.rotate(pool, name, overlap)
     former = f"stays valid until {moment(key.former_until)}" if key.former_until else "is no longer valid"
-    told = f"Key '{name}' in pool '{pool}', shown only once; the old secret {former}:"
-    _show_secret(as_json, key, secret, told)
+    heading = f"Key '{name}' in pool '{pool}', shown only once; the old secret {former}:"
+    _show_secret(as_json, key, secret, heading)
     _warn(name, rotation_warnings(before, time.time()))
 
 
@@ -215,7 +219,7 @@ def rotate_key(services: Services, as_json: bool, pool: str, name: str, overlap:
 @with_store
 def disable_key(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Disable the key NAME. Requests in progress continue."""
-    _tell(as_json, operations(services).api_keys.disable(pool, name), "Disabled")
+    _report(as_json, operations(services).api_keys.disable(pool, name), "Disabled")
 
 
 @key_group.command("enable", epilog=example("poolgate key enable ann"))
@@ -224,10 +228,10 @@ def disable_key(services: Services, as_json: bool, pool: str, name: str) -> None
 @with_store
 def enable_key(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Enable the key NAME again."""
-    _tell(as_json, operations(services).api_keys.enable(pool, name), "Enabled")
+    _report(as_json, operations(services).api_keys.enable(pool, name), "Enabled")
 
 
-def _tell(as_json: bool, key: ApiKey, done: str) -> None:
+def _report(as_json: bool, key: ApiKey, done: str) -> None:
     if as_json:
         show_json(key.public())
     else:

@@ -30,21 +30,32 @@ def ledger_group() -> None:
 def verify(services: Services, as_json: bool, pool: str) -> None:
     """Recompute every stored total from the entries. Status 1 if one differs."""
     services.pools.check(pool)
-    books = Verification(services.ledger.entries, pool)
-    with progress("Verifying", _rows(services, pool)) as told:
-        found = books.differences(told)
+    verification = Verification(services.ledger.entries, pool)
+    with progress("Verifying", _rows(services, pool)) as advance:
+        differences = verification.differences(advance)
     if as_json:
-        looked_at = {"rows": books.rows, "totals": books.totals, "skipped": books.skipped}
-        show_json({"balanced": not found, **looked_at, "differences": [_public(one) for one in found]})
-    else:
-        if found:
-            click.echo(table(HEADS, [tuple(_public(one).values()) for one in found]))
-        skipped = (
-            f"; {books.skipped} totals older than the oldest entry were skipped" if books.skipped else ""
+        counts = {"rows": verification.rows, "totals": verification.totals, "skipped": verification.skipped}
+        show_json(
+            {
+                "balanced": not differences,
+                **counts,
+                "differences": [_public(difference) for difference in differences],
+            }
         )
-        outcome = f"{len(found)} differences" if found else "The ledger balances"
-        click.echo(f"{outcome}: {books.rows} entries, {books.totals} totals{skipped}.", err=bool(found))
-    if found:
+    else:
+        if differences:
+            click.echo(table(HEADS, [tuple(_public(difference).values()) for difference in differences]))
+        skipped = (
+            f"; {verification.skipped} totals older than the oldest entry were skipped"
+            if verification.skipped
+            else ""
+        )
+        outcome = f"{len(differences)} differences" if differences else "The ledger balances"
+        click.echo(
+            f"{outcome}: {verification.rows} entries, {verification.totals} totals{skipped}.",
+            err=bool(differences),
+        )
+    if differences:
         raise click.exceptions.Exit(REFUSED)
 
 
@@ -54,26 +65,26 @@ def verify(services: Services, as_json: bool, pool: str) -> None:
 def export(services: Services, as_json: bool, pool: str) -> None:
     """Print the pool's accounts, without credentials, and every entry as JSON lines; see poolgate replay."""
     services.pools.check(pool)
-    with progress("Exporting", _rows(services, pool), prints=True) as told:
+    with progress("Exporting", _rows(services, pool), prints=True) as advance:
         for line in exported(services, pool):
             click.echo(orjson.dumps(line))
-            told(1)
+            advance(1)
 
 
 def _rows(services: Services, pool: str) -> int:
     return services.ledger.entries.count(pool)
 
 
-def _public(one: Difference) -> dict[str, object]:
+def _public(difference: Difference) -> dict[str, object]:
     return {
-        "total": _said(one.total),
-        "figure": one.figure,
-        "booked": one.booked,
-        "recomputed": one.recomputed,
+        "total": _total_name(difference.total),
+        "figure": difference.figure,
+        "booked": difference.booked,
+        "recomputed": difference.recomputed,
     }
 
 
-def _said(total: Total) -> str:
+def _total_name(total: Total) -> str:
     if total.span == EVER:
         return f"ever {total.key_id}"
     began = datetime.fromtimestamp(total.start, UTC).strftime("%Y-%m-%d %H:%MZ")

@@ -1,4 +1,4 @@
-"""`poolgate key limit` and `poolgate pool limit`: how much may be used."""
+"""`poolgate key limit` and `poolgate pool limit`: usage limits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.stores.limits import FOR_POOL
 from app.stores.records.limits import Limit, LimitMode, LimitUnit
 from app.wiring import Services
 
-WHOSE = {"key": "the API key KEY", "pool": "a pool, shared by all of its keys"}
+OWNERS = {"key": "the API key KEY", "pool": "a pool, shared by all of its keys"}
 HEADS = ("ID", "LIMIT", "USED", "RESERVED", "REMAINING", "RESETS")
 
 key_argument = click.argument("key", metavar="KEY", shell_complete=complete.api_keys)
@@ -37,37 +37,37 @@ mode_option = click.option(
 
 
 def limit_group(owner: str) -> click.Group:
-    """Return the commands for the limits of a `key`, which is their first argument, or of the `pool`."""
-    group = Group("limit", help=f"Manage limits of {WHOSE[owner]}. Changes take effect immediately.")
+    """Return the commands for limits of a *owner* `key`, their first argument, or `pool`."""
+    group = Group("limit", help=f"Manage limits of {OWNERS[owner]}. Changes take effect immediately.")
 
-    def command(name: str, said: str, *options: Decorator) -> Decorator:
-        """Make a command of a function that takes services, as_json, pool, key and its own options."""
-        shown = f"poolgate {owner} limit {name}{' ann' if owner == 'key' else ''} {said}"
+    def command(name: str, fields: str, *options: Decorator) -> Decorator:
+        """Register a function that takes services, as_json, pool, key and its own options as a command."""
+        example_line = f"poolgate {owner} limit {name}{' ann' if owner == 'key' else ''} {fields}"
 
         def decorate(run: Callable[..., None]) -> Callable[..., None]:
-            def owned(services: Services, pool: str, key: str | None = None, **said: Any) -> None:
+            def owned(services: Services, pool: str, key: str | None = None, **fields: Any) -> None:
                 services.pools.check(pool)
-                run(services, pool=pool, key=key, **said)
+                run(services, pool=pool, key=key, **fields)
 
             owned.__doc__ = run.__doc__
-            made = in_pool(with_store(owned))
+            created = in_pool(with_store(owned))
             for option in reversed(options):
-                made = option(made)
-            made = key_argument(made) if owner == "key" else made
-            group.command(name, epilog=example(shown.strip()))(made)
+                created = option(created)
+            created = key_argument(created) if owner == "key" else created
+            group.command(name, epilog=example(example_line.strip()))(created)
             return run
 
         return decorate
 
     @command("add", "'1000000 total_tokens/day'", limit_argument, model_option, mode_option)
-    def add(services: Services, as_json: bool, pool: str, key: str | None, **said: Any) -> None:
+    def add(services: Services, as_json: bool, pool: str, key: str | None, **fields: Any) -> None:
         """
         Add a LIMIT such as '5 usd/month', '10 requests/minute for gpt-5*' or '20 parallel_requests'.
 
         Usage earlier in the current window counts.
         """
-        added = operations(services).limits.add(pool, _read(**said), key)
-        _tell("Added", added, as_json)
+        added = operations(services).limits.add(pool, _read_limit(**fields), key)
+        _report("Added", added, as_json)
         key_id = FOR_POOL if key is None else services.api_keys.find(pool, key).id
         for warning in same_limits(services.limits.all(pool, key_id), added):
             click.echo(f"Warning: {warning}.", err=True)
@@ -77,7 +77,7 @@ def limit_group(owner: str) -> click.Group:
         """List limits with their IDs, usage, and the amounts reserved by running requests."""
         key_id = FOR_POOL if key is None else services.api_keys.find(pool, key).id
         gauges = services.ledger.usage.limit_statuses(pool, services.limits.all(pool, key_id))
-        limits = [serialize_limit_status(one) for one in gauges]
+        limits = [serialize_limit_status(status) for status in gauges]
         if as_json:
             show_list(limits)
         elif limits:
@@ -89,10 +89,12 @@ def limit_group(owner: str) -> click.Group:
         "set", "lim_1a2b3c '2000000 total_tokens/day'", id_argument, limit_argument, model_option, mode_option
     )
     def set_limit(
-        services: Services, as_json: bool, pool: str, key: str | None, limit_id: str, **said: Any
+        services: Services, as_json: bool, pool: str, key: str | None, limit_id: str, **fields: Any
     ) -> None:
         """Change the amount or mode of the limit ID. Its counted usage stays."""
-        _tell("Set", operations(services).limits.change(pool, limit_id, _read(**said), key), as_json)
+        _report(
+            "Set", operations(services).limits.change(pool, limit_id, _read_limit(**fields), key), as_json
+        )
 
     @command("remove", "lim_1a2b3c", id_argument)
     def remove(services: Services, as_json: bool, pool: str, key: str | None, limit_id: str) -> None:
@@ -117,11 +119,11 @@ def _row(limit: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
-def _read(text: str, model: str | None, mode: str) -> Limit:
+def _read_limit(text: str, model: str | None, mode: str) -> Limit:
     return checked(partial(parse_limit, model=model, mode=mode))(text)
 
 
-def _tell(done: str, limit: Limit, as_json: bool) -> None:
+def _report(done: str, limit: Limit, as_json: bool) -> None:
     if as_json:
         show_json(limit.to_json())
     else:

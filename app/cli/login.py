@@ -11,18 +11,20 @@ from app.cli import complete
 from app.cli.account import show_first_look
 from app.cli.options import Command, example, in_pool, operations, with_store
 from app.cli.output import show_json
-from app.cli.sign_in import by_browser, by_device
+from app.cli.sign_in import sign_in_with_browser, sign_in_with_code
 from app.stores.records.login_flows import LoginMethod
 from app.wiring import Services
 from schemas.accounts import AccountInput
 
 MAX_FILE_BYTES = 1024 * 1024
-ONE_USER_ONLY = (
+SINGLE_USE_NOTICE = (
     "Only one program may use this sign-in: a token refresh by one invalidates it for the others. "
     "Sign in again in Codex, or in any other program that uses it."
 )
 
-its_name = click.option("--name", required=True, help="Account name. An existing account is signed in again.")
+name_option = click.option(
+    "--name", required=True, help="Account name. An existing account is signed in again."
+)
 
 
 @click.command(
@@ -30,7 +32,7 @@ its_name = click.option("--name", required=True, help="Account name. An existing
     cls=Command,
     epilog=example("poolgate account login --name ann", "poolgate account login --name ann --browser"),
 )
-@its_name
+@name_option
 @click.option(
     "--device", "how", flag_value="device", default=True, help="Sign in with a code in any browser."
 )
@@ -40,14 +42,14 @@ its_name = click.option("--name", required=True, help="Account name. An existing
 def login(services: Services, as_json: bool, pool: str, name: str, how: str) -> None:
     """Sign in to a ChatGPT account. Its tokens are stored encrypted and refreshed before they expire."""
     _check(services, pool, name)
-    sign_in = by_browser if how == "browser" else by_device
+    sign_in = sign_in_with_browser if how == "browser" else sign_in_with_code
     tokens = sign_in(services.upstream.oauth, lambda line: click.echo(line, err=True))
     _store(services, as_json, pool, name, tokens, LoginMethod(how))
 
 
 @click.command("import", cls=Command, epilog=example("poolgate account import ~/.codex/auth.json --name ann"))
 @click.argument("file", type=click.File("rb"))
-@its_name
+@name_option
 @in_pool
 @with_store
 def import_account(services: Services, as_json: bool, pool: str, name: str, file: BinaryIO) -> None:
@@ -55,7 +57,7 @@ def import_account(services: Services, as_json: bool, pool: str, name: str, file
     _check(services, pool, name)
     tokens = tokens_from_auth_json(file.read(MAX_FILE_BYTES))
     _store(services, as_json, pool, name, tokens, LoginMethod.IMPORT)
-    click.echo(ONE_USER_ONLY, err=True)
+    click.echo(SINGLE_USE_NOTICE, err=True)
 
 
 @click.command("export", cls=Command, epilog=example("poolgate account export ann > auth.json"))
@@ -65,11 +67,11 @@ def import_account(services: Services, as_json: bool, pool: str, name: str, file
 def export_account(services: Services, as_json: bool, pool: str, name: str) -> None:
     """Print the sign-in of the account NAME as Codex's auth.json. It contains secrets."""
     click.echo(operations(services).logins.export_auth_json(pool, name))
-    click.echo(ONE_USER_ONLY, err=True)
+    click.echo(SINGLE_USE_NOTICE, err=True)
 
 
 def _check(services: Services, pool: str, name: str) -> None:
-    """Refuse what could not be kept, before anybody signs in."""
+    """Raise for a name that cannot be stored, before the sign-in starts."""
     AccountInput().load({"kind": "chatgpt", "name": name})
     operations(services).logins.find_account(pool, name)
 
@@ -80,6 +82,6 @@ def _store(services: Services, as_json: bool, pool: str, name: str, tokens: Toke
     if as_json:
         show_json(stored.public() | {"first_look": listing.public()})
     else:
-        whose = ", ".join(filter(None, (tokens.email, tokens.plan)))
-        click.echo(f"Signed in account '{name}' ({whose or stored.id}) in pool '{pool}'.")
+        identity = ", ".join(filter(None, (tokens.email, tokens.plan)))
+        click.echo(f"Signed in account '{name}' ({identity or stored.id}) in pool '{pool}'.")
         show_first_look(name, listing)

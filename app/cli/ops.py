@@ -1,4 +1,4 @@
-"""`poolgate ops`: files for other programs, and what is done to an installation as a whole."""
+"""`poolgate ops`: files for other programs, and re-encryption of credentials."""
 
 from __future__ import annotations
 

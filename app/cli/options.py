@@ -16,7 +16,7 @@ from click.shell_completion import CompletionItem
 
 from app.accounts.pools import DEFAULT, checked_name
 from app.cli import complete
-from app.cli.output import failures_told, name_store
+from app.cli.output import name_store, report_failures
 from app.config import Settings
 from app.errors import InvalidRequest
 from app.operations.service import AdminOperations
@@ -24,9 +24,9 @@ from app.stores import causes, private_server
 from app.stores.records.audit import Actor, Via
 from app.wiring import Services, build
 
-START_SECONDS = 3.0  # for the store to answer at all, so that every command ends within five seconds
-STORE_TIMEOUT_SECONDS = 2.0  # for one answer; a request of a caller waits less
-AS_JSON = "poolgate.as_json"  # in click's meta, because a failure may come before options are parsed
+START_SECONDS = 3.0  # for the first reply of the store, so that every command ends within five seconds
+STORE_TIMEOUT_SECONDS = 2.0  # for one reply; requests of callers wait less
+AS_JSON = "poolgate.as_json"  # in click's meta, because failures may occur before options are parsed
 MAX_SECRET_BYTES = 65536
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -37,23 +37,23 @@ Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
 
-class _Told(click.Command):
+class _ReportingCommand(click.Command):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         as_json = "--json" in args
-        with failures_told(as_json=as_json):
+        with report_failures(as_json=as_json):
             context = super().make_context(info_name, args, parent, **extra)
         context.meta[AS_JSON] = as_json
         return context
 
     def invoke(self, ctx: click.Context) -> Any:
-        with failures_told(as_json=ctx.meta[AS_JSON]):
+        with report_failures(as_json=ctx.meta[AS_JSON]):
             return super().invoke(ctx)
 
 
-class Command(_Told):
-    """A command whose foreseen failures are one line on stderr, or with --json the error envelope."""
+class Command(_ReportingCommand):
+    """A command that prints expected failures as one line on stderr, or with --json as the error envelope."""
 
     allow_extra_args = True
 
@@ -61,7 +61,7 @@ class Command(_Told):
         if not all(arg.isprintable() for arg in args):
             raise click.UsageError("an argument contains unprintable characters", ctx)
         rest = super().parse_args(ctx, args)
-        # click would repeat them, and one may be a key that was pasted here
+        # click would print them, and one may be a pasted key
         if rest and not ctx.resilient_parsing:
             raise click.UsageError(
                 f"{len(rest)} unexpected arguments; secrets are never passed as arguments", ctx
@@ -69,15 +69,15 @@ class Command(_Told):
         return rest
 
 
-class Group(_Told, click.Group):
-    """Commands like that."""
+class Group(_ReportingCommand, click.Group):
+    """A group of such commands."""
 
     command_class = Command
     group_class = type  # its own class
 
 
 def checked(read: Callable[[str], T]) -> Callable[[str], T]:
-    """Return *read* as the type of an option: where it raises InvalidRequest, the usage is wrong."""
+    """Return *read* as an option type: InvalidRequest becomes a usage error."""
 
     def convert(text: str) -> T:
         try:
@@ -88,16 +88,16 @@ def checked(read: Callable[[str], T]) -> Callable[[str], T]:
     return convert
 
 
-def names(text: str) -> list[str]:
-    """Read `a,b` as ["a", "b"]. Naming nothing is refused: an empty variable must not mean `all`."""
-    found = [name.strip() for name in text.split(",") if name.strip()]
-    if not found:
+def read_names(text: str) -> list[str]:
+    """Read `a,b` as ["a", "b"]. Refuses an empty list: an empty variable must not mean `all`."""
+    values = [name.strip() for name in text.split(",") if name.strip()]
+    if not values:
         raise click.BadParameter("no name is given")
-    return found
+    return values
 
 
 def names_option(option: str, help_text: str, shell_complete: Complete | None = None) -> Decorator:
-    return click.option(option, type=names, metavar="A,B", help=help_text, shell_complete=shell_complete)
+    return click.option(option, type=read_names, metavar="A,B", help=help_text, shell_complete=shell_complete)
 
 
 class _PoolName(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5
@@ -119,7 +119,7 @@ in_pool = click.option(
 
 
 def example(*lines: str) -> str:
-    """Return the end of a help text: *lines* as they are to be typed."""
+    """Return the example section of a help text, with *lines* as command lines."""
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
 
 
@@ -138,7 +138,7 @@ yes_option = click.option(
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Ask *question* on a terminal; end the command unless it is answered with yes. Scripts are not asked."""
+    """Prompt with *question* on a terminal, and abort unless confirmed. Does nothing in scripts."""
     if not yes and is_terminal():
         click.confirm(question, abort=True, err=True)
 
@@ -148,7 +148,7 @@ def is_terminal() -> bool:
 
 
 def with_store(run: Callable[..., None]) -> Callable[..., None]:
-    """Give a command --redis-url and --json, and call it with services, as_json and its own options."""
+    """Add --redis-url and --json to a command, which is called with services, as_json and its own options."""
 
     @redis_url_option
     @json_option
@@ -161,10 +161,10 @@ def with_store(run: Callable[..., None]) -> Callable[..., None]:
 
 def connect(redis_url: str | None, environ: Mapping[str, str]) -> Services:
     """
-    Return services on the Redis that *redis_url* or *environ* names, else on the private server.
+    Return services on the Redis of *redis_url* or *environ*, else on the private server.
 
-    All commands come here, so none waits longer than START_SECONDS for a store that is away or hung,
-    nor longer than STORE_TIMEOUT_SECONDS for each answer of it later.
+    Commands wait at most START_SECONDS for an unavailable store, and at most STORE_TIMEOUT_SECONDS
+    for each later reply.
     Raises ConfigError, PrivateServerError, StoreUnavailable, or click.UsageError for a URL or a key
     that is malformed.
     """
@@ -172,43 +172,43 @@ def connect(redis_url: str | None, environ: Mapping[str, str]) -> Services:
     settings = replace(settings, redis_url=private_server.redis_url(settings, START_SECONDS))
     try:
         services = build(settings, store_timeout_seconds=STORE_TIMEOUT_SECONDS)
-    except ValueError:  # the error's own words could repeat a password
+    except ValueError:  # the error's message may contain a password
         raise click.UsageError(f"The Redis URL, or {settings.home}/secret.key, is malformed") from None
     causes.check(services.scripts.client, START_SECONDS)
     return services
 
 
 def settings_for(redis_url: str | None, environ: Mapping[str, str]) -> Settings:
-    """Return the settings of a command, and note whose address its failures name. Raises ConfigError."""
-    named = {"REDIS_URL": redis_url} if redis_url else {}
-    settings = Settings.from_environment({**environ, **named})
+    """Return the settings of a command, and record the store address for its errors. Raises ConfigError."""
+    override = {"REDIS_URL": redis_url} if redis_url else {}
+    settings = Settings.from_environment({**environ, **override})
     name_store(settings.redis_url or private_server.url(settings.home))
     return settings
 
 
 def operations(services: Services, via: Via = Via.CLI) -> AdminOperations:
-    """Return what whoever runs this command changes things through."""
+    """Return the audited operations, made on behalf of the user who runs this command."""
     return services.operations(actor(via))
 
 
 def actor(via: Via = Via.CLI) -> Actor:
-    """Return whoever runs this command, for the audit book."""
+    """Return the user who runs this command, for the audit log."""
     return Actor(_user(), via)
 
 
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
+    except (KeyError, OSError):  # users of containers may have no name
         return f"uid {os.getuid()}"
 
 
 def read_secret(what: str, variable: str | None, from_stdin: bool, *, required: bool = True) -> str:
     """
-    Return the secret in the environment's *variable*, or on standard input; '' when it may be left out.
+    Return the secret in the environment's *variable* or from standard input; '' if it is not *required*.
 
-    *what* is how its options begin. A message repeats *variable* only where it looks like a name: it
-    may be the key itself.
+    *what* is the prefix of its options. Messages contain *variable* only if it looks like a name: it
+    may be a pasted key. Raises click.UsageError.
     """
     if bool(variable) + from_stdin > 1 or (required and not variable and not from_stdin):
         raise click.UsageError(f"Give one of --{what}-env and --{what}-stdin")

@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for scripts, and how a failure is told."""
+"""Output of commands: tables for people, JSON for scripts, and reports of failures."""
 
 from __future__ import annotations
 
@@ -46,25 +46,27 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def _printable(cell: object) -> str:
-    # a reason may quote an upstream, and a terminal obeys control characters
+    # a reason may quote an upstream, and terminals interpret control characters
     return "".join(letter if letter.isprintable() else "?" for letter in str(cell)) or "-"
 
 
 def show_json(value: Any) -> None:
+    """Print *value* as indented JSON."""
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
 
 
 def show_list(records: Sequence[dict[str, Any]]) -> None:
+    """Print *records* as a JSON list object."""
     show_json({"object": "list", "data": records})
 
 
 @contextmanager
-def failures_told(*, as_json: bool) -> Iterator[None]:
-    """End the program with an exit code and one line on stderr when something foreseen goes wrong."""
+def report_failures(*, as_json: bool) -> Iterator[None]:
+    """End the program with an exit code and one line on stderr for expected failures."""
     try:
         yield
     except click.exceptions.NoArgsIsHelpError:
-        raise  # click answers a bare `poolgate account` with its help
+        raise  # click prints help for a bare `poolgate account`
     except click.UsageError as error:
         _fail(InvalidRequest(_with_hint(error)), USAGE, as_json)
     except ValidationError as error:
@@ -82,21 +84,21 @@ def failures_told(*, as_json: bool) -> Iterator[None]:
         _fail(GatewayError(str(error)), REFUSED, as_json)
     except OSError as error:
         if error.filename is None:
-            raise  # not a file: click ends quietly when nobody reads our output
+            raise  # not a file: click exits silently when output is not read
         _fail(GatewayError(f"{error.filename}: {error.strerror}"), REFUSED, as_json)
     except GatewayError as error:
         _fail(error, REFUSED, as_json)
 
 
 def name_store(url: str) -> None:
-    """Note the address that a failure of this command names, without its password."""
+    """Record the store address shown in errors of this command, without its password."""
     context = click.get_current_context(silent=True)
     if context is not None:
         context.meta[STORE] = causes.address(url)
 
 
 def store_failure(error: StoreUnavailable) -> str:
-    """Return why the store of this command could not be used, with its address."""
+    """Return the message for a store that cannot be used, with its address and the cause."""
     context = click.get_current_context(silent=True)
     address = context.meta.get(STORE) if context is not None else None
     return f"The store{f' at {address}' if address else ''} {causes.cause(error)}"

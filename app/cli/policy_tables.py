@@ -13,16 +13,16 @@ from app.translation.requests.field_support import TABLES
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """One table, and below it the numbers that go with it, by what they are."""
+class RuleTable:
+    """One table, and the numbers that belong to it, by description."""
 
     heads: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
     numbers: dict[str, float]
 
 
-def retries() -> Rules:
-    """What is done about a failure, before and after the caller has been given something."""
+def retries() -> RuleTable:
+    """Return how failures are retried, before and after the first event reached the caller."""
     numbers = {
         "upstream attempts per request, at most, fallbacks included": retry_policy.MAX_ATTEMPTS,
         "attempts per model, at most": retry_policy.MAX_TRIES,
@@ -38,11 +38,11 @@ def retries() -> Rules:
         "seconds before retrying the same account, at most": retry_policy.PAUSE_MAX_SECONDS,
     }
     rows = [(failure.value, *(action.value for action in row)) for failure, row in retry_policy.TABLE.items()]
-    return Rules(("FAILURE", "BEFORE THE FIRST EVENT", "AFTER IT"), rows, numbers)
+    return RuleTable(("FAILURE", "BEFORE THE FIRST EVENT", "AFTER IT"), rows, numbers)
 
 
-def fields() -> Rules:
-    """What becomes of every request field, by how the account that serves speaks."""
+def fields() -> RuleTable:
+    """Return how every request field is handled, by the protocol of the account."""
     rows = [
         (
             surface,
@@ -52,16 +52,16 @@ def fields() -> Rules:
         for surface, table in TABLES.items()
         for field, row in sorted(table.items())
     ]
-    return Rules(("SURFACE", "FIELD", "SAME WIRE", "OPENAI ITSELF", "TRANSLATED", "CHATGPT"), rows, {})
+    return RuleTable(("SURFACE", "FIELD", "SAME WIRE", "OPENAI ITSELF", "TRANSLATED", "CHATGPT"), rows, {})
 
 
-def states() -> Rules:
-    """What a failure says about its account: the verdict table, in the order in which its rows are tried."""
+def states() -> RuleTable:
+    """Return the verdict table: how failures affect their account, in the order in which rows are tried."""
     numbers = {
         "seconds of the first back-off; doubles with each consecutive failure": SUSPECT_BASE_SECONDS,
         "seconds of a back-off, at most": SUSPECT_MAX_SECONDS,
     }
-    return Rules(
+    return RuleTable(
         (
             "KIND",
             "STATUS",
@@ -73,13 +73,13 @@ def states() -> Rules:
             "FOR",
             "CALLER RECEIVES",
         ),
-        [_verdict(rule) for rule in VERDICTS],
+        [_verdict_row(rule) for rule in VERDICTS],
         numbers,
     )
 
 
-def _verdict(rule: Rule) -> tuple[str, ...]:
-    found = CONSEQUENCES[rule.failure]
+def _verdict_row(rule: Rule) -> tuple[str, ...]:
+    consequence = CONSEQUENCES[rule.failure]
     return (
         " ".join(sorted(rule.kinds)) or "any",
         rule.status_text,
@@ -87,20 +87,20 @@ def _verdict(rule: Rule) -> tuple[str, ...]:
         ", ".join(sorted(rule.shapes)) or "any",
         " ".join(sorted(rule.parts)) or "any",
         rule.failure.value,
-        found.scope.value,
+        consequence.scope.value,
         _duration(rule),
-        found.reply.value,
+        consequence.reply.value,
     )
 
 
 def _duration(rule: Rule) -> str:
-    found = CONSEQUENCES[rule.failure]
-    seconds = found.seconds if rule.seconds is None else rule.seconds
+    consequence = CONSEQUENCES[rule.failure]
+    seconds = consequence.seconds if rule.seconds is None else rule.seconds
     if seconds is None:
         return "until a test or a new credential succeeds"
-    if found.is_suspicion:
+    if consequence.is_suspicion:
         return f"{seconds:g} s, doubling; then one test"
     return f"as the upstream specifies, else {seconds:g} s" if seconds else "-"
 
 
-RULES: dict[str, Callable[[], Rules]] = {"retries": retries, "fields": fields, "states": states}
+RULES: dict[str, Callable[[], RuleTable]] = {"retries": retries, "fields": fields, "states": states}

@@ -1,4 +1,4 @@
-"""`poolgate pool`: the pools there are."""
+"""`poolgate pool`: list and change pools."""
 
 from __future__ import annotations
 
@@ -36,11 +36,14 @@ def list_pools(services: Services, as_json: bool, pool: str | None) -> None:
     pools = services.pools.all()
     if pool is not None:
         services.pools.check(pool)
-        pools = [one for one in pools if one.name == pool]
+        pools = [pool_entry for pool_entry in pools if pool_entry.name == pool]
     if as_json:
-        show_list([one.public() for one in pools])
+        show_list([pool_entry.public() for pool_entry in pools])
     elif pools:
-        rows = [(one.name, one.accounts, one.keys, one.policy, one.zone) for one in pools]
+        rows = [
+            (pool_entry.name, pool_entry.accounts, pool_entry.keys, pool_entry.policy, pool_entry.zone)
+            for pool_entry in pools
+        ]
         click.echo(table(("NAME", "ACCOUNTS", "KEYS", "POLICY", "TIME ZONE"), rows))
     else:
         click.echo("No pools yet: `poolgate account add` creates the first.", err=True)
@@ -48,13 +51,13 @@ def list_pools(services: Services, as_json: bool, pool: str | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TimeLimit:
-    """`[MODEL:]name=seconds` as it was said; `seconds` is None where the default is wanted back."""
+    """A parsed `[MODEL:]name=seconds`; `seconds` is None for the default."""
 
     pattern: str
     name: str
     seconds: float | None
 
-    def into(self, settings: str) -> str:
+    def apply(self, settings: str) -> str:
         return with_time_limit(settings, self.pattern, self.name, self.seconds)
 
 
@@ -68,9 +71,9 @@ def time_limit(text: str) -> TimeLimit:
         raise click.BadParameter("must be like idle=30 or gpt-5*:idle=default") from None
     if seconds is not None and not math.isfinite(seconds):
         raise click.BadParameter("the seconds must be a number")
-    wish = TimeLimit(pattern or EVERY_MODEL, name, seconds)
-    checked(wish.into)("")
-    return wish
+    parsed = TimeLimit(pattern or EVERY_MODEL, name, seconds)
+    checked(parsed.apply)("")
+    return parsed
 
 
 @pool_group.command(
@@ -149,7 +152,7 @@ def set_pool(
     flags = {"names_accounts": names_accounts, "tells_windows": tells_windows}
     if {policy, zone, *flags.values(), *numbers.values()} == {None} and not time_limits:
         raise click.UsageError("Say what is to change")
-    steps = [one.into for one in time_limits]
+    steps = [limit.apply for limit in time_limits]
     steps += [partial(with_flag, name=name, value=flag) for name, flag in flags.items() if flag is not None]
     steps += [partial(with_number, name=name, value=n) for name, n in numbers.items() if n is not None]
     changed = operations(services).pools.change(pool, policy=policy, zone=zone, steps=steps).public()
@@ -157,8 +160,8 @@ def set_pool(
         show_json(changed)
     else:
         now = {"policy": changed["policy"], "time zone": changed["zone"], **changed["settings"]}
-        click.echo(f"Pool '{pool}': " + "; ".join(f"{name} {_said(value)}" for name, value in now.items()))
+        click.echo(f"Pool '{pool}': " + "; ".join(f"{name} {_text(value)}" for name, value in now.items()))
 
 
-def _said(value: object) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()

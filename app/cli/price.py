@@ -1,4 +1,4 @@
-"""`poolgate price`: what models cost, and what they can take in and give."""
+"""`poolgate price`: prices of models, and their context and output sizes."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def list_prices(services: Services, as_json: bool, pool: str, model: str | None)
 def _row(model: str, row: dict[str, Any]) -> tuple[object, ...]:
     rates = row[STANDARD]
     cached = rates.get("cached_input", rates["input"])
-    told = [f"{rate / MILLION:g}" for rate in (rates["input"], cached, rates["output"])]
+    values = [f"{rate / MILLION:g}" for rate in (rates["input"], cached, rates["output"])]
     bounds = [row.get(name) or "-" for name in ("context", "max_output")]
-    return model, *told, *bounds, row.get("date", "-"), row["version"]
+    return model, *values, *bounds, row.get("date", "-"), row["version"]
 
 
 @price_group.command(
@@ -86,14 +86,14 @@ def _row(model: str, row: dict[str, Any]) -> tuple[object, ...]:
 @tokens_option("--image", "Maximum that one image counts for.")
 @in_pool
 @with_store
-def set_price(services: Services, as_json: bool, pool: str, model: str, **said: Any) -> None:
+def set_price(services: Services, as_json: bool, pool: str, model: str, **fields: Any) -> None:
     """
     Set the price of MODEL in this pool, in every service tier, from the next request.
 
     Omitted values stay as listed.
     """
     known = services.prices.current(pool).rows().get(model, {})
-    stored = operations(services).prices.set(pool, model, price_row(known, said))
+    stored = operations(services).prices.set(pool, model, price_row(known, fields))
     if as_json:
         show_json({"model": model, **stored})
     else:

@@ -1,4 +1,4 @@
-"""How far long work is: a bar on standard error, where a person looks at it, and nothing anywhere else."""
+"""Progress of long work on standard error, if it is a terminal."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import click
 @contextmanager
 def progress(label: str, length: int, *, prints: bool = False) -> Iterator[Callable[[int], None]]:
     """
-    Yield what is to be called with each amount done, of *length*.
+    Yield a callback for each amount done, of *length* in total.
 
-    Where the work *prints* meanwhile, and to a terminal, there is no bar: it would be written over.
+    There is no bar if the work *prints* to a terminal, which would overwrite it.
     """
     if not sys.stderr.isatty() or (prints and sys.stdout.isatty()):
         yield lambda _: None
@@ -29,7 +29,7 @@ FIRST_SECONDS, EVERY_SECONDS = 2.0, 5.0
 
 @contextmanager
 def waiting(label: str, max_seconds: float) -> Iterator[None]:
-    """Print *label* to standard error while the block waits, with how long it has and how long it may."""
+    """Print *label* to standard error while the block runs, with the elapsed and the maximum time."""
     done = threading.Event()
 
     def report() -> None:

@@ -20,23 +20,23 @@ from app.accounts.replay import Member, Outcome, Replay, Request, Window, record
 from app.cli.options import Command, example, in_pool, with_store
 from app.cli.output import show_list, table
 from app.cli.progress import progress
-from app.cli.replay_chart import picture
+from app.cli.replay_chart import draw_chart
 from app.stores import keys, private_server
 from app.stores.client import make_client, store_errors
 from app.wiring import Services
 
 HEADS = ("POLICY", "REQUESTS", "REFUSED", "AFFINITY HITS", "UNUSED AT RESETS", "SPREAD")
 PAGE = 1000
-PATIENCE_SECONDS = 5.0
+STORE_TIMEOUT_SECONDS = 5.0
 _WINDOW = re.compile(r"([^=]+)=(\d+)/(\d+(?:\.\d+)?)h")
 
 Json = dict[str, Any]
 
 
 def exported(services: Services, pool: str) -> Iterator[Json]:
-    """Yield what a replay needs of *pool*: its accounts, then its ledger rows, oldest first."""
+    """Yield the input of a replay of *pool*: its accounts, then its ledger entries, oldest first."""
     accounts = services.accounts.all(pool)
-    yield {"accounts": [_taking_part(account) for account in accounts]}
+    yield {"accounts": [_member_fields(account) for account in accounts]}
     last = "-"
     while True:
         with store_errors():
@@ -48,16 +48,16 @@ def exported(services: Services, pool: str) -> Iterator[Json]:
         last = f"({entries[-1][0]}"
 
 
-def _taking_part(account: Account) -> Json:
+def _member_fields(account: Account) -> Json:
     return {name: getattr(account, name) for name in Member.__slots__ if name != "window"}
 
 
 def window(text: str) -> tuple[str, int, float]:
-    """Read `main=200000/5h`: the account called main has so many tokens every five hours."""
-    found = _WINDOW.fullmatch(text)
-    if found is None or not int(found[2]) or not float(found[3]):
+    """Read `main=200000/5h` as (account, tokens, hours). Raises click.BadParameter."""
+    match = _WINDOW.fullmatch(text)
+    if match is None or not int(match[2]) or not float(match[3]):
         raise click.BadParameter("must be like main=200000/5h")
-    return found[1], int(found[2]), float(found[3])
+    return match[1], int(match[2]), float(match[3])
 
 
 @click.command(
@@ -109,22 +109,22 @@ def replay(
     """
     lines = exported(services, pool) if ledger == "-" else _read(Path(ledger))
     try:
-        members = [_member(one, windows) for one in next(lines)["accounts"]]
+        members = [_member(account, windows) for account in next(lines)["accounts"]]
         requests = recorded(lines)
     except (ValueError, KeyError, TypeError, StopIteration):
         raise click.UsageError("LEDGER is not a file of poolgate ledger export") from None
     if not requests:
         raise click.UsageError("LEDGER contains no requests")
     policies = policies or POLICIES
-    with _private_server() as client, progress("Replaying", len(requests) * len(policies)) as told:
-        outcomes = [Replay(client, members, policy).run(requests, told) for policy in policies]
+    with _private_server() as client, progress("Replaying", len(requests) * len(policies)) as advance:
+        outcomes = [Replay(client, members, policy).run(requests, advance) for policy in policies]
     names = {member.id: member.name for member in members}
     if as_json:
-        show_list([_public(one, names) for one in outcomes])
+        show_list([_public(outcome, names) for outcome in outcomes])
     else:
-        click.echo(table(HEADS, [_row(one, names) for one in outcomes]))
+        click.echo(table(HEADS, [_row(outcome, names) for outcome in outcomes]))
     if file is not None:
-        file.write_text(_drawn(outcomes[-1], requests, names))
+        file.write_text(_draw(outcomes[-1], requests, names))
 
 
 def _read(file: Path) -> Iterator[Json]:
@@ -132,19 +132,19 @@ def _read(file: Path) -> Iterator[Json]:
         yield from map(orjson.loads, lines)
 
 
-def _member(told: Mapping[str, Any], windows: tuple[tuple[str, int, float], ...]) -> Member:
+def _member(fields: Mapping[str, Any], windows: tuple[tuple[str, int, float], ...]) -> Member:
     spans = {name: int(hours * 3_600_000) for name, _, hours in windows}
-    tokens = {name: most for name, most, _ in windows}
-    name = told["name"]
-    mine = Window(tokens[name], spans[name], spans[name]) if name in tokens else None
-    return Member(**{**told, "models": tuple(told["models"])}, window=mine)
+    tokens = {name: max_tokens for name, max_tokens, _ in windows}
+    name = fields["name"]
+    window = Window(tokens[name], spans[name], spans[name]) if name in tokens else None
+    return Member(**{**fields, "models": tuple(fields["models"])}, window=window)
 
 
 @contextmanager
 def _private_server() -> Iterator[Any]:
     with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         client = make_client(
-            private_server.ensure(Path(folder), os.environ.get("REDIS_SERVER", "")), PATIENCE_SECONDS
+            private_server.ensure(Path(folder), os.environ.get("REDIS_SERVER", "")), STORE_TIMEOUT_SECONDS
         )
         try:
             yield client
@@ -154,19 +154,19 @@ def _private_server() -> Iterator[Any]:
 
 
 def _public(outcome: Outcome, names: Mapping[str, str]) -> Json:
-    told = {name: value for name, value in asdict(outcome).items() if name != "chosen"}
+    fields = {name: value for name, value in asdict(outcome).items() if name != "chosen"}
     spread = {names[account]: share for account, share in outcome.spread().items()}
-    return {**told, "requests": len(outcome.chosen), "refused": outcome.refused, "spread": spread}
+    return {**fields, "requests": len(outcome.chosen), "refused": outcome.refused, "spread": spread}
 
 
 def _row(outcome: Outcome, names: Mapping[str, str]) -> tuple[object, ...]:
-    kept = f"{outcome.kept / outcome.turns:.1%}" if outcome.turns else "-"
-    left = f"{outcome.lapsed_tokens / outcome.offered_tokens:.1%}" if outcome.offered_tokens else "-"
+    affinity = f"{outcome.kept / outcome.turns:.1%}" if outcome.turns else "-"
+    unused = f"{outcome.lapsed_tokens / outcome.offered_tokens:.1%}" if outcome.offered_tokens else "-"
     shares = sorted((names[account], share) for account, share in outcome.spread().items())
     spread = ", ".join(f"{name} {share:.0%}" for name, share in shares)
-    return outcome.policy, len(outcome.chosen), outcome.refused, kept, left, spread
+    return outcome.policy, len(outcome.chosen), outcome.refused, affinity, unused, spread
 
 
-def _drawn(outcome: Outcome, requests: list[Request], names: Mapping[str, str]) -> str:
+def _draw(outcome: Outcome, requests: list[Request], names: Mapping[str, str]) -> str:
     title = f"{outcome.policy}: {len(requests)} requests, {outcome.refused} refused"
-    return picture(title, [one.at_ms for one in requests], outcome.chosen, names)
+    return draw_chart(title, [request.at_ms for request in requests], outcome.chosen, names)

@@ -39,18 +39,21 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
     Also explains refused requests, of which the newest few hundred per pool are retained.
     """
     services.pools.check(pool)
-    told = services.ledger.explainer.explain(pool, request_id)
+    explanation = services.ledger.explainer.explain(pool, request_id)
     if as_json:
-        show_json(told)
+        show_json(explanation)
         return
-    key = told["key"]["name"] or f"{told['key']['id']} (removed)"
-    model = f" for {told['model']}" if told["model"] else ""
-    click.echo(f"{told['endpoint']}{model}, key '{key}', {moment(told['at'])}\n{told['outcome']}")
-    if told["charged"]:
-        click.echo(told["charged"])
-    for choice in told["choices"]:
+    key = explanation["key"]["name"] or f"{explanation['key']['id']} (removed)"
+    model = f" for {explanation['model']}" if explanation["model"] else ""
+    click.echo(
+        f"{explanation['endpoint']}{model}, key '{key}', {moment(explanation['at'])}\n"
+        f"{explanation['outcome']}"
+    )
+    if explanation["charged"]:
+        click.echo(explanation["charged"])
+    for choice in explanation["choices"]:
         click.echo("\n" + "\n".join(_lines(choice)))
-    if any(choice["candidates"] for choice in told["choices"]):
+    if any(choice["candidates"] for choice in explanation["choices"]):
         click.echo("\nThe candidate with the lowest score is chosen. Scores are from the time of the choice.")
 
 
@@ -72,7 +75,7 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
 @click.option(
     "--limit",
     "--most",
-    "most",
+    "max_rows",
     default=20,
     show_default=True,
     type=click.IntRange(1, 10_000),
@@ -81,30 +84,30 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
 @in_pool
 @with_store
 def list_requests(
-    services: Services, as_json: bool, pool: str, most: int, refused: bool, **said: str | None
+    services: Services, as_json: bool, pool: str, max_rows: int, refused: bool, **fields: str | None
 ) -> None:
     """List completed requests, newest first, including the newest refused ones."""
     services.pools.check(pool)
     names = Names.read(pool, services.api_keys, services.accounts)
-    given = {name: text for name, text in said.items() if text is not None}
-    given |= {"refused": "true"} if refused else {}
-    wanted = names.wanted(RequestsQuery().load(given))
+    params = {name: text for name, text in fields.items() if text is not None}
+    params |= {"refused": "true"} if refused else {}
+    query = names.wanted(RequestsQuery().load(params))
     rows: list[Json] = []
     cursor = None
-    while len(rows) < most:
-        page = services.ledger.search.search(pool, wanted, cursor, most - len(rows))
+    while len(rows) < max_rows:
+        page = services.ledger.search.search(pool, query, cursor, max_rows - len(rows))
         rows += [names.row(entry.id, entry.row) for entry in page.entries]
         if (cursor := page.cursor) is None:
             break
     if as_json:
         show_json({"object": "list", "data": rows})
     elif rows:
-        click.echo(table(ROWS, [_request(row) for row in rows]))
+        click.echo(table(ROWS, [_row(row) for row in rows]))
     else:
         click.echo("No requests found.", err=True)
 
 
-def _request(row: Json) -> tuple[object, ...]:
+def _row(row: Json) -> tuple[object, ...]:
     account = "refused" if row.get("refused") else row["account"]["name"] or row["account"]["id"]
     tokens = (Figure(count(row.get(name, 0))) for name in ("input_tokens", "output_tokens"))
     return (
@@ -124,21 +127,21 @@ def _lines(choice: Json) -> Iterator[str]:
     account = _name(choice["account"]) if choice["account"] else "none"
     yield f"Attempt {choice['attempt']}: account {account} ({choice['why']})"
     if choice["candidates"]:
-        yield table(CANDIDATES, [_candidate(one) for one in choice["candidates"]])
+        yield table(CANDIDATES, [_candidate_row(item) for item in choice["candidates"]])
     if choice["out"]:
-        yield table(OUT, [_out(one) for one in choice["out"]])
+        yield table(OUT, [_unavailable_row(item) for item in choice["out"]])
     for tried in choice["tries"]:
         yield tried["outcome"]
 
 
-def _candidate(one: Json) -> tuple[object, ...]:
-    score = "-" if one["score"] is None else f"{one['score']:.6g}"
-    return _name(one["account"]), Figure(score), one["why"]
+def _candidate_row(item: Json) -> tuple[object, ...]:
+    score = "-" if item["score"] is None else f"{item['score']:.6g}"
+    return _name(item["account"]), Figure(score), item["why"]
 
 
-def _out(one: Json) -> tuple[object, ...]:
-    until = moment(one["until"]) if one["until"] else "needs attention"
-    return _name(one["account"]), one["state"], one["reason"], until
+def _unavailable_row(item: Json) -> tuple[object, ...]:
+    until = moment(item["until"]) if item["until"] else "needs attention"
+    return _name(item["account"]), item["state"], item["reason"], until
 
 
 def _name(account: Json) -> str:

@@ -22,17 +22,17 @@ HEADS = ("SETTING", "VARIABLE", "VALUE")
 def settings(services: Services, as_json: bool, pool: str) -> None:
     """Show the settings of this environment, without secrets, and those of a pool."""
     services.pools.check(pool)
-    own = next((one.public() for one in services.pools.all() if one.name == pool), {})
-    told = in_force(services.settings)
+    own = next((pool_entry.public() for pool_entry in services.pools.all() if pool_entry.name == pool), {})
+    settings_in_force = in_force(services.settings)
     if as_json:
-        show_json({**told, "pool": own})
+        show_json({**settings_in_force, "pool": own})
         return
-    rows = [(name, NAMES.get(name, ""), str(value)) for name, value in told["settings"].items()]
+    rows = [(name, NAMES.get(name, ""), str(value)) for name, value in settings_in_force["settings"].items()]
     rows += [(f"limits.{name}", "", f"{value:g}") for name, value in asdict(services.settings.limits).items()]
     rows += [(f"{pool}: {name}", "", own[name]) for name in ("policy", "zone") if name in own]
-    rows += [(f"{pool}: {name}", "", _said(value)) for name, value in own.get("settings", {}).items()]
+    rows += [(f"{pool}: {name}", "", _text(value)) for name, value in own.get("settings", {}).items()]
     click.echo(table(HEADS, rows))
 
 
-def _said(value: object) -> str:
+def _text(value: object) -> str:
     return orjson.dumps(value).decode()

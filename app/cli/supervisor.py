@@ -1,8 +1,8 @@
 """
-Processes that are kept running: who dies is started again, and all end together.
+Supervision of child processes: dead ones are restarted, and all end together.
 
-A child ends with the supervisor even when that is killed: Linux sends it SIGTERM, and its
-standard input, which the supervisor holds, closes.
+Children end with the supervisor even if it is killed: Linux sends them SIGTERM, and their standard
+input closes.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class ChildFailed(Exception):
-    """A child died before everything was ready: starting it again would not help."""
+    """A child died before everything was ready, so restarting it would not help."""
 
 
 class Stopped(Exception):
-    """A signal asks everything to end."""
+    """A signal requested the end of everything."""
 
 
 @dataclass(slots=True, eq=False)
 class Child:
-    """A command to keep running, in folder *cwd*."""
+    """A command to supervise, in the folder *cwd*."""
 
     name: str
     command: Sequence[str]
@@ -84,10 +84,9 @@ class Child:
 
 class Supervisor:
     """
-    Keeps *stages* of children running inside its `with` block.
+    Supervises *stages* of children inside its `with` block.
 
-    They start in order; at the end the last stage has *stop_seconds* to finish before the
-    one it depends on is stopped.
+    They start in order. At the end each stage has *stop_seconds* to finish, the last one first.
     """
 
     def __init__(self, stages: Sequence[Sequence[Child]], stop_seconds: float) -> None:
@@ -109,7 +108,7 @@ class Supervisor:
             self._stop([child for child in stage if child in self.started])
 
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
-        """Return once *ready* says so. Raises ChildFailed, Stopped."""
+        """Return once *ready* returns true. Raises ChildFailed, Stopped."""
         deadline = time.monotonic() + seconds
         while not ready():
             self._pause(0.05)
@@ -123,9 +122,9 @@ class Supervisor:
 
     def run(self, watch: Callable[[], object] = lambda: None, watch_seconds: float = 60.0) -> None:
         """
-        Keep all running, and call *watch* every *watch_seconds*.
+        Restart dead children, and call *watch* every *watch_seconds*.
 
-        Raises Stopped when a signal says so; does not return.
+        Does not return; raises Stopped on a signal.
         """
         while True:
             watch()
@@ -138,14 +137,14 @@ class Supervisor:
             self._pause(min([*waits, watch_seconds]))
 
     def _pause(self, seconds: float) -> None:
-        """Wait for a signal, at most *seconds*; one of a child's death only ends the wait."""
+        """Wait at most *seconds* for a signal. Raises Stopped, except for SIGCHLD, which ends the wait."""
         if select.select([self.signals], [], [], seconds)[0] and set(os.read(self.signals, 64)) != {
             signal.SIGCHLD
         }:
             raise Stopped
 
     def _stop(self, children: Sequence[Child]) -> None:
-        """Let *children* finish; a second signal, or the end of patience, kills them."""
+        """Let *children* finish; a second signal or the timeout kills them."""
         for child in children:
             if child.process.poll() is None:
                 child.process.terminate()
@@ -163,7 +162,7 @@ class Supervisor:
 
 
 def _signals() -> int:
-    """Return a descriptor from which the numbers of the signals that came can be read."""
+    """Return a descriptor from which the numbers of received signals can be read."""
     read, write = os.pipe()
     os.set_blocking(write, False)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
@@ -173,8 +172,8 @@ def _signals() -> int:
 
 
 def _end_with(supervisor: int) -> None:
-    """Run in the child: ask for a SIGTERM at the supervisor's death."""
+    """Request, in the child, a SIGTERM at the death of the supervisor."""
     if _libc is not None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != supervisor:  # it died before we could ask
+        if os.getppid() != supervisor:  # it died before the request
             os._exit(1)

@@ -26,10 +26,10 @@ from app.stores import causes, private_server
 from app.stores.private_server import PrivateServerError
 from app.wiring import build
 
-ROOT = Path(__file__).parents[2]  # where `app` and `workers` are found, whatever folder this is run from
-READY_SECONDS = 60.0  # a large append-only file takes its time
+ROOT = Path(__file__).parents[2]  # the folder of `app` and `workers`
+READY_SECONDS = 60.0  # loading a large append-only file takes time
 STOP_MARGIN_SECONDS = 5.0  # after gunicorn's own graceful_timeout
-DEMO_KEY = "POOLGATE_DEMO_KEY"  # for the simulated upstream; tells the web process that it may be used
+DEMO_KEY = "POOLGATE_DEMO_KEY"  # key of the simulated upstream, which also enables it in the web process
 
 
 @click.command()
@@ -45,19 +45,19 @@ def up(demo: bool, host: str | None, port: str | None, workers: str | None, open
     Without REDIS_URL it stores its data in a private server under POOLGATE_HOME. With
     OPENAI_API_KEY set, the account `openai` is added once.
     """
-    # asked before --port is put beside it: a PORT that came from outside opens every address
-    given = {
+    # read without --port: a PORT in the environment binds to every address
+    overrides = {
         "bind": host or Settings.from_environment(os.environ).bind,
         "port": port,
         "web_concurrency": workers,
     }
-    environ = os.environ | {NAMES[name]: value for name, value in given.items() if value is not None}
+    environ = os.environ | {NAMES[name]: value for name, value in overrides.items() if value is not None}
     settings = Settings.from_environment(environ)
     log.configure(settings.log_level)
     descriptors.raise_limit()
-    _refuse_used_port(settings.bind, settings.port, "--port")
+    _check_port(settings.bind, settings.port, "--port")
     if settings.admin_port is not None:
-        _refuse_used_port(settings.admin_host, settings.admin_port, NAMES["admin"])
+        _check_port(settings.admin_host, settings.admin_port, NAMES["admin"])
     name_store(settings.redis_url or private_server.url(settings.home))
     causes.check_writable(private_server.redis_url(settings, options.START_SECONDS), options.START_SECONDS)
     upstream = DemoUpstream(_free_port(), secrets.token_urlsafe(32)) if demo else None
@@ -67,17 +67,17 @@ def up(demo: bool, host: str | None, port: str | None, workers: str | None, open
     )
     try:
         with supervisor:
-            patient = replace(settings, store_timeout_seconds=5.0)  # everything starts at once just now
-            prepared = prepare(build(patient), upstream, openai_api_key)
+            patient_settings = replace(settings, store_timeout_seconds=5.0)  # everything is starting
+            prepared = prepare(build(patient_settings), upstream, openai_api_key)
             supervisor.wait_until(lambda: _is_ready(settings, upstream), READY_SECONDS)
-            click.echo(_greeting(settings, prepared, model="demo" if demo else "gpt-5.2"))
+            click.echo(_build_greeting(settings, prepared, model="demo" if demo else "gpt-5.2"))
             supervisor.run(lambda: _watch(settings), private_server.WATCH_SECONDS)
     except Stopped:
         click.echo("Stopped.")
     except ChildFailed as error:
         raise click.ClickException(str(error)) from None
     finally:
-        _watch(settings)  # a server whose supervisor has just been killed would outlive us
+        _watch(settings)  # else a server whose supervisor was just killed would outlive this process
 
 
 def _watch(settings: Settings) -> None:
@@ -86,11 +86,11 @@ def _watch(settings: Settings) -> None:
     try:
         private_server.watch(settings.home, settings.redis_server)
     except (OSError, subprocess.SubprocessError, ConfigError, PrivateServerError) as error:
-        structlog.get_logger().warning("private_server_unwatched", reason=str(error))  # tried again soon
+        structlog.get_logger().warning("private_server_unwatched", reason=str(error))  # retried soon
 
 
 def _children_environ(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
-    """Return *environ* with what was decided here spelled out, and without what only we need."""
+    """Return *environ* with the effective settings, and without the variables of this command."""
     decided = {
         NAMES["home"]: str(settings.home),
         NAMES["bind"]: settings.bind,
@@ -115,8 +115,8 @@ def _stages(environ: dict[str, str], demo: DemoUpstream | None) -> list[list[Chi
     return [[child("demo", "app.demo", "--port", str(demo.port), "--until-stdin-closes")], serving]
 
 
-def _refuse_used_port(host: str, port: int, set_by: str) -> None:
-    """gunicorn would try for five seconds, and whoever has the port would look ready meanwhile."""
+def _check_port(host: str, port: int, set_by: str) -> None:
+    """Raise ClickException if the port is in use: gunicorn would retry for five seconds."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -151,8 +151,8 @@ def _reachable(bind: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)
 
 
-def _greeting(settings: Settings, prepared: Prepared, model: str) -> str:
-    """Return what to show once everything answers; the curl line can be pasted as it is."""
+def _build_greeting(settings: Settings, prepared: Prepared, model: str) -> str:
+    """Return the text to print once everything is ready, with a curl command."""
     url = f"{_origin(settings.bind, settings.port)}/v1"
     key, bearer = f"{prepared.key}  (shown only once)", f"'Authorization: Bearer {prepared.key}'"
     if prepared.key is None:
@@ -164,7 +164,7 @@ def _greeting(settings: Settings, prepared: Prepared, model: str) -> str:
         "",
         f"  url  {url}",
         f"  key  {key}",
-        *_operator_stores(settings, prepared.start_token),
+        *_admin_line(settings, prepared.start_token),
         *([] if prepared.has_accounts else ["  next add an account: poolgate account add --help"]),
         "",
         f"curl -sSN {url}/chat/completions -H {bearer} -H 'Content-Type: application/json'"
@@ -173,8 +173,8 @@ def _greeting(settings: Settings, prepared: Prepared, model: str) -> str:
     return "\n".join(lines)
 
 
-def _operator_stores(settings: Settings, start_token: str | None) -> list[str]:
-    """Say where the admin pages are, and at the first start how to come in."""
+def _admin_line(settings: Settings, start_token: str | None) -> list[str]:
+    """Return the line with the URL of the admin pages, at the first start with its token."""
     if settings.admin == "off":
         return []
     host, port = settings.bind, settings.port

@@ -70,7 +70,11 @@ def usage(
     if as_json:
         show_list(
             [
-                {by: name, "id": who, **{figure: figures.get(figure, 0) for figure in (*FIGURES, *_more(by))}}
+                {
+                    by: name,
+                    "id": who,
+                    **{figure: figures.get(figure, 0) for figure in (*FIGURES, *_extra_figures(by))},
+                }
                 for name, who, figures in lines
             ]
         )
@@ -81,10 +85,10 @@ def usage(
 
 
 def _show_series(services: Services, as_json: bool, pool: str, span: str, by: str) -> None:
-    told, names = services.ledger.series.series(pool, span, by), _names(services, pool, by)
-    totals = told.totals()
+    series, names = services.ledger.series.series(pool, span, by), _names(services, pool, by)
+    totals = series.totals()
     if as_json:
-        show_json(serialize_series(told, span, by, names, len(totals)))
+        show_json(serialize_series(series, span, by, names, len(totals)))
     elif totals:
         lines = [_row(names.get(who, who), totals[who], by) for who in busiest(totals, len(totals))]
         click.echo(table(_heads(by), lines))
@@ -100,16 +104,16 @@ def _names(services: Services, pool: str, by: str) -> dict[str, str]:
     return {}
 
 
-def _more(by: str) -> tuple[str, ...]:
-    """Return the figures that only accounts have: an attempt that another one rescued is no one else's."""
+def _extra_figures(by: str) -> tuple[str, ...]:
+    """Return the figures that only accounts have."""
     return tuple(OF_ACCOUNTS) if by == "account" else ()
 
 
 def _heads(by: str) -> tuple[str, ...]:
-    return by.upper(), *HEADS, *(OF_ACCOUNTS[figure] for figure in _more(by))
+    return by.upper(), *HEADS, *(OF_ACCOUNTS[figure] for figure in _extra_figures(by))
 
 
 def _row(name: str, figures: dict[str, int], by: str) -> tuple[object, ...]:
     counts = [Figure(count(figures.get(figure, 0))) for figure in FIGURES[:-1]]
-    more = [Figure(count(figures.get(figure, 0))) for figure in _more(by)]
+    more = [Figure(count(figures.get(figure, 0))) for figure in _extra_figures(by)]
     return name, *counts, Figure(dollars(figures.get("cost", 0))), *more

@@ -1,9 +1,9 @@
 """
-What the command `poolgate` starts, installed under a name of its own.
+The entry point of the command `poolgate`, in a package with a distinct name.
 
 Our packages are called `app`, `schemas` and `workers`. Another project's `app` on PYTHONPATH, or in
-the same environment, would be imported instead and end in a traceback. So ours come first, and where
-they are not ours any more this says so. Imports nothing else of ours before that is known.
+the same environment, would be imported instead. So ours are put first on the path, and a clear error
+is printed if they were overwritten. Imports none of them before that check.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-OURS = ("app/wiring.py", "schemas/wire.py", "workers/runner.py")
+MARKER_FILES = ("app/wiring.py", "schemas/wire.py", "workers/runner.py")
 
 
 def main() -> None:
@@ -33,6 +33,8 @@ def main() -> None:
 
 
 def find_root(file: Path) -> Path | None:
-    """Return the folder that has our packages, above *file*: of a wheel, or of a checkout."""
+    """Return the folder of our packages above *file*, in a wheel or a checkout; None if there is none."""
     folders = (file.parents[1], *file.parents[2:3])
-    return next((folder for folder in folders if all((folder / one).is_file() for one in OURS)), None)
+    return next(
+        (folder for folder in folders if all((folder / file).is_file() for file in MARKER_FILES)), None
+    )

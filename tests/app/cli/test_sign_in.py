@@ -21,7 +21,7 @@ class TestDevice:
             if line.startswith(f"Open {issuer.url}/codex/device and enter the code "):
                 issuer.approve(line.rpartition(" ")[2])
 
-        tokens = sign_in.by_device(oauth, enter)
+        tokens = sign_in.sign_in_with_code(oauth, enter)
 
         assert tokens.email.endswith("@example.com")
         assert tokens.account_id
@@ -30,7 +30,7 @@ class TestDevice:
         monkeypatch.setattr(sign_in, "DEVICE_SECONDS", 0)
 
         with pytest.raises(InvalidRequest, match="in time"):
-            sign_in.by_device(oauth, lambda line: None)
+            sign_in.sign_in_with_code(oauth, lambda line: None)
 
 
 class TestBrowser:
@@ -42,6 +42,6 @@ class TestBrowser:
                 page = requests.get(line.removeprefix("Open "), timeout=10)
                 assert "Signed in" in page.text
 
-        tokens = sign_in.by_browser(oauth, open_page, port=0, stdin=None)
+        tokens = sign_in.sign_in_with_browser(oauth, open_page, port=0, stdin=None)
 
         assert tokens.refresh_token
