@@ -10,6 +10,7 @@ from app.accounts.credentials import CredentialRepository
 from app.accounts.known_models import KnownModels
 from app.accounts.pools import PoolRepository
 from app.accounts.token_refresh import TokenRefresher
+from app.backup.reseal import Reseal
 from app.config import Settings
 from app.ledger.dead_letters import DeadLetters
 from app.ledger.explain import RequestExplainer
@@ -24,6 +25,8 @@ from app.operations.account_check import AccountChecker
 from app.operations.accounts import AccountOperations
 from app.operations.api_keys import ApiKeyOperations
 from app.operations.audit_trail import AuditTrail
+from app.operations.check_stores import CheckStores
+from app.operations.doctor import Doctor
 from app.operations.first_listing import AccountLister
 from app.operations.limits import LimitOperations
 from app.operations.live_feed import Feeds
@@ -46,6 +49,7 @@ from app.stores.answers import AnswerStore
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.audit import AuditLog
 from app.stores.client import make_client
+from app.stores.health import HealthRepository
 from app.stores.ledger import LedgerRepository
 from app.stores.limits import LimitRepository
 from app.stores.login_flows import LoginFlowRepository
@@ -114,6 +118,7 @@ class Services:
     login_flows: LoginFlowRepository
     feeds: Feeds
     readiness: Readiness
+    doctor: Doctor
     tracing: Tracing | None
     demo: bool  # whether demo accounts answer: only under `poolgate up --demo`
 
@@ -160,11 +165,23 @@ def build(
     pools, accounts = PoolRepository(scripts), AccountRepository(scripts, vault)
     credentials, prices = CredentialRepository(scripts, accounts), PoolPrices(PriceRepository(scripts))
     upstream = _build_upstream(settings, scripts, pools, accounts, credentials)
-    api_keys = ApiKeyRepository(scripts)
+    api_keys, limits = ApiKeyRepository(scripts), LimitRepository(scripts)
+    health = HealthRepository(scripts.client)
     ledger = _build_ledger(settings, scripts, accounts, api_keys)
     admissions = AdmissionRepository(scripts)
     active = ActiveRequests(
         admissions, ttl_seconds=settings.lease_ttl_seconds, renew_seconds=settings.lease_renew_seconds
+    )
+    check_stores = CheckStores(
+        health=health,
+        vault=vault,
+        pools=pools,
+        api_keys=api_keys,
+        limits=limits,
+        prices=prices,
+        usage=ledger.usage,
+        refusals=ledger.refusals,
+        count_sealed=lambda: Reseal(scripts, vault, pools.names()).count(),
     )
     return Services(
         settings=settings,
@@ -174,7 +191,7 @@ def build(
         accounts=accounts,
         credentials=credentials,
         api_keys=api_keys,
-        limits=LimitRepository(scripts),
+        limits=limits,
         prices=prices,
         ledger=ledger,
         upstream=upstream,
@@ -198,7 +215,8 @@ def build(
         audit=AuditLog(scripts),
         login_flows=LoginFlowRepository(scripts, vault),
         feeds=Feeds(scripts.client),
-        readiness=Readiness(pools, scripts.client, vault),
+        readiness=Readiness(pools, health, vault),
+        doctor=Doctor(settings, check_stores),
         tracing=tracing,
         demo=demo,
     )

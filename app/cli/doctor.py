@@ -18,7 +18,8 @@ from app.cli.options import (
 from app.cli.output import REFUSED, STORE_UNAVAILABLE, show_json, show_list, store_failure, table
 from app.cli.policy_tables import RULES
 from app.errors import StoreUnavailable
-from app.operations.doctor import STORE_FIX, WRONG, Finding, check_machine, checkup
+from app.operations.diagnostic import Diagnostic, Level
+from app.operations.doctor import STORE_FIX, check_machine
 from app.stores.private_server import PrivateServerError
 
 
@@ -41,26 +42,26 @@ def doctor(rules: str | None, pool: str | None, redis_url: str | None, as_json: 
     if as_json:
         show_list([finding.public() for finding in findings])
     elif findings:
-        rows = [(finding.level, finding.where, finding.what, finding.mend) for finding in findings]
+        rows = [(finding.level, finding.where, finding.what, finding.remedy) for finding in findings]
         click.echo(table(("", "WHERE", "WHAT", "REMEDY"), rows))
     else:
         click.echo("No problems found.")
     if store_failed:
         raise click.exceptions.Exit(STORE_UNAVAILABLE)
-    if any(finding.level == WRONG for finding in findings):
+    if any(finding.level == Level.WRONG for finding in findings):
         raise click.exceptions.Exit(REFUSED)
 
 
-def _find_problems(redis_url: str | None, pool: str | None) -> tuple[list[Finding], bool]:
+def _find_problems(redis_url: str | None, pool: str | None) -> tuple[list[Diagnostic], bool]:
     """Return the problems, and whether the store failed (then those of this machine only)."""
     try:
-        return checkup(connect(redis_url, os.environ), pool), False
+        return connect(redis_url, os.environ).doctor.check(pool), False
     except PrivateServerError as error:
         what = str(error)
     except StoreUnavailable as error:
         what = store_failure(error)
     settings = settings_for(redis_url, os.environ)
-    return [*check_machine(settings), Finding(WRONG, "redis", what, STORE_FIX)], True
+    return [*check_machine(settings), Diagnostic(Level.WRONG, "redis", what, STORE_FIX)], True
 
 
 def _show_rules(name: str, as_json: bool) -> None:

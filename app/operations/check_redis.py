@@ -1,79 +1,72 @@
-"""Is the store one that forgets nothing, has room, answers soon, and knows what time it is?"""
+"""Check the Redis server: persistence, memory, latency and clock."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
 
-from app.operations.diagnostic import NOTE, WRONG, Finding
-from app.stores.client import store_errors
+from app.operations.diagnostic import Diagnostic, Level
+from app.stores.health import HealthRepository
+from app.stores.records.health import ServerInfo
 
 MIN_VERSION = (6, 2)
 MAX_CLOCK_SECONDS = 2.0
-FULL = 0.9  # of maxmemory
+FULL_SHARE = 0.9  # of maxmemory
 PINGS = 5
-SLOW_SECONDS = 0.010  # a request asks three times, before it is sent
+SLOW_SECONDS = 0.010  # a request makes three round trips before it is sent
 WHERE = "redis"
 
 
-def redis(client: Any, patience_seconds: float) -> Iterator[Finding]:
-    """Yield what is wrong with the server of *client*; requests have *patience_seconds* with it."""
-    with store_errors():
-        info: dict[str, Any] = client.info()
-        seconds, micros = client.time()
-    apart = seconds + micros / 1e6 - time.time()
-    yield from _kind(info)
-    yield from _memory(info)
-    yield from _persistence(info)
-    if abs(apart) > MAX_CLOCK_SECONDS:
-        yield Finding(WRONG, WHERE, f"its clock is {apart:+.0f} s from this machine's", "keep time with NTP")
-    yield from _latency(client, patience_seconds)
+def check_redis(health: HealthRepository, timeout_seconds: float) -> Iterator[Diagnostic]:
+    """Yield the problems of the server; *timeout_seconds* is the timeout of requests for it."""
+    info = health.server_info()
+    clock_offset = health.now() - time.time()
+    yield from _check_kind(info)
+    yield from _check_memory(info)
+    yield from _check_persistence(info)
+    if abs(clock_offset) > MAX_CLOCK_SECONDS:
+        what = f"its clock is {clock_offset:+.0f} s from this machine's"
+        yield Diagnostic(Level.WRONG, WHERE, what, "keep time with NTP")
+    yield from _check_latency(health, timeout_seconds)
 
 
-def _kind(info: dict[str, Any]) -> Iterator[Finding]:
-    version = str(info.get("valkey_version") or info["redis_version"])
-    if tuple(int(part) for part in version.split(".")[:2]) < MIN_VERSION:
-        yield Finding(WRONG, WHERE, f"its version is {version}", "update it to 6.2 or newer")
-    if info.get("role") == "slave":
+def _check_kind(info: ServerInfo) -> Iterator[Diagnostic]:
+    if tuple(int(part) for part in info.version.split(".")[:2]) < MIN_VERSION:
+        yield Diagnostic(Level.WRONG, WHERE, f"its version is {info.version}", "update it to 6.2 or newer")
+    if info.is_replica:
         what = "it is a replica: nothing can be written there"
-        yield Finding(WRONG, WHERE, what, "name its master, or the sentinels, in REDIS_URL")
+        yield Diagnostic(Level.WRONG, WHERE, what, "name its master, or the sentinels, in REDIS_URL")
 
 
-def _memory(info: dict[str, Any]) -> Iterator[Finding]:
-    most, policy = int(info.get("maxmemory") or 0), info.get("maxmemory_policy")
-    if most and policy != "noeviction":
-        what = f"maxmemory-policy is {policy}: it may forget accounts, keys and books"
-        yield Finding(WRONG, WHERE, what, "set it to noeviction")
-    if most and int(info["used_memory"]) > FULL * most:
-        yield Finding(WRONG, WHERE, f"over {FULL:.0%} of its memory is in use", "give it more memory")
-    if evicted := int(info.get("evicted_keys") or 0):
-        what = f"it has thrown away {evicted} keys since it was started"
-        mend = "set maxmemory-policy noeviction, then poolgate ledger verify and poolgate restore"
-        yield Finding(WRONG, WHERE, what, mend)
+def _check_memory(info: ServerInfo) -> Iterator[Diagnostic]:
+    if info.max_memory and info.memory_policy != "noeviction":
+        what = f"maxmemory-policy is {info.memory_policy}: it may delete accounts, keys and ledger entries"
+        yield Diagnostic(Level.WRONG, WHERE, what, "set it to noeviction")
+    if info.max_memory and info.used_memory > FULL_SHARE * info.max_memory:
+        what = f"over {FULL_SHARE:.0%} of its memory is in use"
+        yield Diagnostic(Level.WRONG, WHERE, what, "give it more memory")
+    if info.evicted_keys:
+        what = f"it has evicted {info.evicted_keys} keys since it was started"
+        remedy = "set maxmemory-policy noeviction, then poolgate ledger verify and poolgate restore"
+        yield Diagnostic(Level.WRONG, WHERE, what, remedy)
 
 
-def _persistence(info: dict[str, Any]) -> Iterator[Finding]:
-    if not info.get("aof_enabled"):
-        yield Finding(
-            NOTE, WHERE, "it keeps no append-only file", "set appendonly yes to survive its restarts"
-        )
-    elif info.get("aof_last_write_status", "ok") != "ok" or info.get("aof_last_bgrewrite_status") == "err":
-        yield Finding(WRONG, WHERE, "it cannot write its append-only file", "look at its disk and its log")
-    if info.get("rdb_last_bgsave_status", "ok") != "ok":
+def _check_persistence(info: ServerInfo) -> Iterator[Diagnostic]:
+    if not info.has_append_only_file:
+        what, remedy = "it has no append-only file", "set appendonly yes to survive its restarts"
+        yield Diagnostic(Level.NOTE, WHERE, what, remedy)
+    elif info.is_append_only_failing:
+        what = "it cannot write its append-only file"
+        yield Diagnostic(Level.WRONG, WHERE, what, "look at its disk and its log")
+    if info.is_snapshot_failing:
         what = "its last snapshot failed; it may refuse every write"
-        yield Finding(WRONG, WHERE, what, "look at its disk and its log")
+        yield Diagnostic(Level.WRONG, WHERE, what, "look at its disk and its log")
 
 
-def _latency(client: Any, patience_seconds: float) -> Iterator[Finding]:
-    waits = []
-    for _ in range(PINGS):
-        began = time.monotonic()
-        with store_errors():
-            client.ping()
-        waits.append(time.monotonic() - began)
-    least = min(waits)  # what is above that may be this process's own waiting for a processor
-    if least > SLOW_SECONDS:
-        level = WRONG if least > patience_seconds / 2 else NOTE
-        what = f"it takes {least * 1000:.0f} ms to answer; a request waits for it three times"
-        yield Finding(level, WHERE, what, "move it nearer, or look at what else its machine does")
+def _check_latency(health: HealthRepository, timeout_seconds: float) -> Iterator[Diagnostic]:
+    # the minimum: more may be this process's own wait for a processor
+    latency = min(health.measure_latency() for _ in range(PINGS))
+    if latency > SLOW_SECONDS:
+        level = Level.WRONG if latency > timeout_seconds / 2 else Level.NOTE
+        what = f"it takes {latency * 1000:.0f} ms to answer; a request waits for it three times"
+        yield Diagnostic(level, WHERE, what, "move it nearer, or look at what else its machine does")

@@ -1,38 +1,37 @@
-"""What callers request and the pool does not have."""
+"""Check for models that callers request and no account of the pool has."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
-from app.operations.check_accounts import Record
-from app.operations.diagnostic import NOTE, Finding
-
-if TYPE_CHECKING:
-    from app.wiring import Services
+from app.operations.check_accounts import StoredAccount
+from app.operations.check_stores import CheckStores
+from app.operations.diagnostic import Diagnostic, Level
 
 NOT_FOUND = "model_not_found"
 RECENT_SECONDS = 86400
-MAX_MODELS, MAX_NAME_CHARS = 5, 64  # shown; the names are the callers' to invent
+MAX_MODELS, MAX_NAME_CHARS = 5, 64  # shown; callers may invent names
 
 
-def missing_models(services: Services, pool: str, records: Sequence[Record], now: float) -> Iterator[Finding]:
-    """Yield which models were requested and refused in the last day, and are still listed by no account."""
+def missing_models(
+    stores: CheckStores, pool: str, records: Sequence[StoredAccount], now: float
+) -> Iterator[Diagnostic]:
+    """Yield the models that were requested and refused in the last day, and that no account lists now."""
     offered = {model for record in records for model in (record.account.models or record.account.listed)}
-    wanted: Counter[str] = Counter()
-    for refusal in services.ledger.refusals.entries(pool):
+    requested: Counter[str] = Counter()
+    for refusal in stores.refusals.entries(pool):
         entry = refusal.entry
         if entry.row["at_ms"] < (now - RECENT_SECONDS) * 1000:
             break
         if entry.row["error"] == NOT_FOUND and entry.row["model"] not in offered:
-            wanted[entry.row["model"]] += 1
-    if wanted:
-        names = ", ".join(_shown(name) for name, _ in wanted.most_common(MAX_MODELS))
-        more = f" and {len(wanted) - MAX_MODELS} more" if len(wanted) > MAX_MODELS else ""
+            requested[entry.row["model"]] += 1
+    if requested:
+        names = ", ".join(_shown(name) for name, _ in requested.most_common(MAX_MODELS))
+        more = f" and {len(requested) - MAX_MODELS} more" if len(requested) > MAX_MODELS else ""
         what = f"models were requested that no account lists: {names}{more}"
-        yield Finding(
-            NOTE, pool, what, "add an account that has them, or see poolgate request list --refused"
+        yield Diagnostic(
+            Level.NOTE, pool, what, "add an account that has them, or see poolgate request list --refused"
         )
 
 

@@ -1,58 +1,75 @@
-"""What a checkup found, and how findings that many accounts share become one line."""
+"""The findings of a check, and how findings that many accounts share become one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
-WRONG, NOTE = "wrong", "note"
-ACCOUNT, KEY = "account", "key"
 MAX_NAMES = 10  # written out in one line
 
 
+class Level(StrEnum):
+    WRONG = "wrong"  # needs attention
+    NOTE = "note"
+
+
+class Subject(StrEnum):
+    """The kind of object that the names of a diagnostic belong to."""
+
+    NONE = ""
+    ACCOUNT = "account"
+    KEY = "key"
+
+
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnostic:
     """
-    Something to know about `where`; `wrong` needs attention, and `mend` says what to do.
+    A finding about `where`, and the `remedy` for it.
 
-    `subject` is ACCOUNT or KEY where the finding is about those called `names`, which are in the pool
-    `where`; in their `mend` NAME stands for one of them. `detail` is what differs between them.
+    With a `subject`, it is about the accounts or keys `names` of the pool `where`; NAME in their
+    `remedy` stands for each of them, and `detail` is what differs between them.
     """
 
-    level: str
+    level: Level
     where: str
     what: str
-    mend: str = ""
-    subject: str = ""
+    remedy: str = ""
+    subject: Subject = Subject.NONE
     names: tuple[str, ...] = ()
     detail: str = ""
 
     def public(self) -> dict[str, Any]:
-        """Return it as JSON shows it; what differs between accounts or keys is in `what` by then."""
-        shown = asdict(self)
-        del shown["detail"]
-        return shown
+        """Return the JSON fields; `mend` is the remedy."""
+        return {
+            "level": self.level,
+            "where": self.where,
+            "what": self.what,
+            "mend": self.remedy,
+            "subject": self.subject,
+            "names": self.names,
+        }
 
 
-def grouped(found: Iterable[Finding]) -> list[Finding]:
-    """Return *found* in order, those that differ by name and detail alone as one that has all the names."""
-    groups: dict[Finding, list[tuple[str, str]]] = {}
-    for one in found:
-        members = groups.setdefault(replace(one, names=(), detail=""), [])
-        members += [(name, one.detail) for name in one.names]
-    return [_written(group, members) for group, members in groups.items()]
+def group_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Merge diagnostics that differ only by name and detail; keep the order."""
+    groups: dict[Diagnostic, list[tuple[str, str]]] = {}
+    for diagnostic in diagnostics:
+        members = groups.setdefault(replace(diagnostic, names=(), detail=""), [])
+        members += [(name, diagnostic.detail) for name in diagnostic.names]
+    return [_merge(group, members) for group, members in groups.items()]
 
 
-def _written(group: Finding, members: list[tuple[str, str]]) -> Finding:
+def _merge(group: Diagnostic, members: list[tuple[str, str]]) -> Diagnostic:
     if not members:
         return group
     names = tuple(name for name, _ in members)
     if len(members) == 1:
         ((name, detail),) = members
         what = f"{group.what} {detail}" if detail else group.what
-        where, mend = f"{group.where}/{name}", group.mend.replace("NAME", name)
-        return replace(group, where=where, what=what, mend=mend, names=names)
+        where, remedy = f"{group.where}/{name}", group.remedy.replace("NAME", name)
+        return replace(group, where=where, what=what, remedy=remedy, names=names)
     shown = [f"{name} ({detail})" if detail else name for name, detail in members[:MAX_NAMES]]
     more = f" and {len(members) - MAX_NAMES} more" if len(members) > MAX_NAMES else ""
     where = f"{group.where}: {len(members)} {group.subject}s"

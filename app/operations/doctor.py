@@ -1,49 +1,46 @@
-"""
-What is wrong with an installation, and how to mend it: one function per question.
-
-Each check asks the store a few times; none looks through all of it.
-"""
+"""Check an installation: `poolgate doctor`, the overview page and the admin API's health."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from app.config import Settings
 from app.operations import check_host, check_pools, check_redis
-from app.operations.diagnostic import NOTE, WRONG, Finding
+from app.operations.check_stores import CheckStores
+from app.operations.diagnostic import Diagnostic
 from app.stores import private_server
-
-if TYPE_CHECKING:
-    from app.wiring import Services
-
-__all__ = ["NOTE", "STORE_FIX", "WRONG", "Finding", "check_machine", "check_store", "checkup"]
 
 STORE_FIX = "start it, or set REDIS_URL to where it is"
 
 
-def check_store(services: Services) -> Iterator[Finding]:
-    """Yield what is wrong with the store. Raises StoreUnavailable."""
-    return check_redis.redis(services.scripts.client, services.settings.store_timeout_seconds)
+class Doctor:
+    """Each check takes a few round trips to the store; none reads all of it."""
+
+    def __init__(self, settings: Settings, stores: CheckStores) -> None:
+        self._settings = settings
+        self._stores = stores
+
+    def check_store(self) -> Iterator[Diagnostic]:
+        """Yield the problems of the Redis server. Raises StoreUnavailable."""
+        return check_redis.check_redis(self._stores.health, self._settings.store_timeout_seconds)
+
+    def check(self, pool: str | None = None) -> list[Diagnostic]:
+        """Return every finding, in *pool* or in all pools. Raises StoreUnavailable."""
+        return [
+            *check_machine(self._settings),
+            *self.check_store(),
+            *check_host.check_jobs(self._stores.health),
+            *check_pools.check_pools(self._stores, pool),
+            *check_pools.check_secret_keys(self._stores),
+        ]
 
 
-def check_machine(settings: Settings) -> Iterator[Finding]:
-    """Yield what is wrong with this machine, and what was repaired on it; needs no store."""
-    yield from check_host.disk(settings.home)
-    yield from check_host.secret_file(settings.home / "secret.key")
-    yield from check_host.spool(settings.home / "spool")
-    yield from check_host.dead_letters(settings.home)
+def check_machine(settings: Settings) -> Iterator[Diagnostic]:
+    """Yield the problems of this machine, and recent repairs on it; needs no store."""
+    yield from check_host.check_disk(settings.home)
+    yield from check_host.check_secret_file(settings.home / "secret.key")
+    yield from check_host.check_spool(settings.home / "spool")
+    yield from check_host.check_dead_letters(settings.home)
     if settings.redis_url in ("", private_server.url(settings.home)):
-        yield from check_host.repairs(settings.home, time.time())
-
-
-def checkup(services: Services, pool: str | None) -> list[Finding]:
-    """Return everything found, in *pool* or in all; nothing: all is well. Raises StoreUnavailable."""
-    return [
-        *check_machine(services.settings),
-        *check_store(services),
-        *check_host.jobs(services.scripts.client),
-        *check_pools.pools(services, pool),
-        *check_pools.old_keys(services),
-    ]
+        yield from check_host.check_repairs(settings.home, time.time())

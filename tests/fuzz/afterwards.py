@@ -12,7 +12,6 @@ import requests
 from click.testing import CliRunner
 
 from app.cli import main
-from app.operations.doctor import checkup
 from app.stores.records.operators import NewAdminToken, TokenScope
 from tests.fuzz.case import Call
 from tests.fuzz.judge import envelope
@@ -119,7 +118,7 @@ class Operator:
             "POOLGATE_HOME": str(settings.home),
         }
         try:
-            checkup(self._stage.gateway.services, pool.name)
+            self._stage.gateway.services.doctor.check(pool.name)
         except Exception as error:
             yield f"afterwards doctor: {error!r}"
         for command in commands:

@@ -53,7 +53,7 @@ def test_another_account_serves(pool: PoolOfTest, upstream: ScriptedUpstream, ke
     pool.wait_for_rows(6)
     assert (pool.open_leases(), pool.in_flight()) == (0, 0)
     assert pool.states() == {"bad": "active", "good": "active"}
-    found = check_pools.pools(pool.gateway.services, pool.name)
+    found = check_pools.check_pools(pool.gateway.services.doctor._stores, pool.name)
     assert "its credential was encrypted with another key" in [each.what for each in found]
 
 

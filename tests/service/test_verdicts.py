@@ -171,7 +171,7 @@ def test_an_endpoint_that_is_missing_for_ever(
     key = pool.key()
 
     def reported() -> list[tuple[str, str, str]]:
-        found = check_pools.pools(pool.gateway.services, pool.name)
+        found = check_pools.check_pools(pool.gateway.services.doctor._stores, pool.name)
         return [(each.level, each.where, each.what) for each in found]
 
     assert [ask(pool, key).status_code for _ in range(5)] == [200] * 5

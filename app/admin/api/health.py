@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from app.admin.api import inputs
 from app.admin.api.inputs import checked_pool, list_response
 from app.admin.services import services
-from app.operations.doctor import WRONG, checkup
+from app.operations.diagnostic import Level
 from schemas.admin import HealthQuery
 
 bp = Blueprint("health", __name__, url_prefix="/health")
@@ -21,7 +21,8 @@ def show() -> Response:
     pool = inputs.query(HEALTH_QUERY).get("pool")
     if pool is not None:
         checked_pool(pool)
-    findings = checkup(services(), pool)
+    findings = services().doctor.check(pool)
     return list_response(
-        [finding.public() for finding in findings], ok=not any(finding.level == WRONG for finding in findings)
+        [finding.public() for finding in findings],
+        ok=all(finding.level is not Level.WRONG for finding in findings),
     )

@@ -8,13 +8,12 @@ from flask import url_for
 from markupsafe import Markup
 
 from app.admin.pages import formatting
-from app.operations import diagnostic as finding
-from app.operations.doctor import checkup
+from app.operations.diagnostic import Diagnostic, Level, Subject
 from app.wiring import Services
 
 MAX_LINES = 30  # the worst come first
-_PAGES = {finding.ACCOUNT: ("accounts.one", "accounts.show"), finding.KEY: ("api_keys.one", "api_keys.show")}
-_STYLES = {finding.WRONG: ("bad", "wrong"), finding.NOTE: ("off", "note")}
+_PAGES = {Subject.ACCOUNT: ("accounts.one", "accounts.show"), Subject.KEY: ("api_keys.one", "api_keys.show")}
+_STYLES = {Level.WRONG: ("bad", "wrong"), Level.NOTE: ("off", "note")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +34,16 @@ class Alert:
 
 def list_alerts(services: Services, pool: str) -> list[Alert]:
     """Return what needs attention in *pool*, the worst first. Raises StoreUnavailable."""
-    alerts = checkup(services, pool)
-    alerts.sort(key=lambda item: item.level != finding.WRONG)
+    alerts = services.doctor.check(pool)
+    alerts.sort(key=lambda item: item.level != Level.WRONG)
     return [_alert(item, pool) for item in alerts[:MAX_LINES]]
 
 
-def _alert(item: finding.Finding, pool: str) -> Alert:
+def _alert(item: Diagnostic, pool: str) -> Alert:
     shape, word = _STYLES[item.level]
     if not item.names:
         where = "This pool" if item.where == pool else item.where
-        return Alert(shape, word, f"{where}:", item.what, item.mend)
+        return Alert(shape, word, f"{where}:", item.what, item.remedy)
     single, several = _PAGES[item.subject]
     if len(item.names) > 1:
         where, link = f"{len(item.names)} {item.subject}s:", url_for(several)

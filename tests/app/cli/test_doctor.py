@@ -88,7 +88,7 @@ def test_accounts_that_are_out(poolgate: Run, healthy: Account, services: Servic
 
     told = found(poolgate)
 
-    assert ("wrong", "every account is out, so all requests are refused") in told
+    assert ("wrong", "every account is out of use, so all requests are refused") in told
     assert ("wrong", "its credential is refused (invalid_api_key)") in told
     assert [level for level, what in told if what.startswith("window_spent (spent) until ")] == ["note"]
 

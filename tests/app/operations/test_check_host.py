@@ -10,8 +10,9 @@ import pytest
 from app.ledger.dead_letters import DeadLetters
 from app.ledger.spool import PendingSettlement, Spool
 from app.operations import check_host
-from app.operations.diagnostic import NOTE, WRONG
+from app.operations.diagnostic import Level
 from app.stores import keys, private_server_supervisor
+from app.stores.health import HealthRepository
 from app.stores.secrets import keys_in_file
 
 
@@ -21,13 +22,13 @@ def ran(client: Any, job: str, seconds_ago: float = 0.0, *, ok: bool = True) -> 
 
 
 def jobs(client: Any) -> list[str]:
-    return [one.what.partition(" at ")[0] for one in check_host.jobs(client)]
+    return [one.what.partition(" at ")[0] for one in check_host.check_jobs(HealthRepository(client))]
 
 
 class TestJobs:
     def test_no_worker_ever(self, redis_client: Any) -> None:
         assert jobs(redis_client) == [
-            "no worker runs: sign-ins are not renewed, windows and models not asked for"
+            "no worker runs: sign-ins are not renewed, usage windows and models not updated"
         ]
 
     def test_no_worker_any_more(self, redis_client: Any) -> None:
@@ -61,14 +62,14 @@ class TestDisk:
         """Whatever this machine has, it is asked for the disk under a home that is not made yet."""
         monkeypatch.setattr(check_host, "FEW_BYTES", 0)
 
-        assert list(check_host.disk(tmp_path / "not" / "yet")) == []
+        assert list(check_host.check_disk(tmp_path / "not" / "yet")) == []
 
-    @pytest.mark.parametrize(("least", "level"), [(0, NOTE), (2**62, WRONG)])
+    @pytest.mark.parametrize(("least", "level"), [(0, Level.NOTE), (2**62, Level.WRONG)])
     def test_none(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, least: int, level: str) -> None:
         monkeypatch.setattr(check_host, "FEW_BYTES", 2**62)
         monkeypatch.setattr(check_host, "MIN_BYTES", least)
 
-        (one,) = check_host.disk(tmp_path)
+        (one,) = check_host.check_disk(tmp_path)
 
         assert (one.level, one.where) == (level, str(tmp_path))
         assert one.what.endswith("MiB of disk are left")
@@ -76,22 +77,22 @@ class TestDisk:
 
 def test_secret_keys_that_others_may_read(tmp_path: Path) -> None:
     path = tmp_path / "secret.key"
-    assert list(check_host.secret_file(path)) == []
+    assert list(check_host.check_secret_file(path)) == []
     keys_in_file(path)
-    assert list(check_host.secret_file(path)) == []
+    assert list(check_host.check_secret_file(path)) == []
 
     path.chmod(0o640)
 
-    (one,) = check_host.secret_file(path)
-    assert (one.level, one.mend) == (WRONG, f"chmod 600 {path}")
+    (one,) = check_host.check_secret_file(path)
+    assert (one.level, one.remedy) == (Level.WRONG, f"chmod 600 {path}")
 
 
 def test_settlements_that_wait(tmp_path: Path) -> None:
     Spool(tmp_path / "spool").write([PendingSettlement("default", {"id": "r"})])
 
-    (one,) = check_host.spool(tmp_path / "spool")
+    (one,) = check_host.check_spool(tmp_path / "spool")
 
-    assert one.what == "1 files of settlements wait to be booked"
+    assert one.what == "1 files of settlements are not in the ledger yet"
 
 
 def test_repairs_of_the_private_server(tmp_path: Path) -> None:
@@ -104,18 +105,18 @@ def test_repairs_of_the_private_server(tmp_path: Path) -> None:
         folder, "the supervisor of the private server was not running; started it"
     )
 
-    found = list(check_host.repairs(tmp_path, time.time()))
+    found = list(check_host.check_repairs(tmp_path, time.time()))
 
-    assert [one.level for one in found] == [NOTE, NOTE]
+    assert [one.level for one in found] == [Level.NOTE, Level.NOTE]
     assert found[0].what.endswith("the private server was ended by signal 9; started it again (2 times)")
-    assert list(check_host.repairs(tmp_path, time.time() + check_host.REPAIR_SECONDS + 60)) == []
+    assert list(check_host.check_repairs(tmp_path, time.time() + check_host.REPAIR_SECONDS + 60)) == []
 
 
 def test_settlements_that_were_refused(tmp_path: Path) -> None:
-    assert list(check_host.dead_letters(tmp_path)) == []
+    assert list(check_host.check_dead_letters(tmp_path)) == []
     DeadLetters(tmp_path).add("p", {"id": "x"}, "why")
 
-    (found,) = check_host.dead_letters(tmp_path)
-    assert found.level == WRONG
+    (found,) = check_host.check_dead_letters(tmp_path)
+    assert found.level == Level.WRONG
     assert "1 settlement" in found.what
-    assert str(DeadLetters(tmp_path).path) in found.mend
+    assert str(DeadLetters(tmp_path).path) in found.remedy

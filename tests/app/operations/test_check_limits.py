@@ -8,9 +8,9 @@ import pytest
 
 from app.accounts.account import Account
 from app.limits.limit_syntax import parse_limit
-from app.operations.check_accounts import read_records
+from app.operations.check_accounts import read_accounts
 from app.operations.check_limits import refusing, used_up
-from app.operations.diagnostic import NOTE, WRONG, grouped
+from app.operations.diagnostic import Level, group_diagnostics
 from app.stores import keys
 from app.stores.records.limits import Limit
 
@@ -32,8 +32,13 @@ def key(services: Any) -> Any:
 
 
 def refused(services: Any) -> list[tuple[str, str, str]]:
-    found = refusing(services, POOL, services.api_keys.all(POOL), read_records(services, POOL))
-    return [(one.level, one.where, one.what) for one in grouped(found)]
+    found = refusing(
+        services.doctor._stores,
+        POOL,
+        services.api_keys.all(POOL),
+        read_accounts(services.doctor._stores, POOL),
+    )
+    return [(one.level, one.where, one.what) for one in group_diagnostics(found)]
 
 
 @pytest.mark.parametrize(
@@ -56,14 +61,14 @@ def test_a_cost_limit_without_a_price(services: Any, key: Any) -> None:
     key("5 usd/month")
 
     what = "its strict limit $5.00 per month refuses every request: none of the models has a price"
-    assert refused(services) == [(WRONG, f"{POOL}/ann", what)]
+    assert refused(services) == [(Level.WRONG, f"{POOL}/ann", what)]
 
 
 def test_a_limit_below_what_any_request_reserves(services: Any, key: Any) -> None:
     key("20 total_tokens/day")
 
     ((level, _, what),) = refused(services)
-    assert level == WRONG
+    assert level == Level.WRONG
     assert what.startswith("its strict limit 20 tokens per day refuses every request: a short one reserves ")
 
 
@@ -72,7 +77,7 @@ def test_a_limit_for_requests_that_name_their_length(services: Any, key: Any) ->
     key("1000 output_tokens/day")
 
     ((level, _, what),) = refused(services)
-    assert level == NOTE
+    assert level == Level.NOTE
     assert what.endswith("refuses every request that names no small output length")
     services.api_keys.change(POOL, "ann", output_tokens=100)
     assert refused(services) == []
@@ -82,13 +87,13 @@ def test_a_limit_of_the_pool(services: Any, key: Any) -> None:
     key("10 requests/minute")
     services.limits.add(POOL, parse_limit("5 usd/month"))
 
-    assert [(level, where) for level, where, _ in refused(services)] == [(WRONG, POOL)]
+    assert [(level, where) for level, where, _ in refused(services)] == [(Level.WRONG, POOL)]
 
 
 def test_one_that_is_used_up(services: Any, key: Any) -> None:
     limit = key("5 requests/ever")
     services.scripts.client.hset(keys.limit(POOL, limit.id), mapping={"b": 0, "s": 5})
 
-    (one,) = grouped(used_up(services, POOL, services.api_keys.all(POOL)))
+    (one,) = group_diagnostics(used_up(services.doctor._stores, POOL, services.api_keys.all(POOL)))
 
-    assert (one.level, one.what) == (NOTE, "has reached its limit 5 requests in total")
+    assert (one.level, one.what) == (Level.NOTE, "has reached its limit 5 requests in total")

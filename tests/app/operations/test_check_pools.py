@@ -11,7 +11,7 @@ from app.accounts.account import Account
 from app.accounts.oauth_tokens import Tokens
 from app.config import Settings
 from app.operations import check_pools
-from app.operations.diagnostic import NOTE, WRONG
+from app.operations.diagnostic import Level
 from app.stores import keys
 from app.wiring import Services, build
 
@@ -29,7 +29,10 @@ def account(services: Services, name: str, **more: Any) -> Account:
 
 
 def found(services: Services) -> list[tuple[str, str, str, str]]:
-    return [(one.level, one.where, one.what, one.mend) for one in check_pools.pools(services, "team")]
+    return [
+        (one.level, one.where, one.what, one.remedy)
+        for one in check_pools.check_pools(services.doctor._stores, "team")
+    ]
 
 
 class TestKeys:
@@ -45,7 +48,7 @@ class TestKeys:
 
         assert found(services) == [
             (
-                *(WRONG, "team/ann", "every account it is bound to has been removed"),
+                *(Level.WRONG, "team/ann", "every account it is bound to has been removed"),
                 "poolgate key set ann --pool team --accounts A,B",
             )
         ]
@@ -57,7 +60,7 @@ class TestKeys:
         services.api_keys.create("team", "ann", models=("a", "b"), accounts=(main.id,))
 
         assert [told[:3] for told in found(services)] == [
-            (WRONG, "team/ann", "no account it may use offers b")
+            (Level.WRONG, "team/ann", "no account it may use offers b")
         ]
 
     def test_a_model_that_no_upstream_lists(self, services: Services) -> None:
@@ -66,7 +69,7 @@ class TestKeys:
         services.api_keys.create("team", "ann", models=("a", "b"))
 
         assert [told[:3] for told in found(services)] == [
-            (NOTE, "team/ann", "no upstream of its accounts lists b")
+            (Level.NOTE, "team/ann", "no upstream of its accounts lists b")
         ]
 
     def test_one_that_is_not_used_any_more(self, services: Services) -> None:
@@ -74,7 +77,7 @@ class TestKeys:
         services.api_keys.create("team", "ann", accounts=("acct_gone",), expires_at=time.time() - 60)
 
         assert found(services) == [
-            (NOTE, "team", "it has no usable key", "poolgate key create --name NAME --pool team")
+            (Level.NOTE, "team", "it has no usable key", "poolgate key create --name NAME --pool team")
         ]
 
 
@@ -92,7 +95,7 @@ class TestAccountsForAPerson:
         ((level, where, what, mend),) = found(services)
 
         assert (level, where, what) == (
-            WRONG,
+            Level.WRONG,
             "team/main",
             "its credential is refused (invalid_api_key)",
         )
@@ -110,16 +113,21 @@ class TestAccountsForAPerson:
 
         mend = "poolgate account login --name ann --pool team"
         assert soon == [
-            (WRONG, "team/ann", "its sign-in cannot be renewed (token_reused), and ends by itself", mend)
+            (
+                Level.WRONG,
+                "team/ann",
+                "its sign-in cannot be renewed (token_reused), and will expire",
+                mend,
+            )
         ]
-        assert now == [(WRONG, "team/ann", "its credential is refused (gone)", mend)]
+        assert now == [(Level.WRONG, "team/ann", "its credential is refused (gone)", mend)]
 
     def test_paused(self, services: Services) -> None:
         account(services, "main")
         services.accounts.pause("team", "main", "budget")
 
         assert found(services) == [
-            (NOTE, "team/main", "paused (budget)", "poolgate account resume main --pool team")
+            (Level.NOTE, "team/main", "paused (budget)", "poolgate account resume main --pool team")
         ]
 
     def test_many_alike_are_one_line(self, services: Services) -> None:
@@ -128,18 +136,18 @@ class TestAccountsForAPerson:
             account(services, name)
             services.accounts.pause("team", name, "budget")
 
-        (one,) = check_pools.pools(services, "team")
+        (one,) = check_pools.check_pools(services.doctor._stores, "team")
 
         assert (one.where, one.names) == ("team: 25 accounts", tuple(names))
         assert one.what == f"paused (budget): {', '.join(names[:10])} and 15 more"
-        assert one.mend == "poolgate account resume NAME --pool team"
+        assert one.remedy == "poolgate account resume NAME --pool team"
 
     def test_a_sign_in_that_was_not_renewed(self, services: Services) -> None:
         tokens = Tokens("a", "r", "i", 1000, 0, "x")
         services.accounts.add("team", Account("", "ann", "chatgpt", "http://x"), tokens)
 
         assert [told[:3] for told in found(services)] == [
-            (WRONG, "team/ann", "its sign-in has expired and was not renewed")
+            (Level.WRONG, "team/ann", "its sign-in has expired and was not renewed")
         ]
 
     def test_one_that_never_answered(self, services: Services) -> None:
@@ -151,8 +159,12 @@ class TestAccountsForAPerson:
             services.accounts.observe("team", one.id, {"look_models": look})
 
         assert [told[:3] for told in found(services)] == [
-            (NOTE, "team/before", "the job `models` found upstream_unavailable at 2026-03-29 00:00Z"),
-            (WRONG, "team/never", "it has never answered (upstream_unavailable)"),
+            (
+                Level.NOTE,
+                "team/before",
+                "the job `models` reported upstream_unavailable at 2026-03-29 00:00Z",
+            ),
+            (Level.WRONG, "team/never", "it has never answered (upstream_unavailable)"),
         ]
 
     def test_one_that_stays_in_use_although_it_fails(self, services: Services) -> None:
@@ -167,7 +179,7 @@ class TestAccountsForAPerson:
 
         assert any(what.startswith("suspected") for _, _, what, _ in told)
         assert (
-            NOTE,
+            Level.NOTE,
             "team/two",
             "its latest attempts failed; it stays in use because too few others could take its place",
             "poolgate account test two --pool team",
@@ -180,7 +192,11 @@ class TestAccountsForAPerson:
 
         ((level, where, what, _),) = found(services)
 
-        assert (level, where, what) == (WRONG, "team/main", "its credential was encrypted with another key")
+        assert (level, where, what) == (
+            Level.WRONG,
+            "team/main",
+            "its credential was encrypted with another key",
+        )
 
     def test_what_a_job_found(self, services: Services) -> None:
         main = account(services, "main")
@@ -188,7 +204,7 @@ class TestAccountsForAPerson:
         services.accounts.observe("team", main.id, {"look_models": look})
 
         assert [told[:3] for told in found(services)] == [
-            (NOTE, "team/main", "the job `models` found upstream_unreachable at 2026-03-29 00:00Z")
+            (Level.NOTE, "team/main", "the job `models` reported upstream_unreachable at 2026-03-29 00:00Z")
         ]
 
 
@@ -199,7 +215,7 @@ class TestPools:
         redis_client.zadd(keys.leases("team"), {"r": 1})
 
         assert [told[:3] for told in found(services)] == [
-            (WRONG, "team", "1 requests are over, but their slots were not taken back")
+            (Level.WRONG, "team", "1 requests are over, but their slots were not released")
         ]
 
     def test_a_restore_that_broke_off(self, services: Services, redis_client: Any) -> None:
@@ -207,7 +223,7 @@ class TestPools:
         services.api_keys.create("team", "ann")
         redis_client.set(keys.restore_by("team"), "run")
 
-        assert [told[2] for told in found(services)] == ["a restore into it broke off"]
+        assert [told[2] for told in found(services)] == ["a restore into it was interrupted"]
 
     def test_nothing_in_it(self, services: Services) -> None:
         assert [told[2] for told in found(services)] == ["it has no account", "it has no usable key"]
@@ -226,10 +242,10 @@ class TestPools:
 
         level, where, what, _ = found(services)[0]
 
-        expected = "only the demo account serves; real models are not answered"
+        expected = "only the demo account serves; requests for real models fail"
         if state == "window_spent":
-            expected = "every account is out, so all requests are refused"
-        assert (level, where, what) == (WRONG if state else NOTE, "team", expected)
+            expected = "every account is out of use, so all requests are refused"
+        assert (level, where, what) == (Level.WRONG if state else Level.NOTE, "team", expected)
 
     def test_a_real_account_as_well_as_the_demo_account(self, services: Services) -> None:
         services.api_keys.create("team", "ann")
@@ -245,8 +261,12 @@ class TestPools:
             redis_client.hset(keys.account("team", account(services, name).id), "credential", other)
 
         assert [told[:3] for told in found(services)] == [
-            (WRONG, "team", "no account in use has a credential that can be read, so all requests fail"),
-            (WRONG, "team: 2 accounts", "its credential was encrypted with another key: a, b"),
+            (
+                Level.WRONG,
+                "team",
+                "no account in use has a credential that can be read, so all requests fail",
+            ),
+            (Level.WRONG, "team: 2 accounts", "its credential was encrypted with another key: a, b"),
         ]
 
     def test_no_server_answers(self, services: Services) -> None:
@@ -254,7 +274,7 @@ class TestPools:
         look = orjson.dumps({"at": 1_774_742_400, "result": "upstream_unavailable"}).decode()
         services.accounts.observe("team", account(services, "main").id, {"look_models": look})
 
-        assert (WRONG, "no account in use answered when it was last asked for its models") in [
+        assert (Level.WRONG, "no account in use answered the latest request for its models") in [
             (level, what) for level, _, what, _ in found(services)
         ]
 
@@ -263,4 +283,4 @@ class TestPools:
         services.api_keys.create("team", "ann", expires_at=time.time() + 3600)
 
         ((level, where, what, _),) = found(services)
-        assert (level, where, what[:10]) == (NOTE, "team/ann", "expires in")
+        assert (level, where, what[:10]) == (Level.NOTE, "team/ann", "expires in")

@@ -11,8 +11,9 @@ import pytest
 
 from app.errors import StoreUnavailable
 from app.operations import check_redis
-from app.operations.diagnostic import NOTE, WRONG
+from app.operations.diagnostic import Level
 from app.stores.client import make_client
+from app.stores.health import HealthRepository
 from tests.support.ports import free_port
 from tests.support.processes import eventually
 from tests.support.redis import short_folder
@@ -34,7 +35,9 @@ def server(folder: Path) -> Iterator[RedisServer]:
 
 def found(server: RedisServer, patience_seconds: float = 60.0) -> list[tuple[str, str]]:
     client = make_client(server.url, 30.0)
-    told = [(one.level, one.what) for one in check_redis.redis(client, patience_seconds)]
+    told = [
+        (one.level, one.what) for one in check_redis.check_redis(HealthRepository(client), patience_seconds)
+    ]
     client.close()
     return told
 
@@ -53,20 +56,20 @@ def test_well(server: RedisServer) -> None:
 def test_a_replica(server: RedisServer) -> None:
     server.client().replicaof("127.0.0.1", 1)
 
-    assert found(server) == [(WRONG, "it is a replica: nothing can be written there")]
+    assert found(server) == [(Level.WRONG, "it is a replica: nothing can be written there")]
 
 
 def test_no_append_only_file(server: RedisServer) -> None:
     server.client().config_set("appendonly", "no")
 
-    assert found(server) == [(NOTE, "it keeps no append-only file")]
+    assert found(server) == [(Level.NOTE, "it has no append-only file")]
 
 
 def test_memory_that_is_nearly_all_used(server: RedisServer) -> None:
     client = server.client()
     client.config_set("maxmemory", int(client.info("memory")["used_memory"] * 1.05))
 
-    assert found(server) == [(WRONG, "over 90% of its memory is in use")]
+    assert found(server) == [(Level.WRONG, "over 90% of its memory is in use")]
 
 
 def test_one_that_may_throw_away_keys_and_one_that_did(server: RedisServer) -> None:
@@ -81,7 +84,7 @@ def test_one_that_may_throw_away_keys_and_one_that_did(server: RedisServer) -> N
     client.config_set("maxmemory-policy", "noeviction")
 
     assert [what[:35] for _, what in may] == ["maxmemory-policy is allkeys-random:"]
-    assert found(server) == [(WRONG, "it has thrown away 1 keys since it was started")]
+    assert found(server) == [(Level.WRONG, "it has evicted 1 keys since it was started")]
 
 
 @pytest.mark.parametrize(
@@ -108,11 +111,11 @@ def test_a_clock_that_differs(server: RedisServer, monkeypatch: pytest.MonkeyPat
 
     ((level, what),) = found(server)
 
-    assert level == WRONG
+    assert level == Level.WRONG
     assert what.startswith("its clock is ")
 
 
-@pytest.mark.parametrize(("patience", "level"), [(60.0, NOTE), (0.0, WRONG)])
+@pytest.mark.parametrize(("patience", "level"), [(60.0, Level.NOTE), (0.0, Level.WRONG)])
 def test_a_slow_one(
     server: RedisServer, monkeypatch: pytest.MonkeyPatch, patience: float, level: str
 ) -> None:

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from app.accounts.account import Account
-from app.operations.check_accounts import read_records
+from app.operations.check_accounts import read_accounts
 from app.operations.check_requests import missing_models
 from app.stores.records.refusals import Refusal
 
@@ -35,13 +35,13 @@ def test_models_that_no_account_lists(services: Any) -> None:
     services.pools.ensure(POOL)
     services.api_keys.create(POOL, "ann")
     services.accounts.add(POOL, Account("", "main", "openai", "http://x", models=("here",), credential="k"))
-    records = read_records(services, POOL)
+    records = read_accounts(services.doctor._stores, POOL)
     refuse(services, "old", age_seconds=2 * 86400)
     refuse(services, "here")
     refuse(services, "limited", code="rate_limit_exceeded")
-    assert list(missing_models(services, POOL, records, time.time())) == []
+    assert list(missing_models(services.doctor._stores, POOL, records, time.time())) == []
 
     refuse(services, "gpt-9")
 
-    (one,) = missing_models(services, POOL, records, time.time())
+    (one,) = missing_models(services.doctor._stores, POOL, records, time.time())
     assert one.what == "models were requested that no account lists: gpt-9"

@@ -12,20 +12,24 @@ from app.accounts.pools import DEFAULT, PoolRepository
 from app.errors import StoreUnavailable
 from app.operations import readiness
 from app.operations.readiness import UNREADABLE, Readiness
+from app.stores import health
 from app.stores.client import make_client
+from app.stores.health import HealthRepository
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
 
 
 @pytest.fixture
 def here(services: Any) -> Readiness:
-    return Readiness(services.pools, services.scripts.client, services.vault)
+    return Readiness(services.pools, HealthRepository(services.scripts.client), services.vault)
 
 
 @pytest.fixture
 def elsewhere(services: Any) -> Readiness:
     """A process with other secret keys."""
-    return Readiness(services.pools, services.scripts.client, Vault((Fernet.generate_key().decode(),)))
+    return Readiness(
+        services.pools, HealthRepository(services.scripts.client), Vault((Fernet.generate_key().decode(),))
+    )
 
 
 def add(services: Any, name: str, credential: str = "sk") -> None:
@@ -39,7 +43,7 @@ def test_an_empty_installation(here: Readiness, elsewhere: Readiness) -> None:
 
 
 def test_credentials_that_cannot_be_decrypted(services: Any, here: Readiness, elsewhere: Readiness) -> None:
-    for number in range(readiness.BATCH + 1):
+    for number in range(health.BATCH + 1):
         add(services, f"a{number}")
 
     assert here.reason() == ""
@@ -47,7 +51,7 @@ def test_credentials_that_cannot_be_decrypted(services: Any, here: Readiness, el
 
 
 def test_one_that_can_be_used(services: Any, elsewhere: Readiness) -> None:
-    for number in range(readiness.BATCH):
+    for number in range(health.BATCH):
         add(services, f"a{number}")
     add(services, "z", credential="")
 
@@ -73,7 +77,7 @@ def test_accounts_that_rest_are_no_reason(services: Any, here: Readiness) -> Non
 def test_it_is_looked_at_once_a_second(services: Any) -> None:
     now = [100.0]
     other = Vault((Fernet.generate_key().decode(),))
-    probe = Readiness(services.pools, services.scripts.client, other, lambda: now[0])
+    probe = Readiness(services.pools, HealthRepository(services.scripts.client), other, lambda: now[0])
     assert probe.reason() == ""
     add(services, "a")
 
@@ -86,4 +90,4 @@ def test_the_store_is_away(services: Any) -> None:
     client = make_client("redis://127.0.0.1:1/0", 0.2)
 
     with pytest.raises(StoreUnavailable):
-        Readiness(PoolRepository(Scripts(client)), client, services.vault).reason()
+        Readiness(PoolRepository(Scripts(client)), HealthRepository(client), services.vault).reason()

@@ -12,7 +12,6 @@ from app.admin.pages import alerts
 from app.ledger.dead_letters import DeadLetters
 from app.limits.limit_syntax import parse_limit
 from app.operations import check_host, check_redis
-from app.operations.doctor import checkup
 from app.stores import keys
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
@@ -113,11 +112,11 @@ class TestFindings:
         other = Fernet(Fernet.generate_key()).encrypt(b"sk").decode()
         client.hset(keys.account(POOL, pool.account("main").id), "credential", other)
         DeadLetters(services.settings.home).add(POOL, {"id": "x"}, "why")
-        found = checkup(services, POOL)
+        found = services.doctor.check(POOL)
 
         page = html.unescape(inside.get(HOME).text)
 
-        assert {"books", f"{POOL}/main"} <= {one.where for one in found}
+        assert {"ledger", f"{POOL}/main"} <= {one.where for one in found}
         assert [one.what for one in found if one.what not in page] == []
 
     def test_no_more_than_can_be_read(self, inside: Visitor, services: Services, pool: Furnished) -> None:

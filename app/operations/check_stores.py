@@ -1,0 +1,29 @@
+"""What the checks of pools read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.accounts.pools import PoolRepository
+from app.backup.reseal import Counts
+from app.limits.pool_prices import PoolPrices
+from app.stores.api_keys import ApiKeyRepository
+from app.stores.health import HealthRepository
+from app.stores.limits import LimitRepository
+from app.stores.refusals import RefusalRepository
+from app.stores.secrets import Vault
+from app.stores.usage import UsageRepository
+
+
+@dataclass(frozen=True, slots=True)
+class CheckStores:
+    health: HealthRepository
+    vault: Vault
+    pools: PoolRepository
+    api_keys: ApiKeyRepository
+    limits: LimitRepository
+    prices: PoolPrices
+    usage: UsageRepository
+    refusals: RefusalRepository
+    count_sealed: Callable[[], Counts]  # reads the whole store

@@ -1,0 +1,77 @@
+"""Read what `poolgate doctor` and the readiness probe check."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import orjson
+
+from app.stores import keys
+from app.stores.records.health import JobRun, ServerInfo
+
+BATCH = 50  # accounts read at a time
+
+
+class HealthRepository:
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def server_info(self) -> ServerInfo:
+        info: dict[str, Any] = self._client.info()
+        has_append_only_file = bool(info.get("aof_enabled"))
+        return ServerInfo(
+            version=str(info.get("valkey_version") or info["redis_version"]),
+            is_replica=info.get("role") == "slave",
+            max_memory=int(info.get("maxmemory") or 0),
+            memory_policy=str(info.get("maxmemory_policy")),
+            used_memory=int(info["used_memory"]),
+            evicted_keys=int(info.get("evicted_keys") or 0),
+            has_append_only_file=has_append_only_file,
+            is_append_only_failing=info.get("aof_last_write_status", "ok") != "ok"
+            or info.get("aof_last_bgrewrite_status") == "err",
+            is_snapshot_failing=info.get("rdb_last_bgsave_status", "ok") != "ok",
+        )
+
+    def now(self) -> float:
+        """Return the store's time in Unix seconds."""
+        seconds, micros = self._client.time()
+        return int(seconds) + int(micros) / 1e6
+
+    def measure_latency(self) -> float:
+        """Return the seconds that one round trip takes."""
+        started_at = time.monotonic()
+        self._client.ping()
+        return time.monotonic() - started_at
+
+    def job_runs(self) -> list[JobRun]:
+        """Return the latest run of every background job, by name."""
+        stored = self._client.hgetall(keys.JOB_RUNS)
+        return [JobRun(job, **orjson.loads(text)) for job, text in sorted(stored.items())]
+
+    def has_unfinished_restore(self, pool: str) -> bool:
+        return bool(self._client.exists(keys.restore_by(pool)))
+
+    def count_overdue_leases(self, pool: str, before_ms: float) -> int:
+        """Return the number of leases that expired before *before_ms* (Unix ms) and are still held."""
+        return int(self._client.zcount(keys.leases(pool), "-inf", before_ms))
+
+    def accounts(self, pool: str) -> list[dict[str, str]]:
+        """Return the stored hash of every account, by name. Two round trips."""
+        names = self._client.hgetall(keys.account_names(pool))
+        pipeline = self._client.pipeline(transaction=False)
+        for _, account_id in sorted(names.items()):
+            pipeline.hgetall(keys.account(pool, account_id))
+        return [fields for fields in pipeline.execute() if fields]
+
+    def account_fields(self, pool: str, names: Sequence[str]) -> Iterator[dict[str, str | None]]:
+        """Yield the fields *names* of every account, read in batches as they are consumed."""
+        ids: Iterable[str] = iter(self._client.hvals(keys.account_names(pool)))
+        while batch := list(islice(ids, BATCH)):
+            pipeline = self._client.pipeline(transaction=False)
+            for account_id in batch:
+                pipeline.hmget(keys.account(pool, account_id), names)
+            for values in pipeline.execute():
+                yield dict(zip(names, values, strict=True))
