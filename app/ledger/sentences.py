@@ -1,4 +1,4 @@
-"""Sentences that explain a request to a person: its outcome, each attempt, and each candidate."""
+"""Sentences that explain a request: its outcome, each attempt, and each candidate."""
 
 from __future__ import annotations
 
@@ -47,9 +47,11 @@ OUTCOMES = {
     599: "The process that served it ended; the upper bound of its usage was charged.",
 }
 
+FAIL_ACTION = "tell"  # stored for a failure after which the caller receives the error
+
 
 def outcome(row: Json) -> str:
-    """Return what the caller received, of a request as `explain` returns it."""
+    """Return what the caller of a request received; *row* is its summary, as `explain` returns it."""
     if row["state"] == "open":
         return "It is still running."
     if row["state"] == "expired":
@@ -67,12 +69,12 @@ def outcome(row: Json) -> str:
 
 
 def charged(usage: Json) -> str:
-    """Return what strict limits were charged where usage was not reported, and why; '' where it was."""
-    beyond = {name: usage.get(f"unreported_{name}", 0) for name in ("input_tokens", "output_tokens")}
-    if usage.get("source") == "corrected" or not (usage.get("unreported") or any(beyond.values())):
+    """Return what strict limits were charged where no usage was reported, and the reason; else ''."""
+    unreported = {name: usage.get(f"unreported_{name}", 0) for name in ("input_tokens", "output_tokens")}
+    if usage.get("source") == "corrected" or not (usage.get("unreported") or any(unreported.values())):
         return ""
     reason = UNREPORTED.get(str(usage.get("unreported")), "its usage was not reported")
-    max_input, max_output = (count(usage.get(name, 0) + more) for name, more in beyond.items())
+    max_input, max_output = (count(usage.get(name, 0) + amount) for name, amount in unreported.items())
     return (
         f"Strict limits were charged the upper bound, {max_input} input and {max_output} output tokens: "
         f"{reason}. The other figures are an estimate."
@@ -80,36 +82,36 @@ def charged(usage: Json) -> str:
 
 
 def selection(choice: Json, *, tested: bool = False) -> str:
-    """Return why an account was chosen and how busy it was; *tested*: its test was due."""
+    """Return the reason an account was chosen and its load; *tested*: its test was due."""
     by = "test" if tested and choice["by"] == "policy" else choice["by"] or ""
-    known = SELECTED_BY.get(by, str(by)).format(policy=choice["policy"])
+    reason = SELECTED_BY.get(by, str(by)).format(policy=choice["policy"])
     load = f"{choice['in_flight']} of {choice['cap']} parallel requests"
     if choice["spare"] is None or choice["spare"] >= 1:
-        return f"{known}; {load}"
-    return f"{known}; {load}, {choice['spare']:.0%} of its usage window left"
+        return f"{reason}; {load}"
+    return f"{reason}; {load}, {choice['spare']:.0%} of its usage window left"
 
 
-def candidate(chosen: bool, why_not: str, score: float | None, chosen_score: float | None) -> str:
-    """Return what became of one candidate, by its score and that of the account that was chosen."""
+def candidate(chosen: bool, reason: str, score: float | None, chosen_score: float | None) -> str:
+    """Return the outcome of one candidate; *reason* and *score* are those that the choice stored."""
     if chosen:
         return "chosen"
-    if why_not and why_not != "higher score":
-        return {"tried": "already tried for this request"}.get(why_not, why_not)
+    if reason and reason != "higher score":
+        return {"tried": "already tried for this request"}.get(reason, reason)
     if score is not None and score == chosen_score:
         return "same score; the chosen account came first"
     return "higher score"
 
 
-def attempt(tried: Json, account: str, following: str) -> str:
-    """Return how one attempt at *account* ended; *following* says what came after a failure."""
-    if "failure" not in tried:
-        return f"{account} answered over its {tried['wire']} API."
-    failed = FAILURES.get(tried["failure"], tried["failure"].replace("_", " "))
-    code = f" ({tried['error']})" if tried.get("error") else ""
+def attempt(stored: Json, account: str, following: str) -> str:
+    """Return how an attempt at *account* ended; *following* is the sentence on what came after a failure."""
+    if "failure" not in stored:
+        return f"{account} answered over its {stored['wire']} API."
+    failed = FAILURES.get(stored["failure"], stored["failure"].replace("_", " "))
+    code = f" ({stored['error']})" if stored.get("error") else ""
     return f"{account} {failed}{code}. {following}"
 
 
-def after_failure(tried: Json, *, again: bool, next_account: str, last: bool) -> str:
+def after_failure(stored: Json, *, again: bool, next_account: str, last: bool) -> str:
     """
     Return what followed a failed attempt.
 
@@ -122,6 +124,6 @@ def after_failure(tried: Json, *, again: bool, next_account: str, last: bool) ->
         if next_account:
             return f"The next attempt went to {next_account}."
         return "No other account was available."
-    if tried.get("action") == "tell":
+    if stored.get("action") == FAIL_ACTION:
         return "Another account would not have helped, so none was tried."
     return "No further attempt was made."

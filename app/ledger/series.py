@@ -124,7 +124,7 @@ class UsageSeries:
         """
         known = self._known(pool, DAY, days[0] - HALF_DAY_SECONDS, days[-1] - HALF_DAY_SECONDS)
         by_day = self._summaries.read(pool, DAY, known, by, over=days[-1])
-        # a day from before the pool's time zone changed counts where most of it lies
+        # a day from before the pool's time zone changed counts for the day with the larger part
         yield from ((start + HALF_DAY_SECONDS, sums) for start, sums in zip(known, by_day, strict=True))
         today = range(days[-1] - days[-1] % 3600, now + 3600, 3600)
         yield from ((max(start, days[-1]), sums) for start, sums in self._hours(pool, list(today), by, now))

@@ -71,5 +71,5 @@ class Spool:
         return settlements
 
     def remove(self, path: Path) -> None:
-        """Remove *path*, once all of it is delivered."""
+        """Remove *path*, after all its settlements are delivered."""
         path.unlink(missing_ok=True)

@@ -1,9 +1,9 @@
 """
-Verify the ledger: add up its entries and compare every total that is stored of them.
+Verify the ledger: add up its entries and compare every stored total with the sums.
 
 Exact while requests are being settled: each total is read together with the newest entry's id, and
 compared with the entries up to that one. Totals from before the oldest remaining entry are skipped,
-because entries of them may have been removed.
+because some of their entries may have been removed.
 """
 
 from __future__ import annotations

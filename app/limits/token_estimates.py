@@ -14,7 +14,7 @@ BY_DELTAS = "deltas"
 MAX_BYTES_PER_DELTA = 8  # on average; an upstream that sends more at once does not stream token by token
 
 
-def tokens_of(output_bytes: int, deltas: int = 0) -> tuple[int, str]:
+def estimate_tokens(output_bytes: int, deltas: int = 0) -> tuple[int, str]:
     """
     Return the estimated tokens of an answer of so many bytes of UTF-8, and the method.
 
@@ -25,6 +25,6 @@ def tokens_of(output_bytes: int, deltas: int = 0) -> tuple[int, str]:
     return -(-output_bytes // BYTES_PER_TOKEN), BY_BYTES
 
 
-def bytes_for(tokens: int) -> int:
+def max_bytes_for(tokens: int) -> int:
     """Return the maximum of bytes that count as *tokens* by `BY_BYTES`."""
     return tokens * BYTES_PER_TOKEN

@@ -30,7 +30,7 @@ from app.errors import (
     UpstreamUnreachable,
 )
 from app.limits.output_lengths import length_bound
-from app.limits.token_estimates import tokens_of
+from app.limits.token_estimates import estimate_tokens
 from app.relay.attempt import Attempt
 from app.streaming.usage import Usage
 
@@ -74,7 +74,7 @@ def estimate_charge(attempt: Attempt, reserved: Mapping[str, int], input_tokens:
     *reserved* are amounts by limit unit, *input_tokens* is its estimated input.
     """
     reader = attempt.reader
-    produced, counted_by = tokens_of(reader.output_bytes, reader.deltas)
+    produced, counted_by = estimate_tokens(reader.output_bytes, reader.deltas)
     if reader.usage is not None:  # of the answer as far as it had come
         input_tokens, produced = reader.usage.input_tokens, max(produced, reader.usage.output_tokens)
     bounded = reserved.get("output_tokens")

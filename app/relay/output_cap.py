@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from app.limits.output_lengths import LENGTH_FIELDS, MIN_RESPONSES_LENGTH
-from app.limits.token_estimates import MAX_BYTES_PER_DELTA, bytes_for
+from app.limits.token_estimates import MAX_BYTES_PER_DELTA, max_bytes_for
 from app.relay.attempt import AttemptInputs
 from app.streaming.events import Event
 from app.translation.output_cap.chat import ChatOutputCap
@@ -87,7 +87,7 @@ def output_cap_for(inputs: AttemptInputs, protocol: str) -> AttemptOutputCap | N
         ),
         None,
     )
-    max_bytes = bytes_for(max(tokens, 0)) if isinstance(tokens, int) else None
+    max_bytes = max_bytes_for(max(tokens, 0)) if isinstance(tokens, int) else None
     if client_protocol == "responses":
         limiter: OutputCap = ResponsesOutputCap(max_bytes)
         stops: Any = ()

@@ -1,8 +1,8 @@
 """
-Calendar windows in a pool's time zone: when this hour, day, week and month began and end.
+Calendar windows in a pool's time zone: the start and end of this hour, day, week and month.
 
-Redis knows the time but no zones; we know zones but must not trust our clock. So the store
-is given this window and the next, and picks the one its own clock is in.
+Redis has the time but no time zones; a process has time zones, but its clock may be wrong. So scripts
+receive this window and the next, and use the one that contains the store's time.
 """
 
 from __future__ import annotations

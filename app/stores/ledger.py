@@ -1,4 +1,4 @@
-"""The ledger in Redis: one stream entry for each settled request, and the totals that are kept of them."""
+"""The ledger in Redis: one stream entry for each settled request, and the stored totals."""
 
 from __future__ import annotations
 

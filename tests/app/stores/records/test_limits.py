@@ -32,7 +32,7 @@ def table_in(script: str, name: str) -> set[str]:
 
 class TestScripts:
     def test_units(self) -> None:
-        assert table_in("windows.lua", "WHATS") == set(LimitUnit)
+        assert table_in("windows.lua", "UNITS") == set(LimitUnit)
 
     def test_periods(self) -> None:
         assert table_in("windows.lua", "PERIODS") == set(Period)
