@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.accounts.accounts import AccountRepository
 from app.accounts.chatgpt_identity import KnownAccounts
 from app.accounts.credentials import CredentialRepository
+from app.accounts.kinds import SCRIPT_KINDS
 from app.accounts.known_models import KnownModels
 from app.accounts.pools import PoolRepository
 from app.accounts.token_refresh import TokenRefresher
@@ -160,7 +161,8 @@ def build(
     *store_timeout_seconds* is the timeout of one store command, if it differs from the setting.
     """
     url = settings.redis_url or private_server.url(settings.home)
-    scripts = Scripts(make_client(url, store_timeout_seconds or settings.store_timeout_seconds))
+    client = make_client(url, store_timeout_seconds or settings.store_timeout_seconds)
+    scripts = Scripts(client, kinds=SCRIPT_KINDS)
     vault = Vault(settings.secret_keys or keys_in_file(settings.home / "secret.key"))
     pools, accounts = PoolRepository(scripts), AccountRepository(scripts, vault)
     credentials, prices = CredentialRepository(scripts, accounts), PoolPrices(PriceRepository(scripts))

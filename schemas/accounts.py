@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 from marshmallow import ValidationError, validates_schema
+from marshmallow.fields import Field
 from marshmallow.validate import Length, OneOf
 
 from schemas.addresses import is_metadata_address
@@ -16,9 +18,7 @@ from schemas.faults import fault
 from schemas.names import AdminSchema, Name, Names
 from schemas.wire import Integer, Text, Texts
 
-KINDS = ("openai", "chatgpt", "compatible")  # `demo` accounts are never added by hand
 WIRES = ("chat", "responses")
-
 
 METADATA_NAMES = frozenset(["metadata", "metadata.google.internal", "instance-data"])
 
@@ -63,15 +63,33 @@ def _is_metadata_host(host: str) -> bool:
     return is_metadata_address(address)
 
 
+@dataclass(frozen=True, slots=True)
+class KindRules:
+    """What accounts of one kind may be given."""
+
+    needs_base_url: bool
+    protocols: tuple[str, ...]  # those they may speak
+
+
 class AccountInput(AdminSchema):
     """
     The fields that were given; absent fields take the defaults of the account's kind.
 
-    Load with `partial=True` to change an account.
+    Load with `partial=True` to change an account; *kinds* are then not needed.
     """
 
+    def __init__(self, kinds: Mapping[str, KindRules] | None = None, **options: Any) -> None:
+        self._kinds = kinds or {}
+        super().__init__(**options)
+
+    def on_bind_field(self, field_name: str, field_obj: Field[Any]) -> None:
+        """Accept the kinds there are."""
+        if field_name == "kind" and self._kinds:
+            names = tuple(self._kinds)
+            field_obj.validators = [OneOf(names, error=f"must be {' or '.join(names)}")]
+
     name = Name(required=True)
-    kind = Text(required=True, validate=OneOf(KINDS, error=f"must be {' or '.join(KINDS)}"))
+    kind = Text(required=True)
     base_url = BaseUrl()
     models = Names()  # empty: any model
     weight = Integer(1, 1000)
@@ -86,7 +104,11 @@ class AccountInput(AdminSchema):
             raise ValidationError(
                 "must be names, not patterns: an upstream has no model of that name", "models"
             )
-        if kind == "compatible" and "base_url" not in account:
-            raise ValidationError("is required for a compatible account", "base_url")
-        if kind == "chatgpt" and "chat" in account.get("wires", ()):
-            raise ValidationError("must be responses alone for a chatgpt account", "wires")
+        rules = self._kinds.get(account.get("kind", ""))
+        if rules is None:
+            return
+        if rules.needs_base_url and "base_url" not in account:
+            raise ValidationError(f"is required for accounts of kind {kind}", "base_url")
+        if not set(account.get("wires", ())) <= set(rules.protocols):
+            allowed = " and ".join(rules.protocols)
+            raise ValidationError(f"must be {allowed} alone for accounts of kind {kind}", "wires")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.accounts.account import Account
-from app.operations.upstream_lists import models_path
+from app.accounts.kinds import kind_of
 from app.wiring import Services
 from workers.account_jobs import AccountJob, look_at_each
 from workers.usage import get_object
@@ -22,7 +22,7 @@ def _is_wanted(account: Account, now: float) -> bool:
 
 
 def _ask(services: Services, pool: str, account: Account, now: float) -> str:
-    payload = get_object(services, pool, account, models_path(account))
+    payload = get_object(services, pool, account, kind_of(account).models_path)
     services.upstream.lists.store_models(pool, account, payload)
     return "ok"
 

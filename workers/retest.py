@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from app.accounts.account import Account
 from app.accounts.failures import AccountState
+from app.accounts.kinds import kind_of
 from app.errors import UpstreamRejected
-from app.operations.upstream_lists import models_path
 from app.stores.records.audit import Actor, Via
 from app.wiring import Services
 from workers.account_jobs import AccountJob, look_at_each
@@ -37,7 +37,7 @@ def _term(account: Account, now: float) -> tuple[str, float]:
 
 def _test(services: Services, pool: str, account: Account, now: float) -> str:
     try:
-        get_object(services, pool, account, models_path(account))
+        get_object(services, pool, account, kind_of(account).models_path)
     except UpstreamRejected as error:
         if error.upstream_status not in NO_SUCH_LIST:
             raise

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from app.accounts.account import Account
+from app.accounts.kinds import kind_of
 from app.errors import UpstreamRejected
-from app.operations.upstream_lists import USAGE_PATH, checked_object
+from app.operations.upstream_lists import checked_object
 from app.wiring import Services
 from workers.account_jobs import AccountJob, look_at_each
 
@@ -19,11 +20,11 @@ def run(services: Services, now: float) -> None:
 
 
 def _is_wanted(account: Account, now: float) -> bool:
-    return account.kind == "chatgpt" and account.state not in ("paused", "credential_dead")
+    return bool(kind_of(account).usage_path) and account.state not in ("paused", "credential_dead")
 
 
 def _ask(services: Services, pool: str, account: Account, now: float) -> str:
-    usage = get_object(services, pool, account, USAGE_PATH)
+    usage = get_object(services, pool, account, kind_of(account).usage_path)
     services.upstream.lists.store_usage(pool, account, usage, now)
     return "ok"
 

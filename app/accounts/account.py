@@ -10,17 +10,10 @@ from typing import Any
 import orjson
 
 from app.accounts.failures import AccountState
+from app.accounts.kinds import kind_of
+from app.accounts.kinds.kind import CHAT, RESPONSES
 from app.accounts.oauth_tokens import tokens_from
 
-CHAT, RESPONSES = "chat", "responses"
-
-# What each kind speaks unless it is told otherwise, and where it lives.
-WIRES: dict[str, tuple[str, ...]] = {
-    "openai": (CHAT, RESPONSES),
-    "chatgpt": (RESPONSES,),
-    "compatible": (CHAT,),
-    "demo": (CHAT, RESPONSES),
-}
 _PUBLIC = (
     *("id", "name", "kind", "base_url", "wires", "models", "weight", "cap", "group"),
     *("state", "reason", "since_ms", "until_ms", "in_flight"),
@@ -68,8 +61,8 @@ class Account:
 
     @property
     def owned_by(self) -> str:
-        """Who a model list says owns this account's models."""
-        return "poolgate-demo" if self.kind == "demo" else self.kind
+        """The owner of this account's models in a model list."""
+        return kind_of(self).owned_by or self.kind
 
     @property
     def offer(self) -> str:
@@ -86,7 +79,7 @@ class Account:
 def demo_serves(accounts: Iterable[Account]) -> bool:
     """Return whether a demo account among *accounts* serves: only while no other one is in use."""
     unused = (AccountState.PAUSED, AccountState.CREDENTIAL_DEAD)
-    return all(account.kind == "demo" or account.state in unused for account in accounts)
+    return all(kind_of(account).is_simulated or account.state in unused for account in accounts)
 
 
 def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Account:

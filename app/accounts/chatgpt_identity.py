@@ -18,6 +18,7 @@ from typing import Any
 from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
 from app.accounts.attempt_limit import AttemptLimit
+from app.accounts.kinds import kind_of
 from app.accounts.pools import PoolRepository
 from app.errors import InvalidApiKey, UpstreamRejected
 
@@ -114,7 +115,7 @@ class KnownAccounts:
                 account.chatgpt_account_id: (pool, account)
                 for pool in self._pools.names()
                 for account in self._accounts.all(pool)
-                if account.kind == "chatgpt" and account.chatgpt_account_id
+                if kind_of(account).has_sign_in and account.chatgpt_account_id
             }
             self._listed_at = self._clock()
         return self._listed

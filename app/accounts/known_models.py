@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from app.accounts.kinds import kind_of
 from app.stores import keys
 from app.stores.client import store_errors
 
@@ -42,11 +43,12 @@ class KnownModels:
         account at all. Two round trips, at most once in FRESH_SECONDS. Raises StoreUnavailable.
         """
         found = [
-            one
-            for account_id, one in self._models(pool).items()
-            if (not account_ids or account_id in account_ids) and (self._demo or one.kind != "demo")
+            models
+            for account_id, models in self._models(pool).items()
+            if (not account_ids or account_id in account_ids)
+            and (self._demo or not kind_of(models).is_simulated)
         ]
-        return bool(found) and all(one.names is not None and model not in one.names for one in found)
+        return bool(found) and all(models.names is not None and model not in models.names for models in found)
 
     def _models(self, pool: str) -> dict[str, _Models]:
         read_at, models = self._read.get(pool, (0.0, {}))

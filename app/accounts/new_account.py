@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from app.accounts.account import WIRES, Account
+from app.accounts.account import Account
+from app.accounts.kinds import KINDS
 from app.config import Settings
 from app.errors import InvalidRequest
 
@@ -20,18 +21,21 @@ def new_account(
     *credential* is its API key or access token. Raises InvalidRequest when one that the kind
     needs is missing, or could not stand in a header.
     """
-    kind = said["kind"]
-    if not credential and kind != "compatible":
-        raise InvalidRequest(f"An account of kind {kind} needs a credential", param="credential")
-    if not chatgpt_account_id and kind == "chatgpt":
-        raise InvalidRequest("A chatgpt account needs its account id", param="chatgpt_account_id")
-    homes = {"openai": settings.openai_base_url, "chatgpt": settings.chatgpt_base_url}
+    kind = KINDS[said["kind"]]
+    setup = kind.setup
+    if setup is None:
+        raise InvalidRequest(f"Accounts of kind {kind.name} are not added by hand", param="kind")
+    if not credential and setup.needs_credential:
+        raise InvalidRequest(f"An account of kind {kind.name} needs a credential", param="credential")
+    if not chatgpt_account_id and setup.needs_account_id:
+        raise InvalidRequest(f"A {kind.name} account needs its account id", param="chatgpt_account_id")
+    base_url = said.get("base_url") or (setup.default_base_url(settings) if setup.default_base_url else "")
     return Account(
         id="",
         name=said["name"],
-        kind=kind,
-        base_url=said["base_url"] if "base_url" in said else homes[kind],
-        wires=tuple(dict.fromkeys(said.get("wires", WIRES[kind]))),
+        kind=kind.name,
+        base_url=base_url,
+        wires=tuple(dict.fromkeys(said.get("wires", kind.protocols))),
         models=tuple(dict.fromkeys(said.get("models", ()))),
         chatgpt_account_id=_for_header(chatgpt_account_id, "chatgpt_account_id"),
         credential=_for_header(credential, "credential"),

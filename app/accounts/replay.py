@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from app.accounts.kinds import SCRIPT_KINDS
 from app.stores import keys
 from app.stores.scripts import Scripts
 
@@ -53,8 +54,8 @@ class Member:
 
     id: str
     name: str
-    kind: str = "openai"
-    offer: str = "cr:openai:any"
+    kind: str = "any"
+    offer: str = "cr:any:any"
     models: tuple[str, ...] = ()
     weight: int = 1
     cap: int = 100
@@ -86,7 +87,7 @@ class Replay:
 
     def __init__(self, client: Any, members: Sequence[Member], policy: str) -> None:
         self._client = client
-        self._scripts = Scripts(client, clock=CLOCK)
+        self._scripts = Scripts(client, clock=CLOCK, kinds=SCRIPT_KINDS)
         self._members = members
         self._windows = {member.id: member.window for member in members if member.window}
         self._used = dict.fromkeys(self._windows, 0)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.accounts.failures import CONSEQUENCES, Consequence, Failure
+from app.accounts.kinds import names_where
 from app.errors import (
     AnswersDiffer,
     BodyShape,
@@ -31,6 +32,7 @@ from app.errors import (
     UpstreamUnreachable,
 )
 
+KINDS_LIMITED_BY_MODEL = names_where(lambda kind: kind.limits_by_model)
 LONG_RESET_SECONDS = 90.0  # a 429 that ends later than this is a spent window, not a burst
 
 
@@ -141,7 +143,7 @@ class Rule:
     codes: frozenset[str] = frozenset()
     words: re.Pattern[str] | None = None
     shapes: frozenset[BodyShape] = frozenset()
-    kinds: frozenset[str] = frozenset()
+    limited_by_model: bool = False  # only where a 429 is about the model: see `Kind.limits_by_model`
     parts: frozenset[Part] = frozenset()
     wait: Wait | None = None
     names_model: bool = False  # the message contains the model of the request
@@ -150,6 +152,11 @@ class Rule:
     sent: bool | None = None  # whether the request may have reached the upstream
     error: type[UpstreamError] = UpstreamRejected
     seconds: float | None = None  # in place of the failure's own default
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of account that the row is about, in order; empty: all."""
+        return KINDS_LIMITED_BY_MODEL if self.limited_by_model else ()
 
     @property
     def status_text(self) -> str:
@@ -247,7 +254,7 @@ RULES: tuple[Rule, ...] = (
     Rule(Failure.WINDOW_SPENT, (429,), wait=Wait.LONG),
     Rule(Failure.BURST_LIMITED, (429,), words=_CONCURRENT),
     Rule(Failure.BURST_LIMITED, (429,), shapes=_HTML),
-    Rule(Failure.MODEL_LIMITED, (429,), kinds=frozenset({"openai", "compatible"})),
+    Rule(Failure.MODEL_LIMITED, (429,), limited_by_model=True),
     Rule(Failure.BURST_LIMITED, (429,)),
     Rule(Failure.BURST_LIMITED, codes=_RATE, parts=frozenset({Part.STREAM})),
     # whom

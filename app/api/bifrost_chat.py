@@ -10,6 +10,7 @@ import time
 
 from flask import Blueprint, Response, request
 
+from app.accounts.kinds import KINDS_BY_PROVIDER, find_kind
 from app.api.answer import ResponseTransform, respond
 from app.api.auth import authenticate_anyhow, caller
 from app.api.body import check_size, read_json
@@ -27,13 +28,6 @@ from schemas.bifrost_chat import BIFROST_CHAT_REQUEST
 
 bp = Blueprint("extended_chat", __name__)
 
-# Account kinds by the first part of a `provider/model` name; any other part is the name of an account.
-PROVIDERS: dict[str, tuple[str, ...]] = {
-    "openai": ("openai", "chatgpt", "demo"),
-    "chatgpt": ("chatgpt",),
-    "compatible": ("compatible",),
-    "demo": ("demo",),
-}
 RAW_HEADERS = {"raw_request": "x-bf-send-back-raw-request", "raw_response": "x-bf-send-back-raw-response"}
 
 
@@ -71,8 +65,8 @@ def _target(name: str) -> Target:
     provider, slash, model = name.partition("/")
     if not slash or not model:
         return Target(name)
-    if provider in PROVIDERS:
-        return Target(model, account_kinds=PROVIDERS[provider])
+    if provider in KINDS_BY_PROVIDER:  # any other part is the name of an account
+        return Target(model, account_kinds=KINDS_BY_PROVIDER[provider])
     try:
         (account_id,) = services().accounts.ids(caller().pool, (provider,))
     except NotFound:
@@ -84,7 +78,7 @@ def _target(name: str) -> Target:
 def _provider(context: RequestContext, kind: str) -> str:
     """Return the provider that the request names, else whose models an account of *kind* has."""
     named = context.request.requested_model.partition("/")[0] if context.routing.account_kinds else ""
-    return named or ("openai" if kind == "chatgpt" else kind)
+    return named or find_kind(kind).providers[0]
 
 
 def _raw_fields() -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from flask import Blueprint, Response, g, request
 
+from app.accounts.kinds import kind_of
 from app.accounts.settings import settings_from
 from app.api.auth import authenticate, caller
 from app.api.context import services
@@ -60,7 +61,7 @@ def show() -> Response:
     accounts = [
         account
         for account in services().accounts.all(g.pool)
-        if account.kind == "chatgpt" and (not g.accounts or account.id in g.accounts)
+        if kind_of(account).usage_path and (not g.accounts or account.id in g.accounts)
     ]
     allowed = any(account.state == "active" for account in accounts)
     if not g.shows_windows:

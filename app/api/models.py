@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from app.accounts.account import demo_serves
+from app.accounts.kinds import kind_of
 from app.api.auth import authenticate, caller
 from app.api.codex_catalogue import catalogue_of
 from app.api.context import services
@@ -34,7 +35,7 @@ def show(model: str) -> Response:
 
 def catalogue() -> Response:
     pool = caller().pool
-    tell = [account.id for account in services().accounts.all(pool) if account.kind == "chatgpt"]
+    tell = [account.id for account in services().accounts.all(pool) if kind_of(account).has_catalogue]
     return json_response(catalogue_of(_offered(), services().upstream.metadata.get(pool, "catalogue", tell)))
 
 
@@ -45,7 +46,7 @@ def _offered() -> list[dict[str, Any]]:
     accounts = services().accounts.all(key.pool)
     demo = services().demo and demo_serves(accounts)
     for account in accounts:
-        if account.kind == "demo" and not demo:
+        if kind_of(account).is_simulated and not demo:
             continue
         if key.accounts and account.id not in key.accounts:
             continue

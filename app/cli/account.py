@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from app.accounts.account import Account
+from app.accounts.kinds import KINDS
+from app.accounts.kinds.kind import Kind, Setup
 from app.cli import complete
 from app.cli.options import (
     Decorator,
@@ -26,6 +28,7 @@ from app.cli.output import REFUSED, Figure, moment, show_json, show_list, table
 from app.cli.progress import waiting
 from app.formatting import count
 from app.operations.account_check import SECONDS
+from app.operations.account_rules import KIND_RULES
 from app.operations.first_listing import FirstListing
 from app.wiring import Services
 from schemas.accounts import AccountInput
@@ -88,36 +91,26 @@ def account_options(secret: str, *, required: bool = True) -> Decorator:
     return decorate
 
 
-@add_group.command(
-    "openai",
-    epilog=example("poolgate account add openai --name main --api-key-env OPENAI_API_KEY --cap 50"),
-)
-@account_options("api-key")
-def add_openai(services: Services, **fields: Any) -> None:
-    """Add an API key of OpenAI, or of a service that supports both OpenAI APIs."""
-    _add(services, "openai", **fields)
+def _add_command(kind: Kind, setup: Setup) -> None:
+    """Make the command that adds accounts of *kind*."""
+
+    def add(services: Services, **fields: Any) -> None:
+        _add(services, kind.name, **fields)
+
+    command = account_options(setup.credential_option, required=setup.needs_credential)(add)
+    if setup.protocols_help:
+        command = names_option("--wires", setup.protocols_help)(command)
+    if setup.needs_account_id:
+        option = click.option(
+            "--account-id", "chatgpt_account_id", required=True, help="The ChatGPT account ID."
+        )
+        command = option(command)
+    add_group.command(kind.name, epilog=example(setup.example), help=setup.summary)(command)
 
 
-@add_group.command(
-    "compatible",
-    epilog=example("poolgate account add compatible --name gpu1 --base-url http://10.0.0.5:8000/v1"),
-)
-@names_option("--wires", "Supported APIs: chat (the default), responses, or both.")
-@account_options("api-key", required=False)
-def add_compatible(services: Services, **fields: Any) -> None:
-    """Add a server with an OpenAI-compatible chat API, such as vLLM or Ollama. The key is optional."""
-    _add(services, "compatible", **fields)
-
-
-@add_group.command(
-    "chatgpt",
-    epilog=example("poolgate account add chatgpt --name ann --account-id 8f2e… --access-token-stdin < token"),
-)
-@click.option("--account-id", "chatgpt_account_id", required=True, help="The ChatGPT account ID.")
-@account_options("access-token")
-def add_chatgpt(services: Services, **fields: Any) -> None:
-    """Add a ChatGPT account by its access token."""
-    _add(services, "chatgpt", **fields)
+for _kind in KINDS.values():
+    if _kind.setup is not None:
+        _add_command(_kind, _kind.setup)
 
 
 def _add(
@@ -132,7 +125,7 @@ def _add(
     **fields: Any,
 ) -> None:
     fields = {name: value for name, value in fields.items() if value is not None}
-    changes = AccountInput().load({"kind": kind, **fields})
+    changes = AccountInput(KIND_RULES).load({"kind": kind, **fields})
     secret = {"credential": credential, "chatgpt_account_id": chatgpt_account_id}
     if must_answer:
         added, listing = operations(services).accounts.add_if_reachable(pool, changes, **secret)

@@ -12,6 +12,7 @@ from typing import IO
 
 import click
 
+from app.accounts.kinds import SCRIPT_KINDS
 from app.backup.encrypted_file import EncryptedWriter
 from app.backup.export import Backup
 from app.backup.restore import BackupFile, Contents, Restore, Restored
@@ -196,7 +197,7 @@ def _public(pools: dict[str, dict[str, int]]) -> list[dict[str, object]]:
 
 
 def _with_long_timeout(services: Services) -> Scripts:
-    return Scripts(make_client(services.settings.redis_url, STEP_TIMEOUT_SECONDS))
+    return Scripts(make_client(services.settings.redis_url, STEP_TIMEOUT_SECONDS), kinds=SCRIPT_KINDS)
 
 
 def _new_passphrase(variable: str | None) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
+from app.accounts.kinds import kind_of, openai
+from app.accounts.kinds.demo import KIND as demo_kind
 from app.accounts.pools import DEFAULT
 from app.cli.options import operations
 from app.demo.server import MODELS
@@ -40,7 +42,8 @@ def prepare(services: Services, demo: DemoUpstream | None, openai_api_key: str) 
         _store_demo_account(accounts, admin, demo)
     if openai_api_key and _find(accounts, "openai") is None:
         base_url = services.settings.openai_base_url
-        account = Account(id="", name="openai", kind="openai", base_url=base_url, credential=openai_api_key)
+        kind = openai.KIND.name
+        account = Account(id="", name="openai", kind=kind, base_url=base_url, credential=openai_api_key)
         added = admin.accounts.put(DEFAULT, account)
         admin.accounts.fetch_listing(DEFAULT, added)
     name = "demo" if demo is not None else "first"
@@ -48,7 +51,7 @@ def prepare(services: Services, demo: DemoUpstream | None, openai_api_key: str) 
     return Prepared(
         key_name=name,
         key=None if exists else admin.api_keys.create(DEFAULT, {"name": name})[1],
-        has_accounts=any(demo or account.kind != "demo" for account in accounts.all(DEFAULT)),
+        has_accounts=any(demo or not kind_of(account).is_simulated for account in accounts.all(DEFAULT)),
         start_token=None
         if services.settings.admin == "off"
         else services.operator_stores.operators.new_start_token(),
@@ -58,7 +61,7 @@ def prepare(services: Services, demo: DemoUpstream | None, openai_api_key: str) 
 def _store_demo_account(accounts: AccountRepository, admin: AdminOperations, demo: DemoUpstream) -> None:
     """Store the account `demo` with the port and key of this start."""
     known = _find(accounts, "demo")
-    account = known or Account(id="", name="demo", kind="demo", base_url="")
+    account = known or Account(id="", name="demo", kind=demo_kind.name, base_url="")
     account = replace(account, base_url=f"http://127.0.0.1:{demo.port}/v1", credential=demo.key)
     stored = admin.accounts.put(DEFAULT, account)
     accounts.list_models(DEFAULT, stored.id, list(MODELS))  # the worker would list them only later

@@ -6,12 +6,14 @@ from typing import BinaryIO
 
 import click
 
+from app.accounts.kinds import SIGN_IN_KIND
 from app.accounts.oauth_tokens import Tokens, tokens_from_auth_json
 from app.cli import complete
 from app.cli.account import show_first_look
 from app.cli.options import Command, example, in_pool, operations, with_store
 from app.cli.output import show_json
 from app.cli.sign_in import sign_in_with_browser, sign_in_with_code
+from app.operations.account_rules import KIND_RULES
 from app.stores.records.login_flows import LoginMethod
 from app.wiring import Services
 from schemas.accounts import AccountInput
@@ -72,7 +74,7 @@ def export_account(services: Services, as_json: bool, pool: str, name: str) -> N
 
 def _check(services: Services, pool: str, name: str) -> None:
     """Raise for a name that cannot be stored, before the sign-in starts."""
-    AccountInput().load({"kind": "chatgpt", "name": name})
+    AccountInput(KIND_RULES).load({"kind": SIGN_IN_KIND, "name": name})
     operations(services).logins.find_account(pool, name)
 
 

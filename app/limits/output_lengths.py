@@ -44,9 +44,6 @@ def length_bound(surface: str, body: Mapping[str, Any]) -> int | None:
     return max(lengths) if lengths else None
 
 
-def with_length(surface: str, body: dict[str, Any], kind: str, tokens: int) -> dict[str, Any]:
-    """Return *body*, which names no length, with one of *tokens* by the name that *kind* supports best."""
-    if kind == "chatgpt":
-        return body  # its backend takes none
-    name = "max_tokens" if surface == "chat" and kind == "compatible" else LENGTH_FIELDS[surface][0]
-    return {**body, name: tokens}
+def with_length(surface: str, body: dict[str, Any], tokens: int, name: str | None = None) -> dict[str, Any]:
+    """Return *body*, which names no length, with one of *tokens* as the field *name*, else the usual one."""
+    return {**body, name or LENGTH_FIELDS[surface][0]: tokens}

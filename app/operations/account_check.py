@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from app.accounts.account import Account
+from app.accounts.kinds import kind_of
 from app.accounts.token_refresh import TokenRefresher
 from app.accounts.verdicts import judge
 from app.errors import (
@@ -73,7 +74,7 @@ class AccountChecker:
         """
         model = model or model_for(account)
         body = {"model": model, "messages": [{"role": "user", "content": QUESTION}], "stream": True}
-        prepared = upstream_body("chat", body, account.kind, account.wires)
+        prepared = upstream_body("chat", body, kind_of(account).dialect, account.wires)
         started_at = time.monotonic()
         head_ms: int | None = None
 

@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 from app.accounts.account import Account, demo_serves
 from app.accounts.failures import AccountState
+from app.accounts.kinds import kind_of
 from app.accounts.pools import DEFAULT
 from app.formatting import duration
 from app.operations.check_accounts import StoredAccount, check_accounts, read_accounts
@@ -85,7 +86,7 @@ def is_expired(key: ApiKey, now: float) -> bool:
 
 
 def _check_serving(pool: str, records: Sequence[StoredAccount]) -> Iterator[Diagnostic]:
-    real = [record for record in records if record.account.kind != "demo"]
+    real = [record for record in records if not kind_of(record.account).is_simulated]
     active = [record for record in real if record.account.state == AccountState.ACTIVE]
     if not records:
         yield Diagnostic(Level.WRONG, pool, "it has no account", "add one: poolgate account add --help")
@@ -109,7 +110,9 @@ def _check_serving(pool: str, records: Sequence[StoredAccount]) -> Iterator[Diag
 def _only_demo(records: Sequence[StoredAccount]) -> bool:
     """Return whether the simulated upstream is the only account that serves: it answers demo models alone."""
     accounts = [record.account for record in records]
-    is_used = any(account.kind == "demo" and account.state == AccountState.ACTIVE for account in accounts)
+    is_used = any(
+        kind_of(account).is_simulated and account.state == AccountState.ACTIVE for account in accounts
+    )
     return is_used and demo_serves(accounts)
 
 

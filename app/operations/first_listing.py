@@ -18,9 +18,10 @@ import structlog
 
 from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
+from app.accounts.kinds import kind_of
 from app.errors import GatewayError, StreamIdleTimeout, UpstreamRejected
 from app.formatting import count
-from app.operations.upstream_lists import USAGE_PATH, UpstreamLists, checked_object, models_path
+from app.operations.upstream_lists import UpstreamLists, checked_object
 from app.upstream.client import UpstreamClient
 
 log = structlog.get_logger()
@@ -93,12 +94,14 @@ class AccountLister:
     ) -> tuple[JsonObject | GatewayError, JsonObject | GatewayError | None]:
         """Query the list of models and the usage at the same time; return both replies."""
 
+        kind = kind_of(account)
+
         def get(path: str) -> Callable[[], JsonObject]:
             return lambda: checked_object(self._upstream.get_json(account, path, seconds))
 
-        usage = _Query(get(USAGE_PATH)) if account.kind == "chatgpt" else None
+        usage = _Query(get(kind.usage_path)) if kind.usage_path else None
         deadline = time.monotonic() + seconds
-        models = _Query(get(models_path(account))).wait(seconds)
+        models = _Query(get(kind.models_path)).wait(seconds)
         return models, usage.wait(deadline - time.monotonic()) if usage else None
 
     def _store_models(self, pool: str, account: Account, reply: JsonObject | GatewayError) -> FirstListing:
@@ -113,18 +116,18 @@ class AccountLister:
         return FirstListing(models)
 
     def _find_hint(self, account: Account, listing: FirstListing, seconds: float) -> str | None:
-        """Suggest the base URL with /v1 when models are listed there and not without it."""
-        url = account.base_url
-        if account.kind == "chatgpt" or listing.models is not None or url.endswith("/v1") or seconds <= 0:
+        """Suggest a longer base URL, such as one with /v1, when models are listed there only."""
+        url, ending = account.base_url, kind_of(account).base_url_ending
+        if not ending or listing.models is not None or url.endswith(ending) or seconds <= 0:
             return None
         if listing.code in ("upstream_unavailable", "stream_idle_timeout"):
             return None  # the host does not answer: a longer path changes nothing
         limit = min(seconds, ADDRESS_SECONDS)
-        reply = _Query(lambda: checked_object(self._upstream.get_json(account, "/v1/models", limit))).wait(
-            limit
-        )
+        reply = _Query(
+            lambda: checked_object(self._upstream.get_json(account, f"{ending}/models", limit))
+        ).wait(limit)
         if isinstance(reply, dict) and isinstance(reply.get("data"), list):
-            return f"{url}/v1/models answers: the base URL probably has to end in /v1"
+            return f"{url}{ending}/models answers: the base URL probably has to end in {ending}"
         return None
 
 

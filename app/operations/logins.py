@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
 from app.accounts.credentials import CredentialRepository
+from app.accounts.kinds import SIGN_IN_KIND, kind_of
 from app.accounts.new_account import new_account
 from app.accounts.oauth_tokens import Tokens, tokens_from_answer, tokens_from_auth_json
 from app.config import Settings
@@ -117,7 +118,7 @@ class LoginOperations(AuditedOperations):
             account = self._accounts.described(pool, name)
         except NotFound:
             return None
-        if account.kind != "chatgpt":
+        if not kind_of(account).has_sign_in:
             raise InvalidRequest(
                 f"Account '{name}' is of kind {account.kind}, which has no sign-in", param="name"
             )
@@ -134,7 +135,7 @@ class LoginOperations(AuditedOperations):
         if account is None:
             self._check_unused(tokens)
             account = new_account(
-                {"kind": "chatgpt", "name": name},
+                {"kind": SIGN_IN_KIND, "name": name},
                 self._settings,
                 credential=tokens.access_token,
                 chatgpt_account_id=tokens.account_id,

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import orjson
 
 from app.accounts.failures import Failure
+from app.accounts.kinds import kind_of
 from app.errors import (
     EndpointMissing,
     UpstreamError,
@@ -35,7 +36,6 @@ from app.relay.attempt import Attempt
 from app.streaming.usage import Usage
 
 FRAMING_TOKENS = 16  # around one answer without calls: its role, its channel, its end
-NOT_REASONING = ("gpt-3.5", "gpt-4", "chatgpt-4o")  # models of the OpenAI API, by how their names begin
 REFUSALS = frozenset(
     (
         *(Failure.BURST_LIMITED, Failure.WINDOW_SPENT, Failure.CREDENTIAL),
@@ -43,7 +43,6 @@ REFUSALS = frozenset(
     )
 )
 TOO_LONG = "context_length_exceeded"  # reported before anything is produced
-TRUSTED_KINDS = ("openai", "compatible")  # whose servers are sent a length
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ def _max_output(attempt: Attempt, reserved: int | None) -> int | None:
 
 
 def _may_reason(attempt: Attempt) -> bool:
-    return attempt.account.kind != "openai" or not attempt.context.model.startswith(NOT_REASONING)
+    return not attempt.context.model.startswith(kind_of(attempt.account).models_without_reasoning)
 
 
 def _choices(attempt: Attempt) -> int:
@@ -113,7 +112,7 @@ def exceeded(attempt: Attempt, reserved: Mapping[str, int]) -> str | None:
 
     That is more output than the length that it was sent, or more input than the request has bytes.
     """
-    if attempt.account.kind not in TRUSTED_KINDS:
+    if not kind_of(attempt.account).is_billed_by_length:
         return None
     reported, allowed = attempt.reader.reported_usage, reserved.get("input_tokens")
     amounts = _exceeded_output(attempt, reported, reserved.get("output_tokens"))

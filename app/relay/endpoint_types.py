@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
+from app.accounts.kinds import KINDS_BY_DIALECT, kind_of, names_where
+from app.accounts.kinds.kind import Compaction
 from app.config import TimeLimits
 from app.errors import GatewayError, ModelNotFound, NotSupported
 from app.json_writing import write_json
@@ -19,7 +21,7 @@ from app.relay.attempt import Attempt, AttemptInputs
 from app.relay.context import RequestContext
 from app.relay.model_attempt import ModelAttempt
 from app.relay.passthrough import PassthroughAttempt, completed_response_event
-from app.translation.requests.field_support import AccountRequirements, account_requirements
+from app.translation.requests.field_support import AccountRequirements, Dialect, account_requirements
 from app.translation.requests.upstream_request import upstream_body
 
 UNSTREAMED_SECONDS = 180.0  # for an upstream that sends nothing before its answer is complete
@@ -51,7 +53,7 @@ class EndpointType:
 
 
 def _fit_model(context: RequestContext) -> AccountRequirements:
-    return account_requirements(context.client_protocol, context.body)
+    return account_requirements(context.client_protocol, context.body, CHATGPT_KINDS)
 
 
 def _bound_model(context: RequestContext, price: Price | None, size: ModelSize) -> Bounds:
@@ -61,10 +63,10 @@ def _bound_model(context: RequestContext, price: Price | None, size: ModelSize) 
 
 def _begin_model_attempt(inputs: AttemptInputs) -> Attempt:
     context, account = inputs.context, inputs.account
-    protocol, body = context.client_protocol, context.body
-    if inputs.sent_length:
-        body = with_length(protocol, body, account.kind, inputs.sent_length)
-    return ModelAttempt(inputs, upstream_body(protocol, body, account.kind, account.wires))
+    protocol, body, kind = context.client_protocol, context.body, kind_of(account)
+    if inputs.sent_length and kind.takes_length:
+        body = with_length(protocol, body, inputs.sent_length, kind.length_fields.get(protocol))
+    return ModelAttempt(inputs, upstream_body(protocol, body, kind.dialect, account.wires))
 
 
 def _fit_compaction(context: RequestContext) -> AccountRequirements:
@@ -75,7 +77,7 @@ def _begin_compaction(inputs: AttemptInputs) -> Attempt:
     """Begin a compaction: at the ChatGPT backend by a trigger in a request, else at its endpoint."""
     context = inputs.context
     body, size = context.body, context.request.body_bytes
-    if inputs.account.kind != "chatgpt":
+    if kind_of(inputs.account).compaction is not Compaction.TRIGGER:
         request = replace(context.request, raw_body=write_json(body, size))
         inputs = replace(inputs, context=replace(context, request=request))
         return PassthroughAttempt(inputs, completed_response_event)
@@ -108,8 +110,11 @@ def _passthrough_unserved(context: RequestContext, kinds: Collection[str]) -> Ga
     return ModelNotFound(f"No account of this pool offers the model '{context.model}'", param="model")
 
 
-UNFIT_TO_COMPACT = AccountRequirements(protocol="responses", unfit_kinds=("compatible", "demo"))
-UNFIT_TO_PASS_THROUGH = AccountRequirements(unfit_kinds=("chatgpt", "demo"))
+CHATGPT_KINDS = KINDS_BY_DIALECT[Dialect.CHATGPT]
+UNFIT_TO_COMPACT = AccountRequirements(
+    protocol="responses", unfit_kinds=names_where(lambda kind: kind.compaction is None)
+)
+UNFIT_TO_PASS_THROUGH = AccountRequirements(unfit_kinds=names_where(lambda kind: not kind.passes_through))
 
 MODEL = EndpointType(fit=_fit_model, bounds=_bound_model, begin=_begin_model_attempt)
 COMPACTION = EndpointType(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
 from app.accounts.failures import AccountState
+from app.accounts.kinds import kind_of
 from app.errors import StoreUnavailable
 from app.relay.context import RequestContext
 from app.translation.requests.field_support import AccountRequirements
@@ -43,7 +44,7 @@ class OtherAccounts:
         known = account.models or (account.listed if is_listed else ())
         return (
             account.state in AVAILABLE
-            and (account.kind != "demo" or self._demo)
+            and (self._demo or not kind_of(account).is_simulated)
             and (not known or context.model in known)
             and (not fit.protocol or fit.protocol in account.wires)
             and account.kind not in fit.unfit_kinds

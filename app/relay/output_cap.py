@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from app.accounts.kinds import kind_of
 from app.limits.output_lengths import LENGTH_FIELDS, MIN_RESPONSES_LENGTH
 from app.limits.token_estimates import MAX_BYTES_PER_DELTA, max_bytes_for
 from app.relay.attempt import AttemptInputs
@@ -105,6 +106,6 @@ def _capped_value(inputs: AttemptInputs, protocol: str, name: str) -> Any:
     value = context.body.get(name)
     if not has_effect(name, value):
         return None
-    applied = support_for(context.client_protocol, name, inputs.account.kind, {protocol})
+    applied = support_for(context.client_protocol, name, kind_of(inputs.account).dialect, (protocol,))
     raised = applied is Support.TRANSLATED and isinstance(value, int) and value < MIN_RESPONSES_LENGTH
     return value if applied is Support.HONOURED or (raised and protocol == "responses") else None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from app.accounts.accounts import AccountRepository
+from app.accounts.kinds import find_kind
 from app.accounts.known_models import KnownModels
 from app.accounts.settings import settings_from
 from app.accounts.token_refresh import TokenRefresher
@@ -31,7 +32,7 @@ from app.relay.other_accounts import OtherAccounts
 from app.relay.progress import RequestProgress, progress_of
 from app.relay.request_record import RequestRecord
 from app.relay.retry_budget import RetryBudgets
-from app.relay.timeouts import AttemptDeadlines, reading_seconds, shortened
+from app.relay.timeouts import AttemptDeadlines, shortened
 from app.relay.timing import Timing
 from app.stores.admissions import AdmissionRepository
 from app.stores.calendar import Calendar
@@ -212,7 +213,9 @@ class Relay:
             reasons=context.is_reasoning_requested,
             progress=progress,
             clock=self._clock,
-            reading_seconds=reading_seconds(kind, exchange.plan.bounds.estimate.get("input_tokens", 0)),
+            reading_seconds=find_kind(kind).reading_seconds(
+                exchange.plan.bounds.estimate.get("input_tokens", 0)
+            ),
             has_alternative=has_alternative,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.accounts.kinds import kind_of
 from app.accounts.verdicts import judge
 from app.errors import GatewayError, UpstreamError, UpstreamUnreachable
 from app.ledger.entries import bound_row
@@ -219,7 +220,11 @@ class RequestRecord:
             return figures
         max_input, max_output = charge.upper_bound
         maxima = {"input_tokens": max_input, "output_tokens": max_output}
-        if self.price is not None and attempt.account.kind != "demo" and None not in charge.upper_bound:
+        if (
+            self.price is not None
+            and not kind_of(attempt.account).is_simulated
+            and None not in charge.upper_bound
+        ):
             maxima["cost"] = self.price.max_cost(max_input or 0, max_output or 0, requested)
         beyond = {
             f"unreported_{name}": (amount or 0) - figures.get(name, 0) for name, amount in maxima.items()
@@ -235,8 +240,8 @@ class RequestRecord:
 
     def _cost(self, attempt: Attempt, usage: Usage, tier: str | None) -> JsonObject:
         """Return micro-dollars and the price list; without a price, only what a balanced limit is charged."""
-        if attempt.account.kind == "demo":
-            return {"cost": 0, "price": "demo"}
+        if kind_of(attempt.account).is_simulated:
+            return {"cost": 0, "price": attempt.account.kind}
         if self.price is None:
             return {"ceiling_cost": ceiling_cost(usage), "price": "none"}
         return {"cost": self.price.cost(usage, tier), "price": self.price.version}

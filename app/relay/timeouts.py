@@ -23,14 +23,7 @@ def shortened(limits: TimeLimits) -> TimeLimits:
     )
 
 
-READING_TOKENS_PER_SECOND = {"compatible": 400.0}  # a local server may read a prompt on a CPU
-HOSTED_TOKENS_PER_SECOND = 2000.0
 ALTERNATIVE_CHECK_SECONDS = 5.0  # between two checks for an account that could serve instead
-
-
-def reading_seconds(kind: str, input_tokens: int) -> float:
-    """Return how long an account of *kind* may take to read a prompt of about *input_tokens*."""
-    return input_tokens / READING_TOKENS_PER_SECOND.get(kind, HOSTED_TOKENS_PER_SECOND)
 
 
 class AttemptDeadlines:

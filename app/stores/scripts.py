@@ -8,6 +8,7 @@ lost after the script has run.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
@@ -22,7 +23,7 @@ from app.stores.script_source import join_script
 
 log = structlog.get_logger()
 
-_BASE = ("clock", "keys", "check")
+_BASE = ("clock", "kinds", "keys", "check")
 _ACCOUNTS = (*_BASE, "policy", "accounts")
 _CREDENTIALS = (*_ACCOUNTS, "reactivate", "credentials")
 _REQUESTS = (*_BASE, "policy", "windows", "accounts", "attempts", "requests")
@@ -72,12 +73,32 @@ PARTS: dict[str, tuple[str, ...]] = {
 }
 
 
-def source(operation: str, clock: str | None = None) -> str:
-    """Return the Lua text of *operation* and the definitions it uses; *clock* replaces the part `clock`."""
+@dataclass(frozen=True, slots=True)
+class KindNames:
+    """The names of the account kinds that scripts treat apart: see `lua/kinds.lua`."""
+
+    simulated: tuple[str, ...] = ()
+    unenforced: tuple[str, ...] = ()
+
+    def to_lua(self) -> str:
+        """Return the definitions that replace those in `lua/kinds.lua`."""
+        simulated, unenforced = (
+            ", ".join(f'["{name}"] = true' for name in names) for names in (self.simulated, self.unenforced)
+        )
+        return f"local SIMULATED_KINDS = {{ {simulated} }}\nlocal UNENFORCED_KINDS = {{ {unenforced} }}\n"
+
+
+def source(operation: str, clock: str | None = None, kinds: KindNames | None = None) -> str:
+    """
+    Return the Lua text of *operation* and the definitions it uses.
+
+    *clock* and *kinds* replace the parts of those names.
+    """
     folder = resources.files("app.stores") / "lua"
     parts = {name: (folder / f"{name}.lua").read_text() for name in PARTS[operation]}
-    own = (folder / f"{operation}.lua").read_text()
-    return join_script((parts | {"clock": clock} if clock else parts).values(), own)
+    parts |= {"clock": clock} if clock else {}
+    parts |= {"kinds": kinds.to_lua()} if kinds else {}
+    return join_script(parts.values(), (folder / f"{operation}.lua").read_text())
 
 
 def _digest(text: str) -> str:
@@ -87,11 +108,11 @@ def _digest(text: str) -> str:
 class Scripts:
     """The operations on one Redis. Every call is one round trip."""
 
-    def __init__(self, client: Any, *, clock: str | None = None) -> None:
+    def __init__(self, client: Any, *, clock: str | None = None, kinds: KindNames | None = None) -> None:
         """*clock*: Lua that defines `clock()`, for scripts that run at a time other than that of Redis."""
         self.client = client
         self._direct = script_client(client)
-        self._sources = {name: source(name, clock) for name in PARTS}
+        self._sources = {name: source(name, clock, kinds) for name in PARTS}
         self._digests = {name: _digest(text) for name, text in self._sources.items()}
 
     def run(self, operation: str, pool: str, *args: Any) -> Any:

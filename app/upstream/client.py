@@ -26,7 +26,8 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Retry, Timeout
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
-from app.accounts.account import RESPONSES, Account
+from app.accounts.account import Account
+from app.accounts.kinds import kind_of
 from app.errors import (
     GatewayError,
     StreamIdleTimeout,
@@ -56,8 +57,6 @@ LATE_SECONDS = 1.0  # after a time limit of connecting or reading, whose error s
 NO_CONTENT = (204, 205)  # statuses whose answers have no body
 
 AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # files of those to trust, by requests' names
-OF_ONES_OWN = ("compatible", "demo")  # kinds of account whose server may have a private address
-_PATHS = {"chat": "/chat/completions", "responses": "/responses"}
 
 RequestBody = Sequence[bytes | bytearray]  # pieces
 
@@ -226,19 +225,20 @@ class UpstreamClient:
         The waiting and the failures are in the returned `Sending`.
         """
         sent: Any = self._headers_of(account)
-        if account.kind == "chatgpt":
+        kind = kind_of(account)
+        if kind.passes_client_headers:
             sent = CaseInsensitiveDict(sent)
             sent.update(headers)
         sent = {**sent, **(trace_headers or {}), "Content-Length": str(sum(map(len, body)))}
         if content_type:
             sent |= {"Content-Type": content_type, "Accept": "*/*"}
         timeout = Timeout(connect=self._connect_timeout_seconds, read=headers_timeout_seconds)
-        adapter, url = self._adapter_of(account), url_of(account, wire)
+        adapter, url = self._adapter_of(account), account.base_url + kind.path(wire)
         task = self._greenlets.start(lambda: _answer(adapter, url, sent, body, timeout))
         return PendingResponse(task, cancellation)
 
     def _adapter_of(self, account: Account) -> _Adapter:
-        return self._anywhere if account.kind in OF_ONES_OWN else self._public
+        return self._anywhere if kind_of(account).may_be_private else self._public
 
     def get_json(
         self, account: Account, path: str, timeout_seconds: float = 10.0, *, token: str = ""
@@ -248,7 +248,7 @@ class UpstreamClient:
 
         *token* stands in for the account's own credential. Raises UpstreamError.
         """
-        own = {"Authorization": f"Bearer {token}"} if token else {}
+        own = kind_of(account).credential_headers(token) if token else {}
         headers = self._headers_of(account) | {"Accept": "application/json"} | own
         until = time.monotonic() + timeout_seconds
         too_late = StreamIdleTimeout("The upstream did not answer in time")
@@ -274,6 +274,7 @@ class UpstreamClient:
     def _headers_of(self, account: Account) -> dict[str, str]:
         version, headers = self._headers.get(account.id, (-1, {}))
         if version != account.version:
+            kind = kind_of(account)
             headers = {
                 "Accept": "text/event-stream",
                 "Accept-Encoding": "identity",
@@ -281,22 +282,10 @@ class UpstreamClient:
                 "User-Agent": self._user_agent,
             }
             if account.credential:
-                headers["Authorization"] = f"Bearer {account.credential}"
-            if account.kind == "chatgpt":
-                headers["originator"] = self._originator
-                if not account.chatgpt_account_id.startswith(("email_", "local_")):
-                    headers["chatgpt-account-id"] = account.chatgpt_account_id
+                headers |= kind.credential_headers(account.credential)
+            headers |= kind.identity_headers(account, self._originator)
             self._headers[account.id] = (account.version, headers)
         return headers
-
-
-def url_of(account: Account, wire: str) -> str:
-    """Return the address of *account*'s endpoint for *wire*, or of one that is called as its path.
-
-    Source: the ChatGPT backend, OpenAI's API."""
-    if account.kind == "chatgpt" and wire == RESPONSES:
-        return account.base_url + "/codex/responses"
-    return account.base_url + _PATHS.get(wire, f"/{wire}")
 
 
 def _answer(

@@ -21,7 +21,8 @@ from typing import Any
 
 import orjson
 
-from app.accounts.account import WIRES, Account
+from app.accounts import kinds
+from app.accounts.account import Account
 from app.accounts.oauth_tokens import Tokens
 from app.stores import keys
 from tests.fuzz.afterwards import Operator
@@ -284,7 +285,12 @@ class ReportFuzzer:
             tokens = Tokens("access-1", "refresh-1", "", now + 10, now, "acc-1")
             base_url = f"{upstream.root_url('a')}/backend-api"
             account = Account(
-                "", "a", "chatgpt", base_url, wires=WIRES["chatgpt"], chatgpt_account_id="acc-1"
+                "",
+                "a",
+                "chatgpt",
+                base_url,
+                wires=kinds.KINDS["chatgpt"].protocols,
+                chatgpt_account_id="acc-1",
             )
             self._stage.gateway.services.accounts.add(pool.name, account, tokens)
             return

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 from marshmallow import ValidationError
 
+from app.operations.account_rules import KIND_RULES
 from schemas.accounts import AccountInput, BaseUrl
 
-ACCOUNT, CHANGE = AccountInput(), AccountInput(partial=True)
+ACCOUNT, CHANGE = AccountInput(KIND_RULES), AccountInput(KIND_RULES, partial=True)
 MINIMAL = {"name": "anna", "kind": "openai"}
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import Schema, ValidationError
 
+from app.operations.account_rules import KIND_RULES
 from schemas.accounts import AccountInput
 from schemas.api_keys import KeyInput
 from schemas.chat import CHAT_REQUEST
@@ -38,7 +39,7 @@ messages = st.lists(
     max_size=4,
 )
 
-ACCOUNT, KEY = AccountInput(), KeyInput()
+ACCOUNT, KEY = AccountInput(KIND_RULES), KeyInput()
 MINIMAL: dict[Schema, dict[str, Any]] = {
     CHAT_REQUEST: {"model": "gpt", "messages": [{"role": "user", "content": "hi"}]},
     RESPONSES_REQUEST: {"model": "gpt", "input": "hi"},

@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from app.translation.requests.field_support import CHAT, NEUTRAL, RESPONSES, TABLES, Support, support_for
+from app.accounts.kinds import KINDS
+from app.translation.requests.field_support import (
+    CHAT,
+    NEUTRAL,
+    RESPONSES,
+    TABLES,
+    Support,
+    support_for,
+)
 from tests.service.test_answers import events_of
 from tests.service.test_basic_chat import basic
 from tests.support.gateway import PoolOfTest
@@ -204,7 +212,7 @@ class Asker:
         return answer.status_code, {}, ignored, seen[0].body or {}
 
     def support_for(self, field: str) -> Support:
-        return support_for(self.surface, field, self.kind, self.wires)
+        return support_for(self.surface, field, KINDS[self.kind].dialect, self.wires)
 
     def fault(self, field: str) -> str | None:
         """Return how the field, sent alone, was handled differently from the table."""

@@ -21,7 +21,8 @@ import orjson
 import requests
 from cryptography.fernet import Fernet
 
-from app.accounts.account import WIRES, Account
+from app.accounts.account import Account
+from app.accounts.kinds import KINDS
 from app.config import Settings
 from app.stores import keys
 from app.stores.records.limits import Limit
@@ -70,7 +71,7 @@ class PoolOfTest:
 
     def account(self, name: str, base_url: str, *, kind: str = "openai", **more: Any) -> Account:
         account = Account(
-            "", name, kind, base_url, **({"wires": WIRES[kind], "credential": f"sk-{name}"} | more)
+            "", name, kind, base_url, **({"wires": KINDS[kind].protocols, "credential": f"sk-{name}"} | more)
         )
         return self._services.accounts.add(self.name, account)
 

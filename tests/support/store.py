@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from app.accounts.kinds import SCRIPT_KINDS
 from app.stores import keys
 from app.stores.calendar import Calendar
 from app.stores.scripts import Scripts
@@ -39,7 +40,7 @@ class StoreOfTest:
         self.client = client
         self.pool = pool
         self.zone = zone
-        self.scripts = Scripts(client, clock=CLOCK)
+        self.scripts = Scripts(client, clock=CLOCK, kinds=SCRIPT_KINDS)
         self._calendar = Calendar()
         self._numbers = count(1)
         self.now = START_MS

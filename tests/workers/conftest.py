@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 import pytest
 
-from app.accounts.account import WIRES, Account
+from app.accounts.account import Account
+from app.accounts.kinds import KINDS
 from app.config import Settings
 from app.stores import keys
 from app.wiring import Services, build
@@ -50,7 +51,7 @@ def add(built: Services, upstream: ScriptedUpstream) -> Callable[..., Account]:
 
     def add(name: str, kind: str = "openai", **more: Any) -> Account:
         home = f"{upstream.root_url(name)}/backend-api" if kind == "chatgpt" else upstream.base_url(name)
-        account = Account("", name, kind, home, wires=WIRES[kind], credential=f"sk-{name}", **more)
+        account = Account("", name, kind, home, wires=KINDS[kind].protocols, credential=f"sk-{name}", **more)
         return built.accounts.add(POOL, account)
 
     return add

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from app.accounts.account import WIRES, Account
+from app.accounts.account import Account
+from app.accounts.kinds import KINDS
 from app.stores import keys
 from app.wiring import Services
 from tests.workers.conftest import POOL
@@ -13,7 +14,7 @@ from workers import leases
 
 def test_what_nobody_renews_is_given_back(built: Services) -> None:
     built.pools.ensure(POOL)
-    account = Account("", "a", "openai", "http://127.0.0.1:9/v1", wires=WIRES["openai"])
+    account = Account("", "a", "openai", "http://127.0.0.1:9/v1", wires=KINDS["openai"].protocols)
     built.accounts.add(POOL, account)
     key, _ = built.api_keys.create(POOL, "k")
     day = int(time.time() // 86400) * 86_400_000

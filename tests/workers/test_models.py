@@ -8,8 +8,9 @@ import orjson
 import pytest
 from cryptography.fernet import Fernet
 
+from app.accounts import model_lists
+from app.accounts.kinds import chatgpt
 from app.errors import UpstreamProtocolError
-from app.operations import upstream_lists
 from app.stores import keys
 from schemas import bounds
 from tests.workers.conftest import POOL
@@ -76,7 +77,7 @@ def test_the_chatgpt_backend_tells_more_of_each(built, upstream, add):
     assert account.metadata == {"gpt-5.2": shown}
     told = built.upstream.metadata.get(POOL, "catalogue", [account.id])
     assert told == [{"gpt-5.2": {"base_instructions": "long"}}]
-    assert upstream.log("ann")[0].query == f"client_version={upstream_lists.CLIENT_VERSION}"
+    assert upstream.log("ann")[0].query == f"client_version={chatgpt.CLIENT_VERSION}"
 
 
 def test_instructions_have_a_bound(built, upstream, add):
@@ -84,7 +85,7 @@ def test_instructions_have_a_bound(built, upstream, add):
     account = add("ann", "chatgpt", chatgpt_account_id="acc-1")
     long = {
         "slug": "m",
-        "base_instructions": "x" * (upstream_lists.MAX_INSTRUCTIONS + 1),
+        "base_instructions": "x" * (model_lists.MAX_INSTRUCTIONS + 1),
         "shell_type": "local",
     }
     upstream.script(play({"models": [long]}), account="ann", path=CODEX)
@@ -118,20 +119,20 @@ def test_accounts_a_person_has_to_see_to_are_not_asked(built, upstream, add):
 @pytest.mark.parametrize("payload", [{}, {"data": None}, {"data": {}}])
 def test_what_is_no_list(payload):
     with pytest.raises(UpstreamProtocolError):
-        upstream_lists.listed_models(payload)
+        model_lists.listed_models(payload)
 
 
 def test_odd_entries_are_passed_over():
-    assert upstream_lists.listed_models({"data": [7, {}, {"id": 7}, {"id": "m"}, {"id": "m"}]}) == ["m"]
+    assert model_lists.listed_models({"data": [7, {}, {"id": 7}, {"id": "m"}, {"id": "m"}]}) == ["m"]
 
 
 def test_a_list_has_a_bound():
     """Of names as of their length: they become keys in the store."""
-    assert upstream_lists.listed_models({"data": [{"id": "x" * 257}, {"id": "x" * 256}, {"id": ""}]}) == [
+    assert model_lists.listed_models({"data": [{"id": "x" * 257}, {"id": "x" * 256}, {"id": ""}]}) == [
         "x" * 256
     ]
     many = [{"id": str(number)} for number in range(bounds.MAX_LISTED_MODELS + 1)]
-    assert len(upstream_lists.listed_models({"data": many})) == bounds.MAX_LISTED_MODELS
+    assert len(model_lists.listed_models({"data": many})) == bounds.MAX_LISTED_MODELS
 
 
 def test_what_is_stored_of_a_list_has_a_bound(built, upstream, add, redis_client):
@@ -159,13 +160,13 @@ def test_more_metadata_than_that_is_not_stored(built, add):
         assert (len(found.metadata), found.listed) == (stored, ("m",))
 
 
-@pytest.mark.parametrize("name", upstream_lists.TYPES)
+@pytest.mark.parametrize("name", model_lists.TYPES)
 @pytest.mark.parametrize("value", [None, True, 2**63, -1.5, "", "x", [], {}])
 def test_a_field_of_another_type_is_left_out(name, value):
     """A client that reads the catalogue as a whole or not at all can read it, whatever one upstream sends."""
-    listed = upstream_lists.codex_models({"models": [{"slug": "m", name: value}]}, [name])
+    listed = model_lists.codex_models({"models": [{"slug": "m", name: value}]}, [name])
 
     kept = listed.get("m", {}).get(name)
-    expected = upstream_lists.TYPES[name]
+    expected = model_lists.TYPES[name]
     assert kept is None or type(kept) in (expected if isinstance(expected, tuple) else (expected,))
     assert type(kept) is not int or abs(kept) < 2**41

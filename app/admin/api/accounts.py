@@ -14,6 +14,7 @@ from app.admin.api.serializers import serialize_account
 from app.admin.guard import operations
 from app.admin.services import services
 from app.errors import InvalidRequest
+from app.operations.account_rules import KIND_RULES
 from app.operations.first_listing import FirstListing
 from schemas.admin import (
     AccountChange,
@@ -26,7 +27,7 @@ from schemas.admin import (
 
 bp = Blueprint("accounts", __name__, url_prefix="/accounts")
 
-NEW_ACCOUNT, ACCOUNT_CHANGE, AUTH_JSON = NewAccount(), AccountChange(), AuthJson()
+NEW_ACCOUNT, ACCOUNT_CHANGE, AUTH_JSON = NewAccount(KIND_RULES), AccountChange(), AuthJson()
 TRIAL_INPUT, NOTHING, REMOVE_QUERY = TrialInput(), Nothing(), RemoveAccountQuery()
 
 

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from flask import g, render_template, request, url_for
 
-from app.accounts.account import WIRES
+from app.accounts.kinds import KINDS
+from app.accounts.kinds.kind import CHAT, RESPONSES
 from app.accounts.snapshot import glance
 from app.admin.guard import operations
 from app.admin.pages import usage_summary
@@ -17,12 +18,18 @@ from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.pages.ledger_rows import RowView, names_of
 from app.admin.pages.views import account_view, store_time
 from app.admin.services import services
+from app.operations.account_rules import KIND_RULES
 from app.operations.first_listing import FirstListing
 from schemas.accounts import AccountInput
 
 NEWEST = 300  # ledger entries searched for errors
 MAX_ERRORS = 3
 NUMBERS = ("cap", "weight", "group")
+# the kinds of account that the form adds, with their titles: first those whose address is known
+KINDS_BY_FORM = sorted(
+    ((kind.name, kind.setup.title) for kind in KINDS.values() if kind.setup and kind.setup.title),
+    key=lambda choice: KIND_RULES[choice[0]].needs_base_url,
+)
 
 bp = page_blueprint("accounts", "/accounts")
 
@@ -82,20 +89,22 @@ def _recent_errors() -> dict[str, list[RowView]]:
 @bp.route("/add", methods=["GET", "POST"])
 def add() -> Any:
     inputs = ("kind", "name", "credential", "base_url", "models", *NUMBERS)
-    form = Form(request.form or {"kind": "openai"}, *inputs)
+    form = Form(request.form or {"kind": KINDS_BY_FORM[0][0]}, *inputs)
     if request.method == "POST":
         fields = form.filled("kind", "name", "base_url") | {n: form.integer(n) for n in form.filled(*NUMBERS)}
         fields |= {"models": form.lines("models")} if form["models"].strip() else {}
-        wires = [wire for wire in WIRES["openai"] if form[f"wire_{wire}"]]
+        wires = [wire for wire in (CHAT, RESPONSES) if form[f"wire_{wire}"]]
         fields |= {"wires": wires} if wires else {}
         with form.collect_faults():
             added = operations().accounts.add(
-                g.pool, AccountInput().load(fields), credential=form["credential"].strip()
+                g.pool, AccountInput(KIND_RULES).load(fields), credential=form["credential"].strip()
             )
             listing = operations().accounts.fetch_listing(g.pool, added)
             message = first_look_message(f"Account {added.name} was added", listing)
             return redirect_with_notice(message, "accounts.one", name=added.name)
-    return render_template("accounts/add.html", section="accounts.show", form=form), form.status
+    return render_template(
+        "accounts/add.html", section="accounts.show", form=form, kinds=KINDS_BY_FORM
+    ), form.status
 
 
 def first_look_message(outcome: str, listing: FirstListing) -> str:

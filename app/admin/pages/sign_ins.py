@@ -7,11 +7,13 @@ from typing import Any
 from flask import g, render_template, request
 
 from app.accounts.account import Account
+from app.accounts.kinds import SIGN_IN_KIND
 from app.admin.guard import operations
 from app.admin.pages.accounts import first_look_message
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.services import services
+from app.operations.account_rules import KIND_RULES
 from app.stores.records.login_flows import LoginFlow, LoginMethod
 from schemas.accounts import AccountInput
 
@@ -67,8 +69,8 @@ def file() -> Any:
 
 def _name(form: Form) -> str:
     """Return the submitted account name. Raises ValidationError if it is invalid."""
-    fields: dict[str, str] = AccountInput().load({"kind": "chatgpt", "name": form["name"].strip()})
-    return fields["name"]
+    fields = {"kind": SIGN_IN_KIND, "name": form["name"].strip()}
+    return str(AccountInput(KIND_RULES).load(fields)["name"])
 
 
 def _flow(form: Form, way: LoginMethod) -> LoginFlow:

@@ -9,13 +9,11 @@ from typing import Any
 from markupsafe import Markup
 
 from app.accounts.account import Account
+from app.accounts.kinds import kind_of
 from app.admin.pages import charts, formatting
 from app.limits.limit_syntax import format_limit
 from app.stores.client import store_errors
 from app.stores.records.limits import LimitScope, LimitStatus
-
-WINDOWS = {"chatgpt": ("Short window", "Long window")}
-RATES = ("Requests", "Tokens")  # labels of the rate limits that an upstream reports
 
 REASONS = {
     "paused by an administrator": "paused by an operator",
@@ -43,6 +41,10 @@ class AccountView:
     @property
     def badge(self) -> Markup:
         return formatting.badge(formatting.state(self.account.state))
+
+    @property
+    def has_sign_in(self) -> bool:
+        return kind_of(self.account).has_sign_in
 
     @property
     def reason(self) -> str:
@@ -107,7 +109,7 @@ def account_view(account: Account, now: float) -> AccountView:
 
 
 def _windows(account: Account, now: float) -> Iterable[WindowView]:
-    labels = WINDOWS.get(account.kind, RATES)
+    labels = kind_of(account).window_names
     windows = zip(labels, account.used, account.resets_ms, account.window_seconds, strict=True)
     for label, used, resets_ms, seconds in windows:
         if used is None:

@@ -1,6 +1,6 @@
 -- Accounts: which are ready, which is next, and how the outcome of a request changes an account.
 --
--- Accounts that offer the same (wires, kind, models) share an offer, `<wires>:<kind>:<hash>`, and
+-- Accounts that offer the same (wires, kind, models) share an offer, `<protocols>:<kind>:<hash>`, and
 -- one index, ready:<offer>, a zset by policy score of those that may be chosen now. A model knows
 -- its offers (offering:<model>), so a pick reads a few heads and never the pool. An account that may
 -- not be chosen is in `out` with the time when it is due again (+inf: an operator has to act).
@@ -45,7 +45,13 @@ local function index_account(account, policy)
   end
 end
 
-local function is_demo(offer) return string.match(offer, '^%a+:(%a+):') == 'demo' end
+-- The protocols and the kind of an offer.
+local function parts_of_offer(offer) return string.match(offer, '^(%a+):([^:]+):') end
+
+local function is_simulated(offer)
+  local _, kind = parts_of_offer(offer)
+  return SIMULATED_KINDS[kind or '']
+end
 
 -- Returns the set of offers that serve *model*: those of the model and those of any model. The simulated
 -- upstream is left out.
@@ -53,7 +59,7 @@ local function offers_of(model)
   local result = {}
   for _, name in ipairs(model == '*' and { '*' } or { model, '*' }) do
     for _, offer in ipairs(redis.call('SMEMBERS', offering_key(name))) do
-      if not is_demo(offer) then result[offer] = true end
+      if not is_simulated(offer) then result[offer] = true end
     end
   end
   return result
@@ -91,10 +97,8 @@ local function level_of(account, policy)
     if id == account.id or compared[id] then return end
     compared[id] = true
     local values = redis.call('HMGET', account_key(id), 'pass', 'group', 'picked_ms', 'state', 'offer')
-    if values[4] ~= 'active' or is_demo(values[5] or '') or (policy == 'ordered' and (tonumber(values[2])
-      or 0) ~= account.group) then
-      return
-    end
+    local elsewhere = policy == 'ordered' and (tonumber(values[2]) or 0) ~= account.group
+    if values[4] ~= 'active' or elsewhere or is_simulated(values[5] or '') then return end
     local pass = tonumber(values[1]) or 0
     if not lowest or pass < lowest then lowest = pass end
     if account.now - (tonumber(values[3]) or 0) < RECENT_MS and (not lowest_recent or pass < lowest_recent) then
@@ -116,7 +120,7 @@ end
 -- Returns an account to the ready index with the virtual time of the others: it neither catches up on what it
 -- missed while it was out, nor pays for what it had before.
 local function rejoin(account, policy)
-  local level = not is_demo(account.offer) and level_of(account, policy)
+  local level = not is_simulated(account.offer) and level_of(account, policy)
   if level and account.pass ~= level then
     account.pass = level
     redis.call('HSET', account_key(account.id), 'pass', string.format('%.17g', level))
@@ -301,7 +305,8 @@ end
 -- Returns whether an account never bills more than the length that a request sets. The ChatGPT backend takes no
 -- length and may reason unseen; any other account is trusted until it has billed more.
 local function enforces(account)
-  return not account.exceeded and string.match(account.offer, '^%a+:(%a+):') ~= 'chatgpt'
+  local _, kind = parts_of_offer(account.offer)
+  return not account.exceeded and not UNENFORCED_KINDS[kind]
 end
 
 -- Applies the outcome of a request to its account. outcome is one of
@@ -384,23 +389,31 @@ local function demo_serves(model)
   if string.sub(model, 1, 4) ~= 'demo' then return false end
   for _, id in ipairs(redis.call('HVALS', NAMES)) do
     local values = redis.call('HMGET', account_key(id), 'offer', 'state')
-    if values[1] and not is_demo(values[1]) and values[2] ~= 'paused' and values[2] ~= 'credential_dead' then return false end
+    local is_in_use = values[2] ~= 'paused' and values[2] ~= 'credential_dead'
+    if values[1] and is_in_use and not is_simulated(values[1]) then return false end
   end
   return true
 end
 
+local function set_of(names)
+  local set = {}
+  for _, name in ipairs(names) do set[name] = true end
+  return set
+end
+
 -- Returns the set of offers that can serve this request: those of the model and those of any model.
 local function offers_for(request)
-  local result, unfit_kinds, demo = {}, {}, nil
-  for _, kind in ipairs(request.unfit_kinds or {}) do unfit_kinds[kind] = true end
+  local result, demo = {}, nil
+  local unfit_kinds, kinds = set_of(request.unfit_kinds or {}), request.kinds and set_of(request.kinds)
   for _, name in ipairs({ request.model, '*' }) do
     for _, offer in ipairs(redis.call('SMEMBERS', offering_key(name))) do
-      local wires, kind = string.match(offer, '^(%a+):(%a+):')
+      local wires, kind = parts_of_offer(offer)
       if (request.wire == '' or string.find(wires, request.wire, 1, true))
-        and (not request.kinds or string.find(request.kinds, kind, 1, true)) and not unfit_kinds[kind]
-        and not (request.enforcing_only and kind == 'chatgpt') then
-        if kind == 'demo' and demo == nil then demo = request.demo and demo_serves(request.model) or false end
-        if kind ~= 'demo' or demo then result[offer] = true end
+        and (not kinds or kinds[kind]) and not unfit_kinds[kind]
+        and not (request.enforcing_only and UNENFORCED_KINDS[kind]) then
+        local simulated = SIMULATED_KINDS[kind]
+        if simulated and demo == nil then demo = request.demo and demo_serves(request.model) or false end
+        if not simulated or demo then result[offer] = true end
       end
     end
   end

@@ -43,7 +43,7 @@ do -- Lua takes no more than 200 local names in one script
   function no_accounts_refusal_with_waits(request, now)
     local key
     if redis.call('HLEN', NAMES) > EXAMINED_EACH_TIME then
-      key = no_accounts_key(redis.sha1hex(cjson.encode({ request.model, request.wire, request.kinds or '', request.pin,
+      key = no_accounts_key(redis.sha1hex(cjson.encode({ request.model, request.wire, request.kinds or {}, request.pin,
         request.ownership or '',
         request.unfit_kinds or {}, request.unreadable or {}, request.demo or false,
         request.enforcing_only or false, request.allowed and request.key or '' })))

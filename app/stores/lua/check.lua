@@ -119,7 +119,7 @@ local function check_request(request)
   if type(request) ~= 'table' or type(request.id) ~= 'string' or type(request.key) ~= 'string'
     or type(request.model) ~= 'string'
     or type(request.endpoint) ~= 'string' or type(request.wire) ~= 'string' or type(request.affinity) ~= 'string'
-    or type(request.pin) ~= 'string' or not (may_be(request.ownership, 'string') and may_be(request.kinds, 'string')
+    or type(request.pin) ~= 'string' or not (may_be(request.ownership, 'string')
     and may_be(request.conversation, 'string')
     and may_be(request.demo, 'boolean') and may_be(request.stored, 'boolean')) then refuse('a text of the request') end
   if #request.id + #request.key + #request.model + #request.endpoint > MAX_TEXT then refuse('a text of the request') end
@@ -128,6 +128,7 @@ local function check_request(request)
   if request.by_ms ~= nil and not is_count(request.by_ms) then refuse('by_ms') end
   if request.unreadable ~= nil then check_texts(request.unreadable, 'unreadable') end
   if request.unfit_kinds ~= nil then check_texts(request.unfit_kinds, 'unfit_kinds') end
+  if request.kinds ~= nil then check_texts(request.kinds, 'kinds') end
   if request.calendar == nil then refuse('calendar') end
   check_calendar(request.calendar)
   check_amounts(request.bounds)

@@ -67,7 +67,7 @@ class AdmitRequest:
             "estimates": self.estimates,
         }
         if self.account_kinds:
-            arguments["kinds"] = " ".join(self.account_kinds)
+            arguments["kinds"] = list(self.account_kinds)
         if self.is_stored:
             arguments |= {"stored": True, "bounds": {}, "estimates": {}}
         elif self.unenforced_bounds != self.bounds:

@@ -15,7 +15,7 @@ https://platform.openai.com/docs/api-reference/responses/create
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any, NamedTuple
 
 from app.translation.requests.content_checks import has_audio, has_hosted_tools, has_references
@@ -35,6 +35,14 @@ class Support(Enum):
     IGNORED = "accepted without effect; a response header lists it"
     NATIVE = "changes the answer: needs an account that supports it"
     REFUSED = "supported by no account"
+
+
+class Dialect(StrEnum):
+    """Which fields the servers of an account accept."""
+
+    OPENAI = "openai"  # those of the OpenAI API only
+    COMPATIBLE = "compatible"  # those that servers with OpenAI's API usually accept
+    CHATGPT = "chatgpt"  # the few in `CHATGPT_FIELDS`
 
 
 class FieldSupport(NamedTuple):
@@ -190,50 +198,42 @@ TRANSLATED_KEYS: dict[ApiProtocol, dict[str, tuple[str, ...]]] = {
     "responses": {"reasoning": REASONING_FIELDS, "thinking": ("type",)},
 }
 
-# The protocols of a kind, unless the account names its own.
-WIRES: dict[str, frozenset[str]] = {
-    "openai": frozenset({"chat", "responses"}),
-    "compatible": frozenset({"chat"}),
-    "chatgpt": frozenset({"responses"}),
-    "demo": frozenset({"chat", "responses"}),
-}
-
 MAX_IGNORED_NAMES = 32  # fields in the header that lists ignored ones
 
 
-def _support(row: FieldSupport, kind: str, *, speaks: bool) -> Support:
-    if kind == "chatgpt":
+def _support(row: FieldSupport, dialect: Dialect, *, speaks: bool) -> Support:
+    if dialect is Dialect.CHATGPT:
         return row.chatgpt
-    if kind == "openai" and row.openai is not None and speaks:
+    if dialect is Dialect.OPENAI and row.openai is not None and speaks:
         return row.openai
     return row.native if speaks else row.translated
 
 
-# By endpoint, kind of account, and whether it speaks the endpoint's protocol: a request looks up each of
+# By endpoint, dialect, and whether an account speaks the endpoint's protocol: a request looks up each of
 # its fields several times.
-_SUPPORT: dict[tuple[ApiProtocol, str, bool], dict[str, Support]] = {
-    (client_protocol, kind, speaks): {
-        field: _support(row, kind, speaks=speaks) for field, row in table.items()
+_SUPPORT: dict[tuple[ApiProtocol, Dialect, bool], dict[str, Support]] = {
+    (client_protocol, dialect, speaks): {
+        field: _support(row, dialect, speaks=speaks) for field, row in table.items()
     }
     for client_protocol, table in TABLES.items()
-    for kind in WIRES
+    for dialect in Dialect
     for speaks in (True, False)
 }
 
 
 def support_table(
-    client_protocol: ApiProtocol, kind: str, protocols: Collection[str] | None
+    client_protocol: ApiProtocol, dialect: Dialect, protocols: Collection[str]
 ) -> tuple[dict[str, Support], Support]:
     """Return (the support of each field in the table, the support of any other field)."""
-    speaks = client_protocol in (WIRES[kind] if protocols is None else protocols)
-    return _SUPPORT[client_protocol, kind, speaks], _support(UNKNOWN, kind, speaks=speaks)
+    speaks = client_protocol in protocols
+    return _SUPPORT[client_protocol, dialect, speaks], _support(UNKNOWN, dialect, speaks=speaks)
 
 
 def support_for(
-    client_protocol: ApiProtocol, field: str, kind: str, protocols: Collection[str] | None = None
+    client_protocol: ApiProtocol, field: str, dialect: Dialect, protocols: Collection[str]
 ) -> Support:
-    """Return the support of *field* by an account of *kind* with *protocols*."""
-    known, unknown = support_table(client_protocol, kind, protocols)
+    """Return the support of *field* by an account of *dialect* with *protocols*."""
+    known, unknown = support_table(client_protocol, dialect, protocols)
     return known.get(field, unknown)
 
 
@@ -243,19 +243,15 @@ def has_effect(field: str, value: Any) -> bool:
 
 
 def ignored_fields(
-    client_protocol: ApiProtocol, kind: str, body: Body, protocols: Collection[str] | None = None
+    client_protocol: ApiProtocol, dialect: Dialect, body: Body, protocols: Collection[str]
 ) -> list[str]:
     """
     Return the fields of *body* without effect at such an account, in the client's order.
 
     Names that do not fit into a response header are omitted.
     """
-    protocol = (
-        client_protocol
-        if client_protocol in (WIRES[kind] if protocols is None else protocols)
-        else OTHER_PROTOCOL[client_protocol]
-    )
-    known, unknown = support_table(client_protocol, kind, protocols)
+    protocol = client_protocol if client_protocol in protocols else OTHER_PROTOCOL[client_protocol]
+    known, unknown = support_table(client_protocol, dialect, protocols)
     names = [
         field
         for field, value in body.items()
@@ -282,11 +278,11 @@ def _is_nameable(field: str) -> bool:
 
 
 def native_only_field(
-    client_protocol: ApiProtocol, body: Body, kind: str, protocols: Collection[str] | None = None
+    client_protocol: ApiProtocol, body: Body, dialect: Dialect, protocols: Collection[str]
 ) -> str | None:
     """Return the first field of *body* that needs native support and does not have it, else None."""
-    speaks = client_protocol in (WIRES[kind] if protocols is None else protocols)
-    known, unknown = support_table(client_protocol, kind, protocols)
+    speaks = client_protocol in protocols
+    known, unknown = support_table(client_protocol, dialect, protocols)
     for field, value in body.items():
         content_check = None if speaks else _CONTENT_CHECKS[client_protocol].get(field)
         native = known.get(field, unknown) is NATIVE
@@ -312,12 +308,15 @@ class AccountRequirements(NamedTuple):
     unfit_kinds: tuple[str, ...] = ()
 
 
-def account_requirements(client_protocol: ApiProtocol, body: Body) -> AccountRequirements:
-    """Return which accounts support all of *body*."""
-    translated = native_only_field(client_protocol, body, "compatible", {OTHER_PROTOCOL[client_protocol]})
-    chatgpt = native_only_field(client_protocol, body, "chatgpt")
+def account_requirements(
+    client_protocol: ApiProtocol, body: Body, chatgpt_kinds: tuple[str, ...]
+) -> AccountRequirements:
+    """Return which accounts support all of *body*; *chatgpt_kinds* are the kinds with that dialect."""
+    other = (OTHER_PROTOCOL[client_protocol],)
+    translated = native_only_field(client_protocol, body, Dialect.COMPATIBLE, other)
+    chatgpt = native_only_field(client_protocol, body, Dialect.CHATGPT, ("responses",))
     return AccountRequirements(
-        translated or chatgpt, client_protocol if translated else None, ("chatgpt",) if chatgpt else ()
+        translated or chatgpt, client_protocol if translated else None, chatgpt_kinds if chatgpt else ()
     )
 
 

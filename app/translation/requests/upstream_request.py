@@ -14,6 +14,7 @@ from app.translation.requests.field_support import (
     SENT,
     TRANSLATED,
     ApiProtocol,
+    Dialect,
     ignored_fields,
     native_only_field,
     support_table,
@@ -36,22 +37,22 @@ class UpstreamRequest(NamedTuple):
 
 
 def upstream_body(
-    client_protocol: ApiProtocol, body: Body, kind: str, protocols: Collection[str]
+    client_protocol: ApiProtocol, body: Body, dialect: Dialect, protocols: Collection[str]
 ) -> UpstreamRequest:
     """
-    Return the request for an account of *kind* with *protocols*.
+    Return the request for an account of *dialect* with *protocols*.
 
     *body* has passed the schema of *client_protocol* and, for responses, `normalize_input`.
     Upstreams always stream, report usage, and store nothing unless requested.
     Raises InvalidRequest for a field that this account cannot support.
     """
-    protocol = _choose_protocol(client_protocol, body, kind, protocols)
+    protocol = _choose_protocol(client_protocol, body, dialect, protocols)
     chosen = {protocol}
-    unfit = native_only_field(client_protocol, body, kind, chosen)
+    unfit = native_only_field(client_protocol, body, dialect, chosen)
     if unfit is not None:
         raise InvalidRequest(f"'{unfit}' needs an account that supports it; none is available", param=unfit)
     if protocol == client_protocol:
-        known, unknown = support_table(client_protocol, kind, chosen)
+        known, unknown = support_table(client_protocol, dialect, chosen)
         out = {name: value for name, value in body.items() if known.get(name, unknown) is SENT}
         translated = {name: value for name, value in body.items() if known.get(name, unknown) is TRANSLATED}
         if translated and client_protocol == "chat":  # `normalize_input` has done it for Responses
@@ -59,32 +60,32 @@ def upstream_body(
     else:
         out = chat_to_responses(body) if client_protocol == "chat" else responses_to_chat(body)
     finish = _finish_chat if protocol == "chat" else _finish_responses
-    ignored = ignored_fields(client_protocol, kind, body, chosen)
+    ignored = ignored_fields(client_protocol, dialect, body, chosen)
     if (
         has_cache_hint(body)
         and "cache_control" not in ignored
-        and (protocol != client_protocol or kind == "openai")
+        and (protocol != client_protocol or dialect is Dialect.OPENAI)
     ):
         ignored.append("cache_control")
-    return UpstreamRequest(protocol, finish(out, kind), ignored)
+    return UpstreamRequest(protocol, finish(out, dialect), ignored)
 
 
 def _choose_protocol(
-    client_protocol: ApiProtocol, body: Body, kind: str, protocols: Collection[str]
+    client_protocol: ApiProtocol, body: Body, dialect: Dialect, protocols: Collection[str]
 ) -> ApiProtocol:
     """Return the client's protocol if the account has it and it suits the request, else the other."""
     other: ApiProtocol = "responses" if client_protocol == "chat" else "chat"
     if client_protocol not in protocols:
         return other
     if client_protocol == "chat" and other in protocols and has_web_search(body):
-        return client_protocol if native_only_field(client_protocol, body, kind, {other}) else other
+        return client_protocol if native_only_field(client_protocol, body, dialect, {other}) else other
     return client_protocol
 
 
-def _finish_chat(body: Body, kind: str) -> Body:
+def _finish_chat(body: Body, dialect: Dialect) -> Body:
     options = {**(body.get("stream_options") or {}), "include_usage": True}
     out = {**body, "stream": True, "stream_options": options}
-    return _clean_for_openai(out) if kind == "openai" else out
+    return _clean_for_openai(out) if dialect is Dialect.OPENAI else out
 
 
 def _clean_for_openai(body: Body) -> Body:
@@ -119,9 +120,9 @@ def _without_cache_control(items: list[Any]) -> list[Any]:
     ]
 
 
-def _finish_responses(body: Body, kind: str) -> Body:
+def _finish_responses(body: Body, dialect: Dialect) -> Body:
     out = {"store": False, **body, "input": _input_for_json_mode(body), "stream": True}
-    return chatgpt_body(out) if kind == "chatgpt" else out
+    return chatgpt_body(out) if dialect is Dialect.CHATGPT else out
 
 
 def _input_for_json_mode(body: Body) -> list[Any]:

@@ -9,6 +9,7 @@ from flask import Flask, Response
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.accounts.kinds import KINDS
 from app.api import cache_headers, request_ids
 from app.api.answer import header_value, response_headers
 from app.api.codex_headers import window_headers
@@ -52,7 +53,9 @@ def test_how_a_request_was_served(account: str, named: list[str], standing: tupl
 @given(fields=st.dictionaries(texts, st.integers() | texts), kind=st.sampled_from(["chatgpt", "compatible"]))
 def test_fields_without_effect(fields: dict[str, Any], kind: str) -> None:
     for surface in ("chat", "responses"):
-        assert_sendable({"x": ", ".join(ignored_fields(surface, kind, fields))})
+        assert_sendable(
+            {"x": ", ".join(ignored_fields(surface, KINDS[kind].dialect, fields, KINDS[kind].protocols))}
+        )
 
 
 @given(

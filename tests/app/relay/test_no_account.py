@@ -152,7 +152,7 @@ class TestModels:
         assert (error.status, error.code, error.retry_after_seconds) == (503, "no_accounts", 4)
 
 
-@pytest.mark.parametrize("more", [{"kinds": "openai"}, {"key": "bound"}])
+@pytest.mark.parametrize("more", [{"kinds": ["openai"]}, {"key": "bound"}])
 def test_a_model_that_only_other_accounts_have(store: StoreOfTest, more: dict[str, Any]) -> None:
     """Not of the kind that the request names, or not for its key: trying again would not help."""
     store.account("d", kind="compatible", models=("only-d",))

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from app.accounts.kinds import KINDS
 from app.config import TimeLimits
 from app.errors import StreamIdleTimeout, UpstreamTimeout
 from app.relay.progress import RequestProgress
-from app.relay.timeouts import SENTINEL_GRACE_SECONDS, AttemptDeadlines, reading_seconds
+from app.relay.timeouts import SENTINEL_GRACE_SECONDS, AttemptDeadlines
 
 LIMITS = TimeLimits(
     connect=5, headers=15, first_progress=12, first_progress_reasoning=60, idle=30, idle_reasoning=120
@@ -62,7 +63,7 @@ class TestFirstProgress:
             waiting.is_over()
 
     def test_is_longer_for_a_long_prompt(self, clock: Clock) -> None:
-        waiting = deadlines(clock, reading_seconds=reading_seconds("compatible", 30_000))
+        waiting = deadlines(clock, reading_seconds=KINDS["compatible"].reading_seconds(30_000))
 
         clock.now += 12 + 74
         assert not waiting.is_over()

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from marshmallow import ValidationError
 
+from app.accounts.kinds import KINDS
 from app.errors import InvalidRequest
 from app.translation.requests.field_support import TABLES
 from app.translation.requests.responses_input import normalize_input
@@ -41,7 +42,7 @@ def refused_field(surface: str, body: dict[str, Any], kind: str, wires: tuple[st
     """Return the field by which such an account's request is refused, None when it can be sent."""
     try:
         asked = normalize_input(body) if surface == "responses" else body
-        orjson.dumps(upstream_body(surface, asked, kind, wires).body)
+        orjson.dumps(upstream_body(surface, asked, KINDS[kind].dialect, wires).body)
     except InvalidRequest as error:
         return (error.param or "nothing").replace("[", ".").split(".")[0]
     return None

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from marshmallow import ValidationError
 
+from app.accounts.kinds import KINDS
 from app.errors import GatewayError
 from app.relay.affinity import affinity_of, ownership_of
 from app.streaming.lenient_json import without_surrogates
@@ -106,8 +107,8 @@ def translate(surface: str, body: Any, kind: str, wires: tuple[str, ...]) -> Non
                 loaded = normalize_input(loaded)
             affinity_of("k", loaded, {})
             ownership_of("k", loaded)
-            account_requirements(surface, loaded)  # type: ignore[arg-type]
-            orjson.dumps(upstream_body(surface, loaded, kind, wires).body)  # type: ignore[arg-type]
+            account_requirements(surface, loaded, ("chatgpt",))  # type: ignore[arg-type]
+            orjson.dumps(upstream_body(surface, loaded, KINDS[kind].dialect, wires).body)  # type: ignore[arg-type]
         except (ValidationError, GatewayError):
             continue
     if surface == "chat":

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import InvalidRequest
+from app.translation.requests.field_support import Dialect
 from app.translation.requests.responses_input import normalize_input
 from app.translation.requests.upstream_request import upstream_body
 
@@ -35,7 +36,9 @@ OBJECTS = st.dictionaries(KEYS, ANYTHING, max_size=5)
 @given(st.lists(OBJECTS, max_size=3), st.lists(OBJECTS, max_size=2))
 def test_chat(messages, tools):
     with contextlib.suppress(InvalidRequest):
-        upstream_body("chat", {"model": "m", "messages": messages, "tools": tools}, "chatgpt", {"responses"})
+        upstream_body(
+            "chat", {"model": "m", "messages": messages, "tools": tools}, Dialect.CHATGPT, {"responses"}
+        )
 
 
 @settings(max_examples=300)
@@ -43,5 +46,5 @@ def test_chat(messages, tools):
 def test_responses(items, tools):
     with contextlib.suppress(InvalidRequest):
         body = normalize_input({"model": "m", "input": items, "tools": tools})
-        upstream_body("responses", body, "chatgpt", {"responses"})
-        upstream_body("responses", body, "compatible", {"chat"})
+        upstream_body("responses", body, Dialect.CHATGPT, {"responses"})
+        upstream_body("responses", body, Dialect.COMPATIBLE, {"chat"})

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.accounts.account import WIRES, Account
+from app.accounts.account import Account
+from app.accounts.kinds import KINDS
 from app.wiring import Services
 
 POOL = "default"
@@ -16,7 +17,7 @@ class Furnished:
         services.pools.ensure(POOL)
 
     def account(self, name: str, kind: str = "openai", **more: object) -> Account:
-        fields = {"wires": WIRES[kind], "credential": f"sk-{name}", **more}
+        fields = {"wires": KINDS[kind].protocols, "credential": f"sk-{name}", **more}
         return self.services.accounts.add(POOL, Account("", name, kind, "http://127.0.0.1:9/v1", **fields))  # type: ignore[arg-type]
 
     def key(self, name: str, **more: object) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from app.admin.pages.forms import Form
 from app.errors import InvalidRequest, UpstreamUnreachable
 from app.limits.limit_syntax import parse_limit
+from app.operations.account_rules import KIND_RULES
 from schemas.accounts import AccountInput
 
 
@@ -11,7 +12,9 @@ class TestFaults:
         form = Form({"name": "!", "kind": "openai", "cap": "x"}, "name", "cap")
 
         with form.collect_faults():
-            AccountInput().load({"name": form["name"], "kind": form["kind"], "cap": form.integer("cap")})
+            AccountInput(KIND_RULES).load(
+                {"name": form["name"], "kind": form["kind"], "cap": form.integer("cap")}
+            )
 
         assert set(form.faults) == {"name", "cap"}
         assert form.status == 400

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from app.accounts.kinds import KINDS
 from app.translation.requests.chatgpt_body import CHATGPT_FIELDS
 from app.translation.requests.field_support import (
     CHAT,
     IGNORED,
     MAX_IGNORED_NAMES,
     RESPONSES,
+    Dialect,
     Support,
     account_requirements,
     ignored_fields,
@@ -83,7 +85,7 @@ class TestFate:
         ],
     )
     def test_fate(self, surface, field, kind, wires, expected):
-        assert support_for(surface, field, kind, wires) is expected
+        assert support_for(surface, field, KINDS[kind].dialect, wires or KINDS[kind].protocols) is expected
 
 
 class TestIgnored:
@@ -102,20 +104,23 @@ class TestIgnored:
 
     def test_chatgpt(self):
         """In the client's order; null and values without effect are not listed."""
-        assert ignored_fields("chat", "chatgpt", self.BODY) == ["seed", "temperature", "unheard_of"]
+        assert ignored_fields("chat", Dialect.CHATGPT, self.BODY, ()) == ["seed", "temperature", "unheard_of"]
 
     def test_native(self):
-        assert ignored_fields("chat", "openai", self.BODY) == []
+        assert ignored_fields("chat", Dialect.OPENAI, self.BODY, ("chat",)) == []
 
     def test_translated(self):
-        assert ignored_fields("chat", "compatible", self.BODY, {"responses"}) == ["seed", "unheard_of"]
+        assert ignored_fields("chat", Dialect.COMPATIBLE, self.BODY, {"responses"}) == ["seed", "unheard_of"]
 
     def test_names_are_safe_in_a_header(self):
         """A caller cannot write headers of ours, nor long ones."""
         body = {"a\r\nb: c": 1, "naïve": 1, "x" * 65: 1, "": 1, "fine": 1}
 
-        assert ignored_fields("chat", "chatgpt", body) == ["fine"]
-        assert len(ignored_fields("chat", "chatgpt", {f"x{n}": 1 for n in range(99)})) == MAX_IGNORED_NAMES
+        assert ignored_fields("chat", Dialect.CHATGPT, body, ()) == ["fine"]
+        assert (
+            len(ignored_fields("chat", Dialect.CHATGPT, {f"x{n}": 1 for n in range(99)}, ()))
+            == MAX_IGNORED_NAMES
+        )
 
 
 class TestNeedsNative:
@@ -149,7 +154,7 @@ class TestNeedsNative:
         ],
     )
     def test_any_account(self, surface, body, field):
-        assert account_requirements(surface, body).field == field
+        assert account_requirements(surface, body, ("chatgpt",)).field == field
 
     @pytest.mark.parametrize(
         ("surface", "body", "kind", "wires", "field"),
@@ -165,7 +170,7 @@ class TestNeedsNative:
         ],
     )
     def test_one_account(self, surface, body, kind, wires, field):
-        assert native_only_field(surface, body, kind, wires) == field
+        assert native_only_field(surface, body, KINDS[kind].dialect, wires or KINDS[kind].protocols) == field
 
 
 class TestFit:
@@ -182,7 +187,7 @@ class TestFit:
     )
     def test_who_is_ruled_out(self, surface, body, wire, unfit_kinds):
         """By the wire where only its own speakers can, by the kind where a backend is the one that cannot."""
-        assert account_requirements(surface, body)[1:] == (wire, unfit_kinds)
+        assert account_requirements(surface, body, ("chatgpt",))[1:] == (wire, unfit_kinds)
 
 
 def test_every_ignored_field_can_be_named():

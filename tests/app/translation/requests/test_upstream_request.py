@@ -6,7 +6,9 @@ import copy
 
 import pytest
 
+from app.accounts.kinds import KINDS
 from app.errors import InvalidRequest
+from app.translation.requests.field_support import Dialect
 from app.translation.requests.responses_input import normalize_input
 from app.translation.requests.upstream_request import upstream_body
 
@@ -31,7 +33,7 @@ FULL = {
 class TestChatOnChat:
     def test_everything_is_sent(self):
         """An account with the chat protocol receives everything; it streams, with usage."""
-        prepared = upstream_body("chat", FULL, "compatible", {"chat"})
+        prepared = upstream_body("chat", FULL, Dialect.COMPATIBLE, {"chat"})
 
         assert prepared.protocol == "chat"
         assert prepared.ignored == []
@@ -39,12 +41,12 @@ class TestChatOnChat:
 
     def test_stream_options_are_kept(self):
         body = {**CHAT, "stream_options": {"include_usage": False, "include_obfuscation": False}}
-        prepared = upstream_body("chat", body, "openai", BOTH)
+        prepared = upstream_body("chat", body, Dialect.OPENAI, BOTH)
 
         assert prepared.body["stream_options"] == {"include_usage": True, "include_obfuscation": False}
 
     def test_what_the_gateway_does_itself_stays_here(self):
-        prepared = upstream_body("chat", {**CHAT, "fallbacks": ["a/b"]}, "compatible", {"chat"})
+        prepared = upstream_body("chat", {**CHAT, "fallbacks": ["a/b"]}, Dialect.COMPATIBLE, {"chat"})
 
         assert "fallbacks" not in prepared.body
         assert prepared.ignored == []
@@ -53,11 +55,11 @@ class TestChatOnChat:
         """The chat API has only a field for the effort; other servers receive more."""
         body = {**CHAT, "reasoning": {"effort": "low", "max_tokens": 9}}
 
-        prepared = upstream_body("chat", body, "openai", BOTH)
+        prepared = upstream_body("chat", body, Dialect.OPENAI, BOTH)
 
         assert (prepared.body["reasoning_effort"], "reasoning" in prepared.body) == ("low", False)
         assert prepared.ignored == ["reasoning"]
-        assert upstream_body("chat", body, "compatible", BOTH).body["reasoning"] == body["reasoning"]
+        assert upstream_body("chat", body, Dialect.COMPATIBLE, BOTH).body["reasoning"] == body["reasoning"]
 
     @pytest.mark.parametrize("kind", ["openai", "compatible"])
     @pytest.mark.parametrize(
@@ -80,9 +82,9 @@ class TestChatOnChat:
     )
     def test_other_clients_words(self, kind, asked, sent):
         """They are sent in names that chat servers know: OpenAI's answers 400 to others."""
-        prepared = upstream_body("chat", {**CHAT, **asked}, kind, {"chat"})
+        prepared = upstream_body("chat", {**CHAT, **asked}, KINDS[kind].dialect, {"chat"})
 
-        least = upstream_body("chat", CHAT, kind, {"chat"}).body
+        least = upstream_body("chat", CHAT, KINDS[kind].dialect, {"chat"}).body
         assert (prepared.body, prepared.ignored) == ({**least, **sent}, [])
 
     @pytest.mark.parametrize(
@@ -99,7 +101,7 @@ class TestChatOnChat:
         ],
     )
     def test_what_openai_takes_in_part(self, field, value, effort, lost):
-        prepared = upstream_body("chat", {**CHAT, field: value}, "openai", {"chat"})
+        prepared = upstream_body("chat", {**CHAT, field: value}, Dialect.OPENAI, {"chat"})
 
         assert field not in prepared.body
         assert prepared.body.get("reasoning_effort") == effort
@@ -109,7 +111,9 @@ class TestChatOnChat:
         ("field", "value"), [("thinking", {"type": "enabled"}), ("enable_thinking", True)]
     )
     def test_what_other_servers_know(self, field, value):
-        assert upstream_body("chat", {**CHAT, field: value}, "compatible", {"chat"}).body[field] == value
+        assert (
+            upstream_body("chat", {**CHAT, field: value}, Dialect.COMPATIBLE, {"chat"}).body[field] == value
+        )
 
     @pytest.mark.parametrize("calls", [[None], 7, "x", {"index": 0}, [[]]])
     def test_calls_that_are_none(self, calls):
@@ -117,7 +121,8 @@ class TestChatOnChat:
         messages = [{"role": "system", "content": "x", "tool_calls": calls}]
 
         assert (
-            upstream_body("chat", {**CHAT, "messages": messages}, "openai", BOTH).body["messages"] == messages
+            upstream_body("chat", {**CHAT, "messages": messages}, Dialect.OPENAI, BOTH).body["messages"]
+            == messages
         )
 
     def test_cache_control(self):
@@ -131,19 +136,19 @@ class TestChatOnChat:
             ],
             "cache_control": {"type": "ephemeral"},
         }
-        sent = upstream_body("chat", body, "openai", BOTH).body
+        sent = upstream_body("chat", body, Dialect.OPENAI, BOTH).body
 
         assert sent["messages"] == [{"role": "user", "content": [part]}]
         assert sent["tools"] == [{"type": "function", "function": {"name": "f"}}]
         assert "cache_control" not in sent
-        assert upstream_body("chat", body, "openai", BOTH).ignored == ["cache_control"]
-        assert upstream_body("chat", body, "compatible", BOTH).body["messages"] == body["messages"]
+        assert upstream_body("chat", body, Dialect.OPENAI, BOTH).ignored == ["cache_control"]
+        assert upstream_body("chat", body, Dialect.COMPATIBLE, BOTH).body["messages"] == body["messages"]
 
 
 class TestChatOnResponses:
     def test_chatgpt(self):
         """The ChatGPT backend receives what it takes and nothing else."""
-        prepared = upstream_body("chat", FULL, "chatgpt", {"responses"})
+        prepared = upstream_body("chat", FULL, Dialect.CHATGPT, {"responses"})
 
         assert prepared.protocol == "responses"
         assert prepared.ignored == ["temperature", "seed", "metadata", "user", "unheard_of"]
@@ -158,7 +163,7 @@ class TestChatOnResponses:
 
     def test_compatible(self):
         """Another Responses server receives what the wire takes."""
-        prepared = upstream_body("chat", FULL, "compatible", {"responses"})
+        prepared = upstream_body("chat", FULL, Dialect.COMPATIBLE, {"responses"})
 
         assert prepared.ignored == ["seed", "unheard_of"]
         assert prepared.body["temperature"] == 0.5
@@ -167,7 +172,7 @@ class TestChatOnResponses:
 
     def test_refusals_are_text(self):
         messages = [{"role": "assistant", "content": None, "refusal": "no"}]
-        sent = upstream_body("chat", {**CHAT, "messages": messages}, "chatgpt", {"responses"}).body
+        sent = upstream_body("chat", {**CHAT, "messages": messages}, Dialect.CHATGPT, {"responses"}).body
 
         assert sent["input"] == [{"role": "assistant", "content": [{"type": "output_text", "text": "no"}]}]
 
@@ -175,16 +180,16 @@ class TestChatOnResponses:
         """Chat has no search tool, so an account with both protocols receives a Responses request."""
         body = {**CHAT, "tools": [{"type": "web_search_preview"}]}
 
-        assert upstream_body("chat", body, "openai", BOTH).protocol == "responses"
-        assert upstream_body("chat", body, "openai", BOTH).body["tools"] == [{"type": "web_search"}]
-        assert upstream_body("chat", {**body, "n": 2}, "openai", BOTH).protocol == "chat"
-        assert upstream_body("chat", body, "compatible", {"chat"}).protocol == "chat"
+        assert upstream_body("chat", body, Dialect.OPENAI, BOTH).protocol == "responses"
+        assert upstream_body("chat", body, Dialect.OPENAI, BOTH).body["tools"] == [{"type": "web_search"}]
+        assert upstream_body("chat", {**body, "n": 2}, Dialect.OPENAI, BOTH).protocol == "chat"
+        assert upstream_body("chat", body, Dialect.COMPATIBLE, {"chat"}).protocol == "chat"
 
     @pytest.mark.parametrize("field", ["n", "logprobs"])
     def test_unfit(self, field):
         """An account that would answer differently is not used."""
         with pytest.raises(InvalidRequest) as raised:
-            upstream_body("chat", {**CHAT, field: 2}, "chatgpt", {"responses"})
+            upstream_body("chat", {**CHAT, field: 2}, Dialect.CHATGPT, {"responses"})
 
         assert raised.value.param == field
 
@@ -193,7 +198,7 @@ class TestResponsesOnResponses:
     def test_openai(self):
         """Everything is sent; nothing is stored unless requested."""
         body = {**RESPONSES, "temperature": 1, "truncated": 1, "max_output_tokens": 99, "stream": False}
-        prepared = upstream_body("responses", body, "openai", BOTH)
+        prepared = upstream_body("responses", body, Dialect.OPENAI, BOTH)
 
         assert prepared.protocol == "responses"
         assert prepared.ignored == []
@@ -214,7 +219,7 @@ class TestResponsesOnResponses:
         dropped = {"temperature": 1, "top_p": 1, "max_output_tokens": 9, "metadata": {"a": "b"}, "user": "u"}
         options = {"stream_options": {"include_obfuscation": False, "x": 1}, "service_tier": "fast"}
         prepared = upstream_body(
-            "responses", {**RESPONSES, **fields, **dropped, **options}, "chatgpt", {"responses"}
+            "responses", {**RESPONSES, **fields, **dropped, **options}, Dialect.CHATGPT, {"responses"}
         )
 
         assert prepared.ignored == ["temperature", "top_p", "metadata", "user"]
@@ -232,7 +237,7 @@ class TestResponsesOnResponses:
 
 class TestResponsesOnChat:
     def test_compatible(self):
-        prepared = upstream_body("responses", {**RESPONSES, "include": ["x"]}, "compatible", {"chat"})
+        prepared = upstream_body("responses", {**RESPONSES, "include": ["x"]}, Dialect.COMPATIBLE, {"chat"})
 
         assert prepared.protocol == "chat"
         assert prepared.ignored == ["include"]
@@ -246,7 +251,7 @@ class TestResponsesOnChat:
     @pytest.mark.parametrize("field", ["conversation", "background", "prompt"])
     def test_unfit(self, field):
         with pytest.raises(InvalidRequest) as raised:
-            upstream_body("responses", {**RESPONSES, field: "x"}, "compatible", {"chat"})
+            upstream_body("responses", {**RESPONSES, field: "x"}, Dialect.COMPATIBLE, {"chat"})
 
         assert raised.value.param == field
 
@@ -256,7 +261,7 @@ class TestJsonMode:
 
     def sent(self, *messages: dict) -> dict:
         body = {"model": "m", "messages": list(messages), "response_format": JSON}
-        return upstream_body("chat", body, "chatgpt", {"responses"}).body
+        return upstream_body("chat", body, Dialect.CHATGPT, {"responses"}).body
 
     def test_word_only_in_instructions(self):
         """The API requires the word in the input, but our instructions are outside."""
@@ -282,7 +287,7 @@ def test_request_is_not_changed(surface, kind, wires):
         wires = {"responses"}
     body = {**(FULL if surface == "chat" else RESPONSES), "tools": [{"type": "function", "name": "f"}]}
     before = copy.deepcopy(body)
-    first = upstream_body(surface, body, kind, wires)
+    first = upstream_body(surface, body, KINDS[kind].dialect, wires)
 
     assert body == before
-    assert upstream_body(surface, body, kind, wires) == first
+    assert upstream_body(surface, body, KINDS[kind].dialect, wires) == first

@@ -1,0 +1,63 @@
+"""
+The kinds of account: one module each, with a `KIND` that answers whatever depends on the kind.
+
+A new kind is a new module here; the CLI, the admin form, the admin API and the relay read this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Protocol
+
+from app.accounts.kinds.kind import Kind
+from app.stores.scripts import KindNames
+from app.translation.requests.field_support import Dialect
+
+
+def _load() -> dict[str, Kind]:
+    """Return the kinds of all modules here, by name in alphabetical order."""
+    modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
+    kinds = [module.KIND for module in modules if hasattr(module, "KIND")]
+    return {kind.name: kind for kind in sorted(kinds, key=lambda kind: kind.name)}
+
+
+def names_where(matches: Callable[[Kind], bool]) -> tuple[str, ...]:
+    """Return the names of the kinds that *matches* is true of."""
+    return tuple(kind.name for kind in KINDS.values() if matches(kind))
+
+
+KINDS = _load()
+SIGN_IN_KIND = names_where(lambda kind: kind.has_sign_in)[0]  # of accounts that are made by signing in
+SCRIPT_KINDS = KindNames(
+    simulated=names_where(lambda kind: kind.is_simulated),
+    unenforced=names_where(lambda kind: not kind.takes_length),
+)
+KINDS_BY_DIALECT = {
+    dialect: tuple(kind.name for kind in KINDS.values() if kind.dialect is dialect) for dialect in Dialect
+}
+KINDS_BY_PROVIDER = {
+    provider: names_where(lambda kind, provider=provider: provider in kind.providers)  # type: ignore[misc]
+    for provider in sorted({name for kind in KINDS.values() for name in kind.providers})
+}
+
+
+class _HasKind(Protocol):
+    @property
+    def kind(self) -> str: ...
+
+
+def find_kind(name: str) -> Kind:
+    """Return the kind called *name*; one that a later version stored counts as a compatible server."""
+    return KINDS.get(name) or KINDS["compatible"]
+
+
+def kind_of(account: _HasKind) -> Kind:
+    """Return the kind of *account*."""
+    return find_kind(account.kind)
+
+
+def has_usable(accounts: Iterable[_HasKind]) -> bool:
+    """Return whether one of *accounts* is not simulated."""
+    return any(not kind_of(account).is_simulated for account in accounts)

@@ -1,0 +1,51 @@
+"""Accounts that are ChatGPT sign-ins. Source: https://github.com/openai/codex (codex-rs/core)"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.accounts.kinds.kind import RESPONSES, Compaction, Kind, Setup
+from app.accounts.model_lists import read_codex_models
+from app.translation.requests.field_support import Dialect
+
+if TYPE_CHECKING:
+    from app.accounts.account import Account
+
+CLIENT_VERSION = "0.169.0"  # the backend leaves out models that need a newer Codex client than this
+PSEUDO_ACCOUNTS = ("email_", "local_")  # ids that Codex makes up, which the backend does not know
+
+
+def _identity_headers(account: Account, originator: str) -> dict[str, str]:
+    headers = {"originator": originator}
+    if not account.chatgpt_account_id.startswith(PSEUDO_ACCOUNTS):
+        headers["chatgpt-account-id"] = account.chatgpt_account_id
+    return headers
+
+
+KIND = Kind(
+    name="chatgpt",
+    setup=Setup(
+        summary="Add a ChatGPT account by its access token.",
+        example="poolgate account add chatgpt --name ann --account-id 8f2e… --access-token-stdin < token",
+        credential_option="access-token",
+        needs_account_id=True,
+        allowed_protocols=(RESPONSES,),
+        default_base_url=lambda settings: settings.chatgpt_base_url,
+    ),
+    protocols=(RESPONSES,),
+    providers=("openai", "chatgpt"),
+    has_sign_in=True,
+    dialect=Dialect.CHATGPT,
+    identity_headers=_identity_headers,
+    passes_client_headers=True,
+    paths={"chat": "/chat/completions", RESPONSES: "/codex/responses"},
+    compaction=Compaction.TRIGGER,
+    passes_through=False,
+    takes_length=False,  # and the backend may reason unseen
+    models_path=f"/codex/models?client_version={CLIENT_VERSION}",
+    read_models=read_codex_models,
+    has_catalogue=True,
+    usage_path="/wham/usage",
+    base_url_ending="",
+    window_names=("Short window", "Long window"),
+)

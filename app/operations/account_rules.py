@@ -1,0 +1,12 @@
+"""What the schemas of accounts check for each kind."""
+
+from __future__ import annotations
+
+from app.accounts.kinds import KINDS
+from schemas.accounts import KindRules
+
+KIND_RULES = {
+    kind.name: KindRules(kind.setup.default_base_url is None, kind.setup.allowed_protocols)
+    for kind in KINDS.values()
+    if kind.setup is not None
+}
