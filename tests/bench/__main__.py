@@ -17,7 +17,7 @@ import orjson
 
 from tests.bench import profiling
 from tests.bench.report import table
-from tests.bench.scenarios import QUICK, WHOLE, everything
+from tests.bench.scenarios import COMPLETE, QUICK, everything
 from tests.bench.stage import stage
 
 
@@ -35,7 +35,7 @@ def main() -> None:
             print(profiling.profile(standing.one, options.profile, options.seconds))
         return
     with stage() as standing:
-        figures = everything(standing, QUICK if options.quick else WHOLE)
+        figures = everything(standing, QUICK if options.quick else COMPLETE)
     figures["machine"] = {
         "python": platform.python_version(),
         "cpus": os.cpu_count(),

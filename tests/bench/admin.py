@@ -46,10 +46,10 @@ def main() -> None:
         figures = measured(services, known)
     print(table(figures))
     machine = {"cpus": os.cpu_count(), "load": os.getloadavg()}
-    told = {"prepared": prepared, "machine": machine}
-    print(orjson.dumps(told).decode())
+    reply = {"prepared": prepared, "machine": machine}
+    print(orjson.dumps(reply).decode())
     if options.out:
-        options.out.write_bytes(orjson.dumps({**told, "calls": figures}, option=orjson.OPT_INDENT_2))
+        options.out.write_bytes(orjson.dumps({**reply, "calls": figures}, option=orjson.OPT_INDENT_2))
 
 
 def measured(services: Services, known: tuple[Known, Known]) -> Figures:
@@ -87,11 +87,11 @@ def pages(oldest: Known, newest: Known) -> Iterator[str]:
     yield from (f"{pool}/settings", f"{pool}/settings/prices", "/admin/security")
 
 
-def _timed(ask: Callable[[], Any]) -> dict[str, Any]:
+def _timed(send_request: Callable[[], Any]) -> dict[str, Any]:
     took, answer = [], None
     for _ in range(ROUNDS):
         began = time.perf_counter()
-        answer = ask()
+        answer = send_request()
         took.append(1000 * (time.perf_counter() - began))
     assert answer is not None
     return {

@@ -75,7 +75,7 @@ def burst(wire: str, deltas: int) -> bytes:
 
 
 @lru_cache(maxsize=64)
-def whole(wire: str, deltas: int) -> bytes:
+def complete(wire: str, deltas: int) -> bytes:
     """Return a whole HTTP answer of one JSON object."""
     text = TOKEN * deltas
     if wire == CHAT:

@@ -38,7 +38,7 @@ class Clients:
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         ).encode() + body
         self.left = load.requests
-        self.whole: list[float] = []  # seconds from request to last byte
+        self.complete: list[float] = []  # seconds from request to last byte
         self.first: list[float] = []  # … to the first byte of the answer's body
         self.lags: list[float] = []  # … from an event's departure to its arrival
         self.open = self.events = 0
@@ -50,7 +50,7 @@ class Clients:
         if self.load.window_seconds:
             self._watch()
         gevent.joinall(clients)
-        self._say("done", seconds=time.monotonic() - started, requests=len(self.whole))
+        self._say("done", seconds=time.monotonic() - started, requests=len(self.complete))
 
     def _watch(self) -> None:
         while self.open < self.load.clients and not self.bad:
@@ -61,9 +61,13 @@ class Clients:
         self._say("watched", events=self.events - before, seconds=time.monotonic() - started)
 
     def _say(self, moment: str, **more: float) -> None:
-        times = {"whole": quantiles(self.whole), "first": quantiles(self.first), "lag": quantiles(self.lags)}
-        said = {"moment": moment, **times, "bad": len(self.bad), "why": self.bad[:3], **more}
-        print(orjson.dumps(said).decode(), flush=True)
+        times = {
+            "whole": quantiles(self.complete),
+            "first": quantiles(self.first),
+            "lag": quantiles(self.lags),
+        }
+        report = {"moment": moment, **times, "bad": len(self.bad), "why": self.bad[:3], **more}
+        print(orjson.dumps(report).decode(), flush=True)
 
     def _client(self) -> None:
         sock = socket.create_connection(("127.0.0.1", self.load.port), 30)
@@ -73,14 +77,14 @@ class Clients:
             while self.left > 0:
                 self.left -= 1
                 try:
-                    if fault := self._ask(sock):
+                    if fault := self._send_request(sock):
                         self.bad.append(fault)
                         return
                 except OSError as error:
                     self.bad.append(repr(error))
                     return
 
-    def _ask(self, sock: socket.socket) -> str:
+    def _send_request(self, sock: socket.socket) -> str:
         """Send one request and read its answer; return what is wrong with it, "" if nothing is."""
         began = time.monotonic()
         sock.sendall(self.request)
@@ -94,7 +98,7 @@ class Clients:
         content = self._fixed(sock, data, int(length[1])) if length else self._chunked(sock, data, began)
         if content is None:
             return "closed in the middle"
-        self.whole.append(time.monotonic() - began)
+        self.complete.append(time.monotonic() - began)
         return (
             "" if head.startswith(b"HTTP/1.1 200") and self._is_complete(content) else f"{head!r} {content!r}"
         )

@@ -42,12 +42,12 @@ class Running:
         """Return what was seen at *moment*. Raises AssertionError for an answer that is not whole."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            said: dict[str, Any] = orjson.loads(line)
-            assert not said["bad"], said["why"]
-            if said["moment"] == moment:
+            report: dict[str, Any] = orjson.loads(line)
+            assert not report["bad"], report["why"]
+            if report["moment"] == moment:
                 if moment == "done":
                     self._end()
-                return said
+                return report
         raise AssertionError(f"the clients ended with {self._process.wait()}, before they were {moment}")
 
     def stop(self) -> None:

@@ -18,16 +18,18 @@ ENVIRONMENT = {"GUNICORN_CMD_ARGS": "-c tests/bench/profiled.py"}
 SCENARIOS = {
     "small": (SMALL, 32),
     "large": (LARGE, 4),
-    **{f"burst_{name}": (asked, 4) for name, asked in BURSTS.items()},
+    **{f"burst_{name}": (requested, 4) for name, requested in BURSTS.items()},
     "slow": (DemoRequest(deltas=10**6, pace_ms=SLOW_PACE_MS), 300),
 }
 
 
 def profile(server: Server, scenario: str, seconds: int) -> str:
     """Return the functions in which *scenario* spends most, by themselves and with what they call."""
-    asked, clients = SCENARIOS[scenario]
-    running = Running(server.load(asked, clients=clients, requests=10**9, window_seconds=asked.pace_ms * 1.0))
-    time.sleep(5 if asked.pace_ms else 2)  # everything is open, every cache is warm
+    requested, clients = SCENARIOS[scenario]
+    running = Running(
+        server.load(requested, clients=clients, requests=10**9, window_seconds=requested.pace_ms * 1.0)
+    )
+    time.sleep(5 if requested.pace_ms else 2)  # everything is open, every cache is warm
     _stacks(server)
     time.sleep(seconds)
     stacks = _stacks(server)

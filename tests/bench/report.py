@@ -52,8 +52,8 @@ def table(figures: Mapping[str, Any]) -> str:
     ]
     for name, scripts in figures["store"].items():
         if name.startswith("script_us_"):
-            told = ", ".join(f"{script} {us:g}" for script, us in scripts.items())
-            lines.append(f"Redis us / call, {name.removeprefix('script_us_')} accounts: {told}")
+            reply = ", ".join(f"{script} {us:g}" for script, us in scripts.items())
+            lines.append(f"Redis us / call, {name.removeprefix('script_us_')} accounts: {reply}")
     machine = figures.get("machine", {})
     lines.append(", ".join(f"{name} {value}" for name, value in machine.items()))
     return "\n".join(lines)

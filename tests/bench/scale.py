@@ -29,10 +29,10 @@ FULL = 0.7  # of a core is what one plans for
 def workers(standing: Stage, count: int) -> None:
     for server in (standing.one, standing.two):
         requests(server, SMALL, CLIENTS, count // 4)
-        told = requests(server, SMALL, CLIENTS, count, standing)
+        reply = requests(server, SMALL, CLIENTS, count, standing)
         print(
-            f"{server.name}: {told['per_second']:6.0f} requests/s, {told['cpu_ms']:.2f} ms of CPU each, "
-            f"{told['redis_ms']:.3f} ms of Redis"
+            f"{server.name}: {reply['per_second']:6.0f} requests/s, {reply['cpu_ms']:.2f} ms of CPU each, "
+            f"{reply['redis_ms']:.3f} ms of Redis"
         )
 
 

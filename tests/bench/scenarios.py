@@ -33,7 +33,7 @@ class Size:
     accounts: tuple[int, ...] = (10, 100, 1000)
 
 
-WHOLE = Size()
+COMPLETE = Size()
 QUICK = Size(rounds=1, requests=300, large=80, bursts=40, window_seconds=2.5, open_streams=500)
 TINY = Size(1, requests=4, large=2, bursts=2, streams=3, window_seconds=0.3, open_streams=3, accounts=(2,))
 
@@ -50,51 +50,53 @@ OPENING_SECONDS = 2.0  # and 4 ms a stream: in these, all streams are open
 
 
 def requests(
-    server: Server, asked: DemoRequest, clients: int, count: int, redis: Stage | None = None
+    server: Server, requested: DemoRequest, clients: int, count: int, redis: Stage | None = None
 ) -> Figures:
     """Return what one request costs and how long it takes, of *count* by so many clients."""
     before, redis_before = server.cpu_seconds(), redis.redis_seconds() if redis else 0.0
-    said = Running(server.load(asked, clients=clients, requests=count)).until("done")
+    sent_text = Running(server.load(requested, clients=clients, requests=count)).until("done")
     time.sleep(SETTLED_SECONDS)
     figures = {
         "cpu_ms": (server.cpu_seconds() - before) * 1000 / count,
-        "per_second": count / said["seconds"],
-        "p50_ms": said["whole"]["p50"],
-        "p99_ms": said["whole"]["p99"],
+        "per_second": count / sent_text["seconds"],
+        "p50_ms": sent_text["whole"]["p50"],
+        "p99_ms": sent_text["whole"]["p99"],
     }
     if redis:
         figures["redis_ms"] = (redis.redis_seconds() - redis_before) * 1000 / count
     return figures
 
 
-def bursts(server: Server, asked: DemoRequest, count: int) -> Figures:
+def bursts(server: Server, requested: DemoRequest, count: int) -> Figures:
     """
     Return the cost of an event where 200 come at once: per event, in addition to the request's cost.
 
     What is on top: the difference to the same stream with one delta.
     """
-    one = requests(server, replace(asked, deltas=1), 4, count)["cpu_ms"]
-    all_of_it = requests(server, asked, 4, count)["cpu_ms"]
+    one = requests(server, replace(requested, deltas=1), 4, count)["cpu_ms"]
+    all_of_it = requests(server, requested, 4, count)["cpu_ms"]
     return {
-        "event_us": all_of_it * 1000 / asked.deltas,
-        "more_us": (all_of_it - one) * 1000 / (asked.deltas - 1),
+        "event_us": all_of_it * 1000 / requested.deltas,
+        "more_us": (all_of_it - one) * 1000 / (requested.deltas - 1),
     }
 
 
 def slow_streams(server: Server, size: Size, *, others: bool = True) -> Figures:
     """Return what streams of ten events a second cost, how late those are, and how others fare meanwhile."""
     seconds = OPENING_SECONDS + (2 if others else 1) * size.window_seconds + size.streams * 0.004
-    asked = DemoRequest(deltas=int(seconds * 1000 / SLOW_PACE_MS), pace_ms=SLOW_PACE_MS)
-    load = server.load(asked, clients=size.streams, requests=size.streams, window_seconds=size.window_seconds)
+    requested = DemoRequest(deltas=int(seconds * 1000 / SLOW_PACE_MS), pace_ms=SLOW_PACE_MS)
+    load = server.load(
+        requested, clients=size.streams, requests=size.streams, window_seconds=size.window_seconds
+    )
     running = Running(load)
     running.until("open")
     before, starved = server.cpu_seconds(), starved_seconds(server.pid)
-    said = running.until("watched")
+    sent_text = running.until("watched")
     figures = {
-        "event_us": (server.cpu_seconds() - before) * 1e6 / said["events"],
-        "lag_p50_ms": said["lag"]["p50"],
-        "lag_p99_ms": said["lag"]["p99"],
-        "starved_percent": (starved_seconds(server.pid) - starved) * 100 / said["seconds"],
+        "event_us": (server.cpu_seconds() - before) * 1e6 / sent_text["events"],
+        "lag_p50_ms": sent_text["lag"]["p50"],
+        "lag_p99_ms": sent_text["lag"]["p99"],
+        "starved_percent": (starved_seconds(server.pid) - starved) * 100 / sent_text["seconds"],
     }
     if others:
         other = Running(server.load(ONE, clients=1, requests=max(3, size.requests // 3))).until("done")
@@ -107,8 +109,8 @@ def memory(server: Server, size: Size) -> Figures:
     """Return what a worker takes: idle, and for each thousand open streams. For a fresh server."""
     requests(server, ONE, 1, max(2, size.requests // 20))
     idle = [resident_mib(worker) for worker in server.workers()]
-    asked = DemoRequest(deltas=3 + size.open_streams // 200, pace_ms=1000)
-    load = server.load(asked, clients=size.open_streams, requests=size.open_streams, window_seconds=0.5)
+    requested = DemoRequest(deltas=3 + size.open_streams // 200, pace_ms=1000)
+    load = server.load(requested, clients=size.open_streams, requests=size.open_streams, window_seconds=0.5)
     running = Running(load)
     running.until("watched")
     grown = sum(resident_mib(worker) for worker in server.workers()) - sum(idle)
@@ -135,9 +137,9 @@ def everything(stage: Stage, size: Size) -> dict[str, Any]:
             collected[f"small_1 {server.name}"].append(requests(server, SMALL, 1, size.requests, stage))
             collected[f"small_32 {server.name}"].append(requests(server, SMALL, 32, size.requests, stage))
             collected[f"large {server.name}"].append(requests(server, LARGE, 1, size.large))
-            for name, asked in BURSTS.items():
+            for name, requested in BURSTS.items():
                 if server is stage.one or name != "translated":
-                    collected[f"burst_{name} {server.name}"].append(bursts(server, asked, size.bursts))
+                    collected[f"burst_{name} {server.name}"].append(bursts(server, requested, size.bursts))
         collected["small_32 w2"].append(requests(stage.two, SMALL, 32, size.requests))
     for server in stage.everybody():
         collected[f"slow {server.name}"].append(slow_streams(server, size, others=server is stage.one))

@@ -81,27 +81,29 @@ class Server:
     home: Path = Path()
     _keys: dict[str, str] = field(default_factory=dict)
 
-    def load(self, asked: DemoRequest, **more: Any) -> Load:
-        path, key = f"/{asked.deltas}/{asked.pace_ms}{PATHS[asked.wire]}", ""
+    def load(self, demo_request: DemoRequest, **more: Any) -> Load:
+        path, key = f"/{demo_request.deltas}/{demo_request.pace_ms}{PATHS[demo_request.wire]}", ""
         if self.gateway is not None:
-            path, key = PATHS[asked.wire], self._key(self.gateway, asked)
-        return Load(self.port, path, key, asked.body(), asked.wire, asked.deltas, **more)
+            path, key = PATHS[demo_request.wire], self._key(self.gateway, demo_request)
+        return Load(self.port, path, key, demo_request.body(), demo_request.wire, demo_request.deltas, **more)
 
-    def _key(self, gateway: Gateway, asked: DemoRequest) -> str:
+    def _key(self, gateway: Gateway, demo_request: DemoRequest) -> str:
         """Return a key, with limits, of a pool whose accounts give the requested answers; created once."""
-        wires = "-".join(asked.account_wires)
-        name = f"{self.name}-{asked.deltas}-{asked.pace_ms}-{wires}-{asked.accounts}".lower()
+        wires = "-".join(demo_request.account_wires)
+        name = f"{self.name}-{demo_request.deltas}-{demo_request.pace_ms}-{wires}-{demo_request.accounts}".lower()
         if name not in self._keys:
             services = gateway.services
             services.pools.ensure(name)
-            base_url = f"http://127.0.0.1:{self.upstream_port}/{asked.deltas}/{asked.pace_ms}/v1"
-            for number in range(asked.accounts):
+            base_url = (
+                f"http://127.0.0.1:{self.upstream_port}/{demo_request.deltas}/{demo_request.pace_ms}/v1"
+            )
+            for number in range(demo_request.accounts):
                 account = Account(
                     "",
                     f"a{number}",
                     "openai",
                     base_url,
-                    wires=asked.account_wires,
+                    wires=demo_request.account_wires,
                     cap=5000,
                     credential="sk-bench",
                 )

@@ -16,11 +16,11 @@ def test_every_figure_is_there():
     with stage() as standing:
         figures = everything(standing, TINY)
 
-    told = table(figures)
+    reply = table(figures)
 
     for row in ROWS:
         assert figures[f"{row.scenario} w1"][row.figure] is not None, row.words
-        assert row.words in told
+        assert row.words in reply
     assert figures["store"]["round_trips"] == 3
     assert figures["memory"]["idle_worker_mib"] > 0
 

@@ -63,7 +63,7 @@ def answer(sock: Any, head: bytes, body: bytes) -> None:
     elif _STREAMED.search(body):
         sock.sendall(answers.burst(wire, deltas))
     else:
-        sock.sendall(answers.whole(wire, deltas))
+        sock.sendall(answers.complete(wire, deltas))
 
 
 def paced(sock: Any, wire: str, deltas: int, pace_seconds: float) -> None:
@@ -72,9 +72,9 @@ def paced(sock: Any, wire: str, deltas: int, pace_seconds: float) -> None:
     text = ""
     for number in range(deltas):
         gevent.sleep(max(0.0, started + (number + 1) * pace_seconds - time.monotonic()))
-        said = f"{answers.TOKEN}{time.monotonic_ns()} "
-        text += said if wire == answers.RESPONSES else ""
-        sock.sendall(answers.framed(answers.delta(wire, number, said)))
+        sent_text = f"{answers.TOKEN}{time.monotonic_ns()} "
+        text += sent_text if wire == answers.RESPONSES else ""
+        sock.sendall(answers.framed(answers.delta(wire, number, sent_text)))
     sock.sendall(answers.framed(answers.ending(wire, deltas, text)) + answers.LAST_CHUNK)
 
 

@@ -10,8 +10,8 @@ from itertools import count
 from threading import Lock
 
 from tests.books.plays import LENGTH, NOT_REASONING, REASONING, Json
-from tests.faults.heard import ask
-from tests.faults.leaving import visit
+from tests.faults.heard import send_request
+from tests.faults.leaving import request_once
 from tests.support.gateway import PoolOfTest
 
 LEAVING = 1 / 3
@@ -63,20 +63,20 @@ class Clients:
         if chance.random() < LEAVING:
             stay_seconds = chance.random() * STAY_SECONDS
             with suppress(OSError):  # its worker was stopped
-                visit(self._pool, secret, surface, body, stay_seconds, politely=chance.random() < 0.5)
+                request_once(self._pool, secret, surface, body, stay_seconds, politely=chance.random() < 0.5)
         else:
-            heard = ask(self._pool.gateway.url, surface, body, secret, TIMEOUT_SECONDS)
+            heard = send_request(self._pool.gateway.url, surface, body, secret, TIMEOUT_SECONDS)
             with self._lock:
                 self.statuses[number] = heard.status
 
 
 def body_of(surface: str, number: int, chance: random.Random, family: str) -> Json:
     text = f"request {number}"
-    said: dict[str, Json] = {
+    sent_text: dict[str, Json] = {
         "chat": {"messages": [{"role": "user", "content": text}]},
         "responses": {"input": text},
     }
-    body = {**said[surface], chance.choice(LENGTHS[surface]): LENGTH, "model": model_of(number, family)}
+    body = {**sent_text[surface], chance.choice(LENGTHS[surface]): LENGTH, "model": model_of(number, family)}
     if chance.random() < 0.2:
         body[FOREIGN[surface]] = 1
     return {**body, "stream": chance.random() < STREAMED}

@@ -31,8 +31,14 @@ def bill(**tokens: int) -> Json:
     return {"sleep": 0, "bill": tokens}
 
 
-def text(usage: Json | None, *, said: str = TEXT, at: Json | None = None) -> Json:
-    return {"play": "text", "text": said, "deltas": DELTAS, "usage": usage, "at": {**PACES, **(at or {})}}
+def text(usage: Json | None, *, sent_text: str = TEXT, at: Json | None = None) -> Json:
+    return {
+        "play": "text",
+        "text": sent_text,
+        "deltas": DELTAS,
+        "usage": usage,
+        "at": {**PACES, **(at or {})},
+    }
 
 
 def reported(input_tokens: int, output_tokens: int, **more: Any) -> Json:
@@ -64,7 +70,7 @@ PLAYS: dict[str, tuple[Json, ...]] = {
     "second": (reported(150, LENGTH), text(None), LATE, reported(1, 1), REFUSED[1], BROKEN[0]),
     # takes no length, and reasons unseen
     "codex": (
-        *(reported(120, MAX_OUTPUT - 5), unseen(500), reported(90, 200), reported(60, 300, said=LONG)),
+        *(reported(120, MAX_OUTPUT - 5), unseen(500), reported(90, 200), reported(60, 300, sent_text=LONG)),
         *(BROKEN[0], reported(120, MAX_OUTPUT, at={"4": [RESET]})),
     ),
     # ignores it, and counts nothing

@@ -23,7 +23,7 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from tests.support.gateway import Gateway
 
-PATIENCE_SECONDS = 45.0
+TIMEOUT_SECONDS = 45.0
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -46,7 +46,7 @@ def chromium(profile: Path, *, scripts: bool = True) -> Iterator[webdriver.Chrom
     if not scripts:
         options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
     made = webdriver.Chrome(options=options, service=Service(driver))
-    made.set_page_load_timeout(PATIENCE_SECONDS)
+    made.set_page_load_timeout(TIMEOUT_SECONDS)
     try:
         yield made
     finally:
@@ -61,7 +61,7 @@ class Browser:
         self.gateway = gateway
         self.pool = "default"
 
-    def start_anew(self) -> None:
+    def start_over(self) -> None:
         self.driver.get("about:blank")
         self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
         self.look(WIDE)
@@ -119,7 +119,7 @@ class Browser:
 
     def until(self, true: Callable[[], T], what: str) -> T:
         """Wait until *true* is, and return what it returned."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while time.monotonic() < deadline:
             try:
                 if found := true():

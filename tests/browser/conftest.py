@@ -41,7 +41,7 @@ def browser(chromium_of_session: Browser) -> Browser:
     """No one has signed in, and nothing is set up."""
     client: Any = chromium_of_session.gateway.services.scripts.client
     client.flushall()
-    chromium_of_session.start_anew()
+    chromium_of_session.start_over()
     chromium_of_session.gateway.services.pools.ensure("default")
     return chromium_of_session
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 MARKUP = "<script>document.title='taken'</script>"
 
 
-def ask(pool: PoolOfTest, key: str, model: str = "m") -> int:
+def send_request(pool: PoolOfTest, key: str, model: str = "m") -> int:
     body = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
     return pool.post("/v1/chat/completions", body, key).status_code
 
@@ -33,7 +33,7 @@ class TestRequests:
         live(inside)
         inside.shows("No requests yet.")
 
-        assert ask(pool, pool.key("ann")) == 200
+        assert send_request(pool, pool.key("ann")) == 200
 
         row = inside.until(lambda: inside.find("#requests tbody tr"), "a row")
         assert "ann" in row.text
@@ -53,7 +53,7 @@ class TestRequests:
         inside.open("/requests")
         live(inside)
 
-        ask(pool, pool.key("ann"), MARKUP)
+        send_request(pool, pool.key("ann"), MARKUP)
 
         inside.shows(MARKUP)
         inside.open("/requests")
@@ -106,7 +106,7 @@ class TestLimits:
         inside.press("Create key")
         secret = inside.find("#secret").text
 
-        assert [ask(pool, secret) for _ in range(3)] == [200, 200, 429]
+        assert [send_request(pool, secret) for _ in range(3)] == [200, 200, 429]
         pool.wait_for_rows(2, 30)
 
         inside.open("/keys/ann")

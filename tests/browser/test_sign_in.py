@@ -58,7 +58,7 @@ def test_second_factor(inside: Browser) -> None:
     inside.press("Turn it on")
     recovery = inside.all("main code, main .secret")[0].text.split()[0]
 
-    inside.start_anew()
+    inside.start_over()
     inside.sign_in(NAME, PASSWORD)
     inside.shows("is incorrect")
     inside.sign_in(NAME, PASSWORD, now)

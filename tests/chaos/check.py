@@ -94,10 +94,10 @@ def unbooked(history: History, rows: list[Json]) -> Iterable[str]:
         if number in known or not _within(sent[number]["at"], losses, LOSS_SECONDS)
     ]
     needed = Counter(sent[number]["model"] for number in sure)
-    asked = Counter(each["model"] for each in sent.values())
-    for model in asked:
-        if not needed[model] <= len(by_model[model]) <= asked[model]:
-            yield f"{model}: {len(by_model[model])} rows, {asked[model]} sent, {needed[model]} for sure"
+    requested = Counter(each["model"] for each in sent.values())
+    for model in requested:
+        if not needed[model] <= len(by_model[model]) <= requested[model]:
+            yield f"{model}: {len(by_model[model])} rows, {requested[model]} sent, {needed[model]} for sure"
 
 
 def undercharged(history: History, rows: list[Json]) -> Iterable[str]:
@@ -217,7 +217,7 @@ def of_store(client: Any, history: History, rows: list[Json]) -> list[str]:
     return leases + books(client, pool, history.setup["limits"], history.setup["accounts"], rows)
 
 
-def told(history: History, rows: list[Json]) -> str:
+def reply(history: History, rows: list[Json]) -> str:
     heard = list(history.of("heard"))
     outcomes = Counter(each["error"] or ("finished" if each["finished"] else "broken") for each in heard)
     troubles = Counter(each["what"] for each in history.of("trouble"))
@@ -236,7 +236,7 @@ def main() -> int:
     history = History.read(arguments.history)
     client = make_client(arguments.redis, 10.0)
     rows = list(ledger(client, history.setup["pool"]))
-    print(told(history, rows))
+    print(reply(history, rows))
     found = faults(history, rows) + of_store(client, history, rows)
     for fault in found[:MAX_FAULTS]:
         print("WRONG:", fault)

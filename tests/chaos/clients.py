@@ -10,8 +10,8 @@ from itertools import count
 from typing import Any
 
 from tests.chaos.history import Recorder
-from tests.faults.heard import Meaning, ask, understood
-from tests.faults.leaving import visit
+from tests.faults.heard import Meaning, send_request, understood
+from tests.faults.leaving import request_once
 from tests.faults.plays import BODIES, SAYS, Json, rejected, saying
 from tests.support.gateway import PoolOfTest
 
@@ -53,7 +53,7 @@ class Clients:
 
     def one(self, chance: random.Random) -> None:
         number, surface = next(self._numbers), chance.choice(("chat", "responses"))
-        body = {**asking(surface, number), "stream": chance.random() < STREAMED}
+        body = {**requesting(surface, number), "stream": chance.random() < STREAMED}
         body["prompt_cache_key"] = f"conversation {chance.randrange(200)}"
         key = chance.choice(list(self._keys))
         self._history.note(
@@ -62,13 +62,13 @@ class Clients:
         if chance.random() < LEAVING:
             stay_seconds, politely = chance.random() * STREAM_SECONDS, chance.random() < 0.5
             with suppress(OSError):  # its worker was killed
-                visit(self._pool, self._keys[key], surface, body, stay_seconds, politely=politely)
+                request_once(self._pool, self._keys[key], surface, body, stay_seconds, politely=politely)
             self._history.note("left", number=number)
         else:
             self._history.note("heard", number=number, **self._hear(surface, body, self._keys[key]))
 
     def _hear(self, surface: str, body: Json, secret: str) -> dict[str, Any]:
-        heard = ask(self._pool.gateway.url, surface, body, secret, TIMEOUT_SECONDS)
+        heard = send_request(self._pool.gateway.url, surface, body, secret, TIMEOUT_SECONDS)
         try:
             meaning = understood(surface, heard)
         except Exception as error:  # the checker is strict, and reports every difference
@@ -79,13 +79,13 @@ class Clients:
             "finished": meaning.finished,
             "error": meaning.error,
             "text": meaning.text,
-            "whole": heard.whole,
+            "whole": heard.is_complete,
             "faults": meaning.faults,
         }
 
 
-def asking(surface: str, number: int) -> Json:
+def requesting(surface: str, number: int) -> Json:
     """A body with its number, which identifies it in the upstream's log."""
     text, most = f"request {number};", {"chat": "max_tokens", "responses": "max_output_tokens"}
-    said = {"chat": {"messages": [{"role": "user", "content": text}]}, "responses": {"input": text}}
-    return {**BODIES[surface], **said[surface], most[surface]: 60, "model": f"m{number % MODELS}"}
+    sent_text = {"chat": {"messages": [{"role": "user", "content": text}]}, "responses": {"input": text}}
+    return {**BODIES[surface], **sent_text[surface], most[surface]: 60, "model": f"m{number % MODELS}"}

@@ -29,6 +29,6 @@ def post_worker_init(worker: Any) -> None:
 def _count() -> None:
     gc.collect()
     alive = sum(1 for each in gc.get_objects() if isinstance(each, greenlet) and not each.dead)
-    told = Path(os.environ["COUNTING_FOLDER"], str(os.getpid()))
-    told.with_suffix(".new").write_text(str(alive))
-    told.with_suffix(".new").rename(told)
+    reply = Path(os.environ["COUNTING_FOLDER"], str(os.getpid()))
+    reply.with_suffix(".new").write_text(str(alive))
+    reply.with_suffix(".new").rename(reply)

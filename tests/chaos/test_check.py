@@ -72,7 +72,7 @@ def test_an_honest_run(run: Doctored) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lie", "told"),
+    ("lie", "reply"),
     [
         ({"text": TEXT[:4]}, "a false finish"),
         ({"finished": False, "error": "stream_incomplete", "text": "Something else"}, "heard 'Something"),
@@ -82,10 +82,10 @@ def test_an_honest_run(run: Doctored) -> None:
         ({"id": "req_of_nobody"}, "no row for req_of_nobody"),
     ],
 )
-def test_an_answer_that_must_not_be(run: Doctored, lie: Json, told: str) -> None:
+def test_an_answer_that_must_not_be(run: Doctored, lie: Json, reply: str) -> None:
     run.first("heard", 5).update(lie)
 
-    assert [fault for fault in run.faults() if told in fault]
+    assert [fault for fault in run.faults() if reply in fault]
 
 
 def test_a_connection_breaks_with_its_worker(run: Doctored) -> None:

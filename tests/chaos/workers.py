@@ -39,8 +39,8 @@ def _local_ports() -> dict[str, int]:
 
 
 def _greenlets(folder: Path, pid: int) -> int:
-    told = folder / str(pid)
-    told.unlink(missing_ok=True)
+    reply = folder / str(pid)
+    reply.unlink(missing_ok=True)
     os.kill(pid, signal.SIGRTMIN)  # `counting` answers it
-    assert eventually(told.exists), f"worker {pid} does not count"
-    return int(told.read_text())
+    assert eventually(reply.exists), f"worker {pid} does not count"
+    return int(reply.read_text())

@@ -54,7 +54,7 @@ class Codex:
             "NO_PROXY": "127.0.0.1",
         }
 
-    def ask(self, prompt: str, *options: str) -> tuple[int, list[dict[str, Any]]]:
+    def send_request(self, prompt: str, *options: str) -> tuple[int, list[dict[str, Any]]]:
         """Return the exit status, and the events that it prints."""
         how = ["--json", "-s", "danger-full-access", "-C", self.repository, *options]
         done = subprocess.run(
@@ -68,7 +68,7 @@ class Codex:
         return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def said(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+def sent_text(events: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     done = [event["item"] for event in events if event["type"] == "item.completed"]
     return [item for item in done if item["type"] == kind]
 
@@ -108,21 +108,21 @@ def test_turns_with_and_without_a_command(
     options = ["-c", 'web_search="disabled"'] if behind == "chat only" else []
     upstream.script({"play": "text", "text": "Hello there."})
 
-    status, events = codex.ask("Say hello", *options)
+    status, events = codex.send_request("Say hello", *options)
 
     assert status == 0, events
-    assert [item["text"] for item in said(events, "agent_message")] == ["Hello there."]
+    assert [item["text"] for item in sent_text(events, "agent_message")] == ["Hello there."]
     (seen,) = upstream.log()
     assert seen.body is not None
     upstream.script(shell_call(seen.body), {"play": "text", "text": "It is 42."})
 
-    status, events = codex.ask("Find the answer", *options)
+    status, events = codex.send_request("Find the answer", *options)
 
     assert status == 0, events
-    (command,) = said(events, "command_execution")
+    (command,) = sent_text(events, "command_execution")
     assert (command["exit_code"], command["aggregated_output"]) == (0, "42\n")
     assert (codex.repository / "answer.txt").read_text() == "42\n"
-    assert [item["text"] for item in said(events, "agent_message")] == ["It is 42."]
+    assert [item["text"] for item in sent_text(events, "agent_message")] == ["It is 42."]
     assert events[-1]["type"] == "turn.completed"
     rows = pool.wait_for_rows(3)
     assert [row["status"] for row in rows] == [200, 200, 200]
@@ -133,7 +133,7 @@ def test_turns_with_and_without_a_command(
 
 
 def test_a_failure_is_told_in_our_words(codex: Codex) -> None:
-    status, events = codex.ask("Say hello")
+    status, events = codex.send_request("Say hello")
 
     assert status != 0
     assert events[-1]["type"] == "turn.failed"
@@ -146,7 +146,7 @@ def test_a_cut_stream_is_not_a_finished_turn(
     pool.account("a", upstream.base_url())
     upstream.script({"play": "text", "text": "Half of it", "deltas": 4, "at": {"2": [{"reset": True}]}})
 
-    status, events = codex.ask("Say it all")
+    status, events = codex.send_request("Say it all")
 
     assert status != 0
     assert events[-1]["type"] == "turn.failed"
@@ -174,7 +174,7 @@ def test_a_spent_pool_stops_it(
     before = received(pool)
 
     began = time.monotonic()
-    status, events = codex.ask("Say hello")
+    status, events = codex.send_request("Say hello")
 
     assert status != 0
     assert "usage limit" in events[-1]["error"]["message"], events

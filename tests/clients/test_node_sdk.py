@@ -22,7 +22,7 @@ FINAL_TEXT = 'poolgate-demo called a function, which returned: "18 degrees"'
 
 
 @pytest.fixture(scope="module", params=ACCOUNTS)
-def said(gateway: Gateway, demo_url: str, request: pytest.FixtureRequest) -> Any:
+def results(gateway: Gateway, demo_url: str, request: pytest.FixtureRequest) -> Any:
     """What the SDK made of each scenario."""
     pool = gateway.pool()
     pool.account("a", demo_url, credential=DEMO_KEY, models=MODELS, **ACCOUNTS[request.param])
@@ -40,62 +40,62 @@ def said(gateway: Gateway, demo_url: str, request: pytest.FixtureRequest) -> Any
     return json.loads(done.stdout)
 
 
-def test_chat(said: Any) -> None:
-    (choice,) = said["chat"]["choices"]
+def test_chat(results: Any) -> None:
+    (choice,) = results["chat"]["choices"]
 
     assert choice["message"]["content"] == HELLO
     assert choice["finish_reason"] == "stop"
-    assert said["chat"]["usage"]["total_tokens"] > 0
+    assert results["chat"]["usage"]["total_tokens"] > 0
 
 
-def test_a_chat_stream(said: Any) -> None:
-    *chunks, usage = said["chat_stream"]
+def test_a_chat_stream(results: Any) -> None:
+    *chunks, usage = results["chat_stream"]
 
     assert "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks) == HELLO
-    assert usage["usage"]["total_tokens"] == said["chat"]["usage"]["total_tokens"]
+    assert usage["usage"]["total_tokens"] == results["chat"]["usage"]["total_tokens"]
 
 
 @pytest.mark.parametrize("name", ["chat_helper", "responses_helper"])
-def test_stream_helpers(said: Any, name: str) -> None:
-    assert said[name]["final"] == "".join(said[name]["deltas"]) == HELLO
+def test_stream_helpers(results: Any, name: str) -> None:
+    assert results[name]["final"] == "".join(results[name]["deltas"]) == HELLO
 
 
-def test_the_tool_runner(said: Any) -> None:
-    (arguments,) = said["chat_tools"]["given"]
+def test_the_tool_runner(results: Any) -> None:
+    (arguments,) = results["chat_tools"]["given"]
 
     assert set(arguments) == {"location"}
-    assert said["chat_tools"]["final"] == FINAL_TEXT
+    assert results["chat_tools"]["final"] == FINAL_TEXT
 
 
-def test_responses(said: Any) -> None:
-    answer = said["responses"]
+def test_responses(results: Any) -> None:
+    answer = results["responses"]
 
     assert (answer["status"], answer["output_text"]) == ("completed", HELLO)
     assert answer["request_id"]
 
 
-def test_a_responses_stream(said: Any) -> None:
-    events = said["responses_stream"]
+def test_a_responses_stream(results: Any) -> None:
+    events = results["responses_stream"]
 
     assert events[0]["type"] == "response.created"
     assert events[-1]["type"] == "response.completed"
     assert [event["sequence_number"] for event in events] == list(range(len(events)))
 
 
-def test_a_tool_on_responses(said: Any) -> None:
-    assert said["responses_tools"]["call"]["name"] == "get_weather"
-    assert said["responses_tools"]["final"] == FINAL_TEXT
+def test_a_tool_on_responses(results: Any) -> None:
+    assert results["responses_tools"]["call"]["name"] == "get_weather"
+    assert results["responses_tools"]["final"] == FINAL_TEXT
 
 
-def test_models(said: Any) -> None:
-    assert [model["id"] for model in said["models"]["list"]] == list(MODELS)
-    assert said["models"]["one"]["id"] == "gpt-4.1"
+def test_models(results: Any) -> None:
+    assert [model["id"] for model in results["models"]["list"]] == list(MODELS)
+    assert results["models"]["one"]["id"] == "gpt-4.1"
 
 
 @pytest.mark.parametrize(("surface", "status"), [("basic", 422), ("extended", 400), ("short", 400)])
-def test_other_surfaces(said: Any, surface: str, status: int) -> None:
+def test_other_surfaces(results: Any, surface: str, status: int) -> None:
     """With the key in a header of their own, which the SDK is given as a default one."""
-    heard = said["surfaces"][surface]
+    heard = results["surfaces"][surface]
 
     assert heard["whole"]["choices"][0]["message"]["content"] == heard["streamed"] == HELLO
     assert (heard["error"]["status"], heard["error"]["param"]) == (status, "messages")
@@ -113,8 +113,8 @@ def test_other_surfaces(said: Any, surface: str, status: int) -> None:
         ("503", "InternalServerError", "no_accounts"),
     ],
 )
-def test_errors(said: Any, status: str, name: str, code: str) -> None:
-    error = said["errors"][status]
+def test_errors(results: Any, status: str, name: str, code: str) -> None:
+    error = results["errors"][status]
 
     assert (error["class"], error["status"], error["code"]) == (name, int(status), code)
     assert error["request_id"]

@@ -12,7 +12,7 @@ from openai import OpenAI
 
 from tests.support.gateway import PoolOfTest
 
-ASK = "Say hello"
+REQUEST = "Say hello"
 BASES = {"basic": "/api/v1/openai", "extended": "/openai/v1", "extended, short": "/openai"}
 
 
@@ -31,7 +31,7 @@ class TestTheSdk:
     def test_a_whole_answer(self, served: PoolOfTest, surface: str) -> None:
         with connect(served, surface, served.key()) as client:
             answer = client.chat.completions.create(
-                model="gpt-4.1", messages=[{"role": "user", "content": ASK}]
+                model="gpt-4.1", messages=[{"role": "user", "content": REQUEST}]
             )
 
         assert answer.choices[0].message.content
@@ -42,7 +42,7 @@ class TestTheSdk:
         with (
             connect(served, surface, served.key()) as client,
             client.chat.completions.stream(
-                model="gpt-4.1", messages=[{"role": "user", "content": ASK}]
+                model="gpt-4.1", messages=[{"role": "user", "content": REQUEST}]
             ) as stream,
         ):
             answer = stream.get_final_completion()
@@ -51,21 +51,21 @@ class TestTheSdk:
         assert answer.choices[0].finish_reason == "stop"
 
     def test_errors(self, served: PoolOfTest, surface: str) -> None:
-        with connect(served, surface, served.key()) as client, pytest.raises(openai.APIStatusError) as told:
+        with connect(served, surface, served.key()) as client, pytest.raises(openai.APIStatusError) as reply:
             client.chat.completions.create(model="gpt-4.1", messages=[])
 
-        assert told.value.status_code == (422 if surface == "basic" else 400)
-        assert told.value.type == "invalid_request_error"
-        assert told.value.param == "messages"
+        assert reply.value.status_code == (422 if surface == "basic" else 400)
+        assert reply.value.type == "invalid_request_error"
+        assert reply.value.param == "messages"
 
     def test_no_key(self, served: PoolOfTest, surface: str) -> None:
         with (
             connect(served, surface, "sk-pg-none") as client,
-            pytest.raises(openai.AuthenticationError) as told,
+            pytest.raises(openai.AuthenticationError) as reply,
         ):
-            client.chat.completions.create(model="gpt-4.1", messages=[{"role": "user", "content": ASK}])
+            client.chat.completions.create(model="gpt-4.1", messages=[{"role": "user", "content": REQUEST}])
 
-        assert told.value.code == "invalid_api_key"
+        assert reply.value.code == "invalid_api_key"
 
 
 def curl(pool: PoolOfTest, path: str, *args: str, **change: object) -> tuple[int, dict[str, object]]:

@@ -91,26 +91,26 @@ class TestChat:
         assert isinstance(final.choices[0].message.parsed, Person)
 
     def test_a_tool_and_its_result(self, client: OpenAI) -> None:
-        asked = client.chat.completions.create(model=MODEL, messages=HELLO, tools=CHAT_TOOLS)
-        (call,) = asked.choices[0].message.tool_calls
+        requested = client.chat.completions.create(model=MODEL, messages=HELLO, tools=CHAT_TOOLS)
+        (call,) = requested.choices[0].message.tool_calls
         messages: Any = [
             *HELLO,
-            asked.choices[0].message,
+            requested.choices[0].message,
             {"role": "tool", "tool_call_id": call.id, "content": "18 degrees"},
         ]
 
-        told = client.chat.completions.create(model=MODEL, messages=messages, tools=CHAT_TOOLS)
+        reply = client.chat.completions.create(model=MODEL, messages=messages, tools=CHAT_TOOLS)
 
-        assert asked.choices[0].finish_reason == "tool_calls"
+        assert requested.choices[0].finish_reason == "tool_calls"
         assert call.function.name == "get_weather"
         assert set(json.loads(call.function.arguments)) == {"location"}
-        assert told.choices[0].message.content.endswith('which returned: "18 degrees"')
+        assert reply.choices[0].message.content.endswith('which returned: "18 degrees"')
 
     def test_two_tools_in_a_stream(self, client: OpenAI) -> None:
         tools = [*CHAT_TOOLS, {"type": "function", "function": {**WEATHER, "name": "get_time"}}]
-        ask: Any = [{"role": "user", "content": "Use get_weather and get_time"}]
+        send_request: Any = [{"role": "user", "content": "Use get_weather and get_time"}]
 
-        with client.chat.completions.stream(model=MODEL, messages=ask, tools=tools) as stream:
+        with client.chat.completions.stream(model=MODEL, messages=send_request, tools=tools) as stream:
             done = [event for event in stream if event.type == "tool_calls.function.arguments.done"]
             message = stream.get_final_completion().choices[0].message
 
@@ -121,10 +121,10 @@ class TestChat:
         ]
 
     def test_a_refusal(self, client: OpenAI) -> None:
-        ask: Any = [{"role": "user", "content": "please refuse"}]
+        send_request: Any = [{"role": "user", "content": "please refuse"}]
 
-        message = client.chat.completions.create(model=MODEL, messages=ask).choices[0].message
-        with client.chat.completions.stream(model=MODEL, messages=ask) as stream:
+        message = client.chat.completions.create(model=MODEL, messages=send_request).choices[0].message
+        with client.chat.completions.stream(model=MODEL, messages=send_request) as stream:
             streamed = stream.get_final_completion().choices[0].message
 
         assert message.content is None
@@ -132,8 +132,8 @@ class TestChat:
         assert "instructed to refuse" in (message.refusal or "")
 
     def test_a_token_limit(self, client: OpenAI) -> None:
-        ask: Any = [{"role": "user", "content": "Hello " * 40}]
-        few: Any = {"model": MODEL, "messages": ask, "max_completion_tokens": 16}
+        send_request: Any = [{"role": "user", "content": "Hello " * 40}]
+        few: Any = {"model": MODEL, "messages": send_request, "max_completion_tokens": 16}
 
         assert client.chat.completions.create(**few).choices[0].finish_reason == "length"
         with pytest.raises(openai.LengthFinishReasonError):
@@ -178,24 +178,24 @@ class TestResponses:
 
         assert isinstance(final.output_parsed, Person)
 
-    @pytest.mark.parametrize("ask", ["create", "stream"])
-    def test_a_tool_and_its_result(self, client: OpenAI, ask: str) -> None:
+    @pytest.mark.parametrize("send_request", ["create", "stream"])
+    def test_a_tool_and_its_result(self, client: OpenAI, send_request: str) -> None:
         """The model's output is sent back unchanged, as in the API's guide."""
         context: list[Any] = [{"role": "user", "content": "Hello"}]
-        if ask == "create":
-            asked = client.responses.create(model=MODEL, input=context, tools=RESPONSES_TOOLS)
+        if send_request == "create":
+            requested = client.responses.create(model=MODEL, input=context, tools=RESPONSES_TOOLS)
         else:
             with client.responses.stream(model=MODEL, input=context, tools=RESPONSES_TOOLS) as stream:
-                asked = stream.get_final_response()
-        (call,) = (item for item in asked.output if item.type == "function_call")
-        context += asked.output
+                requested = stream.get_final_response()
+        (call,) = (item for item in requested.output if item.type == "function_call")
+        context += requested.output
         context.append({"type": "function_call_output", "call_id": call.call_id, "output": "18 degrees"})
 
-        told = client.responses.create(model=MODEL, input=context, tools=RESPONSES_TOOLS)
+        reply = client.responses.create(model=MODEL, input=context, tools=RESPONSES_TOOLS)
 
         assert call.name == "get_weather"
         assert set(json.loads(call.arguments)) == {"location"}
-        assert told.output_text.endswith('which returned: "18 degrees"')
+        assert reply.output_text.endswith('which returned: "18 degrees"')
 
     def test_a_refusal(self, client: OpenAI) -> None:
         with client.responses.stream(model=MODEL, input="please refuse") as stream:
@@ -245,10 +245,10 @@ class TestModels:
         assert client.models.retrieve("gpt-4.1").id == "gpt-4.1"
 
     def test_one_that_is_not_there(self, client: OpenAI) -> None:
-        with pytest.raises(openai.NotFoundError) as told:
+        with pytest.raises(openai.NotFoundError) as reply:
             client.models.retrieve("gpt-9")
 
-        assert (told.value.code, told.value.param) == ("model_not_found", "model")
+        assert (reply.value.code, reply.value.param) == ("model_not_found", "model")
 
 
 CALLS: dict[str, Callable[..., Any]] = {
@@ -265,22 +265,22 @@ class TestErrors:
     """Every class the SDK knows is raised with its code, and before a stream is handed out."""
 
     @pytest.fixture
-    def told(
+    def reply(
         self, pool: PoolOfTest, surface: str, stream: bool
     ) -> Callable[..., tuple[openai.APIStatusError, int]]:
         """Send a request, and return the SDK's exception and how many requests it took."""
 
-        def ask(key: str, *, max_retries: int = 0, **more: Any) -> tuple[openai.APIStatusError, int]:
+        def send_request(key: str, *, max_retries: int = 0, **more: Any) -> tuple[openai.APIStatusError, int]:
             with connect(pool, key, max_retries=max_retries) as client:
                 answered = count_answers(client)
-                with pytest.raises(openai.APIStatusError) as told:
+                with pytest.raises(openai.APIStatusError) as reply:
                     CALLS[surface](client, stream=stream, **more)
-                return told.value, len(answered)
+                return reply.value, len(answered)
 
-        return ask
+        return send_request
 
-    def test_400(self, pool: PoolOfTest, told: Any) -> None:
-        error, _ = told(pool.key(), extra_body={"tools": "none"})
+    def test_400(self, pool: PoolOfTest, reply: Any) -> None:
+        error, _ = reply(pool.key(), extra_body={"tools": "none"})
 
         assert type(error) is openai.BadRequestError
         assert error.response.headers["x-should-retry"] == "false"
@@ -291,20 +291,20 @@ class TestErrors:
         )
         assert error.body["message"] == "tools must be an array of tools"
 
-    def test_401(self, pool: PoolOfTest, told: Any) -> None:
-        error, _ = told(f"{pool.key()}x")
+    def test_401(self, pool: PoolOfTest, reply: Any) -> None:
+        error, _ = reply(f"{pool.key()}x")
 
         assert type(error) is openai.AuthenticationError
         assert (error.code, error.type, error.param) == ("invalid_api_key", "authentication_error", None)
 
-    def test_403(self, pool: PoolOfTest, told: Any) -> None:
-        error, _ = told(pool.key(models=("gpt-4.1",)))
+    def test_403(self, pool: PoolOfTest, reply: Any) -> None:
+        error, _ = reply(pool.key(models=("gpt-4.1",)))
 
         assert type(error) is openai.PermissionDeniedError
         assert (error.code, error.type) == ("model_not_allowed", "invalid_request_error")
         assert error.body["message"] == "This API key does not have access to model 'gpt-5.2'"
 
-    def test_404(self, pool: PoolOfTest, upstream: ScriptedUpstream, told: Any) -> None:
+    def test_404(self, pool: PoolOfTest, upstream: ScriptedUpstream, reply: Any) -> None:
         """No account has the model: it is the upstream that knows."""
         body = {
             "error": {"message": "No such model", "type": "invalid_request_error", "code": "model_not_found"}
@@ -312,35 +312,35 @@ class TestErrors:
         upstream.script({"play": "http_error", "status": 404, "body": body})
         pool.account("a", upstream.base_url())
 
-        error, _ = told(pool.key())
+        error, _ = reply(pool.key())
 
         assert type(error) is openai.NotFoundError
         assert (error.code, error.type) == ("model_not_found", "invalid_request_error")
 
-    def test_429(self, pool: PoolOfTest, upstream: ScriptedUpstream, told: Any) -> None:
+    def test_429(self, pool: PoolOfTest, upstream: ScriptedUpstream, reply: Any) -> None:
         pool.account("a", upstream.base_url())
         key = pool.key(limits=(parse_limit("1 requests/ever"),))
         assert pool.post("/v1/responses", {"model": MODEL, "input": "Hello"}, key).ok
 
-        error, _ = told(key)
+        error, _ = reply(key)
 
         assert type(error) is openai.RateLimitError
         assert (error.code, error.type, error.param) == ("rate_limit_exceeded", "rate_limit_error", None)
 
-    def test_502(self, pool: PoolOfTest, upstream: ScriptedUpstream, told: Any) -> None:
+    def test_502(self, pool: PoolOfTest, upstream: ScriptedUpstream, reply: Any) -> None:
         upstream.script(
             {"status": 200, "headers": {"content-type": "text/html"}, "steps": [{"send": "<html>"}]}
         )
         pool.account("a", upstream.base_url())
 
-        error, requests = told(pool.key(), max_retries=1)
+        error, requests = reply(pool.key(), max_retries=1)
 
         assert (type(error), error.status_code) == (openai.InternalServerError, 502)
         assert requests == 2  # nothing stops the SDK from retrying
         assert (error.code, error.type) == ("upstream_protocol_error", "server_error")
 
-    def test_503(self, pool: PoolOfTest, told: Any) -> None:
-        error, _ = told(pool.key())
+    def test_503(self, pool: PoolOfTest, reply: Any) -> None:
+        error, _ = reply(pool.key())
 
         assert (type(error), error.status_code) == (openai.InternalServerError, 503)
         assert (error.code, error.type) == ("no_accounts", "server_error")
@@ -370,11 +370,11 @@ class TestBrokenStreams:
     def test_chat_raises(self, client: OpenAI) -> None:
         with (
             client.chat.completions.create(model=MODEL, messages=HELLO, stream=True) as stream,
-            pytest.raises(openai.APIError) as told,
+            pytest.raises(openai.APIError) as reply,
         ):
             list(stream)
 
-        assert (told.value.code, told.value.type) == ("stream_incomplete", "server_error")
+        assert (reply.value.code, reply.value.type) == ("stream_incomplete", "server_error")
 
     def test_responses_end_with_failed(self, client: OpenAI) -> None:
         with client.responses.create(model=MODEL, input="Hello", stream=True) as stream:
@@ -399,12 +399,12 @@ class TestRequestIds:
         own = {"x-request-id": "mine-7"}
 
         assert client.responses.create(model=MODEL, input="Hello", extra_headers=own)._request_id == "mine-7"
-        with pytest.raises(openai.BadRequestError) as told:
+        with pytest.raises(openai.BadRequestError) as reply:
             client.responses.create(model="", input="Hello", extra_headers=own)
-        assert told.value.request_id == "mine-7"
+        assert reply.value.request_id == "mine-7"
 
 
-async def _ask_both(client: openai.AsyncOpenAI) -> tuple[str, str]:
+async def _send_both(client: openai.AsyncOpenAI) -> tuple[str, str]:
     async with client:
         answer = await client.responses.create(model=MODEL, input="Hello")
         text = ""
@@ -416,6 +416,6 @@ async def _ask_both(client: openai.AsyncOpenAI) -> tuple[str, str]:
 def test_the_asynchronous_client(served: PoolOfTest) -> None:
     client = openai.AsyncOpenAI(base_url=f"{served.gateway.url}/v1", api_key=served.key(), max_retries=0)
 
-    whole, streamed = asyncio.run(_ask_both(client))
+    complete, streamed = asyncio.run(_send_both(client))
 
-    assert whole == streamed
+    assert complete == streamed

@@ -225,12 +225,12 @@ def curl(pool: PoolOfTest, path: str, body: Json, key: str | None = None) -> Ans
     command += ["-H", f"Authorization: Bearer {key or pool.key()}", "-H", "Content-Type: application/json"]
     command += ["-d", json.dumps(body, indent=2), "--write-out", "\n%{http_code} %{content_type}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
-    text, _, told = done.stdout.rpartition("\n")
-    status, _, content_type = told.partition(" ")
+    text, _, reply = done.stdout.rpartition("\n")
+    status, _, content_type = reply.partition(" ")
     return Answer(int(status), content_type, text)
 
 
-def says(role: str, part: Json) -> Json:
+def states(role: str, part: Json) -> Json:
     return {"messages": [{"role": role, "content": [part]}]}
 
 
@@ -283,12 +283,12 @@ def checked_chunks(answer: Answer) -> list[Json]:
             chunks[0]["created"],
             chunks[0]["model"],
         )
-    told = [chunk for chunk in chunks if chunk["choices"]]
-    choices = [chunk["choices"][0] for chunk in told]
+    reply = [chunk for chunk in chunks if chunk["choices"]]
+    choices = [chunk["choices"][0] for chunk in reply]
     assert {choice["index"] for choice in choices} == {0}
     assert [choice["delta"].get("role") for choice in choices] == ["assistant"] + [None] * (len(choices) - 1)
     assert [choice["finish_reason"] for choice in choices] == [None] * (len(choices) - 1) + ["stop"]
-    return told
+    return reply
 
 
 def checked_response(body: Json) -> Json:
@@ -336,11 +336,11 @@ class TestChatExamples:
     def test_streaming_with_usage(self, served: PoolOfTest) -> None:
         answer = curl(served, CHAT, QUANTUM)
 
-        told = checked_chunks(answer)
+        reply = checked_chunks(answer)
         last = json.loads(answer.datas()[-2])
         assert last["choices"] == []
         check_chat_usage(last["usage"])
-        assert all(chunk["usage"] is None for chunk in told)
+        assert all(chunk["usage"] is None for chunk in reply)
 
     def test_function_calling(self, served: PoolOfTest) -> None:
         choice = checked_completion(curl(served, CHAT, WEATHER))
@@ -373,9 +373,9 @@ class TestResponsesExamples:
     def test_prose(self, served: PoolOfTest, body: Json) -> None:
         answer = curl(served, RESPONSES, body)
 
-        asked = body.get("input") or body["messages"][-1]["content"]
+        requested = body.get("input") or body["messages"][-1]["content"]
         assert (answer.status, answer.content_type) == (200, "application/json")
-        assert asked in text_of(checked_response(answer.json()))
+        assert requested in text_of(checked_response(answer.json()))
 
     def test_streaming(self, served: PoolOfTest) -> None:
         answer = curl(served, RESPONSES, STORY)
@@ -475,9 +475,12 @@ class TestDocumentedErrors:
             ({"messages": None}, "messages"),
             ({"messages": []}, "messages"),
             ({"messages": [{"role": "robot", "content": "Hi"}]}, "messages"),
-            (says("system", {"type": "image_url", "image_url": {"url": "https://host/a.png"}}), "messages"),
-            (says("user", {"type": "file", "file": {"file_id": "file_1"}}), "messages"),
-            (says("user", {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}), "messages"),
+            (states("system", {"type": "image_url", "image_url": {"url": "https://host/a.png"}}), "messages"),
+            (states("user", {"type": "file", "file": {"file_id": "file_1"}}), "messages"),
+            (
+                states("user", {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}),
+                "messages",
+            ),
             ({"messages": [{"role": "tool", "tool_call_id": "call_1", "content": "18"}]}, "messages"),
             ({"messages": [{"role": "tool", "content": "18"}]}, "messages"),
             *(
@@ -610,7 +613,7 @@ class TestWhatTheUpstreamIsSent:
 
     def test_interleaved_thoughts_are_stripped(self, sent: Any) -> None:
         """Keys of that name go; items of that type, and what controls reasoning, stay."""
-        said = {
+        sent_text = {
             "role": "assistant",
             "content": "Hm.",
             "reasoning_content": "I think",
@@ -621,7 +624,7 @@ class TestWhatTheUpstreamIsSent:
         call = {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"}
         result = {"role": "tool", "tool_call_id": "call_1", "content": "18 degrees"}
 
-        body = sent(RESPONSES, {**MATH, "input": [said, call, result]})
+        body = sent(RESPONSES, {**MATH, "input": [sent_text, call, result]})
 
         assert body["reasoning"] == MATH["reasoning"]
         assert body["input"] == [

@@ -39,7 +39,7 @@ class Expect:
     by: str | None = None
     code: str | None = None  # of the failure
     status: int | None = None  # of the failure, if it came before any event
-    asked: tuple[int, int] = (1, 1)  # how often `bad` was, at least and at most
+    requested: tuple[int, int] = (1, 1)  # how often `bad` was, at least and at most
     seconds: float = 5.0  # all settings, in addition to what `limits` adds
     limits: float = 0.0
     gap_seconds: float = 0.0  # at least, before `bad` is tried again
@@ -52,7 +52,7 @@ class Case:
     name: str
     bad: tuple[Play, ...]
     streamed: Expect
-    whole: Expect | None = None  # where it differs: a client that has seen nothing can be given another
+    is_complete: Expect | None = None  # where it differs: a client that has seen nothing can be given another
     good: bool = True
     wire: str | None = None  # the one wire that can fail like this
     body: dict[str, Json] = field(default_factory=dict)  # more of the request, by surface
@@ -61,30 +61,30 @@ class Case:
     few: bool = False  # not in all settings at once: it takes the gateway's budget for repeats, or its time
 
     def expected(self, stream: bool) -> Expect:
-        return self.streamed if stream or self.whole is None else self.whole
+        return self.streamed if stream or self.is_complete is None else self.is_complete
 
 
-def failing_over(name: str, *bad: Play, whole: Expect | None = None, **expect: Any) -> Case:
+def failing_over(name: str, *bad: Play, is_complete: Expect | None = None, **expect: Any) -> Case:
     """Before the first visible event: the other account answers, and the client does not notice."""
     more = {key: expect.pop(key) for key in ("wire", "requests", "unreachable") if key in expect}
-    return Case(name, bad, Expect(**({"by": "good", "source": "upstream"} | expect)), whole, **more)
+    return Case(name, bad, Expect(**({"by": "good", "source": "upstream"} | expect)), is_complete, **more)
 
 
 def alone(name: str, *bad: Play, **expect: Any) -> Case:
     """`bad` is all there is."""
     more = {key: expect.pop(key) for key in ("wire", "body") if key in expect}
     expected = Expect(**({"by": "bad", "source": "upstream"} | expect))
-    return Case(name, bad, expected, good=False, few=expected.asked[1] > 1, **more)
+    return Case(name, bad, expected, good=False, few=expected.requested[1] > 1, **more)
 
 
 def breaking(name: str, bad: Play, code: str, **more: Any) -> Case:
     """After the first visible event: the truth, at once; unless the client has seen nothing."""
     seconds = {"limits": more.pop("limits", 0.0)}
-    told = Expect(code=code, source=more.pop("source", "estimated"), **seconds)
-    return Case(name, (bad,), told, Expect(by="good", source="upstream", **seconds), **more)
+    reply = Expect(code=code, source=more.pop("source", "estimated"), **seconds)
+    return Case(name, (bad,), reply, Expect(by="good", source="upstream", **seconds), **more)
 
 
-def told(name: str, bad: Play, code: str, status: int = 400) -> Case:
+def reply(name: str, bad: Play, code: str, status: int = 400) -> Case:
     """The client's own mistake: reported at once, not retried, and no account is blamed."""
     return Case(name, (bad,), Expect(code=code, status=status, state="active", seconds=AT_ONCE))
 
@@ -113,7 +113,7 @@ BEFORE = (
         "429 with Retry-After 2, alone",
         rejected(429, "rate_limit_exceeded", headers={"retry-after": "2"}),
         saying("bad"),
-        asked=(2, 2),
+        requested=(2, 2),
         gap_seconds=1.8,
         seconds=4.0,
         state="active",
@@ -128,19 +128,19 @@ BEFORE = (
         "429 without Retry-After, alone",
         rejected(429, "rate_limit_exceeded"),
         saying("bad"),
-        asked=(2, 2),
+        requested=(2, 2),
         gap_seconds=0.1,
         seconds=5.0,
     ),
     failing_over("500 once", rejected(500), saying("bad"), seconds=AT_ONCE),
-    alone("500 once, alone", rejected(500), saying("bad"), asked=(2, 2), state="active"),
+    alone("500 once, alone", rejected(500), saying("bad"), requested=(2, 2), state="active"),
     alone(
         "503 for ever",
         rejected(503, "unavailable"),
         by=None,
         source="estimated",
         status=503,
-        asked=(2, 6),
+        requested=(2, 6),
         seconds=12.0,
     ),
     failing_over("reset before headers", {"before": [{"reset": True}]}),
@@ -154,7 +154,7 @@ BEFORE = (
         status=502,
     ),
     failing_over("closed before headers", {"before": [{"close": True}]}),
-    failing_over("nobody listens", saying("bad"), unreachable=True, asked=(0, 0)),
+    failing_over("nobody listens", saying("bad"), unreachable=True, requested=(0, 0)),
     failing_over("no answer at all", {"before": [STALL]}, limits=13.0),
     alone(
         "no answer at all, alone",
@@ -180,13 +180,13 @@ BEFORE = (
     failing_over("overloaded in a 200, response.failed", in_stream(BUSY, "failed"), state="active"),
     failing_over("overloaded in a 200, error", in_stream(BUSY, "error"), state="active"),
     failing_over("overloaded in a 200, nested error", in_stream(BUSY, "nested"), state="active"),
-    told(
+    reply(
         "400 context_length_exceeded",
         rejected(400, "context_length_exceeded", **CAUSE),
         "context_length_exceeded",
     ),
-    told("400 content_filter", rejected(400, "content_filter", **CAUSE), "content_filter"),
-    told(
+    reply("400 content_filter", rejected(400, "content_filter", **CAUSE), "content_filter"),
+    reply(
         "context_length_exceeded in a 200",
         in_stream("context_length_exceeded", "failed"),
         "context_length_exceeded",
@@ -265,7 +265,7 @@ AFTER = (
     ),
     alone("left open after the terminal", edited(list, STALL), seconds=AT_ONCE),
     alone("reset after the terminal", edited(list, MOMENT, {"reset": True}), seconds=AT_ONCE),
-    alone("the answer twice", edited(plays.said_twice), seconds=AT_ONCE),
+    alone("the answer twice", edited(plays.sent_twice), seconds=AT_ONCE),
     alone("two terminals", edited(plays.two_finishes), seconds=AT_ONCE),
     alone("no usage", edited(plays.without_usage), source="estimated"),
     alone("one id for everything", edited(plays.with_one_id)),

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from typing import NamedTuple
 
-from tests.faults.heard import Heard, Meaning, ask, understood
+from tests.faults.heard import Heard, Meaning, send_request, understood
 from tests.faults.plays import (
     BODIES,
     SAYS,
@@ -34,7 +34,7 @@ from tests.support.upstream_client import ScriptedUpstream
 RANDOM_CUTS = 50
 AT_ONCE = 4  # a worker repeats three requests at once, whatever else it has open
 ENDS: tuple[Json, ...] = ({"close": True}, {"end": True}, {"reset": True})
-WHOLE_EVERY = 5  # one of so many clients requests an answer without streaming
+UNSTREAMED_EVERY = 5  # one of so many clients requests an answer without streaming
 SECONDS = 30.0
 ARGUMENTS = '{"city": "Zürich", "unit": "celsius"}'
 
@@ -57,7 +57,7 @@ class Cut(NamedTuple):
 
     @property
     def stream(self) -> bool:
-        return self.number % WHOLE_EVERY != 0
+        return self.number % UNSTREAMED_EVERY != 0
 
 
 def recorded(wire: str, kind: str) -> Frames:
@@ -81,9 +81,9 @@ def wrongs(pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, wire: str
     cuts = list(cuts_of(frames, random.Random(f"{surface}, {wire}, {kind}")))
     key = pool.key()
     intact = Cut(-1, "".join(frames).encode(), {"end": True})
-    full = _asked(pool, upstream, surface, key, intact)
+    full = _requested(pool, upstream, surface, key, intact)
     with ThreadPoolExecutor(AT_ONCE) as clients:
-        heard = list(clients.map(lambda cut: _asked(pool, upstream, surface, key, cut), cuts))
+        heard = list(clients.map(lambda cut: _requested(pool, upstream, surface, key, cut), cuts))
     rows = {row["model"]: row for row in pool.wait_for_rows(len(cuts) + 1)}
     found = [] if full.finished else ["the stream that was not cut did not finish"]
     for cut, meaning in zip(cuts, heard, strict=True):
@@ -94,32 +94,34 @@ def wrongs(pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, wire: str
     return [*found, *_left(pool, len(cuts) + 1)]
 
 
-def _asked(pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, key: str, cut: Cut) -> Meaning:
+def _requested(pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, key: str, cut: Cut) -> Meaning:
     upstream.script(streamed(send(cut.data), cut.end), saying("good"), account="a", model=cut.model)
     body = {**BODIES[surface], "model": cut.model, "stream": cut.stream}
-    return understood(surface, ask(pool.gateway.url, surface, body, key, SECONDS))
+    return understood(surface, send_request(pool.gateway.url, surface, body, key, SECONDS))
 
 
 def _dishonest(cut: Cut, meaning: Meaning, full: Meaning, sent: Meaning) -> Iterator[str]:
     yield from meaning.faults
-    if meaning.finished and meaning.said == (SAYS["good"], "", ""):
+    if meaning.finished and meaning.output == (SAYS["good"], "", ""):
         return  # nothing of the first had been seen
-    if meaning.finished and (meaning.said != full.said or not any(sign in cut.data for sign in FINISHING)):
-        yield f"a false finish after {meaning.said}"
-    for told, whole in zip(meaning.said, full.said, strict=True):
-        if not whole.startswith(told):
-            yield f"{told!r} is no beginning of {whole!r}"
+    if meaning.finished and (
+        meaning.output != full.output or not any(sign in cut.data for sign in FINISHING)
+    ):
+        yield f"a false finish after {meaning.output}"
+    for reply, complete_text in zip(meaning.output, full.output, strict=True):
+        if not complete_text.startswith(reply):
+            yield f"{reply!r} is no beginning of {complete_text!r}"
     lost = len(sent.text + sent.calls) > len(meaning.text + meaning.calls)
     if lost and cut.stream and meaning.text + meaning.calls and "reset" not in cut.end:
-        yield f"{meaning.said} where the upstream had said {sent.said}"  # a reset may overtake what was sent
+        yield f"{meaning.output} where the upstream sent {sent.output}"  # a reset may overtake sent bytes
 
 
 def _misbooked(meaning: Meaning, row: Json) -> Iterator[str]:
     if (row["status"] == 200) != meaning.finished or row.get("error") != meaning.error:
         yield f"the ledger has {row['status']} {row.get('error')}, the client got {meaning.error}"
-    if any(meaning.said) and not row["output_tokens"]:
+    if any(meaning.output) and not row["output_tokens"]:
         yield "output that the ledger does not count"
-    if meaning.error and row["source"] != "estimated" and any(meaning.said):
+    if meaning.error and row["source"] != "estimated" and any(meaning.output):
         yield f"usage of a cut answer is {row['source']}"
 
 

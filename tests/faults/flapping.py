@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 
-from tests.faults.heard import Meaning, ask, understood
+from tests.faults.heard import Meaning, send_request, understood
 from tests.faults.parts import running_parts
 from tests.faults.plays import BODIES, Json, rejected, saying
 from tests.support.gateway import PoolOfTest
@@ -34,14 +34,14 @@ OUTAGES: dict[str, Json] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Reported:
     requests: int  # during the outage
     unanswered: int  # number
     attempts_per_request: float
     back_after_seconds: float | None  # None: not within BACK_SECONDS
 
 
-def flap(pool: PoolOfTest, upstream: ScriptedUpstream, outage: Json, seconds: float) -> Told:
+def flap(pool: PoolOfTest, upstream: ScriptedUpstream, outage: Json, seconds: float) -> Reported:
     """Take one of two accounts down for *seconds* under steady traffic, and bring it back."""
     for name in ("bad", "good"):
         pool.account(name, upstream.base_url(name))
@@ -60,7 +60,7 @@ def flap(pool: PoolOfTest, upstream: ScriptedUpstream, outage: Json, seconds: fl
         answers = [each for heard in clients.map(client, [time.time() + seconds] * CLIENTS) for each in heard]
     attempts = len(upstream.log())
     upstream.script(saying("bad"), account="bad")
-    return Told(
+    return Reported(
         len(answers),
         sum(not each.finished for each in answers),
         attempts / len(answers),
@@ -80,7 +80,7 @@ def _back_after(pool: PoolOfTest, key: str, numbers: count[int]) -> float | None
 
 def _one(pool: PoolOfTest, key: str, number: int) -> Meaning:
     body = {**BODIES["chat"], "stream": True, "prompt_cache_key": f"conversation {number}"}
-    return understood("chat", ask(pool.gateway.url, "chat", body, key, 30))
+    return understood("chat", send_request(pool.gateway.url, "chat", body, key, 30))
 
 
 def main() -> int:
@@ -91,17 +91,17 @@ def main() -> int:
     with running_parts() as (gateway, upstream):
         for name, outage in OUTAGES.items():
             pool = gateway.pool()
-            told = flap(pool, upstream.scoped(pool.name), outage, seconds)
-            print(f"{name}: {told}")
-            good = good and is_well(told)
+            reply = flap(pool, upstream.scoped(pool.name), outage, seconds)
+            print(f"{name}: {reply}")
+            good = good and is_well(reply)
     return int(not good)
 
 
-def is_well(told: Told) -> bool:
+def is_well(reply: Reported) -> bool:
     return (
-        told.unanswered == 0
-        and told.attempts_per_request <= MAX_ATTEMPTS_PER_REQUEST
-        and told.back_after_seconds is not None
+        reply.unanswered == 0
+        and reply.attempts_per_request <= MAX_ATTEMPTS_PER_REQUEST
+        and reply.back_after_seconds is not None
     )
 
 

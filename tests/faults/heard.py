@@ -34,13 +34,13 @@ class Heard:
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
-    whole: bool = False
-    asked_at: float = 0.0
+    is_complete: bool = False
+    requested_at: float = 0.0
     ended_at: float = 0.0
 
     @property
     def seconds(self) -> float:
-        return self.ended_at - self.asked_at
+        return self.ended_at - self.requested_at
 
 
 @dataclass(slots=True)
@@ -55,13 +55,13 @@ class Meaning:
     faults: list[str] = field(default_factory=list)
 
     @property
-    def said(self) -> tuple[str, str, str]:
+    def output(self) -> tuple[str, str, str]:
         return self.text, self.calls, self.thoughts
 
 
-def ask(url: str, surface: str, body: Json, key: str, timeout_seconds: float) -> Heard:
+def send_request(url: str, surface: str, body: Json, key: str, timeout_seconds: float) -> Heard:
     """Send one request and read its answer to whatever end it has."""
-    heard = Heard(asked_at=time.time())
+    heard = Heard(requested_at=time.time())
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=timeout_seconds)
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     try:
@@ -71,7 +71,9 @@ def ask(url: str, surface: str, body: Json, key: str, timeout_seconds: float) ->
         heard.headers = {name.lower(): value for name, value in answer.getheaders()}
         while data := answer.read1(65536):
             heard.body += data
-        heard.whole = not answer.length  # what is left of the announced length; read1 does not report that
+        heard.is_complete = (
+            not answer.length
+        )  # what is left of the announced length; read1 does not report that
     except http.client.IncompleteRead as error:
         heard.body += error.partial
     except (OSError, http.client.HTTPException):
@@ -84,7 +86,7 @@ def ask(url: str, surface: str, body: Json, key: str, timeout_seconds: float) ->
 
 def understood(surface: str, heard: Heard) -> Meaning:
     meaning = Meaning()
-    if not heard.whole:
+    if not heard.is_complete:
         meaning.faults.append("the connection broke" if heard.status else "no answer")
     if heard.headers.get("content-type", "").startswith("text/event-stream"):
         read = {"chat": _chat_stream, "responses": _responses_stream}[surface]
@@ -157,9 +159,9 @@ def _response_ended(event: Json, meaning: Meaning) -> None:
         meaning.error = str((response.get("error") or {}).get("code"))
         return
     meaning.finished = True
-    told = Meaning()
-    _output(response, told)
-    if told.said != meaning.said:
+    reply = Meaning()
+    _output(response, reply)
+    if reply.output != meaning.output:
         meaning.faults.append("the response differs from its deltas")
 
 
@@ -174,8 +176,8 @@ def _object(surface: str, heard: Heard, meaning: Meaning) -> None:
         (choice,) = body["choices"]
         message = choice["message"]
         meaning.finished = bool(choice["finish_reason"])
-        _choice({**message, "role": ""}, told := Meaning())
-        meaning.text, meaning.calls, meaning.thoughts = told.said
+        _choice({**message, "role": ""}, reply := Meaning())
+        meaning.text, meaning.calls, meaning.thoughts = reply.output
     else:
         meaning.finished = body["status"] in ("completed", "incomplete")
         _output(body, meaning)
@@ -183,9 +185,9 @@ def _object(surface: str, heard: Heard, meaning: Meaning) -> None:
 
 def _output(response: Json, meaning: Meaning) -> None:
     for item in response["output"]:
-        said = "".join(part.get("text") or part.get("refusal") or "" for part in item.get("content") or ())
+        output = "".join(part.get("text") or part.get("refusal") or "" for part in item.get("content") or ())
         if item["type"] == "reasoning":
-            meaning.thoughts += said + "".join(part["text"] for part in item.get("summary") or ())
+            meaning.thoughts += output + "".join(part["text"] for part in item.get("summary") or ())
         else:
-            meaning.text += said
+            meaning.text += output
         meaning.calls += item.get("arguments") or ""

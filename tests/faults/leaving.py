@@ -41,7 +41,7 @@ PLAYS: tuple[Json, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Reported:
     streams: int
     upstreams: int  # that were open when their client left
     p50_seconds: float
@@ -56,7 +56,7 @@ class Told:
         return in_time and not self.late and not self.open and not self.unbooked
 
 
-def leave(pool: PoolOfTest, upstream: ScriptedUpstream, streams: int, chance: random.Random) -> Told:
+def leave(pool: PoolOfTest, upstream: ScriptedUpstream, streams: int, chance: random.Random) -> Reported:
     """Open *streams* streams, a few at a time, and leave each at a random moment."""
     for name in ("a", "b"):
         pool.account(name, upstream.base_url(name), wires=("chat", "responses"), cap=1000)
@@ -70,7 +70,7 @@ def leave(pool: PoolOfTest, upstream: ScriptedUpstream, streams: int, chance: ra
     attempts = [(seen, left_at[int(seen.body["model"])]) for seen in log if seen.body]
     took = [_end_of(seen) - left for seen, left in attempts if _end_of(seen) > left]
     percentiles = quantiles(took, n=100)
-    return Told(
+    return Reported(
         streams=streams,
         upstreams=len(took),
         p50_seconds=percentiles[49],
@@ -86,10 +86,10 @@ def leave(pool: PoolOfTest, upstream: ScriptedUpstream, streams: int, chance: ra
 def _leave(pool: PoolOfTest, key: str, number: int, stay_seconds: float) -> float:
     surface = ("chat", "responses")[number % 2]
     body = {**BODIES[surface], "model": str(number), "stream": number % 5 != 0}
-    return visit(pool, key, surface, body, stay_seconds, politely=number % 3 != 0)
+    return request_once(pool, key, surface, body, stay_seconds, politely=number % 3 != 0)
 
 
-def visit(
+def request_once(
     pool: PoolOfTest, key: str, surface: str, body: Json, stay_seconds: float, *, politely: bool
 ) -> float:
     """
@@ -132,9 +132,9 @@ def main() -> int:
     arguments = parser.parse_args()
     with running_parts() as (gateway, upstream):
         pool = gateway.pool()
-        told = leave(pool, upstream.scoped(pool.name), arguments.streams, random.Random(1))
-    print(told)
-    return int(not told.well)
+        reply = leave(pool, upstream.scoped(pool.name), arguments.streams, random.Random(1))
+    print(reply)
+    return int(not reply.well)
 
 
 if __name__ == "__main__":

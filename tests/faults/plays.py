@@ -72,10 +72,10 @@ def frames_of(wire: str, play: Json) -> Frames:
 
 def edited(edit: Callable[[Frames], Frames], *after: Json, of: Json | None = None) -> Callable[[str], Json]:
     """Play the frames of the answer of `bad` as *edit* returns them, then the steps *after*."""
-    said = of or saying("bad")
+    output = of or saying("bad")
 
     def play(wire: str) -> Json:
-        return streamed(*({"send": frame} for frame in edit(frames_of(wire, said))), *after)
+        return streamed(*({"send": frame} for frame in edit(frames_of(wire, output))), *after)
 
     return play
 
@@ -86,8 +86,8 @@ def without_done(frames: Frames) -> Frames:
 
 def without_usage(frames: Frames) -> Frames:
     """As an upstream that does not count: neither a chunk for it nor a field in the response."""
-    kept = [frame for frame in frames if '"choices":[]' not in frame]
-    return [re.sub(r'"usage":\{(?:[^{}]|\{[^{}]*\})*\}', '"usage":null', frame) for frame in kept]
+    stored = [frame for frame in frames if '"choices":[]' not in frame]
+    return [re.sub(r'"usage":\{(?:[^{}]|\{[^{}]*\})*\}', '"usage":null', frame) for frame in stored]
 
 
 def until_finish(frames: Frames) -> Frames:
@@ -108,7 +108,7 @@ def without_terminal(frames: Frames) -> Frames:
     return frames[:-1]
 
 
-def said_twice(frames: Frames) -> Frames:
+def sent_twice(frames: Frames) -> Frames:
     """The whole answer again after its end: deltas, terminal and all."""
     return frames + frames
 

@@ -13,6 +13,6 @@ OUTAGE_SECONDS = 3.0
 
 @pytest.mark.parametrize("outage", OUTAGES)
 def test_nobody_notices(pool: PoolOfTest, upstream: ScriptedUpstream, outage: str) -> None:
-    told = flap(pool, upstream, OUTAGES[outage], OUTAGE_SECONDS)
+    reply = flap(pool, upstream, OUTAGES[outage], OUTAGE_SECONDS)
 
-    assert is_well(told), told
+    assert is_well(reply), reply

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.faults.heard import Heard, ask, understood
+from tests.faults.heard import Heard, send_request, understood
 from tests.faults.plays import (
     SSE,
     Frames,
     frames_of,
-    said_twice,
     saying,
+    sent_twice,
     until_finish,
     without_done,
     without_finish,
@@ -25,8 +25,8 @@ SURFACES = ("chat", "responses")
 ERROR: dict[str, Any] = {"message": "Not now.", "type": "server_error", "code": "stream_incomplete"}
 
 
-def faults_of(surface: str, frames: Frames, *, whole: bool = True) -> list[str]:
-    return understood(surface, Heard(200, SSE, "".join(frames).encode(), whole)).faults
+def faults_of(surface: str, frames: Frames, *, is_complete: bool = True) -> list[str]:
+    return understood(surface, Heard(200, SSE, "".join(frames).encode(), is_complete)).faults
 
 
 def failure(surface: str) -> str:
@@ -49,7 +49,7 @@ class TestStreams:
 
         for place in range(len(frames)):
             assert faults_of(surface, frames[:place])
-        assert faults_of(surface, frames, whole=False) == ["the connection broke"]
+        assert faults_of(surface, frames, is_complete=False) == ["the connection broke"]
 
     def test_failed_honestly(self, surface: str) -> None:
         done = ["data: [DONE]\n\n"] if surface == "chat" else []
@@ -63,7 +63,7 @@ class TestStreams:
         assert "finished and failed" in faults_of(surface, [*frames, failure(surface)])
 
     def test_said_twice(self, surface: str) -> None:
-        assert faults_of(surface, said_twice(frames_of(surface, saying("bad"))))
+        assert faults_of(surface, sent_twice(frames_of(surface, saying("bad"))))
 
 
 def test_a_chat_without_its_sentinel() -> None:
@@ -88,10 +88,10 @@ def test_a_response_that_is_not_what_its_deltas_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "whole"),
+    ("head", "is_complete"),
     [("Content-Length: 2", True), ("Content-Length: 3", False), ("Transfer-Encoding: chunked", False)],
 )
-def test_an_answer_that_broke_off(head: str, whole: bool) -> None:
+def test_an_answer_that_broke_off(head: str, is_complete: bool) -> None:
     """A process that is killed between head and body has not answered, whatever the head promised."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
@@ -106,6 +106,6 @@ def test_an_answer_that_broke_off(head: str, whole: bool) -> None:
 
         with ThreadPoolExecutor(1) as server:
             server.submit(answer)
-            heard = ask(f"http://127.0.0.1:{listening.getsockname()[1]}", "chat", {}, "k", 30)
+            heard = send_request(f"http://127.0.0.1:{listening.getsockname()[1]}", "chat", {}, "k", 30)
 
-    assert (heard.status, heard.whole) == (503, whole)
+    assert (heard.status, heard.is_complete) == (503, is_complete)

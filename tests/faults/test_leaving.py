@@ -12,6 +12,6 @@ from tests.support.upstream_client import ScriptedUpstream
 def test_the_upstream_is_closed_at_once_and_nothing_is_left(
     pool: PoolOfTest, upstream: ScriptedUpstream
 ) -> None:
-    told = leave(pool, upstream, 300, random.Random(1))
+    reply = leave(pool, upstream, 300, random.Random(1))
 
-    assert told.well, told
+    assert reply.well, reply

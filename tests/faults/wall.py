@@ -19,7 +19,7 @@ import orjson
 
 from app.config import TimeLimits
 from tests.faults.cases import Case, Expect
-from tests.faults.heard import Heard, Meaning, ask, understood
+from tests.faults.heard import Heard, Meaning, send_request, understood
 from tests.faults.plays import BODIES, SAYS, Json, Play, saying
 from tests.support.gateway import Gateway, PoolOfTest
 from tests.support.ports import free_port
@@ -28,8 +28,8 @@ from tests.support.upstream_client import ScriptedUpstream, Seen
 CI_SCALE = 0.1  # of the time limits, so that no test waits half a minute for silence
 VERDICTS = ("pass", "partial", "safe", "fail")
 FEW = 3  # requests of a process that may be repeated at once, whatever else it has open
-MAX_ASKED = 6  # of all accounts together
-MAX_ASKED_AT_FIRST, FIRST_SECONDS = 4, 3.0  # of one account
+MAX_TRIES = 6  # of all accounts together
+MAX_TRIES_AT_FIRST, FIRST_SECONDS = 4, 3.0  # of one account
 SETTLED_SECONDS = 3.0
 TOTAL_SECONDS = 200.0  # of one request, before scaling: longer than any wait that is looked at
 
@@ -78,7 +78,7 @@ class Evidence:
         return [seen for seen in self.log if seen.account == "bad"]
 
 
-def patience(scale: float) -> str:
+def timeout(scale: float) -> str:
     """Return the settings of a pool that waits *scale* of what others do for everything but connections."""
     limits = asdict(TimeLimits())
     del limits["connect"]
@@ -107,13 +107,13 @@ class Wall:
         try:
             self._arrange(case, setting, pool, upstream)
             with self._few if case.few else nullcontext():
-                evidence = self._ask(case, setting, pool, upstream)
+                evidence = self._send_request(case, setting, pool, upstream)
         finally:
             upstream.reset()
         return judged(case, setting, evidence, self._scale)
 
     def _arrange(self, case: Case, setting: Setting, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
-        pool.set(policy="ordered", settings=patience(self._scale))
+        pool.set(policy="ordered", settings=timeout(self._scale))
         served = {"kind": "compatible", "wires": (setting.wire,)}
         nowhere = f"http://127.0.0.1:{free_port()}/v1"
         pool.account("bad", nowhere if case.unreachable else upstream.base_url("bad"), **served)
@@ -123,13 +123,16 @@ class Wall:
             pool.account("good", upstream.base_url("good"), group=1, **served)
             upstream.script(saying("good"), account="good")
 
-    def _ask(self, case: Case, setting: Setting, pool: PoolOfTest, upstream: ScriptedUpstream) -> Evidence:
+    def _send_request(
+        self, case: Case, setting: Setting, pool: PoolOfTest, upstream: ScriptedUpstream
+    ) -> Evidence:
         expect = case.expected(setting.stream)
         timeout_seconds = 2 * (expect.seconds + expect.limits * self._scale) + 10
         body = {**BODIES[setting.surface], **case.body.get(setting.surface, {}), "stream": setting.stream}
         key = pool.key()
         heard = [
-            ask(self._gateway.url, setting.surface, body, key, timeout_seconds) for _ in range(case.requests)
+            send_request(self._gateway.url, setting.surface, body, key, timeout_seconds)
+            for _ in range(case.requests)
         ]
         return Evidence(
             heard,
@@ -176,7 +179,7 @@ def judged(case: Case, setting: Setting, evidence: Evidence, scale: float) -> Sc
     for heard, meaning in zip(evidence.heard, evidence.meanings, strict=True):
         _judge_honesty(score, meaning)
         _judge_answer(score, expect, heard, meaning, scale)
-    _judge_books(score, expect, evidence, case.requests)
+    _judge_ledger(score, expect, evidence, case.requests)
     _judge_upstream(score, expect, evidence)
     return score
 
@@ -184,11 +187,11 @@ def judged(case: Case, setting: Setting, evidence: Evidence, scale: float) -> Sc
 def _judge_honesty(score: Score, meaning: Meaning) -> None:
     for fault in meaning.faults:
         score.less("fail", fault)
-    told = meaning.text + meaning.calls
-    if not any(text.startswith(told) for text in SAYS.values()):
-        score.less("fail", f"text that nobody said: {told!r}")
-    if meaning.finished and told not in SAYS.values():
-        score.less("fail", f"a false finish after {told!r}")
+    reply = meaning.text + meaning.calls
+    if not any(text.startswith(reply) for text in SAYS.values()):
+        score.less("fail", f"text that nobody said: {reply!r}")
+    if meaning.finished and reply not in SAYS.values():
+        score.less("fail", f"a false finish after {reply!r}")
 
 
 def _judge_answer(score: Score, expect: Expect, heard: Heard, meaning: Meaning, scale: float) -> None:
@@ -208,7 +211,7 @@ def _judge_answer(score: Score, expect: Expect, heard: Heard, meaning: Meaning, 
         score.less("partial", f"took {heard.seconds:.1f} s, not {most:.1f}")
 
 
-def _judge_books(score: Score, expect: Expect, evidence: Evidence, requests: int) -> None:
+def _judge_ledger(score: Score, expect: Expect, evidence: Evidence, requests: int) -> None:
     for what, number in evidence.left_over.items():
         score.less("fail", f"{number} {what} left")
     if len(evidence.rows) != requests:
@@ -224,7 +227,7 @@ def _judge_books(score: Score, expect: Expect, evidence: Evidence, requests: int
         source = _source(expect, row)
         if source not in (None, row["source"]):
             score.less("partial", f"usage is {row['source']}, not {source}")
-        if meaning.said != ("", "", "") and not row["output_tokens"]:
+        if meaning.output != ("", "", "") and not row["output_tokens"]:
             score.less("fail", "output that no ledger row counts")
     if attempts < len(evidence.log):
         score.less("fail", f"{len(evidence.log)} attempts, {attempts} in the ledger")
@@ -237,13 +240,13 @@ def _source(expect: Expect, row: Json) -> str | None:
 
 
 def _judge_upstream(score: Score, expect: Expect, evidence: Evidence) -> None:
-    bad, (least, most) = evidence.bad, expect.asked
+    bad, (least, most) = evidence.bad, expect.requested
     if not least <= len(bad) <= most:
         score.less("partial", f"tried {len(bad)} times, not {least} to {most}")
-    if len(evidence.log) > MAX_ASKED * len(evidence.rows or [1]):
+    if len(evidence.log) > MAX_TRIES * len(evidence.rows or [1]):
         score.less("fail", f"{len(evidence.log)} attempts")
     early = [seen for seen in bad if seen.at < bad[0].at + FIRST_SECONDS]
-    if len(early) > MAX_ASKED_AT_FIRST:
+    if len(early) > MAX_TRIES_AT_FIRST:
         score.less("fail", f"{len(early)} attempts in the first {FIRST_SECONDS:g} s")
     gaps = [later.at - earlier.at for earlier, later in pairwise(bad)]
     if gaps and min(gaps) < expect.gap_seconds:

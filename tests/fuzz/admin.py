@@ -328,6 +328,6 @@ def _named(each: AdminCall, heard: Heard) -> Iterator[str]:
         error = orjson.loads(heard.body)["error"]
     except (ValueError, KeyError, TypeError):
         return
-    said = f"{error.get('param')} {error['message']}"
-    if each.field not in said and "not valid JSON" not in said:
+    sent_text = f"{error.get('param')} {error['message']}"
+    if each.field not in sent_text and "not valid JSON" not in sent_text:
         yield f"{each.field} is not named: {error} {each.call.body[:300]!r}"

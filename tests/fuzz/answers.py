@@ -13,7 +13,8 @@ from tests.fuzz.calls import surface_of
 from tests.fuzz.case import Call, Case, Json, Play
 from tests.fuzz.ordinary import (
     CHAT_EVENTS,
-    CHAT_WHOLE,
+    CHAT_UNSTREAMED,
+    COMPLETE,
     EVENTS,
     HONEST,
     INPUT_BILL,
@@ -23,7 +24,6 @@ from tests.fuzz.ordinary import (
     OTHER,
     PRICED,
     SSE,
-    WHOLE,
     frame,
     streamed,
 )
@@ -121,12 +121,12 @@ Change = Callable[[Random, Json], None]
 def answer_case(name: str, chance: Random) -> Case:
     kinds = tuple(chance.choice(KINDS) for _ in range(chance.choice((1, 1, 2))))
     path = chance.choice(PATHS)
-    asked = [_call(chance, path) for _ in range(chance.randrange(1, 4))]
-    plays = tuple(_play(chance, kinds[0], call) for call in asked)
+    requested = [_call(chance, path) for _ in range(chance.randrange(1, 4))]
+    plays = tuple(_play(chance, kinds[0], call) for call in requested)
     key = chance.choice(("none", "strict", "strict", "balanced"))
     nonsense = not any(play.title == "401" for play in plays)
     return Case(
-        name, kinds, key, tuple(asked), plays, budget=chance.choice((300, 600, 5000)), nonsense=nonsense
+        name, kinds, key, tuple(requested), plays, budget=chance.choice((300, 600, 5000)), nonsense=nonsense
     )
 
 
@@ -159,7 +159,7 @@ def _play(chance: Random, kind: str, call: Call) -> Play:
         return rejected(chance)
     if chance.random() < 0.1:
         stream = not stream
-    play = _streamed(chance, wire) if stream and wire else _whole(chance, wire)
+    play = _streamed(chance, wire) if stream and wire else _complete(chance, wire)
     for _ in range(chance.choice((0, 0, 1, 1, 2))):
         chance.choice(HTTP_CHANGES)(chance, play)
     return Play(play, "odd")
@@ -198,8 +198,8 @@ def rejected(chance: Random) -> Play:
     return Play(play, str(status))
 
 
-def _whole(chance: Random, wire: str) -> Json:
-    body = {"chat": CHAT_WHOLE, "responses": WHOLE, "": OTHER}[wire]
+def _complete(chance: Random, wire: str) -> Json:
+    body = {"chat": CHAT_UNSTREAMED, "responses": COMPLETE, "": OTHER}[wire]
     kind, bill = chance.randrange(5), LARGE_BILL if wire else INPUT_BILL
     if kind == 0:
         text = written(_with_odd_usage(body, chance), chance, 0)

@@ -73,13 +73,13 @@ def services_of(services: Services, pool: str, issuer: str) -> Services:
     return replace(services, pools=pools, upstream=upstream)
 
 
-def run_jobs(services: Services, turns: Turns, asked: dict[str, Any]) -> None:
-    own, seconds = services_of(services, asked["pool"], asked["issuer"]), {}
+def run_jobs(services: Services, turns: Turns, requested: dict[str, Any]) -> None:
+    own, seconds = services_of(services, requested["pool"], requested["issuer"]), {}
     for job in JOBS:
         began = time.monotonic()
         job.run(own, time.time())
         seconds[job.__name__] = round(time.monotonic() - began, 3)
-    answer = {"number": asked["number"], "seconds": seconds, "turn": turns.take()}
+    answer = {"number": requested["number"], "seconds": seconds, "turn": turns.take()}
     answer["mib"] = round(resident_mib(os.getpid()), 1)
     os.write(sys.stdout.fileno(), orjson.dumps(answer) + b"\n")  # one write: lines stay whole
 

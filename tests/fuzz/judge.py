@@ -19,7 +19,7 @@ LONGEST_TURN_SECONDS = 0.25
 MAX_BYTES_OF_A_CASE = 128 * 1024  # in Redis: rows, roll-ups, refusals, accounts, a key and its limits
 BILLED = ("input_tokens", "output_tokens")
 ATTENTION = ("credential_dead", "paused")
-OURS = "server_error"  # no scripted upstream sends that
+OWN = "server_error"  # no scripted upstream sends that
 ENDS = ("response.completed", "response.incomplete", "response.failed", "error")
 
 
@@ -67,7 +67,7 @@ def envelope(heard: Heard) -> Iterator[str]:
         well = False
     if not well:
         yield f"{heard.status} outside the envelope: {heard.body[:200]!r}"
-    elif error["code"] == OURS:
+    elif error["code"] == OWN:
         yield f"a failure of ours: {heard.status} {error['message'][:200]}"
 
 
@@ -77,7 +77,7 @@ def stream(heard: Heard) -> Iterator[str]:
     except UnicodeDecodeError:
         yield f"a stream that is not UTF-8: {heard.body[-200:]!r}"
         return
-    if f'"code":"{OURS}"' in text:
+    if f'"code":"{OWN}"' in text:
         yield f"a failure of ours: {text[-300:]!r}"
     if text and not text.endswith("\n\n"):
         yield f"a stream that ends inside an event: {text[-200:]!r}"

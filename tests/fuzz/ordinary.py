@@ -128,7 +128,7 @@ LARGE_BILL = {
 }  # with hidden reasoning, up to all that may be
 CHUNK = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
 MESSAGE = {"role": "assistant", "content": "Hi you"}
-CHAT_WHOLE: Json = {
+CHAT_UNSTREAMED: Json = {
     **{**CHUNK, "object": "chat.completion"},
     "choices": [{"index": 0, "message": MESSAGE, "finish_reason": "stop", "logprobs": None}],
     "usage": CHAT_USAGE,
@@ -157,7 +157,7 @@ BEGUN = {
     "model": "m",
     "output": [],
 }
-WHOLE: Json = {**BEGUN, "status": "completed", "output": [ITEM], "usage": USAGE, "error": None}
+COMPLETE: Json = {**BEGUN, "status": "completed", "output": [ITEM], "usage": USAGE, "error": None}
 PLACE = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
 EVENTS: list[Any] = [
     {"type": "response.created", "response": BEGUN},
@@ -173,7 +173,7 @@ EVENTS: list[Any] = [
     {"type": "response.output_text.done", **PLACE, "text": "Hi you"},
     {"type": "response.content_part.done", **PLACE, "part": PART},
     {"type": "response.output_item.done", "output_index": 0, "item": ITEM},
-    {"type": "response.completed", "response": WHOLE},
+    {"type": "response.completed", "response": COMPLETE},
 ]
 for number, event in enumerate(EVENTS):
     event["sequence_number"] = number
@@ -201,7 +201,7 @@ def streamed(events: list[Any]) -> Json:
     return {"status": 200, "headers": SSE, "steps": steps}
 
 
-def whole(body: Json) -> Json:
+def complete(body: Json) -> Json:
     bill = BILL if body is not OTHER else INPUT_BILL
     return {
         "status": 200,
@@ -214,8 +214,8 @@ def whole(body: Json) -> Json:
 HONEST: Json = {
     "play": "fitting",
     "plays": {
-        "chat": {"whole": whole(CHAT_WHOLE), "streamed": streamed(CHAT_EVENTS)},
-        "responses": {"whole": whole(WHOLE), "streamed": streamed(EVENTS)},
-        "": {"whole": whole(OTHER), "streamed": whole(OTHER)},
+        "chat": {"whole": complete(CHAT_UNSTREAMED), "streamed": streamed(CHAT_EVENTS)},
+        "responses": {"whole": complete(COMPLETE), "streamed": streamed(EVENTS)},
+        "": {"whole": complete(OTHER), "streamed": complete(OTHER)},
     },
 }

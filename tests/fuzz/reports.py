@@ -340,8 +340,8 @@ class ReportFuzzer:
         heard = send(self._stage.gateway.url, Call("GET", "/v1/models"), f"Bearer {secret}")
         if b'"honest"' not in heard.body:
             looks = self._stage.client.hgetall(keys.account(pool.name, self._account_id(pool)))
-            told = {name: text for name, text in looks.items() if name.startswith("look_")}
-            yield f"an honest list was not taken up: {heard.status} {heard.body[:200]!r} {told}"
+            reply = {name: text for name, text in looks.items() if name.startswith("look_")}
+            yield f"an honest list was not taken up: {heard.status} {heard.body[:200]!r} {reply}"
 
     def _account_id(self, pool: PoolOfTest) -> str:
         found: str = self._stage.gateway.services.accounts.find(pool.name, "a").id

@@ -31,7 +31,7 @@ from tests.support.upstream_client import ScriptedUpstream, Seen
 TIMEOUT_SECONDS = 40
 TOTAL_SECONDS = 10.0
 SETTLED_SECONDS = 30.0  # for what is under way when the client has its answer
-PATIENCE = dict.fromkeys(
+TIMEOUT = dict.fromkeys(
     ("headers", "first_progress", "first_progress_reasoning", "idle", "idle_reasoning"), 1.5
 )
 ACCOUNTS = "ab"
@@ -136,7 +136,7 @@ class Stage:
         self.client.srem(keys.POOLS, pool.name)
 
     def _prepare(self, case: Case, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
-        settings = {"time_limits": {"*": {**PATIENCE, "total": TOTAL_SECONDS}}}
+        settings = {"time_limits": {"*": {**TIMEOUT, "total": TOTAL_SECONDS}}}
         pool.set(policy="ordered", settings=orjson.dumps(settings).decode())
         for group, (name, kind) in enumerate(zip(ACCOUNTS, case.kinds, strict=False)):
             more: Json = {"group": group}

@@ -73,7 +73,7 @@ class TestTogether:
 
 class TestBaseUrl:
     @pytest.mark.parametrize(
-        ("given", "kept"),
+        ("given", "stored"),
         [
             ("https://api.openai.com/v1", "https://api.openai.com/v1"),
             ("https://api.openai.com/v1/", "https://api.openai.com/v1"),
@@ -82,8 +82,8 @@ class TestBaseUrl:
             ("http://[::1]:8000/v1", "http://[::1]:8000/v1"),
         ],
     )
-    def test_paths_can_be_appended(self, given, kept):
-        assert ACCOUNT.load({**MINIMAL, "base_url": given})["base_url"] == kept
+    def test_paths_can_be_appended(self, given, stored):
+        assert ACCOUNT.load({**MINIMAL, "base_url": given})["base_url"] == stored
 
     @pytest.mark.parametrize(
         "url",

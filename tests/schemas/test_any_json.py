@@ -87,8 +87,8 @@ def test_unknown_fields_pass(schema, extra):
 
     loaded = answer(schema, {**MINIMAL[schema], **extra})
 
-    kept = {name: value for name, value in extra.items() if value is not None}
-    assert loaded == {**MINIMAL[schema], "stream": False, **kept}
+    stored = {name: value for name, value in extra.items() if value is not None}
+    assert loaded == {**MINIMAL[schema], "stream": False, **stored}
     assert orjson.loads(orjson.dumps(loaded)) is not None
 
 

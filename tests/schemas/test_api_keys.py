@@ -18,14 +18,17 @@ class TestFields:
         assert KEY.load(MINIMAL) == MINIMAL
 
     def test_all(self):
-        said = {
+        fields = {
             "name": "anna",
             "models": ["gpt-5.2"],
             "accounts": ["team"],
             "limits": ["1000000 total_tokens/day", "nonsense that quotas will refuse"],
         }
 
-        assert KEY.load({**said, "expires": "2027-01-31"}) == {**said, "expires_at": 1801353600.0}
+        assert KEY.load({**fields, "expires": "2027-01-31"}) == {
+            **fields,
+            "expires_at": 1801353600.0,
+        }
 
     @pytest.mark.parametrize(
         ("field", "value"),

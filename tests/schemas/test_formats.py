@@ -20,12 +20,12 @@ PERSON = {"name": "person", "schema": {"type": "object"}, "strict": True, "descr
 TYPES = "must have the type text or json_object or json_schema"
 
 
-def nested(said):
-    return {"response_format": {"type": "json_schema", "json_schema": said}}
+def nested(definition):
+    return {"response_format": {"type": "json_schema", "json_schema": definition}}
 
 
-def flat(said):
-    return {"format": {"type": "json_schema", **said}}
+def flat(definition):
+    return {"format": {"type": "json_schema", **definition}}
 
 
 class TestPlain:
@@ -58,16 +58,18 @@ class TestPlain:
 
 
 class TestJsonSchema:
-    @pytest.mark.parametrize("said", [PERSON, {"name": "a_B-9"}, {"name": "n" * 64, "more": {"a": None}}])
-    def test_accepted(self, said):
-        assert CHAT.load(nested(said)) == nested(said)
-        assert TEXT.load(flat(said)) == flat(said)
+    @pytest.mark.parametrize(
+        "fault_message", [PERSON, {"name": "a_B-9"}, {"name": "n" * 64, "more": {"a": None}}]
+    )
+    def test_accepted(self, definition):
+        assert CHAT.load(nested(definition)) == nested(definition)
+        assert TEXT.load(flat(definition)) == flat(definition)
 
     def test_nulls_go(self):
-        said = {"name": "n", "strict": None, "description": None, "schema": None}
+        definition = {"name": "n", "strict": None, "description": None, "schema": None}
 
-        assert CHAT.load(nested(said)) == nested({"name": "n"})
-        assert TEXT.load(flat(said)) == flat({"name": "n"})
+        assert CHAT.load(nested(definition)) == nested({"name": "n"})
+        assert TEXT.load(flat(definition)) == flat({"name": "n"})
 
     def test_a_strict_schema_is_the_upstreams_to_judge(self):
         loose = {"type": "object", "properties": {"a": {}, "b": {}}, "required": ["a"]}
@@ -107,7 +109,7 @@ class TestJsonSchema:
         ],
     )
     def test_refused(self, refusal, change, field):
-        said = {**PERSON, **change}
+        definition = {**PERSON, **change}
 
-        assert refusal(CHAT, nested(said))[0] == f"response_format.json_schema.{field}"
-        assert refusal(TEXT, flat(said))[0] == f"format.{field}"
+        assert refusal(CHAT, nested(definition))[0] == f"response_format.json_schema.{field}"
+        assert refusal(TEXT, flat(definition))[0] == f"format.{field}"

@@ -21,7 +21,7 @@ BODY, CONTINUED = Body(), ContinuedBody()
 HI = {"role": "user", "content": "hi"}
 CALL = {"id": "call_1", "type": "function", "function": {"name": "get_time", "arguments": "{}"}}
 CUSTOM = {"id": "call_2", "type": "custom", "custom": {"name": "patch", "input": ""}}
-ASKED = {"role": "assistant", "content": None, "tool_calls": [CALL, CUSTOM]}
+REQUESTED = {"role": "assistant", "content": None, "tool_calls": [CALL, CUSTOM]}
 ANSWER = {"role": "tool", "tool_call_id": "call_1", "content": "noon"}
 
 
@@ -57,10 +57,10 @@ class TestShape:
 
     @pytest.mark.parametrize("role", [None, "", "function", "User", 5, ["user"], {}])
     def test_no_role_we_know(self, refused, role):
-        said = "messages[1].role must be system or developer or user or assistant or tool"
+        fault_message = "messages[1].role must be system or developer or user or assistant or tool"
 
-        assert refused(HI, {"role": role, "content": "hi"}) == said
-        assert refused(HI, {"content": "hi"}) == said
+        assert refused(HI, {"role": role, "content": "hi"}) == fault_message
+        assert refused(HI, {"content": "hi"}) == fault_message
 
     @pytest.mark.parametrize("role", ["system", "developer", "user", "assistant"])
     def test_roles(self, role):
@@ -146,14 +146,14 @@ class TestAssistant:
         ],
     )
     def test_a_malformed_call(self, refused, change, place):
-        said = refused({"role": "assistant", "tool_calls": [{**CALL, **change}]})
+        fault_message = refused({"role": "assistant", "tool_calls": [{**CALL, **change}]})
 
-        assert said == f"messages[0].tool_calls[0].{place}"
+        assert fault_message == f"messages[0].tool_calls[0].{place}"
 
 
 class TestTool:
     def test_an_answer_to_an_earlier_call(self):
-        messages = [HI, ASKED, ANSWER, HI, {**ANSWER, "tool_call_id": "call_2"}]
+        messages = [HI, REQUESTED, ANSWER, HI, {**ANSWER, "tool_call_id": "call_2"}]
 
         assert load(*messages) == messages
 
@@ -167,22 +167,22 @@ class TestTool:
         ],
     )
     def test_other_names_of_the_id(self, names):
-        load(ASKED, {"role": "tool", "content": "noon", **names})
+        load(REQUESTED, {"role": "tool", "content": "noon", **names})
 
     @pytest.mark.parametrize("call_id", [None, "", 5, ["call_1"]])
     def test_no_id(self, refused, call_id):
-        said = "messages[1].tool_call_id must be a non-empty string"
+        fault_message = "messages[1].tool_call_id must be a non-empty string"
 
-        assert refused(ASKED, {**ANSWER, "tool_call_id": call_id}) == said
+        assert refused(REQUESTED, {**ANSWER, "tool_call_id": call_id}) == fault_message
 
     @pytest.mark.parametrize(
         "messages",
-        [[ANSWER], [HI, ANSWER], [ANSWER, ASKED], [ASKED, {**ANSWER, "tool_call_id": "call_9"}]],
+        [[ANSWER], [HI, ANSWER], [ANSWER, REQUESTED], [REQUESTED, {**ANSWER, "tool_call_id": "call_9"}]],
     )
     def test_an_orphan(self, refused, messages):
-        said = refused(*messages)
+        fault_message = refused(*messages)
 
-        assert said.endswith(".tool_call_id matches no tool call of an earlier assistant message")
+        assert fault_message.endswith(".tool_call_id matches no tool call of an earlier assistant message")
 
     def test_an_orphan_whose_call_may_lie_elsewhere(self, refusal):
         """Only if the schema allows it, and only with that field."""
@@ -194,6 +194,6 @@ class TestTool:
         assert refusal(BODY, {**body, "conversation": "conv_1"})[0] == "messages"
 
     def test_content_is_a_must(self, refused):
-        assert refused(ASKED, {**ANSWER, "content": None}) == (
+        assert refused(REQUESTED, {**ANSWER, "content": None}) == (
             "messages[1].content must be a string or an array of parts"
         )

@@ -12,9 +12,9 @@ MINIMAL: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content"
 
 
 def kinds(**change: Any) -> list[str]:
-    with pytest.raises(ValidationError) as told:
+    with pytest.raises(ValidationError) as raised:
         OPENAI_SDK_CHAT_REQUEST.load({**MINIMAL, **change})
-    return [found["type"] for found in details(told.value, {**MINIMAL, **change})]
+    return [found["type"] for found in details(raised.value, {**MINIMAL, **change})]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png", 
 FILE = {"type": "file", "file": {"file_data": "aGk=", "filename": "a.txt"}}
 AUDIO = {"type": "input_audio", "input_audio": {"data": "aGk=", "format": "wav"}}
 REFUSAL = {"type": "refusal", "refusal": "no"}
-SAID = {"type": "output_text", "text": "hi"}
+CONTENT = {"type": "output_text", "text": "hi"}
 INPUT_TEXT = {"type": "input_text", "text": "hi"}
 BARE_TEXT = {"text": "hi"}
 THINKING = {"type": "thinking", "thinking": [TEXT]}
@@ -34,7 +34,7 @@ def place_of(error: ValidationError) -> tuple:
             for role in ("system", "developer", "user", "assistant")
             for content in (None, "", "hi", TEXT, BARE_TEXT, [], [TEXT], ["hi", INPUT_TEXT, BARE_TEXT])
         ],
-        ("system", [SAID]),
+        ("system", [CONTENT]),
         ("system", {"type": None, "text": "hi"}),
         ("user", IMAGE),
         ("user", [TEXT, IMAGE, FILE, "hi"]),
@@ -42,13 +42,13 @@ def place_of(error: ValidationError) -> tuple:
         ("user", [{"type": "file", "file": {}}]),
         ("user", [{"type": "file", "file": {"file_id": "", "data": "aGk=", "mime_type": None}}]),
         ("user", [{"type": "file", "file": {"file_id": None, "file_url": "https://example.com/a"}}]),
-        ("assistant", [TEXT, REFUSAL, SAID]),
+        ("assistant", [TEXT, REFUSAL, CONTENT]),
         ("assistant", [THINKING]),
         ("tool", ""),
         ("tool", "22 degrees"),
         ("tool", []),
         ("tool", ["hi"]),
-        ("tool", [TEXT, SAID, BARE_TEXT]),
+        ("tool", [TEXT, CONTENT, BARE_TEXT]),
         ("tool", [IMAGE, TEXT]),
     ],
 )
@@ -83,7 +83,7 @@ def test_accepted(role, content):
         ("system", [IMAGE], ("content", 0, "type")),
         ("system", [FILE], ("content", 0, "type")),
         ("developer", [REFUSAL], ("content", 0, "type")),
-        ("user", [SAID], ("content", 0, "type")),
+        ("user", [CONTENT], ("content", 0, "type")),
         ("user", [REFUSAL], ("content", 0, "type")),
         ("user", [{"type": "video_url", "video_url": {"url": "x"}}], ("content", 0, "type")),
         ("user", [BARE_IMAGE], ("content", 0, "image_url")),

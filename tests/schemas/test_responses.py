@@ -114,11 +114,11 @@ class TestFields:
         assert param(conversation="conv_1", previous_response_id="resp_1") == "previous_response_id"
 
     def test_what_a_refusal_says(self, refusal):
-        def said(**fields):
+        def fault_message(**fields):
             return refusal(RESPONSES_REQUEST, {**MINIMAL, **fields})[1]
 
-        assert said(store=True) == "store must be false: answers are not stored"
-        assert said(truncation="auto") == "truncation must be null or absent: it is not supported"
+        assert fault_message(store=True) == "store must be false: answers are not stored"
+        assert fault_message(truncation="auto") == "truncation must be null or absent: it is not supported"
 
 
 class TestInputOrMessages:

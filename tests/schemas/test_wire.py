@@ -13,7 +13,7 @@ class Body(WireSchema):
     text = Text()
     flag = Flag()
     number = Number()
-    whole = Integer()
+    complete = Integer()
     few = Integer(1, 3)
     thing = Object()
     texts = Texts()

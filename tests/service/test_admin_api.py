@@ -47,28 +47,28 @@ def test_what_pages_are_made_with(pool):
         assert (head.status_code, head.headers["content-length"]) == (200, str(file.stat().st_size))
 
 
-def ask(pool: PoolOfTest, key: str) -> int:
+def send_request(pool: PoolOfTest, key: str) -> int:
     return pool.post("/v1/chat/completions", QUESTION, key).status_code
 
 
 def test_a_key_from_its_making_to_its_end(pool, upstream, admin):
     new = {"kind": "openai", "name": "main", "base_url": upstream.base_url("a"), "credential": "sk-a"}
     assert admin("POST", "/accounts", {**new, "models": ["gpt-5"]})[0] == 201
-    status, told = admin("POST", "/accounts/main/test")
-    assert (status, told["ok"], told["status"]) == (200, True, 200)
+    status, reply = admin("POST", "/accounts/main/test")
+    assert (status, reply["ok"], reply["status"]) == (200, True, 200)
 
     status, made = admin("POST", "/keys", {"name": "ann", "limits": ["100 requests/day"]})
     assert status == 201
     old = made["key"]
-    assert ask(pool, old) == 200
+    assert send_request(pool, old) == 200
     new_secret = admin("POST", "/keys/ann/rotate", {"overlap_seconds": 3600})[1]["key"]
-    assert [ask(pool, old), ask(pool, new_secret)] == [200, 200]
+    assert [send_request(pool, old), send_request(pool, new_secret)] == [200, 200]
     pool.wait_for_rows(3, 30)
     [limit] = admin("GET", "/keys/ann")[1]["limits"]
     assert (limit["settled"], limit["remaining"]) == (3, 97)
 
     admin("POST", "/keys/ann/rotate", {})
-    assert [ask(pool, old), ask(pool, new_secret)] == [401, 401]
+    assert [send_request(pool, old), send_request(pool, new_secret)] == [401, 401]
     rows = admin("GET", "/requests?key=ann&status=ok")[1]["data"]
     assert [row["account"]["name"] for row in rows] == ["main"] * 3
     why = admin("GET", f"/requests/{rows[0]['id']}")[1]
@@ -84,8 +84,8 @@ def test_a_paused_account_gets_nothing(pool, upstream, admin):
     admin("POST", "/accounts", new)
     key = admin("POST", "/keys", {"name": "ann"})[1]["key"]
     admin("POST", "/accounts/main/pause")
-    assert ask(pool, key) == 503
+    assert send_request(pool, key) == 503
 
     admin("POST", "/accounts/main/resume")
 
-    assert ask(pool, key) == 200
+    assert send_request(pool, key) == 200

@@ -94,8 +94,8 @@ def test_usage_is_sent_only_where_it_is_asked_for(pool: PoolOfTest, upstream: Sc
     key = pool.key()
 
     without = pool.post(PATHS["chat"], {**CHAT, "stream": True}, key).text
-    asked = {**CHAT, "stream": True, "stream_options": {"include_usage": True}}
-    with_usage = events_of(pool.post(PATHS["chat"], asked, key).text)
+    request_body = {**CHAT, "stream": True, "stream_options": {"include_usage": True}}
+    with_usage = events_of(pool.post(PATHS["chat"], request_body, key).text)
 
     assert '"usage"' not in without
     assert with_usage[-2]["choices"] == []

@@ -76,8 +76,8 @@ def untouched(target: Target, pool: PoolOfTest, upstream: ScriptedUpstream) -> I
 def refused(answer: RawAnswer | requests.Response, status: int = 400) -> dict[str, Any]:
     """Return the envelope's inside, after a look at all else."""
     body = answer.content if isinstance(answer, requests.Response) else answer.body
-    told = answer.status_code if isinstance(answer, requests.Response) else answer.status
-    assert told == status, body
+    reply = answer.status_code if isinstance(answer, requests.Response) else answer.status
+    assert reply == status, body
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-request-id"]
     assert answer.headers["x-should-retry"] == "false"
@@ -298,7 +298,7 @@ class TestPacking:
         assert refused(answer, 413)["code"] == "payload_too_large"
 
 
-WHOLE = {surface: json.dumps(body).encode() for surface, body in BODIES.items()}
+COMPLETE = {surface: json.dumps(body).encode() for surface, body in BODIES.items()}
 CHUNKED = ("Transfer-Encoding: chunked",)
 # name -> (lines of the head, body); without a length header
 MISFRAMED: dict[str, tuple[tuple[str, ...], bytes | None]] = {
@@ -337,13 +337,13 @@ class TestFraming:
     def test_bodies(self, untouched: Target, surface: str, name: str) -> None:
         lines, data = MISFRAMED[name]
 
-        refused(untouched.raw(surface, WHOLE[surface] if data is None else data, lines=lines))
+        refused(untouched.raw(surface, COMPLETE[surface] if data is None else data, lines=lines))
 
     @pytest.mark.parametrize("name", HEADS)
     def test_heads(self, untouched: Target, name: str) -> None:
-        length = str(len(WHOLE["chat"]))
+        length = str(len(COMPLETE["chat"]))
 
-        refused(untouched.raw("chat", WHOLE["chat"], lines=HEADS[name], Content_Length=length))
+        refused(untouched.raw("chat", COMPLETE["chat"], lines=HEADS[name], Content_Length=length))
 
     @pytest.mark.parametrize(
         ("lines", "status"),
@@ -354,9 +354,9 @@ class TestFraming:
         ],
     )
     def test_heads_that_ask_too_much(self, untouched: Target, lines: tuple[str, ...], status: int) -> None:
-        length = str(len(WHOLE["chat"]))
+        length = str(len(COMPLETE["chat"]))
 
-        refused(untouched.raw("chat", WHOLE["chat"], lines=lines, Content_Length=length), status)
+        refused(untouched.raw("chat", COMPLETE["chat"], lines=lines, Content_Length=length), status)
 
     @pytest.mark.parametrize(
         ("line", "status"),
@@ -376,18 +376,18 @@ class TestFraming:
         ],
     )
     def test_request_lines(self, untouched: Target, line: str, status: int) -> None:
-        told = f"{line}\r\nHost: gateway\r\nAuthorization: {untouched.authorization}\r\n\r\n"
+        reply = f"{line}\r\nHost: gateway\r\nAuthorization: {untouched.authorization}\r\n\r\n"
 
-        refused(send(untouched.url, told.encode("latin-1"), then_close=True), status)
+        refused(send(untouched.url, reply.encode("latin-1"), then_close=True), status)
 
     def test_two_keys(self, untouched: Target) -> None:
         """It is ambiguous which of the two counts."""
         key = untouched.authorization
-        told = head(
+        reply = head(
             "POST", PATHS["chat"], f"Authorization: {key}", f"Authorization: {key}", Content_Length="0"
         )
 
-        assert send(untouched.url, told).status == 401
+        assert send(untouched.url, reply).status == 401
 
 
 WORDS = """
@@ -541,10 +541,10 @@ class TestAnyJson:
 @given(data=st.data())
 @settings(thrown, max_examples=60)
 def test_bodies_that_lost_or_gained_bytes(target: Target, surface: str, data: st.DataObject) -> None:
-    whole = WHOLE[surface]
-    start = data.draw(st.integers(0, len(whole)))
-    end = data.draw(st.integers(start, min(start + 4, len(whole))))
-    answer = target.post(surface, whole[:start] + data.draw(st.binary(max_size=4)) + whole[end:])
+    complete = COMPLETE[surface]
+    start = data.draw(st.integers(0, len(complete)))
+    end = data.draw(st.integers(start, min(start + 4, len(complete))))
+    answer = target.post(surface, complete[:start] + data.draw(st.binary(max_size=4)) + complete[end:])
 
     if answer.status_code != 200:
         refused(answer)
@@ -576,9 +576,9 @@ def test_headers_of_any_value(signed_in: Target, name: str, value: str) -> None:
     lines = [f"{name}: {value}".replace("\n", " ")]
     if name != "Authorization":
         lines.append(f"Authorization: {signed_in.authorization}")
-    told = head("POST", PATHS["responses"], *lines, Content_Length=str(len(WHOLE["responses"])))
+    reply = head("POST", PATHS["responses"], *lines, Content_Length=str(len(COMPLETE["responses"])))
 
-    answer = send(signed_in.url, told, WHOLE["responses"], then_close=True)
+    answer = send(signed_in.url, reply, COMPLETE["responses"], then_close=True)
 
     if answer.status != 200:
         assert answer.status < 500, answer.body

@@ -23,7 +23,7 @@ def test_finished_answers_are_booked_to_the_token(pool: PoolOfTest, upstream: Sc
     }
     key = pool.key()
 
-    def ask(number: int) -> int:
+    def send_request(number: int) -> int:
         surface = ("chat", "responses")[number % 2]
         chat = {"messages": [{"role": "user", "content": WORDS[:number]}]}
         question = chat if surface == "chat" else {"input": WORDS[:number]}
@@ -35,14 +35,14 @@ def test_finished_answers_are_booked_to_the_token(pool: PoolOfTest, upstream: Sc
         return pool.post(PATHS[surface], body, key).status_code
 
     with ThreadPoolExecutor(8) as clients:
-        assert set(clients.map(ask, range(1, REQUESTS + 1))) == {200}
+        assert set(clients.map(send_request, range(1, REQUESTS + 1))) == {200}
 
     rows = pool.wait_for_rows(REQUESTS)
     for name, billed in upstream.billed().items():
-        mine = [row for row in rows if row["account"] == accounts[name]]
-        assert len(mine) == billed["requests"]
+        own_pool = [row for row in rows if row["account"] == accounts[name]]
+        assert len(own_pool) == billed["requests"]
         for figure in ("input_tokens", "output_tokens"):
-            assert sum(row[figure] for row in mine) == billed[figure]
+            assert sum(row[figure] for row in own_pool) == billed[figure]
     assert len({row["id"] for row in rows}) == REQUESTS
 
 

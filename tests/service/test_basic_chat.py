@@ -55,10 +55,10 @@ def test_an_answer_is_that_of_every_endpoint(pool: PoolOfTest, upstream: Scripte
     upstream.script({"play": "text", "text": "Good morning."})
     key = pool.key()
 
-    whole = post(pool, key).json()
+    complete = post(pool, key).json()
     streamed = events_of(post(pool, key, stream=True).text)
 
-    assert whole["choices"][0]["message"]["content"] == "Good morning."
+    assert complete["choices"][0]["message"]["content"] == "Good morning."
     assert streamed[-1] == "[DONE]"
     assert pool.wait_for_rows(2)[0]["endpoint"] == PATH
 

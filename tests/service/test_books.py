@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.service.test_answers import BODIES, CHAT, PATHS
-from tests.service.test_failover import ask_bad_first
+from tests.service.test_failover import try_bad_first
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -28,7 +28,7 @@ def test_an_attempt_that_came_to_nothing_is_waste_and_not_the_clients(
 ) -> None:
     pool.account("bad", upstream.base_url("bad"))
     pool.account("good", upstream.base_url("good"))
-    ask_bad_first(pool)
+    try_bad_first(pool)
     half = {"play": "text", "text": "Half an answer", "deltas": 4, "at": {"2": [{"reset": True}]}}
     upstream.script(half, account="bad")
     usage = {"input_tokens": 10, "output_tokens": 10}
@@ -51,7 +51,7 @@ def test_an_attempt_that_came_to_nothing_is_waste_and_not_the_clients(
 def test_a_request_that_may_have_been_served_is_marked(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     pool.account("bad", upstream.base_url("bad"))
     pool.account("good", upstream.base_url("good"))
-    ask_bad_first(pool)
+    try_bad_first(pool)
     upstream.script({"before": [{"reset": True}]}, account="bad")
 
     pool.post(PATHS["responses"], BODIES["responses"], pool.key())

@@ -36,15 +36,15 @@ def pool(pool: PoolOfTest, upstream: ScriptedUpstream, resets_at: int) -> PoolOf
     return pool
 
 
-def ask(pool: PoolOfTest, token: str, account_id: str) -> requests.Response:
+def send_request(pool: PoolOfTest, token: str, account_id: str) -> requests.Response:
     headers = {"Authorization": f"Bearer {token}", "chatgpt-account-id": account_id}
     return requests.get(pool.gateway.url + PATH, headers=headers, timeout=10)
 
 
-def ask_as_a(pool: PoolOfTest, token: str) -> requests.Response:
+def request_as_a(pool: PoolOfTest, token: str) -> requests.Response:
     """A new account is known within a second."""
     until = time.monotonic() + 5
-    while "not known here" in (answer := ask(pool, token, f"acc-{pool.name}-a")).text:
+    while "not known here" in (answer := send_request(pool, token, f"acc-{pool.name}-a")).text:
         assert time.monotonic() < until
     return answer
 
@@ -65,8 +65,8 @@ def test_what_accounts_tell_of_themselves(pool: PoolOfTest, resets_at: int) -> N
     for name, used in (("a", 10), ("b", 30)):
         month = {"used_percent": used, "limit_window_seconds": 2_592_000, "reset_at": resets_at + used}
         purse = {"has_credits": name == "a", "unlimited": False, "balance": "2.5"}
-        told = {"plan_type": "plus", "credits": purse, "monthly_window": month}
-        services.upstream.metadata.put(pool.name, services.accounts.find(pool.name, name).id, "usage", told)
+        reply = {"plan_type": "plus", "credits": purse, "monthly_window": month}
+        services.upstream.metadata.put(pool.name, services.accounts.find(pool.name, name).id, "usage", reply)
 
     body = pool.get(PATH, pool.key()).json()
 
@@ -102,9 +102,9 @@ class TestKeyOfOneAccount:
         services = pool.gateway.services
         for name, balance in (("a", "100"), ("b", "2.5")):
             purse = {"has_credits": True, "unlimited": name == "a", "balance": balance}
-            told = {"plan_type": name, "credits": purse}
+            reply = {"plan_type": name, "credits": purse}
             services.upstream.metadata.put(
-                pool.name, services.accounts.find(pool.name, name).id, "usage", told
+                pool.name, services.accounts.find(pool.name, name).id, "usage", reply
             )
 
         body = pool.get(PATH, key).json()
@@ -123,8 +123,8 @@ class TestHidden:
     @pytest.fixture(autouse=True)
     def hidden(self, pool: PoolOfTest) -> None:
         services = pool.gateway.services
-        told = {"plan_type": "pro", "credits": {"has_credits": True, "unlimited": False, "balance": "7"}}
-        services.upstream.metadata.put(pool.name, services.accounts.find(pool.name, "a").id, "usage", told)
+        reply = {"plan_type": "pro", "credits": {"has_credits": True, "unlimited": False, "balance": "7"}}
+        services.upstream.metadata.put(pool.name, services.accounts.find(pool.name, "a").id, "usage", reply)
         pool.set(settings=json.dumps({"tells_windows": False}))
 
     def test_key_sees_whether_it_may_go_on(self, pool: PoolOfTest) -> None:
@@ -150,7 +150,7 @@ class TestHidden:
     def test_sign_in_sees_its_own(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         upstream.script({"play": "json", "body": WHAM}, path="/wham/usage")
 
-        body = ask_as_a(pool, "its-token").json()
+        body = request_as_a(pool, "its-token").json()
 
         assert (body["plan_type"], body["credits"]) == ("plus", WHAM["credits"])
         assert body["rate_limit"]["primary_window"] is None
@@ -161,7 +161,7 @@ class TestSignIn:
         """The backend decides whether the token is that account's."""
         upstream.script({"play": "json", "body": WHAM}, path="/wham/usage")
 
-        answer = ask_as_a(pool, "its-token")
+        answer = request_as_a(pool, "its-token")
 
         assert answer.status_code == 200, answer.text
         assert (answer.json()["plan_type"], answer.json()["credits"]) == ("plus", WHAM["credits"])
@@ -176,12 +176,12 @@ class TestSignIn:
     ) -> None:
         upstream.script({"play": "http_error", "status": refusal}, path="/wham/usage")
 
-        answer = ask_as_a(pool, "another")
+        answer = request_as_a(pool, "another")
 
         assert answer.status_code == status
 
     def test_of_a_stranger(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
-        answer = ask(pool, "its-token", "acc-stranger")
+        answer = send_request(pool, "its-token", "acc-stranger")
 
         assert (answer.status_code, error_of(answer)["code"]) == (401, "invalid_api_key")
         assert upstream.log() == []
@@ -193,8 +193,8 @@ class TestHeaders:
         """Refusals too, once the key is known; and only what is known."""
         answer = pool.post(PATHS["chat"], body, pool.key())
 
-        told = {name: value for name, value in answer.headers.items() if name.startswith("x-codex-")}
-        assert told == {
+        reply = {name: value for name, value in answer.headers.items() if name.startswith("x-codex-")}
+        assert reply == {
             "x-codex-primary-used-percent": "30.0",
             "x-codex-primary-window-minutes": "300",
             "x-codex-primary-reset-at": str(resets_at),

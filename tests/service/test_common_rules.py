@@ -53,41 +53,41 @@ class TestOrderOfChecks:
         """A request with several faults gets the first one; once that is fixed, the next."""
         path, key = PATHS[surface], pool.key(models=("m",), limits=(parse_limit("1 requests/ever"),))
         url, authorization = pool.gateway.url, {"Authorization": f"Bearer {key}"}
-        whole = BODIES[surface]
+        complete = BODIES[surface]
 
-        def told(data: bytes, **headers: str) -> tuple[int, str]:
+        def reply(data: bytes, **headers: str) -> tuple[int, str]:
             length = {"Content_Length": str(len(data))}
             answer = send(url, head("POST", path, **{**length, **headers}), data)
             return answer.status, answer.error()["code"]
 
         def body(**change: Any) -> bytes:
-            return json.dumps({**whole, **change}).encode()
+            return json.dumps({**complete, **change}).encode()
 
         too_long = str(2**40)
-        assert told(b"", Content_Encoding="br", Content_Length=too_long) == (413, "payload_too_large")
-        assert told(b"{", Content_Encoding="br") == (400, "invalid_request_error")
-        assert told(b"{", Authorization="Bearer nobody") == (401, "invalid_api_key")
-        assert told(b"{", **authorization) == (400, "invalid_request_error")
-        assert told(body(stream=1, model="n"), **authorization) == (400, "invalid_request_error")
-        assert told(body(model="n"), **authorization) == (403, "model_not_allowed")
-        assert told(body(), **authorization) == (503, "no_accounts")
+        assert reply(b"", Content_Encoding="br", Content_Length=too_long) == (413, "payload_too_large")
+        assert reply(b"{", Content_Encoding="br") == (400, "invalid_request_error")
+        assert reply(b"{", Authorization="Bearer nobody") == (401, "invalid_api_key")
+        assert reply(b"{", **authorization) == (400, "invalid_request_error")
+        assert reply(body(stream=1, model="n"), **authorization) == (400, "invalid_request_error")
+        assert reply(body(model="n"), **authorization) == (403, "model_not_allowed")
+        assert reply(body(), **authorization) == (503, "no_accounts")
         pool.account("a", upstream.base_url())
-        assert pool.post(path, whole, key).status_code == 200
+        assert pool.post(path, complete, key).status_code == 200
         pool.gateway.services.accounts.pause(pool.name, "a")
-        assert told(body(), **authorization) == (429, "rate_limit_exceeded")
+        assert reply(body(), **authorization) == (429, "rate_limit_exceeded")
         assert len(upstream.log()) == 1
 
     def test_a_body_that_is_too_long_is_not_waited_for(self, pool: PoolOfTest, surface: str) -> None:
-        told = head("POST", PATHS[surface], "Expect: 100-continue", Content_Length=str(2**40))
+        reply = head("POST", PATHS[surface], "Expect: 100-continue", Content_Length=str(2**40))
 
-        assert send(pool.gateway.url, told).error()["code"] == "payload_too_large"
+        assert send(pool.gateway.url, reply).error()["code"] == "payload_too_large"
 
 
 class TestKeys:
     def test_every_blueprint_authenticates(self, pool: PoolOfTest) -> None:
         """Whatever address the service has, without a key it answers 401."""
         app = create_app(pool.gateway.services)
-        asked = 0
+        requested = 0
         for rule in app.url_map.iter_rules():
             if rule.rule in OPEN:
                 continue
@@ -96,8 +96,8 @@ class TestKeys:
             for method in rule.methods or ():
                 answer = requests.request(method, url, headers=headers, timeout=10)
                 assert answer.status_code == 401, (method, url, answer.text)
-                asked += 1
-        assert asked > 5
+                requested += 1
+        assert requested > 5
 
     @pytest.mark.parametrize(
         "header",
@@ -274,9 +274,9 @@ class TestAddresses:
         [(path, method) for path, taken in TAKEN.items() for method in METHODS if method not in taken],
     )
     def test_methods_that_are_not_taken(self, pool: PoolOfTest, path: str, method: str) -> None:
-        told = head(method, path, Authorization=f"Bearer {pool.key()}", Content_Length="0")
+        reply = head(method, path, Authorization=f"Bearer {pool.key()}", Content_Length="0")
 
-        answer = send(pool.gateway.url, told, method=method)
+        answer = send(pool.gateway.url, reply, method=method)
 
         assert answer.status == 405
         if method != "HEAD":
@@ -296,9 +296,9 @@ class TestAddresses:
 
     @pytest.mark.parametrize("path", ["/v1/responses", "/v1/responses/"])
     def test_web_sockets_are_told_to_use_http(self, pool: PoolOfTest, path: str) -> None:
-        told = head("GET", path, Authorization=f"Bearer {pool.key()}", **HANDSHAKE)
+        reply = head("GET", path, Authorization=f"Bearer {pool.key()}", **HANDSHAKE)
 
-        answer = send(pool.gateway.url, told, method="GET")
+        answer = send(pool.gateway.url, reply, method="GET")
 
         assert (answer.status, answer.error()["code"]) == (426, "upgrade_refused")
 
@@ -327,7 +327,7 @@ class TestModels:
         assert upstream.log() == []
 
 
-SAID = {"temperature": 0.5, "seed": 7, "presence_penalty": 0.5, "metadata": {"a": "b"}}
+CONTENT = {"temperature": 0.5, "seed": 7, "presence_penalty": 0.5, "metadata": {"a": "b"}}
 IGNORED = {
     "openai": [],
     "compatible, chat": [],
@@ -348,14 +348,14 @@ def test_fields_without_effect_are_named(
         more["chatgpt_account_id"] = "acc-1"
     pool.account("a", base_url, kind=kind, **more)
 
-    answer = pool.post(PATHS["chat"], {**CHAT, **SAID, "stream": stream}, pool.key())
+    answer = pool.post(PATHS["chat"], {**CHAT, **CONTENT, "stream": stream}, pool.key())
 
     named = IGNORED[f"{kind}, {wire}" if wire else kind]
     assert sorted(answer.headers.get("x-poolgate-ignored", "").split(", ")) == (named or [""])
     (seen,) = upstream.log()
     assert seen.body is not None
     assert seen.body.keys().isdisjoint(named)
-    assert seen.body.keys() >= SAID.keys() - set(named)
+    assert seen.body.keys() >= CONTENT.keys() - set(named)
 
 
 class TestTwoPools:
@@ -363,16 +363,16 @@ class TestTwoPools:
         other = pool.gateway.pool()
         pool.account("a", upstream.base_url("ours"), models=("m",))
         other.account("a", upstream.base_url("theirs"), models=("n",))
-        ours, theirs = pool.key(), other.key()
+        own, theirs = pool.key(), other.key()
 
-        assert pool.post(PATHS["chat"], CHAT, ours).status_code == 200
+        assert pool.post(PATHS["chat"], CHAT, own).status_code == 200
         assert pool.post(PATHS["chat"], {**CHAT, "model": "n"}, theirs).status_code == 200
 
         assert {(seen.account, (seen.body or {})["model"]) for seen in upstream.log()} == {
             ("ours", "m"),
             ("theirs", "n"),
         }
-        assert [model["id"] for model in pool.get("/v1/models", ours).json()["data"]] == ["m"]
+        assert [model["id"] for model in pool.get("/v1/models", own).json()["data"]] == ["m"]
         assert [model["id"] for model in pool.get("/v1/models", theirs).json()["data"]] == ["n"]
         assert [row["model"] for row in pool.wait_for_rows(1)] == ["m"]
         assert [row["model"] for row in other.wait_for_rows(1)] == ["n"]

@@ -47,9 +47,9 @@ class TestCompact:
         answer = pool.post(path, BODY, pool.key())
 
         assert answer.status_code == 200, answer.text
-        told = answer.json()
-        assert (told["object"], told["output"]) == ("response.compaction", [COMPACTION])
-        assert told["usage"] == USAGE
+        reply = answer.json()
+        assert (reply["object"], reply["output"]) == ("response.compaction", [COMPACTION])
+        assert reply["usage"] == USAGE
         (seen,) = upstream.log()
         assert seen.path == "/backend-api/codex/responses"
         assert seen.body is not None

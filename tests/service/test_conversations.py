@@ -91,8 +91,8 @@ class TestStoredItems:
     ) -> None:
         """Answers are not stored: what an id names was stored by someone else at the account."""
         pool.account("east", upstream.base_url())
-        said = {"role": "user", "content": "And then?"}
-        body = {"model": "m", "instructions": "", "input": [said, {**reference, "id": "msg_1"}]}
+        sent_text = {"role": "user", "content": "And then?"}
+        body = {"model": "m", "instructions": "", "input": [sent_text, {**reference, "id": "msg_1"}]}
 
         answer = pool.post(path, body, pool.key())
 

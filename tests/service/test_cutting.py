@@ -163,8 +163,8 @@ class TestHiddenOutput:
         (row,) = chatgpt.wait_for_rows(1)
         assert (row["source"], row["unreported"]) == ("estimated", "cut")
         assert row["output_tokens"] + row["unreported_output_tokens"] == 32_768
-        (told,) = chatgpt.get("/v1/usage", key).json()["limits"]
-        assert (told["current_value"], told["held_value"]) == (32_768, 0)
+        (reply,) = chatgpt.get("/v1/usage", key).json()["limits"]
+        assert (reply["current_value"], reply["held_value"]) == (32_768, 0)
 
 
 class TestExceeded:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.service.test_answers import BODIES, PATHS
-from tests.service.test_leaving import ask
+from tests.service.test_leaving import send_request
 from tests.support.gateway import Gateway, PoolOfTest, running_gateway
 from tests.support.processes import eventually
 from tests.support.upstream_client import ScriptedUpstream
@@ -31,7 +31,7 @@ def gateway(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def send(pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> tuple[socket.socket, Any]:
     """Send a request that its upstream never answers; return its connection, and how it was refused."""
     before = len(upstream.log())
-    connection = ask(pool, PATHS["chat"], {**BODIES["chat"], "stream": True}, key)
+    connection = send_request(pool, PATHS["chat"], {**BODIES["chat"], "stream": True}, key)
     connection.settimeout(0.02)
     data = b""
     while len(upstream.log()) == before and not data:

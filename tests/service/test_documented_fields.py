@@ -158,12 +158,12 @@ class Asker:
         self._headers = basic("", key) if path.startswith("/api") else {"Authorization": f"Bearer {key}"}
         self._pool, self._upstream, self._path, self._seen = pool, upstream, path, 0
 
-    def ask(self, body: Json) -> requests.Response:
+    def send_request(self, body: Json) -> requests.Response:
         return self._pool.post(self._path, body, headers=self._headers)
 
     def sent(self, body: Json) -> Json:
         """Return what the upstream was sent for *body*, which is answered."""
-        answer = self.ask(body)
+        answer = self.send_request(body)
         assert answer.status_code == 200, answer.text
         assert "x-poolgate-ignored" not in answer.headers
         seen = self._upstream.log()[self._seen :]
@@ -197,12 +197,12 @@ class TestChatRequests:
     def test_the_messages_of_an_answer_may_be_sent_back(self, asker: Asker, path: str) -> None:
         """Without what the API does not take: thoughts, and the places that calls had in chunks."""
         (call,) = CHAT["messages"][3]["tool_calls"]
-        told = {"role": "assistant", "content": "Hm.", "tool_calls": [call]}
+        reply = {"role": "assistant", "content": "Hm.", "tool_calls": [call]}
         thoughts = {"reasoning": "Hm.", "reasoning_details": [{"type": "reasoning.text", "text": "Hm."}]}
-        echo = {**told, **thoughts, "tool_calls": [{**call, "index": 0}]}
+        echo = {**reply, **thoughts, "tool_calls": [{**call, "index": 0}]}
         messages = [USER, echo, CHAT["messages"][4]]
 
-        assert asker.sent({"model": "m", "messages": messages})["messages"] == [USER, told, messages[2]]
+        assert asker.sent({"model": "m", "messages": messages})["messages"] == [USER, reply, messages[2]]
 
 
 HINT: Json = {"type": "ephemeral", "ttl": "1h"}
@@ -223,13 +223,13 @@ class TestWholeExtendedRequest:
     def test_sent(self, pool: PoolOfTest, upstream: ScriptedUpstream, path: str, kind: str) -> None:
         """To other servers as it is; to the OpenAI API what that takes, and the rest is named."""
         pool.account("a", upstream.base_url(), kind=kind)
-        whole = self.body(call={"index": 0}, message={"reasoning": "Hm."}, tool={"cache_control": HINT})
+        complete = self.body(call={"index": 0}, message={"reasoning": "Hm."}, tool={"cache_control": HINT})
 
-        answer = pool.post(path, {**whole, "fallbacks": ["gpt-5"]}, pool.key())
+        answer = pool.post(path, {**complete, "fallbacks": ["gpt-5"]}, pool.key())
 
         assert answer.status_code == 200, answer.text
         (seen,) = upstream.log()
-        known = whole if kind == "compatible" else self.body()
+        known = complete if kind == "compatible" else self.body()
         assert seen.body == upstreams(known)
         ignored = answer.headers.get("x-poolgate-ignored")
         assert ignored == (None if kind == "compatible" else "cache_control")
@@ -297,7 +297,7 @@ class TestResponsesRequests:
     @pytest.mark.parametrize("field", REFUSED)
     @pytest.mark.parametrize("others", [{"model": "gpt-4.1", "input": "Hi"}, RESPONSES])
     def test_fields_that_are_refused(self, asker: Asker, field: str, others: Json) -> None:
-        answer = asker.ask({**others, field: REFUSED[field]})
+        answer = asker.send_request({**others, field: REFUSED[field]})
 
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, field)
 
@@ -316,7 +316,7 @@ USAGE: Json = {
     "completion_tokens_details": {"reasoning_tokens": 2},
 }
 CALL: Json = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-SAID: dict[str, Json] = {
+CONTENT: dict[str, Json] = {
     "stop": {"content": "Hi", "refusal": None},
     "length": {"content": "Hi", "refusal": None},
     "content_filter": {"content": None, "refusal": "I would rather not"},
@@ -325,22 +325,22 @@ SAID: dict[str, Json] = {
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/v1/openai/chat/completions"])
-@pytest.mark.parametrize("finish", SAID)
+@pytest.mark.parametrize("finish", CONTENT)
 class TestChatAnswers:
     @pytest.fixture(autouse=True)
     def _scripted(self, upstream: ScriptedUpstream, finish: str) -> None:
-        said = {"role": "assistant", **SAID[finish]}
-        if "tool_calls" in said:
-            said["tool_calls"] = [{"index": 0, **CALL}]
-        events = [chunk(said), chunk({}, finish), {**chunk({}), "choices": [], "usage": USAGE}]
+        sent_text = {"role": "assistant", **CONTENT[finish]}
+        if "tool_calls" in sent_text:
+            sent_text["tool_calls"] = [{"index": 0, **CALL}]
+        events = [chunk(sent_text), chunk({}, finish), {**chunk({}), "choices": [], "usage": USAGE}]
         upstream.script({"play": "chat_events", "events": events})
 
     def test_whole(self, asker: Asker, finish: str) -> None:
-        answer = asker.ask({"model": "gpt-4.1", "messages": [USER]}).json()
+        answer = asker.send_request({"model": "gpt-4.1", "messages": [USER]}).json()
 
         (choice,) = answer["choices"]
         message = {"tool_calls": None, **choice["message"]}
-        assert message == {"role": "assistant", "tool_calls": None, **SAID[finish]}
+        assert message == {"role": "assistant", "tool_calls": None, **CONTENT[finish]}
         assert (choice["index"], choice["finish_reason"]) == (0, finish)
         assert (answer["object"], answer["model"], answer["usage"]) == ("chat.completion", "gpt-4.1", USAGE)
         assert answer["id"]
@@ -348,21 +348,21 @@ class TestChatAnswers:
 
     def test_streamed(self, asker: Asker, finish: str) -> None:
         body = {"model": "gpt-4.1", "messages": [USER], "stream": True}
-        events = events_of(asker.ask({**body, "stream_options": {"include_usage": True}}).text)
+        events = events_of(asker.send_request({**body, "stream_options": {"include_usage": True}}).text)
 
-        *said, last, usage, done = events
+        *sent_text, last, usage, done = events
         assert done == "[DONE]"
         assert {one["object"] for one in events[:-1]} == {"chat.completion.chunk"}
         assert {(one["id"], one["created"], one["model"]) for one in events[:-1]} == {
             (usage["id"], usage["created"], "gpt-4.1")
         }
-        deltas = [one["choices"][0]["delta"] for one in said]
+        deltas = [one["choices"][0]["delta"] for one in sent_text]
         assert [delta["role"] for delta in deltas if delta.get("role")] == ["assistant"]
         for name in ("content", "refusal"):
-            assert "".join(delta.get(name) or "" for delta in deltas) == (SAID[finish][name] or "")
+            assert "".join(delta.get(name) or "" for delta in deltas) == (CONTENT[finish][name] or "")
         calls = [call for delta in deltas for call in delta.get("tool_calls") or ()]
-        assert calls == [{"index": 0, **call} for call in SAID[finish].get("tool_calls", ())]
-        assert {one["choices"][0]["finish_reason"] for one in said} == {None}
+        assert calls == [{"index": 0, **call} for call in CONTENT[finish].get("tool_calls", ())]
+        assert {one["choices"][0]["finish_reason"] for one in sent_text} == {None}
         assert last["choices"][0]["finish_reason"] == finish
         assert (usage["choices"], usage["usage"]) == ([], USAGE)
 
@@ -404,7 +404,7 @@ CUT: Json = {**ENDED, "status": "incomplete", "incomplete_details": {"reason": "
 FAULT: Json = {"code": "server_error", "message": "It broke", "type": "server_error"}
 
 
-def told(last: Json) -> list[Json]:
+def reply(last: Json) -> list[Json]:
     """Return the events of an answer with each kind of item, which *last* ends."""
     part, arguments = {"output_index": 1, "item_id": "msg_1"}, {"output_index": 2, "item_id": "fc_1"}
     events: list[Json] = [
@@ -448,22 +448,22 @@ class TestResponsesAnswers:
 
     @pytest.mark.parametrize("end", ENDS)
     def test_whole(self, asker: Asker, upstream: ScriptedUpstream, end: str) -> None:
-        upstream.script({"play": "responses_events", "events": told(ENDS[end])})
+        upstream.script({"play": "responses_events", "events": reply(ENDS[end])})
 
-        assert asker.ask(self.BODY).json() == ENDS[end]["response"]
+        assert asker.send_request(self.BODY).json() == ENDS[end]["response"]
 
     @pytest.mark.parametrize("end", ENDS)
     def test_streamed(self, asker: Asker, upstream: ScriptedUpstream, end: str) -> None:
-        events = told(ENDS[end])
+        events = reply(ENDS[end])
         upstream.script({"play": "responses_events", "events": events})
 
-        assert events_of(asker.ask({**self.BODY, "stream": True}).text) == events
+        assert events_of(asker.send_request({**self.BODY, "stream": True}).text) == events
 
     @pytest.mark.parametrize("end", FAILURES)
     def test_failed_in_a_stream(self, asker: Asker, upstream: ScriptedUpstream, end: str) -> None:
-        upstream.script({"play": "responses_events", "events": told(FAILURES[end])})
+        upstream.script({"play": "responses_events", "events": reply(FAILURES[end])})
 
-        last = events_of(asker.ask({**self.BODY, "stream": True}).text)[-1]
+        last = events_of(asker.send_request({**self.BODY, "stream": True}).text)[-1]
 
         assert (last["type"], last["response"]["status"]) == ("response.failed", "failed")
         assert last["response"]["id"] == "resp_1"
@@ -477,9 +477,9 @@ class TestResponsesAnswers:
     @pytest.mark.parametrize("end", FAILURES)
     def test_failed_and_whole(self, asker: Asker, upstream: ScriptedUpstream, end: str) -> None:
         """Never 200: the failure is the answer's status."""
-        upstream.script({"play": "responses_events", "events": told(FAILURES[end])})
+        upstream.script({"play": "responses_events", "events": reply(FAILURES[end])})
 
-        answer = asker.ask(self.BODY)
+        answer = asker.send_request(self.BODY)
 
         assert answer.status_code >= 500
         assert {"message", "type", "code"} <= answer.json()["error"].keys()

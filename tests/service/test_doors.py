@@ -19,7 +19,7 @@ from tests.support.redis import private_redis
 
 PASSWORD = "correct horse battery"
 TIMEOUT = 60
-NOBODY = "192.0.2.1"  # an address that no test comes from
+NO_ONE = "192.0.2.1"  # an address that no test comes from
 
 
 @pytest.fixture
@@ -82,13 +82,13 @@ def test_from_the_first_start_to_signing_out_everywhere(store: str, tmp_path: Pa
         bearer = {"Authorization": f"Bearer {secret}"}
         assert first.see("/admin/security", headers=bearer).status_code == 303
         cookies = {cookie.value for browser in (first, second) for cookie in browser.cookies}
-    told = (tmp_path / "log").read_text()
-    assert not [one for one in (PASSWORD, "wrong horse", token, secret, *cookies) if one and one in told]
+    reply = (tmp_path / "log").read_text()
+    assert not [one for one in (PASSWORD, "wrong horse", token, secret, *cookies) if one and one in reply]
 
 
 def test_a_header_makes_no_other_address_and_no_https(store: str, tmp_path: Path) -> None:
     """From whom no proxy is trusted, forwarded addresses and schemes are words."""
-    with running_gateway(store, tmp_path, workers=1, FORWARDED_ALLOW_IPS=NOBODY) as gateway:
+    with running_gateway(store, tmp_path, workers=1, FORWARDED_ALLOW_IPS=NO_ONE) as gateway:
         operator(gateway)
         statuses = []
         for number in range(NAME_AND_ADDRESS + 1):

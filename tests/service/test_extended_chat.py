@@ -9,7 +9,7 @@ import pytest
 from app.limits.limit_syntax import parse_limit
 from tests.service.test_answers import CHAT, events_of
 from tests.service.test_basic_chat import basic
-from tests.service.test_leaving import ask as begun
+from tests.service.test_leaving import send_request as begun
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -49,18 +49,18 @@ def test_the_key_may_come_any_way(
 
 class TestNames:
     @pytest.fixture
-    def ask(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> Any:
+    def send_request(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> Any:
         for name, kind in (("east", "openai"), ("gpu", "compatible")):
             pool.account(name, upstream.base_url(name), kind=kind, wires=("chat",))
         key = pool.key(models=("m", "meta/m", "openai/gpt"))
 
-        def ask(model: str) -> tuple[str, str]:
+        def send_request(model: str) -> tuple[str, str]:
             answer = pool.post(PATH, {**CHAT, "model": model}, key)
             assert answer.status_code == 200, answer.text
             seen = upstream.log()[-1]
             return seen.account, (seen.body or {})["model"]
 
-        return ask
+        return send_request
 
     @pytest.mark.parametrize(
         ("model", "served"),
@@ -72,14 +72,16 @@ class TestNames:
             ("gpu/openai/gpt", ("gpu", "openai/gpt")),
         ],
     )
-    def test_a_provider_is_a_kind_or_an_account(self, ask: Any, model: str, served: tuple[str, str]) -> None:
-        assert {ask(model) for _ in range(3)} == {served}
+    def test_a_provider_is_a_kind_or_an_account(
+        self, send_request: Any, model: str, served: tuple[str, str]
+    ) -> None:
+        assert {send_request(model) for _ in range(3)} == {served}
 
-    def test_a_name_alone_is_for_anybody(self, ask: Any) -> None:
-        assert {ask("m")[0] for _ in range(4)} <= {"east", "gpu"}
+    def test_a_name_alone_is_for_anybody(self, send_request: Any) -> None:
+        assert {send_request("m")[0] for _ in range(4)} <= {"east", "gpu"}
 
-    def test_what_names_nobody_is_part_of_the_model(self, ask: Any) -> None:
-        assert ask("meta/m")[1] == "meta/m"
+    def test_what_names_nobody_is_part_of_the_model(self, send_request: Any) -> None:
+        assert send_request("meta/m")[1] == "meta/m"
 
     def test_a_provider_that_is_not_there(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         pool.account("gpu", upstream.base_url(), kind="compatible")
@@ -158,11 +160,11 @@ class TestAnswers:
         assert cost["total_cost"] == cost["input_tokens_cost"] + cost["output_tokens_cost"] > 0
         assert cost["request_cost"] == 0
         assert round(cost["total_cost"] * 1e6) == pool.wait_for_rows(1)[0]["cost"]
-        told = answer["extra_fields"]
-        assert (told["request_type"], told["provider"]) == ("chat_completion", "openai")
-        assert (told["model_requested"], told["model_deployment"]) == ("openai/gpt-4.1", "gpt-4.1")
-        assert told["latency"] >= 0
-        assert {"raw_request", "raw_response", "cache_debug", "chunk_index"}.isdisjoint(told)
+        reply = answer["extra_fields"]
+        assert (reply["request_type"], reply["provider"]) == ("chat_completion", "openai")
+        assert (reply["model_requested"], reply["model_deployment"]) == ("openai/gpt-4.1", "gpt-4.1")
+        assert reply["latency"] >= 0
+        assert {"raw_request", "raw_response", "cache_debug", "chunk_index"}.isdisjoint(reply)
 
     def test_a_stream_tells_usage_unless_asked_not_to(
         self, pool: PoolOfTest, upstream: ScriptedUpstream
@@ -170,13 +172,13 @@ class TestAnswers:
         pool.account("a", upstream.base_url())
         key = pool.key()
 
-        told = chunks_of(pool.post(PATH, {**GPT, "stream": True}, key).text)
+        reply = chunks_of(pool.post(PATH, {**GPT, "stream": True}, key).text)
         options = {"stream_options": {"include_usage": False}}
         untold = pool.post(PATH, {**GPT, "stream": True, **options}, key).text
 
-        assert [chunk["extra_fields"]["chunk_index"] for chunk in told] == list(range(len(told)))
-        assert {chunk["extra_fields"]["request_type"] for chunk in told} == {"chat_completion_stream"}
-        assert told[-1]["usage"]["cost"]["total_cost"] > 0
+        assert [chunk["extra_fields"]["chunk_index"] for chunk in reply] == list(range(len(reply)))
+        assert {chunk["extra_fields"]["request_type"] for chunk in reply} == {"chat_completion_stream"}
+        assert reply[-1]["usage"]["cost"]["total_cost"] > 0
         assert '"usage"' not in untold
 
     def test_a_model_without_a_price_has_no_cost(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
@@ -216,22 +218,22 @@ class TestAnswers:
         answer = pool.post(PATH, body, pool.key("raw", raw=True), headers=headers)
 
         assert refused.status_code == 400
-        told = [chunk["extra_fields"] for chunk in (chunks_of(answer.text) if stream else [answer.json()])]
-        assert all(one["raw_request"] == upstream.log()[-1].body for one in told)
-        said = [event for one in told for event in one["raw_response"]["events"]]
-        assert {event["object"] for event in said} == {"chat.completion.chunk"}
+        reply = [chunk["extra_fields"] for chunk in (chunks_of(answer.text) if stream else [answer.json()])]
+        assert all(one["raw_request"] == upstream.log()[-1].body for one in reply)
+        sent_text = [event for one in reply for event in one["raw_response"]["events"]]
+        assert {event["object"] for event in sent_text} == {"chat.completion.chunk"}
 
 
 class TestAnswersGivenAgain:
     KEY = {"x-bf-cache-key": "s"}
 
     @pytest.fixture
-    def ask(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> Any:
+    def send_request(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> Any:
         pool.account("a", upstream.base_url())
         upstream.script(*({"play": "text", "text": f"Answer {n}."} for n in range(9)))
         key = pool.key()
 
-        def ask(headers: Json, key: str = key, **change: Any) -> tuple[str, Json]:
+        def send_request(headers: Json, key: str = key, **change: Any) -> tuple[str, Json]:
             answer = pool.post(PATH, {**GPT, **change}, key, headers=headers)
             assert answer.status_code == 200, answer.text
             if not change.get("stream"):
@@ -242,18 +244,18 @@ class TestAnswersGivenAgain:
             text = "".join(c["choices"][0]["delta"].get("content") or "" for c in chunks if c["choices"])
             return text, chunks[-1]["extra_fields"]
 
-        return ask
+        return send_request
 
-    def test_off_unless_asked_for(self, ask: Any) -> None:
-        assert [ask({})[0] for _ in range(2)] == ["Answer 0.", "Answer 1."]
+    def test_off_unless_asked_for(self, send_request: Any) -> None:
+        assert [send_request({})[0] for _ in range(2)] == ["Answer 0.", "Answer 1."]
 
     @pytest.mark.parametrize("first", [False, True])
     @pytest.mark.parametrize("second", [False, True])
     def test_whole_or_streamed_it_is_the_same(
-        self, ask: Any, pool: PoolOfTest, upstream: ScriptedUpstream, first: bool, second: bool
+        self, send_request: Any, pool: PoolOfTest, upstream: ScriptedUpstream, first: bool, second: bool
     ) -> None:
-        one = ask(self.KEY, stream=first)
-        two = ask(self.KEY, stream=second)
+        one = send_request(self.KEY, stream=first)
+        two = send_request(self.KEY, stream=second)
 
         assert one[0] == two[0] == "Answer 0."
         missed, hit = one[1]["cache_debug"], two[1]["cache_debug"]
@@ -264,26 +266,26 @@ class TestAnswersGivenAgain:
         assert (row["source"], row["cost"], row["input_tokens"], row["output_tokens"]) == ("cache", 0, 0, 0)
         assert "unheld" not in row
 
-    def test_it_is_the_keys_own(self, ask: Any, pool: PoolOfTest) -> None:
-        ask(self.KEY)
+    def test_it_is_the_keys_own(self, send_request: Any, pool: PoolOfTest) -> None:
+        send_request(self.KEY)
 
-        assert ask(self.KEY, key=pool.key("other"))[0] == "Answer 1."
-        assert ask({"x-bf-cache-key": "t"})[0] == "Answer 2."
-        assert ask(self.KEY, temperature=0.5)[0] == "Answer 3."
-        assert ask(self.KEY)[0] == "Answer 0."
+        assert send_request(self.KEY, key=pool.key("other"))[0] == "Answer 1."
+        assert send_request({"x-bf-cache-key": "t"})[0] == "Answer 2."
+        assert send_request(self.KEY, temperature=0.5)[0] == "Answer 3."
+        assert send_request(self.KEY)[0] == "Answer 0."
 
-    def test_what_is_kept_is_sealed_and_ends(self, ask: Any, pool: PoolOfTest) -> None:
-        ask({**self.KEY, "x-bf-cache-ttl": "1h"})
+    def test_what_is_kept_is_sealed_and_ends(self, send_request: Any, pool: PoolOfTest) -> None:
+        send_request({**self.KEY, "x-bf-cache-ttl": "1h"})
 
         client = pool.gateway.services.scripts.client
-        (kept,) = client.scan_iter(f"pg:{{{pool.name}}}:ans:{'?' * 32}*")  # by digest
-        assert "Answer" not in client.get(kept)
-        assert 3500 < client.ttl(kept) <= 3600
+        (stored,) = client.scan_iter(f"pg:{{{pool.name}}}:ans:{'?' * 32}*")  # by digest
+        assert "Answer" not in client.get(stored)
+        assert 3500 < client.ttl(stored) <= 3600
 
-    def test_it_counts_under_limits_on_requests(self, ask: Any, pool: PoolOfTest) -> None:
+    def test_it_counts_under_limits_on_requests(self, send_request: Any, pool: PoolOfTest) -> None:
         key = pool.key("limited")
         limit(pool, "3 requests/day")
-        assert [ask(self.KEY, key=key)[0] for _ in range(3)] == 3 * ["Answer 0."]
+        assert [send_request(self.KEY, key=key)[0] for _ in range(3)] == 3 * ["Answer 0."]
 
         refused = pool.post(PATH, GPT, key, headers=self.KEY)
 
@@ -292,14 +294,14 @@ class TestAnswersGivenAgain:
         assert len(pool.wait_for_rows(3)) == 3
         assert (pool.open_leases(), pool.open_requests()) == (0, 0)
 
-    def test_it_waits_for_no_token_limit(self, ask: Any, pool: PoolOfTest) -> None:
+    def test_it_waits_for_no_token_limit(self, send_request: Any, pool: PoolOfTest) -> None:
         """It uses none: one that is spent has room for nothing else."""
         key = pool.key("limited")
-        assert ask(self.KEY, key=key)[0] == "Answer 0."
+        assert send_request(self.KEY, key=key)[0] == "Answer 0."
         limit(pool, "1 output_tokens/day balanced")
         assert pool.post(PATH, GPT, key).status_code == 429
 
-        assert ask(self.KEY, key=key)[0] == "Answer 0."
+        assert send_request(self.KEY, key=key)[0] == "Answer 0."
 
     def test_it_takes_a_place_of_those_at_once(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         pool.account("a", upstream.base_url())
@@ -314,10 +316,10 @@ class TestAnswersGivenAgain:
 
         assert refused.status_code == 429
 
-    def test_nothing_is_kept_where_not_wanted(self, ask: Any) -> None:
-        ask({**self.KEY, "x-bf-cache-no-store": "true"})
+    def test_nothing_is_kept_where_not_wanted(self, send_request: Any) -> None:
+        send_request({**self.KEY, "x-bf-cache-no-store": "true"})
 
-        assert ask(self.KEY)[0] == "Answer 1."
+        assert send_request(self.KEY)[0] == "Answer 1."
 
     def test_an_answer_that_failed_is_not_kept(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         pool.account("a", upstream.base_url())

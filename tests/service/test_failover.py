@@ -39,7 +39,7 @@ def two(pool: PoolOfTest, upstream: ScriptedUpstream) -> PoolOfTest:
     return pool
 
 
-def ask_bad_first(pool: PoolOfTest) -> None:
+def try_bad_first(pool: PoolOfTest) -> None:
     services = pool.gateway.services
     services.scripts.client.hset(f"pg:{{{pool.name}}}:pool", "policy", "ordered")
     for account in services.accounts.all(pool.name):
@@ -54,7 +54,7 @@ def ask_bad_first(pool: PoolOfTest) -> None:
 def test_another_account_answers(
     two: PoolOfTest, upstream: ScriptedUpstream, name: str, surface: str, stream: bool
 ) -> None:
-    ask_bad_first(two)
+    try_bad_first(two)
     upstream.script(FAILURES[name], account="bad")
     upstream.script({"play": "text", "text": "Here."}, account="good")
 
@@ -131,7 +131,7 @@ def test_an_empty_pool_says_so(pool: PoolOfTest) -> None:
 def test_a_cut_after_the_first_event_is_never_a_finish(
     two: PoolOfTest, upstream: ScriptedUpstream, surface: str
 ) -> None:
-    ask_bad_first(two)
+    try_bad_first(two)
     upstream.script({"play": "text", "text": "Half of it", "deltas": 4, "at": {"2": [{"reset": True}]}})
 
     events = events_of(two.post(PATHS[surface], {**BODIES[surface], "stream": True}, two.key()).text)
@@ -149,7 +149,7 @@ def test_a_cut_after_the_first_event_is_never_a_finish(
 
 def test_a_whole_answer_that_was_cut_is_asked_for_again(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
     """The client has seen nothing, so starting again loses nothing."""
-    ask_bad_first(two)
+    try_bad_first(two)
     upstream.script(
         {"play": "text", "text": "Half of it", "deltas": 4, "at": {"2": [{"reset": True}]}}, account="bad"
     )

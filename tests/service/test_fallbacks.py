@@ -79,9 +79,9 @@ def test_every_model_has_the_whole_budget_of_tries(pool: PoolOfTest, upstream: S
     answer = pool.post(PATHS["chat"], body_of("chat", "n"), pool.key())
 
     assert answer.status_code == 200
-    asked = [(seen.body or {})["model"] for seen in upstream.log()]
-    assert asked.count("m") == 2
-    assert 1 <= asked.count("n") <= 2
+    requested = [(seen.body or {})["model"] for seen in upstream.log()]
+    assert requested.count("m") == 2
+    assert 1 <= requested.count("n") <= 2
 
 
 def test_if_none_can_the_first_ones_failure_is_told(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
@@ -148,10 +148,10 @@ def test_fallbacks_and_accounts_do_not_multiply(pool: PoolOfTest, upstream: Scri
     answer = pool.post(PATHS["chat"], body_of("chat", *(f"n{n}" for n in range(16))), pool.key())
 
     assert answer.status_code == 500
-    asked = [(seen.body or {})["model"] for seen in upstream.log()]
-    assert len(asked) <= MAX_ATTEMPTS
-    assert "m" in asked
-    assert "n0" in asked
+    requested = [(seen.body or {})["model"] for seen in upstream.log()]
+    assert len(requested) <= MAX_ATTEMPTS
+    assert "m" in requested
+    assert "n0" in requested
     assert (pool.open_leases(), pool.in_flight()) == (0, 0)
 
 
@@ -181,12 +181,12 @@ class TestAfterACut:
         upstream.script(self._broken({"reset": True}), model="m")
         upstream.script({"play": "text", "text": self.TEXT, "deltas": 5}, model="n")
 
-        answer = self._ask(pool, surface)
+        answer = self._send_request(pool, surface)
 
         assert streamed_text(surface, events_of(answer.text)) == self.TEXT
         assert '"error":{' not in answer.text
-        asked = [(seen.body or {})["model"] for seen in upstream.log()]
-        assert asked == ["m", "m", "n"]
+        requested = [(seen.body or {})["model"] for seen in upstream.log()]
+        assert requested == ["m", "m", "n"]
         cut, served = pool.wait_for_rows(2)
         assert (cut["error"], served["status"], served["model"]) == ("stream_incomplete", 200, "n")
         assert (pool.open_leases(), pool.in_flight()) == (0, 0)
@@ -199,7 +199,7 @@ class TestAfterACut:
         upstream.script(self._broken({"reset": True}), model="m")
         upstream.script({"play": "text", "text": "Another text."}, model="n")
 
-        events = events_of(self._ask(pool, surface).text)
+        events = events_of(self._send_request(pool, surface).text)
 
         failed = events[-2]["error"] if surface == "chat" else events[-1]["response"]["error"]
         assert failed["code"] == "stream_incomplete"
@@ -212,7 +212,7 @@ class TestAfterACut:
             pool.account(name, upstream.base_url(name))
         upstream.script(self._broken({"stall": True}))
 
-        events = events_of(self._ask(pool, "chat").text)
+        events = events_of(self._send_request(pool, "chat").text)
 
         assert events[-2]["error"]["code"] == "stream_idle_timeout"
         assert len(upstream.log()) == 2
@@ -236,5 +236,5 @@ class TestAfterACut:
     def _broken(self, *how: dict[str, Any]) -> dict[str, Any]:
         return {"play": "text", "text": self.TEXT, "deltas": 9, "at": {"4": list(how)}}
 
-    def _ask(self, pool: PoolOfTest, surface: str) -> requests.Response:
+    def _send_request(self, pool: PoolOfTest, surface: str) -> requests.Response:
         return pool.post(PATHS[surface], body_of(surface, "n", stream=True), pool.key(), headers=self.HEADERS)

@@ -197,11 +197,11 @@ class Asker:
         self._pool, self._upstream, self._path, self._seen = pool, upstream, path, 0
 
     def least(self, *fields: str) -> Json:
-        said = "messages" if self.surface == "chat" or "messages" in fields else "input"
-        value = "Hi" if said == "input" else [{"role": "user", "content": "Hi"}]
-        return {"model": "demo" if self.kind == "demo" else "gpt-4.1", said: value}
+        sent_text = "messages" if self.surface == "chat" or "messages" in fields else "input"
+        value = "Hi" if sent_text == "input" else [{"role": "user", "content": "Hi"}]
+        return {"model": "demo" if self.kind == "demo" else "gpt-4.1", sent_text: value}
 
-    def ask(self, body: Json) -> tuple[int, Json, list[str], Json]:
+    def send_request(self, body: Json) -> tuple[int, Json, list[str], Json]:
         """Return status, the error if any, the fields reported as ignored, and what the upstream saw."""
         answer = self._pool.post(self._path, body, headers=self._headers)
         ignored = [name for name in answer.headers.get("x-poolgate-ignored", "").split(", ") if name]
@@ -219,8 +219,8 @@ class Asker:
         with_it = self.least(field) | (WITH.get(field, {}) if self.surface == "chat" else {})
         if self.surface == "responses" and field in ("tool_choice", "parallel_tool_calls"):
             with_it["tools"] = [FLAT]
-        before = self.ask(with_it)[3] if field not in ("model", "messages", "input") else {}
-        status, error, ignored, sent = self.ask({**with_it, field: self.values[field]})
+        before = self.send_request(with_it)[3] if field not in ("model", "messages", "input") else {}
+        status, error, ignored, sent = self.send_request({**with_it, field: self.values[field]})
         match self.support_for(field):
             case Support.REFUSED | Support.NATIVE:
                 named = error.get("param") in (field, *WITH.get(field, ()))
@@ -249,14 +249,14 @@ class Asker:
         """Return what the OpenAI API would answer 400 to, and other servers may ignore."""
         if self.kind != "openai":
             return None
-        said = set(sent) - (CHAT_API if "messages" in sent else RESPONSES_API)
-        return f"unknown there: {said}" if said else None
+        sent_text = set(sent) - (CHAT_API if "messages" in sent else RESPONSES_API)
+        return f"unknown there: {sent_text}" if sent_text else None
 
     def _sent_fault(self, field: str, sent: Json) -> str | None:
-        wanted, got = self.values[field], sent.get(field)
+        expected, got = self.values[field], sent.get(field)
         if self._path == EXTENDED and field == "reasoning":  # sent in the API's field
             got = {"effort": sent.get("reasoning_effort")}
-        return None if got == wanted else f"sent {got}"
+        return None if got == expected else f"sent {got}"
 
 
 @pytest.fixture
@@ -282,7 +282,7 @@ class TestRequests:
         ]
         body = asker.least() | {field: asker.values[field] for field in fields}
 
-        status, error, ignored, sent = asker.ask(body)
+        status, error, ignored, sent = asker.send_request(body)
 
         assert status == 200, error
         assert asker.strange(sent) is None
@@ -447,17 +447,17 @@ def test_every_documented_field_of_an_answer(
     answer = pool.post(path, {**body, "stream_options": {"include_usage": True}}, headers=headers)
     assert answer.status_code == 200, answer.text
 
-    said = "delta" if stream else "message"
+    sent_text = "delta" if stream else "message"
     calls = {"tool_calls": [CALL if stream else {n: v for n, v in CALL.items() if n != "index"}]}
     choice = {"index": 0, "finish_reason": "", "logprobs": LOGPROBS, "text": "Hi"}
-    choice[said] = {"role": "assistant", "content": "Hi", **MESSAGE_FIELDS, **calls}
-    wanted: Json = {**FRAME, "choices": [choice], "usage": USAGE}
+    choice[sent_text] = {"role": "assistant", "content": "Hi", **MESSAGE_FIELDS, **calls}
+    expected: Json = {**FRAME, "choices": [choice], "usage": USAGE}
     if path == EXTENDED:
         choice["log_probs"] = LOGPROBS
-        told = {**EXTRA, "chunk_index": 0} if stream else EXTRA
-        wanted |= {"usage": {**USAGE, "cost": COST}, "extra_fields": told}
+        reply = {**EXTRA, "chunk_index": 0} if stream else EXTRA
+        expected |= {"usage": {**USAGE, "cost": COST}, "extra_fields": reply}
     got = [answer.json()] if not stream else [event for event in events_of(answer.text) if event != "[DONE]"]
 
-    assert paths(wanted) - {found for one in got for found in paths(one)} == set()
+    assert paths(expected) - {found for one in got for found in paths(one)} == set()
     usage = {name: n for name, n in got[-1]["usage"].items() if name != "cost"}
     assert usage == USAGE

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.service.test_answers import CHAT, PATHS, text_of
-from tests.service.test_failover import ask_bad_first
+from tests.service.test_failover import try_bad_first
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -21,7 +21,7 @@ def two(pool: PoolOfTest, upstream: ScriptedUpstream) -> PoolOfTest:
     pool.set(settings=LIMITS)
     pool.account("bad", upstream.base_url("bad"), kind="compatible")
     pool.account("good", upstream.base_url("good"), kind="compatible")
-    ask_bad_first(pool)
+    try_bad_first(pool)
     upstream.script({"play": "text", "text": "From the other."}, account="good")
     return pool
 

@@ -62,11 +62,11 @@ def test_credentials_that_cannot_be_decrypted(gateway: Gateway, unreadable: None
 
     _, secret = gateway.services.operator_stores.admin_tokens.create(NewAdminToken("ci", "test"))
     bearer = {"Authorization": f"Bearer {secret}"}
-    told = requests.get(f"{gateway.url}/admin/api/health?pool={DEFAULT}", headers=bearer, timeout=30).json()
+    reply = requests.get(f"{gateway.url}/admin/api/health?pool={DEFAULT}", headers=bearer, timeout=30).json()
     page = overview(gateway)
 
-    assert told["ok"] is False
-    found = [one["what"] for one in told["data"]]
+    assert reply["ok"] is False
+    found = [one["what"] for one in reply["data"]]
     assert "no account in use has a credential that can be read, so all requests fail" in found
     assert [what for what in found if what not in page] == []
     assert "Nothing needs attention" not in page

@@ -20,7 +20,7 @@ STALLS: dict[str, dict[str, Any]] = {
 }
 
 
-def ask(pool: PoolOfTest, path: str, body: dict[str, Any], key: str) -> socket.socket:
+def send_request(pool: PoolOfTest, path: str, body: dict[str, Any], key: str) -> socket.socket:
     """Send a request by hand and return its connection."""
     host, port = pool.gateway.url.removeprefix("http://").split(":")
     connection = socket.create_connection((host, int(port)), timeout=30)
@@ -41,7 +41,7 @@ def test_the_upstream_is_closed_and_the_lease_is_gone(
 ) -> None:
     pool.account("a", upstream.base_url())
     upstream.script(STALLS[stall])
-    connection = ask(pool, PATHS[surface], {**BODIES[surface], "stream": stream}, pool.key())
+    connection = send_request(pool, PATHS[surface], {**BODIES[surface], "stream": stream}, pool.key())
     upstream.wait_for(1)
     if stream and stall == "in the middle":
         assert connection.recv(10)
@@ -61,7 +61,7 @@ def test_a_pause_before_another_try_ends_too(pool: PoolOfTest, upstream: Scripte
     pool.account("a", upstream.base_url())
     busy = {"error": {"message": "Busy", "code": "server_is_overloaded", "type": "server_error"}}
     upstream.script({"play": "http_error", "status": 503, "body": busy, "headers": {"retry-after": "8"}})
-    connection = ask(pool, PATHS["chat"], BODIES["chat"], pool.key())
+    connection = send_request(pool, PATHS["chat"], BODIES["chat"], pool.key())
     upstream.wait_for(1, end="any")
 
     connection.close()
@@ -76,7 +76,7 @@ def test_a_client_that_pipelines_is_not_taken_for_gone(pool: PoolOfTest, upstrea
     pool.account("a", upstream.base_url())
     upstream.script({"play": "text", "text": "one two", "deltas": 2, "at": {"1": [{"gate": "go"}]}})
     key = pool.key()
-    connection = ask(pool, PATHS["chat"], {**BODIES["chat"], "stream": True}, key)
+    connection = send_request(pool, PATHS["chat"], {**BODIES["chat"], "stream": True}, key)
     upstream.wait_for(gate="go")
     connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 

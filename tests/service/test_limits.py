@@ -14,7 +14,7 @@ from tests.support.upstream_client import ScriptedUpstream
 
 CHAT = {"model": "gpt-4.1", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 20}
 PATH = "/v1/chat/completions"
-ASKED = {"model": "gpt-4.1", "input": "Hello"}
+REQUESTED = {"model": "gpt-4.1", "input": "Hello"}
 CODEX = {
     "model": "gpt-4.1",
     "instructions": "",
@@ -109,8 +109,8 @@ class TestUsage:
         tokens = row["input_tokens"] + row["output_tokens"]
         assert (body["request_count"], body["total_tokens"]) == (1, tokens)
         assert body["total_cost_usd"] == row["cost"] / 1e6
-        (told,) = body["limits"]
-        assert (told["current_value"], told["remaining_value"], told["held_value"]) == (
+        (reply,) = body["limits"]
+        assert (reply["current_value"], reply["remaining_value"], reply["held_value"]) == (
             tokens,
             1000 - tokens,
             0,
@@ -134,7 +134,7 @@ class TestLengthFields:
         ("path", "body", "foreign"),
         [
             (PATH, CHAT, ("max_output_tokens",)),
-            ("/v1/responses", ASKED, ("max_tokens", "max_completion_tokens")),
+            ("/v1/responses", REQUESTED, ("max_tokens", "max_completion_tokens")),
             ("/backend-api/codex/responses", CODEX, ("max_tokens", "max_completion_tokens")),
         ],
     )
@@ -142,10 +142,10 @@ class TestLengthFields:
         self, pool: PoolOfTest, key: str, path: str, body: dict[str, Any], foreign: tuple[str, ...]
     ) -> None:
         limit(pool, "2000 output_tokens/day")
-        asked = {name: value for name, value in body.items() if name != "max_tokens"}
+        requested = {name: value for name, value in body.items() if name != "max_tokens"}
 
         for name in foreign:
-            answer = pool.post(path, {**asked, name: 1}, key)
+            answer = pool.post(path, {**requested, name: 1}, key)
 
             assert (answer.status_code, answer.json()["error"]["type"]) == (429, "rate_limit_error")
         assert pool.rows() == []

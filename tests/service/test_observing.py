@@ -114,8 +114,8 @@ def test_the_readme_names_every_metric_and_label(pool: PoolOfTest, upstream: Scr
             names.setdefault(name, set()).update(labels)
         return names
 
-    told = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in README_ROWS.items()}
-    assert eventually(lambda: found() == told, 10), (found(), told)
+    reply = {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in README_ROWS.items()}
+    assert eventually(lambda: found() == reply, 10), (found(), reply)
 
 
 def test_accounts_are_counted_by_state_and_leases_while_they_are_held(

@@ -30,7 +30,7 @@ def gateway(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield running
 
 
-def asked(pool: PoolOfTest, keys: list[str], number: int, **body: object) -> list[int]:
+def requested(pool: PoolOfTest, keys: list[str], number: int, **body: object) -> list[int]:
     """Return the statuses of *number* requests, of the *keys* in turn, some at once."""
 
     def one(index: int) -> int:
@@ -47,7 +47,7 @@ def test_an_outage_is_not_multiplied(pool: PoolOfTest, upstream: ScriptedUpstrea
         pool.account(name, upstream.base_url(name))
     upstream.script(FAILS)
 
-    statuses = asked(pool, [pool.key(), pool.key("l")], REQUESTS, fallbacks=["n", "o"])
+    statuses = requested(pool, [pool.key(), pool.key("l")], REQUESTS, fallbacks=["n", "o"])
 
     assert not set(statuses) & {200, 404}
     assert len(upstream.log()) <= 1.2 * REQUESTS + WORKERS * RETRY_FLOOR
@@ -59,7 +59,7 @@ def test_half_of_the_accounts_that_fail_are_not_noticed(pool: PoolOfTest, upstre
         pool.account(name, upstream.base_url(name))
     upstream.script(FAILS, account="bad")
 
-    assert set(asked(pool, [pool.key()], 100)) == {200}
+    assert set(requested(pool, [pool.key()], 100)) == {200}
 
 
 def test_a_single_request_is_rescued(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:

@@ -16,7 +16,7 @@ from tests.support.upstream_client import ScriptedUpstream
 ENDPOINTS = (*JSON_REQUESTS, *FORM_REQUESTS)
 BODY = {"model": "m", "input": "Hello", "prompt": "A cat", "voice": "alloy"}
 USAGE = {"input_tokens": 4, "output_tokens": 2, "total_tokens": 6}
-WHOLE = {"data": [], "usage": USAGE}
+COMPLETE = {"data": [], "usage": USAGE}
 SSE = {"content-type": "text/event-stream"}
 LAST = 'data: {"type":"transcript.text.done","text":"Hi","usage":{"input_tokens":4,"output_tokens":2}}\n\n'
 DONE = 'data: {"choices":[{"text":"Hi"}]}\n\ndata: [DONE]\n\n'
@@ -57,12 +57,12 @@ class TestSuccess:
         """It is booked as 200 and ends the account's streak of failures."""
         pool.account("a", upstream.base_url())
         upstream.script(
-            {"play": "http_error", "status": 500}, {"play": "json", "body": WHOLE}, path=f"/{endpoint}"
+            {"play": "http_error", "status": 500}, {"play": "json", "body": COMPLETE}, path=f"/{endpoint}"
         )
 
         answer = send(pool, endpoint, pool.key())
 
-        assert (answer.status_code, answer.json()) == (200, WHOLE)
+        assert (answer.status_code, answer.json()) == (200, COMPLETE)
         (row,) = pool.wait_for_rows(1)
         assert (row["status"], row.get("error")) == (200, None)
         assert (row["input_tokens"], row["output_tokens"]) == (4, 2)
@@ -125,7 +125,7 @@ class TestStatusAndType:
 
     def test_status_of_a_success_passes(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         pool.account("a", upstream.base_url())
-        upstream.script({"play": "json", "body": WHOLE, "status": 201}, path="/embeddings")
+        upstream.script({"play": "json", "body": COMPLETE, "status": 201}, path="/embeddings")
 
         assert send(pool, "embeddings", pool.key()).status_code == 201
 
@@ -134,9 +134,9 @@ class TestStatusAndType:
         for name in ("a", "b"):
             pool.account(name, upstream.base_url(name))
         page = {"headers": {"content-type": "text/html; charset=utf-8"}, "steps": [{"send": "<script>"}]}
-        upstream.script(page, {"play": "json", "body": WHOLE}, path="/embeddings")
+        upstream.script(page, {"play": "json", "body": COMPLETE}, path="/embeddings")
 
-        assert send(pool, "embeddings", pool.key()).json() == WHOLE
+        assert send(pool, "embeddings", pool.key()).json() == COMPLETE
         upstream.script(page, path="/moderations")
         refused = send(pool, "moderations", pool.key("other"))
         assert (refused.status_code, error_of(refused)["code"]) == (502, "upstream_protocol_error")

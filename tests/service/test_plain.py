@@ -37,13 +37,13 @@ class TestJson:
         self, pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str
     ) -> None:
         pool.account("a", upstream.base_url())
-        told = {**VECTORS, "anything": {"else": [1]}}
-        upstream.script({"play": "json", "body": told}, path=f"/{endpoint}")
+        reply = {**VECTORS, "anything": {"else": [1]}}
+        upstream.script({"play": "json", "body": reply}, path=f"/{endpoint}")
         body = {**JSON[endpoint], "unheard_of": 1}
 
         answer = pool.post(f"/v1/{endpoint}", body, pool.key())
 
-        assert (answer.status_code, answer.json()) == (200, told)
+        assert (answer.status_code, answer.json()) == (200, reply)
         assert answer.headers["x-poolgate-account"] == "a"
         (seen,) = upstream.log()
         assert seen.body == body
@@ -187,7 +187,7 @@ class TestStreams:
 
 
 class TestUploads:
-    def ask(self, pool: PoolOfTest, key: str, **fields: Any) -> requests.Response:
+    def send_request(self, pool: PoolOfTest, key: str, **fields: Any) -> requests.Response:
         return requests.post(
             f"{pool.gateway.url}/v1/audio/transcriptions",
             headers={"Authorization": f"Bearer {key}"},
@@ -197,12 +197,12 @@ class TestUploads:
 
     def test_passes_as_it_came(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         pool.account("a", upstream.base_url())
-        told = {"text": "Hello there", "usage": {"type": "duration", "seconds": 2}}
-        upstream.script({"play": "json", "body": told}, path="/audio/transcriptions")
+        reply = {"text": "Hello there", "usage": {"type": "duration", "seconds": 2}}
+        upstream.script({"play": "json", "body": reply}, path="/audio/transcriptions")
 
-        answer = self.ask(pool, pool.key(), model="m", language="en")
+        answer = self.send_request(pool, pool.key(), model="m", language="en")
 
-        assert (answer.status_code, answer.json()) == (200, told)
+        assert (answer.status_code, answer.json()) == (200, reply)
         (seen,) = upstream.log()
         assert seen.headers["content-type"].startswith("multipart/form-data; boundary=")
         assert seen.body_bytes > len(SOUND)
@@ -212,8 +212,8 @@ class TestUploads:
     def test_what_is_wrong_with_it_is_named(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         key = pool.key(models=("m",))
 
-        nameless = self.ask(pool, key)
-        forbidden = self.ask(pool, key, model="n")
+        nameless = self.send_request(pool, key)
+        forbidden = self.send_request(pool, key, model="n")
         no_form = pool.post("/v1/audio/transcriptions", {"model": "m"}, key)
 
         assert (nameless.status_code, error_of(nameless)["param"]) == (400, "model")

@@ -45,13 +45,13 @@ def two(pool: PoolOfTest, upstream: ScriptedUpstream) -> PoolOfTest:
     return pool
 
 
-def ask(pool: PoolOfTest, key: str, model: str = "gpt-4.1", **more: Any) -> Any:
+def send_request(pool: PoolOfTest, key: str, model: str = "gpt-4.1", **more: Any) -> Any:
     # each question is a separate conversation, unless a test specifies otherwise
     body = {**CHAT, "model": model, "prompt_cache_key": str(time.monotonic_ns()), **more}
     return pool.post(PATHS["chat"], body, key)
 
 
-def asked(upstream: ScriptedUpstream, account: str) -> int:
+def requested(upstream: ScriptedUpstream, account: str) -> int:
     return len([seen for seen in upstream.log(account) if seen.method == "POST"])
 
 
@@ -64,10 +64,10 @@ def test_dead_credential(two: PoolOfTest, upstream: ScriptedUpstream, refusal: d
     upstream.script(refusal, account="bad")
     key = two.key()
 
-    answers = [ask(two, key) for _ in range(6)]
+    answers = [send_request(two, key) for _ in range(6)]
 
     assert {answer.headers["x-poolgate-account"] for answer in answers} == {"good"}
-    assert asked(upstream, "bad") == 1
+    assert requested(upstream, "bad") == 1
     assert two.states()["bad"] == "credential_dead"
 
 
@@ -75,20 +75,20 @@ def test_paused_account(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
     two.gateway.services.accounts.pause(two.name, "bad")
     key = two.key()
 
-    assert {ask(two, key).headers["x-poolgate-account"] for _ in range(6)} == {"good"}
-    assert asked(upstream, "bad") == 0
+    assert {send_request(two, key).headers["x-poolgate-account"] for _ in range(6)} == {"good"}
+    assert requested(upstream, "bad") == 0
 
 
 def test_burst_without_a_time(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
     """No client is refused meanwhile, and the account is in use again soon after the burst is over."""
     upstream.script(rejected(429, "rate_limit_exceeded"), WELL, account="bad")
     key = two.key()
-    assert ask(two, key).headers["x-poolgate-account"] == "good"
+    assert send_request(two, key).headers["x-poolgate-account"] == "good"
 
     until = time.monotonic() + BURST_ENDS_SECONDS
     served = ""
     while served != "bad" and time.monotonic() < until:
-        answer = ask(two, key)
+        answer = send_request(two, key)
         assert answer.status_code == 200
         served = answer.headers["x-poolgate-account"]
 
@@ -100,10 +100,10 @@ def test_overloaded_model(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
     upstream.script(rejected(503, "server_is_overloaded"), account="bad", model="gpt-4.1")
     key = two.key()
 
-    assert [ask(two, key).headers["x-poolgate-account"] for _ in range(2)] == ["good", "good"]
-    assert ask(two, key, "gpt-5.2").headers["x-poolgate-account"] == "bad"
+    assert [send_request(two, key).headers["x-poolgate-account"] for _ in range(2)] == ["good", "good"]
+    assert send_request(two, key, "gpt-5.2").headers["x-poolgate-account"] == "bad"
     assert two.states() == {"bad": "active", "good": "active"}
-    assert asked(upstream, "bad") == 2
+    assert requested(upstream, "bad") == 2
     second = two.wait_for_rows(3)[1]
     candidates = two.gateway.services.ledger.explainer.explain(two.name, second["id"])["choices"][0][
         "candidates"
@@ -125,13 +125,13 @@ def test_early_reset(tmp_path: Path, upstream: ScriptedUpstream) -> None:
         )
         upstream.script(windows(3, spent=False), account="ann", path=USAGE)
         key = pool.key()
-        assert ask(pool, key).status_code == 429
+        assert send_request(pool, key).status_code == 429
         assert pool.states() == {"ann": "window_spent"}
 
         with background_worker(gateway):
             assert eventually(lambda: pool.states() == {"ann": "active"}, seconds=LOOK_SECONDS)
 
-        assert ask(pool, key).status_code == 200
+        assert send_request(pool, key).status_code == 200
 
 
 def test_overlapping_turns_of_one_conversation(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
@@ -141,10 +141,10 @@ def test_overlapping_turns_of_one_conversation(pool: PoolOfTest, upstream: Scrip
     key = pool.key()
 
     with ThreadPoolExecutor(5) as clients:
-        asking = [clients.submit(ask, pool, key, prompt_cache_key="talk") for _ in range(5)]
+        requesting = [clients.submit(send_request, pool, key, prompt_cache_key="talk") for _ in range(5)]
         upstream.wait_for(5)
         upstream.release("open")
-        served = {each.result().headers["x-poolgate-account"] for each in asking}
+        served = {each.result().headers["x-poolgate-account"] for each in requesting}
 
     assert len(served) == 1
 
@@ -157,10 +157,10 @@ def test_full_account_spills_over(pool: PoolOfTest, upstream: ScriptedUpstream) 
     key = pool.key()
 
     with ThreadPoolExecutor(6) as clients:
-        asking = [clients.submit(ask, pool, key, prompt_cache_key=f"t{n % 2}") for n in range(6)]
+        requesting = [clients.submit(send_request, pool, key, prompt_cache_key=f"t{n % 2}") for n in range(6)]
         upstream.wait_for(6)
         upstream.release("open")
-        answers = [each.result() for each in asking]
+        answers = [each.result() for each in requesting]
 
     assert {answer.status_code for answer in answers} == {200}
     served = [answer.headers["x-poolgate-account"] for answer in answers]
@@ -171,14 +171,14 @@ def test_drifting_windows(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     """Shares follow the headers of answers, down and up again."""
     for name in "ab":
         pool.account(name, upstream.base_url(name))
-    told = {"x-codex-primary-used-percent": "95", "x-codex-primary-reset-after-seconds": "3600"}
-    upstream.script({**WELL, "headers": told}, account="a")
+    reply = {"x-codex-primary-used-percent": "95", "x-codex-primary-reset-after-seconds": "3600"}
+    upstream.script({**WELL, "headers": reply}, account="a")
     upstream.script(WELL, account="b")
     key = pool.key()
 
-    before = [ask(pool, key).headers["x-poolgate-account"] for _ in range(24)].count("a")
-    upstream.script({**WELL, "headers": {**told, "x-codex-primary-used-percent": "0"}}, account="a")
-    after = [ask(pool, key).headers["x-poolgate-account"] for _ in range(60)].count("a")
+    before = [send_request(pool, key).headers["x-poolgate-account"] for _ in range(24)].count("a")
+    upstream.script({**WELL, "headers": {**reply, "x-codex-primary-used-percent": "0"}}, account="a")
+    after = [send_request(pool, key).headers["x-poolgate-account"] for _ in range(60)].count("a")
 
     assert 1 <= before <= 4
     assert after > 10
@@ -191,6 +191,8 @@ def test_conversations_spread_where_affinity_is_off(pool: PoolOfTest, upstream: 
     key = pool.key()
     pool.set(settings='{"affinity_minutes": 0}')
 
-    served = {ask(pool, key, prompt_cache_key="talk").headers["x-poolgate-account"] for _ in range(6)}
+    served = {
+        send_request(pool, key, prompt_cache_key="talk").headers["x-poolgate-account"] for _ in range(6)
+    }
 
     assert served == {"a", "b", "c"}

@@ -31,7 +31,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[int]]:
         yield ports
 
 
-def ask(pool: PoolOfTest, key: str) -> str:
+def send_request(pool: PoolOfTest, key: str) -> str:
     answer = pool.post(PATHS["chat"], BODIES["chat"], key)
     return "ok" if answer.ok else str(answer.json()["error"]["code"])
 
@@ -46,14 +46,14 @@ def test_pools_spread_over_the_nodes_and_slots_may_move(
         for pool in pools:
             pool.account("a", upstream.base_url())
             access.append(pool.key())
-        assert {ask(pool, key) for pool, key in zip(pools, access, strict=True)} == {"ok"}
+        assert {send_request(pool, key) for pool, key in zip(pools, access, strict=True)} == {"ok"}
         assert all(node_of(port).dbsize() > 0 for port in cluster)
 
-        said = while_its_slot_moves(pools[0], access[0], cluster)
+        sent_text = while_its_slot_moves(pools[0], access[0], cluster)
 
-        assert set(said) <= {"ok", "store_unavailable"}
-        assert eventually(lambda: ask(pools[0], access[0]) == "ok")
-        served = 2 + said.count("ok")
+        assert set(sent_text) <= {"ok", "store_unavailable"}
+        assert eventually(lambda: send_request(pools[0], access[0]) == "ok")
+        served = 2 + sent_text.count("ok")
         assert len(pools[0].wait_for_rows(served)) == served
         assert pools[0].open_leases() == 0
 
@@ -64,16 +64,16 @@ def while_its_slot_moves(pool: PoolOfTest, key: str, cluster: list[int]) -> list
     owner = next(port for port in cluster if node_of(port).execute_command("CLUSTER COUNTKEYSINSLOT", slot))
     target = next(port for port in cluster if port != owner)
     ids = {port: str(node_of(port).execute_command("CLUSTER MYID")) for port in cluster}
-    said = []
+    sent_text = []
     node_of(target).execute_command("CLUSTER SETSLOT", slot, "IMPORTING", ids[owner])
     node_of(owner).execute_command("CLUSTER SETSLOT", slot, "MIGRATING", ids[target])
-    said.append(ask(pool, key))
+    sent_text.append(send_request(pool, key))
     while found := node_of(owner).execute_command("CLUSTER GETKEYSINSLOT", slot, 3):
         node_of(owner).execute_command("MIGRATE", "127.0.0.1", target, "", 0, 5000, "KEYS", *found)
-        said.append(ask(pool, key))
+        sent_text.append(send_request(pool, key))
     for port in (target, owner, *cluster):
         node_of(port).execute_command("CLUSTER SETSLOT", slot, "NODE", ids[target])
-    return said
+    return sent_text
 
 
 def test_it_starts_before_its_cluster_does(tmp_path: Path) -> None:
@@ -101,11 +101,11 @@ def test_a_failover_is_followed(tmp_path: Path, upstream: ScriptedUpstream) -> N
         pool = gateway.pool()
         pool.account("a", upstream.base_url())
         key = pool.key()
-        assert ask(pool, key) == "ok"
+        assert send_request(pool, key) == "ok"
         node_of(first).execute_command("WAIT", 1, 1000)
 
         master.kill()
 
-        assert ask(pool, key) == "store_unavailable"
-        assert eventually(lambda: ask(pool, key) == "ok", FAILOVER_SECONDS)
+        assert send_request(pool, key) == "store_unavailable"
+        assert eventually(lambda: send_request(pool, key) == "ok", FAILOVER_SECONDS)
         assert len(pool.wait_for_rows(2)) >= 2

@@ -37,7 +37,7 @@ def test_a_refused_token_is_renewed_once_and_used(
     assert text_of("chat", answer.json()) == "Welcome back."
     first, second = upstream.log()
     assert first.headers["authorization"] != second.headers["authorization"]
-    assert issuer.told(login)["exchanges"] == 1
+    assert issuer.login_state(login)["exchanges"] == 1
     assert set(pool.states().values()) == {"active"}
     (row,) = pool.wait_for_rows(1)
     assert (row["status"], len(row["attempts"])) == (200, 2)
@@ -53,7 +53,7 @@ def test_a_new_token_that_is_refused_too_needs_a_person(
 
     assert answer.status_code == 502
     assert len(upstream.log()) == 2
-    assert issuer.told(login)["exchanges"] == 1
+    assert issuer.login_state(login)["exchanges"] == 1
     assert set(pool.states().values()) == {"credential_dead"}
 
 

@@ -83,23 +83,23 @@ def test_provider_is_the_one_that_was_named(
 
     answer = pool.post(EXTENDED, {**CHAT, "model": model, "stream": stream}, pool.key())
 
-    told = (events_of(answer.text)[0] if stream else answer.json())["extra_fields"]
-    assert (told["provider"], told["account_kind"]) == (provider, "chatgpt")
+    reply = (events_of(answer.text)[0] if stream else answer.json())["extra_fields"]
+    assert (reply["provider"], reply["account_kind"]) == (provider, "chatgpt")
 
 
 def test_account_that_a_key_may_not_use_does_not_exist_for_it(
     pool: PoolOfTest, upstream: ScriptedUpstream
 ) -> None:
-    mine = pool.account("mine", upstream.base_url("mine"), models=("m",))
+    own_pool = pool.account("mine", upstream.base_url("mine"), models=("m",))
     pool.account("theirs", upstream.base_url("theirs"), models=("m",))
-    key = pool.key(accounts=(mine.id,))
+    key = pool.key(accounts=(own_pool.id,))
 
     there, nowhere = (
         pool.post(EXTENDED, {**CHAT, "model": f"{name}/m"}, key) for name in ("theirs", "nowhere")
     )
 
-    def told(answer: requests.Response, name: str) -> Any:
+    def reply(answer: requests.Response, name: str) -> Any:
         return answer.status_code, answer.text.replace(name, "NAME")
 
-    assert told(there, "theirs") == told(nowhere, "nowhere")
+    assert reply(there, "theirs") == reply(nowhere, "nowhere")
     assert pool.post(EXTENDED, {**CHAT, "model": "mine/m"}, key).status_code == 200

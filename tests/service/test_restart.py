@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.service.test_answers import BODIES, PATHS, events_of, streamed_text
-from tests.service.test_failover import ask_bad_first
+from tests.service.test_failover import try_bad_first
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -18,7 +18,7 @@ RESTART = {"x-poolgate-on-cut": "restart"}
 def two(pool: PoolOfTest, upstream: ScriptedUpstream) -> PoolOfTest:
     pool.account("bad", upstream.base_url("bad"))
     pool.account("good", upstream.base_url("good"))
-    ask_bad_first(pool)
+    try_bad_first(pool)
     upstream.script(CUT, account="bad")
     return pool
 

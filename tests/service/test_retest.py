@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.stores import keys
-from tests.service.test_verdicts import WELL, ask, refused
+from tests.service.test_verdicts import WELL, refused, send_request
 from tests.support.gateway import Gateway, background_worker, running_gateway
 from tests.support.processes import eventually
 from tests.support.redis import private_redis
@@ -44,7 +44,7 @@ def test_two_workers_bring_it_back(tmp_path: Path, upstream: ScriptedUpstream) -
         ann, key = pool.account("ann", upstream.base_url("ann")), pool.key()
         upstream.script(NO, account="ann")
         upstream.script(NO, account="ann", path=MODELS)
-        assert ask(pool, key).status_code == 502
+        assert send_request(pool, key).status_code == 502
         assert pool.states() == {"ann": "credential_dead"}
 
         for _ in range(2):
@@ -54,7 +54,7 @@ def test_two_workers_bring_it_back(tmp_path: Path, upstream: ScriptedUpstream) -
 
         pass_time(client, pool.name, ann.id, 601)
         assert eventually(lambda: queries(upstream) == 1, SECONDS)
-        assert ask(pool, key).status_code == 503
+        assert send_request(pool, key).status_code == 503
 
         upstream.script(LIST, account="ann", path=MODELS)
         upstream.script(WELL, account="ann")
@@ -62,7 +62,7 @@ def test_two_workers_bring_it_back(tmp_path: Path, upstream: ScriptedUpstream) -
         assert eventually(lambda: pool.states() == {"ann": "active"}, SECONDS)
         assert eventually(lambda: brought_back(gateway) == ["ann"])
 
-        answer = ask(pool, key)
+        answer = send_request(pool, key)
         assert (answer.status_code, answer.headers["x-poolgate-account"]) == (200, "ann")
-        assert [ask(pool, key).status_code for _ in range(3)] == [200] * 3
+        assert [send_request(pool, key).status_code for _ in range(3)] == [200] * 3
         assert pool.states() == {"ann": "active"}

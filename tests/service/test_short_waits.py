@@ -23,7 +23,7 @@ SAYS = {"play": "text", "text": "Here it is."}
 HOLDS = {**SAYS, "at": {"0": [{"gate": "held"}]}}
 
 
-def ask(pool: PoolOfTest, key: str, surface: str = "chat", **more: object) -> requests.Response:
+def send_request(pool: PoolOfTest, key: str, surface: str = "chat", **more: object) -> requests.Response:
     return pool.post(PATHS[surface], {**BODIES[surface], "stream": True, **more}, key)
 
 
@@ -44,9 +44,9 @@ def test_a_burst_limit_is_waited_out(pool: PoolOfTest, upstream: ScriptedUpstrea
     upstream.script(LIMITED, SAYS)
     key = pool.key()
     with ThreadPoolExecutor(2) as clients:
-        first = clients.submit(ask, pool, key, surface)
+        first = clients.submit(send_request, pool, key, surface)
         upstream.wait_for(1, end="finished")
-        second = clients.submit(ask, pool, key, surface)
+        second = clients.submit(send_request, pool, key, surface)
 
         assert [text(each.result(), surface) for each in (first, second)] == ["Here it is."] * 2
     assert len(upstream.log()) == 3
@@ -58,10 +58,10 @@ def test_a_full_account_is_waited_for(one: PoolOfTest, upstream: ScriptedUpstrea
     upstream.script(HOLDS, SAYS)
     key = one.key(limits=(parse_limit("2 parallel_requests"),))
     with ThreadPoolExecutor(3) as clients:
-        first = clients.submit(ask, one, key)
+        first = clients.submit(send_request, one, key)
         upstream.wait_for(1, gate="held")
-        second = clients.submit(ask, one, key, stream=stream)
-        third = clients.submit(ask, one, key, stream=stream)
+        second = clients.submit(send_request, one, key, stream=stream)
+        third = clients.submit(send_request, one, key, stream=stream)
         time.sleep(0.5)
         assert (one.open_leases(), one.open_requests()) == (1, 1), "one that waits holds nothing"
         upstream.release("held")
@@ -74,7 +74,7 @@ def test_a_caller_that_waits_hears_signs_of_life(one: PoolOfTest, upstream: Scri
     upstream.script(HOLDS, SAYS)
     key = one.key()
     with ThreadPoolExecutor(2) as clients:
-        clients.submit(ask, one, key)
+        clients.submit(send_request, one, key)
         upstream.wait_for(1, gate="held")
         body = {**BODIES["chat"], "stream": True}
         waiting = one.post(PATHS["chat"], body, key, stream=True)
@@ -90,7 +90,7 @@ def test_a_caller_that_leaves_ends_its_wait(one: PoolOfTest, upstream: ScriptedU
     upstream.script(HOLDS, SAYS)
     key = one.key()
     with ThreadPoolExecutor(1) as clients:
-        first = clients.submit(ask, one, key)
+        first = clients.submit(send_request, one, key)
         upstream.wait_for(1, gate="held")
         with pytest.raises(requests.ReadTimeout):
             requests.post(
@@ -102,7 +102,7 @@ def test_a_caller_that_leaves_ends_its_wait(one: PoolOfTest, upstream: ScriptedU
         upstream.release("held")
 
         assert first.result().status_code == 200
-        assert text(ask(one, key)) == "Here it is."
+        assert text(send_request(one, key)) == "Here it is."
     assert len(upstream.log()) == 2
     assert len(one.wait_for_rows(2)) == 2
 
@@ -112,9 +112,9 @@ def test_what_changed_meanwhile_counts(one: PoolOfTest, upstream: ScriptedUpstre
     upstream.script(HOLDS, SAYS)
     key, limited = one.key(), one.key("limited", limits=(parse_limit("1 requests/day"),))
     with ThreadPoolExecutor(3) as clients:
-        clients.submit(ask, one, key)
+        clients.submit(send_request, one, key)
         upstream.wait_for(1, gate="held")
-        waiting = [clients.submit(ask, one, limited) for _ in range(2)]
+        waiting = [clients.submit(send_request, one, limited) for _ in range(2)]
         time.sleep(0.3)
         upstream.release("held")
 
@@ -125,10 +125,10 @@ def test_a_long_rest_is_refused_at_once(pool: PoolOfTest, upstream: ScriptedUpst
     pool.account("a", upstream.base_url())
     upstream.script({**LIMITED, "headers": {"retry-after": "60"}})
     key = pool.key()
-    ask(pool, key)
+    send_request(pool, key)
     began = time.monotonic()
 
-    assert ask(pool, key).status_code in (429, 503)
+    assert send_request(pool, key).status_code in (429, 503)
     assert time.monotonic() - began < 1.5
 
 
@@ -138,7 +138,7 @@ def test_many_that_wait_are_all_served(pool: PoolOfTest, upstream: ScriptedUpstr
     key = pool.key()
 
     with ThreadPoolExecutor(24) as clients:
-        answers = list(clients.map(lambda _: ask(pool, key).status_code, range(24)))
+        answers = list(clients.map(lambda _: send_request(pool, key).status_code, range(24)))
 
     assert set(answers) == {200}
     assert len(upstream.log()) <= 1.2 * len(answers)

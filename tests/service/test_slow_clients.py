@@ -15,13 +15,13 @@ import pytest
 
 from tests.bench.processes import resident_mib
 from tests.service.test_answers import BODIES, PATHS
-from tests.service.test_leaving import ask
+from tests.service.test_leaving import send_request
 from tests.support import raw_http
 from tests.support.gateway import Gateway, PoolOfTest, running_gateway
 from tests.support.processes import eventually
 from tests.support.upstream_client import ScriptedUpstream
 
-PATIENCE_SECONDS = 3
+TIMEOUT_SECONDS = 3
 PIECE = "x" * 65536
 PIECES = 400  # 25 MiB in all
 # ours to the client, ours from the upstream, and the upstream's own, which the kernel sizes
@@ -35,7 +35,7 @@ MAX_MIB_EACH, NOISE_MIB = 1.0, 5.0
 @pytest.fixture(scope="module")
 def gateway(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     home = tmp_path_factory.mktemp("home")
-    limit = {"POOLGATE_SLOW_CLIENT_SECONDS": str(PATIENCE_SECONDS)}
+    limit = {"POOLGATE_SLOW_CLIENT_SECONDS": str(TIMEOUT_SECONDS)}
     with running_gateway(redis_url, home, workers=1, **limit) as running:
         yield running
 
@@ -52,7 +52,7 @@ def much(upstream: ScriptedUpstream) -> None:
 
 
 def slow_reader(pool: PoolOfTest) -> socket.socket:
-    connection = ask(pool, PATHS["chat"], STREAM, pool.key(f"k{next(_numbers)}"))
+    connection = send_request(pool, PATHS["chat"], STREAM, pool.key(f"k{next(_numbers)}"))
     connection.recv(1)
     return connection
 
@@ -62,7 +62,7 @@ def test_a_client_that_takes_nothing_stops_its_upstream_and_is_let_go(
 ) -> None:
     much(upstream)
     with slow_reader(pool):
-        (seen,) = upstream.wait_for(1, end="any", timeout_seconds=PATIENCE_SECONDS + 10)
+        (seen,) = upstream.wait_for(1, end="any", timeout_seconds=TIMEOUT_SECONDS + 10)
 
     assert seen.end in ("client_closed", "reset")
     assert seen.bytes_sent < BUFFERED_BYTES
@@ -109,7 +109,7 @@ def test_a_client_that_takes_a_little_now_and_then_gets_all_of_it(
     received = b""
     with slow_reader(pool) as connection:
         begun = time.monotonic()
-        while time.monotonic() - begun < PATIENCE_SECONDS + 2:
+        while time.monotonic() - begun < TIMEOUT_SECONDS + 2:
             received = received[-100:] + connection.recv(65536)
             time.sleep(0.1)
         while not received.endswith(b"0\r\n\r\n"):
@@ -153,7 +153,7 @@ def test_a_body_that_trickles_is_a_timeout_too(pool: PoolOfTest) -> None:
                 pass
             return answer
 
-        assert eventually(answered, PATIENCE_SECONDS + 5)
+        assert eventually(answered, TIMEOUT_SECONDS + 5)
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
@@ -165,7 +165,7 @@ def test_an_idle_connection_is_not_a_slow_client(pool: PoolOfTest) -> None:
     assert connection.getresponse().read()
     before = connection.sock
 
-    time.sleep(PATIENCE_SECONDS + 1)
+    time.sleep(TIMEOUT_SECONDS + 1)
 
     connection.request("GET", "/health/live")
     assert connection.getresponse().read()

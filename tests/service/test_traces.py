@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from tests.service.test_answers import BODIES, PATHS
-from tests.service.test_failover import ask_bad_first
+from tests.service.test_failover import try_bad_first
 from tests.support.gateway import ROOT, PoolOfTest, running_gateway
 from tests.support.processes import eventually
 from tests.support.upstream_client import ScriptedUpstream
@@ -68,7 +68,7 @@ def test_a_request_and_its_attempts_are_one_trace(
 ) -> None:
     bad, good = (pool.account(name, upstream.base_url(name)) for name in ("bad", "good"))
     upstream.script({"play": "http_error", "status": 503}, account="bad")
-    ask_bad_first(pool)
+    try_bad_first(pool)
     key = pool.key()
     body = {**BODIES["chat"], "messages": [{"role": "user", "content": SECRET_WORDS}]}
 
@@ -84,9 +84,9 @@ def test_a_request_and_its_attempts_are_one_trace(
         PARENT,
     )
     assert request["service"] == "poolgate"
-    told = request["attributes"]
-    assert (told["http.response.status_code"], told["poolgate.account"]) == (200, good.id)
-    assert told["poolgate.id"] == answer.headers["x-poolgate-request-id"]
+    reply = request["attributes"]
+    assert (reply["http.response.status_code"], reply["poolgate.account"]) == (200, good.id)
+    assert reply["poolgate.id"] == answer.headers["x-poolgate-request-id"]
     assert {span["parent_id"] for span in attempts} == {request["span_id"]}
     assert {span["kind"] for span in attempts} == {CLIENT}
     by_account = {span["attributes"]["poolgate.account"]: span for span in attempts}
@@ -108,11 +108,11 @@ def test_a_refusal_is_a_span_and_a_broken_traceparent_begins_another_trace(
 
     assert refused.status_code == 401
 
-    def mine() -> list[Span]:
+    def own_pool() -> list[Span]:
         return [each for each in collector.spans() if each["attributes"].get("poolgate.request_id") == "mine"]
 
-    assert eventually(mine, 30)
-    (span,) = mine()
+    assert eventually(own_pool, 30)
+    (span,) = own_pool()
     assert (span["parent_id"], span["attributes"]["http.response.status_code"]) == ("", 401)
 
 

@@ -117,14 +117,14 @@ def test_a_host_that_is_cut_off(both: Both) -> None:
         assert events_of(answer.text)[-1] == "[DONE]"
     assert [row["source"] for row in here.rows()].count("estimated") == 1
 
-    both.hosts[1].mend()
+    both.hosts[1].repair()
     assert eventually(lambda: is_ready(there.gateway), GREEN_SECONDS)
     rows = here.wait_for_rows(3, 30)
     assert [row["source"] for row in rows].count("corrected") == 1
     with ThreadPoolExecutor(6) as clients:
-        told = list(clients.map(lambda n: code((here, there)[n % 2], secret), range(2 * REQUESTS)))
+        reply = list(clients.map(lambda n: code((here, there)[n % 2], secret), range(2 * REQUESTS)))
 
-    assert set(told) == {"ok", "rate_limit_exceeded"}
+    assert set(reply) == {"ok", "rate_limit_exceeded"}
     client = here.gateway.services.scripts.client
     assert audit(client, here.name, {known.id: list(LIMITS)}, [both.account.id]) == []
     assert len({row["id"] for row in here.rows()}) <= REQUESTS

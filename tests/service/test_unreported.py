@@ -8,8 +8,8 @@ import pytest
 
 from app.limits.limit_syntax import parse_limit
 from tests.service.test_answers import BODIES, PATHS, events_of
-from tests.service.test_failover import ask_bad_first
-from tests.service.test_leaving import ask
+from tests.service.test_failover import try_bad_first
+from tests.service.test_leaving import send_request
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -35,7 +35,7 @@ class TestUsageAfterTheEnd:
     def leave_at_finish(self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> None:
         usage = {"input_tokens": 9, "output_tokens": 400, "reasoning_tokens": 395}
         upstream.script({"play": "text", "text": "Hi.", "usage": usage, "at": {"usage": [{"gate": "usage"}]}})
-        connection = ask(pool, PATHS["chat"], self.BODY, key)
+        connection = send_request(pool, PATHS["chat"], self.BODY, key)
         heard = b""
         while b'"finish_reason":"stop"' not in heard:
             heard += connection.recv(65536)
@@ -89,7 +89,7 @@ def test_an_attempt_that_may_be_billed_leaves_no_room_for_another(
     """The limit has room for one: what the first may have cost is charged, and no second one is sent."""
     for name in ("bad", "good"):
         pool.account(name, upstream.base_url(name))
-    ask_bad_first(pool)
+    try_bad_first(pool)
     upstream.script({"before": [{"bill": {"output_tokens": 60}, "reset": True}]}, account="bad")
     key = pool.key(limits=(parse_limit("100 output_tokens/day"),))
 

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.service.test_answers import BODIES, PATHS
-from tests.service.test_leaving import ask
+from tests.service.test_leaving import send_request
 from tests.support.gateway import Gateway, PoolOfTest, running_gateway
-from tests.support.tls import make_certificate, tls_door
+from tests.support.tls import make_certificate, tls_proxy
 from tests.support.upstream_client import ScriptedUpstream
 
 STREAMED = BODIES["chat"] | {"stream": True}
@@ -45,7 +45,7 @@ def trusting(
 def base_url(upstream: ScriptedUpstream, certificate: tuple[Path, Path]) -> Iterator[str]:
     plain = urlsplit(upstream.base_url())
     assert plain.port is not None
-    with tls_door(plain.port, *certificate) as port:
+    with tls_proxy(plain.port, *certificate) as port:
         yield f"https://{ADDRESS}:{port}{plain.path}"
 
 
@@ -58,12 +58,12 @@ def pool(trusting: Gateway, base_url: str) -> PoolOfTest:
 
 def until(connection: socket.socket, words: bytes, times: int = 1) -> bytes:
     """Read until *words* have come so many times, and return what was read."""
-    told = b""
-    while told.count(words) < times:
+    reply = b""
+    while reply.count(words) < times:
         more = connection.recv(65536)
-        assert more, told
-        told += more
-    return told
+        assert more, reply
+        reply += more
+    return reply
 
 
 def test_a_body_that_no_single_write_takes(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
@@ -83,15 +83,15 @@ def test_headers_come_before_the_answer(pool: PoolOfTest, upstream: ScriptedUpst
     pool.set(settings=OFTEN)
     first = {"choices": [{"index": 0, "delta": {"content": "hi"}}]}
     last = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-    said = "".join(f"data: {json.dumps(event)}\n\n" for event in (first, last)) + "data: [DONE]\n\n"
-    upstream.script({"status": 200, "headers": SSE, "steps": [{"gate": "think"}, {"send": said}]})
-    connection = ask(pool, PATHS["chat"], STREAMED, pool.key())
+    sent_text = "".join(f"data: {json.dumps(event)}\n\n" for event in (first, last)) + "data: [DONE]\n\n"
+    upstream.script({"status": 200, "headers": SSE, "steps": [{"gate": "think"}, {"send": sent_text}]})
+    connection = send_request(pool, PATHS["chat"], STREAMED, pool.key())
     upstream.wait_for(1, gate="think")
-    told = until(connection, b": keepalive", 3)  # the headers have long been read
+    reply = until(connection, b": keepalive", 3)  # the headers have long been read
 
     upstream.release("think")
 
-    assert b'"hi"' in told + until(connection, b"[DONE]")
+    assert b'"hi"' in reply + until(connection, b"[DONE]")
     (row,) = pool.wait_for_rows(1)
     assert (row["status"], len(row["attempts"])) == (200, 1)
     connection.close()
@@ -108,7 +108,7 @@ def test_a_burst_longer_than_a_read(pool: PoolOfTest, upstream: ScriptedUpstream
 
 def test_a_client_that_leaves_stops_its_upstream(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     upstream.script({"play": "text", "text": "one two three", "deltas": 3, "at": {"2": [{"stall": True}]}})
-    connection = ask(pool, PATHS["chat"], STREAMED, pool.key())
+    connection = send_request(pool, PATHS["chat"], STREAMED, pool.key())
     assert connection.recv(10)
 
     connection.close()
@@ -131,7 +131,7 @@ def test_silence_is_not_a_break(pool: PoolOfTest, upstream: ScriptedUpstream) ->
     """The wait for more ends now and then, to send the client a keepalive."""
     pool.set(settings=OFTEN)
     upstream.script({"play": "text", "text": "one two three", "deltas": 3, "at": {"2": [{"gate": "on"}]}})
-    connection = ask(pool, PATHS["chat"], STREAMED, pool.key())
+    connection = send_request(pool, PATHS["chat"], STREAMED, pool.key())
     until(connection, b": keepalive", 2)
 
     upstream.release("on")

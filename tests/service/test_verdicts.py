@@ -25,13 +25,13 @@ def page(status: int) -> dict[str, Any]:
     return {"status": status, "headers": headers, "framing": "length", "steps": [{"send": PAGE}]}
 
 
-def ask(pool: PoolOfTest, key: str, model: str = "m", **more: Any) -> Any:
+def send_request(pool: PoolOfTest, key: str, model: str = "m", **more: Any) -> Any:
     """Each question is a separate conversation, unless a test specifies one."""
     body = {**CHAT, "model": model, "prompt_cache_key": str(time.monotonic_ns()), **more}
     return pool.post(PATHS["chat"], body, key)
 
 
-def asked(upstream: ScriptedUpstream, account: str = "*") -> int:
+def requested(upstream: ScriptedUpstream, account: str = "*") -> int:
     return len([seen for seen in upstream.log(account) if seen.method == "POST"])
 
 
@@ -57,13 +57,13 @@ def test_a_model_that_no_account_may_use(
     key = of_accounts(pool, upstream, "abc")
     upstream.script(refusal, model="m")
 
-    answers = [ask(pool, key) for _ in range(3)]
+    answers = [send_request(pool, key) for _ in range(3)]
 
     assert {(each.status_code, each.json()["error"]["code"]) for each in answers} == {
         (404, "model_not_found")
     }
     assert pool.states() == dict.fromkeys("abc", "active")
-    assert {ask(pool, key, "n").headers["x-poolgate-account"] for _ in range(6)} == set("abc")
+    assert {send_request(pool, key, "n").headers["x-poolgate-account"] for _ in range(6)} == set("abc")
 
 
 @pytest.mark.parametrize(
@@ -76,14 +76,14 @@ def test_a_refusal_of_one_request(
     key = of_accounts(pool, upstream, "ab")
     upstream.script(refusal, model="m")
 
-    answer = ask(pool, key)
+    answer = send_request(pool, key)
 
     assert (answer.status_code, answer.json()["error"]["message"]) == (
         status,
         refusal["body"]["error"]["message"],
     )
-    assert asked(upstream) == 1
-    assert ask(pool, key, "n").status_code == 200
+    assert requested(upstream) == 1
+    assert send_request(pool, key, "n").status_code == 200
     assert pool.states() == {"a": "active", "b": "active"}
 
 
@@ -93,11 +93,11 @@ def test_a_page_of_a_proxy(pool: PoolOfTest, upstream: ScriptedUpstream) -> None
     upstream.script(page(403), WELL, account="a")
     upstream.script(page(403), WELL, account="b")
 
-    answer = ask(pool, key)
+    answer = send_request(pool, key)
 
     assert answer.status_code == 502
     assert "credential_dead" not in pool.states().values()
-    assert [ask(pool, key).status_code for _ in range(4)] == [200] * 4
+    assert [send_request(pool, key).status_code for _ in range(4)] == [200] * 4
 
 
 def test_one_request_takes_one_account_out(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
@@ -105,13 +105,13 @@ def test_one_request_takes_one_account_out(pool: PoolOfTest, upstream: ScriptedU
     key = of_accounts(pool, upstream, "abcd")
     upstream.script(refused(403, "Suspended.", code="account_suspended"), model="m")
 
-    answer = ask(pool, key)
+    answer = send_request(pool, key)
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_error")
     assert "Suspended." in answer.json()["error"]["message"]
-    assert asked(upstream) == 2
+    assert requested(upstream) == 2
     assert sorted(pool.states().values()) == ["active", "active", "credential_dead", "suspected"]
-    assert ask(pool, key, "n").status_code == 200
+    assert send_request(pool, key, "n").status_code == 200
 
 
 def test_requests_in_short_order_take_one_account_out(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
@@ -121,14 +121,14 @@ def test_requests_in_short_order_take_one_account_out(pool: PoolOfTest, upstream
     key = pool.key()
     upstream.script(refused(401, "Incorrect API key.", code="invalid_api_key"))
 
-    answers = [ask(pool, key) for _ in range(4)]
+    answers = [send_request(pool, key) for _ in range(4)]
 
     assert {each.status_code for each in answers} <= {502, 503}
     states = list(pool.states().values())
     assert states.count("credential_dead") == 1
     assert set(states) <= {"credential_dead", "suspected", "active"}
     upstream.script(WELL)
-    assert [ask(pool, key).status_code for _ in range(4)] == [200] * 4
+    assert [send_request(pool, key).status_code for _ in range(4)] == [200] * 4
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_what_one_account_does_not_take(
     upstream.script(WELL)
     upstream.script(refusal, account="a")
 
-    answer = ask(pool, pool.key())
+    answer = send_request(pool, pool.key())
 
     assert (answer.status_code, answer.headers["x-poolgate-account"]) == (200, "b")
     assert pool.states() == {"a": "active", "b": "active"}
@@ -174,7 +174,7 @@ def test_an_endpoint_that_is_missing_for_ever(
         found = check_pools.check_pools(pool.gateway.services.doctor._stores, pool.name)
         return [(each.level, each.where, each.what) for each in found]
 
-    assert [ask(pool, key).status_code for _ in range(5)] == [200] * 5
+    assert [send_request(pool, key).status_code for _ in range(5)] == [200] * 5
     pool.wait_for_rows(5)
 
     how = "404 or 405: its server does not have the endpoint"
@@ -183,7 +183,7 @@ def test_an_endpoint_that_is_missing_for_ever(
     assert pool.get("/health/ready").status_code == 200
 
     upstream.script(WELL, account="a")
-    assert ask(pool, key).status_code == 200
+    assert send_request(pool, key).status_code == 200
     pool.wait_for_rows(6)
     assert reported() == []
 
@@ -193,11 +193,11 @@ def test_what_two_accounts_do_not_take(pool: PoolOfTest, upstream: ScriptedUpstr
     key = of_accounts(pool, upstream, "abc")
     upstream.script(refused(400, "No logit_bias here", code="unsupported_parameter", param="logit_bias"))
 
-    answer = ask(pool, key)
+    answer = send_request(pool, key)
 
     assert (answer.status_code, answer.json()["error"]["message"]) == (400, "No logit_bias here")
     assert answer.json()["error"]["param"] == "logit_bias"
-    assert asked(upstream) == 2
+    assert requested(upstream) == 2
     assert set(pool.states().values()) == {"active"}
 
 
@@ -205,8 +205,8 @@ def test_a_callers_400_is_not_retried(pool: PoolOfTest, upstream: ScriptedUpstre
     key = of_accounts(pool, upstream, "ab")
     upstream.script(refused(400, code="decimal_below_min_value", param="temperature"))
 
-    assert ask(pool, key).status_code == 400
-    assert asked(upstream) == 1
+    assert send_request(pool, key).status_code == 400
+    assert requested(upstream) == 1
 
 
 @pytest.mark.parametrize("surface", ["chat", "responses"])
@@ -229,15 +229,15 @@ def test_words_of_the_caller_prove_nothing(pool: PoolOfTest, upstream: ScriptedU
     echo = refused(400, "Invalid value: 'access to the Model'.", code="invalid_value", param="metadata")
     upstream.script(echo, model="m")
 
-    answer = ask(pool, key, metadata={"a": "Access to the model"})
+    answer = send_request(pool, key, metadata={"a": "Access to the model"})
 
     assert (answer.status_code, answer.json()["error"]["message"]) == (
         400,
         "Invalid value: 'access to the Model'.",
     )
-    assert asked(upstream) == 2
+    assert requested(upstream) == 2
     upstream.script(WELL, model="m")
-    assert ask(pool, key).status_code == 200
+    assert send_request(pool, key).status_code == 200
 
 
 def test_one_request_empties_no_second_account(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
@@ -245,7 +245,7 @@ def test_one_request_empties_no_second_account(pool: PoolOfTest, upstream: Scrip
     key = of_accounts(pool, upstream, "ab")
     upstream.script(refused(402, "This costs more than you have."), model="m")
 
-    answer = ask(pool, key)
+    answer = send_request(pool, key)
 
     assert (answer.status_code, answer.json()["error"]["message"]) == (402, "This costs more than you have.")
     assert sorted(pool.states().values()) == ["active", "window_spent"]
@@ -254,11 +254,11 @@ def test_one_request_empties_no_second_account(pool: PoolOfTest, upstream: Scrip
 def test_a_resumed_account_is_queried_for_every_model(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     key = of_accounts(pool, upstream, "a")
     upstream.script(NO_ACCESS, model="m")
-    assert [ask(pool, key).status_code for _ in range(2)] == [404, 404]
+    assert [send_request(pool, key).status_code for _ in range(2)] == [404, 404]
     upstream.script(WELL, model="m")
     accounts = pool.gateway.services.accounts
 
     accounts.pause(pool.name, "a")
     accounts.resume(pool.name, "a")
 
-    assert ask(pool, key).status_code == 200
+    assert send_request(pool, key).status_code == 200

@@ -15,7 +15,7 @@ from tests.support.gateway import Gateway, running_gateway
 from tests.support.redis import private_redis
 
 NAME, PASSWORD = "ann", "correct horse battery"
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 LOOKS = 3.0  # seconds without a read, after which no page is open: one a second is usual
 
 
@@ -51,7 +51,7 @@ def looks(client: Any) -> int:
 
 def test_nobody_looks_once_the_browser_has_left(watched: Gateway) -> None:
     answer, client = stream(watched), watched.services.scripts.client
-    seen, deadline = looks(client), time.monotonic() + PATIENCE_SECONDS
+    seen, deadline = looks(client), time.monotonic() + TIMEOUT_SECONDS
     while looks(client) == seen:
         assert time.monotonic() < deadline, "nobody looks"
         time.sleep(0.1)
@@ -74,4 +74,4 @@ def test_a_watching_page_does_not_hold_up_the_end(watched: Gateway) -> None:
 
     for _ in answer.iter_content(1024):
         pass
-    assert watched.process.wait(PATIENCE_SECONDS) == 0
+    assert watched.process.wait(TIMEOUT_SECONDS) == 0

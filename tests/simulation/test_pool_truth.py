@@ -53,10 +53,10 @@ def at(minutes: float) -> int:
 
 def planned(chance: random.Random) -> list[Spell]:
     spells = [
-        Spell("spent", "spent", at(5), at(35), told=at(35)),
-        Spell("spent", "spent", at(50), at(52), told=at(52)),
-        Spell("reset-early", "spent", at(10), at(40), told=at(10 + 5 * 60)),
-        Spell("reset-early-unseen", "spent", at(10), at(40), told=at(10 + 5 * 60)),
+        Spell("spent", "spent", at(5), at(35), reported=at(35)),
+        Spell("spent", "spent", at(50), at(52), reported=at(52)),
+        Spell("reset-early", "spent", at(10), at(40), reported=at(10 + 5 * 60)),
+        Spell("reset-early-unseen", "spent", at(10), at(40), reported=at(10 + 5 * 60)),
         Spell("dead", "dead", at(20)),
         Spell("suspended", "suspended", at(30)),
     ]

@@ -137,10 +137,10 @@ class Traffic:
     def _look(self, now: int) -> None:
         """As `workers/usage.py` at each signed-in account."""
         for account in self._chatgpt - self._dead:
-            told = self._upstreams.usage(account, now)
-            mark = mark_from_usage(told, now / 1000)
-            ask = {"account": account, "fields": {}, "mark": mark, "room": has_room(told) is True}
-            self._store.scripts.run_raw("observe_account", self._store.pool, ask)
+            result = self._upstreams.usage(account, now)
+            mark = mark_from_usage(result, now / 1000)
+            admit_request = {"account": account, "fields": {}, "mark": mark, "room": has_room(result) is True}
+            self._store.scripts.run_raw("observe_account", self._store.pool, admit_request)
 
     def _sample(self, now: int) -> None:
         for account in self._accounts:

@@ -31,18 +31,18 @@ REFUSALS: dict[str, tuple[int, Json]] = {
 
 @dataclass(frozen=True, slots=True)
 class Spell:
-    """One account fails from *begins* until *ends* (ms); `spent` accounts report the end as *told*."""
+    """One account fails from *begins* until *ends* (ms); `spent` accounts report the end as *reported*."""
 
     account: str
     kind: str
     begins: int
     ends: int = FOR_EVER
-    told: int = 0
+    reported: int = 0
     model: str = ""  # that alone; else all
 
     @property
     def name(self) -> str:
-        return "early reset" if self.told > self.ends else self.kind
+        return "early reset" if self.reported > self.ends else self.kind
 
 
 class Upstreams:
@@ -59,8 +59,8 @@ class Upstreams:
 
     def refusal(self, spell: Spell, now: int) -> UpstreamRejected:
         status, error = REFUSALS[spell.kind]
-        if spell.told:
-            error = error | {"resets_in_seconds": (spell.told - now) / 1000}
+        if spell.reported:
+            error = error | {"resets_in_seconds": (spell.reported - now) / 1000}
         return rejection_from_body(status, orjson.dumps({"error": error}), {})
 
     def usage(self, account: str, now: int) -> Json:

@@ -20,7 +20,7 @@ import orjson
 from app.stores import keys
 from app.stores.client import make_client
 from app.stores.scripts import Scripts
-from tests.soak.callers import ASKED, POOL, TTL_MS, run_until_killed
+from tests.soak.callers import POOL, REQUESTED, TTL_MS, run_until_killed
 from tests.support.audit import audit
 from tests.support.redis import short_folder
 from tests.support.redis_server import RedisServer
@@ -74,8 +74,8 @@ def limits_for(admissions: int) -> dict[str, list[dict[str, Any]]]:
         limit("k-hour", "total_tokens", "hour", admissions * 12),
         limit("k-day", "cost", "day", admissions * 2),
     ]
-    whole = [limit("p-ever", "output_tokens", "ever", admissions * 18, scope="pool")]
-    return {"k": KEY_LIMITS + budgets, "j": [], "": POOL_LIMITS + whole}
+    complete = [limit("p-ever", "output_tokens", "ever", admissions * 18, scope="pool")]
+    return {"k": KEY_LIMITS + budgets, "j": [], "": POOL_LIMITS + complete}
 
 
 def prepare(client: Any, limits: dict[str, list[dict[str, Any]]]) -> None:
@@ -109,7 +109,7 @@ def torment(
         return process
 
     running, killed, rounds = [another() for _ in range(PROCESSES)], 0, 0
-    while int(client.get(ASKED) or 0) < admissions:
+    while int(client.get(REQUESTED) or 0) < admissions:
         time.sleep(kill_every)
         rounds += 1
         victim = running.pop(chance.randrange(PROCESSES))

@@ -41,8 +41,8 @@ def main(pip_audit: str, site_packages: str) -> int:
             return 0
         print(audited.stderr)
         return 1
-    status, told = verdict(json.loads(audited.stdout))
-    print(told)
+    status, reply = verdict(json.loads(audited.stdout))
+    print(reply)
     return status
 
 

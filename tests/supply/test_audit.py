@@ -8,7 +8,7 @@ from tests.supply.audit import verdict
 
 SOUND: dict[str, Any] = {"name": "flask", "version": "3.1", "vulns": []}
 UNKNOWN = {"name": "gevent", "skip_reason": "Dependency not found"}
-OURS = {"name": "poolgate", "skip_reason": "Dependency not found"}
+OWN = {"name": "poolgate", "skip_reason": "Dependency not found"}
 HOLE = {"name": "jinja2", "version": "2.10", "vulns": [{"id": "PYSEC-2019-217", "fix_versions": ["2.10.1"]}]}
 
 
@@ -20,14 +20,14 @@ def test_a_hole() -> None:
 
 
 def test_nobody_answered() -> None:
-    status, told = verdict({"dependencies": [UNKNOWN, OURS]})
+    status, reply = verdict({"dependencies": [UNKNOWN, OWN]})
 
     assert status == 0
-    assert told.startswith("not checked")
+    assert reply.startswith("not checked")
 
 
 def test_some_answered() -> None:
-    assert verdict({"dependencies": [SOUND, UNKNOWN, OURS]}) == (
+    assert verdict({"dependencies": [SOUND, UNKNOWN, OWN]}) == (
         0,
         "1 of 2 packages checked, no known hole",
     )

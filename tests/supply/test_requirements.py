@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LAUNCHER = ROOT / "app" / "launcher" / "__init__.py"
-OURS = {"app", "schemas", "workers"}
+OWN = {"app", "schemas", "workers"}
 BOUNDED = (
     "gevent",
     "greenlet",
@@ -46,14 +46,14 @@ def normal(name: str) -> str:
 def imported() -> dict[str, Path]:
     """Return top-level module -> a file that imports it."""
     found = {}
-    for folder in OURS:
+    for folder in OWN:
         for file in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(file.read_text())):
                 names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
                 if isinstance(node, ast.ImportFrom) and node.level == 0:
                     names = [node.module or ""]
                 found |= {name.partition(".")[0]: file for name in names}
-    return {name: file for name, file in found.items() if name not in sys.stdlib_module_names | OURS}
+    return {name: file for name, file in found.items() if name not in sys.stdlib_module_names | OWN}
 
 
 def test_what_is_imported_is_declared():
@@ -74,7 +74,7 @@ def test_where_private_parts_are_used_there_is_an_upper_bound(name):
 
 
 def test_types_are_shipped():
-    assert all((ROOT / folder / "py.typed").exists() for folder in OURS)
+    assert all((ROOT / folder / "py.typed").exists() for folder in OWN)
 
 
 class TestForeignPackages:

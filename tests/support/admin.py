@@ -32,13 +32,13 @@ def admin_app(services: Services) -> Flask:
     app = create_admin_app(services)
     for name, path, json in (("a_page", "/admin/a-page", False), ("a_call", "/admin/api/a-call", True)):
         blueprint = Blueprint(name, __name__)
-        blueprint.add_url_rule(path, "show", _tell, methods=["GET", "POST"])
+        blueprint.add_url_rule(path, "show", _report, methods=["GET", "POST"])
         protect(blueprint, json=json)
         app.register_blueprint(blueprint)
     return app
 
 
-def _tell() -> dict[str, str]:
+def _report() -> dict[str, str]:
     who = actor()
     return {"name": who.name, "via": who.via, "address": who.address}
 
@@ -87,17 +87,17 @@ def audited(services: Services) -> list[dict[str, Any]]:
 def everything_stored(client: Any) -> str:
     """Return all stored admin data, as text."""
     kinds = {"string": "get", "hash": "hgetall", "set": "smembers"}
-    told = []
+    reply = []
     for key in client.scan_iter(keys.root(keys.SYSTEM) + "*"):
         kind = client.type(key)
         if kind == "stream":
-            told.append(str(client.xrange(key)))
+            reply.append(str(client.xrange(key)))
         elif kind == "zset":
-            told.append(str(client.zrange(key, 0, -1)))
+            reply.append(str(client.zrange(key, 0, -1)))
         else:
-            told.append(str(getattr(client, kinds[kind])(key)))
-        told.append(key)
-    return "\n".join(told)
+            reply.append(str(getattr(client, kinds[kind])(key)))
+        reply.append(key)
+    return "\n".join(reply)
 
 
 def turn_on_second_factor(services: Services, name: str) -> tuple[pyotp.TOTP, list[str]]:

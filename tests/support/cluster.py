@@ -69,10 +69,10 @@ def running_cluster(folder: Path) -> Iterator[list[int]]:
             first, last = number * SLOTS // NODES, (number + 1) * SLOTS // NODES - 1
             node_of(port).execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
             node_of(port).execute_command("CLUSTER", "MEET", "127.0.0.1", ports[0])
-        assert eventually(lambda: all(is_whole(port) for port in ports), 30)
+        assert eventually(lambda: all(is_complete(port) for port in ports), 30)
         yield ports
 
 
-def is_whole(port: int) -> bool:
-    told = node_of(port).execute_command("CLUSTER INFO")
-    return bool(told["cluster_state"] == "ok" and told["cluster_known_nodes"] == "3")
+def is_complete(port: int) -> bool:
+    reply = node_of(port).execute_command("CLUSTER INFO")
+    return bool(reply["cluster_state"] == "ok" and reply["cluster_known_nodes"] == "3")

@@ -57,7 +57,7 @@ class Host:
         """Nothing passes between host and store, and neither is notified."""
         _ip("link", "set", self._ends("s")[0], "down")
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         _ip("link", "set", self._ends("s")[0], "up")
 
     def remove(self) -> None:

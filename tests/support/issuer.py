@@ -174,10 +174,13 @@ class Service:
         return head(302, {"location": where, "content-length": "0"})
 
     def _redeem(self, form: Json) -> bytes:
-        asked = self._codes.pop(form["code"], {})
+        requested = self._codes.pop(form["code"], {})
         digest = hashlib.sha256(form["code_verifier"].encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        if asked.get("code_challenge") != challenge or asked.get("redirect_uri") != form["redirect_uri"]:
+        if (
+            requested.get("code_challenge") != challenge
+            or requested.get("redirect_uri") != form["redirect_uri"]
+        ):
             return json_answer(400, {"error": "invalid_grant", "error_description": "no such code"}, {})
         return json_answer(200, self._new_login().tokens(), {})
 

@@ -57,7 +57,7 @@ class Issuer:
     def release(self, name: str) -> None:
         self._post("/_release", {"name": name})
 
-    def told(self, name: str) -> Json:
+    def login_state(self, name: str) -> Json:
         """Return {exchanges, reused, alive, held, reasons} of login *name*."""
         answer: Json = requests.get(f"{self.url}/_login", {"name": name}, timeout=10).json()
         return answer

@@ -176,25 +176,25 @@ class Model:
 
     # admission
 
-    def admit(self, ask: Json, reply: Json) -> None:
-        """Check *reply* to the admission *ask*, and apply its effects."""
-        if ask["id"] in self.requests:
-            assert reply == self.requests[ask["id"]].reply
+    def admit(self, admit_request: Json, reply: Json) -> None:
+        """Check *reply* to the admission *admit_request*, and apply its effects."""
+        if admit_request["id"] in self.requests:
+            assert reply == self.requests[admit_request["id"]].reply
             return
-        if ask["id"] in self.settled:
+        if admit_request["id"] in self.settled:
             assert reply.get("refused") == "settled"
             return
         self.sweep(SWEPT_BY_ADMISSION)
         self.wake()
-        limits = self.limits_for(ask["key"], ask["model"])
-        if refusal := self._refusal(limits, ask, unenforced=False):
+        limits = self.limits_for(admit_request["key"], admit_request["model"])
+        if refusal := self._refusal(limits, admit_request, unenforced=False):
             assert (reply.get("refused"), reply.get("why")) == ("limit", refusal)
             return
-        larger = self._larger_refusal(limits, ask)
-        if eligible := self.eligible(ask["model"], ask["tried"], enforcing=bool(larger)):
+        larger = self._larger_refusal(limits, admit_request)
+        if eligible := self.eligible(admit_request["model"], admit_request["tried"], enforcing=bool(larger)):
             assert reply.get("account") in eligible, reply
-            self._admitted(ask, reply, limits)
-        elif larger and self.eligible(ask["model"], ask["tried"]):
+            self._admitted(admit_request, reply, limits)
+        elif larger and self.eligible(admit_request["model"], admit_request["tried"]):
             assert (reply.get("refused"), reply.get("why"), reply.get("unenforced")) == (
                 "limit",
                 larger,
@@ -215,30 +215,32 @@ class Model:
         }
 
     def _refusal(
-        self, limits: list[Json], ask: Json, *, unenforced: bool, own: list[Hold] | None = None
+        self, limits: list[Json], admit_request: Json, *, unenforced: bool, own: list[Hold] | None = None
     ) -> str | None:
         """Return the worst reason why a reservation does not fit once *own* are released; None: it fits."""
-        found = [self._obstacle(limit, ask, unenforced, own or []) for limit in limits]
+        found = [self._obstacle(limit, admit_request, unenforced, own or []) for limit in limits]
         return min((why for why in found if why), key=WORST_FIRST.index, default=None)
 
-    def _larger_refusal(self, limits: list[Json], ask: Json, own: list[Hold] | None = None) -> str | None:
-        if "unenforced_bounds" not in ask:
+    def _larger_refusal(
+        self, limits: list[Json], admit_request: Json, own: list[Hold] | None = None
+    ) -> str | None:
+        if "unenforced_bounds" not in admit_request:
             return None
-        return self._refusal(limits, ask, unenforced=True, own=own)
+        return self._refusal(limits, admit_request, unenforced=True, own=own)
 
-    def _amount(self, limit: Json, ask: Json, unenforced: bool) -> int:
+    def _amount(self, limit: Json, admit_request: Json, unenforced: bool) -> int:
         if limit["what"] in ("requests", "parallel_requests"):
             return 1
-        amounts = ask["bounds"]
+        amounts = admit_request["bounds"]
         if limit["mode"] == "balanced":
-            amounts = ask["estimates"]
+            amounts = admit_request["estimates"]
         elif unenforced:
-            amounts = ask.get("unenforced_bounds", amounts)
+            amounts = admit_request.get("unenforced_bounds", amounts)
         return _used(amounts, limit)
 
-    def _obstacle(self, limit: Json, ask: Json, unenforced: bool, own: list[Hold]) -> str | None:
-        counter, amount = self.counter(limit), self._amount(limit, ask, unenforced)
-        start, reset = ask["calendar"].get(limit["per"], [0, 0])[:2]
+    def _obstacle(self, limit: Json, admit_request: Json, unenforced: bool, own: list[Hold]) -> str | None:
+        counter, amount = self.counter(limit), self._amount(limit, admit_request, unenforced)
+        start, reset = admit_request["calendar"].get(limit["per"], [0, 0])[:2]
         counter.turn(limit, self.now, start, reset)
         held = counter.h
         for hold in own:
@@ -253,30 +255,30 @@ class Model:
         room = limit["max"] - counter.s - amount
         return "spent" if room < 0 and limit["per"] != "none" else "held" if room < held else None
 
-    def _reserve(self, limits: list[Json], ask: Json, unenforced: bool) -> list[Hold]:
+    def _reserve(self, limits: list[Json], admit_request: Json, unenforced: bool) -> list[Hold]:
         holds = []
         for limit in limits:
             counter, known = self.counter(limit), limit["what"] == "requests"
-            amount = self._amount(limit, ask, unenforced)
+            amount = self._amount(limit, admit_request, unenforced)
             counter.take(limit, amount, self.now, known=known)
             if not known:
                 holds.append(Hold(limit, amount, counter.b))
         return holds
 
-    def _admitted(self, ask: Json, reply: Json, limits: list[Json]) -> None:
+    def _admitted(self, admit_request: Json, reply: Json, limits: list[Json]) -> None:
         account = self.accounts[reply["account"]]
         unenforced = not account.enforces
         assert reply.get("unenforced", False) is unenforced
-        holds = self._reserve(limits, ask, unenforced)
+        holds = self._reserve(limits, admit_request, unenforced)
         account.in_flight += 1
-        bounds = _bounds(ask, unenforced)
-        self.requests[ask["id"]] = Request(
-            ask["key"],
+        bounds = _bounds(admit_request, unenforced)
+        self.requests[admit_request["id"]] = Request(
+            admit_request["key"],
             reply["account"],
-            ask["model"],
+            admit_request["model"],
             bounds,
             holds,
-            self.now + ask["ttl_ms"],
+            self.now + admit_request["ttl_ms"],
             reply,
             unenforced,
         )
@@ -287,9 +289,9 @@ class Model:
 
     # attempts
 
-    def report(self, ask: Json, reply: Json) -> None:
-        request = self.requests.get(ask["id"])
-        if request and request.attempt > ask["attempt"]:
+    def report(self, admit_request: Json, reply: Json) -> None:
+        request = self.requests.get(admit_request["id"])
+        if request and request.attempt > admit_request["attempt"]:
             assert reply == request.reply
             return
         if request is None or request.expired:
@@ -297,30 +299,30 @@ class Model:
             return
         last = request.account
         if last:
-            self.mark(last, ask["mark"])
+            self.mark(last, admit_request["mark"])
             self.free(last)
-            if "charge" in ask:
-                self._release(request, ask["charge"])
-                request.charges.append(ask["charge"])
+            if "charge" in admit_request:
+                self._release(request, admit_request["charge"])
+                request.charges.append(admit_request["charge"])
                 request.bounds, request.unenforced = None, False
         self.wake()
         request.account = ""
         limits = [
             limit
-            for limit in self.limits_for(ask["key"], request.model)
+            for limit in self.limits_for(admit_request["key"], request.model)
             if limit["what"] not in ("requests", "parallel_requests")
         ]
         larger = None
-        if request.bounds is None or "unenforced_bounds" in ask:
+        if request.bounds is None or "unenforced_bounds" in admit_request:
             own = [hold for hold in request.holds if hold.ends_with_attempt]
-            smaller = self._refusal(limits, ask, unenforced=False, own=own)
+            smaller = self._refusal(limits, admit_request, unenforced=False, own=own)
             if smaller and (request.bounds is None or request.unenforced):
                 assert (reply.get("refused"), reply.get("why")) == ("limit", smaller)
                 return
-            larger = None if request.unenforced else self._larger_refusal(limits, ask, own)
-        eligible = self._next(request, ask, enforcing=bool(larger))
+            larger = None if request.unenforced else self._larger_refusal(limits, admit_request, own)
+        eligible = self._next(request, admit_request, enforcing=bool(larger))
         if not eligible:
-            if larger and self._next(request, ask, enforcing=False):
+            if larger and self._next(request, admit_request, enforcing=False):
                 assert (reply.get("refused"), reply.get("why")) == ("limit", larger)
             else:
                 assert reply.get("refused") == "no_accounts"
@@ -329,22 +331,22 @@ class Model:
         account = self.accounts[reply["account"]]
         unenforced = not account.enforces
         assert reply.get("unenforced", False) is unenforced
-        differs = "unenforced_bounds" in ask and request.unenforced != unenforced
+        differs = "unenforced_bounds" in admit_request and request.unenforced != unenforced
         if request.bounds is None or differs:
             self._release(request, None)
-            request.holds += self._reserve(limits, ask, unenforced)
-            request.bounds = _bounds(ask, unenforced)
+            request.holds += self._reserve(limits, admit_request, unenforced)
+            request.bounds = _bounds(admit_request, unenforced)
         request.unenforced = unenforced
         request.account = reply["account"]
         request.attempt += 1
         request.reply = reply
-        request.deadline = self.now + ask["ttl_ms"]
+        request.deadline = self.now + admit_request["ttl_ms"]
         account.in_flight += 1
 
-    def _next(self, request: Request, ask: Json, *, enforcing: bool) -> set[str]:
-        eligible = self.eligible(request.model, ask["tried"], enforcing=enforcing)
-        if not eligible and len(ask["never"]) < len(ask["tried"]):
-            eligible = self.eligible(request.model, ask["never"], enforcing=enforcing)
+    def _next(self, request: Request, admit_request: Json, *, enforcing: bool) -> set[str]:
+        eligible = self.eligible(request.model, admit_request["tried"], enforcing=enforcing)
+        if not eligible and len(admit_request["never"]) < len(admit_request["tried"]):
+            eligible = self.eligible(request.model, admit_request["never"], enforcing=enforcing)
         return eligible
 
     def _release(self, request: Request, charge: Json | None) -> None:
@@ -457,9 +459,9 @@ class Model:
             return self.now + mark["retest_wait_ms"] if mark["retest_wait_ms"] else NEVER
         ends = self.now + mark["wait_ms"]
         same = (account.tested or account.state) == mark["state"]
-        whole = ends - account.since if same else mark["wait_ms"]
+        complete = ends - account.since if same else mark["wait_ms"]
         planned = account.due if account.state == mark["state"] else NEVER
-        return min(self.now + max(1000, min(600_000, 0.05 * whole)), ends, planned)
+        return min(self.now + max(1000, min(600_000, 0.05 * complete)), ends, planned)
 
     def _outranked(self, held: str, state: str) -> bool:
         return held in ("paused", "credential_dead") or (held, state) == ("window_spent", "burst_limited")
@@ -496,8 +498,12 @@ def applies(limit: Json, model: str) -> bool:
     return any(fnmatchcase(each, pattern) for each in (name, dated[1] if dated else name))
 
 
-def _bounds(ask: Json, unenforced: bool) -> dict[str, int]:
-    bounds: dict[str, int] = ask.get("unenforced_bounds", ask["bounds"]) if unenforced else ask["bounds"]
+def _bounds(admit_request: Json, unenforced: bool) -> dict[str, int]:
+    bounds: dict[str, int] = (
+        admit_request.get("unenforced_bounds", admit_request["bounds"])
+        if unenforced
+        else admit_request["bounds"]
+    )
     return bounds
 
 

@@ -23,7 +23,7 @@ def drain(seconds: float) -> None:
     ended.wait(seconds)
 
 
-class NoBooks:
+class NoSettlements:
     def __len__(self) -> int:
         return 0
 
@@ -38,7 +38,7 @@ app = Flask("placeholder")
 app.services = SimpleNamespace(  # type: ignore[attr-defined]
     active=SimpleNamespace(drain=drain),
     tracing=None,
-    books=NoBooks(),
+    books=NoSettlements(),
     feeds=SimpleNamespace(stop=lambda: None),
     refusal_log=SimpleNamespace(flush=lambda: None),
 )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-PATIENCE_SECONDS = 20.0
+TIMEOUT_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def send(url: str, *data: bytes, method: str = "POST", then_close: bool = False)
     *then_close*: close the sending side before the answer is read.
     """
     address = urlsplit(url)
-    with socket.create_connection((address.hostname, address.port or 80), PATIENCE_SECONDS) as sock:
+    with socket.create_connection((address.hostname, address.port or 80), TIMEOUT_SECONDS) as sock:
         with suppress(OSError):  # answered and hung up before we were done
             for piece in data:
                 sock.sendall(piece)

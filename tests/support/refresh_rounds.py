@@ -25,12 +25,12 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def refreshing(environ: dict[str, str], **asked: Any) -> Iterator[subprocess.Popen[bytes]]:
+def refreshing(environ: dict[str, str], **requested: Any) -> Iterator[subprocess.Popen[bytes]]:
     """A process of `tests.support.refreshing` that waits to be sent off."""
     default = {"pool": "default", "name": "ann", "forks": 1, "refreshers": 1, "rotation": 2, "die_at": ""}
-    asked = default | asked
+    requested = default | requested
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.refreshing", json.dumps(asked)],
+        [sys.executable, "-m", "tests.support.refreshing", json.dumps(requested)],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], **environ},
         stdin=subprocess.PIPE,
@@ -54,12 +54,12 @@ def renew_together(
     processes: int,
     *,
     while_they_run: Callable[[], object] = lambda: None,
-    **asked: Any,
+    **requested: Any,
 ) -> tuple[list[int], int]:
     """Return the rotations at which all refreshers of all processes arrived, and how often one had none."""
     rotations: list[int] = []
     without = 0
-    runs = [refreshing(environ, **asked) for _ in range(processes)]
+    runs = [refreshing(environ, **requested) for _ in range(processes)]
     running = [run.__enter__() for run in runs]
     try:
         for process in running:
@@ -70,10 +70,10 @@ def renew_together(
         while_they_run()
         for process in running:
             assert process.stdout is not None
-            for _ in range(asked.get("forks", 1)):
-                told = json.loads(process.stdout.readline())
-                rotations += told["rotations"]
-                without += told["without"]
+            for _ in range(requested.get("forks", 1)):
+                reply = json.loads(process.stdout.readline())
+                rotations += reply["rotations"]
+                without += reply["without"]
     finally:
         for run in runs:
             run.__exit__(None, None, None)
@@ -87,8 +87,8 @@ def main(rounds: int) -> None:
         login, _ = signed_in(build(Settings.from_environment(environ)), issuer)
         started = time.monotonic()
         renew_together(environ, 8, refreshers=2, rotation=rounds + 1)
-        seconds, told = time.monotonic() - started, issuer.told(login)
-        print(f"{told['exchanges']} exchanges in {seconds:.0f} s, {told['reused']} of a used token")
+        seconds, reply = time.monotonic() - started, issuer.login_state(login)
+        print(f"{reply['exchanges']} exchanges in {seconds:.0f} s, {reply['reused']} of a used token")
 
 
 if __name__ == "__main__":

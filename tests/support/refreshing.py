@@ -52,12 +52,12 @@ def refresher_of(services: Services, die_at: str = "") -> TokenRefresher:
     )
     keep = refresher._keep
 
-    def kept(*args: Any) -> Any:
+    def retained(*args: Any) -> Any:
         result = keep(*args)
         _die("kept", die_at)
         return result
 
-    refresher._keep = kept  # type: ignore[method-assign]
+    refresher._keep = retained  # type: ignore[method-assign]
     return refresher
 
 
@@ -75,12 +75,13 @@ def _renew_until(rotation: int, refresher: TokenRefresher, pool: str, account: A
     return account.rotation, without
 
 
-def _run(asked: dict[str, Any]) -> str:
+def _run(requested: dict[str, Any]) -> str:
     services = build(Settings.from_environment(os.environ))
-    account = services.accounts.find(asked["pool"], asked["name"])
-    refreshers = [refresher_of(services, asked["die_at"]) for _ in range(asked["refreshers"])]
+    account = services.accounts.find(requested["pool"], requested["name"])
+    refreshers = [refresher_of(services, requested["die_at"]) for _ in range(requested["refreshers"])]
     runs = [
-        gevent.spawn(_renew_until, asked["rotation"], each, asked["pool"], account) for each in refreshers
+        gevent.spawn(_renew_until, requested["rotation"], each, requested["pool"], account)
+        for each in refreshers
     ]
     gevent.joinall(runs, raise_error=True)
     rotations, without = zip(*(run.value for run in runs), strict=True)
@@ -90,17 +91,17 @@ def _run(asked: dict[str, Any]) -> str:
 def main() -> None:
     """Each process builds its own services once it is sent off, as a web worker does after its fork."""
     log.configure("error")
-    asked = orjson.loads(sys.argv[1])
+    requested = orjson.loads(sys.argv[1])
     print("ready", flush=True)
     sys.stdin.readline()
     children: list[int] = []
-    for _ in range(asked["forks"] - 1):
+    for _ in range(requested["forks"] - 1):
         if not (child := os.fork()):
             children.clear()  # its siblings are not its own
             break
         children.append(child)
-    told = _run(asked)
-    os.write(sys.stdout.fileno(), told.encode() + b"\n")  # one write: lines of many processes stay whole
+    reply = _run(requested)
+    os.write(sys.stdout.fileno(), reply.encode() + b"\n")  # one write: lines of many processes stay whole
     for child in children:
         os.waitpid(child, 0)
 

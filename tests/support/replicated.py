@@ -36,8 +36,8 @@ class Replicated:
         self.await_replica()
 
     def master_port(self) -> int:
-        told: Any = self._sentinel.client().execute_command("SENTINEL GET-MASTER-ADDR-BY-NAME", "pg")
-        return int(told[1])
+        reply: Any = self._sentinel.client().execute_command("SENTINEL GET-MASTER-ADDR-BY-NAME", "pg")
+        return int(reply[1])
 
     def master(self) -> RedisServer:
         port = self.master_port()
@@ -48,18 +48,18 @@ class Replicated:
         assert eventually(self._has_replica, FAILOVER_SECONDS), "the replica does not follow"
 
     def _has_replica(self) -> bool:
-        told: Any = self._sentinel.client().execute_command("SENTINEL REPLICAS", "pg")
-        linked = [each for each in told if _field(each, "master-link-status") == "ok"]
+        reply: Any = self._sentinel.client().execute_command("SENTINEL REPLICAS", "pg")
+        linked = [each for each in reply if _field(each, "master-link-status") == "ok"]
         return bool(linked) and self._following()
 
     def _following(self) -> bool:
         master = self.master()
         (other,) = [node for node in self._nodes if node is not master]
         try:
-            told: Any = other.client().info("replication")
+            reply: Any = other.client().info("replication")
         except redis.RedisError:
             return False
-        return told["role"] == "slave" and told["master_link_status"] == "up"
+        return reply["role"] == "slave" and reply["master_link_status"] == "up"
 
     def pause(self, seconds: float) -> None:
         self.master().pause(seconds)
@@ -98,10 +98,10 @@ class Replicated:
 
 
 def _is_master(node: RedisServer) -> bool:
-    told: Any = node.client().info("replication")
-    return bool(told["role"] == "master")
+    reply: Any = node.client().info("replication")
+    return bool(reply["role"] == "master")
 
 
-def _field(told: Any, name: str) -> str:
-    pairs = told if isinstance(told, dict) else dict(zip(told[::2], told[1::2], strict=True))
+def _field(reply: Any, name: str) -> str:
+    pairs = reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
     return str(pairs.get(name))

@@ -89,8 +89,8 @@ class StoreOfTest:
         )
         return version
 
-    def set_state(self, account_id: str, wanted: str) -> int:
-        return int(self.scripts.run("set_account_state", self.pool, account_id, wanted, "by a test"))
+    def set_state(self, account_id: str, expected: str) -> int:
+        return int(self.scripts.run("set_account_state", self.pool, account_id, expected, "by a test"))
 
     def remove(self, account_id: str) -> None:
         self.scripts.run("remove_account", self.pool, account_id, "1")

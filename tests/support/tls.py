@@ -49,7 +49,7 @@ def make_certificate(folder: Path, *, address: str = "") -> tuple[Path, Path]:
 
 
 @contextmanager
-def tls_door(port: int, certificate: Path, key: Path) -> Iterator[int]:
+def tls_proxy(port: int, certificate: Path, key: Path) -> Iterator[int]:
     """Yield a port that speaks TLS and forwards everything to *port* of this machine."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)

@@ -124,8 +124,8 @@ class ScriptedUpstream:
         *end* is how they ended (`any` for however), *gate* the gate they stand at.
         Raises TimeoutError, with what was seen.
         """
-        wanted = {"path": path, "end": end, "gate": gate, "count": count, "timeout": timeout_seconds}
-        given = {name: value for name, value in wanted.items() if value is not None}
+        expected = {"path": path, "end": end, "gate": gate, "count": count, "timeout": timeout_seconds}
+        given = {name: value for name, value in expected.items() if value is not None}
         status, entries = self._get("/_wait", account=self._scope + account, **given)
         if status != 200:
             raise TimeoutError(f"wanted {given}, matching so far {self._seen(entries)}, all {self.log()}")

@@ -99,10 +99,10 @@ class Log:
             and (gate is None or seen.gate == gate)
         ]
 
-    def wait(self, count: str = "1", timeout: str = "10", **wanted: str) -> tuple[bool, list[Seen]]:
+    def wait(self, count: str = "1", timeout: str = "10", **expected: str) -> tuple[bool, list[Seen]]:
         """Return (whether there were *count* in time, the entries that match)."""
         deadline = time.monotonic() + float(timeout)
-        while len(found := self.matching(**wanted)) < int(count):
+        while len(found := self.matching(**expected)) < int(count):
             left = deadline - time.monotonic()
             if left <= 0 or not self._changed.wait(left):
                 return False, found

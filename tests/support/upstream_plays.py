@@ -92,17 +92,17 @@ def _model_call(name: str, wire: str, play: Json, seen: Seen) -> Json:
     body = seen.body or {}
     if seen.path.endswith("/codex/responses") and (fault := _codex_fault(body)):
         return json_play(400, {"detail": fault})
-    asked = parse_chat_request(body) if wire == "chat" else parse_responses_request(body)
+    requested = parse_chat_request(body) if wire == "chat" else parse_responses_request(body)
     text = _cut(play.get("text", f"Hello from {seen.account.rpartition('.')[2]}."), play)
-    said = SAYS[name](play, asked, text)
+    answer = SAYS[name](play, requested, text)
     if name != "answer" or play.get("usage"):
-        said = replace(said, usage=_usage(said, asked, play.get("usage") or {}))
+        answer = replace(answer, usage=_usage(answer, requested, play.get("usage") or {}))
     if body.get("stream") is True:
-        return stream.play(wire, body, said, play)
+        return stream.play(wire, body, answer, play)
     if name == "error_in_stream":
         return json_play(500, {"error": stream.error(play)})
-    made = json_play(200, stream.whole(wire, body, said, play))
-    made["steps"][0]["bill"] = stream.bill(said.usage)
+    made = json_play(200, stream.complete(wire, body, answer, play))
+    made["steps"][0]["bill"] = stream.bill(answer.usage)
     return made
 
 
@@ -114,8 +114,8 @@ def _unscripted(seen: Seen) -> Json:
 
 
 def _codex_fault(body: Json) -> str | None:
-    for name, wanted, fault in CODEX_WANTS:
-        if body.get(name) is not wanted:
+    for name, expected, fault in CODEX_WANTS:
+        if body.get(name) is not expected:
             return fault
     if not isinstance(body.get("instructions"), str):
         return "Instructions are required"
@@ -123,13 +123,13 @@ def _codex_fault(body: Json) -> str | None:
     return f"Unsupported parameter: {refused[0]}" if refused else None
 
 
-def _usage(said: Answer, asked: DemoRequest, given: Json) -> Usage:
-    thought = len(said.reasoning)
-    produced = len(said.text) + len(said.refusal) + sum(len(call.arguments) for call in said.calls)
+def _usage(answer: Answer, requested: DemoRequest, given: Json) -> Usage:
+    thought = len(answer.reasoning)
+    produced = len(answer.text) + len(answer.refusal) + sum(len(call.arguments) for call in answer.calls)
     counted = {
-        "input_tokens": asked.input_tokens,
-        "output_tokens": (thought + produced) * asked.choices,
-        "reasoning_tokens": thought * asked.choices,
+        "input_tokens": requested.input_tokens,
+        "output_tokens": (thought + produced) * requested.choices,
+        "reasoning_tokens": thought * requested.choices,
     }
     return Usage(**{**counted, **given})
 
@@ -162,15 +162,15 @@ def _wire(path: str) -> str:
 
 
 SAYS: dict[str, Callable[[Json, DemoRequest, Pieces], Answer]] = {
-    "answer": lambda play, asked, text: respond(asked),
-    "text": lambda play, asked, text: Answer(Usage(0, 0), text=text),
-    "error_in_stream": lambda play, asked, text: Answer(Usage(0, 0), text=text),
-    "refusal": lambda play, asked, text: Answer(Usage(0, 0), refusal=text),
-    "incomplete": lambda play, asked, text: Answer(Usage(0, 0), text=text, cut=True),
-    "reasoning": lambda play, asked, text: Answer(
+    "answer": lambda play, requested, text: respond(requested),
+    "text": lambda play, requested, text: Answer(Usage(0, 0), text=text),
+    "error_in_stream": lambda play, requested, text: Answer(Usage(0, 0), text=text),
+    "refusal": lambda play, requested, text: Answer(Usage(0, 0), refusal=text),
+    "incomplete": lambda play, requested, text: Answer(Usage(0, 0), text=text, cut=True),
+    "reasoning": lambda play, requested, text: Answer(
         Usage(0, 0), reasoning=pieces(play.get("summary", "I thought about it.")), text=text
     ),
-    "tool_call": lambda play, asked, text: Answer(
+    "tool_call": lambda play, requested, text: Answer(
         Usage(0, 0),
         text=text if "text" in play else (),
         calls=tuple(_call(call, play) for call in play.get("calls", [play])),

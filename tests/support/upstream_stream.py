@@ -33,15 +33,15 @@ DONE = {"send": "data: [DONE]\n\n"}
 FINISHES = ("response.completed", "response.incomplete", "response.failed")
 
 
-def play(wire: str, body: Json, said: Answer, wanted: Json) -> Json:
-    """Return the play that streams *said* as the answer to *body*."""
-    events = _reported(_events(wire, body, said), wanted)
+def play(wire: str, body: Json, answer: Answer, expected: Json) -> Json:
+    """Return the play that streams *answer* as the answer to *body*."""
+    events = _reported(_events(wire, body, answer), expected)
     done = wire == "chat"
-    if wanted["play"].endswith("error_in_stream"):
-        events = _broken_off(wire, events, wanted)
-        done = wanted.get("done", False)
-    steps = _with_bill(wire, events, said.usage)
-    return {"headers": STREAM, "steps": _with_between(steps, events, wanted) + ([DONE] if done else [])}
+    if expected["play"].endswith("error_in_stream"):
+        events = _broken_off(wire, events, expected)
+        done = expected.get("done", False)
+    steps = _with_bill(wire, events, answer.usage)
+    return {"headers": STREAM, "steps": _with_between(steps, events, expected) + ([DONE] if done else [])}
 
 
 def events_play(wire: str, events: list[Json], done: bool) -> Json:
@@ -50,11 +50,11 @@ def events_play(wire: str, events: list[Json], done: bool) -> Json:
     return {"headers": STREAM, "steps": steps + ([DONE] if done else [])}
 
 
-def whole(wire: str, body: Json, said: Answer, wanted: Json) -> Json:
+def complete(wire: str, body: Json, answer: Answer, expected: Json) -> Json:
     """Return the object that answers a request without `stream`."""
-    (last,) = _reported(_events(wire, body, said)[-1:], wanted)
-    answer: Json = last.get("response", last)
-    return answer
+    (last,) = _reported(_events(wire, body, answer)[-1:], expected)
+    payload: Json = last.get("response", last)
+    return payload
 
 
 def bill(used: Usage) -> dict[str, int]:
@@ -65,41 +65,41 @@ def bill(used: Usage) -> dict[str, int]:
     }
 
 
-def error(wanted: Json) -> Json:
+def error(expected: Json) -> Json:
     made = {"message": "The upstream failed on purpose.", "type": "server_error", "code": "server_error"}
-    return {**made, **wanted.get("error", {})}
+    return {**made, **expected.get("error", {})}
 
 
-def _events(wire: str, body: Json, said: Answer) -> list[Json]:
+def _events(wire: str, body: Json, answer: Answer) -> list[Json]:
     about: Json = {"model": body["model"], "created_at": int(time.time()), "new_id": _new_id}
     if wire == "responses":
         opened = responses_wire.initial_response(body, **about)
-        return list(responses_wire.events(opened, said, new_id=_new_id))
+        return list(responses_wire.events(opened, answer, new_id=_new_id))
     about["choices"] = parse_chat_request(body).choices
     if body.get("stream") is not True:
-        return [chat_wire.completion(said, **about)]
+        return [chat_wire.completion(answer, **about)]
     include_usage = (body.get("stream_options") or {}).get("include_usage") is True
-    return list(chat_wire.chunks(said, **about, include_usage=include_usage))
+    return list(chat_wire.chunks(answer, **about, include_usage=include_usage))
 
 
-def _reported(events: list[Json], wanted: Json) -> list[Json]:
+def _reported(events: list[Json], expected: Json) -> list[Json]:
     """Remove the usage if the play has none."""
-    if wanted.get("usage", {}) is not None:
+    if expected.get("usage", {}) is not None:
         return events
-    kept = [event for event in events if event.get("choices") != []]
-    last = kept[-1]
+    stored = [event for event in events if event.get("choices") != []]
+    last = stored[-1]
     if "response" in last:
-        kept[-1] = {**last, "response": {**last["response"], "usage": None}}
+        stored[-1] = {**last, "response": {**last["response"], "usage": None}}
     elif "usage" in last:
-        kept[-1] = {**last, "usage": None}
-    return kept
+        stored[-1] = {**last, "usage": None}
+    return stored
 
 
-def _broken_off(wire: str, events: list[Json], wanted: Json) -> list[Json]:
+def _broken_off(wire: str, events: list[Json], expected: Json) -> list[Json]:
     deltas = [place for place, event in enumerate(events) if _is_delta(event)]
-    after = wanted.get("after", 0)
+    after = expected.get("after", 0)
     place = deltas[after] if after < len(deltas) else next(i for i, e in enumerate(events) if _finishes(e))
-    fault = error(wanted)
+    fault = error(expected)
     if wire == "chat":
         return [*events[:place], {"error": fault}]
     failure: Json = {
@@ -109,7 +109,7 @@ def _broken_off(wire: str, events: list[Json], wanted: Json) -> list[Json]:
         },
         "error": {**fault, "param": None, "type": "error"},
         "nested": {"type": "error", "error": fault},
-    }[wanted.get("form", "failed")]
+    }[expected.get("form", "failed")]
     return [*events[:place], {**failure, "sequence_number": place}]
 
 
@@ -128,8 +128,8 @@ def _with_bill(wire: str, events: list[Json], used: Usage) -> list[Json]:
     return steps
 
 
-def _with_between(steps: list[Json], events: list[Json], wanted: Json) -> list[Json]:
-    between = {str(place): extra for place, extra in wanted.get("at", {}).items()}
+def _with_between(steps: list[Json], events: list[Json], expected: Json) -> list[Json]:
+    between = {str(place): extra for place, extra in expected.get("at", {}).items()}
     result = [*between.get("start", ())]
     deltas = 0
     for step, event in zip(steps, events, strict=True):

@@ -177,18 +177,18 @@ def body(status: int, content: Any) -> Json:
 
 
 def page(status: int) -> Json:
-    return _whole(status, "text/html", PAGE)
+    return _complete(status, "text/html", PAGE)
 
 
 def bare(status: int) -> Json:
-    return _whole(status, "text/plain", "")
+    return _complete(status, "text/plain", "")
 
 
 def text(status: int, words: str) -> Json:
-    return _whole(status, "text/plain", words)
+    return _complete(status, "text/plain", words)
 
 
-def _whole(status: int, kind: str, content: str) -> Json:
+def _complete(status: int, kind: str, content: str) -> Json:
     headers = {"content-type": kind}
     return {"status": status, "headers": headers, "framing": "length", "steps": [{"send": content}]}
 

@@ -48,18 +48,18 @@ class TestUnscripted:
     def test_both_wires_are_answered_and_the_bill_agrees(
         self, upstream: ScriptedUpstream, client: OpenAI
     ) -> None:
-        whole = client.chat.completions.create(model="m", messages=USER).usage
+        complete = client.chat.completions.create(model="m", messages=USER).usage
         with client.responses.stream(model="m", input="hi") as stream:
             streamed = stream.get_final_response().usage
-        assert whole is not None
+        assert complete is not None
         assert streamed is not None
         upstream.wait_for(2, end="finished")
         assert upstream.billed() == {
             "a": {
                 "requests": 2,
-                "input_tokens": whole.prompt_tokens + streamed.input_tokens,
+                "input_tokens": complete.prompt_tokens + streamed.input_tokens,
                 "cached_tokens": 0,
-                "output_tokens": whole.completion_tokens + streamed.output_tokens,
+                "output_tokens": complete.completion_tokens + streamed.output_tokens,
             }
         }
 
@@ -300,10 +300,10 @@ class TestWaiting:
     def test_waiting_is_over_when_the_last_one_comes(
         self, upstream: ScriptedUpstream, client: OpenAI
     ) -> None:
-        asking = threading.Thread(target=lambda: [streamed_text(client) for _ in range(3)])
-        asking.start()
+        requesting = threading.Thread(target=lambda: [streamed_text(client) for _ in range(3)])
+        requesting.start()
         assert len(upstream.wait_for(3, path="/chat/completions", end="any")) == 3
-        asking.join()
+        requesting.join()
 
 
 class TestLog:

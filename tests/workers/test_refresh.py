@@ -17,7 +17,7 @@ def test_five_minutes_ahead(built, issuer, seconds, exchanges):
 
     refresh.run(built, time.time())
 
-    assert issuer.told(login)["exchanges"] == exchanges
+    assert issuer.login_state(login)["exchanges"] == exchanges
 
 
 def test_accounts_that_expire_together_are_spread_over_a_minute(built, issuer):
@@ -26,7 +26,7 @@ def test_accounts_that_expire_together_are_spread_over_a_minute(built, issuer):
 
     refresh.run(built, now)
 
-    assert 0 < sum(issuer.told(login)["exchanges"] for login in logins) < 40
+    assert 0 < sum(issuer.login_state(login)["exchanges"] for login in logins) < 40
 
 
 def test_the_renewed_token_is_what_requests_send(built, issuer, told):
@@ -49,7 +49,7 @@ def test_a_dead_sign_in_is_not_asked_for_again(built, issuer, next_period, told)
     next_period()
     refresh.run(built, time.time())
 
-    assert issuer.told(login)["exchanges"] == 0
+    assert issuer.login_state(login)["exchanges"] == 0
 
 
 def test_an_access_token_alone_is_left_alone(built, add, told):

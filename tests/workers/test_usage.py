@@ -102,7 +102,7 @@ def test_a_refused_token_is_renewed_first(built, upstream, issuer, told):
         f"Bearer {account.credential}",
         f"Bearer {now(built).credential}",
     ]
-    assert issuer.told(login)["exchanges"] == 1
+    assert issuer.login_state(login)["exchanges"] == 1
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ class TestAfter401:
         assert renewed == now(services)
         assert renewed.credential != account.credential
         assert (renewed.rotation, renewed.version) == (2, account.version + 1)
-        assert issuer.told(login)["reasons"] == ["unauthorized_recovery"]
+        assert issuer.login_state(login)["reasons"] == ["unauthorized_recovery"]
         assert services.credentials.read(POOL, renewed).refresh_token == f"{login}.1"
 
     def test_tokens_already_replaced_are_not_exchanged_again(self, services, issuer):
@@ -90,7 +90,7 @@ class TestAfter401:
         renewed = services.upstream.refresher.refresh_after_401(POOL, account)
 
         assert services.upstream.refresher.refresh_after_401(POOL, account) == renewed
-        assert issuer.told(login)["exchanges"] == 1
+        assert issuer.login_state(login)["exchanges"] == 1
 
     def test_each_rotation_can_be_renewed(self, services, issuer):
         login, account = signed_in(services, issuer)
@@ -98,7 +98,7 @@ class TestAfter401:
         for _ in range(3):
             account = services.upstream.refresher.refresh_after_401(POOL, account)
 
-        assert issuer.told(login) | {"reasons": []} == {
+        assert issuer.login_state(login) | {"reasons": []} == {
             "exchanges": 3, "reused": 0, "alive": True, "held": "", "reasons": []
         }  # fmt: skip
 
@@ -116,7 +116,7 @@ class TestAfter401:
         services.accounts.remove(POOL, "ann")
 
         assert services.upstream.refresher.refresh_after_401(POOL, account) is None
-        assert issuer.told(login)["exchanges"] == 0
+        assert issuer.login_state(login)["exchanges"] == 0
 
 
 class TestExpiring:
@@ -124,7 +124,7 @@ class TestExpiring:
         login, account = signed_in(services, issuer)
 
         assert services.upstream.refresher.refresh_expiring(POOL, account) == "renewed"
-        assert issuer.told(login)["reasons"] == ["proactive_expiry"]
+        assert issuer.login_state(login)["reasons"] == ["proactive_expiry"]
 
     def test_does_not_wait_for_another(self, services, issuer):
         _, account = signed_in(services, issuer)
@@ -154,7 +154,7 @@ class TestFailure:
         dead = now(services)
         assert (dead.state, dead.reason) == ("credential_dead", reason)
         assert at(services, 600_000).refresh_after_401(POOL, account) is None
-        assert issuer.told(login)["exchanges"] == 0
+        assert issuer.login_state(login)["exchanges"] == 0
 
     def test_resuming_the_account_does_not_revive_its_tokens(self, services, issuer):
         login, account = signed_in(services, issuer)
@@ -185,7 +185,7 @@ class TestFailure:
 
         assert (revived.state, revived.credential) == ("active", tokens.access_token)
         assert services.upstream.refresher.refresh_after_401(POOL, revived).rotation == 3
-        assert issuer.told(anew)["exchanges"] == 1
+        assert issuer.login_state(anew)["exchanges"] == 1
 
     @pytest.mark.parametrize("status", [500, 503, 429])
     def test_trouble_at_the_issuer_passes(self, services, issuer, status):
@@ -196,7 +196,7 @@ class TestFailure:
         assert services.upstream.refresher.refresh_after_401(POOL, account) is None
         assert now(services).state == "credential_expired"
         assert services.upstream.refresher.refresh_after_401(POOL, account) is None
-        assert issuer.told(login)["exchanges"] == 0
+        assert issuer.login_state(login)["exchanges"] == 0
 
         assert at(services, int(COOL_SECONDS * 1000)).refresh_after_401(POOL, account).rotation == 2
         assert now(services).state == "active"
@@ -218,7 +218,7 @@ class TestFailure:
         later._exchange = working
 
         assert later.refresh_expiring(POOL, account) == "renewed"
-        assert issuer.told(login)["reused"] == 0
+        assert issuer.login_state(login)["reused"] == 0
 
     def test_permanence(self):
         def told(status: int, code: str) -> UpstreamRejected:
@@ -247,7 +247,7 @@ class TestLostAnswer:
     def test_the_sign_in_is_not_risked_while_the_access_token_works(self, services, issuer, account):
         assert at(services, 600_000).refresh_expiring(POOL, account) == "unanswered"
         assert now(services).state == "active"
-        assert issuer.told(self.login)["alive"]
+        assert issuer.login_state(self.login)["alive"]
 
     def test_when_it_has_expired_there_is_nothing_left_to_lose(self, services, issuer, account):
         """Here the token had been used up, and a person is told so."""
@@ -315,7 +315,7 @@ class TestStoreAway:
         services.upstream.refresher._sign_ins = _With(services.credentials, keep=sometimes)
 
         assert services.upstream.refresher.refresh_after_401(POOL, account) == now(services)
-        assert issuer.told(login)["exchanges"] == 1
+        assert issuer.login_state(login)["exchanges"] == 1
 
     def test_is_told_when_nothing_was_begun(self, services, issuer, monkeypatch):
         _, account = signed_in(services, issuer)
@@ -355,7 +355,7 @@ class TestManyProcesses:
 
         assert rotations == [2] * 64
         assert without == 0
-        assert issuer.told(login)["exchanges"] == 1
+        assert issuer.login_state(login)["exchanges"] == 1
 
     @pytest.mark.timeout(300)
     def test_a_thousand_expiries(self, services, environ, issuer):
@@ -365,7 +365,7 @@ class TestManyProcesses:
 
         assert min(rotations) == 1001
         assert without == 0
-        told = issuer.told(login)
+        told = issuer.login_state(login)
         assert (told["exchanges"], told["reused"]) == (max(rotations) - 1, 0)
 
 
@@ -385,7 +385,7 @@ class TestHolderKilled:
         issuer.stage(login, {"hold": place})
         with refreshing(environ, die_at="never") as process:
             send_off(process)
-            assert eventually(lambda: issuer.told(login)["held"] == place)
+            assert eventually(lambda: issuer.login_state(login)["held"] == place)
             kill(process)
 
     def test_before_it_asked(self, services, environ, issuer):
@@ -393,7 +393,7 @@ class TestHolderKilled:
         self.killed(environ, "leased")
 
         assert services.upstream.refresher.refresh_after_401(POOL, account).rotation == 2
-        assert issuer.told(login)["reused"] == 0
+        assert issuer.login_state(login)["reused"] == 0
 
     def test_before_it_asked_for_a_token_that_still_works(self, services, environ, issuer):
         """Nobody knows how far it came; at the latest when the access token has expired, it goes on."""
@@ -402,7 +402,7 @@ class TestHolderKilled:
 
         assert at(services, 60_000).refresh_expiring(POOL, account) == "unanswered"
         assert at(services, 3_700_000).refresh_expiring(POOL, account) == "renewed"
-        assert issuer.told(login)["reused"] == 0
+        assert issuer.login_state(login)["reused"] == 0
 
     @pytest.mark.parametrize("place", ["before", "after"])
     def test_while_the_issuer_answers(self, services, environ, issuer, place):
@@ -410,18 +410,18 @@ class TestHolderKilled:
         login, account = signed_in(services, issuer)
         self.killed_by_us(environ, issuer, login, place)
         issuer.release(login)
-        assert eventually(lambda: issuer.told(login)["exchanges"] == 1)
+        assert eventually(lambda: issuer.login_state(login)["exchanges"] == 1)
 
         assert at(services, 60_000).refresh_expiring(POOL, account) == "unanswered"
         assert now(services).credential == account.credential
-        assert (issuer.told(login)["reused"], issuer.told(login)["alive"]) == (0, True)
+        assert (issuer.login_state(login)["reused"], issuer.login_state(login)["alive"]) == (0, True)
 
     def test_before_it_stored_the_answer(self, services, environ, issuer):
         """The new tokens died with it. When the old ones are refused a person is asked to sign in."""
         login, account = signed_in(services, issuer)
         self.killed(environ, "answered")
         assert at(services, 60_000).refresh_expiring(POOL, account) == "unanswered"
-        assert issuer.told(login)["reused"] == 0
+        assert issuer.login_state(login)["reused"] == 0
 
         assert services.upstream.refresher.refresh_after_401(POOL, account) is None
         assert (now(services).state, now(services).reason) == ("credential_dead", "refresh_token_reused")
@@ -431,7 +431,7 @@ class TestHolderKilled:
         self.killed(environ, "kept")
 
         assert services.upstream.refresher.refresh_after_401(POOL, account).rotation == 2
-        assert issuer.told(login)["exchanges"] == 1
+        assert issuer.login_state(login)["exchanges"] == 1
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

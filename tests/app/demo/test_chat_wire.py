@@ -36,10 +36,10 @@ class Person(BaseModel):
 
 
 @pytest.fixture(params=["whole", "streamed"])
-def ask(request: pytest.FixtureRequest, client: OpenAI) -> Any:
+def send_request(request: pytest.FixtureRequest, client: OpenAI) -> Any:
     """Return a function that sends a request and returns the ChatCompletion, streamed or not."""
 
-    def whole(text: str = "hi", **more: Any) -> ChatCompletion:
+    def complete(text: str = "hi", **more: Any) -> ChatCompletion:
         messages = more.pop("messages", [{"role": "user", "content": text}])
         return client.chat.completions.create(model="gpt-x", messages=messages, **more)
 
@@ -53,11 +53,11 @@ def ask(request: pytest.FixtureRequest, client: OpenAI) -> Any:
                 pass
             return stream.current_completion_snapshot
 
-    return whole if request.param == "whole" else streamed
+    return complete if request.param == "whole" else streamed
 
 
-def test_a_sentence_quotes_the_user(ask: Any) -> None:
-    answer = ask("What is the capital of France?")
+def test_a_sentence_quotes_the_user(send_request: Any) -> None:
+    answer = send_request("What is the capital of France?")
     (choice,) = answer.choices
     assert "What is the capital of France?" in choice.message.content
     assert choice.finish_reason == "stop"
@@ -65,8 +65,8 @@ def test_a_sentence_quotes_the_user(ask: Any) -> None:
     assert answer.id.startswith("chatcmpl-")
 
 
-def test_usage_adds_up(ask: Any) -> None:
-    usage = ask("hi").usage
+def test_usage_adds_up(send_request: Any) -> None:
+    usage = send_request("hi").usage
     assert usage.prompt_tokens > 0
     assert usage.completion_tokens > 3
     assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
@@ -74,12 +74,12 @@ def test_usage_adds_up(ask: Any) -> None:
     assert usage.completion_tokens_details.reasoning_tokens == 0
 
 
-def test_the_same_request_gets_the_same_words(ask: Any) -> None:
-    assert ask("hi").choices[0].message.content == ask("hi").choices[0].message.content
+def test_the_same_request_gets_the_same_words(send_request: Any) -> None:
+    assert send_request("hi").choices[0].message.content == send_request("hi").choices[0].message.content
 
 
-def test_a_function_is_called_with_arguments_that_fit(ask: Any) -> None:
-    (choice,) = ask("Is it warm?", tools=[WEATHER, CLOCK]).choices
+def test_a_function_is_called_with_arguments_that_fit(send_request: Any) -> None:
+    (choice,) = send_request("Is it warm?", tools=[WEATHER, CLOCK]).choices
     (call,) = choice.message.tool_calls
     assert choice.finish_reason == "tool_calls"
     assert choice.message.content is None
@@ -88,12 +88,14 @@ def test_a_function_is_called_with_arguments_that_fit(ask: Any) -> None:
     assert call.function.arguments == '{"location":"demo location","unit":"C"}'
 
 
-def test_functions_named_by_the_user_are_called_together(ask: Any) -> None:
+def test_functions_named_by_the_user_are_called_together(send_request: Any) -> None:
     text = "Use get_time and get_weather"
-    calls = ask(text, tools=[WEATHER, CLOCK]).choices[0].message.tool_calls
+    calls = send_request(text, tools=[WEATHER, CLOCK]).choices[0].message.tool_calls
     assert [call.function.name for call in calls] == ["get_weather", "get_time"]
     assert len({call.id for call in calls}) == 2
-    (call,) = ask(text, tools=[WEATHER, CLOCK], parallel_tool_calls=False).choices[0].message.tool_calls
+    (call,) = (
+        send_request(text, tools=[WEATHER, CLOCK], parallel_tool_calls=False).choices[0].message.tool_calls
+    )
     assert call.function.name == "get_weather"
 
 
@@ -104,17 +106,17 @@ def test_functions_named_by_the_user_are_called_together(ask: Any) -> None:
         {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [CLOCK]}},
     ],
 )
-def test_tool_choice_decides(ask: Any, choice: Any) -> None:
-    (call,) = ask(tools=[WEATHER, CLOCK], tool_choice=choice).choices[0].message.tool_calls
+def test_tool_choice_decides(send_request: Any, choice: Any) -> None:
+    (call,) = send_request(tools=[WEATHER, CLOCK], tool_choice=choice).choices[0].message.tool_calls
     assert call.function.name == "get_time"
 
 
-def test_no_function_is_called_when_none_may_be(ask: Any) -> None:
-    assert ask(tools=[WEATHER], tool_choice="none").choices[0].message.tool_calls is None
+def test_no_function_is_called_when_none_may_be(send_request: Any) -> None:
+    assert send_request(tools=[WEATHER], tool_choice="none").choices[0].message.tool_calls is None
 
 
-def test_the_result_of_a_function_is_quoted(ask: Any) -> None:
-    call = ask("Is it warm?", tools=[WEATHER]).choices[0].message.tool_calls[0]
+def test_the_result_of_a_function_is_quoted(send_request: Any) -> None:
+    call = send_request("Is it warm?", tools=[WEATHER]).choices[0].message.tool_calls[0]
     messages = [
         {"role": "user", "content": "Is it warm?"},
         {
@@ -125,13 +127,13 @@ def test_the_result_of_a_function_is_quoted(ask: Any) -> None:
         },
         {"role": "tool", "tool_call_id": call.id, "content": "21 degrees"},
     ]
-    choice = ask(messages=messages, tools=[WEATHER]).choices[0]
+    choice = send_request(messages=messages, tools=[WEATHER]).choices[0]
     assert choice.finish_reason == "stop"
     assert "21 degrees" in choice.message.content
 
 
-def test_a_refusal_is_no_content(ask: Any) -> None:
-    (choice,) = ask("Please refuse this").choices
+def test_a_refusal_is_no_content(send_request: Any) -> None:
+    (choice,) = send_request("Please refuse this").choices
     assert choice.message.content is None
     assert "poolgate-demo" in choice.message.refusal
     assert choice.finish_reason == "stop"
@@ -147,18 +149,18 @@ def test_a_token_limit_cuts(client: OpenAI) -> None:
     assert answer.usage.completion_tokens == 3
 
 
-def test_reasoning_is_in_the_usage(ask: Any) -> None:
-    usage = ask("hi", reasoning_effort="low").usage
+def test_reasoning_is_in_the_usage(send_request: Any) -> None:
+    usage = send_request("hi", reasoning_effort="low").usage
     assert 0 < usage.completion_tokens_details.reasoning_tokens < usage.completion_tokens
 
 
-def test_a_stop_sequence_ends_the_text(ask: Any) -> None:
-    content = ask("hi", stop=["simulated"]).choices[0].message.content
+def test_a_stop_sequence_ends_the_text(send_request: Any) -> None:
+    content = send_request("hi", stop=["simulated"]).choices[0].message.content
     assert content == "This is poolgate-demo, a "
 
 
-def test_many_choices(ask: Any) -> None:
-    one, three = ask("hi"), ask("hi", n=3)
+def test_many_choices(send_request: Any) -> None:
+    one, three = send_request("hi"), send_request("hi", n=3)
     assert [choice.index for choice in three.choices] == [0, 1, 2]
     assert {choice.message.content for choice in three.choices} == {one.choices[0].message.content}
     assert three.usage.completion_tokens == 3 * one.usage.completion_tokens
@@ -181,8 +183,8 @@ def test_a_streamed_answer_is_parsed(client: OpenAI) -> None:
         assert isinstance(stream.get_final_completion().choices[0].message.parsed, Person)
 
 
-def test_any_json_object_will_do(ask: Any) -> None:
-    content = ask("hi", response_format={"type": "json_object"}).choices[0].message.content
+def test_any_json_object_will_do(send_request: Any) -> None:
+    content = send_request("hi", response_format={"type": "json_object"}).choices[0].message.content
     assert content.startswith('{"answer":')
 
 

@@ -46,7 +46,7 @@ def test_an_image_is_not_text() -> None:
     assert chat(messages=[{"role": "user", "content": [part]}]).input_tokens < 10
 
 
-@pytest.mark.parametrize("ask", [chat, responses])
+@pytest.mark.parametrize("send_request", [chat, responses])
 @pytest.mark.parametrize(
     "odd",
     [
@@ -58,8 +58,8 @@ def test_an_image_is_not_text() -> None:
         {"reasoning": "high", "reasoning_effort": 3, "text": [], "response_format": []},
     ],
 )
-def test_a_field_of_the_wrong_shape_is_as_good_as_absent(ask: Any, odd: Any) -> None:
-    assert ask(**odd) == ask()
+def test_a_field_of_the_wrong_shape_is_as_good_as_absent(send_request: Any, odd: Any) -> None:
+    assert send_request(**odd) == send_request()
 
 
 def test_stop_may_be_one_or_many() -> None:

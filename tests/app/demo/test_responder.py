@@ -18,7 +18,7 @@ TOOL = {
 }
 
 
-def said(**body: Any) -> Any:
+def respond_to(**body: Any) -> Any:
     return respond(parse_responses_request({"model": "m", "input": "hi", **body}))
 
 
@@ -31,7 +31,7 @@ def test_pieces_are_the_text(text: str) -> None:
 @pytest.mark.parametrize("body", [{}, {"input": "please refuse"}, {"tools": [TOOL]}])
 @pytest.mark.parametrize("limit", [None, 1, 4, 7, 1000])
 def test_each_delta_is_one_billed_token(body: dict[str, Any], limit: int | None) -> None:
-    made = said(**body, max_output_tokens=limit, reasoning={"effort": "low"})
+    made = respond_to(**body, max_output_tokens=limit, reasoning={"effort": "low"})
     arguments = sum(len(call.arguments) for call in made.calls)
     produced = len(made.reasoning) + len(made.text) + len(made.refusal) + arguments
     assert made.usage.output_tokens == produced
@@ -40,20 +40,20 @@ def test_each_delta_is_one_billed_token(body: dict[str, Any], limit: int | None)
 
 
 def test_a_limit_that_fits_cuts_nothing() -> None:
-    whole = said()
-    assert not said(max_output_tokens=whole.usage.output_tokens).cut
-    assert said(max_output_tokens=whole.usage.output_tokens - 1).cut
+    complete = respond_to()
+    assert not respond_to(max_output_tokens=complete.usage.output_tokens).cut
+    assert respond_to(max_output_tokens=complete.usage.output_tokens - 1).cut
 
 
 def test_a_refusal_comes_before_a_call() -> None:
-    assert said(input="please refuse", tools=[TOOL]).calls == ()
+    assert respond_to(input="please refuse", tools=[TOOL]).calls == ()
 
 
 def test_a_call_that_the_limit_leaves_nothing_of_is_gone() -> None:
-    made = said(tools=[TOOL, {**TOOL, "name": "other"}], input="look_up other", max_output_tokens=1)
+    made = respond_to(tools=[TOOL, {**TOOL, "name": "other"}], input="look_up other", max_output_tokens=1)
     assert [call.name for call in made.calls] == ["look_up"]
     assert made.cut
 
 
 def test_a_long_prompt_is_quoted_in_part() -> None:
-    assert len("".join(said(input="word " * 10_000).text)) < 600
+    assert len("".join(respond_to(input="word " * 10_000).text)) < 600

@@ -42,21 +42,21 @@ class Languages(BaseModel):
 
 
 @pytest.fixture(params=["whole", "streamed"])
-def ask(request: pytest.FixtureRequest, client: OpenAI) -> Any:
+def send_request(request: pytest.FixtureRequest, client: OpenAI) -> Any:
     """Return a function that sends a request and returns the Response, streamed or not."""
 
-    def whole(given: Any = "hi", **more: Any) -> Response:
+    def complete(given: Any = "hi", **more: Any) -> Response:
         return client.responses.create(model="gpt-x", input=given, **more)
 
     def streamed(given: Any = "hi", **more: Any) -> Response:
         with client.responses.stream(model="gpt-x", input=given, **more) as stream:
             return stream.get_final_response()
 
-    return whole if request.param == "whole" else streamed
+    return complete if request.param == "whole" else streamed
 
 
-def test_a_sentence_quotes_the_user(ask: Any) -> None:
-    answer = ask("What is the capital of France?")
+def test_a_sentence_quotes_the_user(send_request: Any) -> None:
+    answer = send_request("What is the capital of France?")
     assert answer.status == "completed"
     assert answer.id.startswith("resp_")
     assert answer.model == "demo/gpt-x"
@@ -64,34 +64,36 @@ def test_a_sentence_quotes_the_user(ask: Any) -> None:
     assert "What is the capital of France?" in answer.output_text
 
 
-def test_input_may_be_items(ask: Any) -> None:
+def test_input_may_be_items(send_request: Any) -> None:
     item = {"role": "user", "content": [{"type": "input_text", "text": "as a part"}]}
-    assert "as a part" in ask([item]).output_text
+    assert "as a part" in send_request([item]).output_text
 
 
-def test_usage_adds_up(ask: Any) -> None:
-    usage = ask("hi", instructions="Be brief.").usage
-    assert usage.input_tokens > ask("hi").usage.input_tokens
+def test_usage_adds_up(send_request: Any) -> None:
+    usage = send_request("hi", instructions="Be brief.").usage
+    assert usage.input_tokens > send_request("hi").usage.input_tokens
     assert usage.total_tokens == usage.input_tokens + usage.output_tokens
     assert usage.input_tokens_details.cached_tokens == 0
     assert usage.output_tokens_details.reasoning_tokens == 0
 
 
-def test_the_settings_asked_for_are_repeated(ask: Any) -> None:
-    answer = ask("hi", instructions="Be brief.", temperature=0.5, tools=[WEATHER], tool_choice="none")
+def test_the_settings_asked_for_are_repeated(send_request: Any) -> None:
+    answer = send_request(
+        "hi", instructions="Be brief.", temperature=0.5, tools=[WEATHER], tool_choice="none"
+    )
     assert answer.instructions == "Be brief."
     assert answer.temperature == 0.5
     assert answer.tools[0].name == "get_weather"
     assert answer.parallel_tool_calls is True
 
 
-def test_a_function_is_called_and_its_result_quoted(ask: Any) -> None:
-    (call,) = ask("Is it warm?", tools=[WEATHER, CLOCK]).output
+def test_a_function_is_called_and_its_result_quoted(send_request: Any) -> None:
+    (call,) = send_request("Is it warm?", tools=[WEATHER, CLOCK]).output
     assert call.type == "function_call"
     assert call.id.startswith("fc_")
     assert call.call_id.startswith("call_")
     assert call.arguments == '{"location":"demo location"}'
-    answer = ask(
+    answer = send_request(
         [
             {"role": "user", "content": "Is it warm?"},
             {
@@ -107,27 +109,27 @@ def test_a_function_is_called_and_its_result_quoted(ask: Any) -> None:
     assert "21 degrees" in answer.output_text
 
 
-def test_functions_named_by_the_user_are_called_together(ask: Any) -> None:
-    calls = ask("Use get_time and get_weather", tools=[WEATHER, CLOCK]).output
+def test_functions_named_by_the_user_are_called_together(send_request: Any) -> None:
+    calls = send_request("Use get_time and get_weather", tools=[WEATHER, CLOCK]).output
     assert [call.name for call in calls] == ["get_weather", "get_time"]
 
 
 @pytest.mark.parametrize("choice", CALLS, ids=["function", "allowed_tools"])
-def test_tool_choice_decides(ask: Any, choice: Any) -> None:
-    (call,) = ask(tools=[WEATHER, CLOCK], tool_choice=choice).output
+def test_tool_choice_decides(send_request: Any, choice: Any) -> None:
+    (call,) = send_request(tools=[WEATHER, CLOCK], tool_choice=choice).output
     assert call.name == "get_time"
 
 
-def test_a_refusal_is_a_part_of_its_own(ask: Any) -> None:
-    answer = ask("please refuse")
+def test_a_refusal_is_a_part_of_its_own(send_request: Any) -> None:
+    answer = send_request("please refuse")
     (part,) = answer.output[0].content
     assert part.type == "refusal"
     assert "poolgate-demo" in part.refusal
     assert answer.output_text == ""
 
 
-def test_reasoning_comes_first_with_a_summary(ask: Any) -> None:
-    answer = ask("hi", reasoning={"effort": "high", "summary": "auto"})
+def test_reasoning_comes_first_with_a_summary(send_request: Any) -> None:
+    answer = send_request("hi", reasoning={"effort": "high", "summary": "auto"})
     reasoning, message = answer.output
     assert reasoning.id.startswith("rs_")
     assert reasoning.summary[0].text.startswith("The request has")
@@ -136,8 +138,8 @@ def test_reasoning_comes_first_with_a_summary(ask: Any) -> None:
     assert answer.usage.output_tokens_details.reasoning_tokens > 0
 
 
-def test_no_effort_is_no_reasoning(ask: Any) -> None:
-    (message,) = ask("hi", reasoning={"effort": "none"}).output
+def test_no_effort_is_no_reasoning(send_request: Any) -> None:
+    (message,) = send_request("hi", reasoning={"effort": "none"}).output
     assert message.type == "message"
 
 
@@ -199,7 +201,7 @@ def item(*inner: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("asked", "items", "end"),
+    ("requested", "items", "end"),
     [
         ({}, item(*TEXT), "completed"),
         ({"input": "please refuse"}, item(*REFUSAL), "completed"),
@@ -214,19 +216,19 @@ def item(*inner: str) -> list[str]:
     ],
     ids=["text", "refusal", "call", "calls", "reasoning", "cut"],
 )
-def test_the_order_of_events(client: OpenAI, asked: Any, items: list[str], end: str) -> None:
-    names = [event.type.removeprefix("response.") for event in events(client, **asked)]
+def test_the_order_of_events(client: OpenAI, requested: Any, items: list[str], end: str) -> None:
+    names = [event.type.removeprefix("response.") for event in events(client, **requested)]
     assert without_repeats(names) == ["created", "in_progress", *items, end]
 
 
-@pytest.mark.parametrize("asked", [{}, {"input": "please refuse"}, {"tools": [WEATHER]}])
-def test_deltas_add_up_to_what_is_done(client: OpenAI, asked: Any) -> None:
-    produced = events(client, **asked)
+@pytest.mark.parametrize("requested", [{}, {"input": "please refuse"}, {"tools": [WEATHER]}])
+def test_deltas_add_up_to_what_is_done(client: OpenAI, requested: Any) -> None:
+    produced = events(client, **requested)
     joined = "".join(event.delta for event in produced if event.type.endswith(".delta"))
-    (whole,) = {
+    (complete,) = {
         getattr(event, field)
         for event in produced
         for field in ("text", "refusal", "arguments")
         if event.type.endswith(".done") and hasattr(event, field)
     }
-    assert joined == whole
+    assert joined == complete

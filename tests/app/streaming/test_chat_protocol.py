@@ -221,12 +221,12 @@ class TestIdentity:
 class TestServiceTier:
     def test_told_late(self) -> None:
         """The tier an answer was really served in may come with its usage alone."""
-        asked, _ = read(chunk({"content": "x"}, service_tier="auto"))
+        requested, _ = read(chunk({"content": "x"}, service_tier="auto"))
         served, _ = read(
             chunk({"content": "x"}, service_tier="auto"), {**usage_chunk(), "service_tier": "default"}
         )
 
-        assert (asked.service_tier, served.service_tier) == ("auto", "default")
+        assert (requested.service_tier, served.service_tier) == ("auto", "default")
 
 
 class TestIsOpening:

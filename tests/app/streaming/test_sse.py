@@ -344,9 +344,9 @@ class TestCuts:
 
     @SAMPLES
     def test_every_cut(self, stream):
-        whole = decode(stream)
+        complete = decode(stream)
 
-        assert all(decode(stream[:i], stream[i:]) == whole for i in range(len(stream)))
+        assert all(decode(stream[:i], stream[i:]) == complete for i in range(len(stream)))
 
     @settings(max_examples=150)
     @given(STREAMS | st.binary(max_size=60), st.lists(st.integers(0, 5000), max_size=6), st.integers(8, 60))
@@ -373,9 +373,9 @@ class TestOracle:
         stream = stream.replace(b"\n", end)
 
         theirs = [orjson.loads(event.data) for event in sseclient.SSEClient(iter([stream])).events()]
-        ours = [{k: v for k, v in p.items() if k != "type"} for p in payloads(stream)]
+        own = [{k: v for k, v in p.items() if k != "type"} for p in payloads(stream)]
 
-        assert ours == [{k: v for k, v in p.items() if k != "type"} for p in theirs]
+        assert own == [{k: v for k, v in p.items() if k != "type"} for p in theirs]
 
 
 def test_events_are_events():

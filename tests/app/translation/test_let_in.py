@@ -41,8 +41,8 @@ def let_in(surface: str, body: dict[str, Any]) -> dict[str, Any] | None:
 def refused_field(surface: str, body: dict[str, Any], kind: str, wires: tuple[str, ...]) -> str | None:
     """Return the field by which such an account's request is refused, None when it can be sent."""
     try:
-        asked = normalize_input(body) if surface == "responses" else body
-        orjson.dumps(upstream_body(surface, asked, KINDS[kind].dialect, wires).body)
+        requested = normalize_input(body) if surface == "responses" else body
+        orjson.dumps(upstream_body(surface, requested, KINDS[kind].dialect, wires).body)
     except InvalidRequest as error:
         return (error.param or "nothing").replace("[", ".").split(".")[0]
     return None

@@ -41,7 +41,7 @@ USER = st.builds(
     lambda content: {"role": "user", "content": content},
     TEXT | st.lists(TEXT_PART | IMAGE_PART | FILE_PART, min_size=1, max_size=3),
 )
-SAID = st.builds(
+CONTENT = st.builds(
     lambda content, refusal: {"role": "assistant", "content": content, **refusal},
     TEXT | st.lists(TEXT_PART, min_size=1, max_size=3) | st.none(),
     st.builds(lambda text: {"refusal": text}, TEXT) | st.just({}),
@@ -59,11 +59,11 @@ def rounds(draw) -> list[dict]:
         calls.append({**call, kind: {"name": draw(TEXT), payload: draw(st.text(max_size=12))}})
     outputs = st.text(max_size=12) | st.lists(TEXT_PART, max_size=3)
     answers = [{"role": "tool", "tool_call_id": call["id"], "content": draw(outputs)} for call in calls]
-    return [{**draw(SAID), "tool_calls": calls}, *draw(st.permutations(answers))]
+    return [{**draw(CONTENT), "tool_calls": calls}, *draw(st.permutations(answers))]
 
 
 TURNS = st.one_of(
-    USER.map(lambda one: [one]), SYSTEM.map(lambda one: [one]), SAID.map(lambda one: [one]), rounds()
+    USER.map(lambda one: [one]), SYSTEM.map(lambda one: [one]), CONTENT.map(lambda one: [one]), rounds()
 )
 CONVERSATIONS = st.lists(TURNS, max_size=6).map(lambda turns: [message for turn in turns for message in turn])
 
@@ -96,16 +96,16 @@ def normal_content(content):
 
 
 def add_assistant(out: list[dict], message: dict) -> None:
-    said = "".join(texts(message.get("content"))) or None
+    text = "".join(texts(message.get("content"))) or None
     refusal = message.get("refusal") or None
     calls = message.get("tool_calls") or []
-    if not said and not refusal:
+    if not text and not refusal:
         if calls and out and out[-1]["role"] == "assistant":
             out[-1].setdefault("tool_calls", []).extend(calls)
             return
         if not calls:
             return
-    out.append({"role": "assistant", "content": said})
+    out.append({"role": "assistant", "content": text})
     out[-1].update({"refusal": refusal} if refusal else {})
     out[-1].update({"tool_calls": list(calls)} if calls else {})
 

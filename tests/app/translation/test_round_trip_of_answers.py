@@ -64,21 +64,21 @@ def answers(draw) -> list[Event]:
     return [*events, Event({**FRAME, "choices": [], "usage": draw(USAGES)}), DONE]
 
 
-def said(events: list[Event]) -> dict:
+def summary(events: list[Event]) -> dict:
     """Return the content of an answer, independent of its division into chunks."""
     fold = ChatFold()
     for event in events:
         if event is not DONE:
             fold.add_event(event.payload)
-    whole = fold.result()
-    (choice,) = whole["choices"]
+    complete = fold.result()
+    (choice,) = complete["choices"]
     message = choice["message"]
     return {
         "content": message.get("content") or "",
         "refusal": message.get("refusal") or "",
         "calls": message.get("tool_calls") or [],
         "finish_reason": choice["finish_reason"],
-        "usage": whole["usage"],
+        "usage": complete["usage"],
     }
 
 
@@ -92,4 +92,4 @@ def test_answers(events, at_a_time):
         out += back.translate(there.translate(events[start : start + at_a_time]))
     out += back.translate(there.finish()) + back.finish()
 
-    assert said(out) == said(events)
+    assert summary(out) == summary(events)

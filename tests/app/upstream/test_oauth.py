@@ -89,7 +89,7 @@ class TestRefresh:
         answer = oauth.refresh(tokens.refresh_token, "proactive_expiry")
 
         assert answer["refresh_token"] == f"{login}.1"
-        assert issuer.told(login)["reasons"] == ["proactive_expiry"]
+        assert issuer.login_state(login)["reasons"] == ["proactive_expiry"]
 
     def test_a_used_token_ends_the_login(self, oauth, issuer):
         """So says the service that the other tests rely on."""
@@ -100,7 +100,7 @@ class TestRefresh:
             oauth.refresh(tokens.refresh_token, "proactive_expiry")
 
         assert (refused.value.code, refused.value.upstream_status) == ("refresh_token_reused", 401)
-        assert not issuer.told(login)["alive"]
+        assert not issuer.login_state(login)["alive"]
 
     @pytest.mark.parametrize(
         ("status", "body", "code"),

@@ -26,7 +26,7 @@ from tests.faults.failover.scenarios import (
     answering,
 )
 from tests.faults.failover.topologies import TOPOLOGIES, Topology
-from tests.faults.wall import patience
+from tests.faults.wall import timeout
 from tests.support.gateway import Gateway, PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream, Seen
 
@@ -78,7 +78,7 @@ class Bench:
         pool = self._gateway.pool()
         upstream = self._upstream.scoped(pool.name)
         topology = TOPOLOGIES[setup.topology]
-        topology.arrange(pool, upstream, patience(self._pace.scale))
+        topology.arrange(pool, upstream, timeout(self._pace.scale))
         key = pool.key(on_cut="restart" if setup.restart else "fail")
         return lambda scenario: _Run(pool, upstream, topology, setup, key, self._pace).verdict(scenario)
 

@@ -25,7 +25,7 @@ ANSWER = (
 )
 TOKENS = 60  # pieces in which it is streamed
 HEALTHY, NO_PREFILL = "ok", "ok-no-prefill"  # models that always answer; the second refuses a prefill
-WHOLE: Json = {"play": "text", "text": ANSWER, "deltas": TOKENS}
+COMPLETE: Json = {"play": "text", "text": ANSWER, "deltas": TOKENS}
 RETRY_AFTER_SECONDS = 2
 CUT_AFTER, STALL_AFTER, MALFORMED_AT = 40, 20, 10  # tokens
 BACK_SECONDS = 30.0  # after an outage the primary is used again
@@ -84,7 +84,7 @@ def answering(pace: Pace, between: dict[int, list[Json]] | None = None, *, start
     }
     if start:
         at["start"] = [{"sleep": start}]
-    return {**WHOLE, "at": at}
+    return {**COMPLETE, "at": at}
 
 
 def _refused(status: int, code: str | None, message: str, kind: str, **headers: str) -> Json:
@@ -104,7 +104,7 @@ BROKEN_EVENT = (
 
 
 def _without_done(pace: Pace) -> Json:
-    return edited(plays.without_done, of=WHOLE)("chat")
+    return edited(plays.without_done, of=COMPLETE)("chat")
 
 
 def _primary(least: int = 0, most: int = 1_000) -> Callable[[Facts, Pace], bool]:

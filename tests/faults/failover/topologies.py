@@ -10,7 +10,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.faults.failover.scenarios import HEALTHY, NO_PREFILL, SCENARIOS, WHOLE, Pace, Scenario, answering
+from tests.faults.failover.scenarios import (
+    COMPLETE,
+    HEALTHY,
+    NO_PREFILL,
+    SCENARIOS,
+    Pace,
+    Scenario,
+    answering,
+)
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -35,7 +43,7 @@ class Topology:
     def play(self, upstream: ScriptedUpstream, scenario: Scenario, pace: Pace) -> None:
         """Set what each account plays in *scenario*."""
         upstream.script(answering(pace))
-        upstream.script(WHOLE, model=HEALTHY, account="p*")
+        upstream.script(COMPLETE, model=HEALTHY, account="p*")
         upstream.script(*scenario.plays(pace), model=scenario.model, account="p*")
 
     def is_primary(self, account: str, model: str, scenario: Scenario) -> bool:

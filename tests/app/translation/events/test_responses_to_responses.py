@@ -17,7 +17,7 @@ MESSAGE = {
     "content": [{"type": "output_text", "text": "Hello", "annotations": []}],
 }
 CALL = {"id": "fc_1", "type": "function_call", "call_id": "call_a", "name": "f", "arguments": "{}"}
-TOLD = [
+REPORTED = [
     *("output_item.added", "content_part.added", "output_text.delta"),
     *("output_text.done", "content_part.done"),
 ]
@@ -92,14 +92,19 @@ class TestCreated:
         delta = event("response.output_text.delta", **PLACE, delta="Hello")
 
         assert fed(delta) == []
-        assert types(fed(delta, completed(MESSAGE))) == ["created", *TOLD, "output_item.done", "completed"]
+        assert types(fed(delta, completed(MESSAGE))) == [
+            "created",
+            *REPORTED,
+            "output_item.done",
+            "completed",
+        ]
 
     def test_waiting_has_an_end(self):
         deltas = [event("response.output_text.delta", **PLACE, delta="x") for _ in range(MAX_HELD_EVENTS + 1)]
 
-        told = types(fed(*deltas))
+        reply = types(fed(*deltas))
 
-        assert told == [
+        assert reply == [
             "output_item.added",
             "content_part.added",
             *(MAX_HELD_EVENTS + 1) * ["output_text.delta"],
@@ -136,7 +141,7 @@ class TestSnapshots:
 
         assert types(out) == [
             "created",
-            *TOLD,
+            *REPORTED,
             "output_item.done",
             "completed",
         ]
@@ -188,8 +193,8 @@ class TestAnnouncing:
             created(), delta("Hel", **place), delta("lo", **place), *(dones if ended else ()), completed()
         )
 
-        told = [*TOLD[:3], *TOLD[2:], "output_item.done"]
-        assert types(out) == ["created", *told, "completed"]
+        reply = [*REPORTED[:3], *REPORTED[2:], "output_item.done"]
+        assert types(out) == ["created", *reply, "completed"]
         (item,) = out[-1].payload["response"]["output"]
         assert item["content"][0]["text"] == "Hello"
         assert {one.payload["item_id"] for one in out if "item_id" in one.payload} == {
@@ -227,7 +232,7 @@ class TestAnnouncing:
         events = [created(), delta("a", **PLACE), delta("b", **PLACE), completed(number=3)]
         for number, one in enumerate(events):
             one.payload["sequence_number"] = number
-        out = [told for one in events for told in translator.translate([one])]
+        out = [reply for one in events for reply in translator.translate([one])]
 
         assert [one.payload["sequence_number"] for one in out] == list(range(9))
 

@@ -37,12 +37,12 @@ class TestChatCut:
 
     @given(st.lists(st.text("xyz", min_size=1, max_size=3), max_size=8), st.integers(0, 10))
     def test_length(self, texts: list[str], most: int) -> None:
-        cut, whole = ChatOutputCap(most), "".join(texts)
+        cut, complete = ChatOutputCap(most), "".join(texts)
 
         choice = folded(cut.limit_events(answer(*texts)))
 
-        assert choice["message"]["content"] == whole[:most]
-        assert choice["finish_reason"] == ("length" if len(whole) > most else "stop")
+        assert choice["message"]["content"] == complete[:most]
+        assert choice["finish_reason"] == ("length" if len(complete) > most else "stop")
 
     def test_stop(self) -> None:
         """The stop text and all after it is left out; nothing follows the end."""

@@ -108,12 +108,12 @@ class TestResponsesCut:
 
     def test_closed_part_is_not_closed_again(self) -> None:
         """Only the open one of two parts is closed; the other has its annotations."""
-        whole = {"type": "output_text", "text": "one", "annotations": [{"type": "url_citation"}]}
+        complete = {"type": "output_text", "text": "one", "annotations": [{"type": "url_citation"}]}
         events = stream(
             created(),
             *message(),
             say("one"),
-            {"type": "response.content_part.done", "output_index": 0, "content_index": 0, "part": whole},
+            {"type": "response.content_part.done", "output_index": 0, "content_index": 0, "part": complete},
             delta("response.refusal.delta", 0, "never", content_index=1),
         )
 
@@ -126,7 +126,7 @@ class TestResponsesCut:
             "response.incomplete",
         ]
         assert out[-1].payload["response"]["output"][0]["content"] == [
-            whole,
+            complete,
             {"type": "refusal", "refusal": "ne"},
         ]
 

@@ -31,7 +31,7 @@ def text(kind: str, value: str) -> dict:
     return {"type": kind, "text": value}
 
 
-def said(*texts: str) -> dict:
+def message(*texts: str) -> dict:
     return {"type": "message", "role": "assistant", "content": [text("output_text", one) for one in texts]}
 
 
@@ -74,18 +74,18 @@ def said(*texts: str) -> dict:
             [{"role": "developer", "content": [text("input_text", "a"), text("input_text", "b")]}],
             [{"role": "system", "content": "a\nb"}],
         ),
-        ([said("a", "b")], [{"role": "assistant", "content": "ab"}]),
+        ([message("a", "b")], [{"role": "assistant", "content": "ab"}]),
         (
             [{"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]}],
             [{"role": "assistant", "content": None, "refusal": "no"}],
         ),
         (
-            [said("a"), CALL, CUSTOM],
+            [message("a"), CALL, CUSTOM],
             [{"role": "assistant", "content": "a", "tool_calls": [CHAT_CALL, CHAT_CUSTOM]}],
         ),
         ([CALL], [{"role": "assistant", "content": None, "tool_calls": [CHAT_CALL]}]),
         (
-            [said("a"), {"type": "reasoning", "summary": []}, CALL],
+            [message("a"), {"type": "reasoning", "summary": []}, CALL],
             [{"role": "assistant", "content": "a", "tool_calls": [CHAT_CALL]}],
         ),
         (
@@ -129,7 +129,9 @@ def test_messages(items, messages):
 def test_order_of_turns():
     """Each round of calls is a message of its own, followed by its answers."""
     output = {"type": "function_call_output", "call_id": "call_a", "output": "x"}
-    roles = [one["role"] for one in messages_from_input([said("a"), CALL, output, CALL, output, said("b")])]
+    roles = [
+        one["role"] for one in messages_from_input([message("a"), CALL, output, CALL, output, message("b")])
+    ]
 
     assert roles == ["assistant", "tool", "assistant", "tool", "assistant"]
 
@@ -172,7 +174,8 @@ def test_added_tools():
     tools = [{"type": "function", "name": "f"}]
 
     assert (
-        added_tools([said("a"), {"type": "additional_tools", "role": "developer", "tools": tools}]) == tools
+        added_tools([message("a"), {"type": "additional_tools", "role": "developer", "tools": tools}])
+        == tools
     )
 
 

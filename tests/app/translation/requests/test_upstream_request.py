@@ -63,7 +63,7 @@ class TestChatOnChat:
 
     @pytest.mark.parametrize("kind", ["openai", "compatible"])
     @pytest.mark.parametrize(
-        ("asked", "sent"),
+        ("request_body", "sent"),
         [
             ({"reasoningEffort": "low"}, {"reasoning_effort": "low"}),
             ({"reasoningEffort": "low", "reasoning_effort": "high"}, {"reasoning_effort": "high"}),
@@ -80,9 +80,9 @@ class TestChatOnChat:
             ),
         ],
     )
-    def test_other_clients_words(self, kind, asked, sent):
+    def test_other_clients_words(self, kind, request_body, sent):
         """They are sent in names that chat servers know: OpenAI's answers 400 to others."""
-        prepared = upstream_body("chat", {**CHAT, **asked}, KINDS[kind].dialect, {"chat"})
+        prepared = upstream_body("chat", {**CHAT, **request_body}, KINDS[kind].dialect, {"chat"})
 
         least = upstream_body("chat", CHAT, KINDS[kind].dialect, {"chat"}).body
         assert (prepared.body, prepared.ignored) == ({**least, **sent}, [])
@@ -266,10 +266,10 @@ class TestJsonMode:
     def test_word_only_in_instructions(self):
         """The API requires the word in the input, but our instructions are outside."""
         sent = self.sent(self.SYSTEM, *CHAT["messages"])
-        told = {"role": "developer", "content": [{"type": "input_text", "text": "Answer in JSON."}]}
+        reply = {"role": "developer", "content": [{"type": "input_text", "text": "Answer in JSON."}]}
 
         assert sent["instructions"] == "Answer in JSON."
-        assert sent["input"] == [told, {"role": "user", "content": [{"type": "input_text", "text": "hi"}]}]
+        assert sent["input"] == [reply, {"role": "user", "content": [{"type": "input_text", "text": "hi"}]}]
 
     def test_word_in_the_input(self):
         assert len(self.sent(self.SYSTEM, {"role": "user", "content": "As json."})["input"]) == 1

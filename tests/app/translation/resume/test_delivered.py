@@ -33,7 +33,7 @@ def responses(text: str, identity: str = "a", thoughts: bool = False) -> list[Js
     item = {"id": f"msg_{identity}", "type": "message", "role": "assistant", "content": []}
     at = {"item_id": item["id"], "output_index": int(thoughts), "content_index": 0}
     part = {"type": "output_text", "text": text, "annotations": []}
-    whole = {**item, "content": [part]}
+    complete = {**item, "content": [part]}
     response = {"id": f"resp_{identity}", "object": "response"}
     made: list[Json] = [{"type": "response.created", "response": response}]
     output: list[Json] = []
@@ -50,10 +50,10 @@ def responses(text: str, identity: str = "a", thoughts: bool = False) -> list[Js
         *({"type": "response.output_text.delta", **at, "delta": piece} for piece in pieces(text)),
         {"type": "response.output_text.done", **at, "text": text},
         {"type": "response.content_part.done", **at, "part": part},
-        {"type": "response.output_item.done", "output_index": int(thoughts), "item": whole},
+        {"type": "response.output_item.done", "output_index": int(thoughts), "item": complete},
         {
             "type": "response.completed",
-            "response": {**response, "status": "completed", "output": [*output, whole]},
+            "response": {**response, "status": "completed", "output": [*output, complete]},
         },
     ]
     return [{**payload, "sequence_number": number} for number, payload in enumerate(made)]
