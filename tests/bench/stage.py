@@ -90,7 +90,8 @@ class Server:
     def _key(self, gateway: Gateway, demo_request: DemoRequest) -> str:
         """Return a key, with limits, of a pool whose accounts give the requested answers; created once."""
         wires = "-".join(demo_request.account_wires)
-        name = f"{self.name}-{demo_request.deltas}-{demo_request.pace_ms}-{wires}-{demo_request.accounts}".lower()
+        size = f"{demo_request.deltas}-{demo_request.pace_ms}"
+        name = f"{self.name}-{size}-{wires}-{demo_request.accounts}".lower()
         if name not in self._keys:
             services = gateway.services
             services.pools.ensure(name)

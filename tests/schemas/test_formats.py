@@ -59,7 +59,7 @@ class TestPlain:
 
 class TestJsonSchema:
     @pytest.mark.parametrize(
-        "fault_message", [PERSON, {"name": "a_B-9"}, {"name": "n" * 64, "more": {"a": None}}]
+        "definition", [PERSON, {"name": "a_B-9"}, {"name": "n" * 64, "more": {"a": None}}]
     )
     def test_accepted(self, definition):
         assert CHAT.load(nested(definition)) == nested(definition)
