@@ -22,7 +22,8 @@ from app.cli.progress import progress
 from app.config import package_version
 from app.errors import InvalidRequest, NotFound
 from app.stores import keys
-from app.stores.client import make_client, store_errors
+from app.stores.client import make_client
+from app.stores.ledger import LedgerRepository
 from app.stores.scripts import Scripts
 from app.wiring import Services
 
@@ -67,8 +68,8 @@ def backup(services: Services, as_json: bool, file: Path, variable: str | None, 
         services.pools.check(pool)
         pools = [pool]
     passphrase = _new_passphrase(variable)
-    with store_errors():
-        rows = sum(scripts.client.xlen(keys.ledger(name)) for name in pools)
+    ledger = LedgerRepository(scripts.client)
+    rows = sum(map(ledger.count, pools))
     with progress("Backing up", rows) as advance, _new_file(file) as out:
         sealed = EncryptedWriter(out, passphrase)
         written = Backup(scripts, services.vault, secrets.token_hex(8), advance)

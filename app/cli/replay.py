@@ -21,8 +21,9 @@ from app.cli.options import Command, example, in_pool, with_store
 from app.cli.output import show_list, table
 from app.cli.progress import progress
 from app.cli.replay_chart import draw_chart
-from app.stores import keys, private_server
-from app.stores.client import make_client, store_errors
+from app.stores import private_server
+from app.stores.client import make_client
+from app.stores.records.ledger import LedgerEntry
 from app.wiring import Services
 
 HEADS = ("POLICY", "REQUESTS", "REFUSED", "AFFINITY HITS", "UNUSED AT RESETS", "SPREAD")
@@ -37,15 +38,10 @@ def exported(services: Services, pool: str) -> Iterator[Json]:
     """Yield the input of a replay of *pool*: its accounts, then its ledger entries, oldest first."""
     accounts = services.accounts.all(pool)
     yield {"accounts": [_member_fields(account) for account in accounts]}
-    last = "-"
-    while True:
-        with store_errors():
-            entries = services.scripts.client.xrange(keys.ledger(pool), last, "+", count=PAGE)
-        for entry_id, fields in entries:
-            yield orjson.loads(fields["row"]) | {"settled_ms": int(entry_id.partition("-")[0])}
-        if len(entries) < PAGE:
-            return
-        last = f"({entries[-1][0]}"
+    for page in services.ledger.entries.read_all(pool, PAGE):
+        for stored in page:
+            entry = LedgerEntry.parse(stored)
+            yield entry.row | {"settled_ms": entry.position[0]}
 
 
 def _member_fields(account: Account) -> Json:

@@ -12,7 +12,7 @@ from app.accounts.account import Account
 from app.accounts.kinds import kind_of
 from app.admin.pages import charts, formatting
 from app.limits.limit_syntax import format_limit
-from app.stores.client import store_errors
+from app.stores.pool_clock import PoolClock
 from app.stores.records.limits import LimitScope, LimitStatus
 
 REASONS = {
@@ -121,6 +121,4 @@ def _windows(account: Account, now: float) -> Iterable[WindowView]:
 
 def store_time(client: Any) -> float:
     """Return the time of the Redis clock, which windows and states use, in Unix seconds."""
-    with store_errors():
-        seconds, micros = client.time()
-    return float(seconds + micros / 1e6)
+    return PoolClock(client).now()
