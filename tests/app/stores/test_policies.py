@@ -295,6 +295,24 @@ class TestEligibility:
         assert store.admit(unfit_kinds=["chatgpt"])["offered"] is True
         assert store.admit(unfit_kinds=["chatgpt", "openai"])["offered"] is False
 
+    def test_kinds_are_opaque(self, store: StoreOfTest) -> None:
+        """A kind may have dashes and digits; a name that is part of another is another kind."""
+        store.account("a", kind="azure-2")
+        store.account("b", kind="azure")
+
+        assert store.admit(kinds=["azure-2"])["account"] == "a"
+        assert store.admit(kinds=["azure"])["account"] == "b"
+        assert store.admit(unfit_kinds=["azure"])["account"] == "a"
+        assert store.admit(unfit_kinds=["azure-2"], wire="r")["account"] == "b"
+        assert store.admit(kinds=["azure-2"], wire="c")["account"] == "a"
+        assert store.admit(kinds=["zure"])["offered"] is False
+
+    def test_a_pinned_kind_is_opaque(self, store: StoreOfTest) -> None:
+        store.account("a", kind="azure-2")
+
+        assert store.admit(pin="a", wire="r")["account"] == "a"
+        assert store.admit(pin="a", unfit_kinds=["azure-2"])["refused"] == "no_accounts"
+
     def test_an_unfit_account_is_all_that_a_key_may_use(self, store: StoreOfTest) -> None:
         store.account("s", kind="chatgpt", wires="r")
         store.key("k", accounts=("s",))
