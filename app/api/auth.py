@@ -1,4 +1,4 @@
-"""Who is calling: every proxy blueprint asks this before it looks at the body."""
+"""Authentication by API key: every blueprint of the gateway calls it before it reads the body."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def authenticate() -> None:
         raise InvalidApiKey("No API key was given: send it as 'Authorization: Bearer sk-pg-…'")
     if scheme != "bearer":
         raise InvalidApiKey("The Authorization header must carry the API key as a Bearer token")
-    _enter(presented)
+    _authenticate(presented)
 
 
 def authenticate_basic() -> None:
@@ -27,35 +27,36 @@ def authenticate_basic() -> None:
 
     Source: https://www.rfc-editor.org/rfc/rfc7617
     """
-    given = request.authorization
-    if given is None or given.type != "basic":
+    credentials = request.authorization
+    if credentials is None or credentials.type != "basic":
         raise InvalidApiKey("Send the API key by HTTP Basic, as password or as user name")
-    halves = (given.password or "", given.username or "")
-    _enter(next((half for half in halves if half.startswith(PREFIX)), halves[0]))
+    halves = (credentials.password or "", credentials.username or "")
+    _authenticate(next((half for half in halves if half.startswith(PREFIX)), halves[0]))
 
 
-def authenticate_anyhow() -> None:
-    """Put the key into `g.api_key`, whichever way it came: Bearer, Basic, or a header of its own."""
+def authenticate_any() -> None:
+    """Put the key into `g.api_key`, sent as Bearer, as Basic, or in a header of its own."""
     for header in KEY_HEADERS:
         if presented := request.headers.get(header):
-            return _enter(presented)
+            return _authenticate(presented)
     return authenticate_basic() if _authorization()[0] == "basic" else authenticate()
 
 
 def presented_key() -> str:
-    """Return the API key that was sent, whichever way and unchecked; '' where there is none."""
+    """Return the API key that was sent, in any of these ways and unverified; '' where there is none."""
     for header in KEY_HEADERS:
         if presented := request.headers.get(header):
             return presented.strip()
     scheme, presented = _authorization()
     if scheme != "basic":
         return presented if scheme == "bearer" else ""
-    given = request.authorization
-    halves = (given.password or "", given.username or "") if given is not None else ()
+    credentials = request.authorization
+    halves = (credentials.password or "", credentials.username or "") if credentials is not None else ()
     return next((half for half in halves if half.startswith(PREFIX)), "")
 
 
 def caller() -> ApiKey:
+    """Return the API key of this request."""
     key: ApiKey = request_globals().api_key
     return key
 
@@ -65,5 +66,5 @@ def _authorization() -> tuple[str, str]:
     return scheme.lower(), presented
 
 
-def _enter(presented: str) -> None:
+def _authenticate(presented: str) -> None:
     request_globals().api_key = services().api_keys.authenticate(presented.strip())

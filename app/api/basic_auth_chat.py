@@ -1,7 +1,7 @@
 """
-POST /api/v1/openai/chat/completions: the key comes by HTTP Basic, faults go as `detail`.
+POST /api/v1/openai/chat/completions: the key is sent by HTTP Basic, faults are returned as `detail`.
 
-The envelope of every other endpoint stands beside `detail`, because SDKs read only that.
+The body also has the envelope of every other endpoint, because SDKs read only that.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def create() -> Response:
 
 
 @bp.errorhandler(ValidationError)
-def wrong(error: ValidationError) -> Response:
+def invalid(error: ValidationError) -> Response:
     note_model(g.payload)
     return _unprocessable(details(error, g.payload))
 
@@ -65,9 +65,10 @@ def unknown_caller(error: InvalidApiKey) -> Response:
     return response
 
 
-def _unprocessable(found: list[dict[str, Any]]) -> Response:
-    _, *place = found[0]["loc"]
-    field = place[0] if place and isinstance(place[0], str) else None
-    where = ".".join(map(str, place)) if field else "body"
-    first = InvalidRequest(f"{where}: {found[0]['msg']}", param=field)
-    return error_response(first, UNPROCESSABLE, detail=found)
+def _unprocessable(faults: list[dict[str, Any]]) -> Response:
+    """Return 422 with all *faults* as `detail`, and the first of these in the envelope."""
+    _, *path = faults[0]["loc"]
+    field = path[0] if path and isinstance(path[0], str) else None
+    name = ".".join(map(str, path)) if field else "body"
+    first = InvalidRequest(f"{name}: {faults[0]['msg']}", param=field)
+    return error_response(first, UNPROCESSABLE, detail=faults)

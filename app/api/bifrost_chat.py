@@ -12,7 +12,7 @@ from flask import Blueprint, Response, request
 
 from app.accounts.kinds import KINDS_BY_PROVIDER, find_kind
 from app.api.answer import ResponseTransform, respond
-from app.api.auth import authenticate_anyhow, caller
+from app.api.auth import authenticate_any, caller
 from app.api.body import check_size, read_json
 from app.api.cache_headers import read_caching, report_ignored
 from app.api.context import services
@@ -34,7 +34,7 @@ RAW_HEADERS = {"raw_request": "x-bf-send-back-raw-request", "raw_response": "x-b
 @bp.before_request
 def admit_caller() -> None:
     check_size(services().settings.max_body_bytes)
-    authenticate_anyhow()
+    authenticate_any()
 
 
 @bp.post("/v1/chat/completions", strict_slashes=False)
@@ -88,7 +88,7 @@ def _raw_fields() -> tuple[str, ...]:
     )
     if requested and not caller().raw:
         header = RAW_HEADERS[requested[0]]
-        raise InvalidRequest(f"This API key may not ask for {requested[0]} by {header}", param=header)
+        raise InvalidRequest(f"This API key may not request {requested[0]} by {header}", param=header)
     return requested
 
 

@@ -1,7 +1,7 @@
 """
-A request's body: within its limits, unpacked, parsed.
+The request body: read within limits, decompressed, parsed.
 
-Sizes are checked before the key is, contents after it: a caller without a key costs nothing.
+Its size is checked before the API key, its content after it: a caller without a key costs nothing.
 """
 
 from __future__ import annotations
@@ -24,16 +24,20 @@ from app.server.capacity import BYTES_PER_VALUE, WIDE_COPIES
 from app.yielding import end_turn, give_way
 from schemas.work_bounds import MAX_CONVERSATION_VALUES, MAX_ENCODINGS
 
-MIN_BYTES_PER_SECOND = 256 * 1024  # of a body, on top of what every client is given
-PIECE_BYTES = 256 * 1024  # read, or decompressed, before others get their turn
+MIN_BYTES_PER_SECOND = 256 * 1024  # of a body, in addition to the timeout of the socket
+PIECE_BYTES = 256 * 1024  # read, or decompressed, before other greenlets run
 
 
 def check_size(limit_bytes: int) -> None:
-    """Refuse what is known to be too large, or encoded in a way we do not know, before reading it."""
-    asked = current_request()
-    if (asked.content_length or 0) > limit_bytes:
+    """
+    Refuse a body that is too large, or in an unknown encoding, before it is read.
+
+    Raises PayloadTooLarge or InvalidRequest.
+    """
+    request = current_request()
+    if (request.content_length or 0) > limit_bytes:
         raise _too_large(limit_bytes)
-    encodings = _encodings(asked)
+    encodings = _encodings(request)
     if len(encodings) > MAX_ENCODINGS:
         raise InvalidRequest(f"Content-Encoding names more than {MAX_ENCODINGS} encodings")
     for encoding in encodings:
@@ -45,54 +49,54 @@ def check_size(limit_bytes: int) -> None:
 
 def read_json(limit_bytes: int, max_values: int = MAX_CONVERSATION_VALUES) -> tuple[dict[str, Any], int]:
     """
-    Return the body as a JSON object, and its size in bytes once unpacked.
+    Return the body as a JSON object, and its decompressed size in bytes.
 
     Raises InvalidRequest or PayloadTooLarge.
     """
     data = read_bytes(limit_bytes)
-    found = json_body.scan(data, max_values)
-    if found.values:
+    scanned = json_body.scan(data, max_values)
+    if scanned.values:
         wide = not data.isascii() or b"\\u" in data
-        text_bytes = len(data) - found.opaque_bytes
-        g.scope.hold(found.values * BYTES_PER_VALUE + wide * WIDE_COPIES * text_bytes)
-    body = json_body.parse(data, found, lambda characters: g.scope.hold(WIDE_COPIES * characters))
+        text_bytes = len(data) - scanned.opaque_bytes
+        g.scope.hold(scanned.values * BYTES_PER_VALUE + wide * WIDE_COPIES * text_bytes)
+    body = json_body.parse(data, scanned, lambda characters: g.scope.hold(WIDE_COPIES * characters))
     if not isinstance(body, dict):
         raise NotAnObject(body)
     return body, len(data)
 
 
 def read_bytes(limit_bytes: int) -> bytes:
-    """Return the body, unpacked. Raises InvalidRequest or PayloadTooLarge."""
-    asked = current_request()
-    data = _received(asked, limit_bytes)
-    for encoding in reversed(_encodings(asked)):
+    """Return the body, decompressed. Raises InvalidRequest or PayloadTooLarge."""
+    request = current_request()
+    data = _receive(request, limit_bytes)
+    for encoding in reversed(_encodings(request)):
         data = _DECOMPRESSORS[encoding](data, limit_bytes)
     return data
 
 
-def _received(asked: Request, limit_bytes: int) -> bytes:
+def _receive(request: Request, limit_bytes: int) -> bytes:
     slow = BodyTimeout("The request body came too slowly")
-    sock: Any = asked.environ.get("gunicorn.socket")
-    size = asked.content_length
+    sock: Any = request.environ.get("gunicorn.socket")
+    size = request.content_length
     try:
-        with gevent.Timeout(_patience_seconds(sock, size or 0), slow):
-            data = _read_all(asked, size, limit_bytes)
+        with gevent.Timeout(_timeout_seconds(sock, size or 0), slow):
+            data = _read_all(request, size, limit_bytes)
     except (TimeoutError, BodyTimeout):
         with suppress(OSError):
-            sock.shutdown(socket.SHUT_RD)  # or the server would wait for the rest before it lets go
+            sock.shutdown(socket.SHUT_RD)  # or the server would wait for the rest before it closes
         raise slow from None
     except (OSError, ParseException):
-        raise InvalidRequest("The request body did not arrive as its headers say") from None
+        raise InvalidRequest("The request body does not match its headers") from None
     if len(data) > limit_bytes:
         raise _too_large(limit_bytes)
     if len(data) < (size or 0):
-        raise InvalidRequest("The request body is shorter than its Content-Length says")
+        raise InvalidRequest("The request body is shorter than its Content-Length")
     return data
 
 
-def _read_all(asked: Request, size: int | None, limit_bytes: int) -> bytes:
-    """Return the body, up to one byte past its limit. One of unknown length takes room as it arrives."""
-    body = asked.environ["wsgi.input"]  # ends where the body does: gunicorn sees to that
+def _read_all(request: Request, size: int | None, limit_bytes: int) -> bytes:
+    """Return the body, up to one byte past its limit. One of unknown length takes capacity as it arrives."""
+    body = request.environ["wsgi.input"]  # ends where the body does: gunicorn sees to that
     if size is not None and size <= PIECE_BYTES:
         return bytes(body.read(limit_bytes + 1))
     pieces, left = [], limit_bytes + 1
@@ -105,16 +109,16 @@ def _read_all(asked: Request, size: int | None, limit_bytes: int) -> bytes:
     return b"".join(pieces)
 
 
-def _patience_seconds(sock: Any, size: int) -> float | None:
-    """How long the whole body may take: as long as silence on its socket, and more for a large one."""
-    silence: float | None = sock.gettimeout() if sock is not None else None
-    if silence is None:
+def _timeout_seconds(sock: Any, size: int) -> float | None:
+    """Return the seconds that the body may take: the timeout of its socket, and more for a large one."""
+    timeout: float | None = sock.gettimeout() if sock is not None else None
+    if timeout is None:
         return None
-    return silence + size / MIN_BYTES_PER_SECOND
+    return timeout + size / MIN_BYTES_PER_SECOND
 
 
-def _encodings(asked: Request) -> list[str]:
-    header = asked.headers.get("Content-Encoding", "")
+def _encodings(request: Request) -> list[str]:
+    header = request.headers.get("Content-Encoding", "")
     return [name for part in header.split(",") if (name := part.strip().lower())]
 
 
@@ -122,8 +126,8 @@ def _too_large(limit_bytes: int) -> PayloadTooLarge:
     return PayloadTooLarge(f"The request body is larger than {limit_bytes // (1024 * 1024)} MiB")
 
 
-def _gathered(pieces: Iterator[bytes], packed_bytes: int, limit_bytes: int) -> bytes:
-    """Return *pieces* joined, taking room for what they have beyond *packed_bytes*."""
+def _join(pieces: Iterator[bytes], packed_bytes: int, limit_bytes: int) -> bytes:
+    """Return *pieces* joined, and take capacity for their size beyond *packed_bytes*."""
     held, size = [], 0
     for piece in pieces:
         held.append(piece)
@@ -154,11 +158,11 @@ def _inflate(wbits: int) -> Callable[[bytes, int], bytes]:
         if not inflater.eof or inflater.unused_data:
             raise _broken()
 
-    return lambda data, limit_bytes: _gathered(pieces(data), len(data), limit_bytes)
+    return lambda data, limit_bytes: _join(pieces(data), len(data), limit_bytes)
 
 
 def _deflate(data: bytes, limit_bytes: int) -> bytes:
-    """`deflate` means zlib's format; some clients send the bare one."""
+    """Decompress `deflate`, which means zlib's format; some clients send raw deflate."""
     wbits = zlib.MAX_WBITS if _has_zlib_header(data) else -zlib.MAX_WBITS
     return _inflate(wbits)(data, limit_bytes)
 
@@ -178,11 +182,11 @@ def _unzstd(data: bytes, limit_bytes: int) -> bytes:
         except zstandard.ZstdError:
             raise _broken() from None
 
-    return _gathered(pieces(), len(data), limit_bytes)
+    return _join(pieces(), len(data), limit_bytes)
 
 
 def _broken() -> InvalidRequest:
-    return InvalidRequest("The request body could not be decompressed as its Content-Encoding says")
+    return InvalidRequest("The request body could not be decompressed with its Content-Encoding")
 
 
 _DECOMPRESSORS: dict[str, Callable[[bytes, int], bytes]] = {

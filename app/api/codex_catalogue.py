@@ -1,20 +1,20 @@
 """
-Models as the Codex CLI reads them.
+The list of models in the format of the Codex CLI.
 
-It takes a list only as a whole, and each entry only with all that it requires; what the upstream
-does not tell of a model is what Codex itself takes for one that it does not know.
+Codex rejects a list in which one entry lacks a required field. Fields that the upstream does not
+report have the values that Codex uses for an unknown model.
 Source: https://github.com/openai/codex (codex-rs/protocol, `ModelInfo`)
 """
 
 from __future__ import annotations
 
-from typing import Any
+from app.relay.context import JsonObject
 
 INSTRUCTIONS = (
     "You are a coding agent that works in the user's terminal. Read the code before you change it, make the "
     "change that was asked for and no other, check that it works, and say plainly what you did."
 )
-DEFAULTS: dict[str, Any] = {
+DEFAULTS: JsonObject = {
     "description": None,
     "default_reasoning_level": None,
     "supported_reasoning_levels": [],
@@ -36,20 +36,20 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-def catalogue_of(offered: list[dict[str, Any]], told: list[dict[str, Any]]) -> dict[str, Any]:
+def catalogue_of(offered: list[JsonObject], reported: list[JsonObject]) -> JsonObject:
     """
-    Return the catalogue of *offered*, entries of /v1/models; these stand in it as well.
+    Return the catalogue of *offered*, entries of /v1/models, which it contains as well.
 
-    *told* is what each upstream says of its models besides, by name; the first one's word holds.
+    *reported* has the fields that each upstream reports, by model; the first upstream wins.
     """
-    beside = {name: model for one in reversed(told) for name, model in one.items()}
+    fields = {name: model for models in reversed(reported) for name, model in models.items()}
     return {
         "models": [
             {
                 "slug": model["id"],
                 "display_name": model["id"],
                 **DEFAULTS,
-                **beside.get(model["id"], {}),
+                **fields.get(model["id"], {}),
                 **model.get("metadata", {}),
             }
             for model in offered

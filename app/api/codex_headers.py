@@ -1,8 +1,8 @@
 """
-The x-codex-* headers: how much of its ChatGPT accounts' usage windows a pool has used, on average;
-for a key that is bound to accounts, of those alone.
+The x-codex-* headers: the average use of the usage windows of a pool's ChatGPT accounts, or of those
+that the API key is bound to.
 
-Only what is known is told, and only where the pool's settings allow it.
+Only known values are sent, and only where the pool's settings allow it.
 Source: https://github.com/openai/codex (codex-rs/codex-api, rate limits in headers)
 """
 
@@ -19,45 +19,45 @@ from app.errors import StoreUnavailable
 from app.stores.records.usage import UpstreamWindow
 
 NAMES = ("primary", "secondary")
-KEPT_SECONDS = 10.0
-MAX_KEPT = 1000  # pools, and sets of accounts that keys are bound to
+FRESH_SECONDS = 10.0
+MAX_CACHED = 1000  # pools, and sets of accounts that keys are bound to
 
-_kept: dict[tuple[str, tuple[str, ...]], tuple[float, dict[str, str]]] = {}  # by pool and account ids
+_cached: dict[tuple[str, tuple[str, ...]], tuple[float, dict[str, str]]] = {}  # by pool and account ids
 
 
 def add_windows(response: Response) -> Response:
-    """Add the headers to an answer for whoever has shown a key."""
+    """Add the headers to *response* if the request was authenticated."""
     key = request_globals().get("api_key")
-    told = key is not None and settings_from(key.settings).tells_windows
-    if told and (headers := _headers_of(key.pool, key.accounts)):
+    is_shown = key is not None and settings_from(key.settings).tells_windows
+    if is_shown and (headers := _headers_of(key.pool, key.accounts)):
         response.headers.update(headers)
     return response
 
 
 def _headers_of(pool: str, accounts: tuple[str, ...]) -> dict[str, str]:
-    told_at, headers = _kept.get((pool, accounts), (-KEPT_SECONDS, {}))
-    if time.monotonic() - told_at >= KEPT_SECONDS:
+    read_at, headers = _cached.get((pool, accounts), (-FRESH_SECONDS, {}))
+    if time.monotonic() - read_at >= FRESH_SECONDS:
         try:
             headers = window_headers(services().ledger.usage.windows(pool, accounts)[0])
         except StoreUnavailable:
             return {}
-        if len(_kept) >= MAX_KEPT:
-            _kept.clear()
-        _kept[pool, accounts] = time.monotonic(), headers
+        if len(_cached) >= MAX_CACHED:
+            _cached.clear()
+        _cached[pool, accounts] = time.monotonic(), headers
     return headers
 
 
 def window_headers(windows: Sequence[UpstreamWindow | None]) -> dict[str, str]:
-    """Return what *windows*, primary and secondary, say as headers."""
+    """Return the headers for *windows*, primary and secondary."""
     headers: dict[str, str] = {}
     for name, window in zip(NAMES, windows, strict=True):
         if window is not None:
-            told = {
+            values = {
                 "used-percent": window.used_percent,
                 "window-minutes": window.seconds and window.seconds // 60,
                 "reset-at": window.resets_at,
             }
             headers |= {
-                f"x-codex-{name}-{what}": str(value) for what, value in told.items() if value is not None
+                f"x-codex-{name}-{field}": str(value) for field, value in values.items() if value is not None
             }
     return headers

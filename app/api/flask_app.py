@@ -1,4 +1,4 @@
-"""The Flask application, without what Flask does for sites of several names and for visitors who return."""
+"""The Flask application, without sessions and host matching: they cost time and are not used here."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ class _NoSessions(SessionInterface):
 
 
 class Gateway(Flask):
+    """The gateway's application."""
+
     request_class = GatewayRequest
     session_interface = _NoSessions()
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return *func* as it is: none is a coroutine, and Flask would find that out in every request."""
+        """Return *func*: none is a coroutine, and Flask would check that in every request."""
         return func
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Match paths alone: to find out by which name we were called costs as much as matching."""
+        """Match paths alone: finding the host name costs as much as matching."""
         if request is None or "HTTP_UPGRADE" in request.environ:  # a WebSocket has routes of its own
             return super().create_url_adapter(request)
         return self.url_map.bind(HOST, path_info=request.path, default_method=request.method)

@@ -1,4 +1,4 @@
-"""A request's headers, found where WSGI puts them: by one look into a dict, not by way of werkzeug."""
+"""Request headers, read from the WSGI environment by one look-up."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ from typing import Any
 from flask import Request
 from werkzeug.datastructures import EnvironHeaders
 
-_OF_THEIR_OWN = ("CONTENT_TYPE", "CONTENT_LENGTH")
+_WITHOUT_PREFIX = ("CONTENT_TYPE", "CONTENT_LENGTH")
 
 
-@lru_cache(256)  # names that we ask for: as many as stand in our code
+@lru_cache(256)  # more than the names in our code
 def variable_of(name: str) -> str:
     """Return the WSGI variable of the header *name*. Source: PEP 3333."""
     variable = name.upper().replace("-", "_")
-    return variable if variable in _OF_THEIR_OWN else f"HTTP_{variable}"
+    return variable if variable in _WITHOUT_PREFIX else f"HTTP_{variable}"
 
 
 def name_of(variable: str) -> str:
+    """Return the header name of a WSGI variable."""
     return variable.removeprefix("HTTP_").replace("_", "-").title()
 
 
 class Headers(EnvironHeaders):
+    """Headers with a faster `get`."""
+
     def get(self, key: str, default: Any = None, type: Any = None) -> Any:  # type: ignore[override]
         if type is not None:
             return super().get(key, default, type)
@@ -30,6 +33,8 @@ class Headers(EnvironHeaders):
 
 
 class GatewayRequest(Request):
+    """A request that parses its Content-Length once."""
+
     @cached_property
     def content_length(self) -> int | None:
         return super().content_length

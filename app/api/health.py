@@ -1,7 +1,7 @@
 """
-Probes. Live: this process answers. Ready: it can serve, as app/operations/readiness.py says.
+Probes. Live: this process answers. Ready: it can serve (app/operations/readiness.py).
 
-Liveness never depends on Redis: restarting the gateway would not bring it back.
+Liveness never depends on Redis: restarting the gateway would not restore it.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """
 Parse a body of JSON within bounds of values, nesting and uninterrupted work.
 
-The values are counted before they are made, by searches that run in C over slices of the body, so
-that a few bytes never become gigabytes. What of a large body is the inside of a long string (an
-image in base64) is left out when it is parsed and put back in afterwards: other requests get their
-turn in between, and the parser sees text alone.
+Values are counted before they are parsed, by searches that run in C over slices of the body, so
+that a few bytes never become gigabytes. In a large body the content of long strings (an image in
+base64) is cut out before parsing and restored afterwards: other requests run in between, and the
+parser only reads the rest.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from app.yielding import end_turn, give_way
 from schemas.work_bounds import MAX_STRING_BYTES, MAX_TEXT_BYTES
 
 MIB = 1024 * 1024
-MAX_LEVELS = 200  # orjson writes 254, and a translation may wrap what it was given
+MAX_LEVELS = 200  # orjson writes 254, and a translation may add some
 SLICE_BYTES = 32 * 1024
 SLICES_PER_TURN = 16  # some 3 ms of counting at most
-LEAVE_OUT_FROM_BYTES = 2 * 1024 * 1024  # smaller bodies are parsed in one go
+CUT_OUT_FROM_BYTES = 2 * 1024 * 1024  # smaller bodies are parsed at once
 WALKED_PER_TURN = 20_000  # containers
 
 
 @dataclass(slots=True)
 class Scan:
     """
-    What a body looks like before it is parsed.
+    The result of a scan.
 
-    `values` is an upper bound of the JSON values in it, 0 where it is too small to be counted;
-    `opaque` has (start, end) of the long insides of strings.
+    `values` is an upper bound of the JSON values, 0 where the body is too small to be counted;
+    `opaque` has (start, end) of the long contents of strings.
     """
 
     values: int = 0
@@ -55,32 +55,32 @@ def scan(data: bytes, max_values: int) -> Scan:
     """
     if len(data) <= max_values:  # each value has a byte at least
         return Scan()
-    found = _scanned(data, max_values)
-    if len(data) - found.opaque_bytes > MAX_TEXT_BYTES:
+    scanned = _scan_slices(data, max_values)
+    if len(data) - scanned.opaque_bytes > MAX_TEXT_BYTES:
         raise PayloadTooLarge(
-            f"The request body has more than {MAX_TEXT_BYTES // MIB} MiB of text; the rest of it may be files"
+            f"The request body has more than {MAX_TEXT_BYTES // MIB} MiB of text; the rest may be files"
             " and images in base64"
         )
-    if any(end - start > MAX_STRING_BYTES for start, end in found.opaque):
+    if any(end - start > MAX_STRING_BYTES for start, end in scanned.opaque):
         raise PayloadTooLarge(f"One string of the request body has more than {MAX_STRING_BYTES // MIB} MiB")
-    return found
+    return scanned
 
 
-def parse(data: bytes, found: Scan, hold_wide: Callable[[int], None] = lambda characters: None) -> Any:
+def parse(data: bytes, scanned: Scan, hold_wide: Callable[[int], None] = lambda characters: None) -> Any:
     """
-    Return the value that *data* is the JSON of; *found* is what `scan` found.
+    Return the value of the JSON in *data*; *scanned* is the result of `scan`.
 
-    *hold_wide* is given how many characters a long string has that is not ASCII, before it is made.
+    *hold_wide* is called with the length of each long string that is not ASCII, before it is created.
     Raises NotJson, InvalidRequest for too many levels, and PayloadTooLarge for too many such characters.
     """
     give_way(len(data))
-    value = _parsed(data, found.opaque, hold_wide)
+    value = _parse_around(data, scanned.opaque, hold_wide)
     give_way(len(data))
     _check_levels(value)
     return value
 
 
-def _scanned(data: bytes, max_values: int) -> Scan:
+def _scan_slices(data: bytes, max_values: int) -> Scan:
     scan = Scan(values=1)
     at, slices = 0, 0
     while at < len(data):
@@ -130,15 +130,15 @@ def _loads(data: bytes) -> Any:
         raise NotJson(error.msg, position=error.pos) from None
 
 
-def _parsed(data: bytes, opaque: list[tuple[int, int]], hold_wide: Callable[[int], None]) -> Any:
-    """Return the value of *data*, its *opaque* ranges parsed apart from the rest."""
-    if len(data) <= LEAVE_OUT_FROM_BYTES or not opaque:
+def _parse_around(data: bytes, opaque: list[tuple[int, int]], hold_wide: Callable[[int], None]) -> Any:
+    """Return the value of *data*, its *opaque* ranges cut out of what is parsed."""
+    if len(data) <= CUT_OUT_FROM_BYTES or not opaque:
         return _loads(data)
-    mark = secrets.token_hex(16)  # which the body cannot know
+    mark = secrets.token_hex(16)  # the body cannot contain it
     texts: list[str] = []
     rest: list[bytes] = []
     at = 0
-    for start, end in (_widened(data, *one) for one in opaque):
+    for start, end in (_widen(data, *extent) for extent in opaque):
         rest += [data[at:start], f"{mark}{len(texts):08x}".encode()]
         texts.append(str(memoryview(data)[start:end], "ascii"))
         at = end
@@ -148,8 +148,8 @@ def _parsed(data: bytes, opaque: list[tuple[int, int]], hold_wide: Callable[[int
     return _Restored(mark, texts, hold_wide).put_into(value)
 
 
-def _widened(data: bytes, start: int, end: int) -> tuple[int, int]:
-    """Return the bounds of the whole string around an opaque range where that is as plain: saves a copy."""
+def _widen(data: bytes, start: int, end: int) -> tuple[int, int]:
+    """Return the bounds of the complete string around an opaque range if it is plain, too: saves a copy."""
     first, last = data.rfind(b'"', start - SLICE_BYTES, start) + 1, data.find(b'"', end, end + SLICE_BYTES)
     if first and _is_plain(data[first:start]):
         start = first
@@ -159,12 +159,12 @@ def _widened(data: bytes, start: int, end: int) -> tuple[int, int]:
 
 
 def _is_plain(piece: bytes) -> bool:
-    """Tell whether *piece*, of a string, is ASCII that stands for itself."""
+    """Return whether *piece*, of a string, is ASCII without escapes."""
     return b"\\" not in piece and piece.isascii() and piece.decode().isprintable()
 
 
 class _Restored:
-    """Puts texts back where their mark stands for them in a parsed value."""
+    """Restores texts in a parsed value, where a mark replaces each of them."""
 
     def __init__(self, mark: str, texts: list[str], hold_wide: Callable[[int], None]) -> None:
         self._mark = mark
@@ -174,18 +174,19 @@ class _Restored:
         self._marks = re.compile(f"{mark}([0-9a-f]{{8}})")
 
     def put_into(self, value: Any) -> Any:
-        """Return *value* with its texts; arrays and objects are changed in place."""
+        """Return *value* with its texts restored; arrays and objects are changed in place."""
         if type(value) is str:
-            return self._whole(value)
+            return self._restore(value)
         containers, walked = [value] if type(value) in (dict, list) else [], 0
         while containers:
-            held = containers.pop()
-            for name, inner in list(held.items() if type(held) is dict else enumerate(held)):
+            container = containers.pop()
+            members = container.items() if type(container) is dict else enumerate(container)
+            for name, inner in list(members):
                 if type(name) is str and self._mark in name:
                     raise InvalidRequest("The request body has a field whose name is too long")
                 if type(inner) is str:
                     if len(inner) >= len(self._mark) and self._mark in inner:
-                        held[name] = self._whole(inner)
+                        container[name] = self._restore(inner)
                 elif type(inner) in (dict, list):
                     containers.append(inner)
             walked += 1
@@ -193,7 +194,7 @@ class _Restored:
                 end_turn()
         return value
 
-    def _whole(self, text: str) -> str:
+    def _restore(self, text: str) -> str:
         end_turn()
         pieces = self._marks.split(text)
         if not text.isascii():
@@ -213,7 +214,7 @@ class _Restored:
 
 
 def _check_levels(body: Any) -> None:
-    """Refuse what could be read but not be written again."""
+    """Refuse a value that could be read but not be written again."""
     level: list[Any] = [body] if type(body) in (dict, list) else []
     for _ in range(MAX_LEVELS):
         level = [

@@ -1,8 +1,6 @@
-"""GET /v1/models and GET /v1/models/{id}: what the pool's accounts really offer to this key."""
+"""GET /v1/models and GET /v1/models/{id}: the models that the pool's accounts offer to this API key."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from flask import Blueprint, Response, request
 
@@ -13,6 +11,7 @@ from app.api.codex_catalogue import catalogue_of
 from app.api.context import services
 from app.api.json import json_response
 from app.errors import ModelNotFound
+from app.relay.context import JsonObject
 
 bp = Blueprint("models", __name__)
 bp.before_request(authenticate)
@@ -20,7 +19,7 @@ bp.before_request(authenticate)
 
 @bp.get("/models", strict_slashes=False)
 def index() -> Response:
-    if "client_version" in request.args:  # the Codex CLI says so, and reads another list
+    if "client_version" in request.args:  # the Codex CLI, which reads another format
         return catalogue()
     return json_response({"object": "list", "data": _offered()})
 
@@ -35,14 +34,15 @@ def show(model: str) -> Response:
 
 def catalogue() -> Response:
     pool = caller().pool
-    tell = [account.id for account in services().accounts.all(pool) if kind_of(account).has_catalogue]
-    return json_response(catalogue_of(_offered(), services().upstream.metadata.get(pool, "catalogue", tell)))
+    account_ids = [account.id for account in services().accounts.all(pool) if kind_of(account).has_catalogue]
+    reported = services().upstream.metadata.get(pool, "catalogue", account_ids)
+    return json_response(catalogue_of(_offered(), reported))
 
 
-def _offered() -> list[dict[str, Any]]:
-    """Models by name; the first account that has one says who owns it."""
+def _offered() -> list[JsonObject]:
+    """Return the entries of models, by name; the first account with a model determines its owner."""
     key = caller()
-    found: dict[str, dict[str, Any]] = {}
+    entries: dict[str, JsonObject] = {}
     accounts = services().accounts.all(key.pool)
     demo = services().demo and demo_serves(accounts)
     for account in accounts:
@@ -54,5 +54,5 @@ def _offered() -> list[dict[str, Any]]:
             entry = {"object": "model", "created": account.created_at, "owned_by": account.owned_by}
             if model in account.metadata:
                 entry["metadata"] = account.metadata[model]
-            found.setdefault(model, {"id": model, **entry})
-    return [found[model] for model in sorted(found)]
+            entries.setdefault(model, {"id": model, **entry})
+    return [entries[model] for model in sorted(entries)]

@@ -1,9 +1,9 @@
 """
-A multipart body: read, checked, and written again from what was read.
+Multipart bodies: parsed, validated, and written again.
 
-Parsers differ about a form that is not plain: which of two fields of one name counts, whether a
-file may stand for a text, what a second `name` in a head means. So what was sent never passes on;
-the upstream gets a form that can be read in one way only, the way it was checked.
+Parsers disagree about ambiguous forms: which of two fields with one name counts, whether a file may
+replace a text, what a second `name` in a part's headers means. So the received form is never forwarded;
+the upstream receives one with a single reading, the one that was validated.
 
 Sources: https://www.rfc-editor.org/rfc/rfc7578 and
 https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data
@@ -28,9 +28,9 @@ MAX_PARTS = 100
 MAX_NAME_CHARS = 256
 MAX_FILENAME_CHARS = 1024
 MAX_TYPE_CHARS = 200
-PIECE_BYTES = 256 * 1024  # parsed at a time; others get their turn in between
-TEXTS = frozenset(("model", "prompt", "stream", "fallbacks"))  # what we read may not be a file
-# Fields that may come several times, beside every name that ends with `[]`.
+PIECE_BYTES = 256 * 1024  # parsed at a time; other greenlets run in between
+TEXTS = frozenset(("model", "prompt", "stream", "fallbacks"))  # read by the gateway: may not be files
+# Fields that may be repeated, as may every name that ends with `[]`.
 REPEATED = frozenset(("image", "include", "timestamp_granularities"))
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -40,7 +40,7 @@ _NO_ENCODING = ("", "binary", "8bit", "7bit")
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """`fields` by name, files by the name they were sent with; `body` is the form made from them."""
+    """`fields` has texts, and the file names of files; `body` is the form as it is forwarded."""
 
     fields: dict[str, str]
     body: bytearray
@@ -59,10 +59,10 @@ def read_form(limit_bytes: int) -> Form:
 
 
 class _Writer:
-    """Writes each part as it is parsed, so that no more than one copy of a large file is made."""
+    """Writes each part as it is parsed, so that a large file is copied once."""
 
     def __init__(self) -> None:
-        self._boundary = secrets.token_hex(16).encode()  # nothing that was sent can contain it
+        self._boundary = secrets.token_hex(16).encode()  # the received form cannot contain it
         self._body = bytearray()
         self._fields: dict[str, str] = {}
         self._names: set[str] = set()
@@ -88,7 +88,7 @@ class _Writer:
             if isinstance(event, Field | File):
                 self._begin(event)
             elif isinstance(event, Data):
-                self._go_on(event)
+                self._continue(event)
 
     def _begin(self, part: Field | File) -> None:
         name = self._name = _checked_name(part.name)
@@ -108,7 +108,7 @@ class _Writer:
         self._text = None
         self._write_head(name, _quoted("filename", _CONTROL.sub("_", filename)), _type_of(part))
 
-    def _go_on(self, data: Data) -> None:
+    def _continue(self, data: Data) -> None:
         if self._text is None:
             self._body += data.data
             if not data.more_data:
@@ -126,7 +126,7 @@ class _Writer:
             self._fields.setdefault(self._name, data.decode())
         except UnicodeDecodeError:
             raise InvalidRequest(f"{self._name} must be UTF-8", param=self._name) from None
-        if self._name != "fallbacks":  # for us alone
+        if self._name != "fallbacks":  # for the gateway alone
             self._write_head(self._name, "", "")
             self._body += data + b"\r\n"
 

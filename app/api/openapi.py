@@ -1,4 +1,4 @@
-"""GET /openapi.json and /docs: what this service takes, written from the schemas that check it."""
+"""GET /openapi.json and /docs: the API's description, generated from the schemas that validate requests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 bp = Blueprint("openapi", __name__, template_folder="templates")
 
 METHODS = ("GET", "POST")
-OPEN = ("health", "metrics", "openapi")  # blueprints that ask for no key
+OPEN = ("health", "metrics", "openapi")  # blueprints without authentication
 ALIAS = "codex_v1_"
 BODIES: dict[str, Schema] = {
     "basic_chat.create": LEGACY_CHAT_REQUEST,
@@ -54,7 +54,7 @@ ANSWERS = {
     "responses.create": answers.RESPONSE,
     "usage.show": answers.KEY_USAGE,
 }
-BINARY = ("plain.audio_speech", "plain.audio_transcriptions")  # answer with sounds, subtitles and texts, too
+BINARY = ("plain.audio_speech", "plain.audio_transcriptions")  # also return audio, subtitles or text
 EVENTS = "text/event-stream"
 KINDS = {  # of answers that are not JSON
     "codex.create": EVENTS,
@@ -91,24 +91,24 @@ SUMMARIES = {
 
 @bp.get("/openapi.json", endpoint="document")
 def show() -> Response:
-    return json_response(_once("openapi.document", made))
+    return json_response(_once("openapi.document", build_document))
 
 
 @bp.get("/docs")
 def page() -> str:
-    return _once("openapi.page", lambda: render_template("docs.html", document=made()))
+    return _once("openapi.page", lambda: render_template("docs.html", document=build_document()))
 
 
 def _once(name: str, make: Callable[[], T]) -> T:
-    """Return what *make* makes, made once per application: nobody needs a key to request it."""
-    held: dict[str, Any] = current_app.extensions
-    if name not in held:
-        held[name] = make()
-    made_once: T = held[name]
-    return made_once
+    """Return the result of *make*, created once per application: these pages need no API key."""
+    cached: dict[str, Any] = current_app.extensions
+    if name not in cached:
+        cached[name] = make()
+    result: T = cached[name]
+    return result
 
 
-def made() -> dict[str, Any]:
+def build_document() -> dict[str, Any]:
     """Return the OpenAPI document of the application at hand. Source: https://spec.openapis.org/oas/v3.1.0"""
     paths: dict[str, dict[str, Any]] = {}
     for rule in routes():
@@ -121,7 +121,7 @@ def made() -> dict[str, Any]:
 
 
 def routes() -> Iterator[Rule]:
-    """Yield the routes that are to be described: neither handshakes nor what is not served."""
+    """Yield the routes to describe: no WebSocket handshakes, no unsupported endpoints."""
     rules = (
         rule
         for rule in current_app.url_map.iter_rules()
@@ -149,7 +149,7 @@ def _operation(rule: Rule, method: str) -> dict[str, Any]:
 
 
 def _failure(blueprint: str) -> dict[str, Any]:
-    """Return what failures look like; the endpoint with HTTP Basic tells each in two ways."""
+    """Return the schema of errors; the endpoint with HTTP Basic adds `detail`."""
     return json_of(answers.ERROR_WITH_DETAIL) if blueprint == "basic_chat" else failure()
 
 

@@ -1,7 +1,7 @@
 """
-The x-ratelimit-* headers: where the caller stands after this request, as OpenAI tells it.
+The x-ratelimit-* headers: the state of the caller's limits after this request, as OpenAI reports it.
 
-Of several limits of one kind the tightest is told: the one with the least left.
+Of several limits of one kind the tightest is reported: the one with the least remaining.
 
 Source: https://platform.openai.com/docs/guides/rate-limits (rate limits in headers)
 """

@@ -1,4 +1,4 @@
-"""What is counted when somebody looks: of the store, and of this machine's spool."""
+"""Metrics that are read from Redis, and from this machine's spool, when they are scraped."""
 
 from __future__ import annotations
 
@@ -14,39 +14,41 @@ from app.wiring import Services
 
 
 class StoreMetrics(Collector):
+    """Reads the metrics of all pools."""
+
     def __init__(self, services: Services) -> None:
         self._services = services
 
     def collect(self) -> Iterator[Metric]:
         try:
-            self._services.pools.ensure("default")  # as readiness does: a store that only reads is none
-            found = census(self._services.scripts)
+            self._services.pools.ensure("default")  # as readiness does: a store must accept writes
+            counted = census(self._services.scripts)
         except StoreUnavailable:
-            found = None
-        up = found is not None
+            counted = None
+        is_up = counted is not None
         build = GaugeMetricFamily("poolgate_build_info", "Always 1.", labels=["version"])
         build.add_metric([package_version()], 1)
         yield build
-        yield GaugeMetricFamily("poolgate_store_up", "Whether Redis takes requests.", float(up))
-        if found is not None:
+        yield GaugeMetricFamily("poolgate_store_up", "Whether Redis takes requests.", float(is_up))
+        if counted is not None:
             accounts = GaugeMetricFamily("poolgate_accounts", "Accounts of all pools.", labels=["state"])
-            for state, count in found.accounts.items():
+            for state, count in counted.accounts.items():
                 accounts.add_metric([state], count)
             yield accounts
-            yield from _attempts(found)
-            yield GaugeMetricFamily("poolgate_leases_open", "Requests that hold a lease.", found.leases)
+            yield from _attempts(counted)
+            yield GaugeMetricFamily("poolgate_leases_open", "Requests that hold a lease.", counted.leases)
         files = self._services.ledger.settlements.count_spool_files()
-        yield GaugeMetricFamily("poolgate_spool_files", "Files of settlements nobody took up yet.", files)
+        yield GaugeMetricFamily("poolgate_spool_files", "Files of undelivered settlements.", files)
 
 
-def _attempts(found: Census) -> Iterator[Metric]:
-    """Yield what is counted by account: as many series as there are accounts, times the ways to fail."""
+def _attempts(counted: Census) -> Iterator[Metric]:
+    """Yield the metrics by account: as many series as accounts, times the kinds of failure."""
     attempts = CounterMetricFamily(
         "poolgate_account_attempts",
         "Requests sent to an account, by how they ended.",
         labels=["pool", "account", "outcome"],
     )
-    for labels, count in found.attempts.items():
+    for labels, count in counted.attempts.items():
         attempts.add_metric(labels, count)
     yield attempts
     rescues = CounterMetricFamily(
@@ -54,6 +56,6 @@ def _attempts(found: Census) -> Iterator[Metric]:
         "Failed attempts after which another account answered.",
         labels=["pool", "account"],
     )
-    for names, count in found.rescues.items():
+    for names, count in counted.rescues.items():
         rescues.add_metric(names, count)
     yield rescues

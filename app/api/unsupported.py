@@ -1,7 +1,7 @@
 """
-Addresses that clients of this family know and that are not served here.
+Endpoints of the OpenAI and ChatGPT APIs that are not supported here.
 
-They are told so once their key is known, in words that say what to do, and not to try again.
+The error, which follows authentication, names an alternative and is not to be retried.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from app.api.auth import authenticate
 from app.errors import NotFound, NotSupported
 
 MISSING = {  # no upstream kind has it
-    "/v1/images/variations": "Variations of pictures are not offered; ask for /v1/images/edits",
-    "/backend-api/codex/v1/images/variations": "Variations of pictures are not offered; ask for images/edits",
+    "/v1/images/variations": "Image variations are not supported; use /v1/images/edits",
+    "/backend-api/codex/v1/images/variations": "Image variations are not supported; use images/edits",
 }
 UNSUPPORTED = {
-    "/backend-api/transcribe": "Dictation is not offered here; ask for /v1/audio/transcriptions",
-    "/backend-api/files": "Files are not kept here; send their content in the request as file_data",
-    "/backend-api/files/<file>/uploaded": "Files are not kept here; send their content as file_data",
+    "/backend-api/transcribe": "Dictation is not supported here; use /v1/audio/transcriptions",
+    "/backend-api/files": "Files are not stored here; send their content in the request as file_data",
+    "/backend-api/files/<file>/uploaded": "Files are not stored here; send their content as file_data",
 }
 
 bp = Blueprint("not_served", __name__)
 bp.before_request(authenticate)
 
 
-def refuse(error: type[NotFound | NotSupported], words: str, **_: str) -> Response:
-    raise error(words)
+def refuse(error: type[NotFound | NotSupported], message: str, **_: str) -> Response:
+    raise error(message)
 
 
-for _error, _addresses in ((NotFound, MISSING), (NotSupported, UNSUPPORTED)):
-    for _address, _words in _addresses.items():
+for _error, _paths in ((NotFound, MISSING), (NotSupported, UNSUPPORTED)):
+    for _path, _message in _paths.items():
         bp.add_url_rule(
-            _address, _address, partial(refuse, _error, _words), methods=["POST"], strict_slashes=False
+            _path, _path, partial(refuse, _error, _message), methods=["POST"], strict_slashes=False
         )

@@ -1,4 +1,4 @@
-"""GET /v1/usage: what the caller's key has used, and what is left of its limits."""
+"""GET /v1/usage: what the caller's API key has used, and what remains of its limits."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def show() -> Response:
     standing = services().ledger.usage.of_key(key)
     if not settings_from(key.settings).tells_windows:
         standing = replace(standing, windows=[None, None])
-    return json_response(told(standing))
+    return json_response(usage_body(standing))
 
 
-def told(standing: KeyUsage) -> dict[str, Any]:
-    """Return the answer's body. Amounts of money are US dollars, moments Unix seconds."""
+def usage_body(standing: KeyUsage) -> dict[str, Any]:
+    """Return the response body. Amounts of money are US dollars, times Unix seconds."""
     used = standing.used
     windows = dict(zip(("primary", "secondary"), map(_window, standing.windows), strict=True))
     return {

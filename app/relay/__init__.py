@@ -1,5 +1,5 @@
 """
-The one flow of every request: admit, send, yield, report, settle.
+The flow of every request: admit, send, stream, report, settle.
 
-Below `api`, so plain values only: a generator here outlives the view that started it.
+It takes plain values, never Flask's request: its generators outlive the view that started them.
 """

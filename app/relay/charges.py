@@ -6,7 +6,7 @@ Balanced limits count the estimate. Strict limits count the upper bound, which i
 1. Input: the reservation counts every byte that was sent, and no token has less than one byte.
 2. Output: an account that enforces the requested length bills no more than that; any other account no more
    than the model's maximum. Admission reserves one or the other, by account. Hidden tokens, and those under
-   way when the connection closed, are within it: all of it is charged.
+   way when the connection closed, are within it: the full amount is charged.
 3. A finished answer of a model that does not reason has no hidden tokens: it has at most as many tokens as
    bytes, and a few that frame it.
 4. Nothing was billed for a request that was never sent, or was refused before any output.

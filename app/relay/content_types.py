@@ -1,8 +1,8 @@
 """
-Which content types of an upstream may pass to a caller, and under which name.
+The content types of upstreams that may be forwarded, and under which name.
 
 A gateway's own origin must not show an upstream's page or script: HTML is a failure of the
-upstream (a login page, a proxy's error), and what a browser could run becomes a neutral type.
+upstream (a login page, a proxy's error), and a type that browsers execute becomes a neutral one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 NEUTRAL = "application/octet-stream"
 EVENTS = "text/event-stream"
 PAGES = frozenset(("text/html", "application/xhtml+xml"))
-MAX_HEADER_CHARS = 200  # of a Content-Type that passes as it came; real ones are under 100
+MAX_HEADER_CHARS = 200  # of a Content-Type that is forwarded unchanged; real ones are under 100
 
 _SAFE = re.compile(
     r"audio/[\w.+-]+|video/[\w.+-]+|image/(?:png|jpeg|webp|gif|avif)"
@@ -34,9 +34,9 @@ def is_json(essence: str) -> bool:
 
 
 def passing_type(headers: Mapping[str, str]) -> str:
-    """Return the Content-Type that a caller is given for an answer with *headers*."""
+    """Return the Content-Type that a caller receives for a response with *headers*."""
     essence = essence_of(headers)
     if not _SAFE.fullmatch(essence):
         return NEUTRAL
-    whole = headers.get("Content-Type", "").strip()
-    return whole if len(whole) <= MAX_HEADER_CHARS and _PRINTABLE.fullmatch(whole) else essence
+    value = headers.get("Content-Type", "").strip()
+    return value if len(value) <= MAX_HEADER_CHARS and _PRINTABLE.fullmatch(value) else essence

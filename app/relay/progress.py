@@ -27,7 +27,7 @@ class RequestProgress:
         """
         Return whether another answer may continue what was delivered.
 
-        A stall takes the longest of all failures, so only one of them is followed by another attempt.
+        A stall takes the longest of all failures, so only the first is followed by another attempt.
         """
         if self.delivered is None or not self.delivered.resumable:
             return False

@@ -21,7 +21,7 @@ HELD_RETRY_SECONDS = 2.0  # other requests may end at any time
 MAX_CANDIDATES = 16  # accounts in an entry of the refusal log
 
 RAISE_OR_ADD = (
-    "raise the limit, make it balanced, or add an account that keeps lengths, such as an OpenAI API key"
+    "raise the limit, make it balanced, or add an account that enforces lengths, such as an OpenAI API key"
 )
 ADD_SIZE = "set the model's maximum output (poolgate price set), or " + RAISE_OR_ADD
 
@@ -88,7 +88,7 @@ def _limit_error(refused: LimitRefusal, now_ms: float) -> QuotaExceeded:
             remedy = (
                 RAISE_OR_ADD
                 if refused.is_unenforced
-                else "ask for less, for example with a smaller maximum output"
+                else "request less, for example with a smaller maximum output"
             )
             return NeverFits(f"{name} can never fit this request, which may use up to {maximum}; {remedy}")
         case "unbounded":

@@ -69,7 +69,7 @@ class _Exchange:
 
 
 class Relay:
-    """Serves requests: `stream` is the one flow of them all."""
+    """Serves requests; `stream` is the one flow of all requests."""
 
     def __init__(
         self, settings: Settings, services: RelayServices, *, demo: bool = False, timing: Timing | None = None

@@ -1,17 +1,19 @@
-"""How much one process takes on at once, so that it says no before its memory does."""
+"""Admission control of one process: caps open requests and the memory that their bodies take."""
 
 from __future__ import annotations
 
 from app.errors import Overloaded
 
-MAX_MEMORY_BYTES = 1024 * 1024 * 1024  # that all bodies of this process may take
-COPIES = 4  # of a body: as it came, joined, parsed, and encoded for the upstream
-WIDE_COPIES = 4  # more of text that is not ASCII: one character may make Python take four bytes for each
-BYTES_PER_VALUE = 128  # of parsed JSON, beside its text: measured 110 for objects of one field
+MAX_MEMORY_BYTES = 1024 * 1024 * 1024  # for all bodies of this process
+COPIES = 4  # of a body: received, joined, parsed, and encoded for the upstream
+WIDE_COPIES = 4  # more, of text that is not ASCII: one such character can make Python use four bytes for each
+BYTES_PER_VALUE = 128  # of parsed JSON, in addition to its text: measured 110 for objects of one field
 RETRY_AFTER_SECONDS = 1.0
 
 
 class Capacity:
+    """The open requests, and the bytes of memory they hold."""
+
     def __init__(self, max_requests: int, max_bytes: int = MAX_MEMORY_BYTES) -> None:
         self._max_requests = max_requests
         self._max_bytes = max_bytes
@@ -20,7 +22,7 @@ class Capacity:
 
     def enter(self, size: int) -> None:
         """
-        Take room for a request that holds *size* bytes of memory; one that comes alone always fits.
+        Count a request that holds *size* bytes of memory; a single request always fits.
 
         Raises Overloaded.
         """
@@ -32,15 +34,16 @@ class Capacity:
 
     def grow(self, size: int) -> None:
         """
-        Take *size* bytes more for a request that is in, as its body arrives, is unpacked, and is parsed.
+        Count *size* more bytes of an open request, as its body arrives, is decompressed, and is parsed.
 
-        Raises Overloaded; one that is alone always fits.
+        Raises Overloaded; a single request always fits.
         """
         if self.bytes + size > self._max_bytes and self.requests > 1:
             raise _full()
         self.bytes += size
 
     def leave(self, size: int) -> None:
+        """End a request that held *size* bytes."""
         self.requests -= 1
         self.bytes -= size
 

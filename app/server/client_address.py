@@ -1,4 +1,4 @@
-"""Where a request comes from, believing of `X-Forwarded-For` only what trusted proxies have added."""
+"""The client's address: of `X-Forwarded-For` only entries of trusted proxies count."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from collections.abc import Iterable
 from typing import Any
 
 ADDRESS = "poolgate.address"  # in the WSGI environ
-CLIENT_OF = "poolgate.client_of"  # in the WSGI environ: a function of it, set by app/server/dispatch.py
+CLIENT_OF = "poolgate.client_of"  # in the WSGI environ: a function of the environ, set by dispatch.py
 ANY = "*"
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Proxies:
-    """Those that gunicorn believes, too, when they tell that a request came by https."""
+    """The trusted proxies, which gunicorn trusts for `X-Forwarded-Proto` as well."""
 
     def __init__(self, trusted: Iterable[str]) -> None:
-        """*trusted* are addresses, networks, or `*`: whoever connects to us."""
+        """*trusted* are addresses, networks, or `*` for every peer."""
         trusted = tuple(trusted)
         self._any = ANY in trusted
-        self._networks = tuple(ipaddress.ip_network(one) for one in trusted if one != ANY)
+        self._networks = tuple(ipaddress.ip_network(network) for network in trusted if network != ANY)
 
     def client_of(self, environ: dict[str, Any]) -> str:
         """
         Return the address that the outermost trusted proxy saw.
 
-        Each proxy appends whom it was called by, so the list is read from its end, as long as the one
-        who said it is trusted. What a client wrote itself stands further left, and is never reached.
+        Each proxy appends the address of its peer, so the list is read from its end while the proxy that
+        appended an entry is trusted. Entries that the client wrote are further left, and never read.
         """
         caller = _address(environ.get("REMOTE_ADDR", ""))
         hops = [hop for hop in environ.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
-        if self._any:  # then nobody knows how many proxies there are: the last one's word, no more
+        if self._any:  # the number of proxies is unknown: only the last entry counts
             caller = (_address(hops[-1]) if hops else None) or caller
         else:
             while hops and caller is not None and self._trusts(caller):
@@ -46,14 +46,14 @@ class Proxies:
 
 
 def _address(text: str) -> Address | None:
-    """Return the address in *text*, which may have a port behind it."""
+    """Return the address in *text*, which may include a port; None if there is none."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        found = ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
         return None
-    return getattr(found, "ipv4_mapped", None) or found
+    return getattr(address, "ipv4_mapped", None) or address

@@ -1,9 +1,9 @@
 """
-The connections of clients, as gunicorn sees them: how long each may wait, and how it ends.
+Client connections, as gunicorn handles them: their timeouts, and how they are closed.
 
 A connection waits for a request's head, or is busy with a request. A head may take ten seconds from
-the first byte, or from the beginning of the connection; one that was used before may be idle for
-longer. Where places or descriptors run short, those that wait are closed first.
+its first byte, or from the start of the connection; a connection that was used before may be idle for
+longer. Where slots or descriptors run out, waiting connections are closed first.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from app.sockets import ClientSocket
 from app.yielding import end_turn
 
 HEAD_SECONDS = 10.0  # for a request's head, which is a packet or two
-SILENT_SECONDS = 1.0  # who has connected and sent nothing by then is the first to be closed
-LINGER_SECONDS = 2.0  # for a client to take its answer while it still sends a body that nobody reads
-LINGER_BYTES = 64 * 1024 * 1024  # of that body; common clients send 60 MB before they look for an answer
+SILENT_SECONDS = 1.0  # a connection without a byte by then is the first to be closed
+LINGER_SECONDS = 2.0  # for a client to receive the response while it still sends an unread body
+LINGER_BYTES = 64 * 1024 * 1024  # of that body; common clients send 60 MB before they read a response
 LINGER_READ_BYTES = 256 * 1024
-DRAIN_BYTES = 64 * 1024  # a rest of a body that is read, so that its connection can be used again
+DRAIN_BYTES = 64 * 1024  # the rest of a body up to this size is read, so that its connection can be reused
 
 
 class ClientConnection(ClientSocket):
-    """`request` is gunicorn's, of the request at hand; `lingers` tells how the connection is to be closed."""
+    """A connection of a client; `lingers` is whether the rest of its input is read before it is closed."""
 
     def __init__(self, sock: Any, connections: Connections, idle_seconds: float) -> None:
         super().__init__(sock)
@@ -39,11 +39,11 @@ class ClientConnection(ClientSocket):
         self._wait: HeadWait | None = None
 
     def waiting(self) -> HeadWait:
-        """Return the context in which the next head is read; it ends silently when that takes too long."""
+        """Return the context in which the next head is read; a timeout ends it silently."""
         return HeadWait(self, self._connections)
 
     def begin_wait(self, wait: HeadWait) -> float:
-        """Return how many seconds *wait* may take until bytes arrive."""
+        """Start *wait* and return the seconds it may take until bytes arrive."""
         self._wait = wait
         self._connections.add(self, used=self._used)
         if not self._used:
@@ -65,11 +65,11 @@ class ClientConnection(ClientSocket):
         return data
 
     def send_now(self, data: bytes) -> None:
-        """Send *data* past what is held back."""
+        """Send *data* before anything that is held back."""
         self._sock.sendall(data)
 
     def hang_up(self) -> None:
-        """Wake the greenlet that waits for a head on this connection: it sees the end, and closes."""
+        """Wake the greenlet that waits for a head on this connection, so that it closes."""
         plain = getattr(self._sock, "_sock", self._sock)  # gevent's own would make the wait fail instead
         with suppress(OSError):
             plain.shutdown(socket.SHUT_RDWR)
@@ -82,7 +82,7 @@ class ClientConnection(ClientSocket):
 
 
 class HeadWait:
-    """A time limit for a request's head. With the end of the block the connection is busy."""
+    """A timeout for a request's head. When the block ends, the connection is busy."""
 
     def __init__(self, connection: ClientConnection, connections: Connections) -> None:
         self._connection = connection
@@ -105,7 +105,7 @@ class HeadWait:
 
 
 class Connections:
-    """Those of this process that wait for a head, in the order in which they began to."""
+    """The connections of this process that wait for a head, in the order in which they started to wait."""
 
     def __init__(self) -> None:
         self._silent: dict[ClientConnection, float] = {}  # since when, on the monotonic clock
@@ -123,19 +123,19 @@ class Connections:
 
     def close_one(self) -> bool:
         """
-        Close the connection that is missed least, and return whether there was one.
+        Close the most expendable connection, and return whether there was one.
 
-        That is one on which nothing has come for a second; else the one that has been idle longest,
-        whose client opens another; else the oldest that is still new.
+        That is a new one without a byte for a second; else the one that has been idle longest, whose
+        client opens another; else the oldest new one.
         """
-        connection = self._least_missed()
+        connection = self._most_expendable()
         if connection is None:
             return False
         self.remove(connection)
         connection.hang_up()
         return True
 
-    def _least_missed(self) -> ClientConnection | None:
+    def _most_expendable(self) -> ClientConnection | None:
         silent, since = next(iter(self._silent.items()), (None, 0.0))
         if silent is not None and time.monotonic() - since >= SILENT_SECONDS:
             return silent
@@ -154,4 +154,4 @@ def linger(sock: Any, seconds: float = LINGER_SECONDS) -> None:
         sock.shutdown(socket.SHUT_WR)
         while left > 0 and (data := sock.recv(LINGER_READ_BYTES)):
             left -= len(data)
-            end_turn()  # what has arrived is read without waiting: not even the time limit would end it
+            end_turn()  # received bytes are read without waiting, so that the timeout alone would not end it

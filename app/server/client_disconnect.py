@@ -1,8 +1,8 @@
 """
-Notice a client that left while we wait for its upstream.
+Detect a client that disconnects while its request waits for an upstream.
 
-WSGI learns of it only when it writes, and even the first write after a FIN succeeds. So the
-client's socket is watched by the event loop itself: no greenlet, no byte eaten.
+A WSGI server only notices when it writes, and even the first write after a FIN succeeds. So the event
+loop watches the client's socket: without a greenlet, and without reading from it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import gevent
 from gevent.monkey import get_original
 
 _HUNG_UP = select.POLLRDHUP | select.POLLHUP | select.POLLERR | select.POLLNVAL
-_LOOK_AGAIN_SECONDS = 0.25  # while a pipelined request keeps the socket readable
+_CHECK_AGAIN_SECONDS = 0.25  # while a pipelined request makes the socket readable
 
 _poll: Any = get_original("select", "poll")
 
@@ -24,8 +24,8 @@ class DisconnectWatcher:
     """
     Calls *on_gone* once, from the event loop, when the other side of *sock* closes.
 
-    `stop` must be called before the server gets the socket back: it closes the descriptor,
-    and numbers are used again.
+    `stop` must be called before the server gets the socket back: it closes the descriptor, whose
+    number is reused.
     """
 
     def __init__(self, sock: Any, on_gone: Callable[[], None]) -> None:
@@ -33,17 +33,17 @@ class DisconnectWatcher:
         self._descriptor: int = sock.fileno()
         self._loop = gevent.get_hub().loop
         self._readable: Any = self._loop.io(self._descriptor, 1)
-        self._again: Any = None  # made when there is reason to look again: nearly never
-        self._readable.start(self._look)
+        self._again: Any = None  # created only when another check is needed, which is rare
+        self._readable.start(self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         if self._gone():
             self.stop()
             self._on_gone()
         elif self._readable.active:
-            self._readable.stop()  # bytes of a later request lie there: readable for ever
-            self._again = self._loop.timer(_LOOK_AGAIN_SECONDS, _LOOK_AGAIN_SECONDS)
-            self._again.start(self._look)
+            self._readable.stop()  # it has bytes of a later request, and would stay readable
+            self._again = self._loop.timer(_CHECK_AGAIN_SECONDS, _CHECK_AGAIN_SECONDS)
+            self._again.start(self._check)
 
     def _gone(self) -> bool:
         poll = _poll()

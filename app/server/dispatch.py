@@ -1,4 +1,4 @@
-"""The two applications behind one address: the gateway, and under `/admin` the pages and their API."""
+"""Dispatch requests to the gateway, or to the admin application under `/admin`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ ADMIN = "/admin"
 
 class Dispatcher:
     """
-    With a port of its own the admin application has all of that, and nothing else; without one it
-    has what is under `/admin`, and when it is None the gateway answers there as anywhere unknown.
+    The WSGI application of a process.
+
+    With a port of its own the admin application serves every path of that port, and no other; without
+    one it serves `/admin`. If it is None, `/admin` is an unknown path of the gateway.
     """
 
     def __init__(self, services: Services, gateway: Application, admin: Application | None) -> None:
@@ -29,7 +31,7 @@ class Dispatcher:
         self.trust(())
 
     def trust(self, proxies: Iterable[str]) -> None:
-        """Believe *proxies*, addresses and networks as gunicorn takes them, whom they have forwarded."""
+        """Trust the `X-Forwarded-For` of *proxies*, addresses and networks as in gunicorn's setting."""
         self._proxies = Proxies(proxies)
         self._client_of = self._proxies.client_of
 

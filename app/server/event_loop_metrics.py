@@ -1,4 +1,4 @@
-"""How each worker feels: whether its event loop is on time, and what it keeps for Redis."""
+"""Metrics of each worker: the lag of its event loop, and settlements that wait for Redis."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from prometheus_client import Gauge
 
 from app.ledger.settlements import SettlementWriter
 
-BEAT_SECONDS = 0.5
-REMEMBERED = 30  # beats: the worst of fifteen seconds, so that a scrape does not miss it
+SAMPLE_SECONDS = 0.5
+SAMPLES = 30  # samples: the maximum of fifteen seconds, so that a scrape does not miss it
 
 LAG = Gauge("poolgate_loop_lag_seconds", "How late the slowest event loop was.", multiprocess_mode="livemax")
 WAITING = Gauge(
@@ -20,11 +20,12 @@ WAITING = Gauge(
 )
 
 
-def beat_forever(settlements: SettlementWriter) -> NoReturn:
-    lags: deque[float] = deque(maxlen=REMEMBERED)
+def sample_forever(settlements: SettlementWriter) -> NoReturn:
+    """Set the metrics every SAMPLE_SECONDS."""
+    lags: deque[float] = deque(maxlen=SAMPLES)
     while True:
         before = time.monotonic()
-        gevent.sleep(BEAT_SECONDS)
-        lags.append(max(0.0, time.monotonic() - before - BEAT_SECONDS))
+        gevent.sleep(SAMPLE_SECONDS)
+        lags.append(max(0.0, time.monotonic() - before - SAMPLE_SECONDS))
         LAG.set(max(lags))
         WAITING.set(len(settlements))

@@ -1,5 +1,5 @@
 """
-Accept connections while places and descriptors last, and say so where they do not.
+Accept connections while slots and descriptors last, and refuse them with a clear error after that.
 
 gevent's server stops accepting when its pool is full, and prints a traceback when the process is out
 of descriptors; clients would wait, or be dropped without a byte.
@@ -18,13 +18,13 @@ from gevent.server import StreamServer
 from app.descriptors import OUT_OF_DESCRIPTORS
 from app.errors import OutOfDescriptors
 from app.server.client_connections import HEAD_SECONDS, Connections, linger
-from app.server.http_refusal import answer_bytes
+from app.server.http_refusal import response_bytes
 
 log = structlog.get_logger()
 
-SPARES = 8  # descriptors kept for refusing as many connections at once
-RETRY_SECONDS = 0.05  # until descriptors are looked for again
-SPARE_PLACES = 20  # one in so many is kept free: waiting connections are closed for new ones
+SPARES = 8  # descriptors that are reserved to refuse as many connections at once
+RETRY_SECONDS = 0.05  # until the next check for descriptors
+FREE_SHARE = 20  # one slot in so many stays free: waiting connections are closed for new ones
 REFUSAL_HEAD_BYTES = 65_536
 REFUSAL_SECONDS = 0.5
 
@@ -32,22 +32,24 @@ connections = Connections()  # of this process
 
 
 class Server(StreamServer):  # type: ignore[misc]
-    max_accept = 16  # at once; then those that were accepted get their turn, and can be closed
+    """gevent's server, with a limit of its own on connections and descriptors."""
+
+    max_accept = 16  # at once; then the accepted ones run, and can be closed
 
     def set_spawn(self, spawn: Any) -> None:
         super().set_spawn(spawn)
         self.full = self._is_full
         self._spares = [_spare() for _ in range(SPARES)]
-        self._to_refuse = 0  # connections that spare descriptors were freed for
-        self._again: Any = None  # the timer by which accepting begins again
+        self._to_refuse = 0  # connections for which spare descriptors were freed
+        self._again: Any = None  # the timer after which accepting resumes
 
     def _is_full(self) -> bool:
-        """Whether no connection can be accepted now, after closing one that waits where it is nearly so."""
-        if self.pool.free_count() <= self.pool.size // SPARE_PLACES:
+        """Return whether no connection can be accepted; close a waiting one when few slots are left."""
+        if self.pool.free_count() <= self.pool.size // FREE_SHARE:
             connections.close_one()
         full = bool(self.pool.full())
-        if full:  # gevent stops accepting until a place is free; what waits then may be closed for it
-            self._look_again()
+        if full:  # gevent stops accepting until a slot is free; a waiting connection may be closed for it
+            self._resume_later()
         return full
 
     def do_read(self) -> Any:
@@ -65,7 +67,7 @@ class Server(StreamServer):  # type: ignore[misc]
         return accepted
 
     def _make_room(self) -> None:
-        """Free a descriptor: of a connection that waits, or a spare one, by which the next is refused."""
+        """Free a descriptor: of a waiting connection, or a spare one to refuse the next connection."""
         if connections.close_one():
             return
         if self._spares:
@@ -73,9 +75,9 @@ class Server(StreamServer):  # type: ignore[misc]
             self._to_refuse += 1
         else:
             self.stop_accepting()
-            self._look_again()
+            self._resume_later()
 
-    def _look_again(self) -> None:
+    def _resume_later(self) -> None:
         if self._again is None:
             self._again = self.loop.timer(RETRY_SECONDS)
             self._again.start(self._accept_again)
@@ -91,14 +93,14 @@ class Server(StreamServer):  # type: ignore[misc]
             with suppress(OSError), gevent.Timeout(REFUSAL_SECONDS, False):
                 _read_head(sock)
             with suppress(OSError), gevent.Timeout(REFUSAL_SECONDS, False):
-                sock.sendall(answer_bytes(OutOfDescriptors()))
+                sock.sendall(response_bytes(OutOfDescriptors()))
                 linger(sock, REFUSAL_SECONDS)
         finally:
             sock.close()
-            self._keep_spare()
+            self._replenish()
 
-    def _keep_spare(self) -> None:
-        with suppress(OSError):  # taken by another at once; some remain, or none is needed
+    def _replenish(self) -> None:
+        with suppress(OSError):  # another took it at once; some remain, or none is needed
             self._spares.append(_spare())
 
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> Any:
@@ -119,7 +121,7 @@ def _spare() -> int:
 
 
 def _read_head(sock: Any) -> None:
-    """Read a request's head, or what there is of it."""
+    """Read a request's head, as far as it has arrived."""
     head = b""
     while b"\r\n\r\n" not in head and len(head) < REFUSAL_HEAD_BYTES and (data := sock.recv(16_384)):
         head += data

@@ -1,8 +1,8 @@
 """
-How gunicorn serves `app.wsgi`: read by ./gunicorn.conf.py and by `poolgate up` alike.
+gunicorn's settings for `app.wsgi`, used by ./gunicorn.conf.py and by `poolgate up`.
 
-A worker that is told to stop finishes what it has. Shortly before gunicorn would kill it,
-the streams that are left are ended honestly and settled.
+A worker that is stopped finishes its requests. Shortly before gunicorn would kill it, the remaining
+streams are ended with an error event, and settled.
 """
 
 # ruff: noqa: E402  the patch comes before any import that would load ssl
@@ -29,7 +29,7 @@ try:
 except ConfigError as error:
     sys.exit(str(error))
 
-# Each process counts in files of its own; this folder must be there before the first counter is made.
+# Each process counts in its own files; this folder must exist before the first counter is created.
 _counts = settings.home / "metrics" / str(settings.port)
 shutil.rmtree(_counts, ignore_errors=True)
 _counts.mkdir(mode=0o700, parents=True)
@@ -43,41 +43,41 @@ workers = settings.web_concurrency
 worker_class = "app.server.gunicorn_worker.Worker"  # gevent
 worker_connections = descriptors.max_connections(descriptors.raise_limit())  # per worker
 preload_app = True  # workers share the code's memory, and start in half the time
-keepalive = 75  # seconds; longer than nginx keeps its side (60), so that it never uses one we just closed
+keepalive = 75  # seconds; longer than nginx's (60), so that nginx never reuses a closed connection
 timeout = 60  # seconds without a heartbeat: only a worker whose event loop hangs
 graceful_timeout = settings.graceful_timeout_seconds
 max_requests = 0  # a recycled worker is replaced only when its last stream has ended
 control_socket_disable = True  # one fixed path per user: two gateways would meet on it
-forwarder_headers = ""  # no proxy may say under which path we lie
-limit_request_line = 8190  # gunicorn's most; list queries carry filters and cursors
+forwarder_headers = ""  # no proxy may set SCRIPT_NAME
+limit_request_line = 8190  # gunicorn's maximum; list queries carry filters and cursors
 limit_request_fields = 100
 limit_request_field_size = 16380  # coding agents put a turn's metadata into one header
 logger_class = "app.server.gunicorn_worker.Log"  # no access log: the gateway logs each request itself
 logconfig_dict = library_config(settings.log_level)
 # forwarded_allow_ips stays unset: gunicorn then takes FORWARDED_ALLOW_IPS, else this machine alone
 
-# New objects to a collection: a prompt of 200 kB is some thousands, none of them garbage before its
-# end. Then collections of the young to one of the middle-aged, and those to one of all: with 500
-# streams opening one of the middle-aged took 44 ms at 10, in which nobody was served; 13 ms at 5.
+# New objects per collection: a prompt of 200 kB is some thousands, none of which is garbage before the
+# request ends. Then collections of the youngest generation per collection of the second, and of the second
+# per full one: with 500 streams opening, one of the second paused the worker for 44 ms at 10; 13 ms at 5.
 COLLECT_AFTER = (10_000, 5, 20)
 DRAIN_SECONDS = 1.5  # for the settlements of streams that had to be ended
 MARGIN_SECONDS = 1.0  # before gunicorn's SIGKILL, which nothing survives
-# gunicorn listens on for up to a second after it was told to stop; then a request needs to be read
+# gunicorn still accepts for up to a second after a stop; then a request has to be read
 LAST_REQUESTS_SECONDS = 1.5
 
 _open_requests = 0  # of this worker process
 
 
 def on_starting(server: Any) -> None:
-    """Start or join the private server if no Redis was named; workers inherit our part in it."""
+    """Start or join the private Redis server if no Redis URL is set; workers inherit the membership."""
     private_server.redis_url(settings)
 
 
 def when_ready(server: Any) -> None:
     """
-    Leave what was loaded out of all garbage collections: workers inherit it, and it stays.
+    Exclude loaded code from garbage collection: workers inherit it, and it is never garbage.
 
-    Without it a collection walks through 60 MiB of code, and gives each worker a copy of them.
+    Without it each collection walks through 60 MiB of code, and copies that memory for each worker.
     """
     gc.collect()
     gc.freeze()
@@ -100,10 +100,10 @@ def post_worker_init(worker: Any) -> None:
     settlements = worker.wsgi.services.ledger.settlements
     gevent.spawn(settlements.recover_spooled)
     from app.server.event_loop_metrics import (
-        beat_forever,  # prometheus_client looks for its folder when it is first imported
+        sample_forever,  # prometheus_client reads its folder when it is first imported
     )
 
-    gevent.spawn(beat_forever, settlements)
+    gevent.spawn(sample_forever, settlements)
     gevent.spawn(private_server.watch_forever, settings, gevent.sleep)
 
 
@@ -116,7 +116,7 @@ def _exit_in_time(worker: Any) -> None:
     while worker.alive:
         gevent.sleep(0.25)
     stopped_at = time.monotonic()
-    worker.wsgi.services.feeds.stop()  # pages that watch come again, to whoever is next
+    worker.wsgi.services.feeds.stop()  # pages with a live feed reconnect to another worker
     gevent.sleep(LAST_REQUESTS_SECONDS)
     latest = stopped_at + graceful_timeout - DRAIN_SECONDS - MARGIN_SECONDS
     while _open_requests and time.monotonic() < latest:
@@ -125,20 +125,20 @@ def _exit_in_time(worker: Any) -> None:
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """What a dead worker had open is open no more; what it counted stays."""
-    from prometheus_client import multiprocess  # which looks for the folder when it is first imported
+    """Remove the gauges of a dead worker; its counters stay."""
+    from prometheus_client import multiprocess  # it reads the folder when it is first imported
 
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """Also after SIGINT, SIGQUIT, and the death of the arbiter."""
+    """End open streams and spool what is pending; also after SIGINT, SIGQUIT or the arbiter's death."""
     services = worker.wsgi.services
     latest = time.monotonic() + DRAIN_SECONDS
     if _open_requests:
         services.active.drain(DRAIN_SECONDS)
     while _open_requests and time.monotonic() < latest:
-        gevent.sleep(0.01)  # their last words, the error event, are still being written
+        gevent.sleep(0.01)  # the error event is still being written
     services.ledger.settlements.spool_pending()
     services.ledger.refusal_log.flush()
     if services.tracing is not None:

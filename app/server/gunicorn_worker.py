@@ -1,8 +1,8 @@
 """
-gunicorn's gevent worker, which refuses what is no HTTP in the same envelope as all else.
+gunicorn's gevent worker, which refuses malformed requests with the usual error envelope.
 
-Such requests never reach Flask. gunicorn alone would answer them in HTML and log the line it
-could not read, in which there may be a key.
+Such requests never reach Flask. gunicorn itself would answer in HTML and log the line that it could
+not parse, which may contain an API key.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from gunicorn.workers.ggevent import GeventWorker
 from app.errors import GatewayError, InvalidRequest, NotSupported, internal_error
 from app.server.client_connections import DRAIN_BYTES, ClientConnection, linger
 from app.server.gunicorn_server import Server, connections
-from app.server.http_refusal import answer_bytes
+from app.server.http_refusal import response_bytes
 
 log = structlog.get_logger()
 
-SEND_SECONDS = 1.0  # for a client to take the answer to what was no request
+SEND_SECONDS = 1.0  # for a client to receive the response to a malformed request
 OURS = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName, errors.ConfigurationProblem)
 
 # The first that fits. Source of the statuses: RFC 9110, RFC 6585
 _REFUSALS: tuple[tuple[type[Exception], int, GatewayError], ...] = (
     (errors.LimitRequestLine, 414, InvalidRequest("The address is too long")),
-    (errors.LimitRequestHeaders, 431, InvalidRequest("The headers are too many, or one of them is too long")),
+    (errors.LimitRequestHeaders, 431, InvalidRequest("There are too many headers, or one is too long")),
     (errors.ExpectationFailed, 417, InvalidRequest("The only expectation that can be met is 100-continue")),
     (errors.UnsupportedTransferCoding, 501, NotSupported("The only transfer coding supported is chunked")),
     (errors.ParseException, 400, InvalidRequest("This is not a well-formed HTTP/1.1 request")),
@@ -50,24 +50,26 @@ class Log(Logger):  # type: ignore[misc]
     """gunicorn's own messages."""
 
     def access(self, *_: Any) -> None:
-        """Requests are told by the gateway itself; gunicorn would, once any logging is configured."""
+        """Write nothing: the gateway logs requests itself."""
 
 
 class Worker(GeventWorker):  # type: ignore[misc]
+    """The worker of the gateway's web processes."""
+
     def patch(self) -> None:
         """
-        Make waiting a matter of gevent, but for `select.poll`.
+        Patch blocking calls for gevent, except `select.poll`.
 
-        urllib3 and redis-py poll a kept connection before they use it, without waiting. gevent's
-        poll takes a turn of the event loop for that: behind all others, four times a request.
+        urllib3 and redis-py poll an idle connection, without waiting, before they reuse it. gevent's poll
+        takes a turn of the event loop for that, behind all other greenlets, four times a request.
         """
         super().patch()
         ggevent.StreamServer = Server
         select.poll = get_original("select", "poll")  # type: ignore[misc]
-        util.http_date = _date  # gunicorn writes it anew for each answer
+        util.http_date = _date  # gunicorn formats it again for each response
 
     def init_process(self) -> None:
-        """Have gunicorn's settings at hand: it searches for each of some thirty in every request."""
+        """Cache gunicorn's settings as attributes: it looks up some thirty in every request."""
         settings = self.cfg.settings.items()
         self.cfg.__dict__.update({name: setting.get() for name, setting in settings})
         super().init_process()
@@ -78,26 +80,26 @@ class Worker(GeventWorker):  # type: ignore[misc]
         super().handle(listener, connection, addr)
 
     def timeout_ctx(self) -> Any:
-        """Return what limits how long gunicorn reads a head."""
+        """Return the timeout within which gunicorn reads a head."""
         return gevent.getcurrent().client_connection.waiting()
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         sock.hold()
         if _has_body(req):
             if req._expected_100_continue:
-                req._expected_100_continue = False  # gunicorn would invite the body before anybody is known
+                req._expected_100_continue = False  # gunicorn would invite the body before authentication
                 req.body = InvitedBody(req.body, sock)
             req.should_close = partial(_should_close, req, sock)
         try:
             super().handle_request(listener_name, req, sock, addr)
-        except TimeoutError:  # gunicorn would log a client that takes nothing as a failure of ours
+        except TimeoutError:  # gunicorn would log a client that does not read as an error here
             raise ConnectionResetError(errno.ECONNRESET, "the client was too slow") from None
         finally:
             sock.release()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """
-        Answer what went wrong before the application was asked, or past it. The caller closes.
+        Send the error for a failure outside the application. The caller closes the connection.
 
         Source of closing in stages: https://www.rfc-editor.org/rfc/rfc9112#section-9.6
         """
@@ -110,12 +112,12 @@ class Worker(GeventWorker):  # type: ignore[misc]
         else:
             log.info("malformed_request", kind=type(exc).__name__)
         with suppress(OSError), gevent.Timeout(SEND_SECONDS, False):
-            client.sendall(answer_bytes(error, status))
+            client.sendall(response_bytes(error, status))
         linger(client)
 
 
 class InvitedBody:
-    """A body whose client waits to be asked for it: that is done when it is read first."""
+    """A body whose client waits for `100 Continue`, which is sent when it is first read."""
 
     def __init__(self, body: Any, connection: ClientConnection) -> None:
         self._body = body
@@ -147,7 +149,7 @@ def _has_body(req: Any) -> bool:
 
 
 def _should_close(req: Any, connection: ClientConnection) -> bool:
-    """Whether the connection ends with this request: also where much of its body is still unread."""
+    """Return whether the connection ends with this request: also if much of its body is still unread."""
     if not req.must_close and _is_much_left(req.body):
         req.must_close = connection.lingers = True
     return bool(type(req).should_close(req))

@@ -1,4 +1,4 @@
-"""An HTTP answer in the envelope, as bytes, for what is refused before there is a request."""
+"""An HTTP error response as bytes, for requests that are refused before they reach the application."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import orjson
 from app.errors import GatewayError
 
 
-def answer_bytes(error: GatewayError, status: int | None = None) -> bytes:
-    """Return *error* as a whole HTTP/1.1 answer, after which the connection is closed."""
+def response_bytes(error: GatewayError, status: int | None = None) -> bytes:
+    """Return *error* as an HTTP/1.1 response, after which the connection is closed."""
     status = status or error.status
     body = orjson.dumps(error.envelope())
     headers = {

@@ -43,7 +43,7 @@ def test_setup_cfg_has_it() -> None:
 def test_everywhere(tmp_path: Any) -> None:
     services = build(Settings(home=tmp_path, redis_url="redis://127.0.0.1:1/0"))
     with create_app(services).test_request_context():
-        documents = [openapi.made(), admin_openapi.made()]
+        documents = [openapi.build_document(), admin_openapi.build_document()]
     metrics = {each.name: each.samples[0].labels for each in StoreMetrics(services).collect()}
 
     assert [each["info"]["version"] for each in documents] == [VERSION, VERSION]

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from app import create_app
-from app.api.openapi import made, routes
+from app.api.openapi import build_document, routes
 from app.config import Settings
 from app.wiring import build
 from schemas.chat import CHAT_REQUEST
@@ -26,26 +26,30 @@ def app(tmp_path: Any) -> Iterator[Flask]:
 
 
 def test_every_route_is_in_it(app: Flask) -> None:
-    told = {(path, method.upper()) for path, operations in made()["paths"].items() for method in operations}
+    described = {
+        (path, method.upper())
+        for path, operations in build_document()["paths"].items()
+        for method in operations
+    }
 
     there = {
         (rule.rule.replace("<path:", "{").replace(">", "}"), method)
         for rule in routes()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
-    assert told == there
-    assert ("/v1/models/{model}", "GET") in told
-    assert ("/backend-api/codex/v1/chat/completions", "POST") in told
+    assert described == there
+    assert ("/v1/models/{model}", "GET") in described
+    assert ("/backend-api/codex/v1/chat/completions", "POST") in described
 
 
 def test_every_operation_has_a_name_of_its_own(app: Flask) -> None:
-    operations = [one for path in made()["paths"].values() for one in path.values()]
+    operations = [one for path in build_document()["paths"].values() for one in path.values()]
 
     assert len({one["operationId"] for one in operations}) == len(operations)
 
 
 def test_every_operation_says_what_it_is_for(app: Flask) -> None:
-    for path, operations in made()["paths"].items():
+    for path, operations in build_document()["paths"].items():
         for method, operation in operations.items():
             assert operation["summary"], path
             assert ("requestBody" in operation) == (method == "post"), path
@@ -54,17 +58,17 @@ def test_every_operation_says_what_it_is_for(app: Flask) -> None:
 def test_the_page_names_every_path(app: Flask) -> None:
     page = app.test_client().get("/docs").text
 
-    assert all(path in page for path in made()["paths"])
+    assert all(path in page for path in build_document()["paths"])
     assert "://" not in page.replace("http://www.w3.org", "")  # nothing is fetched from elsewhere
 
 
 class TestSchemas:
     def test_types_and_what_is_required(self) -> None:
-        told = schema_of(EmbeddingsRequest())
+        described = schema_of(EmbeddingsRequest())
 
-        assert told["required"] == ["input", "model"]
-        assert told["properties"]["model"] == {"type": ["string"], "minLength": 1, "maxLength": 256}
-        assert told["properties"]["stream"] == {"type": ["boolean", "null"]}
+        assert described["required"] == ["input", "model"]
+        assert described["properties"]["model"] == {"type": ["string"], "minLength": 1, "maxLength": 256}
+        assert described["properties"]["stream"] == {"type": ["boolean", "null"]}
 
     def test_every_field_that_is_checked(self) -> None:
         assert schema_of(CHAT_REQUEST)["properties"].keys() == CHAT_REQUEST.load_fields.keys()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.api.usage import told
+from app.api.usage import usage_body
 from app.stores.records.limits import Limit, LimitScope, LimitStatus, LimitUnit, Period
 from app.stores.records.usage import KeyUsage, UpstreamWindow
 
@@ -16,7 +16,7 @@ def standing(**more: Any) -> KeyUsage:
 
 class TestBody:
     def test_nothing_yet(self) -> None:
-        assert told(standing()) == {
+        assert usage_body(standing()) == {
             "request_count": 0,
             "total_tokens": 0,
             "cached_input_tokens": 0,
@@ -28,14 +28,14 @@ class TestBody:
 
     def test_used(self) -> None:
         used = {"requests": 2, "input_tokens": 5, "output_tokens": 7, "cached_tokens": 3, "cost": 1_250_000}
-        body = told(standing(used=used))
+        body = usage_body(standing(used=used))
 
         assert (body["request_count"], body["total_tokens"], body["cached_input_tokens"]) == (2, 12, 3)
         assert body["total_cost_usd"] == 1.25
 
     def test_limits(self) -> None:
         """Money is in dollars; what runs is not remaining; what is overdrawn leaves nothing."""
-        cost, tokens = told(
+        cost, tokens = usage_body(
             standing(limits=[LimitStatus(COST, 1_000_000, 500_000, 99), LimitStatus(TOKENS, 120, 0, None)])
         )["limits"]
 
@@ -58,7 +58,7 @@ class TestBody:
         assert (tokens["current_value"], tokens["remaining_value"], tokens["reset_at"]) == (120, 0, None)
 
     def test_upstream_windows(self) -> None:
-        body = told(standing(windows=[UpstreamWindow(40.5, 77), None]))
+        body = usage_body(standing(windows=[UpstreamWindow(40.5, 77), None]))
 
         assert body["account_pool_usage"] == {
             "primary": {"used_percent": 40.5, "reset_at": 77},
