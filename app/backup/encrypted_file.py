@@ -1,14 +1,14 @@
 """
-A file that only a passphrase opens, written and read as a stream.
+Write and read a file encrypted with a passphrase, as a stream.
 
-    {"format": "poolgate backup", "version": 1, "kdf": {…}}\\n     in clear
+    {"format": "poolgate backup", "version": 1, "kdf": {…}}\\n     not encrypted
     length (4 bytes, big-endian), AES-256-GCM of that many bytes   any number of times
 
-The key is made of the passphrase by Argon2id, with a salt of the file's own, so no two files share
-one. A chunk's nonce is its position, and whether it is the last: chunks that were changed, moved,
-repeated or taken away, also at the end, do not open. The line in clear is bound to every chunk.
-The first chunk holds a known word, which tells a wrong passphrase from a damaged file. What the
-others hold is compressed (zstandard) together.
+Argon2id derives the key from the passphrase and a salt of the file, so no two files share a key. A
+chunk's nonce is its position, and whether it is the last: chunks that were changed, moved, repeated or
+removed, also at the end, cannot be decrypted. Every chunk authenticates the first line. The first chunk
+holds a known word, which distinguishes a wrong passphrase from a damaged file. The content of the
+others is one zstandard stream.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ TAG_BYTES = 16
 KNOWN = b"poolgate"
 # RFC 9106, its second recommendation: 64 MiB, so that each guess costs a tenth of a second anywhere
 KDF = {"name": "argon2id", "passes": 3, "memory_kib": 65536, "lanes": 4}
-MAX_PASSES, MAX_MEMORY_KIB, MAX_LANES = 16, 1024 * 1024, 16  # a file must not ask for any amount
+MAX_PASSES, MAX_MEMORY_KIB, MAX_LANES = 16, 1024 * 1024, 16  # bounds on what a file may require
 
 
 class UnreadableFile(InvalidRequest):
-    """A file that is no backup, is damaged or cut off, or that another passphrase opens."""
+    """A file that is no backup, is damaged or incomplete, or has another passphrase."""
 
     def __init__(self, message: str, param: str = "file") -> None:
         super().__init__(message, param=param)
 
 
 class EncryptedWriter:
-    """`write` any bytes, then `close`, which alone makes the file whole."""
+    """`write` any bytes, then `close`; without it the file is incomplete."""
 
     def __init__(self, file: IO[bytes], passphrase: str) -> None:
         salt = base64.b64encode(os.urandom(16)).decode()
@@ -76,7 +76,7 @@ class EncryptedWriter:
 
 
 class EncryptedReader:
-    """Checks the beginning of *file*; `lines` then yields what was written, line by line."""
+    """Checks the beginning of *file*; `lines` then yields the decrypted lines."""
 
     def __init__(self, file: IO[bytes], passphrase: str) -> None:
         """Raises UnreadableFile."""
@@ -91,20 +91,21 @@ class EncryptedReader:
             known = b""
         if known != KNOWN:
             raise UnreadableFile(
-                "The passphrase is not the one of this file, or the file's beginning is damaged", "passphrase"
+                "The passphrase is not that of this file, or the beginning of the file is damaged",
+                "passphrase",
             )
         self._position = 1
 
     def lines(self) -> Iterator[bytes]:
-        """Yield every line, without its end. Raises UnreadableFile where it is not as it was written."""
+        """Yield every line, without its newline. Raises UnreadableFile when the file was changed."""
         decompressor = zstandard.ZstdDecompressor().decompressobj()
         rest = b""
         for chunk in self._chunks():
             try:
-                *whole, rest = (rest + decompressor.decompress(chunk)).split(b"\n")
+                *lines, rest = (rest + decompressor.decompress(chunk)).split(b"\n")
             except zstandard.ZstdError:
-                raise UnreadableFile("The file is damaged: what is in it does not unpack") from None
-            yield from whole
+                raise UnreadableFile("The file is damaged: its content cannot be decompressed") from None
+            yield from lines
 
     def _chunks(self) -> Iterator[bytes]:
         sealed = self._next()
@@ -131,7 +132,7 @@ class EncryptedReader:
         raise UnreadableFile(f"The file is damaged (at part {self._position})")
 
     def _next(self) -> bytes:
-        """Return the next chunk, still sealed; nothing at the end of the file."""
+        """Return the next chunk, still encrypted; b'' at the end of the file."""
         head = self._file.read(4)
         if not head and self._position:
             return b""
@@ -156,12 +157,12 @@ def _nonce(position: int, *, last: bool) -> bytes:
 
 def _kdf_in(header: bytes) -> dict[str, Any]:
     try:
-        told = orjson.loads(header)
-        is_ours = told["format"] == FORMAT
-        version, kdf = int(told["version"]), dict(told["kdf"])
+        fields = orjson.loads(header)
+        is_backup = fields["format"] == FORMAT
+        version, kdf = int(fields["version"]), dict(fields["kdf"])
     except (orjson.JSONDecodeError, TypeError, KeyError, ValueError):
-        is_ours = False
-    if not is_ours:
+        is_backup = False
+    if not is_backup:
         raise UnreadableFile("The file is not a backup that poolgate made")
     if version > VERSION:
         raise UnreadableFile("The file was made by a newer Poolgate: restore it with that one")

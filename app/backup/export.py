@@ -1,16 +1,16 @@
 """
-Everything an installation has, in one file: pool by pool as it was at one moment, while it is in use.
+Write everything an installation stores into one file: each pool as it was at one moment, while in use.
 
-What belongs together (limits and what they have counted, accounts, keys, who holds what, how far the
-ledger goes) is read by one script. Rows up to that point never change, so they are read after it. A
-total is read together with the newest row that is in it, and what came after the point is taken
-off again. So the copy balances, whatever happens meanwhile. Neither side is held in memory.
+One script reads what belongs together: limits and their counters, accounts, keys, leases, and the
+position of the ledger. Ledger entries up to that position never change, so they are read afterwards. A
+total is read together with the newest entry in it, and entries after the position are subtracted. So
+the copy balances, whatever happens meanwhile. Neither the store nor the file is held in memory.
 
-A backup is lines of JSON, each a list that begins with what it is:
+A backup is lines of JSON, each a list that begins with its type:
 
     ["backup", {id, at (Unix seconds), by, pools: [name, …]}]
     ["pool", {name, last_id, added, deleted}]
-    ["key", name, kind, value, {field: clear text of what is sealed in it}, expires (Unix ms; 0: never)]
+    ["key", name, kind, value, {field: decrypted secret}, expires (Unix ms; 0: never)]
     ["rows", [[id, {field: text}], …]]
     ["end of pool", {accounts, keys, rows, open}]
     ["end"]
@@ -30,26 +30,31 @@ from app.stores.dump import PoolDump, Record
 from app.stores.ledger import LedgerRepository
 from app.stores.records.ledger import EVER, Total
 from app.stores.scripts import Scripts
+from app.stores.sealed_values import FERNET_BEGINS
 from app.stores.secrets import UnreadableSecret, Vault
 
-FERNET_BEGINS = "gAAAAA"  # version 0x80 and the first bytes of a time before the year 4000
-Json = dict[str, Any]
+JsonObject = dict[str, Any]
 
 
 class Backup:
-    """One backup of some pools, and of the office where it is among them. `lines`, once."""
+    """
+    One backup; `lines` may be called once. The pool `keys.SYSTEM` is that of operators and the audit log.
+
+    `pools` has the counts of each pool that is complete: {accounts, keys, rows, open}. `unreadable` names
+    accounts whose secrets another key encrypted; they are copied as they are.
+    """
 
     def __init__(
-        self, scripts: Scripts, vault: Vault, backup_id: str, told: Callable[[int], None] = lambda _: None
+        self, scripts: Scripts, vault: Vault, backup_id: str, progress: Callable[[int], None] = lambda _: None
     ) -> None:
-        """*told* hears how many ledger rows were read, page by page."""
+        """*progress* is called with the number of ledger entries of each page."""
         self._scripts = scripts
-        self._client = scripts.client
+        self._ledger = LedgerRepository(scripts.client)
         self._vault = vault
         self._id = backup_id
-        self._told = told
-        self.pools: dict[str, Json] = {}  # by name: what each had, when it is through
-        self.unreadable: list[str] = []  # keys with a secret that another key sealed; they go as they are
+        self._progress = progress
+        self.pools: dict[str, JsonObject] = {}
+        self.unreadable: list[str] = []
 
     def lines(self, pools: list[str], by: str) -> Iterator[bytes]:
         """Yield every line of the backup, with its end. Raises StoreUnavailable."""
@@ -60,55 +65,50 @@ class Backup:
 
     def _pool(self, pool: str) -> Iterator[bytes]:
         reader = PoolDump(self._scripts, pool)
-        found = list(reader.names(excluded=dump.EXCLUDED))
-        also = [name for name in found if dump.is_one_of(name, (dump.OPEN, dump.SECRETS))]
-        taken = reader.snapshot(also)
-        yield _line(
-            "pool",
-            {"name": pool, "last_id": taken.last_id, "added": taken.added, "deleted": taken.deleted},
+        names = list(reader.names(excluded=dump.EXCLUDED))
+        snapshot = reader.snapshot(
+            [name for name in names if dump.is_one_of(name, (dump.OPEN, dump.SECRETS))]
         )
-        key_ids = {record.value["id"] for record in taken.records if record.name.startswith("k:")}
-        for record in taken.records:
+        position = {"last_id": snapshot.last_id, "added": snapshot.added, "deleted": snapshot.deleted}
+        yield _line("pool", {"name": pool, **position})
+        key_ids = {record.value["id"] for record in snapshot.records if record.name.startswith("k:")}
+        for record in snapshot.records:
             if not record.name.startswith(dump.SECRETS) or record.value in key_ids:
                 yield self._key(pool, record)
-        others = (
-            name
-            for name in found
-            if name != dump.LEDGER and not dump.is_one_of(name, dump.IN_SNAPSHOT + dump.TOTALS)
-        )
-        for record in reader.records(others):
+        read_already = (dump.LEDGER, *dump.IN_SNAPSHOT, *dump.TOTALS)
+        for record in reader.records(name for name in names if not dump.is_one_of(name, read_already)):
             yield self._key(pool, record)
-        rows = 0
-        if taken.last_id:
-            for entries in reader.stream(dump.LEDGER, upto=taken.last_id):
+        entry_count = 0
+        if snapshot.last_id:
+            for entries in reader.stream(dump.LEDGER, upto=snapshot.last_id):
                 yield _line("rows", entries)
-                rows += len(entries)
-                self._told(len(entries))
-        for record in self._totals(pool, found, taken.last_id):
+                entry_count += len(entries)
+                self._progress(len(entries))
+        for record in self._totals(pool, names, snapshot.last_id):
             yield self._key(pool, record)
         self.pools[pool] = {
-            "accounts": sum(record.name.startswith("a:") for record in taken.records),
+            "accounts": sum(record.name.startswith("a:") for record in snapshot.records),
             "keys": len(key_ids),
-            "rows": rows,
-            "open": sum(len(record.value) for record in taken.records if record.name == "leases"),
+            "rows": entry_count,
+            "open": sum(len(record.value) for record in snapshot.records if record.name == "leases"),
         }
         yield _line("end of pool", self.pools[pool])
 
-    def _totals(self, pool: str, found: list[str], last_id: str) -> Iterator[Record]:
-        """Yield the totals as they were when *last_id* was the newest row."""
-        later = RowSums(LedgerRepository(self._client), pool, after=last_id or "0-0")
-        for name in found:
+    def _totals(self, pool: str, names: list[str], last_id: str) -> Iterator[Record]:
+        """Yield the totals as they were when *last_id* was the newest entry."""
+        later = RowSums(self._ledger, pool, after=last_id or "0-0")
+        for name in names:
             if not dump.is_one_of(name, dump.TOTALS):
                 continue
             total = _total(name)
-            figures, newest = LedgerRepository(self._client).total(pool, total)
+            figures, newest = self._ledger.total(pool, total)
             if newest:
                 later.read(newest)
-            since = later.sums[total]
-            then = {figure: str(amount - since[figure]) for figure, amount in figures.items()}
-            then = {figure: amount for figure, amount in then.items() if amount != "0"}
-            if then:
-                yield Record(name, "hash", then)
+            added = later.sums[total]
+            amounts = {figure: amount - added[figure] for figure, amount in figures.items()}
+            stored = {figure: str(amount) for figure, amount in amounts.items() if amount}
+            if stored:
+                yield Record(name, "hash", stored)
 
     def _key(self, pool: str, record: Record) -> bytes:
         clear: dict[str, str] = {}

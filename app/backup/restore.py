@@ -1,14 +1,14 @@
 """
-Put the pools of a backup where they were, or into another installation.
+Restore the pools of a backup, into the same or another installation.
 
-The whole file is read once before anything is written: a wrong passphrase, a damaged or a cut-off
-file changes nothing. Then each pool is staged beside itself and put in place by one script, so it
-is either what it was or all of the backup; over several pools there is no such step. A restore that
-broke off is run again: pools that it had put in place tell so, and are left as they are.
+The whole file is read once before anything is written: a wrong passphrase, or a damaged or incomplete
+file, changes nothing. Each pool is staged next to the stored one and then replaces it in one script, so
+it is either unchanged or complete; there is no such step over several pools. An interrupted restore is
+run again: pools that it has restored are recognized and left as they are.
 
-Requests that were open when the backup was made have no worker any more. They are charged what
-they held, as a lease that ran out is; where their worker settles them after all, that corrects it.
-Requests that were settled within a day are remembered, so that none is booked twice.
+Requests that were running when the backup was made have no worker any more. They are charged what they
+had reserved, as for an expired lease; a late settlement corrects that. Requests settled within a day
+are remembered, so that none is counted twice.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ from app.stores.secrets import Vault
 LATE_MS = 86_400_000  # how long a settlement is remembered, as in app/stores/lua/requests.lua
 EXPIRED = "lease_expired"
 
-Json = dict[str, Any]
-Told = Callable[[int], None]
+JsonObject = dict[str, Any]
+Progress = Callable[[int], None]
 
 
 @dataclass(slots=True)
 class Contents:
-    """What a backup says of itself: `pools` by name, as in `app.backup.export`."""
+    """The head of a backup: `at` in Unix seconds, and the counts of each pool as in `app.backup.export`."""
 
     id: str
     at: int
-    pools: dict[str, Json] = field(default_factory=dict)
+    pools: dict[str, JsonObject] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """One pool after it was put in place, or left because it was (`again`)."""
+    """One pool after its restore; `again`: it had been restored before, and was left as it is."""
 
     name: str
     again: bool
@@ -57,7 +57,7 @@ class Restored:
 
 
 class BackupFile:
-    """A file that can be read more than once; the key is made of the passphrase each time."""
+    """A backup that can be read more than once; each time the key is derived from the passphrase."""
 
     def __init__(self, path: Path, passphrase: str) -> None:
         self._path = path
@@ -66,48 +66,54 @@ class BackupFile:
     def size(self) -> int:
         return self._path.stat().st_size
 
-    def lines(self, told: Told = lambda _: None) -> Iterator[list[Any]]:
-        """Yield the lines of the backup; *told* hears how many bytes were read. Raises UnreadableFile."""
+    def lines(self, progress: Progress = lambda _: None) -> Iterator[list[Any]]:
+        """Yield the lines of the backup; *progress* is called with the bytes read. Raises UnreadableFile."""
         with self._path.open("rb") as file:
             at = 0
             for line in EncryptedReader(file, self._passphrase).lines():
                 yield orjson.loads(line)
                 if file.tell() > at:
-                    told(file.tell() - at)
+                    progress(file.tell() - at)
                     at = file.tell()
 
-    def contents(self, told: Told = lambda _: None) -> Contents:
-        """Read all of it and return what it says it holds. Raises UnreadableFile."""
-        lines = self.lines(told)
+    def contents(self, progress: Progress = lambda _: None) -> Contents:
+        """Read the whole file and return its contents. Raises UnreadableFile."""
+        lines = self.lines(progress)
         line: list[Any] = next(lines, [""])
         if line[0] != "backup":
             raise UnreadableFile("The file is not a backup that poolgate made")
         head, pool = line[1], ""
-        found = Contents(head["id"], head["at"])
+        contents = Contents(head["id"], head["at"])
         for line in lines:
             if line[0] == "pool":
                 pool = line[1]["name"]
             elif line[0] == "end of pool":
-                found.pools[pool] = line[1]
-        if line[0] != "end" or list(found.pools) != head["pools"]:
-            raise UnreadableFile("The file is not whole")
-        return found
+                contents.pools[pool] = line[1]
+        if line[0] != "end" or list(contents.pools) != head["pools"]:
+            raise UnreadableFile("The file is incomplete")
+        return contents
 
 
 class Restore:
     def __init__(self, scripts: Scripts, vault: Vault) -> None:
         self._scripts = scripts
-        self._client = scripts.client
+        self._ledger = LedgerRepository(scripts.client)
         self._vault = vault
 
-    def would_lose(self, contents: Contents, pools: list[str], *, replace: bool) -> dict[str, dict[str, int]]:
-        """Return what is there now, by pool; a pool that *contents* were put into stays, unless *replace*."""
-        found = {
+    def find_replaced(
+        self, contents: Contents, pools: list[str], *, replace: bool
+    ) -> dict[str, dict[str, int]]:
+        """
+        Return the counts of the data that a restore would replace, by pool.
+
+        Pools restored from *contents* before stay as they are, unless *replace*.
+        """
+        counts_by_pool = {
             pool: count_contents(self._scripts, pool)
             for pool in pools
             if replace or restored_backup(self._scripts, pool) != contents.id
         }
-        return {pool: counts for pool, counts in found.items() if counts}
+        return {pool: counts for pool, counts in counts_by_pool.items() if counts}
 
     def run(
         self,
@@ -116,34 +122,37 @@ class Restore:
         pools: list[str],
         *,
         replace: bool,
-        told: Told = lambda _: None,
+        progress: Progress = lambda _: None,
     ) -> list[Restored]:
         """
-        Put *pools* of *file* in place, one after the other, and verify the books of each.
+        Restore *pools* of *file*, one after the other, and verify the ledger of each.
 
-        *told* hears how many bytes of the file were read.
-
-        With *replace*, what is there goes, also what the same backup brought before. Raises
-        InvalidRequest where there is something and it may not go, or another restore is at it.
+        *progress* is called with the bytes read. With *replace*, existing data is replaced, also that of
+        the same backup. Raises InvalidRequest when there is data that may not be replaced, or another
+        restore is running.
         """
         done: list[Restored] = []
-        lines = file.lines(told)
+        lines = file.lines(progress)
         for line in lines:
             if line[0] != "pool" or line[1]["name"] not in pools:
                 continue
             pool = line[1]["name"]
             if not replace and restored_backup(self._scripts, pool) == contents.id:
-                register_pool(self._scripts, pool)  # it may have been killed just before that
+                register_pool(self._scripts, pool)  # the former run may have stopped before it
                 done.append(Restored(pool, again=True))
                 continue
-            self._put_in_place(pool, contents.id, line[1], lines, replace=replace)
-            books = Verification(LedgerRepository(self._client), pool)
-            differences = tuple(books.differences()) if pool != keys.SYSTEM else ()
+            self._restore_pool(pool, contents.id, line[1], lines, replace=replace)
+            differences = self._verify(pool)
             done.append(Restored(pool, False, contents.pools[pool]["rows"], differences))
         return done
 
-    def _put_in_place(
-        self, pool: str, backup_id: str, head: Json, lines: Iterator[list[Any]], *, replace: bool
+    def _verify(self, pool: str) -> tuple[Difference, ...]:
+        if pool == keys.SYSTEM:
+            return ()
+        return tuple(Verification(self._ledger, pool).differences())
+
+    def _restore_pool(
+        self, pool: str, backup_id: str, head: JsonObject, lines: Iterator[list[Any]], *, replace: bool
     ) -> None:
         staging = Staging(self._scripts, pool)
         staging.begin()
@@ -153,7 +162,7 @@ class Restore:
                 break
             if line[0] == "rows":
                 staging.stage_entries(line[1])
-                staging.stage(_settled(line[1], now_ms))
+                staging.stage(_settlement_marks(line[1], now_ms))
             elif record := self._record(line, now_ms):
                 staging.stage([record])
         if pool == keys.SYSTEM:
@@ -161,7 +170,7 @@ class Restore:
         staging.set_ledger_position(head["last_id"], head["added"], head["deleted"])
         outcome = staging.finish(backup_id, replace=replace)
         if outcome == "occupied":
-            raise InvalidRequest(f"Pool '{pool}' is not empty any more", param="pool")
+            raise InvalidRequest(f"Pool '{pool}' is not empty anymore", param="pool")
         if outcome != "done":
             raise InvalidRequest(f"Another restore into pool '{pool}' has begun since", param="pool")
 
@@ -174,11 +183,11 @@ class Restore:
         return Record(name, kind, value, expires_ms)
 
 
-def _settled(entries: Rows, now_ms: int) -> Iterator[Record]:
+def _settlement_marks(entries: Rows, now_ms: int) -> Iterator[Record]:
     """
     Yield the marks of requests that were settled within a day.
 
-    A lease that ran out is no settlement: that may still come.
+    An expired lease is not a settlement: that may still arrive.
     """
     for entry_id, fields in entries:
         expires_ms = int(entry_id.partition("-")[0]) + LATE_MS

@@ -129,13 +129,13 @@ def restore(
         contents = backup_file.contents(advance)
     pools = _chosen_pools(contents, pool)
     restoration = Restore(_with_long_timeout(services), services.vault)
-    replaced = restoration.would_lose(contents, pools, replace=replace)
+    replaced = restoration.find_replaced(contents, pools, replace=replace)
     if replaced and not replace:
         raise InvalidRequest(f"{_describe_data(replaced)}; use --replace to replace it", param="file")
     if replaced and not yes:
         click.confirm(f"{_describe_data(replaced)}. Replace it?", abort=True, err=True)
     with progress("Restoring", backup_file.size()) as advance:
-        done = restoration.run(backup_file, contents, pools, replace=replace, told=advance)
+        done = restoration.run(backup_file, contents, pools, replace=replace, progress=advance)
     for restored in done:
         if not restored.again:
             name = "" if restored.name == keys.SYSTEM else restored.name

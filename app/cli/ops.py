@@ -7,7 +7,7 @@ from importlib import resources
 
 import click
 
-from app.backup.reseal import Counts, Reseal
+from app.backup.reseal import Reseal, SealedCounts
 from app.cli.options import Group, actor, example, with_store
 from app.cli.output import REFUSED, show_json
 from app.cli.progress import progress
@@ -59,7 +59,7 @@ def reseal(services: Services, as_json: bool) -> None:
         raise click.exceptions.Exit(REFUSED)
 
 
-def _advice(after: Counts, known_keys: int) -> str:
+def _advice(after: SealedCounts, known_keys: int) -> str:
     if after.unreadable:
         names = ", ".join(after.unreadable)
         return f"No key decrypts these. Restore the key that encrypted them, or add them again: {names}"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.accounts.pools import PoolRepository
-from app.backup.reseal import Counts
+from app.backup.reseal import SealedCounts
 from app.limits.pool_prices import PoolPrices
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.health import HealthRepository
@@ -26,4 +26,4 @@ class CheckStores:
     prices: PoolPrices
     usage: UsageRepository
     refusals: RefusalRepository
-    count_sealed: Callable[[], Counts]  # reads the whole store
+    count_sealed: Callable[[], SealedCounts]  # reads the whole store

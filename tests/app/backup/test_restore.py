@@ -55,10 +55,10 @@ def test_a_pool_that_is_filled_at_the_last_moment(written: Any, redis_client: An
     file = written(HEAD, BEGIN, END, ["end"])
     work = Restore(Scripts(redis_client), Vault((Fernet.generate_key().decode(),)))
     contents = file.contents()
-    assert work.would_lose(contents, [POOL], replace=False) == {}
+    assert work.find_replaced(contents, [POOL], replace=False) == {}
     StoreOfTest(redis_client).key("k")
 
-    with pytest.raises(InvalidRequest, match="not empty any more"):
+    with pytest.raises(InvalidRequest, match="not empty anymore"):
         work.run(file, contents, [POOL], replace=False)
 
     assert redis_client.hget(keys.key_names(POOL), "k") == "k"
