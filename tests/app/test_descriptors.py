@@ -66,7 +66,7 @@ def test_whose_fault_it_is(number: int) -> None:
     assert unavailable(store).envelope()["error"]["code"] == "out_of_descriptors"
 
 
-def test_other_failures_are_not_ours() -> None:
+def test_other_failures_have_another_cause() -> None:
     upstream = NewConnectionError(None, "failed")  # type: ignore[arg-type]
     upstream.__cause__ = out_of(errno.ECONNREFUSED)
 
@@ -74,7 +74,7 @@ def test_other_failures_are_not_ours() -> None:
     assert type(unavailable(redis.ConnectionError("refused"))) is StoreUnavailable
 
 
-def test_a_failure_that_does_not_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_without_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     """The look-up of a name fails without a reason where there is no descriptor for it."""
 
     def none_left(*_: object) -> int:

@@ -24,7 +24,7 @@ values = st.recursive(
 
 
 @given(value=values, piece=st.integers(1, 60))
-def test_pieces_say_what_one_would(value: Any, piece: int) -> None:
+def test_pieces_equal_a_single_write(value: Any, piece: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_writing, "PIECE_CHARS", piece)
         pieces = write_json(value, SINGLE_PIECE_BYTES + 1)

@@ -33,7 +33,7 @@ def fail(secret: str) -> None:
     raise ValueError(f"cannot use {secret}")
 
 
-class TestOurs:
+class TestProjectEvents:
     def test_a_line_is_an_event_with_fields(self, lines):
         log.configure("info")
 
@@ -59,7 +59,7 @@ class TestOurs:
 
         assert lines()[0]["request_id"] == "req_2"
 
-    def test_of_an_exception_the_type_and_place_are_told_not_the_message(self, lines, capfd):
+    def test_an_exception_is_logged_by_type_and_location_without_its_message(self, lines, capfd):
         log.configure("info")
 
         try:
@@ -73,7 +73,7 @@ class TestOurs:
         assert line["at"][-1].endswith(" fail")
         assert "sk-secret" not in json.dumps(line)
 
-    def test_a_value_that_json_cannot_say_is_named_by_its_type(self, lines):
+    def test_a_value_that_json_cannot_represent_is_its_type(self, lines):
         log.configure("info")
 
         structlog.get_logger().info("odd", value=object())
@@ -100,7 +100,7 @@ class TestLibraries:
 
         assert [line["message"] for line in lines()] == ["Listening at: http://127.0.0.1:8000"]
 
-    def test_their_exceptions_are_told_like_ours(self, lines):
+    def test_library_exceptions_are_logged_in_the_same_way(self, lines):
         log.configure("info")
 
         try:

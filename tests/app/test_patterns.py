@@ -21,7 +21,7 @@ letters = st.text(alphabet="ab*.%-[?é", max_size=12)
 
 
 @given(letters, letters)
-def test_as_a_regular_expression_says(pattern: str, name: str) -> None:
+def test_equals_a_regular_expression(pattern: str, name: str) -> None:
     expected = re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name, re.DOTALL)
     assert matches(pattern, name) is (expected is not None)
 

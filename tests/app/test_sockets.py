@@ -15,54 +15,54 @@ Pair = tuple[ClientSocket, socket.socket]
 
 @pytest.fixture
 def pair() -> Iterator[Pair]:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with ours, theirs:
+    own_socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with own_socket, theirs:
         theirs.setblocking(False)
-        yield ClientSocket(ours), theirs
+        yield ClientSocket(own_socket), theirs
 
 
 def test_a_head_goes_out_with_the_first_of_its_body(pair: Pair) -> None:
-    ours, theirs = pair
-    ours.hold()
-    ours.sendall(b"head ")
+    own_socket, theirs = pair
+    own_socket.hold()
+    own_socket.sendall(b"head ")
     with pytest.raises(BlockingIOError):
         theirs.recv(100)
 
-    ours.sendall(b"first")
-    ours.sendall(b"second")
-    ours.release()
+    own_socket.sendall(b"first")
+    own_socket.sendall(b"second")
+    own_socket.release()
 
     assert [theirs.recv(100), theirs.recv(100)] == [b"head first", b"second"]
 
 
 def test_a_head_without_a_body_goes_out_at_the_end(pair: Pair) -> None:
-    ours, theirs = pair
-    ours.hold()
-    ours.sendall(b"head")
-    ours.release()
+    own_socket, theirs = pair
+    own_socket.hold()
+    own_socket.sendall(b"head")
+    own_socket.release()
 
     assert theirs.recv(100) == b"head"
 
 
 def test_the_last_of_a_stream_goes_out_with_its_end(pair: Pair) -> None:
-    ours, theirs = pair
-    ours.hold()
+    own_socket, theirs = pair
+    own_socket.hold()
     for data in (b"head ", b"first"):
-        ours.sendall(data)
-    ours.hold()
+        own_socket.sendall(data)
+    own_socket.hold()
     for data in (b"last ", b"end"):
-        ours.sendall(data)
+        own_socket.sendall(data)
 
     assert [theirs.recv(100), theirs.recv(100)] == [b"head first", b"last end"]
 
 
 def test_a_stream_of_nothing_but_its_end(pair: Pair) -> None:
-    ours, theirs = pair
-    ours.hold()
-    ours.sendall(b"head ")
-    ours.hold()
-    ours.sendall(b"last ")
-    ours.sendall(b"end")
+    own_socket, theirs = pair
+    own_socket.hold()
+    own_socket.sendall(b"head ")
+    own_socket.hold()
+    own_socket.sendall(b"last ")
+    own_socket.sendall(b"end")
 
     assert theirs.recv(100) == b"head last end"
 
@@ -70,9 +70,9 @@ def test_a_stream_of_nothing_but_its_end(pair: Pair) -> None:
 def test_a_file_comes_behind_its_head(tmp_path: Path) -> None:
     """As gunicorn sends one: by the kernel, past `sendall`."""
     (tmp_path / "file").write_bytes(b"body")
-    ours, theirs = socket.socketpair()
-    with ours, theirs, (tmp_path / "file").open("rb") as file:
-        client = ClientSocket(ours)
+    own_socket, theirs = socket.socketpair()
+    with own_socket, theirs, (tmp_path / "file").open("rb") as file:
+        client = ClientSocket(own_socket)
         client.hold()
         client.sendall(b"head ")
         client.sendfile(file)
@@ -82,36 +82,36 @@ def test_a_file_comes_behind_its_head(tmp_path: Path) -> None:
 
 
 def test_nothing_waits_outside_of_an_answer(pair: Pair) -> None:
-    ours, theirs = pair
-    ours.hold()
-    ours.release()
-    ours.sendall(b"refused")
+    own_socket, theirs = pair
+    own_socket.hold()
+    own_socket.release()
+    own_socket.sendall(b"refused")
 
     assert theirs.recv(100) == b"refused"
 
 
-def test_the_next_answer_on_the_connection_begins_anew(pair: Pair) -> None:
-    ours, theirs = pair
+def test_the_next_answer_on_the_connection_is_independent(pair: Pair) -> None:
+    own_socket, theirs = pair
     for _ in range(2):
-        ours.hold()
-        ours.sendall(b"head ")
-        ours.sendall(b"body")
-        ours.release()
+        own_socket.hold()
+        own_socket.sendall(b"head ")
+        own_socket.sendall(b"body")
+        own_socket.release()
 
     assert [theirs.recv(100), theirs.recv(100)] == [b"head body"] * 2
 
 
-def test_what_is_sent_to_whoever_has_left_is_an_error_but_for_a_head_alone(pair: Pair) -> None:
-    ours, theirs = pair
+def test_sending_to_a_closed_client_fails_except_for_a_head_alone(pair: Pair) -> None:
+    own_socket, theirs = pair
     theirs.close()
-    ours.hold()
-    ours.sendall(b"head")
-    ours.release()
+    own_socket.hold()
+    own_socket.sendall(b"head")
+    own_socket.release()
 
-    ours.hold()
-    ours.sendall(b"head")
+    own_socket.hold()
+    own_socket.sendall(b"head")
     with pytest.raises(BrokenPipeError):
-        ours.sendall(b"body")
+        own_socket.sendall(b"body")
 
 
 def test_a_kernel_that_takes_a_part_is_given_the_rest() -> None:
@@ -134,6 +134,6 @@ def test_a_kernel_that_takes_a_part_is_given_the_rest() -> None:
 
 
 def test_the_buffer_of_a_client_that_does_not_read_is_bounded(pair: Pair) -> None:
-    ours, _ = pair
+    own_socket, _ = pair
 
-    assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * SEND_BUFFER_BYTES
+    assert own_socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * SEND_BUFFER_BYTES

@@ -38,7 +38,7 @@ def fill(services: Services, *, rows: int, accounts: int, api_keys: int) -> tupl
     ]
     chance = random.Random(1)
     habits = {key: [(chance.choice(account_ids), chance.choice(MODELS)) for _ in range(5)] for key in key_ids}
-    return _book(services.scripts.client, rows, habits, chance)
+    return _write_rows(services.scripts.client, rows, habits, chance)
 
 
 def _account(services: Services, number: int) -> str:
@@ -48,7 +48,7 @@ def _account(services: Services, number: int) -> str:
     return stored.id
 
 
-def _book(
+def _write_rows(
     client: Any, rows: int, habits: dict[str, list[tuple[str, str]]], chance: random.Random
 ) -> tuple[Known, Known]:
     now_ms = int(time.time() * 1000)

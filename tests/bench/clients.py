@@ -50,17 +50,17 @@ class Clients:
         if self.load.window_seconds:
             self._watch()
         gevent.joinall(clients)
-        self._say("done", seconds=time.monotonic() - started, requests=len(self.complete))
+        self._report("done", seconds=time.monotonic() - started, requests=len(self.complete))
 
     def _watch(self) -> None:
         while self.open < self.load.clients and not self.bad:
             gevent.sleep(0.02)
         self.lags, before, started = [], self.events, time.monotonic()
-        self._say("open")
+        self._report("open")
         gevent.sleep(self.load.window_seconds)
-        self._say("watched", events=self.events - before, seconds=time.monotonic() - started)
+        self._report("watched", events=self.events - before, seconds=time.monotonic() - started)
 
-    def _say(self, moment: str, **more: float) -> None:
+    def _report(self, moment: str, **more: float) -> None:
         times = {
             "whole": quantiles(self.complete),
             "first": quantiles(self.first),

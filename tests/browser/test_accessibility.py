@@ -44,7 +44,7 @@ def refused_by_policy(browser: Browser) -> list[str]:
 
 @pytest.mark.parametrize("path", ["/admin/sign-in", "/admin/first-start"])
 @pytest.mark.parametrize("look", LOOKS)
-def test_the_doors(look: str, path: str, browser: Browser) -> None:
+def test_the_sign_in_pages(look: str, path: str, browser: Browser) -> None:
     if path == "/admin/sign-in":
         browser.gateway.services.operator_stores.operators.create("ann", "correct horse battery")
     size, dark = LOOKS[look]

@@ -15,7 +15,7 @@ def test_right(inside: Browser) -> None:
     assert inside.path == "/admin/p/default/start"
 
 
-def test_back_to_where_somebody_wanted(browser: Browser) -> None:
+def test_back_to_the_requested_page(browser: Browser) -> None:
     browser.gateway.services.operator_stores.operators.create(NAME, PASSWORD)
     browser.open("/keys")
     browser.fill(name=NAME, password=PASSWORD)

@@ -12,10 +12,10 @@ from typing import Any
 from tests.chaos.history import Recorder
 from tests.faults.heard import Meaning, send_request, understood
 from tests.faults.leaving import request_once
-from tests.faults.plays import BODIES, SAYS, Json, rejected, saying
+from tests.faults.plays import BODIES, TEXTS, Json, rejected, saying
 from tests.support.gateway import PoolOfTest
 
-TEXT = SAYS["bad"]
+TEXT = TEXTS["bad"]
 STREAM_SECONDS = 1.5
 LEAVING = 1 / 3
 STREAMED = 0.8

@@ -115,7 +115,7 @@ def test_a_doubled_row(run: Doctored) -> None:
     assert "req_5: rows ['upstream', 'upstream']" in run.faults()
 
 
-def test_a_row_of_nobody(run: Doctored) -> None:
+def test_a_row_without_a_request(run: Doctored) -> None:
     run.rows.append({**run.rows[5], "id": "req_of_nobody", "key": "another"})
 
     assert run.faults() == ["m: 41 rows, 40 sent, 40 for sure"]
@@ -188,7 +188,7 @@ def test_an_admission_is_not_forgotten_by_itself(run: Doctored) -> None:
     assert run.faults() == ["req_5: its admission was forgotten without a failover"]
 
 
-def test_nobody_is_served_for_long(run: Doctored) -> None:
+def test_no_request_is_served_for_long(run: Doctored) -> None:
     for each in run.entries[-20:]:
         each["at"] += UNSERVED_SECONDS + 5
 

@@ -132,7 +132,7 @@ def test_turns_with_and_without_a_command(
     assert pool.open_leases() == 0
 
 
-def test_a_failure_is_told_in_our_words(codex: Codex) -> None:
+def test_a_failure_is_shown_with_the_gateways_message(codex: Codex) -> None:
     status, events = codex.send_request("Say hello")
 
     assert status != 0

@@ -28,7 +28,7 @@ def connect(pool: PoolOfTest, surface: str, key: str) -> OpenAI:
 
 @pytest.mark.parametrize("surface", BASES)
 class TestTheSdk:
-    def test_a_whole_answer(self, served: PoolOfTest, surface: str) -> None:
+    def test_a_complete_answer(self, served: PoolOfTest, surface: str) -> None:
         with connect(served, surface, served.key()) as client:
             answer = client.chat.completions.create(
                 model="gpt-4.1", messages=[{"role": "user", "content": REQUEST}]

@@ -45,7 +45,7 @@ def client(served: PoolOfTest) -> Iterator[OpenAI]:
 
 
 class TestChat:
-    def test_a_whole_answer(self, client: OpenAI) -> None:
+    def test_a_complete_answer(self, client: OpenAI) -> None:
         answer = client.chat.completions.create(model=MODEL, messages=HELLO)
 
         (choice,) = answer.choices
@@ -141,7 +141,7 @@ class TestChat:
 
 
 class TestResponses:
-    def test_a_whole_answer(self, client: OpenAI) -> None:
+    def test_a_complete_answer(self, client: OpenAI) -> None:
         answer = client.responses.create(model=MODEL, input="Hello", instructions="Be short.")
 
         assert (answer.object, answer.status, answer.error) == ("response", "completed", None)

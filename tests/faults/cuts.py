@@ -18,8 +18,8 @@ from typing import NamedTuple
 from tests.faults.heard import Heard, Meaning, send_request, understood
 from tests.faults.plays import (
     BODIES,
-    SAYS,
     SSE,
+    TEXTS,
     Frames,
     Json,
     frames_of,
@@ -41,7 +41,7 @@ ARGUMENTS = '{"city": "Zürich", "unit": "celsius"}'
 KINDS: dict[str, Json] = {
     "text": saying("bad"),
     "tool call": {"play": "tool_call", "arguments": ARGUMENTS, "deltas": 5},
-    "reasoning": {"play": "reasoning", "summary": "Let me see: ü.", "text": SAYS["bad"], "deltas": 4},
+    "reasoning": {"play": "reasoning", "summary": "Let me see: ü.", "text": TEXTS["bad"], "deltas": 4},
 }
 FINISHING = (b'"finish_reason":"', b'"type":"response.completed"')
 
@@ -102,7 +102,7 @@ def _requested(pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, key: 
 
 def _dishonest(cut: Cut, meaning: Meaning, full: Meaning, sent: Meaning) -> Iterator[str]:
     yield from meaning.faults
-    if meaning.finished and meaning.output == (SAYS["good"], "", ""):
+    if meaning.finished and meaning.output == (TEXTS["good"], "", ""):
         return  # nothing of the first had been seen
     if meaning.finished and (
         meaning.output != full.output or not any(sign in cut.data for sign in FINISHING)

@@ -27,7 +27,7 @@ BODIES: dict[str, Json] = {
     "responses": {"model": "m", "input": "Hello"},
 }
 SSE = {"content-type": "text/event-stream"}
-SAYS = {"bad": "Grüße von hier: eins, zwei, drei, vier.", "good": "All of it, from the other one. ✓"}
+TEXTS = {"bad": "Grüße von hier: eins, zwei, drei, vier.", "good": "All of it, from the other one. ✓"}
 STALL: Json = {"stall": True}
 MOMENT: Json = {
     "sleep": 2.0
@@ -37,7 +37,7 @@ TOO_LARGE_BYTES = 17 * 1024 * 1024
 
 def saying(account: str, **more: Any) -> Json:
     """The whole text of *account*, in six deltas."""
-    return {"play": "text", "text": SAYS[account], "deltas": 6, **more}
+    return {"play": "text", "text": TEXTS[account], "deltas": 6, **more}
 
 
 def midway(*steps: Json) -> Json:

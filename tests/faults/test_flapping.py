@@ -12,7 +12,7 @@ OUTAGE_SECONDS = 3.0
 
 
 @pytest.mark.parametrize("outage", OUTAGES)
-def test_nobody_notices(pool: PoolOfTest, upstream: ScriptedUpstream, outage: str) -> None:
+def test_no_client_notices(pool: PoolOfTest, upstream: ScriptedUpstream, outage: str) -> None:
     reply = flap(pool, upstream, OUTAGES[outage], OUTAGE_SECONDS)
 
     assert is_well(reply), reply

@@ -62,7 +62,7 @@ class TestStreams:
 
         assert "finished and failed" in faults_of(surface, [*frames, failure(surface)])
 
-    def test_said_twice(self, surface: str) -> None:
+    def test_sent_twice(self, surface: str) -> None:
         assert faults_of(surface, sent_twice(frames_of(surface, saying("bad"))))
 
 
@@ -78,7 +78,7 @@ def test_a_chat_without_a_finish() -> None:
     ]
 
 
-def test_a_response_that_is_not_what_its_deltas_said() -> None:
+def test_a_response_that_differs_from_its_deltas() -> None:
     frames = frames_of("responses", saying("bad"))
     lost = next(place for place, frame in enumerate(frames) if "output_text.delta" in frame)
 

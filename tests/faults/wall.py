@@ -20,7 +20,7 @@ import orjson
 from app.config import TimeLimits
 from tests.faults.cases import Case, Expect
 from tests.faults.heard import Heard, Meaning, send_request, understood
-from tests.faults.plays import BODIES, SAYS, Json, Play, saying
+from tests.faults.plays import BODIES, TEXTS, Json, Play, saying
 from tests.support.gateway import Gateway, PoolOfTest
 from tests.support.ports import free_port
 from tests.support.upstream_client import ScriptedUpstream, Seen
@@ -188,9 +188,9 @@ def _judge_honesty(score: Score, meaning: Meaning) -> None:
     for fault in meaning.faults:
         score.less("fail", fault)
     reply = meaning.text + meaning.calls
-    if not any(text.startswith(reply) for text in SAYS.values()):
+    if not any(text.startswith(reply) for text in TEXTS.values()):
         score.less("fail", f"text that nobody said: {reply!r}")
-    if meaning.finished and reply not in SAYS.values():
+    if meaning.finished and reply not in TEXTS.values():
         score.less("fail", f"a false finish after {reply!r}")
 
 
@@ -204,7 +204,7 @@ def _judge_answer(score: Score, expect: Expect, heard: Heard, meaning: Meaning, 
             score.less("partial", f"status {heard.status}, not {expect.status}")
     elif meaning.error is not None:
         score.less("safe", f"no answer but {heard.status} {meaning.error}")
-    elif meaning.text != SAYS[expect.by]:
+    elif meaning.text != TEXTS[expect.by]:
         score.less("partial", f"answered by another than {expect.by}")
     most = expect.seconds + expect.limits * scale
     if heard.seconds > most:

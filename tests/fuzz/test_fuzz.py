@@ -24,7 +24,7 @@ def stage(redis_url: str, tmp_path: Path) -> Iterator[Stage]:
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("kinds", list(CASES), ids=["relay", "operators"])
-def test_nothing_breaks_the_gateway_or_its_books(stage: Stage, kinds: tuple[str, ...]) -> None:
+def test_nothing_breaks_the_gateway_or_its_ledger(stage: Stage, kinds: tuple[str, ...]) -> None:
     run = Run(stage, SEED, kinds)
 
     run.until(time.monotonic() + MAX_SECONDS, most=CASES[kinds])

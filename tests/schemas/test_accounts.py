@@ -55,14 +55,14 @@ class TestFields:
 
         assert refusal(ACCOUNT, body) == (field, f"{field} is required")
 
-    def test_a_change_says_only_what_changes(self, refusal):
+    def test_a_change_has_only_the_changed_fields(self, refusal):
         assert CHANGE.load({"weight": 5}) == {"weight": 5}
         assert CHANGE.load({}) == {}
         assert refusal(CHANGE, {"weight": 0})[0] == "weight"
 
 
 class TestTogether:
-    def test_a_compatible_account_says_where_it_is(self, refused):
+    def test_a_compatible_account_needs_a_base_url(self, refused):
         assert refused(kind="compatible") == "base_url"
         assert ACCOUNT.load({**MINIMAL, "kind": "compatible", "base_url": "http://localhost:8000/v1"})
 

@@ -101,6 +101,6 @@ def test_messages(schema, messages):
 
 @given(body=values)
 @settings(max_examples=50)
-def test_whole_bodies(body):
+def test_complete_bodies(body):
     for schema in (CHAT_REQUEST, RESPONSES_REQUEST):
         answer(schema, body)

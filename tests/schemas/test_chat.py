@@ -59,7 +59,7 @@ class TestRequired:
     def test_input_does_not_stand_in(self, refusal):
         assert refusal(CHAT_REQUEST, {"model": "gpt", "input": "hi"})[0] == "messages"
 
-    def test_the_first_field_is_told_first(self, refusal):
+    def test_the_first_field_is_reported_first(self, refusal):
         assert refusal(CHAT_REQUEST, {"n": 0, "messages": []})[0] == "model"
 
 
@@ -181,7 +181,7 @@ OBJECTS = {"tool_choice", "stream_options", "text", "web_search_options"}  # the
 
 class TestDepth:
     @pytest.mark.parametrize("deep", DEEP, ids=["arrays", "objects"])
-    def test_what_nobody_reads_passes(self, deep):
+    def test_unread_fields_pass(self, deep):
         loaded = CHAT_REQUEST.load({**MINIMAL, "metadata": deep, "stream_options": {"more": deep}})
 
         assert loaded["metadata"] is deep

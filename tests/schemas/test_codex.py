@@ -37,7 +37,7 @@ class TestCodex:
 
 
 class TestCompact:
-    def test_only_the_conversation_is_kept(self) -> None:
+    def test_only_the_conversation_remains(self) -> None:
         body = {"model": "m", "input": [USER], "stream": True, "tools": 1, "store": True, "text": []}
 
         assert COMPACT_REQUEST.load(body) == {"model": "m", "input": [USER]}

@@ -66,7 +66,7 @@ def test_what_is_refused(change: dict[str, Any], kind: str) -> None:
     assert kinds(**change) == [kind]
 
 
-def test_all_of_it_is_told() -> None:
+def test_all_faults_are_reported() -> None:
     assert sorted(kinds(n=0, user=1, stop=[1, "a", 2])) == [
         "greater_than_equal",
         "string_type",

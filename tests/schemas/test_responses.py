@@ -113,7 +113,7 @@ class TestFields:
     def test_a_conversation_and_a_previous_response(self, param):
         assert param(conversation="conv_1", previous_response_id="resp_1") == "previous_response_id"
 
-    def test_what_a_refusal_says(self, refusal):
+    def test_the_message_of_a_refusal(self, refusal):
         def fault_message(**fields):
             return refusal(RESPONSES_REQUEST, {**MINIMAL, **fields})[1]
 

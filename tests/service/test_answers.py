@@ -37,7 +37,7 @@ def streamed_text(surface: str, events: list[Any]) -> str:
 @pytest.mark.parametrize("wire", ["chat", "responses"])
 @pytest.mark.parametrize("surface", ["chat", "responses"])
 class TestEitherWire:
-    def test_a_whole_answer(
+    def test_a_complete_answer(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, wire: str
     ) -> None:
         pool.account("a", upstream.base_url(), kind="compatible", wires=(wire,))
@@ -63,7 +63,7 @@ class TestEitherWire:
         assert streamed_text(surface, events) == "Good morning."
         assert (events[-1] == "[DONE]") == (surface == "chat")
 
-    def test_the_books_have_the_upstreams_own_count(
+    def test_the_ledger_has_the_upstreams_count(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, wire: str
     ) -> None:
         pool.account("a", upstream.base_url(), kind="compatible", wires=(wire,))
@@ -78,7 +78,7 @@ class TestEitherWire:
         assert (pool.open_leases(), pool.in_flight()) == (0, 0)
 
 
-def test_an_answer_says_who_gave_it(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_an_answer_names_its_account(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     pool.account("east", upstream.base_url())
 
     answer = pool.post(PATHS["chat"], CHAT, pool.key(), headers={"x-request-id": "mine-1"})
@@ -88,7 +88,7 @@ def test_an_answer_says_who_gave_it(pool: PoolOfTest, upstream: ScriptedUpstream
     assert answer.headers["x-poolgate-request-id"].startswith("req_")
 
 
-def test_usage_is_sent_only_where_it_is_asked_for(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_usage_is_sent_only_if_requested(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     """The gateway always requests usage of its upstream; the client sees it only if requested."""
     pool.account("a", upstream.base_url())
     key = pool.key()

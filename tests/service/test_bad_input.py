@@ -353,7 +353,7 @@ class TestFraming:
             (("Expect: miracles",), 417),
         ],
     )
-    def test_heads_that_ask_too_much(self, untouched: Target, lines: tuple[str, ...], status: int) -> None:
+    def test_heads_that_demand_too_much(self, untouched: Target, lines: tuple[str, ...], status: int) -> None:
         length = str(len(COMPLETE["chat"]))
 
         refused(untouched.raw("chat", COMPLETE["chat"], lines=lines, Content_Length=length), status)

@@ -38,7 +38,7 @@ class TestTheKey:
         assert pool.post(PATH, CHAT, headers=basic(pool.key(), password)).status_code == 200
 
     @pytest.mark.parametrize("header", ["", "Basic", "Basic !", "Basic dXNlcjpwYXNz", "Bearer x"])
-    def test_none_is_asked_for(self, pool: PoolOfTest, header: str) -> None:
+    def test_no_key_is_required(self, pool: PoolOfTest, header: str) -> None:
         answer = pool.post(PATH, CHAT, headers={"Authorization": header} if header else {})
 
         assert answer.status_code == 401
@@ -146,7 +146,7 @@ def test_what_is_wrong(
     assert answer.json()["error"]["param"] == place[0]
 
 
-def test_all_that_is_wrong_is_told_at_once_and_with_what_was_sent(pool: PoolOfTest) -> None:
+def test_all_faults_are_reported_at_once_with_their_values(pool: PoolOfTest) -> None:
     found = post(pool, pool.key(), n=0, temperature="hot", user=7).json()["detail"]
 
     assert {one["loc"][1]: one["input"] for one in found} == {"n": 0, "temperature": "hot", "user": 7}

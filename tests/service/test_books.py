@@ -8,7 +8,7 @@ from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
 
-def test_a_row_tells_of_its_request(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_a_row_describes_its_request(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     account = pool.account("a", upstream.base_url())
     upstream.script({"play": "text", "text": "Hi.", "usage": {"input_tokens": 1000, "output_tokens": 100}})
     answer = pool.post(PATHS["chat"], {**CHAT, "model": "gpt-4o"}, pool.key())

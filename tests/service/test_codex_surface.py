@@ -50,7 +50,7 @@ class TestResponses:
         assert seen.body is not None
         assert (seen.body["stream"], seen.body["store"]) == (True, False)
 
-    def test_its_own_events_are_kept(self, chatgpt: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    def test_its_own_events_pass(self, chatgpt: PoolOfTest, upstream: ScriptedUpstream) -> None:
         """On /v1 they are left out: no SDK knows them."""
         upstream.script({"play": "events", "events": [LIMITS, *finished("Hi")]})
         key = chatgpt.key()
@@ -71,7 +71,7 @@ class TestResponses:
         assert LIMITS not in events
         assert other in events
 
-    def test_a_failure_is_told_and_the_stream_ended(
+    def test_a_failure_is_reported_and_the_stream_ended(
         self, chatgpt: PoolOfTest, upstream: ScriptedUpstream
     ) -> None:
         upstream.script({"play": "text", "text": "Half", "deltas": 2, "at": {"1": [{"close": True}]}})
@@ -112,7 +112,7 @@ class TestResponses:
             assert error_of(answer)["param"] == "instructions"
 
 
-def test_a_handshake_is_told_to_use_http(pool: PoolOfTest) -> None:
+def test_a_handshake_is_refused_in_favour_of_http(pool: PoolOfTest) -> None:
     headers = {"Authorization": f"Bearer {pool.key()}", **HANDSHAKE}
 
     answer = requests.get(pool.gateway.url + PATH, headers=headers, timeout=10)
@@ -180,7 +180,7 @@ class TestCatalogue:
         required = {"shell_type", "visibility", "base_instructions", "truncation_policy"}
         assert required <= model.keys()
 
-    def test_the_upstreams_instructions_are_kept(self, chatgpt: PoolOfTest) -> None:
+    def test_the_upstreams_instructions_are_preserved(self, chatgpt: PoolOfTest) -> None:
         services = chatgpt.gateway.services
         account = services.accounts.find(chatgpt.name, "a")
         services.accounts.list_models(chatgpt.name, account.id, ["m", "n"])

@@ -50,7 +50,7 @@ def request_as_a(pool: PoolOfTest, token: str) -> requests.Response:
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_a_key_is_told_of_the_pool(pool: PoolOfTest, resets_at: int, slash: str) -> None:
+def test_a_key_sees_the_pools_usage(pool: PoolOfTest, resets_at: int, slash: str) -> None:
     body = pool.get(PATH + slash, pool.key()).json()
 
     window = body["rate_limit"].pop("primary_window")
@@ -60,7 +60,7 @@ def test_a_key_is_told_of_the_pool(pool: PoolOfTest, resets_at: int, slash: str)
     assert (body["plan_type"], body["credits"]) == ("unknown", None)
 
 
-def test_what_accounts_tell_of_themselves(pool: PoolOfTest, resets_at: int) -> None:
+def test_what_accounts_report(pool: PoolOfTest, resets_at: int) -> None:
     services = pool.gateway.services
     for name, used in (("a", 10), ("b", 30)):
         month = {"used_percent": used, "limit_window_seconds": 2_592_000, "reset_at": resets_at + used}
@@ -189,7 +189,7 @@ class TestSignIn:
 
 class TestHeaders:
     @pytest.mark.parametrize("body", [CHAT, {"model": "m"}])
-    def test_answers_tell(self, pool: PoolOfTest, resets_at: int, body: dict[str, Any]) -> None:
+    def test_answers_report_it(self, pool: PoolOfTest, resets_at: int, body: dict[str, Any]) -> None:
         """Refusals too, once the key is known; and only what is known."""
         answer = pool.post(PATHS["chat"], body, pool.key())
 
@@ -219,7 +219,7 @@ class TestHeaders:
 
         assert used == ["30.0", "40.0", "30.0"]
 
-    def test_nobody_without_a_key_is_told(self, pool: PoolOfTest) -> None:
+    def test_refused_without_a_key(self, pool: PoolOfTest) -> None:
         answer = pool.post(PATHS["chat"], CHAT)
 
         assert not [name for name in answer.headers if name.startswith("x-codex-")]

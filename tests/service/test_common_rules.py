@@ -118,7 +118,7 @@ class TestKeys:
         assert error_of(answer)["type"] == "authentication_error"
         assert error_of(answer)["code"] == "invalid_api_key"
 
-    def test_the_causes_are_told_apart(self, pool: PoolOfTest) -> None:
+    def test_the_causes_are_distinguished(self, pool: PoolOfTest) -> None:
         expired, disabled = pool.key("old", expires_at=time.time() - 1), pool.key("off")
         pool.gateway.services.api_keys.disable(pool.name, "off")
         presented = {"expired": expired, "disabled": disabled, "not known": UNKNOWN_KEY}
@@ -237,7 +237,7 @@ class TestRequestIds:
         assert all(ids)
         assert len(set(ids)) == len(ids)
 
-    def test_the_upstream_is_not_told_the_callers_headers(
+    def test_the_clients_headers_are_not_forwarded(
         self, pool: PoolOfTest, upstream: ScriptedUpstream
     ) -> None:
         pool.account("a", upstream.base_url())
@@ -295,7 +295,7 @@ class TestAddresses:
         assert pool.get("/v1/models/", pool.key()).json() == {"object": "list", "data": []}
 
     @pytest.mark.parametrize("path", ["/v1/responses", "/v1/responses/"])
-    def test_web_sockets_are_told_to_use_http(self, pool: PoolOfTest, path: str) -> None:
+    def test_web_sockets_are_refused_in_favour_of_http(self, pool: PoolOfTest, path: str) -> None:
         reply = head("GET", path, Authorization=f"Bearer {pool.key()}", **HANDSHAKE)
 
         answer = send(pool.gateway.url, reply, method="GET")

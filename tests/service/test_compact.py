@@ -71,7 +71,7 @@ class TestCompact:
         assert (row["endpoint"], pool.open_leases(), pool.in_flight()) == (path, 0, 0)
 
     @pytest.mark.parametrize("kind", ["compatible", "demo", None])
-    def test_by_nobody(
+    def test_by_no_account(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, path: str, kind: str | None
     ) -> None:
         if kind:
@@ -93,7 +93,7 @@ class TestSharedRules:
         assert pool.post(PATHS[0], BODY, pool.key()).json()["output"] == [COMPACTION]
         assert {seen.account for seen in upstream.log()} == {"a", "b"}
 
-    def test_two_accounts_are_asked_and_no_more(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    def test_two_accounts_are_tried_and_no_more(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         for name in ("a", "b", "c"):
             chatgpt(pool, upstream, name)
         upstream.script({"play": "http_error", "status": 503})

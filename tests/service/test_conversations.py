@@ -29,7 +29,7 @@ def test_it_stays_with_the_account_that_first_served_it(pool: PoolOfTest, upstre
     assert served.headers["x-poolgate-account"] == first
 
 
-def test_one_whose_account_is_gone_begins_anew(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_one_whose_account_is_gone_starts_again(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     """The upstream reports that it does not know it; the gateway does not guess."""
     pool.account("east", upstream.base_url("east"))
     key = pool.key()

@@ -77,7 +77,7 @@ def test_an_upstream_that_takes_limits_is_given_them(pool: PoolOfTest, upstream:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_length_that_its_wire_refuses_as_too_short_is_kept(
+def test_a_length_that_its_protocol_refuses_as_too_short_is_enforced(
     pool: PoolOfTest, upstream: ScriptedUpstream, stream: bool
 ) -> None:
     """The Responses API accepts 16 tokens or more: the request has 16, the client gets 4."""
@@ -115,7 +115,7 @@ def test_a_key_has_a_length_for_requests_that_name_none(
     assert answer.headers["x-ratelimit-remaining-tokens"] == "960"
 
 
-def test_a_request_that_names_a_length_keeps_it(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_a_length_in_the_request_is_enforced(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     pool.account("a", upstream.base_url())
 
     pool.post(PATHS["chat"], {**BODIES["chat"], "max_tokens": 7}, pool.key(output_tokens=40))
@@ -142,7 +142,7 @@ class TestHiddenOutput:
         assert "raise the limit" in message
         assert chatgpt.rows() == []
 
-    def test_an_account_that_keeps_lengths_serves_instead(
+    def test_an_account_that_supports_lengths_serves_instead(
         self, chatgpt: PoolOfTest, upstream: ScriptedUpstream
     ) -> None:
         chatgpt.account("api", upstream.base_url("api"))

@@ -46,7 +46,7 @@ def send(pool: PoolOfTest, upstream: ScriptedUpstream, key: str) -> tuple[socket
     return connection, (int(head.split()[1]), json.loads(body)["error"]["code"])
 
 
-def test_a_worker_that_runs_out_says_so_and_recovers(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_a_worker_that_runs_out_reports_it_and_recovers(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     """Connections to the upstream are what it cannot make first."""
     pool.account("a", upstream.base_url())
     key = pool.key()

@@ -209,7 +209,7 @@ HINT: Json = {"type": "ephemeral", "ttl": "1h"}
 
 
 @pytest.mark.parametrize("path", ["/openai/v1/chat/completions", "/openai/chat/completions"])
-class TestWholeExtendedRequest:
+class TestCompleteBifrostRequest:
     """The block with what only some upstreams know: thoughts, hints, places; and fallbacks."""
 
     def body(self, **more: Any) -> Json:
@@ -335,7 +335,7 @@ class TestChatAnswers:
         events = [chunk(sent_text), chunk({}, finish), {**chunk({}), "choices": [], "usage": USAGE}]
         upstream.script({"play": "chat_events", "events": events})
 
-    def test_whole(self, asker: Asker, finish: str) -> None:
+    def test_complete(self, asker: Asker, finish: str) -> None:
         answer = asker.send_request({"model": "gpt-4.1", "messages": [USER]}).json()
 
         (choice,) = answer["choices"]
@@ -447,7 +447,7 @@ class TestResponsesAnswers:
     BODY: Json = {"model": "gpt-4.1", "input": "Hi"}
 
     @pytest.mark.parametrize("end", ENDS)
-    def test_whole(self, asker: Asker, upstream: ScriptedUpstream, end: str) -> None:
+    def test_complete(self, asker: Asker, upstream: ScriptedUpstream, end: str) -> None:
         upstream.script({"play": "responses_events", "events": reply(ENDS[end])})
 
         assert asker.send_request(self.BODY).json() == ENDS[end]["response"]
@@ -475,7 +475,7 @@ class TestResponsesAnswers:
         )
 
     @pytest.mark.parametrize("end", FAILURES)
-    def test_failed_and_whole(self, asker: Asker, upstream: ScriptedUpstream, end: str) -> None:
+    def test_failed_without_streaming(self, asker: Asker, upstream: ScriptedUpstream, end: str) -> None:
         """Never 200: the failure is the answer's status."""
         upstream.script({"play": "responses_events", "events": reply(FAILURES[end])})
 

@@ -13,7 +13,7 @@ from tests.support.upstream_client import ScriptedUpstream
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("seed", [1])
-def test_exact_books(redis_url: str, tmp_path: Path, upstream: ScriptedUpstream, seed: int) -> None:
+def test_exact_ledger(redis_url: str, tmp_path: Path, upstream: ScriptedUpstream, seed: int) -> None:
     """The short form of `python -m tests.books`."""
     with running_gateway(redis_url, tmp_path) as gateway:
         findings = run(gateway.pool(), upstream, Plan(seed=seed, room=0.5))

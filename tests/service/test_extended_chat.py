@@ -80,7 +80,7 @@ class TestNames:
     def test_a_name_alone_is_for_anybody(self, send_request: Any) -> None:
         assert {send_request("m")[0] for _ in range(4)} <= {"east", "gpu"}
 
-    def test_what_names_nobody_is_part_of_the_model(self, send_request: Any) -> None:
+    def test_an_unknown_prefix_is_part_of_the_model(self, send_request: Any) -> None:
         assert send_request("meta/m")[1] == "meta/m"
 
     def test_a_provider_that_is_not_there(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
@@ -122,7 +122,7 @@ class TestBodies:
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
 
     @pytest.mark.parametrize("wire", ["chat", "responses"])
-    def test_reasoning_is_said_as_the_account_wants_it(
+    def test_reasoning_is_sent_in_the_accounts_format(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, wire: str
     ) -> None:
         pool.account("a", upstream.base_url(), wires=(wire,))
@@ -136,7 +136,7 @@ class TestBodies:
             assert body["reasoning"] == {"effort": "high"}
         assert answer.headers["x-poolgate-ignored"] == "reasoning"
 
-    def test_a_compatible_account_is_told_all_of_it(
+    def test_a_compatible_account_receives_all_of_it(
         self, pool: PoolOfTest, upstream: ScriptedUpstream
     ) -> None:
         pool.account("a", upstream.base_url(), kind="compatible")
@@ -148,7 +148,7 @@ class TestBodies:
 
 
 class TestAnswers:
-    def test_a_whole_answer_says_who_gave_it_and_what_it_cost(
+    def test_a_complete_answer_has_its_provider_and_cost(
         self, pool: PoolOfTest, upstream: ScriptedUpstream
     ) -> None:
         pool.account("a", upstream.base_url())
@@ -166,7 +166,7 @@ class TestAnswers:
         assert reply["latency"] >= 0
         assert {"raw_request", "raw_response", "cache_debug", "chunk_index"}.isdisjoint(reply)
 
-    def test_a_stream_tells_usage_unless_asked_not_to(
+    def test_a_stream_reports_usage_unless_disabled(
         self, pool: PoolOfTest, upstream: ScriptedUpstream
     ) -> None:
         pool.account("a", upstream.base_url())
@@ -207,7 +207,7 @@ class TestAnswers:
         assert details[0]["type"] == "reasoning.summary"
 
     @pytest.mark.parametrize("stream", [False, True])
-    def test_raw_is_for_keys_that_may_ask(
+    def test_raw_is_for_permitted_keys(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, stream: bool
     ) -> None:
         pool.account("a", upstream.base_url())
@@ -246,12 +246,12 @@ class TestAnswersGivenAgain:
 
         return send_request
 
-    def test_off_unless_asked_for(self, send_request: Any) -> None:
+    def test_off_unless_requested(self, send_request: Any) -> None:
         assert [send_request({})[0] for _ in range(2)] == ["Answer 0.", "Answer 1."]
 
     @pytest.mark.parametrize("first", [False, True])
     @pytest.mark.parametrize("second", [False, True])
-    def test_whole_or_streamed_it_is_the_same(
+    def test_the_same_with_and_without_streaming(
         self, send_request: Any, pool: PoolOfTest, upstream: ScriptedUpstream, first: bool, second: bool
     ) -> None:
         one = send_request(self.KEY, stream=first)
@@ -274,7 +274,7 @@ class TestAnswersGivenAgain:
         assert send_request(self.KEY, temperature=0.5)[0] == "Answer 3."
         assert send_request(self.KEY)[0] == "Answer 0."
 
-    def test_what_is_kept_is_sealed_and_ends(self, send_request: Any, pool: PoolOfTest) -> None:
+    def test_stored_answers_are_encrypted_and_expire(self, send_request: Any, pool: PoolOfTest) -> None:
         send_request({**self.KEY, "x-bf-cache-ttl": "1h"})
 
         client = pool.gateway.services.scripts.client
@@ -316,12 +316,12 @@ class TestAnswersGivenAgain:
 
         assert refused.status_code == 429
 
-    def test_nothing_is_kept_where_not_wanted(self, send_request: Any) -> None:
+    def test_nothing_is_stored_if_disabled(self, send_request: Any) -> None:
         send_request({**self.KEY, "x-bf-cache-no-store": "true"})
 
         assert send_request(self.KEY)[0] == "Answer 1."
 
-    def test_an_answer_that_failed_is_not_kept(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    def test_a_failed_answer_is_not_stored(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         pool.account("a", upstream.base_url())
         cut = {"play": "error_in_stream", "text": "Half", "after": 1, "deltas": 2}
         upstream.script(cut, {"play": "text", "text": "Whole"})

@@ -70,7 +70,7 @@ def test_another_account_answers(
     assert (two.open_leases(), two.in_flight()) == (0, 0)
 
 
-def test_the_callers_own_mistake_is_told_at_once(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_the_clients_own_mistake_is_reported_at_once(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
     body = {
         "error": {"message": "Too long", "type": "invalid_request_error", "code": "context_length_exceeded"}
     }
@@ -83,9 +83,7 @@ def test_the_callers_own_mistake_is_told_at_once(two: PoolOfTest, upstream: Scri
     assert set(two.states().values()) == {"active"}
 
 
-def test_a_spent_pool_tells_every_caller_when_the_first_account_is_reset(
-    pool: PoolOfTest, upstream: ScriptedUpstream
-) -> None:
+def test_a_spent_pool_reports_the_first_reset(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     """Also the caller whose request found out, and also for accounts that were known to be spent."""
     for name, seconds in (("a", 9000), ("b", 7200)):
         pool.account(name, upstream.base_url(name))
@@ -111,7 +109,9 @@ def test_a_spent_pool_tells_every_caller_when_the_first_account_is_reset(
     assert pool.states() == {"a": "window_spent", "b": "window_spent"}
 
 
-def test_a_dead_credential_of_ours_is_not_the_callers(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_a_dead_upstream_credential_is_not_the_clients_fault(
+    pool: PoolOfTest, upstream: ScriptedUpstream
+) -> None:
     pool.account("a", upstream.base_url("a"))
     upstream.script({"play": "http_error", "status": 401})
 
@@ -121,7 +121,7 @@ def test_a_dead_credential_of_ours_is_not_the_callers(pool: PoolOfTest, upstream
     assert pool.states() == {"a": "credential_dead"}
 
 
-def test_an_empty_pool_says_so(pool: PoolOfTest) -> None:
+def test_an_empty_pool_is_reported(pool: PoolOfTest) -> None:
     answer = pool.post(PATHS["chat"], CHAT, pool.key())
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "no_accounts")
@@ -147,7 +147,9 @@ def test_a_cut_after_the_first_event_is_never_a_finish(
     assert (row["status"], row["error"]) == (502, "stream_incomplete")
 
 
-def test_a_whole_answer_that_was_cut_is_asked_for_again(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_a_cut_answer_without_streaming_is_requested_again(
+    two: PoolOfTest, upstream: ScriptedUpstream
+) -> None:
     """The client has seen nothing, so starting again loses nothing."""
     try_bad_first(two)
     upstream.script(

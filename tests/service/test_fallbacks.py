@@ -70,7 +70,7 @@ def test_a_stream_too(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     assert events_of(answer.text)[-1] == "[DONE]"
 
 
-def test_every_model_has_the_whole_budget_of_tries(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_every_model_has_the_full_retry_budget(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     pool.account("a", upstream.base_url("a"))
     pool.account("b", upstream.base_url("b"))
     upstream.script({"play": "http_error", "status": 404, "body": {"error": {"code": "model_not_found"}}})
@@ -84,7 +84,7 @@ def test_every_model_has_the_whole_budget_of_tries(pool: PoolOfTest, upstream: S
     assert 1 <= requested.count("n") <= 2
 
 
-def test_if_none_can_the_first_ones_failure_is_told(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_if_none_can_the_first_failure_is_reported(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     pool.account("a", upstream.base_url())
     upstream.script(TOO_LONG, model="m")
     upstream.script(REFUSED, model="n")
@@ -94,9 +94,7 @@ def test_if_none_can_the_first_ones_failure_is_told(pool: PoolOfTest, upstream: 
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "context_length_exceeded")
 
 
-def test_what_is_wrong_with_the_request_itself_is_told_at_once(
-    pool: PoolOfTest, upstream: ScriptedUpstream
-) -> None:
+def test_a_fault_of_the_request_is_reported_at_once(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     pool.account("a", upstream.base_url())
     upstream.script(WRONG, model="m")
 
@@ -106,7 +104,7 @@ def test_what_is_wrong_with_the_request_itself_is_told_at_once(
     assert len(upstream.log()) == 1
 
 
-def test_after_the_first_event_nobody_goes_on(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_no_fallback_after_the_first_event(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     pool.account("a", upstream.base_url())
     upstream.script({"play": "error_in_stream", "text": "Half", "after": 1, "deltas": 2}, model="m")
     upstream.script({"play": "text", "text": "Whole"}, model="n")
@@ -192,7 +190,7 @@ class TestAfterACut:
         assert (pool.open_leases(), pool.in_flight()) == (0, 0)
 
     @pytest.mark.parametrize("surface", PATHS)
-    def test_one_that_says_something_else_does_not(
+    def test_one_with_another_text_does_not(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, surface: str
     ) -> None:
         pool.account("a", upstream.base_url())
@@ -217,7 +215,9 @@ class TestAfterACut:
         assert events[-2]["error"]["code"] == "stream_idle_timeout"
         assert len(upstream.log()) == 2
 
-    def test_a_kept_answer_does_not_continue_one(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    def test_a_cached_answer_does_not_continue_one(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream
+    ) -> None:
         """It would begin from its beginning, and the rest of an answer is not one to keep."""
         pool.account("a", upstream.base_url())
         upstream.script({"play": "text", "text": self.TEXT, "deltas": 5}, model="n")

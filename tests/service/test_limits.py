@@ -119,7 +119,7 @@ class TestUsage:
     def test_needs_a_key(self, pool: PoolOfTest) -> None:
         assert pool.get("/v1/usage").status_code == 401
 
-    def test_the_books_balance(self, pool: PoolOfTest, key: str) -> None:
+    def test_the_ledger_balances(self, pool: PoolOfTest, key: str) -> None:
         for _ in range(3):
             pool.post(PATH, CHAT, key)
         pool.wait_for_rows(3)

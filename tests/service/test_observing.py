@@ -172,7 +172,7 @@ def test_names_of_others_become_no_labels(pool: PoolOfTest, upstream: ScriptedUp
 
 
 @pytest.mark.parametrize("token", ["", "Bearer ", "Bearer wrong"])
-def test_metrics_are_for_whoever_knows_the_token(gateway: Gateway, token: str) -> None:
+def test_metrics_need_the_token(gateway: Gateway, token: str) -> None:
     answer = requests.get(gateway.url + "/metrics", headers={"Authorization": token}, timeout=10)
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "invalid_api_key")

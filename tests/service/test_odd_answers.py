@@ -52,7 +52,7 @@ def test_answer_goes_on(
 
 
 @pytest.mark.parametrize("filler", ['"keepalive"', "[]", "5", "null"])
-def test_values_that_say_nothing_are_passed_over(
+def test_values_without_meaning_are_ignored(
     pool: PoolOfTest, upstream: ScriptedUpstream, filler: str
 ) -> None:
     pool.account("a", upstream.base_url(), wires=("chat",))

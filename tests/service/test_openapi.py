@@ -71,7 +71,7 @@ class Driver:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", ["openai", "chatgpt"])
 @pytest.mark.parametrize("mode", GenerationMode)
-def test_whatever_is_asked(
+def test_any_request(
     schema: Any, pool: PoolOfTest, upstream: ScriptedUpstream, kind: str, mode: GenerationMode
 ) -> None:
     """What the document allows, and what it does not: no failure of ours, and no answer of another shape."""

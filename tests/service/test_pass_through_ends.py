@@ -51,7 +51,7 @@ def errors_of(pool: PoolOfTest) -> int:
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 class TestSuccess:
-    def test_whole_answer_is_a_success(
+    def test_a_complete_answer_is_a_success(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str
     ) -> None:
         """It is booked as 200 and ends the account's streak of failures."""

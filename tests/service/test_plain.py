@@ -104,7 +104,7 @@ class TestFailover:
         assert [seen.account for seen in upstream.log()] == ["a", "b"]
         assert pool.states() == {"a": "active", "b": "active"}
 
-    def test_nobody_has_it(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    def test_no_account_has_it(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         pool.account("a", upstream.base_url())
         upstream.script({"play": "http_error", "status": 404}, path="/embeddings")
 
@@ -175,7 +175,7 @@ class TestStreams:
         (row,) = pool.wait_for_rows(1)
         assert (row["source"], row["input_tokens"], row["output_tokens"]) == ("upstream", 1, 1)
 
-    def test_one_that_just_stops_is_told_to_be_cut(
+    def test_one_that_just_stops_is_reported_as_cut(
         self, pool: PoolOfTest, upstream: ScriptedUpstream
     ) -> None:
         pool.account("a", upstream.base_url())

@@ -120,7 +120,7 @@ def test_requests_are_refused_at_once_until_it_is_back(
     assert len(upstream.log()) == 2
 
 
-def test_a_full_redis_admits_whole_requests_or_none(
+def test_a_full_redis_admits_complete_requests_or_none(
     server: RedisServer, pool: PoolOfTest, upstream: ScriptedUpstream
 ) -> None:
     """It refuses a script whose first write needs memory, and lets one that has begun to write finish."""

@@ -58,7 +58,7 @@ def answers(client: object) -> bool:
         return False
 
 
-def test_the_service_runs_on_it_where_it_is_told_not_to_ask(
+def test_the_service_runs_on_it_without_verification(
     tls_url: str, tmp_path: Path, upstream: ScriptedUpstream
 ) -> None:
     with running_gateway(f"{tls_url}?ssl_cert_reqs=none", tmp_path, workers=1) as gateway:
@@ -68,7 +68,7 @@ def test_the_service_runs_on_it_where_it_is_told_not_to_ask(
         assert len(pool.wait_for_rows(1)) == 1
 
 
-def test_otherwise_nobody_is_trusted(tls_url: str) -> None:
+def test_otherwise_no_certificate_is_trusted(tls_url: str) -> None:
     client = make_client(tls_url, 2.0)
 
     assert not answers(client)

@@ -57,7 +57,7 @@ def test_a_new_token_that_is_refused_too_needs_a_person(
     assert set(pool.states().values()) == {"credential_dead"}
 
 
-def test_an_account_without_a_sign_in_is_not_asked_twice(
+def test_an_account_without_a_sign_in_is_not_tried_twice(
     pool: PoolOfTest, upstream: ScriptedUpstream
 ) -> None:
     pool.account("a", upstream.root_url() + "/backend-api", kind="chatgpt", chatgpt_account_id="u")

@@ -37,7 +37,7 @@ def test_body_that_is_no_object_has_a_detail(pool: PoolOfTest, body: Any) -> Non
 
 
 @pytest.mark.parametrize("modalities", [{}, {"modalities": ["text"]}])
-def test_audio_without_its_modality_asks_for_nothing(
+def test_audio_without_its_modality_has_no_effect(
     pool: PoolOfTest, upstream: ScriptedUpstream, modalities: dict[str, Any]
 ) -> None:
     """So an account without sound may serve it."""

@@ -53,7 +53,7 @@ def test_another_answer_is_not(two: PoolOfTest, upstream: ScriptedUpstream, surf
     assert set(two.states().values()) <= {"active", "suspected"}
 
 
-def test_without_that_choice_a_cut_is_told(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_without_that_choice_a_cut_is_reported(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
     answer = two.post(PATHS["chat"], {**BODIES["chat"], "stream": True}, two.key())
 
     assert events_of(answer.text)[-2]["error"]["code"] == "stream_incomplete"

@@ -142,7 +142,7 @@ def test_silence_is_not_a_break(pool: PoolOfTest, upstream: ScriptedUpstream) ->
     assert (row["status"], len(row["attempts"])) == (200, 1)
 
 
-def test_a_certificate_that_nobody_vouches_for(redis_url: str, tmp_path: Path, base_url: str) -> None:
+def test_an_untrusted_certificate(redis_url: str, tmp_path: Path, base_url: str) -> None:
     with running_gateway(redis_url, tmp_path, workers=1) as gateway:
         pool = gateway.pool()
         pool.account("a", base_url)

@@ -49,7 +49,7 @@ def looks(client: Any) -> int:
     return int(client.info("commandstats").get("cmdstat_xrevrange", {}).get("calls", 0))
 
 
-def test_nobody_looks_once_the_browser_has_left(watched: Gateway) -> None:
+def test_no_reads_once_the_browser_has_left(watched: Gateway) -> None:
     answer, client = stream(watched), watched.services.scripts.client
     seen, deadline = looks(client), time.monotonic() + TIMEOUT_SECONDS
     while looks(client) == seen:

@@ -61,7 +61,7 @@ def stream(pool: PoolOfTest, key: str) -> str:
 
 
 @pytest.mark.parametrize("twice", [False, True])
-def test_every_process_is_told_to_stop_at_once(
+def test_every_process_is_stopped_at_once(
     pool: PoolOfTest, gateway: Gateway, upstream: ScriptedUpstream, twice: bool
 ) -> None:
     """As Heroku does: SIGTERM to the arbiter and to all of its workers, and perhaps again."""

@@ -130,7 +130,7 @@ def test_good_capacity_does_not_idle(played: Played) -> None:
     )
 
 
-def test_whoever_is_back_has_a_full_share(played: Played) -> None:
+def test_a_recovered_account_has_a_full_share(played: Played) -> None:
     """A usage window reported earlier has no weight after its reset."""
     _, seen = played
     back = {"bursts", "spent", "reset-early-unseen", "flapping", "overloaded"}
@@ -149,7 +149,7 @@ def test_the_dead_are_left_alone(played: Played) -> None:
     assert seen.wasted["dead"] + seen.wasted["suspended"] <= 4
 
 
-def test_the_spent_are_hardly_asked(played: Played) -> None:
+def test_spent_accounts_are_hardly_tried(played: Played) -> None:
     """At most once for each twentieth of a wait, and by those on their way when it began."""
     _, seen = played
 

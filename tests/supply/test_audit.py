@@ -19,7 +19,7 @@ def test_a_hole() -> None:
     )
 
 
-def test_nobody_answered() -> None:
+def test_no_registry_answered() -> None:
     status, reply = verdict({"dependencies": [UNKNOWN, OWN]})
 
     assert status == 0

@@ -70,13 +70,13 @@ def tls_proxy(port: int, certificate: Path, key: Path) -> Iterator[int]:
                             return
                         sink.sendall(data)
 
-    def accept(door: socket.socket) -> None:
+    def accept(proxy_socket: socket.socket) -> None:
         with suppress(OSError):
             while True:
-                client, _ = door.accept()
+                client, _ = proxy_socket.accept()
                 threading.Thread(target=serve, args=(client,), daemon=True).start()
 
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        threading.Thread(target=accept, args=(door,), daemon=True).start()
-        yield door.getsockname()[1]
-        door.shutdown(socket.SHUT_RDWR)
+    with socket.create_server(("127.0.0.1", 0)) as proxy_socket:
+        threading.Thread(target=accept, args=(proxy_socket,), daemon=True).start()
+        yield proxy_socket.getsockname()[1]
+        proxy_socket.shutdown(socket.SHUT_RDWR)

@@ -122,7 +122,9 @@ class TestScripts:
 
 
 class TestNamedPlays:
-    def test_text_comes_in_as_many_deltas_as_wanted(self, upstream: ScriptedUpstream, client: OpenAI) -> None:
+    def test_text_comes_in_the_specified_number_of_deltas(
+        self, upstream: ScriptedUpstream, client: OpenAI
+    ) -> None:
         usage = {"input_tokens": 7, "output_tokens": 9, "cached_tokens": 4}
         upstream.script({"play": "text", "text": "Hello there", "deltas": 4, "usage": usage})
         events = list(client.responses.create(model="m", input="hi", stream=True))
@@ -136,7 +138,7 @@ class TestNamedPlays:
         assert upstream.billed()["a"] == {"requests": 1, **usage}
 
     @pytest.mark.parametrize("stream", [False, True])
-    def test_usage_may_be_kept_back(self, upstream: ScriptedUpstream, client: OpenAI, stream: bool) -> None:
+    def test_usage_may_be_withheld(self, upstream: ScriptedUpstream, client: OpenAI, stream: bool) -> None:
         upstream.script({"play": "text", "usage": None})
         answer: Any = client.responses.create(model="m", input="hi", stream=stream)
         assert (list(answer)[-1].response if stream else answer).usage is None
@@ -307,7 +309,7 @@ class TestWaiting:
 
 
 class TestLog:
-    def test_what_was_asked(self, upstream: ScriptedUpstream, client: OpenAI) -> None:
+    def test_the_recorded_requests(self, upstream: ScriptedUpstream, client: OpenAI) -> None:
         for _ in range(2):
             client.chat.completions.create(model="m", messages=USER)
         first, second = upstream.log()

@@ -207,7 +207,7 @@ def test_the_order_of_chunks(client: OpenAI) -> None:
     assert len({(chunk.id, chunk.created, chunk.model) for chunk in chunks}) == 1
 
 
-def test_usage_is_not_streamed_unless_asked_for(client: OpenAI) -> None:
+def test_usage_is_not_streamed_unless_requested(client: OpenAI) -> None:
     chunks = client.chat.completions.create(
         model="m", messages=[{"role": "user", "content": "hi"}], stream=True
     )

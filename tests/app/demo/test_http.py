@@ -47,7 +47,7 @@ def test_a_body_cut_short_is_no_request() -> None:
     assert read(b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n{}") is None
 
 
-def test_a_client_that_waits_to_be_asked_for_the_body_is_asked() -> None:
+def test_a_client_that_expects_100_continue_gets_it() -> None:
     writer = Writer()
     data = b"POST / HTTP/1.1\r\nExpect: 100-Continue\r\nContent-Length: 2\r\n\r\n{}"
     assert read_request(BytesIO(data), writer) is not None
@@ -80,11 +80,11 @@ def test_a_body_that_is_no_object_is_refused(body: bytes) -> None:
         request.json()
 
 
-def test_a_chunk_says_its_size() -> None:
+def test_a_chunk_has_its_size() -> None:
     assert chunk(b"x" * 17) == b"11\r\n" + b"x" * 17 + b"\r\n"
 
 
-def test_a_whole_answer_says_its_length() -> None:
+def test_a_complete_answer_has_its_length() -> None:
     head, _, body = json_answer(404, {"a": 1}, {"x": "y"}).partition(b"\r\n\r\n")
     assert head.split(b"\r\n") == [
         b"HTTP/1.1 404 Not Found",

@@ -77,7 +77,7 @@ def test_usage_adds_up(send_request: Any) -> None:
     assert usage.output_tokens_details.reasoning_tokens == 0
 
 
-def test_the_settings_asked_for_are_repeated(send_request: Any) -> None:
+def test_the_requested_settings_are_repeated(send_request: Any) -> None:
     answer = send_request(
         "hi", instructions="Be brief.", temperature=0.5, tools=[WEATHER], tool_choice="none"
     )

@@ -23,7 +23,7 @@ def connection(demo_port: int) -> Iterator[http.client.HTTPConnection]:
     connection.close()
 
 
-def test_models_say_whose_they_are(client: OpenAI) -> None:
+def test_models_name_their_owner(client: OpenAI) -> None:
     models = client.models.list().data
     assert "demo" in [model.id for model in models]
     assert {model.owned_by for model in models} == {"poolgate-demo"}
@@ -56,7 +56,7 @@ def test_a_request_without_a_model_is_refused(client: OpenAI) -> None:
         ("/v1/responses", [], None),
     ],
 )
-def test_a_body_that_asks_nothing_is_refused(
+def test_a_body_without_content_is_refused(
     connection: http.client.HTTPConnection, path: str, body: object, param: str | None
 ) -> None:
     connection.request("POST", path, json.dumps(body), KEY)

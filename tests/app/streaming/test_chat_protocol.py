@@ -185,7 +185,7 @@ class TestChoices:
         assert reader.can_end()
         assert reader.finish == "length"
 
-    def test_a_choice_that_was_asked_for_and_not_seen(self):
+    def test_a_requested_choice_that_never_came(self):
         """Some send one choice after the other: an end between them is a cut."""
         reader = ChatReader(choices=2)
         reader.observe(Event(chunk(finish="stop")))
@@ -207,19 +207,19 @@ class TestChoices:
 
 
 class TestIdentity:
-    def test_from_the_first_chunk_that_tells(self):
+    def test_from_the_first_chunk_that_has_it(self):
         reader, _ = read({"id": "", "model": "", "choices": []}, chunk(), chunk() | {"id": "other"})
 
         assert (reader.response_id, reader.model) == ("chatcmpl-1", "m-1")
 
-    def test_never_told(self):
+    def test_never_reported(self):
         reader, _ = read({"choices": []})
 
         assert (reader.response_id, reader.model, reader.finish) == (None, None, None)
 
 
 class TestServiceTier:
-    def test_told_late(self) -> None:
+    def test_reported_late(self) -> None:
         """The tier an answer was really served in may come with its usage alone."""
         requested, _ = read(chunk({"content": "x"}, service_tier="auto"))
         served, _ = read(

@@ -49,7 +49,7 @@ class TestMessage:
 
         assert [call["id"] for call in message["tool_calls"]] == ["a", "b"]
 
-    def test_content_is_null_only_beside_something_else(self):
+    def test_content_is_null_only_with_other_output(self):
         for instead in (
             {"refusal": "no"},
             {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f"}}]},
@@ -60,7 +60,7 @@ class TestMessage:
 
         assert fold(delta(content=None))["choices"][0]["message"]["content"] == ""
 
-    def test_content_beside_a_call_stays(self):
+    def test_content_with_a_call_stays(self):
         message = fold(delta(content="I look", tool_calls=[{"index": 0, "id": "c"}]))["choices"][0]["message"]
 
         assert message["content"] == "I look"
@@ -82,7 +82,7 @@ class TestMessage:
 
 
 class TestTop:
-    def test_first_id_that_is_told(self):
+    def test_the_first_reported_id(self):
         result = fold({"id": "", "model": ""}, {"id": "a", "model": "m"}, {"id": "b"})
 
         assert (result["id"], result["model"]) == ("a", "m")

@@ -183,12 +183,12 @@ class TestOutputBytes:
 
 
 class TestIdentity:
-    def test_from_whatever_tells(self):
+    def test_from_any_event_that_has_it(self):
         reader, _ = read({"type": "response.created", "response": {"id": "resp_1"}}, terminal())
 
         assert (reader.response_id, reader.model) == ("resp_1", "m-1")
 
-    def test_never_told(self):
+    def test_never_reported(self):
         reader, _ = read(PROGRESS[0][0])
 
         assert (reader.response_id, reader.model) == (None, None)

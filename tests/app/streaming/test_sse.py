@@ -127,7 +127,7 @@ class TestFields:
             b"x",
         ],
     )
-    def test_nothing_to_say(self, block):
+    def test_nothing_to_report(self, block):
         assert decode(block + b"\n\ndata: {}\n\n") == ([({}, b"{}")], None)
 
     @pytest.mark.parametrize("garbage", [b"\x00", b"\xff\xfe", "é".encode(), b"\x1b[0m", b"\x93\n"])
@@ -138,7 +138,7 @@ class TestFields:
     def test_comment_within_an_event(self):
         assert payloads(b": a\ndata: {}\n: b\n\n") == [{}]
 
-    def test_data_is_kept_as_it_came(self):
+    def test_data_is_preserved(self):
         assert decode(b'data: { "a" : 1.50 }\n\n') == ([({"a": 1.5}, b'{ "a" : 1.50 }')], None)
 
     def test_done(self):
@@ -196,7 +196,7 @@ class TestFault:
         assert decoder.decode_events(b"data: {}\n\n") == decoder.flush() == []
         assert isinstance(decoder.fault, UpstreamProtocolError)
 
-    def test_two_halves_do_not_make_a_whole(self):
+    def test_two_halves_do_not_make_an_event(self):
         assert decode(b'data: {"a":[1\n\ndata: 2]}\n\n') == ([], UpstreamProtocolError)
 
     def test_message_does_not_quote(self):
@@ -214,7 +214,7 @@ def values(*pieces: bytes) -> tuple[list[dict], type | None]:
 
 class TestTolerance:
     @pytest.mark.parametrize("data", [b"[1]", b'"text"', b"null", b"7", b"[]", b"NaN", b"[[{}]]"])
-    def test_other_values_say_nothing(self, data):
+    def test_other_values_are_ignored(self, data):
         assert values(b'data: {"n":1}\n\ndata: %b\n\ndata: {"n":2}\n\n' % data) == (
             [{"n": 1}, {"n": 2}],
             None,
@@ -293,7 +293,7 @@ class TestSize:
         ):
             assert decode(*pieces, limit=len(self.EVENT) - 1) == ([({}, b"{}")], StreamEventTooLarge)
 
-    def test_not_kept_until_its_end(self):
+    def test_not_buffered_until_its_end(self):
         """An endless event is refused when it outgrows the limit."""
         decoder = EventDecoder(100)
         for _ in range(11):

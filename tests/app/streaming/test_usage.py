@@ -65,7 +65,7 @@ class TestTolerance:
 
         assert usage_from_chat(usage) == Usage(3, 4, 7)
 
-    def test_a_whole_float_is_a_count(self):
+    def test_an_integral_float_is_a_count(self):
         """JSON has one kind of number: 5.0 is five."""
         assert usage_from_chat({"prompt_tokens": 3.0, "completion_tokens": 4.0}) == Usage(3, 4, 7)
 

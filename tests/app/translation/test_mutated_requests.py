@@ -85,7 +85,7 @@ ACCOUNTS = (
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_no_failure_of_ours(seed: int) -> None:
+def test_no_failure_of_the_gateway(seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(150):
         for surface, valid in (("chat", CHAT), ("responses", RESPONSES)):

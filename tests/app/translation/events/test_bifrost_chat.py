@@ -5,7 +5,7 @@ from app.translation.events.bifrost_chat import extend
 CHUNK = {"id": "c", "choices": [{"index": 0, "delta": {"content": "Hi"}}]}
 
 
-def test_a_chunk_keeps_what_it_has() -> None:
+def test_existing_fields_of_a_chunk_stay() -> None:
     out = extend(CHUNK, cost=None, extra_fields={"chunk_index": 0})
 
     assert out == {**CHUNK, "extra_fields": {"chunk_index": 0}}
@@ -19,25 +19,25 @@ def test_logprobs_have_two_names() -> None:
 
 
 class TestThoughts:
-    def said(self, **message: object) -> object:
+    def key_name(self, **message: object) -> object:
         payload = {"choices": [{"message": message}]}
         return extend(payload, cost=None, extra_fields={})["choices"][0]["message"]
 
-    def test_a_text_is_told_in_detail(self) -> None:
+    def test_reasoning_text_becomes_details(self) -> None:
         details = [{"index": 0, "type": "reasoning.text", "text": "Hm."}]
 
-        assert self.said(reasoning="Hm.") == {"reasoning": "Hm.", "reasoning_details": details}
-        assert self.said(reasoning_content="Hm.")["reasoning_details"] == details  # type: ignore[index]
+        assert self.key_name(reasoning="Hm.") == {"reasoning": "Hm.", "reasoning_details": details}
+        assert self.key_name(reasoning_content="Hm.")["reasoning_details"] == details  # type: ignore[index]
 
-    def test_details_are_told_as_a_text(self) -> None:
+    def test_details_become_reasoning_text(self) -> None:
         details = [{"type": "reasoning.summary", "summary": "H"}, {"type": "reasoning.text", "text": "m."}]
 
-        assert self.said(reasoning_details=details) == {"reasoning": "Hm.", "reasoning_details": details}
+        assert self.key_name(reasoning_details=details) == {"reasoning": "Hm.", "reasoning_details": details}
 
     def test_sealed_ones_have_no_text(self) -> None:
         details = [{"type": "reasoning.encrypted", "data": "x"}]
 
-        assert self.said(reasoning_details=details) == {"reasoning_details": details}
+        assert self.key_name(reasoning_details=details) == {"reasoning_details": details}
 
 
 class TestUsage:

@@ -19,7 +19,7 @@ USAGE = '{"id":"c","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2
 ERROR = '{"error":{"message":"boom"}}'
 
 
-class TestUsageAskedFor:
+class TestUsageRequested:
     def test_untouched(self):
         """Every event is the very one that came."""
         events = [event(PLAIN), event(NULL), event(USAGE)]
@@ -27,7 +27,7 @@ class TestUsageAskedFor:
         assert ChatPassThrough(include_usage=True).translate([*events, DONE]) == events
 
 
-class TestUsageNotAskedFor:
+class TestUsageNotRequested:
     def test_usage_chunk_is_dropped(self):
         assert ChatPassThrough(include_usage=False).translate([event(USAGE), DONE]) == []
 

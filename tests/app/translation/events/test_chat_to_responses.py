@@ -94,6 +94,6 @@ def test_model_falls_back_to_the_requests():
 
 
 @pytest.mark.parametrize("choices", [None, [], [{"index": 0}], [{"index": 0, "delta": None}]])
-def test_chunk_that_says_nothing(choices):
+def test_chunk_without_content(choices):
     """A chunk without content opens the response and no more."""
     assert len(responses().translate([Event({"choices": choices})])) == 2

@@ -27,7 +27,7 @@ class TestMessage:
         ]
         assert [event["content_index"] for event in events] == [0, 0, 1, 1]
 
-    def test_whole(self):
+    def test_complete(self):
         """The last event and the item have the complete text."""
         message = OpenMessage("msg_1", 2, MESSAGE)
         message.add_text("output_text", "Hel", [{"token": "Hel"}])

@@ -48,7 +48,7 @@ class TestEveryStream:
         assert sum(finished) == (0 if name in ("failed", "error") else 1)
         assert not any(finished[:-1])
 
-    def test_no_usage_unless_asked(self, name):
+    def test_no_usage_unless_requested(self, name):
         """Without `include_usage` the chunks are the same, and none speaks of usage."""
         with_usage = [chunk for chunk in fed(name, chat()) if chunk["choices"]]
         without = fed(name, chat(include_usage=False))
@@ -94,7 +94,7 @@ class TestLegacyFunctions:
         {},
     ],
 )
-def test_event_that_says_nothing(payload):
+def test_event_without_content(payload):
     """Events without content, or of calls that were not announced, give no chunk."""
     assert chat().translate([Event(payload)]) == []
 

@@ -51,7 +51,7 @@ def types(events: list[Event]) -> list[str]:
 
 @pytest.mark.parametrize("cut", CUTS)
 @pytest.mark.parametrize("name", names(FOLDER, ".responses.sse"))
-def test_whole_stream_is_untouched(name, cut):
+def test_complete_stream_is_unchanged(name, cut):
     """A stream that lacks nothing goes out as it came."""
     stream = read(FOLDER, f"{name}.responses.sse")
 
@@ -206,13 +206,13 @@ class TestAnnouncing:
 
         assert types(out)[2:] == ["content_part.added", "output_text.delta", "output_text.delta"]
 
-    def test_what_comes_too_late_is_not_told_twice(self):
+    def test_late_deltas_are_not_repeated(self):
         late = event("response.content_part.added", **PLACE, part={"type": "output_text", "text": ""})
         out = fed(created(), delta("Hi", **PLACE), added(), late, delta("!", **PLACE), completed())
 
         assert types(out).count("output_item.added") == types(out).count("content_part.added") == 1
 
-    def test_a_call_that_nobody_heard_of(self):
+    def test_a_call_that_was_not_announced(self):
         """Its deltas have neither its name nor its id: everything is sent once these are known."""
         place = {"item_id": "fc_1", "output_index": 0}
         out = fed(

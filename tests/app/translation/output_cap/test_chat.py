@@ -78,7 +78,7 @@ class TestChatCut:
         assert out[-2].payload["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"] == '{"a"'
         assert out[-1].payload["choices"][0]["finish_reason"] == "length"
 
-    def test_usage_was_asked_for(self) -> None:
+    def test_usage_was_requested(self) -> None:
         """If usage was requested, a usage of null is sent before the end."""
         out = ChatOutputCap(1).limit_events(answer("long", usage=None))
 

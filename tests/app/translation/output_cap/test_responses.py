@@ -40,13 +40,13 @@ def message(index: int = 0) -> list[dict[str, Any]]:
     ]
 
 
-def say(text: str, index: int = 0) -> dict[str, Any]:
+def text_delta(text: str, index: int = 0) -> dict[str, Any]:
     return delta("response.output_text.delta", index, text, content_index=0, logprobs=[])
 
 
 class TestResponsesCut:
     def test_untouched(self) -> None:
-        events = stream(created(), *message(), say("hello"))
+        events = stream(created(), *message(), text_delta("hello"))
 
         assert ResponsesOutputCap(5).limit_events(events) == events
 
@@ -54,7 +54,9 @@ class TestResponsesCut:
         """The text is cut, every open part is closed with its text, and the response is incomplete."""
         cut = ResponsesOutputCap(7)
 
-        out = cut.limit_events(stream(created(), *message(), say("hello "), say("world"), say("never")))
+        out = cut.limit_events(
+            stream(created(), *message(), text_delta("hello "), text_delta("world"), text_delta("never"))
+        )
 
         assert cut.cut == "length"
         assert [event.type for event in out[4:]] == [
@@ -73,11 +75,13 @@ class TestResponsesCut:
         assert final["id"] == "resp_1"
         assert final["output"][0]["status"] == "incomplete"
         assert final["output"][0]["content"][0]["text"] == "hello w"
-        assert cut.limit_events(stream(say("more"))) == []
+        assert cut.limit_events(stream(text_delta("more"))) == []
 
     def test_nothing_left(self) -> None:
         """A delta of which nothing may be shown is not sent, and leaves no gap in the numbers."""
-        out = ResponsesOutputCap(5).limit_events(stream(created(), *message(), say("hello"), say("!")))
+        out = ResponsesOutputCap(5).limit_events(
+            stream(created(), *message(), text_delta("hello"), text_delta("!"))
+        )
 
         assert out[4].type == "response.output_text.done"
         assert [event.payload["sequence_number"] for event in out] == list(range(len(out)))
@@ -112,7 +116,7 @@ class TestResponsesCut:
         events = stream(
             created(),
             *message(),
-            say("one"),
+            text_delta("one"),
             {"type": "response.content_part.done", "output_index": 0, "content_index": 0, "part": complete},
             delta("response.refusal.delta", 0, "never", content_index=1),
         )
@@ -133,7 +137,7 @@ class TestResponsesCut:
     @pytest.mark.parametrize("numbered", [True, False])
     def test_unannounced(self, numbered: bool) -> None:
         """A backend that numbers nothing, or announces nothing, is closed honestly all the same."""
-        events = [say("hello")]
+        events = [text_delta("hello")]
         out = ResponsesOutputCap(2).limit_events(
             stream(*events) if numbered else [Event(event) for event in events]
         )

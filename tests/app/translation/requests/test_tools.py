@@ -133,7 +133,7 @@ class TestFlat:
 
         assert raised.value.param == "tool_choice"
 
-    def test_order_is_kept(self):
+    def test_order_is_preserved(self):
         tools = [{"function": {"name": name}} for name in "cabd"]
 
         assert [tool["name"] for tool in flat_tools(tools)] == list("cabd")

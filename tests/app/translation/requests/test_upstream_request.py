@@ -39,7 +39,7 @@ class TestChatOnChat:
         assert prepared.ignored == []
         assert prepared.body == {**FULL, "stream": True, "stream_options": {"include_usage": True}}
 
-    def test_stream_options_are_kept(self):
+    def test_stream_options_are_preserved(self):
         body = {**CHAT, "stream_options": {"include_usage": False, "include_obfuscation": False}}
         prepared = upstream_body("chat", body, Dialect.OPENAI, BOTH)
 
