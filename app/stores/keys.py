@@ -1,10 +1,10 @@
 """
 The names of all Redis keys.
 
-Every key of a pool carries the hash tag `{pool}`, so a script can use each of them, and a Redis Cluster
-spreads pools over its nodes, not the keys of one pool. Scripts receive the root as `KEYS[1]` and build the
-names that are only known while they run (the account they picked, a lease that expired) with the same
-suffixes: `lua/keys.lua` mirrors this module.
+Every key of a pool carries the hash tag `{pool}`, so one script can use any key of its pool, and a Redis
+Cluster spreads pools over its nodes, not the keys of one pool. Scripts receive the root as `KEYS[1]` and
+build the names that are only known while they run (the account they picked, a lease that expired) with
+the same suffixes: `lua/keys.lua` mirrors this module.
 """
 
 from __future__ import annotations

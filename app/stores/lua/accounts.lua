@@ -277,11 +277,11 @@ end
 -- Takes an account, or only this model at it, out for a while on suspicion, as far as `may_suspect` allows.
 local function suspect(account, outcome, policy, now)
   local streak = redis.call('HINCRBY', account_key(account.id), 'errors', 1)
-  local asked = outcome.asked or '*'
+  local requested_model = outcome.asked or '*'
   local wait = math.min(outcome.most_ms, outcome.base_ms * 2 ^ math.min(streak - 1, 20))
-  if account.state ~= 'active' or not may_suspect(account.id, asked, now) then return end
+  if account.state ~= 'active' or not may_suspect(account.id, requested_model, now) then return end
   if is_last_elsewhere(account, now) then
-    rest_model(account.id, asked, 'suspected', wait, now)
+    rest_model(account.id, requested_model, 'suspected', wait, now)
   else
     redis.call('SADD', SOFT, account.id)
     deactivate(account, policy, { state = 'suspected', reason = outcome.reason, until_ms = now + wait,
@@ -315,7 +315,7 @@ end
 --                                               absent for a spent window: chosen here; a refused credential
 --                                               with `asked`, base_ms, most_ms: only suspected where another
 --                                               account of the same upstream was refused a moment ago
---   {soft, asked, reason, base_ms, most_ms}     suspicion: out for base * 2^(streak-1), at most most_ms;
+--   {soft, `asked`, reason, base_ms, most_ms}   suspicion: out for base * 2^(streak-1), at most most_ms;
 --                                               `asked` is the requested model
 --   {model, why, wait_ms}                       this model rests there: it is missing, overloaded or limited;
 --                                               the account is well

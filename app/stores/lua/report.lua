@@ -4,7 +4,7 @@
 -- ARGV[1]  JSON {id, attempt, mark, charge, tried, never, and of the request what admit was given}; attempt is the
 --          one that ended; charge, absent if nothing was billed, is {account, input_tokens, output_tokens,
 --          cost, …}, figures as in a ledger entry; tried: the accounts that failed, picked again only if there is
---          no other; never: those of them that are not picked again
+--          no other; never: those that are not picked again
 -- Returns  JSON: {account, …} as admit does, or {refused: no_accounts | limit | calendar | lease | key, …}.
 -- Safe to repeat: a report of an attempt that is no longer the newest returns the newest, and an attempt that has
 -- ended is charged once.  Invariant: as for admit, settled + held <= max for every strict limit.

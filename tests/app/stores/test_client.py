@@ -76,25 +76,6 @@ class TestOfTheScript:
         finally:
             redis_client.config_set("maxmemory", "0")
 
-    @pytest.mark.parametrize(
-        "message",
-        [
-            "OOM command not allowed when used memory > 'maxmemory'. script: f, on @user_script:1.",
-            "Error running script (call to f_1): @user_script:1: @user_script: 1: -OOM command not allowed",
-            "MISCONF Redis is configured to save RDB snapshots, script: f, on @user_script:1.",
-            "READONLY You can't write against a read only replica. script: f, on @user_script:1.",
-            "NOREPLICAS Not enough good replicas to write. script: f, on @user_script:1.",
-            "LOADING Redis is loading the dataset in memory",
-            "BUSY Redis is busy running a script",
-            "CLUSTERDOWN Hash slot not served",
-            "TRYAGAIN Multiple keys request during rehashing of slot",
-            "NOPERM this user has no permissions to run the 'eval' command",
-            "Error running script: Script killed by user with SCRIPT KILL. user_script:1",
-        ],
-    )
-    def test_states_of_a_server(self, message: str) -> None:
-        assert not is_script_error(redis.ResponseError(message))
-
     def test_a_replica(self) -> None:
         """The client has a class of its own for this state, and removes READONLY from the message."""
         with short_folder() as folder:
