@@ -28,7 +28,6 @@ LEFT: dict[str, int] = {
     "app/backup": 11,
     "app/cli": 11,
     "app/ledger": 2,
-    "app/operations": 28,
     "workers": 9,
 }
 
