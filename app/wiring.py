@@ -168,7 +168,7 @@ def build(
     credentials, prices = CredentialRepository(scripts, accounts), PoolPrices(PriceRepository(scripts))
     upstream = _build_upstream(settings, scripts, pools, accounts, credentials)
     api_keys, limits = ApiKeyRepository(scripts), LimitRepository(scripts)
-    health = HealthRepository(scripts.client)
+    health = HealthRepository(scripts)
     ledger = _build_ledger(settings, scripts, accounts, api_keys)
     admissions = AdmissionRepository(scripts)
     active = ActiveRequests(
@@ -216,7 +216,7 @@ def build(
         operator_stores=OperatorStores.build(scripts, vault),
         audit=AuditLog(scripts),
         login_flows=LoginFlowRepository(scripts, vault),
-        feeds=Feeds(scripts.client),
+        feeds=Feeds(scripts),
         readiness=Readiness(pools, health, vault),
         doctor=Doctor(settings, check_stores),
         tracing=tracing,
@@ -227,7 +227,7 @@ def build(
 def _build_ledger(
     settings: Settings, scripts: Scripts, accounts: AccountRepository, api_keys: ApiKeyRepository
 ) -> LedgerServices:
-    entries, refusals = LedgerRepository(scripts.client), RefusalRepository(scripts)
+    entries, refusals = LedgerRepository(scripts), RefusalRepository(scripts)
     spool, dead_letters = Spool(settings.home / "spool"), DeadLetters(settings.home)
     return LedgerServices(
         settlements=SettlementWriter(SettlementRepository(scripts), spool, dead_letters),

@@ -49,7 +49,7 @@ class Backup:
     ) -> None:
         """*progress* is called with the number of ledger entries of each page."""
         self._scripts = scripts
-        self._ledger = LedgerRepository(scripts.client)
+        self._ledger = LedgerRepository(scripts)
         self._vault = vault
         self._id = backup_id
         self._progress = progress

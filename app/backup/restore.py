@@ -97,7 +97,7 @@ class BackupFile:
 class Restore:
     def __init__(self, scripts: Scripts, vault: Vault) -> None:
         self._scripts = scripts
-        self._ledger = LedgerRepository(scripts.client)
+        self._ledger = LedgerRepository(scripts)
         self._vault = vault
 
     def find_replaced(

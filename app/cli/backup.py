@@ -68,7 +68,7 @@ def backup(services: Services, as_json: bool, file: Path, variable: str | None, 
         services.pools.check(pool)
         pools = [pool]
     passphrase = _new_passphrase(variable)
-    ledger = LedgerRepository(scripts.client)
+    ledger = LedgerRepository(scripts)
     rows = sum(map(ledger.count, pools))
     with progress("Backing up", rows) as advance, _new_file(file) as out:
         sealed = EncryptedWriter(out, passphrase)

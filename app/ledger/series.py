@@ -69,8 +69,8 @@ class UsageSeries:
     """Usage over time. The last hour goes by when requests ended, the other spans by when they began."""
 
     def __init__(self, scripts: Scripts) -> None:
-        self._ledger = LedgerRepository(scripts.client)
-        self._clock = PoolClock(scripts.client)
+        self._ledger = LedgerRepository(scripts)
+        self._clock = PoolClock(scripts)
         self._summaries = Summaries(self._ledger, SummaryRepository(scripts))
 
     def series(self, pool: str, span: str, by: str = Grouping.ALL) -> Series:

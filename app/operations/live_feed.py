@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import gevent
 import structlog
@@ -22,6 +21,7 @@ from app.accounts.snapshot import glance
 from app.errors import Overloaded, StoreUnavailable
 from app.stores.ledger import LedgerRepository
 from app.stores.records.ledger import LedgerEntry
+from app.stores.scripts import Scripts
 
 log = structlog.get_logger()
 
@@ -42,9 +42,9 @@ class FeedUpdate:
 class LiveFeed:
     """One pool's news in this process."""
 
-    def __init__(self, client: Any, pool: str) -> None:
-        self._client = client
-        self._ledger = LedgerRepository(client)
+    def __init__(self, scripts: Scripts, pool: str) -> None:
+        self._client = scripts.client
+        self._ledger = LedgerRepository(scripts)
         self._pool = pool
         self._watchers: set[Queue[FeedUpdate | None]] = set()
         self._looker: gevent.Greenlet | None = None
@@ -120,8 +120,8 @@ def _state_of(one: Account) -> str:
 class Feeds:
     """The feeds of this process, by pool."""
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, scripts: Scripts) -> None:
+        self._scripts = scripts
         self._feeds: dict[str, LiveFeed] = {}
 
     def of(self, pool: str) -> LiveFeed:
@@ -129,7 +129,7 @@ class Feeds:
         self._feeds = {name: feed for name, feed in self._feeds.items() if len(feed)}
         if sum(map(len, self._feeds.values())) >= MAX_WATCHERS:
             raise Overloaded("Too many pages are being watched; this one shows what was when it was loaded")
-        return self._feeds.setdefault(pool, LiveFeed(self._client, pool))
+        return self._feeds.setdefault(pool, LiveFeed(self._scripts, pool))
 
     def stop(self) -> None:
         for feed in list(self._feeds.values()):

@@ -11,13 +11,14 @@ import orjson
 
 from app.stores import keys
 from app.stores.records.health import JobRun, ServerInfo
+from app.stores.scripts import Scripts
 
 BATCH = 50  # accounts read at a time
 
 
 class HealthRepository:
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, scripts: Scripts) -> None:
+        self._client = scripts.client
 
     def server_info(self) -> ServerInfo:
         info: dict[str, Any] = self._client.info()

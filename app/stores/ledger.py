@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from app.stores import keys
 from app.stores.records.ledger import EVER, LedgerEntry, OpenRequest, StoredEntry, StoredTotal, Total
 from app.stores.rollups import RollupRepository
+from app.stores.scripts import Scripts
 
 
 class LedgerRepository:
     """The ledger of every pool; settlements are written by the scripts."""
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self.rollups = RollupRepository(client)
+    def __init__(self, scripts: Scripts) -> None:
+        self._client = scripts.client
+        self.rollups = RollupRepository(scripts.client)
 
     def newest_id(self, pool: str) -> str:
         """Return the id of the newest entry, "0" where there is none."""

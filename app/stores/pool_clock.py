@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.stores import keys
+from app.stores.scripts import Scripts
 
 UTC = "UTC"
 
 
 class PoolClock:
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, scripts: Scripts) -> None:
+        self._client = scripts.client
 
     def now(self) -> float:
         """Return the time on the store's clock, Unix seconds."""

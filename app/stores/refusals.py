@@ -26,7 +26,7 @@ class RefusalRepository:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
         self._client = scripts.client
-        self._clock = PoolClock(scripts.client)
+        self._clock = PoolClock(scripts)
 
     def record(self, pool: str, groups: Sequence[RefusalGroup]) -> None:
         """Store *groups* in one call."""

@@ -24,7 +24,7 @@ class UsageRepository:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
         self._calendar = Calendar()
-        self._clock = PoolClock(scripts.client)
+        self._clock = PoolClock(scripts)
         self._rollups = RollupRepository(scripts.client)
 
     def of_key(self, key: ApiKey) -> KeyUsage:

@@ -41,7 +41,7 @@ def checked(pool: PoolOfTest, log: list[Seen], limits: Limits) -> Findings:
     findings.faults += requests_wrong(billed, rows, findings.counts)
     findings.faults += limits_wrong(pool, billed, rows, limits, findings.counts)
     findings.faults += left_over(pool, limits)
-    different = Verification(LedgerRepository(pool.gateway.services.scripts.client), pool.name).differences()
+    different = Verification(LedgerRepository(pool.gateway.services.scripts), pool.name).differences()
     findings.faults += [f"the ledger does not add up: {each}" for each in different]
     return findings
 

@@ -10,6 +10,7 @@ import orjson
 from app.ledger.verify import Verification
 from app.stores import keys
 from app.stores.ledger import LedgerRepository
+from app.stores.scripts import Scripts
 from tests.fuzz.case import Json
 from tests.fuzz.ordinary import HONEST
 from tests.fuzz.stage import Heard, Outcome
@@ -137,7 +138,7 @@ def books(outcome: Outcome) -> Iterator[str]:
             yield f"call {number}: no row for {heard.request_id}, which {len(heard.seen)} upstreams served"
     for row in by_id.values():
         yield f"a row for no answer: {row}"
-    for difference in Verification(LedgerRepository(pool._client), pool.name).differences():
+    for difference in Verification(LedgerRepository(Scripts(pool._client)), pool.name).differences():
         yield f"the ledger does not balance: {difference}"
 
 

@@ -43,7 +43,7 @@ def settled_once(pool: PoolOfTest) -> Json:
     """Return the one row of a pool in which nothing is open and every total is right."""
     (row,) = pool.wait_for_rows(1)
     assert (pool.open_leases(), pool.open_requests(), pool.in_flight()) == (0, 0, 0)
-    assert Verification(LedgerRepository(pool.gateway.services.scripts.client), pool.name).differences() == []
+    assert Verification(LedgerRepository(pool.gateway.services.scripts), pool.name).differences() == []
     assert set(pool.states().values()) <= {"active", "suspected", "burst_limited", "window_spent"}
     return row
 

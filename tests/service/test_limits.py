@@ -124,7 +124,7 @@ class TestUsage:
             pool.post(PATH, CHAT, key)
         pool.wait_for_rows(3)
 
-        assert Verification(LedgerRepository(services(pool).scripts.client), pool.name).differences() == []
+        assert Verification(LedgerRepository(services(pool).scripts), pool.name).differences() == []
 
 
 class TestLengthFields:

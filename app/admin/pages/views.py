@@ -14,6 +14,7 @@ from app.admin.pages import charts, formatting
 from app.limits.limit_syntax import format_limit
 from app.stores.pool_clock import PoolClock
 from app.stores.records.limits import LimitScope, LimitStatus
+from app.stores.scripts import Scripts
 
 REASONS = {
     "paused by an administrator": "paused by an operator",
@@ -121,4 +122,4 @@ def _windows(account: Account, now: float) -> Iterable[WindowView]:
 
 def store_time(client: Any) -> float:
     """Return the time of the Redis clock, which windows and states use, in Unix seconds."""
-    return PoolClock(client).now()
+    return PoolClock(Scripts(client)).now()

@@ -176,7 +176,7 @@ class TestRequestsThatWereOpen:
 
         assert [row["source"] for row in elsewhere.rows()] == ["estimated", "corrected"]
         assert tokens(elsewhere) == elsewhere.counters("ever")["s"] == 10
-        assert Verification(LedgerRepository(elsewhere.client), POOL).differences() == []
+        assert Verification(LedgerRepository(Scripts(elsewhere.client)), POOL).differences() == []
 
     def test_one_that_had_run_out_before(self, store, elsewhere, tmp_path) -> None:
         store.admit("late", **BOUND)
@@ -188,7 +188,7 @@ class TestRequestsThatWereOpen:
         elsewhere.settle("late", input_tokens=8, output_tokens=2)
 
         assert tokens(elsewhere) == elsewhere.counters("ever")["s"] == 10
-        assert Verification(LedgerRepository(elsewhere.client), POOL).differences() == []
+        assert Verification(LedgerRepository(Scripts(elsewhere.client)), POOL).differences() == []
 
     def test_one_that_was_settled_is_not_booked_again(self, store, elsewhere, tmp_path) -> None:
         request_id = use(store)
@@ -254,12 +254,12 @@ class TestWhatComesAlong:
         for _ in range(5):
             use(store)
         store.client.xtrim(keys.ledger(POOL), maxlen=2, approximate=False)
-        kept, removed = (Verification(LedgerRepository(store.client), POOL) for _ in range(2))
+        kept, removed = (Verification(LedgerRepository(Scripts(store.client)), POOL) for _ in range(2))
         assert kept.differences() == []
 
         restore(elsewhere, back_up(store, tmp_path / "f"))
 
-        removed = Verification(LedgerRepository(elsewhere.client), POOL)
+        removed = Verification(LedgerRepository(Scripts(elsewhere.client)), POOL)
         assert removed.differences() == []
         assert removed.skipped == kept.skipped > 0
 

@@ -137,7 +137,7 @@ def test_late_settlement(store: StoreOfTest) -> None:
         "failed:server_error": 1,
     }
     assert totals(store, "a") == {"attempts": 1}
-    assert Verification(LedgerRepository(store.client), POOL).differences() == []
+    assert Verification(LedgerRepository(Scripts(store.client)), POOL).differences() == []
 
 
 def test_removed_account(store: StoreOfTest) -> None:
@@ -203,7 +203,7 @@ class TestAnyRows:
                 assert used.get(account, {}).get(figure, 0) == counted.get(figure, 0)
         for row in store.rows():
             assert bool(attempt_figures(row)) == bool(row.get("attempts_counted"))
-        assert Verification(LedgerRepository(client), POOL).differences() == []
+        assert Verification(LedgerRepository(Scripts(client)), POOL).differences() == []
         client.close()
 
 
@@ -226,8 +226,8 @@ def test_what_another_account_answered_was_no_fault_of_the_request(store: StoreO
     figures = totals(store, "a")
 
     assert (figures["attempts"], figures["failed_attempts"], figures["rescues"]) == (2, 2, 2)
-    assert Verification(LedgerRepository(store.client), POOL).differences() == []
+    assert Verification(LedgerRepository(Scripts(store.client)), POOL).differences() == []
 
 
 def summaries(client: Any) -> Summaries:
-    return Summaries(LedgerRepository(client), SummaryRepository(Scripts(client)))
+    return Summaries(LedgerRepository(Scripts(client)), SummaryRepository(Scripts(client)))

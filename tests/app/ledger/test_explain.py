@@ -11,6 +11,7 @@ from app.ledger.explain import RequestExplainer
 from app.stores import keys
 from app.stores.ledger import LedgerRepository
 from app.stores.refusals import RefusalRepository
+from app.stores.scripts import Scripts
 from tests.support.store import START_MS, StoreOfTest
 
 SPENT = {
@@ -41,7 +42,7 @@ def told(store: StoreOfTest, request_id: str, **options: Any) -> dict[str, Any]:
         return name
 
     explainer = RequestExplainer(
-        LedgerRepository(store.client), RefusalRepository(store.scripts), account_names, key_name
+        LedgerRepository(Scripts(store.client)), RefusalRepository(store.scripts), account_names, key_name
     )
     return explainer.explain(store.pool, request_id, **options)
 

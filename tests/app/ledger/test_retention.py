@@ -41,7 +41,7 @@ def test_rows_go_when_their_days_are_over(scripts: Scripts) -> None:
     write(scripts, now - 31 * DAY_SECONDS, 950)
     write(scripts, now - 29 * DAY_SECONDS, 50)
 
-    assert Retention(LedgerRepository(scripts.client)).trim(POOL, 30, now) == 950
+    assert Retention(LedgerRepository(scripts)).trim(POOL, 30, now) == 950
 
     assert len(rows(scripts)) == 50
     assert min(rows(scripts)) > now - 30 * DAY_SECONDS
@@ -51,8 +51,8 @@ def test_more_than_one_command_removes(scripts: Scripts) -> None:
     now = time.time()
     write(scripts, now - 3 * DAY_SECONDS, 2 * MAX_REMOVED + 500)
 
-    assert Retention(LedgerRepository(scripts.client)).trim(POOL, 2, now) == 2 * MAX_REMOVED + 500
-    assert Retention(LedgerRepository(scripts.client)).trim(POOL, 2, now) == 0
+    assert Retention(LedgerRepository(scripts)).trim(POOL, 2, now) == 2 * MAX_REMOVED + 500
+    assert Retention(LedgerRepository(scripts)).trim(POOL, 2, now) == 0
 
 
 def test_totals_of_hours_go_with_the_rows_those_of_days_stay(scripts: Scripts) -> None:
@@ -61,7 +61,7 @@ def test_totals_of_hours_go_with_the_rows_those_of_days_stay(scripts: Scripts) -
     book(scripts, POOL, old)
     book(scripts, POOL, now)
 
-    Retention(LedgerRepository(scripts.client)).trim(POOL, 30, now)
+    Retention(LedgerRepository(scripts)).trim(POOL, 30, now)
 
     hours = RollupRepository(scripts.client).starts(POOL, rollups.HOUR)
     assert [start > old + DAY_SECONDS for start in hours] == [True]
@@ -73,9 +73,9 @@ def test_totals_of_days_go_in_the_end(scripts: Scripts) -> None:
     now = time.time()
     book(scripts, POOL, now)
 
-    Retention(LedgerRepository(scripts.client)).trim(POOL, 30, now + (DAY_TOTALS_DAYS - 2) * DAY_SECONDS)
+    Retention(LedgerRepository(scripts)).trim(POOL, 30, now + (DAY_TOTALS_DAYS - 2) * DAY_SECONDS)
     assert len(RollupRepository(scripts.client).starts(POOL, rollups.DAY)) == 1
-    Retention(LedgerRepository(scripts.client)).trim(POOL, 30, now + (DAY_TOTALS_DAYS + 2) * DAY_SECONDS)
+    Retention(LedgerRepository(scripts)).trim(POOL, 30, now + (DAY_TOTALS_DAYS + 2) * DAY_SECONDS)
     assert RollupRepository(scripts.client).starts(POOL, rollups.DAY) == []
 
 
@@ -84,7 +84,7 @@ def test_what_is_left_balances(scripts: Scripts) -> None:
     for _ in range(3):
         book(scripts, POOL, now)
 
-    assert Retention(LedgerRepository(scripts.client)).trim(POOL, 30, now + 40 * DAY_SECONDS) == 3
+    assert Retention(LedgerRepository(scripts)).trim(POOL, 30, now + 40 * DAY_SECONDS) == 3
 
     book(scripts, POOL, now)
-    assert Verification(LedgerRepository(scripts.client), POOL).differences() == []
+    assert Verification(LedgerRepository(scripts), POOL).differences() == []

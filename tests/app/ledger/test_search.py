@@ -33,7 +33,9 @@ def booked(redis_client):
 @pytest.fixture
 def found(redis_client):
     def do(cursor=None, page_size=50, **query):
-        search = LedgerSearch(LedgerRepository(redis_client), RefusalRepository(Scripts(redis_client)))
+        search = LedgerSearch(
+            LedgerRepository(Scripts(redis_client)), RefusalRepository(Scripts(redis_client))
+        )
         page = search.search(POOL, LedgerQuery(**query), cursor, page_size)
         return [entry.request_id for entry in page.entries], page
 

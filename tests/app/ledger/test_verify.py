@@ -9,6 +9,7 @@ from app.ledger.verify import Difference, Verification
 from app.stores import keys
 from app.stores.ledger import LedgerRepository
 from app.stores.records.ledger import Total
+from app.stores.scripts import Scripts
 from tests.support.store import POOL, START_MS, StoreOfTest
 
 HOUR = START_MS // 1000
@@ -27,7 +28,7 @@ def use(store: StoreOfTest, **row: Any) -> None:
 
 
 def look(store: StoreOfTest) -> list[Difference]:
-    return Verification(LedgerRepository(store.client), POOL).differences()
+    return Verification(LedgerRepository(Scripts(store.client)), POOL).differences()
 
 
 class TestBalanced:
@@ -45,7 +46,7 @@ class TestBalanced:
         store.settle(late["id"], input_tokens=30, output_tokens=2, cost=1)
         assert {row["source"] for row in store.rows()} == {"upstream", "estimated", "corrected"}
 
-        seen = Verification(LedgerRepository(store.client), POOL)
+        seen = Verification(LedgerRepository(Scripts(store.client)), POOL)
 
         assert seen.differences() == []
         assert (seen.rows, seen.totals, seen.skipped) == (6, 3, 0)
@@ -101,7 +102,7 @@ class TestDifferences:
         use(store)
         store.client.hincrby(keys.rollup(POOL, "h", store.now // 3_600_000 * 3600), "k|a|m|cost", 1)
 
-        seen = Verification(LedgerRepository(store.client), POOL)
+        seen = Verification(LedgerRepository(Scripts(store.client)), POOL)
 
         assert [one.figure for one in seen.differences()] == ["k|a|m|cost"]
         assert seen.skipped >= 2

@@ -13,6 +13,7 @@ from app.operations import check_host
 from app.operations.diagnostic import Level
 from app.stores import keys, private_server_supervisor
 from app.stores.health import HealthRepository
+from app.stores.scripts import Scripts
 from app.stores.secrets import keys_in_file
 
 
@@ -22,7 +23,7 @@ def ran(client: Any, job: str, seconds_ago: float = 0.0, *, ok: bool = True) -> 
 
 
 def jobs(client: Any) -> list[str]:
-    return [one.what.partition(" at ")[0] for one in check_host.check_jobs(HealthRepository(client))]
+    return [one.what.partition(" at ")[0] for one in check_host.check_jobs(HealthRepository(Scripts(client)))]
 
 
 class TestJobs:

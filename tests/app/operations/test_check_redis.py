@@ -14,6 +14,7 @@ from app.operations import check_redis
 from app.operations.diagnostic import Level
 from app.stores.client import make_client
 from app.stores.health import HealthRepository
+from app.stores.scripts import Scripts
 from tests.support.ports import free_port
 from tests.support.processes import eventually
 from tests.support.redis import short_folder
@@ -36,7 +37,8 @@ def server(folder: Path) -> Iterator[RedisServer]:
 def found(server: RedisServer, patience_seconds: float = 60.0) -> list[tuple[str, str]]:
     client = make_client(server.url, 30.0)
     told = [
-        (one.level, one.what) for one in check_redis.check_redis(HealthRepository(client), patience_seconds)
+        (one.level, one.what)
+        for one in check_redis.check_redis(HealthRepository(Scripts(client)), patience_seconds)
     ]
     client.close()
     return told

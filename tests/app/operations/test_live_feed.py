@@ -35,7 +35,7 @@ def account(store: StoreOfTest) -> Account:
 @pytest.fixture
 def feed(store: StoreOfTest, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveFeed]:
     monkeypatch.setattr(live_feed, "LOOK_SECONDS", 0.01)
-    made = LiveFeed(store.client, POOL)
+    made = LiveFeed(store.scripts, POOL)
     yield made
     made.stop()
 
@@ -109,14 +109,14 @@ class TestFeed:
 
 class TestFeeds:
     def test_one_for_a_pool(self, store: StoreOfTest) -> None:
-        made = Feeds(store.client)
+        made = Feeds(store.scripts)
         with made.of(POOL).watched():
             assert made.of(POOL) is made.of(POOL)
             assert made.of("other") is not made.of(POOL)
 
     def test_too_many_watch(self, store: StoreOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(live_feed, "MAX_WATCHERS", 1)
-        made = Feeds(store.client)
+        made = Feeds(store.scripts)
         with made.of(POOL).watched():
             gevent.sleep(0)
             with pytest.raises(Overloaded):

@@ -21,14 +21,14 @@ from app.stores.secrets import Vault
 
 @pytest.fixture
 def here(services: Any) -> Readiness:
-    return Readiness(services.pools, HealthRepository(services.scripts.client), services.vault)
+    return Readiness(services.pools, HealthRepository(services.scripts), services.vault)
 
 
 @pytest.fixture
 def elsewhere(services: Any) -> Readiness:
     """A process with other secret keys."""
     return Readiness(
-        services.pools, HealthRepository(services.scripts.client), Vault((Fernet.generate_key().decode(),))
+        services.pools, HealthRepository(services.scripts), Vault((Fernet.generate_key().decode(),))
     )
 
 
@@ -77,7 +77,7 @@ def test_accounts_that_rest_are_no_reason(services: Any, here: Readiness) -> Non
 def test_it_is_looked_at_once_a_second(services: Any) -> None:
     now = [100.0]
     other = Vault((Fernet.generate_key().decode(),))
-    probe = Readiness(services.pools, HealthRepository(services.scripts.client), other, lambda: now[0])
+    probe = Readiness(services.pools, HealthRepository(services.scripts), other, lambda: now[0])
     assert probe.reason() == ""
     add(services, "a")
 
@@ -90,4 +90,4 @@ def test_the_store_is_away(services: Any) -> None:
     client = make_client("redis://127.0.0.1:1/0", 0.2)
 
     with pytest.raises(StoreUnavailable):
-        Readiness(PoolRepository(Scripts(client)), HealthRepository(client), services.vault).reason()
+        Readiness(PoolRepository(Scripts(client)), HealthRepository(Scripts(client)), services.vault).reason()

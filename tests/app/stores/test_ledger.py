@@ -10,12 +10,13 @@ from app.stores import keys
 from app.stores.ledger import LedgerRepository
 from app.stores.records.ledger import EVER, Total
 from app.stores.rollups import HOUR
+from app.stores.scripts import Scripts
 from tests.support.store import StoreOfTest
 
 
 @pytest.fixture
 def ledger(redis_client: Any) -> LedgerRepository:
-    return LedgerRepository(redis_client)
+    return LedgerRepository(Scripts(redis_client))
 
 
 def settle(store: StoreOfTest, *names: str) -> None:

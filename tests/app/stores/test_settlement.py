@@ -11,6 +11,7 @@ import pytest
 from app.ledger.verify import Verification
 from app.stores import keys
 from app.stores.ledger import LedgerRepository
+from app.stores.scripts import Scripts
 from tests.support.store import START_MS, TTL_MS, StoreOfTest, limit
 
 HOUR_MS = 3_600_000
@@ -310,4 +311,4 @@ def test_names_in_roll_ups_are_bounded(store: StoreOfTest) -> None:
         totals = {figure: n for (_, figure), n in store.rolled_up(span).items()}
         assert totals["k|a|(other)|output_tokens"] == 30
         assert totals["other|a|m|output_tokens"] == 1
-    assert Verification(LedgerRepository(store.client), store.pool).differences() == []
+    assert Verification(LedgerRepository(Scripts(store.client)), store.pool).differences() == []
