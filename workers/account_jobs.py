@@ -16,8 +16,7 @@ from app.accounts.account import Account
 from app.accounts.outcomes import mark_for
 from app.accounts.verdicts import is_closed
 from app.errors import GatewayError, StoreUnavailable, UpstreamError
-from app.stores import keys
-from app.stores.client import store_errors
+from app.stores.jobs import JobRepository
 from app.wiring import Services
 
 log = structlog.get_logger()
@@ -71,9 +70,7 @@ def _look_in_turn(services: Services, pool: str, account: Account, now: float, l
 def _claim(services: Services, pool: str, account: Account, now: float, look: AccountJob) -> bool:
     """Take this account's period. It ends a little early, so that the next run finds it over."""
     name, seconds = look.term(account, now) if look.term else ("", look.every_seconds)
-    with store_errors():
-        key, period_ms = keys.job_claim(pool, look.name + name, account.id), int(seconds * 900)
-        return bool(services.scripts.client.set(key, "1", nx=True, px=period_ms))
+    return JobRepository(services.scripts.client).claim_account(look.name + name, pool, account.id, seconds)
 
 
 def _look(services: Services, pool: str, account: Account, now: float, look: AccountJob) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.accounts.account import Account
 from app.accounts.kinds import kind_of
+from app.stores.records.accounts import OUT_OF_USE
 from app.wiring import Services
 from workers.account_jobs import AccountJob, look_at_each
 from workers.usage import get_object
@@ -18,7 +19,7 @@ def run(services: Services, now: float) -> None:
 
 
 def _is_wanted(account: Account, now: float) -> bool:
-    return account.state not in ("paused", "credential_dead")
+    return account.state not in OUT_OF_USE
 
 
 def _ask(services: Services, pool: str, account: Account, now: float) -> str:

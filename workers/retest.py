@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from app.accounts.account import Account
-from app.accounts.failures import AccountState
 from app.accounts.kinds import kind_of
 from app.errors import UpstreamRejected
+from app.stores.records.accounts import AccountState
 from app.stores.records.audit import Actor, Via
 from app.wiring import Services
 from workers.account_jobs import AccountJob, look_at_each

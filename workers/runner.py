@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import gevent
-import orjson
 import structlog
 from gevent.event import Event
 
 from app.errors import StoreUnavailable
-from app.stores import keys
-from app.stores.client import store_errors
+from app.stores.jobs import JobRepository
 from app.wiring import Services
 
 log = structlog.get_logger()
@@ -48,8 +45,9 @@ def _keep_running(job: Job, services: Services, stopping: Event) -> None:
 def run_if_due(job: Job, services: Services) -> None:
     """Run *job* unless some process did within its period. A failure is logged; the next run is its retry."""
     try:
-        if _claim(job, services):
-            _note(job, services, ok=_run(job, services))
+        jobs = JobRepository(services.scripts.client)
+        if jobs.claim(job.name, job.every_seconds):
+            jobs.record_run(job.name, job.every_seconds, ok=_run(job, services))
     except StoreUnavailable:
         log.warning("job_postponed", job=job.name)
 
@@ -63,18 +61,3 @@ def _run(job: Job, services: Services) -> bool:
         log.exception("job_failed", job=job.name)
         return False
     return True
-
-
-def _note(job: Job, services: Services, *, ok: bool) -> None:
-    """Leave word for whoever asks whether a worker runs."""
-    with store_errors():
-        client = services.scripts.client
-        run = {"at": client.time()[0], "every_seconds": job.every_seconds, "ok": ok}
-        client.hset(keys.JOB_RUNS, job.name, orjson.dumps(run))
-
-
-def _claim(job: Job, services: Services) -> bool:
-    """Take the period that begins now. The claim expires by itself, so a crash skips one run at most."""
-    with store_errors():
-        period_ms = int(job.every_seconds * 1000)
-        return bool(services.scripts.client.set(keys.JOBS + job.name, os.getpid(), nx=True, px=period_ms))

@@ -8,6 +8,7 @@ from app.accounts.account import Account
 from app.accounts.kinds import kind_of
 from app.errors import UpstreamRejected
 from app.operations.upstream_lists import checked_object
+from app.stores.records.accounts import OUT_OF_USE
 from app.wiring import Services
 from workers.account_jobs import AccountJob, look_at_each
 
@@ -20,7 +21,7 @@ def run(services: Services, now: float) -> None:
 
 
 def _is_wanted(account: Account, now: float) -> bool:
-    return bool(kind_of(account).usage_path) and account.state not in ("paused", "credential_dead")
+    return bool(kind_of(account).usage_path) and account.state not in OUT_OF_USE
 
 
 def _ask(services: Services, pool: str, account: Account, now: float) -> str:

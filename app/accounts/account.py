@@ -9,10 +9,10 @@ from typing import Any
 
 import orjson
 
-from app.accounts.failures import AccountState
 from app.accounts.kinds import kind_of
 from app.accounts.kinds.kind import CHAT, RESPONSES
 from app.accounts.oauth_tokens import tokens_from
+from app.stores.records.accounts import OUT_OF_USE, AccountState
 
 _PUBLIC = (
     *("id", "name", "kind", "base_url", "wires", "models", "weight", "cap", "group"),
@@ -45,7 +45,7 @@ class Account:
     rotation: int = 0  # how often a sign-in's tokens were replaced
     credential: str = field(default="", repr=False)  # API key or access token, in clear
     created_at: int = 0  # Unix seconds
-    state: str = "active"
+    state: str = AccountState.ACTIVE
     reason: str = ""
     since_ms: int = 0
     until_ms: int = 0
@@ -78,8 +78,7 @@ class Account:
 
 def demo_serves(accounts: Iterable[Account]) -> bool:
     """Return whether a demo account among *accounts* serves: only while no other one is in use."""
-    unused = (AccountState.PAUSED, AccountState.CREDENTIAL_DEAD)
-    return all(kind_of(account).is_simulated or account.state in unused for account in accounts)
+    return all(kind_of(account).is_simulated or account.state in OUT_OF_USE for account in accounts)
 
 
 def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Account:
@@ -111,7 +110,7 @@ def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Acc
         rotation=whole("rotation"),
         credential=tokens_from(sign_in).access_token if sign_in else unseal(fields.get("credential", "")),
         created_at=whole("created_ms") // 1000,
-        state=fields.get("state", "active"),
+        state=fields.get("state", AccountState.ACTIVE),
         reason=fields.get("reason", ""),
         since_ms=whole("since_ms"),
         until_ms=whole("until_ms"),

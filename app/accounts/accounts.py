@@ -12,8 +12,7 @@ import orjson
 from app.accounts.account import Account, account_from
 from app.accounts.oauth_tokens import Tokens, tokens_from
 from app.errors import CredentialUnreadable, InvalidRequest, NotFound
-from app.stores import keys
-from app.stores.client import store_errors
+from app.stores.accounts import AccountStore
 from app.stores.scripts import Scripts
 from app.stores.secrets import UnreadableSecret, Vault
 
@@ -26,6 +25,7 @@ class AccountRepository:
 
     def __init__(self, scripts: Scripts, vault: Vault) -> None:
         self._scripts = scripts
+        self._store = AccountStore(scripts.client)
         self._vault = vault
         self._known: dict[tuple[str, str], Account] = {}
         self._unreadable: dict[tuple[str, str], float] = {}  # (pool, account): until when it is left out
@@ -109,8 +109,7 @@ class AccountRepository:
 
     def read(self, pool: str, account_id: str) -> Account:
         """Return the account as it is stored. Raises CredentialUnreadable."""
-        with store_errors():
-            fields = self._scripts.client.hgetall(keys.account(pool, account_id))
+        fields = self._store.read(pool, account_id)
         if not fields:
             raise InvalidRequest(f"There is no account {account_id} in pool '{pool}'", param="account")
         try:
@@ -127,15 +126,13 @@ class AccountRepository:
         return self.described_by_id(pool, self._id(pool, name))
 
     def described_by_id(self, pool: str, account_id: str) -> Account:
-        with store_errors():
-            fields = self._scripts.client.hgetall(keys.account(pool, account_id))
+        fields = self._store.read(pool, account_id)
         if not fields:
             raise NotFound(f"There is no account {account_id} in pool '{pool}'", param="name")
         return account_from(fields, lambda _: "")
 
     def _id(self, pool: str, name: str) -> str:
-        with store_errors():
-            account_id: str | None = self._scripts.client.hget(keys.account_names(pool), name)
+        account_id = self._store.id_of(pool, name)
         if account_id is None:
             raise NotFound(f"There is no account named '{name}' in pool '{pool}'", param="name")
         return account_id
@@ -144,27 +141,19 @@ class AccountRepository:
         """Return the ids of the accounts called *names*. Raises NotFound that names those there are not."""
         if not names:
             return ()
-        with store_errors():
-            ids = self._scripts.client.hmget(keys.account_names(pool), list(names))
-        missing = [name for name, account_id in zip(names, ids, strict=True) if account_id is None]
+        by_name = dict(zip(names, self._store.ids_of(pool, names), strict=True))
+        missing = [name for name, account_id in by_name.items() if account_id is None]
         if missing:
             raise NotFound(f"There is no account named {_listed(missing)} in pool '{pool}'", param="accounts")
-        return tuple(dict.fromkeys(ids))
+        return tuple(account_id for account_id in dict.fromkeys(by_name.values()) if account_id)
 
     def names_by_id(self, pool: str) -> dict[str, str]:
-        with store_errors():
-            names = self._scripts.client.hgetall(keys.account_names(pool))
-        return {account_id: name for name, account_id in names.items()}
+        """Return the names of all accounts by id."""
+        return {account_id: name for name, account_id in self._store.names(pool).items()}
 
     def all(self, pool: str) -> list[Account]:
         """Return every account by name, credentials left sealed."""
-        with store_errors():
-            names = self._scripts.client.hgetall(keys.account_names(pool))
-            pipeline = self._scripts.client.pipeline(transaction=False)
-            for _, account_id in sorted(names.items()):
-                pipeline.hgetall(keys.account(pool, account_id))
-            records = pipeline.execute()
-        return [account_from(fields, lambda _: "") for fields in records if fields]
+        return [account_from(fields, lambda _: "") for fields in self._store.read_all(pool)]
 
     def pause(self, pool: str, name: str, reason: str = "paused by an administrator") -> None:
         self._scripts.run("set_account_state", pool, self._id(pool, name), "paused", reason)
@@ -175,8 +164,7 @@ class AccountRepository:
 
     def forget_exceeded(self, pool: str, name: str) -> None:
         """Trust the account *name* again to keep the lengths that requests name."""
-        with store_errors():
-            self._scripts.client.hdel(keys.account(pool, self._id(pool, name)), "exceeded")
+        self._store.forget_exceeded(pool, self._id(pool, name))
 
     def remove(self, pool: str, name: str, *, although_bound: bool = False) -> None:
         """

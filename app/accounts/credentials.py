@@ -12,8 +12,7 @@ from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
 from app.accounts.oauth_tokens import Tokens
 from app.errors import CredentialUnreadable, InvalidRequest
-from app.stores import keys
-from app.stores.client import store_errors
+from app.stores.accounts import AccountStore
 from app.stores.scripts import Scripts
 
 
@@ -40,12 +39,12 @@ class Lease:
 class CredentialRepository:
     def __init__(self, scripts: Scripts, accounts: AccountRepository) -> None:
         self._scripts = scripts
+        self._store = AccountStore(scripts.client)
         self._accounts = accounts
 
     def read(self, pool: str, account: Account) -> Tokens:
         """Return the tokens of *account*. Raises InvalidRequest when it has no sign-in."""
-        with store_errors():
-            sealed = self._scripts.client.hget(keys.account(pool, account.id), "sign_in")
+        sealed = self._store.sealed_sign_in(pool, account.id)
         if not sealed:
             raise InvalidRequest(f"Account '{account.name}' has no sign-in", param="name")
         return self._accounts.opened(sealed)

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from app.stores.records.accounts import AccountState, ModelState
+
 
 class Scope(StrEnum):
     """What a failure is about, from the least to the most."""
@@ -20,27 +22,6 @@ class Scope(StrEnum):
     BRIEF = "account, briefly"  # seconds; comes back by itself
     WINDOW = "account, window"  # until a reset; tested again before it
     CREDENTIAL = "credential"  # needs attention; tested again at growing intervals
-
-
-class AccountState(StrEnum):
-    """The states of a stored account; the scripts write no other."""
-
-    ACTIVE = "active"
-    SUSPECTED = "suspected"
-    BURST_LIMITED = "burst_limited"
-    WINDOW_SPENT = "window_spent"
-    CREDENTIAL_EXPIRED = "credential_expired"
-    CREDENTIAL_DEAD = "credential_dead"
-    PAUSED = "paused"
-
-
-class ModelState(StrEnum):
-    """Why one model rests at one account; the scripts write no other."""
-
-    MISSING = "missing"
-    OVERLOADED = "overloaded"
-    LIMITED = "limited"
-    SUSPECTED = "suspected"
 
 
 class Reply(StrEnum):

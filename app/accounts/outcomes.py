@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.accounts.failures import (
-    CONSEQUENCES,
-    SUSPECT_BASE_SECONDS,
-    SUSPECT_MAX_SECONDS,
-    Failure,
-    ModelState,
-    Scope,
-)
+from app.accounts.failures import CONSEQUENCES, SUSPECT_BASE_SECONDS, SUSPECT_MAX_SECONDS, Failure, Scope
 from app.accounts.verdicts import Verdict, judge
 from app.errors import UpstreamError
+from app.stores.records.accounts import ModelState
 from schemas.bounds import MAX_WAIT_SECONDS
 
 OK: dict[str, Any] = {"ok": True}

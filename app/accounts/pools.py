@@ -12,7 +12,7 @@ import orjson
 from app.accounts.settings import PoolSettings, settings_from, settings_of
 from app.errors import InvalidRequest, NotFound
 from app.stores import keys
-from app.stores.client import store_errors
+from app.stores.pools import PoolStore
 from app.stores.scripts import Scripts
 
 DEFAULT = "default"
@@ -63,46 +63,37 @@ def checked_zone(zone: str) -> str:
 
 class PoolRepository:
     def __init__(self, scripts: Scripts) -> None:
-        self._scripts = scripts
+        self._store = PoolStore(scripts)
 
     def ensure(self, pool: str) -> None:
-        """Make *pool* if it is not there; one round trip, by way of a script, if it is."""
-        if self._scripts.run("ensure_pool", checked_name(pool)) == 1:
-            with store_errors():
-                self._scripts.client.sadd(keys.POOLS, pool)
+        """Make *pool* if it does not exist; one round trip if it does. Raises InvalidRequest."""
+        self._store.ensure(checked_name(pool))
 
     def check(self, pool: str) -> None:
-        """Raise NotFound when there is no *pool*; `default` is always there."""
-        with store_errors():
-            if pool != DEFAULT and not self._scripts.client.exists(keys.pool(checked_name(pool))):
-                raise NotFound(f"There is no pool named '{pool}'", param="pool")
+        """Raise NotFound when there is no *pool*; `default` always exists."""
+        if pool != DEFAULT and not self._store.exists(checked_name(pool)):
+            raise NotFound(f"There is no pool named '{pool}'", param="pool")
 
     def names(self) -> list[str]:
-        with store_errors():
-            return sorted(self._scripts.client.smembers(keys.POOLS))
+        """Return the names of all pools, in order."""
+        return self._store.names()
 
     def settings(self, pool: str) -> PoolSettings:
         """Return the settings of *pool*. One round trip."""
-        with store_errors():
-            return settings_from(self._scripts.client.hget(keys.pool(pool), "settings") or "")
+        return settings_from(self._store.settings_text(pool))
 
     def all(self) -> list[Pool]:
         """Return every pool by name."""
-        names = self.names()
-        with store_errors():
-            pipeline = self._scripts.client.pipeline(transaction=False)
-            for name in names:
-                pipeline.hmget(keys.pool(name), "policy", "zone", "settings")
-                pipeline.hlen(keys.account_names(name))
-                pipeline.hlen(keys.key_names(name))
-            answers = iter(pipeline.execute())
         return [
             Pool(
-                name, policy or POLICIES[0], zone or "UTC", accounts, api_keys, orjson.loads(settings or "{}")
+                stored.name,
+                stored.policy or POLICIES[0],
+                stored.zone or "UTC",
+                stored.accounts,
+                stored.api_keys,
+                orjson.loads(stored.settings or "{}"),
             )
-            for name, (policy, zone, settings), accounts, api_keys in zip(
-                names, answers, answers, answers, strict=True
-            )
+            for stored in self._store.read_all(self.names())
         ]
 
     def change(
@@ -114,20 +105,18 @@ class PoolRepository:
         settings: Callable[[str], str] | None = None,
     ) -> None:
         """
-        Change *pool*, all at once or not at all; what is None stays.
+        Change *pool*, completely or not at all; None leaves a field unchanged.
 
-        *zone*, an IANA name such as Europe/Berlin, is where its days begin. *settings* makes the
-        stored text of `app.accounts.settings` from the one before. Raises InvalidRequest.
+        *zone*, an IANA name such as Europe/Berlin, is where its days begin. *settings* makes the new
+        stored text of `app.accounts.settings` from the previous one. Raises InvalidRequest.
         """
+        fields = {}
         if policy is not None:
-            checked_policy(policy)
+            fields["policy"] = checked_policy(policy)
         if zone is not None:
-            checked_zone(zone)
-        fields = {"policy": policy, "zone": zone}
-        fields = {name: value for name, value in fields.items() if value is not None}
-        while True:
-            with store_errors():
-                was = self._scripts.client.hget(keys.pool(pool), "settings") or ""
-            changed = {"settings": settings(was)} if settings else {}
-            if self._scripts.run_raw("set_pool", pool, {"fields": fields | changed, "was": was}):
-                return
+            fields["zone"] = checked_zone(zone)
+        is_stored = False
+        while not is_stored:
+            previous = self._store.settings_text(pool)
+            changed = {"settings": settings(previous)} if settings else {}
+            is_stored = self._store.change(pool, fields | changed, previous)

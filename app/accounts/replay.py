@@ -17,13 +17,12 @@ from typing import Any
 import orjson
 
 from app.accounts.kinds import SCRIPT_KINDS
-from app.stores import keys
 from app.stores.scripts import Scripts
+from app.stores.virtual_pool import CLOCK, VirtualPool
 
 POOL = "replay"
 KEY = "k"
 STICKY_MS = 1_800_000
-CLOCK = "local function clock() return tonumber(redis.call('GET', KEYS[1] .. 'virtual-clock')) end"
 END, RESET, BEGIN = range(3)  # what comes first of what happens in the same millisecond
 
 Json = dict[str, Any]
@@ -86,7 +85,7 @@ class Replay:
     """One run of one policy, in an empty pool of a server that nobody else uses."""
 
     def __init__(self, client: Any, members: Sequence[Member], policy: str) -> None:
-        self._client = client
+        self._pool = VirtualPool(client, POOL)
         self._scripts = Scripts(client, clock=CLOCK, kinds=SCRIPT_KINDS)
         self._members = members
         self._windows = {member.id: member.window for member in members if member.window}
@@ -109,7 +108,7 @@ class Replay:
         last = requests[-1].at_ms
         while due and due[0][0] <= last:
             now, what, which = heappop(due)
-            self._client.set(keys.root(POOL) + "virtual-clock", now)
+            self._pool.set_clock(now)
             if isinstance(which, str):
                 heappush(due, (self._reset(which, now), RESET, which))
             elif what == END:
@@ -121,10 +120,7 @@ class Replay:
         return self._outcome
 
     def _set_up(self, now: int) -> None:
-        self._client.flushall()
-        self._client.set(keys.root(POOL) + "virtual-clock", now)
-        self._client.hset(keys.pool(POOL), "policy", self._outcome.policy)
-        self._client.hset(keys.api_key(POOL, KEY), mapping={"id": KEY, "state": "active", "limits": "[]"})
+        self._pool.set_up(self._outcome.policy, KEY, now)
         for member in self._members:
             models = orjson.dumps(member.models).decode()
             record: Json = {"id": member.id, "name": member.name, "kind": member.kind, "offer": member.offer}

@@ -1,12 +1,11 @@
-"""How the accounts of a pool do just now, and no more: what is looked at again every second."""
+"""The current state of a pool's accounts: what pages that refresh every second read."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from app.accounts.account import Account, account_from
-from app.stores import keys
-from app.stores.client import store_errors
+from app.stores.accounts import AccountStore
 
 FIELDS = (
     *("id", "name", "kind", "base_url", "wires", "weight", "cap", "group", "created_ms", "expires_ms"),
@@ -18,14 +17,4 @@ FIELDS = (
 
 def glance(client: Any, pool: str) -> list[Account]:
     """Return every account by name, without its models, its sign-in or its credential. Two round trips."""
-    with store_errors():
-        names = client.hgetall(keys.account_names(pool))
-        pipeline = client.pipeline(transaction=False)
-        for _, account_id in sorted(names.items()):
-            pipeline.hmget(keys.account(pool, account_id), FIELDS)
-        records = pipeline.execute()
-    found = [
-        {name: value for name, value in zip(FIELDS, record, strict=True) if value is not None}
-        for record in records
-    ]
-    return [account_from(fields, lambda _: "") for fields in found if "id" in fields]
+    return [account_from(fields, lambda _: "") for fields in AccountStore(client).read_some(pool, FIELDS)]

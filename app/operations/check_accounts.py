@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import orjson
 
 from app.accounts.account import Account, account_from
-from app.accounts.failures import AccountState, Failure
+from app.accounts.failures import Failure
 from app.accounts.pools import DEFAULT
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic, Level, Subject
 from app.operations.formatting import moment
+from app.stores.records.accounts import AccountState
 from app.stores.secrets import UnreadableSecret, Vault
 
 MIN_FAILURES = 2  # in a row; a single one is no evidence

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from weakref import WeakKeyDictionary
 
 from app.accounts.account import Account, demo_serves
-from app.accounts.failures import AccountState
 from app.accounts.kinds import kind_of
 from app.accounts.pools import DEFAULT
 from app.formatting import duration
@@ -16,6 +15,7 @@ from app.operations.check_limits import refusing, used_up
 from app.operations.check_requests import missing_models
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic, Level, Subject, group_diagnostics
+from app.stores.records.accounts import AccountState
 from app.stores.records.api_keys import ApiKey
 from app.stores.secrets import Vault
 

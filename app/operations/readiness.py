@@ -12,10 +12,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from app.accounts.failures import AccountState
 from app.accounts.pools import DEFAULT, PoolRepository
 from app.operations.check_accounts import is_readable
 from app.stores.health import HealthRepository
+from app.stores.records.accounts import AccountState
 from app.stores.secrets import Vault
 
 REUSED_SECONDS = 1.0  # how long an answer about the credentials is reused

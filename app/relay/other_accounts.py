@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection
 
 from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
-from app.accounts.failures import AccountState
 from app.accounts.kinds import kind_of
 from app.errors import StoreUnavailable
 from app.relay.context import RequestContext
+from app.stores.records.accounts import AccountState
 from app.translation.requests.field_support import AccountRequirements
 
 FRESH_SECONDS = 5.0  # many requests may check at the same time: each pool is read at most once per interval

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.accounts.counts import STATES, Census, census
+from app.accounts.counts import Census, census
 from app.stores import keys
+from app.stores.records.accounts import AccountState
 from app.stores.scripts import Scripts
 from tests.support.store import StoreOfTest
 
 
 def test_an_empty_store(redis_client: Any) -> None:
-    assert census(Scripts(redis_client)) == Census(dict.fromkeys(STATES, 0), 0)
+    assert census(Scripts(redis_client)) == Census(dict.fromkeys(AccountState, 0), 0)
 
 
 def test_all_pools_are_counted(redis_client: Any) -> None:
@@ -26,7 +27,7 @@ def test_all_pools_are_counted(redis_client: Any) -> None:
 
     found = census(Scripts(redis_client))
 
-    states = {**dict.fromkeys(STATES, 0), "active": 1, "paused": 1}
+    states = {**dict.fromkeys(AccountState, 0), "active": 1, "paused": 1}
     attempts = {("one", "a", "ok"): 0, ("two", "a", "ok"): 0}
     assert found == Census(states, 2, attempts, {("one", "a"): 0, ("two", "a"): 0})
 

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from app.accounts.failures import AccountState, ModelState
 from app.accounts.outcomes import mark_for
 from app.errors import StreamIdleTimeout, UpstreamRejected, UpstreamTimeout
+from app.stores.records.accounts import AccountState, ModelState
 from app.streaming.upstream_errors import rejection_from_body
 
 NOW = 1_700_000_000.0

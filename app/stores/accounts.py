@@ -1,0 +1,112 @@
+"""Reads and changes the stored hashes of accounts: field texts, with sealed credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+
+from app.stores import keys
+from app.stores.records.accounts import AccountCounts, AccountModels, AccountState, PoolCounts
+
+AccountFields = dict[str, str]
+
+_FAILED = "failed:"  # + a failure: see lua/attempts.lua
+
+
+class AccountStore:
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def id_of(self, pool: str, name: str) -> str | None:
+        """Return the id of the account called *name*."""
+        account_id: str | None = self._client.hget(keys.account_names(pool), name)
+        return account_id
+
+    def ids_of(self, pool: str, names: Sequence[str]) -> list[str | None]:
+        """Return the ids of the accounts called *names*, in their order."""
+        ids: list[str | None] = self._client.hmget(keys.account_names(pool), list(names))
+        return ids
+
+    def names(self, pool: str) -> dict[str, str]:
+        """Return the ids of all accounts by name, the names in order."""
+        return dict(sorted(self._client.hgetall(keys.account_names(pool)).items()))
+
+    def read(self, pool: str, account_id: str) -> AccountFields:
+        """Return the fields of an account; empty when there is none."""
+        fields: AccountFields = self._client.hgetall(keys.account(pool, account_id))
+        return fields
+
+    def read_all(self, pool: str) -> list[AccountFields]:
+        """Return the fields of every account, by name. Two round trips."""
+        pipeline = self._client.pipeline(transaction=False)
+        for account_id in self.names(pool).values():
+            pipeline.hgetall(keys.account(pool, account_id))
+        return [fields for fields in pipeline.execute() if fields]
+
+    def read_some(self, pool: str, names: Sequence[str]) -> list[AccountFields]:
+        """Return the fields *names*, as far as they are set, of every account, by name. Two round trips."""
+        records = self._read_fields(pool, self.names(pool).values(), names)
+        found = [
+            {name: value for name, value in zip(names, record, strict=True) if value is not None}
+            for record in records
+        ]
+        return [fields for fields in found if "id" in fields]
+
+    def sealed_sign_in(self, pool: str, account_id: str) -> str:
+        """Return the sealed tokens of an account, '' when it has no sign-in."""
+        return self._client.hget(keys.account(pool, account_id), "sign_in") or ""
+
+    def forget_exceeded(self, pool: str, account_id: str) -> None:
+        """Remove the report that an account billed more than a request allowed."""
+        self._client.hdel(keys.account(pool, account_id), "exceeded")
+
+    def models(self, pool: str) -> dict[str, AccountModels]:
+        """Return the known models of every account, by id. Two round trips."""
+        ids = self._client.hvals(keys.account_names(pool))
+        records = self._read_fields(pool, ids, ("kind", "models", "listed"))
+        return {
+            account_id: _models_of(kind, models, listed)
+            for account_id, (kind, models, listed) in zip(ids, records, strict=True)
+            if kind
+        }
+
+    def count(self, failures: Sequence[str]) -> PoolCounts:
+        """Count the accounts of all pools, their attempts by *failures*, and leases. Three round trips."""
+        pools = sorted(self._client.smembers(keys.POOLS))
+        pipeline = self._client.pipeline(transaction=False)
+        for pool in pools:
+            pipeline.hvals(keys.account_names(pool))
+            pipeline.zcard(keys.leases(pool))
+        replies = pipeline.execute()
+        fields = ("state", "name", "attempts", "rescues", *(_FAILED + failure for failure in failures))
+        places = [(pool, each) for pool, ids in zip(pools, replies[::2], strict=True) for each in ids]
+        for pool, account_id in places:
+            pipeline.hmget(keys.account(pool, account_id), fields)
+        accounts = tuple(
+            AccountCounts(
+                pool,
+                name or "",
+                state or AccountState.ACTIVE,
+                int(attempts or 0),
+                int(rescues or 0),
+                {failure: int(number or 0) for failure, number in zip(failures, failed, strict=True)},
+            )
+            for (pool, _), (state, name, attempts, rescues, *failed) in zip(
+                places, pipeline.execute(), strict=True
+            )
+        )
+        return PoolCounts(accounts, sum(replies[1::2]))
+
+    def _read_fields(self, pool: str, ids: Iterable[str], names: Sequence[str]) -> list[list[str | None]]:
+        pipeline = self._client.pipeline(transaction=False)
+        for account_id in ids:
+            pipeline.hmget(keys.account(pool, account_id), names)
+        records: list[list[str | None]] = pipeline.execute()
+        return records
+
+
+def _models_of(kind: str, models: str | None, listed: str | None) -> AccountModels:
+    names = orjson.loads(models or "[]") or orjson.loads(listed or "[]")
+    return AccountModels(kind, frozenset(names) if names else None)

@@ -1,0 +1,34 @@
+"""Periods of background jobs: each is taken by one process."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import orjson
+
+from app.stores import keys
+
+
+class JobRepository:
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def claim(self, job: str, period_seconds: float) -> bool:
+        """
+        Take the period of *job* that begins now; False if another process has it.
+
+        The claim expires, so that a crash skips one run at most.
+        """
+        period_ms = int(period_seconds * 1000)
+        return bool(self._client.set(keys.JOBS + job, os.getpid(), nx=True, px=period_ms))
+
+    def claim_account(self, job: str, pool: str, account_id: str, period_seconds: float) -> bool:
+        """Take the period of *job* for one account. It ends 10 % early: the next run finds it over."""
+        period_ms = int(period_seconds * 900)
+        return bool(self._client.set(keys.job_claim(pool, job, account_id), "1", nx=True, px=period_ms))
+
+    def record_run(self, job: str, period_seconds: float, *, ok: bool) -> None:
+        """Record that *job* ran now, for `poolgate doctor`."""
+        run = {"at": self._client.time()[0], "every_seconds": period_seconds, "ok": ok}
+        self._client.hset(keys.JOB_RUNS, job, orjson.dumps(run))

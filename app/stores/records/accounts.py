@@ -1,0 +1,68 @@
+"""The states of accounts and their models, and figures about the accounts of all pools."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class AccountState(StrEnum):
+    """The states of a stored account; the scripts write no other."""
+
+    ACTIVE = "active"
+    SUSPECTED = "suspected"
+    BURST_LIMITED = "burst_limited"
+    WINDOW_SPENT = "window_spent"
+    CREDENTIAL_EXPIRED = "credential_expired"
+    CREDENTIAL_DEAD = "credential_dead"
+    PAUSED = "paused"
+
+
+OUT_OF_USE = (AccountState.PAUSED, AccountState.CREDENTIAL_DEAD)  # until an operator or a test acts
+
+
+class ModelState(StrEnum):
+    """Why one model rests at one account; the scripts write no other."""
+
+    MISSING = "missing"
+    OVERLOADED = "overloaded"
+    LIMITED = "limited"
+    SUSPECTED = "suspected"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountModels:
+    """
+    The models of one account.
+
+    *names* is None while its upstream has not listed them: it may have any model.
+    """
+
+    kind: str
+    names: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountCounts:
+    """The state of one account, and its attempts since it was added, by how they failed."""
+
+    pool: str
+    name: str
+    state: str
+    attempts: int
+    rescues: int  # failed attempts after which another account answered
+    failures: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolCounts:
+    """The accounts of all pools, and the number of requests that hold a lease."""
+
+    accounts: tuple[AccountCounts, ...]
+    leases: int
+
+    def by_state(self) -> dict[str, int]:
+        """Return the number of accounts in each state, every AccountState among them."""
+        return dict.fromkeys(AccountState, 0) | Counter(account.state for account in self.accounts)
