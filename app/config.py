@@ -222,6 +222,7 @@ class _Reader:
         return number
 
     def url(self, field_name: str, default: str, schemes: tuple[str, ...] = ("https", "http")) -> str:
+        """Return a URL with one of *schemes*, without trailing slashes."""
         value = self.text(field_name, default).rstrip("/")
         if value and not _is_url(value, schemes):
             redacted = value.rsplit("@", 1)[-1]  # a password may precede the @
@@ -232,12 +233,14 @@ class _Reader:
         return value
 
     def header(self, field_name: str, default: str) -> str:
+        """Return a text that is valid in an HTTP header."""
         value = self.text(field_name, default)
         if not (value.isascii() and value.isprintable()):
             raise ConfigError(NAMES[field_name], value, "printable ASCII, it goes into an HTTP header")
         return value
 
     def fernet_keys(self, field_name: str) -> tuple[str, ...]:
+        """Return the keys of a comma-separated list; error messages do not contain them."""
         keys = tuple(key.strip() for key in self.text(field_name, "").split(",") if key.strip())
         for position, key in enumerate(keys, start=1):
             try:

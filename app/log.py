@@ -62,6 +62,7 @@ class JsonLine(logging.Formatter):
     """Formats a library's log record as JSON; the name of its logger is the event."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Return *record* as one line of JSON."""
         line: dict[str, Any] = {"event": record.name, "message": record.getMessage()}
         if record.exc_info and record.exc_info[1]:
             line |= _exception_fields(record.exc_info[1])

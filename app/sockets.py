@@ -54,6 +54,7 @@ class ClientSocket:
         return self._sock.sendfile(*args, **options)
 
     def sendall(self, data: bytes) -> None:
+        """Send data that is held back, then *data*; or hold *data* back after `hold`."""
         if self._held:
             data, self._held = self._held + data, b""
         if self._holds:

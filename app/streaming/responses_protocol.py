@@ -94,6 +94,7 @@ class ResponsesReader:
 
     @property
     def output_bytes(self) -> int:
+        """The UTF-8 bytes of all model output so far."""
         snapshots = sum(
             max(self._parts.get(output_index, 0), self._items.get(output_index, 0))
             for output_index in self._parts.keys() | self._items.keys()

@@ -20,6 +20,7 @@ class ChatPassThrough:
         self._include_usage = include_usage
 
     def translate(self, events: list[Event]) -> list[Event]:
+        """Return the chunks to send, without the sentinel and usage that was not requested."""
         if self._include_usage:
             return [event for event in events if event is not DONE]
         return [out for event in events if event is not DONE and (out := _without_usage(event)) is not None]

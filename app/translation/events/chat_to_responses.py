@@ -58,6 +58,7 @@ class ChatToResponses:
         self._out: list[Event] = []
 
     def translate(self, events: list[Event]) -> list[Event]:
+        """Return the Responses events for the chunks in *events*."""
         for event in events:
             if self._ended:
                 break

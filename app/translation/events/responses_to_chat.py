@@ -61,6 +61,7 @@ class ResponsesToChat:
         self._out: list[Event] = []
 
     def translate(self, events: list[Event]) -> list[Event]:
+        """Return the chunks for the Responses events in *events*."""
         for event in events:
             handler = _HANDLERS.get(event.type)
             if handler is not None and not self._ended:

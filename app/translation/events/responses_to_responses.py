@@ -48,6 +48,7 @@ class ResponsesPassThrough:
         self._out: list[Event] = []
 
     def translate(self, events: list[Event]) -> list[Event]:
+        """Return the events to send for *events*, in order, with missing ones inserted."""
         for event in events:
             if not self._ended and event is not DONE:
                 self._handle(event)

@@ -72,6 +72,7 @@ class OutputCap:
         return self._limiter.cut
 
     def limit_events(self, events: list[Event]) -> list[Event]:
+        """Return the events to send for *events*; none after the cut."""
         limiter, limit_event = self._limiter, self._limit_event
         for event in events:
             if limiter.cut is None:

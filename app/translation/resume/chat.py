@@ -20,6 +20,7 @@ class ChatDelivered:
         self._identity: Chunk = {}
 
     def record(self, events: list[Event]) -> None:
+        """Add delivered *events*."""
         for event in events:
             chunk = event.payload
             if not self._identity:
@@ -36,6 +37,7 @@ class ChatDelivered:
             self._text.append(delta["content"])
 
     def resume(self) -> Callable[[Chunk], Chunk | None]:
+        """Return a function from each chunk of a new answer to the one to deliver, or None."""
         prefix, identity = PrefixMatcher("".join(self._text)), self._identity
 
         def rest(chunk: Chunk) -> Chunk | None:

@@ -25,6 +25,7 @@ class ResponsesDelivered:
         self._sequence_number = -1
 
     def record(self, events: list[Event]) -> None:
+        """Add delivered *events*."""
         for event in events:
             payload, kind = event.payload, event_type(event.payload)
             self._sequence_number = payload.get("sequence_number", self._sequence_number)

@@ -1,0 +1,42 @@
+"""JSON that a strict parser refuses is read, and can be encoded again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from app.streaming.lenient_json import MAX_LEVELS, loads, loads_and_compare
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (b'"a\\ud83d"', "a\ufffd"),
+        (b'"a\nb"', "a\nb"),
+        (b"NaN", None),
+        (b"-Infinity", None),
+        (b"1e999", None),
+        (b'"\xff"', "\ufffd"),
+    ],
+)
+def test_lenient(data: bytes, value: Any) -> None:
+    assert loads_and_compare(data) == (value, False)
+    orjson.dumps(loads(data))
+
+
+def test_strict_json_is_reported_as_such() -> None:
+    assert loads_and_compare(b'{"a":[1,2.5,null]}') == ({"a": [1, 2.5, None]}, True)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"nonsense", b'{"a":}'])
+def test_other_bytes_are_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        loads(data)
+
+
+@pytest.mark.parametrize("levels", [MAX_LEVELS + 2, 100_000])
+def test_deep_nesting_is_refused(levels: int) -> None:
+    with pytest.raises(ValueError, match="nested too deeply"):
+        loads(b"[" * levels + b" " * 2 * MAX_LEVELS + b"]" * levels)

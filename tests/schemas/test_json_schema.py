@@ -1,0 +1,46 @@
+"""marshmallow schemas as JSON Schema."""
+
+from __future__ import annotations
+
+from marshmallow.fields import Nested
+from marshmallow.validate import OneOf
+
+from schemas.json_schema import schema_of
+from schemas.names import AdminSchema
+from schemas.wire import Flag, Integer, ShortText, Text, Texts, WireSchema
+
+
+class Inner(WireSchema):
+    flag = Flag()
+
+
+class Outer(WireSchema):
+    name = ShortText(5, required=True)
+    count = Integer(1, 9)
+    choice = Text(validate=OneOf(("a", "b")))
+    labels = Texts(("x", "y"))
+    inner = Nested(Inner)
+
+
+class Strict(AdminSchema):
+    name = Text()
+
+
+def test_types_and_bounds() -> None:
+    schema = schema_of(Outer())
+
+    assert schema["properties"]["name"] == {"type": ["string"], "maxLength": 5}
+    assert schema["properties"]["count"] == {"type": ["integer", "null"], "minimum": 1, "maximum": 9}
+    assert schema["properties"]["choice"] == {"type": ["string", "null"], "enum": ["a", "b", None]}
+    assert schema["properties"]["labels"]["items"] == {"type": "string", "enum": ["x", "y"]}
+    assert schema["properties"]["inner"]["properties"] == {"flag": {"type": ["boolean", "null"]}}
+
+
+def test_required_and_additional_fields() -> None:
+    assert schema_of(Outer())["required"] == ["name"]
+    assert schema_of(Outer())["additionalProperties"] is True
+    assert schema_of(Strict())["additionalProperties"] is False
+
+
+def test_null_is_absence_only_for_clients() -> None:
+    assert schema_of(Strict())["properties"]["name"] == {"type": ["string"]}

@@ -1,0 +1,35 @@
+"""Building blocks of the OpenAPI documents."""
+
+from __future__ import annotations
+
+from schemas import openapi
+from schemas.names import AdminSchema, Name
+from schemas.wire import Text
+
+
+class Query(AdminSchema):
+    name = Name(required=True)
+    other = Text()
+
+
+def test_a_rule_becomes_a_path() -> None:
+    assert openapi.address("/models/<path:model>") == "/models/{model}"
+    assert openapi.address("/pools/<pool>/keys/<int:key>") == "/pools/{pool}/keys/{key}"
+
+
+def test_parameters() -> None:
+    assert [(each["name"], each["in"], each["required"]) for each in openapi.in_query(Query())] == [
+        ("name", "query", True),
+        ("other", "query", False),
+    ]
+    assert [each["name"] for each in openapi.in_path({"b", "a"})] == ["a", "b"]
+
+
+def test_a_body_is_required_if_a_field_is() -> None:
+    assert openapi.body_of(Query())["required"] is True
+    assert openapi.body_of(AdminSchema())["required"] is False
+
+
+def test_the_first_line_of_a_docstring() -> None:
+    assert openapi.first_line("\n  One line.\n\nMore.") == "One line."
+    assert openapi.first_line(None) == ""
