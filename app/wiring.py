@@ -10,6 +10,7 @@ from app.accounts.credentials import CredentialRepository
 from app.accounts.kinds import SCRIPT_KINDS
 from app.accounts.known_models import KnownModels
 from app.accounts.pools import PoolRepository
+from app.accounts.snapshot import glance
 from app.accounts.token_refresh import TokenRefresher
 from app.backup.reseal import Reseal
 from app.config import Settings
@@ -30,7 +31,7 @@ from app.operations.check_stores import CheckStores
 from app.operations.doctor import Doctor
 from app.operations.first_listing import AccountLister
 from app.operations.limits import LimitOperations
-from app.operations.live_feed import Feeds
+from app.operations.live_feed import FeedSource, LiveFeeds
 from app.operations.logins import LoginOperations, LoginStores
 from app.operations.operators import OperatorOperations
 from app.operations.pools import PoolOperations
@@ -117,7 +118,7 @@ class Services:
     operator_stores: OperatorStores
     audit: AuditLog
     login_flows: LoginFlowRepository
-    feeds: Feeds
+    feeds: LiveFeeds
     readiness: Readiness
     doctor: Doctor
     tracing: Tracing | None
@@ -216,7 +217,7 @@ def build(
         operator_stores=OperatorStores.build(scripts, vault),
         audit=AuditLog(scripts),
         login_flows=LoginFlowRepository(scripts, vault),
-        feeds=Feeds(scripts),
+        feeds=LiveFeeds(FeedSource(LedgerRepository(scripts), lambda pool: glance(scripts.client, pool))),
         readiness=Readiness(pools, health, vault),
         doctor=Doctor(settings, check_stores),
         tracing=tracing,

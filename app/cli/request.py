@@ -91,12 +91,12 @@ def list_requests(
     names = Names.read(pool, services.api_keys, services.accounts)
     params = {name: text for name, text in fields.items() if text is not None}
     params |= {"refused": "true"} if refused else {}
-    query = names.wanted(RequestsQuery().load(params))
+    query = names.ledger_query(RequestsQuery().load(params))
     rows: list[Json] = []
     cursor = None
     while len(rows) < max_rows:
         page = services.ledger.search.search(pool, query, cursor, max_rows - len(rows))
-        rows += [names.row(entry.id, entry.row) for entry in page.entries]
+        rows += [names.serialize_entry(entry.id, entry.row) for entry in page.entries]
         if (cursor := page.cursor) is None:
             break
     if as_json:

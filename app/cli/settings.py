@@ -10,7 +10,7 @@ import orjson
 from app.cli.options import Command, example, in_pool, with_store
 from app.cli.output import show_json, table
 from app.config import NAMES
-from app.operations.effective_settings import in_force
+from app.operations.effective_settings import serialize_settings
 from app.wiring import Services
 
 HEADS = ("SETTING", "VARIABLE", "VALUE")
@@ -23,7 +23,7 @@ def settings(services: Services, as_json: bool, pool: str) -> None:
     """Show the settings of this environment, without secrets, and those of a pool."""
     services.pools.check(pool)
     own = next((pool_entry.public() for pool_entry in services.pools.all() if pool_entry.name == pool), {})
-    settings_in_force = in_force(services.settings)
+    settings_in_force = serialize_settings(services.settings)
     if as_json:
         show_json({**settings_in_force, "pool": own})
         return

@@ -1,4 +1,4 @@
-"""What an installation was started with, without what is secret."""
+"""Report the settings that an installation was started with, without secrets."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ READABLE_SETTINGS = (
     *("max_body_bytes", "max_responses_body_bytes", "store_timeout_seconds"),
     *("graceful_timeout_seconds", "slow_client_seconds"),
 )
-_CREDENTIALS = re.compile(r"(?<=//)[^/@]*@")  # in front of a URL's host
+_URL_CREDENTIALS = re.compile(r"(?<=//)[^/@]*@")  # in front of a URL's host
 
 
-def in_force(settings: Settings) -> dict[str, Any]:
-    told = {name: getattr(settings, name) for name in READABLE_SETTINGS}
-    told = {name: _CREDENTIALS.sub("", one) if isinstance(one, str) else one for name, one in told.items()}
+def serialize_settings(settings: Settings) -> dict[str, Any]:
+    """Return {version, settings, time_limits (seconds), policies}."""
+    values = {name: _readable(getattr(settings, name)) for name in READABLE_SETTINGS}
     return {
         "version": package_version(),
-        "settings": told,
+        "settings": values,
         "time_limits": asdict(settings.limits),
         "policies": POLICIES,
     }
+
+
+def _readable(value: Any) -> Any:
+    return _URL_CREDENTIALS.sub("", value) if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""What is probably not meant about a key that was just made or changed; nothing is refused for it."""
+"""Warn of probable mistakes in a key that was just created or changed; none of them is refused."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from app.stores.records.limits import Limit
 
 
 def key_warnings(key: ApiKey, accounts: Sequence[Account], now: float) -> list[str]:
-    """Return sentences about *key*, one of the pool that has *accounts*; *now* in Unix seconds."""
+    """Return sentences about *key* of a pool with *accounts*; *now* in Unix seconds."""
     return [*_expiry(key, now), *_models(key, accounts), *same_limits(key.limits)]
 
 
 def rotation_warnings(before: ApiKey, now: float) -> list[str]:
-    """Return what a rotation ends early; *before* is the key as it was before it."""
+    """Return sentences about what a rotation ends early; *before* is the key before it."""
     if not before.former_until or before.former_until <= now:
         return []
     until = moment(before.former_until)
     return [
-        f"the secret that an earlier rotation left good until {until} is refused from now on: "
-        "at most two are good at a time"
+        f"the secret that an earlier rotation left valid until {until} is refused from now on: "
+        "at most two are valid at a time"
     ]
 
 
@@ -40,18 +40,18 @@ def _models(key: ApiKey, accounts: Sequence[Account]) -> list[str]:
 
 
 def _may_have(account: Account, model: str) -> bool:
-    """Return whether *account* has *model*, or could turn out to: its models may not be known yet."""
+    """Return whether *account* may serve *model*; its models may not be known yet."""
     return model in account.models or (not account.models and (not account.listed or model in account.listed))
 
 
 def same_limits(limits: Sequence[Limit], added: Limit | None = None) -> list[str]:
-    """Return which of *limits* count the same requests and amounts; with *added*, only those like it."""
+    """Return sentences about *limits* that count the same; with *added*, only about those like it."""
     groups: dict[tuple[Any, ...], list[str]] = {}
     for limit in limits:
         groups.setdefault(limit.counted, []).append(limit.label)
-    wanted = groups if added is None else [added.counted]
+    checked = groups if added is None else [added.counted]
     return [
-        f"these limits count the same, so that the lowest decides: {'; '.join(groups[counted])}"
-        for counted in wanted
+        f"these limits count the same, so the lowest one applies: {'; '.join(groups[counted])}"
+        for counted in checked
         if len(groups.get(counted, ())) > 1
     ]

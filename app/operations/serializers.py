@@ -1,4 +1,4 @@
-"""Rows of the books as operators are told them: times in Unix seconds, names beside ids."""
+"""Render ledger entries, usage and limits as JSON for operators; times in Unix seconds, ids with names."""
 
 from __future__ import annotations
 
@@ -19,48 +19,49 @@ from app.stores.records.refusals import RefusalCounts
 INTERNAL = ("at_ms", "day_ms", "affinity", "attempts_counted")
 _PREFIXES = {"key": "key_", "account": "acct_"}
 
-Json = dict[str, Any]
+JsonObject = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Names by id of what there is in a pool."""
+    """The names of the keys and accounts of a pool, by id."""
 
     key: Mapping[str, str]
     account: Mapping[str, str]
 
     @classmethod
     def read(cls, pool: str, api_keys: ApiKeyRepository, accounts: AccountRepository) -> Names:
-        """Read them in two round trips."""
+        """Read the names. Two round trips."""
         return cls(api_keys.names_by_id(pool), accounts.names_by_id(pool))
 
-    def id_of(self, what: str, said: str) -> str:
+    def id_of(self, noun: str, text: str) -> str:
         """
-        Return the id of the key or account (*what*) that *said* names; ids stand for themselves.
+        Return the id of the *noun* (`key` or `account`) that *text* names; an id or '' is returned as it is.
 
-        Raises InvalidRequest, whose param is *what*.
+        Raises InvalidRequest with the param *noun*.
         """
-        names: Mapping[str, str] = getattr(self, what)
-        found = next((one_id for one_id, name in names.items() if name == said), None)
-        if found is not None or not said or said.startswith(_PREFIXES[what]):
-            return found or said
-        raise InvalidRequest(f"There is no {what} named '{said[:64]}'", param=what)
+        names: Mapping[str, str] = getattr(self, noun)
+        named_id = next((object_id for object_id, name in names.items() if name == text), None)
+        if named_id is not None or not text or text.startswith(_PREFIXES[noun]):
+            return named_id or text
+        raise InvalidRequest(f"There is no {noun} named '{text[:64]}'", param=noun)
 
-    def wanted(self, said: Mapping[str, Any]) -> LedgerQuery:
-        """Return what a valid RequestsQuery asks for."""
+    def ledger_query(self, params: Mapping[str, Any]) -> LedgerQuery:
+        """Return the query for *params*, those of a valid RequestsQuery. Raises InvalidRequest."""
         return LedgerQuery(
-            key=self.id_of("key", said.get("key", "")),
-            account=self.id_of("account", said.get("account", "")),
-            model=said.get("model", ""),
-            status=said.get("status", ""),
-            since=said.get("since"),
-            until=said.get("until"),
-            refused=said.get("refused") == "true",
+            key=self.id_of("key", params.get("key", "")),
+            account=self.id_of("account", params.get("account", "")),
+            model=params.get("model", ""),
+            status=params.get("status", ""),
+            since=params.get("since"),
+            until=params.get("until"),
+            refused=params.get("refused") == "true",
         )
 
-    def row(self, entry_id: str, row: Mapping[str, Any]) -> Json:
-        told = {name: value for name, value in row.items() if name not in INTERNAL}
-        return told | {
+    def serialize_entry(self, entry_id: str, row: Mapping[str, Any]) -> JsonObject:
+        """Return the public fields of the ledger entry *entry_id*, whose stored fields are *row*."""
+        public = {name: value for name, value in row.items() if name not in INTERNAL}
+        return public | {
             "entry": entry_id,
             "at": row["at_ms"] / 1000,
             "ended_at": int(entry_id.partition("-")[0]) / 1000,
@@ -69,52 +70,59 @@ class Names:
         }
 
 
-def describe_refused(refused: RefusalCounts, span: str, names: Mapping[str, str], key_id: str = "") -> Json:
-    """Return how many requests were refused, by key and code, the most frequent first."""
-    lines = sorted(
-        (one for one in refused.counts.items() if not key_id or one[0][0] == key_id),
-        key=lambda one: (-one[1], one[0]),
-    )
+def serialize_refusals(
+    refusals: RefusalCounts, span: str, names: Mapping[str, str], key_id: str = ""
+) -> JsonObject:
+    """Return the number of refused requests by key and code, the most frequent first."""
+    counts = [item for item in refusals.counts.items() if not key_id or item[0][0] == key_id]
+    counts.sort(key=lambda item: (-item[1], item[0]))
     return {
         "object": "usage.refusals",
         "span": span,
-        "since": refused.since,
-        "total": sum(count for _, count in lines),
+        "since": refusals.since,
+        "total": sum(count for _, count in counts),
         "data": [
             {"key": {"id": key, "name": names.get(key)}, "code": code, "count": count}
-            for (key, code), count in lines
+            for (key, code), count in counts
         ],
     }
 
 
-def serialize_series(told: Series, span: str, by: str, names: Mapping[str, str], top: int) -> Json:
+def serialize_series(series: Series, span: str, by: str, names: Mapping[str, str], top: int) -> JsonObject:
     """
-    Return `points[n]`, what was used from `starts[n]` on, in the order of `figures`.
+    Return the usage of the *top* lines with the most requests.
 
-    Of more lines than *top* those with the most requests are told; `lines` says how many there are.
+    `points[n]` of a line is its usage from `starts[n]` on, in the order of `figures`; `lines` is the
+    number of lines before the cut.
     """
-    totals = told.totals()
+    totals = series.totals()
     return {
         "object": "usage.series",
         "span": span,
         "by": by,
         "figures": SUMMARY_FIGURES,
-        "starts": told.starts,
-        "until": told.until,
+        "starts": series.starts,
+        "until": series.until,
         "lines": len(totals),
         "data": [
-            {"id": who, "name": names.get(who), "total": totals[who], "points": told.lines[who]}
-            for who in busiest(totals, top)
+            {
+                "id": line_id,
+                "name": names.get(line_id),
+                "total": totals[line_id],
+                "points": series.lines[line_id],
+            }
+            for line_id in busiest(totals, top)
         ],
     }
 
 
 def busiest(totals: Mapping[str, Mapping[str, int]], top: int) -> Iterable[str]:
-    return sorted(totals, key=lambda who: (-totals[who]["requests"], who))[:top]
+    """Return the ids of the *top* lines with the most requests."""
+    return sorted(totals, key=lambda line_id: (-totals[line_id]["requests"], line_id))[:top]
 
 
-def serialize_limit_status(status: LimitStatus) -> Json:
-    """Return a limit and where it stands; amounts of cost are micro-dollars."""
+def serialize_limit_status(status: LimitStatus) -> JsonObject:
+    """Return a limit and its use; amounts of cost are micro-dollars."""
     limit = status.limit
     return {
         "id": limit.id,

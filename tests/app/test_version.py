@@ -16,7 +16,7 @@ from app.api import openapi
 from app.api.store_metrics import StoreMetrics
 from app.cli import main
 from app.config import Settings, package_version
-from app.operations.effective_settings import in_force
+from app.operations.effective_settings import serialize_settings
 from app.wiring import build
 
 VERSION = "9.8.7"
@@ -49,7 +49,7 @@ def test_everywhere(tmp_path: Any) -> None:
     assert [each["info"]["version"] for each in documents] == [VERSION, VERSION]
     assert metrics["poolgate_build_info"] == {"version": VERSION}
     assert Settings.from_environment({}).user_agent == f"poolgate/{VERSION}"
-    assert in_force(Settings(home=tmp_path))["version"] == VERSION
+    assert serialize_settings(Settings(home=tmp_path))["version"] == VERSION
 
 
 def test_command_line() -> None:

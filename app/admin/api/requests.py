@@ -29,9 +29,9 @@ def index() -> Response:
     app_services, pool = services(), checked_pool(params["pool"])
     names = Names.read(pool, app_services.api_keys, app_services.accounts)
     page = app_services.ledger.search.search(
-        pool, names.wanted(params), params.get("cursor"), params["limit"]
+        pool, names.ledger_query(params), params.get("cursor"), params["limit"]
     )
-    rows = [names.row(entry.id, entry.row) for entry in page.entries]
+    rows = [names.serialize_entry(entry.id, entry.row) for entry in page.entries]
     return list_response(rows, cursor=page.cursor, looked_at=page.scanned)
 
 

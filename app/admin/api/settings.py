@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from app.admin.api import inputs
 from app.admin.api.inputs import json_response
 from app.admin.services import services
-from app.operations.effective_settings import in_force
+from app.operations.effective_settings import serialize_settings
 from schemas.admin import NoQuery
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
@@ -19,4 +19,4 @@ NO_QUERY = NoQuery()
 def show() -> Response:
     """Get the settings of this process. Those of a pool are at `/pools/<pool>`."""
     inputs.query(NO_QUERY)
-    return json_response(in_force(services().settings))
+    return json_response(serialize_settings(services().settings))

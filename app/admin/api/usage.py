@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from app.admin.api import inputs
 from app.admin.api.inputs import checked_pool, json_response
 from app.admin.services import services
-from app.operations.serializers import Names, describe_refused, serialize_series
+from app.operations.serializers import Names, serialize_refusals, serialize_series
 from schemas.admin import RefusalsQuery, SeriesQuery
 
 bp = Blueprint("usage", __name__, url_prefix="/usage")
@@ -41,7 +41,7 @@ def refusals() -> Response:
     names = Names.read(pool, app_services.api_keys, app_services.accounts)
     refused = app_services.ledger.refusals.counts(pool, params["span"])
     key_id = names.id_of("key", params.get("key", ""))
-    return json_response(describe_refused(refused, params["span"], names.key, key_id))
+    return json_response(serialize_refusals(refused, params["span"], names.key, key_id))
 
 
 def _names(pool: str, by: str) -> dict[str, str]:

@@ -63,7 +63,7 @@ def test_two_files_share_no_chunk(sealed: bytes) -> None:
 
 
 def test_another_passphrase(sealed: bytes) -> None:
-    with pytest.raises(UnreadableFile, match="passphrase is not the one") as error:
+    with pytest.raises(UnreadableFile, match="passphrase is not that of this file") as error:
         read(sealed, "another passphrase")
 
     assert error.value.param == "passphrase"

@@ -178,7 +178,7 @@ class TestNothingChanges:
         result = restore(poolgate, there, file, SECRET="not the passphrase")
 
         assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
-        assert "passphrase is not the one" in result.stderr
+        assert "passphrase is not that of this file" in result.stderr
         assert everything(there) == {}
 
     def test_a_pool_that_is_not_empty(self, poolgate: Run, there: Services, file: Path) -> None:

@@ -274,4 +274,4 @@ class TestWarnings:
         first, second = (poolgate(f"key rotate ann --overlap {time}").stderr for time in ("24h", "1h"))
 
         assert "Warning" not in first
-        assert "the secret that an earlier rotation left good until" in second
+        assert "the secret that an earlier rotation left valid until" in second

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cryptography.fernet import Fernet
 
 from app.config import Settings
-from app.operations.effective_settings import in_force
+from app.operations.effective_settings import serialize_settings
 
 
 def test_no_secret_is_told(tmp_path):
@@ -20,7 +20,7 @@ def test_no_secret_is_told(tmp_path):
         }
     )
 
-    told = in_force(settings)
+    told = serialize_settings(settings)
 
     assert "hidden" not in str(told)
     assert sealed not in str(told)

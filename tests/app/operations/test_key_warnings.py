@@ -53,12 +53,12 @@ def test_limits_given_twice() -> None:
 
     assert key_warnings(replace(KEY, limits=(first, *others)), [], NOW) == []
     (warning,) = key_warnings(replace(KEY, limits=(first, *others, second)), [], NOW)
-    assert warning.endswith("the lowest decides: $5.00 per month; $10.00 per month")
+    assert warning.endswith("so the lowest one applies: $5.00 per month; $10.00 per month")
     assert same_limits([first, *others, second], others[0]) == []
 
 
 def test_a_rotation_before_an_earlier_secret_has_ended() -> None:
     (warning,) = rotation_warnings(replace(KEY, former_until=NOW + 60), NOW)
 
-    assert "left good until 2027-01-15 08:01Z is refused from now on" in warning
+    assert "left valid until 2027-01-15 08:01Z is refused from now on" in warning
     assert rotation_warnings(replace(KEY, former_until=NOW - 1), NOW) == rotation_warnings(KEY, NOW) == []

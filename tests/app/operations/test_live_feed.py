@@ -10,10 +10,12 @@ from cryptography.fernet import Fernet
 
 from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
+from app.accounts.snapshot import glance
 from app.errors import Overloaded
 from app.operations import live_feed
-from app.operations.live_feed import Feeds, FeedUpdate, LiveFeed
+from app.operations.live_feed import FeedSource, FeedUpdate, LiveFeed, LiveFeeds
 from app.stores import keys
+from app.stores.ledger import LedgerRepository
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
 from tests.support.store import POOL, StoreOfTest
@@ -26,6 +28,10 @@ def store(redis_client: Any) -> StoreOfTest:
     return StoreOfTest(redis_client)
 
 
+def source(store: StoreOfTest) -> FeedSource:
+    return FeedSource(LedgerRepository(store.scripts), lambda pool: glance(store.client, pool))
+
+
 @pytest.fixture(autouse=True)
 def account(store: StoreOfTest) -> Account:
     book = AccountRepository(Scripts(store.client), Vault([Fernet.generate_key().decode()]))
@@ -34,8 +40,8 @@ def account(store: StoreOfTest) -> Account:
 
 @pytest.fixture
 def feed(store: StoreOfTest, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveFeed]:
-    monkeypatch.setattr(live_feed, "LOOK_SECONDS", 0.01)
-    made = LiveFeed(store.scripts, POOL)
+    monkeypatch.setattr(live_feed, "POLL_SECONDS", 0.01)
+    made = LiveFeed(source(store), POOL)
     yield made
     made.stop()
 
@@ -83,7 +89,7 @@ class TestFeed:
     def test_nobody_looks_when_nobody_watches(self, feed: LiveFeed) -> None:
         with feed.watched() as queue:
             queue.get(timeout=PATIENCE)
-            looker = feed._looker
+            looker = feed._poller
         assert looker is not None
 
         looker.join(PATIENCE)
@@ -93,8 +99,8 @@ class TestFeed:
     def test_who_does_not_keep_up_is_let_go(self, store: StoreOfTest, feed: LiveFeed) -> None:
         """Its last news is that there is no more; those who keep up are not held up."""
         with feed.watched() as slow, feed.watched() as quick:
-            for number in range(live_feed.MAX_WAITING + 2):
-                feed._tell(FeedUpdate([], [(str(number), {"id": number})]))
+            for number in range(live_feed.MAX_QUEUED + 2):
+                feed._publish(FeedUpdate([], [(str(number), {"id": number})]))
                 quick.get(timeout=PATIENCE)
 
             assert slow.get(timeout=PATIENCE) is None
@@ -109,14 +115,14 @@ class TestFeed:
 
 class TestFeeds:
     def test_one_for_a_pool(self, store: StoreOfTest) -> None:
-        made = Feeds(store.scripts)
+        made = LiveFeeds(source(store))
         with made.of(POOL).watched():
             assert made.of(POOL) is made.of(POOL)
             assert made.of("other") is not made.of(POOL)
 
     def test_too_many_watch(self, store: StoreOfTest, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(live_feed, "MAX_WATCHERS", 1)
-        made = Feeds(store.scripts)
+        made = LiveFeeds(source(store))
         with made.of(POOL).watched():
             gevent.sleep(0)
             with pytest.raises(Overloaded):

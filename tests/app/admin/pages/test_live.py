@@ -22,7 +22,7 @@ MARKUP = "<script>alert(1)</script>"
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_feed, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(live_feed, "POLL_SECONDS", 0.02)
     monkeypatch.setattr(live, "HEARTBEAT_SECONDS", 0.2)
 
 
