@@ -55,6 +55,7 @@ from app.stores.health import HealthRepository
 from app.stores.ledger import LedgerRepository
 from app.stores.limits import LimitRepository
 from app.stores.login_flows import LoginFlowRepository
+from app.stores.pool_clock import PoolClock
 from app.stores.prices import PriceRepository
 from app.stores.records.audit import Actor
 from app.stores.refusals import RefusalRepository
@@ -109,6 +110,7 @@ class Services:
     credentials: CredentialRepository
     api_keys: ApiKeyRepository
     limits: LimitRepository
+    clock: PoolClock
     prices: PoolPrices
     ledger: LedgerServices
     upstream: UpstreamServices
@@ -196,6 +198,7 @@ def build(
         api_keys=api_keys,
         limits=limits,
         prices=prices,
+        clock=PoolClock(scripts),
         ledger=ledger,
         upstream=upstream,
         relay=Relay(

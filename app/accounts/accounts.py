@@ -11,6 +11,7 @@ import orjson
 
 from app.accounts.account import Account, account_from
 from app.accounts.oauth_tokens import Tokens, tokens_from
+from app.accounts.snapshot import glance
 from app.errors import CredentialUnreadable, InvalidRequest, NotFound
 from app.stores.accounts import AccountStore
 from app.stores.scripts import Scripts
@@ -146,6 +147,10 @@ class AccountRepository:
         if missing:
             raise NotFound(f"There is no account named {_listed(missing)} in pool '{pool}'", param="accounts")
         return tuple(account_id for account_id in dict.fromkeys(by_name.values()) if account_id)
+
+    def snapshot(self, pool: str) -> list[Account]:
+        """Return the current state of every account by name, without models or credentials."""
+        return glance(self._scripts.client, pool)
 
     def names_by_id(self, pool: str) -> dict[str, str]:
         """Return the names of all accounts by id."""

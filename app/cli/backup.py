@@ -23,7 +23,6 @@ from app.config import package_version
 from app.errors import InvalidRequest, NotFound
 from app.stores import keys
 from app.stores.client import make_client
-from app.stores.ledger import LedgerRepository
 from app.stores.scripts import Scripts
 from app.wiring import Services
 
@@ -68,8 +67,7 @@ def backup(services: Services, as_json: bool, file: Path, variable: str | None, 
         services.pools.check(pool)
         pools = [pool]
     passphrase = _new_passphrase(variable)
-    ledger = LedgerRepository(scripts)
-    rows = sum(map(ledger.count, pools))
+    rows = sum(services.ledger.entries.count(name) for name in pools)
     with progress("Backing up", rows) as advance, _new_file(file) as out:
         sealed = EncryptedWriter(out, passphrase)
         written = Backup(scripts, services.vault, secrets.token_hex(8), advance)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
@@ -12,8 +11,10 @@ from click.shell_completion import CompletionItem, get_completion_class
 from app.accounts.pools import DEFAULT
 from app.config import ConfigError, Settings
 from app.errors import StoreUnavailable
-from app.stores import causes, keys, private_server
-from app.stores.client import make_client, store_errors
+from app.stores import causes, private_server
+from app.stores.client import make_client
+from app.stores.names import NameRepository
+from app.stores.scripts import Scripts
 
 SHELLS = ("bash", "zsh", "fish")
 PROGRAM, VARIABLE = "poolgate", "_POOLGATE_COMPLETE"
@@ -37,21 +38,23 @@ def completion(shell: str) -> None:
 
 
 def pools(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    return _matches(incomplete, _query_store(ctx, lambda client: client.smembers(keys.POOLS)))
+    """Complete a pool name."""
+    return _matches(incomplete, _query_store(ctx, NameRepository.pools))
 
 
 def accounts(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Complete an account name, or the last of several separated by commas."""
-    names = _query_store(ctx, lambda client: client.hkeys(keys.account_names(_pool(ctx))))
+    names = _query_store(ctx, lambda names: names.accounts(_pool(ctx)))
     before = incomplete[: incomplete.rfind(",") + 1]
     return _matches(incomplete, [before + name for name in names])
 
 
 def api_keys(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    return _matches(incomplete, _query_store(ctx, lambda client: client.hkeys(keys.key_names(_pool(ctx)))))
+    """Complete an API key name."""
+    return _matches(incomplete, _query_store(ctx, lambda names: names.api_keys(_pool(ctx))))
 
 
-def _matches(incomplete: str, names: Any) -> list[CompletionItem]:
+def _matches(incomplete: str, names: Iterable[str]) -> list[CompletionItem]:
     return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
 
 
@@ -59,17 +62,12 @@ def _pool(ctx: click.Context) -> str:
     return ctx.params.get("pool") or DEFAULT
 
 
-def _query_store(ctx: click.Context, read: Callable[[Any], Any]) -> list[str]:
+def _query_store(ctx: click.Context, read: Callable[[NameRepository], list[str]]) -> list[str]:
     """Return the names that *read* returns; none if the store is not available. Starts no store."""
     named = ctx.params.get("redis_url")
     try:
         settings = Settings.from_environment({**os.environ, **({"REDIS_URL": named} if named else {})})
         client = make_client(settings.redis_url or private_server.url(settings.home), TIMEOUT_SECONDS)
-        return causes.within(TIMEOUT_SECONDS, lambda: _names(client, read))
+        return causes.within(TIMEOUT_SECONDS, lambda: read(NameRepository(Scripts(client))))
     except (ConfigError, StoreUnavailable):
         return []
-
-
-def _names(client: Any, read: Callable[[Any], Any]) -> list[str]:
-    with store_errors():
-        return list(read(client))

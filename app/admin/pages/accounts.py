@@ -10,16 +10,16 @@ from flask import g, render_template, request, url_for
 
 from app.accounts.kinds import KINDS
 from app.accounts.kinds.kind import CHAT, RESPONSES
-from app.accounts.snapshot import glance
 from app.admin.guard import operations
 from app.admin.pages import usage_summary
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
-from app.admin.pages.ledger_rows import RowView, names_of
-from app.admin.pages.views import account_view, store_time
+from app.admin.pages.ledger_rows import RowView
+from app.admin.pages.views import account_view
 from app.admin.services import services
 from app.operations.account_rules import KIND_RULES
 from app.operations.first_listing import FirstListing
+from app.operations.serializers import Names
 from schemas.accounts import AccountInput
 
 NEWEST = 300  # ledger entries searched for errors
@@ -36,9 +36,9 @@ bp = page_blueprint("accounts", "/accounts")
 
 @bp.get("")
 def show() -> Any:
-    client = services().scripts.client
-    now = store_time(client)
-    views = [account_view(account, now) for account in glance(client, g.pool)]
+    app_services = services()
+    now = app_services.clock.now()
+    views = [account_view(account, now) for account in app_services.accounts.snapshot(g.pool)]
     errors = {account_id: rows[:MAX_ERRORS] for account_id, rows in _recent_errors().items()}
     return render_template(
         "accounts/show.html", section="accounts.show", views=views, errors=defaultdict(list, errors)
@@ -53,7 +53,7 @@ def one(name: str) -> Any:
     return render_template(
         "accounts/one.html",
         section="accounts.show",
-        view=account_view(account, store_time(app_services.scripts.client)),
+        view=account_view(account, app_services.clock.now()),
         span=span,
         spans=usage_summary.SPANS,
         totals=used.account_totals(),
@@ -69,10 +69,10 @@ def _recent_errors() -> dict[str, list[RowView]]:
 
     Includes attempts after which another account answered; one entry per request and account.
     """
-    client = services().scripts.client
-    names = names_of(client, g.pool)
+    app_services = services()
+    names = Names.read(g.pool, app_services.api_keys, app_services.accounts)
     errors: dict[str, list[RowView]] = defaultdict(list)
-    for entry in reversed(services().ledger.entries.newest(g.pool, NEWEST)):
+    for entry in reversed(app_services.ledger.entries.newest(g.pool, NEWEST)):
         row = entry.row
         failed = {
             attempt["account"]: attempt

@@ -15,9 +15,8 @@ from app.admin.guard import operations
 from app.admin.pages import usage_summary
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import base_url, page_blueprint, redirect_with_notice
-from app.admin.pages.ledger_rows import names_of
 from app.admin.pages.snippets import snippets
-from app.admin.pages.views import GaugeView, store_time
+from app.admin.pages.views import GaugeView
 from app.admin.services import services
 from app.limits.limit_syntax import parse_limit
 from app.operations.key_warnings import rotation_warnings
@@ -65,11 +64,11 @@ def show() -> Any:
 
 def _views(api_keys: Sequence[ApiKey], limits_of_pool: Sequence[Limit] = ()) -> list[KeyView]:
     found = services()
-    names = names_of(found.scripts.client, g.pool).accounts
+    names = found.accounts.names_by_id(g.pool)
     owned = [[*key.limits, *limits_of_pool] for key in api_keys]
     limits = [limit for limits in owned for limit in limits]
     gauges = iter(found.ledger.usage.limit_statuses(g.pool, limits) if limits else [])
-    now = store_time(found.scripts.client)
+    now = found.clock.now()
     return [
         KeyView(
             key,

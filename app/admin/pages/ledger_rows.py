@@ -9,29 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from app.admin.pages import formatting
-from app.stores import keys
-from app.stores.client import store_errors
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """Names by id, of the accounts and keys of a pool."""
-
-    accounts: Mapping[str, str]
-    keys: Mapping[str, str]
-
-
-def names_of(client: Any, pool: str) -> Names:
-    """Return the names in *pool*. One round trip."""
-    with store_errors():
-        pipeline = client.pipeline(transaction=False)
-        pipeline.hgetall(keys.account_names(pool))
-        pipeline.hgetall(keys.key_names(pool))
-        accounts, api_keys = pipeline.execute()
-    return Names(
-        {object_id: name for name, object_id in accounts.items()},
-        {object_id: name for name, object_id in api_keys.items()},
-    )
+from app.operations.serializers import Names
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +29,13 @@ class RowView:
 
     @property
     def key(self) -> str:
-        return _display_name(str(self.row["key"]), self.names.keys)
+        return _display_name(str(self.row["key"]), self.names.key)
 
     @property
     def account(self) -> str:
         if self.row.get("refused"):
             return "refused"
-        return _display_name(str(self.row["account"]), self.names.accounts)
+        return _display_name(str(self.row["account"]), self.names.account)
 
     @property
     def message(self) -> str:

@@ -14,11 +14,12 @@ from flask import Response, current_app, g, request, url_for
 from gevent.queue import Empty
 
 from app.admin.pages.layout import page_blueprint
-from app.admin.pages.ledger_rows import Names, RowView, names_of
+from app.admin.pages.ledger_rows import RowView
 from app.admin.pages.views import account_view
 from app.admin.services import services
 from app.errors import StoreUnavailable
 from app.operations.live_feed import FeedUpdate, LiveFeed
+from app.operations.serializers import Names
 
 LIFE_SECONDS = 60.0  # then the browser reconnects, and its session is checked again
 HEARTBEAT_SECONDS = 5.0  # a comment after this silence, to detect disconnected browsers
@@ -33,14 +34,13 @@ def stream() -> Response:
     """Stream changes since the ledger entry in Last-Event-ID, else since `after`, that of the page."""
     seen = request.headers.get("Last-Event-ID") or request.args.get("after", "")
     after = seen if _ENTRY_ID.fullmatch(seen) else ""
-    feed = services().feeds.of(g.pool)
-    pool, client = g.pool, services().scripts.client
+    pool, app_services = g.pool, services()
     renderer = _Renderer(
         current_app.jinja_env,
-        lambda: names_of(client, pool),
+        lambda: Names.read(pool, app_services.api_keys, app_services.accounts),
         url_for("requests.one", request_id="ID"),
     )
-    events = _events(feed, renderer, after, time.monotonic() + LIFE_SECONDS)
+    events = _events(app_services.feeds.of(pool), renderer, after, time.monotonic() + LIFE_SECONDS)
     return Response(
         events,
         mimetype="text/event-stream",

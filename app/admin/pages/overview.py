@@ -7,11 +7,10 @@ from typing import Any
 from flask import Blueprint, g, redirect, render_template, request, url_for
 
 from app.accounts.pools import DEFAULT
-from app.accounts.snapshot import glance
 from app.admin.pages import usage_summary
 from app.admin.pages.alerts import list_alerts
 from app.admin.pages.layout import current_pool, page_blueprint
-from app.admin.pages.views import account_view, store_time
+from app.admin.pages.views import account_view
 from app.admin.services import services
 
 bp = page_blueprint("overview")
@@ -20,8 +19,8 @@ bp = page_blueprint("overview")
 @bp.get("/")
 def show() -> Any:
     app_services, pool, span = services(), g.pool, usage_summary.span_of(request.args)
-    accounts, api_keys = glance(app_services.scripts.client, pool), app_services.api_keys.all(pool)
-    now = store_time(app_services.scripts.client)
+    accounts, api_keys = app_services.accounts.snapshot(pool), app_services.api_keys.all(pool)
+    now = app_services.clock.now()
     usage = usage_summary.summarize_usage(app_services, pool, span)
     return render_template(
         "overview.html",
@@ -43,8 +42,7 @@ def show_home() -> Any:
     pool = current_pool()
     if pool not in names:
         pool = names[0] if names else DEFAULT
-    client = app_services.scripts.client
-    ready = bool(glance(client, pool)) and bool(app_services.api_keys.all(pool))
+    ready = bool(app_services.accounts.snapshot(pool)) and bool(app_services.api_keys.all(pool))
     return redirect(url_for("overview.show" if ready else "start.show", pool=pool))
 
 

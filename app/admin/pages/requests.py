@@ -11,12 +11,11 @@ from flask import g, redirect, render_template, request, url_for
 
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint
-from app.admin.pages.ledger_rows import Names, RowView, names_of
+from app.admin.pages.ledger_rows import RowView
 from app.admin.services import services
 from app.errors import InvalidRequest
 from app.ledger.search import LedgerPage, LedgerQuery
-from app.stores import keys
-from app.stores.client import store_errors
+from app.operations.serializers import Names
 
 SEARCH_FIELDS = ("key", "account", "model", "status", "refused", "since", "until")
 STATUSES = (
@@ -36,10 +35,11 @@ bp = page_blueprint("requests", "/requests")
 
 @bp.get("")
 def show() -> Any:
-    client = services().scripts.client
-    form, names, zone = Form(request.args, *SEARCH_FIELDS), names_of(client, g.pool), _zone(client)
+    app_services = services()
+    form, zone = Form(request.args, *SEARCH_FIELDS), app_services.clock.zone_name(g.pool)
+    names = Names.read(g.pool, app_services.api_keys, app_services.accounts)
     cursor, page = request.args.get("cursor"), LedgerPage([], None, 0)
-    ledger = services().ledger
+    ledger = app_services.ledger
     newest = ledger.entries.newest_id(g.pool)
     with form.collect_faults():
         page = ledger.search.search(g.pool, _ledger_query(form, names, zone), cursor)
@@ -55,39 +55,25 @@ def show() -> Any:
         statuses=STATUSES,
         kinds=KINDS,
         zone=zone,
-        key_names=sorted(names.keys.values())[:200],
-        account_names=sorted(names.accounts.values())[:200],
+        key_names=sorted(names.key.values())[:200],
+        account_names=sorted(names.account.values())[:200],
         looked_at=page.scanned,
         older=url_for("requests.show", cursor=page.cursor, **filters) if page.cursor else "",
         start=url_for("requests.show", **filters) if cursor else "",
     ), form.status
 
 
-def _zone(client: Any) -> str:
-    with store_errors():
-        return client.hget(keys.pool(g.pool), "zone") or "UTC"
-
-
 def _ledger_query(form: Form, names: Names, zone: str) -> LedgerQuery:
     """Return the query in *form*. Raises InvalidRequest, which names the field."""
     return LedgerQuery(
-        key=_resolve_id(form, "key", names.keys),
-        account=_resolve_id(form, "account", names.accounts),
+        key=names.id_of("key", form["key"].strip()),
+        account=names.id_of("account", form["account"].strip()),
         model=form["model"].strip(),
         status=form["status"].strip(),
         since=_parse_time(form, "since", zone),
         until=_parse_time(form, "until", zone),
         refused=form["refused"] == "true",
     )
-
-
-def _resolve_id(form: Form, field: str, names: Any) -> str:
-    """Return the id of the key or account that a field names; ids of removed ones stand for themselves."""
-    name = form[field].strip()
-    ids = [object_id for object_id, known in names.items() if known == name]
-    if name and not ids and not name.startswith(("key_", "acct_")):
-        raise InvalidRequest(f"is not a known {field} of this pool", param=field)
-    return ids[0] if ids else name
 
 
 def _parse_time(form: Form, field: str, zone: str) -> float | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
@@ -12,9 +11,7 @@ from app.accounts.account import Account
 from app.accounts.kinds import kind_of
 from app.admin.pages import charts, formatting
 from app.limits.limit_syntax import format_limit
-from app.stores.pool_clock import PoolClock
 from app.stores.records.limits import LimitScope, LimitStatus
-from app.stores.scripts import Scripts
 
 REASONS = {
     "paused by an administrator": "paused by an operator",
@@ -118,8 +115,3 @@ def _windows(account: Account, now: float) -> Iterable[WindowView]:
         over = bool(resets_ms) and resets_ms <= now * 1000
         shown = f"{formatting.span(seconds)} window" if seconds else label
         yield WindowView(shown, 0.0 if over else used, resets_ms / 1000 or None, over)
-
-
-def store_time(client: Any) -> float:
-    """Return the time of the Redis clock, which windows and states use, in Unix seconds."""
-    return PoolClock(Scripts(client)).now()

@@ -1,0 +1,25 @@
+"""Names of pools, accounts and API keys, for shell completion."""
+
+from __future__ import annotations
+
+from app.stores import keys
+from app.stores.scripts import Scripts
+
+
+class NameRepository:
+    """Reads names only. Its methods take one round trip each."""
+
+    def __init__(self, scripts: Scripts) -> None:
+        self._client = scripts.client
+
+    def pools(self) -> list[str]:
+        """Return the names of all pools."""
+        return list(self._client.smembers(keys.POOLS))
+
+    def accounts(self, pool: str) -> list[str]:
+        """Return the names of the accounts of *pool*."""
+        return list(self._client.hkeys(keys.account_names(pool)))
+
+    def api_keys(self, pool: str) -> list[str]:
+        """Return the names of the API keys of *pool*."""
+        return list(self._client.hkeys(keys.key_names(pool)))
