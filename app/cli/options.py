@@ -174,7 +174,7 @@ def connect(redis_url: str | None, environ: Mapping[str, str]) -> Services:
         services = build(settings, store_timeout_seconds=STORE_TIMEOUT_SECONDS)
     except ValueError:  # the error's message may contain a password
         raise click.UsageError(f"The Redis URL, or {settings.home}/secret.key, is malformed") from None
-    causes.check(services.scripts.client, START_SECONDS)
+    causes.check(services.scripts, START_SECONDS)
     return services
 
 

@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from redis.exceptions import RedisError
@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from app.errors import StoreUnavailable
 from app.stores.client import make_client
 from app.stores.errors import unavailable
+from app.stores.scripts import Scripts
 
 T = TypeVar("T")
 
@@ -106,9 +107,9 @@ def within(seconds: float, call: Callable[[], T]) -> T:
     return done[0]
 
 
-def check(client: Any, seconds: float) -> None:
-    """Raise StoreUnavailable unless the store of *client* answers within *seconds*; it may be full."""
-    within(seconds, client.time)  # PING fails where the disk is full, although reads would work
+def check(scripts: Scripts, seconds: float) -> None:
+    """Raise StoreUnavailable unless the store answers within *seconds*; it may be full."""
+    within(seconds, scripts.client.time)  # PING fails where the disk is full, although reads would work
 
 
 def check_writable(url: str, seconds: float) -> None:
