@@ -31,7 +31,7 @@ def store(redis_client: Any) -> StoreOfTest:
     return store
 
 
-def told(store: StoreOfTest, request_id: str, **options: Any) -> dict[str, Any]:
+def explain(store: StoreOfTest, request_id: str, **options: Any) -> dict[str, Any]:
     """Return the explanation of *request_id*."""
 
     def account_names(pool: str) -> dict[str, str]:
@@ -56,7 +56,7 @@ def test_settled(store: StoreOfTest) -> None:
     store.admit("r1", model="m")
     store.settle("r1", {"ok": True}, status=200, attempts=[{"account": "a", "wire": "chat"}])
 
-    request = told(store, "r1")
+    request = explain(store, "r1")
 
     assert (request["state"], request["status"], request["at"]) == ("settled", 200, START_MS / 1000)
     assert request["key"]["id"] == "k"
@@ -73,10 +73,10 @@ def test_settled(store: StoreOfTest) -> None:
 
 def test_what_it_used(store: StoreOfTest) -> None:
     store.admit("r1")
-    assert told(store, "r1")["usage"] == {}
+    assert explain(store, "r1")["usage"] == {}
     store.settle("r1", status=200, input_tokens=5, output_tokens=7, cost=11)
 
-    assert told(store, "r1")["usage"] == {
+    assert explain(store, "r1")["usage"] == {
         "source": "upstream",
         "input_tokens": 5,
         "output_tokens": 7,
@@ -92,12 +92,12 @@ def test_its_place_is_known(store: StoreOfTest) -> None:
         store.client.delete(keys.settled(store.pool, name))
     (first, _), _ = store.client.xrange(keys.ledger(store.pool))
 
-    assert told(store, "r1", entry_id=first, max_entries=0)["state"] == "settled"
+    assert explain(store, "r1", entry_id=first, max_entries=0)["state"] == "settled"
     with pytest.raises(NotFound):
-        told(store, "r2", entry_id=first, max_entries=0)
+        explain(store, "r2", entry_id=first, max_entries=0)
     with pytest.raises(NotFound):
-        told(store, "r1", max_entries=0)
-    assert told(store, "r1", max_entries=10)["state"] == "settled"
+        explain(store, "r1", max_entries=0)
+    assert explain(store, "r1", max_entries=10)["state"] == "settled"
 
 
 def test_accounts_that_were_out(store: StoreOfTest) -> None:
@@ -108,7 +108,7 @@ def test_accounts_that_were_out(store: StoreOfTest) -> None:
     store.admit("r1")
     store.set_state("c", "active")
 
-    (choice,) = told(store, "r1")["choices"]
+    (choice,) = explain(store, "r1")["choices"]
 
     until = START_MS / 1000 + 3600
     assert choice["out"] == [
@@ -123,7 +123,7 @@ def test_no_more_than_sixteen_of_them(store: StoreOfTest) -> None:
         store.set_state(f"out{number}", "paused")
     store.admit("r1")
 
-    assert len(told(store, "r1")["choices"][0]["out"]) == 16
+    assert len(explain(store, "r1")["choices"][0]["out"]) == 16
 
 
 def test_every_attempt_with_what_became_of_it(store: StoreOfTest) -> None:
@@ -135,7 +135,7 @@ def test_every_attempt_with_what_became_of_it(store: StoreOfTest) -> None:
     tries = [{"account": first, **refused}, {"account": first, **failed}, {"account": second, "wire": "chat"}]
     store.settle("r1", account=second, attempts=tries)
 
-    before, after = told(store, "r1")["choices"]
+    before, after = explain(store, "r1")["choices"]
 
     name = after["account"]["name"]
     assert [one.pop("outcome") for one in before["tries"]] == [
@@ -152,7 +152,7 @@ def test_affinity(store: StoreOfTest) -> None:
     home = store.admit(affinity="talk")["account"]
     store.admit("r1", affinity="talk")
 
-    (choice,) = told(store, "r1")["choices"]
+    (choice,) = explain(store, "r1")["choices"]
 
     assert (choice["by"], choice["account"]) == ("affinity", named(home))
 
@@ -163,7 +163,7 @@ def test_nobody_left(store: StoreOfTest) -> None:
     store.admit("r1")
     store.report("r1", 1, {}, tried=["a"])
 
-    request = told(store, "r1")
+    request = explain(store, "r1")
 
     assert request["state"] == "open"
     assert request["choices"][1]["account"] is None
@@ -175,9 +175,9 @@ def test_worker_that_never_came_back(store: StoreOfTest) -> None:
     store.advance(60_000)
     store.admit()
 
-    assert told(store, "r1")["state"] == "expired"
+    assert explain(store, "r1")["state"] == "expired"
     store.client.delete(keys.request(store.pool, "r1"))
-    assert len(told(store, "r1")["choices"]) == 1
+    assert len(explain(store, "r1")["choices"]) == 1
 
 
 def test_found_long_after(store: StoreOfTest) -> None:
@@ -188,19 +188,19 @@ def test_found_long_after(store: StoreOfTest) -> None:
             store.settle(store.admit("r1")["id"])
     store.client.delete(keys.settled(store.pool, "r1"))
 
-    assert told(store, "r1")["id"] == "r1"
+    assert explain(store, "r1")["id"] == "r1"
 
 
 def test_removed_account(store: StoreOfTest) -> None:
     chosen = store.admit("r1")["account"]
     store.remove(chosen)
 
-    assert told(store, "r1")["choices"][0]["account"] == named(None, chosen)
+    assert explain(store, "r1")["choices"][0]["account"] == named(None, chosen)
 
 
 def test_unknown(store: StoreOfTest) -> None:
     with pytest.raises(NotFound, match="no request 'nope'"):
-        told(store, "nope")
+        explain(store, "nope")
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_conversation_that_moved(store: StoreOfTest, happened: Any, why: str) ->
 
     store.admit("next", affinity="talk")
 
-    (choice,) = told(store, "next")["choices"]
+    (choice,) = explain(store, "next")["choices"]
     assert choice["account"] != named("a")
     home = choice["candidates"][0]
     assert (home["account"]["id"], home["score"]) == ("a", None)
@@ -242,7 +242,7 @@ def test_an_account_whose_test_was_due(store: StoreOfTest, policy: str) -> None:
 
     store.admit("r1")
 
-    (choice,) = told(store, "r1")["choices"]
+    (choice,) = explain(store, "r1")["choices"]
     assert [each["score"] for each in choice["candidates"]] == [None] * len(choice["candidates"])
     assert choice["candidates"][0]["why"] in ("chosen", "being tested")
     assert choice["why"] == "it was due to be tested again, and goes first; 1 of 1 parallel requests"

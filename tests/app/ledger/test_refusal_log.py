@@ -32,7 +32,7 @@ def scripts(redis_client: Any) -> Scripts:
 
 
 @pytest.fixture
-def book(redis_client: Any) -> RefusalRepository:
+def repository(redis_client: Any) -> RefusalRepository:
     return RefusalRepository(Scripts(redis_client))
 
 
@@ -43,36 +43,36 @@ def write(scripts: Scripts, *refusals: Refusal) -> None:
     log.flush()
 
 
-def test_counted_by_key_and_code(scripts: Scripts, book: RefusalRepository) -> None:
+def test_counted_by_key_and_code(scripts: Scripts, repository: RefusalRepository) -> None:
     write(scripts, refusal(1), refusal(2, key="key_2"), refusal(3, code="model_not_allowed"), refusal(4))
 
-    found = book.counts(POOL, "1h")
+    found = repository.counts(POOL, "1h")
     assert found.total == 4
     assert found.by_code("key_1") == [("rate_limit_exceeded", 2), ("model_not_allowed", 1)]
     assert found.by_code() == [("rate_limit_exceeded", 3), ("model_not_allowed", 1)]
-    assert [entry.entry.key_id for entry in book.entries(POOL) if entry.entry.request_id == "req_2"] == [
-        "key_2"
-    ]
+    assert [
+        entry.entry.key_id for entry in repository.entries(POOL) if entry.entry.request_id == "req_2"
+    ] == ["key_2"]
 
 
-def test_of_one_kind_the_newest_are_retained(scripts: Scripts, book: RefusalRepository) -> None:
+def test_of_one_kind_the_newest_are_retained(scripts: Scripts, repository: RefusalRepository) -> None:
     write(scripts, *(refusal(number) for number in range(50)))
 
-    ids = [entry.entry.request_id for entry in book.entries(POOL)]
+    ids = [entry.entry.request_id for entry in repository.entries(POOL)]
     assert ids == [f"req_{number}" for number in range(49, 49 - MAX_ENTRIES, -1)]
-    assert book.counts(POOL, "1h").total == 50
+    assert repository.counts(POOL, "1h").total == 50
 
 
-def test_past_a_number_only_the_newest_of_each_batch(scripts: Scripts, book: RefusalRepository) -> None:
+def test_past_a_number_only_the_newest_of_each_batch(scripts: Scripts, repository: RefusalRepository) -> None:
     """One caller in a loop does not push out what happened to everyone else."""
     write(scripts, *(refusal(number) for number in range(100)))
     write(scripts, *(refusal(number) for number in range(100, 110)))
 
-    assert len(list(book.entries(POOL))) == MAX_ENTRIES + 1
-    assert book.find(POOL, "req_109") is not None
+    assert len(list(repository.entries(POOL))) == MAX_ENTRIES + 1
+    assert repository.find(POOL, "req_109") is not None
 
 
-def test_bounded(scripts: Scripts, book: RefusalRepository, redis_client: Any) -> None:
+def test_bounded(scripts: Scripts, repository: RefusalRepository, redis_client: Any) -> None:
     """Neither codes nor keys grow an hour without end, nor the entries."""
     write(scripts, *(refusal(number, code=f"c{number}") for number in range(MAX_GROUPS)))
     write(scripts, *(refusal(number, code=f"d{number}") for number in range(MAX_GROUPS)))
@@ -81,18 +81,18 @@ def test_bounded(scripts: Scripts, book: RefusalRepository, redis_client: Any) -
     (hour,) = redis_client.keys(keys.refused(POOL, 0)[:-1] + "*")
     assert redis_client.hget(hour, "*|late") == "6"
     assert redis_client.hlen(hour) == 2001
-    assert len(list(book.entries(POOL))) == 500
+    assert len(list(repository.entries(POOL))) == 500
     assert 0 < redis_client.ttl(hour) <= 31 * 86400
     assert 0 < redis_client.ttl(keys.refusals(POOL)) <= 31 * 86400
 
 
-def test_a_batch_counts_once(scripts: Scripts, book: RefusalRepository) -> None:
+def test_a_batch_counts_once(scripts: Scripts, repository: RefusalRepository) -> None:
     """A reply may be lost after the script has run; then it runs again."""
     group = {"key": "key_1", "digest": "", "code": "c", "count": 2, "out": False, "entries": []}
     ask = {"batch": "b1", "groups": [group]}
     assert scripts.run("record_refusals", POOL, orjson.dumps(ask)) == 2
     assert scripts.run("record_refusals", POOL, orjson.dumps(ask)) == 0
-    assert book.counts(POOL, "1h").total == 2
+    assert repository.counts(POOL, "1h").total == 2
 
 
 def test_only_keys_that_exist(scripts: Scripts, redis_client: Any) -> None:
@@ -107,19 +107,19 @@ def test_only_keys_that_exist(scripts: Scripts, redis_client: Any) -> None:
     assert set(redis_client.keys("*")) == before
 
 
-def test_odd_texts(scripts: Scripts, book: RefusalRepository) -> None:
+def test_odd_texts(scripts: Scripts, repository: RefusalRepository) -> None:
     """What cannot be written as JSON, or is long, is cut and cleaned."""
     write(scripts, refusal(param="\ud800" * 1000))
-    (entry,) = book.entries(POOL)
+    (entry,) = repository.entries(POOL)
     assert entry.entry.row["param"] == "?" * 128
 
 
-def test_trimmed(scripts: Scripts, book: RefusalRepository) -> None:
+def test_trimmed(scripts: Scripts, repository: RefusalRepository) -> None:
     write(scripts, refusal())
-    book.trim(POOL, 1)
-    assert len(list(book.entries(POOL))) == 1
-    book.trim(POOL, 9_999_999_999)
-    assert not list(book.entries(POOL))
+    repository.trim(POOL, 1)
+    assert len(list(repository.entries(POOL))) == 1
+    repository.trim(POOL, 9_999_999_999)
+    assert not list(repository.entries(POOL))
 
 
 def test_store_away() -> None:

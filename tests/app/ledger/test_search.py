@@ -31,7 +31,7 @@ def booked(redis_client):
 
 
 @pytest.fixture
-def found(redis_client):
+def find(redis_client):
     def do(cursor=None, page_size=50, **query):
         search = LedgerSearch(
             LedgerRepository(Scripts(redis_client)), RefusalRepository(Scripts(redis_client))
@@ -42,18 +42,18 @@ def found(redis_client):
     return do
 
 
-def test_newest_first_page_by_page(booked, found):
+def test_newest_first_page_by_page(booked, find):
     ids = [booked() for _ in range(5)]
 
-    first, page = found(page_size=2)
-    second, page = found(page.cursor, page_size=2)
-    third, page = found(page.cursor, page_size=2)
+    first, page = find(page_size=2)
+    second, page = find(page.cursor, page_size=2)
+    third, page = find(page.cursor, page_size=2)
 
     assert first + second + third == ids[::-1]
     assert page.cursor is None
 
 
-def test_filters(booked, found):
+def test_filters(booked, find):
     plain = booked()
     other_key = booked(key="key_2")
     other_account = booked(account="acct_2")
@@ -62,27 +62,27 @@ def test_filters(booked, found):
     limited = booked(status=429)
 
     everything = [limited, failed, odd, other_account, other_key, plain]
-    assert found()[0] == everything
-    assert found(key="key_2")[0] == [other_key]
-    assert found(account="acct_2")[0] == [other_account]
-    assert found(model='vendor/ä "x"')[0] == [odd]
-    assert found(model="gpt")[0] == []
-    assert found(status="failed")[0] == [limited, failed]
-    assert found(status="5xx")[0] == [failed]
-    assert found(status="429")[0] == [limited]
-    assert found(status="ok", key="key_1", account="acct_1", model="gpt-5")[0] == [plain]
+    assert find()[0] == everything
+    assert find(key="key_2")[0] == [other_key]
+    assert find(account="acct_2")[0] == [other_account]
+    assert find(model='vendor/ä "x"')[0] == [odd]
+    assert find(model="gpt")[0] == []
+    assert find(status="failed")[0] == [limited, failed]
+    assert find(status="5xx")[0] == [failed]
+    assert find(status="429")[0] == [limited]
+    assert find(status="ok", key="key_1", account="acct_1", model="gpt-5")[0] == [plain]
 
 
-def test_time(booked, found):
+def test_time(booked, find):
     booked()
     now = time.time()
 
-    assert found(since=now + 60)[0] == []
-    assert found(until=now - 60)[0] == []
-    assert len(found(since=now - 60, until=now + 60)[0]) == 1
+    assert find(since=now + 60)[0] == []
+    assert find(until=now - 60)[0] == []
+    assert len(find(since=now - 60, until=now + 60)[0]) == 1
 
 
-def test_work_is_bounded(booked, found, monkeypatch):
+def test_work_is_bounded(booked, find, monkeypatch):
     """Where what is looked for is rare, the answer is short and says where to go on."""
     monkeypatch.setattr(searching, "PAGE", 2)
     monkeypatch.setattr(searching, "MAX_SCANNED", 4)
@@ -90,17 +90,17 @@ def test_work_is_bounded(booked, found, monkeypatch):
     for _ in range(9):
         booked()
 
-    ids, page = found(key="key_rare")
+    ids, page = find(key="key_rare")
     assert (ids, page.scanned) == ([], 4)
     calls = 1
     while not ids:
-        ids, page = found(page.cursor, key="key_rare")
+        ids, page = find(page.cursor, key="key_rare")
         calls += 1
     assert (ids, calls) == ([rare], 3)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "param"),
+    ("query", "param"),
     [
         ({"status": "9xx"}, "status"),
         ({"status": "bad"}, "status"),
@@ -108,9 +108,9 @@ def test_work_is_bounded(booked, found, monkeypatch):
         ({"cursor": "1"}, "cursor"),
     ],
 )
-def test_what_cannot_be(found, wanted, param):
+def test_what_cannot_be(find, query, param):
     with pytest.raises(InvalidRequest) as refused:
-        found(**wanted)
+        find(**query)
     assert refused.value.param == param
 
 
@@ -128,28 +128,28 @@ class TestRefused:
 
         return do
 
-    def test_in_one_order_page_by_page(self, booked, found, refuse):
+    def test_in_one_order_page_by_page(self, booked, find, refuse):
         """Nothing twice, nothing left out, however rows and refusals are mixed."""
         ids = {refuse(number) if number % 3 else booked() for number in range(11)}
 
         for size in (1, 2, 3, 20):
             read, cursor = [], None
             while True:
-                page_ids, page = found(cursor, page_size=size)
+                page_ids, page = find(cursor, page_size=size)
                 read += page_ids
                 assert len(page_ids) <= size + 1
                 if (cursor := page.cursor) is None:
                     break
             assert (len(read), set(read)) == (11, ids)
 
-    def test_filters(self, booked, found, refuse):
+    def test_filters(self, booked, find, refuse):
         booked(status=429)
         limited, missing = refuse(1), refuse(2, status=404, code="model_not_found")
 
-        assert found(refused=True)[0] == [missing, limited]
-        assert found(refused=True, status="404")[0] == [missing]
-        assert found(status="ok")[0] == []
-        assert found(refused=True, key="key_2")[0] == []
-        assert found(account="acct_1", refused=True)[0] == []
+        assert find(refused=True)[0] == [missing, limited]
+        assert find(refused=True, status="404")[0] == [missing]
+        assert find(status="ok")[0] == []
+        assert find(refused=True, key="key_2")[0] == []
+        assert find(account="acct_1", refused=True)[0] == []
         now = time.time()
-        assert found(refused=True, since=now + 60)[0] == found(refused=True, until=now - 60)[0] == []
+        assert find(refused=True, since=now + 60)[0] == find(refused=True, until=now - 60)[0] == []

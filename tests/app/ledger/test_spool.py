@@ -8,16 +8,16 @@ from structlog.testing import capture_logs
 
 from app.ledger.spool import Spool
 
-KEPT = [("a", {"id": "req_1", "row": {"cost": 3}}), ("b", {"id": "req_2", "row": {}})]
+PENDING = [("a", {"id": "req_1", "row": {"cost": 3}}), ("b", {"id": "req_2", "row": {}})]
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool")
 
-    path = spool.write(KEPT)
+    path = spool.write(PENDING)
 
     assert spool.files() == [path]
-    assert spool.read(path) == KEPT
+    assert spool.read(path) == PENDING
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
@@ -30,17 +30,17 @@ def test_a_file_that_is_not_whole_is_not_found(tmp_path: Path) -> None:
 
 def test_a_broken_line_costs_no_other(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
-    path = spool.write(KEPT)
+    path = spool.write(PENDING)
     path.write_bytes(b'{"pool": "a", "settl\n[]\n' + path.read_bytes())
 
     with capture_logs() as lines:
-        assert spool.read(path) == KEPT
+        assert spool.read(path) == PENDING
     assert [line["event"] for line in lines] == ["spool_line_unreadable"] * 2
 
 
 def test_a_file_that_somebody_else_removed_is_empty(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
-    path = spool.write(KEPT)
+    path = spool.write(PENDING)
     spool.remove(path)
 
     assert spool.read(path) == []

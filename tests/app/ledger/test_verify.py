@@ -27,13 +27,13 @@ def use(store: StoreOfTest, **row: Any) -> None:
     store.settle(store.admit(model=row.get("model", "m"))["id"], **{"input_tokens": 5, "cost": 2, **row})
 
 
-def look(store: StoreOfTest) -> list[Difference]:
+def verify(store: StoreOfTest) -> list[Difference]:
     return Verification(LedgerRepository(Scripts(store.client)), POOL).differences()
 
 
 class TestBalanced:
     def test_nothing_booked(self, store: StoreOfTest) -> None:
-        assert look(store) == []
+        assert verify(store) == []
 
     def test_every_kind_of_row(self, store: StoreOfTest) -> None:
         """Failures, leases that ran out and their late corrections, and models with the separator in them."""
@@ -62,7 +62,7 @@ class TestBalanced:
         worker = threading.Thread(target=traffic)
         worker.start()
         try:
-            found = [look(store) for _ in range(20)]
+            found = [verify(store) for _ in range(20)]
         finally:
             enough.set()
             worker.join()
@@ -77,7 +77,7 @@ class TestDifferences:
         store.client.hincrby(keys.rollup(POOL, "h", HOUR), "k|a|m|cost", 1)
         store.client.hset(keys.used(POOL, "k"), "bonus", 7)
 
-        assert look(store) == [
+        assert verify(store) == [
             Difference(Total("ever", key_id="k"), "bonus", 7, 0),
             Difference(Total("h", HOUR), "k|a|m|cost", 3, 2),
         ]
@@ -86,7 +86,7 @@ class TestDifferences:
         use(store)
         store.client.delete(keys.rollup(POOL, "h", HOUR))
 
-        assert {(one.figure, one.booked, one.recomputed) for one in look(store)} == {
+        assert {(one.figure, one.booked, one.recomputed) for one in verify(store)} == {
             ("k|a|m|cost", 0, 2),
             ("k|a|m|input_tokens", 0, 5),
             ("k|a|m|requests", 0, 1),

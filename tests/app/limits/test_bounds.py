@@ -28,17 +28,17 @@ def shown(*parts: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": list(parts)}], **more}
 
 
-def image(**told: Any) -> dict[str, Any]:
-    return {"type": "image_url", "image_url": {"url": PICTURE, **told}}
+def image(**fields: Any) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": PICTURE, **fields}}
 
 
 class TestInput:
     @given(st.text(), st.text())
-    def test_text(self, said: str, instructed: str) -> None:
+    def test_text(self, content: str, instructed: str) -> None:
         """No token has less than one byte of UTF-8, however its JSON is escaped."""
-        body = {"messages": [{"role": "system", "content": instructed}, {"role": "user", "content": said}]}
+        body = {"messages": [{"role": "system", "content": instructed}, {"role": "user", "content": content}]}
 
-        assert bounds(body).upper_bound["input_tokens"] >= len((said + instructed).encode()) + 2 * 8
+        assert bounds(body).upper_bound["input_tokens"] >= len((content + instructed).encode()) + 2 * 8
 
     @pytest.mark.parametrize(
         "body",
@@ -54,23 +54,23 @@ class TestInput:
         assert bounds(body, surface).upper_bound["input_tokens"] >= 2 * 1000
 
     @given(st.lists(st.sampled_from(["low", "high", "auto", None]), max_size=4), st.text(max_size=50))
-    def test_images(self, details: list[str | None], said: str) -> None:
+    def test_images(self, details: list[str | None], content: str) -> None:
         """An image counts for what its detail may cost, never for the letters of its data."""
-        body = shown({"type": "text", "text": said}, *(image(detail=detail) for detail in details))
+        body = shown({"type": "text", "text": content}, *(image(detail=detail) for detail in details))
         ceilings = sum(85 if detail == "low" else 1445 for detail in details)
 
-        most = bounds(body).upper_bound["input_tokens"]
+        maximum = bounds(body).upper_bound["input_tokens"]
 
-        assert ceilings + len(said.encode()) <= most <= ceilings + 12 * len(said) + 1000
+        assert ceilings + len(content.encode()) <= maximum <= ceilings + 12 * len(content) + 1000
 
     def test_image_elsewhere(self) -> None:
         """Responses items show images too, also in what a function returned."""
         shown_by_user = {"role": "user", "content": [{"type": "input_image", "image_url": PICTURE}]}
         returned = {"type": "function_call_output", "call_id": "c", "output": shown_by_user["content"]}
 
-        most = bounds({"input": [shown_by_user, returned]}, "responses").upper_bound["input_tokens"]
+        maximum = bounds({"input": [shown_by_user, returned]}, "responses").upper_bound["input_tokens"]
 
-        assert 2 * 1445 <= most <= 2 * 1445 + 1000
+        assert 2 * 1445 <= maximum <= 2 * 1445 + 1000
 
     def test_unknown_models_image(self) -> None:
         """Who does not know the model knows no ceiling, but has a guess."""
@@ -96,10 +96,10 @@ class TestInput:
     )
     def test_what_cannot_be_seen_into(self, part: dict[str, Any]) -> None:
         """Files and the like are bound by the context window; a guess goes by their size."""
-        told = bounds(shown(part))
+        result = bounds(shown(part))
 
-        assert told.upper_bound["input_tokens"] == 128_000
-        assert told.estimate["input_tokens"] < 60_000
+        assert result.upper_bound["input_tokens"] == 128_000
+        assert result.estimate["input_tokens"] < 60_000
         assert "input_tokens" not in bounds(shown(part), model="llama").upper_bound
 
     @pytest.mark.parametrize(
@@ -114,11 +114,11 @@ class TestInput:
     )
     def test_hosted_tools(self, more: dict[str, Any]) -> None:
         """What the upstream may look up by itself, again and again, has no bound."""
-        told = bounds({"messages": [SAY], **more})
+        result = bounds({"messages": [SAY], **more})
 
-        assert "input_tokens" not in told.upper_bound
-        assert "cost" not in told.upper_bound
-        assert told.estimate["cost"] > 0
+        assert "input_tokens" not in result.upper_bound
+        assert "cost" not in result.upper_bound
+        assert result.estimate["cost"] > 0
 
     def test_own_tools(self) -> None:
         tools = [{"type": "function", "function": {"name": "look"}}] * 3
@@ -128,7 +128,7 @@ class TestInput:
 
 class TestOutput:
     @pytest.mark.parametrize(
-        ("more", "most"),
+        ("more", "maximum"),
         [
             ({}, 16_384),
             ({"max_tokens": 50}, 50),
@@ -140,9 +140,9 @@ class TestOutput:
             ({"max_tokens": None, "n": None}, 16_384),
         ],
     )
-    def test_most(self, more: dict[str, Any], most: int) -> None:
+    def test_most(self, more: dict[str, Any], maximum: int) -> None:
         """The caller's limit, else the model's, for each choice."""
-        assert bounds({"messages": [SAY], **more}).upper_bound["output_tokens"] == most
+        assert bounds({"messages": [SAY], **more}).upper_bound["output_tokens"] == maximum
 
     @given(
         st.dictionaries(st.sampled_from(EVERY_LENGTH_FIELD), st.integers(1, 10**6)), st.sampled_from(SURFACES)
@@ -151,10 +151,12 @@ class TestOutput:
         """Any other is as if it were absent: an upstream drops it, and answers as long as it likes."""
         honoured = [lengths[name] for name in LENGTH_FIELDS.get(surface, ()) if name in lengths]
 
-        most = compute_bounds(surface, {"input": "hi", "messages": [SAY], **lengths}, 100, None).upper_bound
+        maximum = compute_bounds(
+            surface, {"input": "hi", "messages": [SAY], **lengths}, 100, None
+        ).upper_bound
 
         shortest = MIN_RESPONSES_LENGTH if surface == "chat" else 0  # on another wire it is raised to that
-        assert most.get("output_tokens") == max((*honoured, shortest) if honoured else (), default=None)
+        assert maximum.get("output_tokens") == max((*honoured, shortest) if honoured else (), default=None)
 
     @pytest.mark.parametrize(
         ("more", "model", "unenforced"),
@@ -186,10 +188,10 @@ class TestOutput:
         )
 
     def test_unknown_model(self) -> None:
-        told = bounds({"messages": [SAY]}, model="llama")
+        result = bounds({"messages": [SAY]}, model="llama")
 
-        assert "output_tokens" not in told.upper_bound
-        assert told.estimate["output_tokens"] == ESTIMATED_OUTPUT_TOKENS
+        assert "output_tokens" not in result.upper_bound
+        assert result.estimate["output_tokens"] == ESTIMATED_OUTPUT_TOKENS
 
     def test_prediction(self) -> None:
         """The tokens of a prediction that is wrong are billed on top."""
@@ -215,7 +217,7 @@ class TestCost:
 
     def test_unknown_model(self) -> None:
         """Strict limits find no bound; balanced ones count it at the ceiling price, never as free."""
-        told = bounds({"messages": [SAY], "max_tokens": 10}, model="llama")
+        result = bounds({"messages": [SAY], "max_tokens": 10}, model="llama")
 
-        assert "cost" not in told.upper_bound
-        assert told.estimate["cost"] > 10 * 50
+        assert "cost" not in result.upper_bound
+        assert result.estimate["cost"] > 10 * 50

@@ -21,7 +21,7 @@ def parsed(text: str, **options: Any) -> dict[str, Any]:
 
 class TestParse:
     @pytest.mark.parametrize(
-        ("text", "what", "per", "most"),
+        ("text", "what", "per", "maximum"),
         [
             ("1000000 total_tokens/day", "total_tokens", "day", 1_000_000),
             ("1000000 tokens/day", "total_tokens", "day", 1_000_000),
@@ -35,8 +35,8 @@ class TestParse:
             ("1e6 input_tokens/week", "input_tokens", "week", 1_000_000),
         ],
     )
-    def test_words(self, text: str, what: str, per: str, most: int) -> None:
-        assert parsed(text) == {"what": what, "per": per, "max": most, "mode": "strict"}
+    def test_words(self, text: str, what: str, per: str, maximum: int) -> None:
+        assert parsed(text) == {"what": what, "per": per, "max": maximum, "mode": "strict"}
 
     def test_suffixes(self) -> None:
         """A model pattern and a mode may follow, and beat those given alongside the text."""
@@ -96,7 +96,7 @@ class TestParse:
     st.sampled_from(["strict", "balanced"]),
     st.sampled_from([None, "gpt-5*", "o3"]),
 )
-def test_format_is_the_inverse(what: str, per: str, most: int, mode: str, model: str | None) -> None:
-    limit = {"what": what, "per": per, "max": most, "mode": mode} | ({"model": model} if model else {})
+def test_format_is_the_inverse(what: str, per: str, maximum: int, mode: str, model: str | None) -> None:
+    limit = {"what": what, "per": per, "max": maximum, "mode": mode} | ({"model": model} if model else {})
 
     assert parsed(format_limit(Limit.from_json({"id": "lim_1"} | limit))) == limit

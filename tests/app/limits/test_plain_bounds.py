@@ -23,7 +23,7 @@ def test_an_upload_is_not(endpoint: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "most"),
+    ("body", "maximum"),
     [
         ({"max_tokens": 5}, 5),
         ({"max_tokens": 5, "max_output_tokens": 1, "max_completion_tokens": 1}, 5),
@@ -33,9 +33,9 @@ def test_an_upload_is_not(endpoint: str) -> None:
         ({"max_tokens": 5, "prompt": [[1, 2], [3]]}, 10),
     ],
 )
-def test_completions(body: dict[str, Any], most: int) -> None:
+def test_completions(body: dict[str, Any], maximum: int) -> None:
     """Every prompt is answered so many times; one prompt may be told as its tokens."""
-    assert compute_passthrough_bounds("completions", body, 100, None).upper_bound["output_tokens"] == most
+    assert compute_passthrough_bounds("completions", body, 100, None).upper_bound["output_tokens"] == maximum
 
 
 def test_completions_without_a_length() -> None:

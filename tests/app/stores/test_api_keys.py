@@ -29,14 +29,14 @@ def scripts(redis_client: Any) -> Scripts:
 
 
 @pytest.fixture
-def book(scripts: Scripts) -> ApiKeyRepository:
+def repository(scripts: Scripts) -> ApiKeyRepository:
     return ApiKeyRepository(scripts)
 
 
 class TestCreate:
-    def test_the_secret(self, book):
+    def test_the_secret(self, repository):
         """`sk-pg-<pool>-` and 43 letters and digits: 256 bits of chance."""
-        _, secret = book.create(POOL, "ann")
+        _, secret = repository.create(POOL, "ann")
 
         start, _, chance = secret.rpartition("-")
         assert start == "sk-pg-default"
@@ -44,8 +44,8 @@ class TestCreate:
         assert chance.isascii()
         assert chance.isalnum()
 
-    def test_only_its_hash_is_kept(self, book, redis_client):
-        key, secret = book.create(POOL, "ann")
+    def test_only_its_hash_is_kept(self, repository, redis_client):
+        key, secret = repository.create(POOL, "ann")
 
         stored = everything_in(redis_client)
         assert secret not in stored
@@ -53,10 +53,10 @@ class TestCreate:
         digest = hashlib.sha256(secret.encode()).hexdigest()
         assert redis_client.get(keys.secret(POOL, digest)) == key.id
 
-    def test_what_it_may_is_kept(self, book):
+    def test_what_it_may_is_kept(self, repository):
         limit = parse_limit("1000 total_tokens/day")
 
-        key, secret = book.create(
+        key, secret = repository.create(
             POOL, "ann", models=("gpt-5",), accounts=("acct_1",), limits=(limit,), expires_at=4e9
         )
 
@@ -67,21 +67,21 @@ class TestCreate:
             (limit,),
             4e9,
         )
-        found = book.authenticate(secret)
-        assert found.public() == key.public() == book.find(POOL, "ann").public()
+        found = repository.authenticate(secret)
+        assert found.public() == key.public() == repository.find(POOL, "ann").public()
 
-    def test_a_taken_name(self, book):
+    def test_a_taken_name(self, repository):
         """It is refused, and the key that has it goes on working."""
-        key, secret = book.create(POOL, "ann")
+        key, secret = repository.create(POOL, "ann")
 
         with pytest.raises(InvalidRequest, match="'ann' exists in pool 'default'") as refusal:
-            book.create(POOL, "ann")
+            repository.create(POOL, "ann")
 
         assert refusal.value.param == "name"
-        assert book.authenticate(secret).id == key.id
-        assert len(book.all(POOL)) == 1
+        assert repository.authenticate(secret).id == key.id
+        assert len(repository.all(POOL)) == 1
 
-    def test_a_race_for_a_name(self, book):
+    def test_a_race_for_a_name(self, repository):
         """Of ten that ask at once one gets it; no trace is left of the others."""
         created: list[str] = []
         start = threading.Barrier(10)
@@ -89,7 +89,7 @@ class TestCreate:
         def create() -> None:
             start.wait()
             with suppress(InvalidRequest):
-                created.append(book.create(POOL, "ann")[1])
+                created.append(repository.create(POOL, "ann")[1])
 
         threads = [threading.Thread(target=create) for _ in range(10)]
         for thread in threads:
@@ -98,14 +98,14 @@ class TestCreate:
             thread.join()
 
         [secret] = created
-        assert book.authenticate(secret).name == "ann"
+        assert repository.authenticate(secret).name == "ann"
 
-    def test_a_losing_key_leaves_nothing(self, book, redis_client):
-        book.create(POOL, "ann")
+    def test_a_losing_key_leaves_nothing(self, repository, redis_client):
+        repository.create(POOL, "ann")
         before = everything_in(redis_client)
 
         with pytest.raises(InvalidRequest):
-            book.create(POOL, "ann")
+            repository.create(POOL, "ann")
 
         assert everything_in(redis_client) == before
 
@@ -134,94 +134,94 @@ class TestAuthenticate:
             "x" * 100_000,
         ],
     )
-    def test_malformed(self, book, presented):
+    def test_malformed(self, repository, presented):
         """It never reaches the store, and is not repeated."""
         with pytest.raises(InvalidApiKey) as refusal:
-            book.authenticate(presented)
+            repository.authenticate(presented)
 
         assert refusal.value.message == "This is not an API key of this gateway: they begin with sk-pg-"
 
-    def test_unknown(self, book):
-        book.create(POOL, "ann")
+    def test_unknown(self, repository):
+        repository.create(POOL, "ann")
 
         with pytest.raises(InvalidApiKey, match="is not known here"):
-            book.authenticate("sk-pg-default-" + "a" * 43)
+            repository.authenticate("sk-pg-default-" + "a" * 43)
 
-    def test_of_another_pool(self, book):
+    def test_of_another_pool(self, repository):
         """A pool's name is part of what is hashed."""
-        _, secret = book.create(POOL, "ann")
+        _, secret = repository.create(POOL, "ann")
 
         with pytest.raises(InvalidApiKey, match="is not known here"):
-            book.authenticate(secret.replace("default", "team-b"))
+            repository.authenticate(secret.replace("default", "team-b"))
 
-    def test_disabled(self, book):
-        _, secret = book.create(POOL, "ann")
-        book.disable(POOL, "ann")
+    def test_disabled(self, repository):
+        _, secret = repository.create(POOL, "ann")
+        repository.disable(POOL, "ann")
 
         with pytest.raises(InvalidApiKey, match="has been disabled"):
-            book.authenticate(secret)
+            repository.authenticate(secret)
 
-    def test_expired(self, book):
-        _, secret = book.create(POOL, "ann", expires_at=1_700_000_000)
+    def test_expired(self, repository):
+        _, secret = repository.create(POOL, "ann", expires_at=1_700_000_000)
 
         with pytest.raises(InvalidApiKey, match="has expired"):
-            book.authenticate(secret)
+            repository.authenticate(secret)
 
-    def test_expiry_is_by_the_clock_of_the_store(self, book, redis_client):
+    def test_expiry_is_by_the_clock_of_the_store(self, repository, redis_client):
         seconds, _ = redis_client.time()
-        _, secret = book.create(POOL, "ann", expires_at=seconds + 3600)
+        _, secret = repository.create(POOL, "ann", expires_at=seconds + 3600)
 
-        assert abs(book.authenticate(secret).now - seconds) < 60
+        assert abs(repository.authenticate(secret).now - seconds) < 60
 
     @pytest.mark.parametrize("pool", ["team-b", "a-b-c", "a--b", "0_-", "x" * 32])
-    def test_a_pool_name_with_dashes(self, book, pool):
+    def test_a_pool_name_with_dashes(self, repository, pool):
         """The secret has no dash, so the last one ends the pool's name."""
-        _, secret = book.create(pool, "ann")
+        _, secret = repository.create(pool, "ann")
 
-        assert book.authenticate(secret).pool == pool
+        assert repository.authenticate(secret).pool == pool
 
-    def test_settings_of_the_pool(self, book, scripts, redis_client):
+    def test_settings_of_the_pool(self, repository, scripts, redis_client):
         PoolRepository(scripts).change(POOL, zone="Europe/Berlin")
         shared = replace(parse_limit("9 requests/day"), scope=LimitScope.POOL)
         redis_client.hset(keys.pool(POOL), "limits", orjson.dumps([shared.to_json()]))
         own = parse_limit("20 parallel_requests")
-        _, secret = book.create(POOL, "ann", limits=(own,))
+        _, secret = repository.create(POOL, "ann", limits=(own,))
 
-        key = book.authenticate(secret)
+        key = repository.authenticate(secret)
 
         assert key.zone == "Europe/Berlin"
         assert key.limits == (own, shared)
 
 
 class TestModels:
-    def test_none_named_is_all(self, book):
-        assert book.create(POOL, "ann")[0].may_use("gpt-5")
+    def test_none_named_is_all(self, repository):
+        assert repository.create(POOL, "ann")[0].may_use("gpt-5")
 
-    def test_those_named(self, book):
-        key, _ = book.create(POOL, "ann", models=("gpt-5",))
+    def test_those_named(self, repository):
+        key, _ = repository.create(POOL, "ann", models=("gpt-5",))
 
         assert key.may_use("gpt-5")
         assert not key.may_use("gpt-5-mini")
 
 
 class TestBook:
-    def test_all_is_by_name(self, book):
+    def test_all_is_by_name(self, repository):
         for name in ("b", "c", "a"):
-            book.create(POOL, name)
+            repository.create(POOL, name)
 
-        assert [key.name for key in book.all(POOL)] == ["a", "b", "c"]
+        assert [key.name for key in repository.all(POOL)] == ["a", "b", "c"]
 
-    def test_disabling_one_leaves_the_others(self, book):
-        book.create(POOL, "ann")
-        _, secret = book.create(POOL, "bob")
+    def test_disabling_one_leaves_the_others(self, repository):
+        repository.create(POOL, "ann")
+        _, secret = repository.create(POOL, "bob")
 
-        book.disable(POOL, "ann")
-        book.disable(POOL, "ann")
+        repository.disable(POOL, "ann")
+        repository.disable(POOL, "ann")
 
-        assert [key.state for key in book.all(POOL)] == ["disabled", "active"]
-        assert book.authenticate(secret).name == "bob"
+        assert [key.state for key in repository.all(POOL)] == ["disabled", "active"]
+        assert repository.authenticate(secret).name == "bob"
 
-    def test_an_unknown_name(self, book):
-        for act in (book.find, book.disable):
+    def test_an_unknown_name(self, repository):
+        for act in (repository.find, repository.disable):
             with pytest.raises(NotFound, match="no key named 'nobody' in pool 'default'"):
                 act(POOL, "nobody")

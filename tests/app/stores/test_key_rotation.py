@@ -13,86 +13,88 @@ from tests.support.store import limit
 
 POOL = "default"
 
+LIMITS = limits_from_json([limit("lim_1", "requests", "day", 9)])
+
 
 @pytest.fixture
-def book(redis_client):
+def repository(redis_client):
     return ApiKeyRepository(Scripts(redis_client))
 
 
 class TestRotation:
-    def test_both_secrets_are_the_same_key_for_a_while(self, book, redis_client):
-        """So that callers can be moved over without a gap; limits and books are the key's."""
-        made, old = book.create(POOL, "ann", limits=limits_from_json([limit("lim_1", "requests", "day", 9)]))
-        rotated, new = book.rotate(POOL, "ann", overlap_seconds=3600)
+    def test_both_secrets_are_the_same_key_for_a_while(self, repository, redis_client):
+        """So that callers can be moved over without a gap; limits and ledger entries belong to the key."""
+        made, old = repository.create(POOL, "ann", limits=LIMITS)
+        rotated, new = repository.rotate(POOL, "ann", overlap_seconds=3600)
 
-        assert {book.authenticate(secret).id for secret in (old, new)} == {made.id}
+        assert {repository.authenticate(secret).id for secret in (old, new)} == {made.id}
         assert rotated.limits == made.limits
         digests = redis_client.hmget(keys.api_key(POOL, made.id), "former", "digest")
         assert [redis_client.ttl(keys.secret(POOL, digest)) > 0 for digest in digests] == [True, False]
         assert rotated.former_until > 0
 
-    def test_without_an_overlap_the_old_one_ends_at_once(self, book):
-        _, old = book.create(POOL, "ann")
-        rotated, new = book.rotate(POOL, "ann")
+    def test_without_an_overlap_the_old_one_ends_at_once(self, repository):
+        _, old = repository.create(POOL, "ann")
+        rotated, new = repository.rotate(POOL, "ann")
 
-        assert book.authenticate(new).former_until is None is rotated.former_until
+        assert repository.authenticate(new).former_until is None is rotated.former_until
         with pytest.raises(InvalidApiKey, match="not known"):
-            book.authenticate(old)
+            repository.authenticate(old)
 
-    def test_the_overlap_ends(self, book, redis_client):
-        made, old = book.create(POOL, "ann")
-        book.rotate(POOL, "ann", overlap_seconds=3600)
+    def test_the_overlap_ends(self, repository, redis_client):
+        made, old = repository.create(POOL, "ann")
+        repository.rotate(POOL, "ann", overlap_seconds=3600)
         redis_client.delete(keys.secret(POOL, redis_client.hget(keys.api_key(POOL, made.id), "former")))
 
         with pytest.raises(InvalidApiKey):
-            book.authenticate(old)
+            repository.authenticate(old)
 
-    def test_two_secrets_at_most(self, book):
-        secrets = [book.create(POOL, "ann")[1]]
-        secrets += [book.rotate(POOL, "ann", overlap_seconds=3600)[1] for _ in range(2)]
+    def test_two_secrets_at_most(self, repository):
+        secrets = [repository.create(POOL, "ann")[1]]
+        secrets += [repository.rotate(POOL, "ann", overlap_seconds=3600)[1] for _ in range(2)]
 
         with pytest.raises(InvalidApiKey):
-            book.authenticate(secrets[0])
-        assert [book.authenticate(secret).name for secret in secrets[1:]] == ["ann", "ann"]
+            repository.authenticate(secrets[0])
+        assert [repository.authenticate(secret).name for secret in secrets[1:]] == ["ann", "ann"]
 
-    def test_a_key_whose_former_secret_was_never_noted(self, book, redis_client):
+    def test_a_key_whose_former_secret_was_never_noted(self, repository, redis_client):
         """One made before digests stood in the record: its old secret ends, whatever the overlap."""
-        made, old = book.create(POOL, "ann")
+        made, old = repository.create(POOL, "ann")
         redis_client.hdel(keys.api_key(POOL, made.id), "digest")
-        assert book.authenticate(old).id == made.id
+        assert repository.authenticate(old).id == made.id
 
-        _, new = book.rotate(POOL, "ann", overlap_seconds=3600)
+        _, new = repository.rotate(POOL, "ann", overlap_seconds=3600)
 
-        assert book.authenticate(new).id == made.id
+        assert repository.authenticate(new).id == made.id
         with pytest.raises(InvalidApiKey):
-            book.authenticate(old)
+            repository.authenticate(old)
 
-    def test_a_reply_that_was_lost(self, book, redis_client):
+    def test_a_reply_that_was_lost(self, repository, redis_client):
         """Asked again, the script answers the same and ends nothing."""
-        made, old = book.create(POOL, "ann")
+        made, old = repository.create(POOL, "ann")
         scripts = Scripts(redis_client)
         first = scripts.run("rotate_key", POOL, made.id, "d" * 64, 3_600_000)
 
         assert scripts.run("rotate_key", POOL, made.id, "d" * 64, 3_600_000) == first
-        assert book.authenticate(old).id == made.id
+        assert repository.authenticate(old).id == made.id
 
-    def test_a_disabled_key_stays_disabled(self, book):
-        book.create(POOL, "ann")
-        book.disable(POOL, "ann")
-        _, new = book.rotate(POOL, "ann", overlap_seconds=60)
+    def test_a_disabled_key_stays_disabled(self, repository):
+        repository.create(POOL, "ann")
+        repository.disable(POOL, "ann")
+        _, new = repository.rotate(POOL, "ann", overlap_seconds=60)
 
         with pytest.raises(InvalidApiKey, match="disabled"):
-            book.authenticate(new)
-        book.enable(POOL, "ann")
-        assert book.authenticate(new).name == "ann"
+            repository.authenticate(new)
+        repository.enable(POOL, "ann")
+        assert repository.authenticate(new).name == "ann"
 
 
 class TestChange:
-    def test_what_is_said_and_no_more(self, book):
-        made, secret = book.create(POOL, "ann", models=("a",), output_tokens=7, on_cut="restart")
-        book.change(POOL, "ann", models=("b", "c"), expires_at=4_000_000_000.5, raw=True)
+    def test_what_is_said_and_no_more(self, repository):
+        made, secret = repository.create(POOL, "ann", models=("a",), output_tokens=7, on_cut="restart")
+        repository.change(POOL, "ann", models=("b", "c"), expires_at=4_000_000_000.5, raw=True)
 
-        known = book.authenticate(secret)
+        known = repository.authenticate(secret)
         assert (known.id, known.models, known.expires_at, known.raw) == (
             made.id,
             ("b", "c"),
@@ -100,25 +102,25 @@ class TestChange:
             True,
         )
         assert (known.output_tokens, known.on_cut, known.created_at) == (7, "restart", made.created_at)
-        assert book.change(POOL, "ann", expires_at=None).expires_at is None
+        assert repository.change(POOL, "ann", expires_at=None).expires_at is None
 
     @pytest.mark.parametrize("change", ["rotate", "change", "remove", "disable", "enable"])
-    def test_no_such_key(self, book, change):
+    def test_no_such_key(self, repository, change):
         with pytest.raises(NotFound, match="no key named 'ann'"):
-            getattr(book, change)(POOL, "ann")
+            getattr(repository, change)(POOL, "ann")
 
 
 class TestRemoval:
-    def test_nothing_of_it_opens_a_door(self, book, redis_client):
-        made, old = book.create(POOL, "ann", limits=limits_from_json([limit("lim_1", "requests", "day", 9)]))
-        _, new = book.rotate(POOL, "ann", overlap_seconds=3600)
+    def test_no_secret_of_it_is_accepted(self, repository, redis_client):
+        made, old = repository.create(POOL, "ann", limits=LIMITS)
+        _, new = repository.rotate(POOL, "ann", overlap_seconds=3600)
         redis_client.hset(keys.limit(POOL, "lim_1"), "s", 1)
         redis_client.hset(keys.used(POOL, made.id), "requests", 1)
 
-        book.remove(POOL, "ann")
+        repository.remove(POOL, "ann")
 
         for secret in (old, new):
             with pytest.raises(InvalidApiKey):
-                book.authenticate(secret)
+                repository.authenticate(secret)
         assert redis_client.keys("*") == [keys.used(POOL, made.id)]
-        assert book.create(POOL, "ann")[0].id != made.id
+        assert repository.create(POOL, "ann")[0].id != made.id

@@ -29,7 +29,7 @@ def store(redis_client: Any) -> StoreOfTest:
 
 
 @pytest.fixture
-def book(store: StoreOfTest) -> LimitRepository:
+def repository(store: StoreOfTest) -> LimitRepository:
     return LimitRepository(store.scripts)
 
 
@@ -39,16 +39,16 @@ def use(store: StoreOfTest, tokens: int, key: str = "k", model: str = "m", **mor
 
 
 class TestAdd:
-    def test_holds_at_once(self, store: StoreOfTest, book: LimitRepository) -> None:
-        added = book.add(POOL, parse_limit("1 requests/day"), "k")
+    def test_holds_at_once(self, store: StoreOfTest, repository: LimitRepository) -> None:
+        added = repository.add(POOL, parse_limit("1 requests/day"), "k")
 
-        assert book.all(POOL, "k") == [added]
+        assert repository.all(POOL, "k") == [added]
         assert "account" in store.admit()
         assert store.admit()["refused"] == "limit"
         assert "account" in store.admit(key="other")
 
-    def test_for_the_pool(self, store: StoreOfTest, book: LimitRepository) -> None:
-        added = book.add(POOL, parse_limit("1 requests/day"))
+    def test_for_the_pool(self, store: StoreOfTest, repository: LimitRepository) -> None:
+        added = repository.add(POOL, parse_limit("1 requests/day"))
 
         assert added.scope == "pool"
         assert "account" in store.admit(key="other")
@@ -58,7 +58,7 @@ class TestAdd:
         ("per", "settled"), [("hour", 2), ("day", 5), ("week", 18), ("month", 48), ("ever", 98)]
     )
     def test_starts_from_what_was_used(
-        self, store: StoreOfTest, book: LimitRepository, per: str, settled: int
+        self, store: StoreOfTest, repository: LimitRepository, per: str, settled: int
     ) -> None:
         """A new limit on an old key knows what its window has seen, in the pool's own days."""
         noon = START_MS + 10 * 3_600_000  # Sunday 29 March
@@ -69,26 +69,26 @@ class TestAdd:
             use(store, 1000, key="other")
         store.set_clock(noon)
 
-        added = book.add(POOL, parse_limit(f"1000 total_tokens/{per}"), "k")
+        added = repository.add(POOL, parse_limit(f"1000 total_tokens/{per}"), "k")
 
         assert store.counters(added.id)["s"] == settled
 
     def test_a_day_that_began_meanwhile(
-        self, store: StoreOfTest, book: LimitRepository, monkeypatch: pytest.MonkeyPatch
+        self, store: StoreOfTest, repository: LimitRepository, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The list of days was read before the new day's first row was written."""
         use(store, 30)
         monkeypatch.setattr(RollupRepository, "starts", lambda *_: [])
 
-        added = book.add(store.pool, parse_limit("100 input_tokens/day"), "k")
+        added = repository.add(store.pool, parse_limit("100 input_tokens/day"), "k")
         assert store.counters(added.id)["s"] == 30
 
-    def test_counts_its_own_model(self, store: StoreOfTest, book: LimitRepository) -> None:
+    def test_counts_its_own_model(self, store: StoreOfTest, repository: LimitRepository) -> None:
         for model in ("gpt-5", "gpt-5-mini", "o3", "gpt|5"):
             use(store, 10, model=model, cost=3)
 
         added = [
-            book.add(POOL, parse_limit(text)).id
+            repository.add(POOL, parse_limit(text)).id
             for text in (
                 "100 input_tokens/day for gpt-5*",
                 "1 usd/day for o3",
@@ -99,13 +99,13 @@ class TestAdd:
 
         assert [store.counters(limit_id)["s"] for limit_id in added] == [20, 3, 4, 1]
 
-    def test_open_requests_are_held(self, store: StoreOfTest, book: LimitRepository) -> None:
+    def test_open_requests_are_held(self, store: StoreOfTest, repository: LimitRepository) -> None:
         """What runs while a limit is added counts under it, and settles under it."""
         running = store.admit(output_tokens=70)
         store.admit(key="other", output_tokens=500)
 
         added = {
-            text: book.add(POOL, parse_limit(text), "k").id
+            text: repository.add(POOL, parse_limit(text), "k").id
             for text in (
                 "100 output_tokens/day",
                 "2 parallel_requests",
@@ -125,58 +125,62 @@ class TestAdd:
         )
         assert (tokens["s"], tokens["h"], parallel["h"]) == (30, 0, 0)
 
-    def test_nobody_is_lost_when_many_change(self, store: StoreOfTest, book: LimitRepository) -> None:
+    def test_nobody_is_lost_when_many_change(self, store: StoreOfTest, repository: LimitRepository) -> None:
         """Each change is made on the list as it is, whoever changed it before."""
         with ThreadPoolExecutor(4) as hands:
-            list(hands.map(lambda n: book.add(POOL, parse_limit(f"{n + 1} requests/day"), "k"), range(12)))
+            list(
+                hands.map(
+                    lambda n: repository.add(POOL, parse_limit(f"{n + 1} requests/day"), "k"), range(12)
+                )
+            )
 
-        assert sorted(limit.max for limit in book.all(POOL, "k")) == list(range(1, 13))
+        assert sorted(limit.max for limit in repository.all(POOL, "k")) == list(range(1, 13))
 
 
 class TestEdit:
-    def test_the_counter_goes_on(self, store: StoreOfTest, book: LimitRepository) -> None:
-        added = book.add(POOL, parse_limit("10 total_tokens/day"), "k")
+    def test_the_counter_goes_on(self, store: StoreOfTest, repository: LimitRepository) -> None:
+        added = repository.add(POOL, parse_limit("10 total_tokens/day"), "k")
         use(store, 9)
 
-        edited = book.edit(POOL, added.id, parse_limit("20 total_tokens/day balanced"), "k")
+        edited = repository.edit(POOL, added.id, parse_limit("20 total_tokens/day balanced"), "k")
 
         assert (edited.id, edited.max, edited.mode) == (added.id, 20, "balanced")
-        assert book.all(POOL, "k") == [edited]
+        assert repository.all(POOL, "k") == [edited]
         assert store.counters(added.id)["s"] == 10
 
     @pytest.mark.parametrize(
-        "wanted", ["20 total_tokens/week", "20 requests/day", "20 total_tokens/day for o3"]
+        "changed", ["20 total_tokens/week", "20 requests/day", "20 total_tokens/day for o3"]
     )
-    def test_another_kind_is_another_limit(self, book: LimitRepository, wanted: str) -> None:
-        added = book.add(POOL, parse_limit("10 total_tokens/day"), "k")
+    def test_another_kind_is_another_limit(self, repository: LimitRepository, changed: str) -> None:
+        added = repository.add(POOL, parse_limit("10 total_tokens/day"), "k")
 
         with pytest.raises(InvalidRequest, match="remove it and add one"):
-            book.edit(POOL, added.id, parse_limit(wanted), "k")
+            repository.edit(POOL, added.id, parse_limit(changed), "k")
 
-    def test_unknown(self, book: LimitRepository) -> None:
+    def test_unknown(self, repository: LimitRepository) -> None:
         with pytest.raises(NotFound, match="no limit 'lim_1'"):
-            book.edit(POOL, "lim_1", parse_limit("1 requests/day"), "k")
+            repository.edit(POOL, "lim_1", parse_limit("1 requests/day"), "k")
 
 
 class TestRemove:
-    def test_forgets(self, store: StoreOfTest, book: LimitRepository) -> None:
+    def test_forgets(self, store: StoreOfTest, repository: LimitRepository) -> None:
         """The counter is gone, and a request that held some of it settles all the same."""
-        added = book.add(POOL, parse_limit("10 output_tokens/day"), "k")
+        added = repository.add(POOL, parse_limit("10 output_tokens/day"), "k")
         running = store.admit(output_tokens=10)
 
-        book.remove(POOL, added.id, "k")
+        repository.remove(POOL, added.id, "k")
 
-        assert book.all(POOL, "k") == []
+        assert repository.all(POOL, "k") == []
         assert store.counters(added.id) == {}
         assert "account" in store.admit(output_tokens=10)
         assert store.settle(running["id"], output_tokens=5) != ""
         assert store.counters(added.id) == {}
 
-    def test_leaves_the_others(self, store: StoreOfTest, book: LimitRepository) -> None:
+    def test_leaves_the_others(self, store: StoreOfTest, repository: LimitRepository) -> None:
         store.key("k", limit("a", "requests", "day", 5), limit("b", "requests", "hour", 5))
 
-        book.remove(POOL, "a", "k")
+        repository.remove(POOL, "a", "k")
 
-        assert [limit.id for limit in book.all(POOL, "k")] == ["b"]
+        assert [limit.id for limit in repository.all(POOL, "k")] == ["b"]
         with pytest.raises(NotFound):
-            book.remove(POOL, "a", "k")
+            repository.remove(POOL, "a", "k")

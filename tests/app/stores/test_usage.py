@@ -24,7 +24,7 @@ def store(redis_client: Any) -> StoreOfTest:
 
 
 @pytest.fixture
-def book(store: StoreOfTest) -> UsageRepository:
+def repository(store: StoreOfTest) -> UsageRepository:
     return UsageRepository(store.scripts)
 
 
@@ -33,19 +33,19 @@ def api_key(*limits: dict[str, Any], now_ms: int = START_MS) -> ApiKey:
 
 
 class TestStanding:
-    def test_nothing_yet(self, store: StoreOfTest, book: UsageRepository) -> None:
-        standing = book.of_key(api_key())
+    def test_nothing_yet(self, store: StoreOfTest, repository: UsageRepository) -> None:
+        standing = repository.of_key(api_key())
 
         assert (standing.used, standing.limits, standing.windows) == ({}, [], [None, None])
 
-    def test_used_and_held(self, store: StoreOfTest, book: UsageRepository) -> None:
+    def test_used_and_held(self, store: StoreOfTest, repository: UsageRepository) -> None:
         """What ended is used, what runs is held, both in the window of now."""
         limits = (limit("t", "output_tokens", "day", 100), limit("p", "parallel_requests", "none", 5))
         store.key("k", *limits)
         ended, _ = store.admit(output_tokens=30), store.admit(output_tokens=20)
         store.settle(ended["id"], input_tokens=5, output_tokens=7, cached_tokens=2, cost=11)
 
-        standing = book.of_key(api_key(*limits))
+        standing = repository.of_key(api_key(*limits))
 
         assert standing.used == {
             "requests": 1,
@@ -59,15 +59,15 @@ class TestStanding:
         assert tokens.resets_at == store.calendar()["day"][1] // 1000
         assert (parallel.settled, parallel.held, parallel.resets_at) == (0, 1, None)
 
-    def test_our_calendar_is_of_another_day(self, store: StoreOfTest, book: UsageRepository) -> None:
+    def test_our_calendar_is_of_another_day(self, store: StoreOfTest, repository: UsageRepository) -> None:
         """The store's clock is the one that counts."""
         limits = (limit("t", "output_tokens", "day", 100),)
 
-        standing = book.of_key(api_key(*limits, now_ms=START_MS - 9 * DAY_MS))
+        standing = repository.of_key(api_key(*limits, now_ms=START_MS - 9 * DAY_MS))
 
         assert standing.limits[0].resets_at == store.calendar()["day"][1] // 1000
 
-    def test_upstream_windows(self, store: StoreOfTest, book: UsageRepository) -> None:
+    def test_upstream_windows(self, store: StoreOfTest, repository: UsageRepository) -> None:
         """The mean of the accounts that have told; a window that is over is not used."""
         told = {"b": (80, START_MS + 9000), "c": (41, START_MS + 5000), "d": (100, START_MS - 1)}
         for account_id, (percent, reset_ms) in told.items():
@@ -76,19 +76,19 @@ class TestStanding:
                 keys.account(POOL, account_id), mapping={"used_1": percent, "reset_1": reset_ms}
             )
 
-        windows = book.of_key(api_key()).windows
+        windows = repository.of_key(api_key()).windows
 
         assert windows == [UpstreamWindow(40.3, (START_MS + 5000) // 1000), None]
 
 
 class TestGauges:
-    def test_of_many_keys_at_once(self, store: StoreOfTest, book: UsageRepository) -> None:
+    def test_of_many_keys_at_once(self, store: StoreOfTest, repository: UsageRepository) -> None:
         """Limits stand where they stand, whosever they are; the calendar is told by the store's clock."""
         mine, other = limit("t", "output_tokens", "day", 100), limit("u", "requests", "ever", 5)
         store.key("k", mine)
         store.settle(store.admit(output_tokens=30)["id"], output_tokens=7)
 
-        gauges = book.limit_statuses(POOL, limits_from_json([mine, other]))
+        gauges = repository.limit_statuses(POOL, limits_from_json([mine, other]))
 
         assert [(gauge.limit.id, gauge.settled, gauge.held) for gauge in gauges] == [
             ("t", 7, 0),
@@ -106,23 +106,23 @@ class TestSince:
             request = store.admit(key=key, model=model)
             store.settle(request["id"], key=key, model=model, input_tokens=10 + day, cost=1)
 
-    def test_by_whom(self, store: StoreOfTest, book: UsageRepository) -> None:
+    def test_by_whom(self, store: StoreOfTest, repository: UsageRepository) -> None:
         since = date(2026, 3, 29)
 
-        assert book.since(POOL, since, "key") == {
+        assert repository.since(POOL, since, "key") == {
             "k": {"requests": 2, "attempts": 2, "input_tokens": 21, "cost": 2},
             "other": {"requests": 1, "attempts": 1, "input_tokens": 12, "cost": 1},
         }
-        assert book.since(POOL, since, "model")["o3"]["input_tokens"] == 23
-        assert book.since(POOL, since, "account")["a"]["requests"] == 3
+        assert repository.since(POOL, since, "model")["o3"]["input_tokens"] == 23
+        assert repository.since(POOL, since, "account")["a"]["requests"] == 3
 
-    def test_since_a_day(self, book: UsageRepository) -> None:
-        assert set(book.since(POOL, date(2026, 3, 31), "key")) == {"other"}
-        assert book.since(POOL, date(2026, 4, 1), "key") == {}
+    def test_since_a_day(self, repository: UsageRepository) -> None:
+        assert set(repository.since(POOL, date(2026, 3, 31), "key")) == {"other"}
+        assert repository.since(POOL, date(2026, 4, 1), "key") == {}
 
-    def test_of_one_key(self, book: UsageRepository) -> None:
-        assert set(book.since(POOL, date(2026, 3, 1), "model", "k")) == {"gpt-5", "o3"}
+    def test_of_one_key(self, repository: UsageRepository) -> None:
+        assert set(repository.since(POOL, date(2026, 3, 1), "model", "k")) == {"gpt-5", "o3"}
 
-    def test_since_this_month(self, book: UsageRepository) -> None:
+    def test_since_this_month(self, repository: UsageRepository) -> None:
         """Without a day it is the month of now, and nothing was used in it."""
-        assert book.since(POOL, None, "key") == {}
+        assert repository.since(POOL, None, "key") == {}
