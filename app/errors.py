@@ -374,14 +374,12 @@ class UpstreamRejected(UpstreamError):
         type: str,
         code: str | None,
         upstream_status: int | None = None,
-        shape: BodyShape = BodyShape.ENVELOPE,
-        limit_family: str = "",
         extra: dict[str, Any] | None = None,
         **more: Any,
     ) -> None:
         super().__init__(message, **more)
-        self.shape = shape
-        self.limit_family = limit_family  # the limit that was reached, unless it is the main one
+        self.shape = BodyShape.ENVELOPE
+        self.limit_family = ""  # the limit that was reached, unless it is the main one
         self.status, self.type, self.code = status, type, code
         self.upstream_status = upstream_status
         self.headers: Mapping[str, str] = {}  # of the response; they may report usage windows

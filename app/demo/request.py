@@ -8,7 +8,7 @@ two that are required.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -42,9 +42,9 @@ class DemoRequest:
     schema: Json | None  # of the requested JSON; {} is any object, None is prose
     reasons: bool
     max_output_tokens: int | None
-    stop: tuple[str, ...]
-    choices: int
     input_tokens: int
+    stop: tuple[str, ...] = ()
+    choices: int = 1
 
     @property
     def slow(self) -> bool:
@@ -59,13 +59,15 @@ def parse_chat_request(body: Json) -> DemoRequest:
     turns = [(_string(message.get("role")), _text(message.get("content"))) for message in _objects(messages)]
     output_format = _object(body.get("response_format"))
     stop = body.get("stop")
-    return _build_request(
+    request = _build_request(
         body,
         turns,
-        tools=_functions(body),
         output_format={**output_format, **_object(output_format.get("json_schema"))},
         effort=body.get("reasoning_effort"),
         limit=_count(body.get("max_completion_tokens")) or _count(body.get("max_tokens")),
+    )
+    return replace(
+        request,
         stop=tuple(filter(None, map(_string, stop if isinstance(stop, list) else [stop]))),
         choices=min(_count(body.get("n")) or 1, MAX_CHOICES),
     )
@@ -86,12 +88,9 @@ def parse_responses_request(body: Json) -> DemoRequest:
     return _build_request(
         body,
         turns,
-        tools=_functions(body),
         output_format=_object(_object(body.get("text")).get("format")),
         effort=_object(body.get("reasoning")).get("effort"),
         limit=_count(body.get("max_output_tokens")),
-        stop=(),
-        choices=1,
     )
 
 
@@ -99,14 +98,11 @@ def _build_request(
     body: Json,
     turns: list[tuple[str, str]],
     *,
-    tools: list[Json],
     output_format: Json,
     effort: Any,
     limit: int | None,
-    stop: tuple[str, ...],
-    choices: int,
 ) -> DemoRequest:
-    model = body.get("model")
+    model, tools = body.get("model"), _functions(body)
     if not isinstance(model, str) or not model:
         raise HttpError(400, "you must provide a model parameter", param="model")
     last_user = max((index for index, (role, _) in enumerate(turns) if role == "user"), default=-1)
@@ -119,8 +115,6 @@ def _build_request(
         schema=_schema(output_format),
         reasons=isinstance(effort, str) and effort != "none",
         max_output_tokens=limit,
-        stop=stop,
-        choices=choices,
         input_tokens=_tokens(turns, tools),
     )
 

@@ -77,14 +77,11 @@ def rejection_from_body(status: int, body: bytes, headers: Mapping[str, str]) ->
     """Return the error of an HTTP response; a *status* that is not an error becomes 502."""
     error, shape = _error_in(body.strip())
     lowered = {name.lower(): value for name, value in headers.items()}
-    return _rejection(
-        error,
-        lowered,
-        status=status if 400 <= status < 600 else 502,
-        upstream_status=status,
-        shape=shape,
-        limit_family=_limit_family(lowered),
+    rejection = _rejection(
+        error, lowered, status=status if 400 <= status < 600 else 502, upstream_status=status
     )
+    rejection.shape, rejection.limit_family = shape, _limit_family(lowered)
+    return rejection
 
 
 def _error_in(body: bytes) -> tuple[dict[str, Any], BodyShape]:
@@ -138,8 +135,6 @@ def _rejection(
     *,
     status: int,
     upstream_status: int | None,
-    shape: BodyShape = BodyShape.ENVELOPE,
-    limit_family: str = "",
 ) -> UpstreamRejected:
     default_type, default_code = _NAMES_BY_STATUS.get(status) or (
         _CLIENT_ERROR if status < 500 else _UPSTREAM_ERROR
@@ -161,8 +156,6 @@ def _rejection(
         type=kind or default_type,
         code=code,
         upstream_status=upstream_status,
-        shape=shape,
-        limit_family=limit_family,
         param=_short_text(error.get("param")),
         retry_after_seconds=seconds,
         resets_at=resets_at,

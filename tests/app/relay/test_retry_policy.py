@@ -55,9 +55,13 @@ def answered(status: int, code: str | None = None, message: str = "no", **more: 
     return UpstreamRejected(message, status=status, type="t", code=code, upstream_status=status, **more)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "error", [answered(401), answered(403, "account_suspended"), answered(403, shape=BodyShape.HTML)]
-)
+def answered_by_a_page() -> UpstreamRejected:
+    error = answered(403)
+    error.shape = BodyShape.HTML
+    return error
+
+
+@pytest.mark.parametrize("error", [answered(401), answered(403, "account_suspended"), answered_by_a_page()])
 def test_the_callers_key_is_never_blamed_for_ours(error: UpstreamRejected) -> None:
     found = received(error)
 
