@@ -40,9 +40,9 @@ def limit_group(owner: str) -> click.Group:
     """Return the commands for limits of a *owner* `key`, their first argument, or `pool`."""
     group = Group("limit", help=f"Manage limits of {OWNERS[owner]}. Changes take effect immediately.")
 
-    def command(name: str, fields: str, *options: Decorator) -> Decorator:
+    def command(name: str, arguments: str, *options: Decorator) -> Decorator:
         """Register a function that takes services, as_json, pool, key and its own options as a command."""
-        example_line = f"poolgate {owner} limit {name}{' ann' if owner == 'key' else ''} {fields}"
+        example_line = f"poolgate {owner} limit {name}{' ann' if owner == 'key' else ''} {arguments}"
 
         def decorate(run: Callable[..., None]) -> Callable[..., None]:
             def owned(services: Services, pool: str, key: str | None = None, **fields: Any) -> None:

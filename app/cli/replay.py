@@ -44,7 +44,7 @@ def exported(services: Services, pool: str) -> Iterator[Json]:
             yield entry.row | {"settled_ms": entry.position[0]}
 
 
-def _member_fields(account: Account) -> Json:
+def _member_fields(account: Account) -> dict[str, object]:
     return {name: getattr(account, name) for name in Member.__slots__ if name != "window"}
 
 
@@ -149,7 +149,7 @@ def _private_server() -> Iterator[Any]:
             private_server.leave(Path(folder))
 
 
-def _public(outcome: Outcome, names: Mapping[str, str]) -> Json:
+def _public(outcome: Outcome, names: Mapping[str, str]) -> dict[str, object]:
     fields = {name: value for name, value in asdict(outcome).items() if name != "chosen"}
     spread = {names[account]: share for account, share in outcome.spread().items()}
     return {**fields, "requests": len(outcome.chosen), "refused": outcome.refused, "spread": spread}

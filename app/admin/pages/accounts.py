@@ -46,12 +46,12 @@ def show() -> Any:
 
 
 @bp.get("/<name>")
-def one(name: str) -> Any:
+def detail(name: str) -> Any:
     app_services, span = services(), usage_summary.span_of(request.args)
     account = app_services.accounts.described(g.pool, name)
     used = usage_summary.summarize_usage(app_services, g.pool, span, account_id=account.id)
     return render_template(
-        "accounts/one.html",
+        "accounts/detail.html",
         section="accounts.show",
         view=account_view(account, app_services.clock.now()),
         span=span,
@@ -91,7 +91,8 @@ def add() -> Any:
     inputs = ("kind", "name", "credential", "base_url", "models", *NUMBERS)
     form = Form(request.form or {"kind": KINDS_BY_FORM[0][0]}, *inputs)
     if request.method == "POST":
-        fields = form.filled("kind", "name", "base_url") | {n: form.integer(n) for n in form.filled(*NUMBERS)}
+        fields: dict[str, Any] = {**form.filled("kind", "name", "base_url")}
+        fields |= {name: form.integer(name) for name in form.filled(*NUMBERS)}
         fields |= {"models": form.lines("models")} if form["models"].strip() else {}
         wires = [wire for wire in (CHAT, RESPONSES) if form[f"wire_{wire}"]]
         fields |= {"wires": wires} if wires else {}
@@ -101,7 +102,7 @@ def add() -> Any:
             )
             listing = operations().accounts.fetch_listing(g.pool, added)
             message = first_look_message(f"Account {added.name} was added", listing)
-            return redirect_with_notice(message, "accounts.one", name=added.name)
+            return redirect_with_notice(message, "accounts.detail", name=added.name)
     return render_template(
         "accounts/add.html", section="accounts.show", form=form, kinds=KINDS_BY_FORM
     ), form.status
@@ -122,7 +123,7 @@ def edit(name: str) -> Any:
         with form.collect_faults():
             changes = AccountInput().load(fields | {"models": form.lines("models")}, partial=True)
             operations().accounts.change(g.pool, name, changes, credential=form["credential"].strip())
-            return redirect_with_notice(f"Account {name} was changed.", "accounts.one", name=name)
+            return redirect_with_notice(f"Account {name} was changed.", "accounts.detail", name=name)
     return render_template(
         "accounts/edit.html", section="accounts.show", account=account, form=form, models=account.listed
     ), form.status
@@ -146,7 +147,7 @@ def _return_to_page(name: str, message: str) -> Any:
     """Redirect to the page on which the button was."""
     if urlsplit(request.referrer or "").path == url_for("accounts.show"):
         return redirect_with_notice(message, "accounts.show")
-    return redirect_with_notice(message, "accounts.one", name=name)
+    return redirect_with_notice(message, "accounts.detail", name=name)
 
 
 @bp.route("/<name>/remove", methods=["GET", "POST"])
@@ -168,7 +169,7 @@ def remove(name: str) -> Any:
         checks=[("force", "Remove it even if keys are restricted to it")],
         yes="Remove",
         danger=True,
-        back=url_for("accounts.one", name=name),
+        back=url_for("accounts.detail", name=name),
     ), form.status
 
 

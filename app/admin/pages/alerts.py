@@ -12,7 +12,10 @@ from app.operations.diagnostic import Diagnostic, Level, Subject
 from app.wiring import Services
 
 MAX_LINES = 30  # the worst come first
-_PAGES = {Subject.ACCOUNT: ("accounts.one", "accounts.show"), Subject.KEY: ("api_keys.one", "api_keys.show")}
+_PAGES = {
+    Subject.ACCOUNT: ("accounts.detail", "accounts.show"),
+    Subject.KEY: ("api_keys.detail", "api_keys.show"),
+}
 _STYLES = {Level.WRONG: ("bad", "wrong"), Level.NOTE: ("off", "note")}
 
 
@@ -24,7 +27,7 @@ class Alert:
     word: str
     where: str
     what: str
-    mend: str
+    remedy: str
     link: str = ""
 
     @property
@@ -34,9 +37,9 @@ class Alert:
 
 def list_alerts(services: Services, pool: str) -> list[Alert]:
     """Return what needs attention in *pool*, the worst first. Raises StoreUnavailable."""
-    alerts = services.doctor.check(pool)
-    alerts.sort(key=lambda item: item.level != Level.WRONG)
-    return [_alert(item, pool) for item in alerts[:MAX_LINES]]
+    problems = services.doctor.check(pool)
+    problems.sort(key=lambda item: item.level != Level.WRONG)
+    return [_alert(item, pool) for item in problems[:MAX_LINES]]
 
 
 def _alert(item: Diagnostic, pool: str) -> Alert:

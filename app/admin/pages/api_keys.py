@@ -53,26 +53,26 @@ class KeyView:
 @bp.get("")
 def show() -> Any:
     q, at = request.args.get("q", "").strip(), max(request.args.get("at", 1, int), 1)
-    found = [key for key in services().api_keys.all(g.pool) if q.lower() in key.name.lower()]
-    pages = max(1, math.ceil(len(found) / PAGE))
+    matches = [key for key in services().api_keys.all(g.pool) if q.lower() in key.name.lower()]
+    pages = max(1, math.ceil(len(matches) / PAGE))
     at = min(at, pages)
-    views = _views(found[(at - 1) * PAGE : at * PAGE])
+    views = _views(matches[(at - 1) * PAGE : at * PAGE])
     return render_template(
-        "keys/show.html", section="api_keys.show", views=views, q=q, at=at, pages=pages, total=len(found)
+        "keys/show.html", section="api_keys.show", views=views, q=q, at=at, pages=pages, total=len(matches)
     )
 
 
 def _views(api_keys: Sequence[ApiKey], limits_of_pool: Sequence[Limit] = ()) -> list[KeyView]:
-    found = services()
-    names = found.accounts.names_by_id(g.pool)
+    app_services = services()
+    names = app_services.accounts.names_by_id(g.pool)
     owned = [[*key.limits, *limits_of_pool] for key in api_keys]
     limits = [limit for limits in owned for limit in limits]
-    gauges = iter(found.ledger.usage.limit_statuses(g.pool, limits) if limits else [])
-    now = found.clock.now()
+    gauges = iter(app_services.ledger.usage.limit_statuses(g.pool, limits) if limits else [])
+    now = app_services.clock.now()
     return [
         KeyView(
             key,
-            [names.get(one, f"{one} (removed)") for one in key.accounts],
+            [names.get(account_id, f"{account_id} (removed)") for account_id in key.accounts],
             [GaugeView(next(gauges)) for _ in limits],
             now,
         )
@@ -81,14 +81,14 @@ def _views(api_keys: Sequence[ApiKey], limits_of_pool: Sequence[Limit] = ()) -> 
 
 
 @bp.get("/<name>")
-def one(name: str) -> Any:
-    found, span = services(), usage_summary.span_of(request.args)
-    key = found.api_keys.find(g.pool, name)
-    used = usage_summary.summarize_usage(found, g.pool, span, key_id=key.id)
+def detail(name: str) -> Any:
+    app_services, span = services(), usage_summary.span_of(request.args)
+    key = app_services.api_keys.find(g.pool, name)
+    used = usage_summary.summarize_usage(app_services, g.pool, span, key_id=key.id)
     return render_template(
-        "keys/one.html",
+        "keys/detail.html",
         section="api_keys.show",
-        view=_views([key], found.limits.all(g.pool))[0],
+        view=_views([key], app_services.limits.all(g.pool))[0],
         span=span,
         spans=usage_summary.SPANS,
         totals=used.totals(),
@@ -133,8 +133,8 @@ def _limits(form: Form) -> tuple[Limit, ...]:
     return ()
 
 
-def _fields(form: Form) -> dict[str, Any]:
-    fields: dict[str, Any] = form.filled("expires", "on_cut")
+def _fields(form: Form) -> dict[str, object]:
+    fields: dict[str, object] = {**form.filled("expires", "on_cut")}
     if form["output_tokens"].strip():
         fields["output_tokens"] = form.integer("output_tokens")
     return fields | {
@@ -145,8 +145,8 @@ def _fields(form: Form) -> dict[str, Any]:
 
 
 def _key_form(form: Form, name: str = "") -> Any:
-    found = services()
-    accounts = found.accounts.all(g.pool)
+    app_services = services()
+    accounts = app_services.accounts.all(g.pool)
     models = sorted({model for account in accounts for model in (*account.models, *account.listed)})
     return render_template(
         "keys/form.html",
@@ -183,7 +183,7 @@ def edit(name: str) -> Any:
             changed = operations().api_keys.change(g.pool, name, changes)
             warnings = _sentences(operations().api_keys.find_warnings(g.pool, changed))
             return redirect_with_notice(
-                f"Key {name} was changed. {warnings}".rstrip(), "api_keys.one", name=name
+                f"Key {name} was changed. {warnings}".rstrip(), "api_keys.detail", name=name
             )
     return _key_form(form, name)
 
@@ -227,7 +227,7 @@ def rotate(name: str) -> Any:
 @bp.post("/<name>/enable")
 def enable(name: str) -> Any:
     operations().api_keys.enable(g.pool, name)
-    return redirect_with_notice(f"Key {name} was enabled.", "api_keys.one", name=name)
+    return redirect_with_notice(f"Key {name} was enabled.", "api_keys.detail", name=name)
 
 
 @bp.route("/<name>/disable", methods=["GET", "POST"])
@@ -237,7 +237,7 @@ def disable(name: str) -> Any:
     if request.method == "POST":
         with form.collect_faults():
             operations().api_keys.disable(g.pool, name)
-            return redirect_with_notice(f"Key {name} was disabled.", "api_keys.one", name=name)
+            return redirect_with_notice(f"Key {name} was disabled.", "api_keys.detail", name=name)
     text = ["It is refused from now on. Requests in progress continue, and its usage stays in the ledger."]
     return _confirm(form, name, f"Disable key {name}?", text, "Disable")
 
@@ -264,5 +264,5 @@ def _confirm(form: Form, name: str, question: str, text: list[str], yes: str) ->
         checks=[],
         yes=yes,
         danger=True,
-        back=url_for("api_keys.one", name=name),
+        back=url_for("api_keys.detail", name=name),
     ), form.status

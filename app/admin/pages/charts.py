@@ -41,12 +41,12 @@ class Chart:
 
     @property
     def empty(self) -> bool:
-        return not any(point for one in self.series for point in one.points)
+        return not any(point for series in self.series for point in series.points)
 
     @property
     def top(self) -> float:
         """The value at the upper edge."""
-        sums = [sum(one.points[n] or 0 for one in self.series) for n in range(len(self.starts))]
+        sums = [sum(series.points[n] or 0 for series in self.series) for n in range(len(self.starts))]
         return nice_top(max(sums, default=0))
 
     @property
@@ -56,7 +56,7 @@ class Chart:
     def rows(self) -> list[tuple[int, list[str]]]:
         """Return the same data as a table: (start, a number for each series), newest first."""
         rows = [
-            (start, [self.format_value(one.points[n]) for one in self.series])
+            (start, [self.format_value(series.points[n]) for series in self.series])
             for n, start in enumerate(self.starts)
         ]
         return rows[::-1]
@@ -66,11 +66,11 @@ class Chart:
         parts = [_rule(width, level) for level in (0.5, HEIGHT / 2)]
         for n in range(len(self.starts)):
             floor = float(HEIGHT)
-            for one in self.series:
-                tall = HEIGHT * (one.points[n] or 0) / self.top
+            for series in self.series:
+                tall = HEIGHT * (series.points[n] or 0) / self.top
                 floor -= tall
                 if tall > 0:
-                    parts.append(_rect(one.shade, n * COLUMN + GAP / 2, floor, COLUMN - GAP, tall))
+                    parts.append(_rect(series.shade, n * COLUMN + GAP / 2, floor, COLUMN - GAP, tall))
         parts.append(_rule(width, HEIGHT, "base"))
         return Markup(
             '<svg class="plot" role="img" viewBox="0 0 {} {}" preserveAspectRatio="none"'
@@ -84,8 +84,8 @@ class Chart:
         if self.empty:
             return "No data in this period."
         maxima = ", ".join(
-            f"{one.label} at most {self.format_value(max(point or 0 for point in one.points))}"
-            for one in self.series
+            f"{series.label} at most {self.format_value(max(point or 0 for point in series.points))}"
+            for series in self.series
         )
         return f"{len(self.starts)} columns; {maxima}. The table below has every number."
 

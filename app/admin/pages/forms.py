@@ -36,7 +36,7 @@ class Form:
         """The status of the response that shows this form."""
         return 400 if self.faults else 200
 
-    def filled(self, *names: str) -> dict[str, Any]:
+    def filled(self, *names: str) -> dict[str, str]:
         """Return those of *names* that were filled in."""
         return {name: self[name].strip() for name in names if self[name].strip()}
 

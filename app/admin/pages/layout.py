@@ -78,5 +78,5 @@ def _add_pool(endpoint: str, values: dict[str, Any]) -> None:
         values.setdefault("pool", current_pool())
 
 
-def _layout_context() -> dict[str, Any]:
+def _layout_context() -> dict[str, object]:
     return {"pool": current_pool(), "pools": g.get("pools", [DEFAULT]), "sections": SECTIONS}

@@ -20,7 +20,7 @@ bp = page_blueprint("limits", "/limits")
 @bp.route("/of-key/<name>", methods=["GET", "POST"])
 def of_key(name: str) -> Any:
     services().api_keys.find(g.pool, name)
-    return _page(f"key {name}", name, url_for("api_keys.one", name=name))
+    return _page(f"key {name}", name, url_for("api_keys.detail", name=name))
 
 
 @bp.route("/of-pool", methods=["GET", "POST"])

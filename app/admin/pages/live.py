@@ -38,7 +38,7 @@ def stream() -> Response:
     renderer = _Renderer(
         current_app.jinja_env,
         lambda: Names.read(pool, app_services.api_keys, app_services.accounts),
-        url_for("requests.one", request_id="ID"),
+        url_for("requests.detail", request_id="ID"),
     )
     events = _events(app_services.feeds.of(pool), renderer, after, time.monotonic() + LIFE_SECONDS)
     return Response(
@@ -60,13 +60,16 @@ class _Renderer:
     def frames(self, update: FeedUpdate) -> Iterator[bytes]:
         if update.accounts:
             now = time.time()
-            rendered = {one.id: self._account.render(view=account_view(one, now)) for one in update.accounts}
+            rendered = {
+                account.id: self._account.render(view=account_view(account, now))
+                for account in update.accounts
+            }
             yield _frame("accounts", rendered)
         if update.entries:
             names = self._names()
             rows = [RowView(entry.row, names, entry.id) for entry in update.entries]
             rendered_rows = [
-                {"id": one.id, "html": self._row.render(row=one, href=self._href(one))} for one in rows
+                {"id": row.id, "html": self._row.render(row=row, href=self._href(row))} for row in rows
             ]
             yield _frame("requests", rendered_rows, update.entries[-1].id)
 

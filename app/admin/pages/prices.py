@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -26,6 +27,20 @@ MAX_TOKENS = 100_000_000
 bp = page_blueprint("prices", "/settings/prices")
 
 
+@dataclass(frozen=True, slots=True)
+class PriceView:
+    """The price of a model in US dollars per million tokens, and its sizes in tokens."""
+
+    model: str
+    input: str
+    cached: str
+    output: str
+    context: int | None
+    max_output: int | None
+    version: str
+    own: bool
+
+
 @bp.route("", methods=["GET", "POST"])
 def show() -> Any:
     rows = services().prices.current(g.pool).rows()
@@ -40,7 +55,7 @@ def show() -> Any:
         with form.collect_faults():
             message = _change(form)
             return redirect_with_notice(message, "prices.show", q=q or None)
-    matches = [_row(name, row) for name, row in sorted(rows.items(), key=_own_first) if name.startswith(q)]
+    matches = [_view(name, row) for name, row in sorted(rows.items(), key=_own_first) if name.startswith(q)]
     return render_template(
         "settings/prices.html",
         section="settings.show",
@@ -67,18 +82,18 @@ def _form_values(model: str, row: Mapping[str, Any] | None) -> dict[str, str]:
     return {"model": model} | money | {name: str(row[name]) for name in SIZES if row.get(name)}
 
 
-def _row(model: str, row: Mapping[str, Any]) -> dict[str, Any]:
+def _view(model: str, row: Mapping[str, Any]) -> PriceView:
     rates = row[STANDARD]
-    return {
-        "model": model,
-        "input": f"{rates['input'] / MILLION:g}",
-        "cached": f"{rates.get('cached_input', rates['input']) / MILLION:g}",
-        "output": f"{rates['output'] / MILLION:g}",
-        "context": row.get("context"),
-        "max_output": row.get("max_output"),
-        "version": row["version"],
-        "own": is_own(row),
-    }
+    return PriceView(
+        model=model,
+        input=f"{rates['input'] / MILLION:g}",
+        cached=f"{rates.get('cached_input', rates['input']) / MILLION:g}",
+        output=f"{rates['output'] / MILLION:g}",
+        context=row.get("context"),
+        max_output=row.get("max_output"),
+        version=row["version"],
+        own=is_own(row),
+    )
 
 
 def _change(form: Form) -> str:

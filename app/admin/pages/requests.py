@@ -43,7 +43,7 @@ def show() -> Any:
     newest = ledger.entries.newest_id(g.pool)
     with form.collect_faults():
         page = ledger.search.search(g.pool, _ledger_query(form, names, zone), cursor)
-    filters = form.filled(*SEARCH_FIELDS)
+    filters: dict[str, Any] = {**form.filled(*SEARCH_FIELDS)}
     return render_template(
         "requests/show.html",
         section="requests.show",
@@ -90,11 +90,11 @@ def _parse_time(form: Form, field: str, zone: str) -> float | None:
 @bp.get("/find")
 def find() -> Any:
     """Redirect from the search for an id to its page."""
-    return redirect(url_for("requests.one", request_id=request.args.get("id", "").strip()[:100] or "-"))
+    return redirect(url_for("requests.detail", request_id=request.args.get("id", "").strip()[:100] or "-"))
 
 
 @bp.get("/<request_id>")
-def one(request_id: str) -> Any:
+def detail(request_id: str) -> Any:
     entry_id = request.args.get("entry", "")
     explanation = services().ledger.explainer.explain(
         g.pool,
@@ -102,4 +102,4 @@ def one(request_id: str) -> Any:
         entry_id=entry_id if _ENTRY_ID.fullmatch(entry_id) else "",
         max_entries=MAX_SCANNED,
     )
-    return render_template("requests/one.html", section="requests.show", explanation=explanation)
+    return render_template("requests/detail.html", section="requests.show", explanation=explanation)

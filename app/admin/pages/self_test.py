@@ -20,8 +20,10 @@ class SelfTestResult:
     ms: float | None = None
 
 
-def build_body(model: str) -> dict[str, Any]:
-    return {"model": model, "messages": [{"role": "user", "content": "Hello"}], "max_completion_tokens": 200}
+def build_body(model: str) -> bytes:
+    """Return the JSON body of a short chat request to *model*."""
+    messages = [{"role": "user", "content": "Hello"}]
+    return orjson.dumps({"model": model, "messages": messages, "max_completion_tokens": 200})
 
 
 def run_self_test(bind: str, port: int, key: str, model: str) -> SelfTestResult:
@@ -29,7 +31,7 @@ def run_self_test(bind: str, port: int, key: str, model: str) -> SelfTestResult:
     connection = http.client.HTTPConnection(LISTENS_EVERYWHERE.get(bind, bind), port, timeout=TIMEOUT_SECONDS)
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     try:
-        connection.request("POST", "/v1/chat/completions", orjson.dumps(build_body(model)), headers)
+        connection.request("POST", "/v1/chat/completions", build_body(model), headers)
         answer = connection.getresponse()
         body = orjson.loads(answer.read())
     except (OSError, ValueError, http.client.HTTPException):

@@ -48,12 +48,12 @@ def show() -> Any:
         with form.collect_faults():
             created = operations().pools.create(form["name"].strip())
             return redirect_with_notice(f"Pool {created.name} was created.", "start.show", pool=created.name)
-    found, pool = services(), _pool()
+    app_services, pool = services(), _pool()
     effective = pool.effective
     own = dict(effective.time_limits).get(EVERY_MODEL, {})
-    limits = found.limits.all(g.pool)
-    gauges = found.ledger.usage.limit_statuses(g.pool, limits) if limits else []
-    rows = found.prices.current(g.pool).rows()
+    limits = app_services.limits.all(g.pool)
+    gauges = app_services.ledger.usage.limit_statuses(g.pool, limits) if limits else []
+    rows = app_services.prices.current(g.pool).rows()
     return render_template(
         "settings/show.html",
         section="settings.show",
@@ -69,8 +69,8 @@ def show() -> Any:
 
 
 def _pool() -> Pool:
-    found = services().pools
-    return next((one for one in found.all() if one.name == g.pool), Pool(DEFAULT, POLICIES[0], "UTC", 0, 0))
+    pools = services().pools.all()
+    return next((pool for pool in pools if pool.name == g.pool), Pool(DEFAULT, POLICIES[0], "UTC", 0, 0))
 
 
 @bp.route("/routing", methods=["GET", "POST"])
@@ -101,7 +101,9 @@ def routing() -> Any:
         "settings/routing.html",
         section="settings.show",
         form=form,
-        policies=[(one, f"{one.replace('_', ' ')}: {POLICY_DESCRIPTIONS[one]}") for one in POLICIES],
+        policies=[
+            (policy, f"{policy.replace('_', ' ')}: {POLICY_DESCRIPTIONS[policy]}") for policy in POLICIES
+        ],
         zones=sorted(available_timezones()),
     ), form.status
 
@@ -126,7 +128,7 @@ def time_limits() -> Any:
         section="settings.show",
         form=form,
         of=of,
-        patterns=sorted({EVERY_MODEL, *(one for one, limits in stored.items() if limits)}),
+        patterns=sorted({EVERY_MODEL, *(pattern for pattern, limits in stored.items() if limits)}),
         limits=[(name, getattr(TimeLimits(), name)) for name in TIME_LIMITS],
     ), form.status
 

@@ -82,4 +82,4 @@ def _signed_in(account: Account) -> Any:
     message = first_look_message(
         f"Account {account.name} is signed in and is refreshed automatically", listing
     )
-    return redirect_with_notice(message, "accounts.one", name=account.name)
+    return redirect_with_notice(message, "accounts.detail", name=account.name)
