@@ -206,7 +206,7 @@ def build(
             RelayServices(
                 admissions,
                 accounts,
-                KnownModels(scripts.client, demo=demo),
+                KnownModels(scripts, demo=demo),
                 upstream.client,
                 active,
                 ledger.settlements,
@@ -220,7 +220,7 @@ def build(
         operator_stores=OperatorStores.build(scripts, vault),
         audit=AuditLog(scripts),
         login_flows=LoginFlowRepository(scripts, vault),
-        feeds=LiveFeeds(FeedSource(LedgerRepository(scripts), lambda pool: glance(scripts.client, pool))),
+        feeds=LiveFeeds(FeedSource(LedgerRepository(scripts), lambda pool: glance(scripts, pool))),
         readiness=Readiness(pools, health, vault),
         doctor=Doctor(settings, check_stores),
         tracing=tracing,

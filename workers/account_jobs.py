@@ -70,7 +70,7 @@ def _look_in_turn(services: Services, pool: str, account: Account, now: float, l
 def _claim(services: Services, pool: str, account: Account, now: float, look: AccountJob) -> bool:
     """Take this account's period. It ends a little early, so that the next run finds it over."""
     name, seconds = look.term(account, now) if look.term else ("", look.every_seconds)
-    return JobRepository(services.scripts.client).claim_account(look.name + name, pool, account.id, seconds)
+    return JobRepository(services.scripts).claim_account(look.name + name, pool, account.id, seconds)
 
 
 def _look(services: Services, pool: str, account: Account, now: float, look: AccountJob) -> str:

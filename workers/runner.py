@@ -45,7 +45,7 @@ def _keep_running(job: Job, services: Services, stopping: Event) -> None:
 def run_if_due(job: Job, services: Services) -> None:
     """Run *job* unless some process did within its period. A failure is logged; the next run is its retry."""
     try:
-        jobs = JobRepository(services.scripts.client)
+        jobs = JobRepository(services.scripts)
         if jobs.claim(job.name, job.every_seconds):
             jobs.record_run(job.name, job.every_seconds, ok=_run(job, services))
     except StoreUnavailable:

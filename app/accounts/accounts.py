@@ -26,7 +26,7 @@ class AccountRepository:
 
     def __init__(self, scripts: Scripts, vault: Vault) -> None:
         self._scripts = scripts
-        self._store = AccountStore(scripts.client)
+        self._store = AccountStore(scripts)
         self._vault = vault
         self._known: dict[tuple[str, str], Account] = {}
         self._unreadable: dict[tuple[str, str], float] = {}  # (pool, account): until when it is left out
@@ -150,7 +150,7 @@ class AccountRepository:
 
     def snapshot(self, pool: str) -> list[Account]:
         """Return the current state of every account by name, without models or credentials."""
-        return glance(self._scripts.client, pool)
+        return glance(self._scripts, pool)
 
     def names_by_id(self, pool: str) -> dict[str, str]:
         """Return the names of all accounts by id."""

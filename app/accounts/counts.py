@@ -24,7 +24,7 @@ def census(scripts: Scripts) -> Census:
 
     Raises StoreUnavailable.
     """
-    counts = AccountStore(scripts.client).count(tuple(Failure))
+    counts = AccountStore(scripts).count(tuple(Failure))
     result = Census(counts.by_state(), counts.leases)
     for account in counts.accounts:
         if account.name:

@@ -39,7 +39,7 @@ class Lease:
 class CredentialRepository:
     def __init__(self, scripts: Scripts, accounts: AccountRepository) -> None:
         self._scripts = scripts
-        self._store = AccountStore(scripts.client)
+        self._store = AccountStore(scripts)
         self._accounts = accounts
 
     def read(self, pool: str, account: Account) -> Tokens:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from typing import Any
 
 from app.accounts.kinds import kind_of
 from app.stores.accounts import AccountStore
 from app.stores.records.accounts import AccountModels
+from app.stores.scripts import Scripts
 
 FRESH_SECONDS = 5.0  # an answer is reused that long, so asking often costs nothing
 MAX_POOLS = 64  # whose answer one process retains
 
 
 class KnownModels:
-    def __init__(self, client: Any, *, demo: bool, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, scripts: Scripts, *, demo: bool, clock: Callable[[], float] = time.monotonic) -> None:
         """*demo*: whether accounts of kind `demo` serve requests."""
-        self._store = AccountStore(client)
+        self._store = AccountStore(scripts)
         self._demo = demo
         self._clock = clock
         self._read: OrderedDict[str, tuple[float, dict[str, AccountModels]]] = OrderedDict()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from app.accounts.account import Account, account_from
 from app.stores.accounts import AccountStore
+from app.stores.scripts import Scripts
 
 FIELDS = (
     *("id", "name", "kind", "base_url", "wires", "weight", "cap", "group", "created_ms", "expires_ms"),
@@ -15,6 +14,6 @@ FIELDS = (
 )
 
 
-def glance(client: Any, pool: str) -> list[Account]:
+def glance(scripts: Scripts, pool: str) -> list[Account]:
     """Return every account by name, without its models, its sign-in or its credential. Two round trips."""
-    return [account_from(fields, lambda _: "") for fields in AccountStore(client).read_some(pool, FIELDS)]
+    return [account_from(fields, lambda _: "") for fields in AccountStore(scripts).read_some(pool, FIELDS)]

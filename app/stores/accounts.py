@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import orjson
 
 from app.stores import keys
 from app.stores.records.accounts import AccountCounts, AccountModels, AccountState, PoolCounts
+from app.stores.scripts import Scripts
 
 AccountFields = dict[str, str]
 
@@ -16,8 +16,8 @@ _FAILED = "failed:"  # + a failure: see lua/attempts.lua
 
 
 class AccountStore:
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, scripts: Scripts) -> None:
+        self._client = scripts.client
 
     def id_of(self, pool: str, name: str) -> str | None:
         """Return the id of the account called *name*."""

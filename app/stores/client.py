@@ -23,7 +23,6 @@ from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedS
 
 from app.config import NAMES, ConfigError
 from app.stores.errors import REDIS_ERRORS, store_error
-from app.stores.errors import store_errors as store_errors
 
 MAX_CONNECTIONS = 200  # per process: scripts take well under a millisecond, so few are ever busy at once
 RECONNECTS = 2  # a restarted server is reached at once; a dead one costs 15 ms of waiting, no more

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
@@ -51,12 +49,3 @@ def unavailable(error: Exception) -> StoreUnavailable:
     return StoreUnavailable(
         "The gateway's store is not answering; no request can be admitted just now", retry_after_seconds=1
     )
-
-
-@contextmanager
-def store_errors() -> Iterator[None]:
-    """Raise the store's errors for those of redis-py. Needless around a client's commands; to be removed."""
-    try:
-        yield
-    except REDIS_ERRORS as error:
-        raise store_error(error) from error

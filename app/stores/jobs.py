@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import orjson
 
 from app.stores import keys
+from app.stores.scripts import Scripts
 
 
 class JobRepository:
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, scripts: Scripts) -> None:
+        self._client = scripts.client
 
     def claim(self, job: str, period_seconds: float) -> bool:
         """

@@ -8,6 +8,7 @@ import pytest
 
 from app.accounts.known_models import FRESH_SECONDS, KnownModels
 from app.stores import keys
+from app.stores.scripts import Scripts
 
 
 class Clock:
@@ -24,7 +25,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def known(redis_client: Any, clock: Clock) -> KnownModels:
-    return KnownModels(redis_client, demo=False, clock=clock)
+    return KnownModels(Scripts(redis_client), demo=False, clock=clock)
 
 
 def put(client: Any, name: str, *, kind: str = "openai", models: str = "[]", listed: str = "[]") -> None:
@@ -59,7 +60,7 @@ def test_demo(redis_client: Any, demo: bool) -> None:
     put(redis_client, "a", listed='["m"]')
     put(redis_client, "d", kind="demo", listed='["demo"]')
 
-    assert KnownModels(redis_client, demo=demo).lacks("p", "demo") is not demo
+    assert KnownModels(Scripts(redis_client), demo=demo).lacks("p", "demo") is not demo
 
 
 def test_read_once_for_a_while(known: KnownModels, redis_client: Any, clock: Clock) -> None:

@@ -29,7 +29,7 @@ def store(redis_client: Any) -> StoreOfTest:
 
 
 def source(store: StoreOfTest) -> FeedSource:
-    return FeedSource(LedgerRepository(store.scripts), lambda pool: glance(store.client, pool))
+    return FeedSource(LedgerRepository(store.scripts), lambda pool: glance(store.scripts, pool))
 
 
 @pytest.fixture(autouse=True)

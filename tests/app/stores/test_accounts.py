@@ -7,6 +7,7 @@ import pytest
 from app.stores import keys
 from app.stores.accounts import AccountStore
 from app.stores.records.accounts import AccountModels
+from app.stores.scripts import Scripts
 from tests.support.store import StoreOfTest
 
 
@@ -15,7 +16,7 @@ def accounts(redis_client: Any) -> AccountStore:
     store = StoreOfTest(redis_client, pool="p")
     store.account("b", models=("m",))
     store.account("a")
-    return AccountStore(redis_client)
+    return AccountStore(Scripts(redis_client))
 
 
 class TestReading:

@@ -7,11 +7,12 @@ import pytest
 
 from app.stores import keys
 from app.stores.jobs import JobRepository
+from app.stores.scripts import Scripts
 
 
 @pytest.fixture
 def jobs(redis_client: Any) -> JobRepository:
-    return JobRepository(redis_client)
+    return JobRepository(Scripts(redis_client))
 
 
 class TestClaim:
