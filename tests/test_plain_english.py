@@ -77,8 +77,7 @@ LINES_LEFT: dict[str, int] = {
     "app/backup": 10,
     "app/cli": 3,
     "app/launcher": 1,
-    "app/ledger": 5,
-    "app/limits": 1,
+    "app/ledger": 2,  # a stored value
     "app/operations": 13,
     "app/ops": 1,
     "app/relay": 10,

@@ -1,8 +1,8 @@
 """
 The refusal log of this process: collects refused requests and writes them once a second.
 
-One call writes all refusals of a pool, so that a storm of them costs Redis next to nothing. Refusals of
-the last second are lost when the process is killed.
+One call writes all refusals of a pool, so that a storm costs Redis next to nothing. Refusals of the last
+second are lost when the process is killed.
 """
 
 from __future__ import annotations

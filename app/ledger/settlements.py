@@ -125,7 +125,7 @@ class SettlementWriter:
             self._pending.clear()
 
     def recover_spooled(self) -> None:
-        """Deliver what earlier processes spooled; a file is removed once all of it is delivered."""
+        """Deliver what earlier processes spooled; a file is removed once its settlements are delivered."""
         files = {path: self._spool.read(path) for path in self._spool.files()}
         for entries in files.values():
             for pending in entries:

@@ -96,7 +96,7 @@ def _is_number(value: object) -> bool:
 
 
 class Verification:
-    """Verifies the ledger of one pool; after `differences` the counts say what was compared."""
+    """Verifies the ledger of one pool; after `differences`, the counts are of what was compared."""
 
     def __init__(self, ledger: LedgerRepository, pool: str) -> None:
         self._ledger = ledger

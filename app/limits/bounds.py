@@ -166,7 +166,7 @@ def _completion_tokens(body: dict[str, Any], max_per_answer: int | None) -> int 
 
 
 def _choices(body: dict[str, Any]) -> int:
-    """Return how many answers are produced, whether or not all of them are returned."""
+    """Return how many answers are produced; fewer may be returned."""
     choices = 1
     for name in ("n", "best_of"):
         count = body.get(name)
