@@ -1,9 +1,13 @@
-"""Which failures another model may cure; the rest is tried from outside."""
+"""Model fallbacks: which failures another model may answer, and how the answer is reported."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
+from app.accounts.account import Account
 from app.errors import (
     ClientGone,
     GatewayError,
@@ -17,7 +21,15 @@ from app.errors import (
     UpstreamUnreachable,
     WorkerStopping,
 )
-from app.relay.fallbacks import may_fall_back
+from app.relay.context import RequestContext
+from app.relay.fallbacks import FallbackChain, may_fall_back
+from app.relay.progress import RequestProgress
+from app.relay.request_record import RequestRecord
+from app.stores.records.admission import Selection
+from app.streaming.events import Event
+from tests.support.relay import FakeAttempt, make_request
+
+ANSWER = [Event({"choices": []})]
 
 
 def rejected(status: int, code: str | None, message: str = "no") -> UpstreamRejected:
@@ -55,3 +67,74 @@ def test_another_model_may_answer(error: GatewayError) -> None:
 )
 def test_no_model_may(error: GatewayError) -> None:
     assert not may_fall_back(error)
+
+
+class Models:
+    """Stands for the relay: fails or answers by model."""
+
+    def __init__(self, **failures: GatewayError) -> None:
+        self._failures = failures
+        self.tried: list[str] = []
+
+    def __call__(
+        self, context: RequestContext, record: RequestRecord, progress: RequestProgress
+    ) -> Iterator[list[Event] | None]:
+        self.tried.append(context.model)
+        account = Account(f"acct_{context.model}", context.model, "openai", "http://127.0.0.1:1/v1")
+        record.start_attempt(FakeAttempt(account, context=context), Selection(account.id))
+        if error := self._failures.get(context.model):
+            raise error
+        yield ANSWER
+
+
+def chain(models: Models, *fallbacks: str) -> FallbackChain:
+    context = make_request(fallbacks=tuple(make_request(model=name) for name in fallbacks))
+    return FallbackChain(context, models, RequestProgress(0.0, 600.0, 0.0, fallbacks_left=len(fallbacks)))
+
+
+class TestChain:
+    def test_the_first_model_that_answers(self) -> None:
+        models = Models(m=NoAccounts("x"))
+        served = chain(models, "n", "o")
+
+        assert list(served.events()) == [ANSWER]
+        assert models.tried == ["m", "n"]
+        assert (served.context.model, served.served_by().account_name) == ("n", "n")
+        assert served.refused is None
+
+    def test_the_first_failure_is_reported(self) -> None:
+        first = NoAccounts("first")
+        served = chain(Models(m=first, n=NoAccounts("second")), "n")
+
+        with pytest.raises(NoAccounts) as caught:
+            list(served.events())
+        assert caught.value is first
+
+    def test_a_failure_of_the_request_ends_it(self) -> None:
+        models = Models(m=InvalidRequest("x"))
+
+        with pytest.raises(InvalidRequest):
+            list(chain(models, "n").events())
+        assert models.tried == ["m"]
+
+    def test_nothing_is_known_before_an_account_is_tried(self) -> None:
+        served = chain(Models())
+
+        assert served.served_by().account_name == ""
+        assert (served.upstream_head(), served.upstream_body(), served.take_raw_events()) == (None, {}, [])
+        assert served.ledger_entry == {}
+        assert not served.cache_use().is_hit
+
+    def test_raw_events_are_taken_once(self) -> None:
+        attempt = FakeAttempt()
+        attempt.raw_events = [{"a": 1}]
+
+        def stream(context: RequestContext, record: RequestRecord, progress: RequestProgress) -> Any:
+            record.start_attempt(attempt, Selection("a"))
+            return iter([ANSWER])
+
+        served = FallbackChain(make_request(), stream, RequestProgress(0.0, 600.0, 0.0))
+        list(served.events())
+
+        assert served.take_raw_events() == [{"a": 1}]
+        assert served.take_raw_events() == []

@@ -1,0 +1,178 @@
+"""The admission of one request: waits, other calendars, unreadable credentials, and errors."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.accounts.account import Account
+from app.config import Settings, TimeLimits
+from app.errors import CredentialUnreadable, InvalidApiKey, ModelNotFound, NoAccounts, NotFound, PoolLimited
+from app.limits.bounds import Bounds
+from app.relay.admission import Admission, AdmissionServices, RequestPlan
+from app.relay.endpoint_types import MODEL
+from app.relay.progress import RequestProgress
+from app.relay.timing import Timing
+from app.relay.waiting import WaitingRequests
+from app.stores.calendar import Calendar
+from app.stores.records.admission import (
+    AccountsRefusal,
+    AdmitRequest,
+    AttemptReport,
+    Refusal,
+    RefusalKind,
+    Selection,
+)
+from app.translation.requests.field_support import AccountRequirements
+from tests.support.relay import make_request
+
+SELECTED = Selection("a", 1, 1, 1000)
+BUSY = Refusal(
+    RefusalKind.NO_ACCOUNTS, accounts=AccountsRefusal(total=1, is_offered=True, able={"busy": 1}, busy=1)
+)
+UNOFFERED = Refusal(RefusalKind.NO_ACCOUNTS, accounts=AccountsRefusal(total=1, able={"missing": 1}))
+
+
+class Store:
+    """Gives *replies* in turn, and records the requests."""
+
+    def __init__(self, *replies: Selection | Refusal) -> None:
+        self._replies = list(replies)
+        self.admitted: list[AdmitRequest] = []
+        self.reported: list[tuple[AdmitRequest, AttemptReport]] = []
+
+    def admit(self, pool: str, request: AdmitRequest) -> Selection | Refusal:
+        self.admitted.append(request)
+        return self._replies.pop(0)
+
+    def report(
+        self, pool: str, request: AdmitRequest, report: AttemptReport, calendar: Any
+    ) -> Selection | Refusal:
+        self.reported.append((request, report))
+        return self._replies.pop(0)
+
+
+class Accounts:
+    """Those in *unreadable* have a credential that this process cannot read."""
+
+    def __init__(self, unreadable: tuple[str, ...] = ()) -> None:
+        self._cannot_read = unreadable
+        self._found: list[str] = []
+
+    def get(self, pool: str, account_id: str, version: int) -> Account:
+        if account_id in self._cannot_read:
+            self._found.append(account_id)
+            raise CredentialUnreadable
+        return Account(account_id, account_id, "openai", "http://127.0.0.1:1/v1")
+
+    def unreadable(self, pool: str) -> list[str]:
+        return self._found
+
+    def all(self, pool: str) -> list[Account]:
+        return [Account("a", "a", "openai", "http://127.0.0.1:1/v1")]
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 0.001
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def admission(store: Store, accounts: Any = None, *, lacks: bool = False, **fields: Any) -> Admission:
+    clock = Clock()
+
+    def lacks_model(pool: str, model: str, account_ids: Collection[str] = ()) -> bool:
+        return lacks
+
+    models: Any = SimpleNamespace(lacks=lacks_model)
+    services = AdmissionServices(
+        settings=Settings(),
+        admissions=store,  # type: ignore[arg-type]
+        accounts=accounts or Accounts(),
+        known_models=models,
+        calendar=Calendar(),
+        waiting=WaitingRequests(),
+        timing=Timing(clock, lambda: 0.0, random.Random(1)),
+        demo=False,
+    )
+    plan = RequestPlan(
+        MODEL, AccountRequirements(), None, Bounds({}, {"input_tokens": 1}), False, TimeLimits()
+    )
+    return Admission(services, make_request(cancellation=clock, **fields), plan)
+
+
+def admit(one: Admission, *, deadline: float = 600.0) -> Selection:
+    ticks = one.admit(RequestProgress(0.0, deadline, 0.0))
+    while True:
+        try:
+            next(ticks)
+        except StopIteration as end:
+            selection: Selection = end.value
+            return selection
+
+
+def test_a_busy_account_is_waited_for() -> None:
+    store = Store(BUSY, BUSY, SELECTED)
+
+    assert admit(admission(store)) is SELECTED
+    deadlines = [request.deadline_ms for request in store.admitted]
+    assert deadlines == sorted(set(deadlines))
+
+
+def test_not_past_the_deadline() -> None:
+    with pytest.raises(PoolLimited):
+        admit(admission(Store(BUSY)), deadline=0.0)
+
+
+def test_another_calendar_is_admitted_again() -> None:
+    store = Store(Refusal(RefusalKind.CALENDAR, now_ms=86_400_000_000.0), SELECTED)
+    one = admission(store)
+
+    assert admit(one) is SELECTED
+    assert store.admitted[0].calendar != store.admitted[1].calendar == one.calendar
+
+
+class TestUnreadable:
+    def test_another_account_is_selected(self) -> None:
+        store, other = Store(Selection("b", 1, 2)), Accounts(unreadable=("a",))
+
+        assert admission(store, other).skip_unreadable(SELECTED) == Selection("b", 1, 2)
+        request, report = store.reported[0]
+        assert (report.attempt, request.unreadable) == (1, ["a"])
+
+    def test_none_is_left(self) -> None:
+        store = Store(BUSY)
+
+        assert admission(store, Accounts(unreadable=("a",))).skip_unreadable(SELECTED) is BUSY
+
+
+class TestErrors:
+    def test_a_conversation_of_another_key(self) -> None:
+        one = admission(Store(), conversation="conv_1")
+
+        assert isinstance(one.error_for(Refusal(RefusalKind.CONVERSATION)), NotFound)
+
+    def test_a_key_that_was_disabled_meanwhile(self) -> None:
+        error = admission(Store()).error_for(Refusal(RefusalKind.KEY, reason="disabled"))
+
+        assert isinstance(error, InvalidApiKey)
+        assert "disabled" in error.message
+
+    def test_a_model_that_no_account_has_comes_before_any_limit(self) -> None:
+        assert isinstance(admission(Store(), lacks=True).error_for(UNOFFERED), ModelNotFound)
+
+    def test_no_account_of_the_pool_is_available(self) -> None:
+        refusal = Refusal(
+            RefusalKind.NO_ACCOUNTS, accounts=AccountsRefusal(total=1, is_offered=True, able={"paused": 1})
+        )
+
+        assert isinstance(admission(Store()).error_for(refusal), NoAccounts)

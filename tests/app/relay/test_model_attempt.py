@@ -1,0 +1,114 @@
+"""Attempts at model endpoints: how their streams are read, and how they end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+import pytest
+
+from app.accounts.account import Account
+from app.config import TimeLimits
+from app.errors import StreamIncomplete, UpstreamError, UpstreamProtocolError
+from app.relay.attempt import AttemptInputs
+from app.relay.model_attempt import ModelAttempt
+from app.relay.progress import RequestProgress
+from app.relay.timeouts import AttemptDeadlines
+from app.translation.requests.upstream_request import UpstreamRequest
+from tests.support.relay import make_request
+
+ROLE = {"id": "c", "choices": [{"index": 0, "delta": {"role": "assistant"}}]}
+TEXT = {"id": "c", "choices": [{"index": 0, "delta": {"content": "Hi"}}]}
+STOP = {"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+
+
+class Body:
+    """Each piece is one read."""
+
+    def __init__(self, *pieces: Any) -> None:
+        self._pieces = [frame(piece) for piece in pieces]
+
+    def read(self, seconds: float) -> bytes:
+        return self._pieces.pop(0) if self._pieces else b""
+
+    def interrupt(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def finish(self, seconds: float) -> None: ...
+
+
+def frame(payload: Any) -> bytes:
+    return b"data: %b\n\n" % (payload if isinstance(payload, bytes) else orjson.dumps(payload))
+
+
+def attempt(*pieces: Any, content_type: str = "text/event-stream", **options: Any) -> ModelAttempt:
+    response = SimpleNamespace(status=200, headers={"Content-Type": content_type}, body=Body(*pieces))
+    pending = SimpleNamespace(wait=lambda seconds: response, abandon=lambda: None)
+    upstream: Any = SimpleNamespace(post=lambda *sent, **more: pending)
+    progress = RequestProgress(0.0, 1e9, 0.0)
+    deadlines = AttemptDeadlines(TimeLimits(), reasons=False, progress=progress, clock=lambda: 0.0)
+    account = Account("a", "a", "openai", "http://127.0.0.1:1/v1")
+    inputs = AttemptInputs(make_request(**options), account, deadlines, upstream)
+    return ModelAttempt(inputs, UpstreamRequest("chat", {"model": "m"}, []))
+
+
+def test_opening_events_are_held_until_something_is_visible() -> None:
+    """Until then another account may answer."""
+    one = attempt(ROLE, TEXT, STOP, b"[DONE]")
+    batches = one.events()
+
+    first = next(batches)
+    assert first is not None
+    assert [event.payload for event in first] == [ROLE, TEXT]
+    assert one.committed
+    assert sum(len(batch or ()) for batch in batches) == 1
+
+
+def test_an_answer_that_is_not_streamed_is_held_until_its_end() -> None:
+    assert len(list(attempt(ROLE, TEXT, STOP, b"[DONE]", stream=False).events())) == 1
+
+
+def test_a_stream_that_breaks_off() -> None:
+    one = attempt(ROLE, TEXT)
+
+    with pytest.raises(StreamIncomplete):
+        list(one.events())
+    assert one.committed
+
+
+def test_an_end_without_a_finish_reason() -> None:
+    with pytest.raises(StreamIncomplete):
+        list(attempt(TEXT, b"[DONE]").events())
+
+
+def test_a_complete_answer_whose_formal_end_is_missing() -> None:
+    assert list(attempt(TEXT, STOP).events())
+
+
+def test_an_error_event() -> None:
+    with pytest.raises(UpstreamError):
+        list(attempt({"error": {"message": "No", "type": "server_error"}}).events())
+
+
+def test_a_response_that_is_not_a_stream() -> None:
+    with pytest.raises(UpstreamProtocolError):
+        list(attempt(TEXT, content_type="text/html").events())
+
+
+def test_raw_events_where_the_client_receives_them() -> None:
+    one = attempt(TEXT, STOP, b"[DONE]", include_raw=True)
+    list(one.events())
+
+    assert one.raw_events == [TEXT, STOP]
+
+
+def test_ends_where_a_strict_limit_is_exceeded() -> None:
+    one = attempt({**TEXT, "choices": [{"index": 0, "delta": {"content": "x" * 1000}}]}, STOP)
+    capped = ModelAttempt(replace(one.inputs, max_output=1), one.request)
+
+    list(capped.events())
+    assert capped.was_cut
+    assert capped.exceeds(1)

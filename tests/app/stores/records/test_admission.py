@@ -1,0 +1,85 @@
+"""The records of admission, and the arguments and replies of scripts."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+
+from app.stores.records.admission import (
+    AdmitRequest,
+    AttemptReport,
+    Outcome,
+    RefusalKind,
+    Selection,
+    Settlement,
+    selection_or_refusal,
+)
+
+
+def request(**fields: object) -> AdmitRequest:
+    empty = dict.fromkeys(AdmitRequest.__slots__, "")
+    amounts = {"bounds": {"cost": 5}, "estimates": {"cost": 1}, "unenforced_bounds": {"cost": 5}}
+    return AdmitRequest(**(empty | amounts | {"is_stored": False} | fields))  # type: ignore[arg-type]
+
+
+def test_arguments_that_do_not_apply_are_absent() -> None:
+    """A JSON null would be true in Lua."""
+    arguments = request().arguments()
+
+    assert not {"kinds", "stored", "unenforced_bounds", "unreadable"} & set(arguments)
+    assert None not in arguments.values()
+
+
+def test_arguments_that_do() -> None:
+    arguments = request(
+        account_kinds=("openai", "demo"), unenforced_bounds={"cost": 9}, unreadable=("a",)
+    ).arguments()
+
+    assert (arguments["kinds"], arguments["unreadable"]) == (["openai", "demo"], ("a",))
+    assert (arguments["bounds"], arguments["unenforced_bounds"]) == ({"cost": 5}, {"cost": 9})
+
+
+def test_a_stored_response_reserves_nothing() -> None:
+    arguments = request(is_stored=True, unenforced_bounds={"cost": 9}).arguments()
+
+    assert (arguments["stored"], arguments["bounds"], arguments["estimates"]) == (True, {}, {})
+    assert "unenforced_bounds" not in arguments
+
+
+def test_reports() -> None:
+    outcome = Outcome({"ok": True}, exceeded="{}")
+
+    assert AttemptReport(2, outcome, {"cost": 1}, ["a"], []).arguments() == {
+        "attempt": 2,
+        "mark": {"ok": True, "exceeded": "{}"},
+        "tried": ["a"],
+        "never": [],
+        "charge": {"cost": 1},
+    }
+    assert "charge" not in AttemptReport(1).arguments()
+
+
+def test_settlements() -> None:
+    assert Settlement("r", Outcome(), {"id": "r"}, {}, "o", "c").arguments() == {
+        "id": "r",
+        "mark": {},
+        "row": {"id": "r"},
+        "calendar": {},
+        "ownership": "o",
+        "conversation": "c",
+    }
+
+
+def test_a_selection() -> None:
+    reply = {"account": "a", "version": 3, "attempt": 2, "by": "policy", "now": 7, "unenforced": True}
+
+    assert selection_or_refusal(reply) == Selection("a", 3, 2, 7, is_unenforced=True)
+
+
+def test_every_refusal_of_the_scripts_is_a_kind() -> None:
+    lua = resources.files("app.stores") / "lua"
+    scripts = ("admit", "report", "reservations", "accounts", "availability")
+    texts = [(lua / f"{name}.lua").read_text() for name in scripts]
+    written = {kind for text in texts for kind in re.findall(r"refused = '(\w+)'", text)}
+
+    assert written == set(RefusalKind)
