@@ -19,6 +19,7 @@ log = structlog.get_logger()
 
 
 def register(app: Flask) -> None:
+    """Register JSON and page responses for every failure on *app*."""
     app.register_error_handler(GatewayError, answer)
     app.register_error_handler(ValidationError, lambda error: answer(_invalid(error)))
     app.register_error_handler(HTTPException, lambda error: answer(_from_werkzeug(error)))

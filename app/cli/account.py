@@ -183,6 +183,7 @@ def _state(account: Account) -> str:
 
 
 def numbers_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options for cap, weight and group to *command*."""
     for option in reversed(NUMBERS):
         command = option(command)
     return command

@@ -97,6 +97,7 @@ def read_names(text: str) -> list[str]:
 
 
 def names_option(option: str, help_text: str, shell_complete: Complete | None = None) -> Decorator:
+    """Return an option that takes a comma-separated list of names."""
     return click.option(option, type=read_names, metavar="A,B", help=help_text, shell_complete=shell_complete)
 
 
@@ -144,6 +145,7 @@ def confirm(question: str, yes: bool) -> None:
 
 
 def is_terminal() -> bool:
+    """Return whether standard input is a terminal."""
     return sys.stdin.isatty()
 
 

@@ -151,7 +151,7 @@ def set_pool(
     """Change the settings of a pool, from the next request."""
     flags = {"names_accounts": names_accounts, "tells_windows": tells_windows}
     if {policy, zone, *flags.values(), *numbers.values()} == {None} and not time_limits:
-        raise click.UsageError("Say what is to change")
+        raise click.UsageError("Nothing to change: give at least one option")
     steps = [limit.apply for limit in time_limits]
     steps += [partial(with_flag, name=name, value=flag) for name, flag in flags.items() if flag is not None]
     steps += [partial(with_number, name=name, value=n) for name, n in numbers.items() if n is not None]

@@ -28,12 +28,14 @@ def dollars(text: str) -> int:
 
 
 def price_option(name: str, what: str, *, required: bool = False) -> Decorator:
+    """Return an option that takes US dollars per million tokens."""
     return click.option(
         name, type=dollars, metavar="USD", required=required, help=f"{what}; US dollars per million tokens."
     )
 
 
 def tokens_option(name: str, what: str) -> Decorator:
+    """Return an option that takes a positive number of tokens."""
     return click.option(name, type=click.IntRange(1), metavar="TOKENS", help=what)
 
 

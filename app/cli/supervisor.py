@@ -51,6 +51,7 @@ class Child:
     wait_seconds: float = FIRST_WAIT_SECONDS
 
     def start(self) -> None:
+        """Start the process. It receives SIGTERM when the supervisor dies."""
         supervisor = os.getpid()
         self.started_at = time.monotonic()
         self.process = subprocess.Popen(
@@ -72,12 +73,14 @@ class Child:
         return self.started_at + self.wait_seconds
 
     def restart(self) -> None:
+        """Start the dead process again, and double the wait before the next restart."""
         log.warning("child_restarted", child=self.name, status=self.process.returncode)
         self.close()
         self.wait_seconds = min(self.wait_seconds * 2, LONGEST_WAIT_SECONDS)
         self.start()
 
     def close(self) -> None:
+        """Close the standard input of the process."""
         assert self.process.stdin is not None
         self.process.stdin.close()
 

@@ -36,6 +36,7 @@ bp = page_blueprint("accounts", "/accounts")
 
 @bp.get("")
 def show() -> Any:
+    """List the accounts of the pool, with their recent errors."""
     app_services = services()
     now = app_services.clock.now()
     views = [account_view(account, now) for account in app_services.accounts.snapshot(g.pool)]
@@ -47,6 +48,7 @@ def show() -> Any:
 
 @bp.get("/<name>")
 def detail(name: str) -> Any:
+    """Show one account: state, usage and recent errors."""
     app_services, span = services(), usage_summary.span_of(request.args)
     account = app_services.accounts.described(g.pool, name)
     used = usage_summary.summarize_usage(app_services, g.pool, span, account_id=account.id)
@@ -88,6 +90,7 @@ def _recent_errors() -> dict[str, list[RowView]]:
 
 @bp.route("/add", methods=["GET", "POST"])
 def add() -> Any:
+    """Add an account by an API key."""
     inputs = ("kind", "name", "credential", "base_url", "models", *NUMBERS)
     form = Form(request.form or {"kind": KINDS_BY_FORM[0][0]}, *inputs)
     if request.method == "POST":
@@ -115,6 +118,7 @@ def first_look_message(outcome: str, listing: FirstListing) -> str:
 
 @bp.route("/<name>/edit", methods=["GET", "POST"])
 def edit(name: str) -> Any:
+    """Change the limits, models or API key of an account."""
     account = services().accounts.described(g.pool, name)
     now = {field: str(getattr(account, field)) for field in NUMBERS} | {"models": ", ".join(account.models)}
     form = Form(request.form or now, "models", "credential", *NUMBERS)
@@ -131,6 +135,7 @@ def edit(name: str) -> Any:
 
 @bp.post("/<name>/pause")
 def pause(name: str) -> Any:
+    """Pause an account."""
     operations().accounts.pause(g.pool, name)
     return _return_to_page(
         name, f"Account {name} was paused: it gets no new requests, and requests in progress continue."
@@ -139,6 +144,7 @@ def pause(name: str) -> Any:
 
 @bp.post("/<name>/resume")
 def resume(name: str) -> Any:
+    """Resume an account."""
     operations().accounts.resume(g.pool, name)
     return _return_to_page(name, f"Account {name} was resumed.")
 
@@ -152,6 +158,7 @@ def _return_to_page(name: str, message: str) -> Any:
 
 @bp.route("/<name>/remove", methods=["GET", "POST"])
 def remove(name: str) -> Any:
+    """Remove an account, after a confirmation."""
     services().accounts.described(g.pool, name)
     form = Form(request.form, "force")
     if request.method == "POST":
@@ -175,6 +182,7 @@ def remove(name: str) -> Any:
 
 @bp.route("/<name>/test", methods=["GET", "POST"])
 def test(name: str) -> Any:
+    """Send a test request to an account."""
     account = services().accounts.described(g.pool, name)
     models = (*account.models, *account.listed)
     form = Form(request.form, "model")

@@ -35,6 +35,8 @@ bp = page_blueprint("api_keys", "/keys")
 
 @dataclass(frozen=True, slots=True)
 class KeyView:
+    """A key with the names of its accounts and the usage of its limits."""
+
     key: ApiKey
     accounts: Sequence[str]
     gauges: Sequence[GaugeView]
@@ -52,6 +54,7 @@ class KeyView:
 
 @bp.get("")
 def show() -> Any:
+    """List the keys of the pool whose names contain `q`."""
     q, at = request.args.get("q", "").strip(), max(request.args.get("at", 1, int), 1)
     matches = [key for key in services().api_keys.all(g.pool) if q.lower() in key.name.lower()]
     pages = max(1, math.ceil(len(matches) / PAGE))
@@ -82,6 +85,7 @@ def _views(api_keys: Sequence[ApiKey], limits_of_pool: Sequence[Limit] = ()) -> 
 
 @bp.get("/<name>")
 def detail(name: str) -> Any:
+    """Show one key: permissions, limits, usage and client snippets."""
     app_services, span = services(), usage_summary.span_of(request.args)
     key = app_services.api_keys.find(g.pool, name)
     used = usage_summary.summarize_usage(app_services, g.pool, span, key_id=key.id)
@@ -108,6 +112,7 @@ def _model(key: ApiKey) -> str:
 
 @bp.route("/create", methods=["GET", "POST"])
 def create() -> Any:
+    """Create a key and show it, once."""
     guided = "guided" in request.args
     form = Form(request.form or {"on_cut": "fail"}, *FIELDS)
     if request.method == "POST":
@@ -175,6 +180,7 @@ def _show_secret(key: ApiKey, secret: str, note: str = "", *, guided: bool = Fal
 
 @bp.route("/<name>/edit", methods=["GET", "POST"])
 def edit(name: str) -> Any:
+    """Change the permissions of a key."""
     key = services().api_keys.find(g.pool, name)
     form = Form(request.form if request.method == "POST" else _form_values(key), *FIELDS)
     if request.method == "POST":
@@ -205,6 +211,7 @@ def _form_values(key: ApiKey) -> dict[str, str]:
 
 @bp.route("/<name>/rotate", methods=["GET", "POST"])
 def rotate(name: str) -> Any:
+    """Give a key a new secret and show it, once."""
     before = services().api_keys.find(g.pool, name)
     form = Form(request.form or {"hours": "24"}, "hours")
     if request.method == "POST":
@@ -226,12 +233,14 @@ def rotate(name: str) -> Any:
 
 @bp.post("/<name>/enable")
 def enable(name: str) -> Any:
+    """Enable a disabled key."""
     operations().api_keys.enable(g.pool, name)
     return redirect_with_notice(f"Key {name} was enabled.", "api_keys.detail", name=name)
 
 
 @bp.route("/<name>/disable", methods=["GET", "POST"])
 def disable(name: str) -> Any:
+    """Disable a key, after a confirmation."""
     services().api_keys.find(g.pool, name)
     form = Form(request.form)
     if request.method == "POST":
@@ -244,6 +253,7 @@ def disable(name: str) -> Any:
 
 @bp.route("/<name>/remove", methods=["GET", "POST"])
 def remove(name: str) -> Any:
+    """Remove a key, after a confirmation."""
     services().api_keys.find(g.pool, name)
     form = Form(request.form)
     if request.method == "POST":

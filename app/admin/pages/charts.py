@@ -62,6 +62,7 @@ class Chart:
         return rows[::-1]
 
     def svg(self) -> Markup:
+        """Return the chart as an SVG element."""
         width = max(len(self.starts), 1) * COLUMN
         parts = [_rule(width, level) for level in (0.5, HEIGHT / 2)]
         for n in range(len(self.starts)):

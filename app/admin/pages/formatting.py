@@ -35,6 +35,7 @@ STATES = {
 
 
 def state(name: str) -> State:
+    """Return the label of an account or key state."""
     return STATES.get(name) or State(name.replace("_", " "), "wait")
 
 
@@ -82,6 +83,7 @@ def span(seconds: float) -> str:
 
 
 def percent(share: float | None) -> str:
+    """Return a percentage, with a decimal below ten."""
     return (
         "–"
         if share is None
@@ -105,6 +107,7 @@ def moment(unix_seconds: float | None, *, seconds: bool = False) -> Markup:
 
 
 def badge(state: State) -> Markup:
+    """Return *state* as an HTML badge."""
     return Markup('<span class="state {}">{}</span>').format(state.shape, state.word)
 
 

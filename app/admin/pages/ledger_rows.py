@@ -14,6 +14,8 @@ from app.operations.serializers import Names
 
 @dataclass(frozen=True, slots=True)
 class RowView:
+    """A ledger entry, or one attempt in it, as a table row."""
+
     row: Mapping[str, Any]
     names: Names
     entry_id: str = ""  # its id in the ledger

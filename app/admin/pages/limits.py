@@ -19,12 +19,14 @@ bp = page_blueprint("limits", "/limits")
 
 @bp.route("/of-key/<name>", methods=["GET", "POST"])
 def of_key(name: str) -> Any:
+    """Show and change the limits of a key."""
     services().api_keys.find(g.pool, name)
     return _page(f"key {name}", name, url_for("api_keys.detail", name=name))
 
 
 @bp.route("/of-pool", methods=["GET", "POST"])
 def of_pool() -> Any:
+    """Show and change the limits of the pool."""
     return _page(f"pool {g.pool}", FOR_POOL, url_for("settings.show"))
 
 

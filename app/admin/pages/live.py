@@ -58,6 +58,7 @@ class _Renderer:
         self._address = address
 
     def frames(self, update: FeedUpdate) -> Iterator[bytes]:
+        """Yield the server-sent events of *update*."""
         if update.accounts:
             now = time.time()
             rendered = {

@@ -18,6 +18,7 @@ bp = page_blueprint("overview")
 
 @bp.get("/")
 def show() -> Any:
+    """Show alerts, usage and accounts of the pool."""
     app_services, pool, span = services(), g.pool, usage_summary.span_of(request.args)
     accounts, api_keys = app_services.accounts.snapshot(pool), app_services.api_keys.all(pool)
     now = app_services.clock.now()

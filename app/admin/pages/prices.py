@@ -43,6 +43,7 @@ class PriceView:
 
 @bp.route("", methods=["GET", "POST"])
 def show() -> Any:
+    """List prices, and set or remove a price of the pool."""
     rows = services().prices.current(g.pool).rows()
     model, q = request.args.get("model", ""), request.args.get("q", "").strip()
     form = Form(
@@ -67,6 +68,7 @@ def show() -> Any:
 
 
 def is_own(row: Mapping[str, Any]) -> bool:
+    """Return whether *row* is a pool's own price."""
     return str(row["version"]).startswith("pool-")
 
 

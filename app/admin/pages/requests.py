@@ -35,6 +35,7 @@ bp = page_blueprint("requests", "/requests")
 
 @bp.get("")
 def show() -> Any:
+    """List the newest requests, or those that match a search."""
     app_services = services()
     form, zone = Form(request.args, *SEARCH_FIELDS), app_services.clock.zone_name(g.pool)
     names = Names.read(g.pool, app_services.api_keys, app_services.accounts)
@@ -95,6 +96,7 @@ def find() -> Any:
 
 @bp.get("/<request_id>")
 def detail(request_id: str) -> Any:
+    """Explain one request."""
     entry_id = request.args.get("entry", "")
     explanation = services().ledger.explainer.explain(
         g.pool,

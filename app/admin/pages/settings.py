@@ -43,6 +43,7 @@ bp = page_blueprint("settings", "/settings")
 
 @bp.route("", methods=["GET", "POST"])
 def show() -> Any:
+    """Show the settings of the pool, and create another pool."""
     form = Form(request.form, "name", under={"pool": "name"})
     if request.method == "POST":
         with form.collect_faults():
@@ -75,6 +76,7 @@ def _pool() -> Pool:
 
 @bp.route("/routing", methods=["GET", "POST"])
 def routing() -> Any:
+    """Change policy, time zone, flags and numbers of the pool."""
     pool = _pool()
     effective = pool.effective
     now = {"policy": pool.policy, "zone": pool.zone}
@@ -110,6 +112,7 @@ def routing() -> Any:
 
 @bp.route("/time-limits", methods=["GET", "POST"])
 def time_limits() -> Any:
+    """Change the time limits of every model, or of a pattern."""
     stored = dict(_pool().effective.time_limits)
     of = (request.form.get("of") or request.args.get("of") or EVERY_MODEL).strip()
     current = stored.get(of, {})

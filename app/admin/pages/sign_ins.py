@@ -24,6 +24,7 @@ bp = page_blueprint("sign_ins", "/sign-ins")
 
 @bp.route("/device", methods=["GET", "POST"])
 def device() -> Any:
+    """Sign in with a code that is entered in any browser."""
     form, flow, waiting = Form(request.values, "name"), None, False
     if form["do"] == "poll":
         with form.collect_faults():
@@ -42,6 +43,7 @@ def device() -> Any:
 
 @bp.route("/browser", methods=["GET", "POST"])
 def browser() -> Any:
+    """Sign in with a browser, and paste its last address."""
     form, flow = Form(request.values, "name", "address"), None
     if form["do"] == "finish":
         with form.collect_faults():
@@ -57,6 +59,7 @@ def browser() -> Any:
 
 @bp.route("/file", methods=["GET", "POST"])
 def file() -> Any:
+    """Import the auth.json of Codex."""
     form = Form(request.values, "name", "file")
     if request.method == "POST":
         form.redirect_faults("", "file")  # errors of the file name no parameter

@@ -12,6 +12,8 @@ VARIABLE = "POOLGATE_KEY"
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
+    """The text for one client, and where to paste it."""
+
     name: str
     where: str  # to paste it
     text: str

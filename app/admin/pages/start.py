@@ -19,6 +19,8 @@ bp = page_blueprint("start", "/start")
 
 @dataclass(frozen=True, slots=True)
 class Step:
+    """One of the first steps, and whether it is done or current."""
+
     label: str
     done: bool
     now: bool = False
@@ -26,6 +28,7 @@ class Step:
 
 @bp.route("", methods=["GET", "POST"])
 def show() -> Any:
+    """Show the current step, and send the test request of the last one."""
     app_services = services()
     accounts = app_services.accounts.all(g.pool)
     has_key = bool(app_services.api_keys.all(g.pool))

@@ -26,6 +26,7 @@ class UsageSummary:
     refused: Sequence[tuple[str, int]] = ()  # (code, count), the most frequent first
 
     def total(self, name: str) -> int:
+        """Return the sum of the figure *name*."""
         return sum(point.get(name, 0) for point in self.points)
 
     def totals(self) -> list[tuple[str, str, str]]:
@@ -73,6 +74,7 @@ class UsageSummary:
         )
 
     def charts(self) -> list[Chart]:
+        """Return the charts of requests, tokens, cost and time to the first token."""
         answered = [point.get("requests", 0) - point.get("errors", 0) for point in self.points]
         return [
             self._chart(

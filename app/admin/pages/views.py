@@ -21,6 +21,8 @@ REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class WindowView:
+    """A usage window of an account."""
+
     label: str
     used: float  # percent
     resets_at: float | None  # Unix seconds
@@ -33,6 +35,8 @@ class WindowView:
 
 @dataclass(frozen=True, slots=True)
 class AccountView:
+    """An account with its badge and usage windows."""
+
     account: Account
     windows: tuple[WindowView, ...]
 
@@ -57,6 +61,8 @@ class AccountView:
 
 @dataclass(frozen=True, slots=True)
 class GaugeView:
+    """A limit with its usage."""
+
     gauge: LimitStatus
 
     @property

@@ -1,7 +1,7 @@
-// What the pages do beyond plain HTML. Everything works without it but the live parts.
+// Enhancements of the pages. Everything but live updates works without scripts.
 "use strict";
 
-// Times come in UTC; show them in the viewer's zone.
+// Converts times from UTC to the time zone of the viewer.
 function localTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const at = new Date(time.dateTime);
@@ -15,7 +15,7 @@ function localTimes(root) {
   }
 }
 
-// A button that copies what is beside it, where the browser lets us.
+// Adds copy buttons, if the browser supports the clipboard.
 function copyButtons(root) {
   if (!navigator.clipboard) return;
   for (const box of root.querySelectorAll("[data-copy]")) {
@@ -38,14 +38,14 @@ document.addEventListener("DOMContentLoaded", () => {
   copyButtons(document);
 });
 
-// Live parts: the server sends the same pieces of HTML that the page was made of.
+// Live updates: the server sends the same HTML fragments that the page was rendered from.
 function watch(box) {
   const mark = document.getElementById("live-state");
-  const say = (word, shape) => { if (mark) { mark.textContent = word; mark.className = `state ${shape}`; } };
+  const show = (word, shape) => { if (mark) { mark.textContent = word; mark.className = `state ${shape}`; } };
   const source = new EventSource(box.dataset.live);
-  source.addEventListener("open", () => say("live", "ok"));
+  source.addEventListener("open", () => show("live", "ok"));
   source.addEventListener("error", () => {
-    if (source.readyState === EventSource.CLOSED) { say("not live", "off"); setTimeout(() => watch(box), 15000); }
+    if (source.readyState === EventSource.CLOSED) { show("not live", "off"); setTimeout(() => watch(box), 15000); }
   });
   source.addEventListener("accounts", (event) => {
     for (const [id, html] of Object.entries(JSON.parse(event.data))) {
@@ -60,7 +60,7 @@ function watch(box) {
   window.addEventListener("pagehide", () => source.close(), { once: true });
 }
 
-const MOST_ROWS = 200;
+const MAX_ROWS = 200;
 
 function addRows(table, rows) {
   const body = table.tBodies[0];
@@ -74,7 +74,7 @@ function addRows(table, rows) {
     localTimes(made);
     body.prepend(made);
   }
-  while (body.rows.length > MOST_ROWS) body.rows[body.rows.length - 1].remove();
+  while (body.rows.length > MAX_ROWS) body.rows[body.rows.length - 1].remove();
   for (const empty of document.querySelectorAll("[data-empty]")) empty.remove();
 }
 
