@@ -84,6 +84,8 @@ _TRAITS: Mapping[LimitUnit, UnitTraits] = {
     LimitUnit.PARALLEL_REQUESTS: UnitTraits("parallel request", "parallel requests"),
 }
 
+_OUTPUT_UNITS = tuple(unit for unit in LimitUnit if unit.traits.counts_output)  # checked for every request
+
 
 class Period(StrEnum):
     """Over which time a limit counts. Stored as `per`."""
@@ -208,4 +210,4 @@ def limits_to_json(limits: Sequence[Limit]) -> list[dict[str, Any]]:
 
 def has_strict_output_limit(limits: Iterable[Limit]) -> bool:
     """Return whether a strict limit counts how long an answer is."""
-    return any(limit.is_strict and limit.unit.traits.counts_output for limit in limits)
+    return any(limit.mode is LimitMode.STRICT and limit.unit in _OUTPUT_UNITS for limit in limits)
