@@ -57,34 +57,29 @@ PROSE_FILES = (".py", ".lua", ".html", ".md", ".conf", ".service")
 
 # Names and lines that are left in a room. A number may only become smaller; a room not listed has none.
 NAMES_LEFT: dict[str, int] = {
-    "app/accounts": 105,
-    "app/admin": 2,
-    "app/api": 66,
-    "app/backup": 28,
-    "app/cli": 4,
-    "app/operations": 29,
-    "app/relay": 5,
+    "app/accounts": 101,
+    "app/api": 3,
+    "app/backup": 3,
+    "app/cli": 2,
+    "app/relay": 1,
     "app/server": 2,
     "app/upstream": 12,
     "schemas": 1,
     "workers": 15,
-    "app/stores": 10,
 }
 LINES_LEFT: dict[str, int] = {
-    "app/accounts": 77,
-    "app/admin": 3,
-    "app/api": 38,
-    "app/backup": 10,
+    "app/accounts": 76,
+    "app/admin": 2,
+    "app/api": 4,
     "app/cli": 3,
     "app/launcher": 1,
     "app/ledger": 2,  # a stored value
-    "app/operations": 13,
+    "app/operations": 5,
     "app/ops": 1,
-    "app/relay": 10,
-    "app/server": 30,
-    "app/stores": 20,
+    "app/relay": 5,
+    "app/stores": 12,
     "app/upstream": 46,
-    "workers": 19,
+    "workers": 18,
 }
 
 
