@@ -1,4 +1,4 @@
-"""Jobs that look at accounts one by one: a few at once, each account by one process a period."""
+"""Jobs that examine every account: a few at once, each account by one process a period."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from app.wiring import Services
 log = structlog.get_logger()
 
 AT_ONCE = 4
-JITTER_SECONDS = 0.25  # before each look, so that an upstream is not asked in step
+JITTER_SECONDS = 0.25  # before each run, so that requests to an upstream are spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,32 +30,32 @@ class AccountJob:
     """
     One job's look at an account.
 
-    `look(services, pool, account, now)` returns a word for what came of it, and may raise
-    GatewayError. That word is kept in the account, as its field `look_<name>`, a JSON of
+    `look(services, pool, account, now)` returns the result in a word, and may raise
+    GatewayError. The word is stored in the account, as its field `look_<name>`, a JSON of
     {at: Unix seconds, result: "ok" or what went wrong}.
     """
 
     name: str
     every_seconds: float
-    wanted: Callable[[Account, float], bool]
+    is_due: Callable[[Account, float], bool]
     look: Callable[[Services, str, Account, float], str]
     # where looks are not evenly spaced: what names the time until the next one, and its seconds
     term: Callable[[Account, float], tuple[str, float]] | None = None
 
 
 def look_at_each(services: Services, now: float, look: AccountJob) -> None:
-    """Look at every account that is wanted and was not looked at within the period."""
+    """Run *look* for every account that is due and was not examined within the period."""
     crew = Crew(AT_ONCE)
     for pool in services.pools.names():
-        wanted = [account for account in services.accounts.all(pool) if look.wanted(account, now)]
-        random.shuffle(wanted)
-        for account in wanted:
+        due = [account for account in services.accounts.all(pool) if look.is_due(account, now)]
+        random.shuffle(due)
+        for account in due:
             crew.spawn(_look_in_turn, services, pool, account, now, look)
     crew.join()
 
 
 def _look_in_turn(services: Services, pool: str, account: Account, now: float, look: AccountJob) -> None:
-    """Look at *account* unless some process has; what came of it is kept, and told if it is not `ok`."""
+    """Run *look* for *account* unless a process has; store the result, and log it if it is not `ok`."""
     with suppress(StoreUnavailable):  # the next run is the retry
         if not _claim(services, pool, account, now, look):
             return
@@ -63,8 +63,8 @@ def _look_in_turn(services: Services, pool: str, account: Account, now: float, l
         result = _look(services, pool, account, now, look)
         if result != "ok":
             log.info("look_told", job=look.name, pool=pool, account=account.id, result=result)
-        told = orjson.dumps({"at": int(now), "result": result}).decode()
-        services.accounts.observe(pool, account.id, {f"look_{look.name}": told})
+        result_text = orjson.dumps({"at": int(now), "result": result}).decode()
+        services.accounts.observe(pool, account.id, {f"look_{look.name}": result_text})
 
 
 def _claim(services: Services, pool: str, account: Account, now: float, look: AccountJob) -> bool:

@@ -1,4 +1,4 @@
-"""Take back what nobody renews, also where no request comes by to do it."""
+"""Expires leases that are not renewed, also in pools without requests."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ EVERY_SECONDS = 10.0  # a dead worker's slots show as free within 40 s: the leas
 
 
 def run(services: Services, now: float) -> None:
-    """Expire the overdue leases of every pool; it is the store's clock that says which are."""
+    """Expire the overdue leases of every pool; by the store's clock."""
     for pool in services.pools.names():
         services.active.sweep(pool)

@@ -1,4 +1,4 @@
-"""Let go of books that are older than their pool keeps them."""
+"""Removes ledger entries and refusals that are older than their pool retains them."""
 
 from __future__ import annotations
 

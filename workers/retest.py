@@ -31,7 +31,7 @@ def _elapsed(account: Account, now: float) -> float:
 
 
 def _term(account: Account, now: float) -> tuple[str, float]:
-    """Until the next test as much time passes as since the refusal; each refusal begins anew."""
+    """Until the next test as much time passes as since the refusal; each refusal starts again."""
     return f":{account.since_ms}", min(max(_elapsed(account, now), FIRST_SECONDS), MAX_SECONDS)
 
 

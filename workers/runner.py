@@ -31,7 +31,7 @@ class Job:
 def run_until(stopping: Event, jobs: Sequence[Job], services: Services, finish_seconds: float) -> None:
     """Run *jobs* until *stopping* is set; then give those under way *finish_seconds*."""
     running = [gevent.spawn(_keep_running, job, services, stopping) for job in jobs]
-    while not stopping.wait(60):  # a wait without end needs something else that keeps the loop alive
+    while not stopping.wait(60):  # gevent ends a wait without a timeout when nothing else runs
         pass
     gevent.joinall(running, timeout=finish_seconds)
 

@@ -1,4 +1,4 @@
-"""Add up what is over before anybody asks, so that charts of a busy pool are there at once."""
+"""Prepares summaries of past hours, so that charts of a busy pool load at once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ EVERY_SECONDS = 30.0
 
 
 def run(services: Services, now: float) -> None:
-    """Make the summaries that are missing, in every pool; it is the store's clock that says what is over."""
+    """Make the summaries that are missing, in every pool; by the store's clock."""
     for pool in services.pools.names():
         services.ledger.series.make(pool)

@@ -1,4 +1,4 @@
-"""Ask the ChatGPT backend how much of each account's usage windows is left."""
+"""Reads the usage windows of accounts whose upstream reports them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ EVERY_SECONDS = 60.0
 
 
 def run(services: Services, now: float) -> None:
-    """Keep what the usage endpoint tells; it also ends `window_spent` when there is room again."""
+    """Store the reported usage; this also ends `window_spent` when a window has room again."""
     look_at_each(services, now, _LOOK)
 
 
-def _is_wanted(account: Account, now: float) -> bool:
+def _is_due(account: Account, now: float) -> bool:
     return bool(kind_of(account).usage_path) and account.state not in OUT_OF_USE
 
 
-def _ask(services: Services, pool: str, account: Account, now: float) -> str:
+def _fetch_usage(services: Services, pool: str, account: Account, now: float) -> str:
     usage = get_object(services, pool, account, kind_of(account).usage_path)
     services.upstream.lists.store_usage(pool, account, usage, now)
     return "ok"
@@ -48,4 +48,4 @@ def get_object(services: Services, pool: str, account: Account, path: str) -> di
     return checked_object(payload)
 
 
-_LOOK = AccountJob("usage", EVERY_SECONDS, _is_wanted, _ask)
+_LOOK = AccountJob("usage", EVERY_SECONDS, _is_due, _fetch_usage)

@@ -31,17 +31,17 @@ class Account:
     name: str
     kind: str
     base_url: str
-    version: int = 0  # changes with the credential, so what is derived from it can be kept by version
+    version: int = 0  # changes with the credential: values derived from it are cached by version
     wires: tuple[str, ...] = (CHAT, RESPONSES)
     models: tuple[str, ...] = ()  # empty: any
-    listed: tuple[str, ...] = ()  # what the upstream said it has; only for /v1/models
+    listed: tuple[str, ...] = ()  # the models that the upstream lists; only for /v1/models
     weight: int = 1
     cap: int = 100  # parallel requests
     group: int = 0  # for the policy `ordered`: lower groups first
     metadata: dict[str, Any] = field(default_factory=dict, repr=False)  # of `listed`, by model
     chatgpt_account_id: str = ""
     signed_in: bool = False  # its credential expires, and there is a refresh token to renew it with
-    expires_at: int = 0  # of a sign-in's credential, Unix seconds; 0: not told
+    expires_at: int = 0  # of a sign-in's credential, Unix seconds; 0: unknown
     rotation: int = 0  # how often a sign-in's tokens were replaced
     credential: str = field(default="", repr=False)  # API key or access token, in clear
     created_at: int = 0  # Unix seconds
@@ -52,10 +52,10 @@ class Account:
     in_flight: int = 0
     exceeded: str = ""  # JSON of an answer that was billed more than its request allowed
     used: tuple[float | None, float | None] = (None, None)  # percent of the two usage windows
-    resets_ms: tuple[int, int] = (0, 0)  # when they end, Unix ms; 0: not told
-    window_seconds: tuple[int, int] = (0, 0)  # how long they are; 0: not told
+    resets_ms: tuple[int, int] = (0, 0)  # when they end, Unix ms; 0: unknown
+    window_seconds: tuple[int, int] = (0, 0)  # their lengths; 0: unknown
     attempts: int = 0  # requests sent to it, ever
-    failed_attempts: int = 0  # of them, those that it is to blame for
+    failed_attempts: int = 0  # attempts that failed because of the account
     rescues: int = 0  # of those, the ones after which another account answered
     failures: dict[str, int] = field(default_factory=dict)  # by `Failure`, the request's own too
 
@@ -72,7 +72,7 @@ class Account:
         return f"{letters}:{self.kind}:{models if self.models else 'any'}"
 
     def public(self) -> dict[str, Any]:
-        """Return what a person may see of it: everything but the credential."""
+        """Return the fields that operators may see: all but the credential."""
         return {name: getattr(self, name) for name in _PUBLIC}
 
 
@@ -84,7 +84,7 @@ def demo_serves(accounts: Iterable[Account]) -> bool:
 def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Account:
     """Return the account that a stored hash describes."""
 
-    def whole(name: str, default: int = 0) -> int:
+    def integer(name: str, default: int = 0) -> int:
         return int(float(fields.get(name) or default))
 
     def percent(name: str) -> float | None:
@@ -96,31 +96,31 @@ def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Acc
         name=fields["name"],
         kind=fields["kind"],
         base_url=fields["base_url"],
-        version=whole("version"),
+        version=integer("version"),
         wires=tuple(fields["wires"].split(",")),
         models=tuple(orjson.loads(fields.get("models") or "[]")),
         listed=tuple(orjson.loads(fields.get("listed") or "[]")),
-        weight=whole("weight", 1),
-        cap=whole("cap", 100),
-        group=whole("group"),
+        weight=integer("weight", 1),
+        cap=integer("cap", 100),
+        group=integer("group"),
         metadata=orjson.loads(fields.get("metadata") or "{}"),
         chatgpt_account_id=fields.get("chatgpt_account_id", ""),
         signed_in="sign_in" in fields,
-        expires_at=whole("expires_ms") // 1000,
-        rotation=whole("rotation"),
+        expires_at=integer("expires_ms") // 1000,
+        rotation=integer("rotation"),
         credential=tokens_from(sign_in).access_token if sign_in else unseal(fields.get("credential", "")),
-        created_at=whole("created_ms") // 1000,
+        created_at=integer("created_ms") // 1000,
         state=fields.get("state", AccountState.ACTIVE),
         reason=fields.get("reason", ""),
-        since_ms=whole("since_ms"),
-        until_ms=whole("until_ms"),
-        in_flight=whole("in_flight"),
+        since_ms=integer("since_ms"),
+        until_ms=integer("until_ms"),
+        in_flight=integer("in_flight"),
         exceeded=fields.get("exceeded", ""),
         used=(percent("used_1"), percent("used_2")),
-        resets_ms=(whole("reset_1"), whole("reset_2")),
-        window_seconds=(whole("length_1"), whole("length_2")),
-        attempts=whole("attempts"),
-        failed_attempts=whole("failed_attempts"),
-        rescues=whole("rescues"),
-        failures={name.removeprefix(_FAILED): whole(name) for name in fields if name.startswith(_FAILED)},
+        resets_ms=(integer("reset_1"), integer("reset_2")),
+        window_seconds=(integer("length_1"), integer("length_2")),
+        attempts=integer("attempts"),
+        failed_attempts=integer("failed_attempts"),
+        rescues=integer("rescues"),
+        failures={name.removeprefix(_FAILED): integer(name) for name in fields if name.startswith(_FAILED)},
     )

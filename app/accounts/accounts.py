@@ -1,4 +1,4 @@
-"""The accounts of a pool: records, and what an administrator does with them."""
+"""The accounts of a pool: read, add, change and remove them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.stores.scripts import Scripts
 from app.stores.secrets import UnreadableSecret, Vault
 
 UNREADABLE_SECONDS = 15.0  # until an account whose credential could not be read is tried again
-MAX_UNREADABLE = 1000  # of them that one admission leaves out
+MAX_UNREADABLE = 1000  # such accounts that one admission leaves out
 
 
 class AccountRepository:
@@ -41,7 +41,7 @@ class AccountRepository:
         return self._put(pool, account, f"acct_{secrets.token_hex(6)}", sign_in)
 
     def change(self, pool: str, account: Account) -> Account:
-        """Store what *account* now is; how it does is kept, and so is its sign-in."""
+        """Store the settings of *account*; its state and its sign-in do not change."""
         return self._put(pool, account, account.id, {})
 
     def sealed(self, tokens: Tokens) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class AccountRepository:
         """
         Return the ids of accounts whose credentials could not be read here a moment ago.
 
-        Other processes may have the key, so nothing is stored of it.
+        Other processes may have the key, so this is not stored.
         """
         if not self._unreadable:
             return []
@@ -190,9 +190,9 @@ class AccountRepository:
     def list_models(
         self, pool: str, account_id: str, models: list[str], metadata: Mapping[str, Any] | None = None
     ) -> None:
-        """Remember which models the upstream says *account_id* has, and what it says of each."""
-        told = {"listed": models, "metadata": metadata or {}}
-        self.observe(pool, account_id, {name: orjson.dumps(value).decode() for name, value in told.items()})
+        """Store the models that the upstream lists for *account_id*, and the metadata of each."""
+        fields = {"listed": models, "metadata": metadata or {}}
+        self.observe(pool, account_id, {name: orjson.dumps(value).decode() for name, value in fields.items()})
 
     def observe(
         self,
@@ -211,9 +211,9 @@ class AccountRepository:
         *accepted* that its credential is valid again. Returns whether an account that was out for
         its credential is in use again: one ordinary request tests it then.
         """
-        ask = {"account": account_id, "fields": fields, "room": room, "accepted": accepted}
+        request = {"account": account_id, "fields": fields, "room": room, "accepted": accepted}
         reply = self._scripts.run(
-            "observe_account", pool, orjson.dumps(ask | ({"mark": mark} if mark else {}))
+            "observe_account", pool, orjson.dumps(request | ({"mark": mark} if mark else {}))
         )
         return bool(reply == 2)
 

@@ -1,4 +1,4 @@
-"""How often something may fail within a minute, by name, before it has to wait; kept by this process."""
+"""Limits failed attempts per minute and name, in this process."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ MAX_NAMES = 1000  # of which attempts are remembered: some 200 bytes and the att
 
 
 class AttemptLimit:
-    """At most *most* attempts in WINDOW_SECONDS for each name; those that succeed do not count."""
+    """Up to *max_attempts* in WINDOW_SECONDS for each name; those that succeed do not count."""
 
-    def __init__(self, most: int, clock: Callable[[], float]) -> None:
-        self._most = most
+    def __init__(self, max_attempts: int, clock: Callable[[], float]) -> None:
+        self._max_attempts = max_attempts
         self._clock = clock
         self._attempts: dict[str, deque[float]] = {}  # the name that began to fail first stands first
 
@@ -28,7 +28,7 @@ class AttemptLimit:
             attempts = self._attempts[name] = deque()
         while attempts and now - attempts[0] >= WINDOW_SECONDS:
             attempts.popleft()
-        if len(attempts) >= self._most:
+        if len(attempts) >= self._max_attempts:
             raise TooManyAttempts(
                 "Too many tokens were refused; try again later",
                 retry_after_seconds=attempts[0] + WINDOW_SECONDS - now,

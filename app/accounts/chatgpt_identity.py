@@ -1,7 +1,7 @@
 """
-Who a ChatGPT sign-in that calls us is: an account of some pool, if the ChatGPT backend agrees.
+Identifies callers with a ChatGPT sign-in: an account of some pool, confirmed by the ChatGPT backend.
 
-The Codex CLI asks for its usage with the token of its own sign-in instead of an API key. Account ids are no
+The Codex CLI reads its usage with the token of its own sign-in instead of an API key. Account ids are no
 secret, so a made-up token must not cost the backend a query each time: refusals are remembered, and an
 address or an account with many refused tokens has to wait. A token that was accepted before does not.
 """
@@ -22,12 +22,12 @@ from app.accounts.kinds import kind_of
 from app.accounts.pools import PoolRepository
 from app.errors import InvalidApiKey, UpstreamRejected
 
-AGREED_SECONDS = 60.0  # how long the backend's word is believed
-LISTED_SECONDS = 1.0  # how long a list of accounts is: strangers may ask as often as they like
+AGREED_SECONDS = 60.0  # how long a confirmation of the backend is valid
+LISTED_SECONDS = 1.0  # how long a list of accounts is valid: unknown callers may send any number of requests
 MAX_AGREED = 1000
-REFUSED_SECONDS = 30.0  # how long a refusal is remembered; whoever signs in again has another token
+REFUSED_SECONDS = 30.0  # how long a refusal is valid; a new sign-in has another token
 MAX_REFUSED = 1000
-REFUSALS_PER_ADDRESS = 20  # a minute, those under way included: an office may have one address
+REFUSALS_PER_ADDRESS = 20  # a minute, including open attempts: many users may share an address
 REFUSALS_PER_ACCOUNT = 40  # a minute, from all addresses
 IPV6_NETWORK_BITS = 64  # of which one caller has every address
 
@@ -37,7 +37,7 @@ Usage = Callable[[Account, str], object]
 
 
 class KnownAccounts:
-    """*usage* asks the backend for the usage of an account, with a bearer token; raises UpstreamError."""
+    """*usage* fetches the usage of an account from the backend, with a bearer token; raises UpstreamError."""
 
     def __init__(
         self,
@@ -59,55 +59,55 @@ class KnownAccounts:
 
     def identify(self, token: str, chatgpt_account_id: str, address: str = "") -> tuple[str, dict[str, Any]]:
         """
-        Return the pool of the account, and what the backend says of its usage.
+        Return the pool of the account, and the usage that the backend reports.
 
-        *address* is the caller's. Raises InvalidApiKey for a stranger, TooManyAttempts after many of them,
-        UpstreamError where the backend cannot be asked.
+        *address* is the caller's. Raises InvalidApiKey for an unknown caller, TooManyAttempts after many,
+        UpstreamError when the backend does not answer.
         """
         known = self._by_id().get(chatgpt_account_id)
         if known is None:
             raise InvalidApiKey("This ChatGPT account is not known here")
         pool, account = known
-        asked = _digest(token, chatgpt_account_id)
-        agreed_at, told = self._agreed.get(asked, (-AGREED_SECONDS, {}))
+        digest = _digest(token, chatgpt_account_id)
+        agreed_at, report = self._agreed.get(digest, (-AGREED_SECONDS, {}))
         if self._clock() - agreed_at >= AGREED_SECONDS:
-            if asked in self._agreed:
-                told = self._ask(account, token)
+            if digest in self._agreed:
+                report = self._fetch_usage(account, token)
             else:
-                told = self._try(asked, account, token, network_of(address))
+                report = self._verify(digest, account, token, network_of(address))
             if len(self._agreed) >= MAX_AGREED:
                 self._agreed.clear()
-            self._agreed[asked] = self._clock(), told
-        return pool, told
+            self._agreed[digest] = self._clock(), report
+        return pool, report
 
-    def _try(self, asked: bytes, account: Account, token: str, network: str) -> dict[str, Any]:
-        """Return what the backend says to a token that it has not accepted before."""
-        refused_at = self._refused.pop(asked, -REFUSED_SECONDS)
+    def _verify(self, digest: bytes, account: Account, token: str, network: str) -> dict[str, Any]:
+        """Return the usage for a token that the backend has not accepted before."""
+        refused_at = self._refused.pop(digest, -REFUSED_SECONDS)
         if self._clock() - refused_at < REFUSED_SECONDS:
-            self._refused[asked] = refused_at
+            self._refused[digest] = refused_at
             raise InvalidApiKey(REFUSED)
         self._by_address.begin(network)
         self._by_account.begin(account.chatgpt_account_id)
         try:
-            told = self._ask(account, token)
+            report = self._fetch_usage(account, token)
         except InvalidApiKey:
             while len(self._refused) >= MAX_REFUSED:
                 del self._refused[next(iter(self._refused))]
-            self._refused[asked] = self._clock()
+            self._refused[digest] = self._clock()
             raise
         self._by_address.succeeded(network)
         self._by_account.succeeded(account.chatgpt_account_id)
-        return told
+        return report
 
-    def _ask(self, account: Account, token: str) -> dict[str, Any]:
+    def _fetch_usage(self, account: Account, token: str) -> dict[str, Any]:
         try:
-            told = self._usage(account, token)
+            report = self._usage(account, token)
         except UpstreamRejected as error:
             if error.upstream_status in (401, 403):
                 self._agreed.pop(_digest(token, account.chatgpt_account_id), None)
                 raise InvalidApiKey(REFUSED) from None
             raise
-        return told if isinstance(told, dict) else {}
+        return report if isinstance(report, dict) else {}
 
     def _by_id(self) -> dict[str, tuple[str, Account]]:
         if self._clock() - self._listed_at >= LISTED_SECONDS:

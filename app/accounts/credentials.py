@@ -1,4 +1,4 @@
-"""The sign-ins of a pool's accounts: their tokens, and the right to exchange them."""
+"""The sign-ins of accounts: their tokens, and leases on exchanging them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.stores.scripts import Scripts
 
 
 class Verdict(StrEnum):
-    """Why there is no right to exchange just now; lua/lease_refresh.lua says more of each."""
+    """Why the refresh token may not be exchanged now; see lua/lease_refresh.lua."""
 
     RENEWED = "renewed"
     HELD = "held"
@@ -29,7 +29,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to exchange `tokens`, as long as nobody is given a newer one."""
+    """The right to exchange `tokens`, until a newer lease is granted."""
 
     fence: int
     rotation: int
@@ -51,8 +51,8 @@ class CredentialRepository:
 
     def replace(self, pool: str, account: Account, tokens: Tokens) -> Account:
         """Give *account* the tokens of a new sign-in, and bring it back if its credential was dead."""
-        ask = {"account": account.id, **self._accounts.sealed(tokens)}
-        version = self._scripts.run("replace_tokens", pool, orjson.dumps(ask))
+        request = {"account": account.id, **self._accounts.sealed(tokens)}
+        version = self._scripts.run("replace_tokens", pool, orjson.dumps(request))
         return self._accounts.get(pool, account.id, version)
 
     def lease(
@@ -63,13 +63,13 @@ class CredentialRepository:
 
         An account is the answer when its tokens have been replaced: the account as it is now.
         """
-        ask = {
+        request = {
             "account": account.id,
             "rotation": account.rotation,
             "refused": refused,
             "ttl_ms": int(seconds * 1000),
         }
-        reply = self._scripts.run_json("lease_refresh", pool, ask)
+        reply = self._scripts.run_json("lease_refresh", pool, request)
         if reply["verdict"] == "leased":
             return self._leased(pool, account, reply)
         if reply["verdict"] == Verdict.RENEWED:
@@ -81,21 +81,21 @@ class CredentialRepository:
         try:
             tokens = self._accounts.opened(reply["sign_in"])
         except CredentialUnreadable as error:
-            ask = {"account": account.id, "fence": reply["fence"], "reason": error.code, "answered": True}
-            ask |= {"dead": False, "refused": False, "cool_ms": 0}
-            self._scripts.run("fail_refresh", pool, orjson.dumps(ask))
+            request = {"account": account.id, "fence": reply["fence"], "reason": error.code, "answered": True}
+            request |= {"dead": False, "refused": False, "cool_ms": 0}
+            self._scripts.run("fail_refresh", pool, orjson.dumps(request))
             raise
         return Lease(reply["fence"], reply["rotation"], tokens)
 
     def keep(self, pool: str, account: Account, lease: Lease, tokens: Tokens) -> Account | None:
         """Store what the exchange brought and return the account with it; None when *lease* came too late."""
-        ask = {
+        request = {
             "account": account.id,
             "fence": lease.fence,
             "rotation": lease.rotation,
             **self._accounts.sealed(tokens),
         }
-        version = self._scripts.run("store_tokens", pool, orjson.dumps(ask))
+        version = self._scripts.run("store_tokens", pool, orjson.dumps(request))
         return self._accounts.get(pool, account.id, version) if version else None
 
     def fail(
@@ -110,8 +110,8 @@ class CredentialRepository:
         refused: bool,
         cool_seconds: float,
     ) -> None:
-        """Give *lease* back after an exchange that failed; lua/fail_refresh.lua says what each word does."""
-        ask = {
+        """Give *lease* back after an exchange that failed; see lua/fail_refresh.lua for the flags."""
+        request = {
             "account": account.id,
             "fence": lease.fence,
             "reason": reason[:80],
@@ -120,4 +120,4 @@ class CredentialRepository:
             "refused": refused,
             "cool_ms": int(cool_seconds * 1000),
         }
-        self._scripts.run("fail_refresh", pool, orjson.dumps(ask))
+        self._scripts.run("fail_refresh", pool, orjson.dumps(request))

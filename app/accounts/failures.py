@@ -1,9 +1,9 @@
 """
-What can go wrong at an account, and what each of it does to the account: data.
+The classes of failure of an account, and the consequence of each.
 
-`app.accounts.verdicts` says which failure an upstream error is. What the upstream states about itself
-is believed until its end; what we only suspect is soft, and the store lets suspicion keep out a
-quarter of the accounts of a model at most.
+`app.accounts.verdicts` classifies upstream errors. A state that the upstream reports lasts until the end
+that it names; a suspicion is soft, and the store excludes at most a quarter of the accounts of a model
+for suspicion.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Reply(StrEnum):
 class Failure(StrEnum):
     UNREACHABLE = "unreachable"  # no connection: nothing was sent
     RESET = "reset"  # sent, then the connection broke without a status
-    SLOW = "slow"  # our patience ended, not the upstream's
+    SLOW = "slow"  # our time limit ended it, not the upstream
     BURST_LIMITED = "burst_limited"  # too many at once: over in seconds
     MODEL_LIMITED = "model_limited"  # … of this model
     WINDOW_SPENT = "window_spent"  # nothing left until a reset

@@ -11,7 +11,7 @@ from app.stores.accounts import AccountStore
 from app.stores.records.accounts import AccountModels
 from app.stores.scripts import Scripts
 
-FRESH_SECONDS = 5.0  # an answer is reused that long, so asking often costs nothing
+FRESH_SECONDS = 5.0  # how long a result is reused
 MAX_POOLS = 64  # whose answer one process retains
 
 
@@ -30,13 +30,15 @@ class KnownModels:
         *account_ids* are the accounts that may be used; empty: all of the pool. False where there is no
         account at all. Two round trips, at most once in FRESH_SECONDS. Raises StoreUnavailable.
         """
-        found = [
+        usable = [
             models
             for account_id, models in self._models(pool).items()
             if (not account_ids or account_id in account_ids)
             and (self._demo or not kind_of(models).is_simulated)
         ]
-        return bool(found) and all(models.names is not None and model not in models.names for models in found)
+        return bool(usable) and all(
+            models.names is not None and model not in models.names for models in usable
+        )
 
     def _models(self, pool: str) -> dict[str, AccountModels]:
         read_at, models = self._read.get(pool, (0.0, {}))

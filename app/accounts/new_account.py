@@ -1,4 +1,4 @@
-"""What a person says of a new account, made whole: defaults of its kind, and its credential."""
+"""Makes accounts from the fields that an operator gives, with the defaults of their kind."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from app.errors import InvalidRequest
 
 
 def new_account(
-    said: Mapping[str, Any], settings: Settings, *, credential: str = "", chatgpt_account_id: str = ""
+    fields: Mapping[str, Any], settings: Settings, *, credential: str = "", chatgpt_account_id: str = ""
 ) -> Account:
     """
-    Return the account that *said*, the fields of a valid AccountInput, describes; it has no id yet.
+    Return the account that *fields*, a valid AccountInput, describes; it has no id yet.
 
     *credential* is its API key or access token. Raises InvalidRequest when one that the kind
     needs is missing, or could not stand in a header.
     """
-    kind = KINDS[said["kind"]]
+    kind = KINDS[fields["kind"]]
     setup = kind.setup
     if setup is None:
         raise InvalidRequest(f"Accounts of kind {kind.name} are not added by hand", param="kind")
@@ -29,26 +29,26 @@ def new_account(
         raise InvalidRequest(f"An account of kind {kind.name} needs a credential", param="credential")
     if not chatgpt_account_id and setup.needs_account_id:
         raise InvalidRequest(f"A {kind.name} account needs its account id", param="chatgpt_account_id")
-    base_url = said.get("base_url") or (setup.default_base_url(settings) if setup.default_base_url else "")
+    base_url = fields.get("base_url") or (setup.default_base_url(settings) if setup.default_base_url else "")
     return Account(
         id="",
-        name=said["name"],
+        name=fields["name"],
         kind=kind.name,
         base_url=base_url,
-        wires=tuple(dict.fromkeys(said.get("wires", kind.protocols))),
-        models=tuple(dict.fromkeys(said.get("models", ()))),
+        wires=tuple(dict.fromkeys(fields.get("wires", kind.protocols))),
+        models=tuple(dict.fromkeys(fields.get("models", ()))),
         chatgpt_account_id=_for_header(chatgpt_account_id, "chatgpt_account_id"),
         credential=_for_header(credential, "credential"),
-        **{name: said[name] for name in ("weight", "cap", "group") if name in said},
+        **{name: fields[name] for name in ("weight", "cap", "group") if name in fields},
     )
 
 
-def changed_account(account: Account, said: Mapping[str, Any]) -> Account:
-    """Return *account* with *said*: fields of an AccountInput that was loaded with `partial=True`."""
-    fields: dict[str, Any] = {name: said[name] for name in ("weight", "cap", "group") if name in said}
-    if "models" in said:
-        fields["models"] = tuple(dict.fromkeys(said["models"]))
-    return replace(account, **fields)
+def changed_account(account: Account, fields: Mapping[str, Any]) -> Account:
+    """Return *account* with *fields*, an AccountInput that was loaded with `partial=True`."""
+    changes: dict[str, Any] = {name: fields[name] for name in ("weight", "cap", "group") if name in fields}
+    if "models" in fields:
+        changes["models"] = tuple(dict.fromkeys(fields["models"]))
+    return replace(account, **changes)
 
 
 def checked_credential(credential: str) -> str:

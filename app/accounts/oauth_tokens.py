@@ -1,7 +1,7 @@
 """
-The tokens of one ChatGPT sign-in: what they say of themselves, and the two forms they are kept in.
+The tokens of one ChatGPT sign-in: their claims, and their two stored forms.
 
-In the store they are one sealed JSON; outside they are the `auth.json` that Codex keeps. Claims
+The store has them as one sealed JSON, Codex as `auth.json`. Claims
 are read without checking signatures: the tokens came from their issuer over TLS, and a claim
 decides no more than when to renew them and which account id goes into a header.
 """
@@ -27,7 +27,7 @@ class Tokens:
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)  # good for one exchange
     id_token: str = field(repr=False)
-    expires_at: int  # of the access token, Unix seconds; 0: not told
+    expires_at: int  # of the access token, Unix seconds; 0: unknown
     refreshed_at: int  # Unix seconds
     account_id: str
     plan: str = ""
@@ -37,7 +37,7 @@ class Tokens:
         return orjson.dumps(asdict(self)).decode()
 
     def auth_json(self) -> bytes:
-        """Return the file in which Codex keeps a sign-in."""
+        """Return the contents of Codex's auth.json."""
         refreshed = datetime.fromtimestamp(self.refreshed_at, UTC).isoformat().replace("+00:00", "Z")
         names = ("id_token", "access_token", "refresh_token", "account_id")
         tokens = {name: getattr(self, name) for name in names}
@@ -60,7 +60,7 @@ def tokens_from_answer(answer: Mapping[str, Any], now: float, former: Tokens | N
     access_token = _text(answer, "access_token")
     refresh_token = _text(answer, "refresh_token") or (former.refresh_token if former else "")
     if not _fits_header(access_token) or not refresh_token:
-        raise UpstreamProtocolError("The sign-in service answered without the tokens that were asked for")
+        raise UpstreamProtocolError("The sign-in service answered without the requested tokens")
     id_token = _text(answer, "id_token") or (former.id_token if former else "")
     lifetime = bounds.lifetime_seconds(answer.get("expires_in"))
     return _described(
@@ -69,12 +69,12 @@ def tokens_from_answer(answer: Mapping[str, Any], now: float, former: Tokens | N
         id_token,
         expires_at=0 if lifetime is None else int(now + lifetime),
         refreshed_at=int(now),
-        account_id=former.account_id if former else "",  # the account is whose it was, whatever a claim says
+        account_id=former.account_id if former else "",  # the account does not change, whatever a claim says
     )
 
 
 def tokens_from_auth_json(data: bytes) -> Tokens:
-    """Return the tokens in Codex's *auth.json*. Raises InvalidRequest, which quotes none of it."""
+    """Return the tokens in Codex's *auth.json*. Raises InvalidRequest, which does not quote the file."""
     try:
         file = orjson.loads(data)
     except orjson.JSONDecodeError:

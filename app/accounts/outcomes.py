@@ -11,13 +11,13 @@ from app.stores.records.accounts import ModelState
 from schemas.bounds import MAX_WAIT_SECONDS
 
 OK: dict[str, Any] = {"ok": True}
-# Codes that do not say why an account is out: none, or what stands in for one, or what some put everywhere.
-UNTELLING = (None, "", "invalid_request_error", "upstream_error")
+# Codes that do not explain why an account is unavailable.
+GENERIC_CODES = (None, "", "invalid_request_error", "upstream_error")
 
 
 def mark_for(error: UpstreamError, model: str, now: float, *, kind: str = "") -> dict[str, Any]:
     """
-    Return the mark that *error* leaves on an account of *kind* which was asked for *model*.
+    Return the mark that *error* leaves on an account of *kind* after a request for *model*.
 
     *now* is in Unix seconds, for an upstream that names a date.
     """
@@ -37,7 +37,7 @@ def mark_for(error: UpstreamError, model: str, now: float, *, kind: str = "") ->
     assert consequence.state is not None
     if verdict.seconds is None:
         wait_ms = 0
-    reason = verdict.failure.value if error.code in UNTELLING else f"{error.code}"[:80]
+    reason = verdict.failure.value if error.code in GENERIC_CODES else f"{error.code}"[:80]
     mark = {"state": consequence.state.value, "reason": reason, "wait_ms": wait_ms}
     if consequence.scope is Scope.WINDOW:
         return mark  # when a spent window is tested again is the store's to decide
@@ -60,7 +60,7 @@ def _suspected_for(model: str) -> dict[str, Any]:
 
 
 def _model_wait(verdict: Verdict, wait_ms: int) -> int:
-    """An account that lacks a model is queried again after our own time, whatever it says about waiting."""
+    """An account that lacks a model is tried again after MISSING_SECONDS, whatever wait it names."""
     if verdict.consequence.model_state is ModelState.MISSING:
         return int(1000 * (CONSEQUENCES[verdict.failure].seconds or 0.0))
     return wait_ms

@@ -1,9 +1,9 @@
 """
-Traffic on a virtual clock: which accounts a policy would have chosen, and what came of it.
+Replays traffic on a virtual clock: which accounts a policy would have chosen, and the result.
 
 The scripts are those that serve, run on a clock of their own, so a replay decides as the gateway
 does. Every account starts even, nothing fails, and a request takes as long as it was recorded to.
-An account may have a usage window that resets at fixed times; it is told of as an upstream tells.
+An account may have a usage window that resets at fixed times, reported as an upstream reports it.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Outcome:
     policy: str
     chosen: list[str] = field(default_factory=list)  # account id by request in order; "" was refused
     turns: int = 0  # requests of a conversation that an account already had
-    kept: int = 0  # of them, those the same account got
+    kept: int = 0  # those of them that the same account served
     lapsed_tokens: int = 0  # left in windows when they were reset
     offered_tokens: int = 0  # that those windows had
 
@@ -82,7 +82,7 @@ class Outcome:
 
 
 class Replay:
-    """One run of one policy, in an empty pool of a server that nobody else uses."""
+    """One run of one policy, in an empty pool of a server of its own."""
 
     def __init__(self, client: Any, members: Sequence[Member], policy: str) -> None:
         self._pool = VirtualPool(client, POOL)
@@ -94,11 +94,11 @@ class Replay:
         self._home: dict[str, str] = {}
         self._outcome = Outcome(policy)
 
-    def run(self, requests: Sequence[Request], told: Callable[[int], None] = lambda _: None) -> Outcome:
+    def run(self, requests: Sequence[Request], progress: Callable[[int], None] = lambda _: None) -> Outcome:
         """
-        Play *requests*, which are in order of time, and return what came of them.
+        Replay *requests*, in order of time, and return the outcome.
 
-        *told* hears of each that has begun.
+        *progress* is called with 1 for each request that begins.
         """
         began = requests[0].at_ms
         self._set_up(began)
@@ -114,7 +114,7 @@ class Replay:
             elif what == END:
                 self._end(which, requests[which], now)
             else:
-                told(1)
+                progress(1)
                 if self._begin(which, requests[which]):
                     heappush(due, (max(now, requests[which].end_ms), END, which))
         return self._outcome
@@ -127,10 +127,10 @@ class Replay:
             record |= {"weight": member.weight, "cap": member.cap, "group": member.group, "models": models}
             self._scripts.run("put_account", POOL, member.id, member.name, orjson.dumps(record), models)
         for account, window in self._windows.items():
-            self._tell(account, now + window.first_ms)
+            self._report_unused(account, now + window.first_ms)
 
     def _begin(self, number: int, request: Request) -> bool:
-        ask: Json = {
+        arguments: Json = {
             "id": str(number),
             "key": KEY,
             "model": request.model,
@@ -138,9 +138,9 @@ class Replay:
             "wire": "",
             "pin": "",
         }
-        ask |= {"demo": True, "affinity": request.affinity, "sticky_ms": STICKY_MS, "calendar": {}}
-        ask |= {"ttl_ms": request.end_ms - request.at_ms + 1, "bounds": {}, "estimates": {}}
-        account = self._scripts.run_json("admit", POOL, ask).get("account", "")
+        arguments |= {"demo": True, "affinity": request.affinity, "sticky_ms": STICKY_MS, "calendar": {}}
+        arguments |= {"ttl_ms": request.end_ms - request.at_ms + 1, "bounds": {}, "estimates": {}}
+        account = self._scripts.run_json("admit", POOL, arguments).get("account", "")
         self._outcome.chosen.append(account)
         if account and request.affinity:
             if home := self._home.get(request.affinity):
@@ -162,31 +162,31 @@ class Replay:
             return {"ok": True}
         self._used[account] = min(window.tokens, self._used[account] + tokens)
         reset = self._resets_at[account]
-        told = {"windows": [[100 * self._used[account] / window.tokens, reset]]}
+        windows = {"windows": [[100 * self._used[account] / window.tokens, reset]]}
         if self._used[account] < window.tokens:
-            return {"ok": True} | told
+            return {"ok": True} | windows
         wait = {"wait_ms": reset - now, "retest_wait_ms": reset - now}
-        return {"state": "window_spent", "reason": "usage_limit_reached"} | wait | told
+        return {"state": "window_spent", "reason": "usage_limit_reached"} | wait | windows
 
     def _reset(self, account: str, now: int) -> int:
-        """The window of *account* begins anew; return when it will the next time."""
+        """Reset the window of *account*; return the time of its next reset."""
         window = self._windows[account]
         self._outcome.lapsed_tokens += window.tokens - self._used[account]
         self._outcome.offered_tokens += window.tokens
         self._used[account] = 0
-        self._tell(account, now + window.length_ms)
+        self._report_unused(account, now + window.length_ms)
         return now + window.length_ms
 
-    def _tell(self, account: str, reset_ms: int) -> None:
-        """As the usage endpoint would: nothing is used, there is room."""
+    def _report_unused(self, account: str, reset_ms: int) -> None:
+        """Report an unused window, as the usage endpoint does."""
         self._resets_at[account] = reset_ms
-        ask = {"account": account, "room": True, "mark": {"ok": True, "windows": [[0, reset_ms]]}}
-        self._scripts.run_raw("observe_account", POOL, ask)
+        arguments = {"account": account, "room": True, "mark": {"ok": True, "windows": [[0, reset_ms]]}}
+        self._scripts.run_raw("observe_account", POOL, arguments)
 
 
 def recorded(rows: Iterator[Mapping[str, Any]]) -> list[Request]:
     """Return the requests of exported ledger *rows*, in order of time; corrections are none."""
-    found = [
+    requests = [
         Request(
             at_ms=row["at_ms"],
             end_ms=row["settled_ms"],
@@ -198,4 +198,4 @@ def recorded(rows: Iterator[Mapping[str, Any]]) -> list[Request]:
         for row in rows
         if row["source"] != "corrected" and row["account"]
     ]
-    return sorted(found, key=lambda request: request.at_ms)
+    return sorted(requests, key=lambda request: request.at_ms)

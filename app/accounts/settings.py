@@ -1,4 +1,4 @@
-"""What a pool's owner can set for all requests of the pool, read once per version of its text."""
+"""Settings of a pool for all its requests, parsed once per version of their text."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from app.patterns import matches, pattern_fault
 
 TIME_LIMITS = tuple(limit.name for limit in fields(TimeLimits))
 EVERY_MODEL = "*"
-FLAGS = ("names_accounts", "tells_windows")  # what answers say: see PoolSettings
-NUMBERS = {  # the least and the most of each
+FLAGS = ("names_accounts", "tells_windows")  # see PoolSettings
+NUMBERS = {  # the minimum and maximum of each
     "keep_days": (1, 3650),
     "affinity_minutes": (0, 7 * 24 * 60),
     "assumed_output_tokens": (0, 10_000_000),
@@ -29,9 +29,9 @@ class PoolSettings:
     """`time_limits` are overrides in seconds by model pattern, the more special pattern later."""
 
     time_limits: tuple[tuple[str, Mapping[str, float]], ...] = ()
-    names_accounts: bool = True  # whether answers say which account gave them
-    tells_windows: bool = True  # whether callers see how much of its upstream windows the pool has used
-    affinity_minutes: int = 30  # a conversation is kept on its account, after its last turn; 0: not at all
+    names_accounts: bool = True  # whether answers name their account
+    tells_windows: bool = True  # whether callers see the used part of the pool's upstream windows
+    affinity_minutes: int = 30  # how long after its last turn a conversation stays at its account; 0: no time
     keep_days: int = 30  # of the ledger's rows and the hours' totals: as far back as the charts go
     # What strict token limits take of a model whose size is in no price list. The output is sent to the
     # upstream as the length of an answer that names none; servers with a small context refuse a large one.
@@ -39,7 +39,7 @@ class PoolSettings:
     assumed_context_tokens: int = 131_072  # of files and images, whose tokens cannot be counted here
 
     def limits_for(self, model: str, base: TimeLimits) -> TimeLimits:
-        """Return *base* with what this pool says for *model*."""
+        """Return *base* with the overrides of this pool for *model*."""
         for pattern, overrides in self.time_limits:
             if matches(pattern, model):
                 base = replace(base, **overrides)
@@ -101,9 +101,9 @@ def with_flag(text: str, name: str, value: bool) -> str:
 
 def with_number(text: str, name: str, value: int | str) -> str:
     """Return stored settings *text* with *name*, one of NUMBERS, set to *value*. Raises InvalidRequest."""
-    least, most = NUMBERS[name]
-    if not isinstance(value, int) or not least <= value <= most:
-        raise InvalidRequest(f"{name} must be a whole number from {least} to {most}", param=name)
+    minimum, maximum = NUMBERS[name]
+    if not isinstance(value, int) or not minimum <= value <= maximum:
+        raise InvalidRequest(f"{name} must be a whole number from {minimum} to {maximum}", param=name)
     return _with(text, name, value)
 
 

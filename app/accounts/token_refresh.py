@@ -35,14 +35,14 @@ from app.errors import (
 log = structlog.get_logger()
 
 LEASE_SECONDS = 30.0  # longer than an exchange can take: 5 to connect, 8 to be answered
-PATIENCE_SECONDS = 10.0  # how long a request waits for an exchange, its own or another's
+MAX_WAIT_SECONDS = 10.0  # how long a request waits for an exchange, its own or another's
 POLL_SECONDS = 0.1
 COOL_SECONDS = 5.0  # after an exchange that failed for a while
 STORE_RETRY_SECONDS = 0.5
 
-EXPIRING, REFUSED = "proactive_expiry", "unauthorized_recovery"  # what the issuer is told
+EXPIRING, REFUSED = "proactive_expiry", "unauthorized_recovery"  # sent to the issuer
 
-# What the issuer says when no exchange will ever work again. Any other 401 means the same.
+# Codes of the issuer after which no exchange will ever work. Any other 401 means the same.
 NEW_SIGN_IN_NEEDED = frozenset(
     {
         "refresh_token_expired",
@@ -79,7 +79,7 @@ class TokenRefresher:
         *,
         clock: Callable[[], float] = time.time,
         lease_seconds: float = LEASE_SECONDS,
-        patience_seconds: float = PATIENCE_SECONDS,
+        max_wait_seconds: float = MAX_WAIT_SECONDS,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self._sign_ins = sign_ins
@@ -87,7 +87,7 @@ class TokenRefresher:
         self._exchange = exchange
         self._clock = clock
         self._lease_seconds = lease_seconds
-        self._patience_seconds = patience_seconds
+        self._max_wait_seconds = max_wait_seconds
         self._poll_seconds = poll_seconds
         self._renewals: dict[tuple[str, str, int, bool], gevent.Greenlet] = {}
 
@@ -97,20 +97,20 @@ class TokenRefresher:
 
         None means: there are none now. Its state then says why already, so the caller marks
         nothing; where there is no sign-in to renew (`signed_in`), it is the caller who knows.
-        Waits `patience_seconds` at most. Raises StoreUnavailable.
+        Waits `max_wait_seconds` at most. Raises StoreUnavailable.
         """
         if not account.signed_in:
             return None
         try:
-            found = self._renewed(pool, account, refused=True)
+            result = self._renewed(pool, account, refused=True)
         except CredentialUnreadable:
             return None  # this process lacks the key: another one may renew them
-        return found if isinstance(found, Account) else None
+        return result if isinstance(result, Account) else None
 
     def refresh_expiring(self, pool: str, account: Account) -> str:
-        """Renew tokens that are about to expire; return a word for what came of it."""
-        found = self._renewed(pool, account, refused=False)
-        return "renewed" if isinstance(found, Account) else found
+        """Renew tokens that are about to expire; return the result in a word."""
+        result = self._renewed(pool, account, refused=False)
+        return "renewed" if isinstance(result, Account) else result
 
     def _renewed(self, pool: str, account: Account, *, refused: bool) -> Account | Verdict:
         """Join the renewal of these very tokens. It has its own greenlet, so no caller's end can cut it."""
@@ -118,7 +118,7 @@ class TokenRefresher:
         if (renewal := self._renewals.get(name)) is None:
             renewal = self._renewals[name] = gevent.spawn(self._outcome, pool, account, refused)
             renewal.link(lambda _: self._renewals.pop(name, None))
-        renewal.join(self._patience_seconds)
+        renewal.join(self._max_wait_seconds)
         if isinstance(renewal.value, GatewayError):
             raise renewal.value
         return renewal.value or Verdict.HELD
@@ -131,11 +131,11 @@ class TokenRefresher:
 
     def _renew(self, pool: str, account: Account, refused: bool) -> Account | Verdict:
         while True:
-            found = self._sign_ins.lease(pool, account, refused=refused, seconds=self._lease_seconds)
-            if isinstance(found, Lease):
-                found = self._use(pool, account, found, refused)
-            if found is not Verdict.HELD or not refused:
-                return found
+            result = self._sign_ins.lease(pool, account, refused=refused, seconds=self._lease_seconds)
+            if isinstance(result, Lease):
+                result = self._use(pool, account, result, refused)
+            if result is not Verdict.HELD or not refused:
+                return result
             gevent.sleep(self._poll_seconds * random.uniform(0.5, 1.5))
 
     def _use(self, pool: str, account: Account, lease: Lease, refused: bool) -> Account | Verdict:
@@ -148,17 +148,17 @@ class TokenRefresher:
         return self._keep(pool, account, lease, tokens)
 
     def _keep(self, pool: str, account: Account, lease: Lease, tokens: Tokens) -> Account | Verdict:
-        """Store *tokens*, however long the store is away: there is no second copy of them."""
+        """Store *tokens*, however long the store is unavailable: there is no other copy."""
         while True:
             try:
-                kept = self._sign_ins.keep(pool, account, lease, tokens)
+                stored = self._sign_ins.keep(pool, account, lease, tokens)
             except StoreUnavailable:
                 log.warning("tokens_wait_for_store", pool=pool, account=account.id)
                 gevent.sleep(STORE_RETRY_SECONDS)
                 continue
-            if kept is None:
+            if stored is None:
                 log.warning("tokens_came_late", pool=pool, account=account.id, fence=lease.fence)
-            return kept or Verdict.HELD
+            return stored or Verdict.HELD
 
     def _failed(
         self, pool: str, account: Account, lease: Lease, error: UpstreamError, refused: bool

@@ -1,8 +1,8 @@
 """
-What upstreams tell of an account's usage windows, as the store keeps it.
+Reads the usage windows that upstreams report, in the form that the store takes.
 
-A window is [used percent, reset in Unix ms], with its length in seconds where that is told. The
-store reads them, primary and secondary, as the `windows` of a mark; None was not told of.
+A window is [used percent, reset in Unix ms], with its length in seconds where it is known. The
+store reads them, primary and secondary, as the `windows` of a mark; None: not reported.
 Sources: the `x-codex-*` headers and the usage endpoint of the ChatGPT backend;
 https://platform.openai.com/docs/guides/rate-limits for `x-ratelimit-*`.
 """
@@ -17,7 +17,7 @@ from schemas import bounds
 
 Windows = list[list[float] | None]
 
-MIN_RESET_SECONDS = 1.0  # what is full again before the next request is not worth keeping
+MIN_RESET_SECONDS = 1.0  # what is full again before the next request is not stored
 UNKNOWN_RESET_SECONDS = 600.0  # of a spent account whose upstream names no end
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -25,7 +25,7 @@ _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 def windows_from_headers(headers: Mapping[str, str], now: float) -> Windows | None:
     """
-    Return the windows that an answer's *headers* tell of, or None, which is nearly free.
+    Return the windows that an answer's *headers* report, else None, which costs almost nothing.
 
     *headers* ignore case, or are in lower case. *now* is in Unix seconds.
     """
@@ -44,7 +44,7 @@ def windows_from_usage(payload: Mapping[str, Any], now: float) -> Windows | None
 
 
 def has_room(payload: Mapping[str, Any]) -> bool | None:
-    """Whether the usage endpoint would let a request through; None when it does not say."""
+    """Return whether the usage endpoint would accept a request; None when it does not report that."""
     limits = _object(payload.get("rate_limit"))
     allowed, reached = limits.get("allowed"), limits.get("limit_reached")
     if allowed is False or reached is True:
@@ -63,31 +63,31 @@ def mark_from_usage(payload: Mapping[str, Any], now: float) -> dict[str, Any]:
     return mark | {"state": "window_spent", "reason": "usage_limit_reached", "wait_ms": wait_ms}
 
 
-def _windows(told: list[Mapping[str, Any]], now: float) -> Windows | None:
-    """Return the windows in their places, None for one whose use or end is not told."""
-    windows = [_window(one, now) for one in told]
+def _windows(reported: list[Mapping[str, Any]], now: float) -> Windows | None:
+    """Return the windows in their places, None for one whose use or end is not reported."""
+    windows = [_window(window, now) for window in reported]
     while windows and windows[-1] is None:
         windows.pop()
     return windows or None
 
 
-def _window(told: Mapping[str, Any], now: float) -> list[float] | None:
-    used, seconds = bounds.percent(told.get("used_percent")), _seconds_left(told, now)
+def _window(reported: Mapping[str, Any], now: float) -> list[float] | None:
+    used, seconds = bounds.percent(reported.get("used_percent")), _seconds_left(reported, now)
     if used is None or seconds is None or not MIN_RESET_SECONDS <= seconds <= bounds.MAX_WAIT_SECONDS:
         return None
-    length = _length(told)
+    length = _length(reported)
     return [used, int((now + seconds) * 1000), *([length] if length else [])]
 
 
 def _length(window: Mapping[str, Any]) -> int:
-    """Return the length in seconds, 0 where it is not told."""
+    """Return the length in seconds, 0 where it is not reported."""
     seconds = bounds.number(window.get("limit_window_seconds"))
     minutes = bounds.number(window.get("window_minutes"))
     return int(bounds.lifetime_seconds(seconds or 60 * (minutes or 0)) or 0)
 
 
 def _seconds_left(window: Mapping[str, Any], now: float) -> float | None:
-    """How far away the reset is; where only the window's length is told, that is the most it can be."""
+    """Return the seconds until the reset, at most the window's length where only that is reported."""
     if (resets_at := bounds.moment(window.get("reset_at"))) is not None:
         return resets_at - now
     if (seconds := bounds.number(window.get("reset_after_seconds"))) is not None:
@@ -115,7 +115,7 @@ def _rate_headers(headers: Mapping[str, str], name: str) -> dict[str, float]:
 
 
 def _duration(text: str | None) -> float | None:
-    """Return the seconds in `6m0s`, `1.5s`, `20ms` or a bare number of them."""
+    """Return the seconds in `6m0s`, `1.5s`, `20ms` or a number of seconds."""
     if (seconds := bounds.number(text)) is not None:
         return seconds
     parts = _DURATION.findall(text[: bounds.MAX_NUMBER_CHARS] if text else "")

@@ -1,5 +1,5 @@
 """
-What an upstream failure says about an account: one table, as data. The first row that fits decides.
+Classifies upstream errors by one table. The first row that fits decides.
 
 A status alone decides little: most rows look at the code, the words, the shape of the body and the
 kind of account as well. `poolgate doctor states` prints the table.
@@ -44,7 +44,7 @@ class Part(StrEnum):
 
 
 class Wait(StrEnum):
-    """What the upstream says about how long to wait."""
+    """How the upstream names the time to wait."""
 
     NAMED = "named"
     LONG = "long"  # or it names a date, which only the end of a window has
@@ -172,20 +172,22 @@ class Rule:
 
     @property
     def condition_text(self) -> str:
-        """Return what else an error has to show, in words."""
-        found = ["" if self.error is UpstreamRejected else self.error.__name__]
-        found += [" ".join(sorted(self.codes)), f"message ~ {self.words.pattern}" if self.words else ""]
-        found += [
+        """Return the other conditions in words."""
+        conditions = ["" if self.error is UpstreamRejected else self.error.__name__]
+        conditions += [" ".join(sorted(self.codes)), f"message ~ {self.words.pattern}" if self.words else ""]
+        conditions += [
             f"wait {self.wait.value}" if self.wait else "",
             "names the model" if self.names_model else "",
         ]
-        found += ["a limit of some models" if self.of_family else ""]
-        found += ["" if self.repeated is None else f"words {'' if self.repeated else 'not '}of the request"]
-        found += ["" if self.sent is None else ("sent" if self.sent else "not sent")]
-        return "; ".join(filter(None, found)) or "any"
+        conditions += ["a limit of some models" if self.of_family else ""]
+        conditions += [
+            "" if self.repeated is None else f"words {'' if self.repeated else 'not '}of the request"
+        ]
+        conditions += ["" if self.sent is None else ("sent" if self.sent else "not sent")]
+        return "; ".join(filter(None, conditions)) or "any"
 
     def fits(self, error: UpstreamError, kind: str, model: str) -> bool:
-        """Return whether *error*, of an account of *kind* asked for *model*, is what this row is about."""
+        """Return whether this row fits *error*, of an account of *kind* after a request for *model*."""
         if not isinstance(error, self.error) or (self.kinds and kind not in self.kinds):
             return False
         if isinstance(error, UpstreamUnreachable):
@@ -208,8 +210,8 @@ class Rule:
         return _status(error) in self.statuses or (bool(self.codes) and _part(error) is Part.STREAM)
 
     def _has_words(self, words: re.Pattern[str], error: UpstreamRejected) -> bool:
-        found = words.search(error.message)
-        return found is not None and self.repeated in (None, error.echoes_request(found.group()))
+        match = words.search(error.message)
+        return match is not None and self.repeated in (None, error.echoes_request(match.group()))
 
 
 RULES: tuple[Rule, ...] = (
@@ -225,7 +227,7 @@ RULES: tuple[Rule, ...] = (
     Rule(Failure.UNREACHABLE, error=UpstreamUnreachable, sent=False),
     # this prompt, this request
     Rule(Failure.CALLER, codes=_PROMPT),
-    # for good; a key that lacks a scope is none of it
+    # for good, except for a key that lacks a scope
     Rule(Failure.UNSUPPORTED, (401, 403), words=_NO_SCOPE),
     Rule(Failure.CREDENTIAL, range(400, 500), codes=GONE, shapes=_PLAIN),
     Rule(Failure.CREDENTIAL, (400,), words=_BAD_KEY, shapes=_PLAIN, repeated=False),
@@ -286,7 +288,7 @@ class Verdict:
 
 
 def judge(error: UpstreamError, kind: str = "", model: str = "") -> Verdict:
-    """Return what *error* says about an account of *kind* that was asked for *model*; '' is unknown."""
+    """Return the verdict on *error*, of an account of *kind* after a request for *model*; '' is unknown."""
     rule = next(rule for rule in RULES if rule.fits(error, kind, model))
     consequence = CONSEQUENCES[rule.failure]
     return Verdict(rule.failure, consequence, consequence.seconds if rule.seconds is None else rule.seconds)
@@ -299,7 +301,7 @@ def classify(error: UpstreamError, kind: str = "", model: str = "") -> Failure:
 
 def is_closed(error: UpstreamError) -> bool:
     """
-    Return whether *error* says that the account itself is gone, not only a key or token of it.
+    Return whether *error* proves that the account itself is gone, and not only a key or token.
 
     This is all that an answer to a background query proves: endpoints of lists and usage have had
     outages in which they answered 401 and 403.

@@ -29,7 +29,7 @@ FINISHING_READS = 4  # for `[DONE]` and the framing; an upstream that goes on af
 
 
 class Body:
-    """The body of an answer that urllib3 has not read. `complete` once its framing says so."""
+    """The body of an answer that urllib3 has not read. `complete` once its framing ends."""
 
     def __init__(self, response: BaseHTTPResponse) -> None:
         raw: Any = response
@@ -57,7 +57,7 @@ class Body:
         except _NOTHING_YET:
             pass
         except OSError:
-            self._broken = True  # the kernel tells it once; an end would come next
+            self._broken = True  # the kernel reports it once; an end would come next
         return data
 
     def read(self, timeout_seconds: float) -> bytes | None:
@@ -116,14 +116,14 @@ class Body:
 
     def interrupt(self) -> None:
         """Wake a waiting `read`, which then fails. Safe from the hub; does not wait."""
-        with suppress(OSError, AttributeError):  # already closed, which is what was wanted
+        with suppress(OSError, AttributeError):  # already closed
             getattr(self._socket, "_sock", self._socket).shutdown(socket.SHUT_RDWR)
 
     def finish(self, grace_seconds: float) -> None:
         """
         Keep the connection for the next request if the rest of the body is only its framing.
 
-        After its terminal event an upstream has nothing to say but `[DONE]` and the last chunk.
+        After its terminal event an upstream sends only `[DONE]` and the last chunk.
         """
         with suppress(UpstreamError):
             reads = FINISHING_READS if self._keep_alive else 0
@@ -141,7 +141,7 @@ class Body:
 
 
 def _decompressor(encoding: str) -> Any:
-    """Return a decompressor, None for none. We ask for `identity`; some upstreams compress all the same."""
+    """Return a decompressor, None for none. Some upstreams compress although only `identity` is accepted."""
     match encoding.strip().lower():
         case "" | "identity":
             return None

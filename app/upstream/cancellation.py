@@ -1,5 +1,5 @@
 """
-A wish to stop that reaches whoever is waiting: a socket, a sleep, a connect.
+Cancels a request, wherever it waits: on a socket, in a sleep, in a connect.
 
 It is spoken once, from any greenlet or from the hub, and heard at the next wait. Nothing is
 thrown into running code, so a Redis call or a settlement is never cut in half.
@@ -16,7 +16,7 @@ from app.errors import ClientGone, GatewayError, WorkerStopping
 
 
 class Cancellation:
-    """`error` is None until somebody cancels; from then on it says why."""
+    """`error` is None until the request is cancelled, then the reason."""
 
     __slots__ = ("_callbacks", "_event", "error")
 
@@ -55,7 +55,7 @@ class Cancellation:
 
     @contextmanager
     def interrupting(self, callback: Callable[[], None]) -> Iterator[None]:
-        """Call *callback* if somebody cancels inside this block. It must not wait for anything."""
+        """Call *callback* if the request is cancelled inside this block. It must not wait for anything."""
         self.check()
         self._callbacks.append(callback)
         try:

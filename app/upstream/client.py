@@ -1,11 +1,10 @@
 """
 Send one request to one account.
 
-requests' adapter says once for each address which pool of connections leads there, past which
-proxy and with which certificates; every request then goes to that pool: no session, no cookie
+requests' adapter selects the pool of connections for each address once, with its proxy and
+certificates; every request then goes to that pool: no session, no cookie
 jar, no environment look-up, no hooks, which is two thirds of the cost of `session.post`. Sending
-runs in a greenlet of its own, so that the caller can go on telling its client that it is alive,
-or leave.
+runs in a greenlet of its own, so that the caller can send signs of life to its client, or leave.
 """
 
 from __future__ import annotations
@@ -44,16 +43,16 @@ from app.upstream.connections import on_live_connection
 from app.upstream.errors import from_exception
 from app.upstream.greenlet_pool import GreenletPool, Task
 
-CONNECTION_POOLS = 64  # upstream hosts kept warm
+CONNECTION_POOLS = 64  # upstream hosts with open connections
 MAX_WAYS = 1000  # addresses whose pools are remembered; an account has one or two
-CONNECTIONS_PER_HOST = 1000  # idle ones kept; a worker has at most 2,000 streams
+CONNECTIONS_PER_HOST = 1000  # idle ones; a worker has at most 2,000 streams
 RECEIVE_BUFFER_BYTES = 256 * 1024  # an upstream is slowed soon after its client is
 SLICE_BYTES = 1024 * 1024  # of a body that are written, and encrypted, before other greenlets run
 ONCE = Retry(False, redirect=False)  # what failed is raised as it is: to try again is for who knows accounts
 ERROR_BODY_BYTES = 65536  # of an error answer: enough for any envelope
 MAX_JSON_BYTES = 4 * 1024 * 1024  # of a list of models or a report of usage; long lists have 1 MiB
-ERROR_BODY_SECONDS = 2.0  # for all of it, however it arrives
-LATE_SECONDS = 1.0  # after a time limit of connecting or reading, whose error says more than "too late"
+ERROR_BODY_SECONDS = 2.0  # for the complete body
+LATE_SECONDS = 1.0  # after a time limit of connecting or reading, whose error is more precise than "too late"
 NO_CONTENT = (204, 205)  # statuses whose answers have no body
 
 AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # files of those to trust, by requests' names
@@ -103,7 +102,7 @@ class PendingResponse:
         return result
 
     def abandon(self) -> None:
-        """Close the connection if there is no answer yet, or one that nobody took."""
+        """Close the connection if there is no answer yet, or one that was not taken."""
         self._task.abandon()
         if isinstance(self._task.result, UpstreamResponse):
             self._task.result.body.close()
@@ -163,7 +162,7 @@ def _to_send(body: RequestBody) -> Any:
 
 class _Adapter(HTTPAdapter):
     def __init__(self, pools: dict[str, Any]) -> None:
-        """*pools* say by scheme how connections are made, and where they may lead."""
+        """*pools* are the classes of connection pools by scheme."""
         self._pools = pools
         self._ways: dict[str, _Way] = {}
         super().__init__(CONNECTION_POOLS, CONNECTIONS_PER_HOST, max_retries=0)
@@ -177,13 +176,13 @@ class _Adapter(HTTPAdapter):
     def way_to(self, url: str) -> _Way:
         """Return the way to *url*, found once: by the proxy and with the authorities of the environment."""
         way = self._ways.get(url)
-        if way is None or way.pool.pool is None:  # closed, because more hosts than are kept warm were used
+        if way is None or way.pool.pool is None:  # closed, because more hosts than CONNECTION_POOLS were used
             if len(self._ways) >= MAX_WAYS:
                 self._ways.clear()
-            way = self._ways[url] = self._found(url)
+            way = self._ways[url] = self._find_way(url)
         return way
 
-    def _found(self, url: str) -> _Way:
+    def _find_way(self, url: str) -> _Way:
         request = requests.PreparedRequest()
         request.url = url
         proxies = get_environ_proxies(url, no_proxy=None)
@@ -222,7 +221,7 @@ class UpstreamClient:
         *headers* are the client's that may pass to the ChatGPT backend, *trace_headers* those that
         name our span. With *content_type* any answer is welcome, else a stream of events is.
 
-        The waiting and the failures are in the returned `Sending`.
+        Failures are raised by `wait` of the returned PendingResponse.
         """
         sent: Any = self._headers_of(account)
         kind = kind_of(account)
@@ -253,7 +252,7 @@ class UpstreamClient:
         until = time.monotonic() + timeout_seconds
         too_late = StreamIdleTimeout("The upstream did not answer in time")
         try:
-            # http.client has a time limit for each line of a head, none for all of them
+            # http.client limits the time of each line of a head, not of the whole head
             with gevent.Timeout(timeout_seconds + LATE_SECONDS, too_late):
                 way = self._adapter_of(account).way_to(account.base_url + path)
                 answer = UpstreamResponse(way.get(headers, timeout_seconds))
@@ -262,7 +261,7 @@ class UpstreamClient:
                 if answer.status >= 300:
                     answer.body.close()
                     raise UpstreamRedirected(answer.status)
-                data = _whole_body(answer.body, until)
+                data = _read_body(answer.body, until)
         except (requests.RequestException, HTTPError, ValueError) as error:
             raise from_exception(error) from error
         try:
@@ -305,7 +304,7 @@ def _answer(
         return from_exception(error)
 
 
-def _whole_body(body: Body, until: float) -> bytes:
+def _read_body(body: Body, until: float) -> bytes:
     """Return a body of at most MAX_JSON_BYTES, decompressed, by *until* (monotonic). Raises UpstreamError."""
     data = b""
     body.inflated_bytes = MAX_JSON_BYTES + 1
@@ -326,10 +325,10 @@ def _whole_body(body: Body, until: float) -> bytes:
 
 
 def _rejection(answer: UpstreamResponse) -> UpstreamError:
-    """Read an error answer, as far as an envelope reaches, and say what it means."""
+    """Read an error answer, up to ERROR_BODY_BYTES, and return its error."""
     data, until = b"", time.monotonic() + ERROR_BODY_SECONDS
     answer.body.inflated_bytes = ERROR_BODY_BYTES
-    with suppress(UpstreamError):  # the status alone says enough
+    with suppress(UpstreamError):  # the status is enough
         while len(data) < ERROR_BODY_BYTES and (more := answer.body.read(until - time.monotonic())):
             data += more
     answer.body.finish(0)

@@ -1,17 +1,17 @@
 """
-Connections to upstreams, and pools of them: they lead where `addresses` lets them, and send a
+Connections to upstreams, and their pools: they lead where `ssrf_guard` permits, and send a
 request's head together with its body, in one packet where both fit.
 
 A POST that an upstream may have begun is not sent to it twice. What a failure proves:
 
-    nothing was written             not begun: the peer of a kept connection closed it before
+    nothing was written             not begun: the peer closed an idle connection before
     written in part                 not begun: each request states its length, and a body shorter than that
                                     is an incomplete message (RFC 9112, section 8), and no whole JSON or form
     written, then closed by a peer  not begun: what it sent last was sent before anything of the request
     that acknowledged no byte       had arrived
     written, then anything else     maybe begun, and maybe billed
 
-On a connection that was kept from an earlier request, what was surely not begun is sent once more over
+On a connection that an earlier request used, a request that was surely not begun is sent once more over
 another connection. All else is reported, and the relay decides; the same account is not sent it again
 where it is maybe begun.
 """
@@ -35,20 +35,20 @@ from app.yielding import give_way
 T = TypeVar("T")
 
 JOINED_BYTES = 1024 * 1024  # of a whole request; to copy more costs more than another system call
-MAX_KEPT_TRIES = 3  # kept connections that turn out to be closed; after them the upstream is unreachable
+MAX_REUSED_TRIES = 3  # reused connections that turn out to be closed; then the upstream is unreachable
 
 
 class NotBegun(ProtocolError):
-    """The upstream cannot have begun the request: not all of it, or nothing, reached it."""
+    """The upstream cannot have begun the request: at most a part reached it."""
 
 
 class StaleConnection(NotBegun):
-    """So it was on a connection that was kept from an earlier request."""
+    """The connection had been used by an earlier request."""
 
 
 def on_live_connection(send: Callable[[], T]) -> T:
     """Return what *send* returns, called again where the connection that it was given was closed already."""
-    for _ in range(MAX_KEPT_TRIES - 1):
+    for _ in range(MAX_REUSED_TRIES - 1):
         try:
             return send()
         except StaleConnection:
@@ -62,19 +62,19 @@ class _Upstream:
     names_may_be_private = True
     sock: Any
     _held: list[Any] | None = None
-    _kept = False  # whether it has answered a request already
+    _is_reused = False  # whether it has answered a request already
     _written = False  # whether all of the newest request was
-    _before: TcpState | None = None  # the newest request was written, where the connection was kept
+    _before: TcpState | None = None  # the newest request was written, where the connection is reused
     _after: TcpState | None = None
     _is_tls = False
 
     @property
     def is_connected(self) -> bool:
-        """Whether a kept connection can be used again. urllib3 asks when it takes one from a pool."""
+        """Return whether a connection can be reused. urllib3 reads it when it takes one from a pool."""
         return self.sock is not None and not is_readable(self.sock)
 
     def _new_conn(self) -> socket.socket:
-        self._kept = False
+        self._is_reused = False
         made: socket.socket = super()._new_conn()  # type: ignore[misc]
         return check(self, made, names_may_be_private=self.names_may_be_private)  # type: ignore[arg-type]
 
@@ -87,8 +87,8 @@ class _Upstream:
             self._held = None
         self._written, self._before, self._after = False, None, None
         if self.sock is None:  # closed by the pool, which saw its peer's end: sending connects again
-            self._kept = False
-        if self._kept:
+            self._is_reused = False
+        if self._is_reused:
             if is_readable(self.sock):
                 raise StaleConnection("The connection was closed before the request was sent")
             self._before = tcp_state(self.sock)
@@ -96,9 +96,9 @@ class _Upstream:
         self._written = True
 
     def _write(self, held: list[Any]) -> None:
-        whole = sum(map(len, held)) <= JOINED_BYTES
+        is_joined = sum(map(len, held)) <= JOINED_BYTES
         try:
-            for data in (b"".join(held),) if whole else held:
+            for data in (b"".join(held),) if is_joined else held:
                 self.send(data)
                 give_way(len(data))
         except (BrokenPipeError, ConnectionResetError):
@@ -109,7 +109,7 @@ class _Upstream:
     def getresponse(self) -> Any:
         try:
             response = super().getresponse()  # type: ignore[misc]
-            self._kept = True
+            self._is_reused = True
             return response
         except TimeoutError:
             if self._written:
@@ -121,7 +121,7 @@ class _Upstream:
             raise ProtocolError("The connection broke after the request was sent", error) from error
 
     def _not_begun(self) -> NotBegun:
-        kind = StaleConnection if self._kept else NotBegun
+        kind = StaleConnection if self._is_reused else NotBegun
         return kind("The connection was closed before all of the request was sent")
 
     def _is_proof(self, error: Exception) -> bool:

@@ -21,7 +21,7 @@ from app.errors import OutOfDescriptors, StreamIdleTimeout, UpstreamError, Upstr
 from app.upstream.connections import NotBegun
 from app.upstream.ssrf_guard import ForbiddenAddress
 
-# First match wins. `sent` tells whether the upstream may have begun the request: if it may,
+# First match wins. `sent`: whether the upstream may have begun the request: if it may,
 # sending it again can be billed twice. What proves that it has not: app/upstream/connections.py.
 _TABLE: tuple[tuple[tuple[type[Exception], ...], Callable[[], UpstreamError]], ...] = (
     (

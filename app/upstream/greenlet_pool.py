@@ -1,8 +1,8 @@
 """
-Greenlets that run one errand after the other.
+A pool of greenlets that run tasks one after the other.
 
 A new greenlet costs a stack for its frames, mapped and given back: more than all else that it
-takes to send a request beside the one who waits for it.
+takes to send a request apart from the greenlet that waits for it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import gevent
 from gevent.event import Event
 from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
-MAX_IDLE = 200  # greenlets that wait for an errand, some 20 kB each
+MAX_IDLE = 200  # idle greenlets, some 20 kB each
 
 
 Result = TypeVar("Result")
@@ -53,7 +53,7 @@ class Task(Generic[Result]):
     def run_by(self, runner: greenlet) -> bool:
         """Do it, and return whether *runner* is good for another."""
         self._runner = runner
-        what, self._what = self._what, None  # whoever waits for the rest of an answer need not keep a prompt
+        what, self._what = self._what, None  # frees the prompt while the rest of the answer is read
         try:
             if what is not None and not self._abandoned:
                 self.result = what()
@@ -78,7 +78,7 @@ class GreenletPool:
         return task
 
     def _run(self, given: list[Task[Any]]) -> None:
-        """Take each errand out of the list it is *given* in: a greenlet keeps what it was begun with."""
+        """Take each task out of the list *given*: a greenlet holds its arguments for ever."""
         runner = getcurrent()
         while given.pop().run_by(runner) and len(self._idle) < MAX_IDLE:
             self._idle.append(runner)

@@ -28,19 +28,19 @@ from schemas import bounds
 CLIENT_ID = "app_EMoamEEZ73f0CkXaXp7hrann"  # public: the one that ChatGPT sign-ins are issued to
 SCOPE = "openid profile email offline_access"
 ANSWER_SECONDS = 8.0
-LATE_SECONDS = 1.0  # after the limits of connecting and reading, whose errors say more
+LATE_SECONDS = 1.0  # after the limits of connecting and reading, whose errors are more precise
 DEVICE_SECONDS = 900.0  # how long a user code is good for
 INTERVAL_SECONDS, LONGEST_INTERVAL_SECONDS = 5.0, 60.0  # of polls; a longer one would miss the code
 MAX_ANSWER_BYTES = 256 * 1024  # decompressed: three tokens of MAX_TOKEN_CHARS, five times over
 PIECE_BYTES = 16 * 1024  # read, and decompressed, at once
 MAX_TOKEN_CHARS = 16_384  # of one value in an answer: a JWT has two thousand, and headers end at this
-_PENDING = (403, 404)  # of a device poll: nobody has entered the code yet
+_PENDING = (403, 404)  # of a device poll: the code has not been entered yet
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceCode:
-    """What a person enters on `page`, and how often to ask whether they did."""
+    """The code that a user enters on `page`, and the interval of polls."""
 
     id: str
     user_code: str
@@ -76,7 +76,7 @@ def challenge_of(verifier: str) -> str:
 
 class OAuth:
     """
-    Every call raises UpstreamRejected for what the service refused, its code as it was told;
+    Every call raises UpstreamRejected for what the service refused, with its code;
     UpstreamUnreachable or StreamIdleTimeout when there was no answer; UpstreamProtocolError when
     the answer makes no sense. No error repeats what was sent or received but the code.
     """
@@ -156,14 +156,14 @@ class OAuth:
                     self._issuer + path,
                     headers=self._headers,
                     timeout=self._timeout,
-                    allow_redirects=False,  # what is posted here is for nobody else
+                    allow_redirects=False,  # never sent to another host
                     stream=True,
                     **body,
                 ) as response,
             ):
                 return _Answer(response.status_code, _bounded(response))
         except requests.RequestException as error:
-            raise from_exception(error) from None  # its text may show the address with what was asked
+            raise from_exception(error) from None  # its text may show the address with its query
 
     def _object(self, response: _Answer) -> dict[str, Any]:
         try:
@@ -175,7 +175,7 @@ class OAuth:
         if response.status >= 300:
             raise UpstreamRedirected(response.status)
         if response.status != 200 or not isinstance(answer, dict):
-            raise UpstreamProtocolError("The sign-in service's answer is not what was asked for")
+            raise UpstreamProtocolError("The sign-in service's answer has an unexpected form")
         return answer
 
 

@@ -4,10 +4,10 @@ Where a connection to an account may lead, judged by the address that it did lea
     an IP, or a name without a dot     anywhere: it can only mean something of one's own
     a name, account `compatible`       anywhere: a server of one's own has one
     a name, any other account          public addresses alone, whatever the name resolves to today
-    any of them                        never where a cloud hands out its machine's credentials
+    any of them                        never a cloud's service of machine credentials
 
 What an administrator may write is checked before (schemas/accounts.py); a name can be made to
-lead elsewhere after that, so it is asked of each new connection, before a byte is sent.
+lead elsewhere after that, so each new connection is checked before a byte is sent.
 """
 
 from __future__ import annotations

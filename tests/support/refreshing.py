@@ -47,7 +47,7 @@ def refresher_of(services: Services, die_at: str = "") -> TokenRefresher:
         services.accounts,
         exchange,
         lease_seconds=LEASE_SECONDS if die_at else 30,
-        patience_seconds=60,
+        max_wait_seconds=60,
         poll_seconds=POLL_SECONDS,
     )
     keep = refresher._keep

@@ -23,7 +23,7 @@ class Compaction(StrEnum):
     """How an account compacts a conversation."""
 
     ENDPOINT = "endpoint"  # at an address of its own
-    TRIGGER = "trigger"  # where an item at the end of an ordinary request asks for it
+    TRIGGER = "trigger"  # by an item at the end of an ordinary request
 
 
 def bearer_headers(credential: str) -> dict[str, str]:
@@ -67,7 +67,7 @@ class Kind:
 
     name: str
     setup: Setup | None = None  # None: accounts of this kind are not added by hand
-    protocols: tuple[str, ...] = (CHAT, RESPONSES)  # that an account speaks unless it says otherwise
+    protocols: tuple[str, ...] = (CHAT, RESPONSES)  # of an account that does not choose its own
     providers: tuple[str, ...]
     owned_by: str = ""  # in `/v1/models`; empty: the name
     is_simulated: bool = False  # costs nothing, and serves only while no other account is in use

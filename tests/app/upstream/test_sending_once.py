@@ -266,4 +266,4 @@ def test_kept_connections_that_are_all_closed_end_in_an_error() -> None:
     error = from_exception(caught.value)
     assert isinstance(error, UpstreamUnreachable)
     assert not error.sent
-    assert len(tries) == connections.MAX_KEPT_TRIES
+    assert len(tries) == connections.MAX_REUSED_TRIES
