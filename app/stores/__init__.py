@@ -1,7 +1,8 @@
 """
-The only place that speaks to Redis.
+The only package that uses Redis.
 
-One `.lua` file per operation, loaded by `scripts.py` alone; its header is the contract.
-Redis TIME is the one clock. Whatever is taken expires or is swept. What happens when Redis
-is away is decided once, in `client.py`: the call fails with StoreUnavailable, quickly.
+`client.py` connects and maps errors, `keys.py` names the keys, `scripts.py` runs the Lua scripts in `lua/`
+(one file per operation; its header is the contract), and one repository per noun takes and returns the
+records in `records/`. Redis TIME is the only clock of scripts. What is taken expires or is swept. While
+Redis is away every call fails quickly with StoreUnavailable.
 """

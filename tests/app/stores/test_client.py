@@ -136,6 +136,7 @@ class TestErrorsOfTheClient:
         with pytest.raises(redis.exceptions.NoScriptError):
             redis_client.evalsha("0" * 40, 1, "k")
 
+    @pytest.mark.cluster
     def test_cluster_pipeline(self) -> None:
         with short_folder() as folder, running_cluster(folder) as ports:
             client = make_client(f"redis+cluster://127.0.0.1:{ports[0]}", 5.0)
