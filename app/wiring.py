@@ -163,74 +163,100 @@ def build(
 
     *store_timeout_seconds* is the timeout of one store command, if it differs from the setting.
     """
-    url = settings.redis_url or private_server.url(settings.home)
-    client = make_client(url, store_timeout_seconds or settings.store_timeout_seconds)
-    scripts = Scripts(client, kinds=SCRIPT_KINDS)
-    vault = Vault(settings.secret_keys or keys_in_file(settings.home / "secret.key"))
-    pools, accounts = PoolRepository(scripts), AccountRepository(scripts, vault)
-    credentials, prices = CredentialRepository(scripts, accounts), PoolPrices(PriceRepository(scripts))
-    upstream = _build_upstream(settings, scripts, pools, accounts, credentials)
-    api_keys, limits = ApiKeyRepository(scripts), LimitRepository(scripts)
-    health = HealthRepository(scripts)
-    ledger = _build_ledger(settings, scripts, accounts, api_keys)
+    stores = _build_stores(settings, store_timeout_seconds or settings.store_timeout_seconds)
+    scripts, health = stores.scripts, HealthRepository(stores.scripts)
+    upstream, ledger = _build_upstream(settings, stores), _build_ledger(settings, stores)
     admissions = AdmissionRepository(scripts)
     active = ActiveRequests(
         admissions, ttl_seconds=settings.lease_ttl_seconds, renew_seconds=settings.lease_renew_seconds
     )
-    check_stores = CheckStores(
-        health=health,
-        vault=vault,
-        pools=pools,
-        api_keys=api_keys,
-        limits=limits,
-        prices=prices,
-        usage=ledger.usage,
-        refusals=ledger.refusals,
-        count_sealed=lambda: Reseal(scripts, vault, pools.names()).count(),
+    relay_services = RelayServices(
+        admissions,
+        stores.accounts,
+        KnownModels(scripts, demo=demo),
+        upstream.client,
+        active,
+        ledger.settlements,
+        stores.prices,
+        upstream.refresher,
     )
     return Services(
         settings=settings,
         scripts=scripts,
-        vault=vault,
-        pools=pools,
-        accounts=accounts,
-        credentials=credentials,
-        api_keys=api_keys,
-        limits=limits,
-        prices=prices,
+        vault=stores.vault,
+        pools=stores.pools,
+        accounts=stores.accounts,
+        credentials=stores.credentials,
+        api_keys=stores.api_keys,
+        limits=stores.limits,
+        prices=stores.prices,
         clock=PoolClock(scripts),
         ledger=ledger,
         upstream=upstream,
-        relay=Relay(
-            settings,
-            RelayServices(
-                admissions,
-                accounts,
-                KnownModels(scripts, demo=demo),
-                upstream.client,
-                active,
-                ledger.settlements,
-                prices,
-                upstream.refresher,
-            ),
-            demo=demo,
-        ),
+        relay=Relay(settings, relay_services, demo=demo),
         active=active,
-        cache=ResponseCache(AnswerStore(scripts, vault)),
-        operator_stores=OperatorStores.build(scripts, vault),
+        cache=ResponseCache(AnswerStore(scripts, stores.vault)),
+        operator_stores=OperatorStores.build(scripts, stores.vault),
         audit=AuditLog(scripts),
-        login_flows=LoginFlowRepository(scripts, vault),
-        feeds=LiveFeeds(FeedSource(LedgerRepository(scripts), lambda pool: glance(scripts, pool))),
-        readiness=Readiness(pools, health, vault),
-        doctor=Doctor(settings, check_stores),
+        login_flows=LoginFlowRepository(scripts, stores.vault),
+        feeds=LiveFeeds(FeedSource(ledger.entries, lambda pool: glance(scripts, pool))),
+        readiness=Readiness(stores.pools, health, stores.vault),
+        doctor=_build_doctor(settings, stores, health, ledger),
         tracing=tracing,
         demo=demo,
     )
 
 
-def _build_ledger(
-    settings: Settings, scripts: Scripts, accounts: AccountRepository, api_keys: ApiKeyRepository
-) -> LedgerServices:
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    """The repositories that the other services share."""
+
+    scripts: Scripts
+    vault: Vault
+    pools: PoolRepository
+    accounts: AccountRepository
+    credentials: CredentialRepository
+    api_keys: ApiKeyRepository
+    limits: LimitRepository
+    prices: PoolPrices
+
+
+def _build_stores(settings: Settings, timeout_seconds: float) -> _Stores:
+    client = make_client(settings.redis_url or private_server.url(settings.home), timeout_seconds)
+    scripts = Scripts(client, kinds=SCRIPT_KINDS)
+    vault = Vault(settings.secret_keys or keys_in_file(settings.home / "secret.key"))
+    accounts = AccountRepository(scripts, vault)
+    return _Stores(
+        scripts=scripts,
+        vault=vault,
+        pools=PoolRepository(scripts),
+        accounts=accounts,
+        credentials=CredentialRepository(scripts, accounts),
+        api_keys=ApiKeyRepository(scripts),
+        limits=LimitRepository(scripts),
+        prices=PoolPrices(PriceRepository(scripts)),
+    )
+
+
+def _build_doctor(
+    settings: Settings, stores: _Stores, health: HealthRepository, ledger: LedgerServices
+) -> Doctor:
+    check_stores = CheckStores(
+        health=health,
+        vault=stores.vault,
+        pools=stores.pools,
+        api_keys=stores.api_keys,
+        limits=stores.limits,
+        prices=stores.prices,
+        usage=ledger.usage,
+        refusals=ledger.refusals,
+        count_sealed=lambda: Reseal(stores.scripts, stores.vault, stores.pools.names()).count(),
+    )
+    return Doctor(settings, check_stores)
+
+
+def _build_ledger(settings: Settings, stores: _Stores) -> LedgerServices:
+    scripts = stores.scripts
     entries, refusals = LedgerRepository(scripts), RefusalRepository(scripts)
     spool, dead_letters = Spool(settings.home / "spool"), DeadLetters(settings.home)
     return LedgerServices(
@@ -239,20 +265,15 @@ def _build_ledger(
         series=UsageSeries(scripts),
         entries=entries,
         search=LedgerSearch(entries, refusals),
-        explainer=RequestExplainer(entries, refusals, accounts.names_by_id, api_keys.name_of),
+        explainer=RequestExplainer(entries, refusals, stores.accounts.names_by_id, stores.api_keys.name_of),
         refusals=refusals,
         refusal_log=RefusalLog(refusals),
         retention=Retention(entries),
     )
 
 
-def _build_upstream(
-    settings: Settings,
-    scripts: Scripts,
-    pools: PoolRepository,
-    accounts: AccountRepository,
-    credentials: CredentialRepository,
-) -> UpstreamServices:
+def _build_upstream(settings: Settings, stores: _Stores) -> UpstreamServices:
+    accounts = stores.accounts
     client = UpstreamClient(
         connect_timeout_seconds=settings.limits.connect,
         originator=settings.originator,
@@ -264,15 +285,17 @@ def _build_upstream(
         originator=settings.originator,
         user_agent=settings.user_agent,
     )
-    refresher = TokenRefresher(credentials, accounts, oauth.refresh)
-    metadata = UpstreamMetadataStore(scripts)
+    refresher = TokenRefresher(stores.credentials, accounts, oauth.refresh)
+    metadata = UpstreamMetadataStore(stores.scripts)
     lists = UpstreamLists(accounts, metadata)
     return UpstreamServices(
         client=client,
         oauth=oauth,
         refresher=refresher,
         known_accounts=KnownAccounts(
-            pools, accounts, lambda account, token: client.get_json(account, "/wham/usage", token=token)
+            stores.pools,
+            accounts,
+            lambda account, token: client.get_json(account, "/wham/usage", token=token),
         ),
         metadata=metadata,
         lists=lists,

@@ -1,5 +1,5 @@
 """
-What operators do: every change they make goes through here, and into the audit log.
+Every change that operators make, recorded in the audit log, and the checks of an installation.
 
-No Flask: the admin API, the pages and the command line are its callers.
+Free of Flask: the admin API, the pages and the command line call it.
 """

@@ -9,9 +9,8 @@ import orjson
 
 from app.accounts.account import Account, account_from
 from app.accounts.failures import Failure
-from app.accounts.pools import DEFAULT
 from app.operations.check_stores import CheckStores
-from app.operations.diagnostic import Diagnostic, Level, Subject
+from app.operations.diagnostic import Diagnostic, Level, Subject, pool_option
 from app.operations.formatting import moment
 from app.stores.records.accounts import AccountState
 from app.stores.secrets import UnreadableSecret, Vault
@@ -73,8 +72,7 @@ def check_accounts(pool: str, stored: Sequence[StoredAccount], now: float) -> It
     """Yield the problems of the accounts of *pool*; *now* is the store's time, Unix seconds."""
     for account in stored:
         for diagnostic in _check_account(account, now):
-            option = "" if pool == DEFAULT else f" --pool {pool}"
-            remedy = diagnostic.remedy.replace("NAME", f"NAME{option}")
+            remedy = diagnostic.remedy.replace("NAME", f"NAME{pool_option(pool)}")
             yield replace(
                 diagnostic,
                 where=pool,

@@ -1,28 +1,30 @@
-"""Limits that are nearly used up, and strict limits under which no request could ever be admitted."""
+"""Check for limits that are nearly used up, and strict limits under which no request can be admitted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from app.accounts.pools import DEFAULT
 from app.limits.bounds import Bounds, ModelSize, compute_bounds
 from app.limits.prices import PriceTable
 from app.operations.check_accounts import StoredAccount
 from app.operations.check_stores import CheckStores
-from app.operations.diagnostic import Diagnostic, Level, Subject
+from app.operations.diagnostic import Diagnostic, Level, Subject, pool_option
 from app.patterns import matches
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.limits import Limit, LimitUnit
 
 NEAR_PERCENT = 90.0
-MAX_MODELS = 200  # of a pool, tried for each limit; the first that can be admitted ends that
+MAX_MODELS = 200  # of a pool, tried for each limit until one can be admitted
 SMALL = {"messages": [{"role": "user", "content": "Hello"}]}
 SMALL_BYTES = 100
-SHORT_TOKENS = 16  # what hardly any request can do with less than
+SHORT_TOKENS = 16  # few requests need less
+RAISE_LIMIT = "raise the limit"
+SET_LENGTH = "poolgate key set NAME --output-tokens N, or raise the limit"  # of a key's limit
 
 
-def used_up(stores: CheckStores, pool: str, api_keys: Sequence[ApiKey]) -> Iterator[Diagnostic]:
-    """Yield which limits of *pool* and of its *api_keys* are used up, or nearly."""
+def check_usage(stores: CheckStores, pool: str, api_keys: Sequence[ApiKey]) -> Iterator[Diagnostic]:
+    """Yield the limits of *pool* and of its *api_keys* that are used up, or nearly."""
     owned = [(key.name, limit) for key in api_keys for limit in key.limits]
     owned += [("", limit) for limit in stores.limits.all(pool)]
     statuses = stores.usage.limit_statuses(pool, [limit for _, limit in owned]) if owned else []
@@ -31,52 +33,56 @@ def used_up(stores: CheckStores, pool: str, api_keys: Sequence[ApiKey]) -> Itera
         if share < NEAR_PERCENT or limit.unit.is_concurrent:
             continue
         is_full = status.settled >= limit.max
-        begins = "has reached its limit" if is_full else f"has used {int(share)} % of its limit"
-        yield _of(Level.NOTE, pool, name, f"{begins} {limit.label}", _remedy(pool, name))
+        state = "has reached its limit" if is_full else f"has used {int(share)} % of its limit"
+        remedy = f"poolgate {'key limit list NAME' if name else 'pool limit list'}{pool_option(pool)}"
+        yield _about(pool, name, Level.NOTE, f"{state} {limit.label}", remedy)
 
 
-def refusing(
-    stores: CheckStores, pool: str, api_keys: Sequence[ApiKey], records: Sequence[StoredAccount]
+def check_strict_limits(
+    stores: CheckStores, pool: str, api_keys: Sequence[ApiKey], accounts: Sequence[StoredAccount]
 ) -> Iterator[Diagnostic]:
-    """Yield which strict limits refuse every request, or every one that names no output length."""
+    """Yield the strict limits that refuse every request, or every one that sets no output length."""
     pool_limits = stores.limits.all(pool)
-    if not any(map(_is_checked, [*pool_limits, *(one for key in api_keys for one in key.limits)])):
+    if not any(map(_is_checked, [*pool_limits, *(limit for key in api_keys for limit in key.limits)])):
         return
-    small = _SmallRequests(stores, pool)
-    models = _models(records)
+    small_requests = _SmallRequests(stores, pool)
+    models = _known_models(accounts)
     for limit in filter(_is_checked, pool_limits):
-        yield from _judged(small, pool, "", limit, models, 0)
+        for finding in _check_limit(small_requests, limit, models, 0, RAISE_LIMIT):
+            yield finding.about(pool, "")
     for key in api_keys:
-        own = [record for record in records if not key.accounts or record.account.id in key.accounts]
-        allowed = list(filter(key.may_use, _models(own) if key.accounts else models))
+        own = [stored for stored in accounts if not key.accounts or stored.account.id in key.accounts]
+        allowed = list(filter(key.may_use, _known_models(own) if key.accounts else models))
         for limit in filter(_is_checked, key.limits):
-            yield from _judged(small, pool, key.name, limit, allowed, key.output_tokens)
+            for finding in _check_limit(small_requests, limit, allowed, key.output_tokens, SET_LENGTH):
+                yield finding.about(pool, key.name)
 
 
 def _is_checked(limit: Limit) -> bool:
     return limit.is_strict and bool(limit.unit.traits.bounds)
 
 
-def _models(records: Sequence[StoredAccount]) -> list[str]:
+def _known_models(accounts: Sequence[StoredAccount]) -> list[str]:
     """Return the models that accounts are known to serve, MAX_MODELS at most."""
-    found: dict[str, None] = {}
-    for record in records:
-        for model in record.account.models or record.account.listed:
-            if "*" not in model:
-                found[model] = None
-    return list(found)[:MAX_MODELS]
+    models = dict.fromkeys(
+        model
+        for stored in accounts
+        for model in stored.account.models or stored.account.listed
+        if "*" not in model
+    )
+    return list(models)[:MAX_MODELS]
 
 
 class _SmallRequests:
-    """What a short request reserves, by model and by the output length that it names (0: none)."""
+    """The amounts that a short request reserves, by model and output length (0: not set)."""
 
     def __init__(self, stores: CheckStores, pool: str) -> None:
         self._prices: PriceTable = stores.prices.current(pool)
         self._settings = stores.pools.settings(pool)
         self._known: dict[tuple[str, int], Bounds] = {}
 
-    def reserves(self, model: str, length: int, unit: LimitUnit) -> int | None:
-        """Return how much of *unit* is reserved; None where that has no bound."""
+    def reserved(self, model: str, length: int, unit: LimitUnit) -> int | None:
+        """Return the amount of *unit* that is reserved, None when it has no bound."""
         bounds = self._known.get((model, length))
         if bounds is None:
             body = SMALL | {"model": model} | ({"max_completion_tokens": length} if length else {})
@@ -89,49 +95,49 @@ class _SmallRequests:
         return None if None in amounts else sum(amount or 0 for amount in amounts)
 
 
-def _judged(
-    small: _SmallRequests, pool: str, name: str, limit: Limit, models: Sequence[str], length: int
-) -> Iterator[Diagnostic]:
-    pattern, unit, most = limit.model or "*", limit.unit, limit.max
-    concerned = [model for model in models if pattern == "*" or matches(pattern, model)]
+@dataclass(frozen=True, slots=True)
+class _LimitFinding:
+    level: Level
+    what: str
+    remedy: str
 
-    def fits(with_length: int) -> bool:
-        amounts = (small.reserves(model, with_length, unit) for model in concerned)
-        return any(amount is not None and amount <= most for amount in amounts)
+    def about(self, pool: str, key_name: str) -> Diagnostic:
+        return _about(pool, key_name, self.level, self.what, self.remedy)
 
-    if not concerned or fits(length):
+
+def _check_limit(
+    small_requests: _SmallRequests, limit: Limit, models: Sequence[str], length: int, length_remedy: str
+) -> Iterator[_LimitFinding]:
+    """Check *limit* with a small request for each of *models*; *length* is the default output length."""
+    unit = limit.unit
+    affected = [model for model in models if limit.model in (None, "", "*") or matches(limit.model, model)]
+
+    def fits(output_length: int) -> bool:
+        amounts = (small_requests.reserved(model, output_length, unit) for model in affected)
+        return any(amount is not None and amount <= limit.max for amount in amounts)
+
+    if not affected or fits(length):
         return
-    begins = f"its strict limit {limit.label} refuses every request"
+    refuses = f"its strict limit {limit.label} refuses every request"
     if fits(min(length, SHORT_TOKENS) or SHORT_TOKENS):
-        remedy = "poolgate key set NAME --output-tokens N, or raise the limit" if name else "raise the limit"
-        yield _of(Level.NOTE, pool, name, f"{begins} that names no small output length", remedy)
+        what = f"{refuses} that sets no small output length"
+        yield _LimitFinding(Level.NOTE, what, length_remedy)
         return
-    amounts = [small.reserves(model, SHORT_TOKENS, unit) for model in concerned]
-    known = [amount for amount in amounts if amount is not None]
-    if known:
-        yield _of(
-            Level.WRONG,
-            pool,
-            name,
-            f"{begins}: a short one reserves {unit.quantity(min(known))}",
-            "raise the limit",
-        )
+    amounts = [small_requests.reserved(model, SHORT_TOKENS, unit) for model in affected]
+    bounded = [amount for amount in amounts if amount is not None]
+    if bounded:
+        what = f"{refuses}: a short one reserves {unit.quantity(min(bounded))}"
+        yield _LimitFinding(Level.WRONG, what, RAISE_LIMIT)
     elif unit.is_money:
         remedy = "poolgate price set MODEL, or make the limit balanced"
-        yield _of(Level.WRONG, pool, name, f"{begins}: none of the models has a price", remedy)
+        yield _LimitFinding(Level.WRONG, f"{refuses}: none of the models has a price", remedy)
     else:
         remedy = "poolgate pool set --assumed-output-tokens N, or make the limit balanced"
-        yield _of(Level.WRONG, pool, name, f"{begins}: the output of no model has a bound", remedy)
+        yield _LimitFinding(Level.WRONG, f"{refuses}: the output of no model has a bound", remedy)
 
 
-def _remedy(pool: str, name: str) -> str:
-    command = "key limit list NAME" if name else "pool limit list"
-    return f"poolgate {command}{_in(pool)}"
-
-
-def _in(pool: str) -> str:
-    return "" if pool == DEFAULT else f" --pool {pool}"
-
-
-def _of(level: Level, pool: str, name: str, what: str, remedy: str) -> Diagnostic:
-    return Diagnostic(level, pool, what, remedy, *((Subject.KEY, (name,)) if name else ()))
+def _about(pool: str, key_name: str, level: Level, what: str, remedy: str) -> Diagnostic:
+    """Return a diagnostic about the key *key_name* of *pool*, or about the pool when it is ''."""
+    if not key_name:
+        return Diagnostic(level, pool, what, remedy)
+    return Diagnostic(level, pool, what, remedy, Subject.KEY, (key_name,))

@@ -8,13 +8,12 @@ from weakref import WeakKeyDictionary
 
 from app.accounts.account import Account, demo_serves
 from app.accounts.kinds import kind_of
-from app.accounts.pools import DEFAULT
 from app.formatting import duration
 from app.operations.check_accounts import StoredAccount, check_accounts, read_accounts
-from app.operations.check_limits import refusing, used_up
-from app.operations.check_requests import missing_models
+from app.operations.check_limits import check_strict_limits, check_usage
+from app.operations.check_requests import check_missing_models
 from app.operations.check_stores import CheckStores
-from app.operations.diagnostic import Diagnostic, Level, Subject, group_diagnostics
+from app.operations.diagnostic import Diagnostic, Level, Subject, group_diagnostics, pool_option
 from app.stores.records.accounts import AccountState
 from app.stores.records.api_keys import ApiKey
 from app.stores.secrets import Vault
@@ -61,7 +60,10 @@ def _check_pool(stores: CheckStores, name: str) -> list[Diagnostic]:
     if not usable:
         findings.append(
             Diagnostic(
-                Level.NOTE, name, "it has no usable key", f"poolgate key create --name NAME{_in(name)}"
+                Level.NOTE,
+                name,
+                "it has no usable key",
+                f"poolgate key create --name NAME{pool_option(name)}",
             )
         )
     if overdue:
@@ -74,9 +76,9 @@ def _check_pool(stores: CheckStores, name: str) -> list[Diagnostic]:
     for key in usable if records else ():
         findings += _check_key(name, key, [record.account for record in records])
         findings += _check_expiry(name, key, now)
-    findings += used_up(stores, name, usable)
-    findings += refusing(stores, name, usable, records)
-    findings += missing_models(stores, name, records, now)
+    findings += check_usage(stores, name, usable)
+    findings += check_strict_limits(stores, name, usable, records)
+    findings += check_missing_models(stores, name, records, now)
     return group_diagnostics(findings)
 
 
@@ -123,7 +125,7 @@ def _check_expiry(pool: str, key: ApiKey, now: float) -> Iterator[Diagnostic]:
             Level.NOTE,
             pool,
             "expires",
-            f"poolgate key set NAME{_in(pool)} --expires DATE",
+            f"poolgate key set NAME{pool_option(pool)} --expires DATE",
             Subject.KEY,
             (key.name,),
             detail,
@@ -136,13 +138,15 @@ def _check_key(pool: str, key: ApiKey, known: Sequence[Account]) -> Iterator[Dia
     allowed = [account for account in known if not key.accounts or account.id in key.accounts]
     if not allowed:
         what = "every account it is bound to has been removed"
-        yield Diagnostic(Level.WRONG, pool, what, f"poolgate key set NAME{_in(pool)} --accounts A,B", *of_key)
+        yield Diagnostic(
+            Level.WRONG, pool, what, f"poolgate key set NAME{pool_option(pool)} --accounts A,B", *of_key
+        )
         return
     for model in key.models:
         offering = [account for account in allowed if model in account.models or not account.models]
         if not offering:
             what = f"no account it may use offers {model}"
-            remedy = f"poolgate key set NAME{_in(pool)} --models, or poolgate account set --models"
+            remedy = f"poolgate key set NAME{pool_option(pool)} --models, or poolgate account set --models"
             yield Diagnostic(Level.WRONG, pool, what, remedy, *of_key)
         elif not any(_may_have(account, model) for account in offering):
             what = f"no upstream of its accounts lists {model}"
@@ -151,7 +155,3 @@ def _check_key(pool: str, key: ApiKey, known: Sequence[Account]) -> Iterator[Dia
 
 def _may_have(account: Account, model: str) -> bool:
     return model in account.models or not account.listed or model in account.listed
-
-
-def _in(pool: str) -> str:
-    return "" if pool == DEFAULT else f" --pool {pool}"

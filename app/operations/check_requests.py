@@ -9,12 +9,12 @@ from app.operations.check_accounts import StoredAccount
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic, Level
 
-NOT_FOUND = "model_not_found"
+MODEL_MISSING = "model_not_found"
 RECENT_SECONDS = 86400
 MAX_MODELS, MAX_NAME_CHARS = 5, 64  # shown; callers may invent names
 
 
-def missing_models(
+def check_missing_models(
     stores: CheckStores, pool: str, records: Sequence[StoredAccount], now: float
 ) -> Iterator[Diagnostic]:
     """Yield the models that were requested and refused in the last day, and that no account lists now."""
@@ -24,7 +24,7 @@ def missing_models(
         entry = refusal.entry
         if entry.row["at_ms"] < (now - RECENT_SECONDS) * 1000:
             break
-        if entry.row["error"] == NOT_FOUND and entry.row["model"] not in offered:
+        if entry.row["error"] == MODEL_MISSING and entry.row["model"] not in offered:
             requested[entry.row["model"]] += 1
     if requested:
         names = ", ".join(_shown(name) for name, _ in requested.most_common(MAX_MODELS))

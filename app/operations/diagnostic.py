@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from app.accounts.pools import DEFAULT
+
 MAX_NAMES = 10  # written out in one line
 
 
@@ -50,6 +52,11 @@ class Diagnostic:
             "subject": self.subject,
             "names": self.names,
         }
+
+
+def pool_option(pool: str) -> str:
+    """Return the option of a command for *pool*, with a leading space; '' for the default pool."""
+    return "" if pool == DEFAULT else f" --pool {pool}"
 
 
 def group_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -9,7 +9,7 @@ import pytest
 from app.accounts.account import Account
 from app.limits.limit_syntax import parse_limit
 from app.operations.check_accounts import read_accounts
-from app.operations.check_limits import refusing, used_up
+from app.operations.check_limits import check_strict_limits, check_usage
 from app.operations.diagnostic import Level, group_diagnostics
 from app.stores import keys
 from app.stores.records.limits import Limit
@@ -32,7 +32,7 @@ def key(services: Any) -> Any:
 
 
 def refused(services: Any) -> list[tuple[str, str, str]]:
-    found = refusing(
+    found = check_strict_limits(
         services.doctor._stores,
         POOL,
         services.api_keys.all(POOL),
@@ -78,7 +78,7 @@ def test_a_limit_for_requests_that_name_their_length(services: Any, key: Any) ->
 
     ((level, _, what),) = refused(services)
     assert level == Level.NOTE
-    assert what.endswith("refuses every request that names no small output length")
+    assert what.endswith("refuses every request that sets no small output length")
     services.api_keys.change(POOL, "ann", output_tokens=100)
     assert refused(services) == []
 
@@ -94,6 +94,6 @@ def test_one_that_is_used_up(services: Any, key: Any) -> None:
     limit = key("5 requests/ever")
     services.scripts.client.hset(keys.limit(POOL, limit.id), mapping={"b": 0, "s": 5})
 
-    (one,) = group_diagnostics(used_up(services.doctor._stores, POOL, services.api_keys.all(POOL)))
+    (one,) = group_diagnostics(check_usage(services.doctor._stores, POOL, services.api_keys.all(POOL)))
 
     assert (one.level, one.what) == (Level.NOTE, "has reached its limit 5 requests in total")

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.accounts.account import Account
 from app.operations.check_accounts import read_accounts
-from app.operations.check_requests import missing_models
+from app.operations.check_requests import check_missing_models
 from app.stores.records.refusals import Refusal
 
 POOL = "default"
@@ -39,9 +39,9 @@ def test_models_that_no_account_lists(services: Any) -> None:
     refuse(services, "old", age_seconds=2 * 86400)
     refuse(services, "here")
     refuse(services, "limited", code="rate_limit_exceeded")
-    assert list(missing_models(services.doctor._stores, POOL, records, time.time())) == []
+    assert list(check_missing_models(services.doctor._stores, POOL, records, time.time())) == []
 
     refuse(services, "gpt-9")
 
-    (one,) = missing_models(services.doctor._stores, POOL, records, time.time())
+    (one,) = check_missing_models(services.doctor._stores, POOL, records, time.time())
     assert one.what == "models were requested that no account lists: gpt-9"
