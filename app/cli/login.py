@@ -10,9 +10,9 @@ from app.accounts.kinds import SIGN_IN_KIND
 from app.accounts.oauth_tokens import Tokens, tokens_from_auth_json
 from app.cli import complete
 from app.cli.account import show_first_look
+from app.cli.oauth_login import sign_in_with_browser, sign_in_with_code
 from app.cli.options import Command, example, in_pool, operations, with_store
 from app.cli.output import show_json
-from app.cli.sign_in import sign_in_with_browser, sign_in_with_code
 from app.operations.account_rules import KIND_RULES
 from app.stores.records.login_flows import LoginMethod
 from app.wiring import Services

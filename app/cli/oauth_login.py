@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from app.accounts.oauth_tokens import Tokens, tokens_from_answer
-from app.cli.callback import Callback
+from app.cli.oauth_callback import Callback
 from app.errors import InvalidRequest
 from app.upstream.oauth import DEVICE_SECONDS, Grant, OAuth, new_verifier
 

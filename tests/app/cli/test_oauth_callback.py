@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from app.cli.callback import Callback
+from app.cli.oauth_callback import Callback
 from app.errors import InvalidRequest
 
 STATE = "state-1"
