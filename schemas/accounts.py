@@ -15,8 +15,8 @@ from marshmallow.validate import Length, OneOf
 
 from schemas.addresses import is_metadata_address
 from schemas.faults import fault
+from schemas.fields import Integer, Text, Texts
 from schemas.names import AdminSchema, Name, Names
-from schemas.wire import Integer, Text, Texts
 
 WIRES = ("chat", "responses")
 

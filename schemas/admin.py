@@ -11,8 +11,8 @@ from marshmallow.validate import Length, OneOf, Range
 from schemas.accounts import AccountInput
 from schemas.api_keys import Expiry
 from schemas.faults import fault
+from schemas.fields import Flag, Integer, Number, Object, Text
 from schemas.names import AdminSchema, Name
-from schemas.wire import Flag, Integer, Number, Object, Text
 
 MAX_OVERLAP_SECONDS = 90 * 86400
 MAX_DOLLARS = 100_000  # for a million tokens

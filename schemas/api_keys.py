@@ -9,8 +9,8 @@ from typing import Any
 from marshmallow.validate import OneOf
 
 from schemas.faults import fault
+from schemas.fields import Flag, Integer, Text
 from schemas.names import AdminSchema, Name, Names
-from schemas.wire import Flag, Integer, Text
 
 MAX_OUTPUT_TOKENS = 10_000_000  # more than any model produces; catches typing errors
 

@@ -13,7 +13,7 @@ from marshmallow.fields import Nested
 from marshmallow.validate import OneOf, Range
 
 from schemas.chat import ChatRequest
-from schemas.wire import Integer, Number, Object, ShortText, Text, WireSchema
+from schemas.fields import Integer, Number, Object, ShortText, Text, WireSchema
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 

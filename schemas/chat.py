@@ -15,10 +15,7 @@ from marshmallow import ValidationError, validates_schema
 from marshmallow.fields import Nested
 
 from schemas.bounds import MAX_TIER_CHARS
-from schemas.formats import ResponseFormat, TextOptions
-from schemas.messages import Messages
-from schemas.tools import ChatToolChoice, ChatTools, FunctionCall, Functions
-from schemas.wire import (
+from schemas.fields import (
     Fallbacks,
     Flag,
     Integer,
@@ -33,6 +30,9 @@ from schemas.wire import (
     WideSchema,
     WireSchema,
 )
+from schemas.formats import ResponseFormat, TextOptions
+from schemas.messages import Messages
+from schemas.tools import ChatToolChoice, ChatTools, FunctionCall, Functions
 
 
 class StreamOptions(WireSchema):

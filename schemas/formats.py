@@ -16,7 +16,7 @@ from marshmallow import ValidationError
 from marshmallow.validate import Regexp
 
 from schemas.faults import fault
-from schemas.wire import Flag, Json, Object, Text, WireSchema
+from schemas.fields import Flag, Json, Object, Text, WireSchema
 
 PLAIN = ("text", "json_object")
 TYPES = (*PLAIN, "json_schema")

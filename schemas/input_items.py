@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from schemas.faults import fault
+from schemas.fields import Json
 from schemas.messages import call_id_of
 from schemas.parts import count_parts, file_id_of
-from schemas.wire import Json
 from schemas.work_bounds import MAX_ITEMS, MAX_PARTS
 
 PARTS_IN = ("content", "output")

@@ -14,7 +14,7 @@ from marshmallow.fields import Field, Nested
 from marshmallow.validate import Equal, Length, OneOf, Range, Regexp
 
 from schemas.admin import Digits
-from schemas.wire import Integer, Json, Texts, WireSchema
+from schemas.fields import Integer, Json, Texts, WireSchema
 
 TYPES = {str: "string", bool: "boolean", int: "number", float: "number", list: "array", dict: "object"}
 

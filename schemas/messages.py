@@ -12,8 +12,8 @@ from typing import Any
 from marshmallow import ValidationError
 
 from schemas.faults import fault
+from schemas.fields import Json, is_name
 from schemas.parts import PARTS, check_content, count_parts
-from schemas.wire import Json, is_name
 from schemas.work_bounds import MAX_ITEMS, MAX_PARTS
 
 Message = dict[str, Any]

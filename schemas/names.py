@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import RAISE, Schema
 from marshmallow.validate import ContainsNoneOf, Regexp
 
-from schemas.wire import Text, Texts
+from schemas.fields import Text, Texts
 
 
 class AdminSchema(Schema):

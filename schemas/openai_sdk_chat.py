@@ -16,8 +16,8 @@ from typing import Any, ClassVar, TypeVar
 from marshmallow import ValidationError, pre_load
 from marshmallow.fields import Field, Nested
 
+from schemas.fields import WireSchema
 from schemas.findings import Finding, count, finding, one_of
-from schemas.wire import WireSchema
 from schemas.work_bounds import MAX_FINDINGS, MAX_ITEMS
 
 ROLES = ("developer", "system", "user", "assistant", "tool", "function")

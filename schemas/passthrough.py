@@ -10,7 +10,7 @@ from __future__ import annotations
 from marshmallow.validate import Length
 
 from schemas.bounds import MAX_TIER_CHARS
-from schemas.wire import Flag, Integer, Json, ModelName, ShortText, Text, Unread, WireSchema
+from schemas.fields import Flag, Integer, Json, ModelName, ShortText, Text, Unread, WireSchema
 
 _NOT_EMPTY = Length(min=1, error="must not be empty")
 

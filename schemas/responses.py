@@ -18,11 +18,7 @@ from marshmallow.validate import Equal
 
 from schemas.bounds import MAX_TEXT_CHARS, MAX_TIER_CHARS
 from schemas.faults import fault
-from schemas.formats import TextOptions
-from schemas.input_items import Input
-from schemas.messages import Messages
-from schemas.tools import ResponsesToolChoice, ResponsesTools
-from schemas.wire import (
+from schemas.fields import (
     Fallbacks,
     Flag,
     Json,
@@ -35,6 +31,10 @@ from schemas.wire import (
     WideSchema,
     WireSchema,
 )
+from schemas.formats import TextOptions
+from schemas.input_items import Input
+from schemas.messages import Messages
+from schemas.tools import ResponsesToolChoice, ResponsesTools
 
 INCLUDES = (
     "code_interpreter_call.outputs",

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from marshmallow import ValidationError
 
 from schemas.faults import fault
-from schemas.wire import Json, is_name
+from schemas.fields import Json, is_name
 from schemas.work_bounds import MAX_TOOLS
 
 BUILT_IN = ("file_search", "code_interpreter", "computer_use", "computer_use_preview", "image_generation")

@@ -10,7 +10,7 @@ from typing import Any
 import gevent
 import orjson
 
-from app.demo import chat_wire, responses_wire
+from app.demo import chat_format, responses_format
 from app.demo.http import LAST_CHUNK, HttpError, Request, chunk, head, json_answer, read_request
 from app.demo.request import DemoRequest, parse_chat_request, parse_responses_request
 from app.demo.responder import Answer, respond
@@ -79,13 +79,13 @@ def _chat(sock: Any, request: Request) -> None:
     answer = respond(demo_request)
     details: Json = {**_response_details(demo_request), "choices": demo_request.choices}
     if body.get("stream") is not True:
-        _send_json(sock, demo_request, answer, chat_wire.completion(answer, **details))
+        _send_json(sock, demo_request, answer, chat_format.completion(answer, **details))
         return
     options = body.get("stream_options")
     include_usage = isinstance(options, dict) and options.get("include_usage") is True
     frames = (
         b"data: %b\n\n" % orjson.dumps(item)
-        for item in chat_wire.chunks(answer, **details, include_usage=include_usage)
+        for item in chat_format.chunks(answer, **details, include_usage=include_usage)
     )
     _send_stream(sock, demo_request, frames, last=b"data: [DONE]\n\n")
 
@@ -94,8 +94,8 @@ def _responses(sock: Any, request: Request) -> None:
     body = request.json()
     demo_request = parse_responses_request(body)
     answer = respond(demo_request)
-    response = responses_wire.initial_response(body, **_response_details(demo_request))
-    events = responses_wire.events(response, answer, new_id=_new_id)
+    response = responses_format.initial_response(body, **_response_details(demo_request))
+    events = responses_format.events(response, answer, new_id=_new_id)
     if body.get("stream") is not True:
         *_, last = events
         _send_json(sock, demo_request, answer, last["response"])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-MARKER_FILES = ("app/wiring.py", "schemas/wire.py", "workers/runner.py")
+MARKER_FILES = ("app/wiring.py", "schemas/fields.py", "workers/runner.py")
 
 
 def main() -> None:

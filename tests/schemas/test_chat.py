@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from schemas.chat import CHAT_REQUEST
-from schemas.wire import Unread
+from schemas.fields import Unread
 
 EXAMPLES = json.loads((Path(__file__).parent / "examples/chat.json").read_text())
 MINIMAL = {"model": "gpt-5.2", "messages": [{"role": "user", "content": "hi"}]}

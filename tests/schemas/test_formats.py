@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.fields import WireSchema
 from schemas.formats import ResponseFormat, TextFormat
-from schemas.wire import WireSchema
 
 
 class Chat(WireSchema):

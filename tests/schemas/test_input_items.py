@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.fields import WireSchema
 from schemas.input_items import Input
-from schemas.wire import WireSchema
 
 
 class Body(WireSchema):

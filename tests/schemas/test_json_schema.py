@@ -5,9 +5,9 @@ from __future__ import annotations
 from marshmallow.fields import Nested
 from marshmallow.validate import OneOf
 
+from schemas.fields import Flag, Integer, ShortText, Text, Texts, WireSchema
 from schemas.json_schema import schema_of
 from schemas.names import AdminSchema
-from schemas.wire import Flag, Integer, ShortText, Text, Texts, WireSchema
 
 
 class Inner(WireSchema):

@@ -4,8 +4,8 @@ import copy
 
 import pytest
 
+from schemas.fields import WireSchema
 from schemas.messages import Messages
-from schemas.wire import WireSchema
 
 
 class Body(WireSchema):

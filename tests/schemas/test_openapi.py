@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from schemas import openapi
+from schemas.fields import Text
 from schemas.names import AdminSchema, Name
-from schemas.wire import Text
 
 
 class Query(AdminSchema):

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.fields import WireSchema
 from schemas.tools import BUILT_IN, ChatToolChoice, ChatTools, ResponsesToolChoice, ResponsesTools
-from schemas.wire import WireSchema
 
 
 class Chat(WireSchema):

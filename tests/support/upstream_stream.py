@@ -22,7 +22,7 @@ from typing import Any
 
 import orjson
 
-from app.demo import chat_wire, responses_wire
+from app.demo import chat_format, responses_format
 from app.demo.request import parse_chat_request
 from app.demo.responder import Answer, Usage
 
@@ -73,13 +73,13 @@ def error(expected: Json) -> Json:
 def _events(wire: str, body: Json, answer: Answer) -> list[Json]:
     about: Json = {"model": body["model"], "created_at": int(time.time()), "new_id": _new_id}
     if wire == "responses":
-        opened = responses_wire.initial_response(body, **about)
-        return list(responses_wire.events(opened, answer, new_id=_new_id))
+        opened = responses_format.initial_response(body, **about)
+        return list(responses_format.events(opened, answer, new_id=_new_id))
     about["choices"] = parse_chat_request(body).choices
     if body.get("stream") is not True:
-        return [chat_wire.completion(answer, **about)]
+        return [chat_format.completion(answer, **about)]
     include_usage = (body.get("stream_options") or {}).get("include_usage") is True
-    return list(chat_wire.chunks(answer, **about, include_usage=include_usage))
+    return list(chat_format.chunks(answer, **about, include_usage=include_usage))
 
 
 def _reported(events: list[Json], expected: Json) -> list[Json]:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from marshmallow import ValidationError
 from marshmallow.fields import Nested
 
-from schemas.wire import Flag, Integer, Number, Object, Text, TextOrTexts, Texts, WideSchema, WireSchema
+from schemas.fields import Flag, Integer, Number, Object, Text, TextOrTexts, Texts, WideSchema, WireSchema
 
 
 class Body(WireSchema):
