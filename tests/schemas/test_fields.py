@@ -13,7 +13,7 @@ class Body(WireSchema):
     text = Text()
     flag = Flag()
     number = Number()
-    complete = Integer()
+    integer = Integer()
     few = Integer(1, 3)
     thing = Object()
     texts = Texts()
@@ -36,7 +36,7 @@ class TestTypes:
             ("text", ["", "a", "1"]),
             ("flag", [True, False]),
             ("number", [0, -1, 0.5, 1e300]),
-            ("whole", [0, -1, 2**63, 2**64 - 1, -(2**63)]),
+            ("integer", [0, -1, 2**63, 2**64 - 1, -(2**63)]),
             ("few", [1, 3]),
             ("thing", [{}, {"a": None}]),
             ("texts", [[], ["", "a"]]),
@@ -54,8 +54,8 @@ class TestTypes:
             ("text", [1, True, [], {}, ["a"]], "must be a string"),
             ("flag", [0, 1, "true", "", []], "must be true or false"),
             ("number", [True, False, "0.5", [], {}], "must be a number"),
-            ("whole", [True, "1", 1.5, [], float("inf"), float("nan")], "must be an integer"),
-            ("whole", [2.0**64, -(2.0**64), 1e300, 2**64], "must be an integer"),
+            ("integer", [True, "1", 1.5, [], float("inf"), float("nan")], "must be an integer"),
+            ("integer", [2.0**64, -(2.0**64), 1e300, 2**64], "must be an integer"),
             ("few", [0, 4, True, "1", 2.5, 123], "must be an integer from 1 to 3"),
             ("thing", ["", [], 1, True], "must be an object"),
             ("texts", ["a", {}, 1], "must be an array of strings"),
@@ -78,7 +78,7 @@ class TestTypes:
 
         assert found == ("colours", "colours[0] must be one of red, blue")
 
-    @pytest.mark.parametrize("field", ["whole", "few"])
+    @pytest.mark.parametrize("field", ["integer", "few"])
     def test_an_integer_written_as_a_float(self, field):
         """JSON has one kind of number; what leaves here is an int."""
         value = load(**{field: 2.0})[field]
