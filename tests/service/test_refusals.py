@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import requests
-from app.ledger.refusals import Entry
 
 from app.limits.limit_syntax import parse_limit
 from app.stores import keys
 from app.stores.records.operators import NewAdminToken
+from app.stores.records.refusals import RefusalEntry
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -30,7 +30,7 @@ def wait_for(look: Callable[[], Any], seconds: float = 10) -> Any:
     return found
 
 
-def recorded(pool: PoolOfTest, answer: requests.Response) -> Entry:
+def recorded(pool: PoolOfTest, answer: requests.Response) -> RefusalEntry:
     request_id = answer.headers["x-poolgate-request-id"]
     return wait_for(lambda: pool.gateway.services.ledger.refusals.find(pool.name, request_id))
 
@@ -47,17 +47,19 @@ def limit(pool: PoolOfTest, text: str) -> None:
 
 
 class TestKinds:
-    def check(self, pool: PoolOfTest, answer: requests.Response, status: int, code: str, model: str) -> Entry:
+    def check(
+        self, pool: PoolOfTest, answer: requests.Response, status: int, code: str, model: str
+    ) -> RefusalEntry:
         assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
         entry = recorded(pool, answer)
-        assert {name: entry.row[name] for name in ("status", "error", "model", "endpoint")} == {
+        assert {name: entry.entry.row[name] for name in ("status", "error", "model", "endpoint")} == {
             "status": status,
             "error": code,
             "model": model,
             "endpoint": PATH,
         }
-        assert entry.row["key"] == pool.gateway.services.api_keys.find(pool.name, "k").id
-        assert entry.row["message"] == answer.json()["error"]["message"][:500]
+        assert entry.entry.row["key"] == pool.gateway.services.api_keys.find(pool.name, "k").id
+        assert entry.entry.row["message"] == answer.json()["error"]["message"][:500]
         assert not pool.rows()
         return entry
 
@@ -68,8 +70,8 @@ class TestKinds:
 
         answer = pool.post(PATH, CHAT | {"stream": stream}, key)
         entry = self.check(pool, answer, 429, "rate_limit_exceeded", "gpt-4.1")
-        assert entry.row["limit"]["name"] == "1 output token per day"
-        assert {name: entry.row["limit"][name] for name in ("why", "settled", "amount")} == {
+        assert entry.entry.row["limit"]["name"] == "1 output token per day"
+        assert {name: entry.entry.row["limit"][name] for name in ("why", "settled", "amount")} == {
             "why": "never",
             "settled": 0,
             "amount": 20,
@@ -89,13 +91,13 @@ class TestKinds:
         pool.gateway.services.accounts.pause(pool.name, "a")
 
         entry = self.check(pool, pool.post(PATH, CHAT, key), 503, "no_accounts", "gpt-4.1")
-        assert entry.row["accounts"] == {"states": {"paused": 1}, "total": 1}
-        assert [one[:2] for one in entry.out] == [[account.id, "paused"]]
+        assert entry.entry.row["accounts"] == {"states": {"paused": 1}, "total": 1}
+        assert [one[:2] for one in entry.unavailable] == [[account.id, "paused"]]
 
     def test_invalid_body(self, pool: PoolOfTest, key: str) -> None:
         answer = pool.post(PATH, CHAT | {"temperature": "hot"}, key)
         entry = self.check(pool, answer, 400, "invalid_request_error", "gpt-4.1")
-        assert entry.row["param"] == "temperature"
+        assert entry.entry.row["param"] == "temperature"
 
     def test_not_json(self, pool: PoolOfTest, key: str) -> None:
         answer = requests.post(
