@@ -31,7 +31,7 @@ class Diagnostic:
     A finding about `where`, and the `remedy` for it.
 
     With a `subject`, it is about the accounts or keys `names` of the pool `where`; NAME in their
-    `remedy` stands for each of them, and `detail` is what differs between them.
+    `remedy` stands for each name, and `detail` is what differs between the names.
     """
 
     level: Level

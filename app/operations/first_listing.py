@@ -27,7 +27,7 @@ from app.upstream.client import UpstreamClient
 log = structlog.get_logger()
 
 SECONDS = 5.0  # for all requests together
-ADDRESS_SECONDS = 2.0  # of them, for trying the base URL with /v1
+ADDRESS_SECONDS = 2.0  # of SECONDS, for trying the base URL with /v1
 NO_LIST = (404, 405, 501)  # the server answers, but has no list of models
 REFUSED = (401, 403)
 MAX_MESSAGE_CHARS = 200

@@ -1,4 +1,4 @@
-"""Warn of probable mistakes in a key that was just created or changed; none of them is refused."""
+"""Warn of probable mistakes in a key that was just created or changed; the change is not refused."""
 
 from __future__ import annotations
 

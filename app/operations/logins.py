@@ -171,7 +171,7 @@ class LoginOperations(AuditedOperations):
                     )
 
     def import_auth_json(self, pool: str, name: str, auth_json: bytes) -> Account:
-        """Store the sign-in in Codex's *auth_json*. Raises InvalidRequest, which quotes none of it."""
+        """Store the sign-in in Codex's *auth_json*. Raises InvalidRequest, which does not quote it."""
         return self.sign_in(pool, name, tokens_from_auth_json(auth_json), way=LoginMethod.IMPORT)
 
     def export_auth_json(self, pool: str, name: str) -> bytes:

@@ -90,7 +90,7 @@ class AuditPage:
 def _difference(
     before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
 ) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
-    """Return the fields that differ, on both sides; all of them when only one side is there."""
+    """Return the fields that differ, on both sides; every field when only one side is there."""
     if before is None or after is None:
         return before, after
     changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]

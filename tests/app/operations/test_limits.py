@@ -1,0 +1,27 @@
+"""Changes of limits."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.errors import InvalidRequest
+from app.limits.limit_syntax import parse_limit
+
+POOL = "team"
+
+
+@pytest.mark.parametrize("key", [None, "ann"])
+def test_limits(operations, services, audited, key):
+    """Of a key, or of the pool."""
+    operations.api_keys.create(POOL, {"name": "ann"})
+    added = operations.limits.add(POOL, parse_limit("10 requests/day"), key)
+    operations.limits.change(POOL, added.id, parse_limit("20 requests/day balanced"), key)
+    with pytest.raises(InvalidRequest):
+        operations.limits.change(POOL, added.id, parse_limit("20 requests/hour"), key)
+    operations.limits.remove(POOL, added.id, key)
+
+    told = audited()[2:]
+    assert [one[:2] for one in told] == [
+        (f"limit.{verb}", key or POOL) for verb in ("add", "change", "remove")
+    ]
+    assert told[1][2:] == ({"limit": "10 requests/day"}, {"limit": "20 requests/day balanced"})
