@@ -74,7 +74,6 @@ LINES_LEFT: dict[str, int] = {
     "app/cli": 3,
     "app/launcher": 1,
     "app/ledger": 2,  # a stored value
-    "app/operations": 5,
     "app/ops": 1,
     "app/relay": 5,
     "app/stores": 12,
