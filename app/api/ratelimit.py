@@ -24,14 +24,14 @@ def ratelimit_headers(standings: Iterable[Sequence[Any]], now: float) -> dict[st
     *now* is in Unix seconds, on the store's clock. What never resets has no reset header.
     """
     tightest: dict[str, tuple[int, int, int]] = {}
-    for _, what, _, most, remaining, reset_ms, *_ in standings:
-        kind = _HEADER_KINDS.get(what)
-        standing = (max(0, int(remaining)), int(most), int(reset_ms))
+    for _, unit, _, maximum, remaining, reset_ms, *_ in standings:
+        kind = _HEADER_KINDS.get(unit)
+        standing = (max(0, int(remaining)), int(maximum), int(reset_ms))
         if kind and (kind not in tightest or standing < tightest[kind]):
             tightest[kind] = standing
     headers = {}
-    for kind, (remaining, most, reset_ms) in tightest.items():
-        headers[f"x-ratelimit-limit-{kind}"] = str(most)
+    for kind, (remaining, maximum, reset_ms) in tightest.items():
+        headers[f"x-ratelimit-limit-{kind}"] = str(maximum)
         headers[f"x-ratelimit-remaining-{kind}"] = str(remaining)
         if reset_ms:
             headers[f"x-ratelimit-reset-{kind}"] = duration(reset_ms / 1000 - now)

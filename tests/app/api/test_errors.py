@@ -1,0 +1,57 @@
+"""Errors as HTTP responses: always the envelope, with what a client does next in headers."""
+
+from __future__ import annotations
+
+import pytest
+from marshmallow import Schema, ValidationError, fields
+
+from app.api.errors import RETRY_AFTER_MAX_SECONDS, error_response, invalid_request
+from app.api.flask_app import Gateway
+from app.errors import GatewayError, InvalidRequest, NoAccounts
+from tests.support.api import FakeServices
+
+APP = Gateway("test")
+
+
+class Example(Schema):
+    n = fields.Integer(required=True)
+
+
+def headers_of(error: GatewayError) -> dict[str, str]:
+    with APP.test_request_context("/v1/x"):
+        return dict(error_response(error).headers)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "header"), [(None, None), (0.2, "1"), (4.1, "5"), (RETRY_AFTER_MAX_SECONDS + 1, None)]
+)
+def test_retry_after(seconds: float | None, header: str | None) -> None:
+    """Some SDKs wait any length: a later reset is only in the body."""
+    assert headers_of(NoAccounts("x", retry_after_seconds=seconds)).get("Retry-After") == header
+
+
+def test_what_is_not_to_be_retried() -> None:
+    assert headers_of(InvalidRequest("x"))["x-should-retry"] == "false"
+
+
+def test_a_schemas_first_fault_names_the_field() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Example().load({"n": "x"})
+
+    assert invalid_request(caught.value).param == "n"
+
+
+@pytest.mark.parametrize(("path", "status"), [("/nothing", 404), ("/v1/chat/completions", 405)])
+def test_flasks_own_errors_have_the_envelope(path: str, status: int) -> None:
+    response = FakeServices().client().get(path)
+
+    assert response.status_code == status
+    assert response.json is not None
+    assert set(response.json["error"]) >= {"message", "type", "code"}
+
+
+def test_where_clients_read_detail_it_is_there() -> None:
+    response = FakeServices().client().get("/api/v1/openai/nothing")
+
+    assert response.json is not None
+    assert response.json["detail"] == response.json["error"]["message"]
