@@ -107,8 +107,9 @@ class AccountInput(AdminSchema):
         rules = self._kinds.get(account.get("kind", ""))
         if rules is None:
             return
+        article = "an" if str(kind)[0] in "aeiou" else "a"
         if rules.needs_base_url and "base_url" not in account:
-            raise ValidationError(f"is required for accounts of kind {kind}", "base_url")
+            raise ValidationError(f"is required for {article} {kind} account", "base_url")
         if not set(account.get("wires", ())) <= set(rules.protocols):
             allowed = " and ".join(rules.protocols)
-            raise ValidationError(f"must be {allowed} alone for accounts of kind {kind}", "wires")
+            raise ValidationError(f"must be {allowed} alone for {article} {kind} account", "wires")
