@@ -43,43 +43,20 @@ NOT_IN_NAMES = {
     ),
     *("keeper", "whole", "mine", "ours"),
 }
-# … and that are in names of other words' making.
-ALLOWED_NAMES: frozenset[str] = frozenset()
+# A method of files, and a public setting of pools.
+ALLOWED_NAMES = {"tell", "tells_windows"}
 
 NOT_IN_PROSE = re.compile(
     r"\b(told|tells?|telling|said|says?|saying|asked|asks?|asking|wish|wishes|wanted|wants|beside|anew|mend|mends"
     r"|mended|whoever|whomever|nobody|somebody|nobody's|kept|keeps|manners?|errands?|visits?|doors?|desk|office"
-    r"|patience|keepers?|of it|of them|of whom|of theirs)\b",
+    r"|patience|keepers?|(?<!all )(?<!each )(?<!any )(?<!none )of (it|them)|of whom|of theirs)\b",
     re.IGNORECASE,
 )
 CODE = re.compile(r"`[^`]*`")
 PROSE_FILES = (".py", ".lua", ".html", ".md", ".conf", ".service")
 
-# Names and lines that are left in a room. A number may only become smaller; a room not listed has none.
-NAMES_LEFT: dict[str, int] = {
-    "app/accounts": 101,
-    "app/api": 3,
-    "app/backup": 3,
-    "app/cli": 2,
-    "app/relay": 1,
-    "app/server": 2,
-    "app/upstream": 12,
-    "schemas": 1,
-    "workers": 15,
-}
-LINES_LEFT: dict[str, int] = {
-    "app/accounts": 76,
-    "app/admin": 2,
-    "app/api": 4,
-    "app/cli": 3,
-    "app/launcher": 1,
-    "app/ledger": 2,  # a stored value
-    "app/ops": 1,
-    "app/relay": 5,
-    "app/stores": 12,
-    "app/upstream": 46,
-    "workers": 18,
-}
+# Lines with such a word in another sense: quotations, stored values, a question to an operator.
+LINES_LEFT = {"app/admin": 1, "app/api": 1, "app/cli": 1, "app/ledger": 2, "app/ops": 1}
 
 
 def room_of(file: Path) -> str:
@@ -171,7 +148,7 @@ def bad_lines() -> dict[str, list[str]]:
 
 
 def test_names() -> None:
-    report = over(bad_names(), NAMES_LEFT)
+    report = over(bad_names(), {})
     assert not report, report
 
 

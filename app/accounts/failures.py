@@ -46,7 +46,7 @@ class Failure(StrEnum):
     MODEL_MISSING = "model_missing"  # this account does not have the model, or may not use it
     ENDPOINT_MISSING = "endpoint_missing"  # its server does not have the endpoint
     UNSUPPORTED = "unsupported"  # this account does not take the request; another one may
-    BLOCKED = "blocked"  # refused without a known reason, for instance by a proxy in front of it
+    BLOCKED = "blocked"  # refused without a known reason, for instance by a proxy before the server
     SERVER_ERROR = "server_error"
     CUT = "cut"  # the stream ended in the middle
     DIFFERS = "differs"  # the answer is fine, but does not go on with one that was cut

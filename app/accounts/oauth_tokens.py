@@ -69,7 +69,7 @@ def tokens_from_answer(answer: Mapping[str, Any], now: float, former: Tokens | N
         id_token,
         expires_at=0 if lifetime is None else int(now + lifetime),
         refreshed_at=int(now),
-        account_id=former.account_id if former else "",  # the account does not change, whatever a claim says
+        account_id=former.account_id if former else "",  # a claim cannot change the account
     )
 
 

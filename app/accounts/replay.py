@@ -67,7 +67,7 @@ class Outcome:
     policy: str
     chosen: list[str] = field(default_factory=list)  # account id by request in order; "" was refused
     turns: int = 0  # requests of a conversation that an account already had
-    kept: int = 0  # those of them that the same account served
+    same_account_turns: int = 0  # those that the same account served
     lapsed_tokens: int = 0  # left in windows when they were reset
     offered_tokens: int = 0  # that those windows had
 
@@ -145,7 +145,7 @@ class Replay:
         if account and request.affinity:
             if home := self._home.get(request.affinity):
                 self._outcome.turns += 1
-                self._outcome.kept += home == account
+                self._outcome.same_account_turns += home == account
             self._home[request.affinity] = account
         return bool(account)
 

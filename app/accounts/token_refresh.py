@@ -1,9 +1,9 @@
 """
 Renew expiring sign-ins: one exchange per expiry, over all processes and machines.
 
-A refresh token is good for one exchange, and a second one ends the sign-in. So whoever wants to
-exchange it takes a fenced lease in the store; the others wait for the tokens it brings. New
-tokens are stored before anybody uses them. When an answer was lost, the old refresh token may
+A refresh token is good for one exchange, and a second one ends the sign-in. So a process that
+exchanges it takes a fenced lease in the store; the others wait for the new tokens. New
+tokens are stored before their first use. When an answer was lost, the old refresh token may
 be used up without our knowing: the access token is then used to its end before it is tried again.
 
 Nothing here is on the path of a request whose token is accepted.
@@ -95,8 +95,8 @@ class TokenRefresher:
         """
         Return the account with tokens that the upstream has not refused yet, or None.
 
-        None means: there are none now. Its state then says why already, so the caller marks
-        nothing; where there is no sign-in to renew (`signed_in`), it is the caller who knows.
+        None: there are none now. The account's state already has the reason, so the caller records nothing;
+        without a sign-in to renew (`signed_in`) the caller knows the reason.
         Waits `max_wait_seconds` at most. Raises StoreUnavailable.
         """
         if not account.signed_in:

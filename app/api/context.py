@@ -1,7 +1,7 @@
 """
 The services, the request and its globals, without Flask's proxies.
 
-Attribute access on `request`, `g` and `current_app` is slow, and a request makes fifty of them: use these
+Attribute access on `request`, `g` and `current_app` is slow, with some fifty in a request: use these
 functions to read several attributes.
 """
 

@@ -21,7 +21,7 @@ class ChatFraming:
         return frames.chat_frames(events)
 
     def keepalive(self) -> bytes:
-        """Return what keeps the connection open while nothing arrives."""
+        """Return a comment that holds the connection open while nothing arrives."""
         return frames.COMMENT
 
     def end(self) -> bytes:

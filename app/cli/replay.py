@@ -156,7 +156,7 @@ def _public(outcome: Outcome, names: Mapping[str, str]) -> dict[str, object]:
 
 
 def _row(outcome: Outcome, names: Mapping[str, str]) -> tuple[object, ...]:
-    affinity = f"{outcome.kept / outcome.turns:.1%}" if outcome.turns else "-"
+    affinity = f"{outcome.same_account_turns / outcome.turns:.1%}" if outcome.turns else "-"
     unused = f"{outcome.lapsed_tokens / outcome.offered_tokens:.1%}" if outcome.offered_tokens else "-"
     shares = sorted((names[account], share) for account, share in outcome.spread().items())
     spread = ", ".join(f"{name} {share:.0%}" for name, share in shares)

@@ -212,7 +212,7 @@ class ModelAttempt:
         return events if self._cap is None else self._cap.feed(events, self.reader)
 
     def _release(self, events: list[Event], *, at_end: bool = False) -> list[Event]:
-        """Return *events*, held back until a user could see a part of them, so that failover is possible."""
+        """Return *events*, held back until one is visible to a user, so that failover is possible."""
         if self._resumed is not None:
             return self._resumed.skip_delivered(events)
         if self._held is None:

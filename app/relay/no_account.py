@@ -1,4 +1,4 @@
-"""The error for a request that no account could serve: it says when, or whether, to try again."""
+"""The error for a request that no account could serve: with the time to try again, if any."""
 
 from __future__ import annotations
 

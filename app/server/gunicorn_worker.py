@@ -33,7 +33,7 @@ from app.server.http_refusal import response_bytes
 log = structlog.get_logger()
 
 SEND_SECONDS = 1.0  # for a client to receive the response to a malformed request
-OURS = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName, errors.ConfigurationProblem)
+_OWN_FAULTS = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName, errors.ConfigurationProblem)
 
 # The first that fits. Source of the statuses: RFC 9110, RFC 6585
 _REFUSALS: tuple[tuple[type[Exception], int, GatewayError], ...] = (
@@ -105,7 +105,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         """
         fitting = ((status, error) for kind, status, error in _REFUSALS if isinstance(exc, kind))
         status, error = next(fitting, (_FAILURE.status, _FAILURE))
-        if isinstance(exc, OURS):
+        if isinstance(exc, _OWN_FAULTS):
             status, error = _FAILURE.status, _FAILURE
         if error is _FAILURE:
             log.error("unhandled_error", kind=type(exc).__name__, exc_info=exc)

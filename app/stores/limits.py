@@ -1,8 +1,8 @@
 """
 The limits of API keys and pools in Redis. A change takes effect immediately, in every process.
 
-A new limit starts from what its window has counted so far; a changed one keeps its counter; a removed
-one loses it.
+A new limit starts with the usage of its window so far; the counter of a changed limit stays, that of a
+removed one is deleted.
 """
 
 from __future__ import annotations
@@ -106,9 +106,7 @@ class LimitRepository:
             if "done" in reply:
                 return
             now = reply["now"] / 1000
-        raise StoreUnavailable(
-            "Another process keeps changing these limits; try again", retry_after_seconds=1
-        )
+        raise StoreUnavailable("Another process is changing these limits; try again", retry_after_seconds=1)
 
 
 def _parse(stored: str) -> list[Limit]:

@@ -57,7 +57,7 @@ def on_live_connection(send: Callable[[], T]) -> T:
 
 
 class _Upstream:
-    """Leads where it may, and holds back what `request` sends until all of it is there."""
+    """Connects to allowed addresses only, and sends a request when it is complete."""
 
     names_may_be_private = True
     sock: Any
@@ -129,7 +129,7 @@ class _Upstream:
         Return whether *error* shows that the peer closed before anything of the request reached it.
 
         The last segment of a peer that closes acknowledges all that its system has received; a reset
-        need not. Only without TLS is the one told from the other by the error.
+        need not. The error distinguishes the two only without TLS.
         """
         before, after = self._before, self._after
         if before is None or after is None or after.acknowledged_bytes != before.acknowledged_bytes:

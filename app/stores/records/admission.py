@@ -121,7 +121,7 @@ class AccountsRefusal:
 
     total: int = 0
     is_offered: bool = False  # whether an account could serve it if it were available
-    able: Mapping[str, int] = field(default_factory=dict)  # of them, by why each is not available
+    able: Mapping[str, int] = field(default_factory=dict)  # suitable accounts by their obstacle
     states: Mapping[str, int] = field(default_factory=dict)
     model: str = ""
     is_model_known: bool = True
@@ -172,7 +172,7 @@ class AttemptReport:
     outcome: Outcome = NO_OUTCOME
     charge: Mapping[str, Any] | None = None  # figures, as in a ledger entry; None: billed nothing
     tried: Sequence[str] = ()  # accounts that failed: selected again only if there is no other
-    excluded: Sequence[str] = ()  # of them, those that are not to be selected again
+    excluded: Sequence[str] = ()  # tried accounts that are not selected again
 
     def arguments(self) -> JsonObject:
         """Return what the script's argument has in addition to that of admit."""

@@ -107,7 +107,7 @@ class AttemptEntry:
 
     account: str
     failure: str = ""
-    scope: str = ""  # what the failure says something about: the account, a model, the request
+    scope: str = ""  # what the failure concerns: the account, a model, the request
     error: str = ""
 
     @classmethod

@@ -18,7 +18,7 @@ class UsageBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UpstreamWindow:
-    """One usage window of a pool's ChatGPT accounts: their mean, and when the first of them resets."""
+    """One usage window of a pool's ChatGPT accounts: their mean, and when the first one resets."""
 
     used_percent: float
     resets_at: int | None  # Unix seconds

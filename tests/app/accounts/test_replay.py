@@ -130,4 +130,4 @@ def test_conversations_are_served_without_a_refusal(redis_client: Any, policy: s
     outcome = Replay(redis_client, members, policy).run(requests)
 
     assert outcome.refused == 0
-    assert (outcome.turns, outcome.kept) == (2000, 2000)
+    assert (outcome.turns, outcome.same_account_turns) == (2000, 2000)
