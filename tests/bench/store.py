@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from app.accounts.kinds import SCRIPT_KINDS
 from app.stores.scripts import PARTS, source
 from tests.bench.load import Running
 from tests.bench.stage import DemoRequest, Server
 
-SCRIPTS = {hashlib.sha1(source(name).encode()).hexdigest(): name for name in PARTS}
+SCRIPTS = {hashlib.sha1(source(name, kinds=SCRIPT_KINDS).encode()).hexdigest(): name for name in PARTS}
+PERIODIC = ("renew_leases", "unsettled")  # sent while a request happens to run
 WITH_ID = ("admit", "settle")  # each call is about another request
 
 
@@ -42,13 +44,13 @@ def figures(server: Server, accounts: tuple[int, ...], calls: int) -> dict[str, 
 
 
 def _commands_of_one(server: Server, client: Any, asked: DemoRequest) -> list[list[str]]:
-    """Return what the gateway sends to Redis for one request, the periodical renewal aside."""
+    """Return what the gateway sends to Redis for one request, without what it sends periodically."""
     load, commands = server.load(asked), []
     with client.monitor() as monitor:
         running = Running(load)
         for entry in monitor.listen():
             words = entry["command"].split(" ")
-            if entry["client_type"] == "lua" or SCRIPTS.get(words[1]) == "renew_leases":
+            if entry["client_type"] == "lua" or SCRIPTS.get(words[1]) in PERIODIC:
                 continue
             commands.append(words)
             if SCRIPTS.get(words[1]) == "settle":
