@@ -84,10 +84,7 @@ def make_context(
     if policy != options.on_stream_error:
         options = replace(options, on_stream_error=policy)
     sender = Caller(key, Cancellation(), _forwarded_headers(request), state.scope.trace)
-    shared = {name: value for name, value in body.items() if name != "fallbacks"}
-    lengths = LENGTH_FIELDS.get(client_protocol, ()) if raw is None else ()
-    if key.output_tokens and lengths and not any(map(shared.get, lengths)):
-        shared[lengths[0]] = key.output_tokens
+    shared = _shared_body(body, client_protocol, key.output_tokens if raw is None else 0)
     requested, endpoint = body["model"], request.path.rstrip("/")
 
     def context_for(name: str, number: int) -> RequestContext:
@@ -95,26 +92,15 @@ def make_context(
         if not key.may_use(model):
             raise ModelNotAllowed(model)
         own = {**shared, "model": model}
+        renamed = "" if requested == model else requested
+        # of a body that is forwarded as received nothing is cached upstream
+        affinity = affinity_of(key.id, own, request.headers, body_bytes) if raw is None else ""
+        owner, conversation = ownership_of(key.id, own), conversation_of(own)
         return RequestContext(
             f"{request_id}-{number}" if number else request_id,
             sender,
-            ModelRequest(
-                client_protocol,
-                endpoint,
-                model,
-                own,
-                body_bytes,
-                "" if requested == model else requested,
-                *(raw or NO_RAW_BODY),
-            ),
-            RoutingConstraints(
-                account_kinds,
-                account_id,
-                ownership_of(key.id, own),
-                conversation_of(own),
-                # of a body that is forwarded as received nothing is cached upstream
-                affinity_of(key.id, own, request.headers, body_bytes) if raw is None else "",
-            ),
+            ModelRequest(client_protocol, endpoint, model, own, body_bytes, renamed, *(raw or NO_RAW_BODY)),
+            RoutingConstraints(account_kinds, account_id, owner, conversation, affinity),
             options,
         )
 
@@ -122,6 +108,15 @@ def make_context(
     if not (names := body.get("fallbacks")):
         return first
     return replace(first, fallbacks=tuple(context_for(name, n) for n, name in enumerate(names, 1)))
+
+
+def _shared_body(body: JsonObject, client_protocol: str, output_tokens: int) -> JsonObject:
+    """Return what the bodies of all models share, with *output_tokens* as the length where it names none."""
+    shared = {name: value for name, value in body.items() if name != "fallbacks"}
+    lengths = LENGTH_FIELDS.get(client_protocol, ())
+    if output_tokens and lengths and not any(map(shared.get, lengths)):
+        shared[lengths[0]] = output_tokens
+    return shared
 
 
 def is_usage_included(body: JsonObject, *, by_default: bool = False) -> bool:
