@@ -7,15 +7,27 @@ Source: https://platform.openai.com/docs/api-reference/chat
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from app.demo.responder import Answer, Usage
 
-Json = dict[str, Any]
+if TYPE_CHECKING:
+    from app.translation.types.chat import (
+        ChatChoice,
+        ChatChunk,
+        ChatCompletion,
+        ChatDelta,
+        ChatMessage,
+        ChatToolCall,
+        ChatUsage,
+    )
+
 NewId = Callable[[str], str]  # prefix -> unique id
 
 
-def completion(answer: Answer, *, model: str, created_at: int, new_id: NewId, choices: int = 1) -> Json:
+def completion(
+    answer: Answer, *, model: str, created_at: int, new_id: NewId, choices: int = 1
+) -> ChatCompletion:
     """Return the `chat.completion` object."""
     return {
         "id": new_id("chatcmpl-"),
@@ -43,15 +55,16 @@ def chunks(
     new_id: NewId,
     choices: int = 1,
     include_usage: bool = False,
-) -> Iterator[Json]:
+) -> Iterator[ChatChunk]:
     """Yield the `chat.completion.chunk` objects in order, without `[DONE]`."""
-    frame: Json = {
+    frame: ChatChunk = {
         "id": new_id("chatcmpl-"),
         "object": "chat.completion.chunk",
         "created": created_at,
         "model": model,
-        **({"usage": None} if include_usage else {}),
     }
+    if include_usage:
+        frame["usage"] = None
     for index in range(choices):
         for delta in _deltas(answer, new_id):
             yield {**frame, "choices": [_choice(index, delta, None)]}
@@ -60,7 +73,7 @@ def chunks(
         yield {**frame, "choices": [], "usage": usage(answer.usage)}
 
 
-def usage(used: Usage) -> Json:
+def usage(used: Usage) -> ChatUsage:
     return {
         "prompt_tokens": used.input_tokens,
         "completion_tokens": used.output_tokens,
@@ -81,9 +94,9 @@ def finish_reason(answer: Answer) -> str:
     return "tool_calls" if answer.calls else "stop"
 
 
-def _message(answer: Answer, new_id: NewId) -> Json:
+def _message(answer: Answer, new_id: NewId) -> ChatMessage:
     has_no_text = answer.calls or answer.refusal
-    message: Json = {
+    message: ChatMessage = {
         "role": "assistant",
         "content": None if has_no_text and not answer.text else "".join(answer.text),
         "refusal": "".join(answer.refusal) or None,
@@ -100,7 +113,7 @@ def _message(answer: Answer, new_id: NewId) -> Json:
     return message
 
 
-def _deltas(answer: Answer, new_id: NewId) -> Iterator[Json]:
+def _deltas(answer: Answer, new_id: NewId) -> Iterator[ChatDelta]:
     has_no_text = answer.calls or answer.refusal
     yield {"role": "assistant", "content": None if has_no_text and not answer.text else ""}
     for piece in answer.text:
@@ -108,11 +121,11 @@ def _deltas(answer: Answer, new_id: NewId) -> Iterator[Json]:
     for piece in answer.refusal:
         yield {"refusal": piece}
     for index, call in enumerate(answer.calls):
-        call_head = {"index": index, "id": new_id("call_"), "type": "function"}
+        call_head: ChatToolCall = {"index": index, "id": new_id("call_"), "type": "function"}
         yield {"tool_calls": [{**call_head, "function": {"name": call.name, "arguments": ""}}]}
         for piece in call.arguments:
             yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
 
 
-def _choice(index: int, delta: Json, finish: str | None) -> Json:
+def _choice(index: int, delta: ChatDelta, finish: str | None) -> ChatChoice:
     return {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypedDict
 
 import orjson
 
@@ -72,7 +72,13 @@ def pieces(text: str) -> Pieces:
     return tuple(_PIECE.findall(text))
 
 
-def _content(request: DemoRequest) -> dict[str, Any]:
+class _Content(TypedDict, total=False):
+    text: Pieces
+    refusal: Pieces
+    calls: tuple[Call, ...]
+
+
+def _content(request: DemoRequest) -> _Content:
     """Return the content field of the Answer, by the table of `app.demo`."""
     if "please refuse" in request.text.lower():
         return {"refusal": pieces("I am sorry, but poolgate-demo was instructed to refuse this.")}

@@ -10,13 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from app.demo.responder import Answer, Call, Pieces, Usage
 
+if TYPE_CHECKING:
+    from app.translation.types.responses import (
+        ContentPart,
+        IncompleteDetails,
+        ResponseObject,
+        ResponsesEvent,
+        ResponsesItem,
+        ResponsesUsage,
+    )
+
 Json = dict[str, Any]
 NewId = Callable[[str], str]
-Events = Generator[Json, None, Json]  # yields events, returns the finished item
+Events: TypeAlias = "Generator[ResponsesEvent, None, ResponsesItem]"  # returns the finished item
 
 # Settings that a response repeats, with their defaults.
 ECHOED: Json = {
@@ -38,9 +48,12 @@ ECHOED: Json = {
 }
 
 
-def initial_response(body: Json, *, model: str, created_at: int, new_id: NewId) -> Json:
+def initial_response(body: Json, *, model: str, created_at: int, new_id: NewId) -> ResponseObject:
     """Return the response object at the start."""
-    echoed = {key: default if body.get(key) is None else body[key] for key, default in ECHOED.items()}
+    echoed = cast(
+        "ResponseObject",
+        {key: default if body.get(key) is None else body[key] for key, default in ECHOED.items()},
+    )
     return {
         "id": new_id("resp_"),
         "object": "response",
@@ -57,14 +70,14 @@ def initial_response(body: Json, *, model: str, created_at: int, new_id: NewId) 
     }
 
 
-def events(response: Json, answer: Answer, *, new_id: NewId) -> Iterator[Json]:
+def events(response: ResponseObject, answer: Answer, *, new_id: NewId) -> Iterator[ResponsesEvent]:
     """Yield every event of an answer, numbered from 0; *response* is from `initial_response`."""
     for number, event in enumerate(_events(response, answer, new_id)):
         event["sequence_number"] = number
         yield event
 
 
-def usage(used: Usage) -> Json:
+def usage(used: Usage) -> ResponsesUsage:
     return {
         "input_tokens": used.input_tokens,
         "input_tokens_details": {"cached_tokens": used.cached_tokens, "cache_write_tokens": 0},
@@ -74,17 +87,22 @@ def usage(used: Usage) -> Json:
     }
 
 
-def _events(response: Json, answer: Answer, new_id: NewId) -> Iterator[Json]:
+def _events(response: ResponseObject, answer: Answer, new_id: NewId) -> Iterator[ResponsesEvent]:
     yield {"type": "response.created", "response": response}
     yield {"type": "response.in_progress", "response": response}
     planned = _plan(answer)
-    output: list[Json] = []
+    output: list[ResponsesItem] = []
     for make in planned:
         status = "incomplete" if answer.cut and len(output) == len(planned) - 1 else "completed"
         output.append((yield from make(len(output), status, new_id)))
     status = "incomplete" if answer.cut else "completed"
-    details = {"reason": "max_output_tokens"} if answer.cut else None
-    final = {"status": status, "incomplete_details": details, "output": output, "usage": usage(answer.usage)}
+    details: IncompleteDetails | None = {"reason": "max_output_tokens"} if answer.cut else None
+    final: ResponseObject = {
+        "status": status,
+        "incomplete_details": details,
+        "output": output,
+        "usage": usage(answer.usage),
+    }
     yield {"type": f"response.{status}", "response": {**response, **final}}
 
 
@@ -99,51 +117,66 @@ def _plan(answer: Answer) -> list[Callable[[int, str, NewId], Events]]:
 
 
 def _reasoning(pieces: Pieces, output_index: int, status: str, new_id: NewId) -> Events:
-    item: Json = {"id": new_id("rs_"), "type": "reasoning", "summary": []}
+    item: ResponsesItem = {"id": new_id("rs_"), "type": "reasoning", "summary": []}
     yield _item("added", output_index, {**item, "status": "in_progress"})
-    position = {"item_id": item["id"], "output_index": output_index, "summary_index": 0}
+    position: ResponsesEvent = {"item_id": item["id"], "output_index": output_index, "summary_index": 0}
     name = "response.reasoning_summary"
     yield {"type": f"{name}_part.added", **position, "part": {"type": "summary_text", "text": ""}}
     for piece in pieces:
         yield {"type": f"{name}_text.delta", **position, "delta": piece}
-    part = {"type": "summary_text", "text": "".join(pieces)}
+    part: ContentPart = {"type": "summary_text", "text": "".join(pieces)}
     yield {"type": f"{name}_text.done", **position, "text": part["text"]}
     yield {"type": f"{name}_part.done", **position, "part": part}
-    done = {**item, "status": status, "summary": [part], "encrypted_content": "cG9vbGdhdGUtZGVtbw=="}
+    done: ResponsesItem = {
+        **item,
+        "status": status,
+        "summary": [part],
+        "encrypted_content": "cG9vbGdhdGUtZGVtbw==",
+    }
     yield _item("done", output_index, done)
     return done
 
 
 def _message(answer: Answer, output_index: int, status: str, new_id: NewId) -> Events:
-    item: Json = {"id": new_id("msg_"), "type": "message", "role": "assistant", "content": []}
+    item: ResponsesItem = {"id": new_id("msg_"), "type": "message", "role": "assistant", "content": []}
     yield _item("added", output_index, {**item, "status": "in_progress"})
-    parts: list[Json] = []
+    parts: list[ContentPart] = []
     if answer.text or not answer.refusal:
-        position = {"item_id": item["id"], "output_index": output_index, "content_index": len(parts)}
+        position: ResponsesEvent = {
+            "item_id": item["id"],
+            "output_index": output_index,
+            "content_index": len(parts),
+        }
         parts.append((yield from _part("output_text", "text", answer.text, position)))
     if answer.refusal:
         position = {"item_id": item["id"], "output_index": output_index, "content_index": len(parts)}
         parts.append((yield from _part("refusal", "refusal", answer.refusal, position)))
-    done = {**item, "status": status, "content": parts}
+    done: ResponsesItem = {**item, "status": status, "content": parts}
     yield _item("done", output_index, done)
     return done
 
 
-def _part(kind: str, field: str, produced: Pieces, position: Json) -> Events:
-    more: Json = {"annotations": [], "logprobs": []} if kind == "output_text" else {}
-    logprobs: Json = {"logprobs": []} if kind == "output_text" else {}
-    yield {"type": "response.content_part.added", **position, "part": {"type": kind, field: "", **more}}
+def _part(
+    kind: str, field: str, produced: Pieces, position: ResponsesEvent
+) -> Generator[ResponsesEvent, None, ContentPart]:
+    more: ContentPart = {"annotations": [], "logprobs": []} if kind == "output_text" else {}
+    logprobs: ResponsesEvent = {"logprobs": []} if kind == "output_text" else {}
+    yield {
+        "type": "response.content_part.added",
+        **position,
+        "part": cast("ContentPart", {"type": kind, field: "", **more}),
+    }
     for piece in produced:
         yield {"type": f"response.{kind}.delta", **position, "delta": piece, **logprobs}
     text = "".join(produced)
-    part = {"type": kind, field: text, **more}
-    yield {"type": f"response.{kind}.done", **position, field: text, **logprobs}
+    part = cast("ContentPart", {"type": kind, field: text, **more})
+    yield cast("ResponsesEvent", {"type": f"response.{kind}.done", **position, field: text, **logprobs})
     yield {"type": "response.content_part.done", **position, "part": part}
     return part
 
 
 def _call(call: Call, output_index: int, status: str, new_id: NewId) -> Events:
-    item: Json = {
+    item: ResponsesItem = {
         "id": new_id("fc_"),
         "type": "function_call",
         "call_id": new_id("call_"),
@@ -151,7 +184,7 @@ def _call(call: Call, output_index: int, status: str, new_id: NewId) -> Events:
         "arguments": "",
     }
     yield _item("added", output_index, {**item, "status": "in_progress"})
-    position = {"item_id": item["id"], "output_index": output_index}
+    position: ResponsesEvent = {"item_id": item["id"], "output_index": output_index}
     for piece in call.arguments:
         yield {"type": "response.function_call_arguments.delta", **position, "delta": piece}
     arguments = "".join(call.arguments)
@@ -161,10 +194,10 @@ def _call(call: Call, output_index: int, status: str, new_id: NewId) -> Events:
         "name": call.name,
         "arguments": arguments,
     }
-    done = {**item, "status": status, "arguments": arguments}
+    done: ResponsesItem = {**item, "status": status, "arguments": arguments}
     yield _item("done", output_index, done)
     return done
 
 
-def _item(step: str, output_index: int, item: Json) -> Json:
+def _item(step: str, output_index: int, item: ResponsesItem) -> ResponsesEvent:
     return {"type": f"response.output_item.{step}", "output_index": output_index, "item": item}

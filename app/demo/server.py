@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypedDict
 
 import gevent
 import orjson
@@ -77,15 +77,16 @@ def _chat(sock: Any, request: Request) -> None:
     body = request.json()
     demo_request = parse_chat_request(body)
     answer = respond(demo_request)
-    details: Json = {**_response_details(demo_request), "choices": demo_request.choices}
+    details = _response_details(demo_request)
+    choices = demo_request.choices
     if body.get("stream") is not True:
-        _send_json(sock, demo_request, answer, chat_format.completion(answer, **details))
+        _send_json(sock, demo_request, answer, chat_format.completion(answer, **details, choices=choices))
         return
     options = body.get("stream_options")
     include_usage = isinstance(options, dict) and options.get("include_usage") is True
     frames = (
         b"data: %b\n\n" % orjson.dumps(item)
-        for item in chat_format.chunks(answer, **details, include_usage=include_usage)
+        for item in chat_format.chunks(answer, **details, choices=choices, include_usage=include_usage)
     )
     _send_stream(sock, demo_request, frames, last=b"data: [DONE]\n\n")
 
@@ -104,7 +105,7 @@ def _responses(sock: Any, request: Request) -> None:
     _send_stream(sock, demo_request, frames)
 
 
-def _send_json(sock: Any, demo_request: DemoRequest, answer: Answer, payload: Json) -> None:
+def _send_json(sock: Any, demo_request: DemoRequest, answer: Answer, payload: Any) -> None:
     if demo_request.slow:
         gevent.sleep(PAUSE_SECONDS * answer.usage.output_tokens)
     sock.sendall(json_answer(200, payload, _headers()))
@@ -120,7 +121,13 @@ def _send_stream(sock: Any, demo_request: DemoRequest, frames: Iterator[bytes], 
     sock.sendall((chunk(last) if last else b"") + LAST_CHUNK)
 
 
-def _response_details(demo_request: DemoRequest) -> Json:
+class _ResponseDetails(TypedDict):
+    model: str
+    created_at: int
+    new_id: Callable[[str], str]
+
+
+def _response_details(demo_request: DemoRequest) -> _ResponseDetails:
     return {"model": f"demo/{demo_request.model}", "created_at": int(time.time()), "new_id": _new_id}
 
 

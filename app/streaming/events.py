@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -18,8 +19,8 @@ class Event:
 
     __slots__ = ("data", "payload")
 
-    def __init__(self, payload: dict[str, Any], data: bytes | None = None) -> None:
-        self.payload = payload
+    def __init__(self, payload: Mapping[str, Any], data: bytes | None = None) -> None:
+        self.payload: dict[str, Any] = payload  # type: ignore[assignment]  # a TypedDict is a dict
         self.data = data
 
     @property

@@ -22,12 +22,13 @@ from app.translation.events.usage_shapes import responses_usage
 from app.translation.requests.input_to_messages import added_tools
 from app.translation.requests.parts import as_list
 from app.translation.requests.tools import qualified_names
+from app.translation.types.responses import ResponseObject, ResponsesEvent, ResponsesItem
 
 Payload = dict[str, Any]
 
 INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 REASONING_KEYS = ("reasoning_content", "reasoning")  # of a delta, depending on the server
-ITEM_TEMPLATES: dict[str, Payload] = {
+ITEM_TEMPLATES: dict[str, ResponsesItem] = {
     "message": {"type": "message", "role": "assistant"},
     "reasoning": {"type": "reasoning", "summary": []},
 }
@@ -50,7 +51,7 @@ class ChatToResponses:
         self._current: OpenMessage | None = None  # the item that the next text extends
         self._current_type = ""
         self._calls: dict[Any, tuple[str, OpenCall]] = {}  # by the chunks' tool index: (call id, item)
-        self._output: dict[int, Payload] = {}
+        self._output: dict[int, ResponsesItem] = {}
         self._finish_reason = ""
         self._usage: Usage | None = None
         self._begun = self._ended = False
@@ -76,7 +77,7 @@ class ChatToResponses:
         out, self._out = self._out, []
         return out
 
-    def _send(self, payloads: list[Payload]) -> None:
+    def _send(self, payloads: list[ResponsesEvent]) -> None:
         for payload in payloads:
             payload["sequence_number"] = self._sequence_number
             self._sequence_number += 1
@@ -99,7 +100,7 @@ class ChatToResponses:
         self._response["model"] = chunk.get("model") or self._response["model"]
         self._response["service_tier"] = chunk.get("service_tier") or self._response["service_tier"]
         for kind in ("created", "in_progress"):
-            self._send([{"type": f"response.{kind}", "response": dict(self._response)}])
+            self._send([{"type": f"response.{kind}", "response": {**self._response}}])
 
     def _on_choice(self, choice: Payload) -> None:
         delta = choice.get("delta")
@@ -165,12 +166,16 @@ class ChatToResponses:
         index = self._next_index()
         kind = "custom_tool_call" if call.get("type") == "custom" else "function_call"
         call_id = call.get("id") or f"call_{self._suffix}_{index}"
-        item = {"type": kind, "call_id": call_id, **self._name_fields(function.get("name") or "")}
+        item: ResponsesItem = {
+            "type": kind,
+            "call_id": call_id,
+            **self._name_fields(function.get("name") or ""),
+        }
         opened = self._open[index] = OpenCall(f"{ID_PREFIX[kind]}_{self._suffix}_{index}", index, item)
         self._send(opened.announce())
         return call_id, opened
 
-    def _name_fields(self, name: str) -> dict[str, str]:
+    def _name_fields(self, name: str) -> ResponsesItem:
         if name not in self._names:
             return {"name": name}
         namespace, name_in_namespace = self._names[name]
@@ -183,7 +188,7 @@ class ChatToResponses:
         self._ended = True
         reason = INCOMPLETE.get(self._finish_reason)
         status = "incomplete" if reason else "completed"
-        response = {
+        response: ResponseObject = {
             **self._response,
             "status": status,
             "incomplete_details": {"reason": reason} if reason else None,

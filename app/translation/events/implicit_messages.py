@@ -12,6 +12,7 @@ from typing import Any
 
 from app.streaming.events import Event
 from app.translation.events.response_items import PARTS, OpenMessage
+from app.translation.types.responses import ResponsesEvent, ResponsesItem
 
 Payload = dict[str, Any]
 
@@ -32,7 +33,7 @@ class ImplicitMessages:
 
     def add_delta(self, index: int, delta: Payload) -> list[Event]:
         """Return the event *delta*, preceded by the missing announcements."""
-        events = []
+        events: list[ResponsesEvent] = []
         if index not in self._open:
             item_id = delta.get("item_id") or f"msg_{index}"
             self._open[index] = OpenMessage(item_id, index, {"type": "message", "role": "assistant"})
@@ -43,7 +44,7 @@ class ImplicitMessages:
             events += self._open[index].add_text(KINDS[delta["type"]], text, logprobs)
         return _with_sequence_number(events, delta)
 
-    def close(self, index: int, before: Payload) -> tuple[list[Event], Payload]:
+    def close(self, index: int, before: Payload) -> tuple[list[Event], ResponsesItem]:
         """Return (the events that end the message, the message); they precede the event *before*."""
         incomplete = before.get("type") == "response.incomplete"
         events, item = self._open.pop(index).close("incomplete" if incomplete else "completed")
@@ -66,5 +67,5 @@ def build_part_added(delta: Payload) -> Event:
     return Event({"type": "response.content_part.added", **position, "content_index": index, "part": part})
 
 
-def _with_sequence_number(events: list[Payload], like: Payload) -> list[Event]:
+def _with_sequence_number(events: list[ResponsesEvent], like: Payload) -> list[Event]:
     return [Event({**event, "sequence_number": like.get("sequence_number")}) for event in events]

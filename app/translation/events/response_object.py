@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
+
+from app.translation.types.responses import ResponseObject
 
 # The request's settings that a response repeats, with their defaults.
 # Source: https://platform.openai.com/docs/api-reference/responses/object
@@ -28,8 +30,9 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def response_object(response_id: str, created_at: int, request: dict[str, Any]) -> dict[str, Any]:
+def response_object(response_id: str, created_at: int, request: dict[str, Any]) -> ResponseObject:
     """Return the initial response object for *request*; *created_at* is in Unix seconds."""
+    settings = cast(ResponseObject, {name: request.get(name, default) for name, default in SETTINGS.items()})
     return {
         "id": response_id,
         "object": "response",
@@ -42,5 +45,5 @@ def response_object(response_id: str, created_at: int, request: dict[str, Any]) 
         "usage": None,
         "background": False,
         "store": False,
-        **{name: request.get(name, default) for name, default in SETTINGS.items()},
+        **settings,
     }

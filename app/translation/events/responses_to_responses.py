@@ -11,6 +11,7 @@ from app.translation.events.implicit_messages import KINDS, ImplicitMessages, bu
 from app.translation.events.response_items import CALLS
 from app.translation.events.seen_parts import SeenParts
 from app.translation.events.synthesized_events import build_created, build_delta, build_item_events
+from app.translation.types.responses import ResponsesItem
 
 Payload = dict[str, Any]
 
@@ -44,7 +45,7 @@ class ResponsesPassThrough:
         self._implicit = ImplicitMessages()
         self._repaired = False
         self._number: Any = None  # of the last event sent
-        self._items: dict[int, Payload] = {}  # finished, by output index
+        self._items: dict[int, ResponsesItem] = {}  # finished, by output index
         self._out: list[Event] = []
 
     def translate(self, events: list[Event]) -> list[Event]:
@@ -155,7 +156,8 @@ class ResponsesPassThrough:
         return event
 
     def _on_item_done(self, event: Event) -> Event:
-        index, item = event.payload.get("output_index"), event.payload.get("item")
+        index = event.payload.get("output_index")
+        item: ResponsesItem | None = event.payload.get("item")
         if isinstance(item, dict):
             index = index if isinstance(index, int) else len(self._items)
             self._items[index] = item
@@ -165,7 +167,7 @@ class ResponsesPassThrough:
                 self._insert_missing(item, index, event)
         return event
 
-    def _insert_missing(self, item: Payload, index: int, event: Event) -> None:
+    def _insert_missing(self, item: ResponsesItem, index: int, event: Event) -> None:
         """Insert the events of a finished *item* that the stream lacked, before *event* ends it."""
         is_announced = index in self._announced
         if is_announced and item.get("type") != "message":

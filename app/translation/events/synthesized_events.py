@@ -13,6 +13,7 @@ from typing import Any
 
 from app.streaming.events import Event
 from app.translation.events.response_items import CALLS, PARTS, OpenCall, OpenMessage
+from app.translation.types.responses import ResponsesEvent, ResponsesItem
 
 Payload = dict[str, Any]
 
@@ -43,12 +44,12 @@ def build_delta(done: Payload) -> Event | None:
     )
 
 
-def build_item_events(item: Payload, output_index: int, sequence_number: Any) -> list[Event]:
+def build_item_events(item: ResponsesItem, output_index: int, sequence_number: Any) -> list[Event]:
     """Return the events that should precede the `output_item.done` of *item*."""
     item_id = item.get("id") or f"item_{output_index}"
-    payloads: list[Payload]
+    payloads: list[ResponsesEvent]
     if item.get("type") == "message":
-        head = {"type": "message", "role": "assistant"}
+        head: ResponsesItem = {"type": "message", "role": "assistant"}
         payloads = _message_payloads(item, OpenMessage(item_id, output_index, head))
     elif item.get("type") in CALLS:
         payloads = _call_payloads(item, OpenCall(item_id, output_index, item))
@@ -57,15 +58,16 @@ def build_item_events(item: Payload, output_index: int, sequence_number: Any) ->
     return [Event({**payload, "sequence_number": sequence_number}) for payload in payloads]
 
 
-def _message_payloads(item: Payload, message: OpenMessage) -> list[Payload]:
+def _message_payloads(item: ResponsesItem, message: OpenMessage) -> list[ResponsesEvent]:
     payloads = message.announce()
-    for part in item.get("content") or ():
+    parts: Any = item.get("content") or ()
+    for part in parts:
         kind = part.get("type") if isinstance(part, dict) else None
         if kind in PARTS and part.get(PARTS[kind][1]):
             payloads += message.add_text(kind, part[PARTS[kind][1]], part.get("logprobs") or [])
     return payloads + message.close("completed")[0][:-1]
 
 
-def _call_payloads(item: Payload, call: OpenCall) -> list[Payload]:
+def _call_payloads(item: ResponsesItem, call: OpenCall) -> list[ResponsesEvent]:
     written = item.get(CALLS[item["type"]][1])
     return call.announce() + (call.add_payload(written) if written else []) + call.close("completed")[0][:-1]

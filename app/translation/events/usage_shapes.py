@@ -10,15 +10,16 @@ from __future__ import annotations
 from typing import Any
 
 from app.streaming.usage import Usage
+from app.translation.types.chat import ChatUsage, TokenLogprob, TopLogprob
+from app.translation.types.responses import ResponsesUsage
+from app.translation.types.token_details import InputTokensDetails, OutputTokensDetails
 
-Payload = dict[str, Any]
 
-
-def chat_usage(usage: Usage | None) -> Payload | None:
+def chat_usage(usage: Usage | None) -> ChatUsage | None:
     """Return the `usage` of a chat completion, without details that the upstream did not report."""
     if usage is None:
         return None
-    fields: Payload = {
+    fields: ChatUsage = {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.total_tokens,
@@ -31,7 +32,7 @@ def chat_usage(usage: Usage | None) -> Payload | None:
     return fields
 
 
-def responses_usage(usage: Usage | None) -> Payload | None:
+def responses_usage(usage: Usage | None) -> ResponsesUsage | None:
     """Return the `usage` of a response; details that the upstream did not report are null."""
     if usage is None:
         return None
@@ -45,7 +46,7 @@ def responses_usage(usage: Usage | None) -> Payload | None:
     }
 
 
-def _details(usage: Usage) -> tuple[Payload, Payload]:
+def _details(usage: Usage) -> tuple[InputTokensDetails, OutputTokensDetails]:
     input_details = {
         "cached_tokens": usage.cached_tokens,
         "cache_write_tokens": usage.cache_write_tokens,
@@ -55,11 +56,11 @@ def _details(usage: Usage) -> tuple[Payload, Payload]:
     return _known(input_details), _known(output_details)
 
 
-def _known(details: Payload) -> Payload:
+def _known(details: dict[str, int | None]) -> Any:
     return {name: count for name, count in details.items() if count is not None}
 
 
-def chat_logprobs(tokens: list[Payload]) -> list[Payload]:
+def chat_logprobs(tokens: list[Any]) -> list[TokenLogprob]:
     """Return an event's logprobs with `bytes`, which only chat has."""
     return [
         {**_with_bytes(token), "top_logprobs": [_with_bytes(top) for top in token.get("top_logprobs") or ()]}
@@ -67,6 +68,6 @@ def chat_logprobs(tokens: list[Payload]) -> list[Payload]:
     ]
 
 
-def _with_bytes(token: Payload) -> Payload:
+def _with_bytes(token: Any) -> TopLogprob:
     text = token.get("token", "")
     return {"token": text, "logprob": token.get("logprob"), "bytes": list(text.encode("utf-8", "replace"))}
