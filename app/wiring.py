@@ -10,7 +10,7 @@ from app.accounts.credentials import CredentialRepository
 from app.accounts.kinds import SCRIPT_KINDS
 from app.accounts.known_models import KnownModels
 from app.accounts.pools import PoolRepository
-from app.accounts.snapshot import glance
+from app.accounts.snapshot import read_current_accounts
 from app.accounts.token_refresh import TokenRefresher
 from app.backup.reseal import Reseal
 from app.config import Settings
@@ -199,7 +199,7 @@ def build(
         operator_stores=OperatorStores.build(scripts, stores.vault),
         audit=AuditLog(scripts),
         login_flows=LoginFlowRepository(scripts, stores.vault),
-        feeds=LiveFeeds(FeedSource(ledger.entries, lambda pool: glance(scripts, pool))),
+        feeds=LiveFeeds(FeedSource(ledger.entries, lambda pool: read_current_accounts(scripts, pool))),
         readiness=Readiness(stores.pools, health, stores.vault),
         doctor=_build_doctor(settings, stores, health, ledger),
         tracing=tracing,

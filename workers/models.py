@@ -6,7 +6,7 @@ from app.accounts.account import Account
 from app.accounts.kinds import kind_of
 from app.stores.records.accounts import OUT_OF_USE
 from app.wiring import Services
-from workers.account_jobs import AccountJob, look_at_each
+from workers.account_jobs import AccountJob, examine_accounts
 from workers.usage import get_object
 
 EVERY_SECONDS = 15.0  # how soon an account that did not answer when it was added is tried again
@@ -15,7 +15,7 @@ PERIOD_SECONDS = 300.0  # between two lists of one account
 
 def run(services: Services, now: float) -> None:
     """List and store the models of every account that was not listed for five minutes."""
-    look_at_each(services, now, _LOOK)
+    examine_accounts(services, now, _JOB)
 
 
 def _is_due(account: Account, now: float) -> bool:
@@ -28,4 +28,4 @@ def _list_models(services: Services, pool: str, account: Account, now: float) ->
     return "ok"
 
 
-_LOOK = AccountJob("models", PERIOD_SECONDS, _is_due, _list_models)
+_JOB = AccountJob("models", PERIOD_SECONDS, _is_due, _list_models)

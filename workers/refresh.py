@@ -6,7 +6,7 @@ import zlib
 
 from app.accounts.account import Account
 from app.wiring import Services
-from workers.account_jobs import AccountJob, look_at_each
+from workers.account_jobs import AccountJob, examine_accounts
 
 EVERY_SECONDS = 60.0
 AHEAD_SECONDS = 300.0
@@ -15,7 +15,7 @@ SPREAD_SECONDS = 60.0  # accounts signed in together are not renewed together
 
 def run(services: Services, now: float) -> None:
     """Renew every sign-in that expires within five minutes of *now*."""
-    look_at_each(services, now, _LOOK)
+    examine_accounts(services, now, _JOB)
 
 
 def _is_due(account: Account, now: float) -> bool:
@@ -30,4 +30,4 @@ def _refresh(services: Services, pool: str, account: Account, now: float) -> str
     return "ok" if found == "renewed" else found
 
 
-_LOOK = AccountJob("refresh", EVERY_SECONDS, _is_due, _refresh)
+_JOB = AccountJob("refresh", EVERY_SECONDS, _is_due, _refresh)

@@ -8,7 +8,7 @@ from app.errors import UpstreamRejected
 from app.stores.records.accounts import AccountState
 from app.stores.records.audit import Actor, Via
 from app.wiring import Services
-from workers.account_jobs import AccountJob, look_at_each
+from workers.account_jobs import AccountJob, examine_accounts
 from workers.usage import get_object
 
 EVERY_SECONDS = 60.0
@@ -19,7 +19,7 @@ NO_SUCH_LIST = (404, 405, 501)  # the server got as far as not having the endpoi
 
 def run(services: Services, now: float) -> None:
     """Test every account that is out for its credential and whose time has come."""
-    look_at_each(services, now, _LOOK)
+    examine_accounts(services, now, _JOB)
 
 
 def _is_due(account: Account, now: float) -> bool:
@@ -30,7 +30,7 @@ def _elapsed(account: Account, now: float) -> float:
     return now - account.since_ms / 1000
 
 
-def _term(account: Account, now: float) -> tuple[str, float]:
+def _period(account: Account, now: float) -> tuple[str, float]:
     """Until the next test as much time passes as since the refusal; each refusal starts again."""
     return f":{account.since_ms}", min(max(_elapsed(account, now), FIRST_SECONDS), MAX_SECONDS)
 
@@ -47,4 +47,4 @@ def _test(services: Services, pool: str, account: Account, now: float) -> str:
     return "ok"
 
 
-_LOOK = AccountJob("retest", FIRST_SECONDS, _is_due, _test, _term)
+_JOB = AccountJob("retest", FIRST_SECONDS, _is_due, _test, _period)

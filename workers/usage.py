@@ -10,14 +10,14 @@ from app.errors import UpstreamRejected
 from app.operations.upstream_lists import checked_object
 from app.stores.records.accounts import OUT_OF_USE
 from app.wiring import Services
-from workers.account_jobs import AccountJob, look_at_each
+from workers.account_jobs import AccountJob, examine_accounts
 
 EVERY_SECONDS = 60.0
 
 
 def run(services: Services, now: float) -> None:
     """Store the reported usage; this also ends `window_spent` when a window has room again."""
-    look_at_each(services, now, _LOOK)
+    examine_accounts(services, now, _JOB)
 
 
 def _is_due(account: Account, now: float) -> bool:
@@ -48,4 +48,4 @@ def get_object(services: Services, pool: str, account: Account, path: str) -> di
     return checked_object(payload)
 
 
-_LOOK = AccountJob("usage", EVERY_SECONDS, _is_due, _fetch_usage)
+_JOB = AccountJob("usage", EVERY_SECONDS, _is_due, _fetch_usage)

@@ -11,7 +11,7 @@ import orjson
 
 from app.accounts.account import Account, account_from
 from app.accounts.oauth_tokens import Tokens, tokens_from
-from app.accounts.snapshot import glance
+from app.accounts.snapshot import read_current_accounts
 from app.errors import CredentialUnreadable, InvalidRequest, NotFound
 from app.stores.accounts import AccountStore
 from app.stores.scripts import Scripts
@@ -37,19 +37,19 @@ class AccountRepository:
 
         What is secret is encrypted at rest. Raises InvalidRequest when the name is taken.
         """
-        sign_in = {**self.sealed(tokens), "rotation": 1} if tokens else {}
+        sign_in = {**self.seal_tokens(tokens), "rotation": 1} if tokens else {}
         return self._put(pool, account, f"acct_{secrets.token_hex(6)}", sign_in)
 
     def change(self, pool: str, account: Account) -> Account:
         """Store the settings of *account*; its state and its sign-in do not change."""
         return self._put(pool, account, account.id, {})
 
-    def sealed(self, tokens: Tokens) -> dict[str, Any]:
+    def seal_tokens(self, tokens: Tokens) -> dict[str, Any]:
         """Return the fields of a stored account that hold *tokens*."""
         return {"sign_in": self._vault.seal(tokens.dumps()), "expires_ms": tokens.expires_at * 1000}
 
-    def opened(self, sign_in: str) -> Tokens:
-        """Return the tokens that `sealed` encrypted. Raises CredentialUnreadable."""
+    def open_tokens(self, sign_in: str) -> Tokens:
+        """Return the tokens that `seal_tokens` encrypted. Raises CredentialUnreadable."""
         try:
             return tokens_from(self._vault.open(sign_in))
         except UnreadableSecret:
@@ -122,11 +122,11 @@ class AccountRepository:
         """Return the account called *name*. Raises NotFound when there is none."""
         return self.read(pool, self._id(pool, name))
 
-    def described(self, pool: str, name: str) -> Account:
+    def find_without_credential(self, pool: str, name: str) -> Account:
         """Return the account called *name* without its credential, readable or not. Raises NotFound."""
-        return self.described_by_id(pool, self._id(pool, name))
+        return self.read_without_credential(pool, self._id(pool, name))
 
-    def described_by_id(self, pool: str, account_id: str) -> Account:
+    def read_without_credential(self, pool: str, account_id: str) -> Account:
         fields = self._store.read(pool, account_id)
         if not fields:
             raise NotFound(f"There is no account {account_id} in pool '{pool}'", param="name")
@@ -150,7 +150,7 @@ class AccountRepository:
 
     def snapshot(self, pool: str) -> list[Account]:
         """Return the current state of every account by name, without models or credentials."""
-        return glance(self._scripts, pool)
+        return read_current_accounts(self._scripts, pool)
 
     def names_by_id(self, pool: str) -> dict[str, str]:
         """Return the names of all accounts by id."""

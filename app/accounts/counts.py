@@ -11,28 +11,30 @@ from app.stores.scripts import Scripts
 
 
 @dataclass(frozen=True, slots=True)
-class Census:
+class GatewayCounts:
+    """Accounts, leases, attempts and rescues of all pools."""
+
     accounts: dict[str, int]  # by state, every AccountState among them
     leases: int
     attempts: dict[tuple[str, str, str], int] = field(default_factory=dict)  # by (pool, account, outcome)
     rescues: dict[tuple[str, str], int] = field(default_factory=dict)  # by (pool, account)
 
 
-def census(scripts: Scripts) -> Census:
+def count_accounts(scripts: Scripts) -> GatewayCounts:
     """
     Count in three round trips; a thousand accounts take some milliseconds.
 
     Raises StoreUnavailable.
     """
     counts = AccountStore(scripts).count(tuple(Failure))
-    result = Census(counts.by_state(), counts.leases)
+    result = GatewayCounts(counts.by_state(), counts.leases)
     for account in counts.accounts:
         if account.name:
             _add_attempts(result, account)
     return result
 
 
-def _add_attempts(result: Census, account: AccountCounts) -> None:
+def _add_attempts(result: GatewayCounts, account: AccountCounts) -> None:
     pool, name = account.pool, account.name
     result.rescues[pool, name] = account.rescues
     result.attempts[pool, name, "ok"] = account.attempts - sum(account.failures.values())

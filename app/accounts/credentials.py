@@ -47,11 +47,11 @@ class CredentialRepository:
         sealed = self._store.sealed_sign_in(pool, account.id)
         if not sealed:
             raise InvalidRequest(f"Account '{account.name}' has no sign-in", param="name")
-        return self._accounts.opened(sealed)
+        return self._accounts.open_tokens(sealed)
 
     def replace(self, pool: str, account: Account, tokens: Tokens) -> Account:
         """Give *account* the tokens of a new sign-in, and bring it back if its credential was dead."""
-        request = {"account": account.id, **self._accounts.sealed(tokens)}
+        request = {"account": account.id, **self._accounts.seal_tokens(tokens)}
         version = self._scripts.run("replace_tokens", pool, orjson.dumps(request))
         return self._accounts.get(pool, account.id, version)
 
@@ -79,7 +79,7 @@ class CredentialRepository:
     def _leased(self, pool: str, account: Account, reply: dict[str, Any]) -> Lease:
         """Return the lease in *reply*. Raises CredentialUnreadable, and gives the lease back then."""
         try:
-            tokens = self._accounts.opened(reply["sign_in"])
+            tokens = self._accounts.open_tokens(reply["sign_in"])
         except CredentialUnreadable as error:
             request = {"account": account.id, "fence": reply["fence"], "reason": error.code, "answered": True}
             request |= {"dead": False, "refused": False, "cool_ms": 0}
@@ -87,18 +87,18 @@ class CredentialRepository:
             raise
         return Lease(reply["fence"], reply["rotation"], tokens)
 
-    def keep(self, pool: str, account: Account, lease: Lease, tokens: Tokens) -> Account | None:
+    def store_tokens(self, pool: str, account: Account, lease: Lease, tokens: Tokens) -> Account | None:
         """Store what the exchange brought and return the account with it; None when *lease* came too late."""
         request = {
             "account": account.id,
             "fence": lease.fence,
             "rotation": lease.rotation,
-            **self._accounts.sealed(tokens),
+            **self._accounts.seal_tokens(tokens),
         }
         version = self._scripts.run("store_tokens", pool, orjson.dumps(request))
         return self._accounts.get(pool, account.id, version) if version else None
 
-    def fail(
+    def record_failure(
         self,
         pool: str,
         account: Account,

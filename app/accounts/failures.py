@@ -15,11 +15,11 @@ from app.stores.records.accounts import AccountState, ModelState
 
 
 class Scope(StrEnum):
-    """What a failure is about, from the least to the most."""
+    """What a failure affects, from narrow to wide."""
 
-    REQUEST = "request"  # this request alone: the account is well
-    MODEL = "model at account"  # this model at this account; its other models go on
-    BRIEF = "account, briefly"  # seconds; comes back by itself
+    REQUEST = "request"  # this request only: the state of the account does not change
+    MODEL = "model at account"  # this model at this account; its other models stay available
+    BRIEF = "account, briefly"  # seconds; the account becomes available again by itself
     WINDOW = "account, window"  # until a reset; tested again before it
     CREDENTIAL = "credential"  # needs attention; tested again at growing intervals
 
@@ -37,27 +37,27 @@ class Reply(StrEnum):
 class Failure(StrEnum):
     UNREACHABLE = "unreachable"  # no connection: nothing was sent
     RESET = "reset"  # sent, then the connection broke without a status
-    SLOW = "slow"  # our time limit ended it, not the upstream
-    BURST_LIMITED = "burst_limited"  # too many at once: over in seconds
-    MODEL_LIMITED = "model_limited"  # … of this model
-    WINDOW_SPENT = "window_spent"  # nothing left until a reset
+    SLOW = "slow"  # ended by our time limit
+    BURST_LIMITED = "burst_limited"  # too many requests at once; ends within seconds
+    MODEL_LIMITED = "model_limited"  # the same, for this model
+    WINDOW_SPENT = "window_spent"  # the usage window is used up until its reset
     CREDENTIAL = "credential"  # the key or token is refused
-    OVERLOADED = "overloaded"  # the model is, not this account
+    OVERLOADED = "overloaded"  # the model is overloaded, not this account
     MODEL_MISSING = "model_missing"  # this account does not have the model, or may not use it
     ENDPOINT_MISSING = "endpoint_missing"  # its server does not have the endpoint
-    UNSUPPORTED = "unsupported"  # this account does not take the request; another one may
+    UNSUPPORTED = "unsupported"  # this account does not support the request; another account may
     BLOCKED = "blocked"  # refused without a known reason, for instance by a proxy before the server
     SERVER_ERROR = "server_error"
     CUT = "cut"  # the stream ended in the middle
-    DIFFERS = "differs"  # the answer is fine, but does not go on with one that was cut
-    GARBLED = "garbled"  # bytes that are not the protocol
+    DIFFERS = "differs"  # a valid answer, which does not continue the one that was cut
+    GARBLED = "garbled"  # bytes that violate the protocol
     REDIRECTED = "redirected"  # the base URL of the account is wrong
     CALLER = "caller"  # the request itself is wrong
     DEADLINE = "deadline"  # our deadline over all attempts
 
 
 SUSPECT_BASE_SECONDS = 2.0  # doubling with each failure in a row
-SUSPECT_MAX_SECONDS = 15.0  # so an account that is well again is in use after 15 s at the latest
+SUSPECT_MAX_SECONDS = 15.0  # so a recovered account is in use again after 15 s at the latest
 MISSING_SECONDS = 300.0  # how long it is remembered that an account lacks a model
 
 

@@ -1,4 +1,4 @@
-"""Marks: what an answer does to its account, as the store's `apply_outcome` reads it."""
+"""Outcomes: how an upstream's answer changes the state of its account, as `apply_outcome` in Lua reads it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ OK: dict[str, Any] = {"ok": True}
 GENERIC_CODES = (None, "", "invalid_request_error", "upstream_error")
 
 
-def mark_for(error: UpstreamError, model: str, now: float, *, kind: str = "") -> dict[str, Any]:
+def outcome_from_error(error: UpstreamError, model: str, now: float, *, kind: str = "") -> dict[str, Any]:
     """
-    Return the mark that *error* leaves on an account of *kind* after a request for *model*.
+    Return the outcome of a request for *model* that failed with *error* at an account of *kind*.
 
     *now* is in Unix seconds, for an upstream that names a date.
     """
@@ -26,7 +26,7 @@ def mark_for(error: UpstreamError, model: str, now: float, *, kind: str = "") ->
     if consequence.scope is Scope.REQUEST:
         return {}
     if consequence.is_suspicion:
-        return suspicion(verdict.failure, model)
+        return suspected_outcome(verdict.failure, model)
     wait_ms = int(1000 * (_named_wait(error, now) or verdict.seconds or 0.0))
     if consequence.model_state is not None:
         return {
@@ -38,16 +38,16 @@ def mark_for(error: UpstreamError, model: str, now: float, *, kind: str = "") ->
     if verdict.seconds is None:
         wait_ms = 0
     reason = verdict.failure.value if error.code in GENERIC_CODES else f"{error.code}"[:80]
-    mark = {"state": consequence.state.value, "reason": reason, "wait_ms": wait_ms}
+    outcome = {"state": consequence.state.value, "reason": reason, "wait_ms": wait_ms}
     if consequence.scope is Scope.WINDOW:
-        return mark  # when a spent window is tested again is the store's to decide
-    mark["retest_wait_ms"] = wait_ms  # a burst is over when it is over
-    # where the upstream refuses several credentials at once, the store makes it a suspicion
-    return mark | _suspected_for(model) if consequence.scope is Scope.CREDENTIAL else mark
+        return outcome  # when a spent window is tested again is the store's to decide
+    outcome["retest_wait_ms"] = wait_ms  # a burst limit is not tested before it ends
+    # if the upstream refuses several credentials at once, the store only suspects this account
+    return outcome | _suspected_for(model) if consequence.scope is Scope.CREDENTIAL else outcome
 
 
-def suspicion(failure: Failure, model: str) -> dict[str, Any]:
-    """Return the mark of an account that is only suspected: it is tested again within seconds."""
+def suspected_outcome(failure: Failure, model: str) -> dict[str, Any]:
+    """Return the outcome that makes an account suspected: it is tested again within seconds."""
     return {"soft": True, "reason": failure.value, **_suspected_for(model)}
 
 

@@ -14,6 +14,6 @@ FIELDS = (
 )
 
 
-def glance(scripts: Scripts, pool: str) -> list[Account]:
+def read_current_accounts(scripts: Scripts, pool: str) -> list[Account]:
     """Return every account by name, without its models, its sign-in or its credential. Two round trips."""
     return [account_from(fields, lambda _: "") for fields in AccountStore(scripts).read_some(pool, FIELDS)]

@@ -151,13 +151,19 @@ class TokenRefresher:
         """Store *tokens*, however long the store is unavailable: there is no other copy."""
         while True:
             try:
-                stored = self._sign_ins.keep(pool, account, lease, tokens)
+                stored = self._sign_ins.store_tokens(pool, account, lease, tokens)
             except StoreUnavailable:
                 log.warning("tokens_wait_for_store", pool=pool, account=account.id)
                 gevent.sleep(STORE_RETRY_SECONDS)
                 continue
             if stored is None:
-                log.warning("tokens_came_late", pool=pool, account=account.id, fence=lease.fence)
+                log.warning(
+                    "tokens_discarded",
+                    former_event="tokens_came_late",
+                    pool=pool,
+                    account=account.id,
+                    fence=lease.fence,
+                )
             return stored or Verdict.HELD
 
     def _failed(
@@ -165,7 +171,7 @@ class TokenRefresher:
     ) -> Verdict:
         dead = is_permanent(error)
         log.warning("token_refresh_failed", pool=pool, account=account.id, code=error.code, dead=dead)
-        self._sign_ins.fail(
+        self._sign_ins.record_failure(
             pool,
             account,
             lease,

@@ -2,7 +2,7 @@
 Reads the usage windows that upstreams report, in the form that the store takes.
 
 A window is [used percent, reset in Unix ms], with its length in seconds where it is known. The
-store reads them, primary and secondary, as the `windows` of a mark; None: not reported.
+store reads them, primary and secondary, as the `windows` of an outcome; None: not reported.
 Sources: the `x-codex-*` headers and the usage endpoint of the ChatGPT backend;
 https://platform.openai.com/docs/guides/rate-limits for `x-ratelimit-*`.
 """
@@ -52,15 +52,15 @@ def has_room(payload: Mapping[str, Any]) -> bool | None:
     return True if allowed is True or reached is False else None
 
 
-def mark_from_usage(payload: Mapping[str, Any], now: float) -> dict[str, Any]:
-    """Return the mark that the usage endpoint's answer leaves: windows, and a spent one as that."""
+def outcome_from_usage(payload: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """Return the outcome of a query of the usage endpoint: its windows, and the state if one is spent."""
     windows = windows_from_usage(payload, now)
-    mark: dict[str, Any] = {"windows": windows} if windows else {}
+    outcome: dict[str, Any] = {"windows": windows} if windows else {}
     if has_room(payload) is not False:
-        return mark
+        return outcome
     full = [window[1] for window in windows or [] if window and window[0] >= 100]
     wait_ms = int(max(full) - now * 1000) if full else int(UNKNOWN_RESET_SECONDS * 1000)
-    return mark | {"state": "window_spent", "reason": "usage_limit_reached", "wait_ms": wait_ms}
+    return outcome | {"state": "window_spent", "reason": "usage_limit_reached", "wait_ms": wait_ms}
 
 
 def _windows(reported: list[Mapping[str, Any]], now: float) -> Windows | None:

@@ -82,7 +82,7 @@ def observe(endpoint: str, status: int, seconds: float, entry: Mapping[str, Any]
 
 
 def count_error(error: GatewayError) -> None:
-    """Count an error response; errors of upstreams share one label."""
+    """Count an error response by its code, or by `of_upstream` if an upstream returned it."""
     _errors("of_upstream" if isinstance(error, UpstreamRejected) else error.code).inc()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from app.accounts.counts import Census, census
+from app.accounts.counts import GatewayCounts, count_accounts
 from app.config import package_version
 from app.errors import StoreUnavailable
 from app.wiring import Services
@@ -22,7 +22,7 @@ class StoreMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         try:
             self._services.pools.ensure("default")  # as readiness does: a store must accept writes
-            counted = census(self._services.scripts)
+            counted = count_accounts(self._services.scripts)
         except StoreUnavailable:
             counted = None
         is_up = counted is not None
@@ -41,7 +41,7 @@ class StoreMetrics(Collector):
         yield GaugeMetricFamily("poolgate_spool_files", "Files of undelivered settlements.", files)
 
 
-def _attempts(counted: Census) -> Iterator[Metric]:
+def _attempts(counted: GatewayCounts) -> Iterator[Metric]:
     """Yield the metrics by account: as many series as accounts, times the kinds of failure."""
     attempts = CounterMetricFamily(
         "poolgate_account_attempts",

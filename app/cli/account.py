@@ -136,10 +136,10 @@ def _add(
         show_json(added.public() | {"first_look": listing.public()})
     else:
         click.echo(f"Added {kind} account '{added.name}' ({added.id}) to pool '{pool}'.")
-        show_first_look(added.name, listing)
+        show_first_listing(added.name, listing)
 
 
-def show_first_look(name: str, listing: FirstListing) -> None:
+def show_first_listing(name: str, listing: FirstListing) -> None:
     """Print the result of the first listing of the account *name*; failures go to standard error."""
     if listing.ok:
         click.echo(f"Account '{name}' is {listing.sentence()}.")
@@ -282,7 +282,7 @@ def _report(as_json: bool, pool: str, account: Account, done: str) -> None:
 @with_store
 def remove_account(services: Services, as_json: bool, pool: str, name: str, force: bool, yes: bool) -> None:
     """Remove the account NAME and its credential. Requests in progress continue."""
-    services.accounts.described(pool, name)
+    services.accounts.find_without_credential(pool, name)
     confirm(f"Remove account '{name}' and its credential from pool '{pool}'?", yes)
     operations(services).accounts.remove(pool, name, although_bound=force)
     if as_json:

@@ -9,7 +9,7 @@ import click
 from app.accounts.kinds import SIGN_IN_KIND
 from app.accounts.oauth_tokens import Tokens, tokens_from_auth_json
 from app.cli import complete
-from app.cli.account import show_first_look
+from app.cli.account import show_first_listing
 from app.cli.oauth_login import sign_in_with_browser, sign_in_with_code
 from app.cli.options import Command, example, in_pool, operations, with_store
 from app.cli.output import show_json
@@ -86,4 +86,4 @@ def _store(services: Services, as_json: bool, pool: str, name: str, tokens: Toke
     else:
         identity = ", ".join(filter(None, (tokens.email, tokens.plan)))
         click.echo(f"Signed in account '{name}' ({identity or stored.id}) in pool '{pool}'.")
-        show_first_look(name, listing)
+        show_first_listing(name, listing)

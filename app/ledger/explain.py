@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from app.errors import NotFound
-from app.ledger import sentences
+from app.ledger import explanations
 from app.stores.ledger import LedgerRepository
 from app.stores.records.ledger import StoredEntry
 from app.stores.refusals import RefusalRepository
@@ -87,8 +87,8 @@ class RequestExplainer:
         return {
             **summary,
             "key": {"id": key_id, "name": self._key_name(pool, key_id)},
-            "outcome": sentences.outcome(summary),
-            "charged": sentences.charged(summary["usage"]),
+            "outcome": explanations.outcome(summary),
+            "charged": explanations.charged(summary["usage"]),
             "choices": _choices(request, self._account_names(pool)),
         }
 
@@ -152,7 +152,7 @@ class RequestExplainer:
             return
         newest, scanned = "+", 0
         while max_entries is None or scanned < max_entries:
-            entries = self._ledger.read_back(pool, PAGE, newest=newest)
+            entries = self._ledger.read_backwards(pool, PAGE, newest=newest)
             yield from (entry for entry in entries if request_id in entry.row)
             if len(entries) < PAGE:
                 return
@@ -186,10 +186,10 @@ def _choices(request: _Request, names: Mapping[str, str]) -> list[Json]:
     for choice, following in zip_longest(choices, choices[1:]):
         next_account = _name(following["account"]) if following and following["account"] else ""
         for attempt, another in zip_longest(choice["tries"], choice["tries"][1:]):
-            then = sentences.after_failure(
+            then = explanations.after_failure(
                 attempt, again=another is not None, next_account=next_account, last=following is None
             )
-            attempt["outcome"] = sentences.attempt(attempt, _name(choice["account"]), then)
+            attempt["outcome"] = explanations.attempt(attempt, _name(choice["account"]), then)
     return choices
 
 
@@ -232,7 +232,7 @@ def _choice(decision: Json, attempts: list[Json], names: Mapping[str, str]) -> J
     if not choice["account"]:
         return choice | {"why": "no account was available"}
     tested = chosen_score is not None and _is_test(chosen_score, decision)
-    return choice | {"why": sentences.selection(choice, tested=tested)}
+    return choice | {"why": explanations.selection(choice, tested=tested)}
 
 
 def _candidate(
@@ -245,7 +245,7 @@ def _candidate(
             reason = reason or "being tested"
         else:
             compared = score
-    return {"score": compared, "why": sentences.candidate(is_chosen, reason, score or None, chosen_score)}
+    return {"score": compared, "why": explanations.candidate(is_chosen, reason, score or None, chosen_score)}
 
 
 def _is_test(score: float, decision: Json) -> bool:

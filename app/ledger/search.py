@@ -114,7 +114,7 @@ class LedgerSearch:
         matches: list[LedgerEntry] = []
         scanned = 0
         while scanned < MAX_SCANNED:
-            stored = self._ledger.read_back(pool, PAGE, newest=newest, oldest=oldest)
+            stored = self._ledger.read_backwards(pool, PAGE, newest=newest, oldest=oldest)
             for candidate in stored:
                 scanned += 1
                 newest = f"({candidate.id}"

@@ -91,7 +91,7 @@ class Summaries:
     def _figures_of_minute(self, pool: str, start: int) -> Iterator[Figure]:
         oldest, newest = f"{start * 1000}", f"{start * 1000 + 59_999}"
         while True:
-            entries = self._ledger.read_on(pool, PAGE, oldest=oldest, newest=newest)
+            entries = self._ledger.read_forwards(pool, PAGE, oldest=oldest, newest=newest)
             for entry in entries:
                 yield from _figures(orjson.loads(entry.row))
             if len(entries) < PAGE:

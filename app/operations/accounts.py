@@ -78,7 +78,7 @@ class AccountOperations(AuditedOperations):
         An empty list of models allows all. A *credential* replaces the account's API key or token.
         Raises NotFound; InvalidRequest for a credential when the account has a sign-in.
         """
-        read = self._accounts.described if credential else self._accounts.find
+        read = self._accounts.find_without_credential if credential else self._accounts.find
         account = changed_account(read(pool, name), changes)
         if credential:
             if account.signed_in:
@@ -98,7 +98,7 @@ class AccountOperations(AuditedOperations):
         if not account.id:
             return self.add_with_tokens(pool, account, None, action="account.add", **extra)
         self._audit.ensure_pool(pool)
-        before = self._accounts.described_by_id(pool, account.id)
+        before = self._accounts.read_without_credential(pool, account.id)
         with self._audit.change("account.change", pool, account.name) as change:
             stored = self._accounts.change(pool, account)
             change.before, change.after = audited_fields(before), audited_fields(stored)
@@ -130,7 +130,7 @@ class AccountOperations(AuditedOperations):
 
     def remove(self, pool: str, name: str, *, although_bound: bool = False) -> None:
         """Remove an account and its credential. Raises InvalidRequest while keys are bound to it."""
-        before = self._accounts.described(pool, name)
+        before = self._accounts.find_without_credential(pool, name)
         with self._audit.change("account.remove", pool, name) as change:
             change.before = audited_fields(before)
             change.extra = {"forced": True} if although_bound else {}
@@ -139,10 +139,10 @@ class AccountOperations(AuditedOperations):
     def _change_state(
         self, action: str, pool: str, name: str, apply: Callable[[str, str], object]
     ) -> Account:
-        before = self._accounts.described(pool, name)
+        before = self._accounts.find_without_credential(pool, name)
         with self._audit.change(action, pool, name) as change:
             apply(pool, name)
-            after = self._accounts.described(pool, name)
+            after = self._accounts.find_without_credential(pool, name)
             change.before, change.after = _state_fields(before), _state_fields(after)
         return after
 

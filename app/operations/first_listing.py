@@ -146,7 +146,7 @@ class _Query:
         except GatewayError as error:
             self._result = error
         except Exception as error:  # a defect in this code must not look like a slow server
-            log.exception("first_look_failed")
+            log.exception("first_listing_failed", former_event="first_look_failed")
             self._result = GatewayError(f"The answer could not be read ({type(error).__name__})")
 
     def wait(self, seconds: float) -> JsonObject | GatewayError:

@@ -88,7 +88,9 @@ class LiveFeed:
             try:
                 self._poll()
             except StoreUnavailable:
-                log.warning("feed_waits_for_store", pool=self._pool)
+                log.warning(
+                    "live_feed_waiting_for_store", former_event="feed_waits_for_store", pool=self._pool
+                )
             gevent.sleep(POLL_SECONDS)
 
     def _poll(self) -> None:

@@ -115,7 +115,7 @@ class LoginOperations(AuditedOperations):
         Call it before a person signs in. Raises InvalidRequest for an account whose kind has no sign-in.
         """
         try:
-            account = self._accounts.described(pool, name)
+            account = self._accounts.find_without_credential(pool, name)
         except NotFound:
             return None
         if not kind_of(account).has_sign_in:

@@ -8,7 +8,7 @@ from typing import Any
 from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
 from app.accounts.kinds import kind_of
-from app.accounts.usage_windows import has_room, mark_from_usage
+from app.accounts.usage_windows import has_room, outcome_from_usage
 from app.errors import UpstreamProtocolError
 from app.stores.upstream_metadata import UpstreamMetadataStore
 
@@ -42,8 +42,8 @@ class UpstreamLists:
 
     def store_usage(self, pool: str, account: Account, usage: Mapping[str, Any], now: float) -> None:
         """Store the usage windows in *usage*, the reply at the kind's `usage_path`; *now* in Unix seconds."""
-        mark, room = mark_from_usage(usage, now), has_room(usage) is True
-        self._accounts.observe(pool, account.id, {}, mark=mark, room=room)
+        outcome, room = outcome_from_usage(usage, now), has_room(usage) is True
+        self._accounts.observe(pool, account.id, {}, mark=outcome, room=room)
         self._metadata.put(pool, account.id, "usage", client_usage(usage))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.accounts.account import Account
 from app.accounts.failures import Failure, Reply, Scope
-from app.accounts.outcomes import OK, mark_for, suspicion
+from app.accounts.outcomes import OK, outcome_from_error, suspected_outcome
 from app.accounts.usage_windows import windows_from_headers
 from app.accounts.verdicts import Verdict, classify, judge
 from app.errors import GatewayError, NoAccounts, StoreUnavailable, UpstreamError, UpstreamRejected
@@ -252,8 +252,10 @@ class Failover:
             return {}  # its sign-in could not be renewed, which the refresher has already reported
         counts = scope is Scope.CREDENTIAL or verdict.failure in CAUSED_BY_REQUESTS or _may_be_price(error)
         if counts and self._harmed.setdefault(scope, account.id) != account.id:
-            return suspicion(verdict.failure, self._context.model) if scope is Scope.CREDENTIAL else {}
-        return mark_for(error, self._context.model, self._timing.unix(), kind=account.kind)
+            return (
+                suspected_outcome(verdict.failure, self._context.model) if scope is Scope.CREDENTIAL else {}
+            )
+        return outcome_from_error(error, self._context.model, self._timing.unix(), kind=account.kind)
 
     def _windows(self, attempt: Attempt) -> Any:
         """Return the account's usage windows, as the response headers report them; None if they do not."""

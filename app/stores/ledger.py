@@ -24,16 +24,20 @@ class LedgerRepository:
 
     def newest(self, pool: str, count: int, after: str = "") -> list[LedgerEntry]:
         """Return the newest *count* entries that came after the entry *after* ("": all), oldest first."""
-        entries = self.read_back(pool, count, oldest=f"({after}" if after else "-")
+        entries = self.read_backwards(pool, count, oldest=f"({after}" if after else "-")
         return [LedgerEntry.parse(entry) for entry in reversed(entries)]
 
-    def read_back(self, pool: str, count: int, *, newest: str = "+", oldest: str = "-") -> list[StoredEntry]:
+    def read_backwards(
+        self, pool: str, count: int, *, newest: str = "+", oldest: str = "-"
+    ) -> list[StoredEntry]:
         """Return up to *count* entries from *newest* back to *oldest*, ids or Unix ms; `(id` excludes it."""
         entries = self._client.xrevrange(keys.ledger(pool), newest, oldest, count=count)
         return [_entry(entry_id, fields) for entry_id, fields in entries]
 
-    def read_on(self, pool: str, count: int, *, oldest: str = "-", newest: str = "+") -> list[StoredEntry]:
-        """Return up to *count* entries from *oldest* on to *newest*, as in `read_back`."""
+    def read_forwards(
+        self, pool: str, count: int, *, oldest: str = "-", newest: str = "+"
+    ) -> list[StoredEntry]:
+        """Return up to *count* entries from *oldest* on to *newest*, as in `read_backwards`."""
         entries = self._client.xrange(keys.ledger(pool), oldest, newest, count=count)
         return [_entry(entry_id, fields) for entry_id, fields in entries]
 
@@ -42,7 +46,7 @@ class LedgerRepository:
     ) -> Iterator[list[StoredEntry]]:
         """Yield all entries after *after* ("": all) up to *newest*, oldest first, in lists of *page*."""
         while True:
-            entries = self.read_on(pool, page, oldest=f"({after}" if after else "-", newest=newest)
+            entries = self.read_forwards(pool, page, oldest=f"({after}" if after else "-", newest=newest)
             yield entries
             if len(entries) < page:
                 return
@@ -55,7 +59,7 @@ class LedgerRepository:
         None where neither leads to an entry.
         """
         entry_id = entry_id or self._client.get(keys.settled(pool, request_id)) or ""
-        entries = self.read_on(pool, 1, oldest=entry_id, newest=entry_id) if entry_id else []
+        entries = self.read_forwards(pool, 1, oldest=entry_id, newest=entry_id) if entry_id else []
         return entries[0] if entries else None
 
     def open_request(self, pool: str, request_id: str) -> OpenRequest | None:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.accounts.oauth_tokens import tokens_from_answer
-from app.accounts.outcomes import mark_for
-from app.accounts.usage_windows import mark_from_usage, windows_from_headers
+from app.accounts.outcomes import outcome_from_error
+from app.accounts.usage_windows import outcome_from_usage, windows_from_headers
 from app.streaming.upstream_errors import rejection_from_body, rejection_from_event
 from app.streaming.usage import usage_from_chat, usage_from_responses
 from schemas import bounds
@@ -99,7 +99,7 @@ def test_refusals_of_an_upstream(error, headers, status):
     """For any value there is an outcome the store accepts, an answer, and no wait past the bound."""
     body = orjson.dumps({"error": error}, default=str) if _is_json(error) else b"{}"
     for rejection in (rejection_from_body(status, body, headers), rejection_from_event({"error": error})):
-        mark = mark_for(rejection, "gpt-5", NOW)
+        mark = outcome_from_error(rejection, "gpt-5", NOW)
         orjson.dumps([mark, rejection.envelope()])
         waits = [mark.get(name, 0) for name in ("wait_ms", "retest_wait_ms")]
         assert all(0 <= wait <= bounds.MAX_WAIT_SECONDS * 1000 for wait in waits)
@@ -139,7 +139,7 @@ def test_headers_with_windows(headers):
     )
 )
 def test_the_usage_endpoint(limits):
-    mark = mark_from_usage({"rate_limit": limits}, NOW)
+    mark = outcome_from_usage({"rate_limit": limits}, NOW)
     _check_windows(mark.get("windows"))
     assert 0 <= mark.get("wait_ms", 0) <= bounds.MAX_WAIT_SECONDS * 1000 + 1000
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.accounts.failures import CONSEQUENCES
-from app.accounts.outcomes import OK, mark_for
+from app.accounts.outcomes import OK, outcome_from_error
 from app.accounts.verdicts import RULES
 from tests.support.store import StoreOfTest
 from tests.support.verdict_cases import CASES, MODEL, OTHER_MODEL, Case
@@ -37,7 +37,7 @@ def fail_once(store: StoreOfTest, case: Case) -> dict[str, Any]:
     """Let one request fail at `a` as *case* does, and `b` answer it where another may; return the mark."""
     for name in "ab":
         store.account(name, kind=case.kind, group=ord(name))
-    mark = mark_for(case.rejection(), MODEL, store.now / 1000, kind=case.kind)
+    mark = outcome_from_error(case.rejection(), MODEL, store.now / 1000, kind=case.kind)
     rule = RULES[case.row]
     scope = CONSEQUENCES[rule.failure].scope.value
     failed = {"account": "a", "failure": rule.failure.value, "scope": scope}

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
 
-from app.accounts.outcomes import OK, mark_for
-from app.accounts.usage_windows import has_room, mark_from_usage, windows_from_headers
+from app.accounts.outcomes import OK, outcome_from_error
+from app.accounts.usage_windows import has_room, outcome_from_usage, windows_from_headers
 from app.stores import keys
 from tests.simulation.upstreams import MINUTE, SECOND, Json, Spell, Upstreams
 from tests.support.store import START_MS, StoreOfTest
@@ -126,7 +126,7 @@ class Traffic:
         if spell.kind in ("dead", "suspended"):
             self._dead.add(run.account)
         run.tried.append(run.account)
-        mark = mark_for(self._upstreams.refusal(spell, now), run.model, now / 1000)
+        mark = outcome_from_error(self._upstreams.refusal(spell, now), run.model, now / 1000)
         if len(run.tried) == MAX_TRIES:
             self.seen.refused += 1
             self._store.settle(run.id, mark, at_ms=now, account=run.account, status=502)
@@ -138,7 +138,7 @@ class Traffic:
         """As `workers/usage.py` at each signed-in account."""
         for account in self._chatgpt - self._dead:
             result = self._upstreams.usage(account, now)
-            mark = mark_from_usage(result, now / 1000)
+            mark = outcome_from_usage(result, now / 1000)
             admit_request = {"account": account, "fields": {}, "mark": mark, "room": has_room(result) is True}
             self._store.scripts.run_raw("observe_account", self._store.pool, admit_request)
 

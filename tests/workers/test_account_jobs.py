@@ -8,7 +8,7 @@ from gevent.event import Event
 
 from app.errors import StoreUnavailable, UpstreamUnreachable
 from tests.workers.conftest import POOL
-from workers.account_jobs import AT_ONCE, AccountJob, look_at_each
+from workers.account_jobs import MAX_CONCURRENT, AccountJob, examine_accounts
 
 NOW = 1_800_000_000.5
 
@@ -30,7 +30,7 @@ def test_every_account_of_every_pool(built, add):
     built.accounts.add("other", add("b"))
     seen = []
 
-    look_at_each(built, NOW, looking(seen))
+    examine_accounts(built, NOW, looking(seen))
 
     assert sorted(seen) == [
         (POOL, "a", "sk-a", NOW),
@@ -42,12 +42,12 @@ def test_every_account_of_every_pool(built, add):
 def test_once_a_period(built, add, next_period):
     add("a")
     seen = []
-    look_at_each(built, NOW, looking(seen))
-    look_at_each(built, NOW, looking(seen))
+    examine_accounts(built, NOW, looking(seen))
+    examine_accounts(built, NOW, looking(seen))
     assert len(seen) == 1
 
     next_period()
-    look_at_each(built, NOW, looking(seen))
+    examine_accounts(built, NOW, looking(seen))
 
     assert len(seen) == 2
 
@@ -57,7 +57,9 @@ def test_only_who_is_wanted(built, add):
     add("b")
     seen = []
 
-    look_at_each(built, NOW, looking(seen, wanted=lambda account, now: account.name == "b" and now == NOW))
+    examine_accounts(
+        built, NOW, looking(seen, wanted=lambda account, now: account.name == "b" and now == NOW)
+    )
 
     assert [name for _, name, *_ in seen] == ["b"]
 
@@ -74,7 +76,7 @@ def test_only_who_is_wanted(built, add):
 def test_what_came_of_it_is_kept(built, add, told, result, kept):
     account = add("a")
 
-    look_at_each(built, NOW, looking([], result=result))
+    examine_accounts(built, NOW, looking([], result=result))
 
     assert told(account, "test") == {"at": int(NOW), "result": kept}
 
@@ -84,7 +86,7 @@ def test_one_failure_does_not_hide_another_account(built, add):
         add(name)
     seen = []
 
-    look_at_each(built, NOW, looking(seen, result=KeyError()))
+    examine_accounts(built, NOW, looking(seen, result=KeyError()))
 
     assert len(seen) == 3
 
@@ -92,7 +94,7 @@ def test_one_failure_does_not_hide_another_account(built, add):
 def test_a_store_that_is_away_is_waited_out(built, add, told):
     account = add("a")
 
-    look_at_each(built, NOW, looking([], result=StoreUnavailable("away")))
+    examine_accounts(built, NOW, looking([], result=StoreUnavailable("away")))
 
     assert told(account, "test") is None
 
@@ -104,13 +106,13 @@ def test_an_account_that_was_removed_meanwhile_stays_removed(built, add, redis_c
         services.accounts.remove(pool, "a")
         return "ok"
 
-    look_at_each(built, NOW, AccountJob("test", 60, lambda account, now: True, remove))
+    examine_accounts(built, NOW, AccountJob("test", 60, lambda account, now: True, remove))
 
     assert not [key for key in redis_client.scan_iter("*") if key.endswith(f"a:{account.id}")]
 
 
 def test_a_few_at_once(built, add):
-    for number in range(3 * AT_ONCE):
+    for number in range(3 * MAX_CONCURRENT):
         add(f"a{number}")
     go, running, most = Event(), [], []
 
@@ -121,10 +123,10 @@ def test_a_few_at_once(built, add):
         running.remove(account)
         return "ok"
 
-    job = gevent.spawn(look_at_each, built, NOW, AccountJob("test", 60, lambda account, now: True, look))
-    while len(running) < AT_ONCE:
+    job = gevent.spawn(examine_accounts, built, NOW, AccountJob("test", 60, lambda account, now: True, look))
+    while len(running) < MAX_CONCURRENT:
         gevent.sleep(0.001)
     go.set()
     job.get()
 
-    assert (max(most), len(most)) == (AT_ONCE, 3 * AT_ONCE)
+    assert (max(most), len(most)) == (MAX_CONCURRENT, 3 * MAX_CONCURRENT)

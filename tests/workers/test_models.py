@@ -34,14 +34,14 @@ def test_a_credential_that_cannot_be_read(built, upstream, add, redis_client, to
     )
     if job is retest:
         redis_client.hset(keys.account(POOL, bad.id), mapping={"state": "credential_dead", "since_ms": 1000})
-    before = built.accounts.described(POOL, "bad").state
+    before = built.accounts.find_without_credential(POOL, "bad").state
     upstream.script(play({"object": "list", "data": [{"id": "m"}]}), account="good", path="/models")
 
     job.run(built, time.time())
 
     assert told(bad, job.__name__.removeprefix("workers."))["result"] == "credential_unreadable"
-    assert built.accounts.described(POOL, "bad").state == before
-    assert "look_failed" not in capsys.readouterr().out
+    assert built.accounts.find_without_credential(POOL, "bad").state == before
+    assert "account_job_failed" not in capsys.readouterr().out
     if job is models:
         assert built.accounts.find(POOL, "good").listed == ("m",)
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from app.accounts.outcomes import mark_for
+from app.accounts.outcomes import outcome_from_error
 from app.errors import UpstreamRejected
 from tests.support import retests
 from tests.workers.conftest import POOL
@@ -31,7 +31,7 @@ LIST = {"play": "json", "status": 200, "body": {"data": [{"id": "m"}]}}
 def ann(add, built):
     account = add("ann")
     error = UpstreamRejected("No.", status=401, type="t", code="invalid_api_key", upstream_status=401)
-    built.accounts.observe(POOL, account.id, {}, mark=mark_for(error, "m", time.time()))
+    built.accounts.observe(POOL, account.id, {}, mark=outcome_from_error(error, "m", time.time()))
     return account
 
 

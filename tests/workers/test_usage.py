@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from app.accounts.outcomes import mark_for
+from app.accounts.outcomes import outcome_from_error
 from app.errors import UpstreamRejected
 from tests.support.issuer_client import signed_in
 from tests.workers.conftest import POOL
@@ -81,7 +81,7 @@ def test_room_again_brings_it_back(built, upstream, ann, next_period):
 
 def test_room_does_not_end_other_states(built, upstream, ann):
     error = UpstreamRejected("", status=429, type="", code="rate_limit_exceeded", upstream_status=429)
-    built.accounts.observe(POOL, ann.id, {}, mark=mark_for(error, "m", time.time()))
+    built.accounts.observe(POOL, ann.id, {}, mark=outcome_from_error(error, "m", time.time()))
     upstream.script(answer(0), account="ann", path=PATH)
 
     usage.run(built, time.time())

@@ -70,7 +70,7 @@ def import_file() -> Response:
 
 def serialize_new_account(pool: str, account: Account, listing: FirstListing) -> dict[str, Any]:
     """Return the JSON of an account that was just added, with the result of its first model listing."""
-    return serialize_account(services().accounts.described(pool, account.name)) | {
+    return serialize_account(services().accounts.find_without_credential(pool, account.name)) | {
         "first_look": listing.public()
     }
 
@@ -78,7 +78,7 @@ def serialize_new_account(pool: str, account: Account, listing: FirstListing) ->
 @bp.get("/<name>")
 def show(name: str) -> Response:
     """Get an account."""
-    return json_response(serialize_account(services().accounts.described(inputs.pool(), name)))
+    return json_response(serialize_account(services().accounts.find_without_credential(inputs.pool(), name)))
 
 
 @bp.patch("/<name>")

@@ -50,7 +50,7 @@ def show() -> Any:
 def detail(name: str) -> Any:
     """Show one account: state, usage and recent errors."""
     app_services, span = services(), usage_summary.span_of(request.args)
-    account = app_services.accounts.described(g.pool, name)
+    account = app_services.accounts.find_without_credential(g.pool, name)
     used = usage_summary.summarize_usage(app_services, g.pool, span, account_id=account.id)
     return render_template(
         "accounts/detail.html",
@@ -104,14 +104,14 @@ def add() -> Any:
                 g.pool, AccountInput(KIND_RULES).load(fields), credential=form["credential"].strip()
             )
             listing = operations().accounts.fetch_listing(g.pool, added)
-            message = first_look_message(f"Account {added.name} was added", listing)
+            message = first_listing_message(f"Account {added.name} was added", listing)
             return redirect_with_notice(message, "accounts.detail", name=added.name)
     return render_template(
         "accounts/add.html", section="accounts.show", form=form, kinds=KINDS_BY_FORM
     ), form.status
 
 
-def first_look_message(outcome: str, listing: FirstListing) -> str:
+def first_listing_message(outcome: str, listing: FirstListing) -> str:
     """Return the notice after an account was added or signed in, with the result of its first listing."""
     return f"{outcome}: {listing.sentence()}." if listing.ok else f"{outcome}, but: {listing.sentence()}"
 
@@ -119,7 +119,7 @@ def first_look_message(outcome: str, listing: FirstListing) -> str:
 @bp.route("/<name>/edit", methods=["GET", "POST"])
 def edit(name: str) -> Any:
     """Change the limits, models or API key of an account."""
-    account = services().accounts.described(g.pool, name)
+    account = services().accounts.find_without_credential(g.pool, name)
     now = {field: str(getattr(account, field)) for field in NUMBERS} | {"models": ", ".join(account.models)}
     form = Form(request.form or now, "models", "credential", *NUMBERS)
     if request.method == "POST":
@@ -159,7 +159,7 @@ def _return_to_page(name: str, message: str) -> Any:
 @bp.route("/<name>/remove", methods=["GET", "POST"])
 def remove(name: str) -> Any:
     """Remove an account, after a confirmation."""
-    services().accounts.described(g.pool, name)
+    services().accounts.find_without_credential(g.pool, name)
     form = Form(request.form, "force")
     if request.method == "POST":
         with form.collect_faults():
@@ -183,7 +183,7 @@ def remove(name: str) -> Any:
 @bp.route("/<name>/test", methods=["GET", "POST"])
 def test(name: str) -> Any:
     """Send a test request to an account."""
-    account = services().accounts.described(g.pool, name)
+    account = services().accounts.find_without_credential(g.pool, name)
     models = (*account.models, *account.listed)
     form = Form(request.form, "model")
     result = None

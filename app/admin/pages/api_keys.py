@@ -122,12 +122,12 @@ def create() -> Any:
         if not form.faults:
             with form.collect_faults():
                 key, secret = operations().api_keys.create(g.pool, changes, limits)
-                warnings = _sentences(operations().api_keys.find_warnings(g.pool, key))
+                warnings = _join_warnings(operations().api_keys.find_warnings(g.pool, key))
                 return _show_secret(key, secret, warnings, guided=guided)
     return _key_form(form)
 
 
-def _sentences(warnings: list[str]) -> str:
+def _join_warnings(warnings: list[str]) -> str:
     return " ".join(f"Note: {warning}." for warning in warnings)
 
 
@@ -187,7 +187,7 @@ def edit(name: str) -> Any:
         with form.collect_faults():
             changes = {"expires_at": None, "output_tokens": 0} | KeyInput().load(_fields(form), partial=True)
             changed = operations().api_keys.change(g.pool, name, changes)
-            warnings = _sentences(operations().api_keys.find_warnings(g.pool, changed))
+            warnings = _join_warnings(operations().api_keys.find_warnings(g.pool, changed))
             return redirect_with_notice(
                 f"Key {name} was changed. {warnings}".rstrip(), "api_keys.detail", name=name
             )
@@ -226,7 +226,7 @@ def rotate(name: str) -> Any:
                     if hours
                     else "The old secret is no longer valid."
                 )
-                note = " ".join((note, _sentences(rotation_warnings(before, time.time())))).rstrip()
+                note = " ".join((note, _join_warnings(rotation_warnings(before, time.time())))).rstrip()
                 return _show_secret(key, secret, note)
     return render_template("keys/rotate.html", section="api_keys.show", form=form, name=name), form.status
 

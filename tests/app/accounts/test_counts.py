@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.accounts.counts import Census, census
+from app.accounts.counts import GatewayCounts, count_accounts
 from app.stores import keys
 from app.stores.records.accounts import AccountState
 from app.stores.scripts import Scripts
@@ -12,7 +12,7 @@ from tests.support.store import StoreOfTest
 
 
 def test_an_empty_store(redis_client: Any) -> None:
-    assert census(Scripts(redis_client)) == Census(dict.fromkeys(AccountState, 0), 0)
+    assert count_accounts(Scripts(redis_client)) == GatewayCounts(dict.fromkeys(AccountState, 0), 0)
 
 
 def test_all_pools_are_counted(redis_client: Any) -> None:
@@ -25,11 +25,11 @@ def test_all_pools_are_counted(redis_client: Any) -> None:
         redis_client.hset(keys.account_names(pool), "a", "a")
     redis_client.hset(keys.account("two", "a"), "state", "paused")
 
-    found = census(Scripts(redis_client))
+    found = count_accounts(Scripts(redis_client))
 
     states = {**dict.fromkeys(AccountState, 0), "active": 1, "paused": 1}
     attempts = {("one", "a", "ok"): 0, ("two", "a", "ok"): 0}
-    assert found == Census(states, 2, attempts, {("one", "a"): 0, ("two", "a"): 0})
+    assert found == GatewayCounts(states, 2, attempts, {("one", "a"): 0, ("two", "a"): 0})
 
 
 def test_attempts_by_how_they_ended(redis_client: Any) -> None:
@@ -39,7 +39,7 @@ def test_attempts_by_how_they_ended(redis_client: Any) -> None:
     counted = {"name": "main", "attempts": 10, "rescues": 2, "failed:server_error": 3, "failed:caller": 1}
     redis_client.hset(keys.account("p", "a"), mapping=counted)
 
-    found = census(Scripts(redis_client))
+    found = count_accounts(Scripts(redis_client))
 
     assert found.attempts == {
         ("p", "main", "ok"): 6,

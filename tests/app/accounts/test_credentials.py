@@ -48,7 +48,9 @@ def test_changing_an_account_keeps_its_sign_in(services, issuer):
     """Also when it was renewed after the one who changes it had read it."""
     _, account = signed_in(services, issuer)
     lease = services.credentials.lease(POOL, account, refused=True, seconds=30)
-    renewed = services.credentials.keep(POOL, account, lease, replace(lease.tokens, access_token="newer"))
+    renewed = services.credentials.store_tokens(
+        POOL, account, lease, replace(lease.tokens, access_token="newer")
+    )
 
     changed = services.accounts.change(POOL, replace(account, cap=5))
 

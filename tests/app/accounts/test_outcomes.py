@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from app.accounts.outcomes import mark_for
+from app.accounts.outcomes import outcome_from_error
 from app.errors import StreamIdleTimeout, UpstreamRejected, UpstreamTimeout
 from app.stores.records.accounts import AccountState, ModelState
 from app.streaming.upstream_errors import rejection_from_body
@@ -32,12 +32,12 @@ def rejected(status: int, code: str | None = None, message: str = "no", **more: 
     ],
 )
 def test_what_is_not_the_accounts_fault_leaves_no_mark(error: Any) -> None:
-    assert mark_for(error, "m", NOW) == {}
+    assert outcome_from_error(error, "m", NOW) == {}
 
 
 def test_a_refused_credential_may_turn_out_to_be_a_suspicion() -> None:
     """The store decides, which knows whether other accounts of the upstream were refused just now."""
-    mark = mark_for(rejected(401, "invalid_api_key"), "m", NOW)
+    mark = outcome_from_error(rejected(401, "invalid_api_key"), "m", NOW)
 
     assert mark == {
         **{"state": "credential_dead", "reason": "invalid_api_key", "wait_ms": 0, "retest_wait_ms": 0},
@@ -46,37 +46,41 @@ def test_a_refused_credential_may_turn_out_to_be_a_suspicion() -> None:
 
 
 def test_a_burst_is_over_when_the_upstream_says() -> None:
-    mark = mark_for(rejected(429, "rate_limit_exceeded", retry_after_seconds=7), "m", NOW, kind="chatgpt")
+    mark = outcome_from_error(
+        rejected(429, "rate_limit_exceeded", retry_after_seconds=7), "m", NOW, kind="chatgpt"
+    )
 
     assert (mark["state"], mark["wait_ms"], mark["retest_wait_ms"]) == ("burst_limited", 7000, 7000)
 
 
 def test_a_burst_of_one_model_rests_that_model() -> None:
-    mark = mark_for(rejected(429, "rate_limit_exceeded", retry_after_seconds=7), "m", NOW, kind="openai")
+    mark = outcome_from_error(
+        rejected(429, "rate_limit_exceeded", retry_after_seconds=7), "m", NOW, kind="openai"
+    )
 
     assert mark == {"model": "m", "why": "limited", "wait_ms": 7000}
 
 
 def test_a_spent_window_is_spent_until_its_reset() -> None:
     """When it is tested again is the store's to decide."""
-    mark = mark_for(rejected(429, "usage_limit_reached", retry_after_seconds=3600), "m", NOW)
+    mark = outcome_from_error(rejected(429, "usage_limit_reached", retry_after_seconds=3600), "m", NOW)
 
     assert (mark["state"], mark["wait_ms"]) == ("window_spent", 3_600_000)
     assert "retest_wait_ms" not in mark
 
 
 def test_an_end_named_as_a_date_counts_from_now() -> None:
-    mark = mark_for(rejected(429, "usage_limit_reached", resets_at=NOW + 7200), "m", NOW)
+    mark = outcome_from_error(rejected(429, "usage_limit_reached", resets_at=NOW + 7200), "m", NOW)
 
     assert mark["wait_ms"] == 7_200_000
 
 
 def test_a_limit_without_an_end_gets_one() -> None:
-    assert mark_for(rejected(429, "usage_limit_reached"), "m", NOW)["wait_ms"] > 0
+    assert outcome_from_error(rejected(429, "usage_limit_reached"), "m", NOW)["wait_ms"] > 0
 
 
 def test_a_refused_credential_has_no_end() -> None:
-    mark = mark_for(rejected(401, "token_expired", retry_after_seconds=5), "m", NOW)
+    mark = outcome_from_error(rejected(401, "token_expired", retry_after_seconds=5), "m", NOW)
 
     assert (mark["state"], mark["wait_ms"], mark["retest_wait_ms"]) == ("credential_dead", 0, 0)
 
@@ -90,11 +94,11 @@ def test_a_refused_credential_has_no_end() -> None:
     ],
 )
 def test_what_one_model_does_is_not_the_accounts_fault(error: Any, why: str, wait_ms: int) -> None:
-    assert mark_for(error, "gpt-x", NOW) == {"model": "gpt-x", "why": why, "wait_ms": wait_ms}
+    assert outcome_from_error(error, "gpt-x", NOW) == {"model": "gpt-x", "why": why, "wait_ms": wait_ms}
 
 
 def test_our_suspicion_is_soft() -> None:
-    mark = mark_for(rejected(403), "m", NOW)
+    mark = outcome_from_error(rejected(403), "m", NOW)
 
     assert (mark["soft"], mark["asked"], mark["reason"]) == (True, "m", "blocked")
 
@@ -103,7 +107,7 @@ def test_a_mark_quotes_no_message() -> None:
     """An upstream's message may quote the prompt; its code cannot."""
     error = rejected(429, "usage_limit_reached", message="secret prompt")
 
-    assert "secret" not in str(mark_for(error, "m", NOW))
+    assert "secret" not in str(outcome_from_error(error, "m", NOW))
 
 
 @pytest.mark.parametrize("names", [AccountState, ModelState])
@@ -128,4 +132,4 @@ def test_reason_says_why(status: int, error: dict[str, Any], reason: str) -> Non
     """A code that servers put on everything does not tell an operator what is wrong."""
     refused = rejection_from_body(status, orjson.dumps({"error": error}), {})
 
-    assert mark_for(refused, "m", 0.0)["reason"] == reason
+    assert outcome_from_error(refused, "m", 0.0)["reason"] == reason

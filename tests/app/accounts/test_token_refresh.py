@@ -266,7 +266,7 @@ class TestLateHolder:
         late = services.credentials.lease(POOL, account, refused=True, seconds=0)
         renewed = services.upstream.refresher.refresh_after_401(POOL, account)
 
-        assert services.credentials.keep(POOL, account, late, late.tokens) is None
+        assert services.credentials.store_tokens(POOL, account, late, late.tokens) is None
         assert now(services) == renewed
 
     def test_cannot_declare_tokens_dead(self, services, issuer):
@@ -286,7 +286,7 @@ class TestLateHolder:
         _, tokens = issuer.login()
         services.credentials.replace(POOL, account, tokens)
 
-        assert services.credentials.keep(POOL, account, lease, lease.tokens) is None
+        assert services.credentials.store_tokens(POOL, account, lease, lease.tokens) is None
         assert now(services).credential == tokens.access_token
 
     def test_a_repeated_store_changes_nothing(self, services, issuer):
@@ -295,9 +295,9 @@ class TestLateHolder:
         lease = services.credentials.lease(POOL, account, refused=True, seconds=30)
         tokens = replace(lease.tokens, access_token="new")
 
-        first = services.credentials.keep(POOL, account, lease, tokens)
+        first = services.credentials.store_tokens(POOL, account, lease, tokens)
 
-        assert services.credentials.keep(POOL, account, lease, tokens) == first
+        assert services.credentials.store_tokens(POOL, account, lease, tokens) == first
 
 
 class TestStoreAway:
@@ -305,7 +305,7 @@ class TestStoreAway:
         """They exist nowhere else, so they are offered until they are stored."""
         monkeypatch.setattr("app.accounts.token_refresh.STORE_RETRY_SECONDS", 0)
         login, account = signed_in(services, issuer)
-        keep, failures = services.credentials.keep, [StoreUnavailable("away")] * 3
+        keep, failures = services.credentials.store_tokens, [StoreUnavailable("away")] * 3
 
         def sometimes(*args: Any) -> Any:
             if failures:

@@ -9,7 +9,7 @@ from requests.structures import CaseInsensitiveDict
 
 from app.accounts.usage_windows import (
     has_room,
-    mark_from_usage,
+    outcome_from_usage,
     windows_from_headers,
     windows_from_usage,
 )
@@ -137,7 +137,7 @@ class TestUsage:
     def test_odd_ones(self, payload):
         assert windows_from_usage(payload, NOW) is None
         assert has_room(payload) is None
-        assert mark_from_usage(payload, NOW) == {}
+        assert outcome_from_usage(payload, NOW) == {}
 
     @pytest.mark.parametrize(
         ("allowed", "reached", "room"),
@@ -147,16 +147,16 @@ class TestUsage:
         assert has_room(usage(allowed=allowed, reached=reached)) is room
 
     def test_with_room_the_mark_is_windows_alone(self):
-        assert mark_from_usage(usage(), NOW) == {"windows": windows_from_usage(usage(), NOW)}
+        assert outcome_from_usage(usage(), NOW) == {"windows": windows_from_usage(usage(), NOW)}
 
     def test_a_spent_account_is_out_until_its_window_resets(self):
-        mark = mark_from_usage(usage((50, 100), reached=True), NOW)
+        mark = outcome_from_usage(usage((50, 100), reached=True), NOW)
 
         assert mark["state"] == "window_spent"
         assert mark["wait_ms"] == 200_000
 
     def test_with_both_windows_spent_the_later_one_counts(self):
-        assert mark_from_usage(usage((100, 100), reached=True), NOW)["wait_ms"] == 200_000
+        assert outcome_from_usage(usage((100, 100), reached=True), NOW)["wait_ms"] == 200_000
 
     def test_without_a_known_end_ten_minutes(self):
-        assert mark_from_usage({"rate_limit": {"limit_reached": True}}, NOW)["wait_ms"] == 600_000
+        assert outcome_from_usage({"rate_limit": {"limit_reached": True}}, NOW)["wait_ms"] == 600_000

@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 
 from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
-from app.accounts.snapshot import glance
+from app.accounts.snapshot import read_current_accounts
 from app.errors import Overloaded
 from app.operations import live_feed
 from app.operations.live_feed import FeedSource, FeedUpdate, LiveFeed, LiveFeeds
@@ -29,7 +29,9 @@ def store(redis_client: Any) -> StoreOfTest:
 
 
 def source(store: StoreOfTest) -> FeedSource:
-    return FeedSource(LedgerRepository(store.scripts), lambda pool: glance(store.scripts, pool))
+    return FeedSource(
+        LedgerRepository(store.scripts), lambda pool: read_current_accounts(store.scripts, pool)
+    )
 
 
 @pytest.fixture(autouse=True)

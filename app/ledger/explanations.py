@@ -1,4 +1,4 @@
-"""Sentences that explain a request: its outcome, each attempt, and each candidate."""
+"""Explanations of a request in English: its outcome, each attempt, and each candidate."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.accounts.failures import Failure
-from app.ledger import sentences
+from app.ledger import explanations
 
 
 def row(**more: Any) -> dict[str, Any]:
@@ -19,9 +19,9 @@ def row(**more: Any) -> dict[str, Any]:
     [
         (row(), "The caller received the complete answer (status 200)."),
         (row(state="open", status=None), "It is still running."),
-        (row(status=499, error="client_gone"), sentences.OUTCOMES[499]),
-        (row(status=599), sentences.OUTCOMES[599]),
-        (row(state="expired", status=None), sentences.OUTCOMES[599]),
+        (row(status=499, error="client_gone"), explanations.OUTCOMES[499]),
+        (row(status=599), explanations.OUTCOMES[599]),
+        (row(state="expired", status=None), explanations.OUTCOMES[599]),
         (
             row(status=502, error="cut", usage={"first_ms": 3}),
             "The answer broke off after it had begun; the caller received an error event (cut).",
@@ -34,7 +34,7 @@ def row(**more: Any) -> dict[str, Any]:
     ],
 )
 def test_outcome(found: dict[str, Any], text: str) -> None:
-    assert sentences.outcome(found) == text
+    assert explanations.outcome(found) == text
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_outcome(found: dict[str, Any], text: str) -> None:
     ],
 )
 def test_charged(usage: dict[str, Any], text: str) -> None:
-    assert sentences.charged(usage) == text
+    assert explanations.charged(usage) == text
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_charged(usage: dict[str, Any], text: str) -> None:
     ],
 )
 def test_candidate(args: tuple[bool, str, float | None, float | None], text: str) -> None:
-    assert sentences.candidate(*args) == text
+    assert explanations.candidate(*args) == text
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ def test_candidate(args: tuple[bool, str, float | None, float | None], text: str
 )
 def test_after_failure(more: Any, text: str) -> None:
     """It says what did happen, not what the rule for such a failure would allow."""
-    assert sentences.after_failure({"action": "other"}, **more).startswith(text)
+    assert explanations.after_failure({"action": "other"}, **more).startswith(text)
 
 
 def test_every_failure_has_words() -> None:
-    """Add the sentence of a new failure in app/ledger/sentences.py."""
-    assert set(Failure) <= set(sentences.FAILURES)
+    """Add the sentence of a new failure in app/ledger/explanations.py."""
+    assert set(Failure) <= set(explanations.FAILURES)
