@@ -126,7 +126,8 @@ class Admission:
                 break
             except CredentialUnreadable as error:
                 log.warning(error.code, request_id=self._context.request_id, account=reply.account_id)
-            report = replace(report or _NO_REPORT, attempt=reply.attempt, outcome=NO_OUTCOME)
+            # this attempt was never sent, so nothing is charged for it
+            report = replace(report or _NO_REPORT, attempt=reply.attempt, outcome=NO_OUTCOME, charge=None)
             request = replace(self._request, unreadable=accounts.unreadable(self._pool))
             calendar = self._services.calendar.windows(self._context.key.zone, self._store_time())
             reply = self._services.admissions.report(self._pool, request, report, calendar)

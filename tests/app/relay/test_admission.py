@@ -23,6 +23,7 @@ from app.stores.records.admission import (
     AccountsRefusal,
     AdmitRequest,
     AttemptReport,
+    Outcome,
     Refusal,
     RefusalKind,
     Selection,
@@ -148,6 +149,17 @@ class TestUnreadable:
         assert admission(store, other).skip_unreadable(SELECTED) == Selection("b", 1, 2)
         request, report = store.reported[0]
         assert (report.attempt, request.unreadable) == (1, ["a"])
+
+    def test_after_an_attempt_that_is_charged(self) -> None:
+        """The attempt that was not sent repeats nothing of the report that led to it."""
+        store, other = Store(Selection("b", 1, 3)), Accounts(unreadable=("a",))
+        failed = AttemptReport(1, Outcome({"ok": False}), charge={"cost": 5}, tried=("z",))
+
+        admission(store, other).skip_unreadable(Selection("a", 1, 2), failed)
+
+        (_, report) = store.reported[0]
+        assert (report.attempt, report.charge, report.outcome.arguments()) == (2, None, {})
+        assert report.tried == ("z",)
 
     def test_none_is_left(self) -> None:
         store = Store(BUSY)
