@@ -166,20 +166,7 @@ def build(
     stores = _build_stores(settings, store_timeout_seconds or settings.store_timeout_seconds)
     scripts, health = stores.scripts, HealthRepository(stores.scripts)
     upstream, ledger = _build_upstream(settings, stores), _build_ledger(settings, stores)
-    admissions = AdmissionRepository(scripts)
-    active = ActiveRequests(
-        admissions, ttl_seconds=settings.lease_ttl_seconds, renew_seconds=settings.lease_renew_seconds
-    )
-    relay_services = RelayServices(
-        admissions,
-        stores.accounts,
-        KnownModels(scripts, demo=demo),
-        upstream.client,
-        active,
-        ledger.settlements,
-        stores.prices,
-        upstream.refresher,
-    )
+    relay_services = _build_relay_services(settings, stores, upstream, ledger, demo=demo)
     return Services(
         settings=settings,
         scripts=scripts,
@@ -194,7 +181,7 @@ def build(
         ledger=ledger,
         upstream=upstream,
         relay=Relay(settings, relay_services, demo=demo),
-        active=active,
+        active=relay_services.active,
         cache=ResponseCache(AnswerStore(scripts, stores.vault)),
         operator_stores=OperatorStores.build(scripts, stores.vault),
         audit=AuditLog(scripts),
@@ -235,6 +222,25 @@ def _build_stores(settings: Settings, timeout_seconds: float) -> _Stores:
         api_keys=ApiKeyRepository(scripts),
         limits=LimitRepository(scripts),
         prices=PoolPrices(PriceRepository(scripts)),
+    )
+
+
+def _build_relay_services(
+    settings: Settings, stores: _Stores, upstream: UpstreamServices, ledger: LedgerServices, *, demo: bool
+) -> RelayServices:
+    admissions = AdmissionRepository(stores.scripts)
+    active = ActiveRequests(
+        admissions, ttl_seconds=settings.lease_ttl_seconds, renew_seconds=settings.lease_renew_seconds
+    )
+    return RelayServices(
+        admissions,
+        stores.accounts,
+        KnownModels(stores.scripts, demo=demo),
+        upstream.client,
+        active,
+        ledger.settlements,
+        stores.prices,
+        upstream.refresher,
     )
 
 
@@ -285,7 +291,7 @@ def _build_upstream(settings: Settings, stores: _Stores) -> UpstreamServices:
         originator=settings.originator,
         user_agent=settings.user_agent,
     )
-    refresher = TokenRefresher(stores.credentials, accounts, oauth.refresh)
+    refresher = TokenRefresher(stores.credentials, oauth.refresh)
     metadata = UpstreamMetadataStore(stores.scripts)
     lists = UpstreamLists(accounts, metadata)
     return UpstreamServices(

@@ -36,6 +36,17 @@ class Lease:
     tokens: Tokens
 
 
+@dataclass(frozen=True, slots=True)
+class FailedExchange:
+    """How an exchange failed; see lua/fail_refresh.lua for the flags."""
+
+    reason: str
+    is_permanent: bool = False  # whether a person has to sign in again
+    is_answered: bool = True  # whether the refresh token was surely not used up
+    was_refused: bool = False  # whether the upstream refused the access token
+    cool_seconds: float = 0.0  # until the next exchange may be tried
+
+
 class CredentialRepository:
     def __init__(self, scripts: Scripts, accounts: AccountRepository) -> None:
         self._scripts = scripts
@@ -81,9 +92,8 @@ class CredentialRepository:
         try:
             tokens = self._accounts.open_tokens(reply["sign_in"])
         except CredentialUnreadable as error:
-            request = {"account": account.id, "fence": reply["fence"], "reason": error.code, "answered": True}
-            request |= {"dead": False, "refused": False, "cool_ms": 0}
-            self._scripts.run("fail_refresh", pool, orjson.dumps(request))
+            failed = FailedExchange(error.code or "credential_unreadable")
+            self._give_back(pool, account.id, reply["fence"], failed)
             raise
         return Lease(reply["fence"], reply["rotation"], tokens)
 
@@ -98,26 +108,18 @@ class CredentialRepository:
         version = self._scripts.run("store_tokens", pool, orjson.dumps(request))
         return self._accounts.get(pool, account.id, version) if version else None
 
-    def record_failure(
-        self,
-        pool: str,
-        account: Account,
-        lease: Lease,
-        *,
-        reason: str,
-        dead: bool,
-        answered: bool,
-        refused: bool,
-        cool_seconds: float,
-    ) -> None:
-        """Give *lease* back after an exchange that failed; see lua/fail_refresh.lua for the flags."""
+    def record_failure(self, pool: str, account: Account, lease: Lease, failed: FailedExchange) -> None:
+        """Give *lease* back after an exchange that failed."""
+        self._give_back(pool, account.id, lease.fence, failed)
+
+    def _give_back(self, pool: str, account_id: str, fence: int, failed: FailedExchange) -> None:
         request = {
-            "account": account.id,
-            "fence": lease.fence,
-            "reason": reason[:80],
-            "dead": dead,
-            "answered": answered,
-            "refused": refused,
-            "cool_ms": int(cool_seconds * 1000),
+            "account": account_id,
+            "fence": fence,
+            "reason": failed.reason[:80],
+            "dead": failed.is_permanent,
+            "answered": failed.is_answered,
+            "refused": failed.was_refused,
+            "cool_ms": int(failed.cool_seconds * 1000),
         }
         self._scripts.run("fail_refresh", pool, orjson.dumps(request))

@@ -14,14 +14,14 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import gevent
 import structlog
 
 from app.accounts.account import Account
-from app.accounts.accounts import AccountRepository
-from app.accounts.credentials import CredentialRepository, Lease, Verdict
+from app.accounts.credentials import CredentialRepository, FailedExchange, Lease, Verdict
 from app.accounts.oauth_tokens import Tokens, tokens_from_answer
 from app.errors import (
     CredentialUnreadable,
@@ -63,6 +63,15 @@ NEW_SIGN_IN_NEEDED = frozenset(
 Exchange = Callable[[str, str], Mapping[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class RefreshTimes:
+    """How long an exchange and its callers wait, in seconds."""
+
+    lease: float = LEASE_SECONDS
+    max_wait: float = MAX_WAIT_SECONDS
+    poll: float = POLL_SECONDS
+
+
 class TokenRefresher:
     """
     One per process. *exchange* sends (refresh token, reason) to the issuer and returns its answer.
@@ -74,21 +83,15 @@ class TokenRefresher:
     def __init__(
         self,
         sign_ins: CredentialRepository,
-        accounts: AccountRepository,
         exchange: Exchange,
         *,
         clock: Callable[[], float] = time.time,
-        lease_seconds: float = LEASE_SECONDS,
-        max_wait_seconds: float = MAX_WAIT_SECONDS,
-        poll_seconds: float = POLL_SECONDS,
+        times: RefreshTimes = RefreshTimes(),
     ) -> None:
         self._sign_ins = sign_ins
-        self._accounts = accounts
         self._exchange = exchange
         self._clock = clock
-        self._lease_seconds = lease_seconds
-        self._max_wait_seconds = max_wait_seconds
-        self._poll_seconds = poll_seconds
+        self._times = times
         self._renewals: dict[tuple[str, str, int, bool], gevent.Greenlet] = {}
 
     def refresh_after_401(self, pool: str, account: Account) -> Account | None:
@@ -97,7 +100,7 @@ class TokenRefresher:
 
         None: there are none now. The account's state already has the reason, so the caller records nothing;
         without a sign-in to renew (`signed_in`) the caller knows the reason.
-        Waits `max_wait_seconds` at most. Raises StoreUnavailable.
+        Waits `RefreshTimes.max_wait` at most. Raises StoreUnavailable.
         """
         if not account.signed_in:
             return None
@@ -118,7 +121,7 @@ class TokenRefresher:
         if (renewal := self._renewals.get(name)) is None:
             renewal = self._renewals[name] = gevent.spawn(self._outcome, pool, account, refused)
             renewal.link(lambda _: self._renewals.pop(name, None))
-        renewal.join(self._max_wait_seconds)
+        renewal.join(self._times.max_wait)
         if isinstance(renewal.value, GatewayError):
             raise renewal.value
         return renewal.value or Verdict.HELD
@@ -131,12 +134,12 @@ class TokenRefresher:
 
     def _renew(self, pool: str, account: Account, refused: bool) -> Account | Verdict:
         while True:
-            result = self._sign_ins.lease(pool, account, refused=refused, seconds=self._lease_seconds)
+            result = self._sign_ins.lease(pool, account, refused=refused, seconds=self._times.lease)
             if isinstance(result, Lease):
                 result = self._use(pool, account, result, refused)
             if result is not Verdict.HELD or not refused:
                 return result
-            gevent.sleep(self._poll_seconds * random.uniform(0.5, 1.5))
+            gevent.sleep(self._times.poll * random.uniform(0.5, 1.5))
 
     def _use(self, pool: str, account: Account, lease: Lease, refused: bool) -> Account | Verdict:
         try:
@@ -171,16 +174,14 @@ class TokenRefresher:
     ) -> Verdict:
         dead = is_permanent(error)
         log.warning("token_refresh_failed", pool=pool, account=account.id, code=error.code, dead=dead)
-        self._sign_ins.record_failure(
-            pool,
-            account,
-            lease,
+        failed = FailedExchange(
             reason=error.code or "upstream_error",
-            dead=dead,
-            answered=_is_unused(error),
-            refused=refused,
+            is_permanent=dead,
+            is_answered=_is_unused(error),
+            was_refused=refused,
             cool_seconds=COOL_SECONDS,
         )
+        self._sign_ins.record_failure(pool, account, lease, failed)
         return Verdict.DEAD if dead else Verdict.COOLING
 
 

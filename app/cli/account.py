@@ -114,19 +114,11 @@ for _kind in KINDS.values():
 
 
 def _add(
-    services: Services,
-    kind: str,
-    *,
-    credential: str,
-    pool: str,
-    as_json: bool,
-    must_answer: bool,
-    chatgpt_account_id: str = "",
-    **fields: Any,
+    services: Services, kind: str, *, pool: str, as_json: bool, must_answer: bool, **fields: Any
 ) -> None:
+    secret = {name: fields.pop(name, "") for name in ("credential", "chatgpt_account_id")}
     fields = {name: value for name, value in fields.items() if value is not None}
     changes = AccountInput(KIND_RULES).load({"kind": kind, **fields})
-    secret = {"credential": credential, "chatgpt_account_id": chatgpt_account_id}
     if must_answer:
         added, listing = operations(services).accounts.add_if_reachable(pool, changes, **secret)
     else:

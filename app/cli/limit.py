@@ -36,76 +36,81 @@ mode_option = click.option(
 )
 
 
-def limit_group(owner: str) -> click.Group:
-    """Return the commands for limits of a *owner* `key`, their first argument, or `pool`."""
-    group = Group("limit", help=f"Manage limits of {OWNERS[owner]}. Changes take effect immediately.")
+class _LimitCommands:
+    """The commands for limits of one owner: `key`, their first argument, or `pool`."""
 
-    def command(name: str, arguments: str, *options: Decorator) -> Decorator:
-        """Register a function that takes services, as_json, pool, key and its own options as a command."""
-        example_line = f"poolgate {owner} limit {name}{' ann' if owner == 'key' else ''} {arguments}"
-
-        def decorate(run: Callable[..., None]) -> Callable[..., None]:
-            def owned(services: Services, pool: str, key: str | None = None, **fields: Any) -> None:
-                services.pools.check(pool)
-                run(services, pool=pool, key=key, **fields)
-
-            owned.__doc__ = run.__doc__
-            created = in_pool(with_store(owned))
-            for option in reversed(options):
-                created = option(created)
-            created = key_argument(created) if owner == "key" else created
-            group.command(name, epilog=example(example_line.strip()))(created)
-            return run
-
-        return decorate
-
-    @command("add", "'1000000 total_tokens/day'", limit_argument, model_option, mode_option)
-    def add(services: Services, as_json: bool, pool: str, key: str | None, **fields: Any) -> None:
-        """
-        Add a LIMIT such as '5 usd/month', '10 requests/minute for gpt-5*' or '20 parallel_requests'.
-
-        Usage earlier in the current window counts.
-        """
-        added = operations(services).limits.add(pool, _read_limit(**fields), key)
-        _report("Added", added, as_json)
-        key_id = FOR_POOL if key is None else services.api_keys.find(pool, key).id
-        for warning in same_limits(services.limits.all(pool, key_id), added):
-            click.echo(f"Warning: {warning}.", err=True)
-
-    @command("list", "")
-    def list_limits(services: Services, as_json: bool, pool: str, key: str | None) -> None:
-        """List limits with their IDs, usage, and the amounts reserved by running requests."""
-        key_id = FOR_POOL if key is None else services.api_keys.find(pool, key).id
-        gauges = services.ledger.usage.limit_statuses(pool, services.limits.all(pool, key_id))
-        limits = [serialize_limit_status(status) for status in gauges]
-        if as_json:
-            show_list(limits)
-        elif limits:
-            click.echo(table(HEADS, [_row(limit) for limit in limits]))
-        else:
-            click.echo("No limits.", err=True)
-
-    @command(
-        "set", "lim_1a2b3c '2000000 total_tokens/day'", id_argument, limit_argument, model_option, mode_option
-    )
-    def set_limit(
-        services: Services, as_json: bool, pool: str, key: str | None, limit_id: str, **fields: Any
-    ) -> None:
-        """Change the amount or mode of the limit ID. Its counted usage stays."""
-        _report(
-            "Set", operations(services).limits.change(pool, limit_id, _read_limit(**fields), key), as_json
+    def __init__(self, owner: str) -> None:
+        self._owner = owner
+        self.group = Group(
+            "limit", help=f"Manage limits of {OWNERS[owner]}. Changes take effect immediately."
         )
 
-    @command("remove", "lim_1a2b3c", id_argument)
-    def remove(services: Services, as_json: bool, pool: str, key: str | None, limit_id: str) -> None:
-        """Remove the limit ID and its counted usage."""
-        operations(services).limits.remove(pool, limit_id, key)
-        if as_json:
-            show_json({"id": limit_id, "removed": True})
-        else:
-            click.echo(f"Removed {limit_id}.")
+    def register(self, name: str, arguments: str, run: Callable[..., None], *options: Decorator) -> None:
+        """Make *run*, which takes services, as_json, pool, key and its own options, a command."""
+        key = " ann" if self._owner == "key" else ""
+        example_line = f"poolgate {self._owner} limit {name}{key} {arguments}"
 
-    return group
+        def owned(services: Services, pool: str, key: str | None = None, **fields: Any) -> None:
+            services.pools.check(pool)
+            run(services, pool=pool, key=key, **fields)
+
+        owned.__doc__ = run.__doc__
+        created = in_pool(with_store(owned))
+        for option in reversed(options):
+            created = option(created)
+        created = key_argument(created) if self._owner == "key" else created
+        self.group.command(name, epilog=example(example_line.strip()))(created)
+
+
+def limit_group(owner: str) -> click.Group:
+    """Return the commands for limits of a *owner* `key`, their first argument, or `pool`."""
+    commands = _LimitCommands(owner)
+    change = (limit_argument, model_option, mode_option)
+    commands.register("add", "'1000000 total_tokens/day'", _add, *change)
+    commands.register("list", "", _list)
+    commands.register("set", "lim_1a2b3c '2000000 total_tokens/day'", _set, id_argument, *change)
+    commands.register("remove", "lim_1a2b3c", _remove, id_argument)
+    return commands.group
+
+
+def _add(services: Services, as_json: bool, pool: str, key: str | None, **fields: Any) -> None:
+    """
+    Add a LIMIT such as '5 usd/month', '10 requests/minute for gpt-5*' or '20 parallel_requests'.
+
+    Usage earlier in the current window counts.
+    """
+    added = operations(services).limits.add(pool, _read_limit(**fields), key)
+    _report("Added", added, as_json)
+    key_id = FOR_POOL if key is None else services.api_keys.find(pool, key).id
+    for warning in same_limits(services.limits.all(pool, key_id), added):
+        click.echo(f"Warning: {warning}.", err=True)
+
+
+def _list(services: Services, as_json: bool, pool: str, key: str | None) -> None:
+    """List limits with their IDs, usage, and the amounts reserved by running requests."""
+    key_id = FOR_POOL if key is None else services.api_keys.find(pool, key).id
+    gauges = services.ledger.usage.limit_statuses(pool, services.limits.all(pool, key_id))
+    limits = [serialize_limit_status(status) for status in gauges]
+    if as_json:
+        show_list(limits)
+    elif limits:
+        click.echo(table(HEADS, [_row(limit) for limit in limits]))
+    else:
+        click.echo("No limits.", err=True)
+
+
+def _set(services: Services, as_json: bool, pool: str, key: str | None, limit_id: str, **fields: Any) -> None:
+    """Change the amount or mode of the limit ID. Its counted usage stays."""
+    _report("Set", operations(services).limits.change(pool, limit_id, _read_limit(**fields), key), as_json)
+
+
+def _remove(services: Services, as_json: bool, pool: str, key: str | None, limit_id: str) -> None:
+    """Remove the limit ID and its counted usage."""
+    operations(services).limits.remove(pool, limit_id, key)
+    if as_json:
+        show_json({"id": limit_id, "removed": True})
+    else:
+        click.echo(f"Removed {limit_id}.")
 
 
 def _row(limit: dict[str, Any]) -> tuple[object, ...]:

@@ -67,7 +67,7 @@ class OnePool:
 def services_of(services: Services, pool: str, issuer: str) -> Services:
     """Return *services* for whom there is one pool, and *issuer* renews tokens."""
     oauth = OAuth(issuer, connect_timeout_seconds=2, originator="fuzz", user_agent="fuzz")
-    refresher = TokenRefresher(services.credentials, services.accounts, oauth.refresh)
+    refresher = TokenRefresher(services.credentials, oauth.refresh)
     pools: Any = OnePool(pool)
     upstream = replace(services.upstream, oauth=oauth, refresher=refresher)
     return replace(services, pools=pools, upstream=upstream)

@@ -27,7 +27,7 @@ import orjson
 
 from app import log
 from app.accounts.account import Account
-from app.accounts.token_refresh import TokenRefresher
+from app.accounts.token_refresh import RefreshTimes, TokenRefresher
 from app.config import Settings
 from app.wiring import Services, build
 
@@ -44,11 +44,8 @@ def refresher_of(services: Services, die_at: str = "") -> TokenRefresher:
 
     refresher = TokenRefresher(
         services.credentials,
-        services.accounts,
         exchange,
-        lease_seconds=LEASE_SECONDS if die_at else 30,
-        max_wait_seconds=60,
-        poll_seconds=POLL_SECONDS,
+        times=RefreshTimes(lease=LEASE_SECONDS if die_at else 30, max_wait=60, poll=POLL_SECONDS),
     )
     keep = refresher._keep
 

@@ -12,6 +12,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app.accounts.account import Account
+from app.accounts.credentials import FailedExchange
 from app.accounts.token_refresh import COOL_SECONDS, TokenRefresher, is_permanent
 from app.config import Settings
 from app.errors import StoreUnavailable, UpstreamRejected, UpstreamUnreachable
@@ -274,9 +275,8 @@ class TestLateHolder:
         late = services.credentials.lease(POOL, account, refused=True, seconds=0)
         services.upstream.refresher.refresh_after_401(POOL, account)
 
-        services.credentials.fail(
-            POOL, account, late, reason="r", dead=True, answered=True, refused=True, cool_seconds=5
-        )
+        failed = FailedExchange("r", is_permanent=True, was_refused=True, cool_seconds=5)
+        services.credentials.record_failure(POOL, account, late, failed)
 
         assert now(services).state == "active"
 
