@@ -27,7 +27,7 @@ from app.streaming.responses_protocol import ResponsesReader
 from app.streaming.sse import EventDecoder
 from app.translation.requests.upstream_request import UpstreamRequest, upstream_body
 from app.upstream.cancellation import Cancellation
-from app.upstream.client import UpstreamClient, UpstreamResponse, require_event_stream
+from app.upstream.client import RequestContent, UpstreamClient, UpstreamResponse, require_event_stream
 
 SECONDS = 60.0
 QUESTION = "Answer with the one word: ok"
@@ -108,8 +108,7 @@ class AccountChecker:
         sending = self._upstream.post(
             account,
             prepared.protocol,
-            [orjson.dumps(prepared.body)],
-            headers={},
+            RequestContent([orjson.dumps(prepared.body)]),
             headers_timeout_seconds=SECONDS,
             cancellation=Cancellation(),
         )

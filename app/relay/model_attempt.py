@@ -19,7 +19,7 @@ from app.streaming.progress import Stage
 from app.streaming.sse import EventDecoder
 from app.translation.requests.upstream_request import UpstreamRequest
 from app.upstream.body import Body
-from app.upstream.client import PendingResponse, UpstreamResponse, require_event_stream
+from app.upstream.client import PendingResponse, RequestContent, UpstreamResponse, require_event_stream
 from app.yielding import give_way
 
 log = structlog.get_logger()
@@ -68,12 +68,11 @@ class ModelAttempt:
     def send(self, trace_headers: Mapping[str, str]) -> PendingResponse:
         size = self.context.request.body_bytes
         give_way(size)  # it has just been translated
+        body = write_json(self.request.body, size)
         return self.inputs.upstream.post(
             self.account,
             self.request.protocol,
-            write_json(self.request.body, size),
-            headers=self.context.caller.headers,
-            trace_headers=trace_headers,
+            RequestContent(body, self.context.caller.headers, trace_headers),
             headers_timeout_seconds=self._deadlines.seconds_for_headers(),
             cancellation=self._cancellation,
         )

@@ -22,7 +22,7 @@ from app.streaming.sse import EventDecoder
 from app.streaming.usage import Usage, usage_from_chat, usage_from_responses
 from app.translation.requests.upstream_request import UpstreamRequest
 from app.upstream.body import Body
-from app.upstream.client import NO_CONTENT, PendingResponse, UpstreamResponse
+from app.upstream.client import NO_CONTENT, PendingResponse, RequestContent, UpstreamResponse
 
 MAX_JSON_BYTES = 128 * 1024 * 1024  # ten images in base64 fit
 FINAL_SUFFIXES = (".done", ".completed")  # of the type of a stream's last event, where it is not `[DONE]`
@@ -109,13 +109,13 @@ class PassthroughAttempt:
 
     def send(self, trace_headers: Mapping[str, str]) -> PendingResponse:
         request = self.context.request
+        content = RequestContent(
+            request.raw_body, self.context.caller.headers, trace_headers, request.content_type
+        )
         return self.inputs.upstream.post(
             self.account,
             request.client_protocol,
-            request.raw_body,
-            headers=self.context.caller.headers,
-            trace_headers=trace_headers,
-            content_type=request.content_type,
+            content,
             headers_timeout_seconds=self._deadlines.seconds_for_headers(),
             cancellation=self._cancellation,
         )

@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import gevent
@@ -58,6 +59,20 @@ NO_CONTENT = (204, 205)  # statuses whose answers have no body
 AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # files of those to trust, by requests' names
 
 RequestBody = Sequence[bytes | bytearray]  # pieces
+
+
+class RequestContent(NamedTuple):
+    """
+    What a request sends: the pieces of its body, and headers.
+
+    *client_headers* are the client's that may pass to the ChatGPT backend, *trace_headers* those that
+    name our span. With *content_type* any answer is accepted, else a stream of events is required.
+    """
+
+    body: RequestBody
+    client_headers: Mapping[str, str] = MappingProxyType({})
+    trace_headers: Mapping[str, str] = MappingProxyType({})
+    content_type: str = ""
 
 
 class UpstreamResponse:
@@ -207,19 +222,13 @@ class UpstreamClient:
         self,
         account: Account,
         wire: str,
-        body: RequestBody,
+        content: RequestContent,
         *,
-        headers: Mapping[str, str],
-        trace_headers: Mapping[str, str] | None = None,
-        content_type: str = "",
         headers_timeout_seconds: float,
         cancellation: Cancellation,
     ) -> PendingResponse:
         """
-        Begin to send the pieces of *body* to *account*.
-
-        *headers* are the client's that may pass to the ChatGPT backend, *trace_headers* those that
-        name our span. With *content_type* any answer is welcome, else a stream of events is.
+        Begin to send *content* to *account*, by the protocol *wire*.
 
         Failures are raised by `wait` of the returned PendingResponse.
         """
@@ -227,10 +236,11 @@ class UpstreamClient:
         kind = kind_of(account)
         if kind.passes_client_headers:
             sent = CaseInsensitiveDict(sent)
-            sent.update(headers)
-        sent = {**sent, **(trace_headers or {}), "Content-Length": str(sum(map(len, body)))}
-        if content_type:
-            sent |= {"Content-Type": content_type, "Accept": "*/*"}
+            sent.update(content.client_headers)
+        body = content.body
+        sent = {**sent, **content.trace_headers, "Content-Length": str(sum(map(len, body)))}
+        if content.content_type:
+            sent |= {"Content-Type": content.content_type, "Accept": "*/*"}
         timeout = Timeout(connect=self._connect_timeout_seconds, read=headers_timeout_seconds)
         adapter, url = self._adapter_of(account), account.base_url + kind.path(wire)
         task = self._greenlets.start(lambda: _answer(adapter, url, sent, body, timeout))

@@ -14,6 +14,7 @@ from app.relay.attempt import AttemptInputs
 from app.relay.passthrough import PassthroughAttempt, completed_response_event
 from app.relay.progress import RequestProgress
 from app.relay.timeouts import AttemptDeadlines
+from app.upstream.client import RequestContent
 from tests.support.relay import make_request
 
 JSON = "application/json"
@@ -40,8 +41,8 @@ class Upstream:
         self._response = SimpleNamespace(status=status, headers=headers, body=Body(pieces))
         self.sent: tuple[Any, ...] = ()
 
-    def post(self, *sent: Any, **options: Any) -> Any:
-        self.sent = (*sent, options["content_type"])
+    def post(self, account: Any, wire: str, content: RequestContent, **options: Any) -> Any:
+        self.sent = (account, wire, content.body, content.content_type)
         return SimpleNamespace(wait=lambda seconds: self._response, abandon=lambda: None)
 
 

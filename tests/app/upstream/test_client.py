@@ -22,7 +22,7 @@ from app.errors import (
     UpstreamUnreachable,
 )
 from app.upstream.cancellation import Cancellation
-from app.upstream.client import PendingResponse, UpstreamClient, UpstreamResponse
+from app.upstream.client import PendingResponse, RequestContent, UpstreamClient, UpstreamResponse
 from tests.support.ports import free_port
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -45,8 +45,8 @@ def account(base_url: str, kind: str = "openai", **more: Any) -> Account:
 
 
 def post(client: UpstreamClient, to: Account, cancellation: Cancellation, **more: Any) -> PendingResponse:
-    given = {"headers": {}, "headers_timeout_seconds": 5.0} | more
-    return client.post(to, "chat", BODY, cancellation=cancellation, **given)
+    content = RequestContent(BODY, **more)
+    return client.post(to, "chat", content, headers_timeout_seconds=5.0, cancellation=cancellation)
 
 
 def read_all(answer: UpstreamResponse) -> bytes:
@@ -212,7 +212,7 @@ def test_a_closed_port_is_told_apart_from_a_broken_answer(
 def test_what_is_sent_names_us_and_carries_our_credential(
     client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
 ) -> None:
-    answered(post(client, account(upstream.base_url()), cancellation, headers={"x-codex-turn": "1"}))
+    answered(post(client, account(upstream.base_url()), cancellation, client_headers={"x-codex-turn": "1"}))
 
     (seen,) = upstream.wait_for(1)
     assert seen.headers["authorization"] == "Bearer sk-upstream"
@@ -228,8 +228,7 @@ def test_a_chatgpt_account_is_called_as_its_backend_wants(
         client.post(
             to,
             "responses",
-            BODY,
-            headers={"session_id": "s"},
+            RequestContent(BODY, {"session_id": "s"}),
             headers_timeout_seconds=5,
             cancellation=cancellation,
         )

@@ -16,7 +16,7 @@ import pytest
 from app.errors import UpstreamUnreachable
 from app.upstream import connections, socket_state
 from app.upstream.cancellation import Cancellation
-from app.upstream.client import UpstreamClient, UpstreamResponse
+from app.upstream.client import RequestContent, UpstreamClient, UpstreamResponse
 from app.upstream.errors import from_exception
 from tests.app.upstream.test_client import account
 from tests.support.tls import make_certificate
@@ -133,7 +133,7 @@ def send(client: UpstreamClient, upstream: Upstream) -> Callable[..., UpstreamUn
 
     def sent(body: bytes = b"{}") -> UpstreamUnreachable | None:
         sending = client.post(
-            to, "chat", [body], headers={}, headers_timeout_seconds=5.0, cancellation=Cancellation()
+            to, "chat", RequestContent([body]), headers_timeout_seconds=5.0, cancellation=Cancellation()
         )
         try:
             answered = sending.wait(10)
