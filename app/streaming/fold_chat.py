@@ -6,9 +6,12 @@ Source: https://platform.openai.com/docs/api-reference/chat/object
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from app.streaming.delta_merge import join_texts, merge
+
+if TYPE_CHECKING:
+    from app.translation.types.chat import ChatMessage, ChatToolCall
 
 _CONSTANT_KEYS = frozenset(("id", "created", "model"))  # the same in all chunks, or present in only one
 _CHUNK_KEYS = frozenset(("choices", "object", "type", "obfuscation"))  # padding, or different in a completion
@@ -68,7 +71,7 @@ class _Choice:
         }
 
 
-def _message(delta_message: dict[str, Any]) -> dict[str, Any]:
+def _message(delta_message: dict[str, Any]) -> ChatMessage:
     """Return the message with `content` and `refusal`, and with `tool_calls` only if there are any."""
     message = {
         key: value for key, value in delta_message.items() if value is not None and key != "tool_calls"
@@ -80,7 +83,7 @@ def _message(delta_message: dict[str, Any]) -> dict[str, Any]:
     refusal = message.get("refusal") or None
     replaces_content = calls or refusal or message.get("function_call") or message.get("audio")
     content = message.get("content") or (None if replaces_content else "")
-    return {**message, "role": "assistant", "content": content, "refusal": refusal}
+    return cast("ChatMessage", {**message, "role": "assistant", "content": content, "refusal": refusal})
 
 
 def _call_index(call: dict[str, Any]) -> int:
@@ -89,10 +92,10 @@ def _call_index(call: dict[str, Any]) -> int:
     return index if isinstance(index, int) else 0
 
 
-def _call(call: dict[str, Any]) -> dict[str, Any]:
+def _call(call: dict[str, Any]) -> ChatToolCall:
     """Return a call in the format of completions: no index, and `arguments` always a string."""
     call = {key: value for key, value in call.items() if key != "index"}
     if isinstance(call.get("function"), dict):
         call["function"] = {**call["function"], "arguments": call["function"].get("arguments") or ""}
         call["type"] = call.get("type") or "function"
-    return call
+    return cast("ChatToolCall", call)

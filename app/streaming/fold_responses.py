@@ -6,11 +6,14 @@ Source: https://platform.openai.com/docs/api-reference/responses/object
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.errors import StreamIncomplete
 from app.streaming.partial_items import CONTENT_EVENTS, OpenItem
 from app.streaming.responses_protocol import FINISHES, event_type
+
+if TYPE_CHECKING:
+    from app.translation.types.responses import ResponsesItem
 
 
 class ResponsesFold:
@@ -22,7 +25,7 @@ class ResponsesFold:
     """
 
     def __init__(self) -> None:
-        self._finished: dict[int, dict[str, Any]] = {}
+        self._finished: dict[int, ResponsesItem] = {}
         self._open: dict[int, OpenItem] = {}
         self._response: dict[str, Any] | None = None
 
@@ -33,7 +36,8 @@ class ResponsesFold:
             response = payload.get("response")
             self._response = response if isinstance(response, dict) else {}
             return
-        index, item = payload.get("output_index"), payload.get("item")
+        index = payload.get("output_index")
+        item: ResponsesItem | None = payload.get("item")
         if type(index) is not int:
             index = len(self._finished)  # a backend without indexes sends items one after the other
         if kind == "response.output_item.done" and isinstance(item, dict):
@@ -60,6 +64,6 @@ class ResponsesFold:
             "output": self._response.get("output") or self._streamed(),
         }
 
-    def _streamed(self) -> list[dict[str, Any]]:
+    def _streamed(self) -> list[ResponsesItem]:
         items = {index: item.result() for index, item in self._open.items()} | self._finished
         return [item for _, item in sorted(items.items()) if item is not None]

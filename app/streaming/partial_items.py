@@ -8,10 +8,16 @@ Source: https://platform.openai.com/docs/api-reference/responses-streaming
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+if TYPE_CHECKING:
+    from app.translation.types.responses import ContentPart, ResponsesItem
+
+_ItemField = Literal["arguments", "input"]
+_PartField = Literal["text", "refusal"]
 
 # Event without its `.delta` or `.done` -> (type of the content part, None for the item itself; its field)
-_FIELDS: dict[str, tuple[str | None, str]] = {
+_FIELDS: dict[str, tuple[str | None, _ItemField | _PartField]] = {
     "response.output_text": ("output_text", "text"),
     "response.refusal": ("refusal", "refusal"),
     "response.function_call_arguments": (None, "arguments"),
@@ -23,9 +29,9 @@ CONTENT_EVENTS = frozenset(f"{name}.{step}" for name in _FIELDS for step in ("de
 class OpenItem:
     """An unfinished item; *item* is that of its `output_item.added`."""
 
-    def __init__(self, item: dict[str, Any]) -> None:
+    def __init__(self, item: ResponsesItem) -> None:
         self._item = item
-        self._texts: dict[tuple[int, str | None, str], list[str]] = {}
+        self._texts: dict[tuple[int, str | None, _ItemField | _PartField], list[str]] = {}
 
     def add_content(self, kind: str, payload: dict[str, Any]) -> None:
         """Add one of `CONTENT_EVENTS`; a snapshot replaces the deltas before it."""
@@ -39,15 +45,15 @@ class OpenItem:
                 texts.clear()
             texts.append(text)
 
-    def result(self) -> dict[str, Any] | None:
+    def result(self) -> ResponsesItem | None:
         """Return the item, None if it has no content."""
         if not self._texts:
             return None
-        item = {**self._item, "status": "incomplete"}
-        content = []
+        item: ResponsesItem = {**self._item, "status": "incomplete"}
+        content: list[ContentPart] = []
         for (_, part, field), texts in sorted(self._texts.items(), key=lambda entry: entry[0][0]):
             if part is None:
-                item[field] = "".join(texts)
+                item[cast(_ItemField, field)] = "".join(texts)
             else:
-                content.append({"type": part, field: "".join(texts)})
+                content.append(cast("ContentPart", {"type": part, field: "".join(texts)}))
         return {**item, "content": content} if content else item

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from app.errors import BodyShape, UpstreamRejected
 from app.streaming.lenient_json import loads
@@ -84,7 +84,18 @@ def rejection_from_body(status: int, body: bytes, headers: Mapping[str, str]) ->
     return rejection
 
 
-def _error_in(body: bytes) -> tuple[dict[str, Any], BodyShape]:
+class ErrorObject(TypedDict, total=False):
+    """The `error` of an upstream; its values may have any type."""
+
+    message: Any
+    type: Any
+    code: Any
+    param: Any
+    plan_type: Any
+    resets_in_seconds: Any
+
+
+def _error_in(body: bytes) -> tuple[ErrorObject, BodyShape]:
     """Return (the error object of a body, the format of the body)."""
     text = body.decode("utf-8", "replace")
     if not body:
@@ -95,7 +106,8 @@ def _error_in(body: bytes) -> tuple[dict[str, Any], BodyShape]:
         error = _error_object(loads(body.removeprefix(b"data:").strip()))  # DashScope sends one SSE line
     except ValueError:
         return {"message": text}, BodyShape.TEXT
-    known = any(isinstance(error.get(name), str) and error[name] for name in ("message", "type", "code"))
+    texts = (error.get("message"), error.get("type"), error.get("code"))
+    known = any(isinstance(text, str) and text for text in texts)
     return error, BodyShape.ENVELOPE if known else BodyShape.JSON
 
 
@@ -110,7 +122,7 @@ def _limit_family(headers: Mapping[str, str]) -> str:
     return name[:80] if name and name != "codex" and reported else ""
 
 
-def _error_object(body: Any) -> dict[str, Any]:
+def _error_object(body: Any) -> ErrorObject:
     """Return the object in *body* with the message, type and code."""
     if isinstance(body, list) and body:
         body = body[0]  # Gemini's compatible endpoint wraps its envelope in a list
@@ -121,16 +133,16 @@ def _error_object(body: Any) -> dict[str, Any]:
     for key in ("error", "detail"):
         inner = body.get(key)
         if isinstance(inner, dict):
-            return inner
+            return cast(ErrorObject, inner)
         if isinstance(inner, str) and inner:
-            return {**body, "message": body.get("message") or inner}
+            return cast(ErrorObject, {**body, "message": body.get("message") or inner})
         if isinstance(inner, list):  # FastAPI's validation errors
             return {"message": "; ".join(str(item.get("msg")) for item in inner if isinstance(item, dict))}
-    return body
+    return cast(ErrorObject, body)
 
 
 def _rejection(
-    error: dict[str, Any],
+    error: Mapping[str, Any],
     headers: Mapping[str, str],
     *,
     status: int,

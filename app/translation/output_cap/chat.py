@@ -6,15 +6,21 @@ For answers of one choice: several choices need an account that supports the lim
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, cast
 
 from app.streaming.events import Event
 from app.translation.output_cap.limiter import OutputCap
+from app.translation.types.chat import ChatDelta, ChatToolCall
 
 Payload = dict[str, Any]
+Called = TypeVar("Called", bound=Mapping[str, Any])
 
-OTHER_TEXTS = ("refusal", "reasoning_content", "reasoning")
-CALLS = {"function": "arguments", "custom": "input"}
+OTHER_TEXTS: tuple[Literal["refusal", "reasoning_content", "reasoning"], ...] = (
+    "refusal",
+    "reasoning_content",
+    "reasoning",
+)
 
 
 class ChatOutputCap(OutputCap):
@@ -35,7 +41,7 @@ class ChatOutputCap(OutputCap):
             return
         self._note(event.payload, choices[:1])
         choice = choices[0]
-        delta = choice.get("delta") or {}
+        delta: Any = choice.get("delta") or {}
         if choice.get("finish_reason") or delta.get("tool_calls"):
             self._send_held(event.payload, choice)
         if self.cut is None:
@@ -60,9 +66,9 @@ class ChatOutputCap(OutputCap):
         if held := self._limiter.release():
             self._out.append(Event(_chunk(payload, choice, {"content": held})))
 
-    def _allowed(self, delta: Payload) -> Payload:
+    def _allowed(self, delta: ChatDelta) -> ChatDelta:
         """Return the part of *delta* that may be sent."""
-        allowed = dict(delta)
+        allowed: ChatDelta = {**delta}
         if isinstance(content := delta.get("content"), str):
             allowed["content"] = self._limiter.limit_text(content)
         for name in OTHER_TEXTS:
@@ -76,13 +82,19 @@ class ChatOutputCap(OutputCap):
             allowed.pop("reasoning_details", None)  # they contain what was cut from `reasoning`
         return allowed
 
-    def _allowed_call(self, call: Payload) -> Payload:
-        parts = {kind: self._allowed_text(call[kind], key) for kind, key in CALLS.items() if kind in call}
-        return {**call, **parts}
+    def _allowed_call(self, call: ChatToolCall) -> ChatToolCall:
+        out: ChatToolCall = {**call}
+        if "function" in call:
+            out["function"] = self._allowed_text(call["function"], "arguments")
+        if "custom" in call:
+            out["custom"] = self._allowed_text(call["custom"], "input")
+        return out
 
-    def _allowed_text(self, called: Payload, key: str) -> Payload:
+    def _allowed_text(self, called: Called, key: str) -> Called:
         text = called.get(key) if isinstance(called, dict) else None
-        return {**called, key: self._limiter.limit_other(text)} if isinstance(text, str) else called
+        if not isinstance(text, str):
+            return called
+        return cast(Called, {**called, key: self._limiter.limit_other(text)})
 
     def _end(self) -> None:
         for payload, choice in self._newest.values():
@@ -97,7 +109,7 @@ class ChatOutputCap(OutputCap):
             self._out.append(Event({**payload, "choices": [], "usage": None}))
 
 
-def _chunk(payload: Payload, choice: Payload, delta: Payload, finish_reason: str | None = None) -> Payload:
+def _chunk(payload: Payload, choice: Payload, delta: ChatDelta, finish_reason: str | None = None) -> Payload:
     """Return a copy of *payload* with *delta*, without logprobs, which belong to the uncut text."""
     changed = {**choice, "delta": delta, "finish_reason": finish_reason}
     if "logprobs" in choice:

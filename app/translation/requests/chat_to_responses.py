@@ -13,7 +13,7 @@ Source: https://platform.openai.com/docs/guides/migrate-to-responses
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from app.errors import InvalidRequest
 from app.translation.requests.messages_to_input import input_from_messages
@@ -27,6 +27,7 @@ from app.translation.requests.reasoning_and_format import (
     without_nulls,
 )
 from app.translation.requests.tools import flat_choice, flat_tools, web_search_tool
+from app.translation.types.responses import Reasoning, ResponsesRequest, TextSettings
 
 Body = dict[str, Any]
 
@@ -54,8 +55,8 @@ def chat_to_responses(body: Body) -> Body:
     return {**out, "store": False, "stream": True}
 
 
-def _tool_fields(body: Body) -> Body:
-    out: Body = {}
+def _tool_fields(body: Body) -> ResponsesRequest:
+    out: ResponsesRequest = {}
     if "tools" in body:
         out["tools"] = flat_tools(body["tools"])
     if body.get("functions"):  # the deprecated names of `tools` and `tool_choice`
@@ -73,11 +74,11 @@ def _tool_fields(body: Body) -> Body:
     return out
 
 
-def _answer_fields(body: Body) -> Body:
-    out: Body = {}
+def _answer_fields(body: Body) -> ResponsesRequest:
+    out: ResponsesRequest = {}
     reasoning = {k: v for k, v in reasoning_settings(body).items() if k in REASONING_FIELDS}
     if reasoning:
-        out["reasoning"] = reasoning
+        out["reasoning"] = cast(Reasoning, reasoning)
     text = _text(body)
     if text:
         out["text"] = text
@@ -96,7 +97,7 @@ def _answer_fields(body: Body) -> Body:
     return out
 
 
-def _text(body: Body) -> Body:
+def _text(body: Body) -> TextSettings:
     text = text_settings(body)
     if "response_format" in body:
         if "format" in text:

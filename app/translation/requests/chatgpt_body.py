@@ -7,7 +7,9 @@ nothing: `store` is always false.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
+
+from app.translation.types.responses import ContentPart, ResponsesItem
 
 Body = dict[str, Any]
 
@@ -42,7 +44,7 @@ def chatgpt_body(body: Body) -> Body:
     return {**out, "store": False, "stream": True}
 
 
-def _plain_item(item: Body) -> Body:
+def _plain_item(item: ResponsesItem) -> ResponsesItem:
     """Return a message without refusal parts and cache hints; other items unchanged."""
     content = item.get("content")
     if not isinstance(content, list) or not any(_needs_change(part) for part in content):
@@ -54,7 +56,7 @@ def _needs_change(part: Any) -> bool:
     return isinstance(part, dict) and (part.get("type") == "refusal" or "prompt_cache_breakpoint" in part)
 
 
-def _plain_part(part: Body) -> Body:
+def _plain_part(part: ContentPart) -> ContentPart:
     if part.get("type") == "refusal":
         return {"type": "output_text", "text": part.get("refusal", "")}
-    return {key: value for key, value in part.items() if key != "prompt_cache_breakpoint"}
+    return cast(ContentPart, {key: value for key, value in part.items() if key != "prompt_cache_breakpoint"})

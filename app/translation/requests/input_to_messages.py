@@ -15,6 +15,7 @@ from typing import Any
 from app.errors import InvalidRequest
 from app.translation.requests.parts import as_list, chat_part, invalid, text_of
 from app.translation.requests.tools import qualified
+from app.translation.types.chat import CalledFunction, ChatMessage, ChatPart, ChatToolCall, CustomCall
 
 Item = dict[str, Any]
 
@@ -33,9 +34,9 @@ SKIPPED_TYPES = (
 )
 
 
-def messages_from_input(items: list[Any]) -> list[Item]:
+def messages_from_input(items: list[Any]) -> list[ChatMessage]:
     """Return chat messages for *items*; raises InvalidRequest with param `input`."""
-    messages: list[Item] = []
+    messages: list[ChatMessage] = []
     for index, item in enumerate(items):
         path = f"input[{index}]"
         kind = item.get("type", "message") if isinstance(item, dict) else None
@@ -48,7 +49,7 @@ def messages_from_input(items: list[Any]) -> list[Item]:
     return messages
 
 
-def _message(messages: list[Item], item: Item, path: str) -> None:
+def _message(messages: list[ChatMessage], item: Item, path: str) -> None:
     role, parts = item.get("role"), as_list(item.get("content"))
     if role == "assistant":
         messages.append(_assistant_message(parts, path))
@@ -60,10 +61,10 @@ def _message(messages: list[Item], item: Item, path: str) -> None:
         raise invalid(path, "'role' must be system, developer, user or assistant")
 
 
-def _assistant_message(parts: list[Any], path: str) -> Item:
+def _assistant_message(parts: list[Any], path: str) -> ChatMessage:
     refusals = [p["refusal"] for p in parts if isinstance(p, dict) and isinstance(p.get("refusal"), str)]
     texts = _texts([p for p in parts if not (isinstance(p, dict) and p.get("type") == "refusal")], path)
-    message: Item = {"role": "assistant", "content": "".join(texts) if texts or not refusals else None}
+    message: ChatMessage = {"role": "assistant", "content": "".join(texts) if texts or not refusals else None}
     if refusals:
         message["refusal"] = "".join(refusals)
     return message
@@ -76,7 +77,7 @@ def _texts(parts: list[Any], path: str) -> list[str]:
     return [text for text in texts if text is not None]
 
 
-def _user_content(parts: list[Any], path: str) -> str | list[Item]:
+def _user_content(parts: list[Any], path: str) -> str | list[ChatPart]:
     """Return a single text as a string, which every server accepts, and other content as parts."""
     content = [chat_part(part, path) for part in parts]
     if not content:
@@ -84,13 +85,13 @@ def _user_content(parts: list[Any], path: str) -> str | list[Item]:
     return content[0]["text"] if len(content) == 1 and set(content[0]) == {"type", "text"} else content
 
 
-def _function_call(messages: list[Item], item: Item, path: str) -> None:
-    function = {"name": _name(item), "arguments": item.get("arguments") or ""}
+def _function_call(messages: list[ChatMessage], item: Item, path: str) -> None:
+    function: CalledFunction = {"name": _name(item), "arguments": item.get("arguments") or ""}
     _add_call(messages, {"id": _call_id(item, path), "type": "function", "function": function})
 
 
-def _custom_call(messages: list[Item], item: Item, path: str) -> None:
-    custom = {"name": _name(item), "input": item.get("input") or ""}
+def _custom_call(messages: list[ChatMessage], item: Item, path: str) -> None:
+    custom: CustomCall = {"name": _name(item), "input": item.get("input") or ""}
     _add_call(messages, {"id": _call_id(item, path), "type": "custom", "custom": custom})
 
 
@@ -105,20 +106,20 @@ def _call_id(item: Item, path: str) -> str:
     return call_id
 
 
-def _add_call(messages: list[Item], call: Item) -> None:
+def _add_call(messages: list[ChatMessage], call: ChatToolCall) -> None:
     if not messages or messages[-1]["role"] != "assistant":
         messages.append({"role": "assistant", "content": None})
     messages[-1].setdefault("tool_calls", []).append(call)
 
 
-def _output(messages: list[Item], item: Item, path: str) -> None:
+def _output(messages: list[ChatMessage], item: Item, path: str) -> None:
     output = item.get("output")
     if not isinstance(output, str):  # chat accepts only text here: images and files are lost
         output = "".join(text for part in as_list(output) if (text := text_of(part)) is not None)
     messages.append({"role": "tool", "tool_call_id": _call_id(item, path), "content": output})
 
 
-_WRITERS: dict[str, Callable[[list[Item], Item, str], None]] = {
+_WRITERS: dict[str, Callable[[list[ChatMessage], Item, str], None]] = {
     "message": _message,
     "function_call": _function_call,
     "custom_tool_call": _custom_call,

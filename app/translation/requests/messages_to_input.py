@@ -9,16 +9,18 @@ Source: https://platform.openai.com/docs/api-reference/chat/create (messages)
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from app.translation.requests.parts import as_list, input_part, invalid, output_part, text_of
+from app.translation.types.responses import ResponsesItem
 
-Item = dict[str, Any]
+Message = Mapping[str, Any]
 
 CALL_ID_KEYS = ("tool_call_id", "toolCallId", "call_id")
 
 
-def input_from_messages(messages: list[Any]) -> tuple[str, list[Item]]:
+def input_from_messages(messages: list[Any]) -> tuple[str, list[ResponsesItem]]:
     """
     Return (instructions, input items) for chat *messages*.
 
@@ -30,7 +32,7 @@ def input_from_messages(messages: list[Any]) -> tuple[str, list[Item]]:
     return "\n".join(reader.instructions), reader.items
 
 
-def call_id_of(message: Item) -> str | None:
+def call_id_of(message: Message) -> str | None:
     """Return the id of the call that a tool message answers, None if it has none."""
     return next((m for key in CALL_ID_KEYS if isinstance(m := message.get(key), str) and m), None)
 
@@ -40,7 +42,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.instructions: list[str] = []
-        self.items: list[Item] = []
+        self.items: list[ResponsesItem] = []
         self._custom_ids: set[str] = set()  # of custom calls, whose outputs have a different item type
         self._function_id = ""  # of the last deprecated `function_call`, which has no id
         self._function_count = 0
@@ -52,7 +54,7 @@ class _Reader:
             raise invalid(path, "'role' must be system, developer, user, assistant or tool")
         read(self, message, path)
 
-    def system(self, message: Item, path: str) -> None:
+    def system(self, message: Message, path: str) -> None:
         for part in as_list(message.get("content")):
             text = text_of(part)
             if text is None:
@@ -60,12 +62,12 @@ class _Reader:
             if text:
                 self.instructions.append(text)
 
-    def user(self, message: Item, path: str) -> None:
+    def user(self, message: Message, path: str) -> None:
         parts = [input_part(part, path) for part in as_list(message.get("content"))]
         if parts:
             self.items.append({"role": "user", "content": parts})
 
-    def assistant(self, message: Item, path: str) -> None:
+    def assistant(self, message: Message, path: str) -> None:
         if message.get("audio") is not None:
             raise invalid(path, "an answer given in audio cannot be sent to this account")
         converted = [output_part(part, path) for part in as_list(message.get("content"))]
@@ -80,7 +82,7 @@ class _Reader:
         if message.get("function_call") is not None:
             self.items.append(self._legacy_call(message["function_call"], path))
 
-    def _call(self, call: Any, path: str) -> Item:
+    def _call(self, call: Any, path: str) -> ResponsesItem:
         call_id = call.get("id") if isinstance(call, dict) else None
         if not isinstance(call_id, str) or not call_id:
             raise invalid(path, "a tool call needs an 'id'")
@@ -91,12 +93,12 @@ class _Reader:
         function = _texts(call.get("function"), "arguments", path)
         return {"type": "function_call", "call_id": call_id, **function}
 
-    def _legacy_call(self, call: Any, path: str) -> Item:
+    def _legacy_call(self, call: Any, path: str) -> ResponsesItem:
         self._function_count += 1
         self._function_id = f"call_function_{self._function_count}"
         return {"type": "function_call", "call_id": self._function_id, **_texts(call, "arguments", path)}
 
-    def tool(self, message: Item, path: str) -> None:
+    def tool(self, message: Message, path: str) -> None:
         call_id = call_id_of(message)
         if call_id is None:
             raise invalid(path, "a tool message needs the 'tool_call_id' that it answers")
@@ -104,20 +106,22 @@ class _Reader:
         output = _output(message.get("content"), path)
         self.items.append({"type": kind, "call_id": call_id, "output": output})
 
-    def function(self, message: Item, path: str) -> None:
+    def function(self, message: Message, path: str) -> None:
         if not self._function_id:
             raise invalid(path, "a function message must follow a 'function_call'")
         output = message.get("content") or ""
         self.items.append({"type": "function_call_output", "call_id": self._function_id, "output": output})
 
 
-def _texts(call: Any, payload: str, path: str) -> dict[str, str]:
+def _texts(call: Any, payload: Literal["arguments", "input"], path: str) -> ResponsesItem:
     """Return the name of a call and its *payload* field, which must both be strings."""
     if not isinstance(call, dict) or not isinstance(call.get("name"), str) or not call["name"]:
         raise invalid(path, "a tool call needs a 'name'")
     if not isinstance(call.get(payload), str):
         raise invalid(path, f"the '{payload}' of a tool call must be a string")
-    return {"name": call["name"], payload: call[payload]}
+    texts: ResponsesItem = {"name": call["name"]}
+    texts[payload] = call[payload]
+    return texts
 
 
 def _output(content: Any, path: str) -> str:

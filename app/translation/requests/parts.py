@@ -7,15 +7,17 @@ https://platform.openai.com/docs/api-reference/responses/create (input)
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from app.errors import InvalidRequest
+from app.translation.types.chat import ChatFile, ChatPart, ImageUrl
+from app.translation.types.responses import ContentPart
 
-Part = dict[str, Any]
+PartT = TypeVar("PartT", ContentPart, ChatPart)
 
 TEXT_TYPES = (None, "text", "input_text", "output_text")
 REASONING_TYPES = ("reasoning", "reasoning_content", "reasoning_details", "thinking")
-FILE_FIELDS = ("file_url", "filename")
+FILE_FIELDS: tuple[Literal["file_url", "filename"], ...] = ("file_url", "filename")
 
 
 def invalid(path: str, reason: str) -> InvalidRequest:
@@ -39,37 +41,42 @@ def text_of(part: Any) -> str | None:
     return None
 
 
-def input_part(part: Any, path: str) -> Part:
+def input_part(part: Any, path: str) -> ContentPart:
     """Return a user's chat part as a Responses part; *path* is for the error: `messages[0]`."""
     text = text_of(part)
     if text is not None:
-        return _with_breakpoint({"type": "input_text", "text": text}, part)
+        out: ContentPart = {"type": "input_text", "text": text}
+        return _with_breakpoint(out, part)
     kind = part.get("type") if isinstance(part, dict) else None
     if kind == "image_url":
         return _with_breakpoint(_input_image(part, path), part)
     if kind == "file" or (kind is None and isinstance(part, dict) and "file" in part):
         return _with_breakpoint(_input_file(part, path), part)
     if kind in ("input_image", "input_file"):
-        return dict(part)
+        known: ContentPart = part
+        return {**known}
     described = f"parts of type '{kind}'" if kind else "such a part"
     raise invalid(path, f"{described} cannot be sent")
 
 
-def _input_image(part: Part, path: str) -> Part:
+def _input_image(part: Any, path: str) -> ContentPart:
     image = part.get("image_url")
     if not isinstance(image, dict) or not isinstance(image.get("url"), str):
         raise invalid(path, "'image_url' must be an object with a 'url'")
-    out = {"type": "input_image", "image_url": image["url"]}
+    out: ContentPart = {"type": "input_image", "image_url": image["url"]}
     if image.get("detail") is not None:
         out["detail"] = image["detail"]
     return out
 
 
-def _input_file(part: Part, path: str) -> Part:
+def _input_file(part: Any, path: str) -> ContentPart:
     file = part.get("file")
     if not isinstance(file, dict) or file.get("file_id"):
         raise invalid(path, "a file must be given by its data; 'file_id' is not supported")
-    out = {"type": "input_file", **{key: file[key] for key in FILE_FIELDS if file.get(key)}}
+    out: ContentPart = {"type": "input_file"}
+    for key in FILE_FIELDS:
+        if file.get(key):
+            out[key] = file[key]
     data = file.get("file_data") or file.get("data")
     if "file_url" not in out:
         if not isinstance(data, str):
@@ -79,13 +86,13 @@ def _input_file(part: Part, path: str) -> Part:
     return out
 
 
-def _with_breakpoint(out: Part, part: Any) -> Part:
+def _with_breakpoint(out: PartT, part: Any) -> PartT:
     if isinstance(part, dict) and part.get("prompt_cache_breakpoint") is not None:
         out["prompt_cache_breakpoint"] = part["prompt_cache_breakpoint"]
     return out
 
 
-def output_part(part: Any, path: str) -> Part | None:
+def output_part(part: Any, path: str) -> ContentPart | None:
     """Return an assistant's part as a Responses part, None for echoed reasoning."""
     text = text_of(part)
     if text is not None:
@@ -98,29 +105,34 @@ def output_part(part: Any, path: str) -> Part | None:
     raise invalid(path, "an assistant's parts are text or refusal")
 
 
-def chat_part(part: Any, path: str) -> Part:
+def chat_part(part: Any, path: str) -> ChatPart:
     """Return a user's Responses part as a chat part."""
+    out: ChatPart
     text = text_of(part)
     if text is not None:
-        return _with_breakpoint({"type": "text", "text": text}, part)
+        out = {"type": "text", "text": text}
+        return _with_breakpoint(out, part)
     kind = part.get("type") if isinstance(part, dict) else None
     if kind == "input_image" and isinstance(part.get("image_url"), str):
-        image = {"url": part["image_url"]}
+        image: ImageUrl = {"url": part["image_url"]}
         if part.get("detail") is not None:
             image["detail"] = part["detail"]
-        return _with_breakpoint({"type": "image_url", "image_url": image}, part)
+        out = {"type": "image_url", "image_url": image}
+        return _with_breakpoint(out, part)
     if kind == "input_file":
-        return _with_breakpoint({"type": "file", "file": _chat_file(part, path)}, part)
+        out = {"type": "file", "file": _chat_file(part, path)}
+        return _with_breakpoint(out, part)
     if kind in ("image_url", "file"):
-        return dict(part)
+        known: ChatPart = part
+        return {**known}
     raise invalid(path, f"a part of type '{kind}' cannot be sent to this account")
 
 
-def _chat_file(part: Part, path: str) -> Part:
+def _chat_file(part: Any, path: str) -> ChatFile:
     data = part.get("file_data") or part.get("file_url")
     if not isinstance(data, str) or data.startswith(("http:", "https:")):
         raise invalid(path, "this account takes a file as data only")
-    out = {"file_data": data}
+    out: ChatFile = {"file_data": data}
     if part.get("filename"):
         out["filename"] = part["filename"]
     return out

@@ -10,11 +10,15 @@ Source: https://platform.openai.com/docs/api-reference/responses/create (reasoni
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, cast
 
 from app.errors import InvalidRequest
+from app.translation.types.chat import ResponseFormat, SchemaFormat
+from app.translation.types.responses import Reasoning, TextFormat, TextSettings
 
 Settings = dict[str, Any]
+Fields = TypeVar("Fields", bound=Mapping[str, Any])
 
 EFFORT_ALIASES = ("reasoning_effort", "reasoningEffort")
 VERBOSITY_ALIASES = ("verbosity", "textVerbosity")
@@ -40,23 +44,28 @@ SHARED_FIELDS = (
     "moderation",
 )
 REASONING_FIELDS = ("effort", "summary", "generate_summary", "context", "mode")
-SCHEMA_FIELDS = ("name", "description", "schema", "strict")
+SCHEMA_FIELDS: tuple[Literal["name", "description", "schema", "strict"], ...] = (
+    "name",
+    "description",
+    "schema",
+    "strict",
+)
 SCHEMA_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def without_nulls(fields: Settings) -> Settings:
+def without_nulls(fields: Fields) -> Fields:
     """Return *fields* without nulls: null means the same as absence."""
-    return {name: value for name, value in fields.items() if value is not None}
+    return cast(Fields, {name: value for name, value in fields.items() if value is not None})
 
 
 def first_set(body: Settings, names: tuple[str, ...]) -> Any:
     return next((body[name] for name in names if body.get(name)), None)
 
 
-def reasoning_settings(body: Settings) -> Settings:
+def reasoning_settings(body: Settings) -> Reasoning:
     """Return the `reasoning` object of *body*, completed by aliases, which have lower priority."""
-    requested = body.get("reasoning")
-    reasoning = without_nulls(requested) if isinstance(requested, dict) else {}
+    requested: Reasoning | None = body.get("reasoning")
+    reasoning: Reasoning = without_nulls(requested) if isinstance(requested, dict) else {}
     effort = first_set(body, EFFORT_ALIASES) or _thinking_effort(body)
     if effort:
         reasoning.setdefault("effort", effort)
@@ -75,17 +84,17 @@ def _thinking_effort(body: Settings) -> str | None:
     return "medium" if enabled or body.get("enable_thinking") is True else None
 
 
-def text_settings(body: Settings) -> Settings:
+def text_settings(body: Settings) -> TextSettings:
     """Return the `text` object of *body*, completed by aliases; its `format` is unchanged."""
-    requested = body.get("text")
-    text = without_nulls(requested) if isinstance(requested, dict) else {}
+    requested: TextSettings | None = body.get("text")
+    text: TextSettings = without_nulls(requested) if isinstance(requested, dict) else {}
     verbosity = first_set(body, VERBOSITY_ALIASES)
     if verbosity:
         text.setdefault("verbosity", verbosity)
     return text
 
 
-def text_format(response_format: Any) -> Settings:
+def text_format(response_format: Any) -> TextFormat:
     """Return a chat `response_format` as a Responses `text.format`; raises InvalidRequest."""
     kind = response_format.get("type") if isinstance(response_format, dict) else response_format
     if kind in ("text", "json_object"):
@@ -105,11 +114,15 @@ def text_format(response_format: Any) -> Settings:
     return {"type": "json_schema", **_schema_fields(schema)}
 
 
-def _schema_fields(schema: Settings) -> Settings:
-    return {key: schema[key] for key in SCHEMA_FIELDS if schema.get(key) is not None}
+def _schema_fields(schema: Mapping[str, Any]) -> SchemaFormat:
+    out: SchemaFormat = {}
+    for key in SCHEMA_FIELDS:
+        if schema.get(key) is not None:
+            out[key] = schema[key]
+    return out
 
 
-def response_format(text_format: Settings) -> Settings:
+def response_format(text_format: TextFormat) -> ResponseFormat:
     """Return a Responses `text.format` as a chat `response_format`."""
     if text_format.get("type") != "json_schema":
         return {"type": text_format.get("type")}

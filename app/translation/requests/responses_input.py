@@ -10,7 +10,8 @@ Source: https://platform.openai.com/docs/api-reference/responses/create
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
 
 import orjson
 
@@ -25,9 +26,10 @@ from app.translation.requests.reasoning_and_format import (
     without_nulls,
 )
 from app.translation.requests.tools import WEB_SEARCH_TYPES, unnested
+from app.translation.types.responses import ContentPart, ResponsesItem
 
 Body = dict[str, Any]
-Item = dict[str, Any]
+Echoing = TypeVar("Echoing", bound=Mapping[str, Any])
 
 ECHOES = frozenset({"reasoning_content", "reasoning_details", "tool_calls", "function_call"})
 
@@ -54,14 +56,15 @@ def normalize_input(body: Body) -> Body:
     return out
 
 
-def _input(messages: Any, items: Any) -> tuple[str, list[Item]]:
+def _input(messages: Any, items: Any) -> tuple[str, list[ResponsesItem]]:
     """Return (instructions, items) from `messages` or `input`."""
     if messages and items:
         raise InvalidRequest("give either 'input' or 'messages', not both", param="input")
     if messages:
         return input_from_messages(messages)
     instructions: list[str] = []
-    out: list[Item] = []
+    out: list[ResponsesItem] = []
+    item: ResponsesItem
     for index, item in enumerate(input_items(items)):
         path = f"input[{index}]"
         if not isinstance(item, dict):
@@ -75,7 +78,7 @@ def _input(messages: Any, items: Any) -> tuple[str, list[Item]]:
     return "\n".join(instructions), out
 
 
-def _instruction_texts(item: Item) -> list[str] | None:
+def _instruction_texts(item: ResponsesItem) -> list[str] | None:
     """Return the texts of a system or developer message, None for any other item."""
     if item.get("role") not in ("system", "developer") or item.get("type", "message") != "message":
         return None
@@ -83,7 +86,7 @@ def _instruction_texts(item: Item) -> list[str] | None:
     return None if None in texts else [text for text in texts if text]
 
 
-def _item(item: Item, path: str) -> Item:
+def _item(item: ResponsesItem, path: str) -> ResponsesItem:
     item = _without_echoes(item)
     _refuse_file_id(item, path)
     role = item.get("role")
@@ -118,36 +121,40 @@ def _part(part: Any, role: Any, path: str) -> Any:
     return _without_echoes(part)
 
 
-def _without_echoes(value: Item) -> Item:
-    return value if ECHOES.isdisjoint(value) else {key: value[key] for key in value if key not in ECHOES}
+def _without_echoes(value: Echoing) -> Echoing:
+    if ECHOES.isdisjoint(value):
+        return value
+    return cast(Echoing, {key: value[key] for key in value if key not in ECHOES})
 
 
-def _input_image(image: Any) -> Item:
+def _input_image(image: Any) -> ContentPart:
     image = image if isinstance(image, dict) else {"url": image}
-    return {
+    part: ContentPart = {
         "type": "input_image",
-        **without_nulls({"image_url": image.get("url"), "detail": image.get("detail")}),
+        "image_url": image.get("url"),
+        "detail": image.get("detail"),
     }
+    return without_nulls(part)
 
 
-def _refuse_file_id(part: Item, path: str) -> None:
+def _refuse_file_id(part: Mapping[str, Any], path: str) -> None:
     if part.get("type") == "input_file" and part.get("file_id"):
         raise invalid(path, "'input_file.file_id' is not supported; send the file's data")
 
 
-def _tool_output(item: Item, path: str) -> Item:
+def _tool_output(item: ResponsesItem, path: str) -> ResponsesItem:
     """Return a chat tool message as a `function_call_output` item."""
     call_id = call_id_of(item)
     if call_id is None:
         raise invalid(path, "a tool message needs the 'tool_call_id' that it answers")
-    value = item["output"] if item.get("output") is not None else item.get("content")
+    value: Any = item["output"] if item.get("output") is not None else item.get("content")
     if not isinstance(value, str):
         texts = [text for part in as_list(value) if (text := text_of(part)) is not None]
         value = "".join(texts) if texts or not value else orjson.dumps(value).decode()
     return {"type": "function_call_output", "call_id": call_id, "output": value}
 
 
-def _check_triggers(items: list[Item]) -> None:
+def _check_triggers(items: list[ResponsesItem]) -> None:
     for index, item in enumerate(items[:-1]):
         if item.get("type") == "compaction_trigger":
             raise invalid(f"input[{index}]", "a 'compaction_trigger' may only come last")

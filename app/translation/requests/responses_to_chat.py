@@ -16,6 +16,7 @@ from typing import Any
 from app.translation.requests.input_to_messages import added_tools, input_items, messages_from_input
 from app.translation.requests.reasoning_and_format import SHARED_FIELDS, response_format, without_nulls
 from app.translation.requests.tools import nested_choice, nested_tools
+from app.translation.types.chat import ChatRequest
 
 Body = dict[str, Any]
 
@@ -41,11 +42,11 @@ def responses_to_chat(body: Body) -> Body:
     return {**out, "stream": True, "stream_options": stream_options}
 
 
-def _tool_fields(body: Body, tools: list[Any]) -> Body:
+def _tool_fields(body: Body, tools: list[Any]) -> ChatRequest:
     """Return the tool fields; chat refuses a `tool_choice` without tools."""
     if not tools:
         return {}
-    out: Body = {"tools": nested_tools(tools)}
+    out: ChatRequest = {"tools": nested_tools(tools)}
     if "tool_choice" in body:
         out["tool_choice"] = nested_choice(body["tool_choice"])
     if "parallel_tool_calls" in body:

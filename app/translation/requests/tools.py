@@ -9,13 +9,13 @@ Source: https://platform.openai.com/docs/api-reference/responses/create (tools, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 from app.errors import InvalidRequest
 from app.translation.requests.parts import as_list
-
-Tool = dict[str, Any]
+from app.translation.types.chat import ChatTool, CustomDefinition, FunctionDefinition, Grammar
+from app.translation.types.responses import ApproximateLocation, ResponsesTool
 
 WEB_SEARCH_TYPES = ("web_search", "web_search_preview")
 CHOICES = ("none", "auto", "required")
@@ -24,15 +24,16 @@ CUSTOM_FIELDS = ("name", "description", "format")
 NO_PARAMETERS = {"type": "object", "properties": {}}
 
 
-def flat_tools(tools: list[Any]) -> list[Tool]:
+def flat_tools(tools: list[Any]) -> list[ResponsesTool]:
     """Return chat *tools* as Responses tools; raises InvalidRequest with param `tools[i]`."""
     return [_flat_tool(tool, f"tools[{index}]") for index, tool in enumerate(tools)]
 
 
-def _flat_tool(tool: Any, path: str) -> Tool:
+def _flat_tool(tool: Any, path: str) -> ResponsesTool:
     kind = tool.get("type", "function") if isinstance(tool, dict) else None
     if kind in WEB_SEARCH_TYPES:
-        return {**tool, "type": "web_search"}
+        search: ResponsesTool = tool
+        return {**search, "type": "web_search"}
     flat = unnested(tool) if kind is not None else None
     if flat is None or not isinstance(flat.get("name"), str) or not flat["name"]:
         raise InvalidRequest(f"{path}: a tool needs a type and a name", param=path)
@@ -41,20 +42,21 @@ def _flat_tool(tool: Any, path: str) -> Tool:
     return flat
 
 
-def unnested(tool: Tool) -> Tool:
+def unnested(tool: Any) -> ResponsesTool:
     """Return *tool* in the flat form; a flat tool is copied."""
     if isinstance(tool.get("function"), dict) and tool.get("type", "function") == "function":
-        return {"type": "function", **_given(tool["function"], FUNCTION_FIELDS)}
+        return cast(ResponsesTool, {"type": "function", **_given(tool["function"], FUNCTION_FIELDS)})
     if isinstance(tool.get("custom"), dict) and tool.get("type") == "custom":
         flat = {"type": "custom", **_given(tool["custom"], CUSTOM_FIELDS)}
         grammar = flat["format"].get("grammar") if isinstance(flat.get("format"), dict) else None
         if isinstance(grammar, dict):
             flat["format"] = {"type": "grammar", **grammar}
-        return flat
-    return {"type": "function", **tool}
+        return cast(ResponsesTool, flat)
+    known: ResponsesTool = tool
+    return {"type": "function", **known}
 
 
-def _given(fields: Tool, names: tuple[str, ...]) -> Tool:
+def _given(fields: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     """Return the fields *names* that have a value; a `strict` that is not a boolean is dropped."""
     return {
         name: fields[name]
@@ -63,14 +65,14 @@ def _given(fields: Tool, names: tuple[str, ...]) -> Tool:
     }
 
 
-def web_search_tool(options: Tool) -> Tool:
+def web_search_tool(options: Mapping[str, Any]) -> ResponsesTool:
     """Return chat's `web_search_options` as a Responses tool."""
-    tool: Tool = {"type": "web_search"}
+    tool: ResponsesTool = {"type": "web_search"}
     if options.get("search_context_size") is not None:
         tool["search_context_size"] = options["search_context_size"]
     location = options.get("user_location")
     if isinstance(location, dict):
-        approximate = location.get("approximate")
+        approximate: ApproximateLocation | None = location.get("approximate")
         tool["user_location"] = {
             "type": "approximate",
             **(approximate if isinstance(approximate, dict) else {}),
@@ -97,7 +99,7 @@ def flat_choice(choice: Any) -> Any:
     return choice
 
 
-def _chosen_name(choice: Tool, kind: str) -> str:
+def _chosen_name(choice: Mapping[str, Any], kind: str) -> str:
     nested = choice.get(kind)
     name = nested.get("name") if isinstance(nested, dict) else choice.get("name")
     if not isinstance(name, str) or not name:
@@ -105,13 +107,14 @@ def _chosen_name(choice: Tool, kind: str) -> str:
     return name
 
 
-def nested_tools(tools: list[Any]) -> list[Tool]:
+def nested_tools(tools: list[Any]) -> list[ChatTool]:
     """Return Responses *tools* as chat tools; a hosted tool raises InvalidRequest with param `tools`."""
     return [_nested_tool(unnested(tool), namespace) for tool, namespace in _walk(tools)]
 
 
-def _walk(tools: Any) -> Iterator[tuple[Tool, str]]:
+def _walk(tools: Any) -> Iterator[tuple[ResponsesTool, str]]:
     """Yield (tool, its namespace or "")."""
+    tool: ResponsesTool
     for tool in as_list(tools):
         if not isinstance(tool, dict):
             raise InvalidRequest("a tool must be an object", param="tools")
@@ -121,16 +124,17 @@ def _walk(tools: Any) -> Iterator[tuple[Tool, str]]:
             yield tool, ""
 
 
-def _nested_tool(tool: Tool, namespace: str) -> Tool:
+def _nested_tool(tool: ResponsesTool, namespace: str) -> ChatTool:
     name = qualified(namespace, tool.get("name", ""))
     if tool["type"] == "function":
-        return {"type": "function", "function": {**_given(tool, FUNCTION_FIELDS), "name": name}}
+        function = cast(FunctionDefinition, {**_given(tool, FUNCTION_FIELDS), "name": name})
+        return {"type": "function", "function": function}
     if tool["type"] != "custom":
         raise InvalidRequest(f"a tool of type '{tool['type']}' cannot be sent to this account", param="tools")
-    custom = {**_given(tool, CUSTOM_FIELDS), "name": name}
-    form = custom.get("format")
+    custom = cast(CustomDefinition, {**_given(tool, CUSTOM_FIELDS), "name": name})
+    form: Any = custom.get("format")
     if isinstance(form, dict) and form.get("type") == "grammar":
-        grammar = {key: form[key] for key in ("syntax", "definition") if key in form}
+        grammar = cast(Grammar, {key: form[key] for key in ("syntax", "definition") if key in form})
         custom["format"] = {"type": "grammar", "grammar": grammar}
     return {"type": "custom", "custom": custom}
 

@@ -31,7 +31,7 @@ class ContentPart(TypedDict, total=False):
 class ResponsesItem(TypedDict, total=False):
     """An item of the input or of the output."""
 
-    id: str
+    id: str | None
     type: str  # message | reasoning | function_call | custom_tool_call | function_call_output | ...
     role: str
     status: str
@@ -78,7 +78,7 @@ class ResponsesEvent(TypedDict, total=False):
 
     type: str
     sequence_number: int
-    item_id: str
+    item_id: str | None
     output_index: int
     content_index: int
     summary_index: int
