@@ -14,6 +14,7 @@ from app.accounts.oauth_tokens import Tokens, tokens_from
 from app.accounts.snapshot import read_current_accounts
 from app.errors import CredentialUnreadable, InvalidRequest, NotFound
 from app.stores.accounts import AccountStore
+from app.stores.records.accounts import AccountOutcome
 from app.stores.scripts import Scripts
 from app.stores.secrets import UnreadableSecret, Vault
 
@@ -200,7 +201,7 @@ class AccountRepository:
         account_id: str,
         fields: Mapping[str, str],
         *,
-        mark: Mapping[str, Any] | None = None,
+        mark: AccountOutcome | None = None,
         room: bool = False,
         accepted: bool = False,
     ) -> bool:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from app.accounts.failures import CONSEQUENCES, SUSPECT_BASE_SECONDS, SUSPECT_MAX_SECONDS, Failure, Scope
 from app.accounts.verdicts import Verdict, judge
 from app.errors import UpstreamError
-from app.stores.records.accounts import ModelState
+from app.stores.records.accounts import AccountOutcome, ModelState
 from schemas.bounds import MAX_WAIT_SECONDS
 
-OK: dict[str, Any] = {"ok": True}
+OK: AccountOutcome = {"ok": True}
 # Codes that do not explain why an account is unavailable.
 GENERIC_CODES = (None, "", "invalid_request_error", "upstream_error")
 
 
-def outcome_from_error(error: UpstreamError, model: str, now: float, *, kind: str = "") -> dict[str, Any]:
+def outcome_from_error(error: UpstreamError, model: str, now: float, *, kind: str = "") -> AccountOutcome:
     """
     Return the outcome of a request for *model* that failed with *error* at an account of *kind*.
 
@@ -38,7 +36,7 @@ def outcome_from_error(error: UpstreamError, model: str, now: float, *, kind: st
     if verdict.seconds is None:
         wait_ms = 0
     reason = verdict.failure.value if error.code in GENERIC_CODES else f"{error.code}"[:80]
-    outcome = {"state": consequence.state.value, "reason": reason, "wait_ms": wait_ms}
+    outcome: AccountOutcome = {"state": consequence.state.value, "reason": reason, "wait_ms": wait_ms}
     if consequence.scope is Scope.WINDOW:
         return outcome  # when a spent window is tested again is the store's to decide
     outcome["retest_wait_ms"] = wait_ms  # a burst limit is not tested before it ends
@@ -46,12 +44,12 @@ def outcome_from_error(error: UpstreamError, model: str, now: float, *, kind: st
     return outcome | _suspected_for(model) if consequence.scope is Scope.CREDENTIAL else outcome
 
 
-def suspected_outcome(failure: Failure, model: str) -> dict[str, Any]:
+def suspected_outcome(failure: Failure, model: str) -> AccountOutcome:
     """Return the outcome that makes an account suspected: it is tested again within seconds."""
     return {"soft": True, "reason": failure.value, **_suspected_for(model)}
 
 
-def _suspected_for(model: str) -> dict[str, Any]:
+def _suspected_for(model: str) -> AccountOutcome:
     return {
         "asked": model,
         "base_ms": int(SUSPECT_BASE_SECONDS * 1000),

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from app.stores.records.accounts import AccountOutcome
 from schemas import bounds
 
 Windows = list[list[float] | None]
@@ -52,10 +53,10 @@ def has_room(payload: Mapping[str, Any]) -> bool | None:
     return True if allowed is True or reached is False else None
 
 
-def outcome_from_usage(payload: Mapping[str, Any], now: float) -> dict[str, Any]:
+def outcome_from_usage(payload: Mapping[str, Any], now: float) -> AccountOutcome:
     """Return the outcome of a query of the usage endpoint: its windows, and the state if one is spent."""
     windows = windows_from_usage(payload, now)
-    outcome: dict[str, Any] = {"windows": windows} if windows else {}
+    outcome: AccountOutcome = {"windows": windows} if windows else {}
     if has_room(payload) is not False:
         return outcome
     full = [window[1] for window in windows or [] if window and window[0] >= 100]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -238,7 +239,7 @@ def _password(variable: str | None, from_stdin: bool) -> str:
     return read_secret("password", variable, from_stdin)
 
 
-def _report(as_json: bool, record: dict[str, Any], sentence: str) -> None:
+def _report(as_json: bool, record: Mapping[str, Any], sentence: str) -> None:
     if as_json:
         show_json(record)
     else:

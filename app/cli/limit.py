@@ -13,7 +13,7 @@ from app.cli.options import Decorator, Group, checked, example, in_pool, operati
 from app.cli.output import Figure, moment, show_json, show_list, table
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.operations.key_warnings import same_limits
-from app.operations.serializers import serialize_limit_status
+from app.operations.serializers import LimitStatusJson, serialize_limit_status
 from app.stores.limits import FOR_POOL
 from app.stores.records.limits import Limit, LimitMode, LimitUnit
 from app.wiring import Services
@@ -113,9 +113,11 @@ def _remove(services: Services, as_json: bool, pool: str, key: str | None, limit
         click.echo(f"Removed {limit_id}.")
 
 
-def _row(limit: dict[str, Any]) -> tuple[object, ...]:
+def _row(limit: LimitStatusJson) -> tuple[object, ...]:
     unit = LimitUnit(limit["what"])
-    amounts = [Figure(unit.amount(limit[name])) for name in ("settled", "held", "remaining")]
+    amounts = [
+        Figure(unit.amount(number)) for number in (limit["settled"], limit["held"], limit["remaining"])
+    ]
     return (
         limit["id"],
         limit["limit"],

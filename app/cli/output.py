@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -55,7 +55,7 @@ def show_json(value: Any) -> None:
     click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2))
 
 
-def show_list(records: Sequence[dict[str, Any]]) -> None:
+def show_list(records: Sequence[Mapping[str, Any]]) -> None:
     """Print *records* as a JSON list object."""
     show_json({"object": "list", "data": records})
 

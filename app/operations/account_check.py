@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypedDict
 
 import orjson
 
@@ -38,6 +38,25 @@ NOT_FOR_TEXT = (
 )
 
 
+class ErrorJson(TypedDict):
+    message: str
+    type: str
+    code: str | None
+
+
+class AccountCheckJson(TypedDict):
+    """An AccountCheck, by its public names."""
+
+    ok: bool
+    model: str
+    status: int | None
+    first_ms: int | None
+    total_ms: int
+    error: ErrorJson | None
+    failure: str | None
+    scope: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class AccountCheck:
     """
@@ -52,12 +71,21 @@ class AccountCheck:
     status: int | None
     first_ms: int | None  # until the response's head
     total_ms: int
-    error: dict[str, Any] | None = None
+    error: ErrorJson | None = None
     failure: str | None = None
     scope: str | None = None
 
-    def public(self) -> dict[str, Any]:
-        return asdict(self)
+    def public(self) -> AccountCheckJson:
+        return {
+            "ok": self.ok,
+            "model": self.model,
+            "status": self.status,
+            "first_ms": self.first_ms,
+            "total_ms": self.total_ms,
+            "error": self.error,
+            "failure": self.failure,
+            "scope": self.scope,
+        }
 
 
 class AccountChecker:

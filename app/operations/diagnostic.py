@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import TypedDict
 
 from app.accounts.pools import DEFAULT
 
@@ -25,6 +25,17 @@ class Subject(StrEnum):
     KEY = "key"
 
 
+class DiagnosticJson(TypedDict):
+    """A Diagnostic, by its public names."""
+
+    level: Level
+    where: str
+    what: str
+    mend: str
+    subject: Subject
+    names: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     """
@@ -42,7 +53,7 @@ class Diagnostic:
     names: tuple[str, ...] = ()
     detail: str = ""
 
-    def public(self) -> dict[str, Any]:
+    def public(self) -> DiagnosticJson:
         """Return the JSON fields; `mend` is the remedy."""
         return {
             "level": self.level,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypedDict
 
 from app.accounts.pools import POLICIES
 from app.config import Settings, package_version
@@ -18,7 +18,14 @@ READABLE_SETTINGS = (
 _URL_CREDENTIALS = re.compile(r"(?<=//)[^/@]*@")  # in front of a URL's host
 
 
-def serialize_settings(settings: Settings) -> dict[str, Any]:
+class SettingsJson(TypedDict):
+    version: str
+    settings: dict[str, Any]
+    time_limits: dict[str, float]  # seconds
+    policies: tuple[str, ...]
+
+
+def serialize_settings(settings: Settings) -> SettingsJson:
     """Return {version, settings, time_limits (seconds), policies}."""
     values = {name: _readable(getattr(settings, name)) for name in READABLE_SETTINGS}
     return {

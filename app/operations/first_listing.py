@@ -10,8 +10,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypedDict
 
 import orjson
 import structlog
@@ -33,6 +33,16 @@ REFUSED = (401, 403)
 MAX_MESSAGE_CHARS = 200
 
 JsonObject = dict[str, Any]
+
+
+class FirstListingJson(TypedDict):
+    """A FirstListing, by its public names."""
+
+    ok: bool
+    models: int | None
+    error: str | None
+    code: str | None
+    hint: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +68,14 @@ class FirstListing:
             return f"reachable, {count(self.models or 0)} {'model' if self.models == 1 else 'models'}"
         return f"{self.error}. {self.hint}" if self.hint else self.error
 
-    def public(self) -> JsonObject:
-        return {"ok": self.ok, **asdict(self)}
+    def public(self) -> FirstListingJson:
+        return {
+            "ok": self.ok,
+            "models": self.models,
+            "error": self.error,
+            "code": self.code,
+            "hint": self.hint,
+        }
 
 
 class AccountLister:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from app.limits.limit_syntax import format_limit
 from app.operations.audit_trail import AuditedOperations, AuditTrail
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.limits import FOR_POOL, LimitRepository
 from app.stores.records.limits import Limit
+
+
+class AuditedLimit(TypedDict):
+    """What the audit log records of a limit, whose text is *limit*."""
+
+    id: str
+    limit: str
 
 
 class LimitOperations(AuditedOperations):
@@ -50,10 +57,10 @@ class LimitOperations(AuditedOperations):
     def _owner_id(self, pool: str, key: str | None) -> str:
         return FOR_POOL if key is None else self._api_keys.find(pool, key).id
 
-    def _find(self, pool: str, owner: str, limit_id: str) -> dict[str, Any] | None:
+    def _find(self, pool: str, owner: str, limit_id: str) -> AuditedLimit | None:
         limits = self._limits.all(pool, owner)
         return next((_audited_fields(limit) for limit in limits if limit.id == limit_id), None)
 
 
-def _audited_fields(limit: Limit) -> dict[str, Any]:
+def _audited_fields(limit: Limit) -> AuditedLimit:
     return {"id": limit.id, "limit": format_limit(limit)}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from app.accounts.accounts import AccountRepository
 from app.errors import InvalidRequest
@@ -20,6 +20,66 @@ INTERNAL = ("at_ms", "day_ms", "affinity", "attempts_counted")
 _PREFIXES = {"key": "key_", "account": "acct_"}
 
 JsonObject = dict[str, Any]
+
+
+class NamedId(TypedDict):
+    """`name` is None where the object was removed."""
+
+    id: str
+    name: str | None
+
+
+class RefusalCountJson(TypedDict):
+    key: NamedId
+    code: str
+    count: int
+
+
+class RefusalsJson(TypedDict):
+    """`since` is in Unix seconds."""
+
+    object: str
+    span: str
+    since: int
+    total: int
+    data: list[RefusalCountJson]
+
+
+class SeriesLineJson(TypedDict):
+    """Usage of one line, by figure: in total, and from each start on."""
+
+    id: str
+    name: str | None
+    total: Mapping[str, int]
+    points: Sequence[Any]
+
+
+class SeriesJson(TypedDict):
+    object: str
+    span: str
+    by: str
+    figures: Sequence[str]
+    starts: Sequence[float]
+    until: float
+    lines: int
+    data: list[SeriesLineJson]
+
+
+class LimitStatusJson(TypedDict):
+    """A limit and its use; amounts of cost are micro-dollars, `resets_at` is in Unix seconds."""
+
+    id: str
+    limit: str
+    what: str
+    per: str
+    max: int
+    mode: str
+    scope: str
+    model: str | None
+    settled: int
+    held: int
+    remaining: int
+    resets_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +132,7 @@ class Names:
 
 def serialize_refusals(
     refusals: RefusalCounts, span: str, names: Mapping[str, str], key_id: str = ""
-) -> JsonObject:
+) -> RefusalsJson:
     """Return the number of refused requests by key and code, the most frequent first."""
     counts = [item for item in refusals.counts.items() if not key_id or item[0][0] == key_id]
     counts.sort(key=lambda item: (-item[1], item[0]))
@@ -88,7 +148,7 @@ def serialize_refusals(
     }
 
 
-def serialize_series(series: Series, span: str, by: str, names: Mapping[str, str], top: int) -> JsonObject:
+def serialize_series(series: Series, span: str, by: str, names: Mapping[str, str], top: int) -> SeriesJson:
     """
     Return the usage of the *top* lines with the most requests.
 
@@ -121,7 +181,7 @@ def busiest(totals: Mapping[str, Mapping[str, int]], top: int) -> Iterable[str]:
     return sorted(totals, key=lambda line_id: (-totals[line_id]["requests"], line_id))[:top]
 
 
-def serialize_limit_status(status: LimitStatus) -> JsonObject:
+def serialize_limit_status(status: LimitStatus) -> LimitStatusJson:
     """Return a limit and its use; amounts of cost are micro-dollars."""
     limit = status.limit
     return {

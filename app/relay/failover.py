@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -38,6 +38,7 @@ from app.relay.retry_policy import (
     pause_seconds,
 )
 from app.relay.timing import Timing
+from app.stores.records.accounts import AccountOutcome
 from app.stores.records.admission import NO_OUTCOME, AttemptReport, Outcome, Refusal, Selection
 from app.translation.resume.delivered import ResumedStream
 
@@ -245,7 +246,7 @@ class Failover:
             and self._harmed.get(Scope.CREDENTIAL, account.id) != account.id
         )
 
-    def _change(self, attempt: Attempt, error: UpstreamError, verdict: Verdict) -> Mapping[str, Any]:
+    def _change(self, attempt: Attempt, error: UpstreamError, verdict: Verdict) -> AccountOutcome:
         """Return what *error* changes at its account; one request takes out one account per scope at most."""
         account, scope = attempt.account, verdict.consequence.scope
         if account.signed_in and self._renewals.get(account.id, account) is None:

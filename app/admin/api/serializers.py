@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from app.accounts.account import Account
-from app.operations.serializers import serialize_limit_status
+from app.operations.serializers import LimitStatusJson, serialize_limit_status
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.limits import Limit
 from app.wiring import Services
@@ -26,13 +26,13 @@ def serialize_account(account: Account) -> Json:
     return account.public() | extra | {"listed_models": account.listed}
 
 
-def serialize_key(key: ApiKey, account_names: Mapping[str, str], limits: list[Json]) -> Json:
+def serialize_key(key: ApiKey, account_names: Mapping[str, str], limits: Sequence[LimitStatusJson]) -> Json:
     """Return *key* as JSON; `accounts` are names, or ids of removed ones."""
     names = [account_names.get(account_id, account_id) for account_id in key.accounts]
     return key.public() | {"accounts": names, "limits": limits}
 
 
-def serialize_limits(services: Services, pool: str, limits: Iterable[Limit]) -> list[Json]:
+def serialize_limits(services: Services, pool: str, limits: Iterable[Limit]) -> list[LimitStatusJson]:
     """Return *limits* with their usage, in two round trips."""
     limits = list(limits)
     return (

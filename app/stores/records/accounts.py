@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypedDict
 
 
 class AccountState(StrEnum):
@@ -30,6 +31,29 @@ class ModelState(StrEnum):
     OVERLOADED = "overloaded"
     LIMITED = "limited"
     SUSPECTED = "suspected"
+
+
+class AccountOutcome(TypedDict, total=False):
+    """
+    What an answer does to its account, by the names that `apply_outcome` in lua/accounts.lua reads.
+
+    It is {ok}, a *state*, a limit of one *model*, or *soft*, a suspicion; each with the *windows* that the
+    answer reported. Waits are in milliseconds.
+    """
+
+    ok: bool
+    state: str
+    reason: str
+    wait_ms: int
+    retest_wait_ms: int
+    model: str
+    why: str
+    soft: bool
+    asked: str
+    base_ms: int
+    most_ms: int
+    windows: Sequence[Sequence[float] | None]  # [used percent, reset (Unix ms), length (s), if known] of each
+    exceeded: str  # JSON: what was billed beyond the requested length
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from app.stores.records.accounts import AccountOutcome
 from app.stores.records.limits import Limit
 
 JsonObject = dict[str, Any]
@@ -147,13 +148,13 @@ class Refusal:
 class Outcome:
     """What an attempt does to its account: a state change, and what the answer revealed."""
 
-    change: Mapping[str, Any] = field(default_factory=dict)  # as app.accounts.outcomes makes it
+    change: AccountOutcome = field(default_factory=AccountOutcome)  # as app.accounts.outcomes makes it
     windows: Any = None  # of usage, as the answer's headers report them
     exceeded: str | None = None  # JSON: what was billed beyond the requested length
 
-    def arguments(self) -> JsonObject:
+    def arguments(self) -> AccountOutcome:
         """Return the `mark` of a script's argument."""
-        arguments = dict(self.change)
+        arguments = self.change.copy()
         if self.windows is not None:
             arguments["windows"] = self.windows
         if self.exceeded:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from app.formatting import count, exact_dollars
 
@@ -119,6 +119,18 @@ class LimitScope(StrEnum):
     POOL = "pool"
 
 
+class LimitJson(TypedDict):
+    """A limit as it is stored and as scripts take it; see Limit."""
+
+    id: str
+    what: str
+    per: str
+    max: int
+    mode: str
+    scope: str
+    model: NotRequired[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """
@@ -149,9 +161,9 @@ class Limit:
             model=stored.get("model"),
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> LimitJson:
         """Return {id, what, per, max, mode, scope, model?}, as it is stored and as scripts take it."""
-        stored = {
+        stored: LimitJson = {
             "id": self.id,
             "what": self.unit.value,
             "per": self.period.value,
@@ -159,7 +171,9 @@ class Limit:
             "mode": self.mode.value,
             "scope": self.scope.value,
         }
-        return stored | {"model": self.model} if self.model else stored
+        if self.model:
+            stored["model"] = self.model
+        return stored
 
     @property
     def is_strict(self) -> bool:
@@ -204,7 +218,7 @@ def limits_from_json(stored: Iterable[Mapping[str, Any]]) -> tuple[Limit, ...]:
     return tuple(map(Limit.from_json, stored))
 
 
-def limits_to_json(limits: Sequence[Limit]) -> list[dict[str, Any]]:
+def limits_to_json(limits: Sequence[Limit]) -> list[LimitJson]:
     return [limit.to_json() for limit in limits]
 
 

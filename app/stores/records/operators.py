@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TypedDict
 
 from app.errors import InvalidRequest
 
@@ -16,6 +16,16 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
 class TokenScope(StrEnum):
     READ = "read"  # calls that change nothing and return no secret
     FULL = "full"
+
+
+class OperatorJson(TypedDict):
+    """An Operator, by its public names."""
+
+    name: str
+    created_at: float
+    password_at: float
+    second_factor: bool
+    recovery_codes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +38,26 @@ class Operator:
     second_factor: bool
     recovery_codes: int
 
-    def public(self) -> dict[str, Any]:
-        return asdict(self)
+    def public(self) -> OperatorJson:
+        return {
+            "name": self.name,
+            "created_at": self.created_at,
+            "password_at": self.password_at,
+            "second_factor": self.second_factor,
+            "recovery_codes": self.recovery_codes,
+        }
+
+
+class SessionJson(TypedDict):
+    """A Session, by its public names."""
+
+    id: str
+    operator: str
+    address: str
+    agent: str
+    opened_at: float
+    seen_at: float
+    ends_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +72,27 @@ class Session:
     seen_at: float
     ends_at: float
 
-    def public(self) -> dict[str, Any]:
-        return asdict(self)
+    def public(self) -> SessionJson:
+        return {
+            "id": self.id,
+            "operator": self.operator,
+            "address": self.address,
+            "agent": self.agent,
+            "opened_at": self.opened_at,
+            "seen_at": self.seen_at,
+            "ends_at": self.ends_at,
+        }
+
+
+class AdminTokenJson(TypedDict):
+    """An AdminToken, by its public names."""
+
+    name: str
+    scope: TokenScope
+    operator: str | None
+    created_by: str
+    created_at: float
+    expires_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +111,15 @@ class AdminToken:
     created_at: float
     expires_at: float | None
 
-    def public(self) -> dict[str, Any]:
-        return asdict(self)
+    def public(self) -> AdminTokenJson:
+        return {
+            "name": self.name,
+            "scope": self.scope,
+            "operator": self.operator,
+            "created_by": self.created_by,
+            "created_at": self.created_at,
+            "expires_at": self.expires_at,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 import orjson
 
@@ -66,6 +66,17 @@ class RefusalEntry:
     unavailable: list[list[Any]]  # [account id, state, reason, until ms] of each unavailable account
 
 
+class RefusalGroupJson(TypedDict):
+    """A RefusalGroup, by the names of record_refusals.lua."""
+
+    key: str
+    digest: str
+    code: str
+    count: int
+    out: bool
+    entries: list[str]
+
+
 @dataclass(frozen=True, slots=True)
 class RefusalGroup:
     """Refusals of one key and code; `key` is an id, or '' where only the digest is known."""
@@ -77,11 +88,15 @@ class RefusalGroup:
     store_unavailable: bool  # whether to store which accounts were unavailable
     rows: list[str]  # JSON of the newest
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> RefusalGroupJson:
         """Return the group as record_refusals.lua takes it."""
         return {
-            **{"key": self.key, "digest": self.digest, "code": self.code},
-            **{"count": self.count, "out": self.store_unavailable, "entries": self.rows},
+            "key": self.key,
+            "digest": self.digest,
+            "code": self.code,
+            "count": self.count,
+            "out": self.store_unavailable,
+            "entries": self.rows,
         }
 
 
