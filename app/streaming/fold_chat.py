@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from app.streaming.delta_merge import join_texts, merge
 
 if TYPE_CHECKING:
-    from app.translation.types.chat import ChatMessage, ChatToolCall
+    from app.translation.types.chat import ChatChoice, ChatMessage, ChatToolCall
 
 _CONSTANT_KEYS = frozenset(("id", "created", "model"))  # the same in all chunks, or present in only one
 _CHUNK_KEYS = frozenset(("choices", "object", "type", "obfuscation"))  # padding, or different in a completion
@@ -59,16 +59,17 @@ class _Choice:
             elif value is not None:
                 self._rest[key] = value
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> ChatChoice:
         message = join_texts(self._message)
         for key, value in self._snapshot.items():  # used if there were no deltas
             message[key] = message.get(key) or value
-        return {
+        choice = {
             **self._rest,
             "message": _message(message),
             "logprobs": join_texts(self._logprobs) or None,
             "finish_reason": self._rest.get("finish_reason"),
         }
+        return cast("ChatChoice", choice)
 
 
 def _message(delta_message: dict[str, Any]) -> ChatMessage:

@@ -9,8 +9,12 @@ Source: https://docs.getbifrost.ai (chat completions, OpenAI format)
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
 
+from app.translation.types.chat import ChatChoice, ChatUsage
+
+Message = TypeVar("Message", bound=Mapping[str, Any])  # a message or a delta
 Payload = dict[str, Any]
 
 DETAILS = {
@@ -33,21 +37,21 @@ def extend(payload: Payload, *, cost: Payload | None, extra_fields: Payload) -> 
     out = {**payload, "choices": [_choice(choice) for choice in known if isinstance(choice, dict)]}
     usage = payload.get("usage")
     if usage and isinstance(usage, dict):
-        out["usage"] = _usage(usage) | ({"cost": cost} if cost else {})
+        out["usage"] = {**_usage(usage), **({"cost": cost} if cost else {})}
     return {**out, "extra_fields": extra_fields}
 
 
-def _choice(choice: Payload) -> Payload:
+def _choice(choice: Payload) -> ChatChoice:
     out = dict(choice)
     if choice.get("logprobs"):
         out["log_probs"] = choice["logprobs"]
     for key in ("message", "delta"):
         if isinstance(choice.get(key), dict):
             out[key] = _with_reasoning(choice[key])
-    return out
+    return cast(ChatChoice, out)
 
 
-def _with_reasoning(message: Payload) -> Payload:
+def _with_reasoning(message: Message) -> Message:
     """Return a message or delta with its reasoning both as one text and as details."""
     details = message.get("reasoning_details")
     text = message.get("reasoning") or message.get("reasoning_content")
@@ -58,10 +62,10 @@ def _with_reasoning(message: Payload) -> Payload:
         return message
     if not details:
         details = [{"index": 0, "type": "reasoning.text", "text": text}]
-    return {**message, "reasoning": text, "reasoning_details": details}
+    return cast(Message, {**message, "reasoning": text, "reasoning_details": details})
 
 
-def _usage(usage: Payload) -> Payload:
+def _usage(usage: Payload) -> ChatUsage:
     """Return *usage* with all details: absent counts are 0, and the remaining tokens are text."""
     out = dict(usage)
     for side, names in DETAILS.items():
@@ -73,7 +77,7 @@ def _usage(usage: Payload) -> Payload:
         other = sum(_count(details[name]) for name in NOT_TEXT[side])
         details.setdefault("text_tokens", max(0, _count(usage.get(f"{side}_tokens")) - other))
         out[f"{side}_tokens_details"] = details
-    return out
+    return cast(ChatUsage, out)
 
 
 def _count(value: Any) -> int:

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from app.streaming.events import Event
 from app.translation.output_cap.limiter import OutputCap
-from app.translation.types.chat import ChatDelta, ChatToolCall
+from app.translation.types.chat import ChatChunk, ChatDelta, ChatToolCall
 
 Payload = dict[str, Any]
 Called = TypeVar("Called", bound=Mapping[str, Any])
@@ -109,9 +109,11 @@ class ChatOutputCap(OutputCap):
             self._out.append(Event({**payload, "choices": [], "usage": None}))
 
 
-def _chunk(payload: Payload, choice: Payload, delta: ChatDelta, finish_reason: str | None = None) -> Payload:
+def _chunk(
+    payload: Payload, choice: Payload, delta: ChatDelta, finish_reason: str | None = None
+) -> ChatChunk:
     """Return a copy of *payload* with *delta*, without logprobs, which belong to the uncut text."""
     changed = {**choice, "delta": delta, "finish_reason": finish_reason}
     if "logprobs" in choice:
         changed["logprobs"] = None
-    return {**payload, "choices": [changed]}
+    return cast(ChatChunk, {**payload, "choices": [changed]})

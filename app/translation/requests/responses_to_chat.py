@@ -11,7 +11,7 @@ Source: https://platform.openai.com/docs/guides/migrate-to-responses
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from app.translation.requests.input_to_messages import added_tools, input_items, messages_from_input
 from app.translation.requests.reasoning_and_format import SHARED_FIELDS, response_format, without_nulls
@@ -54,7 +54,7 @@ def _tool_fields(body: Body, tools: list[Any]) -> ChatRequest:
     return out
 
 
-def _answer_fields(body: Body) -> Body:
+def _answer_fields(body: Body) -> ChatRequest:
     text, reasoning = body.get("text", {}), body.get("reasoning", {})
     out = {
         "response_format": response_format(text["format"]) if text.get("format") else None,
@@ -64,4 +64,4 @@ def _answer_fields(body: Body) -> Body:
     }
     if body.get("top_logprobs"):
         out.update(logprobs=True, top_logprobs=body["top_logprobs"])
-    return without_nulls(out)
+    return cast(ChatRequest, without_nulls(out))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple, TypeVar, cast
 
 from app.errors import InvalidRequest
 from app.translation.requests.chat_aliases import translate_aliases
@@ -21,8 +21,10 @@ from app.translation.requests.field_support import (
 )
 from app.translation.requests.parts import as_list, text_of
 from app.translation.requests.responses_to_chat import responses_to_chat
+from app.translation.types.chat import ChatMessage
 
 Body = dict[str, Any]
+Fields = TypeVar("Fields", bound=Mapping[str, Any])
 
 REASONING_KEYS = frozenset({"reasoning", "reasoning_content", "reasoning_details"})  # in assistant messages
 CHUNK_KEYS = ("index",)  # of a call; clients that join chunks leave it in
@@ -94,8 +96,8 @@ def _clean_for_openai(body: Body) -> Body:
     return {**body, "messages": [_clean_message(message) for message in body["messages"]], **tools}
 
 
-def _clean_message(message: Body) -> Body:
-    changed: Body = {}
+def _clean_message(message: ChatMessage) -> ChatMessage:
+    changed: ChatMessage = {}
     if isinstance(content := message.get("content"), list):
         changed["content"] = _without_cache_control(content)
     if isinstance(calls := message.get("tool_calls"), list):
@@ -107,8 +109,8 @@ def _clean_message(message: Body) -> Body:
     return _without(message, REASONING_KEYS) | changed
 
 
-def _without(item: Body, keys: Collection[str]) -> Body:
-    return {key: value for key, value in item.items() if key not in keys}
+def _without(item: Fields, keys: Collection[str]) -> Fields:
+    return cast(Fields, {key: value for key, value in item.items() if key not in keys})
 
 
 def _without_cache_control(items: list[Any]) -> list[Any]:
