@@ -8,8 +8,8 @@ and credits, and a key whether any account can serve.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypedDict
 
 from flask import Blueprint, Response, g, request
 
@@ -51,6 +51,38 @@ def caller_address() -> str:
     return client_of(environ) if client_of is not None else environ.get("REMOTE_ADDR", "")
 
 
+class CodexWindow(TypedDict, total=False):
+    """Times are in seconds, `reset_at` in Unix seconds."""
+
+    used_percent: int
+    limit_window_seconds: int
+    reset_after_seconds: int
+    reset_at: int
+
+
+class CodexCredits(TypedDict):
+    has_credits: bool
+    unlimited: bool
+    balance: str | None
+
+
+class CodexUsage(TypedDict):
+    """The body of the response, shaped as the ChatGPT backend's /wham/usage."""
+
+    plan_type: str
+    rate_limit: dict[str, Any]
+    credits: Mapping[str, Any] | None
+    additional_rate_limits: None
+
+
+class MergedUsage(TypedDict, total=False):
+    """What several accounts report, as if they were one."""
+
+    plan_type: str
+    credits: CodexCredits
+    monthly_window: CodexWindow
+
+
 NAMES = ("primary_window", "secondary_window")
 UNKNOWN_PLAN = "unknown"
 
@@ -70,12 +102,12 @@ def show() -> Response:
     reported = merge_accounts(
         services().upstream.metadata.get(g.pool, "usage", [account.id for account in accounts]), now
     )
-    return json_response(usage_of(windows, now, reported | own, allowed=allowed))
+    return json_response(usage_of(windows, now, {**reported, **own}, allowed=allowed))
 
 
 def usage_of(
-    windows: Sequence[UpstreamWindow | None], now: float, reported: JsonObject, *, allowed: bool
-) -> JsonObject:
+    windows: Sequence[UpstreamWindow | None], now: float, reported: Mapping[str, Any], *, allowed: bool
+) -> CodexUsage:
     """
     Return the answer's body, shaped as the ChatGPT backend's /wham/usage.
 
@@ -95,7 +127,7 @@ def usage_of(
     }
 
 
-def merge_accounts(accounts: list[JsonObject], now: float) -> JsonObject:
+def merge_accounts(accounts: list[JsonObject], now: float) -> MergedUsage:
     """
     Return the reports of *accounts* as if they were one account.
 
@@ -105,14 +137,17 @@ def merge_accounts(accounts: list[JsonObject], now: float) -> JsonObject:
     plans = {account["plan_type"] for account in accounts if "plan_type" in account}
     credits = [account["credits"] for account in accounts if "credits" in account]
     months = [account["monthly_window"] for account in accounts if "monthly_window" in account]
-    return {
-        **({"plan_type": plans.pop()} if len(plans) == 1 else {}),
-        **({"credits": _sum_credits(credits)} if credits else {}),
-        **({"monthly_window": _average_window(months, now)} if months else {}),
-    }
+    merged: MergedUsage = {}
+    if len(plans) == 1:
+        merged["plan_type"] = plans.pop()
+    if credits:
+        merged["credits"] = _sum_credits(credits)
+    if months:
+        merged["monthly_window"] = _average_window(months, now)
+    return merged
 
 
-def _sum_credits(credits: list[JsonObject]) -> JsonObject:
+def _sum_credits(credits: list[JsonObject]) -> CodexCredits:
     balances = [balance for each in credits if (balance := _number(each.get("balance"))) is not None]
     return {
         "has_credits": any(each.get("has_credits") is True for each in credits),
@@ -121,7 +156,7 @@ def _sum_credits(credits: list[JsonObject]) -> JsonObject:
     }
 
 
-def _average_window(windows: list[JsonObject], now: float) -> JsonObject:
+def _average_window(windows: list[JsonObject], now: float) -> CodexWindow:
     used = [percent for window in windows if (percent := _number(window.get("used_percent"))) is not None]
     lengths = [seconds for window in windows if (seconds := _number(window.get("limit_window_seconds")))]
     resets = [at for window in windows if (at := _number(window.get("reset_at"))) and at > now]
@@ -136,10 +171,10 @@ def _number(value: Any) -> float | None:
     return number if number is not None and number <= bounds.MAX_TOKENS else None
 
 
-def _window(window: UpstreamWindow | None, now: float) -> JsonObject | None:
+def _window(window: UpstreamWindow | None, now: float) -> CodexWindow | None:
     if window is None:
         return None
-    fields: JsonObject = {"used_percent": round(window.used_percent)}
+    fields: CodexWindow = {"used_percent": round(window.used_percent)}
     if window.seconds:
         fields["limit_window_seconds"] = window.seconds
     if window.resets_at:

@@ -16,7 +16,18 @@ from schemas.bifrost_chat import BIFROST_CHAT_REQUEST
 from schemas.chat import CHAT_REQUEST, LEGACY_CHAT_REQUEST
 from schemas.codex import CODEX_REQUEST
 from schemas.compact import COMPACT_REQUEST
-from schemas.openapi import address, body_of, document, failure, first_line, in_path, json_of
+from schemas.openapi import (
+    Document,
+    Operation,
+    ResponseObject,
+    address,
+    body_of,
+    document,
+    failure,
+    first_line,
+    in_path,
+    json_of,
+)
 from schemas.passthrough import FORM_REQUESTS, JSON_REQUESTS
 from schemas.responses import RESPONSES_REQUEST
 
@@ -108,9 +119,9 @@ def _once(name: str, make: Callable[[], T]) -> T:
     return result
 
 
-def build_document() -> dict[str, Any]:
+def build_document() -> Document:
     """Return the OpenAPI document of the application at hand. Source: https://spec.openapis.org/oas/v3.1.0"""
-    paths: dict[str, dict[str, Any]] = {}
+    paths: dict[str, dict[str, Operation]] = {}
     for rule in routes():
         path = address(rule.rule)
         for method in METHODS:
@@ -130,10 +141,10 @@ def routes() -> Iterator[Rule]:
     return iter(sorted(rules, key=lambda rule: rule.rule))
 
 
-def _operation(rule: Rule, method: str) -> dict[str, Any]:
+def _operation(rule: Rule, method: str) -> Operation:
     endpoint = rule.endpoint.removeprefix(ALIAS)
     blueprint = endpoint.partition(".")[0]
-    operation: dict[str, Any] = {
+    operation: Operation = {
         "summary": SUMMARIES.get(endpoint) or first_line(current_app.view_functions[rule.endpoint].__doc__),
         "operationId": f"{rule.endpoint}_{rule.rule.strip('/').replace('/', '_')}",
         "responses": {"200": _answer(endpoint), "default": _failure(blueprint)},
@@ -148,12 +159,12 @@ def _operation(rule: Rule, method: str) -> dict[str, Any]:
     return operation
 
 
-def _failure(blueprint: str) -> dict[str, Any]:
+def _failure(blueprint: str) -> ResponseObject:
     """Return the schema of errors; the endpoint with HTTP Basic adds `detail`."""
     return json_of(answers.ERROR_WITH_DETAIL) if blueprint == "basic_chat" else failure()
 
 
-def _answer(endpoint: str) -> dict[str, Any]:
+def _answer(endpoint: str) -> ResponseObject:
     if endpoint in KINDS:
         schema = answers.EVENT if KINDS[endpoint] == EVENTS else answers.TEXT
         return {"description": "", "content": {KINDS[endpoint]: {"schema": schema}}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TypedDict
 
 from flask import Blueprint, Response
 
@@ -28,6 +28,37 @@ WINDOWS = {
 SOURCES = {LimitScope.KEY: "api_key", LimitScope.POOL: "pool"}
 
 
+class LimitJson(TypedDict, total=False):
+    """A limit of the key, the pool or the upstream; `reset_at` is in Unix seconds."""
+
+    limit_type: str
+    limit_window: str
+    max_value: float
+    current_value: float
+    remaining_value: float
+    held_value: float
+    model_filter: str | None
+    reset_at: int | None
+    source: str
+
+
+class WindowJson(TypedDict):
+    used_percent: float
+    reset_at: int | None
+
+
+class UsageJson(TypedDict):
+    """The body of the response. Amounts of money are US dollars."""
+
+    request_count: int
+    total_tokens: int
+    cached_input_tokens: int
+    total_cost_usd: float
+    limits: list[LimitJson]
+    upstream_limits: list[LimitJson]
+    account_pool_usage: dict[str, WindowJson | None] | None
+
+
 @bp.get("/usage", strict_slashes=False)
 def show() -> Response:
     key = caller()
@@ -37,7 +68,7 @@ def show() -> Response:
     return json_response(usage_body(standing))
 
 
-def usage_body(standing: KeyUsage) -> dict[str, Any]:
+def usage_body(standing: KeyUsage) -> UsageJson:
     """Return the response body. Amounts of money are US dollars, times Unix seconds."""
     used = standing.used
     windows = dict(zip(("primary", "secondary"), map(_window, standing.windows), strict=True))
@@ -65,7 +96,7 @@ def usage_body(standing: KeyUsage) -> dict[str, Any]:
     }
 
 
-def _limit(status: LimitStatus) -> dict[str, Any]:
+def _limit(status: LimitStatus) -> LimitJson:
     limit = status.limit
 
     def amount(units: int) -> float:
@@ -84,7 +115,7 @@ def _limit(status: LimitStatus) -> dict[str, Any]:
     }
 
 
-def _window(window: UpstreamWindow | None) -> dict[str, Any] | None:
+def _window(window: UpstreamWindow | None) -> WindowJson | None:
     if window is None:
         return None
     return {"used_percent": window.used_percent, "reset_at": window.resets_at}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
 
 from app.errors import (
     GatewayError,
@@ -26,6 +27,32 @@ RAISE_OR_ADD = (
 ADD_SIZE = "set the model's maximum output (poolgate price set), or " + RAISE_OR_ADD
 
 
+class RefusedLimit(TypedDict):
+    """The limit of a refusal, as it stood, by the names in the refusal log."""
+
+    id: str
+    name: str
+    what: str
+    why: str
+    settled: int
+    held: int
+    amount: int
+    wait_ms: float
+
+
+class RefusedAccounts(TypedDict):
+    states: Mapping[str, int]
+    total: int
+
+
+class AdmissionFields(TypedDict, total=False):
+    """What the refusal log stores of an admission: the limit, or the accounts and what was noted of each."""
+
+    limit: RefusedLimit
+    accounts: RefusedAccounts
+    seen: Sequence[Any]
+
+
 def refusal_error(refusal: Refusal, *, native_field: str | None) -> GatewayError:
     """Return the error for *refusal*; *native_field* is the field that made some accounts ineligible."""
     error = _error(refusal, native_field)
@@ -41,7 +68,7 @@ def not_retried(error: UpstreamError, refusal: Refusal) -> UpstreamError:
     return error.with_message(f"{error.message}. It was not tried again: {message}")
 
 
-def admission_of(refusal: Refusal) -> dict[str, Any]:
+def admission_of(refusal: Refusal) -> AdmissionFields:
     """Return what the refusal log stores of *refusal*: the limit as it stood, or the accounts."""
     if refusal.limit is not None:
         return {"limit": _limit_entry(refusal.limit)}
@@ -52,7 +79,7 @@ def admission_of(refusal: Refusal) -> dict[str, Any]:
     return {}
 
 
-def _limit_entry(refused: LimitRefusal) -> dict[str, Any]:
+def _limit_entry(refused: LimitRefusal) -> RefusedLimit:
     limit = refused.limit
     return {
         "id": limit.id,

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 import time
 from functools import lru_cache
-from typing import Any, Unpack
+from typing import Unpack
 
 import orjson
 
@@ -17,6 +17,7 @@ from app.stores.records.api_keys import (
     ApiKey,
     KeyFields,
     KeyState,
+    StoredKeyFields,
     pool_of,
     read_stored_key,
     write_stored_key,
@@ -164,7 +165,7 @@ def _digest(secret: str) -> str:
 
 
 @lru_cache(MAX_CACHED_KEYS)
-def _cached_fields(flat: tuple[str, ...], digest: str, pool: str, pool_limits: str) -> dict[str, Any]:
+def _cached_fields(flat: tuple[str, ...], digest: str, pool: str, pool_limits: str) -> StoredKeyFields:
     """
     Return the fields of *flat*, [field, value, …] as Redis returns a hash; parsed once per content.
 

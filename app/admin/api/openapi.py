@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from flask import Blueprint, Response, current_app
 from marshmallow import Schema
@@ -26,7 +25,18 @@ from app.admin.api import settings as settings_endpoint
 from app.admin.api.inputs import json_response
 from app.config import package_version
 from schemas.admin import NoQuery
-from schemas.openapi import address, body_of, document, failure, first_line, in_path, in_query, json_of
+from schemas.openapi import (
+    Document,
+    Operation,
+    address,
+    body_of,
+    document,
+    failure,
+    first_line,
+    in_path,
+    in_query,
+    json_of,
+)
 
 bp = Blueprint("openapi", __name__)
 
@@ -81,9 +91,9 @@ def show() -> Response:
     return json_response(build_document())
 
 
-def build_document() -> dict[str, Any]:
+def build_document() -> Document:
     """Return the OpenAPI document of the current application."""
-    paths: dict[str, dict[str, Any]] = {}
+    paths: dict[str, dict[str, Operation]] = {}
     for rule in routes():
         for method in METHODS:
             if method in (rule.methods or ()):
@@ -98,9 +108,9 @@ def routes() -> Iterator[Rule]:
     return iter(sorted(rules, key=lambda rule: rule.rule))
 
 
-def _operation(rule: Rule) -> dict[str, Any]:
+def _operation(rule: Rule) -> Operation:
     lines = current_app.view_functions[rule.endpoint].__doc__
-    operation: dict[str, Any] = {
+    operation: Operation = {
         "summary": first_line(lines),
         "operationId": rule.endpoint.removeprefix("api.").replace(".", "_"),
         "security": [{"token": []}, {"session": []}],

@@ -74,7 +74,25 @@ def pool_of(presented: str) -> str | None:
     return match[1] if match else None
 
 
-def read_stored_key(stored: Mapping[str, str], pool: str, pool_limits: str = "[]") -> dict[str, Any]:
+class StoredKeyFields(TypedDict):
+    """The fields of an ApiKey that its hash has."""
+
+    id: str
+    name: str
+    pool: str
+    models: tuple[str, ...]
+    accounts: tuple[str, ...]
+    limits: tuple[Limit, ...]
+    expires_at: float | None
+    state: str
+    on_cut: str
+    output_tokens: int
+    raw: bool
+    created_at: float
+    former_until: float | None
+
+
+def read_stored_key(stored: Mapping[str, str], pool: str, pool_limits: str = "[]") -> StoredKeyFields:
     """
     Return the fields of an ApiKey that *stored*, the key's hash, has.
 
