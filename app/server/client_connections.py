@@ -36,13 +36,13 @@ class ClientConnection(ClientSocket):
         self._connections = connections
         self._idle_seconds = idle_seconds
         self._used = False
-        self._wait: HeadWait | None = None
+        self._wait: HeaderTimeout | None = None
 
-    def waiting(self) -> HeadWait:
+    def waiting(self) -> HeaderTimeout:
         """Return the context in which the next head is read; a timeout ends it silently."""
-        return HeadWait(self, self._connections)
+        return HeaderTimeout(self, self._connections)
 
-    def begin_wait(self, wait: HeadWait) -> float:
+    def begin_wait(self, wait: HeaderTimeout) -> float:
         """Start *wait* and return the seconds it may take until bytes arrive."""
         self._wait = wait
         self._connections.add(self, used=self._used)
@@ -81,8 +81,8 @@ class ClientConnection(ClientSocket):
         self._sock.close()
 
 
-class HeadWait:
-    """A timeout for a request's head. When the block ends, the connection is busy."""
+class HeaderTimeout:
+    """A timeout for a request's headers, as a context manager. After it the connection counts as busy."""
 
     def __init__(self, connection: ClientConnection, connections: Connections) -> None:
         self._connection = connection

@@ -88,7 +88,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         if _has_body(req):
             if req._expected_100_continue:
                 req._expected_100_continue = False  # gunicorn would invite the body before authentication
-                req.body = InvitedBody(req.body, sock)
+                req.body = ContinueBody(req.body, sock)
             req.should_close = partial(_should_close, req, sock)
         try:
             super().handle_request(listener_name, req, sock, addr)
@@ -116,30 +116,30 @@ class Worker(GeventWorker):  # type: ignore[misc]
         linger(client)
 
 
-class InvitedBody:
+class ContinueBody:
     """A body whose client waits for `100 Continue`, which is sent when it is first read."""
 
     def __init__(self, body: Any, connection: ClientConnection) -> None:
         self._body = body
         self._connection = connection
-        self.invited = False
+        self.is_continue_sent = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._body, name)
 
     def read(self, size: int | None = None) -> bytes:
-        self._invite()
+        self._send_continue()
         data: bytes = self._body.read(size)
         return data
 
     def readline(self, size: int | None = None) -> bytes:
-        self._invite()
+        self._send_continue()
         line: bytes = self._body.readline(size)
         return line
 
-    def _invite(self) -> None:
-        if not self.invited:
-            self.invited = True
+    def _send_continue(self) -> None:
+        if not self.is_continue_sent:
+            self.is_continue_sent = True
             self._connection.send_now(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
@@ -156,7 +156,7 @@ def _should_close(req: Any, connection: ClientConnection) -> bool:
 
 
 def _is_much_left(body: Any) -> bool:
-    if isinstance(body, InvitedBody) and not body.invited:
+    if isinstance(body, ContinueBody) and not body.is_continue_sent:
         return True  # the client may never send it
     reader = body.reader
     if isinstance(reader, LengthReader):

@@ -45,7 +45,7 @@ from app.upstream.errors import from_exception
 from app.upstream.greenlet_pool import GreenletPool, Task
 
 CONNECTION_POOLS = 64  # upstream hosts with open connections
-MAX_WAYS = 1000  # addresses whose pools are remembered; an account has one or two
+MAX_ROUTES = 1000  # addresses whose pools are remembered; an account has one or two
 CONNECTIONS_PER_HOST = 1000  # idle ones; a worker has at most 2,000 streams
 RECEIVE_BUFFER_BYTES = 256 * 1024  # an upstream is slowed soon after its client is
 SLICE_BYTES = 1024 * 1024  # of a body that are written, and encrypted, before other greenlets run
@@ -76,7 +76,7 @@ class RequestContent(NamedTuple):
 
 
 class UpstreamResponse:
-    """An upstream's 2xx answer: its headers are here, its body is arriving."""
+    """An upstream's 2xx answer: the headers have arrived, the body has not been read."""
 
     def __init__(self, response: BaseHTTPResponse) -> None:
         self.status = response.status
@@ -85,7 +85,7 @@ class UpstreamResponse:
 
 
 def require_event_stream(answer: UpstreamResponse) -> None:
-    """Raise UpstreamProtocolError where *answer* is anything else: a page, JSON, or without content."""
+    """Raise UpstreamProtocolError unless *answer* is an event stream."""
     if answer.status in NO_CONTENT:
         raise UpstreamProtocolError(
             f"The upstream answered with status {answer.status}, which has no content"
@@ -96,7 +96,7 @@ def require_event_stream(answer: UpstreamResponse) -> None:
 
 
 class PendingResponse:
-    """A request on its way. `wait` until it is answered."""
+    """A request that was sent; `wait` returns its answer."""
 
     def __init__(self, task: Task[UpstreamResponse | GatewayError], cancellation: Cancellation) -> None:
         self._cancellation = cancellation
@@ -117,20 +117,20 @@ class PendingResponse:
         return result
 
     def abandon(self) -> None:
-        """Close the connection if there is no answer yet, or one that was not taken."""
+        """Close the connection, unless `wait` has returned the answer."""
         self._task.abandon()
         if isinstance(self._task.result, UpstreamResponse):
             self._task.result.body.close()
 
 
-class _Way(NamedTuple):
-    """Where the requests for one address go."""
+class _Route(NamedTuple):
+    """The connection pool and the request target for one URL."""
 
     pool: HTTPConnectionPool
-    target: str  # as the request line has it: a path, or the whole address for a proxy
+    target: str  # of the request line: a path, or the full URL if a proxy is used
 
     def post(self, headers: Mapping[str, str], body: RequestBody, timeout: Timeout) -> BaseHTTPResponse:
-        """Send a request and return the head of its answer, with the body still to come."""
+        """Send a request and return the head of its answer; the body is not read yet."""
         return on_live_connection(
             lambda: self.pool.urlopen(
                 "POST",
@@ -147,7 +147,7 @@ class _Way(NamedTuple):
         )
 
     def get(self, headers: Mapping[str, str], seconds: float) -> BaseHTTPResponse:
-        """Return the head of an answer, with the body still to come."""
+        """Return the head of an answer; the body is not read yet."""
         timeout = Timeout(connect=seconds, read=seconds)
         return on_live_connection(
             lambda: self.pool.urlopen(
@@ -179,7 +179,7 @@ class _Adapter(HTTPAdapter):
     def __init__(self, pools: dict[str, Any]) -> None:
         """*pools* are the classes of connection pools by scheme."""
         self._pools = pools
-        self._ways: dict[str, _Way] = {}
+        self._routes: dict[str, _Route] = {}
         super().__init__(CONNECTION_POOLS, CONNECTIONS_PER_HOST, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
@@ -188,23 +188,25 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = self._pools
 
-    def way_to(self, url: str) -> _Way:
-        """Return the way to *url*, found once: by the proxy and with the authorities of the environment."""
-        way = self._ways.get(url)
-        if way is None or way.pool.pool is None:  # closed, because more hosts than CONNECTION_POOLS were used
-            if len(self._ways) >= MAX_WAYS:
-                self._ways.clear()
-            way = self._ways[url] = self._find_way(url)
-        return way
+    def route_for(self, url: str) -> _Route:
+        """Return the cached route for *url*, with the proxy and the certificate authorities of the environment."""
+        route = self._routes.get(url)
+        if (
+            route is None or route.pool.pool is None
+        ):  # closed, because more hosts than CONNECTION_POOLS were used
+            if len(self._routes) >= MAX_ROUTES:
+                self._routes.clear()
+            route = self._routes[url] = self._build_route(url)
+        return route
 
-    def _find_way(self, url: str) -> _Way:
+    def _build_route(self, url: str) -> _Route:
         request = requests.PreparedRequest()
         request.url = url
         proxies = get_environ_proxies(url, no_proxy=None)
         authorities = next((path for name in AUTHORITIES if (path := os.environ.get(name))), True)
         pool: Any = self.get_connection_with_tls_context(request, verify=authorities, proxies=proxies)
         self.cert_verify(pool, url, verify=authorities, cert=None)  # type: ignore[no-untyped-call]
-        return _Way(pool, self.request_url(request, proxies))
+        return _Route(pool, self.request_url(request, proxies))
 
 
 class UpstreamClient:
@@ -214,7 +216,10 @@ class UpstreamClient:
         self._connect_timeout_seconds = connect_timeout_seconds
         self._originator = originator
         self._user_agent = user_agent
-        self._public, self._anywhere = _Adapter(connections.PUBLIC), _Adapter(connections.ANYWHERE)
+        self._public, self._anywhere = (
+            _Adapter(connections.PUBLIC_ADDRESSES),
+            _Adapter(connections.ANY_ADDRESS),
+        )
         self._headers: dict[str, tuple[int, dict[str, str]]] = {}
         self._greenlets = GreenletPool()
 
@@ -264,8 +269,8 @@ class UpstreamClient:
         try:
             # http.client limits the time of each line of a head, not of the whole head
             with gevent.Timeout(timeout_seconds + LATE_SECONDS, too_late):
-                way = self._adapter_of(account).way_to(account.base_url + path)
-                answer = UpstreamResponse(way.get(headers, timeout_seconds))
+                route = self._adapter_of(account).route_for(account.base_url + path)
+                answer = UpstreamResponse(route.get(headers, timeout_seconds))
                 if answer.status >= 400:
                     raise _rejection(answer)
                 if answer.status >= 300:
@@ -301,7 +306,7 @@ def _answer(
     adapter: _Adapter, url: str, headers: Mapping[str, str], body: RequestBody, timeout: Timeout
 ) -> UpstreamResponse | GatewayError:
     try:
-        answer = UpstreamResponse(adapter.way_to(url).post(headers, body, timeout))
+        answer = UpstreamResponse(adapter.route_for(url).post(headers, body, timeout))
         if answer.status >= 400:
             return _rejection(answer)
         if answer.status >= 300:  # a redirect, or a 304 that answers no condition of ours

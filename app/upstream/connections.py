@@ -38,16 +38,16 @@ JOINED_BYTES = 1024 * 1024  # of a whole request; to copy more costs more than a
 MAX_REUSED_TRIES = 3  # reused connections that turn out to be closed; then the upstream is unreachable
 
 
-class NotBegun(ProtocolError):
-    """The upstream cannot have begun the request: at most a part reached it."""
+class RequestNotStarted(ProtocolError):
+    """The upstream cannot have started the request, because it received at most a part."""
 
 
-class StaleConnection(NotBegun):
-    """The connection had been used by an earlier request."""
+class StaleConnection(RequestNotStarted):
+    """The same, on a connection that an earlier request had used."""
 
 
 def on_live_connection(send: Callable[[], T]) -> T:
-    """Return what *send* returns, called again where the connection that it was given was closed already."""
+    """Return the result of *send*, which is called again if its reused connection was already closed."""
     for _ in range(MAX_REUSED_TRIES - 1):
         try:
             return send()
@@ -56,7 +56,7 @@ def on_live_connection(send: Callable[[], T]) -> T:
     return send()
 
 
-class _Upstream:
+class _GuardedConnection:
     """Connects to allowed addresses only, and sends a request when it is complete."""
 
     names_may_be_private = True
@@ -120,8 +120,8 @@ class _Upstream:
                 raise self._not_begun() from error
             raise ProtocolError("The connection broke after the request was sent", error) from error
 
-    def _not_begun(self) -> NotBegun:
-        kind = StaleConnection if self._is_reused else NotBegun
+    def _not_begun(self) -> RequestNotStarted:
+        kind = StaleConnection if self._is_reused else RequestNotStarted
         return kind("The connection was closed before all of the request was sent")
 
     def _is_proof(self, error: Exception) -> bool:
@@ -152,38 +152,38 @@ class _Upstream:
             send_all(self.sock, data)
 
 
-class _Anywhere(_Upstream, HTTPConnection):
+class _AnyHttpConnection(_GuardedConnection, HTTPConnection):
     pass
 
 
-class _AnywhereByTls(_Upstream, HTTPSConnection):
+class _AnyHttpsConnection(_GuardedConnection, HTTPSConnection):
     _is_tls = True
 
 
-class _Public(_Upstream, HTTPConnection):
+class _PublicHttpConnection(_GuardedConnection, HTTPConnection):
     names_may_be_private = False
 
 
-class _PublicByTls(_Upstream, HTTPSConnection):
+class _PublicHttpsConnection(_GuardedConnection, HTTPSConnection):
     _is_tls = True
     names_may_be_private = False
 
 
-class _AnywherePool(HTTPConnectionPool):
-    ConnectionCls = _Anywhere
+class _AnyHttpPool(HTTPConnectionPool):
+    ConnectionCls = _AnyHttpConnection
 
 
-class _AnywhereTlsPool(HTTPSConnectionPool):
-    ConnectionCls = _AnywhereByTls
+class _AnyHttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _AnyHttpsConnection
 
 
-class _PublicPool(HTTPConnectionPool):
-    ConnectionCls = _Public
+class _PublicHttpPool(HTTPConnectionPool):
+    ConnectionCls = _PublicHttpConnection
 
 
-class _PublicTlsPool(HTTPSConnectionPool):
-    ConnectionCls = _PublicByTls
+class _PublicHttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _PublicHttpsConnection
 
 
-ANYWHERE = {"http": _AnywherePool, "https": _AnywhereTlsPool}
-PUBLIC = {"http": _PublicPool, "https": _PublicTlsPool}
+ANY_ADDRESS = {"http": _AnyHttpPool, "https": _AnyHttpsPool}
+PUBLIC_ADDRESSES = {"http": _PublicHttpPool, "https": _PublicHttpsPool}

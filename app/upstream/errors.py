@@ -18,7 +18,7 @@ from urllib3.exceptions import (
 
 from app import descriptors
 from app.errors import OutOfDescriptors, StreamIdleTimeout, UpstreamError, UpstreamUnreachable
-from app.upstream.connections import NotBegun
+from app.upstream.connections import RequestNotStarted
 from app.upstream.ssrf_guard import ForbiddenAddress
 
 # First match wins. `sent`: whether the upstream may have begun the request: if it may,
@@ -41,7 +41,7 @@ _TABLE: tuple[tuple[tuple[type[Exception], ...], Callable[[], UpstreamError]], .
     ((SSLError,), lambda: UpstreamUnreachable("The upstream's TLS certificate or handshake failed")),
     ((ProxyError,), lambda: UpstreamUnreachable("The proxy on the way to the upstream failed")),
     (
-        (NotBegun,),
+        (RequestNotStarted,),
         lambda: UpstreamUnreachable("The upstream closed the connection before it had the request"),
     ),
     (
