@@ -189,7 +189,7 @@ class _Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = self._pools
 
     def route_for(self, url: str) -> _Route:
-        """Return the cached route for *url*, with the proxy and the certificate authorities of the environment."""
+        """Return the cached route for *url*, with the proxy and authorities of the environment."""
         route = self._routes.get(url)
         if (
             route is None or route.pool.pool is None

@@ -15,7 +15,7 @@ ACCOUNTS = 4
 
 
 def outcome(pool: PoolOfTest, key: str, surface: str, number: int) -> str:
-    """Return what one client got: "complete", "told" for a correct failure, or "wrong"."""
+    """Return the outcome of one client: "complete", "told" for a correct failure, or "wrong"."""
     body = {**BODIES[surface], "stream": True, "prompt_cache_key": f"conversation-{number}"}
     answer = pool.post(PATHS[surface], body, key)
     if answer.status_code != 200:

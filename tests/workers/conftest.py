@@ -70,7 +70,7 @@ def next_period(redis_client: Any) -> Callable[[], None]:
 
 @pytest.fixture
 def told(redis_client: Any) -> Callable[[Account, str], Any]:
-    """What is kept of a job's last look at an account."""
+    """The stored result of a job for an account."""
 
     def read(account: Account, job: str) -> Any:
         return orjson.loads(redis_client.hget(keys.account(POOL, account.id), f"look_{job}") or "null")

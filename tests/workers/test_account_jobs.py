@@ -1,4 +1,4 @@
-"""Which accounts a job looks at, and what is kept of it."""
+"""Which accounts a job examines, and the results that are stored."""
 
 from __future__ import annotations
 

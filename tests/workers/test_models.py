@@ -1,4 +1,4 @@
-"""What accounts say they have is what `/v1/models` is made of."""
+"""`/v1/models` is made of the models that the accounts' upstreams list."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_list_of_models(built, upstream, add, told, kind):
 
 
 def test_the_chatgpt_backend_tells_more_of_each(built, upstream, add):
-    """The part that `/v1/models` shows is kept; models it does not serve to API clients are not listed."""
+    """The fields for `/v1/models` are stored; models that are not served to API clients are not listed."""
     add("ann", "chatgpt", chatgpt_account_id="acc-1")
     shown = {"display_name": "GPT", "context_window": 272000, "supported_in_api": True, "priority": 1}
     listed = [
@@ -81,7 +81,7 @@ def test_the_chatgpt_backend_tells_more_of_each(built, upstream, add):
 
 
 def test_instructions_have_a_bound(built, upstream, add):
-    """Longer ones are not kept: the catalogue then has its own."""
+    """Longer texts are not stored: the catalogue then uses its own."""
     account = add("ann", "chatgpt", chatgpt_account_id="acc-1")
     long = {
         "slug": "m",

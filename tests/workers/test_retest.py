@@ -46,7 +46,7 @@ def state(built):
 
 
 def test_comes_back(built, upstream, ann):
-    """One ordinary request tests it then; the audit log says who brought it back."""
+    """One ordinary request tests it then; the audit log names what made it available again."""
     upstream.script(LIST, account="ann", path="/v1/models")
     retest.run(built, time.time())
     assert (state(built), upstream.log("ann")) == ("credential_dead", [])

@@ -1,4 +1,4 @@
-"""What is over is added up before anybody asks."""
+"""Summaries of past hours are prepared before they are requested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Usage windows are asked for, and what they say of an account holds."""
+"""The usage windows of accounts are queried, and their states take effect."""
 
 from __future__ import annotations
 

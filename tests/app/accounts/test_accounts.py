@@ -1,4 +1,4 @@
-"""Accounts in Redis: what is kept, what is hidden, what an administrator can do."""
+"""Accounts in Redis: what is stored, what is hidden, and what an administrator can change."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def account(name: str = "main", **more: Any) -> Account:
 
 class TestAdd:
     def test_comes_back_as_it_went_in(self, accounts):
-        """All that was said is kept; id, version and creation time are new."""
+        """All given fields are stored; id, version and creation time are new."""
         said = account(
             "team.a-1",
             kind="chatgpt",
@@ -115,7 +115,7 @@ class TestVersions:
         assert accounts.get(POOL, added.id, added.version) is added
 
     def test_a_new_version_is_read(self, accounts, scripts):
-        """What another process changed is seen by whoever is told of its version."""
+        """A process that learns the new version reads the change of another process."""
         added = accounts.add(POOL, account())
         changed = other_process(scripts).change(POOL, replace(added, credential="sk-next"))
 
@@ -123,7 +123,7 @@ class TestVersions:
         assert accounts.get(POOL, added.id, 2).credential == "sk-next"
 
     def test_another_key_cannot_read(self, accounts, scripts):
-        """A credential that was sealed with a key we lack is a fault that says what to do."""
+        """A credential that was encrypted with an unknown key is an error that names the remedy."""
         added = accounts.add(POOL, account())
         stranger = AccountRepository(scripts, Vault((Fernet.generate_key().decode(),)))
 
@@ -195,7 +195,7 @@ class TestChange:
 
 class TestPauseAndResume:
     def test_pause(self, accounts, redis_client):
-        """A paused account is not among the ready, and says since when and why."""
+        """A paused account is not available, and reports the time and the reason."""
         added = accounts.add(POOL, account())
 
         accounts.pause(POOL, "main")
@@ -274,7 +274,7 @@ class TestRemove:
         assert accounts.all(POOL) == []
 
     def test_although_bound(self, accounts, scripts):
-        """The key keeps its list, so it may not suddenly use every account."""
+        """The key retains its list, so that it cannot suddenly use every account."""
         bound = accounts.add(POOL, account())
         book = ApiKeyRepository(scripts)
         book.create(POOL, "ann", accounts=(bound.id,))

@@ -1,4 +1,4 @@
-"""A sign-in is known if it is an account here and the backend agrees; its word is kept for a minute."""
+"""A sign-in is known if it is an account here and the backend accepts it; cached for a minute."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from app.errors import InvalidApiKey, TooManyAttempts, UpstreamRejected
 
 @dataclass
 class World:
-    """The pools there are, what the backend is asked, and the time."""
+    """The pools, the requests to the backend, and the time."""
 
     accounts: dict[str, list[Account]] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Sign-ins in the store: sealed, kept through changes, replaced whole."""
+"""Sign-ins in the store: encrypted, preserved by changes, replaced as a unit."""
 
 from __future__ import annotations
 

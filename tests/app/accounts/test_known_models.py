@@ -34,7 +34,7 @@ def put(client: Any, name: str, *, kind: str = "openai", models: str = "[]", lis
 
 
 def test_no_account(known: KnownModels) -> None:
-    """A pool without accounts says nothing about models."""
+    """A pool without accounts does not report models as unknown."""
     assert not known.lacks("p", "m")
 
 
@@ -47,7 +47,7 @@ def test_listed_or_declared(known: KnownModels, redis_client: Any) -> None:
 
 
 def test_not_listed_yet(known: KnownModels, redis_client: Any) -> None:
-    """An account whose upstream has not been asked may have any model."""
+    """An account whose models were never listed may have any model."""
     put(redis_client, "a", listed='["m"]')
     put(redis_client, "b")
 
@@ -64,7 +64,7 @@ def test_demo(redis_client: Any, demo: bool) -> None:
 
 
 def test_read_once_for_a_while(known: KnownModels, redis_client: Any, clock: Clock) -> None:
-    """Asking often costs nothing, and a new list takes effect within seconds."""
+    """Frequent queries are answered from memory, and a new list takes effect within seconds."""
     put(redis_client, "a", listed='["m"]')
     assert known.lacks("p", "q")
     put(redis_client, "a", listed='["m", "q"]')

@@ -1,4 +1,4 @@
-"""What a sign-in's tokens say of themselves, stored and as Codex's file."""
+"""The tokens of a sign-in: their claims, as stored and as Codex's file."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class TestForms:
         ],
     )
     def test_a_file_without_a_sign_in(self, file):
-        """It is refused in words that repeat nothing of it."""
+        """The error message does not quote the content."""
         with pytest.raises(InvalidRequest) as refused:
             tokens_from_auth_json(file)
 

@@ -129,7 +129,7 @@ def test_scripts_know_each_state(names: Any) -> None:
     ],
 )
 def test_reason_says_why(status: int, error: dict[str, Any], reason: str) -> None:
-    """A code that servers put on everything does not tell an operator what is wrong."""
+    """A generic code of a server is not shown to operators as the reason."""
     refused = rejection_from_body(status, orjson.dumps({"error": error}), {})
 
     assert outcome_from_error(refused, "m", 0.0)["reason"] == reason

@@ -86,7 +86,7 @@ def test_a_zone_must_exist(pools):
 
 class TestPolicy:
     def test_holds_at_once(self, redis_client: Any) -> None:
-        """Every account is scored anew, and one that is full or out stays out of the ready."""
+        """All scores are computed again, and a full or unavailable account stays unavailable."""
         store = StoreOfTest(redis_client)
         store.key("k")
         for number, name in enumerate("abc"):

@@ -117,7 +117,7 @@ def test_quota_is_used_before_it_lapses(redis_client: Any, load: Any, seed: int)
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_conversations_are_served_without_a_refusal(redis_client: Any, policy: str) -> None:
-    """A thousand of them in ten minutes, four at any time, each on one account as long as it lasts."""
+    """A thousand conversations in ten minutes, four at any time, each on one account until it ends."""
     turns_of = [(conversation, turn) for conversation in range(250) for turn in range(3)]
     requests = [
         Request(START_MS + n * 800, START_MS + (n + 1) * 800 - 1, affinity=f"{lane}-{conversation}")

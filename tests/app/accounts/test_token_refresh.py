@@ -1,4 +1,4 @@
-"""One exchange per expiry, whoever wants it and whoever dies on the way."""
+"""One exchange per expiry, however many processes need it and whichever of them crashes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def services(environ: dict[str, str]) -> Iterator[Services]:
 
 
 def at(services: Services, milliseconds: int) -> TokenRefresher:
-    """A refresher of another process, to which Redis tells a time that much later."""
+    """A refresher of another process, for which the Redis clock is ahead by that time."""
     clock = f"""local function clock()
       local t = redis.call('TIME')
       return t[1] * 1000 + math.floor(t[2] / 1000) + {milliseconds}
@@ -74,7 +74,7 @@ def test_a_process_that_lacks_the_key_renews_nothing(services, issuer, environ):
 
 class TestAfter401:
     def test_brings_new_tokens(self, services, issuer):
-        """They are stored, sealed, under a new version, and the issuer is told why they were wanted."""
+        """The tokens are stored encrypted under a new version; the issuer receives the reason."""
         login, account = signed_in(services, issuer)
 
         renewed = services.upstream.refresher.refresh_after_401(POOL, account)
@@ -146,7 +146,7 @@ class TestFailure:
         ],
     )
     def test_a_person_is_needed(self, services, issuer, status, body, reason):
-        """The account says so, and the issuer is not asked again."""
+        """The account shows the failure, and no further request is sent to the issuer."""
         login, account = signed_in(services, issuer)
         issuer.stage(login, {"status": status, "body": body})
 
@@ -236,7 +236,7 @@ def _unreachable(refresh_token: str, reason: str) -> dict[str, Any]:
 
 
 class TestLostAnswer:
-    """The refresh token may be used up: nobody knows."""
+    """It is unknown whether the refresh token was used up."""
 
     @pytest.fixture
     def account(self, services, issuer):
@@ -251,7 +251,7 @@ class TestLostAnswer:
         assert issuer.login_state(self.login)["alive"]
 
     def test_when_it_has_expired_there_is_nothing_left_to_lose(self, services, issuer, account):
-        """Here the token had been used up, and a person is told so."""
+        """The refresh token was used up, and the account reports that it needs attention."""
         assert at(services, 3_700_000).refresh_expiring(POOL, account) == "dead"
         assert (now(services).state, now(services).reason) == ("credential_dead", "refresh_token_reused")
 
@@ -342,7 +342,7 @@ class _With:
 
 class TestManyProcesses:
     def test_sixty_four_want_the_same_exchange(self, services, environ, issuer, redis_client):
-        """As many processes; the issuer answers when all of them wait. One asked, all have tokens."""
+        """The issuer answers when all processes wait. One sent a request, and all have the tokens."""
         login, _ = signed_in(services, issuer, seconds=-1)
         issuer.stage(login, {"hold": "before"})
 
@@ -396,7 +396,7 @@ class TestHolderKilled:
         assert issuer.login_state(login)["reused"] == 0
 
     def test_before_it_asked_for_a_token_that_still_works(self, services, environ, issuer):
-        """Nobody knows how far it came; at the latest when the access token has expired, it goes on."""
+        """The outcome is unknown; the exchange is repeated when the access token has expired."""
         login, account = signed_in(services, issuer)
         self.killed(environ, "leased")
 
@@ -417,7 +417,7 @@ class TestHolderKilled:
         assert (issuer.login_state(login)["reused"], issuer.login_state(login)["alive"]) == (0, True)
 
     def test_before_it_stored_the_answer(self, services, environ, issuer):
-        """The new tokens died with it. When the old ones are refused a person is asked to sign in."""
+        """The crash lost the new tokens. If the old ones are refused, an operator has to sign in again."""
         login, account = signed_in(services, issuer)
         self.killed(environ, "answered")
         assert at(services, 60_000).refresh_expiring(POOL, account) == "unanswered"

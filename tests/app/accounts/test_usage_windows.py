@@ -1,4 +1,4 @@
-"""Usage windows, as upstreams tell of them."""
+"""Usage windows, in the formats of upstreams."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class TestCodexHeaders:
 
     @pytest.mark.parametrize(("name", "place"), [("primary", []), ("secondary", [None])])
     def test_one_window_alone(self, name, place):
-        """It keeps its place: nothing is said of the other."""
+        """The window retains its position; the other one is not reported."""
         told = headers(**{f"x_codex_{name}_used_percent": "1", f"x_codex_{name}_reset_at": "1800003600"})
 
         assert windows_from_headers(told, NOW) == [*place, [1, NOW_MS + 3_600_000]]

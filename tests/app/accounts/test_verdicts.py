@@ -1,4 +1,4 @@
-"""What an upstream failure says about an account. Each case is an answer as some upstream writes it."""
+"""Verdicts on upstream failures. Each case is a real answer of some upstream."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def event(**more: Any) -> UpstreamError:
 
 
 def repeated(rejected: UpstreamError) -> UpstreamError:
-    """Return *rejected* as if the request had every word of it."""
+    """Return *rejected* with every word of the request."""
     assert isinstance(rejected, UpstreamRejected)
     rejected.echoes_request = lambda words: True
     return rejected
@@ -241,7 +241,7 @@ def test_every_row_is_reached() -> None:
     "body", [b"", PAGE, b"words", b'{"a":1}', b'{"error":{"message":"No."}}', b"[]", b"null", b"1"]
 )
 def test_every_answer_has_a_verdict(kind: str, body: bytes) -> None:
-    """And none of them takes an account out for good for its status alone, but 401."""
+    """No status alone disables an account permanently, except 401."""
     refused = [
         status
         for status in (*range(400, 600), 600, 999)  # some servers invent one

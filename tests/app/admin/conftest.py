@@ -37,13 +37,13 @@ def ann(services: Services) -> str:
 
 @pytest.fixture
 def visitor(app: Flask) -> Visitor:
-    """Somebody who is not signed in."""
+    """A client that is not signed in."""
     return Visitor(app)
 
 
 @pytest.fixture
 def inside(app: Flask, ann: str) -> Visitor:
-    """Somebody who is signed in as ann."""
+    """A client that is signed in as ann."""
     visitor = Visitor(app, "192.0.2.2")
     assert visitor.sign_in().status_code == 303
     return visitor

@@ -1,4 +1,4 @@
-"""The doors on a Redis Cluster: all that they keep lies in one slot, and is found by every script."""
+"""Sign-in on a Redis Cluster: all of its keys are in one slot, and every script finds them."""
 
 from __future__ import annotations
 

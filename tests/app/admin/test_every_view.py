@@ -1,4 +1,4 @@
-"""What must hold for every view there is, and for those that are added: all of the url_map is asked."""
+"""Rules that hold for every view, including future ones: the tests walk the url_map."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CREDENTIAL, TOKEN = "sk-upstream-secret-0123456789", "refresh-secret-0123456789"
 
 
 def views(app: Flask, methods: set[str], **values: str) -> Iterator[tuple[str, str]]:
-    """Yield (method, path) of every view but the doors."""
+    """Yield (method, path) of every view that needs authentication."""
     adapter = app.url_map.bind("gate.test")
     for rule in app.url_map.iter_rules():
         if rule.endpoint in DOORS | ENDLESS:
@@ -31,7 +31,7 @@ def views(app: Flask, methods: set[str], **values: str) -> Iterator[tuple[str, s
 
 @pytest.fixture
 def secrets(services: Services, ann: str) -> list[str]:
-    """Everything that must not be told, of a service that has one of each."""
+    """All secrets of a service that has one of each kind."""
     services.pools.ensure("default")
     accounts = services.accounts
     accounts.add("default", Account("", "main", "openai", "http://up.test", credential=CREDENTIAL))

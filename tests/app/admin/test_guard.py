@@ -15,7 +15,7 @@ DOORS = {"static", "sign_in.sign_in", "sign_in.first_start", "sign_in.sign_out"}
 
 class TestEveryView:
     def test_none_answers_a_stranger_but_the_doors(self, app, ann):
-        """Every page leads to the sign-in, every call of the API is refused: all of the url_map is asked."""
+        """Every page redirects to the sign-in, and every API call is refused: the test walks the url_map."""
         visitor = Visitor(app)
         asked = 0
         for rule in app.url_map.iter_rules():

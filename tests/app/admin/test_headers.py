@@ -1,4 +1,4 @@
-"""What every answer tells browsers, and how failures look."""
+"""Response headers for browsers, and the appearance of failures."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class TestFailures:
 
 
 def _announced(visitor: Visitor, path: str, size: int):
-    """Send a form that says it is *size* bytes long."""
+    """Send a form that declares a length of *size* bytes."""
     return visitor.client.post(
         path,
         base_url="http://gate.test",

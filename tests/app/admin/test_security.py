@@ -1,4 +1,4 @@
-"""The pages where operators look after the doors."""
+"""The pages for passwords, second factors, sessions, operators and tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The doors: sign-in, sign-out, first start, and what is written down of them."""
+"""Sign-in, sign-out and first start, and their entries in the audit log."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TestSignIn:
         ],
     )
     def test_wrong_is_told_in_the_same_words(self, visitor, ann, name, password):
-        """Whether the name is known is nobody's business."""
+        """The response does not reveal whether the name is known."""
         answer = visitor.sign_in(name, password)
 
         assert answer.status_code == 401
@@ -89,7 +89,7 @@ class TestSignIn:
 
     @pytest.mark.parametrize("site", [None, "cross-site"])
     def test_it_wants_its_own_form(self, visitor, ann, site):
-        """Or another site could sign somebody in as somebody else."""
+        """Otherwise another site could sign a visitor in under a different name."""
         form = {"name": "ann", "password": PASSWORD}
         if site is None:
             answer = visitor.post("/admin/sign-in", form)
@@ -122,7 +122,7 @@ class TestCookie:
         assert "Domain" not in cookie
 
     def test_one_from_before_the_sign_in_is_of_no_use_after_it(self, app, visitor, ann):
-        """Session fixation: whoever planted a cookie, or read it, is not signed in with it."""
+        """Session fixation: a cookie that was planted or read before the sign-in is not signed in by it."""
         visitor.get("/admin/sign-in")
         planted = visitor.client.get_cookie("poolgate", "gate.test", "/admin").value
         visitor.sign_in()
@@ -273,7 +273,7 @@ class TestFirstStart:
         ],
     )
     def test_bad_input(self, visitor, services, change, field, said):
-        """A message beside the field, what was typed kept but for passwords, nothing stored."""
+        """A message next to the field, the submitted values except passwords, and nothing stored."""
         token = services.operator_stores.operators.new_start_token()
         form = {"token": token, **self.FORM, **change}
 

@@ -30,7 +30,7 @@ def encoding_of(value: Any) -> str:
 
 
 class Grown:
-    """Stands in for the request scope, which takes room for what the head had not told."""
+    """Stands in for the request scope, which reserves memory that the headers did not announce."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
@@ -126,7 +126,7 @@ def test_two_encodings_and_no_more(names: str, fine: bool) -> None:
 
 @given(st.binary(max_size=300), st.sampled_from([gzip.compress, zlib.compress, zstandard.compress]))
 def test_in_pieces_of_any_size(data: bytes, pack: Any) -> None:
-    """However little is unpacked at once, all of it comes out."""
+    """However small the steps of decompression are, the full content is returned."""
     encoding = {gzip.compress: "gzip", zlib.compress: "deflate"}.get(pack, "zstd")
     with (
         pytest.MonkeyPatch.context() as patched,

@@ -1,4 +1,4 @@
-"""The headers by which a caller has answers kept, as they are read."""
+"""Parsing of the headers with which a caller requests that answers are cached."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class TestSlices:
 
     @given(st.binary() | st.text('{}[]",:\\ab 01\n', max_size=80).map(str.encode))
     def test_what_is_no_json_is_none_in_slices(self, data: bytes) -> None:
-        """Leaving something out of it does not make it well-formed, nor the other way round."""
+        """Skipping a part of a body does not make it well-formed, or malformed."""
         try:
             expected = orjson.loads(data)
         except orjson.JSONDecodeError:

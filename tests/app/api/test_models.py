@@ -1,4 +1,4 @@
-"""The list of models, as far as what upstreams tell of them goes."""
+"""The list of models, with the details that upstreams report."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def services(redis_client: Any, redis_url: str, tmp_path: Path) -> Services:
 
 
 def test_metadata_is_what_the_upstream_told(services: Services) -> None:
-    """A model of which nothing was told has none."""
+    """A model without reported details has none."""
     _, secret = services.api_keys.create(POOL, "k")
     account = services.accounts.add(
         POOL, Account("", "a", "openai", "http://127.0.0.1:1/v1", credential="sk")

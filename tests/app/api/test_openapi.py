@@ -1,4 +1,4 @@
-"""The document says what the service takes: every route, and every field of every body."""
+"""The document describes what the service accepts: every route, and every field of every body."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from schemas.passthrough import EmbeddingsRequest
 
 @pytest.fixture
 def app(tmp_path: Any) -> Iterator[Flask]:
-    """An application whose Redis is never asked."""
+    """An application whose Redis is never queried."""
     app = create_app(build(Settings(home=tmp_path, redis_url="redis://127.0.0.1:1/0")))
     with app.test_request_context():
         yield app

@@ -32,7 +32,7 @@ class TestHeaders:
         }
 
     def test_the_tightest_is_told(self) -> None:
-        """What stops the caller first is what it needs to know, whoever set it."""
+        """The headers describe the limit that stops the caller first, whether of the key or of the pool."""
         headers = ratelimit_headers(
             [standing("input_tokens", 100, 50), standing("output_tokens", 90, 3, 5)], NOW
         )
@@ -48,7 +48,7 @@ class TestHeaders:
         assert "x-ratelimit-reset-requests" not in ratelimit_headers([standing("requests", 5, 3, 0)], NOW)
 
     def test_short_standing(self) -> None:
-        """A limit stored without a scope is told all the same."""
+        """A limit that was stored without a scope is reported as well."""
         assert ratelimit_headers([standing("requests", 5, 3)[:6]], NOW)
 
 

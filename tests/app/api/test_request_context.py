@@ -67,7 +67,7 @@ def test_on_stream_error() -> None:
 
 
 def test_a_raw_body_has_no_affinity() -> None:
-    """Nothing of it is cached upstream."""
+    """No part of the request is cached upstream."""
     context = context_of(raw=RawBody((b"x",), "audio/wav"))
 
     assert (context.routing.affinity, context.request.content_type) == ("", "audio/wav")

@@ -97,7 +97,7 @@ def tokens(store: StoreOfTest) -> int:
 
 
 def assert_exact(store: StoreOfTest) -> None:
-    """Every limit has counted what the ledger says, and nothing is held."""
+    """Every limit has counted what the ledger states, and no reservation remains."""
     requests = sum(row["source"] != "corrected" for row in store.rows())
     output = sum(row.get("output_tokens", 0) for row in store.rows())
     assert store.counters("ever")["s"] == tokens(store)
@@ -227,7 +227,7 @@ class TestWhatComesAlong:
         assert int(elsewhere.state("a")["version"]) > 10**12, "no process may take an older one for this"
 
     def test_accounts_that_are_out_stay_out(self, store, elsewhere, tmp_path) -> None:
-        """A person's wish and the upstream's word come along; our own suspicion does not."""
+        """Pauses and states that upstreams reported are restored; suspicions of the gateway are not."""
         store.set_state("a", "paused")
         store.report(
             store.admit("x")["id"], 1, {"soft": True, "reason": "slow", "base_ms": 60_000, "most_ms": 60_000}
@@ -264,7 +264,7 @@ class TestWhatComesAlong:
         assert removed.skipped == kept.skipped > 0
 
     def test_the_office(self, store, elsewhere, tmp_path) -> None:
-        """Operators and the audit book, but nobody stays signed in; what was noted here since is kept."""
+        """Operators and the audit log are restored, sessions are not; newer audit entries are retained."""
         root = keys.root(keys.SYSTEM)
         store.client.sadd(root + "operators", "ann")
         store.client.hset(root + "op:ann", mapping={"password": "$argon2id$", "totp": OURS.seal("JBSW")})

@@ -1,4 +1,4 @@
-"""Files that open, but do not hold what they say."""
+"""Files that can be decrypted, but have invalid content."""
 
 from __future__ import annotations
 

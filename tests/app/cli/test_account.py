@@ -1,4 +1,4 @@
-"""`poolgate account`, on a real store, with the service's view beside it."""
+"""`poolgate account`, on a real store, compared with the view of the service."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ class TestAddOpenai:
         assert added == json.loads(json.dumps(account.public()))
 
     def test_key_from_standard_input(self, poolgate, services):
-        """A newline at its end, as `echo` and editors write it, is not part of it."""
+        """A newline at its end, as `echo` and editors write it, is removed."""
         result = poolgate("account add openai --name main --api-key-stdin", stdin=f"{SECRET}\r\n")
 
         assert result.exit_code == 0
         assert services.accounts.find("default", "main").credential == SECRET
 
     def test_the_key_is_nowhere(self, poolgate, redis_client):
-        """Neither printed nor stored in clear, whatever is asked."""
+        """It is neither printed nor stored unencrypted, with any option."""
         printed = add(poolgate).output + add(poolgate).output + add(poolgate, "b", "--json").output
         printed += poolgate("account list").output + poolgate("account list --json").output
 
@@ -112,7 +112,7 @@ class TestAddOpenai:
         ],
     )
     def test_wrong_usage(self, poolgate, services, args, told):
-        """It is one line that says what is wrong, and nothing is made."""
+        """The error is one line that names the problem, and nothing is created."""
         result = add(poolgate, "main", *args)
 
         assert (result.exit_code, result.stdout) == (2, "")
@@ -311,7 +311,7 @@ class TestSet:
 class TestRemove:
     @pytest.mark.parametrize(("command", "question"), [("account", "Remove account"), ("key", "Remove key")])
     def test_a_terminal_is_asked(self, poolgate, services, monkeypatch, command, question):
-        """Without a yes nothing is removed; --yes does not ask."""
+        """Nothing is removed without a confirmation; --yes skips the question."""
         add(poolgate)
         poolgate("key create --name main")
         monkeypatch.setattr("app.cli.options.is_terminal", lambda: True)

@@ -1,4 +1,4 @@
-"""`poolgate admin`, on a real store, with the doors beside it."""
+"""`poolgate admin`, on a real store, compared with the sign-in pages."""
 
 from __future__ import annotations
 

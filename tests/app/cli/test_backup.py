@@ -249,7 +249,7 @@ class TestAgain:
     def test_after_one_that_was_killed_in_the_middle(
         self, poolgate: Run, there: Services, file: Path
     ) -> None:
-        """What it had staged is in nobody's way, and goes."""
+        """Staged data of an interrupted restore does not disturb anything, and is removed."""
         client = there.scripts.client
         client.set(keys.restore_by("default"), "dead")
         client.sadd(keys.staged_names("default", "dead"), "ledger")

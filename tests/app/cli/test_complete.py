@@ -1,4 +1,4 @@
-"""Completion in a real bash; that of other shells asks the same questions."""
+"""Completion in a real bash; other shells send the same queries."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_names(completed, names, words: tuple[str, ...], found: list[str]) -> No
 
 
 def test_the_store_is_away(completed, tmp_path: Path) -> None:
-    """Nothing is said, and nothing started or made."""
+    """Nothing is printed, started or created."""
     assert completed("key", "disable", "", REDIS_URL="redis://127.0.0.1:1") == []
     assert completed("key", "disable", "", REDIS_URL="nonsense") == []
     assert completed("key", "disable", "", REDIS_URL="", POOLGATE_HOME=str(tmp_path / "home")) == []

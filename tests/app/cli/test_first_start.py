@@ -40,7 +40,7 @@ class TestAccounts:
         assert services.accounts.all(DEFAULT) == []
 
     def test_the_demos_models_are_listed_at_once(self, services):
-        """`/v1/models` need not wait until a worker has asked."""
+        """`/v1/models` is complete before a worker has listed the models."""
         prepare(services, DEMO, "")
 
         assert services.accounts.find(DEFAULT, "demo").listed == ("demo",)
@@ -64,7 +64,7 @@ class TestAccounts:
         assert not prepare(services, None, "").has_accounts
 
     def test_an_openai_key_becomes_an_account_once(self, services):
-        """A later start keeps what was changed since."""
+        """A later start does not undo changes."""
         assert prepare(services, None, "sk-one").has_accounts
         prepare(services, None, "sk-two")
 

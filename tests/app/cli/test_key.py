@@ -1,4 +1,4 @@
-"""`poolgate key`, on a real store, with the service's view beside it."""
+"""`poolgate key`, on a real store, compared with the view of the service."""
 
 from __future__ import annotations
 

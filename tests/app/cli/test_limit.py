@@ -68,7 +68,7 @@ class TestKeyLimit:
         assert poolgate("key limit list ann").stderr == "No limits.\n"
 
     def test_what_is_no_limit(self, poolgate):
-        """A limit that cannot be read is a wrong use of the command, and says why."""
+        """A limit that cannot be parsed is a usage error that names the reason."""
         result = poolgate("key limit add ann", "1.5 requests/day")
 
         assert (result.exit_code, "whole numbers" in result.stderr) == (2, True)

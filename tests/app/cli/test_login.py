@@ -15,7 +15,7 @@ def environ(environ, issuer):
 
 
 def test_login_by_device(poolgate, services, issuer, monkeypatch):
-    """What a person has to do is told on standard error, and the account is there at once."""
+    """Instructions are printed on standard error, and the account is available at once."""
     start = services.upstream.oauth.__class__.start_device
 
     def entered(oauth):
@@ -88,7 +88,7 @@ class TestImport:
             assert secret not in result.output
 
     def test_a_known_account_is_signed_in_anew(self, poolgate, services, issuer, tmp_path):
-        """It keeps its id and settings, and comes back if its sign-in was dead."""
+        """The account retains its id and settings, and becomes active again if its sign-in was refused."""
         for number in range(2):
             _, tokens = issuer.login(account_id="acc-same")
             (tmp_path / f"{number}.json").write_bytes(tokens.auth_json())

@@ -1,4 +1,4 @@
-"""Signing in, with a sign-in service that checks what it is asked."""
+"""Sign-in, with a simulated sign-in service that checks its requests."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from tests.app.cli.conftest import VAULT_KEY
 
 
 def test_reseal(poolgate, services):
-    """The old key is reported as needed until it is not; doctor says so as well."""
+    """The old key is reported as needed as long as it is, by `poolgate doctor` as well."""
     services.pools.ensure("default")
     services.accounts.add("default", Account("", "main", "openai", "http://x", credential="sk-1"))
     new = Fernet.generate_key().decode()

@@ -236,7 +236,7 @@ class TestProcesses:
     @pytest.mark.parametrize("module", ["gunicorn", "workers"])
     @pytest.mark.parametrize("url", ["redis://h:notaport", "redis://h/0?socket_timeout=x"])
     def test_a_redis_url_that_is_none(self, module, url):
-        """The services say it in one line, as commands do."""
+        """The services report the error in one line, as commands do."""
         with short_folder() as home:
             ended = subprocess.run(
                 [sys.executable, "-m", module],

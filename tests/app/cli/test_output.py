@@ -1,4 +1,4 @@
-"""Tables are aligned, and what upstreams said cannot steer a terminal."""
+"""Tables are aligned, and texts of upstreams cannot control a terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_words_to_the_left_and_numbers_to_the_right():
 
 
 def test_an_empty_cell():
-    """Columns can be told apart by `awk`."""
+    """`awk` can separate the columns."""
     assert table(("A", "B"), [("", "x")]).splitlines() == ["A  B", "-  x"]
 
 

@@ -52,7 +52,7 @@ def test_none(poolgate):
 
 
 def test_set(poolgate):
-    """All of it at once; what is not named stays."""
+    """All settings are changed at once; unnamed ones stay."""
     told = poolgate("pool set --zone Europe/Berlin --policy ordered").stdout
     assert told == "Pool 'default': policy ordered; time zone Europe/Berlin\n"
 
@@ -95,6 +95,6 @@ def test_how_long_books_are_kept(poolgate):
     ],
 )
 def test_what_cannot_be_set(poolgate, wrong):
-    """Nothing of it is done."""
+    """No part of the change is made."""
     assert poolgate(f"pool set {wrong}").exit_code == 2
     assert poolgate("pool list").stdout == ""

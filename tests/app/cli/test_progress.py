@@ -1,4 +1,4 @@
-"""Bars where somebody looks at them, and nowhere else: real processes, on a terminal and without."""
+"""Progress bars on a terminal, and none without one: tested with real processes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _everything(descriptor: int) -> bytes:
     while True:
         try:
             data = os.read(descriptor, 65536)
-        except OSError:  # nobody has the other end any more
+        except OSError:  # the other end is closed
             return found
         if not data:
             return found

@@ -31,7 +31,7 @@ try:
 except Stopped:
     print("stopped", flush=True)
 """
-# Each script says who it is in a file of its own, so that a test can find its process.
+# Each script writes its process id to a file of its own, so that a test can find the process.
 STAYS = "echo $$ > $NAME.pid; exec sleep 1000"
 DIES_ONCE = "echo $$ >> $NAME.pid; [ $(wc -l < $NAME.pid) = 1 ] && exit 3; exec sleep 1000"
 FINISHES = (
@@ -57,12 +57,12 @@ class Supervised:
         return [int(pid) for pid in path.read_text().split()] if path.exists() else []
 
     def pid(self, name: str) -> int:
-        """The process of child *name*, once it says so."""
+        """The process of child *name*, once it has written its id."""
         assert eventually(lambda: self.pids(name))
         return self.pids(name)[-1]
 
     def end(self) -> str:
-        """Wait for the supervisor; return what it said."""
+        """Wait for the supervisor; return its output."""
         said, _ = self.process.communicate(timeout=30)
         return str(said)
 
@@ -123,7 +123,7 @@ class TestRunning:
 
 class TestStarting:
     def test_a_child_that_dies_before_all_is_ready_ends_it(self, tmp_path, monkeypatch):
-        """A wrong setting is told, not tried for ever."""
+        """An invalid setting is reported, not retried for ever."""
         quiet, _ = pipe = os.pipe()
         monkeypatch.setattr("app.cli.supervisor._signals", lambda: quiet)
         child = Child("web", ["sh", "-c", "exit 3"], os.environ, tmp_path)

@@ -50,7 +50,7 @@ def test_by_model_of_one_key(poolgate, used):
 
 
 def test_an_account_that_is_gone(poolgate, used):
-    """Whoever has no name any more is told by id."""
+    """Keys and accounts that were removed are shown by id."""
     assert poolgate("usage --by account").stdout.splitlines()[1].startswith("acct  ")
 
 

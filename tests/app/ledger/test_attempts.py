@@ -81,7 +81,7 @@ def test_rescued(store: StoreOfTest) -> None:
 
 
 def test_not_rescued(store: StoreOfTest) -> None:
-    """Nobody answered, or the same account did, or the request itself was wrong."""
+    """No account answered, or the same account did, or the request itself was wrong."""
     settle(store, [failed("a"), failed("b")], status=502)
     settle(store, [failed("a"), fine("a")])
     settle(store, [failed("c", "caller", "request")], status=400)
@@ -96,7 +96,7 @@ def streak(store: StoreOfTest, account: str) -> int:
 
 
 def test_failures_in_a_row(store: StoreOfTest) -> None:
-    """Whatever account answered instead; a success ends it, and what a caller did wrong is none of it."""
+    """Failures count whichever account answered; a success resets them, caller errors do not count."""
     missing = failed("a", "endpoint_missing", "request")
     settle(store, [missing, fine("b")])
     settle(store, [missing], status=404)
@@ -208,7 +208,7 @@ class TestAnyRows:
 
 
 def test_series_by_account(redis_client: Any) -> None:
-    """The last hour is read from rows, the last day from roll-ups: both say the same."""
+    """The last hour is read from rows, the last day from roll-ups: both have the same figures."""
     scripts = Scripts(redis_client)
     book(scripts, POOL, time.time(), account="b", attempts=[failed("a"), failed("a"), fine("b")])
 
@@ -220,7 +220,7 @@ def test_series_by_account(redis_client: Any) -> None:
 
 
 def test_what_another_account_answered_was_no_fault_of_the_request(store: StoreOfTest) -> None:
-    """An account that lacks the endpoint, a parameter or patience is seen, where another one has it."""
+    """A missing endpoint or parameter, or slowness, is reported where another account succeeds."""
     settle(store, [failed("a", "endpoint_missing", "request"), failed("a", "slow", "request"), fine("b")])
 
     figures = totals(store, "a")

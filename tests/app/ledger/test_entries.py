@@ -1,4 +1,4 @@
-"""Whatever a row is made from, what is stored of it is bounded and can be encoded."""
+"""Stored rows are bounded and can be encoded, whatever their values are."""
 
 from __future__ import annotations
 

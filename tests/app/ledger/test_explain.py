@@ -52,7 +52,7 @@ def named(name: str | None, account_id: str | None = None) -> dict[str, Any]:
 
 
 def test_settled(store: StoreOfTest) -> None:
-    """The policy, whoever was looked at, and the numbers of the account that was chosen."""
+    """The policy, every candidate, and the figures of the chosen account."""
     store.admit("r1", model="m")
     store.settle("r1", {"ok": True}, status=200, attempts=[{"account": "a", "wire": "chat"}])
 
@@ -85,7 +85,7 @@ def test_what_it_used(store: StoreOfTest) -> None:
 
 
 def test_its_place_is_known(store: StoreOfTest) -> None:
-    """Then nothing else is looked through; without it no more than is wanted."""
+    """With the position no other entry is read; without it no more than necessary."""
     for name in ("r1", "r2"):
         store.admit(name)
         store.settle(name, status=200)

@@ -80,7 +80,7 @@ def test_candidate(args: tuple[bool, str, float | None, float | None], text: str
     ],
 )
 def test_after_failure(more: Any, text: str) -> None:
-    """It says what did happen, not what the rule for such a failure would allow."""
+    """The explanation describes what happened, not what the rule for such a failure would allow."""
     assert explanations.after_failure({"action": "other"}, **more).startswith(text)
 
 

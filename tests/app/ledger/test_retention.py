@@ -1,4 +1,4 @@
-"""Books are kept as long as they are said to be, and still balance."""
+"""Ledger entries are retained for the configured time, and the totals still match."""
 
 from __future__ import annotations
 

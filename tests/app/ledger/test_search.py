@@ -83,7 +83,7 @@ def test_time(booked, find):
 
 
 def test_work_is_bounded(booked, find, monkeypatch):
-    """Where what is looked for is rare, the answer is short and says where to go on."""
+    """If matches are rare, the page is short and has the position of the next page."""
     monkeypatch.setattr(searching, "PAGE", 2)
     monkeypatch.setattr(searching, "MAX_SCANNED", 4)
     rare = booked(key="key_rare")

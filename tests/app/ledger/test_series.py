@@ -52,7 +52,7 @@ class TestSeries:
             assert series.make(POOL) > 0
             assert series.make(POOL) == 0
 
-        for _ in range(2):  # the second time from what was kept
+        for _ in range(2):  # the second time from the stored summaries
             for by in ("key", "account", "model"):
                 told = series.series(POOL, "30d", by)
                 for who in {row[by] for row in rows}:
@@ -86,7 +86,7 @@ class TestSeries:
         assert told.totals()[""]["errors"] == 1
 
     def test_a_late_row_counts(self, series, scripts):
-        """Also in an hour and a day whose sums were kept."""
+        """Also in an hour and a day whose summaries were stored."""
         long_ago = time.time() - 3 * 86400
         book(scripts, POOL, long_ago)
         series.make(POOL)

@@ -132,7 +132,7 @@ def test_nothing_is_written_where_all_was_delivered(
 def test_what_comes_too_late_is_put_aside_once(
     settlements: SettlementWriter, store: Store, tmp_path: Path
 ) -> None:
-    """It changes no figure any more, and is for a person to look at; it is not offered again."""
+    """It changes no figure any more and is only for an operator to examine; it is not sent again."""
     store.late = {"req_1"}
     settlements.settle("p", {"id": "req_1"})
     for _ in range(3):
@@ -147,7 +147,7 @@ def test_what_comes_too_late_is_put_aside_once(
 def test_what_the_store_forgot_is_delivered_again(settlements: SettlementWriter, store: Store) -> None:
     for number in range(3):
         settlements.settle("p", {"id": f"req_{number}"})
-    settlements.verify_recent()  # too early to say: replicas may be late
+    settlements.verify_recent()  # too early to decide: replicas may lag behind
     assert len(settlements) == 0
     store.taken.remove(("p", "req_1"))
 
@@ -239,7 +239,7 @@ class TestRefused:
 
 class TestDeadLetters:
     def test_bounded(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A full file takes no more; a long letter is cut; nothing of it raises."""
+        """A full file accepts nothing more, a long line is cut, and nothing raises."""
         monkeypatch.setattr(dead_letters, "MAX_FILE_BYTES", 300_000)
         box = DeadLetters(tmp_path)
         for _ in range(20):

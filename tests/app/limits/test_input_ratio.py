@@ -1,4 +1,4 @@
-"""Guesses of a model's input are corrected by what its upstream told before."""
+"""Estimates of a model's input are corrected by the usage that its upstream reported before."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def test_an_upload_is_not(endpoint: str) -> None:
     ],
 )
 def test_completions(body: dict[str, Any], maximum: int) -> None:
-    """Every prompt is answered so many times; one prompt may be told as its tokens."""
+    """Every prompt is answered that many times; one prompt may be given as a list of tokens."""
     assert compute_passthrough_bounds("completions", body, 100, None).upper_bound["output_tokens"] == maximum
 
 

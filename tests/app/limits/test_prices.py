@@ -38,7 +38,7 @@ class TestCost:
             ("gpt-5", used(1000, 100, reasoning_tokens=90), None, 2250),  # reasoning is in the output
             ("o3", used(1000, 100), "an unheard-of tier", 2800),
             ("gpt-5.4", used(272_000, 1000), None, 695_000),
-            ("gpt-5.4", used(272_001, 1000), None, 1_382_505),  # all of it, not the part above
+            ("gpt-5.4", used(272_001, 1000), None, 1_382_505),  # all tokens, not those above the threshold
             ("gpt-6-astra", used(1000, 0, cache_write_tokens=400), None, 11_000),
             ("gpt-audio", used(1000, 1000, audio_input_tokens=600, audio_output_tokens=1000), None, 84_200),
             ("gpt-audio", used(10, 0, cached_tokens=30), None, 75),  # details that cannot be
@@ -140,7 +140,7 @@ class TestFind:
 class TestData:
     @pytest.mark.parametrize("model", sorted(TABLE.rows()))
     def test_row(self, model: str) -> None:
-        """Every row is whole numbers, says where it is from and since when, and is no offer below cost."""
+        """Every row has integers, a source and a date, and no price is below cost."""
         row = TABLE.rows()[model]
         standard = row["standard"]
 

@@ -139,7 +139,7 @@ class TestFiles:
 
 
 def test_an_outage_between_leaves_a_trace(operations, services, redis_client, monkeypatch):
-    """The pool is away as the change is made: nobody knows, and the book says so when it is back."""
+    """Redis is away during the change: its result is unknown, and the audit log shows that afterwards."""
     from app.errors import StoreUnavailable
 
     operations.accounts.add(POOL, OPENAI, credential="sk-1")

@@ -60,7 +60,7 @@ class TestJobs:
 
 class TestDisk:
     def test_room(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Whatever this machine has, it is asked for the disk under a home that is not made yet."""
+        """The free space of the disk is read for a home directory that does not exist yet."""
         monkeypatch.setattr(check_host, "FEW_BYTES", 0)
 
         assert list(check_host.check_disk(tmp_path / "not" / "yet")) == []

@@ -98,7 +98,7 @@ def test_a_disk_that_takes_nothing(folder: Path, write: str, told: str) -> None:
     server.url = f"redis://127.0.0.1:{server.port}"
     client = make_client(server.url, 30.0)
     shutil.rmtree(folder / "redis")  # from under it
-    with suppress(StoreUnavailable):  # the one says so at once, the other's child has to find out
+    with suppress(StoreUnavailable):  # one fails at once, the other in a child process
         client.execute_command(write)
 
     try:

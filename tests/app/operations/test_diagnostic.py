@@ -23,7 +23,7 @@ def test_several_names_become_one_finding():
 
 
 def test_the_json_fields():
-    """The remedy keeps its public name."""
+    """The JSON field of the remedy retains its public name."""
     fields = Diagnostic(Level.WRONG, "redis", "it is a replica", "name its master").public()
 
     assert (fields["level"], fields["mend"], fields["subject"]) == ("wrong", "name its master", "")

@@ -1,4 +1,4 @@
-"""What is told of the settings, and what never is."""
+"""Which settings are shown, and which never are."""
 
 from __future__ import annotations
 

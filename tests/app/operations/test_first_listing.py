@@ -131,7 +131,7 @@ class TestOnlyIfItAnswers:
 
 
 def test_a_test_of_an_account_that_listed_nothing(operations: Any, added: Any) -> None:
-    """It says what went wrong, instead of wanting a model's name."""
+    """The error is shown, instead of a request for a model's name."""
     added(f"http://127.0.0.1:{free_port()}/v1")
 
     with pytest.raises(InvalidRequest, match="has listed no models: The upstream refused the connection"):

@@ -62,7 +62,7 @@ def next_row(queue: Any) -> str:
 
 class TestFeed:
     def test_accounts_come_first(self, feed: LiveFeed) -> None:
-        """Whoever comes is told how every account does, and then only of those that change."""
+        """A new watcher receives the state of every account, and then only changed states."""
         assert [one.name for one in feed.now("").accounts] == ["a"]
 
     def test_a_change(self, store: StoreOfTest, feed: LiveFeed, account: Account) -> None:

@@ -38,7 +38,7 @@ class TestDevice:
             operations.logins.poll_device(POOL, flow.id)
 
     def test_it_is_not_asked_too_often(self, operations, issuer, redis_client):
-        """Whoever asks us every second does not make us ask the sign-in service so often."""
+        """Polling every second does not query the sign-in service that often."""
         flow = operations.logins.begin_device(POOL, "ann")
         issuer.approve(flow.user_code)
         asked = keys.flow(POOL, flow.id) + ":asked"

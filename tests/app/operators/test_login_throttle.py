@@ -1,4 +1,4 @@
-"""How often somebody may try to sign in, on a clock of the test's own."""
+"""The throttling of sign-in attempts, on a simulated clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operators as they are kept: names, the first start, and codes that count once."""
+"""Operators as stored: names, the first start, and codes that are valid once."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ class TestSecondFactor:
         assert (totp.find_step(secret, pyotp.TOTP(secret).at(at + drift)) is not None) is counts
 
     def test_sealed_with_a_key_that_is_lost(self, operators, redis_client, at):
-        """Nobody comes in without the code, because it cannot be read."""
+        """Sign-in is refused without the code, because the secret cannot be decrypted."""
         operators.create("ann", GOOD)
         secret = operators.begin_second_factor("ann")
         operators.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))

@@ -1,4 +1,4 @@
-"""Passwords: rules, hashes, and that hashing holds nobody up."""
+"""Passwords: rules, hashes, and that hashing does not block other requests."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_what_is_kept_is_argon2id_at_its_usual_cost():
 
 
 def test_nobody_waits_for_a_hash():
-    """It is made in a thread beside the event loop, where others go on."""
+    """The hash is computed in a thread, while other greenlets continue."""
     ticks = []
 
     def tick() -> None:

@@ -100,7 +100,7 @@ def events_of(
 
 class TestRoute:
     def test_patience_with_one_account_costs_no_other_its_turn(self) -> None:
-        """However long the first was silent, the second is asked: nobody has to wait for it."""
+        """However long the first was silent, the second account is tried immediately."""
         clock = Clock()
         silent = [TimedAttempt(clock, name, 60.0, StreamIdleTimeout("Silent")) for name in "ab"]
 

@@ -45,7 +45,7 @@ def error_for(reply: dict[str, Any], native_field: str | None = None) -> Gateway
 
 
 class TestUnreadable:
-    """Credentials that the process which sends the request cannot read; it says which."""
+    """The sending process cannot decrypt the credentials of the accounts; the message names that process."""
 
     def test_all_that_could_serve(self, store: StoreOfTest) -> None:
         store.set_state("c", "paused")
@@ -55,7 +55,7 @@ class TestUnreadable:
         assert (reply.get("rest_ms"), reply["busy"]) == (None, 0)  # so that no caller waits for them
 
     def test_some(self, store: StoreOfTest) -> None:
-        """What is said of the others is what counts, and a process that has the key uses them."""
+        """The state of the other accounts decides, because a process that has the key can use this one."""
         serve(store, "c", SPENT | {"wait_ms": HOUR_MS})
         assert isinstance(error_of(store, unreadable=["a", "b"]), PoolSpent)
 
@@ -65,7 +65,7 @@ class TestUnreadable:
 
 class TestSpent:
     def test_earliest_reset_of_those_that_could_serve(self, store: StoreOfTest) -> None:
-        """Every caller receives it, with the time in words; a paused account is none of them."""
+        """Every caller receives it, with the time in words; paused accounts do not count."""
         for name, seconds in {"a": 144_000, "b": 43_680, "c": 60}.items():
             serve(store, name, SPENT | {"wait_ms": 1000 * seconds})
         store.set_state("c", "paused")

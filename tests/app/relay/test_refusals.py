@@ -1,4 +1,4 @@
-"""A refusal says whose limit it was, how it stands, and what to do: wait, ask for less, or call somebody."""
+"""A refusal names the limit, its state and the remedy: wait, send less, or contact the operator."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class TestLimits:
         assert error.retry_after_seconds == HELD_RETRY_SECONDS
 
     def test_never(self, store: StoreOfTest) -> None:
-        """No time to come back at either: the request has to ask for less."""
+        """It has no retry time either: the request has to be smaller."""
         store.key("k", limit("l", "output_tokens", "minute", 10))
 
         error = refused(store.admit(output_tokens=11))
@@ -188,7 +188,7 @@ class TestAccounts:
         assert error.retry_after_seconds == 7
 
     def test_out_for_a_while(self, store: StoreOfTest) -> None:
-        """The first account to come back says when to ask again."""
+        """The earliest return of an account is the retry time."""
         store.account("b")
         store.set_state("b", "paused")
         burst = {"state": "burst_limited", "reason": "429", "wait_ms": 4000, "retest_wait_ms": 4000}

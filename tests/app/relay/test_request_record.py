@@ -66,7 +66,7 @@ class TestUsage:
 
     @pytest.mark.parametrize(("ratio", "read"), [(0.5, 15), (0.001, 1), (10, 300)])
     def test_estimated_as_upstreams_count(self, ratio: float, read: int) -> None:
-        """Something was read, however little they make of it."""
+        """The prompt was processed, however little the output is."""
         assert settled(None, output_bytes=41, input_ratio=ratio)["input_tokens"] == read
 
     @pytest.mark.parametrize(
@@ -87,14 +87,14 @@ class TestUsage:
 
 class TestCost:
     def test_list_price(self) -> None:
-        """The books say what it cost, and by which list."""
+        """The ledger entry has the cost and the price list."""
         row = settled(USED)
 
         assert row["cost"] == 800 * 2 + 200 // 2 + 100 * 8
         assert row["price"] == TABLE.rows()["gpt-4.1"]["version"]
 
     def test_served_tier(self) -> None:
-        """It costs what it was served as, else what was asked for."""
+        """The cost is that of the service tier that was used, else of the requested one."""
         assert settled(USED, tier="priority", asked_tier="auto")["cost"] == 4375
         assert settled(USED, tier="default", asked_tier="priority")["cost"] == 2500
         assert settled(USED, asked_tier="priority")["cost"] == 4375

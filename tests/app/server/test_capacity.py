@@ -1,4 +1,4 @@
-"""A process says no before its memory does."""
+"""A process refuses requests before its memory is exhausted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The address of whoever asks, which decides who is locked out: it must not be theirs to choose."""
+"""The address of the client, which login throttling uses: clients must not be able to choose it."""
 
 from __future__ import annotations
 

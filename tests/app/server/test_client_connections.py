@@ -156,7 +156,7 @@ class TestPlaces:
 
 
 class TestRefusedBodies:
-    """401, because nothing of them is known; the store is not even there."""
+    """401, because the key is unknown; Redis is not even running."""
 
     def head(self, *lines: str) -> bytes:
         return "\r\n".join(["POST /v1/nothing HTTP/1.1", "Host: gateway", *lines, "", ""]).encode()

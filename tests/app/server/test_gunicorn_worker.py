@@ -73,5 +73,5 @@ def test_a_client_that_has_left() -> None:
 
 
 def test_a_request_is_not_told_by_gunicorn_as_well() -> None:
-    """Its own access log would look at both sides of every request, only to be heard by nobody."""
+    """Gunicorn's access log would read every request, without any output."""
     Log.__new__(Log).access(None, None, None, None)

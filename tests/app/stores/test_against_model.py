@@ -1,4 +1,4 @@
-"""Whatever is asked of the store in whatever order, it does what the model does."""
+"""The store behaves as the model does, for any sequence of operations."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class StoreMachine(RuleBasedStateMachine):
         unenforced: int,
         affinity: str,
     ) -> Any:
-        """*unenforced* is by how much more may be billed where lengths are not kept; 0: no more."""
+        """*unenforced* is how much more may be billed where output lengths are ignored; 0: no more."""
         ask = self.store.ask(None, key, model=model, affinity=affinity)
         ask["bounds"] = {"input_tokens": tokens[0], "output_tokens": tokens[1], "cost": cost}
         ask["estimates"] = {name: int(amount * likely) for name, amount in ask["bounds"].items()}
@@ -353,7 +353,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert nonzero(used) == nonzero(totals)
 
     def teardown(self) -> None:
-        """When all have settled nothing is left of them."""
+        """When all requests are settled, nothing of them remains."""
         for request_id, request in list(self.model.requests.items()):
             who = {"key": request.key, "account": request.account, "model": request.model}
             row = self.store.row(request_id, **who, attempts=attempts_of(request))

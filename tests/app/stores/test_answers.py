@@ -52,7 +52,7 @@ class TestRoom:
     def put(self, store: AnswerStore, *digests: str, key: str = "k", text: str = "text") -> None:
         for digest in digests:
             store.put("p", key, digest, text, 60)
-            time.sleep(0.002)  # the store's clock tells which is older
+            time.sleep(0.002)  # the Redis clock decides which is older
 
     def stored(self, store: AnswerStore, digests: str) -> str:
         return "".join(digest for digest in digests if store.get("p", digest) is not None)
@@ -102,7 +102,7 @@ class TestRoom:
 
 
 class TestRoomOfAPool:
-    """What all keys of a pool store is bounded in bytes; the oldest of them makes room, whoever has it."""
+    """The stored bytes of a pool are bounded; the oldest answer of any key is removed first."""
 
     @pytest.fixture(autouse=True)
     def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,7 @@ class TestRoomOfAPool:
         """Store an answer at each place, a key and a digest."""
         for key, digest in places:
             store.put("p", key, digest, "x" * 200, seconds)
-            time.sleep(0.002)  # the store's clock tells which is older
+            time.sleep(0.002)  # the Redis clock decides which is older
 
     def stored(self, store: AnswerStore, digests: str) -> str:
         return "".join(digest for digest in digests if store.get("p", digest) is not None)

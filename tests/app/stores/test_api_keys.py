@@ -1,4 +1,4 @@
-"""API keys: told once, kept as a SHA-256, refused in words."""
+"""API keys: returned once, stored as a SHA-256, refused with an explanation."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class TestCreate:
         assert len(repository.all(POOL)) == 1
 
     def test_a_race_for_a_name(self, repository):
-        """Of ten that ask at once one gets it; no trace is left of the others."""
+        """Of ten simultaneous calls one succeeds; the others leave no trace."""
         created: list[str] = []
         start = threading.Barrier(10)
 

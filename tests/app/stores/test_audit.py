@@ -52,7 +52,7 @@ class TestChange:
         assert redis_client.exists(keys.audit_open()) == 0
 
     def test_nobody_knows_how_it_ended(self, audit_log, redis_client):
-        """As after a crash: it is told as unknown, once, when no change takes so long."""
+        """As after a crash: the change is shown as unknown, once, after the maximum time of a change."""
         with pytest.raises(StoreUnavailable), audit_log.change(ANN, "key.create", "p", "k"):
             raise StoreUnavailable("gone")
         assert audit_log.page().entries == []
@@ -68,7 +68,7 @@ class TestChange:
         assert "opened_ms" not in entry
 
     def test_written_once_though_asked_twice(self, audit_log, redis_client):
-        """A reply that was lost is asked for again."""
+        """The call is repeated after its reply was lost."""
         scripts = Scripts(redis_client)
         redis_client.hset(keys.audit_open(), "e", "{}")
         answers = [scripts.run("close_audit", keys.SYSTEM, "e", "done", '{"a":1}') for _ in range(2)]
@@ -125,7 +125,7 @@ class TestPage:
         assert refused.value.param == "cursor"
 
     def test_bounded_work(self, audit_log, monkeypatch):
-        """Where what is asked for is rare, a call ends without it and says where to go on."""
+        """If matches are rare, a call returns none, and the position where to continue."""
         monkeypatch.setattr(audit, "READ_ENTRIES", 2)
         monkeypatch.setattr(audit, "MAX_READ", 4)
         change(audit_log, BOB, name="rare")

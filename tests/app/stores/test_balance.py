@@ -1,4 +1,4 @@
-"""Whoever returns takes part level with the others, whoever else is in the pool."""
+"""An account that becomes available again receives the same share as the others, in any pool."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class TestWindows:
 class TestMemory:
     def test_is_right_for_the_whole_hour(self) -> None:
         """
-        A calendar that was made earlier in the hour still says which window a moment is in.
+        A calendar that was made earlier in the hour still has the window of a moment.
 
         Midnight in India falls in the middle of an hour of UTC: the next window takes over.
         """

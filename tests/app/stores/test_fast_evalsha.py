@@ -59,7 +59,7 @@ def test_a_refusal_is_raised_and_the_connection_kept(
 def test_a_connection_closed_meanwhile_is_not_noticed(
     redis_client: Any, direct: FastScriptClient, digest: str
 ) -> None:
-    """As after a restart: nobody's request is lost to it."""
+    """As after a restart: no request is lost."""
     direct.evalsha(digest, 1, "k", "a")
     redis_client.client_kill_filter(_type="normal", skipme=False)
 

@@ -70,7 +70,7 @@ class TestRotation:
             repository.authenticate(old)
 
     def test_a_reply_that_was_lost(self, repository, redis_client):
-        """Asked again, the script answers the same and ends nothing."""
+        """A repeated call returns the same and ends nothing."""
         made, old = repository.create(POOL, "ann")
         scripts = Scripts(redis_client)
         first = scripts.run("rotate_key", POOL, made.id, "d" * 64, 3_600_000)

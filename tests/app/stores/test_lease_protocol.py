@@ -119,7 +119,7 @@ def commanded(world: World, id: str, worker: Worker) -> Iterator[World]:
     command = (worker.step, worker.attempt, worker.tried)
     for after, reply in answers(world, id, *command):
         yield with_worker(after, id, told(worker, reply))
-        yield after  # the reply was lost: the worker will ask again, or crash
+        yield after  # the reply was lost: the worker will repeat the call, or crash
         if worker.step != "settle":
             yield with_worker(after, id, given_up(worker))
     if worker.stuck is None:
@@ -214,7 +214,7 @@ def test_every_order_of_events() -> None:
 
 
 def check_nothing_left(world: World) -> None:
-    """Nobody can act any more: no slot is taken and nothing is held, whoever crashed."""
+    """In a final state no slot is taken and nothing is reserved, whichever process crashed."""
     assert all(request.expired for request in world.model.requests.values())
     assert all(account.in_flight == 0 for account in world.model.accounts.values())
     assert all(counter.h == 0 for counter in world.model.counters.values())

@@ -126,7 +126,7 @@ class TestAdd:
         assert (tokens["s"], tokens["h"], parallel["h"]) == (30, 0, 0)
 
     def test_nobody_is_lost_when_many_change(self, store: StoreOfTest, repository: LimitRepository) -> None:
-        """Each change is made on the list as it is, whoever changed it before."""
+        """Each change applies to the current list, including changes of others."""
         with ThreadPoolExecutor(4) as hands:
             list(
                 hands.map(
@@ -164,7 +164,7 @@ class TestEdit:
 
 class TestRemove:
     def test_forgets(self, store: StoreOfTest, repository: LimitRepository) -> None:
-        """The counter is gone, and a request that held some of it settles all the same."""
+        """The counter is gone, and a request that had reserved a part still settles."""
         added = repository.add(POOL, parse_limit("10 output_tokens/day"), "k")
         running = store.admit(output_tokens=10)
 

@@ -1,4 +1,4 @@
-"""What is known of one model at one account: bounded, asked for by name, and forgotten in time."""
+"""The state of one model at one account: bounded, by name, and removed in time."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class TestMissing:
         assert store.admit(pin="a", model="x")["account"] == "a"
 
     def test_however_many_names_are_tried(self, store: StoreOfTest) -> None:
-        """A refusal costs the same after a thousand of them, and an account remembers a bounded number."""
+        """A refusal costs the same after a thousand, and an account stores a bounded number."""
         for name in "abc":
             rest(store, name, "x", "missing", MISSING_MS)
         first = commands(store, "x")
@@ -91,7 +91,7 @@ class TestMissing:
         assert store.admit(pin="a")["refused"] == "no_accounts"
 
     def test_leaves_nothing_behind(self, store: StoreOfTest) -> None:
-        """Also of names that are never asked for again."""
+        """Also for names that are never requested again."""
         rest(store, "a", "x", "missing", MISSING_MS)
 
         assert 0 < store.client.pttl(f"{keys.root(store.pool)}lacks:a") <= MISSING_MS + 1
@@ -125,7 +125,7 @@ class TestLimited:
         assert store.state("a")["state"] == "active"
 
     def test_never_for_long(self, store: StoreOfTest) -> None:
-        """Daily limits of two models say nothing of the others."""
+        """Daily limits of two models do not affect other models."""
         for model in "mn":
             rest(store, "a", model, "limited", 80_000_000)
         store.advance(60_000)

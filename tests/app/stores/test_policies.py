@@ -40,7 +40,7 @@ def choose(store: StoreOfTest, times: int, at_once: int = 1) -> Counter[str]:
 
 
 def spend(store: StoreOfTest, account: str, *windows: tuple[float, int]) -> None:
-    """Let *account* say how much of its usage windows is spent, and when each resets."""
+    """Set the used share of each usage window of *account*, and their resets."""
     held = store.admit(pin=account)
     store.settle(held["id"], {"ok": True, "windows": windows})
 
@@ -233,7 +233,7 @@ class TestEligibility:
         sticky: str | None,
     ) -> None:
         """
-        Somebody is chosen if and only if somebody is eligible, and then it is one of those.
+        An account is chosen if and only if one is eligible, and then it is an eligible one.
 
         So taking any candidate away never makes one chosen that may not be.
         """
@@ -286,7 +286,7 @@ class TestEligibility:
         assert store.admit(demo=True, model="demo")["account"] == "d"
 
     def test_kinds_that_are_unfit(self, store: StoreOfTest) -> None:
-        """They are passed over; and a refusal tells whether waiting could ever help."""
+        """They are skipped; and a refusal states whether waiting can help."""
         store.account("k")
         store.set_state("k", "paused")
         store.account("s", kind="chatgpt", wires="r")

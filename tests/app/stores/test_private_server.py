@@ -120,7 +120,7 @@ def answers(home: Path) -> bool:
 
 
 def processes_of(home: Path) -> list[int]:
-    """The keeper and the server under *home*."""
+    """The supervisor and the server under *home*."""
     return with_argument(home / "redis")
 
 
@@ -207,7 +207,7 @@ class TestManyOwners:
         assert eventually(lambda: not processes_of(home))
 
     def test_one_comes_as_the_other_goes(self, home, owners):
-        """Whoever joins while the server is being ended gets a new one, never the dying one."""
+        """A process that joins while the server is stopping gets a new server."""
         before = owners.start()
         url_of(before)
         for _ in range(5):

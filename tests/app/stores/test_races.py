@@ -1,4 +1,4 @@
-"""Everybody at once: exactly as many win as there is room for, whoever crashes meanwhile."""
+"""Simultaneous requests: exactly as many succeed as there is room for, also when processes crash."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RACERS = 100
 
 
 def race(store: StoreOfTest, asks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The replies to all *asks*, each sent over a connection of its own at the same moment."""
+    """The replies to all *asks*, each sent over its own connection at the same moment."""
     start = Barrier(len(asks))
 
     def run(ask: dict[str, Any]) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class TestRace:
         assert sorted(reply["account"] for reply in replies if "account" in reply) == [*"aaabb"]
 
     def test_hundred_copies_of_one_request(self, store: StoreOfTest) -> None:
-        """All are told the same, and one slot is taken."""
+        """All receive the same reply, and one slot is taken."""
         store.account("a", cap=RACERS)
         replies = race(store, [store.ask("q")] * RACERS)
 
@@ -60,7 +60,7 @@ class TestRace:
 @pytest.mark.timeout(60)
 def test_crashes() -> None:
     """
-    Eight processes ask, some are killed, Redis is paused and killed: the ledger shows no overshoot.
+    Eight processes send requests, some are killed, Redis is paused and killed: the ledger shows no overshoot.
 
     The long form: python -m tests.soak.limits --admissions 1000000
     """

@@ -215,7 +215,7 @@ def _error(client: Any, operation: str, pool: str, arguments: list[Any]) -> str:
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("index", range(10))
 def test_what_is_right_is_taken(redis_client: Any, operation: str, index: int) -> None:
-    """Or the test above would say nothing."""
+    """Otherwise the test above would prove nothing."""
     store = _filled(redis_client)
     pool = keys.SYSTEM if operation in SYSTEM else store.pool
     store.scripts.run(operation, pool, *map(_encoded, _arguments(store, index)[operation]))

@@ -65,7 +65,7 @@ def test_every_kind_of_key(scripts: Scripts, redis_client: Any) -> None:
 
 
 def test_two_at_once(scripts: Scripts, redis_client: Any) -> None:
-    """The later one throws away what the first had staged, which then says so and changes nothing."""
+    """The later restore discards what the first had staged; the first then fails and changes nothing."""
     first = begun(scripts, POLICY)
     second = begun(scripts, Record("pool", "hash", {"policy": "round_robin"}))
 

@@ -20,14 +20,14 @@ LUA = resources.files("app.stores") / "lua"
 
 class TestClock:
     def test_of_redis(self, redis_client: Any) -> None:
-        """Without a clock of its own a script goes by the time that Redis tells."""
+        """A script without a clock of its own uses the time of Redis."""
         Scripts(redis_client).run("ensure_pool", "p")
 
         seconds, _ = redis_client.time()
         assert abs(int(redis_client.hget(keys.pool("p"), "created_ms")) / 1000 - seconds) <= 2
 
     def test_of_ones_own(self, store: StoreOfTest) -> None:
-        """A script built with another `clock()` runs at that time, and nothing else of it differs."""
+        """A script built with another `clock()` runs at that time, and is otherwise the same."""
         store.scripts.run("ensure_pool", store.pool)
 
         assert store.client.hget(keys.pool(store.pool), "created_ms") == str(START_MS)
@@ -35,7 +35,7 @@ class TestClock:
 
     @pytest.mark.parametrize("operation", PARTS)
     def test_is_the_only_one(self, operation: str) -> None:
-        """No script asks for the time but through `clock()`."""
+        """Scripts read the time only through `clock()`."""
         assert "'TIME'" not in source(operation, "local function clock() end")
 
 
@@ -46,7 +46,7 @@ class TestSource:
 
     @pytest.mark.parametrize("operation", PARTS)
     def test_contract(self, operation: str) -> None:
-        """Each operation says first what it is given and what it returns."""
+        """Each script starts with a description of its arguments and its result."""
         text = (LUA / f"{operation}.lua").read_text()
         header = text[: re.search(r"^[^-]", text, re.M).start()]  # type: ignore[union-attr]
 
@@ -61,7 +61,7 @@ class TestSource:
 
 class TestRun:
     def test_empty_script_cache(self, store: StoreOfTest) -> None:
-        """A server that was restarted or failed over knows no scripts, and is told them."""
+        """A server without the scripts, after a restart or failover, receives them."""
         store.account("a")
         store.client.script_flush()
 

@@ -1,4 +1,4 @@
-"""Sessions: opened for an operator, kept alive by use, ended by time or by somebody."""
+"""Sessions: opened for an operator, extended by use, ended by time or by an operator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was held becomes what was used, once; whoever never comes back is charged what it held."""
+"""A reservation becomes a charge, once; a request that is never settled is charged its reservation."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TestSettle:
         assert store.leases() == {}
 
     def test_second_time(self, store: StoreOfTest) -> None:
-        """The worker that lost the reply asks again; the books have one row."""
+        """The worker that lost the reply repeats the call; the ledger has one row."""
         held = store.admit(output_tokens=400)
         first = store.settle(held["id"], output_tokens=60)
         counters = store.counters("o")
@@ -75,7 +75,7 @@ class TestSettle:
         assert (store.counters("o")["s"], store.counters("o")["h"]) == (5, 0)
 
     def test_a_failover_forgets_the_last_ones(self, store: StoreOfTest) -> None:
-        """Which ones is told, so that whoever settled them can do it again."""
+        """The reply names the lost settlements, so that their workers can repeat them."""
         kept, lost = store.admit(output_tokens=1)["id"], store.admit(output_tokens=1)["id"]
         store.settle(kept, output_tokens=1)
         with forgotten(store):
@@ -144,7 +144,7 @@ class TestExpiredLease:
         return request_id
 
     def test_is_charged_what_it_held(self, store: StoreOfTest, expired: str) -> None:
-        """Its slots are free at once, its tokens count as used, and its row says whose guess that is."""
+        """Its slots are free at once, its tokens count as used, and its row names the estimate."""
         assert store.counters("o") | {"s": 400, "h": 0} == store.counters("o")
         assert store.counters("p") == {"h": 0}
         assert store.in_flight("a") == 0
@@ -185,7 +185,7 @@ class TestExpiredLease:
         assert store.renew(expired) == [expired]
 
     def test_is_swept_by_whoever_is_admitted(self, store: StoreOfTest) -> None:
-        """No leader is needed; a few at a time, so that nobody waits for a long list."""
+        """No leader is needed; each call expires a few, so that no request waits for a long list."""
         store.key("k")
         for _ in range(6):
             store.admit()

@@ -1,4 +1,4 @@
-"""What upstreams tell of their accounts is there for a day, by account, and never large."""
+"""Metadata that upstreams report is stored for a day, by account, with a bounded size."""
 
 from __future__ import annotations
 

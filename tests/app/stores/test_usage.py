@@ -68,7 +68,7 @@ class TestStanding:
         assert standing.limits[0].resets_at == store.calendar()["day"][1] // 1000
 
     def test_upstream_windows(self, store: StoreOfTest, repository: UsageRepository) -> None:
-        """The mean of the accounts that have told; a window that is over is not used."""
+        """The mean of the accounts that reported a window; a window that has ended counts as unused."""
         told = {"b": (80, START_MS + 9000), "c": (41, START_MS + 5000), "d": (100, START_MS - 1)}
         for account_id, (percent, reset_ms) in told.items():
             store.account(account_id)
@@ -83,7 +83,7 @@ class TestStanding:
 
 class TestGauges:
     def test_of_many_keys_at_once(self, store: StoreOfTest, repository: UsageRepository) -> None:
-        """Limits stand where they stand, whosever they are; the calendar is told by the store's clock."""
+        """Limits report their current use, of key and pool alike; the calendar follows the Redis clock."""
         mine, other = limit("t", "output_tokens", "day", 100), limit("u", "requests", "ever", 5)
         store.key("k", mine)
         store.settle(store.admit(output_tokens=30)["id"], output_tokens=7)

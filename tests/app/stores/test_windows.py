@@ -44,7 +44,7 @@ class TestBucket:
         assert store.admit(output_tokens=60)["account"] == "a"
 
     def test_held(self, store: StoreOfTest) -> None:
-        """What others hold does not drain: nobody knows when it is free."""
+        """Reservations of other requests do not drain: it is unknown when they end."""
         store.key("k", limit("l", "output_tokens", "minute", 90))
         store.admit(output_tokens=80)
         store.advance(MINUTE_MS // 6)
@@ -202,7 +202,7 @@ class TestCalendar:
         assert store.admit()["refused"] == "limit"
 
     def test_callers_calendar_is_old(self, store: StoreOfTest) -> None:
-        """The next window is known too; past that the caller is asked for another calendar."""
+        """The next window is known too; after it the caller has to send another calendar."""
         store.key("k", limit("l", "requests", "hour", 1))
         calendar = store.calendar()
         store.advance(2 * HOUR_MS - 1)

@@ -1,4 +1,4 @@
-"""A wish to stop reaches whoever waits, and nobody else."""
+"""A cancellation reaches the greenlet that waits, and no other."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Written:
 
 
 def written(body: bytes) -> list[bytes]:
-    connection: Any = connections._Anywhere("127.0.0.1", 1)
+    connection: Any = connections._AnyHttpConnection("127.0.0.1", 1)
     connection.sock = sock = Written()
     connection.request("POST", "/v1/x", body, {"Content-Length": str(len(body))})
     return sock.calls
@@ -57,7 +57,7 @@ def test_a_large_body_is_not_copied_behind_its_head() -> None:
 
 
 def test_a_request_that_cannot_be_made_is_not_sent_in_part() -> None:
-    connection: Any = connections._Anywhere("127.0.0.1", 1)
+    connection: Any = connections._AnyHttpConnection("127.0.0.1", 1)
     connection.sock = sock = Written()
 
     with pytest.raises(ValueError, match="header"):
@@ -67,7 +67,7 @@ def test_a_request_that_cannot_be_made_is_not_sent_in_part() -> None:
 
 
 def test_a_pool_that_was_closed_is_found_anew(client: UpstreamClient, upstream: ScriptedUpstream) -> None:
-    """As urllib3 does with the one not used for longest, when there are more hosts than it keeps."""
+    """As urllib3 does with the least recently used pool, when there are more hosts than pools."""
     to = account(upstream.base_url())
     answered(post(client, to, Cancellation())).body.close()
     client._anywhere.close()
@@ -78,7 +78,7 @@ def test_a_pool_that_was_closed_is_found_anew(client: UpstreamClient, upstream: 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
-    """What a proxy is asked, of which the environment tells; it answers each with an empty object."""
+    """The requests to a proxy that the environment names; each is answered with an empty object."""
     lines: list[bytes] = []
 
     def serve(proxy: socket.socket) -> None:

@@ -104,7 +104,7 @@ def test_whoever_comes_after_an_abandoned_one_is_not_interrupted() -> None:
 
 
 def test_nothing_is_kept_of_an_errand_but_what_it_brought() -> None:
-    """Who waits for the end of a stream holds the errand; the prompt need not live as long."""
+    """A waiter for the end of a stream holds the task; the prompt may be freed earlier."""
 
     class Thing:
         pass

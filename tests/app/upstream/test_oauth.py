@@ -74,7 +74,7 @@ class TestDevice:
     def test_from_code_to_tokens(self, oauth, issuer):
         device = oauth.start_device()
         assert device.page == f"{issuer.url}/codex/device"
-        assert device.interval_seconds == 0.01  # told as a string
+        assert device.interval_seconds == 0.01  # sent as a string
         assert oauth.poll_device(device) is None
 
         issuer.approve(device.user_code)
@@ -92,7 +92,7 @@ class TestRefresh:
         assert issuer.login_state(login)["reasons"] == ["proactive_expiry"]
 
     def test_a_used_token_ends_the_login(self, oauth, issuer):
-        """So says the service that the other tests rely on."""
+        """The simulated service that the other tests use confirms it."""
         login, tokens = issuer.login()
         oauth.refresh(tokens.refresh_token, "proactive_expiry")
 

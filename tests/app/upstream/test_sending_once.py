@@ -102,7 +102,7 @@ def reset(upstream: Upstream, peer: socket.socket) -> None:
 
 
 def wait(upstream: Upstream, peer: socket.socket) -> None:
-    """Wait until the test says so: a reset would take an answer back that was not read yet."""
+    """Wait for the test's signal: a reset would discard an answer that was not read yet."""
     upstream.told_to_close.wait(5)
 
 
@@ -194,10 +194,10 @@ class TestKeptConnection:
         looks_well: bool,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """The pool sees that when it is asked for a connection, or it is seen when that is written to."""
+        """The pool notices it when it returns a connection, or the write fails."""
         upstream.plans = [[read, answer, wait, end], [read, answer]]
         if looks_well:
-            monkeypatch.setattr(connections._Upstream, "is_connected", True)
+            monkeypatch.setattr(connections._GuardedConnection, "is_connected", True)
         assert send() is None
         upstream.told_to_close.set()
         assert upstream.closed.wait(5)
@@ -220,7 +220,7 @@ class TestKeptConnection:
             assert upstream.closed.wait(5)
             return found
 
-        monkeypatch.setattr(connections._Upstream, "is_connected", True)
+        monkeypatch.setattr(connections._GuardedConnection, "is_connected", True)
         monkeypatch.setattr(connections, "is_readable", closed_right_after)
 
         error = send()

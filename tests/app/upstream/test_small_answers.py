@@ -21,7 +21,7 @@ BEGIN, END = b'{"error":{"code":"it_is_read"},"refresh_token":"', b'"}'
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answer with a JSON object: its path says how long, encoded how, with which status."""
+    """Answer with a JSON object; the path sets its length, encoding and status."""
 
     def do_GET(self) -> None:
         _, size, encoding, status, *_ = self.path.split("/")
@@ -36,7 +36,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         try:
             self.wfile.write(data)
-        except OSError:  # who asked has read enough
+        except OSError:  # the client has read enough
             self.close_connection = True
 
     do_POST = do_GET
@@ -102,7 +102,7 @@ class TestErrors:
 
     @ENCODINGS
     def test_so_much_and_no_more(self, base_url: str, encoding: str) -> None:
-        """A longer body is no envelope, and its status says what it means."""
+        """A longer body is not parsed as an envelope; the status alone decides."""
         assert self.rejected(base_url, ERROR_BODY_BYTES, encoding).code == "it_is_read"
 
         longer = self.rejected(base_url, ERROR_BODY_BYTES + 1, encoding)
@@ -129,7 +129,7 @@ class TestTokens:
 
     @pytest.mark.parametrize(("more", "code"), [(0, "it_is_read"), (1, "status_400")])
     def test_of_a_refusal(self, base_url: str, more: int, code: str) -> None:
-        """One that is too long is still a refusal: its status says so."""
+        """A body that is too long is still a refusal, by its status."""
         with pytest.raises(UpstreamRejected) as raised:
             self.refresh(base_url, oauth.MAX_ANSWER_BYTES + more, "gzip", 400)
         assert raised.value.code == code

@@ -84,7 +84,7 @@ class Connected:
 
 
 def came_out_at(address: str, host: str, *, may: bool, proxy: Any = None) -> bool:
-    connection, sock = connections._Public(host, 443, proxy=proxy), Connected(address)
+    connection, sock = connections._PublicHttpConnection(host, 443, proxy=proxy), Connected(address)
     try:
         check(connection, sock, names_may_be_private=may)  # type: ignore[arg-type]
     except ForbiddenAddress:
@@ -115,7 +115,7 @@ def test_private_addresses(address: str) -> None:
         *("fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254"),
         *("64:ff9b::a9fe:a9fe", "64:ff9b::a83f:8110", "64:ff9b:1::a9fe:a9fe", "64:ff9b:1:a9fe:a9:fe00::"),
         *("2002:a9fe:a9fe::1", "2002:6464:64c8::", "::ffff:0:169.254.169.254", "::169.254.169.254"),
-        "2001:0:808:808::5601:5601",  # Teredo keeps the client's address inverted
+        "2001:0:808:808::5601:5601",  # Teredo has the client's address inverted
     ],
 )
 def test_where_credentials_are_handed_out_nobody_may(address: str) -> None:

@@ -1,4 +1,4 @@
-"""What all calls of the API have in common, and those that only tell."""
+"""Rules that all calls of the API share, and the calls that only read."""
 
 from __future__ import annotations
 

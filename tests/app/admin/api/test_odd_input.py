@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is an envelope that says what is wrong; never a failure of ours."""
+"""Every odd input is answered with an envelope that names the problem, never with an internal error."""
 
 from __future__ import annotations
 

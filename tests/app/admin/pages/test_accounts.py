@@ -34,7 +34,7 @@ class TestAdding:
         assert "Account main was added." not in inside.get(answer.location).text
 
     def test_what_is_wrong_stands_beside_its_field(self, inside: Visitor, services: Services) -> None:
-        """All of it at once; what was typed is kept, but for the credential."""
+        """All errors are shown at once; the submitted values remain, except the credential."""
         form = {"kind": "compatible", "name": "my server", "cap": "many", "credential": "sk-secret"}
 
         answer = inside.send(f"{HOME}/add", form)

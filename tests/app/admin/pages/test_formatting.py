@@ -48,7 +48,7 @@ def test_span(seconds: float, said: str) -> None:
 
 
 def test_a_moment_is_for_the_viewer_to_place() -> None:
-    """Without a script it is read in UTC, and says so."""
+    """Without scripts the time is shown in UTC and labelled so."""
     assert (
         formatting.moment(1_795_264_850)
         == '<time datetime="2026-11-21T12:40:50Z">2026-11-21 12:40 UTC</time>'

@@ -29,7 +29,7 @@ class TestFaults:
         assert form.faults == {"name": "It is taken"}
 
     def test_of_what_the_page_has_no_field_for(self) -> None:
-        """It is told above the form, with its name."""
+        """The message is shown above the form, with the name of the field."""
         form = Form({}, "name")
 
         with form.collect_faults():

@@ -43,7 +43,7 @@ class TestOfAKey:
     def test_another_kind_is_another_limit(
         self, inside: Visitor, services: Services, pool: Furnished
     ) -> None:
-        """The message stands beside the limit that was to be changed."""
+        """The message is shown next to the limit that was to be changed."""
         pool.key("ann", limits=(parse_limit("5 usd/month"), parse_limit("9 requests/day")))
         limit_id = services.api_keys.find(POOL, "ann").limits[1].id
 

@@ -58,7 +58,7 @@ class TestFindings:
         assert "Nothing needs attention" in inside.get(HOME).text
 
     def test_what_needs_a_person(self, inside: Visitor, services: Services, pool: Furnished) -> None:
-        """The worst first, each with where to mend it."""
+        """Alerts are ordered by severity, each with a link to its remedy."""
         dead, stale = pool.account("dead"), pool.account("stale", kind="chatgpt")
         client = services.scripts.client
         client.hset(
@@ -87,7 +87,7 @@ class TestFindings:
         assert f"/admin/p/{POOL}/keys/ann" in section
 
     def test_no_worker(self, inside: Visitor, pool: Furnished) -> None:
-        """What `poolgate doctor` finds wrong with the installation is told here too."""
+        """Problems of the installation that `poolgate doctor` finds are shown here too."""
         assert "no worker runs" in inside.get(HOME).text
 
     def test_a_pool_that_answers_nobody(self, inside: Visitor, services: Services, pool: Furnished) -> None:

@@ -59,7 +59,7 @@ class TestDevice:
         assert services.accounts.find(POOL, "ann").signed_in
 
     def test_a_flow_that_is_over(self, inside: Visitor) -> None:
-        """The name is still there, to begin anew."""
+        """The name is still filled in, to start again."""
         answer = inside.send(f"{HOME}/device", {"do": "poll", "flow": "flow_x", "name": "ann"})
 
         assert answer.status_code == 400

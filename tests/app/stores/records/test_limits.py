@@ -109,5 +109,5 @@ class TestStatus:
         assert (status.remaining, status.used_percent) == (25, 75.0)
 
     def test_exceeded(self) -> None:
-        """A balanced limit may be exceeded; nothing remains of it then."""
+        """A balanced limit may be exceeded; then nothing remains."""
         assert LimitStatus(limit("requests", "day", 100), 120, 0, None).remaining == 0
