@@ -38,9 +38,8 @@ app = Flask("placeholder")
 app.services = SimpleNamespace(  # type: ignore[attr-defined]
     active=SimpleNamespace(drain=drain),
     tracing=None,
-    books=NoSettlements(),
+    ledger=SimpleNamespace(settlements=NoSettlements(), refusal_log=SimpleNamespace(flush=lambda: None)),
     feeds=SimpleNamespace(stop=lambda: None),
-    refusal_log=SimpleNamespace(flush=lambda: None),
 )
 app.trust = lambda proxies: None  # type: ignore[attr-defined]
 
