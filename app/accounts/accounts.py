@@ -14,7 +14,8 @@ from app.accounts.oauth_tokens import Tokens, tokens_from
 from app.accounts.snapshot import read_current_accounts
 from app.errors import CredentialUnreadable, InvalidRequest, NotFound
 from app.stores.accounts import AccountStore
-from app.stores.records.accounts import AccountOutcome
+from app.stores.records.accounts import AccountOutcome, AccountState
+from app.stores.records.credentials import SealedTokens
 from app.stores.scripts import Scripts
 from app.stores.secrets import UnreadableSecret, Vault
 
@@ -45,7 +46,7 @@ class AccountRepository:
         """Store the settings of *account*; its state and its sign-in do not change."""
         return self._put(pool, account, account.id, {})
 
-    def seal_tokens(self, tokens: Tokens) -> dict[str, Any]:
+    def seal_tokens(self, tokens: Tokens) -> SealedTokens:
         """Return the fields of a stored account that hold *tokens*."""
         return {"sign_in": self._vault.seal(tokens.dumps()), "expires_ms": tokens.expires_at * 1000}
 
@@ -73,14 +74,7 @@ class AccountRepository:
             "offer": account.offer,
             **sign_in,
         }
-        version = self._scripts.run(
-            "put_account",
-            pool,
-            account_id,
-            account.name,
-            orjson.dumps(record),
-            orjson.dumps(account.models),
-        )
+        version = self._store.put(pool, record, account.models)
         if version == -1:
             raise InvalidRequest(f"An account named '{account.name}' exists in pool '{pool}'", param="name")
         return self.get(pool, account_id, version)
@@ -162,11 +156,11 @@ class AccountRepository:
         return [account_from(fields, lambda _: "") for fields in self._store.read_all(pool)]
 
     def pause(self, pool: str, name: str, reason: str = "paused by an administrator") -> None:
-        self._scripts.run("set_account_state", pool, self._id(pool, name), "paused", reason)
+        self._store.set_state(pool, self._id(pool, name), AccountState.PAUSED, reason)
 
     def resume(self, pool: str, name: str) -> None:
         """Bring an account back, whatever it was out for."""
-        self._scripts.run("set_account_state", pool, self._id(pool, name), "active", "")
+        self._store.set_state(pool, self._id(pool, name), AccountState.ACTIVE)
 
     def forget_exceeded(self, pool: str, name: str) -> None:
         """Trust the account *name* again to keep the lengths that requests name."""
@@ -180,7 +174,7 @@ class AccountRepository:
         bound to it, InvalidRequest names them, unless *although_bound*.
         """
         account_id = self._id(pool, name)
-        bound = self._scripts.run("remove_account", pool, account_id, int(although_bound))
+        bound = self._store.remove(pool, account_id, although_bound=although_bound)
         if bound:
             raise InvalidRequest(
                 f"Account '{name}' stays, keys are bound to it: {_listed(bound)}. "
@@ -213,10 +207,7 @@ class AccountRepository:
         its credential is in use again: one ordinary request tests it then.
         """
         request = {"account": account_id, "fields": fields, "room": room, "accepted": accepted}
-        reply = self._scripts.run(
-            "observe_account", pool, orjson.dumps(request | ({"mark": mark} if mark else {}))
-        )
-        return bool(reply == 2)
+        return self._store.observe(pool, request | ({"mark": mark} if mark else {}))
 
 
 def _listed(names: Sequence[str]) -> str:

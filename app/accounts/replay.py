@@ -17,8 +17,8 @@ from typing import Any
 import orjson
 
 from app.accounts.kinds import SCRIPT_KINDS
-from app.stores.scripts import Scripts
-from app.stores.virtual_pool import CLOCK, VirtualPool
+from app.stores.records.accounts import AccountOutcome, AccountState
+from app.stores.virtual_pool import VirtualPool
 
 POOL = "replay"
 KEY = "k"
@@ -85,8 +85,7 @@ class Replay:
     """One run of one policy, in an empty pool of a server of its own."""
 
     def __init__(self, client: Any, members: Sequence[Member], policy: str) -> None:
-        self._pool = VirtualPool(client, POOL)
-        self._scripts = Scripts(client, clock=CLOCK, kinds=SCRIPT_KINDS)
+        self._pool = VirtualPool(client, POOL, SCRIPT_KINDS)
         self._members = members
         self._windows = {member.id: member.window for member in members if member.window}
         self._used = dict.fromkeys(self._windows, 0)
@@ -125,7 +124,7 @@ class Replay:
             models = orjson.dumps(member.models).decode()
             record: Json = {"id": member.id, "name": member.name, "kind": member.kind, "offer": member.offer}
             record |= {"weight": member.weight, "cap": member.cap, "group": member.group, "models": models}
-            self._scripts.run("put_account", POOL, member.id, member.name, orjson.dumps(record), models)
+            self._pool.put_account(record, member.models)
         for account, window in self._windows.items():
             self._report_unused(account, now + window.first_ms)
 
@@ -140,7 +139,7 @@ class Replay:
         }
         arguments |= {"demo": True, "affinity": request.affinity, "sticky_ms": STICKY_MS, "calendar": {}}
         arguments |= {"ttl_ms": request.end_ms - request.at_ms + 1, "bounds": {}, "estimates": {}}
-        account = self._scripts.run_json("admit", POOL, arguments).get("account", "")
+        account = self._pool.admit(arguments)
         self._outcome.chosen.append(account)
         if account and request.affinity:
             if home := self._home.get(request.affinity):
@@ -154,19 +153,24 @@ class Replay:
         row: Json = {"id": str(number), "at_ms": request.at_ms, "key": KEY, "account": account}
         row |= {"model": request.model, "endpoint": "", "status": 200, "source": "upstream"}
         mark = self._mark(account, request.tokens, now)
-        self._scripts.run_raw("settle", POOL, {"id": str(number), "mark": mark, "row": row})
+        self._pool.settle({"id": str(number), "mark": mark, "row": row})
 
-    def _mark(self, account: str, tokens: int, now: int) -> Json:
+    def _mark(self, account: str, tokens: int, now: int) -> AccountOutcome:
         window = self._windows.get(account)
         if window is None:
             return {"ok": True}
         self._used[account] = min(window.tokens, self._used[account] + tokens)
         reset = self._resets_at[account]
-        windows = {"windows": [[100 * self._used[account] / window.tokens, reset]]}
+        windows: AccountOutcome = {"windows": [[100 * self._used[account] / window.tokens, reset]]}
         if self._used[account] < window.tokens:
-            return {"ok": True} | windows
-        wait = {"wait_ms": reset - now, "retest_wait_ms": reset - now}
-        return {"state": "window_spent", "reason": "usage_limit_reached"} | wait | windows
+            return {"ok": True, **windows}
+        return {
+            "state": AccountState.WINDOW_SPENT,
+            "reason": "usage_limit_reached",
+            "wait_ms": reset - now,
+            "retest_wait_ms": reset - now,
+            **windows,
+        }
 
     def _reset(self, account: str, now: int) -> int:
         """Reset the window of *account*; return the time of its next reset."""
@@ -181,7 +185,7 @@ class Replay:
         """Report an unused window, as the usage endpoint does."""
         self._resets_at[account] = reset_ms
         arguments = {"account": account, "room": True, "mark": {"ok": True, "windows": [[0, reset_ms]]}}
-        self._scripts.run_raw("observe_account", POOL, arguments)
+        self._pool.observe(arguments)
 
 
 def recorded(rows: Iterator[Mapping[str, Any]]) -> list[Request]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import orjson
 
@@ -17,7 +18,32 @@ _FAILED = "failed:"  # + a failure: see lua/attempts.lua
 
 class AccountStore:
     def __init__(self, scripts: Scripts) -> None:
+        self._scripts = scripts
         self._client = scripts.client
+
+    def put(self, pool: str, record: Mapping[str, Any], models: Sequence[str]) -> int:
+        """Store *record*, the settings of an account; return its version, -1 where its name is taken."""
+        version: int = self._scripts.run(
+            "put_account", pool, record["id"], record["name"], orjson.dumps(record), orjson.dumps(models)
+        )
+        return version
+
+    def set_state(self, pool: str, account_id: str, state: str, reason: str = "") -> None:
+        """Set the state of an account, and its reason."""
+        self._scripts.run("set_account_state", pool, account_id, state, reason)
+
+    def remove(self, pool: str, account_id: str, *, although_bound: bool) -> list[str]:
+        """Remove an account; return the names of the keys that are bound to it where it stays."""
+        bound: list[str] = self._scripts.run("remove_account", pool, account_id, int(although_bound))
+        return bound
+
+    def observe(self, pool: str, observation: Mapping[str, Any]) -> bool:
+        """
+        Store *observation*, as observe_account.lua documents it.
+
+        Return whether an account that was out for its credential is in use again.
+        """
+        return bool(self._scripts.run("observe_account", pool, orjson.dumps(observation)) == 2)
 
     def id_of(self, pool: str, name: str) -> str | None:
         """Return the id of the account called *name*."""
@@ -53,10 +79,6 @@ class AccountStore:
             for record in records
         ]
         return [fields for fields in found if "id" in fields]
-
-    def sealed_sign_in(self, pool: str, account_id: str) -> str:
-        """Return the sealed tokens of an account, '' when it has no sign-in."""
-        return self._client.hget(keys.account(pool, account_id), "sign_in") or ""
 
     def forget_exceeded(self, pool: str, account_id: str) -> None:
         """Remove the report that an account billed more than a request allowed."""

@@ -12,11 +12,12 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app.accounts.account import Account
-from app.accounts.credentials import FailedExchange
 from app.accounts.token_refresh import COOL_SECONDS, TokenRefresher, is_permanent
 from app.config import Settings
 from app.errors import StoreUnavailable, UpstreamRejected, UpstreamUnreachable
 from app.stores import keys
+from app.stores.credentials import CredentialStore
+from app.stores.records.credentials import FailedExchange
 from app.stores.scripts import Scripts
 from app.wiring import Services, build
 from tests.support.issuer_client import Issuer, signed_in
@@ -51,7 +52,7 @@ def at(services: Services, milliseconds: int) -> TokenRefresher:
       return t[1] * 1000 + math.floor(t[2] / 1000) + {milliseconds}
     end"""
     later = build(services.settings)
-    later.credentials._scripts = Scripts(services.scripts.client, clock=clock)
+    later.credentials._store = CredentialStore(Scripts(services.scripts.client, clock=clock))
     return later.upstream.refresher
 
 

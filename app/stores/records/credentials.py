@@ -1,0 +1,48 @@
+"""Sign-ins of accounts as they are stored, and how exchanges of their refresh tokens end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypedDict
+
+
+class SealedTokens(TypedDict):
+    """The fields of a stored account that hold the encrypted tokens of its sign-in."""
+
+    sign_in: str
+    expires_ms: int  # Unix ms
+
+
+class LeaseVerdict(StrEnum):
+    """Whether the refresh token may be exchanged now, and why not; see lua/lease_refresh.lua."""
+
+    LEASED = "leased"
+    RENEWED = "renewed"
+    HELD = "held"
+    COOLING = "cooling"
+    UNANSWERED = "unanswered"
+    DEAD = "dead"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseReply:
+    """The reply to a request for a lease: what does not apply to its verdict is empty."""
+
+    verdict: LeaseVerdict
+    version: int = 0  # of the account whose tokens are renewed already
+    fence: int = 0
+    rotation: int = 0
+    sign_in: str = ""  # sealed
+
+
+@dataclass(frozen=True, slots=True)
+class FailedExchange:
+    """How an exchange failed; see lua/fail_refresh.lua for the flags."""
+
+    reason: str
+    is_permanent: bool = False  # whether a person has to sign in again
+    is_answered: bool = True  # whether the refresh token was surely not used up
+    was_refused: bool = False  # whether the upstream refused the access token
+    cool_seconds: float = 0.0  # until the next exchange may be tried
