@@ -44,7 +44,8 @@ NOT_IN_NAMES = {
     *("keeper", "whole", "mine", "ours"),
 }
 # A method of files, and a public setting of pools.
-ALLOWED_NAMES = {"tell", "tells_windows"}
+# `mend` and `asked` are JSON fields, of a diagnostic and of an outcome, in the records that describe these.
+ALLOWED_NAMES = {"tell", "tells_windows", "mend", "asked"}
 
 NOT_IN_PROSE = re.compile(
     r"\b(told|tells?|telling|said|says?|saying|asked|asks?|asking|wish|wishes|wanted|wants|beside|anew|mend|mends"

@@ -134,7 +134,7 @@ class AccountRepository:
         return account_id
 
     def ids(self, pool: str, names: Sequence[str]) -> tuple[str, ...]:
-        """Return the ids of the accounts called *names*. Raises NotFound that names those there are not."""
+        """Return the ids of the accounts called *names*. Raises NotFound that lists unknown names."""
         if not names:
             return ()
         by_name = dict(zip(names, self._store.ids_of(pool, names), strict=True))
@@ -159,11 +159,11 @@ class AccountRepository:
         self._store.set_state(pool, self._id(pool, name), AccountState.PAUSED, reason)
 
     def resume(self, pool: str, name: str) -> None:
-        """Bring an account back, whatever it was out for."""
+        """Make an account available again, whatever the reason of its state."""
         self._store.set_state(pool, self._id(pool, name), AccountState.ACTIVE)
 
     def forget_exceeded(self, pool: str, name: str) -> None:
-        """Trust the account *name* again to keep the lengths that requests name."""
+        """Trust the account *name* again to respect the output lengths of requests."""
         self._store.forget_exceeded(pool, self._id(pool, name))
 
     def remove(self, pool: str, name: str, *, although_bound: bool = False) -> None:

@@ -58,7 +58,7 @@ def _suspected_for(model: str) -> AccountOutcome:
 
 
 def _model_wait(verdict: Verdict, wait_ms: int) -> int:
-    """An account that lacks a model is tried again after MISSING_SECONDS, whatever wait it names."""
+    """Return the wait in ms; for a missing model it is MISSING_SECONDS, whatever the upstream names."""
     if verdict.consequence.model_state is ModelState.MISSING:
         return int(1000 * (CONSEQUENCES[verdict.failure].seconds or 0.0))
     return wait_ms

@@ -48,7 +48,7 @@ def checked_name(pool: str) -> str:
 
 
 def checked_policy(policy: str) -> str:
-    """Return *policy* when there is one of that name. Raises InvalidRequest."""
+    """Return *policy* if it is a known name. Raises InvalidRequest."""
     if policy not in POLICIES:
         raise InvalidRequest(f"'{policy[:40]}' is no policy; there are {', '.join(POLICIES)}", param="policy")
     return policy

@@ -206,7 +206,7 @@ class Rule:
         )
 
     def _has_status(self, error: UpstreamRejected) -> bool:
-        """An event of a stream has no status of its own: where a row names codes, those decide."""
+        """A stream event has no status: if a row lists codes, these decide."""
         return _status(error) in self.statuses or (bool(self.codes) and _part(error) is Part.STREAM)
 
     def _has_words(self, words: re.Pattern[str], error: UpstreamRejected) -> bool:

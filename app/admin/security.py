@@ -148,7 +148,7 @@ def _enrolment(form: Form, secret: str | None) -> Any:
 
 
 def _check_rules(form: Form, name: str) -> None:
-    """Record what is wrong with *name* or the new password at its field."""
+    """Record errors of *name* or the new password at their fields."""
     try:
         _operator_stores().operators.check_rules(name, form["new_password"])
     except InvalidRequest as error:

@@ -131,7 +131,7 @@ def _loads(data: bytes) -> Any:
 
 
 def _parse_around(data: bytes, opaque: list[tuple[int, int]], hold_wide: Callable[[int], None]) -> Any:
-    """Return the value of *data*, its *opaque* ranges cut out of what is parsed."""
+    """Return the value of *data*; its *opaque* ranges are not parsed but inserted afterwards."""
     if len(data) <= CUT_OUT_FROM_BYTES or not opaque:
         return _loads(data)
     mark = secrets.token_hex(16)  # the body cannot contain it

@@ -118,7 +118,7 @@ class SettlementWriter:
         return len(self._pending)
 
     def spool_pending(self) -> None:
-        """Try once more, then write what is pending to the spool: this process ends."""
+        """Try once more, then write pending settlements to the spool, because this process ends."""
         if self.flush():
             path = self._spool.write(self._pending.values())
             log.warning("settlements_spooled", count=len(self._pending), file=path.name)

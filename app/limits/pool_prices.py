@@ -38,7 +38,7 @@ class PoolPrices:
         self._prices.put(pool, model, row)
 
     def remove(self, pool: str, model: str) -> bool:
-        """Return to the shipped price of *model*; return whether it had one of its own."""
+        """Remove the pool's price of *model*; return whether there was one."""
         return self._prices.remove(pool, model)
 
     def _read(self, pool: str) -> tuple[str, PriceTable]:

@@ -159,7 +159,7 @@ class PriceTable:
         return table
 
     def find(self, model: str) -> Price | None:
-        """Return the price of *model*; a dated name without a row of its own has its family's."""
+        """Return the price of *model*; a dated name without its own row has the price of its family."""
         if model not in self._known:
             if len(self._known) > 1000:  # callers choose the names
                 self._known.clear()

@@ -121,7 +121,7 @@ class AccountOperations(AuditedOperations):
         return self._change_state("account.pause", pool, name, self._accounts.pause)
 
     def resume(self, pool: str, name: str) -> Account:
-        """Bring the account *name* back into use, whatever took it out."""
+        """Make the account *name* available again, whatever the reason of its state."""
         return self._change_state("account.resume", pool, name, self._accounts.resume)
 
     def trust_lengths(self, pool: str, name: str) -> Account:

@@ -148,7 +148,7 @@ class AccountLister:
 
 
 class _Query:
-    """One query in a thread of its own, which ends by itself when its result is no longer awaited."""
+    """One query in its own thread, which continues and ends after its waiter has left."""
 
     def __init__(self, fetch: Callable[[], JsonObject]) -> None:
         self._fetch = fetch

@@ -55,7 +55,7 @@ class PriceOperations(AuditedOperations):
         return after
 
     def remove(self, pool: str, model: str) -> bool:
-        """Return to the listed price of *model*; return whether the pool had a price of its own."""
+        """Remove the pool's price of *model*; return whether there was one."""
         before = self._prices.current(pool).rows().get(model)
         with self._audit.change("price.remove", pool, model) as change:
             is_removed = self._prices.remove(pool, model)

@@ -75,7 +75,7 @@ def completed_response_event(data: bytes, payload: Any) -> Event:
 
 
 class PassthroughAttempt:
-    """Forwards a response; *transform* makes what is yielded from the bytes and value of a JSON response."""
+    """Forwards a response; *transform* maps the bytes and value of a JSON response to the bytes to yield."""
 
     def __init__(self, inputs: AttemptInputs, transform: Transform = forward_bytes) -> None:
         self.inputs = inputs

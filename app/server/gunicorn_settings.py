@@ -132,7 +132,7 @@ def child_exit(server: Any, worker: Any) -> None:
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """End open streams and spool what is pending; also after SIGINT, SIGQUIT or the arbiter's death."""
+    """End open streams and spool pending settlements; also after SIGINT, SIGQUIT or the arbiter's death."""
     services = worker.wsgi.services
     latest = time.monotonic() + DRAIN_SECONDS
     if _open_requests:

@@ -77,7 +77,7 @@ class LedgerRepository:
         )
 
     def count(self, pool: str) -> int:
-        """Return how many entries there are."""
+        """Return the number of entries."""
         return int(self._client.xlen(keys.ledger(pool)))
 
     def complete_from_ms(self, pool: str) -> int:

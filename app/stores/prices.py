@@ -33,7 +33,7 @@ class PriceRepository:
         pipeline.execute()
 
     def remove(self, pool: str, model: str) -> bool:
-        """Return to the shipped price of *model*; return whether it had one of its own."""
+        """Remove the pool's price of *model*; return whether there was one."""
         pipeline = self._client.pipeline(transaction=True)
         pipeline.hdel(keys.prices(pool), model)
         pipeline.hincrby(keys.pool(pool), "prices", 1)

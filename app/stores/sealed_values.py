@@ -44,7 +44,7 @@ class SealedValueRepository:
         return [("", client.get(key) or "")] if kind == "string" else []
 
     def read(self, value: SealedValue) -> str:
-        """Return what is stored now in the place of *value*, '' for nothing."""
+        """Return the text that is stored now at the position of *value*, '' if there is none."""
         client, key = self._scripts.client, keys.root(value.pool) + value.name
         return str((client.hget(key, value.field) if value.field else client.get(key)) or "")
 

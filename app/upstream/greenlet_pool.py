@@ -64,7 +64,7 @@ class Task(Generic[Result]):
 
 
 class GreenletPool:
-    """Runs what it is given, each thing in a greenlet of its own."""
+    """Runs each given function in its own greenlet."""
 
     def __init__(self) -> None:
         self._idle: list[Any] = []

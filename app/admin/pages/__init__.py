@@ -1,1 +1,1 @@
-"""The dashboard: pages rendered here, one module each. They need no script but for what is live."""
+"""The dashboard: server-rendered pages, one module each. Only live updates need scripts."""

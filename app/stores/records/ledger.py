@@ -1,4 +1,4 @@
-"""Entries of the ledger: what is stored of each settled request. lua/settle.lua documents a row's fields."""
+"""Entries of the ledger: the fields of each settled request. lua/settle.lua documents the fields of a row."""
 
 from __future__ import annotations
 

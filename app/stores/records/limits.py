@@ -1,4 +1,4 @@
-"""Limits of API keys and pools, and what is known of each unit that a limit counts."""
+"""Limits of API keys and pools, and the traits of each unit that a limit counts."""
 
 from __future__ import annotations
 
