@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
 from zoneinfo import available_timezones
 
 import orjson
@@ -17,6 +17,17 @@ from app.stores.scripts import Scripts
 
 DEFAULT = "default"
 POLICIES = ("balanced", "round_robin", "least_loaded", "ordered", "use_before_reset")
+
+
+class PoolJson(TypedDict):
+    """A Pool, by its public names."""
+
+    name: str
+    policy: str
+    zone: str
+    accounts: int
+    keys: int
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +45,15 @@ class Pool:
     def effective(self) -> PoolSettings:
         return settings_of(self.settings)
 
-    def public(self) -> dict[str, Any]:
-        return asdict(self)
+    def public(self) -> PoolJson:
+        return {
+            "name": self.name,
+            "policy": self.policy,
+            "zone": self.zone,
+            "accounts": self.accounts,
+            "keys": self.keys,
+            "settings": self.settings,
+        }
 
 
 def checked_name(pool: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import click
 import orjson
@@ -22,7 +24,9 @@ HEADS = ("SETTING", "VARIABLE", "VALUE")
 def settings(services: Services, as_json: bool, pool: str) -> None:
     """Show the settings of this environment, without secrets, and those of a pool."""
     services.pools.check(pool)
-    own = next((pool_entry.public() for pool_entry in services.pools.all() if pool_entry.name == pool), {})
+    own: Mapping[str, Any] = next(
+        (pool_entry.public() for pool_entry in services.pools.all() if pool_entry.name == pool), {}
+    )
     settings_in_force = serialize_settings(services.settings)
     if as_json:
         show_json({**settings_in_force, "pool": own})

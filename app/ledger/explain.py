@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
+from typing import Any, TypedDict
 
 import orjson
 
@@ -28,6 +28,50 @@ FIGURES = (
 AHEAD_OF_ITS_GROUP, GROUP_WIDTH = 1e11, 1e12  # of scores; see lua/policy.lua
 
 Json = dict[str, Any]
+
+
+class AccountName(TypedDict):
+    """`name` is None once the account is removed."""
+
+    id: str
+    name: str | None
+
+
+class Explanation(TypedDict):
+    """`why` is a sentence; the score is None where it was not compared."""
+
+    score: float | None
+    why: str
+
+
+class Candidate(Explanation):
+    account: AccountName
+
+
+class Unavailable(TypedDict):
+    """An account that was out of use; `until` is in Unix seconds."""
+
+    account: AccountName
+    state: str
+    reason: str
+    until: float | None
+
+
+class Choice(TypedDict, total=False):
+    """The choice of an account and the attempts at it: see `RequestExplainer.explain`."""
+
+    attempt: int
+    at: float
+    by: str | None
+    policy: str | None
+    account: AccountName | None
+    in_flight: int | None
+    cap: int | None
+    spare: float | None
+    candidates: list[Candidate]
+    out: list[Unavailable]
+    tries: list[Json]
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,13 +222,13 @@ def _attempts_by_choice(request: _Request) -> Iterator[list[Json]]:
         yield attempts
 
 
-def _choices(request: _Request, names: Mapping[str, str]) -> list[Json]:
+def _choices(request: _Request, names: Mapping[str, str]) -> list[Choice]:
     choices = [
         _choice(decision, attempts, names)
         for decision, attempts in zip(request.decisions, _attempts_by_choice(request), strict=True)
     ]
     for choice, following in zip_longest(choices, choices[1:]):
-        next_account = _name(following["account"]) if following and following["account"] else ""
+        next_account = _name(following["account"]) if following else ""
         for attempt, another in zip_longest(choice["tries"], choice["tries"][1:]):
             then = explanations.after_failure(
                 attempt, again=another is not None, next_account=next_account, last=following is None
@@ -193,27 +237,35 @@ def _choices(request: _Request, names: Mapping[str, str]) -> list[Json]:
     return choices
 
 
-def _name(account: Json) -> str:
+def _name(account: AccountName | None) -> str:
+    if account is None:
+        return ""
     return account["name"] or f"{account['id']} (removed)"
 
 
-def _choice(decision: Json, attempts: list[Json], names: Mapping[str, str]) -> Json:
-    def account(account_id: str) -> Json:
+def _choice(decision: Json, attempts: list[Json], names: Mapping[str, str]) -> Choice:
+    def account(account_id: str) -> AccountName:
         return {"id": account_id, "name": names.get(account_id)}
 
     chosen = decision["chosen"]
     candidates = decision.get("seen") or ()
     chosen_score = next((score for account_id, score, _ in candidates if account_id == chosen), None)
-    choice = {
+    choice: Choice = {
         "attempt": decision["attempt"],
         "at": decision["now"] / 1000,
         "by": decision.get("by"),
         "policy": decision.get("policy"),
         "account": account(chosen) if chosen else None,
-        **{name: decision.get(name) for name in ("in_flight", "cap", "spare")},
+        "in_flight": decision.get("in_flight"),
+        "cap": decision.get("cap"),
+        "spare": decision.get("spare"),
         "candidates": [
-            {"account": account(account_id)}
-            | _candidate(score, reason, decision, is_chosen=account_id == chosen, chosen_score=chosen_score)
+            {
+                "account": account(account_id),
+                **_candidate(
+                    score, reason, decision, is_chosen=account_id == chosen, chosen_score=chosen_score
+                ),
+            }
             for account_id, score, reason in candidates
         ],
         "out": [
@@ -230,14 +282,16 @@ def _choice(decision: Json, attempts: list[Json], names: Mapping[str, str]) -> J
         ],
     }
     if not choice["account"]:
-        return choice | {"why": "no account was available"}
+        choice["why"] = "no account was available"
+        return choice
     tested = chosen_score is not None and _is_test(chosen_score, decision)
-    return choice | {"why": explanations.selection(choice, tested=tested)}
+    choice["why"] = explanations.selection(choice, tested=tested)
+    return choice
 
 
 def _candidate(
     score: Any, reason: str, decision: Json, *, is_chosen: bool, chosen_score: float | None
-) -> Json:
+) -> Explanation:
     """Return {score, why}; the score is None where it was not compared."""
     compared: float | None = None
     if score is not False:

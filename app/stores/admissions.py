@@ -36,7 +36,7 @@ class AdmissionRepository:
 
         *calendar* is of now: the request may be older than one of its windows. Raises StoreUnavailable.
         """
-        arguments = request.arguments() | report.arguments() | {"calendar": calendar}
+        arguments = {**request.arguments(), **report.arguments(), "calendar": calendar}
         return selection_or_refusal(orjson.loads(self._scripts.run("report", pool, orjson.dumps(arguments))))
 
     def renew(self, pool: str, ttl_ms: int, request_ids: Iterable[str] = ()) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypedDict
 
 from app.stores.records.accounts import AccountOutcome
 from app.stores.records.limits import Limit
@@ -13,6 +13,42 @@ from app.stores.records.limits import Limit
 JsonObject = dict[str, Any]
 Amounts = Mapping[str, int]  # by limit unit
 CalendarWindows = Mapping[str, Sequence[int]]  # span -> start, end and next end, Unix ms
+
+
+class AdmitArguments(TypedDict, total=False):
+    """An AdmitRequest, by the names of admit.lua."""
+
+    id: str
+    key: str
+    model: str
+    endpoint: str
+    wire: str
+    unfit_kinds: Sequence[str]
+    demo: bool
+    affinity: str
+    pin: str
+    conversation: str
+    ownership: str
+    by_ms: int
+    ttl_ms: int
+    sticky_ms: int
+    calendar: CalendarWindows
+    bounds: Amounts
+    estimates: Amounts
+    kinds: list[str]
+    stored: bool
+    unenforced_bounds: Amounts
+    unreadable: Sequence[str]
+
+
+class ReportArguments(TypedDict, total=False):
+    """An AttemptReport, by the names of report.lua."""
+
+    attempt: int
+    mark: AccountOutcome
+    tried: Sequence[str]
+    never: Sequence[str]
+    charge: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +82,9 @@ class AdmitRequest:
     is_stored: bool  # whether a stored response is returned, which needs no account
     unreadable: Sequence[str]  # accounts whose credential this process cannot read
 
-    def arguments(self) -> JsonObject:
+    def arguments(self) -> AdmitArguments:
         """Return the script's JSON argument; what does not apply is absent."""
-        arguments: JsonObject = {
+        arguments: AdmitArguments = {
             "id": self.id,
             "key": self.key,
             "model": self.model,
@@ -70,7 +106,7 @@ class AdmitRequest:
         if self.account_kinds:
             arguments["kinds"] = list(self.account_kinds)
         if self.is_stored:
-            arguments |= {"stored": True, "bounds": {}, "estimates": {}}
+            arguments["stored"], arguments["bounds"], arguments["estimates"] = True, {}, {}
         elif self.unenforced_bounds != self.bounds:
             arguments["unenforced_bounds"] = self.unenforced_bounds
         if self.unreadable:
@@ -175,9 +211,9 @@ class AttemptReport:
     tried: Sequence[str] = ()  # accounts that failed: selected again only if there is no other
     excluded: Sequence[str] = ()  # tried accounts that are not selected again
 
-    def arguments(self) -> JsonObject:
+    def arguments(self) -> ReportArguments:
         """Return what the script's argument has in addition to that of admit."""
-        arguments: JsonObject = {
+        arguments: ReportArguments = {
             "attempt": self.attempt,
             "mark": self.outcome.arguments(),
             "tried": self.tried,

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NotRequired, TypedDict
 
 
 class LoginMethod(StrEnum):
     DEVICE = "device"
     BROWSER = "browser"
     IMPORT = "import"  # of Codex's auth.json; takes one step
+
+
+class LoginFlowJson(TypedDict):
+    """A LoginFlow, by its public names; only a device has a code."""
+
+    id: str
+    way: LoginMethod
+    name: str
+    page: str
+    until: float
+    user_code: NotRequired[str]
+    interval_seconds: NotRequired[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +45,15 @@ class LoginFlow:
     state: str = ""
     redirect_uri: str = ""
 
-    def public(self) -> dict[str, object]:
-        fields = {"id": self.id, "way": self.way, "name": self.name, "page": self.page, "until": self.until}
+    def public(self) -> LoginFlowJson:
+        fields: LoginFlowJson = {
+            "id": self.id,
+            "way": self.way,
+            "name": self.name,
+            "page": self.page,
+            "until": self.until,
+        }
         if self.way is LoginMethod.DEVICE:
-            fields |= {"user_code": self.user_code, "interval_seconds": self.interval_seconds}
+            fields["user_code"] = self.user_code
+            fields["interval_seconds"] = self.interval_seconds
         return fields
