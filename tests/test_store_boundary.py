@@ -72,7 +72,7 @@ def test_only_stores_run_scripts() -> None:
     assert callers == set()
 
 
-def test_finds_what_it_looks_for() -> None:
+def test_finds_calls_of_the_store_client() -> None:
     text = """
 import redis
 self._client.hgetall(key)

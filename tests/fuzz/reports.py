@@ -309,7 +309,7 @@ class ReportFuzzer:
             yield f"the account took {took:.1f} s to add"
 
     def _jobs(self, pool: PoolOfTest) -> Iterator[str]:
-        self._forget_looks(pool)
+        self._clear_job_claims(pool)
         done = self._worker.run(pool.name, self._stage.upstream.scoped(pool.name).root_url("issuer"))
         if done is None:
             yield f"the jobs did not end within {TIMEOUT_SECONDS} s"
@@ -320,7 +320,7 @@ class ReportFuzzer:
         if done["turn"] > MAX_TURN_SECONDS:
             yield f"a turn of the event loop of {done['turn']} s, in the background worker"
 
-    def _forget_looks(self, pool: PoolOfTest) -> None:
+    def _clear_job_claims(self, pool: PoolOfTest) -> None:
         looks = list(self._stage.client.scan_iter(f"{keys.root(pool.name)}look:*", count=10_000))
         if looks:
             self._stage.client.delete(*looks)

@@ -114,7 +114,7 @@ def test_the_end_of_each_spell_is_noticed_in_time(played: Played) -> None:
     assert set(spells) - set(seen.back_after_ms) == for_good
 
 
-def test_an_early_reset_is_seen_by_the_next_look(played: Played) -> None:
+def test_an_early_reset_is_noticed_by_the_next_query(played: Played) -> None:
     _, seen = played
     (looked,) = (ms for spell, ms in seen.back_after_ms.items() if spell.account == "reset-early")
 

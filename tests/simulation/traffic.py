@@ -92,7 +92,7 @@ class Traffic:
                 self._sample(now)
             else:
                 self._plan(now + LOOK_MS, LOOK)
-                self._look(now)
+                self._query_usage(now)
         return self.seen
 
     def _plan(self, at: int, what: int, run: Run | None = None) -> None:
@@ -134,7 +134,7 @@ class Traffic:
         more = {"model": run.model, "tried": run.tried, "ttl_ms": MINUTE * 60}
         self._go_on(run, self._store.report(run.id, run.attempt, mark, **more), now)
 
-    def _look(self, now: int) -> None:
+    def _query_usage(self, now: int) -> None:
         """As `workers/usage.py` at each signed-in account."""
         for account in self._chatgpt - self._dead:
             result = self._upstreams.usage(account, now)

@@ -13,14 +13,14 @@ from workers.account_jobs import MAX_CONCURRENT, AccountJob, examine_accounts
 NOW = 1_800_000_000.5
 
 
-def looking(seen, *, wanted=lambda account, now: True, result="ok"):
-    def look(services, pool, account, now):
+def make_job(seen, *, is_due=lambda account, now: True, result="ok"):
+    def examine(services, pool, account, now):
         seen.append((pool, account.name, account.credential, now))
         if isinstance(result, Exception):
             raise result
         return result
 
-    return AccountJob("test", 60, wanted, look)
+    return AccountJob("test", 60, is_due, examine)
 
 
 def test_every_account_of_every_pool(built, add):
@@ -30,7 +30,7 @@ def test_every_account_of_every_pool(built, add):
     built.accounts.add("other", add("b"))
     seen = []
 
-    examine_accounts(built, NOW, looking(seen))
+    examine_accounts(built, NOW, make_job(seen))
 
     assert sorted(seen) == [
         (POOL, "a", "sk-a", NOW),
@@ -42,23 +42,23 @@ def test_every_account_of_every_pool(built, add):
 def test_once_a_period(built, add, next_period):
     add("a")
     seen = []
-    examine_accounts(built, NOW, looking(seen))
-    examine_accounts(built, NOW, looking(seen))
+    examine_accounts(built, NOW, make_job(seen))
+    examine_accounts(built, NOW, make_job(seen))
     assert len(seen) == 1
 
     next_period()
-    examine_accounts(built, NOW, looking(seen))
+    examine_accounts(built, NOW, make_job(seen))
 
     assert len(seen) == 2
 
 
-def test_only_who_is_wanted(built, add):
+def test_only_accounts_that_are_due(built, add):
     add("a")
     add("b")
     seen = []
 
     examine_accounts(
-        built, NOW, looking(seen, wanted=lambda account, now: account.name == "b" and now == NOW)
+        built, NOW, make_job(seen, is_due=lambda account, now: account.name == "b" and now == NOW)
     )
 
     assert [name for _, name, *_ in seen] == ["b"]
@@ -73,10 +73,10 @@ def test_only_who_is_wanted(built, add):
         (KeyError(), "failed"),
     ],
 )
-def test_what_came_of_it_is_kept(built, add, told, result, kept):
+def test_the_result_is_stored(built, add, told, result, kept):
     account = add("a")
 
-    examine_accounts(built, NOW, looking([], result=result))
+    examine_accounts(built, NOW, make_job([], result=result))
 
     assert told(account, "test") == {"at": int(NOW), "result": kept}
 
@@ -86,7 +86,7 @@ def test_one_failure_does_not_hide_another_account(built, add):
         add(name)
     seen = []
 
-    examine_accounts(built, NOW, looking(seen, result=KeyError()))
+    examine_accounts(built, NOW, make_job(seen, result=KeyError()))
 
     assert len(seen) == 3
 
@@ -94,7 +94,7 @@ def test_one_failure_does_not_hide_another_account(built, add):
 def test_a_store_that_is_away_is_waited_out(built, add, told):
     account = add("a")
 
-    examine_accounts(built, NOW, looking([], result=StoreUnavailable("away")))
+    examine_accounts(built, NOW, make_job([], result=StoreUnavailable("away")))
 
     assert told(account, "test") is None
 
@@ -116,14 +116,16 @@ def test_a_few_at_once(built, add):
         add(f"a{number}")
     go, running, most = Event(), [], []
 
-    def look(services, pool, account, now):
+    def examine(services, pool, account, now):
         running.append(account)
         most.append(len(running))
         go.wait()
         running.remove(account)
         return "ok"
 
-    job = gevent.spawn(examine_accounts, built, NOW, AccountJob("test", 60, lambda account, now: True, look))
+    job = gevent.spawn(
+        examine_accounts, built, NOW, AccountJob("test", 60, lambda account, now: True, examine)
+    )
     while len(running) < MAX_CONCURRENT:
         gevent.sleep(0.001)
     go.set()

@@ -12,7 +12,7 @@ from tests.workers.conftest import POOL
 from workers import leases
 
 
-def test_what_nobody_renews_is_given_back(built: Services) -> None:
+def test_leases_that_are_not_renewed_are_released(built: Services) -> None:
     built.pools.ensure(POOL)
     account = Account("", "a", "openai", "http://127.0.0.1:9/v1", wires=KINDS["openai"].protocols)
     built.accounts.add(POOL, account)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
-def test_it_runs_over_the_private_server_until_told_to_stop(by):
+def test_it_runs_on_the_private_server_until_stopped(by):
     with short_folder() as home:
         environ = {**os.environ, "POOLGATE_HOME": str(home)}
         process = subprocess.Popen([sys.executable, "-m", "workers"], cwd=ROOT, env=environ)

@@ -59,7 +59,7 @@ def test_a_list_of_models(built, upstream, add, told, kind):
     assert told(account, "models")["result"] == "ok"
 
 
-def test_the_chatgpt_backend_tells_more_of_each(built, upstream, add):
+def test_the_chatgpt_backend_reports_more_details(built, upstream, add):
     """The fields for `/v1/models` are stored; models that are not served to API clients are not listed."""
     add("ann", "chatgpt", chatgpt_account_id="acc-1")
     shown = {"display_name": "GPT", "context_window": 272000, "supported_in_api": True, "priority": 1}

@@ -17,7 +17,7 @@ DAY_SECONDS = 86400
 
 
 @pytest.mark.parametrize(("keep_days", "left"), [(None, 0), (60, 1)])
-def test_books_of_forty_days_ago(built: Services, keep_days: int | None, left: int) -> None:
+def test_the_ledger_of_forty_days_ago(built: Services, keep_days: int | None, left: int) -> None:
     built.pools.ensure(POOL)
     if keep_days:
         built.pools.change(POOL, settings=lambda text: with_number(text, "keep_days", keep_days))

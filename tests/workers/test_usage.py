@@ -33,7 +33,7 @@ def now(built):
     return built.accounts.find(POOL, "ann")
 
 
-def test_windows_are_kept(built, upstream, ann, told):
+def test_windows_are_stored(built, upstream, ann, told):
     upstream.script(answer(12.5, 80), account="ann", path=PATH)
 
     usage.run(built, time.time())
@@ -113,7 +113,7 @@ def test_a_refused_token_is_renewed_first(built, upstream, issuer, told):
         ({"play": "json", "status": 503, "body": {}}, "upstream_error"),
     ],
 )
-def test_failures_change_nothing_but_what_is_told(built, upstream, ann, told, play, result):
+def test_failures_change_only_what_is_reported(built, upstream, ann, told, play, result):
     upstream.script(play, account="ann", path=PATH)
 
     usage.run(built, time.time())
@@ -122,7 +122,7 @@ def test_failures_change_nothing_but_what_is_told(built, upstream, ann, told, pl
     assert (now(built).state, now(built).used) == ("active", (None, None))
 
 
-def test_other_kinds_and_paused_accounts_are_not_asked(built, upstream, add, ann):
+def test_other_kinds_and_paused_accounts_are_not_queried(built, upstream, add, ann):
     add("key")
     built.accounts.pause(POOL, "ann")
 

@@ -72,7 +72,7 @@ class TestAdd:
         assert SECRET not in everything_in(redis_client)
         assert accounts.read(POOL, added.id).credential == SECRET
 
-    def test_neither_repr_nor_public_tell_the_credential(self, accounts):
+    def test_neither_repr_nor_public_has_the_credential(self, accounts):
         added = accounts.add(POOL, account())
 
         assert SECRET not in repr(added)
@@ -153,7 +153,7 @@ class TestVersions:
 
 
 class TestChange:
-    def test_how_it_does_is_kept(self, accounts, redis_client):
+    def test_its_state_is_stored(self, accounts, redis_client):
         """A change of what it is leaves its state and its open requests alone."""
         added = accounts.add(POOL, account())
         accounts.pause(POOL, "main", "on holiday")

@@ -63,7 +63,7 @@ def test_its_pool_is_found(known: KnownAccounts) -> None:
     assert known.identify("t", "acc-b") == ("two", {"plan_type": "plus"})
 
 
-def test_the_backend_is_asked_once_a_minute_for_a_token(world: World, known: KnownAccounts) -> None:
+def test_the_backend_is_queried_once_a_minute_for_a_token(world: World, known: KnownAccounts) -> None:
     for token in ("t", "t", "u"):
         known.identify(token, "acc-a")
     assert world.asked == [("a", "t"), ("a", "u")]
@@ -121,7 +121,7 @@ class TestMadeUpTokens:
 
         assert errors.count(InvalidApiKey) == len(world.asked) == REFUSALS_PER_ACCOUNT
 
-    def test_backend_in_trouble_is_not_asked_more_often(self, world: World, known: KnownAccounts) -> None:
+    def test_a_failing_backend_is_not_queried_more_often(self, world: World, known: KnownAccounts) -> None:
         world.refusal = 500
         for number in range(REFUSALS_PER_ADDRESS):
             with pytest.raises(UpstreamRejected):

@@ -36,7 +36,7 @@ def test_tokens_are_stored_sealed(services, issuer, redis_client):
     assert tokens.refresh_token not in repr(account)
 
 
-def test_the_list_of_accounts_tells_expiry_without_opening_tokens(services, issuer):
+def test_the_list_of_accounts_has_expiry_without_decrypting_tokens(services, issuer):
     _, account = signed_in(services, issuer)
 
     (listed,) = services.accounts.all(POOL)
@@ -45,7 +45,7 @@ def test_the_list_of_accounts_tells_expiry_without_opening_tokens(services, issu
     assert listed.credential == ""
 
 
-def test_changing_an_account_keeps_its_sign_in(services, issuer):
+def test_changing_an_account_retains_its_sign_in(services, issuer):
     """Also when it was renewed after the one who changes it had read it."""
     _, account = signed_in(services, issuer)
     lease = services.credentials.lease(POOL, account, refused=True, seconds=30)

@@ -41,7 +41,7 @@ class TestAnswer:
 
         assert tokens_from_answer(answer, now=1000).expires_at == 4600
 
-    def test_an_untold_expiry_is_unknown(self):
+    def test_an_unreported_expiry_is_unknown(self):
         assert tokens_from_answer({**ANSWER, "access_token": "opaque"}, now=1000).expires_at == 0
 
     def test_what_is_left_out_stays(self):
@@ -68,7 +68,7 @@ class TestAnswer:
             tokens_from_answer(answer, now=1000)
 
     @pytest.mark.parametrize("auth", [None, "x", {"chatgpt_account_id": 7}])
-    def test_odd_claims_say_nothing(self, auth):
+    def test_odd_claims_are_ignored(self, auth):
         odd = token(exp="soon", **{AUTH_CLAIM: auth})
 
         found = tokens_from_answer({"access_token": odd, "refresh_token": "r", "id_token": odd}, now=1000)

@@ -128,7 +128,7 @@ def test_scripts_know_each_state(names: Any) -> None:
         (401, {"message": "No.", "code": "token_expired"}, "token_expired"),
     ],
 )
-def test_reason_says_why(status: int, error: dict[str, Any], reason: str) -> None:
+def test_reason_is_explained(status: int, error: dict[str, Any], reason: str) -> None:
     """A generic code of a server is not shown to operators as the reason."""
     refused = rejection_from_body(status, orjson.dumps({"error": error}), {})
 

@@ -122,7 +122,7 @@ class TestAfter401:
 
 
 class TestExpiring:
-    def test_is_told_to_the_issuer(self, services, issuer):
+    def test_is_sent_to_the_issuer(self, services, issuer):
         login, account = signed_in(services, issuer)
 
         assert services.upstream.refresher.refresh_expiring(POOL, account) == "renewed"
@@ -318,7 +318,7 @@ class TestStoreAway:
         assert services.upstream.refresher.refresh_after_401(POOL, account) == now(services)
         assert issuer.login_state(login)["exchanges"] == 1
 
-    def test_is_told_when_nothing_was_begun(self, services, issuer, monkeypatch):
+    def test_is_reported_when_nothing_was_begun(self, services, issuer, monkeypatch):
         _, account = signed_in(services, issuer)
 
         def away(*args: Any, **more: Any) -> Any:
@@ -389,14 +389,14 @@ class TestHolderKilled:
             assert eventually(lambda: issuer.login_state(login)["held"] == place)
             kill(process)
 
-    def test_before_it_asked(self, services, environ, issuer):
+    def test_before_its_request(self, services, environ, issuer):
         login, account = signed_in(services, issuer)
         self.killed(environ, "leased")
 
         assert services.upstream.refresher.refresh_after_401(POOL, account).rotation == 2
         assert issuer.login_state(login)["reused"] == 0
 
-    def test_before_it_asked_for_a_token_that_still_works(self, services, environ, issuer):
+    def test_before_its_request_with_a_token_that_still_works(self, services, environ, issuer):
         """The outcome is unknown; the exchange is repeated when the access token has expired."""
         login, account = signed_in(services, issuer)
         self.killed(environ, "leased")

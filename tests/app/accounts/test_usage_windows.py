@@ -50,7 +50,7 @@ class TestCodexHeaders:
         assert windows_from_headers(told, NOW) == [[1, NOW_MS + 300 * 60_000, 18_000]]
 
     @pytest.mark.parametrize("used", ["", "NaN", "inf", "-1", "much"])
-    def test_what_is_no_number_is_not_told(self, used):
+    def test_values_that_are_no_numbers_are_left_out(self, used):
         told = headers(x_codex_primary_used_percent=used, x_codex_primary_reset_at="1800003600")
 
         assert windows_from_headers(told, NOW) is None
@@ -111,7 +111,7 @@ class TestRateLimitHeaders:
         assert windows_from_headers(told, NOW) is None
 
 
-def test_headers_that_tell_of_none():
+def test_headers_without_windows():
     assert windows_from_headers(headers(content_type="text/event-stream"), NOW) is None
 
 

@@ -98,7 +98,7 @@ class TestForgery:
         assert inside.post(path, {"x": "1"}).status_code == 403
 
     @pytest.mark.parametrize("path", ["/admin/a-page", "/admin/api/a-call"])
-    def test_with_the_token_of_somebody_else(self, app, inside, path):
+    def test_with_the_token_of_another_user(self, app, inside, path):
         foreign = Visitor(app).csrf_token("/admin/sign-in")
 
         assert inside.post(path, {"csrf_token": foreign}).status_code == 403

@@ -42,7 +42,7 @@ def test_every_answer_is_guarded(inside, path):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_nothing_but_static_files_is_kept(app, inside, path):
+def test_only_static_files_are_cached(app, inside, path):
     assert inside.get(path).headers["Cache-Control"] == "no-store"
     assert Visitor(app).get(path).headers["Cache-Control"] == "no-store"
     assert "no-store" not in inside.get("/admin/static/poolgate.css").headers["Cache-Control"]

@@ -139,7 +139,7 @@ class TestSecondFactor:
 
 
 class TestOthers:
-    def test_somebody_is_let_in_and_removed(self, app, inside, services):
+    def test_an_operator_is_added_and_removed(self, app, inside, services):
         form = {"name": "Bea", "new_password": NEW, "password": PASSWORD}
         assert inside.send(f"{AT}/operators", form).status_code == 303
         bea = Visitor(app)
@@ -208,7 +208,7 @@ class TestTokens:
         assert services.operator_stores.admin_tokens.all() == []
 
 
-def test_what_the_audit_book_has_holds_no_secret(inside, services, later):
+def test_the_audit_log_holds_no_secret(inside, services, later):
     page = inside.send(f"{AT}/tokens", {"name": "ci", "password": PASSWORD}).text
     secret = re.search(r"pgadm-[\w-]{43}", page)[0]
     _, codes = turn_on_second_factor(services, "ann")

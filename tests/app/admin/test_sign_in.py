@@ -50,7 +50,7 @@ class TestSignIn:
             ("{.office}op:ann", PASSWORD),
         ],
     )
-    def test_wrong_is_told_in_the_same_words(self, visitor, ann, name, password):
+    def test_errors_have_the_same_words(self, visitor, ann, name, password):
         """The response does not reveal whether the name is known."""
         answer = visitor.sign_in(name, password)
 
@@ -58,7 +58,7 @@ class TestSignIn:
         assert WRONG in answer.text
         assert not visitor.is_signed_in()
 
-    def test_the_name_is_kept_and_the_password_is_not(self, visitor, ann):
+    def test_the_name_remains_and_the_password_does_not(self, visitor, ann):
         page = visitor.sign_in("bob", "a secret that was typed").text
 
         assert 'value="bob"' in page
@@ -146,7 +146,7 @@ class TestCookie:
 
         assert not _with_cookie(app, change(mine)).is_signed_in()
 
-    def test_what_is_kept_does_not_let_its_reader_in(self, inside, redis_client):
+    def test_stored_tokens_do_not_authenticate(self, inside, redis_client):
         """The store has hashes of ids, passwords and codes alone."""
         with inside.client.session_transaction(base_url="http://gate.test/admin/") as cookie:
             secret = cookie["sid"]
@@ -178,7 +178,7 @@ class TestSignOut:
 
 
 class TestThrottling:
-    def test_it_locks_and_says_for_how_long(self, visitor, ann, services):
+    def test_it_locks_and_reports_for_how_long(self, visitor, ann, services):
         for _ in range(NAME_AND_ADDRESS):
             assert visitor.sign_in("ann", "wrong horse battery").status_code == 401
 
@@ -299,7 +299,7 @@ class TestFirstStart:
         owner = Visitor(app, "192.0.2.9")
         assert owner.send("/admin/first-start", {"token": token, **self.FORM}).status_code == 303
 
-    def test_without_a_token_of_ours_nobody_gets_in(self, visitor, services):
+    def test_access_needs_a_valid_token(self, visitor, services):
         """None was printed: no token is the right one, an empty one neither."""
         assert visitor.send("/admin/first-start", {"token": " ", **self.FORM}).status_code == 400
         assert not services.operator_stores.operators.exist()

@@ -171,7 +171,7 @@ def test_what_breaks_off() -> None:
         read_json(LIMIT)
 
 
-def test_room_for_what_the_head_does_not_tell() -> None:
+def test_memory_that_the_headers_do_not_announce() -> None:
     """A body in chunks takes it as it arrives, a packed one for what it becomes."""
     packed = gzip.compress(BODY * 20 + b" ", mtime=0)
     environ = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}

@@ -18,12 +18,12 @@ def read(**headers: str) -> Caching | None:
         return read_caching()
 
 
-def test_nothing_is_kept_without_a_key() -> None:
+def test_nothing_is_stored_without_a_key() -> None:
     assert read() is None
     assert read(ttl="soon", type="semantic") is None
 
 
-def test_what_a_key_alone_asks_for() -> None:
+def test_what_only_a_key_requests() -> None:
     assert read(key="k") == Caching("k", DEFAULT_SECONDS, may_store=True)
 
 

@@ -22,7 +22,7 @@ def services(redis_client: Any, redis_url: str, tmp_path: Path) -> Services:
     return services
 
 
-def test_metadata_is_what_the_upstream_told(services: Services) -> None:
+def test_metadata_is_what_the_upstream_reported(services: Services) -> None:
     """A model without reported details has none."""
     _, secret = services.api_keys.create(POOL, "k")
     account = services.accounts.add(

@@ -48,7 +48,7 @@ def test_every_operation_has_a_name_of_its_own(app: Flask) -> None:
     assert len({one["operationId"] for one in operations}) == len(operations)
 
 
-def test_every_operation_says_what_it_is_for(app: Flask) -> None:
+def test_every_operation_has_a_description(app: Flask) -> None:
     for path, operations in build_document()["paths"].items():
         for method, operation in operations.items():
             assert operation["summary"], path

@@ -31,7 +31,7 @@ class TestHeaders:
             "x-ratelimit-reset-tokens": "6m0s",
         }
 
-    def test_the_tightest_is_told(self) -> None:
+    def test_the_tightest_is_reported(self) -> None:
         """The headers describe the limit that stops the caller first, whether of the key or of the pool."""
         headers = ratelimit_headers(
             [standing("input_tokens", 100, 50), standing("output_tokens", 90, 3, 5)], NOW

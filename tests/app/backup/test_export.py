@@ -110,7 +110,7 @@ def assert_exact(store: StoreOfTest) -> None:
 
 
 class TestUnderLoad:
-    def test_the_books_of_every_copy_balance(
+    def test_the_ledger_of_every_copy_balances(
         self, store: StoreOfTest, elsewhere: StoreOfTest, tmp_path: Path
     ) -> None:
         """Requests begin, fail, end and stay open while copies are made: none loses or doubles a unit."""
@@ -240,7 +240,7 @@ class TestWhatComesAlong:
         assert elsewhere.state("b")["state"] == "active"
         assert {elsewhere.admit(f"n{number}")["account"] for number in range(3)} == {"b"}
 
-    def test_what_is_sealed_is_sealed_anew(self, store, elsewhere, tmp_path) -> None:
+    def test_encrypted_values_are_encrypted_again(self, store, elsewhere, tmp_path) -> None:
         store.client.hset(keys.account(POOL, "a"), "credential", OURS.seal("sk-secret"))
         store.client.hset(keys.account(POOL, "b"), "credential", THEIRS.seal("sk-of-another-key"))
         path = tmp_path / "f"

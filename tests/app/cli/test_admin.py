@@ -86,7 +86,7 @@ class TestOperators:
         assert "ann" in poolgate("admin list").stdout
 
     @pytest.mark.parametrize("command", ["password", "totp-off", "remove", "sessions", "sign-out"])
-    def test_somebody_unknown(self, poolgate, command):
+    def test_unknown_operator(self, poolgate, command):
         result = poolgate(f"admin {command} nobody")
 
         assert result.exit_code in (1, 2)
@@ -124,7 +124,7 @@ class TestInvitation:
             services.operator_stores.operators.create_first(old, "ann", PASSWORD)
         assert services.operator_stores.operators.create_first(new, "ann", PASSWORD)
 
-    def test_nobody_is_invited_when_somebody_is_in(self, poolgate, ann):
+    def test_no_invitation_when_an_operator_exists(self, poolgate, ann):
         result = poolgate("admin invite")
 
         assert result.exit_code == 1
@@ -132,7 +132,7 @@ class TestInvitation:
 
 
 class TestTokens:
-    def test_it_stands_alone_on_standard_output_and_is_not_kept(self, poolgate, services, redis_client):
+    def test_it_is_the_only_output_and_is_not_stored(self, poolgate, services, redis_client):
         secret = poolgate("admin token create ci --expires 2127-01-01").stdout.strip()
 
         assert TOKEN.fullmatch(secret)

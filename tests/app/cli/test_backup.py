@@ -108,7 +108,7 @@ def test_for_people(poolgate: Run, secret: str, there: Services, tmp_path: Path)
     assert restored.stderr == "default: the ledger balances.\n"
 
 
-def test_both_are_in_the_audit_book(poolgate: Run, services: Services, there: Services, file: Path) -> None:
+def test_both_are_in_the_audit_log(poolgate: Run, services: Services, there: Services, file: Path) -> None:
     restore(poolgate, there, file)
 
     def noted(here: Services) -> list[tuple[str, str, str]]:
@@ -142,7 +142,7 @@ def test_a_short_passphrase(poolgate: Run, secret: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["backup", "restore"])
-def test_nobody_to_ask_for_a_passphrase(poolgate: Run, file: Path, command: str) -> None:
+def test_no_terminal_for_a_passphrase(poolgate: Run, file: Path, command: str) -> None:
     path = file if command == "restore" else file.with_name("new")
 
     result = poolgate(command, str(path))
@@ -192,7 +192,7 @@ class TestNothingChanges:
         assert result.stderr.startswith("Error: Not empty: default (1 keys); use --replace ")
         assert everything(there) == before
 
-    def test_nobody_said_yes(self, poolgate: Run, there: Services, file: Path) -> None:
+    def test_not_confirmed(self, poolgate: Run, there: Services, file: Path) -> None:
         there.pools.ensure("default")
         there.api_keys.create("default", "bob")
         before = everything(there)

@@ -35,7 +35,7 @@ class TestKey:
 
 
 class TestAccounts:
-    def test_there_are_none_unless_asked_for(self, services):
+    def test_there_are_none_unless_requested(self, services):
         assert not prepare(services, None, "").has_accounts
         assert services.accounts.all(DEFAULT) == []
 

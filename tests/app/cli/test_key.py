@@ -46,7 +46,7 @@ class TestCreate:
         ]
 
     @pytest.mark.parametrize(("option", "raw"), [("", False), ("--raw", True)])
-    def test_who_may_see_what_upstreams_said(self, poolgate, services, option, raw):
+    def test_who_may_see_upstream_messages(self, poolgate, services, option, raw):
         secret = poolgate(f"key create --name ann {option}").stdout.strip()
 
         assert services.api_keys.authenticate(secret).raw is raw

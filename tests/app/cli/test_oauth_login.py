@@ -16,7 +16,7 @@ def oauth(issuer) -> OAuth:
 
 
 class TestDevice:
-    def test_somebody_enters_the_code(self, oauth, issuer):
+    def test_the_code_is_entered(self, oauth, issuer):
         def enter(line: str) -> None:
             if line.startswith(f"Open {issuer.url}/codex/device and enter the code "):
                 issuer.approve(line.rpartition(" ")[2])
@@ -34,7 +34,7 @@ class TestDevice:
 
 
 class TestBrowser:
-    def test_somebody_signs_in(self, oauth):
+    def test_an_operator_signs_in(self, oauth):
         """The browser follows from the page to our own, with the code."""
 
         def open_page(line: str) -> None:

@@ -66,14 +66,14 @@ def test_set(poolgate):
     }
 
 
-def test_what_answers_tell(poolgate):
+def test_what_answers_report(poolgate):
     poolgate("pool set --hide-windows --hide-accounts")
     changed = json.loads(poolgate("pool set --show-accounts --json").stdout)
 
     assert changed["settings"] == {"tells_windows": False, "names_accounts": True}
 
 
-def test_how_long_books_are_kept(poolgate):
+def test_how_long_the_ledger_is_retained(poolgate):
     changed = json.loads(poolgate("pool set --keep-days 90 --affinity-minutes 0 --json").stdout)
 
     assert changed["settings"] == {"keep_days": 90, "affinity_minutes": 0}

@@ -59,7 +59,7 @@ def settlements(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return SettlementWriter(SettlementRepository(store), Spool(tmp_path / "spool"), DeadLetters(tmp_path))  # type: ignore[arg-type]
 
 
-def test_what_cannot_be_delivered_is_kept_and_delivered_later(
+def test_undelivered_entries_are_stored_and_delivered_later(
     settlements: SettlementWriter, store: Store
 ) -> None:
     store.up = False
@@ -174,7 +174,7 @@ def test_what_was_forgotten_while_the_store_was_away_is_found_when_it_is_back(
     assert store.taken == [("p", "req_1")]
 
 
-def test_what_was_found_is_looked_for_no_more(settlements: SettlementWriter, store: Store) -> None:
+def test_found_settlements_are_not_searched_again(settlements: SettlementWriter, store: Store) -> None:
     settlements.settle("p", {"id": "req_1"})
     settlements.verify_recent()
     settlements.verify_recent()

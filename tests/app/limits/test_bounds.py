@@ -166,7 +166,7 @@ class TestOutput:
             ({"max_tokens": 5}, "llama", None),
         ],
     )
-    def test_where_the_length_is_not_kept(
+    def test_where_the_length_is_ignored(
         self, more: dict[str, Any], model: str, unenforced: int | None
     ) -> None:
         """Only the model's own maximum is a bound there, and only if it is known."""

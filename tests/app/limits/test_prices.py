@@ -129,7 +129,7 @@ class TestFind:
         assert untouched is not None
         assert (price.version, untouched.version) == ("pool-3", TABLE.rows()["o3"]["version"])
 
-    def test_invented_names_are_not_kept_for_ever(self) -> None:
+    def test_invented_names_are_not_stored_for_ever(self) -> None:
         table = PriceTable({}, "1")
         for n in range(5000):
             table.find(f"model-{n}")

@@ -33,7 +33,7 @@ class TestKeys:
         assert told[2][2:] == ({"models": [], "raw": True}, {"models": ["gpt-5"], "raw": False})
         assert services.api_keys.all(POOL) == []
 
-    def test_no_secret_is_told_again(self, operations, redis_client):
+    def test_no_secret_is_shown_again(self, operations, redis_client):
         secrets = [
             operations.api_keys.create(POOL, {"name": "ann"})[1],
             operations.api_keys.rotate(POOL, "ann")[1],

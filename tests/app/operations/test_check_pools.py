@@ -209,7 +209,7 @@ class TestAccountsForAPerson:
 
 
 class TestPools:
-    def test_requests_that_nobody_ends(self, services: Services, redis_client: Any) -> None:
+    def test_requests_that_are_never_ended(self, services: Services, redis_client: Any) -> None:
         account(services, "main")
         services.api_keys.create("team", "ann")
         redis_client.zadd(keys.leases("team"), {"r": 1})

@@ -8,7 +8,7 @@ from app.config import Settings
 from app.operations.effective_settings import serialize_settings
 
 
-def test_no_secret_is_told(tmp_path):
+def test_no_secret_is_shown(tmp_path):
     settings = Settings.from_environment(
         {
             "POOLGATE_HOME": str(tmp_path),

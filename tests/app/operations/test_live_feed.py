@@ -88,7 +88,7 @@ class TestFeed:
 
         assert [entry.request_id for entry in feed.now(first).entries] == ["two", "three"]
 
-    def test_nobody_looks_when_nobody_watches(self, feed: LiveFeed) -> None:
+    def test_no_polling_without_watchers(self, feed: LiveFeed) -> None:
         with feed.watched() as queue:
             queue.get(timeout=PATIENCE)
             looker = feed._poller

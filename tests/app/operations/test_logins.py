@@ -22,7 +22,7 @@ def ask_at_once(redis_client):
 
 
 class TestDevice:
-    def test_somebody_enters_the_code(self, operations, services, issuer, redis_client):
+    def test_the_code_is_entered(self, operations, services, issuer, redis_client):
         flow = operations.logins.begin_device(POOL, "ann")
         assert flow.user_code.startswith("CODE-")
         assert operations.logins.poll_device(POOL, flow.id) is None
@@ -37,7 +37,7 @@ class TestDevice:
         with pytest.raises(NotFound, match="ended"):
             operations.logins.poll_device(POOL, flow.id)
 
-    def test_it_is_not_asked_too_often(self, operations, issuer, redis_client):
+    def test_it_is_not_polled_too_often(self, operations, issuer, redis_client):
         """Polling every second does not query the sign-in service that often."""
         flow = operations.logins.begin_device(POOL, "ann")
         issuer.approve(flow.user_code)
@@ -48,7 +48,7 @@ class TestDevice:
         redis_client.delete(asked)
         assert operations.logins.poll_device(POOL, flow.id) is not None
 
-    def test_what_is_kept_is_sealed(self, operations, redis_client):
+    def test_stored_values_are_encrypted(self, operations, redis_client):
         flow = operations.logins.begin_device(POOL, "ann")
 
         assert flow.secret not in everything_in(redis_client)

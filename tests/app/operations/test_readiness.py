@@ -74,7 +74,7 @@ def test_accounts_that_rest_are_no_reason(services: Any, here: Readiness) -> Non
     assert here.reason() == ""
 
 
-def test_it_is_looked_at_once_a_second(services: Any) -> None:
+def test_the_store_is_checked_once_a_second(services: Any) -> None:
     now = [100.0]
     other = Vault((Fernet.generate_key().decode(),))
     probe = Readiness(services.pools, HealthRepository(services.scripts), other, lambda: now[0])

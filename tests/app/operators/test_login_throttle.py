@@ -80,7 +80,7 @@ def test_strangers_do_not_lock_out_who_has_signed_in_from_here(attempting):
     assert attempting.is_locked(address="192.0.2.200")
 
 
-def test_the_window_moves_and_says_when(attempting):
+def test_the_window_slides_and_reports_its_end(attempting):
     for _ in range(NAME_AND_ADDRESS):
         attempting.is_locked()
         attempting.pass_seconds(60)
@@ -132,7 +132,7 @@ def test_many_at_once_are_no_way_round(attempting):
     assert locked.count(False) == NAME_AND_ADDRESS
 
 
-def test_what_is_kept_goes_and_names_nobody(attempting, redis_client):
+def test_stored_identities_expire_and_are_digests(attempting, redis_client):
     attempting.is_locked(name="a password in the wrong field")
 
     kept = list(redis_client.scan_iter(keys.login_attempts("*")))

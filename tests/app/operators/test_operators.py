@@ -80,7 +80,7 @@ class TestFirstStart:
 
         assert operators.new_start_token() is None
 
-    def test_one_that_was_given_out_is_void_once_somebody_is_in(self, operators):
+    def test_an_issued_token_is_void_once_an_operator_exists(self, operators):
         token = operators.new_start_token()
         operators.create("ann", GOOD)
 
@@ -95,7 +95,7 @@ class TestOperators:
         with pytest.raises(InvalidRequest, match="another operator's"):
             operators.create("Ann", GOOD)
 
-    def test_nobody_is_changed_that_is_not_there(self, operators, redis_client):
+    def test_unknown_operators_are_not_changed(self, operators, redis_client):
         for change in (
             lambda: operators.set_password("eve", GOOD),
             lambda: operators.remove_second_factor("eve"),
@@ -107,7 +107,7 @@ class TestOperators:
                 change()
         assert not redis_client.exists(keys.operator("eve"))
 
-    def test_what_is_told_has_no_secret(self, operators, at):
+    def test_the_output_has_no_secret(self, operators, at):
         operators.create("ann", GOOD)
         secret = operators.begin_second_factor("ann")
         operators.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))

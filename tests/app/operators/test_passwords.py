@@ -36,7 +36,7 @@ def test_a_bad_one(password, name, said):
     assert error.value.param == "password"
 
 
-def test_what_is_kept_is_argon2id_at_its_usual_cost():
+def test_stored_hashes_are_argon2id_at_the_usual_cost():
     """Source: https://www.rfc-editor.org/rfc/rfc9106#section-4 , the second recommendation."""
     kept = passwords.hash_password(GOOD)
 
@@ -49,7 +49,7 @@ def test_what_is_kept_is_argon2id_at_its_usual_cost():
     assert not passwords.verify_password("no hash", GOOD)
 
 
-def test_nobody_waits_for_a_hash():
+def test_hashing_does_not_block():
     """The hash is computed in a thread, while other greenlets continue."""
     ticks = []
 

@@ -99,7 +99,7 @@ def events_of(
 
 
 class TestRoute:
-    def test_patience_with_one_account_costs_no_other_its_turn(self) -> None:
+    def test_a_wait_for_one_account_does_not_skip_others(self) -> None:
         """However long the first was silent, the second account is tried immediately."""
         clock = Clock()
         silent = [TimedAttempt(clock, name, 60.0, StreamIdleTimeout("Silent")) for name in "ab"]

@@ -62,7 +62,7 @@ def test_one_that_does_not_fit_could_not() -> None:
     assert not exist(SERVES, ownership="a conversation")
 
 
-def test_lists_say_which_account_has_a_model_that_one_of_them_names() -> None:
+def test_lists_show_which_account_has_a_model() -> None:
     """A name that none lists, such as an alias, may be served by any."""
     other = replace(SERVES, models=(), listed=("n",))
 

@@ -55,7 +55,7 @@ FAILURES = (
 
 class TestNotTriedAgain:
     @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
-    def test_any_failure_says_why(self, store: StoreOfTest, failure: UpstreamError) -> None:
+    def test_any_failure_is_explained(self, store: StoreOfTest, failure: UpstreamError) -> None:
         """It stays what it was but for its message."""
         store.key("k", limit("l", "output_tokens", "day", 10))
 
@@ -198,7 +198,7 @@ class TestAccounts:
         assert error.message == "Every upstream account is at its rate limit for this model; try again in 4 s"
         assert (error.status, error.code, error.retry_after_seconds) == (429, "rate_limit_exceeded", 4)
 
-    def test_field_that_nobody_honours(self, store: StoreOfTest) -> None:
+    def test_field_that_no_account_supports(self, store: StoreOfTest) -> None:
         """There are accounts, but none that speaks the wire on which this field exists."""
         store.account("a", wires="r")
         error = refused(store.admit(wire="c"), native_field="logprobs")

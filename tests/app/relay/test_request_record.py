@@ -49,7 +49,7 @@ def settled(
 
 
 class TestUsage:
-    def test_told_by_the_upstream(self) -> None:
+    def test_reported_by_the_upstream(self) -> None:
         row = settled(USED)
 
         assert row["source"] == "upstream"

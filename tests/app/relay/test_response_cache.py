@@ -145,7 +145,7 @@ class TestNotKept:
 
         assert told(cache, context(), upstream)[0][0] == {"text": "Answer 2"}
 
-    def test_where_nobody_wants_it_kept(self, cache: ResponseCache, upstream: Upstream) -> None:
+    def test_where_caching_is_not_requested(self, cache: ResponseCache, upstream: Upstream) -> None:
         told(cache, context(caching=Caching("c", 60.0, may_store=False)), upstream)
         told(cache, context(), upstream)
 
@@ -161,7 +161,7 @@ class TestNotKept:
 
 
 class TestWithoutAStore:
-    def test_answers_are_given_and_not_kept(
+    def test_answers_are_returned_and_not_stored(
         self, redis_client: Any, cache: ResponseCache, upstream: Upstream
     ) -> None:
         class Away:

@@ -30,7 +30,7 @@ def test_what_no_account_cures_is_never_retried(failure: Failure) -> None:
     assert decide(failure, Phase.BEFORE) is Action.FAIL
 
 
-def test_an_account_that_kept_silent_is_not_asked_again() -> None:
+def test_a_silent_account_is_not_tried_again() -> None:
     assert decide(Failure.SLOW, Phase.BEFORE) is Action.OTHER_ACCOUNT_ONLY
 
 

@@ -45,7 +45,7 @@ class TestFirstProgress:
         with pytest.raises(StreamIdleTimeout):
             waiting.is_over()
 
-    def test_is_longer_where_reasoning_is_asked_for(self, clock: Clock) -> None:
+    def test_is_longer_where_reasoning_is_requested(self, clock: Clock) -> None:
         waiting = deadlines(clock, reasons=True)
         waiting.headers_received()
 
@@ -93,7 +93,7 @@ class TestFirstProgress:
         with pytest.raises(UpstreamTimeout):
             waiting.is_over()
 
-    def test_ends_soon_once_somebody_else_could(self, clock: Clock) -> None:
+    def test_ends_soon_once_another_account_could(self, clock: Clock) -> None:
         others: list[str] = []
         waiting = deadlines(clock, has_alternative=lambda: bool(others))
         clock.now += 100

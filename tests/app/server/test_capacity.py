@@ -46,7 +46,7 @@ def test_a_body_may_grow_while_there_is_room() -> None:
     assert (room.requests, room.bytes) == (1, 1040)
 
 
-def test_whoever_comes_alone_fits() -> None:
+def test_a_single_request_fits() -> None:
     """A limit on bodies that is set higher than this one must still mean something."""
     room = Capacity(max_requests=1, max_bytes=100)
     room.enter(1000)

@@ -31,7 +31,7 @@ def client(peer: str, forwarded: str | None, *trusted: str) -> str:
         (EDGE, CLIENT, ("*",), CLIENT),
     ],
 )
-def test_what_trusted_proxies_say_is_believed(peer, forwarded, trusted, found):
+def test_headers_of_trusted_proxies_count(peer, forwarded, trusted, found):
     assert client(peer, forwarded, *trusted) == found
 
 

@@ -53,7 +53,7 @@ def test_with_a_port_of_its_own_each_answers_at_its_own_alone(path: str) -> None
 
 
 @pytest.mark.parametrize(("trusted", "address"), [((), "127.0.0.1"), (["127.0.0.1"], "203.0.113.7")])
-def test_the_admin_application_is_told_who_asks(trusted: Any, address: str) -> None:
+def test_the_admin_application_receives_the_client_address(trusted: Any, address: str) -> None:
     """A request header cannot set this: WSGI gives headers other names."""
     seen: dict[str, Any] = {}
     front = front_of("on", seen)

@@ -19,7 +19,7 @@ def store(redis_client: Any) -> AnswerStore:
     return AnswerStore(Scripts(redis_client), Vault((Fernet.generate_key().decode(),)))
 
 
-def test_what_was_kept_comes_back(store: AnswerStore) -> None:
+def test_stored_values_are_returned(store: AnswerStore) -> None:
     store.put("p", "k", "d", "Grüße", 60)
 
     assert store.get("p", "d") == "Grüße"

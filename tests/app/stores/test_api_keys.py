@@ -44,7 +44,7 @@ class TestCreate:
         assert chance.isascii()
         assert chance.isalnum()
 
-    def test_only_its_hash_is_kept(self, repository, redis_client):
+    def test_only_its_hash_is_stored(self, repository, redis_client):
         key, secret = repository.create(POOL, "ann")
 
         stored = everything_in(redis_client)

@@ -51,7 +51,7 @@ class TestChange:
         assert audit_log.page().entries == []
         assert redis_client.exists(keys.audit_open()) == 0
 
-    def test_nobody_knows_how_it_ended(self, audit_log, redis_client):
+    def test_an_unknown_outcome(self, audit_log, redis_client):
         """As after a crash: the change is shown as unknown, once, after the maximum time of a change."""
         with pytest.raises(StoreUnavailable), audit_log.change(ANN, "key.create", "p", "k"):
             raise StoreUnavailable("gone")
@@ -67,7 +67,7 @@ class TestChange:
             assert (entry["action"], entry["who"], entry["outcome"]) == ("key.create", "ann", "unknown")
         assert "opened_ms" not in entry
 
-    def test_written_once_though_asked_twice(self, audit_log, redis_client):
+    def test_written_once_when_the_call_is_repeated(self, audit_log, redis_client):
         """The call is repeated after its reply was lost."""
         scripts = Scripts(redis_client)
         redis_client.hset(keys.audit_open(), "e", "{}")

@@ -91,7 +91,7 @@ class TestMemory:
 
         assert [a == b for a, b in pairwise(seen)] == [False, True]
 
-    def test_zones_are_kept_apart(self) -> None:
+    def test_zones_are_independent(self) -> None:
         calendar = Calendar()
 
         assert calendar.windows("UTC", 0.0)["day"] != calendar.windows("Asia/Kolkata", 0.0)["day"]

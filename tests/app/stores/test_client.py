@@ -90,7 +90,7 @@ class TestOfTheScript:
         assert "READONLY" not in str(caught.value)
         assert not is_script_error(caught.value)
 
-    def test_told_apart(self, redis_client: Any) -> None:
+    def test_distinguished(self, redis_client: Any) -> None:
         with pytest.raises(StoreRefused) as caught:
             Scripts(redis_client).run("settle", "p", '{"id": 5}')
         assert caught.value.reason.startswith("settle: refused: ")

@@ -90,7 +90,7 @@ class TestRotation:
 
 
 class TestChange:
-    def test_what_is_said_and_no_more(self, repository):
+    def test_only_what_was_reported(self, repository):
         made, secret = repository.create(POOL, "ann", models=("a",), output_tokens=7, on_cut="restart")
         repository.change(POOL, "ann", models=("b", "c"), expires_at=4_000_000_000.5, raw=True)
 

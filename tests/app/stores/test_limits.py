@@ -125,7 +125,9 @@ class TestAdd:
         )
         assert (tokens["s"], tokens["h"], parallel["h"]) == (30, 0, 0)
 
-    def test_nobody_is_lost_when_many_change(self, store: StoreOfTest, repository: LimitRepository) -> None:
+    def test_no_change_is_lost_when_many_change(
+        self, store: StoreOfTest, repository: LimitRepository
+    ) -> None:
         """Each change applies to the current list, including changes of others."""
         with ThreadPoolExecutor(4) as hands:
             list(

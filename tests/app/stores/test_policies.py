@@ -174,7 +174,7 @@ class TestAffinity:
         assert {reply["account"] for reply in spilt} == {"b"}
 
     @pytest.mark.parametrize("gone", ["paused", "removed", "tried", "forbidden", "overloaded", "forgotten"])
-    def test_is_a_wish(self, store: StoreOfTest, gone: str) -> None:
+    def test_is_a_preference(self, store: StoreOfTest, gone: str) -> None:
         """An account that may not serve is not chosen for the sake of the cache."""
         held = store.admit(affinity="x")
         more: dict[str, Any] = {}

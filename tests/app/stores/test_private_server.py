@@ -243,7 +243,7 @@ class TestDeaths:
         with connect(home) as client:
             assert client.get("kept") == "yes"
 
-    def test_the_server_of_a_killed_keeper_goes_on_and_is_taken_over(self, home, owners):
+    def test_the_server_of_a_killed_supervisor_continues_and_is_taken_over(self, home, owners):
         """It is not started again: a large file takes its time. A second server would ruin the file."""
         url_of(owners.start())
         server = pid_of_server(home)
@@ -259,7 +259,7 @@ class TestDeaths:
         with connect(home) as client:
             assert client.get("kept") == "yes"
 
-    def test_an_owner_whose_keeper_was_killed_can_ask_again(self, home):
+    def test_an_owner_whose_supervisor_was_killed_can_start_again(self, home):
         private_server.ensure(home, SERVER)
         keeper = pid_of_keeper(home)
         kill(keeper)

@@ -37,7 +37,7 @@ def test_nothing_is_there_before_it_is_put_in_place(scripts: Scripts, redis_clie
     assert set(redis_client.scan_iter()) == {keys.pool(POOL), keys.POOLS}
 
 
-def test_asked_twice_because_the_reply_was_lost(scripts: Scripts) -> None:
+def test_repeated_because_the_reply_was_lost(scripts: Scripts) -> None:
     staging = begun(scripts, POLICY)
 
     assert [staging.finish("b", replace=False) for _ in range(2)] == ["done", "done"]

@@ -184,7 +184,7 @@ class TestExpiredLease:
     def test_cannot_be_renewed(self, store: StoreOfTest, expired: str) -> None:
         assert store.renew(expired) == [expired]
 
-    def test_is_swept_by_whoever_is_admitted(self, store: StoreOfTest) -> None:
+    def test_is_swept_by_the_next_admission(self, store: StoreOfTest) -> None:
         """No leader is needed; each call expires a few, so that no request waits for a long list."""
         store.key("k")
         for _ in range(6):

@@ -14,7 +14,7 @@ def store(redis_client) -> UpstreamMetadataStore:
     return UpstreamMetadataStore(Scripts(redis_client))
 
 
-def test_by_account_in_the_order_asked_for(store, redis_client):
+def test_by_account_in_the_requested_order(store, redis_client):
     store.put("p", "1", "usage", {"plan_type": "plus"})
     store.put("p", "2", "usage", {"plan_type": "pro"})
     store.put("p", "2", "catalogue", {})
@@ -29,7 +29,7 @@ def test_by_account_in_the_order_asked_for(store, redis_client):
     )
 
 
-def test_what_is_too_large_is_not_kept(store):
+def test_too_large_values_are_not_stored(store):
     store.put("p", "1", "usage", {"text": "x" * MAX_BYTES})
 
     assert store.get("p", "usage", ["1"]) == []

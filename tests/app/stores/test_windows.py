@@ -53,7 +53,7 @@ class TestBucket:
         assert (refused["why"], refused["wait_ms"], refused["held"]) == ("held", 0, 80)
         assert store.admit(output_tokens=10)["account"] == "a"
 
-    def test_edit_keeps_what_is_spent(self, store: StoreOfTest) -> None:
+    def test_edit_retains_usage(self, store: StoreOfTest) -> None:
         store.key("k", limit("l", "requests", "minute", 100))
         for _ in range(40):
             store.admit()
@@ -212,7 +212,7 @@ class TestCalendar:
         assert store.admit(calendar=calendar)["refused"] == "calendar"
         assert store.admit()["account"] == "a"
 
-    def test_edit_keeps_what_is_spent(self, store: StoreOfTest) -> None:
+    def test_edit_retains_usage(self, store: StoreOfTest) -> None:
         store.key("k", limit("l", "output_tokens", "ever", 100))
         spend(store, 60)
         store.key("k", limit("l", "output_tokens", "ever", 80))
@@ -266,7 +266,7 @@ class TestAmounts:
 
 
 class TestRefusal:
-    def test_the_worst_is_told(self, store: StoreOfTest) -> None:
+    def test_the_worst_is_reported(self, store: StoreOfTest) -> None:
         """What can never fit before what is spent, the longest wait first, before what is only held."""
         daily, monthly = limit("d", "requests", "day", 1), limit("m", "requests", "month", 1)
         parallel, tokens = limit("p", "parallel_requests", "none", 1), limit("t", "output_tokens", "hour", 5)
@@ -285,7 +285,7 @@ class TestRefusal:
 
         assert store.counters("r")["s"] == 0
 
-    def test_nobody_to_serve_it_costs_nothing(self, store: StoreOfTest) -> None:
+    def test_without_an_account_nothing_is_charged(self, store: StoreOfTest) -> None:
         store.key("k", limit("r", "requests", "minute", 5))
         store.set_state("a", "paused")
 

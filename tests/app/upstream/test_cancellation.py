@@ -20,7 +20,7 @@ def test_a_sleep_ends_at_once() -> None:
         sleeper.get(timeout=1)
 
 
-def test_whoever_comes_later_is_told_too() -> None:
+def test_later_watchers_receive_it_too() -> None:
     cancellation = Cancellation()
     cancellation.worker_stopping()
 

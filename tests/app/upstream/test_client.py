@@ -110,7 +110,7 @@ def test_a_body_cut_short_is_not_an_end(
         read_all(answer)
 
 
-def test_compression_nobody_asked_for_is_undone(
+def test_unrequested_compression_is_undone(
     client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
 ) -> None:
     packed = b64encode(gzip.compress(b"data: {}\n\n")).decode()
@@ -123,7 +123,7 @@ def test_compression_nobody_asked_for_is_undone(
     assert read_all(answer) == b"data: {}\n\n"
 
 
-def test_compression_that_fails_is_said(
+def test_compression_that_fails_is_reported(
     client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
 ) -> None:
     upstream.script(

@@ -50,7 +50,7 @@ def test_many_at_once_are_not_in_each_others_way() -> None:
     assert [task.result for task in started] == list(range(50))
 
 
-def test_who_waits_is_told_when_it_takes_long() -> None:
+def test_a_long_wait_is_reported() -> None:
     go = Event()
     task = GreenletPool().start(lambda: go.wait() and "late")
     task.wait(0.001)
@@ -89,7 +89,7 @@ def test_an_errand_abandoned_at_once_is_not_begun() -> None:
     assert (task.done, begun) == (True, [])
 
 
-def test_whoever_comes_after_an_abandoned_one_is_not_interrupted() -> None:
+def test_a_request_after_an_abandoned_one_is_not_interrupted() -> None:
     """The first ends by itself in the moment it is abandoned; its greenlet must not be hit later."""
     runs, go = GreenletPool(), Event()
     first = runs.start(lambda: go.wait() and "first")
@@ -103,7 +103,7 @@ def test_whoever_comes_after_an_abandoned_one_is_not_interrupted() -> None:
     assert first.done
 
 
-def test_nothing_is_kept_of_an_errand_but_what_it_brought() -> None:
+def test_a_finished_task_holds_only_its_result() -> None:
     """A waiter for the end of a stream holds the task; the prompt may be freed earlier."""
 
     class Thing:

@@ -59,7 +59,7 @@ class TestBrowser:
 
         assert {"access_token", "refresh_token", "id_token"} <= answer.keys()
 
-    def test_only_with_the_verifier_it_was_asked_with(self, oauth):
+    def test_only_with_the_verifier_of_the_request(self, oauth):
         with pytest.raises(UpstreamRejected) as refused:
             oauth.exchange(Grant(self.code(oauth, new_verifier()), new_verifier(), REDIRECT))
 
@@ -112,7 +112,7 @@ class TestRefresh:
             (500, [], "status_500"),
         ],
     )
-    def test_refusals_tell_their_code_alone(self, oauth, issuer, status, body, code):
+    def test_refusals_show_only_their_code(self, oauth, issuer, status, body, code):
         login, tokens = issuer.login()
         issuer.stage(login, {"status": status, "body": body})
 

@@ -253,7 +253,7 @@ class TestKeptConnection:
         assert (upstream.requests, upstream.connections) == (2, 2)
 
 
-def test_kept_connections_that_are_all_closed_end_in_an_error() -> None:
+def test_pooled_connections_that_are_all_closed_end_in_an_error() -> None:
     tries: list[int] = []
 
     def send() -> None:

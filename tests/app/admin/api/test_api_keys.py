@@ -119,7 +119,7 @@ class TestLimits:
         assert refused(method, f"{owner}/limits/lim_0", body) == (404, "limit")
 
 
-def test_the_pools_limits_stand_beside(call):
+def test_the_limits_of_the_pool_are_shown_too(call):
     call("POST", "/keys", {"name": "ann"})
     call("POST", "/pools/default/limits", {"limit": "3 requests/day"})
 

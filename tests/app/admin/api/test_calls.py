@@ -221,7 +221,7 @@ class TestDocument:
         assert len({one["operationId"] for _, one in operations}) == len(operations)
         assert {*BODIES, *QUERIES} <= {rule.endpoint for rule in app.url_map.iter_rules()}
 
-    def test_it_says_what_schemas_check(self, document):
+    def test_it_documents_what_schemas_check(self, document):
         body = document["paths"]["/admin/api/keys"]["post"]["requestBody"]
         schema = body["content"]["application/json"]["schema"]
         assert (schema["required"], schema["additionalProperties"]) == (["name"], False)

@@ -33,7 +33,7 @@ class TestAdding:
         assert "Account main was added, but: " in inside.get(answer.location).text
         assert "Account main was added." not in inside.get(answer.location).text
 
-    def test_what_is_wrong_stands_beside_its_field(self, inside: Visitor, services: Services) -> None:
+    def test_errors_are_shown_next_to_their_field(self, inside: Visitor, services: Services) -> None:
         """All errors are shown at once; the submitted values remain, except the credential."""
         form = {"kind": "compatible", "name": "my server", "cap": "many", "credential": "sk-secret"}
 
@@ -176,7 +176,7 @@ class TestShowing:
 
         assert (window.used, window.over) == (0, True)
 
-    def test_nobody_of_that_name(self, inside: Visitor) -> None:
+    def test_unknown_name(self, inside: Visitor) -> None:
         for path in ("nobody", "nobody/edit", "nobody/remove", "nobody/test"):
             assert inside.get(f"{HOME}/{path}").status_code == 404
 

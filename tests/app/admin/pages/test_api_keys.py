@@ -37,7 +37,7 @@ class TestMaking:
         for path in ("", "/ann", "/ann/edit", "/ann/rotate"):
             assert secret not in inside.get(HOME + path).text
 
-    def test_what_is_wrong_stands_beside_its_field(self, inside: Visitor, services: Services) -> None:
+    def test_errors_are_shown_next_to_their_field(self, inside: Visitor, services: Services) -> None:
         form = {
             "name": "ann smith",
             "limits": "much",

@@ -75,7 +75,7 @@ def test_it_goes_on_where_the_browser_was(inside: Visitor, services: Services, p
         answer.close()
 
 
-def test_it_ends_and_whoever_left_is_forgotten(
+def test_it_ends_without_watchers(
     inside: Visitor, services: Services, pool: Furnished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "LIFE_SECONDS", 0.5)

@@ -30,9 +30,7 @@ class TestFront:
 
         assert inside.get("/admin/").location == HOME
 
-    def test_the_pool_that_was_looked_at_last(
-        self, inside: Visitor, services: Services, pool: Furnished
-    ) -> None:
+    def test_the_pool_that_was_shown_last(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         """Also from the pages that are of no pool; one that is gone is forgotten."""
         services.pools.ensure("team-b")
         inside.get("/admin/p/team-b/keys")

@@ -129,7 +129,7 @@ class TestSearch:
 
 
 class TestOne:
-    def test_where_its_place_is_told(self, inside: Visitor, booked: Booked) -> None:
+    def test_where_its_position_is_known(self, inside: Visitor, booked: Booked) -> None:
         entry_id = booked.row("r0", input_tokens=1234, output_tokens=5, cost=1_500_000, first_ms=300)
 
         page = inside.get(f"{HOME}/r0?entry={entry_id}").text
