@@ -31,7 +31,7 @@ def matches(pattern: str, name: str) -> bool:
     return True
 
 
-def pattern_fault(pattern: str) -> str:
+def pattern_error(pattern: str) -> str:
     """Return why a new *pattern* is invalid, as the predicate of a sentence; '' if it is valid."""
     if not 0 < len(pattern) <= MAX_TEXT_CHARS:
         return f"must have 1 to {MAX_TEXT_CHARS} characters"

@@ -22,9 +22,9 @@ def fault(text: str, *path: str | int) -> ValidationError:
     return ValidationError(messages)
 
 
-def first_fault(error: ValidationError) -> tuple[str | None, str]:
+def first_error(error: ValidationError) -> tuple[str | None, str]:
     """
-    Return (param, message) of the first fault.
+    Return (param, message) of the first error.
 
     *message* begins with the full path: `messages[2].role must be …`. *param* is the
     dotted path of the field, up to the first list: `messages`, `n`,

@@ -11,7 +11,7 @@ import orjson
 
 from app.config import ConfigError, TimeLimits
 from app.errors import InvalidRequest
-from app.patterns import matches, pattern_fault
+from app.patterns import matches, pattern_error
 
 TIME_LIMITS = tuple(limit.name for limit in fields(TimeLimits))
 EVERY_MODEL = "*"
@@ -78,7 +78,7 @@ def with_time_limit(text: str, pattern: str, name: str, seconds: float | None) -
         raise InvalidRequest(
             f"'{name[:40]}' is no time limit; there are {', '.join(TIME_LIMITS)}", param="time_limit"
         )
-    if fault := pattern_fault(pattern):
+    if fault := pattern_error(pattern):
         raise InvalidRequest(f"A pattern of models {fault}", param="time_limit")
     stored: dict[str, Any] = orjson.loads(text or "{}")
     overrides = stored.setdefault("time_limits", {}).setdefault(pattern, {})

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from app.admin.guard import API_ROOT
 from app.errors import GatewayError, InvalidRequest, NotFound, error_for_status, internal_error
 from app.stores.secrets import UnreadableSecret
-from schemas.faults import first_fault
+from schemas.faults import first_error
 
 log = structlog.get_logger()
 
@@ -45,7 +45,7 @@ def _page(error: GatewayError) -> Response:
 
 
 def _invalid(error: ValidationError) -> InvalidRequest:
-    param, message = first_fault(error)
+    param, message = first_error(error)
     return InvalidRequest(message, param=param)
 
 

@@ -51,7 +51,7 @@ def password() -> Any:
     if request.method == "GET":
         return _page("password", form=form)
     if form["new_password"] != form["new_password_again"]:
-        form.add_fault("new_password_again", "does not match the new password")
+        form.add_error("new_password_again", "does not match the new password")
     _check_rules(form, operator())
     if not form.faults and _check_password(form):
         ended = _operator_operations().set_password(operator(), form["new_password"], but=sessions.secret())
@@ -65,7 +65,7 @@ def factor() -> Any:
     me, form = _operator_stores().operators.find(operator()), Form(request.form, "password", "code")
     step = request.form.get("do", "")
     if step == "confirm" and not me.second_factor:
-        with form.collect_faults():
+        with form.collect_errors():
             return _page(
                 "codes", codes=_operator_operations().confirm_second_factor(operator(), form["code"])
             )
@@ -97,7 +97,7 @@ def add_operator() -> Any:
         name, chosen = normalize_name(form["name"]), form["new_password"]
         _check_rules(form, name)
         if not form.faults and _check_password(form):
-            with form.collect_faults():
+            with form.collect_errors():
                 _operator_operations().create_operator(name, chosen)
                 return _done(f"{name} was added as an operator.")
     return _page("operator", form=form), form.status
@@ -109,7 +109,7 @@ def remove_operator(name: str) -> Any:
     name, form = normalize_name(name), Form(request.form, "password")
     _operator_stores().operators.find(name)
     if request.method == "POST" and _check_password(form):
-        with form.collect_faults():
+        with form.collect_errors():
             _operator_operations().remove_operator(name)
             return _done(f"{name} was removed.")
     return _page("remove", form=form, name=name), form.status
@@ -121,11 +121,11 @@ def add_token() -> Any:
     form = Form(request.form, "name", "expires", "scope", "password")
     if request.method == "POST":
         fields: dict[str, Any] = {}
-        with form.collect_faults():
+        with form.collect_errors():
             fields = _TokenInput().load(form.filled("expires"))
         if not form.faults and _check_password(form):
-            form.redirect_faults("expires_at", "expires")
-            with form.collect_faults():
+            form.redirect_errors("expires_at", "expires")
+            with form.collect_errors():
                 token, secret = _operator_operations().create_token(
                     form["name"], fields.get("expires"), checked_scope(form["scope"] or TokenScope.FULL)
                 )
@@ -152,7 +152,7 @@ def _check_rules(form: Form, name: str) -> None:
     try:
         _operator_stores().operators.check_rules(name, form["new_password"])
     except InvalidRequest as error:
-        form.add_fault("new_password" if error.param == "password" else "name", error.message)
+        form.add_error("new_password" if error.param == "password" else "name", error.message)
 
 
 def _check_password(form: Form) -> bool:
@@ -163,7 +163,7 @@ def _check_password(form: Form) -> bool:
     """
     attempt = _operator_stores().login_throttle.begin(operator(), sessions.address())
     if not _operator_stores().operators.has_password(operator(), form["password"]):
-        form.add_fault("password", "is not your password")
+        form.add_error("password", "is not your password")
         return False
     _operator_stores().login_throttle.succeed(attempt)
     return True

@@ -84,14 +84,14 @@ def first_start() -> Any:
 def _make_first(form: Form) -> str | None:
     name, password = normalize_name(form["name"]), form["password"]
     if password != form["password_again"]:
-        form.add_fault("password_again", "does not match the password")
+        form.add_error("password_again", "does not match the password")
     if not form["token"].strip():
-        form.add_fault("token", "is missing: it was printed when poolgate started")
-    with form.collect_faults():
+        form.add_error("token", "is missing: it was printed when poolgate started")
+    with form.collect_errors():
         services().operator_stores.operators.check_rules(name, password)
     if form.faults:
         return None
-    with form.collect_faults():
+    with form.collect_errors():
         operator_operations = services().operator_operations(Actor(name, Via.START, sessions.address()))
         operator_operations.create_first(form["token"], name, password)
     return None if form.faults else name

@@ -14,7 +14,7 @@ from app.api import metrics
 from app.api.context import request_globals
 from app.api.json import json_response
 from app.errors import GatewayError, InvalidRequest, error_for_status, internal_error
-from schemas.faults import first_fault
+from schemas.faults import first_error
 
 log = structlog.get_logger()
 
@@ -34,7 +34,7 @@ def register(app: Flask) -> None:
 
 def invalid_request(error: ValidationError) -> InvalidRequest:
     """Return the first fault that a schema reports, as an error that names the field."""
-    param, message = first_fault(error)
+    param, message = first_error(error)
     return InvalidRequest(message, param=param)
 
 

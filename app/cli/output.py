@@ -16,7 +16,7 @@ from app.operations.formatting import moment as moment  # for the commands
 from app.stores import causes
 from app.stores.private_server import PrivateServerError
 from app.stores.secrets import UnreadableSecret
-from schemas.faults import first_fault
+from schemas.faults import first_error
 
 REFUSED, USAGE, STORE_UNAVAILABLE = 1, 2, 3  # exit codes
 GAP = "  "
@@ -70,7 +70,7 @@ def report_failures(*, as_json: bool) -> Iterator[None]:
     except click.UsageError as error:
         _fail(InvalidRequest(_with_hint(error)), USAGE, as_json)
     except ValidationError as error:
-        param, message = first_fault(error)
+        param, message = first_error(error)
         _fail(InvalidRequest(message, param=param), USAGE, as_json)
     except ConfigError as error:
         _fail(InvalidRequest(str(error)), USAGE, as_json)

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 
 from app.errors import InvalidRequest
 from app.formatting import MICRO_DOLLARS, count, exact_dollars
-from app.patterns import pattern_fault
+from app.patterns import pattern_error
 from app.stores.records.limits import Limit, LimitMode, LimitUnit, Period
 
 UNITS = {name: unit for unit in LimitUnit for name in (unit.value, *unit.traits.aliases)}
@@ -37,7 +37,7 @@ def parse_limit(text: str, *, model: str | None = None, mode: str = LimitMode.ST
     unit = _parse_unit(match["unit"])
     period = _parse_period(unit, match["period"])
     pattern = match["model"] or model
-    if pattern and (fault := pattern_fault(pattern)):
+    if pattern and (fault := pattern_error(pattern)):
         raise _invalid(f"A pattern of models {fault}")
     return Limit(
         id=f"lim_{secrets.token_hex(6)}",

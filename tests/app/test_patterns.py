@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from app.accounts.settings import with_time_limit
 from app.errors import InvalidRequest
 from app.limits.limit_syntax import parse_limit
-from app.patterns import MAX_STARS, matches, pattern_fault
+from app.patterns import MAX_STARS, matches, pattern_error
 
 WINDOWS = (resources.files("app.stores") / "lua" / "windows.lua").read_text()
 LUA = WINDOWS + "\nreturn matches(ARGV[1], ARGV[2]) and 1 or 0"
@@ -44,7 +44,7 @@ def test_what_took_minutes_takes_no_time(redis_client: Any) -> None:
 
 @pytest.mark.parametrize("pattern", ["x" * 257, "*a" * (MAX_STARS + 1)])
 def test_new_ones_are_bounded(pattern: str) -> None:
-    assert pattern_fault(pattern)
+    assert pattern_error(pattern)
     with pytest.raises(InvalidRequest):
         parse_limit(f"5 requests/day for {pattern}")
     with pytest.raises(InvalidRequest):
@@ -53,5 +53,5 @@ def test_new_ones_are_bounded(pattern: str) -> None:
 
 @pytest.mark.parametrize("pattern", ["x" * 256, "*a" * MAX_STARS, "*"])
 def test_at_the_bound(pattern: str) -> None:
-    assert pattern_fault(pattern) == ""
+    assert pattern_error(pattern) == ""
     assert parse_limit(f"5 requests/day for {pattern}").model == pattern

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from marshmallow import Schema, ValidationError
 
-from schemas.faults import first_fault
+from schemas.faults import first_error
 
 Refusal = Callable[[Schema, Any], tuple[str | None, str]]
 
@@ -20,6 +20,6 @@ def refusal() -> Refusal:
     def load(schema: Schema, body: Any) -> tuple[str | None, str]:
         with pytest.raises(ValidationError) as caught:
             schema.load(body)
-        return first_fault(caught.value)
+        return first_error(caught.value)
 
     return load

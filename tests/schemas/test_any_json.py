@@ -15,7 +15,7 @@ from app.operations.account_rules import KIND_RULES
 from schemas.accounts import AccountInput
 from schemas.api_keys import KeyInput
 from schemas.chat import CHAT_REQUEST
-from schemas.faults import first_fault
+from schemas.faults import first_error
 from schemas.responses import RESPONSES_REQUEST
 
 WORDS = (  # those the schemas look for, so that chance finds its way inside
@@ -58,7 +58,7 @@ def answer(schema: Schema, body: Any) -> dict[str, Any] | None:
     try:
         loaded = schema.load(body)
     except ValidationError as error:
-        param, message = first_fault(error)
+        param, message = first_error(error)
         assert param is None or param.replace("[", ".").split(".")[0] in fields_of(schema)
         assert param is not None or not isinstance(body, dict)
         assert message

@@ -7,7 +7,7 @@ from marshmallow import ValidationError
 
 from schemas.codex import CODEX_REQUEST
 from schemas.compact import COMPACT_REQUEST
-from schemas.faults import first_fault
+from schemas.faults import first_error
 from schemas.responses import RESPONSES_REQUEST
 from schemas.tools import BUILT_IN
 
@@ -27,13 +27,13 @@ class TestCodex:
         with pytest.raises(ValidationError) as raised:
             CODEX_REQUEST.load({"model": "m", "input": [USER]})
 
-        assert first_fault(raised.value)[0] == "instructions"
+        assert first_error(raised.value)[0] == "instructions"
 
     def test_faults_of_the_input_come_first(self) -> None:
         with pytest.raises(ValidationError) as raised:
             CODEX_REQUEST.load({"model": "m", "input": [1]})
 
-        assert first_fault(raised.value)[0] == "input"
+        assert first_error(raised.value)[0] == "input"
 
 
 class TestCompact:
@@ -46,4 +46,4 @@ class TestCompact:
         with pytest.raises(ValidationError) as raised:
             COMPACT_REQUEST.load({"model": "m"})
 
-        assert first_fault(raised.value)[0] == "input"
+        assert first_error(raised.value)[0] == "input"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from marshmallow import ValidationError
 
-from schemas.faults import fault, first_fault
+from schemas.faults import fault, first_error
 
 
 def inside(field: str, *place: str | int) -> ValidationError:
@@ -25,7 +25,7 @@ class TestFirstFault:
     )
     def test_param_and_place(self, error, param, message):
         """The param ends where a list begins, but a tool is named with its index."""
-        found = first_fault(error)
+        found = first_error(error)
 
         assert found[0] == param
         assert found[1].startswith(message)
@@ -34,14 +34,14 @@ class TestFirstFault:
     def test_the_first_of_many(self):
         error = ValidationError({"model": ["is required"], "n": ["must be an integer"]})
 
-        assert first_fault(error) == ("model", "model is required")
+        assert first_error(error) == ("model", "model is required")
 
     def test_a_body_that_is_no_object(self):
         error = ValidationError({"_schema": ["must be an object"]})
 
-        assert first_fault(error) == (None, "The request body must be an object")
+        assert first_error(error) == (None, "The request body must be an object")
 
     def test_a_field_that_is_no_object(self):
         error = ValidationError({"text": {"_schema": ["must be an object"]}})
 
-        assert first_fault(error) == ("text", "text must be an object")
+        assert first_error(error) == ("text", "text must be an object")

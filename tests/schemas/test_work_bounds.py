@@ -8,7 +8,7 @@ import pytest
 from marshmallow import Schema, ValidationError
 
 from schemas.chat import CHAT_REQUEST, LEGACY_CHAT_REQUEST
-from schemas.faults import first_fault
+from schemas.faults import first_error
 from schemas.findings import MAX_NAME_CHARS, count, details
 from schemas.openai_sdk_chat import MAX_SCALAR_CHARS, OPENAI_SDK_CHAT_REQUEST
 from schemas.responses import RESPONSES_REQUEST
@@ -57,7 +57,7 @@ def test_at_the_bound_and_past_it(schema: Schema, field: str, most: int, made: A
     with pytest.raises(ValidationError) as refused:
         schema.load({**least, field: made(most + 1)})
 
-    param, message = first_fault(refused.value)
+    param, message = first_error(refused.value)
     assert (param, str(most) in message) == (field, True)
 
 

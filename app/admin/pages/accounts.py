@@ -99,7 +99,7 @@ def add() -> Any:
         fields |= {"models": form.lines("models")} if form["models"].strip() else {}
         wires = [wire for wire in (CHAT, RESPONSES) if form[f"wire_{wire}"]]
         fields |= {"wires": wires} if wires else {}
-        with form.collect_faults():
+        with form.collect_errors():
             added = operations().accounts.add(
                 g.pool, AccountInput(KIND_RULES).load(fields), credential=form["credential"].strip()
             )
@@ -124,7 +124,7 @@ def edit(name: str) -> Any:
     form = Form(request.form or now, "models", "credential", *NUMBERS)
     if request.method == "POST":
         fields: dict[str, Any] = {field: form.integer(field) for field in NUMBERS}
-        with form.collect_faults():
+        with form.collect_errors():
             changes = AccountInput().load(fields | {"models": form.lines("models")}, partial=True)
             operations().accounts.change(g.pool, name, changes, credential=form["credential"].strip())
             return redirect_with_notice(f"Account {name} was changed.", "accounts.detail", name=name)
@@ -162,7 +162,7 @@ def remove(name: str) -> Any:
     services().accounts.find_without_credential(g.pool, name)
     form = Form(request.form, "force")
     if request.method == "POST":
-        with form.collect_faults():
+        with form.collect_errors():
             operations().accounts.remove(g.pool, name, although_bound=bool(form["force"]))
             return redirect_with_notice(f"Account {name} was removed.", "accounts.show")
     return render_template(
@@ -188,7 +188,7 @@ def test(name: str) -> Any:
     form = Form(request.form, "model")
     result = None
     if request.method == "POST":
-        with form.collect_faults():
+        with form.collect_errors():
             result = operations().accounts.test(g.pool, name, form["model"].strip())
     return render_template(
         "accounts/test.html", section="accounts.show", name=name, form=form, models=models, result=result

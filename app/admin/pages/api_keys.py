@@ -116,11 +116,11 @@ def create() -> Any:
     guided = "guided" in request.args
     form = Form(request.form or {"on_cut": "fail"}, *FIELDS)
     if request.method == "POST":
-        with form.collect_faults():
+        with form.collect_errors():
             changes = KeyInput().load(_fields(form) | form.filled("name"))
         limits = _limits(form)
         if not form.faults:
-            with form.collect_faults():
+            with form.collect_errors():
                 key, secret = operations().api_keys.create(g.pool, changes, limits)
                 warnings = _join_warnings(operations().api_keys.find_warnings(g.pool, key))
                 return _show_secret(key, secret, warnings, guided=guided)
@@ -132,8 +132,8 @@ def _join_warnings(warnings: list[str]) -> str:
 
 
 def _limits(form: Form) -> tuple[Limit, ...]:
-    form.redirect_faults("limit", "limits")
-    with form.collect_faults():
+    form.redirect_errors("limit", "limits")
+    with form.collect_errors():
         return tuple(parse_limit(line) for line in form["limits"].splitlines() if line.strip())
     return ()
 
@@ -184,7 +184,7 @@ def edit(name: str) -> Any:
     key = services().api_keys.find(g.pool, name)
     form = Form(request.form if request.method == "POST" else _form_values(key), *FIELDS)
     if request.method == "POST":
-        with form.collect_faults():
+        with form.collect_errors():
             changes = {"expires_at": None, "output_tokens": 0} | KeyInput().load(_fields(form), partial=True)
             changed = operations().api_keys.change(g.pool, name, changes)
             warnings = _join_warnings(operations().api_keys.find_warnings(g.pool, changed))
@@ -217,9 +217,9 @@ def rotate(name: str) -> Any:
     if request.method == "POST":
         hours = form.integer("hours")
         if not isinstance(hours, int) or hours > MAX_OVERLAP_HOURS:
-            form.add_fault("hours", f"must be a whole number of hours, from 0 to {MAX_OVERLAP_HOURS}")
+            form.add_error("hours", f"must be a whole number of hours, from 0 to {MAX_OVERLAP_HOURS}")
         else:
-            with form.collect_faults():
+            with form.collect_errors():
                 key, secret = operations().api_keys.rotate(g.pool, name, overlap_seconds=hours * 3600)
                 note = (
                     f"The old secret stays valid for {hours} hour{'' if hours == 1 else 's'}."
@@ -244,7 +244,7 @@ def disable(name: str) -> Any:
     services().api_keys.find(g.pool, name)
     form = Form(request.form)
     if request.method == "POST":
-        with form.collect_faults():
+        with form.collect_errors():
             operations().api_keys.disable(g.pool, name)
             return redirect_with_notice(f"Key {name} was disabled.", "api_keys.detail", name=name)
     text = ["It is refused from now on. Requests in progress continue, and its usage stays in the ledger."]
@@ -257,7 +257,7 @@ def remove(name: str) -> Any:
     services().api_keys.find(g.pool, name)
     form = Form(request.form)
     if request.method == "POST":
-        with form.collect_faults():
+        with form.collect_errors():
             operations().api_keys.remove(g.pool, name)
             return redirect_with_notice(f"Key {name} was removed.", "api_keys.show")
     text = ["It is refused from now on, and its limits are deleted. Its usage stays in the ledger."]

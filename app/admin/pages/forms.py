@@ -16,7 +16,7 @@ class Form:
     """
     Submitted text by field, and `faults`: field, or "" for the whole form -> message.
 
-    *fields* are the inputs of the page; a fault of any other name belongs to the whole form.
+    *fields* are the inputs of the page; an error of any other name belongs to the form as a whole.
     *under* maps names in error messages to the inputs that show them.
     """
 
@@ -49,11 +49,11 @@ class Form:
         text = self[name].strip()
         return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else text
 
-    def redirect_faults(self, name: str, field: str) -> None:
-        """Show faults of *name* at *field* from now on."""
+    def redirect_errors(self, name: str, field: str) -> None:
+        """Show errors of *name* at *field* from now on."""
         self._under[name] = field
 
-    def add_fault(self, name: str, message: str) -> None:
+    def add_error(self, name: str, message: str) -> None:
         """Record *message* for the field *name*, unless it has one."""
         name = self._under.get(name, name)
         if name not in self._fields:
@@ -61,16 +61,16 @@ class Form:
         self.faults.setdefault(name, message)
 
     @contextmanager
-    def collect_faults(self) -> Iterator[None]:
+    def collect_errors(self) -> Iterator[None]:
         """Record validation errors raised in the block, which ends there."""
         try:
             yield
         except ValidationError as error:
             for name, message in _flatten(error.messages):
-                self.add_fault(name, message)
+                self.add_error(name, message)
         except GatewayError as error:
             named = isinstance(error, InvalidRequest | NotFound)
-            self.add_fault(error.param or "" if named else "", error.message)
+            self.add_error(error.param or "" if named else "", error.message)
 
 
 def _flatten(messages: Any, name: str = "") -> Iterator[tuple[str, str]]:

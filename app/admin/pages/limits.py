@@ -33,7 +33,7 @@ def of_pool() -> Any:
 def _page(owner: str, key_name: str, back: str) -> Any:
     form = Form(request.form or {"mode": "strict"}, "limit", "mode", "changed")
     if request.method == "POST":
-        with form.collect_faults():
+        with form.collect_errors():
             message = _change(form, key_name)
             return redirect_with_notice(message, str(request.endpoint), **(request.view_args or {}))
     key_id = services().api_keys.find(g.pool, key_name).id if key_name else FOR_POOL
@@ -56,7 +56,7 @@ def _change(form: Form, key_name: str) -> str:
         operations().limits.remove(g.pool, limit_id, key=key_name or None)
         return "The limit and its counted usage were removed."
     if do == "set":
-        form.redirect_faults("limit", "changed")
+        form.redirect_errors("limit", "changed")
         edited = operations().limits.change(
             g.pool, limit_id, parse_limit(form["changed"]), key=key_name or None
         )

@@ -53,7 +53,7 @@ def show() -> Any:
         *SIZES,
     )
     if request.method == "POST":
-        with form.collect_faults():
+        with form.collect_errors():
             message = _change(form)
             return redirect_with_notice(message, "prices.show", q=q or None)
     matches = [_view(name, row) for name, row in sorted(rows.items(), key=_own_first) if name.startswith(q)]

@@ -42,7 +42,7 @@ def show() -> Any:
     cursor, page = request.args.get("cursor"), LedgerPage([], None, 0)
     ledger = app_services.ledger
     newest = ledger.entries.newest_id(g.pool)
-    with form.collect_faults():
+    with form.collect_errors():
         page = ledger.search.search(g.pool, _ledger_query(form, names, zone), cursor)
     filters: dict[str, Any] = {**form.filled(*SEARCH_FIELDS)}
     return render_template(

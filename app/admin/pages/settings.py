@@ -46,7 +46,7 @@ def show() -> Any:
     """Show the settings of the pool, and create another pool."""
     form = Form(request.form, "name", under={"pool": "name"})
     if request.method == "POST":
-        with form.collect_faults():
+        with form.collect_errors():
             created = operations().pools.create(form["name"].strip())
             return redirect_with_notice(f"Pool {created.name} was created.", "start.show", pool=created.name)
     app_services, pool = services(), _pool()
@@ -84,7 +84,7 @@ def routing() -> Any:
     now |= {name: "yes" if getattr(effective, name) else "" for name in FLAGS}
     form = Form(request.form if request.method == "POST" else now, *now)
     if request.method == "POST":
-        with form.collect_faults():
+        with form.collect_errors():
             operations().pools.change(
                 g.pool,
                 policy=form["policy"],
@@ -121,7 +121,7 @@ def time_limits() -> Any:
     if request.method == "POST":
         steps = list(_steps(form, of, current))
         if not form.faults:
-            with form.collect_faults():
+            with form.collect_errors():
                 operations().pools.change(g.pool, steps=steps)
                 return redirect_with_notice(
                     "Saved. It applies from the next request.", "settings.time_limits", of=of
@@ -139,12 +139,12 @@ def time_limits() -> Any:
 def _steps(form: Form, of: str, current: Mapping[str, float]) -> Iterator[Callable[[str], str]]:
     """Yield the changes to the stored settings that *form* requests; record invalid values as its faults."""
     if not of or len(of) > 100:
-        form.add_fault("of", "must be a name or a pattern of up to 100 characters")
+        form.add_error("of", "must be a name or a pattern of up to 100 characters")
     for name in TIME_LIMITS:
         text = form[name].strip()
         seconds = _seconds(text)
         if text and seconds is None:
-            form.add_fault(name, "must be a number of seconds, more than 0 and at most a day")
+            form.add_error(name, "must be a number of seconds, more than 0 and at most a day")
         elif seconds != current.get(name):
             yield partial(with_time_limit, pattern=of, name=name, seconds=seconds)
 

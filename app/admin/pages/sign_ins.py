@@ -27,14 +27,14 @@ def device() -> Any:
     """Sign in with a code that is entered in any browser."""
     form, flow, waiting = Form(request.values, "name"), None, False
     if form["do"] == "poll":
-        with form.collect_faults():
+        with form.collect_errors():
             flow = _flow(form, LoginMethod.DEVICE)
             account = operations().logins.poll_device(g.pool, flow.id)
             if account is not None:
                 return _signed_in(account)
             waiting = True
     elif request.method == "POST":
-        with form.collect_faults():
+        with form.collect_errors():
             flow = operations().logins.begin_device(g.pool, _name(form))
     return render_template(
         "accounts/device.html", section="accounts.show", form=form, flow=flow, waiting=waiting
@@ -46,11 +46,11 @@ def browser() -> Any:
     """Sign in with a browser, and paste its last address."""
     form, flow = Form(request.values, "name", "address"), None
     if form["do"] == "finish":
-        with form.collect_faults():
+        with form.collect_errors():
             flow = _flow(form, LoginMethod.BROWSER)
             return _signed_in(operations().logins.complete_browser(g.pool, flow.id, form["address"]))
     elif request.method == "POST":
-        with form.collect_faults():
+        with form.collect_errors():
             flow = operations().logins.begin_browser(g.pool, _name(form))
     return render_template(
         "accounts/browser.html", section="accounts.show", form=form, flow=flow
@@ -62,8 +62,8 @@ def file() -> Any:
     """Import the auth.json of Codex."""
     form = Form(request.values, "name", "file")
     if request.method == "POST":
-        form.redirect_faults("", "file")  # errors of the file name no parameter
-        with form.collect_faults():
+        form.redirect_errors("", "file")  # errors of the file name no parameter
+        with form.collect_errors():
             name, sent = _name(form), request.files.get("file")
             data = sent.read(MAX_FILE_BYTES) if sent else b""
             return _signed_in(operations().logins.import_auth_json(g.pool, name, data))

@@ -57,9 +57,9 @@ def show() -> Any:
 def _run_test(form: Form) -> self_test.SelfTestResult | None:
     key, model = form["key"].strip(), form["model"].strip()
     if not (key.isascii() and key.isprintable() and key):
-        form.add_fault("key", "must be the key that was shown when it was created; it begins with sk-pg-")
+        form.add_error("key", "must be the key that was shown when it was created; it begins with sk-pg-")
     if not model:
-        form.add_fault("model", "is missing")
+        form.add_error("model", "is missing")
     settings = services().settings
     return None if form.faults else self_test.run_self_test(settings.bind, settings.port, key, model)
 

@@ -11,7 +11,7 @@ class TestFaults:
     def test_a_schema_names_the_field(self) -> None:
         form = Form({"name": "!", "kind": "openai", "cap": "x"}, "name", "cap")
 
-        with form.collect_faults():
+        with form.collect_errors():
             AccountInput(KIND_RULES).load(
                 {"name": form["name"], "kind": form["kind"], "cap": form.integer("cap")}
             )
@@ -23,7 +23,7 @@ class TestFaults:
     def test_an_error_names_the_field(self) -> None:
         form = Form({}, "name")
 
-        with form.collect_faults():
+        with form.collect_errors():
             raise InvalidRequest("It is taken", param="name")
 
         assert form.faults == {"name": "It is taken"}
@@ -32,16 +32,16 @@ class TestFaults:
         """The message is shown above the form, with the name of the field."""
         form = Form({}, "name")
 
-        with form.collect_faults():
+        with form.collect_errors():
             raise InvalidRequest("is odd", param="wires")
 
         assert form.faults == {"": "wires: is odd"}
 
     def test_under_another_name(self) -> None:
         form = Form({"limits": "much"}, "limits")
-        form.redirect_faults("limit", "limits")
+        form.redirect_errors("limit", "limits")
 
-        with form.collect_faults():
+        with form.collect_errors():
             parse_limit(form["limits"])
 
         assert list(form.faults) == ["limits"]
@@ -49,7 +49,7 @@ class TestFaults:
     def test_of_nobody_in_particular(self) -> None:
         form = Form({}, "name")
 
-        with form.collect_faults():
+        with form.collect_errors():
             raise UpstreamUnreachable("The upstream could not be reached")
 
         assert form.faults == {"": "The upstream could not be reached"}
@@ -57,7 +57,7 @@ class TestFaults:
     def test_none(self) -> None:
         form = Form({"name": "a"}, "name")
 
-        with form.collect_faults():
+        with form.collect_errors():
             pass
 
         assert (form.faults, form.status) == ({}, 200)
