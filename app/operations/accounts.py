@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict
 
 from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
@@ -18,6 +18,14 @@ from app.operations.first_listing import AccountLister, FirstListing
 
 # change with every request, so they are left out of the audit log
 _VOLATILE_FIELDS = ("in_flight", "since_ms")
+
+
+class AuditedState(TypedDict):
+    """What the audit log records of a change of an account's state."""
+
+    state: str
+    reason: str
+    until_ms: int
 
 
 class AccountOperations(AuditedOperations):
@@ -176,5 +184,5 @@ def audited_fields(account: Account) -> dict[str, Any]:
     return {name: value for name, value in account.public().items() if name not in _VOLATILE_FIELDS}
 
 
-def _state_fields(account: Account) -> dict[str, Any]:
-    return {name: getattr(account, name) for name in ("state", "reason", "until_ms")}
+def _state_fields(account: Account) -> AuditedState:
+    return {"state": account.state, "reason": account.reason, "until_ms": account.until_ms}

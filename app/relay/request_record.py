@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 from app.accounts.kinds import kind_of
 from app.accounts.verdicts import judge
@@ -26,6 +26,14 @@ from schemas import bounds
 CLIENT_CLOSED = 499  # nginx's status for a client that left before the response
 COUNTED = (*CHARGED, "ceiling_cost", *UNREPORTED)  # what limits count, of an attempt and of an entry
 FIGURES = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
+
+
+class CostFigures(TypedDict, total=False):
+    """What an attempt cost, in micro-dollars, by the names of the ledger; `price` is the price list."""
+
+    cost: int
+    ceiling_cost: int
+    price: str
 
 
 class RequestRecord:
@@ -238,7 +246,7 @@ class RequestRecord:
         estimate = max(round(guessed * self.input_ratio), min(guessed, 1))
         return min(estimate, self.bounds.upper_bound.get("input_tokens", estimate))
 
-    def _cost(self, attempt: Attempt, usage: Usage, tier: str | None) -> JsonObject:
+    def _cost(self, attempt: Attempt, usage: Usage, tier: str | None) -> CostFigures:
         """Return micro-dollars and the price list; without a price, only what a balanced limit is charged."""
         if kind_of(attempt.account).is_simulated:
             return {"cost": 0, "price": attempt.account.kind}
