@@ -163,7 +163,7 @@ class TestAddCompatible:
         result = poolgate("account add compatible --name gpu")
 
         assert result.exit_code == 2
-        assert result.stderr == "Error: base_url is required for accounts of kind compatible\n"
+        assert result.stderr == "Error: base_url is required for a compatible account\n"
 
     def test_an_unknown_wire(self, poolgate):
         result = poolgate("account add compatible --name gpu --base-url http://gpu/v1 --wires telepathy")

@@ -36,6 +36,7 @@ VALUES = {
     "pattern": "gpt-5",
 }
 GIVEN = {
+    "account add azure": ["--base-url", "https://eu.openai.azure.com/openai/v1", "--api-key-env", "SECRET"],
     "account add openai": ["--api-key-env", "SECRET"],
     "account add chatgpt": ["--access-token-env", "SECRET"],
     "account add compatible": ["--base-url", "http://127.0.0.1:1/v1"],
