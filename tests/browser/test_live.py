@@ -58,7 +58,10 @@ class TestRequests:
         inside.shows(MARKUP)
         inside.open("/requests")
         inside.shows(MARKUP)
-        inside.find("#requests tbody a").click()
+        rows = inside.driver.find_elements("css selector", "#requests tbody tr")
+        # the gateway may just have restored a settlement of an earlier test, whose store was emptied
+        (row,) = [each for each in rows if MARKUP in each.text]
+        row.find_element("css selector", "a").click()
         inside.shows(MARKUP)
         assert inside.driver.title.startswith("Request")
 
