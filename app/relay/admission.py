@@ -104,10 +104,7 @@ class Admission:
 
     def report(self, report: AttemptReport) -> Selection | Refusal:
         """Report how an attempt ended and return the selection for the next. Raises StoreUnavailable."""
-        calendar = self._services.calendar.windows(self._context.key.zone, self._store_time())
-        return self.skip_unreadable(
-            self._services.admissions.report(self._pool, self._request, report, calendar), report
-        )
+        return self.skip_unreadable(self._send_report(self._request, report), report)
 
     def skip_unreadable(
         self, reply: Selection | Refusal, report: AttemptReport | None = None
@@ -129,9 +126,13 @@ class Admission:
             # this attempt was never sent, so nothing is charged for it
             report = replace(report or _NO_REPORT, attempt=reply.attempt, outcome=NO_OUTCOME, charge=None)
             request = replace(self._request, unreadable=accounts.unreadable(self._pool))
-            calendar = self._services.calendar.windows(self._context.key.zone, self._store_time())
-            reply = self._services.admissions.report(self._pool, request, report, calendar)
+            reply = self._send_report(request, report)
         return reply
+
+    def _send_report(self, request: AdmitRequest, report: AttemptReport) -> Selection | Refusal:
+        """Report by the calendar of now: the request may be older than one of its windows."""
+        calendar = self._services.calendar.windows(self._context.key.zone, self._store_time())
+        return self._services.admissions.report(self._pool, request, report, calendar)
 
     def error_for(self, refusal: Refusal) -> GatewayError:
         """Return the error that the client receives for *refusal*."""

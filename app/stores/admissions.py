@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import orjson
-
 from app.stores.records.admission import (
     AdmitRequest,
     AttemptReport,
@@ -25,8 +23,7 @@ class AdmissionRepository:
 
     def admit(self, pool: str, request: AdmitRequest) -> Selection | Refusal:
         """Reserve for *request* and select an account. Raises StoreUnavailable."""
-        reply = self._scripts.run("admit", pool, orjson.dumps(request.arguments()))
-        return selection_or_refusal(orjson.loads(reply))
+        return selection_or_refusal(self._scripts.run_json("admit", pool, request.arguments()))
 
     def report(
         self, pool: str, request: AdmitRequest, report: AttemptReport, calendar: CalendarWindows
@@ -37,7 +34,7 @@ class AdmissionRepository:
         *calendar* is of now: the request may be older than one of its windows. Raises StoreUnavailable.
         """
         arguments = {**request.arguments(), **report.arguments(), "calendar": calendar}
-        return selection_or_refusal(orjson.loads(self._scripts.run("report", pool, orjson.dumps(arguments))))
+        return selection_or_refusal(self._scripts.run_json("report", pool, arguments))
 
     def renew(self, pool: str, ttl_ms: int, request_ids: Iterable[str] = ()) -> list[str]:
         """

@@ -8,6 +8,7 @@ lost after the script has run.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -134,12 +135,12 @@ class Scripts:
             log.error("script_refused", script=operation, pool=pool, reason=refusal.reason)
             raise StoreRefused(f"{operation}: {refusal.reason}") from refusal.__cause__
 
-    def run_raw(self, operation: str, pool: str, args: dict[str, Any]) -> str:
+    def run_raw(self, operation: str, pool: str, args: Mapping[str, Any]) -> str:
         """Run an operation that takes one JSON argument, and return its reply as text."""
         reply: str = self.run(operation, pool, orjson.dumps(args))
         return reply
 
-    def run_json(self, operation: str, pool: str, args: dict[str, Any]) -> dict[str, Any]:
+    def run_json(self, operation: str, pool: str, args: Mapping[str, Any]) -> dict[str, Any]:
         """Run an operation that takes one JSON argument, and return its JSON reply decoded."""
         reply: dict[str, Any] = orjson.loads(self.run_raw(operation, pool, args))
         return reply

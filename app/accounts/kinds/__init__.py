@@ -6,7 +6,7 @@ A new kind is a new module here; the CLI, the admin form, the admin API and the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Protocol
@@ -56,8 +56,3 @@ def find_kind(name: str) -> Kind:
 def kind_of(account: _HasKind) -> Kind:
     """Return the kind of *account*."""
     return find_kind(account.kind)
-
-
-def has_usable(accounts: Iterable[_HasKind]) -> bool:
-    """Return whether one of *accounts* is not simulated."""
-    return any(not kind_of(account).is_simulated for account in accounts)
