@@ -14,9 +14,9 @@ from marshmallow.fields import Field
 from marshmallow.validate import Length, OneOf
 
 from schemas.addresses import is_metadata_address
-from schemas.faults import fault
 from schemas.fields import Integer, Text, Texts
 from schemas.names import AdminSchema, Name, Names
+from schemas.validation_errors import invalid
 
 WIRES = ("chat", "responses")
 
@@ -29,20 +29,20 @@ class BaseUrl(Text):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
         text: str = super()._deserialize(value, attr, data)
         if not text.isascii() or not text.isprintable() or " " in text:
-            raise fault("must be an ASCII URL without spaces")
+            raise invalid("must be an ASCII URL without spaces")
         try:
             url = urlsplit(text)
             host, _port = url.hostname, url.port
         except ValueError:
-            raise fault("must be a URL with a host and a port that exist") from None
+            raise invalid("must be a URL with a host and a port that exist") from None
         if url.scheme not in ("http", "https") or not host:
-            raise fault("must be an http or https URL with a host")
+            raise invalid("must be an http or https URL with a host")
         if _is_metadata_host(host):
-            raise fault("must not be a link-local address or a cloud's metadata service")
+            raise invalid("must not be a link-local address or a cloud's metadata service")
         if "@" in url.netloc:
-            raise fault("must not hold credentials")
+            raise invalid("must not hold credentials")
         if "?" in text or "#" in text:
-            raise fault("must not have a query or a fragment")
+            raise invalid("must not have a query or a fragment")
         return text.rstrip("/")
 
 

@@ -10,9 +10,9 @@ from marshmallow.validate import Length, OneOf, Range
 
 from schemas.accounts import AccountInput
 from schemas.api_keys import Expiry
-from schemas.faults import fault
 from schemas.fields import Flag, Integer, Number, Object, Text
 from schemas.names import AdminSchema, Name
+from schemas.validation_errors import invalid
 
 MAX_OVERLAP_SECONDS = 90 * 86400
 MAX_DOLLARS = 100_000  # for a million tokens
@@ -32,7 +32,7 @@ class Digits(Text):
         text = super()._deserialize(value, attr, data)
         if text.isascii() and text.isdigit() and len(text) < 16 and int(text) in self.allowed:
             return int(text)
-        raise fault(f"must be a whole number from {self.allowed[0]} to {self.allowed[-1]}")
+        raise invalid(f"must be a whole number from {self.allowed[0]} to {self.allowed[-1]}")
 
 
 class PoolQuery(AdminSchema):
@@ -102,11 +102,11 @@ class TimeLimits(Object):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         for pattern, limits in super()._deserialize(value, attr, data).items():
             if not pattern or type(limits) is not dict:
-                raise fault("must be an object of time limits under a model's name", pattern)
+                raise invalid("must be an object of time limits under a model's name", pattern)
             for name, seconds in limits.items():
                 known = seconds is None or type(seconds) in (int, float)
                 if not known or (seconds is not None and not math.isfinite(seconds)):
-                    raise fault("must be a number of seconds, or null", pattern, name)
+                    raise invalid("must be a number of seconds, or null", pattern, name)
         return value
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from marshmallow.validate import OneOf
 
-from schemas.faults import fault
 from schemas.fields import Flag, Integer, Text
 from schemas.names import AdminSchema, Name, Names
+from schemas.validation_errors import invalid
 
 MAX_OUTPUT_TOKENS = 10_000_000  # more than any model produces; catches typing errors
 
@@ -26,10 +26,10 @@ class Expiry(Text):
         try:
             moment = datetime.fromisoformat(super()._deserialize(value, attr, data))
         except ValueError:
-            raise fault("must be a date like 2027-01-31 or 2027-01-31T18:00:00Z") from None
+            raise invalid("must be a date like 2027-01-31 or 2027-01-31T18:00:00Z") from None
         seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         if seconds <= 0:
-            raise fault("must be after 1970")
+            raise invalid("must be after 1970")
         return seconds
 
 

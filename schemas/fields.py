@@ -15,7 +15,7 @@ from marshmallow.fields import Field
 from marshmallow.validate import Length
 
 from schemas import bounds
-from schemas.faults import fault
+from schemas.validation_errors import invalid
 from schemas.work_bounds import MAX_FALLBACKS, MAX_STOP_CHARS, MAX_STOPS
 
 INTEGERS = range(-(2**63), 2**64)  # the integers that orjson can write
@@ -88,7 +88,7 @@ class Json(Field[Any]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         if type(value) not in self.types:
-            raise fault(f"must be {self.expected}")
+            raise invalid(f"must be {self.expected}")
         return value
 
 
@@ -136,7 +136,7 @@ class Integer(Json):
         if type(value) is int and value in self.allowed:
             return value
         bounds = "" if self.allowed == INTEGERS else f" from {self.allowed[0]} to {self.allowed[-1]}"
-        raise fault(f"must be an integer{bounds}")
+        raise invalid(f"must be an integer{bounds}")
 
 
 class Texts(Json):
@@ -151,9 +151,9 @@ class Texts(Json):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         for index, text in enumerate(super()._deserialize(value, attr, data)):
             if type(text) is not str:
-                raise fault("must be a string", index)
+                raise invalid("must be a string", index)
             if self.choices and text not in self.choices:
-                raise fault(f"must be one of {', '.join(self.choices)}", index)
+                raise invalid(f"must be one of {', '.join(self.choices)}", index)
         return value
 
 
@@ -169,10 +169,10 @@ class Stops(TextOrTexts):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         if type(value) is list and len(value) > MAX_STOPS:
-            raise fault(f"must have at most {MAX_STOPS} sequences")
+            raise invalid(f"must have at most {MAX_STOPS} sequences")
         stops = super()._deserialize(value, attr, data)
         if (len(stops) if type(stops) is str else sum(map(len, stops))) > MAX_STOP_CHARS:
-            raise fault(f"must have at most {MAX_STOP_CHARS} characters in all")
+            raise invalid(f"must have at most {MAX_STOP_CHARS} characters in all")
         return stops
 
 
@@ -182,12 +182,12 @@ class Fallbacks(Texts):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         names = super()._deserialize(value, attr, data)
         if len(names) > MAX_FALLBACKS:
-            raise fault(f"must have at most {MAX_FALLBACKS} names")
+            raise invalid(f"must have at most {MAX_FALLBACKS} names")
         for index, name in enumerate(names):
             if not name:
-                raise fault("must not be empty", index)
+                raise invalid("must not be empty", index)
             if len(name) > bounds.MAX_TEXT_CHARS:
-                raise fault(f"must have at most {bounds.MAX_TEXT_CHARS} characters", index)
+                raise invalid(f"must have at most {bounds.MAX_TEXT_CHARS} characters", index)
         return names
 
 
@@ -203,7 +203,7 @@ class Unread(Field[Any]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         if type(value) is str and len(value) > bounds.MAX_TEXT_CHARS:
-            raise fault(f"must have at most {bounds.MAX_TEXT_CHARS} characters")
+            raise invalid(f"must have at most {bounds.MAX_TEXT_CHARS} characters")
         if type(value) is dict:
             _check_pairs(value)
         return value
@@ -211,9 +211,9 @@ class Unread(Field[Any]):
 
 def _check_pairs(pairs: dict[str, Any]) -> None:
     if len(pairs) > bounds.MAX_METADATA_PAIRS:
-        raise fault(f"must have at most {bounds.MAX_METADATA_PAIRS} pairs")
+        raise invalid(f"must have at most {bounds.MAX_METADATA_PAIRS} pairs")
     for name, text in pairs.items():
         if len(name) > bounds.MAX_METADATA_KEY_CHARS:
-            raise fault(f"must have keys of at most {bounds.MAX_METADATA_KEY_CHARS} characters")
+            raise invalid(f"must have keys of at most {bounds.MAX_METADATA_KEY_CHARS} characters")
         if type(text) is str and len(text) > bounds.MAX_METADATA_VALUE_CHARS:
-            raise fault(f"must have values of at most {bounds.MAX_METADATA_VALUE_CHARS} characters")
+            raise invalid(f"must have values of at most {bounds.MAX_METADATA_VALUE_CHARS} characters")

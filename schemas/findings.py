@@ -1,5 +1,5 @@
 """
-Validation errors in pydantic's format: location, type and message of every fault.
+Validation errors in pydantic's format: location, type and message of every error.
 
 Clients of Python services read `{"detail": [{loc, msg, type, input, ctx}]}`.
 
@@ -45,7 +45,7 @@ MESSAGES = {
 
 
 class Finding(str):
-    """The message of one fault, with its `type` and the values (`context`) that it mentions."""
+    """The message of one error, with its `type` and the values (`context`) that it mentions."""
 
     __slots__ = ("context", "type")
 

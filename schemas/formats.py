@@ -15,8 +15,8 @@ from typing import Any
 from marshmallow import ValidationError
 from marshmallow.validate import Regexp
 
-from schemas.faults import fault
 from schemas.fields import Flag, Json, Object, Text, WireSchema
+from schemas.validation_errors import invalid
 
 PLAIN = ("text", "json_object")
 TYPES = (*PLAIN, "json_schema")
@@ -62,7 +62,7 @@ class ResponseFormat(Json):
         if _format_type(form) != "json_schema":
             return form
         if type(form.get("json_schema")) is not dict:
-            raise fault("must have an object json_schema next to its type json_schema")
+            raise invalid("must have an object json_schema next to its type json_schema")
         try:
             return {**form, "json_schema": _NAMED_SCHEMA.load(form["json_schema"])}
         except ValidationError as error:
@@ -72,5 +72,5 @@ class ResponseFormat(Json):
 def _format_type(form: dict[str, Any]) -> str:
     kind = form.get("type")
     if type(kind) is not str or kind not in TYPES:
-        raise fault(f"must have the type {' or '.join(TYPES)}")
+        raise invalid(f"must have the type {' or '.join(TYPES)}")
     return kind

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from schemas.faults import fault
 from schemas.fields import Json
 from schemas.messages import call_id_of
 from schemas.parts import count_parts, file_id_of
+from schemas.validation_errors import invalid
 from schemas.work_bounds import MAX_ITEMS, MAX_PARTS
 
 PARTS_IN = ("content", "output")
@@ -32,9 +32,9 @@ class Input(Json):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         if type(super()._deserialize(value, attr, data)) is list:
             if len(value) > MAX_ITEMS:
-                raise fault(f"must have at most {MAX_ITEMS} items")
+                raise invalid(f"must have at most {MAX_ITEMS} items")
             if count_parts(value, COUNTED_IN) > MAX_PARTS:
-                raise fault(f"must have at most {MAX_PARTS} content parts in all")
+                raise invalid(f"must have at most {MAX_PARTS} content parts in all")
             for index, item in enumerate(value):
                 _check_item(item, index, last=index == len(value) - 1)
         return value
@@ -42,14 +42,14 @@ class Input(Json):
 
 def _check_item(item: Any, index: int, *, last: bool) -> None:
     if type(item) is not dict:
-        raise fault("must be an object", index)
+        raise invalid("must be an object", index)
     if item.get("role") == "tool" and call_id_of(item) is None:
-        raise fault("must be a non-empty string", index, "tool_call_id")
+        raise invalid("must be a non-empty string", index, "tool_call_id")
     if item.get("type") == "compaction_trigger" and not last:
-        raise fault("must be the last item, and the only compaction_trigger", index)
+        raise invalid("must be the last item, and the only compaction_trigger", index)
     for part in _with_inner_objects(item):
         if part.get("type") == "input_file" and file_id_of(part) is not None:
-            raise fault("has a file_id, which is not supported: send file_data or file_url", index)
+            raise invalid("has a file_id, which is not supported: send file_data or file_url", index)
 
 
 def _with_inner_objects(item: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -11,9 +11,9 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from schemas.faults import fault
 from schemas.fields import Json, is_name
 from schemas.parts import PARTS, check_content, count_parts
+from schemas.validation_errors import invalid
 from schemas.work_bounds import MAX_ITEMS, MAX_PARTS
 
 Message = dict[str, Any]
@@ -41,11 +41,11 @@ class Messages(Json):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         messages = super()._deserialize(value, attr, data)
         if not messages:
-            raise fault("must have at least one message")
+            raise invalid("must have at least one message")
         if len(messages) > MAX_ITEMS:
-            raise fault(f"must have at most {MAX_ITEMS} messages")
+            raise invalid(f"must have at most {MAX_ITEMS} messages")
         if count_parts(messages, ("content",)) > MAX_PARTS:
-            raise fault(f"must have at most {MAX_PARTS} content parts in all")
+            raise invalid(f"must have at most {MAX_PARTS} content parts in all")
         return _check_messages(messages, self.roles, complete=self.continues not in (data or {}))
 
 
@@ -71,7 +71,7 @@ def _check_messages(messages: list[Any], roles: tuple[str, ...], *, complete: bo
             elif role == "tool":
                 _check_tool_message(message, calls if complete else None)
             elif role == "function" and not is_name(message.get("name")):
-                raise fault("must be a non-empty string", "name")
+                raise invalid("must be a non-empty string", "name")
         except ValidationError as error:
             raise ValidationError({index: error.messages}) from None
         checked.append(message)
@@ -81,10 +81,10 @@ def _check_messages(messages: list[Any], roles: tuple[str, ...], *, complete: bo
 def _without_nulls(message: Any, roles: tuple[str, ...]) -> Message:
     """Return *message* without null keys; its role must be one of *roles*."""
     if type(message) is not dict:
-        raise fault("must be an object")
+        raise invalid("must be an object")
     role = message.get("role")
     if type(role) is not str or role not in roles:
-        raise fault(f"must be {' or '.join(roles)}", "role")
+        raise invalid(f"must be {' or '.join(roles)}", "role")
     if None in message.values():
         return {key: value for key, value in message.items() if value is not None or key == "content"}
     return message
@@ -93,18 +93,18 @@ def _without_nulls(message: Any, roles: tuple[str, ...]) -> Message:
 def _check_tool_message(message: Message, calls: set[str] | None) -> None:
     call_id = call_id_of(message)
     if call_id is None:
-        raise fault("must be a non-empty string", "tool_call_id")
+        raise invalid("must be a non-empty string", "tool_call_id")
     if calls is not None and call_id not in calls:
-        raise fault("matches no tool call of an earlier assistant message", "tool_call_id")
+        raise invalid("matches no tool call of an earlier assistant message", "tool_call_id")
 
 
 def _call_ids(message: Message) -> list[str]:
     """Check an assistant message's refusal and tool calls, and return the ids of its calls."""
     if type(message.get("refusal", "")) is not str:
-        raise fault("must be a string", "refusal")
+        raise invalid("must be a string", "refusal")
     calls = message.get("tool_calls", [])
     if type(calls) is not list:
-        raise fault("must be an array", "tool_calls")
+        raise invalid("must be an array", "tool_calls")
     ids = []
     for index, call in enumerate(calls):
         try:
@@ -117,16 +117,16 @@ def _call_ids(message: Message) -> list[str]:
 def _call_id(call: Any) -> str:
     """Return the id of `{id, function: {name, arguments}}` or `{id, type: custom, custom: {name, input}}`."""
     if type(call) is not dict:
-        raise fault("must be an object")
+        raise invalid("must be an object")
     kind, text_field = ("custom", "input") if call.get("type") == "custom" else ("function", "arguments")
     body = call.get(kind)
     if type(body) is not dict:
-        raise fault("must be an object", kind)
+        raise invalid("must be an object", kind)
     if not is_name(body.get("name")):
-        raise fault("must be a non-empty string", kind, "name")
+        raise invalid("must be a non-empty string", kind, "name")
     if type(body.get(text_field)) is not str:
-        raise fault("must be a string", kind, text_field)
+        raise invalid("must be a string", kind, text_field)
     call_id = call.get("id")
     if not is_name(call_id):
-        raise fault("must be a non-empty string", "id")
+        raise invalid("must be a non-empty string", "id")
     return call_id

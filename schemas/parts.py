@@ -12,7 +12,7 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from schemas.faults import fault
+from schemas.validation_errors import invalid
 
 Part = dict[str, Any]
 
@@ -26,9 +26,11 @@ def check_content(role: str, content: Any) -> None:
     if type(content) is dict and role != "tool":
         content = [content]
     if type(content) is not list or not PARTS[role]:
-        raise fault("must be a string or an array of parts" if PARTS[role] else "must be a string", "content")
+        raise invalid(
+            "must be a string or an array of parts" if PARTS[role] else "must be a string", "content"
+        )
     if role == "tool" and content and not any(map(_is_text, content)):
-        raise fault("must have a text part", "content")
+        raise invalid("must have a text part", "content")
     for index, part in enumerate(content):
         try:
             _check_part(role, part)
@@ -52,17 +54,17 @@ def _check_part(role: str, part: Any) -> None:
     if type(part) is str:
         return
     if type(part) is not dict:
-        raise fault("must be an object or a string")
+        raise invalid("must be an object or a string")
     if file_id_of(part.get("file")) is not None:
-        raise fault("is not supported: send the file itself, as file_data", "file", "file_id")
+        raise invalid("is not supported: send the file itself, as file_data", "file", "file_id")
     kind = _kind(part)
     check = PARTS[role].get(kind)
     if check is not None:
         check(part)
     elif kind == "input_audio":
-        raise fault("must not be input_audio: audio is not supported", "type")
+        raise invalid("must not be input_audio: audio is not supported", "type")
     elif role not in OPEN_ROLES:
-        raise fault(f"must be {' or '.join(PARTS[role])}", "type")
+        raise invalid(f"must be {' or '.join(PARTS[role])}", "type")
 
 
 def _kind(part: Part) -> str:
@@ -70,7 +72,7 @@ def _kind(part: Part) -> str:
     if kind is None:
         return "text"
     if type(kind) is not str:
-        raise fault("must be a string", "type")
+        raise invalid("must be a string", "type")
     return kind
 
 
@@ -80,29 +82,29 @@ def _is_text(part: Any) -> bool:
 
 def _check_text(part: Part) -> None:
     if type(part.get("text")) is not str:
-        raise fault("must be a string", "text")
+        raise invalid("must be a string", "text")
 
 
 def _check_refusal(part: Part) -> None:
     if type(part.get("refusal")) is not str:
-        raise fault("must be a string", "refusal")
+        raise invalid("must be a string", "refusal")
 
 
 def _check_image(part: Part) -> None:
     image = part.get("image_url")
     if type(image) is not dict:
-        raise fault("must be an object", "image_url")
+        raise invalid("must be an object", "image_url")
     if type(image.get("url")) is not str:
-        raise fault("must be a string", "image_url", "url")
+        raise invalid("must be a string", "image_url", "url")
 
 
 def _check_file(part: Part) -> None:
     file = part.get("file")
     if type(file) is not dict:
-        raise fault("must be an object", "file")
+        raise invalid("must be an object", "file")
     for name in FILE_TEXTS:
         if not isinstance(file.get(name), str | None):
-            raise fault("must be a string", "file", name)
+            raise invalid("must be a string", "file", name)
 
 
 _TEXT: Mapping[str, Callable[[Part], None]] = {

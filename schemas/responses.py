@@ -17,7 +17,6 @@ from marshmallow.fields import Nested
 from marshmallow.validate import Equal
 
 from schemas.bounds import MAX_TEXT_CHARS, MAX_TIER_CHARS
-from schemas.faults import fault
 from schemas.fields import (
     Fallbacks,
     Flag,
@@ -35,6 +34,7 @@ from schemas.formats import TextOptions
 from schemas.input_items import Input
 from schemas.messages import Messages
 from schemas.tools import ResponsesToolChoice, ResponsesTools
+from schemas.validation_errors import invalid
 
 INCLUDES = (
     "code_interpreter_call.outputs",
@@ -65,9 +65,9 @@ class Conversation(Json):
         value = super()._deserialize(value, attr, data)
         conversation_id = value.get("id") if isinstance(value, dict) else value
         if not isinstance(conversation_id, str):
-            raise fault(f"must be {self.expected}")
+            raise invalid(f"must be {self.expected}")
         if len(conversation_id) > MAX_TEXT_CHARS:
-            raise fault(f"must have at most {MAX_TEXT_CHARS} characters")
+            raise invalid(f"must have at most {MAX_TEXT_CHARS} characters")
         return value
 
 

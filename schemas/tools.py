@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError
 
-from schemas.faults import fault
 from schemas.fields import Json, is_name
+from schemas.validation_errors import invalid
 from schemas.work_bounds import MAX_TOOLS
 
 BUILT_IN = ("file_search", "code_interpreter", "computer_use", "computer_use_preview", "image_generation")
@@ -34,7 +34,7 @@ class ResponsesTools(Json):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         if len(super()._deserialize(value, attr, data)) > MAX_TOOLS:
-            raise fault(f"must have at most {MAX_TOOLS} tools")
+            raise invalid(f"must have at most {MAX_TOOLS} tools")
         for index, tool in enumerate(value):
             try:
                 self._check(tool, _kind(tool))
@@ -44,14 +44,14 @@ class ResponsesTools(Json):
         return value
 
     def _refuse_built_in(self, tools: list[dict[str, Any]]) -> None:
-        """Raise the fault for the list, not the tool: the tool is valid but not supported here."""
+        """Raise the error for the list, not the tool: the tool is valid but not supported here."""
         for tool in tools:
             if tool.get("type") in self.refused:
-                raise fault(f"must not have {tool['type']}: this built-in tool is not supported")
+                raise invalid(f"must not have {tool['type']}: this built-in tool is not supported")
 
     def _check(self, tool: dict[str, Any], kind: str) -> None:
         if kind in NAMED and not is_name(tool.get("name")):
-            raise fault("must be a non-empty string", "name")
+            raise invalid("must be a non-empty string", "name")
 
 
 class ChatTools(ResponsesTools):
@@ -60,7 +60,7 @@ class ChatTools(ResponsesTools):
     def _check(self, tool: dict[str, Any], kind: str) -> None:
         nested, *place = _nested(tool, kind)
         if kind not in NAMELESS and not is_name(nested.get("name")):
-            raise fault("must be a non-empty string", *place, "name")
+            raise invalid("must be a non-empty string", *place, "name")
 
 
 class ResponsesToolChoice(Json):
@@ -71,9 +71,9 @@ class ResponsesToolChoice(Json):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         choice = super()._deserialize(value, attr, data)
         if type(choice) is str and choice not in CHOICES:
-            raise fault(f"must be {' or '.join(CHOICES)}, or an object")
+            raise invalid(f"must be {' or '.join(CHOICES)}, or an object")
         if type(choice) is dict and choice.get("type") in NAMED and not is_name(self._name(choice)):
-            raise fault(f"must name the {choice['type']} tool that it forces")
+            raise invalid(f"must name the {choice['type']} tool that it forces")
         return choice
 
     def _name(self, choice: dict[str, Any]) -> Any:
@@ -92,12 +92,12 @@ class Functions(Json):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         if len(super()._deserialize(value, attr, data)) > MAX_TOOLS:
-            raise fault(f"must have at most {MAX_TOOLS} functions")
+            raise invalid(f"must have at most {MAX_TOOLS} functions")
         for index, function in enumerate(value):
             if type(function) is not dict:
-                raise fault("must be an object", index)
+                raise invalid("must be an object", index)
             if not is_name(function.get("name")):
-                raise fault("must be a non-empty string", index, "name")
+                raise invalid("must be a non-empty string", index, "name")
         return value
 
 
@@ -109,18 +109,18 @@ class FunctionCall(Json):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         choice = super()._deserialize(value, attr, data)
         if type(choice) is str and choice not in ("none", "auto"):
-            raise fault("must be none or auto, or an object")
+            raise invalid("must be none or auto, or an object")
         if type(choice) is dict and not is_name(choice.get("name")):
-            raise fault("must name the function that it forces")
+            raise invalid("must name the function that it forces")
         return choice
 
 
 def _kind(tool: Any) -> str:
     if type(tool) is not dict:
-        raise fault("must be an object")
+        raise invalid("must be an object")
     kind = tool.get("type")
     if not isinstance(kind, str | None):
-        raise fault("must be a string", "type")
+        raise invalid("must be a string", "type")
     return "function" if kind is None else kind
 
 

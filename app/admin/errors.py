@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from app.admin.guard import API_ROOT
 from app.errors import GatewayError, InvalidRequest, NotFound, error_for_status, internal_error
 from app.stores.secrets import UnreadableSecret
-from schemas.faults import first_error
+from schemas.validation_errors import first_error
 
 log = structlog.get_logger()
 

@@ -14,7 +14,7 @@ from app.api import metrics
 from app.api.context import request_globals
 from app.api.json import json_response
 from app.errors import GatewayError, InvalidRequest, error_for_status, internal_error
-from schemas.faults import first_error
+from schemas.validation_errors import first_error
 
 log = structlog.get_logger()
 

@@ -11,7 +11,7 @@ from werkzeug.routing import Rule
 
 from app.api.json import json_response
 from app.config import package_version
-from schemas import answers
+from schemas import response_schemas
 from schemas.bifrost_chat import BIFROST_CHAT_REQUEST
 from schemas.chat import CHAT_REQUEST, LEGACY_CHAT_REQUEST
 from schemas.codex import CODEX_REQUEST
@@ -51,19 +51,19 @@ BODIES: dict[str, Schema] = {
 }
 FORMS = tuple(f"plain.{path.replace('/', '_')}" for path in FORM_REQUESTS)
 ANSWERS = {
-    "basic_chat.create": answers.CHAT,
-    "chat.create": answers.CHAT,
-    "codex.catalogue": answers.CATALOGUE,
-    "codex.compact": answers.COMPACTION,
-    "codex_usage.show": answers.CODEX_USAGE,
-    "extended_chat.create": answers.BIFROST_CHAT,
-    "health.live": answers.HEALTH,
-    "health.ready": answers.HEALTH,
-    "models.index": {"anyOf": [answers.MODELS, answers.CATALOGUE]},
-    "models.show": answers.MODEL,
-    "responses.compact": answers.COMPACTION,
-    "responses.create": answers.RESPONSE,
-    "usage.show": answers.KEY_USAGE,
+    "basic_chat.create": response_schemas.CHAT,
+    "chat.create": response_schemas.CHAT,
+    "codex.catalogue": response_schemas.CATALOGUE,
+    "codex.compact": response_schemas.COMPACTION,
+    "codex_usage.show": response_schemas.CODEX_USAGE,
+    "extended_chat.create": response_schemas.BIFROST_CHAT,
+    "health.live": response_schemas.HEALTH,
+    "health.ready": response_schemas.HEALTH,
+    "models.index": {"anyOf": [response_schemas.MODELS, response_schemas.CATALOGUE]},
+    "models.show": response_schemas.MODEL,
+    "responses.compact": response_schemas.COMPACTION,
+    "responses.create": response_schemas.RESPONSE,
+    "usage.show": response_schemas.KEY_USAGE,
 }
 BINARY = ("plain.audio_speech", "plain.audio_transcriptions")  # also return audio, subtitles or text
 EVENTS = "text/event-stream"
@@ -161,16 +161,16 @@ def _operation(rule: Rule, method: str) -> Operation:
 
 def _failure(blueprint: str) -> ResponseObject:
     """Return the schema of errors; the endpoint with HTTP Basic adds `detail`."""
-    return json_of(answers.ERROR_WITH_DETAIL) if blueprint == "basic_chat" else failure()
+    return json_of(response_schemas.ERROR_WITH_DETAIL) if blueprint == "basic_chat" else failure()
 
 
 def _answer(endpoint: str) -> ResponseObject:
     if endpoint in KINDS:
-        schema = answers.EVENT if KINDS[endpoint] == EVENTS else answers.TEXT
+        schema = response_schemas.EVENT if KINDS[endpoint] == EVENTS else response_schemas.TEXT
         return {"description": "", "content": {KINDS[endpoint]: {"schema": schema}}}
-    answer = json_of(ANSWERS.get(endpoint, answers.PASSTHROUGH))
+    answer = json_of(ANSWERS.get(endpoint, response_schemas.PASSTHROUGH))
     if endpoint in BINARY:
         answer["content"]["*/*"] = {"schema": {}}
     if endpoint in BODIES:
-        answer["content"][EVENTS] = {"schema": answers.EVENT}
+        answer["content"][EVENTS] = {"schema": response_schemas.EVENT}
     return answer

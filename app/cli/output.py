@@ -16,7 +16,7 @@ from app.operations.formatting import moment as moment  # for the commands
 from app.stores import causes
 from app.stores.private_server import PrivateServerError
 from app.stores.secrets import UnreadableSecret
-from schemas.faults import first_error
+from schemas.validation_errors import first_error
 
 REFUSED, USAGE, STORE_UNAVAILABLE = 1, 2, 3  # exit codes
 GAP = "  "

@@ -1,4 +1,4 @@
-"""Helpers of all schema tests: what a schema returns, and the fault it reports."""
+"""Helpers of all schema tests: what a schema returns, and the error it reports."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from marshmallow import Schema, ValidationError
 
-from schemas.faults import first_error
+from schemas.validation_errors import first_error
 
 Refusal = Callable[[Schema, Any], tuple[str | None, str]]
 
 
 @pytest.fixture
 def refusal() -> Refusal:
-    """Load a body that must not load; return its first fault."""
+    """Load a body that must not load; return its first error."""
 
     def load(schema: Schema, body: Any) -> tuple[str | None, str]:
         with pytest.raises(ValidationError) as caught:

@@ -15,8 +15,8 @@ from app.operations.account_rules import KIND_RULES
 from schemas.accounts import AccountInput
 from schemas.api_keys import KeyInput
 from schemas.chat import CHAT_REQUEST
-from schemas.faults import first_error
 from schemas.responses import RESPONSES_REQUEST
+from schemas.validation_errors import first_error
 
 WORDS = (  # those the schemas look for, so that chance finds its way inside
     "type role content text function name id tool_calls tool_call_id file file_id image_url url input_file "

@@ -34,7 +34,7 @@ def test_the_effort_moves_to_its_own_field() -> None:
         ({"reasoning": {"effort": "low"}, "reasoning_effort": "low"}, "reasoning_effort"),
     ],
 )
-def test_the_field_of_a_fault(fields: dict[str, Any], name: str) -> None:
+def test_the_field_of_an_error(fields: dict[str, Any], name: str) -> None:
     with pytest.raises(ValidationError) as raised:
         load(**fields)
 

@@ -7,9 +7,9 @@ from marshmallow import ValidationError
 
 from schemas.codex import CODEX_REQUEST
 from schemas.compact import COMPACT_REQUEST
-from schemas.faults import first_error
 from schemas.responses import RESPONSES_REQUEST
 from schemas.tools import BUILT_IN
+from schemas.validation_errors import first_error
 
 USER = {"role": "user", "content": "Hi"}
 

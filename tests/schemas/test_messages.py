@@ -31,7 +31,7 @@ def load(*messages):
 
 @pytest.fixture
 def refused(refusal):
-    """Return the fault of a list of messages."""
+    """Return the error of a list of messages."""
 
     def load(*messages):
         param, message = refusal(BODY, {"messages": list(messages)})

@@ -37,7 +37,7 @@ def test_moderations_have_a_default_model() -> None:
         ("audio/speech", {"model": "m", "input": 1}, "input"),
     ],
 )
-def test_the_field_of_a_fault(endpoint: str, body: dict[str, Any], field: str) -> None:
+def test_the_field_of_an_error(endpoint: str, body: dict[str, Any], field: str) -> None:
     with pytest.raises(ValidationError) as raised:
         JSON_REQUESTS[endpoint].load(body)
 

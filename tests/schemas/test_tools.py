@@ -96,7 +96,7 @@ class TestTools:
     @both
     @pytest.mark.parametrize("kind", BUILT_IN)
     def test_a_built_in_tool(self, schema, refusal, kind):
-        """The fault is that of the list, whatever else is wrong with the tool."""
+        """The error is that of the list, whatever else is wrong with the tool."""
         for tool in ({"type": kind}, {"type": kind, "name": "f", "function": {"name": "f"}}):
             assert refusal(schema, {"tools": [FLAT, tool]}) == (
                 "tools",

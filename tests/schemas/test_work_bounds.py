@@ -8,10 +8,10 @@ import pytest
 from marshmallow import Schema, ValidationError
 
 from schemas.chat import CHAT_REQUEST, LEGACY_CHAT_REQUEST
-from schemas.faults import first_error
 from schemas.findings import MAX_NAME_CHARS, count, details
 from schemas.openai_sdk_chat import MAX_SCALAR_CHARS, OPENAI_SDK_CHAT_REQUEST
 from schemas.responses import RESPONSES_REQUEST
+from schemas.validation_errors import first_error
 from schemas.work_bounds import (
     MAX_FALLBACKS,
     MAX_FINDINGS,

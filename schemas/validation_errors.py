@@ -10,7 +10,7 @@ from marshmallow.exceptions import SCHEMA
 NUMBERED = ("tools",)  # lists whose `param` includes the index: `tools[2]`
 
 
-def fault(text: str, *path: str | int) -> ValidationError:
+def invalid(text: str, *path: str | int) -> ValidationError:
     """
     Return a ValidationError with *text* for the value at *path* inside the field.
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 from marshmallow import ValidationError
 
-from schemas.faults import fault, first_error
+from schemas.validation_errors import first_error, invalid
 
 
 def inside(field: str, *place: str | int) -> ValidationError:
-    return ValidationError({field: fault("must be right", *place).messages})
+    return ValidationError({field: invalid("must be right", *place).messages})
 
 
 class TestFirstFault:
