@@ -120,11 +120,11 @@ class InvalidRequest(GatewayError):
 
 
 class NotJson(InvalidRequest):
-    """The body cannot be parsed: *fault* is the reason, *position* the offset in characters."""
+    """The body cannot be parsed: *reason* says what is wrong, *position* the offset in characters."""
 
-    def __init__(self, fault: str, *, position: int) -> None:
-        super().__init__(f"The request body is not valid JSON: {fault}")
-        self.fault, self.position = fault, position
+    def __init__(self, reason: str, *, position: int) -> None:
+        super().__init__(f"The request body is not valid JSON: {reason}")
+        self.reason, self.position = reason, position
 
 
 class NotAnObject(InvalidRequest):

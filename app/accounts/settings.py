@@ -78,8 +78,8 @@ def with_time_limit(text: str, pattern: str, name: str, seconds: float | None) -
         raise InvalidRequest(
             f"'{name[:40]}' is no time limit; there are {', '.join(TIME_LIMITS)}", param="time_limit"
         )
-    if fault := pattern_error(pattern):
-        raise InvalidRequest(f"A pattern of models {fault}", param="time_limit")
+    if error := pattern_error(pattern):
+        raise InvalidRequest(f"A pattern of models {error}", param="time_limit")
     stored: dict[str, Any] = orjson.loads(text or "{}")
     overrides = stored.setdefault("time_limits", {}).setdefault(pattern, {})
     if seconds is None:

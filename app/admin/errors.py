@@ -41,7 +41,7 @@ def envelope(error: GatewayError) -> Response:
 
 
 def _page(error: GatewayError) -> Response:
-    return make_response(render_template("fault.html", error=error))
+    return make_response(render_template("error.html", error=error))
 
 
 def _invalid(error: ValidationError) -> InvalidRequest:

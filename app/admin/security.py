@@ -53,7 +53,7 @@ def password() -> Any:
     if form["new_password"] != form["new_password_again"]:
         form.add_error("new_password_again", "does not match the new password")
     _check_rules(form, operator())
-    if not form.faults and _check_password(form):
+    if not form.errors and _check_password(form):
         ended = _operator_operations().set_password(operator(), form["new_password"], but=sessions.secret())
         return _done(f"The password was changed. {_sessions_ended(ended)}")
     return _page("password", form=form), form.status
@@ -96,7 +96,7 @@ def add_operator() -> Any:
     if request.method == "POST":
         name, chosen = normalize_name(form["name"]), form["new_password"]
         _check_rules(form, name)
-        if not form.faults and _check_password(form):
+        if not form.errors and _check_password(form):
             with form.collect_errors():
                 _operator_operations().create_operator(name, chosen)
                 return _done(f"{name} was added as an operator.")
@@ -123,7 +123,7 @@ def add_token() -> Any:
         fields: dict[str, Any] = {}
         with form.collect_errors():
             fields = _TokenInput().load(form.filled("expires"))
-        if not form.faults and _check_password(form):
+        if not form.errors and _check_password(form):
             form.redirect_errors("expires_at", "expires")
             with form.collect_errors():
                 token, secret = _operator_operations().create_token(
@@ -159,7 +159,7 @@ def _check_password(form: Form) -> bool:
     """
     Return whether the form has the operator's password, required again in case a browser was left open.
 
-    Records a fault otherwise. Raises Locked after too many attempts.
+    Records an error otherwise. Raises Locked after too many attempts.
     """
     attempt = _operator_stores().login_throttle.begin(operator(), sessions.address())
     if not _operator_stores().operators.has_password(operator(), form["password"]):

@@ -89,12 +89,12 @@ def _make_first(form: Form) -> str | None:
         form.add_error("token", "is missing: it was printed when poolgate started")
     with form.collect_errors():
         services().operator_stores.operators.check_rules(name, password)
-    if form.faults:
+    if form.errors:
         return None
     with form.collect_errors():
         operator_operations = services().operator_operations(Actor(name, Via.START, sessions.address()))
         operator_operations.create_first(form["token"], name, password)
-    return None if form.faults else name
+    return None if form.errors else name
 
 
 def _authenticate(name: str) -> bool:

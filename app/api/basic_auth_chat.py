@@ -1,5 +1,5 @@
 """
-POST /api/v1/openai/chat/completions: the key is sent by HTTP Basic, faults are returned as `detail`.
+POST /api/v1/openai/chat/completions: the key is sent by HTTP Basic, errors are returned as `detail`.
 
 The body also has the envelope of every other endpoint, because SDKs read only that.
 """
@@ -50,7 +50,7 @@ def invalid(error: ValidationError) -> Response:
 
 @bp.errorhandler(NotJson)
 def not_json(error: NotJson) -> Response:
-    return _unprocessable([detail(Finding("json_invalid", error=error.fault), (error.position,), {})])
+    return _unprocessable([detail(Finding("json_invalid", error=error.reason), (error.position,), {})])
 
 
 @bp.errorhandler(NotAnObject)
@@ -65,10 +65,10 @@ def unknown_caller(error: InvalidApiKey) -> Response:
     return response
 
 
-def _unprocessable(faults: list[dict[str, Any]]) -> Response:
-    """Return 422 with all *faults* as `detail`, and the first of these in the envelope."""
-    _, *path = faults[0]["loc"]
+def _unprocessable(errors: list[dict[str, Any]]) -> Response:
+    """Return 422 with all *errors* as `detail`, and the first of these in the envelope."""
+    _, *path = errors[0]["loc"]
     field = path[0] if path and isinstance(path[0], str) else None
     name = ".".join(map(str, path)) if field else "body"
-    first = InvalidRequest(f"{name}: {faults[0]['msg']}", param=field)
-    return error_response(first, UNPROCESSABLE, detail=faults)
+    first = InvalidRequest(f"{name}: {errors[0]['msg']}", param=field)
+    return error_response(first, UNPROCESSABLE, detail=errors)

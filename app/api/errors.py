@@ -33,7 +33,7 @@ def register(app: Flask) -> None:
 
 
 def invalid_request(error: ValidationError) -> InvalidRequest:
-    """Return the first fault that a schema reports, as an error that names the field."""
+    """Return the first error that a schema reports, as an error that names the field."""
     param, message = first_error(error)
     return InvalidRequest(message, param=param)
 

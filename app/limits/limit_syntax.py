@@ -37,8 +37,8 @@ def parse_limit(text: str, *, model: str | None = None, mode: str = LimitMode.ST
     unit = _parse_unit(match["unit"])
     period = _parse_period(unit, match["period"])
     pattern = match["model"] or model
-    if pattern and (fault := pattern_error(pattern)):
-        raise _invalid(f"A pattern of models {fault}")
+    if pattern and (error := pattern_error(pattern)):
+        raise _invalid(f"A pattern of models {error}")
     return Limit(
         id=f"lim_{secrets.token_hex(6)}",
         unit=unit,

@@ -201,8 +201,8 @@ def _read(response: UpstreamResponse, prepared: UpstreamRequest, deadline: float
             raise reader.error
         if Stage.TERMINAL in stages:
             return
-        if decoder.fault is not None:
-            raise decoder.fault
+        if decoder.error is not None:
+            raise decoder.error
         if not data:
             if reader.can_end():
                 return

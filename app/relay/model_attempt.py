@@ -197,8 +197,8 @@ class ModelAttempt:
             if self.reader.finish is None:
                 raise StreamIncomplete("The upstream ended its stream without finishing its answer")
             return True
-        if self._decoder.fault is not None:
-            raise self._decoder.fault
+        if self._decoder.error is not None:
+            raise self._decoder.error
         if self.reader.can_end():
             self._deadlines.completed()
             return at_end_of_body

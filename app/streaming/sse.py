@@ -32,12 +32,12 @@ class EventDecoder:
     """
     Decodes one stream, given in pieces of any size.
 
-    `fault` is set once the stream cannot be decoded further: an event is too large, or is not
+    `error` is set once the stream cannot be decoded further: an event is too large, or is not
     JSON. The events before it have been returned; later data is ignored.
     """
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        self.fault: UpstreamError | None = None
+        self.error: UpstreamError | None = None
         self.comments = 0  # number of blocks that begin with a comment
         self._max_event_bytes = max_event_bytes
         self._surrogates = SurrogateJoiner()
@@ -48,26 +48,26 @@ class EventDecoder:
 
     def decode_events(self, data: bytes) -> list[Event]:
         """Return the events that *data* completes, in order; buffer the rest."""
-        if self.fault is not None:
+        if self.error is not None:
             return []
         text = self._take_complete(self._with_newlines(data))
         events = self._decode(text) if text else []
         # 1: half of a blank line
-        if self._pending_bytes > self._max_event_bytes + 1 and self.fault is None:
-            self.fault = self._too_large()
-        return events if self.fault is None else events + self._surrogates.release()
+        if self._pending_bytes > self._max_event_bytes + 1 and self.error is None:
+            self.error = self._too_large()
+        return events if self.error is None else events + self._surrogates.release()
 
     def flush(self) -> list[Event]:
         """
         Return the last event, if the stream ended instead of its blank line.
 
-        An event that cannot be decoded was cut off, which sets no `fault`: the stream's reader
+        An event that cannot be decoded was cut off, which sets no `error`: the stream's reader
         decides whether the stream is complete.
         """
-        before = self.fault
+        before = self.error
         events = self.decode_events(b"\n\n\n")  # three: the first may belong to a CR
-        if isinstance(self.fault, UpstreamProtocolError):
-            self.fault = before
+        if isinstance(self.error, UpstreamProtocolError):
+            self.error = before
         return events + self._surrogates.release()
 
     def _with_newlines(self, data: bytes) -> bytes:
@@ -111,8 +111,8 @@ class EventDecoder:
                 event = _decode_block(block)
                 if event is not None:
                     events += self._surrogates.join([event])
-        except UpstreamError as fault:
-            self.fault = fault
+        except UpstreamError as error:
+            self.error = error
         return events
 
     def _too_large(self) -> StreamEventTooLarge:

@@ -61,10 +61,10 @@ def test_a_form_with_faults(inside: Browser) -> None:
     inside.fill(name="ann", limits="much", models="gpt-5")
     inside.press("Create key")
 
-    fault = inside.find("#limits-fault")
+    fault = inside.find("#limits-error")
     assert "is not a limit" in fault.text
     assert inside.find("#limits").get_attribute("aria-invalid") == "true"
-    assert "limits-fault" in (inside.find("#limits").get_attribute("aria-describedby") or "")
+    assert "limits-error" in (inside.find("#limits").get_attribute("aria-describedby") or "")
     assert inside.find("#models").get_attribute("value") == "gpt-5"
     assert inside.gateway.services.api_keys.all("default") == []
     assert grave_faults(inside) == []

@@ -119,7 +119,7 @@ def create() -> Any:
         with form.collect_errors():
             changes = KeyInput().load(_fields(form) | form.filled("name"))
         limits = _limits(form)
-        if not form.faults:
+        if not form.errors:
             with form.collect_errors():
                 key, secret = operations().api_keys.create(g.pool, changes, limits)
                 warnings = _join_warnings(operations().api_keys.find_warnings(g.pool, key))

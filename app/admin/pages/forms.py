@@ -14,7 +14,7 @@ from app.errors import GatewayError, InvalidRequest, NotFound
 
 class Form:
     """
-    Submitted text by field, and `faults`: field, or "" for the whole form -> message.
+    Submitted text by field, and `errors`: field, or "" for the whole form -> message.
 
     *fields* are the inputs of the page; an error of any other name belongs to the form as a whole.
     *under* maps names in error messages to the inputs that show them.
@@ -26,7 +26,7 @@ class Form:
         self._typed = {name: value for name, value in typed.items() if isinstance(value, str)}
         self._fields = fields
         self._under = dict(under or {})
-        self.faults: dict[str, str] = {}
+        self.errors: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> str:
         return self._typed.get(name, "")
@@ -34,7 +34,7 @@ class Form:
     @property
     def status(self) -> int:
         """The status of the response that shows this form."""
-        return 400 if self.faults else 200
+        return 400 if self.errors else 200
 
     def filled(self, *names: str) -> dict[str, str]:
         """Return those of *names* that were filled in."""
@@ -58,7 +58,7 @@ class Form:
         name = self._under.get(name, name)
         if name not in self._fields:
             name, message = "", f"{name}: {message}" if name and name not in message else message
-        self.faults.setdefault(name, message)
+        self.errors.setdefault(name, message)
 
     @contextmanager
     def collect_errors(self) -> Iterator[None]:

@@ -120,7 +120,7 @@ def time_limits() -> Any:
     form = Form(request.form if request.method == "POST" else now, "of", *TIME_LIMITS)
     if request.method == "POST":
         steps = list(_steps(form, of, current))
-        if not form.faults:
+        if not form.errors:
             with form.collect_errors():
                 operations().pools.change(g.pool, steps=steps)
                 return redirect_with_notice(
@@ -137,7 +137,7 @@ def time_limits() -> Any:
 
 
 def _steps(form: Form, of: str, current: Mapping[str, float]) -> Iterator[Callable[[str], str]]:
-    """Yield the changes to the stored settings that *form* requests; record invalid values as its faults."""
+    """Yield the changes to the stored settings that *form* requests; record invalid values as its errors."""
     if not of or len(of) > 100:
         form.add_error("of", "must be a name or a pattern of up to 100 characters")
     for name in TIME_LIMITS:

@@ -61,7 +61,7 @@ def _run_test(form: Form) -> self_test.SelfTestResult | None:
     if not model:
         form.add_error("model", "is missing")
     settings = services().settings
-    return None if form.faults else self_test.run_self_test(settings.bind, settings.port, key, model)
+    return None if form.errors else self_test.run_self_test(settings.bind, settings.port, key, model)
 
 
 def _models(accounts: list[Account]) -> list[str]:

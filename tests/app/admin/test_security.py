@@ -85,7 +85,7 @@ class TestPassword:
         answer = inside.send(f"{AT}/password", self.FORM | change)
 
         assert answer.status_code == 400
-        assert said in re.search(rf'id="{field}-fault">([^<]*)<', answer.text)[1]
+        assert said in re.search(rf'id="{field}-error">([^<]*)<', answer.text)[1]
         assert NEW not in answer.text
         assert Visitor(app).sign_in().status_code == 303
 
@@ -166,7 +166,7 @@ class TestOthers:
         answer = inside.send(f"{AT}/operators", form)
 
         assert answer.status_code == 400
-        assert f'id="{field}-fault"' in answer.text
+        assert f'id="{field}-error"' in answer.text
         assert [one.name for one in services.operator_stores.operators.all()] == ["ann"]
 
     def test_the_last_one_stays(self, inside, services):
@@ -204,7 +204,7 @@ class TestTokens:
         answer = inside.send(f"{AT}/tokens", form)
 
         assert answer.status_code == 400
-        assert f'id="{field}-fault"' in answer.text
+        assert f'id="{field}-error"' in answer.text
         assert services.operator_stores.admin_tokens.all() == []
 
 

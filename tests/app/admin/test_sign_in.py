@@ -280,7 +280,7 @@ class TestFirstStart:
         answer = visitor.send("/admin/first-start", form)
 
         assert answer.status_code == 400
-        beside = re.search(rf'id="{field}-fault">([^<]*)<', answer.text)
+        beside = re.search(rf'id="{field}-error">([^<]*)<', answer.text)
         assert beside, answer.text
         assert said in beside[1]
         assert f'value="{form["name"]}"' in answer.text

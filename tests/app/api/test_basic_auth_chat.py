@@ -1,4 +1,4 @@
-"""POST /api/v1/openai/chat/completions: HTTP Basic, and faults as `detail`."""
+"""POST /api/v1/openai/chat/completions: HTTP Basic, and errors as `detail`."""
 
 from __future__ import annotations
 

@@ -32,10 +32,10 @@ ODD = (
 
 
 def decode(*pieces: bytes, limit: int = 1 << 20) -> tuple[list[tuple[dict, bytes | None]], type | None]:
-    """Return what the pieces decode to, and the type of the fault."""
+    """Return what the pieces decode to, and the type of the error."""
     decoder = EventDecoder(limit)
     events = [event for piece in pieces for event in decoder.decode_events(piece)] + decoder.flush()
-    return [(event.payload, event.data) for event in events], type(decoder.fault) if decoder.fault else None
+    return [(event.payload, event.data) for event in events], type(decoder.error) if decoder.error else None
 
 
 def payloads(stream: bytes) -> list[dict]:
@@ -186,15 +186,15 @@ class TestFault:
         ],
     )
     def test_not_json(self, data):
-        """The events before are given, none after; the fault stays."""
+        """The events before are given, none after; the error stays."""
         decoder = EventDecoder()
 
         events = decoder.decode_events(b'data: {"n":1}\n\ndata: %b\n\ndata: {"n":2}\n\n' % data)
 
         assert [event.payload for event in events] == [{"n": 1}]
-        assert isinstance(decoder.fault, UpstreamProtocolError)
+        assert isinstance(decoder.error, UpstreamProtocolError)
         assert decoder.decode_events(b"data: {}\n\n") == decoder.flush() == []
-        assert isinstance(decoder.fault, UpstreamProtocolError)
+        assert isinstance(decoder.error, UpstreamProtocolError)
 
     def test_two_halves_do_not_make_an_event(self):
         assert decode(b'data: {"a":[1\n\ndata: 2]}\n\n') == ([], UpstreamProtocolError)
@@ -203,13 +203,13 @@ class TestFault:
         decoder = EventDecoder()
         decoder.decode_events(b"data: my secret\n\n")
 
-        assert decoder.fault is not None
-        assert "secret" not in decoder.fault.message
+        assert decoder.error is not None
+        assert "secret" not in decoder.error.message
 
 
 def values(*pieces: bytes) -> tuple[list[dict], type | None]:
-    events, fault = decode(*pieces)
-    return [payload for payload, _ in events], fault
+    events, error = decode(*pieces)
+    return [payload for payload, _ in events], error
 
 
 class TestTolerance:
@@ -254,9 +254,9 @@ class TestTolerance:
             [chunk("a\\ud83d") + chunk("\\ude00b") + chunk("c")],
             [chunk("a\\ud83d"), chunk("\\ude00b"), chunk("c")],
         ):
-            payloads, fault = values(*pieces)
+            payloads, error = values(*pieces)
             assert [one["choices"][0]["delta"]["content"] for one in payloads] == ["a\U0001f600", "b", "c"]
-            assert fault is None
+            assert error is None
 
     @pytest.mark.parametrize(
         ("after", "given"),
@@ -299,7 +299,7 @@ class TestSize:
         for _ in range(11):
             decoder.decode_events(b"0123456789")
 
-        assert isinstance(decoder.fault, StreamEventTooLarge)
+        assert isinstance(decoder.error, StreamEventTooLarge)
 
     def test_limit_is_per_event(self):
         assert len(decode(b"data: {}\n\n" * 100, limit=20)[0]) == 100
@@ -351,7 +351,7 @@ class TestCuts:
     @settings(max_examples=150)
     @given(STREAMS | st.binary(max_size=60), st.lists(st.integers(0, 5000), max_size=6), st.integers(8, 60))
     def test_any_cuts_of_any_stream(self, stream, marks, limit):
-        """The reads never show: not in the events, not in the fault, not in what is too large."""
+        """The reads never show: not in the events, not in the error, not in what is too large."""
         assert decode(*cut(stream, marks), limit=limit) == decode(stream, limit=limit)
 
 

@@ -39,5 +39,5 @@ def translated(stream: bytes, cut: str, translator) -> list[dict]:
     for piece in pieces(stream, cut):
         out += translator.translate(decoder.decode_events(piece))
     out += translator.translate(decoder.flush()) + translator.finish()
-    assert decoder.fault is None
+    assert decoder.error is None
     return [event.payload for event in out]

@@ -41,7 +41,7 @@ class TestAdding:
 
         assert answer.status_code == 400
         for field in ("name", "cap"):
-            assert f'id="{field}-fault"' in answer.text
+            assert f'id="{field}-error"' in answer.text
         assert 'value="my server"' in answer.text
         assert "sk-secret" not in answer.text
         assert services.accounts.all(POOL) == []
@@ -59,7 +59,7 @@ class TestAdding:
         answer = inside.send(f"{HOME}/add", {"kind": "openai", "name": "main", "credential": "sk x"})
 
         assert answer.status_code == 400
-        assert 'id="credential-fault"' in answer.text
+        assert 'id="credential-error"' in answer.text
         assert services.accounts.all(POOL) == []
 
 
@@ -90,7 +90,7 @@ class TestChanging:
         answer = inside.send(f"{HOME}/main/edit", {"cap": "0", "weight": "2", "group": "0"})
 
         assert answer.status_code == 400
-        assert 'id="cap-fault"' in answer.text
+        assert 'id="cap-error"' in answer.text
         assert services.accounts.find(POOL, "main").weight == 1
 
     def test_pause_and_resume(self, inside: Visitor, services: Services, pool: Furnished) -> None:
@@ -151,7 +151,7 @@ class TestTrying:
         answer = inside.send(f"{HOME}/main/test", {"model": ""})
 
         assert answer.status_code == 400
-        assert 'id="model-fault"' in answer.text
+        assert 'id="model-error"' in answer.text
 
 
 class TestShowing:

@@ -50,7 +50,7 @@ class TestMaking:
 
         assert answer.status_code == 400
         for field in ("name", "limits", "expires", "output_tokens"):
-            assert f'id="{field}-fault"' in answer.text
+            assert f'id="{field}-error"' in answer.text
         assert 'value="ann smith"' in answer.text
         assert ">much</textarea>" in answer.text
         assert services.api_keys.all(POOL) == []
@@ -59,7 +59,7 @@ class TestMaking:
         answer = inside.send(f"{HOME}/create", {"name": "ann", "accounts": "nobody", "on_cut": "fail"})
 
         assert answer.status_code == 400
-        assert 'id="accounts-fault"' in answer.text
+        assert 'id="accounts-error"' in answer.text
         assert services.api_keys.all(POOL) == []
 
 
@@ -106,7 +106,7 @@ class TestChanging:
         for hours in ("2161", "-1", "one", ""):
             answer = inside.send(f"{HOME}/ann/rotate", {"hours": hours})
             assert answer.status_code == 400
-            assert 'id="hours-fault"' in answer.text
+            assert 'id="hours-error"' in answer.text
 
     def test_disable_enable_remove(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         pool.key("ann")

@@ -16,7 +16,7 @@ class TestFaults:
                 {"name": form["name"], "kind": form["kind"], "cap": form.integer("cap")}
             )
 
-        assert set(form.faults) == {"name", "cap"}
+        assert set(form.errors) == {"name", "cap"}
         assert form.status == 400
         assert form["name"] == "!"
 
@@ -26,7 +26,7 @@ class TestFaults:
         with form.collect_errors():
             raise InvalidRequest("It is taken", param="name")
 
-        assert form.faults == {"name": "It is taken"}
+        assert form.errors == {"name": "It is taken"}
 
     def test_of_what_the_page_has_no_field_for(self) -> None:
         """The message is shown above the form, with the name of the field."""
@@ -35,7 +35,7 @@ class TestFaults:
         with form.collect_errors():
             raise InvalidRequest("is odd", param="wires")
 
-        assert form.faults == {"": "wires: is odd"}
+        assert form.errors == {"": "wires: is odd"}
 
     def test_under_another_name(self) -> None:
         form = Form({"limits": "much"}, "limits")
@@ -44,7 +44,7 @@ class TestFaults:
         with form.collect_errors():
             parse_limit(form["limits"])
 
-        assert list(form.faults) == ["limits"]
+        assert list(form.errors) == ["limits"]
 
     def test_of_nobody_in_particular(self) -> None:
         form = Form({}, "name")
@@ -52,7 +52,7 @@ class TestFaults:
         with form.collect_errors():
             raise UpstreamUnreachable("The upstream could not be reached")
 
-        assert form.faults == {"": "The upstream could not be reached"}
+        assert form.errors == {"": "The upstream could not be reached"}
 
     def test_none(self) -> None:
         form = Form({"name": "a"}, "name")
@@ -60,7 +60,7 @@ class TestFaults:
         with form.collect_errors():
             pass
 
-        assert (form.faults, form.status) == ({}, 200)
+        assert (form.errors, form.status) == ({}, 200)
 
 
 class TestReading:

@@ -36,7 +36,7 @@ class TestOfAKey:
         answer = inside.send(OF_KEY, {"do": "add", "limit": "a <b>lot", "mode": "strict"})
 
         assert answer.status_code == 400
-        assert 'id="limit-fault"' in answer.text
+        assert 'id="limit-error"' in answer.text
         assert 'value="a &lt;b&gt;lot"' in answer.text
         assert limits(services) == []
 
@@ -50,7 +50,7 @@ class TestOfAKey:
         answer = inside.send(OF_KEY, {"do": "set", "id": limit_id, "changed": "9 usd/day"})
 
         assert answer.status_code == 400
-        assert answer.text.count('id="changed-fault"') == 1
+        assert answer.text.count('id="changed-error"') == 1
         assert 'value="9 usd/day"' in answer.text
         assert limits(services) == ["5 usd/month", "9 requests/day"]
 

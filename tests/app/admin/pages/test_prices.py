@@ -43,7 +43,7 @@ class TestSetting:
         answer = inside.send(HOME, form)
 
         assert answer.status_code == 400
-        assert f'id="{field}-fault"' in answer.text
+        assert f'id="{field}-error"' in answer.text
         assert "llama" not in services.prices.current(POOL).rows()
 
 

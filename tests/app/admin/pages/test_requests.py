@@ -103,7 +103,7 @@ class TestSearch:
         answer = inside.get(f"{HOME}?{field}={value}")
 
         assert answer.status_code == 400
-        assert f'id="{field}-fault"' in answer.text
+        assert f'id="{field}-error"' in answer.text
         assert found(answer.text) == []
 
     def test_a_broken_cursor(self, inside: Visitor, booked: Booked) -> None:

@@ -45,7 +45,7 @@ class TestRouting:
         answer = inside.send(f"{HOME}/routing", {"policy": "ordered", "zone": "Nowhere"})
 
         assert answer.status_code == 400
-        assert 'id="zone-fault"' in answer.text
+        assert 'id="zone-error"' in answer.text
         assert 'value="Nowhere"' in answer.text
         assert services.pools.all()[0].policy == "balanced"
 
@@ -55,7 +55,7 @@ class TestRouting:
     ) -> None:
         answer = inside.send(f"{HOME}/routing", {"policy": "ordered", "zone": "UTC", "keep_days": days})
 
-        assert (answer.status_code, 'id="keep_days-fault"' in answer.text) == (400, True)
+        assert (answer.status_code, 'id="keep_days-error"' in answer.text) == (400, True)
         assert stored(services) == ""
 
 
@@ -82,7 +82,7 @@ class TestTimeLimits:
 
         assert answer.status_code == 400
         for field in ("idle", "total", "connect"):
-            assert f'id="{field}-fault"' in answer.text
+            assert f'id="{field}-error"' in answer.text
         assert stored(services) == ""
 
     def test_numbers_that_do_not_fit_together(

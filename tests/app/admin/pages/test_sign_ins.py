@@ -72,7 +72,7 @@ class TestDevice:
         answer = inside.send(f"{HOME}/device", {"name": "main"})
 
         assert answer.status_code == 400
-        assert 'id="name-fault"' in answer.text
+        assert 'id="name-error"' in answer.text
 
 
 class TestBrowser:
@@ -84,7 +84,7 @@ class TestBrowser:
 
         wrong = inside.send(f"{HOME}/browser", {**form, "address": "http://localhost:1455/?code=1&state=2"})
         assert wrong.status_code == 400
-        assert 'id="address-fault"' in wrong.text
+        assert 'id="address-error"' in wrong.text
         assert "state=2" in wrong.text
 
         end = requests.get(html.unescape(found[1]), allow_redirects=False, timeout=30).headers["Location"]
@@ -110,7 +110,7 @@ class TestFile:
         answer = inside.send(f"{HOME}/file", {"name": "ann", "file": upload(content)})
 
         assert answer.status_code == 400
-        assert 'id="file-fault"' in answer.text
+        assert 'id="file-error"' in answer.text
         assert 'value="ann"' in answer.text
         assert services.accounts.all(POOL) == []
 

@@ -28,7 +28,7 @@ class TestSteps:
 
         assert answer.status_code == 400
         for field in ("key", "model"):
-            assert f'id="{field}-fault"' in answer.text
+            assert f'id="{field}-error"' in answer.text
         assert "clé" not in answer.text
 
     def test_nothing_is_sent_before_there_is_a_key(self, inside: Visitor, pool: Furnished) -> None:
