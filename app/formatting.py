@@ -1,5 +1,5 @@
 """
-Format amounts, money, durations and limits for API errors, the command line and the pages.
+Format amounts, money, times and names for API errors, the command line and the pages.
 
 Pure. Headers and JSON fields do not use it: they carry exact numbers.
 """
@@ -7,11 +7,31 @@ Pure. Headers and JSON fields do not use it: they carry exact numbers.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from decimal import Decimal
+from typing import TypedDict
 
 MICRO_DOLLARS = 1_000_000  # per dollar
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+class NamedId(TypedDict):
+    """`name` is None where the object was removed."""
+
+    id: str
+    name: str | None
+
+
+def name_or_id(named: NamedId) -> str:
+    """Return the name, or `<id> (removed)`."""
+    return named["name"] or f"{named['id']} (removed)"
+
+
+def names_or_all(names: Iterable[str]) -> str:
+    """Return `a, b`; `all` where there are none, because an empty list allows every one."""
+    return ", ".join(names) or "all"
 
 
 def count(number: float) -> str:
@@ -42,3 +62,8 @@ def duration(seconds: float) -> str:
             parts.append(f"{left // length} {name}")
             left %= length
     return " ".join(parts) or "0 s"
+
+
+def moment(unix_seconds: float) -> str:
+    """Return a point in time as `2027-01-31 18:00Z`."""
+    return datetime.fromtimestamp(unix_seconds, UTC).strftime("%Y-%m-%d %H:%MZ")

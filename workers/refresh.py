@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 
 from app.accounts.account import Account
+from app.stores.records.accounts import AccountState
 from app.wiring import Services
 from workers.account_jobs import AccountJob, examine_accounts
 
@@ -22,7 +23,7 @@ def _is_due(account: Account, now: float) -> bool:
     """Whether it is time, which is up to a minute later for some accounts than for others."""
     ahead = AHEAD_SECONDS - zlib.crc32(account.id.encode()) % SPREAD_SECONDS
     due = bool(account.expires_at) and account.expires_at - now <= ahead
-    return account.signed_in and due and account.state != "credential_dead"
+    return account.signed_in and due and account.state is not AccountState.CREDENTIAL_DEAD
 
 
 def _refresh(services: Services, pool: str, account: Account, now: float) -> str:

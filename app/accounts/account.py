@@ -45,7 +45,7 @@ class Account:
     rotation: int = 0  # how often a sign-in's tokens were replaced
     credential: str = field(default="", repr=False)  # API key or access token, in clear
     created_at: int = 0  # Unix seconds
-    state: str = AccountState.ACTIVE
+    state: AccountState = AccountState.ACTIVE
     reason: str = ""
     since_ms: int = 0
     until_ms: int = 0
@@ -110,7 +110,7 @@ def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Acc
         rotation=integer("rotation"),
         credential=tokens_from(sign_in).access_token if sign_in else unseal(fields.get("credential", "")),
         created_at=integer("created_ms") // 1000,
-        state=fields.get("state", AccountState.ACTIVE),
+        state=AccountState(fields.get("state", AccountState.ACTIVE)),
         reason=fields.get("reason", ""),
         since_ms=integer("since_ms"),
         until_ms=integer("until_ms"),

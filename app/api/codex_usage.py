@@ -20,6 +20,7 @@ from app.api.context import services
 from app.api.json import json_response
 from app.relay.context import JsonObject
 from app.server.client_address import CLIENT_OF
+from app.stores.records.accounts import AccountState
 from app.stores.records.usage import UpstreamWindow
 from schemas import bounds
 
@@ -96,7 +97,7 @@ def show() -> Response:
         for account in services().accounts.all(g.pool)
         if kind_of(account).usage_path and (not g.accounts or account.id in g.accounts)
     ]
-    allowed = any(account.state == "active" for account in accounts)
+    allowed = any(account.state is AccountState.ACTIVE for account in accounts)
     if not g.shows_windows:
         return json_response(usage_of([None, None], now, own, allowed=allowed))
     reported = merge_accounts(

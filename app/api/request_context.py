@@ -145,13 +145,16 @@ def _refuse_references(body: Mapping[str, Any]) -> None:
         )
 
 
-def _stream_error_policy(request: Request, default: str) -> str:
-    policy = request.headers.get(ON_STREAM_ERROR, default).strip().lower()
-    if policy not in tuple(CutPolicy):
+def _stream_error_policy(request: Request, default: CutPolicy) -> CutPolicy:
+    policy = request.headers.get(ON_STREAM_ERROR)
+    if policy is None:
+        return default
+    try:
+        return CutPolicy(policy.strip().lower())
+    except ValueError:
         raise InvalidRequest(
             f"{ON_STREAM_ERROR} must be one of {', '.join(CutPolicy)}", param=ON_STREAM_ERROR
-        )
-    return policy
+        ) from None
 
 
 def _forwarded_headers(request: Request) -> dict[str, str]:

@@ -24,12 +24,13 @@ from app.cli.options import (
     with_store,
     yes_option,
 )
-from app.cli.output import REFUSED, Figure, moment, show_json, show_list, table
+from app.cli.output import REFUSED, Figure, show_json, show_list, table
 from app.cli.progress import waiting
-from app.formatting import count
+from app.formatting import count, moment, names_or_all
 from app.operations.account_check import SECONDS
 from app.operations.account_rules import KIND_RULES
 from app.operations.first_listing import FirstListing
+from app.presentation.accounts import AccountView, state_label
 from app.wiring import Services
 from schemas.accounts import AccountInput
 
@@ -156,22 +157,30 @@ def list_accounts(services: Services, as_json: bool, pool: str) -> None:
     if as_json:
         show_list([account.public() for account in accounts])
     elif accounts:
-        click.echo(table(HEADS, [_row(account) for account in accounts]))
+        now = services.clock.now()
+        click.echo(table(HEADS, [_row(account, now) for account in accounts]))
     else:
         click.echo(f"No accounts in pool '{pool}' yet: see poolgate account add --help", err=True)
 
 
-def _row(account: Account) -> tuple[object, ...]:
-    models = ",".join(account.models) or "all"
+def _row(account: Account, now: float) -> tuple[object, ...]:
     load = (account.in_flight, account.cap, account.weight, account.group)
     attempts = map(Figure, map(count, (account.attempts, account.failed_attempts, account.rescues)))
-    return account.name, account.kind, _state(account), *load, *attempts, models, account.base_url
+    return (
+        account.name,
+        account.kind,
+        _state(account, now),
+        *load,
+        *attempts,
+        names_or_all(account.models),
+        account.base_url,
+    )
 
 
-def _state(account: Account) -> str:
-    until = f" until {moment(account.until_ms / 1000)}" if account.until_ms else ""
-    reason = f" ({account.reason})" if account.reason else ""
-    return account.state + until + reason
+def _state(account: Account, now: float) -> str:
+    view = AccountView(account, now)
+    until = f" until {moment(view.until)}" if view.until else ""
+    return state_label(account.state) + until + (f" ({view.reason})" if view.reason else "")
 
 
 def numbers_options(command: Callable[..., None]) -> Callable[..., None]:

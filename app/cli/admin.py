@@ -10,8 +10,9 @@ import click
 from marshmallow import Schema
 
 from app.cli.options import Group, actor, example, read_secret, with_store
-from app.cli.output import moment, show_json, show_list, table
+from app.cli.output import show_json, show_list, table
 from app.errors import InvalidRequest
+from app.formatting import moment
 from app.operations.operators import OperatorOperations
 from app.stores.records.operators import TokenScope, normalize_name
 from app.wiring import Services

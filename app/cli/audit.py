@@ -8,7 +8,8 @@ import click
 import orjson
 
 from app.cli.options import Command, example, pool_name, with_store
-from app.cli.output import moment, show_json, table
+from app.cli.output import show_json, table
+from app.formatting import moment
 from app.stores.records.audit import AuditFilter
 from app.wiring import Services
 

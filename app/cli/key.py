@@ -20,15 +20,17 @@ from app.cli.options import (
     with_store,
     yes_option,
 )
-from app.cli.output import moment, show_json, show_list, table
+from app.cli.output import show_json, show_list, table
+from app.formatting import moment, names_or_all
 from app.limits.limit_syntax import format_limit, parse_limit
-from app.operations.check_pools import is_expired
 from app.operations.key_warnings import rotation_warnings
-from app.stores.records.api_keys import ApiKey
+from app.presentation.api_keys import KeyView
+from app.stores.records.api_keys import ApiKey, CutPolicy
 from app.stores.records.limits import Limit
 from app.wiring import Services
 from schemas.api_keys import KeyChange, KeyInput
 
+ON_CUT = click.Choice([policy.value for policy in CutPolicy])
 HEADS = ("NAME", "STATE", "EXPIRES", "MODELS", "ACCOUNTS", "LIMITS")
 
 
@@ -57,7 +59,7 @@ def key_group() -> None:
 )
 @click.option(
     "--on-cut",
-    type=click.Choice(("fail", "restart")),
+    type=ON_CUT,
     help="When a stream breaks off: end with an error, or restart on another account.",
 )
 @click.option(
@@ -107,21 +109,17 @@ def list_keys(services: Services, as_json: bool, pool: str) -> None:
     if as_json:
         show_list([key.public() for key in api_keys])
     elif api_keys:
-        names = {account.id: account.name for account in services.accounts.all(pool)}
-        now = time.time()
-        click.echo(table(HEADS, [_row(key, names, now) for key in api_keys]))
+        names, now = services.accounts.names_by_id(pool), time.time()
+        click.echo(table(HEADS, [_row(KeyView(key, names, now)) for key in api_keys]))
     else:
         click.echo(f"No keys in pool '{pool}' yet: see poolgate key create --help", err=True)
 
 
-def _row(key: ApiKey, account_names: dict[str, str], now: float) -> tuple[object, ...]:
-    accounts = ",".join(
-        account_names.get(account_id, f"{account_id} (removed)") for account_id in key.accounts
-    )
+def _row(view: KeyView) -> tuple[object, ...]:
+    key = view.key
     expires = moment(key.expires_at) if key.expires_at else "never"
-    limits = "; ".join(map(format_limit, key.limits))
-    state = "expired" if key.state == "active" and is_expired(key, now) else key.state
-    return key.name, state, expires, ",".join(key.models) or "all", accounts or "all", limits or "none"
+    limits = "; ".join(map(format_limit, key.limits)) or "none"
+    return key.name, view.state, expires, names_or_all(key.models), names_or_all(view.accounts), limits
 
 
 @key_group.command(
@@ -136,7 +134,11 @@ def _row(key: ApiKey, account_names: dict[str, str], now: float) -> tuple[object
 @click.option("--all-models", is_flag=True, help="Allow every model.")
 @names_option("--accounts", "Names of the accounts it may use.", complete.accounts)
 @click.option("--all-accounts", is_flag=True, help="Allow every account.")
-@click.option("--on-cut", type=click.Choice(("fail", "restart")), help="What to do when a stream breaks off.")
+@click.option(
+    "--on-cut",
+    type=ON_CUT,
+    help="What to do when a stream breaks off.",
+)
 @click.option(
     "--output-tokens", type=int, metavar="N", help="Default maximum output of requests that set none."
 )

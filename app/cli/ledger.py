@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 import orjson
 
@@ -11,6 +9,7 @@ from app.cli.options import Group, example, in_pool, with_store
 from app.cli.output import REFUSED, show_json, table
 from app.cli.progress import progress
 from app.cli.replay import exported
+from app.formatting import moment
 from app.ledger.verify import Difference, Verification
 from app.stores.records.ledger import EVER, Total
 from app.stores.rollups import HOUR
@@ -87,5 +86,4 @@ def _public(difference: Difference) -> dict[str, object]:
 def _total_name(total: Total) -> str:
     if total.span == EVER:
         return f"ever {total.key_id}"
-    began = datetime.fromtimestamp(total.start, UTC).strftime("%Y-%m-%d %H:%MZ")
-    return f"{'hour' if total.span == HOUR else 'day'} {began}"
+    return f"{'hour' if total.span == HOUR else 'day'} {moment(total.start)}"

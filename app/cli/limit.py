@@ -10,12 +10,13 @@ import click
 
 from app.cli import complete
 from app.cli.options import Decorator, Group, checked, example, in_pool, operations, with_store
-from app.cli.output import Figure, moment, show_json, show_list, table
+from app.cli.output import Figure, show_json, show_list, table
+from app.formatting import moment
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.operations.key_warnings import same_limits
-from app.operations.serializers import LimitStatusJson, serialize_limit_status
+from app.presentation.limits import serialize_limit_status
 from app.stores.limits import FOR_POOL
-from app.stores.records.limits import Limit, LimitMode, LimitUnit
+from app.stores.records.limits import Limit, LimitMode, LimitStatus
 from app.wiring import Services
 
 OWNERS = {"key": "the API key KEY", "pool": "a pool, shared by all of its keys"}
@@ -89,12 +90,11 @@ def _add(services: Services, as_json: bool, pool: str, key: str | None, **fields
 def _list(services: Services, as_json: bool, pool: str, key: str | None) -> None:
     """List limits with their IDs, usage, and the amounts reserved by running requests."""
     key_id = FOR_POOL if key is None else services.api_keys.find(pool, key).id
-    gauges = services.ledger.usage.limit_statuses(pool, services.limits.all(pool, key_id))
-    limits = [serialize_limit_status(status) for status in gauges]
+    statuses = services.ledger.usage.limit_statuses(pool, services.limits.all(pool, key_id))
     if as_json:
-        show_list(limits)
-    elif limits:
-        click.echo(table(HEADS, [_row(limit) for limit in limits]))
+        show_list([serialize_limit_status(status) for status in statuses])
+    elif statuses:
+        click.echo(table(HEADS, [_row(status) for status in statuses]))
     else:
         click.echo("No limits.", err=True)
 
@@ -113,17 +113,11 @@ def _remove(services: Services, as_json: bool, pool: str, key: str | None, limit
         click.echo(f"Removed {limit_id}.")
 
 
-def _row(limit: LimitStatusJson) -> tuple[object, ...]:
-    unit = LimitUnit(limit["what"])
-    amounts = [
-        Figure(unit.amount(number)) for number in (limit["settled"], limit["held"], limit["remaining"])
-    ]
-    return (
-        limit["id"],
-        limit["limit"],
-        *amounts,
-        moment(limit["resets_at"]) if limit["resets_at"] else "never",
-    )
+def _row(status: LimitStatus) -> tuple[object, ...]:
+    limit, numbers = status.limit, (status.settled, status.held, status.remaining)
+    amounts = [Figure(limit.unit.amount(number)) for number in numbers]
+    resets = moment(status.resets_at) if status.resets_at else "never"
+    return limit.id, format_limit(limit), *amounts, resets
 
 
 def _read_limit(text: str, model: str | None, mode: str) -> Limit:

@@ -12,7 +12,6 @@ from marshmallow import ValidationError
 
 from app.config import ConfigError
 from app.errors import GatewayError, InvalidRequest, StoreRefused, StoreUnavailable
-from app.operations.formatting import moment as moment  # for the commands
 from app.stores import causes
 from app.stores.private_server import PrivateServerError
 from app.stores.secrets import UnreadableSecret

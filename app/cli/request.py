@@ -8,9 +8,12 @@ from typing import Any
 import click
 
 from app.cli.options import Group, example, in_pool, with_store
-from app.cli.output import Figure, moment, show_json, table
-from app.formatting import count
-from app.operations.serializers import Names
+from app.cli.output import Figure, show_json, show_list, table
+from app.formatting import count, moment, name_or_id
+from app.presentation.accounts import reason_label, state_label
+from app.presentation.names import Names
+from app.presentation.requests import RequestView, ledger_query, serialize_entry
+from app.stores.records.ledger import LedgerEntry
 from app.wiring import Services
 from schemas.admin import RequestsQuery
 
@@ -43,7 +46,7 @@ def explain_request(services: Services, as_json: bool, pool: str, request_id: st
     if as_json:
         show_json(explanation)
         return
-    key = explanation["key"]["name"] or f"{explanation['key']['id']} (removed)"
+    key = name_or_id(explanation["key"])
     model = f" for {explanation['model']}" if explanation["model"] else ""
     click.echo(
         f"{explanation['endpoint']}{model}, key '{key}', {moment(explanation['at'])}\n"
@@ -91,40 +94,35 @@ def list_requests(
     names = Names.read(pool, services.api_keys, services.accounts)
     params = {name: text for name, text in fields.items() if text is not None}
     params |= {"refused": "true"} if refused else {}
-    query = names.ledger_query(RequestsQuery().load(params))
-    rows: list[Json] = []
+    query = ledger_query(names, RequestsQuery().load(params))
+    entries: list[LedgerEntry] = []
     cursor = None
-    while len(rows) < max_rows:
-        page = services.ledger.search.search(pool, query, cursor, max_rows - len(rows))
-        rows += [names.serialize_entry(entry.id, entry.row) for entry in page.entries]
+    while len(entries) < max_rows:
+        page = services.ledger.search.search(pool, query, cursor, max_rows - len(entries))
+        entries += page.entries
         if (cursor := page.cursor) is None:
             break
     if as_json:
-        show_json({"object": "list", "data": rows})
-    elif rows:
-        click.echo(table(ROWS, [_row(row) for row in rows]))
+        show_list([serialize_entry(entry, names) for entry in entries])
+    elif entries:
+        click.echo(table(ROWS, [_row(RequestView(entry, names)) for entry in entries]))
     else:
         click.echo("No requests found.", err=True)
 
 
-def _row(row: Json) -> tuple[object, ...]:
-    account = "refused" if row.get("refused") else row["account"]["name"] or row["account"]["id"]
-    tokens = (Figure(count(row.get(name, 0))) for name in ("input_tokens", "output_tokens"))
+def _row(view: RequestView) -> tuple[object, ...]:
+    entry = view.entry
+    input_tokens, output_tokens, total_ms = (
+        Figure(count(view.number(name) or 0)) for name in ("input_tokens", "output_tokens", "total_ms")
+    )
     return (
-        moment(row["ended_at"]),
-        row["key"]["name"] or row["key"]["id"],
-        account,
-        row["model"],
-        row["status"],
-        row.get("error", ""),
-        *tokens,
-        Figure(count(row.get("total_ms", 0))),
-        row["id"],
+        *(moment(entry.ended_at), view.key, view.account, entry.model, entry.status, view.error),
+        *(input_tokens, output_tokens, total_ms, entry.request_id),
     )
 
 
 def _lines(choice: Json) -> Iterator[str]:
-    account = _name(choice["account"]) if choice["account"] else "none"
+    account = name_or_id(choice["account"]) if choice["account"] else "none"
     yield f"Attempt {choice['attempt']}: account {account} ({choice['why']})"
     if choice["candidates"]:
         yield table(CANDIDATES, [_candidate_row(item) for item in choice["candidates"]])
@@ -136,13 +134,9 @@ def _lines(choice: Json) -> Iterator[str]:
 
 def _candidate_row(item: Json) -> tuple[object, ...]:
     score = "-" if item["score"] is None else f"{item['score']:.6g}"
-    return _name(item["account"]), Figure(score), item["why"]
+    return name_or_id(item["account"]), Figure(score), item["why"]
 
 
 def _unavailable_row(item: Json) -> tuple[object, ...]:
     until = moment(item["until"]) if item["until"] else "needs attention"
-    return _name(item["account"]), item["state"], item["reason"], until
-
-
-def _name(account: Json) -> str:
-    return account["name"] or f"{account['id']} (removed)"
+    return name_or_id(item["account"]), state_label(item["state"]), reason_label(item["reason"]), until

@@ -11,7 +11,8 @@ from app.cli.options import Command, example, in_pool, with_store
 from app.cli.output import Figure, show_json, show_list, table
 from app.formatting import count, dollars
 from app.ledger.series import Span
-from app.operations.serializers import busiest, serialize_series
+from app.presentation.names import Names
+from app.presentation.usage import busiest, serialize_series
 from app.stores.records.usage import UsageBy
 from app.wiring import Services
 
@@ -65,7 +66,7 @@ def usage(
         return
     key_id = services.api_keys.find(pool, key).id if key is not None else None
     used = services.ledger.usage.since(pool, since, by, key_id)
-    names = _names(services, pool, by)
+    names = Names.read(pool, services.api_keys, services.accounts).of(by)
     lines = sorted((names.get(who, who), who, figures) for who, figures in used.items())
     if as_json:
         show_list(
@@ -85,23 +86,17 @@ def usage(
 
 
 def _show_series(services: Services, as_json: bool, pool: str, span: str, by: str) -> None:
-    series, names = services.ledger.series.series(pool, span, by), _names(services, pool, by)
+    series = services.ledger.series.series(pool, span, by)
+    names = Names.read(pool, services.api_keys, services.accounts)
     totals = series.totals()
     if as_json:
         show_json(serialize_series(series, span, by, names, len(totals)))
     elif totals:
-        lines = [_row(names.get(who, who), totals[who], by) for who in busiest(totals, len(totals))]
+        labels = names.of(by)
+        lines = [_row(labels.get(who, who), totals[who], by) for who in busiest(totals, len(totals))]
         click.echo(table(_heads(by), lines))
     else:
         click.echo("No usage.", err=True)
-
-
-def _names(services: Services, pool: str, by: str) -> dict[str, str]:
-    if by == "key":
-        return {key.id: key.name for key in services.api_keys.all(pool)}
-    if by == "account":
-        return {account.id: account.name for account in services.accounts.all(pool)}
-    return {}
 
 
 def _extra_figures(by: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from typing import Any, TypedDict
 import orjson
 
 from app.errors import NotFound
+from app.formatting import NamedId, name_or_id
 from app.ledger import explanations
 from app.stores.ledger import LedgerRepository
 from app.stores.records.ledger import StoredEntry
@@ -30,13 +31,6 @@ AHEAD_OF_ITS_GROUP, GROUP_WIDTH = 1e11, 1e12  # of scores; see lua/policy.lua
 Json = dict[str, Any]
 
 
-class AccountName(TypedDict):
-    """`name` is None once the account is removed."""
-
-    id: str
-    name: str | None
-
-
 class Explanation(TypedDict):
     """`why` is a sentence; the score is None where it was not compared."""
 
@@ -45,13 +39,13 @@ class Explanation(TypedDict):
 
 
 class Candidate(Explanation):
-    account: AccountName
+    account: NamedId
 
 
 class Unavailable(TypedDict):
     """An account that was out of use; `until` is in Unix seconds."""
 
-    account: AccountName
+    account: NamedId
     state: str
     reason: str
     until: float | None
@@ -64,7 +58,7 @@ class Choice(TypedDict, total=False):
     at: float
     by: str | None
     policy: str | None
-    account: AccountName | None
+    account: NamedId | None
     in_flight: int | None
     cap: int | None
     spare: float | None
@@ -228,23 +222,21 @@ def _choices(request: _Request, names: Mapping[str, str]) -> list[Choice]:
         for decision, attempts in zip(request.decisions, _attempts_by_choice(request), strict=True)
     ]
     for choice, following in zip_longest(choices, choices[1:]):
-        next_account = _name(following["account"]) if following else ""
+        next_account = _label(following["account"]) if following else ""
         for attempt, another in zip_longest(choice["tries"], choice["tries"][1:]):
             then = explanations.after_failure(
                 attempt, again=another is not None, next_account=next_account, last=following is None
             )
-            attempt["outcome"] = explanations.attempt(attempt, _name(choice["account"]), then)
+            attempt["outcome"] = explanations.attempt(attempt, _label(choice["account"]), then)
     return choices
 
 
-def _name(account: AccountName | None) -> str:
-    if account is None:
-        return ""
-    return account["name"] or f"{account['id']} (removed)"
+def _label(account: NamedId | None) -> str:
+    return name_or_id(account) if account else ""
 
 
 def _choice(decision: Json, attempts: list[Json], names: Mapping[str, str]) -> Choice:
-    def account(account_id: str) -> AccountName:
+    def account(account_id: str) -> NamedId:
         return {"id": account_id, "name": names.get(account_id)}
 
     chosen = decision["chosen"]

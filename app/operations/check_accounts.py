@@ -9,9 +9,9 @@ import orjson
 
 from app.accounts.account import Account, account_from
 from app.accounts.failures import Failure
+from app.formatting import moment
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic, Level, Subject, pool_option
-from app.operations.formatting import moment
 from app.stores.records.accounts import AccountState
 from app.stores.secrets import UnreadableSecret, Vault
 

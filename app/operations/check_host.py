@@ -6,10 +6,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from app.formatting import moment
 from app.ledger.dead_letters import DeadLetters
 from app.ledger.spool import Spool
 from app.operations.diagnostic import Diagnostic, Level
-from app.operations.formatting import moment
 from app.stores import private_server
 from app.stores.health import HealthRepository
 

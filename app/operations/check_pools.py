@@ -15,7 +15,7 @@ from app.operations.check_requests import check_missing_models
 from app.operations.check_stores import CheckStores
 from app.operations.diagnostic import Diagnostic, Level, Subject, group_diagnostics, pool_option
 from app.stores.records.accounts import AccountState
-from app.stores.records.api_keys import ApiKey
+from app.stores.records.api_keys import ApiKey, KeyState
 from app.stores.secrets import Vault
 
 SOON_SECONDS = 3 * 86400.0  # before the end of a key
@@ -55,7 +55,7 @@ def _check_pool(stores: CheckStores, name: str) -> list[Diagnostic]:
     records, api_keys = read_accounts(stores, name), stores.api_keys.all(name)
     now = stores.health.now()
     overdue = stores.health.count_overdue_leases(name, now * 1000 - OVERDUE_MS)
-    usable = [key for key in api_keys if key.state == "active" and not is_expired(key, now)]
+    usable = [key for key in api_keys if key.state_at(now) is KeyState.ACTIVE]
     findings = [*_check_serving(name, records)]
     if not usable:
         findings.append(
@@ -80,11 +80,6 @@ def _check_pool(stores: CheckStores, name: str) -> list[Diagnostic]:
     findings += check_strict_limits(stores, name, usable, records)
     findings += check_missing_models(stores, name, records, now)
     return group_diagnostics(findings)
-
-
-def is_expired(key: ApiKey, now: float) -> bool:
-    """Return whether *key* is refused since its expiry; *now* in Unix seconds."""
-    return bool(key.expires_at) and (key.expires_at or 0) <= now
 
 
 def _check_serving(pool: str, records: Sequence[StoredAccount]) -> Iterator[Diagnostic]:

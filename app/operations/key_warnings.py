@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.accounts.account import Account
-from app.operations.formatting import moment
+from app.formatting import moment
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.limits import Limit
 

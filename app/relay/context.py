@@ -66,7 +66,7 @@ class ResponseOptions:
     """How the client receives the response."""
 
     stream: bool = True  # false: one object, so any account may still answer until its end
-    on_stream_error: str = CutPolicy.FAIL
+    on_stream_error: CutPolicy = CutPolicy.FAIL
     include_usage: bool = False  # chat: the usage chunk
     include_reasoning: bool = False  # chat: reasoning of accounts that speak Responses
     include_raw: bool = False  # the request that the upstream received, or its response

@@ -15,6 +15,7 @@ from app.stores import keys
 from app.stores.records.api_keys import (
     PREFIX,
     ApiKey,
+    CutPolicy,
     KeyFields,
     KeyState,
     StoredKeyFields,
@@ -148,7 +149,7 @@ _DEFAULTS: KeyFields = {
     "state": KeyState.ACTIVE,
     "output_tokens": 0,
     "raw": False,
-    "on_cut": "fail",
+    "on_cut": CutPolicy.FAIL,
 }
 
 

@@ -10,12 +10,12 @@ from flask import Blueprint, Response
 from app.accounts.account import Account
 from app.admin.api import inputs
 from app.admin.api.inputs import checked_pool, deleted_response, json_response, list_response
-from app.admin.api.serializers import serialize_account
 from app.admin.guard import operations
 from app.admin.services import services
 from app.errors import InvalidRequest
 from app.operations.account_rules import KIND_RULES
 from app.operations.first_listing import FirstListing
+from app.presentation.accounts import serialize_account
 from schemas.admin import (
     AccountChange,
     AuthJson,

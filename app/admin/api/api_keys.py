@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, Response
 
 from app.admin.api import inputs
 from app.admin.api.inputs import deleted_response, json_response, list_response
-from app.admin.api.serializers import serialize_key, serialize_limits
+from app.admin.api.limits import serialize_limits
 from app.admin.guard import operations
 from app.admin.services import services
 from app.operations.key_warnings import rotation_warnings
-from app.operations.serializers import serialize_limit_status
+from app.presentation.api_keys import key_views
 from app.stores.records.api_keys import ApiKey
 from schemas.admin import Nothing, Rotation
 from schemas.api_keys import KeyChange, KeyInput
@@ -26,17 +27,8 @@ KEY_INPUT, KEY_CHANGE, ROTATION, NOTHING = KeyInput(), KeyChange(), Rotation(), 
 @bp.get("")
 def index() -> Response:
     """List keys by name, with the usage of their limits."""
-    app_services, pool = services(), inputs.pool()
-    keys, names = app_services.api_keys.all(pool), app_services.accounts.names_by_id(pool)
-    gauges = iter(
-        app_services.ledger.usage.limit_statuses(pool, [limit for key in keys for limit in key.limits])
-    )
-    return list_response(
-        [
-            serialize_key(key, names, [serialize_limit_status(next(gauges)) for _ in key.limits])
-            for key in keys
-        ]
-    )
+    pool = inputs.pool()
+    return list_response(_serialize(pool, services().api_keys.all(pool)))
 
 
 @bp.post("")
@@ -45,7 +37,7 @@ def create() -> Response:
     pool = inputs.pool(must_exist=False)
     key, secret = operations().api_keys.create(pool, inputs.body(KEY_INPUT))
     warnings = operations().api_keys.find_warnings(pool, key)
-    return json_response({"key": secret, **_serialize(key), "warnings": warnings}, 201)
+    return json_response({"key": secret, **_serialize_key(key), "warnings": warnings}, 201)
 
 
 @bp.get("/<name>")
@@ -54,7 +46,7 @@ def show(name: str) -> Response:
     app_services, pool = services(), inputs.pool()
     key = app_services.api_keys.find(pool, name)
     return json_response(
-        _serialize(key) | {"pool_limits": serialize_limits(app_services, pool, app_services.limits.all(pool))}
+        _serialize_key(key) | {"pool_limits": serialize_limits(pool, app_services.limits.all(pool))}
     )
 
 
@@ -63,7 +55,7 @@ def change(name: str) -> Response:
     """Change the given fields of a key. Empty `models` or `accounts`: all; `expires` null: never."""
     pool = inputs.pool()
     key = operations().api_keys.change(pool, name, inputs.body(KEY_CHANGE))
-    return json_response(_serialize(key) | {"warnings": operations().api_keys.find_warnings(pool, key)})
+    return json_response(_serialize_key(key) | {"warnings": operations().api_keys.find_warnings(pool, key)})
 
 
 @bp.delete("/<name>")
@@ -80,25 +72,28 @@ def rotate(name: str) -> Response:
     before = services().api_keys.find(pool, name)
     key, secret = operations().api_keys.rotate(pool, name, fields.get("overlap_seconds", 0))
     warnings = rotation_warnings(before, time.time())
-    return json_response({"key": secret, **_serialize(key), "warnings": warnings})
+    return json_response({"key": secret, **_serialize_key(key), "warnings": warnings})
 
 
 @bp.post("/<name>/disable")
 def disable(name: str) -> Response:
     """Disable a key. Requests in progress continue."""
     inputs.body(NOTHING)
-    return json_response(_serialize(operations().api_keys.disable(inputs.pool(), name)))
+    return json_response(_serialize_key(operations().api_keys.disable(inputs.pool(), name)))
 
 
 @bp.post("/<name>/enable")
 def enable(name: str) -> Response:
     """Enable a disabled key."""
     inputs.body(NOTHING)
-    return json_response(_serialize(operations().api_keys.enable(inputs.pool(), name)))
+    return json_response(_serialize_key(operations().api_keys.enable(inputs.pool(), name)))
 
 
-def _serialize(key: ApiKey) -> dict[str, Any]:
+def _serialize(pool: str, api_keys: Sequence[ApiKey]) -> list[dict[str, Any]]:
     app_services = services()
-    return serialize_key(
-        key, app_services.accounts.names_by_id(key.pool), serialize_limits(app_services, key.pool, key.limits)
-    )
+    names, now = app_services.accounts.names_by_id(pool), app_services.clock.now()
+    return [view.to_json() for view in key_views(app_services.ledger.usage, pool, api_keys, names, now=now)]
+
+
+def _serialize_key(key: ApiKey) -> dict[str, Any]:
+    return _serialize(key.pool, [key])[0]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, Response
 
 from app.admin.api import inputs
 from app.admin.api.inputs import checked_pool, deleted_response, json_response, list_response
-from app.admin.api.serializers import serialize_limits
 from app.admin.guard import operations
 from app.admin.services import services
 from app.limits.limit_syntax import parse_limit
+from app.presentation.limits import LimitStatusJson, serialize_limit_status
 from app.stores.limits import FOR_POOL
 from app.stores.records.limits import Limit
 from schemas.admin import LimitInput
@@ -74,7 +75,12 @@ def remove_of_pool(pool: str, limit_id: str) -> Response:
 def _list_response(pool: str, key: str | None) -> Response:
     app_services = services()
     owner = FOR_POOL if key is None else app_services.api_keys.find(pool, key).id
-    return list_response(serialize_limits(app_services, pool, app_services.limits.all(pool, owner)))
+    return list_response(serialize_limits(pool, app_services.limits.all(pool, owner)))
+
+
+def serialize_limits(pool: str, limits: Sequence[Limit]) -> list[LimitStatusJson]:
+    """Return *limits* of *pool* with their usage, in two round trips."""
+    return [serialize_limit_status(status) for status in services().ledger.usage.limit_statuses(pool, limits)]
 
 
 def _read_limit() -> Limit:
@@ -84,9 +90,9 @@ def _read_limit() -> Limit:
 
 def _add(pool: str, key: str | None) -> Response:
     added = operations().limits.add(pool, _read_limit(), key=key)
-    return json_response(serialize_limits(services(), pool, [added])[0], 201)
+    return json_response(serialize_limits(pool, [added])[0], 201)
 
 
 def _edit(pool: str, key: str | None, limit_id: str) -> Response:
     edited = operations().limits.change(pool, limit_id, _read_limit(), key=key)
-    return json_response(serialize_limits(services(), pool, [edited])[0])
+    return json_response(serialize_limits(pool, [edited])[0])

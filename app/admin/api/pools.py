@@ -11,7 +11,7 @@ from flask import Blueprint, Response
 from app.accounts.settings import FLAGS, NUMBERS, with_flag, with_number, with_time_limit
 from app.admin.api import inputs
 from app.admin.api.inputs import checked_pool, json_response, list_response
-from app.admin.api.serializers import serialize_limits
+from app.admin.api.limits import serialize_limits
 from app.admin.guard import operations
 from app.admin.services import services
 from schemas.admin import NoQuery, PoolChange, PoolInput
@@ -64,6 +64,5 @@ def _steps(fields: dict[str, Any]) -> Iterator[Callable[[str], str]]:
 
 
 def _pool_response(pool: str) -> Response:
-    app_services = services()
-    limits = serialize_limits(app_services, pool, app_services.limits.all(pool))
+    limits = serialize_limits(pool, services().limits.all(pool))
     return json_response(operations().pools.read(pool).public() | {"limits": limits})

@@ -8,7 +8,8 @@ from app.admin.api import inputs
 from app.admin.api.inputs import checked_pool, json_response, list_response
 from app.admin.services import services
 from app.ledger.search import MAX_SCANNED, checked_entry
-from app.operations.serializers import Names
+from app.presentation.names import Names
+from app.presentation.requests import ledger_query, serialize_entry
 from schemas.admin import RequestQuery, RequestsQuery
 
 bp = Blueprint("requests", __name__, url_prefix="/requests")
@@ -29,9 +30,9 @@ def index() -> Response:
     app_services, pool = services(), checked_pool(params["pool"])
     names = Names.read(pool, app_services.api_keys, app_services.accounts)
     page = app_services.ledger.search.search(
-        pool, names.ledger_query(params), params.get("cursor"), params["limit"]
+        pool, ledger_query(names, params), params.get("cursor"), params["limit"]
     )
-    rows = [names.serialize_entry(entry.id, entry.row) for entry in page.entries]
+    rows = [serialize_entry(entry, names) for entry in page.entries]
     return list_response(rows, cursor=page.cursor, looked_at=page.scanned)
 
 

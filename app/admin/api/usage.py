@@ -7,7 +7,8 @@ from flask import Blueprint, Response
 from app.admin.api import inputs
 from app.admin.api.inputs import checked_pool, json_response
 from app.admin.services import services
-from app.operations.serializers import Names, serialize_refusals, serialize_series
+from app.presentation.names import Names
+from app.presentation.usage import serialize_refusals, serialize_series
 from schemas.admin import RefusalsQuery, SeriesQuery
 
 bp = Blueprint("usage", __name__, url_prefix="/usage")
@@ -24,9 +25,10 @@ def series() -> Response:
     the most requests are returned; `lines` is their total number.
     """
     params = inputs.query(SERIES_QUERY)
-    pool, by = checked_pool(params["pool"]), params["by"]
-    series = services().ledger.series.series(pool, params["span"], by)
-    return json_response(serialize_series(series, params["span"], by, _names(pool, by), params["top"]))
+    app_services, pool, by = services(), checked_pool(params["pool"]), params["by"]
+    series = app_services.ledger.series.series(pool, params["span"], by)
+    names = Names.read(pool, app_services.api_keys, app_services.accounts)
+    return json_response(serialize_series(series, params["span"], by, names, params["top"]))
 
 
 @bp.get("/refusals")
@@ -41,10 +43,4 @@ def refusals() -> Response:
     names = Names.read(pool, app_services.api_keys, app_services.accounts)
     refused = app_services.ledger.refusals.counts(pool, params["span"])
     key_id = names.id_of("key", params.get("key", ""))
-    return json_response(serialize_refusals(refused, params["span"], names.key, key_id))
-
-
-def _names(pool: str, by: str) -> dict[str, str]:
-    if by == "account":
-        return services().accounts.names_by_id(pool)
-    return services().api_keys.names_by_id(pool) if by == "key" else {}
+    return json_response(serialize_refusals(refused, params["span"], names, key_id))

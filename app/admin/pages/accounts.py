@@ -14,12 +14,13 @@ from app.admin.guard import operations
 from app.admin.pages import usage_summary
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
-from app.admin.pages.ledger_rows import RowView
-from app.admin.pages.views import account_view
 from app.admin.services import services
 from app.operations.account_rules import KIND_RULES
 from app.operations.first_listing import FirstListing
-from app.operations.serializers import Names
+from app.presentation.accounts import AccountView
+from app.presentation.names import Names
+from app.presentation.requests import RequestView
+from app.stores.records.ledger import AttemptEntry
 from schemas.accounts import AccountInput
 
 NEWEST = 300  # ledger entries searched for errors
@@ -39,7 +40,7 @@ def show() -> Any:
     """List the accounts of the pool, with their recent errors."""
     app_services = services()
     now = app_services.clock.now()
-    views = [account_view(account, now) for account in app_services.accounts.snapshot(g.pool)]
+    views = [AccountView(account, now) for account in app_services.accounts.snapshot(g.pool)]
     errors = {account_id: rows[:MAX_ERRORS] for account_id, rows in _recent_errors().items()}
     return render_template(
         "accounts/show.html", section="accounts.show", views=views, errors=defaultdict(list, errors)
@@ -55,7 +56,7 @@ def detail(name: str) -> Any:
     return render_template(
         "accounts/detail.html",
         section="accounts.show",
-        view=account_view(account, app_services.clock.now()),
+        view=AccountView(account, app_services.clock.now()),
         span=span,
         spans=usage_summary.SPANS,
         totals=used.account_totals(),
@@ -65,7 +66,7 @@ def detail(name: str) -> Any:
     )
 
 
-def _recent_errors() -> dict[str, list[RowView]]:
+def _recent_errors() -> dict[str, list[RequestView]]:
     """
     Return the failed attempts of the newest requests, by account id, newest first.
 
@@ -73,18 +74,13 @@ def _recent_errors() -> dict[str, list[RowView]]:
     """
     app_services = services()
     names = Names.read(g.pool, app_services.api_keys, app_services.accounts)
-    errors: dict[str, list[RowView]] = defaultdict(list)
+    errors: dict[str, list[RequestView]] = defaultdict(list)
     for entry in reversed(app_services.ledger.entries.newest(g.pool, NEWEST)):
-        row = entry.row
-        failed = {
-            attempt["account"]: attempt
-            for attempt in row.get("attempts", ())
-            if "failure" in attempt and attempt.get("scope") != "request"
-        }
-        if row["status"] >= 400 and row["status"] != 499:
-            failed.setdefault(row["account"], {})
+        failed = {attempt.account: attempt for attempt in entry.attempts if attempt.is_failure_of_account}
+        if entry.status >= 400 and entry.status != 499:
+            failed.setdefault(entry.account_id, AttemptEntry(entry.account_id))
         for account_id, attempt in failed.items():
-            errors[account_id].append(RowView(row, names, attempt=attempt))
+            errors[account_id].append(RequestView(entry, names, attempt))
     return errors
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,10 +15,10 @@ from app.admin.pages import usage_summary
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import base_url, page_blueprint, redirect_with_notice
 from app.admin.pages.snippets import snippets
-from app.admin.pages.views import GaugeView
 from app.admin.services import services
 from app.limits.limit_syntax import parse_limit
 from app.operations.key_warnings import rotation_warnings
+from app.presentation.api_keys import KeyView, key_views
 from app.stores.records.api_keys import ApiKey
 from app.stores.records.limits import Limit
 from schemas.admin import MAX_OVERLAP_SECONDS
@@ -31,25 +30,6 @@ FIELDS = ("name", "limits", "models", "accounts", "expires", "output_tokens", "o
 MAX_OVERLAP_HOURS = MAX_OVERLAP_SECONDS // 3600
 
 bp = page_blueprint("api_keys", "/keys")
-
-
-@dataclass(frozen=True, slots=True)
-class KeyView:
-    """A key with the names of its accounts and the usage of its limits."""
-
-    key: ApiKey
-    accounts: Sequence[str]
-    gauges: Sequence[GaugeView]
-    now: float
-
-    @property
-    def state(self) -> str:
-        over = self.key.expires_at is not None and self.key.expires_at <= self.now
-        return "expired" if over and self.key.state == "active" else self.key.state
-
-    @property
-    def nearest(self) -> GaugeView | None:
-        return max(self.gauges, key=lambda gauge: gauge.share, default=None)
 
 
 @bp.get("")
@@ -65,22 +45,10 @@ def show() -> Any:
     )
 
 
-def _views(api_keys: Sequence[ApiKey], limits_of_pool: Sequence[Limit] = ()) -> list[KeyView]:
+def _views(api_keys: Sequence[ApiKey], pool_limits: Sequence[Limit] = ()) -> list[KeyView]:
     app_services = services()
-    names = app_services.accounts.names_by_id(g.pool)
-    owned = [[*key.limits, *limits_of_pool] for key in api_keys]
-    limits = [limit for limits in owned for limit in limits]
-    gauges = iter(app_services.ledger.usage.limit_statuses(g.pool, limits) if limits else [])
-    now = app_services.clock.now()
-    return [
-        KeyView(
-            key,
-            [names.get(account_id, f"{account_id} (removed)") for account_id in key.accounts],
-            [GaugeView(next(gauges)) for _ in limits],
-            now,
-        )
-        for key, limits in zip(api_keys, owned, strict=True)
-    ]
+    names, now = app_services.accounts.names_by_id(g.pool), app_services.clock.now()
+    return key_views(app_services.ledger.usage, g.pool, api_keys, names, now=now, pool_limits=pool_limits)
 
 
 @bp.get("/<name>")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +11,10 @@ from typing import Any
 from markupsafe import Markup
 
 from app import formatting
+from app.limits.limit_syntax import format_limit
+from app.presentation.accounts import reason_label, state_label
+from app.stores.records.accounts import AccountState
+from app.stores.records.api_keys import KeyState
 
 _LETTERS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -23,26 +27,25 @@ class State:
     shape: str
 
 
-STATES = {
-    "active": State("active", "ok"),
-    "paused": State("paused", "off"),
-    "credential_dead": State("credential refused", "bad"),
-    "window_spent": State("window spent", "wait"),
-    "disabled": State("disabled", "off"),
-    "expired": State("expired", "off"),
-    "open": State("open", "open"),
+SHAPES: Mapping[str, str] = {
+    AccountState.ACTIVE: "ok",
+    AccountState.PAUSED: "off",
+    AccountState.CREDENTIAL_DEAD: "bad",
+    KeyState.DISABLED: "off",
+    KeyState.EXPIRED: "off",
+    "open": "open",  # a request that is running
 }
 
 
 def state(name: str) -> State:
-    """Return the label of an account or key state."""
-    return STATES.get(name) or State(name.replace("_", " "), "wait")
+    """Return the badge of the state of an account, a key or a request; the shape of others is `wait`."""
+    return State(state_label(name), SHAPES.get(name, "wait"))
 
 
 def status(code: int | None) -> State:
     """Return the state of a request by its response status; None: it is running."""
     if code is None:
-        return STATES["open"]
+        return state("open")
     if code == 499:
         return State("499 disconnected", "off")
     if code == 599:
@@ -111,11 +114,6 @@ def badge(state: State) -> Markup:
     return Markup('<span class="state {}">{}</span>').format(state.shape, state.word)
 
 
-def amount(number: float | None, what: str) -> str:
-    """Return an amount of a limit's unit; cost is in micro-dollars."""
-    return (dollars if what == "cost" else count)(number)
-
-
 Formatter = Callable[[float | None], str]
 
 FILTERS: dict[str, Callable[..., Any]] = {
@@ -126,7 +124,11 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "span": span,
     "percent": percent,
     "moment": moment,
-    "amount": amount,
+    "amount": lambda number, unit: unit.amount(number),
+    "limit": format_limit,
+    "names": formatting.names_or_all,
+    "named": formatting.name_or_id,
+    "reason": reason_label,
     "state": lambda name: badge(state(name)),
     "status": lambda code: badge(status(code)),
 }

@@ -9,7 +9,6 @@ from flask import g, render_template, request, url_for
 from app.admin.guard import operations
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
-from app.admin.pages.views import GaugeView
 from app.admin.services import services
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.stores.limits import FOR_POOL
@@ -38,14 +37,13 @@ def _page(owner: str, key_name: str, back: str) -> Any:
             return redirect_with_notice(message, str(request.endpoint), **(request.view_args or {}))
     key_id = services().api_keys.find(g.pool, key_name).id if key_name else FOR_POOL
     limits = services().limits.all(g.pool, key_id)
-    gauges = services().ledger.usage.limit_statuses(g.pool, limits) if limits else []
     return render_template(
         "limits.html",
         section="api_keys.show" if key_name else "settings.show",
         owner=owner,
         back=back,
         form=form,
-        gauges=[GaugeView(gauge) for gauge in gauges],
+        gauges=services().ledger.usage.limit_statuses(g.pool, limits),
     ), form.status
 
 

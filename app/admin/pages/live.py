@@ -14,12 +14,13 @@ from flask import Response, current_app, g, request, url_for
 from gevent.queue import Empty
 
 from app.admin.pages.layout import page_blueprint
-from app.admin.pages.ledger_rows import RowView
-from app.admin.pages.views import account_view
 from app.admin.services import services
 from app.errors import StoreUnavailable
 from app.operations.live_feed import FeedUpdate, LiveFeed
-from app.operations.serializers import Names
+from app.presentation.accounts import AccountView
+from app.presentation.names import Names
+from app.presentation.requests import RequestView
+from app.stores.records.ledger import LedgerEntry
 
 LIFE_SECONDS = 60.0  # then the browser reconnects, and its session is checked again
 HEARTBEAT_SECONDS = 5.0  # a comment after this silence, to detect disconnected browsers
@@ -62,20 +63,23 @@ class _Renderer:
         if update.accounts:
             now = time.time()
             rendered = {
-                account.id: self._account.render(view=account_view(account, now))
+                account.id: self._account.render(view=AccountView(account, now))
                 for account in update.accounts
             }
             yield _frame("accounts", rendered)
         if update.entries:
             names = self._names()
-            rows = [RowView(entry.row, names, entry.id) for entry in update.entries]
             rendered_rows = [
-                {"id": row.id, "html": self._row.render(row=row, href=self._href(row))} for row in rows
+                {
+                    "id": entry.request_id,
+                    "html": self._row.render(row=RequestView(entry, names), href=self._href(entry)),
+                }
+                for entry in update.entries
             ]
             yield _frame("requests", rendered_rows, update.entries[-1].id)
 
-    def _href(self, row: RowView) -> str:
-        return self._address.replace("ID", quote(row.id, safe="")) + f"?entry={row.entry_id}"
+    def _href(self, entry: LedgerEntry) -> str:
+        return self._address.replace("ID", quote(entry.request_id, safe="")) + f"?entry={entry.id}"
 
 
 def _events(feed: LiveFeed, renderer: _Renderer, after: str, until: float) -> Iterator[bytes]:

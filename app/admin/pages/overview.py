@@ -10,8 +10,8 @@ from app.accounts.pools import DEFAULT
 from app.admin.pages import usage_summary
 from app.admin.pages.alerts import list_alerts
 from app.admin.pages.layout import current_pool, page_blueprint
-from app.admin.pages.views import account_view
 from app.admin.services import services
+from app.presentation.accounts import AccountView
 
 bp = page_blueprint("overview")
 
@@ -32,7 +32,7 @@ def show() -> Any:
         alerts=list_alerts(app_services, pool),
         totals=usage.totals(),
         charts=usage.charts(),
-        accounts=[account_view(account, now) for account in accounts],
+        accounts=[AccountView(account, now) for account in accounts],
     )
 
 

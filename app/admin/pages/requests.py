@@ -11,11 +11,11 @@ from flask import g, redirect, render_template, request, url_for
 
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint
-from app.admin.pages.ledger_rows import RowView
 from app.admin.services import services
 from app.errors import InvalidRequest
 from app.ledger.search import LedgerPage, LedgerQuery
-from app.operations.serializers import Names
+from app.presentation.names import Names
+from app.presentation.requests import RequestView
 
 SEARCH_FIELDS = ("key", "account", "model", "status", "refused", "since", "until")
 STATUSES = (
@@ -49,7 +49,7 @@ def show() -> Any:
         "requests/show.html",
         section="requests.show",
         form=form,
-        rows=[RowView(entry.row, names, entry.id) for entry in page.entries],
+        rows=[RequestView(entry, names) for entry in page.entries],
         searched=bool(filters),
         live=not filters and not cursor,
         newest=newest,

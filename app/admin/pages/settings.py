@@ -24,7 +24,6 @@ from app.admin.guard import operations
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.pages.prices import is_own
-from app.admin.pages.views import GaugeView
 from app.admin.services import services
 from app.config import TimeLimits
 
@@ -53,7 +52,6 @@ def show() -> Any:
     effective = pool.effective
     own = dict(effective.time_limits).get(EVERY_MODEL, {})
     limits = app_services.limits.all(g.pool)
-    gauges = app_services.ledger.usage.limit_statuses(g.pool, limits) if limits else []
     rows = app_services.prices.current(g.pool).rows()
     return render_template(
         "settings/show.html",
@@ -64,7 +62,7 @@ def show() -> Any:
         policies=POLICY_DESCRIPTIONS,
         times=[(name, own.get(name, getattr(TimeLimits(), name)), name in own) for name in TIME_LIMITS],
         patterns=[pattern for pattern, limits in effective.time_limits if pattern != EVERY_MODEL and limits],
-        gauges=[GaugeView(gauge) for gauge in gauges],
+        gauges=app_services.ledger.usage.limit_statuses(g.pool, limits),
         priced=sum(1 for row in rows.values() if is_own(row)),
     ), form.status
 

@@ -24,6 +24,7 @@ _PATTERN = re.compile(rf"{PREFIX}({keys.POOL_NAME.pattern})-([0-9A-Za-z]{{43}})"
 class KeyState(StrEnum):
     ACTIVE = "active"
     DISABLED = "disabled"
+    EXPIRED = "expired"  # since its expiry; never stored
 
 
 class CutPolicy(StrEnum):
@@ -48,8 +49,8 @@ class ApiKey:
     accounts: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()  # its own; of an authenticated key also its pool's
     expires_at: float | None = None
-    state: str = KeyState.ACTIVE
-    on_cut: str = CutPolicy.FAIL
+    state: KeyState = KeyState.ACTIVE
+    on_cut: CutPolicy = CutPolicy.FAIL
     output_tokens: int = 0  # the output cap of a request that names none; 0: the model's own
     raw: bool = False  # whether responses may contain the upstream request and response
     created_at: float = 0.0
@@ -62,6 +63,11 @@ class ApiKey:
 
     def may_use(self, model: str) -> bool:
         return not self.models or model in self.models
+
+    def state_at(self, now: float) -> KeyState:
+        """Return its state at *now*, in Unix seconds."""
+        is_over = self.expires_at is not None and self.expires_at <= now
+        return KeyState.EXPIRED if is_over and self.state is KeyState.ACTIVE else self.state
 
     def public(self) -> dict[str, Any]:
         """Return what operators may see, by its JSON names; never a secret."""
@@ -84,8 +90,8 @@ class StoredKeyFields(TypedDict):
     accounts: tuple[str, ...]
     limits: tuple[Limit, ...]
     expires_at: float | None
-    state: str
-    on_cut: str
+    state: KeyState
+    on_cut: CutPolicy
     output_tokens: int
     raw: bool
     created_at: float
@@ -107,8 +113,8 @@ def read_stored_key(stored: Mapping[str, str], pool: str, pool_limits: str = "[]
         "accounts": tuple(orjson.loads(stored.get("accounts") or "[]")),
         "limits": limits_from_json((*orjson.loads(stored.get("limits") or "[]"), *orjson.loads(pool_limits))),
         "expires_at": expires_ms / 1000 if expires_ms else None,
-        "state": stored.get("state", KeyState.ACTIVE),
-        "on_cut": stored.get("on_cut", CutPolicy.FAIL),
+        "state": KeyState(stored.get("state", KeyState.ACTIVE)),
+        "on_cut": CutPolicy(stored.get("on_cut", CutPolicy.FAIL)),
         "output_tokens": int(stored.get("output_tokens") or 0),
         "raw": stored.get("raw") == "1",
         "created_at": int(stored.get("created_ms") or 0) / 1000,

@@ -200,11 +200,11 @@ class TestList:
         services.accounts.pause("default", "a")
 
         assert poolgate("account list").stdout.splitlines() == [
-            "NAME         KIND    STATE                                "
+            "NAME         KIND    STATE                           "
             "IN FLIGHT  CAP  WEIGHT  GROUP  ATTEMPTS  FAILED  RESCUED  MODELS  BASE URL",
-            "a            openai  paused (paused by an administrator)  "
+            "a            openai  paused (paused by an operator)  "
             "        0  100       1      0         0       0        0  gpt-5   https://api.openai.com/v1",
-            "longer-name  openai  active                               "
+            "longer-name  openai  active                          "
             "        0    5       1      0         0       0        0  all     https://api.openai.com/v1",
         ]
 
@@ -215,7 +215,7 @@ class TestList:
             mapping={"state": "window_spent", "reason": "", "until_ms": "1801000000000"},
         )
 
-        assert "window_spent until 2027-01-26 21:46Z" in poolgate("account list").stdout
+        assert "window spent until 2027-01-26 21:46Z" in poolgate("account list").stdout
 
     def test_for_scripts(self, poolgate, services):
         add(poolgate, "b")

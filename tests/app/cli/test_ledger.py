@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from app.operations.formatting import moment
+from app.formatting import moment
 from app.stores import keys
 
 ROW = {

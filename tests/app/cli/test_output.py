@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.cli.output import moment, table
+from app.cli.output import table
+from app.formatting import moment
 
 
 def test_words_to_the_left_and_numbers_to_the_right():

@@ -81,7 +81,7 @@ class TestList:
 
         lines = poolgate("request list").stdout.splitlines()
         assert [line.split()[-1] for line in lines] == ["ID", failed["id"], fine["id"]]
-        assert " ann  acct_1   gpt-5 " in lines[1]
+        assert " ann  acct_1 (removed)  gpt-5 " in lines[1]
         told = json.loads(poolgate("request list --status failed --key ann --json").stdout)
         assert [one["id"] for one in told["data"]] == [failed["id"]]
         assert poolgate("request list --model odd").stderr == "No requests found.\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from app.accounts.account import Account
-from app.admin.pages.views import account_view
+from app.presentation.accounts import AccountView
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor, audited
@@ -165,14 +165,14 @@ class TestShowing:
             assert "0 of 9 in flight" in page
             assert "&lt;b&gt;because&lt;/b&gt;" in page
             assert "<b>because" not in page
-            assert "5\u202fh window" in page
+            assert "5 h window" in page
         assert "<script>" not in inside.get(f"{HOME}/main").text.partition("<main")[2]
 
     def test_a_window_that_is_over_is_not_used(self, pool: Furnished, services: Services) -> None:
         one = pool.account("main", kind="chatgpt")
         services.accounts.observe(POOL, one.id, {}, mark={"windows": [[62.5, 1000, 18_000]]})
 
-        (window,) = account_view(services.accounts.find(POOL, "main"), 2.0).windows
+        (window,) = AccountView(services.accounts.find(POOL, "main"), 2.0).windows
 
         assert (window.used, window.over) == (0, True)
 

@@ -1,0 +1,83 @@
+"""Accounts: their state, reason and usage windows in words, and their JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.accounts.account import Account
+from app.accounts.kinds import kind_of
+from app.formatting import duration
+from app.stores.records.accounts import AccountState
+
+LABELS: Mapping[str, str] = {AccountState.CREDENTIAL_DEAD: "credential refused"}
+REASONS = {"paused by an administrator": "paused by an operator"}
+
+
+def state_label(state: str) -> str:
+    """Return the state of an account, a key or a request in words."""
+    return LABELS.get(state) or state.replace("_", " ")
+
+
+def reason_label(reason: str) -> str:
+    """Return why an account is out of use in words."""
+    return REASONS.get(reason) or reason.replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class WindowView:
+    """A usage window of an account."""
+
+    label: str
+    used: float  # percent
+    resets_at: float | None  # Unix seconds
+    over: bool  # it has ended since it was reported
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """An account at *now*, in Unix seconds."""
+
+    account: Account
+    now: float
+
+    @property
+    def has_sign_in(self) -> bool:
+        return kind_of(self.account).has_sign_in
+
+    @property
+    def reason(self) -> str:
+        return "" if self.account.state is AccountState.ACTIVE else reason_label(self.account.reason)
+
+    @property
+    def until(self) -> float | None:
+        """When it returns, in Unix seconds."""
+        return self.account.until_ms / 1000 or None
+
+    @property
+    def windows(self) -> list[WindowView]:
+        return list(self._windows())
+
+    def _windows(self) -> Iterable[WindowView]:
+        account = self.account
+        labels = kind_of(account).window_names
+        windows = zip(labels, account.used, account.resets_ms, account.window_seconds, strict=True)
+        for label, used, resets_ms, seconds in windows:
+            if used is None:
+                continue
+            over = bool(resets_ms) and resets_ms <= self.now * 1000
+            shown = f"{duration(seconds)} window" if seconds else label
+            yield WindowView(shown, 0.0 if over else used, resets_ms / 1000 or None, over)
+
+
+def serialize_account(account: Account) -> dict[str, Any]:
+    """Return *account* as JSON, with its usage windows (`resets_at` in Unix seconds) and listed models."""
+    used, resets, lengths = account.used, account.resets_ms, account.window_seconds
+    windows = [
+        {"used_percent": percent, "resets_at": reset // 1000 or None, "seconds": seconds or None}
+        for percent, reset, seconds in zip(used, resets, lengths, strict=True)
+        if percent is not None
+    ]
+    extra = {"signed_in": account.signed_in, "created_at": account.created_at, "windows": windows}
+    return account.public() | extra | {"listed_models": account.listed}

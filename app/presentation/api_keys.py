@@ -1,0 +1,64 @@
+"""API keys with the names of their accounts and the usage of their limits: their view and their JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.formatting import name_or_id
+from app.presentation.limits import serialize_limit_status
+from app.stores.records.api_keys import ApiKey, KeyState
+from app.stores.records.limits import Limit, LimitStatus
+from app.stores.usage import UsageRepository
+
+
+@dataclass(frozen=True, slots=True)
+class KeyView:
+    """A key at *now*, in Unix seconds; `limits` have their usage where that was read."""
+
+    key: ApiKey
+    account_names: Mapping[str, str]  # by id
+    now: float
+    limits: Sequence[LimitStatus] = ()
+
+    @property
+    def state(self) -> KeyState:
+        return self.key.state_at(self.now)
+
+    @property
+    def accounts(self) -> list[str]:
+        """The names of the accounts that it may use; empty: all."""
+        names = self.account_names
+        return [name_or_id({"id": one, "name": names.get(one)}) for one in self.key.accounts]
+
+    @property
+    def nearest(self) -> LimitStatus | None:
+        """The limit that is used the most."""
+        return max(self.limits, key=lambda status: status.used_percent, default=None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the key as JSON; `accounts` are names, or ids of removed ones."""
+        accounts = [self.account_names.get(account_id, account_id) for account_id in self.key.accounts]
+        return self.key.public() | {
+            "accounts": accounts,
+            "limits": [serialize_limit_status(status) for status in self.limits],
+        }
+
+
+def key_views(
+    usage: UsageRepository,
+    pool: str,
+    api_keys: Sequence[ApiKey],
+    account_names: Mapping[str, str],
+    *,
+    now: float,
+    pool_limits: Sequence[Limit] = (),
+) -> list[KeyView]:
+    """Return the views of *api_keys* of *pool*, with the usage of their limits and of *pool_limits*."""
+    owned = [[*key.limits, *pool_limits] for key in api_keys]
+    statuses = iter(usage.limit_statuses(pool, [limit for limits in owned for limit in limits]))
+    return [
+        KeyView(key, account_names, now, [next(statuses) for _ in limits])
+        for key, limits in zip(api_keys, owned, strict=True)
+    ]

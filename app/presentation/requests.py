@@ -1,0 +1,83 @@
+"""Requests in the ledger: the filter by names, the JSON of an entry, and its view as a row of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.ledger.search import LedgerQuery
+from app.presentation.names import Names
+from app.stores.records.ledger import AttemptEntry, LedgerEntry
+
+INTERNAL = ("at_ms", "day_ms", "affinity", "attempts_counted")
+
+
+def ledger_query(names: Names, params: Mapping[str, Any]) -> LedgerQuery:
+    """Return the query for *params*, those of a valid RequestsQuery. Raises InvalidRequest."""
+    return LedgerQuery(
+        key=names.id_of("key", params.get("key", "")),
+        account=names.id_of("account", params.get("account", "")),
+        model=params.get("model", ""),
+        status=params.get("status", ""),
+        since=params.get("since"),
+        until=params.get("until"),
+        refused=params.get("refused") == "true",
+    )
+
+
+def serialize_entry(entry: LedgerEntry, names: Names) -> dict[str, Any]:
+    """Return the public fields of *entry*, with names."""
+    public = {name: value for name, value in entry.row.items() if name not in INTERNAL}
+    return public | {
+        "entry": entry.id,
+        "at": entry.started_at,
+        "ended_at": entry.ended_at,
+        "key": names.named("key", entry.key_id),
+        "account": names.named("account", entry.account_id),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class RequestView:
+    """A ledger entry, or one attempt in it, as a row of a table."""
+
+    entry: LedgerEntry
+    names: Names
+    attempt: AttemptEntry | None = None  # the attempt shown for its account
+
+    @property
+    def key(self) -> str:
+        return self.names.label("key", self.entry.key_id)
+
+    @property
+    def account(self) -> str:
+        """The account that answered; `refused` where none was tried."""
+        if self.entry.is_refused:
+            return "refused"
+        return self.names.label("account", self.entry.account_id)
+
+    @property
+    def error(self) -> str:
+        return str(self.entry.row.get("error") or "")
+
+    @property
+    def message(self) -> str:
+        """The error message that a refused caller received."""
+        return str(self.entry.row.get("message") or "")
+
+    @property
+    def failure(self) -> str:
+        """The failure, and whether another account answered after it."""
+        attempt = self.attempt
+        what = (attempt and (attempt.error or attempt.failure)) or self.error
+        return f"{what}, rescued by another account" if self.entry.status < 400 else what
+
+    @property
+    def tries(self) -> int:
+        return len(self.entry.row.get("attempts") or ())
+
+    def number(self, name: str) -> float | None:
+        """Return the figure *name*, None where the entry has none."""
+        value = self.entry.row.get(name)
+        return value if isinstance(value, int | float) else None

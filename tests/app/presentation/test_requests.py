@@ -1,0 +1,40 @@
+from app.presentation.names import Names
+from app.presentation.requests import RequestView, serialize_entry
+from app.stores.records.ledger import AttemptEntry, LedgerEntry
+
+NAMES = Names({"key_1": "ann"}, {"acct_1": "main"})
+ROW = {
+    "id": "r",
+    "key": "key_1",
+    "account": "acct_2",
+    "model": "m",
+    "status": 200,
+    "at_ms": 1500,
+    "day_ms": 0,
+}
+
+
+def test_json_has_names_and_no_internal_fields():
+    entry = serialize_entry(LedgerEntry("2000-0", ROW), NAMES)
+
+    assert "at_ms" not in entry
+    assert (entry["at"], entry["ended_at"]) == (1.5, 2.0)
+    assert entry["key"] == {"id": "key_1", "name": "ann"}
+    assert entry["account"] == {"id": "acct_2", "name": None}
+
+
+def test_a_removed_account():
+    assert RequestView(LedgerEntry("2000-0", ROW), NAMES).account == "acct_2 (removed)"
+
+
+def test_a_refused_request_has_no_account():
+    refused = LedgerEntry("2000-0", ROW | {"account": "", "status": 429, "refused": True})
+
+    assert RequestView(refused, NAMES).account == "refused"
+
+
+def test_an_attempt_after_which_another_account_answered():
+    attempt = AttemptEntry("acct_1", failure="slow")
+
+    view = RequestView(LedgerEntry("2000-0", ROW), NAMES, attempt)
+    assert view.failure == "slow, rescued by another account"
