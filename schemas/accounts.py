@@ -18,7 +18,7 @@ from schemas.fields import Integer, Text, Texts
 from schemas.names import AdminSchema, Name, Names
 from schemas.validation_errors import invalid
 
-WIRES = ("chat", "responses")
+PROTOCOLS = ("chat", "responses")
 
 METADATA_NAMES = frozenset(["metadata", "metadata.google.internal", "instance-data"])
 
@@ -95,7 +95,7 @@ class AccountInput(AdminSchema):
     weight = Integer(1, 1000)
     cap = Integer(1, 100_000)  # parallel requests
     group = Integer(0, 99)
-    wires = Texts(WIRES, validate=Length(min=1, error="must not be empty"))
+    wires = Texts(PROTOCOLS, validate=Length(min=1, error="must not be empty"))
 
     @validates_schema
     def check_together(self, account: dict[str, Any], **_: Any) -> None:

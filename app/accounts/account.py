@@ -19,6 +19,7 @@ _PUBLIC = (
     *("state", "reason", "since_ms", "until_ms", "in_flight"),
     *("attempts", "failed_attempts", "rescues", "failures"),
 )
+_ATTRIBUTES = {"wires": "protocols"}  # public name -> attribute, where they differ
 _FAILED = "failed:"  # + a failure: how often, in a stored account
 _LETTERS = {CHAT: "c", RESPONSES: "r"}
 
@@ -32,7 +33,7 @@ class Account:
     kind: str
     base_url: str
     version: int = 0  # changes with the credential: values derived from it are cached by version
-    wires: tuple[str, ...] = (CHAT, RESPONSES)
+    protocols: tuple[str, ...] = (CHAT, RESPONSES)
     models: tuple[str, ...] = ()  # empty: any
     listed: tuple[str, ...] = ()  # the models that the upstream lists; only for /v1/models
     weight: int = 1
@@ -66,14 +67,14 @@ class Account:
 
     @property
     def offer(self) -> str:
-        """What accounts must share to stand in one index: `<wires>:<kind>:<hash of models>`."""
-        letters = "".join(_LETTERS[wire] for wire in sorted(self.wires))
+        """What accounts must share to stand in one index: `<protocols>:<kind>:<hash of models>`."""
+        letters = "".join(_LETTERS[protocol] for protocol in sorted(self.protocols))
         models = hashlib.sha256("\n".join(sorted(self.models)).encode()).hexdigest()[:12]
         return f"{letters}:{self.kind}:{models if self.models else 'any'}"
 
     def public(self) -> dict[str, Any]:
         """Return the fields that operators may see: all but the credential."""
-        return {name: getattr(self, name) for name in _PUBLIC}
+        return {name: getattr(self, _ATTRIBUTES.get(name, name)) for name in _PUBLIC}
 
 
 def demo_serves(accounts: Iterable[Account]) -> bool:
@@ -97,7 +98,7 @@ def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Acc
         kind=fields["kind"],
         base_url=fields["base_url"],
         version=integer("version"),
-        wires=tuple(fields["wires"].split(",")),
+        protocols=tuple(fields["wires"].split(",")),
         models=tuple(orjson.loads(fields.get("models") or "[]")),
         listed=tuple(orjson.loads(fields.get("listed") or "[]")),
         weight=integer("weight", 1),

@@ -64,7 +64,7 @@ class AccountRepository:
             "name": account.name,
             "kind": account.kind,
             "base_url": account.base_url,
-            "wires": ",".join(account.wires),
+            "wires": ",".join(account.protocols),
             "models": orjson.dumps(account.models).decode(),
             "weight": account.weight,
             "cap": account.cap,

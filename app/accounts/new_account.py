@@ -35,7 +35,7 @@ def new_account(
         name=fields["name"],
         kind=kind.name,
         base_url=base_url,
-        wires=tuple(dict.fromkeys(fields.get("wires", kind.protocols))),
+        protocols=tuple(dict.fromkeys(fields.get("wires", kind.protocols))),
         models=tuple(dict.fromkeys(fields.get("models", ()))),
         chatgpt_account_id=_for_header(chatgpt_account_id, "chatgpt_account_id"),
         credential=_for_header(credential, "credential"),

@@ -102,7 +102,7 @@ class AccountChecker:
         """
         model = model or model_for(account)
         body = {"model": model, "messages": [{"role": "user", "content": QUESTION}], "stream": True}
-        prepared = upstream_body("chat", body, kind_of(account).dialect, account.wires)
+        prepared = upstream_body("chat", body, kind_of(account).dialect, account.protocols)
         started_at = time.monotonic()
         head_ms: int | None = None
 

@@ -195,7 +195,7 @@ class Admission:
             key=key.id,
             model=context.model,
             endpoint=context.request.endpoint,
-            wire=plan.fit.protocol[0] if plan.fit.protocol else "",
+            protocol=plan.fit.protocol[0] if plan.fit.protocol else "",
             unfit_kinds=plan.fit.unfit_kinds,
             account_kinds=routing.account_kinds,
             demo=services.demo,

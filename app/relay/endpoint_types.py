@@ -66,7 +66,7 @@ def _begin_model_attempt(inputs: AttemptInputs) -> Attempt:
     protocol, body, kind = context.client_protocol, context.body, kind_of(account)
     if inputs.sent_length and kind.takes_length:
         body = with_length(protocol, body, inputs.sent_length, kind.length_fields.get(protocol))
-    return ModelAttempt(inputs, upstream_body(protocol, body, kind.dialect, account.wires))
+    return ModelAttempt(inputs, upstream_body(protocol, body, kind.dialect, account.protocols))
 
 
 def _fit_compaction(context: RequestContext) -> AccountRequirements:

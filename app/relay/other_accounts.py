@@ -46,7 +46,7 @@ class OtherAccounts:
             account.state in AVAILABLE
             and (self._demo or not kind_of(account).is_simulated)
             and (not known or context.model in known)
-            and (not fit.protocol or fit.protocol in account.wires)
+            and (not fit.protocol or fit.protocol in account.protocols)
             and account.kind not in fit.unfit_kinds
             and (not context.routing.account_kinds or account.kind in context.routing.account_kinds)
             and (not context.key.accounts or account.id in context.key.accounts)

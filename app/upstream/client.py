@@ -226,14 +226,14 @@ class UpstreamClient:
     def post(
         self,
         account: Account,
-        wire: str,
+        protocol: str,
         content: RequestContent,
         *,
         headers_timeout_seconds: float,
         cancellation: Cancellation,
     ) -> PendingResponse:
         """
-        Begin to send *content* to *account*, by the protocol *wire*.
+        Begin to send *content* to *account*, by *protocol*.
 
         Failures are raised by `wait` of the returned PendingResponse.
         """
@@ -247,7 +247,7 @@ class UpstreamClient:
         if content.content_type:
             sent |= {"Content-Type": content.content_type, "Accept": "*/*"}
         timeout = Timeout(connect=self._connect_timeout_seconds, read=headers_timeout_seconds)
-        adapter, url = self._adapter_of(account), account.base_url + kind.path(wire)
+        adapter, url = self._adapter_of(account), account.base_url + kind.path(protocol)
         task = self._greenlets.start(lambda: _answer(adapter, url, sent, body, timeout))
         return PendingResponse(task, cancellation)
 

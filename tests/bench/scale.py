@@ -76,7 +76,7 @@ def _key(gateway: Gateway, name: str, upstream_port: int) -> str:
     for number in range(SMALL.accounts):
         account = Account(
             *("", f"a{number}", "openai", base_url),
-            wires=SMALL.account_wires,
+            protocols=SMALL.account_protocols,
             cap=5000,
             credential="sk-bench",
         )

@@ -42,8 +42,8 @@ LARGE = DemoRequest(stream=False, prompt_bytes=200_000)
 ONE = DemoRequest()
 BURSTS = {
     "chat": DemoRequest(deltas=200),
-    "translated": DemoRequest(deltas=200, account_wires=(RESPONSES,)),
-    "responses": DemoRequest(wire=RESPONSES, deltas=200, account_wires=(RESPONSES,)),
+    "translated": DemoRequest(deltas=200, account_protocols=(RESPONSES,)),
+    "responses": DemoRequest(wire=RESPONSES, deltas=200, account_protocols=(RESPONSES,)),
 }
 SLOW_PACE_MS = 100
 OPENING_SECONDS = 2.0  # and 4 ms a stream: in these, all streams are open

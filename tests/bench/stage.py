@@ -56,7 +56,7 @@ class DemoRequest:
     deltas: int = 1
     stream: bool = True
     pace_ms: int = 0
-    account_wires: tuple[str, ...] = (CHAT,)
+    account_protocols: tuple[str, ...] = (CHAT,)
     prompt_bytes: int = 20
     accounts: int = 10
 
@@ -89,9 +89,9 @@ class Server:
 
     def _key(self, gateway: Gateway, demo_request: DemoRequest) -> str:
         """Return a key, with limits, of a pool whose accounts give the requested answers; created once."""
-        wires = "-".join(demo_request.account_wires)
+        protocols = "-".join(demo_request.account_protocols)
         size = f"{demo_request.deltas}-{demo_request.pace_ms}"
-        name = f"{self.name}-{size}-{wires}-{demo_request.accounts}".lower()
+        name = f"{self.name}-{size}-{protocols}-{demo_request.accounts}".lower()
         if name not in self._keys:
             services = gateway.services
             services.pools.ensure(name)
@@ -104,7 +104,7 @@ class Server:
                     f"a{number}",
                     "openai",
                     base_url,
-                    wires=demo_request.account_wires,
+                    protocols=demo_request.account_protocols,
                     cap=5000,
                     credential="sk-bench",
                 )

@@ -89,7 +89,7 @@ WITHOUT_REASONING = (reported(120, 40), text(None), text(None, at={"5": [RESET]}
 @dataclass(frozen=True, slots=True)
 class Place:
     kind: str
-    wires: tuple[str, ...]
+    protocols: tuple[str, ...]
 
 
 PLACES = {
@@ -110,7 +110,7 @@ def prepare(pool: PoolOfTest, upstream: ScriptedUpstream, cap: int) -> None:
         chatgpt = place.kind == "chatgpt"
         url = upstream.root_url(name) + "/backend-api" if chatgpt else upstream.base_url(name)
         more = {"chatgpt_account_id": "u"} if chatgpt else {}
-        pool.account(name, url, kind=place.kind, wires=place.wires, cap=cap, **more)
+        pool.account(name, url, kind=place.kind, protocols=place.protocols, cap=cap, **more)
         upstream.script(*PLAYS[name], account=name, repeat="cycle")
     for name in ("first", "second"):
         upstream.script(*WITHOUT_REASONING, account=name, model=f"{NOT_REASONING}*", repeat="cycle")

@@ -116,7 +116,7 @@ def _prepare(
         name = f"a{number}"
         upstream.script(*PLAYS, account=name, repeat="cycle")
         models = tuple(f"m{each}" for each in range(MODELS))  # else those of its list alone are served
-        pool.account(name, upstream.base_url(name), cap=CAP, wires=("chat", "responses"), models=models)
+        pool.account(name, upstream.base_url(name), cap=CAP, protocols=("chat", "responses"), models=models)
     pool.set(limits=orjson.dumps(POOL_LIMITS).decode())
     books = pool.gateway.services
     made = {

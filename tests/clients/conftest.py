@@ -22,9 +22,9 @@ from tests.support.gateway import ROOT, Gateway, PoolOfTest, running_gateway
 DEMO_KEY = "demo-key"
 MODELS = ("gpt-4.1", "gpt-5.2")
 ACCOUNTS: dict[str, dict[str, Any]] = {
-    "both": {"kind": "compatible", "wires": ("chat", "responses")},
-    "chat only": {"kind": "compatible", "wires": ("chat",)},
-    "responses only": {"kind": "compatible", "wires": ("responses",)},
+    "both": {"kind": "compatible", "protocols": ("chat", "responses")},
+    "chat only": {"kind": "compatible", "protocols": ("chat",)},
+    "responses only": {"kind": "compatible", "protocols": ("responses",)},
 }
 
 

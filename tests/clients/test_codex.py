@@ -95,7 +95,7 @@ def behind(pool: PoolOfTest, upstream: ScriptedUpstream, request: pytest.Fixture
         base_url = f"{upstream.root_url()}/backend-api"
         pool.account("a", base_url, kind="chatgpt", chatgpt_account_id="acc-1")
     elif request.param == "chat only":
-        pool.account("a", upstream.base_url(), kind="compatible", wires=("chat",))
+        pool.account("a", upstream.base_url(), kind="compatible", protocols=("chat",))
     else:
         pool.account("a", upstream.base_url())
     return str(request.param)

@@ -76,7 +76,7 @@ def cuts_of(frames: Frames, chance: random.Random) -> Iterator[Cut]:
 
 def wrongs(pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, wire: str, kind: str) -> list[str]:
     """Cut the stream of *kind* everywhere, and return what was not as it must be."""
-    pool.account("a", upstream.base_url(), kind="compatible", wires=(wire,))
+    pool.account("a", upstream.base_url(), kind="compatible", protocols=(wire,))
     frames = recorded(wire, kind)
     cuts = list(cuts_of(frames, random.Random(f"{surface}, {wire}, {kind}")))
     key = pool.key()

@@ -59,7 +59,7 @@ class Reported:
 def leave(pool: PoolOfTest, upstream: ScriptedUpstream, streams: int, chance: random.Random) -> Reported:
     """Open *streams* streams, a few at a time, and leave each at a random moment."""
     for name in ("a", "b"):
-        pool.account(name, upstream.base_url(name), wires=("chat", "responses"), cap=1000)
+        pool.account(name, upstream.base_url(name), protocols=("chat", "responses"), cap=1000)
     upstream.script(*PLAYS, repeat="cycle")
     key = pool.key()
     stays = [chance.random() * STAY_SECONDS for _ in range(streams)]

@@ -114,7 +114,7 @@ class Wall:
 
     def _arrange(self, case: Case, setting: Setting, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         pool.set(policy="ordered", settings=timeout(self._scale))
-        served = {"kind": "compatible", "wires": (setting.wire,)}
+        served = {"kind": "compatible", "protocols": (setting.wire,)}
         nowhere = f"http://127.0.0.1:{free_port()}/v1"
         pool.account("bad", nowhere if case.unreachable else upstream.base_url("bad"), **served)
         scripted = [scaled(play, setting.wire, self._scale) for play in case.bad]

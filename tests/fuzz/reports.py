@@ -289,7 +289,7 @@ class ReportFuzzer:
                 "a",
                 "chatgpt",
                 base_url,
-                wires=kinds.KINDS["chatgpt"].protocols,
+                protocols=kinds.KINDS["chatgpt"].protocols,
                 chatgpt_account_id="acc-1",
             )
             self._stage.gateway.services.accounts.add(pool.name, account, tokens)

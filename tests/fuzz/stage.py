@@ -144,7 +144,7 @@ class Stage:
             if kind == "chatgpt":
                 base_url, more["chatgpt_account_id"] = f"{upstream.root_url(name)}/backend-api", "acc-1"
             elif kind != "openai":
-                kind, more["wires"] = "compatible", (kind,)
+                kind, more["protocols"] = "compatible", (kind,)
             pool.account(name, base_url, kind=kind, **more)
         upstream.script(*(play.steps for play in case.plays), account="a", path="")
         upstream.script(HONEST, account="b", path="")

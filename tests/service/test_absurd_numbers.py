@@ -56,7 +56,7 @@ class TestUsage:
     def test_a_detail_beyond_64_bits_is_left_out(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, limit: Limit
     ) -> None:
-        pool.account("a", upstream.base_url(), wires=("chat",))
+        pool.account("a", upstream.base_url(), protocols=("chat",))
         upstream.script(answering({**USAGE, "completion_tokens_details": {"reasoning_tokens": BEYOND}}))
 
         answer = pool.post(PATHS["chat"], {**CHAT, "max_tokens": 50}, pool.key(limits=(limit,)))
@@ -73,7 +73,7 @@ class TestUsage:
     def test_a_count_beyond_belief_is_charged_at_the_bound(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, limit: Limit, field: str, number: float
     ) -> None:
-        pool.account("a", upstream.base_url(), wires=("chat",))
+        pool.account("a", upstream.base_url(), protocols=("chat",))
         upstream.script(answering({**USAGE, field: number}))
 
         answer = pool.post(PATHS["chat"], {**CHAT, "max_tokens": 50}, pool.key(limits=(limit,)))
@@ -96,7 +96,7 @@ class TestUsage:
 def test_headers_of_a_good_answer(
     pool: PoolOfTest, upstream: ScriptedUpstream, headers: dict[str, str], stream: bool
 ) -> None:
-    pool.account("a", upstream.base_url(), wires=("chat",))
+    pool.account("a", upstream.base_url(), protocols=("chat",))
     upstream.script({"play": "text", "text": "Hi", "headers": headers})
 
     answer = pool.post(PATHS["chat"], {**CHAT, "stream": stream}, pool.key())
@@ -121,7 +121,7 @@ def test_headers_of_a_good_answer(
 def test_waits_of_a_refusal(
     pool: PoolOfTest, upstream: ScriptedUpstream, headers: dict[str, str], error: Json
 ) -> None:
-    pool.account("a", upstream.base_url(), wires=("chat",))
+    pool.account("a", upstream.base_url(), protocols=("chat",))
     body = json.dumps({"error": {"message": "Not now.", "code": "rate_limit_exceeded", **error}})
     upstream.script({"play": "http_error", "status": 429, "body": body, "headers": headers})
 

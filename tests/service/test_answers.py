@@ -40,7 +40,7 @@ class TestEitherWire:
     def test_a_complete_answer(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, wire: str
     ) -> None:
-        pool.account("a", upstream.base_url(), kind="compatible", wires=(wire,))
+        pool.account("a", upstream.base_url(), kind="compatible", protocols=(wire,))
         upstream.script({"play": "text", "text": "Good morning.", "deltas": 3})
 
         answer = pool.post(PATHS[surface], BODIES[surface], pool.key())
@@ -53,7 +53,7 @@ class TestEitherWire:
     def test_a_streamed_answer(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, wire: str
     ) -> None:
-        pool.account("a", upstream.base_url(), kind="compatible", wires=(wire,))
+        pool.account("a", upstream.base_url(), kind="compatible", protocols=(wire,))
         upstream.script({"play": "text", "text": "Good morning.", "deltas": 3})
 
         answer = pool.post(PATHS[surface], {**BODIES[surface], "stream": True}, pool.key())
@@ -66,7 +66,7 @@ class TestEitherWire:
     def test_the_ledger_has_the_upstreams_count(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, wire: str
     ) -> None:
-        pool.account("a", upstream.base_url(), kind="compatible", wires=(wire,))
+        pool.account("a", upstream.base_url(), kind="compatible", protocols=(wire,))
 
         pool.post(PATHS[surface], BODIES[surface], pool.key())
 

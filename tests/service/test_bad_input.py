@@ -487,7 +487,7 @@ class TestAnyJson:
         elif account == "openai":
             pool.account("a", upstream.base_url())
         else:
-            pool.account("a", upstream.base_url(), kind="compatible", wires=(account,))
+            pool.account("a", upstream.base_url(), kind="compatible", protocols=(account,))
         for path, events in ANSWERS.items():
             upstream.script({"play": "events", "events": events}, path=path)
         target = Target(pool)

@@ -18,7 +18,7 @@ WORDS = "a line of words that a model could send one after another until it is d
 def test_finished_answers_are_booked_to_the_token(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     """Over two accounts, both wires, streamed and whole."""
     accounts = {
-        name: pool.account(name, upstream.base_url(name), kind="compatible", wires=wires).id
+        name: pool.account(name, upstream.base_url(name), kind="compatible", protocols=wires).id
         for name, wires in {"east": ("chat",), "west": ("responses",)}.items()
     }
     key = pool.key()

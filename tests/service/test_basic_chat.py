@@ -65,7 +65,7 @@ def test_an_answer_is_that_of_every_endpoint(pool: PoolOfTest, upstream: Scripte
 
 @pytest.mark.parametrize("wire", ["chat", "responses"])
 def test_the_deprecated_function_role(pool: PoolOfTest, upstream: ScriptedUpstream, wire: str) -> None:
-    pool.account("a", upstream.base_url(), kind="compatible", wires=(wire,))
+    pool.account("a", upstream.base_url(), kind="compatible", protocols=(wire,))
     messages = [
         {"role": "user", "content": "Weather?"},
         {"role": "assistant", "content": None, "function_call": {"name": "weather", "arguments": "{}"}},

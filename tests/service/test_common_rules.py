@@ -343,7 +343,7 @@ def test_fields_without_effect_are_named(
 ) -> None:
     kind, _, wire = kind.partition(", ")
     base_url = f"{upstream.root_url()}/backend-api" if kind == "chatgpt" else upstream.base_url()
-    more: dict[str, Any] = {"wires": (wire,)} if wire else {}
+    more: dict[str, Any] = {"protocols": (wire,)} if wire else {}
     if kind == "chatgpt":
         more["chatgpt_account_id"] = "acc-1"
     pool.account("a", base_url, kind=kind, **more)

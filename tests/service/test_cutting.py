@@ -81,7 +81,7 @@ def test_a_length_that_its_protocol_refuses_as_too_short_is_enforced(
     pool: PoolOfTest, upstream: ScriptedUpstream, stream: bool
 ) -> None:
     """The Responses API accepts 16 tokens or more: the request has 16, the client gets 4."""
-    pool.account("a", upstream.base_url(), kind="compatible", wires=("responses",))
+    pool.account("a", upstream.base_url(), kind="compatible", protocols=("responses",))
     upstream.script(ENDLESS)
 
     body = {**BODIES["chat"], "max_tokens": 4, "stream": stream}

@@ -51,7 +51,7 @@ class TestNames:
     @pytest.fixture
     def send_request(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> Any:
         for name, kind in (("east", "openai"), ("gpu", "compatible")):
-            pool.account(name, upstream.base_url(name), kind=kind, wires=("chat",))
+            pool.account(name, upstream.base_url(name), kind=kind, protocols=("chat",))
         key = pool.key(models=("m", "meta/m", "openai/gpt"))
 
         def send_request(model: str) -> tuple[str, str]:
@@ -125,7 +125,7 @@ class TestBodies:
     def test_reasoning_is_sent_in_the_accounts_format(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, wire: str
     ) -> None:
-        pool.account("a", upstream.base_url(), wires=(wire,))
+        pool.account("a", upstream.base_url(), protocols=(wire,))
 
         answer = pool.post(PATH, {**GPT, "reasoning": {"effort": "high", "max_tokens": 9}}, pool.key())
 
@@ -190,7 +190,7 @@ class TestAnswers:
     def test_the_thoughts_of_a_responses_account(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, stream: bool
     ) -> None:
-        pool.account("a", upstream.base_url(), wires=("responses",))
+        pool.account("a", upstream.base_url(), protocols=("responses",))
         upstream.script({"play": "reasoning", "summary": "Hm.", "text": "Yes."})
 
         answer = pool.post(PATH, {**GPT, "stream": stream}, pool.key())
@@ -335,7 +335,7 @@ class TestAnswersGivenAgain:
     def test_a_threshold_is_for_answers_to_similar_questions(
         self, pool: PoolOfTest, upstream: ScriptedUpstream
     ) -> None:
-        pool.account("a", upstream.base_url(), kind="compatible", wires=("responses",))
+        pool.account("a", upstream.base_url(), kind="compatible", protocols=("responses",))
         headers = {**self.KEY, "x-bf-cache-threshold": "0.8"}
 
         answer = pool.post(PATH, {**GPT, "seed": 1}, pool.key(), headers=headers)

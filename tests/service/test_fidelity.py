@@ -189,9 +189,9 @@ class Asker:
     def __init__(self, pool: PoolOfTest, upstream: ScriptedUpstream, path: str, account: str) -> None:
         self.surface, self.fields, self.values = SURFACES[path]
         self.kind, wires = ACCOUNTS[account]
-        self.wires = set(wires)
+        self.protocols = set(wires)
         url = f"{upstream.root_url()}/backend-api" if self.kind == "chatgpt" else upstream.base_url()
-        pool.account("a", url, kind=self.kind, wires=wires)
+        pool.account("a", url, kind=self.kind, protocols=wires)
         key = pool.key()
         self._headers = basic("", key) if path == BASIC else {"Authorization": f"Bearer {key}"}
         self._pool, self._upstream, self._path, self._seen = pool, upstream, path, 0
@@ -212,7 +212,7 @@ class Asker:
         return answer.status_code, {}, ignored, seen[0].body or {}
 
     def support_for(self, field: str) -> Support:
-        return support_for(self.surface, field, KINDS[self.kind].dialect, self.wires)
+        return support_for(self.surface, field, KINDS[self.kind].dialect, self.protocols)
 
     def fault(self, field: str) -> str | None:
         """Return how the field, sent alone, was handled differently from the table."""
@@ -234,7 +234,7 @@ class Asker:
                 return self._sent_fault(field, sent) or (f"ignored {ignored}" if field in ignored else None)
             case Support.TRANSLATED if self.values[field] == NEUTRAL.get(field):
                 return None  # has no effect
-            case Support.TRANSLATED if self.wires == {"chat"} and field == "reasoningSummary":
+            case Support.TRANSLATED if self.protocols == {"chat"} and field == "reasoningSummary":
                 return None if "reasoning" in ignored else "not named"
             case Support.TRANSLATED:
                 return self.strange(sent) or ("no trace of it" if sent == before else None)
@@ -296,7 +296,7 @@ class TestRequests:
         ):
             assert sent["messages"].pop(0) == {"role": "system", "content": body["instructions"]}
         assert {field: sent.get(field) for field in as_it_is} == {field: body[field] for field in as_it_is}
-        unsaid = {"reasoning"} if asker.surface == "responses" and asker.wires == {"chat"} else set()
+        unsaid = {"reasoning"} if asker.surface == "responses" and asker.protocols == {"chat"} else set()
         assert (
             set(ignored) == {field for field in body if asker.support_for(field) is Support.IGNORED} | unsaid
         )

@@ -37,7 +37,7 @@ def play(*contents: str) -> dict[str, Any]:
 def test_answer_goes_on(
     pool: PoolOfTest, upstream: ScriptedUpstream, contents: tuple[str, ...], text: str, stream: bool
 ) -> None:
-    pool.account("a", upstream.base_url(), wires=("chat",))
+    pool.account("a", upstream.base_url(), protocols=("chat",))
     upstream.script(play(*contents))
 
     answer = pool.post(PATHS["chat"], {**CHAT, "stream": stream}, pool.key())
@@ -55,7 +55,7 @@ def test_answer_goes_on(
 def test_values_without_meaning_are_ignored(
     pool: PoolOfTest, upstream: ScriptedUpstream, filler: str
 ) -> None:
-    pool.account("a", upstream.base_url(), wires=("chat",))
+    pool.account("a", upstream.base_url(), protocols=("chat",))
     sent = play("Hello")
     upstream.script({**sent, "steps": [{"send": f"data: {filler}\n\n"}, *sent["steps"]]})
 
@@ -73,7 +73,7 @@ def test_another_account_answers(
 ) -> None:
     pool.set(policy="ordered")
     for group, name in enumerate("ab"):
-        pool.account(name, upstream.base_url(name), group=group, wires=("chat",))
+        pool.account(name, upstream.base_url(name), group=group, protocols=("chat",))
     odd = {"headers": SSE, "steps": [{"send": f'data: {{"choices":{choices}}}\n\n{STOP}'}]}
     upstream.script(odd, account="a")
 

@@ -41,7 +41,7 @@ def test_fifty_streams_over_failing_accounts(pool: PoolOfTest, upstream: Scripte
     chance = random.Random(7)
     for number in range(ACCOUNTS):
         name = f"a{number}"
-        pool.account(name, upstream.base_url(name), cap=30, wires=("chat", "responses"))
+        pool.account(name, upstream.base_url(name), cap=30, protocols=("chat", "responses"))
         plays = [
             chance.choice(
                 [

@@ -122,7 +122,7 @@ def turn_of(pool: PoolOfTest, key: str, path: str, data: bytes, kind: str = "app
 )
 def test_a_conversation(pool: PoolOfTest, upstream: ScriptedUpstream, path: str, wire: str) -> None:
     kind = "openai" if path.endswith("compact") else "compatible"
-    wires = {} if kind == "openai" else {"wires": (wire,)}
+    wires = {} if kind == "openai" else {"protocols": (wire,)}
     pool.account("a", upstream.base_url(), kind=kind, **wires)
     upstream.script({"play": "text", "text": "Answer"})
     key = pool.key()

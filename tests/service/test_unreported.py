@@ -164,7 +164,7 @@ def test_what_a_model_wrote_counts_in_every_form(
     pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, wire: str, form: str
 ) -> None:
     """On each path, translated or not; the same text in several events counts once."""
-    pool.account("a", upstream.base_url(), kind="compatible", wires=(wire,))
+    pool.account("a", upstream.base_url(), kind="compatible", protocols=(wire,))
     events = FORMS[wire, form]
     if wire == "responses":
         output = [CALL | {"id": "i"}] if form == "only at the end" else []

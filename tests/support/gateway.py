@@ -71,7 +71,11 @@ class PoolOfTest:
 
     def account(self, name: str, base_url: str, *, kind: str = "openai", **more: Any) -> Account:
         account = Account(
-            "", name, kind, base_url, **({"wires": KINDS[kind].protocols, "credential": f"sk-{name}"} | more)
+            "",
+            name,
+            kind,
+            base_url,
+            **({"protocols": KINDS[kind].protocols, "credential": f"sk-{name}"} | more),
         )
         return self._services.accounts.add(self.name, account)
 

@@ -78,7 +78,7 @@ def signed_in(
         name=name,
         kind="chatgpt",
         base_url=services.settings.chatgpt_base_url,
-        wires=("responses",),
+        protocols=("responses",),
         chatgpt_account_id=tokens.account_id,
     )
     return login, services.accounts.add(pool, account, tokens)

@@ -51,7 +51,9 @@ def add(built: Services, upstream: ScriptedUpstream) -> Callable[..., Account]:
 
     def add(name: str, kind: str = "openai", **more: Any) -> Account:
         home = f"{upstream.root_url(name)}/backend-api" if kind == "chatgpt" else upstream.base_url(name)
-        account = Account("", name, kind, home, wires=KINDS[kind].protocols, credential=f"sk-{name}", **more)
+        account = Account(
+            "", name, kind, home, protocols=KINDS[kind].protocols, credential=f"sk-{name}", **more
+        )
         return built.accounts.add(POOL, account)
 
     return add

@@ -14,7 +14,7 @@ from workers import leases
 
 def test_leases_that_are_not_renewed_are_released(built: Services) -> None:
     built.pools.ensure(POOL)
-    account = Account("", "a", "openai", "http://127.0.0.1:9/v1", wires=KINDS["openai"].protocols)
+    account = Account("", "a", "openai", "http://127.0.0.1:9/v1", protocols=KINDS["openai"].protocols)
     built.accounts.add(POOL, account)
     key, _ = built.api_keys.create(POOL, "k")
     day = int(time.time() // 86400) * 86_400_000

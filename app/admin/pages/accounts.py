@@ -93,8 +93,8 @@ def add() -> Any:
         fields: dict[str, Any] = {**form.filled("kind", "name", "base_url")}
         fields |= {name: form.integer(name) for name in form.filled(*NUMBERS)}
         fields |= {"models": form.lines("models")} if form["models"].strip() else {}
-        wires = [wire for wire in (CHAT, RESPONSES) if form[f"wire_{wire}"]]
-        fields |= {"wires": wires} if wires else {}
+        protocols = [protocol for protocol in (CHAT, RESPONSES) if form[f"wire_{protocol}"]]
+        fields |= {"wires": protocols} if protocols else {}
         with form.collect_errors():
             added = operations().accounts.add(
                 g.pool, AccountInput(KIND_RULES).load(fields), credential=form["credential"].strip()

@@ -64,7 +64,7 @@ class AdmitRequest:
     key: str
     model: str
     endpoint: str
-    wire: str  # the only protocol that accounts may speak; empty: any
+    protocol: str  # the only protocol that accounts may speak; empty: any
     unfit_kinds: Sequence[str]
     account_kinds: Sequence[str]  # empty: all
     demo: bool
@@ -89,7 +89,7 @@ class AdmitRequest:
             "key": self.key,
             "model": self.model,
             "endpoint": self.endpoint,
-            "wire": self.wire,
+            "wire": self.protocol,
             "unfit_kinds": self.unfit_kinds,
             "demo": self.demo,
             "affinity": self.affinity,

@@ -49,7 +49,7 @@ class TestAdd:
         said = account(
             "team.a-1",
             kind="chatgpt",
-            wires=("responses",),
+            protocols=("responses",),
             models=("gpt-5", "o4-mini"),
             weight=3,
             cap=7,

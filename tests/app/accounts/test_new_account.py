@@ -16,7 +16,7 @@ def test_openai():
     said = {"kind": "openai", "name": "main"}
 
     assert new_account(said, SETTINGS, credential="sk-1") == Account(
-        "", "main", "openai", "https://openai.test/v1", credential="sk-1", wires=("chat", "responses")
+        "", "main", "openai", "https://openai.test/v1", credential="sk-1", protocols=("chat", "responses")
     )
 
 
@@ -26,14 +26,14 @@ def test_chatgpt():
     )
 
     assert account.base_url == "https://chatgpt.test/api"
-    assert account.wires == ("responses",)
+    assert account.protocols == ("responses",)
     assert account.chatgpt_account_id == "user-1"
 
 
 def test_compatible_needs_no_key():
     account = new_account({"kind": "compatible", "name": "gpu", "base_url": "http://gpu:8000/v1"}, SETTINGS)
 
-    assert (account.credential, account.wires) == ("", ("chat",))
+    assert (account.credential, account.protocols) == ("", ("chat",))
 
 
 def test_what_is_said_counts():
@@ -53,7 +53,7 @@ def test_what_is_said_counts():
         "gpu",
         "compatible",
         "http://gpu:8000/v1",
-        wires=("responses", "chat"),
+        protocols=("responses", "chat"),
         models=("m", "n"),
         weight=2,
         cap=3,

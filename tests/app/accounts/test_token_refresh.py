@@ -107,7 +107,7 @@ class TestAfter401:
     def test_an_account_without_a_sign_in_is_left_alone(self, services):
         services.pools.ensure(POOL)
         bare = services.accounts.add(
-            POOL, Account("", "bare", "chatgpt", "http://up", credential="token", wires=("responses",))
+            POOL, Account("", "bare", "chatgpt", "http://up", credential="token", protocols=("responses",))
         )
 
         assert services.upstream.refresher.refresh_after_401(POOL, bare) is None

@@ -25,7 +25,7 @@ class TestAddOpenai:
         assert result.exit_code == 0
         assert "does not answer yet: The upstream's host name could not be resolved" in result.stderr
         assert (account.kind, account.base_url) == ("openai", "https://api.openai.com/v1")
-        assert (account.credential, account.wires) == (SECRET, ("chat", "responses"))
+        assert (account.credential, account.protocols) == (SECRET, ("chat", "responses"))
         assert services.pools.names() == ["default"]
 
     def test_all_that_can_be_said(self, poolgate, services):
@@ -133,7 +133,7 @@ class TestAddCompatible:
 
         assert result.exit_code == 0
         account = services.accounts.find("default", "gpu")
-        assert (account.kind, account.credential, account.wires) == ("compatible", "", ("chat",))
+        assert (account.kind, account.credential, account.protocols) == ("compatible", "", ("chat",))
 
     def test_its_models_are_listed_at_once(self, poolgate, services, upstream):
         result = poolgate("account add compatible --name gpu --base-url", upstream.base_url("a"))
@@ -157,7 +157,7 @@ class TestAddCompatible:
         )
 
         account = services.accounts.find("default", "gpu")
-        assert (account.credential, account.wires) == (SECRET, ("chat", "responses"))
+        assert (account.credential, account.protocols) == (SECRET, ("chat", "responses"))
 
     def test_a_base_url_is_needed(self, poolgate):
         result = poolgate("account add compatible --name gpu")
@@ -184,7 +184,7 @@ class TestAddChatgpt:
         account = services.accounts.find("default", "ann")
         assert (account.kind, account.base_url) == ("chatgpt", "https://chatgpt.test/api")
         assert (account.chatgpt_account_id, account.credential) == ("user-1", "eyJ.token")
-        assert account.wires == ("responses",)
+        assert account.protocols == ("responses",)
 
     def test_an_account_id_is_needed(self, poolgate):
         result = poolgate("account add chatgpt --name ann --access-token-stdin", stdin="t")

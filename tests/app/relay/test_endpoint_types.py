@@ -14,7 +14,7 @@ from app.relay.passthrough import PassthroughAttempt
 from tests.support.relay import FakeAttempt, make_request
 
 OPENAI = Account("a", "a", "openai", "http://127.0.0.1:1/v1")
-CHATGPT = Account("a", "a", "chatgpt", "http://127.0.0.1:1", wires=("responses",))
+CHATGPT = Account("a", "a", "chatgpt", "http://127.0.0.1:1", protocols=("responses",))
 COMPACT = make_request(client_protocol="responses/compact", body={"model": "m", "input": [{"role": "user"}]})
 
 

@@ -14,7 +14,7 @@ from app.stores.records.api_keys import ApiKey
 from app.translation.requests.field_support import AccountRequirements
 from tests.support.relay import make_request
 
-SERVES = Account("b", "b", "compatible", "http://x/v1", wires=("chat",), models=("m",))
+SERVES = Account("b", "b", "compatible", "http://x/v1", protocols=("chat",), models=("m",))
 
 
 class Book:

@@ -12,7 +12,7 @@ from app.relay.output_cap import MAX_TOKEN_BYTES, exceeds, output_cap_for
 from app.streaming.events import Event
 from tests.support.relay import FakeAttempt, FakeReader, make_request
 
-CHATGPT = Account("a", "a", "chatgpt", "http://127.0.0.1:1", wires=("responses",))
+CHATGPT = Account("a", "a", "chatgpt", "http://127.0.0.1:1", protocols=("responses",))
 OPENAI = Account("a", "a", "openai", "http://127.0.0.1:1/v1")
 
 

@@ -72,7 +72,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def get(base_url: str, path: str) -> object:
     client = UpstreamClient(connect_timeout_seconds=5.0, originator="o", user_agent="u")
-    return client.get_json(Account("a", "a", "compatible", base_url, wires=("chat",)), path)
+    return client.get_json(Account("a", "a", "compatible", base_url, protocols=("chat",)), path)
 
 
 ENCODINGS = pytest.mark.parametrize("encoding", ["identity", "gzip"])

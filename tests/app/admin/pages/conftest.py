@@ -17,7 +17,7 @@ class Furnished:
         services.pools.ensure(POOL)
 
     def account(self, name: str, kind: str = "openai", **more: object) -> Account:
-        fields = {"wires": KINDS[kind].protocols, "credential": f"sk-{name}", **more}
+        fields = {"protocols": KINDS[kind].protocols, "credential": f"sk-{name}", **more}
         return self.services.accounts.add(POOL, Account("", name, kind, "http://127.0.0.1:9/v1", **fields))  # type: ignore[arg-type]
 
     def key(self, name: str, **more: object) -> str:

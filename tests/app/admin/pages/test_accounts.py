@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from app.accounts.account import Account
+from app.accounts.kinds.kind import CHAT
 from app.presentation.accounts import AccountView
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
@@ -128,7 +129,7 @@ class TestTrying:
     def test_it_answers(
         self, inside: Visitor, services: Services, pool: Furnished, upstream: ScriptedUpstream
     ) -> None:
-        services.accounts.add(POOL, Account("", "main", "compatible", upstream.base_url(), wires=("chat",)))
+        services.accounts.add(POOL, Account("", "main", "compatible", upstream.base_url(), protocols=(CHAT,)))
 
         assert (
             "Test succeeded</strong> with status 200" in inside.send(f"{HOME}/main/test", {"model": "m"}).text
@@ -138,7 +139,7 @@ class TestTrying:
         self, inside: Visitor, services: Services, pool: Furnished, upstream: ScriptedUpstream
     ) -> None:
         upstream.script({"play": "http_error", "status": 401, "message": "<b>no</b>"})
-        services.accounts.add(POOL, Account("", "main", "compatible", upstream.base_url(), wires=("chat",)))
+        services.accounts.add(POOL, Account("", "main", "compatible", upstream.base_url(), protocols=(CHAT,)))
 
         page = inside.send(f"{HOME}/main/test", {"model": "m"}).text
 
