@@ -16,7 +16,14 @@ from app.stores.pools import PoolStore
 from app.stores.scripts import Scripts
 
 DEFAULT = "default"
-POLICIES = ("balanced", "round_robin", "least_loaded", "ordered", "use_before_reset")
+POLICY_DESCRIPTIONS = {  # which account is picked; the first is the default
+    "balanced": "the least used account with capacity",
+    "round_robin": "accounts in turn, by weight",
+    "least_loaded": "the account with the fewest requests in flight",
+    "ordered": "the lowest group with capacity",
+    "use_before_reset": "quota that expires first is used first",
+}
+POLICIES = tuple(POLICY_DESCRIPTIONS)
 
 
 class PoolJson(TypedDict):

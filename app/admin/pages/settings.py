@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 
 from flask import g, render_template, request
 
-from app.accounts.pools import DEFAULT, POLICIES, Pool
+from app.accounts.pools import DEFAULT, POLICIES, POLICY_DESCRIPTIONS, Pool
 from app.accounts.settings import (
     EVERY_MODEL,
     FLAGS,
@@ -26,14 +26,6 @@ from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.pages.prices import is_own
 from app.admin.services import services
 from app.config import TimeLimits
-
-POLICY_DESCRIPTIONS = {
-    "balanced": "the least used account with capacity",
-    "round_robin": "accounts in turn, by weight",
-    "least_loaded": "the account with the fewest requests in flight",
-    "ordered": "the lowest group with capacity",
-    "use_before_reset": "quota that expires first is used first",
-}
 
 DAY = 86400.0  # the longest time limit, in seconds
 
