@@ -46,7 +46,7 @@ def metric(name: str) -> str:
 
 @pytest.mark.parametrize("what", FILES)
 def test_it_is_what_the_package_has(what: str) -> None:
-    assert printed(what) == (resources.files("app.ops") / FILES[what]).read_text()
+    assert printed(what) == (resources.files("app.deployment") / FILES[what]).read_text()
 
 
 def test_every_metric_is_in_the_table_of_the_readme() -> None:
