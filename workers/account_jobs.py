@@ -89,7 +89,7 @@ def _examine(services: Services, pool: str, account: Account, now: float, job: A
     except GatewayError as error:
         if isinstance(error, UpstreamError) and is_closed(error):
             services.accounts.observe(
-                pool, account.id, {}, mark=outcome_from_error(error, "", now, kind=account.kind)
+                pool, account.id, {}, outcome=outcome_from_error(error, "", now, kind=account.kind)
             )
         return error.code or "failed"
     except Exception:

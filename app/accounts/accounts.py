@@ -13,7 +13,7 @@ from app.accounts.account import Account, account_from
 from app.accounts.oauth_tokens import Tokens, tokens_from
 from app.accounts.snapshot import read_current_accounts
 from app.errors import CredentialUnreadable, InvalidRequest, NotFound
-from app.stores.accounts import AccountStore
+from app.stores.accounts import AccountHashes
 from app.stores.records.accounts import AccountOutcome, AccountState
 from app.stores.records.credentials import SealedTokens
 from app.stores.scripts import Scripts
@@ -28,7 +28,7 @@ class AccountRepository:
 
     def __init__(self, scripts: Scripts, vault: Vault) -> None:
         self._scripts = scripts
-        self._store = AccountStore(scripts)
+        self._store = AccountHashes(scripts)
         self._vault = vault
         self._known: dict[tuple[str, str], Account] = {}
         self._unreadable: dict[tuple[str, str], float] = {}  # (pool, account): until when it is left out
@@ -195,19 +195,19 @@ class AccountRepository:
         account_id: str,
         fields: Mapping[str, str],
         *,
-        mark: AccountOutcome | None = None,
+        outcome: AccountOutcome | None = None,
         room: bool = False,
         accepted: bool = False,
     ) -> bool:
         """
         Store what a query to the upstream reported about an account, if it is still there.
 
-        *mark* is as in `app.accounts.outcomes`; *room* means that its usage windows have room again,
+        *outcome* is as in `app.accounts.outcomes`; *room* means that its usage windows have room again,
         *accepted* that its credential is valid again. Returns whether an account that was out for
         its credential is in use again: one ordinary request tests it then.
         """
         request = {"account": account_id, "fields": fields, "room": room, "accepted": accepted}
-        return self._store.observe(pool, request | ({"mark": mark} if mark else {}))
+        return self._store.observe(pool, request | ({"mark": outcome} if outcome else {}))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from app.accounts.failures import Failure
-from app.stores.accounts import AccountStore
+from app.stores.accounts import AccountHashes
 from app.stores.records.accounts import AccountCounts
 from app.stores.scripts import Scripts
 
@@ -26,7 +26,7 @@ def count_accounts(scripts: Scripts) -> GatewayCounts:
 
     Raises StoreUnavailable.
     """
-    counts = AccountStore(scripts).count(tuple(Failure))
+    counts = AccountHashes(scripts).count(tuple(Failure))
     result = GatewayCounts(counts.by_state(), counts.leases)
     for account in counts.accounts:
         if account.name:

@@ -9,7 +9,7 @@ from app.accounts.accounts import AccountRepository
 from app.accounts.oauth_tokens import Tokens
 from app.errors import CredentialUnreadable, InvalidRequest
 from app.stores.credentials import CredentialStore
-from app.stores.records.credentials import FailedExchange, LeaseReply, LeaseVerdict
+from app.stores.records.credentials import FailedExchange, LeaseReply, LeaseResult
 from app.stores.scripts import Scripts
 
 
@@ -41,16 +41,16 @@ class CredentialRepository:
 
     def lease(
         self, pool: str, account: Account, *, refused: bool, seconds: float
-    ) -> Lease | Account | LeaseVerdict:
+    ) -> Lease | Account | LeaseResult:
         """
         Return the right to exchange the refresh token of *account*, or why there is none.
 
         An account is the answer when its tokens have been replaced: the account as it is now.
         """
         reply = self._store.lease(pool, account.id, account.rotation, was_refused=refused, seconds=seconds)
-        if reply.verdict is LeaseVerdict.LEASED:
+        if reply.verdict is LeaseResult.LEASED:
             return self._leased(pool, account, reply)
-        if reply.verdict is LeaseVerdict.RENEWED:
+        if reply.verdict is LeaseResult.RENEWED:
             return self._accounts.get(pool, account.id, reply.version)
         return reply.verdict
 

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection
 
 from app.accounts.kinds import kind_of
-from app.stores.accounts import AccountStore
+from app.stores.accounts import AccountHashes
 from app.stores.records.accounts import AccountModels
 from app.stores.scripts import Scripts
 
@@ -18,7 +18,7 @@ MAX_POOLS = 64  # whose answer one process retains
 class KnownModels:
     def __init__(self, scripts: Scripts, *, demo: bool, clock: Callable[[], float] = time.monotonic) -> None:
         """*demo*: whether accounts of kind `demo` serve requests."""
-        self._store = AccountStore(scripts)
+        self._store = AccountHashes(scripts)
         self._demo = demo
         self._clock = clock
         self._read: OrderedDict[str, tuple[float, dict[str, AccountModels]]] = OrderedDict()

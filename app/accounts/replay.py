@@ -63,7 +63,7 @@ class Member:
 
 
 @dataclass(slots=True)
-class Outcome:
+class ReplayResult:
     policy: str
     chosen: list[str] = field(default_factory=list)  # account id by request in order; "" was refused
     turns: int = 0  # requests of a conversation that an account already had
@@ -91,9 +91,11 @@ class Replay:
         self._used = dict.fromkeys(self._windows, 0)
         self._resets_at: dict[str, int] = {}
         self._home: dict[str, str] = {}
-        self._outcome = Outcome(policy)
+        self._outcome = ReplayResult(policy)
 
-    def run(self, requests: Sequence[Request], progress: Callable[[int], None] = lambda _: None) -> Outcome:
+    def run(
+        self, requests: Sequence[Request], progress: Callable[[int], None] = lambda _: None
+    ) -> ReplayResult:
         """
         Replay *requests*, in order of time, and return the outcome.
 

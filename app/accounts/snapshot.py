@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.accounts.account import Account, account_from
-from app.stores.accounts import AccountStore
+from app.stores.accounts import AccountHashes
 from app.stores.scripts import Scripts
 
 FIELDS = (
@@ -16,4 +16,4 @@ FIELDS = (
 
 def read_current_accounts(scripts: Scripts, pool: str) -> list[Account]:
     """Return every account by name, without its models, its sign-in or its credential. Two round trips."""
-    return [account_from(fields, lambda _: "") for fields in AccountStore(scripts).read_some(pool, FIELDS)]
+    return [account_from(fields, lambda _: "") for fields in AccountHashes(scripts).read_some(pool, FIELDS)]

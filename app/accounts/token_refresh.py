@@ -31,7 +31,7 @@ from app.errors import (
     UpstreamRejected,
     UpstreamUnreachable,
 )
-from app.stores.records.credentials import FailedExchange, LeaseVerdict
+from app.stores.records.credentials import FailedExchange, LeaseResult
 
 log = structlog.get_logger()
 
@@ -116,7 +116,7 @@ class TokenRefresher:
         result = self._renewed(pool, account, refused=False)
         return "renewed" if isinstance(result, Account) else result
 
-    def _renewed(self, pool: str, account: Account, *, refused: bool) -> Account | LeaseVerdict:
+    def _renewed(self, pool: str, account: Account, *, refused: bool) -> Account | LeaseResult:
         """Join the renewal of these very tokens. It has its own greenlet, so no caller's end can cut it."""
         name = (pool, account.id, account.rotation, refused)
         if (renewal := self._renewals.get(name)) is None:
@@ -125,24 +125,24 @@ class TokenRefresher:
         renewal.join(self._times.max_wait)
         if isinstance(renewal.value, GatewayError):
             raise renewal.value
-        return renewal.value or LeaseVerdict.HELD
+        return renewal.value or LeaseResult.HELD
 
-    def _outcome(self, pool: str, account: Account, refused: bool) -> Account | LeaseVerdict | GatewayError:
+    def _outcome(self, pool: str, account: Account, refused: bool) -> Account | LeaseResult | GatewayError:
         try:
             return self._renew(pool, account, refused)
         except GatewayError as error:
             return error
 
-    def _renew(self, pool: str, account: Account, refused: bool) -> Account | LeaseVerdict:
+    def _renew(self, pool: str, account: Account, refused: bool) -> Account | LeaseResult:
         while True:
             result = self._sign_ins.lease(pool, account, refused=refused, seconds=self._times.lease)
             if isinstance(result, Lease):
                 result = self._use(pool, account, result, refused)
-            if result is not LeaseVerdict.HELD or not refused:
+            if result is not LeaseResult.HELD or not refused:
                 return result
             gevent.sleep(self._times.poll * random.uniform(0.5, 1.5))
 
-    def _use(self, pool: str, account: Account, lease: Lease, refused: bool) -> Account | LeaseVerdict:
+    def _use(self, pool: str, account: Account, lease: Lease, refused: bool) -> Account | LeaseResult:
         try:
             answer = self._exchange(lease.tokens.refresh_token, REFUSED if refused else EXPIRING)
             tokens = tokens_from_answer(answer, self._clock(), lease.tokens)
@@ -151,7 +151,7 @@ class TokenRefresher:
         log.info("tokens_renewed", pool=pool, account=account.id, rotation=lease.rotation + 1)
         return self._keep(pool, account, lease, tokens)
 
-    def _keep(self, pool: str, account: Account, lease: Lease, tokens: Tokens) -> Account | LeaseVerdict:
+    def _keep(self, pool: str, account: Account, lease: Lease, tokens: Tokens) -> Account | LeaseResult:
         """Store *tokens*, however long the store is unavailable: there is no other copy."""
         while True:
             try:
@@ -168,11 +168,11 @@ class TokenRefresher:
                     account=account.id,
                     fence=lease.fence,
                 )
-            return stored or LeaseVerdict.HELD
+            return stored or LeaseResult.HELD
 
     def _failed(
         self, pool: str, account: Account, lease: Lease, error: UpstreamError, refused: bool
-    ) -> LeaseVerdict:
+    ) -> LeaseResult:
         dead = is_permanent(error)
         log.warning("token_refresh_failed", pool=pool, account=account.id, code=error.code, dead=dead)
         failed = FailedExchange(
@@ -183,7 +183,7 @@ class TokenRefresher:
             cool_seconds=COOL_SECONDS,
         )
         self._sign_ins.record_failure(pool, account, lease, failed)
-        return LeaseVerdict.DEAD if dead else LeaseVerdict.COOLING
+        return LeaseResult.DEAD if dead else LeaseResult.COOLING
 
 
 def is_permanent(error: UpstreamError) -> bool:

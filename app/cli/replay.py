@@ -16,7 +16,7 @@ import orjson
 
 from app.accounts.account import Account
 from app.accounts.pools import POLICIES
-from app.accounts.replay import Member, Outcome, Replay, Request, Window, recorded
+from app.accounts.replay import Member, Replay, ReplayResult, Request, Window, recorded
 from app.cli.options import Command, example, in_pool, with_store
 from app.cli.output import show_list, table
 from app.cli.progress import progress
@@ -149,13 +149,13 @@ def _private_server() -> Iterator[Any]:
             private_server.leave(Path(folder))
 
 
-def _public(outcome: Outcome, names: Mapping[str, str]) -> dict[str, object]:
+def _public(outcome: ReplayResult, names: Mapping[str, str]) -> dict[str, object]:
     fields = {name: value for name, value in asdict(outcome).items() if name != "chosen"}
     spread = {names[account]: share for account, share in outcome.spread().items()}
     return {**fields, "requests": len(outcome.chosen), "refused": outcome.refused, "spread": spread}
 
 
-def _row(outcome: Outcome, names: Mapping[str, str]) -> tuple[object, ...]:
+def _row(outcome: ReplayResult, names: Mapping[str, str]) -> tuple[object, ...]:
     affinity = f"{outcome.same_account_turns / outcome.turns:.1%}" if outcome.turns else "-"
     unused = f"{outcome.lapsed_tokens / outcome.offered_tokens:.1%}" if outcome.offered_tokens else "-"
     shares = sorted((names[account], share) for account, share in outcome.spread().items())
@@ -163,6 +163,6 @@ def _row(outcome: Outcome, names: Mapping[str, str]) -> tuple[object, ...]:
     return outcome.policy, len(outcome.chosen), outcome.refused, affinity, unused, spread
 
 
-def _draw(outcome: Outcome, requests: list[Request], names: Mapping[str, str]) -> str:
+def _draw(outcome: ReplayResult, requests: list[Request], names: Mapping[str, str]) -> str:
     title = f"{outcome.policy}: {len(requests)} requests, {outcome.refused} refused"
     return draw_chart(title, [request.at_ms for request in requests], outcome.chosen, names)

@@ -43,7 +43,7 @@ class UpstreamLists:
     def store_usage(self, pool: str, account: Account, usage: Mapping[str, Any], now: float) -> None:
         """Store the usage windows in *usage*, the reply at the kind's `usage_path`; *now* in Unix seconds."""
         outcome, room = outcome_from_usage(usage, now), has_room(usage) is True
-        self._accounts.observe(pool, account.id, {}, mark=outcome, room=room)
+        self._accounts.observe(pool, account.id, {}, outcome=outcome, room=room)
         self._metadata.put(pool, account.id, "usage", client_usage(usage))
 
 

@@ -16,7 +16,7 @@ AccountFields = dict[str, str]
 _FAILED = "failed:"  # + a failure: see lua/attempts.lua
 
 
-class AccountStore:
+class AccountHashes:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
         self._client = scripts.client

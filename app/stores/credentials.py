@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from app.stores import keys
-from app.stores.records.credentials import FailedExchange, LeaseReply, LeaseVerdict, SealedTokens
+from app.stores.records.credentials import FailedExchange, LeaseReply, LeaseResult, SealedTokens
 from app.stores.scripts import Scripts
 
 
@@ -38,7 +38,7 @@ class CredentialStore:
         }
         reply = self._scripts.run_json("lease_refresh", pool, request)
         return LeaseReply(
-            LeaseVerdict(reply["verdict"]),
+            LeaseResult(reply["verdict"]),
             reply.get("version", 0),
             reply.get("fence", 0),
             reply.get("rotation", 0),

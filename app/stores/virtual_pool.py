@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.stores import keys
-from app.stores.accounts import AccountStore
+from app.stores.accounts import AccountHashes
 from app.stores.scripts import KindNames, Scripts
 
 CLOCK = "local function clock() return tonumber(redis.call('GET', KEYS[1] .. 'virtual-clock')) end"
@@ -16,7 +16,7 @@ class VirtualPool:
     def __init__(self, client: Any, pool: str, kinds: KindNames) -> None:
         self._client = client
         self._scripts = Scripts(client, clock=CLOCK, kinds=kinds)
-        self._accounts = AccountStore(self._scripts)
+        self._accounts = AccountHashes(self._scripts)
         self._pool = pool
 
     def set_up(self, policy: str, key_id: str, now_ms: int) -> None:

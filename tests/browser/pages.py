@@ -51,7 +51,7 @@ def furnish(browser: Browser, pool: PoolOfTest, upstream: ScriptedUpstream) -> s
     pool.account("main", upstream.base_url(), kind="compatible")
     spare = pool.account("spare", upstream.base_url("b"), kind="openai")
     services.accounts.pause(pool.name, "spare")
-    services.accounts.observe(pool.name, spare.id, {}, mark={"windows": [[62, 9_000_000_000_000, 18_000]]})
+    services.accounts.observe(pool.name, spare.id, {}, outcome={"windows": [[62, 9_000_000_000_000, 18_000]]})
     key = pool.key("ann", limits=(parse_limit("2 requests/day"), parse_limit("5 usd/month balanced")))
     pool.key("<script>", expires_at=9_000_000_000)
     body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}

@@ -32,7 +32,7 @@ def pool(pool: PoolOfTest, upstream: ScriptedUpstream, resets_at: int) -> PoolOf
         account_id = f"acc-{pool.name}-{name}"
         account = pool.account(name, base_url, kind="chatgpt", chatgpt_account_id=account_id)
         window = [used, resets_at * 1000, 18_000]
-        books.observe(pool.name, account.id, {}, mark={"windows": [window]})
+        books.observe(pool.name, account.id, {}, outcome={"windows": [window]})
     return pool
 
 

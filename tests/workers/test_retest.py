@@ -31,7 +31,7 @@ LIST = {"play": "json", "status": 200, "body": {"data": [{"id": "m"}]}}
 def ann(add, built):
     account = add("ann")
     error = UpstreamRejected("No.", status=401, type="t", code="invalid_api_key", upstream_status=401)
-    built.accounts.observe(POOL, account.id, {}, mark=outcome_from_error(error, "m", time.time()))
+    built.accounts.observe(POOL, account.id, {}, outcome=outcome_from_error(error, "m", time.time()))
     return account
 
 

@@ -81,7 +81,7 @@ def test_room_again_brings_it_back(built, upstream, ann, next_period):
 
 def test_room_does_not_end_other_states(built, upstream, ann):
     error = UpstreamRejected("", status=429, type="", code="rate_limit_exceeded", upstream_status=429)
-    built.accounts.observe(POOL, ann.id, {}, mark=outcome_from_error(error, "m", time.time()))
+    built.accounts.observe(POOL, ann.id, {}, outcome=outcome_from_error(error, "m", time.time()))
     upstream.script(answer(0), account="ann", path=PATH)
 
     usage.run(built, time.time())

@@ -14,7 +14,7 @@ class SealedTokens(TypedDict):
     expires_ms: int  # Unix ms
 
 
-class LeaseVerdict(StrEnum):
+class LeaseResult(StrEnum):
     """Whether the refresh token may be exchanged now, and why not; see lua/lease_refresh.lua."""
 
     LEASED = "leased"
@@ -30,7 +30,7 @@ class LeaseVerdict(StrEnum):
 class LeaseReply:
     """The reply to a request for a lease: what does not apply to its verdict is empty."""
 
-    verdict: LeaseVerdict
+    verdict: LeaseResult
     version: int = 0  # of the account whose tokens are renewed already
     fence: int = 0
     rotation: int = 0

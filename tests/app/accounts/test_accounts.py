@@ -317,7 +317,7 @@ class TestReading:
     def test_windows(self, accounts):
         """How far the usage windows are used, when they end and how long they are."""
         added = accounts.add(POOL, account())
-        accounts.observe(POOL, added.id, {}, mark={"windows": [[40.5, 9_000_000_000_000, 18_000], None]})
+        accounts.observe(POOL, added.id, {}, outcome={"windows": [[40.5, 9_000_000_000_000, 18_000], None]})
 
         read = accounts.find(POOL, "main")
         assert read.used == (40.5, None)

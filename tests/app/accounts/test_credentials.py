@@ -12,7 +12,7 @@ from app.accounts.account import Account
 from app.accounts.credentials import Lease
 from app.config import Settings
 from app.errors import InvalidRequest
-from app.stores.records.credentials import LeaseVerdict
+from app.stores.records.credentials import LeaseResult
 from app.wiring import Services, build
 from tests.support.issuer_client import signed_in
 from tests.support.stored import everything_in
@@ -70,7 +70,7 @@ def test_one_lease_at_a_time(services, issuer):
     _, account = signed_in(services, issuer)
     services.credentials.lease(POOL, account, refused=True, seconds=30)
 
-    assert services.credentials.lease(POOL, account, refused=True, seconds=30) is LeaseVerdict.HELD
+    assert services.credentials.lease(POOL, account, refused=True, seconds=30) is LeaseResult.HELD
 
 
 def test_a_lease_that_ran_out_is_given_again_with_a_higher_fence(services, issuer):
@@ -85,6 +85,6 @@ def test_an_account_without_one(services):
     services.pools.ensure(POOL)
     bare = services.accounts.add(POOL, Account("", "bare", "chatgpt", "http://up", credential="t"))
 
-    assert services.credentials.lease(POOL, bare, refused=True, seconds=30) is LeaseVerdict.GONE
+    assert services.credentials.lease(POOL, bare, refused=True, seconds=30) is LeaseResult.GONE
     with pytest.raises(InvalidRequest, match="has no sign-in"):
         services.credentials.read(POOL, bare)

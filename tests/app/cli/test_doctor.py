@@ -81,10 +81,10 @@ def test_redis_that_may_forget(poolgate: Run, healthy: Account, redis_client: An
 def test_accounts_that_are_out(poolgate: Run, healthy: Account, services: Services) -> None:
     """A refused credential is for a person; a spent window ends by itself."""
     dead = {"state": "credential_dead", "reason": "invalid_api_key", "wait_ms": 0, "retest_wait_ms": 0}
-    services.accounts.observe("default", healthy.id, {}, mark=dead)
+    services.accounts.observe("default", healthy.id, {}, outcome=dead)
     other = services.accounts.add("default", Account("", "b", "openai", "http://x", credential="sk-2"))
     spent = {"state": "window_spent", "reason": "spent", "wait_ms": 3_600_000}
-    services.accounts.observe("default", other.id, {}, mark=spent)
+    services.accounts.observe("default", other.id, {}, outcome=spent)
 
     told = found(poolgate)
 

@@ -95,7 +95,7 @@ class TestImport:
         poolgate("account import", str(tmp_path / "0.json"), "--name", "ann")
         former = services.accounts.find("default", "ann")
         dead = {"state": "credential_dead", "reason": "r", "wait_ms": 0, "retest_wait_ms": 0}
-        services.accounts.observe("default", former.id, {}, mark=dead)
+        services.accounts.observe("default", former.id, {}, outcome=dead)
 
         poolgate("account import", str(tmp_path / "1.json"), "--name", "ann")
 

@@ -90,7 +90,7 @@ class TestAccountsForAPerson:
     def test_a_key_that_is_refused(self, services: Services) -> None:
         main = account(services, "main")
         dead = {"state": "credential_dead", "reason": "invalid_api_key", "wait_ms": 0, "retest_wait_ms": 0}
-        services.accounts.observe("team", main.id, {}, mark=dead)
+        services.accounts.observe("team", main.id, {}, outcome=dead)
 
         ((level, where, what, mend),) = found(services)
 
@@ -108,7 +108,7 @@ class TestAccountsForAPerson:
         services.scripts.client.hset(keys.account("team", ann.id), "refresh_dead", "token_reused")
         soon = found(services)
         dead = {"state": "credential_dead", "reason": "gone", "wait_ms": 0, "retest_wait_ms": 0}
-        services.accounts.observe("team", ann.id, {}, mark=dead)
+        services.accounts.observe("team", ann.id, {}, outcome=dead)
         now = found(services)
 
         mend = "poolgate account login --name ann --pool team"
@@ -173,7 +173,7 @@ class TestAccountsForAPerson:
         for name in ("one", "two"):
             main = account(services, name)
             for _ in range(2):
-                services.accounts.observe("team", main.id, {}, mark=soft)
+                services.accounts.observe("team", main.id, {}, outcome=soft)
 
         told = found(services)
 
@@ -238,7 +238,7 @@ class TestPools:
             services.accounts.pause("team", "main")
         elif state:
             mark = {"state": state, "reason": "r", "wait_ms": 0, "retest_wait_ms": 0}
-            services.accounts.observe("team", account(services, "main").id, {}, mark=mark)
+            services.accounts.observe("team", account(services, "main").id, {}, outcome=mark)
 
         level, where, what, _ = found(services)[0]
 

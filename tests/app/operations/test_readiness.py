@@ -69,7 +69,7 @@ def test_accounts_that_rest_are_no_reason(services: Any, here: Readiness) -> Non
     """Every process has the same: taking this one out of service would help no one."""
     add(services, "a")
     spent = {"state": "window_spent", "reason": "spent", "wait_ms": 3_600_000}
-    services.accounts.observe(DEFAULT, services.accounts.find(DEFAULT, "a").id, {}, mark=spent)
+    services.accounts.observe(DEFAULT, services.accounts.find(DEFAULT, "a").id, {}, outcome=spent)
 
     assert here.reason() == ""
 

@@ -158,7 +158,7 @@ class TestTrying:
 class TestShowing:
     def test_states_windows_and_markup(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         one = pool.account("main", cap=9, models=("<script>",))
-        services.accounts.observe(POOL, one.id, {}, mark={"windows": [[62.5, 9_000_000_000_000, 18_000]]})
+        services.accounts.observe(POOL, one.id, {}, outcome={"windows": [[62.5, 9_000_000_000_000, 18_000]]})
         services.accounts.pause(POOL, "main", "<b>because</b>")
 
         for path in (HOME, f"{HOME}/main", f"/admin/p/{POOL}/"):
@@ -171,7 +171,7 @@ class TestShowing:
 
     def test_a_window_that_is_over_is_not_used(self, pool: Furnished, services: Services) -> None:
         one = pool.account("main", kind="chatgpt")
-        services.accounts.observe(POOL, one.id, {}, mark={"windows": [[62.5, 1000, 18_000]]})
+        services.accounts.observe(POOL, one.id, {}, outcome={"windows": [[62.5, 1000, 18_000]]})
 
         (window,) = AccountView(services.accounts.find(POOL, "main"), 2.0).windows
 
