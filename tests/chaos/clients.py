@@ -10,9 +10,9 @@ from itertools import count
 from typing import Any
 
 from tests.chaos.history import Recorder
-from tests.faults.heard import Meaning, send_request, understood
+from tests.faults.answers import BODIES, TEXTS, Json, rejected, saying
+from tests.faults.client_view import Meaning, send_request, understood
 from tests.faults.leaving import request_once
-from tests.faults.plays import BODIES, TEXTS, Json, rejected, saying
 from tests.support.gateway import PoolOfTest
 
 TEXT = TEXTS["bad"]

@@ -15,9 +15,9 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+from tests.faults.case_runner import CI_SCALE, SETTINGS, VERDICTS, Score, Setting, Wall, settings_of
 from tests.faults.cases import CASES, Case
 from tests.faults.parts import running_parts
-from tests.faults.wall import CI_SCALE, SETTINGS, VERDICTS, Score, Setting, Wall, settings_of
 
 AT_ONCE = 24
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.case_runner import CI_SCALE, Score, Setting, Wall, settings_of
 from tests.faults.cases import CASES
-from tests.faults.wall import CI_SCALE, Score, Setting, Wall, settings_of
 from tests.support.gateway import Gateway, PoolOfTest, running_gateway
 from tests.support.upstream_client import ScriptedUpstream
 

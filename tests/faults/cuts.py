@@ -15,8 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from typing import NamedTuple
 
-from tests.faults.heard import Heard, Meaning, send_request, understood
-from tests.faults.plays import (
+from tests.faults.answers import (
     BODIES,
     SSE,
     TEXTS,
@@ -28,6 +27,7 @@ from tests.faults.plays import (
     streamed,
     with_thoughts,
 )
+from tests.faults.client_view import Heard, Meaning, send_request, understood
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 

@@ -16,9 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 
-from tests.faults.heard import Meaning, send_request, understood
+from tests.faults.answers import BODIES, Json, rejected, saying
+from tests.faults.client_view import Meaning, send_request, understood
 from tests.faults.parts import running_parts
-from tests.faults.plays import BODIES, Json, rejected, saying
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from statistics import quantiles
 from urllib.parse import urlsplit
 
+from tests.faults.answers import BODIES, PATHS, STALL, Json, rejected, saying
 from tests.faults.parts import running_parts
-from tests.faults.plays import BODIES, PATHS, STALL, Json, rejected, saying
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream, Seen
 

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 
+from tests.faults.case_runner import timeout
 from tests.faults.failover.client import Json, Result, call
 from tests.faults.failover.facts import Facts
 from tests.faults.failover.scenarios import (
@@ -26,7 +27,6 @@ from tests.faults.failover.scenarios import (
     answering,
 )
 from tests.faults.failover.topologies import TOPOLOGIES, Topology
-from tests.faults.wall import timeout
 from tests.support.gateway import Gateway, PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream, Seen
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.faults import plays
+from tests.faults import answers
+from tests.faults.answers import edited
 from tests.faults.failover.facts import Facts
-from tests.faults.plays import edited
 
 Json = dict[str, Any]
 
@@ -104,7 +104,7 @@ BROKEN_EVENT = (
 
 
 def _without_done(pace: Pace) -> Json:
-    return edited(plays.without_done, of=COMPLETE)("chat")
+    return edited(answers.without_done, of=COMPLETE)("chat")
 
 
 def _primary(least: int = 0, most: int = 1_000) -> Callable[[Facts, Pace], bool]:

@@ -9,8 +9,8 @@ from contextlib import suppress
 from itertools import count
 from threading import Lock
 
-from tests.books.plays import LENGTH, NOT_REASONING, REASONING, Json
-from tests.faults.heard import send_request
+from tests.billing.upstreams import LENGTH, NOT_REASONING, REASONING, Json
+from tests.faults.client_view import send_request
 from tests.faults.leaving import request_once
 from tests.support.gateway import PoolOfTest
 

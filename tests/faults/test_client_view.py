@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.heard import Heard, send_request, understood
-from tests.faults.plays import (
+from tests.faults.answers import (
     SSE,
     Frames,
     frames_of,
@@ -20,6 +19,7 @@ from tests.faults.plays import (
     without_done,
     without_finish,
 )
+from tests.faults.client_view import Heard, send_request, understood
 
 SURFACES = ("chat", "responses")
 ERROR: dict[str, Any] = {"message": "Not now.", "type": "server_error", "code": "stream_incomplete"}

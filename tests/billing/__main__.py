@@ -1,5 +1,5 @@
 """
-Exact books: `python -m tests.books [--seconds 90] [--clients 64] [--kills 4] [--seed N]`.
+Exact books: `python -m tests.billing [--seconds 90] [--clients 64] [--kills 4] [--seed N]`.
 
 Random clients, a third of which disconnect, at two workers that are killed; upstreams that fail, reason
 unseen and report nothing. Ends with status 1 where a request is charged less than was billed, a strict
@@ -11,12 +11,12 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.books.run import Plan, run
+from tests.billing.run import Plan, run
 from tests.faults.parts import running_parts
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.books")
+    parser = argparse.ArgumentParser(prog="python -m tests.billing")
     parser.add_argument("--seconds", type=float, default=90.0)
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--kills", type=int, default=4)

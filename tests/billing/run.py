@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import orjson
 
 from app.stores.records.limits import limits_from_json
-from tests.books.check import Findings, Limits, checked
-from tests.books.clients import Clients
-from tests.books.plays import REASONING, prepare
+from tests.billing.check import Findings, Limits, checked
+from tests.billing.clients import Clients
+from tests.billing.upstreams import REASONING, prepare
 from tests.support.gateway import PoolOfTest
 from tests.support.processes import eventually
 from tests.support.store import limit

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.faults.case_runner import Setting, settings_of
 from tests.faults.cases import CASES
 from tests.faults.conftest import Scores
-from tests.faults.wall import Setting, settings_of
 
 TASKS = [(name, setting) for name, case in CASES.items() for setting in settings_of(case)]
 

@@ -1,5 +1,5 @@
 """
-Plays of an upstream that fails, for either wire.
+Answers of an upstream that fails, for either protocol.
 
 What a named play of `upstream_plays` cannot express is made from the frames of a correct stream:
 `edited` takes a function from frames to frames.

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.faults.plays import PATHS, Json
+from tests.faults.answers import PATHS, Json
 
 DELTAS = {
     "response.output_text.delta": "text",

@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import orjson
 
 from app.config import TimeLimits
+from tests.faults.answers import BODIES, TEXTS, Json, Play, saying
 from tests.faults.cases import Case, Expect
-from tests.faults.heard import Heard, Meaning, send_request, understood
-from tests.faults.plays import BODIES, TEXTS, Json, Play, saying
+from tests.faults.client_view import Heard, Meaning, send_request, understood
 from tests.support.gateway import Gateway, PoolOfTest
 from tests.support.ports import free_port
 from tests.support.upstream_client import ScriptedUpstream, Seen

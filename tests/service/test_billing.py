@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.books.run import Plan, run
+from tests.billing.run import Plan, run
 from tests.support.gateway import running_gateway
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -14,7 +14,7 @@ from tests.support.upstream_client import ScriptedUpstream
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("seed", [1])
 def test_exact_ledger(redis_url: str, tmp_path: Path, upstream: ScriptedUpstream, seed: int) -> None:
-    """The short form of `python -m tests.books`."""
+    """The short form of `python -m tests.billing`."""
     with running_gateway(redis_url, tmp_path) as gateway:
         findings = run(gateway.pool(), upstream, Plan(seed=seed, room=0.5))
 

@@ -15,8 +15,8 @@ from typing import Any
 from app.ledger.verify import Verification
 from app.stores import keys
 from app.stores.ledger import LedgerRepository
-from tests.books.clients import number_of
-from tests.books.plays import RATES
+from tests.billing.clients import number_of
+from tests.billing.upstreams import RATES
 from tests.support.audit import charged, is_reported, wrongly_charged
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import Seen
