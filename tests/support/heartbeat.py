@@ -1,17 +1,24 @@
 """
-How long a process works on one thing before another gets its turn, in seconds of CPU.
+How long a process works on one thing before another gets its turn, in CPU time.
 
 A greenlet notes the CPU time of its thread each time it is its turn: what was spent since the last
-time was spent without a break. How busy the machine is does not matter.
+time was spent without a break. The CPU time of the same work differs by a factor of two and more on
+a machine that is busy, so a turn is compared with reference work of the same process and moment.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 import gevent
+import orjson
+
+MAX_TRIES = 3
+REFERENCE_PIECES = [bytes(256 * 1024)] * 512  # 128 MiB
+REFERENCE_JSON = b"[%b]" % b",".join([b'{"key":"value"}'] * 100_000)  # 200,000 values
 
 
 class Heartbeat:
@@ -48,3 +55,52 @@ class Heartbeat:
         gevent.sleep(0.002)
         assert self._greenlet is not None
         self._greenlet.kill()
+
+
+class Comparison:
+    """
+    Compares longest turns with reference work; *reference* returns the seconds that it takes now.
+
+    A turn over the limit is measured again, between two references of its own: one that is really too
+    long is too long each time.
+    """
+
+    def __init__(self, reference: Callable[[], float]) -> None:
+        self._reference = reference
+        self._shortest = reference()
+
+    def ratio(self, turn: Callable[[], float], limit: float) -> float:
+        """Return the seconds that *turn* returns, as a multiple of the reference: the least of some tries."""
+        least = turn() / self._shortest
+        for _ in range(MAX_TRIES - 1):
+            if least <= limit:
+                break
+            before, seconds, after = self._reference(), turn(), self._reference()
+            self._shortest = min(self._shortest, before, after)
+            least = min(least, seconds / max(before, after))
+        return least
+
+
+def longest_turn_ratio(work: Callable[[], object], limit: float) -> float:
+    """Return the longest turn of *work* in this process, as a multiple of the reference work."""
+
+    def turn() -> float:
+        with Heartbeat() as heartbeat:
+            work()
+        return heartbeat.longest_seconds
+
+    return Comparison(reference_seconds).ratio(turn, limit)
+
+
+def reference_seconds() -> float:
+    """
+    Return the CPU seconds of fixed work without a break, of the kinds that a request causes.
+
+    Copies a body of the maximum size to new memory, parses the maximum number of values, visits each.
+    """
+    began = time.thread_time()
+    copied = b"".join(REFERENCE_PIECES)
+    visited = [item["key"] for item in orjson.loads(REFERENCE_JSON)]
+    seconds = time.thread_time() - began
+    assert len(copied) > len(visited)
+    return seconds

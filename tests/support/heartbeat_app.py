@@ -1,4 +1,9 @@
-"""`app.wsgi`, with a heartbeat: GET /_longest_turn returns the longest turn since it was last requested."""
+"""
+`app.wsgi`, with a heartbeat.
+
+GET /_longest_turn returns the longest turn since it was last requested, GET /_reference how long the
+reference work takes now: both in seconds of CPU.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from app.wsgi import app as gateway
-from tests.support.heartbeat import Heartbeat
+from tests.support.heartbeat import Heartbeat, reference_seconds
 
 
 class Measured:
@@ -20,9 +25,13 @@ class Measured:
         if self._heartbeat is None:
             self._heartbeat = Heartbeat()
             self._heartbeat.start()
-        if environ["PATH_INFO"] != "/_longest_turn":
+        if environ["PATH_INFO"] == "/_longest_turn":
+            seconds = self._heartbeat.reset()
+        elif environ["PATH_INFO"] == "/_reference":
+            seconds = reference_seconds()
+        else:
             return gateway(environ, start_response)
-        body = f"{self._heartbeat.reset():.6f}".encode()
+        body = f"{seconds:.6f}".encode()
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]
 
