@@ -95,7 +95,7 @@ def start_exchange(context: RequestContext, transform: ResponseTransform = UNCHA
         chain.events(),
         transform,
         sock,
-        DisconnectWatcher(sock, context.cancellation.client_gone) if sock is not None else None,
+        DisconnectWatcher(sock, context.caller.cancellation.client_gone) if sock is not None else None,
     )
 
 
@@ -156,7 +156,7 @@ def response_headers(chain: FallbackChain) -> dict[str, str]:
     """Return the headers that report how the request was served."""
     served = chain.served_by()
     headers: dict[str, str] = {}
-    if served.account_name and settings_from(served.context.key.settings).names_accounts:
+    if served.account_name and settings_from(served.context.caller.key.settings).names_accounts:
         headers["x-poolgate-account"] = header_value(served.account_name)
     if served.limits:
         headers |= ratelimit_headers(served.limits, served.admitted_at)

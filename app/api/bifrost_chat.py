@@ -115,7 +115,7 @@ class ExtraFields(ResponseTransform):
 
     def _extended(self, payload: JsonObject, chain: FallbackChain, fields: JsonObject) -> JsonObject:
         served = chain.served_by()
-        context, model = served.context, served.context.model
+        context, model = served.context, served.context.request.model
         fields |= {
             "model_requested": context.request.requested_model or model,
             "model_deployment": payload.get("model") or model,

@@ -64,7 +64,7 @@ class ResponsesFraming:
         return frames.responses_failed(
             envelope,
             response_id=self._response_id or context.request_id,
-            created_at=int(context.key.now),
+            created_at=int(context.caller.key.now),
             sequence_number=self._sequence_number + 1,
         )
 
@@ -93,4 +93,4 @@ def framing_for(context: RequestContext) -> ChatFraming | ResponsesFraming:
     """Return a new framing for the stream of *context*."""
     if context.options.keep_codex_events:
         return CodexFraming()
-    return _FRAMINGS[context.client_protocol]()
+    return _FRAMINGS[context.request.client_protocol]()

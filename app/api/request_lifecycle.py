@@ -170,14 +170,14 @@ class RequestScope:
         return Refusal(
             id=context.request_id,
             at_ms=round(time.time() * 1000),
-            model=context.model,
+            model=context.request.model,
             endpoint=context.request.endpoint,
             status=error.status,
             code=error.code or "error",
             message=error.message,
             param=error.param,
-            pool=context.key.pool,
-            key=context.key.id,
+            pool=context.caller.key.pool,
+            key=context.caller.key.id,
             admission=error.admission,
         )
 

@@ -9,7 +9,7 @@ hosted tool the upstream calls the model repeatedly with its results; nothing bo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import orjson
@@ -18,6 +18,7 @@ from app.limits.media import FILE_BYTES_PER_TOKEN, Media
 from app.limits.output_lengths import LENGTH_FIELDS, MIN_RESPONSES_LENGTH, length_bound
 from app.limits.prices import Price, ceiling_cost
 from app.limits.token_estimates import BYTES_PER_TOKEN
+from app.records import record
 from app.streaming.usage import Usage
 
 REQUEST_OVERHEAD_TOKENS = 64  # what an upstream wraps around a request, its tools and its format
@@ -35,7 +36,7 @@ STORED = ("conversation", "previous_response_id")  # the upstream adds earlier i
 INSTRUCTION_ROLES = ("system", "developer")  # their messages become `instructions`
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bounds:
     """
     Amounts by limit unit; one that cannot be bounded is absent.
@@ -50,7 +51,7 @@ class Bounds:
     sent_length: int = 0  # output tokens to send to the upstream, or `upper_bound` would not hold; 0: none
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ModelSize:
     """How many tokens a model accepts and produces at most; None: not known."""
 

@@ -58,7 +58,7 @@ class ActiveRequests:
         """End every open stream with an error, wait *seconds* for settlements; return how many are left."""
         self.waiting.stop()
         for context in list(self._by_id.values()):
-            context.cancellation.worker_stopping()
+            context.caller.cancellation.worker_stopping()
         self._idle.wait(seconds)
         return len(self._by_id)
 
@@ -77,7 +77,7 @@ class ActiveRequests:
         has_renewed_all = True
         by_pool: dict[str, list[str]] = defaultdict(list)
         for context in self._by_id.values():
-            by_pool[context.key.pool].append(context.request_id)
+            by_pool[context.caller.key.pool].append(context.request_id)
         for pool, request_ids in by_pool.items():
             try:
                 lost = self._admissions.renew(pool, self._ttl_ms, request_ids)

@@ -14,6 +14,7 @@ from app.config import Settings, TimeLimits
 from app.errors import CredentialUnreadable, GatewayError, ModelNotFound, NotFound
 from app.limits.bounds import Bounds
 from app.limits.prices import Price
+from app.records import record
 from app.relay.affinity import conversation_holder_of
 from app.relay.context import RequestContext
 from app.relay.endpoint_types import EndpointType
@@ -39,7 +40,7 @@ log = structlog.get_logger()
 _NO_REPORT = AttemptReport(0)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RequestPlan:
     """What follows from a request before an account is selected."""
 
@@ -73,7 +74,7 @@ class Admission:
         self._services = services
         self._context = context
         self._plan = plan
-        self._pool = context.key.pool
+        self._pool = context.caller.key.pool
         self._request = self._admit_request()
 
     @property
@@ -131,7 +132,7 @@ class Admission:
 
     def _send_report(self, request: AdmitRequest, report: AttemptReport) -> Selection | Refusal:
         """Report by the calendar of now: the request may be older than one of its windows."""
-        calendar = self._services.calendar.windows(self._context.key.zone, self._store_time())
+        calendar = self._services.calendar.windows(self._context.caller.key.zone, self._store_time())
         return self._services.admissions.report(self._pool, request, report, calendar)
 
     def error_for(self, refusal: Refusal) -> GatewayError:
@@ -155,7 +156,7 @@ class Admission:
         services = self._services
         reply = services.admissions.admit(self._pool, self._request)
         if isinstance(reply, Refusal) and reply.kind is RefusalKind.CALENDAR:  # our clock shows another day
-            calendar = services.calendar.windows(self._context.key.zone, reply.now_ms / 1000)
+            calendar = services.calendar.windows(self._context.caller.key.zone, reply.now_ms / 1000)
             self._request = replace(self._request, calendar=calendar)
             reply = services.admissions.admit(self._pool, self._request)
         return reply
@@ -165,10 +166,12 @@ class Admission:
         if refusal.kind is not RefusalKind.LIMIT and not _is_unoffered(refusal):
             return None
         context = self._context
-        usable = (context.routing.account_id,) if context.routing.account_id else context.key.accounts
-        if not self._services.known_models.lacks(self._pool, context.model, usable):
+        usable = (context.routing.account_id,) if context.routing.account_id else context.caller.key.accounts
+        if not self._services.known_models.lacks(self._pool, context.request.model, usable):
             return None
-        return ModelNotFound(f"No account of this pool offers the model '{context.model}'", param="model")
+        return ModelNotFound(
+            f"No account of this pool offers the model '{context.request.model}'", param="model"
+        )
 
     def _unserved_error(self, refusal: Refusal) -> GatewayError | None:
         """Return the error where no account could ever serve the request."""
@@ -183,17 +186,17 @@ class Admission:
 
     def _store_time(self) -> float:
         """Return an estimate of the store's clock, in Unix seconds."""
-        key = self._context.key
+        key = self._context.caller.key
         return key.now + self._services.timing.monotonic() - key.looked_up_at
 
     def _admit_request(self) -> AdmitRequest:
         context, plan, services = self._context, self._plan, self._services
-        key, routing = context.key, context.routing
+        key, routing = context.caller.key, context.routing
         sticky_ms = settings_from(key.settings).affinity_minutes * 60_000
         return AdmitRequest(
             id=context.request_id,
             key=key.id,
-            model=context.model,
+            model=context.request.model,
             endpoint=context.request.endpoint,
             protocol=plan.fit.protocol[0] if plan.fit.protocol else "",
             unfit_kinds=plan.fit.unfit_kinds,

@@ -11,6 +11,7 @@ import orjson
 
 from app.accounts.account import Account
 from app.errors import UpstreamRejected
+from app.records import record
 from app.relay.context import JsonObject, RequestContext
 from app.relay.timeouts import AttemptDeadlines
 from app.streaming.usage import Usage
@@ -26,7 +27,7 @@ KEEP_ALIVE_GRACE_SECONDS = 0.05  # for the rest of the framing, or the connectio
 EventBatches = Generator[list[Any] | None, None, None]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AttemptInputs:
     """What an attempt is made from; lengths are in tokens."""
 
@@ -129,7 +130,7 @@ def exchange(handler: UpstreamHandler) -> EventBatches:
 def _traced_exchange(handler: UpstreamHandler, trace: Trace) -> EventBatches:
     context, account = handler.inputs.context, handler.inputs.account
     attributes = {"account": account.id, "kind": account.kind, "wire": handler.request.protocol}
-    with trace.attempt(**attributes, model=context.model) as trace_headers:
+    with trace.attempt(**attributes, model=context.request.model) as trace_headers:
         yield from _exchange(handler, trace_headers)
 
 
@@ -147,7 +148,7 @@ def _exchange(handler: UpstreamHandler, trace_headers: Mapping[str, str]) -> Eve
         raise
     head.headers, head.status = response.headers, response.status
     try:
-        with inputs.context.cancellation.interrupting(lambda: handler.interrupt(response.body)):
+        with inputs.context.caller.cancellation.interrupting(lambda: handler.interrupt(response.body)):
             yield from handler.receive(response)
     except BaseException as error:
         response.body.close()

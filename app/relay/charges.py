@@ -17,7 +17,6 @@ Balanced limits count the estimate. Strict limits count the upper bound, which i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import orjson
 
@@ -32,6 +31,7 @@ from app.errors import (
 )
 from app.limits.output_lengths import length_bound
 from app.limits.token_estimates import estimate_tokens
+from app.records import record
 from app.relay.attempt import Attempt
 from app.streaming.usage import Usage
 
@@ -45,7 +45,7 @@ REFUSALS = frozenset(
 TOO_LONG = "context_length_exceeded"  # reported before anything is produced
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AttemptCharge:
     """`upper_bound` is (input, output) tokens where no usage was reported; None is unbounded."""
 
@@ -98,11 +98,11 @@ def _max_output(attempt: Attempt, reserved: int | None) -> int | None:
 
 
 def _may_reason(attempt: Attempt) -> bool:
-    return not attempt.context.model.startswith(kind_of(attempt.account).models_without_reasoning)
+    return not attempt.context.request.model.startswith(kind_of(attempt.account).models_without_reasoning)
 
 
 def _choices(attempt: Attempt) -> int:
-    n = attempt.context.body.get("n")
+    n = attempt.context.request.body.get("n")
     return n if isinstance(n, int) else 1
 
 
@@ -118,7 +118,7 @@ def exceeded(attempt: Attempt, reserved: Mapping[str, int]) -> str | None:
     amounts = _exceeded_output(attempt, reported, reserved.get("output_tokens"))
     if not amounts and reported and allowed is not None and reported.input_tokens > allowed:
         amounts = {"allowed": allowed, "input_tokens": reported.input_tokens}
-    return orjson.dumps({"model": attempt.context.model, **amounts}).decode() if amounts else None
+    return orjson.dumps({"model": attempt.context.request.model, **amounts}).decode() if amounts else None
 
 
 def _exceeded_output(attempt: Attempt, reported: Usage | None, allowed: int | None) -> dict[str, int | None]:
@@ -128,6 +128,8 @@ def _exceeded_output(attempt: Attempt, reported: Usage | None, allowed: int | No
     if (billed is None or billed <= allowed) and not attempt.exceeds(allowed):
         return {}
     context = attempt.context
-    if not attempt.inputs.sent_length and not length_bound(context.client_protocol, context.body):
+    if not attempt.inputs.sent_length and not length_bound(
+        context.request.client_protocol, context.request.body
+    ):
         return {}
     return {"allowed": allowed, "output_tokens": billed}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.records import record
 from app.stores.records.api_keys import ApiKey, CutPolicy
 from app.tracing import Trace
 from app.translation.requests.reasoning_and_format import reasoning_settings
@@ -23,7 +24,7 @@ class Caching:
     may_store: bool = True  # false: a stored response is returned, but none is added
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Caller:
     """Who sent the request, and what lasts as long as the connection."""
 
@@ -33,7 +34,7 @@ class Caller:
     trace: Trace | None = None  # None: tracing is off
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ModelRequest:
     """What is requested, of which model, in which protocol."""
 
@@ -47,7 +48,7 @@ class ModelRequest:
     content_type: str = "application/json"  # of `raw_body`
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RoutingConstraints:
     """Which accounts may serve the request."""
 
@@ -61,7 +62,7 @@ class RoutingConstraints:
 ANY_ACCOUNT = RoutingConstraints()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ResponseOptions:
     """How the client receives the response."""
 
@@ -77,7 +78,7 @@ class ResponseOptions:
 STREAM = ResponseOptions()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RequestContext:
     """One request to one model, and the same request to its fallback models."""
 
@@ -89,26 +90,6 @@ class RequestContext:
     fallbacks: tuple[RequestContext, ...] = ()
 
     @property
-    def key(self) -> ApiKey:
-        return self.caller.key
-
-    @property
-    def cancellation(self) -> Cancellation:
-        return self.caller.cancellation
-
-    @property
-    def model(self) -> str:
-        return self.request.model
-
-    @property
-    def body(self) -> JsonObject:
-        return self.request.body
-
-    @property
-    def client_protocol(self) -> str:
-        return self.request.client_protocol
-
-    @property
     def is_reasoning_requested(self) -> bool:
         """Whether the model is to reason before it answers, which takes longer."""
-        return reasoning_settings(self.body).get("effort") not in (None, "none")
+        return reasoning_settings(self.request.body).get("effort") not in (None, "none")

@@ -53,7 +53,7 @@ class EndpointType:
 
 
 def _fit_model(context: RequestContext) -> AccountRequirements:
-    return account_requirements(context.client_protocol, context.body, CHATGPT_KINDS)
+    return account_requirements(context.request.client_protocol, context.request.body, CHATGPT_KINDS)
 
 
 def _bound_model(context: RequestContext, price: Price | None, size: ModelSize) -> Bounds:
@@ -63,7 +63,7 @@ def _bound_model(context: RequestContext, price: Price | None, size: ModelSize) 
 
 def _begin_model_attempt(inputs: AttemptInputs) -> Attempt:
     context, account = inputs.context, inputs.account
-    protocol, body, kind = context.client_protocol, context.body, kind_of(account)
+    protocol, body, kind = context.request.client_protocol, context.request.body, kind_of(account)
     if inputs.sent_length and kind.takes_length:
         body = with_length(protocol, body, inputs.sent_length, kind.length_fields.get(protocol))
     return ModelAttempt(inputs, upstream_body(protocol, body, kind.dialect, account.protocols))
@@ -76,7 +76,7 @@ def _fit_compaction(context: RequestContext) -> AccountRequirements:
 def _begin_compaction(inputs: AttemptInputs) -> Attempt:
     """Begin a compaction: at the ChatGPT backend by a trigger in a request, else at its endpoint."""
     context = inputs.context
-    body, size = context.body, context.request.body_bytes
+    body, size = context.request.body, context.request.body_bytes
     if kind_of(inputs.account).compaction is not Compaction.TRIGGER:
         request = replace(context.request, raw_body=write_json(body, size))
         inputs = replace(inputs, context=replace(context, request=request))
@@ -107,7 +107,7 @@ def _begin_passthrough(inputs: AttemptInputs) -> Attempt:
 def _passthrough_unserved(context: RequestContext, kinds: Collection[str]) -> GatewayError:
     if set(kinds) <= set(UNFIT_TO_PASS_THROUGH.unfit_kinds):
         return NotSupported(f"No account of this pool offers {context.request.endpoint}")
-    return ModelNotFound(f"No account of this pool offers the model '{context.model}'", param="model")
+    return ModelNotFound(f"No account of this pool offers the model '{context.request.model}'", param="model")
 
 
 CHATGPT_KINDS = KINDS_BY_DIALECT[Dialect.CHATGPT]
@@ -137,4 +137,4 @@ ENDPOINT_TYPES = {"chat": MODEL, "responses": MODEL, "responses/compact": COMPAC
 
 def endpoint_type_of(context: RequestContext) -> EndpointType:
     """Return the endpoint type of *context*; whatever is not in the table passes through."""
-    return ENDPOINT_TYPES.get(context.client_protocol, PASSTHROUGH)
+    return ENDPOINT_TYPES.get(context.request.client_protocol, PASSTHROUGH)

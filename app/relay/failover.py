@@ -13,6 +13,7 @@ from app.accounts.outcomes import OK, outcome_from_error, suspected_outcome
 from app.accounts.usage_windows import windows_from_headers
 from app.accounts.verdicts import Verdict, classify, judge
 from app.errors import GatewayError, NoAccounts, StoreUnavailable, UpstreamError, UpstreamRejected
+from app.records import record
 from app.relay.attempt import Attempt, EventBatches
 from app.relay.context import RequestContext
 from app.relay.no_account import pool_spent_error
@@ -52,7 +53,7 @@ PAYMENT_REQUIRED = 402
 NOT_OF_THE_ACCOUNT = (Failure.CALLER, Failure.UNSUPPORTED, Failure.DIFFERS, Failure.DEADLINE)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FailoverActions:
     """What failover has done by others."""
 
@@ -61,7 +62,7 @@ class FailoverActions:
     renew: Callable[[Account], Account | None]  # get a new token for a signed-in account
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FailoverPolicy:
     """The bounds of the attempts of one request."""
 
@@ -135,7 +136,7 @@ class Failover:
         return ResumedStream(delivered) if delivered is not None and self._progress.committed else None
 
     def _target(self, account_id: str) -> Target:
-        return account_id, self._context.model
+        return account_id, self._context.request.model
 
     def _wait_for_permit(self, account_id: str) -> Iterator[None]:
         """
@@ -144,7 +145,7 @@ class Failover:
         Waiting is worth it while another request's retry is under way there: if that one is answered, this
         one is free. Raises the last failure, or NoAccounts where this model was not tried yet.
         """
-        key, target = self._context.key.id, self._target(account_id)
+        key, target = self._context.caller.key.id, self._target(account_id)
         again = len(self._record.attempts) > 1
         while not self._budget.take(key, target, again=again):
             wait = PERMIT_POLL_SECONDS * self._timing.random.uniform(0.5, 1.5)
@@ -163,7 +164,7 @@ class Failover:
             raise
         finally:
             if is_retry:
-                self._budget.end(self._context.key.id, target, failed=failed)
+                self._budget.end(self._context.caller.key.id, target, failed=failed)
             if failed:
                 self._budget.note_failure(target)
 
@@ -203,7 +204,9 @@ class Failover:
         is_confirmed = self._is_confirmed(verdict, action, attempt.account)
         change = self._change(attempt, error, verdict)
         self._record.outcome = Outcome(change, self._windows(attempt), self._record.exceeded())
-        failed = self._failed = for_client(error, verdict, self._context.client_protocol, self._context.model)
+        failed = self._failed = for_client(
+            error, verdict, self._context.request.client_protocol, self._context.request.model
+        )
         if action is Action.FAIL or is_confirmed or self._is_exhausted():
             raise failed
         stalled = attempt.stalled
@@ -228,7 +231,7 @@ class Failover:
                 return reply
 
     def _verdict(self, attempt: Attempt, error: UpstreamError) -> Verdict:
-        return judge(error, attempt.account.kind, self._context.model)
+        return judge(error, attempt.account.kind, self._context.request.model)
 
     def _is_confirmed(self, verdict: Verdict, action: Action, account: Account) -> bool:
         """
@@ -254,9 +257,11 @@ class Failover:
         counts = scope is Scope.CREDENTIAL or verdict.failure in CAUSED_BY_REQUESTS or _may_be_price(error)
         if counts and self._harmed.setdefault(scope, account.id) != account.id:
             return (
-                suspected_outcome(verdict.failure, self._context.model) if scope is Scope.CREDENTIAL else {}
+                suspected_outcome(verdict.failure, self._context.request.model)
+                if scope is Scope.CREDENTIAL
+                else {}
             )
-        return outcome_from_error(error, self._context.model, self._timing.unix(), kind=account.kind)
+        return outcome_from_error(error, self._context.request.model, self._timing.unix(), kind=account.kind)
 
     def _windows(self, attempt: Attempt) -> Any:
         """Return the account's usage windows, as the response headers report them; None if they do not."""

@@ -16,6 +16,7 @@ from app.accounts.failures import Failure
 from app.accounts.verdicts import classify
 from app.errors import AnswersDiffer, GatewayError, ModelNotFound, NoAccounts, QuotaExceeded, UpstreamError
 from app.limits.prices import Price
+from app.records import record
 from app.relay.context import JsonObject, RequestContext
 from app.relay.progress import RequestProgress
 from app.relay.request_record import RequestRecord
@@ -29,7 +30,7 @@ TOO_LONG = "context_length_exceeded"
 TOO_LONG_TEXT = "context length"  # in messages of servers that have no code for it
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ServedBy:
     """How a request is served: by which model and account, and how the limits stood at admission."""
 

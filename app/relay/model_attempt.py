@@ -37,11 +37,11 @@ class ModelAttempt:
         self.raw_events: list[JsonObject] = []
         self.reader = PROTOCOLS[request.protocol].reader(request.body)
         self._deadlines = inputs.deadlines
-        self._cancellation = context.cancellation
+        self._cancellation = context.caller.cancellation
         self._is_terminal = False
         self._decoder = EventDecoder()
         self._translator = translator_for(context, request.protocol)
-        self._is_opening = PROTOCOLS[context.client_protocol].is_opening
+        self._is_opening = PROTOCOLS[context.request.client_protocol].is_opening
         self._cap = output_cap_for(inputs, request.protocol)
         self._resumed = inputs.resumed
         # until the first event that a user could see; None: it has passed

@@ -30,9 +30,9 @@ class OtherAccounts:
         """Return whether an account could serve *context*, except those whose ids are *excluded*."""
         if context.routing.account_id or context.routing.ownership:
             return False
-        accounts = self._accounts_of(context.key.pool)
+        accounts = self._accounts_of(context.caller.key.pool)
         # as admission does: a name that no account lists may be served by any
-        is_listed = any(context.model in account.listed for account in accounts)
+        is_listed = any(context.request.model in account.listed for account in accounts)
         return any(
             account.id not in excluded and self._could_serve(account, context, fit, is_listed=is_listed)
             for account in accounts
@@ -45,11 +45,11 @@ class OtherAccounts:
         return (
             account.state in AVAILABLE
             and (self._demo or not kind_of(account).is_simulated)
-            and (not known or context.model in known)
+            and (not known or context.request.model in known)
             and (not fit.protocol or fit.protocol in account.protocols)
             and account.kind not in fit.unfit_kinds
             and (not context.routing.account_kinds or account.kind in context.routing.account_kinds)
-            and (not context.key.accounts or account.id in context.key.accounts)
+            and (not context.caller.key.accounts or account.id in context.caller.key.accounts)
         )
 
     def _accounts_of(self, pool: str) -> list[Account]:

@@ -79,7 +79,7 @@ def exceeds(reader: Reader, tokens: int) -> bool:
 def output_cap_for(inputs: AttemptInputs, protocol: str) -> AttemptOutputCap | None:
     """Return what ends the answer that the account sends in *protocol*; None where only the upstream does."""
     context = inputs.context
-    client_protocol = context.client_protocol
+    client_protocol = context.request.client_protocol
     tokens = next(
         (
             value
@@ -103,9 +103,9 @@ def output_cap_for(inputs: AttemptInputs, protocol: str) -> AttemptOutputCap | N
 def _capped_value(inputs: AttemptInputs, protocol: str, name: str) -> Any:
     """Return the field *name* of the request if the gateway applies it, None where the upstream does."""
     context = inputs.context
-    value = context.body.get(name)
+    value = context.request.body.get(name)
     if not has_effect(name, value):
         return None
-    applied = support_for(context.client_protocol, name, kind_of(inputs.account).dialect, (protocol,))
+    applied = support_for(context.request.client_protocol, name, kind_of(inputs.account).dialect, (protocol,))
     raised = applied is Support.TRANSLATED and isinstance(value, int) and value < MIN_RESPONSES_LENGTH
     return value if applied is Support.HONOURED or (raised and protocol == "responses") else None

@@ -81,14 +81,14 @@ class PassthroughAttempt:
         self.inputs = inputs
         self.context = inputs.context
         self.account = inputs.account
-        self.request = UpstreamRequest(inputs.context.client_protocol, {}, [])
+        self.request = UpstreamRequest(inputs.context.request.client_protocol, {}, [])
         self.response = ResponseHead()
         self.raw_events: list[JsonObject] = []
         self.reader = PassthroughReader()
         self.committed = False
         self._deadlines = inputs.deadlines
         self._transform = transform
-        self._cancellation = inputs.context.cancellation
+        self._cancellation = inputs.context.caller.cancellation
         self._is_final_seen = False  # whether the event that ends a stream has arrived
         self._is_done_seen = False  # whether `[DONE]` has arrived, after which nothing follows
         self._decoder = EventDecoder()

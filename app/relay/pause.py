@@ -23,7 +23,7 @@ def pause(
     until = clock() + seconds
     while (left := until - clock()) > 0:
         due = progress.sent_at + keepalive_seconds - clock()
-        context.cancellation.sleep(min(left, max(due, 0.0)))
+        context.caller.cancellation.sleep(min(left, max(due, 0.0)))
         if clock() >= progress.sent_at + keepalive_seconds:
             progress.sent_at = clock()
             yield None

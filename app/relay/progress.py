@@ -45,6 +45,6 @@ def progress_of(context: RequestContext, now: float, total_seconds: float) -> Re
         now,
         now + total_seconds,
         now,
-        delivered_for(context.client_protocol) if may_restart else None,
+        delivered_for(context.request.client_protocol) if may_restart else None,
         fallbacks_left=len(context.fallbacks),
     )

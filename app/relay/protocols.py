@@ -43,21 +43,21 @@ PROTOCOLS = {
 def translator_for(context: RequestContext, upstream_protocol: str) -> Translator:
     """Return the translator from *upstream_protocol* to the client's."""
     suffix = context.request_id.removeprefix("req_")
-    created_at = int(context.key.now)
+    created_at = int(context.caller.key.now)
     options = context.options
-    match context.client_protocol, upstream_protocol:
+    match context.request.client_protocol, upstream_protocol:
         case "chat", "chat":
             return ChatPassThrough(include_usage=options.include_usage)
         case "chat", _:
             return ResponsesToChat(
                 f"chatcmpl-{suffix}",
                 created_at,
-                context.model,
+                context.request.model,
                 options.include_usage,
-                legacy_functions=bool(context.body.get("functions")),
+                legacy_functions=bool(context.request.body.get("functions")),
                 include_reasoning=options.include_reasoning,
             )
         case _, "responses":
-            hide_windows = not settings_from(context.key.settings).tells_windows
+            hide_windows = not settings_from(context.caller.key.settings).tells_windows
             return ResponsesPassThrough(options.keep_codex_events, hide_windows=hide_windows)
-    return ChatToResponses(f"resp_{suffix}", created_at, context.body)
+    return ChatToResponses(f"resp_{suffix}", created_at, context.request.body)

@@ -22,6 +22,7 @@ from app.limits.bounds import ModelSize
 from app.limits.input_ratio import InputRatio
 from app.limits.pool_prices import PoolPrices
 from app.limits.prices import Price
+from app.records import record
 from app.relay.active_requests import ActiveRequests
 from app.relay.admission import Admission, AdmissionServices, RequestPlan
 from app.relay.attempt import Attempt, AttemptInputs
@@ -57,7 +58,7 @@ class RelayServices:
     refresher: TokenRefresher
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Exchange:
     """One request under way at one model."""
 
@@ -133,19 +134,19 @@ class Relay:
         finally:
             settlement = record.settle(context, self._clock() - started, admission.calendar)
             self._learn_input_ratio(context, record, settlement)
-            self._services.settlements.settle(context.key.pool, settlement.arguments())
+            self._services.settlements.settle(context.caller.key.pool, settlement.arguments())
 
     def _plan(self, context: RequestContext, record: RequestRecord) -> RequestPlan:
         """Return what follows from *context* before an account is selected, and note it in *record*."""
         endpoint_type = endpoint_type_of(context)
-        record.price = price = self._services.prices.table(context.key.pool, context.key.prices).find(
-            context.model
-        )
-        is_strict = has_strict_output_limit(context.key.limits)
+        record.price = price = self._services.prices.table(
+            context.caller.key.pool, context.caller.key.prices
+        ).find(context.request.model)
+        is_strict = has_strict_output_limit(context.caller.key.limits)
         record.bounds = bounds = endpoint_type.bounds(
             context, price, _size(context, price, is_strict=is_strict)
         )
-        record.input_ratio = self._input_ratio.ratio(context.model)
+        record.input_ratio = self._input_ratio.ratio(context.request.model)
         return RequestPlan(
             endpoint_type,
             endpoint_type.fit(context),
@@ -168,13 +169,13 @@ class Relay:
     def _failover(self, exchange: _Exchange) -> Failover:
         context, plan, progress = exchange.context, exchange.plan, exchange.progress
         limits = plan.endpoint_type.time_limits(plan.time_limits)
-        budget = self._retry_budgets.of(context.key.pool)
+        budget = self._retry_budgets.of(context.caller.key.pool)
         if not progress.attempts:
-            budget.count_request(context.key.id)
+            budget.count_request(context.caller.key.id)
         actions = FailoverActions(
             begin=partial(self._begin_attempt, exchange, limits),
             report=exchange.admission.report,
-            renew=partial(self._services.refresher.refresh_after_401, context.key.pool),
+            renew=partial(self._services.refresher.refresh_after_401, context.caller.key.pool),
         )
         policy = FailoverPolicy(budget, limits.keepalive, plan.endpoint_type.max_accounts)
         return Failover(context, exchange.record, progress, actions, policy, self._timing)
@@ -183,7 +184,9 @@ class Relay:
         self, exchange: _Exchange, limits: TimeLimits, selection: Selection, resumed: ResumedStream | None
     ) -> Attempt:
         context, plan = exchange.context, exchange.plan
-        account = self._services.accounts.get(context.key.pool, selection.account_id, selection.version)
+        account = self._services.accounts.get(
+            context.caller.key.pool, selection.account_id, selection.version
+        )
         is_bounded = plan.is_strict and not selection.is_unenforced
         own_limits = limits if resumed is None else shortened(limits)
         inputs = AttemptInputs(
@@ -227,14 +230,16 @@ class Relay:
         usage = record.last.reader.reported_usage if record.last else None
         if usage is not None:
             estimate = record.bounds.estimate.get("input_tokens", 0)
-            self._input_ratio.learn(context.model, estimate, usage.input_tokens)
+            self._input_ratio.learn(context.request.model, estimate, usage.input_tokens)
 
     def _time_limits(self, context: RequestContext) -> TimeLimits:
-        return settings_from(context.key.settings).limits_for(context.model, self._settings.limits)
+        return settings_from(context.caller.key.settings).limits_for(
+            context.request.model, self._settings.limits
+        )
 
 
 def _size(context: RequestContext, price: Price | None, *, is_strict: bool) -> ModelSize:
     """Return how large the model is; where no strict limit counts, nothing has to be assumed."""
-    settings = settings_from(context.key.settings)
+    settings = settings_from(context.caller.key.settings)
     assumed = (settings.assumed_context_tokens, settings.assumed_output_tokens) if is_strict else ()
     return ModelSize.from_price(price, *assumed)

@@ -93,7 +93,9 @@ class RequestRecord:
         if isinstance(error, UpstreamUnreachable) and error.sent:
             fields["maybe_billed"] = True  # the upstream may have served a request it did not answer
         attempt, self._is_running = self.last, False
-        verdict = judge(error, attempt.account.kind, attempt.context.model) if attempt else judge(error)
+        verdict = (
+            judge(error, attempt.account.kind, attempt.context.request.model) if attempt else judge(error)
+        )
         action = decide(verdict.failure, Phase.AFTER if attempt and attempt.committed else Phase.BEFORE)
         fields |= {"failure": verdict.failure.value, "action": action.value}
         fields["scope"] = verdict.consequence.scope.value
@@ -139,10 +141,10 @@ class RequestRecord:
             outcome = Outcome(outcome.change, outcome.windows, billed)
         entry: JsonObject = {
             "id": context.request_id,
-            "at_ms": self.admitted_ms or round(context.key.now * 1000),
-            "key": context.key.id,
+            "at_ms": self.admitted_ms or round(context.caller.key.now * 1000),
+            "key": context.caller.key.id,
             "account": self.account_id,
-            "model": context.model,
+            "model": context.request.model,
             "endpoint": context.request.endpoint,
             "status": self.status,
             "attempts": self.attempts,
@@ -199,7 +201,7 @@ class RequestRecord:
     def tier(self, context: RequestContext) -> str | None:
         """Return the service tier that is billed: as the upstream reports it, else as requested."""
         reported = self.last.reader.service_tier if self.last else None
-        return reported or bounds.text(context.body.get("service_tier"), bounds.MAX_TIER_CHARS)
+        return reported or bounds.text(context.request.body.get("service_tier"), bounds.MAX_TIER_CHARS)
 
     def _charge_of(self, attempt: Attempt, *, failed: bool = False) -> AttemptCharge:
         """
@@ -215,7 +217,7 @@ class RequestRecord:
 
     def _figures(self, attempt: Attempt, charge: AttemptCharge) -> JsonObject:
         """Return the figures that *charge* has in a ledger entry."""
-        requested = attempt.context.body.get("service_tier")
+        requested = attempt.context.request.body.get("service_tier")
         tier = attempt.reader.service_tier or requested
         usage = charge.usage
         figures: JsonObject = {

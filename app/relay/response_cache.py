@@ -63,7 +63,7 @@ class ResponseCache:
     def _load(self, context: RequestContext, digest: str) -> tuple[list[Event], list[str]] | None:
         """Return (events, fields without effect) of the stored response, None where there is none."""
         with suppress(StoreUnavailable):
-            text = self._store.get(context.key.pool, digest)
+            text = self._store.get(context.caller.key.pool, digest)
             if text:
                 stored = orjson.loads(text)
                 return [Event(payload) for payload in stored["events"]], stored["ignored"]
@@ -71,19 +71,19 @@ class ResponseCache:
 
     def _save(self, context: RequestContext, caching: Caching, digest: str, text: bytes) -> None:
         if len(text) <= MAX_BYTES:
-            key = context.key
+            key = context.caller.key
             with suppress(StoreUnavailable):
                 self._store.put(key.pool, key.id, digest, text.decode(), caching.seconds)
 
 
 def digest_of(context: RequestContext, caching: Caching) -> str:
     """Return the id of responses to *context*: by its content, constraints, API key and cache key."""
-    content = {name: value for name, value in context.body.items() if name not in DELIVERY}
+    content = {name: value for name, value in context.request.body.items() if name not in DELIVERY}
     identity = [
         FORMAT_VERSION,
-        context.key.id,
+        context.caller.key.id,
         caching.key,
-        context.client_protocol,
+        context.request.client_protocol,
         " ".join(context.routing.account_kinds),
         context.routing.account_id,
         context.options.include_usage,

@@ -48,7 +48,7 @@ class WaitingRequests:
     def stop(self) -> None:
         """End all waits with an error: this process is shutting down."""
         for context in list(self._by_id.values()):
-            context.cancellation.worker_stopping()
+            context.caller.cancellation.worker_stopping()
 
 
 def wait_seconds(

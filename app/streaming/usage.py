@@ -7,13 +7,13 @@ https://platform.openai.com/docs/api-reference/responses/object
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from app.records import record
 from schemas import bounds
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Usage:
     """
     Token counts. Details are parts of the totals, not additions to them.

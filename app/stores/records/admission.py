@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypedDict
 
+from app.records import record
 from app.stores.records.accounts import AccountOutcome
 from app.stores.records.limits import Limit
 
@@ -51,7 +52,7 @@ class ReportArguments(TypedDict, total=False):
     charge: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AdmitRequest:
     """
     What a request needs, as admit.lua documents it.
@@ -114,7 +115,7 @@ class AdmitRequest:
         return arguments
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Selection:
     """The account that was selected for an attempt, and the limits as they stand."""
 
@@ -180,7 +181,7 @@ class Refusal:
     accounts: AccountsRefusal | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Outcome:
     """What an attempt does to its account: a state change, and what the answer revealed."""
 
@@ -224,7 +225,7 @@ class AttemptReport:
         return arguments
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Settlement:
     """What a request used, and what it leaves behind, as settle.lua documents it."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypedDict
 
 import orjson
 
+from app.records import record
 from app.stores import keys
 from app.stores.records.limits import Limit, limits_from_json, limits_to_json
 
@@ -34,7 +34,7 @@ class CutPolicy(StrEnum):
     RESTART = "restart"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ApiKey:
     """
     A caller's API key, with the settings of its pool that a request needs.

@@ -35,7 +35,7 @@ def test_a_provider_is_a_set_of_account_kinds() -> None:
     services = FakeServices(answer)
     services.client().post(URL, json=BODY | {"model": "chatgpt/m"}, headers=BEARER)
 
-    assert services.contexts[0].model == "m"
+    assert services.contexts[0].request.model == "m"
     assert services.contexts[0].routing.account_kinds == ("chatgpt",)
 
 
@@ -50,7 +50,7 @@ def test_unless_the_key_may_not_use_it() -> None:
     services = FakeServices(answer, ApiKey("k", "k", "default", accounts=("acct_2",)))
     services.client().post(URL, json=BODY | {"model": "main/m"}, headers=BEARER)
 
-    assert (services.contexts[0].model, services.contexts[0].routing.account_id) == ("main/m", "")
+    assert (services.contexts[0].request.model, services.contexts[0].routing.account_id) == ("main/m", "")
 
 
 @pytest.mark.parametrize(("raw", "status"), [(False, 400), (True, 200)])

@@ -87,7 +87,11 @@ def test_what_the_relay_receives() -> None:
     services.client().post(URL, json=BODY | {"stream": True}, headers=BEARER | {"x-codex-turn": "1"})
 
     (context,) = services.contexts
-    assert (context.client_protocol, context.model, context.request.endpoint) == ("chat", "m", URL)
+    assert (context.request.client_protocol, context.request.model, context.request.endpoint) == (
+        "chat",
+        "m",
+        URL,
+    )
     assert context.options.stream
     assert not context.options.include_usage
     assert context.caller.headers == {"X-Codex-Turn": "1"}

@@ -32,7 +32,7 @@ def test_json() -> None:
     assert (response.status_code, response.data) == (200, b'{"data":[]}')
     (context,) = services.contexts
     assert b"".join(context.request.raw_body) == b'{"model":"m","input":"Hi"}'
-    assert (context.client_protocol, context.routing.affinity) == ("embeddings", "")
+    assert (context.request.client_protocol, context.routing.affinity) == ("embeddings", "")
 
 
 def test_audio() -> None:

@@ -29,9 +29,9 @@ def context_of(
 def test_fallbacks_are_contexts_of_their_own() -> None:
     context = context_of(BODY | {"fallbacks": ["n", "o"]})
 
-    assert [each.model for each in context.fallbacks] == ["n", "o"]
+    assert [each.request.model for each in context.fallbacks] == ["n", "o"]
     assert [each.request_id for each in context.fallbacks] == [f"{context.request_id}-{n}" for n in (1, 2)]
-    assert "fallbacks" not in context.body
+    assert "fallbacks" not in context.request.body
     assert {each.request.requested_model for each in context.fallbacks} == {"m"}
     assert context.request.requested_model == ""
 
@@ -39,7 +39,7 @@ def test_fallbacks_are_contexts_of_their_own() -> None:
 def test_a_target_constrains_the_accounts() -> None:
     context = context_of(BODY | {"model": "x/m"}, target=lambda name: Target("m", ("openai",), "acct_1"))
 
-    assert (context.model, context.request.requested_model) == ("m", "x/m")
+    assert (context.request.model, context.request.requested_model) == ("m", "x/m")
     assert (context.routing.account_kinds, context.routing.account_id) == (("openai",), "acct_1")
 
 
@@ -52,9 +52,9 @@ def test_each_model_has_to_be_allowed(body: dict[str, Any]) -> None:
 def test_the_keys_output_cap_applies_where_the_request_names_none() -> None:
     key = ApiKey("k", "k", "p", output_tokens=7)
 
-    assert 7 in context_of(key=key).body.values()
-    assert context_of(BODY | {"max_tokens": 3}, key).body["max_tokens"] == 3
-    assert 7 not in context_of(BODY | {"max_tokens": 3}, key).body.values()
+    assert 7 in context_of(key=key).request.body.values()
+    assert context_of(BODY | {"max_tokens": 3}, key).request.body["max_tokens"] == 3
+    assert 7 not in context_of(BODY | {"max_tokens": 3}, key).request.body.values()
 
 
 def test_on_stream_error() -> None:

@@ -68,6 +68,6 @@ def test_a_stopping_process_ends_open_requests() -> None:
     requests, context = active(Admissions()), request_of("p", "req_1")
     with requests.track(context):
         assert requests.drain(0.0) == 1
-        assert context.cancellation.error is not None
+        assert context.caller.cancellation.error is not None
 
     assert requests.drain(0.0) == 0

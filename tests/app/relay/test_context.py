@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
@@ -28,13 +27,3 @@ from tests.support.relay import make_request
 def test_whether_reasoning_is_requested(body: dict[str, Any], is_requested: bool) -> None:
     """Under any of the names that clients use: upstreams are then waited for longer."""
     assert make_request(body=body).is_reasoning_requested is is_requested
-
-
-def test_is_immutable() -> None:
-    """The views, the relay and the greenlets of one request share it."""
-    context: Any = make_request()
-
-    with pytest.raises(FrozenInstanceError):
-        context.fallbacks = ()
-    with pytest.raises(FrozenInstanceError):
-        context.request.model = "n"

@@ -44,16 +44,16 @@ def test_compaction_is_a_request_with_a_trigger_at_the_chatgpt_backend() -> None
     attempt = COMPACTION.begin(FakeAttempt(CHATGPT, context=COMPACT).inputs)
 
     assert isinstance(attempt, ModelAttempt)
-    assert attempt.context.client_protocol == "responses"
+    assert attempt.context.request.client_protocol == "responses"
     assert attempt.request.body["input"][-1] == {"type": "compaction_trigger"}
-    assert COMPACT.body["input"] == [{"role": "user"}]
+    assert COMPACT.request.body["input"] == [{"role": "user"}]
 
 
 def test_compaction_is_an_endpoint_of_the_openai_api() -> None:
     attempt = COMPACTION.begin(FakeAttempt(OPENAI, context=COMPACT).inputs)
 
     assert isinstance(attempt, PassthroughAttempt)
-    assert orjson.loads(b"".join(attempt.context.request.raw_body)) == COMPACT.body
+    assert orjson.loads(b"".join(attempt.context.request.raw_body)) == COMPACT.request.body
 
 
 @pytest.mark.parametrize(

@@ -79,10 +79,12 @@ class Models:
     def __call__(
         self, context: RequestContext, record: RequestRecord, progress: RequestProgress
     ) -> Iterator[list[Event] | None]:
-        self.tried.append(context.model)
-        account = Account(f"acct_{context.model}", context.model, "openai", "http://127.0.0.1:1/v1")
+        self.tried.append(context.request.model)
+        account = Account(
+            f"acct_{context.request.model}", context.request.model, "openai", "http://127.0.0.1:1/v1"
+        )
         record.start_attempt(FakeAttempt(account, context=context), Selection(account.id))
-        if error := self._failures.get(context.model):
+        if error := self._failures.get(context.request.model):
             raise error
         yield ANSWER
 
@@ -99,7 +101,7 @@ class TestChain:
 
         assert list(served.events()) == [ANSWER]
         assert models.tried == ["m", "n"]
-        assert (served.context.model, served.served_by().account_name) == ("n", "n")
+        assert (served.context.request.model, served.served_by().account_name) == ("n", "n")
         assert served.refused is None
 
     def test_the_first_failure_is_reported(self) -> None:

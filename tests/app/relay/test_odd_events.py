@@ -142,7 +142,7 @@ def deliver(attempt: ModelAttempt) -> None:
         return attempt.events()
 
     chain = FallbackChain(context, stream, RequestProgress(0.0, 1e9, 0.0))
-    framing, delivered = framing_for(context), delivered_for(context.client_protocol)
+    framing, delivered = framing_for(context), delivered_for(context.request.client_protocol)
     codex, extended = CodexFraming(), ExtraFields(())
     gathered = []
     try:
@@ -151,7 +151,7 @@ def deliver(attempt: ModelAttempt) -> None:
                 delivered.record(events)
                 gathered += events
                 framing.frames(events)
-                if context.client_protocol == "chat":
+                if context.request.client_protocol == "chat":
                     frames.chat_frames(extended.events(events, chain))
                 else:
                     codex.frames(events)
@@ -166,7 +166,7 @@ def deliver(attempt: ModelAttempt) -> None:
     except StreamIncomplete:
         return
     orjson.dumps(body)
-    if context.client_protocol == "chat":
+    if context.request.client_protocol == "chat":
         orjson.dumps(extended.body(body, chain))
     else:
         try:

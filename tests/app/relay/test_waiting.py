@@ -106,9 +106,9 @@ class TestWaitingCalls:
         with waiting.track(waits_here):
             waiting.stop()
 
-        assert waits_here.cancellation.error is not None
+        assert waits_here.caller.cancellation.error is not None
         assert len(waiting) == 0
 
 
 def context(number: int) -> Any:
-    return SimpleNamespace(request_id=f"req_{number}", cancellation=Cancellation())
+    return SimpleNamespace(request_id=f"req_{number}", caller=SimpleNamespace(cancellation=Cancellation()))
