@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow.validate import Length, OneOf, Range
+from marshmallow.validate import OneOf, Range
 
 from schemas.accounts import AccountInput
 from schemas.api_keys import Expiry
-from schemas.fields import Flag, Integer, Number, Object, Text
+from schemas.fields import NOT_EMPTY, Flag, Integer, Number, Object, Text
 from schemas.names import AdminSchema, Name
 from schemas.validation_errors import invalid
 
@@ -18,7 +18,6 @@ MAX_OVERLAP_SECONDS = 90 * 86400
 MAX_DOLLARS = 100_000  # for a million tokens
 SPANS = ("1h", "24h", "7d", "30d")
 BY = ("all", "key", "account", "model")
-_NOT_EMPTY = Length(min=1, error="must not be empty")
 
 
 class Digits(Text):
@@ -132,7 +131,7 @@ class AccountChange(AccountInput):
     class Meta(AccountInput.Meta):
         fields = ("models", "weight", "cap", "group", "credential")
 
-    credential = Text(validate=_NOT_EMPTY)
+    credential = Text(validate=NOT_EMPTY)
 
 
 class AuthJson(AdminSchema):
@@ -162,7 +161,7 @@ class LimitInput(AdminSchema):
     """`limit` is a limit as text: `1000000 total_tokens/day`."""
 
     limit = Text(required=True)
-    model = Text(validate=_NOT_EMPTY)
+    model = Text(validate=NOT_EMPTY)
     mode = Text(validate=OneOf(("strict", "balanced"), error="must be strict or balanced"))
 
 

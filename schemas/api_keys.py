@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from marshmallow import Schema
 from marshmallow.validate import OneOf
 
 from schemas.fields import Flag, Integer, Text
@@ -53,3 +54,9 @@ class KeyChange(KeyInput):
         exclude = ("name", "limits")
 
     expires_at = Expiry(data_key="expires", allow_none=True)  # null: never
+
+
+class AdminTokenInput(Schema):
+    """What an admin token is created with."""
+
+    expires = Expiry()

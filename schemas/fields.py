@@ -21,6 +21,9 @@ from schemas.work_bounds import MAX_FALLBACKS, MAX_STOP_CHARS, MAX_STOPS
 INTEGERS = range(-(2**63), 2**64)  # the integers that orjson can write
 
 
+NOT_EMPTY = Length(min=1, error="must not be empty")
+
+
 def is_name(value: Any) -> TypeGuard[str]:
     return type(value) is str and value != ""
 

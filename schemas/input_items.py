@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from schemas.call_ids import call_id_of
 from schemas.fields import Json
-from schemas.messages import call_id_of
 from schemas.parts import count_parts, file_id_of
 from schemas.validation_errors import invalid
 from schemas.work_bounds import MAX_ITEMS, MAX_PARTS

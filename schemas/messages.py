@@ -11,14 +11,13 @@ from typing import Any
 
 from marshmallow import ValidationError
 
+from schemas.call_ids import call_id_of
 from schemas.fields import Json, is_name
 from schemas.parts import PARTS, check_content, count_parts
 from schemas.validation_errors import invalid
 from schemas.work_bounds import MAX_ITEMS, MAX_PARTS
 
 Message = dict[str, Any]
-
-CALL_ID_NAMES = ("tool_call_id", "toolCallId", "call_id")  # clients differ; the first non-empty value counts
 
 
 class Messages(Json):
@@ -47,15 +46,6 @@ class Messages(Json):
         if count_parts(messages, ("content",)) > MAX_PARTS:
             raise invalid(f"must have at most {MAX_PARTS} content parts in all")
         return _check_messages(messages, self.roles, complete=self.continues not in (data or {}))
-
-
-def call_id_of(message: Message) -> str | None:
-    """Return the id of the call that a tool message answers, None if it has none."""
-    for name in CALL_ID_NAMES:
-        call_id = message.get(name)
-        if is_name(call_id):
-            return call_id
-    return None
 
 
 def _check_messages(messages: list[Any], roles: tuple[str, ...], *, complete: bool) -> list[Message]:

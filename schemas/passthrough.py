@@ -7,12 +7,8 @@ audio, images)
 
 from __future__ import annotations
 
-from marshmallow.validate import Length
-
 from schemas.bounds import MAX_TIER_CHARS
-from schemas.fields import Flag, Integer, Json, ModelName, ShortText, Text, Unread, WireSchema
-
-_NOT_EMPTY = Length(min=1, error="must not be empty")
+from schemas.fields import NOT_EMPTY, Flag, Integer, Json, ModelName, ShortText, Text, Unread, WireSchema
 
 
 class TextOrArray(Json):
@@ -27,7 +23,7 @@ class PassthroughRequest(WireSchema):
 
 
 class EmbeddingsRequest(PassthroughRequest):
-    input = TextOrArray(required=True, validate=_NOT_EMPTY)
+    input = TextOrArray(required=True, validate=NOT_EMPTY)
 
 
 class ModerationsRequest(PassthroughRequest):

@@ -6,9 +6,7 @@ Additional fields of upstreams pass through, so no schema is complete.
 
 from __future__ import annotations
 
-from typing import Any
-
-JsonSchema = dict[str, Any]
+from schemas.json_schema import JsonSchema
 
 TEXT: JsonSchema = {"type": "string"}
 INTEGER: JsonSchema = {"type": "integer"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.accounts.account import Account
 from app.accounts.kinds import kind_of
+from app.accounts.model_lists import NO_LIST
 from app.errors import UpstreamRejected
 from app.stores.records.accounts import AccountState
 from app.stores.records.audit import Actor, Via
@@ -14,7 +15,6 @@ from workers.usage import get_object
 EVERY_SECONDS = 60.0
 FIRST_SECONDS = 600.0
 MAX_SECONDS = 6 * 3600.0
-NO_SUCH_LIST = (404, 405, 501)  # the server got as far as not having the endpoint: the credential passed
 
 
 def run(services: Services, now: float) -> None:
@@ -39,7 +39,7 @@ def _test(services: Services, pool: str, account: Account, now: float) -> str:
     try:
         get_object(services, pool, account, kind_of(account).models_path)
     except UpstreamRejected as error:
-        if error.upstream_status not in NO_SUCH_LIST:
+        if error.upstream_status not in NO_LIST:
             raise
     if services.accounts.observe(pool, account.id, {}, accepted=True):
         actor = Actor("background worker", Via.WORKER)

@@ -12,7 +12,7 @@ import orjson
 from app.accounts.kinds import kind_of
 from app.accounts.kinds.kind import CHAT, RESPONSES
 from app.accounts.oauth_tokens import tokens_from
-from app.stores.records.accounts import OUT_OF_USE, AccountState
+from app.stores.records.accounts import FAILURE_PREFIX, OUT_OF_USE, AccountState
 
 _PUBLIC = (
     *("id", "name", "kind", "base_url", "wires", "models", "weight", "cap", "group"),
@@ -20,7 +20,6 @@ _PUBLIC = (
     *("attempts", "failed_attempts", "rescues", "failures"),
 )
 _ATTRIBUTES = {"wires": "protocols"}  # public name -> attribute, where they differ
-_FAILED = "failed:"  # + a failure: how often, in a stored account
 _LETTERS = {CHAT: "c", RESPONSES: "r"}
 
 
@@ -123,5 +122,9 @@ def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Acc
         attempts=integer("attempts"),
         failed_attempts=integer("failed_attempts"),
         rescues=integer("rescues"),
-        failures={name.removeprefix(_FAILED): integer(name) for name in fields if name.startswith(_FAILED)},
+        failures={
+            name.removeprefix(FAILURE_PREFIX): integer(name)
+            for name in fields
+            if name.startswith(FAILURE_PREFIX)
+        },
     )

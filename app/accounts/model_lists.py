@@ -13,6 +13,7 @@ from app.errors import UpstreamProtocolError
 from schemas import bounds
 from schemas.bounds import MAX_LISTED_BYTES, MAX_LISTED_MODELS, MAX_TEXT_CHARS
 
+NO_LIST = (404, 405, 501)  # the server accepts the credential, but has no list of models
 JsonObject = dict[str, Any]
 
 # The JSON type of each field of a model in a Codex catalogue. The Codex CLI rejects a catalogue as a whole:

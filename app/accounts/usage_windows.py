@@ -9,10 +9,10 @@ https://platform.openai.com/docs/guides/rate-limits for `x-ratelimit-*`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from app.durations import seconds_in
 from app.stores.records.accounts import AccountOutcome
 from schemas import bounds
 
@@ -20,8 +20,6 @@ Windows = list[list[float] | None]
 
 MIN_RESET_SECONDS = 1.0  # what is full again before the next request is not stored
 UNKNOWN_RESET_SECONDS = 600.0  # of a spent account whose upstream names no end
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
-_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def windows_from_headers(headers: Mapping[str, str], now: float) -> Windows | None:
@@ -119,8 +117,7 @@ def _duration(text: str | None) -> float | None:
     """Return the seconds in `6m0s`, `1.5s`, `20ms` or a number of seconds."""
     if (seconds := bounds.number(text)) is not None:
         return seconds
-    parts = _DURATION.findall(text[: bounds.MAX_NUMBER_CHARS] if text else "")
-    return sum(float(count) * _UNIT_SECONDS[unit] for count, unit in parts) if parts else None
+    return seconds_in(text) if text else None
 
 
 def _object(value: object) -> Mapping[str, Any]:

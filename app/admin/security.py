@@ -6,7 +6,6 @@ from typing import Any
 
 from flask import Blueprint, abort, flash, g, redirect, render_template, request
 from markupsafe import Markup
-from marshmallow import Schema
 
 from app.admin import sessions
 from app.admin.guard import actor, operator
@@ -17,7 +16,7 @@ from app.operations.operators import OperatorOperations
 from app.operators import totp
 from app.operators.stores import OperatorStores
 from app.stores.records.operators import TokenScope, checked_scope, normalize_name
-from schemas.api_keys import Expiry
+from schemas.api_keys import AdminTokenInput
 
 HOME = "/admin/security"
 SCOPE_LABELS = (
@@ -27,7 +26,6 @@ SCOPE_LABELS = (
 SETTINGS = "settings.show"  # the section of the navigation
 
 bp = Blueprint("security", __name__, url_prefix=HOME)
-_TokenInput = Schema.from_dict({"expires": Expiry()})
 
 
 @bp.get("")
@@ -122,7 +120,7 @@ def add_token() -> Any:
     if request.method == "POST":
         fields: dict[str, Any] = {}
         with form.collect_errors():
-            fields = _TokenInput().load(form.filled("expires"))
+            fields = AdminTokenInput().load(form.filled("expires"))
         if not form.errors and _check_password(form):
             form.redirect_errors("expires_at", "expires")
             with form.collect_errors():

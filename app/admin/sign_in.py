@@ -14,10 +14,10 @@ from app.admin.pages.forms import Form
 from app.admin.services import services
 from app.errors import GatewayError, InvalidRequest, NotFound, Overloaded
 from app.operators.login_throttle import Locked, LoginAttempt
+from app.operators.operators import FIRST_START
 from app.stores.records.audit import Actor, Via
 from app.stores.records.operators import normalize_name
 
-FIRST_START = "/admin/first-start"
 WRONG = "The name, password or code is incorrect."
 
 bp = Blueprint("sign_in", __name__)

@@ -23,7 +23,7 @@ from app.errors import ClientGone, GatewayError
 from app.relay.context import JsonObject, RequestContext
 from app.relay.fallbacks import FallbackChain
 from app.server.client_disconnect import DisconnectWatcher
-from app.streaming.events import Event
+from app.streaming.events import Event, EventBatches
 from app.streaming.malformed_events import MALFORMED_EVENT_ERRORS, to_protocol_error
 
 SSE_HEADERS = {
@@ -31,8 +31,6 @@ SSE_HEADERS = {
     "Cache-Control": "no-cache, no-transform",
     "X-Accel-Buffering": "no",  # nginx would hold events back
 }
-
-EventBatches = Iterator[list[Event] | None]
 
 
 class ResponseTransform:

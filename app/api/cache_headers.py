@@ -7,19 +7,15 @@ Source: https://docs.getbifrost.ai (semantic caching); only identical requests m
 
 from __future__ import annotations
 
-import re
-
 from flask import Response, request
 
+from app.durations import parse_duration
 from app.errors import InvalidRequest
 from app.relay.context import Caching
-from schemas.bounds import MAX_NUMBER_CHARS
 
 DEFAULT_SECONDS = 300.0
 MAX_SECONDS = 86_400.0
-UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "": 1}
 THRESHOLD = "x-bf-cache-threshold"
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smh])")
 
 
 def read_caching() -> Caching | None:
@@ -47,8 +43,7 @@ def _seconds(text: str) -> float:
     """Return a time to live: `300`, `30s`, `1h30m`, as Go writes durations."""
     if not text:
         return DEFAULT_SECONDS
-    parts = [(text, "")] if text.isdecimal() else _DURATION.findall(text[:MAX_NUMBER_CHARS])
-    seconds = sum(float(number) * UNITS[unit] for number, unit in parts)
-    if "".join(number + unit for number, unit in parts) != text or not 0 < seconds <= MAX_SECONDS:
+    seconds = parse_duration(f"{text}s" if text.isdecimal() else text)
+    if seconds is None or not 0 < seconds <= MAX_SECONDS:
         raise InvalidRequest("x-bf-cache-ttl must be a duration of at most 24h", param="x-bf-cache-ttl")
     return seconds

@@ -11,6 +11,7 @@ from werkzeug.routing import Rule
 
 from app.api.json import json_response
 from app.config import package_version
+from app.relay.content_types import EVENTS
 from schemas import response_schemas
 from schemas.bifrost_chat import BIFROST_CHAT_REQUEST
 from schemas.chat import CHAT_REQUEST, LEGACY_CHAT_REQUEST
@@ -66,7 +67,6 @@ ANSWERS = {
     "usage.show": response_schemas.KEY_USAGE,
 }
 BINARY = ("plain.audio_speech", "plain.audio_transcriptions")  # also return audio, subtitles or text
-EVENTS = "text/event-stream"
 KINDS = {  # of answers that are not JSON
     "codex.create": EVENTS,
     "metrics.metrics": "text/plain",

@@ -7,19 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
-from marshmallow import Schema
 
 from app.cli.options import Group, actor, example, read_secret, with_store
 from app.cli.output import show_json, show_list, table
 from app.errors import InvalidRequest
 from app.formatting import moment
 from app.operations.operators import OperatorOperations
+from app.operators.operators import FIRST_START
 from app.stores.records.operators import TokenScope, normalize_name
 from app.wiring import Services
-from schemas.api_keys import Expiry
-
-_TokenInput = Schema.from_dict({"expires": Expiry()})
-FIRST_START = "/admin/first-start"
+from schemas.api_keys import AdminTokenInput
 
 
 @click.group("admin", cls=Group)
@@ -188,7 +185,7 @@ def create_token(services: Services, as_json: bool, name: str, expires: str | No
 
     Only the token goes to standard output, everything else to standard error.
     """
-    fields = _TokenInput().load({} if expires is None else {"expires": expires})
+    fields = AdminTokenInput().load({} if expires is None else {"expires": expires})
     token, secret = _operator_operations(services).create_token(
         name, fields.get("expires"), TokenScope(scope)
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import Any
 
@@ -21,6 +20,7 @@ from app.cli.options import (
     yes_option,
 )
 from app.cli.output import show_json, show_list, table
+from app.durations import parse_duration
 from app.formatting import moment, names_or_all
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.operations.key_warnings import rotation_warnings
@@ -179,15 +179,11 @@ def set_key(
 
 
 def overlap(text: str) -> float:
-    """Read `24h`, `30m`, `7d` or `90s` as seconds."""
-    shape = _SPAN.fullmatch(text.strip())
-    if shape is None:
+    """Read `24h`, `1h30m`, `7d` or `90s` as seconds."""
+    seconds = parse_duration(text.strip())
+    if seconds is None:
         raise click.BadParameter("must be a duration such as 24h, 30m or 7d")
-    return int(shape[1]) * _UNITS[shape[2]]
-
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_SPAN = re.compile(r"(\d{1,9})([smhd])", re.ASCII)
+    return seconds
 
 
 @key_group.command("rotate", epilog=example("poolgate key rotate ann --overlap 24h"))

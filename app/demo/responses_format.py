@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from app.demo.chat_format import NewId
 from app.demo.responder import Answer, Call, Pieces, Usage
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     )
 
 Json = dict[str, Any]
-NewId = Callable[[str], str]
 Events: TypeAlias = "Generator[ResponsesEvent, None, ResponsesItem]"  # returns the finished item
 
 # Settings that a response repeats, with their defaults.

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from app.stores.records.accounts import FAILURE_PREFIX
 from app.stores.records.ledger import EXTRA, FAILED, RESCUES, AttemptEntry, Row
-
-FAILURE_PREFIX = "failed:"  # + the failure
 
 
 def attempt_figures(row: Row) -> dict[str, Counter[str]]:

@@ -16,12 +16,13 @@ from typing import Any
 import orjson
 import structlog
 
+from app.stores.errors import MAX_REASON_CHARS
+
 log = structlog.get_logger()
 
 FILE_NAME = "dead-letters.jsonl"
 MAX_FILE_BYTES = 16 * 1024 * 1024  # some ten thousand; above it only the log has them
 MAX_LINE_BYTES = 64 * 1024
-MAX_REASON_CHARS = 300
 
 
 class DeadLetters:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from app.stores.records.admission import SettlementJson
 from schemas.bounds import MAX_COST, MAX_TEXT_CHARS
 
 MAX_ATTEMPTS = 64  # of one request, in its row
@@ -26,7 +27,7 @@ def bound_row(row: dict[str, Any]) -> dict[str, Any]:
     return bounded_fields
 
 
-def without_figures(settlement: dict[str, Any]) -> dict[str, Any]:
+def without_figures(settlement: SettlementJson) -> dict[str, Any]:
     """Return *settlement* without figures, which settle.lua charges at the request's upper bound."""
     row = bound_row(settlement["row"])
     retained = ("id", "at_ms", "key", "account", "model", "endpoint", "status", "total_ms")

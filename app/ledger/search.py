@@ -13,14 +13,13 @@ from dataclasses import dataclass
 
 from app.errors import InvalidRequest
 from app.stores.ledger import LedgerRepository
-from app.stores.records.ledger import LedgerEntry, StoredEntry, position_of
+from app.stores.records.ledger import LedgerEntry, StoredEntry, is_entry_id, position_of
 from app.stores.refusals import RefusalRepository
 
 PAGE = 500  # entries read at a time
 MAX_SCANNED = 5000  # entries that one call scans: some 50 ms
 _STATUS = re.compile(r"ok|failed|[1-5]xx|[1-5]\d\d")
 _PLAIN = re.compile(r"[\w.-]+", re.ASCII)
-_CURSOR = re.compile(r"[1-9]\d{0,14}-\d{1,15}", re.ASCII)  # Redis has no entry 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +140,7 @@ class LedgerSearch:
 
 def checked_entry(text: str, param: str = "entry") -> str:
     """Return *text* when it is '' or the id of an entry. Raises InvalidRequest."""
-    if text and _CURSOR.fullmatch(text) is None:
+    if text and not is_entry_id(text):
         raise InvalidRequest(f"This is no {param} from an earlier response", param=param)
     return text
 

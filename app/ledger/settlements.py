@@ -19,8 +19,9 @@ import structlog
 from app.errors import StoreRefused, StoreUnavailable
 from app.ledger.dead_letters import DeadLetters
 from app.ledger.entries import without_figures
-from app.ledger.spool import PendingSettlement, SettlementJson, Spool
+from app.ledger.spool import PendingSettlement, Spool
 from app.ledger.unconfirmed import UnconfirmedSettlements
+from app.stores.records.admission import SettlementJson
 from app.stores.settlements import SettlementRepository
 
 log = structlog.get_logger()

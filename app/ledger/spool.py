@@ -11,14 +11,14 @@ import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 import structlog
 
-log = structlog.get_logger()
+from app.stores.records.admission import SettlementJson
 
-SettlementJson = dict[str, Any]  # as settle.lua documents it
+log = structlog.get_logger()
 
 
 class PendingSettlement(NamedTuple):

@@ -19,6 +19,7 @@ import structlog
 from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
 from app.accounts.kinds import kind_of
+from app.accounts.model_lists import NO_LIST
 from app.errors import GatewayError, StreamIdleTimeout, UpstreamRejected
 from app.formatting import count
 from app.operations.upstream_lists import UpstreamLists, checked_object
@@ -28,7 +29,6 @@ log = structlog.get_logger()
 
 SECONDS = 5.0  # for all requests together
 ADDRESS_SECONDS = 2.0  # of SECONDS, for trying the base URL with /v1
-NO_LIST = (404, 405, 501)  # the server answers, but has no list of models
 REFUSED = (401, 403)
 MAX_MESSAGE_CHARS = 200
 

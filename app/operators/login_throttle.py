@@ -8,7 +8,6 @@ success gives back its attempt.
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import math
 import secrets
@@ -18,6 +17,7 @@ from app.errors import TooManyAttempts
 from app.formatting import duration
 from app.operators.hashing_queue import Priority
 from app.stores.login_attempts import AttemptLimit, LoginAttemptRepository
+from app.stores.secrets import digest_of
 
 WINDOW_SECONDS = 15 * 60
 KNOWN_SECONDS = 30 * 86400  # how long an address counts as one where a name has signed in
@@ -108,4 +108,4 @@ def network(address: str) -> str:
 
 def _digest(text: str) -> str:
     """Return a short hash: a name may be of any length, and may be a password in the wrong field."""
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return digest_of(text)[:32]

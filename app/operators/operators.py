@@ -7,7 +7,6 @@ Every operator may do everything in the admin pages. The first one is created wi
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 
 from app.errors import InvalidRequest
@@ -15,6 +14,9 @@ from app.operators import passwords, totp
 from app.operators.hashing_queue import OPERATOR, Priority
 from app.stores.operators import Created, OperatorRepository, Removed, SecondFactor, unknown_operator
 from app.stores.records.operators import Operator, checked_name, is_name
+from app.stores.secrets import digest_of
+
+FIRST_START = "/admin/first-start"  # the page that creates the first operator
 
 
 class Operators:
@@ -45,12 +47,12 @@ class Operators:
         if self.exist():
             return None
         token = secrets.token_urlsafe(24)
-        self._repository.put_start_token(_digest(token))
+        self._repository.put_start_token(digest_of(token))
         return token
 
     def create_first(self, token: str, name: str, password: str) -> Operator:
         """Create the first operator with a start *token*. Raises InvalidRequest."""
-        if self._create(name, password, _digest(token.strip())) is not Created.MADE:
+        if self._create(name, password, digest_of(token.strip())) is not Created.MADE:
             raise InvalidRequest(
                 "is not the one that was printed, has been used, or is too old: "
                 "`poolgate admin invite` prints another",
@@ -134,7 +136,3 @@ class Operators:
     def remove_second_factor(self, name: str) -> None:
         """Let *name* sign in with the password alone. Raises NotFound."""
         self._repository.remove_second_factor(name)
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

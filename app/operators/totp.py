@@ -6,7 +6,6 @@ Source: https://www.rfc-editor.org/rfc/rfc6238 (its step is 30 s; one step of cl
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import io
 import secrets
@@ -14,6 +13,8 @@ import time
 
 import pyotp
 import segno
+
+from app.stores.secrets import digest_of
 
 ISSUER = "Poolgate"
 STEP_SECONDS = 30
@@ -75,4 +76,4 @@ def new_recovery_codes() -> list[str]:
 def hash_recovery_code(code: str) -> str:
     """Return the SHA-256 to store of a recovery code; case, spaces and dashes do not matter."""
     plain = "".join(letter for letter in code.lower() if letter.isalnum())
-    return hashlib.sha256(plain.encode()).hexdigest()
+    return digest_of(plain)

@@ -8,7 +8,7 @@ caller opted in; if none can, the first failure is reported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,16 +17,14 @@ from app.accounts.verdicts import classify
 from app.errors import AnswersDiffer, GatewayError, ModelNotFound, NoAccounts, QuotaExceeded, UpstreamError
 from app.limits.prices import Price
 from app.records import record
+from app.relay.charges import TOO_LONG
 from app.relay.context import JsonObject, RequestContext
 from app.relay.progress import RequestProgress
 from app.relay.request_record import RequestRecord
 from app.relay.response_cache import ResponseCache
 from app.relay.retry_policy import MAX_ATTEMPTS
-from app.streaming.events import Event
+from app.streaming.events import EventBatches
 
-EventBatches = Iterator[list[Event] | None]
-
-TOO_LONG = "context_length_exceeded"
 TOO_LONG_TEXT = "context length"  # in messages of servers that have no code for it
 
 

@@ -9,7 +9,7 @@ account, no tokens and no money.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 
 import orjson
@@ -19,10 +19,8 @@ from app.json_writing import write_json
 from app.relay.context import Caching, RequestContext
 from app.relay.request_record import RequestRecord
 from app.stores.answers import AnswerStore
-from app.streaming.events import Event
+from app.streaming.events import Event, EventBatches
 from app.yielding import give_way
-
-EventBatches = Iterator[list[Event] | None]
 
 MAX_BYTES = 1_048_576  # of one response; a longer one is not stored
 FORMAT_VERSION = 2  # of what is stored: responses in another format are not found

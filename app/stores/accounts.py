@@ -8,12 +8,10 @@ from typing import Any
 import orjson
 
 from app.stores import keys
-from app.stores.records.accounts import AccountCounts, AccountModels, AccountState, PoolCounts
+from app.stores.records.accounts import FAILURE_PREFIX, AccountCounts, AccountModels, AccountState, PoolCounts
 from app.stores.scripts import Scripts
 
 AccountFields = dict[str, str]
-
-_FAILED = "failed:"  # + a failure: see lua/attempts.lua
 
 
 class AccountHashes:
@@ -102,7 +100,7 @@ class AccountHashes:
             pipeline.hvals(keys.account_names(pool))
             pipeline.zcard(keys.leases(pool))
         replies = pipeline.execute()
-        fields = ("state", "name", "attempts", "rescues", *(_FAILED + failure for failure in failures))
+        fields = ("state", "name", "attempts", "rescues", *(FAILURE_PREFIX + failure for failure in failures))
         places = [(pool, each) for pool, ids in zip(pools, replies[::2], strict=True) for each in ids]
         for pool, account_id in places:
             pipeline.hmget(keys.account(pool, account_id), fields)

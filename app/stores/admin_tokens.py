@@ -8,7 +8,6 @@ machine.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 
@@ -18,6 +17,7 @@ from app.stores.audit import AuditLog
 from app.stores.records.audit import AuditFilter, Via
 from app.stores.records.operators import AdminToken, NewAdminToken, TokenScope
 from app.stores.scripts import Scripts
+from app.stores.secrets import digest_of
 
 PREFIX = "pgadm-"
 _TOKEN = re.compile(rf"{PREFIX}[0-9A-Za-z_-]{{43}}")
@@ -37,7 +37,7 @@ class AdminTokenRepository:
         secret = PREFIX + secrets.token_urlsafe(32)
         fields = {
             "name": token.name,
-            "digest": _digest(secret),
+            "digest": digest_of(secret),
             "by": token.created_by,
             "expires_ms": int(token.expires_at * 1000) if token.expires_at else 0,
             "scope": token.scope,
@@ -58,7 +58,7 @@ class AdminTokenRepository:
         """
         if _TOKEN.fullmatch(presented) is None:
             return None
-        digest = _digest(presented)
+        digest = digest_of(presented)
         token = self._read(digest)
         if token is not None and token.operator is None:
             operator = self._find_operator(token)
@@ -114,10 +114,6 @@ class AdminTokenRepository:
 
 def _not_found(name: str) -> NotFound:
     return NotFound(f"There is no admin token named '{name[:40]}'", param="name")
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _token_from(fields: dict[str, str]) -> AdminToken | None:

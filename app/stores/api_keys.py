@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import time
 from functools import lru_cache
@@ -24,6 +23,7 @@ from app.stores.records.api_keys import (
     write_stored_key,
 )
 from app.stores.scripts import Scripts
+from app.stores.secrets import digest_of
 
 MAX_CACHED_KEYS = 1024  # parsed records, some kilobytes each
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -44,7 +44,7 @@ class ApiKeyRepository:
         pool = pool_of(presented)
         if pool is None:
             raise InvalidApiKey("This is not an API key of this gateway: they begin with sk-pg-")
-        digest = _digest(presented)
+        digest = digest_of(presented)
         now_ms, _, flat, (settings, zone, pool_limits, prices) = self._scripts.run(
             "authenticate", pool, digest
         )
@@ -70,7 +70,7 @@ class ApiKeyRepository:
         """
         key_id, secret = f"key_{secrets.token_hex(6)}", _new_secret(pool)
         record = {"id": key_id, "name": name} | write_stored_key({**_DEFAULTS, **fields})
-        digest = _digest(secret)
+        digest = digest_of(secret)
         if self._scripts.run("create_key", pool, key_id, name, digest, orjson.dumps(record)) == 0:
             raise InvalidRequest(f"A key named '{name}' exists in pool '{pool}'", param="name")
         return self.find(pool, name), secret
@@ -131,7 +131,7 @@ class ApiKeyRepository:
         """
         secret = _new_secret(pool)
         key_id, overlap_ms = self.find(pool, name).id, int(overlap_seconds * 1000)
-        if not self._scripts.run("rotate_key", pool, key_id, _digest(secret), overlap_ms)[0]:
+        if not self._scripts.run("rotate_key", pool, key_id, digest_of(secret), overlap_ms)[0]:
             raise _not_found(pool, name)
         return self.find(pool, name), secret
 
@@ -159,10 +159,6 @@ def _new_secret(pool: str) -> str:
 
 def _not_found(pool: str, name: str) -> NotFound:
     return NotFound(f"There is no key named '{name}' in pool '{pool}'", param="name")
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 @lru_cache(MAX_CACHED_KEYS)

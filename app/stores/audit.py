@@ -8,7 +8,6 @@ open after a minute and is then closed as `unknown`. A refused change removes it
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,13 +18,13 @@ import orjson
 from app.errors import InvalidRequest, StoreUnavailable
 from app.stores import keys
 from app.stores.records.audit import Actor, AuditFilter, AuditOutcome, AuditPage, Change, JsonObject
+from app.stores.records.ledger import is_entry_id
 from app.stores.scripts import Scripts
 
 STALE_MS = 60_000  # longer than any change takes
 PAGE_ENTRIES = 100
 READ_ENTRIES = 500  # per command
 MAX_READ = 5000  # entries that one page may read to find matches
-_CURSOR = re.compile(r"[1-9]\d{0,14}-\d{1,15}", re.ASCII)  # Redis has no entry 0
 
 
 class AuditLog:
@@ -70,7 +69,7 @@ class AuditLog:
         One call reads a bounded number of entries, so a page may be short or empty and still have a
         cursor. Raises InvalidRequest for a *cursor* that no page returned.
         """
-        if cursor and _CURSOR.fullmatch(cursor) is None:
+        if cursor and not is_entry_id(cursor):
             raise InvalidRequest("This is no cursor that an earlier answer gave", param="cursor")
         if not cursor:
             self._close_stale()

@@ -7,11 +7,17 @@ environment, or from a 0600 file that the first start creates.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import os
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+
+def digest_of(secret: str) -> str:
+    """Return the SHA-256 (hex) of *secret*, which stands for it where it need not be read again."""
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 class UnreadableSecret(Exception):

@@ -7,13 +7,13 @@ for `IDLE_SECONDS`, after `LIFE_SECONDS` in any case, and when it is ended.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 
 from app.errors import NotFound
 from app.stores import keys
 from app.stores.records.operators import Session
 from app.stores.scripts import Scripts
+from app.stores.secrets import digest_of
 
 IDLE_SECONDS = 2 * 3600
 LIFE_SECONDS = 14 * 86400
@@ -29,7 +29,7 @@ class SessionRepository:
         """Return the secret of a new session. Raises NotFound when there is no such operator."""
         secret = secrets.token_urlsafe(32)
         session = {
-            "digest": _digest(secret),
+            "digest": digest_of(secret),
             "id": secrets.token_hex(6),
             "operator": operator,
             "address": address,
@@ -44,7 +44,7 @@ class SessionRepository:
 
     def touch(self, secret: str) -> Session | None:
         """Return the session with *secret*, used from now on; None when it has ended. One round trip."""
-        flat = self._scripts.run("touch_session", keys.SYSTEM, _digest(secret), IDLE_SECONDS * 1000)
+        flat = self._scripts.run("touch_session", keys.SYSTEM, digest_of(secret), IDLE_SECONDS * 1000)
         return _session_from(dict(zip(flat[::2], flat[1::2], strict=True)))
 
     def all(self, operator: str) -> list[Session]:
@@ -62,7 +62,7 @@ class SessionRepository:
 
     def end_all(self, operator: str, *, but: str = "") -> int:
         """End every session of *operator* except the one with the secret *but*; return their number."""
-        return self._end(operator, "", _digest(but) if but else "")
+        return self._end(operator, "", digest_of(but) if but else "")
 
     def end_by_secret(self, secret: str) -> None:
         """End the session with *secret*, if it exists."""
@@ -72,10 +72,6 @@ class SessionRepository:
 
     def _end(self, operator: str, session_id: str, but: str = "") -> int:
         return int(self._scripts.run("end_sessions", keys.SYSTEM, operator, session_id, but))
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _session_from(fields: dict[str, str]) -> Session | None:

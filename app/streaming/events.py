@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -38,3 +38,4 @@ class Event:
 
 
 DONE = Event({}, b"[DONE]")  # the end of a chat stream; compared by identity
+EventBatches = Iterator[list[Event] | None]  # None: a keep-alive is due

@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from app.durations import UNIT_SECONDS
 from schemas import bounds
 
 MAX_MESSAGE_CHARS = 1000  # of a message that is searched for a wait
 _PART = r"(\d+(?:\.\d+)?)\s*(milli|ms|[dhms])[a-z]*"
 _TRY_AGAIN = re.compile(rf"try again in ((?:{_PART}[\s,]*)+)", re.IGNORECASE)
-_UNIT_SECONDS = {"milli": 0.001, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_UNIT_SECONDS = {"milli": 0.001, **UNIT_SECONDS}
 
 
 def parse_wait(error: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[float | None, float | None]:

@@ -14,15 +14,13 @@ from typing import Any
 import orjson
 
 from app.stores import keys
+from tests.support.model import FIGURES, PERIOD_MS
 
 Json = dict[str, Any]
 Limits = dict[str, list[Json]]  # by key id; those of the pool by ""
 
-PERIOD_MS = {"second": 1000, "minute": 60_000}
 SPAN_MS = {"hour": 3_600_000, "day": 86_400_000}
 SLACK_MS = 2  # between the clock a script reads and that of the entry it writes
-CHARGED = ("input_tokens", "output_tokens", "cost")
-FIGURES = (*CHARGED, *(f"unreported_{name}" for name in CHARGED))
 
 
 def audit(client: Any, pool: str, limits: Limits, accounts: list[str]) -> list[str]:

@@ -11,7 +11,7 @@ from marshmallow import Schema
 from app.accounts.pools import checked_name
 from app.admin.services import services
 from app.errors import InvalidRequest, NotJson
-from schemas.admin import PoolQuery
+from schemas.admin import NoQuery, PoolQuery
 
 MAX_BYTES = 1024 * 1024
 
@@ -37,7 +37,7 @@ def query(schema: Schema) -> Any:
     return schema.load({name: values[0] for name, values in params.items()})
 
 
-POOL = PoolQuery()
+POOL, NO_QUERY = PoolQuery(), NoQuery()
 
 
 def pool(*, must_exist: bool = True) -> str:

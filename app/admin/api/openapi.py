@@ -21,10 +21,8 @@ from app.admin.api import (
     sign_ins,
     usage,
 )
-from app.admin.api import settings as settings_endpoint
 from app.admin.api.inputs import json_response
 from app.config import package_version
-from schemas.admin import NoQuery
 from schemas.openapi import (
     Document,
     Operation,
@@ -41,7 +39,6 @@ from schemas.openapi import (
 bp = Blueprint("openapi", __name__)
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-NO_QUERY = NoQuery()
 BODIES: dict[str, Schema] = {
     "api.pools.create": pools.POOL_INPUT,
     "api.pools.change": pools.POOL_CHANGE,
@@ -63,18 +60,18 @@ BODIES: dict[str, Schema] = {
     "api.prices.put": prices.PRICE_INPUT,
 }
 QUERIES: dict[str, Schema] = {  # every other endpoint takes `pool`
-    **{f"api.pools.{name}": NO_QUERY for name in ("index", "create", "show", "change")},
-    **{f"api.limits.{name}_pool": NO_QUERY for name in ("of", "add_to", "edit_of", "remove_of")},
+    **{f"api.pools.{name}": inputs.NO_QUERY for name in ("index", "create", "show", "change")},
+    **{f"api.limits.{name}_pool": inputs.NO_QUERY for name in ("of", "add_to", "edit_of", "remove_of")},
     "api.accounts.remove": accounts.REMOVE_QUERY,
     "api.usage.series": usage.SERIES_QUERY,
     "api.usage.refusals": usage.REFUSALS_QUERY,
     "api.requests.index": requests.REQUESTS_QUERY,
     "api.requests.show": requests.REQUEST_QUERY,
     "api.prices.index": prices.PRICES_QUERY,
-    "api.settings.show": settings_endpoint.NO_QUERY,
+    "api.settings.show": inputs.NO_QUERY,
     "api.audit.index": audit.AUDIT_QUERY,
     "api.health.show": health.HEALTH_QUERY,
-    "api.openapi.show": NO_QUERY,
+    "api.openapi.show": inputs.NO_QUERY,
 }
 TOKEN = {"type": "http", "scheme": "bearer", "description": "An admin token: pgadm-…"}
 SESSION = {
@@ -87,7 +84,7 @@ SESSION = {
 @bp.get("/openapi.json")
 def show() -> Response:
     """Get this document."""
-    inputs.query(NO_QUERY)
+    inputs.query(inputs.NO_QUERY)
     return json_response(build_document())
 
 

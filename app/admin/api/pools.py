@@ -14,17 +14,17 @@ from app.admin.api.inputs import checked_pool, json_response, list_response
 from app.admin.api.limits import serialize_limits
 from app.admin.guard import operations
 from app.admin.services import services
-from schemas.admin import NoQuery, PoolChange, PoolInput
+from schemas.admin import PoolChange, PoolInput
 
 bp = Blueprint("pools", __name__, url_prefix="/pools")
 
-NO_QUERY, POOL_INPUT, POOL_CHANGE = NoQuery(), PoolInput(), PoolChange()
+POOL_INPUT, POOL_CHANGE = PoolInput(), PoolChange()
 
 
 @bp.get("")
 def index() -> Response:
     """List pools by name."""
-    inputs.query(NO_QUERY)
+    inputs.query(inputs.NO_QUERY)
     return list_response([pool.public() for pool in services().pools.all()])
 
 

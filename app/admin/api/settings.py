@@ -8,15 +8,12 @@ from app.admin.api import inputs
 from app.admin.api.inputs import json_response
 from app.admin.services import services
 from app.operations.effective_settings import serialize_settings
-from schemas.admin import NoQuery
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
-
-NO_QUERY = NoQuery()
 
 
 @bp.get("")
 def show() -> Response:
     """Get the settings of this process. Those of a pool are at `/pools/<pool>`."""
-    inputs.query(NO_QUERY)
+    inputs.query(inputs.NO_QUERY)
     return json_response(serialize_settings(services().settings))

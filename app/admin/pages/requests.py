@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,6 +15,7 @@ from app.errors import InvalidRequest
 from app.ledger.search import LedgerPage, LedgerQuery
 from app.presentation.names import Names
 from app.presentation.requests import RequestView
+from app.stores.records.ledger import is_entry_id
 
 SEARCH_FIELDS = ("key", "account", "model", "status", "refused", "since", "until")
 STATUSES = (
@@ -28,7 +28,6 @@ STATUSES = (
 )
 KINDS = (("", "all"), ("true", "refused before an account was tried"))
 MAX_SCANNED = 10_000  # newest entries, for an id that is not indexed any more
-_ENTRY_ID = re.compile(r"\d{1,15}-\d{1,15}")
 
 bp = page_blueprint("requests", "/requests")
 
@@ -101,7 +100,7 @@ def detail(request_id: str) -> Any:
     explanation = services().ledger.explainer.explain(
         g.pool,
         request_id,
-        entry_id=entry_id if _ENTRY_ID.fullmatch(entry_id) else "",
+        entry_id=entry_id if is_entry_id(entry_id) else "",
         max_entries=MAX_SCANNED,
     )
     return render_template("requests/detail.html", section="requests.show", explanation=explanation)

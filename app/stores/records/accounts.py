@@ -21,6 +21,7 @@ class AccountState(StrEnum):
     PAUSED = "paused"
 
 
+FAILURE_PREFIX = "failed:"  # + a failure: the figure that counts it, as in lua/attempts.lua
 OUT_OF_USE = (AccountState.PAUSED, AccountState.CREDENTIAL_DEAD)  # until an operator or a test acts
 
 

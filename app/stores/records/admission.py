@@ -225,6 +225,17 @@ class AttemptReport:
         return arguments
 
 
+class SettlementJson(TypedDict):
+    """A Settlement as settle.lua takes it, and as the spool and the dead letters store it."""
+
+    id: str
+    mark: AccountOutcome
+    row: JsonObject
+    calendar: CalendarWindows
+    ownership: str
+    conversation: str
+
+
 @record
 class Settlement:
     """What a request used, and what it leaves behind, as settle.lua documents it."""
@@ -236,7 +247,7 @@ class Settlement:
     ownership: str = ""
     conversation: str = ""
 
-    def arguments(self) -> JsonObject:
+    def arguments(self) -> SettlementJson:
         """Return the script's JSON argument."""
         return {
             "id": self.id,

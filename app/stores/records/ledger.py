@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -150,6 +151,14 @@ class StoredTotal(NamedTuple):
 
     figures: dict[str, int]
     newest_id: str
+
+
+_ENTRY_ID = re.compile(r"[1-9]\d{0,14}-\d{1,15}", re.ASCII)  # Redis has no entry 0
+
+
+def is_entry_id(text: str) -> bool:
+    """Return whether *text* may be the id of an entry, of the ledger or of the audit log."""
+    return _ENTRY_ID.fullmatch(text) is not None
 
 
 def position_of(entry_id: str) -> tuple[int, int]:

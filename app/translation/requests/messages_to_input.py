@@ -14,10 +14,9 @@ from typing import Any, Literal
 
 from app.translation.requests.parts import as_list, input_part, invalid, output_part, text_of
 from app.translation.types.responses import ResponsesItem
+from schemas.call_ids import call_id_of
 
 Message = Mapping[str, Any]
-
-CALL_ID_KEYS = ("tool_call_id", "toolCallId", "call_id")
 
 
 def input_from_messages(messages: list[Any]) -> tuple[str, list[ResponsesItem]]:
@@ -30,11 +29,6 @@ def input_from_messages(messages: list[Any]) -> tuple[str, list[ResponsesItem]]:
     for index, message in enumerate(messages):
         reader.read(message, f"messages[{index}]")
     return "\n".join(reader.instructions), reader.items
-
-
-def call_id_of(message: Message) -> str | None:
-    """Return the id of the call that a tool message answers, None if it has none."""
-    return next((m for key in CALL_ID_KEYS if isinstance(m := message.get(key), str) and m), None)
 
 
 class _Reader:

@@ -17,7 +17,7 @@ import orjson
 
 from app.errors import InvalidRequest
 from app.translation.requests.input_to_messages import input_items
-from app.translation.requests.messages_to_input import call_id_of, input_from_messages
+from app.translation.requests.messages_to_input import input_from_messages
 from app.translation.requests.parts import REASONING_TYPES, TEXT_TYPES, as_list, invalid, text_of
 from app.translation.requests.reasoning_and_format import (
     ALIASES,
@@ -27,6 +27,7 @@ from app.translation.requests.reasoning_and_format import (
 )
 from app.translation.requests.tools import WEB_SEARCH_TYPES, unnested
 from app.translation.types.responses import ContentPart, ResponsesItem
+from schemas.call_ids import call_id_of
 
 Body = dict[str, Any]
 Echoing = TypeVar("Echoing", bound=Mapping[str, Any])
