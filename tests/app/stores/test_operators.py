@@ -1,0 +1,134 @@
+"""Operators in the store: created once, changed while they exist, their secrets sealed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from app.errors import NotFound
+from app.stores import keys
+from app.stores.operators import START_SECONDS, Created, OperatorRepository, Removed, SecondFactor
+from app.stores.scripts import Scripts
+from app.stores.secrets import Vault
+
+FACTOR = SecondFactor("BASE32SECRET", step=10, recovery_digests=("aa", "bb"))
+
+
+@pytest.fixture
+def operators(redis_client: Any) -> OperatorRepository:
+    return OperatorRepository(Scripts(redis_client), Vault((Fernet.generate_key().decode(),)))
+
+
+class TestCreating:
+    def test_by_name(self, operators: OperatorRepository) -> None:
+        assert not operators.exist()
+
+        assert operators.create("bea", "hash-b") is Created.MADE
+        assert operators.create("ann", "hash-a") is Created.MADE
+
+        assert operators.exist()
+        assert [operator.name for operator in operators.all()] == ["ann", "bea"]
+        assert [operators.has(name) for name in ("ann", "eve")] == [True, False]
+        assert operators.password_hash("ann") == "hash-a"
+
+    def test_a_taken_name(self, operators: OperatorRepository) -> None:
+        """The existing password stays; a repeated call creates no second operator."""
+        operators.create("ann", "hash-a")
+
+        assert operators.create("ann", "other") is Created.TAKEN
+        assert operators.create("ann", "hash-a") is Created.MADE
+        assert operators.password_hash("ann") == "hash-a"
+
+    def test_a_start_token_works_once(self, operators: OperatorRepository, redis_client: Any) -> None:
+        operators.put_start_token("right")
+        assert 0 < redis_client.ttl(keys.start_token()) <= START_SECONDS
+
+        assert operators.create("eve", "hash", "wrong") is Created.CLOSED
+        assert operators.is_start_token("right")
+        assert operators.create("ann", "hash", "right") is Created.MADE
+        assert not operators.is_start_token("right")
+        assert operators.create("bea", "hash", "right") is Created.CLOSED
+
+    def test_a_new_start_token_replaces_the_one_before(self, operators: OperatorRepository) -> None:
+        operators.put_start_token("old")
+        operators.put_start_token("new")
+
+        assert (operators.is_start_token("old"), operators.is_start_token("new")) == (False, True)
+
+
+class TestRemoving:
+    def test_the_last_one_stays(self, operators: OperatorRepository) -> None:
+        operators.create("ann", "hash")
+        operators.create("bea", "hash")
+
+        assert operators.remove("eve") is Removed.UNKNOWN
+        assert operators.remove("bea") is Removed.REMOVED
+        assert operators.remove("ann") is Removed.LAST
+        assert [operator.name for operator in operators.all()] == ["ann"]
+
+
+class TestSecondFactor:
+    def test_pending_until_it_is_confirmed(self, operators: OperatorRepository) -> None:
+        operators.create("ann", "hash")
+        operators.put_pending_secret("ann", "PENDING")
+        assert (operators.pending_secret("ann"), operators.second_factor_secret("ann")) == ("PENDING", None)
+
+        operators.put_second_factor("ann", FACTOR)
+
+        assert operators.pending_secret("ann") is None
+        assert operators.second_factor_secret("ann") == FACTOR.secret
+        ann = operators.find("ann")
+        assert (ann.second_factor, ann.recovery_codes) == (True, 2)
+
+    def test_secrets_are_sealed(self, operators: OperatorRepository, redis_client: Any) -> None:
+        operators.create("ann", "hash")
+        operators.put_second_factor("ann", FACTOR)
+        operators.put_pending_secret("ann", "PENDING")
+
+        stored = redis_client.hgetall(keys.operator("ann")).values()
+        assert not any(secret in value for value in stored for secret in (FACTOR.secret, "PENDING"))
+
+    def test_a_code_is_used_once(self, operators: OperatorRepository) -> None:
+        """Nor is the code of an earlier time step, or a recovery code a second time."""
+        operators.create("ann", "hash")
+        operators.put_second_factor("ann", FACTOR)
+
+        steps = [operators.spend_code("ann", step=step, recovery_digest="") for step in (10, 11, 11, 9)]
+        codes = [operators.spend_code("ann", step=None, recovery_digest=each) for each in ("aa", "aa", "cc")]
+
+        assert steps == [False, True, False, False]
+        assert codes == [True, False, False]
+        assert operators.find("ann").recovery_codes == 1
+
+    def test_removed(self, operators: OperatorRepository) -> None:
+        operators.create("ann", "hash")
+        operators.put_second_factor("ann", FACTOR)
+
+        operators.remove_second_factor("ann")
+
+        assert operators.second_factor_secret("ann") is None
+        ann = operators.find("ann")
+        assert (ann.second_factor, ann.recovery_codes) == (False, 0)
+
+
+def test_unknown_operators(operators: OperatorRepository) -> None:
+    """A change creates none; the name in the error is cut."""
+    changes = [
+        lambda: operators.find("eve"),
+        lambda: operators.set_password_hash("eve", "hash"),
+        lambda: operators.second_factor_secret("eve"),
+        lambda: operators.pending_secret("eve"),
+        lambda: operators.put_pending_secret("eve", "secret"),
+        lambda: operators.put_second_factor("eve", FACTOR),
+        lambda: operators.remove_second_factor("eve"),
+    ]
+    for change in changes:
+        with pytest.raises(NotFound):
+            change()
+    assert operators.password_hash("eve") is None
+    assert not operators.exist()
+    with pytest.raises(NotFound) as error:
+        operators.find("x" * 1000)
+    assert len(error.value.message) < 100

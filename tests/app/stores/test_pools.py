@@ -1,0 +1,71 @@
+"""The stored records of pools."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.stores import keys
+from app.stores.pools import PoolStore
+from app.stores.records.pools import StoredPool
+from app.stores.scripts import Scripts
+
+
+@pytest.fixture
+def pools(redis_client: Any) -> PoolStore:
+    return PoolStore(Scripts(redis_client))
+
+
+def test_made_once(pools: PoolStore) -> None:
+    assert not pools.exists("p")
+
+    for name in ("q", "p", "p"):
+        pools.ensure(name)
+
+    assert pools.exists("p")
+    assert pools.names() == ["p", "q"]
+
+
+def test_an_existing_pool_does_not_change(pools: PoolStore) -> None:
+    pools.ensure("p")
+    pools.change("p", {"policy": "ordered"}, "")
+
+    pools.ensure("p")
+
+    assert pools.read_all(["p"])[0].policy == "ordered"
+
+
+def test_read_all(pools: PoolStore, redis_client: Any) -> None:
+    """In the order of the names; what is not set is empty, also for a pool that is not there."""
+    pools.ensure("p")
+    pools.change("p", {"policy": "ordered", "zone": "Europe/Berlin", "settings": "{}"}, "")
+    redis_client.hset(keys.account_names("p"), mapping={"a": "1", "b": "2"})
+    redis_client.hset(keys.key_names("p"), "k", "1")
+
+    assert pools.read_all(["none", "p"]) == [
+        StoredPool("none", "", "", "", 0, 0),
+        StoredPool("p", "ordered", "Europe/Berlin", "{}", 2, 1),
+    ]
+    assert pools.read_all([]) == []
+
+
+class TestChanging:
+    def test_settings_that_another_changed(self, pools: PoolStore) -> None:
+        """The change is refused as a whole, so that the other one is not lost."""
+        pools.ensure("p")
+        assert pools.change("p", {"settings": '{"a":1}'}, pools.settings_text("p"))
+
+        assert not pools.change("p", {"settings": '{"b":2}', "zone": "UTC"}, "")
+
+        assert pools.settings_text("p") == '{"a":1}'
+        assert pools.read_all(["p"])[0].zone != "UTC"
+
+    def test_other_fields_do_not_compare_settings(self, pools: PoolStore) -> None:
+        pools.ensure("p")
+        pools.change("p", {"settings": '{"a":1}'}, "")
+
+        assert pools.change("p", {"zone": "Asia/Tokyo"}, "")
+
+        assert pools.settings_text("p") == '{"a":1}'
+        assert pools.read_all(["p"])[0].zone == "Asia/Tokyo"

@@ -1,0 +1,97 @@
+"""Refusals: the newest in full, all of them counted by API key, code and hour."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import orjson
+import pytest
+
+from app.stores import keys
+from app.stores.records.refusals import Refusal, RefusalGroup
+from app.stores.refusals import HOUR_SECONDS, RefusalRepository
+from app.stores.scripts import Scripts
+from tests.support.store import StoreOfTest
+
+
+@pytest.fixture
+def refusals(store: StoreOfTest) -> RefusalRepository:
+    return RefusalRepository(store.scripts)
+
+
+def group(
+    *request_ids: str, key: str = "k", digest: str = "", code: str = "rate_limit_exceeded", count: int = 0
+) -> RefusalGroup:
+    rows = [Refusal(each, 5, "m", "/v1/responses", 429, code, "no").row().decode() for each in request_ids]
+    return RefusalGroup(key, digest, code, count or len(rows), False, rows)
+
+
+def test_newest_first(refusals: RefusalRepository, store: StoreOfTest) -> None:
+    refusals.record(store.pool, [group("r1", "r2")])
+    refusals.record(store.pool, [group("r3")])
+
+    entries = list(refusals.entries(store.pool))
+
+    assert [each.entry.request_id for each in entries] == ["r3", "r2", "r1"]
+    assert entries[0].unavailable == []
+
+
+def test_find(refusals: RefusalRepository, store: StoreOfTest) -> None:
+    """By the whole id: the id of another request may contain it."""
+    refusals.record(store.pool, [group("r1", "r12")])
+
+    found = refusals.find(store.pool, "r1")
+
+    assert found is not None
+    assert found.entry.request_id == "r1"
+    assert refusals.find(store.pool, "r") is None
+    assert refusals.find("another", "r1") is None
+
+
+def test_counts(store: StoreOfTest, redis_client: Any) -> None:
+    """Of the hours of the span, the current one included."""
+    refusals = RefusalRepository(Scripts(redis_client))
+    refusals.record(store.pool, [group("r1", count=7), group("r2", code="invalid_api_key")])
+    hour = refusals.counts(store.pool, "1h").since
+    redis_client.hset(keys.refused(store.pool, hour - 2 * HOUR_SECONDS), "k|rate_limit_exceeded", 100)
+    redis_client.hset(keys.refused(store.pool, hour - 25 * HOUR_SECONDS), "k|rate_limit_exceeded", 1000)
+
+    last, day, week = (refusals.counts(store.pool, span) for span in ("1h", "24h", "7d"))
+
+    assert last.total < 100
+    assert (day.total, week.total) == (108, 1108)
+    assert day.by_code("k") == [("rate_limit_exceeded", 107), ("invalid_api_key", 1)]
+    assert day.by_code("another") == []
+    assert day.since == last.since - 23 * HOUR_SECONDS
+
+
+def test_a_key_by_its_digest(refusals: RefusalRepository, store: StoreOfTest, redis_client: Any) -> None:
+    """A key that was presented but did not authenticate is found; nothing is written for strangers."""
+    digest = hashlib.sha256(b"sk-known").hexdigest()
+    redis_client.set(keys.secret(store.pool, digest), "k")
+
+    refusals.record(store.pool, [group("r1", key="", digest=digest), group("r2", key="", digest="0" * 64)])
+
+    assert [each.entry.row["key"] for each in refusals.entries(store.pool)] == ["k"]
+
+
+def test_which_accounts_were_unavailable(refusals: RefusalRepository, store: StoreOfTest) -> None:
+    store.account("a")
+    store.set_state("a", "paused")
+    one = group("r1")
+
+    refusals.record(store.pool, [RefusalGroup(one.key, "", one.code, 1, True, one.rows)])
+
+    (entry,) = refusals.entries(store.pool)
+    assert entry.unavailable[0][:2] == ["a", "paused"]
+
+
+def test_trim(refusals: RefusalRepository, store: StoreOfTest, redis_client: Any) -> None:
+    row = {"row": orjson.dumps({"id": "r"}), "out": "[]", "key": "k"}
+    for second in (99, 100, 101):
+        redis_client.xadd(keys.refusals(store.pool), row, id=f"{second}000-1")
+
+    refusals.trim(store.pool, since=100)
+
+    assert [each.entry.id for each in refusals.entries(store.pool)] == ["101000-1", "100000-1"]
