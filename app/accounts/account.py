@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import orjson
 
@@ -14,13 +14,31 @@ from app.accounts.kinds.kind import CHAT, RESPONSES
 from app.accounts.oauth_tokens import tokens_from
 from app.stores.records.accounts import FAILURE_PREFIX, OUT_OF_USE, AccountState
 
-_PUBLIC = (
-    *("id", "name", "kind", "base_url", "wires", "models", "weight", "cap", "group"),
-    *("state", "reason", "since_ms", "until_ms", "in_flight"),
-    *("attempts", "failed_attempts", "rescues", "failures"),
-)
 _ATTRIBUTES = {"wires": "protocols"}  # public name -> attribute, where they differ
 _LETTERS = {CHAT: "c", RESPONSES: "r"}
+
+
+class AccountJson(TypedDict):
+    """The fields of an Account that operators may see, by their names."""
+
+    id: str
+    name: str
+    kind: str
+    base_url: str
+    wires: tuple[str, ...]
+    models: tuple[str, ...]
+    weight: int
+    cap: int
+    group: int
+    state: AccountState
+    reason: str
+    since_ms: int
+    until_ms: int
+    in_flight: int
+    attempts: int
+    failed_attempts: int
+    rescues: int
+    failures: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +89,10 @@ class Account:
         models = hashlib.sha256("\n".join(sorted(self.models)).encode()).hexdigest()[:12]
         return f"{letters}:{self.kind}:{models if self.models else 'any'}"
 
-    def public(self) -> dict[str, Any]:
+    def public(self) -> AccountJson:
         """Return the fields that operators may see: all but the credential."""
-        return {name: getattr(self, _ATTRIBUTES.get(name, name)) for name in _PUBLIC}
+        names = AccountJson.__annotations__
+        return cast(AccountJson, {name: getattr(self, _ATTRIBUTES.get(name, name)) for name in names})
 
 
 def demo_serves(accounts: Iterable[Account]) -> bool:

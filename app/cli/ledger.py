@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 import click
 import orjson
 
@@ -74,7 +76,14 @@ def _rows(services: Services, pool: str) -> int:
     return services.ledger.entries.count(pool)
 
 
-def _public(difference: Difference) -> dict[str, object]:
+class DifferenceJson(TypedDict):
+    total: str
+    figure: str
+    booked: int
+    recomputed: int
+
+
+def _public(difference: Difference) -> DifferenceJson:
     return {
         "total": _total_name(difference.total),
         "figure": difference.figure,

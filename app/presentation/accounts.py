@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
-from app.accounts.account import Account
+from app.accounts.account import Account, AccountJson
 from app.accounts.kinds import kind_of
 from app.formatting import duration
 from app.stores.records.accounts import AccountState
@@ -71,13 +71,35 @@ class AccountView:
             yield WindowView(shown, 0.0 if over else used, resets_ms / 1000 or None, over)
 
 
-def serialize_account(account: Account) -> dict[str, Any]:
-    """Return *account* as JSON, with its usage windows (`resets_at` in Unix seconds) and listed models."""
+class WindowJson(TypedDict):
+    """`resets_at` is in Unix seconds, `seconds` the length; None: unknown."""
+
+    used_percent: float
+    resets_at: int | None
+    seconds: int | None
+
+
+class ListedAccountJson(AccountJson):
+    """An account, with its usage windows and the models that its upstream lists."""
+
+    signed_in: bool
+    created_at: int
+    windows: list[WindowJson]
+    listed_models: tuple[str, ...]
+
+
+def serialize_account(account: Account) -> ListedAccountJson:
+    """Return *account* as JSON."""
     used, resets, lengths = account.used, account.resets_ms, account.window_seconds
-    windows = [
+    windows: list[WindowJson] = [
         {"used_percent": percent, "resets_at": reset // 1000 or None, "seconds": seconds or None}
         for percent, reset, seconds in zip(used, resets, lengths, strict=True)
         if percent is not None
     ]
-    extra = {"signed_in": account.signed_in, "created_at": account.created_at, "windows": windows}
-    return account.public() | extra | {"listed_models": account.listed}
+    return {
+        **account.public(),
+        "signed_in": account.signed_in,
+        "created_at": account.created_at,
+        "windows": windows,
+        "listed_models": account.listed,
+    }

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from app.formatting import name_or_id
 from app.presentation.limits import serialize_limit_status
-from app.stores.records.api_keys import ApiKey, KeyState
+from app.stores.records.api_keys import ApiKey, ApiKeyJson, KeyState
 from app.stores.records.limits import Limit, LimitStatus
 from app.stores.usage import UsageRepository
 
@@ -37,7 +36,7 @@ class KeyView:
         """The limit that is used the most."""
         return max(self.limits, key=lambda status: status.used_percent, default=None)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> ApiKeyJson:
         """Return the key as JSON; `accounts` are names, or ids of removed ones."""
         accounts = [self.account_names.get(account_id, account_id) for account_id in self.key.accounts]
         return self.key.public() | {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 from flask import Blueprint, Response
 
@@ -14,8 +12,8 @@ from app.admin.guard import operations
 from app.admin.services import services
 from app.errors import InvalidRequest
 from app.operations.account_rules import KIND_RULES
-from app.operations.first_listing import FirstListing
-from app.presentation.accounts import serialize_account
+from app.operations.first_listing import FirstListing, FirstListingJson
+from app.presentation.accounts import ListedAccountJson, serialize_account
 from schemas.admin import (
     AccountChange,
     AuthJson,
@@ -68,11 +66,14 @@ def import_file() -> Response:
     )
 
 
-def serialize_new_account(pool: str, account: Account, listing: FirstListing) -> dict[str, Any]:
+class NewAccountJson(ListedAccountJson):
+    first_look: FirstListingJson
+
+
+def serialize_new_account(pool: str, account: Account, listing: FirstListing) -> NewAccountJson:
     """Return the JSON of an account that was just added, with the result of its first model listing."""
-    return serialize_account(services().accounts.find_without_credential(pool, account.name)) | {
-        "first_look": listing.public()
-    }
+    stored = services().accounts.find_without_credential(pool, account.name)
+    return {**serialize_account(stored), "first_look": listing.public()}
 
 
 @bp.get("/<name>")

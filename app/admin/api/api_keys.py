@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from flask import Blueprint, Response
 
@@ -15,7 +14,7 @@ from app.admin.guard import operations
 from app.admin.services import services
 from app.operations.key_warnings import rotation_warnings
 from app.presentation.api_keys import key_views
-from app.stores.records.api_keys import ApiKey
+from app.stores.records.api_keys import ApiKey, ApiKeyJson
 from schemas.admin import Nothing, Rotation
 from schemas.api_keys import KeyChange, KeyInput
 
@@ -89,11 +88,11 @@ def enable(name: str) -> Response:
     return json_response(_serialize_key(operations().api_keys.enable(inputs.pool(), name)))
 
 
-def _serialize(pool: str, api_keys: Sequence[ApiKey]) -> list[dict[str, Any]]:
+def _serialize(pool: str, api_keys: Sequence[ApiKey]) -> list[ApiKeyJson]:
     app_services = services()
     names, now = app_services.accounts.names_by_id(pool), app_services.clock.now()
     return [view.to_json() for view in key_views(app_services.ledger.usage, pool, api_keys, names, now=now)]
 
 
-def _serialize_key(key: ApiKey) -> dict[str, Any]:
+def _serialize_key(key: ApiKey) -> ApiKeyJson:
     return _serialize(key.pool, [key])[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any, TypedDict
+from typing import TypedDict, cast
 
 import orjson
 
@@ -14,10 +14,6 @@ from app.stores import keys
 from app.stores.records.limits import Limit, limits_from_json, limits_to_json
 
 PREFIX = "sk-pg-"
-_PUBLIC = (
-    *("id", "name", "pool", "models", "accounts", "limits", "expires_at", "state"),
-    *("raw", "on_cut", "output_tokens", "created_at", "former_until"),
-)
 _PATTERN = re.compile(rf"{PREFIX}({keys.POOL_NAME.pattern})-([0-9A-Za-z]{{43}})")
 
 
@@ -32,6 +28,24 @@ class CutPolicy(StrEnum):
 
     FAIL = "fail"
     RESTART = "restart"
+
+
+class ApiKeyJson(TypedDict):
+    """The fields of an ApiKey that operators may see, by their names."""
+
+    id: str
+    name: str
+    pool: str
+    models: tuple[str, ...]
+    accounts: Sequence[str]
+    limits: Sequence[Mapping[str, object]]  # LimitJson; in the admin API with their usage
+    expires_at: float | None
+    state: KeyState
+    raw: bool
+    on_cut: CutPolicy
+    output_tokens: int
+    created_at: float
+    former_until: float | None
 
 
 @record
@@ -69,9 +83,10 @@ class ApiKey:
         is_over = self.expires_at is not None and self.expires_at <= now
         return KeyState.EXPIRED if is_over and self.state is KeyState.ACTIVE else self.state
 
-    def public(self) -> dict[str, Any]:
-        """Return what operators may see, by its JSON names; never a secret."""
-        return {name: getattr(self, name) for name in _PUBLIC} | {"limits": limits_to_json(self.limits)}
+    def public(self) -> ApiKeyJson:
+        """Return what operators may see; never a secret."""
+        fields = {name: getattr(self, name) for name in ApiKeyJson.__annotations__}
+        return cast(ApiKeyJson, fields | {"limits": limits_to_json(self.limits)})
 
 
 def pool_of(presented: str) -> str | None:
