@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import click
 
 from app.cli.options import Group, example, in_pool, with_store
 from app.cli.output import Figure, show_json, show_list, table
 from app.formatting import count, moment, name_or_id
+from app.ledger.explain import Candidate, Choice, Unavailable
 from app.presentation.accounts import reason_label, state_label
 from app.presentation.names import Names
 from app.presentation.requests import RequestView, ledger_query, serialize_entry
@@ -20,8 +20,6 @@ from schemas.admin import RequestsQuery
 CANDIDATES = ("CANDIDATE", "SCORE", "RESULT")
 ROWS = ("ENDED", "KEY", "ACCOUNT", "MODEL", "STATUS", "ERROR", "INPUT", "OUTPUT", "MS", "ID")
 OUT = ("UNAVAILABLE", "STATE", "REASON", "UNTIL")
-
-Json = dict[str, Any]
 
 
 @click.group("request", cls=Group)
@@ -121,7 +119,7 @@ def _row(view: RequestView) -> tuple[object, ...]:
     )
 
 
-def _lines(choice: Json) -> Iterator[str]:
+def _lines(choice: Choice) -> Iterator[str]:
     account = name_or_id(choice["account"]) if choice["account"] else "none"
     yield f"Attempt {choice['attempt']}: account {account} ({choice['why']})"
     if choice["candidates"]:
@@ -132,11 +130,11 @@ def _lines(choice: Json) -> Iterator[str]:
         yield tried["outcome"]
 
 
-def _candidate_row(item: Json) -> tuple[object, ...]:
+def _candidate_row(item: Candidate) -> tuple[object, ...]:
     score = "-" if item["score"] is None else f"{item['score']:.6g}"
     return name_or_id(item["account"]), Figure(score), item["why"]
 
 
-def _unavailable_row(item: Json) -> tuple[object, ...]:
+def _unavailable_row(item: Unavailable) -> tuple[object, ...]:
     until = moment(item["until"]) if item["until"] else "needs attention"
     return name_or_id(item["account"]), state_label(item["state"]), reason_label(item["reason"]), until

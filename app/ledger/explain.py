@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import orjson
 
@@ -68,6 +68,27 @@ class Choice(TypedDict, total=False):
     why: str
 
 
+class RequestExplanation(TypedDict, total=False):
+    """How a request was routed: see `RequestExplainer.explain`. A refused request alone has the last four."""
+
+    id: str
+    state: str
+    at: float
+    key: NamedId
+    model: str
+    endpoint: str
+    status: int | None
+    error: str | None
+    outcome: str
+    charged: str
+    usage: Json
+    choices: list[Choice]
+    message: str
+    param: str | None
+    limit: Json | None
+    accounts: Json | None
+
+
 @dataclass(frozen=True, slots=True)
 class _Request:
     """A request as it is stored: its summary, as `explain` returns it, its decisions and its attempts."""
@@ -98,7 +119,7 @@ class RequestExplainer:
 
     def explain(
         self, pool: str, request_id: str, *, entry_id: str = "", max_entries: int | None = None
-    ) -> Json:
+    ) -> RequestExplanation:
         """
         Return how *request_id*, open or settled, was routed.
 
@@ -122,13 +143,13 @@ class RequestExplainer:
         if request is None:
             raise NotFound(f"There is no request '{request_id[:64]}' in pool '{pool}'", param="id")
         summary, key_id = request.summary, request.summary["key"]
-        return {
-            **summary,
+        found: RequestExplanation = {
             "key": {"id": key_id, "name": self._key_name(pool, key_id)},
             "outcome": explanations.outcome(summary),
             "charged": explanations.charged(summary["usage"]),
             "choices": _choices(request, self._account_names(pool)),
         }
+        return cast(RequestExplanation, summary | found)
 
     def _open(self, pool: str, request_id: str) -> _Request | None:
         stored = self._ledger.open_request(pool, request_id)
