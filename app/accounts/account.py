@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict
 
 import orjson
 
 from app.accounts.kinds import kind_of
 from app.accounts.kinds.kind import CHAT, RESPONSES
 from app.accounts.oauth_tokens import tokens_from
+from app.records import public_fields
 from app.stores.records.accounts import FAILURE_PREFIX, OUT_OF_USE, AccountState
 
-_ATTRIBUTES = {"wires": "protocols"}  # public name -> attribute, where they differ
 _LETTERS = {CHAT: "c", RESPONSES: "r"}
 
 
@@ -91,8 +91,7 @@ class Account:
 
     def public(self) -> AccountJson:
         """Return the fields that operators may see: all but the credential."""
-        names = AccountJson.__annotations__
-        return cast(AccountJson, {name: getattr(self, _ATTRIBUTES.get(name, name)) for name in names})
+        return public_fields(self, AccountJson, wires="protocols")
 
 
 def demo_serves(accounts: Iterable[Account]) -> bool:

@@ -11,6 +11,7 @@ import orjson
 
 from app.accounts.settings import PoolSettings, settings_from, settings_of
 from app.errors import InvalidRequest, NotFound
+from app.records import public_fields
 from app.stores import keys
 from app.stores.pools import PoolStore
 from app.stores.scripts import Scripts
@@ -53,14 +54,7 @@ class Pool:
         return settings_of(self.settings)
 
     def public(self) -> PoolJson:
-        return {
-            "name": self.name,
-            "policy": self.policy,
-            "zone": self.zone,
-            "accounts": self.accounts,
-            "keys": self.keys,
-            "settings": self.settings,
-        }
+        return public_fields(self, PoolJson)
 
 
 def checked_name(pool: str) -> str:

@@ -20,6 +20,7 @@ from app.errors import (
     UpstreamError,
     UpstreamRejected,
 )
+from app.records import public_fields
 from app.streaming.chat_protocol import ChatReader
 from app.streaming.malformed_events import MALFORMED_EVENT_ERRORS, to_protocol_error
 from app.streaming.progress import Stage
@@ -76,16 +77,7 @@ class AccountCheck:
     scope: str | None = None
 
     def public(self) -> AccountCheckJson:
-        return {
-            "ok": self.ok,
-            "model": self.model,
-            "status": self.status,
-            "first_ms": self.first_ms,
-            "total_ms": self.total_ms,
-            "error": self.error,
-            "failure": self.failure,
-            "scope": self.scope,
-        }
+        return public_fields(self, AccountCheckJson)
 
 
 class AccountChecker:

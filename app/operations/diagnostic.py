@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TypedDict
 
 from app.accounts.pools import DEFAULT
+from app.records import public_fields
 
 MAX_NAMES = 10  # written out in one line
 
@@ -55,14 +56,7 @@ class Diagnostic:
 
     def public(self) -> DiagnosticJson:
         """Return the JSON fields; `mend` is the remedy."""
-        return {
-            "level": self.level,
-            "where": self.where,
-            "what": self.what,
-            "mend": self.remedy,
-            "subject": self.subject,
-            "names": self.names,
-        }
+        return public_fields(self, DiagnosticJson, mend="remedy")
 
 
 def pool_option(pool: str) -> str:

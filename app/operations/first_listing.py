@@ -23,6 +23,7 @@ from app.accounts.model_lists import NO_LIST
 from app.errors import GatewayError, StreamIdleTimeout, UpstreamRejected
 from app.formatting import count
 from app.operations.upstream_lists import UpstreamLists, checked_object
+from app.records import public_fields
 from app.upstream.client import UpstreamClient
 
 log = structlog.get_logger()
@@ -69,13 +70,7 @@ class FirstListing:
         return f"{self.error}. {self.hint}" if self.hint else self.error
 
     def public(self) -> FirstListingJson:
-        return {
-            "ok": self.ok,
-            "models": self.models,
-            "error": self.error,
-            "code": self.code,
-            "hint": self.hint,
-        }
+        return public_fields(self, FirstListingJson)
 
 
 class AccountLister:

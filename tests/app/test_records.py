@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import TypedDict
 
 import pytest
 
-from app.records import record
+from app.records import public_fields, record
 
 
 @record
@@ -29,3 +31,15 @@ def test_a_changed_record_is_a_copy() -> None:
     first = Point(1)
     assert replace(first, x=2) == Point(2)
     assert first == Point(1)
+
+
+def test_public_fields() -> None:
+    """The fields of the shape alone, in its order, and some by another name."""
+
+    class Shape(TypedDict):
+        name: str
+        wires: int
+
+    source = SimpleNamespace(protocols=2, name="a", secret="s")
+
+    assert list(public_fields(source, Shape, wires="protocols").items()) == [("name", "a"), ("wires", 2)]

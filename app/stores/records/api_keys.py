@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import TypedDict, cast
+from typing import TypedDict
 
 import orjson
 
-from app.records import record
+from app.records import public_fields, record
 from app.stores import keys
 from app.stores.records.limits import Limit, limits_from_json, limits_to_json
 
@@ -85,8 +85,7 @@ class ApiKey:
 
     def public(self) -> ApiKeyJson:
         """Return what operators may see; never a secret."""
-        fields = {name: getattr(self, name) for name in ApiKeyJson.__annotations__}
-        return cast(ApiKeyJson, fields | {"limits": limits_to_json(self.limits)})
+        return {**public_fields(self, ApiKeyJson), "limits": limits_to_json(self.limits)}
 
 
 def pool_of(presented: str) -> str | None:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TypedDict
 
 from app.errors import InvalidRequest
+from app.records import public_fields
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
 
@@ -39,13 +40,7 @@ class Operator:
     recovery_codes: int
 
     def public(self) -> OperatorJson:
-        return {
-            "name": self.name,
-            "created_at": self.created_at,
-            "password_at": self.password_at,
-            "second_factor": self.second_factor,
-            "recovery_codes": self.recovery_codes,
-        }
+        return public_fields(self, OperatorJson)
 
 
 class SessionJson(TypedDict):
@@ -73,15 +68,7 @@ class Session:
     ends_at: float
 
     def public(self) -> SessionJson:
-        return {
-            "id": self.id,
-            "operator": self.operator,
-            "address": self.address,
-            "agent": self.agent,
-            "opened_at": self.opened_at,
-            "seen_at": self.seen_at,
-            "ends_at": self.ends_at,
-        }
+        return public_fields(self, SessionJson)
 
 
 class AdminTokenJson(TypedDict):
@@ -112,14 +99,7 @@ class AdminToken:
     expires_at: float | None
 
     def public(self) -> AdminTokenJson:
-        return {
-            "name": self.name,
-            "scope": self.scope,
-            "operator": self.operator,
-            "created_by": self.created_by,
-            "created_at": self.created_at,
-            "expires_at": self.expires_at,
-        }
+        return public_fields(self, AdminTokenJson)
 
 
 @dataclass(frozen=True, slots=True)
