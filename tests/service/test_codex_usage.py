@@ -42,8 +42,8 @@ def send_request(pool: PoolOfTest, token: str, account_id: str) -> requests.Resp
 
 
 def request_as_a(pool: PoolOfTest, token: str) -> requests.Response:
-    """A new account is known within a second."""
-    until = time.monotonic() + 5
+    """A new account is known within a second on an idle machine."""
+    until = time.monotonic() + 20
     while "not known here" in (answer := send_request(pool, token, f"acc-{pool.name}-a")).text:
         assert time.monotonic() < until
     return answer

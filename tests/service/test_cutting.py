@@ -41,7 +41,7 @@ def test_an_answer_ends_at_its_length(chatgpt: PoolOfTest, upstream: ScriptedUps
             "incomplete",
             {"reason": "max_output_tokens"},
         )
-    (seen,) = upstream.wait_for(1, end="any", timeout_seconds=2)
+    (seen,) = upstream.wait_for(1, end="any")
     assert seen.end in ("client_closed", "reset")
     (row,) = chatgpt.wait_for_rows(1)
     assert (row["status"], row["source"]) == (200, "estimated")

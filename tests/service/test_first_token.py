@@ -63,7 +63,7 @@ def test_a_hung_account_among_several_is_left(two: PoolOfTest, upstream: Scripte
     began = time.monotonic()
 
     assert text_of("chat", two.post(PATHS["chat"], CHAT, two.key()).json()) == "From the other."
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 20  # an only account has 30 seconds
 
 
 def test_a_local_server_has_time_to_read_a_long_prompt(two: PoolOfTest, upstream: ScriptedUpstream) -> None:

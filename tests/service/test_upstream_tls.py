@@ -113,7 +113,7 @@ def test_a_client_that_leaves_stops_its_upstream(pool: PoolOfTest, upstream: Scr
 
     connection.close()
 
-    (seen,) = upstream.wait_for(1, end="any", timeout_seconds=2)
+    (seen,) = upstream.wait_for(1, end="any")
     assert seen.end in ("client_closed", "reset")
     (row,) = pool.wait_for_rows(1)
     assert row["error"] == "client_gone"
