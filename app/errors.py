@@ -120,7 +120,7 @@ class InvalidRequest(GatewayError):
 
 
 class NotJson(InvalidRequest):
-    """The body cannot be parsed: *reason* says what is wrong, *position* the offset in characters."""
+    """The body cannot be parsed: *reason* is the cause, *position* the offset in characters."""
 
     def __init__(self, reason: str, *, position: int) -> None:
         super().__init__(f"The request body is not valid JSON: {reason}")
