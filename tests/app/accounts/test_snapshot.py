@@ -1,0 +1,34 @@
+"""What pages that refresh every second read of the accounts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.accounts.snapshot import read_current_accounts
+from app.stores import keys
+from app.stores.scripts import Scripts
+from tests.support.store import StoreOfTest
+
+
+def test_accounts(redis_client: Any) -> None:
+    """By name, as they are now, without what is large or secret."""
+    store = StoreOfTest(redis_client)
+    store.account("b", cap=3, models=("m",))
+    store.account("a")
+    store.set_state("a", "paused")
+    store.key("k")
+    store.admit()
+    for name in ("a", "b"):
+        secret = {"base_url": "http://x/v1", "wires": "chat", "credential": "sealed", "sign_in": "sealed"}
+        redis_client.hset(keys.account(store.pool, name), mapping=secret)
+
+    a, b = read_current_accounts(Scripts(redis_client), store.pool)
+
+    assert (a.name, a.state, a.in_flight) == ("a", "paused", 0)
+    assert (b.name, b.state, b.in_flight, b.cap) == ("b", "active", 1, 3)
+    assert b.protocols == ("chat",)
+    assert [(each.models, each.credential, each.signed_in) for each in (a, b)] == [((), "", False)] * 2
+
+
+def test_no_accounts(redis_client: Any) -> None:
+    assert read_current_accounts(Scripts(redis_client), "none") == []

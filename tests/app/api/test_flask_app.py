@@ -1,0 +1,57 @@
+"""The Flask application: paths alone are matched, and there are no sessions."""
+
+from __future__ import annotations
+
+import pytest
+from flask import session
+
+from app.api.flask_app import Gateway
+from app.api.headers import GatewayRequest
+
+
+@pytest.fixture
+def app() -> Gateway:
+    app = Gateway("gateway", static_folder=None)
+    app.add_url_rule("/where/<name>", view_func=lambda name: name, endpoint="where")
+    return app
+
+
+@pytest.mark.parametrize("host", ["gateway", "other.example:8080", "127.0.0.1", "[::1]:1"])
+def test_any_host(app: Gateway, host: str) -> None:
+    assert app.test_client().get("/where/x", headers={"Host": host}).text == "x"
+
+
+def test_paths_and_methods(app: Gateway) -> None:
+    client = app.test_client()
+
+    assert client.get("/nowhere").status_code == 404
+    response = client.post("/where/x")
+    assert response.status_code == 405
+    assert "GET" in (response.allow or ())
+
+
+def test_a_websocket_is_no_plain_request(app: Gateway) -> None:
+    """A route of plain requests does not serve an upgrade."""
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade"}
+
+    assert app.test_client().get("/where/x", headers=upgrade).status_code == 400
+
+
+def test_no_sessions(app: Gateway) -> None:
+    """Nothing can be stored in one, and no cookie is set."""
+
+    def store() -> str:
+        session["name"] = "value"
+        return ""
+
+    app.add_url_rule("/store", view_func=store)
+    app.testing = True
+
+    with pytest.raises(RuntimeError, match="session is unavailable"):
+        app.test_client().get("/store")
+    assert "Set-Cookie" not in app.test_client().get("/where/x").headers
+
+
+def test_its_request(app: Gateway) -> None:
+    with app.test_request_context("/where/x") as context:
+        assert type(context.request) is GatewayRequest
