@@ -14,6 +14,7 @@ from app.accounts.settings import with_time_limit
 from app.errors import InvalidRequest
 from app.limits.limit_syntax import parse_limit
 from app.patterns import MAX_STARS, matches, pattern_error
+from tests.support.examples import examples
 
 WINDOWS = (resources.files("app.stores") / "lua" / "windows.lua").read_text()
 LUA = WINDOWS + "\nreturn matches(ARGV[1], ARGV[2]) and 1 or 0"
@@ -26,7 +27,7 @@ def test_equals_a_regular_expression(pattern: str, name: str) -> None:
     assert matches(pattern, name) is (expected is not None)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pattern=letters, name=letters)
 def test_lua_and_python_agree(redis_client: Any, pattern: str, name: str) -> None:
     assert redis_client.eval(LUA, 0, pattern, name) == matches(pattern, name)

@@ -17,6 +17,7 @@ from schemas.api_keys import KeyInput
 from schemas.chat import CHAT_REQUEST
 from schemas.responses import RESPONSES_REQUEST
 from schemas.validation_errors import first_error
+from tests.support.examples import examples
 
 WORDS = (  # those the schemas look for, so that chance finds its way inside
     "type role content text function name id tool_calls tool_call_id file file_id image_url url input_file "
@@ -73,14 +74,14 @@ def answer(schema: Schema, body: Any) -> dict[str, Any] | None:
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 @given(value=values)
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_one_field(schema, field, value):
     answer(schema, {**MINIMAL[schema], field: value})
 
 
 @pytest.mark.parametrize("schema", [CHAT_REQUEST, RESPONSES_REQUEST])
 @given(extra=st.dictionaries(words, values, max_size=4))
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_unknown_fields_pass(schema, extra):
     """Everything that loads can be encoded as JSON, and none of its fields is null."""
     extra = {name: value for name, value in extra.items() if name not in fields_of(schema)}
@@ -94,13 +95,13 @@ def test_unknown_fields_pass(schema, extra):
 
 @pytest.mark.parametrize("schema", [CHAT_REQUEST, RESPONSES_REQUEST])
 @given(messages=messages)
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_messages(schema, messages):
     answer(schema, {"model": "gpt", "messages": messages})
 
 
 @given(body=values)
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_complete_bodies(body):
     for schema in (CHAT_REQUEST, RESPONSES_REQUEST):
         answer(schema, body)

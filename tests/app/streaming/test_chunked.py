@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from app.errors import UpstreamProtocolError
 from app.streaming.chunked import MAX_LINE_BYTES, MAX_TRAILERS_BYTES, ChunkedDecoder
+from tests.support.examples import examples
 
 BODY = (
     b'5\r\nhello\r\nA;name=value;q="x"\r\n, wo\r\nrld!\r\n1 ; x\r\n!\r\n'
@@ -53,7 +54,7 @@ class TestCuts:
     def test_every_cut(self):
         assert all(decode(BODY[:i], BODY[i:]) == decode(BODY) for i in range(len(BODY)))
 
-    @settings(max_examples=100)
+    @settings(max_examples=examples(100))
     @given(
         st.lists(st.binary(min_size=1, max_size=40), max_size=8),
         st.sampled_from([b"", b";a=b", b" \t;x"]),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from app.errors import StreamEventTooLarge, UpstreamProtocolError
 from app.streaming.events import DONE, Event
 from app.streaming.sse import EventDecoder
+from tests.support.examples import examples
 
 CHAT = (
     b'data: {"choices":[{"delta":{"role":"assistant"}}]}\n\n'
@@ -348,7 +349,7 @@ class TestCuts:
 
         assert all(decode(stream[:i], stream[i:]) == complete for i in range(len(stream)))
 
-    @settings(max_examples=150)
+    @settings(max_examples=examples(150))
     @given(STREAMS | st.binary(max_size=60), st.lists(st.integers(0, 5000), max_size=6), st.integers(8, 60))
     def test_any_cuts_of_any_stream(self, stream, marks, limit):
         """The reads never show: not in the events, not in the error, not in what is too large."""
@@ -356,7 +357,7 @@ class TestCuts:
 
 
 class TestOracle:
-    @settings(max_examples=100)
+    @settings(max_examples=examples(100))
     @given(
         st.lists(
             st.tuples(

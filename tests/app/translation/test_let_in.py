@@ -17,6 +17,7 @@ from app.translation.requests.upstream_request import upstream_body
 from schemas.chat import CHAT_REQUEST
 from schemas.responses import RESPONSES_REQUEST
 from tests.app.translation.test_odd_requests import ANYTHING
+from tests.support.examples import examples
 
 LEAST: dict[str, dict[str, Any]] = {
     "chat": {"model": "m", "messages": [{"role": "user", "content": "Hello"}]},
@@ -52,7 +53,7 @@ def refused_field(surface: str, body: dict[str, Any], kind: str, wires: tuple[st
     ("surface", "field"), [(surface, field) for surface, table in TABLES.items() for field in table]
 )
 @given(value=ANYTHING)
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_any_value_of_a_field(surface: str, field: str, value: Any) -> None:
     body = let_in(surface, {**LEAST[surface], field: value})
     if body is not None:

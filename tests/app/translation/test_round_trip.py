@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from app.translation.requests.chat_to_responses import chat_to_responses
 from app.translation.requests.responses_input import normalize_input
 from app.translation.requests.responses_to_chat import responses_to_chat
+from tests.support.examples import examples
 
 TEXT = st.text(min_size=1, max_size=12)
 TEXT_PART = st.builds(lambda text: {"type": "text", "text": text}, TEXT)
@@ -110,7 +111,7 @@ def add_assistant(out: list[dict], message: dict) -> None:
     out[-1].update({"tool_calls": list(calls)} if calls else {})
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(CONVERSATIONS)
 def test_messages(messages):
     """Text, calls, answers, refusals, images and files come back, in order."""
@@ -122,7 +123,7 @@ def test_messages(messages):
     assert body == before
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(CONVERSATIONS)
 def test_the_form_in_between_is_the_normal_one(messages):
     """What a chat request becomes is what the same messages become on the other surface."""
@@ -131,7 +132,7 @@ def test_the_form_in_between_is_the_normal_one(messages):
     assert normalize_input({"model": "m", "input": translated["input"]})["input"] == translated["input"]
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(
     st.fixed_dictionaries(
         {},

@@ -15,6 +15,7 @@ from app.streaming.events import DONE, Event
 from app.streaming.fold_chat import ChatFold
 from app.translation.events.chat_to_responses import ChatToResponses
 from app.translation.events.responses_to_chat import ResponsesToChat
+from tests.support.examples import examples
 
 FRAME = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
 PIECES = st.lists(st.text(min_size=1, max_size=6), max_size=4)
@@ -82,7 +83,7 @@ def summary(events: list[Event]) -> dict:
     }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(answers(), st.integers(1, 5))
 def test_answers(events, at_a_time):
     there = ChatToResponses("resp_1", 1, {"model": "m"})
