@@ -24,7 +24,7 @@ from app.cli.options import (
     with_store,
     yes_option,
 )
-from app.cli.output import REFUSED, Figure, show_json, show_list, table
+from app.cli.output import REFUSED, Figure, report, show_json, show_list, table
 from app.cli.progress import waiting
 from app.formatting import count, moment, names_or_all
 from app.operations.account_check import SECONDS
@@ -267,10 +267,7 @@ def trust_lengths(services: Services, as_json: bool, pool: str, name: str) -> No
 
 
 def _report(as_json: bool, pool: str, account: Account, done: str) -> None:
-    if as_json:
-        show_json(account.public())
-    else:
-        click.echo(f"{done} account '{account.name}' in pool '{pool}'.")
+    report(as_json, account.public(), f"{done} account '{account.name}' in pool '{pool}'.")
 
 
 @account_group.command("remove", epilog=example("poolgate account remove main"))
@@ -286,10 +283,7 @@ def remove_account(services: Services, as_json: bool, pool: str, name: str, forc
     services.accounts.find_without_credential(pool, name)
     confirm(f"Remove account '{name}' and its credential from pool '{pool}'?", yes)
     operations(services).accounts.remove(pool, name, although_bound=force)
-    if as_json:
-        show_json({"name": name, "deleted": True})
-    else:
-        click.echo(f"Removed account '{name}' from pool '{pool}'.")
+    report(as_json, {"name": name, "deleted": True}, f"Removed account '{name}' from pool '{pool}'.")
 
 
 @account_group.command(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from app.cli.options import Group, actor, example, read_secret, with_store
-from app.cli.output import show_json, show_list, table
+from app.cli.output import report, show_json, show_list, table
 from app.errors import InvalidRequest
 from app.formatting import moment
 from app.operations.operators import OperatorOperations
@@ -88,7 +87,7 @@ def invite(services: Services, as_json: bool) -> None:
 def create(services: Services, as_json: bool, name: str, variable: str | None, from_stdin: bool) -> None:
     """Create the operator NAME, with a password of at least 12 characters."""
     created = _operator_operations(services).create_operator(name, _password(variable, from_stdin))
-    _report(as_json, created.public(), f"Created operator '{created.name}'.")
+    report(as_json, created.public(), f"Created operator '{created.name}'.")
 
 
 @admin_group.command("password", epilog=example("poolgate admin password ann"))
@@ -99,7 +98,7 @@ def password(services: Services, as_json: bool, name: str, variable: str | None,
     """Set a new password for NAME, end their sessions, and clear their failed attempts."""
     services.operator_stores.operators.find(name)
     ended = _operator_operations(services).set_password(name, _password(variable, from_stdin))
-    _report(
+    report(
         as_json,
         {"name": name, "sessions_ended": ended},
         f"Set a new password for '{name}'; ended {ended} session{'' if ended == 1 else 's'}.",
@@ -112,7 +111,7 @@ def password(services: Services, as_json: bool, name: str, variable: str | None,
 def totp_off(services: Services, as_json: bool, name: str) -> None:
     """Turn off the second factor of NAME, who lost their authenticator app."""
     _operator_operations(services).remove_second_factor(name)
-    _report(
+    report(
         as_json,
         services.operator_stores.operators.find(name).public(),
         f"Turned off the second factor of '{name}'.",
@@ -125,7 +124,7 @@ def totp_off(services: Services, as_json: bool, name: str) -> None:
 def remove(services: Services, as_json: bool, name: str) -> None:
     """Remove the operator NAME, their sessions and admin tokens. The last operator cannot be removed."""
     _operator_operations(services).remove_operator(name)
-    _report(as_json, {"name": name, "removed": True}, f"Removed operator '{name}'.")
+    report(as_json, {"name": name, "removed": True}, f"Removed operator '{name}'.")
 
 
 @admin_group.command("sessions", epilog=example("poolgate admin sessions ann"))
@@ -159,7 +158,7 @@ def sign_out(services: Services, as_json: bool, name: str, session_id: str) -> N
         if session_id
         else operator_operations.end_sessions(name)
     )
-    _report(
+    report(
         as_json,
         {"name": name, "sessions_ended": ended},
         f"Ended {ended} session{'' if ended == 1 else 's'} of '{name}'.",
@@ -223,7 +222,7 @@ def list_tokens(services: Services, as_json: bool) -> None:
 def revoke_token(services: Services, as_json: bool, name: str) -> None:
     """Revoke the admin token NAME."""
     _operator_operations(services).revoke_token(name)
-    _report(as_json, {"name": name, "revoked": True}, f"Revoked admin token '{name}'.")
+    report(as_json, {"name": name, "revoked": True}, f"Revoked admin token '{name}'.")
 
 
 def _operator_operations(services: Services) -> OperatorOperations:
@@ -235,10 +234,3 @@ def _password(variable: str | None, from_stdin: bool) -> str:
         typed: str = click.prompt("password", hide_input=True, confirmation_prompt=True, err=True)
         return typed
     return read_secret("password", variable, from_stdin)
-
-
-def _report(as_json: bool, record: Mapping[str, Any], sentence: str) -> None:
-    if as_json:
-        show_json(record)
-    else:
-        click.echo(sentence)

@@ -19,7 +19,7 @@ from app.cli.options import (
     with_store,
     yes_option,
 )
-from app.cli.output import show_json, show_list, table
+from app.cli.output import report, show_json, show_list, table
 from app.durations import parse_duration
 from app.formatting import moment, names_or_all
 from app.limits.limit_syntax import format_limit, parse_limit
@@ -171,10 +171,7 @@ def set_key(
     if not fields:
         raise click.UsageError("Nothing to change: give at least one option")
     key = operations(services).api_keys.change(pool, name, KeyChange().load(fields))
-    if as_json:
-        show_json(key.public())
-    else:
-        click.echo(f"Changed key '{name}' in pool '{pool}': {', '.join(fields)}.")
+    report(as_json, key.public(), f"Changed key '{name}' in pool '{pool}': {', '.join(fields)}.")
     _warn(name, operations(services).api_keys.find_warnings(pool, key))
 
 
@@ -230,10 +227,7 @@ def enable_key(services: Services, as_json: bool, pool: str, name: str) -> None:
 
 
 def _report(as_json: bool, key: ApiKey, done: str) -> None:
-    if as_json:
-        show_json(key.public())
-    else:
-        click.echo(f"{done} key '{key.name}' in pool '{key.pool}'.")
+    report(as_json, key.public(), f"{done} key '{key.name}' in pool '{key.pool}'.")
 
 
 @key_group.command("remove", epilog=example("poolgate key remove ann"))
@@ -246,7 +240,4 @@ def remove_key(services: Services, as_json: bool, pool: str, name: str, yes: boo
     services.api_keys.find(pool, name)
     confirm(f"Remove key '{name}' from pool '{pool}'? Its secret cannot be recovered.", yes)
     operations(services).api_keys.remove(pool, name)
-    if as_json:
-        show_json({"name": name, "deleted": True})
-    else:
-        click.echo(f"Removed key '{name}' from pool '{pool}'.")
+    report(as_json, {"name": name, "deleted": True}, f"Removed key '{name}' from pool '{pool}'.")

@@ -10,7 +10,7 @@ import click
 
 from app.cli import complete
 from app.cli.options import Decorator, Group, checked, example, in_pool, operations, with_store
-from app.cli.output import Figure, show_json, show_list, table
+from app.cli.output import Figure, report, show_list, table
 from app.formatting import moment
 from app.limits.limit_syntax import format_limit, parse_limit
 from app.operations.key_warnings import same_limits
@@ -107,10 +107,7 @@ def _set(services: Services, as_json: bool, pool: str, key: str | None, limit_id
 def _remove(services: Services, as_json: bool, pool: str, key: str | None, limit_id: str) -> None:
     """Remove the limit ID and its counted usage."""
     operations(services).limits.remove(pool, limit_id, key)
-    if as_json:
-        show_json({"id": limit_id, "removed": True})
-    else:
-        click.echo(f"Removed {limit_id}.")
+    report(as_json, {"id": limit_id, "removed": True}, f"Removed {limit_id}.")
 
 
 def _row(status: LimitStatus) -> tuple[object, ...]:
@@ -125,7 +122,4 @@ def _read_limit(text: str, model: str | None, mode: str) -> Limit:
 
 
 def _report(done: str, limit: Limit, as_json: bool) -> None:
-    if as_json:
-        show_json(limit.to_json())
-    else:
-        click.echo(f"{done} {limit.id}: {format_limit(limit)}")
+    report(as_json, limit.to_json(), f"{done} {limit.id}: {format_limit(limit)}")

@@ -59,6 +59,14 @@ def show_list(records: Sequence[Mapping[str, Any]]) -> None:
     show_json({"object": "list", "data": records})
 
 
+def report(as_json: bool, value: Any, sentence: str) -> None:
+    """Print *value* as JSON, or *sentence* for people."""
+    if as_json:
+        show_json(value)
+    else:
+        click.echo(sentence)
+
+
 @contextmanager
 def report_failures(*, as_json: bool) -> Iterator[None]:
     """End the program with an exit code and one line on stderr for expected failures."""

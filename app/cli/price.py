@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from app.cli.options import Decorator, Group, example, in_pool, operations, with_store
-from app.cli.output import show_json, show_list, table
+from app.cli.output import report, show_list, table
 from app.errors import InvalidRequest
 from app.limits.prices import MILLION, STANDARD
 from app.operations.prices import micro_dollars, price_row
@@ -96,10 +96,7 @@ def set_price(services: Services, as_json: bool, pool: str, model: str, **fields
     """
     known = services.prices.current(pool).rows().get(model, {})
     stored = operations(services).prices.set(pool, model, price_row(known, fields))
-    if as_json:
-        show_json({"model": model, **stored})
-    else:
-        click.echo(f"'{model}' has its own price in pool '{pool}'.")
+    report(as_json, {"model": model, **stored}, f"'{model}' has its own price in pool '{pool}'.")
 
 
 @price_group.command("remove", epilog=example("poolgate price remove gpt-5"))
@@ -110,7 +107,8 @@ def remove_price(services: Services, as_json: bool, pool: str, model: str) -> No
     """Remove this pool's own price of MODEL. The public list applies again."""
     services.pools.check(pool)
     removed = operations(services).prices.remove(pool, model)
-    if as_json:
-        show_json({"model": model, "removed": removed})
-    else:
-        click.echo(f"'{model}' {'uses' if removed else 'already uses'} the list price.")
+    report(
+        as_json,
+        {"model": model, "removed": removed},
+        f"'{model}' {'uses' if removed else 'already uses'} the list price.",
+    )

@@ -12,7 +12,7 @@ from app.accounts.kinds import KINDS
 from app.accounts.kinds.kind import CHAT, RESPONSES
 from app.admin.guard import operations
 from app.admin.pages import usage_summary
-from app.admin.pages.forms import Form
+from app.admin.pages.forms import Form, confirmation
 from app.admin.pages.layout import page_blueprint, redirect_with_notice
 from app.admin.services import services
 from app.operations.account_rules import KIND_RULES
@@ -161,19 +161,11 @@ def remove(name: str) -> Any:
         with form.collect_errors():
             operations().accounts.remove(g.pool, name, although_bound=bool(form["force"]))
             return redirect_with_notice(f"Account {name} was removed.", "accounts.show")
-    return render_template(
-        "confirm.html",
-        section="accounts.show",
-        form=form,
-        question=f"Remove account {name}?",
-        paragraphs=[
-            "Its credential is deleted. Requests in progress continue, and its usage stays in the ledger."
-        ],
-        checks=[("force", "Remove it even if keys are restricted to it")],
-        yes="Remove",
-        danger=True,
-        back=url_for("accounts.detail", name=name),
-    ), form.status
+    text = "Its credential is deleted. Requests in progress continue, and its usage stays in the ledger."
+    back = url_for("accounts.detail", name=name)
+    checks = [("force", "Remove it even if keys are restricted to it")]
+    question = f"Remove account {name}?"
+    return confirmation(form, question, text, "Remove", section="accounts.show", back=back, checks=checks)
 
 
 @bp.route("/<name>/test", methods=["GET", "POST"])

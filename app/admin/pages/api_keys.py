@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import g, make_response, render_template, request, url_for
+from flask import g, render_template, request, url_for
 
 from app.admin.guard import operations
 from app.admin.pages import usage_summary
-from app.admin.pages.forms import Form
+from app.admin.pages.forms import Form, confirmation
 from app.admin.pages.layout import base_url, page_blueprint, redirect_with_notice
 from app.admin.pages.snippets import snippets
 from app.admin.services import services
@@ -132,7 +132,7 @@ def _key_form(form: Form, name: str = "") -> Any:
 
 
 def _show_secret(key: ApiKey, secret: str, note: str = "", *, guided: bool = False) -> Any:
-    page = render_template(
+    return render_template(
         "keys/made.html",
         section="api_keys.show",
         name=key.name,
@@ -141,9 +141,6 @@ def _show_secret(key: ApiKey, secret: str, note: str = "", *, guided: bool = Fal
         guided=guided,
         clients=snippets(base_url(), _model(key), secret),
     )
-    response = make_response(page)
-    response.headers["Cache-Control"] = "no-store"
-    return response
 
 
 @bp.route("/<name>/edit", methods=["GET", "POST"])
@@ -215,8 +212,9 @@ def disable(name: str) -> Any:
         with form.collect_errors():
             operations().api_keys.disable(g.pool, name)
             return redirect_with_notice(f"Key {name} was disabled.", "api_keys.detail", name=name)
-    text = ["It is refused from now on. Requests in progress continue, and its usage stays in the ledger."]
-    return _confirm(form, name, f"Disable key {name}?", text, "Disable")
+    text = "It is refused from now on. Requests in progress continue, and its usage stays in the ledger."
+    back = url_for("api_keys.detail", name=name)
+    return confirmation(form, f"Disable key {name}?", text, "Disable", section="api_keys.show", back=back)
 
 
 @bp.route("/<name>/remove", methods=["GET", "POST"])
@@ -228,19 +226,6 @@ def remove(name: str) -> Any:
         with form.collect_errors():
             operations().api_keys.remove(g.pool, name)
             return redirect_with_notice(f"Key {name} was removed.", "api_keys.show")
-    text = ["It is refused from now on, and its limits are deleted. Its usage stays in the ledger."]
-    return _confirm(form, name, f"Remove key {name}?", text, "Remove")
-
-
-def _confirm(form: Form, name: str, question: str, text: list[str], yes: str) -> Any:
-    return render_template(
-        "confirm.html",
-        section="api_keys.show",
-        form=form,
-        question=question,
-        paragraphs=text,
-        checks=[],
-        yes=yes,
-        danger=True,
-        back=url_for("api_keys.detail", name=name),
-    ), form.status
+    text = "It is refused from now on, and its limits are deleted. Its usage stays in the ledger."
+    back = url_for("api_keys.detail", name=name)
+    return confirmation(form, f"Remove key {name}?", text, "Remove", section="api_keys.show", back=back)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from flask import render_template
 from marshmallow import ValidationError
 from marshmallow.exceptions import SCHEMA
 
@@ -81,3 +82,10 @@ def _flatten(messages: Any, name: str = "") -> Iterator[tuple[str, str]]:
         yield from ((name, str(message)) for message in messages[:1])
     else:
         yield name, str(messages)
+
+
+def confirmation(form: Form, question: str, text: str, yes: str, **page: Any) -> tuple[str, int]:
+    """Return the page that asks *question*; *page* has its `section`, `back` and boxes to tick, `checks`."""
+    return render_template(
+        "confirm.html", form=form, question=question, text=text, yes=yes, **page
+    ), form.status
