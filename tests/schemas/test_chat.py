@@ -157,7 +157,7 @@ class TestTogether:
     def test_one_format(self, text):
         CHAT_REQUEST.load({**MINIMAL, "response_format": {"type": "text"}, "text": text})
 
-    def test_a_format_of_the_other_wire(self, param):
+    def test_a_format_of_the_other_protocol(self, param):
         assert param(text={"format": "json_object"}) == "text.format"
 
     def test_an_orphan_answer_of_a_tool(self, param):

@@ -36,7 +36,7 @@ def streamed_text(surface: str, events: list[Any]) -> str:
 
 @pytest.mark.parametrize("wire", ["chat", "responses"])
 @pytest.mark.parametrize("surface", ["chat", "responses"])
-class TestEitherWire:
+class TestEitherProtocol:
     def test_a_complete_answer(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, wire: str
     ) -> None:

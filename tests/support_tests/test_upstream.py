@@ -45,7 +45,7 @@ def streamed_text(client: OpenAI) -> str:
 class TestUnscripted:
     """It answers properly on both wires, as the demo does, and bills for it."""
 
-    def test_both_wires_are_answered_and_the_bill_agrees(
+    def test_both_protocols_are_answered_and_bill_alike(
         self, upstream: ScriptedUpstream, client: OpenAI
     ) -> None:
         complete = client.chat.completions.create(model="m", messages=USER).usage

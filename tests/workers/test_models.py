@@ -107,7 +107,7 @@ def test_a_failure_leaves_the_last_list(built, upstream, add, told, next_period)
     assert told(account, "models")["result"] == "upstream_error"
 
 
-def test_accounts_a_person_has_to_see_to_are_not_asked(built, upstream, add):
+def test_accounts_that_need_attention_are_skipped(built, upstream, add):
     add("a")
     built.accounts.pause(POOL, "a")
 

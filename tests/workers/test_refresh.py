@@ -40,7 +40,7 @@ def test_the_renewed_token_is_what_requests_send(built, issuer, told):
     assert told(account, "refresh")["result"] == "ok"
 
 
-def test_a_dead_sign_in_is_not_asked_for_again(built, issuer, next_period, told):
+def test_a_dead_sign_in_is_not_refreshed_again(built, issuer, next_period, told):
     login, account = signed_in(built, issuer, seconds=1)
     issuer.stage(login, {"status": 401, "body": {"error": {"code": "refresh_token_expired"}}})
 

@@ -45,7 +45,7 @@ def test_windows_are_stored(built, upstream, ann, told):
     assert told(ann, "usage")["result"] == "ok"
 
 
-def test_what_clients_are_shown_is_kept_beside(built, upstream, ann):
+def test_what_clients_are_shown_is_stored_separately(built, upstream, ann):
     play = answer(5)
     month = {"used_percent": 3, "reset_at": 2_000_000_000, "limit_window_seconds": 2_592_000}
     play["body"]["rate_limit"]["monthly_window"] = month

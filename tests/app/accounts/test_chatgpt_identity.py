@@ -175,7 +175,7 @@ def test_strangers_cost_the_backend_nothing(world: World, known: KnownAccounts) 
     assert world.asked == [("c", "t")]
 
 
-def test_a_backend_in_trouble_says_nothing_of_the_token(world: World, known: KnownAccounts) -> None:
+def test_a_server_error_does_not_invalidate_the_token(world: World, known: KnownAccounts) -> None:
     world.refusal = 500
 
     with pytest.raises(UpstreamRejected):

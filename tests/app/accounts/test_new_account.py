@@ -36,7 +36,7 @@ def test_compatible_needs_no_key():
     assert (account.credential, account.protocols) == ("", ("chat",))
 
 
-def test_what_is_said_counts():
+def test_given_fields_override_defaults():
     said = {
         "kind": "compatible",
         "name": "gpu",

@@ -45,7 +45,7 @@ def test_a_refused_credential_may_turn_out_to_be_a_suspicion() -> None:
     }
 
 
-def test_a_burst_is_over_when_the_upstream_says() -> None:
+def test_a_burst_ends_at_the_time_the_upstream_states() -> None:
     mark = outcome_from_error(
         rejected(429, "rate_limit_exceeded", retry_after_seconds=7), "m", NOW, kind="chatgpt"
     )

@@ -56,7 +56,7 @@ class TestCodexHeaders:
         assert windows_from_headers(told, NOW) is None
 
     @pytest.mark.parametrize("reset_at", ["", "soon", "1799999999", "1800000000"])
-    def test_without_a_reset_to_come_it_is_not_kept(self, reset_at):
+    def test_a_window_without_a_future_reset_is_not_stored(self, reset_at):
         told = headers(x_codex_primary_used_percent="50", x_codex_primary_reset_at=reset_at)
 
         assert windows_from_headers(told, NOW) is None
@@ -96,7 +96,7 @@ class TestRateLimitHeaders:
         assert windows_from_headers(told, NOW) == [[50, NOW_MS + milliseconds]]
 
     @pytest.mark.parametrize("reset", ["20ms", "0s", "", "soon"])
-    def test_a_window_that_is_full_again_at_once_is_not_kept(self, reset):
+    def test_a_window_that_resets_at_once_is_not_stored(self, reset):
         told = headers(
             x_ratelimit_limit_tokens="10", x_ratelimit_remaining_tokens="5", x_ratelimit_reset_tokens=reset
         )

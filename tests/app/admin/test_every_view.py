@@ -12,7 +12,7 @@ from app.stores.records.operators import NewAdminToken
 from app.wiring import Services
 from tests.support.admin import everything_stored, turn_on_second_factor
 
-DOORS = {"static", "sign_in.sign_in", "sign_in.first_start"}
+OPEN_ENDPOINTS = {"static", "sign_in.sign_in", "sign_in.first_start"}
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 ENDLESS = {"live.stream"}
 CREDENTIAL, TOKEN = "sk-upstream-secret-0123456789", "refresh-secret-0123456789"
@@ -22,7 +22,7 @@ def views(app: Flask, methods: set[str], **values: str) -> Iterator[tuple[str, s
     """Yield (method, path) of every view that needs authentication."""
     adapter = app.url_map.bind("gate.test")
     for rule in app.url_map.iter_rules():
-        if rule.endpoint in DOORS | ENDLESS:
+        if rule.endpoint in OPEN_ENDPOINTS | ENDLESS:
             continue
         filled = {name: values.get(name, "1") for name in rule.arguments}
         for method in sorted(rule.methods & methods):
@@ -65,7 +65,7 @@ def test_no_secret_is_on_any_page_or_in_any_answer(app, inside, secrets):
     assert shown > 40
 
 
-def test_a_second_factor_that_is_on_is_told_to_nobody(app, inside, services, later, redis_client):
+def test_an_active_second_factor_is_never_shown(app, inside, services, later, redis_client):
     phone, codes = turn_on_second_factor(services, "ann")
     told = [inside.get(path).text for path in ("/admin/security", "/admin/security/second-factor")]
 

@@ -10,16 +10,16 @@ from app.admin.guard import HOME, local_path
 from app.stores.records.operators import NewAdminToken
 from tests.support.admin import Visitor
 
-DOORS = {"static", "sign_in.sign_in", "sign_in.first_start", "sign_in.sign_out"}
+OPEN_ENDPOINTS = {"static", "sign_in.sign_in", "sign_in.first_start", "sign_in.sign_out"}
 
 
 class TestEveryView:
-    def test_none_answers_a_stranger_but_the_doors(self, app, ann):
+    def test_without_a_session_only_sign_in_answers(self, app, ann):
         """Every page redirects to the sign-in, and every API call is refused: the test walks the url_map."""
         visitor = Visitor(app)
         asked = 0
         for rule in app.url_map.iter_rules():
-            if rule.endpoint in DOORS:
+            if rule.endpoint in OPEN_ENDPOINTS:
                 continue
             values = dict.fromkeys(rule.arguments, "1")
             path = app.url_map.bind("gate.test").build(rule.endpoint, values, force_external=False)
@@ -128,7 +128,7 @@ class TestForgery:
 
 class TestLocalPath:
     @pytest.mark.parametrize("path", ["/admin/", "/admin/keys", "/admin/p/b/requests?key=a%20b&status=error"])
-    def test_ours(self, path):
+    def test_local_paths(self, path):
         assert local_path(path) == path
 
     @pytest.mark.parametrize(

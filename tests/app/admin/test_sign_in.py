@@ -69,7 +69,7 @@ class TestSignIn:
 
         assert "<script>alert" not in page
 
-    def test_a_name_that_nobody_has_is_not_written_down(self, visitor, ann, services):
+    def test_an_unknown_name_is_not_logged(self, visitor, ann, services):
         """It may be a password in the wrong field."""
         visitor.sign_in("hunter2hunter2", PASSWORD)
         visitor.sign_in("ann", "wrong horse battery")
@@ -141,7 +141,7 @@ class TestCookie:
         assert not _with_cookie(app, old).is_signed_in()
 
     @pytest.mark.parametrize("change", [lambda c: c[:-2] + "AA", lambda c: "", lambda c: "x" * 4000])
-    def test_one_that_is_not_ours(self, app, inside, change):
+    def test_a_forged_cookie(self, app, inside, change):
         mine = inside.client.get_cookie("poolgate", "gate.test", "/admin").value
 
         assert not _with_cookie(app, change(mine)).is_signed_in()

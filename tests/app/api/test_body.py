@@ -99,7 +99,7 @@ def test_what_comes_too_large(data: bytes) -> None:
     ],
     ids=encoding_of,
 )
-def test_what_is_not_packed_as_it_says(encoding: str, data: bytes) -> None:
+def test_a_body_not_compressed_as_declared(encoding: str, data: bytes) -> None:
     with pytest.raises(InvalidRequest) as told:
         read(data, encoding)
 

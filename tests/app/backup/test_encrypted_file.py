@@ -127,6 +127,6 @@ def test_other_files(data: bytes, told: str) -> None:
         read(data)
 
 
-def test_a_file_that_asks_for_more_memory_than_there_is(sealed: bytes) -> None:
+def test_a_file_that_requires_too_much_memory(sealed: bytes) -> None:
     with pytest.raises(UnreadableFile, match="first line"):
         read(sealed.replace(b'"memory_kib":64', b'"memory_kib":65536000'))

@@ -263,7 +263,7 @@ class TestWhatComesAlong:
         assert removed.differences() == []
         assert removed.skipped == kept.skipped > 0
 
-    def test_the_office(self, store, elsewhere, tmp_path) -> None:
+    def test_operators_and_their_tokens(self, store, elsewhere, tmp_path) -> None:
         """Operators and the audit log are restored, sessions are not; newer audit entries are retained."""
         root = keys.root(keys.SYSTEM)
         store.client.sadd(root + "operators", "ann")

@@ -45,7 +45,7 @@ def test_lines_that_are_missing(written: Any, lines: list[Any]) -> None:
         written(*lines).contents()
 
 
-def test_what_it_says_it_holds(written: Any) -> None:
+def test_the_declared_contents(written: Any) -> None:
     contents = written(HEAD, BEGIN, END, ["end"]).contents()
 
     assert (contents.id, contents.pools) == ("b", {POOL: END[1]})

@@ -28,7 +28,7 @@ class TestAddOpenai:
         assert (account.credential, account.protocols) == (SECRET, ("chat", "responses"))
         assert services.pools.names() == ["default"]
 
-    def test_all_that_can_be_said(self, poolgate, services):
+    def test_every_option(self, poolgate, services):
         result = add(
             poolgate,
             "eu.1",
@@ -149,7 +149,7 @@ class TestAddCompatible:
         assert "The account was not added: The upstream refused the connection" in result.stderr
         assert services.accounts.all("default") == []
 
-    def test_both_wires_and_a_key(self, poolgate, services):
+    def test_both_protocols_and_a_key(self, poolgate, services):
         poolgate(
             "account add compatible --name gpu --base-url http://gpu/v1 --wires chat,responses",
             *("--api-key-env", "K"),
@@ -165,7 +165,7 @@ class TestAddCompatible:
         assert result.exit_code == 2
         assert result.stderr == "Error: base_url is required for a compatible account\n"
 
-    def test_an_unknown_wire(self, poolgate):
+    def test_an_unknown_protocol(self, poolgate):
         result = poolgate("account add compatible --name gpu --base-url http://gpu/v1 --wires telepathy")
 
         assert result.exit_code == 2
@@ -310,7 +310,7 @@ class TestSet:
 
 class TestRemove:
     @pytest.mark.parametrize(("command", "question"), [("account", "Remove account"), ("key", "Remove key")])
-    def test_a_terminal_is_asked(self, poolgate, services, monkeypatch, command, question):
+    def test_a_prompt_in_a_terminal(self, poolgate, services, monkeypatch, command, question):
         """Nothing is removed without a confirmation; --yes skips the question."""
         add(poolgate)
         poolgate("key create --name main")

@@ -25,7 +25,7 @@ class TestCreate:
         assert (key.name, key.models, key.accounts, key.limits) == ("ann", (), (), ())
         assert services.pools.names() == ["default"]
 
-    def test_all_that_can_be_said(self, poolgate, services):
+    def test_every_option(self, poolgate, services):
         services.pools.ensure("team-b")
         x, y = (
             services.accounts.add("team-b", Account("", name, "openai", "http://up.test")) for name in "xy"

@@ -87,7 +87,7 @@ class TestImport:
             assert secret not in everything_in(redis_client)
             assert secret not in result.output
 
-    def test_a_known_account_is_signed_in_anew(self, poolgate, services, issuer, tmp_path):
+    def test_a_known_account_is_signed_in_again(self, poolgate, services, issuer, tmp_path):
         """The account retains its id and settings, and becomes active again if its sign-in was refused."""
         for number in range(2):
             _, tokens = issuer.login(account_id="acc-same")

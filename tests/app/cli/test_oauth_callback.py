@@ -51,7 +51,7 @@ def test_the_address_is_pasted(callback, keyboard, told):
     assert callback.wait(10, told.append) == "c1"
 
 
-def test_a_page_of_somebody_else_brings_nothing(callback, told):
+def test_a_page_of_another_origin_is_ignored(callback, told):
     """Without our state a code is not ours, and the wait goes on."""
     assert visit(callback, "code=theirs&state=other") == 404
     assert visit(callback, "code=theirs") == 404
@@ -71,7 +71,7 @@ def test_a_wrong_paste_may_be_put_right(callback, keyboard, told):
 
 
 @pytest.mark.parametrize(("error", "word"), [("access_denied", "access_denied"), ("<script>", "error")])
-def test_a_refusal_is_told(callback, told, error, word):
+def test_a_refusal_is_reported(callback, told, error, word):
     visit(callback, f"error={error}&state={STATE}")
 
     with pytest.raises(InvalidRequest, match=f"refused: {word}$"):
@@ -83,7 +83,7 @@ def test_time_is_limited(callback, told):
         callback.wait(0, told.append)
 
 
-def test_a_connection_that_says_nothing_stops_nobody(callback, told):
+def test_a_silent_connection_blocks_no_other(callback, told):
     """Browsers open connections ahead."""
     host, port = callback.redirect_uri.removeprefix("http://").partition("/")[0].split(":")
     with socket.create_connection((host, int(port))):

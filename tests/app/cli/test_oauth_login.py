@@ -26,7 +26,7 @@ class TestDevice:
         assert tokens.email.endswith("@example.com")
         assert tokens.account_id
 
-    def test_nobody_does(self, oauth, monkeypatch):
+    def test_the_login_is_not_completed(self, oauth, monkeypatch):
         monkeypatch.setattr(oauth_login, "DEVICE_SECONDS", 0)
 
         with pytest.raises(InvalidRequest, match="in time"):

@@ -284,7 +284,7 @@ class TestProcesses:
 
         assert codes == [1, 2, 3]
 
-    def test_nobody_reads(self):
+    def test_the_output_is_closed(self):
         """`poolgate … | head -0` ends without a trace."""
         reader, writer = os.pipe()
         os.close(reader)

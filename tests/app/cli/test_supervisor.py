@@ -92,7 +92,7 @@ class TestRunning:
         assert eventually(lambda: len(supervised.pids("web")) == 2)
         assert is_alive(supervised.pid("web"))
 
-    def test_a_child_that_keeps_dying_waits_longer_each_time(self, tmp_path):
+    def test_a_child_that_dies_repeatedly_waits_longer_each_time(self, tmp_path):
         child = Child("web", ["true"], {}, tmp_path)
         child.start()
         waits = []
@@ -168,7 +168,7 @@ class TestStopping:
         assert supervised.end() == "stopped\n"
         assert not is_alive(pid)
 
-    def test_a_second_signal_is_the_end_of_patience(self, supervise):
+    def test_a_second_signal_ends_at_once(self, supervise):
         supervised = supervise({"web": IGNORES_TERM, "worker": FINISHES}, stop_seconds=1000)
         pid, finishing = supervised.pid("web"), supervised.pid("worker")
         supervised.process.terminate()

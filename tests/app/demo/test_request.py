@@ -31,7 +31,7 @@ def test_slow_is_a_word(word: str) -> None:
     assert not responses(input="a landslowside").slow
 
 
-def test_both_wires_bill_the_same_prompt_alike() -> None:
+def test_both_protocols_bill_the_same_prompt_alike() -> None:
     assert chat().input_tokens == responses().input_tokens
 
 

@@ -157,7 +157,7 @@ def test_affinity(store: StoreOfTest) -> None:
     assert (choice["by"], choice["account"]) == ("affinity", named(home))
 
 
-def test_nobody_left(store: StoreOfTest) -> None:
+def test_no_account_left(store: StoreOfTest) -> None:
     for name in ("b", "c"):
         store.set_state(name, "paused")
     store.admit("r1")

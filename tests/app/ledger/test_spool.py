@@ -38,7 +38,7 @@ def test_a_broken_line_costs_no_other(tmp_path: Path) -> None:
     assert [line["event"] for line in lines] == ["spool_line_unreadable"] * 2
 
 
-def test_a_file_that_somebody_else_removed_is_empty(tmp_path: Path) -> None:
+def test_a_file_that_another_process_removed_is_empty(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     path = spool.write(PENDING)
     spool.remove(path)

@@ -199,7 +199,7 @@ class TestOutput:
 
         assert bounds({"messages": [SAY], "prediction": wrong}).upper_bound["output_tokens"] >= 16_384 + 500
 
-    def test_likely_is_no_more_than_the_limit(self) -> None:
+    def test_the_estimate_is_at_most_the_limit(self) -> None:
         assert bounds({"messages": [SAY], "max_tokens": 5}).estimate["output_tokens"] == 5
 
 

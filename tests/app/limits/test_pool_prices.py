@@ -29,7 +29,7 @@ def version(client: Any) -> str:
     return client.hget(keys.pool("p"), "prices") or "0"
 
 
-class TestPriceBook:
+class TestPriceTable:
     def test_own_price(self, prices: PoolPrices, redis_client: Any) -> None:
         """A pool's row holds for it alone, and names the change it came with."""
         prices.put("p", "llama", LLAMA)

@@ -49,7 +49,7 @@ def test_a_page_is_no_answer(operations, upstream):
     assert "text/html" in result.error["message"]
 
 
-def test_nobody_is_there(operations):
+def test_the_upstream_is_unreachable(operations):
     add(operations, "http://127.0.0.1:1/v1")
 
     told = operations.accounts.test(POOL, "main", "some-model")

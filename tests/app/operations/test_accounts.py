@@ -31,7 +31,7 @@ class TestAdd:
         assert (told[3]["id"], told[3]["models"]) == (added.id, ["gpt-5"])
         assert "sk-secret" not in everything_audited(services)
 
-    def test_a_taken_name_is_refused_and_not_told(self, operations, audited):
+    def test_a_taken_name_is_refused_and_not_audited(self, operations, audited):
         operations.accounts.add(POOL, OPENAI, credential="sk-1")
         with pytest.raises(InvalidRequest, match="exists"):
             operations.accounts.add(POOL, OPENAI, credential="sk-2")

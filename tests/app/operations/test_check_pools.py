@@ -53,7 +53,7 @@ class TestKeys:
             )
         ]
 
-    def test_a_model_that_nobody_offers(self, services: Services) -> None:
+    def test_a_model_that_no_account_offers(self, services: Services) -> None:
         """Of those it may use: another account's offer is none to it."""
         main = account(services, "main", models=("a",))
         account(services, "other", models=("b",))

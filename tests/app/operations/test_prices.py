@@ -33,7 +33,7 @@ def test_not_a_price(dollars):
     assert refused.value.param == "input"
 
 
-def test_a_row_keeps_the_stored_bounds():
+def test_a_row_stays_within_the_stored_bounds():
     """Rates are replaced; bounds that the change leaves out stay."""
     stored = {"context": 1000, "max_output": 100, "standard": {"input": 1}}
 

@@ -130,7 +130,7 @@ class TestRoute:
             assert clock.now == 0
 
     @pytest.mark.parametrize(("named", "waited"), [(3.0, 3.0), (None, 0.0)])
-    def test_an_account_is_left_alone_as_long_as_it_asked(self, named: float | None, waited: float) -> None:
+    def test_an_account_rests_as_long_as_it_requested(self, named: float | None, waited: float) -> None:
         """Also where another account was tried in between."""
         clock = Clock()
         failing = UpstreamRejected(
@@ -143,7 +143,7 @@ class TestRoute:
         assert waited <= clock.now <= 3.0
 
     @pytest.mark.parametrize(("named", "never"), [(9.0, []), (11.0, ["a"])])
-    def test_an_account_that_asks_for_a_longer_wait_is_not_tried_again(
+    def test_an_account_that_requires_a_longer_wait_is_not_tried_again(
         self, named: float, never: list[str]
     ) -> None:
         clock = Clock()

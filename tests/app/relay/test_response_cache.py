@@ -129,7 +129,7 @@ class TestGivenAgain:
         assert digest(context(a={"b": 1, "c": 2})) == digest(context(a={"c": 2, "b": 1}))
 
 
-class TestNotKept:
+class TestNotStored:
     def test_a_broken_answer(self, cache: ResponseCache, upstream: Upstream) -> None:
         upstream.breaks = True
         with pytest.raises(StreamIncomplete):

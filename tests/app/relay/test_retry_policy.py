@@ -34,7 +34,7 @@ def test_a_silent_account_is_not_tried_again() -> None:
     assert decide(Failure.SLOW, Phase.BEFORE) is Action.OTHER_ACCOUNT_ONLY
 
 
-def test_a_pause_is_what_the_upstream_asked_for() -> None:
+def test_a_pause_is_what_the_upstream_requested() -> None:
     assert pause_seconds(1, rejected(429, retry_after_seconds=2.0), random.Random(1)) == 2.0
 
 
@@ -62,7 +62,7 @@ def answered_by_a_page() -> UpstreamRejected:
 
 
 @pytest.mark.parametrize("error", [answered(401), answered(403, "account_suspended"), answered_by_a_page()])
-def test_the_callers_key_is_never_blamed_for_ours(error: UpstreamRejected) -> None:
+def test_a_refused_account_credential_is_no_error_of_the_callers_key(error: UpstreamRejected) -> None:
     found = received(error)
 
     assert (found.status, found.code) == (502, "upstream_error")

@@ -83,7 +83,7 @@ class TestFirstProgress:
         with pytest.raises(StreamIdleTimeout):
             waiting.is_over()
 
-    def test_is_all_there_is_where_nobody_else_could_serve(self, clock: Clock) -> None:
+    def test_is_all_that_is_left_where_no_other_account_could_serve(self, clock: Clock) -> None:
         waiting = deadlines(clock, has_alternative=lambda: False)
         while clock.now < 1999:
             assert not waiting.is_over()

@@ -46,7 +46,7 @@ def test_headers_of_trusted_proxies_count(peer, forwarded, trusted, found):
         (EDGE, f"{LIE}, {CLIENT}", ("*",), CLIENT),
     ],
 )
-def test_what_a_client_says_itself_is_not(peer, forwarded, trusted, found):
+def test_an_address_that_the_client_claims_is_ignored(peer, forwarded, trusted, found):
     assert client(peer, forwarded, *trusted) == found
 
 

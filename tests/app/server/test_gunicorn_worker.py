@@ -72,6 +72,6 @@ def test_a_client_that_has_left() -> None:
         Worker.handle_error(Worker.__new__(Worker), None, ours, ("127.0.0.1", 1), errors.InvalidHeader("x"))
 
 
-def test_a_request_is_not_told_by_gunicorn_as_well() -> None:
+def test_gunicorn_logs_no_request() -> None:
     """Gunicorn's access log would read every request, without any output."""
     Log.__new__(Log).access(None, None, None, None)

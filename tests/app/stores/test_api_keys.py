@@ -53,7 +53,7 @@ class TestCreate:
         digest = hashlib.sha256(secret.encode()).hexdigest()
         assert redis_client.get(keys.secret(POOL, digest)) == key.id
 
-    def test_what_it_may_is_kept(self, repository):
+    def test_its_permissions_stay(self, repository):
         limit = parse_limit("1000 total_tokens/day")
 
         key, secret = repository.create(
@@ -204,7 +204,7 @@ class TestModels:
         assert not key.may_use("gpt-5-mini")
 
 
-class TestBook:
+class TestRepository:
     def test_all_is_by_name(self, repository):
         for name in ("b", "c", "a"):
             repository.create(POOL, name)

@@ -25,7 +25,7 @@ def change(audit_log, actor=ANN, action="key.change", name="k", pool="p"):
 
 
 class TestChange:
-    def test_what_is_told(self, audit_log):
+    def test_the_fields_of_an_entry(self, audit_log):
         """Who, by which way, from where, what, and the fields that differ."""
         change(audit_log, BOB)
 

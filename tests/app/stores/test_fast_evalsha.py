@@ -45,7 +45,7 @@ def test_one_connection_serves_one_after_another(
     assert clients(redis_client) <= before + 1
 
 
-def test_a_refusal_is_raised_and_the_connection_kept(
+def test_a_refusal_is_raised_and_the_connection_stays_open(
     redis_client: Any, direct: FastScriptClient, digest: str
 ) -> None:
     for _ in range(3):
@@ -67,7 +67,7 @@ def test_a_connection_closed_meanwhile_is_not_noticed(
     assert direct.evalsha(digest, 1, "k", "c") == "c"
 
 
-def test_a_late_reply_goes_to_nobody(redis_url: str, redis_client: Any, digest: str) -> None:
+def test_a_late_reply_is_discarded(redis_url: str, redis_client: Any, digest: str) -> None:
     impatient = make_client(redis_url, 0.2)
     direct = FastScriptClient(impatient)
     direct.evalsha(digest, 1, "k", "first")

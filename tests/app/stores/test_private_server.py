@@ -349,7 +349,7 @@ class TestRefusals:
         with pytest.raises(ConfigError, match=r"POOLGATE_HOME=.* 7 bytes shorter"):
             private_server.ensure(home / ("x" * (103 + 7 - len(f"{home}//redis/socket"))))
 
-    def test_a_server_that_will_not_start_is_said_at_once(self, home):
+    def test_a_server_that_cannot_start_is_reported_at_once(self, home):
         """Not after the minute that a large file may take to load."""
         script = home / "server"
         script.write_text("#!/bin/sh\necho 'the disk is gone'\nexit 1\n")

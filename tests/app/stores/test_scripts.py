@@ -67,7 +67,7 @@ class TestRun:
 
         assert store.admit()["account"] == "a"
 
-    def test_nobody_there(self) -> None:
+    def test_nothing_listens(self) -> None:
         scripts = Scripts(make_client("unix:///nowhere/socket", 0.1))
 
         with pytest.raises(StoreUnavailable):

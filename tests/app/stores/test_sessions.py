@@ -24,14 +24,14 @@ def opened(sessions: SessionRepository, name: str = "ann", address: str = "192.0
 
 
 class TestOpen:
-    def test_what_is_told_of_it(self, sessions):
+    def test_its_fields(self, sessions):
         session = sessions.touch(opened(sessions))
 
         assert (session.operator, session.address) == ("ann", "192.0.2.1")
         assert len(session.agent) == 200
         assert session.ends_at - session.opened_at == LIFE_SECONDS
 
-    def test_for_nobody(self, sessions):
+    def test_an_unknown_operator(self, sessions):
         with pytest.raises(NotFound):
             opened(sessions, "eve")
 

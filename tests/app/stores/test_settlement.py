@@ -98,7 +98,7 @@ class TestSettle:
         assert store.admit(held["id"], output_tokens=1)["refused"] == "settled"
         assert store.leases() == {}
 
-    def test_admission_that_nobody_waits_for(self, store: StoreOfTest) -> None:
+    def test_an_admission_after_its_deadline(self, store: StoreOfTest) -> None:
         """A command that a stalled server runs later holds nothing, so nothing expires and is charged."""
         asked_until = store.now + 250
         store.advance(251)
@@ -117,7 +117,7 @@ class TestSettle:
 
         assert store.counters("o")["s"] == 25
 
-    def test_nothing_is_told_twice_over(self, store: StoreOfTest) -> None:
+    def test_absent_figures_count_as_none(self, store: StoreOfTest) -> None:
         """Figures that are null or not there count as none, and no list turns into an object."""
         held = store.admit()
         store.settle(held["id"], cached_tokens=None, attempts=[], cost=4)

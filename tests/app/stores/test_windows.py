@@ -222,7 +222,7 @@ class TestCalendar:
 
 
 class TestAmounts:
-    def test_kept_to_the_unit(self, store: StoreOfTest) -> None:
+    def test_enforced_to_the_unit(self, store: StoreOfTest) -> None:
         """Near the largest limits there are, nothing is rounded."""
         ever, bucket = (
             limit("l", "output_tokens", "ever", 10**13),

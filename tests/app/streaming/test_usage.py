@@ -5,7 +5,7 @@ import pytest
 from app.streaming.usage import Usage, usage_from_chat, usage_from_responses
 
 
-class TestWires:
+class TestProtocols:
     def test_chat(self):
         usage = {
             "prompt_tokens": 10,
@@ -28,7 +28,7 @@ class TestWires:
 
         assert usage_from_responses(usage) == Usage(10, 20, 30, cached_tokens=0, reasoning_tokens=7)
 
-    def test_the_wires_do_not_read_each_other(self):
+    def test_protocols_do_not_read_each_others_fields(self):
         assert usage_from_chat({"input_tokens": 1, "output_tokens": 1}) is None
         assert usage_from_responses({"prompt_tokens": 1, "completion_tokens": 1}) is None
 

@@ -196,7 +196,7 @@ def test_list_that_is_not_json_is_no_broken_connection(
         client.get_json(account(upstream.base_url()), "/models")
 
 
-def test_a_closed_port_is_told_apart_from_a_broken_answer(
+def test_a_closed_port_differs_from_a_broken_answer(
     client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
 ) -> None:
     """What was never sent can be sent again; what may have arrived may be billed twice."""

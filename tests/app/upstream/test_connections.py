@@ -66,7 +66,7 @@ def test_a_request_that_cannot_be_made_is_not_sent_in_part() -> None:
     assert sock.calls == []
 
 
-def test_a_pool_that_was_closed_is_found_anew(client: UpstreamClient, upstream: ScriptedUpstream) -> None:
+def test_a_closed_pool_is_replaced(client: UpstreamClient, upstream: ScriptedUpstream) -> None:
     """As urllib3 does with the least recently used pool, when there are more hosts than pools."""
     to = account(upstream.base_url())
     answered(post(client, to, Cancellation())).body.close()
@@ -96,12 +96,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
         serving.join(5)
 
 
-def test_a_proxy_is_asked_for_the_whole_address(client: UpstreamClient, asked: list[bytes]) -> None:
+def test_a_proxy_receives_the_absolute_address(client: UpstreamClient, asked: list[bytes]) -> None:
     answered(post(client, account("http://api.example.com/v1"), Cancellation()))
 
     assert asked == [b"POST http://api.example.com/v1/chat/completions HTTP/1.1"]
 
 
-def test_a_proxy_is_asked_for_models(client: UpstreamClient, asked: list[bytes]) -> None:
+def test_models_are_listed_through_a_proxy(client: UpstreamClient, asked: list[bytes]) -> None:
     assert client.get_json(account("http://api.example.com/v1"), "/models") == {}
     assert asked == [b"GET http://api.example.com/v1/models HTTP/1.1"]

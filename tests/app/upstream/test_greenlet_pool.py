@@ -62,7 +62,7 @@ def test_a_long_wait_is_reported() -> None:
     assert task.result == "late"
 
 
-def test_an_abandoned_errand_ends_where_it_waits() -> None:
+def test_an_abandoned_task_ends_where_it_waits() -> None:
     runs, left = GreenletPool(), []
 
     def wait_for_ever() -> None:
@@ -80,7 +80,7 @@ def test_an_abandoned_errand_ends_where_it_waits() -> None:
     assert (task.done, task.result, left) == (True, None, [True])
 
 
-def test_an_errand_abandoned_at_once_is_not_begun() -> None:
+def test_a_task_abandoned_at_once_is_not_begun() -> None:
     begun: list[bool] = []
     task = GreenletPool().start(lambda: begun.append(True))
     task.abandon()

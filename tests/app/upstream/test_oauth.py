@@ -35,7 +35,7 @@ def test_verifiers_are_new_and_long_enough():
 
 
 class TestBrowser:
-    def test_what_is_asked_for(self, oauth, issuer):
+    def test_the_requested_parameters(self, oauth, issuer):
         url = urlsplit(oauth.authorize_url(REDIRECT, "v", "s"))
 
         assert f"{url.scheme}://{url.netloc}{url.path}" == f"{issuer.url}/oauth/authorize"
@@ -145,7 +145,7 @@ class TestRefresh:
 
         assert lost.value.sent
 
-    def test_nobody_there(self):
+    def test_nothing_listens(self):
         with pytest.raises(UpstreamUnreachable) as lost:
             oauth_at(f"http://127.0.0.1:{free_port()}").refresh("token", "proactive_expiry")
 

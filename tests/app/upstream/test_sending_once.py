@@ -172,7 +172,7 @@ class TestFreshConnection:
         assert upstream.connections == 1
 
 
-class TestKeptConnection:
+class TestReusedConnection:
     @pytest.mark.parametrize("end", [close, reset])
     def test_whole_request_may_have_been_begun(self, upstream: Upstream, send: Send, end: Step) -> None:
         upstream.plans = [[read, answer, read, end], [read, answer]]

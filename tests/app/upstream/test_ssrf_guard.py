@@ -118,7 +118,7 @@ def test_private_addresses(address: str) -> None:
         "2001:0:808:808::5601:5601",  # Teredo has the client's address inverted
     ],
 )
-def test_where_credentials_are_handed_out_nobody_may(address: str) -> None:
+def test_a_metadata_service_is_always_forbidden(address: str) -> None:
     assert not came_out_at(address, NAME, may=True)
     assert not came_out_at(address, "localhost", may=True)
 

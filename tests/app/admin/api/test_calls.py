@@ -97,7 +97,7 @@ class TestPools:
         assert services.pools.names() == ["default"]
 
 
-class TestBooks:
+class TestUsageAndLedger:
     @pytest.fixture
     def ids(self, call, services):
         account = call("POST", "/accounts", {"kind": "openai", "name": "main", "credential": "sk-x"}).json
@@ -170,7 +170,7 @@ class TestPrices:
         assert refused("PUT", "/prices/llama", body) == (400, param)
 
 
-class TestTold:
+class TestResponses:
     def test_settings_have_no_secrets(self, call, services):
         told = call("GET", "/settings")
 
@@ -212,7 +212,7 @@ class TestDocument:
         }
         assert told == there
 
-    def test_every_body_and_what_asks_for_it(self, app, document):
+    def test_every_body_and_the_call_that_takes_it(self, app, document):
         operations = [(method, one) for path in document["paths"].values() for method, one in path.items()]
         for method, one in operations:
             assert one["summary"], one["operationId"]

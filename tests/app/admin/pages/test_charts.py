@@ -31,7 +31,7 @@ class TestChart:
             ("series-bad", 0, 40),
         ]
 
-    def test_it_is_told_to_those_who_do_not_see_it(self) -> None:
+    def test_a_text_alternative_for_screen_readers(self) -> None:
         root = drawn(chart(Series("fine", "series-1", [1, 0, 6])))
 
         title, desc = root.find("title"), root.find("desc")

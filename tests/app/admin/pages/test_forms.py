@@ -46,7 +46,7 @@ class TestFaults:
 
         assert list(form.errors) == ["limits"]
 
-    def test_of_nobody_in_particular(self) -> None:
+    def test_an_error_without_a_field(self) -> None:
         form = Form({}, "name")
 
         with form.collect_errors():

@@ -88,7 +88,9 @@ class TestFindings:
         """Problems of the installation that `poolgate doctor` finds are shown here too."""
         assert "no worker runs" in inside.get(HOME).text
 
-    def test_a_pool_that_answers_nobody(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+    def test_a_pool_that_serves_no_request(
+        self, inside: Visitor, services: Services, pool: Furnished
+    ) -> None:
         pool.account("main")
         services.accounts.pause(POOL, "main")
 

@@ -38,7 +38,7 @@ class TestSteps:
 
 
 class TestTrial:
-    def test_nobody_listens(self) -> None:
+    def test_the_port_is_closed(self) -> None:
         assert self_test.run_self_test("127.0.0.1", free_port(), "sk-pg-x", "m") == self_test.SelfTestResult(
             False, "the gateway did not answer in time"
         )
@@ -54,5 +54,5 @@ class TestTrial:
             (502, {"error": "odd"}, False),
         ],
     )
-    def test_what_is_told_of_an_answer(self, status: int, body: object, ok: bool) -> None:
+    def test_what_is_shown_of_an_answer(self, status: int, body: object, ok: bool) -> None:
         assert self_test._read_result(status, body).ok is ok
