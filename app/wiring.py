@@ -46,6 +46,7 @@ from app.relay.fallbacks import FallbackChain
 from app.relay.relay import Relay, RelayServices
 from app.relay.response_cache import ResponseCache
 from app.stores import private_server
+from app.stores.accounts import AccountHashes
 from app.stores.admissions import AdmissionRepository
 from app.stores.answers import AnswerStore
 from app.stores.api_keys import ApiKeyRepository
@@ -249,6 +250,7 @@ def _build_doctor(
 ) -> Doctor:
     check_stores = CheckStores(
         health=health,
+        accounts=AccountHashes(stores.scripts),
         vault=stores.vault,
         pools=stores.pools,
         api_keys=stores.api_keys,

@@ -53,7 +53,7 @@ def read_accounts(stores: CheckStores, pool: str) -> list[StoredAccount]:
     """Return every account of *pool* by name. Two round trips. Raises StoreUnavailable."""
     return [
         StoredAccount(account_from(fields, lambda _: ""), fields, is_readable(stores.vault, fields))
-        for fields in stores.health.accounts(pool)
+        for fields in stores.accounts.read_all(pool)
     ]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from app.accounts.pools import PoolRepository
 from app.backup.reseal import SealedCounts
 from app.limits.pool_prices import PoolPrices
+from app.stores.accounts import AccountHashes
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.health import HealthRepository
 from app.stores.limits import LimitRepository
@@ -21,6 +22,7 @@ class CheckStores:
     health: HealthRepository
     vault: Vault
     pools: PoolRepository
+    accounts: AccountHashes
     api_keys: ApiKeyRepository
     limits: LimitRepository
     prices: PoolPrices

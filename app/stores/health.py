@@ -59,14 +59,6 @@ class HealthRepository:
         """Return the number of leases that expired before *before_ms* (Unix ms) and are still held."""
         return int(self._client.zcount(keys.leases(pool), "-inf", before_ms))
 
-    def accounts(self, pool: str) -> list[dict[str, str]]:
-        """Return the stored hash of every account, by name. Two round trips."""
-        names = self._client.hgetall(keys.account_names(pool))
-        pipeline = self._client.pipeline(transaction=False)
-        for _, account_id in sorted(names.items()):
-            pipeline.hgetall(keys.account(pool, account_id))
-        return [fields for fields in pipeline.execute() if fields]
-
     def account_fields(self, pool: str, names: Sequence[str]) -> Iterator[dict[str, str | None]]:
         """Yield the fields *names* of every account, read in batches as they are consumed."""
         ids: Iterable[str] = iter(self._client.hvals(keys.account_names(pool)))

@@ -30,6 +30,13 @@ class TestReading:
         assert accounts.read("p", "c") == {}
         assert [fields["id"] for fields in accounts.read_all("p")] == ["a", "b"]
 
+    def test_an_account_that_is_removed_while_they_are_read(
+        self, accounts: AccountHashes, redis_client: Any
+    ) -> None:
+        redis_client.hset(keys.account_names("p"), "removed", "3")
+
+        assert [fields["id"] for fields in accounts.read_all("p")] == ["a", "b"]
+
     def test_some_fields(self, accounts: AccountHashes) -> None:
         """Fields that are not set are left out."""
         assert accounts.read_some("p", ("id", "cap", "until_ms")) == [

@@ -66,14 +66,6 @@ def test_unfinished_restore(health: HealthRepository, redis_client: Any) -> None
 
 
 class TestAccounts:
-    def test_by_name(self, health: HealthRepository, redis_client: Any) -> None:
-        """An account that is removed while they are read is left out."""
-        redis_client.hset(keys.account_names("p"), mapping={"b": "2", "a": "1", "removed": "3"})
-        for name, account_id in (("a", "1"), ("b", "2")):
-            redis_client.hset(keys.account("p", account_id), "name", name)
-
-        assert health.accounts("p") == [{"name": "a"}, {"name": "b"}]
-
     def test_fields_of_more_than_a_batch(self, health: HealthRepository, redis_client: Any) -> None:
         count = 2 * BATCH + 1
         redis_client.hset(keys.account_names("p"), mapping={str(each): str(each) for each in range(count)})
