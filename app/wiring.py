@@ -48,7 +48,7 @@ from app.relay.response_cache import ResponseCache
 from app.stores import private_server
 from app.stores.accounts import AccountHashes
 from app.stores.admissions import AdmissionRepository
-from app.stores.answers import AnswerStore
+from app.stores.answers import AnswerRepository
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.audit import AuditLog
 from app.stores.client import make_client
@@ -63,7 +63,7 @@ from app.stores.refusals import RefusalRepository
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault, keys_in_file
 from app.stores.settlements import SettlementRepository
-from app.stores.upstream_metadata import UpstreamMetadataStore
+from app.stores.upstream_metadata import UpstreamMetadataRepository
 from app.stores.usage import UsageRepository
 from app.tracing import Tracing
 from app.upstream.client import UpstreamClient
@@ -93,7 +93,7 @@ class UpstreamServices:
     oauth: OAuth
     refresher: TokenRefresher
     known_accounts: KnownAccounts
-    metadata: UpstreamMetadataStore
+    metadata: UpstreamMetadataRepository
     lists: UpstreamLists
     lister: AccountLister
     checker: AccountChecker
@@ -183,7 +183,7 @@ def build(
         upstream=upstream,
         relay=Relay(settings, relay_services, demo=demo),
         active=relay_services.active,
-        cache=ResponseCache(AnswerStore(scripts, stores.vault)),
+        cache=ResponseCache(AnswerRepository(scripts, stores.vault)),
         operator_stores=OperatorStores.build(scripts, stores.vault),
         audit=AuditLog(scripts),
         login_flows=LoginFlowRepository(scripts, stores.vault),
@@ -294,7 +294,7 @@ def _build_upstream(settings: Settings, stores: _Stores) -> UpstreamServices:
         user_agent=settings.user_agent,
     )
     refresher = TokenRefresher(stores.credentials, oauth.refresh)
-    metadata = UpstreamMetadataStore(stores.scripts)
+    metadata = UpstreamMetadataRepository(stores.scripts)
     lists = UpstreamLists(accounts, metadata)
     return UpstreamServices(
         client=client,

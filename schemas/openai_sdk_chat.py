@@ -17,8 +17,8 @@ from marshmallow import ValidationError, pre_load
 from marshmallow.fields import Field, Nested
 
 from schemas.fields import WireSchema
-from schemas.findings import Finding, count, finding, one_of
-from schemas.work_bounds import MAX_FINDINGS, MAX_ITEMS
+from schemas.pydantic_errors import PydanticMessage, count, one_of, pydantic_error
+from schemas.work_bounds import MAX_ERRORS, MAX_ITEMS
 
 ROLES = ("developer", "system", "user", "assistant", "tool", "function")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
@@ -33,13 +33,13 @@ class Lax(Field[Any]):
     error_type: ClassVar[str] = "missing"  # of the finding for a value of a wrong type
 
     def make_error(self, key: str, **more: Any) -> ValidationError:
-        return finding("missing" if key == "required" else self.error_type)
+        return pydantic_error("missing" if key == "required" else self.error_type)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         return self.read(value)
 
     def read(self, value: Any) -> Any:
-        """Return *value*, coerced. Raises ValidationError with a Finding."""
+        """Return *value*, coerced. Raises ValidationError with a PydanticMessage."""
         return value
 
 
@@ -54,9 +54,9 @@ class Str(Lax):
         if self.choices and value not in self.choices:
             raise one_of(self.choices)
         if type(value) is not str:
-            raise finding(self.error_type)
+            raise pydantic_error(self.error_type)
         if len(value) < self.min_chars:
-            raise finding("string_too_short", min_length=self.min_chars)
+            raise pydantic_error("string_too_short", min_length=self.min_chars)
         return value
 
 
@@ -65,10 +65,10 @@ class Bool(Lax):
 
     def read(self, value: Any) -> bool:
         if not isinstance(value, str | int):
-            raise finding(self.error_type)
+            raise pydantic_error(self.error_type)
         word = str(value).lower() if not isinstance(value, str) or len(value) <= MAX_SCALAR_CHARS else ""
         if word not in (*TRUE, *FALSE):
-            raise finding("bool_parsing")
+            raise pydantic_error("bool_parsing")
         return word in TRUE
 
 
@@ -80,7 +80,7 @@ class Float(Lax):
             return _parsed(float, value)
         if isinstance(value, int | float) and type(value) is not bool:
             return value
-        raise finding(self.error_type)
+        raise pydantic_error(self.error_type)
 
 
 class Int(Lax):
@@ -93,9 +93,9 @@ class Int(Lax):
     def read(self, value: Any) -> int:
         number = _integer(value)
         if self.min_value is not None and number < self.min_value:
-            raise finding("greater_than_equal", ge=self.min_value)
+            raise pydantic_error("greater_than_equal", ge=self.min_value)
         if self.max_value is not None and number > self.max_value:
-            raise finding("less_than_equal", le=self.max_value)
+            raise pydantic_error("less_than_equal", le=self.max_value)
         return number
 
 
@@ -110,7 +110,7 @@ class Dict(Lax):
 
     def read(self, value: Any) -> dict[str, Any]:
         if type(value) is not dict:
-            raise finding(self.error_type)
+            raise pydantic_error(self.error_type)
         return dict(_each(value.items(), self.inner))
 
 
@@ -125,11 +125,11 @@ class List(Lax):
 
     def read(self, value: Any) -> list[Any]:
         if type(value) is not list:
-            raise finding(self.error_type)
+            raise pydantic_error(self.error_type)
         if len(value) < self.min_items:
-            raise finding("too_short", min_length=self.min_items, actual_length=len(value))
+            raise pydantic_error("too_short", min_length=self.min_items, actual_length=len(value))
         if len(value) > self.max_items:
-            raise finding("too_long", max_length=self.max_items, actual_length=len(value))
+            raise pydantic_error("too_long", max_length=self.max_items, actual_length=len(value))
         return [read for _, read in _each(enumerate(value), self.inner)]
 
 
@@ -146,11 +146,11 @@ class Either(Lax):
 
 class Shape(Nested):
     def make_error(self, key: str, **more: Any) -> ValidationError:
-        return finding("missing" if key == "required" else "dict_type")
+        return pydantic_error("missing" if key == "required" else "dict_type")
 
 
 class Part(WireSchema):
-    error_messages = {"type": Finding("dict_type")}
+    error_messages = {"type": PydanticMessage("dict_type")}
 
 
 class Message(Part):
@@ -264,38 +264,38 @@ def _integer(value: Any) -> int:
         return _parsed(int, value)
     if type(value) is float:
         if not value.is_integer():
-            raise finding("int_from_float")
+            raise pydantic_error("int_from_float")
         return int(value)
     if isinstance(value, int) and type(value) is not bool:
         return value
-    raise finding("int_type")
+    raise pydantic_error("int_type")
 
 
 def _parsed(kind: type[N], text: str) -> N:
     """Return *text* as a finite number."""
     if len(text) > MAX_SCALAR_CHARS:  # parsing time grows faster than the number of digits
-        raise finding(f"{kind.__name__}_parsing")
+        raise pydantic_error(f"{kind.__name__}_parsing")
     try:
         number = kind(text)
         if not isfinite(number):
             raise ValueError
     except (ValueError, OverflowError):
-        raise finding(f"{kind.__name__}_parsing") from None
+        raise pydantic_error(f"{kind.__name__}_parsing") from None
     return number
 
 
 def _each(items: Any, inner: Field[Any]) -> list[tuple[Any, Any]]:
-    """Read the value of each (step, value) of *items*. Raises the faults by step, at most MAX_FINDINGS."""
+    """Read the value of each (step, value) of *items*. Raises the errors by step, at most MAX_ERRORS."""
     read: list[tuple[Any, Any]] = []
     error_type: dict[Any, Any] = {}
-    fault_count = 0
+    error_count = 0
     for step, value in items:
         try:
             read.append((step, inner.deserialize(value)))
         except ValidationError as error:
             error_type[step] = error.messages
-            fault_count += count(error.messages)
-            if fault_count >= MAX_FINDINGS:
+            error_count += count(error.messages)
+            if error_count >= MAX_ERRORS:
                 break
     if error_type:
         raise ValidationError(error_type)

@@ -25,5 +25,5 @@ MAX_TOOLS = 1024  # OpenAI accepts 128; agents with many MCP servers send some h
 MAX_STOPS = 16  # OpenAI accepts 4, other servers up to 16
 MAX_STOP_CHARS = 1024  # of all stop sequences together: each delta is compared with every sequence
 MAX_FALLBACKS = 16  # models: each is a separate request
-MAX_FINDINGS = 20  # reported per body: a longer list is no help and costs memory
+MAX_ERRORS = 20  # reported per body: a longer list is no help and costs memory
 MAX_ECHOED_BYTES = 1000  # of an invalid value that is echoed

@@ -8,7 +8,7 @@ from app.accounts.account import Account
 from app.accounts.accounts import AccountRepository
 from app.accounts.oauth_tokens import Tokens
 from app.errors import CredentialUnreadable, InvalidRequest
-from app.stores.credentials import CredentialStore
+from app.stores.credentials import SealedTokenRepository
 from app.stores.records.credentials import FailedExchange, LeaseReply, LeaseResult
 from app.stores.scripts import Scripts
 
@@ -24,7 +24,7 @@ class Lease:
 
 class CredentialRepository:
     def __init__(self, scripts: Scripts, accounts: AccountRepository) -> None:
-        self._store = CredentialStore(scripts)
+        self._store = SealedTokenRepository(scripts)
         self._accounts = accounts
 
     def read(self, pool: str, account: Account) -> Tokens:

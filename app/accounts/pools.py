@@ -13,7 +13,7 @@ from app.accounts.settings import PoolSettings, settings_from, settings_of
 from app.errors import InvalidRequest, NotFound
 from app.records import public_fields
 from app.stores import keys
-from app.stores.pools import PoolStore
+from app.stores.pools import PoolHashes
 from app.stores.scripts import Scripts
 
 DEFAULT = "default"
@@ -82,7 +82,7 @@ def checked_zone(zone: str) -> str:
 
 class PoolRepository:
     def __init__(self, scripts: Scripts) -> None:
-        self._store = PoolStore(scripts)
+        self._store = PoolHashes(scripts)
 
     def ensure(self, pool: str) -> None:
         """Make *pool* if it does not exist; one round trip if it does. Raises InvalidRequest."""

@@ -67,9 +67,9 @@ def factor() -> Any:
             return _page(
                 "codes", codes=_operator_operations().confirm_second_factor(operator(), form["code"])
             )
-        return _enrolment(form, _operator_stores().operators.pending_second_factor(operator()))
+        return _enrollment(form, _operator_stores().operators.pending_second_factor(operator()))
     if step == "begin" and not me.second_factor and _check_password(form):
-        return _enrolment(form, _operator_stores().operators.begin_second_factor(operator()))
+        return _enrollment(form, _operator_stores().operators.begin_second_factor(operator()))
     if step == "off" and _check_password(form):
         _operator_operations().remove_second_factor(operator())
         return _done("The second factor was turned off. The password alone is enough.")
@@ -127,7 +127,7 @@ def add_token() -> Any:
                 token, secret = _operator_operations().create_token(
                     form["name"], fields.get("expires"), checked_scope(form["scope"] or TokenScope.FULL)
                 )
-                return _page("token_made", token=token, secret=secret)
+                return _page("token_created", token=token, secret=secret)
     return _page("token", form=form, scopes=SCOPE_LABELS), form.status
 
 
@@ -138,11 +138,11 @@ def revoke_token(name: str) -> Any:
     return _done(f"The admin token {normalize_name(name)} was revoked.")
 
 
-def _enrolment(form: Form, secret: str | None) -> Any:
+def _enrollment(form: Form, secret: str | None) -> Any:
     if secret is None:
         return abort(404)
     picture = Markup(totp.render_qr_code(totp.provisioning_uri(secret, operator())))  # trusted SVG
-    return _page("enrol", form=form, secret=secret, picture=picture), form.status
+    return _page("enroll", form=form, secret=secret, picture=picture), form.status
 
 
 def _check_rules(form: Form, name: str) -> None:

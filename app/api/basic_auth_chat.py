@@ -20,8 +20,8 @@ from app.api.request_context import is_usage_included, make_context
 from app.errors import InvalidApiKey, InvalidRequest, NotAnObject, NotJson
 from app.relay.context import ResponseOptions
 from schemas.chat import LEGACY_CHAT_REQUEST
-from schemas.findings import Finding, detail, details
 from schemas.openai_sdk_chat import OPENAI_SDK_CHAT_REQUEST
+from schemas.pydantic_errors import PydanticMessage, detail, details
 
 bp = Blueprint("basic_chat", __name__)
 
@@ -50,12 +50,14 @@ def invalid(error: ValidationError) -> Response:
 
 @bp.errorhandler(NotJson)
 def not_json(error: NotJson) -> Response:
-    return _unprocessable([detail(Finding("json_invalid", error=error.reason), (error.position,), {})])
+    return _unprocessable(
+        [detail(PydanticMessage("json_invalid", error=error.reason), (error.position,), {})]
+    )
 
 
 @bp.errorhandler(NotAnObject)
 def not_an_object(error: NotAnObject) -> Response:
-    return _unprocessable([detail(Finding("dict_type"), (), error.value)])
+    return _unprocessable([detail(PydanticMessage("dict_type"), (), error.value)])
 
 
 @bp.errorhandler(InvalidApiKey)

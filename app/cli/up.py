@@ -18,7 +18,7 @@ import structlog
 
 from app import descriptors, log
 from app.cli import options
-from app.cli.first_start import DemoUpstream, Prepared, prepare
+from app.cli.initial_setup import DemoUpstream, Prepared, prepare
 from app.cli.output import name_store
 from app.cli.supervisor import Child, ChildFailed, Stopped, Supervisor
 from app.config import NAMES, ConfigError, Settings

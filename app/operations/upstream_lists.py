@@ -10,7 +10,7 @@ from app.accounts.accounts import AccountRepository
 from app.accounts.kinds import kind_of
 from app.accounts.usage_windows import has_room, outcome_from_usage
 from app.errors import UpstreamProtocolError
-from app.stores.upstream_metadata import UpstreamMetadataStore
+from app.stores.upstream_metadata import UpstreamMetadataRepository
 
 
 def checked_object(payload: object) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def checked_object(payload: object) -> dict[str, Any]:
 class UpstreamLists:
     """Store the models and the usage windows that an upstream reports for an account."""
 
-    def __init__(self, accounts: AccountRepository, metadata: UpstreamMetadataStore) -> None:
+    def __init__(self, accounts: AccountRepository, metadata: UpstreamMetadataRepository) -> None:
         self._accounts = accounts
         self._metadata = metadata
 

@@ -12,7 +12,13 @@ import secrets
 from app.errors import InvalidRequest
 from app.operators import passwords, totp
 from app.operators.hashing_queue import OPERATOR, Priority
-from app.stores.operators import Created, OperatorRepository, Removed, SecondFactor, unknown_operator
+from app.stores.operators import (
+    CreateResult,
+    OperatorRepository,
+    RemoveResult,
+    SecondFactor,
+    unknown_operator,
+)
 from app.stores.records.operators import Operator, checked_name, is_name
 from app.stores.secrets import digest_of
 
@@ -52,7 +58,7 @@ class Operators:
 
     def create_first(self, token: str, name: str, password: str) -> Operator:
         """Create the first operator with a start *token*. Raises InvalidRequest."""
-        if self._create(name, password, digest_of(token.strip())) is not Created.MADE:
+        if self._create(name, password, digest_of(token.strip())) is not CreateResult.MADE:
             raise InvalidRequest(
                 "is not the one that was printed, has been used, or is too old: "
                 "`poolgate admin invite` prints another",
@@ -62,7 +68,7 @@ class Operators:
 
     def create(self, name: str, password: str) -> Operator:
         """Create an operator. Raises InvalidRequest when the name is taken or a rule is broken."""
-        if self._create(name, password) is not Created.MADE:
+        if self._create(name, password) is not CreateResult.MADE:
             raise InvalidRequest("is another operator's", param="name")
         return self.find(checked_name(name))
 
@@ -71,19 +77,19 @@ class Operators:
         """Raise InvalidRequest when *name* cannot name an operator, or *password* breaks a rule."""
         passwords.checked_password(password, checked_name(name))
 
-    def _create(self, name: str, password: str, start_token_digest: str = "") -> Created:
+    def _create(self, name: str, password: str, start_token_digest: str = "") -> CreateResult:
         name = checked_name(name)
         if start_token_digest and not self._repository.is_start_token(start_token_digest):
-            return Created.CLOSED  # before it costs a hash; the script checks again
+            return CreateResult.CLOSED  # before it costs a hash; the script checks again
         password_hash = passwords.hash_password(passwords.checked_password(password, name))
         return self._repository.create(name, password_hash, start_token_digest)
 
     def remove(self, name: str) -> None:
         """Remove an operator, and end their sessions. Raises NotFound, or InvalidRequest for the last one."""
         outcome = self._repository.remove(name)
-        if outcome is Removed.UNKNOWN:
+        if outcome is RemoveResult.UNKNOWN:
             raise unknown_operator(name)
-        if outcome is Removed.LAST:
+        if outcome is RemoveResult.LAST:
             raise InvalidRequest("is the last operator: no one could sign in", param="name")
 
     def set_password(self, name: str, password: str) -> None:

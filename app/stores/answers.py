@@ -19,7 +19,7 @@ MAX_BYTES = 8 * 1024 * 1024  # of one key, sealed: at least five of the longest 
 MAX_POOL_BYTES = 256 * 1024 * 1024
 
 
-class AnswerStore:
+class AnswerRepository:
     """Sealed answers by API key and digest of the request; the oldest are evicted."""
 
     def __init__(self, scripts: Scripts, vault: Vault) -> None:

@@ -9,7 +9,7 @@ from app.stores.records.credentials import FailedExchange, LeaseReply, LeaseResu
 from app.stores.scripts import Scripts
 
 
-class CredentialStore:
+class SealedTokenRepository:
     """Every method is one round trip."""
 
     def __init__(self, scripts: Scripts) -> None:

@@ -19,7 +19,7 @@ from app.stores.secrets import Vault
 START_SECONDS = 24 * 3600  # how long a start token is valid
 
 
-class Created(StrEnum):
+class CreateResult(StrEnum):
     """Outcome of storing a new operator, see lua/put_operator.lua."""
 
     MADE = "made"
@@ -27,7 +27,7 @@ class Created(StrEnum):
     CLOSED = "closed"  # the start token is not valid
 
 
-class Removed(StrEnum):
+class RemoveResult(StrEnum):
     """Outcome of removing an operator, see lua/remove_operator.lua."""
 
     REMOVED = "removed"
@@ -75,14 +75,14 @@ class OperatorRepository:
     def is_start_token(self, digest: str) -> bool:
         return bool(self._scripts.client.get(keys.start_token()) == digest)
 
-    def create(self, name: str, password_hash: str, start_token_digest: str = "") -> Created:
+    def create(self, name: str, password_hash: str, start_token_digest: str = "") -> CreateResult:
         """Store a new operator; with a start token only if it is valid, and it is used up."""
         reply = self._scripts.run("put_operator", keys.SYSTEM, name, password_hash, start_token_digest)
-        return Created(reply)
+        return CreateResult(reply)
 
-    def remove(self, name: str) -> Removed:
+    def remove(self, name: str) -> RemoveResult:
         """Remove an operator, and end their sessions and admin tokens."""
-        return Removed(self._scripts.run("remove_operator", keys.SYSTEM, name))
+        return RemoveResult(self._scripts.run("remove_operator", keys.SYSTEM, name))
 
     def password_hash(self, name: str) -> str | None:
         stored: str | None = self._scripts.client.hget(keys.operator(name), "password")

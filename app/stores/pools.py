@@ -9,7 +9,7 @@ from app.stores.records.pools import StoredPool
 from app.stores.scripts import Scripts
 
 
-class PoolStore:
+class PoolHashes:
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
         self._client = scripts.client

@@ -19,7 +19,7 @@ RETAINED_SECONDS = 86_400
 MAX_BYTES = 1024 * 1024  # of one object; a larger one is not stored
 
 
-class UpstreamMetadataStore:
+class UpstreamMetadataRepository:
     """The newest object of each topic (`catalogue`, `usage`) for each account."""
 
     def __init__(self, scripts: Scripts) -> None:

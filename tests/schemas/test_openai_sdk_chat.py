@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from marshmallow import ValidationError
 
-from schemas.findings import details
 from schemas.openai_sdk_chat import OPENAI_SDK_CHAT_REQUEST
+from schemas.pydantic_errors import details
 
 MINIMAL: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 

@@ -8,13 +8,13 @@ import pytest
 from marshmallow import Schema, ValidationError
 
 from schemas.chat import CHAT_REQUEST, LEGACY_CHAT_REQUEST
-from schemas.findings import MAX_NAME_CHARS, count, details
 from schemas.openai_sdk_chat import MAX_SCALAR_CHARS, OPENAI_SDK_CHAT_REQUEST
+from schemas.pydantic_errors import MAX_NAME_CHARS, count, details
 from schemas.responses import RESPONSES_REQUEST
 from schemas.validation_errors import first_error
 from schemas.work_bounds import (
+    MAX_ERRORS,
     MAX_FALLBACKS,
-    MAX_FINDINGS,
     MAX_ITEMS,
     MAX_PARTS,
     MAX_STOP_CHARS,
@@ -64,7 +64,7 @@ def test_at_the_bound_and_past_it(schema: Schema, field: str, most: int, made: A
 def findings(**change: Any) -> list[dict[str, Any]]:
     with pytest.raises(ValidationError) as refused:
         OPENAI_SDK_CHAT_REQUEST.load({**CHAT, **change})
-    assert count(refused.value.messages) < 3 * MAX_FINDINGS  # collected, not only reported
+    assert count(refused.value.messages) < 3 * MAX_ERRORS  # collected, not only reported
     return details(refused.value, {**CHAT, **change})
 
 
@@ -80,10 +80,10 @@ class TestFindings:
         ],
     )
     def test_no_more_than_help(self, change: dict[str, Any]) -> None:
-        assert len(findings(**change)) == MAX_FINDINGS
+        assert len(findings(**change)) == MAX_ERRORS
 
     def test_all_of_them_where_they_are_few(self) -> None:
-        assert len(findings(messages=[1] * (MAX_FINDINGS - 1))) == MAX_FINDINGS - 1
+        assert len(findings(messages=[1] * (MAX_ERRORS - 1))) == MAX_ERRORS - 1
 
     def test_a_list_that_is_too_long(self) -> None:
         (found,) = findings(messages=[TURN] * (MAX_ITEMS + 1))

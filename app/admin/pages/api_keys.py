@@ -133,7 +133,7 @@ def _key_form(form: Form, name: str = "") -> Any:
 
 def _show_secret(key: ApiKey, secret: str, note: str = "", *, guided: bool = False) -> Any:
     return render_template(
-        "keys/made.html",
+        "keys/created.html",
         section="api_keys.show",
         name=key.name,
         secret=secret,

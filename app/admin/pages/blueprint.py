@@ -9,6 +9,7 @@ from app.admin.pages import (
     accounts,
     api_keys,
     audit,
+    first_steps,
     limits,
     live,
     overview,
@@ -16,13 +17,12 @@ from app.admin.pages import (
     requests,
     settings,
     sign_ins,
-    start,
 )
 from app.admin.pages.layout import register_layout
 
 BLUEPRINTS = (
     *(overview.bp, accounts.bp, sign_ins.bp, api_keys.bp, limits.bp),
-    *(requests.bp, settings.bp, prices.bp, audit.bp, start.bp, live.bp),
+    *(requests.bp, settings.bp, prices.bp, audit.bp, first_steps.bp, live.bp),
 )
 
 

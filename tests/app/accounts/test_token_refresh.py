@@ -16,7 +16,7 @@ from app.accounts.token_refresh import COOL_SECONDS, TokenRefresher, is_permanen
 from app.config import Settings
 from app.errors import StoreUnavailable, UpstreamRejected, UpstreamUnreachable
 from app.stores import keys
-from app.stores.credentials import CredentialStore
+from app.stores.credentials import SealedTokenRepository
 from app.stores.records.credentials import FailedExchange
 from app.stores.scripts import Scripts
 from app.wiring import Services, build
@@ -52,7 +52,7 @@ def at(services: Services, milliseconds: int) -> TokenRefresher:
       return t[1] * 1000 + math.floor(t[2] / 1000) + {milliseconds}
     end"""
     later = build(services.settings)
-    later.credentials._store = CredentialStore(Scripts(services.scripts.client, clock=clock))
+    later.credentials._store = SealedTokenRepository(Scripts(services.scripts.client, clock=clock))
     return later.upstream.refresher
 
 

@@ -11,7 +11,7 @@ from app.accounts.counts import GatewayCounts
 from app.api import store_metrics
 from app.api.store_metrics import StoreMetrics
 from app.errors import StoreUnavailable
-from app.stores.pools import PoolStore
+from app.stores.pools import PoolHashes
 from app.stores.scripts import Scripts
 from tests.support.store import StoreOfTest
 
@@ -31,14 +31,14 @@ def collected(
 def test_accounts_and_leases(redis_client: Any) -> None:
     store = StoreOfTest(redis_client)
     scripts = Scripts(redis_client)
-    PoolStore(scripts).ensure(store.pool)
+    PoolHashes(scripts).ensure(store.pool)
     for name in ("a", "b"):
         store.account(name)
     store.set_state("b", "paused")
     store.key("k")
     store.admit()
 
-    metrics = collected(PoolStore(scripts), scripts)
+    metrics = collected(PoolHashes(scripts), scripts)
 
     assert metrics["poolgate_store_up"] == {(): 1}
     assert metrics["poolgate_leases_open"] == {(): 1}

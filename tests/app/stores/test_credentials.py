@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.stores.credentials import CredentialStore
+from app.stores.credentials import SealedTokenRepository
 from app.stores.records.credentials import FailedExchange, LeaseReply, LeaseResult, SealedTokens
 from tests.support.store import START_MS, StoreOfTest
 
@@ -14,32 +14,32 @@ NEW: SealedTokens = {"sign_in": "sealed-2", "expires_ms": START_MS + 9_000_000}
 
 
 @pytest.fixture
-def credentials(store: StoreOfTest) -> CredentialStore:
+def credentials(store: StoreOfTest) -> SealedTokenRepository:
     """The account `a` with a sign-in, whose first tokens are rotation 1."""
     store.account("a", kind="chatgpt", wires="r")
-    credentials = CredentialStore(store.scripts)
+    credentials = SealedTokenRepository(store.scripts)
     credentials.replace(POOL, "a", OLD)
     return credentials
 
 
-def lease(credentials: CredentialStore, rotation: int = 1, *, was_refused: bool = False) -> LeaseReply:
+def lease(credentials: SealedTokenRepository, rotation: int = 1, *, was_refused: bool = False) -> LeaseReply:
     return credentials.lease(POOL, "a", rotation, was_refused=was_refused, seconds=30)
 
 
-def test_read(credentials: CredentialStore) -> None:
+def test_read(credentials: SealedTokenRepository) -> None:
     assert credentials.read(POOL, "a") == "sealed-1"
     assert credentials.read(POOL, "no such account") == ""
     assert credentials.replace(POOL, "no such account", NEW) == 0
 
 
-def test_one_lease(credentials: CredentialStore) -> None:
+def test_one_lease(credentials: SealedTokenRepository) -> None:
     first, second = lease(credentials), lease(credentials)
 
     assert (first.verdict, first.rotation, first.sign_in) == (LeaseResult.LEASED, 1, "sealed-1")
     assert second == LeaseReply(LeaseResult.HELD)
 
 
-def test_stored(credentials: CredentialStore) -> None:
+def test_stored(credentials: SealedTokenRepository) -> None:
     """A process that has the earlier tokens is referred to the new ones."""
     leased = lease(credentials)
 
@@ -51,7 +51,7 @@ def test_stored(credentials: CredentialStore) -> None:
     assert credentials.store(POOL, "a", leased.fence, 1, NEW) == version  # its reply was lost
 
 
-def test_too_late(credentials: CredentialStore, store: StoreOfTest) -> None:
+def test_too_late(credentials: SealedTokenRepository, store: StoreOfTest) -> None:
     """An exchange whose lease another one has taken over does not replace its tokens."""
     first = lease(credentials)
     store.advance(30_001)
@@ -63,7 +63,7 @@ def test_too_late(credentials: CredentialStore, store: StoreOfTest) -> None:
     assert credentials.read(POOL, "a") == "sealed-2"
 
 
-def test_a_new_sign_in_overrides_an_exchange(credentials: CredentialStore) -> None:
+def test_a_new_sign_in_overrides_an_exchange(credentials: SealedTokenRepository) -> None:
     leased = lease(credentials)
 
     credentials.replace(POOL, "a", NEW)
@@ -73,7 +73,7 @@ def test_a_new_sign_in_overrides_an_exchange(credentials: CredentialStore) -> No
 
 
 class TestFailures:
-    def test_cools(self, credentials: CredentialStore, store: StoreOfTest) -> None:
+    def test_cools(self, credentials: SealedTokenRepository, store: StoreOfTest) -> None:
         fence = lease(credentials).fence
         credentials.record_failure(POOL, "a", fence, FailedExchange("503", cool_seconds=5))
 
@@ -81,7 +81,7 @@ class TestFailures:
         store.advance(5001)
         assert lease(credentials).verdict is LeaseResult.LEASED
 
-    def test_unanswered(self, credentials: CredentialStore) -> None:
+    def test_unanswered(self, credentials: SealedTokenRepository) -> None:
         """The refresh token may be used up: it is not sent again while the access token works."""
         fence = lease(credentials).fence
         credentials.record_failure(POOL, "a", fence, FailedExchange("timeout", is_answered=False))
@@ -89,7 +89,7 @@ class TestFailures:
         assert lease(credentials).verdict is LeaseResult.UNANSWERED
         assert lease(credentials, was_refused=True).verdict is LeaseResult.LEASED
 
-    def test_permanent(self, credentials: CredentialStore, store: StoreOfTest) -> None:
+    def test_permanent(self, credentials: SealedTokenRepository, store: StoreOfTest) -> None:
         fence = lease(credentials).fence
         credentials.record_failure(POOL, "a", fence, FailedExchange("revoked" * 40, is_permanent=True))
 
@@ -97,7 +97,7 @@ class TestFailures:
         assert store.state("a")["state"] == "credential_dead"
         assert len(store.state("a")["refresh_dead"]) == 80
 
-    def test_without_the_lease(self, credentials: CredentialStore, store: StoreOfTest) -> None:
+    def test_without_the_lease(self, credentials: SealedTokenRepository, store: StoreOfTest) -> None:
         fence = lease(credentials).fence
 
         credentials.record_failure(POOL, "a", fence - 1, FailedExchange("revoked", is_permanent=True))
@@ -106,7 +106,7 @@ class TestFailures:
         assert lease(credentials).verdict is LeaseResult.HELD
 
 
-def test_no_sign_in(credentials: CredentialStore, store: StoreOfTest) -> None:
+def test_no_sign_in(credentials: SealedTokenRepository, store: StoreOfTest) -> None:
     store.account("b")
 
     reply = credentials.lease(POOL, "b", 1, was_refused=False, seconds=30)

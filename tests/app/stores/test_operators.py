@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet
 
 from app.errors import NotFound
 from app.stores import keys
-from app.stores.operators import START_SECONDS, Created, OperatorRepository, Removed, SecondFactor
+from app.stores.operators import START_SECONDS, CreateResult, OperatorRepository, RemoveResult, SecondFactor
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
 
@@ -25,8 +25,8 @@ class TestCreating:
     def test_by_name(self, operators: OperatorRepository) -> None:
         assert not operators.exist()
 
-        assert operators.create("bea", "hash-b") is Created.MADE
-        assert operators.create("ann", "hash-a") is Created.MADE
+        assert operators.create("bea", "hash-b") is CreateResult.MADE
+        assert operators.create("ann", "hash-a") is CreateResult.MADE
 
         assert operators.exist()
         assert [operator.name for operator in operators.all()] == ["ann", "bea"]
@@ -37,19 +37,19 @@ class TestCreating:
         """The existing password stays; a repeated call creates no second operator."""
         operators.create("ann", "hash-a")
 
-        assert operators.create("ann", "other") is Created.TAKEN
-        assert operators.create("ann", "hash-a") is Created.MADE
+        assert operators.create("ann", "other") is CreateResult.TAKEN
+        assert operators.create("ann", "hash-a") is CreateResult.MADE
         assert operators.password_hash("ann") == "hash-a"
 
     def test_a_start_token_works_once(self, operators: OperatorRepository, redis_client: Any) -> None:
         operators.put_start_token("right")
         assert 0 < redis_client.ttl(keys.start_token()) <= START_SECONDS
 
-        assert operators.create("eve", "hash", "wrong") is Created.CLOSED
+        assert operators.create("eve", "hash", "wrong") is CreateResult.CLOSED
         assert operators.is_start_token("right")
-        assert operators.create("ann", "hash", "right") is Created.MADE
+        assert operators.create("ann", "hash", "right") is CreateResult.MADE
         assert not operators.is_start_token("right")
-        assert operators.create("bea", "hash", "right") is Created.CLOSED
+        assert operators.create("bea", "hash", "right") is CreateResult.CLOSED
 
     def test_a_new_start_token_replaces_the_one_before(self, operators: OperatorRepository) -> None:
         operators.put_start_token("old")
@@ -63,9 +63,9 @@ class TestRemoving:
         operators.create("ann", "hash")
         operators.create("bea", "hash")
 
-        assert operators.remove("eve") is Removed.UNKNOWN
-        assert operators.remove("bea") is Removed.REMOVED
-        assert operators.remove("ann") is Removed.LAST
+        assert operators.remove("eve") is RemoveResult.UNKNOWN
+        assert operators.remove("bea") is RemoveResult.REMOVED
+        assert operators.remove("ann") is RemoveResult.LAST
         assert [operator.name for operator in operators.all()] == ["ann"]
 
 

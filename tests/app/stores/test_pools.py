@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 
 from app.stores import keys
-from app.stores.pools import PoolStore
+from app.stores.pools import PoolHashes
 from app.stores.records.pools import StoredPool
 from app.stores.scripts import Scripts
 
 
 @pytest.fixture
-def pools(redis_client: Any) -> PoolStore:
-    return PoolStore(Scripts(redis_client))
+def pools(redis_client: Any) -> PoolHashes:
+    return PoolHashes(Scripts(redis_client))
 
 
-def test_made_once(pools: PoolStore) -> None:
+def test_made_once(pools: PoolHashes) -> None:
     assert not pools.exists("p")
 
     for name in ("q", "p", "p"):
@@ -27,7 +27,7 @@ def test_made_once(pools: PoolStore) -> None:
     assert pools.names() == ["p", "q"]
 
 
-def test_an_existing_pool_does_not_change(pools: PoolStore) -> None:
+def test_an_existing_pool_does_not_change(pools: PoolHashes) -> None:
     pools.ensure("p")
     pools.change("p", {"policy": "ordered"}, "")
 
@@ -36,7 +36,7 @@ def test_an_existing_pool_does_not_change(pools: PoolStore) -> None:
     assert pools.read_all(["p"])[0].policy == "ordered"
 
 
-def test_read_all(pools: PoolStore, redis_client: Any) -> None:
+def test_read_all(pools: PoolHashes, redis_client: Any) -> None:
     """In the order of the names; what is not set is empty, also for a pool that is not there."""
     pools.ensure("p")
     pools.change("p", {"policy": "ordered", "zone": "Europe/Berlin", "settings": "{}"}, "")
@@ -51,7 +51,7 @@ def test_read_all(pools: PoolStore, redis_client: Any) -> None:
 
 
 class TestChanging:
-    def test_settings_that_another_changed(self, pools: PoolStore) -> None:
+    def test_settings_that_another_changed(self, pools: PoolHashes) -> None:
         """The change is refused as a whole, so that the other one is not lost."""
         pools.ensure("p")
         assert pools.change("p", {"settings": '{"a":1}'}, pools.settings_text("p"))
@@ -61,7 +61,7 @@ class TestChanging:
         assert pools.settings_text("p") == '{"a":1}'
         assert pools.read_all(["p"])[0].zone != "UTC"
 
-    def test_other_fields_do_not_compare_settings(self, pools: PoolStore) -> None:
+    def test_other_fields_do_not_compare_settings(self, pools: PoolHashes) -> None:
         pools.ensure("p")
         pools.change("p", {"settings": '{"a":1}'}, "")
 

@@ -6,12 +6,12 @@ import pytest
 
 from app.stores import keys
 from app.stores.scripts import Scripts
-from app.stores.upstream_metadata import MAX_BYTES, RETAINED_SECONDS, UpstreamMetadataStore
+from app.stores.upstream_metadata import MAX_BYTES, RETAINED_SECONDS, UpstreamMetadataRepository
 
 
 @pytest.fixture
-def store(redis_client) -> UpstreamMetadataStore:
-    return UpstreamMetadataStore(Scripts(redis_client))
+def store(redis_client) -> UpstreamMetadataRepository:
+    return UpstreamMetadataRepository(Scripts(redis_client))
 
 
 def test_by_account_in_the_requested_order(store, redis_client):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from app.accounts.pools import DEFAULT
-from app.cli.first_start import DemoUpstream, prepare
+from app.cli.initial_setup import DemoUpstream, prepare
 from app.config import Settings
 from app.wiring import Services, build
 from tests.support.redis import short_folder

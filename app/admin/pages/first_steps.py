@@ -43,7 +43,7 @@ def show() -> Any:
         Step("Send a request", has_request, step == "test"),
     ]
     return render_template(
-        "start/show.html",
+        "first_steps/show.html",
         section="overview.show",
         form=form,
         step=step,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from marshmallow import ValidationError
 
-from schemas.findings import MESSAGES, Finding, detail, details, one_of
+from schemas.pydantic_errors import MESSAGES, PydanticMessage, detail, details, one_of
 from schemas.work_bounds import MAX_ECHOED_BYTES
 
 KNOWN = {
@@ -26,7 +26,7 @@ def test_the_documented_kinds_have_words() -> None:
 
 
 def test_a_finding_is_its_sentence() -> None:
-    found = Finding("less_than_equal", le=128)
+    found = PydanticMessage("less_than_equal", le=128)
 
     assert found == "Input should be less than or equal to 128"
     assert (found.type, found.context) == ("less_than_equal", {"le": 128})
@@ -43,7 +43,9 @@ def test_choices_are_listed(choices: list[str], words: str) -> None:
 
 class TestDetails:
     def test_each_has_its_place_and_what_stood_there(self) -> None:
-        error = ValidationError({"n": [Finding("int_type")], "messages": {0: {"role": [Finding("missing")]}}})
+        error = ValidationError(
+            {"n": [PydanticMessage("int_type")], "messages": {0: {"role": [PydanticMessage("missing")]}}}
+        )
 
         first, second = details(error, {"n": [], "messages": [{"content": "x"}]})
 
@@ -51,7 +53,7 @@ class TestDetails:
         assert (second["loc"], second["input"]) == (["body", "messages", 0, "role"], {"content": "x"})
 
     def test_a_body_that_is_no_object(self) -> None:
-        (found,) = details(ValidationError({"_schema": [Finding("dict_type")]}), [])
+        (found,) = details(ValidationError({"_schema": [PydanticMessage("dict_type")]}), [])
 
         assert found["loc"] == ["body"]
 

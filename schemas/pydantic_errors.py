@@ -16,7 +16,7 @@ import orjson
 from marshmallow import ValidationError
 from marshmallow.exceptions import SCHEMA
 
-from schemas.work_bounds import MAX_ECHOED_BYTES, MAX_FINDINGS
+from schemas.work_bounds import MAX_ECHOED_BYTES, MAX_ERRORS
 
 Location = tuple[str | int, ...]
 
@@ -44,7 +44,7 @@ MESSAGES = {
 }
 
 
-class Finding(str):
+class PydanticMessage(str):
     """The message of one error, with its `type` and the values (`context`) that it mentions."""
 
     __slots__ = ("context", "type")
@@ -58,33 +58,33 @@ class Finding(str):
         return self
 
 
-def finding(type: str, **context: Any) -> ValidationError:
-    return ValidationError([Finding(type, **context)])
+def pydantic_error(type: str, **context: Any) -> ValidationError:
+    return ValidationError([PydanticMessage(type, **context)])
 
 
 def one_of(choices: Sequence[str]) -> ValidationError:
     """Return the error for a value that is not among *choices* (one or more)."""
     *firsts, last = [f"'{choice}'" for choice in choices]
-    return finding("literal_error", expected=f"{', '.join(firsts)} or {last}" if firsts else last)
+    return pydantic_error("literal_error", expected=f"{', '.join(firsts)} or {last}" if firsts else last)
 
 
 def detail(message: str, location: Location, value: Any) -> dict[str, Any]:
-    """Return one entry of `detail`; a *message* that is not a Finding becomes a `value_error`."""
-    if not isinstance(message, Finding):
-        message = Finding("value_error", error=message)
+    """Return one entry of `detail`; a *message* that is not a PydanticMessage becomes a `value_error`."""
+    if not isinstance(message, PydanticMessage):
+        message = PydanticMessage("value_error", error=message)
     steps = [step[:MAX_NAME_CHARS] if isinstance(step, str) else step for step in location]
     entry = {"type": message.type, "loc": ["body", *steps], "msg": str(message), "input": _echo(value)}
     return entry | ({"ctx": message.context} if message.context else {})
 
 
 def details(error: ValidationError, body: Any) -> list[dict[str, Any]]:
-    """Return the first MAX_FINDINGS faults of *body*, as entries of `detail`."""
-    faults = islice(_flatten(error.messages, ()), MAX_FINDINGS)
-    return [detail(message, location, _value_at(body, location)) for location, message in faults]
+    """Return the first MAX_ERRORS errors of *body*, as entries of `detail`."""
+    errors = islice(_flatten(error.messages, ()), MAX_ERRORS)
+    return [detail(message, location, _value_at(body, location)) for location, message in errors]
 
 
 def count(messages: Any) -> int:
-    """Return the number of faults in the *messages* of a ValidationError."""
+    """Return the number of errors in the *messages* of a ValidationError."""
     if isinstance(messages, dict):
         return sum(map(count, messages.values()))
     return len(messages)
