@@ -85,7 +85,7 @@ def _flatten(messages: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 
 def confirmation(form: Form, question: str, text: str, yes: str, **page: Any) -> tuple[str, int]:
-    """Return the page that asks *question*; *page* has its `section`, `back` and boxes to tick, `checks`."""
+    """Return the page that shows *question*; *page* has its `section`, `back` and boxes to tick, `checks`."""
     return render_template(
         "confirm.html", form=form, question=question, text=text, yes=yes, **page
     ), form.status
