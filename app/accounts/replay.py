@@ -190,7 +190,7 @@ class Replay:
         self._pool.observe(arguments)
 
 
-def recorded(rows: Iterator[Mapping[str, Any]]) -> list[Request]:
+def requests_from_ledger(rows: Iterator[Mapping[str, Any]]) -> list[Request]:
     """Return the requests of exported ledger *rows*, in order of time; corrections are none."""
     requests = [
         Request(

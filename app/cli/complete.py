@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem, get_completion_class
 from app.accounts.pools import DEFAULT
 from app.config import ConfigError, Settings
 from app.errors import StoreUnavailable
-from app.stores import causes, private_server
+from app.stores import failures, private_server
 from app.stores.client import make_client
 from app.stores.names import NameRepository
 from app.stores.scripts import Scripts
@@ -68,6 +68,6 @@ def _query_store(ctx: click.Context, read: Callable[[NameRepository], list[str]]
     try:
         settings = Settings.from_environment({**os.environ, **({"REDIS_URL": named} if named else {})})
         client = make_client(settings.redis_url or private_server.url(settings.home), TIMEOUT_SECONDS)
-        return causes.within(TIMEOUT_SECONDS, lambda: read(NameRepository(Scripts(client))))
+        return failures.call_within(TIMEOUT_SECONDS, lambda: read(NameRepository(Scripts(client))))
     except (ConfigError, StoreUnavailable):
         return []

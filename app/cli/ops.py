@@ -23,7 +23,7 @@ HELP = {
 
 @click.group("ops", cls=Group)
 def ops() -> None:
-    """Files for other programs, and the rotation of secret keys."""
+    """Print files for operating Poolgate, and rotate secret keys."""
 
 
 def _add_printer(name: str, file: str, help_text: str) -> None:

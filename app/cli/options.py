@@ -20,7 +20,7 @@ from app.cli.output import name_store, report_failures
 from app.config import Settings
 from app.errors import InvalidRequest
 from app.operations.service import AdminOperations
-from app.stores import causes, private_server
+from app.stores import failures, private_server
 from app.stores.records.audit import Actor, Via
 from app.wiring import Services, build
 
@@ -176,7 +176,7 @@ def connect(redis_url: str | None, environ: Mapping[str, str]) -> Services:
         services = build(settings, store_timeout_seconds=STORE_TIMEOUT_SECONDS)
     except ValueError:  # the error's message may contain a password
         raise click.UsageError(f"The Redis URL, or {settings.home}/secret.key, is malformed") from None
-    causes.check(services.scripts, START_SECONDS)
+    failures.check_reachable(services.scripts, START_SECONDS)
     return services
 
 

@@ -12,7 +12,7 @@ from marshmallow import ValidationError
 
 from app.config import ConfigError
 from app.errors import GatewayError, InvalidRequest, StoreRefused, StoreUnavailable
-from app.stores import causes
+from app.stores import failures
 from app.stores.private_server import PrivateServerError
 from app.stores.secrets import UnreadableSecret
 from schemas.validation_errors import first_error
@@ -101,14 +101,14 @@ def name_store(url: str) -> None:
     """Record the store address shown in errors of this command, without its password."""
     context = click.get_current_context(silent=True)
     if context is not None:
-        context.meta[STORE] = causes.address(url)
+        context.meta[STORE] = failures.public_address(url)
 
 
 def store_failure(error: StoreUnavailable) -> str:
     """Return the message for a store that cannot be used, with its address and the cause."""
     context = click.get_current_context(silent=True)
     address = context.meta.get(STORE) if context is not None else None
-    return f"The store{f' at {address}' if address else ''} {causes.cause(error)}"
+    return f"The store{f' at {address}' if address else ''} {failures.describe(error)}"
 
 
 def _with_hint(error: click.UsageError) -> str:

@@ -16,7 +16,7 @@ import orjson
 
 from app.accounts.account import Account
 from app.accounts.pools import POLICIES
-from app.accounts.replay import Member, Replay, ReplayResult, Request, Window, recorded
+from app.accounts.replay import Member, Replay, ReplayResult, Request, Window, requests_from_ledger
 from app.cli.options import Command, example, in_pool, with_store
 from app.cli.output import show_list, table
 from app.cli.progress import progress
@@ -106,7 +106,7 @@ def replay(
     lines = exported(services, pool) if ledger == "-" else _read(Path(ledger))
     try:
         members = [_member(account, windows) for account in next(lines)["accounts"]]
-        requests = recorded(lines)
+        requests = requests_from_ledger(lines)
     except (ValueError, KeyError, TypeError, StopIteration):
         raise click.UsageError("LEDGER is not a file of poolgate ledger export") from None
     if not requests:
@@ -146,7 +146,7 @@ def _private_server() -> Iterator[Any]:
             yield client
         finally:
             client.close()
-            private_server.leave(Path(folder))
+            private_server.release(Path(folder))
 
 
 def _public(outcome: ReplayResult, names: Mapping[str, str]) -> dict[str, object]:

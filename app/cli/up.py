@@ -22,7 +22,7 @@ from app.cli.initial_setup import DemoUpstream, Prepared, prepare
 from app.cli.output import name_store
 from app.cli.supervisor import Child, ChildFailed, Stopped, Supervisor
 from app.config import NAMES, ConfigError, Settings
-from app.stores import causes, private_server
+from app.stores import failures, private_server
 from app.stores.private_server import PrivateServerError
 from app.wiring import build
 
@@ -59,7 +59,7 @@ def up(demo: bool, host: str | None, port: str | None, workers: str | None, open
     if settings.admin_port is not None:
         _check_port(settings.admin_host, settings.admin_port, NAMES["admin"])
     name_store(settings.redis_url or private_server.url(settings.home))
-    causes.check_writable(private_server.redis_url(settings, options.START_SECONDS), options.START_SECONDS)
+    failures.check_writable(private_server.redis_url(settings, options.START_SECONDS), options.START_SECONDS)
     upstream = DemoUpstream(_free_port(), secrets.token_urlsafe(32)) if demo else None
     supervisor = Supervisor(
         _stages(_children_environ(environ, settings), upstream),

@@ -38,7 +38,7 @@ def check_secret_file(path: Path) -> Iterator[Diagnostic]:
 def check_repairs(home: Path, now: float) -> Iterator[Diagnostic]:
     """Yield the repairs of the private server under *home* in the last day, one for each kind."""
     times_by_event: dict[str, list[float]] = {}
-    for at, what in private_server.events(home, now - REPAIR_SECONDS):
+    for at, what in private_server.repairs_since(home, now - REPAIR_SECONDS):
         times_by_event.setdefault(what, []).append(at)
     for what, times in times_by_event.items():
         often = f" ({len(times)} times)" if len(times) > 1 else ""

@@ -1,7 +1,7 @@
 """
 A private Redis server for one machine, shared by all processes that name the same home.
 
-Every process that needs it calls `ensure` and is an owner until it exits or calls `leave`. The first owner
+Every process that needs it calls `ensure` and is an owner until it exits or calls `release`. The first owner
 starts the server, the last one to leave ends it; forked children are owners too. Long-lived owners call
 `watch`: with the checks of the supervisor, either the supervisor or the server may be killed. See
 `private_server_supervisor`.
@@ -81,7 +81,7 @@ def ensure(home: Path, server: str = "", start_seconds: float = START_SECONDS) -
     try:
         _await_ready(folder, start_seconds)
     except PrivateServerError:
-        leave(home)
+        release(home)
         raise
     return url(home)
 
@@ -117,7 +117,7 @@ def watch_forever(settings: Settings, sleep: Callable[[float], object] = time.sl
             watch(settings.home, settings.redis_server)  # the next round tries again
 
 
-def events(home: Path, since: float) -> list[tuple[float, str]]:
+def repairs_since(home: Path, since: float) -> list[tuple[float, str]]:
     """Return what was repaired under *home* after *since*, oldest first: (Unix seconds, what)."""
     try:
         lines = (home / "redis" / "events").read_text(errors="replace").splitlines()[-MAX_EVENTS:]
@@ -131,7 +131,7 @@ def events(home: Path, since: float) -> list[tuple[float, str]]:
     return [event for event in joined_before if event[0] > since]
 
 
-def leave(home: Path) -> None:
+def release(home: Path) -> None:
     """Stop needing the server under *home*; it ends when no other process needs it."""
     descriptor = _owned.pop(home / "redis", None)
     if descriptor is not None:

@@ -29,7 +29,7 @@ from urllib3.exceptions import ProtocolError
 
 from app.sockets import send_all
 from app.upstream.socket_state import TcpState, is_readable, tcp_state
-from app.upstream.ssrf_guard import check
+from app.upstream.ssrf_guard import check_peer
 from app.yielding import give_way
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ class _GuardedConnection:
     def _new_conn(self) -> socket.socket:
         self._is_reused = False
         made: socket.socket = super()._new_conn()  # type: ignore[misc]
-        return check(self, made, names_may_be_private=self.names_may_be_private)  # type: ignore[arg-type]
+        return check_peer(self, made, names_may_be_private=self.names_may_be_private)  # type: ignore[arg-type]
 
     def request(self, *args: Any, **options: Any) -> None:
         held: list[Any] = []

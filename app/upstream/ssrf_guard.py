@@ -26,7 +26,9 @@ class ForbiddenAddress(NewConnectionError):
     """The name of an account's server leads where this account must not go."""
 
 
-def check(connection: HTTPConnection, sock: socket.socket, *, names_may_be_private: bool) -> socket.socket:
+def check_peer(
+    connection: HTTPConnection, sock: socket.socket, *, names_may_be_private: bool
+) -> socket.socket:
     """Return *sock*, or close it and raise ForbiddenAddress. A proxy is the operator's own choice."""
     if connection.proxy is not None or sock.family == socket.AF_UNIX:
         return sock

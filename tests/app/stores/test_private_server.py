@@ -267,7 +267,7 @@ class TestDeaths:
         private_server.ensure(home, SERVER)
 
         assert pid_of_keeper(home) != keeper
-        private_server.leave(home)
+        private_server.release(home)
 
     def test_every_order_of_killing_supervisor_and_server(self, home, owners):
         """Service is back, with its data and one server; nothing is left after the owner has gone."""
@@ -306,21 +306,21 @@ class TestDeaths:
         os.kill(pid_of_server(home), signal.SIGSTOP)
 
         assert eventually(lambda: answers(home))
-        assert [what for _, what in private_server.events(home, 0)] == [
+        assert [what for _, what in private_server.repairs_since(home, 0)] == [
             "the private server was stopped by a signal; continued it"
         ]
 
     def test_what_was_repaired_can_be_read(self, home, owners):
         url_of(owners.start("watch"))
-        assert private_server.events(home, 0) == []
+        assert private_server.repairs_since(home, 0) == []
         pids = {"server": pid_of_server(home), "keeper": pid_of_keeper(home)}
 
         os.kill(pids["server"], signal.SIGKILL)
         assert eventually(lambda: answers(home) and pid_of_server(home) != pids["server"])
         kill(pid_of_keeper(home))
-        assert eventually(lambda: len(private_server.events(home, 0)) == 2)
+        assert eventually(lambda: len(private_server.repairs_since(home, 0)) == 2)
 
-        assert [what for _, what in private_server.events(home, 0)] == [
+        assert [what for _, what in private_server.repairs_since(home, 0)] == [
             "the private server was ended by signal 9; started it again",
             "the supervisor of the private server was not running; started it",
         ]
@@ -332,7 +332,7 @@ class TestDeaths:
             private_server_supervisor.record(folder, f"event {number}")
 
         assert (folder / "events").stat().st_size < 64 * 1024
-        assert [what for _, what in private_server.events(home, 0)][-1] == "event 2999"
+        assert [what for _, what in private_server.repairs_since(home, 0)][-1] == "event 2999"
 
 
 def has_one_of_each(home: Path, before: dict[str, int], killed: tuple[str, ...]) -> bool:

@@ -11,7 +11,7 @@ from app.errors import UpstreamRedirected, UpstreamUnreachable
 from app.upstream import connections
 from app.upstream.cancellation import Cancellation
 from app.upstream.client import UpstreamClient
-from app.upstream.ssrf_guard import ForbiddenAddress, check
+from app.upstream.ssrf_guard import ForbiddenAddress, check_peer
 from tests.app.upstream.test_client import account, answered, post
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -86,7 +86,7 @@ class Connected:
 def came_out_at(address: str, host: str, *, may: bool, proxy: Any = None) -> bool:
     connection, sock = connections._PublicHttpConnection(host, 443, proxy=proxy), Connected(address)
     try:
-        check(connection, sock, names_may_be_private=may)  # type: ignore[arg-type]
+        check_peer(connection, sock, names_may_be_private=may)  # type: ignore[arg-type]
     except ForbiddenAddress:
         assert sock.closed
         return False

@@ -48,13 +48,13 @@ _BY_TEXT = (
 _PASSWORD = re.compile(r"//[^/@\s]*@")
 
 
-def address(url: str) -> str:
+def public_address(url: str) -> str:
     """Return *url* without its user name, password and options."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def cause(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """Return why the store failed, from *error* and its causes: a clause without a subject."""
     errors = list(_chain(error))
     for each in errors:
@@ -80,7 +80,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error, seen = error.__cause__ or error.__context__, seen + 1
 
 
-def within(seconds: float, call: Callable[[], T]) -> T:
+def call_within(seconds: float, call: Callable[[], T]) -> T:
     """
     Return what *call* returns, or raise what it raises; StoreUnavailable when it takes longer.
 
@@ -107,12 +107,12 @@ def within(seconds: float, call: Callable[[], T]) -> T:
     return done[0]
 
 
-def check(scripts: Scripts, seconds: float) -> None:
+def check_reachable(scripts: Scripts, seconds: float) -> None:
     """Raise StoreUnavailable unless the store answers within *seconds*; it may be full."""
-    within(seconds, scripts.client.time)  # PING fails where the disk is full, although reads would work
+    call_within(seconds, scripts.client.time)  # PING fails where the disk is full, although reads would work
 
 
 def check_writable(url: str, seconds: float) -> None:
     """Raise StoreUnavailable unless something can be written to the store at *url*."""
     client = make_client(url, seconds)
-    within(seconds, lambda: client.set(PROBE, "1", px=PROBE_MS))
+    call_within(seconds, lambda: client.set(PROBE, "1", px=PROBE_MS))

@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from app.errors import StoreUnavailable
-from app.stores import causes
+from app.stores import failures
 from app.stores.errors import unavailable
 
 
@@ -52,11 +52,11 @@ def from_(error: Exception) -> StoreUnavailable:
     ],
 )
 def test_cause(error, words):
-    assert words in causes.cause(from_(error))
+    assert words in failures.describe(from_(error))
 
 
 def test_no_password_in_what_is_unknown():
-    assert "hunter2" not in causes.cause(
+    assert "hunter2" not in failures.describe(
         from_(redis.ConnectionError("cannot use redis://ann:hunter2@host:1"))
     )
 
@@ -70,14 +70,14 @@ def test_no_password_in_what_is_unknown():
     ],
 )
 def test_address(url, address):
-    assert causes.address(url) == address
+    assert failures.public_address(url) == address
 
 
 def test_what_never_returns_is_left():
     never = threading.Event()
     began = time.monotonic()
     with pytest.raises(StoreUnavailable):
-        causes.within(0.05, never.wait)
+        failures.call_within(0.05, never.wait)
     never.set()
 
     assert time.monotonic() - began < 5.0
@@ -85,4 +85,4 @@ def test_what_never_returns_is_left():
 
 def test_what_fails_fails_here():
     with pytest.raises(KeyError):
-        causes.within(5.0, lambda: {}["missing"])
+        failures.call_within(5.0, lambda: {}["missing"])
