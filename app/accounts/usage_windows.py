@@ -28,10 +28,9 @@ def windows_from_headers(headers: Mapping[str, str], now: float) -> Windows | No
 
     *headers* ignore case, or are in lower case. *now* is in Unix seconds.
     """
-    get = headers.get
-    if get("x-codex-primary-used-percent") or get("x-codex-secondary-used-percent"):
+    if "x-codex-primary-used-percent" in headers or "x-codex-secondary-used-percent" in headers:
         return _windows([_codex_headers(headers, name) for name in ("primary", "secondary")], now)
-    if get("x-ratelimit-limit-requests") or get("x-ratelimit-limit-tokens"):
+    if "x-ratelimit-limit-requests" in headers or "x-ratelimit-limit-tokens" in headers:
         return _windows([_rate_headers(headers, name) for name in ("requests", "tokens")], now)
     return None
 

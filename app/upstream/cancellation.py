@@ -1,14 +1,13 @@
 """
 Cancels a request, wherever it waits: on a socket, in a sleep, in a connect.
 
-It is spoken once, from any greenlet or from the hub, and heard at the next wait. Nothing is
-thrown into running code, so a Redis call or a settlement is never cut in half.
+Any greenlet, or the hub, may cancel; the request ends at its next wait. Nothing is thrown into running
+code, so a Redis call or a settlement is never cut in half.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from gevent.event import Event
 
@@ -18,12 +17,12 @@ from app.errors import ClientGone, GatewayError, WorkerStopping
 class Cancellation:
     """`error` is None until the request is cancelled, then the reason."""
 
-    __slots__ = ("_callbacks", "_event", "error")
+    __slots__ = ("_event", "callbacks", "error")
 
     def __init__(self) -> None:
         self.error: GatewayError | None = None
         self._event: Event | None = None  # made by the first sleep: most requests never sleep
-        self._callbacks: list[Callable[[], None]] = []
+        self.callbacks: list[Callable[[], None]] = []
 
     def client_gone(self) -> None:
         self.cancel(ClientGone("The client closed the connection"))
@@ -37,7 +36,7 @@ class Cancellation:
         self.error = error
         if self._event is not None:
             self._event.set()
-        for callback in tuple(self._callbacks):
+        for callback in tuple(self.callbacks):
             callback()
 
     def check(self) -> None:
@@ -53,12 +52,23 @@ class Cancellation:
         self._event.wait(seconds)
         self.check()
 
-    @contextmanager
-    def interrupting(self, callback: Callable[[], None]) -> Iterator[None]:
+    def interrupting(self, callback: Callable[[], None]) -> _Interruption:
         """Call *callback* if the request is cancelled inside this block. It must not wait for anything."""
-        self.check()
-        self._callbacks.append(callback)
-        try:
-            yield
-        finally:
-            self._callbacks.remove(callback)
+        return _Interruption(self, callback)
+
+
+class _Interruption:
+    """A block of `interrupting`; a class, because each request has several."""
+
+    __slots__ = ("_callback", "_cancellation")
+
+    def __init__(self, cancellation: Cancellation, callback: Callable[[], None]) -> None:
+        self._cancellation = cancellation
+        self._callback = callback
+
+    def __enter__(self) -> None:
+        self._cancellation.check()
+        self._cancellation.callbacks.append(self._callback)
+
+    def __exit__(self, *_: object) -> None:
+        self._cancellation.callbacks.remove(self._callback)
