@@ -36,29 +36,43 @@ end
 
 local MAX_FIGURE = 2 ^ 53 -- as far as doubles are exact
 
+local function has_settlement_texts(args)
+  local ownership, conversation = args.ownership, args.conversation
+  return args.id >= '' and #args.id <= MAX_TEXT and (ownership == nil or ownership >= '')
+    and (conversation == nil or conversation >= '')
+end
+
+local function has_entry_texts(entry)
+  local at, status = entry.at_ms, entry.status
+  return entry.key >= '' and entry.account >= '' and entry.model >= '' and entry.source >= ''
+    and #entry.key + #entry.account + #entry.model <= MAX_TEXT
+    and at >= 0 and at <= MAX_NUMBER and at % 1 == 0 and status >= 0 and status <= MAX_NUMBER and status % 1 == 0
+end
+
+-- Whether the figures are whole and exact; a figure that is null is removed.
+local function has_figures(entry)
+  local ceiling = entry.ceiling_cost
+  if ceiling ~= nil and not (ceiling >= -MAX_FIGURE and ceiling <= MAX_FIGURE) then return false end
+  for i = 1, #FIGURES do
+    local amount = entry[FIGURES[i]]
+    if amount == cjson.null then
+      entry[FIGURES[i]] = nil
+    elseif amount ~= nil and not (amount >= -MAX_FIGURE and amount <= MAX_FIGURE and amount % 1 == 0) then
+      return false
+    end
+  end
+  return true
+end
+
 -- Checks the fields that totals and limits use; the others are stored as they are.
 local function check_entry(entry)
-  if type(entry) ~= 'table' or type(entry.key) ~= 'string' or type(entry.account) ~= 'string' or type(entry.model) ~= 'string'
-    or type(entry.source) ~= 'string' or #entry.key + #entry.account + #entry.model > MAX_TEXT then refuse('row') end
-  if not is_count(entry.at_ms) or not is_count(entry.status) then refuse('at_ms') end
+  check_by(has_entry_texts, entry, 'row')
   if entry.attempts ~= nil and type(entry.attempts) ~= 'table' then refuse('attempts') end
-  local amount = entry.ceiling_cost
-  if amount ~= nil and not (type(amount) == 'number' and amount >= -MAX_FIGURE and amount <= MAX_FIGURE) then
-    refuse('ceiling_cost')
-  end
   check_attempts(entry.attempts)
   for _, attempt in ipairs(entry.attempts or {}) do
     if attempt.input_tokens ~= nil then check_charge(attempt) end
   end
-  for _, figure in ipairs(FIGURES) do
-    amount = entry[figure]
-    if amount == cjson.null then
-      entry[figure] = nil
-    elseif amount ~= nil and not (type(amount) == 'number' and amount >= -MAX_FIGURE and amount <= MAX_FIGURE
-      and amount % 1 == 0) then
-      refuse(figure)
-    end
-  end
+  check_by(has_figures, entry, 'a figure of the row')
 end
 
 -- Adds an entry to the totals in a hash; returns whether it is the first request there. A correction is not a

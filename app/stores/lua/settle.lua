@@ -11,8 +11,7 @@
 -- A request whose lease expired was charged its bound; the difference is written as `corrected`.
 -- A request whose admission a failover lost is charged as well; its entry is marked `unheld`.
 local args, now = cjson.decode(ARGV[1]), clock()
-if type(args) ~= 'table' or type(args.id) ~= 'string' or #args.id > MAX_TEXT or not may_be(args.ownership, 'string')
-  or not may_be(args.conversation, 'string') then refuse('id') end
+check_by(has_settlement_texts, args, 'id')
 args.mark = check_outcome(args.mark)
 check_calendar(args.calendar)
 check_entry(args.row)
