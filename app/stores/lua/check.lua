@@ -123,7 +123,7 @@ end
 
 local function are_texts(list)
   for _, v in pairs(list) do
-    if not (v >= '') then return false end
+    if v < '' then return false end -- no text is; another type is an error
   end
   return true
 end
