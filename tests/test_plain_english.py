@@ -54,7 +54,15 @@ NOT_IN_PROSE = re.compile(
     re.IGNORECASE,
 )
 CODE = re.compile(r"`[^`]*`")
-PROSE_FILES = (".py", ".lua", ".html", ".md", ".conf", ".service")
+PROSE_FILES = (".py", ".lua", ".html", ".md", ".conf", ".service", ".yml", ".json")
+LOOSE_FILES = (
+    "README.md",
+    "gunicorn.conf.py",
+    ".importlinter",
+    ".pre-commit-config.yaml",
+    ".ci/run",
+    ".ci/quick",
+)
 
 # Lines with such a word in another sense: quotations, stored values, a question to an operator.
 LINES_LEFT = {"app/admin": 1, "app/api": 1, "app/cli": 1, "app/ledger": 2, "app/deployment": 1}
@@ -67,8 +75,8 @@ def room_of(file: Path) -> str:
 
 def files() -> list[Path]:
     found = [file for room in ("app", "schemas", "workers") for file in (ROOT / room).rglob("*")]
-    found += [ROOT / "README.md", ROOT / "gunicorn.conf.py", *(ROOT / ".github").glob("*.md")]
-    return sorted(file for file in found if file.suffix in PROSE_FILES)
+    found = [file for file in found if file.suffix in PROSE_FILES]
+    return sorted([*found, *(ROOT / ".github").glob("*.md"), *(ROOT / name for name in LOOSE_FILES)])
 
 
 def words(name: str) -> set[str]:

@@ -45,14 +45,17 @@ def fields() -> RuleTable:
     """Return how every request field is handled, by the protocol of the account."""
     rows = [
         (
-            surface,
+            endpoint,
             field,
-            *(fate.value for fate in (row.native, row.openai or row.native, row.translated, row.chatgpt)),
+            *(
+                support.value
+                for support in (row.native, row.openai or row.native, row.translated, row.chatgpt)
+            ),
         )
-        for surface, table in TABLES.items()
+        for endpoint, table in TABLES.items()
         for field, row in sorted(table.items())
     ]
-    return RuleTable(("SURFACE", "FIELD", "SAME WIRE", "OPENAI ITSELF", "TRANSLATED", "CHATGPT"), rows, {})
+    return RuleTable(("ENDPOINT", "FIELD", "SAME PROTOCOL", "OPENAI", "TRANSLATED", "CHATGPT"), rows, {})
 
 
 def states() -> RuleTable:
