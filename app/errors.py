@@ -221,7 +221,7 @@ class UpgradeRefused(GatewayError):
 
 
 class QuotaExceeded(GatewayError):
-    """A limit of the API key, its team or the pool is used up; see `retry_after_seconds`."""
+    """A limit of the API key or of the pool is used up; see `retry_after_seconds`."""
 
     status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
 

@@ -14,6 +14,17 @@ from app.stores.scripts import PARTS
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / ".github").glob("*.md"))
 ARCHITECTURE = (ROOT / ".github" / "ARCHITECTURE.md").read_text()
+# Outside `keys.py`: a string after a root, in a format or with the prefix "pg:"; suffixes such as ":told".
+STORE_FILES = sorted(
+    file
+    for file in (ROOT / "app" / "stores").rglob("*.*")
+    if file.suffix in (".py", ".lua") and file.name != "keys.py"
+)
+KEY_NAMES = re.compile(
+    r"""(?:\broot|KEYS\[1\]|\broot\([^()]*\)) (?:\.\.|\+) ['"]([a-z:-]+)['"]"""
+    r"""|(?:string\.format\('%s|"(?=pg:))([a-z-]+:[a-z]*)"""
+)
+KEY_SUFFIXES = re.compile(r"""(?:\.\.|\+) ['"](:[a-z-]+)['"]""")
 PLACES = re.compile(r"`((?:app|schemas|workers|tests|\.ci|\.github)/[\w./-]*)`")
 
 
@@ -33,15 +44,20 @@ def test_every_key_is_described() -> None:
     assert functions - {"root"} - cells(2) == set()
 
 
-def test_every_key_that_only_scripts_use_is_described() -> None:
-    text = (ROOT / "app" / "stores" / "lua" / "keys.lua").read_text()
-    names = set(re.findall(r"root \.\. '([a-z:-]+)'", text))
-    described = {re.sub(r"<.*", "", name) for name in cells(1)} | {
-        name.rpartition("}:")[2] for name in cells(1)
-    }
-    described |= {name.rpartition("}:")[2].partition("<")[0] for name in cells(1)}
+def test_every_key_that_is_built_elsewhere_is_described() -> None:
+    names, suffixes = set(), set()
+    for file in STORE_FILES:
+        text = file.read_text()
+        names |= {first or second for first, second in KEY_NAMES.findall(text)}
+        suffixes |= set(KEY_SUFFIXES.findall(text))
+    described = {name.rpartition("}:")[2].partition("<")[0] for name in cells(1)}
 
+    assert {"ready:", "ans:bytes", "op-ses:", "virtual-clock", "pg:probe", "roll:"} <= names
     assert names - described == set()
+    assert suffixes >= {":told", ":asked"}
+    assert {
+        each for each in suffixes if not any(name.endswith(each) for name in cells(1) | cells(3))
+    } == set()
 
 
 @pytest.mark.parametrize("kind", ["scripts", "parts"])

@@ -25,8 +25,8 @@ def root(pool: str) -> str:
 
 def pool(name: str) -> str:
     """
-    Hash: zone, policy, settings (JSON), limits (JSON), prices (how often they changed), v (the
-    virtual time of the last pick).
+    Hash: zone, policy, settings (JSON), limits (JSON), prices (how often they changed), created_ms,
+    restored (id of the backup that it was restored from), restored_by (id of that restore run).
     """
     return root(name) + "pool"
 
