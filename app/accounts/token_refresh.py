@@ -157,7 +157,12 @@ class TokenRefresher:
             try:
                 stored = self._sign_ins.store_tokens(pool, account, lease, tokens)
             except StoreUnavailable:
-                log.warning("tokens_wait_for_store", pool=pool, account=account.id)
+                log.warning(
+                    "tokens_waiting_for_store",
+                    former_event="tokens_wait_for_store",
+                    pool=pool,
+                    account=account.id,
+                )
                 gevent.sleep(STORE_RETRY_SECONDS)
                 continue
             if stored is None:

@@ -73,4 +73,9 @@ class RefusalLog:
             try:
                 self._refusals.record(pool, pool_groups)
             except GatewayError:  # a refusal is worth no retry, whatever is wrong with the store
-                log.warning("refusals_lost", pool=pool, count=sum(group.count for group in pool_groups))
+                log.warning(
+                    "refusals_not_recorded",
+                    former_event="refusals_lost",
+                    pool=pool,
+                    count=sum(group.count for group in pool_groups),
+                )

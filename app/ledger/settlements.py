@@ -70,7 +70,12 @@ class SettlementWriter:
         try:
             data = orjson.dumps(settlement)
         except TypeError:  # such as an integer of more than 64 bits: the request's upper bound is charged
-            log.error("settlement_unreadable", pool=pool, request_id=settlement["id"])
+            log.error(
+                "settlement_not_serializable",
+                former_event="settlement_unreadable",
+                pool=pool,
+                request_id=settlement["id"],
+            )
             data = orjson.dumps(without_figures(settlement))
         if not self._settlements.settle(pool, data):
             self._dead_letters.add(pool, settlement, "it came more than a day late")
@@ -87,7 +92,7 @@ class SettlementWriter:
     def verify_recent(self) -> None:
         """Deliver again what the store accepted some seconds ago and has lost since, as in a failover."""
         if lost := self._unconfirmed.take_lost():
-            log.warning("settlements_forgotten", count=len(lost))
+            log.warning("settlements_lost_in_failover", former_event="settlements_forgotten", count=len(lost))
         for pool, data in lost:
             self._add_pending(PendingSettlement(pool, orjson.loads(data)))
 
