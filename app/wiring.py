@@ -129,7 +129,7 @@ class Services:
 
     def serve(self, context: RequestContext) -> FallbackChain:
         """Return the response to *context*, over its model and fallbacks; nothing is sent yet."""
-        return FallbackChain(context, self.relay.stream, self.relay.progress(context), self.cache)
+        return FallbackChain(context, self.relay.stream, self.relay.start_progress(context), self.cache)
 
     def operations(self, actor: Actor) -> AdminOperations:
         """Return the changes that *actor* may make, each recorded under that actor's name."""

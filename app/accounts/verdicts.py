@@ -92,7 +92,7 @@ _UNSUPPORTED = frozenset(
 )
 
 _FLAGGED = re.compile(r"flagged|moderation|guardrail|content polic|safety (?:system|polic)", re.I)
-_TOO_DEAR = re.compile(
+_TOO_EXPENSIVE = re.compile(
     r"fewer max_tokens|can only afford|prompt tokens limit exceeded"
     r"|(?:reduce|lower|decrease) (?:your |the )?max_",
     re.I,
@@ -233,7 +233,7 @@ RULES: tuple[Rule, ...] = (
     Rule(Failure.CREDENTIAL, (400,), words=_BAD_KEY, shapes=_PLAIN, repeated=False),
     # this prompt again, by its words
     Rule(Failure.CALLER, (402, 403), words=_FLAGGED, shapes=_PLAIN),
-    Rule(Failure.CALLER, (402,), words=_TOO_DEAR, shapes=_PLAIN),
+    Rule(Failure.CALLER, (402,), words=_TOO_EXPENSIVE, shapes=_PLAIN),
     # this model
     Rule(Failure.UNSUPPORTED, (400, 403), words=_NO_STREAM),
     Rule(Failure.MODEL_MISSING, range(400, 500), codes=_MODEL),

@@ -177,7 +177,7 @@ def _wait_for_headers(
         if response is not None:
             deadlines.headers_received()
             return response
-        deadlines.is_over()
+        deadlines.check()
         yield from keepalive_if_due(deadlines)
 
 

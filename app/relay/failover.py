@@ -108,7 +108,7 @@ class Failover:
         self._excluded: list[str] = []  # of these, accounts that would give the same answer again
         self._has_unsupported = False  # whether an account refused what others may support
         self._failures: dict[str, _AccountFailure] = {}
-        self._harmed: dict[Scope, str] = {}  # the account that this request took out, by scope
+        self._taken_out: dict[Scope, str] = {}  # the account that this request took out, by scope
 
     def events(self, selection: Selection) -> EventBatches:
         """Yield what `Attempt.events` yields, of the attempts in turn; start with *selection*."""
@@ -149,7 +149,7 @@ class Failover:
         again = len(self._record.attempts) > 1
         while not self._budget.take(key, target, again=again):
             wait = PERMIT_POLL_SECONDS * self._timing.random.uniform(0.5, 1.5)
-            if not self._budget.is_tried(target) or not self._may_wait(wait):
+            if not self._budget.has_open_retry(target) or not self._take_wait(wait):
                 raise self._failed or NoAccounts("Too many requests of this pool are being retried already")
             yield from self._pause(wait)
 
@@ -201,7 +201,7 @@ class Failover:
         """Report a failed attempt and return the next selection, or raise what the client receives."""
         verdict = self._verdict(attempt, error)
         action = decide(verdict.failure, Phase.AFTER if attempt.committed else Phase.BEFORE)
-        is_confirmed = self._is_confirmed(verdict, action, attempt.account)
+        is_confirmed = self._note_and_check_confirmed(verdict, action, attempt.account)
         change = self._change(attempt, error, verdict)
         self._record.outcome = Outcome(change, self._windows(attempt), self._record.exceeded())
         failed = self._failed = for_client(
@@ -210,7 +210,7 @@ class Failover:
         if action is Action.FAIL or is_confirmed or self._is_exhausted():
             raise failed
         stalled = attempt.stalled
-        if action is Action.RESTART and not self._may_restart(stalled=stalled):
+        if action is Action.RESTART and not self._take_restart(stalled=stalled):
             raise failed
         self._failures[selection.account_id] = _AccountFailure(verdict.failure, error, self._clock())
         self._exclude(selection.account_id, action, error, stalled=stalled)
@@ -222,7 +222,7 @@ class Failover:
             if isinstance(reply, Refusal) and reply.limit is not None:
                 raise not_retried(failed, reply)
             wait = self._wait_after(reply, selection)
-            if wait is None or not self._may_wait(wait):
+            if wait is None or not self._take_wait(wait):
                 raise _pool_error(reply, verdict, error) or failed
             yield from self._pause(wait)
             if isinstance(reply, Selection):
@@ -233,9 +233,9 @@ class Failover:
     def _verdict(self, attempt: Attempt, error: UpstreamError) -> Verdict:
         return judge(error, attempt.account.kind, self._context.request.model)
 
-    def _is_confirmed(self, verdict: Verdict, action: Action, account: Account) -> bool:
+    def _note_and_check_confirmed(self, verdict: Verdict, action: Action, account: Account) -> bool:
         """
-        Return whether another account has already failed in the same way, which settles it.
+        Record a failure, and return whether another account has already failed in the same way.
 
         Two accounts that refuse the same request show something about the request: whatever one
         prompt contains, it takes no second account into a state that needs attention.
@@ -246,7 +246,7 @@ class Failover:
             return is_second
         return (
             verdict.consequence.scope is Scope.CREDENTIAL
-            and self._harmed.get(Scope.CREDENTIAL, account.id) != account.id
+            and self._taken_out.get(Scope.CREDENTIAL, account.id) != account.id
         )
 
     def _change(self, attempt: Attempt, error: UpstreamError, verdict: Verdict) -> AccountOutcome:
@@ -255,7 +255,7 @@ class Failover:
         if account.signed_in and self._renewals.get(account.id, account) is None:
             return {}  # its sign-in could not be renewed, which the refresher has already reported
         counts = scope is Scope.CREDENTIAL or verdict.failure in CAUSED_BY_REQUESTS or _may_be_price(error)
-        if counts and self._harmed.setdefault(scope, account.id) != account.id:
+        if counts and self._taken_out.setdefault(scope, account.id) != account.id:
             return (
                 suspected_outcome(verdict.failure, self._context.request.model)
                 if scope is Scope.CREDENTIAL
@@ -267,8 +267,8 @@ class Failover:
         """Return the account's usage windows, as the response headers report them; None if they do not."""
         return windows_from_headers(attempt.response.headers, self._timing.unix())
 
-    def _may_restart(self, *, stalled: bool) -> bool:
-        """Allow one restart at this model, and one after a stall; then the fallbacks follow."""
+    def _take_restart(self, *, stalled: bool) -> bool:
+        """Return whether a restart is left, and use it: one at this model, one after a stall."""
         if self._restarts >= MAX_RESTARTS or not self._progress.may_continue(stalled=stalled):
             return False
         self._restarts += 1
@@ -311,8 +311,8 @@ class Failover:
         pause_end = last.at + pause_seconds(attempt, last.error, self._timing.random)
         return max(0.0, pause_end - self._clock())
 
-    def _may_wait(self, seconds: float) -> bool:
-        """Return whether the request may wait *seconds* more, and count them if so."""
+    def _take_wait(self, seconds: float) -> bool:
+        """Return whether the request may wait *seconds* more; if so, they count as waited."""
         progress = self._progress
         if (
             progress.waited_seconds + seconds > MAX_WAIT_SECONDS

@@ -94,10 +94,10 @@ class ModelAttempt:
         while not is_over:
             data = self._read(body)
             if data is None:
-                is_over = self._deadlines.is_over()
+                is_over = self._deadlines.check()
             else:
                 yield from self._consume(data)
-                is_over = self._is_complete(at_end_of_body=not data)
+                is_over = self._check_complete(at_end_of_body=not data)
             yield from keepalive_if_due(self._deadlines)
         if events := self._checked(self._final_events):
             yield events
@@ -187,7 +187,7 @@ class ModelAttempt:
                 break
         return events, stage
 
-    def _is_complete(self, *, at_end_of_body: bool) -> bool:
+    def _check_complete(self, *, at_end_of_body: bool) -> bool:
         """Return whether the answer is complete. Raises UpstreamError where it ended otherwise."""
         if self.reader.error is not None:
             raise self.reader.error

@@ -26,7 +26,9 @@ class OtherAccounts:
         self._demo = demo
         self._cached: dict[str, tuple[float, list[Account]]] = {}
 
-    def exist(self, context: RequestContext, fit: AccountRequirements, excluded: Collection[str]) -> bool:
+    def could_serve(
+        self, context: RequestContext, fit: AccountRequirements, excluded: Collection[str]
+    ) -> bool:
         """Return whether an account could serve *context*, except those whose ids are *excluded*."""
         if context.routing.account_id or context.routing.ownership:
             return False

@@ -197,6 +197,6 @@ class PassthroughAttempt:
                 self._deadlines.progressed()
                 self._deadlines.client_informed()
                 return data
-            if self._deadlines.is_over():
+            if self._deadlines.check():
                 return b""
             yield from keepalive_if_due(self._deadlines)

@@ -93,7 +93,7 @@ class Relay:
             demo=demo,
         )
 
-    def progress(self, context: RequestContext) -> RequestProgress:
+    def start_progress(self, context: RequestContext) -> RequestProgress:
         """Return what the attempts of *context* and of its fallbacks will share, from now on."""
         return progress_of(context, self._clock(), self._time_limits(context).total)
 
@@ -207,7 +207,7 @@ class Relay:
 
         def has_alternative() -> bool:
             excluded = {account_id, *exchange.record.excluded_accounts()}
-            return progress.fallbacks_left > 0 or self._other_accounts.exist(
+            return progress.fallbacks_left > 0 or self._other_accounts.could_serve(
                 context, exchange.plan.fit, excluded
             )
 

@@ -86,7 +86,7 @@ class RetryBudget:
         """Return whether the last outcome of *target* is an answer, and recent."""
         return self._clock() < self._answered_at.get(target, -PROVEN_SECONDS) + PROVEN_SECONDS
 
-    def is_tried(self, target: Target) -> bool:
+    def has_open_retry(self, target: Target) -> bool:
         """Return whether a retry is under way that will show whether *target* answers."""
         return target in self._open
 

@@ -66,7 +66,7 @@ class AttemptDeadlines:
         return min(self._until, self._deadline, self._progress.sent_at + self._keepalive) - self._clock()
 
     def seconds_for_headers(self) -> float:
-        """Return the seconds that a connection may wait for headers: `is_over` ends the wait earlier."""
+        """Return the seconds that a connection may wait for headers: `check` ends the wait earlier."""
         return max(self._deadline - self._clock(), 0.001)
 
     def headers_received(self) -> None:
@@ -108,7 +108,7 @@ class AttemptDeadlines:
         """Return whether the client has received nothing for the keep-alive interval."""
         return self._clock() >= self._progress.sent_at + self._keepalive
 
-    def is_over(self) -> bool:
+    def check(self) -> bool:
         """
         Return whether the wait for the formal end of a complete answer is over.
 

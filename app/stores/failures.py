@@ -1,4 +1,8 @@
-"""Explain in one clause why the store cannot be used, and name its address without the password."""
+"""
+Failures of the store: why it cannot be used, in one clause, and its address without the password.
+
+Failures of accounts are in `app/accounts/failures.py`.
+"""
 
 from __future__ import annotations
 

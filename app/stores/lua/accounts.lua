@@ -25,9 +25,9 @@ local function read_account(id, now)
     since = tonumber(values[15]) or now, exceeded = values[16], spare = 1, reset_ms = 0 }
   account.probe = account.tested ~= nil
   for window = 1, 2 do
-    local charged_amount, reset = tonumber(values[6 + window]), tonumber(values[8 + window])
-    if charged_amount and reset and reset > now then
-      account.spare = math.min(account.spare, 1 - charged_amount / 100)
+    local used_percent, reset = tonumber(values[6 + window]), tonumber(values[8 + window])
+    if used_percent and reset and reset > now then
+      account.spare = math.min(account.spare, 1 - used_percent / 100)
       if account.reset_ms == 0 or reset < account.reset_ms then account.reset_ms = reset end
     end
   end

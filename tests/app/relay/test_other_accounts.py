@@ -34,7 +34,7 @@ def exist(
     account: Account, fit: AccountRequirements | None = None, excluded: tuple[str, ...] = ("a",), **more: Any
 ) -> bool:
     book: Any = Book(account)
-    return OtherAccounts(book, lambda: 0.0, demo=False).exist(
+    return OtherAccounts(book, lambda: 0.0, demo=False).could_serve(
         context(**more), fit or AccountRequirements(), excluded
     )
 
@@ -68,7 +68,9 @@ def test_lists_show_which_account_has_a_model() -> None:
 
     def serves(*listed: str) -> bool:
         book: Any = Book(replace(SERVES, id="a", models=(), listed=listed), other)
-        return OtherAccounts(book, lambda: 0.0, demo=False).exist(context(), AccountRequirements(), ("a",))
+        return OtherAccounts(book, lambda: 0.0, demo=False).could_serve(
+            context(), AccountRequirements(), ("a",)
+        )
 
     assert not serves("m")
     assert serves("n")
@@ -78,9 +80,9 @@ def test_a_pool_is_read_once_in_a_while() -> None:
     now, book = [0.0], Book(SERVES)
     alternatives = OtherAccounts(book, lambda: now[0], demo=False)  # type: ignore[arg-type]
     for _ in range(100):
-        assert alternatives.exist(context(), AccountRequirements(), ())
+        assert alternatives.could_serve(context(), AccountRequirements(), ())
     now[0] = FRESH_SECONDS
-    alternatives.exist(context(), AccountRequirements(), ())
+    alternatives.could_serve(context(), AccountRequirements(), ())
 
     assert book.reads == 2
 
@@ -91,4 +93,4 @@ def test_without_the_store_none_could_be_chosen() -> None:
             raise StoreUnavailable("away")
 
     away: Any = Away()
-    assert not OtherAccounts(away, lambda: 0.0, demo=False).exist(context(), AccountRequirements(), ())
+    assert not OtherAccounts(away, lambda: 0.0, demo=False).could_serve(context(), AccountRequirements(), ())

@@ -72,7 +72,7 @@ class Gateway:
 
     def stream(self, record: RequestRecord, **fields: Any) -> Iterator[Any]:
         context = make_request(**fields)
-        return self.relay.stream(context, record, self.relay.progress(context))
+        return self.relay.stream(context, record, self.relay.start_progress(context))
 
     def row(self) -> dict[str, Any]:
         """Return the ledger row of the only settlement."""
@@ -111,7 +111,7 @@ def test_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fallback that would begin after the deadline of the request is not admitted."""
     gateway = Gateway(monkeypatch)
     context = make_request()
-    progress = gateway.relay.progress(context)
+    progress = gateway.relay.start_progress(context)
     assert progress.deadline == gateway.now + 50
     gateway.now += 50
 

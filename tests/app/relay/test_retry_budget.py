@@ -110,7 +110,7 @@ class TestRescue:
         retries(budget, 100)
 
         assert sum(budget.take("k", GOOD, again=False) for _ in range(10)) == MAX_TESTS
-        assert budget.is_tried(GOOD)
+        assert budget.has_open_retry(GOOD)
 
     def test_once_it_failed_it_is_no_longer_tested(self, budget: RetryBudget) -> None:
         budget.count_request("k")

@@ -43,7 +43,7 @@ class TestFirstProgress:
         clock.now += 12
 
         with pytest.raises(StreamIdleTimeout):
-            waiting.is_over()
+            waiting.check()
 
     def test_is_longer_where_reasoning_is_requested(self, clock: Clock) -> None:
         waiting = deadlines(clock, reasons=True)
@@ -51,7 +51,7 @@ class TestFirstProgress:
 
         clock.now += 59
 
-        assert not waiting.is_over()
+        assert not waiting.check()
 
     def test_headers_have_a_limit_of_their_own(self, clock: Clock) -> None:
         """Thinking comes after the headers: even a reasoning model sends those at once."""
@@ -60,50 +60,50 @@ class TestFirstProgress:
         clock.now += 20
 
         with pytest.raises(StreamIdleTimeout):
-            waiting.is_over()
+            waiting.check()
 
     def test_is_longer_for_a_long_prompt(self, clock: Clock) -> None:
         waiting = deadlines(clock, reading_seconds=KINDS["compatible"].reading_seconds(30_000))
 
         clock.now += 12 + 74
-        assert not waiting.is_over()
+        assert not waiting.check()
 
         clock.now += 2
         with pytest.raises(StreamIdleTimeout):
-            waiting.is_over()
+            waiting.check()
 
     def test_begins_again_with_a_comment(self, clock: Clock) -> None:
         waiting = deadlines(clock)
         for _ in range(50):
             clock.now += 11
-            assert not waiting.is_over()
+            assert not waiting.check()
             waiting.commented()
 
         clock.now += 12
         with pytest.raises(StreamIdleTimeout):
-            waiting.is_over()
+            waiting.check()
 
     def test_is_all_that_is_left_where_no_other_account_could_serve(self, clock: Clock) -> None:
         waiting = deadlines(clock, has_alternative=lambda: False)
         while clock.now < 1999:
-            assert not waiting.is_over()
+            assert not waiting.check()
             clock.now += 1
 
         clock.now += 1
         with pytest.raises(UpstreamTimeout):
-            waiting.is_over()
+            waiting.check()
 
     def test_ends_soon_once_another_account_could(self, clock: Clock) -> None:
         others: list[str] = []
         waiting = deadlines(clock, has_alternative=lambda: bool(others))
         clock.now += 100
-        assert not waiting.is_over()
+        assert not waiting.check()
 
         others.append("another account")
         clock.now += 5
 
         with pytest.raises(StreamIdleTimeout):
-            waiting.is_over()
+            waiting.check()
 
 
 class TestSilence:
@@ -116,7 +116,7 @@ class TestSilence:
 
         clock.now += 1
         with pytest.raises(StreamIdleTimeout):
-            waiting.is_over()
+            waiting.check()
 
     def test_counts_from_the_last_progress(self, clock: Clock) -> None:
         waiting = deadlines(clock)
@@ -124,11 +124,11 @@ class TestSilence:
         waiting.progressed()
 
         clock.now += 29
-        assert not waiting.is_over()
+        assert not waiting.check()
 
         clock.now += 1
         with pytest.raises(StreamIdleTimeout):
-            waiting.is_over()
+            waiting.check()
 
 
 class TestSentinel:
@@ -139,7 +139,7 @@ class TestSentinel:
 
         clock.now += SENTINEL_GRACE_SECONDS
 
-        assert waiting.is_over()
+        assert waiting.check()
 
     def test_later_noise_does_not_prolong_it(self, clock: Clock) -> None:
         waiting = deadlines(clock)
@@ -148,7 +148,7 @@ class TestSentinel:
         waiting.progressed()
         waiting.completed()
 
-        assert waiting.is_over()
+        assert waiting.check()
 
 
 class TestDeadline:
@@ -159,7 +159,7 @@ class TestDeadline:
         clock.now += 5
 
         with pytest.raises(UpstreamTimeout):
-            waiting.is_over()
+            waiting.check()
 
 
 class TestSignOfLife:
