@@ -1,4 +1,4 @@
-"""Makes accounts from the fields that an operator gives, with the defaults of their kind."""
+"""Create accounts from the fields that an operator gives, with the defaults of their kind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def new_account(
     Return the account that *fields*, a valid AccountInput, describes; it has no id yet.
 
     *credential* is its API key or access token. Raises InvalidRequest when one that the kind
-    needs is missing, or could not stand in a header.
+    needs is missing, or is not valid in a header.
     """
     kind = KINDS[fields["kind"]]
     setup = kind.setup
@@ -52,12 +52,12 @@ def changed_account(account: Account, fields: Mapping[str, Any]) -> Account:
 
 
 def checked_credential(credential: str) -> str:
-    """Return *credential* when it can stand in a header. Raises InvalidRequest, which never repeats it."""
+    """Return *credential* if it is valid in a header. Raises InvalidRequest, which never contains it."""
     return _for_header(credential, "credential")
 
 
 def _for_header(value: str, param: str) -> str:
-    """Return *value* when it can stand in a header; the error never repeats it."""
+    """Return *value* if it is valid in a header. Raises InvalidRequest, which never contains it."""
     if not (value.isascii() and value.isprintable()) or " " in value:
         raise InvalidRequest(f"{param} must be one line of printable ASCII without spaces", param=param)
     return value

@@ -26,7 +26,7 @@ NUMBERS = {  # the minimum and maximum of each
 
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
-    """`time_limits` are overrides in seconds by model pattern, the more special pattern later."""
+    """`time_limits` are overrides in seconds by model pattern, more specific patterns last."""
 
     time_limits: tuple[tuple[str, Mapping[str, float]], ...] = ()
     names_accounts: bool = True  # whether answers name their account

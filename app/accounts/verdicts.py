@@ -225,16 +225,16 @@ RULES: tuple[Rule, ...] = (
     Rule(Failure.ENDPOINT_MISSING, error=EndpointMissing),
     Rule(Failure.RESET, error=UpstreamUnreachable, sent=True),
     Rule(Failure.UNREACHABLE, error=UpstreamUnreachable, sent=False),
-    # this prompt, this request
+    # Errors of this request, by code.
     Rule(Failure.CALLER, codes=_PROMPT),
-    # for good, except for a key that lacks a scope
+    # Credentials that are refused permanently; a key that only lacks a scope is not.
     Rule(Failure.UNSUPPORTED, (401, 403), words=_NO_SCOPE),
     Rule(Failure.CREDENTIAL, range(400, 500), codes=GONE, shapes=_PLAIN),
     Rule(Failure.CREDENTIAL, (400,), words=_BAD_KEY, shapes=_PLAIN, repeated=False),
-    # this prompt again, by its words
+    # Errors of this request, by message.
     Rule(Failure.CALLER, (402, 403), words=_FLAGGED, shapes=_PLAIN),
     Rule(Failure.CALLER, (402,), words=_TOO_EXPENSIVE, shapes=_PLAIN),
-    # this model
+    # Errors of this model at this account.
     Rule(Failure.UNSUPPORTED, (400, 403), words=_NO_STREAM),
     Rule(Failure.MODEL_MISSING, range(400, 500), codes=_MODEL),
     Rule(Failure.MODEL_MISSING, (403,), words=_NO_MODEL, shapes=_PLAIN),
@@ -243,7 +243,7 @@ RULES: tuple[Rule, ...] = (
     Rule(Failure.UNSUPPORTED, (429,), words=_TOO_LARGE),
     Rule(Failure.MODEL_LIMITED, (429,), of_family=True),
     Rule(Failure.MODEL_LIMITED, (429,), codes=frozenset({"usage_not_included"}), seconds=600.0),
-    # what is used up
+    # Used up: rate limits, usage windows, credit, capacity.
     Rule(Failure.BURST_LIMITED, (402,), wait=Wait.NAMED),
     Rule(Failure.MODEL_LIMITED, (429,), words=_RATE_WORDS, names_model=True),
     Rule(Failure.WINDOW_SPENT, codes=_SPENT),
@@ -259,15 +259,15 @@ RULES: tuple[Rule, ...] = (
     Rule(Failure.MODEL_LIMITED, (429,), limited_by_model=True),
     Rule(Failure.BURST_LIMITED, (429,)),
     Rule(Failure.BURST_LIMITED, codes=_RATE, parts=frozenset({Part.STREAM})),
-    # whom
+    # Authentication and permission.
     Rule(Failure.BLOCKED, (401,), shapes=_HTML),
     Rule(Failure.CREDENTIAL, (401,)),
     Rule(Failure.UNSUPPORTED, (403,), codes=_UNSUPPORTED),
     Rule(Failure.BLOCKED, (402, 403)),
-    # where
+    # Addresses.
     Rule(Failure.CALLER, (404,), words=_NO_OBJECT, shapes=_ENVELOPE),
     Rule(Failure.ENDPOINT_MISSING, (404, 405, 501), parts=_STATUS),
-    # what
+    # Other statuses of requests and servers.
     Rule(Failure.UNSUPPORTED, range(400, 500), codes=_UNSUPPORTED),
     Rule(Failure.UNSUPPORTED, (400, 422), words=_UNKNOWN_FIELD),
     Rule(Failure.SERVER_ERROR, (408, 425)),

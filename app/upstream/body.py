@@ -1,10 +1,10 @@
 """
-Read an answer's body as it arrives: what one `recv` brought, no more and no later.
+Read a response body as it arrives: each read returns what one `recv` received.
 
-`iter_lines` and `iter_content` either wait for more or cost a call per line; here one read
-brings as many events as the upstream sent together. The HTTP/1.1 framing is undone by
-`streaming.chunked`, so the socket stays readable after a time-out, which http.client's
-buffered file would not.
+`iter_lines` and `iter_content` either wait for more data or need a call per line; here one read
+returns all events that the upstream sent together. The HTTP/1.1 framing is decoded by
+`streaming.chunked`, so the socket can still be read after a timeout; the buffered file of
+http.client could not.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from app.errors import StreamEventTooLarge, StreamIncomplete, UpstreamError, Ups
 from app.streaming.chunked import ChunkedDecoder
 
 READ_BYTES = 65536
-MORE_BYTES = 4096  # with the headers: http.client reads 8,192, so more of a burst lies behind these
-INFLATED_BYTES = 8 * 1024 * 1024  # of one read: more than 100 times what it brought is no text
+MORE_BYTES = 4096  # read with the headers: http.client reads 8,192, so more data is probably waiting
+INFLATED_BYTES = 8 * 1024 * 1024  # of one read: text is never compressed to less than a hundredth
 BROKEN = "The connection to the upstream broke"
 _NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError)
-FINISHING_READS = 4  # for `[DONE]` and the framing; an upstream that goes on after its end is hung up on
+FINISHING_READS = (
+    4  # for `[DONE]` and the framing; then the connection to an upstream that still sends is closed
+)
 
 
 class Body:
@@ -65,12 +67,12 @@ class Body:
         Return what arrived, `b""` at the end of the body, or None after *timeout_seconds* of silence.
 
         Raises StreamIncomplete when the connection ends before the body does,
-        UpstreamProtocolError when framing or compression make no sense, and StreamEventTooLarge
-        when a little data would become too much.
+        UpstreamProtocolError when framing or compression are invalid, and StreamEventTooLarge
+        when the data decompresses to too much.
         """
         while not self.complete or self._bomb:
-            if self._bomb:  # what came before has been handed over
-                raise StreamEventTooLarge("The upstream's answer is compressed beyond belief")
+            if self._bomb:  # what was decompressed before has been returned
+                raise StreamEventTooLarge("The upstream's answer decompresses to too much data")
             data = self._early or self._receive(timeout_seconds)
             self._early = b""
             if data is None:

@@ -1,10 +1,10 @@
 """
 Send one request to one account.
 
-requests' adapter selects the pool of connections for each address once, with its proxy and
-certificates; every request then goes to that pool: no session, no cookie
-jar, no environment look-up, no hooks, which is two thirds of the cost of `session.post`. Sending
-runs in a greenlet of its own, so that the caller can send signs of life to its client, or leave.
+The adapter of requests selects the connection pool of each address once, with its proxy and
+certificates; every request then uses that pool directly. Without a session, cookie jar, hooks and
+look-ups in the environment this takes a third of the time of `session.post`. Requests are sent in a
+greenlet of their own, so that the caller can send keep-alives to its client, or leave.
 """
 
 from __future__ import annotations
@@ -49,14 +49,17 @@ MAX_ROUTES = 1000  # addresses whose pools are remembered; an account has one or
 CONNECTIONS_PER_HOST = 1000  # idle ones; a worker has at most 2,000 streams
 RECEIVE_BUFFER_BYTES = 256 * 1024  # an upstream is slowed soon after its client is
 SLICE_BYTES = 1024 * 1024  # of a body that are written, and encrypted, before other greenlets run
-ONCE = Retry(False, redirect=False)  # what failed is raised as it is: to try again is for who knows accounts
-ERROR_BODY_BYTES = 65536  # of an error answer: enough for any envelope
+ONCE = Retry(False, redirect=False)  # errors are raised unchanged: retries are decided by the relay
+ERROR_BODY_BYTES = 65536  # of an error response: enough for any envelope
 MAX_JSON_BYTES = 4 * 1024 * 1024  # of a list of models or a report of usage; long lists have 1 MiB
 ERROR_BODY_SECONDS = 2.0  # for the complete body
 LATE_SECONDS = 1.0  # after a time limit of connecting or reading, whose error is more precise than "too late"
 NO_CONTENT = (204, 205)  # statuses whose answers have no body
 
-AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # files of those to trust, by requests' names
+AUTHORITIES = (
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+)  # variables with the file of trusted certificates; named as in requests
 
 RequestBody = Sequence[bytes | bytearray]  # pieces
 

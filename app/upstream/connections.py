@@ -1,19 +1,21 @@
 """
-Connections to upstreams, and their pools: they lead where `ssrf_guard` permits, and send a
-request's head together with its body, in one packet where both fit.
+Connections to upstreams and their pools.
 
-A POST that an upstream may have begun is not sent to it twice. What a failure proves:
+They connect to addresses that `ssrf_guard` allows, and send the head of a request together with its
+body, in one packet if both fit.
 
-    nothing was written             not begun: the peer closed an idle connection before
-    written in part                 not begun: each request states its length, and a body shorter than that
-                                    is an incomplete message (RFC 9112, section 8), and no whole JSON or form
-    written, then closed by a peer  not begun: what it sent last was sent before anything of the request
-    that acknowledged no byte       had arrived
-    written, then anything else     maybe begun, and maybe billed
+A POST that an upstream may have started to process is not sent to it twice. What a failure proves:
 
-On a connection that an earlier request used, a request that was surely not begun is sent once more over
-another connection. All else is reported, and the relay decides; the same account is not sent it again
-where it is maybe begun.
+    nothing was written             not started: the peer had closed an idle connection
+    a part was written              not started: a body that is shorter than its Content-Length is an
+                                    incomplete message (RFC 9112, section 8), and no complete JSON or form
+    all was written; the peer       not started: the peer closed before any byte of the request arrived
+    closed and acknowledged none
+    all was written, anything else  possibly started, and possibly billed
+
+If the connection was reused and the request was certainly not started, it is sent once more over another
+connection. All other failures are reported to the relay, which does not send a request again to an account
+that has possibly started it.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from app.yielding import give_way
 
 T = TypeVar("T")
 
-JOINED_BYTES = 1024 * 1024  # of a whole request; to copy more costs more than another system call
+JOINED_BYTES = 1024 * 1024  # of a complete request; copying more costs more than another system call
 MAX_REUSED_TRIES = 3  # reused connections that turn out to be closed; then the upstream is unreachable
 
 
@@ -102,7 +104,7 @@ class _GuardedConnection:
                 self.send(data)
                 give_way(len(data))
         except (BrokenPipeError, ConnectionResetError):
-            raise  # urllib3 looks whether an answer lies there, such as that the body is too large
+            raise  # urllib3 then reads an early answer, such as that the body is too large
         except OSError as error:
             raise self._not_begun() from error
 

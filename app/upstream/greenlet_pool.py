@@ -1,8 +1,8 @@
 """
-A pool of greenlets that run tasks one after the other.
+A pool of greenlets that run one task after another.
 
-A new greenlet costs a stack for its frames, mapped and given back: more than all else that it
-takes to send a request apart from the greenlet that waits for it.
+A new greenlet needs a stack, which the system maps and unmaps. That costs more than everything else
+that sending a request in a separate greenlet needs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 
 class Task(Generic[Result]):
-    """Something that is being done; `result` when it is, None if it was abandoned before."""
+    """A function that runs in a greenlet; `result` is None until it is done, and if it was abandoned."""
 
     __slots__ = ("_abandoned", "_done", "_runner", "_what", "result")
 
@@ -41,7 +41,7 @@ class Task(Generic[Result]):
         self._done.wait(seconds)
 
     def abandon(self) -> None:
-        """Have it interrupted where it waits. Safe from the hub; does not wait."""
+        """Interrupt the function where it waits. Safe to call from the hub; does not wait."""
         if not self.done and not self._abandoned:
             self._abandoned = True
             gevent.get_hub().loop.run_callback(self._interrupt)
@@ -51,7 +51,7 @@ class Task(Generic[Result]):
             self._runner.throw()
 
     def run_by(self, runner: greenlet) -> bool:
-        """Do it, and return whether *runner* is good for another."""
+        """Run the function, and return whether *runner* can run another task."""
         self._runner = runner
         what, self._what = self._what, None  # frees the prompt while the rest of the answer is read
         try:
@@ -70,7 +70,7 @@ class GreenletPool:
         self._idle: list[Any] = []
 
     def start(self, what: Callable[[], Result]) -> Task[Result]:
-        """Begin with *what*, which must raise nothing, as soon as the caller waits for anything."""
+        """Return the task that runs *what*, once the caller waits for anything. *what* must not raise."""
         task, hub = Task(what), gevent.get_hub()
         idle = bool(self._idle) and self._idle[-1].parent is hub  # threads do not share greenlets
         runner = self._idle.pop() if idle else greenlet(self._run, hub)
@@ -78,7 +78,7 @@ class GreenletPool:
         return task
 
     def _run(self, given: list[Task[Any]]) -> None:
-        """Take each task out of the list *given*: a greenlet holds its arguments for ever."""
+        """Run the task in *given* and later ones; each is removed, as a greenlet never frees arguments."""
         runner = getcurrent()
         while given.pop().run_by(runner) and len(self._idle) < MAX_IDLE:
             self._idle.append(runner)

@@ -1,4 +1,4 @@
-"""What the kernel knows of a connection, found without waiting and without letting others run."""
+"""What the kernel knows about a connection, read without waiting and without switching greenlets."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from gevent.monkey import get_original
 _CLOSE_WAIT = 8
 _BYTES_ACKED = struct.Struct("=Q")
 _BYTES_ACKED_OFFSET = 120
-_poll = get_original("select", "poll")  # gevent's own lets other greenlets run, who take time
+_poll = get_original("select", "poll")  # that of gevent switches to other greenlets, which takes time
 
 
 class TcpState(NamedTuple):
     acknowledged_bytes: int  # by the peer, of all that was ever sent to it
-    closed_by_peer: bool  # in order; and nothing was reset since
+    closed_by_peer: bool  # orderly, and not reset since
 
 
 def is_readable(sock: Any) -> bool:
@@ -31,9 +31,9 @@ def is_readable(sock: Any) -> bool:
 
 def tcp_state(sock: Any) -> TcpState | None:
     """
-    Return what the kernel knows of the peer of *sock*.
+    Return what the kernel knows about the peer of *sock*.
 
-    None where it does not count: other systems than Linux, connections that are not TCP.
+    None where that is not available: on systems other than Linux, and for connections other than TCP.
     """
     option = getattr(socket, "TCP_INFO", None)
     try:

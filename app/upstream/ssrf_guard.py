@@ -1,13 +1,14 @@
 """
-Where a connection to an account may lead, judged by the address that it did lead to.
+Refuse connections to addresses that an account must not use (server-side request forgery).
 
-    an IP, or a name without a dot     anywhere: it can only mean something of one's own
-    a name, account `compatible`       anywhere: a server of one's own has one
-    a name, any other account          public addresses alone, whatever the name resolves to today
-    any of them                        never a cloud's service of machine credentials
+    host of the base URL                 allowed addresses
+    an IP, or a name without a dot       any: it can only be a server of the operator
+    a name, account `compatible`         any: servers of the operator may have names
+    a name, any other account            public addresses only
+    any of these                         never the metadata service of a cloud, which has credentials
 
-What an administrator may write is checked before (schemas/accounts.py); a name can be made to
-lead elsewhere after that, so each new connection is checked before a byte is sent.
+The base URL is checked when it is stored (schemas/accounts.py), but its name may resolve to another
+address later. So the peer of each new connection is checked before anything is sent.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from schemas.addresses import is_metadata_address, is_public
 
 
 class ForbiddenAddress(NewConnectionError):
-    """The name of an account's server leads where this account must not go."""
+    """The host of an account resolved to an address that the account must not use."""
 
 
 def check_peer(
@@ -33,14 +34,14 @@ def check_peer(
     if connection.proxy is not None or sock.family == socket.AF_UNIX:
         return sock
     address = ip_address(sock.getpeername()[0].partition("%")[0])
-    may_be_private = names_may_be_private or _is_ones_own(connection.host)
+    may_be_private = names_may_be_private or _is_of_operator(connection.host)
     if is_metadata_address(address) or not (may_be_private or is_public(address)):
         sock.close()
-        raise ForbiddenAddress(connection, "a name that leads to an address it must not lead to")
+        raise ForbiddenAddress(connection, "its name resolves to a forbidden address")
     return sock
 
 
-def _is_ones_own(host: str) -> bool:
+def _is_of_operator(host: str) -> bool:
     if "." not in host:  # IPv6, or a name that no public server can have
         return True
     with suppress(ValueError):

@@ -1,4 +1,4 @@
--- Store a new admin token; it goes by itself when it expires.
+-- Store a new admin token; Redis deletes it when it expires.
 -- KEYS[1]  root of the system keys
 -- ARGV[1]  JSON {name, digest (SHA-256 of the secret), by, expires_ms (0: never),
 --          scope (read | full), operator ('': it ends with none)}
