@@ -35,6 +35,8 @@ class Reply(StrEnum):
 
 
 class Failure(StrEnum):
+    """What went wrong at an upstream. CONSEQUENCES has the effect of each on its account and its caller."""
+
     UNREACHABLE = "unreachable"  # no connection: nothing was sent
     RESET = "reset"  # sent, then the connection broke without a status
     SLOW = "slow"  # ended by our time limit

@@ -24,6 +24,8 @@ AUTH_CLAIM = "https://api.openai.com/auth"
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
+    """The tokens of a signed-in account, and what they contain about it. Stored only sealed."""
+
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)  # good for one exchange
     id_token: str = field(repr=False)

@@ -81,6 +81,8 @@ def checked_zone(zone: str) -> str:
 
 
 class PoolRepository:
+    """Pools and their settings: policy, time zone, and those of `PoolSettings`."""
+
     def __init__(self, scripts: Scripts) -> None:
         self._store = PoolHashes(scripts)
 

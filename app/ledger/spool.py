@@ -31,6 +31,8 @@ class PendingSettlement(NamedTuple):
 
 
 class Spool:
+    """Files of settlements that stopped workers could not deliver; a later process delivers them."""
+
     def __init__(self, folder: Path) -> None:
         """*folder* is created with the first file."""
         self._folder = folder

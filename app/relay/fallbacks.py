@@ -8,8 +8,8 @@ caller opted in; if none can, the first failure is reported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from app.accounts.failures import Failure
@@ -17,6 +17,7 @@ from app.accounts.verdicts import classify
 from app.errors import AnswersDiffer, GatewayError, ModelNotFound, NoAccounts, QuotaExceeded, UpstreamError
 from app.limits.prices import Price
 from app.records import record
+from app.relay.attempt import ResponseHead
 from app.relay.charges import TOO_LONG
 from app.relay.context import JsonObject, RequestContext
 from app.relay.progress import RequestProgress
@@ -38,14 +39,6 @@ class ServedBy:
     limits: Sequence[Sequence[Any]] = ()  # as in `Selection.limits`
     admitted_at: float = 0.0  # Unix seconds
     ignored: Sequence[str] = ()  # fields of the request that the account cannot honour
-
-
-@dataclass(frozen=True, slots=True)
-class UpstreamHead:
-    """The head of the upstream's response."""
-
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +88,10 @@ class FallbackChain:
             record.ignored,
         )
 
-    def upstream_head(self) -> UpstreamHead | None:
+    def upstream_head(self) -> ResponseHead | None:
         """Return the head of the upstream's response, None where no account was tried."""
         last = self._record.last
-        return UpstreamHead(last.response.status, last.response.headers) if last is not None else None
+        return last.response if last is not None else None
 
     def upstream_body(self) -> JsonObject:
         """Return the body that the last account was sent, {} where none was tried."""

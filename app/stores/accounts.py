@@ -15,6 +15,8 @@ AccountFields = dict[str, str]
 
 
 class AccountHashes:
+    """The accounts of every pool, as Redis stores them: names of fields and texts."""
+
     def __init__(self, scripts: Scripts) -> None:
         self._scripts = scripts
         self._client = scripts.client

@@ -11,6 +11,8 @@ from app.stores.scripts import Scripts
 
 
 class JobRepository:
+    """Claims of background jobs, by period and by account, and their last runs."""
+
     def __init__(self, scripts: Scripts) -> None:
         self._client = scripts.client
 

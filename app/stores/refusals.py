@@ -15,8 +15,6 @@ from app.stores.records.refusals import RefusalCounts, RefusalEntry, RefusalGrou
 from app.stores.scripts import Scripts
 
 HOUR_SECONDS = 3600
-RETAINED_DAYS = 31  # as in lua/record_refusals.lua
-OTHERS = "*"  # the key id of refusals in an hour in which too many different keys were refused
 SPAN_HOURS = {"1h": 1, "24h": 24, "7d": 7 * 24, "30d": 30 * 24}
 
 
