@@ -18,7 +18,7 @@ import orjson
 from app.admin import create_admin_app
 from app.stores.records.operators import NewAdminToken
 from app.wiring import Services
-from tests.bench.booked import POOL, Known, fill
+from tests.bench.ledger_history import POOL, Known, fill
 from tests.support.admin import PASSWORD, Visitor, services_on
 from tests.support.redis import private_redis, short_folder
 

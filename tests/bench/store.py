@@ -32,20 +32,20 @@ def figures(server: Server, accounts: tuple[int, ...], calls: int) -> dict[str, 
     """Return the round trips of a request, and each script's microseconds for pools of so many *accounts*."""
     assert server.gateway is not None
     client: Any = server.gateway.services.scripts.client
-    told: dict[str, Any] = {}
+    measured: dict[str, Any] = {}
     for number in accounts:
-        asked = DemoRequest(stream=False, accounts=number)
-        Running(server.load(asked, requests=2)).until("done")
-        commands = _commands_of_one(server, client, replace(asked))
-        told["round_trips"] = len(commands)
+        options = DemoRequest(stream=False, accounts=number)
+        Running(server.load(options, requests=2)).until("done")
+        commands = _commands_of_one(server, client, replace(options))
+        measured["round_trips"] = len(commands)
         called = [Called(SCRIPTS[words[1]], words) for words in commands if words[1] in SCRIPTS]
-        told[f"script_us_{number}"] = {one.script: _microseconds(client, one, calls) for one in called}
-    return told
+        measured[f"script_us_{number}"] = {one.script: _microseconds(client, one, calls) for one in called}
+    return measured
 
 
-def _commands_of_one(server: Server, client: Any, asked: DemoRequest) -> list[list[str]]:
+def _commands_of_one(server: Server, client: Any, options: DemoRequest) -> list[list[str]]:
     """Return what the gateway sends to Redis for one request, without what it sends periodically."""
-    load, commands = server.load(asked), []
+    load, commands = server.load(options), []
     with client.monitor() as monitor:
         running = Running(load)
         for entry in monitor.listen():
@@ -64,8 +64,8 @@ def _microseconds(client: Any, called: Called, calls: int) -> float:
     for number in range(calls):
         words = list(called.words)
         if called.script in WITH_ID:
-            ask = orjson.loads(words[-1])
-            ask["id"] = f"req_again{number}"
-            words[-1] = orjson.dumps(ask).decode()
+            arguments = orjson.loads(words[-1])
+            arguments["id"] = f"req_again{number}"
+            words[-1] = orjson.dumps(arguments).decode()
         client.execute_command(*words)
     return float(client.info("commandstats")["cmdstat_evalsha"]["usec_per_call"])

@@ -108,10 +108,10 @@ def limits_wrong(
                 yield f"{limit['id']}: {most} billed, {limit['max']} allowed"
             if limit["per"] == "ever":
                 whats = FIGURES[:2] if limit["what"] == "total_tokens" else (limit["what"],)
-                booked = sum(charged(found, what) for found in own.values() for what in whats)
+                recorded = sum(charged(found, what) for found in own.values() for what in whats)
                 counter = int(client.hget(keys.limit(pool.name, limit["id"]), "s") or 0)
-                if counter != booked:
-                    yield f"{limit['id']}: its counter is {counter}, rows come to {booked}"
+                if counter != recorded:
+                    yield f"{limit['id']}: its counter is {counter}, rows come to {recorded}"
 
 
 def left_over(pool: PoolOfTest, limits: Limits) -> Iterator[str]:

@@ -66,12 +66,12 @@ def run(pool: PoolOfTest, upstream: ScriptedUpstream, plan: Plan) -> Findings:
     prepare(pool, upstream, CAP)
     pool.set(limits=orjson.dumps(limits[""]).decode())
     _catch(pool, upstream)
-    books = pool.gateway.services.api_keys
+    api_keys = pool.gateway.services.api_keys
     ids: Limits = {"": limits.pop("")}
     secrets = []
     for name, each in limits.items():
         on_cut = "restart" if name == "restarts" else "fail"
-        key, secret = books.create(pool.name, name, limits=limits_from_json(each), on_cut=on_cut)
+        key, secret = api_keys.create(pool.name, name, limits=limits_from_json(each), on_cut=on_cut)
         ids[key.id] = each
         secrets.append(secret)
     clients = Clients(pool, secrets)
@@ -91,15 +91,15 @@ def run(pool: PoolOfTest, upstream: ScriptedUpstream, plan: Plan) -> Findings:
 
 def _catch(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     """Let the account that ignores lengths be caught: its first answer is under no limit."""
-    books = pool.gateway.services
-    account = books.accounts.find(pool.name, "ignores")
+    services = pool.gateway.services
+    account = services.accounts.find(pool.name, "ignores")
     key = pool.key(
         "first-answer",
         accounts=(account.id,),
         limits=(limit("spent-by-nobody", "output_tokens", "ever", 10**9),),
     )
     Clients(pool, [key], first=0).one(_Staying(), key, REASONING)
-    assert eventually(lambda: bool(books.accounts.find(pool.name, "ignores").exceeded)), pool.rows()
+    assert eventually(lambda: bool(services.accounts.find(pool.name, "ignores").exceeded)), pool.rows()
     upstream.wait_for(1, account="ignores", end="any")
 
 

@@ -118,9 +118,9 @@ def _prepare(
         models = tuple(f"m{each}" for each in range(MODELS))  # else those of its list alone are served
         pool.account(name, upstream.base_url(name), cap=CAP, protocols=("chat", "responses"), models=models)
     pool.set(limits=orjson.dumps(POOL_LIMITS).decode())
-    books = pool.gateway.services
+    services = pool.gateway.services
     made = {
-        name: books.api_keys.create(pool.name, name, limits=limits_from_json(each))
+        name: services.api_keys.create(pool.name, name, limits=limits_from_json(each))
         for name, each in LIMITS.items()
     }
     history.note(
@@ -129,7 +129,7 @@ def _prepare(
         pool=pool.name,
         text=TEXT,
         limits={"": POOL_LIMITS, **{made[name][0].id: each for name, each in LIMITS.items()}},
-        accounts=[account.id for account in books.accounts.all(pool.name)],
+        accounts=[account.id for account in services.accounts.all(pool.name)],
     )
     return {name: (key.id, secret) for name, (key, secret) in made.items()}
 

@@ -18,7 +18,7 @@ from typing import Any
 from app.stores import keys
 from app.stores.client import make_client
 from tests.chaos.history import History, Json
-from tests.support.audit import amount, books, ledger, overshots, unbalanced
+from tests.support.audit import amount, counter_mismatches, ledger, overshots, unbalanced
 
 BROKEN_SECONDS = 5.0  # within these of its worker's death a connection may break
 LOSS_SECONDS = 2.0  # what a failover may lose, according to the README
@@ -76,7 +76,7 @@ def unserved(history: History) -> Iterable[str]:
 
 def unbooked(history: History, rows: list[Json]) -> Iterable[str]:
     """Every request that was answered, or reached an upstream, has a row; no other has one."""
-    booked = {row["id"] for row in rows}
+    recorded = {row["id"] for row in rows}
     by_model: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         by_model[row["model"]].add(row["id"])
@@ -85,7 +85,7 @@ def unbooked(history: History, rows: list[Json]) -> Iterable[str]:
     finished = {each["number"] for each in history.of("heard") if each["finished"]}
     reached = {each["number"] for each in history.of("upstream")}
     for number in sorted(finished | (reached & known.keys())):
-        if known.get(number) not in booked:
+        if known.get(number) not in recorded:
             yield f"request {number}: no row for {known.get(number)}"
     losses = _losses(history)
     sure = [
@@ -108,11 +108,11 @@ def undercharged(history: History, rows: list[Json]) -> Iterable[str]:
     """
     bills = _bills(history)
     ids = {each["number"]: each["id"] for each in history.of("heard") if each["id"]}
-    booked: dict[str, list[Json]] = defaultdict(list)
+    recorded: dict[str, list[Json]] = defaultdict(list)
     for row in rows:
-        booked[row["id"]].append(row)
+        recorded[row["id"]].append(row)
     for number, bill in bills.items():
-        own = booked.get(ids.get(number, ""), [])
+        own = recorded.get(ids.get(number, ""), [])
         for figure in TOKENS if own else ():
             charged = sum(amount(row, figure) for row in own)
             reported = all(row["source"] == "upstream" for row in own)
@@ -214,7 +214,7 @@ def of_store(client: Any, history: History, rows: list[Json]) -> list[str]:
     pool = history.setup["pool"]
     left = client.zcard(keys.leases(pool))
     leases = [f"{left} leases left"] if left else []
-    return leases + books(client, pool, history.setup["limits"], history.setup["accounts"], rows)
+    return leases + counter_mismatches(client, pool, history.setup["limits"], history.setup["accounts"], rows)
 
 
 def reply(history: History, rows: list[Json]) -> str:

@@ -33,7 +33,7 @@ def faults(outcome: Outcome) -> list[str]:
         *logged(outcome.log),
         *late(outcome.turns),
         *left_over(outcome),
-        *books(outcome),
+        *counter_mismatches(outcome),
         *limits(outcome),
         *attention(outcome),
         *memory(outcome),
@@ -126,7 +126,7 @@ def left_over(outcome: Outcome) -> Iterator[str]:
             yield f"{limit['what']}: {held} held"
 
 
-def books(outcome: Outcome) -> Iterator[str]:
+def counter_mismatches(outcome: Outcome) -> Iterator[str]:
     """One row for each request that reached an upstream; totals are what the rows come to."""
     pool = outcome.pool
     rows = pool.rows()
@@ -152,11 +152,11 @@ def billed(outcome: Outcome, heard: Heard, row: Json) -> Iterator[str]:
     """
     honest = not heard.call.leaves and all(each.play == HONEST["play"] for each in heard.seen)
     for figure in ("input_tokens", "output_tokens"):
-        bill, booked = sum(each.billed[figure] for each in heard.seen), amount(row, figure)
+        bill, recorded = sum(each.billed[figure] for each in heard.seen), amount(row, figure)
         if honest and heard.status == 200 and bill != row[figure]:
             yield f"{figure}: {bill} billed, booked {row}"
-        if outcome.case.key == "strict" and _unreported(row) and booked < bill:
-            yield f"{figure}: {bill} billed, at most {booked} charged: {row}"
+        if outcome.case.key == "strict" and _unreported(row) and recorded < bill:
+            yield f"{figure}: {bill} billed, at most {recorded} charged: {row}"
 
 
 def _unreported(row: Json) -> bool:
@@ -173,9 +173,9 @@ def limits(outcome: Outcome) -> Iterator[str]:
         if limit["per"] != "ever":
             continue
         settled = int(client.hget(keys.limit(outcome.pool.name, limit["id"]), "s") or 0)
-        booked = sum(amount(row, limit["what"], limit["mode"]) for row in rows)
-        if settled != booked:
-            yield f"{limit['what']}: {settled} settled, {booked} in the rows {rows}"
+        recorded = sum(amount(row, limit["what"], limit["mode"]) for row in rows)
+        if settled != recorded:
+            yield f"{limit['what']}: {settled} settled, {recorded} in the rows {rows}"
         if limit["mode"] == "strict" and limit["what"] == "total_tokens" and bill > limit["max"]:
             yield f"{bill} tokens billed under {limit['max']}: {rows}"
 

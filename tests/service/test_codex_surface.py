@@ -167,9 +167,11 @@ class TestCatalogue:
     @pytest.mark.parametrize("path", ["/backend-api/codex/models", "/v1/models?client_version=0.169.0"])
     def test_each_model_is_what_codex_can_read(self, chatgpt: PoolOfTest, path: str) -> None:
         """It has the upstream's data about a model, and the fields that Codex requires."""
-        books = chatgpt.gateway.services.accounts
-        account = books.find(chatgpt.name, "a")
-        books.list_models(chatgpt.name, account.id, ["m", "n"], {"m": {"display_name": "Em", "priority": 1}})
+        accounts = chatgpt.gateway.services.accounts
+        account = accounts.find(chatgpt.name, "a")
+        accounts.list_models(
+            chatgpt.name, account.id, ["m", "n"], {"m": {"display_name": "Em", "priority": 1}}
+        )
 
         answer = chatgpt.get(path, chatgpt.key(models=("m",))).json()
 

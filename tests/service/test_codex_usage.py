@@ -26,13 +26,13 @@ def resets_at() -> int:
 @pytest.fixture
 def pool(pool: PoolOfTest, upstream: ScriptedUpstream, resets_at: int) -> PoolOfTest:
     """Two ChatGPT accounts, a fifth and two fifths of whose first window are used."""
-    books = pool.gateway.services.accounts
+    accounts = pool.gateway.services.accounts
     for name, used in (("a", 20), ("b", 40)):
         base_url = f"{upstream.root_url(name)}/backend-api"
         account_id = f"acc-{pool.name}-{name}"
         account = pool.account(name, base_url, kind="chatgpt", chatgpt_account_id=account_id)
         window = [used, resets_at * 1000, 18_000]
-        books.observe(pool.name, account.id, {}, outcome={"windows": [window]})
+        accounts.observe(pool.name, account.id, {}, outcome={"windows": [window]})
     return pool
 
 

@@ -174,12 +174,12 @@ class TestAnswers:
 
         reply = chunks_of(pool.post(PATH, {**GPT, "stream": True}, key).text)
         options = {"stream_options": {"include_usage": False}}
-        untold = pool.post(PATH, {**GPT, "stream": True, **options}, key).text
+        without_usage = pool.post(PATH, {**GPT, "stream": True, **options}, key).text
 
         assert [chunk["extra_fields"]["chunk_index"] for chunk in reply] == list(range(len(reply)))
         assert {chunk["extra_fields"]["request_type"] for chunk in reply} == {"chat_completion_stream"}
         assert reply[-1]["usage"]["cost"]["total_cost"] > 0
-        assert '"usage"' not in untold
+        assert '"usage"' not in without_usage
 
     def test_a_model_without_a_price_has_no_cost(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         pool.account("a", upstream.base_url())

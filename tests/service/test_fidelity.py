@@ -296,9 +296,12 @@ class TestRequests:
         ):
             assert sent["messages"].pop(0) == {"role": "system", "content": body["instructions"]}
         assert {field: sent.get(field) for field in as_it_is} == {field: body[field] for field in as_it_is}
-        unsaid = {"reasoning"} if asker.surface == "responses" and asker.protocols == {"chat"} else set()
+        not_reported = (
+            {"reasoning"} if asker.surface == "responses" and asker.protocols == {"chat"} else set()
+        )
         assert (
-            set(ignored) == {field for field in body if asker.support_for(field) is Support.IGNORED} | unsaid
+            set(ignored)
+            == {field for field in body if asker.support_for(field) is Support.IGNORED} | not_reported
         )
 
 

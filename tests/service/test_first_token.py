@@ -12,7 +12,7 @@ from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
 LIMITS = '{"time_limits": {"*": {"first_progress": 1.5, "headers": 1.5, "connect": 1.0, "total": 30.0}}}'
-SAYS = {"play": "text", "text": "At last."}
+TEXT = {"play": "text", "text": "At last."}
 SILENT = {"before": [{"stall": True}]}
 
 
@@ -28,7 +28,7 @@ def two(pool: PoolOfTest, upstream: ScriptedUpstream) -> PoolOfTest:
 
 @pytest.mark.parametrize(
     "slow",
-    [{**SAYS, "before": [{"sleep": 7.0}]}, {**SAYS, "at": {"start": [{"sleep": 7.0}]}}],
+    [{**TEXT, "before": [{"sleep": 7.0}]}, {**TEXT, "at": {"start": [{"sleep": 7.0}]}}],
     ids=["headers", "first token"],
 )
 def test_an_only_account_may_take_its_time(
@@ -67,7 +67,7 @@ def test_a_hung_account_among_several_is_left(two: PoolOfTest, upstream: Scripte
 
 
 def test_a_local_server_has_time_to_read_a_long_prompt(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
-    upstream.script({**SAYS, "before": [{"sleep": 6.0}]}, account="bad")
+    upstream.script({**TEXT, "before": [{"sleep": 6.0}]}, account="bad")
     prompt = "word " * 30_000
 
     answer = two.post(PATHS["chat"], {**CHAT, "messages": [{"role": "user", "content": prompt}]}, two.key())
@@ -77,7 +77,7 @@ def test_a_local_server_has_time_to_read_a_long_prompt(two: PoolOfTest, upstream
 
 def test_comments_are_signs_of_life(two: PoolOfTest, upstream: ScriptedUpstream) -> None:
     waits = [step for _ in range(8) for step in ({"sleep": 0.7}, {"send": ": still at work\n\n"})]
-    upstream.script({**SAYS, "at": {"start": waits}}, account="bad")
+    upstream.script({**TEXT, "at": {"start": waits}}, account="bad")
 
     answer = two.post(PATHS["chat"], CHAT, two.key())
 

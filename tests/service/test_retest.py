@@ -11,7 +11,7 @@ from tests.service.test_verdicts import WELL, refused, send_request
 from tests.support.gateway import Gateway, background_worker, running_gateway
 from tests.support.processes import eventually
 from tests.support.redis import private_redis
-from tests.support.retests import pass_time
+from tests.support.retest_times import pass_time
 from tests.support.upstream_client import ScriptedUpstream
 
 MODELS = "/v1/models"

@@ -20,8 +20,8 @@ LIMITED = {
     "body": {"error": {"message": "Slow down", "type": "rate_limit_error", "code": "rate_limit_exceeded"}},
     "headers": {"retry-after": "2"},
 }
-SAYS = {"play": "text", "text": "Here it is."}
-HOLDS = {**SAYS, "at": {"0": [{"gate": "held"}]}}
+TEXT = {"play": "text", "text": "Here it is."}
+HELD = {**TEXT, "at": {"0": [{"gate": "held"}]}}
 
 
 def send_request(pool: PoolOfTest, key: str, surface: str = "chat", **more: object) -> requests.Response:
@@ -42,7 +42,7 @@ def one(pool: PoolOfTest, upstream: ScriptedUpstream) -> PoolOfTest:
 @pytest.mark.parametrize("surface", PATHS)
 def test_a_burst_limit_is_waited_out(pool: PoolOfTest, upstream: ScriptedUpstream, surface: str) -> None:
     pool.account("a", upstream.base_url())
-    upstream.script(LIMITED, SAYS)
+    upstream.script(LIMITED, TEXT)
     key = pool.key()
     with ThreadPoolExecutor(2) as clients:
         first = clients.submit(send_request, pool, key, surface)
@@ -56,7 +56,7 @@ def test_a_burst_limit_is_waited_out(pool: PoolOfTest, upstream: ScriptedUpstrea
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_full_account_is_waited_for(one: PoolOfTest, upstream: ScriptedUpstream, stream: bool) -> None:
-    upstream.script(HOLDS, SAYS)
+    upstream.script(HELD, TEXT)
     key = one.key(limits=(parse_limit("2 parallel_requests"),))
     with ThreadPoolExecutor(3) as clients:
         first = clients.submit(send_request, one, key)
@@ -72,7 +72,7 @@ def test_a_full_account_is_waited_for(one: PoolOfTest, upstream: ScriptedUpstrea
 
 def test_a_caller_that_waits_hears_signs_of_life(one: PoolOfTest, upstream: ScriptedUpstream) -> None:
     one.set(settings='{"time_limits": {"*": {"keepalive": 0.3}}}')
-    upstream.script(HOLDS, SAYS)
+    upstream.script(HELD, TEXT)
     key = one.key()
     with ThreadPoolExecutor(2) as clients:
         clients.submit(send_request, one, key)
@@ -88,7 +88,7 @@ def test_a_caller_that_waits_hears_signs_of_life(one: PoolOfTest, upstream: Scri
 
 
 def test_a_caller_that_leaves_ends_its_wait(one: PoolOfTest, upstream: ScriptedUpstream) -> None:
-    upstream.script(HOLDS, SAYS)
+    upstream.script(HELD, TEXT)
     key = one.key()
     with ThreadPoolExecutor(1) as clients:
         first = clients.submit(send_request, one, key)
@@ -110,7 +110,7 @@ def test_a_caller_that_leaves_ends_its_wait(one: PoolOfTest, upstream: ScriptedU
 
 def test_what_changed_meanwhile_counts(one: PoolOfTest, upstream: ScriptedUpstream) -> None:
     """Limits are checked when it is admitted, not when it began to wait."""
-    upstream.script(HOLDS, SAYS)
+    upstream.script(HELD, TEXT)
     key, limited = one.key(), one.key("limited", limits=(parse_limit("1 requests/day"),))
     with ThreadPoolExecutor(3) as clients:
         clients.submit(send_request, one, key)
@@ -135,7 +135,7 @@ def test_a_long_rest_is_refused_at_once(pool: PoolOfTest, upstream: ScriptedUpst
 
 def test_many_that_wait_are_all_served(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     pool.account("a", upstream.base_url(), cap=8)
-    upstream.script(LIMITED, SAYS)
+    upstream.script(LIMITED, TEXT)
     key = pool.key()
 
     with ThreadPoolExecutor(24) as clients:

@@ -30,7 +30,12 @@ def audit(client: Any, pool: str, limits: Limits, accounts: list[str]) -> list[s
     print(f"{len(rows)} rows: {dict(sources)}")
     unheld = sum("unheld" in row for row in rows)
     faults = [f"Redis forgot {unheld} admissions that it had answered"] if unheld else []
-    return faults + overshots(limits, rows) + unbalanced(rows) + books(client, pool, limits, accounts, rows)
+    return (
+        faults
+        + overshots(limits, rows)
+        + unbalanced(rows)
+        + counter_mismatches(client, pool, limits, accounts, rows)
+    )
 
 
 def overshots(limits: Limits, rows: list[Json]) -> list[str]:
@@ -39,7 +44,9 @@ def overshots(limits: Limits, rows: list[Json]) -> list[str]:
     ]
 
 
-def books(client: Any, pool: str, limits: Limits, accounts: list[str], rows: list[Json]) -> list[str]:
+def counter_mismatches(
+    client: Any, pool: str, limits: Limits, accounts: list[str], rows: list[Json]
+) -> list[str]:
     """Return where counters and totals differ from *rows*, and reservations without a request."""
     wrong = rolled_up_wrong(client, pool, rows) + left_over(client, pool, limits, accounts)
     return wrong + wrong_budgets(client, pool, limits, rows)
@@ -130,11 +137,11 @@ def charges(what: str, rows: list[Json], mode: str) -> list[tuple[int, int]]:
 
     The row does not have the end of a failed attempt: not before its request was admitted.
     """
-    booked = [row for row in rows if row["source"] != "corrected"]
+    recorded = [row for row in rows if row["source"] != "corrected"]
     if what == "requests":
-        return sorted((row["at_ms"], 1) for row in booked)
+        return sorted((row["at_ms"], 1) for row in recorded)
     found = []
-    for row in booked:
+    for row in recorded:
         early = sum(amount(each, what, mode) for each in charged_attempts(row))
         found += [(row["at_ms"], early), (row["ended_ms"], amount(row, what, mode) - early)]
     return sorted(found)
@@ -205,10 +212,10 @@ def left_over(client: Any, pool: str, limits: Limits, accounts: list[str]) -> li
 def wrong_budgets(client: Any, pool: str, limits: Limits, rows: list[Json]) -> list[str]:
     """A budget that never rolls over has settled exactly what the rows add up to."""
     return [
-        f"{limit['id']}: {settled} settled, rows have {booked}"
+        f"{limit['id']}: {settled} settled, rows have {recorded}"
         for key, each in limits.items()
         for limit in each
         if limit["per"] == "ever"
         and (settled := int(client.hget(keys.limit(pool, limit["id"]), "s") or 0))
-        != (booked := sum(amount(row, limit["what"], limit["mode"]) for row in of(rows, key)))
+        != (recorded := sum(amount(row, limit["what"], limit["mode"]) for row in of(rows, key)))
     ]

@@ -97,7 +97,7 @@ class Service:
             case "POST", "/api/accounts/deviceauth/token":
                 return self._device_poll(request.json())
             case "GET", "/_login":
-                return json_answer(200, self._told(self._logins[query["name"]]), {})
+                return json_answer(200, self._state(self._logins[query["name"]]), {})
             case "POST", path if path.startswith("/_"):
                 return json_answer(200, getattr(self, path[1:])(**request.json()), {})
         return json_answer(404, {}, {})
@@ -124,7 +124,7 @@ class Service:
         self._logins[name].gate.set()
         return {}
 
-    def _told(self, login: Login) -> Json:
+    def _state(self, login: Login) -> Json:
         names = ("exchanges", "reused", "alive", "held", "reasons")
         return {name: getattr(login, name) for name in names}
 
@@ -187,8 +187,8 @@ class Service:
     def _device_start(self, body: Json) -> bytes:
         user_code = f"CODE-{next(self._numbers)}"
         self._devices[user_code] = {"id": f"device-{user_code}", "approved": False}
-        told = {"device_auth_id": f"device-{user_code}", "user_code": user_code, "interval": "0.01"}
-        return json_answer(200, told, {})
+        device_code = {"device_auth_id": f"device-{user_code}", "user_code": user_code, "interval": "0.01"}
+        return json_answer(200, device_code, {})
 
     def _device_poll(self, body: Json) -> bytes:
         device = self._devices[body["user_code"]]

@@ -43,7 +43,7 @@ def refreshing(environ: dict[str, str], **requested: Any) -> Iterator[subprocess
             process.kill()
 
 
-def send_off(process: subprocess.Popen[bytes]) -> None:
+def start_refresh(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None
     process.stdin.write(b"go\n")
     process.stdin.flush()
@@ -66,7 +66,7 @@ def renew_together(
             assert process.stdout is not None
             assert process.stdout.readline() == b"ready\n"
         for process in running:
-            send_off(process)
+            start_refresh(process)
         while_they_run()
         for process in running:
             assert process.stdout is not None

@@ -97,7 +97,7 @@ class StoreOfTest:
 
     # what a request does
 
-    def ask(self, request_id: str | None = None, key: str = "k", **more: Any) -> Json:
+    def admission(self, request_id: str | None = None, key: str = "k", **more: Any) -> Json:
         bounds = {name: more.pop(name, 0) for name in ("input_tokens", "output_tokens", "cost")}
         return {
             "id": request_id or f"q{next(self._numbers)}",
@@ -117,13 +117,13 @@ class StoreOfTest:
         } | more
 
     def admit(self, request_id: str | None = None, key: str = "k", **more: Any) -> Json:
-        ask = self.ask(request_id, key, **more)
-        return self.scripts.run_json("admit", self.pool, ask) | {"id": ask["id"]}
+        admission = self.admission(request_id, key, **more)
+        return self.scripts.run_json("admit", self.pool, admission) | {"id": admission["id"]}
 
     def report(self, request_id: str, attempt: int, mark: Json | None = None, **more: Any) -> Json:
-        ask = self.ask(request_id) | {"attempt": attempt, "mark": mark or {}} | more
-        ask.setdefault("never", ask["tried"])
-        return self.scripts.run_json("report", self.pool, ask)
+        admission = self.admission(request_id) | {"attempt": attempt, "mark": mark or {}} | more
+        admission.setdefault("never", admission["tried"])
+        return self.scripts.run_json("report", self.pool, admission)
 
     def renew(self, *request_ids: str) -> list[str]:
         lost: list[str] = self.scripts.run("renew_leases", self.pool, TTL_MS, *request_ids)

@@ -148,8 +148,8 @@ class ScriptedUpstream:
         return [Seen(**{**each, "account": each["account"].removeprefix(self._scope)}) for each in entries]
 
     def _get(self, call: str, **query: Any) -> tuple[int, Any]:
-        patience_seconds = 10 + float(query.get("timeout", 0))
-        return self._call("GET", f"{call}?{urlencode(query)}", None, patience_seconds)
+        timeout_seconds = 10 + float(query.get("timeout", 0))
+        return self._call("GET", f"{call}?{urlencode(query)}", None, timeout_seconds)
 
     def _post(self, call: str, body: Json) -> Any:
         return self._call("POST", call, json.dumps(body), 10)[1]

@@ -58,7 +58,7 @@ CODEX_REFUSES = (
 def checked(play: Json) -> Json:
     """Return *play*. Raises HttpError 400 when its name is unknown."""
     name = _split(play, "")[1]
-    if "play" in play and name not in (*SAYS, *PLAIN, "fitting"):
+    if "play" in play and name not in (*ANSWERS, *PLAIN, "fitting"):
         raise HttpError(400, f"no play is called {play['play']!r}")
     return play
 
@@ -94,7 +94,7 @@ def _model_call(name: str, wire: str, play: Json, seen: Seen) -> Json:
         return json_play(400, {"detail": fault})
     requested = parse_chat_request(body) if wire == "chat" else parse_responses_request(body)
     text = _cut(play.get("text", f"Hello from {seen.account.rpartition('.')[2]}."), play)
-    answer = SAYS[name](play, requested, text)
+    answer = ANSWERS[name](play, requested, text)
     if name != "answer" or play.get("usage"):
         answer = replace(answer, usage=_usage(answer, requested, play.get("usage") or {}))
     if body.get("stream") is True:
@@ -161,7 +161,7 @@ def _wire(path: str) -> str:
     return "responses" if path.endswith("/responses") else ""
 
 
-SAYS: dict[str, Callable[[Json, DemoRequest, Pieces], Answer]] = {
+ANSWERS: dict[str, Callable[[Json, DemoRequest, Pieces], Answer]] = {
     "answer": lambda play, requested, text: respond(requested),
     "text": lambda play, requested, text: Answer(Usage(0, 0), text=text),
     "error_in_stream": lambda play, requested, text: Answer(Usage(0, 0), text=text),

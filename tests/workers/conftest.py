@@ -71,7 +71,7 @@ def next_period(redis_client: Any) -> Callable[[], None]:
 
 
 @pytest.fixture
-def told(redis_client: Any) -> Callable[[Account, str], Any]:
+def job_result(redis_client: Any) -> Callable[[Account, str], Any]:
     """The stored result of a job for an account."""
 
     def read(account: Account, job: str) -> Any:

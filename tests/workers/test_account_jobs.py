@@ -65,7 +65,7 @@ def test_only_accounts_that_are_due(built, add):
 
 
 @pytest.mark.parametrize(
-    ("result", "kept"),
+    ("result", "stored"),
     [
         ("ok", "ok"),
         ("held", "held"),
@@ -73,12 +73,12 @@ def test_only_accounts_that_are_due(built, add):
         (KeyError(), "failed"),
     ],
 )
-def test_the_result_is_stored(built, add, told, result, kept):
+def test_the_result_is_stored(built, add, job_result, result, stored):
     account = add("a")
 
     examine_accounts(built, NOW, make_job([], result=result))
 
-    assert told(account, "test") == {"at": int(NOW), "result": kept}
+    assert job_result(account, "test") == {"at": int(NOW), "result": stored}
 
 
 def test_one_failure_does_not_hide_another_account(built, add):
@@ -91,12 +91,12 @@ def test_one_failure_does_not_hide_another_account(built, add):
     assert len(seen) == 3
 
 
-def test_a_store_that_is_away_is_waited_out(built, add, told):
+def test_a_store_that_is_away_is_waited_out(built, add, job_result):
     account = add("a")
 
     examine_accounts(built, NOW, make_job([], result=StoreUnavailable("away")))
 
-    assert told(account, "test") is None
+    assert job_result(account, "test") is None
 
 
 def test_an_account_that_was_removed_meanwhile_stays_removed(built, add, redis_client):

@@ -18,13 +18,13 @@ def test_leases_that_are_not_renewed_are_released(built: Services) -> None:
     built.accounts.add(POOL, account)
     key, _ = built.api_keys.create(POOL, "k")
     day = int(time.time() // 86400) * 86_400_000
-    ask = {
+    admission = {
         **{"id": "req_1", "key": key.id, "model": "m", "endpoint": "/", "wire": "", "demo": False},
         **{"affinity": "", "pin": "", "sticky_ms": 1, "bounds": {}, "estimates": {}},
         "ttl_ms": 30_000,
         "calendar": {"day": [day, day + 86_400_000, day + 172_800_000]},
     }
-    assert built.scripts.run_json("admit", POOL, ask)["attempt"] == 1
+    assert built.scripts.run_json("admit", POOL, admission)["attempt"] == 1
 
     built.scripts.client.zadd(keys.leases(POOL), {"req_1": 1})  # it is long over
 

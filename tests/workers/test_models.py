@@ -24,7 +24,7 @@ def play(body: object, status: int = 200) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("job", [models, usage, refresh, retest])
-def test_a_credential_that_cannot_be_read(built, upstream, add, redis_client, told, capsys, job):
+def test_a_credential_that_cannot_be_read(built, upstream, add, redis_client, job_result, capsys, job):
     """It is a result like any other; the other accounts have their turn, and no one is taken out for it."""
     bad = add("bad", "chatgpt", chatgpt_account_id="acc-1")
     add("good")
@@ -39,7 +39,7 @@ def test_a_credential_that_cannot_be_read(built, upstream, add, redis_client, to
 
     job.run(built, time.time())
 
-    assert told(bad, job.__name__.removeprefix("workers."))["result"] == "credential_unreadable"
+    assert job_result(bad, job.__name__.removeprefix("workers."))["result"] == "credential_unreadable"
     assert built.accounts.find_without_credential(POOL, "bad").state == before
     assert "account_job_failed" not in capsys.readouterr().out
     if job is models:
@@ -47,7 +47,7 @@ def test_a_credential_that_cannot_be_read(built, upstream, add, redis_client, to
 
 
 @pytest.mark.parametrize("kind", ["openai", "compatible", "demo"])
-def test_a_list_of_models(built, upstream, add, told, kind):
+def test_a_list_of_models(built, upstream, add, job_result, kind):
     account = add("a", kind)
     upstream.script(
         play({"object": "list", "data": [{"id": "m2"}, {"id": "m1"}]}), account="a", path="/models"
@@ -56,7 +56,7 @@ def test_a_list_of_models(built, upstream, add, told, kind):
     models.run(built, time.time())
 
     assert built.accounts.find(POOL, "a").listed == ("m1", "m2")
-    assert told(account, "models")["result"] == "ok"
+    assert job_result(account, "models")["result"] == "ok"
 
 
 def test_the_chatgpt_backend_reports_more_details(built, upstream, add):
@@ -75,8 +75,8 @@ def test_the_chatgpt_backend_reports_more_details(built, upstream, add):
     account = built.accounts.find(POOL, "ann")
     assert account.listed == ("gpt-5.2",)
     assert account.metadata == {"gpt-5.2": shown}
-    told = built.upstream.metadata.get(POOL, "catalogue", [account.id])
-    assert told == [{"gpt-5.2": {"base_instructions": "long"}}]
+    catalogue = built.upstream.metadata.get(POOL, "catalogue", [account.id])
+    assert catalogue == [{"gpt-5.2": {"base_instructions": "long"}}]
     assert upstream.log("ann")[0].query == f"client_version={chatgpt.CLIENT_VERSION}"
 
 
@@ -95,7 +95,7 @@ def test_instructions_have_a_bound(built, upstream, add):
     assert built.upstream.metadata.get(POOL, "catalogue", [account.id]) == [{"m": {"shell_type": "local"}}]
 
 
-def test_a_failure_leaves_the_last_list(built, upstream, add, told, next_period):
+def test_a_failure_leaves_the_last_list(built, upstream, add, job_result, next_period):
     account = add("a")
     upstream.script(play({"data": [{"id": "m"}]}), play({}, 500), account="a", path="/models")
     models.run(built, time.time())
@@ -104,7 +104,7 @@ def test_a_failure_leaves_the_last_list(built, upstream, add, told, next_period)
     models.run(built, time.time())
 
     assert built.accounts.find(POOL, "a").listed == ("m",)
-    assert told(account, "models")["result"] == "upstream_error"
+    assert job_result(account, "models")["result"] == "upstream_error"
 
 
 def test_accounts_that_need_attention_are_skipped(built, upstream, add):
@@ -166,7 +166,9 @@ def test_a_field_of_another_type_is_left_out(name, value):
     """A client that reads the catalogue as a whole or not at all can read it, whatever one upstream sends."""
     listed = model_lists.codex_models({"models": [{"slug": "m", name: value}]}, [name])
 
-    kept = listed.get("m", {}).get(name)
+    stored_value = listed.get("m", {}).get(name)
     expected = model_lists.TYPES[name]
-    assert kept is None or type(kept) in (expected if isinstance(expected, tuple) else (expected,))
-    assert type(kept) is not int or abs(kept) < 2**41
+    assert stored_value is None or type(stored_value) in (
+        expected if isinstance(expected, tuple) else (expected,)
+    )
+    assert type(stored_value) is not int or abs(stored_value) < 2**41

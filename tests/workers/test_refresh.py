@@ -29,7 +29,7 @@ def test_accounts_that_expire_together_are_spread_over_a_minute(built, issuer):
     assert 0 < sum(issuer.login_state(login)["exchanges"] for login in logins) < 40
 
 
-def test_the_renewed_token_is_what_requests_send(built, issuer, told):
+def test_the_renewed_token_is_what_requests_send(built, issuer, job_result):
     _, account = signed_in(built, issuer, seconds=1)
 
     refresh.run(built, time.time())
@@ -37,24 +37,24 @@ def test_the_renewed_token_is_what_requests_send(built, issuer, told):
     renewed = built.accounts.find(POOL, "ann")
     assert renewed.credential != account.credential
     assert renewed.version > account.version
-    assert told(account, "refresh")["result"] == "ok"
+    assert job_result(account, "refresh")["result"] == "ok"
 
 
-def test_a_dead_sign_in_is_not_refreshed_again(built, issuer, next_period, told):
+def test_a_dead_sign_in_is_not_refreshed_again(built, issuer, next_period, job_result):
     login, account = signed_in(built, issuer, seconds=1)
     issuer.stage(login, {"status": 401, "body": {"error": {"code": "refresh_token_expired"}}})
 
     refresh.run(built, time.time())
-    assert told(account, "refresh")["result"] == "dead"
+    assert job_result(account, "refresh")["result"] == "dead"
     next_period()
     refresh.run(built, time.time())
 
     assert issuer.login_state(login)["exchanges"] == 0
 
 
-def test_an_access_token_alone_is_left_alone(built, add, told):
+def test_an_access_token_alone_is_left_alone(built, add, job_result):
     account = add("bare", "chatgpt", chatgpt_account_id="acc-1")
 
     refresh.run(built, time.time())
 
-    assert told(account, "refresh") is None
+    assert job_result(account, "refresh") is None

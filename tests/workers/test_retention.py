@@ -9,7 +9,7 @@ import pytest
 from app.accounts.settings import with_number
 from app.stores import keys
 from app.wiring import Services
-from tests.support.booked import book
+from tests.support.ledger_rows import record_request
 from tests.workers.conftest import POOL
 from workers import retention
 
@@ -22,7 +22,7 @@ def test_the_ledger_of_forty_days_ago(built: Services, keep_days: int | None, le
     if keep_days:
         built.pools.change(POOL, settings=lambda text: with_number(text, "keep_days", keep_days))
     now = time.time()
-    book(built.scripts, POOL, now - 40 * DAY_SECONDS)
+    record_request(built.scripts, POOL, now - 40 * DAY_SECONDS)
 
     retention.run(built, now)
 

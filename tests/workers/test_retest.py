@@ -10,7 +10,7 @@ import pytest
 
 from app.accounts.outcomes import outcome_from_error
 from app.errors import UpstreamRejected
-from tests.support import retests
+from tests.support import retest_times
 from tests.workers.conftest import POOL
 from workers import models, retest, usage
 from workers.runner import Job, run_if_due
@@ -38,7 +38,7 @@ def ann(add, built):
 @pytest.fixture
 def pass_time(redis_client, ann):
     """Move what is stored of the retest so many seconds into the past."""
-    return lambda seconds: retests.pass_time(redis_client, POOL, ann.id, seconds)
+    return lambda seconds: retest_times.pass_time(redis_client, POOL, ann.id, seconds)
 
 
 def state(built):

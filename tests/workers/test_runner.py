@@ -65,9 +65,9 @@ class TestOneRun:
     def test_leaves_word_of_when_it_was_and_how_it_went(self, services, redis_client, ok):
         run_if_due(job(lambda *_: None if ok else 1 / 0, every_seconds=60.0), services)
 
-        told = orjson.loads(redis_client.hget(keys.JOB_RUNS, "sweep"))
-        assert (told["every_seconds"], told["ok"]) == (60.0, ok)
-        assert abs(told["at"] - time.time()) < 60
+        run_record = orjson.loads(redis_client.hget(keys.JOB_RUNS, "sweep"))
+        assert (run_record["every_seconds"], run_record["ok"]) == (60.0, ok)
+        assert abs(run_record["at"] - time.time()) < 60
 
     def test_waits_for_a_store_that_is_away(self):
         away = SimpleNamespace(scripts=SimpleNamespace(client=make_client("unix:///tmp/nobody.sock", 0.1)))

@@ -33,7 +33,7 @@ def now(built):
     return built.accounts.find(POOL, "ann")
 
 
-def test_windows_are_stored(built, upstream, ann, told):
+def test_windows_are_stored(built, upstream, ann, job_result):
     upstream.script(answer(12.5, 80), account="ann", path=PATH)
 
     usage.run(built, time.time())
@@ -42,7 +42,7 @@ def test_windows_are_stored(built, upstream, ann, told):
     (seen,) = upstream.log("ann")
     assert seen.headers["authorization"] == "Bearer sk-ann"
     assert seen.headers["chatgpt-account-id"] == "acc-1"
-    assert told(ann, "usage")["result"] == "ok"
+    assert job_result(ann, "usage")["result"] == "ok"
 
 
 def test_what_clients_are_shown_is_stored_separately(built, upstream, ann):
@@ -55,8 +55,8 @@ def test_what_clients_are_shown_is_stored_separately(built, upstream, ann):
 
     usage.run(built, time.time())
 
-    (told,) = built.upstream.metadata.get(POOL, "usage", [ann.id])
-    assert told == {"plan_type": "plus", "credits": purse, "monthly_window": month}
+    (reported,) = built.upstream.metadata.get(POOL, "usage", [ann.id])
+    assert reported == {"plan_type": "plus", "credits": purse, "monthly_window": month}
 
 
 def test_a_spent_window_is_known_before_a_request_meets_it(built, upstream, ann):
@@ -89,7 +89,7 @@ def test_room_does_not_end_other_states(built, upstream, ann):
     assert now(built).state == "burst_limited"
 
 
-def test_a_refused_token_is_renewed_first(built, upstream, issuer, told):
+def test_a_refused_token_is_renewed_first(built, upstream, issuer, job_result):
     login, account = signed_in(built, issuer)
     refused = {"play": "json", "status": 401, "body": {"error": {"code": "token_expired"}}}
     upstream.script(refused, answer(5), account="ann", path=PATH)
@@ -113,12 +113,12 @@ def test_a_refused_token_is_renewed_first(built, upstream, issuer, told):
         ({"play": "json", "status": 503, "body": {}}, "upstream_error"),
     ],
 )
-def test_failures_change_only_what_is_reported(built, upstream, ann, told, play, result):
+def test_failures_change_only_what_is_reported(built, upstream, ann, job_result, play, result):
     upstream.script(play, account="ann", path=PATH)
 
     usage.run(built, time.time())
 
-    assert told(ann, "usage")["result"] == result
+    assert job_result(ann, "usage")["result"] == result
     assert (now(built).state, now(built).used) == ("active", (None, None))
 
 

@@ -16,7 +16,7 @@ from app.stores import keys
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
-from tests.support.stored import everything_in
+from tests.support.store_contents import everything_in
 
 POOL = "default"
 SECRET = "sk-upstream-key-0123456789"
@@ -39,14 +39,14 @@ def other_process(scripts: Scripts) -> AccountRepository:
 
 
 def account(name: str = "main", **more: Any) -> Account:
-    said = {"kind": "openai", "base_url": "https://up.test/v1", "credential": SECRET}
-    return Account(**{"id": "", "name": name, **said, **more})
+    required = {"kind": "openai", "base_url": "https://up.test/v1", "credential": SECRET}
+    return Account(**{"id": "", "name": name, **required, **more})
 
 
 class TestAdd:
     def test_comes_back_as_it_went_in(self, accounts):
         """All given fields are stored; id, version and creation time are new."""
-        said = account(
+        unsaved = account(
             "team.a-1",
             kind="chatgpt",
             protocols=("responses",),
@@ -57,13 +57,13 @@ class TestAdd:
             chatgpt_account_id="user-1",
         )
 
-        added = accounts.add(POOL, said)
+        added = accounts.add(POOL, unsaved)
 
         assert added.id.startswith("acct_")
         assert added.version == 1
         assert added.created_at > 0
         same = replace(added, id="", version=0, created_at=0, since_ms=0)
-        assert same == said
+        assert same == unsaved
 
     def test_its_credential_is_sealed(self, accounts, redis_client):
         """Nothing in the store holds the credential in clear, yet it can be read back."""
@@ -251,11 +251,11 @@ class TestRemove:
     def test_bound_keys_are_named(self, accounts, scripts):
         """As long as usable keys are bound to it, it stays."""
         bound, other = accounts.add(POOL, account("a")), accounts.add(POOL, account("b"))
-        book = ApiKeyRepository(scripts)
-        book.create(POOL, "zoe", accounts=(other.id, bound.id))
-        book.create(POOL, "ann", accounts=(bound.id,))
-        book.create(POOL, "free")
-        book.create(POOL, "elsewhere", accounts=(other.id,))
+        api_keys = ApiKeyRepository(scripts)
+        api_keys.create(POOL, "zoe", accounts=(other.id, bound.id))
+        api_keys.create(POOL, "ann", accounts=(bound.id,))
+        api_keys.create(POOL, "free")
+        api_keys.create(POOL, "elsewhere", accounts=(other.id,))
 
         with pytest.raises(InvalidRequest, match="bound to it: 'ann', 'zoe'"):
             accounts.remove(POOL, "a")
@@ -264,10 +264,10 @@ class TestRemove:
 
     def test_keys_that_are_over_do_not_hold_it(self, accounts, scripts):
         bound = accounts.add(POOL, account())
-        book = ApiKeyRepository(scripts)
-        book.create(POOL, "disabled", accounts=(bound.id,))
-        book.disable(POOL, "disabled")
-        book.create(POOL, "expired", accounts=(bound.id,), expires_at=1.0)
+        api_keys = ApiKeyRepository(scripts)
+        api_keys.create(POOL, "disabled", accounts=(bound.id,))
+        api_keys.disable(POOL, "disabled")
+        api_keys.create(POOL, "expired", accounts=(bound.id,), expires_at=1.0)
 
         accounts.remove(POOL, "main")
 
@@ -276,13 +276,13 @@ class TestRemove:
     def test_although_bound(self, accounts, scripts):
         """The key retains its list, so that it cannot suddenly use every account."""
         bound = accounts.add(POOL, account())
-        book = ApiKeyRepository(scripts)
-        book.create(POOL, "ann", accounts=(bound.id,))
+        api_keys = ApiKeyRepository(scripts)
+        api_keys.create(POOL, "ann", accounts=(bound.id,))
 
         accounts.remove(POOL, "main", although_bound=True)
 
         assert accounts.all(POOL) == []
-        assert book.find(POOL, "ann").accounts == (bound.id,)
+        assert api_keys.find(POOL, "ann").accounts == (bound.id,)
 
 
 class TestReading:

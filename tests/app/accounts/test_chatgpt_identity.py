@@ -27,7 +27,7 @@ class World:
     """The pools, the requests to the backend, and the time."""
 
     accounts: dict[str, list[Account]] = field(default_factory=dict)
-    asked: list[tuple[str, str]] = field(default_factory=list)
+    lookups: list[tuple[str, str]] = field(default_factory=list)
     refusal: int | None = None
     now: float = 0.0
 
@@ -38,7 +38,7 @@ class World:
         return self.accounts[pool]
 
     def usage(self, account: Account, token: str) -> dict[str, Any]:
-        self.asked.append((account.name, token))
+        self.lookups.append((account.name, token))
         if self.refusal:
             status = self.refusal
             raise UpstreamRejected("No", status=status, type="", code=None, upstream_status=status)
@@ -66,11 +66,11 @@ def test_its_pool_is_found(known: KnownAccounts) -> None:
 def test_the_backend_is_queried_once_a_minute_for_a_token(world: World, known: KnownAccounts) -> None:
     for token in ("t", "t", "u"):
         known.identify(token, "acc-a")
-    assert world.asked == [("a", "t"), ("a", "u")]
+    assert world.lookups == [("a", "t"), ("a", "u")]
     world.now += AGREED_SECONDS
     known.identify("t", "acc-a")
 
-    assert len(world.asked) == 3
+    assert len(world.lookups) == 3
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -80,7 +80,7 @@ def test_a_token_that_the_backend_refuses(world: World, known: KnownAccounts, st
     for _ in range(3):
         with pytest.raises(InvalidApiKey):
             known.identify("t", "acc-a")
-    assert len(world.asked) == 1
+    assert len(world.lookups) == 1
     world.refusal = None
     world.now += REFUSED_SECONDS
 
@@ -112,14 +112,14 @@ class TestMadeUpTokens:
         assert errors == [InvalidApiKey] * REFUSALS_PER_ADDRESS + [TooManyAttempts] * (
             25 - REFUSALS_PER_ADDRESS
         )
-        assert len(world.asked) == REFUSALS_PER_ADDRESS
+        assert len(world.lookups) == REFUSALS_PER_ADDRESS
 
     def test_of_many_addresses(self, world: World, known: KnownAccounts) -> None:
         world.refusal = 401
 
         errors = self.try_many(known, 100, lambda n: f"192.0.2.{n}")
 
-        assert errors.count(InvalidApiKey) == len(world.asked) == REFUSALS_PER_ACCOUNT
+        assert errors.count(InvalidApiKey) == len(world.lookups) == REFUSALS_PER_ACCOUNT
 
     def test_a_failing_backend_is_not_queried_more_often(self, world: World, known: KnownAccounts) -> None:
         world.refusal = 500
@@ -172,7 +172,7 @@ def test_strangers_cost_the_backend_nothing(world: World, known: KnownAccounts) 
     world.now += LISTED_SECONDS
 
     assert known.identify("t", "acc-c")[0] == "one"
-    assert world.asked == [("c", "t")]
+    assert world.lookups == [("c", "t")]
 
 
 def test_a_server_error_does_not_invalidate_the_token(world: World, known: KnownAccounts) -> None:

@@ -15,7 +15,7 @@ from app.errors import InvalidRequest
 from app.stores.records.credentials import LeaseResult
 from app.wiring import Services, build
 from tests.support.issuer_client import signed_in
-from tests.support.stored import everything_in
+from tests.support.store_contents import everything_in
 
 POOL = "default"
 

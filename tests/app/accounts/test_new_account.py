@@ -13,9 +13,9 @@ SETTINGS = Settings(openai_base_url="https://openai.test/v1", chatgpt_base_url="
 
 
 def test_openai():
-    said = {"kind": "openai", "name": "main"}
+    fields = {"kind": "openai", "name": "main"}
 
-    assert new_account(said, SETTINGS, credential="sk-1") == Account(
+    assert new_account(fields, SETTINGS, credential="sk-1") == Account(
         "", "main", "openai", "https://openai.test/v1", credential="sk-1", protocols=("chat", "responses")
     )
 
@@ -37,7 +37,7 @@ def test_compatible_needs_no_key():
 
 
 def test_given_fields_override_defaults():
-    said = {
+    fields = {
         "kind": "compatible",
         "name": "gpu",
         "base_url": "http://gpu:8000/v1",
@@ -48,7 +48,7 @@ def test_given_fields_override_defaults():
         "group": 4,
     }
 
-    assert new_account(said, SETTINGS) == Account(
+    assert new_account(fields, SETTINGS) == Account(
         "",
         "gpu",
         "compatible",

@@ -22,7 +22,7 @@ from app.stores.scripts import Scripts
 from app.wiring import Services, build
 from tests.support.issuer_client import Issuer, signed_in
 from tests.support.processes import eventually
-from tests.support.refresh_rounds import refreshing, renew_together, send_off
+from tests.support.refresh_rounds import refreshing, renew_together, start_refresh
 
 POOL = "default"
 
@@ -181,13 +181,13 @@ class TestFailure:
         login, account = signed_in(services, issuer)
         issuer.stage(login, {"status": 401, "body": {}})
         services.upstream.refresher.refresh_after_401(POOL, account)
-        anew, tokens = issuer.login()
+        renewed_login, tokens = issuer.login()
 
         revived = services.credentials.replace(POOL, account, tokens)
 
         assert (revived.state, revived.credential) == ("active", tokens.access_token)
         assert services.upstream.refresher.refresh_after_401(POOL, revived).rotation == 3
-        assert issuer.login_state(anew)["exchanges"] == 1
+        assert issuer.login_state(renewed_login)["exchanges"] == 1
 
     @pytest.mark.parametrize("status", [500, 503, 429])
     def test_trouble_at_the_issuer_passes(self, services, issuer, status):
@@ -223,12 +223,12 @@ class TestFailure:
         assert issuer.login_state(login)["reused"] == 0
 
     def test_permanence(self):
-        def told(status: int, code: str) -> UpstreamRejected:
+        def rejected(status: int, code: str) -> UpstreamRejected:
             return UpstreamRejected("", status=status, type="", code=code, upstream_status=status)
 
-        assert is_permanent(told(400, "refresh_token_reused"))
-        assert is_permanent(told(401, "anything"))
-        assert not is_permanent(told(400, "anything"))
+        assert is_permanent(rejected(400, "refresh_token_reused"))
+        assert is_permanent(rejected(401, "anything"))
+        assert not is_permanent(rejected(400, "anything"))
         assert not is_permanent(UpstreamUnreachable(""))
 
 
@@ -366,8 +366,8 @@ class TestManyProcesses:
 
         assert min(rotations) == 1001
         assert without == 0
-        told = issuer.login_state(login)
-        assert (told["exchanges"], told["reused"]) == (max(rotations) - 1, 0)
+        state = issuer.login_state(login)
+        assert (state["exchanges"], state["reused"]) == (max(rotations) - 1, 0)
 
 
 def calls(redis_client: Any) -> int:
@@ -379,13 +379,13 @@ class TestHolderKilled:
 
     def killed(self, environ: dict[str, str], step: str) -> None:
         with refreshing(environ, die_at=step) as process:
-            send_off(process)
+            start_refresh(process)
             assert process.wait(20) == -9
 
     def killed_by_us(self, environ: dict[str, str], issuer: Issuer, login: str, place: str) -> None:
         issuer.stage(login, {"hold": place})
         with refreshing(environ, die_at="never") as process:
-            send_off(process)
+            start_refresh(process)
             assert eventually(lambda: issuer.login_state(login)["held"] == place)
             kill(process)
 

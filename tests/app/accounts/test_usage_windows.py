@@ -24,7 +24,7 @@ def headers(**values: str) -> CaseInsensitiveDict[str]:
 
 class TestCodexHeaders:
     def test_both_windows(self):
-        told = headers(
+        quota_headers = headers(
             x_codex_primary_used_percent="12.5",
             x_codex_primary_reset_at="1800003600",
             x_codex_primary_window_minutes="300",
@@ -32,7 +32,7 @@ class TestCodexHeaders:
             x_codex_secondary_reset_after_seconds="7200",
         )
 
-        assert windows_from_headers(told, NOW) == [
+        assert windows_from_headers(quota_headers, NOW) == [
             [12.5, NOW_MS + 3_600_000, 18_000],
             [80, NOW_MS + 7_200_000],
         ]
@@ -40,36 +40,38 @@ class TestCodexHeaders:
     @pytest.mark.parametrize(("name", "place"), [("primary", []), ("secondary", [None])])
     def test_one_window_alone(self, name, place):
         """The window retains its position; the other one is not reported."""
-        told = headers(**{f"x_codex_{name}_used_percent": "1", f"x_codex_{name}_reset_at": "1800003600"})
+        quota_headers = headers(
+            **{f"x_codex_{name}_used_percent": "1", f"x_codex_{name}_reset_at": "1800003600"}
+        )
 
-        assert windows_from_headers(told, NOW) == [*place, [1, NOW_MS + 3_600_000]]
+        assert windows_from_headers(quota_headers, NOW) == [*place, [1, NOW_MS + 3_600_000]]
 
     def test_a_windows_length_bounds_its_reset(self):
-        told = headers(x_codex_primary_used_percent="1", x_codex_primary_window_minutes="300")
+        quota_headers = headers(x_codex_primary_used_percent="1", x_codex_primary_window_minutes="300")
 
-        assert windows_from_headers(told, NOW) == [[1, NOW_MS + 300 * 60_000, 18_000]]
+        assert windows_from_headers(quota_headers, NOW) == [[1, NOW_MS + 300 * 60_000, 18_000]]
 
     @pytest.mark.parametrize("used", ["", "NaN", "inf", "-1", "much"])
     def test_values_that_are_no_numbers_are_left_out(self, used):
-        told = headers(x_codex_primary_used_percent=used, x_codex_primary_reset_at="1800003600")
+        quota_headers = headers(x_codex_primary_used_percent=used, x_codex_primary_reset_at="1800003600")
 
-        assert windows_from_headers(told, NOW) is None
+        assert windows_from_headers(quota_headers, NOW) is None
 
     @pytest.mark.parametrize("reset_at", ["", "soon", "1799999999", "1800000000"])
     def test_a_window_without_a_future_reset_is_not_stored(self, reset_at):
-        told = headers(x_codex_primary_used_percent="50", x_codex_primary_reset_at=reset_at)
+        quota_headers = headers(x_codex_primary_used_percent="50", x_codex_primary_reset_at=reset_at)
 
-        assert windows_from_headers(told, NOW) is None
+        assert windows_from_headers(quota_headers, NOW) is None
 
     def test_more_than_all_is_all(self):
-        told = headers(x_codex_primary_used_percent="104", x_codex_primary_reset_at="1800003600")
+        quota_headers = headers(x_codex_primary_used_percent="104", x_codex_primary_reset_at="1800003600")
 
-        assert windows_from_headers(told, NOW) == [[100, NOW_MS + 3_600_000]]
+        assert windows_from_headers(quota_headers, NOW) == [[100, NOW_MS + 3_600_000]]
 
 
 class TestRateLimitHeaders:
     def test_requests_and_tokens(self):
-        told = headers(
+        quota_headers = headers(
             x_ratelimit_limit_requests="500",
             x_ratelimit_remaining_requests="400",
             x_ratelimit_reset_requests="6m0s",
@@ -78,7 +80,7 @@ class TestRateLimitHeaders:
             x_ratelimit_reset_tokens="1.5s",
         )
 
-        assert windows_from_headers(told, NOW) == [
+        assert windows_from_headers(quota_headers, NOW) == [
             [pytest.approx(20), NOW_MS + 360_000],
             [100, NOW_MS + 1500],
         ]
@@ -87,28 +89,28 @@ class TestRateLimitHeaders:
         ("reset", "milliseconds"), [("1h2m3s", 3_723_000), ("1d", 86_400_000), ("90", 90_000), ("1s", 1000)]
     )
     def test_durations(self, reset, milliseconds):
-        told = headers(
+        quota_headers = headers(
             x_ratelimit_limit_requests="10",
             x_ratelimit_remaining_requests="5",
             x_ratelimit_reset_requests=reset,
         )
 
-        assert windows_from_headers(told, NOW) == [[50, NOW_MS + milliseconds]]
+        assert windows_from_headers(quota_headers, NOW) == [[50, NOW_MS + milliseconds]]
 
     @pytest.mark.parametrize("reset", ["20ms", "0s", "", "soon"])
     def test_a_window_that_resets_at_once_is_not_stored(self, reset):
-        told = headers(
+        quota_headers = headers(
             x_ratelimit_limit_tokens="10", x_ratelimit_remaining_tokens="5", x_ratelimit_reset_tokens=reset
         )
 
-        assert windows_from_headers(told, NOW) is None
+        assert windows_from_headers(quota_headers, NOW) is None
 
     def test_a_limit_of_nothing(self):
-        told = headers(
+        quota_headers = headers(
             x_ratelimit_limit_tokens="0", x_ratelimit_remaining_tokens="0", x_ratelimit_reset_tokens="1m"
         )
 
-        assert windows_from_headers(told, NOW) is None
+        assert windows_from_headers(quota_headers, NOW) is None
 
 
 def test_headers_without_windows():
@@ -129,9 +131,9 @@ def usage(
 
 class TestUsage:
     def test_windows(self):
-        told = windows_from_usage(usage(), NOW)
+        result = windows_from_usage(usage(), NOW)
 
-        assert told == [[10, NOW_MS + 100_000, 18_000], [20, NOW_MS + 200_000, 18_000]]
+        assert result == [[10, NOW_MS + 100_000, 18_000], [20, NOW_MS + 200_000, 18_000]]
 
     @pytest.mark.parametrize("payload", [{}, {"rate_limit": None}, {"rate_limit": "x"}])
     def test_odd_ones(self, payload):

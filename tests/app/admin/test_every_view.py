@@ -44,12 +44,12 @@ def secrets(services: Services, ann: str) -> list[str]:
 
 def test_nothing_is_changed_without_a_csrf_token(app, inside, redis_client):
     """A session is not enough: a page of another site could use it."""
-    asked = 0
+    views_opened = 0
     for method, path in views(app, UNSAFE):
         answer = inside.client.open(path, method=method, base_url="http://gate.test")
         assert answer.status_code == 403, (method, path)
-        asked += 1
-    assert asked > 40
+        views_opened += 1
+    assert views_opened > 40
     assert inside.is_signed_in()
 
 
@@ -60,15 +60,15 @@ def test_no_secret_is_on_any_page_or_in_any_answer(app, inside, secrets):
         answer = inside.get(path)
         shown += answer.status_code == 200
         assert answer.status_code in (200, 302, 303, 404), path
-        told = answer.text + str(answer.headers)
-        assert not [one for one in secrets if one in told], path
+        response_text = answer.text + str(answer.headers)
+        assert not [one for one in secrets if one in response_text], path
     assert shown > 40
 
 
 def test_an_active_second_factor_is_never_shown(app, inside, services, later, redis_client):
     phone, codes = turn_on_second_factor(services, "ann")
-    told = [inside.get(path).text for path in ("/admin/security", "/admin/security/second-factor")]
+    pages = [inside.get(path).text for path in ("/admin/security", "/admin/security/second-factor")]
 
-    assert phone.secret not in "".join(told)
-    assert not any(code in page for code in codes for page in told)
+    assert phone.secret not in "".join(pages)
+    assert not any(code in page for code in codes for page in pages)
     assert phone.secret not in everything_stored(redis_client)

@@ -17,7 +17,7 @@ class TestEveryView:
     def test_without_a_session_only_sign_in_answers(self, app, ann):
         """Every page redirects to the sign-in, and every API call is refused: the test walks the url_map."""
         visitor = Visitor(app)
-        asked = 0
+        requests_made = 0
         for rule in app.url_map.iter_rules():
             if rule.endpoint in OPEN_ENDPOINTS:
                 continue
@@ -25,14 +25,14 @@ class TestEveryView:
             path = app.url_map.bind("gate.test").build(rule.endpoint, values, force_external=False)
             for method in rule.methods - {"HEAD"}:
                 answer = visitor.client.open(path, method=method)
-                asked += 1
+                requests_made += 1
                 if path.startswith("/admin/api/"):
                     assert answer.status_code == 401, (method, path)
                     assert answer.json["error"]["code"] == "not_signed_in"
                 else:
                     assert answer.status_code == 303, (method, path)
                     assert urlsplit(answer.location).path == "/admin/sign-in"
-        assert asked > 5
+        assert requests_made > 5
 
 
 class TestPages:
@@ -41,8 +41,8 @@ class TestPages:
 
         where = urlsplit(answer.location)
         assert (answer.status_code, where.netloc, where.path) == (303, "", "/admin/sign-in")
-        wanted = parse_qs(where.query)["next"][0]
-        back = visitor.sign_in(next=wanted)
+        next_page = parse_qs(where.query)["next"][0]
+        back = visitor.sign_in(next=next_page)
         assert (back.status_code, urlsplit(back.location).path) == (303, "/admin/a-page")
         assert visitor.get(back.location).status_code == 200
 
@@ -106,16 +106,16 @@ class TestForgery:
 
     @pytest.mark.parametrize("path", ["/admin/a-page", "/admin/api/a-call"])
     def test_with_its_own(self, inside, path):
-        mine = inside.csrf_token("/admin/security")
+        token = inside.csrf_token("/admin/security")
 
-        assert inside.post(path, {"csrf_token": mine}).status_code == 200
-        assert inside.post(path, headers={"X-CSRFToken": mine}).status_code == 200
+        assert inside.post(path, {"csrf_token": token}).status_code == 200
+        assert inside.post(path, headers={"X-CSRFToken": token}).status_code == 200
 
     @pytest.mark.parametrize("site", ["cross-site", "same-site"])
     def test_from_another_site_with_a_token_that_fits(self, inside, site):
-        mine = inside.csrf_token("/admin/security")
+        token = inside.csrf_token("/admin/security")
 
-        answer = inside.post("/admin/a-page", {"csrf_token": mine}, headers={"Sec-Fetch-Site": site})
+        answer = inside.post("/admin/a-page", {"csrf_token": token}, headers={"Sec-Fetch-Site": site})
 
         assert answer.status_code == 403
 

@@ -74,18 +74,18 @@ class TestPassword:
         assert [one["action"] for one in audited(services)].count("operator.password") == 1
 
     @pytest.mark.parametrize(
-        ("change", "field", "said"),
+        ("change", "field", "message"),
         [
             ({"password": "not mine at all"}, "password", "is not your password"),
             ({"new_password": "short", "new_password_again": "short"}, "new_password", "at least 12"),
             ({"new_password_again": "something else"}, "new_password_again", "does not match"),
         ],
     )
-    def test_bad_input(self, app, inside, change, field, said):
+    def test_bad_input(self, app, inside, change, field, message):
         answer = inside.send(f"{AT}/password", self.FORM | change)
 
         assert answer.status_code == 400
-        assert said in re.search(rf'id="{field}-error">([^<]*)<', answer.text)[1]
+        assert message in re.search(rf'id="{field}-error">([^<]*)<', answer.text)[1]
         assert NEW not in answer.text
         assert Visitor(app).sign_in().status_code == 303
 
@@ -213,7 +213,7 @@ def test_the_audit_log_holds_no_secret(inside, services, later):
     secret = re.search(r"pgadm-[\w-]{43}", page)[0]
     _, codes = turn_on_second_factor(services, "ann")
 
-    told = str(audited(services))
+    audit_text = str(audited(services))
 
-    assert "admin_token.create" in told
-    assert not any(one in told for one in (secret, PASSWORD, "argon2", *codes))
+    assert "admin_token.create" in audit_text
+    assert not any(one in audit_text for one in (secret, PASSWORD, "argon2", *codes))

@@ -126,11 +126,11 @@ class TestCookie:
         visitor.get("/admin/sign-in")
         planted = visitor.client.get_cookie("poolgate", "gate.test", "/admin").value
         visitor.sign_in()
-        mine = visitor.client.get_cookie("poolgate", "gate.test", "/admin").value
+        cookie = visitor.client.get_cookie("poolgate", "gate.test", "/admin").value
 
-        assert planted != mine
+        assert planted != cookie
         assert not _with_cookie(app, planted).is_signed_in()
-        assert _with_cookie(app, mine).is_signed_in()
+        assert _with_cookie(app, cookie).is_signed_in()
 
     def test_a_new_sign_in_ends_the_session_before(self, app, inside):
         old = inside.client.get_cookie("poolgate", "gate.test", "/admin").value
@@ -142,9 +142,9 @@ class TestCookie:
 
     @pytest.mark.parametrize("change", [lambda c: c[:-2] + "AA", lambda c: "", lambda c: "x" * 4000])
     def test_a_forged_cookie(self, app, inside, change):
-        mine = inside.client.get_cookie("poolgate", "gate.test", "/admin").value
+        cookie = inside.client.get_cookie("poolgate", "gate.test", "/admin").value
 
-        assert not _with_cookie(app, change(mine)).is_signed_in()
+        assert not _with_cookie(app, change(cookie)).is_signed_in()
 
     def test_stored_tokens_do_not_authenticate(self, inside, redis_client):
         """The store has hashes of ids, passwords and codes alone."""
@@ -189,8 +189,8 @@ class TestThrottling:
         assert "Try again in" in answer.text
         assert not visitor.is_signed_in()
         visitor.sign_in()
-        told = [one["action"] for one in audited(services)]
-        assert told == ["session.refuse"] * NAME_AND_ADDRESS + ["session.lock"]
+        actions = [one["action"] for one in audited(services)]
+        assert actions == ["session.refuse"] * NAME_AND_ADDRESS + ["session.lock"]
 
     def test_another_address_is_not_locked(self, app, visitor, ann):
         for _ in range(NAME_AND_ADDRESS + 1):
@@ -261,7 +261,7 @@ class TestFirstStart:
         assert [one.name for one in services.operator_stores.operators.all()] == ["ann"]
 
     @pytest.mark.parametrize(
-        ("change", "field", "said"),
+        ("change", "field", "message"),
         [
             ({"token": "guessed"}, "token", "is not the one that was printed"),
             ({"token": ""}, "token", "is missing"),
@@ -272,7 +272,7 @@ class TestFirstStart:
             ({"password_again": "something else"}, "password_again", "does not match"),
         ],
     )
-    def test_bad_input(self, visitor, services, change, field, said):
+    def test_bad_input(self, visitor, services, change, field, message):
         """A message next to the field, the submitted values except passwords, and nothing stored."""
         token = services.operator_stores.operators.new_start_token()
         form = {"token": token, **self.FORM, **change}
@@ -280,9 +280,9 @@ class TestFirstStart:
         answer = visitor.send("/admin/first-start", form)
 
         assert answer.status_code == 400
-        beside = re.search(rf'id="{field}-error">([^<]*)<', answer.text)
-        assert beside, answer.text
-        assert said in beside[1]
+        field_error = re.search(rf'id="{field}-error">([^<]*)<', answer.text)
+        assert field_error, answer.text
+        assert message in field_error[1]
         assert f'value="{form["name"]}"' in answer.text
         assert form["password"] not in answer.text
         assert not services.operator_stores.operators.exist()
@@ -328,7 +328,7 @@ def test_after_a_change_of_keys_who_is_signed_in_stays(redis_url, redis_client, 
     app.extensions["poolgate"].operator_stores.operators.create("ann", PASSWORD)
     visitor = Visitor(app)
     visitor.sign_in()
-    mine = visitor.client.get_cookie("poolgate", "gate.test", "/admin").value
+    cookie = visitor.client.get_cookie("poolgate", "gate.test", "/admin").value
 
-    assert _with_cookie(app_with(newer, older), mine).is_signed_in()
-    assert not _with_cookie(app_with(newer), mine).is_signed_in()
+    assert _with_cookie(app_with(newer, older), cookie).is_signed_in()
+    assert not _with_cookie(app_with(newer), cookie).is_signed_in()

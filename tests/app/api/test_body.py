@@ -100,11 +100,11 @@ def test_what_comes_too_large(data: bytes) -> None:
     ids=encoding_of,
 )
 def test_a_body_not_compressed_as_declared(encoding: str, data: bytes) -> None:
-    with pytest.raises(InvalidRequest) as told:
+    with pytest.raises(InvalidRequest) as error:
         read(data, encoding)
 
-    assert told.value.status == 400
-    assert told.value.param is None
+    assert error.value.status == 400
+    assert error.value.param is None
 
 
 @pytest.mark.parametrize(

@@ -52,12 +52,14 @@ def test_durations_that_are_none(ttl: str) -> None:
     assert refused.value.param == "x-bf-cache-ttl"
 
 
-@pytest.mark.parametrize(("value", "keeps"), [("true", False), ("TRUE", False), ("false", True), ("", True)])
-def test_reading_without_keeping(value: str, keeps: bool) -> None:
-    told = read(key="k", no_store=value)
+@pytest.mark.parametrize(
+    ("value", "may_store"), [("true", False), ("TRUE", False), ("false", True), ("", True)]
+)
+def test_reading_without_keeping(value: str, may_store: bool) -> None:
+    caching = read(key="k", no_store=value)
 
-    assert told is not None
-    assert told.may_store is keeps
+    assert caching is not None
+    assert caching.may_store is may_store
 
 
 def test_only_exact_repeats() -> None:
@@ -69,7 +71,7 @@ def test_only_exact_repeats() -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "named", "told"),
+    ("headers", "named", "ignored"),
     [
         ({}, "", None),
         ({}, "seed", "seed"),
@@ -77,9 +79,9 @@ def test_only_exact_repeats() -> None:
         ({"x-bf-cache-threshold": "0.8"}, "seed", "seed, x-bf-cache-threshold"),
     ],
 )
-def test_what_is_without_effect_is_named(headers: dict[str, str], named: str, told: str | None) -> None:
+def test_what_is_without_effect_is_named(headers: dict[str, str], named: str, ignored: str | None) -> None:
     response = Response(headers={"x-poolgate-ignored": named} if named else {})
     with APP.test_request_context(headers=headers):
         report_ignored(response)
 
-    assert response.headers.get("x-poolgate-ignored") == told
+    assert response.headers.get("x-poolgate-ignored") == ignored

@@ -114,7 +114,7 @@ def test_chunks_that_are_not_in_their_place(sealed: bytes, change) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [
         (b"", "not a backup"),
         (b"PK\x03\x04 zip", "not a backup"),
@@ -122,8 +122,8 @@ def test_chunks_that_are_not_in_their_place(sealed: bytes, change) -> None:
         (b'{"format": "poolgate backup", "version": 1, "kdf": {"passes": 1}}\n', "first line"),
     ],
 )
-def test_other_files(data: bytes, told: str) -> None:
-    with pytest.raises(UnreadableFile, match=told):
+def test_other_files(data: bytes, message: str) -> None:
+    with pytest.raises(UnreadableFile, match=message):
         read(data)
 
 

@@ -24,7 +24,7 @@ from tests.support.redis import private_redis
 from tests.support.store import POOL, StoreOfTest, limit
 
 PASSPHRASE = "correct horse battery"
-OURS, THEIRS = (Vault((Fernet.generate_key().decode(),)) for _ in range(2))
+VAULT, OTHER_VAULT = (Vault((Fernet.generate_key().decode(),)) for _ in range(2))
 BOUND = {"input_tokens": 50, "output_tokens": 7}
 
 
@@ -73,7 +73,7 @@ def elsewhere(other_url: str) -> Iterator[StoreOfTest]:
 def back_up(store: StoreOfTest, path: Path, *pools: str) -> BackupFile:
     with path.open("wb") as file:
         sealed = EncryptedWriter(file, PASSPHRASE)
-        for line in Backup(store.scripts, OURS, path.name).lines(list(pools or [POOL]), "a test"):
+        for line in Backup(store.scripts, VAULT, path.name).lines(list(pools or [POOL]), "a test"):
             sealed.write(line)
         sealed.close()
     return BackupFile(path, PASSPHRASE)
@@ -81,7 +81,7 @@ def back_up(store: StoreOfTest, path: Path, *pools: str) -> BackupFile:
 
 def restore(store: StoreOfTest, file: BackupFile, *, replace: bool = False) -> list[Restored]:
     contents = file.contents()
-    return Restore(store.scripts, THEIRS).run(file, contents, list(contents.pools), replace=replace)
+    return Restore(store.scripts, OTHER_VAULT).run(file, contents, list(contents.pools), replace=replace)
 
 
 def use(store: StoreOfTest, request_id: str | None = None, **row: Any) -> str:
@@ -117,17 +117,17 @@ class TestUnderLoad:
         enough = threading.Event()
 
         def traffic(number: int) -> None:
-            mine, count = on(make_client(client_url(store), 30.0)), 0
+            other_store, count = on(make_client(client_url(store), 30.0)), 0
             while not enough.is_set():
                 count += 1
-                mine.now = int(time.time() * 1000)
+                other_store.now = int(time.time() * 1000)
                 request_id = f"w{number}-{count}"
                 if count % 7:
-                    use(mine, request_id, status=502 if count % 5 == 0 else 200)
+                    use(other_store, request_id, status=502 if count % 5 == 0 else 200)
                 else:
-                    mine.admit(request_id, **BOUND)  # and never heard of again
+                    other_store.admit(request_id, **BOUND)  # and never heard of again
                 time.sleep(0.005)
-            mine.client.close()
+            other_store.client.close()
 
         workers = [threading.Thread(target=traffic, args=(number,)) for number in range(3)]
         for worker in workers:
@@ -241,33 +241,35 @@ class TestWhatComesAlong:
         assert {elsewhere.admit(f"n{number}")["account"] for number in range(3)} == {"b"}
 
     def test_encrypted_values_are_encrypted_again(self, store, elsewhere, tmp_path) -> None:
-        store.client.hset(keys.account(POOL, "a"), "credential", OURS.seal("sk-secret"))
-        store.client.hset(keys.account(POOL, "b"), "credential", THEIRS.seal("sk-of-another-key"))
+        store.client.hset(keys.account(POOL, "a"), "credential", VAULT.seal("sk-secret"))
+        store.client.hset(keys.account(POOL, "b"), "credential", OTHER_VAULT.seal("sk-of-another-key"))
         path = tmp_path / "f"
 
         restore(elsewhere, back_up(store, path))
 
-        assert THEIRS.open(elsewhere.state("a")["credential"]) == "sk-secret"
-        assert THEIRS.open(elsewhere.state("b")["credential"]) == "sk-of-another-key"
+        assert OTHER_VAULT.open(elsewhere.state("a")["credential"]) == "sk-secret"
+        assert OTHER_VAULT.open(elsewhere.state("b")["credential"]) == "sk-of-another-key"
 
     def test_rows_that_were_removed_are_known_to_be(self, store, elsewhere, tmp_path) -> None:
         for _ in range(5):
             use(store)
         store.client.xtrim(keys.ledger(POOL), maxlen=2, approximate=False)
-        kept, removed = (Verification(LedgerRepository(Scripts(store.client)), POOL) for _ in range(2))
-        assert kept.differences() == []
+        with_records, without_records = (
+            Verification(LedgerRepository(Scripts(store.client)), POOL) for _ in range(2)
+        )
+        assert with_records.differences() == []
 
         restore(elsewhere, back_up(store, tmp_path / "f"))
 
-        removed = Verification(LedgerRepository(Scripts(elsewhere.client)), POOL)
-        assert removed.differences() == []
-        assert removed.skipped == kept.skipped > 0
+        without_records = Verification(LedgerRepository(Scripts(elsewhere.client)), POOL)
+        assert without_records.differences() == []
+        assert without_records.skipped == with_records.skipped > 0
 
     def test_operators_and_their_tokens(self, store, elsewhere, tmp_path) -> None:
         """Operators and the audit log are restored, sessions are not; newer audit entries are retained."""
         root = keys.root(keys.SYSTEM)
         store.client.sadd(root + "operators", "ann")
-        store.client.hset(root + "op:ann", mapping={"password": "$argon2id$", "totp": OURS.seal("JBSW")})
+        store.client.hset(root + "op:ann", mapping={"password": "$argon2id$", "totp": VAULT.seal("JBSW")})
         store.client.hset(root + "ses:abc", "operator", "ann")
         store.client.xadd(keys.audit(), {"entry": "{}"}, id="5-0")
         elsewhere.client.xadd(keys.audit(), {"entry": '{"newer": 1}'}, id="9-0")
@@ -275,6 +277,6 @@ class TestWhatComesAlong:
         restore(elsewhere, back_up(store, tmp_path / "f", POOL, keys.SYSTEM))
 
         assert elsewhere.client.smembers(root + "operators") == {"ann"}
-        assert THEIRS.open(elsewhere.client.hget(root + "op:ann", "totp")) == "JBSW"
+        assert OTHER_VAULT.open(elsewhere.client.hget(root + "op:ann", "totp")) == "JBSW"
         assert not elsewhere.client.exists(root + "ses:abc")
         assert [entry_id for entry_id, _ in elsewhere.client.xrange(keys.audit())] == ["5-0", "9-0"]

@@ -77,10 +77,10 @@ def test_a_token_that_is_refreshed_meanwhile_stays(scripts, account, redis_clien
     key, once = keys.account("team", "acct_s"), iter([True])
     run_raw = scripts.run_raw
 
-    def refreshed_first(operation: str, pool: str, ask: dict[str, Any]) -> str:
-        if ask["field"] == "sign_in" and next(once, False):
+    def refreshed_first(operation: str, pool: str, arguments: dict[str, Any]) -> str:
+        if arguments["field"] == "sign_in" and next(once, False):
             redis_client.hset(key, "sign_in", Vault((OLD,)).seal("refreshed"))
-        return run_raw(operation, pool, ask)
+        return run_raw(operation, pool, arguments)
 
     monkeypatch.setattr(scripts, "run_raw", refreshed_first)
     reseal(scripts, NEW, OLD).run()

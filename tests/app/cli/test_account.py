@@ -7,7 +7,7 @@ import json
 import pytest
 
 from app.accounts.account import Account
-from tests.support.stored import everything_in
+from tests.support.store_contents import everything_in
 
 SECRET = "sk-upstream-0123456789"
 
@@ -97,7 +97,7 @@ class TestAddOpenai:
         }
 
     @pytest.mark.parametrize(
-        ("args", "told"),
+        ("args", "message"),
         [
             (("--name", "a b"), "name must be 1 to 64"),
             (("--name", "a/b"), "name must be 1 to 64"),
@@ -111,13 +111,13 @@ class TestAddOpenai:
             (("--pool", "Team B"), "cannot name a pool"),
         ],
     )
-    def test_wrong_usage(self, poolgate, services, args, told):
+    def test_wrong_usage(self, poolgate, services, args, message):
         """The error is one line that names the problem, and nothing is created."""
         result = add(poolgate, "main", *args)
 
         assert (result.exit_code, result.stdout) == (2, "")
         assert result.stderr.count("\n") == 1
-        assert told in result.stderr
+        assert message in result.stderr
         assert services.pools.names() == []
 
     def test_a_key_that_fits_no_header(self, poolgate):
@@ -285,9 +285,9 @@ class TestSet:
     def test_every_model_again(self, poolgate, services):
         add(poolgate, "main", "--models", "gpt-5")
 
-        told = json.loads(poolgate("account set main --all-models --json").stdout)
+        report = json.loads(poolgate("account set main --all-models --json").stdout)
 
-        assert (told["models"], services.accounts.find("default", "main").models) == ([], ())
+        assert (report["models"], services.accounts.find("default", "main").models) == ([], ())
 
     @pytest.mark.parametrize("wrong", ["", "--cap 0", "--weight x", "--models ,", "--models a --all-models"])
     def test_what_cannot_be_set(self, poolgate, wrong):

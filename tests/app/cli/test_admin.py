@@ -33,18 +33,18 @@ class TestOperators:
         assert services.operator_stores.operators.authenticate("ann", PASSWORD, "")
 
     @pytest.mark.parametrize(
-        ("name", "password", "said"),
+        ("name", "password", "message"),
         [
             ("ann", "short", "at least 12"),
             ("a b", PASSWORD, "must be 1 to 64 letters"),
             ("annannannann", "annannannann", "must not be the name"),
         ],
     )
-    def test_a_broken_rule_makes_none(self, poolgate, services, name, password, said):
+    def test_a_broken_rule_makes_none(self, poolgate, services, name, password, message):
         result = poolgate("admin create --password-stdin", name, stdin=password)
 
         assert result.exit_code == 1
-        assert said in result.stderr
+        assert message in result.stderr
         assert not services.operator_stores.operators.exist()
 
     def test_a_new_password_lets_a_locked_out_owner_in(self, poolgate, services, ann):
@@ -79,10 +79,10 @@ class TestOperators:
         assert [one.name for one in services.operator_stores.operators.all()] == ["ann"]
 
     def test_the_list(self, poolgate, ann):
-        (told,) = json.loads(poolgate("admin list --json").stdout)["data"]
+        (row,) = json.loads(poolgate("admin list --json").stdout)["data"]
 
-        assert told["name"] == "ann"
-        assert told["second_factor"] is False
+        assert row["name"] == "ann"
+        assert row["second_factor"] is False
         assert "ann" in poolgate("admin list").stdout
 
     @pytest.mark.parametrize("command", ["password", "totp-off", "remove", "sessions", "sign-out"])
@@ -95,20 +95,20 @@ class TestOperators:
 
 class TestSessions:
     def test_they_are_listed_and_ended_one_by_one_and_all(self, poolgate, services, ann):
-        book = services.operator_stores.sessions
-        first, second = (book.open(ann, address=f"192.0.2.{n}", agent="b") for n in (1, 2))
+        sessions = services.operator_stores.sessions
+        first, second = (sessions.open(ann, address=f"192.0.2.{n}", agent="b") for n in (1, 2))
         listed = json.loads(poolgate("admin sessions ann --json").stdout)["data"]
         assert {one["address"] for one in listed} == {"192.0.2.1", "192.0.2.2"}
         assert first not in poolgate("admin sessions ann").stdout
 
-        assert poolgate("admin sign-out ann --session", book.touch(first).id).stdout.startswith(
+        assert poolgate("admin sign-out ann --session", sessions.touch(first).id).stdout.startswith(
             "Ended 1 session of"
         )
-        assert book.touch(first) is None
-        assert book.touch(second) is not None
+        assert sessions.touch(first) is None
+        assert sessions.touch(second) is not None
 
         assert poolgate("admin sign-out ann").exit_code == 0
-        assert book.touch(second) is None
+        assert sessions.touch(second) is None
 
 
 class TestInvitation:
@@ -148,12 +148,12 @@ class TestTokens:
         assert services.operator_stores.admin_tokens.authenticate(secret) is None
         assert poolgate("admin token revoke ci").exit_code == 1
 
-    @pytest.mark.parametrize(("expires", "said"), [("2001-01-01", "expired"), ("soon", "expires")])
-    def test_a_bad_end(self, poolgate, expires, said):
+    @pytest.mark.parametrize(("expires", "message"), [("2001-01-01", "expired"), ("soon", "expires")])
+    def test_a_bad_end(self, poolgate, expires, message):
         result = poolgate("admin token create ci --expires", expires)
 
         assert result.exit_code in (1, 2)
-        assert said in result.stderr
+        assert message in result.stderr
 
     def test_a_taken_name(self, poolgate):
         poolgate("admin token create ci")

@@ -19,9 +19,9 @@ def test_who_changed_what(poolgate):
 def test_json(poolgate):
     poolgate("key create --name ann")
 
-    told = json.loads(poolgate("audit --json --most 1").stdout)
+    page = json.loads(poolgate("audit --json --most 1").stdout)
 
-    assert [(one["action"], one["outcome"]) for one in told["data"]] == [("key.create", "done")]
+    assert [(one["action"], one["outcome"]) for one in page["data"]] == [("key.create", "done")]
     assert json.loads(poolgate("audit --json --who nobody").stdout)["data"] == []
 
 

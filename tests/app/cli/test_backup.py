@@ -153,7 +153,7 @@ def test_no_terminal_for_a_passphrase(poolgate: Run, file: Path, command: str) -
 
 class TestNothingChanges:
     @pytest.mark.parametrize(
-        ("spoil", "told"),
+        ("spoil", "message"),
         [
             (lambda data: data[:-1], "cut off"),
             (lambda data: data[: len(data) // 2], "cut off"),
@@ -163,14 +163,14 @@ class TestNothingChanges:
         ],
     )
     def test_a_file_that_is_not_as_it_was(
-        self, poolgate: Run, there: Services, file: Path, spoil: Any, told: str
+        self, poolgate: Run, there: Services, file: Path, spoil: Any, message: str
     ) -> None:
         file.write_bytes(spoil(file.read_bytes()))
 
         result = restore(poolgate, there, file)
 
         assert (result.exit_code, result.stdout) == (1, "")
-        assert told in result.stderr
+        assert message in result.stderr
         assert result.stderr.count("\n") == 1
         assert everything(there) == {}
 
@@ -240,9 +240,9 @@ class TestAgain:
         there.api_keys.create("default", "made since")
         there.scripts.client.delete(keys.POOLS)  # as if killed before that
 
-        told = json.loads(restore(poolgate, there, file, "--json").stdout)
+        report = json.loads(restore(poolgate, there, file, "--json").stdout)
 
-        assert told["again"] == ["default", "operators and audit log"]
+        assert report["again"] == ["default", "operators and audit log"]
         assert len(there.api_keys.all("default")) == 2
         assert there.pools.names() == ["default"]
 

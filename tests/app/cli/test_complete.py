@@ -15,7 +15,7 @@ from app.wiring import Services
 from tests.app.cli.conftest import Run
 
 ROOT = Path(__file__).parents[3]
-ASK = """
+COMPLETION_SCRIPT = """
 eval "$(poolgate completion bash)"
 COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
 _poolgate_completion poolgate
@@ -36,16 +36,16 @@ def completed(environ: dict[str, str], tmp_path: Path):
 
     def complete(*words: str, **variables: str) -> list[str]:
         env = {**os.environ, **environ, "PATH": path, "PYTHONPATH": str(ROOT), **variables}
-        told = subprocess.run(
-            [bash, "--norc", "-c", ASK, "bash", "poolgate", *words],
+        result = subprocess.run(
+            [bash, "--norc", "-c", COMPLETION_SCRIPT, "bash", "poolgate", *words],
             env=env,
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
         )
-        assert (told.returncode, told.stderr) == (0, "")
-        return told.stdout.split()
+        assert (result.returncode, result.stderr) == (0, "")
+        return result.stdout.split()
 
     return complete
 
@@ -98,14 +98,14 @@ def test_the_store_is_away(completed, tmp_path: Path) -> None:
     [("bash", "_poolgate_completion()"), ("zsh", "#compdef poolgate"), ("fish", "function _poolgate")],
 )
 def test_a_script_for_each_shell(poolgate: Run, shell: str, begins: str) -> None:
-    told = poolgate("completion", shell)
+    result = poolgate("completion", shell)
 
-    assert told.exit_code == 0
-    assert told.stdout.startswith(begins)
-    assert "_POOLGATE_COMPLETE" in told.stdout
+    assert result.exit_code == 0
+    assert result.stdout.startswith(begins)
+    assert "_POOLGATE_COMPLETE" in result.stdout
 
 
 def test_another_shell(poolgate: Run) -> None:
-    told = poolgate("completion", "tcsh")
+    result = poolgate("completion", "tcsh")
 
-    assert (told.exit_code, told.stderr.count("\n")) == (2, 1)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)

@@ -39,8 +39,8 @@ def ran(redis_client: Any, seconds_ago: float = 0, *, job: str = "usage", ok: bo
 
 
 def found(poolgate: Run, **variables: str) -> list[tuple[str, str]]:
-    told = json.loads(poolgate("doctor --json", **variables).stdout)["data"]
-    return [(one["level"], one["what"]) for one in told]
+    diagnostics = json.loads(poolgate("doctor --json", **variables).stdout)["data"]
+    return [(one["level"], one["what"]) for one in diagnostics]
 
 
 def test_well(poolgate: Run, healthy: Account) -> None:
@@ -86,17 +86,19 @@ def test_accounts_that_are_out(poolgate: Run, healthy: Account, services: Servic
     spent = {"state": "window_spent", "reason": "spent", "wait_ms": 3_600_000}
     services.accounts.observe("default", other.id, {}, outcome=spent)
 
-    told = found(poolgate)
+    diagnostics = found(poolgate)
 
-    assert ("wrong", "every account is out of use, so all requests are refused") in told
-    assert ("wrong", "its credential is refused (invalid_api_key)") in told
-    assert [level for level, what in told if what.startswith("window_spent (spent) until ")] == ["note"]
+    assert ("wrong", "every account is out of use, so all requests are refused") in diagnostics
+    assert ("wrong", "its credential is refused (invalid_api_key)") in diagnostics
+    assert [level for level, what in diagnostics if what.startswith("window_spent (spent) until ")] == [
+        "note"
+    ]
 
 
 def test_another_secret_key(poolgate: Run, healthy: Account) -> None:
-    told = found(poolgate, POOLGATE_SECRET_KEYS=Fernet.generate_key().decode())
+    diagnostics = found(poolgate, POOLGATE_SECRET_KEYS=Fernet.generate_key().decode())
 
-    assert told == [
+    assert diagnostics == [
         ("wrong", "no account in use has a credential that can be read, so all requests fail"),
         ("wrong", "its credential was encrypted with another key"),
     ]
@@ -112,10 +114,10 @@ def test_one_pool_alone(poolgate: Run, healthy: Account, services: Services) -> 
 @pytest.mark.parametrize("rules", ["retries", "fields", "states"])
 def test_rules(poolgate: Run, rules: str) -> None:
     """They need no store; every failure, or every field, is in them."""
-    told = poolgate(f"doctor {rules}", REDIS_URL="redis://127.0.0.1:1/0")
+    result = poolgate(f"doctor {rules}", REDIS_URL="redis://127.0.0.1:1/0")
     as_json = json.loads(poolgate(f"doctor {rules} --json").stdout)
 
-    assert told.exit_code == 0
-    assert len(told.stdout.splitlines()) == 1 + len(as_json["data"]) + len(as_json["numbers"])
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 1 + len(as_json["data"]) + len(as_json["numbers"])
     if rules != "fields":
         assert {row["failure"] for row in as_json["data"]} == set(Failure)

@@ -9,7 +9,7 @@ import pytest
 
 from app.accounts.account import Account
 from app.errors import InvalidApiKey
-from tests.support.stored import everything_in
+from tests.support.store_contents import everything_in
 
 SECRET = re.compile(r"sk-pg-[a-z0-9_-]+-[0-9A-Za-z]{43}")
 
@@ -54,10 +54,10 @@ class TestCreate:
     def test_json(self, poolgate, services):
         result = poolgate("key create --name ann --json")
 
-        told = json.loads(result.stdout)
+        created = json.loads(result.stdout)
         assert result.stderr == ""
-        assert services.api_keys.authenticate(told["key"]).id == told["id"]
-        assert told["name"] == "ann"
+        assert services.api_keys.authenticate(created["key"]).id == created["id"]
+        assert created["name"] == "ann"
 
     def test_what_to_do_about_a_cut(self, poolgate, services):
         restarting = poolgate("key create --name ann --on-cut restart").stdout.strip()
@@ -93,7 +93,7 @@ class TestCreate:
         assert services.api_keys.all("default") == []
 
     @pytest.mark.parametrize(
-        ("args", "told"),
+        ("args", "message"),
         [
             (("--name", "a b"), "name must be 1 to 64"),
             (("--name", "ann", "--limit", "lots"), "'lots' is not a limit"),
@@ -104,13 +104,13 @@ class TestCreate:
             ((), "Missing option '--name'"),
         ],
     )
-    def test_wrong_usage(self, poolgate, services, args, told):
+    def test_wrong_usage(self, poolgate, services, args, message):
         """An empty list is refused, because it would mean `all`."""
         result = poolgate("key create", *args)
 
         assert (result.exit_code, result.stdout) == (2, "")
         assert result.stderr.count("\n") == 1
-        assert told in result.stderr
+        assert message in result.stderr
         assert services.api_keys.all("default") == []
 
 
@@ -188,11 +188,13 @@ class TestSet:
         key = services.api_keys.authenticate(secret)
         assert (key.models, key.raw, key.expires_at) == ((), False, None)
 
-    @pytest.mark.parametrize("said", ["", "--models a --all-models", "--output-tokens 0", "--expires soon"])
-    def test_what_cannot_be(self, poolgate, said):
+    @pytest.mark.parametrize(
+        "options", ["", "--models a --all-models", "--output-tokens 0", "--expires soon"]
+    )
+    def test_what_cannot_be(self, poolgate, options):
         poolgate("key create --name ann")
 
-        assert poolgate(f"key set ann {said}").exit_code == 2
+        assert poolgate(f"key set ann {options}").exit_code == 2
 
 
 class TestRotate:
@@ -206,9 +208,9 @@ class TestRotate:
 
     def test_at_once(self, poolgate, services):
         old = poolgate("key create --name ann").stdout.strip()
-        told = json.loads(poolgate("key rotate ann --json").stdout)
+        rotated = json.loads(poolgate("key rotate ann --json").stdout)
 
-        assert services.api_keys.authenticate(told["key"]).name == "ann"
+        assert services.api_keys.authenticate(rotated["key"]).name == "ann"
         with pytest.raises(InvalidApiKey):
             services.api_keys.authenticate(old)
 

@@ -26,27 +26,27 @@ HOUR = moment(ROW["at_ms"] / 1000)
 
 
 @pytest.fixture
-def booked(services):
+def entry(services):
     services.ledger.settlements.settle("default", {"id": "r", "mark": {}, "row": ROW, "calendar": {}})
 
 
-def test_balanced(poolgate, booked):
+def test_balanced(poolgate, entry):
     result = poolgate("ledger verify")
 
     assert (result.exit_code, result.stdout) == (0, "The ledger balances: 1 entries, 3 totals.\n")
 
 
-def test_difference(poolgate, booked, services):
+def test_difference(poolgate, entry, services):
     services.scripts.client.hincrby(
         keys.rollup("default", "h", ROW["at_ms"] // 1000), "k|a|m|input_tokens", 2
     )
 
     result = poolgate("ledger verify")
-    told = json.loads(poolgate("ledger verify --json").stdout)
+    report = json.loads(poolgate("ledger verify --json").stdout)
 
     assert result.exit_code == 1
     assert f"hour {HOUR}  k|a|m|input_tokens       7           5" in result.stdout
-    assert (told["balanced"], told["rows"]) == (False, 1)
-    assert told["differences"] == [
+    assert (report["balanced"], report["rows"]) == (False, 1)
+    assert report["differences"] == [
         {"total": f"hour {HOUR}", "figure": "k|a|m|input_tokens", "booked": 7, "recomputed": 5}
     ]

@@ -19,13 +19,13 @@ def added(poolgate, command: str, *args: str) -> str:
 
 class TestKeyLimit:
     def test_add_and_list(self, poolgate):
-        told = poolgate(
+        output = poolgate(
             "key limit add ann", "5.50 usd/month", "--model", "gpt-5*", "--mode", "balanced"
         ).stdout
-        first = told.split()[1].rstrip(":")
+        first = output.split()[1].rstrip(":")
         second = added(poolgate, "key limit add ann", "20 parallel_requests")
 
-        assert told == f"Added {first}: 5.5 usd/month for gpt-5* balanced\n"
+        assert output == f"Added {first}: 5.5 usd/month for gpt-5* balanced\n"
         lines = [re.split("  +", line) for line in poolgate("key limit list ann").stdout.splitlines()]
         assert lines[0] == ["ID", "LIMIT", "USED", "RESERVED", "REMAINING", "RESETS"]
         assert lines[1][:5] == [first, "5.5 usd/month for gpt-5* balanced", "$0.00", "$0.00", "$5.50"]
@@ -35,9 +35,9 @@ class TestKeyLimit:
     def test_for_scripts(self, poolgate):
         limit_id = added(poolgate, "key limit add ann", "10 requests/day")
 
-        [told] = json.loads(poolgate("key limit list ann --json").stdout)["data"]
-        assert told.pop("resets_at") > 1_700_000_000
-        assert told == {
+        [listed] = json.loads(poolgate("key limit list ann --json").stdout)["data"]
+        assert listed.pop("resets_at") > 1_700_000_000
+        assert listed == {
             "id": limit_id,
             "limit": "10 requests/day",
             "what": "requests",

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from app.accounts.oauth_tokens import tokens_from_auth_json
-from tests.support.stored import everything_in
+from tests.support.store_contents import everything_in
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ class TestFailures:
         assert "No such command 'explode'" in result.stderr
 
     @pytest.mark.parametrize(
-        ("command", "told"),
+        ("command", "message"),
         [
             ("bogus", "Error: No such command 'bogus' (see main --help)\n"),
             ("doctr", "Error: No such command 'doctr'. Did you mean 'doctor'? (see main --help)\n"),
@@ -98,10 +98,10 @@ class TestFailures:
             ("key creat", "Error: No such command 'creat'. Did you mean 'create'? (see main key --help)\n"),
         ],
     )
-    def test_what_may_have_been_meant(self, poolgate, command, told):
+    def test_what_may_have_been_meant(self, poolgate, command, message):
         result = poolgate(command)
 
-        assert (result.exit_code, result.stdout, result.stderr) == (2, "", told)
+        assert (result.exit_code, result.stdout, result.stderr) == (2, "", message)
 
     @pytest.mark.parametrize("command", ["account list --what --json", "key create --json", "key zap --json"])
     def test_wrong_usage_in_json(self, poolgate, command):
@@ -187,7 +187,7 @@ class TestSecrets:
         assert "0123456789" not in result.output
 
     @pytest.mark.parametrize(
-        ("args", "told"),
+        ("args", "message"),
         [
             ((), "Give one of --api-key-env and --api-key-stdin"),
             (("--api-key-env", "K", "--api-key-stdin"), "Give one of --api-key-env and --api-key-stdin"),
@@ -197,11 +197,11 @@ class TestSecrets:
             (("--api-key-stdin",), "Standard input is empty"),
         ],
     )
-    def test_missing(self, poolgate, args, told):
+    def test_missing(self, poolgate, args, message):
         result = poolgate("account add openai --name main", *args, stdin=" \n", K="sk-1", EMPTY=" ")
 
         assert result.exit_code == 2
-        assert result.stderr.startswith(f"Error: {told}")
+        assert result.stderr.startswith(f"Error: {message}")
 
     def test_bytes_that_are_no_text(self, poolgate):
         result = poolgate("account add openai --name main --api-key-stdin", stdin=b"sk-\xff\xfe")
@@ -275,11 +275,11 @@ class TestProcesses:
 
     def test_exit_codes(self):
         with short_folder() as home:
-            nobody = f"redis://127.0.0.1:{free_port()}"
+            unused_url = f"redis://127.0.0.1:{free_port()}"
             codes = [
                 run(home, "key", "disable", "x").returncode,
                 run(home, "key", "disable").returncode,
-                run(home, "key", "list", REDIS_URL=nobody).returncode,
+                run(home, "key", "list", REDIS_URL=unused_url).returncode,
             ]
 
         assert codes == [1, 2, 3]

@@ -53,8 +53,8 @@ def test_none(poolgate):
 
 def test_set(poolgate):
     """All settings are changed at once; unnamed ones stay."""
-    told = poolgate("pool set --zone Europe/Berlin --policy ordered").stdout
-    assert told == "Pool 'default': policy ordered; time zone Europe/Berlin\n"
+    output = poolgate("pool set --zone Europe/Berlin --policy ordered").stdout
+    assert output == "Pool 'default': policy ordered; time zone Europe/Berlin\n"
 
     poolgate("pool set --time-limit idle=30 --time-limit o3*:total=1800 --hide-accounts")
     changed = json.loads(poolgate("pool set --time-limit idle=default --policy balanced --json").stdout)

@@ -50,11 +50,11 @@ def test_set_and_remove(poolgate, services):
 
 
 def test_a_model_of_ones_own(poolgate, services):
-    told = poolgate(
+    result = poolgate(
         "price set llama --input 0 --output 0 --context 8192 --max-output 1024 --image 500 --json"
     )
 
-    assert json.loads(told.stdout)["image"] == [500, 500, 500]
+    assert json.loads(result.stdout)["image"] == [500, 500, 500]
     price = services.prices.current("default").find("llama")
     assert (price.context, price.max_output) == (8192, 1024)
 

@@ -24,7 +24,7 @@ ROW = {
 
 
 @pytest.fixture
-def booked(services: Services) -> None:
+def requests_recorded(services: Services) -> None:
     services.pools.ensure("default")
     for number in range(3):
         row = ROW | {"id": f"r{number}"}
@@ -35,20 +35,20 @@ def booked(services: Services) -> None:
 
 def run(environ: dict[str, str], *args: str, terminal: bool) -> tuple[str, str]:
     """Return standard output and standard error, which is a terminal if *terminal*."""
-    ours, theirs = pty.openpty()
+    terminal_fd, child_fd = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-c", RUN, *args],
         cwd=ROOT,
         env={**os.environ, **environ, "TERM": "xterm", "SECRET": "correct horse battery"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=theirs if terminal else subprocess.PIPE,
+        stderr=child_fd if terminal else subprocess.PIPE,
     ) as process:
-        os.close(theirs)
-        told, _ = process.communicate(timeout=60) if terminal else (process.stdout.read(), None)
-        error = _everything(ours) if terminal else process.stderr.read()
-    os.close(ours)
-    return told.decode(), error.decode()
+        os.close(child_fd)
+        output, _ = process.communicate(timeout=60) if terminal else (process.stdout.read(), None)
+        error = _everything(terminal_fd) if terminal else process.stderr.read()
+    os.close(terminal_fd)
+    return output.decode(), error.decode()
 
 
 def _everything(descriptor: int) -> bytes:
@@ -76,7 +76,7 @@ def _everything(descriptor: int) -> bytes:
 def test_a_bar_on_a_terminal_alone(
     environ: dict[str, str],
     services: Services,
-    booked: None,
+    requests_recorded: None,
     tmp_path: Path,
     args: tuple[str, ...],
     label: str,

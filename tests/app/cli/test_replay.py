@@ -22,12 +22,18 @@ def traffic(services: Services) -> None:
         services.accounts.add("default", Account("", name, "openai", "http://x", credential="sk"))
     key = services.api_keys.create("default", "ann")[0]
     for number in range(10):
-        ask = {"id": f"r{number}", "key": key.id, "model": "m", "endpoint": "/v1/responses", "wire": ""}
-        ask |= {"demo": False, "affinity": "xy"[number % 2], "pin": "", "ttl_ms": 30_000, "sticky_ms": 60_000}
-        ask |= {"calendar": {}, "bounds": {}, "estimates": {}}
-        reply = services.scripts.run_json("admit", "default", ask)
+        admission = {"id": f"r{number}", "key": key.id, "model": "m", "endpoint": "/v1/responses", "wire": ""}
+        admission |= {
+            "demo": False,
+            "affinity": "xy"[number % 2],
+            "pin": "",
+            "ttl_ms": 30_000,
+            "sticky_ms": 60_000,
+        }
+        admission |= {"calendar": {}, "bounds": {}, "estimates": {}}
+        reply = services.scripts.run_json("admit", "default", admission)
         row = {
-            "id": ask["id"],
+            "id": admission["id"],
             "at_ms": reply["now"],
             "key": key.id,
             "account": reply["account"],
@@ -40,7 +46,7 @@ def traffic(services: Services) -> None:
             "input_tokens": 90,
         }
         services.ledger.settlements.settle(
-            "default", {"id": ask["id"], "mark": {}, "row": row, "calendar": {}}
+            "default", {"id": admission["id"], "mark": {}, "row": row, "calendar": {}}
         )
 
 
@@ -60,10 +66,10 @@ def test_exported(poolgate: Run, traffic: None, tmp_path: Path) -> None:
     file.write_text(exported)
 
     command = f"replay {file} --policy ordered --window east=100/5h --json"
-    (told,) = json.loads(poolgate(command, "--picture", str(drawn)).stdout)["data"]
+    (report,) = json.loads(poolgate(command, "--picture", str(drawn)).stdout)["data"]
 
-    assert (told["policy"], told["requests"], told["turns"]) == ("ordered", 10, 8)
-    assert set(told["spread"]) <= {"east", "west"}
+    assert (report["policy"], report["requests"], report["turns"]) == ("ordered", 10, 8)
+    assert set(report["spread"]) <= {"east", "west"}
     assert "sk" not in json.loads(exported.splitlines()[0])["accounts"][0].values()
     assert ElementTree.parse(drawn).getroot().tag.endswith("svg")
 

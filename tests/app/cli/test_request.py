@@ -12,7 +12,7 @@ from app.accounts.account import Account
 from app.stores.records.refusals import Refusal
 from app.wiring import Services
 from tests.app.cli.conftest import Run
-from tests.support.booked import book
+from tests.support.ledger_rows import record_request
 
 ATTEMPTS = [
     {"wire": "chat", "error": "bad_gateway", "failure": "server_error", "action": "other"},
@@ -30,38 +30,46 @@ def settled(services: Services) -> str:
     services.accounts.add("default", Account("", "spare", "openai", "http://x", credential="sk"))
     services.accounts.pause("default", "spare", "on holiday")
     key = services.api_keys.create("default", "ann")[0]
-    ask: dict[str, Any] = {"id": "r1", "key": key.id, "model": "m", "endpoint": "/v1/responses", "wire": ""}
-    ask |= {"demo": False, "affinity": "", "pin": "", "ttl_ms": 30_000, "sticky_ms": 1, "calendar": {}}
-    ask |= {"bounds": BOUNDS, "estimates": BOUNDS}
-    first = services.scripts.run_json("admit", "default", ask)["account"]
+    admission: dict[str, Any] = {
+        "id": "r1",
+        "key": key.id,
+        "model": "m",
+        "endpoint": "/v1/responses",
+        "wire": "",
+    }
+    admission |= {"demo": False, "affinity": "", "pin": "", "ttl_ms": 30_000, "sticky_ms": 1, "calendar": {}}
+    admission |= {"bounds": BOUNDS, "estimates": BOUNDS}
+    first = services.scripts.run_json("admit", "default", admission)["account"]
     failed = {"attempt": 1, "mark": {}, "tried": [first], "never": []}
-    second = services.scripts.run_json("report", "default", ask | failed)["account"]
+    second = services.scripts.run_json("report", "default", admission | failed)["account"]
     row = {"id": "r1", "at_ms": 1_774_742_400_000, "key": key.id, "account": second, "model": "m"}
     row |= {"endpoint": "/v1/responses", "status": 200, "source": "upstream"}
-    row["attempts"] = [{"account": one, **told} for one, told in zip((first, second), ATTEMPTS, strict=True)]
+    row["attempts"] = [
+        {"account": one, **attempt} for one, attempt in zip((first, second), ATTEMPTS, strict=True)
+    ]
     services.ledger.settlements.settle("default", {"id": "r1", "mark": {}, "row": row, "calendar": {}})
     return "r1"
 
 
 def test_for_people(poolgate: Run, settled: str) -> None:
-    told = poolgate(f"request explain {settled}").stdout
+    explanation = poolgate(f"request explain {settled}").stdout
 
-    assert told.startswith(
+    assert explanation.startswith(
         "/v1/responses for m, key 'ann', 2026-03-29 00:00Z\n"
         "The caller received the complete answer (status 200).\n"
     )
-    assert "(lowest score of the policy 'balanced'; 1 of 100 parallel requests)" in told
-    assert "spare        paused  on holiday  needs attention" in told
-    assert "answered with a server error (bad_gateway). The next attempt went to" in told
-    assert told.count("  chosen\n") == 2
-    assert "acct_" not in told
+    assert "(lowest score of the policy 'balanced'; 1 of 100 parallel requests)" in explanation
+    assert "spare        paused  on holiday  needs attention" in explanation
+    assert "answered with a server error (bad_gateway). The next attempt went to" in explanation
+    assert explanation.count("  chosen\n") == 2
+    assert "acct_" not in explanation
 
 
 def test_for_scripts(poolgate: Run, settled: str) -> None:
-    told = json.loads(poolgate(f"request explain {settled} --json").stdout)
+    explanation = json.loads(poolgate(f"request explain {settled} --json").stdout)
 
-    assert [choice["attempt"] for choice in told["choices"]] == [1, 2]
-    assert told["choices"][1]["candidates"][0]["why"] in ("already tried for this request", "chosen")
+    assert [choice["attempt"] for choice in explanation["choices"]] == [1, 2]
+    assert explanation["choices"][1]["candidates"][0]["why"] in ("already tried for this request", "chosen")
 
 
 def test_unknown(poolgate: Run) -> None:
@@ -76,21 +84,22 @@ class TestList:
         services.pools.ensure("default")
         key, _ = services.api_keys.create("default", "ann")
         fine, failed = (
-            book(services.scripts, "default", time.time(), key=key.id, status=status) for status in (200, 503)
+            record_request(services.scripts, "default", time.time(), key=key.id, status=status)
+            for status in (200, 503)
         )
 
         lines = poolgate("request list").stdout.splitlines()
         assert [line.split()[-1] for line in lines] == ["ID", failed["id"], fine["id"]]
         assert " ann  acct_1 (removed)  gpt-5 " in lines[1]
-        told = json.loads(poolgate("request list --status failed --key ann --json").stdout)
-        assert [one["id"] for one in told["data"]] == [failed["id"]]
+        page = json.loads(poolgate("request list --status failed --key ann --json").stdout)
+        assert [one["id"] for one in page["data"]] == [failed["id"]]
         assert poolgate("request list --model odd").stderr == "No requests found.\n"
 
     def test_refused(self, poolgate: Run, services: Services) -> None:
         """Found by status, by key and among the refused, and explained by its id."""
         services.pools.ensure("default")
         key, _ = services.api_keys.create("default", "ann")
-        served = book(services.scripts, "default", time.time(), key=key.id)
+        served = record_request(services.scripts, "default", time.time(), key=key.id)
         refusal = {"id": "req_no", "at_ms": 1_774_742_400_000, "model": "gpt-5", "endpoint": "/v1/responses"}
         refusal |= {"status": 429, "code": "rate_limit_exceeded", "message": "$5.00 is used up"}
         services.ledger.refusal_log.add(Refusal(**refusal, pool="default", key=key.id))
@@ -116,5 +125,5 @@ class TestList:
 
     def test_what_cannot_be(self, poolgate, services):
         services.pools.ensure("default")
-        for said in ("--status odd", "--since soon", "--key nobody"):
-            assert poolgate(f"request list {said}").exit_code in (1, 2), said
+        for options in ("--status odd", "--since soon", "--key nobody"):
+            assert poolgate(f"request list {options}").exit_code in (1, 2), options

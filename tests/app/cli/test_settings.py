@@ -13,5 +13,5 @@ def test_what_is_in_force(poolgate):
     assert ["port", "PORT", "8123"] in lines
     assert ["default:", "policy", "-", "ordered"] in lines
     assert ["default:", "names_accounts", "-", "false"] in lines
-    told = json.loads(poolgate("settings --json").stdout)
-    assert (told["time_limits"]["total"], told["pool"]["policy"]) == (600, "ordered")
+    settings = json.loads(poolgate("settings --json").stdout)
+    assert (settings["time_limits"]["total"], settings["pool"]["policy"]) == (600, "ordered")

@@ -63,8 +63,8 @@ class Supervised:
 
     def end(self) -> str:
         """Wait for the supervisor; return its output."""
-        said, _ = self.process.communicate(timeout=30)
-        return str(said)
+        output, _ = self.process.communicate(timeout=30)
+        return str(output)
 
 
 @pytest.fixture

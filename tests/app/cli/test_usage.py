@@ -8,7 +8,7 @@ import time
 import pytest
 
 from app.stores import keys
-from tests.support.booked import book
+from tests.support.ledger_rows import record_request
 
 TODAY = int(time.time()) // 86400 * 86400
 
@@ -66,10 +66,10 @@ def test_unknown_key(poolgate):
 def test_over_a_time(poolgate, services):
     services.pools.ensure("default")
     for model in ("gpt-5", "gpt-5", "o3"):
-        book(services.scripts, "default", time.time() - 1, model=model)
+        record_request(services.scripts, "default", time.time() - 1, model=model)
 
     lines = poolgate("usage --span 24h --by model").stdout.splitlines()
     assert [line.split()[:2] for line in lines] == [["MODEL", "REQUESTS"], ["gpt-5", "2"], ["o3", "1"]]
-    told = json.loads(poolgate("usage --span 1h --by model --json").stdout)
-    assert (len(told["starts"]), told["data"][0]["total"]["requests"]) == (60, 2)
+    usage = json.loads(poolgate("usage --span 1h --by model --json").stdout)
+    assert (len(usage["starts"]), usage["data"][0]["total"]["requests"]) == (60, 2)
     assert poolgate("usage --span 1h --since 2026-01-01").exit_code == 2

@@ -23,7 +23,7 @@ from app.stores.ledger import LedgerRepository
 from app.stores.scripts import Scripts
 from app.stores.summaries import SummaryRepository
 from app.stores.usage import UsageRepository
-from tests.support.booked import book
+from tests.support.ledger_rows import record_request
 from tests.support.store import POOL, START_MS, StoreOfTest
 
 ACCOUNTS = ("a", "b", "c")
@@ -210,7 +210,7 @@ class TestAnyRows:
 def test_series_by_account(redis_client: Any) -> None:
     """The last hour is read from rows, the last day from roll-ups: both have the same figures."""
     scripts = Scripts(redis_client)
-    book(scripts, POOL, time.time(), account="b", attempts=[failed("a"), failed("a"), fine("b")])
+    record_request(scripts, POOL, time.time(), account="b", attempts=[failed("a"), failed("a"), fine("b")])
 
     for span in ("1h", "24h"):
         found = UsageSeries(scripts).series(POOL, span, "account").totals()

@@ -89,9 +89,9 @@ def test_bounded(scripts: Scripts, repository: RefusalRepository, redis_client: 
 def test_a_batch_counts_once(scripts: Scripts, repository: RefusalRepository) -> None:
     """A reply may be lost after the script has run; then it runs again."""
     group = {"key": "key_1", "digest": "", "code": "c", "count": 2, "out": False, "entries": []}
-    ask = {"batch": "b1", "groups": [group]}
-    assert scripts.run("record_refusals", POOL, orjson.dumps(ask)) == 2
-    assert scripts.run("record_refusals", POOL, orjson.dumps(ask)) == 0
+    batch = {"batch": "b1", "groups": [group]}
+    assert scripts.run("record_refusals", POOL, orjson.dumps(batch)) == 2
+    assert scripts.run("record_refusals", POOL, orjson.dumps(batch)) == 0
     assert repository.counts(POOL, "1h").total == 2
 
 

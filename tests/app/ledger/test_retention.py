@@ -13,7 +13,7 @@ from app.stores import keys, rollups
 from app.stores.ledger import LedgerRepository
 from app.stores.rollups import RollupRepository
 from app.stores.scripts import Scripts
-from tests.support.booked import book
+from tests.support.ledger_rows import record_request
 
 POOL = "p"
 
@@ -58,8 +58,8 @@ def test_more_than_one_command_removes(scripts: Scripts) -> None:
 def test_totals_of_hours_go_with_the_rows_those_of_days_stay(scripts: Scripts) -> None:
     now = time.time()
     old = now - 40 * DAY_SECONDS
-    book(scripts, POOL, old)
-    book(scripts, POOL, now)
+    record_request(scripts, POOL, old)
+    record_request(scripts, POOL, now)
 
     Retention(LedgerRepository(scripts)).trim(POOL, 30, now)
 
@@ -71,7 +71,7 @@ def test_totals_of_hours_go_with_the_rows_those_of_days_stay(scripts: Scripts) -
 
 def test_totals_of_days_go_in_the_end(scripts: Scripts) -> None:
     now = time.time()
-    book(scripts, POOL, now)
+    record_request(scripts, POOL, now)
 
     Retention(LedgerRepository(scripts)).trim(POOL, 30, now + (DAY_TOTALS_DAYS - 2) * DAY_SECONDS)
     assert len(RollupRepository(scripts.client).starts(POOL, rollups.DAY)) == 1
@@ -82,9 +82,9 @@ def test_totals_of_days_go_in_the_end(scripts: Scripts) -> None:
 def test_what_is_left_balances(scripts: Scripts) -> None:
     now = time.time()
     for _ in range(3):
-        book(scripts, POOL, now)
+        record_request(scripts, POOL, now)
 
     assert Retention(LedgerRepository(scripts)).trim(POOL, 30, now + 40 * DAY_SECONDS) == 3
 
-    book(scripts, POOL, now)
+    record_request(scripts, POOL, now)
     assert Verification(LedgerRepository(scripts), POOL).differences() == []

@@ -15,17 +15,17 @@ from app.stores.ledger import LedgerRepository
 from app.stores.records.refusals import Refusal
 from app.stores.refusals import RefusalRepository
 from app.stores.scripts import Scripts
-from tests.support.booked import book
+from tests.support.ledger_rows import record_request
 
 POOL = "default"
 
 
 @pytest.fixture
-def booked(redis_client):
+def recorded(redis_client):
     scripts = Scripts(redis_client)
 
     def do(**more):
-        return book(scripts, POOL, time.time(), **more)["id"]
+        return record_request(scripts, POOL, time.time(), **more)["id"]
 
     return do
 
@@ -42,8 +42,8 @@ def find(redis_client):
     return do
 
 
-def test_newest_first_page_by_page(booked, find):
-    ids = [booked() for _ in range(5)]
+def test_newest_first_page_by_page(recorded, find):
+    ids = [recorded() for _ in range(5)]
 
     first, page = find(page_size=2)
     second, page = find(page.cursor, page_size=2)
@@ -53,13 +53,13 @@ def test_newest_first_page_by_page(booked, find):
     assert page.cursor is None
 
 
-def test_filters(booked, find):
-    plain = booked()
-    other_key = booked(key="key_2")
-    other_account = booked(account="acct_2")
-    odd = booked(model='vendor/ä "x"')
-    failed = booked(status=503)
-    limited = booked(status=429)
+def test_filters(recorded, find):
+    plain = recorded()
+    other_key = recorded(key="key_2")
+    other_account = recorded(account="acct_2")
+    odd = recorded(model='vendor/ä "x"')
+    failed = recorded(status=503)
+    limited = recorded(status=429)
 
     everything = [limited, failed, odd, other_account, other_key, plain]
     assert find()[0] == everything
@@ -73,8 +73,8 @@ def test_filters(booked, find):
     assert find(status="ok", key="key_1", account="acct_1", model="gpt-5")[0] == [plain]
 
 
-def test_time(booked, find):
-    booked()
+def test_time(recorded, find):
+    recorded()
     now = time.time()
 
     assert find(since=now + 60)[0] == []
@@ -82,13 +82,13 @@ def test_time(booked, find):
     assert len(find(since=now - 60, until=now + 60)[0]) == 1
 
 
-def test_work_is_bounded(booked, find, monkeypatch):
+def test_work_is_bounded(recorded, find, monkeypatch):
     """If matches are rare, the page is short and has the position of the next page."""
     monkeypatch.setattr(searching, "PAGE", 2)
     monkeypatch.setattr(searching, "MAX_SCANNED", 4)
-    rare = booked(key="key_rare")
+    rare = recorded(key="key_rare")
     for _ in range(9):
-        booked()
+        recorded()
 
     ids, page = find(key="key_rare")
     assert (ids, page.scanned) == ([], 4)
@@ -128,9 +128,9 @@ class TestRefused:
 
         return do
 
-    def test_in_one_order_page_by_page(self, booked, find, refuse):
+    def test_in_one_order_page_by_page(self, recorded, find, refuse):
         """Nothing twice, nothing left out, however rows and refusals are mixed."""
-        ids = {refuse(number) if number % 3 else booked() for number in range(11)}
+        ids = {refuse(number) if number % 3 else recorded() for number in range(11)}
 
         for size in (1, 2, 3, 20):
             read, cursor = [], None
@@ -142,8 +142,8 @@ class TestRefused:
                     break
             assert (len(read), set(read)) == (11, ids)
 
-    def test_filters(self, booked, find, refuse):
-        booked(status=429)
+    def test_filters(self, recorded, find, refuse):
+        recorded(status=429)
         limited, missing = refuse(1), refuse(2, status=404, code="model_not_found")
 
         assert find(refused=True)[0] == [missing, limited]

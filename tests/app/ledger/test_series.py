@@ -11,7 +11,7 @@ from app.ledger.series import Span, UsageSeries
 from app.stores import keys, rollups
 from app.stores.rollups import RollupRepository
 from app.stores.scripts import Scripts
-from tests.support.booked import book
+from tests.support.ledger_rows import record_request
 
 POOL = "default"
 
@@ -26,8 +26,8 @@ def series(scripts):
     return UsageSeries(scripts)
 
 
-def total(told, who="", figure="requests"):
-    return sum(point[figure] for point in told.points(who))
+def total(usage, who="", figure="requests"):
+    return sum(point[figure] for point in usage.points(who))
 
 
 class TestSeries:
@@ -36,7 +36,7 @@ class TestSeries:
         """By anything, at every point, whether a background job has been at it or not."""
         chance, now = random.Random(7), time.time()
         rows = [
-            book(
+            record_request(
                 scripts,
                 POOL,
                 now - chance.uniform(0, 29 * 86400),
@@ -54,84 +54,84 @@ class TestSeries:
 
         for _ in range(2):  # the second time from the stored summaries
             for by in ("key", "account", "model"):
-                told = series.series(POOL, "30d", by)
+                usage = series.series(POOL, "30d", by)
                 for who in {row[by] for row in rows}:
-                    mine = [row for row in rows if row[by] == who]
-                    assert total(told, who) == len(mine)
-                    assert total(told, who, "errors") == sum(row["status"] == 500 for row in mine)
-                    assert total(told, who, "input_tokens") == sum(row["input_tokens"] for row in mine)
-            told = series.series(POOL, "7d")
-            first_hour = told.until - told.until % 3600 - 167 * 3600
-            assert total(told) == sum(row["at_ms"] / 1000 >= first_hour for row in rows)
+                    matching = [row for row in rows if row[by] == who]
+                    assert total(usage, who) == len(matching)
+                    assert total(usage, who, "errors") == sum(row["status"] == 500 for row in matching)
+                    assert total(usage, who, "input_tokens") == sum(row["input_tokens"] for row in matching)
+            usage = series.series(POOL, "7d")
+            first_hour = usage.until - usage.until % 3600 - 167 * 3600
+            assert total(usage) == sum(row["at_ms"] / 1000 >= first_hour for row in rows)
 
     def test_at_the_right_point(self, series, scripts):
         now = int(time.time())
-        book(scripts, POOL, now - 5 * 3600)
+        record_request(scripts, POOL, now - 5 * 3600)
 
-        told = series.series(POOL, "24h")
+        usage = series.series(POOL, "24h")
 
-        points = [point["requests"] for point in told.points()]
+        points = [point["requests"] for point in usage.points()]
         assert len(points) == 24
         assert points.index(1) in (17, 18)  # the hour may change meanwhile
-        assert told.starts[1] - told.starts[0] == 3600
+        assert usage.starts[1] - usage.starts[0] == 3600
 
     def test_the_last_hour_is_by_end(self, series, scripts):
         """Requests show as they end, minute by minute."""
-        book(scripts, POOL, time.time() - 40, status=500)
+        record_request(scripts, POOL, time.time() - 40, status=500)
 
-        told = series.series(POOL, "1h")
+        usage = series.series(POOL, "1h")
 
-        assert len(told.starts) == 60
-        assert sum(point["requests"] for point in told.points()[-2:]) == 1
-        assert told.totals()[""]["errors"] == 1
+        assert len(usage.starts) == 60
+        assert sum(point["requests"] for point in usage.points()[-2:]) == 1
+        assert usage.totals()[""]["errors"] == 1
 
     def test_a_late_row_counts(self, series, scripts):
         """Also in an hour and a day whose summaries were stored."""
         long_ago = time.time() - 3 * 86400
-        book(scripts, POOL, long_ago)
+        record_request(scripts, POOL, long_ago)
         series.make(POOL)
         assert [total(series.series(POOL, span)) for span in ("7d", "30d")] == [1, 1]
 
-        book(scripts, POOL, long_ago)
+        record_request(scripts, POOL, long_ago)
 
         assert [total(series.series(POOL, span)) for span in ("7d", "30d")] == [2, 2]
 
     def test_a_correction_is_no_request(self, series, scripts):
-        book(scripts, POOL, time.time() - 1)
-        book(scripts, POOL, time.time() - 1, source="corrected", input_tokens=-4)
+        record_request(scripts, POOL, time.time() - 1)
+        record_request(scripts, POOL, time.time() - 1, source="corrected", input_tokens=-4)
 
         for span in list(Span):
-            told = series.series(POOL, span)
-            assert (total(told), total(told, figure="input_tokens")) == (1, 6)
+            usage = series.series(POOL, span)
+            assert (total(usage), total(usage, figure="input_tokens")) == (1, 6)
 
     @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/St_Johns"])
     def test_days_are_the_pools(self, series, scripts, redis_client, zone):
         redis_client.hset(keys.pool(POOL), "zone", zone)
-        book(scripts, POOL, time.time() - 1)
+        record_request(scripts, POOL, time.time() - 1)
 
-        told = series.series(POOL, "30d")
+        usage = series.series(POOL, "30d")
 
-        assert len(told.starts) == 30
-        assert told.points()[-1]["requests"] == 1
+        assert len(usage.starts) == 30
+        assert usage.points()[-1]["requests"] == 1
 
     @pytest.mark.parametrize("span", list(Span))
     def test_nothing(self, series, span):
-        told = series.series(POOL, span, "key")
+        usage = series.series(POOL, span, "key")
 
-        assert (told.lines, told.totals()) == ({}, {})
-        assert not any(point["requests"] for point in told.points("key_1"))
+        assert (usage.lines, usage.totals()) == ({}, {})
+        assert not any(point["requests"] for point in usage.points("key_1"))
 
 
 class TestBeginnings:
     def test_they_are_noted(self, scripts, redis_client):
         RollupRepository(redis_client).starts(POOL, rollups.HOUR)
-        row = book(scripts, POOL, 1_700_000_000)
+        row = record_request(scripts, POOL, 1_700_000_000)
 
         assert RollupRepository(redis_client).starts(POOL, rollups.HOUR) == [row["at_ms"] // 3_600_000 * 3600]
 
     def test_those_from_before_are_found_once(self, scripts, redis_client):
-        book(scripts, POOL, 1_700_000_000)
-        book(scripts, POOL, 1_600_000_000)
+        record_request(scripts, POOL, 1_700_000_000)
+        record_request(scripts, POOL, 1_600_000_000)
         redis_client.delete(keys.rollup_starts(POOL, rollups.DAY))
 
         first = RollupRepository(redis_client).starts(POOL, rollups.DAY)

@@ -32,7 +32,7 @@ def verify(store: StoreOfTest) -> list[Difference]:
 
 
 class TestBalanced:
-    def test_nothing_booked(self, store: StoreOfTest) -> None:
+    def test_nothing_recorded(self, store: StoreOfTest) -> None:
         assert verify(store) == []
 
     def test_every_kind_of_row(self, store: StoreOfTest) -> None:

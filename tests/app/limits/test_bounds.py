@@ -17,7 +17,7 @@ JSON_MODE = {"type": "json_object"}
 EVERY_LENGTH_FIELD = ("max_completion_tokens", "max_tokens", "max_output_tokens", "n_predict")
 SURFACES = ("chat", "responses", "responses/compact")
 PICTURE = "data:image/png;base64," + base64.b64encode(bytes(600_000)).decode()
-SAY = {"role": "user", "content": "hi"}
+USER_MESSAGE = {"role": "user", "content": "hi"}
 
 
 def bounds(body: dict[str, Any], surface: str = "chat", model: str = "gpt-4o") -> Bounds:
@@ -43,7 +43,10 @@ class TestInput:
     @pytest.mark.parametrize(
         "body",
         [
-            {"messages": [{"role": "system", "content": "JSON " * 200}, SAY], "response_format": JSON_MODE},
+            {
+                "messages": [{"role": "system", "content": "JSON " * 200}, USER_MESSAGE],
+                "response_format": JSON_MODE,
+            },
             {"instructions": "JSON " * 200, "input": "hi", "text": {"format": JSON_MODE}},
         ],
     )
@@ -114,7 +117,7 @@ class TestInput:
     )
     def test_hosted_tools(self, more: dict[str, Any]) -> None:
         """What the upstream may look up by itself, again and again, has no bound."""
-        result = bounds({"messages": [SAY], **more})
+        result = bounds({"messages": [USER_MESSAGE], **more})
 
         assert "input_tokens" not in result.upper_bound
         assert "cost" not in result.upper_bound
@@ -123,7 +126,7 @@ class TestInput:
     def test_own_tools(self) -> None:
         tools = [{"type": "function", "function": {"name": "look"}}] * 3
 
-        assert bounds({"messages": [SAY], "tools": tools}).upper_bound["input_tokens"] >= 3 * 16
+        assert bounds({"messages": [USER_MESSAGE], "tools": tools}).upper_bound["input_tokens"] >= 3 * 16
 
 
 class TestOutput:
@@ -142,7 +145,7 @@ class TestOutput:
     )
     def test_most(self, more: dict[str, Any], maximum: int) -> None:
         """The caller's limit, else the model's, for each choice."""
-        assert bounds({"messages": [SAY], **more}).upper_bound["output_tokens"] == maximum
+        assert bounds({"messages": [USER_MESSAGE], **more}).upper_bound["output_tokens"] == maximum
 
     @given(
         st.dictionaries(st.sampled_from(EVERY_LENGTH_FIELD), st.integers(1, 10**6)), st.sampled_from(SURFACES)
@@ -152,7 +155,7 @@ class TestOutput:
         honoured = [lengths[name] for name in LENGTH_FIELDS.get(surface, ()) if name in lengths]
 
         maximum = compute_bounds(
-            surface, {"input": "hi", "messages": [SAY], **lengths}, 100, None
+            surface, {"input": "hi", "messages": [USER_MESSAGE], **lengths}, 100, None
         ).upper_bound
 
         shortest = MIN_RESPONSES_LENGTH if surface == "chat" else 0  # on another wire it is raised to that
@@ -170,12 +173,15 @@ class TestOutput:
         self, more: dict[str, Any], model: str, unenforced: int | None
     ) -> None:
         """Only the model's own maximum is a bound there, and only if it is known."""
-        assert bounds({"messages": [SAY], **more}, model=model).unenforced.get("output_tokens") == unenforced
+        assert (
+            bounds({"messages": [USER_MESSAGE], **more}, model=model).unenforced.get("output_tokens")
+            == unenforced
+        )
 
     def test_what_a_pool_assumes_of_an_unknown_model(self) -> None:
         """It bounds a request that names no length, whose upstream is then sent it, and nothing else."""
         assumed = ModelSize.from_price(None, context=5000, output=800)
-        unnamed = compute_bounds("chat", {"messages": [SAY], "n": 2}, 100, None, assumed)
+        unnamed = compute_bounds("chat", {"messages": [USER_MESSAGE], "n": 2}, 100, None, assumed)
         named = compute_bounds("responses", {"input": "hi", "max_output_tokens": 900}, 100, None, assumed)
         compacting = compute_bounds("responses/compact", {"input": "hi"}, 100, None, assumed)
 
@@ -188,7 +194,7 @@ class TestOutput:
         )
 
     def test_unknown_model(self) -> None:
-        result = bounds({"messages": [SAY]}, model="llama")
+        result = bounds({"messages": [USER_MESSAGE]}, model="llama")
 
         assert "output_tokens" not in result.upper_bound
         assert result.estimate["output_tokens"] == ESTIMATED_OUTPUT_TOKENS
@@ -197,18 +203,21 @@ class TestOutput:
         """The tokens of a prediction that is wrong are billed on top."""
         wrong = {"type": "content", "content": "x" * 500}
 
-        assert bounds({"messages": [SAY], "prediction": wrong}).upper_bound["output_tokens"] >= 16_384 + 500
+        assert (
+            bounds({"messages": [USER_MESSAGE], "prediction": wrong}).upper_bound["output_tokens"]
+            >= 16_384 + 500
+        )
 
     def test_the_estimate_is_at_most_the_limit(self) -> None:
-        assert bounds({"messages": [SAY], "max_tokens": 5}).estimate["output_tokens"] == 5
+        assert bounds({"messages": [USER_MESSAGE], "max_tokens": 5}).estimate["output_tokens"] == 5
 
 
 class TestCost:
     def test_dearest_tier(self) -> None:
         """A request that names no tier may be billed as priority, by its account's settings."""
         open_to_all, fixed = (
-            bounds({"messages": [SAY]}),
-            bounds({"messages": [SAY], "service_tier": "default"}),
+            bounds({"messages": [USER_MESSAGE]}),
+            bounds({"messages": [USER_MESSAGE], "service_tier": "default"}),
         )
 
         assert open_to_all.upper_bound["cost"] > fixed.upper_bound["cost"]
@@ -217,7 +226,7 @@ class TestCost:
 
     def test_unknown_model(self) -> None:
         """Strict limits find no bound; balanced ones count it at the ceiling price, never as free."""
-        result = bounds({"messages": [SAY], "max_tokens": 10}, model="llama")
+        result = bounds({"messages": [USER_MESSAGE], "max_tokens": 10}, model="llama")
 
         assert "cost" not in result.upper_bound
         assert result.estimate["cost"] > 10 * 50

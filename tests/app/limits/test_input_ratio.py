@@ -28,10 +28,10 @@ def test_later_ones_move_it() -> None:
     assert calibration.ratio("m") == pytest.approx(2.0, abs=0.01)
 
 
-@pytest.mark.parametrize(("guessed", "told"), [(0, 10), (10, 0), (0, 0)])
-def test_nothing_teaches_nothing(guessed: int, told: int) -> None:
+@pytest.mark.parametrize(("guessed", "actual"), [(0, 10), (10, 0), (0, 0)])
+def test_nothing_teaches_nothing(guessed: int, actual: int) -> None:
     calibration = InputRatio()
-    calibration.learn("m", guessed, told)
+    calibration.learn("m", guessed, actual)
 
     assert calibration.ratio("m") == 1.0
 

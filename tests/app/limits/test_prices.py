@@ -71,12 +71,12 @@ class TestCost:
         st.sampled_from(["default", "flex", "priority"]),
     )
     def test_most_is_a_bound(
-        self, model: str, asked: str | None, tokens: tuple[int, int], shares: list[int], billed: str
+        self, model: str, requested_tier: str | None, tokens: tuple[int, int], shares: list[int], billed: str
     ) -> None:
         """Whatever tokens they turn out to be, and in whichever tier a request that named none is billed."""
-        if asked == "default" and billed == "priority":
+        if requested_tier == "default" and billed == "priority":
             billed = "default"
-        if asked == "flex" and billed == "priority":
+        if requested_tier == "flex" and billed == "priority":
             billed = "flex"
         tokens_in, tokens_out = tokens
         part = tokens_in // 4
@@ -91,7 +91,7 @@ class TestCost:
         price = TABLE.find(model)
         assert price is not None
 
-        assert price.cost(usage, billed) <= price.max_cost(tokens_in, tokens_out, asked)
+        assert price.cost(usage, billed) <= price.max_cost(tokens_in, tokens_out, requested_tier)
 
 
 class TestFind:

@@ -12,18 +12,18 @@ POOL = "default"
 
 
 def add(operations, url, **more):
-    wish = {"kind": "openai", "name": "main", "base_url": url, "models": ["gpt-5-mini"], **more}
-    return operations.accounts.add(POOL, wish, credential="sk-x", chatgpt_account_id=more.pop("of", ""))
+    fields = {"kind": "openai", "name": "main", "base_url": url, "models": ["gpt-5-mini"], **more}
+    return operations.accounts.add(POOL, fields, credential="sk-x", chatgpt_account_id=more.pop("of", ""))
 
 
 @pytest.mark.parametrize("wires", [["chat"], ["responses"]])
 def test_it_answers(operations, services, upstream, wires):
     add(operations, upstream.base_url("a"), wires=wires)
 
-    told = operations.accounts.test(POOL, "main")
+    check = operations.accounts.test(POOL, "main")
 
-    assert (told.ok, told.model, told.status, told.error) == (True, "gpt-5-mini", 200, None)
-    assert told.total_ms >= told.first_ms >= 0
+    assert (check.ok, check.model, check.status, check.error) == (True, "gpt-5-mini", 200, None)
+    assert check.total_ms >= check.first_ms >= 0
     entry = services.audit.page().entries[0]
     assert (entry["action"], entry["model"], entry["ok"]) == ("account.test", "gpt-5-mini", True)
 
@@ -31,10 +31,10 @@ def test_it_answers(operations, services, upstream, wires):
 def test_it_refuses(operations, upstream):
     add(operations, upstream.base_url("a"))
     upstream.script({"play": "http_error", "status": 401}, account="a")
-    told = operations.accounts.test(POOL, "main")
+    check = operations.accounts.test(POOL, "main")
 
-    assert (told.ok, told.status) == (False, 401)
-    assert told.error["message"]
+    assert (check.ok, check.status) == (False, 401)
+    assert check.error["message"]
 
 
 def test_a_page_is_no_answer(operations, upstream):
@@ -52,10 +52,10 @@ def test_a_page_is_no_answer(operations, upstream):
 def test_the_upstream_is_unreachable(operations):
     add(operations, "http://127.0.0.1:1/v1")
 
-    told = operations.accounts.test(POOL, "main", "some-model")
+    check = operations.accounts.test(POOL, "main", "some-model")
 
-    assert (told.ok, told.status, told.model) == (False, None, "some-model")
-    assert told.error["code"] == "upstream_unavailable"
+    assert (check.ok, check.status, check.model) == (False, None, "some-model")
+    assert check.error["code"] == "upstream_unavailable"
 
 
 def test_a_paused_account_can_be_tried(operations, upstream):

@@ -25,10 +25,10 @@ class TestAdd:
         added = operations.accounts.add(POOL, OPENAI, credential="sk-secret")
 
         assert services.accounts.find(POOL, "main").credential == "sk-secret"
-        made, told = audited()
+        made, entry = audited()
         assert made[:2] == ("pool.create", POOL)
-        assert told[:3] == ("account.add", "main", None)
-        assert (told[3]["id"], told[3]["models"]) == (added.id, ["gpt-5"])
+        assert entry[:3] == ("account.add", "main", None)
+        assert (entry[3]["id"], entry[3]["models"]) == (added.id, ["gpt-5"])
         assert "sk-secret" not in everything_audited(services)
 
     def test_a_taken_name_is_refused_and_not_audited(self, operations, audited):
@@ -97,16 +97,18 @@ class TestFiles:
             == tokens.refresh_token
         )
         assert [one[0] for one in audited()][-2:] == ["account.sign_in", "account.export"]
-        told = everything_audited(services)
-        assert not any(one in told for one in (tokens.access_token, tokens.refresh_token, tokens.id_token))
+        audit_text = everything_audited(services)
+        assert not any(
+            one in audit_text for one in (tokens.access_token, tokens.refresh_token, tokens.id_token)
+        )
 
     def test_another_account(self, operations, issuer):
-        for wanted in (None, "not the ChatGPT account"):
+        for message in (None, "not the ChatGPT account"):
             _, tokens = issuer.login()
-            if wanted is None:
+            if message is None:
                 operations.logins.import_auth_json(POOL, "ann", tokens.auth_json())
             else:
-                with pytest.raises(InvalidRequest, match=wanted):
+                with pytest.raises(InvalidRequest, match=message):
                     operations.logins.import_auth_json(POOL, "ann", tokens.auth_json())
 
     @pytest.mark.parametrize("pool", [POOL, "another"])
@@ -156,9 +158,9 @@ def test_an_outage_between_leaves_a_trace(operations, services, redis_client, mo
 
 def test_an_account_whose_credential_cannot_be_read(operations, services):
     """It can be paused, given another credential and removed: what is to be done about it must work."""
-    wish = {"kind": "openai", "name": "main", "base_url": "http://x/v1"}
+    fields = {"kind": "openai", "name": "main", "base_url": "http://x/v1"}
     for name in ("main", "other"):
-        added = operations.accounts.add("default", wish | {"name": name}, credential="sk-1")
+        added = operations.accounts.add("default", fields | {"name": name}, credential="sk-1")
         sealed = Fernet(Fernet.generate_key()).encrypt(b"sk").decode()
         services.scripts.client.hset(keys.account("default", added.id), "credential", sealed)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.errors import InvalidRequest, NotFound
-from tests.support.stored import everything_in
+from tests.support.store_contents import everything_in
 
 POOL = "team"
 
@@ -25,12 +25,12 @@ class TestKeys:
         assert operations.api_keys.enable(POOL, "ann").state == "active"
         operations.api_keys.remove(POOL, "ann")
 
-        told = audited()
-        assert [one[0] for one in told] == [
+        entries = audited()
+        assert [one[0] for one in entries] == [
             "pool.create",
             *(f"key.{verb}" for verb in ("create", "change", "rotate", "disable", "enable", "remove")),
         ]
-        assert told[2][2:] == ({"models": [], "raw": True}, {"models": ["gpt-5"], "raw": False})
+        assert entries[2][2:] == ({"models": [], "raw": True}, {"models": ["gpt-5"], "raw": False})
         assert services.api_keys.all(POOL) == []
 
     def test_no_secret_is_shown_again(self, operations, redis_client):

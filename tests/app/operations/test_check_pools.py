@@ -59,7 +59,7 @@ class TestKeys:
         account(services, "other", models=("b",))
         services.api_keys.create("team", "ann", models=("a", "b"), accounts=(main.id,))
 
-        assert [told[:3] for told in found(services)] == [
+        assert [diagnostic[:3] for diagnostic in found(services)] == [
             (Level.WRONG, "team/ann", "no account it may use offers b")
         ]
 
@@ -68,7 +68,7 @@ class TestKeys:
         services.accounts.list_models("team", main.id, ["a"])
         services.api_keys.create("team", "ann", models=("a", "b"))
 
-        assert [told[:3] for told in found(services)] == [
+        assert [diagnostic[:3] for diagnostic in found(services)] == [
             (Level.NOTE, "team/ann", "no upstream of its accounts lists b")
         ]
 
@@ -92,15 +92,15 @@ class TestAccountsForAPerson:
         dead = {"state": "credential_dead", "reason": "invalid_api_key", "wait_ms": 0, "retest_wait_ms": 0}
         services.accounts.observe("team", main.id, {}, outcome=dead)
 
-        ((level, where, what, mend),) = found(services)
+        ((level, where, what, remedy),) = found(services)
 
         assert (level, where, what) == (
             Level.WRONG,
             "team/main",
             "its credential is refused (invalid_api_key)",
         )
-        assert "poolgate account set main --pool team --api-key-stdin" in mend
-        assert mend.endswith("poolgate account resume main --pool team")
+        assert "poolgate account set main --pool team --api-key-stdin" in remedy
+        assert remedy.endswith("poolgate account resume main --pool team")
 
     def test_a_sign_in_that_is_refused_or_soon_will_be(self, services: Services) -> None:
         tokens = Tokens("a", "r", "i", 4_000_000_000, 0, "x")
@@ -111,16 +111,16 @@ class TestAccountsForAPerson:
         services.accounts.observe("team", ann.id, {}, outcome=dead)
         now = found(services)
 
-        mend = "poolgate account login --name ann --pool team"
+        remedy = "poolgate account login --name ann --pool team"
         assert soon == [
             (
                 Level.WRONG,
                 "team/ann",
                 "its sign-in cannot be renewed (token_reused), and will expire",
-                mend,
+                remedy,
             )
         ]
-        assert now == [(Level.WRONG, "team/ann", "its credential is refused (gone)", mend)]
+        assert now == [(Level.WRONG, "team/ann", "its credential is refused (gone)", remedy)]
 
     def test_paused(self, services: Services) -> None:
         account(services, "main")
@@ -146,7 +146,7 @@ class TestAccountsForAPerson:
         tokens = Tokens("a", "r", "i", 1000, 0, "x")
         services.accounts.add("team", Account("", "ann", "chatgpt", "http://x"), tokens)
 
-        assert [told[:3] for told in found(services)] == [
+        assert [diagnostic[:3] for diagnostic in found(services)] == [
             (Level.WRONG, "team/ann", "its sign-in has expired and was not renewed")
         ]
 
@@ -158,7 +158,7 @@ class TestAccountsForAPerson:
         for one in (never, before):
             services.accounts.observe("team", one.id, {"look_models": look})
 
-        assert [told[:3] for told in found(services)] == [
+        assert [diagnostic[:3] for diagnostic in found(services)] == [
             (
                 Level.NOTE,
                 "team/before",
@@ -175,15 +175,15 @@ class TestAccountsForAPerson:
             for _ in range(2):
                 services.accounts.observe("team", main.id, {}, outcome=soft)
 
-        told = found(services)
+        diagnostics = found(services)
 
-        assert any(what.startswith("suspected") for _, _, what, _ in told)
+        assert any(what.startswith("suspected") for _, _, what, _ in diagnostics)
         assert (
             Level.NOTE,
             "team/two",
             "its latest attempts failed; it stays in use because too few others could take its place",
             "poolgate account test two --pool team",
-        ) in told
+        ) in diagnostics
 
     def test_sealed_with_another_key(self, services: Services, redis_client: Any) -> None:
         main = account(services, "main")
@@ -203,7 +203,7 @@ class TestAccountsForAPerson:
         look = orjson.dumps({"at": 1_774_742_400, "result": "upstream_unreachable"}).decode()
         services.accounts.observe("team", main.id, {"look_models": look})
 
-        assert [told[:3] for told in found(services)] == [
+        assert [diagnostic[:3] for diagnostic in found(services)] == [
             (Level.NOTE, "team/main", "the job `models` reported upstream_unreachable at 2026-03-29 00:00Z")
         ]
 
@@ -214,7 +214,7 @@ class TestPools:
         services.api_keys.create("team", "ann")
         redis_client.zadd(keys.leases("team"), {"r": 1})
 
-        assert [told[:3] for told in found(services)] == [
+        assert [diagnostic[:3] for diagnostic in found(services)] == [
             (Level.WRONG, "team", "1 requests are over, but their slots were not released")
         ]
 
@@ -223,10 +223,13 @@ class TestPools:
         services.api_keys.create("team", "ann")
         redis_client.set(keys.restore_by("team"), "run")
 
-        assert [told[2] for told in found(services)] == ["a restore into it was interrupted"]
+        assert [diagnostic[2] for diagnostic in found(services)] == ["a restore into it was interrupted"]
 
     def test_nothing_in_it(self, services: Services) -> None:
-        assert [told[2] for told in found(services)] == ["it has no account", "it has no usable key"]
+        assert [diagnostic[2] for diagnostic in found(services)] == [
+            "it has no account",
+            "it has no usable key",
+        ]
 
     @pytest.mark.parametrize("state", ["", "paused", "credential_dead", "window_spent"])
     def test_only_the_demo_account_serves(self, services: Services, state: str) -> None:
@@ -260,7 +263,7 @@ class TestPools:
         for name in ("a", "b"):
             redis_client.hset(keys.account("team", account(services, name).id), "credential", other)
 
-        assert [told[:3] for told in found(services)] == [
+        assert [diagnostic[:3] for diagnostic in found(services)] == [
             (
                 Level.WRONG,
                 "team",

@@ -34,14 +34,14 @@ def server(folder: Path) -> Iterator[RedisServer]:
     server.stop()
 
 
-def found(server: RedisServer, patience_seconds: float = 60.0) -> list[tuple[str, str]]:
+def found(server: RedisServer, max_seconds: float = 60.0) -> list[tuple[str, str]]:
     client = make_client(server.url, 30.0)
-    told = [
+    diagnostics = [
         (one.level, one.what)
-        for one in check_redis.check_redis(HealthRepository(Scripts(client)), patience_seconds)
+        for one in check_redis.check_redis(HealthRepository(Scripts(client)), max_seconds)
     ]
     client.close()
-    return told
+    return diagnostics
 
 
 @pytest.fixture(autouse=True)
@@ -90,10 +90,10 @@ def test_one_that_may_throw_away_keys_and_one_that_did(server: RedisServer) -> N
 
 
 @pytest.mark.parametrize(
-    ("write", "told"),
+    ("write", "message"),
     [("bgsave", "its last snapshot failed"), ("bgrewriteaof", "it cannot write its append-only file")],
 )
-def test_a_disk_that_takes_nothing(folder: Path, write: str, told: str) -> None:
+def test_a_disk_that_takes_nothing(folder: Path, write: str, message: str) -> None:
     server = RedisServer(folder / "redis", port=free_port())
     server.url = f"redis://127.0.0.1:{server.port}"
     client = make_client(server.url, 30.0)
@@ -102,7 +102,7 @@ def test_a_disk_that_takes_nothing(folder: Path, write: str, told: str) -> None:
         client.execute_command(write)
 
     try:
-        assert eventually(lambda: any(told in what for _, what in found(server)))
+        assert eventually(lambda: any(message in what for _, what in found(server)))
     finally:
         client.close()
         server.stop()
@@ -117,12 +117,12 @@ def test_a_clock_that_differs(server: RedisServer, monkeypatch: pytest.MonkeyPat
     assert what.startswith("its clock is ")
 
 
-@pytest.mark.parametrize(("patience", "level"), [(60.0, Level.NOTE), (0.0, Level.WRONG)])
+@pytest.mark.parametrize(("max_seconds", "level"), [(60.0, Level.NOTE), (0.0, Level.WRONG)])
 def test_a_slow_one(
-    server: RedisServer, monkeypatch: pytest.MonkeyPatch, patience: float, level: str
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch, max_seconds: float, level: str
 ) -> None:
     monkeypatch.setattr(check_redis, "SLOW_SECONDS", 0.0)
 
-    ((told, what),) = found(server, patience)
+    ((reported, what),) = found(server, max_seconds)
 
-    assert (told, what[:8]) == (level, "it takes")
+    assert (reported, what[:8]) == (level, "it takes")

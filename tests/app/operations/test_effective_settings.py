@@ -20,9 +20,9 @@ def test_no_secret_is_shown(tmp_path):
         }
     )
 
-    told = serialize_settings(settings)
+    public = serialize_settings(settings)
 
-    assert "hidden" not in str(told)
-    assert sealed not in str(told)
-    assert told["settings"]["port"] == 8123
-    assert told["settings"]["openai_base_url"] == "https://proxy.test/v1"
+    assert "hidden" not in str(public)
+    assert sealed not in str(public)
+    assert public["settings"]["port"] == 8123
+    assert public["settings"]["openai_base_url"] == "https://proxy.test/v1"

@@ -110,22 +110,22 @@ def test_a_server_that_never_answers(services: Any, added: Any) -> None:
 
 
 class TestOnlyIfItAnswers:
-    WISH = {"kind": "compatible", "name": "main"}
+    FIELDS = {"kind": "compatible", "name": "main"}
 
     def test_it_does(self, operations: Any, upstream: Any) -> None:
         upstream.script(play(LIST), account="a", path="/models")
 
         account, found = operations.accounts.add_if_reachable(
-            POOL, self.WISH | {"base_url": upstream.base_url("a")}
+            POOL, self.FIELDS | {"base_url": upstream.base_url("a")}
         )
 
         assert (account.name, found.models) == ("main", 2)
 
     def test_it_does_not(self, operations: Any, services: Any) -> None:
-        wish = self.WISH | {"base_url": f"http://127.0.0.1:{free_port()}/v1"}
+        fields = self.FIELDS | {"base_url": f"http://127.0.0.1:{free_port()}/v1"}
 
         with pytest.raises(InvalidRequest, match="not added: The upstream refused the connection"):
-            operations.accounts.add_if_reachable(POOL, wish)
+            operations.accounts.add_if_reachable(POOL, fields)
 
         assert services.accounts.all(POOL) == []
 

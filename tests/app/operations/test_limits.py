@@ -20,8 +20,8 @@ def test_limits(operations, services, audited, key):
         operations.limits.change(POOL, added.id, parse_limit("20 requests/hour"), key)
     operations.limits.remove(POOL, added.id, key)
 
-    told = audited()[2:]
-    assert [one[:2] for one in told] == [
+    entries = audited()[2:]
+    assert [one[:2] for one in entries] == [
         (f"limit.{verb}", key or POOL) for verb in ("add", "change", "remove")
     ]
-    assert told[1][2:] == ({"limit": "10 requests/day"}, {"limit": "20 requests/day balanced"})
+    assert entries[1][2:] == ({"limit": "10 requests/day"}, {"limit": "20 requests/day balanced"})

@@ -20,7 +20,7 @@ from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
 from tests.support.store import POOL, StoreOfTest
 
-PATIENCE = 30.0
+TIMEOUT_SECONDS = 30.0
 
 
 @pytest.fixture
@@ -36,8 +36,8 @@ def source(store: StoreOfTest) -> FeedSource:
 
 @pytest.fixture(autouse=True)
 def account(store: StoreOfTest) -> Account:
-    book = AccountRepository(Scripts(store.client), Vault([Fernet.generate_key().decode()]))
-    return book.add(POOL, Account("", "a", "openai", "http://127.0.0.1/v1"))
+    accounts = AccountRepository(Scripts(store.client), Vault([Fernet.generate_key().decode()]))
+    return accounts.add(POOL, Account("", "a", "openai", "http://127.0.0.1/v1"))
 
 
 @pytest.fixture
@@ -48,13 +48,13 @@ def feed(store: StoreOfTest, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveFe
     made.stop()
 
 
-def book(store: StoreOfTest, request_id: str) -> None:
+def record_request(store: StoreOfTest, request_id: str) -> None:
     store.client.xadd(keys.ledger(POOL), {"row": orjson.dumps({"id": request_id})})
 
 
 def next_row(queue: Any) -> str:
     while True:
-        news: FeedUpdate | None = queue.get(timeout=PATIENCE)
+        news: FeedUpdate | None = queue.get(timeout=TIMEOUT_SECONDS)
         assert news is not None
         if news.entries:
             return news.entries[-1].request_id
@@ -67,34 +67,34 @@ class TestFeed:
 
     def test_a_change(self, store: StoreOfTest, feed: LiveFeed, account: Account) -> None:
         with feed.watched() as queue:
-            assert queue.get(timeout=PATIENCE).accounts[0].state == "active"
+            assert queue.get(timeout=TIMEOUT_SECONDS).accounts[0].state == "active"
             store.client.hset(keys.account(POOL, account.id), "state", "paused")
 
-            assert queue.get(timeout=PATIENCE).accounts[0].state == "paused"
+            assert queue.get(timeout=TIMEOUT_SECONDS).accounts[0].state == "paused"
 
     def test_rows_that_come(self, store: StoreOfTest, feed: LiveFeed) -> None:
         """What was booked before is on the page already."""
-        book(store, "before")
+        record_request(store, "before")
         with feed.watched() as queue:
-            queue.get(timeout=PATIENCE)
-            book(store, "after")
+            queue.get(timeout=TIMEOUT_SECONDS)
+            record_request(store, "after")
 
             assert next_row(queue) == "after"
 
     def test_rows_since_one(self, store: StoreOfTest, feed: LiveFeed) -> None:
         for name in ("one", "two", "three"):
-            book(store, name)
+            record_request(store, name)
         first = store.client.xrange(keys.ledger(POOL), count=1)[0][0]
 
         assert [entry.request_id for entry in feed.now(first).entries] == ["two", "three"]
 
     def test_no_polling_without_watchers(self, feed: LiveFeed) -> None:
         with feed.watched() as queue:
-            queue.get(timeout=PATIENCE)
+            queue.get(timeout=TIMEOUT_SECONDS)
             looker = feed._poller
         assert looker is not None
 
-        looker.join(PATIENCE)
+        looker.join(TIMEOUT_SECONDS)
 
         assert (len(feed), looker.dead) == (0, True)
 
@@ -103,16 +103,16 @@ class TestFeed:
         with feed.watched() as slow, feed.watched() as quick:
             for number in range(live_feed.MAX_QUEUED + 2):
                 feed._publish(FeedUpdate([], [(str(number), {"id": number})]))
-                quick.get(timeout=PATIENCE)
+                quick.get(timeout=TIMEOUT_SECONDS)
 
-            assert slow.get(timeout=PATIENCE) is None
+            assert slow.get(timeout=TIMEOUT_SECONDS) is None
             assert len(feed) == 1
 
     def test_the_end_of_the_process(self, feed: LiveFeed) -> None:
         with feed.watched() as queue:
             feed.stop()
 
-            assert queue.get(timeout=PATIENCE) is None
+            assert queue.get(timeout=TIMEOUT_SECONDS) is None
 
 
 class TestFeeds:

@@ -10,12 +10,12 @@ import requests
 from app.errors import InvalidRequest, NotFound
 from app.operations.logins import REDIRECT_URI, code_in
 from app.stores import keys
-from tests.support.stored import everything_in
+from tests.support.store_contents import everything_in
 
 POOL = "default"
 
 
-def ask_at_once(redis_client):
+def end_poll_interval(redis_client):
     """As when the sign-in service's interval is over."""
     for key in redis_client.scan_iter("*:asked"):
         redis_client.delete(key)
@@ -28,7 +28,7 @@ class TestDevice:
         assert operations.logins.poll_device(POOL, flow.id) is None
 
         issuer.approve(flow.user_code)
-        ask_at_once(redis_client)
+        end_poll_interval(redis_client)
         account = operations.logins.poll_device(POOL, flow.id)
 
         assert account is not None
@@ -41,11 +41,11 @@ class TestDevice:
         """Polling every second does not query the sign-in service that often."""
         flow = operations.logins.begin_device(POOL, "ann")
         issuer.approve(flow.user_code)
-        asked = keys.flow(POOL, flow.id) + ":asked"
-        redis_client.set(asked, "1")
+        polled = keys.flow(POOL, flow.id) + ":asked"
+        redis_client.set(polled, "1")
 
         assert operations.logins.poll_device(POOL, flow.id) is None
-        redis_client.delete(asked)
+        redis_client.delete(polled)
         assert operations.logins.poll_device(POOL, flow.id) is not None
 
     def test_stored_values_are_encrypted(self, operations, redis_client):

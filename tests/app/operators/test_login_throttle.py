@@ -135,10 +135,10 @@ def test_many_at_once_are_no_way_round(attempting):
 def test_stored_identities_expire_and_are_digests(attempting, redis_client):
     attempting.is_locked(name="a password in the wrong field")
 
-    kept = list(redis_client.scan_iter(keys.login_attempts("*")))
-    assert len(kept) == 3
-    assert not any("password" in key or "192.0.2.1" in key for key in kept)
-    assert all(0 < redis_client.pttl(key) <= WINDOW_SECONDS * 1000 for key in kept)
+    stored = list(redis_client.scan_iter(keys.login_attempts("*")))
+    assert len(stored) == 3
+    assert not any("password" in key or "192.0.2.1" in key for key in stored)
+    assert all(0 < redis_client.pttl(key) <= WINDOW_SECONDS * 1000 for key in stored)
 
 
 @pytest.mark.parametrize(

@@ -37,10 +37,10 @@ def at(monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 @pytest.mark.parametrize(
-    ("typed", "kept"), [("ann", "ann"), (" Ann.B@x.test ", "ann.b@x.test"), ("a" * 64, "a" * 64)]
+    ("typed", "normalized"), [("ann", "ann"), (" Ann.B@x.test ", "ann.b@x.test"), ("a" * 64, "a" * 64)]
 )
-def test_a_name(typed, kept):
-    assert checked_name(typed) == kept
+def test_a_name(typed, normalized):
+    assert checked_name(typed) == normalized
 
 
 @pytest.mark.parametrize(
@@ -112,9 +112,9 @@ class TestOperators:
         secret = operators.begin_second_factor("ann")
         operators.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))
 
-        told = str(operators.find("ann").public()) + repr(operators.all())
-        assert "argon2" not in told
-        assert secret not in told
+        shown = str(operators.find("ann").public()) + repr(operators.all())
+        assert "argon2" not in shown
+        assert secret not in shown
 
 
 class TestSecondFactor:
@@ -123,9 +123,9 @@ class TestSecondFactor:
         secret = operators.begin_second_factor("ann")
         codes = operators.confirm_second_factor("ann", pyotp.TOTP(secret).at(at))
 
-        kept = str(redis_client.hgetall(keys.operator("ann")))
-        assert secret not in kept
-        assert not any(one in kept for one in codes)
+        stored = str(redis_client.hgetall(keys.operator("ann")))
+        assert secret not in stored
+        assert not any(one in stored for one in codes)
 
     def test_one_of_many_equal_codes_at_once_counts(self, operators, at, monkeypatch):
         operators.create("ann", GOOD)

@@ -20,7 +20,7 @@ def test_a_good_one(password):
 
 
 @pytest.mark.parametrize(
-    ("password", "name", "said"),
+    ("password", "name", "message"),
     [
         ("", "ann", "at least 12"),
         ("elevenchars", "ann", "at least 12"),
@@ -30,21 +30,21 @@ def test_a_good_one(password):
         ("abababababababab", "ann", "same few"),
     ],
 )
-def test_a_bad_one(password, name, said):
-    with pytest.raises(InvalidRequest, match=said) as error:
+def test_a_bad_one(password, name, message):
+    with pytest.raises(InvalidRequest, match=message) as error:
         passwords.checked_password(password, name)
     assert error.value.param == "password"
 
 
 def test_stored_hashes_are_argon2id_at_the_usual_cost():
     """Source: https://www.rfc-editor.org/rfc/rfc9106#section-4 , the second recommendation."""
-    kept = passwords.hash_password(GOOD)
+    hashed = passwords.hash_password(GOOD)
 
-    cost = extract_parameters(kept)
-    assert kept.startswith("$argon2id$")
+    cost = extract_parameters(hashed)
+    assert hashed.startswith("$argon2id$")
     assert (cost.memory_cost, cost.time_cost, cost.salt_len) == (65536, 3, 16)
-    assert passwords.verify_password(kept, GOOD)
-    assert not passwords.verify_password(kept, GOOD + " ")
+    assert passwords.verify_password(hashed, GOOD)
+    assert not passwords.verify_password(hashed, GOOD + " ")
     assert not passwords.verify_password(None, GOOD)
     assert not passwords.verify_password("no hash", GOOD)
 

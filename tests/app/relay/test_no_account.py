@@ -77,14 +77,14 @@ class TestSpent:
                 "The usage limit of every account that could serve this request is reached; "
                 "the first is reset in 12 h 8 min"
             )
-            told = error.envelope()["error"]
-            assert (error.status, told["type"], told["code"]) == (
+            body = error.envelope()["error"]
+            assert (error.status, body["type"], body["code"]) == (
                 429,
                 "usage_limit_reached",
                 "usage_limit_reached",
             )
-            assert told["resets_at"] == START_MS // 1000 + 43_680
-            assert told["resets_in_seconds"] == 43_680
+            assert body["resets_at"] == START_MS // 1000 + 43_680
+            assert body["resets_in_seconds"] == 43_680
 
     def test_of_one_model(self, store: StoreOfTest) -> None:
         """An account that lacks the model, or takes others only, changes nothing."""

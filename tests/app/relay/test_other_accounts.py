@@ -17,7 +17,7 @@ from tests.support.relay import make_request
 SERVES = Account("b", "b", "compatible", "http://x/v1", protocols=("chat",), models=("m",))
 
 
-class Book:
+class AccountList:
     def __init__(self, *accounts: Account) -> None:
         self.accounts, self.reads = list(accounts), 0
 
@@ -33,8 +33,8 @@ def context(**more: Any) -> Any:
 def exist(
     account: Account, fit: AccountRequirements | None = None, excluded: tuple[str, ...] = ("a",), **more: Any
 ) -> bool:
-    book: Any = Book(account)
-    return OtherAccounts(book, lambda: 0.0, demo=False).could_serve(
+    accounts: Any = AccountList(account)
+    return OtherAccounts(accounts, lambda: 0.0, demo=False).could_serve(
         context(**more), fit or AccountRequirements(), excluded
     )
 
@@ -67,8 +67,8 @@ def test_lists_show_which_account_has_a_model() -> None:
     other = replace(SERVES, models=(), listed=("n",))
 
     def serves(*listed: str) -> bool:
-        book: Any = Book(replace(SERVES, id="a", models=(), listed=listed), other)
-        return OtherAccounts(book, lambda: 0.0, demo=False).could_serve(
+        accounts: Any = AccountList(replace(SERVES, id="a", models=(), listed=listed), other)
+        return OtherAccounts(accounts, lambda: 0.0, demo=False).could_serve(
             context(), AccountRequirements(), ("a",)
         )
 
@@ -77,14 +77,14 @@ def test_lists_show_which_account_has_a_model() -> None:
 
 
 def test_a_pool_is_read_once_in_a_while() -> None:
-    now, book = [0.0], Book(SERVES)
-    alternatives = OtherAccounts(book, lambda: now[0], demo=False)  # type: ignore[arg-type]
+    now, accounts = [0.0], AccountList(SERVES)
+    alternatives = OtherAccounts(accounts, lambda: now[0], demo=False)  # type: ignore[arg-type]
     for _ in range(100):
         assert alternatives.could_serve(context(), AccountRequirements(), ())
     now[0] = FRESH_SECONDS
     alternatives.could_serve(context(), AccountRequirements(), ())
 
-    assert book.reads == 2
+    assert accounts.reads == 2
 
 
 def test_without_the_store_none_could_be_chosen() -> None:

@@ -59,11 +59,13 @@ class TestNotTriedAgain:
         """It stays what it was but for its message."""
         store.key("k", limit("l", "output_tokens", "day", 10))
 
-        told = not_retried(failure, refusal_of(store.admit(output_tokens=11)))
+        refused_retry = not_retried(failure, refusal_of(store.admit(output_tokens=11)))
 
-        assert told.message.startswith(f"{failure.message}. It was not tried again: This API key's limit")
-        assert type(told) is type(failure)
-        assert {**vars(told), "message": ""} == {**vars(failure), "message": ""}
+        assert refused_retry.message.startswith(
+            f"{failure.message}. It was not tried again: This API key's limit"
+        )
+        assert type(refused_retry) is type(failure)
+        assert {**vars(refused_retry), "message": ""} == {**vars(failure), "message": ""}
 
 
 class TestLimits:
@@ -146,7 +148,7 @@ class TestKeys:
 
 
 class TestAccounts:
-    def told(self, store: StoreOfTest, **more: Any) -> GatewayError:
+    def error_of(self, store: StoreOfTest, **more: Any) -> GatewayError:
         error = refused(store.admit(), **more)
         assert isinstance(error, (NoAccounts, InvalidRequest))
         return error
@@ -154,25 +156,25 @@ class TestAccounts:
     def test_none(self, store: StoreOfTest) -> None:
         store.remove("a")
 
-        assert self.told(store).message == "No upstream accounts are configured in this pool"
+        assert self.error_of(store).message == "No upstream accounts are configured in this pool"
 
     def test_all_paused(self, store: StoreOfTest) -> None:
         store.set_state("a", "paused")
 
-        error = self.told(store)
+        error = self.error_of(store)
         assert (error.message, error.retry_after_seconds) == ("All upstream accounts are paused", None)
 
     def test_all_dead(self, store: StoreOfTest) -> None:
         dead = {"state": "credential_dead", "reason": "401", "wait_ms": 0, "retest_wait_ms": 0}
         store.settle(store.admit()["id"], dead)
 
-        assert self.told(store).message == "All upstream accounts need a new sign-in or key"
+        assert self.error_of(store).message == "All upstream accounts need a new sign-in or key"
 
     def test_all_full(self, store: StoreOfTest) -> None:
         store.admit()
         store.admit()
 
-        error = self.told(store)
+        error = self.error_of(store)
         assert error.message == "No upstream account has room for this model just now"
         assert error.status == 429
         assert error.retry_after_seconds == HELD_RETRY_SECONDS
@@ -181,7 +183,7 @@ class TestAccounts:
         """The model is, and for how long is known."""
         store.settle(store.admit()["id"], {"model": "m", "wait_ms": 7000})
 
-        error = self.told(store)
+        error = self.error_of(store)
         assert error.message == (
             "This model is overloaded or failing at every upstream account; try again in 7 s"
         )
@@ -194,7 +196,7 @@ class TestAccounts:
         burst = {"state": "burst_limited", "reason": "429", "wait_ms": 4000, "retest_wait_ms": 4000}
         store.settle(store.admit()["id"], burst)
 
-        error = self.told(store)
+        error = self.error_of(store)
         assert error.message == "Every upstream account is at its rate limit for this model; try again in 4 s"
         assert (error.status, error.code, error.retry_after_seconds) == (429, "rate_limit_exceeded", 4)
 

@@ -24,7 +24,7 @@ def settled(
     model: str = "gpt-4.1",
     kind: str = "openai",
     tier: str | None = None,
-    asked_tier: str | None = None,
+    requested_tier: str | None = None,
     output_bytes: int = 0,
     left: bool = False,
     failed: bool = False,
@@ -37,7 +37,7 @@ def settled(
     record.bounds = Bounds({}, {"input_tokens": 30, "output_tokens": 10, "cost": 5})
     reader = FakeReader(usage, output_bytes=output_bytes, service_tier=tier)
     context = make_request(
-        model=model, body={"service_tier": asked_tier}, key=ApiKey("key_1", "k", "p", now=1.0)
+        model=model, body={"service_tier": requested_tier}, key=ApiKey("key_1", "k", "p", now=1.0)
     )
     account = Account("acct_1", "main", kind, "http://127.0.0.1:1/v1")
     record.start_attempt(FakeAttempt(account, context=context, reader=reader), Selection("acct_1"))
@@ -95,9 +95,9 @@ class TestCost:
 
     def test_served_tier(self) -> None:
         """The cost is that of the service tier that was used, else of the requested one."""
-        assert settled(USED, tier="priority", asked_tier="auto")["cost"] == 4375
-        assert settled(USED, tier="default", asked_tier="priority")["cost"] == 2500
-        assert settled(USED, asked_tier="priority")["cost"] == 4375
+        assert settled(USED, tier="priority", requested_tier="auto")["cost"] == 4375
+        assert settled(USED, tier="default", requested_tier="priority")["cost"] == 2500
+        assert settled(USED, requested_tier="priority")["cost"] == 4375
 
     def test_no_price(self) -> None:
         """The books invent no cost; a balanced limit is charged at the ceiling all the same."""

@@ -45,7 +45,7 @@ class Upstream:
     """Stands for the relay: a fresh answer each time, which may break off, or the one that is stored."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.calls = 0
         self.breaks = False
         self.text = "Answer"
 
@@ -53,8 +53,8 @@ class Upstream:
         if record.stored is not None:
             yield record.stored
             return
-        self.asked += 1
-        yield [Event({"text": f"{self.text} {self.asked}"})]
+        self.calls += 1
+        yield [Event({"text": f"{self.text} {self.calls}"})]
         yield None
         if self.breaks:
             raise StreamIncomplete("cut")
@@ -71,7 +71,7 @@ def upstream() -> Upstream:
     return Upstream()
 
 
-def told(
+def stream(
     cache: ResponseCache, context: RequestContext, upstream: Upstream
 ) -> tuple[list[dict[str, Any]], RequestRecord]:
     record = RequestRecord()
@@ -81,11 +81,11 @@ def told(
 
 class TestGivenAgain:
     def test_the_same_events_for_nothing(self, cache: ResponseCache, upstream: Upstream) -> None:
-        first, missed = told(cache, context(), upstream)
-        second, hit = told(cache, context(), upstream)
+        first, missed = stream(cache, context(), upstream)
+        second, hit = stream(cache, context(), upstream)
 
         assert first == second == [{"text": "Answer 1"}, {"finish": "stop"}]
-        assert (upstream.asked, missed.cache_hit, hit.cache_hit) == (1, False, True)
+        assert (upstream.calls, missed.cache_hit, hit.cache_hit) == (1, False, True)
         assert missed.cache_id == hit.cache_id == digest(context())
         row = hit.settle(context(), 0.0, {}).entry
         assert (row["source"], row["cost"]) == ("cache", 0)
@@ -117,9 +117,9 @@ class TestGivenAgain:
     def test_not_to_another_question(
         self, cache: ResponseCache, upstream: Upstream, other: RequestContext
     ) -> None:
-        told(cache, context(), upstream)
+        stream(cache, context(), upstream)
 
-        assert told(cache, other, upstream)[0][0] == {"text": "Answer 2"}
+        assert stream(cache, other, upstream)[0][0] == {"text": "Answer 2"}
 
     @pytest.mark.parametrize("delivery", [{"stream": True}, {"stream_options": {"include_usage": True}}])
     def test_however_it_is_delivered(self, delivery: dict[str, Any]) -> None:
@@ -133,31 +133,31 @@ class TestNotStored:
     def test_a_broken_answer(self, cache: ResponseCache, upstream: Upstream) -> None:
         upstream.breaks = True
         with pytest.raises(StreamIncomplete):
-            told(cache, context(), upstream)
+            stream(cache, context(), upstream)
         upstream.breaks = False
 
-        assert told(cache, context(), upstream)[0][0] == {"text": "Answer 2"}
+        assert stream(cache, context(), upstream)[0][0] == {"text": "Answer 2"}
 
     def test_one_whose_client_left(self, cache: ResponseCache, upstream: Upstream) -> None:
         ticks: Any = cache.stream(context(), CACHING, RequestRecord(), upstream)
         next(ticks)
         ticks.close()
 
-        assert told(cache, context(), upstream)[0][0] == {"text": "Answer 2"}
+        assert stream(cache, context(), upstream)[0][0] == {"text": "Answer 2"}
 
     def test_where_caching_is_not_requested(self, cache: ResponseCache, upstream: Upstream) -> None:
-        told(cache, context(caching=Caching("c", 60.0, may_store=False)), upstream)
-        told(cache, context(), upstream)
+        stream(cache, context(caching=Caching("c", 60.0, may_store=False)), upstream)
+        stream(cache, context(), upstream)
 
         reader = context(caching=Caching("c", 60.0, may_store=False))
-        assert told(cache, reader, upstream)[0][0] == {"text": "Answer 2"}
+        assert stream(cache, reader, upstream)[0][0] == {"text": "Answer 2"}
 
     def test_one_that_is_too_long(self, cache: ResponseCache, upstream: Upstream) -> None:
         upstream.text = "x" * MAX_BYTES
-        told(cache, context(), upstream)
+        stream(cache, context(), upstream)
         upstream.text = "Answer"
 
-        assert told(cache, context(), upstream)[0][0] == {"text": "Answer 2"}
+        assert stream(cache, context(), upstream)[0][0] == {"text": "Answer 2"}
 
 
 class TestWithoutAStore:
@@ -172,4 +172,4 @@ class TestWithoutAStore:
 
         away = ResponseCache(Away())  # type: ignore[arg-type]
 
-        assert [told(away, context(), upstream)[0][0]["text"] for _ in range(2)] == ["Answer 1", "Answer 2"]
+        assert [stream(away, context(), upstream)[0][0]["text"] for _ in range(2)] == ["Answer 1", "Answer 2"]

@@ -105,10 +105,10 @@ def test_a_worker_is_made_for_many_small_requests(start):
 def test_an_answer_has_its_time(start):
     connection = http.client.HTTPConnection("127.0.0.1", start().port, timeout=10)
     connection.request("GET", "/health/ready")
-    told = parsedate_to_datetime(connection.getresponse().headers["Date"])
+    date = parsedate_to_datetime(connection.getresponse().headers["Date"])
     connection.close()
 
-    assert abs(told.timestamp() - time.time()) < 5
+    assert abs(date.timestamp() - time.time()) < 5
 
 
 def test_a_bad_setting_is_one_clear_line():

@@ -16,14 +16,14 @@ from app.server.gunicorn_worker import Log, Worker
 SECRET = "sk-pg-default-secret"
 
 
-def told(error: Exception) -> tuple[http.client.HTTPResponse, dict[str, Any], list[Any]]:
+def handled(error: Exception) -> tuple[http.client.HTTPResponse, dict[str, Any], list[Any]]:
     """Return the answer, its envelope's inside, and what was logged."""
-    ours, theirs = socket.socketpair()
-    with ours, theirs, capture_logs() as lines:
-        theirs.sendall(b"the rest of what was no request")
-        theirs.shutdown(socket.SHUT_WR)
-        Worker.handle_error(Worker.__new__(Worker), None, ours, ("127.0.0.1", 1), error)
-        answer = http.client.HTTPResponse(theirs)
+    server_side, client_side = socket.socketpair()
+    with server_side, client_side, capture_logs() as lines:
+        client_side.sendall(b"the rest of what was no request")
+        client_side.shutdown(socket.SHUT_WR)
+        Worker.handle_error(Worker.__new__(Worker), None, server_side, ("127.0.0.1", 1), error)
+        answer = http.client.HTTPResponse(client_side)
         answer.begin()
         inside: dict[str, Any] = json.loads(answer.read())["error"]
         answer.close()
@@ -41,7 +41,7 @@ def told(error: Exception) -> tuple[http.client.HTTPResponse, dict[str, Any], li
     ],
 )
 def test_what_cannot_be_read(error: Exception, status: int) -> None:
-    answer, inside, lines = told(error)
+    answer, inside, lines = handled(error)
 
     assert (answer.status, inside["type"]) == (status, "invalid_request_error")
     assert answer.headers["connection"] == "close"
@@ -52,13 +52,13 @@ def test_what_cannot_be_read(error: Exception, status: int) -> None:
 
 
 def test_a_transfer_coding_that_we_do_not_know() -> None:
-    answer, inside, _ = told(errors.UnsupportedTransferCoding("gzip"))
+    answer, inside, _ = handled(errors.UnsupportedTransferCoding("gzip"))
 
     assert (answer.status, inside["code"]) == (501, "not_implemented")
 
 
 def test_a_failure_of_our_own() -> None:
-    answer, inside, lines = told(RuntimeError(SECRET))
+    answer, inside, lines = handled(RuntimeError(SECRET))
 
     assert (answer.status, inside["code"]) == (500, "server_error")
     assert [line["event"] for line in lines] == ["unhandled_error"]
@@ -66,10 +66,12 @@ def test_a_failure_of_our_own() -> None:
 
 
 def test_a_client_that_has_left() -> None:
-    ours, theirs = socket.socketpair()
-    theirs.close()
-    with ours:
-        Worker.handle_error(Worker.__new__(Worker), None, ours, ("127.0.0.1", 1), errors.InvalidHeader("x"))
+    server_side, client_side = socket.socketpair()
+    client_side.close()
+    with server_side:
+        Worker.handle_error(
+            Worker.__new__(Worker), None, server_side, ("127.0.0.1", 1), errors.InvalidHeader("x")
+        )
 
 
 def test_gunicorn_logs_no_request() -> None:

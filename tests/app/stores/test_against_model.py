@@ -94,7 +94,7 @@ class StoreMachine(RuleBasedStateMachine):
         )
         self.ceilings = {limit_id: each["max"] for limit_id, each in LIMITS.items()}
         self.highest = dict(self.ceilings)  # that each limit ever had
-        self.asked: dict[str, dict[str, Any]] = {}
+        self.admissions: dict[str, dict[str, Any]] = {}
         self.rows: dict[str, dict[str, Any]] = {}
         self.charged = 0  # attempts
 
@@ -134,24 +134,24 @@ class StoreMachine(RuleBasedStateMachine):
         affinity: str,
     ) -> Any:
         """*unenforced* is how much more may be billed where output lengths are ignored; 0: no more."""
-        ask = self.store.ask(None, key, model=model, affinity=affinity)
-        ask["bounds"] = {"input_tokens": tokens[0], "output_tokens": tokens[1], "cost": cost}
-        ask["estimates"] = {name: int(amount * likely) for name, amount in ask["bounds"].items()}
+        admission = self.store.admission(None, key, model=model, affinity=affinity)
+        admission["bounds"] = {"input_tokens": tokens[0], "output_tokens": tokens[1], "cost": cost}
+        admission["estimates"] = {name: int(amount * likely) for name, amount in admission["bounds"].items()}
         if unenforced:
-            larger = {name: amount * unenforced for name, amount in ask["bounds"].items()}
-            ask["unenforced_bounds"] = larger | {"input_tokens": tokens[0]}
-        reply = self.store.scripts.run_json("admit", self.store.pool, ask)
-        self.model.admit(ask, reply)
+            larger = {name: amount * unenforced for name, amount in admission["bounds"].items()}
+            admission["unenforced_bounds"] = larger | {"input_tokens": tokens[0]}
+        reply = self.store.scripts.run_json("admit", self.store.pool, admission)
+        self.model.admit(admission, reply)
         if "refused" in reply:
             return multiple()
-        self.asked[ask["id"]] = ask | {"affinity": ""}
-        return ask["id"]
+        self.admissions[admission["id"]] = admission | {"affinity": ""}
+        return admission["id"]
 
     @rule(request_id=running)
     def admit_again(self, request_id: str) -> None:
         """The reply was lost."""
-        ask = self.asked[request_id]
-        self.model.admit(ask, self.store.scripts.run_json("admit", self.store.pool, ask))
+        admission = self.admissions[request_id]
+        self.model.admit(admission, self.store.scripts.run_json("admit", self.store.pool, admission))
 
     @rule(
         request_id=running,
@@ -170,17 +170,21 @@ class StoreMachine(RuleBasedStateMachine):
     ) -> None:
         """*charged* are shares: estimated of what was reserved, and unreported of the rest."""
         request = self.model.requests[request_id]
-        ask = self.asked[request_id]
+        admission = self.admissions[request_id]
         if request.account and not stale:
-            ask["tried"] = [*ask["tried"], request.account]
+            admission["tried"] = [*admission["tried"], request.account]
         attempt = request.attempt - 1 if stale and request.attempt > 1 else request.attempt
-        ask = ask | {"attempt": attempt, "mark": mark, "never": [] if again else ask["tried"]}
-        ask["calendar"] = self.store.calendar()
+        admission = admission | {
+            "attempt": attempt,
+            "mark": mark,
+            "never": [] if again else admission["tried"],
+        }
+        admission["calendar"] = self.store.calendar()
         if charged:
             self.charged += bool(request.account and not request.expired)
-            ask["charge"] = {"account": request.account, **shares_of(request.bounds or {}, *charged)}
+            admission["charge"] = {"account": request.account, **shares_of(request.bounds or {}, *charged)}
         for _ in range(2 if stale else 1):
-            self.model.report(ask, self.store.scripts.run_json("report", self.store.pool, ask))
+            self.model.report(admission, self.store.scripts.run_json("report", self.store.pool, admission))
 
     @rule(request_ids=st.lists(st.one_of(running, ended), unique=True, max_size=4))
     def renew(self, request_ids: list[str]) -> None:
@@ -211,8 +215,8 @@ class StoreMachine(RuleBasedStateMachine):
     def settle_again(self, request_id: str, mark: dict[str, Any]) -> None:
         self._settle(request_id, self.rows[request_id], mark)
         self.model.admit(
-            self.asked[request_id],
-            self.store.scripts.run_json("admit", self.store.pool, self.asked[request_id]),
+            self.admissions[request_id],
+            self.store.scripts.run_json("admit", self.store.pool, self.admissions[request_id]),
         )
 
     def _settle(
@@ -249,12 +253,12 @@ class StoreMachine(RuleBasedStateMachine):
                     self.highest[limit_id] = max(most, self.highest[limit_id])
         self.write_limits()
 
-    @rule(name=st.sampled_from(list(ACCOUNTS)), wanted=st.sampled_from(["paused", "active"]))
-    def set_account_state(self, name: str, wanted: str) -> None:
+    @rule(name=st.sampled_from(list(ACCOUNTS)), new_state=st.sampled_from(["paused", "active"]))
+    def set_account_state(self, name: str, new_state: str) -> None:
         known = name in self.model.accounts
-        assert self.store.set_state(name, wanted) == known
+        assert self.store.set_state(name, new_state) == known
         if known:
-            (self.model.pause if wanted == "paused" else self.model.resume)(name)
+            (self.model.pause if new_state == "paused" else self.model.resume)(name)
 
     @rule(name=st.sampled_from(list(ACCOUNTS)), cap=st.sampled_from([1, 2, 4]))
     def put_account(self, name: str, cap: int) -> None:
@@ -325,10 +329,10 @@ class StoreMachine(RuleBasedStateMachine):
             assert ("exceeded" in stored) is account.exceeded
 
     @invariant()
-    def books_balance(self) -> None:
+    def check_ledger(self) -> None:
         rows = self.store.rows()
-        told = [(row["id"], row["source"], *(row.get(name, 0) for name in FIGURES)) for row in rows]
-        assert told == self.model.rows
+        entries = [(row["id"], row["source"], *(row.get(name, 0) for name in FIGURES)) for row in rows]
+        assert entries == self.model.rows
         for row in rows:
             if row["source"] == "estimated":
                 assert row.get("charges", []) == self.model.expired_charges[row["id"]]
@@ -339,12 +343,12 @@ class StoreMachine(RuleBasedStateMachine):
             ("h", lambda row: row["at_ms"] - row["at_ms"] % HOUR_MS),
             ("d", lambda row: row["day_ms"]),
         ):
-            told = {
+            stored_sums = {
                 (where, who): amount
                 for (where, who), amount in self.store.rolled_up(span).items()
                 if who.rpartition("|")[2] in COUNTED
             }
-            assert nonzero(told) == sums(rows, start)
+            assert nonzero(stored_sums) == sums(rows, start)
         used = {(key, name): n for key in KEYS for name, n in self.store.used(key).items()}
         totals: Tally[tuple[Any, str]] = Tally()
         for (_, who), amount in sums(rows, lambda row: 0).items():
@@ -450,7 +454,7 @@ def random_run(machine: StoreMachine, chance: random.Random, steps: int) -> dict
         machine.counters_are_those_of_the_model()
     machine.slots_are_open_leases()
     machine.accounts_are_those_of_the_model()
-    machine.books_balance()
+    machine.check_ledger()
     corrected = sum(row[1] == "corrected" for row in machine.model.rows)
     machine.teardown()
     return {
@@ -506,7 +510,7 @@ def _other(machine: StoreMachine, chance: random.Random, ended: list[str]) -> No
         )
     else:
         for name in ACCOUNTS:
-            machine.set_account_state(name=name, wanted="active")
+            machine.set_account_state(name=name, new_state="active")
 
 
 @pytest.mark.timeout(120)

@@ -18,7 +18,7 @@ from app.stores import keys
 from app.stores.api_keys import ApiKeyRepository
 from app.stores.records.limits import LimitScope
 from app.stores.scripts import Scripts
-from tests.support.stored import everything_in
+from tests.support.store_contents import everything_in
 
 POOL = "default"
 

@@ -109,8 +109,8 @@ class TestPage:
         change(audit_log, BOB, "key.rotate", "b")
         change(audit_log, BOB, "pool.change", "c", pool="q")
 
-        def found(**asked):
-            return [one["object"] for one in audit_log.page(matching=AuditFilter(**asked)).entries]
+        def found(**filters):
+            return [one["object"] for one in audit_log.page(matching=AuditFilter(**filters)).entries]
 
         assert found(who="bob") == ["c", "b"]
         assert found(action="key") == ["b", "a"]

@@ -19,7 +19,7 @@ from tests.support.redis import short_folder
 from tests.support.redis_server import RedisServer
 from tests.support.replicated import Replicated
 
-PATIENCE_SECONDS = 1.0
+TIMEOUT_SECONDS = 1.0
 
 
 @pytest.fixture(params=["a server", "a master that a sentinel names"])
@@ -33,13 +33,13 @@ def server(request: pytest.FixtureRequest) -> Iterator[RedisServer | Replicated]
 
 def test_a_late_reply_is_nobodys(server: RedisServer | Replicated) -> None:
     master = server.master() if isinstance(server, Replicated) else server
-    with closing(make_client(server.url, PATIENCE_SECONDS)) as client:
+    with closing(make_client(server.url, TIMEOUT_SECONDS)) as client:
         client.mset({"one": "1", "two": "2"})
         master.freeze()
         with pytest.raises(StoreUnavailable):
             client.get("one")
 
-        thawing = threading.Timer(PATIENCE_SECONDS / 4, master.thaw)
+        thawing = threading.Timer(TIMEOUT_SECONDS / 4, master.thaw)
         thawing.start()
         try:
             replies = {client.get("two")}
@@ -119,7 +119,7 @@ class TestErrorsOfTheClient:
         ],
     )
     def test_away(self, url: str, way: str) -> None:
-        client = make_client(url, PATIENCE_SECONDS)
+        client = make_client(url, TIMEOUT_SECONDS)
         with pytest.raises(StoreUnavailable) as caught:
             self.WAYS[way](client)
         assert isinstance(caught.value.__cause__, REDIS_ERRORS)

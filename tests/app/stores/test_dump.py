@@ -45,9 +45,9 @@ def test_every_kind_of_key(redis_client: Any, monkeypatch: pytest.MonkeyPatch) -
     redis_client.zadd(ROOT + "zset", {"a": 1.5, "b": float("inf")})
     for number in range(1, 4):
         redis_client.xadd(ROOT + "stream", {"f": number}, id=f"{number}-0")
-    wanted = ["text", "hash", "set", "list", "zset", "stream", "gone"]
+    names = ["text", "hash", "set", "list", "zset", "stream", "gone"]
 
-    text, *others = PoolDump(Scripts(redis_client), POOL).records(wanted)
+    text, *others = PoolDump(Scripts(redis_client), POOL).records(names)
 
     now_ms = redis_client.time()[0] * 1000
     assert text[:3] == ("text", "string", "t")

@@ -66,9 +66,9 @@ def answers(
     world: World, id: str, step: str, attempt: int, tried: tuple[str, ...]
 ) -> Iterator[tuple[World, Json]]:
     """Every world and reply that executing a command can lead to."""
-    ask = {"id": id, "key": "k", "model": "m", "tried": list(tried), "attempt": attempt, "mark": {}}
-    ask |= {"bounds": {"input_tokens": 0, "output_tokens": BOUND, "cost": 0}, "ttl_ms": TTL_MS}
-    ask |= {"calendar": {}, "never": []}
+    arguments = {"id": id, "key": "k", "model": "m", "tried": list(tried), "attempt": attempt, "mark": {}}
+    arguments |= {"bounds": {"input_tokens": 0, "output_tokens": BOUND, "cost": 0}, "ttl_ms": TTL_MS}
+    arguments |= {"calendar": {}, "never": []}
     if step == "settle":
         after = world.copy()
         row = {"input_tokens": 0, "output_tokens": USED, "cost": 0}
@@ -79,7 +79,7 @@ def answers(
     for reply in possible_replies(world, id):
         after = world.copy()
         try:
-            getattr(after.model, step)(ask, reply)
+            getattr(after.model, step)(arguments, reply)
         except AssertionError:
             continue  # the store would not answer that
         yield after, reply
@@ -118,7 +118,7 @@ def next_worlds(world: World) -> Iterator[World]:
 def commanded(world: World, id: str, worker: Worker) -> Iterator[World]:
     command = (worker.step, worker.attempt, worker.tried)
     for after, reply in answers(world, id, *command):
-        yield with_worker(after, id, told(worker, reply))
+        yield with_worker(after, id, after_reply(worker, reply))
         yield after  # the reply was lost: the worker will repeat the call, or crash
         if worker.step != "settle":
             yield with_worker(after, id, given_up(worker))
@@ -128,7 +128,7 @@ def commanded(world: World, id: str, worker: Worker) -> Iterator[World]:
         yield with_worker(world, id, replace(worker, step="crashed", stuck=command))
 
 
-def told(worker: Worker, reply: Json) -> Worker:
+def after_reply(worker: Worker, reply: Json) -> Worker:
     if worker.step == "settle":
         return replace(worker, step="done")
     if "refused" in reply:
@@ -163,33 +163,33 @@ def check(world: World) -> None:
     model = world.model
     running = [request for request in model.requests.values() if not request.expired]
     tokens, parallel = model.counters.get("t"), model.counters.get("p")
-    booked = sum(output for _, _, _, output, *_ in model.rows)
+    recorded = sum(output for _, _, _, output, *_ in model.rows)
     for name, account in model.accounts.items():
         assert account.in_flight == sum(request.account == name for request in running)
     if tokens and parallel:
         assert tokens.s + tokens.h <= MOST
         assert (tokens.h, parallel.h) == (BOUND * len(running), len(running))
-        assert tokens.s == booked
+        assert tokens.s == recorded
     for id, worker in world.workers.items():
-        check_books(world, id, worker)
+        check_ledger(world, id, worker)
         request = model.requests.get(id)
         if worker.step == "run" and request and not request.expired:
             assert (request.account, request.attempt) == (worker.account, worker.attempt)
 
 
-def check_books(world: World, id: str, worker: Worker) -> None:
+def check_ledger(world: World, id: str, worker: Worker) -> None:
     """One row for each request that is over, and one more where the first was a guess."""
-    booked = {source: output for row, source, _, output, *_ in world.model.rows if row == id}
-    assert len(booked) == sum(row == id for row, *_ in world.model.rows)
-    assert sum(booked.values()) in (0, USED, BOUND)
-    assert booked.keys() in ({}.keys(), {"upstream"}, {"estimated"}, {"estimated", "corrected"})
+    recorded = {source: output for row, source, _, output, *_ in world.model.rows if row == id}
+    assert len(recorded) == sum(row == id for row, *_ in world.model.rows)
+    assert sum(recorded.values()) in (0, USED, BOUND)
+    assert recorded.keys() in ({}.keys(), {"upstream"}, {"estimated"}, {"estimated", "corrected"})
     if worker.step == "done":
-        assert sum(booked.values()) == USED
+        assert sum(recorded.values()) == USED
     if worker.step == "refused":
-        assert not booked
+        assert not recorded
     is_over = worker.step in OVER and not worker.stuck
     if is_over and id not in world.model.requests and worker.step != "done":
-        assert sum(booked.values()) in (0, USED)
+        assert sum(recorded.values()) in (0, USED)
 
 
 def test_every_order_of_events() -> None:

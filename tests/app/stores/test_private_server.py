@@ -100,7 +100,7 @@ def pid_of_server(home: Path) -> int:
         return int(client.info("server")["process_id"])
 
 
-def pid_of_keeper(home: Path) -> int:
+def guard_pid(home: Path) -> int:
     status = Path(f"/proc/{pid_of_server(home)}/status").read_text()
     return int(status.split("PPid:")[1].split()[0])
 
@@ -249,7 +249,7 @@ class TestDeaths:
         server = pid_of_server(home)
         with connect(home) as client:
             client.set("kept", "yes")
-        kill(pid_of_keeper(home))
+        kill(guard_pid(home))
         assert answers(home)
 
         url_of(owners.start())
@@ -261,12 +261,12 @@ class TestDeaths:
 
     def test_an_owner_whose_supervisor_was_killed_can_start_again(self, home):
         private_server.ensure(home, SERVER)
-        keeper = pid_of_keeper(home)
-        kill(keeper)
+        guard = guard_pid(home)
+        kill(guard)
 
         private_server.ensure(home, SERVER)
 
-        assert pid_of_keeper(home) != keeper
+        assert guard_pid(home) != guard
         private_server.release(home)
 
     def test_every_order_of_killing_supervisor_and_server(self, home, owners):
@@ -277,7 +277,7 @@ class TestDeaths:
             client.set("stored", "0")
         orders = [("server",), ("keeper",), ("server", "keeper"), ("keeper", "server"), ("stop", "server")]
         for number, order in enumerate(orders):
-            pids = {"server": pid_of_server(home), "keeper": pid_of_keeper(home)}
+            pids = {"server": pid_of_server(home), "keeper": guard_pid(home)}
             for name in order:
                 os.kill(
                     pids["keeper" if name == "stop" else name],
@@ -296,7 +296,7 @@ class TestDeaths:
         for owner in (owners.start("watch"), owners.start("watch"), owners.start("watch")):
             url_of(owner)
         for _ in range(3):
-            pids = {"server": pid_of_server(home), "keeper": pid_of_keeper(home)}
+            pids = {"server": pid_of_server(home), "keeper": guard_pid(home)}
             for pid in pids.values():
                 os.kill(pid, signal.SIGKILL)
             assert eventually(lambda: answers(home) and has_one_of_each(home, pids, ("server", "keeper")))  # noqa: B023
@@ -313,11 +313,11 @@ class TestDeaths:
     def test_what_was_repaired_can_be_read(self, home, owners):
         url_of(owners.start("watch"))
         assert private_server.repairs_since(home, 0) == []
-        pids = {"server": pid_of_server(home), "keeper": pid_of_keeper(home)}
+        pids = {"server": pid_of_server(home), "keeper": guard_pid(home)}
 
         os.kill(pids["server"], signal.SIGKILL)
         assert eventually(lambda: answers(home) and pid_of_server(home) != pids["server"])
-        kill(pid_of_keeper(home))
+        kill(guard_pid(home))
         assert eventually(lambda: len(private_server.repairs_since(home, 0)) == 2)
 
         assert [what for _, what in private_server.repairs_since(home, 0)] == [

@@ -17,17 +17,17 @@ ROOT = Path(__file__).parents[3]
 RACERS = 100
 
 
-def race(store: StoreOfTest, asks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def race(store: StoreOfTest, admissions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The replies to all *asks*, each sent over its own connection at the same moment."""
-    start = Barrier(len(asks))
+    start = Barrier(len(admissions))
 
-    def run(ask: dict[str, Any]) -> dict[str, Any]:
+    def run(admission: dict[str, Any]) -> dict[str, Any]:
         store.client.ping()  # a connection is there before the start
         start.wait()
-        return store.scripts.run_json("admit", store.pool, ask)
+        return store.scripts.run_json("admit", store.pool, admission)
 
-    with ThreadPoolExecutor(len(asks)) as threads:
-        return list(threads.map(run, asks))
+    with ThreadPoolExecutor(len(admissions)) as threads:
+        return list(threads.map(run, admissions))
 
 
 class TestRace:
@@ -37,7 +37,7 @@ class TestRace:
         what = "parallel_requests" if per == "none" else "requests"
         store.key("k", limit("l", what, per, 5))
 
-        replies = race(store, [store.ask() for _ in range(RACERS)])
+        replies = race(store, [store.admission() for _ in range(RACERS)])
         assert sum("account" in reply for reply in replies) == 5
         assert {reply["limit"]["id"] for reply in replies if "refused" in reply} == {"l"}
 
@@ -45,13 +45,13 @@ class TestRace:
         store.account("a", cap=3)
         store.account("b", cap=2)
 
-        replies = race(store, [store.ask() for _ in range(RACERS)])
+        replies = race(store, [store.admission() for _ in range(RACERS)])
         assert sorted(reply["account"] for reply in replies if "account" in reply) == [*"aaabb"]
 
     def test_hundred_copies_of_one_request(self, store: StoreOfTest) -> None:
         """All receive the same reply, and one slot is taken."""
         store.account("a", cap=RACERS)
-        replies = race(store, [store.ask("q")] * RACERS)
+        replies = race(store, [store.admission("q")] * RACERS)
 
         assert all(reply == replies[0] for reply in replies)
         assert store.in_flight("a") == 1

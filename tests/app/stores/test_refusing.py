@@ -50,14 +50,14 @@ _REFUSALS = {"key": "k", "digest": "", "code": "c", "count": 2, "out": True, "en
 
 def _arguments(store: StoreOfTest, index: int) -> dict[str, list[Any]]:
     """What each script takes; an argument that is no string goes as JSON."""
-    ask, mark = store.ask("new", affinity="aff"), MARKS[index % len(MARKS)]
+    admission, mark = store.admission("new", affinity="aff"), MARKS[index % len(MARKS)]
     row = store.row(
         "open", output_tokens=5, cost=7, cached_tokens=1, reasoning_tokens=2, total_ms=3, attempts=[]
     )
     sign_in = {"account": "a", "sign_in": "sealed", "expires_ms": START_MS + 1000}
     return {
-        "admit": [ask],
-        "report": [store.ask("open") | {"attempt": 1, "mark": mark, "tried": ["a"], "never": []}],
+        "admit": [admission],
+        "report": [store.admission("open") | {"attempt": 1, "mark": mark, "tried": ["a"], "never": []}],
         "settle": [
             {"id": "open", "mark": mark, "row": row, "calendar": store.calendar(), "ownership": "own"}
         ],

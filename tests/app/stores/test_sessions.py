@@ -97,12 +97,12 @@ class TestEnd:
         assert not sessions.end("ann", "nothing")
 
     def test_all_but_one(self, sessions):
-        mine, *others = [opened(sessions) for _ in range(3)]
+        current, *others = [opened(sessions) for _ in range(3)]
         hers = opened(sessions, "bea")
 
-        assert sessions.end_all("ann", but=mine) == 2
+        assert sessions.end_all("ann", but=current) == 2
 
-        assert sessions.touch(mine) is not None
+        assert sessions.touch(current) is not None
         assert sessions.touch(hers) is not None
         assert [sessions.touch(one) for one in others] == [None, None]
 

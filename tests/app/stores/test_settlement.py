@@ -76,12 +76,12 @@ class TestSettle:
 
     def test_a_failover_forgets_the_last_ones(self, store: StoreOfTest) -> None:
         """The reply names the lost settlements, so that their workers can repeat them."""
-        kept, lost = store.admit(output_tokens=1)["id"], store.admit(output_tokens=1)["id"]
-        store.settle(kept, output_tokens=1)
+        settled, lost = store.admit(output_tokens=1)["id"], store.admit(output_tokens=1)["id"]
+        store.settle(settled, output_tokens=1)
         with forgotten(store):
             store.settle(lost, output_tokens=1)
 
-        assert store.scripts.run("unsettled", store.pool, kept, lost) == [lost]
+        assert store.scripts.run("unsettled", store.pool, settled, lost) == [lost]
 
     def test_leaves_nothing_open(self, store: StoreOfTest) -> None:
         held = store.admit(output_tokens=1)
@@ -100,15 +100,15 @@ class TestSettle:
 
     def test_an_admission_after_its_deadline(self, store: StoreOfTest) -> None:
         """A command that a stalled server runs later holds nothing, so nothing expires and is charged."""
-        asked_until = store.now + 250
+        deadline_ms = store.now + 250
         store.advance(251)
-        assert store.admit("q", output_tokens=400, by_ms=asked_until)["refused"] == "late"
+        assert store.admit("q", output_tokens=400, by_ms=deadline_ms)["refused"] == "late"
         assert store.counters("o") == {}
 
         store.advance(-1)
-        held = store.admit("q", output_tokens=400, by_ms=asked_until)
+        held = store.admit("q", output_tokens=400, by_ms=deadline_ms)
         store.advance(1000)
-        assert store.admit("q", output_tokens=400, by_ms=asked_until) == held  # its reply was lost
+        assert store.admit("q", output_tokens=400, by_ms=deadline_ms) == held  # its reply was lost
 
     def test_more_than_was_held(self, store: StoreOfTest) -> None:
         """An upstream that bills past the bound is booked as it bills."""

@@ -69,8 +69,8 @@ class TestStanding:
 
     def test_upstream_windows(self, store: StoreOfTest, repository: UsageRepository) -> None:
         """The mean of the accounts that reported a window; a window that has ended counts as unused."""
-        told = {"b": (80, START_MS + 9000), "c": (41, START_MS + 5000), "d": (100, START_MS - 1)}
-        for account_id, (percent, reset_ms) in told.items():
+        reports = {"b": (80, START_MS + 9000), "c": (41, START_MS + 5000), "d": (100, START_MS - 1)}
+        for account_id, (percent, reset_ms) in reports.items():
             store.account(account_id)
             store.client.hset(
                 keys.account(POOL, account_id), mapping={"used_1": percent, "reset_1": reset_ms}
@@ -84,11 +84,11 @@ class TestStanding:
 class TestGauges:
     def test_of_many_keys_at_once(self, store: StoreOfTest, repository: UsageRepository) -> None:
         """Limits report their current use, of key and pool alike; the calendar follows the Redis clock."""
-        mine, other = limit("t", "output_tokens", "day", 100), limit("u", "requests", "ever", 5)
-        store.key("k", mine)
+        key_limit, other = limit("t", "output_tokens", "day", 100), limit("u", "requests", "ever", 5)
+        store.key("k", key_limit)
         store.settle(store.admit(output_tokens=30)["id"], output_tokens=7)
 
-        gauges = repository.limit_statuses(POOL, limits_from_json([mine, other]))
+        gauges = repository.limit_statuses(POOL, limits_from_json([key_limit, other]))
 
         assert [(gauge.limit.id, gauge.settled, gauge.held) for gauge in gauges] == [
             ("t", 7, 0),

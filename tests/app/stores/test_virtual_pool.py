@@ -40,11 +40,11 @@ def test_requests(redis_client: Any, pool: VirtualPool) -> None:
     put(pool, "a", cap=1)
     plain = StoreOfTest(redis_client)
 
-    admitted = [pool.admit(plain.ask(each)) for each in ("r1", "r2")]
+    admitted = [pool.admit(plain.admission(each)) for each in ("r1", "r2")]
     pool.settle({"id": "r1", "mark": {}, "calendar": plain.calendar(), "row": plain.row("r1")})
 
     assert admitted == ["a", ""]
-    assert pool.admit(plain.ask("r3")) == "a"
+    assert pool.admit(plain.admission("r3")) == "a"
 
 
 def test_the_clock(redis_client: Any, pool: VirtualPool) -> None:
@@ -53,8 +53,8 @@ def test_the_clock(redis_client: Any, pool: VirtualPool) -> None:
     rest = {"state": "burst_limited", "reason": "429", "wait_ms": 60_000, "retest_wait_ms": 60_000}
     pool.observe({"account": "a", "fields": {}, "mark": rest, "room": False, "accepted": False})
     plain = StoreOfTest(redis_client)
-    assert pool.admit(plain.ask("r1")) == ""
+    assert pool.admit(plain.admission("r1")) == ""
 
     pool.set_clock(START_MS + 60_001)
 
-    assert pool.admit(plain.ask("r2")) == "a"
+    assert pool.admit(plain.admission("r2")) == "a"

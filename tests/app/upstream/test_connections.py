@@ -39,9 +39,9 @@ def written(body: bytes) -> list[bytes]:
 
 
 def test_a_request_is_one_write() -> None:
-    (whole,) = written(b"body")
+    (data,) = written(b"body")
 
-    head, _, body = whole.partition(b"\r\n\r\n")
+    head, _, body = data.partition(b"\r\n\r\n")
     assert head.startswith(b"POST /v1/x HTTP/1.1\r\n")
     assert b"\r\nContent-Length: 4" in head
     assert body == b"body"
@@ -77,7 +77,7 @@ def test_a_closed_pool_is_replaced(client: UpstreamClient, upstream: ScriptedUps
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
+def request_lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
     """The requests to a proxy that the environment names; each is answered with an empty object."""
     lines: list[bytes] = []
 
@@ -96,12 +96,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
         serving.join(5)
 
 
-def test_a_proxy_receives_the_absolute_address(client: UpstreamClient, asked: list[bytes]) -> None:
+def test_a_proxy_receives_the_absolute_address(client: UpstreamClient, request_lines: list[bytes]) -> None:
     answered(post(client, account("http://api.example.com/v1"), Cancellation()))
 
-    assert asked == [b"POST http://api.example.com/v1/chat/completions HTTP/1.1"]
+    assert request_lines == [b"POST http://api.example.com/v1/chat/completions HTTP/1.1"]
 
 
-def test_models_are_listed_through_a_proxy(client: UpstreamClient, asked: list[bytes]) -> None:
+def test_models_are_listed_through_a_proxy(client: UpstreamClient, request_lines: list[bytes]) -> None:
     assert client.get_json(account("http://api.example.com/v1"), "/models") == {}
-    assert asked == [b"GET http://api.example.com/v1/models HTTP/1.1"]
+    assert request_lines == [b"GET http://api.example.com/v1/models HTTP/1.1"]

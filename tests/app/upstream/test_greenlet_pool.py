@@ -37,11 +37,11 @@ def test_one_greenlet_after_the_other_is_the_same() -> None:
 def test_many_at_once_are_not_in_each_others_way() -> None:
     runs, go = GreenletPool(), Event()
 
-    def told(number: int) -> int:
+    def wait_for_start(number: int) -> int:
         go.wait()
         return number
 
-    started = [runs.start(lambda number=number: told(number)) for number in range(50)]
+    started = [runs.start(lambda number=number: wait_for_start(number)) for number in range(50)]
     gevent.sleep(0)
     go.set()
     for task in started:

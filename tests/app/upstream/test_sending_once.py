@@ -35,7 +35,7 @@ class Upstream:
     def __init__(self, tls: ssl.SSLContext | None) -> None:
         self.requests = 0
         self.connections = 0
-        self.told_to_close, self.closed = threading.Event(), threading.Event()
+        self.close_requested, self.closed = threading.Event(), threading.Event()
         self.plans: list[list[Step]] = []
         self._tls = tls
         self._listener = socket.create_server((ADDRESS, 0))
@@ -44,7 +44,7 @@ class Upstream:
         self._thread.start()
 
     def end(self) -> None:
-        self.told_to_close.set()
+        self.close_requested.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join(5)
@@ -103,7 +103,7 @@ def reset(upstream: Upstream, peer: socket.socket) -> None:
 
 def wait(upstream: Upstream, peer: socket.socket) -> None:
     """Wait for the test's signal: a reset would discard an answer that was not read yet."""
-    upstream.told_to_close.wait(5)
+    upstream.close_requested.wait(5)
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +199,7 @@ class TestReusedConnection:
         if looks_well:
             monkeypatch.setattr(connections._GuardedConnection, "is_connected", True)
         assert send() is None
-        upstream.told_to_close.set()
+        upstream.close_requested.set()
         assert upstream.closed.wait(5)
 
         assert send() is None
@@ -216,7 +216,7 @@ class TestReusedConnection:
 
         def closed_right_after(sock: Any) -> bool:
             found = socket_state.is_readable(sock)
-            upstream.told_to_close.set()
+            upstream.close_requested.set()
             assert upstream.closed.wait(5)
             return found
 

@@ -46,8 +46,8 @@ def call(app: Flask, services: Services) -> Call:
 
     def send(method: str, path: str, body: Any = None, **more: Any) -> TestResponse:
         headers = {"Authorization": f"Bearer {secret}"}
-        said = {} if body is None else {"json": body}
-        return client.open(f"/admin/api{path}", method=method, headers=headers, **said, **more)
+        json_args = {} if body is None else {"json": body}
+        return client.open(f"/admin/api{path}", method=method, headers=headers, **json_args, **more)
 
     return send
 
@@ -56,8 +56,8 @@ def call(app: Flask, services: Services) -> Call:
 def refused(call: Call) -> Callable[..., tuple[int, str | None]]:
     """Send what must be refused; return the status and the field that is named."""
 
-    def send(*asked: Any, **more: Any) -> tuple[int, str | None]:
-        answer = call(*asked, **more)
+    def send(*args: Any, **more: Any) -> tuple[int, str | None]:
+        answer = call(*args, **more)
         error = answer.json["error"]
         assert error["message"], error
         assert set(error) <= {"message", "type", "code", "param"}

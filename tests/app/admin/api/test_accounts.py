@@ -6,7 +6,7 @@ import orjson
 import pytest
 import requests
 
-from tests.support.stored import everything_in
+from tests.support.store_contents import everything_in
 
 NEW = {"kind": "openai", "name": "main", "credential": "sk-secret", "models": ["gpt-5-mini"]}
 
@@ -82,9 +82,9 @@ class TestAccounts:
 
         assert call("POST", "/accounts/main/test").json["ok"] is True
         upstream.script({"play": "http_error", "status": 503}, account="a")
-        told = call("POST", "/accounts/main/test", {"model": "gpt-5"}).json
-        assert (told["ok"], told["status"], told["model"]) == (False, 503, "gpt-5")
-        assert told["error"]["message"]
+        check = call("POST", "/accounts/main/test", {"model": "gpt-5"}).json
+        assert (check["ok"], check["status"], check["model"]) == (False, 503, "gpt-5")
+        assert check["error"]["message"]
 
 
 class TestSignIns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.errors import InvalidApiKey
-from tests.support.stored import everything_in
+from tests.support.store_contents import everything_in
 
 
 @pytest.fixture
@@ -15,8 +15,8 @@ def account(call):
 
 class TestKeys:
     def test_a_life(self, call, services, account, redis_client):
-        said = {"name": "ann", "accounts": ["main"], "limits": ["9 requests/day"], "expires": "2099-01-01"}
-        made = call("POST", "/keys", said)
+        body = {"name": "ann", "accounts": ["main"], "limits": ["9 requests/day"], "expires": "2099-01-01"}
+        made = call("POST", "/keys", body)
         assert made.status_code == 201
         secret = made.json["key"]
         assert services.api_keys.authenticate(secret).id == made.json["id"]
@@ -31,8 +31,8 @@ class TestKeys:
             services.api_keys.authenticate(newer)
         assert call("POST", "/keys/ann/enable").json["state"] == "active"
 
-        told = call("GET", "/keys").text + call("GET", "/keys/ann").text + everything_in(redis_client)
-        assert not any(one in told for one in (secret, newer))
+        readable = call("GET", "/keys").text + call("GET", "/keys/ann").text + everything_in(redis_client)
+        assert not any(one in readable for one in (secret, newer))
         assert call("DELETE", "/keys/ann").json == {"name": "ann", "deleted": True}
         assert call("GET", "/keys").json == {"object": "list", "data": []}
 

@@ -9,13 +9,13 @@ import pytest
 from marshmallow import ValidationError
 
 from app.admin.api.openapi import BODIES, QUERIES
-from tests.support.booked import book
+from tests.support.ledger_rows import record_request
 
 
 class TestEveryCall:
     def test_none_without_a_sign_in(self, app):
         """The whole of the url_map is walked."""
-        client, asked = app.test_client(), 0
+        client, requests_made = app.test_client(), 0
         for rule in app.url_map.iter_rules():
             if not rule.rule.startswith("/admin/api"):
                 continue
@@ -23,8 +23,8 @@ class TestEveryCall:
             for method in rule.methods:
                 answer = client.open(path, method=method, headers={"Authorization": "Bearer pgadm-no"})
                 assert answer.status_code == 401, (method, path)
-                asked += 1
-        assert asked > 60
+                requests_made += 1
+        assert requests_made > 60
 
     @pytest.mark.parametrize("schema", [*BODIES.values(), *QUERIES.values()])
     def test_a_field_that_there_is_not(self, schema):
@@ -57,21 +57,21 @@ class TestPools:
     def test_a_life(self, call, refused):
         assert call("POST", "/pools", {"name": "team", "policy": "ordered"}).status_code == 201
         assert refused("POST", "/pools", {"name": "team"}) == (400, "name")
-        said = {
+        body = {
             "zone": "Europe/Berlin",
             "names_accounts": False,
             "time_limits": {"*": {"idle": 30}, "o3*": {"idle": 60}},
         }
-        told = call("PATCH", "/pools/team", said).json
-        assert (told["policy"], told["zone"], told["accounts"], told["limits"]) == (
+        changed = call("PATCH", "/pools/team", body).json
+        assert (changed["policy"], changed["zone"], changed["accounts"], changed["limits"]) == (
             "ordered",
             "Europe/Berlin",
             0,
             [],
         )
-        assert told["settings"]["time_limits"] == {"*": {"idle": 30}, "o3*": {"idle": 60}}
-        told = call("PATCH", "/pools/team", {"time_limits": {"*": {"idle": None}}}).json
-        assert told["settings"]["time_limits"]["*"] == {}
+        assert changed["settings"]["time_limits"] == {"*": {"idle": 30}, "o3*": {"idle": 60}}
+        changed = call("PATCH", "/pools/team", {"time_limits": {"*": {"idle": None}}}).json
+        assert changed["settings"]["time_limits"]["*"] == {}
         assert [one["name"] for one in call("GET", "/pools").json["data"]] == ["default", "team"]
 
     @pytest.mark.parametrize(
@@ -102,18 +102,21 @@ class TestUsageAndLedger:
     def ids(self, call, services):
         account = call("POST", "/accounts", {"kind": "openai", "name": "main", "credential": "sk-x"}).json
         key = call("POST", "/keys", {"name": "ann"}).json
-        told = {"account": account["id"], "key": key["id"]}
+        owners = {"account": account["id"], "key": key["id"]}
         for status in (200, 200, 503):
-            book(services.scripts, "default", time.time() - 1, status=status, **told)
-        book(services.scripts, "default", time.time() - 1, key="key_gone")
-        return told
+            record_request(services.scripts, "default", time.time() - 1, status=status, **owners)
+        record_request(services.scripts, "default", time.time() - 1, key="key_gone")
+        return owners
 
     def test_series(self, call, ids):
-        told = call("GET", "/usage/series?span=24h&by=key").json
-        assert [(one["name"], one["total"]["requests"]) for one in told["data"]] == [("ann", 3), (None, 1)]
-        requests = told["figures"].index("requests")
-        assert sum(point[requests] for point in told["data"][0]["points"]) == 3
-        assert len(told["starts"]) == 24
+        usage_series = call("GET", "/usage/series?span=24h&by=key").json
+        assert [(one["name"], one["total"]["requests"]) for one in usage_series["data"]] == [
+            ("ann", 3),
+            (None, 1),
+        ]
+        requests = usage_series["figures"].index("requests")
+        assert sum(point[requests] for point in usage_series["data"][0]["points"]) == 3
+        assert len(usage_series["starts"]) == 24
         assert call("GET", "/usage/series?by=account&top=1").json["data"][0]["name"] == "main"
         assert call("GET", "/usage/series").json["data"][0]["total"]["errors"] == 1
 
@@ -122,9 +125,9 @@ class TestUsageAndLedger:
         assert refused("GET", f"/usage/series?{query}") == (400, query.partition("=")[0])
 
     def test_requests(self, call, ids):
-        told = call("GET", "/requests?limit=3").json
-        assert [one["key"]["name"] for one in told["data"]] == [None, "ann", "ann"]
-        rest = call("GET", f"/requests?cursor={told['cursor']}").json
+        page = call("GET", "/requests?limit=3").json
+        assert [one["key"]["name"] for one in page["data"]] == [None, "ann", "ann"]
+        rest = call("GET", f"/requests?cursor={page['cursor']}").json
         assert (len(rest["data"]), rest["cursor"]) == (1, None)
         [failed] = call("GET", "/requests?key=ann&account=main&status=failed&model=gpt-5").json["data"]
         assert (failed["status"], failed["account"]["name"]) == (503, "main")
@@ -141,8 +144,8 @@ class TestUsageAndLedger:
         row = call("GET", "/requests?key=ann").json["data"][0]
 
         for more in ("", f"?entry={row['entry']}"):
-            told = call("GET", f"/requests/{row['id']}{more}").json
-            assert (told["id"], told["state"], told["key"]["name"]) == (row["id"], "settled", "ann")
+            detail = call("GET", f"/requests/{row['id']}{more}").json
+            assert (detail["id"], detail["state"], detail["key"]["name"]) == (row["id"], "settled", "ann")
         assert refused("GET", "/requests/req_none") == (404, "id")
         assert refused("GET", "/requests/req_none?entry=x") == (400, "entry")
 
@@ -172,26 +175,26 @@ class TestPrices:
 
 class TestResponses:
     def test_settings_have_no_secrets(self, call, services):
-        told = call("GET", "/settings")
+        response = call("GET", "/settings")
 
-        assert told.json["settings"]["port"] == 8000
-        assert told.json["time_limits"]["total"] > 0
+        assert response.json["settings"]["port"] == 8000
+        assert response.json["time_limits"]["total"] > 0
         for secret in (*services.settings.secret_keys, services.settings.redis_url):
-            assert secret not in told.text
+            assert secret not in response.text
 
     def test_audit(self, call, refused):
         for name in "abc":
             call("POST", "/keys", {"name": name})
-        told = call("GET", "/audit?who=token:ci&action=key&limit=2").json
-        assert [one["object"] for one in told["data"]] == ["c", "b"]
-        told = call("GET", f"/audit?action=key.create&cursor={told['cursor']}").json
-        assert [one["object"] for one in told["data"]] == ["a"]
+        page = call("GET", "/audit?who=token:ci&action=key&limit=2").json
+        assert [one["object"] for one in page["data"]] == ["c", "b"]
+        page = call("GET", f"/audit?action=key.create&cursor={page['cursor']}").json
+        assert [one["object"] for one in page["data"]] == ["a"]
         assert refused("GET", "/audit?cursor=x") == (400, "cursor")
 
     def test_health(self, call, refused):
-        told = call("GET", "/health").json
-        assert told["ok"] is False
-        assert "default" in [one["where"] for one in told["data"]]
+        health = call("GET", "/health").json
+        assert health["ok"] is False
+        assert "default" in [one["where"] for one in health["data"]]
         assert refused("GET", "/health?pool=nowhere") == (404, "pool")
 
 
@@ -201,7 +204,7 @@ class TestDocument:
         return call("GET", "/openapi.json").json
 
     def test_every_route_is_in_it(self, app, document):
-        told = {
+        expected = {
             (path, method.upper()) for path, operations in document["paths"].items() for method in operations
         }
         there = {
@@ -210,7 +213,7 @@ class TestDocument:
             if rule.endpoint.startswith("api.")
             for method in rule.methods - {"HEAD", "OPTIONS"}
         }
-        assert told == there
+        assert expected == there
 
     def test_every_body_and_the_call_that_takes_it(self, app, document):
         operations = [(method, one) for path in document["paths"].values() for method, one in path.items()]

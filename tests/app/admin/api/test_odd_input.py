@@ -29,7 +29,7 @@ def routes(app: Flask) -> Any:
             yield rule, (rule.methods or set()) - {"HEAD", "OPTIONS"}
 
 
-def is_told(answer: Any) -> bool:
+def is_clear_error(answer: Any) -> bool:
     if answer.status_code < 400:
         return True
     error = orjson.loads(answer.data)["error"]
@@ -65,18 +65,20 @@ def test_bodies(full, app, endpoint):
         field.data_key or name: fine[name] for name, field in schema.load_fields.items() if field.required
     }
     for value in ODD:
-        assert is_told(full(method, path, data=orjson.dumps(value), content_type="application/json")), value
+        assert is_clear_error(
+            full(method, path, data=orjson.dumps(value), content_type="application/json")
+        ), value
         for name in names:
             body = orjson.dumps({**least, name: value})
             answer = full(method, path, data=body, content_type="application/json")
-            assert is_told(answer), (name, value, answer.text)
+            assert is_clear_error(answer), (name, value, answer.text)
 
 
 @pytest.mark.parametrize("body", [DEEP, DEEPEST_OBJECT], ids=["list", "object"])
 def test_depth(full, body):
     text = b'{"name": "n", "auth_json": ' + _written(body) + b"}"
 
-    assert is_told(full("POST", "/accounts/import", data=text, content_type="application/json"))
+    assert is_clear_error(full("POST", "/accounts/import", data=text, content_type="application/json"))
 
 
 def _written(value: Any) -> bytes:
@@ -107,7 +109,7 @@ def test_what_stands_behind_an_address(full, app, endpoint):
             "%F0",
         ):
             for method in methods & {"GET", "DELETE"}:
-                assert is_told(full(method, f"{path}?{name}={text}")), (name, text)
+                assert is_clear_error(full(method, f"{path}?{name}={text}")), (name, text)
 
 
 @pytest.mark.parametrize("odd", PATHS)
@@ -119,4 +121,4 @@ def test_addresses(full, app, odd):
         if rule.arguments:
             for method in methods:
                 body = {"model": "x"} if path.endswith("/test") else None
-                assert is_told(full(method, path, body)), (method, path)
+                assert is_clear_error(full(method, path, body)), (method, path)

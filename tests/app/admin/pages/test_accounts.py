@@ -10,7 +10,7 @@ from app.presentation.accounts import AccountView
 from app.wiring import Services
 from tests.app.admin.pages.conftest import POOL, Furnished
 from tests.support.admin import Visitor, audited
-from tests.support.booked import book
+from tests.support.ledger_rows import record_request
 from tests.support.upstream_client import ScriptedUpstream
 
 HOME = f"/admin/p/{POOL}/accounts"
@@ -193,7 +193,7 @@ class TestFailures:
         """What another account saved is counted and shown at the account that failed."""
         bad, good = pool.account("bad").id, pool.account("good").id
         failed = {"account": bad, "wire": "chat", "error": "bad_gateway", "failure": "server_error"}
-        book(
+        record_request(
             services.scripts,
             POOL,
             time.time(),

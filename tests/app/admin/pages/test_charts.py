@@ -63,10 +63,10 @@ class TestChart:
         assert one.rows() == [(7200, ["6", "4"]), (3600, ["2", "0"]), (0, ["1", "0"])]
 
     def test_words_are_escaped(self) -> None:
-        told = chart(Series("<b>", "series-1", [1, 1, 1]), title="<script>").svg()
+        svg = chart(Series("<b>", "series-1", [1, 1, 1]), title="<script>").svg()
 
-        assert "<script>" not in told
-        assert "<b>" not in told
+        assert "<script>" not in svg
+        assert "<b>" not in svg
 
 
 class TestBar:

@@ -6,7 +6,7 @@ from app.admin.pages import formatting
 
 
 @pytest.mark.parametrize(
-    ("number", "said"),
+    ("number", "expected"),
     [
         (None, "–"),
         (0, "0"),
@@ -19,12 +19,12 @@ from app.admin.pages import formatting
         (3e12, "3T"),
     ],
 )
-def test_short(number: float | None, said: str) -> None:
-    assert formatting.short(number) == said
+def test_short(number: float | None, expected: str) -> None:
+    assert formatting.short(number) == expected
 
 
 @pytest.mark.parametrize(
-    ("micro_dollars", "said"),
+    ("micro_dollars", "expected"),
     [
         (None, "–"),
         (0, "$0"),
@@ -35,16 +35,16 @@ def test_short(number: float | None, said: str) -> None:
         (1_234_567_890, "$1,234.57"),
     ],
 )
-def test_dollars(micro_dollars: int | None, said: str) -> None:
-    assert formatting.dollars(micro_dollars) == said
+def test_dollars(micro_dollars: int | None, expected: str) -> None:
+    assert formatting.dollars(micro_dollars) == expected
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "expected"),
     [(0, "0 s"), (59, "59 s"), (3600, "1 h"), (18_000, "5 h"), (90_061, "1 d 1 h"), (604_800, "7 d")],
 )
-def test_span(seconds: float, said: str) -> None:
-    assert formatting.span(seconds).replace("\u202f", " ") == said
+def test_span(seconds: float, expected: str) -> None:
+    assert formatting.span(seconds).replace("\u202f", " ") == expected
 
 
 def test_a_moment_is_for_the_viewer_to_place() -> None:

@@ -36,7 +36,7 @@ def events(body: Iterator[bytes]) -> Iterator[tuple[str, Any, str]]:
             yield "", None, ""
 
 
-def book(services: Services, request_id: str, model: str = "m") -> str:
+def record_request(services: Services, request_id: str, model: str = "m") -> str:
     row = {"id": request_id, "at_ms": 1, "key": "key_x", "account": "", "model": model, "status": 200}
     entry_id: str = services.scripts.client.xadd(keys.ledger(POOL), {"row": orjson.dumps(row)})
     return entry_id
@@ -46,19 +46,19 @@ def test_what_changes(inside: Visitor, services: Services, pool: Furnished) -> N
     account = pool.account("main")
     answer = inside.get(PATH, buffered=False)
     assert (answer.mimetype, answer.headers["Cache-Control"]) == ("text/event-stream", "no-store")
-    told = events(answer.iter_encoded())
+    stream = events(answer.iter_encoded())
 
-    name, drawn, _ = next(told)
+    name, drawn, _ = next(stream)
     assert (name, list(drawn)) == ("accounts", [account.id])
-    next(told)  # the feed's own first look
+    next(stream)  # the feed's own first look
 
     services.accounts.pause(POOL, "main", MARKUP)
-    drawn = next(data for name, data, _ in told if name == "accounts")
+    drawn = next(data for name, data, _ in stream if name == "accounts")
     assert "paused" in drawn[account.id]
     assert MARKUP not in drawn[account.id]
 
-    entry_id = book(services, "r1", MARKUP)
-    _, rows, event_id = next(one for one in told if one[0] == "requests")
+    entry_id = record_request(services, "r1", MARKUP)
+    _, rows, event_id = next(one for one in stream if one[0] == "requests")
     assert event_id == entry_id
     assert f"/admin/p/{POOL}/requests/r1?entry={entry_id}" in rows[0]["html"]
     assert MARKUP not in rows[0]["html"]
@@ -66,7 +66,7 @@ def test_what_changes(inside: Visitor, services: Services, pool: Furnished) -> N
 
 
 def test_it_goes_on_where_the_browser_was(inside: Visitor, services: Services, pool: Furnished) -> None:
-    first, _ = book(services, "r1"), book(services, "r2")
+    first, _ = record_request(services, "r1"), record_request(services, "r2")
 
     for address, headers in ((f"{PATH}?after={first}", {}), (PATH, {"Last-Event-ID": first})):
         answer = inside.get(address, headers=headers, buffered=False)
@@ -81,8 +81,8 @@ def test_it_ends_without_watchers(
     monkeypatch.setattr(live, "LIFE_SECONDS", 0.5)
     pool.account("main")
 
-    told = list(events(inside.get(PATH, buffered=False).iter_encoded()))
-    assert told[-1][0] == ""
+    stream = list(events(inside.get(PATH, buffered=False).iter_encoded()))
+    assert stream[-1][0] == ""
 
     left = inside.get(PATH, buffered=False)
     next(left.iter_encoded())
@@ -110,12 +110,12 @@ def test_a_store_that_goes_away_ends_it(
 ) -> None:
     """The browser comes again by itself; nothing is logged as a failure of ours."""
     pool.account("main")
-    told = events(inside.get(PATH, buffered=False).iter_encoded())
-    next(told)
-    book(services, "r1")
+    stream = events(inside.get(PATH, buffered=False).iter_encoded())
+    next(stream)
+    record_request(services, "r1")
     monkeypatch.setattr(live._Renderer, "frames", _away)
 
-    assert all(name == "" for name, _, _ in told)
+    assert all(name == "" for name, _, _ in stream)
 
 
 def _away(*_: object) -> Iterator[bytes]:

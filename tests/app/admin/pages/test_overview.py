@@ -72,14 +72,14 @@ class TestFindings:
         page = inside.get(HOME).text
         section = page.partition('id="needs"')[2].partition("</section>")[0]
 
-        for said in (
+        for expected in (
             "its credential is refused (invalid_api_key)",
             "its sign-in has expired and was not renewed",
             "paused (paused by an administrator)",
             "has reached its limit 5 requests in total",
             "expires in",
         ):
-            assert said in section
+            assert expected in section
         assert section.index("credential is refused") < section.index("paused (")
         assert f"/admin/p/{POOL}/accounts/dead" in section
         assert f"/admin/p/{POOL}/keys/ann" in section

@@ -18,7 +18,7 @@ HOME = f"/admin/p/{POOL}/requests"
 MARKUP = "<script>alert(1)</script>"
 
 
-class Booked:
+class LedgerRows:
     """Ledger rows of two keys at two accounts."""
 
     def __init__(self, services: Services, pool: Furnished) -> None:
@@ -47,8 +47,8 @@ class Booked:
 
 
 @pytest.fixture
-def booked(services: Services, pool: Furnished) -> Booked:
-    return Booked(services, pool)
+def rows(services: Services, pool: Furnished) -> LedgerRows:
+    return LedgerRows(services, pool)
 
 
 def found(page: str) -> list[str]:
@@ -56,19 +56,19 @@ def found(page: str) -> list[str]:
 
 
 class TestSearch:
-    def test_newest_first(self, inside: Visitor, booked: Booked) -> None:
+    def test_newest_first(self, inside: Visitor, rows: LedgerRows) -> None:
         for number in range(3):
-            booked.row(f"r{number}", at=1_795_000_000 + number)
+            rows.row(f"r{number}", at=1_795_000_000 + number)
 
         page = inside.get(HOME).text
 
         assert found(page) == ["r2", "r1", "r0"]
         assert "data-live-rows" in page
 
-    def test_by_each_field(self, inside: Visitor, booked: Booked) -> None:
-        booked.row("r0")
-        booked.row("r1", key=booked.keys["bob"], status=502, error="upstream_error")
-        booked.row("r2", account=booked.accounts["spare"], model="o3", status=429)
+    def test_by_each_field(self, inside: Visitor, rows: LedgerRows) -> None:
+        rows.row("r0")
+        rows.row("r1", key=rows.keys["bob"], status=502, error="upstream_error")
+        rows.row("r2", account=rows.accounts["spare"], model="o3", status=429)
 
         for query, ids in {
             "key=bob": ["r1"],
@@ -83,10 +83,10 @@ class TestSearch:
             assert found(page) == ids, query
             assert "data-live-rows" not in page
 
-    def test_by_time_in_the_pools_zone(self, inside: Visitor, services: Services, booked: Booked) -> None:
+    def test_by_time_in_the_pools_zone(self, inside: Visitor, services: Services, rows: LedgerRows) -> None:
         services.pools.change(POOL, zone="Asia/Tokyo")
         for hour in (1, 2, 3):
-            booked.row(f"r{hour}", at=datetime(2026, 11, 1, hour, 30, tzinfo=UTC).timestamp())
+            rows.row(f"r{hour}", at=datetime(2026, 11, 1, hour, 30, tzinfo=UTC).timestamp())
 
         page = inside.get(f"{HOME}?since=2026-11-01T11:00&until=2026-11-01T12:00").text
 
@@ -98,7 +98,7 @@ class TestSearch:
         [("key", "nobody"), ("account", "<x>"), ("since", "soon"), ("status", "7"), ("until", "9999")],
     )
     def test_what_cannot_be_searched_for(
-        self, inside: Visitor, booked: Booked, field: str, value: str
+        self, inside: Visitor, rows: LedgerRows, field: str, value: str
     ) -> None:
         answer = inside.get(f"{HOME}?{field}={value}")
 
@@ -106,12 +106,12 @@ class TestSearch:
         assert f'id="{field}-error"' in answer.text
         assert found(answer.text) == []
 
-    def test_a_broken_cursor(self, inside: Visitor, booked: Booked) -> None:
+    def test_a_broken_cursor(self, inside: Visitor, rows: LedgerRows) -> None:
         assert inside.get(f"{HOME}?cursor=x").status_code == 400
 
-    def test_page_by_page(self, inside: Visitor, booked: Booked) -> None:
+    def test_page_by_page(self, inside: Visitor, rows: LedgerRows) -> None:
         for number in range(60):
-            booked.row(f"r{number}", at=1_795_000_000 + number)
+            rows.row(f"r{number}", at=1_795_000_000 + number)
 
         first = inside.get(HOME).text
         older = first.partition(">Older")[0].rpartition('href="')[2].partition('"')[0].replace("&amp;", "&")
@@ -119,8 +119,8 @@ class TestSearch:
 
         assert found(first) + found(second) == [f"r{number}" for number in reversed(range(60))]
 
-    def test_stored_markup_stays_text(self, inside: Visitor, booked: Booked) -> None:
-        booked.row("r0", model=MARKUP, error=MARKUP, status=502)
+    def test_stored_markup_stays_text(self, inside: Visitor, rows: LedgerRows) -> None:
+        rows.row("r0", model=MARKUP, error=MARKUP, status=502)
 
         for path in (HOME, f"{HOME}/r0", f"/admin/p/{POOL}/accounts", f"/admin/p/{POOL}/accounts/main"):
             page = inside.get(path).text
@@ -129,8 +129,8 @@ class TestSearch:
 
 
 class TestOne:
-    def test_where_its_position_is_known(self, inside: Visitor, booked: Booked) -> None:
-        entry_id = booked.row("r0", input_tokens=1234, output_tokens=5, cost=1_500_000, first_ms=300)
+    def test_where_its_position_is_known(self, inside: Visitor, rows: LedgerRows) -> None:
+        entry_id = rows.row("r0", input_tokens=1234, output_tokens=5, cost=1_500_000, first_ms=300)
 
         page = inside.get(f"{HOME}/r0?entry={entry_id}").text
 
@@ -138,14 +138,14 @@ class TestOne:
         assert "$1.50" in page
         assert inside.get(f"{HOME}/r1?entry={entry_id}").status_code == 404
 
-    def test_found_by_its_id(self, inside: Visitor, booked: Booked) -> None:
-        booked.row("r0")
+    def test_found_by_its_id(self, inside: Visitor, rows: LedgerRows) -> None:
+        rows.row("r0")
 
         assert inside.get(f"{HOME}/find?id=+r0+").location == f"{HOME}/r0"
         assert inside.get(f"{HOME}/r0").status_code == 200
         assert inside.get(f"{HOME}/find?id=").status_code == 302
 
-    def test_nothing_of_that_id(self, inside: Visitor, booked: Booked) -> None:
+    def test_nothing_of_that_id(self, inside: Visitor, rows: LedgerRows) -> None:
         answer = inside.get(f"{HOME}/{MARKUP.replace('/', '')}")
 
         assert answer.status_code == 404
@@ -154,7 +154,7 @@ class TestOne:
 
 class TestRefused:
     @pytest.fixture
-    def refused(self, services: Services, booked: Booked) -> str:
+    def refused(self, services: Services, rows: LedgerRows) -> str:
         services.ledger.refusal_log.add(
             Refusal(
                 "req_no",
@@ -165,15 +165,15 @@ class TestRefused:
                 "rate_limit_exceeded",
                 f"No {MARKUP}",
                 pool=POOL,
-                key=booked.keys["ann"],
+                key=rows.keys["ann"],
             )
         )
         services.ledger.refusal_log.flush()
         return "req_no"
 
-    def test_listed(self, inside: Visitor, booked: Booked, refused: str) -> None:
+    def test_listed(self, inside: Visitor, rows: LedgerRows, refused: str) -> None:
         """Among all requests, by status, by key, and on their own."""
-        booked.row("r0", status=502)
+        rows.row("r0", status=502)
 
         assert set(found(inside.get(HOME).text)) == {"r0", refused}
         for query in ("refused=true", "status=429", "refused=true&key=ann"):

@@ -34,9 +34,13 @@ class TestRouting:
 
         (one,) = services.pools.all()
         assert (one.policy, one.zone) == ("ordered", "Asia/Tokyo")
-        told = settings_from(stored(services))
-        assert (told.names_accounts, told.tells_windows) == (False, True)
-        assert (told.keep_days, told.affinity_minutes, told.assumed_output_tokens) == (90, 0, 4096)
+        pool_settings = settings_from(stored(services))
+        assert (pool_settings.names_accounts, pool_settings.tells_windows) == (False, True)
+        assert (
+            pool_settings.keep_days,
+            pool_settings.affinity_minutes,
+            pool_settings.assumed_output_tokens,
+        ) == (90, 0, 4096)
         assert "ordered" in inside.get(HOME).text
 
     def test_nothing_of_it_is_saved_where_a_part_is_wrong(
@@ -72,9 +76,9 @@ class TestTimeLimits:
     def test_of_some_models(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         inside.send(f"{HOME}/time-limits", {"of": "o3*", "total": "900"})
 
-        told = settings_from(stored(services))
-        assert told.limits_for("o3-mini", TimeLimits()).total == 900
-        assert told.limits_for("gpt-5", TimeLimits()).total == TimeLimits().total
+        pool_settings = settings_from(stored(services))
+        assert pool_settings.limits_for("o3-mini", TimeLimits()).total == 900
+        assert pool_settings.limits_for("gpt-5", TimeLimits()).total == TimeLimits().total
         assert "o3*" in inside.get(HOME).text
 
     def test_no_numbers(self, inside: Visitor, services: Services, pool: Furnished) -> None:

@@ -16,19 +16,19 @@ def by_name(model: str, secret: str = "") -> dict[str, str]:
 
 
 def test_the_secret_stands_in_one_line_alone() -> None:
-    told = by_name("gpt-5", "sk-pg-default-x")
+    by_client = by_name("gpt-5", "sk-pg-default-x")
 
-    assert told.pop("Environment") == "export POOLGATE_KEY='sk-pg-default-x'"
-    assert all("sk-pg-" not in text for text in told.values())
+    assert by_client.pop("Environment") == "export POOLGATE_KEY='sk-pg-default-x'"
+    assert all("sk-pg-" not in text for text in by_client.values())
 
 
 def test_files_can_be_read_back() -> None:
-    told = by_name(ODD)
+    by_client = by_name(ODD)
 
-    codex = tomllib.loads(told["Codex CLI"])
+    codex = tomllib.loads(by_client["Codex CLI"])
     assert (codex["model"], codex["model_providers"]["poolgate"]["base_url"]) == (ODD, BASE_URL)
-    assert ODD in orjson.loads(told["OpenCode"])["provider"]["poolgate"]["models"]
-    compile(told["Python"], "snippet", "exec")
+    assert ODD in orjson.loads(by_client["OpenCode"])["provider"]["poolgate"]["models"]
+    compile(by_client["Python"], "snippet", "exec")
 
 
 def test_a_shell_reads_the_question_as_one_word() -> None:

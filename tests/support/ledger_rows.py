@@ -14,7 +14,7 @@ LATE_SECONDS = 86_000.0  # a little less than a day
 _numbers = count(1)
 
 
-def book(scripts: Scripts, pool: str, at: float, **more: Any) -> dict[str, Any]:
+def record_request(scripts: Scripts, pool: str, at: float, **more: Any) -> dict[str, Any]:
     """Book a request that began *at* (Unix seconds) and ends now, or on that day; return its row."""
     row = {
         "id": f"req_{next(_numbers)}",
