@@ -18,6 +18,7 @@ import orjson
 
 from app.accounts.kinds import SCRIPT_KINDS
 from app.stores.records.accounts import AccountOutcome, AccountState
+from app.stores.records.ledger import UsageSource
 from app.stores.virtual_pool import VirtualPool
 
 POOL = "replay"
@@ -153,7 +154,7 @@ class Replay:
     def _end(self, number: int, request: Request, now: int) -> None:
         account = self._outcome.chosen[number]
         row: Json = {"id": str(number), "at_ms": request.at_ms, "key": KEY, "account": account}
-        row |= {"model": request.model, "endpoint": "", "status": 200, "source": "upstream"}
+        row |= {"model": request.model, "endpoint": "", "status": 200, "source": UsageSource.UPSTREAM}
         mark = self._mark(account, request.tokens, now)
         self._pool.settle({"id": str(number), "mark": mark, "row": row})
 
@@ -202,6 +203,6 @@ def requests_from_ledger(rows: Iterator[Mapping[str, Any]]) -> list[Request]:
             account=row["account"],
         )
         for row in rows
-        if row["source"] != "corrected" and row["account"]
+        if row["source"] != UsageSource.CORRECTED and row["account"]
     ]
     return sorted(requests, key=lambda request: request.at_ms)

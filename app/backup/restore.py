@@ -26,6 +26,7 @@ from app.ledger.verify import Difference, Verification
 from app.stores import keys
 from app.stores.dump import Record, Rows
 from app.stores.ledger import LedgerRepository
+from app.stores.records.ledger import UsageSource
 from app.stores.restore_staging import Staging, count_contents, register_pool, restored_backup
 from app.stores.scripts import Scripts
 from app.stores.secrets import Vault
@@ -194,5 +195,5 @@ def _settlement_marks(entries: Rows, now_ms: int) -> Iterator[Record]:
         if expires_ms <= now_ms:
             continue
         row = orjson.loads(fields["row"])
-        if row.get("error") != EXPIRED or row["source"] == "corrected":
+        if row.get("error") != EXPIRED or row["source"] == UsageSource.CORRECTED:
             yield Record(f"done:{row['id']}", "string", entry_id, expires_ms)

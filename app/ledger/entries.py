@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from app.stores.records.admission import SettlementJson
+from app.stores.records.ledger import UsageSource
 from schemas.bounds import MAX_COST, MAX_TEXT_CHARS
 
 MAX_ATTEMPTS = 64  # of one request, in its row
@@ -32,7 +33,7 @@ def without_figures(settlement: SettlementJson) -> dict[str, Any]:
     row = bound_row(settlement["row"])
     retained = ("id", "at_ms", "key", "account", "model", "endpoint", "status", "total_ms")
     row = {name: row[name] for name in retained if name in row}
-    row |= {"source": "estimated", "error": "settlement_unreadable"}
+    row |= {"source": UsageSource.ESTIMATED.value, "error": "settlement_unreadable"}
     return {"id": settlement["id"], "row": row, "at_bound": True, "calendar": settlement.get("calendar", {})}
 
 

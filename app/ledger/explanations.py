@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.formatting import count
+from app.stores.records.ledger import Action, UsageSource
 
 Json = Mapping[str, Any]
 
@@ -47,8 +48,6 @@ OUTCOMES = {
     599: "The process that served it ended; the upper bound of its usage was charged.",
 }
 
-FAIL_ACTION = "tell"  # stored for a failure after which the caller receives the error
-
 
 def outcome(row: Json) -> str:
     """Return what the caller of a request received; *row* is its summary, as `explain` returns it."""
@@ -71,7 +70,9 @@ def outcome(row: Json) -> str:
 def charged(usage: Json) -> str:
     """Return what strict limits were charged where no usage was reported, and the reason; else ''."""
     unreported = {name: usage.get(f"unreported_{name}", 0) for name in ("input_tokens", "output_tokens")}
-    if usage.get("source") == "corrected" or not (usage.get("unreported") or any(unreported.values())):
+    if usage.get("source") == UsageSource.CORRECTED or not (
+        usage.get("unreported") or any(unreported.values())
+    ):
         return ""
     reason = UNREPORTED.get(str(usage.get("unreported")), "its usage was not reported")
     max_input, max_output = (count(usage.get(name, 0) + amount) for name, amount in unreported.items())
@@ -124,6 +125,6 @@ def after_failure(stored: Json, *, again: bool, next_account: str, last: bool) -
         if next_account:
             return f"The next attempt went to {next_account}."
         return "No other account was available."
-    if stored.get("action") == FAIL_ACTION:
+    if stored.get("action") == Action.FAIL:
         return "Another account would not have helped, so none was tried."
     return "No further attempt was made."

@@ -32,7 +32,6 @@ from app.relay.retry_policy import (
     PERMIT_POLL_SECONDS,
     RESERVED_FOR_FALLBACKS,
     WAKE_JITTER,
-    Action,
     Phase,
     decide,
     for_client,
@@ -41,6 +40,7 @@ from app.relay.retry_policy import (
 from app.relay.timing import Timing
 from app.stores.records.accounts import AccountOutcome
 from app.stores.records.admission import NO_OUTCOME, AttemptReport, Outcome, Refusal, Selection
+from app.stores.records.ledger import Action
 from app.translation.resume.delivered import ResumedStream
 
 LIMITED = frozenset({Failure.BURST_LIMITED, Failure.MODEL_LIMITED})  # the store knows when these are over

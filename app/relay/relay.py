@@ -38,6 +38,7 @@ from app.relay.timing import Timing
 from app.stores.admissions import AdmissionRepository
 from app.stores.calendar import Calendar
 from app.stores.records.admission import Refusal, Selection, Settlement
+from app.stores.records.ledger import UsageSource
 from app.stores.records.limits import has_strict_output_limit
 from app.streaming.events import Event
 from app.translation.resume.delivered import ResumedStream
@@ -225,7 +226,7 @@ class Relay:
     def _learn_input_ratio(
         self, context: RequestContext, record: RequestRecord, settlement: Settlement
     ) -> None:
-        if settlement.entry["source"] != "upstream":
+        if settlement.entry["source"] != UsageSource.UPSTREAM:
             return
         usage = record.last.reader.reported_usage if record.last else None
         if usage is not None:

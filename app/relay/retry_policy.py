@@ -13,6 +13,7 @@ from enum import StrEnum
 from app.accounts.failures import Failure, Reply
 from app.accounts.verdicts import Verdict
 from app.errors import BodyShape, EndpointMissing, UpstreamError, UpstreamRejected
+from app.stores.records.ledger import Action
 
 
 class Phase(StrEnum):
@@ -20,16 +21,6 @@ class Phase(StrEnum):
 
     BEFORE = "before"
     AFTER = "after"
-
-
-class Action(StrEnum):
-    """What follows a failure. The values are stored in ledger entries."""
-
-    OTHER_ACCOUNT = "other"  # another account; if there is none, one that failed, after a pause
-    OTHER_ACCOUNT_ONLY = "other_only"  # another account or none: this one would give the same answer again
-    OTHER_ONCE = "other_once"  # one other account; if it fails in the same way, that is the answer
-    RESTART = "restart"  # another account continues what was delivered, if the caller opted in
-    FAIL = "tell"  # stop, and send the client the error
 
 
 TABLE: dict[Failure, tuple[Action, Action]] = {

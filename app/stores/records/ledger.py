@@ -35,6 +35,16 @@ class UsageSource(StrEnum):
     CORRECTED = "corrected"  # the difference to what an expired lease was charged
 
 
+class Action(StrEnum):
+    """What followed the failure of an attempt; stored with it."""
+
+    OTHER_ACCOUNT = "other"  # another account; if there is none, one that failed, after a pause
+    OTHER_ACCOUNT_ONLY = "other_only"  # another account or none: this one would give the same answer again
+    OTHER_ONCE = "other_once"  # one other account; if it fails in the same way, that is the answer
+    RESTART = "restart"  # another account continues what was delivered, if the caller opted in
+    FAIL = "tell"  # stop, and send the client the error
+
+
 class StoredEntry(NamedTuple):
     """An entry as it is stored: its id, its row (JSON) and its routing decisions (JSON)."""
 

@@ -9,7 +9,8 @@ import pytest
 from app.accounts.failures import Failure
 from app.accounts.verdicts import judge
 from app.errors import BodyShape, EndpointMissing, UpstreamError, UpstreamRejected
-from app.relay.retry_policy import TABLE, Action, Phase, decide, for_client, pause_seconds
+from app.relay.retry_policy import TABLE, Phase, decide, for_client, pause_seconds
+from app.stores.records.ledger import Action
 
 
 def rejected(status: int, **more: object) -> UpstreamRejected:
