@@ -14,9 +14,11 @@ from app.errors import (
     PoolSpent,
 )
 from app.formatting import duration
-from app.stores.records.admission import AccountsRefusal
+from app.stores.records.accounts import AccountState
+from app.stores.records.admission import AccountsRefusal, Obstacle
 
-UNUSABLE = ("missing", "paused", "dead", "unreadable")  # no wait makes these accounts available
+# No wait makes these accounts available.
+UNUSABLE = (Obstacle.MISSING, Obstacle.PAUSED, Obstacle.DEAD, Obstacle.UNREADABLE)
 BUSY_RETRY_SECONDS = 2.0  # accounts are full: other requests may end at any time
 
 
@@ -28,7 +30,7 @@ def no_account_error(
 
     *native_field* is the field of the request that made some accounts ineligible.
     """
-    missing, fitting = refused.able.get("missing", 0), sum(refused.able.values())
+    missing, fitting = refused.able.get(Obstacle.MISSING, 0), sum(refused.able.values())
     if refused.total == 0:
         return NoAccounts("No upstream accounts are configured in this pool")
     if native_field and not refused.is_offered:
@@ -48,7 +50,7 @@ def pool_spent_error(
     refused: AccountsRefusal, now_ms: float, extra: dict[str, Any] | None = None
 ) -> PoolSpent | None:
     """Return the error of a pool whose eligible accounts have all used up their limits; else None."""
-    if set(refused.able) - set(UNUSABLE) != {"spent"}:
+    if set(refused.able) - set(UNUSABLE) != {Obstacle.SPENT}:
         return None
     if not refused.resets_ms:
         return PoolSpent(None, None, extra)
@@ -58,19 +60,19 @@ def pool_spent_error(
 def _unavailable_error(refused: AccountsRefusal, now_ms: float) -> GatewayError:
     wait = refused.wait_ms / 1000
     usable = {reason: count for reason, count in refused.able.items() if reason not in UNUSABLE}
-    if not usable and refused.able.get("unreadable"):
+    if not usable and refused.able.get(Obstacle.UNREADABLE):
         return CredentialUnreadable()
-    if not usable and refused.able.get("dead"):
+    if not usable and refused.able.get(Obstacle.DEAD):
         return NoAccounts("All upstream accounts need a new sign-in or key")
-    if not usable and refused.able.get("paused"):
+    if not usable and refused.able.get(Obstacle.PAUSED):
         return NoAccounts("All upstream accounts are paused")
-    if usable.get("busy") and not usable.get("failing"):
+    if usable.get(Obstacle.BUSY) and not usable.get(Obstacle.FAILING):
         message = "No upstream account has room for this model just now"
         return PoolLimited(message, retry_after_seconds=BUSY_RETRY_SECONDS)
-    if usable.get("limited") and not usable.get("failing"):
+    if usable.get(Obstacle.LIMITED) and not usable.get(Obstacle.FAILING):
         message = "Every upstream account is at its rate limit for this model"
         return PoolLimited(_with_wait(message, wait), retry_after_seconds=wait or BUSY_RETRY_SECONDS)
-    if usable and set(usable) == {"failing"} and refused.states.get("active"):
+    if usable and set(usable) == {Obstacle.FAILING} and refused.states.get(AccountState.ACTIVE):
         message = "This model is overloaded or failing at every upstream account"
         return NoAccounts(_with_wait(message, wait), retry_after_seconds=wait or None)
     states = ", ".join(

@@ -153,13 +153,26 @@ class LimitRefusal:
     is_unenforced: bool = False  # whether only accounts that may bill more than the length are available
 
 
+class Obstacle(StrEnum):
+    """What prevents an account from serving a request that suits it."""
+
+    MISSING = "missing"  # it does not have the model
+    PAUSED = "paused"
+    DEAD = "dead"  # its credential is refused
+    UNREADABLE = "unreadable"  # its credential is sealed with another key
+    SPENT = "spent"  # its usage window is used up
+    LIMITED = "limited"  # by a rate limit, for seconds
+    FAILING = "failing"
+    BUSY = "busy"  # it is at its cap
+
+
 @dataclass(frozen=True, slots=True)
 class AccountsRefusal:
     """Why no account could serve a request, counted over the pool."""
 
     total: int = 0
     is_offered: bool = False  # whether an account could serve it if it were available
-    able: Mapping[str, int] = field(default_factory=dict)  # suitable accounts by their obstacle
+    able: Mapping[str, int] = field(default_factory=dict)  # suitable accounts by their Obstacle
     states: Mapping[str, int] = field(default_factory=dict)
     model: str = ""
     is_model_known: bool = True

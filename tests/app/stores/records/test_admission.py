@@ -8,6 +8,7 @@ from importlib import resources
 from app.stores.records.admission import (
     AdmitRequest,
     AttemptReport,
+    Obstacle,
     Outcome,
     RefusalKind,
     Selection,
@@ -83,3 +84,13 @@ def test_every_refusal_of_the_scripts_is_a_kind() -> None:
     written = {kind for text in texts for kind in re.findall(r"refused = '(\w+)'", text)}
 
     assert written == set(RefusalKind)
+
+
+def test_every_obstacle_of_the_scripts_is_known() -> None:
+    text = (resources.files("app.stores") / "lua" / "accounts.lua").read_text()
+    table, code = text.partition("local OBSTACLES = {")[2].split("}", 1)
+    code = code.partition("return { refused")[0]
+    written = set(re.findall(r"= '(\w+)'", table + code)) | set(re.findall(r"(?:return|or) '(\w+)'", code))
+    written |= set(re.findall(r"return reason and '(\w+)'", code))
+
+    assert written == set(Obstacle)
