@@ -2,7 +2,7 @@
 Translate a chat request to a Responses request.
 
 Lost in translation, since Responses cannot express it:
-- the position of a system or developer message, and its role;
+- the roles of the system and developer messages at the start;
 - the `name` of a message, and messages without content;
 - the boundaries of text parts in a tool's output;
 - whether a user's text was a string or a part (all become parts);

@@ -1,8 +1,9 @@
 """
 Translate chat messages to Responses: instructions and input items.
 
-The text of all system and developer messages becomes `instructions`, joined by newlines.
-Echoed reasoning and empty messages are dropped.
+The text of the system and developer messages at the start becomes `instructions`, joined by
+newlines. Later ones stay in place: moved, they would change the start of the prompt with every
+note, and upstreams could not use their caches. Echoed reasoning and empty messages are dropped.
 
 Source: https://platform.openai.com/docs/api-reference/chat/create (messages)
 """
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from app.translation.requests.parts import as_list, input_part, invalid, output_part, text_of
-from app.translation.types.responses import ResponsesItem
+from app.translation.types.responses import ContentPart, ResponsesItem
 from schemas.call_ids import call_id_of
 
 Message = Mapping[str, Any]
@@ -49,12 +50,15 @@ class _Reader:
         read(self, message, path)
 
     def system(self, message: Message, path: str) -> None:
-        for part in as_list(message.get("content")):
-            text = text_of(part)
-            if text is None:
-                raise invalid(path, f"a {message['role']} message takes text only")
-            if text:
-                self.instructions.append(text)
+        texts = [text_of(part) for part in as_list(message.get("content"))]
+        if None in texts:
+            raise invalid(path, f"a {message['role']} message takes text only")
+        given = [text for text in texts if text]
+        if not self.items:
+            self.instructions += given
+        elif given:
+            parts: list[ContentPart] = [{"type": "input_text", "text": text} for text in given]
+            self.items.append({"role": message["role"], "content": parts})
 
     def user(self, message: Message, path: str) -> None:
         parts = [input_part(part, path) for part in as_list(message.get("content"))]

@@ -2,8 +2,8 @@
 Normalize the input of a Responses request.
 
 Clients send strings, chat messages, chat's names of roles, parts and tools, and echoed
-reasoning. The result has `input` as an array of items, and `instructions` with the text of
-all system and developer messages. Normalizing twice changes nothing.
+reasoning. The result has `input` as an array of items. System and developer messages stay where
+they are: the start of the prompt is what upstreams cache. Normalizing twice changes nothing.
 
 Source: https://platform.openai.com/docs/api-reference/responses/create
 """
@@ -63,28 +63,15 @@ def _input(messages: Any, items: Any) -> tuple[str, list[ResponsesItem]]:
         raise InvalidRequest("give either 'input' or 'messages', not both", param="input")
     if messages:
         return input_from_messages(messages)
-    instructions: list[str] = []
     out: list[ResponsesItem] = []
     item: ResponsesItem
     for index, item in enumerate(input_items(items)):
         path = f"input[{index}]"
         if not isinstance(item, dict):
             raise invalid(path, "an item must be an object")
-        texts = _instruction_texts(item)
-        if texts is None:
-            out.append(_item(item, path))
-        else:
-            instructions += texts
+        out.append(_item(item, path))
     _check_triggers(out)
-    return "\n".join(instructions), out
-
-
-def _instruction_texts(item: ResponsesItem) -> list[str] | None:
-    """Return the texts of a system or developer message, None for any other item."""
-    if item.get("role") not in ("system", "developer") or item.get("type", "message") != "message":
-        return None
-    texts = [text_of(part) for part in as_list(item.get("content"))]
-    return None if None in texts else [text for text in texts if text]
+    return "", out
 
 
 def _item(item: ResponsesItem, path: str) -> ResponsesItem:

@@ -16,7 +16,7 @@ from typing import Any, cast
 from app.translation.requests.input_to_messages import added_tools, input_items, messages_from_input
 from app.translation.requests.reasoning_and_format import SHARED_FIELDS, response_format, without_nulls
 from app.translation.requests.tools import nested_choice, nested_tools
-from app.translation.types.chat import ChatRequest
+from app.translation.types.chat import ChatMessage, ChatRequest
 
 Body = dict[str, Any]
 
@@ -30,9 +30,7 @@ def responses_to_chat(body: Body) -> Body:
     body = without_nulls(body)
     items = input_items(body["input"])
     messages = messages_from_input(items)
-    if body.get("instructions"):  # `system`, not `developer`: every server knows it
-        messages.insert(0, {"role": "system", "content": body["instructions"]})
-    out = {"model": body["model"], "messages": messages}
+    out = {"model": body["model"], "messages": _with_instructions(messages, body.get("instructions"))}
     out.update((name, body[name]) for name in SHARED_FIELDS if name in body)
     out.update(_tool_fields(body, [*body.get("tools", ()), *added_tools(items)]))
     out.update(_answer_fields(body))
@@ -40,6 +38,21 @@ def responses_to_chat(body: Body) -> Body:
     if "include_obfuscation" in body.get("stream_options", {}):
         stream_options["include_obfuscation"] = body["stream_options"]["include_obfuscation"]
     return {**out, "stream": True, "stream_options": stream_options}
+
+
+def _with_instructions(messages: list[ChatMessage], instructions: str | None) -> list[ChatMessage]:
+    """
+    Return *messages* with *instructions* and the system messages at the start as one.
+
+    Templates of many models take a single system message, at the start. It is `system`, not
+    `developer`: every server knows that role.
+    """
+    count = next((n for n, message in enumerate(messages) if message["role"] != "system"), len(messages))
+    leading = [instructions, *(message["content"] for message in messages[:count])]
+    texts = [text for text in leading if isinstance(text, str) and text]
+    if not texts:
+        return messages[count:]
+    return [{"role": "system", "content": "\n".join(texts)}, *messages[count:]]
 
 
 def _tool_fields(body: Body, tools: list[Any]) -> ChatRequest:

@@ -39,6 +39,8 @@ def _flat_tool(tool: Any, path: str) -> ResponsesTool:
         raise InvalidRequest(f"{path}: a tool needs a type and a name", param=path)
     if flat["type"] == "function":
         flat.setdefault("parameters", NO_PARAMETERS)
+        if not isinstance(flat.get("strict"), bool):
+            flat["strict"] = False  # the default in chat; Responses tries to be strict
     return flat
 
 

@@ -123,8 +123,10 @@ def _without_cache_control(items: list[Any]) -> list[Any]:
 
 
 def _finish_responses(body: Body, dialect: Dialect) -> Body:
-    out = {"store": False, **body, "input": _input_for_json_mode(body), "stream": True}
-    return chatgpt_body(out) if dialect is Dialect.CHATGPT else out
+    out = {"store": False, **body, "stream": True}
+    if dialect is Dialect.CHATGPT:
+        out = chatgpt_body(out)
+    return {**out, "input": _input_for_json_mode(out)}
 
 
 def _input_for_json_mode(body: Body) -> list[Any]:

@@ -2,8 +2,8 @@
 Chat -> Responses -> chat preserves the conversation.
 
 What it loses, and `normal` therefore takes away before comparing:
-- where system and developer messages stood, which they were, and how their text was cut:
-  one system message comes first;
+- which of the two system and developer messages were, and how their text was cut; those at
+  the start become one;
 - names of messages, and empty messages;
 - how an assistant's text or refusal, and a tool's output, were cut into parts;
 - a lone text part of a user, which comes back as a string;
@@ -77,10 +77,7 @@ def texts(content) -> list[str]:
 
 def normal(messages: list[dict]) -> list[dict]:
     """Return *messages* without the differences that the module names."""
-    system = [
-        text for one in messages if one["role"] in ("system", "developer") for text in texts(one["content"])
-    ]
-    out = [{"role": "system", "content": "\n".join(filter(None, system))}] if any(system) else []
+    out: list[dict] = []
     for message in messages:
         if message["role"] == "user":
             out.append({"role": "user", "content": normal_content(message["content"])})
@@ -88,7 +85,17 @@ def normal(messages: list[dict]) -> list[dict]:
             out.append({**message, "content": "".join(texts(message["content"]))})
         elif message["role"] == "assistant":
             add_assistant(out, message)
+        else:
+            add_system(out, "\n".join(filter(None, texts(message["content"]))))
     return out
+
+
+def add_system(out: list[dict], text: str) -> None:
+    if not text:
+        return
+    if len(out) == 1 and out[0]["role"] == "system":
+        text = f"{out.pop()['content']}\n{text}"
+    out.append({"role": "system", "content": text})
 
 
 def normal_content(content):

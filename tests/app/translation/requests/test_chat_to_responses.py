@@ -18,7 +18,7 @@ BARE = {
     "stream": True,
 }
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {}}}
-FLAT = {"type": "function", "name": "f", "parameters": {}}
+FLAT = {"type": "function", "name": "f", "parameters": {}, "strict": False}
 
 
 def added(**fields) -> dict:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from app.translation.requests.chatgpt_body import chatgpt_body
 
 
@@ -40,3 +42,35 @@ def test_parts():
 
     assert sent[0] is plain
     assert sent[1]["content"] == [{"type": "output_text", "text": "no"}, {"type": "output_text", "text": "b"}]
+
+
+class TestSystemMessages:
+    USER: ClassVar = {"role": "user", "content": "hi"}
+    TOOLS: ClassVar = {"type": "additional_tools", "role": "developer", "tools": []}
+
+    def test_at_the_start(self):
+        """Their text becomes instructions, after those that were given; lists of tools stay."""
+        items = [{"role": "system", "content": "b"}, self.TOOLS, {"role": "developer", "content": "c"}]
+        sent = chatgpt_body({"model": "m", "instructions": "a", "input": [*items, self.USER]})
+
+        assert sent["instructions"] == "a\nb\nc"
+        assert sent["input"] == [self.TOOLS, self.USER]
+
+    def test_later(self):
+        """They stay in place, so that the start of the prompt is the same in each turn."""
+        note = [{"type": "input_text", "text": "c"}]
+        before = [{"role": "developer", "content": "b"}, self.USER]
+        first = chatgpt_body({"model": "m", "input": before})
+        sent = chatgpt_body(
+            {"model": "m", "input": [*before, {"role": "system", "content": note}, self.USER]}
+        )
+
+        assert sent["instructions"] == first["instructions"] == "b"
+        assert sent["input"] == [self.USER, {"role": "developer", "content": note}, self.USER]
+
+    def test_not_only_text(self):
+        """A message that shows an image cannot be instructions."""
+        image = {"role": "developer", "content": [{"type": "input_image", "image_url": "u"}]}
+        sent = chatgpt_body({"model": "m", "input": [image, self.USER]})
+
+        assert (sent["instructions"], sent["input"]) == ("", [image, self.USER])

@@ -38,15 +38,27 @@ class TestInstructions:
         [
             ([HI], ""),
             ([{"role": "system", "content": "a"}, HI], "a"),
-            ([{"role": "system", "content": "a"}, HI, {"role": "developer", "content": "b"}], "a\nb"),
+            ([{"role": "system", "content": "a"}, {"role": "developer", "content": "b"}, HI], "a\nb"),
+            ([{"role": "system", "content": "a"}, HI, {"role": "developer", "content": "b"}], "a"),
             ([{"role": "system", "content": [text("text", "a"), text("input_text", ""), "b"]}], "a\nb"),
             ([{"role": "system", "content": {"text": "a"}}], "a"),
             ([{"role": "system", "content": None}, {"role": "developer"}], ""),
         ],
     )
     def test_joined(self, messages, expected):
-        """All system and developer text, wherever it stands, in order, one newline between."""
+        """The system and developer text at the start, in order, one newline between."""
         assert input_from_messages(messages)[0] == expected
+
+    @pytest.mark.parametrize("role", ["system", "developer"])
+    def test_later_message(self, role):
+        """It stays in place, so that the start of the prompt is the same in each turn."""
+        before = [{"role": "system", "content": "a"}, HI, {"role": "assistant", "content": "b"}]
+        note = {"role": role, "content": ["c", text("text", ""), text("text", "d")]}
+        instructions, sent = input_from_messages([*before, note, HI])
+
+        assert (instructions, sent[:2]) == input_from_messages(before)
+        assert sent[2] == {"role": role, "content": [text("input_text", "c"), text("input_text", "d")]}
+        assert sent[3] == items(HI)[0]
 
     def test_text_only(self):
         with pytest.raises(InvalidRequest) as raised:

@@ -203,29 +203,17 @@ class TestItems:
 
 
 class TestInstructions:
-    def test_hoisted(self):
-        """System and developer text moves from the input to the instructions, after theirs."""
-        body = {
-            **MODEL,
-            "instructions": "a",
-            "input": [
-                {"role": "system", "content": "b"},
-                USER,
-                {
-                    "type": "message",
-                    "role": "developer",
-                    "content": [text("input_text", "c"), text("text", "d")],
-                },
-            ],
-        }
+    def test_nothing_moves(self):
+        """System and developer messages stay where they are: accounts take them in the input."""
+        note = {"type": "message", "role": "developer", "content": [text("input_text", "c")]}
+        body = {**MODEL, "instructions": "a", "input": [{"role": "system", "content": "b"}, USER, note, USER]}
 
-        assert normalize_input(body) == {**MODEL, "instructions": "a\nb\nc\nd", "input": [USER]}
+        assert normalize_input(body) == body
 
-    def test_not_only_text(self):
-        """A message that shows an image cannot be instructions."""
-        image = {"role": "developer", "content": [{"type": "input_image", "image_url": "u"}]}
-
-        assert normalize_input({**MODEL, "input": [image]}) == {**MODEL, "input": [image]}
+    def test_names_of_parts(self):
+        assert items({"role": "developer", "content": [text("text", "d")]}) == [
+            {"role": "developer", "content": [text("input_text", "d")]}
+        ]
 
 
 class TestOtherFields:

@@ -39,6 +39,23 @@ def test_bare():
             {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}]},
         ),
         (
+            {
+                "instructions": "Be brief.",
+                "input": [
+                    {"role": "developer", "content": "Be kind."},
+                    {"role": "user", "content": "hi"},
+                    {"role": "developer", "content": "A note."},
+                ],
+            },
+            {
+                "messages": [
+                    {"role": "system", "content": "Be brief.\nBe kind."},
+                    {"role": "user", "content": "hi"},
+                    {"role": "system", "content": "A note."},
+                ]
+            },
+        ),
+        (
             {"temperature": 0.5, "top_p": 1, "metadata": {}, "user": "u"},
             {"temperature": 0.5, "top_p": 1, "metadata": {}, "user": "u"},
         ),

@@ -67,15 +67,20 @@ class TestFlat:
         [
             (
                 {"function": {"name": "f", "parameters": SCHEMA}},
-                {"type": "function", "name": "f", "parameters": SCHEMA},
+                {"type": "function", "name": "f", "parameters": SCHEMA, "strict": False},
             ),
             (
                 {"type": "function", "function": {"name": "f", "description": None, "strict": "yes"}},
-                {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}},
+                {
+                    "type": "function",
+                    "name": "f",
+                    "parameters": {"type": "object", "properties": {}},
+                    "strict": False,
+                },
             ),
             (
                 {"type": "function", "name": "f", "parameters": SCHEMA, "more": 1},
-                {"type": "function", "name": "f", "parameters": SCHEMA, "more": 1},
+                {"type": "function", "name": "f", "parameters": SCHEMA, "more": 1, "strict": False},
             ),
             ({"type": "web_search"}, {"type": "web_search"}),
             (
@@ -85,11 +90,12 @@ class TestFlat:
             ({"type": "brand_new", "name": "n"}, {"type": "brand_new", "name": "n"}),
             (
                 {"type": "function", "function": {"name": "f", "parameters": SCHEMA}, "cache_control": {}},
-                {"type": "function", "name": "f", "parameters": SCHEMA},
+                {"type": "function", "name": "f", "parameters": SCHEMA, "strict": False},
             ),
         ],
     )
     def test_tool(self, tool, flat):
+        """A function without `strict` is not strict in chat; in Responses it would be."""
         assert flat_tools([tool]) == [flat]
 
     @pytest.mark.parametrize(
