@@ -93,6 +93,8 @@ class Admission:
             reply = self._admit_once()
             if isinstance(reply, Selection):
                 return reply
+            if self._accept_other_accounts(reply):
+                continue
             wait = self._wait_before_retry(reply, progress)
             if wait is None:
                 raise self.error_for(reply)
@@ -145,6 +147,13 @@ class Admission:
             return refusal_error(refusal, native_field=self._plan.fit.field)
         error.admission = admission_of(refusal)
         return error
+
+    def _accept_other_accounts(self, refusal: Refusal) -> bool:
+        """Return whether accounts without the preferred protocol may serve the request from now on."""
+        if not self._plan.fit.is_preference or not self._request.protocol or refusal.accounts is None:
+            return False
+        self._request = replace(self._request, protocol="")
+        return True
 
     def _wait_before_retry(self, refusal: Refusal, progress: RequestProgress) -> float | None:
         services = self._services

@@ -48,7 +48,7 @@ class OtherAccounts:
             account.state in AVAILABLE
             and (self._demo or not kind_of(account).is_simulated)
             and (not known or context.request.model in known)
-            and (not fit.protocol or fit.protocol in account.protocols)
+            and (not fit.protocol or fit.is_preference or fit.protocol in account.protocols)
             and account.kind not in fit.unfit_kinds
             and (not context.routing.account_kinds or account.kind in context.routing.account_kinds)
             and (not context.caller.key.accounts or account.id in context.caller.key.accounts)

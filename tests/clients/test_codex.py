@@ -104,11 +104,9 @@ def behind(pool: PoolOfTest, upstream: ScriptedUpstream, request: pytest.Fixture
 def test_turns_with_and_without_a_command(
     codex: Codex, behind: str, pool: PoolOfTest, upstream: ScriptedUpstream
 ) -> None:
-    # the hosted search that Codex offers its model is nothing that a chat server has
-    options = ["-c", 'web_search="disabled"'] if behind == "chat only" else []
     upstream.script({"play": "text", "text": "Hello there."})
 
-    status, events = codex.send_request("Say hello", *options)
+    status, events = codex.send_request("Say hello")
 
     assert status == 0, events
     assert [item["text"] for item in sent_text(events, "agent_message")] == ["Hello there."]
@@ -116,7 +114,7 @@ def test_turns_with_and_without_a_command(
     assert seen.body is not None
     upstream.script(shell_call(seen.body), {"play": "text", "text": "It is 42."})
 
-    status, events = codex.send_request("Find the answer", *options)
+    status, events = codex.send_request("Find the answer")
 
     assert status == 0, events
     (command,) = sent_text(events, "command_execution")

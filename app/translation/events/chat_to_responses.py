@@ -16,40 +16,52 @@ from typing import Any, TypeGuard
 
 from app.streaming.events import DONE, Event
 from app.streaming.usage import Usage, usage_from_chat
+from app.translation.events.mapped_calls import OpenCustomCall, OpenShellCall
 from app.translation.events.response_items import OpenCall, OpenMessage
 from app.translation.events.response_object import response_object
 from app.translation.events.usage_shapes import responses_usage
+from app.translation.requests.carried_state import REASONING_KEYS, ReasoningKey, encode_state
+from app.translation.requests.chat_tool_names import CUSTOM, LOCAL_SHELL, ChatToolNames
 from app.translation.requests.input_to_messages import added_tools
 from app.translation.requests.parts import as_list
-from app.translation.requests.tools import qualified_names
 from app.translation.types.responses import ResponseObject, ResponsesEvent, ResponsesItem
 
 Payload = dict[str, Any]
 
 INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
-REASONING_KEYS = ("reasoning_content", "reasoning")  # of a delta, depending on the server
+ENCRYPTED_REASONING = "reasoning.encrypted_content"
 ITEM_TEMPLATES: dict[str, ResponsesItem] = {
     "message": {"type": "message", "role": "assistant"},
     "reasoning": {"type": "reasoning", "summary": []},
 }
-ID_PREFIX = {"message": "msg", "reasoning": "rs", "function_call": "fc", "custom_tool_call": "ctc"}
+ID_PREFIX = {
+    "message": "msg",
+    "reasoning": "rs",
+    "function_call": "fc",
+    "custom_tool_call": "ctc",
+    "local_shell_call": "lsh",
+}
 
 
 class ChatToResponses:
     """
     Translates the chunks of one answer.
 
-    *request* is the client's Responses request: the response repeats its settings, and its
-    namespaces split qualified tool names.
+    *request* is the client's Responses request: the response repeats its settings, and its tools
+    give calls their names, namespaces and types back.
     """
 
     def __init__(self, response_id: str, created_at: int, request: Payload) -> None:
         self._response = response_object(response_id, created_at, request)
         self._suffix = response_id.removeprefix("resp_")
-        self._names = qualified_names(request.get("tools", []) + added_tools(as_list(request.get("input"))))
+        self._names = ChatToolNames(request.get("tools", []) + added_tools(as_list(request.get("input"))))
+        self._returns_text = ENCRYPTED_REASONING not in (request.get("include") or ())
         self._open: dict[int, OpenMessage | OpenCall] = {}  # by output index
         self._current: OpenMessage | None = None  # the item that the next text extends
         self._current_type = ""
+        self._reasoning_key: ReasoningKey = REASONING_KEYS[0]
+        self._reasoning_index: int | None = None  # of the reasoning item that is open, or was last
+        self._extras: dict[str, Any] = {}  # `extra_content` of calls, by call id
         self._calls: dict[Any, tuple[str, OpenCall]] = {}  # by the chunks' tool index: (call id, item)
         self._output: dict[int, ResponsesItem] = {}
         self._finish_reason = ""
@@ -111,10 +123,13 @@ class ChatToResponses:
             status = "incomplete" if self._finish_reason in INCOMPLETE else "completed"
             for index in list(self._open):
                 self._close(index, status)
+            if self._extras:
+                self._send_extras()
 
     def _on_delta(self, delta: Payload, logprobs: Payload | None) -> None:
         for key in REASONING_KEYS:
             if key in delta and _is_text(delta[key]):
+                self._reasoning_key = key
                 self._add_text("reasoning", "reasoning_text", delta[key], [])
                 break
         content, refusal = delta.get("content"), delta.get("refusal")
@@ -135,6 +150,7 @@ class ChatToResponses:
                 item_type,
             )
             self._open[index] = self._current
+            self._reasoning_index = index if item_type == "reasoning" else None
             self._send(self._current.announce())
         self._send(self._current.add_text(part_type, text, logprobs))
 
@@ -147,7 +163,28 @@ class ChatToResponses:
         return len(self._open) + len(self._output)
 
     def _close(self, index: int, status: str) -> None:
-        events, self._output[index] = self._open.pop(index).close(status)
+        opened = self._open.pop(index)
+        if index == self._reasoning_index and isinstance(opened, OpenMessage):
+            self._carry_reasoning(opened)
+        events, self._output[index] = opened.close(status)
+        self._send(events)
+
+    def _carry_reasoning(self, opened: OpenMessage) -> None:
+        """Add what the next turn needs to know of this reasoning, unless the client returns that itself."""
+        if not self._returns_text:
+            opened.set_encrypted(encode_state({"key": self._reasoning_key, "text": opened.text}))
+        elif self._reasoning_key != REASONING_KEYS[0]:
+            opened.set_encrypted(encode_state({"key": self._reasoning_key}))
+
+    def _send_extras(self) -> None:
+        """Send a reasoning item with the `extra_content` of the calls, which the next turn has to return."""
+        index = self._next_index()
+        opened = OpenMessage(
+            f"{ID_PREFIX['reasoning']}_{self._suffix}_{index}", index, ITEM_TEMPLATES["reasoning"]
+        )
+        opened.set_encrypted(encode_state({"calls": self._extras}))
+        self._send(opened.announce())
+        events, self._output[index] = opened.close("completed")
         self._send(events)
 
     def _on_call(self, call: Payload, position: int) -> None:
@@ -157,6 +194,8 @@ class ChatToResponses:
         known = self._calls.get(tool_index)
         if known is None or (call_id and call_id != known[0] and function.get("name")):  # a reused index
             known = self._calls[tool_index] = self._open_call(call, function)
+        if call.get("extra_content"):
+            self._extras[known[0]] = call["extra_content"]
         piece = function.get("arguments") or function.get("input")
         if _is_text(piece):
             self._send(known[1].add_payload(piece))
@@ -164,22 +203,21 @@ class ChatToResponses:
     def _open_call(self, call: Payload, function: Payload) -> tuple[str, OpenCall]:
         self._close_current()
         index = self._next_index()
-        kind = "custom_tool_call" if call.get("type") == "custom" else "function_call"
+        ref = self._names.ref(function.get("name") or "")
         call_id = call.get("id") or f"call_{self._suffix}_{index}"
-        item: ResponsesItem = {
-            "type": kind,
-            "call_id": call_id,
-            **self._name_fields(function.get("name") or ""),
-        }
-        opened = self._open[index] = OpenCall(f"{ID_PREFIX[kind]}_{self._suffix}_{index}", index, item)
+        item: ResponsesItem = {"type": "function_call", "call_id": call_id, "name": ref.name}
+        opens = OpenCall
+        if ref.kind == LOCAL_SHELL:
+            item, opens = {"type": "local_shell_call", "call_id": call_id}, OpenShellCall
+        elif ref.kind == CUSTOM or call.get("type") == "custom":
+            item["type"] = "custom_tool_call"
+            opens = OpenCall if call.get("type") == "custom" else OpenCustomCall
+        if ref.namespace:
+            item["namespace"] = ref.namespace
+        opened = opens(f"{ID_PREFIX[item['type']]}_{self._suffix}_{index}", index, item)
+        self._open[index] = opened
         self._send(opened.announce())
         return call_id, opened
-
-    def _name_fields(self, name: str) -> ResponsesItem:
-        if name not in self._names:
-            return {"name": name}
-        namespace, name_in_namespace = self._names[name]
-        return {"name": name_in_namespace, "namespace": namespace}
 
     def _complete(self) -> None:
         """Send the terminal event, once, unless the stream had no `finish_reason`."""

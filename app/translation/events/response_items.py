@@ -38,8 +38,17 @@ class OpenMessage:
         self._pieces: list[str] = []
         self._logprobs: list[Any] = []
 
+    @property
+    def text(self) -> str:
+        """The text of the part that is open."""
+        return "".join(self._pieces)
+
+    def set_encrypted(self, content: str) -> None:
+        """Give the item its `encrypted_content`."""
+        self._head["encrypted_content"] = content
+
     def announce(self) -> list[ResponsesEvent]:
-        return [_item_event("added", self._position, self._item("in_progress"))]
+        return [item_event("added", self._position, self._item("in_progress"))]
 
     def add_text(self, kind: str, delta: str, logprobs: list[Any]) -> list[ResponsesEvent]:
         """Extend the open part, if it is of this *kind*; otherwise close it and open another."""
@@ -99,7 +108,7 @@ class OpenMessage:
         """Return (the last events of this item, the complete item)."""
         events = self._close_part()
         item = self._item(status)
-        return [*events, _item_event("done", self._position, item)], item
+        return [*events, item_event("done", self._position, item)], item
 
     def _item(self, status: str) -> ResponsesItem:
         return {**self._head, "status": status, "content": list(self._parts)}
@@ -115,7 +124,7 @@ class OpenCall:
         self._pieces: list[str] = []
 
     def announce(self) -> list[ResponsesEvent]:
-        return [_item_event("added", self._position, self._item("in_progress"))]
+        return [item_event("added", self._position, self._item("in_progress"))]
 
     def add_payload(self, delta: str) -> list[ResponsesEvent]:
         self._pieces.append(delta)
@@ -128,7 +137,7 @@ class OpenCall:
         done[self._key] = item[self._key]
         if self._key == "arguments":
             done["name"] = item["name"]
-        return [done, _item_event("done", self._position, item)], item
+        return [done, item_event("done", self._position, item)], item
 
     def _item(self, status: str) -> ResponsesItem:
         item: ResponsesItem = {**self._head}
@@ -137,5 +146,6 @@ class OpenCall:
         return item
 
 
-def _item_event(step: str, position: ResponsesEvent, item: ResponsesItem) -> ResponsesEvent:
+def item_event(step: str, position: ResponsesEvent, item: ResponsesItem) -> ResponsesEvent:
+    """Return the event `response.output_item.<step>` for *item*."""
     return {"type": f"response.output_item.{step}", "output_index": position["output_index"], "item": item}

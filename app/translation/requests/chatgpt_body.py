@@ -78,10 +78,19 @@ def _plain_item(item: ResponsesItem) -> ResponsesItem:
     """Return a message without its role `system`, refusal parts and cache hints; other items unchanged."""
     if item.get("role") == "system":
         item = {**item, "role": "developer"}
-    content = item.get("content")
-    if not isinstance(content, list) or not any(_needs_change(part) for part in content):
-        return item
-    return {**item, "content": [_plain_part(part) if _needs_change(part) else part for part in content]}
+    if _has_odd_part(item.get("content")):
+        item = {**item, "content": _plain_parts(item["content"])}
+    if _has_odd_part(item.get("output")):
+        item = {**item, "output": _plain_parts(item["output"])}
+    return item
+
+
+def _has_odd_part(parts: Any) -> bool:
+    return isinstance(parts, list) and any(_needs_change(part) for part in parts)
+
+
+def _plain_parts(parts: Any) -> list[Any]:
+    return [_plain_part(part) if _needs_change(part) else part for part in parts]
 
 
 def _needs_change(part: Any) -> bool:

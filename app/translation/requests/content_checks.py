@@ -4,35 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.translation.requests.parts import as_list
+from app.translation.requests.input_to_messages import fits_chat
+from app.translation.requests.parts import as_list, fits_input_part, fits_output_part
 from app.translation.requests.tools import WEB_SEARCH_TYPES
 
 Body = dict[str, Any]
 
-TRANSLATABLE_TOOLS = ("function", "custom", "namespace")
 ITEM_REFERENCE = "item_reference"
-REFERENCES = (ITEM_REFERENCE, "compaction", "compaction_trigger")
 
 
-def has_audio(messages: Any) -> bool:
-    """Return whether chat *messages* refer to an audio answer."""
-    return any(isinstance(item, dict) and item.get("audio") is not None for item in as_list(messages))
+def needs_chat(messages: Any) -> bool:
+    """Return whether chat *messages* have content that Responses cannot express."""
+    return any(isinstance(message, dict) and not _fits_responses(message) for message in as_list(messages))
 
 
-def has_hosted_tools(tools: Any) -> bool:
-    """Return whether Responses *tools* include a tool that the upstream runs."""
-    return any(
-        isinstance(tool, dict) and tool.get("type", "function") not in TRANSLATABLE_TOOLS
-        for tool in as_list(tools)
-    )
+def _fits_responses(message: Body) -> bool:
+    if message.get("audio") is not None:
+        return False
+    content = message.get("content")
+    if not isinstance(content, list):
+        return True
+    fits = {"user": fits_input_part, "assistant": fits_output_part}.get(str(message.get("role")))
+    if fits is None:
+        shown = [part for part in content if isinstance(part, dict) and part.get("type") == "file"]
+        return all(map(fits_input_part, shown))
+    return all(map(fits, content))
 
 
-def has_references(items: Any) -> bool:
-    """Return whether *items* refer to data stored at the Responses API."""
-    return any(
-        isinstance(item, dict) and (item.get("type") in REFERENCES or _shows_stored_file(item))
-        for item in as_list(items)
-    )
+def needs_responses(items: Any) -> bool:
+    """Return whether *items* have content that chat cannot express, such as references to stored data."""
+    return any(isinstance(item, dict) and not fits_chat(item) for item in as_list(items))
 
 
 def first_reference(items: Any) -> tuple[int, str] | None:
@@ -50,10 +51,6 @@ def first_reference(items: Any) -> tuple[int, str] | None:
             item_id = item.get("id")
             return index, item_id if isinstance(item_id, str) else ""
     return None
-
-
-def _shows_stored_file(item: Body) -> bool:
-    return any(isinstance(part, dict) and part.get("file_id") for part in as_list(item.get("content")))
 
 
 def has_web_search(body: Body) -> bool:

@@ -18,9 +18,11 @@ from collections.abc import Callable, Collection
 from enum import Enum, StrEnum
 from typing import Any, NamedTuple
 
-from app.translation.requests.content_checks import has_audio, has_hosted_tools, has_references
+from app.translation.requests.content_checks import needs_chat, needs_responses
+from app.translation.requests.input_to_messages import added_tools
 from app.translation.requests.parts import as_list
 from app.translation.requests.reasoning_and_format import REASONING_FIELDS
+from app.translation.requests.tools import hosted_types, required_hosted_tools
 
 Body = dict[str, Any]
 ApiProtocol = str  # "chat" or "responses"
@@ -257,7 +259,7 @@ def ignored_fields(
         for field, value in body.items()
         if (handling := known.get(field, unknown)) in _LOSING
         and _loses_value(protocol, field, value, handling)
-        and _is_nameable(field)
+        and is_nameable(field)
     ]
     return names[:MAX_IGNORED_NAMES]
 
@@ -273,8 +275,9 @@ def _loses_value(protocol: ApiProtocol, field: str, value: Any, handling: Suppor
     return handling is IGNORED and has_effect(field, value)
 
 
-def _is_nameable(field: str) -> bool:
-    return field.isascii() and field.isidentifier() and len(field) <= 64
+def is_nameable(name: str) -> bool:
+    """Return whether *name*, of a field or of a key inside one, can be listed in a header."""
+    return name.isascii() and name.replace(".", "_").isidentifier() and len(name) <= 64
 
 
 def native_only_field(
@@ -292,6 +295,8 @@ def native_only_field(
             continue
         if native or (content_check is not None and content_check(value)):
             return field
+    if not speaks and client_protocol == "responses":
+        return required_hosted_tools(body.get("tool_choice"), _all_tools(body))
     return None
 
 
@@ -306,6 +311,7 @@ class AccountRequirements(NamedTuple):
     field: str | None = None
     protocol: ApiProtocol | None = None  # only accounts that have it
     unfit_kinds: tuple[str, ...] = ()
+    is_preference: bool = False  # other accounts than those with the protocol serve it where there are none
 
 
 def account_requirements(
@@ -315,13 +321,26 @@ def account_requirements(
     other = (OTHER_PROTOCOL[client_protocol],)
     translated = native_only_field(client_protocol, body, Dialect.COMPATIBLE, other)
     chatgpt = native_only_field(client_protocol, body, Dialect.CHATGPT, ("responses",))
+    prefers = translated is None and client_protocol == "responses" and bool(hosted_tools(body))
     return AccountRequirements(
-        translated or chatgpt, client_protocol if translated else None, chatgpt_kinds if chatgpt else ()
+        translated or chatgpt,
+        client_protocol if translated or prefers else None,
+        chatgpt_kinds if chatgpt else (),
+        prefers,
     )
+
+
+def hosted_tools(body: Body) -> list[str]:
+    """Return the types of tools in the Responses request *body* that only a Responses upstream runs."""
+    return hosted_types(_all_tools(body))
+
+
+def _all_tools(body: Body) -> list[Any]:
+    return [*as_list(body.get("tools")), *added_tools(as_list(body.get("input")))]
 
 
 OTHER_PROTOCOL: dict[ApiProtocol, ApiProtocol] = {"chat": "responses", "responses": "chat"}
 _CONTENT_CHECKS: dict[ApiProtocol, dict[str, Callable[[Any], bool]]] = {
-    "chat": {"messages": has_audio},
-    "responses": {"tools": has_hosted_tools, "input": has_references},
+    "chat": {"messages": needs_chat},
+    "responses": {"input": needs_responses},
 }

@@ -1,8 +1,13 @@
 """
 Translate Responses input items to chat messages: the inverse of `messages_to_input`.
 
-An assistant's message and its following calls become one chat message. Reasoning and traces
-of hosted tools are dropped; references to stored data (items, compactions, files) are refused.
+An assistant's message and its following calls become one chat message, and the outputs of its
+calls follow it directly, wherever they are in the input: chat servers refuse any other order. The
+images and files of outputs follow them in a user message, since tool messages have only text.
+Reasoning goes back to the server under the key that it used.
+
+Dropped are traces of hosted tools, and reasoning that only another account can read; references to
+stored data (items, compactions, files) are refused, see `fits_chat`.
 
 Source: https://platform.openai.com/docs/api-reference/responses/create (input)
 """
@@ -13,14 +18,22 @@ from collections.abc import Callable
 from typing import Any
 
 from app.errors import InvalidRequest
-from app.translation.requests.parts import as_list, chat_part, invalid, text_of
-from app.translation.requests.tools import qualified
+from app.translation.requests.carried_state import ReasoningKey, decode_state, is_carried
+from app.translation.requests.chat_tool_names import (
+    CALLED_KINDS,
+    FUNCTION,
+    LOCAL_SHELL,
+    ChatToolNames,
+    ToolRef,
+    short_id,
+)
+from app.translation.requests.function_calls import action_arguments, input_arguments
+from app.translation.requests.parts import as_list, chat_part, fits_chat_part, invalid, text_of
 from app.translation.types.chat import CalledFunction, ChatMessage, ChatPart, ChatToolCall, CustomCall
 
 Item = dict[str, Any]
 
 SKIPPED_TYPES = (
-    "reasoning",
     "web_search_call",
     "file_search_call",
     "code_interpreter_call",
@@ -28,46 +41,191 @@ SKIPPED_TYPES = (
     "mcp_list_tools",
     "mcp_call",
     "tool_search_call",
-    "tool_search_output",
     "configuration_update",
-    "additional_tools",  # its tools are added to the request's
 )
+TOOL_LISTS = ("additional_tools", "tool_search_output")  # their tools are added to the request's
+OTHER_TYPES = (*SKIPPED_TYPES, *TOOL_LISTS, "reasoning")
+INSTRUCTING_ROLES = ("system", "developer")
+NO_ARGUMENTS = "{}"  # servers parse the arguments, which clients may leave empty
 
 
-def messages_from_input(items: list[Any]) -> list[ChatMessage]:
-    """Return chat messages for *items*; raises InvalidRequest with param `input`."""
-    messages: list[ChatMessage] = []
+def messages_from_input(
+    items: list[Any], names: ChatToolNames | None = None, *, takes_custom: bool = True
+) -> list[ChatMessage]:
+    """
+    Return chat messages for *items*, with tools under *names*; raises InvalidRequest with param `input`.
+
+    Custom calls become function calls unless *takes_custom*.
+    """
+    writer = _Writer(names or ChatToolNames([]), takes_custom=takes_custom)
     for index, item in enumerate(items):
         path = f"input[{index}]"
         kind = item.get("type", "message") if isinstance(item, dict) else None
-        if kind in SKIPPED_TYPES:
-            continue
         write = _WRITERS.get(kind) if isinstance(kind, str) else None
-        if write is None:
+        if write is not None:
+            write(writer, item, path)
+        elif kind not in OTHER_TYPES:
             raise invalid(path, f"an item of type '{kind}' cannot be sent to this account")
-        write(messages, item, path)
-    return messages
+    return writer.messages()
 
 
-def _message(messages: list[ChatMessage], item: Item, path: str) -> None:
-    role, parts = item.get("role"), as_list(item.get("content"))
-    if role == "assistant":
-        messages.append(_assistant_message(parts, path))
-    elif role in ("system", "developer"):  # every server knows `system`
-        messages.append({"role": "system", "content": "\n".join(_texts(parts, path))})
-    elif role == "user":
-        messages.append({"role": "user", "content": _user_content(parts, path)})
-    else:
-        raise invalid(path, "'role' must be system, developer, user or assistant")
+class _Turn:
+    """A message, and what follows it directly: the outputs of its calls, then their images and files."""
+
+    __slots__ = ("message", "outputs", "parts")
+
+    def __init__(self, message: ChatMessage) -> None:
+        self.message = message
+        self.outputs: list[ChatMessage] = []
+        self.parts: list[ChatPart] = []
+
+
+class _Writer:
+    """Writes a conversation; remembers the calls that later items refer to."""
+
+    def __init__(self, names: ChatToolNames, *, takes_custom: bool) -> None:
+        self._names = names
+        self._takes_custom = takes_custom
+        self._turns: list[_Turn] = []
+        self._calls: dict[str, _Turn] = {}  # by call id
+        self._extras: dict[str, Any] = {}  # `extra_content` of calls, by call id
+        self._reasoning: list[str] = []  # of the next message or call
+        self._reasoning_key: ReasoningKey | None = None
+
+    def messages(self) -> list[ChatMessage]:
+        messages: list[ChatMessage] = []
+        for turn in self._turns:
+            messages += [turn.message, *turn.outputs]
+            if turn.parts:
+                messages.append({"role": "user", "content": turn.parts})
+        if self._extras:
+            self._add_extras(messages)
+        if self._reasoning_key == "reasoning_content":
+            _complete_reasoning(messages)
+        return messages
+
+    def _add_extras(self, messages: list[ChatMessage]) -> None:
+        for message in messages:
+            for call in message.get("tool_calls", ()):
+                if call["id"] in self._extras:
+                    call["extra_content"] = self._extras[call["id"]]
+
+    def message(self, item: Item, path: str) -> None:
+        role, parts = item.get("role"), as_list(item.get("content"))
+        if role == "assistant":
+            self._turns.append(_Turn(_assistant_message(parts, path)))
+            self._add_reasoning()
+        elif role in INSTRUCTING_ROLES:  # every server knows `system`
+            self._turns.append(_Turn({"role": "system", "content": "\n".join(_texts(parts, path))}))
+        elif role == "user":
+            self._reasoning = []
+            self._turns.append(_Turn({"role": "user", "content": _user_content(parts, path)}))
+        else:
+            raise invalid(path, "'role' must be system, developer, user or assistant")
+
+    def reasoning(self, item: Item, path: str) -> None:
+        texts = [text for name in ("content", "summary") if (text := _reasoning_text(item.get(name)))]
+        if is_carried(item):
+            state = decode_state(item)
+            self._extras.update(
+                (short_id(call_id), extra) for call_id, extra in state.get("calls", {}).items()
+            )
+            texts = [state["text"]] if state.get("text") else texts
+            key: ReasoningKey = state.get("key", "reasoning_content")
+        elif item.get("encrypted_content"):
+            return  # another account encrypted it
+        else:
+            key = "reasoning_content"
+        if texts:
+            self._reasoning.append(texts[0])
+            self._reasoning_key = key
+
+    def _add_reasoning(self) -> None:
+        if self._reasoning and self._reasoning_key:
+            message = self._turns[-1].message
+            given = message.get(self._reasoning_key)
+            message[self._reasoning_key] = "\n".join([*([given] if given else []), *self._reasoning])
+            self._reasoning = []
+
+    def function_call(self, item: Item, path: str) -> None:
+        self._add_function_call(item, path, item.get("arguments") or NO_ARGUMENTS)
+
+    def local_shell_call(self, item: Item, path: str) -> None:
+        self._add_function_call(item, path, action_arguments(item.get("action")))
+
+    def custom_call(self, item: Item, path: str) -> None:
+        text = item.get("input") or ""
+        if not self._takes_custom:
+            self._add_function_call(item, path, input_arguments(text if isinstance(text, str) else ""))
+            return
+        custom: CustomCall = {"name": self._name(item), "input": text}
+        self._add_call({"id": _call_id(item, path), "type": "custom", "custom": custom})
+
+    def _add_function_call(self, item: Item, path: str, arguments: str) -> None:
+        function: CalledFunction = {"name": self._name(item), "arguments": arguments}
+        self._add_call({"id": _call_id(item, path), "type": "function", "function": function})
+
+    def _name(self, item: Item) -> str:
+        kind = CALLED_KINDS.get(item["type"], FUNCTION)
+        namespace, name = item.get("namespace"), item.get("name")
+        ref = ToolRef(
+            kind,
+            namespace if isinstance(namespace, str) else "",
+            LOCAL_SHELL if kind == LOCAL_SHELL else name if isinstance(name, str) else "",
+        )
+        return self._names.name(ref)
+
+    def _add_call(self, call: ChatToolCall) -> None:
+        turn = self._turns[-1] if self._turns else None
+        if turn is None or turn.message["role"] != "assistant" or turn.outputs:
+            turn = _Turn({"role": "assistant", "content": None})
+            self._turns.append(turn)
+        turn.message.setdefault("tool_calls", []).append(call)
+        self._calls[call["id"]] = turn
+        self._add_reasoning()
+
+    def output(self, item: Item, path: str) -> None:
+        call_id = _call_id(item, path)
+        output, parts = item.get("output"), []
+        if not isinstance(output, str):
+            content = [chat_part(part, path) for part in as_list(output)]
+            parts = [part for part in content if part["type"] != "text"]
+            output = "".join(part["text"] for part in content if part["type"] == "text")
+            if parts and not output:
+                output = "(shown in the next user message)"
+        message: ChatMessage = {"role": "tool", "tool_call_id": call_id, "content": output}
+        turn = self._calls.get(call_id)
+        if turn is None:  # its call is not in the input: upstreams judge it
+            turn = _Turn(message)
+            self._turns.append(turn)
+        else:
+            turn.outputs.append(message)
+        turn.parts += parts
+
+
+def _complete_reasoning(messages: list[ChatMessage]) -> None:
+    """Add an empty reasoning to the tool calls without one: servers that expect it refuse its absence."""
+    for message in messages:
+        if message.get("tool_calls"):
+            message.setdefault("reasoning_content", "")
+
+
+def _reasoning_text(parts: Any) -> str:
+    texts = [part.get("text") for part in as_list(parts) if isinstance(part, dict)]
+    return "\n".join(text for text in texts if isinstance(text, str))
 
 
 def _assistant_message(parts: list[Any], path: str) -> ChatMessage:
-    refusals = [p["refusal"] for p in parts if isinstance(p, dict) and isinstance(p.get("refusal"), str)]
+    refusals = [p["refusal"] for p in parts if _is_refusal(p)]
     texts = _texts([p for p in parts if not (isinstance(p, dict) and p.get("type") == "refusal")], path)
     message: ChatMessage = {"role": "assistant", "content": "".join(texts) if texts or not refusals else None}
     if refusals:
         message["refusal"] = "".join(refusals)
     return message
+
+
+def _is_refusal(part: Any) -> bool:
+    return isinstance(part, dict) and isinstance(part.get("refusal"), str)
 
 
 def _texts(parts: list[Any], path: str) -> list[str]:
@@ -85,55 +243,61 @@ def _user_content(parts: list[Any], path: str) -> str | list[ChatPart]:
     return content[0]["text"] if len(content) == 1 and set(content[0]) == {"type", "text"} else content
 
 
-def _function_call(messages: list[ChatMessage], item: Item, path: str) -> None:
-    function: CalledFunction = {"name": _name(item), "arguments": item.get("arguments") or ""}
-    _add_call(messages, {"id": _call_id(item, path), "type": "function", "function": function})
-
-
-def _custom_call(messages: list[ChatMessage], item: Item, path: str) -> None:
-    custom: CustomCall = {"name": _name(item), "input": item.get("input") or ""}
-    _add_call(messages, {"id": _call_id(item, path), "type": "custom", "custom": custom})
-
-
-def _name(item: Item) -> str:
-    return qualified(item.get("namespace"), item.get("name", ""))
-
-
 def _call_id(item: Item, path: str) -> str:
-    call_id = item.get("call_id")
-    if not isinstance(call_id, str) or not call_id:
+    call_id = _given_call_id(item)
+    if call_id is None:
         raise invalid(path, "'call_id' must be a string")
-    return call_id
+    return short_id(call_id)
 
 
-def _add_call(messages: list[ChatMessage], call: ChatToolCall) -> None:
-    if not messages or messages[-1]["role"] != "assistant":
-        messages.append({"role": "assistant", "content": None})
-    messages[-1].setdefault("tool_calls", []).append(call)
+def _given_call_id(item: Item) -> str | None:
+    """Return the call id of *item*; that of a `local_shell_call_output` may be its `id`."""
+    names = ("call_id", "id") if item["type"] == "local_shell_call_output" else ("call_id",)
+    return next((value for name in names if isinstance(value := item.get(name), str) and value), None)
 
 
-def _output(messages: list[ChatMessage], item: Item, path: str) -> None:
-    output = item.get("output")
-    if not isinstance(output, str):  # chat accepts only text here: images and files are lost
-        output = "".join(text for part in as_list(output) if (text := text_of(part)) is not None)
-    messages.append({"role": "tool", "tool_call_id": _call_id(item, path), "content": output})
-
-
-_WRITERS: dict[str, Callable[[list[ChatMessage], Item, str], None]] = {
-    "message": _message,
-    "function_call": _function_call,
-    "custom_tool_call": _custom_call,
-    "function_call_output": _output,
-    "custom_tool_call_output": _output,
+_WRITERS: dict[str, Callable[[_Writer, Item, str], None]] = {
+    "message": _Writer.message,
+    "reasoning": _Writer.reasoning,
+    "function_call": _Writer.function_call,
+    "custom_tool_call": _Writer.custom_call,
+    "local_shell_call": _Writer.local_shell_call,
+    "function_call_output": _Writer.output,
+    "custom_tool_call_output": _Writer.output,
+    "local_shell_call_output": _Writer.output,
 }
 
 
+def fits_chat(item: Item) -> bool:
+    """Return whether `messages_from_input` accepts *item*."""
+    kind = item.get("type", "message")
+    if kind == "message":
+        return _message_fits(item.get("role"), as_list(item.get("content")))
+    if not isinstance(kind, str) or kind in OTHER_TYPES:
+        return isinstance(kind, str)
+    if kind not in _WRITERS or _given_call_id(item) is None:
+        return False
+    output = item.get("output") if kind.endswith("_output") else None
+    return output is None or isinstance(output, str) or all(map(fits_chat_part, as_list(output)))
+
+
+def _message_fits(role: Any, parts: list[Any]) -> bool:
+    if role == "user":
+        return all(map(fits_chat_part, parts))
+    if role == "assistant":
+        return all(
+            text_of(part) is not None or (isinstance(part, dict) and part.get("type") == "refusal")
+            for part in parts
+        )
+    return role in INSTRUCTING_ROLES and all(text_of(part) is not None for part in parts)
+
+
 def added_tools(items: list[Any]) -> list[Any]:
-    """Return the tools in `additional_tools` items."""
+    """Return the tools that items of the input add to the request's."""
     return [
         tool
         for item in items
-        if isinstance(item, dict) and item.get("type") == "additional_tools"
+        if isinstance(item, dict) and item.get("type") in TOOL_LISTS
         for tool in as_list(item.get("tools"))
     ]
 

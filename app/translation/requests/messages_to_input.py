@@ -13,11 +13,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from app.translation.requests.chat_tool_names import short_id
 from app.translation.requests.parts import as_list, input_part, invalid, output_part, text_of
 from app.translation.types.responses import ContentPart, ResponsesItem
 from schemas.call_ids import call_id_of
 
 Message = Mapping[str, Any]
+
+SHOWN_TYPES = ("image_url", "file", "input_image", "input_file")  # parts of a tool's output besides text
 
 
 def input_from_messages(messages: list[Any]) -> tuple[str, list[ResponsesItem]]:
@@ -84,7 +87,7 @@ class _Reader:
         call_id = call.get("id") if isinstance(call, dict) else None
         if not isinstance(call_id, str) or not call_id:
             raise invalid(path, "a tool call needs an 'id'")
-        custom = call.get("custom")
+        call_id, custom = short_id(call_id), call.get("custom")
         if call.get("type") == "custom" and isinstance(custom, dict):
             self._custom_ids.add(call_id)
             return {"type": "custom_tool_call", "call_id": call_id, **_texts(custom, "input", path)}
@@ -100,6 +103,7 @@ class _Reader:
         call_id = call_id_of(message)
         if call_id is None:
             raise invalid(path, "a tool message needs the 'tool_call_id' that it answers")
+        call_id = short_id(call_id)
         kind = "custom_tool_call_output" if call_id in self._custom_ids else "function_call_output"
         output = _output(message.get("content"), path)
         self.items.append({"type": kind, "call_id": call_id, "output": output})
@@ -122,15 +126,30 @@ def _texts(call: Any, payload: Literal["arguments", "input"], path: str) -> Resp
     return texts
 
 
-def _output(content: Any, path: str) -> str:
+def _output(content: Any, path: str) -> str | list[ContentPart]:
+    """Return the content of a tool message as an output: text as a string, images and files as parts."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
-        raise invalid(path, "the 'content' of a tool message must be a string or an array of text parts")
+        raise invalid(path, "the 'content' of a tool message must be a string or an array of parts")
+    if parts := shown_parts(content, path):
+        return parts
     texts = [text for part in content if (text := text_of(part)) is not None]
     if content and not texts:
-        raise invalid(path, "a tool message takes text only")
+        raise invalid(path, "a tool message takes text, images and files only")
     return "".join(texts)
+
+
+def shown_parts(content: list[Any], path: str) -> list[ContentPart]:
+    """Return the texts, images and files of a tool's *content*; empty if it has neither image nor file."""
+    shown = [isinstance(part, dict) and part.get("type") in SHOWN_TYPES for part in content]
+    if not any(shown):
+        return []
+    return [
+        input_part(part, path)
+        for part, is_shown in zip(content, shown, strict=True)
+        if is_shown or text_of(part) is not None
+    ]
 
 
 _ROLES = {

@@ -17,6 +17,8 @@ PartT = TypeVar("PartT", ContentPart, ChatPart)
 
 TEXT_TYPES = (None, "text", "input_text", "output_text")
 REASONING_TYPES = ("reasoning", "reasoning_content", "reasoning_details", "thinking")
+CHAT_DETAILS = {"original": "high"}  # of an image; servers know low, high and auto
+CHAT_DETAILS = {"original": "high"}  # of an image; servers know low, high and auto
 FILE_FIELDS: tuple[Literal["file_url", "filename"], ...] = ("file_url", "filename")
 
 
@@ -57,6 +59,20 @@ def input_part(part: Any, path: str) -> ContentPart:
         return {**known}
     described = f"parts of type '{kind}'" if kind else "such a part"
     raise invalid(path, f"{described} cannot be sent")
+
+
+def fits_input_part(part: Any) -> bool:
+    """Return whether `input_part` accepts *part*, apart from malformed images."""
+    if text_of(part) is not None:
+        return True
+    if not isinstance(part, dict):
+        return False
+    kind, file = part.get("type"), part.get("file")
+    if kind in ("image_url", "input_image", "input_file"):
+        return True
+    if not isinstance(file, dict) or kind not in (None, "file") or file.get("file_id"):
+        return False
+    return bool(file.get("file_url")) or isinstance(file.get("file_data") or file.get("data"), str)
 
 
 def _input_image(part: Any, path: str) -> ContentPart:
@@ -105,6 +121,14 @@ def output_part(part: Any, path: str) -> ContentPart | None:
     raise invalid(path, "an assistant's parts are text or refusal")
 
 
+def fits_output_part(part: Any) -> bool:
+    """Return whether `output_part` accepts *part*."""
+    if text_of(part) is not None:
+        return True
+    kind = part.get("type") if isinstance(part, dict) else None
+    return kind in REASONING_TYPES or (kind == "refusal" and isinstance(part.get("refusal"), str))
+
+
 def chat_part(part: Any, path: str) -> ChatPart:
     """Return a user's Responses part as a chat part."""
     out: ChatPart
@@ -116,7 +140,7 @@ def chat_part(part: Any, path: str) -> ChatPart:
     if kind == "input_image" and isinstance(part.get("image_url"), str):
         image: ImageUrl = {"url": part["image_url"]}
         if part.get("detail") is not None:
-            image["detail"] = part["detail"]
+            image["detail"] = CHAT_DETAILS.get(str(part["detail"]), part["detail"])
         out = {"type": "image_url", "image_url": image}
         return _with_breakpoint(out, part)
     if kind == "input_file":
@@ -128,9 +152,25 @@ def chat_part(part: Any, path: str) -> ChatPart:
     raise invalid(path, f"a part of type '{kind}' cannot be sent to this account")
 
 
-def _chat_file(part: Any, path: str) -> ChatFile:
+def fits_chat_part(part: Any) -> bool:
+    """Return whether `chat_part` accepts *part*."""
+    if text_of(part) is not None:
+        return True
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind == "input_image":
+        return isinstance(part.get("image_url"), str)
+    return kind in ("image_url", "file") or (kind == "input_file" and _file_data(part) is not None)
+
+
+def _file_data(part: Any) -> str | None:
+    """Return the data of an `input_file`, None where it is elsewhere."""
     data = part.get("file_data") or part.get("file_url")
-    if not isinstance(data, str) or data.startswith(("http:", "https:")):
+    return data if isinstance(data, str) and not data.startswith(("http:", "https:")) else None
+
+
+def _chat_file(part: Any, path: str) -> ChatFile:
+    data = _file_data(part)
+    if data is None:
         raise invalid(path, "this account takes a file as data only")
     out: ChatFile = {"file_data": data}
     if part.get("filename"):

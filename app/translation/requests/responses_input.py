@@ -16,8 +16,9 @@ from typing import Any, TypeVar, cast
 import orjson
 
 from app.errors import InvalidRequest
+from app.translation.requests.chat_tool_names import MAX_ID_CHARS, short_id
 from app.translation.requests.input_to_messages import input_items
-from app.translation.requests.messages_to_input import input_from_messages
+from app.translation.requests.messages_to_input import input_from_messages, shown_parts
 from app.translation.requests.parts import REASONING_TYPES, TEXT_TYPES, as_list, invalid, text_of
 from app.translation.requests.reasoning_and_format import (
     ALIASES,
@@ -77,6 +78,9 @@ def _input(messages: Any, items: Any) -> tuple[str, list[ResponsesItem]]:
 def _item(item: ResponsesItem, path: str) -> ResponsesItem:
     item = _without_echoes(item)
     _refuse_file_id(item, path)
+    call_id = item.get("call_id")
+    if isinstance(call_id, str) and len(call_id) > MAX_ID_CHARS:
+        item = {**item, "call_id": short_id(call_id)}
     role = item.get("role")
     if role == "tool":
         return _tool_output(item, path)
@@ -102,7 +106,8 @@ def _part(part: Any, role: Any, path: str) -> Any:
             return {"type": part_type, "text": part}
         part = part if kind == part_type else {**part, "type": part_type}
     elif kind == "image_url":
-        part = _input_image(part.get("image_url"))
+        hint = {key: part[key] for key in ("prompt_cache_breakpoint",) if part.get(key) is not None}
+        part = {**_input_image(part.get("image_url")), **hint}
     elif not isinstance(part, dict):
         raise invalid(path, "a part must be an object or a string")
     _refuse_file_id(part, path)
@@ -136,10 +141,12 @@ def _tool_output(item: ResponsesItem, path: str) -> ResponsesItem:
     if call_id is None:
         raise invalid(path, "a tool message needs the 'tool_call_id' that it answers")
     value: Any = item["output"] if item.get("output") is not None else item.get("content")
-    if not isinstance(value, str):
+    if isinstance(value, list) and (parts := shown_parts(value, path)):
+        value = parts
+    elif not isinstance(value, str):
         texts = [text for part in as_list(value) if (text := text_of(part)) is not None]
         value = "".join(texts) if texts or not value else orjson.dumps(value).decode()
-    return {"type": "function_call_output", "call_id": call_id, "output": value}
+    return {"type": "function_call_output", "call_id": short_id(call_id), "output": value}
 
 
 def _check_triggers(items: list[ResponsesItem]) -> None:

@@ -1,10 +1,12 @@
 """
 Translate a Responses request to a chat request.
 
-Lost in translation, since chat cannot express it:
-- reasoning items, `phase`, item ids and status, images and files in tool outputs;
-- the boundaries of text parts in an assistant's message;
-- `reasoning.summary`, `include`, `max_tool_calls`, `context_management`: see `field_support`.
+Lost in translation, since chat cannot express it, and named by `lost_details`:
+- tools that the upstream runs, and their traces; `phase`, annotations;
+- reasoning that only another account can read.
+
+Lost without effect on the answer: item ids and status, the boundaries of text parts in an
+assistant's message.
 
 Source: https://platform.openai.com/docs/guides/migrate-to-responses
 """
@@ -13,27 +15,36 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from app.translation.requests.chat_tool_names import ChatToolNames
 from app.translation.requests.input_to_messages import added_tools, input_items, messages_from_input
 from app.translation.requests.reasoning_and_format import SHARED_FIELDS, response_format, without_nulls
 from app.translation.requests.tools import nested_choice, nested_tools
-from app.translation.types.chat import ChatMessage, ChatRequest
+from app.translation.types.chat import ChatMessage, ChatRequest, ChatTool
 
 Body = dict[str, Any]
 
 
-def responses_to_chat(body: Body) -> Body:
+def responses_to_chat(
+    body: Body, *, takes_custom: bool = True, length_field: str = "max_completion_tokens"
+) -> Body:
     """
     Return the chat request equivalent to the Responses request *body*, streamed, with usage.
 
-    Raises InvalidRequest for what chat cannot express.
+    Custom tools become functions unless *takes_custom*; *length_field* is the server's name for the
+    maximum output. Raises InvalidRequest for what chat cannot express.
     """
     body = without_nulls(body)
     items = input_items(body["input"])
-    messages = messages_from_input(items)
+    tools = [*body.get("tools", ()), *added_tools(items)]
+    names = ChatToolNames(tools)
+    messages = messages_from_input(items, names, takes_custom=takes_custom)
     out = {"model": body["model"], "messages": _with_instructions(messages, body.get("instructions"))}
     out.update((name, body[name]) for name in SHARED_FIELDS if name in body)
-    out.update(_tool_fields(body, [*body.get("tools", ()), *added_tools(items)]))
+    if nested := nested_tools(tools, names, takes_custom=takes_custom):
+        out.update(_tool_fields(body, nested, names, takes_custom=takes_custom))
     out.update(_answer_fields(body))
+    if "max_output_tokens" in body:
+        out[length_field] = body["max_output_tokens"]
     stream_options = {"include_usage": True}
     if "include_obfuscation" in body.get("stream_options", {}):
         stream_options["include_obfuscation"] = body["stream_options"]["include_obfuscation"]
@@ -55,13 +66,13 @@ def _with_instructions(messages: list[ChatMessage], instructions: str | None) ->
     return [{"role": "system", "content": "\n".join(texts)}, *messages[count:]]
 
 
-def _tool_fields(body: Body, tools: list[Any]) -> ChatRequest:
+def _tool_fields(
+    body: Body, tools: list[ChatTool], names: ChatToolNames, *, takes_custom: bool
+) -> ChatRequest:
     """Return the tool fields; chat refuses a `tool_choice` without tools."""
-    if not tools:
-        return {}
-    out: ChatRequest = {"tools": nested_tools(tools)}
+    out: ChatRequest = {"tools": tools}
     if "tool_choice" in body:
-        out["tool_choice"] = nested_choice(body["tool_choice"])
+        out["tool_choice"] = nested_choice(body["tool_choice"], names, takes_custom=takes_custom)
     if "parallel_tool_calls" in body:
         out["parallel_tool_calls"] = body["parallel_tool_calls"]
     return out
@@ -73,7 +84,6 @@ def _answer_fields(body: Body) -> ChatRequest:
         "response_format": response_format(text["format"]) if text.get("format") else None,
         "verbosity": text.get("verbosity"),
         "reasoning_effort": reasoning.get("effort"),
-        "max_completion_tokens": body.get("max_output_tokens"),
     }
     if body.get("top_logprobs"):
         out.update(logprobs=True, top_logprobs=body["top_logprobs"])

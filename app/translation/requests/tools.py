@@ -1,18 +1,31 @@
 """
 Translate tools and tool choices: nested in chat, flat in Responses.
 
-A Responses `namespace` contains tools. Chat has no namespaces, so each tool is renamed to
-`<namespace>__<name>`, and `qualified_names` maps the names back.
+Tools that the upstream runs exist in Responses alone: translated to chat they are left out.
+Custom tools and `local_shell` become functions where servers know only those; see `function_calls`
+for their calls, and `chat_tool_names` for their names.
 
 Source: https://platform.openai.com/docs/api-reference/responses/create (tools, tool_choice)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 from app.errors import InvalidRequest
+from app.translation.requests.chat_tool_names import (
+    CLIENT_TOOLS,
+    CUSTOM,
+    FUNCTION,
+    LOCAL_SHELL,
+    ChatToolNames,
+    ToolRef,
+    is_client_tool,
+    ref_of,
+    walk,
+)
+from app.translation.requests.function_calls import INPUT_PARAMETERS, SHELL_FUNCTION
 from app.translation.requests.parts import as_list
 from app.translation.types.chat import ChatTool, CustomDefinition, FunctionDefinition, Grammar
 from app.translation.types.responses import ApproximateLocation, ResponsesTool
@@ -109,57 +122,91 @@ def _chosen_name(choice: Mapping[str, Any], kind: str) -> str:
     return name
 
 
-def nested_tools(tools: list[Any]) -> list[ChatTool]:
-    """Return Responses *tools* as chat tools; a hosted tool raises InvalidRequest with param `tools`."""
-    return [_nested_tool(unnested(tool), namespace) for tool, namespace in _walk(tools)]
+def nested_tools(tools: list[Any], names: ChatToolNames, *, takes_custom: bool) -> list[ChatTool]:
+    """
+    Return those of the Responses *tools* that the client runs, as chat tools.
+
+    Custom tools become functions unless *takes_custom*. Raises InvalidRequest with param `tools`.
+    """
+    if not all(isinstance(tool, dict) for tool in tools):
+        raise InvalidRequest("a tool must be an object", param="tools")
+    return [
+        _nested_tool(tool, names.name(ref_of(tool, namespace)), takes_custom=takes_custom)
+        for tool, namespace in walk(tools)
+        if is_client_tool(tool)
+    ]
 
 
-def _walk(tools: Any) -> Iterator[tuple[ResponsesTool, str]]:
-    """Yield (tool, its namespace or "")."""
-    tool: ResponsesTool
-    for tool in as_list(tools):
-        if not isinstance(tool, dict):
-            raise InvalidRequest("a tool must be an object", param="tools")
-        if tool.get("type") == "namespace":
-            yield from ((inner, str(tool.get("name", ""))) for inner, _ in _walk(tool.get("tools")))
-        else:
-            yield tool, ""
+def hosted_types(tools: Any) -> list[str]:
+    """Return the types of those of the Responses *tools* that the upstream runs, each once."""
+    found = (tool.get("type") for tool, _ in walk(tools) if not is_client_tool(tool))
+    return list(dict.fromkeys(kind for kind in found if isinstance(kind, str)))
 
 
-def _nested_tool(tool: ResponsesTool, namespace: str) -> ChatTool:
-    name = qualified(namespace, tool.get("name", ""))
+def _nested_tool(tool: ResponsesTool, name: str, *, takes_custom: bool) -> ChatTool:
+    if tool.get("type") == LOCAL_SHELL:
+        return {"type": "function", "function": {"name": name, **SHELL_FUNCTION}}
+    tool = unnested(tool)
     if tool["type"] == "function":
         function = cast(FunctionDefinition, {**_given(tool, FUNCTION_FIELDS), "name": name})
         return {"type": "function", "function": function}
-    if tool["type"] != "custom":
-        raise InvalidRequest(f"a tool of type '{tool['type']}' cannot be sent to this account", param="tools")
     custom = cast(CustomDefinition, {**_given(tool, CUSTOM_FIELDS), "name": name})
     form: Any = custom.get("format")
+    if not takes_custom:
+        return {"type": "function", "function": _input_function(name, custom.get("description"), form)}
     if isinstance(form, dict) and form.get("type") == "grammar":
         grammar = cast(Grammar, {key: form[key] for key in ("syntax", "definition") if key in form})
         custom["format"] = {"type": "grammar", "grammar": grammar}
     return {"type": "custom", "custom": custom}
 
 
-def qualified(namespace: Any, name: str) -> str:
-    """Return the chat name of a tool, which may be in a namespace."""
-    return f"{namespace}__{name}" if namespace else name
+def _input_function(name: str, description: Any, form: Any) -> FunctionDefinition:
+    """Return the function that stands for a custom tool; its description has the grammar of *form*."""
+    texts = [description] if isinstance(description, str) and description else []
+    if isinstance(form, dict) and isinstance(form.get("definition"), str):
+        syntax = form.get("syntax")
+        of_syntax = f" of the syntax {syntax}" if isinstance(syntax, str) else ""
+        texts.append(f"The input must match this grammar{of_syntax}:\n{form['definition']}")
+    function: FunctionDefinition = {"name": name}
+    if texts:
+        function["description"] = "\n\n".join(texts)
+    return {**function, "parameters": INPUT_PARAMETERS}
 
 
-def qualified_names(tools: list[Any]) -> dict[str, tuple[str, str]]:
-    """Return {qualified name: (namespace, name)} for every tool inside a namespace of *tools*."""
-    inner = ((namespace, tool.get("name", "")) for tool, namespace in _walk(tools) if namespace)
-    return {qualified(namespace, name): (namespace, name) for namespace, name in inner}
-
-
-def nested_choice(choice: Any) -> Any:
-    """Return a Responses `tool_choice` for chat."""
+def nested_choice(choice: Any, names: ChatToolNames, *, takes_custom: bool) -> Any:
+    """Return a Responses `tool_choice` for chat; raises InvalidRequest for a tool that the upstream runs."""
     if isinstance(choice, str):
         return choice
     kind = choice.get("type") if isinstance(choice, dict) else None
-    if kind in ("function", "custom"):
-        return {"type": kind, kind: {"name": qualified(choice.get("namespace"), _chosen_name(choice, kind))}}
+    if kind in CLIENT_TOOLS:
+        name = LOCAL_SHELL if kind == LOCAL_SHELL else _chosen_name(choice, kind)
+        namespace = choice.get("namespace")
+        ref = ToolRef(kind, namespace if isinstance(namespace, str) else "", name)
+        kind = kind if kind == CUSTOM and takes_custom else FUNCTION
+        return {"type": kind, kind: {"name": names.name(ref)}}
     if kind == "allowed_tools":
-        tools = [nested_choice(tool) for tool in as_list(choice.get("tools"))]
+        tools = [
+            nested_choice(tool, names, takes_custom=takes_custom)
+            for tool in as_list(choice.get("tools"))
+            if isinstance(tool, dict) and is_client_tool(tool)
+        ]
         return {"type": kind, "allowed_tools": {"mode": choice.get("mode", "auto"), "tools": tools}}
     raise InvalidRequest(f"a choice of type '{kind}' cannot be sent to this account", param="tool_choice")
+
+
+def required_hosted_tools(choice: Any, tools: list[Any]) -> str | None:
+    """
+    Return the field by which a Responses request cannot do without tools that the upstream runs, else None.
+
+    Next to tools of the client they can be left out, unless *choice* forces one; alone they are what
+    the request is about.
+    """
+    if isinstance(choice, dict):
+        kind = choice.get("type")
+        allowed = as_list(choice.get("tools")) if kind == "allowed_tools" else [choice]
+        if not any(isinstance(tool, dict) and is_client_tool(tool) for tool in allowed):
+            return "tool_choice"
+    if choice == "none":
+        return None
+    found = [is_client_tool(tool) for tool, _ in walk(tools)]
+    return "tools" if found and not any(found) else None

@@ -6,19 +6,23 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, TypeVar, cast
 
 from app.errors import InvalidRequest
+from app.translation.requests.carried_state import is_carried
 from app.translation.requests.chat_aliases import translate_aliases
 from app.translation.requests.chat_to_responses import chat_to_responses
 from app.translation.requests.chatgpt_body import chatgpt_body
 from app.translation.requests.content_checks import has_cache_hint, has_web_search
 from app.translation.requests.field_support import (
+    MAX_IGNORED_NAMES,
     SENT,
     TRANSLATED,
     ApiProtocol,
     Dialect,
     ignored_fields,
+    is_nameable,
     native_only_field,
     support_table,
 )
+from app.translation.requests.lost_details import has_breakpoints, lost_in_chat, lost_in_responses
 from app.translation.requests.parts import as_list, text_of
 from app.translation.requests.responses_to_chat import responses_to_chat
 from app.translation.types.chat import ChatMessage
@@ -60,9 +64,18 @@ def upstream_body(
         if translated and client_protocol == "chat":  # `normalize_input` has done it for Responses
             out = translate_aliases(out, translated)
     else:
-        out = chat_to_responses(body) if client_protocol == "chat" else responses_to_chat(body)
+        out = chat_to_responses(body) if client_protocol == "chat" else _to_chat(body, dialect)
     finish = _finish_chat if protocol == "chat" else _finish_responses
     ignored = ignored_fields(client_protocol, dialect, body, chosen)
+    if protocol != client_protocol:
+        lost = lost_in_responses(body) if client_protocol == "chat" else lost_in_chat(body)
+        ignored += [name for name in lost if is_nameable(name)]
+    if protocol == "responses" and any(is_carried(item) for item in out["input"]):
+        out["input"] = _without_carried_state(out["input"], retains_text=dialect is Dialect.COMPATIBLE)
+        ignored.append("input.reasoning")
+    if dialect is Dialect.CHATGPT and has_breakpoints(out["input"]):
+        ignored.append("input.prompt_cache_breakpoint")
+    ignored = ignored[:MAX_IGNORED_NAMES]
     if (
         has_cache_hint(body)
         and "cache_control" not in ignored
@@ -70,6 +83,13 @@ def upstream_body(
     ):
         ignored.append("cache_control")
     return UpstreamRequest(protocol, finish(out, dialect), ignored)
+
+
+def _to_chat(body: Body, dialect: Dialect) -> Body:
+    """Return the chat request for the Responses request *body*; few servers know all that OpenAI's knows."""
+    if dialect is Dialect.OPENAI:
+        return responses_to_chat(body)
+    return responses_to_chat(body, takes_custom=False, length_field="max_tokens")
 
 
 def _choose_protocol(
@@ -127,6 +147,17 @@ def _finish_responses(body: Body, dialect: Dialect) -> Body:
     if dialect is Dialect.CHATGPT:
         out = chatgpt_body(out)
     return {**out, "input": _input_for_json_mode(out)}
+
+
+def _without_carried_state(items: list[Any], *, retains_text: bool) -> list[Any]:
+    """Return *items* without state of chat servers, and without its reasoning unless *retains_text*."""
+    out = []
+    for item in items:
+        if not is_carried(item):
+            out.append(item)
+        elif retains_text and item.get("content"):
+            out.append({key: value for key, value in item.items() if key != "encrypted_content"})
+    return out
 
 
 def _input_for_json_mode(body: Body) -> list[Any]:

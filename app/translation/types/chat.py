@@ -50,6 +50,7 @@ class ChatToolCall(TypedDict, total=False):
     type: str  # function | custom
     function: CalledFunction
     custom: CustomCall
+    extra_content: Any  # Gemini's signatures
 
 
 class ReasoningDetail(TypedDict, total=False):

@@ -43,6 +43,7 @@ class ResponsesItem(TypedDict, total=False):
     namespace: str
     arguments: str  # of a function call
     input: str  # of a custom tool call
+    action: dict[str, Any]  # of a local shell call
     output: str | list[ContentPart]
 
 

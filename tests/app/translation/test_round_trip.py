@@ -6,6 +6,7 @@ What it loses, and `normal` therefore takes away before comparing:
   the start become one;
 - names of messages, and empty messages;
 - how an assistant's text or refusal, and a tool's output, were cut into parts;
+- the detail `original` of an image, which becomes `high`, and empty arguments, which become `{}`;
 - a lone text part of a user, which comes back as a string;
 - that two messages of an assistant followed each other, the first with its refusal after
   its text and the second with calls only: such calls join the message before them.
@@ -99,14 +100,28 @@ def add_system(out: list[dict], text: str) -> None:
 
 
 def normal_content(content):
+    if isinstance(content, list):
+        content = [normal_part(part) for part in content]
     lone = isinstance(content, list) and len(content) == 1 and content[0]["type"] == "text"
     return content[0]["text"] if lone else content
+
+
+def normal_part(part: dict) -> dict:
+    if part.get("image_url", {}).get("detail") != "original":
+        return part
+    return {**part, "image_url": {**part["image_url"], "detail": "high"}}
+
+
+def normal_call(call: dict) -> dict:
+    if call["type"] != "function" or call["function"]["arguments"]:
+        return call
+    return {**call, "function": {**call["function"], "arguments": "{}"}}
 
 
 def add_assistant(out: list[dict], message: dict) -> None:
     text = "".join(texts(message.get("content"))) or None
     refusal = message.get("refusal") or None
-    calls = message.get("tool_calls") or []
+    calls = [normal_call(call) for call in message.get("tool_calls") or []]
     if not text and not refusal:
         if calls and out and out[-1]["role"] == "assistant":
             out[-1].setdefault("tool_calls", []).extend(calls)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 
 from app.streaming.events import Event
 from app.translation.events.chat_to_responses import ChatToResponses
+from app.translation.requests.carried_state import decode_state
+from app.translation.requests.chat_tool_names import ChatToolNames, ToolRef
 from tests.app.translation.pairs import CUTS, decoded, names, read, translated
 
 FOLDER = "chat_to_responses"
@@ -97,3 +101,59 @@ def test_model_falls_back_to_the_requests():
 def test_chunk_without_content(choices):
     """A chunk without content opens the response and no more."""
     assert len(responses().translate([Event({"choices": choices})])) == 2
+
+
+class TestToolsOfTheRequest:
+    """Calls come back under the names and types that the client knows."""
+
+    LONG = "y" * 50
+    TOOLS: ClassVar = [
+        {"type": "custom", "name": "apply_patch"},
+        {"type": "local_shell"},
+        {"type": "namespace", "name": "x" * 40, "tools": [{"type": "function", "name": "y" * 50}]},
+    ]
+
+    def items(self, *calls: dict, **request) -> list[dict]:
+        translator = ChatToResponses("resp_1", 1700000000, {"model": "m", "input": "hi", **request})
+        choices = [{"index": 0, "delta": {"tool_calls": list(calls)}, "finish_reason": "tool_calls"}]
+        events = translator.translate([Event({"choices": choices})]) + translator.finish()
+        return events[-1].payload["response"]["output"]
+
+    def call(self, name: str, arguments: str, **more) -> dict:
+        function = {"name": name, "arguments": arguments}
+        return {"index": 0, "id": "call_1", "type": "function", "function": function, **more}
+
+    def test_custom(self):
+        (item,) = self.items(self.call("apply_patch", '{"input":"*** Begin"}'), tools=self.TOOLS)
+
+        assert (item["type"], item["name"], item["input"]) == ("custom_tool_call", "apply_patch", "*** Begin")
+
+    def test_local_shell(self):
+        (item,) = self.items(self.call("local_shell", '{"command":["ls"]}'), tools=self.TOOLS)
+
+        assert (item["type"], item["action"]["command"]) == ("local_shell_call", ["ls"])
+
+    def test_long_name(self):
+        name = ChatToolNames(self.TOOLS).name(ToolRef("function", "x" * 40, self.LONG))
+        (item,) = self.items(self.call(name, "{}"), tools=self.TOOLS)
+
+        assert (item["type"], item["namespace"], item["name"]) == ("function_call", "x" * 40, self.LONG)
+
+    def test_signatures(self):
+        """They travel in a reasoning item, which clients return."""
+        extra = {"google": {"thought_signature": "c2ln"}}
+        call, state = self.items(self.call("f", "{}", extra_content=extra))
+
+        assert call["type"] == "function_call"
+        assert decode_state(state) == {"calls": {"call_1": extra}}
+
+    def test_reasoning_of_clients_that_return_no_text(self):
+        delta = {"reasoning_content": "Hm", "tool_calls": [self.call("f", "{}")]}
+        request = {"model": "m", "input": "hi", "include": ["reasoning.encrypted_content"]}
+        translator = ChatToResponses("resp_1", 1700000000, request)
+        events = translator.translate(
+            [Event({"choices": [{"index": 0, "delta": delta, "finish_reason": "tool_calls"}]})]
+        )
+        item = (events + translator.finish())[-1].payload["response"]["output"][0]
+
+        assert decode_state(item) == {"key": "reasoning_content", "text": "Hm"}

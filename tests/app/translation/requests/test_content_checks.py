@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from app.translation.requests.content_checks import (
-    has_audio,
-    has_hosted_tools,
-    has_references,
-    has_web_search,
-)
+from app.translation.requests.content_checks import has_web_search, needs_chat, needs_responses
+
+FILE = {"type": "file", "file": {"file_data": "QQ=="}}
 
 
 @pytest.mark.parametrize(
@@ -19,37 +16,35 @@ from app.translation.requests.content_checks import (
         (None, False),
         ([{"role": "assistant", "audio": {"id": "a"}}], True),
         ([{"audio": None}, 7], False),
+        ([{"role": "user", "content": ["a", {"type": "image_url", "image_url": {"url": "u"}}, FILE]}], False),
+        ([{"role": "user", "content": [{"type": "file", "file": {"filename": "a"}}]}], True),
+        ([{"role": "user", "content": [{"type": "video_url"}]}], True),
+        ([{"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]}], False),
+        ([{"role": "assistant", "content": [{"type": "brand_new"}]}], True),
+        ([{"role": "tool", "content": [{"type": "brand_new"}, FILE]}], False),
+        ([{"role": "tool", "content": [{"type": "file", "file": {}}]}], True),
     ],
 )
-def test_audio(messages, expected):
-    assert has_audio(messages) is expected
-
-
-@pytest.mark.parametrize(
-    ("tools", "expected"),
-    [
-        ([], False),
-        ([{"name": "f"}, {"type": "function"}, {"type": "custom"}, {"type": "namespace"}], False),
-        ([{"type": "function"}, {"type": "mcp"}], True),
-    ],
-)
-def test_hosted_tools(tools, expected):
-    assert has_hosted_tools(tools) is expected
+def test_messages_for_chat_alone(messages, expected):
+    assert needs_chat(messages) is expected
 
 
 @pytest.mark.parametrize(
     ("items", "expected"),
     [
         ("hi", False),
-        ([{"role": "user", "content": "hi"}], False),
+        ([{"role": "user", "content": "hi"}, 7], False),
         ([{"type": "item_reference", "id": "x"}], True),
         ([{"type": "compaction", "encrypted_content": "x"}], True),
         ([{"role": "user", "content": [{"type": "input_image", "file_id": "file-1"}]}], True),
-        ([{"role": "user", "content": [{"type": "input_file", "file_id": ""}]}], False),
+        ([{"role": "user", "content": [{"type": "input_file", "file_data": "QQ=="}]}], False),
+        ([{"role": "user", "content": [{"type": "input_file", "file_url": "https://x/a.pdf"}]}], True),
+        ([{"type": "web_search_call"}, {"type": "reasoning"}], False),
+        ([{"type": "shell_call", "call_id": "c"}], True),
     ],
 )
-def test_references(items, expected):
-    assert has_references(items) is expected
+def test_items_for_responses_alone(items, expected):
+    assert needs_responses(items) is expected
 
 
 @pytest.mark.parametrize(

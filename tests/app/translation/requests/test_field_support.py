@@ -141,6 +141,11 @@ class TestNeedsNative:
             ("chat", {"messages": [{"role": "assistant", "audio": None}]}, None),
             ("chat", {"tools": [{"type": "web_search"}], "seed": 1, "unheard_of": 1}, None),
             ("responses", {"tools": [{"type": "web_search"}]}, "tools"),
+            ("responses", {"tools": [{"type": "web_search"}, {"type": "custom"}]}, None),
+            (
+                *("responses", {"tools": [{"type": "web_search"}], "tool_choice": {"type": "web_search"}}),
+                "tool_choice",
+            ),
             ("responses", {"tools": [{"type": "function"}, {"type": "custom"}, {"type": "namespace"}]}, None),
             ("responses", {"input": [{"type": "item_reference", "id": "x"}]}, "input"),
             ("responses", {"input": [{"type": "compaction_trigger"}]}, "input"),
@@ -165,6 +170,10 @@ class TestNeedsNative:
             ("chat", {"messages": [{"audio": {}}]}, "compatible", {"chat"}, None),
             ("responses", {"tools": [{"type": "web_search"}]}, "chatgpt", None, None),
             ("responses", {"tools": [{"type": "web_search"}]}, "compatible", {"chat"}, "tools"),
+            (
+                *("responses", {"tools": [{"type": "web_search"}], "tool_choice": {"type": "web_search"}}),
+                *("compatible", {"chat"}, "tool_choice"),
+            ),
             ("responses", {"conversation": "c"}, "chatgpt", None, None),
             ("responses", {"prompt": {"id": "p"}}, "chatgpt", None, "prompt"),
         ],
@@ -187,7 +196,30 @@ class TestFit:
     )
     def test_who_is_ruled_out(self, surface, body, wire, unfit_kinds):
         """By the wire where only its own speakers can, by the kind where a backend is the one that cannot."""
-        assert account_requirements(surface, body, ("chatgpt",))[1:] == (wire, unfit_kinds)
+        assert account_requirements(surface, body, ("chatgpt",))[1:3] == (wire, unfit_kinds)
+
+
+@pytest.mark.parametrize(
+    ("body", "is_preference"),
+    [
+        ({"tools": [{"type": "function", "name": "f"}, {"type": "web_search"}]}, True),
+        (
+            {
+                "tools": [{"type": "function", "name": "f"}],
+                "input": [{"type": "additional_tools", "tools": [{"type": "tool_search"}]}],
+            },
+            True,
+        ),
+        ({"tools": [{"type": "function", "name": "f"}, {"type": "local_shell"}]}, False),
+        ({"tools": [{"type": "web_search"}], "background": True}, False),
+    ],
+)
+def test_accounts_that_run_the_tools_are_preferred(body, is_preference):
+    """They serve the request where there are any, else it is served without these tools."""
+    fit = account_requirements("responses", body, ("chatgpt",))
+
+    assert fit.is_preference is is_preference
+    assert (fit.protocol == "responses") is (is_preference or "background" in body)
 
 
 def test_every_ignored_field_can_be_named():

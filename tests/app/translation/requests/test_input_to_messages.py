@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+from typing import ClassVar
 
 import pytest
 
 from app.errors import InvalidRequest
+from app.translation.requests.carried_state import encode_state
 from app.translation.requests.input_to_messages import (
     SKIPPED_TYPES,
     added_tools,
+    fits_chat,
     input_items,
     messages_from_input,
 )
@@ -104,7 +107,10 @@ def message(*texts: str) -> dict:
                     ],
                 }
             ],
-            [{"role": "tool", "tool_call_id": "call_c", "content": "xy"}],
+            [
+                {"role": "tool", "tool_call_id": "call_c", "content": "xy"},
+                {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "u"}}]},
+            ],
         ),
         (
             [{**CALL, "namespace": "files"}],
@@ -142,12 +148,14 @@ def test_order_of_turns():
         {"type": "item_reference", "id": "msg_1"},
         {"type": "compaction", "encrypted_content": "x"},
         {"type": "local_shell_call"},
+        {"type": "shell_call", "call_id": "c"},
         {"type": ["odd"]},
         {"role": "robot", "content": "x"},
         {"role": "user", "content": [{"type": "input_image", "file_id": "file-1"}]},
         {"role": "user", "content": [{"type": "input_file", "file_url": "https://x/a.pdf"}]},
         {"role": "system", "content": [{"type": "input_image", "image_url": "u"}]},
         {"type": "function_call", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_image", "file_id": "f"}]},
         "hi",
     ],
 )
@@ -156,6 +164,140 @@ def test_refused(item):
         messages_from_input([item])
 
     assert raised.value.param == "input"
+    assert not isinstance(item, dict) or not fits_chat(item)
+
+
+def output(call_id: str, value) -> dict:
+    return {"type": "function_call_output", "call_id": call_id, "output": value}
+
+
+NOTE = {"role": "developer", "content": "note"}
+OTHER = {**CALL, "call_id": "call_b"}
+IMAGE = {"type": "input_image", "image_url": "u", "detail": "original"}
+
+
+class TestOrder:
+    """Chat servers want the outputs of calls directly behind the message with the calls."""
+
+    @pytest.mark.parametrize(
+        ("items", "expected"),
+        [
+            ([CALL, NOTE, output("call_a", "x")], ["assistant a", "tool a", "system"]),
+            ([CALL, message("b"), output("call_a", "x")], ["assistant a", "tool a", "assistant"]),
+            (
+                [CALL, OTHER, output("call_b", "y"), output("call_a", "x")],
+                ["assistant a b", "tool b", "tool a"],
+            ),
+            (
+                [CALL, NOTE, OTHER, output("call_b", "y"), output("call_a", "x")],
+                ["assistant a", "tool a", "system", "assistant b", "tool b"],
+            ),
+            (
+                [CALL, output("call_a", "x"), OTHER, NOTE, output("call_b", "y"), message("c")],
+                ["assistant a", "tool a", "assistant b", "tool b", "system", "assistant"],
+            ),
+        ],
+    )
+    def test_outputs_follow_their_calls(self, items, expected):
+        assert [self.described(one) for one in messages_from_input(items)] == expected
+
+    def described(self, one: dict) -> str:
+        ids = [call["id"] for call in one.get("tool_calls", ())] + [one.get("tool_call_id")]
+        return " ".join([one["role"], *(call_id[-1] for call_id in ids if call_id)])
+
+    def test_images_of_outputs(self):
+        """They follow all outputs of the round: nothing else may stand between these."""
+        items = [CALL, OTHER, output("call_a", [IMAGE]), output("call_b", [text("input_text", "y"), IMAGE])]
+        shown = {"type": "image_url", "image_url": {"url": "u", "detail": "high"}}
+        sent = messages_from_input([*items, message("b")])
+
+        assert [one["role"] for one in sent] == ["assistant", "tool", "tool", "user", "assistant"]
+        assert (sent[2]["content"], sent[3]["content"]) == ("y", [shown, shown])
+        assert sent[1]["content"]
+
+
+class TestCalls:
+    def test_custom_call_as_a_function_call(self):
+        (sent,) = messages_from_input([CUSTOM], takes_custom=False)
+
+        assert sent["tool_calls"] == [
+            {"id": "call_c", "type": "function", "function": {"name": "p", "arguments": '{"input":"x"}'}}
+        ]
+
+    def test_local_shell(self):
+        action = {"type": "exec", "command": ["ls"], "env": {}, "timeout_ms": 9}
+        items = [
+            {"type": "local_shell_call", "call_id": "call_l", "action": action},
+            {"type": "local_shell_call_output", "id": "call_l", "output": "x"},
+        ]
+        sent = messages_from_input(items)
+
+        assert sent[0]["tool_calls"][0]["function"] == {
+            "name": "local_shell",
+            "arguments": '{"command":["ls"],"timeout_ms":9}',
+        }
+        assert sent[1] == {"role": "tool", "tool_call_id": "call_l", "content": "x"}
+
+    def test_empty_arguments(self):
+        """Servers parse them."""
+        (sent,) = messages_from_input([{**CALL, "arguments": ""}])
+
+        assert sent["tool_calls"][0]["function"]["arguments"] == "{}"
+
+    def test_long_id(self):
+        long = "call_" + "x" * 400
+        sent = messages_from_input([{**CALL, "call_id": long}, output(long, "x")])
+
+        assert sent[0]["tool_calls"][0]["id"] == sent[1]["tool_call_id"] != long
+        assert len(sent[1]["tool_call_id"]) == 64
+
+
+class TestReasoning:
+    REASONING: ClassVar = {"type": "reasoning", "content": [text("reasoning_text", "Hm")], "summary": []}
+
+    def carried(self, state: dict) -> dict:
+        return {"type": "reasoning", "summary": [], "encrypted_content": encode_state(state)}
+
+    def test_goes_to_the_following_call(self):
+        (sent,) = messages_from_input([self.REASONING, message("a"), CALL])
+
+        assert sent["reasoning_content"] == "Hm"
+
+    def test_of_clients_that_return_no_text(self):
+        (sent,) = messages_from_input([self.carried({"key": "reasoning", "text": "Hm"}), CALL])
+
+        assert sent["reasoning"] == "Hm"
+        assert "reasoning_content" not in sent
+
+    def test_calls_without_reasoning(self):
+        """Servers that want it back refuse its absence, and accept that it is empty."""
+        items = [CALL, output("call_a", "x"), self.REASONING, OTHER, output("call_b", "y"), message("b")]
+        sent = messages_from_input(items)
+
+        assert [one.get("reasoning_content") for one in sent] == ["", None, "Hm", None, None]
+
+    def test_of_another_account(self):
+        (sent,) = messages_from_input([{**self.REASONING, "encrypted_content": "gAAA"}, CALL])
+
+        assert "reasoning_content" not in sent
+
+    def test_before_a_user_turn(self):
+        sent = messages_from_input([self.REASONING, {"role": "user", "content": "hi"}, message("a")])
+
+        assert "reasoning_content" not in sent[1]
+
+    @pytest.mark.parametrize("content", ["pgstate1.", "pgstate1.!", "pgstate1.e30=", "pgstate1.W10="])
+    def test_unreadable(self, content):
+        (sent,) = messages_from_input([{"type": "reasoning", "encrypted_content": content}, CALL])
+
+        assert sent["tool_calls"]
+
+    def test_signatures(self):
+        """They return to their calls, also where they stand behind them."""
+        extra = {"google": {"thought_signature": "c2ln"}}
+        (sent,) = messages_from_input([CALL, OTHER, self.carried({"calls": {"call_a": extra}})])
+
+        assert [call.get("extra_content") for call in sent["tool_calls"]] == [extra, None]
 
 
 def test_input_as_string():

@@ -273,3 +273,24 @@ def test_messages_are_not_changed():
     input_from_messages(messages)
 
     assert messages == before
+
+
+def test_images_of_tool_messages():
+    """They are parts of the output."""
+    image = {"type": "image_url", "image_url": {"url": "u"}}
+    tool = {"role": "tool", "tool_call_id": "call_a", "content": [text("text", "a"), image]}
+    sent = items({"role": "assistant", "tool_calls": [CALL]}, tool)
+
+    assert sent[1]["output"] == [text("input_text", "a"), {"type": "input_image", "image_url": "u"}]
+
+
+def test_long_ids():
+    """The Responses API takes 64 characters; a call and its output have the same id."""
+    call = {**CALL, "id": "call_" + "x" * 400}
+    sent = items(
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": call["id"], "content": "x"},
+    )
+
+    assert sent[0]["call_id"] == sent[1]["call_id"]
+    assert len(sent[0]["call_id"]) == 64

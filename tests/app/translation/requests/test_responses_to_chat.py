@@ -6,7 +6,6 @@ import copy
 
 import pytest
 
-from app.errors import InvalidRequest
 from app.translation.requests.responses_to_chat import responses_to_chat
 
 MODEL = {"model": "llama-4", "input": [{"role": "user", "content": "hi"}]}
@@ -102,10 +101,14 @@ def test_tools_that_come_with_the_input():
 
 
 def test_hosted_tool():
-    with pytest.raises(InvalidRequest) as raised:
-        added(tools=[{"type": "web_search"}])
+    """It is left out, and with the last tool the choice, which chat refuses without tools."""
+    assert added(tools=[{"type": "web_search"}], tool_choice="auto") == {}
 
-    assert raised.value.param == "tools"
+
+def test_name_of_the_maximum_output():
+    body = responses_to_chat({**MODEL, "max_output_tokens": 9}, length_field="max_tokens")
+
+    assert body == {**BARE, "max_tokens": 9}
 
 
 def test_request_is_not_changed():

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from app.errors import InvalidRequest
+from app.translation.requests.chat_tool_names import ChatToolNames
 from app.translation.requests.tools import (
     flat_choice,
     flat_tools,
+    hosted_types,
     nested_choice,
     nested_tools,
-    qualified_names,
+    required_hosted_tools,
     web_search_tool,
 )
 
@@ -49,16 +51,24 @@ CHOICES = [
 ]
 
 
+def nested_of(tools: list, *, takes_custom: bool = True) -> list:
+    return nested_tools(tools, ChatToolNames(tools), takes_custom=takes_custom)
+
+
+def choice_of(choice, tools: list | None = None, *, takes_custom: bool = True):
+    return nested_choice(choice, ChatToolNames(tools or []), takes_custom=takes_custom)
+
+
 @pytest.mark.parametrize(("nested", "flat"), PAIRS)
 def test_tool_there_and_back(nested, flat):
     assert flat_tools([nested]) == [flat]
-    assert nested_tools([flat]) == [nested]
+    assert nested_of([flat]) == [nested]
 
 
 @pytest.mark.parametrize(("nested", "flat"), CHOICES)
 def test_choice_there_and_back(nested, flat):
     assert flat_choice(nested) == flat
-    assert nested_choice(flat) == nested
+    assert choice_of(flat) == nested
 
 
 class TestFlat:
@@ -149,27 +159,83 @@ class TestNested:
     NAMESPACE = {"type": "namespace", "name": "files", "tools": [{"type": "function", "name": "read"}]}
 
     def test_namespace(self):
-        """Tools of a namespace stand alone, under a name that can be taken apart again."""
-        assert nested_tools([self.NAMESPACE]) == [{"type": "function", "function": {"name": "files__read"}}]
-        assert qualified_names([self.NAMESPACE, PAIRS[0][1]]) == {"files__read": ("files", "read")}
+        """Tools of a namespace stand alone, under a name with that of the namespace."""
+        assert nested_of([self.NAMESPACE]) == [{"type": "function", "function": {"name": "files__read"}}]
 
     def test_choice_in_a_namespace(self):
         choice = {"type": "function", "namespace": "files", "name": "read"}
 
-        assert nested_choice(choice) == {"type": "function", "function": {"name": "files__read"}}
+        assert choice_of(choice) == {"type": "function", "function": {"name": "files__read"}}
 
-    @pytest.mark.parametrize("tool", [{"type": "web_search"}, {"type": "mcp"}, {"type": "local_shell"}, "x"])
-    def test_hosted(self, tool):
+    def test_tools_of_the_upstream_are_left_out(self):
+        tools = [{"type": "web_search"}, {"type": "mcp"}, PAIRS[0][1], {"type": "web_search"}]
+
+        assert nested_of(tools) == [PAIRS[0][0]]
+        assert hosted_types(tools) == ["web_search", "mcp"]
+
+    def test_malformed(self):
         with pytest.raises(InvalidRequest) as raised:
-            nested_tools([tool])
+            nested_of(["x"])
 
         assert raised.value.param == "tools"
 
+    def test_custom_tool_as_a_function(self):
+        """Its one argument is its input; the grammar is part of the description."""
+        (tool,) = nested_of([{**PAIRS[1][1], "description": "d"}], takes_custom=False)
+
+        assert tool["type"] == "function"
+        assert tool["function"]["name"] == "c"
+        assert tool["function"]["parameters"]["required"] == ["input"]
+        assert tool["function"]["description"].startswith("d\n")
+        assert GRAMMAR["definition"] in tool["function"]["description"]
+        assert choice_of({"type": "custom", "name": "c"}, takes_custom=False) == {
+            "type": "function",
+            "function": {"name": "c"},
+        }
+
+    def test_local_shell(self):
+        (tool,) = nested_of([{"type": "local_shell"}])
+
+        assert tool["function"]["name"] == "local_shell"
+        assert tool["function"]["parameters"]["required"] == ["command"]
+        assert choice_of({"type": "local_shell"})["function"] == {"name": "local_shell"}
+
     def test_hosted_choice(self):
         with pytest.raises(InvalidRequest) as raised:
-            nested_choice({"type": "web_search"})
+            choice_of({"type": "web_search"})
 
         assert raised.value.param == "tool_choice"
+
+    @pytest.mark.parametrize(
+        ("choice", "field"),
+        [
+            (None, None),
+            ("auto", None),
+            ("required", None),
+            ({"type": "function", "name": "f"}, None),
+            ({"type": "web_search"}, "tool_choice"),
+            ({"type": "allowed_tools", "tools": [{"type": "web_search"}]}, "tool_choice"),
+            ({"type": "allowed_tools", "tools": [{"type": "web_search"}, {"type": "function"}]}, None),
+        ],
+    )
+    def test_forced_tool_of_the_upstream(self, choice, field):
+        tools = [{"type": "web_search"}, {"type": "function", "name": "f"}]
+
+        assert required_hosted_tools(choice, tools) == field
+
+    @pytest.mark.parametrize(
+        ("choice", "tools", "field"),
+        [
+            (None, [{"type": "web_search"}], "tools"),
+            ("required", [{"type": "namespace", "tools": [{"type": "mcp"}]}], "tools"),
+            ("none", [{"type": "web_search"}], None),
+            (None, [], None),
+            (None, [{"type": "web_search"}, NAMESPACE], None),
+        ],
+    )
+    def test_tools_of_the_upstream_alone(self, choice, tools, field):
+        """A request without any other tool is about them."""
+        assert required_hosted_tools(choice, tools) == field
 
 
 class TestWebSearchOptions:

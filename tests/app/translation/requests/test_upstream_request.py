@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from typing import ClassVar
 
 import pytest
 
 from app.accounts.kinds import KINDS
 from app.errors import InvalidRequest
+from app.translation.requests.carried_state import encode_state
 from app.translation.requests.field_support import Dialect
 from app.translation.requests.responses_input import normalize_input
 from app.translation.requests.upstream_request import upstream_body
@@ -254,6 +256,43 @@ class TestResponsesOnChat:
             upstream_body("responses", {**RESPONSES, field: "x"}, Dialect.COMPATIBLE, {"chat"})
 
         assert raised.value.param == field
+
+    def test_a_coding_agent(self):
+        """What only Responses upstreams run is left out by name; custom tools become functions."""
+        tools = [
+            {"type": "function", "name": "shell", "strict": False},
+            {"type": "custom", "name": "apply_patch"},
+            {"type": "web_search"},
+        ]
+        body = {**RESPONSES, "tools": tools, "tool_choice": "auto", "max_output_tokens": 9}
+        prepared = upstream_body("responses", body, Dialect.COMPATIBLE, {"chat"})
+
+        assert prepared.ignored == ["tools.web_search"]
+        assert [tool["type"] for tool in prepared.body["tools"]] == ["function", "function"]
+        assert prepared.body["max_tokens"] == 9
+        tools = upstream_body("responses", body, Dialect.OPENAI, {"chat"}).body["tools"]
+        assert [tool["type"] for tool in tools] == ["function", "custom"]
+
+
+class TestCarriedState:
+    ITEM: ClassVar = {
+        "type": "reasoning",
+        "content": [{"type": "reasoning_text", "text": "Hm"}],
+        "encrypted_content": encode_state({"key": "reasoning"}),
+    }
+
+    @pytest.mark.parametrize("dialect", [Dialect.OPENAI, Dialect.CHATGPT])
+    def test_to_an_account_that_encrypts_its_own(self, dialect):
+        body = {**RESPONSES, "input": [self.ITEM, *RESPONSES["input"]]}
+        prepared = upstream_body("responses", body, dialect, {"responses"})
+
+        assert (prepared.body["input"], prepared.ignored) == (RESPONSES["input"], ["input.reasoning"])
+
+    def test_to_another_server(self):
+        body = {**RESPONSES, "input": [self.ITEM]}
+        (item,) = upstream_body("responses", body, Dialect.COMPATIBLE, {"responses"}).body["input"]
+
+        assert item == {name: value for name, value in self.ITEM.items() if name != "encrypted_content"}
 
 
 class TestJsonMode:

@@ -1,0 +1,58 @@
+"""
+State of a chat server that its next turn needs, carried by Responses clients.
+
+Some servers refuse a turn without the reasoning of earlier tool calls, or without the signatures
+that came with them. Chat clients return both; Responses clients return only what the protocol has.
+`encrypted_content` of a reasoning item is such a place: opaque, and returned by every client, also
+by those that return neither reasoning text nor unknown keys.
+
+Sources: https://api-docs.deepseek.com/guides/thinking_mode and
+https://ai.google.dev/gemini-api/docs/thought-signatures
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any, Literal, TypedDict
+
+import orjson
+
+PREFIX = "pgstate1."
+ReasoningKey = Literal["reasoning_content", "reasoning"]  # of a message or delta, depending on the server
+REASONING_KEYS: tuple[ReasoningKey, ...] = ("reasoning_content", "reasoning")
+
+
+class CarriedState(TypedDict, total=False):
+    key: ReasoningKey
+    text: str  # the reasoning, where the client may not return it as text
+    calls: dict[str, Any]  # `extra_content` by call id
+
+
+def encode_state(state: CarriedState) -> str:
+    """Return *state* as `encrypted_content`."""
+    return PREFIX + base64.urlsafe_b64encode(orjson.dumps(state)).decode()
+
+
+def is_carried(item: Mapping[str, Any]) -> bool:
+    """Return whether *item* is a reasoning item that carries state, which only chat servers understand."""
+    content = item.get("encrypted_content")
+    return isinstance(content, str) and content.startswith(PREFIX)
+
+
+def decode_state(item: Mapping[str, Any]) -> CarriedState:
+    """Return the state that *item* carries, empty if it is unreadable: clients may send anything."""
+    try:
+        value = orjson.loads(base64.urlsafe_b64decode(item["encrypted_content"][len(PREFIX) :]))
+    except ValueError:
+        return {}
+    if not isinstance(value, dict):
+        return {}
+    state: CarriedState = {}
+    if value.get("key") in REASONING_KEYS:
+        state["key"] = value["key"]
+    if isinstance(value.get("text"), str):
+        state["text"] = value["text"]
+    if isinstance(value.get("calls"), dict):
+        state["calls"] = value["calls"]
+    return state

@@ -1,0 +1,92 @@
+"""What translated requests lose inside their fields."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.translation.requests.carried_state import encode_state
+from app.translation.requests.lost_details import has_breakpoints, lost_in_chat, lost_in_responses
+
+HINT = {"prompt_cache_breakpoint": {"mode": "explicit"}}
+TEXT = {"type": "text", "text": "a"}
+
+
+@pytest.mark.parametrize(
+    ("body", "lost"),
+    [
+        ({"messages": [{"role": "user", "content": [{**TEXT, **HINT}]}]}, []),
+        ({"messages": [{"role": "user", "content": "a", "name": "n"}]}, ["messages.name"]),
+        ({"messages": [{"role": "function", "content": "a", "name": "n"}]}, []),
+        (
+            {"messages": [{"role": "assistant", "content": "a", "annotations": [{}], "reasoning": "Hm"}]},
+            ["messages.annotations", "messages.reasoning"],
+        ),
+        (
+            {"messages": [{"role": "tool", "content": [{**TEXT, **HINT}]}]},
+            ["messages.prompt_cache_breakpoint"],
+        ),
+        (
+            {"tools": [{"type": "function", "function": {"name": "f", "async": True}, "more": 1}]},
+            ["tools.more", "tools.async"],
+        ),
+        ({"tools": [{"type": "function", "name": "f", "more": 1}]}, []),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "more": 1}}},
+            ["response_format.more"],
+        ),
+        ({"web_search_options": {"user_location": {}, "filters": {}}}, ["web_search_options.filters"]),
+        ({"stream_options": {"include_usage": True, "more": None}}, []),
+        ({"messages": [7], "tools": ["x"], "response_format": "text"}, []),
+    ],
+)
+def test_chat(body, lost):
+    assert lost_in_responses(body) == lost
+
+
+@pytest.mark.parametrize(
+    ("body", "lost"),
+    [
+        ({"input": "hi", "tools": [{"type": "function", "name": "f", "strict": True}]}, []),
+        ({"tools": [{"type": "web_search"}, {"type": "web_search"}]}, ["tools.web_search"]),
+        (
+            {"tools": [{"type": "namespace", "name": "n", "description": "d", "tools": [{"type": "mcp"}]}]},
+            ["tools.mcp", "tools.namespace"],
+        ),
+        ({"tools": [{"type": "function", "name": "f", "defer_loading": True}]}, ["tools.defer_loading"]),
+        (
+            {"input": [{"type": "additional_tools", "tools": [{"type": "image_generation"}]}]},
+            ["tools.image_generation"],
+        ),
+        (
+            {"input": [{"type": "web_search_call"}, {"type": "mcp_call"}]},
+            ["input.web_search_call", "input.mcp_call"],
+        ),
+        ({"input": [{"type": "reasoning", "encrypted_content": "gAAA"}]}, ["input.reasoning"]),
+        (
+            {"input": [{"type": "reasoning", "encrypted_content": encode_state({})}, {"type": "reasoning"}]},
+            [],
+        ),
+        (
+            {
+                "input": [
+                    {"role": "assistant", "phase": "commentary", "content": [{**TEXT, "annotations": [{}]}]},
+                    {"role": "user", "content": [{"type": "input_file", "detail": "low"}, {**TEXT, **HINT}]},
+                    {"role": "developer", "content": [{**TEXT, **HINT}]},
+                ]
+            },
+            ["input.phase", "input.annotations", "input.detail", "input.prompt_cache_breakpoint"],
+        ),
+        (
+            {"input": [{"type": "function_call_output", "call_id": "c", "output": [{**TEXT, **HINT}]}]},
+            ["input.prompt_cache_breakpoint"],
+        ),
+    ],
+)
+def test_responses(body, lost):
+    assert lost_in_chat(body) == lost
+
+
+def test_breakpoints():
+    assert has_breakpoints([{"role": "user", "content": [{**TEXT, **HINT}]}])
+    assert has_breakpoints([{"type": "function_call_output", "output": [{**TEXT, **HINT}]}])
+    assert not has_breakpoints([{"role": "user", "content": [TEXT]}, {"content": "a"}])
