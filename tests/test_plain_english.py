@@ -46,6 +46,9 @@ NOT_IN_NAMES = {
 # A method of files, and a public setting of pools.
 # `mend` and `asked` are JSON fields, of a diagnostic and of an outcome, in the records that describe these.
 ALLOWED_NAMES = {"tell", "tells_windows", "mend", "asked"}
+# `booked` is a JSON field of the differences that the check of a ledger finds.
+NOT_IN_TEST_NAMES = NOT_IN_NAMES | {"book", "books", "booked", "wishes", "want", "wants"}
+ALLOWED_TEST_NAMES = ALLOWED_NAMES | {"booked"}
 
 NOT_IN_PROSE = re.compile(
     r"\b(told|tells?|telling|said|says?|saying|asked|asks?|asking|wish|wishes|wanted|wants|beside|anew|mend|mends"
@@ -145,6 +148,15 @@ def bad_names() -> dict[str, list[str]]:
     return found
 
 
+def bad_names_of_tests() -> list[str]:
+    return [
+        f"{file.relative_to(ROOT)}:{line}: {name}"
+        for file in sorted((ROOT / "tests").rglob("*.py"))
+        for line, name in names_in_python(file.read_text())
+        if words(name) & NOT_IN_TEST_NAMES and name not in ALLOWED_TEST_NAMES
+    ]
+
+
 def bad_lines() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for file in files():
@@ -159,6 +171,10 @@ def bad_lines() -> dict[str, list[str]]:
 def test_names() -> None:
     report = over(bad_names(), {})
     assert not report, report
+
+
+def test_names_of_tests() -> None:
+    assert not bad_names_of_tests()
 
 
 def test_prose() -> None:

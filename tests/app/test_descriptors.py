@@ -54,7 +54,7 @@ def out_of(number: int) -> OSError:
 
 
 @pytest.mark.parametrize("number", descriptors.OUT_OF_DESCRIPTORS)
-def test_whose_fault_it_is(number: int) -> None:
+def test_it_is_the_gateways_fault(number: int) -> None:
     """It is ours, however deep the reason lies."""
     upstream = NewConnectionError(None, "failed")  # type: ignore[arg-type]
     upstream.__cause__ = out_of(number)

@@ -86,17 +86,17 @@ class TestLibraries:
         log.configure("debug")
 
         logging.getLogger("urllib3.pool").warning("pool of %s is full", "host")
-        logging.getLogger("urllib3.pool").info("nobody asked")
+        logging.getLogger("urllib3.pool").info("below the level")
 
         (line,) = lines()
         del line["timestamp"]
         assert line == {"event": "urllib3.pool", "message": "pool of host is full", "level": "warning"}
 
-    def test_gunicorn_speaks_from_the_level_up(self, lines):
+    def test_gunicorn_logs_from_the_level_up(self, lines):
         log.configure("info")
 
         logging.getLogger("gunicorn.error").info("Listening at: %s", "http://127.0.0.1:8000")
-        logging.getLogger("gunicorn.error").debug("nobody asked")
+        logging.getLogger("gunicorn.error").debug("below the level")
 
         assert [line["message"] for line in lines()] == ["Listening at: http://127.0.0.1:8000"]
 

@@ -8,7 +8,7 @@ import orjson
 
 TOKEN = "tok "
 CREATED_AT = 1_700_000_000
-MODEL = "gpt-5.4-mini"  # one that has a price, so that its cost is bounded and booked
+MODEL = "gpt-5.4-mini"  # one that has a price, so that its cost is bounded and recorded
 CHAT, RESPONSES = "chat", "responses"
 
 _CHUNK = {

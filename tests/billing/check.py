@@ -76,7 +76,7 @@ def requests_wrong(
         counts["requests billed"] += 1
         counts["reported" if reported else "charged at a bound"] += 1
         counts["of several attempts"] += amounts["attempts"] > 1
-        counts["rows that say why"] += any("unreported" in row for row in own)
+        counts["rows with a reason"] += any("unreported" in row for row in own)
         for figure in FIGURES:
             counts[f"{figure} billed"] += amounts[figure]
             counts[f"{figure} charged"] += charged(own, figure)

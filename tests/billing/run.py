@@ -61,7 +61,7 @@ def limits_of(room: float) -> Limits:
 
 
 def run(pool: PoolOfTest, upstream: ScriptedUpstream, plan: Plan) -> Findings:
-    """Make a run and return what of the books is wrong."""
+    """Make a run and return what is wrong in the ledger."""
     limits = limits_of(plan.room)
     prepare(pool, upstream, CAP)
     pool.set(limits=orjson.dumps(limits[""]).decode())

@@ -68,10 +68,10 @@ def answers(history: History) -> Iterable[str]:
 def unserved(history: History) -> Iterable[str]:
     served = sorted(heard["at"] for heard in history.of("heard") if heard["finished"])
     if not served:
-        yield "nobody was served"
+        yield "no request was served"
     for before, after in pairwise(served):
         if after - before > UNSERVED_SECONDS:
-            yield f"nobody was served for {after - before:.0f} s"
+            yield f"no request was served for {after - before:.0f} s"
 
 
 def unbooked(history: History, rows: list[Json]) -> Iterable[str]:
@@ -102,7 +102,7 @@ def unbooked(history: History, rows: list[Json]) -> Iterable[str]:
 
 def undercharged(history: History, rows: list[Json]) -> Iterable[str]:
     """
-    Strict limits are charged no less than upstreams billed; what these reported is booked to the token.
+    Strict limits are charged no less than upstreams billed; what these reported is recorded to the token.
 
     A client that left heard no id: its request is among those of its model.
     """

@@ -192,7 +192,7 @@ def test_no_request_is_served_for_long(run: Doctored) -> None:
     for each in run.entries[-20:]:
         each["at"] += UNSERVED_SECONDS + 5
 
-    assert any(fault.startswith("nobody was served for") for fault in run.faults())
+    assert any(fault.startswith("no request was served for") for fault in run.faults())
 
 
 def test_memory_of_a_short_run(run: Doctored) -> None:

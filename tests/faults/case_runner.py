@@ -189,7 +189,7 @@ def _judge_honesty(score: Score, meaning: Meaning) -> None:
         score.less("fail", fault)
     reply = meaning.text + meaning.calls
     if not any(text.startswith(reply) for text in TEXTS.values()):
-        score.less("fail", f"text that nobody said: {reply!r}")
+        score.less("fail", f"text that no upstream sent: {reply!r}")
     if meaning.finished and reply not in TEXTS.values():
         score.less("fail", f"a false finish after {reply!r}")
 

@@ -44,7 +44,7 @@ class Expect:
     limits: float = 0.0
     gap_seconds: float = 0.0  # at least, before `bad` is tried again
     state: str | None = None  # of `bad` afterwards
-    source: str | None = None  # of the usage in the books
+    source: str | None = None  # of the usage in the ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ BEFORE = (
         status=502,
     ),
     failing_over("closed before headers", {"before": [{"close": True}]}),
-    failing_over("nobody listens", saying("bad"), unreachable=True, requested=(0, 0)),
+    failing_over("closed port", saying("bad"), unreachable=True, requested=(0, 0)),
     failing_over("no answer at all", {"before": [STALL]}, limits=13.0),
     alone(
         "no answer at all, alone",

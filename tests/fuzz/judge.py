@@ -146,7 +146,7 @@ def counter_mismatches(outcome: Outcome) -> Iterator[str]:
 
 def billed(outcome: Outcome, heard: Heard, row: Json) -> Iterator[str]:
     """
-    What an upstream reported at the end of an honest answer is booked token for token.
+    What an upstream reported at the end of an honest answer is recorded token for token.
 
     What was billed without a report is within what strict limits are charged.
     """

@@ -1,4 +1,4 @@
-"""Numbers and names beyond belief, from upstreams and callers: nothing breaks, and the books stay right."""
+"""Absurd numbers and names from upstreams and callers: nothing breaks, and the ledger stays correct."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ NO_JSON = {
     "objects without end": b'{"a":' * 100_000,
     "deeper than any parser goes": with_text(b"[" * 5000 + b"]" * 5000),
     "deeper than we write": with_text(b"[" * 300 + b"]" * 300),
-    "gzip that nobody mentioned": gzip.compress(b"{}"),
+    "undeclared gzip": gzip.compress(b"{}"),
 }
 
 

@@ -15,7 +15,7 @@ LEFT = 8
 WORDS = "a line of words that a model could send one after another until it is done with this"
 
 
-def test_finished_answers_are_booked_to_the_token(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_finished_answers_are_recorded_to_the_token(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     """Over two accounts, both wires, streamed and whole."""
     accounts = {
         name: pool.account(name, upstream.base_url(name), kind="compatible", protocols=wires).id
@@ -46,7 +46,7 @@ def test_finished_answers_are_booked_to_the_token(pool: PoolOfTest, upstream: Sc
     assert len({row["id"] for row in rows}) == REQUESTS
 
 
-def test_what_a_client_left_is_booked_by_its_pieces(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_an_abandoned_answer_is_recorded_by_its_pieces(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     pool.account("a", upstream.base_url())
     upstream.script({"play": "text", "text": WORDS, "deltas": 17, "at": {"9": [{"gate": "on"}]}})
 

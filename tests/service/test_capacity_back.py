@@ -1,4 +1,4 @@
-"""What fifty streams of a killed worker held comes back, and what they may have used is on the books."""
+"""What fifty streams of a killed worker held comes back, and what they may have used is in the ledger."""
 
 from __future__ import annotations
 

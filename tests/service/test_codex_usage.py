@@ -147,7 +147,7 @@ class TestHidden:
 
         assert (body["upstream_limits"], body["account_pool_usage"]) == ([], None)
 
-    def test_sign_in_sees_its_own(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    def test_sign_in_sees_its_own_usage(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         upstream.script({"play": "json", "body": WHAM}, path="/wham/usage")
 
         body = request_as_a(pool, "its-token").json()

@@ -345,7 +345,7 @@ class TestAnswersGivenAgain:
     @pytest.mark.parametrize(
         "header", [{"x-bf-cache-ttl": "soon"}, {"x-bf-cache-ttl": "25h"}, {"x-bf-cache-type": "semantic"}]
     )
-    def test_wishes_that_cannot_be_met(self, pool: PoolOfTest, header: dict[str, str]) -> None:
+    def test_invalid_cache_headers_are_refused(self, pool: PoolOfTest, header: dict[str, str]) -> None:
         answer = pool.post(PATH, GPT, pool.key(), headers={**self.KEY, **header})
 
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, next(iter(header)))

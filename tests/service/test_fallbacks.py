@@ -1,4 +1,4 @@
-"""Another model answers where the first cannot: each with its own admission and its own row in the books."""
+"""Another model answers where the first cannot: each with its own admission and its own row in the ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How answers that pass through end: in the books, for their account, and for a caller that leaves."""
+"""How answers that pass through end: in the ledger, for their account, and for a caller that leaves."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class TestSuccess:
     def test_a_complete_answer_is_a_success(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str
     ) -> None:
-        """It is booked as 200 and ends the account's streak of failures."""
+        """It is recorded as 200 and ends the account's streak of failures."""
         pool.account("a", upstream.base_url())
         upstream.script(
             {"play": "http_error", "status": 500}, {"play": "json", "body": COMPLETE}, path=f"/{endpoint}"
@@ -95,7 +95,7 @@ class TestSuccess:
         assert (row["status"], row.get("error")) == (200, None)
         assert (pool.open_leases(), pool.in_flight()) == (0, 0)
 
-    def test_caller_that_leaves_before_the_end_is_booked_as_gone(
+    def test_caller_that_disconnects_before_the_end_is_recorded_as_499(
         self, pool: PoolOfTest, upstream: ScriptedUpstream, endpoint: str
     ) -> None:
         pool.account("a", upstream.base_url())

@@ -1,4 +1,4 @@
-"""Endpoints whose requests pass through: the same keys, limits, books and failover as all others."""
+"""Endpoints whose requests pass through: the same keys, limits, ledger and failover as all others."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class TestSound:
         (row,) = pool.wait_for_rows(1)
         assert (row["status"], row["error"]) == (502, "stream_incomplete")
 
-    def test_who_leaves_is_settled(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    def test_a_disconnected_client_is_settled(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
         pool.account("a", upstream.base_url())
         upstream.script(sound_play({"gate": "never"}), path="/audio/speech")
 

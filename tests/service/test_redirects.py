@@ -25,7 +25,7 @@ def redirect(status: int) -> dict[str, Any]:
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("status", [301, 302, 303, 304, 307, 308])
 @pytest.mark.parametrize("surface", REQUESTS)
-def test_the_caller_hears_the_cause_after_one_try(
+def test_the_caller_receives_the_cause_after_one_attempt(
     pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, status: int, stream: bool
 ) -> None:
     pool.account("a", upstream.base_url())

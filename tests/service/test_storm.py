@@ -15,11 +15,11 @@ ACCOUNTS = 4
 
 
 def outcome(pool: PoolOfTest, key: str, surface: str, number: int) -> str:
-    """Return the outcome of one client: "complete", "told" for a correct failure, or "wrong"."""
+    """Return the outcome of one client: "complete", "error" for a correct failure, or "wrong"."""
     body = {**BODIES[surface], "stream": True, "prompt_cache_key": f"conversation-{number}"}
     answer = pool.post(PATHS[surface], body, key)
     if answer.status_code != 200:
-        return "told" if "error" in answer.json() else "wrong"
+        return "error" if "error" in answer.json() else "wrong"
     events = events_of(answer.text)
     text = streamed_text(surface, [event for event in events if "error" not in event])
     if surface == "chat":
@@ -34,7 +34,7 @@ def outcome(pool: PoolOfTest, key: str, surface: str, number: int) -> str:
         finished = events[-1]["type"] == "response.completed"
     if finished and not failed:
         return "complete" if text == TEXT else "wrong"
-    return "told" if failed and not finished and TEXT.startswith(text) else "wrong"
+    return "error" if failed and not finished and TEXT.startswith(text) else "wrong"
 
 
 def test_fifty_streams_over_failing_accounts(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:

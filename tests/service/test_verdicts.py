@@ -223,7 +223,7 @@ def test_an_outage_of_404(pool: PoolOfTest, upstream: ScriptedUpstream, surface:
     assert set(pool.states().values()) == {"active"}
 
 
-def test_words_of_the_caller_prove_nothing(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+def test_text_of_the_caller_proves_nothing(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     """A server repeats a value that it refuses: what its caller wrote takes no model from others."""
     key = of_accounts(pool, upstream, "ab")
     echo = refused(400, "Invalid value: 'access to the Model'.", code="invalid_value", param="metadata")

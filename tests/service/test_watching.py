@@ -53,7 +53,7 @@ def test_no_reads_once_the_browser_has_left(watched: Gateway) -> None:
     answer, client = stream(watched), watched.services.scripts.client
     seen, deadline = looks(client), time.monotonic() + TIMEOUT_SECONDS
     while looks(client) == seen:
-        assert time.monotonic() < deadline, "nobody looks"
+        assert time.monotonic() < deadline, "no watcher is connected"
         time.sleep(0.1)
 
     answer.close()
@@ -63,7 +63,7 @@ def test_no_reads_once_the_browser_has_left(watched: Gateway) -> None:
         time.sleep(LOOKS)
         if looks(client) == seen:
             return
-    pytest.fail("somebody looks still")
+    pytest.fail("a watcher is still connected")
 
 
 def test_a_watching_page_does_not_hold_up_the_end(watched: Gateway) -> None:

@@ -80,7 +80,7 @@ class Visitor:
 
 
 def audited(services: Services) -> list[dict[str, Any]]:
-    """Return what the audit book has, oldest first."""
+    """Return the entries of the audit log, oldest first."""
     return services.audit.page().entries[::-1]
 
 

@@ -96,7 +96,7 @@ def reference_seconds() -> float:
     """
     Return the CPU seconds of fixed work without a break, of the kinds that a request causes.
 
-    Copies a body of the maximum size to new memory, parses the maximum number of values, visits each.
+    Copies a body of the maximum size to new memory, parses the maximum number of values, reads each.
     """
     began = time.thread_time()
     copied = b"".join(REFERENCE_PIECES)

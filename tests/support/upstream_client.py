@@ -128,7 +128,7 @@ class ScriptedUpstream:
         given = {name: value for name, value in expected.items() if value is not None}
         status, entries = self._get("/_wait", account=self._scope + account, **given)
         if status != 200:
-            raise TimeoutError(f"wanted {given}, matching so far {self._seen(entries)}, all {self.log()}")
+            raise TimeoutError(f"expected {given}, matching so far {self._seen(entries)}, all {self.log()}")
         return self._seen(entries)
 
     def release(self, gate: str) -> None:

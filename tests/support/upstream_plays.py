@@ -39,7 +39,7 @@ Json = dict[str, Any]
 PASSED_ON = ("before", "framing", "afterwards")
 MODELS = ("gpt-4.1", "gpt-5.2")
 # What the ChatGPT backend insists on and what it refuses; tests of that account kind meet it here.
-CODEX_WANTS = (
+CODEX_REQUIRED = (
     ("stream", True, "Stream must be set to true"),
     ("store", False, "Store must be set to false"),
 )
@@ -114,7 +114,7 @@ def _unscripted(seen: Seen) -> Json:
 
 
 def _codex_fault(body: Json) -> str | None:
-    for name, expected, fault in CODEX_WANTS:
+    for name, expected, fault in CODEX_REQUIRED:
         if body.get(name) is not expected:
             return fault
     if not isinstance(body.get("instructions"), str):

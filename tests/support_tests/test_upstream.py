@@ -330,7 +330,7 @@ class TestLog:
         assert other.log() == []
         assert other.billed() == {}
 
-    def test_reset_forgets_and_hangs_up(
+    def test_reset_clears_the_state_and_closes_connections(
         self, upstream: ScriptedUpstream, raw: http.client.HTTPConnection
     ) -> None:
         upstream.script({"steps": [{"send": "1"}, {"stall": True}]})

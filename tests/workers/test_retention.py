@@ -1,4 +1,4 @@
-"""Every pool's books are trimmed by its own setting."""
+"""Every pool's ledger is trimmed by its own setting."""
 
 from __future__ import annotations
 

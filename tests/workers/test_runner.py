@@ -62,7 +62,7 @@ class TestOneRun:
         assert [(line["event"], line["job"]) for line in lines] == [("job_failed", "sweep")]
 
     @pytest.mark.parametrize("ok", [True, False])
-    def test_leaves_word_of_when_it_was_and_how_it_went(self, services, redis_client, ok):
+    def test_stores_the_time_and_the_result(self, services, redis_client, ok):
         run_if_due(job(lambda *_: None if ok else 1 / 0, every_seconds=60.0), services)
 
         run_record = orjson.loads(redis_client.hget(keys.JOB_RUNS, "sweep"))
@@ -77,7 +77,7 @@ class TestOneRun:
 
         assert [line["event"] for line in lines] == ["job_postponed"]
 
-    def test_so_does_one_that_loses_it_midway(self, services):
+    def test_waits_for_a_store_that_goes_away_midway(self, services):
         def lose(*_: object) -> None:
             raise StoreUnavailable("gone")
 

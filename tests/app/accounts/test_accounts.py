@@ -34,7 +34,7 @@ def accounts(scripts: Scripts) -> AccountRepository:
 
 
 def other_process(scripts: Scripts) -> AccountRepository:
-    """A book with a memory of its own."""
+    """Accounts in their own cached list."""
     return AccountRepository(scripts, Vault((VAULT_KEY,)))
 
 

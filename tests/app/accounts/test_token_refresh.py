@@ -342,7 +342,7 @@ class _With:
 
 
 class TestManyProcesses:
-    def test_sixty_four_want_the_same_exchange(self, services, environ, issuer, redis_client):
+    def test_sixty_four_refreshers_make_one_exchange(self, services, environ, issuer, redis_client):
         """The issuer answers when all processes wait. One sent a request, and all have the tokens."""
         login, _ = signed_in(services, issuer, seconds=-1)
         issuer.stage(login, {"hold": "before"})

@@ -123,7 +123,7 @@ class TestSecondFactor:
         assert Visitor(app).sign_in().status_code == 303
 
     @pytest.mark.parametrize("step", ["begin", "off"])
-    def test_each_step_wants_the_password(self, inside, services, ann, step, later):
+    def test_each_step_requires_the_password(self, inside, services, ann, step, later):
         if step == "off":
             turn_on_second_factor(services, ann)
 

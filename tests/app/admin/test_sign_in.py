@@ -88,7 +88,7 @@ class TestSignIn:
         assert visitor.sign_in(next=path).location == "/admin/"
 
     @pytest.mark.parametrize("site", [None, "cross-site"])
-    def test_it_wants_its_own_form(self, visitor, ann, site):
+    def test_requires_its_own_form(self, visitor, ann, site):
         """Otherwise another site could sign a visitor in under a different name."""
         form = {"name": "ann", "password": PASSWORD}
         if site is None:

@@ -139,7 +139,7 @@ def test_in_pieces_of_any_size(data: bytes, pack: Any) -> None:
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, zstandard.compress])
-def test_unpacking_gives_way(pack: Any) -> None:
+def test_decompression_yields(pack: Any) -> None:
     """Another greenlet runs at every second piece at least."""
     encoding = {gzip.compress: "gzip", zlib.compress: "deflate"}.get(pack, "zstd")
     many = 32 * 1024 * 1024

@@ -190,7 +190,7 @@ class TestRequestsThatWereOpen:
         assert tokens(elsewhere) == elsewhere.counters("ever")["s"] == 10
         assert Verification(LedgerRepository(Scripts(elsewhere.client)), POOL).differences() == []
 
-    def test_one_that_was_settled_is_not_booked_again(self, store, elsewhere, tmp_path) -> None:
+    def test_a_settled_request_is_not_recorded_again(self, store, elsewhere, tmp_path) -> None:
         request_id = use(store)
         restore(elsewhere, back_up(store, tmp_path / "f"))
 
@@ -210,7 +210,7 @@ class TestWhatComesAlong:
 
         pool = elsewhere.client.hgetall(keys.pool(POOL))
         assert (pool["policy"], pool["zone"]) == ("ordered", "Asia/Tokyo")
-        assert int(pool["prices"]) > 3, "processes must read the prices anew"
+        assert int(pool["prices"]) > 3, "processes must reload the prices"
         assert elsewhere.client.hgetall(keys.prices(POOL)) == store.client.hgetall(keys.prices(POOL))
         assert elsewhere.client.hgetall(keys.api_key(POOL, "k")) == store.client.hgetall(
             keys.api_key(POOL, "k")

@@ -12,7 +12,7 @@ from app.stores import keys
 
 ROW = {
     "id": "r",
-    "at_ms": int(time.time()) // 3600 * 3_600_000,  # one that is a day old is not booked again
+    "at_ms": int(time.time()) // 3600 * 3_600_000,  # one that is a day old is not recorded again
     "key": "k",
     "account": "a",
     "model": "m",

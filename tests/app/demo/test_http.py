@@ -39,7 +39,7 @@ def test_one_request_is_read_and_no_byte_more() -> None:
 
 
 @pytest.mark.parametrize("data", [b"GET / HTTP/1.0\r\n\r\n", b"GET / HTTP/1.1\r\nConnection: Close\r\n\r\n"])
-def test_the_client_may_want_the_connection_closed(data: bytes) -> None:
+def test_connection_close_is_honored(data: bytes) -> None:
     assert not read(data).keep_alive
 
 

@@ -32,7 +32,7 @@ def total(usage, who="", figure="requests"):
 
 class TestSeries:
     @pytest.mark.parametrize("beforehand", [False, True])
-    def test_it_is_what_the_rows_come_to(self, series, scripts, beforehand):
+    def test_equals_the_sum_of_the_rows(self, series, scripts, beforehand):
         """By anything, at every point, whether a background job has been at it or not."""
         chance, now = random.Random(7), time.time()
         rows = [

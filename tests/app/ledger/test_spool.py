@@ -22,7 +22,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_file_that_is_not_whole_is_not_found(tmp_path: Path) -> None:
+def test_an_incomplete_file_is_not_found(tmp_path: Path) -> None:
     (tmp_path / "x.part").write_bytes(b'{"pool"')
 
     assert Spool(tmp_path).files() == []

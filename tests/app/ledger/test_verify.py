@@ -52,7 +52,7 @@ class TestBalanced:
         assert (seen.rows, seen.totals, seen.skipped) == (6, 3, 0)
 
     def test_while_requests_settle(self, store: StoreOfTest) -> None:
-        """The books balance at every moment, not only when nothing happens."""
+        """The ledger balances at every moment, not only when nothing happens."""
         enough = threading.Event()
 
         def traffic() -> None:

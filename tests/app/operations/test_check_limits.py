@@ -45,7 +45,7 @@ def refused(services: Any) -> list[tuple[str, str, str]]:
     ("limit", "models"),
     [
         ("1000000 total_tokens/day", ("local-1",)),
-        ("5 usd/month", ("local-1", "gpt-5-mini")),  # one of them can be admitted
+        ("5 usd/month", ("local-1", "gpt-5-mini")),  # one can be admitted
         ("5 usd/month balanced", ("local-1",)),
         ("10 requests/minute", ("local-1",)),
         ("5 usd/month for gpt-*", ("local-1",)),  # it counts none of the models

@@ -73,7 +73,7 @@ class TestFeed:
             assert queue.get(timeout=TIMEOUT_SECONDS).accounts[0].state == "paused"
 
     def test_rows_that_come(self, store: StoreOfTest, feed: LiveFeed) -> None:
-        """What was booked before is on the page already."""
+        """What was recorded before is on the page already."""
         record_request(store, "before")
         with feed.watched() as queue:
             queue.get(timeout=TIMEOUT_SECONDS)
@@ -98,7 +98,7 @@ class TestFeed:
 
         assert (len(feed), looker.dead) == (0, True)
 
-    def test_who_does_not_keep_up_is_let_go(self, store: StoreOfTest, feed: LiveFeed) -> None:
+    def test_a_slow_reader_is_dropped(self, store: StoreOfTest, feed: LiveFeed) -> None:
         """Its last news is that there is no more; those who keep up are not held up."""
         with feed.watched() as slow, feed.watched() as quick:
             for number in range(live_feed.MAX_QUEUED + 2):

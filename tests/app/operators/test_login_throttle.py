@@ -152,7 +152,7 @@ def test_stored_identities_expire_and_are_digests(attempting, redis_client):
         ("unix:", "unix:"),
     ],
 )
-def test_a_customer_has_a_whole_network_of_ipv6(address, counted_as):
+def test_an_ipv6_network_counts_as_one_customer(address, counted_as):
     assert network(address) == counted_as
 
 

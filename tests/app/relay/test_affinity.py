@@ -71,14 +71,14 @@ def test_only_a_conversation_is_owned() -> None:
     ),
     st.integers(1, 60),
 )
-def test_the_start_is_that_of_the_whole(value: Any, room: int) -> None:
+def test_the_start_equals_that_of_the_full_conversation(value: Any, room: int) -> None:
     """What is left out comes after the bytes that are hashed: fingerprints are as they were."""
     part, _ = affinity._prefix(value, room)
 
     assert orjson.dumps(part)[:room] == orjson.dumps(value)[:room]
 
 
-def test_a_long_conversation_is_not_encoded_whole() -> None:
+def test_only_the_start_of_a_long_conversation_is_encoded() -> None:
     turns = [{"role": "system", "content": "x" * 10_000_000}]
     turns += [{"role": "assistant", "content": "y"}] * 100_000
 

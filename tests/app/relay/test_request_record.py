@@ -58,7 +58,7 @@ class TestUsage:
         assert "cache_write_tokens" not in row
 
     def test_estimated(self) -> None:
-        """Without the upstream's word the books name how it was counted."""
+        """Without usage from the upstream, the ledger entry names how it was counted."""
         row = settled(None, output_bytes=41)
 
         assert (row["source"], row["counted_by"]) == ("estimated", "bytes/4")
@@ -100,7 +100,7 @@ class TestCost:
         assert settled(USED, requested_tier="priority")["cost"] == 4375
 
     def test_no_price(self) -> None:
-        """The books invent no cost; a balanced limit is charged at the ceiling all the same."""
+        """The ledger entry has no cost; a balanced limit is charged at the ceiling all the same."""
         row = settled(USED, model="llama")
 
         assert "cost" not in row

@@ -80,7 +80,7 @@ def stream(
 
 
 class TestGivenAgain:
-    def test_the_same_events_for_nothing(self, cache: ResponseCache, upstream: Upstream) -> None:
+    def test_the_same_events_at_no_cost(self, cache: ResponseCache, upstream: Upstream) -> None:
         first, missed = stream(cache, context(), upstream)
         second, hit = stream(cache, context(), upstream)
 

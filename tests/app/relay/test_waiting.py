@@ -80,7 +80,7 @@ class TestBusy:
         assert max(waits(refused(5000, busy=1))) <= 0.2
 
 
-def test_nothing_to_hope_for() -> None:
+def test_refusal_without_a_time_is_final() -> None:
     assert not waits(refused())
 
 

@@ -126,7 +126,7 @@ def test_a_bad_setting_is_one_clear_line():
 
 
 class TestStopping:
-    def test_a_stream_that_ends_in_time_is_whole(self, start):
+    def test_a_stream_that_ends_in_time_is_complete(self, start):
         gunicorn = start()
         with gunicorn.stream(2.5) as response:
             gunicorn.process.terminate()

@@ -69,7 +69,7 @@ class TestWindows:
 
 
 class TestMemory:
-    def test_is_right_for_the_whole_hour(self) -> None:
+    def test_is_correct_for_the_full_hour(self) -> None:
         """
         A calendar that was made earlier in the hour still has the window of a moment.
 

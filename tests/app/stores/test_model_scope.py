@@ -83,7 +83,7 @@ class TestMissing:
         assert commands(store, "x") <= first
         assert store.client.zcard(f"{keys.root(store.pool)}lacks:a") <= 64
 
-    def test_junk_does_not_push_out_what_is_known_of_real_models(self, store: StoreOfTest) -> None:
+    def test_unknown_names_do_not_evict_real_models(self, store: StoreOfTest) -> None:
         rest(store, "a", "m", "overloaded", 5000)
         for number in range(200):
             rest(store, "a", f"junk-{number}", "missing", MISSING_MS)

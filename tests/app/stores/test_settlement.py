@@ -111,7 +111,7 @@ class TestSettle:
         assert store.admit("q", output_tokens=400, by_ms=deadline_ms) == held  # its reply was lost
 
     def test_more_than_was_held(self, store: StoreOfTest) -> None:
-        """An upstream that bills past the bound is booked as it bills."""
+        """An upstream that bills past the bound is recorded as it bills."""
         held = store.admit(output_tokens=10)
         store.settle(held["id"], output_tokens=25)
 
@@ -126,7 +126,7 @@ class TestSettle:
         assert {name.rpartition("|")[2] for _, name in store.rolled_up("h")} == {"requests", "cost"}
 
     def test_day_of_the_pool(self, store: StoreOfTest) -> None:
-        """A request is booked on the day it began, as the pool's zone counts days."""
+        """A request is recorded on the day it began, as the pool's zone counts days."""
         held = store.admit()
         store.advance(30 * HOUR_MS)
         store.settle(held["id"], at_ms=START_MS, output_tokens=1)
@@ -153,7 +153,7 @@ class TestExpiredLease:
         assert (row["input_tokens"], row["output_tokens"], row["cost"]) == (30, 400, 9)
 
     def test_is_corrected_late(self, store: StoreOfTest, expired: str) -> None:
-        """The difference is booked, so that the sum of both rows is what was used."""
+        """The difference is recorded, so that the sum of both rows is what was used."""
         store.settle(expired, input_tokens=31, output_tokens=60, cost=2, cached_tokens=5)
 
         assert store.counters("o")["s"] == 60
@@ -266,7 +266,7 @@ class TestUnheld:
 
 
 class TestLate:
-    """A host that was down for days delivers what its workers had left: it is in the books once."""
+    """A host that was down for days delivers what its workers had left: it is in the ledger once."""
 
     @pytest.mark.parametrize("after_ms", [0, 23 * HOUR_MS, 25 * HOUR_MS, 20 * 24 * HOUR_MS])
     def test_settled_before(self, store: StoreOfTest, after_ms: int) -> None:
@@ -284,7 +284,7 @@ class TestLate:
         assert store.used("k")["output_tokens"] == 7
 
     def test_its_lease_ran_out(self, store: StoreOfTest) -> None:
-        """The difference to its bound is booked, three weeks later as well as a minute later."""
+        """The difference to its bound is recorded, three weeks later as well as a minute later."""
         held = store.admit(output_tokens=50)
         began = store.now
         store.advance(TTL_MS)
@@ -298,7 +298,7 @@ class TestLate:
 
 
 def test_names_in_roll_ups_are_bounded(store: StoreOfTest) -> None:
-    """Of one key and day; further models are added up under one name, and the books balance."""
+    """Of one key and day; further models are added up under one name, and the ledger balances."""
     store.key("other")
     for number in range(130):
         reply = store.admit(model=f"junk-{number}")

@@ -106,7 +106,7 @@ class TestSince:
             request = store.admit(key=key, model=model)
             store.settle(request["id"], key=key, model=model, input_tokens=10 + day, cost=1)
 
-    def test_by_whom(self, store: StoreOfTest, repository: UsageRepository) -> None:
+    def test_by_key_model_and_account(self, store: StoreOfTest, repository: UsageRepository) -> None:
         since = date(2026, 3, 29)
 
         assert repository.since(POOL, since, "key") == {

@@ -237,7 +237,7 @@ class TestAmounts:
         assert store.counters("b")["q"] == (10**11 - 3) * MINUTE_MS
         assert store.rows()[-1]["output_tokens"] == 10**11 - 3
 
-    def test_sums_are_whole(self, store: StoreOfTest) -> None:
+    def test_sums_are_integers(self, store: StoreOfTest) -> None:
         """Roll-ups count past what a double could."""
         for _ in range(3):
             reply = store.admit()

@@ -220,7 +220,7 @@ def test_what_is_sent_names_us_and_carries_our_credential(
     assert "x-codex-turn" not in seen.headers
 
 
-def test_a_chatgpt_account_is_called_as_its_backend_wants(
+def test_a_chatgpt_request_has_the_fields_its_backend_requires(
     client: UpstreamClient, upstream: ScriptedUpstream, cancellation: Cancellation
 ) -> None:
     to = account(upstream.root_url() + "/backend-api", "chatgpt", chatgpt_account_id="u-1")

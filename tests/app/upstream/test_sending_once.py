@@ -153,7 +153,9 @@ Send = Callable[..., UpstreamUnreachable | None]
 
 class TestFreshConnection:
     @pytest.mark.parametrize("end", [close, reset])
-    def test_whole_request_may_have_been_begun(self, upstream: Upstream, send: Send, end: Step) -> None:
+    def test_a_fully_sent_request_may_have_been_started(
+        self, upstream: Upstream, send: Send, end: Step
+    ) -> None:
         upstream.plans = [[read, end], [read, answer]]
 
         error = send()
@@ -174,7 +176,9 @@ class TestFreshConnection:
 
 class TestReusedConnection:
     @pytest.mark.parametrize("end", [close, reset])
-    def test_whole_request_may_have_been_begun(self, upstream: Upstream, send: Send, end: Step) -> None:
+    def test_a_fully_sent_request_may_have_been_started(
+        self, upstream: Upstream, send: Send, end: Step
+    ) -> None:
         upstream.plans = [[read, answer, read, end], [read, answer]]
         assert send() is None
 

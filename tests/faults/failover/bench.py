@@ -211,8 +211,8 @@ def judged(facts: Facts, scenario: Scenario, topology: Topology, pace: Pace) -> 
     remarks = (seen, *(f"not so: {check.name}" for check in broken))
     if any(not check.advisory for check in broken):
         return Verdict("FAIL", remarks)
-    if (facts.outcome == "error") != scenario.wants_error:
-        return Verdict("partial" if scenario.wants_error else "safe", remarks)
+    if (facts.outcome == "error") != scenario.expects_error:
+        return Verdict("partial" if scenario.expects_error else "safe", remarks)
     return Verdict("partial" if broken else "pass", remarks)
 
 

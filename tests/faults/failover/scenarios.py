@@ -66,7 +66,7 @@ class Scenario:
     checks: tuple[Check, ...]
     hang_seconds: float  # later than this the call counts as hung
     fallback: str = HEALTHY
-    wants_error: bool = False  # the ideal outcome is the provider's own refusal
+    expects_error: bool = False  # the ideal outcome is the provider's own refusal
     outage_seconds: float = 0.0  # of a sequence: its plays are in force for so long
     requests: int = 1
     interval_seconds: float = 0.0
@@ -136,7 +136,7 @@ def _back(facts: Facts, pace: Pace) -> bool:
 HONEST = Check("nothing truncated is shown as whole", lambda facts, pace: not facts.truncated_success)
 ALIVE = Check("a healthy request is served afterwards", lambda facts, pace: facts.alive)
 SIX = Check("at most six attempts", _primary(most=6))
-ONCE = Check("the same model is asked once", _primary(1, 1))
+ONCE = Check("the same model is requested once", _primary(1, 1))
 
 
 def _cut(pace: Pace) -> Sequence[Json]:
@@ -157,7 +157,7 @@ SCENARIOS = (
         "429 with Retry-After",
         _then_healthy(_rate_limited(retry_after=str(RETRY_AFTER_SECONDS))),
         (
-            Check("asked again", _primary(2), advisory=True),
+            Check("requested again", _primary(2), advisory=True),
             Check("Retry-After is honoured", _gap, advisory=True),
             Check("no tight loop", _early(1.5, 2)),
         ),
@@ -174,7 +174,7 @@ SCENARIOS = (
         "S03",
         "500 once",
         _then_healthy(_refused(500, None, "The server had an error.", "server_error")),
-        (Check("asked again", _primary(2), advisory=True),),
+        (Check("requested again", _primary(2), advisory=True),),
         20,
     ),
     Scenario("S04", "503 for ever", _one(OVERLOADED), (SIX,), 40),
@@ -185,7 +185,7 @@ SCENARIOS = (
         _one({"before": [{"stall": True}]}),
         (
             Check("ends within its budget", _within(100)),
-            Check("the silent route is asked once", _primary(most=1), advisory=True),
+            Check("the silent route is requested once", _primary(most=1), advisory=True),
         ),
         130,
     ),
@@ -248,7 +248,7 @@ SCENARIOS = (
         ),
         (ONCE,),
         20,
-        wants_error=True,
+        expects_error=True,
     ),
     Scenario(
         "S14",

@@ -44,7 +44,7 @@ def calls(app: Flask) -> list[tuple[str, str]]:
 
 
 def stored(client: Any) -> dict[bytes, bytes]:
-    """Return all keys but indexes and sums that reading makes from the books; audit entries included."""
+    """Return all keys but indexes and sums that reading derives from the ledger; audit entries included."""
     derived = (b":rolls:", b":sum:")
     return {key: client.dump(key) for key in client.scan_iter("*") if not any(one in key for one in derived)}
 

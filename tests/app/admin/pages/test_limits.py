@@ -59,7 +59,7 @@ class TestOfAKey:
 
         assert inside.send(OF_KEY, {"do": "remove", "id": "lim_x"}).status_code == 400
 
-    def test_nobodys(self, inside: Visitor) -> None:
+    def test_unknown_key(self, inside: Visitor) -> None:
         assert inside.get(OF_KEY).status_code == 404
 
 
