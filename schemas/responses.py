@@ -44,6 +44,7 @@ INCLUDES = (
     "message.output_text.logprobs",
     "reasoning.encrypted_content",
     "web_search_call.action.sources",
+    "web_search_call.results",
 )
 
 

@@ -14,6 +14,7 @@ from app.translation.events.chat_to_chat import ChatPassThrough
 from app.translation.events.chat_to_responses import ChatToResponses
 from app.translation.events.responses_to_chat import ResponsesToChat
 from app.translation.events.responses_to_responses import ResponsesPassThrough
+from app.translation.requests.reasoning_and_format import is_formatted
 
 
 class Translator(Protocol):
@@ -56,6 +57,7 @@ def translator_for(context: RequestContext, upstream_protocol: str) -> Translato
                 options.include_usage,
                 legacy_functions=bool(context.request.body.get("functions")),
                 include_reasoning=options.include_reasoning,
+                is_formatted=is_formatted(context.request.body),
             )
         case _, "responses":
             hide_windows = not settings_from(context.caller.key.settings).tells_windows

@@ -4,7 +4,7 @@ Chat chunks -> Responses events.
 The terminal event waits for the usage, which a chat stream reports after its
 `finish_reason`: in a separate chunk, or never.
 
-Lost in translation: choices other than the first, audio, annotations.
+Lost in translation: choices other than the first, audio.
 
 Source: https://platform.openai.com/docs/api-reference/chat-streaming and
 https://platform.openai.com/docs/api-reference/responses-streaming
@@ -16,6 +16,7 @@ from typing import Any, TypeGuard
 
 from app.streaming.events import DONE, Event
 from app.streaming.usage import Usage, usage_from_chat
+from app.translation.events.annotations import responses_annotations
 from app.translation.events.mapped_calls import OpenCustomCall, OpenShellCall
 from app.translation.events.response_items import OpenCall, OpenMessage
 from app.translation.events.response_object import response_object
@@ -137,22 +138,26 @@ class ChatToResponses:
             self._add_text("message", "output_text", content, (logprobs or {}).get("content") or [])
         if _is_text(refusal):
             self._add_text("message", "refusal", refusal, [])
+        if delta.get("annotations") and (citations := responses_annotations(delta["annotations"])):
+            self._send(self._message("message").add_annotations(citations))
         for position, call in enumerate(delta.get("tool_calls") or ()):
             self._on_call(call, position)
 
     def _add_text(self, item_type: str, part_type: str, text: str, logprobs: list[Payload]) -> None:
+        self._send(self._message(item_type).add_text(part_type, text, logprobs))
+
+    def _message(self, item_type: str) -> OpenMessage:
+        """Return the item of this type that is open, or announce another."""
         if self._current is None or self._current_type != item_type:
             self._close_current()
             index = self._next_index()
             item_id = f"{ID_PREFIX[item_type]}_{self._suffix}_{index}"
-            self._current, self._current_type = (
-                OpenMessage(item_id, index, ITEM_TEMPLATES[item_type]),
-                item_type,
-            )
+            self._current = OpenMessage(item_id, index, ITEM_TEMPLATES[item_type])
+            self._current_type = item_type
             self._open[index] = self._current
             self._reasoning_index = index if item_type == "reasoning" else None
             self._send(self._current.announce())
-        self._send(self._current.add_text(part_type, text, logprobs))
+        return self._current
 
     def _close_current(self) -> None:
         if self._current is not None:

@@ -37,6 +37,7 @@ class OpenMessage:
         self._kind = ""  # of the part that is open
         self._pieces: list[str] = []
         self._logprobs: list[Any] = []
+        self._annotations: list[Any] = []  # of the part that is open
 
     @property
     def text(self) -> str:
@@ -66,6 +67,22 @@ class OpenMessage:
         events.append(event)
         return events
 
+    def add_annotations(self, annotations: list[Any]) -> list[ResponsesEvent]:
+        """Add *annotations* to the text that is open, or to one that begins here."""
+        events = [] if self._kind == "output_text" else self._start_part("output_text")
+        for annotation in annotations:
+            events.append(
+                {
+                    "type": "response.output_text.annotation.added",
+                    **self._position,
+                    "content_index": len(self._parts),
+                    "annotation_index": len(self._annotations),
+                    "annotation": annotation,
+                }
+            )
+            self._annotations.append(annotation)
+        return events
+
     def _start_part(self, kind: str) -> list[ResponsesEvent]:
         events = self._close_part()
         self._kind = kind
@@ -74,7 +91,7 @@ class OpenMessage:
     def _part(self, text: str) -> ContentPart:
         part = cast(ContentPart, {"type": self._kind, PARTS[self._kind][1]: text})
         if self._kind == "output_text":
-            part.update({"annotations": [], "logprobs": list(self._logprobs)})
+            part.update({"annotations": list(self._annotations), "logprobs": list(self._logprobs)})
         return part
 
     def _part_event(self, step: str, part: ContentPart) -> ResponsesEvent:
@@ -101,7 +118,7 @@ class OpenMessage:
             done["logprobs"] = part["logprobs"]
         events = [done, self._part_event("done", part)]
         self._parts.append(part)
-        self._kind, self._pieces, self._logprobs = "", [], []
+        self._kind, self._pieces, self._logprobs, self._annotations = "", [], [], []
         return events
 
     def close(self, status: str) -> tuple[list[ResponsesEvent], ResponsesItem]:

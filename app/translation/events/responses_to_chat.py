@@ -1,8 +1,8 @@
 """
 Responses events -> chat chunks.
 
-Lost in translation: reasoning (unless *include_reasoning*), annotations, the actions of hosted
-tools, and the boundaries of messages and parts.
+Lost in translation: reasoning (unless *include_reasoning*), annotations other than citations of
+addresses, the actions of hosted tools, and the boundaries of messages and parts.
 
 Source: https://platform.openai.com/docs/api-reference/responses-streaming and
 https://platform.openai.com/docs/api-reference/chat-streaming
@@ -15,6 +15,7 @@ from typing import Any
 
 from app.streaming.events import Event
 from app.streaming.usage import usage_from_responses
+from app.translation.events.annotations import chat_annotations
 from app.translation.events.seen_parts import SeenParts
 from app.translation.events.tool_calls import ToolCall, ToolCalls
 from app.translation.events.usage_shapes import chat_logprobs, chat_usage
@@ -26,6 +27,7 @@ TEXT_KEYS = {
     "output_text": ("content", "text"),
     "refusal": ("refusal", "refusal"),
 }  # key in a delta, in a part
+COMMENTARY = "commentary"  # the phase of messages that precede the answer
 LENGTH_REASONS = ("max_output_tokens", "max_tokens")
 
 
@@ -36,7 +38,8 @@ class ResponsesToChat:
     Deltas are passed on. Snapshots (`done` events, the final response) only add what no delta
     contained. With *legacy_functions* a call becomes the deprecated `function_call`, as a
     request with `functions` expects. With *include_reasoning*, reasoning is sent as other
-    gateways do, in `reasoning` and `reasoning_details`.
+    gateways do, in `reasoning` and `reasoning_details`. With *is_formatted*, as a request for JSON
+    is, comments that the model makes before its answer are left out: they are not JSON.
     """
 
     def __init__(
@@ -48,12 +51,18 @@ class ResponsesToChat:
         *,
         legacy_functions: bool = False,
         include_reasoning: bool = False,
+        is_formatted: bool = False,
     ) -> None:
         self._frame: Payload = {"id": chunk_id, "object": "chat.completion.chunk", "created": created_at}
         self._frame["model"] = model
         self._tail: Payload = {"usage": None} if include_usage else {}
         self._legacy = legacy_functions
         self._include_reasoning = include_reasoning
+        self._is_formatted = is_formatted
+        self._comments = SeenParts()  # that are left out
+        self._cited = SeenParts()  # whose annotations were sent
+        self._follows_comment = False
+        self._separator = ""  # before the next text
         self._begun = self._ended = False
         self._seen = SeenParts()
         self._calls = ToolCalls()
@@ -89,10 +98,12 @@ class ResponsesToChat:
 
     def _on_text(self, payload: Payload) -> None:
         delta = payload.get("delta")
-        if delta and isinstance(delta, str):
+        if delta and isinstance(delta, str) and not (self._comments and self._is_comment(payload)):
             self._seen.mark(payload)
             tokens = payload.get("logprobs")
             logprobs = {"content": chat_logprobs(tokens), "refusal": None} if tokens else None
+            if self._separator:
+                delta, self._separator = self._separator + delta, ""
             self._send({"content": delta}, logprobs=logprobs)
 
     def _on_refusal(self, payload: Payload) -> None:
@@ -114,11 +125,40 @@ class ResponsesToChat:
         """Send the text of *part*, at *position* in the answer, unless its deltas were sent."""
         if not isinstance(part, dict) or part.get("type") not in tuple(TEXT_KEYS):
             return
+        if part.get("annotations") and position not in self._cited and not self._is_comment(position):
+            self._send_annotations(part["annotations"], position)
         key, text_key = TEXT_KEYS[part["type"]]
         text = part.get(text_key)
-        if text and isinstance(text, str) and position not in self._seen:
+        if text and isinstance(text, str) and position not in self._seen and not self._is_comment(position):
             self._seen.mark(position)
+            if key == "content":
+                text, self._separator = self._separator + text, ""
             self._send({key: text})
+
+    def _on_annotation(self, payload: Payload) -> None:
+        if not self._is_comment(payload):
+            self._send_annotations([payload.get("annotation")], payload)
+
+    def _send_annotations(self, annotations: Any, position: Payload) -> None:
+        """Send the citations of addresses in *annotations*; chat has no others."""
+        self._cited.mark(position)
+        nested = chat_annotations(annotations)
+        if nested:
+            self._send({"annotations": nested})
+
+    def _is_comment(self, position: Payload) -> bool:
+        return bool(self._comments) and {**position, "content_index": 0} in self._comments
+
+    def _on_message(self, item: Payload, output_index: Any) -> None:
+        """Note a message that begins. Another message follows a comment after a blank line."""
+        is_comment = item.get("phase") == COMMENTARY
+        if is_comment and self._is_formatted:
+            if item.get("id") is not None or output_index is not None:
+                self._comments.mark({"item_id": item.get("id"), "output_index": output_index})
+            return
+        if self._follows_comment and self._seen:
+            self._separator = "\n\n"
+        self._follows_comment = is_comment
 
     # reasoning
 
@@ -145,8 +185,12 @@ class ResponsesToChat:
 
     def _on_item_added(self, payload: Payload) -> None:
         item = payload.get("item")
-        if isinstance(item, dict) and item.get("type") in CALL_TYPES:
+        if not isinstance(item, dict):
+            return
+        if item.get("type") in CALL_TYPES:
             self._announce(self._calls.open(item, payload.get("output_index")))
+        elif item.get("type") == "message":
+            self._on_message(item, payload.get("output_index"))
 
     def _on_item_done(self, payload: Payload) -> None:
         item = payload.get("item")
@@ -155,6 +199,8 @@ class ResponsesToChat:
 
     def _finish_item(self, item: Payload, output_index: Any) -> None:
         if item.get("type") == "message":
+            if item.get("phase") == COMMENTARY and self._is_formatted:
+                return
             for index, part in enumerate(item.get("content") or ()):
                 position = {"item_id": item.get("id"), "output_index": output_index, "content_index": index}
                 self._send_snapshot(part, position)
@@ -252,6 +298,7 @@ _HANDLERS: dict[str, Callable[[ResponsesToChat, Payload], None]] = {
     "response.output_text.delta": ResponsesToChat._on_text,
     "response.text.delta": ResponsesToChat._on_text,
     "response.output_text.done": ResponsesToChat._on_text_done,
+    "response.output_text.annotation.added": ResponsesToChat._on_annotation,
     "response.text.done": ResponsesToChat._on_text_done,
     "response.refusal.delta": ResponsesToChat._on_refusal,
     "response.refusal.done": ResponsesToChat._on_refusal_done,

@@ -114,6 +114,14 @@ def text_format(response_format: Any) -> TextFormat:
     return {"type": "json_schema", **_schema_fields(schema)}
 
 
+def is_formatted(body: Settings) -> bool:
+    """Return whether the chat request *body* requests an answer in JSON."""
+    text = body.get("text")
+    requested = body.get("response_format") or (text.get("format") if isinstance(text, dict) else None)
+    kind = requested.get("type") if isinstance(requested, dict) else requested
+    return kind in ("json_object", "json_schema")
+
+
 def _schema_fields(schema: Mapping[str, Any]) -> SchemaFormat:
     out: SchemaFormat = {}
     for key in SCHEMA_FIELDS:

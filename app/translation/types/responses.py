@@ -83,6 +83,8 @@ class ResponsesEvent(TypedDict, total=False):
     output_index: int
     content_index: int
     summary_index: int
+    annotation_index: int
+    annotation: Any
     response: ResponseObject
     item: ResponsesItem
     part: ContentPart

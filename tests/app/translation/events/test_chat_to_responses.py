@@ -157,3 +157,18 @@ class TestToolsOfTheRequest:
         item = (events + translator.finish())[-1].payload["response"]["output"][0]
 
         assert decode_state(item) == {"key": "reasoning_content", "text": "Hm"}
+
+
+def test_citations():
+    """They belong to the text that they follow, and are announced."""
+    citation = {"url": "u", "title": "t", "start_index": 0, "end_index": 2}
+    delta = {
+        "content": "Hi",
+        "annotations": [{"type": "url_citation", "url_citation": citation}, {"type": "x"}],
+    }
+    chunk = Event({"choices": [{"index": 0, "delta": delta, "finish_reason": "stop"}]})
+    events = [event.payload for event in responses().translate([chunk])]
+    (added,) = [event for event in events if event["type"] == "response.output_text.annotation.added"]
+
+    assert added["annotation"] == {"type": "url_citation", **citation}
+    assert events[-1]["item"]["content"][0]["annotations"] == [added["annotation"]]

@@ -104,3 +104,52 @@ def test_finished_response_missing():
     chunks = chat().translate([Event({"type": "response.completed"})])
 
     assert [chunk.payload["choices"][0]["finish_reason"] for chunk in chunks[:-1]] == [None, "stop"]
+
+
+class TestComments:
+    """Messages of the phase `commentary` precede the answer."""
+
+    def chunks(self, *, is_formatted: bool, with_deltas: bool) -> list[dict]:
+        translator = chat(is_formatted=is_formatted)
+        events: list[dict] = []
+        items = []
+        for index, (phase, text) in enumerate([("commentary", "I look."), ("final_answer", '{"a":1}')]):
+            position = {"item_id": f"msg_{index}", "output_index": index}
+            item = {"type": "message", "id": f"msg_{index}", "role": "assistant", "phase": phase}
+            items.append({**item, "content": [{"type": "output_text", "text": text}]})
+            if with_deltas:
+                events.append({"type": "response.output_item.added", "output_index": index, "item": item})
+                delta = {"type": "response.output_text.delta", **position, "content_index": 0, "delta": text}
+                events += [
+                    delta,
+                    {"type": "response.output_item.done", "output_index": index, "item": items[-1]},
+                ]
+        events.append({"type": "response.completed", "response": {"output": items}})
+        return [event.payload for event in translator.translate([Event(one) for one in events])]
+
+    def content(self, **how: bool) -> str:
+        return "".join(delta.get("content") or "" for delta in deltas(self.chunks(**how)))
+
+    @pytest.mark.parametrize("with_deltas", [True, False])
+    def test_left_out_of_json(self, with_deltas):
+        assert self.content(is_formatted=True, with_deltas=with_deltas) == '{"a":1}'
+
+    def test_apart_from_the_answer(self):
+        assert self.content(is_formatted=False, with_deltas=True) == 'I look.\n\n{"a":1}'
+
+
+def test_citations_that_only_a_snapshot_has():
+    citation = {"type": "url_citation", "url": "u", "title": "t", "start_index": 0, "end_index": 1}
+    part = {"type": "output_text", "text": "a", "annotations": [citation, {"type": "file_citation"}]}
+    item = {"type": "message", "id": "msg_1", "content": [part]}
+    done = Event({"type": "response.output_item.done", "output_index": 0, "item": item})
+    sent = [event.payload for event in chat().translate([done, done])]
+
+    assert [delta["annotations"] for delta in deltas(sent) if "annotations" in delta] == [
+        [
+            {
+                "type": "url_citation",
+                "url_citation": {"url": "u", "title": "t", "start_index": 0, "end_index": 1},
+            }
+        ]
+    ]
