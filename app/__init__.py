@@ -18,6 +18,7 @@ def create_app(services: Services) -> Flask:
         chat,
         codex,
         codex_usage,
+        cors,
         errors,
         health,
         metrics,
@@ -38,6 +39,7 @@ def create_app(services: Services) -> Flask:
     app.extensions[EXTENSION] = services
     errors.register(app)
     request_ids.register(app)
+    cors.register(app, services.settings.cors_origins)  # preflights take no capacity
     request_lifecycle.register(app)
     app.register_blueprint(health.bp)
     app.register_blueprint(openapi.bp)

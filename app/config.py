@@ -19,9 +19,12 @@ from cryptography.fernet import Fernet
 MIB = 1024 * 1024
 RESPONSES_BODY_TIMES = 4
 LOOPBACK = "127.0.0.1"
+ANY_ORIGIN = "*"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
 
+# a scheme, a host and perhaps a port, nothing else. Source: https://html.spec.whatwg.org/#origin
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 _IPV6 = re.compile(r"\[[0-9a-f:.]+\]")
 
 
@@ -86,6 +89,8 @@ class Settings:
     admin: str = "on"  # on; off; or host:port, a separate address for the admin pages
     slow_client_seconds: float = 60.0  # a client that reads and sends nothing for so long is disconnected
     metrics_token: str = field(default="", repr=False)  # empty: /metrics is public
+    # origins of web pages that may call the model endpoints; empty: none
+    cors_origins: tuple[str, ...] = (ANY_ORIGIN,)
     store_timeout_seconds: float = 0.25  # of a Redis call; bounds the time to a refusal during an outage
     lease_ttl_seconds: float = 30.0  # after this the leases of a dead worker are free again
     lease_renew_seconds: float = 10.0  # interval at which running requests renew their leases
@@ -151,6 +156,7 @@ class Settings:
             admin=reader.switch_or_address("admin", default.admin),
             slow_client_seconds=reader.number("slow_client_seconds", default.slow_client_seconds, 1, 3600),
             metrics_token=reader.header("metrics_token", ""),
+            cors_origins=reader.origins("cors_origins", default.cors_origins),
             store_timeout_seconds=reader.integer("store_timeout_seconds", 250, 10, 5000) / 1000,
             limits=TimeLimits(total=reader.number("total", default.limits.total, 1, 86400)),
         )
@@ -175,6 +181,7 @@ NAMES = {
     "admin": "POOLGATE_ADMIN",
     "slow_client_seconds": "POOLGATE_SLOW_CLIENT_SECONDS",
     "metrics_token": "POOLGATE_METRICS_TOKEN",
+    "cors_origins": "POOLGATE_CORS_ORIGINS",
     "store_timeout_seconds": "POOLGATE_STORE_TIMEOUT_MS",
     "total": "POOLGATE_REQUEST_TIMEOUT",
 }
@@ -231,6 +238,18 @@ class _Reader:
                 NAMES[field_name], redacted, f"a URL that starts with {starts}; a port in it is a number"
             )
         return value
+
+    def origins(self, field_name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the origins of a comma-separated list, as browsers send them; none for `off`."""
+        value = self.text(field_name, "").strip().lower()
+        if not value or value == ANY_ORIGIN:
+            return default
+        origins = () if value == "off" else tuple(each.strip() for each in value.split(",") if each.strip())
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                accepted = "`*`, `off`, or origins such as https://app.example.com, separated by commas"
+                raise ConfigError(NAMES[field_name], origin, accepted)
+        return origins
 
     def header(self, field_name: str, default: str) -> str:
         """Return a text that is valid in an HTTP header."""

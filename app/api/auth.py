@@ -1,4 +1,9 @@
-"""Authentication by API key: every blueprint of the gateway calls it before it reads the body."""
+"""
+Authentication by API key: every blueprint of the gateway calls it before it reads the body.
+
+Of several keys the first that looks like one of this gateway is used: that of `Authorization`, then those
+of `KEY_HEADERS`; if none does, the first that was sent.
+"""
 
 from __future__ import annotations
 
@@ -8,51 +13,50 @@ from app.api.context import current_request, request_globals, services
 from app.errors import InvalidApiKey
 from app.stores.records.api_keys import PREFIX, ApiKey
 
-KEY_HEADERS = ("x-api-key", "x-bf-vk")  # other gateways' names for it
+KEY_HEADERS = ("x-api-key", "api-key", "x-bf-vk")  # other services' names for it, in order of precedence
 
 
 def authenticate() -> None:
-    """Put the key of a Bearer token into `g.api_key`. Raises InvalidApiKey."""
+    """Put the key of a Bearer token, or of a header of its own, into `g.api_key`. Raises InvalidApiKey."""
     scheme, presented = _authorization()
-    if not presented:
-        raise InvalidApiKey("No API key was given: send it as 'Authorization: Bearer sk-pg-…'")
-    if scheme != "bearer":
-        raise InvalidApiKey("The Authorization header must carry the API key as a Bearer token")
+    if scheme != "bearer" or not presented.startswith(PREFIX):
+        if own := _key_of_own_header(_bearer(scheme, presented)):
+            presented = own
+        elif not presented:
+            raise InvalidApiKey("No API key was given: send it as 'Authorization: Bearer sk-pg-…'")
+        elif scheme != "bearer":
+            raise InvalidApiKey("The Authorization header must carry the API key as a Bearer token")
     _authenticate(presented)
 
 
 def authenticate_basic() -> None:
     """
-    Put the key of a Basic user name or password into `g.api_key`. Raises InvalidApiKey.
+    Put the key of a Basic user name or password, or of a header of its own, into `g.api_key`.
 
-    Source: https://www.rfc-editor.org/rfc/rfc7617
+    Raises InvalidApiKey. Source: https://www.rfc-editor.org/rfc/rfc7617
     """
-    credentials = request.authorization
-    if credentials is None or credentials.type != "basic":
+    given = _basic()
+    if not given.startswith(PREFIX):
+        given = _key_of_own_header(given) or given
+    if not given:
         raise InvalidApiKey("Send the API key by HTTP Basic, as password or as user name")
-    halves = (credentials.password or "", credentials.username or "")
-    _authenticate(next((half for half in halves if half.startswith(PREFIX)), halves[0]))
+    _authenticate(given)
 
 
 def authenticate_any() -> None:
     """Put the key into `g.api_key`, sent as Bearer, as Basic, or in a header of its own."""
-    for header in KEY_HEADERS:
-        if presented := request.headers.get(header):
-            return _authenticate(presented)
     return authenticate_basic() if _authorization()[0] == "basic" else authenticate()
 
 
 def presented_key() -> str:
     """Return the API key that was sent, in any of these ways and unverified; '' where there is none."""
-    for header in KEY_HEADERS:
-        if presented := request.headers.get(header):
-            return presented.strip()
     scheme, presented = _authorization()
-    if scheme != "basic":
-        return presented if scheme == "bearer" else ""
-    credentials = request.authorization
-    halves = (credentials.password or "", credentials.username or "") if credentials is not None else ()
-    return next((half for half in halves if half.startswith(PREFIX)), "")
+    if scheme == "basic":
+        given = _basic()
+        presented = given if given.startswith(PREFIX) else ""
+    else:
+        presented = _bearer(scheme, presented).strip()
+    return presented if presented.startswith(PREFIX) else _key_of_own_header(presented) or presented
 
 
 def caller() -> ApiKey:
@@ -64,6 +68,32 @@ def caller() -> ApiKey:
 def _authorization() -> tuple[str, str]:
     scheme, _, presented = current_request().headers.get("Authorization", "").strip().partition(" ")
     return scheme.lower(), presented
+
+
+def _bearer(scheme: str, presented: str) -> str:
+    return presented if scheme == "bearer" else ""
+
+
+def _basic() -> str:
+    """Return the password or user name that looks like an API key, else the password or the user name."""
+    credentials = request.authorization
+    if credentials is None or credentials.type != "basic":
+        return ""
+    halves = (credentials.password or "", credentials.username or "")
+    return next((half for half in halves if half.startswith(PREFIX)), halves[0])
+
+
+def _key_of_own_header(given: str) -> str:
+    """
+    Return the key in one of `KEY_HEADERS`, '' where none is to be used.
+
+    *given* is what `Authorization` has. It comes first, unless it does not look like a key of this gateway
+    (SDKs insist on some value there) and one of these headers does.
+    """
+    headers = current_request().headers
+    sent = [value.strip() for header in KEY_HEADERS if (value := headers.get(header))]
+    key = next((value for value in sent if value.startswith(PREFIX)), "")
+    return key or ("" if given or not sent else sent[0])
 
 
 def _authenticate(presented: str) -> None:

@@ -13,7 +13,7 @@ READABLE_SETTINGS = (
     *("bind", "port", "web_concurrency", "admin", "log_level", "originator", "user_agent"),
     *("openai_base_url", "chatgpt_base_url", "oauth_issuer"),
     *("max_body_bytes", "max_responses_body_bytes", "store_timeout_seconds"),
-    *("graceful_timeout_seconds", "slow_client_seconds"),
+    *("graceful_timeout_seconds", "slow_client_seconds", "cors_origins"),
 )
 _URL_CREDENTIALS = re.compile(r"(?<=//)[^/@]*@")  # in front of a URL's host
 
@@ -37,4 +37,6 @@ def serialize_settings(settings: Settings) -> SettingsJson:
 
 
 def _readable(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return ", ".join(value) or "off"
     return _URL_CREDENTIALS.sub("", value) if isinstance(value, str) else value

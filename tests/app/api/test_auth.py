@@ -8,9 +8,16 @@ import pytest
 from flask import Flask
 
 from app.api.auth import presented_key
+from tests.support.api import SECRET, FakeServices
 
 APP = Flask(__name__)
-KEY = "sk-pg-default-x"
+KEY, OTHER = "sk-pg-default-x", "sk-pg-default-y"
+SURFACES = (
+    "/v1/models",
+    "/openai/v1/chat/completions",
+    "/api/v1/openai/chat/completions",
+    "/api/codex/usage",
+)
 
 
 def basic(user: str, password: str) -> str:
@@ -27,10 +34,48 @@ def basic(user: str, password: str) -> str:
         ({"Authorization": basic("user", "other")}, ""),
         ({"Authorization": f"Digest {KEY}"}, ""),
         ({"x-api-key": f" {KEY} "}, KEY),
+        ({"api-key": KEY}, KEY),
         ({"x-bf-vk": KEY}, KEY),
+        ({"x-api-key": KEY, "api-key": OTHER}, KEY),
+        ({"x-bf-vk": KEY, "api-key": OTHER}, OTHER),
+        ({"Authorization": f"Bearer {KEY}", "x-api-key": OTHER}, KEY),
+        ({"Authorization": basic("user", KEY), "api-key": OTHER}, KEY),
+        ({"Authorization": "Bearer unused", "api-key": KEY}, KEY),
+        ({"Authorization": basic("user", "other"), "api-key": KEY}, KEY),
+        ({"x-api-key": "of-a-proxy", "api-key": KEY}, KEY),
+        ({"Authorization": "Bearer demo", "x-api-key": "of-a-proxy"}, "demo"),
         ({}, ""),
     ],
 )
 def test_presented_key(headers: dict[str, str], key: str) -> None:
     with APP.test_request_context(headers=headers):
         assert presented_key() == key
+
+
+@pytest.mark.parametrize("path", SURFACES)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-api-key": SECRET},
+        {"api-key": f" {SECRET}"},
+        {"api-key": SECRET, "Authorization": "Bearer unused"},
+        {"x-api-key": SECRET, "Authorization": basic("of", "a-proxy")},
+    ],
+)
+def test_own_headers_on_every_surface(path: str, headers: dict[str, str]) -> None:
+    """A key in a header of its own is accepted, whatever else `Authorization` holds."""
+    client = FakeServices().client()
+
+    response = client.get(path, headers=headers) if "chat" not in path else client.post(path, headers=headers)
+
+    assert response.status_code != 401, response.data
+
+
+@pytest.mark.parametrize("path", SURFACES)
+@pytest.mark.parametrize("headers", [{"x-api-key": KEY}, {"api-key": "x"}, {"x-api-key": ""}, {}])
+def test_other_values_are_refused(path: str, headers: dict[str, str]) -> None:
+    client = FakeServices().client()
+
+    response = client.get(path, headers=headers) if "chat" not in path else client.post(path, headers=headers)
+
+    assert response.status_code == 401

@@ -26,3 +26,10 @@ def test_no_secret_is_shown(tmp_path):
     assert sealed not in str(public)
     assert public["settings"]["port"] == 8123
     assert public["settings"]["openai_base_url"] == "https://proxy.test/v1"
+
+
+def test_lists_are_shown_as_they_are_set():
+    listed = Settings.from_environment({"POOLGATE_CORS_ORIGINS": "https://a.test,https://b.test"})
+
+    assert serialize_settings(listed)["settings"]["cors_origins"] == "https://a.test, https://b.test"
+    assert serialize_settings(Settings(cors_origins=()))["settings"]["cors_origins"] == "off"

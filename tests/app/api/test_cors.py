@@ -1,0 +1,110 @@
+"""Which web pages may read which answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from flask.testing import FlaskClient
+
+from app import create_app
+from tests.support.api import BEARER, FakeServices
+
+PAGE = "https://app.example.com"
+SURFACES = (
+    "/v1/chat/completions",
+    "/v1/nothing",
+    "/openai/v1/chat/completions",
+    "/api/v1/openai/chat/completions",
+)
+OTHERS = (
+    "/health",
+    "/health/ready",
+    "/metrics",
+    "/docs",
+    "/api/codex/usage",
+    "/backend-api/codex/responses",
+    "/",
+)
+PREFLIGHT = {
+    "Origin": PAGE,
+    "Access-Control-Request-Method": "POST",
+    "Access-Control-Request-Headers": "authorization,content-type,x-stainless-os",
+}
+ALLOWED = "Access-Control-Allow-Origin"
+
+
+def client(*origins: str) -> FlaskClient:
+    services = FakeServices()
+    services.settings = replace(services.settings, cors_origins=origins)
+    return create_app(services).test_client()  # type: ignore[arg-type]
+
+
+class TestPreflight:
+    @pytest.mark.parametrize("path", SURFACES)
+    def test_without_a_key(self, path: str) -> None:
+        """Any page may send any header: a preflight never carries a key."""
+        response = client("*").options(path, headers=PREFLIGHT)
+
+        assert response.status_code == 204
+        assert response.headers[ALLOWED] == "*"
+        assert response.headers["Access-Control-Allow-Headers"] == PREFLIGHT["Access-Control-Request-Headers"]
+        assert "POST" in response.headers["Access-Control-Allow-Methods"]
+        assert "Access-Control-Allow-Credentials" not in response.headers
+        assert response.headers["x-request-id"]
+
+    @pytest.mark.parametrize("path", OTHERS)
+    def test_other_paths(self, path: str) -> None:
+        response = client("*").options(path, headers=PREFLIGHT)
+
+        assert response.status_code != 204
+        assert not [name for name in response.headers.keys() if name.startswith("Access-Control")]  # noqa: SIM118
+
+    @pytest.mark.parametrize("missing", ["Origin", "Access-Control-Request-Method"])
+    def test_other_requests(self, missing: str) -> None:
+        """An OPTIONS request that no browser sends needs a key, as ever."""
+        headers = {name: value for name, value in PREFLIGHT.items() if name != missing}
+
+        assert client("*").options("/v1/chat/completions", headers=headers).status_code == 401
+
+
+class TestAnswers:
+    @pytest.mark.parametrize("path", SURFACES)
+    @pytest.mark.parametrize("headers", [{}, BEARER])
+    def test_errors(self, path: str, headers: dict[str, str]) -> None:
+        response = client("*").post(path, headers={"Origin": PAGE, **headers}, json={})
+
+        assert response.status_code >= 400
+        assert response.headers[ALLOWED] == "*"
+        exposed = response.headers["Access-Control-Expose-Headers"].split(", ")
+        assert {"x-request-id", "x-poolgate-request-id", "x-ratelimit-remaining-tokens"} <= set(exposed)
+
+    @pytest.mark.parametrize("path", OTHERS)
+    def test_other_paths(self, path: str) -> None:
+        assert ALLOWED not in client("*").get(path, headers={"Origin": PAGE, **BEARER}).headers
+
+    def test_no_page(self) -> None:
+        """What is no page's request is answered as ever."""
+        assert ALLOWED not in client("*").get("/v1/models", headers=BEARER).headers
+
+
+class TestSetting:
+    @pytest.mark.parametrize(
+        ("origin", "allowed"), [(PAGE, PAGE), ("https://evil.test", None), ("null", None)]
+    )
+    def test_list(self, origin: str, allowed: str | None) -> None:
+        """Pages of listed origins alone may read; each is named, so caches must keep them apart."""
+        listed = client("http://localhost:3000", PAGE)
+        preflight = listed.options("/v1/models", headers={**PREFLIGHT, "Origin": origin})
+        answer = listed.get("/v1/models", headers={**BEARER, "Origin": origin})
+
+        assert preflight.headers.get(ALLOWED) == answer.headers.get(ALLOWED) == allowed
+        assert preflight.status_code == (204 if allowed else 401)
+        assert answer.status_code == 200
+        assert "Origin" in answer.headers.getlist("Vary")
+
+    def test_off(self) -> None:
+        disabled = client()
+
+        assert disabled.options("/v1/models", headers=PREFLIGHT).status_code == 401
+        assert ALLOWED not in disabled.get("/v1/models", headers={**BEARER, "Origin": PAGE}).headers
