@@ -9,6 +9,7 @@ from app.streaming import frames
 from app.streaming.events import Event
 from app.streaming.fold_chat import ChatFold
 from app.streaming.fold_responses import ResponsesFold
+from app.translation.events.response_object import failed_response
 
 
 class ChatFraming:
@@ -61,12 +62,13 @@ class ResponsesFraming:
         return b""
 
     def error(self, envelope: JsonObject, context: RequestContext) -> bytes:
-        return frames.responses_failed(
-            envelope,
-            response_id=self._response_id or context.request_id,
-            created_at=int(context.caller.key.now),
-            sequence_number=self._sequence_number + 1,
+        response = failed_response(
+            self._response_id or context.request_id,
+            int(context.caller.key.now),
+            context.request.body,
+            envelope["error"],
         )
+        return frames.responses_failed(response, self._sequence_number + 1)
 
 
 class CodexFraming(ResponsesFraming):

@@ -30,34 +30,44 @@ Events: TypeAlias = "Generator[ResponsesEvent, None, ResponsesItem]"  # returns 
 
 # Settings that a response repeats, with their defaults.
 ECHOED: Json = {
+    "frequency_penalty": 0.0,
     "instructions": None,
     "max_output_tokens": None,
+    "max_tool_calls": None,
     "metadata": {},
     "parallel_tool_calls": True,
+    "presence_penalty": 0.0,
     "previous_response_id": None,
     "prompt_cache_key": None,
     "reasoning": {"effort": None, "summary": None},
+    "safety_identifier": None,
     "service_tier": "default",
     "temperature": 1.0,
     "text": {"format": {"type": "text"}},
     "tool_choice": "auto",
     "tools": [],
+    "top_logprobs": 0,
     "top_p": 1.0,
     "truncation": "disabled",
     "user": None,
 }
 
+FUNCTION: Json = {"description": None, "parameters": None, "strict": True}  # what a tool always has
+
 
 def initial_response(body: Json, *, model: str, created_at: int, new_id: NewId) -> ResponseObject:
     """Return the response object at the start."""
-    echoed = cast(
-        "ResponseObject",
-        {key: default if body.get(key) is None else body[key] for key, default in ECHOED.items()},
-    )
+    echoed = {key: default if body.get(key) is None else body[key] for key, default in ECHOED.items()}
+    for key in ("reasoning", "text"):
+        echoed[key] = {**ECHOED[key], **echoed[key]}
+    echoed["tools"] = [
+        {**FUNCTION, **tool} if tool.get("type") == "function" else tool for tool in echoed["tools"]
+    ]
     return {
         "id": new_id("resp_"),
         "object": "response",
         "created_at": created_at,
+        "completed_at": None,
         "status": "in_progress",
         "background": False,
         "error": None,
@@ -66,7 +76,7 @@ def initial_response(body: Json, *, model: str, created_at: int, new_id: NewId) 
         "output": [],
         "store": False,
         "usage": None,
-        **echoed,
+        **cast("ResponseObject", echoed),
     }
 
 
@@ -102,6 +112,7 @@ def _events(response: ResponseObject, answer: Answer, new_id: NewId) -> Iterator
         "incomplete_details": details,
         "output": output,
         "usage": usage(answer.usage),
+        "completed_at": None if answer.cut else response["created_at"],
     }
     yield {"type": f"response.{status}", "response": {**response, **final}}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -62,4 +63,4 @@ def translator_for(context: RequestContext, upstream_protocol: str) -> Translato
         case _, "responses":
             hide_windows = not settings_from(context.caller.key.settings).tells_windows
             return ResponsesPassThrough(options.keep_codex_events, hide_windows=hide_windows)
-    return ChatToResponses(f"resp_{suffix}", created_at, context.request.body)
+    return ChatToResponses(f"resp_{suffix}", created_at, context.request.body, time.time)

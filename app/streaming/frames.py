@@ -8,6 +8,7 @@ Source: https://platform.openai.com/docs/api-reference/chat-streaming (no `event
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -58,18 +59,8 @@ def chat_error(envelope: dict[str, Any]) -> bytes:
     return b"data: %b\n\n%b" % (orjson.dumps(envelope), CHAT_DONE)
 
 
-def responses_failed(
-    envelope: dict[str, Any], *, response_id: str, created_at: int, sequence_number: int
-) -> bytes:
-    """Return the end of a failed Responses stream; *created_at* is in Unix seconds."""
-    response = {
-        "id": response_id,
-        "object": "response",
-        "created_at": created_at,
-        "status": "failed",
-        "error": envelope["error"],
-        "incomplete_details": None,
-        "output": [],  # SDKs require it
-    }
-    event = {"type": "response.failed", "sequence_number": sequence_number, "response": response}
-    return responses_frames([Event(event)])
+def responses_failed(response: Mapping[str, Any], sequence_number: int) -> bytes:
+    """Return the end of a failed Responses stream; *response* is the failed response object."""
+    return responses_frames(
+        [Event({"type": "response.failed", "sequence_number": sequence_number, "response": response})]
+    )

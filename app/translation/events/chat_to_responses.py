@@ -12,6 +12,7 @@ https://platform.openai.com/docs/api-reference/responses-streaming
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeGuard
 
 from app.streaming.events import DONE, Event
@@ -49,11 +50,15 @@ class ChatToResponses:
     Translates the chunks of one answer.
 
     *request* is the client's Responses request: the response repeats its settings, and its tools
-    give calls their names, namespaces and types back.
+    give calls their names, namespaces and types back. *clock* returns when the
+    response was completed, in Unix seconds.
     """
 
-    def __init__(self, response_id: str, created_at: int, request: Payload) -> None:
+    def __init__(
+        self, response_id: str, created_at: int, request: Payload, clock: Callable[[], float] | None = None
+    ) -> None:
         self._response = response_object(response_id, created_at, request)
+        self._clock = clock
         self._suffix = response_id.removeprefix("resp_")
         self._names = ChatToolNames(request.get("tools", []) + added_tools(as_list(request.get("input"))))
         self._returns_text = ENCRYPTED_REASONING not in (request.get("include") or ())
@@ -238,6 +243,8 @@ class ChatToResponses:
             "output": [self._output[index] for index in sorted(self._output)],
             "usage": responses_usage(self._usage),
         }
+        if self._clock is not None and not reason:
+            response["completed_at"] = max(int(self._clock()), response["created_at"])
         self._send([{"type": f"response.{status}", "response": response}])
 
 

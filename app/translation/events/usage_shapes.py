@@ -33,15 +33,15 @@ def chat_usage(usage: Usage | None) -> ChatUsage | None:
 
 
 def responses_usage(usage: Usage | None) -> ResponsesUsage | None:
-    """Return the `usage` of a response; details that the upstream did not report are null."""
+    """Return the `usage` of a response; its details are never absent, as SDKs read them."""
     if usage is None:
         return None
     input_details, output_details = _details(usage)
     return {
         "input_tokens": usage.input_tokens,
-        "input_tokens_details": input_details or None,
+        "input_tokens_details": {"cached_tokens": 0, **input_details},
         "output_tokens": usage.output_tokens,
-        "output_tokens_details": output_details or None,
+        "output_tokens_details": {"reasoning_tokens": 0, **output_details},
         "total_tokens": usage.total_tokens,
     }
 

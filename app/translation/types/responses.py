@@ -49,9 +49,9 @@ class ResponsesItem(TypedDict, total=False):
 
 class ResponsesUsage(TypedDict):
     input_tokens: int
-    input_tokens_details: InputTokensDetails | None
+    input_tokens_details: InputTokensDetails
     output_tokens: int
-    output_tokens_details: OutputTokensDetails | None
+    output_tokens_details: OutputTokensDetails
     total_tokens: int
 
 
@@ -63,7 +63,8 @@ class ResponseObject(TypedDict, total=False):
     id: str
     object: str  # response
     created_at: int  # Unix seconds
-    status: str  # in_progress | completed | incomplete
+    completed_at: int | None  # Unix seconds
+    status: str  # in_progress | completed | incomplete | failed
     background: bool
     error: Any
     incomplete_details: IncompleteDetails | None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from app.streaming.usage import Usage, usage_from_chat, usage_from_responses
@@ -14,17 +16,18 @@ LEAST = Usage(12, 7, 19)
 @pytest.mark.parametrize("usage", [FULL, LEAST, Usage(1, 2, 3, cached_tokens=0, audio_output_tokens=1)])
 def test_there_and_back(usage):
     assert usage_from_chat(chat_usage(usage)) == usage
-    assert usage_from_responses(responses_usage(usage)) == usage
+    told = {name: getattr(usage, name) or 0 for name in ("cached_tokens", "reasoning_tokens")}
+    assert usage_from_responses(responses_usage(usage)) == dataclasses.replace(usage, **told)
 
 
-def test_nothing_is_invented():
-    """A count that the upstream did not report is absent or null, never 0."""
+def test_counts_that_were_not_reported():
+    """Chat leaves them out; the details of Responses are always objects with the one count that SDKs read."""
     assert chat_usage(LEAST) == {"prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19}
     assert responses_usage(LEAST) == {
         "input_tokens": 12,
-        "input_tokens_details": None,
+        "input_tokens_details": {"cached_tokens": 0},
         "output_tokens": 7,
-        "output_tokens_details": None,
+        "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": 19,
     }
     assert chat_usage(None) is None
