@@ -130,6 +130,28 @@ def test_turns_with_and_without_a_command(
     assert pool.open_leases() == 0
 
 
+PATCH = "*** Begin Patch\n*** Add File: answer.txt\n+42\n*** End Patch"
+
+
+def test_a_patch_by_a_server_that_knows_only_functions(
+    codex: Codex, pool: PoolOfTest, upstream: ScriptedUpstream
+) -> None:
+    """The custom tool is a function there; its call comes back as the call that Codex can apply."""
+    pool.account("a", upstream.base_url(), kind="compatible", protocols=("chat",))
+    call = {"play": "tool_call", "name": "apply_patch", "arguments": {"input": PATCH}}
+    upstream.script(call, {"play": "text", "text": "Done."})
+
+    status, events = codex.send_request("Write the answer", "-m", "gpt-5.5")
+
+    assert status == 0, events
+    (first, second) = upstream.log()
+    assert first.body is not None
+    assert "apply_patch" in [tool["function"]["name"] for tool in first.body["tools"]]
+    assert (codex.repository / "answer.txt").read_text() == "42\n"
+    assert second.body is not None
+    assert [message["role"] for message in second.body["messages"]][-2:] == ["assistant", "tool"]
+
+
 def test_a_failure_is_shown_with_the_gateways_message(codex: Codex) -> None:
     status, events = codex.send_request("Say hello")
 
