@@ -39,10 +39,10 @@ def test_answer_stream_and_error(pool: PoolOfTest, upstream: ScriptedUpstream, s
     assert preflight.headers[ALLOWED] == "*"
     assert preflight.headers["Access-Control-Allow-Headers"] == "authorization,content-type"
 
-    whole = pool.post(PATHS[surface], body, key, headers=headers)
+    complete = pool.post(PATHS[surface], body, key, headers=headers)
     streamed = pool.post(PATHS[surface], {**body, "stream": True}, key, headers=headers)
-    assert (whole.status_code, streamed.status_code) == (200, 200)
-    assert readable(whole)
+    assert (complete.status_code, streamed.status_code) == (200, 200)
+    assert readable(complete)
     assert readable(streamed)
 
     upstream.script({"play": "http_error", "status": 400})

@@ -99,14 +99,14 @@ def test_requests(served: PoolOfTest) -> None:
     key, found = served.key(), {}
     for name, request in REQUESTS.items():
         body = {"model": "gpt-5.2", **request}
-        whole = served.post("/v1/responses", body, key)
-        assert whole.status_code == 200, (name, whole.text)
+        complete = served.post("/v1/responses", body, key)
+        assert complete.status_code == 200, (name, complete.text)
         events = streamed(served, body, key)
         snapshots = [event["response"] for event in events if "response" in event]
         assert [each["status"] for each in snapshots[:2]] == ["in_progress"] * 2
-        assert snapshots[-1]["status"] == whole.json()["status"] in ("completed", "incomplete")
+        assert snapshots[-1]["status"] == complete.json()["status"] in ("completed", "incomplete")
         assert (snapshots[-1]["completed_at"] is None) == (snapshots[-1]["status"] != "completed")
-        wrong = faults("response", whole.json())
+        wrong = faults("response", complete.json())
         wrong += [fault for each in snapshots for fault in faults("response", each)]
         wrong += [fault for event in events for fault in faults(event["type"], event)]
         found[name] = wrong

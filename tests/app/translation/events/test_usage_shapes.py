@@ -16,8 +16,8 @@ LEAST = Usage(12, 7, 19)
 @pytest.mark.parametrize("usage", [FULL, LEAST, Usage(1, 2, 3, cached_tokens=0, audio_output_tokens=1)])
 def test_there_and_back(usage):
     assert usage_from_chat(chat_usage(usage)) == usage
-    told = {name: getattr(usage, name) or 0 for name in ("cached_tokens", "reasoning_tokens")}
-    assert usage_from_responses(responses_usage(usage)) == dataclasses.replace(usage, **told)
+    reported = {name: getattr(usage, name) or 0 for name in ("cached_tokens", "reasoning_tokens")}
+    assert usage_from_responses(responses_usage(usage)) == dataclasses.replace(usage, **reported)
 
 
 def test_counts_that_were_not_reported():
