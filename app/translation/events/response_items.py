@@ -84,7 +84,7 @@ class OpenMessage:
         return events
 
     def _start_part(self, kind: str) -> list[ResponsesEvent]:
-        events = self._close_part()
+        events = self.end_part()
         self._kind = kind
         return [*events, self._part_event("added", self._part(""))]
 
@@ -103,7 +103,8 @@ class OpenMessage:
             "part": part,
         }
 
-    def _close_part(self) -> list[ResponsesEvent]:
+    def end_part(self) -> list[ResponsesEvent]:
+        """Close the open part, if any; the next text begins another."""
         if not self._kind:
             return []
         prefix, key = PARTS[self._kind]
@@ -123,7 +124,7 @@ class OpenMessage:
 
     def close(self, status: str) -> tuple[list[ResponsesEvent], ResponsesItem]:
         """Return (the last events of this item, the complete item)."""
-        events = self._close_part()
+        events = self.end_part()
         item = self._item(status)
         return [*events, item_event("done", self._position, item)], item
 

@@ -131,9 +131,11 @@ class ResponsesToChat:
         text = part.get(text_key)
         if text and isinstance(text, str) and position not in self._seen and not self._is_comment(position):
             self._seen.mark(position)
+            tokens = part.get("logprobs") if key == "content" else None
+            logprobs = {"content": chat_logprobs(tokens), "refusal": None} if tokens else None
             if key == "content":
                 text, self._separator = self._separator + text, ""
-            self._send({key: text})
+            self._send({key: text}, logprobs=logprobs)
 
     def _on_annotation(self, payload: Payload) -> None:
         if not self._is_comment(payload):
@@ -215,14 +217,15 @@ class ResponsesToChat:
     def _announce(self, tool_call: ToolCall, arguments: Any = "") -> None:
         """Send the start of a call once; a custom call waits until its input is complete."""
         if not tool_call.announced and not tool_call.custom:
-            tool_call.announced = True
+            self._calls.announce(tool_call)
             tool_call.sent.append(arguments if isinstance(arguments, str) else "")
             function = {"name": tool_call.name, "arguments": tool_call.sent[0]}
             self._send_call(tool_call, function, id=tool_call.call_id, type="function")
 
     def _send_call(self, tool_call: ToolCall, function: Payload, **head: str) -> None:
         if self._legacy:
-            self._send({"function_call": function})
+            if tool_call.index == 0:  # a message has one `function_call` at most
+                self._send({"function_call": function})
         else:
             self._send({"tool_calls": [{"index": tool_call.index, **head, "function": function}]})
 
@@ -249,7 +252,7 @@ class ResponsesToChat:
 
     def _send_custom(self, tool_call: ToolCall, text: str) -> None:
         if not tool_call.announced:
-            tool_call.announced = True
+            self._calls.announce(tool_call)
             call = {"index": tool_call.index, "id": tool_call.call_id, "type": "custom"}
             self._send({"tool_calls": [{**call, "custom": {"name": tool_call.name, "input": text}}]})
 
@@ -262,15 +265,18 @@ class ResponsesToChat:
     # the end
 
     def _on_completed(self, payload: Payload) -> None:
-        self._finish_answer(payload, "stop")
+        self._finish_answer(payload, "function_call" if self._legacy else "tool_calls", "stop")
 
     def _on_incomplete(self, payload: Payload) -> None:
         details = (payload.get("response") or {}).get("incomplete_details") or {}
         reason = details.get("reason")
         length = "length" if reason in LENGTH_REASONS else "stop"
-        self._finish_answer(payload, "content_filter" if reason == "content_filter" else length)
+        finish_reason = "content_filter" if reason == "content_filter" else length
+        # The last call may lack its end, so the calls must not seem complete.
+        self._finish_answer(payload, "length" if finish_reason == "stop" else finish_reason, finish_reason)
 
-    def _finish_answer(self, payload: Payload, finish_reason: str) -> None:
+    def _finish_answer(self, payload: Payload, call_reason: str, finish_reason: str) -> None:
+        """Send what only the final response has, and the end: *call_reason* if there are calls."""
         response = payload.get("response") or {}
         self._on_opening(payload)
         is_silent = not self._seen
@@ -284,8 +290,7 @@ class ResponsesToChat:
             self._send({"content": ""})
         if response.get("service_tier"):
             self._frame["service_tier"] = response["service_tier"]
-        call_finish = "function_call" if self._legacy else "tool_calls"
-        self._send({}, call_finish if self._calls else finish_reason)
+        self._send({}, call_reason if self._calls else finish_reason)
         if self._tail:
             usage = chat_usage(usage_from_responses(response.get("usage")))
             self._out.append(Event({**self._frame, "choices": [], "usage": usage}))

@@ -8,7 +8,8 @@ from typing import Any
 from app.streaming.events import DONE, Event
 from app.streaming.responses_protocol import ALIASES
 from app.translation.events.implicit_messages import KINDS, ImplicitMessages, build_part_added
-from app.translation.events.response_items import CALLS
+from app.translation.events.open_items import OpenItems
+from app.translation.events.response_items import CALLS, PARTS
 from app.translation.events.seen_parts import SeenParts
 from app.translation.events.synthesized_events import build_created, build_delta, build_item_events
 from app.translation.types.responses import ResponsesItem
@@ -27,6 +28,7 @@ class ResponsesPassThrough:
     - `response.created` comes first, built from the first event with a response;
     - items and parts are announced before their deltas;
     - text that only a snapshot has is also sent as a delta;
+    - items that were begun are ended before the response is;
     - an empty `output` of the final response is filled with the streamed items;
     - the ChatGPT backend's `codex.*` events are dropped unless *keep_codex_events*; with
       *hide_windows*, the event with the account's usage windows is always dropped.
@@ -43,7 +45,10 @@ class ResponsesPassThrough:
         self._announced: set[Any] = set()  # output indexes
         self._parts: set[tuple[Any, Any]] = set()  # announced: (output index, content index)
         self._implicit = ImplicitMessages()
+        self._open = OpenItems()
+        self._pieces: list[Any] = []  # of the text that the last delta extended
         self._repaired = False
+        self._is_numbered = True  # whether the upstream numbers its events
         self._number: Any = None  # of the last event sent
         self._items: dict[int, ResponsesItem] = {}  # finished, by output index
         self._out: list[Event] = []
@@ -68,6 +73,10 @@ class ResponsesPassThrough:
         """Make the sequence numbers of *out* increase; events without a number stay without."""
         for position, event in enumerate(out):
             if "sequence_number" not in event.payload:
+                continue
+            if not self._is_numbered:
+                payload = {key: value for key, value in event.payload.items() if key != "sequence_number"}
+                out[position] = Event(payload)
                 continue
             number, minimum = event.payload["sequence_number"], _number(self._number) + 1
             self._number = max(_number(number), minimum)
@@ -98,6 +107,7 @@ class ResponsesPassThrough:
     def _begin(self, event: Event) -> bool:
         """Return whether *event* may be sent now; insert `response.created` before it if missing."""
         response = event.payload.get("response")
+        self._is_numbered = "sequence_number" in event.payload
         if event.type != "response.created":
             if not isinstance(response, dict) and len(self._held) < MAX_HELD_EVENTS:
                 self._held.append(event)
@@ -111,9 +121,11 @@ class ResponsesPassThrough:
         return True
 
     def _on_delta(self, event: Event) -> Event | None:
-        if not self._seen.mark(event.payload):
+        payload = event.payload
+        if not self._seen.mark(payload):
+            self._pieces.append(payload.get("delta"))
             return event  # a further delta of the same part
-        payload, index = event.payload, event.payload.get("output_index", 0)
+        index = payload.get("output_index", 0)
         if index in self._implicit or index not in self._announced:
             self._seen.forget_last()
             self._insert(*self._implicit.add_delta(index, payload))
@@ -122,41 +134,71 @@ class ResponsesPassThrough:
         if part not in self._parts:
             self._parts.add(part)
             self._insert(build_part_added(payload))
+        self._pieces = self._open.pieces(payload)
+        self._pieces.append(payload.get("delta"))
         return event
 
     def _on_call_delta(self, event: Event) -> Event | None:
         """Drop deltas of a call that was not announced: its `output_item.done` has everything."""
-        known = event.payload.get("output_index") in self._announced or "output_index" not in event.payload
-        return event if known else None
+        payload = event.payload
+        if payload.get("output_index") not in self._announced:
+            return None if "output_index" in payload else event
+        self._open.pieces(payload).append(payload.get("delta"))
+        return event
+
+    def _on_call_done(self, event: Event) -> Event | None:
+        payload = event.payload
+        if payload.get("output_index") not in self._announced:
+            return None if "output_index" in payload else event
+        self._open.note_done(payload)
+        return event
 
     def _on_part_added(self, event: Event) -> Event | None:
         part = event.payload.get("output_index", 0), event.payload.get("content_index", 0)
         if part in self._parts or part[0] in self._implicit:
             return None
+        if part[0] not in self._announced and _text_of(event.payload.get("part")) is not None:
+            return None  # its text announces the message, and the part
         self._parts.add(part)
         return event
 
     def _on_part_done(self, event: Event) -> Event | None:
-        return None if event.payload.get("output_index", 0) in self._implicit else event
+        payload = event.payload
+        text = _text_of(payload.get("part"))
+        if text and payload not in self._seen:
+            part = payload["part"]
+            self._insert_delta({**payload, **part, "type": f"response.{part['type']}.done"})
+        if payload.get("output_index", 0) in self._implicit:
+            return None
+        self._open.note_part_done(payload)
+        return event
 
     def _on_text_done(self, event: Event) -> Event | None:
         """Insert a delta before the text of a part that had none."""
         if event.payload.get("output_index", 0) in self._implicit:
             return None
         if event.payload not in self._seen:
-            delta = build_delta(event.payload)
-            if delta is not None and (passed := self._on_delta(delta)) is not None:
-                self._insert(passed)
-        return None if event.payload.get("output_index", 0) in self._implicit else event
+            self._insert_delta(event.payload)
+        if event.payload.get("output_index", 0) in self._implicit:
+            return None
+        self._open.note_done(event.payload)
+        return event
+
+    def _insert_delta(self, done: Payload) -> None:
+        delta = build_delta(done)
+        if delta is not None and (passed := self._on_delta(delta)) is not None:
+            self._insert(passed)
 
     def _on_item_added(self, event: Event) -> Event | None:
         if event.payload.get("output_index", 0) in self._implicit:
             return None
         self._announced.add(event.payload.get("output_index"))
+        self._open.add(event.payload)
         return event
 
     def _on_item_done(self, event: Event) -> Event:
         index = event.payload.get("output_index")
+        self._open.end(index)
         item: ResponsesItem | None = event.payload.get("item")
         if isinstance(item, dict):
             index = index if isinstance(index, int) else len(self._items)
@@ -173,9 +215,16 @@ class ResponsesPassThrough:
         if is_announced and item.get("type") != "message":
             return
         self._announced.add(index)
-        missing = build_item_events(item, index, event.payload.get("sequence_number"))
-        has_deltas = any(made.payload in self._seen for made in missing if made.type.endswith(".delta"))
-        self._insert(*missing[int(is_announced) : 1 if has_deltas else None])
+        for made in build_item_events(item, index, event.payload.get("sequence_number")):
+            part = index, made.payload.get("content_index")
+            if made.type == "response.output_item.added":
+                is_missing = not is_announced
+            elif made.type == "response.content_part.added":
+                is_missing = made.payload not in self._seen and part not in self._parts
+            else:
+                is_missing = "content_index" not in made.payload or made.payload not in self._seen
+            if is_missing:
+                self._insert(made)
 
     def _on_finished(self, event: Event) -> Event:
         self._ended = True
@@ -183,9 +232,12 @@ class ResponsesPassThrough:
         for index in self._implicit.indexes():
             events, self._items[index] = self._implicit.close(index, event.payload)
             self._insert(*events)
+        output = response.get("output") if isinstance(response, dict) else None
+        for index, events in self._open.finish(event.payload, output):
+            self._items[index] = events[-1].payload["item"]
+            self._insert(*events)
         if not isinstance(response, dict):
             return event
-        output = response.get("output")
         if not output and self._items:
             output = [self._items[index] for index in sorted(self._items)]
             return Event({**event.payload, "response": {**response, "output": output}})
@@ -198,16 +250,22 @@ class ResponsesPassThrough:
         return event
 
 
+def _text_of(part: Any) -> str | None:
+    """Return the text of *part*, None if it is not a part of a message."""
+    if not isinstance(part, dict) or part.get("type") not in ("output_text", "refusal"):
+        return None
+    text = part.get(PARTS[part["type"]][1])
+    return text if isinstance(text, str) else ""
+
+
 def _number(value: Any) -> int:
     return value if isinstance(value, int) else -1
 
 
 _HANDLERS: dict[str, Callable[[ResponsesPassThrough, Event], Event | None]] = {
     **dict.fromkeys(KINDS, ResponsesPassThrough._on_delta),
-    **dict.fromkeys(
-        (f"{prefix}.{step}" for prefix, _ in CALLS.values() for step in ("delta", "done")),
-        ResponsesPassThrough._on_call_delta,
-    ),
+    **{f"{prefix}.delta": ResponsesPassThrough._on_call_delta for prefix, _ in CALLS.values()},
+    **{f"{prefix}.done": ResponsesPassThrough._on_call_done for prefix, _ in CALLS.values()},
     "response.output_text.done": ResponsesPassThrough._on_text_done,
     "response.refusal.done": ResponsesPassThrough._on_text_done,
     "response.content_part.added": ResponsesPassThrough._on_part_added,

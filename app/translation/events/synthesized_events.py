@@ -65,6 +65,7 @@ def _message_payloads(item: ResponsesItem, message: OpenMessage) -> list[Respons
         kind = part.get("type") if isinstance(part, dict) else None
         if kind in PARTS and part.get(PARTS[kind][1]):
             payloads += message.add_text(kind, part[PARTS[kind][1]], part.get("logprobs") or [])
+            payloads += message.end_part()
     return payloads + message.close("completed")[0][:-1]
 
 

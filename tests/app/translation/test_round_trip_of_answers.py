@@ -1,6 +1,6 @@
 """
-Chunks -> Responses events -> chunks preserves an answer: text, refusal, calls, their
-order, why it ended and what it used.
+Chunks -> Responses events -> chunks preserves an answer: text, refusal, calls, why it ended
+and what it used.
 
 Lost: choices other than the first, audio and annotations; which of several chunks had a
 piece; a finish_reason that follows from the calls, since Responses has no field for it.
@@ -60,7 +60,7 @@ def answers(draw) -> list[Event]:
     events += [chunk({"content": piece}) for piece in draw(PIECES)]
     events += [chunk({"refusal": piece}) for piece in draw(PIECES)]
     events += [event for index, call in enumerate(calls) for event in called(index, call)]
-    ends = ["tool_calls"] if calls else ["stop", "length", "content_filter"]
+    ends = ["tool_calls" if calls else "stop", "length", "content_filter"]
     events.append(chunk({}, draw(st.sampled_from(ends))))
     return [*events, Event({**FRAME, "choices": [], "usage": draw(USAGES)}), DONE]
 
@@ -77,7 +77,8 @@ def summary(events: list[Event]) -> dict:
     return {
         "content": message.get("content") or "",
         "refusal": message.get("refusal") or "",
-        "calls": message.get("tool_calls") or [],
+        # A custom call is sent when it is whole, so calls that follow it may be sent first.
+        "calls": sorted(message.get("tool_calls") or [], key=lambda call: call["id"]),
         "finish_reason": choice["finish_reason"],
         "usage": complete["usage"],
     }

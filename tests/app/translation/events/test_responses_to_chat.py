@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from app.streaming.events import Event
+from app.streaming.fold_chat import ChatFold
 from app.translation.events.responses_to_chat import ResponsesToChat
 from tests.app.translation.pairs import CUTS, decoded, names, read, translated
 
@@ -153,3 +156,93 @@ def test_citations_that_only_a_snapshot_has():
             }
         ]
     ]
+
+
+def joined(*payloads: dict, **options: Any) -> Any:
+    """Return the choice of the whole answer, whose calls an SDK joins by their dense index."""
+    fold = ChatFold()
+    indexes: list[int] = []
+    for event in ResponsesToChat("c", 1, "m", include_usage=False, **options).translate(
+        [Event(payload) for payload in payloads]
+    ):
+        for call in event.payload["choices"][0]["delta"].get("tool_calls", ()):
+            if call["index"] not in indexes:
+                indexes.append(call["index"])
+        fold.add_event(event.payload)
+    assert indexes == list(range(len(indexes)))
+    return fold.result()["choices"][0]
+
+
+def item(kind: str, number: int, **more: Any) -> dict:
+    call = {"type": kind, "id": f"item_{number}", "call_id": f"call_{number}", "name": f"f{number}"}
+    return {"output_index": number, "item": {**call, **more}}
+
+
+COMPLETED = {"type": "response.completed", "response": {"output": []}}
+
+
+def test_interleaved_custom_and_function_call():
+    choice = joined(
+        {"type": "response.output_item.added", **item("custom_tool_call", 0, input="")},
+        {"type": "response.output_item.added", **item("function_call", 1, arguments="")},
+        {"type": "response.output_item.done", **item("custom_tool_call", 0, input="x")},
+        {"type": "response.output_item.done", **item("function_call", 1, arguments="{}")},
+        COMPLETED,
+    )
+
+    assert {call["id"]: call["type"] for call in choice["message"]["tool_calls"]} == {
+        "call_0": "custom",
+        "call_1": "function",
+    }
+
+
+def test_call_id_in_the_finished_item_only():
+    choice = joined(
+        {"type": "response.output_item.added", **item("function_call", 0, call_id=None, arguments="")},
+        {"type": "response.function_call_arguments.delta", "output_index": 0, "delta": "{}"},
+        {"type": "response.output_item.done", **item("function_call", 0, arguments="{}")},
+        COMPLETED,
+    )
+
+    (call,) = choice["message"]["tool_calls"]
+    assert call["function"] == {"name": "f0", "arguments": "{}"}
+
+
+def test_one_legacy_call():
+    choice = joined(
+        {"type": "response.output_item.done", **item("function_call", 0, arguments='{"a":1}')},
+        {"type": "response.output_item.done", **item("function_call", 1, arguments='{"a":2}')},
+        COMPLETED,
+        legacy_functions=True,
+    )
+
+    assert choice["message"]["function_call"] == {"name": "f0", "arguments": '{"a":1}'}
+    assert choice["finish_reason"] == "function_call"
+
+
+@pytest.mark.parametrize(
+    ("reason", "finish"),
+    [("max_output_tokens", "length"), ("content_filter", "content_filter"), (None, "length")],
+)
+def test_cut_call_is_not_complete(reason, finish):
+    choice = joined(
+        {"type": "response.output_item.done", **item("function_call", 0, arguments='{"a')},
+        {"type": "response.incomplete", "response": {"incomplete_details": {"reason": reason}}},
+    )
+
+    assert choice["finish_reason"] == finish
+
+
+def test_logprobs_of_a_snapshot():
+    token = {"token": "Hi", "logprob": -1.0, "top_logprobs": []}
+    part = {"type": "output_text", "text": "Hi", "logprobs": [token]}
+    choice = joined(
+        {
+            "type": "response.output_item.done",
+            "output_index": 0,
+            "item": {"type": "message", "id": "msg_1", "content": [part]},
+        },
+        COMPLETED,
+    )
+
+    assert choice["logprobs"]["content"][0]["token"] == "Hi"

@@ -298,3 +298,149 @@ def test_older_names():
 def test_odd_event(odd):
     """What cannot be repaired goes out as it came."""
     assert fed(created(), odd)[1:] == [odd]
+
+
+ITEM = {"type": "message", "id": "msg_1", "role": "assistant", "status": "in_progress", "content": []}
+PART = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
+BEGIN = {"type": "response.created", "response": {"id": "resp_1", "output": []}}
+ADDED = {"type": "response.output_item.added", "output_index": 0, "item": ITEM}
+PART_ADDED = {"type": "response.content_part.added", **PLACE, "part": PART}
+DELTAS = [{"type": "response.output_text.delta", **PLACE, "delta": piece} for piece in ("Half", " of it")]
+TEXT_DONE = {"type": "response.output_text.done", **PLACE, "text": "Half of it"}
+PART_DONE = {"type": "response.content_part.done", **PLACE, "part": {**PART, "text": "Half of it"}}
+FINISHED = {**ITEM, "status": "completed", "content": [{**PART, "text": "Half of it"}]}
+ITEM_DONE = {"type": "response.output_item.done", "output_index": 0, "item": FINISHED}
+
+
+def end(kind: str = "completed", *output: dict) -> dict:
+    return {"type": f"response.{kind}", "response": {"id": "resp_1", "status": kind, "output": [*output]}}
+
+
+def passed(*payloads: dict, numbered: bool = True) -> list[dict]:
+    events = [
+        Event({**payload, "sequence_number": number} if numbered else payload)
+        for number, payload in enumerate(payloads)
+    ]
+    return [event.payload for event in ResponsesPassThrough().translate(events)]
+
+
+def check_stream(events: list[dict], texts: list[str]) -> dict:
+    """Check *events* as SDKs do: announced before it grows, ended once. Return the last response."""
+    open_items: set[int] = set()
+    parts: dict[tuple[int, int], str] = {}
+    ended: list[int] = []
+    for event in events:
+        kind, index = event["type"], event.get("output_index")
+        part = index, event.get("content_index")
+        if kind == "response.output_item.added":
+            assert index not in open_items
+            open_items.add(index)
+        elif kind == "response.content_part.added":
+            assert index in open_items
+            assert part not in parts
+            parts[part] = ""
+        elif kind == "response.output_text.delta":
+            parts[part] += event["delta"]
+        elif kind == "response.output_text.done":
+            assert event["text"] == parts[part]
+        elif kind == "response.output_item.done":
+            open_items.remove(index)
+            ended.append(index)
+    assert not open_items
+    assert len(ended) == len(set(ended))
+    assert [parts[key] for key in sorted(parts)] == texts
+    response = events[-1]["response"]
+    assert [item["content"][0]["text"] for item in response["output"]] == texts
+    return response
+
+
+class TestUnfinishedItems:
+    @pytest.mark.parametrize("closed", [(), (TEXT_DONE,), (TEXT_DONE, PART_DONE)])
+    @pytest.mark.parametrize(("kind", "status"), [("completed", "completed"), ("incomplete", "incomplete")])
+    def test_are_ended_before_the_response(self, kind, status, closed):
+        events = passed(BEGIN, ADDED, PART_ADDED, *DELTAS, *closed, end(kind))
+
+        response = check_stream(events, ["Half of it"])
+
+        assert response["output"][0]["status"] == status
+        types = [event["type"] for event in events]
+        assert types[-4:] == [
+            "response.output_text.done",
+            "response.content_part.done",
+            "response.output_item.done",
+            f"response.{kind}",
+        ]
+        numbers = [event["sequence_number"] for event in events]
+        assert numbers == sorted(set(numbers))
+
+    def test_final_response_has_the_item(self):
+        events = passed(BEGIN, ADDED, PART_ADDED, *DELTAS, end("completed", FINISHED))
+
+        check_stream(events, ["Half of it"])
+        assert events[-2]["item"] == FINISHED
+
+    def test_after_finished_ones(self):
+        reasoning = {"type": "reasoning", "id": "rs_1", "summary": []}
+        events = passed(
+            BEGIN,
+            {"type": "response.output_item.added", "output_index": 0, "item": reasoning},
+            {"type": "response.output_item.done", "output_index": 0, "item": reasoning},
+            *({**event, "output_index": 1} for event in (ADDED, PART_ADDED, *DELTAS)),
+            end("incomplete"),
+        )
+
+        assert [item["type"] for item in events[-1]["response"]["output"]] == ["reasoning", "message"]
+
+    @pytest.mark.parametrize(("text", "status"), [('{"a":1}', "completed"), ('{"a', "incomplete")])
+    def test_call(self, text, status):
+        call = {"type": "function_call", "id": "fc_1", "call_id": "c", "name": "f", "arguments": ""}
+        events = passed(
+            BEGIN,
+            {"type": "response.output_item.added", "output_index": 0, "item": call},
+            {
+                "type": "response.function_call_arguments.delta",
+                "item_id": "fc_1",
+                "output_index": 0,
+                "delta": text,
+            },
+            end(),
+        )
+
+        assert [event["type"] for event in events[-3:-1]] == [
+            "response.function_call_arguments.done",
+            "response.output_item.done",
+        ]
+        assert events[-1]["response"]["output"] == [{**call, "arguments": text, "status": status}]
+
+
+class TestAnyEventsMissing:
+    """Each subset of the events that announce and end a text."""
+
+    OPTIONAL = [ADDED, PART_ADDED, *DELTAS[:1], TEXT_DONE, PART_DONE, ITEM_DONE]
+
+    @pytest.mark.parametrize("left_out", range(2 ** len(OPTIONAL)))
+    def test_client_gets_all_of_them_once(self, left_out):
+        sent = [event for place, event in enumerate(self.OPTIONAL) if not left_out >> place & 1]
+        if DELTAS[0] in sent:
+            sent.insert(sent.index(DELTAS[0]) + 1, DELTAS[1])
+        events = passed(BEGIN, *sent, end("completed", *([] if ITEM_DONE in sent else [FINISHED])))
+
+        if ITEM_DONE in sent or DELTAS[0] in sent or not sent:
+            check_stream(events, ["Half of it"])
+
+    def test_part_of_the_item_only(self):
+        item = {**FINISHED, "content": [*FINISHED["content"], {**PART, "text": "More"}]}
+        events = passed(
+            BEGIN, ADDED, PART_ADDED, *DELTAS, {**ITEM_DONE, "item": item}, end("completed", item)
+        )
+
+        assert [event["delta"] for event in events if event["type"].endswith(".delta")] == [
+            "Half",
+            " of it",
+            "More",
+        ]
+
+    def test_upstream_without_numbers(self):
+        events = passed(BEGIN, ADDED, *DELTAS, end(), numbered=False)
+
+        assert not any("sequence_number" in event for event in events)

@@ -15,7 +15,7 @@ def test_three_names(event):
     slot = slots.open(CALL, 3)
 
     assert slots.find(event) is slot
-    assert (slot.index, slot.call_id, slot.name, slot.custom) == (0, "call_a", "f", False)
+    assert (slot.call_id, slot.name, slot.custom) == ("call_a", "f", False)
 
 
 def test_opened_twice():
@@ -30,7 +30,7 @@ def test_call_id_decides():
     slots = ToolCalls()
     first, second = slots.open(CALL, 0), slots.open({**CALL, "call_id": "call_b"}, 0)
 
-    assert [slot.index for slot in slots] == [0, 1]
+    assert list(slots) == [first, second]
     assert slots.find({"call_id": "call_a"}) is first
     assert slots.find({"output_index": 0}) is second
 
@@ -40,8 +40,46 @@ def test_without_call_id():
     slots = ToolCalls()
 
     assert slots.open({"id": "fc_1"}, 0).call_id == "fc_1"
-    assert slots.open({"id": "fc_1"}, 0).index == 0
+    assert len([slots.open({"id": "fc_1"}, 0), *slots]) == 2
     assert slots.open({}, 1).call_id == "call_1"
+
+
+def test_index_counts_announced_calls():
+    slots = ToolCalls()
+    first, second = slots.open(CALL, 0), slots.open({**CALL, "call_id": "call_b"}, 1)
+    assert not first.announced
+
+    slots.announce(second)
+    slots.announce(first)
+
+    assert (second.index, first.index) == (0, 1)
+    assert first.announced
+
+
+def test_call_id_that_comes_late():
+    slots = ToolCalls()
+    call = slots.open({"id": "fc_1", "name": "f"}, 0)
+
+    assert slots.open(CALL, 0) is call
+    assert slots.find({"call_id": "call_a"}) is call
+    assert call.call_id == "fc_1"  # the client has that one
+
+
+def test_two_items_with_one_call_id():
+    slots = ToolCalls()
+    first, second = slots.open(CALL, 0), slots.open({**CALL, "id": "fc_2"}, 1)
+
+    assert first is not second
+    assert first.call_id != second.call_id
+    assert slots.open({**CALL, "id": "fc_2"}, 1) is second
+    assert slots.find({"output_index": 1}) is second
+
+
+def test_item_id_that_changes():
+    slots = ToolCalls()
+
+    assert slots.open(CALL, 0) is slots.open({**CALL, "id": "fc_2"}, 0)
+    assert slots.open(CALL, 0) is slots.open(CALL, 3)
 
 
 def test_unknown():
