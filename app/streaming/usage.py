@@ -1,8 +1,14 @@
 """
 Parse the token usage of an answer, from either protocol.
 
+Servers report details under other names (`_NAMES`), and reasoning outside the output, or only in
+the total: the total decides, since it is what they bill.
+
 Source: https://platform.openai.com/docs/api-reference/chat/object and
-https://platform.openai.com/docs/api-reference/responses/object
+https://platform.openai.com/docs/api-reference/responses/object; other names are those of
+https://api-docs.deepseek.com (`prompt_cache_hit_tokens`), https://platform.moonshot.ai
+(`cached_tokens`), https://docs.mistral.ai (`num_cached_tokens`), https://help.aliyun.com
+(`cache_creation_input_tokens`) and SGLang (`reasoning_tokens`).
 """
 
 from __future__ import annotations
@@ -29,6 +35,30 @@ class Usage:
     reasoning_tokens: int | None = None
     audio_input_tokens: int | None = None
     audio_output_tokens: int | None = None
+    image_input_tokens: int | None = None
+    image_output_tokens: int | None = None
+
+
+# Each detail, with the places where servers report it: (holder, key).
+_NAMES: dict[str, tuple[tuple[str, str], ...]] = {
+    "cached_tokens": (
+        ("input", "cached_tokens"),
+        ("", "prompt_cache_hit_tokens"),
+        ("", "cached_tokens"),
+        ("", "num_cached_tokens"),
+    ),
+    "cache_write_tokens": (
+        ("input", "cache_write_tokens"),
+        ("input", "cache_creation_input_tokens"),
+        ("input", "cache_creation_tokens"),
+        ("", "cache_creation_input_tokens"),
+    ),
+    "reasoning_tokens": (("output", "reasoning_tokens"), ("", "reasoning_tokens")),
+    "audio_input_tokens": (("input", "audio_tokens"),),
+    "audio_output_tokens": (("output", "audio_tokens"),),
+    "image_input_tokens": (("input", "image_tokens"),),
+    "image_output_tokens": (("output", "image_tokens"),),
+}
 
 
 def usage_from_chat(usage: Any) -> Usage | None:
@@ -50,16 +80,48 @@ def _usage(usage: Any, input_key: str, output_key: str) -> Usage | None:
     sides = _sides(_count(usage, input_key), _count(usage, output_key), total)
     if sides is None:
         return None
-    into, out = usage.get(f"{input_key}_details"), usage.get(f"{output_key}_details")
-    return Usage(
-        *sides,
-        total_tokens=sum(sides) if total is None else total,
-        cached_tokens=_count(into, "cached_tokens"),
-        cache_write_tokens=_count(into, "cache_write_tokens"),
-        reasoning_tokens=_count(out, "reasoning_tokens"),
-        audio_input_tokens=_count(into, "audio_tokens"),
-        audio_output_tokens=_count(out, "audio_tokens"),
-    )
+    holders = {
+        "": usage,
+        "input": usage.get(f"{input_key}_details") or usage.get("prompt_token_details"),  # Mistral
+        "output": usage.get(f"{output_key}_details"),
+    }
+    details = {name: _detail(holders, places) for name, places in _NAMES.items()}
+    tokens_in, tokens_out = _billed(*sides, total, details["cached_tokens"], details["reasoning_tokens"])
+    for name, most in (("cached_tokens", tokens_in), ("reasoning_tokens", tokens_out)):
+        if (count := details[name]) is not None:
+            details[name] = min(count, most)
+    return Usage(tokens_in, tokens_out, max(total or 0, tokens_in + tokens_out), **details)
+
+
+def _detail(holders: dict[str, Any], places: tuple[tuple[str, str], ...]) -> int | None:
+    """Return the first count among *places* that is not 0; 0 if all are, None without one."""
+    reported = None
+    for name, key in places:
+        holder = holders[name]
+        if type(holder) is dict and key in holder and (count := bounds.tokens(holder[key])) is not None:
+            if count:
+                return count
+            reported = 0
+    return reported
+
+
+def _billed(
+    tokens_in: int, tokens_out: int, total: int | None, cached: int | None, reasoning: int | None
+) -> tuple[int, int]:
+    """
+    Return (input, output) including tokens that are not part of the reported ones.
+
+    More cached tokens than input are added to it, and more reasoning than output to that, if the
+    total includes them. What else the total includes is hidden reasoning.
+    """
+    cached = cached if cached is not None and cached > tokens_in else 0
+    if total is None:
+        extra = reasoning if reasoning is not None and reasoning > tokens_out else 0
+        return tokens_in + cached, tokens_out + extra
+    rest = max(0, total - tokens_in - tokens_out)
+    if cached and rest >= cached:
+        return tokens_in + cached, tokens_out + rest - cached
+    return tokens_in, tokens_out + rest
 
 
 def _sides(tokens_in: int | None, tokens_out: int | None, total: int | None) -> tuple[int, int] | None:

@@ -51,8 +51,13 @@ def _details(usage: Usage) -> tuple[InputTokensDetails, OutputTokensDetails]:
         "cached_tokens": usage.cached_tokens,
         "cache_write_tokens": usage.cache_write_tokens,
         "audio_tokens": usage.audio_input_tokens,
+        "image_tokens": usage.image_input_tokens,
     }
-    output_details = {"reasoning_tokens": usage.reasoning_tokens, "audio_tokens": usage.audio_output_tokens}
+    output_details = {
+        "reasoning_tokens": usage.reasoning_tokens,
+        "audio_tokens": usage.audio_output_tokens,
+        "image_tokens": usage.image_output_tokens,
+    }
     return _known(input_details), _known(output_details)
 
 

@@ -37,17 +37,22 @@ class TestTolerance:
     def test_total_absent_is_the_sum(self):
         assert usage_from_chat({"prompt_tokens": 3, "completion_tokens": 4}) == Usage(3, 4, 7)
 
-    def test_total_given_is_believed(self):
-        """Some upstreams count tokens that are on neither side."""
+    def test_total_decides(self):
+        """What is on neither side is reasoning that is billed as output."""
         usage = usage_from_chat({"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 9})
 
-        assert usage == Usage(3, 4, 9)
+        assert usage == Usage(3, 6, 9)
+
+    def test_total_below_the_sides(self):
+        usage = usage_from_chat({"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 5})
+
+        assert usage == Usage(3, 4, 7)
 
     def test_one_side_absent_is_what_the_total_leaves(self):
         assert usage_from_chat({"completion_tokens": 4, "total_tokens": 9}) == Usage(5, 4, 9)
         assert usage_from_chat({"prompt_tokens": 4, "total_tokens": 9}) == Usage(4, 5, 9)
         assert usage_from_chat({"prompt_tokens": 4}) == Usage(4, 0, 4)
-        assert usage_from_chat({"completion_tokens": 4, "total_tokens": 1}) == Usage(0, 4, 1)
+        assert usage_from_chat({"completion_tokens": 4, "total_tokens": 1}) == Usage(0, 4, 4)
 
     @pytest.mark.parametrize("usage", [None, [], "12", 5, {}, {"total_tokens": 9}, {"prompt_tokens": None}])
     def test_nothing_usable(self, usage):
@@ -86,3 +91,68 @@ class TestTolerance:
         }
 
         assert usage_from_chat(usage) == Usage(3, 4, 7, audio_output_tokens=2)
+
+
+SIDES = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+
+
+class TestVendors:
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"prompt_cache_hit_tokens": 90, "prompt_cache_miss_tokens": 10},  # DeepSeek
+            {"prompt_cache_hit_tokens": 90, "prompt_tokens_details": {"cached_tokens": 0}},
+            {"cached_tokens": 90},  # Moonshot
+            {"num_cached_tokens": 90},  # Mistral
+            {"prompt_token_details": {"cached_tokens": 90}},
+        ],
+    )
+    def test_cache_hits(self, fields):
+        assert usage_from_chat(SIDES | fields) == Usage(100, 20, 120, cached_tokens=90)
+
+    def test_cache_writes(self):
+        usage = usage_from_chat(SIDES | {"prompt_tokens_details": {"cache_creation_input_tokens": 5}})
+
+        assert usage == Usage(100, 20, 120, cache_write_tokens=5)
+
+    def test_images(self):
+        details = {
+            "prompt_tokens_details": {"image_tokens": 5},
+            "completion_tokens_details": {"image_tokens": 6},
+        }
+
+        assert usage_from_chat(SIDES | details) == Usage(
+            100, 20, 120, image_input_tokens=5, image_output_tokens=6
+        )
+
+    @pytest.mark.parametrize(
+        ("total", "reasoning", "usage"),
+        [
+            (120, 7, Usage(100, 20, 120, reasoning_tokens=7)),  # inside
+            (127, 7, Usage(100, 27, 127, reasoning_tokens=7)),  # beside: xAI
+            (194, None, Usage(100, 94, 194)),  # in the total alone: Gemini
+            (120, 25, Usage(100, 20, 120, reasoning_tokens=20)),  # more than was billed: OpenRouter
+            (None, 7, Usage(100, 20, 120, reasoning_tokens=7)),
+            (None, 25, Usage(100, 45, 145, reasoning_tokens=25)),
+        ],
+    )
+    def test_reasoning(self, total, reasoning, usage):
+        details = {"completion_tokens_details": {"reasoning_tokens": reasoning}}
+
+        assert usage_from_chat(SIDES | {"total_tokens": total} | details) == usage
+
+    def test_reasoning_at_the_top(self):
+        assert usage_from_chat(SIDES | {"reasoning_tokens": 5}) == Usage(100, 20, 120, reasoning_tokens=5)
+
+    @pytest.mark.parametrize(
+        ("total", "usage"),
+        [
+            (300, Usage(280, 20, 300, cached_tokens=180)),  # beside the input: xAI
+            (None, Usage(280, 20, 300, cached_tokens=180)),
+            (120, Usage(100, 20, 120, cached_tokens=100)),
+        ],
+    )
+    def test_more_cached_than_the_input(self, total, usage):
+        details = {"prompt_tokens_details": {"cached_tokens": 180}}
+
+        assert usage_from_chat(SIDES | {"total_tokens": total} | details) == usage
