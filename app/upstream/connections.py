@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from http.client import HTTPException, RemoteDisconnected
+from http.client import CONTINUE, SWITCHING_PROTOCOLS, HTTPException, HTTPResponse, RemoteDisconnected
 from typing import Any, TypeVar
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -58,10 +58,20 @@ def on_live_connection(send: Callable[[], T]) -> T:
     return send()
 
 
+class _FinalResponse(HTTPResponse):
+    """Skips all informational answers, such as 103 (Early Hints); http.client skips only 100."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        is_informational = SWITCHING_PROTOCOLS < status < 200
+        return version, CONTINUE if is_informational else status, reason
+
+
 class _GuardedConnection:
     """Connects to allowed addresses only, and sends a request when it is complete."""
 
     names_may_be_private = True
+    response_class: Any = _FinalResponse
     sock: Any
     _held: list[Any] | None = None
     _is_reused = False  # whether it has answered a request already
