@@ -21,6 +21,7 @@ from app.errors import (
     UpstreamRejected,
 )
 from app.records import public_fields
+from app.streaming.answer_decoder import ObjectDecoder, decoder_for, not_a_stream
 from app.streaming.chat_protocol import ChatReader
 from app.streaming.malformed_events import MALFORMED_EVENT_ERRORS, to_protocol_error
 from app.streaming.progress import Stage
@@ -28,7 +29,7 @@ from app.streaming.responses_protocol import ResponsesReader
 from app.streaming.sse import EventDecoder
 from app.translation.requests.upstream_request import UpstreamRequest, upstream_body
 from app.upstream.cancellation import Cancellation
-from app.upstream.client import RequestContent, UpstreamClient, UpstreamResponse, require_event_stream
+from app.upstream.client import RequestContent, UpstreamClient, UpstreamResponse, content_type_of
 
 SECONDS = 60.0
 QUESTION = "Answer with the one word: ok"
@@ -176,13 +177,18 @@ def model_for(account: Account) -> str:
 
 def _read(response: UpstreamResponse, prepared: UpstreamRequest, deadline: float) -> None:
     """Read the answer to its end. Raises GatewayError when it ends early."""
-    require_event_stream(response)
+    content_type = content_type_of(response)
     reader: Any = ChatReader() if prepared.protocol == "chat" else ResponsesReader()
-    decoder = EventDecoder()
+    decoder: EventDecoder | ObjectDecoder | None = None
     while True:
         data = response.body.read(deadline - time.monotonic())
         if data is None or time.monotonic() > deadline:
             raise StreamIdleTimeout(f"The upstream did not end its answer within {SECONDS:g} s")
+        decoder = decoder or decoder_for(prepared.protocol, content_type, data)
+        if decoder is None:
+            if not data:
+                raise not_a_stream(content_type)
+            continue
         try:
             stages = [
                 reader.observe(event) for event in (decoder.decode_events(data) if data else decoder.flush())

@@ -13,16 +13,20 @@ from app.relay.attempt import AttemptInputs, EventBatches, ResponseHead, exchang
 from app.relay.context import JsonObject
 from app.relay.output_cap import exceeds, output_cap_for
 from app.relay.protocols import PROTOCOLS, translator_for
+from app.streaming.answer_decoder import ObjectDecoder, decoder_for, not_a_stream
 from app.streaming.events import Event
 from app.streaming.malformed_events import MALFORMED_EVENT_ERRORS, to_protocol_error
 from app.streaming.progress import Stage
 from app.streaming.sse import EventDecoder
 from app.translation.requests.upstream_request import UpstreamRequest
 from app.upstream.body import Body
-from app.upstream.client import PendingResponse, RequestContent, UpstreamResponse, require_event_stream
+from app.upstream.client import PendingResponse, RequestContent, UpstreamResponse, content_type_of
 from app.yielding import give_way
 
 log = structlog.get_logger()
+
+MAX_LOGGED_ACCOUNTS = 10_000
+_unknown_usage: set[str] = set()  # ids of accounts for which an unknown usage was logged
 
 
 class ModelAttempt:
@@ -39,7 +43,8 @@ class ModelAttempt:
         self._deadlines = inputs.deadlines
         self._cancellation = context.caller.cancellation
         self._is_terminal = False
-        self._decoder = EventDecoder()
+        self._content_type = ""
+        self._decoder: EventDecoder | ObjectDecoder | None = None  # known once the answer begins
         self._translator = translator_for(context, request.protocol)
         self._is_opening = PROTOCOLS[context.request.client_protocol].is_opening
         self._cap = output_cap_for(inputs, request.protocol)
@@ -78,7 +83,7 @@ class ModelAttempt:
         )
 
     def receive(self, response: UpstreamResponse) -> EventBatches:
-        require_event_stream(response)
+        self._content_type = content_type_of(response)
         try:
             yield from self._stream(response.body)
         except (ClientGone, GeneratorExit):
@@ -101,6 +106,18 @@ class ModelAttempt:
             yield from keepalive_if_due(self._deadlines)
         if events := self._checked(self._final_events):
             yield events
+        if self.reader.has_unknown_usage and self.reader.usage is None:
+            self._log_unknown_usage()
+
+    def _log_unknown_usage(self) -> None:
+        """Log once per account that its usage has no count that is known, so that it is estimated."""
+        if self.account.id not in _unknown_usage and len(_unknown_usage) < MAX_LOGGED_ACCOUNTS:
+            _unknown_usage.add(self.account.id)
+            log.warning(
+                "upstream_usage_not_understood",
+                request_id=self.context.request_id,
+                account=self.account.id,
+            )
 
     @property
     def _awaits_usage(self) -> bool:
@@ -160,8 +177,6 @@ class ModelAttempt:
     def _translate(self, data: bytes) -> list[Event]:
         """Return the client's events of one read; events after a terminal one are discarded."""
         events, stage = self._observe(data)
-        if self.context.options.include_raw:
-            self.raw_events += [event.payload.copy() for event in events if event.payload]
         if stage is not Stage.QUIET:
             self._deadlines.progressed()
         return self._release(self._capped(self._translator.translate(events))) if events else []
@@ -171,10 +186,17 @@ class ModelAttempt:
 
     def _observe(self, data: bytes) -> tuple[list[Event], Stage]:
         """Return the upstream's events of one read, up to a terminal one, and how far the answer has come."""
-        comments = self._decoder.comments
-        events = self._decoder.decode_events(data) if data else self._decoder.flush()
-        if self._decoder.comments != comments:
+        decoder = self._decoder
+        if decoder is None:
+            decoder = self._decoder = self._begun(data)
+            if decoder is None:
+                return [], Stage.QUIET
+        comments = decoder.comments
+        events = decoder.decode_events(data) if data else decoder.flush()
+        if decoder.comments != comments:
             self._deadlines.commented()
+        # The reader repairs odd events, and the translator may change them.
+        raw = [event.payload.copy() for event in events] if self.context.options.include_raw else []
         stage, observe = Stage.QUIET, self.reader.observe
         for index, event in enumerate(events):
             reached = observe(event)
@@ -185,7 +207,17 @@ class ModelAttempt:
                 self._is_terminal = True
                 del events[index + (self.reader.error is None) :]
                 break
+        self.raw_events += [payload for payload in raw[: len(events)] if payload]
         return events, stage
+
+    def _begun(self, data: bytes) -> EventDecoder | ObjectDecoder | None:
+        """Return the decoder of an answer that begins with *data*, None if that is only blank."""
+        decoder = decoder_for(self.request.protocol, self._content_type, data)
+        if decoder is None:
+            if not data:
+                raise not_a_stream(self._content_type)
+            self._deadlines.commented()
+        return decoder
 
     def _check_complete(self, *, at_end_of_body: bool) -> bool:
         """Return whether the answer is complete. Raises UpstreamError where it ended otherwise."""
@@ -197,7 +229,7 @@ class ModelAttempt:
             if self.reader.finish is None:
                 raise StreamIncomplete("The upstream ended its stream without finishing its answer")
             return True
-        if self._decoder.error is not None:
+        if self._decoder is not None and self._decoder.error is not None:
             raise self._decoder.error
         if self.reader.can_end():
             self._deadlines.completed()

@@ -34,8 +34,14 @@ class EventProtocol:
     is_opening: Callable[[JsonObject], bool]  # whether a payload precedes all that a user could see
 
 
+def _chat_reader(body: JsonObject) -> chat_protocol.ChatReader:
+    return chat_protocol.ChatReader(
+        body.get("n", 1), is_call_forced=isinstance(body.get("tool_choice"), dict)
+    )
+
+
 PROTOCOLS = {
-    "chat": EventProtocol(lambda body: chat_protocol.ChatReader(body.get("n", 1)), chat_protocol.is_opening),
+    "chat": EventProtocol(_chat_reader, chat_protocol.is_opening),
     "responses": EventProtocol(
         lambda body: responses_protocol.ResponsesReader(), responses_protocol.is_opening
     ),

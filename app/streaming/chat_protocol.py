@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from app.errors import UpstreamRejected
+from app.streaming.chat_repair import ChatRepair, choice_usage
 from app.streaming.counting import delta_bytes, text_bytes
 from app.streaming.events import DONE, Event
+from app.streaming.finish_reasons import FINISH_REASONS, is_broken_off
 from app.streaming.progress import Stage
 from app.streaming.upstream_errors import rejection_from_event
 from app.streaming.usage import Usage, usage_from_chat
@@ -19,7 +21,7 @@ from schemas import bounds
 
 class ChatReader:
     """
-    Observes one chat stream.
+    Observes one chat stream, and repairs chunks that deviate from the API: their events change.
 
     The answer is complete at `[DONE]`, or at the usage chunk once every choice has its
     finish_reason: some upstreams never send the sentinel. `finish` is the first choice's.
@@ -27,9 +29,16 @@ class ChatReader:
     the latest report; some servers send one with every chunk.
     """
 
-    def __init__(self, choices: int = 1) -> None:
-        """*choices* is the requested number; an upstream that sends fewer has to send `[DONE]`."""
+    def __init__(self, choices: int = 1, *, is_call_forced: bool = False) -> None:
+        """
+        *choices* is the requested number; an upstream that sends fewer has to send `[DONE]`.
+
+        With *is_call_forced* the request names the tool to call, so that an answer with calls
+        may end with `stop`. Otherwise that is a deviation (Gemini).
+        """
         self._choices = choices
+        self._is_call_forced = is_call_forced
+        self.has_unknown_usage = False  # whether a usage was reported that has no known count
         self.usage: Usage | None = None
         self.model: str | None = None
         self.response_id: str | None = None
@@ -42,6 +51,8 @@ class ChatReader:
         self._reasons: dict[int, str | None] = {}  # finish reasons by choice
         self._ended = False
         self._usage_is_final = False
+        self._repair = ChatRepair()
+        self._repaired: dict[int, dict[str, Any]] = {}  # choices of the current chunk, by position
 
     def observe(self, event: Event) -> Stage:
         """Read one event; events after a terminal one have no effect."""
@@ -54,17 +65,26 @@ class ChatReader:
             self.model = bounds.text(payload.get("model"))
             self.service_tier = bounds.text(payload.get("service_tier"))
         if usage := payload.get("usage"):
-            self.usage = usage_from_chat(usage) or self.usage
-            self.service_tier = bounds.text(payload.get("service_tier")) or self.service_tier
+            self._observe_usage(usage, payload)
         if not isinstance(choices, list) or not choices:
             if usage and self.can_end():
                 self._usage_is_final = True
                 return self._end(payload)
             return Stage.QUIET
         produced = False
-        for choice in choices:
+        for position, choice in enumerate(choices):
             if isinstance(choice, dict):
-                produced |= self._observe_choice(choice)
+                produced |= self._observe_choice(choice, position)
+                if choice.get("finish_reason") and not usage and (usage := choice_usage(payload, choice)):
+                    self._observe_usage(usage, payload)
+                    event.payload, event.data = {**payload, "usage": usage}, None
+        if self._repaired:
+            choices = [self._repaired.get(position, choice) for position, choice in enumerate(choices)]
+            event.payload, event.data = {**event.payload, "choices": choices}, None
+            self._repaired = {}
+        if self.error is not None:
+            self._ended = True
+            return Stage.TERMINAL
         if usage and self.can_end():
             self._usage_is_final = True
         return Stage.PROGRESS if produced else Stage.QUIET
@@ -92,22 +112,23 @@ class ChatReader:
         self._ended = True
         return Stage.TERMINAL
 
-    def _observe_choice(self, choice: dict[str, Any]) -> bool:
+    def _observe_usage(self, usage: Any, payload: dict[str, Any]) -> None:
+        parsed = usage_from_chat(usage)
+        self.has_unknown_usage |= parsed is None
+        self.usage = parsed or self.usage
+        self.service_tier = bounds.text(payload.get("service_tier")) or self.service_tier
+
+    def _observe_choice(self, choice: dict[str, Any], position: int) -> bool:
         """Return whether the choice produced anything."""
         index, reason, delta = choice.get("index"), choice.get("finish_reason"), choice.get("delta")
-        if not isinstance(delta, dict):
-            delta = choice.get("message")  # some servers send a complete message in one chunk
-        if type(index) is not int:
-            index = 0
-        if isinstance(reason, str):
-            self._reasons[index] = reason
-            if index == 0 or self.finish is None:
-                self.finish = reason
-        elif index not in self._reasons:
-            self._reasons[index] = None
-        produced = False
-        if isinstance(delta, dict):
-            has_other = False
+        if (
+            type(index) is not int
+            or (reason is not None and (type(reason) is not str or self._is_odd_end(index, reason)))
+            or (type(delta) is not dict and type(choice.get("message")) is dict)
+        ):
+            return self._observe_repaired(choice, position)
+        produced = has_other = False
+        if type(delta) is dict:
             for key, value in delta.items():
                 if value and key != "role":
                     produced = True
@@ -116,9 +137,55 @@ class ChatReader:
                     else:
                         has_other = True
             if has_other:
+                if not self._repair.is_regular(index, delta):
+                    content = delta.get("content")
+                    self.output_bytes -= text_bytes(content) if type(content) is str else 0
+                    return self._observe_repaired(choice, position)
                 self._count_other(delta)
         self.deltas += produced
+        if reason is not None:
+            self._finish_choice(index, reason, choice)
+        elif index not in self._reasons:
+            self._reasons[index] = None
         return produced
+
+    def _is_odd_end(self, index: int, reason: str) -> bool:
+        if reason == "stop" and self.has_calls and not self._is_call_forced:
+            return True
+        return reason not in FINISH_REASONS or self._repair.is_holding(index)
+
+    def _observe_repaired(self, odd_choice: dict[str, Any], position: int) -> bool:
+        index = odd_choice.get("index")
+        index = index if type(index) is int else 0
+        is_first = index not in self._reasons or not self.deltas
+        choice = self._repair.choice(odd_choice, is_first=is_first)
+        if choice["finish_reason"] == "stop" and not self._is_call_forced and self._repair.has_calls(index):
+            choice["finish_reason"] = "tool_calls"
+        self._repaired[position] = choice
+        received, reason = odd_choice.get("delta"), choice["finish_reason"]
+        if not isinstance(received, dict):
+            received = odd_choice.get("message") if is_first else None
+        produced = False
+        if isinstance(received, dict):  # the repaired delta lacks calls that are held back
+            produced = any(value and key != "role" for key, value in received.items())
+            self.output_bytes += delta_bytes(received)
+        self.has_calls |= bool(choice["delta"].get("tool_calls") or choice["delta"].get("function_call"))
+        self.deltas += produced
+        if reason is not None:
+            self._finish_choice(index, reason, choice)
+        elif index not in self._reasons:
+            self._reasons[index] = None
+        return produced
+
+    def _finish_choice(self, index: int, reason: str, choice: dict[str, Any]) -> None:
+        native = choice.get("native_finish_reason")
+        if is_broken_off(reason) or (is_broken_off(native) and not self.output_bytes):
+            word = reason if is_broken_off(reason) else native
+            message = f"The upstream broke off its answer: its finish_reason is '{word}'"
+            self.error = rejection_from_event({"error": {"message": message, "code": word}})
+        self._reasons[index] = reason
+        if index == 0 or self.finish is None:
+            self.finish = reason
 
     def _count_other(self, delta: dict[str, Any]) -> None:
         content = delta.get("content")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 WRITTEN = (
     *("text", "refusal", "arguments", "input", "code", "summary", "content", "thinking", "transcript"),
     *("function", "custom"),
@@ -29,8 +31,23 @@ def written_bytes(value: Any) -> int:
     if isinstance(value, list):
         return sum(written_bytes(item) for item in value if isinstance(item, dict))
     if isinstance(value, dict):
-        return sum(written_bytes(value[key]) for key in WRITTEN if key in value)
+        return sum(
+            written_bytes(value[key]) if key != "arguments" else _argument_bytes(value[key])
+            for key in WRITTEN
+            if key in value
+        )
     return 0
+
+
+def _argument_bytes(arguments: Any) -> int:
+    """Return the bytes of the arguments of a call; some servers send an object instead of its JSON."""
+    return (
+        written_bytes(arguments)
+        if isinstance(arguments, str)
+        else len(orjson.dumps(arguments))
+        if arguments
+        else 0
+    )
 
 
 def delta_bytes(delta: dict[str, Any]) -> int:

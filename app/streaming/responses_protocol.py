@@ -23,6 +23,11 @@ FINISHES = {
     "response.failed": "failed",
     "error": "failed",
 }
+_NOT_COMPLETED = {  # by the status of the response
+    "incomplete": "response.incomplete",
+    "failed": "response.failed",
+    "cancelled": "response.failed",
+}
 ALIASES = {  # names of earlier previews that some backends still use
     "response.text.delta": "response.output_text.delta",
     "response.text.done": "response.output_text.done",
@@ -85,6 +90,7 @@ class ResponsesReader:
         self.finish: str | None = None
         self.deltas = 0
         self.has_calls = False  # whether a tool was called
+        self.has_unknown_usage = False  # whether a usage was reported that has no known count
         self._delta_bytes = 0
         self._last_output_index: Any = self  # of the newest delta
         self._streamed: set[Any] = set()  # output indexes that had deltas
@@ -124,7 +130,9 @@ class ResponsesReader:
                     self._streamed.add(_index(output_index))
             return Stage.PROGRESS if delta else Stage.QUIET
         if kind in FINISHES:
-            return self._end(kind, payload)
+            return self._end(kind, event)
+        if not kind and payload.get("error"):  # some servers send a bare error
+            return self._end("error", event)
         if kind in OPENING:
             self._identify(payload.get("response"))
         elif kind.endswith(".done"):
@@ -144,15 +152,28 @@ class ResponsesReader:
         """Return whether the stream is complete if it ends now: its terminal event was received."""
         return self.finish is not None
 
-    def _end(self, kind: str, payload: dict[str, Any]) -> Stage:
-        self.finish = FINISHES[kind]
+    def _end(self, kind: str, event: Event) -> Stage:
+        payload = event.payload
         response = payload.get("response")
+        status = response.get("status") if isinstance(response, dict) else None
+        if (
+            kind == "response.completed" and isinstance(status, str) and status in _NOT_COMPLETED
+        ):  # vLLM ends all streams with this event
+            kind = _NOT_COMPLETED[status]
+            event.payload = payload = {**payload, "type": kind}
+            event.data = None
+        self.finish = FINISHES[kind]
         self._identify(response)
         if isinstance(response, dict):
-            self.usage = usage_from_responses(response.get("usage"))
+            usage = response.get("usage")
+            self.usage = usage_from_responses(usage)
+            self.has_unknown_usage = bool(usage) and self.usage is None
             output = response.get("output")
             if isinstance(output, list):
                 self._output_bytes = written_bytes(output)
+                self.has_calls |= any(
+                    isinstance(item, dict) and str(item.get("type")).endswith("_call") for item in output
+                )
         if self.finish == "failed":
             self.error = rejection_from_event(payload)
         return Stage.TERMINAL

@@ -135,7 +135,7 @@ def _decode_plain(text: bytes) -> list[Event] | None:
         return None
     if max(map(len, lines), default=0) > MIN_DEEP_BYTES and any(map(is_too_deep, lines, payloads)):
         return None
-    if b"event: " in text and not all("type" in payload for payload in payloads):
+    if b"event: " in text and (b"event: error" in text or not all("type" in payload for payload in payloads)):
         return None
     events = list(map(Event, payloads, lines))
     if done:
@@ -145,24 +145,36 @@ def _decode_plain(text: bytes) -> list[Event] | None:
 
 def _decode_block(block: bytes) -> Event | None:
     """Return the event of the lines between two blank lines, None if it has no object."""
-    name, lines = b"", []
+    name, lines, error = b"", [], b""
     for line in block.split(b"\n"):
         field, _, value = line.partition(b":")  # a comment is a field without a name
         if field == b"data":
             lines.append(value.removeprefix(b" "))
         elif field == b"event":
             name = value.strip()
+        elif field == b"error":  # of llama.cpp, in place of `data`
+            error = value.strip()
         elif _NOT_PRINTABLE.search(field):  # may contain an event
             raise UpstreamProtocolError("The upstream sent bytes that are no stream of events")
+    if error and not lines:
+        name, lines = b"error", [error if error.startswith(b"{") else _error_json(error)]
     data = b"\n".join(lines)
     if data.strip() in (b"", b"[DONE]"):
         return DONE if data.strip() else None
     payload, is_exact = _object(data)
     if payload is None:
         return None
+    if name == b"error" and payload.get("type", "error") != "error":  # the error's type, not the event's
+        return Event(
+            {**payload, "type": "error"} if "error" in payload else {"type": "error", "error": payload}
+        )
     if "type" not in payload and name not in (b"", b"message"):  # `message` is the default name
         return Event({"type": name.decode("utf-8", "replace"), **payload})
     return Event(payload, data if is_exact and len(lines) == 1 else None)
+
+
+def _error_json(text: bytes) -> bytes:
+    return orjson.dumps({"message": text.decode("utf-8", "replace")})
 
 
 def _object(data: bytes) -> tuple[dict[str, Any] | None, bool]:

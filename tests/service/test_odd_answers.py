@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.service.test_answers import PATHS, events_of
+from tests.service.test_answers import BODIES, PATHS, events_of, streamed_text, text_of
 from tests.support.gateway import PoolOfTest
 from tests.support.upstream_client import ScriptedUpstream
 
@@ -90,3 +90,117 @@ def test_passed_json_is_made_strict(pool: PoolOfTest, upstream: ScriptedUpstream
     answer = pool.post("/v1/embeddings", {"model": "m", "input": "x"}, pool.key())
 
     assert answer.json() == {"data": [None], "text": "\ufffd"}
+
+
+def completion(**message: Any) -> dict[str, Any]:
+    return {
+        "id": "c",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "message": {"role": "assistant", **message}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1000, "completion_tokens": 20, "total_tokens": 1020, "cached_tokens": 900},
+    }
+
+
+def response() -> dict[str, Any]:
+    part = {"type": "output_text", "text": "Hello", "annotations": []}
+    message = {
+        "type": "message",
+        "id": "msg_1",
+        "role": "assistant",
+        "status": "completed",
+        "content": [part],
+    }
+    usage = {"input_tokens": 1000, "output_tokens": 20, "total_tokens": 1020}
+    return {"id": "resp_1", "object": "response", "status": "completed", "output": [message], "usage": usage}
+
+
+@pytest.mark.parametrize("label", ["application/json", "text/plain", "text/event-stream"])
+@pytest.mark.parametrize("wire", ["chat", "responses"])
+@pytest.mark.parametrize("surface", ["chat", "responses"])
+@pytest.mark.parametrize("stream", [True, False])
+def test_object_is_streamed(
+    pool: PoolOfTest, upstream: ScriptedUpstream, label: str, wire: str, surface: str, stream: bool
+) -> None:
+    pool.account("a", upstream.base_url(), kind="compatible", protocols=(wire,))
+    body = completion(content="Hello") if wire == "chat" else response()
+    upstream.script({"play": "json", "body": body, "headers": {"content-type": label}})
+
+    answer = pool.post(PATHS[surface], {**BODIES[surface], "stream": stream}, pool.key())
+
+    assert answer.status_code == 200
+    if stream:
+        assert streamed_text(surface, events_of(answer.text)) == "Hello"
+    else:
+        assert text_of(surface, answer.json()) == "Hello"
+    (row,) = pool.wait_for_rows(1)
+    assert (row["input_tokens"], row["output_tokens"]) == (1000, 20)
+    if wire == "chat":
+        assert row["cached_tokens"] == 900
+
+
+@pytest.mark.parametrize("label", ["text/plain", "application/json", "application/octet-stream"])
+def test_stream_with_another_label(pool: PoolOfTest, upstream: ScriptedUpstream, label: str) -> None:
+    pool.account("a", upstream.base_url(), protocols=("chat",))
+    upstream.script({**play("Hello"), "headers": {"content-type": label}})
+
+    answer = pool.post(PATHS["chat"], {**CHAT, "stream": True}, pool.key())
+
+    assert streamed_text("chat", events_of(answer.text)) == "Hello"
+
+
+WORDS = "the request exceeds the available context size"
+ERROR = f'{{"code":400,"message":"{WORDS}","type":"exceed_context_size_error"}}'
+
+
+@pytest.mark.parametrize("surface", ["chat", "responses"])
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"headers": SSE, "steps": [{"send": f"error: {ERROR}\n\ndata: [DONE]\n\n"}]},
+        {"headers": SSE, "steps": [{"send": f'data: {{"error":{ERROR}}}\n\n'}]},
+        {"play": "json", "body": f'{{"error":{ERROR}}}'},
+        {"play": "json", "body": f'[{{"error":{ERROR}}}]', "headers": SSE},
+    ],
+)
+def test_error_with_status_200(
+    pool: PoolOfTest, upstream: ScriptedUpstream, sent: dict[str, Any], surface: str, stream: bool
+) -> None:
+    pool.account("a", upstream.base_url(), protocols=("chat",))
+    upstream.script(sent)
+
+    answer = pool.post(PATHS[surface], {**BODIES[surface], "stream": stream}, pool.key())
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"] == WORDS
+    assert len(upstream.log()) == 1
+
+
+@pytest.mark.parametrize("surface", ["chat", "responses"])
+@pytest.mark.parametrize("stream", [True, False])
+def test_empty_finish_reason_is_no_end(
+    pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, stream: bool
+) -> None:
+    pool.account("a", upstream.base_url(), protocols=("chat",))
+    chunk = 'data: {"id":"c","choices":[{"index":0,"delta":{"content":"Half"},"finish_reason":""}]}\n\n'
+    upstream.script({"headers": SSE, "steps": [{"send": chunk}]})
+
+    answer = pool.post(PATHS[surface], {**BODIES[surface], "stream": stream}, pool.key())
+
+    if stream:
+        assert "stream_incomplete" in answer.text
+        assert "response.completed" not in answer.text
+    else:
+        assert answer.json()["error"]["code"] == "stream_incomplete"
+
+
+def test_informational_answers_are_skipped(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.account("a", upstream.base_url(), protocols=("chat",))
+    early = "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n"
+    upstream.script({**play("Hello"), "before": [{"raw": early}]})
+
+    answer = pool.post(PATHS["chat"], CHAT, pool.key())
+
+    assert answer.json()["choices"][0]["message"]["content"] == "Hello"

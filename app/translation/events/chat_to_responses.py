@@ -30,8 +30,10 @@ from app.translation.types.responses import ResponseObject, ResponsesEvent, Resp
 
 Payload = dict[str, Any]
 
+COMPLETE = ("stop", "tool_calls", "function_call")  # finish reasons; after others the answer is incomplete
 INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 ENCRYPTED_REASONING = "reasoning.encrypted_content"
+LEGACY_CALL = "function_call"  # the key of the one call that has no index
 ITEM_TEMPLATES: dict[str, ResponsesItem] = {
     "message": {"type": "message", "role": "assistant"},
     "reasoning": {"type": "reasoning", "summary": []},
@@ -126,7 +128,7 @@ class ChatToResponses:
             self._on_delta(delta, choice.get("logprobs"))
         if choice.get("finish_reason"):
             self._finish_reason = choice["finish_reason"]
-            status = "incomplete" if self._finish_reason in INCOMPLETE else "completed"
+            status = "completed" if self._finish_reason in COMPLETE else "incomplete"
             for index in list(self._open):
                 self._close(index, status)
             if self._extras:
@@ -147,6 +149,8 @@ class ChatToResponses:
             self._send(self._message("message").add_annotations(citations))
         for position, call in enumerate(delta.get("tool_calls") or ()):
             self._on_call(call, position)
+        if legacy := delta.get("function_call"):
+            self._on_call({"index": LEGACY_CALL, "function": legacy}, 0)
 
     def _add_text(self, item_type: str, part_type: str, text: str, logprobs: list[Payload]) -> None:
         self._send(self._message(item_type).add_text(part_type, text, logprobs))
@@ -234,7 +238,9 @@ class ChatToResponses:
         if self._ended or not self._finish_reason:
             return
         self._ended = True
-        reason = INCOMPLETE.get(self._finish_reason)
+        reason = None
+        if self._finish_reason not in COMPLETE:
+            reason = INCOMPLETE.get(self._finish_reason, self._finish_reason)
         status = "incomplete" if reason else "completed"
         response: ResponseObject = {
             **self._response,

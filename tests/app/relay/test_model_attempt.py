@@ -41,6 +41,8 @@ class Body:
 
 
 def frame(payload: Any) -> bytes:
+    if payload == b"<html>":
+        return payload
     return b"data: %b\n\n" % (payload if isinstance(payload, bytes) else orjson.dumps(payload))
 
 
@@ -94,8 +96,25 @@ def test_an_error_event() -> None:
 
 
 def test_a_response_that_is_not_a_stream() -> None:
-    with pytest.raises(UpstreamProtocolError):
-        list(attempt(TEXT, content_type="text/html").events())
+    with pytest.raises(UpstreamProtocolError, match="text/html"):
+        list(attempt(b"<html>", content_type="text/html").events())
+
+
+def test_a_stream_with_another_label() -> None:
+    events = [
+        event for batch in attempt(TEXT, STOP, content_type="text/plain").events() for event in batch or ()
+    ]
+
+    assert events[0].payload == TEXT
+
+
+def test_raw_events_are_those_of_the_upstream() -> None:
+    odd = {"id": "c", "choices": [{"index": 0, "delta": {"content": ["Hi"]}, "finish_reason": ""}]}
+    one = attempt(odd, STOP, b"[DONE]", include_raw=True)
+    events = [event for batch in one.events() for event in batch or ()]
+
+    assert events[0].payload["choices"][0] == {"index": 0, "delta": {"content": "Hi"}, "finish_reason": None}
+    assert one.raw_events[0] == odd
 
 
 def test_raw_events_where_the_client_receives_them() -> None:

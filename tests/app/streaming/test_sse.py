@@ -381,3 +381,29 @@ class TestOracle:
 
 def test_events_are_events():
     assert all(isinstance(event, Event) for event in EventDecoder().decode_events(CHAT))
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("text", "payload"),
+        [
+            (b'error: {"code":400,"message":"no"}', {"type": "error", "code": 400, "message": "no"}),
+            (b'error: {"error":{"message":"no"}}', {"type": "error", "error": {"message": "no"}}),
+            (b"error: no", {"type": "error", "message": "no"}),
+            (
+                b'event: error\ndata: {"type":"server_error","message":"no"}',
+                {"type": "error", "error": {"type": "server_error", "message": "no"}},
+            ),
+            (b'event: error\ndata: {"error":"no"}', {"type": "error", "error": "no"}),
+            (b'event: error\ndata: {"type":"error","code":"x"}', {"type": "error", "code": "x"}),
+        ],
+    )
+    def test_error_of_the_server(self, text, payload):
+        [event] = EventDecoder().decode_events(text + b"\n\n")
+
+        assert event.payload == payload
+
+    def test_error_field_next_to_data_is_ignored(self):
+        [event] = EventDecoder().decode_events(b'error: x\ndata: {"a":1}\n\n')
+
+        assert event.payload == {"a": 1}

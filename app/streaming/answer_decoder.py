@@ -1,0 +1,96 @@
+"""
+Decode the body of an answer by what it is, not by its label.
+
+Servers send streams as text/plain or application/json, and one JSON object where a stream was
+requested: an answer or an error. The first byte shows which of the two a body is.
+
+Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+"""
+
+from __future__ import annotations
+
+from app.errors import StreamEventTooLarge, UpstreamError, UpstreamProtocolError
+from app.streaming.events import Event
+from app.streaming.lenient_json import loads
+from app.streaming.sse import MAX_EVENT_BYTES, EventDecoder
+from app.streaming.unfold import UNFOLD
+
+EVENT_STREAM = "text/event-stream"
+_FIELDS = (b"data", b"event", b":", b"id", b"retry", b"error")  # how a stream begins
+_IGNORED = b"\xef\xbb\xbf \t\r\n"  # before an answer; blank lines come while a server works
+
+
+def decoder_for(protocol: str, content_type: str, data: bytes) -> EventDecoder | ObjectDecoder | None:
+    """
+    Return the decoder of an answer that begins with *data*; None if *data* does not show which.
+
+    Raises UpstreamProtocolError if it is neither a stream nor JSON.
+    """
+    beginning = data.lstrip(_IGNORED)
+    if beginning[:1] in (b"{", b"["):
+        return ObjectDecoder(protocol)
+    is_labelled = content_type in (EVENT_STREAM, "")
+    if not beginning:
+        return EventDecoder() if is_labelled and not data else None
+    if is_labelled:
+        return EventDecoder()
+    if any(beginning.startswith(field[: len(beginning)]) for field in _FIELDS):
+        return EventDecoder()
+    raise not_a_stream(content_type)
+
+
+def not_a_stream(content_type: str) -> UpstreamProtocolError:
+    """Return the error of an answer that is neither a stream nor JSON."""
+    return UpstreamProtocolError(
+        f"The upstream answered with {content_type[:60]} instead of a stream of events"
+    )
+
+
+class ObjectDecoder:
+    """Decodes one JSON object, at the end of its body, to the events of a stream."""
+
+    def __init__(self, protocol: str) -> None:
+        self.error: UpstreamError | None = None
+        self.comments = 0
+        self._protocol = protocol
+        self._pieces: list[bytes] = []
+        self._bytes = 0
+
+    def decode_events(self, data: bytes) -> list[Event]:
+        """Buffer *data*; there are no events before the end."""
+        self._bytes += len(data)
+        if self._bytes > MAX_EVENT_BYTES:
+            self.error = StreamEventTooLarge(f"The upstream sent more than {MAX_EVENT_BYTES} bytes of JSON")
+            self._pieces = []
+        elif data:
+            self._pieces.append(data)
+        return []
+
+    def flush(self) -> list[Event]:
+        """Return the events of the answer, or the one of the error that was sent in its place."""
+        if self.error is not None:
+            return []
+        try:
+            payload = loads(b"".join(self._pieces).strip(_IGNORED))
+        except ValueError:
+            self.error = UpstreamProtocolError("The upstream answered with something that is not JSON")
+            return []
+        if isinstance(payload, list) and len(payload) == 1:
+            payload = payload[0]  # Gemini's compatible endpoint wraps its errors in a list
+        if not isinstance(payload, dict):
+            self.error = UpstreamProtocolError("The upstream answered with JSON that is not an object")
+            return []
+        if _is_error(payload):
+            return [Event(payload if payload.get("type") == "error" else {**payload, "type": "error"})]
+        try:
+            return UNFOLD[self._protocol](payload)
+        except UpstreamProtocolError as error:
+            self.error = error
+            return []
+
+
+def _is_error(payload: dict[str, object]) -> bool:
+    """Return whether *payload* is an error; a failed response is an answer with one."""
+    if "choices" in payload or "output" in payload:
+        return bool(payload.get("error")) and not payload.get("choices") and not payload.get("output")
+    return bool(payload.get("error")) or "error" in (payload.get("type"), payload.get("object"))

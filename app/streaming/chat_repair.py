@@ -1,0 +1,131 @@
+"""
+Rewrite chunks of a chat stream that deviate from the API, for every consumer of the stream.
+
+Repaired are: pieces of tool calls (see `tool_call_repair`), content as a list of parts (Mistral),
+a complete `message` instead of deltas, an index that is null or missing, `finish_reason: ""`,
+other names of finish reasons, arguments that are an object, and usage inside the choice
+(Moonshot) or under `x_groq`. Other deviations are left as they are.
+
+Source: https://platform.openai.com/docs/api-reference/chat-streaming
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from app.streaming.finish_reasons import FINISH_REASONS, standard_reason
+from app.streaming.tool_call_repair import ToolCallRepair
+
+Payload = dict[str, Any]
+
+
+class ChatRepair:
+    """Repairs the choices of one stream; it remembers their tool calls."""
+
+    def __init__(self) -> None:
+        self._calls: dict[int, ToolCallRepair] = {}
+
+    def calls(self, index: int) -> ToolCallRepair:
+        """Return the tool calls of a choice."""
+        calls = self._calls.get(index)
+        if calls is None:
+            calls = self._calls[index] = ToolCallRepair("call" if index == 0 else f"call_{index}")
+        return calls
+
+    def is_holding(self, index: int) -> bool:
+        """Return whether calls of a choice are held back."""
+        return index in self._calls and self._calls[index].is_holding
+
+    def has_calls(self, index: int) -> bool:
+        """Return whether a choice has tool calls; a deprecated `function_call` is none."""
+        return index in self._calls
+
+    def is_regular(self, index: int, delta: Payload) -> bool:
+        """Return whether the content and calls of *delta* are as documented; remember its calls."""
+        content, legacy = delta.get("content"), delta.get("function_call")
+        if type(content) is list or (
+            type(legacy) is dict and type(legacy.get("arguments")) not in (str, type(None))
+        ):
+            return False
+        calls = delta.get("tool_calls")
+        return not calls or self.calls(index).note_regular(calls)
+
+    def choice(self, choice: Payload, *, is_first: bool) -> Payload:
+        """Return the repaired *choice*; with *is_first* it produced nothing before."""
+        index = choice.get("index")
+        index = index if type(index) is int else 0
+        out = {**choice, "index": index}
+        message, delta = out.pop("message", None), choice.get("delta")
+        if not isinstance(delta, dict):
+            delta = {}
+            if isinstance(message, dict) and is_first:
+                delta = {key: value for key, value in message.items() if value is not None}
+        out["delta"] = delta = self._delta(index, delta)
+        reason = choice.get("finish_reason")
+        if not isinstance(reason, str) or not reason:
+            out["finish_reason"] = None
+            return out
+        if reason not in FINISH_REASONS and (standard := standard_reason(reason)) != reason:
+            out["finish_reason"] = standard
+            out.setdefault("native_finish_reason", reason)
+        if self.is_holding(index):
+            calls = delta.get("tool_calls")
+            delta["tool_calls"] = [
+                *(calls if isinstance(calls, list) else ()),
+                *self._calls[index].release(),
+            ]
+        return out
+
+    def _delta(self, index: int, delta: Payload) -> Payload:
+        out = dict(delta)
+        if type(delta.get("content")) is list:
+            out |= _content(delta["content"], out)
+        legacy = delta.get("function_call")
+        if isinstance(legacy, dict) and isinstance(legacy.get("arguments"), dict | list):
+            out["function_call"] = {**legacy, "arguments": orjson.dumps(legacy["arguments"]).decode()}
+        if delta.get("tool_calls") and not self.calls(index).note_regular(delta["tool_calls"]):
+            out["tool_calls"] = self._calls[index].repaired(delta["tool_calls"])
+            if not out["tool_calls"]:
+                del out["tool_calls"]
+        return out
+
+
+def choice_usage(payload: Payload, choice: Payload) -> Any:
+    """Return the usage in a choice, or in a vendor's field of its chunk; None if there is none."""
+    usage = choice.get("usage")
+    if not usage and isinstance(vendor := payload.get("x_groq"), dict):
+        usage = vendor.get("usage")
+    return usage if isinstance(usage, dict) else None
+
+
+def _content(parts: list[Any], delta: Payload) -> Payload:
+    """Return the keys of a delta for content that is a list of parts; others stay in `content_parts`."""
+    texts, thoughts, others = [], [], []
+    for part in parts:
+        kind = part.get("type") if isinstance(part, dict) else None
+        if isinstance(part, str):
+            texts.append(part)
+        elif kind in ("text", "output_text") and isinstance(part.get("text"), str):
+            texts.append(part["text"])
+        elif kind == "thinking":
+            thoughts.append(_thoughts(part.get("thinking")))
+        else:
+            others.append(part)
+    out: Payload = {"content": "".join(texts)}
+    if thoughts:
+        before = delta.get("reasoning_content")
+        out["reasoning_content"] = (before if isinstance(before, str) else "") + "".join(thoughts)
+    if others:
+        out["content_parts"] = others
+    return out
+
+
+def _thoughts(thinking: Any) -> str:
+    """Return the text of a thinking part: a text, or a list of texts and text parts."""
+    if isinstance(thinking, str):
+        return thinking
+    pieces = thinking if isinstance(thinking, list) else ()
+    texts = (piece.get("text") if isinstance(piece, dict) else piece for piece in pieces)
+    return "".join(text for text in texts if isinstance(text, str))

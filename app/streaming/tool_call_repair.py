@@ -1,0 +1,221 @@
+"""
+Give every piece of a tool call the index, id and type of its call.
+
+SDKs join the pieces of a call by `index`, append every `id` and `name` they receive, and expect
+both in the first piece. Servers deviate: Gemini's compatible endpoint gives all parallel calls
+index 0, Mistral gives neither index nor type, Qwen repeats the id, llama.cpp has sent arguments
+as an object, others send the name or the id later. A call is held back until its name is known.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+Payload = dict[str, Any]
+
+_OWN_KEYS = frozenset(("index", "id", "type", "function", "custom"))
+_TEXT_KEYS = {"function": "arguments", "custom": "input"}
+
+
+class _Call:
+    __slots__ = ("arguments", "call_id", "held", "index", "kind", "name", "upstream_index")
+
+    def __init__(self, index: int, upstream_index: int | None) -> None:
+        self.index, self.upstream_index = index, upstream_index
+        self.call_id = self.name = self.kind = ""
+        self.arguments: list[str] = []
+        self.held: Payload | None = {}  # other keys of the pieces so far; None: its start has been sent
+
+
+class ToolCallRepair:
+    """The tool calls of one choice."""
+
+    def __init__(self, id_prefix: str) -> None:
+        """*id_prefix* begins the ids of calls that have none."""
+        self._id_prefix = id_prefix
+        self._calls: list[_Call] = []
+        self._by_index: dict[int, _Call] = {}  # the newest call with each of the upstream's indexes
+        self._held = 0
+
+    @property
+    def is_holding(self) -> bool:
+        return self._held > 0
+
+    def note_regular(self, pieces: Any) -> bool:
+        """Return whether *pieces* are as the API documents them; if so, remember them."""
+        if type(pieces) is not list:
+            return False
+        if len(pieces) == 1 and type(piece := pieces[0]) is dict and piece.get("id") is None:
+            index = piece.get("index")
+            call = self._by_index.get(index) if type(index) is int else None
+            if call is not None and call.held is None:
+                called = piece.get(call.kind)
+                if type(called) is dict and called.get("name") is None:
+                    text = called.get(_TEXT_KEYS[call.kind])
+                    if type(text) is str:
+                        call.arguments.append(text)
+                        return True
+        return self._note_starts(pieces)
+
+    def _note_starts(self, pieces: list[Any]) -> bool:
+        indexes = set()
+        for piece in pieces:
+            kind = piece.get("type") if isinstance(piece, dict) else None
+            called = piece.get(kind) if type(kind) is str and kind in _TEXT_KEYS else None
+            if kind is None or not isinstance(called, dict):
+                return False
+            index, name = piece.get("index"), called.get("name")
+            text = called.get(_TEXT_KEYS[kind])
+            has_names = all(isinstance(value, str) and value for value in (name, piece.get("id")))
+            if type(index) is not int or index in self._by_index or not has_names:
+                return False
+            if not isinstance(text, str) and text is not None:
+                return False
+            if any(call.call_id == piece["id"] for call in self._calls):
+                return False
+            indexes.add(index)
+        if len(indexes) != len(pieces):
+            return False
+        for piece in pieces:
+            call = self._add(piece["index"])
+            called = piece[piece["type"]]
+            call.call_id, call.kind, call.name = piece["id"], piece["type"], called["name"]
+            call.arguments.append(called.get(_TEXT_KEYS[call.kind]) or "")
+            call.held = None
+            self._held -= 1
+        return True
+
+    def repaired(self, pieces: Any) -> list[Payload]:
+        """
+        Return *pieces* as the API documents them, without the beginning of nameless calls.
+
+        Pieces that are not objects make no sense: they are returned as they are.
+        """
+        if type(pieces) is not list or not all(map(_is_piece, pieces)):
+            return pieces  # type: ignore[no-any-return]
+        out = []
+        for position, piece in enumerate(pieces):
+            call = self._call_of(piece, position if len(pieces) > 1 else None)
+            out += self._piece(call, piece)
+        return out
+
+    def release(self) -> list[Payload]:
+        """Return the calls that are still held back, at the end of the answer."""
+        return [self._start(call) for call in self._calls if call.held is not None]
+
+    def _piece(self, call: _Call, piece: Payload) -> list[Payload]:
+        called, kind = _called(piece)
+        call.kind = call.kind or kind
+        name, call_id = called.get("name"), piece.get("id")
+        is_first = not call.call_id and not call.name and not call.arguments
+        if isinstance(call_id, str) and call_id and call.held is not None:
+            call.call_id = call.call_id or self._unique(call_id)
+        if isinstance(name, str) and call.held is not None:
+            call.name = call.name or name
+        text = _text(called)
+        if text:
+            call.arguments.append(text)
+        others = {key: value for key, value in piece.items() if key not in _OWN_KEYS}
+        if call.held is not None:
+            call.held.update(others)
+            may_start = call.name and (call.call_id or not is_first)
+            return [self._start(call)] if may_start else []
+        if not text and not others:
+            return []
+        call.kind = call.kind or "function"
+        return [{"index": call.index, **others, call.kind: {_TEXT_KEYS[call.kind]: text}}]
+
+    def _start(self, call: _Call) -> Payload:
+        call.call_id = call.call_id or self._unique("")
+        call.kind = call.kind or "function"
+        called = {"name": call.name, _TEXT_KEYS[call.kind]: "".join(call.arguments)}
+        start = {"index": call.index, "id": call.call_id, "type": call.kind, **(call.held or {})}
+        call.held = None
+        self._held -= 1
+        return {**start, call.kind: called}
+
+    def _unique(self, call_id: str) -> str:
+        """Return an id that no other call has."""
+        taken = {call.call_id for call in self._calls}
+        if call_id and call_id not in taken:
+            return call_id
+        number = len(taken)
+        while (made := f"{call_id or self._id_prefix}_{number}") in taken:
+            number += 1
+        return made
+
+    def _call_of(self, piece: Payload, position: int | None) -> _Call:
+        """Return the call that *piece* continues, or a new one."""
+        index, call_id = piece.get("index"), piece.get("id")
+        called, _ = _called(piece)
+        name = called.get("name")
+        if type(index) is int:
+            call = self._by_index.get(index)
+            starts = call is None or _starts_another(call, call_id, name)
+            return self._add(index) if starts or call is None else call
+        if isinstance(call_id, str) and call_id:
+            for call in self._calls:
+                if call.call_id == call_id:
+                    return call
+        last = self._calls[-1] if self._calls else None
+        if last is not None and not name:
+            if position is not None and position < len(self._calls):
+                return self._calls[position]
+            return last
+        return self._add(None) if last is None or last.name else last
+
+    def _add(self, upstream_index: int | None) -> _Call:
+        taken = {call.index for call in self._calls}
+        index = max(taken, default=-1) + 1
+        if upstream_index is not None and upstream_index not in taken:
+            index = upstream_index
+        call = _Call(index, upstream_index)
+        self._calls.append(call)
+        self._held += 1
+        if upstream_index is not None:
+            self._by_index[upstream_index] = call
+        return call
+
+
+def _starts_another(call: _Call, call_id: Any, name: Any) -> bool:
+    """Return whether a piece with the index of *call* is the start of another call."""
+    if not name or not call.name:
+        return False
+    if call_id and call.call_id:
+        return bool(call_id != call.call_id)
+    return bool(name != call.name or _is_json("".join(call.arguments)))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _is_piece(piece: Any) -> bool:
+    """Return whether *piece* and what it calls are objects."""
+    return (
+        type(piece) is dict
+        and all(type(piece.get(kind)) in (dict, type(None)) for kind in _TEXT_KEYS)
+        and type(piece.get("index")) in (int, type(None))
+    )
+
+
+def _called(piece: Payload) -> tuple[Payload, str]:
+    """Return (the function or custom tool of *piece*, which of the two it is, "" if unknown)."""
+    for kind in _TEXT_KEYS:
+        if (called := piece.get(kind)) is not None:
+            return called, kind
+    return {}, {"custom": "custom", "function": "function"}.get(str(piece.get("type")), "")
+
+
+def _text(called: Payload) -> str:
+    """Return the arguments or input of a piece, as text."""
+    value = called["input"] if called.get("input") is not None else called.get("arguments")
+    if value is None or isinstance(value, str):
+        return value or ""
+    return orjson.dumps(value).decode()

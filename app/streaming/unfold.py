@@ -1,0 +1,80 @@
+"""
+Unfold a whole answer into the events of a stream, for upstreams that do not stream.
+
+Source: https://platform.openai.com/docs/api-reference/chat/object and
+https://platform.openai.com/docs/api-reference/responses/object
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from app.errors import UpstreamProtocolError
+from app.streaming.events import DONE, Event
+
+Payload = dict[str, Any]
+
+_TERMINAL_EVENTS = {  # by the status of a response; one without a status is complete
+    None: "response.completed",
+    "completed": "response.completed",
+    "incomplete": "response.incomplete",
+    "failed": "response.failed",
+    "cancelled": "response.failed",
+}
+
+
+def unfold_completion(payload: Payload) -> list[Event]:
+    """
+    Return the chunks of a `chat.completion`. Raises UpstreamProtocolError for another object.
+
+    Each choice is one chunk with its message, which the reader of the stream makes a delta, and
+    one with its finish_reason.
+    """
+    choices = payload.get("choices")
+    if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
+        raise _not_an_answer()
+    frame = {**payload, "object": "chat.completion.chunk"}
+    usage = frame.pop("usage", None)
+    events = []
+    for position, choice in enumerate(choices):
+        index = choice.get("index")
+        index = index if type(index) is int else position
+        end = {"index": index, "delta": {}, "finish_reason": choice.get("finish_reason")}
+        end |= {key: value for key, value in choice.items() if key not in ("message", "logprobs", "index")}
+        begun = {"index": index, "logprobs": choice.get("logprobs"), "finish_reason": None}
+        message = choice.get("message")
+        begun["delta"] = {"role": "assistant", **message} if isinstance(message, dict) else {}
+        events += [Event({**frame, "choices": [begun]}), Event({**frame, "choices": [end]})]
+    if usage is not None:
+        events.append(Event({**frame, "choices": [], "usage": usage}))
+    return [*events, DONE]
+
+
+def unfold_response(payload: Payload) -> list[Event]:
+    """
+    Return the first and the last event of a `response`; translators add those between them.
+
+    Raises UpstreamProtocolError for another object, and for a response that is not finished.
+    """
+    if not isinstance(payload.get("output"), list):
+        raise _not_an_answer()
+    status = payload.get("status")
+    kind = _TERMINAL_EVENTS.get(status) if isinstance(status, str | None) else None
+    if kind is None:
+        raise UpstreamProtocolError("The upstream answered with a response that is not finished")
+    begun = {**payload, "status": "in_progress", "output": [], "usage": None}
+    return [
+        Event({"type": "response.created", "sequence_number": 0, "response": begun}),
+        Event({"type": kind, "sequence_number": 1, "response": payload}),
+    ]
+
+
+UNFOLD: Mapping[str, Callable[[Payload], list[Event]]] = {
+    "chat": unfold_completion,
+    "responses": unfold_response,
+}
+
+
+def _not_an_answer() -> UpstreamProtocolError:
+    return UpstreamProtocolError("The upstream answered with an object that is not an answer")

@@ -1,0 +1,210 @@
+"""Chunks that deviate from the API, as servers send them: repaired by the reader of the stream."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.streaming.chat_protocol import ChatReader
+from app.streaming.events import Event
+from app.streaming.fold_chat import ChatFold
+from app.translation.events.chat_to_responses import ChatToResponses
+
+Payload = dict[str, Any]
+
+
+def chunk(delta: Any, finish: Any = None, **choice: Any) -> Payload:
+    return {"id": "c", "choices": [{"index": 0, "delta": delta, "finish_reason": finish, **choice}]}
+
+
+def observed(*payloads: Payload) -> tuple[ChatReader, list[Event]]:
+    reader, events = ChatReader(), [Event(payload, b"{}") for payload in payloads]
+    for event in events:
+        reader.observe(event)
+    return reader, events
+
+
+def choice_of(*payloads: Payload) -> Any:
+    """Return the choice of the whole answer."""
+    fold = ChatFold()
+    for event in observed(*payloads)[1]:
+        fold.add_event(event.payload)
+    return fold.result()["choices"][0]
+
+
+def response_of(*payloads: Payload) -> Any:
+    """Return the response that the chunks are translated to."""
+    translator = ChatToResponses("resp_1", 1, {"model": "m"})
+    events = translator.translate(observed(*payloads)[1]) + translator.finish()
+    return events[-1].payload["response"]
+
+
+class TestFinishReasons:
+    @pytest.mark.parametrize("usage", [{}, {"usage": {"prompt_tokens": 1, "completion_tokens": 1}}])
+    def test_empty_is_no_end(self, usage):
+        reader, events = observed(
+            chunk({"content": "a"}, ""), {"choices": [], **usage}, chunk({"content": "b"}, "")
+        )
+
+        assert not reader.can_end()
+        assert reader.finish is None
+        assert [
+            event.payload["choices"][0]["finish_reason"] for event in events if event.payload["choices"]
+        ] == [
+            None,
+            None,
+        ]
+
+    def test_other_name(self):
+        assert choice_of(chunk({"content": "a"}), chunk({}, "model_length"))["finish_reason"] == "length"
+        response = response_of(chunk({"content": "a"}), chunk({}, "model_length"))
+        assert response["incomplete_details"] == {"reason": "max_output_tokens"}
+        assert response["output"][0]["status"] == "incomplete"
+
+    def test_unknown_is_not_complete(self):
+        response = response_of(chunk({"content": "a"}), chunk({}, "paused"))
+
+        assert (response["status"], response["incomplete_details"]) == ("incomplete", {"reason": "paused"})
+
+    @pytest.mark.parametrize("reason", ["abort", "insufficient_system_resource"])
+    def test_broken_off(self, reason):
+        reader, _ = observed(chunk({"content": "a"}), chunk({}, reason))
+
+        assert reader.error is not None
+        assert (reader.error.status, reader.error.code) == (502, reason)
+
+    @pytest.mark.parametrize(("content", "failed"), [("", True), ("a", False)])
+    def test_broken_off_in_the_vendors_word(self, content, failed):
+        reader, _ = observed(chunk({"content": content}, "stop", native_finish_reason="network_error"))
+
+        assert (reader.error is not None) is failed
+
+    @pytest.mark.parametrize(("is_forced", "reason"), [(False, "tool_calls"), (True, "stop")])
+    def test_stop_after_calls(self, is_forced, reason):
+        call = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+        reader, end = ChatReader(is_call_forced=is_forced), Event(chunk({}, "stop"))
+        reader.observe(Event(chunk({"tool_calls": [call]})))
+        reader.observe(end)
+
+        assert (reader.finish, end.payload["choices"][0]["finish_reason"]) == (reason, reason)
+
+
+PARTS: list[Any] = [
+    {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]},
+    "a",
+    {"type": "text", "text": "b"},
+]
+
+
+class TestContentInParts:
+    def test_folded_chat(self):
+        message = choice_of(*(chunk({"content": [part]}) for part in PARTS), chunk({}, "stop"))["message"]
+
+        assert (message["content"], message["reasoning_content"]) == ("ab", "Hm")
+
+    def test_responses(self):
+        response = response_of(chunk({"content": PARTS}), chunk({"content": "c"}), chunk({}, "stop"))
+
+        assert [item["content"][0]["text"] for item in response["output"]] == ["Hm", "abc"]
+
+    def test_other_parts_stay(self):
+        reference = {"type": "reference", "reference_ids": [1]}
+
+        _, (event,) = observed(chunk({"content": ["a", reference]}))
+
+        assert event.payload["choices"][0]["delta"] == {"content": "a", "content_parts": [reference]}
+
+
+class TestCalls:
+    def test_parallel_calls_with_one_index(self):
+        calls = [
+            {"index": 0, "id": name, "type": "function", "function": {"name": name, "arguments": "{}"}}
+            for name in "ab"
+        ]
+        chunks = (*(chunk({"tool_calls": [call]}) for call in calls), chunk({}, "stop"))
+
+        _, events = observed(*chunks)
+
+        assert [event.payload["choices"][0]["delta"]["tool_calls"][0]["index"] for event in events[:2]] == [
+            0,
+            1,
+        ]
+        assert [call["id"] for call in choice_of(*chunks)["message"]["tool_calls"]] == ["a", "b"]
+        assert [item["call_id"] for item in response_of(*chunks)["output"]] == ["a", "b"]
+
+    def test_held_call_is_sent_with_the_end(self):
+        call = {"function": {"name": "f", "arguments": {"a": 1}}}
+
+        (made,) = choice_of(chunk({"tool_calls": [call]}), chunk({}, "tool_calls"))["message"]["tool_calls"]
+
+        assert made["function"] == {"name": "f", "arguments": '{"a":1}'}
+        assert made["id"]
+        assert made["type"] == "function"
+
+    def test_documented_calls_are_passed_on_unchanged(self):
+        first = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": ""}}
+        more = {"index": 0, "function": {"arguments": "{}"}}
+
+        _, events = observed(
+            chunk({"tool_calls": [first]}), chunk({"tool_calls": [more]}), chunk({}, "tool_calls")
+        )
+
+        assert [event.data for event in events] == [b"{}"] * 3
+
+    def test_deprecated_function_call(self):
+        chunks = (
+            chunk({"function_call": {"name": "f", "arguments": {"a": 1}}}),
+            chunk({}, "function_call"),
+        )
+
+        assert choice_of(*chunks)["message"]["function_call"]["arguments"] == '{"a":1}'
+        (item,) = response_of(*chunks)["output"]
+        assert (item["name"], item["arguments"]) == ("f", '{"a":1}')
+
+    def test_bytes_of_an_object_count(self):
+        reader, _ = observed(chunk({"tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}]}))
+
+        assert reader.output_bytes == 7
+
+
+class TestCompleteMessage:
+    CALL: Payload = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    MESSAGE: Payload = {"role": "assistant", "content": "Hi", "tool_calls": [CALL]}
+    CHUNK: Payload = {"choices": [{"message": MESSAGE, "finish_reason": "tool_calls"}]}
+
+    def test_becomes_a_delta(self):
+        response = response_of(self.CHUNK)
+
+        assert [item["type"] for item in response["output"]] == ["message", "function_call"]
+        assert choice_of(self.CHUNK)["message"]["content"] == "Hi"
+
+    def test_does_not_repeat_deltas(self):
+        reader, events = observed(chunk({"content": "Hi"}), {"choices": [{"message": {"content": "Hi"}}]})
+
+        assert events[1].payload["choices"][0]["delta"] == {}
+        assert reader.output_bytes == 2
+
+
+class TestUsage:
+    USAGE: Payload = {"prompt_tokens": 1234, "completion_tokens": 56, "total_tokens": 1290}
+
+    @pytest.mark.parametrize(
+        "last",
+        [
+            chunk({}, "stop", usage=USAGE),
+            {**chunk({}, "stop"), "x_groq": {"usage": USAGE}},
+        ],
+    )
+    def test_elsewhere(self, last):
+        reader, events = observed(chunk({"content": "a"}), last)
+
+        assert reader.reported_usage is not None
+        assert reader.reported_usage.total_tokens == 1290
+        assert events[1].payload["usage"] == self.USAGE
+
+    def test_unknown_shape(self):
+        reader, _ = observed(chunk({"content": "a"}, "stop"), {"choices": [], "usage": {"units": 5}})
+
+        assert reader.has_unknown_usage
+        assert reader.usage is None

@@ -1,0 +1,128 @@
+"""Pieces of calls as servers send them, and as SDKs can join them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.streaming.tool_call_repair import ToolCallRepair
+
+Piece = dict[str, Any]
+
+
+def piece(index: Any = None, call_id: Any = None, kind: Any = None, **called: Any) -> Piece:
+    fields = {"index": index, "id": call_id, "type": kind, "function": called or None}
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def joined(*deltas: list[Piece]) -> list[tuple[str, str, str, str]]:
+    """Return (id, type, name, text) of each call as an SDK joins repaired deltas."""
+    repair, sent = ToolCallRepair("call"), []
+    for delta in deltas:
+        sent += delta if repair.note_regular(delta) else repair.repaired(delta)
+    if repair.is_holding:
+        sent += repair.release()
+    calls: list[list[str]] = []
+    for part in sent:
+        index = part["index"]
+        assert type(index) is int
+        if index == len(calls):
+            calls.append(["", part["type"], "", ""])
+        called = part.get("function") or part.get("custom") or {}
+        calls[index][0] += part.get("id") or ""
+        calls[index][2] += called.get("name") or ""
+        calls[index][3] += called.get("arguments") or called.get("input") or ""
+    return [(call[0], call[1], call[2], call[3]) for call in calls]
+
+
+TWO = [("a", "function", "f", '{"x":1}'), ("b", "function", "g", "{}")]
+COMPLETE_F, COMPLETE_G = {"name": "f", "arguments": '{"x":1}'}, {"name": "g", "arguments": "{}"}
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        [  # as documented
+            [piece(0, "a", "function", name="f", arguments="")],
+            [piece(0, arguments='{"x":')],
+            [piece(0, arguments="1}")],
+            [piece(1, "b", "function", name="g", arguments="{}")],
+        ],
+        [[piece(0, "a", "function", **COMPLETE_F)], [piece(0, "b", "function", **COMPLETE_G)]],  # Gemini
+        [[piece(None, "a", **COMPLETE_F), piece(None, "b", **COMPLETE_G)]],  # Mistral
+        [[piece(None, "a", **COMPLETE_F)], [piece(None, "b", **COMPLETE_G)]],
+        [  # Qwen repeats ids and types
+            [piece(0, "a", "function", name="f", arguments="")],
+            [piece(0, "", "function", name="", arguments='{"x":')],
+            [piece(0, "a", "function", name="f", arguments="1}")],
+            [piece(1, "b", "function", **COMPLETE_G)],
+        ],
+        [  # arguments as an object
+            [piece(0, "a", "function", name="f", arguments={"x": 1})],
+            [piece(1, "b", "function", name="g", arguments={})],
+        ],
+        [  # the name, or the id, comes later
+            [piece(0, "a", "function", arguments="")],
+            [piece(0, name="f", arguments='{"x":1}')],
+            [piece(1, None, "function", name="g", arguments="")],
+            [piece(1, "b", arguments="{}")],
+        ],
+        [  # no index, in pieces
+            [piece(None, "a", "function", name="f", arguments="")],
+            [piece(None, None, None, arguments='{"x":1}')],
+            [piece(None, "b", "function", **COMPLETE_G)],
+        ],
+        [  # an id of its own for each piece
+            [piece(0, "a", "function", name="f", arguments="")],
+            [piece(0, "a2", arguments='{"x":1}')],
+            [piece(1, "b", "function", **COMPLETE_G)],
+        ],
+    ],
+)
+def test_two_calls(deltas):
+    assert joined(*deltas) == TWO
+
+
+@pytest.mark.parametrize("index", [0, None])
+def test_ids_are_made(index):
+    calls = joined([piece(index, "", **COMPLETE_F)], [piece(index, "", **COMPLETE_G)])
+
+    assert [call[1:] for call in calls] == [call[1:] for call in TWO]
+    assert len({call[0] for call in calls}) == 2
+    assert all(call[0] for call in calls)
+
+
+def test_one_id_for_two_calls():
+    calls = joined([piece(0, "a", "function", **COMPLETE_F)], [piece(1, "a", "function", **COMPLETE_G)])
+
+    assert [call[2:] for call in calls] == [call[2:] for call in TWO]
+    assert len({call[0] for call in calls}) == 2
+
+
+def test_custom_without_type():
+    call = {"index": 0, "id": "a", "custom": {"name": "patch", "input": "x"}}
+
+    assert joined([call], [{"index": 0, "custom": {"input": "y"}}]) == [("a", "custom", "patch", "xy")]
+
+
+def test_call_without_a_name_is_sent_at_the_end():
+    assert joined([piece(0, "a", "function", arguments="{}")]) == [("a", "function", "", "{}")]
+
+
+def test_other_keys_stay():
+    repair = ToolCallRepair("call")
+    extra = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
+
+    assert (
+        repair.repaired([{**piece(None, "a", **COMPLETE_F), **extra}])[0]["extra_content"]
+        == extra["extra_content"]
+    )
+
+
+@pytest.mark.parametrize("pieces", ["x", [None], [{"function": "f"}], {"a": 1}])
+def test_what_makes_no_sense_stays(pieces):
+    repair = ToolCallRepair("call")
+
+    assert not repair.note_regular(pieces)
+    assert repair.repaired(pieces) == pieces

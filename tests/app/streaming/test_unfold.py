@@ -1,0 +1,143 @@
+"""Whole answers become the events of a stream, and these the same answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.streaming.chat_protocol import ChatReader
+from app.streaming.events import DONE
+from app.streaming.fold_chat import ChatFold
+from app.streaming.fold_responses import ResponsesFold
+from app.streaming.responses_protocol import ResponsesReader
+from app.streaming.unfold import unfold_completion, unfold_response
+from app.translation.events.responses_to_chat import ResponsesToChat
+from app.translation.events.responses_to_responses import ResponsesPassThrough
+
+Payload = dict[str, Any]
+
+CALL: Payload = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+MESSAGES: list[Payload] = [
+    {"role": "assistant", "content": "Hi", "refusal": None},
+    {"role": "assistant", "content": None, "refusal": "No"},
+    {"role": "assistant", "content": "Hi", "reasoning_content": "Hm", "refusal": None},
+    {"role": "assistant", "content": None, "tool_calls": [CALL, {**CALL, "id": "b"}], "refusal": None},
+]
+
+
+def completion(message: Payload, finish: str = "stop", **more: Any) -> Payload:
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish, **more}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
+    }
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_completion(message):
+    finish = "tool_calls" if "tool_calls" in message else "stop"
+    answer = completion(message, finish)
+    reader, fold = ChatReader(), ChatFold()
+
+    events = unfold_completion(answer)
+    for event in events:
+        reader.observe(event)
+        if event is not DONE:
+            fold.add_event(event.payload)
+
+    assert fold.result() == answer
+    assert (reader.can_end(), reader.finish) == (True, finish)
+    assert reader.reported_usage is not None
+
+
+def test_several_choices_without_index():
+    answer = completion({"content": "a"})
+    answer["choices"] = [{"message": {"content": text}, "finish_reason": "stop"} for text in "ab"]
+    fold = ChatFold()
+    for event in unfold_completion(answer)[:-1]:
+        fold.add_event(event.payload)
+
+    assert [choice["message"]["content"] for choice in fold.result()["choices"]] == ["a", "b"]
+
+
+MESSAGE: Payload = {
+    "type": "message",
+    "id": "msg_1",
+    "role": "assistant",
+    "status": "completed",
+    "content": [{"type": "output_text", "text": "Hi", "annotations": [], "logprobs": []}],
+}
+FUNCTION_CALL: Payload = {
+    "type": "function_call",
+    "id": "fc_1",
+    "call_id": "c",
+    "name": "f",
+    "arguments": "{}",
+    "status": "completed",
+}
+REASONING: Payload = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm"}]}
+
+
+def response(*output: Payload, status: str = "completed", **more: Any) -> Payload:
+    usage = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
+    return {
+        "id": "resp_1",
+        "object": "response",
+        "status": status,
+        "output": [*output],
+        "usage": usage,
+        **more,
+    }
+
+
+def test_response():
+    answer = response(REASONING, MESSAGE, FUNCTION_CALL, error=None)
+    reader, fold = ResponsesReader(), ResponsesFold()
+    events = unfold_response(answer)
+    for event in events:
+        reader.observe(event)
+
+    passed = ResponsesPassThrough().translate(events)
+    for event in passed:
+        fold.add_event(event.payload)
+
+    assert fold.result() == answer
+    types = [event.type for event in passed]
+    assert types[0] == "response.created"
+    assert "response.output_text.delta" in types
+    assert "response.function_call_arguments.delta" in types
+    assert types.count("response.output_item.done") == 3
+    assert [event.payload["sequence_number"] for event in passed] == list(range(len(passed)))
+    assert reader.has_calls
+    assert reader.usage is not None
+
+
+def test_response_for_a_chat_client():
+    chunks = ResponsesToChat("c", 1, "m", include_usage=True).translate(
+        unfold_response(response(MESSAGE, FUNCTION_CALL))
+    )
+    fold = ChatFold()
+    for chunk in chunks:
+        fold.add_event(chunk.payload)
+    answer = fold.result()
+
+    message = answer["choices"][0]["message"]
+    assert (message["content"], message["tool_calls"][0]["id"]) == ("Hi", "c")
+    assert answer["usage"]["total_tokens"] == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "finish"), [("completed", "completed"), ("incomplete", "incomplete"), ("failed", "failed")]
+)
+def test_status(status, finish):
+    reader = ResponsesReader()
+    for event in unfold_response(
+        response(MESSAGE, status=status, error={"code": "server_error", "message": "no"})
+    ):
+        reader.observe(event)
+
+    assert reader.finish == finish
