@@ -69,7 +69,7 @@ def _tool_fields(body: Body) -> ResponsesRequest:
     elif "function_call" in body:
         choice = body["function_call"]
         out["tool_choice"] = flat_choice(
-            {"type": "function", **choice} if isinstance(choice, dict) else choice
+            {"type": "function", "name": choice.get("name")} if isinstance(choice, dict) else choice
         )
     return out
 

@@ -50,7 +50,7 @@ def test_bare():
             {"tools": [FLAT], "tool_choice": "required", "parallel_tool_calls": False},
         ),
         (
-            {"functions": [{"name": "f", "parameters": {}}], "function_call": {"name": "f"}},
+            {"functions": [{"name": "f", "parameters": {}}], "function_call": {"name": "f", "function": {}}},
             {"tools": [FLAT], "tool_choice": {"type": "function", "name": "f"}, "parallel_tool_calls": False},
         ),
         (
