@@ -114,6 +114,7 @@ class PoolChange(AdminSchema):
     zone = Text()
     names_accounts = Flag()
     tells_windows = Flag()
+    stream_upstream = Text()
     affinity_minutes = Integer(0, 7 * 24 * 60)
     keep_days = Integer(1, 3650)
     assumed_output_tokens = Integer(0, 10_000_000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import orjson
 
@@ -13,9 +13,17 @@ from app.accounts.kinds import kind_of
 from app.accounts.kinds.kind import CHAT, RESPONSES
 from app.accounts.oauth_tokens import tokens_from
 from app.records import public_fields
-from app.stores.records.accounts import FAILURE_PREFIX, OUT_OF_USE, AccountState
+from app.stores.records.accounts import FAILURE_PREFIX, OUT_OF_USE, REFUSED_PREFIX, AccountState
 
 _LETTERS = {CHAT: "c", RESPONSES: "r"}
+
+
+class RefusedField(NamedTuple):
+    """A field of requests that the server of an account has refused for a model."""
+
+    protocol: str
+    field: str
+    model: str
 
 
 class AccountJson(TypedDict):
@@ -76,6 +84,11 @@ class Account:
     failed_attempts: int = 0  # attempts that failed because of the account
     rescues: int = 0  # of those, the ones after which another account answered
     failures: dict[str, int] = field(default_factory=dict)  # by `Failure`, the request's own too
+    refused: tuple[RefusedField, ...] = ()  # learned from its server's errors
+
+    def refused_by(self, protocol: str, model: str) -> tuple[str, ...]:
+        """Return the fields of *protocol* that requests for *model* are sent without."""
+        return tuple(each.field for each in self.refused if each.model == model and each.protocol == protocol)
 
     @property
     def owned_by(self) -> str:
@@ -145,4 +158,9 @@ def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Acc
             for name in fields
             if name.startswith(FAILURE_PREFIX)
         },
+        refused=tuple(
+            RefusedField(*name.removeprefix(REFUSED_PREFIX).split(":", 2))
+            for name in sorted(fields)
+            if name.startswith(REFUSED_PREFIX) and name.count(":") >= 3
+        ),
     )

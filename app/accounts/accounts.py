@@ -14,12 +14,13 @@ from app.accounts.oauth_tokens import Tokens, tokens_from
 from app.accounts.snapshot import read_current_accounts
 from app.errors import CredentialUnreadable, InvalidRequest, NotFound
 from app.stores.accounts import AccountHashes
-from app.stores.records.accounts import AccountOutcome, AccountState
+from app.stores.records.accounts import REFUSED_PREFIX, AccountOutcome, AccountState
 from app.stores.records.credentials import SealedTokens
 from app.stores.scripts import Scripts
 from app.stores.secrets import UnreadableSecret, Vault
 
 UNREADABLE_SECONDS = 15.0  # until an account whose credential could not be read is tried again
+MAX_REFUSED = 200  # fields, of one account, that its server is remembered to refuse
 MAX_UNREADABLE = 1000  # such accounts that one admission leaves out
 
 
@@ -165,6 +166,27 @@ class AccountRepository:
     def forget_exceeded(self, pool: str, name: str) -> None:
         """Trust the account *name* again to respect the output lengths of requests."""
         self._store.forget_exceeded(pool, self._id(pool, name))
+
+    def learn_refused(
+        self, pool: str, account: Account, protocol: str, model: str, fields: Sequence[str]
+    ) -> Account | None:
+        """
+        Store that the server of *account* refuses *fields* of *protocol* for *model*; return the account.
+
+        None: it is remembered to refuse MAX_REFUSED fields already. Raises StoreUnavailable.
+        """
+        if len(account.refused) + len(fields) > MAX_REFUSED:
+            return None
+        now_ms = str(round(time.time() * 1000))
+        names = {f"{REFUSED_PREFIX}{protocol}:{name}:{model}": now_ms for name in fields}
+        self._store.observe(pool, {"account": account.id, "fields": names, "renewed": True})
+        return self.read(pool, account.id)
+
+    def forget_refused(self, pool: str, name: str) -> None:
+        """Send the account *name* again what its server has refused."""
+        account_id = self._id(pool, name)
+        self._store.remove_fields(pool, account_id, REFUSED_PREFIX)
+        self._store.observe(pool, {"account": account_id, "renewed": True})
 
     def remove(self, pool: str, name: str, *, although_bound: bool = False) -> None:
         """

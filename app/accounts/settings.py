@@ -16,6 +16,9 @@ from app.patterns import matches, pattern_error
 TIME_LIMITS = tuple(limit.name for limit in fields(TimeLimits))
 EVERY_MODEL = "*"
 FLAGS = ("names_accounts", "tells_windows")  # see PoolSettings
+CHOICES = {  # the values of each; the first is the default
+    "stream_upstream": ("always", "auto"),
+}
 NUMBERS = {  # the minimum and maximum of each
     "keep_days": (1, 3650),
     "affinity_minutes": (0, 7 * 24 * 60),
@@ -31,6 +34,7 @@ class PoolSettings:
     time_limits: tuple[tuple[str, Mapping[str, float]], ...] = ()
     names_accounts: bool = True  # whether answers name their account
     tells_windows: bool = True  # whether callers see the used part of the pool's upstream windows
+    stream_upstream: str = "always"  # whether upstreams are to stream what the caller does not
     affinity_minutes: int = 30  # how long after its last turn a conversation stays at its account; 0: no time
     keep_days: int = 30  # of the ledger's rows and the hours' totals: as far back as the charts go
     # What strict token limits take of a model whose size is in no price list. The output is sent to the
@@ -60,7 +64,7 @@ def settings_of(stored: Mapping[str, Any]) -> PoolSettings:
     limits = stored.get("time_limits", {})
     return PoolSettings(
         time_limits=tuple((pattern, limits[pattern]) for pattern in sorted(limits, key=_how_special)),
-        **{name: stored[name] for name in (*FLAGS, *NUMBERS) if name in stored},
+        **{name: stored[name] for name in (*FLAGS, *CHOICES, *NUMBERS) if name in stored},
     )
 
 
@@ -96,6 +100,13 @@ def with_time_limit(text: str, pattern: str, name: str, seconds: float | None) -
 
 def with_flag(text: str, name: str, value: bool) -> str:
     """Return stored settings *text* with *name*, one of FLAGS, set to *value*."""
+    return _with(text, name, value)
+
+
+def with_choice(text: str, name: str, value: str) -> str:
+    """Return stored settings *text* with *name*, one of CHOICES, set to *value*. Raises InvalidRequest."""
+    if value not in CHOICES[name]:
+        raise InvalidRequest(f"{name} must be one of {', '.join(CHOICES[name])}", param=name)
     return _with(text, name, value)
 
 

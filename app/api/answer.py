@@ -23,7 +23,7 @@ from app.errors import ClientGone, GatewayError
 from app.relay.context import JsonObject, RequestContext
 from app.relay.fallbacks import FallbackChain
 from app.server.client_disconnect import DisconnectWatcher
-from app.streaming.events import Event, EventBatches
+from app.streaming.events import Event, EventBatches, UnstreamedAnswer
 from app.streaming.malformed_events import MALFORMED_EVENT_ERRORS, to_protocol_error
 
 SSE_HEADERS = {
@@ -99,14 +99,23 @@ def start_exchange(context: RequestContext, transform: ResponseTransform = UNCHA
 
 def _object_response(exchange: Exchange) -> Response:
     fold = framing_for(exchange.chain.context).fold()
-    payloads = [event.payload for events in exchange.events for event in events or ()]
+    answered = [event for events in exchange.events for event in events or ()]
     exchange.close()
+    if answered and type(answered[0]) is UnstreamedAnswer:
+        return _unstreamed_response(answered[0], exchange)
     try:
-        for payload in payloads:
-            fold.add_event(payload)
+        for event in answered:
+            fold.add_event(event.payload)
         return json_response(exchange.transform.body(fold.result(), exchange.chain))
     except MALFORMED_EVENT_ERRORS as error:
         raise to_protocol_error(error) from error
+
+
+def _unstreamed_response(answer: UnstreamedAnswer, exchange: Exchange) -> Response:
+    """Return an answer that the upstream sent as one object, byte for byte where nothing changes it."""
+    if exchange.transform is UNCHANGED:
+        return Response(answer.encoded(), content_type="application/json")
+    return json_response(exchange.transform.body(answer.payload, exchange.chain))
 
 
 def _stream_response(exchange: Exchange) -> Response:

@@ -266,6 +266,15 @@ def trust_lengths(services: Services, as_json: bool, pool: str, name: str) -> No
     )
 
 
+@account_group.command("forget-refused", epilog=example("poolgate account forget-refused gpu1"))
+@click.argument("name", shell_complete=complete.accounts)
+@in_pool
+@with_store
+def forget_refused(services: Services, as_json: bool, pool: str, name: str) -> None:
+    """Send the account NAME again the fields that its server has refused. See poolgate doctor."""
+    _report(as_json, pool, operations(services).accounts.forget_refused(pool, name), "Forgot the refusals of")
+
+
 def _report(as_json: bool, pool: str, account: Account, done: str) -> None:
     report(as_json, account.public(), f"{done} account '{account.name}' in pool '{pool}'.")
 

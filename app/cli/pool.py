@@ -11,9 +11,11 @@ import orjson
 
 from app.accounts.pools import POLICIES, checked_zone
 from app.accounts.settings import (
+    CHOICES,
     EVERY_MODEL,
     NUMBERS,
     TIME_LIMITS,
+    with_choice,
     with_flag,
     with_number,
     with_time_limit,
@@ -112,6 +114,11 @@ def time_limit(text: str) -> TimeLimit:
     "codex.rate_limits events, at /v1/usage and at /api/codex/usage.",
 )
 @click.option(
+    "--stream-upstream",
+    type=click.Choice(CHOICES["stream_upstream"]),
+    help="Whether upstreams stream responses that callers do not: always [default], or only where needed.",
+)
+@click.option(
     "--keep-days",
     type=click.IntRange(*NUMBERS["keep_days"]),
     metavar="DAYS",
@@ -146,14 +153,17 @@ def set_pool(
     time_limits: tuple[TimeLimit, ...],
     names_accounts: bool | None,
     tells_windows: bool | None,
+    stream_upstream: str | None,
     **numbers: int | None,
 ) -> None:
     """Change the settings of a pool, from the next request."""
     flags = {"names_accounts": names_accounts, "tells_windows": tells_windows}
-    if {policy, zone, *flags.values(), *numbers.values()} == {None} and not time_limits:
+    if {policy, zone, stream_upstream, *flags.values(), *numbers.values()} == {None} and not time_limits:
         raise click.UsageError("Nothing to change: give at least one option")
     steps = [limit.apply for limit in time_limits]
     steps += [partial(with_flag, name=name, value=flag) for name, flag in flags.items() if flag is not None]
+    if stream_upstream is not None:
+        steps.append(partial(with_choice, name="stream_upstream", value=stream_upstream))
     steps += [partial(with_number, name=name, value=n) for name, n in numbers.items() if n is not None]
     changed = operations(services).pools.change(pool, policy=policy, zone=zone, steps=steps).public()
     if as_json:

@@ -223,7 +223,8 @@ def _attempts_by_choice(request: _Request) -> Iterator[list[Json]]:
     """
     Yield the attempts of each choice, in order.
 
-    A choice has one attempt, or two where a refused credential was renewed in between.
+    A choice has more than one attempt where a refused credential was renewed in between, or where the request
+    was repeated without what the account had refused.
     """
     remaining = list(request.attempts)
     for decision in request.decisions:
@@ -231,7 +232,11 @@ def _attempts_by_choice(request: _Request) -> Iterator[list[Json]]:
         while (
             remaining
             and remaining[0]["account"] == decision["chosen"]
-            and (not attempts or attempts[-1].get("failure") == "credential")
+            and (
+                not attempts
+                or attempts[-1].get("failure") == "credential"
+                or "repeated_without" in attempts[-1]
+            )
         ):
             attempts.append(remaining.pop(0))
         yield attempts

@@ -119,6 +119,8 @@ def after_failure(stored: Json, *, again: bool, next_account: str, last: bool) -
     *again*: the same choice was tried once more; *next_account* is the account of the next choice, '' where
     none was left; *last*: there was no next choice.
     """
+    if again and stored.get("repeated_without"):
+        return f"It was repeated there without {', '.join(stored['repeated_without'])}."
     if again:
         return "Its credential was renewed and it was tried again."
     if not last:

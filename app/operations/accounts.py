@@ -136,6 +136,10 @@ class AccountOperations(AuditedOperations):
         """Trust the account *name* again to honour the output lengths that requests set."""
         return self._change_state("account.trust_lengths", pool, name, self._accounts.forget_exceeded)
 
+    def forget_refused(self, pool: str, name: str) -> Account:
+        """Send the account *name* again what its server has refused, in case it accepts that now."""
+        return self._change_state("account.forget_refused", pool, name, self._accounts.forget_refused)
+
     def remove(self, pool: str, name: str, *, although_bound: bool = False) -> None:
         """Remove an account and its credential. Raises InvalidRequest while keys are bound to it."""
         before = self._accounts.find_without_credential(pool, name)

@@ -16,6 +16,7 @@ from app.stores.records.accounts import AccountState
 from app.stores.secrets import UnreadableSecret, Vault
 
 MIN_FAILURES = 2  # in a row; a single one is no evidence
+MAX_REFUSED = 10  # fields that are listed
 MIN_STREAK = 5  # failures in a row of an account that no failure takes out, such as a 404
 _STREAKS = {
     Failure.ENDPOINT_MISSING: "404 or 405: its server does not have the endpoint",
@@ -99,6 +100,9 @@ def _check_account(record: StoredAccount, now: float) -> Iterator[Diagnostic]:
         what = f"it billed more than a request allowed ({account.exceeded[:200]}); strict limits now "
         what += "reserve the maximum output of its models"
         yield _note(what, "if it honours lengths now: poolgate account trust-lengths NAME")
+    if account.refused:
+        what = "its server refuses fields, so requests are sent without these"
+        yield _note(what, "to try them again: poolgate account forget-refused NAME", _refused_text(account))
     if account.state != AccountState.ACTIVE:
         yield _describe_state(account)
     elif "refresh_dead" in record.fields:
@@ -109,6 +113,12 @@ def _check_account(record: StoredAccount, now: float) -> Iterator[Diagnostic]:
     if record.is_readable:
         yield from _check_failures(record)
         yield from _check_jobs(record)
+
+
+def _refused_text(account: Account) -> str:
+    return ", ".join(
+        f"{each.field} ({each.protocol}, {each.model})" for each in account.refused[:MAX_REFUSED]
+    )
 
 
 def _describe_state(account: Account) -> Diagnostic:

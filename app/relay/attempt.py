@@ -38,6 +38,7 @@ class AttemptInputs:
     sent_length: int = 0  # the output length that upstreams are sent, where the client sets none
     max_output: int | None = None  # where set, an answer that provably has more ends there
     resumed: ResumedStream | None = None  # where set, the answer continues one that broke off
+    lacks_foreign_state: bool = False  # whether state that the account cannot read is left out
 
 
 @dataclass(slots=True)

@@ -17,10 +17,11 @@ from app.json_writing import write_json
 from app.limits.bounds import Bounds, ModelSize, compute_bounds, compute_passthrough_bounds
 from app.limits.output_lengths import with_length
 from app.limits.prices import Price
+from app.relay.adaptation import adapted_request
 from app.relay.attempt import Attempt, AttemptInputs
 from app.relay.context import RequestContext
-from app.relay.model_attempt import ModelAttempt
 from app.relay.passthrough import PassthroughAttempt, completed_response_event
+from app.relay.unstreamed_attempt import begin_model_attempt
 from app.translation.requests.field_support import AccountRequirements, Dialect, account_requirements
 from app.translation.requests.upstream_request import upstream_body
 
@@ -66,7 +67,9 @@ def _begin_model_attempt(inputs: AttemptInputs) -> Attempt:
     protocol, body, kind = context.request.client_protocol, context.request.body, kind_of(account)
     if inputs.sent_length and kind.takes_length:
         body = with_length(protocol, body, inputs.sent_length, kind.length_fields.get(protocol))
-    return ModelAttempt(inputs, upstream_body(protocol, body, kind.dialect, account.protocols))
+    request = upstream_body(protocol, body, kind.dialect, account.protocols)
+    request = adapted_request(request, context, account, lacks_foreign_state=inputs.lacks_foreign_state)
+    return begin_model_attempt(inputs, request)
 
 
 def _fit_compaction(context: RequestContext) -> AccountRequirements:

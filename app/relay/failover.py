@@ -14,6 +14,7 @@ from app.accounts.usage_windows import windows_from_headers
 from app.accounts.verdicts import Verdict, classify, judge
 from app.errors import GatewayError, NoAccounts, StoreUnavailable, UpstreamError, UpstreamRejected
 from app.records import record
+from app.relay.adaptation import Adapted
 from app.relay.attempt import Attempt, EventBatches
 from app.relay.context import RequestContext
 from app.relay.no_account import pool_spent_error
@@ -60,6 +61,7 @@ class FailoverActions:
     begin: Callable[[Selection, ResumedStream | None], Attempt]
     report: Callable[[AttemptReport], Selection | Refusal]  # and select an account for the next attempt
     renew: Callable[[Account], Account | None]  # get a new token for a signed-in account
+    adapt: Callable[[Attempt, UpstreamError], Adapted | None]  # leave out what was refused
 
 
 @record
@@ -126,7 +128,7 @@ class Failover:
                 return
             except UpstreamError as error:
                 self._record.fail_attempt(error)
-                if renewed := self._renew(attempt, error):
+                if renewed := self._renew(attempt, error) or self._adapt(attempt, error):
                     selection = replace(selection, version=renewed.version)
                 else:
                     selection = yield from self._next_selection(selection, attempt, error)
@@ -194,6 +196,16 @@ class Failover:
             return None
         renewed = self._renewals[account.id] = self._actions.renew(account)
         return renewed
+
+    def _adapt(self, attempt: Attempt, error: UpstreamError) -> Account | None:
+        """Return the account, where the request is to be repeated there without what was refused."""
+        if self._record.charge is not None:
+            return None  # as for a renewal
+        adapted = self._actions.adapt(attempt, error)
+        if adapted is None:
+            return None
+        self._record.note_adaptation(adapted.names)
+        return adapted.account
 
     def _next_selection(
         self, selection: Selection, attempt: Attempt, error: UpstreamError

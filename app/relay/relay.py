@@ -24,6 +24,7 @@ from app.limits.pool_prices import PoolPrices
 from app.limits.prices import Price
 from app.records import record
 from app.relay.active_requests import ActiveRequests
+from app.relay.adaptation import Adaptation
 from app.relay.admission import Admission, AdmissionServices, RequestPlan
 from app.relay.attempt import Attempt, AttemptInputs
 from app.relay.context import RequestContext
@@ -68,6 +69,7 @@ class _Exchange:
     record: RequestRecord
     progress: RequestProgress
     admission: Admission
+    adaptation: Adaptation
 
 
 class Relay:
@@ -120,7 +122,14 @@ class Relay:
                     record.first_ms = 0
                     yield record.stored
                 else:
-                    exchange = _Exchange(context, plan, record, progress, admission)
+                    exchange = _Exchange(
+                        context,
+                        plan,
+                        record,
+                        progress,
+                        admission,
+                        Adaptation(context, self._services.accounts),
+                    )
                     yield from self._serve(exchange, selection)
             record.finish()
         except GeneratorExit:
@@ -177,6 +186,7 @@ class Relay:
             begin=partial(self._begin_attempt, exchange, limits),
             report=exchange.admission.report,
             renew=partial(self._services.refresher.refresh_after_401, context.caller.key.pool),
+            adapt=exchange.adaptation.adapt,
         )
         policy = FailoverPolicy(budget, limits.keepalive, plan.endpoint_type.max_accounts)
         return Failover(context, exchange.record, progress, actions, policy, self._timing)
@@ -198,6 +208,7 @@ class Relay:
             sent_length=plan.bounds.sent_length,
             max_output=plan.bounds.upper_bound.get("output_tokens") if is_bounded else None,
             resumed=resumed,
+            lacks_foreign_state=exchange.adaptation.lacks_foreign_state,
         )
         return plan.endpoint_type.begin(inputs)
 

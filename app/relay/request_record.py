@@ -105,6 +105,10 @@ class RequestRecord:
         if attempt is not None and may_have_billed(error, attempt, verdict.failure):
             fields |= self._charge_failed(attempt)
 
+    def note_adaptation(self, names: list[str]) -> None:
+        """Record that the newest attempt is repeated at its account without *names*."""
+        self.attempts[-1]["repeated_without"] = names
+
     def _charge_failed(self, attempt: Attempt) -> JsonObject:
         """Charge a failed attempt; return the fields that its ledger entry has for it."""
         figures = self._figures(attempt, self._charge_of(attempt, failed=True))

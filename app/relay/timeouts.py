@@ -23,6 +23,10 @@ def shortened(limits: TimeLimits) -> TimeLimits:
     )
 
 
+# A whole answer arrives at once, after as long as a stream takes from its first event to its last. Its limit
+# is a multiple of the one on the first event, so that a pool that changes one changes both.
+UNSTREAMED_FACTOR = 15.0  # 180 s by default
+UNSTREAMED_FACTOR_REASONING = 5.0  # 300 s
 ALTERNATIVE_CHECK_SECONDS = 5.0  # between two checks for an account that could serve instead
 
 
@@ -53,6 +57,9 @@ class AttemptDeadlines:
         self._silence = limits.idle_reasoning if reasons else limits.idle
         first_progress = limits.first_progress_reasoning if reasons else limits.first_progress
         self._first_progress = first_progress + reading_seconds
+        self._unstreamed_answer = (
+            first_progress * (UNSTREAMED_FACTOR_REASONING if reasons else UNSTREAMED_FACTOR) + reading_seconds
+        )
         self._has_alternative = has_alternative
         started = clock()
         self._first_progress_by = started + self._first_progress
@@ -72,6 +79,11 @@ class AttemptDeadlines:
     def headers_received(self) -> None:
         """Start the limit on first progress."""
         self._until = self._first_progress_by
+
+    def expect_unstreamed_answer(self) -> None:
+        """Allow as long for headers and first progress as an upstream takes that sends nothing before."""
+        self._first_progress = self._unstreamed_answer
+        self._until = self._first_progress_by = self._progressed_at + self._unstreamed_answer
 
     def commented(self) -> None:
         """Start the limit on first progress again: the upstream sent a comment, so it is working."""

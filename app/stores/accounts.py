@@ -84,6 +84,13 @@ class AccountHashes:
         """Remove the report that an account billed more than a request allowed."""
         self._client.hdel(keys.account(pool, account_id), "exceeded")
 
+    def remove_fields(self, pool: str, account_id: str, prefix: str) -> None:
+        """Remove the fields of an account whose names begin with *prefix*."""
+        key = keys.account(pool, account_id)
+        names = [name for name in self._client.hkeys(key) if name.startswith(prefix)]
+        if names:
+            self._client.hdel(key, *names)
+
     def models(self, pool: str) -> dict[str, AccountModels]:
         """Return the known models of every account, by id. Two round trips."""
         ids = self._client.hvals(keys.account_names(pool))

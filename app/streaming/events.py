@@ -37,5 +37,11 @@ class Event:
         return f"Event({self.type or 'chunk'})"  # without content: reprs end up in logs
 
 
+class UnstreamedAnswer(Event):
+    """A complete `chat.completion`, which is the only event of its answer."""
+
+    __slots__ = ()
+
+
 DONE = Event({}, b"[DONE]")  # the end of a chat stream; compared by identity
 EventBatches = Iterator[list[Event] | None]  # None: a keep-alive is due

@@ -137,8 +137,22 @@ def _error_object(body: Any) -> ErrorObject:
         if isinstance(inner, str) and inner:
             return cast(ErrorObject, {**body, "message": body.get("message") or inner})
         if isinstance(inner, list):  # FastAPI's validation errors
-            return {"message": "; ".join(str(item.get("msg")) for item in inner if isinstance(item, dict))}
+            return {"message": _validation_text(inner)}
+    message = body.get("message")
+    if isinstance(message, dict) and isinstance(message.get("detail"), list):  # Mistral's
+        return cast(ErrorObject, {**body, "message": _validation_text(message["detail"])})
     return cast(ErrorObject, body)
+
+
+def _validation_text(errors: list[Any]) -> str:
+    """Return the messages of FastAPI's validation *errors*, each with the place that it is about."""
+    texts = []
+    for error in errors:
+        if isinstance(error, dict):
+            place = error.get("loc")
+            names = [str(name) for name in place if name != "body"] if isinstance(place, list | tuple) else []
+            texts.append(f"{error.get('msg')}: {'.'.join(names)}" if names else str(error.get("msg")))
+    return "; ".join(texts)
 
 
 def _rejection(

@@ -76,6 +76,7 @@ class RequestContent(NamedTuple):
     client_headers: Mapping[str, str] = MappingProxyType({})
     trace_headers: Mapping[str, str] = MappingProxyType({})
     content_type: str = ""
+    accept: str = ""  # in place of a stream of events
 
 
 class UpstreamResponse:
@@ -247,6 +248,8 @@ class UpstreamClient:
         sent = {**sent, **content.trace_headers, "Content-Length": str(sum(map(len, body)))}
         if content.content_type:
             sent |= {"Content-Type": content.content_type, "Accept": "*/*"}
+        elif content.accept:
+            sent["Accept"] = content.accept
         timeout = Timeout(connect=self._connect_timeout_seconds, read=headers_timeout_seconds)
         adapter, url = self._adapter_of(account), account.base_url + kind.path(protocol)
         task = self._greenlets.start(lambda: _answer(adapter, url, sent, body, timeout))

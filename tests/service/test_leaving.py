@@ -56,6 +56,26 @@ def test_the_upstream_is_closed_and_the_lease_is_gone(
     assert pool.states() == {"a": "active"}
 
 
+@pytest.mark.parametrize("stall", list(STALLS)[:2])
+@pytest.mark.parametrize("surface", ["chat", "responses"])
+def test_an_upstream_that_does_not_stream_is_closed_too(
+    pool: PoolOfTest, upstream: ScriptedUpstream, surface: str, stall: str
+) -> None:
+    pool.set(settings='{"stream_upstream": "auto"}')
+    pool.account("a", upstream.base_url())
+    upstream.script(STALLS[stall])
+    connection = send_request(pool, PATHS[surface], BODIES[surface], pool.key())
+    upstream.wait_for(1)
+
+    connection.close()
+
+    (seen,) = upstream.wait_for(1, end="any")
+    assert seen.end in ("client_closed", "reset")
+    (row,) = pool.wait_for_rows(1)
+    assert (row["status"], row["error"]) == (499, "client_gone")
+    assert (pool.open_leases(), pool.in_flight()) == (0, 0)
+
+
 def test_a_pause_before_another_try_ends_too(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
     """No upstream is called on behalf of a client that has disconnected."""
     pool.account("a", upstream.base_url())

@@ -116,6 +116,13 @@ def resume(name: str) -> Response:
     return json_response(serialize_account(operations().accounts.resume(inputs.pool(), name)))
 
 
+@bp.post("/<name>/forget-refused")
+def forget_refused(name: str) -> Response:
+    """Send an account again the fields that its server has refused."""
+    inputs.body(NOTHING)
+    return json_response(serialize_account(operations().accounts.forget_refused(inputs.pool(), name)))
+
+
 @bp.post("/<name>/test")
 def test(name: str) -> Response:
     """Test an account with a small real request, which is not recorded in the ledger."""

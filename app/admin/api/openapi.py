@@ -47,7 +47,7 @@ BODIES: dict[str, Schema] = {
     "api.accounts.add": accounts.NEW_ACCOUNT,
     "api.accounts.import_file": accounts.AUTH_JSON,
     "api.accounts.change": accounts.ACCOUNT_CHANGE,
-    **{f"api.accounts.{name}": accounts.NOTHING for name in ("pause", "resume", "export")},
+    **{f"api.accounts.{name}": accounts.NOTHING for name in ("pause", "resume", "export", "forget_refused")},
     "api.accounts.test": accounts.TRIAL_INPUT,
     "api.sign_ins.begin_device": sign_ins.SIGN_IN_INPUT,
     "api.sign_ins.begin_browser": sign_ins.SIGN_IN_INPUT,

@@ -8,7 +8,15 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from app.accounts.settings import FLAGS, NUMBERS, with_flag, with_number, with_time_limit
+from app.accounts.settings import (
+    CHOICES,
+    FLAGS,
+    NUMBERS,
+    with_choice,
+    with_flag,
+    with_number,
+    with_time_limit,
+)
 from app.admin.api import inputs
 from app.admin.api.inputs import checked_pool, json_response, list_response
 from app.admin.api.limits import serialize_limits
@@ -57,6 +65,8 @@ def _steps(fields: dict[str, Any]) -> Iterator[Callable[[str], str]]:
     for pattern, limits in fields.get("time_limits", {}).items():
         for name, seconds in limits.items():
             yield partial(with_time_limit, pattern=pattern, name=name, seconds=seconds)
+    for name in fields.keys() & set(CHOICES):
+        yield partial(with_choice, name=name, value=fields[name])
     for name in fields.keys() & set(FLAGS):
         yield partial(with_flag, name=name, value=fields[name])
     for name in NUMBERS.keys() & fields.keys():

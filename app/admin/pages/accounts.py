@@ -145,6 +145,13 @@ def resume(name: str) -> Any:
     return _return_to_page(name, f"Account {name} was resumed.")
 
 
+@bp.post("/<name>/forget-refused")
+def forget_refused(name: str) -> Any:
+    """Send an account again the fields that its server has refused."""
+    operations().accounts.forget_refused(g.pool, name)
+    return _return_to_page(name, f"Account {name} gets requests with every field again.")
+
+
 def _return_to_page(name: str, message: str) -> Any:
     """Redirect to the page on which the button was."""
     if urlsplit(request.referrer or "").path == url_for("accounts.show"):

@@ -12,10 +12,12 @@ from flask import g, render_template, request
 
 from app.accounts.pools import DEFAULT, POLICIES, POLICY_DESCRIPTIONS, Pool
 from app.accounts.settings import (
+    CHOICES,
     EVERY_MODEL,
     FLAGS,
     NUMBERS,
     TIME_LIMITS,
+    with_choice,
     with_flag,
     with_number,
     with_time_limit,
@@ -28,6 +30,10 @@ from app.admin.services import services
 from app.config import TimeLimits
 
 DAY = 86400.0  # the longest time limit, in seconds
+STREAMING = (
+    ("always", "always"),
+    ("auto", "auto: only where the gateway has to read the response as it arrives"),
+)
 
 bp = page_blueprint("settings", "/settings")
 
@@ -70,7 +76,7 @@ def routing() -> Any:
     pool = _pool()
     effective = pool.effective
     now = {"policy": pool.policy, "zone": pool.zone}
-    now |= {name: str(getattr(effective, name)) for name in NUMBERS}
+    now |= {name: str(getattr(effective, name)) for name in (*NUMBERS, *CHOICES)}
     now |= {name: "yes" if getattr(effective, name) else "" for name in FLAGS}
     form = Form(request.form if request.method == "POST" else now, *now)
     if request.method == "POST":
@@ -81,6 +87,11 @@ def routing() -> Any:
                 zone=form["zone"].strip(),
                 steps=[
                     *(partial(with_flag, name=name, value=bool(form[name])) for name in FLAGS),
+                    *(
+                        partial(with_choice, name=name, value=form[name])
+                        for name in CHOICES
+                        if name in request.form
+                    ),
                     *(
                         partial(with_number, name=name, value=form.integer(name))
                         for name in NUMBERS
@@ -96,6 +107,7 @@ def routing() -> Any:
         policies=[
             (policy, f"{policy.replace('_', ' ')}: {POLICY_DESCRIPTIONS[policy]}") for policy in POLICIES
         ],
+        streaming=STREAMING,
         zones=sorted(available_timezones()),
     ), form.status
 

@@ -1,11 +1,12 @@
 -- Store what a background job learned about an account from its upstream.
 -- KEYS[1]  root of the pool
--- ARGV[1]  JSON {account, fields = {name: value}, mark, room, accepted}: mark as for apply_outcome, or
---          absent; room: the usage windows have room again, which ends window_spent; accepted: the upstream
---          takes the credential again, so one ordinary request tests a credential_dead account
+-- ARGV[1]  JSON {account, fields = {name: value}, mark, room, accepted, renewed}: mark as for apply_outcome,
+--          or absent; room: the usage windows have room again, which ends window_spent; accepted: the upstream
+--          takes the credential again, so one ordinary request tests a credential_dead account; renewed: the
+--          account has a new version, so every process reads it again
 -- Returns  1, 2 when that test began, or 0 when there is no such account (any more).
 local args, now = cjson.decode(ARGV[1]), clock()
-check(args, { account = 'text', fields = '?object', room = '?flag', accepted = '?flag' })
+check(args, { account = 'text', fields = '?object', room = '?flag', accepted = '?flag', renewed = '?flag' })
 check_each(args.fields, 'scalar', 'fields')
 args.mark = check_outcome(args.mark)
 if not read_account(args.account, now) then return 0 end
@@ -13,6 +14,7 @@ local policy = redis.call('HGET', POOL, 'policy') or 'balanced'
 local listed = (args.fields or {}).listed
 if listed and listed ~= redis.call('HGET', account_key(args.account), 'listed') then forget_missing(args.account) end
 for field, value in pairs(args.fields or {}) do redis.call('HSET', account_key(args.account), field, storable(value)) end
+if args.renewed then redis.call('HINCRBY', account_key(args.account), 'version', 1) end
 if args.mark then apply_outcome(args.account, args.mark, now, policy) end
 local account = read_account(args.account, now)
 if args.room and (account.tested or account.state) == 'window_spent' then

@@ -22,6 +22,7 @@ class AccountState(StrEnum):
 
 
 FAILURE_PREFIX = "failed:"  # + a failure: the figure that counts it, as in lua/attempts.lua
+REFUSED_PREFIX = "refuses:"  # + `<protocol>:<field>:<model>`: what its server refuses; since when, Unix ms
 OUT_OF_USE = (AccountState.PAUSED, AccountState.CREDENTIAL_DEAD)  # until an operator or a test acts
 
 

@@ -10,7 +10,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app.accounts.account import Account
-from app.accounts.accounts import UNREADABLE_SECONDS, AccountRepository
+from app.accounts.accounts import MAX_REFUSED, UNREADABLE_SECONDS, AccountRepository
 from app.errors import CredentialUnreadable, InvalidRequest, NotFound
 from app.stores import keys
 from app.stores.api_keys import ApiKeyRepository
@@ -322,3 +322,41 @@ class TestReading:
         read = accounts.find(POOL, "main")
         assert read.used == (40.5, None)
         assert (read.resets_ms, read.window_seconds) == ((9_000_000_000_000, 0), (18_000, 0))
+
+
+class TestRefusedFields:
+    def test_are_stored_by_protocol_and_model_for_every_process(self, accounts, scripts):
+        added = accounts.add(POOL, account())
+
+        learned = accounts.learn_refused(POOL, added, "chat", "llama:8b", ["store", "max_completion_tokens"])
+
+        assert learned.version > added.version
+        known = other_process(scripts).get(POOL, added.id, learned.version)
+        assert set(known.refused_by("chat", "llama:8b")) == {"store", "max_completion_tokens"}
+        assert known.refused_by("responses", "llama:8b") == known.refused_by("chat", "m") == ()
+
+    def test_are_forgotten(self, accounts):
+        added = accounts.add(POOL, account())
+        learned = accounts.learn_refused(POOL, added, "chat", "m", ["store"])
+
+        accounts.forget_refused(POOL, "main")
+
+        forgotten = accounts.find(POOL, "main")
+        assert (forgotten.refused, forgotten.credential) == ((), SECRET)
+        assert forgotten.version > learned.version
+
+    def test_are_bounded(self, accounts):
+        added = accounts.add(POOL, account())
+        many = [f"field_{number}" for number in range(MAX_REFUSED)]
+
+        assert accounts.learn_refused(POOL, added, "chat", "m", [*many, "store"]) is None
+        full = accounts.learn_refused(POOL, added, "chat", "m", many)
+        assert accounts.learn_refused(POOL, full, "chat", "m", ["store"]) is None
+
+    def test_of_an_account_that_is_gone_are_not_stored(self, accounts, redis_client):
+        added = accounts.add(POOL, account())
+        accounts.remove(POOL, "main")
+
+        with pytest.raises(InvalidRequest):
+            accounts.learn_refused(POOL, added, "chat", "m", ["store"])
+        assert not redis_client.exists(keys.account(POOL, added.id))

@@ -270,6 +270,17 @@ class TestPauseAndResume:
         assert (error["code"], error["param"]) == ("not_found", "name")
 
 
+def test_forget_refused(poolgate, services):
+    add(poolgate)
+    account = services.accounts.find("default", "main")
+    services.accounts.learn_refused("default", account, "chat", "m", ["store"])
+
+    result = poolgate("account forget-refused main")
+
+    assert result.stdout == "Forgot the refusals of account 'main' in pool 'default'.\n"
+    assert services.accounts.find("default", "main").refused == ()
+
+
 class TestSet:
     def test_holds_at_once(self, poolgate, services):
         """What is not named stays, its credential too."""

@@ -95,6 +95,16 @@ def test_accounts_that_are_out(poolgate: Run, healthy: Account, services: Servic
     ]
 
 
+def test_fields_that_a_server_refuses(poolgate: Run, healthy: Account, services: Services) -> None:
+    services.accounts.learn_refused("default", healthy, "chat", "m", ["store"])
+
+    output = poolgate("doctor").stdout
+
+    assert "its server refuses fields" in output
+    assert "store (chat, m)" in output
+    assert "poolgate account forget-refused" in output
+
+
 def test_another_secret_key(poolgate: Run, healthy: Account) -> None:
     diagnostics = found(poolgate, POOLGATE_SECRET_KEYS=Fernet.generate_key().decode())
 

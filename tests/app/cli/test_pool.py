@@ -73,6 +73,12 @@ def test_what_answers_report(poolgate):
     assert changed["settings"] == {"tells_windows": False, "names_accounts": True}
 
 
+def test_whether_upstreams_stream(poolgate):
+    changed = json.loads(poolgate("pool set --stream-upstream auto --json").stdout)
+
+    assert changed["settings"] == {"stream_upstream": "auto"}
+
+
 def test_how_long_the_ledger_is_retained(poolgate):
     changed = json.loads(poolgate("pool set --keep-days 90 --affinity-minutes 0 --json").stdout)
 

@@ -91,7 +91,9 @@ def events_of(
         make_request(cancellation=clock),
         ChargedRecord(),
         RequestProgress(0.0, 600.0, 0.0),
-        FailoverActions(begin, report, lambda account: replace(account, version=2)),
+        FailoverActions(
+            begin, report, lambda account: replace(account, version=2), lambda attempt, error: None
+        ),
         FailoverPolicy(RetryBudget(clock), TimeLimits().keepalive),
         Timing(clock, lambda: 0.0, random.Random(1)),
     )

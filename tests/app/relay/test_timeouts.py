@@ -36,6 +36,22 @@ def deadlines(
     return AttemptDeadlines(LIMITS, reasons=reasons, progress=progress, clock=clock, **more)
 
 
+class TestUnstreamedAnswer:
+    @pytest.mark.parametrize(("reasons", "limit"), [(False, 180), (True, 300)])
+    def test_may_take_as_long_as_a_stream_from_its_beginning_to_its_end(
+        self, clock: Clock, reasons: bool, limit: float
+    ) -> None:
+        waiting = deadlines(clock, reasons=reasons)
+        waiting.expect_unstreamed_answer()
+
+        clock.now += limit - 1
+        assert not waiting.check()
+
+        clock.now += 1
+        with pytest.raises(StreamIdleTimeout):
+            waiting.check()
+
+
 class TestFirstProgress:
     def test_bounds_the_wait_for_headers_too(self, clock: Clock) -> None:
         waiting = deadlines(clock)
@@ -65,7 +81,7 @@ class TestFirstProgress:
     def test_is_longer_for_a_long_prompt(self, clock: Clock) -> None:
         waiting = deadlines(clock, reading_seconds=KINDS["compatible"].reading_seconds(30_000))
 
-        clock.now += 12 + 74
+        clock.now += 12 + 149
         assert not waiting.check()
 
         clock.now += 2

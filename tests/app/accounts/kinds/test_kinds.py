@@ -97,5 +97,5 @@ class TestChatGpt:
 
 def test_reading_time():
     """A local server may read a prompt on a CPU."""
-    assert find_kind("compatible").reading_seconds(4000) == 10
+    assert find_kind("compatible").reading_seconds(4000) == 20
     assert find_kind("openai").reading_seconds(4000) == 2

@@ -22,6 +22,7 @@ class TestAccounts:
         assert services.accounts.find("default", "main").credential == "sk-newer"
         assert call("POST", "/accounts/main/pause").json["state"] == "paused"
         assert call("POST", "/accounts/main/resume", {}).json["state"] == "active"
+        assert call("POST", "/accounts/main/forget-refused").json["name"] == "main"
         [listed] = call("GET", "/accounts").json["data"]
         assert listed == call("GET", "/accounts/main").json
         call("POST", "/keys", {"name": "ann", "accounts": ["main"]})

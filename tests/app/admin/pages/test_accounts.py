@@ -103,6 +103,16 @@ class TestChanging:
         assert services.accounts.find(POOL, "main").state == "active"
         assert [one["action"] for one in audited(services)][-2:] == ["account.pause", "account.resume"]
 
+    def test_what_its_server_refuses(self, inside: Visitor, services: Services, pool: Furnished) -> None:
+        account = pool.account("main")
+        services.accounts.learn_refused(POOL, account, "chat", "m", ["store"])
+        assert "Refused by its server" in inside.get(f"{HOME}/main").text
+
+        inside.send(f"{HOME}/main/forget-refused", {}, shown_at=f"{HOME}/main")
+
+        assert not services.accounts.find(POOL, "main").refused
+        assert "Refused by its server" not in inside.get(f"{HOME}/main").text
+
     def test_remove(self, inside: Visitor, services: Services, pool: Furnished) -> None:
         """A key that is bound to it is named first."""
         bound = pool.account("main")

@@ -25,6 +25,7 @@ class TestRouting:
             "policy": "ordered",
             "zone": "Asia/Tokyo",
             "tells_windows": "yes",
+            "stream_upstream": "auto",
             "keep_days": "90",
             "affinity_minutes": "0",
             "assumed_output_tokens": "4096",
@@ -41,6 +42,7 @@ class TestRouting:
             pool_settings.affinity_minutes,
             pool_settings.assumed_output_tokens,
         ) == (90, 0, 4096)
+        assert pool_settings.stream_upstream == "auto"
         assert "ordered" in inside.get(HOME).text
 
     def test_nothing_of_it_is_saved_where_a_part_is_wrong(

@@ -1,0 +1,105 @@
+"""
+Adapt a request to a server that refuses a part: send it again without that part.
+
+What an account refuses is stored with it, by protocol and model, so that the next request lacks it from the
+start. State of another account in a conversation is left out of this request only.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from app.accounts.account import Account
+from app.accounts.accounts import AccountRepository
+from app.errors import GatewayError, UpstreamError, UpstreamRejected
+from app.records import record
+from app.relay.attempt import Attempt
+from app.relay.context import RequestContext
+from app.translation.requests import foreign_state
+from app.translation.requests.refused_fields import (
+    Refusal,
+    may_lack,
+    refused_fields,
+    without_refused,
+)
+from app.translation.requests.upstream_request import UpstreamRequest
+
+MAX_ADAPTATIONS = 4  # of one request: some servers name one field after the other
+
+log = structlog.get_logger()
+
+
+@record
+class Adapted:
+    """The account as it is known now, and the names of what its next request lacks."""
+
+    account: Account
+    names: list[str]
+
+
+class Adaptation:
+    """What one request, at one model, learned from refusals."""
+
+    def __init__(self, context: RequestContext, accounts: AccountRepository) -> None:
+        self._context = context
+        self._accounts = accounts
+        self._count = 0
+        self.lacks_foreign_state = False
+
+    def adapt(self, attempt: Attempt, error: UpstreamError) -> Adapted | None:
+        """Return what changes before *attempt*'s account is sent the request again; None: it is not."""
+        if self._count >= MAX_ADAPTATIONS or not isinstance(error, UpstreamRejected) or attempt.committed:
+            return None
+        adapted = self._without_state(attempt, error) or self._without_fields(attempt, error)
+        self._count += adapted is not None
+        return adapted
+
+    def _without_state(self, attempt: Attempt, error: UpstreamRejected) -> Adapted | None:
+        if self.lacks_foreign_state or not foreign_state.is_unreadable(
+            error.upstream_status, error.code, error.message
+        ):
+            return None
+        if not foreign_state.has_foreign_state(attempt.request):
+            return None
+        self.lacks_foreign_state = True
+        return Adapted(attempt.account, [foreign_state.NAME])
+
+    def _without_fields(self, attempt: Attempt, error: UpstreamRejected) -> Adapted | None:
+        request, client, account = attempt.request, self._context.request, attempt.account
+        refusal = Refusal(error.upstream_status, error.message, error.code, error.param)
+        known = account.refused_by(request.protocol, client.model)
+        fields = [
+            field
+            for field in refused_fields(refusal, request.body)
+            if field not in known and may_lack(request, field, client.client_protocol, client.body)
+        ]
+        if not fields:
+            return None
+        try:
+            learned = self._accounts.learn_refused(
+                self._context.caller.key.pool, account, request.protocol, client.model, fields
+            )
+        except GatewayError:  # the store is away, or the account is gone
+            return None
+        if learned is None:
+            return None
+        log.info(
+            "upstream_refuses_fields",
+            request_id=self._context.request_id,
+            account=account.id,
+            model=client.model,
+            fields=fields,
+        )
+        return Adapted(learned, fields)
+
+
+def adapted_request(
+    request: UpstreamRequest, context: RequestContext, account: Account, *, lacks_foreign_state: bool
+) -> UpstreamRequest:
+    """Return *request* as *account* accepts it, as far as that is known."""
+    client = context.request
+    if account.refused and (refused := account.refused_by(request.protocol, client.model)):
+        request = without_refused(request, refused, client.client_protocol, client.body)
+    if lacks_foreign_state and foreign_state.has_foreign_state(request):
+        request = foreign_state.without_foreign_state(request)
+    return request

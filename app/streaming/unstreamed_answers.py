@@ -1,0 +1,155 @@
+"""
+Answers that an upstream sends as one object: what readers observe, and what the client receives.
+
+What the object has is passed on unchanged. Fields that every such object has by its protocol are added where
+a server leaves them out.
+
+Source: https://platform.openai.com/docs/api-reference/chat/object and
+https://platform.openai.com/docs/api-reference/responses/object
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from app.errors import UpstreamProtocolError
+from app.streaming.events import DONE, Event, UnstreamedAnswer
+from app.streaming.progress import Stage
+
+NOT_AN_ANSWER = "The upstream answered with an object that is not an answer"
+_RESPONSE_EVENTS = {  # by the status of a response; one without a status is complete
+    None: "response.completed",
+    "completed": "response.completed",
+    "incomplete": "response.incomplete",
+    "failed": "response.failed",
+    "cancelled": "response.failed",
+}
+
+
+class Reader(Protocol):
+    """What observes the events of a stream."""
+
+    has_calls: Any
+
+    def observe(self, event: Event) -> Stage: ...
+
+
+def unstreamed_completion(payload: Any, data: bytes | None, reader: Reader) -> Event:
+    """
+    Return the event of a `chat.completion`, or of the error that was sent in its place.
+
+    *data* is its JSON, None where that has to be encoded again. Deviations are repaired by the reader, as in
+    streams. Raises UpstreamProtocolError.
+    """
+    payload = _object_in(payload)
+    choices = payload.get("choices")
+    if payload.get("error") or (choices is None and _is_error(payload)):
+        error = Event(payload)
+        reader.observe(error)
+        return error
+    if not isinstance(choices, list) or not choices:
+        raise UpstreamProtocolError(NOT_AN_ANSWER)
+    streamed = [_streamed_choice(choice, index) for index, choice in enumerate(choices)]
+    chunk = Event({**payload, "choices": streamed})
+    reader.observe(chunk)
+    reader.observe(DONE)
+    is_changed = _set_missing(payload, "object", "chat.completion")
+    if (repaired := chunk.payload.get("choices")) is not streamed and isinstance(repaired, list):
+        payload["choices"] = choices = [_unstreamed_choice(choice) for choice in repaired]
+        is_changed = True
+    if (usage := chunk.payload.get("usage")) is not payload.get("usage"):
+        payload["usage"], is_changed = usage, True
+    for choice in choices:
+        is_changed |= _complete_choice(choice)
+    return UnstreamedAnswer(payload, None if is_changed else data)
+
+
+def unstreamed_response(payload: Any, data: bytes | None, reader: Reader) -> Event:
+    """
+    Return the last event of a stream whose response is *payload*, or of the error sent in its place.
+
+    Raises UpstreamProtocolError.
+    """
+    payload = _object_in(payload)
+    output = payload.get("output")
+    if not isinstance(output, list):
+        if not _is_error(payload):
+            raise UpstreamProtocolError(NOT_AN_ANSWER)
+        event = Event({**payload, "type": "error"})
+    else:
+        status = "failed" if payload.get("error") else payload.get("status")
+        kind = _RESPONSE_EVENTS.get(status) if isinstance(status, str | None) else None
+        if kind is None:
+            raise UpstreamProtocolError("The upstream answered with a response that is not finished")
+        event = Event({"type": kind, "response": payload})
+        reader.has_calls |= any(
+            isinstance(item, dict) and str(item.get("type")).endswith("_call") for item in output
+        )
+    reader.observe(event)
+    return event
+
+
+UNSTREAMED_ANSWERS: Mapping[str, Callable[[Any, bytes | None, Reader], Event]] = {
+    "chat": unstreamed_completion,
+    "responses": unstreamed_response,
+}
+
+
+def _object_in(payload: Any) -> dict[str, Any]:
+    """Return the answer's object: some servers wrap it, or the error in its place, in a list."""
+    if isinstance(payload, list) and len(payload) == 1:
+        payload = payload[0]
+    if not isinstance(payload, dict):
+        raise UpstreamProtocolError(NOT_AN_ANSWER)
+    return payload
+
+
+def _is_error(payload: dict[str, Any]) -> bool:
+    return bool(payload.get("error")) or "error" in (payload.get("type"), payload.get("object"))
+
+
+def _streamed_choice(choice: Any, index: int) -> dict[str, Any]:
+    """Return *choice* as the one chunk of a stream would have it, so that readers observe both alike."""
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(message, dict):
+        raise UpstreamProtocolError(NOT_AN_ANSWER)
+    _set_missing(choice, "index", index)
+    delta = message
+    if isinstance(calls := message.get("tool_calls"), list):
+        numbered = [{"index": number, **call} for number, call in enumerate(calls) if isinstance(call, dict)]
+        delta = {**message, "tool_calls": numbered}
+    return {"delta": delta, **{key: value for key, value in choice.items() if key != "message"}}
+
+
+def _unstreamed_choice(choice: dict[str, Any]) -> dict[str, Any]:
+    """Return a choice of a chunk, which the reader has repaired, as a completion has it."""
+    message = choice["delta"]
+    if calls := message.get("tool_calls"):
+        calls = [{key: value for key, value in call.items() if key != "index"} for call in calls]
+        message = {**message, "tool_calls": calls}
+    return {**{key: value for key, value in choice.items() if key != "delta"}, "message": message}
+
+
+def _complete_choice(choice: dict[str, Any]) -> bool:
+    """Add what a choice lacks; return whether anything was changed."""
+    message = choice["message"]
+    is_changed = _set_missing(choice, "finish_reason", None) | _set_missing(choice, "logprobs", None)
+    is_changed |= _set_missing(message, "role", "assistant") | _set_missing(message, "refusal", None)
+    if "tool_calls" in message and not message["tool_calls"]:
+        del message["tool_calls"]
+        is_changed = True
+    if "content" not in message:
+        replaces_content = any(map(message.get, ("tool_calls", "refusal", "function_call", "audio")))
+        message["content"] = None if replaces_content else ""
+        is_changed = True
+    return is_changed
+
+
+def _set_missing(holder: dict[str, Any], key: str, value: Any) -> bool:
+    """Set *key* where it is absent, or null although *value* is not; return whether that was needed."""
+    present = holder.get(key)
+    if present is not None or (value is None and key in holder):
+        return False
+    holder[key] = value
+    return True

@@ -1,0 +1,56 @@
+"""
+State of one account in a conversation that another account continues: encrypted reasoning and ids of items.
+
+Source: https://platform.openai.com/docs/guides/reasoning (encrypted reasoning items)
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from app.translation.requests.upstream_request import UpstreamRequest
+
+NAME = "encrypted_content"  # as which what is left out is named as ignored
+CODE = "invalid_encrypted_content"
+
+_UNREADABLE = re.compile(
+    r"encrypted[_ ]content.{0,80}(?:could not|cannot|can't|invalid|failed)"
+    r"|(?:could not|cannot|failed to) (?:be )?(?:verify|verified|decrypt|decrypted).{0,60}encrypted"
+    r"|item with id '?[\w-]{1,80}'? not found",
+    re.I | re.S,
+)
+_NEEDED = ("compaction", "compaction_summary", "item_reference")  # items with nothing else to read
+
+
+def is_unreadable(status: int | None, code: str | None, message: str) -> bool:
+    """Return whether an error reports state in the request that its account cannot read."""
+    return code == CODE or (status in (400, 404, 422) and _UNREADABLE.search(message) is not None)
+
+
+def has_foreign_state(request: UpstreamRequest) -> bool:
+    """Return whether *request* has state that can be left out: text, calls and their results stay."""
+    items = request.body.get("input")
+    if request.protocol != "responses" or not isinstance(items, list):
+        return False
+    known = [item for item in items if isinstance(item, dict)]
+    if any(item.get("type") in _NEEDED for item in known):
+        return False
+    return any(_is_reasoning(item) or "id" in item for item in known)
+
+
+def without_foreign_state(request: UpstreamRequest) -> UpstreamRequest:
+    """Return *request* without reasoning items and without ids of items."""
+    items = [_without_id(item) for item in request.body["input"] if not _is_reasoning(item)]
+    ignored = request.ignored if NAME in request.ignored else [*request.ignored, NAME]
+    return request._replace(body={**request.body, "input": items}, ignored=ignored)
+
+
+def _is_reasoning(item: Any) -> bool:
+    return isinstance(item, dict) and item.get("type") == "reasoning"
+
+
+def _without_id(item: Any) -> Any:
+    if not isinstance(item, dict) or "id" not in item:
+        return item
+    return {key: value for key, value in item.items() if key != "id"}

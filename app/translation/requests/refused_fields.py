@@ -1,0 +1,127 @@
+"""
+Fields that a server refuses: those that its error names, and the same request without them.
+
+Only a field that the gateway added or translated is left out, or one of the client's that does not change the
+answer: it is then named as ignored. The two names of chat's output length replace each other. Of any other
+field the refusal is the answer.
+
+The words are those of the OpenAI API, Azure, Groq, Cerebras, Mistral, Gemini, Fireworks, vLLM and the ChatGPT
+backend.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
+
+from app.translation.requests.field_support import ApiProtocol, has_effect
+from app.translation.requests.upstream_request import UpstreamRequest
+
+Body = dict[str, Any]
+
+UNSTREAMED = "unstreamed"  # in place of a field: the server refuses requests that it is not to stream
+TWINS = {"max_completion_tokens": "max_tokens", "max_tokens": "max_completion_tokens"}
+
+
+def _always(value: Any) -> bool:
+    return True
+
+
+# Fields that may be left out, by whether that leaves the answer as it would be.
+_HARMLESS: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("stream_options", "metadata", "client_metadata", "user", "safety_identifier"), _always),
+    **dict.fromkeys(("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"), _always),
+    "parallel_tool_calls": lambda value: value is not False,
+    "store": lambda value: value is not True,
+    "service_tier": lambda value: value in ("auto", "default", None),
+}
+# Translated ones that may be left out all the same, and the client's names for them.
+_TRANSLATED: dict[str, tuple[str, ...]] = {
+    "reasoning_effort": ("reasoning", "reasoning_effort"),
+    "reasoning": ("reasoning_effort", "reasoning"),
+    "verbosity": ("text", "verbosity"),
+    "include": (),
+}
+_REFUSING = re.compile(
+    r"unsupported|not supported|does not support|unknown|unrecogni[sz]ed|unexpected|extra[_ ]"
+    r"|not permitted|not allowed|cannot find field|no such field|did you mean",
+    re.I,
+)
+_NAMES = re.compile(r"[a-z][a-z_]*")
+_MUST_STREAM = re.compile(
+    r"non-?stream(?:ing|ed)|stream ?= ?false|\bstream(?:ing)? mode|\bstream must be (?:set to )?true"
+    r"|\bonly supports? stream|\bmust (?:be )?stream|\bstream`? (?:is )?required",
+    re.I,
+)
+_OF_VALUES = ("unsupported_value", "invalid_value")  # codes about a value, not about its field
+STATUSES = (400, 422)
+
+
+class Refusal(NamedTuple):
+    """What the error of a server reports."""
+
+    status: int | None
+    message: str
+    code: str | None
+    param: str | None
+
+
+def refused_fields(refusal: Refusal, sent: Body) -> list[str]:
+    """Return the fields of *sent* that *refusal* names and that are known here, or UNSTREAMED."""
+    if refusal.status not in STATUSES:
+        return []
+    if sent.get("stream") is not True and _MUST_STREAM.search(refusal.message):
+        return [UNSTREAMED]
+    if refusal.code in _OF_VALUES or not (
+        _REFUSING.search(refusal.message) or refusal.code in ("unsupported_parameter", "unknown_parameter")
+    ):
+        return []
+    named = {refusal.param} if refusal.param in sent else set(_NAMES.findall(refusal.message))
+    return [field for field in sent if field in named and _is_known(field)]
+
+
+def _is_known(field: str) -> bool:
+    return field in _HARMLESS or field in _TRANSLATED or field in TWINS
+
+
+def without_refused(
+    request: UpstreamRequest, refused: Collection[str], client_protocol: ApiProtocol, client_body: Body
+) -> UpstreamRequest:
+    """
+    Return *request* without the fields *refused*, and with those that have to be named as ignored.
+
+    *client_body* is the client's, by *client_protocol*. A field that would be missed stays.
+    """
+    body, ignored = dict(request.body), list(request.ignored)
+    is_native = client_protocol == request.protocol
+    for field in refused:
+        if field not in body or not _may_lack(field, body[field], is_native, client_body):
+            continue
+        value = body.pop(field)
+        if twin := TWINS.get(field):
+            body.setdefault(twin, value)
+            continue
+        ignored += [
+            name
+            for name in _TRANSLATED.get(field, (field,))
+            if has_effect(name, client_body.get(name)) and name not in ignored
+        ]
+    return request._replace(body=body, ignored=ignored)
+
+
+def may_lack(request: UpstreamRequest, field: str, client_protocol: ApiProtocol, client_body: Body) -> bool:
+    """Return whether *request* may be sent without *field*, or with its twin."""
+    if field == UNSTREAMED:
+        return True
+    is_native = client_protocol == request.protocol
+    return field in request.body and _may_lack(field, request.body[field], is_native, client_body)
+
+
+def _may_lack(field: str, value: Any, is_native: bool, client_body: Body) -> bool:
+    if field in TWINS:
+        return True
+    if field in _HARMLESS:
+        return _HARMLESS[field](value)
+    is_clients_own = is_native and has_effect(field, client_body.get(field))
+    return field in _TRANSLATED and not is_clients_own

@@ -1,0 +1,148 @@
+"""Which fields a server's error names, and the request that is sent again without them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.translation.requests.refused_fields import (
+    UNSTREAMED,
+    Refusal,
+    may_lack,
+    refused_fields,
+    without_refused,
+)
+from app.translation.requests.upstream_request import UpstreamRequest
+
+SENT: dict[str, Any] = {
+    "model": "m",
+    "messages": [],
+    "stream": True,
+    "stream_options": {"include_usage": True},
+    "max_completion_tokens": 20,
+    "prompt_cache_key": "k",
+    "store": False,
+    "reasoning_effort": "high",
+    "parallel_tool_calls": True,
+    "temperature": 0.5,
+}
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "param", "expected"),
+    [
+        (
+            "Unsupported parameter: 'max_completion_tokens' is not supported with this model.",
+            "unsupported_parameter",
+            "max_completion_tokens",
+            ["max_completion_tokens"],
+        ),
+        ("property 'prompt_cache_key' is unsupported", None, None, ["prompt_cache_key"]),
+        ("property 'store' is unsupported, did you mean 'stop'?", None, None, ["store"]),
+        (
+            "Validation error at #/stream_options: Extra inputs are not permitted",
+            None,
+            None,
+            ["stream_options"],
+        ),
+        ("Extra inputs are not permitted, field: 'store', value: False", None, None, ["store"]),
+        (
+            "[{'type': 'extra_forbidden', 'loc': ('body', 'max_completion_tokens'), "
+            "'msg': 'Extra inputs are not permitted', 'input': 800}]",
+            "400",
+            None,
+            ["max_completion_tokens"],
+        ),
+        (
+            "Extra inputs are not permitted: store; Extra inputs are not permitted: prompt_cache_key",
+            None,
+            None,
+            ["prompt_cache_key", "store"],
+        ),
+        (
+            'Invalid JSON payload received. Unknown name "prompt_cache_key": Cannot find field.',
+            "400",
+            None,
+            ["prompt_cache_key"],
+        ),
+        ("Argument not supported on this model: reasoning_effort", None, None, ["reasoning_effort"]),
+        ("max_completion_tokens is too large", None, "max_completion_tokens", []),
+        (
+            "Unsupported value: 'reasoning_effort' does not support 'high'",
+            "unsupported_value",
+            "reasoning_effort",
+            [],
+        ),
+        ("Unsupported parameter: 'temperature'", "unsupported_parameter", "temperature", []),
+        ("Unsupported parameter: 'seed'", "unsupported_parameter", "seed", []),
+    ],
+)
+def test_fields_that_an_error_names(
+    message: str, code: str | None, param: str | None, expected: list[str]
+) -> None:
+    assert refused_fields(Refusal(400, message, code, param), SENT) == expected
+    assert refused_fields(Refusal(500, message, code, param), SENT) == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "parameter.enable_thinking must be set to false for non-streaming calls",
+        "enable thinking can not be support when `stream=False`.",
+        "This model only support stream mode, please enable the stream parameter to access the model.",
+        "Stream must be set to true",
+    ],
+)
+def test_servers_that_must_stream(message: str) -> None:
+    refusal = Refusal(400, message, None, None)
+
+    assert refused_fields(refusal, SENT | {"stream": False}) == [UNSTREAMED]
+    assert refused_fields(refusal, SENT) == []
+
+
+def test_a_length_gets_its_other_name() -> None:
+    request = UpstreamRequest("chat", {"max_completion_tokens": 20}, [])
+
+    changed = without_refused(request, ["max_completion_tokens"], "chat", {"max_completion_tokens": 20})
+
+    assert changed == UpstreamRequest("chat", {"max_tokens": 20}, [])
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "client", "ignored"),
+    [
+        ("stream_options", {"include_usage": True}, {}, []),
+        ("stream_options", {"include_usage": True}, {"stream_options": {}}, ["stream_options"]),
+        ("prompt_cache_key", "k", {"prompt_cache_key": "k"}, ["prompt_cache_key"]),
+        ("store", False, {}, []),
+        ("parallel_tool_calls", True, {"parallel_tool_calls": True}, ["parallel_tool_calls"]),
+    ],
+)
+def test_fields_that_do_not_change_the_answer_are_left_out(
+    field: str, value: Any, client: dict[str, Any], ignored: list[str]
+) -> None:
+    request = UpstreamRequest("chat", {"model": "m", field: value}, [])
+
+    assert without_refused(request, [field], "chat", client) == UpstreamRequest(
+        "chat", {"model": "m"}, ignored
+    )
+
+
+def test_a_translated_field_is_named_as_the_client_named_it() -> None:
+    client = {"reasoning": {"effort": "high"}}
+    request = UpstreamRequest("chat", {"reasoning_effort": "high"}, [])
+
+    assert without_refused(request, ["reasoning_effort"], "responses", client) == UpstreamRequest(
+        "chat", {}, ["reasoning"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("reasoning_effort", "high"), ("parallel_tool_calls", False), ("store", True)]
+)
+def test_a_field_of_the_client_that_changes_the_answer_stays(field: str, value: Any) -> None:
+    request = UpstreamRequest("chat", {field: value}, [])
+
+    assert not may_lack(request, field, "chat", {field: value})
+    assert without_refused(request, [field], "chat", {field: value}) == request

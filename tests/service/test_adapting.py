@@ -1,0 +1,114 @@
+"""Requests are repeated without what a server refuses, and the account remembers it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.service.test_answers import BODIES, PATHS
+from tests.support.gateway import PoolOfTest
+from tests.support.upstream_client import ScriptedUpstream
+
+Json = dict[str, Any]
+
+TEXT: Json = {"play": "text", "text": "Hello."}
+
+
+def refusal(message: str, status: int = 400, **more: Any) -> Json:
+    body = {"error": {"message": message, "type": "invalid_request_error", **more}}
+    return {"play": "http_error", "status": status, "body": body}
+
+
+def sent_bodies(upstream: ScriptedUpstream) -> list[Json]:
+    return [seen.body or {} for seen in upstream.log() if seen.method == "POST"]
+
+
+def test_a_refused_field_is_left_out_once_and_from_then_on(
+    pool: PoolOfTest, upstream: ScriptedUpstream
+) -> None:
+    account = pool.account("a", upstream.base_url())
+    body = {**BODIES["chat"], "prompt_cache_key": "k"}
+    upstream.script(refusal("property 'prompt_cache_key' is unsupported"), TEXT)
+
+    key = pool.key()
+    first, second = (pool.post(PATHS["chat"], body, key) for _ in range(2))
+
+    for answer in (first, second):
+        assert answer.status_code == 200
+        assert answer.headers["x-poolgate-ignored"] == "prompt_cache_key"
+    assert ["prompt_cache_key" in sent for sent in sent_bodies(upstream)] == [True, False, False]
+    row, _ = pool.wait_for_rows(2)
+    assert row["attempts"][0]["repeated_without"] == ["prompt_cache_key"]
+    stored = pool.gateway.services.accounts.find_without_credential(pool.name, "a")
+    assert [each.field for each in stored.refused] == ["prompt_cache_key"]
+    assert stored.version > account.version
+
+
+def test_what_was_refused_can_be_forgotten(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.account("a", upstream.base_url())
+    body = {**BODIES["chat"], "prompt_cache_key": "k"}
+    upstream.script(refusal("property 'prompt_cache_key' is unsupported"), TEXT)
+    key = pool.key()
+    pool.post(PATHS["chat"], body, key)
+
+    pool.gateway.services.accounts.forget_refused(pool.name, "a")
+
+    assert "x-poolgate-ignored" not in pool.post(PATHS["chat"], body, key).headers
+    assert "prompt_cache_key" in sent_bodies(upstream)[-1]
+
+
+def test_the_output_length_gets_its_older_name(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.account("a", upstream.base_url())
+    detail = [{"type": "extra_forbidden", "loc": ["body", "max_completion_tokens"], "msg": "Extra inputs"}]
+    upstream.script({"play": "http_error", "status": 422, "body": {"detail": detail}}, TEXT)
+
+    answer = pool.post(PATHS["chat"], {**BODIES["chat"], "max_completion_tokens": 20}, pool.key())
+
+    assert answer.status_code == 200
+    assert "x-poolgate-ignored" not in answer.headers
+    assert sent_bodies(upstream)[-1]["max_tokens"] == 20
+    assert "max_completion_tokens" not in sent_bodies(upstream)[-1]
+
+
+def test_a_field_that_changes_the_answer_is_not_left_out(
+    pool: PoolOfTest, upstream: ScriptedUpstream
+) -> None:
+    pool.account("a", upstream.base_url())
+    upstream.script(refusal("Unsupported parameter: 'reasoning_effort'", code="unsupported_parameter"))
+
+    answer = pool.post(PATHS["chat"], {**BODIES["chat"], "reasoning_effort": "high"}, pool.key())
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unsupported_parameter")
+    assert all("reasoning_effort" in sent for sent in sent_bodies(upstream))
+
+
+def test_a_server_that_has_to_stream(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.set(settings='{"stream_upstream": "auto"}')
+    pool.account("a", upstream.base_url())
+    message = "parameter.enable_thinking must be set to false for non-streaming calls"
+    plays = {"chat": {"whole": refusal(message), "streamed": TEXT}}
+    upstream.script({"play": "fitting", "plays": plays})
+
+    key = pool.key()
+    answers = [pool.post(PATHS["chat"], BODIES["chat"], key) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [sent["stream"] for sent in sent_bodies(upstream)] == [False, True, True]
+
+
+def test_encrypted_reasoning_of_another_account(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    pool.account("a", upstream.base_url())
+    message = "The encrypted content for item rs_1 could not be verified."
+    upstream.script(refusal(message, code="invalid_encrypted_content"), TEXT)
+    reasoning = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
+    question = {"role": "user", "content": "Hi"}
+
+    answer = pool.post(
+        PATHS["responses"], {**BODIES["responses"], "input": [question, reasoning, question]}, pool.key()
+    )
+
+    assert answer.status_code == 200
+    assert answer.headers["x-poolgate-ignored"] == "encrypted_content"
+    items = [item.get("type", "message") for item in sent_bodies(upstream)[-1]["input"]]
+    assert items == ["message", "message"]
+    (row,) = pool.wait_for_rows(1)
+    assert row["attempts"][0]["repeated_without"] == ["encrypted_content"]
