@@ -16,6 +16,9 @@ from schemas.validation_errors import invalid
 MAX_OUTPUT_TOKENS = 10_000_000  # more than any model produces; catches typing errors
 
 
+LATEST_EXPIRY_SECONDS = datetime(3000, 1, 1, tzinfo=UTC).timestamp()
+
+
 class Expiry(Text):
     """
     An ISO 8601 date or date with time, returned as Unix seconds.
@@ -31,6 +34,8 @@ class Expiry(Text):
         seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         if seconds <= 0:
             raise invalid("must be after 1970")
+        if seconds >= LATEST_EXPIRY_SECONDS:
+            raise invalid("must be before the year 3000")
         return seconds
 
 

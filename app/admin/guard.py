@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from app.admin import sessions
 from app.admin.services import services
-from app.errors import ForgedRequest, NotSignedIn, ReadOnlyToken
+from app.errors import ForgedRequest, InvalidRequest, NotSignedIn, ReadOnlyToken
 from app.operations.service import AdminOperations
 from app.stores.records.audit import Actor, Via
 from app.stores.records.operators import Session, TokenScope
@@ -40,6 +40,7 @@ def prepare(app: Flask) -> None:
     _csrf.init_app(app)
     app.jinja_env.globals["csrf_field"] = csrf_field
     app.context_processor(lambda: {"signed_in_as": g.actor.name if "actor" in g else ""})
+    app.before_request(_require_content_length)
 
 
 def protect(blueprint: Blueprint, *, json: bool = False) -> None:
@@ -48,6 +49,12 @@ def protect(blueprint: Blueprint, *, json: bool = False) -> None:
     hooks = blueprint.before_request_funcs.setdefault(None, [])
     if check not in hooks:
         hooks.insert(0, check)
+
+
+def _require_content_length() -> None:
+    """Refuse a chunked form unread: browsers send none, and one in chunks of a byte costs seconds."""
+    if "Transfer-Encoding" in request.headers and not request.path.startswith(API_ROOT):
+        raise InvalidRequest("A form needs a Content-Length; chunked ones are not read")
 
 
 def actor() -> Actor:

@@ -21,11 +21,13 @@ from app.api import json_body
 from app.api.context import current_request
 from app.errors import BodyTimeout, InvalidRequest, NotAnObject, PayloadTooLarge
 from app.server.capacity import BYTES_PER_VALUE, WIDE_COPIES
-from app.yielding import end_turn, give_way
+from app.yielding import SMALL_BYTES, end_turn, give_way
 from schemas.work_bounds import MAX_CONVERSATION_VALUES, MAX_ENCODINGS
 
 MIN_BYTES_PER_SECOND = 256 * 1024  # of a body, in addition to the timeout of the socket
 PIECE_BYTES = 256 * 1024  # read, or decompressed, before other greenlets run
+SLICE_BYTES = 64 * 1024  # of compressed data, which may have no content at all
+CHUNKED_PIECE_BYTES = 8 * 1024  # of a chunked body: each chunk may have one byte
 
 
 def check_size(limit_bytes: int) -> None:
@@ -100,7 +102,8 @@ def _read_all(request: Request, size: int | None, limit_bytes: int) -> bytes:
     if size is not None and size <= PIECE_BYTES:
         return bytes(body.read(limit_bytes + 1))
     pieces, left = [], limit_bytes + 1
-    while left > 0 and (piece := body.read(min(left, PIECE_BYTES))):
+    piece_bytes = CHUNKED_PIECE_BYTES if size is None else PIECE_BYTES
+    while left > 0 and (piece := body.read(min(left, piece_bytes))):
         if size is None:
             g.scope.grow(len(piece))
         pieces.append(piece)
@@ -172,11 +175,28 @@ def _has_zlib_header(data: bytes) -> bool:
     return len(data) >= 2 and data[0] & 15 == 8 and (data[0] << 8 | data[1]) % 31 == 0
 
 
+class _Slices:
+    """A compressed body as a file: frames and blocks without content take no turn of their own otherwise."""
+
+    def __init__(self, data: bytes) -> None:
+        self._rest = memoryview(data)
+
+    def read(self, size: int) -> memoryview:
+        if len(self._rest) > SMALL_BYTES:
+            end_turn()
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
+
+
 def _unzstd(data: bytes, limit_bytes: int) -> bytes:
     def pieces() -> Iterator[bytes]:
         try:
             decompressor = zstandard.ZstdDecompressor(max_window_size=2**27)
-            with decompressor.stream_reader(data, read_across_frames=True) as reader:
+            with decompressor.stream_reader(
+                _Slices(data),  # type: ignore[arg-type]  # it needs `read` alone
+                read_size=SLICE_BYTES,
+                read_across_frames=True,
+            ) as reader:
                 while piece := reader.read(PIECE_BYTES):
                     yield piece
         except zstandard.ZstdError:

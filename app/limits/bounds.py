@@ -143,6 +143,8 @@ def compute_passthrough_bounds(
     elif endpoint == "completions":
         max_output = _completion_tokens(body, length_bound(endpoint, body) or size.max_output)
         unenforced_output = _completion_tokens(body, size.max_output)
+    elif max_output is not None:
+        max_output = unenforced_output = max_output * _choices(body)  # images
     estimated_output = (
         ESTIMATED_OUTPUT_TOKENS if max_output is None else min(ESTIMATED_OUTPUT_TOKENS, max_output)
     )
@@ -171,6 +173,8 @@ def _choices(body: dict[str, Any]) -> int:
     choices = 1
     for name in ("n", "best_of"):
         count = body.get(name)
+        if isinstance(count, str):  # a field of a form
+            count = int(count) if count.isascii() and count.isdigit() and len(count) < 16 else None
         if type(count) is int and count > choices:
             choices = count
     return choices

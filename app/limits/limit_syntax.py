@@ -96,7 +96,7 @@ def _parse_amount(text: str, unit: LimitUnit, period: Period) -> int:
     if number > maximum:
         raise _invalid(f"A limit per {period} of more than {count(maximum)} is not a limit")
     amount = number * MICRO_DOLLARS if unit.is_money else number
-    if amount != int(amount):
+    if amount != int(amount) or amount < 1:  # a tiny one becomes zero
         finest = "millionths of a dollar" if unit.is_money else "whole numbers"
         raise _invalid(f"{unit} are counted in {finest}: {text[:40]} is too fine")
     if amount > maximum:

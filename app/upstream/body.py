@@ -19,8 +19,11 @@ from urllib3 import BaseHTTPResponse
 
 from app.errors import StreamEventTooLarge, StreamIncomplete, UpstreamError, UpstreamProtocolError
 from app.streaming.chunked import ChunkedDecoder
+from app.yielding import end_turn
 
 READ_BYTES = 65536
+TURN_BYTES = 32 * 1024  # read before other greenlets run: some milliseconds of events
+READ_COST_BYTES = 512  # a read of a few bytes takes as long as so many
 MORE_BYTES = 4096  # read with the headers: http.client reads 8,192, so more data is probably waiting
 INFLATED_BYTES = 8 * 1024 * 1024  # of one read: text is never compressed to less than a hundredth
 BROKEN = "The connection to the upstream broke"
@@ -44,6 +47,7 @@ class Body:
         self._inflate = _decompressor(response.headers.get("Content-Encoding", ""))
         self.inflated_bytes = INFLATED_BYTES  # what one read may become
         self._bomb = self._broken = False
+        self._since_turn = 0
         self.complete = self._left == 0
         self._socket: Any = None if http.fp is None else http.fp.raw._sock
         self._early = b"" if http.fp is None else self._buffered(http.fp)
@@ -73,10 +77,16 @@ class Body:
         while not self.complete or self._bomb:
             if self._bomb:  # what was decompressed before has been returned
                 raise StreamEventTooLarge("The upstream's answer decompresses to too much data")
+            if (
+                self._since_turn > TURN_BYTES
+            ):  # a wait ends a turn, but data that is there is read without one
+                self._since_turn = 0
+                end_turn()
             data = self._early or self._receive(timeout_seconds)
             self._early = b""
             if data is None:
                 return None
+            self._since_turn += len(data) + READ_COST_BYTES
             if content := self._unframe(data):
                 return content
         return b""

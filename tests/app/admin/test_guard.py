@@ -49,6 +49,13 @@ class TestPages:
     def test_who_is_signed_in_is_the_actor(self, inside):
         assert inside.get("/admin/a-page").json == {"name": "ann", "via": "page", "address": "192.0.2.2"}
 
+    def test_a_chunked_form_is_refused_unread(self, visitor):
+        """Even without a session: reading it in chunks of a byte would take the worker's time."""
+        answer = visitor.client.post("/admin/sign-in", headers={"Transfer-Encoding": "chunked"})
+
+        assert answer.status_code == 400
+        assert "Content-Length" in answer.text
+
     def test_an_admin_token_opens_no_page(self, visitor, services, ann):
         _, secret = services.operator_stores.admin_tokens.create(NewAdminToken("ci", "ann"))
 

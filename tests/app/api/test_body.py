@@ -161,6 +161,26 @@ def test_decompression_yields(pack: Any) -> None:
     assert len(turns) >= many // body.PIECE_BYTES // 2
 
 
+@pytest.mark.parametrize("frame", [zstandard.compress(b""), b"\x50\x2a\x4d\x18\x00\x00\x00\x00"])
+def test_frames_without_content_yield(frame: bytes) -> None:
+    """They are a body of megabytes that becomes nothing."""
+    turns: list[int] = []
+
+    def take_turns() -> None:
+        while True:
+            turns.append(len(turns))
+            end_turn()
+
+    data = frame * (4 * 1024 * 1024 // len(frame))
+    other = gevent.spawn(take_turns)
+    with app.test_request_context(method="POST", data=data, headers={"Content-Encoding": "zstd"}):
+        g.scope = Grown()
+        assert read_bytes(len(data)) == b""
+    other.kill()
+
+    assert len(turns) >= len(data) // body.SLICE_BYTES // 2
+
+
 def nested(levels: int) -> bytes:
     return b'{"a":' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}"
 

@@ -63,6 +63,7 @@ class TestParse:
             ("lots", "is not a limit"),
             ("-1 requests/day", "above zero"),
             ("0 requests/day", "above zero"),
+            ("1e-999999999 usd/day", "too fine"),
             ("nan requests/day", "above zero"),
             ("inf requests/day", "above zero"),
             ("1.5 requests/day", "whole numbers"),

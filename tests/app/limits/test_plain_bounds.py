@@ -46,6 +46,16 @@ def test_completions_without_a_length() -> None:
     assert priced.upper_bound["output_tokens"] == 16_384
 
 
+@pytest.mark.parametrize("n", [3, "3"])
+@pytest.mark.parametrize("endpoint", ["images/generations", "images/edits"])
+def test_each_image_counts(endpoint: str, n: object) -> None:
+    """A form has its numbers as text."""
+    price = load_shipped_prices().find("gpt-4o")
+    one = compute_passthrough_bounds(endpoint, {}, 100, price).upper_bound["output_tokens"]
+
+    assert compute_passthrough_bounds(endpoint, {"n": n}, 100, price).upper_bound["output_tokens"] == 3 * one
+
+
 def test_a_number_without_sense_bounds_nothing() -> None:
     body = {"max_tokens": 2**63, "n": 2**63}
 

@@ -1,0 +1,51 @@
+"""Reading a body: data that is there already is read without a wait, so turns are given up by its size."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import gevent
+import pytest
+from gevent import socket
+
+from app.upstream.body import TURN_BYTES, Body
+from app.yielding import end_turn
+
+
+@pytest.fixture
+def arrived() -> Any:
+    """A body of unknown length, a part of which has arrived, and its size."""
+    sender, receiver = socket.socketpair()
+    sender.setblocking(False)
+    size = 0
+    for _ in range(8):
+        try:
+            size += sender.send(b"\n" * 65536)
+        except BlockingIOError:
+            break
+    http = SimpleNamespace(will_close=True, chunked=False, length=None, fp=None)
+    body = Body(SimpleNamespace(_original_response=http, headers={}))  # type: ignore[arg-type]
+    body._socket = receiver
+    yield body, size
+    sender.close()
+    receiver.close()
+
+
+def test_fast_upstreams_leave_turns_to_others(arrived: Any) -> None:
+    body, size = arrived
+    turns: list[int] = []
+
+    def take_turns() -> None:
+        while True:
+            turns.append(len(turns))
+            end_turn()
+
+    other = gevent.spawn(take_turns)
+    received = 0
+    while received < size:
+        received += len(body.read(1.0) or b"")
+    other.kill()
+
+    assert size > 2 * TURN_BYTES
+    assert len(turns) >= size // (TURN_BYTES + 65536)
