@@ -1,0 +1,80 @@
+"""Mistral (R, T): content as lists of parts, calls without index and type."""
+
+from tests.vendors.vendor import (
+    ARGUMENTS,
+    CALLS,
+    DONE,
+    PIECES,
+    REASONING,
+    REFUSED,
+    TEXT,
+    Answer,
+    Failure,
+    Json,
+    Refusal,
+    Tokens,
+    Vendor,
+    chunk,
+    completion,
+)
+
+USAGE = {"prompt_tokens": 124, "total_tokens": 146, "completion_tokens": 22, "num_cached_tokens": 64}
+TOKENS = Tokens(124, 22, 64)
+FIRST = chunk({"role": "assistant", "content": ""})
+CALLED: list[Json] = [
+    {"id": f"gAbCdEfG{at}", "function": {"name": name, "arguments": ARGUMENTS[at]}}
+    for at, (name, _) in enumerate(CALLS)
+]
+THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": REASONING}]}
+VENDOR = Vendor(
+    name="mistral",
+    content_type="text/event-stream; charset=utf-8",
+    text=Answer(
+        [
+            FIRST,
+            *(chunk({"content": piece}) for piece in PIECES),
+            chunk({"content": ""}, "stop", usage=USAGE),
+            DONE,
+        ],
+        completion({"content": TEXT, "tool_calls": None}, "stop", USAGE),
+        TOKENS,
+    ),
+    tools=Answer(
+        [FIRST, chunk({"content": None, "tool_calls": CALLED}, "tool_calls", usage=USAGE), DONE],
+        completion({"content": "", "tool_calls": CALLED}, "tool_calls", USAGE),
+        TOKENS,
+        text="",
+        calls=CALLS,
+    ),
+    reasoning=Answer(
+        [
+            FIRST,
+            chunk({"content": [THOUGHT]}),
+            chunk({"content": [{"type": "text", "text": PIECES[0]}]}),
+            chunk({"content": PIECES[1]}),
+            chunk({"content": ""}, "stop", usage=USAGE),
+            DONE,
+        ],
+        completion(
+            {"content": [{**THOUGHT, "closed": True}, {"type": "text", "text": TEXT}], "tool_calls": None},
+            "stop",
+            USAGE,
+        ),
+        TOKENS,
+        reasoning=REASONING,
+    ),
+    refusal=Refusal(
+        {
+            "object": "error",
+            "message": f"Tool call id was x: {REFUSED}",
+            "type": "invalid_function_call",
+            "param": None,
+            "code": "3280",
+        }
+    ),
+    failure=Failure(
+        [FIRST, chunk({"content": PIECES[0]}), chunk({"content": ""}, "error", usage=USAGE), DONE],
+        completion({"content": PIECES[0]}, "error", USAGE),
+        words="",
+    ),
+)
