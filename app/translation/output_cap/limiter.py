@@ -31,9 +31,9 @@ class OutputLimiter:
         if not self._stops:
             return self.limit_other(piece)
         text, self._held = self._held + piece, ""
-        positions = [position for stop in self._stops if (position := text.find(stop)) >= 0]
-        if positions:
-            shown = self.limit_other(text[: min(positions)])
+        ends = [(start + len(stop), start) for stop in self._stops if (start := text.find(stop)) >= 0]
+        if ends:  # a model stops at the sequence that is complete first
+            shown = self.limit_other(text[: min(ends)[1]])
             self.cut = self.cut or STOP
             return shown
         keep = len(text) - max(_beginning_at_the_end(text, stop) for stop in self._stops)

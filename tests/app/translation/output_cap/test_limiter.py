@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,9 +13,9 @@ STOPS = st.lists(st.text("abé·", max_size=3), max_size=3).map(tuple)
 def expected(text: str, max_bytes: int | None, stops: tuple[str, ...]) -> tuple[str, str | None]:
     """What may be shown of the whole *text*, and why no more: the rule, without streaming."""
     cut = None
-    found = [text.find(stop) for stop in stops if stop and stop in text]
-    if found:
-        text, cut = text[: min(found)], "stop"
+    ends = [(text.find(stop) + len(stop), text.find(stop)) for stop in stops if stop and stop in text]
+    if ends:  # the one that is complete first, as the text grows
+        text, cut = text[: min(ends)[1]], "stop"
     if max_bytes is not None and len(text.encode()) > max_bytes:
         text, cut = text.encode()[:max_bytes].decode(errors="ignore"), "length"
     return text, cut
@@ -34,6 +35,12 @@ class TestText:
             shown += gate.release()
 
         assert (shown, gate.cut) == expected("".join(pieces), max_bytes, stops)
+
+    @pytest.mark.parametrize("pieces", [["bab"], ["b", "a", "b"], ["ba", "b"]])
+    def test_the_stop_that_is_complete_first_counts(self, pieces: list[str]) -> None:
+        gate = OutputLimiter(None, ("a", "bab"))
+
+        assert "".join(gate.limit_text(piece) for piece in pieces if gate.cut is None) == "b"
 
     def test_held_back(self) -> None:
         """Only what may become a stop text waits."""
