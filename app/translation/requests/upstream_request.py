@@ -67,8 +67,6 @@ def upstream_body(
         out = chat_to_responses(body) if client_protocol == "chat" else _to_chat(body, dialect)
     finish = _finish_chat if protocol == "chat" else _finish_responses
     ignored = ignored_fields(client_protocol, dialect, body, chosen)
-    if protocol == "chat" and dialect is Dialect.OPENAI:
-        ignored += _echoed_reasoning(out["messages"])
     if protocol != client_protocol:
         lost = lost_in_responses(body) if client_protocol == "chat" else lost_in_chat(body)
         ignored += [name for name in lost if is_nameable(name)]
@@ -116,12 +114,6 @@ def _clean_for_openai(body: Body) -> Body:
     """Return *body* without other services' fields in messages and tools, which the API refuses."""
     tools = {"tools": _without_cache_control(body["tools"])} if body.get("tools") else {}
     return {**body, "messages": [_clean_message(message) for message in body["messages"]], **tools}
-
-
-def _echoed_reasoning(messages: list[Any]) -> list[str]:
-    """Return the names of the reasoning that *messages* return to a service that refuses it."""
-    found = {key for message in messages if not REASONING_KEYS.isdisjoint(message) for key in message}
-    return [f"messages.{key}" for key in sorted(REASONING_KEYS & found)]
 
 
 def _clean_message(message: ChatMessage) -> ChatMessage:
