@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import threading
 from collections.abc import Iterator
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -20,14 +21,18 @@ BOMB_BYTES = 64 * 1024 * 1024  # of 64 KiB compressed
 BEGIN, END = b'{"error":{"code":"it_is_read"},"refresh_token":"', b'"}'
 
 
+@lru_cache
+def answer_of(size: int, encoding: str) -> bytes:
+    data = BEGIN + b"a" * (size - len(BEGIN) - len(END)) + END
+    return gzip.compress(data) if encoding == "gzip" else data
+
+
 class Handler(BaseHTTPRequestHandler):
     """Answer with a JSON object; the path sets its length, encoding and status."""
 
     def do_GET(self) -> None:
         _, size, encoding, status, *_ = self.path.split("/")
-        data = BEGIN + b"a" * (int(size) - len(BEGIN) - len(END)) + END
-        if encoding == "gzip":
-            data = gzip.compress(data)
+        data = answer_of(int(size), encoding)
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.send_response(int(status))
         self.send_header("Content-Length", str(len(data)))
@@ -47,6 +52,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def base_url() -> Iterator[str]:
+    answer_of(BOMB_BYTES, "gzip")  # takes seconds on a busy machine, during which a client would give up
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
