@@ -150,6 +150,7 @@ ACCOUNTS = {
 }
 # Without an effect on the answer, or with a value that the gateway acts on.
 EXEMPT = ("type", "role", "mode", "ttl", "detail", "arguments", "file_data", "phase")
+ECHOES_TO_OPENAI = ("reasoning_content",)  # part of an earlier answer, which that API does not take
 EXEMPT_FIELDS = ("include", "stop")  # the gateway itself ends an answer at `stop`
 
 
@@ -195,6 +196,8 @@ def test_every_text(protocol: str, account: str) -> None:
     lost = []
     for number, path in enumerate(leaves(given)):
         if path[-1] in EXEMPT or path[0] in EXEMPT_FIELDS:
+            continue
+        if kind == "openai" and path[-1] in ECHOES_TO_OPENAI:
             continue
         text = f"sentinel-{number}"
         body = changed(given, path, text)
