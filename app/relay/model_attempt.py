@@ -29,19 +29,52 @@ MAX_LOGGED_ACCOUNTS = 10_000
 _unknown_usage: set[str] = set()  # ids of accounts for which an unknown usage was logged
 
 
-class ModelAttempt:
-    """`reader` has observed what the upstream produced, whether or not the client received it."""
+class ProtocolAttempt:
+    """
+    What attempts have in common that send a request by the account's protocol.
+
+    `reader` has observed what the upstream produced, whether or not the client received it.
+    """
+
+    accept = ""  # in place of a stream of events
 
     def __init__(self, inputs: AttemptInputs, request: UpstreamRequest) -> None:
         self.inputs = inputs
-        self.context = context = inputs.context
+        self.context = inputs.context
         self.account = inputs.account
         self.request = request
         self.response = ResponseHead()
         self.raw_events: list[JsonObject] = []
         self.reader = PROTOCOLS[request.protocol].reader(request.body)
         self._deadlines = inputs.deadlines
-        self._cancellation = context.caller.cancellation
+        self._cancellation = inputs.context.caller.cancellation
+
+    @property
+    def stalled(self) -> bool:
+        return self._deadlines.stalled
+
+    def exceeds(self, tokens: int) -> bool:
+        return exceeds(self.reader, tokens)
+
+    def send(self, trace_headers: Mapping[str, str]) -> PendingResponse:
+        size = self.context.request.body_bytes
+        give_way(size)  # it has just been translated
+        body = write_json(self.request.body, size)
+        return self.inputs.upstream.post(
+            self.account,
+            self.request.protocol,
+            RequestContent(body, self.context.caller.headers, trace_headers, accept=self.accept),
+            headers_timeout_seconds=self._deadlines.seconds_for_headers(),
+            cancellation=self._cancellation,
+        )
+
+
+class ModelAttempt(ProtocolAttempt):
+    """Reads a stream of events, and passes it on translated."""
+
+    def __init__(self, inputs: AttemptInputs, request: UpstreamRequest) -> None:
+        super().__init__(inputs, request)
+        context = inputs.context
         self._is_terminal = False
         self._content_type = ""
         self._decoder: EventDecoder | ObjectDecoder | None = None  # known once the answer begins
@@ -60,27 +93,8 @@ class ModelAttempt:
     def was_cut(self) -> bool:
         return self._cap is not None and self._cap.is_reached
 
-    @property
-    def stalled(self) -> bool:
-        return self._deadlines.stalled
-
     def events(self) -> EventBatches:
         return exchange(self)
-
-    def exceeds(self, tokens: int) -> bool:
-        return exceeds(self.reader, tokens)
-
-    def send(self, trace_headers: Mapping[str, str]) -> PendingResponse:
-        size = self.context.request.body_bytes
-        give_way(size)  # it has just been translated
-        body = write_json(self.request.body, size)
-        return self.inputs.upstream.post(
-            self.account,
-            self.request.protocol,
-            RequestContent(body, self.context.caller.headers, trace_headers),
-            headers_timeout_seconds=self._deadlines.seconds_for_headers(),
-            cancellation=self._cancellation,
-        )
 
     def receive(self, response: UpstreamResponse) -> EventBatches:
         self._content_type = content_type_of(response)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 
 from app.accounts.kinds import kind_of
 from app.accounts.settings import settings_from
 from app.errors import StreamIncomplete, UpstreamProtocolError
-from app.json_writing import write_json
-from app.relay.attempt import Attempt, AttemptInputs, EventBatches, ResponseHead, exchange, keepalive_if_due
+from app.relay.attempt import Attempt, AttemptInputs, EventBatches, exchange, keepalive_if_due
 from app.relay.content_types import EVENTS, PAGES, essence_of
-from app.relay.context import JsonObject
-from app.relay.model_attempt import ModelAttempt
-from app.relay.output_cap import exceeds, output_cap_for
-from app.relay.protocols import PROTOCOLS
+from app.relay.model_attempt import ModelAttempt, ProtocolAttempt
+from app.relay.output_cap import output_cap_for
 from app.streaming.events import Event
 from app.streaming.lenient_json import loads_and_compare
 from app.streaming.malformed_events import MALFORMED_EVENT_ERRORS, to_protocol_error
@@ -21,7 +18,7 @@ from app.streaming.unstreamed_answers import UNSTREAMED_ANSWERS
 from app.translation.requests.refused_fields import UNSTREAMED
 from app.translation.requests.upstream_request import UpstreamRequest
 from app.upstream.body import Body
-from app.upstream.client import PendingResponse, RequestContent, UpstreamResponse
+from app.upstream.client import UpstreamResponse
 from app.yielding import give_way
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # answers with speech in Base64 fit
@@ -55,7 +52,7 @@ def begin_model_attempt(inputs: AttemptInputs, request: UpstreamRequest) -> Atte
     return UnstreamedAttempt(inputs, request._replace(body=body))
 
 
-class UnstreamedAttempt:
+class UnstreamedAttempt(ProtocolAttempt):
     """
     Reads one JSON object and passes it on with every field intact.
 
@@ -63,42 +60,16 @@ class UnstreamedAttempt:
     received nothing, so another account may still answer.
     """
 
+    accept = "application/json"
     was_cut = False
 
     def __init__(self, inputs: AttemptInputs, request: UpstreamRequest) -> None:
-        self.inputs = inputs
-        self.context = context = inputs.context
-        self.account = inputs.account
-        self.request = request
-        self.response = ResponseHead()
-        self.raw_events: list[JsonObject] = []
-        self.reader = PROTOCOLS[request.protocol].reader(request.body)
+        super().__init__(inputs, request)
         self.committed = False
-        self._deadlines = inputs.deadlines
-        self._cancellation = context.caller.cancellation
         self._streamed: ModelAttempt | None = None  # what reads the answer of a server that streams it
-
-    @property
-    def stalled(self) -> bool:
-        return self._deadlines.stalled
 
     def events(self) -> EventBatches:
         return exchange(self)
-
-    def exceeds(self, tokens: int) -> bool:
-        return exceeds(self.reader, tokens)
-
-    def send(self, trace_headers: Mapping[str, str]) -> PendingResponse:
-        size = self.context.request.body_bytes
-        give_way(size)  # it has just been translated
-        body = write_json(self.request.body, size)
-        return self.inputs.upstream.post(
-            self.account,
-            self.request.protocol,
-            RequestContent(body, self.context.caller.headers, trace_headers, accept="application/json"),
-            headers_timeout_seconds=self._deadlines.seconds_for_headers(),
-            cancellation=self._cancellation,
-        )
 
     def interrupt(self, body: Body) -> None:
         if self._streamed is None:
