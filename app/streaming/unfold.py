@@ -15,6 +15,7 @@ from app.streaming.events import DONE, Event
 
 Payload = dict[str, Any]
 
+NOT_AN_ANSWER = "The upstream answered with an object that is not an answer"
 _TERMINAL_EVENTS = {  # by the status of a response; one without a status is complete
     None: "response.completed",
     "completed": "response.completed",
@@ -59,15 +60,20 @@ def unfold_response(payload: Payload) -> list[Event]:
     """
     if not isinstance(payload.get("output"), list):
         raise _not_an_answer()
-    status = payload.get("status")
-    kind = _TERMINAL_EVENTS.get(status) if isinstance(status, str | None) else None
-    if kind is None:
-        raise UpstreamProtocolError("The upstream answered with a response that is not finished")
+    kind = terminal_event_type(payload.get("status"))
     begun = {**payload, "status": "in_progress", "output": [], "usage": None}
     return [
         Event({"type": "response.created", "sequence_number": 0, "response": begun}),
         Event({"type": kind, "sequence_number": 1, "response": payload}),
     ]
+
+
+def terminal_event_type(status: Any) -> str:
+    """Return the type of the last event of a response with *status*. Raises UpstreamProtocolError."""
+    kind = _TERMINAL_EVENTS.get(status) if isinstance(status, str | None) else None
+    if kind is None:
+        raise UpstreamProtocolError("The upstream answered with a response that is not finished")
+    return kind
 
 
 UNFOLD: Mapping[str, Callable[[Payload], list[Event]]] = {
@@ -77,4 +83,4 @@ UNFOLD: Mapping[str, Callable[[Payload], list[Event]]] = {
 
 
 def _not_an_answer() -> UpstreamProtocolError:
-    return UpstreamProtocolError("The upstream answered with an object that is not an answer")
+    return UpstreamProtocolError(NOT_AN_ANSWER)

@@ -16,15 +16,7 @@ from typing import Any, Protocol
 from app.errors import UpstreamProtocolError
 from app.streaming.events import DONE, Event, UnstreamedAnswer
 from app.streaming.progress import Stage
-
-NOT_AN_ANSWER = "The upstream answered with an object that is not an answer"
-_RESPONSE_EVENTS = {  # by the status of a response; one without a status is complete
-    None: "response.completed",
-    "completed": "response.completed",
-    "incomplete": "response.incomplete",
-    "failed": "response.failed",
-    "cancelled": "response.failed",
-}
+from app.streaming.unfold import NOT_AN_ANSWER, terminal_event_type
 
 
 class Reader(Protocol):
@@ -79,10 +71,7 @@ def unstreamed_response(payload: Any, data: bytes | None, reader: Reader) -> Eve
         event = Event({**payload, "type": "error"})
     else:
         status = "failed" if payload.get("error") else payload.get("status")
-        kind = _RESPONSE_EVENTS.get(status) if isinstance(status, str | None) else None
-        if kind is None:
-            raise UpstreamProtocolError("The upstream answered with a response that is not finished")
-        event = Event({"type": kind, "response": payload})
+        event = Event({"type": terminal_event_type(status), "response": payload})
         reader.has_calls |= any(
             isinstance(item, dict) and str(item.get("type")).endswith("_call") for item in output
         )
