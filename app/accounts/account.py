@@ -158,9 +158,13 @@ def account_from(fields: Mapping[str, str], unseal: Callable[[str], str]) -> Acc
             for name in fields
             if name.startswith(FAILURE_PREFIX)
         },
-        refused=tuple(
-            RefusedField(*name.removeprefix(REFUSED_PREFIX).split(":", 2))
-            for name in sorted(fields)
-            if name.startswith(REFUSED_PREFIX) and name.count(":") >= 3
-        ),
+        refused=_refused_fields(fields),
+    )
+
+
+def _refused_fields(names: Iterable[str]) -> tuple[RefusedField, ...]:
+    return tuple(
+        RefusedField(*name.removeprefix(REFUSED_PREFIX).split(":", 2))
+        for name in sorted(names)
+        if name.startswith(REFUSED_PREFIX) and name.count(":") >= 3
     )

@@ -77,9 +77,7 @@ class Body:
         while not self.complete or self._bomb:
             if self._bomb:  # what was decompressed before has been returned
                 raise StreamEventTooLarge("The upstream's answer decompresses to too much data")
-            if (
-                self._since_turn > TURN_BYTES
-            ):  # a wait ends a turn, but data that is there is read without one
+            if self._since_turn > TURN_BYTES:  # data that is there is read without a wait, which ends a turn
                 self._since_turn = 0
                 end_turn()
             data = self._early or self._receive(timeout_seconds)

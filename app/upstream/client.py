@@ -56,10 +56,7 @@ ERROR_BODY_SECONDS = 2.0  # for the complete body
 LATE_SECONDS = 1.0  # after a time limit of connecting or reading, whose error is more precise than "too late"
 NO_CONTENT = (204, 205)  # statuses whose answers have no body
 
-AUTHORITIES = (
-    "REQUESTS_CA_BUNDLE",
-    "CURL_CA_BUNDLE",
-)  # variables with the file of trusted certificates; named as in requests
+AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # variables with the file of trusted certificates
 
 RequestBody = Sequence[bytes | bytearray]  # pieces
 
@@ -193,9 +190,8 @@ class _Adapter(HTTPAdapter):
     def route_for(self, url: str) -> _Route:
         """Return the cached route for *url*, with the proxy and authorities of the environment."""
         route = self._routes.get(url)
-        if (
-            route is None or route.pool.pool is None
-        ):  # closed, because more hosts than CONNECTION_POOLS were used
+        # a pool is closed once more hosts than CONNECTION_POOLS were used
+        if route is None or route.pool.pool is None:
             if len(self._routes) >= MAX_ROUTES:
                 self._routes.clear()
             route = self._routes[url] = self._build_route(url)
