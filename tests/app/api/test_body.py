@@ -7,7 +7,6 @@ import zlib
 from io import BytesIO
 from typing import Any
 
-import gevent
 import pytest
 import zstandard
 from flask import Flask, g
@@ -18,7 +17,7 @@ from app.api import body
 from app.api.body import check_size, read_bytes, read_json
 from app.api.json_body import MAX_LEVELS as MAX_LEVELS
 from app.errors import InvalidRequest, PayloadTooLarge
-from app.yielding import end_turn
+from tests.support.heartbeat import counted_turns
 
 app = Flask(__name__)
 LIMIT = 1000
@@ -143,42 +142,24 @@ def test_decompression_yields(pack: Any) -> None:
     """Another greenlet runs at every second piece at least."""
     encoding = {gzip.compress: "gzip", zlib.compress: "deflate"}.get(pack, "zstd")
     many = 32 * 1024 * 1024
-    turns: list[int] = []
-
-    def take_turns() -> None:
-        while True:
-            turns.append(len(turns))
-            end_turn()
-
-    other = gevent.spawn(take_turns)
-    with app.test_request_context(
-        method="POST", data=pack(bytes(many)), headers={"Content-Encoding": encoding}
-    ):
+    packed, headers = pack(bytes(many)), {"Content-Encoding": encoding}
+    with counted_turns() as turns, app.test_request_context(method="POST", data=packed, headers=headers):
         g.scope = Grown()
         assert len(read_bytes(many)) == many
-    other.kill()
 
-    assert len(turns) >= many // body.PIECE_BYTES // 2
+    assert turns() >= many // body.PIECE_BYTES // 2
 
 
 @pytest.mark.parametrize("frame", [zstandard.compress(b""), b"\x50\x2a\x4d\x18\x00\x00\x00\x00"])
 def test_frames_without_content_yield(frame: bytes) -> None:
     """They are a body of megabytes that becomes nothing."""
-    turns: list[int] = []
-
-    def take_turns() -> None:
-        while True:
-            turns.append(len(turns))
-            end_turn()
-
     data = frame * (4 * 1024 * 1024 // len(frame))
-    other = gevent.spawn(take_turns)
-    with app.test_request_context(method="POST", data=data, headers={"Content-Encoding": "zstd"}):
+    headers = {"Content-Encoding": "zstd"}
+    with counted_turns() as turns, app.test_request_context(method="POST", data=data, headers=headers):
         g.scope = Grown()
         assert read_bytes(len(data)) == b""
-    other.kill()
 
-    assert len(turns) >= len(data) // body.SLICE_BYTES // 2
+    assert turns() >= len(data) // body.SLICE_BYTES // 2
 
 
 def nested(levels: int) -> bytes:

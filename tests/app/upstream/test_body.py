@@ -5,12 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-import gevent
 import pytest
 from gevent import socket
 
 from app.upstream.body import TURN_BYTES, Body
-from app.yielding import end_turn
+from tests.support.heartbeat import counted_turns
 
 
 @pytest.fixture
@@ -34,18 +33,10 @@ def arrived() -> Any:
 
 def test_fast_upstreams_leave_turns_to_others(arrived: Any) -> None:
     body, size = arrived
-    turns: list[int] = []
-
-    def take_turns() -> None:
-        while True:
-            turns.append(len(turns))
-            end_turn()
-
-    other = gevent.spawn(take_turns)
     received = 0
-    while received < size:
-        received += len(body.read(1.0) or b"")
-    other.kill()
+    with counted_turns() as turns:
+        while received < size:
+            received += len(body.read(1.0) or b"")
 
     assert size > 2 * TURN_BYTES
-    assert len(turns) >= size // (TURN_BYTES + 65536)
+    assert turns() >= size // (TURN_BYTES + 65536)
