@@ -7,20 +7,17 @@ Source: https://platform.openai.com/docs/api-reference/chat
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 from app.demo.responder import Answer, Usage
-
-if TYPE_CHECKING:
-    from app.translation.types.chat import (
-        ChatChoice,
-        ChatChunk,
-        ChatCompletion,
-        ChatDelta,
-        ChatMessage,
-        ChatToolCall,
-        ChatUsage,
-    )
+from app.openai_types.chat import (
+    ChatChoice,
+    ChatChunk,
+    ChatCompletion,
+    ChatDelta,
+    ChatMessage,
+    ChatToolCall,
+    ChatUsage,
+)
 
 NewId = Callable[[str], str]  # prefix -> unique id
 

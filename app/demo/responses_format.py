@@ -10,20 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from app.demo.chat_format import NewId
 from app.demo.responder import Answer, Call, Pieces, Usage
-
-if TYPE_CHECKING:
-    from app.translation.types.responses import (
-        ContentPart,
-        IncompleteDetails,
-        ResponseObject,
-        ResponsesEvent,
-        ResponsesItem,
-        ResponsesUsage,
-    )
+from app.openai_types.responses import (
+    ContentPart,
+    IncompleteDetails,
+    ResponseObject,
+    ResponsesEvent,
+    ResponsesItem,
+    ResponsesUsage,
+)
 
 Json = dict[str, Any]
 Events: TypeAlias = "Generator[ResponsesEvent, None, ResponsesItem]"  # returns the finished item

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from app.config import Settings
 from app.server.client_address import ADDRESS, CLIENT_OF, Proxies
-
-if TYPE_CHECKING:
-    from app.wiring import Services
 
 Application = Callable[..., Iterable[bytes]]
 ADMIN = "/admin"
+
+
+class ProcessServices(Protocol):
+    """What the dispatcher reads of `wiring.Services`; gunicorn's hooks find them on it."""
+
+    @property
+    def settings(self) -> Settings: ...
 
 
 class Dispatcher:
@@ -22,7 +27,7 @@ class Dispatcher:
     one it serves `/admin`. If it is None, `/admin` is an unknown path of the gateway.
     """
 
-    def __init__(self, services: Services, gateway: Application, admin: Application | None) -> None:
+    def __init__(self, services: ProcessServices, gateway: Application, admin: Application | None) -> None:
         self.services = services
         self._gateway = gateway
         self._admin = admin

@@ -6,12 +6,10 @@ Source: https://platform.openai.com/docs/api-reference/chat/object
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
+from app.openai_types.chat import ChatChoice, ChatMessage, ChatToolCall
 from app.streaming.delta_merge import join_texts, merge
-
-if TYPE_CHECKING:
-    from app.translation.types.chat import ChatChoice, ChatMessage, ChatToolCall
 
 _CONSTANT_KEYS = frozenset(("id", "created", "model"))  # the same in all chunks, or present in only one
 _CHUNK_KEYS = frozenset(("choices", "object", "type", "obfuscation"))  # padding, or different in a completion

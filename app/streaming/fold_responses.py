@@ -6,14 +6,12 @@ Source: https://platform.openai.com/docs/api-reference/responses/object
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.errors import StreamIncomplete
+from app.openai_types.responses import ResponsesItem
 from app.streaming.partial_items import CONTENT_EVENTS, OpenItem
 from app.streaming.responses_protocol import FINISHES, event_type
-
-if TYPE_CHECKING:
-    from app.translation.types.responses import ResponsesItem
 
 
 class ResponsesFold:

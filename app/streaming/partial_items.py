@@ -8,10 +8,9 @@ Source: https://platform.openai.com/docs/api-reference/responses-streaming
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
-if TYPE_CHECKING:
-    from app.translation.types.responses import ContentPart, ResponsesItem
+from app.openai_types.responses import ContentPart, ResponsesItem
 
 _ItemField = Literal["arguments", "input"]
 _PartField = Literal["text", "refusal"]

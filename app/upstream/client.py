@@ -297,7 +297,7 @@ class UpstreamClient:
             }
             if account.credential:
                 headers |= kind.credential_headers(account.credential)
-            headers |= kind.identity_headers(account, self._originator)
+            headers |= kind.identity_headers(account.chatgpt_account_id, self._originator)
             self._headers[account.id] = (account.version, headers)
         return headers
 

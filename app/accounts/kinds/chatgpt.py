@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from app.accounts.kinds.kind import RESPONSES, Compaction, Kind, Setup
 from app.accounts.model_lists import read_codex_models
 from app.translation.requests.field_support import Dialect
-
-if TYPE_CHECKING:
-    from app.accounts.account import Account
 
 CLIENT_VERSION = "0.169.0"  # the backend leaves out models that need a newer Codex client than this
 PSEUDO_ACCOUNTS = ("email_", "local_")  # ids that Codex makes up, which the backend does not know
 
 
-def _identity_headers(account: Account, originator: str) -> dict[str, str]:
+def _identity_headers(chatgpt_account_id: str, originator: str) -> dict[str, str]:
     headers = {"originator": originator}
-    if not account.chatgpt_account_id.startswith(PSEUDO_ACCOUNTS):
-        headers["chatgpt-account-id"] = account.chatgpt_account_id
+    if not chatgpt_account_id.startswith(PSEUDO_ACCOUNTS):
+        headers["chatgpt-account-id"] = chatgpt_account_id
     return headers
 
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.accounts.model_lists import ListedModels, read_openai_models
+from app.config import Settings
 from app.translation.requests.field_support import Dialect
-
-if TYPE_CHECKING:
-    from app.accounts.account import Account
-    from app.config import Settings
 
 CHAT, RESPONSES = "chat", "responses"
 OPENAI_PATHS: Mapping[str, str] = {CHAT: "/chat/completions", RESPONSES: "/responses"}
@@ -31,7 +28,7 @@ def bearer_headers(credential: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {credential}"}
 
 
-def no_headers(account: Account, originator: str) -> dict[str, str]:
+def no_headers(chatgpt_account_id: str, originator: str) -> dict[str, str]:
     """Return the identity headers of a kind that has none."""
     return {}
 
@@ -76,7 +73,7 @@ class Kind:
     # requests
     dialect: Dialect = Dialect.COMPATIBLE
     credential_headers: Callable[[str], dict[str, str]] = bearer_headers
-    identity_headers: Callable[[Account, str], dict[str, str]] = no_headers  # (account, originator)
+    identity_headers: Callable[[str, str], dict[str, str]] = no_headers  # (chatgpt_account_id, originator)
     passes_client_headers: bool = False
     paths: Mapping[str, str] = field(default_factory=lambda: OPENAI_PATHS)  # by endpoint; else its name
     compaction: Compaction | None = None

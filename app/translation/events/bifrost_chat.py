@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
-from app.translation.types.chat import ChatChoice, ChatUsage
+from app.openai_types.chat import ChatChoice, ChatUsage
 
 Message = TypeVar("Message", bound=Mapping[str, Any])  # a message or a delta
 Payload = dict[str, Any]

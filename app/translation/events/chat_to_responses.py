@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeGuard
 
+from app.openai_types.responses import ResponseObject, ResponsesEvent, ResponsesItem
 from app.streaming.events import DONE, Event
 from app.streaming.usage import Usage, usage_from_chat
 from app.translation.events.annotations import responses_annotations
@@ -26,7 +27,6 @@ from app.translation.requests.carried_state import REASONING_KEYS, ReasoningKey,
 from app.translation.requests.chat_tool_names import CUSTOM, LOCAL_SHELL, ChatToolNames
 from app.translation.requests.input_to_messages import added_tools
 from app.translation.requests.parts import as_list
-from app.translation.types.responses import ResponseObject, ResponsesEvent, ResponsesItem
 
 Payload = dict[str, Any]
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.openai_types.responses import ResponsesEvent, ResponsesItem
 from app.streaming.events import Event
 from app.translation.events.response_items import PARTS, OpenMessage
-from app.translation.types.responses import ResponsesEvent, ResponsesItem
 
 Payload = dict[str, Any]
 

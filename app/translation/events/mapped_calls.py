@@ -9,9 +9,9 @@ Source: https://platform.openai.com/docs/api-reference/responses-streaming
 
 from __future__ import annotations
 
+from app.openai_types.responses import ResponsesEvent, ResponsesItem
 from app.translation.events.response_items import OpenCall, item_event
 from app.translation.requests.function_calls import custom_input, shell_action
-from app.translation.types.responses import ResponsesEvent, ResponsesItem
 
 
 class OpenCustomCall(OpenCall):

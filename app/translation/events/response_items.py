@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, cast
 
-from app.translation.types.responses import ContentPart, ResponsesEvent, ResponsesItem
+from app.openai_types.responses import ContentPart, ResponsesEvent, ResponsesItem
 
 # part type -> (prefix of its events, the key of its text)
 PARTS: dict[str, tuple[str, Literal["text", "refusal"]]] = {

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from app.openai_types.responses import ResponseObject
 from app.translation.requests.parts import as_list
 from app.translation.requests.tools import unnested
-from app.translation.types.responses import ResponseObject
 
 # The request's settings that a response repeats, with their defaults.
 SETTINGS: dict[str, Any] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from app.openai_types.responses import ResponsesItem
 from app.streaming.events import DONE, Event
 from app.streaming.responses_protocol import ALIASES
 from app.translation.events.implicit_messages import KINDS, ImplicitMessages, build_part_added
@@ -12,7 +13,6 @@ from app.translation.events.open_items import OpenItems
 from app.translation.events.response_items import CALLS, PARTS
 from app.translation.events.seen_parts import SeenParts
 from app.translation.events.synthesized_events import build_created, build_delta, build_item_events
-from app.translation.types.responses import ResponsesItem
 
 Payload = dict[str, Any]
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.openai_types.responses import ResponsesEvent, ResponsesItem
 from app.streaming.events import Event
 from app.translation.events.response_items import CALLS, PARTS, OpenCall, OpenMessage
-from app.translation.types.responses import ResponsesEvent, ResponsesItem
 
 Payload = dict[str, Any]
 

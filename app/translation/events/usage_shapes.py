@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.openai_types.chat import ChatUsage, TokenLogprob, TopLogprob
+from app.openai_types.responses import ResponsesUsage
+from app.openai_types.token_details import InputTokensDetails, OutputTokensDetails
 from app.streaming.usage import Usage
-from app.translation.types.chat import ChatUsage, TokenLogprob, TopLogprob
-from app.translation.types.responses import ResponsesUsage
-from app.translation.types.token_details import InputTokensDetails, OutputTokensDetails
 
 
 def chat_usage(usage: Usage | None) -> ChatUsage | None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, cast
 
+from app.openai_types.chat import ChatChunk, ChatDelta, ChatToolCall
 from app.streaming.events import Event
 from app.translation.output_cap.limiter import OutputCap
-from app.translation.types.chat import ChatChunk, ChatDelta, ChatToolCall
 
 Payload = dict[str, Any]
 Called = TypeVar("Called", bound=Mapping[str, Any])

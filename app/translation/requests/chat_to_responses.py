@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from app.errors import InvalidRequest
+from app.openai_types.responses import Reasoning, ResponsesRequest, TextSettings
 from app.translation.requests.messages_to_input import input_from_messages
 from app.translation.requests.reasoning_and_format import (
     REASONING_FIELDS,
@@ -27,7 +28,6 @@ from app.translation.requests.reasoning_and_format import (
     without_nulls,
 )
 from app.translation.requests.tools import flat_choice, flat_tools, web_search_tool
-from app.translation.types.responses import Reasoning, ResponsesRequest, TextSettings
 
 Body = dict[str, Any]
 

@@ -14,8 +14,8 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from app.openai_types.responses import ResponsesTool
 from app.translation.requests.parts import as_list
-from app.translation.types.responses import ResponsesTool
 
 MAX_NAME_CHARS = 64
 MAX_ID_CHARS = 64  # of a call id, at the Responses API

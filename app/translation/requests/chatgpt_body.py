@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from app.openai_types.responses import ContentPart, ResponsesItem
 from app.translation.requests.parts import as_list, text_of
-from app.translation.types.responses import ContentPart, ResponsesItem
 
 Body = dict[str, Any]
 

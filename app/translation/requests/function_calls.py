@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from app.translation.types.chat import FunctionDefinition
+from app.openai_types.chat import FunctionDefinition
 
 INPUT = "input"
 INPUT_PARAMETERS: dict[str, Any] = {

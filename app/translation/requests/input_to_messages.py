@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.errors import InvalidRequest
+from app.openai_types.chat import CalledFunction, ChatMessage, ChatPart, ChatToolCall, CustomCall
 from app.translation.requests.carried_state import ReasoningKey, decode_state, is_carried
 from app.translation.requests.chat_tool_names import (
     CALLED_KINDS,
@@ -29,7 +30,6 @@ from app.translation.requests.chat_tool_names import (
 )
 from app.translation.requests.function_calls import action_arguments, input_arguments
 from app.translation.requests.parts import as_list, chat_part, fits_chat_part, invalid, text_of
-from app.translation.types.chat import CalledFunction, ChatMessage, ChatPart, ChatToolCall, CustomCall
 
 Item = dict[str, Any]
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from app.openai_types.responses import ContentPart, ResponsesItem
 from app.translation.requests.chat_tool_names import short_id
 from app.translation.requests.parts import as_list, input_part, invalid, output_part, text_of
-from app.translation.types.responses import ContentPart, ResponsesItem
 from schemas.call_ids import call_id_of
 
 Message = Mapping[str, Any]

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any, Literal, TypeVar
 
 from app.errors import InvalidRequest
-from app.translation.types.chat import ChatFile, ChatPart, ImageUrl
-from app.translation.types.responses import ContentPart
+from app.openai_types.chat import ChatFile, ChatPart, ImageUrl
+from app.openai_types.responses import ContentPart
 
 PartT = TypeVar("PartT", ContentPart, ChatPart)
 

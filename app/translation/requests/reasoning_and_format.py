@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, cast
 
 from app.errors import InvalidRequest
-from app.translation.types.chat import ResponseFormat, SchemaFormat
-from app.translation.types.responses import Reasoning, TextFormat, TextSettings
+from app.openai_types.chat import ResponseFormat, SchemaFormat
+from app.openai_types.responses import Reasoning, TextFormat, TextSettings
 
 Settings = dict[str, Any]
 Fields = TypeVar("Fields", bound=Mapping[str, Any])

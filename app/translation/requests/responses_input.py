@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 import orjson
 
 from app.errors import InvalidRequest
+from app.openai_types.responses import ContentPart, ResponsesItem
 from app.translation.requests.chat_tool_names import MAX_ID_CHARS, short_id
 from app.translation.requests.input_to_messages import input_items
 from app.translation.requests.messages_to_input import input_from_messages, shown_parts
@@ -27,7 +28,6 @@ from app.translation.requests.reasoning_and_format import (
     without_nulls,
 )
 from app.translation.requests.tools import WEB_SEARCH_TYPES, unnested
-from app.translation.types.responses import ContentPart, ResponsesItem
 from schemas.call_ids import call_id_of
 
 Body = dict[str, Any]

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from app.errors import InvalidRequest
+from app.openai_types.chat import ChatTool, CustomDefinition, FunctionDefinition, Grammar
+from app.openai_types.responses import ApproximateLocation, ResponsesTool
 from app.translation.requests.chat_tool_names import (
     CLIENT_TOOLS,
     CUSTOM,
@@ -27,8 +29,6 @@ from app.translation.requests.chat_tool_names import (
 )
 from app.translation.requests.function_calls import INPUT_PARAMETERS, SHELL_FUNCTION
 from app.translation.requests.parts import as_list
-from app.translation.types.chat import ChatTool, CustomDefinition, FunctionDefinition, Grammar
-from app.translation.types.responses import ApproximateLocation, ResponsesTool
 
 WEB_SEARCH_TYPES = ("web_search", "web_search_preview")
 CHOICES = ("none", "auto", "required")

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, TypeVar, cast
 
 from app.errors import InvalidRequest
+from app.openai_types.chat import ChatMessage
 from app.translation.requests.carried_state import is_carried
 from app.translation.requests.chat_aliases import translate_aliases
 from app.translation.requests.chat_to_responses import chat_to_responses
@@ -25,7 +26,6 @@ from app.translation.requests.field_support import (
 from app.translation.requests.lost_details import has_breakpoints, lost_in_chat, lost_in_responses
 from app.translation.requests.parts import as_list, text_of
 from app.translation.requests.responses_to_chat import responses_to_chat
-from app.translation.types.chat import ChatMessage
 
 Body = dict[str, Any]
 Fields = TypeVar("Fields", bound=Mapping[str, Any])

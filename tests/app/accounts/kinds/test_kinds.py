@@ -87,9 +87,7 @@ class TestChatGpt:
     )
     def test_identity(self, account_id, is_sent):
         """Ids that Codex makes up are not sent."""
-        headers = find_kind("chatgpt").identity_headers(
-            account("chatgpt", chatgpt_account_id=account_id), "codex_cli_rs"
-        )
+        headers = find_kind("chatgpt").identity_headers(account_id, "codex_cli_rs")
 
         assert headers.pop("originator") == "codex_cli_rs"
         assert headers == ({"chatgpt-account-id": account_id} if is_sent else {})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
-from app.translation.types.token_details import InputTokensDetails, OutputTokensDetails
+from app.openai_types.token_details import InputTokensDetails, OutputTokensDetails
 
 
 class ContentPart(TypedDict, total=False):
