@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import request
@@ -21,6 +22,7 @@ from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDeco
 
 from app.api.body import read_bytes
 from app.errors import InvalidRequest
+from app.limits.disguised_fields import nameable
 from app.yielding import end_turn
 
 MAX_FIELD_BYTES = 1024 * 1024  # of all fields that are not files
@@ -45,15 +47,24 @@ class Form:
     fields: dict[str, str]
     body: bytearray
     content_type: str
+    dropped: tuple[str, ...] = ()  # names of fields that were left out
 
 
-def read_form(limit_bytes: int) -> Form:
-    """Return the request's form. Raises InvalidRequest, which names the field, or PayloadTooLarge."""
+def _drops_none(name: str) -> bool:
+    return False
+
+
+def read_form(limit_bytes: int, drops: Callable[[str], bool] = _drops_none) -> Form:
+    """
+    Return the request's form without the fields for whose names *drops* returns true.
+
+    Raises InvalidRequest, which names the field, or PayloadTooLarge.
+    """
     boundary = request.mimetype_params.get("boundary")
     if request.mimetype != "multipart/form-data" or not boundary:
         raise InvalidRequest("The request body must be multipart/form-data")
     try:
-        return _Writer().form(read_bytes(limit_bytes), boundary.encode())
+        return _Writer(drops).form(read_bytes(limit_bytes), boundary.encode())
     except (ValueError, HTTPException):
         raise InvalidRequest("The request body is not well-formed multipart/form-data") from None
 
@@ -61,7 +72,10 @@ def read_form(limit_bytes: int) -> Form:
 class _Writer:
     """Writes each part as it is parsed, so that a large file is copied once."""
 
-    def __init__(self) -> None:
+    def __init__(self, drops: Callable[[str], bool] = _drops_none) -> None:
+        self._drops = drops
+        self._dropped: list[str] = []
+        self._is_dropped = False  # whether the part under way is left out
         self._boundary = secrets.token_hex(16).encode()  # the received form cannot contain it
         self._body = bytearray()
         self._fields: dict[str, str] = {}
@@ -81,7 +95,7 @@ class _Writer:
         self._take(decoder)
         self._body += b"--%b--\r\n" % self._boundary
         content_type = f"multipart/form-data; boundary={self._boundary.decode()}"
-        return Form(self._fields, self._body, content_type)
+        return Form(self._fields, self._body, content_type, nameable(self._dropped))
 
     def _take(self, decoder: MultipartDecoder) -> None:
         while not isinstance(event := decoder.next_event(), NeedData | Epilogue):
@@ -95,6 +109,9 @@ class _Writer:
         if name in self._names and name not in REPEATED and not name.endswith("[]"):
             raise InvalidRequest(f"{name} must be given once", param=name)
         self._names.add(name)
+        self._is_dropped = self._drops(_plain_name(name))
+        if self._is_dropped:
+            self._dropped.append(_plain_name(name))
         encoding = part.headers.get("Content-Transfer-Encoding", "").strip().lower()
         if encoding not in _NO_ENCODING:
             raise InvalidRequest(f"{name} must not have a Content-Transfer-Encoding", param=name)
@@ -104,12 +121,16 @@ class _Writer:
         if name in TEXTS:
             raise InvalidRequest(f"{name} must be a text, not a file", param=name)
         filename = (part.filename or "")[:MAX_FILENAME_CHARS]
-        self._fields.setdefault(name, filename or name)
         self._text = None
+        if self._is_dropped:
+            return
+        self._fields.setdefault(name, filename or name)
         self._write_head(name, _quoted("filename", _CONTROL.sub("_", filename)), _type_of(part))
 
     def _continue(self, data: Data) -> None:
         if self._text is None:
+            if self._is_dropped:
+                return
             self._body += data.data
             if not data.more_data:
                 self._body += b"\r\n"
@@ -122,6 +143,8 @@ class _Writer:
             self._end_field(b"".join(self._text))
 
     def _end_field(self, data: bytes) -> None:
+        if self._is_dropped:
+            return
         try:
             self._fields.setdefault(self._name, data.decode())
         except UnicodeDecodeError:
@@ -144,9 +167,14 @@ def _checked_name(name: str | None) -> str:
     """Return *name*. Raises InvalidRequest for one that a parser may take for another."""
     if not name or len(name) > MAX_NAME_CHARS or _CONTROL.search(name):
         raise InvalidRequest("Each part of the form must have a name of printable characters")
-    if name != "model" and name.strip().partition("[")[0].strip().lower() == "model":
+    if name != "model" and _plain_name(name).lower() == "model":
         raise InvalidRequest("model must be given once, under this name", param="model")
     return name
+
+
+def _plain_name(name: str) -> str:
+    """Return *name* without the brackets by which some parsers mark a list."""
+    return name.partition("[")[0].strip()
 
 
 def _quoted(parameter: str, value: str) -> str:

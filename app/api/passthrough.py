@@ -20,6 +20,7 @@ from app.api.multipart import read_form
 from app.api.request_context import RawBody, make_context
 from app.errors import ClientGone, GatewayError, UpstreamProtocolError
 from app.json_writing import write_json
+from app.limits.disguised_fields import is_disguised, without_disguised
 from app.relay.content_types import EVENTS, essence_of, is_json, passing_type
 from app.relay.context import RequestContext, ResponseOptions
 from app.streaming.frames import chat_error
@@ -44,15 +45,16 @@ def create(endpoint: str) -> Response:
     payload, size = read_json(services().settings.max_body_bytes, MAX_PASSTHROUGH_VALUES)
     body = JSON_REQUESTS[endpoint].load(payload)
     body.pop("fallbacks", None)
-    raw = RawBody(write_json(body, size), "application/json")
+    body, dropped = without_disguised(endpoint, body)
+    raw = RawBody(write_json(body, size), "application/json", dropped)
     return pass_through(make_context(endpoint, body, size, UNSTREAMED, raw=raw))
 
 
 def upload(endpoint: str) -> Response:
-    form = read_form(services().settings.max_body_bytes)
+    form = read_form(services().settings.max_body_bytes, partial(is_disguised, endpoint))
     fields = {name: value for name, value in form.fields.items() if name != "fallbacks"}
     body = FORM_REQUESTS[endpoint].load(fields)
-    raw = RawBody([form.body], form.content_type)
+    raw = RawBody([form.body], form.content_type, form.dropped)
     return pass_through(make_context(endpoint, body, len(form.body), UNSTREAMED, raw=raw))
 
 

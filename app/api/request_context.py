@@ -13,6 +13,7 @@ from app.api.context import current_request, request_globals
 from app.api.headers import name_of, variable_of
 from app.api.request_ids import new_request_id
 from app.errors import InvalidRequest, ModelNotAllowed, NotFound
+from app.limits.disguised_fields import without_disguised
 from app.limits.output_lengths import LENGTH_FIELDS
 from app.relay.affinity import affinity_of, conversation_of, ownership_of
 from app.relay.context import (
@@ -49,10 +50,11 @@ class Target(NamedTuple):
 
 
 class RawBody(NamedTuple):
-    """A body that is forwarded as received."""
+    """A body that is forwarded untranslated; the fields *dropped* are not in it."""
 
     pieces: Sequence[bytes | bytearray]
     content_type: str
+    dropped: tuple[str, ...] = ()
 
 
 NO_RAW_BODY = RawBody((), "application/json")
@@ -76,6 +78,11 @@ def make_context(
     give_way(body_bytes)  # it has just been validated
     if client_protocol in STORED_ITEM_PROTOCOLS:
         _refuse_references(body)
+    if raw is None:
+        body, dropped = without_disguised(client_protocol, body)
+        raw_body = NO_RAW_BODY._replace(dropped=dropped) if dropped else NO_RAW_BODY
+    else:
+        raw_body = raw
     request_id = new_request_id()
     request, state = current_request(), request_globals()
     state.poolgate_request_id = request_id
@@ -99,7 +106,7 @@ def make_context(
         return RequestContext(
             f"{request_id}-{number}" if number else request_id,
             sender,
-            ModelRequest(client_protocol, endpoint, model, own, body_bytes, renamed, *(raw or NO_RAW_BODY)),
+            ModelRequest(client_protocol, endpoint, model, own, body_bytes, renamed, *raw_body),
             RoutingConstraints(account_kinds, account_id, owner, conversation, affinity),
             options,
         )

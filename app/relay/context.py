@@ -46,6 +46,7 @@ class ModelRequest:
     requested_model: str = ""  # the name that the client sent, where that is not `model`
     raw_body: Sequence[bytes | bytearray] = ()  # pieces of a body that is forwarded untranslated
     content_type: str = "application/json"  # of `raw_body`
+    dropped: tuple[str, ...] = ()  # fields that were left out for any account: see `disguised_fields`
 
 
 @record

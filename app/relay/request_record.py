@@ -21,6 +21,7 @@ from app.stores.records.admission import NO_OUTCOME, CalendarWindows, Outcome, S
 from app.stores.records.ledger import CHARGED, UNREPORTED, Action, UsageSource
 from app.streaming.events import Event
 from app.streaming.usage import Usage
+from app.translation.requests.field_support import MAX_IGNORED_NAMES
 from schemas import bounds
 
 CLIENT_CLOSED = 499  # nginx's status for a client that left before the response
@@ -86,7 +87,10 @@ class RequestRecord:
         self.is_unenforced = selection.is_unenforced
         self.last, self.charge, self._is_running = attempt, None, True
         self.account_id, self.account_name = attempt.account.id, attempt.account.name
+        dropped = attempt.context.request.dropped
         self.ignored = attempt.request.ignored
+        if dropped:
+            self.ignored = [*dropped, *self.ignored][:MAX_IGNORED_NAMES]
         self.attempts.append({"account": attempt.account.id, "wire": attempt.request.protocol})
 
     def fail_attempt(self, error: UpstreamError) -> None:

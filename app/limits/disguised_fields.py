@@ -1,0 +1,122 @@
+"""
+Request fields that could undo what the gateway checks, by another name: one table, for every endpoint.
+
+Servers differ in how they match the names of fields: some ignore letter case, others read `maxTokens` as
+`max_tokens`, and many know further names for the model, its substitutes and the length of an answer. What
+the gateway reads by one name must not reach an upstream by another, or an API key's models, its limits and
+the price would be those of another request. Such a field has no effect: it is left out, and named in
+`x-poolgate-ignored`.
+
+Of a repeated field the last value is the only one, here and at the upstream: a JSON body is parsed once and
+written again.
+
+Source: https://pkg.go.dev/encoding/json#Unmarshal and https://protobuf.dev/programming-guides/json (names);
+https://openrouter.ai/docs/api-reference/overview (`models`, `route`, `plugins`, `preset`),
+https://docs.litellm.ai/docs/completion/input (`api_base`, `deployment_id`, fallbacks),
+https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md (`n_predict`),
+https://github.com/ollama/ollama/blob/main/docs/api.md (`num_predict`) and
+https://huggingface.co/docs/transformers/main_classes/text_generation (`max_new_tokens`)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.limits.output_lengths import LENGTH_FIELDS
+from app.translation.requests.field_support import CHAT, MAX_IGNORED_NAMES, RESPONSES, is_nameable
+
+Body = dict[str, Any]
+
+LENGTHS = frozenset(name for names in LENGTH_FIELDS.values() for name in names)
+OTHER_LENGTHS = (
+    *("n_predict", "num_predict", "max_new_tokens", "max_length", "max_output_length", "max_gen_len"),
+    *("max_gen_tokens", "max_generated_tokens", "max_tokens_to_sample", "max_completion_length"),
+)
+OTHER_MODELS = (
+    *("models", "model_id", "model_name", "model_list", "model_group", "fallback_models", "route", "preset"),
+    *("plugins", "context_window_fallbacks", "content_policy_fallbacks", "default_fallbacks"),
+    *("engine", "deployment", "deployment_id", "deployment_name", "adapter_id", "lora_path"),
+    *("api_base", "base_url", "custom_llm_provider"),
+)
+OTHER_COUNTS = ("num_return_sequences", "num_completions", "num_choices", "candidate_count")
+
+# What the gateway reads of the requests that it passes through.
+PASSED_THROUGH = frozenset(
+    (
+        *("model", "input", "prompt", "stream", "stream_options", "service_tier", "user", "fallbacks"),
+        *("max_tokens", "n", "best_of", "file", "image", "mask"),
+    )
+)
+_EXACT = frozenset(CHAT) | frozenset(RESPONSES) | PASSED_THROUGH
+_GUARDED = (*LENGTHS, *OTHER_LENGTHS, *OTHER_MODELS, *OTHER_COUNTS)
+
+# Objects of settings, in which a length or a model is no documented field, but for the exceptions.
+SETTINGS = frozenset(("text", "reasoning", "thinking"))
+_DOCUMENTED = frozenset(("reasoning.max_tokens",))  # a part of the answer's length
+_SCHEMAS = frozenset(("text.format",))  # of the caller's own fields
+
+MAX_NAME_CHARS = 64  # a longer name is none of these
+
+
+def _fold(name: str) -> str:
+    """Return *name* as the most lenient servers read it: without letter case, `_` and `-`."""
+    return "".join(filter(str.isalnum, name.casefold()))
+
+
+_FOLDED = frozenset(map(_fold, (*_EXACT, *_GUARDED)))
+_FOLDED_INSIDE = frozenset(map(_fold, (*_GUARDED, "model", "n", "best_of", "fallbacks", "service_tier")))
+_ALLOWED = {surface: _EXACT - (LENGTHS - set(names)) for surface, names in LENGTH_FIELDS.items()}
+_ALLOWED["responses/compact"] = _ALLOWED["responses"]
+# The fields of an ordinary request, of which nothing has to be looked at.
+_PLAIN = {surface: allowed - SETTINGS for surface, allowed in _ALLOWED.items()}
+_PLAIN_ELSEWHERE = _EXACT - SETTINGS
+
+
+def is_disguised(surface: str, name: str) -> bool:
+    """Return whether *name* may be read as a field that *surface* checks, or as one that undoes a check."""
+    if name in _ALLOWED.get(surface, _EXACT):
+        return False
+    return len(name) <= MAX_NAME_CHARS and _fold(name) in _FOLDED
+
+
+def without_disguised(surface: str, body: Body) -> tuple[Body, tuple[str, ...]]:
+    """
+    Return *body* without disguised fields, also within unknown objects, and the names of these.
+
+    Names that do not fit into a response header are omitted. *body* is not changed.
+    """
+    if body.keys() <= _PLAIN.get(surface, _PLAIN_ELSEWHERE):
+        return body, ()
+    dropped: list[str] = []
+    allowed, retained = _ALLOWED.get(surface, _EXACT), {}
+    for name, value in body.items():
+        if is_disguised(surface, name):
+            dropped.append(name)
+        elif type(value) in (dict, list) and (name not in allowed or name in SETTINGS):
+            retained[name] = _without_inside(value, name, dropped)
+        else:
+            retained[name] = value
+    return (retained, nameable(dropped)) if dropped else (body, ())
+
+
+def nameable(dropped: list[str]) -> tuple[str, ...]:
+    """Return those of the names *dropped* that a response header lists."""
+    return tuple(filter(is_nameable, dropped))[:MAX_IGNORED_NAMES]
+
+
+def _without_inside(value: Any, path: str, dropped: list[str]) -> Any:
+    """Return *value*, which is at *path*, without fields that choose a model or bound an answer."""
+    if type(value) is list:
+        return [
+            _without_inside(inner, path, dropped) if type(inner) in (dict, list) else inner for inner in value
+        ]
+    retained = {}
+    for name, inner in value.items():
+        place = f"{path}.{name}" if len(path) <= MAX_NAME_CHARS else path
+        if len(name) <= MAX_NAME_CHARS and _fold(name) in _FOLDED_INSIDE and place not in _DOCUMENTED:
+            dropped.append(place)
+        elif type(inner) in (dict, list) and place not in _SCHEMAS:
+            retained[name] = _without_inside(inner, place, dropped)
+        else:
+            retained[name] = inner
+    return retained
