@@ -9,26 +9,26 @@ Source: https://platform.openai.com/docs/guides/rate-limits (rate limits in head
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
+from app.stores.records.admission import LimitStanding
 from app.stores.records.limits import LimitUnit
 
 _HEADER_KINDS = {unit.value: unit.traits.header_kind for unit in LimitUnit if unit.traits.header_kind}
 
 
-def ratelimit_headers(standings: Iterable[Sequence[Any]], now: float) -> dict[str, str]:
+def ratelimit_headers(standings: Iterable[LimitStanding], now: float) -> dict[str, str]:
     """
-    Return the headers for *standings*, each [id, what, per, max, remaining, reset (Unix ms), scope].
+    Return the headers for *standings*. A limit that never resets has no reset header.
 
-    *now* is in Unix seconds, on the store's clock. What never resets has no reset header.
+    *now* is in Unix seconds, on the store's clock.
     """
     tightest: dict[str, tuple[int, int, int]] = {}
-    for _, unit, _, maximum, remaining, reset_ms, *_ in standings:
-        kind = _HEADER_KINDS.get(unit)
-        standing = (max(0, int(remaining)), int(maximum), int(reset_ms))
-        if kind and (kind not in tightest or standing < tightest[kind]):
-            tightest[kind] = standing
+    for standing in standings:
+        kind = _HEADER_KINDS.get(standing.unit)
+        figures = (max(0, int(standing.remaining)), int(standing.maximum), int(standing.reset_ms))
+        if kind and (kind not in tightest or figures < tightest[kind]):
+            tightest[kind] = figures
     headers = {}
     for kind, (remaining, maximum, reset_ms) in tightest.items():
         headers[f"x-ratelimit-limit-{kind}"] = str(maximum)

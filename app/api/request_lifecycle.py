@@ -8,6 +8,7 @@ constant words; never the content of a request or response.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -143,11 +144,11 @@ class RequestScope:
     def log_end(self) -> None:
         """Write the log line, metrics, the refusal and the span of the ended request."""
         seconds = time.perf_counter() - self._started
-        entry = self.chain.ledger_entry if self.chain is not None else {}
-        metrics.observe(self._log_fields["endpoint"], self._status, seconds, entry)
-        fields = self._log_fields | entry | {"status": self._status, "total_ms": round(seconds * 1000)}
-        if entry:
-            fields |= {"outcome": entry["status"], "attempts": len(entry["attempts"])}
+        row: Mapping[str, Any] = (self.chain and self.chain.ledger_row) or {}
+        metrics.observe(self._log_fields["endpoint"], self._status, seconds, row)
+        fields = {**self._log_fields, **row, "status": self._status, "total_ms": round(seconds * 1000)}
+        if row:
+            fields |= {"outcome": row["status"], "attempts": len(row["attempts"])}
             fields["poolgate_request_id"] = fields.pop("id")
         log.info("request_ended", **fields)
         if refusal := self._refusal or self._admission_refusal():

@@ -7,16 +7,18 @@ Numbers and texts are bounded where they are read; this is the second line of de
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from app.stores.records.admission import SettlementJson
 from app.stores.records.ledger import UsageSource
 from schemas.bounds import MAX_COST, MAX_TEXT_CHARS
 
 MAX_ATTEMPTS = 64  # of one request, in its row
+Row = TypeVar("Row", bound=Mapping[str, Any])
 
 
-def bound_row(row: dict[str, Any]) -> dict[str, Any]:
+def bound_row(row: Row) -> Row:
     """Return *row* with texts truncated, numbers clamped, and values of other types left out."""
     bounded_fields = {}
     for name, value in row.items():
@@ -25,15 +27,17 @@ def bound_row(row: dict[str, Any]) -> dict[str, Any]:
             bounded_fields[name] = value  # nearly all are
         elif (bounded := _bounded(value)) is not None:
             bounded_fields[name] = bounded
-    return bounded_fields
+    return bounded_fields  # type: ignore[return-value]  # the fields of *row*, and their types
 
 
 def without_figures(settlement: SettlementJson) -> dict[str, Any]:
     """Return *settlement* without figures, which settle.lua charges at the request's upper bound."""
-    row = bound_row(settlement["row"])
+    row: Mapping[str, Any] = bound_row(settlement["row"])
     retained = ("id", "at_ms", "key", "account", "model", "endpoint", "status", "total_ms")
-    row = {name: row[name] for name in retained if name in row}
-    row |= {"source": UsageSource.ESTIMATED.value, "error": "settlement_unreadable"}
+    row = {name: row[name] for name in retained if name in row} | {
+        "source": UsageSource.ESTIMATED.value,
+        "error": "settlement_unreadable",
+    }
     return {"id": settlement["id"], "row": row, "at_bound": True, "calendar": settlement.get("calendar", {})}
 
 

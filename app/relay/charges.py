@@ -45,13 +45,16 @@ REFUSALS = frozenset(
 TOO_LONG = "context_length_exceeded"  # reported before anything is produced
 
 
+TokenBounds = tuple[int | None, int | None]  # input, output; None is unbounded
+
+
 @record
 class AttemptCharge:
-    """`upper_bound` is (input, output) tokens where no usage was reported; None is unbounded."""
+    """`upper_bound` is None where the upstream reported the usage."""
 
     usage: Usage
     counted_by: str = ""  # how an estimate was made; empty: reported
-    upper_bound: tuple[int | None, int | None] | None = None
+    upper_bound: TokenBounds | None = None
 
 
 def may_have_billed(error: UpstreamError, attempt: Attempt, failure: Failure) -> bool:

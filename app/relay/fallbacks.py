@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from app.accounts.failures import Failure
 from app.accounts.verdicts import classify
@@ -24,6 +23,8 @@ from app.relay.progress import RequestProgress
 from app.relay.request_record import RequestRecord
 from app.relay.response_cache import ResponseCache
 from app.relay.retry_policy import MAX_ATTEMPTS
+from app.stores.records.admission import LimitStanding
+from app.stores.records.ledger import LedgerRow
 from app.streaming.events import EventBatches
 
 TOO_LONG_TEXT = "context length"  # in messages of servers that have no code for it
@@ -36,7 +37,7 @@ class ServedBy:
     context: RequestContext  # of the model that answers
     account_name: str = ""  # empty: no account was tried
     account_kind: str = ""
-    limits: Sequence[Sequence[Any]] = ()  # as in `Selection.limits`
+    limits: Sequence[LimitStanding] = ()
     admitted_at: float = 0.0  # Unix seconds
     ignored: Sequence[str] = ()  # fields of the request that the account cannot honour
 
@@ -72,9 +73,9 @@ class FallbackChain:
         return self._context
 
     @property
-    def ledger_entry(self) -> JsonObject:
-        """The ledger entry of the model that was tried last; empty until it is settled."""
-        return self._record.entry
+    def ledger_row(self) -> LedgerRow | None:
+        """The ledger's row of the model that was tried last; None until it is settled."""
+        return self._record.row
 
     def served_by(self) -> ServedBy:
         """Return how the request is served, as far as that is known."""
@@ -136,7 +137,7 @@ class FallbackChain:
                     raise
                 if first is None:
                     first = error
-                    self.refused = None if self._record.entry else (context, error)
+                    self.refused = None if self._record.row else (context, error)
                 if not may_fall_back(error) or not self._may_continue():
                     break
         if first is not None:

@@ -237,7 +237,7 @@ class Relay:
     def _learn_input_ratio(
         self, context: RequestContext, record: RequestRecord, settlement: Settlement
     ) -> None:
-        if settlement.entry["source"] != UsageSource.UPSTREAM:
+        if settlement.row["source"] != UsageSource.UPSTREAM:
             return
         usage = record.last.reader.reported_usage if record.last else None
         if usage is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Literal, get_args
 
 from app.accounts.kinds import kind_of
 from app.accounts.verdicts import judge
@@ -14,38 +14,52 @@ from app.limits.prices import Price, ceiling_cost
 from app.limits.token_estimates import BY_BYTES
 from app.relay.affinity import conversation_holder_of
 from app.relay.attempt import Attempt
-from app.relay.charges import AttemptCharge, estimate_charge, exceeded, may_have_billed
-from app.relay.context import JsonObject, RequestContext
+from app.relay.charges import AttemptCharge, TokenBounds, estimate_charge, exceeded, may_have_billed
+from app.relay.context import RequestContext
 from app.relay.retry_policy import Phase, decide
-from app.stores.records.admission import NO_OUTCOME, CalendarWindows, Outcome, Selection, Settlement
-from app.stores.records.ledger import CHARGED, UNREPORTED, Action, UsageSource
+from app.stores.records.admission import (
+    NO_OUTCOME,
+    CalendarWindows,
+    LimitStanding,
+    Outcome,
+    Selection,
+    Settlement,
+)
+from app.stores.records.ledger import (
+    CHARGED,
+    UNREPORTED,
+    Action,
+    AttemptRow,
+    ChargedName,
+    Figures,
+    LedgerRow,
+    UnreportedName,
+    UsageRow,
+    UsageSource,
+)
 from app.streaming.events import Event
 from app.streaming.usage import Usage
 from app.translation.requests.field_support import MAX_IGNORED_NAMES
 from schemas import bounds
 
 CLIENT_CLOSED = 499  # nginx's status for a client that left before the response
-COUNTED = (*CHARGED, "ceiling_cost", *UNREPORTED)  # what limits count, of an attempt and of an entry
-FIGURES = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
+CountedName = ChargedName | Literal["ceiling_cost"] | UnreportedName
+COUNTED: tuple[CountedName, ...] = (*CHARGED, "ceiling_cost", *UNREPORTED)  # what limits count
+UsageName = Literal[
+    "input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens"
+]
+FIGURES: tuple[UsageName, ...] = get_args(UsageName)
 # As texts, which `bound_row` bounds faster than enums.
 _UPSTREAM, _ESTIMATED = UsageSource.UPSTREAM.value, UsageSource.ESTIMATED.value
 _CACHE = UsageSource.CACHE.value
-
-
-class CostFigures(TypedDict, total=False):
-    """What an attempt cost, in micro-dollars, by the names of the ledger; `price` is the price list."""
-
-    cost: int
-    ceiling_cost: int
-    price: str
 
 
 class RequestRecord:
     """The attempts of one request at one model, and what they cost. Costs are in micro-dollars."""
 
     def __init__(self) -> None:
-        self.attempts: list[JsonObject] = []  # as the ledger stores them
-        self.limits: Sequence[Sequence[Any]] = ()  # state of each limit at admission, for x-ratelimit headers
+        self.attempts: list[AttemptRow] = []  # as the ledger stores them
+        self.limits: Sequence[LimitStanding] = ()  # for the x-ratelimit headers
         self.ignored: list[str] = []  # fields that the serving account cannot honour
         self.account_id = ""
         self.account_name = ""
@@ -55,7 +69,7 @@ class RequestRecord:
         self.is_unenforced = False  # whether the running attempt's account may bill more than the length
         self.price: Price | None = None  # of the requested model
         self.status = 200
-        self.entry: JsonObject = {}  # of the ledger, once it is settled
+        self.row: LedgerRow | None = None  # of the ledger, once it is settled
         self.error_code: str | None = None
         self.admitted_ms = 0
         self.first_ms: int | None = None
@@ -63,7 +77,7 @@ class RequestRecord:
         self.cache_id = ""  # of a caller that uses the response cache
         self.stored: list[Event] | None = None  # a stored response, where one is returned
         self.last: Attempt | None = None
-        self.charge: JsonObject | None = None  # of the attempt that failed last, if it may be billed
+        self.charge: AttemptRow | None = None  # of the attempt that failed last, if it may be billed
         self._is_running = False  # whether the last attempt has not ended yet
 
     @property
@@ -113,15 +127,19 @@ class RequestRecord:
         """Record that the newest attempt is repeated at its account without *names*."""
         self.attempts[-1]["repeated_without"] = names
 
-    def _charge_failed(self, attempt: Attempt) -> JsonObject:
+    def _charge_failed(self, attempt: Attempt) -> AttemptRow:
         """Charge a failed attempt; return the fields that its ledger entry has for it."""
         figures = self._figures(attempt, self._charge_of(attempt, failed=True))
-        charged = {name: figures[name] for name in COUNTED if name in figures}
-        self.charge = {"account": attempt.account.id, **charged}
-        fields = charged | ({"counted_by": figures["counted_by"]} if "counted_by" in figures else {})
-        if wasted := charged["input_tokens"] + charged["output_tokens"]:
+        charge: AttemptRow = {"account": attempt.account.id}
+        for name in COUNTED:
+            if name in figures:
+                charge[name] = figures[name]
+        self.charge, fields = charge, charge.copy()
+        if "counted_by" in figures:
+            fields["counted_by"] = figures["counted_by"]
+        if wasted := figures["input_tokens"] + figures["output_tokens"]:
             fields["wasted_tokens"] = wasted
-        self.waste_cost += charged.get("cost", 0)
+        self.waste_cost += figures.get("cost", 0)
         return fields
 
     def excluded_accounts(self) -> set[str]:
@@ -150,7 +168,7 @@ class RequestRecord:
         outcome = self.outcome
         if self._is_running and (billed := self.exceeded()):
             outcome = Outcome(outcome.change, outcome.windows, billed)
-        entry: JsonObject = {
+        row: LedgerRow = {
             "id": context.request_id,
             "at_ms": self.admitted_ms or round(context.caller.key.now * 1000),
             "key": context.caller.key.id,
@@ -160,21 +178,22 @@ class RequestRecord:
             "status": self.status,
             "attempts": self.attempts,
             "total_ms": round(total_seconds * 1000),
-            **self._usage(context),
         }
-        notes = {
-            "asked": context.request.requested_model,
-            "error": self.error_code,
-            "first_ms": self.first_ms,
-            "waste_cost": self.waste_cost,
-        }
-        entry |= {name: value for name, value in notes.items() if value}
-        self.entry = entry = bound_row(entry)
+        row |= self._usage(context)  # type: ignore[typeddict-item]  # these are some of a row's fields
+        if context.request.requested_model:
+            row["asked"] = context.request.requested_model
+        if self.error_code:
+            row["error"] = self.error_code
+        if self.first_ms:
+            row["first_ms"] = self.first_ms
+        if self.waste_cost:
+            row["waste_cost"] = self.waste_cost
+        self.row = row = bound_row(row)
         routing = context.routing
         return Settlement(
             context.request_id,
             outcome,
-            entry,
+            row,
             calendar,
             routing.ownership,
             conversation_holder_of(routing.conversation),
@@ -184,22 +203,27 @@ class RequestRecord:
         """Return, as JSON, what the last attempt was billed beyond the length it had; None if nothing."""
         return exceeded(self.last, self.reserved) if self.last and not self.is_unenforced else None
 
-    def _usage(self, context: RequestContext) -> JsonObject:
+    def _usage(self, context: RequestContext) -> UsageRow:
         """Return what all attempts used, as reported, else estimated; and what it cost."""
-        nothing = {"input_tokens": 0, "output_tokens": 0, "cost": 0}
         if self.cache_hit or self.last is None:
-            return {"source": _CACHE if self.cache_hit else _ESTIMATED, **nothing}
+            source = _CACHE if self.cache_hit else _ESTIMATED
+            return {"source": source, "input_tokens": 0, "output_tokens": 0, "cost": 0}
         failed = [attempt for attempt in self.attempts if "input_tokens" in attempt]
         charge = self._charge_of(self.last) if self._is_running else AttemptCharge(Usage(0, 0, 0))
         own = self._figures(self.last, charge)
+        row: UsageRow = {"source": _UPSTREAM}
+        row |= own  # type: ignore[typeddict-item]  # these are some of a row's fields
         if self._is_running and charge.upper_bound is not None:
-            own["unreported"] = self._unreported_reason(self.last)
+            row["unreported"] = self._unreported_reason(self.last)
         for attempt in failed:
             if "counted_by" in attempt:
-                own = {"counted_by": attempt["counted_by"], "unreported": "failed"} | own
-        reported = "counted_by" not in own and (self._is_running or failed)
-        usage = {"source": _UPSTREAM} if reported else {"source": _ESTIMATED, "counted_by": BY_BYTES}
-        return usage | own | (_sum_figures([own, *failed]) if failed else {})
+                row.setdefault("counted_by", attempt["counted_by"])
+                row.setdefault("unreported", "failed")
+        if "counted_by" in row or not (self._is_running or failed):
+            row["source"] = _ESTIMATED
+            row.setdefault("counted_by", BY_BYTES)
+        _add_figures(row, failed)
+        return row
 
     def _unreported_reason(self, attempt: Attempt) -> str:
         """Return why the usage of an attempt that did not fail is unknown."""
@@ -226,32 +250,34 @@ class RequestRecord:
         has_read = produced or (not failed and self.status in (200, CLIENT_CLOSED))
         return estimate_charge(attempt, self.reserved, self._estimated_input() if has_read else 0)
 
-    def _figures(self, attempt: Attempt, charge: AttemptCharge) -> JsonObject:
+    def _figures(self, attempt: Attempt, charge: AttemptCharge) -> Figures:
         """Return the figures that *charge* has in a ledger entry."""
         requested = attempt.context.request.body.get("service_tier")
         tier = attempt.reader.service_tier or requested
         usage = charge.usage
-        figures: JsonObject = {
-            name: amount for name in FIGURES if (amount := getattr(usage, name)) is not None
-        }
+        figures = self._cost(attempt, usage, tier)
+        for name in FIGURES:
+            if (amount := getattr(usage, name)) is not None:
+                figures[name] = amount
         if tier:
             figures["tier"] = tier
-        figures |= self._cost(attempt, usage, tier)
         if charge.upper_bound is None:
             return figures
-        max_input, max_output = charge.upper_bound
-        maxima = {"input_tokens": max_input, "output_tokens": max_output}
-        if (
-            self.price is not None
-            and not kind_of(attempt.account).is_simulated
-            and None not in charge.upper_bound
-        ):
-            maxima["cost"] = self.price.max_cost(max_input or 0, max_output or 0, requested)
-        beyond = {
-            f"unreported_{name}": (amount or 0) - figures.get(name, 0) for name, amount in maxima.items()
-        }
-        unreported = {name: amount for name, amount in beyond.items() if amount > 0}
-        return figures | {"counted_by": charge.counted_by} | unreported
+        figures["counted_by"] = charge.counted_by
+        maxima = (*charge.upper_bound, self._max_cost(attempt, charge.upper_bound, requested))
+        for charged, unreported, maximum in zip(CHARGED, UNREPORTED, maxima, strict=True):
+            if (beyond := (maximum or 0) - figures.get(charged, 0)) > 0:
+                figures[unreported] = beyond
+        return figures
+
+    def _max_cost(self, attempt: Attempt, tokens: TokenBounds, tier: str | None) -> int | None:
+        """Return micro-dollars for *tokens*, (input, output); None where one is unbounded or has no price."""
+        max_input, max_output = tokens
+        if max_input is None or max_output is None or self.price is None:
+            return None
+        if kind_of(attempt.account).is_simulated:
+            return None
+        return self.price.max_cost(max_input, max_output, tier)
 
     def _estimated_input(self) -> int:
         """Return the estimated input in tokens, as this model's upstreams count it."""
@@ -259,7 +285,7 @@ class RequestRecord:
         estimate = max(round(guessed * self.input_ratio), min(guessed, 1))
         return min(estimate, self.bounds.upper_bound.get("input_tokens", estimate))
 
-    def _cost(self, attempt: Attempt, usage: Usage, tier: str | None) -> CostFigures:
+    def _cost(self, attempt: Attempt, usage: Usage, tier: str | None) -> Figures:
         """Return micro-dollars and the price list; without a price, only what a balanced limit is charged."""
         if kind_of(attempt.account).is_simulated:
             return {"cost": 0, "price": attempt.account.kind}
@@ -268,10 +294,9 @@ class RequestRecord:
         return {"cost": self.price.cost(usage, tier), "price": self.price.version}
 
 
-def _sum_figures(parts: list[JsonObject]) -> dict[str, int]:
-    """Return what limits count of all *parts*; an entry of a model without a price has no cost."""
-    return {
-        name: sum(part.get(name, 0) for part in parts)
-        for name in COUNTED
-        if any(name in part for part in parts)
-    }
+def _add_figures(row: UsageRow, failed: Sequence[AttemptRow]) -> None:
+    """Add to *row* what limits count of *failed* attempts; without a price there is no cost."""
+    for attempt in failed:
+        for name in COUNTED:
+            if name in attempt:
+                row[name] = row.get(name, 0) + attempt[name]

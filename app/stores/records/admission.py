@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from app.records import record
 from app.stores.records.accounts import AccountOutcome
+from app.stores.records.ledger import AttemptRow, LedgerRow
 from app.stores.records.limits import Limit
 
-JsonObject = dict[str, Any]
 Amounts = Mapping[str, int]  # by limit unit
 CalendarWindows = Mapping[str, Sequence[int]]  # span -> start, end and next end, Unix ms
 
@@ -49,7 +49,7 @@ class ReportArguments(TypedDict, total=False):
     mark: AccountOutcome
     tried: Sequence[str]
     never: Sequence[str]
-    charge: Mapping[str, Any]
+    charge: AttemptRow
 
 
 @record
@@ -115,6 +115,18 @@ class AdmitRequest:
         return arguments
 
 
+class LimitStanding(NamedTuple):
+    """A limit that applies to a request, as it stood at admission; amounts are in its unit."""
+
+    limit_id: str
+    unit: str  # of `LimitUnit`
+    period: str
+    maximum: int
+    remaining: int  # negative where a balanced limit was passed
+    reset_ms: int  # Unix ms; 0: it does not reset
+    scope: str = ""
+
+
 @record
 class Selection:
     """The account that was selected for an attempt, and the limits as they stand."""
@@ -124,7 +136,7 @@ class Selection:
     attempt: int = 1
     now_ms: int = 0  # on the store's clock
     is_unenforced: bool = False  # whether the account may bill more than the requested length
-    limits: Sequence[Sequence[Any]] = ()  # [id, what, per, max, remaining, reset (Unix ms), scope] of each
+    limits: Sequence[LimitStanding] = ()
 
 
 class RefusalKind(StrEnum):
@@ -221,7 +233,7 @@ class AttemptReport:
 
     attempt: int
     outcome: Outcome = NO_OUTCOME
-    charge: Mapping[str, Any] | None = None  # figures, as in a ledger entry; None: billed nothing
+    charge: AttemptRow | None = None  # figures, as in a ledger entry; None: billed nothing
     tried: Sequence[str] = ()  # accounts that failed: selected again only if there is no other
     excluded: Sequence[str] = ()  # tried accounts that are not selected again
 
@@ -243,7 +255,7 @@ class SettlementJson(TypedDict):
 
     id: str
     mark: AccountOutcome
-    row: JsonObject
+    row: LedgerRow
     calendar: CalendarWindows
     ownership: str
     conversation: str
@@ -255,7 +267,7 @@ class Settlement:
 
     id: str
     outcome: Outcome
-    entry: JsonObject  # of the ledger
+    row: LedgerRow
     calendar: CalendarWindows
     ownership: str = ""
     conversation: str = ""
@@ -265,7 +277,7 @@ class Settlement:
         return {
             "id": self.id,
             "mark": self.outcome.arguments(),
-            "row": self.entry,
+            "row": self.row,
             "calendar": self.calendar,
             "ownership": self.ownership,
             "conversation": self.conversation,
@@ -281,7 +293,7 @@ def selection_or_refusal(reply: Mapping[str, Any]) -> Selection | Refusal:
             attempt=reply.get("attempt", 1),
             now_ms=reply.get("now", 0),
             is_unenforced=bool(reply.get("unenforced")),
-            limits=reply.get("limits") or (),
+            limits=[LimitStanding(*standing) for standing in reply.get("limits") or ()],
         )
     kind = RefusalKind(reply["refused"])
     return Refusal(

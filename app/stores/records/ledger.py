@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, Required, TypedDict, get_args
 
 import orjson
 
@@ -17,10 +17,12 @@ FIGURES = (
     *("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"),
     *("cost", "waste_cost", "first_ms", "total_ms"),
 )
-CHARGED = ("input_tokens", "output_tokens", "cost")  # what limits count
+ChargedName = Literal["input_tokens", "output_tokens", "cost"]
+UnreportedName = Literal["unreported_input_tokens", "unreported_output_tokens", "unreported_cost"]
+CHARGED: tuple[ChargedName, ...] = get_args(ChargedName)  # what limits count
 # What may have been billed beyond the estimates in the figures above, where the upstream reported no
 # usage: strict limits are charged both.
-UNREPORTED = tuple(f"unreported_{name}" for name in CHARGED)
+UNREPORTED: tuple[UnreportedName, ...] = get_args(UnreportedName)  # in the order of CHARGED
 ATTEMPT_FIGURES = EXTRA, FAILED, RESCUES = "extra_attempts", "failed_attempts", "rescues"
 
 EVER = "ever"
@@ -43,6 +45,63 @@ class Action(StrEnum):
     OTHER_ONCE = "other_once"  # one other account; if it fails in the same way, that is the answer
     RESTART = "restart"  # another account continues what was delivered, if the caller opted in
     FAIL = "tell"  # stop, and send the client the error
+
+
+class Figures(TypedDict, total=False):
+    """What an attempt used and cost, in tokens and micro-dollars; what is unknown is absent."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+    cost: int
+    ceiling_cost: int  # without a price: what a balanced limit is charged
+    unreported_input_tokens: int
+    unreported_output_tokens: int
+    unreported_cost: int
+    counted_by: str  # how an estimate was made; absent: the upstream reported the usage
+    tier: str
+    price: str  # the version of the price list
+
+
+class AttemptRow(Figures, total=False):
+    """One attempt in a LedgerRow; only a failed one that may have been billed has figures."""
+
+    account: Required[str]
+    wire: str  # the protocol
+    error: str | None
+    failure: str
+    action: str
+    scope: str
+    maybe_billed: bool  # the upstream may have served a request that it did not answer
+    repeated_without: list[str]  # fields of the request
+    wasted_tokens: int
+
+
+class UsageRow(Figures, total=False):
+    """What a request used; the figures are those of all attempts."""
+
+    source: str  # a UsageSource
+    unreported: str  # why no usage was reported
+
+
+class LedgerRow(UsageRow, total=False):
+    """What the gateway writes of a settled request."""
+
+    id: Required[str]
+    at_ms: Required[int]
+    key: Required[str]
+    account: Required[str]
+    model: Required[str]
+    endpoint: Required[str]
+    status: Required[int]
+    attempts: list[AttemptRow]
+    total_ms: int
+    first_ms: int | None
+    asked: str  # the model as the client named it
+    error: str | None
+    waste_cost: int
 
 
 class StoredEntry(NamedTuple):

@@ -9,6 +9,7 @@ import pytest
 
 from app.api.answer import header_value, response_headers
 from app.relay.fallbacks import ServedBy
+from app.stores.records.admission import LimitStanding
 from app.stores.records.api_keys import ApiKey
 from tests.support.relay import make_request
 
@@ -24,7 +25,9 @@ def test_nothing_is_known_of_a_request_that_no_account_served() -> None:
 
 
 def test_limits_and_ignored_fields() -> None:
-    headers = headers_of(limits=[["l", "requests", "minute", 10, 9, 0, "key"]], ignored=["seed", "user"])
+    headers = headers_of(
+        limits=[LimitStanding("l", "requests", "minute", 10, 9, 0)], ignored=["seed", "user"]
+    )
 
     assert headers["x-poolgate-ignored"] == "seed, user"
     assert headers["x-ratelimit-remaining-requests"] == "9"

@@ -16,6 +16,7 @@ from app.api.codex_headers import window_headers
 from app.api.ratelimit import ratelimit_headers
 from app.relay.content_types import passing_type
 from app.relay.fallbacks import ServedBy
+from app.stores.records.admission import LimitStanding
 from app.stores.records.usage import UpstreamWindow
 from app.translation.requests.field_support import ignored_fields
 from schemas.bounds import MAX_TOKENS
@@ -44,7 +45,7 @@ def test_printable_text_is_left_as_it_is(text: str) -> None:
 
 @given(account=texts, named=st.lists(texts, max_size=4), standing=st.tuples(numbers, numbers, numbers))
 def test_how_a_request_was_served(account: str, named: list[str], standing: tuple[int, int, int]) -> None:
-    limits = [["lim", "requests", "day", *standing, "key"]]
+    limits = [LimitStanding("lim", "requests", "day", *standing)]
     chain = SimpleNamespace(served_by=lambda: ServedBy(make_request(), account, "openai", limits, 0.0, named))
 
     assert_sendable(response_headers(chain))  # type: ignore[arg-type]
@@ -62,7 +63,7 @@ def test_fields_without_effect(fields: dict[str, Any], kind: str) -> None:
     st.lists(st.tuples(st.sampled_from(["requests", "input_tokens"]), numbers, numbers, numbers), max_size=3)
 )
 def test_limits(standings: list[tuple[str, int, int, int]]) -> None:
-    rows = [["lim", what, "day", *figures, "key"] for what, *figures in standings]
+    rows = [LimitStanding("lim", what, "day", *figures) for what, *figures in standings]
     assert_sendable(ratelimit_headers(rows, 1.0))
 
 

@@ -124,7 +124,7 @@ class TestChain:
 
         assert served.served_by().account_name == ""
         assert (served.upstream_head(), served.upstream_body(), served.take_raw_events()) == (None, {}, [])
-        assert served.ledger_entry == {}
+        assert served.ledger_row is None
         assert not served.cache_use().is_hit
 
     def test_raw_events_are_taken_once(self) -> None:

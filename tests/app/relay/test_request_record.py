@@ -45,7 +45,7 @@ def settled(
         record.client_left()
     if failed:
         record.fail(UpstreamError("The upstream failed"))
-    return record.settle(context, 1.5, {}).entry
+    return record.settle(context, 1.5, {}).row
 
 
 class TestUsage:
@@ -80,7 +80,7 @@ class TestUsage:
         assert (row["input_tokens"], row["output_tokens"], row["status"]) == (read, 0, status)
 
     def test_never_sent(self) -> None:
-        row = RequestRecord().settle(make_request(), 0.0, {}).entry
+        row = RequestRecord().settle(make_request(), 0.0, {}).row
 
         assert (row["input_tokens"], row["output_tokens"], row["cost"]) == (0, 0, 0)
 

@@ -87,7 +87,7 @@ class TestGivenAgain:
         assert first == second == [{"text": "Answer 1"}, {"finish": "stop"}]
         assert (upstream.calls, missed.cache_hit, hit.cache_hit) == (1, False, True)
         assert missed.cache_id == hit.cache_id == digest(context())
-        row = hit.settle(context(), 0.0, {}).entry
+        row = hit.settle(context(), 0.0, {}).row
         assert (row["source"], row["cost"]) == ("cache", 0)
 
     def test_what_was_without_effect_still_is(self, cache: ResponseCache) -> None:

@@ -55,7 +55,10 @@ def test_selection(store: StoreOfTest) -> None:
     assert isinstance(selection, Selection)
     assert selection.account_id in ("a", "b")
     assert (selection.attempt, selection.now_ms) == (1, store.now)
-    assert [each[0] for each in selection.limits] == ["l"]
+    (standing,) = selection.limits
+    assert (standing.limit_id, standing.unit, standing.period) == ("l", "requests", "minute")
+    assert (standing.maximum, standing.remaining) == (5, 4)
+    assert standing.reset_ms >= store.now
 
 
 def test_a_report_selects_another_account(store: StoreOfTest) -> None:
