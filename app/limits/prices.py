@@ -13,7 +13,7 @@ https://developers.openai.com/api/docs/guides/images-vision
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
@@ -62,18 +62,32 @@ class Rates:
         return max(self.output, self.audio_output)
 
     def cost(self, usage: Usage) -> int:
-        """Return the cost of *usage* in millionths of a micro-dollar, not rounded."""
+        """
+        Return the cost of *usage* in millionths of a micro-dollar, not rounded.
+
+        Details may overlap, as cached audio does; where they are more than their total, the most expensive
+        ones count first, up to the total.
+        """
         cached, written = usage.cached_tokens or 0, usage.cache_write_tokens or 0
         audio_input, audio_output = usage.audio_input_tokens or 0, usage.audio_output_tokens or 0
-        plain_input = max(0, usage.input_tokens - cached - written - audio_input)
-        plain_output = max(0, usage.output_tokens - audio_output)
+        plain_input = usage.input_tokens - cached - written - audio_input
+        if plain_input < 0:
+            parts = (
+                (cached, self.cached_input),
+                (written, self.cache_write),
+                (audio_input, self.audio_input),
+            )
+            input_cost = _most_expensive_first(parts, usage.input_tokens)
+        else:
+            input_cost = (
+                plain_input * self.input
+                + cached * self.cached_input
+                + written * self.cache_write
+                + audio_input * self.audio_input
+            )
+        audio_output = min(audio_output, usage.output_tokens)
         return (
-            plain_input * self.input
-            + cached * self.cached_input
-            + written * self.cache_write
-            + audio_input * self.audio_input
-            + plain_output * self.output
-            + audio_output * self.audio_output
+            input_cost + (usage.output_tokens - audio_output) * self.output + audio_output * self.audio_output
         )
 
 
@@ -203,6 +217,16 @@ def load_shipped_prices() -> PriceTable:
     """Return the price table of this release."""
     data = orjson.loads((resources.files("app.limits") / "prices.json").read_bytes())
     return PriceTable(data["models"], data["version"])
+
+
+def _most_expensive_first(parts: Iterable[tuple[int, int]], tokens: int) -> int:
+    """Return the cost of *parts*, (tokens, rate) each, of which at most *tokens* count."""
+    cost = 0
+    for amount, rate in sorted(parts, key=lambda part: -part[1]):
+        counted = min(amount, tokens)
+        cost += counted * rate
+        tokens -= counted
+    return cost
 
 
 def _micro_dollars(millionths: int) -> int:

@@ -87,10 +87,14 @@ def _usage(usage: Any, input_key: str, output_key: str) -> Usage | None:
     }
     details = {name: _detail(holders, places) for name, places in _NAMES.items()}
     tokens_in, tokens_out = _billed(*sides, total, details["cached_tokens"], details["reasoning_tokens"])
-    for name, most in (("cached_tokens", tokens_in), ("reasoning_tokens", tokens_out)):
-        if (count := details[name]) is not None:
-            details[name] = min(count, most)
+    for name, count in details.items():  # a part is no more than its total
+        if count is not None:
+            details[name] = min(count, tokens_in if _is_of_input(name) else tokens_out)
     return Usage(tokens_in, tokens_out, max(total or 0, tokens_in + tokens_out), **details)
+
+
+def _is_of_input(detail: str) -> bool:
+    return "input" in detail or "cache" in detail
 
 
 def _detail(holders: dict[str, Any], places: tuple[tuple[str, str], ...]) -> int | None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.limits.prices import CEILING, PriceTable, ceiling_cost, load_shipped_prices
+from app.limits.prices import CEILING, PriceTable, Rates, ceiling_cost, load_shipped_prices
 from app.streaming.usage import Usage
 
 TABLE = load_shipped_prices()
@@ -41,7 +41,7 @@ class TestCost:
             ("gpt-5.4", used(272_001, 1000), None, 1_382_505),  # all tokens, not those above the threshold
             ("gpt-6-astra", used(1000, 0, cache_write_tokens=400), None, 11_000),
             ("gpt-audio", used(1000, 1000, audio_input_tokens=600, audio_output_tokens=1000), None, 84_200),
-            ("gpt-audio", used(10, 0, cached_tokens=30), None, 75),  # details that cannot be
+            ("gpt-audio", used(10, 0, cached_tokens=30), None, 25),  # details that cannot be
         ],
     )
     def test_micro_dollars(self, model: str, usage: Usage, tier: str | None, micro_dollars: int) -> None:
@@ -57,6 +57,34 @@ class TestCost:
 
         assert into + out == price.cost(usage, tier)
         assert into == price.cost(Usage(1001, 0, 1001, cached_tokens=500), tier)
+
+    @given(
+        tokens=st.tuples(st.integers(0, 100), st.integers(0, 100)),
+        parts=st.tuples(*[st.integers(0, 10**12)] * 4),
+        rates=st.tuples(*[st.integers(0, 10**11)] * 6),
+    )
+    def test_details_never_exceed_the_price_of_the_totals(
+        self, tokens: tuple[int, int], parts: tuple[int, ...], rates: tuple[int, ...]
+    ) -> None:
+        names = ("cached_tokens", "cache_write_tokens", "audio_input_tokens", "audio_output_tokens")
+        each = Rates(*rates)
+
+        cost = each.cost(used(*tokens, **dict(zip(names, parts, strict=True))))
+
+        assert 0 <= cost <= tokens[0] * each.max_input + tokens[1] * each.max_output
+
+    @pytest.mark.parametrize(
+        ("details", "cost"),
+        [
+            ({"cached_tokens": 80, "audio_input_tokens": 50}, 50 * 9 + 50 * 1),  # 30 are both
+            ({"cached_tokens": 80, "audio_input_tokens": 20}, 80 * 1 + 20 * 9),
+            ({"cache_write_tokens": 10**12}, 100 * 3),
+        ],
+    )
+    def test_details_that_overlap(self, details: dict[str, int], cost: int) -> None:
+        rates = Rates(input=2, output=4, cached_input=1, cache_write=3, audio_input=9, audio_output=9)
+
+        assert rates.cost(used(100, 0, **details)) == cost
 
     def test_unknown_model(self) -> None:
         """No price is not a price of nothing."""

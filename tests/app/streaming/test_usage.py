@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.streaming.usage import Usage, usage_from_chat, usage_from_responses
 
@@ -94,6 +96,31 @@ class TestTolerance:
 
 
 SIDES = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+
+
+COUNTS = st.one_of(st.integers(0, 50), st.integers(0, 10**12), st.none())
+DETAILS = ("cached_tokens", "cache_write_tokens", "audio_tokens", "image_tokens", "reasoning_tokens")
+
+
+class TestDetails:
+    @given(
+        sides=st.tuples(st.integers(0, 50), st.integers(0, 50)),
+        total=st.one_of(st.none(), st.integers(0, 200)),
+        inputs=st.fixed_dictionaries({}, optional=dict.fromkeys(DETAILS, COUNTS)),
+        outputs=st.fixed_dictionaries({}, optional=dict.fromkeys(DETAILS, COUNTS)),
+    )
+    def test_a_part_is_no_more_than_its_total(self, sides, total, inputs, outputs):
+        usage = {"prompt_tokens": sides[0], "completion_tokens": sides[1], "total_tokens": total}
+        usage |= {"prompt_tokens_details": inputs, "completion_tokens_details": outputs}
+
+        parsed = usage_from_chat(usage)
+
+        for name in ("cached", "cache_write", "audio_input", "image_input"):
+            assert (getattr(parsed, f"{name}_tokens") or 0) <= parsed.input_tokens
+        for name in ("reasoning", "audio_output", "image_output"):
+            assert (getattr(parsed, f"{name}_tokens") or 0) <= parsed.output_tokens
+        if total is not None:
+            assert parsed.total_tokens == max(total, sum(sides))
 
 
 class TestVendors:
