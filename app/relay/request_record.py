@@ -129,7 +129,7 @@ class RequestRecord:
 
     def _charge_failed(self, attempt: Attempt) -> AttemptRow:
         """Charge a failed attempt; return the fields that its ledger entry has for it."""
-        figures = self._figures(attempt, self._charge_of(attempt, failed=True))
+        figures = self._bounded(self._figures(attempt, self._charge_of(attempt, failed=True)))
         charge: AttemptRow = {"account": attempt.account.id}
         for name in COUNTED:
             if name in figures:
@@ -211,6 +211,8 @@ class RequestRecord:
         failed = [attempt for attempt in self.attempts if "input_tokens" in attempt]
         charge = self._charge_of(self.last) if self._is_running else AttemptCharge(Usage(0, 0, 0))
         own = self._figures(self.last, charge)
+        if failed:
+            own = self._bounded(own)
         row: UsageRow = {"source": _UPSTREAM}
         row |= own  # type: ignore[typeddict-item]  # these are some of a row's fields
         if self._is_running and charge.upper_bound is not None:
@@ -278,6 +280,19 @@ class RequestRecord:
         if kind_of(attempt.account).is_simulated:
             return None
         return self.price.max_cost(max_input, max_output, tier)
+
+    def _bounded(self, figures: Figures) -> Figures:
+        """
+        Return *figures* of one attempt, such that those of all attempts together fit into a ledger entry.
+
+        A large length at a high price is more than the store's numbers hold; `bound_row` bounds the entry.
+        """
+        bounded = figures.copy()
+        for name in COUNTED:
+            if name in figures:
+                charged = sum(earlier.get(name, 0) for earlier in self.attempts)
+                bounded[name] = min(figures[name], bounds.MAX_COST - charged)
+        return bounded
 
     def _estimated_input(self) -> int:
         """Return the estimated input in tokens, as this model's upstreams count it."""

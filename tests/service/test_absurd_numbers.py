@@ -13,6 +13,7 @@ from app.limits.limit_syntax import parse_limit
 from app.stores import keys
 from app.stores.ledger import LedgerRepository
 from app.stores.records.limits import Limit
+from schemas.bounds import MAX_COST
 from tests.service.test_answers import CHAT, PATHS
 from tests.service.test_basic_chat import basic
 from tests.support.gateway import PoolOfTest
@@ -179,3 +180,49 @@ class TestRequests:
 
         assert answer.status_code in (400, 413)
         assert answer.json()["error"]["type"] == "invalid_request_error"
+
+
+class TestPrices:
+    @pytest.mark.parametrize("tokens", [10**12, 10**13, 2**53])
+    @pytest.mark.parametrize("limits", [(), ("5000 usd/day balanced",), ("5000 requests/day",)])
+    def test_attempts_at_a_price_beyond_belief(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, tokens: int, limits: tuple[str, ...]
+    ) -> None:
+        """Three failed attempts without usage, each of which may have billed more than a row can hold."""
+        rates = {"input": 10**11, "output": 10**11, "cached_input": 10**11}
+        pool.gateway.services.prices.put(pool.name, "m", {"standard": rates})
+        for name in ("a", "b", "c"):
+            pool.account(name, upstream.base_url(name), kind="compatible", protocols=("chat",))
+        upstream.script({"play": "json", "body": {"oops": 1}})
+        key = pool.key(limits=tuple(map(parse_limit, limits)))
+
+        answer = pool.post(PATHS["chat"], {**CHAT, "model": "m", "max_tokens": tokens, "stream": True}, key)
+
+        assert answer.status_code in (502, 503), answer.text
+        row = settled_once(pool)
+        charged = row["unreported_cost"] + row["cost"]
+        assert 0 < charged <= 2 * MAX_COST
+        assert sum(attempt.get("unreported_cost", 0) for attempt in row["attempts"]) == row["unreported_cost"]
+
+    def test_details_beyond_their_totals(self, pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+        """They cost no more than the totals do at the highest rate."""
+        rates = {
+            "input": 2_000_000,
+            "output": 8_000_000,
+            "cached_input": 1_000_000,
+            "audio_input": 40_000_000,
+        }
+        pool.gateway.services.prices.put(pool.name, "m", {"standard": rates, "max_output": 50})
+        pool.account("a", upstream.base_url(), protocols=("chat",))
+        names = ("cached_tokens", "audio_tokens", "image_tokens", "cache_creation_tokens", "reasoning_tokens")
+        details = dict.fromkeys(names, 10**12)
+        usage = {**USAGE, "prompt_tokens_details": details, "completion_tokens_details": details}
+        upstream.script(answering(usage))
+        limit = parse_limit("1 usd/day")
+
+        answer = pool.post(PATHS["chat"], {**CHAT, "model": "m"}, pool.key(limits=(limit,)))
+
+        assert answer.status_code == 200, answer.text
+        row = settled_once(pool)
+        assert (row["cached_tokens"], row["cache_write_tokens"], row["reasoning_tokens"]) == (7, 7, 3)
+        assert row["cost"] == 7 * 40 + 3 * 8

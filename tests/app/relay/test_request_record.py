@@ -7,11 +7,12 @@ import pytest
 from app.accounts.account import Account
 from app.errors import UpstreamError
 from app.limits.bounds import Bounds
-from app.limits.prices import load_shipped_prices
+from app.limits.prices import PriceTable, load_shipped_prices
 from app.relay.request_record import CLIENT_CLOSED, RequestRecord
 from app.stores.records.admission import Selection
 from app.stores.records.api_keys import ApiKey
 from app.streaming.usage import Usage
+from schemas.bounds import MAX_COST
 from tests.support.relay import FakeAttempt, FakeReader, make_request
 
 TABLE = load_shipped_prices()
@@ -111,3 +112,23 @@ class TestCost:
         row = settled(USED, kind="demo")
 
         assert (row["price"], row["cost"]) == ("demo", 0)
+
+    def test_attempts_beyond_what_an_entry_holds(self) -> None:
+        """What all attempts are charged is what the entry has."""
+        record = RequestRecord()
+        record.price = PriceTable({"m": {"standard": {"input": 10**11, "output": 10**11}}}, "1").find("m")
+        record.bounds = Bounds({"input_tokens": 9, "output_tokens": 10**13}, {"input_tokens": 9})
+        context = make_request(model="m", key=ApiKey("key_1", "k", "p", now=1.0))
+        for name in ("a", "b"):
+            account = Account(name, name, "compatible", "http://127.0.0.1:1/v1")
+            reader = FakeReader(output_bytes=4 * 10**12)
+            record.start_attempt(FakeAttempt(account, context=context, reader=reader), Selection(name))
+            record.fail_attempt(UpstreamError("The upstream failed"))
+        record.fail(UpstreamError("The upstream failed"))
+
+        row = record.settle(context, 1.0, {}).entry
+
+        for name in ("cost", "unreported_cost", "output_tokens", "unreported_output_tokens"):
+            charged = [attempt.get(name, 0) for attempt in row["attempts"]]
+            assert sum(charged) == row.get(name, 0) <= MAX_COST
+        assert row["cost"] == row["unreported_cost"] == MAX_COST
