@@ -126,7 +126,7 @@ class TestCost:
             record.fail_attempt(UpstreamError("The upstream failed"))
         record.fail(UpstreamError("The upstream failed"))
 
-        row = record.settle(context, 1.0, {}).entry
+        row = record.settle(context, 1.0, {}).row
 
         for name in ("cost", "unreported_cost", "output_tokens", "unreported_output_tokens"):
             charged = [attempt.get(name, 0) for attempt in row["attempts"]]
