@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from app.accounts.kinds import KINDS_BY_DIALECT, kind_of, names_where
+from app.accounts.kinds import RESTRICTED_KINDS, kind_of, names_where
 from app.accounts.kinds.kind import Compaction
 from app.config import TimeLimits
 from app.errors import GatewayError, ModelNotFound, NotSupported
@@ -22,7 +22,7 @@ from app.relay.attempt import Attempt, AttemptInputs
 from app.relay.context import RequestContext
 from app.relay.passthrough import PassthroughAttempt, completed_response_event
 from app.relay.unstreamed_attempt import begin_model_attempt
-from app.translation.requests.field_support import AccountRequirements, Dialect, account_requirements
+from app.translation.requests.field_support import AccountRequirements, account_requirements
 from app.translation.requests.upstream_request import upstream_body
 
 UNSTREAMED_SECONDS = 180.0  # for an upstream that sends nothing before its answer is complete
@@ -54,7 +54,7 @@ class EndpointType:
 
 
 def _fit_model(context: RequestContext) -> AccountRequirements:
-    return account_requirements(context.request.client_protocol, context.request.body, CHATGPT_KINDS)
+    return account_requirements(context.request.client_protocol, context.request.body, RESTRICTED_KINDS)
 
 
 def _bound_model(context: RequestContext, price: Price | None, size: ModelSize) -> Bounds:
@@ -113,7 +113,6 @@ def _passthrough_unserved(context: RequestContext, kinds: Collection[str]) -> Ga
     return ModelNotFound(f"No account of this pool offers the model '{context.request.model}'", param="model")
 
 
-CHATGPT_KINDS = KINDS_BY_DIALECT[Dialect.CHATGPT]
 UNFIT_TO_COMPACT = AccountRequirements(
     protocol="responses", unfit_kinds=names_where(lambda kind: kind.compaction is None)
 )

@@ -13,7 +13,6 @@ from typing import Protocol
 
 from app.accounts.kinds.kind import Kind
 from app.stores.scripts import KindNames
-from app.translation.requests.field_support import Dialect
 
 
 def _load() -> dict[str, Kind]:
@@ -34,9 +33,7 @@ SCRIPT_KINDS = KindNames(
     simulated=names_where(lambda kind: kind.is_simulated),
     unenforced=names_where(lambda kind: not kind.takes_length),
 )
-KINDS_BY_DIALECT = {
-    dialect: tuple(kind.name for kind in KINDS.values() if kind.dialect is dialect) for dialect in Dialect
-}
+RESTRICTED_KINDS = names_where(lambda kind: kind.dialect.is_restricted)
 KINDS_BY_PROVIDER = {
     provider: names_where(lambda kind, provider=provider: provider in kind.providers)  # type: ignore[misc]
     for provider in sorted({name for kind in KINDS.values() for name in kind.providers})

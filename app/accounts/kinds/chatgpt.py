@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.accounts.kinds.kind import RESPONSES, Compaction, Kind, Setup
 from app.accounts.model_lists import read_codex_models
-from app.translation.requests.field_support import Dialect
+from app.translation.requests.dialects import Dialect
 
 CLIENT_VERSION = "0.169.0"  # the backend leaves out models that need a newer Codex client than this
 PSEUDO_ACCOUNTS = ("email_", "local_")  # ids that Codex makes up, which the backend does not know

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.accounts.model_lists import ListedModels, read_openai_models
 from app.config import Settings
-from app.translation.requests.field_support import Dialect
+from app.translation.requests.dialects import Dialect
 
 CHAT, RESPONSES = "chat", "responses"
 OPENAI_PATHS: Mapping[str, str] = {CHAT: "/chat/completions", RESPONSES: "/responses"}

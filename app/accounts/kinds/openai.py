@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.accounts.kinds.kind import Compaction, Kind, Setup
-from app.translation.requests.field_support import Dialect
+from app.translation.requests.dialects import Dialect
 
 KIND = Kind(
     name="openai",

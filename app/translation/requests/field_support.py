@@ -15,10 +15,11 @@ https://platform.openai.com/docs/api-reference/responses/create
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from enum import Enum, StrEnum
+from enum import Enum
 from typing import Any, NamedTuple
 
 from app.translation.requests.content_checks import needs_chat, needs_responses
+from app.translation.requests.dialects import DIALECTS, Dialect
 from app.translation.requests.input_to_messages import added_tools
 from app.translation.requests.parts import as_list
 from app.translation.requests.reasoning_and_format import REASONING_FIELDS
@@ -37,14 +38,6 @@ class Support(Enum):
     IGNORED = "accepted without effect; a response header lists it"
     NATIVE = "changes the answer: needs an account that supports it"
     REFUSED = "supported by no account"
-
-
-class Dialect(StrEnum):
-    """Which fields the servers of an account accept."""
-
-    OPENAI = "openai"  # those of the OpenAI API only
-    COMPATIBLE = "compatible"  # those that servers with OpenAI's API usually accept
-    CHATGPT = "chatgpt"  # the few in `CHATGPT_FIELDS`
 
 
 class FieldSupport(NamedTuple):
@@ -204,9 +197,9 @@ MAX_IGNORED_NAMES = 32  # fields in the header that lists ignored ones
 
 
 def _support(row: FieldSupport, dialect: Dialect, *, speaks: bool) -> Support:
-    if dialect is Dialect.CHATGPT:
+    if dialect.is_restricted:
         return row.chatgpt
-    if dialect is Dialect.OPENAI and row.openai is not None and speaks:
+    if dialect.is_strict and row.openai is not None and speaks:
         return row.openai
     return row.native if speaks else row.translated
 
@@ -218,7 +211,7 @@ _SUPPORT: dict[tuple[ApiProtocol, Dialect, bool], dict[str, Support]] = {
         field: _support(row, dialect, speaks=speaks) for field, row in table.items()
     }
     for client_protocol, table in TABLES.items()
-    for dialect in Dialect
+    for dialect in DIALECTS
     for speaks in (True, False)
 }
 
@@ -315,9 +308,9 @@ class AccountRequirements(NamedTuple):
 
 
 def account_requirements(
-    client_protocol: ApiProtocol, body: Body, chatgpt_kinds: tuple[str, ...]
+    client_protocol: ApiProtocol, body: Body, restricted_kinds: tuple[str, ...]
 ) -> AccountRequirements:
-    """Return which accounts support all of *body*; *chatgpt_kinds* are the kinds with that dialect."""
+    """Return which accounts support all of *body*; *restricted_kinds* have the dialect of ChatGPT."""
     other = (OTHER_PROTOCOL[client_protocol],)
     translated = native_only_field(client_protocol, body, Dialect.COMPATIBLE, other)
     chatgpt = native_only_field(client_protocol, body, Dialect.CHATGPT, ("responses",))
@@ -325,7 +318,7 @@ def account_requirements(
     return AccountRequirements(
         translated or chatgpt,
         client_protocol if translated or prefers else None,
-        chatgpt_kinds if chatgpt else (),
+        restricted_kinds if chatgpt else (),
         prefers,
     )
 

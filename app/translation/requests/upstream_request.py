@@ -12,12 +12,12 @@ from app.translation.requests.chat_aliases import translate_aliases
 from app.translation.requests.chat_to_responses import chat_to_responses
 from app.translation.requests.chatgpt_body import chatgpt_body
 from app.translation.requests.content_checks import has_cache_hint, has_web_search
+from app.translation.requests.dialects import Dialect
 from app.translation.requests.field_support import (
     MAX_IGNORED_NAMES,
     SENT,
     TRANSLATED,
     ApiProtocol,
-    Dialect,
     ignored_fields,
     is_nameable,
     native_only_field,
@@ -71,25 +71,21 @@ def upstream_body(
         lost = lost_in_responses(body) if client_protocol == "chat" else lost_in_chat(body)
         ignored += [name for name in lost if is_nameable(name)]
     if protocol == "responses" and any(is_carried(item) for item in out["input"]):
-        out["input"] = _without_carried_state(out["input"], retains_text=dialect is Dialect.COMPATIBLE)
+        out["input"] = _without_carried_state(out["input"], retains_text=dialect.retains_reasoning_text)
         ignored.append("input.reasoning")
-    if dialect is Dialect.CHATGPT and has_breakpoints(out["input"]):
+    if dialect.is_restricted and has_breakpoints(out["input"]):
         ignored.append("input.prompt_cache_breakpoint")
     ignored = ignored[:MAX_IGNORED_NAMES]
-    if (
-        has_cache_hint(body)
-        and "cache_control" not in ignored
-        and (protocol != client_protocol or dialect is Dialect.OPENAI)
-    ):
+    loses_hints = dialect.is_strict or protocol != client_protocol
+    if has_cache_hint(body) and "cache_control" not in ignored and loses_hints:
         ignored.append("cache_control")
     return UpstreamRequest(protocol, finish(out, dialect), ignored)
 
 
 def _to_chat(body: Body, dialect: Dialect) -> Body:
-    """Return the chat request for the Responses request *body*; few servers know all that OpenAI's knows."""
-    if dialect is Dialect.OPENAI:
-        return responses_to_chat(body)
-    return responses_to_chat(body, takes_custom=False, length_field="max_tokens")
+    return responses_to_chat(
+        body, takes_custom=dialect.takes_custom_tools, length_field=dialect.chat_length_field
+    )
 
 
 def _choose_protocol(
@@ -107,10 +103,10 @@ def _choose_protocol(
 def _finish_chat(body: Body, dialect: Dialect) -> Body:
     options = {**(body.get("stream_options") or {}), "include_usage": True}
     out = {**body, "stream": True, "stream_options": options}
-    return _clean_for_openai(out) if dialect is Dialect.OPENAI else out
+    return _without_foreign_fields(out) if dialect.is_strict else out
 
 
-def _clean_for_openai(body: Body) -> Body:
+def _without_foreign_fields(body: Body) -> Body:
     """Return *body* without other services' fields in messages and tools, which the API refuses."""
     tools = {"tools": _without_cache_control(body["tools"])} if body.get("tools") else {}
     return {**body, "messages": [_clean_message(message) for message in body["messages"]], **tools}
@@ -144,7 +140,7 @@ def _without_cache_control(items: list[Any]) -> list[Any]:
 
 def _finish_responses(body: Body, dialect: Dialect) -> Body:
     out = {"store": False, **body, "stream": True}
-    if dialect is Dialect.CHATGPT:
+    if dialect.is_restricted:
         out = chatgpt_body(out)
     return {**out, "input": _input_for_json_mode(out)}
 

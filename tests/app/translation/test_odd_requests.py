@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import InvalidRequest
-from app.translation.requests.field_support import Dialect
+from app.translation.requests.dialects import Dialect
 from app.translation.requests.responses_input import normalize_input
 from app.translation.requests.upstream_request import upstream_body
 

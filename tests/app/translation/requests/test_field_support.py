@@ -6,12 +6,12 @@ import pytest
 
 from app.accounts.kinds import KINDS
 from app.translation.requests.chatgpt_body import CHATGPT_FIELDS
+from app.translation.requests.dialects import Dialect
 from app.translation.requests.field_support import (
     CHAT,
     IGNORED,
     MAX_IGNORED_NAMES,
     RESPONSES,
-    Dialect,
     Support,
     account_requirements,
     ignored_fields,

@@ -10,7 +10,7 @@ import pytest
 from app.accounts.kinds import KINDS
 from app.errors import InvalidRequest
 from app.translation.requests.carried_state import encode_state
-from app.translation.requests.field_support import Dialect
+from app.translation.requests.dialects import Dialect
 from app.translation.requests.responses_input import normalize_input
 from app.translation.requests.upstream_request import upstream_body
 
