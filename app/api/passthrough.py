@@ -21,10 +21,10 @@ from app.api.request_context import RawBody, make_context
 from app.errors import ClientGone, GatewayError, UpstreamProtocolError
 from app.json_writing import write_json
 from app.limits.disguised_fields import is_disguised, without_disguised
-from app.relay.content_types import EVENTS, essence_of, is_json, passing_type
+from app.relay.content_types import EVENTS, is_json, passing_type
 from app.relay.context import RequestContext, ResponseOptions
 from app.streaming.frames import chat_error
-from app.upstream.client import NO_CONTENT
+from app.upstream.responses import NO_CONTENT, essence_of
 from schemas.passthrough import FORM_REQUESTS, JSON_REQUESTS
 from schemas.work_bounds import MAX_PASSTHROUGH_VALUES
 

@@ -29,7 +29,8 @@ from app.streaming.responses_protocol import ResponsesReader
 from app.streaming.sse import EventDecoder
 from app.translation.requests.upstream_request import UpstreamRequest, upstream_body
 from app.upstream.cancellation import Cancellation
-from app.upstream.client import RequestContent, UpstreamClient, UpstreamResponse, content_type_of
+from app.upstream.client import RequestContent, UpstreamClient
+from app.upstream.responses import UpstreamResponse, content_type_of
 
 SECONDS = 60.0
 QUESTION = "Answer with the one word: ok"

@@ -19,7 +19,8 @@ from app.tracing import Trace
 from app.translation.requests.upstream_request import UpstreamRequest
 from app.translation.resume.delivered import ResumedStream
 from app.upstream.body import Body
-from app.upstream.client import PendingResponse, UpstreamClient, UpstreamResponse
+from app.upstream.client import PendingResponse, UpstreamClient
+from app.upstream.responses import UpstreamResponse
 
 KEEP_ALIVE_GRACE_SECONDS = 0.05  # for the rest of the framing, or the connection is not worth reusing
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from app.upstream.responses import essence_of
+
 NEUTRAL = "application/octet-stream"
 EVENTS = "text/event-stream"
 PAGES = frozenset(("text/html", "application/xhtml+xml"))
@@ -22,11 +24,6 @@ _SAFE = re.compile(
     re.ASCII,
 )
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
-
-
-def essence_of(headers: Mapping[str, str]) -> str:
-    """Return `type/subtype` in lower case, without parameters; `""` where there is none."""
-    return headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
 def is_json(essence: str) -> bool:

@@ -20,7 +20,8 @@ from app.streaming.progress import Stage
 from app.streaming.sse import EventDecoder
 from app.translation.requests.upstream_request import UpstreamRequest
 from app.upstream.body import Body
-from app.upstream.client import PendingResponse, RequestContent, UpstreamResponse, content_type_of
+from app.upstream.client import PendingResponse, RequestContent
+from app.upstream.responses import UpstreamResponse, content_type_of
 from app.yielding import give_way
 
 log = structlog.get_logger()

@@ -14,7 +14,7 @@ import orjson
 
 from app.errors import StreamIncomplete, UpstreamProtocolError
 from app.relay.attempt import AttemptInputs, EventBatches, ResponseHead, exchange, keepalive_if_due
-from app.relay.content_types import EVENTS, PAGES, essence_of, is_json
+from app.relay.content_types import EVENTS, PAGES, is_json
 from app.relay.context import JsonObject
 from app.streaming.events import DONE, Event
 from app.streaming.lenient_json import loads_and_compare
@@ -22,7 +22,8 @@ from app.streaming.sse import EventDecoder
 from app.streaming.usage import Usage, usage_from_chat, usage_from_responses
 from app.translation.requests.upstream_request import UpstreamRequest
 from app.upstream.body import Body
-from app.upstream.client import NO_CONTENT, PendingResponse, RequestContent, UpstreamResponse
+from app.upstream.client import PendingResponse, RequestContent
+from app.upstream.responses import NO_CONTENT, UpstreamResponse, essence_of
 
 MAX_JSON_BYTES = 128 * 1024 * 1024  # ten images in base64 fit
 FINAL_SUFFIXES = (".done", ".completed")  # of the type of a stream's last event, where it is not `[DONE]`

@@ -8,7 +8,7 @@ from app.accounts.kinds import kind_of
 from app.accounts.settings import settings_from
 from app.errors import StreamIncomplete, UpstreamProtocolError
 from app.relay.attempt import Attempt, AttemptInputs, EventBatches, exchange, keepalive_if_due
-from app.relay.content_types import EVENTS, PAGES, essence_of
+from app.relay.content_types import EVENTS, PAGES
 from app.relay.model_attempt import ModelAttempt, ProtocolAttempt
 from app.relay.output_cap import output_cap_for
 from app.streaming.events import Event
@@ -18,7 +18,7 @@ from app.streaming.unstreamed_answers import UNSTREAMED_ANSWERS
 from app.translation.requests.refused_fields import UNSTREAMED
 from app.translation.requests.upstream_request import UpstreamRequest
 from app.upstream.body import Body
-from app.upstream.client import UpstreamResponse
+from app.upstream.responses import UpstreamResponse, essence_of
 from app.yielding import give_way
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # answers with speech in Base64 fit

@@ -22,7 +22,8 @@ from app.errors import (
     UpstreamUnreachable,
 )
 from app.upstream.cancellation import Cancellation
-from app.upstream.client import PendingResponse, RequestContent, UpstreamClient, UpstreamResponse
+from app.upstream.client import PendingResponse, RequestContent, UpstreamClient
+from app.upstream.responses import UpstreamResponse
 from tests.support.ports import free_port
 from tests.support.upstream_client import ScriptedUpstream
 

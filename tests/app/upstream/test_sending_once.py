@@ -16,8 +16,9 @@ import pytest
 from app.errors import UpstreamUnreachable
 from app.upstream import connections, socket_state
 from app.upstream.cancellation import Cancellation
-from app.upstream.client import RequestContent, UpstreamClient, UpstreamResponse
+from app.upstream.client import RequestContent, UpstreamClient
 from app.upstream.errors import from_exception
+from app.upstream.responses import UpstreamResponse
 from tests.app.upstream.test_client import account
 from tests.support.tls import make_certificate
 

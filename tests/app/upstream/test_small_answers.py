@@ -14,8 +14,9 @@ from app.accounts.account import Account
 from app.errors import BodyShape, UpstreamProtocolError, UpstreamRejected
 from app.upstream import oauth
 from app.upstream.body import Body
-from app.upstream.client import ERROR_BODY_BYTES, MAX_JSON_BYTES, UpstreamClient
+from app.upstream.client import UpstreamClient
 from app.upstream.oauth import OAuth
+from app.upstream.responses import ERROR_BODY_BYTES, MAX_JSON_BYTES
 
 BOMB_BYTES = 64 * 1024 * 1024  # of 64 KiB compressed
 BEGIN, END = b'{"error":{"code":"it_is_read"},"refresh_token":"', b'"}'
