@@ -40,7 +40,7 @@ def outcome_from_error(error: UpstreamError, model: str, now: float, *, kind: st
     if consequence.scope is Scope.WINDOW:
         return outcome  # when a spent window is tested again is the store's to decide
     outcome["retest_wait_ms"] = wait_ms  # a burst limit is not tested before it ends
-    # if the upstream refuses several credentials at once, the store only suspects this account
+    # if several credentials are refused at once, the store only suspects this account
     return outcome | _suspected_for(model) if consequence.scope is Scope.CREDENTIAL else outcome
 
 

@@ -131,6 +131,19 @@ def test_requests_in_short_order_take_one_account_out(pool: PoolOfTest, upstream
     assert [send_request(pool, key).status_code for _ in range(4)] == [200] * 4
 
 
+def test_requests_of_one_caller_take_one_account_out(pool: PoolOfTest, upstream: ScriptedUpstream) -> None:
+    """Although every account, each of another upstream, answers them with 401: others are served."""
+    key = of_accounts(pool, upstream, "abcd")
+    other_key = pool.key("other")
+    upstream.script(refused(401, "Incorrect API key.", code="invalid_api_key"), model="m")
+
+    answers = [(send_request(pool, key), send_request(pool, other_key, "n")) for _ in range(8)]
+
+    assert {odd.status_code for odd, _ in answers} <= {502, 503}
+    assert {other.status_code for _, other in answers} == {200}
+    assert list(pool.states().values()).count("credential_dead") == 1
+
+
 @pytest.mark.parametrize(
     "refusal",
     [

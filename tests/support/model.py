@@ -166,7 +166,7 @@ class Model:
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     expired_charges: dict[str, list[Json]] = field(default_factory=dict)  # in the row of a lease that ran out
     overloaded: dict[tuple[str, str], int] = field(default_factory=dict)
-    refused: dict[str, tuple[str, int]] = field(default_factory=dict)  # by kind: whose credential, and when
+    refused: tuple[str, int] | None = None  # whose credential took it out last, and when
 
     def limits_for(self, key: str, model: str) -> list[Json]:
         return [limit for limit in self.limits[key] + self.limits[""] if applies(limit, model)]
@@ -443,15 +443,15 @@ class Model:
             self._enter(account, mark["state"], self._retest_at(account, mark))
 
     def _is_doubtful(self, name: str, mark: Json) -> bool:
-        """Return whether another account of the same upstream was refused within a minute."""
+        """Return whether another account went out for its credential within a minute."""
         account = self.accounts[name]
         outranked = self._outranked(account.state, mark["state"])
         if "base_ms" not in mark or account.tested == mark["state"] or outranked:
             return False
-        other, at = self.refused.get(account.kind, (name, 0))
+        other, at = self.refused or (name, 0)
         if other != name and 0 <= self.now - at < 60_000:
             return True
-        self.refused[account.kind] = name, self.now
+        self.refused = name, self.now
         return False
 
     def _retest_at(self, account: Account, mark: Json) -> float:

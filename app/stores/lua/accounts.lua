@@ -11,7 +11,7 @@ local STEP = 4 -- heads read at a time
 local MAX_SEEN = 32 -- and reported at most, where many are overloaded
 local MAX_RESTING = 64 -- models remembered for each account: as resting, and as many again as missing
 local MAX_COMPARED = 64 -- accounts, or models of an account, that one suspicion or return looks at
-local SAME_TIME_MS = 60000 -- two models limited within it: the account is; two credentials refused: perhaps the upstream
+local SAME_TIME_MS = 60000 -- two models limited within it: the account is; two credentials refused: perhaps no account
 local RECENT_MS = 600000 -- an account chosen within it takes part in the balance
 local RETEST_SHARE, RETEST_MIN_MS, RETEST_MAX_MS = 0.05, 1000, 600000 -- of a wait that the upstream reported
 
@@ -290,15 +290,14 @@ local function suspect(account, outcome, policy, now)
 end
 
 -- Returns whether a refused credential is only suspect. An upstream whose authentication fails refuses every
--- credential, so within a minute only one account of an upstream (kind and base URL) goes out; its id is stored.
+-- credential, and requests of one caller may be refused by any upstream, so within a minute only one account of the
+-- pool goes out; its id is stored.
 local function is_doubtful(account, outcome, now)
   if not outcome.base_ms or account.tested == outcome.state or outranks(account.state, outcome.state) then return false end
-  local values = redis.call('HMGET', account_key(account.id), 'kind', 'base_url')
-  local key = refused_upstream_key(redis.sha1hex((values[1] or '') .. ' ' .. (values[2] or '')))
-  local id, at_ms = string.match(redis.call('GET', key) or '', '^(.*) (%d+)$')
+  local id, at_ms = string.match(redis.call('GET', REFUSED_CREDENTIAL) or '', '^(.*) (%d+)$')
   local passed_ms = now - (tonumber(at_ms) or 0)
   if id and id ~= account.id and passed_ms >= 0 and passed_ms < SAME_TIME_MS then return true end
-  redis.call('SET', key, string.format('%s %.0f', account.id, now), 'PX', SAME_TIME_MS)
+  redis.call('SET', REFUSED_CREDENTIAL, string.format('%s %.0f', account.id, now), 'PX', SAME_TIME_MS)
   return false
 end
 
@@ -314,7 +313,7 @@ end
 --   {state, reason, wait_ms, retest_wait_ms}    the upstream reported it; a retest of 0: an operator has to act,
 --                                               absent for a spent window: chosen here; a refused credential
 --                                               with `asked`, base_ms, most_ms: only suspected where another
---                                               account of the same upstream was refused a moment ago
+--                                               account of the pool was refused a moment ago
 --   {soft, `asked`, reason, base_ms, most_ms}   suspicion: out for base * 2^(streak-1), at most most_ms;
 --                                               `asked` is the requested model
 --   {model, why, wait_ms}                       this model rests there: it is missing, overloaded or limited;

@@ -10,6 +10,7 @@ local RESTED = root .. 'rested' -- zset: account id -> when the last of its rest
 local LEASES = root .. 'leases'
 local LEDGER = root .. 'ledger'
 local REFUSALS = root .. 'refusals' -- stream: the newest refused requests
+local REFUSED_CREDENTIAL = root .. 'refused-at' -- '<account id> <Unix ms>': the last credential that took its account out
 local NAMES = root .. 'accounts'
 local KEY_NAMES = root .. 'keys'
 local AUDIT = root .. 'audit' -- system keys only
@@ -38,6 +39,5 @@ local function owner_key(hash) return root .. 'own:' .. hash end
 local function holder_key(hash) return root .. 'conv:' .. hash end
 local function no_accounts_key(hash) return root .. 'absent:' .. hash end -- short-lived, see availability.lua
 local function affinity_key(hash) return root .. 'aff:' .. hash end
-local function refused_upstream_key(hash) return root .. 'refused-at:' .. hash end -- '<account id> <Unix ms>'
 local function refused_key(start_ms) return string.format('%srefused:%.0f', root, start_ms / 1000) end
 local function refusal_batch_key(id) return root .. 'refused-batch:' .. id end
