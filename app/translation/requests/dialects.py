@@ -1,4 +1,4 @@
-"""The dialects of upstream servers: the one place that says how they differ."""
+"""The dialects of upstream servers: how they differ, in one place."""
 
 from __future__ import annotations
 
