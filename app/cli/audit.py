@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import click
-import orjson
 
 from app.cli.options import Command, example, pool_name, with_store
 from app.cli.output import show_json, table
 from app.formatting import moment
+from app.presentation.audit import describe_changes
 from app.stores.records.audit import AuditFilter
 from app.wiring import Services
 
 HEADS = ("WHEN", "WHO", "BY", "WHAT", "POOL", "OBJECT", "CHANGE")
-MAX_WORDS = 60
+MAX_CHARS = 60
 
 
 @click.command(
@@ -61,12 +61,5 @@ def _row(entry: dict[str, Any]) -> tuple[object, ...]:
 
 
 def _change(entry: dict[str, Any]) -> str:
-    before, after = entry["before"], entry["after"]
-    if before is None or after is None:
-        return ""
-    text = ", ".join(f"{name} {_text(before.get(name))} -> {_text(now)}" for name, now in after.items())
-    return text if len(text) <= MAX_WORDS else text[: MAX_WORDS - 3] + "..."
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    text = ", ".join(describe_changes(entry, "->"))
+    return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 3] + "..."

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Any
 
-import orjson
 from flask import g, render_template, request, url_for
 
 from app.admin.pages.forms import Form
 from app.admin.pages.layout import page_blueprint
 from app.admin.services import services
+from app.presentation.audit import describe_changes
 from app.stores.records.audit import AuditFilter
 
 bp = page_blueprint("audit", "/settings/audit")
@@ -27,22 +26,6 @@ def show() -> Any:
         "settings/audit.html",
         section="settings.show",
         form=Form(requested, *requested),
-        entries=[{**entry, "changes": list(_differences(entry))} for entry in entries],
+        entries=[{**entry, "changes": list(describe_changes(entry, "→"))} for entry in entries],
         older=older,
     )
-
-
-def _differences(entry: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line for each changed field."""
-    before, after = entry["before"] or {}, entry["after"] or {}
-    for name in {**before, **after}:
-        if entry["before"] is None or entry["after"] is None:
-            value = after.get(name, before.get(name))
-            if value not in ("", None, [], {}):
-                yield f"{name}: {_text(value)}"
-        else:
-            yield f"{name}: {_text(before.get(name))} → {_text(after.get(name))}"
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()[:300]

@@ -12,8 +12,16 @@ def test_who_changed_what(poolgate):
     lines = poolgate("audit --action key").stdout.splitlines()
 
     assert lines[0].split() == ["WHEN", "WHO", "BY", "WHAT", "POOL", "OBJECT", "CHANGE"]
-    assert lines[1].endswith("key.change  default  ann     on_cut fail -> restart")
+    assert lines[1].endswith("key.change  default  ann     on_cut: fail -> restart")
     assert " cli  key.create" in lines[2]
+
+
+def test_a_new_limit(poolgate):
+    """An object that did not exist before is described as well."""
+    poolgate("key create --name ann")
+    poolgate("key limit add ann", "5 usd/month")
+
+    assert poolgate("audit --action limit").stdout.splitlines()[1].endswith("limit: 5 usd/month")
 
 
 def test_json(poolgate):

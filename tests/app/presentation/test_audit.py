@@ -1,0 +1,48 @@
+"""Changes of the audit log, in the units of people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.presentation.audit import describe_changes
+
+COST = {"id": "lim_1", "what": "cost", "per": "month", "max": 5_000_000, "mode": "strict", "scope": "key"}
+RATES = {"input": 1_500_000, "output": 3_000_000}
+
+
+def described(before: Any, after: Any) -> list[str]:
+    return list(describe_changes({"before": before, "after": after}, "->"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("limits", [COST], "5 usd/month"),
+        ("limits", [{"what": "a unit that is gone"}], '{"what":"a unit that is gone"}'),
+        ("standard", RATES, "input $1.50, output $3.00 per million tokens"),
+        ("expires_at", 1_798_761_600.0, "2027-01-01 00:00Z"),
+        ("weight", 2, "2"),
+        ("name", "ann", "ann"),
+    ],
+)
+def test_values_in_words(name: str, value: object, text: str) -> None:
+    assert described(None, {name: value}) == [f"{name}: {text}"]
+
+
+def test_a_change() -> None:
+    """A field of which one side is empty is shown with both."""
+    assert described({"expires_at": None}, {"expires_at": 1_798_761_600.0}) == [
+        "expires_at: null -> 2027-01-01 00:00Z"
+    ]
+
+
+def test_what_was_created_or_removed() -> None:
+    """Fields without a value are left out."""
+    assert described({"name": "ann", "models": []}, None) == ["name: ann"]
+    assert described(None, {"name": "ann", "accounts": []}) == ["name: ann"]
+
+
+def test_an_action_that_changed_nothing_stored() -> None:
+    assert described(None, None) == []
