@@ -73,7 +73,7 @@ class ModelSize:
 
 
 def compute_bounds(
-    surface: str,
+    client_protocol: str,
     body: dict[str, Any],
     body_bytes: int,
     price: Price | None = None,
@@ -85,7 +85,7 @@ def compute_bounds(
     *price* is that of its model; without it the cost has no bound. *size* is as in the price by default.
     """
     size = size or ModelSize.from_price(price)
-    turns = body.get("messages") if surface == "chat" else body.get("input") or body.get("messages")
+    turns = body.get("messages") if client_protocol == "chat" else body.get("input") or body.get("messages")
     items = turns if isinstance(turns, list) else []
     tools = body.get("tools") or []
     media = Media(price)
@@ -95,9 +95,9 @@ def compute_bounds(
         REQUEST_OVERHEAD_TOKENS + MESSAGE_OVERHEAD_TOKENS * len(items) + TOOL_OVERHEAD_TOKENS * len(tools)
     )
     max_input = _max_input(body, media, text_bytes + media.tokens + overhead, size)
-    requested, choices = length_bound(surface, body), _choices(body)
+    requested, choices = length_bound(client_protocol, body), _choices(body)
     prediction = body_bytes if body.get("prediction") else 0  # rejected tokens are billed as output
-    enforced, sent_length = _longest_answer(surface, requested, size)
+    enforced, sent_length = _longest_answer(client_protocol, requested, size)
     max_output = _total_output(enforced, choices, prediction)
     unenforced_output = _total_output(size.max_output, choices, prediction)
     estimated_input = text_bytes // BYTES_PER_TOKEN + media.estimated_tokens + overhead
@@ -189,16 +189,16 @@ def _runs_tools(body: dict[str, Any], tools: list[Any]) -> bool:
     )
 
 
-def _longest_answer(surface: str, requested: int | None, size: ModelSize) -> tuple[int | None, int]:
+def _longest_answer(client_protocol: str, requested: int | None, size: ModelSize) -> tuple[int | None, int]:
     """
     Return the upper bound (tokens) of one answer where it is enforced, and the length to send for it.
 
     A length below the minimum of the Responses API is raised for accounts that have only that.
     """
     if requested is not None:
-        longest = max(requested, MIN_RESPONSES_LENGTH) if surface == "chat" else requested
+        longest = max(requested, MIN_RESPONSES_LENGTH) if client_protocol == "chat" else requested
         return min(longest, size.max_output or longest), 0
-    if size.max_output is None and size.assumed_output and surface in LENGTH_FIELDS:
+    if size.max_output is None and size.assumed_output and client_protocol in LENGTH_FIELDS:
         return size.assumed_output, size.assumed_output
     return size.max_output, 0
 

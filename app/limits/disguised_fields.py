@@ -65,32 +65,32 @@ def _fold(name: str) -> str:
 
 _FOLDED = frozenset(map(_fold, (*_EXACT, *_GUARDED)))
 _FOLDED_INSIDE = frozenset(map(_fold, (*_GUARDED, "model", "n", "best_of", "fallbacks", "service_tier")))
-_ALLOWED = {surface: _EXACT - (LENGTHS - set(names)) for surface, names in LENGTH_FIELDS.items()}
+_ALLOWED = {protocol: _EXACT - (LENGTHS - set(names)) for protocol, names in LENGTH_FIELDS.items()}
 _ALLOWED["responses/compact"] = _ALLOWED["responses"]
 # The fields of an ordinary request, of which nothing has to be looked at.
-_PLAIN = {surface: allowed - SETTINGS for surface, allowed in _ALLOWED.items()}
+_PLAIN = {protocol: allowed - SETTINGS for protocol, allowed in _ALLOWED.items()}
 _PLAIN_ELSEWHERE = _EXACT - SETTINGS
 
 
-def is_disguised(surface: str, name: str) -> bool:
-    """Return whether *name* may be read as a field that *surface* checks, or as one that undoes a check."""
-    if name in _ALLOWED.get(surface, _EXACT):
+def is_disguised(client_protocol: str, name: str) -> bool:
+    """Return whether *name* may be read as a field that is checked, or as one that undoes a check."""
+    if name in _ALLOWED.get(client_protocol, _EXACT):
         return False
     return len(name) <= MAX_NAME_CHARS and _fold(name) in _FOLDED
 
 
-def without_disguised(surface: str, body: Body) -> tuple[Body, tuple[str, ...]]:
+def without_disguised(client_protocol: str, body: Body) -> tuple[Body, tuple[str, ...]]:
     """
     Return *body* without disguised fields, also within unknown objects, and the names of these.
 
     Names that do not fit into a response header are omitted. *body* is not changed.
     """
-    if body.keys() <= _PLAIN.get(surface, _PLAIN_ELSEWHERE):
+    if body.keys() <= _PLAIN.get(client_protocol, _PLAIN_ELSEWHERE):
         return body, ()
     dropped: list[str] = []
-    allowed, retained = _ALLOWED.get(surface, _EXACT), {}
+    allowed, retained = _ALLOWED.get(client_protocol, _EXACT), {}
     for name, value in body.items():
-        if is_disguised(surface, name):
+        if is_disguised(client_protocol, name):
             dropped.append(name)
         elif type(value) in (dict, list) and (name not in allowed or name in SETTINGS):
             retained[name] = _without_inside(value, name, dropped)

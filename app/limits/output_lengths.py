@@ -24,26 +24,28 @@ LENGTH_FIELDS: Mapping[str, tuple[str, ...]] = {
 MIN_RESPONSES_LENGTH = 16  # tokens; the Responses API refuses less, so smaller values are raised
 
 
-def requested_lengths(surface: str, body: Mapping[str, Any]) -> list[int]:
-    """Return the lengths (tokens) that *body* requests by the names of *surface*, first name first."""
+def requested_lengths(client_protocol: str, body: Mapping[str, Any]) -> list[int]:
+    """Return the lengths (tokens) that *body* requests by the names of the protocol, first name first."""
     lengths = []
-    for name in LENGTH_FIELDS.get(surface, ()):
+    for name in LENGTH_FIELDS.get(client_protocol, ()):
         value = body.get(name)
         if type(value) is int and value > 0:
             lengths.append(value)
     return lengths
 
 
-def length_bound(surface: str, body: Mapping[str, Any]) -> int | None:
+def length_bound(client_protocol: str, body: Mapping[str, Any]) -> int | None:
     """
     Return the maximum tokens of one answer that *body* requests, None where it names no length.
 
     Which of two names an upstream prefers is not known, so the larger one counts.
     """
-    lengths = requested_lengths(surface, body)
+    lengths = requested_lengths(client_protocol, body)
     return max(lengths) if lengths else None
 
 
-def with_length(surface: str, body: dict[str, Any], tokens: int, name: str | None = None) -> dict[str, Any]:
+def with_length(
+    client_protocol: str, body: dict[str, Any], tokens: int, name: str | None = None
+) -> dict[str, Any]:
     """Return *body*, which names no length, with one of *tokens* as the field *name*, else the usual one."""
-    return {**body, name or LENGTH_FIELDS[surface][0]: tokens}
+    return {**body, name or LENGTH_FIELDS[client_protocol][0]: tokens}

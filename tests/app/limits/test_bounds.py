@@ -15,13 +15,13 @@ from app.limits.prices import load_shipped_prices
 TABLE = load_shipped_prices()
 JSON_MODE = {"type": "json_object"}
 EVERY_LENGTH_FIELD = ("max_completion_tokens", "max_tokens", "max_output_tokens", "n_predict")
-SURFACES = ("chat", "responses", "responses/compact")
+PROTOCOLS = ("chat", "responses", "responses/compact")
 PICTURE = "data:image/png;base64," + base64.b64encode(bytes(600_000)).decode()
 USER_MESSAGE = {"role": "user", "content": "hi"}
 
 
-def bounds(body: dict[str, Any], surface: str = "chat", model: str = "gpt-4o") -> Bounds:
-    return compute_bounds(surface, body, len(orjson.dumps(body)), TABLE.find(model))
+def bounds(body: dict[str, Any], client_protocol: str = "chat", model: str = "gpt-4o") -> Bounds:
+    return compute_bounds(client_protocol, body, len(orjson.dumps(body)), TABLE.find(model))
 
 
 def shown(*parts: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -52,9 +52,9 @@ class TestInput:
     )
     def test_instructions_in_json_mode(self, body: dict[str, Any]) -> None:
         """They may be sent twice, so they count twice."""
-        surface = "chat" if "messages" in body else "responses"
+        client_protocol = "chat" if "messages" in body else "responses"
 
-        assert bounds(body, surface).upper_bound["input_tokens"] >= 2 * 1000
+        assert bounds(body, client_protocol).upper_bound["input_tokens"] >= 2 * 1000
 
     @given(st.lists(st.sampled_from(["low", "high", "auto", None]), max_size=4), st.text(max_size=50))
     def test_images(self, details: list[str | None], content: str) -> None:
@@ -148,17 +148,21 @@ class TestOutput:
         assert bounds({"messages": [USER_MESSAGE], **more}).upper_bound["output_tokens"] == maximum
 
     @given(
-        st.dictionaries(st.sampled_from(EVERY_LENGTH_FIELD), st.integers(1, 10**6)), st.sampled_from(SURFACES)
+        st.dictionaries(st.sampled_from(EVERY_LENGTH_FIELD), st.integers(1, 10**6)),
+        st.sampled_from(PROTOCOLS),
     )
-    def test_only_names_that_the_endpoint_honours_count(self, lengths: dict[str, int], surface: str) -> None:
+    def test_only_names_that_the_endpoint_honours_count(
+        self, lengths: dict[str, int], client_protocol: str
+    ) -> None:
         """Any other is as if it were absent: an upstream drops it, and answers as long as it likes."""
-        honoured = [lengths[name] for name in LENGTH_FIELDS.get(surface, ()) if name in lengths]
+        honoured = [lengths[name] for name in LENGTH_FIELDS.get(client_protocol, ()) if name in lengths]
 
         maximum = compute_bounds(
-            surface, {"input": "hi", "messages": [USER_MESSAGE], **lengths}, 100, None
+            client_protocol, {"input": "hi", "messages": [USER_MESSAGE], **lengths}, 100, None
         ).upper_bound
 
-        shortest = MIN_RESPONSES_LENGTH if surface == "chat" else 0  # on another wire it is raised to that
+        # in the other protocol it is raised to that
+        shortest = MIN_RESPONSES_LENGTH if client_protocol == "chat" else 0
         assert maximum.get("output_tokens") == max((*honoured, shortest) if honoured else (), default=None)
 
     @pytest.mark.parametrize(

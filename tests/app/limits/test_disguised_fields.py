@@ -19,7 +19,7 @@ CHECKED = {
     "embeddings": ("model", "input", "service_tier"),
     "images/edits": ("model", "n", "prompt", "image"),
 }
-SURFACES = st.sampled_from(sorted(CHECKED))
+PROTOCOLS = st.sampled_from(sorted(CHECKED))
 # How servers read names, from a strict one to the most lenient.
 READERS: tuple[Callable[[str], str], ...] = (
     str,
@@ -44,13 +44,13 @@ def _variants(letter: str) -> tuple[str, ...]:
     return (letter, letter.upper(), *{"s": ("\u017f",), "k": ("\u212a",)}.get(letter, ()))
 
 
-@given(data=st.data(), surface=SURFACES)
-def test_every_reader_sees_what_was_checked(data: st.DataObject, surface: str) -> None:
-    name = data.draw(st.sampled_from(CHECKED[surface]))
+@given(data=st.data(), client_protocol=PROTOCOLS)
+def test_every_reader_sees_what_was_checked(data: st.DataObject, client_protocol: str) -> None:
+    name = data.draw(st.sampled_from(CHECKED[client_protocol]))
     other = data.draw(spellings(name))
     body = {name: "checked", other: "other"} if data.draw(st.booleans()) else {other: "other"}
 
-    sent, _ = without_disguised(surface, body)
+    sent, _ = without_disguised(client_protocol, body)
 
     expected = [body[name]] if name in body else []
     for read in READERS:
@@ -60,19 +60,19 @@ def test_every_reader_sees_what_was_checked(data: st.DataObject, surface: str) -
 @pytest.mark.parametrize(
     "name", ["models", "Models", "plugins", "route", "n_predict", "maxNewTokens", "api_base"]
 )
-@pytest.mark.parametrize("surface", CHECKED)
-def test_other_models_and_lengths(surface: str, name: str) -> None:
-    sent, dropped = without_disguised(surface, {"model": "m", name: ["x"]})
+@pytest.mark.parametrize("client_protocol", CHECKED)
+def test_other_models_and_lengths(client_protocol: str, name: str) -> None:
+    sent, dropped = without_disguised(client_protocol, {"model": "m", name: ["x"]})
 
     assert (sent, dropped) == ({"model": "m"}, (name,))
 
 
 @pytest.mark.parametrize(
-    ("surface", "name"),
+    ("client_protocol", "name"),
     [("chat", "max_output_tokens"), ("responses", "max_tokens"), ("completions", "max_output_tokens")],
 )
-def test_length_of_another_endpoint(surface: str, name: str) -> None:
-    assert without_disguised(surface, {"model": "m", name: 5}) == ({"model": "m"}, (name,))
+def test_length_of_another_endpoint(client_protocol: str, name: str) -> None:
+    assert without_disguised(client_protocol, {"model": "m", name: 5}) == ({"model": "m"}, (name,))
 
 
 @pytest.mark.parametrize(

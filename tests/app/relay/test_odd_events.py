@@ -88,13 +88,13 @@ class Upstream:
         return SimpleNamespace(wait=lambda seconds: self._answer, abandon=lambda: None)
 
 
-def the_call(surface: str, *, stream: bool, **more: Any) -> RequestContext:
+def the_call(client_protocol: str, *, stream: bool, **more: Any) -> RequestContext:
     body: Json = {"model": "m", "messages": [{"role": "user", "content": "hi"}], **more}
-    if surface == "responses":
+    if client_protocol == "responses":
         body = {"model": "m", "input": [{"role": "user", "content": "hi"}], **more}
     key = ApiKey(id="key_1", pool="p", name="k", settings="{}")
     return make_request(
-        client_protocol=surface,
+        client_protocol=client_protocol,
         body=body,
         key=key,
         stream=stream,
@@ -122,14 +122,16 @@ def inputs_of(
 def attempts(wire: str, data: bytes, chance: random.Random) -> Iterator[ModelAttempt]:
     """Yield an attempt for each path that an answer on *wire* can take."""
     kind = "chatgpt" if wire == "responses" else "openai"
-    for surface in ("chat", "responses"):
-        limits = {"max_output_tokens": 2} if surface == "responses" else {"max_tokens": 2, "stop": ["o"]}
+    for client_protocol in ("chat", "responses"):
+        limits = (
+            {"max_output_tokens": 2} if client_protocol == "responses" else {"max_tokens": 2, "stop": ["o"]}
+        )
         for stream, more in ((True, {}), (False, {}), (True, limits)):
-            context = the_call(surface, stream=stream, **more)
+            context = the_call(client_protocol, stream=stream, **more)
             prepared = UpstreamRequest(wire, {"model": "m"}, [])
             yield ModelAttempt(inputs_of(context, kind, Upstream(data, chance)), prepared)
-        resumed = ResumedStream(delivered_for(surface))
-        context = the_call(surface, stream=True)
+        resumed = ResumedStream(delivered_for(client_protocol))
+        context = the_call(client_protocol, stream=True)
         yield ModelAttempt(inputs_of(context, kind, Upstream(data, chance), resumed), prepared)
 
 
