@@ -57,6 +57,18 @@ class ProtocolAttempt:
     def exceeds(self, tokens: int) -> bool:
         return exceeds(self.reader, tokens)
 
+    def report_unknown_usage(self) -> None:
+        """Log once per account that its usage has no count that is known, so that it is estimated."""
+        if not self.reader.has_unknown_usage or self.reader.usage is not None:
+            return
+        if self.account.id not in _unknown_usage and len(_unknown_usage) < MAX_LOGGED_ACCOUNTS:
+            _unknown_usage.add(self.account.id)
+            log.warning(
+                "upstream_usage_not_understood",
+                request_id=self.context.request_id,
+                account=self.account.id,
+            )
+
     def send(self, trace_headers: Mapping[str, str]) -> PendingResponse:
         size = self.context.request.body_bytes
         give_way(size)  # it has just been translated
@@ -121,18 +133,7 @@ class ModelAttempt(ProtocolAttempt):
             yield from keepalive_if_due(self._deadlines)
         if events := self._checked(self._final_events):
             yield events
-        if self.reader.has_unknown_usage and self.reader.usage is None:
-            self._log_unknown_usage()
-
-    def _log_unknown_usage(self) -> None:
-        """Log once per account that its usage has no count that is known, so that it is estimated."""
-        if self.account.id not in _unknown_usage and len(_unknown_usage) < MAX_LOGGED_ACCOUNTS:
-            _unknown_usage.add(self.account.id)
-            log.warning(
-                "upstream_usage_not_understood",
-                request_id=self.context.request_id,
-                account=self.account.id,
-            )
+        self.report_unknown_usage()
 
     @property
     def _awaits_usage(self) -> bool:

@@ -139,4 +139,5 @@ class UnstreamedAttempt(ProtocolAttempt):
             raise self.reader.error
         if self.reader.finish is None:
             raise StreamIncomplete("The upstream's answer has no finish reason")
+        self.report_unknown_usage()
         return answer

@@ -13,7 +13,7 @@ from app.errors import StreamEventTooLarge, UpstreamError, UpstreamProtocolError
 from app.streaming.events import Event
 from app.streaming.lenient_json import loads
 from app.streaming.sse import MAX_EVENT_BYTES, EventDecoder
-from app.streaming.unfold import UNFOLD
+from app.streaming.unfold import UNFOLD, error_event, object_in
 
 EVENT_STREAM = "text/event-stream"
 _FIELDS = (b"data", b"event", b":", b"id", b"retry", b"error")  # how a stream begins
@@ -75,22 +75,10 @@ class ObjectDecoder:
         except ValueError:
             self.error = UpstreamProtocolError("The upstream answered with something that is not JSON")
             return []
-        if isinstance(payload, list) and len(payload) == 1:
-            payload = payload[0]  # Gemini's compatible endpoint wraps its errors in a list
-        if not isinstance(payload, dict):
-            self.error = UpstreamProtocolError("The upstream answered with JSON that is not an object")
-            return []
-        if _is_error(payload):
-            return [Event(payload if payload.get("type") == "error" else {**payload, "type": "error"})]
         try:
-            return UNFOLD[self._protocol](payload)
+            payload = object_in(payload)
+            event = error_event(payload)
+            return UNFOLD[self._protocol](payload) if event is None else [event]
         except UpstreamProtocolError as error:
             self.error = error
             return []
-
-
-def _is_error(payload: dict[str, object]) -> bool:
-    """Return whether *payload* is an error; a failed response is an answer with one."""
-    if "choices" in payload or "output" in payload:
-        return bool(payload.get("error")) and not payload.get("choices") and not payload.get("output")
-    return bool(payload.get("error")) or "error" in (payload.get("type"), payload.get("object"))

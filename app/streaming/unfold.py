@@ -25,6 +25,27 @@ _TERMINAL_EVENTS = {  # by the status of a response; one without a status is com
 }
 
 
+def object_in(payload: Any) -> Payload:
+    """Return the object of an answer: some servers wrap it, or the error in its place, in a list."""
+    if isinstance(payload, list) and len(payload) == 1:
+        payload = payload[0]  # as Gemini's compatible endpoint does
+    if not isinstance(payload, dict):
+        raise UpstreamProtocolError("The upstream answered with JSON that is not an object")
+    return payload
+
+
+def error_event(payload: Payload) -> Event | None:
+    """Return the event of an error that was sent in place of an answer; a failed response is an answer."""
+    error = payload.get("error")
+    if "choices" in payload or "output" in payload:
+        is_error = bool(error) and not payload.get("choices") and not payload.get("output")
+    else:
+        is_error = bool(error) or "error" in (payload.get("type"), payload.get("object"))
+    if not is_error:
+        return None
+    return Event(payload if payload.get("type") == "error" else {**payload, "type": "error"})
+
+
 def unfold_completion(payload: Payload) -> list[Event]:
     """
     Return the chunks of a `chat.completion`. Raises UpstreamProtocolError for another object.

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from app.errors import UpstreamProtocolError
 from app.streaming.events import DONE, Event, UnstreamedAnswer
 from app.streaming.progress import Stage
-from app.streaming.unfold import NOT_AN_ANSWER, terminal_event_type
+from app.streaming.unfold import NOT_AN_ANSWER, error_event, object_in, terminal_event_type
 
 
 class Reader(Protocol):
@@ -34,12 +34,11 @@ def unstreamed_completion(payload: Any, data: bytes | None, reader: Reader) -> E
     *data* is its JSON, None where that has to be encoded again. Deviations are repaired by the reader, as in
     streams. Raises UpstreamProtocolError.
     """
-    payload = _object_in(payload)
-    choices = payload.get("choices")
-    if payload.get("error") or (choices is None and _is_error(payload)):
-        error = Event(payload)
+    payload = object_in(payload)
+    if (error := error_event(payload)) is not None:
         reader.observe(error)
         return error
+    choices = payload.get("choices")
     if not isinstance(choices, list) or not choices:
         raise UpstreamProtocolError(NOT_AN_ANSWER)
     streamed = [_streamed_choice(choice, index) for index, choice in enumerate(choices)]
@@ -63,13 +62,11 @@ def unstreamed_response(payload: Any, data: bytes | None, reader: Reader) -> Eve
 
     Raises UpstreamProtocolError.
     """
-    payload = _object_in(payload)
+    payload = object_in(payload)
     output = payload.get("output")
-    if not isinstance(output, list):
-        if not _is_error(payload):
+    if (event := error_event(payload)) is None:
+        if not isinstance(output, list):
             raise UpstreamProtocolError(NOT_AN_ANSWER)
-        event = Event({**payload, "type": "error"})
-    else:
         status = "failed" if payload.get("error") else payload.get("status")
         event = Event({"type": terminal_event_type(status), "response": payload})
         reader.has_calls |= any(
@@ -83,19 +80,6 @@ UNSTREAMED_ANSWERS: Mapping[str, Callable[[Any, bytes | None, Reader], Event]] =
     "chat": unstreamed_completion,
     "responses": unstreamed_response,
 }
-
-
-def _object_in(payload: Any) -> dict[str, Any]:
-    """Return the answer's object: some servers wrap it, or the error in its place, in a list."""
-    if isinstance(payload, list) and len(payload) == 1:
-        payload = payload[0]
-    if not isinstance(payload, dict):
-        raise UpstreamProtocolError(NOT_AN_ANSWER)
-    return payload
-
-
-def _is_error(payload: dict[str, Any]) -> bool:
-    return bool(payload.get("error")) or "error" in (payload.get("type"), payload.get("object"))
 
 
 def _streamed_choice(choice: Any, index: int) -> dict[str, Any]:

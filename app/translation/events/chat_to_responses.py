@@ -23,7 +23,7 @@ from app.translation.events.mapped_calls import OpenCustomCall, OpenShellCall
 from app.translation.events.response_items import OpenCall, OpenMessage
 from app.translation.events.response_object import response_object
 from app.translation.events.usage_shapes import responses_usage
-from app.translation.requests.carried_state import REASONING_KEYS, ReasoningKey, encode_state
+from app.translation.requests.carried_state import REASONING_TEXT_KEYS, ReasoningKey, encode_state
 from app.translation.requests.chat_tool_names import CUSTOM, LOCAL_SHELL, ChatToolNames
 from app.translation.requests.input_to_messages import added_tools
 from app.translation.requests.parts import as_list
@@ -67,7 +67,7 @@ class ChatToResponses:
         self._open: dict[int, OpenMessage | OpenCall] = {}  # by output index
         self._current: OpenMessage | None = None  # the item that the next text extends
         self._current_type = ""
-        self._reasoning_key: ReasoningKey = REASONING_KEYS[0]
+        self._reasoning_key: ReasoningKey = REASONING_TEXT_KEYS[0]
         self._reasoning_index: int | None = None  # of the reasoning item that is open, or was last
         self._extras: dict[str, Any] = {}  # `extra_content` of calls, by call id
         self._calls: dict[Any, tuple[str, OpenCall]] = {}  # by the chunks' tool index: (call id, item)
@@ -135,7 +135,7 @@ class ChatToResponses:
                 self._send_extras()
 
     def _on_delta(self, delta: Payload, logprobs: Payload | None) -> None:
-        for key in REASONING_KEYS:
+        for key in REASONING_TEXT_KEYS:
             if key in delta and _is_text(delta[key]):
                 self._reasoning_key = key
                 self._add_text("reasoning", "reasoning_text", delta[key], [])
@@ -187,7 +187,7 @@ class ChatToResponses:
         """Add what the next turn needs to know of this reasoning, unless the client returns that itself."""
         if not self._returns_text:
             opened.set_encrypted(encode_state({"key": self._reasoning_key, "text": opened.text}))
-        elif self._reasoning_key != REASONING_KEYS[0]:
+        elif self._reasoning_key != REASONING_TEXT_KEYS[0]:
             opened.set_encrypted(encode_state({"key": self._reasoning_key}))
 
     def _send_extras(self) -> None:

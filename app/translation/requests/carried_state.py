@@ -20,7 +20,7 @@ import orjson
 
 PREFIX = "pgstate1."
 ReasoningKey = Literal["reasoning_content", "reasoning"]  # of a message or delta, depending on the server
-REASONING_KEYS: tuple[ReasoningKey, ...] = ("reasoning_content", "reasoning")
+REASONING_TEXT_KEYS: tuple[ReasoningKey, ...] = ("reasoning_content", "reasoning")
 
 
 class CarriedState(TypedDict, total=False):
@@ -49,7 +49,7 @@ def decode_state(item: Mapping[str, Any]) -> CarriedState:
     if not isinstance(value, dict):
         return {}
     state: CarriedState = {}
-    if value.get("key") in REASONING_KEYS:
+    if value.get("key") in REASONING_TEXT_KEYS:
         state["key"] = value["key"]
     if isinstance(value.get("text"), str):
         state["text"] = value["text"]

@@ -30,7 +30,8 @@ from app.translation.requests.responses_to_chat import responses_to_chat
 Body = dict[str, Any]
 Fields = TypeVar("Fields", bound=Mapping[str, Any])
 
-REASONING_KEYS = frozenset({"reasoning", "reasoning_content", "reasoning_details"})  # in assistant messages
+# of assistant messages, by other services
+FOREIGN_REASONING_KEYS = frozenset({"reasoning", "reasoning_content", "reasoning_details"})
 CHUNK_KEYS = ("index",)  # of a call; clients that join chunks leave it in
 
 
@@ -120,9 +121,9 @@ def _clean_message(message: ChatMessage) -> ChatMessage:
         changed["tool_calls"] = [
             _without(call, CHUNK_KEYS) if isinstance(call, dict) else call for call in calls
         ]
-    if not changed and REASONING_KEYS.isdisjoint(message):
+    if not changed and FOREIGN_REASONING_KEYS.isdisjoint(message):
         return message
-    return _without(message, REASONING_KEYS) | changed
+    return _without(message, FOREIGN_REASONING_KEYS) | changed
 
 
 def _without(item: Fields, keys: Collection[str]) -> Fields:

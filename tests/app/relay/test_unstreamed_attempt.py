@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from app.accounts.account import Account
 from app.config import TimeLimits
@@ -65,6 +66,7 @@ def begin(
     protocols: tuple[str, ...] = ("chat", "responses"),
     clock: Clock | None = None,
     max_output: int | None = None,
+    account_id: str = "a",
     **options: Any,
 ) -> Any:
     """Return the attempt that an unstreamed request begins; its upstream answers with *pieces*."""
@@ -74,7 +76,7 @@ def begin(
     upstream: Any = SimpleNamespace(post=lambda *what, **more: sent.append(what) or pending)
     progress = RequestProgress(0.0, 1e9, 0.0)
     deadlines = AttemptDeadlines(TimeLimits(), reasons=False, progress=progress, clock=clock or Clock())
-    account = Account("a", "a", kind, "http://127.0.0.1:1/v1", protocols=protocols)
+    account = Account(account_id, "a", kind, "http://127.0.0.1:1/v1", protocols=protocols)
     request = make_request(
         **{"body": {"model": "m", "messages": [], "stream": False}, "stream": False, "key": AUTO} | options
     )
@@ -158,6 +160,17 @@ def test_bodies_that_are_no_complete_answer(data: bytes, content_type: str, erro
     with pytest.raises(error):
         list(attempt.events())
     assert not attempt.committed
+
+
+def test_usage_without_a_known_count_is_logged() -> None:
+    attempt = begin(orjson.dumps({**COMPLETION, "usage": {"pages": 1}}), account_id="unknown-usage")
+
+    with capture_logs() as lines:
+        list(attempt.events())
+
+    assert [(line["event"], line["account"]) for line in lines] == [
+        ("upstream_usage_not_understood", "unknown-usage")
+    ]
 
 
 def test_raw_answers_where_the_client_receives_them() -> None:
