@@ -18,6 +18,7 @@ from cryptography.fernet import Fernet
 
 MIB = 1024 * 1024
 RESPONSES_BODY_TIMES = 4
+MAX_TIME_LIMIT_SECONDS = 86_400  # a day: longer than any answer, and timers take it
 LOOPBACK = "127.0.0.1"
 ANY_ORIGIN = "*"
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -51,8 +52,10 @@ class TimeLimits:
 
     def __post_init__(self) -> None:
         for limit in fields(self):
-            if getattr(self, limit.name) <= 0:
-                raise ConfigError(f"limits.{limit.name}", getattr(self, limit.name), "more than 0 seconds")
+            seconds = getattr(self, limit.name)
+            if not 0 < seconds <= MAX_TIME_LIMIT_SECONDS:  # false for NaN as well
+                accepted = f"more than 0 and at most {MAX_TIME_LIMIT_SECONDS} seconds"
+                raise ConfigError(f"limits.{limit.name}", seconds, accepted)
         for name in ("first_progress", "idle"):
             seconds, reasoning = getattr(self, name), getattr(self, f"{name}_reasoning")
             if seconds > reasoning:
@@ -158,7 +161,7 @@ class Settings:
             metrics_token=reader.header("metrics_token", ""),
             cors_origins=reader.origins("cors_origins", default.cors_origins),
             store_timeout_seconds=reader.integer("store_timeout_seconds", 250, 10, 5000) / 1000,
-            limits=TimeLimits(total=reader.number("total", default.limits.total, 1, 86400)),
+            limits=TimeLimits(total=reader.number("total", default.limits.total, 1, MAX_TIME_LIMIT_SECONDS)),
         )
 
 

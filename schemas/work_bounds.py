@@ -7,7 +7,7 @@ delays other streams by at most a quarter of a second.
 
 from __future__ import annotations
 
-MAX_ENCODINGS = 2  # Content-Encoding layers: one is usual, a proxy may add a second
+MAX_ENCODINGS = 1  # besides identity: what a layer holds costs work of its own, of which no bound knows
 
 # JSON values of a conversation; an array or object that is not empty counts as two. A Codex
 # conversation of a million tokens has about 10,000 items of ten values each.

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from app.config import ConfigError, TimeLimits
+from app.config import MAX_TIME_LIMIT_SECONDS, ConfigError, TimeLimits
 from app.errors import InvalidRequest
 from app.patterns import matches, pattern_error
 
@@ -63,9 +63,37 @@ def settings_of(stored: Mapping[str, Any]) -> PoolSettings:
     """Return the settings that a pool's stored object describes; what it leaves out is as by default."""
     limits = stored.get("time_limits", {})
     return PoolSettings(
-        time_limits=tuple((pattern, limits[pattern]) for pattern in sorted(limits, key=_how_special)),
+        time_limits=tuple(
+            (
+                pattern,
+                {name: min(seconds, MAX_TIME_LIMIT_SECONDS) for name, seconds in limits[pattern].items()},
+            )
+            for pattern in sorted(limits, key=_how_special)
+        ),
         **{name: stored[name] for name in (*FLAGS, *CHOICES, *NUMBERS) if name in stored},
     )
+
+
+def check_settings(text: str) -> None:
+    """Check stored settings *text* as if each setting were made again. Raises InvalidRequest."""
+    stored = orjson.loads(text or "{}")
+    made = ""
+    for pattern, limits in stored.get("time_limits", {}).items():
+        # in the order in which they fit with each other: a longer one for reasoning models first
+        for name in sorted(limits, key=lambda name: not name.endswith("_reasoning")):
+            if type(limits[name]) not in (int, float):
+                raise InvalidRequest("A time limit must be a number of seconds", param="time_limit")
+            made = with_time_limit(made, pattern, name, limits[name])
+    for name in (*FLAGS, *CHOICES, *NUMBERS):
+        if name not in stored:
+            continue
+        value = stored[name]
+        if name in NUMBERS:
+            with_number("", name, value)
+        elif name in CHOICES:
+            with_choice("", name, value)
+        elif type(value) is not bool:
+            raise InvalidRequest(f"{name} must be true or false", param=name)
 
 
 def _how_special(pattern: str) -> tuple[bool, int, str]:
@@ -84,6 +112,11 @@ def with_time_limit(text: str, pattern: str, name: str, seconds: float | None) -
         )
     if error := pattern_error(pattern):
         raise InvalidRequest(f"A pattern of models {error}", param="time_limit")
+    if seconds is not None and not 0 < seconds <= MAX_TIME_LIMIT_SECONDS:
+        raise InvalidRequest(
+            f"The time limit {name} must be more than 0 and at most {MAX_TIME_LIMIT_SECONDS} seconds",
+            param="time_limit",
+        )
     stored: dict[str, Any] = orjson.loads(text or "{}")
     overrides = stored.setdefault("time_limits", {}).setdefault(pattern, {})
     if seconds is None:

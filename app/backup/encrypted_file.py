@@ -16,7 +16,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import orjson
 import zstandard
@@ -30,6 +30,8 @@ FORMAT, VERSION = "poolgate backup", 1
 CHUNK_BYTES = 256 * 1024
 MAX_CHUNK_BYTES = 16 * 1024 * 1024
 MAX_HEADER_BYTES = 1024
+READ_BYTES = 1024 * 1024
+MAX_LINE_BYTES = 256 * 1024 * 1024  # a day of a million totals has about 50 MiB
 TAG_BYTES = 16
 KNOWN = b"poolgate"
 # RFC 9106, its second recommendation: 64 MiB, so that each guess costs a tenth of a second anywhere
@@ -98,14 +100,29 @@ class EncryptedReader:
 
     def lines(self) -> Iterator[bytes]:
         """Yield every line, without its newline. Raises UnreadableFile when the file was changed."""
-        decompressor = zstandard.ZstdDecompressor().decompressobj()
-        rest = b""
-        for chunk in self._chunks():
-            try:
-                *lines, rest = (rest + decompressor.decompress(chunk)).split(b"\n")
-            except zstandard.ZstdError:
-                raise UnreadableFile("The file is damaged: its content cannot be decompressed") from None
-            yield from lines
+        rest: list[bytes] = []
+        length = 0
+        for data in self._content():
+            *lines, last = data.split(b"\n")
+            for line in lines:
+                yield b"".join((*rest, line))
+                rest, length = [], 0
+            rest.append(last)
+            length += len(last)
+            if length > MAX_LINE_BYTES:
+                raise UnreadableFile("The file is damaged: a line is too long")
+
+    def _content(self) -> Iterator[bytes]:
+        """Yield the decompressed content, never more than READ_BYTES at once however much a chunk holds."""
+        source = _Chunks(self._chunks())
+        try:
+            with zstandard.ZstdDecompressor().stream_reader(cast(IO[bytes], source)) as reader:
+                while data := reader.read(READ_BYTES):
+                    yield data
+        except zstandard.ZstdError:
+            raise UnreadableFile("The file is damaged: its content cannot be decompressed") from None
+        while source.read(READ_BYTES):  # its end shows whether the file is complete
+            pass
 
     def _chunks(self) -> Iterator[bytes]:
         sealed = self._next()
@@ -145,6 +162,23 @@ class EncryptedReader:
         if len(sealed) < length:
             raise _cut_off()
         return sealed
+
+
+class _Chunks:
+    """The decrypted chunks as a file that is read once."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        while not self._rest:
+            try:
+                self._rest = next(self._chunks)
+            except StopIteration:
+                return b""
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
 
 
 def _cut_off() -> UnreadableFile:

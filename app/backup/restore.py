@@ -20,10 +20,11 @@ from typing import Any
 
 import orjson
 
-from app.backup.encrypted_file import EncryptedReader, UnreadableFile
+from app.backup.checked_lines import CheckedLines
+from app.backup.encrypted_file import EncryptedReader
 from app.errors import InvalidRequest
 from app.ledger.verify import Difference, Verification
-from app.stores import keys
+from app.stores import dump, keys
 from app.stores.dump import Record, Rows
 from app.stores.ledger import LedgerRepository
 from app.stores.records.ledger import UsageSource
@@ -68,30 +69,29 @@ class BackupFile:
         return self._path.stat().st_size
 
     def lines(self, progress: Progress = lambda _: None) -> Iterator[list[Any]]:
-        """Yield the lines of the backup; *progress* is called with the bytes read. Raises UnreadableFile."""
+        """
+        Yield the checked lines of the backup; *progress* is called with the bytes read.
+
+        Raises UnreadableFile.
+        """
         with self._path.open("rb") as file:
             at = 0
-            for line in EncryptedReader(file, self._passphrase).lines():
-                yield orjson.loads(line)
+            for line in CheckedLines(EncryptedReader(file, self._passphrase).lines()):
+                yield line
                 if file.tell() > at:
                     progress(file.tell() - at)
                     at = file.tell()
 
     def contents(self, progress: Progress = lambda _: None) -> Contents:
         """Read the whole file and return its contents. Raises UnreadableFile."""
-        lines = self.lines(progress)
-        line: list[Any] = next(lines, [""])
-        if line[0] != "backup":
-            raise UnreadableFile("The file is not a backup that poolgate made")
-        head, pool = line[1], ""
-        contents = Contents(head["id"], head["at"])
-        for line in lines:
-            if line[0] == "pool":
+        contents, pool = Contents("", 0), ""
+        for line in self.lines(progress):
+            if line[0] == "backup":
+                contents = Contents(line[1]["id"], line[1]["at"])
+            elif line[0] == "pool":
                 pool = line[1]["name"]
             elif line[0] == "end of pool":
                 contents.pools[pool] = line[1]
-        if line[0] != "end" or list(contents.pools) != head["pools"]:
-            raise UnreadableFile("The file is incomplete")
         return contents
 
 
@@ -177,7 +177,8 @@ class Restore:
 
     def _record(self, line: list[Any], now_ms: int) -> Record | None:
         _, name, kind, value, clear, expires_ms = line
-        if expires_ms and expires_ms <= now_ms:
+        is_expired = expires_ms and expires_ms <= now_ms
+        if is_expired or dump.is_one_of(name, dump.EXCLUDED):
             return None
         if clear:
             value = value | {field: self._vault.seal(text) for field, text in clear.items()}

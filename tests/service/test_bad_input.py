@@ -276,7 +276,6 @@ class TestPacking:
             ("chat", "gzip", 33),
             ("chat", "deflate", 33),
             ("chat", "zstd", 33),
-            ("chat", "gzip, gzip", 33),
             ("responses", "zstd", 129),
         ],
     )

@@ -182,7 +182,7 @@ PACKED: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "bare deflate": ("deflate", deflated),
     "zstd": ("zstd", zstandard.compress),
     "zstd in frames": ("zstd", frames),
-    "stacked": ("gzip, zstd", lambda data: zstandard.compress(gzip.compress(data))),
+    "with identity": ("identity, gzip", gzip.compress),
 }
 
 

@@ -82,7 +82,9 @@ class StoreOfTest:
         kind: str = "openai",
     ) -> int:
         offer = f"{wires}:{kind}:{'+'.join(sorted(models)) or 'any'}"
-        record = {"id": account_id, "name": account_id, "kind": kind, "offer": offer}
+        protocols = ",".join(name for letter, name in (("c", "chat"), ("r", "responses")) if letter in wires)
+        record: Json = {"id": account_id, "name": account_id, "kind": kind, "offer": offer}
+        record |= {"base_url": "http://localhost", "wires": protocols}
         record |= {"weight": weight, "cap": cap, "group": group, "models": orjson.dumps(models).decode()}
         version: int = self.scripts.run(
             "put_account", self.pool, account_id, account_id, orjson.dumps(record), orjson.dumps(models)

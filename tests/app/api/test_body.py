@@ -59,7 +59,7 @@ def read(data: bytes, encoding: str = "") -> Any:
         ("deflate", zlib.compress(BODY)),
         ("zstd", zstandard.compress(BODY)),
         ("zstd", zstandard.compress(BODY[:5]) + zstandard.compress(BODY[5:])),
-        ("gzip, zstd", zstandard.compress(gzip.compress(BODY, mtime=0))),
+        ("identity, gzip, identity", gzip.compress(BODY, mtime=0)),
     ],
     ids=encoding_of,
 )
@@ -93,7 +93,6 @@ def test_what_comes_too_large(data: bytes) -> None:
         ("zstd", BODY),
         ("zstd", zstandard.compress(BODY)[:-3]),
         ("zstd", zstandard.compress(BODY) + b"more"),
-        ("zstd, gzip", zstandard.compress(gzip.compress(BODY, mtime=0))),
         ("br", BODY),
     ],
     ids=encoding_of,
@@ -114,14 +113,11 @@ def test_what_is_no_json_object(data: bytes) -> None:
         read(data)
 
 
-@pytest.mark.parametrize(("names", "fine"), [("gzip, gzip", True), ("gzip, gzip, identity", False)])
-def test_two_encodings_and_no_more(names: str, fine: bool) -> None:
-    packed = gzip.compress(gzip.compress(BODY, mtime=0), mtime=0)
-    if fine:
-        assert read(packed, names)[0] == {"model": "m"}
-    else:
-        with pytest.raises(InvalidRequest, match="more than 2 encodings"):
-            read(packed, names)
+@pytest.mark.parametrize("names", ["gzip, gzip", "zstd, gzip", "gzip, identity, deflate", "gzip," * 500])
+def test_more_than_one_encoding(names: str) -> None:
+    """Each layer may hold thousands of times what was uploaded, and costs as much work."""
+    with pytest.raises(InvalidRequest, match="Content-Encoding may name one encoding"):
+        read(gzip.compress(gzip.compress(BODY)), names)
 
 
 @given(st.binary(max_size=300), st.sampled_from([gzip.compress, zlib.compress, zstandard.compress]))

@@ -50,8 +50,8 @@ def store(redis_client: Any) -> StoreOfTest:
     store.scripts.run("ensure_pool", POOL)
     store.key("k", *limits)
     store.pool_limits(limit("pool", "output_tokens", "month", 10**12))
-    store.account("a", cap=10**6)
-    store.account("b", cap=10**6)
+    store.account("a", cap=10**5)
+    store.account("b", cap=10**5)
     return store
 
 
@@ -202,7 +202,7 @@ class TestWhatComesAlong:
     def test_keys_limits_prices_and_settings(self, store, elsewhere, tmp_path) -> None:
         store.client.hset(keys.pool(POOL), mapping={"policy": "ordered", "zone": "Asia/Tokyo", "prices": 3})
         store.client.hset(keys.prices(POOL), "m", '{"standard": {"input": 1, "output": 2}}')
-        store.client.set(keys.secret(POOL, "5ec"), "k")
+        store.client.set(keys.secret(POOL, "5ec0" * 16), "k")
         store.client.set(keys.secret(POOL, "gone"), "of-no-key")
         store.client.set(keys.root(POOL) + "own:conversation", "a", px=60_000)
 
@@ -215,7 +215,7 @@ class TestWhatComesAlong:
         assert elsewhere.client.hgetall(keys.api_key(POOL, "k")) == store.client.hgetall(
             keys.api_key(POOL, "k")
         )
-        assert elsewhere.client.get(keys.secret(POOL, "5ec")) == "k"
+        assert elsewhere.client.get(keys.secret(POOL, "5ec0" * 16)) == "k"
         assert not elsewhere.client.exists(keys.secret(POOL, "gone"))
         assert 0 < elsewhere.client.pttl(keys.root(POOL) + "own:conversation") <= 60_000
         assert elsewhere.client.smembers(keys.POOLS) == {POOL}
@@ -269,9 +269,10 @@ class TestWhatComesAlong:
         """Operators and the audit log are restored, sessions are not; newer audit entries are retained."""
         root = keys.root(keys.SYSTEM)
         store.client.sadd(root + "operators", "ann")
-        store.client.hset(root + "op:ann", mapping={"password": "$argon2id$", "totp": VAULT.seal("JBSW")})
+        operator = {"name": "ann", "created_ms": 1, "password_ms": 1, "password": "$argon2id$"}
+        store.client.hset(root + "op:ann", mapping=operator | {"totp": VAULT.seal("JBSW")})
         store.client.hset(root + "ses:abc", "operator", "ann")
-        store.client.xadd(keys.audit(), {"entry": "{}"}, id="5-0")
+        store.client.xadd(keys.audit(), {"entry": '{"action": "pool.change"}'}, id="5-0")
         elsewhere.client.xadd(keys.audit(), {"entry": '{"newer": 1}'}, id="9-0")
 
         restore(elsewhere, back_up(store, tmp_path / "f", POOL, keys.SYSTEM))
