@@ -17,6 +17,7 @@ import orjson
 from app.limits.media import FILE_BYTES_PER_TOKEN, Media
 from app.limits.output_lengths import LENGTH_FIELDS, MIN_RESPONSES_LENGTH, length_bound
 from app.limits.prices import Price, ceiling_cost
+from app.limits.references import ADDING, STORED, adding_field, passed_reference
 from app.limits.token_estimates import BYTES_PER_TOKEN
 from app.records import record
 from app.streaming.usage import Usage
@@ -29,10 +30,8 @@ TOOL_OVERHEAD_TOKENS = 16
 ESTIMATED_OUTPUT_TOKENS = 1024
 
 MAX_AMOUNT = 2**53  # the store's integers are exact up to it; more is no bound
-OWN_TOOLS = (None, "function", "custom", "namespace")  # the caller runs them, not the upstream
 UPLOADS = ("audio/transcriptions", "images/edits")
 WITHOUT_OUTPUT = ("embeddings", "moderations")  # endpoints without output tokens
-STORED = ("conversation", "previous_response_id")  # the upstream adds earlier items to the input
 INSTRUCTION_ROLES = ("system", "developer")  # their messages become `instructions`
 
 
@@ -49,6 +48,7 @@ class Bounds:
     estimate: dict[str, int]
     unenforced: dict[str, int] = field(default_factory=dict)
     sent_length: int = 0  # output tokens to send to the upstream, or `upper_bound` would not hold; 0: none
+    referring: str = ""  # the field by which there is more input than the body has; empty: none
 
 
 @record
@@ -94,7 +94,12 @@ def compute_bounds(
     overhead = (
         REQUEST_OVERHEAD_TOKENS + MESSAGE_OVERHEAD_TOKENS * len(items) + TOOL_OVERHEAD_TOKENS * len(tools)
     )
-    max_input = _max_input(body, media, text_bytes + media.tokens + overhead, size)
+    visible = text_bytes + media.tokens + overhead
+    adding = adding_field(body, items, has_other_items=media.has_other_items)
+    referring = adding or next((name for name in STORED if body.get(name)), None)
+    if referring is None and not media.bounded:
+        referring = "messages" if turns is body.get("messages") else "input"
+    max_input = None if adding else size.context if referring else visible
     requested, choices = length_bound(client_protocol, body), _choices(body)
     prediction = body_bytes if body.get("prediction") else 0  # rejected tokens are billed as output
     enforced, sent_length = _longest_answer(client_protocol, requested, size)
@@ -109,15 +114,8 @@ def compute_bounds(
         _estimate(estimated_input, estimated_output, tier, price),
         _upper_bound(max_input, unenforced_output, tier, price),
         sent_length,
+        referring or "",
     )
-
-
-def _max_input(body: dict[str, Any], media: Media, visible: int, size: ModelSize) -> int | None:
-    """Return the upper bound of the input; *visible* tokens are in the body itself."""
-    if _runs_tools(body, body.get("tools") or []):
-        return None
-    is_visible = media.bounded and not any(body.get(name) for name in STORED)
-    return visible if is_visible else size.context
 
 
 def compute_passthrough_bounds(
@@ -135,7 +133,10 @@ def compute_passthrough_bounds(
     """
     uploads = endpoint in UPLOADS
     size = size or ModelSize.from_price(price)
-    max_input = size.context if uploads else body_bytes + REQUEST_OVERHEAD_TOKENS
+    referring = "" if uploads else passed_reference(body)
+    max_input = size.context if uploads or referring else body_bytes + REQUEST_OVERHEAD_TOKENS
+    if referring in ADDING:
+        max_input = None
     estimated_input = body_bytes // (FILE_BYTES_PER_TOKEN if uploads else BYTES_PER_TOKEN)
     max_output = unenforced_output = size.max_output
     if endpoint in WITHOUT_OUTPUT:
@@ -152,6 +153,7 @@ def compute_passthrough_bounds(
         _upper_bound(max_input, max_output, None, price),
         _estimate(estimated_input, estimated_output, None, price),
         _upper_bound(max_input, unenforced_output, None, price),
+        referring=referring,
     )
 
 
@@ -178,15 +180,6 @@ def _choices(body: dict[str, Any]) -> int:
         if type(count) is int and count > choices:
             choices = count
     return choices
-
-
-def _runs_tools(body: dict[str, Any], tools: list[Any]) -> bool:
-    """Return whether the upstream may run tools itself and add their results to the input."""
-    return bool(
-        body.get("web_search_options")
-        or body.get("prompt")
-        or any(isinstance(tool, dict) and tool.get("type") not in OWN_TOOLS for tool in tools)
-    )
 
 
 def _longest_answer(client_protocol: str, requested: int | None, size: ModelSize) -> tuple[int | None, int]:

@@ -23,6 +23,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.limits.output_lengths import LENGTH_FIELDS
+from app.limits.references import ADDING, PASSED_CONTENT
 from app.translation.requests.field_support import CHAT, MAX_IGNORED_NAMES, RESPONSES, is_nameable
 
 Body = dict[str, Any]
@@ -47,7 +48,7 @@ PASSED_THROUGH = frozenset(
         *("max_tokens", "n", "best_of", "file", "image", "mask"),
     )
 )
-_EXACT = frozenset(CHAT) | frozenset(RESPONSES) | PASSED_THROUGH
+_EXACT = frozenset((*CHAT, *RESPONSES, *PASSED_THROUGH, *ADDING, *PASSED_CONTENT))
 _GUARDED = (*LENGTHS, *OTHER_LENGTHS, *OTHER_MODELS, *OTHER_COUNTS)
 
 # Objects of settings, in which a length or a model is no documented field, but for the exceptions.

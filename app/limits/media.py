@@ -12,16 +12,11 @@ from __future__ import annotations
 from typing import Any
 
 from app.limits.prices import Price
+from app.limits.references import is_image_part, is_text_item, is_text_part
 
 ESTIMATED_IMAGE_TOKENS = 1024
 FILE_BYTES_PER_TOKEN = 16  # of base64: pages are compressed and full of fonts
 
-TEXT_PARTS = ("text", "input_text", "output_text", "refusal", "reasoning_text", "summary_text")
-IMAGE_PARTS = ("image_url", "input_image")
-TEXT_ITEMS = (
-    *(None, "message", "reasoning", "compaction", "function_call", "function_call_output"),
-    *("custom_tool_call", "custom_tool_call_output", "local_shell_call", "local_shell_call_output"),
-)
 DATA_FIELDS = ("file_data", "data")
 DETAILS = {"low": 0, "high": 1}  # column of `Price.image`; any other may become the most expensive
 MAX_DETAIL = 2
@@ -32,6 +27,7 @@ class Media:
     Counts the media of a request.
 
     `bytes` of the body are media data; `tokens` is their upper bound, which holds where `bounded`.
+    `has_other_items`: whether some messages or items are not known to be text (`references`).
     """
 
     def __init__(self, price: Price | None) -> None:
@@ -40,22 +36,27 @@ class Media:
         self.tokens = 0
         self.estimated_tokens = 0
         self.bounded = True
+        self.has_other_items = False
 
     def scan(self, items: list[Any]) -> None:
         """Add the parts of *items*, messages or input items."""
         for item in items:
+            if not is_text_item(item):
+                self.has_other_items, self.bounded = True, False
             if isinstance(item, dict):
-                self.bounded &= item.get("type") in TEXT_ITEMS
                 for name in ("content", "output"):
                     parts = item.get(name)
                     for part in parts if isinstance(parts, list) else [parts]:
-                        if isinstance(part, dict) and not _is_text(part):
-                            self._part(part)
+                        if isinstance(part, dict):
+                            if not is_text_part(part):
+                                self._part(part)
+                        elif isinstance(part, list):
+                            self.bounded = False
 
     def _part(self, part: dict[str, Any]) -> None:
         size = _data_bytes(part)
         self.bytes += size
-        if part.get("type") not in IMAGE_PARTS:
+        if not is_image_part(part):
             self.bounded = False
             self.estimated_tokens += size // FILE_BYTES_PER_TOKEN
             return
@@ -65,10 +66,6 @@ class Media:
         self.estimated_tokens += min(ESTIMATED_IMAGE_TOKENS, ceiling or ESTIMATED_IMAGE_TOKENS)
         self.tokens += ceiling or 0
         self.bounded &= ceiling is not None
-
-
-def _is_text(part: dict[str, Any]) -> bool:
-    return part.get("type") in TEXT_PARTS or (part.get("type") is None and "text" in part)
 
 
 def _data_bytes(part: dict[str, Any]) -> int:

@@ -144,7 +144,9 @@ class Admission:
             return NotFound(f"Conversation with id '{conversation}' not found.", param="conversation")
         error = self._unserved_error(refusal) or self._unknown_model_error(refusal)
         if error is None:
-            return refusal_error(refusal, native_field=self._plan.fit.field)
+            return refusal_error(
+                refusal, native_field=self._plan.fit.field, referring=self._plan.bounds.referring
+            )
         error.admission = admission_of(refusal)
         return error
 

@@ -16,7 +16,7 @@ from app.errors import (
 from app.formatting import duration
 from app.relay.no_account import no_account_error
 from app.stores.records.admission import LimitRefusal, Refusal, RefusalKind
-from app.stores.records.limits import Limit, LimitScope
+from app.stores.records.limits import Limit, LimitScope, LimitUnit
 
 HELD_RETRY_SECONDS = 2.0  # other requests may end at any time
 MAX_CANDIDATES = 16  # accounts in an entry of the refusal log
@@ -25,6 +25,9 @@ RAISE_OR_ADD = (
     "raise the limit, make it balanced, or add an account that enforces lengths, such as an OpenAI API key"
 )
 ADD_SIZE = "set the model's maximum output (poolgate price set), or " + RAISE_OR_ADD
+
+
+ADD_CONTEXT = "leave it out, or make the limit balanced; some such input is bounded by the price's `context`"
 
 
 class RefusedLimit(TypedDict):
@@ -53,9 +56,14 @@ class AdmissionFields(TypedDict, total=False):
     seen: Sequence[Any]
 
 
-def refusal_error(refusal: Refusal, *, native_field: str | None) -> GatewayError:
-    """Return the error for *refusal*; *native_field* is the field that made some accounts ineligible."""
-    error = _error(refusal, native_field)
+def refusal_error(refusal: Refusal, *, native_field: str | None, referring: str = "") -> GatewayError:
+    """
+    Return the error for *refusal*.
+
+    *native_field* is the field that made some accounts ineligible, *referring* the one by which there is
+    more input than the request has.
+    """
+    error = _error(refusal, native_field, referring)
     error.admission = admission_of(refusal)
     return error
 
@@ -93,9 +101,9 @@ def _limit_entry(refused: LimitRefusal) -> RefusedLimit:
     }
 
 
-def _error(refusal: Refusal, native_field: str | None) -> GatewayError:
+def _error(refusal: Refusal, native_field: str | None, referring: str) -> GatewayError:
     if refusal.limit is not None:
-        return _limit_error(refusal.limit, refusal.now_ms)
+        return _limit_error(refusal.limit, refusal.now_ms, referring)
     if refusal.accounts is not None:
         return no_account_error(refusal.accounts, refusal.now_ms, native_field)
     if refusal.kind is RefusalKind.KEY:
@@ -103,8 +111,9 @@ def _error(refusal: Refusal, native_field: str | None) -> GatewayError:
     return StoreUnavailable("The gateway and its store do not agree on the time", retry_after_seconds=1)
 
 
-def _limit_error(refused: LimitRefusal, now_ms: float) -> QuotaExceeded:
+def _limit_error(refused: LimitRefusal, now_ms: float, referring: str = "") -> QuotaExceeded:
     limit, amount = refused.limit, refused.amount
+    why = f"; '{referring}' adds input that is not in it" if referring and _counts_input(limit) else ""
     owner = "This API key's" if limit.scope is LimitScope.KEY else "The pool's"
     name = f"{owner} limit of {limit.label}"
     if refused.is_unenforced:
@@ -117,10 +126,13 @@ def _limit_error(refused: LimitRefusal, now_ms: float) -> QuotaExceeded:
                 if refused.is_unenforced
                 else "request less, for example with a smaller maximum output"
             )
-            return NeverFits(f"{name} can never fit this request, which may use up to {maximum}; {remedy}")
+            return NeverFits(
+                f"{name} can never fit this request, which may use up to {maximum}{why}; {remedy}"
+            )
         case "unbounded":
             remedy = ADD_SIZE if refused.is_unenforced else _how_to_bound(limit)
-            return NeverFits(f"{name} is strict and this request has no upper bound; {remedy}")
+            remedy = f"{ADD_CONTEXT}; {remedy}" if why else remedy
+            return NeverFits(f"{name} is strict and this request has no upper bound{why}; {remedy}")
         case "held":
             return QuotaExceeded(
                 f"{name} is reserved by other running requests ({_amounts(refused)}); "
@@ -149,6 +161,10 @@ def _amounts(refused: LimitRefusal) -> str:
         refused.limit.unit.amount, (refused.settled, refused.reserved, refused.amount)
     )
     return f"{used} used, {reserved} reserved by running requests, {requested} requested"
+
+
+def _counts_input(limit: Limit) -> bool:
+    return limit.unit.is_money or limit.unit in (LimitUnit.INPUT_TOKENS, LimitUnit.TOTAL_TOKENS)
 
 
 def _how_to_bound(limit: Limit) -> str:

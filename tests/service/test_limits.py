@@ -149,3 +149,29 @@ class TestLengthFields:
 
             assert (answer.status_code, answer.json()["error"]["type"]) == (429, "rate_limit_error")
         assert pool.rows() == []
+
+
+SEARCH = {"type": "namespace", "name": "n", "tools": [{"type": "web_search"}]}
+IMAGE = {"text": "x", "image_url": {"url": "https://example.test/a.png"}}  # no type
+
+
+class TestReferences:
+    @pytest.mark.parametrize(
+        ("path", "more", "named"),
+        [
+            (PATH, {"messages": [{"role": "assistant", "audio": {"id": "audio_1"}}]}, "messages"),
+            (PATH, {"messages": [{"role": "user", "content": [IMAGE]}]}, "messages"),
+            ("/v1/responses", {"input": "x", "tools": [SEARCH]}, "tools"),
+            ("/v1/responses", {"input": "x", "conversation": "conv_1"}, "conversation"),
+        ],
+    )
+    def test_a_strict_limit_names_what_adds_input(
+        self, pool: PoolOfTest, upstream: ScriptedUpstream, key: str, path: str, more: Any, named: str
+    ) -> None:
+        limit(pool, "5000 input_tokens/day")
+
+        answer = pool.post(path, {"model": "gpt-4.1", **more}, key)
+
+        assert answer.status_code == 429, answer.text
+        assert f"'{named}' adds input that is not in it" in answer.json()["error"]["message"]
+        assert upstream.log() == []

@@ -1,0 +1,154 @@
+"""
+What in a request refers to input that is not in it, so that its bytes bound nothing: one table.
+
+Text is known by what it has: parts, items and tools with other members may be read as something else,
+whatever their type says, since servers differ in what they look at first. Numbers and flags refer to
+nothing. What is referred to once is bounded by the model's maximum input; what an upstream adds itself,
+by a tool that it runs or a search, is sent with each of its calls of the model, and has no bound.
+
+Source: https://platform.openai.com/docs/api-reference/responses/create (items, tools, `prompt`),
+https://platform.openai.com/docs/api-reference/chat/create (`audio` of an assistant message),
+https://docs.x.ai/docs/guides/live-search (`search_parameters`), https://help.aliyun.com (`enable_search`)
+and https://learn.microsoft.com/azure/ai-foundry/openai/references/on-your-data (`data_sources`)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from app.translation.requests.chat_tool_names import CLIENT_TOOLS
+from app.translation.requests.input_to_messages import added_tools
+from app.translation.requests.parts import as_list
+
+STORED = ("conversation", "previous_response_id")  # the upstream adds earlier items to the input
+# Fields of a body by which the upstream adds input of its own, as often as it likes. In a body that passes
+# through `prompt` is text.
+ADDING = (
+    "web_search_options",
+    "search_parameters",
+    "data_sources",
+    "enable_search",
+    "web_search",
+    "mcp_servers",
+)
+TEMPLATE = "prompt"  # stored at the upstream, with tools of its own
+# Fields of a body that passes through and whose content is not in it, or is no text.
+PASSED_CONTENT = (
+    *("image", "images", "image_url", "image_urls", "mask", "audio", "video", "file", "files"),
+    *("file_id", "file_ids", "messages", "prompt_embeds", "documents"),
+)
+
+TEXT_PARTS = ("text", "input_text", "output_text", "refusal", "reasoning_text", "summary_text")
+IMAGE_PARTS = ("image_url", "input_image")
+TEXT_ITEMS = (
+    *(None, "message", "reasoning", "compaction", "function_call", "function_call_output"),
+    *("custom_tool_call", "custom_tool_call_output", "local_shell_call", "local_shell_call_output"),
+)
+
+_NOTES = ("type", "id", "index", "status", "phase", "cache_control", "prompt_cache_breakpoint", "metadata")
+TEXT_KEYS = frozenset(
+    (
+        *_NOTES,
+        *("text", "refusal", "annotations", "logprobs", "citations", "signature", "thought_signature"),
+        *("providerOptions", "providerMetadata", "provider_options", "provider_specific_fields"),
+    )
+)
+IMAGE_KEYS = frozenset((*_NOTES, "image_url", "detail", "file_id"))
+ITEM_KEYS = frozenset(
+    (
+        *_NOTES,
+        *("role", "content", "name", "tool_calls", "tool_call_id", "refusal", "function_call", "annotations"),
+        *("reasoning", "reasoning_content", "reasoning_details", "thinking", "thinking_blocks", "signature"),
+        *("summary", "encrypted_content", "call_id", "arguments", "namespace", "input", "output", "action"),
+        *("created_at", "createdAt", "timestamp", "model", "usage", "finish_reason", "stop_reason", "object"),
+        *("created_by", "end_turn", "recipient", "channel", "citations", "logprobs", "provider"),
+        *("providerOptions", "providerMetadata", "provider_options", "provider_specific_fields"),
+    )
+)
+TOOL_KEYS = frozenset(
+    (
+        *("type", "function", "custom", "name", "description", "parameters", "strict", "format", "tools"),
+        *("cache_control", "defer_loading", "input_schema", "output_schema", "input_examples", "title"),
+        *("allowed_callers", "annotations", "metadata", "providerOptions", "providerMetadata"),
+    )
+)
+
+
+_ADDING = frozenset((*ADDING, TEMPLATE))
+_REFERRING = frozenset((*ADDING, *PASSED_CONTENT))
+
+
+def refers(holder: Mapping[str, Any], known: Collection[str]) -> bool:
+    """Return whether *holder* has a member besides those *known* that may refer to something."""
+    return any(
+        name not in known and (type(value) is dict or (type(value) in (str, list) and bool(value)))
+        for name, value in holder.items()
+    )
+
+
+def is_text_item(item: Any) -> bool:
+    """Return whether *item*, a message or an input item, has no content besides that of its parts."""
+    if not isinstance(item, dict) or item.get("type") not in TEXT_ITEMS:
+        return False
+    return item.keys() <= ITEM_KEYS or not refers(item, ITEM_KEYS)
+
+
+def is_text_part(part: dict[str, Any]) -> bool:
+    kind = part.get("type")
+    if kind not in TEXT_PARTS and (kind is not None or "text" not in part):
+        return False
+    return part.keys() <= TEXT_KEYS or not refers(part, TEXT_KEYS)
+
+
+def is_image_part(part: dict[str, Any]) -> bool:
+    return part.get("type") in IMAGE_PARTS and not refers(part, IMAGE_KEYS)
+
+
+def adding_field(body: Mapping[str, Any], items: list[Any], *, has_other_items: bool) -> str | None:
+    """
+    Return the field by which the upstream may add input without bound, None without one.
+
+    *has_other_items*: whether *items*, the messages or input items, are not all text items.
+    """
+    if not _ADDING.isdisjoint(body):
+        for name in (*ADDING, TEMPLATE):
+            if body.get(name):
+                return name
+    if not all(map(_is_run_by_client, body.get("tools") or ())):
+        return "tools"
+    if has_other_items and not all(map(_is_run_by_client, added_tools(items))):
+        return "input"
+    return None
+
+
+def _is_run_by_client(tool: Any) -> bool:
+    """Return whether the client runs *tool*, not the upstream."""
+    if not isinstance(tool, dict) or (not tool.keys() <= TOOL_KEYS and refers(tool, TOOL_KEYS)):
+        return False
+    kind = tool.get("type")
+    if kind == "namespace":
+        return all(map(_is_run_by_client, as_list(tool.get("tools"))))
+    if "tools" in tool:
+        return False
+    return kind in CLIENT_TOOLS or (
+        kind is None and ("name" in tool or isinstance(tool.get("function"), dict))
+    )
+
+
+def passed_reference(body: Mapping[str, Any]) -> str:
+    """Return the field of a passed-through *body* whose content is not in it as text or tokens, or ""."""
+    if not _REFERRING.isdisjoint(body):
+        for name in (*ADDING, *PASSED_CONTENT):
+            if body.get(name):
+                return name
+    return next((name for name in ("input", "prompt") if not _is_text_or_tokens(body.get(name))), "")
+
+
+def _is_text_or_tokens(value: Any) -> bool:
+    if type(value) is not list:
+        return type(value) is not dict
+    types = set(map(type, value))
+    if list in types:
+        return types == {list} and all(set(map(type, tokens)) <= {int} for tokens in value)
+    return types <= {str, int}
